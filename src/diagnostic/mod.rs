@@ -1,0 +1,175 @@
+//! What is wrong, where, and what to do about it.
+
+pub mod codes;
+
+pub use codes::Code;
+
+use crate::model::{Key, Pos};
+use std::fmt;
+use std::sync::Arc;
+
+/// How much a diagnostic matters.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Severity {
+    /// Refuses the source's plan, or holds its unit.
+    Error,
+    /// Worth a look; passes.
+    Warning,
+    /// For information.
+    Note,
+    /// Something is kept back until somebody decides.
+    Hold,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+            Self::Hold => "hold",
+        })
+    }
+}
+
+/// A place in a file of a source.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Origin {
+    /// The file, relative to the source's root, with `/` between folders.
+    pub path: Arc<str>,
+    /// Line and column; zero when the whole file is meant.
+    pub at: Pos,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.at {
+            Pos { line: 0, .. } => f.write_str(&self.path),
+            Pos { line, column } => write!(f, "{}:{line}:{column}", self.path),
+        }
+    }
+}
+
+/// One finding.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Diagnostic {
+    /// Which rule.
+    pub code: Code,
+    /// How much it matters here.
+    pub severity: Severity,
+    /// The value, what was expected.
+    pub message: String,
+    /// The way out.
+    pub help: Option<String>,
+    /// Of which resource, when its key could be made out.
+    pub key: Option<Key>,
+    /// Of which field, named as in plans.
+    pub field: Option<String>,
+    /// Where.
+    pub origin: Option<Origin>,
+    /// Other places that have to do with it.
+    pub related: Vec<Origin>,
+}
+
+impl Diagnostic {
+    /// A finding of the rule `code`, with the rule's own severity.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity: code.severity(),
+            message: message.into(),
+            help: None,
+            key: None,
+            field: None,
+            origin: None,
+            related: Vec::new(),
+        }
+    }
+
+    /// The same with the way out.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The same, of a resource.
+    #[must_use]
+    pub fn of(mut self, key: &Key) -> Self {
+        self.key = Some(key.clone());
+        self
+    }
+
+    /// The same, of a field.
+    #[must_use]
+    pub fn field(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
+        self
+    }
+
+    /// The same, at a place.
+    #[must_use]
+    pub fn at(mut self, origin: Origin) -> Self {
+        self.origin = Some(origin);
+        self
+    }
+
+    /// The same with another place that has to do with it.
+    #[must_use]
+    pub fn related(mut self, origins: impl IntoIterator<Item = Origin>) -> Self {
+        self.related.extend(origins);
+        self
+    }
+
+    /// The same with another severity than the rule's own.
+    #[must_use]
+    pub fn severity(mut self, severity: Severity) -> Self {
+        self.severity = severity;
+        self
+    }
+
+    /// Whether it is an error.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
+/// Sorts by path, line and column, then code, and drops repeats: one finding per fault.
+pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
+    diagnostics.sort_by(|a, b| {
+        let place = |d: &Diagnostic| (d.origin.is_none(), d.origin.clone(), d.code, d.key.clone());
+        place(a)
+            .cmp(&place(b))
+            .then_with(|| a.field.cmp(&b.field))
+            .then_with(|| a.message.cmp(&b.message))
+    });
+    diagnostics.dedup();
+}
+
+/// The name among `known` that `name` was probably meant to be.
+pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let folded = name.to_lowercase();
+    known
+        .into_iter()
+        .map(|candidate| {
+            (
+                strsim::jaro_winkler(&folded, &candidate.to_lowercase()),
+                candidate,
+            )
+        })
+        .filter(|(score, _)| *score > 0.82)
+        .max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1)))
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suggests_the_nearest_name_and_nothing_for_a_stranger() {
+        let known = ["firstName", "lastName", "phone"];
+        assert_eq!(did_you_mean("fristname", known), Some("firstName"));
+        assert_eq!(did_you_mean("customer", known), None);
+    }
+}

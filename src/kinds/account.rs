@@ -1,0 +1,141 @@
+//! `Account`: a company whose people buy.
+
+use super::field::BOOL;
+use super::{ACCOUNT, ADDRESS, Attribute, BLOCKED, Fact, Field, IdChars, Item, Kind, TAG, Type};
+
+const USES: &[Attribute] = &[
+    Attribute {
+        name: "shipping",
+        column: "shipping",
+        choices: BOOL,
+        default: 1,
+        doc: "Whether this account has goods sent there.",
+    },
+    Attribute {
+        name: "billing",
+        column: "billing",
+        choices: BOOL,
+        default: 1,
+        doc: "Whether this account has invoices sent there.",
+    },
+];
+
+pub(super) const KIND: Kind = Kind {
+    id: ACCOUNT,
+    name: "Account",
+    collection: "accounts",
+    table: "accounts",
+    singular: "account",
+    doc: "A company whose people buy.",
+    fields: &[
+        Field::new("name", "name", Type::Text(255), "What it is called.").required(),
+        Field::new(
+            "companyRegistrationName",
+            "company_registration_name",
+            Type::Text(255),
+            "Its name in the company register.",
+        )
+        .required(),
+        Field::new(
+            "businessRegistrationNumber",
+            "business_registration_number",
+            Type::Text(64),
+            "Its number in the company register, zeros kept.",
+        )
+        .required(),
+        Field::new("vatNumber", "vat_number", Type::Vat, "Its VAT number."),
+        Field::new(
+            "website",
+            "website",
+            Type::Url,
+            "Its website, http or https.",
+        ),
+        Field::new(
+            "managerName",
+            "manager_name",
+            Type::Text(255),
+            "Who looks after it.",
+        )
+        .personal(),
+        Field::new(
+            "customerNumber",
+            "customer_number",
+            Type::Text(64),
+            "Its number in the ERP, unique for ever; login names are built on it.",
+        ),
+        Field::new(
+            "tags",
+            "tags",
+            Type::Set(Item::Ref(TAG)),
+            "The customer groups it is in.",
+        ),
+        Field::new(
+            "addresses",
+            "addresses",
+            Type::Links {
+                kind: ADDRESS,
+                key: "ref",
+                attributes: USES,
+                inline: true,
+            },
+            "Its addresses, each written out or a `ref:`, with what it is used for.",
+        )
+        .required(),
+        Field::new(
+            "legalUser.firstName",
+            "legal_user_first_name",
+            Type::Text(255),
+            "First name of the legal user.",
+        )
+        .required()
+        .personal(),
+        Field::new(
+            "legalUser.lastName",
+            "legal_user_last_name",
+            Type::Text(255),
+            "Last name of the legal user.",
+        )
+        .required()
+        .personal(),
+        Field::new(
+            "legalUser.birthday",
+            "legal_user_birthday",
+            Type::Date,
+            "Birthday of the legal user.",
+        )
+        .required()
+        .personal(),
+        Field::new(
+            "legalUser.nationality",
+            "legal_user_nationality",
+            Type::Country,
+            "Nationality of the legal user, ISO 3166-1 alpha-2.",
+        )
+        .required()
+        .personal(),
+        Field::new(
+            "legalUser.countryOfResidence",
+            "legal_user_country_of_residence",
+            Type::Country,
+            "Where the legal user lives, ISO 3166-1 alpha-2.",
+        )
+        .required()
+        .personal(),
+        Field::STATUS,
+        Field::PROTECT,
+    ],
+    status: true,
+    custom: Some("account"),
+    singleton: None,
+    id_chars: IdChars::Printable,
+    personal_id: false,
+    facts: &[
+        BLOCKED,
+        Fact {
+            column: "approval",
+            name: "approval",
+            initial: Some("approved"),
+            doc: "`pending`, `approved` or `rejected`: a named person's decision, never a merge's.",
+        },
+    ],
+};

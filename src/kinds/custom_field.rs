@@ -1,0 +1,56 @@
+//! `CustomField`: a field that the operator adds to a kind.
+
+use super::{BLOCKED, CUSTOM_FIELD, Choices, Default, Field, IdChars, Kind, Type};
+
+const APPLIES_TO: Choices = &["account", "organisation", "user", "address"];
+const TYPES: Choices = &["text", "long-text", "number", "boolean", "date", "list"];
+
+pub(super) const KIND: Kind = Kind {
+    id: CUSTOM_FIELD,
+    name: "CustomField",
+    collection: "customFields",
+    table: "custom_fields",
+    singular: "custom_field",
+    doc: "A field that the operator adds to accounts, organisations, users or addresses.",
+    fields: &[
+        Field::new(
+            "appliesTo",
+            "applies_to",
+            Type::Enum(APPLIES_TO),
+            "What it is a field of.",
+        )
+        .required()
+        .immutable(),
+        Field::new("name", "name", Type::Text(255), "What people see.").required(),
+        Field::new("type", "type", Type::Enum(TYPES), "What its values are.")
+            .required()
+            .immutable(),
+        Field::new(
+            "options",
+            "options",
+            Type::Ordered(255),
+            "The values to choose from, in the order shown; only for `type: list`.",
+        ),
+        Field::new(
+            "required",
+            "required",
+            Type::Bool,
+            "Whether every resource must have a value.",
+        )
+        .default(Default::Bool(false)),
+        Field::new(
+            "default",
+            "default_value",
+            Type::CustomDefault,
+            "Written on create when nothing is said; stands in for a missing value of stored rows.",
+        ),
+        Field::STATUS,
+        Field::PROTECT,
+    ],
+    status: true,
+    custom: None,
+    singleton: None,
+    id_chars: IdChars::Printable,
+    personal_id: false,
+    facts: &[BLOCKED],
+};

@@ -1,0 +1,283 @@
+//! The table of kinds: one file a kind, its fields as data. Parser, checks by type, diff, order,
+//! SQL, export, JSON Schema and reference pages all read it.
+
+mod account;
+mod address;
+mod custom_field;
+mod field;
+mod organisation;
+mod policy;
+mod settings;
+mod store;
+mod tag;
+mod terms;
+mod user;
+
+pub use field::{Attribute, Choices, Default, Field, Item, Type};
+
+use crate::model::{Digest, FieldRef, KindId};
+use std::sync::LazyLock;
+
+/// `Settings`: one per directory.
+pub const SETTINGS: KindId = KindId(0);
+/// `Store`: what users have access to.
+pub const STORE: KindId = KindId(1);
+/// `Tag`: customer groups for prices.
+pub const TAG: KindId = KindId(2);
+/// `CustomField`: the definition of one.
+pub const CUSTOM_FIELD: KindId = KindId(3);
+/// `Address`: alone or inline in accounts.
+pub const ADDRESS: KindId = KindId(4);
+/// `Account`: a company.
+pub const ACCOUNT: KindId = KindId(5);
+/// `Organisation`: a group within an account.
+pub const ORGANISATION: KindId = KindId(6);
+/// `User`: a person who buys.
+pub const USER: KindId = KindId(7);
+/// `Policy`: whose purchases are reviewed by whom.
+pub const POLICY: KindId = KindId(8);
+/// `Terms`: the terms and conditions document.
+pub const TERMS: KindId = KindId(9);
+
+/// All kinds, in the order in which they are created; removals go in reverse.
+pub const ALL: [&Kind; 10] = [
+    &settings::KIND,
+    &store::KIND,
+    &tag::KIND,
+    &custom_field::KIND,
+    &address::KIND,
+    &account::KIND,
+    &organisation::KIND,
+    &user::KIND,
+    &policy::KIND,
+    &terms::KIND,
+];
+
+/// One kind of thing.
+#[derive(Debug)]
+pub struct Kind {
+    /// Its place in [`ALL`].
+    pub id: KindId,
+    /// As in `kind: Account`.
+    pub name: &'static str,
+    /// As in `accounts: [..]`.
+    pub collection: &'static str,
+    /// The SQL table, plural snake case.
+    pub table: &'static str,
+    /// The SQL name of one, as in `user_id` and `user_accounts`.
+    pub singular: &'static str,
+    /// What it is, in one sentence.
+    pub doc: &'static str,
+    /// Its fields; `status` (all kinds) and `protect` come last.
+    pub fields: &'static [Field],
+    /// Whether it has `status: active | inactive`; the others take only `deleted`.
+    pub status: bool,
+    /// The word for it in `CustomField.appliesTo`, if it has `customFields`.
+    pub custom: Option<&'static str>,
+    /// The only external id there is, for the kind of which a directory has one.
+    pub singleton: Option<&'static str>,
+    /// Which external ids are allowed.
+    pub id_chars: IdChars,
+    /// Whether the external id says something about a person, so that history keeps only its hash.
+    pub personal_id: bool,
+    /// Runtime facts: columns that no manifest states.
+    pub facts: &'static [Fact],
+}
+
+/// Which characters an external id may have; always 1 to 128 of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum IdChars {
+    /// Printable ASCII without space.
+    Ascii,
+    /// Printable, without outer spaces; an inner space is a warning.
+    Printable,
+}
+
+/// A runtime fact: a column that Roster initialises and never compares.
+#[derive(Debug)]
+pub struct Fact {
+    /// The column, snake case.
+    pub column: &'static str,
+    /// The name a manifest might try to state it by.
+    pub name: &'static str,
+    /// The value it starts with; `None` is SQL NULL.
+    pub initial: Option<&'static str>,
+    /// What it means.
+    pub doc: &'static str,
+}
+
+/// `blocked`, which every kind with a status has.
+pub(crate) const BLOCKED: Fact = Fact {
+    column: "blocked",
+    name: "blocked",
+    initial: None,
+    doc: "Why it is blocked at run time; none: it is not.",
+};
+
+/// The kind with this id.
+///
+/// # Panics
+/// When the id is not one of the constants of this module.
+pub fn get(id: KindId) -> &'static Kind {
+    ALL[usize::from(id.0)]
+}
+
+/// The kind called `name` (`Account`).
+pub fn by_name(name: &str) -> Option<&'static Kind> {
+    ALL.into_iter().find(|kind| kind.name == name)
+}
+
+/// The kind whose collections are called `name` (`accounts`).
+pub fn by_collection(name: &str) -> Option<&'static Kind> {
+    ALL.into_iter().find(|kind| kind.collection == name)
+}
+
+/// The digest of the whole table: what it says decides how cells read, so claims carry it.
+pub fn fingerprint() -> Digest {
+    static FINGERPRINT: LazyLock<Digest> =
+        LazyLock::new(|| Digest::of(format!("canonical form 1 {ALL:?}").as_bytes()));
+    *FINGERPRINT
+}
+
+impl Kind {
+    /// The index of the field called `name`.
+    pub fn index(&self, name: &str) -> Option<usize> {
+        self.fields.iter().position(|field| field.name == name)
+    }
+
+    /// The field called `name`, which the table is known to have.
+    ///
+    /// # Panics
+    /// When it has none: the callers name fields of the table.
+    pub fn at(&self, name: &str) -> usize {
+        self.index(name)
+            .unwrap_or_else(|| panic!("the table of kinds has no {}.{name}", self.name))
+    }
+
+    /// The name of a field as in plans: `phone`, `customFields.badge`.
+    pub fn field_name(&self, field: &FieldRef) -> String {
+        match field {
+            FieldRef::Own(index) => self.fields[usize::from(*index)].name.to_owned(),
+            FieldRef::Custom(id) => format!("customFields.{id}"),
+        }
+    }
+
+    /// The field that a name as in plans means; custom fields are not looked up.
+    pub fn field_ref(&self, name: &str) -> Option<FieldRef> {
+        match name.strip_prefix("customFields.") {
+            Some(id) if self.custom.is_some() => Some(FieldRef::Custom(id.into())),
+            _ => self.index(name).map(own),
+        }
+    }
+
+    /// The table's entry for a field; a custom field has none.
+    pub fn field(&self, field: &FieldRef) -> Option<&'static Field> {
+        field.own().map(|index| &self.fields[index])
+    }
+
+    /// The index of `status`, which every kind has.
+    pub fn status_index(&self) -> usize {
+        self.fields.len() - 2
+    }
+
+    /// The index of `protect`, which every kind has.
+    pub fn protect_index(&self) -> usize {
+        self.fields.len() - 1
+    }
+
+    /// The members of a group of fields that is written as one mapping (`legalUser`).
+    pub fn group(&self, name: &str) -> impl Iterator<Item = usize> {
+        self.fields
+            .iter()
+            .enumerate()
+            .filter_map(move |(i, field)| (field.name.split_once('.')?.0 == name).then_some(i))
+    }
+
+    /// The names that may head an entry of a manifest of this kind, groups once.
+    pub fn manifest_keys(&self) -> Vec<&'static str> {
+        let mut names = vec!["externalId"];
+        for field in self.fields {
+            let name = field.name.split('.').next().unwrap_or(field.name);
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        if self.custom.is_some() {
+            names.push("customFields");
+        }
+        names.push("clear");
+        names
+    }
+
+    /// All references from this kind: field index and the kind it points to.
+    pub fn references(&self) -> impl Iterator<Item = (usize, KindId)> {
+        self.fields
+            .iter()
+            .enumerate()
+            .filter_map(|(index, field)| Some((index, field.ty.target()?)))
+    }
+}
+
+/// The reference to one of a kind's own fields, by index.
+///
+/// # Panics
+/// Never: no kind has 256 fields.
+pub fn own(index: usize) -> FieldRef {
+    FieldRef::Own(u8::try_from(index).expect("a kind has fewer than 256 fields"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_stands_at_its_id_and_ends_with_status_and_protect() {
+        for (index, kind) in ALL.into_iter().enumerate() {
+            assert_eq!(usize::from(kind.id.0), index, "{}", kind.name);
+            assert_eq!(
+                kind.fields[kind.status_index()].name,
+                "status",
+                "{}",
+                kind.name
+            );
+            assert_eq!(
+                kind.fields[kind.protect_index()].name,
+                "protect",
+                "{}",
+                kind.name
+            );
+        }
+    }
+
+    #[test]
+    fn names_tables_and_columns_are_unique() {
+        for (i, kind) in ALL.into_iter().enumerate() {
+            for other in &ALL[i + 1..] {
+                assert_ne!(kind.name, other.name);
+                assert_ne!(kind.collection, other.collection);
+                assert_ne!(kind.table, other.table);
+            }
+            for (j, field) in kind.fields.iter().enumerate() {
+                for other in &kind.fields[j + 1..] {
+                    assert_ne!(field.name, other.name, "{}", kind.name);
+                    assert_ne!(field.column, other.column, "{}", kind.name);
+                }
+                assert!(
+                    !field.doc.is_empty(),
+                    "{}.{} has no doc",
+                    kind.name,
+                    field.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn references_point_to_kinds_created_no_later() {
+        for kind in ALL {
+            for (_, target) in kind.references() {
+                assert!(target <= kind.id, "{} refers to {target}", kind.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! `Organisation`: a group of users within an account.
+
+use super::{ACCOUNT, BLOCKED, Field, IdChars, Kind, ORGANISATION, Type};
+
+pub(super) const KIND: Kind = Kind {
+    id: ORGANISATION,
+    name: "Organisation",
+    collection: "organisations",
+    table: "organisations",
+    singular: "organisation",
+    doc: "A group of users within an account.",
+    fields: &[
+        Field::new("name", "name", Type::Text(255), "What it is called.").required(),
+        Field::new(
+            "account",
+            "account_id",
+            Type::Ref(ACCOUNT),
+            "The account it is a part of.",
+        )
+        .required()
+        .immutable(),
+        Field::new(
+            "parent",
+            "parent_id",
+            Type::Ref(ORGANISATION),
+            "The organisation it is a part of, in the same account.",
+        ),
+        Field::STATUS,
+        Field::PROTECT,
+    ],
+    status: true,
+    custom: Some("organisation"),
+    singleton: None,
+    id_chars: IdChars::Printable,
+    personal_id: false,
+    facts: &[BLOCKED],
+};

@@ -1,0 +1,23 @@
+//! `Store`: a web shop that users may have access to.
+
+use super::{BLOCKED, Field, IdChars, Kind, STORE, Type};
+
+pub(super) const KIND: Kind = Kind {
+    id: STORE,
+    name: "Store",
+    collection: "stores",
+    table: "stores",
+    singular: "store",
+    doc: "A web shop that users may have access to.",
+    fields: &[
+        Field::new("name", "name", Type::Text(255), "Its name.").required(),
+        Field::STATUS,
+        Field::PROTECT,
+    ],
+    status: true,
+    custom: None,
+    singleton: None,
+    id_chars: IdChars::Printable,
+    personal_id: false,
+    facts: &[BLOCKED],
+};

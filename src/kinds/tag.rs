@@ -1,0 +1,35 @@
+//! `Tag`: a group of customers, which offers and prices refer to.
+
+use super::{BLOCKED, Field, IdChars, Kind, TAG, Type};
+
+pub(super) const KIND: Kind = Kind {
+    id: TAG,
+    name: "Tag",
+    collection: "tags",
+    table: "tags",
+    singular: "tag",
+    doc: "A group of customers, which offers and prices refer to.",
+    fields: &[
+        Field::new(
+            "name",
+            "name",
+            Type::Text(255),
+            "Its name; simple names are best.",
+        )
+        .required(),
+        Field::new(
+            "description",
+            "description",
+            Type::LongText(2000),
+            "What it is for.",
+        ),
+        Field::STATUS,
+        Field::PROTECT,
+    ],
+    status: true,
+    custom: None,
+    singleton: None,
+    id_chars: IdChars::Printable,
+    personal_id: false,
+    facts: &[BLOCKED],
+};

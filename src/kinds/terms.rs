@@ -1,0 +1,30 @@
+//! `Terms`: a terms and conditions document that users accept.
+
+use super::{Field, IdChars, Kind, TERMS, Type};
+
+pub(super) const KIND: Kind = Kind {
+    id: TERMS,
+    name: "Terms",
+    collection: "terms",
+    table: "terms",
+    singular: "terms",
+    doc: "A terms and conditions document that users accept; a new content resets every acceptance.",
+    fields: &[
+        Field::new("title", "title", Type::Text(255), "What it is called.").required(),
+        Field::new(
+            "file",
+            "file",
+            Type::File,
+            "The document: a path below the root, at most 20 MB.",
+        )
+        .required(),
+        Field::DELETED,
+        Field::PROTECT,
+    ],
+    status: false,
+    custom: None,
+    singleton: None,
+    id_chars: IdChars::Printable,
+    personal_id: false,
+    facts: &[],
+};

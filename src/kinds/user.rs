@@ -1,0 +1,146 @@
+//! `User`: a person who buys.
+
+use super::{
+    ACCOUNT, Attribute, BLOCKED, Default, Fact, Field, IdChars, Item, Kind, ORGANISATION, STORE,
+    Type, USER,
+};
+
+const LEVEL: &[Attribute] = &[Attribute {
+    name: "level",
+    column: "level",
+    choices: &["user", "administrator"],
+    default: 0,
+    doc: "Whether the user may manage the logins of the account.",
+}];
+
+pub(super) const KIND: Kind = Kind {
+    id: USER,
+    name: "User",
+    collection: "users",
+    table: "users",
+    singular: "user",
+    doc: "A person who buys for one or more accounts.",
+    fields: &[
+        Field::new(
+            "civility",
+            "civility",
+            Type::Enum(&["MISS", "MRS", "MR"]),
+            "How to address them.",
+        )
+        .required(),
+        Field::new("firstName", "first_name", Type::Text(255), "First name.")
+            .required()
+            .personal(),
+        Field::new("lastName", "last_name", Type::Text(255), "Last name.")
+            .required()
+            .personal(),
+        Field::new(
+            "email",
+            "email",
+            Type::Email,
+            "E-mail address, compared without regard to case.",
+        )
+        .required()
+        .personal(),
+        Field::new("phone", "phone", Type::Phone, "Telephone number.")
+            .required()
+            .personal(),
+        Field::new("company", "company", Type::Text(255), "Company, free text."),
+        Field::new(
+            "groups",
+            "groups",
+            Type::Set(Item::Text(128)),
+            "The groups they are in, of `Settings.userGroups`.",
+        )
+        .required(),
+        Field::new(
+            "accounts",
+            "accounts",
+            Type::Links {
+                kind: ACCOUNT,
+                key: "account",
+                attributes: LEVEL,
+                inline: false,
+            },
+            "The accounts they buy for, each with their level there.",
+        )
+        .required(),
+        Field::new(
+            "organisations",
+            "organisations",
+            Type::Set(Item::Ref(ORGANISATION)),
+            "The organisations they belong to, of their accounts.",
+        ),
+        Field::new(
+            "mainOrganisation",
+            "main_organisation_id",
+            Type::Ref(ORGANISATION),
+            "The main one of their organisations; of one, that one.",
+        ),
+        Field::new(
+            "stores",
+            "stores",
+            Type::Set(Item::Ref(STORE)),
+            "The stores they have access to.",
+        ),
+        Field::new(
+            "passwordFrom",
+            "password_from",
+            Type::Secret,
+            "Where a temporary password is found: `{env: ROSTER_SECRET_X}` or `{file: name}`.",
+        ),
+        Field::new(
+            "notify",
+            "notify",
+            Type::Bool,
+            "Whether they are sent a set-password link on create and on a new password.",
+        )
+        .default(Default::Bool(false)),
+        Field::STATUS,
+        Field::PROTECT,
+    ],
+    status: true,
+    custom: Some("user"),
+    singleton: None,
+    id_chars: IdChars::Ascii,
+    personal_id: true,
+    facts: &[
+        BLOCKED,
+        Fact {
+            column: "access",
+            name: "access",
+            initial: Some("unregistered"),
+            doc: "`unregistered`, `invited`, `pending`, `enabled` or `disabled`: whether they can log in.",
+        },
+        Fact {
+            column: "password_hash",
+            name: "passwordHash",
+            initial: None,
+            doc: "The argon2 hash of the password last set.",
+        },
+        Fact {
+            column: "password_temporary",
+            name: "passwordTemporary",
+            initial: None,
+            doc: "`true` while the password must be changed at the first login.",
+        },
+        Fact {
+            column: "invited_at",
+            name: "invitedAt",
+            initial: None,
+            doc: "When the last invitation went out.",
+        },
+        Fact {
+            column: "terms_accepted",
+            name: "termsAccepted",
+            initial: None,
+            doc: "The SHA-256 of the terms they last accepted.",
+        },
+        Fact {
+            column: "terms_accepted_at",
+            name: "termsAcceptedAt",
+            initial: None,
+            doc: "When they accepted the terms.",
+        },
+    ],
+};

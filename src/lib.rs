@@ -1,0 +1,18 @@
+//! Roster keeps a directory of B2B customers equal to what its sources say.
+//!
+//! ```text
+//!  directory ─┐                                                    ┌─ text, json, markdown, …
+//!  git commit ─┤→ Tree → manifest ─┐                               │
+//!  push (API) ─┘                   ├→ desired ─┐                   │
+//!  ERP export ──→ feed ────────────┘  + origins├→ plan (pure) → Plan ─→ store.apply (one transaction)
+//!                                      Snapshot ┘                        │
+//!                 database → store.read ───┘                            history, claims, events
+//! ```
+//!
+//! Data at the edges becomes one canonical form, a pure planner compares two of them, and effects
+//! live in one place. A dry run is simply not calling apply.
+
+pub mod diagnostic;
+pub mod kinds;
+pub mod model;
+pub mod plan;

@@ -1,0 +1,20 @@
+//! Pure data: keys, values, cells, declared resources and stored rows. No I/O, no rules.
+
+mod cell;
+mod digest;
+mod key;
+mod keyed;
+mod resource;
+mod state;
+mod value;
+
+pub use cell::{Cell, Pos, Stated};
+pub use digest::{Digest, FieldDigests};
+pub use key::{FieldRef, Key, KindId};
+pub use keyed::{HasKey, Keyed};
+pub use resource::{Claim, ClaimState, Declared, Row};
+pub use state::{Desired, SecretState, Snapshot};
+pub use value::{Link, Value};
+
+/// Short text, kept inline up to 24 bytes: most ids, names and cities need no allocation.
+pub type Text = compact_str::CompactString;

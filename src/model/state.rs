@@ -1,0 +1,64 @@
+//! The two sides of a comparison: what a source says, and what the database holds.
+
+use super::{Claim, Declared, Key, Keyed, Row, Text};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// What one source says: its desired state, as of one revision.
+#[derive(Clone, Debug, Default)]
+pub struct Desired {
+    /// The name of the source.
+    pub source: Arc<str>,
+    /// The git commit, or the digest of everything that was read.
+    pub revision: Arc<str>,
+    /// What it declares, sorted by key.
+    pub resources: Keyed<Arc<Declared>>,
+    /// Why nothing may be removed in this pass: what hides a key. Empty: removals are on.
+    pub removals_off: Vec<String>,
+    /// Of every declared password reference, how its content stands to the stored one.
+    pub secrets: BTreeMap<Key, SecretState>,
+}
+
+/// How a declared password stands to the one last applied.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SecretState {
+    /// The same as last applied.
+    Same,
+    /// Another, or none was applied.
+    Changed,
+    /// It is not at hand here: kept, not compared.
+    Unavailable,
+}
+
+/// What the database holds, read at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// The identity that a migration gave the database; `None` while there is none.
+    pub database: Option<String>,
+    /// The name of the environment the database belongs to.
+    pub environment: Option<String>,
+    /// The stored resources.
+    pub rows: Keyed<Row>,
+    /// Every source's claims, by key.
+    pub claims: HashMap<Key, Vec<Claim>>,
+    /// The declared keys whose external id was deleted and is retired for ever.
+    pub retired: BTreeSet<Key>,
+    /// Every customer number ever given, and the account it was given to.
+    pub customer_numbers: HashMap<Text, Text>,
+    /// How many login names were given out, by customer number.
+    pub logins: HashMap<Text, u32>,
+    /// The ids of holds that a person approved and that have not lapsed.
+    pub approved: BTreeSet<String>,
+    /// What this source did under each budget of the guards within the window.
+    pub spent: BTreeMap<String, u64>,
+}
+
+impl Snapshot {
+    /// The claim of one source on one resource.
+    pub fn claim(&self, source: &str, key: &Key) -> Option<&Claim> {
+        self.claims
+            .get(key)?
+            .iter()
+            .find(|claim| &*claim.source == source)
+    }
+}

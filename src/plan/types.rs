@@ -1,0 +1,364 @@
+//! Plan, step, change and hold: immutable, complete, the same bytes for the same input.
+
+use crate::diagnostic::{Code, Diagnostic, Origin};
+use crate::kinds;
+use crate::model::{Cell, Claim, Declared, Digest, FieldDigests, FieldRef, Key, Text, Value};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// What makes actual equal desired for one source, and what was kept back.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// The source and its revision.
+    pub source: SourceRef,
+    /// The identity of the database; `None` while there is none.
+    pub database: Option<String>,
+    /// The name of the environment.
+    pub environment: Option<String>,
+    /// Counts.
+    pub summary: Summary,
+    /// What apply does, in order.
+    pub steps: Vec<Step>,
+    /// What was kept back.
+    pub held: Vec<Held>,
+    /// Stored resources of kinds without status that their source no longer declares.
+    pub orphans: Vec<Key>,
+    /// Claims given up because another source still declares the resource.
+    pub released: Vec<Key>,
+    /// The overrides and approvals that were used, as given.
+    pub accepted: Vec<String>,
+    /// Everything found on the way.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Whether errors refused the plan: then there are no steps.
+    pub errored: bool,
+    /// Claims to write though nothing of the resource changes; not part of a saved plan.
+    pub agreed: Vec<Agreed>,
+    /// What the steps use up of each budget of the guards; not part of a saved plan.
+    pub spent: BTreeMap<String, u64>,
+    /// The stored fields that no source declares, for `--exact`.
+    pub undeclared: Vec<(Key, String)>,
+}
+
+/// A source at a revision.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct SourceRef {
+    /// Its name.
+    pub name: Arc<str>,
+    /// A git commit or a content digest.
+    pub revision: Arc<str>,
+}
+
+/// How many resources each verb concerns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Summary {
+    /// Created.
+    pub create: u64,
+    /// Updated.
+    pub update: u64,
+    /// Adopted.
+    pub adopt: u64,
+    /// Deactivated.
+    pub deactivate: u64,
+    /// Reactivated.
+    pub reactivate: u64,
+    /// Deleted.
+    pub delete: u64,
+    /// Held, standing ones included.
+    pub held: u64,
+    /// Declared and equal.
+    pub unchanged: u64,
+    /// Stored and claimed by nobody.
+    pub unclaimed: u64,
+}
+
+/// What a step does to its resource. The first that fits, in this order, is a step's verb.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Verb {
+    /// Removes the row and retires its id.
+    Delete,
+    /// Sets the status to inactive.
+    Deactivate,
+    /// Inserts a row.
+    Create,
+    /// Claims a row that this source did not claim, whatever else changes.
+    Adopt,
+    /// Sets the status to active again.
+    Reactivate,
+    /// Changes other fields.
+    Update,
+}
+
+impl Verb {
+    /// All verbs.
+    pub const ALL: [Self; 6] = [
+        Self::Delete,
+        Self::Deactivate,
+        Self::Create,
+        Self::Adopt,
+        Self::Reactivate,
+        Self::Update,
+    ];
+
+    /// The word used everywhere.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Delete => "delete",
+            Self::Deactivate => "deactivate",
+            Self::Create => "create",
+            Self::Adopt => "adopt",
+            Self::Reactivate => "reactivate",
+            Self::Update => "update",
+        }
+    }
+
+    /// The sign in text plans.
+    pub fn sign(self) -> char {
+        match self {
+            Self::Delete => '-',
+            Self::Deactivate => 'x',
+            Self::Create => '+',
+            Self::Adopt => 'a',
+            Self::Reactivate => 'o',
+            Self::Update => '~',
+        }
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// Why a step is there.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Reason {
+    /// The source says something new.
+    Declared,
+    /// The source declares a row it did not claim.
+    Adopted,
+    /// Somebody else changed the row since.
+    Drift,
+    /// The source no longer declares it.
+    Removed,
+    /// It was removed and is declared again.
+    Returned,
+    /// A person asked for it.
+    Requested,
+}
+
+impl Reason {
+    /// All reasons.
+    pub const ALL: [Self; 6] = [
+        Self::Declared,
+        Self::Adopted,
+        Self::Drift,
+        Self::Removed,
+        Self::Returned,
+        Self::Requested,
+    ];
+
+    /// The word in plans.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Declared => "declared",
+            Self::Adopted => "adopted",
+            Self::Drift => "drift",
+            Self::Removed => "removed",
+            Self::Returned => "returned",
+            Self::Requested => "requested",
+        }
+    }
+}
+
+/// One field's way from before to after.
+///
+/// Of lists only what differs is kept: `before` has the members that go or change, `after` those
+/// that come or change.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Change {
+    /// Which field.
+    pub field: FieldRef,
+    /// The stored value; `None`: none.
+    pub before: Option<Value>,
+    /// The value it gets; `None`: none.
+    pub after: Option<Value>,
+}
+
+impl Change {
+    /// A change with the members that stay left out of lists.
+    pub fn new(field: FieldRef, before: Option<Value>, after: Option<Value>) -> Self {
+        let (before, after) = match (before, after) {
+            (Some(Value::List(old)), Some(Value::List(new))) => {
+                let went = old.iter().filter(|member| !new.contains(member)).cloned();
+                let came = new.iter().filter(|member| !old.contains(member)).cloned();
+                if went.clone().next().is_none() && came.clone().next().is_none() {
+                    // The same members in another order: the order is what changes.
+                    (
+                        Some(Value::List(old.clone())),
+                        Some(Value::List(new.clone())),
+                    )
+                } else {
+                    (
+                        Some(Value::List(went.collect())),
+                        Some(Value::List(came.collect())),
+                    )
+                }
+            }
+            (Some(Value::Links(old)), Some(Value::Links(new))) => {
+                let went = old
+                    .iter()
+                    .filter(|link| !new.contains(link))
+                    .cloned()
+                    .collect();
+                let came = new
+                    .iter()
+                    .filter(|link| !old.contains(link))
+                    .cloned()
+                    .collect();
+                (Some(Value::Links(went)), Some(Value::Links(came)))
+            }
+            other => other,
+        };
+        Self {
+            field,
+            before,
+            after,
+        }
+    }
+}
+
+/// What a source claims of the resource of a step.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StepClaim {
+    /// The digest of what was declared.
+    pub digest: Digest,
+    /// The declared fields.
+    pub fields: FieldDigests,
+}
+
+/// What a step changes.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// A new row: everything declared, and what is derived from it (defaults, inferred values).
+    Create {
+        /// What was declared.
+        declared: Arc<Declared>,
+        /// Values that are not declared; sorted by field.
+        derived: Box<[Change]>,
+    },
+    /// Changes to a stored row, sorted by field.
+    Changes(Vec<Change>),
+}
+
+/// One change to one resource.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// What happens.
+    pub verb: Verb,
+    /// To which resource.
+    pub key: Key,
+    /// The version of the row that the plan saw; `None` for a create.
+    pub version: Option<i64>,
+    /// Why.
+    pub reason: Reason,
+    /// Where it is declared, or, of a removal, was.
+    pub origin: Option<Origin>,
+    /// What the source claims afterwards; `None` when it no longer declares the resource.
+    pub claim: Option<StepClaim>,
+    /// Field by field.
+    pub body: Body,
+}
+
+impl Step {
+    /// The changes, field by field; a create has `after` only.
+    pub fn changes(&self) -> Cow<'_, [Change]> {
+        match &self.body {
+            Body::Changes(changes) => Cow::Borrowed(changes),
+            Body::Create { declared, derived } => {
+                let mut changes: Vec<Change> = declared
+                    .cells
+                    .iter()
+                    .filter_map(|stated| match &stated.cell {
+                        Cell::Value(value) if !value.is_empty_list() => Some(Change {
+                            field: stated.field.clone(),
+                            before: None,
+                            after: Some(value.clone()),
+                        }),
+                        _ => None,
+                    })
+                    .chain(derived.iter().cloned())
+                    .collect();
+                changes.sort_by(|a, b| a.field.cmp(&b.field));
+                Cow::Owned(changes)
+            }
+        }
+    }
+
+    /// The name of a changed field.
+    pub fn field_name(&self, change: &Change) -> String {
+        kinds::get(self.key.kind).field_name(&change.field)
+    }
+}
+
+/// Something that was kept back, and why.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// What would happen.
+    pub verb: Verb,
+    /// To which resource.
+    pub key: Key,
+    /// By which rule.
+    pub code: Code,
+    /// Why, in words.
+    pub message: String,
+    /// The id of the hold: what an approval names. Steps held together share it.
+    pub hold: String,
+    /// Of a guard: how many steps this plan has under it.
+    pub count: Option<u64>,
+    /// Of a guard: of how many.
+    pub of: Option<u64>,
+    /// Of a guard: the number that may not be passed.
+    pub limit: Option<u64>,
+    /// The option that lets it through, if there is one.
+    pub over: Option<String>,
+    /// Where it is declared, or, of a removal, was.
+    pub origin: Option<Origin>,
+    /// What was held, field by field.
+    pub changes: Vec<Change>,
+}
+
+/// A claim to write though its resource does not change.
+#[derive(Clone, Debug)]
+pub struct Agreed {
+    /// Which resource.
+    pub key: Key,
+    /// What to do with the claim.
+    pub claim: AgreedClaim,
+}
+
+/// What becomes of a claim whose resource does not change.
+#[derive(Clone, Debug)]
+pub enum AgreedClaim {
+    /// It is written as given (`source` and `revision` are the plan's).
+    Write(Box<Claim>),
+    /// It is given up: another source declares the resource, or its row is gone.
+    Release,
+    /// It is marked gone: the resource needs no deactivation.
+    Gone,
+}
+
+/// The text of a member or scalar, for messages and renderings.
+pub fn plain(value: &Value) -> Text {
+    match value {
+        Value::Text(text) | Value::Number(text) => text.clone(),
+        Value::Bool(value) => compact_str::format_compact!("{value}"),
+        Value::Int(value) => compact_str::format_compact!("{value}"),
+        Value::List(_) | Value::Links(_) => {
+            let members: Vec<&str> = value.members().map(Text::as_str).collect();
+            members.join(", ").into()
+        }
+    }
+}
