@@ -12,6 +12,7 @@
 //! Data at the edges becomes one canonical form, a pure planner compares two of them, and effects
 //! live in one place. A dry run is simply not calling apply.
 
+pub mod check;
 pub mod diagnostic;
 pub mod kinds;
 pub mod model;

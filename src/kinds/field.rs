@@ -145,9 +145,14 @@ impl Type {
         }
     }
 
-    /// Whether values are lists, stored in a link table of their own.
+    /// Whether values are lists: a blank says nothing and `[]` is the empty list.
     pub fn is_list(&self) -> bool {
-        matches!(self, Self::Set(_) | Self::Ordered(_) | Self::Links { .. })
+        self.has_table() || matches!(self, Self::Ordered(_))
+    }
+
+    /// Whether values are sets of members, stored in a link table of their own.
+    pub fn has_table(&self) -> bool {
+        matches!(self, Self::Set(_) | Self::Links { .. })
     }
 
     /// The attributes of the links, none for other types.

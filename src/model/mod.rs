@@ -1,6 +1,7 @@
 //! Pure data: keys, values, cells, declared resources and stored rows. No I/O, no rules.
 
 mod cell;
+mod change;
 mod digest;
 mod key;
 mod keyed;
@@ -9,6 +10,7 @@ mod state;
 mod value;
 
 pub use cell::{Cell, Pos, Stated};
+pub use change::Change;
 pub use digest::{Digest, FieldDigests};
 pub use key::{FieldRef, Key, KindId};
 pub use keyed::{HasKey, Keyed};

@@ -4,6 +4,5 @@
 mod types;
 
 pub use types::{
-    Agreed, AgreedClaim, Body, Change, Held, Plan, Reason, SourceRef, Step, StepClaim, Summary,
-    Verb, plain,
+    Agreed, AgreedClaim, Body, Held, Plan, Reason, SourceRef, Step, StepClaim, Summary, Verb, plain,
 };

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::{Code, Diagnostic, Origin};
 use crate::kinds;
-use crate::model::{Cell, Claim, Declared, Digest, FieldDigests, FieldRef, Key, Text, Value};
+use crate::model::{Cell, Change, Claim, Declared, Digest, FieldDigests, Key, Text, Value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -173,63 +173,6 @@ impl Reason {
     }
 }
 
-/// One field's way from before to after.
-///
-/// Of lists only what differs is kept: `before` has the members that go or change, `after` those
-/// that come or change.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Change {
-    /// Which field.
-    pub field: FieldRef,
-    /// The stored value; `None`: none.
-    pub before: Option<Value>,
-    /// The value it gets; `None`: none.
-    pub after: Option<Value>,
-}
-
-impl Change {
-    /// A change with the members that stay left out of lists.
-    pub fn new(field: FieldRef, before: Option<Value>, after: Option<Value>) -> Self {
-        let (before, after) = match (before, after) {
-            (Some(Value::List(old)), Some(Value::List(new))) => {
-                let went = old.iter().filter(|member| !new.contains(member)).cloned();
-                let came = new.iter().filter(|member| !old.contains(member)).cloned();
-                if went.clone().next().is_none() && came.clone().next().is_none() {
-                    // The same members in another order: the order is what changes.
-                    (
-                        Some(Value::List(old.clone())),
-                        Some(Value::List(new.clone())),
-                    )
-                } else {
-                    (
-                        Some(Value::List(went.collect())),
-                        Some(Value::List(came.collect())),
-                    )
-                }
-            }
-            (Some(Value::Links(old)), Some(Value::Links(new))) => {
-                let went = old
-                    .iter()
-                    .filter(|link| !new.contains(link))
-                    .cloned()
-                    .collect();
-                let came = new
-                    .iter()
-                    .filter(|link| !old.contains(link))
-                    .cloned()
-                    .collect();
-                (Some(Value::Links(went)), Some(Value::Links(came)))
-            }
-            other => other,
-        };
-        Self {
-            field,
-            before,
-            after,
-        }
-    }
-}
-
 /// What a source claims of the resource of a step.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StepClaim {
@@ -249,7 +192,7 @@ pub enum Body {
         /// Values that are not declared; sorted by field.
         derived: Box<[Change]>,
     },
-    /// Changes to a stored row, sorted by field.
+    /// Changes to a stored row, sorted by field; lists are reduced to what differs.
     Changes(Vec<Change>),
 }
 

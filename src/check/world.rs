@@ -1,0 +1,329 @@
+//! The state that a rule looks at: everything as it would be after the effects that are not held.
+
+use crate::diagnostic::Origin;
+use crate::kinds::{self, Kind};
+use crate::model::{
+    Cell, Change, Declared, Desired, FieldRef, HasKey, Key, Keyed, KindId, Row, Snapshot, Text,
+    Value,
+};
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+/// What would happen to one resource.
+#[derive(Clone, Debug)]
+pub struct Effect {
+    /// Which resource.
+    pub key: Key,
+    /// What.
+    pub outcome: Outcome,
+}
+
+/// What would become of a resource.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// It would be created.
+    Create {
+        /// From what was declared.
+        declared: Arc<Declared>,
+        /// And values that are not declared, `after` only, sorted by field.
+        derived: Vec<Change>,
+    },
+    /// Its row would change so; sorted by field, lists whole. Empty: only its claim changes.
+    Change(Vec<Change>),
+    /// Its row would go.
+    Delete,
+}
+
+impl HasKey for Effect {
+    fn key(&self) -> &Key {
+        &self.key
+    }
+}
+
+/// Everything before and after.
+pub struct World<'a> {
+    /// The database as it was read.
+    pub stored: &'a Snapshot,
+    /// What the source says; for origins.
+    pub desired: &'a Desired,
+    /// What would happen.
+    pub effects: &'a Keyed<Effect>,
+    indexes: HashMap<(KindId, usize), OnceLock<Index<'a>>>,
+}
+
+type Index<'a> = HashMap<&'a str, Vec<&'a Key>, foldhash::fast::FixedState>;
+
+/// One resource as it is before or would be after.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    /// Which resource.
+    pub key: &'a Key,
+    row: Option<&'a Row>,
+    outcome: Option<&'a Outcome>,
+}
+
+impl<'a> World<'a> {
+    /// The world after some effects.
+    pub fn new(stored: &'a Snapshot, desired: &'a Desired, effects: &'a Keyed<Effect>) -> Self {
+        let references = kinds::ALL.into_iter().flat_map(|kind| {
+            kind.references()
+                .map(|(field, _)| ((kind.id, field), OnceLock::new()))
+        });
+        Self {
+            stored,
+            desired,
+            effects,
+            indexes: references.collect(),
+        }
+    }
+
+    /// The stored resource, as it was read.
+    pub fn before(&self, key: &Key) -> Option<View<'a>> {
+        let row = self.stored.rows.get(key)?;
+        Some(View {
+            key: &row.key,
+            row: Some(row),
+            outcome: None,
+        })
+    }
+
+    /// The resource as it would be; `None` when there would be none.
+    pub fn after(&self, key: &Key) -> Option<View<'a>> {
+        let row = self.stored.rows.get(key);
+        let effect = self.effects.get(key);
+        match (row, effect) {
+            (_, Some(effect)) if matches!(effect.outcome, Outcome::Delete) => None,
+            (None, None) => None,
+            (Some(row), None) => Some(View {
+                key: &row.key,
+                row: Some(row),
+                outcome: None,
+            }),
+            (row, Some(effect)) => Some(View {
+                key: &effect.key,
+                row,
+                outcome: Some(&effect.outcome),
+            }),
+        }
+    }
+
+    /// Every resource of a kind as it would be, in no particular order.
+    pub fn all_after(&self, kind: KindId) -> impl Iterator<Item = View<'a>> {
+        let stored = self.stored.rows.iter().map(|row| &row.key);
+        let created = self
+            .effects
+            .iter()
+            .filter(|effect| matches!(effect.outcome, Outcome::Create { .. }))
+            .map(|effect| &effect.key)
+            .filter(|key| !self.stored.rows.contains(key));
+        stored
+            .chain(created)
+            .filter(move |key| key.kind == kind)
+            .filter_map(|key| self.after(key))
+    }
+
+    /// Who would refer to `key` by the field at `field` of resources of `kind`, sorted.
+    ///
+    /// # Panics
+    /// When the table says that the field is no reference.
+    pub fn referrers(&self, kind: KindId, field: usize, key: &Key) -> &[&'a Key] {
+        let slot = self
+            .indexes
+            .get(&(kind, field))
+            .expect("a reference of the table");
+        let index = slot.get_or_init(|| self.index(kind, field));
+        index.get(key.id.as_str()).map_or(&[], Vec::as_slice)
+    }
+
+    /// Everybody who would refer to `key`, by whatever field: (referrer, its field).
+    pub fn all_referrers(&self, key: &Key) -> Vec<(&'a Key, usize)> {
+        let mut found = Vec::new();
+        for kind in kinds::ALL {
+            for (field, target) in kind.references() {
+                if target == key.kind {
+                    let referrers = self.referrers(kind.id, field, key);
+                    found.extend(referrers.iter().map(|referrer| (*referrer, field)));
+                }
+            }
+        }
+        found
+    }
+
+    fn index(&self, kind: KindId, field: usize) -> Index<'a> {
+        let mut index = Index::default();
+        for view in self.all_after(kind) {
+            for target in view.targets(field) {
+                index.entry(target.as_str()).or_default().push(view.key);
+            }
+        }
+        index
+            .values_mut()
+            .for_each(|referrers| referrers.sort_unstable());
+        index
+    }
+
+    /// What the source says of a resource.
+    pub fn declared(&self, key: &Key) -> Option<&'a Arc<Declared>> {
+        self.desired.resources.get(key)
+    }
+
+    /// Where the source declares a resource.
+    pub fn origin(&self, key: &Key) -> Option<Origin> {
+        let declared = self.declared(key)?;
+        Some(Origin {
+            path: declared.path.clone(),
+            at: declared.at,
+        })
+    }
+
+    /// Where the source states a field, or else declares the resource.
+    pub fn field_origin(&self, key: &Key, field: &FieldRef) -> Option<Origin> {
+        let declared = self.declared(key)?;
+        Some(Origin {
+            path: declared.path.clone(),
+            at: declared
+                .stated(field)
+                .map_or(declared.at, |stated| stated.at),
+        })
+    }
+
+    /// A value of the settings as they would be, or their default.
+    pub fn setting(&self, name: &str) -> Option<Value> {
+        let kind = kinds::get(kinds::SETTINGS);
+        let index = kind.at(name);
+        let settings = self.after(&Key::new(kinds::SETTINGS, "settings"));
+        settings
+            .and_then(|view| view.value(index).cloned())
+            .or_else(|| kind.fields[index].default.value())
+    }
+
+    /// Whether a setting is the boolean true.
+    pub fn setting_is(&self, name: &str) -> bool {
+        self.setting(name)
+            .and_then(|value| value.as_bool())
+            .unwrap_or(false)
+    }
+
+    /// The text of a setting.
+    pub fn setting_text(&self, name: &str) -> Text {
+        let value = self.setting(name);
+        value
+            .as_ref()
+            .and_then(Value::as_text)
+            .map(Text::new)
+            .unwrap_or_default()
+    }
+}
+
+impl<'a> View<'a> {
+    /// Its kind.
+    pub fn kind(&self) -> &'static Kind {
+        kinds::get(self.key.kind)
+    }
+
+    /// Whether it is not stored yet.
+    pub fn created(&self) -> bool {
+        self.row.is_none()
+    }
+
+    /// The value of a field.
+    pub fn get(&self, field: &FieldRef) -> Option<&'a Value> {
+        match self.outcome {
+            Some(Outcome::Create { declared, derived }) => declared
+                .stated(field)
+                .and_then(|stated| stated.cell.value())
+                .or_else(|| find(derived, field)?.after.as_ref()),
+            Some(Outcome::Change(changes)) => match find(changes, field) {
+                Some(change) => change.after.as_ref(),
+                None => self.row?.value(field),
+            },
+            Some(Outcome::Delete) | None => self.row?.value(field),
+        }
+    }
+
+    /// The value of one of the kind's own fields, by index.
+    pub fn value(&self, index: usize) -> Option<&'a Value> {
+        self.get(&kinds::own(index))
+    }
+
+    /// The text of one of the kind's own fields.
+    pub fn text(&self, index: usize) -> Option<&'a str> {
+        self.value(index)?.as_text()
+    }
+
+    /// What a reference field points to: no, one or many external ids.
+    pub fn targets(&self, index: usize) -> impl Iterator<Item = &'a Text> + use<'a> {
+        let value = self.value(index);
+        let one = match value {
+            Some(Value::Text(text)) => Some(text),
+            _ => None,
+        };
+        one.into_iter()
+            .chain(value.into_iter().flat_map(Value::members))
+    }
+
+    /// Custom values by the external id of their custom field, sorted.
+    pub fn custom(&self) -> Vec<(&'a Text, &'a Value)> {
+        let mut values: std::collections::BTreeMap<&Text, &Value> = self
+            .row
+            .into_iter()
+            .flat_map(|row| row.custom.iter())
+            .collect();
+        match self.outcome {
+            Some(Outcome::Create { declared, derived }) => {
+                for stated in &declared.cells {
+                    if let (FieldRef::Custom(id), Cell::Value(value)) =
+                        (&stated.field, &stated.cell)
+                    {
+                        values.insert(id, value);
+                    }
+                }
+                overlay(&mut values, derived);
+            }
+            Some(Outcome::Change(changes)) => overlay(&mut values, changes),
+            Some(Outcome::Delete) | None => {}
+        }
+        values.into_iter().collect()
+    }
+
+    /// `active`, `inactive`; kinds without status are always active.
+    pub fn status(&self) -> &'a str {
+        let kind = self.kind();
+        if kind.status {
+            self.text(kind.status_index()).unwrap_or("active")
+        } else {
+            "active"
+        }
+    }
+
+    /// Whether it counts: status active or, for kinds without status, stored.
+    pub fn live(&self) -> bool {
+        self.status() == "active"
+    }
+
+    /// A runtime fact of the stored row.
+    pub fn fact(&self, name: &str) -> Option<&'a str> {
+        self.row?.facts.get(name).map(Text::as_str)
+    }
+}
+
+fn find<'c>(changes: &'c [Change], field: &FieldRef) -> Option<&'c Change> {
+    changes
+        .binary_search_by(|change| change.field.cmp(field))
+        .ok()
+        .map(|index| &changes[index])
+}
+
+fn overlay<'a>(
+    values: &mut std::collections::BTreeMap<&'a Text, &'a Value>,
+    changes: &'a [Change],
+) {
+    for change in changes {
+        if let FieldRef::Custom(id) = &change.field {
+            match &change.after {
+                Some(value) => values.insert(id, value),
+                None => values.remove(id),
+            };
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! One field's way from before to after.
+
+use super::{FieldRef, Value};
+
+/// A field and its value before and after.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Change {
+    /// Which field.
+    pub field: FieldRef,
+    /// The stored value; `None`: none.
+    pub before: Option<Value>,
+    /// The value it gets; `None`: none.
+    pub after: Option<Value>,
+}
+
+impl Change {
+    /// The same with the members that stay left out of lists: `before` keeps those that go or
+    /// change, `after` those that come or change. Reducing twice changes nothing.
+    #[must_use]
+    pub fn reduced(self) -> Self {
+        let (before, after) = match (self.before, self.after) {
+            (Some(Value::List(old)), Some(Value::List(new))) => {
+                let went: Vec<_> = old.iter().filter(|m| !new.contains(m)).cloned().collect();
+                let came: Vec<_> = new.iter().filter(|m| !old.contains(m)).cloned().collect();
+                (
+                    Some(Value::List(went.into())),
+                    Some(Value::List(came.into())),
+                )
+            }
+            (Some(Value::Links(old)), Some(Value::Links(new))) => {
+                let went: Vec<_> = old.iter().filter(|l| !new.contains(l)).cloned().collect();
+                let came: Vec<_> = new.iter().filter(|l| !old.contains(l)).cloned().collect();
+                (
+                    Some(Value::Links(went.into())),
+                    Some(Value::Links(came.into())),
+                )
+            }
+            other => other,
+        };
+        Self {
+            field: self.field,
+            before,
+            after,
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! What the integration tests share: `mod support;`.
+
+pub mod postgres;
