@@ -17,6 +17,10 @@ pub struct Field {
     pub immutable: bool,
     /// Whether it says something about a person.
     pub personal: bool,
+    /// Whether a value, or a member of it, gives somebody access: never given back by itself.
+    pub grants: bool,
+    /// The list field whose only member is its value when nothing is said.
+    pub only_of: Option<&'static str>,
     /// What a create writes when it is absent.
     pub default: Default,
     /// What it means, in one sentence.
@@ -191,6 +195,8 @@ impl Field {
             required: false,
             immutable: false,
             personal: false,
+            grants: false,
+            only_of: None,
             default: Default::None,
             doc,
         }
@@ -214,6 +220,18 @@ impl Field {
         self
     }
 
+    /// The same, giving access.
+    pub(super) const fn grants(mut self) -> Self {
+        self.grants = true;
+        self
+    }
+
+    /// The same, inferred from a list of one.
+    pub(super) const fn only_of(mut self, list: &'static str) -> Self {
+        self.only_of = Some(list);
+        self
+    }
+
     /// The same, with a default on create.
     pub(super) const fn default(mut self, default: Default) -> Self {
         self.default = default;
@@ -232,7 +250,8 @@ impl Field {
         Type::Enum(&["active", "inactive", "deleted"]),
         "Whether it is in use; `deleted` is final.",
     )
-    .default(Default::Text("active"));
+    .default(Default::Text("active"))
+    .grants();
 
     /// `status: deleted`, for kinds that have no other.
     pub(super) const DELETED: Self = Self::new(

@@ -20,28 +20,30 @@ use std::sync::LazyLock;
 
 /// `Settings`: one per directory.
 pub const SETTINGS: KindId = KindId(0);
-/// `Store`: what users have access to.
-pub const STORE: KindId = KindId(1);
-/// `Tag`: customer groups for prices.
-pub const TAG: KindId = KindId(2);
-/// `CustomField`: the definition of one.
-pub const CUSTOM_FIELD: KindId = KindId(3);
-/// `Address`: alone or inline in accounts.
-pub const ADDRESS: KindId = KindId(4);
-/// `Account`: a company.
-pub const ACCOUNT: KindId = KindId(5);
-/// `Organisation`: a group within an account.
-pub const ORGANISATION: KindId = KindId(6);
-/// `User`: a person who buys.
-pub const USER: KindId = KindId(7);
-/// `Policy`: whose purchases are reviewed by whom.
-pub const POLICY: KindId = KindId(8);
 /// `Terms`: the terms and conditions document.
-pub const TERMS: KindId = KindId(9);
+pub const TERMS: KindId = KindId(1);
+/// `Store`: what users have access to.
+pub const STORE: KindId = KindId(2);
+/// `Tag`: customer groups for prices.
+pub const TAG: KindId = KindId(3);
+/// `CustomField`: the definition of one.
+pub const CUSTOM_FIELD: KindId = KindId(4);
+/// `Address`: alone or inline in accounts.
+pub const ADDRESS: KindId = KindId(5);
+/// `Account`: a company.
+pub const ACCOUNT: KindId = KindId(6);
+/// `Organisation`: a group within an account.
+pub const ORGANISATION: KindId = KindId(7);
+/// `User`: a person who buys.
+pub const USER: KindId = KindId(8);
+/// `Policy`: whose purchases are reviewed by whom.
+pub const POLICY: KindId = KindId(9);
 
-/// All kinds, in the order in which they are created; removals go in reverse.
+/// All kinds, in the order in which they are created; removals go in reverse. Settings and Terms
+/// come first because a change of them is what a reviewer must see first.
 pub const ALL: [&Kind; 10] = [
     &settings::KIND,
+    &terms::KIND,
     &store::KIND,
     &tag::KIND,
     &custom_field::KIND,
@@ -50,7 +52,6 @@ pub const ALL: [&Kind; 10] = [
     &organisation::KIND,
     &user::KIND,
     &policy::KIND,
-    &terms::KIND,
 ];
 
 /// One kind of thing.

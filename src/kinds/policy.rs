@@ -43,7 +43,8 @@ pub(super) const KIND: Kind = Kind {
             Type::Set(Item::Ref(USER)),
             "The one or two users of the account who review them.",
         )
-        .required(),
+        .required()
+        .grants(),
         Field::STATUS,
         Field::PROTECT,
     ],

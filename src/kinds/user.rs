@@ -52,7 +52,8 @@ pub(super) const KIND: Kind = Kind {
             Type::Set(Item::Text(128)),
             "The groups they are in, of `Settings.userGroups`.",
         )
-        .required(),
+        .required()
+        .grants(),
         Field::new(
             "accounts",
             "accounts",
@@ -64,7 +65,8 @@ pub(super) const KIND: Kind = Kind {
             },
             "The accounts they buy for, each with their level there.",
         )
-        .required(),
+        .required()
+        .grants(),
         Field::new(
             "organisations",
             "organisations",
@@ -76,7 +78,8 @@ pub(super) const KIND: Kind = Kind {
             "main_organisation_id",
             Type::Ref(ORGANISATION),
             "The main one of their organisations; of one, that one.",
-        ),
+        )
+        .only_of("organisations"),
         Field::new(
             "stores",
             "stores",
