@@ -109,13 +109,17 @@ impl<T: HasKey> Keyed<T> {
         self.items.iter_mut()
     }
 
-    /// Takes out the thing with this key; the order of the others may change.
-    pub fn remove(&mut self, key: &Key) -> Option<T> {
-        let at = self.position(key)?;
+    /// Keeps only the things that `keep` says yes to, in their order.
+    pub fn retain(&mut self, keep: impl FnMut(&mut T) -> bool) {
         let mut items = std::mem::take(&mut self.items);
-        let item = items.swap_remove(at);
-        *self = items.into_iter().collect();
-        Some(item)
+        let before = items.len();
+        let mut keep = keep;
+        items.retain_mut(&mut keep);
+        if items.len() == before {
+            self.items = items;
+        } else {
+            *self = items.into_iter().collect();
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod cell;
 mod change;
-mod digest;
+pub mod digest;
 mod key;
 mod keyed;
 mod resource;

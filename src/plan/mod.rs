@@ -1,8 +1,19 @@
 //! The plan: what makes actual equal desired, what was kept back, and why. Pure: no clock, no
 //! random number, no log, no I/O.
 
+mod compare;
+mod draft;
+mod fixpoint;
+mod guard;
+mod hold;
+mod order;
+mod planner;
+mod removal;
+mod rules;
 mod types;
 
+pub use planner::plan;
+pub use rules::{Accept, Authority, Guards, Limit, Mode, Peer, Rules};
 pub use types::{
     Agreed, AgreedClaim, Body, Held, Plan, Reason, SourceRef, Step, StepClaim, Summary, Verb, plain,
 };

@@ -255,6 +255,8 @@ pub struct Held {
     pub key: Key,
     /// By which rule.
     pub code: Code,
+    /// The rule at the root: of a `held-dependency`, that of the hold it depends on.
+    pub root: Code,
     /// Why, in words.
     pub message: String,
     /// The id of the hold: what an approval names. Steps held together share it.

@@ -24,14 +24,18 @@ use tempfile::TempDir;
 /// Outlives the test process, and ends the server when that is gone.
 ///
 /// Its standard input is a pipe whose other end only the test process holds: whichever way that
-/// ends, `cat` sees the end of the file. The server's log goes to the inherited standard error,
-/// which the shell itself gives up, so that its end means that the server is gone. SIGQUIT stops
-/// it without a checkpoint: nobody will read the data again.
+/// ends, `cat` sees the end of the file. Standard error is the server's log; the shell itself gives
+/// it up, so that its end means that the server is gone. SIGQUIT stops the server without a
+/// checkpoint, nobody will read the data again; SIGTERM is for one that is only starting, since a
+/// shell starts its background jobs deaf to SIGQUIT.
 const WATCHDOG: &str = r#"
-    dir=$1; shift
+    template=$1 dir=$2
+    shift 2
+    cp -a "$template" "$dir/data"
     "$@" </dev/null & server=$!
     exec 2>/dev/null
     cat >/dev/null
+    kill -TERM "$server"
     kill -QUIT "$server"
     wait "$server"
     rm -rf "$dir"
@@ -39,6 +43,9 @@ const WATCHDOG: &str = r#"
 
 /// Part of the template's name: raise it when the options of `initdb` change.
 const TEMPLATE: &str = "postgres-template-1";
+
+/// A working directory that every user may enter: ours may be another.
+const EVERYBODYS: &str = "/";
 
 /// A running cluster, reached over 127.0.0.1 without a password.
 pub struct Server {
@@ -118,20 +125,11 @@ impl Server {
 
     /// One start on a port that is free just now, or the server's log.
     fn try_start(binaries: &Path) -> Result<(u16, Child), String> {
-        let (dir, user) = scratch();
-        let template = template(binaries, user);
-        run(Command::new("cp")
-            .arg("-a")
-            .arg(template)
-            .arg(dir.path().join("data")));
-
         let port = TcpListener::bind(("127.0.0.1", 0))
             .and_then(|listener| listener.local_addr())
             .expect("a free port")
             .port();
-        // From here on the watchdog removes the directory.
-        let mut watchdog = watched(binaries, &dir.keep(), port, user);
-
+        let mut watchdog = watched(binaries, port);
         let mut lines = BufReader::new(watchdog.stderr.take().expect("a pipe"));
         let mut log = String::new();
         while !log.contains("database system is ready to accept connections") {
@@ -147,12 +145,19 @@ impl Server {
     }
 }
 
-/// Starts the server under its watchdog.
-fn watched(binaries: &Path, dir: &Path, port: u16, user: Option<User>) -> Child {
-    as_user("sh", user)
+/// Starts a new cluster under its watchdog.
+fn watched(binaries: &Path, port: u16) -> Child {
+    let template = template(binaries);
+    let (dir, user) = scratch();
+    // From here on the watchdog removes the directory.
+    let dir = dir.keep();
+    let postgres = as_user(&binaries.join("postgres"), user);
+    Command::new("sh")
+        .current_dir(EVERYBODYS)
         .args(["-c", WATCHDOG, "watchdog"])
-        .arg(dir)
-        .arg(binaries.join("postgres"))
+        .args([&template, &dir])
+        .arg(postgres.get_program())
+        .args(postgres.get_args())
         .arg("-D")
         .arg(dir.join("data"))
         .arg("-k")
@@ -160,6 +165,8 @@ fn watched(binaries: &Path, dir: &Path, port: u16, user: Option<User>) -> Child 
         .args(["-p", &port.to_string()])
         .args(["-c", "listen_addresses=127.0.0.1"])
         .args(["-c", "max_connections=200"])
+        // The template's small segments would mean a checkpoint every few megabytes.
+        .args(["-c", "max_wal_size=1GB"])
         // The data never outlives the process, so nothing has to reach the disk.
         .args(["-c", "fsync=off"])
         .args(["-c", "synchronous_commit=off"])
@@ -207,7 +214,7 @@ fn absent() {
 }
 
 /// An initialised data directory to copy, made by whoever comes first.
-fn template(binaries: &Path, user: Option<User>) -> PathBuf {
+fn template(binaries: &Path) -> PathBuf {
     let initdb = binaries.join("initdb");
     let version = run(Command::new(&initdb).arg("--version"));
     let version = version
@@ -215,7 +222,8 @@ fn template(binaries: &Path, user: Option<User>) -> PathBuf {
         .nth(2)
         .expect("a version")
         .to_owned();
-    // Of the user too: a template that root made belongs to somebody whose files others cannot read.
+    // A template that root made belongs to a user whose files others cannot copy.
+    let (dir, user) = scratch();
     let owner = user.map_or("self", |user| user.name);
     let ready = cache().join(format!("{TEMPLATE}-{version}-{owner}"));
 
@@ -224,7 +232,6 @@ fn template(binaries: &Path, user: Option<User>) -> PathBuf {
     lock.lock().expect("the lock");
     if !ready.exists() {
         // Made elsewhere: the target directory may lie where the other user cannot go.
-        let (dir, _) = scratch();
         let data = dir.path().join("data");
         run(as_user(&initdb, user)
             .args(["--username=postgres", "--auth=trust"])
@@ -286,13 +293,19 @@ fn unprivileged() -> User {
         .expect("the user postgres or nobody")
 }
 
-/// A command that runs as the user, in a directory that everybody may enter.
-fn as_user(program: impl AsRef<Path>, user: Option<User>) -> Command {
-    let mut command = Command::new(program.as_ref());
-    command.current_dir("/");
-    if let Some(user) = user {
-        command.uid(user.uid).gid(user.gid);
-    }
+/// A command that runs as the user. setpriv is part of util-linux, and becomes the program: its
+/// process is the server's.
+fn as_user(program: &Path, user: Option<User>) -> Command {
+    let mut command = match user {
+        None => Command::new(program),
+        Some(User { uid, gid, .. }) => {
+            let mut command = Command::new("setpriv");
+            command.args([format!("--reuid={uid}"), format!("--regid={gid}")]);
+            command.arg("--clear-groups").arg(program);
+            command
+        }
+    };
+    command.current_dir(EVERYBODYS);
     command
 }
 

@@ -1,0 +1,245 @@
+//! One field: what is declared against what is stored, by the cell table and the authorities.
+
+use super::draft::Context;
+use super::rules::{Mode, Peer};
+use crate::kinds::{Field, Kind};
+use crate::model::{Cell, Change, Claim, Key, Link, Row, Stated, Value, digest};
+use std::sync::Arc;
+
+/// What one stated field asks for.
+pub(super) enum Verdict {
+    /// Nothing: it says nothing, or the row has it already, or somebody else decides.
+    Keep,
+    /// The row differs, and the source may only look.
+    Observed(Change),
+    /// The row differs because somebody else changed it, and that is only reported.
+    Reported(Change),
+    /// Another source enforces another value, and nothing says who wins.
+    Conflict(Change, Vec<Arc<str>>),
+    /// The row gets this; `drift` when what is declared did not change.
+    Set {
+        /// All of it.
+        change: Change,
+        /// Whether what is declared is what the last apply saw.
+        drift: bool,
+    },
+    /// Part of it would give back access that somebody took elsewhere.
+    Regain {
+        /// All of it.
+        whole: Change,
+        /// What may be done at once, if anything.
+        rest: Option<Change>,
+    },
+}
+
+/// Compares one stated field of `row`.
+pub(super) fn compare(
+    context: &Context<'_>,
+    kind: &'static Kind,
+    key: &Key,
+    stated: &Stated,
+    row: &Row,
+    claim: Option<&Claim>,
+) -> Verdict {
+    let field = kind.field(&stated.field);
+    let Some(after) = target(field, &stated.cell, row.value(&stated.field)) else {
+        return Verdict::Keep;
+    };
+    let before = stored(row.value(&stated.field));
+    if before == after {
+        return Verdict::Keep;
+    }
+    let change = Change {
+        field: stated.field.clone(),
+        before,
+        after,
+    };
+    judge(context, kind, key, stated, change, claim, row.version)
+}
+
+fn judge(
+    context: &Context<'_>,
+    kind: &'static Kind,
+    key: &Key,
+    stated: &Stated,
+    change: Change,
+    claim: Option<&Claim>,
+    version: i64,
+) -> Verdict {
+    match context.mode(kind, &stated.field) {
+        Mode::Observe => return Verdict::Observed(change),
+        Mode::Seed if change.before.is_some() => return Verdict::Keep,
+        Mode::Seed | Mode::Enforce => {}
+    }
+    let name = kind.field_name(&stated.field);
+    let said = digest::short(&stated.cell);
+    match rivals(context, kind, key, stated, &name, said) {
+        Rivals::None => {}
+        Rivals::Win => return Verdict::Keep,
+        Rivals::Conflict(names) => return Verdict::Conflict(change, names),
+    }
+    let touched = claim.filter(|claim| claim.seen != version);
+    if kind.field(&stated.field).is_some_and(|field| field.grants)
+        && let Some(claim) = touched
+        && let Some(verdict) = regained(&change, &name, said, claim)
+    {
+        return verdict;
+    }
+    let drift = touched.is_some_and(|claim| claim.fields.get(&name) == Some(said));
+    if drift && context.rules.report_drift {
+        return Verdict::Reported(change);
+    }
+    Verdict::Set { change, drift }
+}
+
+/// What the cell table says the field becomes: `None`, it keeps; `Some(None)`, it becomes none.
+#[allow(clippy::option_option)]
+pub(super) fn target(
+    field: Option<&Field>,
+    cell: &Cell,
+    before: Option<&Value>,
+) -> Option<Option<Value>> {
+    match (cell, field) {
+        (Cell::Value(Value::Links(links)), _) => Some(stored(Some(&merged(links, before)))),
+        (Cell::Value(value), _) => Some(stored(Some(value))),
+        // A blank custom cell clears; a blank standard cell says nothing.
+        (Cell::Blank, Some(_)) => None,
+        (Cell::Clear | Cell::Blank, None) => Some(None),
+        (Cell::Clear, Some(field)) => Some(stored(field.default.value().as_ref())),
+    }
+}
+
+/// The stored form: an empty list is none.
+pub(super) fn stored(value: Option<&Value>) -> Option<Value> {
+    value.filter(|value| !value.is_empty_list()).cloned()
+}
+
+/// Attributes that were not said stay as they are.
+fn merged(links: &[Link], before: Option<&Value>) -> Value {
+    let old = before.map_or(&[][..], Value::as_links);
+    Value::links(links.iter().map(|link| {
+        let mut link = link.clone();
+        if let Some(stored) = old.iter().find(|stored| stored.target == link.target) {
+            for (said, kept) in link.attributes.iter_mut().zip(stored.attributes) {
+                *said = said.or(kept);
+            }
+        }
+        link
+    }))
+}
+
+enum Rivals {
+    None,
+    Win,
+    Conflict(Vec<Arc<str>>),
+}
+
+/// Whether another source enforces another value of the field.
+fn rivals(
+    context: &Context<'_>,
+    kind: &'static Kind,
+    key: &Key,
+    stated: &Stated,
+    name: &str,
+    said: u64,
+) -> Rivals {
+    let mut against = Vec::new();
+    for peer in &context.rules.peers {
+        let enforces = peer.authority.mode(kind, &stated.field) == Mode::Enforce;
+        let other = enforces
+            .then(|| peer_says(context, peer, key, stated, name))
+            .flatten();
+        if other.is_some_and(|other| other != said) {
+            match context.first(&peer.name) {
+                Some(true) => {}
+                Some(false) => return Rivals::Win,
+                None => against.push(peer.name.clone()),
+            }
+        }
+    }
+    if against.is_empty() {
+        Rivals::None
+    } else {
+        Rivals::Conflict(against)
+    }
+}
+
+/// The digest of what another source says of a field, by its tree or, unread, by its claim.
+pub(super) fn peer_says(
+    context: &Context<'_>,
+    peer: &Peer,
+    key: &Key,
+    stated: &Stated,
+    name: &str,
+) -> Option<u64> {
+    match &peer.desired {
+        Some(desired) => {
+            let theirs = desired.resources.get(key)?.stated(&stated.field)?;
+            says_something(&theirs.field, &theirs.cell).then(|| digest::short(&theirs.cell))
+        }
+        None => {
+            let claim = context.stored.claim(&peer.name, key)?;
+            (claim.state == crate::model::ClaimState::Active).then(|| claim.fields.get(name))?
+        }
+    }
+}
+
+/// Whether a cell states anything: a blank standard cell does not.
+pub(super) fn says_something(field: &crate::model::FieldRef, cell: &Cell) -> bool {
+    !matches!((field.own(), cell), (Some(_), Cell::Blank))
+}
+
+/// Splits off what would give back access that somebody took since the claim was written.
+fn regained(change: &Change, name: &str, said: u64, claim: &Claim) -> Option<Verdict> {
+    let whole = change.clone();
+    match (&change.before, &change.after) {
+        (before, Some(Value::List(after))) => {
+            let before = before.clone().unwrap_or(Value::List([].into()));
+            let has = |member: &str| before.members().any(|old| old == member);
+            let held = |member: &str| !has(member) && claim.fields.member(name, member).is_some();
+            let rest: Vec<_> = after
+                .iter()
+                .filter(|member| !held(member))
+                .cloned()
+                .collect();
+            (rest.len() < after.len()).then(|| regain(whole, Value::List(rest.into())))
+        }
+        (before, Some(Value::Links(after))) => {
+            let old = before.as_ref().map_or(&[][..], Value::as_links);
+            let rest: Vec<Link> = after
+                .iter()
+                .filter_map(|link| kept_link(link, old, name, claim))
+                .collect();
+            (rest != **after).then(|| regain(whole, Value::Links(rest.into())))
+        }
+        // A status: active again though it was declared so before.
+        (_, Some(Value::Text(status))) if status == "active" => {
+            (claim.fields.get(name) == Some(said)).then_some(Verdict::Regain { whole, rest: None })
+        }
+        _ => None,
+    }
+}
+
+/// The link as far as it gives nothing back: as declared, as stored, or not at all.
+fn kept_link(link: &Link, old: &[Link], name: &str, claim: &Claim) -> Option<Link> {
+    let said = digest::short(&Cell::Value(Value::Links([link.clone()].into())));
+    if claim.fields.member(name, &link.target) != Some(said) {
+        return Some(link.clone());
+    }
+    let stored = old.iter().find(|stored| stored.target == link.target)?;
+    Some(if link.attributes > stored.attributes {
+        stored.clone()
+    } else {
+        link.clone()
+    })
+}
+
+fn regain(whole: Change, rest: Value) -> Verdict {
+    let rest = Change {
+        field: whole.field.clone(),
+        before: whole.before.clone(),
+        after: stored(Some(&rest)),
+    };
+    let rest = (rest.before != rest.after).then_some(rest);
+    Verdict::Regain { whole, rest }
+}

@@ -1,0 +1,221 @@
+//! Rules on the state after the plan, and holds until nothing more is held: what remains always
+//! passes every rule.
+
+use super::draft::Context;
+use super::hold::Hold;
+use super::planner::Work;
+use super::removal::whole;
+use crate::check::{self, Finding, World};
+use crate::diagnostic::{Code, Severity, codes};
+use crate::kinds;
+use crate::model::{Key, Keyed};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the rules say of the whole plan, before anything is held.
+pub(super) struct Verdict {
+    pub refused: bool,
+    /// The resources with errors, and the rule each broke first.
+    faulty: BTreeMap<Key, Code>,
+    /// What the rules said, whoever's doing it is.
+    known: BTreeSet<Signature>,
+}
+
+type Signature = (Code, Option<Key>, Option<String>);
+
+fn signature(finding: &Finding) -> Signature {
+    let diagnostic = &finding.diagnostic;
+    (
+        diagnostic.code,
+        diagnostic.key.clone(),
+        diagnostic.field.clone(),
+    )
+}
+
+/// Runs the rules on everything that would happen.
+pub(super) fn judge(context: &Context<'_>, work: &mut Work) -> Verdict {
+    let findings = findings(context, work);
+    let mut faulty: BTreeMap<Key, Code> = BTreeMap::new();
+    let mut refused = false;
+    let in_scope = |key: Option<&Key>| match (&context.rules.only, key) {
+        (Some(only), Some(key)) => only.contains(key),
+        (Some(_), None) => false,
+        (None, _) => true,
+    };
+    let errors = work
+        .diagnostics
+        .iter()
+        .chain(findings.iter().map(|finding| &finding.diagnostic));
+    for error in errors.filter(|diagnostic| diagnostic.is_error()) {
+        refused |= in_scope(error.key.as_ref());
+        if let Some(key) = &error.key {
+            faulty.entry(key.clone()).or_insert(error.code);
+        }
+    }
+    let known = findings
+        .iter()
+        .filter(|f| f.diagnostic.is_error())
+        .map(signature)
+        .collect();
+    if refused && !context.rules.hold_errors {
+        work.diagnostics
+            .extend(findings.into_iter().map(|finding| finding.diagnostic));
+        return Verdict {
+            refused: true,
+            faulty,
+            known,
+        };
+    }
+    let errors = findings
+        .into_iter()
+        .map(|finding| finding.diagnostic)
+        .filter(|d| d.is_error());
+    work.diagnostics.extend(errors);
+    Verdict {
+        refused: false,
+        faulty,
+        known,
+    }
+}
+
+/// Holds faulty units, then whatever is only valid with something held, until nothing more is.
+pub(super) fn settle(context: &Context<'_>, work: &mut Work, verdict: Verdict) {
+    for (key, code) in &verdict.faulty {
+        let message = format!("{key} has errors and is held until they are mended");
+        hold_unit(context, work, key, *code, *code, &message);
+    }
+    work.take_out();
+    loop {
+        let findings = findings(context, work);
+        let errors: Vec<&Finding> = findings
+            .iter()
+            .filter(|f| f.diagnostic.is_error())
+            .collect();
+        let held_before = work.blocked.len();
+        for finding in &errors {
+            depend(context, work, finding, &verdict.known);
+        }
+        work.take_out();
+        if work.blocked.len() == held_before {
+            let calm = findings.into_iter().map(|finding| finding.diagnostic);
+            work.diagnostics
+                .extend(calm.filter(|diagnostic| !diagnostic.is_error()));
+            return;
+        }
+    }
+}
+
+/// Holds what a finding says cannot stand without something that is held.
+fn depend(context: &Context<'_>, work: &mut Work, finding: &Finding, known: &BTreeSet<Signature>) {
+    let Some(subject) = &finding.diagnostic.key else {
+        return;
+    };
+    let held: Option<(&Key, Code)> = finding
+        .involves
+        .iter()
+        .chain([subject])
+        .find_map(|key| work.blocked.get(key).map(|code| (key, *code)));
+    let (message, code, root) = match held {
+        Some((cause, root)) if !known.contains(&signature(finding)) => {
+            let message = format!(
+                "{subject} is only valid with {cause}, which is held ({root}): {}",
+                finding.diagnostic.message
+            );
+            (message, codes::HELD_DEPENDENCY, root)
+        }
+        _ => {
+            let code = finding.diagnostic.code;
+            (finding.diagnostic.message.clone(), code, code)
+        }
+    };
+    if work.effects.contains(subject) && !work.blocked.contains_key(subject) {
+        return hold_unit(context, work, subject, code, root, &message);
+    }
+    for key in &finding.involves {
+        hold_one(context, work, key, code, root, &message);
+    }
+}
+
+/// Holds a resource; of an account also its organisations, policies and the users whose only
+/// account it is.
+fn hold_unit(
+    context: &Context<'_>,
+    work: &mut Work,
+    key: &Key,
+    code: Code,
+    root: Code,
+    message: &str,
+) {
+    hold_one(context, work, key, code, root, message);
+    if key.kind != kinds::ACCOUNT {
+        return;
+    }
+    let world = World::new(context.stored, context.desired, &work.effects);
+    let mut unit: Vec<Key> = Vec::new();
+    for (referrer, field) in world.all_referrers(key) {
+        let only = world
+            .after(referrer)
+            .is_some_and(|view| view.targets(field).count() == 1);
+        if only && work.effects.contains(referrer) {
+            unit.push(referrer.clone());
+        }
+    }
+    for member in unit {
+        let message = format!("{member} belongs to {key}, which is held ({code})");
+        hold_one(
+            context,
+            work,
+            &member,
+            codes::HELD_DEPENDENCY,
+            root,
+            &message,
+        );
+    }
+}
+
+fn hold_one(
+    context: &Context<'_>,
+    work: &mut Work,
+    key: &Key,
+    code: Code,
+    root: Code,
+    message: &str,
+) {
+    if work.blocked.contains_key(key) {
+        return;
+    }
+    let Some(effect) = work.effects.get(key) else {
+        return;
+    };
+    let verb = work.verb(context, effect);
+    let hold = Hold::of(code, message, whole(context, work, effect, verb));
+    let id = hold.id(&context.desired.source, &context.rules.salt);
+    work.held.extend(
+        hold.entries(&id)
+            .map(|held| crate::plan::Held { root, ..held }),
+    );
+    work.blocked.insert(key.clone(), root);
+}
+
+/// What the rules find in the state after the effects that are left. A fault that was stored
+/// already, and that the plan neither makes nor worsens, is a warning.
+fn findings(context: &Context<'_>, work: &Work) -> Vec<Finding> {
+    let world = World::new(context.stored, context.desired, &work.effects);
+    let subjects = check::subjects(&world);
+    let mut findings = check::run(&world, &subjects);
+    if !findings.iter().any(|finding| finding.diagnostic.is_error()) {
+        return findings;
+    }
+    let nothing = Keyed::default();
+    let before = World::new(context.stored, context.desired, &nothing);
+    let same = |finding: &Finding| {
+        let d = &finding.diagnostic;
+        (d.code, d.key.clone(), d.field.clone(), d.message.clone())
+    };
+    let stored: BTreeSet<_> = check::run(&before, &subjects).iter().map(same).collect();
+    for finding in &mut findings {
+        if finding.diagnostic.is_error() && stored.contains(&same(finding)) {
+            finding.diagnostic.severity = Severity::Warning;
+        }
+    }
+    findings
+}

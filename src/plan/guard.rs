@@ -1,0 +1,431 @@
+//! Guards: how much one plan may take away or overturn, as data.
+
+use super::draft::{Context, member};
+use super::hold::{Hold, Member};
+use super::planner::Work;
+use super::removal::whole;
+use super::rules::{Accept, Limit};
+use super::types::Verb;
+use crate::check::{Effect, Outcome, World};
+use crate::diagnostic::codes;
+use crate::kinds::{self, Kind};
+use crate::model::{Change, ClaimState, Key, KindId, Row, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a step counts against: `User.deactivate`, `Account.website.clear`, `User.email.change`,
+/// `User.deactivate@acme`.
+pub(super) type Budget = String;
+
+/// One effect's share of a budget.
+struct Share {
+    budget: Budget,
+    n: u64,
+    /// The change that counts, or `None` when the whole effect does.
+    change: Option<Change>,
+}
+
+/// How many live rows of each kind the source claims or adopts, before the plan.
+pub(super) fn live(context: &Context<'_>, work: &Work) -> BTreeMap<KindId, u64> {
+    let mut live = BTreeMap::new();
+    for row in &context.stored.rows {
+        if is_live(row) && is_ours(context, work, &row.key) {
+            *live.entry(row.key.kind).or_default() += 1;
+        }
+    }
+    live
+}
+
+fn is_live(row: &Row) -> bool {
+    let kind = kinds::get(row.key.kind);
+    !kind.status
+        || row.values[kind.status_index()]
+            .as_ref()
+            .and_then(Value::as_text)
+            != Some("inactive")
+}
+
+fn is_ours(context: &Context<'_>, work: &Work, key: &Key) -> bool {
+    context
+        .stored
+        .claim(&context.desired.source, key)
+        .is_some_and(|claim| claim.state == ClaimState::Active)
+        || work.effects.contains(key)
+}
+
+/// Holds what trips a limit; `covered` is left alone. Records what the plan uses up.
+pub(super) fn guards(
+    context: &Context<'_>,
+    work: &mut Work,
+    live: &BTreeMap<KindId, u64>,
+    covered: &BTreeSet<Key>,
+) {
+    let mut budgets: BTreeMap<Budget, Vec<(Key, u64, Option<Change>)>> = BTreeMap::new();
+    let world = World::new(context.stored, context.desired, &work.effects);
+    for effect in work
+        .effects
+        .iter()
+        .filter(|effect| !covered.contains(&effect.key))
+    {
+        for share in shares(context, work, &world, effect) {
+            let entry = (effect.key.clone(), share.n, share.change);
+            budgets.entry(share.budget).or_default().push(entry);
+        }
+    }
+    // A whole kind's override covers its accounts', so kinds come first.
+    let (accounts, kinds): (Vec<_>, Vec<_>) = budgets
+        .into_iter()
+        .partition(|(budget, _)| budget.contains('@'));
+    for (budget, members) in kinds.into_iter().chain(accounts) {
+        guard(context, work, live, budget, members);
+    }
+}
+
+fn guard(
+    context: &Context<'_>,
+    work: &mut Work,
+    live: &BTreeMap<KindId, u64>,
+    budget: Budget,
+    members: Vec<(Key, u64, Option<Change>)>,
+) {
+    let count: u64 = members.iter().map(|(_, n, _)| n).sum();
+    let Some((limit, config)) = limit_of(context, &budget) else {
+        return;
+    };
+    let before = context
+        .stored
+        .spent
+        .get(&budget)
+        .copied()
+        .unwrap_or_default();
+    let of = base(context, work, live, &budget);
+    if !limit.trips(count + before, of) {
+        return;
+    }
+    let name = budget.split('@').next().unwrap_or_default();
+    let covers = |accept: &Accept| match accept {
+        Accept::Budget(given, n) => {
+            (*given == budget && *n == count)
+                || (given == name
+                    && given != &budget
+                    && work.used.contains(&format!("{given}={n}")))
+        }
+        _ => false,
+    };
+    if let Some(accept) = context.rules.accepts.iter().find(|accept| covers(accept)) {
+        if let Accept::Budget(given, n) = accept {
+            work.used.push(format!("{given}={n}"));
+        }
+        work.exempt.insert(budget);
+        return;
+    }
+    let hold = trip(
+        context,
+        work,
+        &budget,
+        members,
+        Numbers {
+            count,
+            before,
+            of,
+            limit,
+            config,
+        },
+    );
+    work.hold(context, hold);
+}
+
+/// What the steps that are left use up of each budget; what somebody let through does not count.
+pub(super) fn spent(context: &Context<'_>, work: &Work) -> BTreeMap<Budget, u64> {
+    let world = World::new(context.stored, context.desired, &work.effects);
+    let mut spent = BTreeMap::new();
+    for effect in work
+        .effects
+        .iter()
+        .filter(|effect| !work.let_through.contains(&effect.key))
+    {
+        for share in shares(context, work, &world, effect) {
+            if !work.exempt.contains(&share.budget) && limit_of(context, &share.budget).is_some() {
+                *spent.entry(share.budget).or_default() += share.n;
+            }
+        }
+    }
+    spent
+}
+
+struct Numbers {
+    count: u64,
+    before: u64,
+    of: u64,
+    limit: Limit,
+    config: String,
+}
+
+fn trip(
+    context: &Context<'_>,
+    work: &Work,
+    budget: &str,
+    members: Vec<(Key, u64, Option<Change>)>,
+    numbers: Numbers,
+) -> Hold {
+    let Numbers {
+        count,
+        before,
+        of,
+        limit,
+        config,
+    } = numbers;
+    let allowed = limit.allowed(of);
+    let earlier = if before > 0 {
+        format!(" after {before} in the last day")
+    } else {
+        String::new()
+    };
+    let wrong = context
+        .rules
+        .accepts
+        .iter()
+        .find_map(|accept| match accept {
+            Accept::Budget(given, n) if given == budget => Some(format!(
+                "; `{given}={n}` was given, which is another number"
+            )),
+            _ => None,
+        });
+    let over = format!("--accept {budget}={count}");
+    let message = format!(
+        "{budget}: {count} of {of}{earlier} is more than the {allowed} that `{config}` allows at once; if that is meant, `{over}`{}",
+        wrong.unwrap_or_default()
+    );
+    let members = members.into_iter().filter_map(|(key, _, change)| {
+        let effect = work.effects.get(&key)?;
+        Some(held_member(context, work, effect, change))
+    });
+    Hold {
+        code: codes::GUARD,
+        message,
+        count: Some(count),
+        of: Some(of),
+        limit: Some(allowed),
+        over: Some(over),
+        members: members.collect(),
+    }
+}
+
+fn held_member(
+    context: &Context<'_>,
+    work: &Work,
+    effect: &Effect,
+    change: Option<Change>,
+) -> Member {
+    let verb = work.verb(context, effect);
+    match change {
+        None => whole(context, work, effect, verb),
+        Some(change) => {
+            let version = context.stored.rows.get(&effect.key).map(|row| row.version);
+            member(context, &effect.key, verb, version, vec![change])
+        }
+    }
+}
+
+/// What one effect counts against.
+fn shares(context: &Context<'_>, work: &Work, world: &World<'_>, effect: &Effect) -> Vec<Share> {
+    let kind = kinds::get(effect.key.kind);
+    let whole = |verb: &str| Share {
+        budget: format!("{}.{verb}", kind.name),
+        n: 1,
+        change: None,
+    };
+    let mut shares = Vec::new();
+    match &effect.outcome {
+        Outcome::Create { .. } => return shares,
+        Outcome::Delete => shares.push(whole("delete")),
+        Outcome::Change(changes) => {
+            let status = changes
+                .iter()
+                .find(|change| change.field.own() == Some(kind.status_index()));
+            match status
+                .and_then(|change| change.after.as_ref())
+                .and_then(Value::as_text)
+            {
+                Some("inactive") => shares.push(whole("deactivate")),
+                Some(_) => shares.push(whole("reactivate")),
+                None => {}
+            }
+            for change in changes {
+                shares.extend(field_shares(context, kind, change));
+            }
+        }
+    }
+    shares.extend(account_shares(context, work, world, effect));
+    shares
+}
+
+fn field_shares(context: &Context<'_>, kind: &Kind, change: &Change) -> Vec<Share> {
+    let mut shares = Vec::new();
+    if change.field.own() == Some(kind.status_index()) || change.before.is_none() {
+        return shares;
+    }
+    let name = format!("{}.{}", kind.name, kind.field_name(&change.field));
+    let mut count = |verb: &str, n: u64| {
+        if n > 0 {
+            shares.push(Share {
+                budget: format!("{name}{verb}"),
+                n,
+                change: Some(change.clone()),
+            });
+        }
+    };
+    let list = matches!(change.before, Some(Value::List(_) | Value::Links(_)));
+    if list {
+        count(".unlink", went(change).len() as u64);
+    } else if change.after.is_none() {
+        count(".clear", 1);
+    }
+    let watched = &context.rules.guards.change;
+    if watched.contains_key(&name) {
+        count(".change", 1);
+    }
+    for attribute in kind
+        .field(&change.field)
+        .map_or(&[][..], |field| field.ty.attributes())
+    {
+        if watched.contains_key(&format!("{name}.{}", attribute.name)) {
+            let verb = format!(".{}.change", attribute.name);
+            count(&verb, u64::from(changes_links(change)));
+        }
+    }
+    shares
+}
+
+/// The members that a change takes out of a list.
+fn went(change: &Change) -> Vec<&str> {
+    let after: BTreeSet<&str> = change
+        .after
+        .iter()
+        .flat_map(Value::members)
+        .map(|m| m.as_str())
+        .collect();
+    let before = change.before.iter().flat_map(Value::members);
+    before
+        .map(|member| member.as_str())
+        .filter(|member| !after.contains(member))
+        .collect()
+}
+
+/// Whether a link that stays gets other attributes.
+fn changes_links(change: &Change) -> bool {
+    let after = change.after.as_ref().map_or(&[][..], Value::as_links);
+    let before = change.before.as_ref().map_or(&[][..], Value::as_links);
+    before.iter().any(|old| {
+        after
+            .iter()
+            .any(|new| new.target == old.target && new != old)
+    })
+}
+
+/// What an account that stays active loses: its users, by deactivation, deletion or unlinking.
+fn account_shares(
+    context: &Context<'_>,
+    work: &Work,
+    world: &World<'_>,
+    effect: &Effect,
+) -> Vec<Share> {
+    if effect.key.kind != kinds::USER {
+        return Vec::new();
+    }
+    let kind = kinds::get(kinds::USER);
+    let accounts = kind.at("accounts");
+    let Some(row) = context
+        .stored
+        .rows
+        .get(&effect.key)
+        .filter(|row| is_live(row))
+    else {
+        return Vec::new();
+    };
+    let leaves = matches!(work.verb(context, effect), Verb::Delete | Verb::Deactivate);
+    let unlinks = match &effect.outcome {
+        Outcome::Change(changes) => changes
+            .iter()
+            .find(|change| change.field.own() == Some(accounts)),
+        _ => None,
+    };
+    let lost: Vec<&str> = match (leaves, unlinks) {
+        (true, _) => row.values[accounts]
+            .iter()
+            .flat_map(Value::members)
+            .map(|m| m.as_str())
+            .collect(),
+        (false, Some(change)) => went(change),
+        (false, None) => Vec::new(),
+    };
+    let stays = |account: &&str| {
+        world
+            .after(&Key::new(kinds::ACCOUNT, account))
+            .is_some_and(|view| view.live())
+    };
+    let lost = lost.into_iter().filter(stays);
+    lost.map(|account| Share {
+        budget: format!("User.deactivate@{account}"),
+        n: 1,
+        change: if leaves { None } else { unlinks.cloned() },
+    })
+    .collect()
+}
+
+/// The limit of a budget and its key in the configuration.
+fn limit_of(context: &Context<'_>, budget: &str) -> Option<(Limit, String)> {
+    let guards = &context.rules.guards;
+    if budget.contains('@') {
+        return Some((guards.per_account, "guards.perAccount".into()));
+    }
+    let (name, verb) = budget.rsplit_once('.')?;
+    let limit = match verb {
+        "deactivate" => guards.deactivate,
+        "delete" => guards.delete,
+        "reactivate" => guards.reactivate,
+        "clear" => guards.clear,
+        "unlink" => guards.unlink,
+        _ => return Some((*guards.change.get(name)?, format!("guards.change.{name}"))),
+    };
+    Some((limit, format!("guards.{verb}")))
+}
+
+/// Of how many a budget's count is a share, before the plan.
+fn base(context: &Context<'_>, work: &Work, live: &BTreeMap<KindId, u64>, budget: &str) -> u64 {
+    if let Some((_, account)) = budget.split_once('@') {
+        let field = kinds::get(kinds::USER).at("accounts");
+        let of_account = |row: &&Row| {
+            row.key.kind == kinds::USER
+                && is_live(row)
+                && row.values[field]
+                    .iter()
+                    .flat_map(Value::members)
+                    .any(|member| member == account)
+        };
+        return context.stored.rows.iter().filter(of_account).count() as u64;
+    }
+    let mut parts = budget.splitn(2, '.');
+    let Some(kind) = parts.next().and_then(kinds::by_name) else {
+        return 0;
+    };
+    let rest = parts.next().unwrap_or_default();
+    let Some((field, verb)) = rest.rsplit_once('.') else {
+        return live.get(&kind.id).copied().unwrap_or_default();
+    };
+    let field = kind
+        .field_ref(field)
+        .or_else(|| kind.field_ref(field.split('.').next()?));
+    let Some(field) = field else { return 0 };
+    let values = context
+        .stored
+        .rows
+        .iter()
+        .filter(|row| row.key.kind == kind.id);
+    let values = values
+        .filter(|row| is_ours(context, work, &row.key))
+        .filter_map(|row| row.value(&field));
+    match verb {
+        "unlink" => values.map(|value| value.members().count() as u64).sum(),
+        _ => values.filter(|value| !value.is_empty_list()).count() as u64,
+    }
+}

@@ -1,0 +1,125 @@
+//! What is kept back: members, ids, and how a hold reads in a plan.
+
+use super::types::{Held, Verb};
+use crate::diagnostic::{Code, Origin};
+use crate::model::{Cell, Change, Digest, Key, digest};
+use std::collections::BTreeSet;
+
+/// A group of effects, or parts of them, that is kept back until somebody decides.
+#[derive(Clone, Debug)]
+pub(super) struct Hold {
+    pub code: Code,
+    pub message: String,
+    pub count: Option<u64>,
+    pub of: Option<u64>,
+    pub limit: Option<u64>,
+    pub over: Option<String>,
+    pub members: Vec<Member>,
+}
+
+/// One resource's part in a hold.
+#[derive(Clone, Debug)]
+pub(super) struct Member {
+    pub key: Key,
+    pub verb: Verb,
+    pub version: Option<i64>,
+    pub origin: Option<Origin>,
+    /// What is held, field by field.
+    pub changes: Vec<Change>,
+    /// Whether the whole effect is held, not only these fields.
+    pub whole: bool,
+}
+
+impl Hold {
+    /// A hold of one member, without numbers.
+    pub fn of(code: Code, message: impl Into<String>, member: Member) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            count: None,
+            of: None,
+            limit: None,
+            over: None,
+            members: vec![member],
+        }
+    }
+
+    /// The id that an approval names: another value anywhere in it is another id.
+    pub fn id(&self, source: &str, salt: &str) -> String {
+        let mut members: Vec<&Member> = self.members.iter().collect();
+        members.sort_by(|a, b| (&a.key, a.verb).cmp(&(&b.key, b.verb)));
+        let mut hasher = blake3::Hasher::new();
+        for part in [salt, source, self.code.name()] {
+            feed_text(&mut hasher, part);
+        }
+        members
+            .into_iter()
+            .for_each(|member| member.feed(&mut hasher));
+        Digest::finish(&hasher).to_string()[..16].to_owned()
+    }
+
+    /// Drops the members that are approved; `None` when all of it is. Says which approvals were used.
+    pub fn without_approved(
+        mut self,
+        id: &str,
+        approved: &BTreeSet<String>,
+        used: &mut Vec<String>,
+    ) -> Option<Self> {
+        if approved.contains(id) {
+            used.push(format!("hold {id}"));
+            return None;
+        }
+        self.members.retain(|member| {
+            let part = format!("{id} {}", member.key);
+            let kept = !approved.contains(&part);
+            if !kept {
+                used.push(format!("hold {part}"));
+            }
+            kept
+        });
+        (!self.members.is_empty()).then_some(self)
+    }
+
+    /// The hold as it stands in a plan, one entry a member.
+    pub fn entries(&self, id: &str) -> impl Iterator<Item = Held> {
+        self.members.iter().map(move |member| Held {
+            verb: member.verb,
+            key: member.key.clone(),
+            code: self.code,
+            root: self.code,
+            message: self.message.clone(),
+            hold: id.to_owned(),
+            count: self.count,
+            of: self.of,
+            limit: self.limit,
+            over: self.over.clone(),
+            origin: member.origin.clone(),
+            changes: member
+                .changes
+                .iter()
+                .cloned()
+                .map(Change::reduced)
+                .collect(),
+        })
+    }
+}
+
+impl Member {
+    fn feed(&self, hasher: &mut blake3::Hasher) {
+        hasher.update(&[self.key.kind.0]);
+        feed_text(hasher, &self.key.id);
+        feed_text(hasher, self.verb.word());
+        hasher.update(&self.version.unwrap_or_default().to_le_bytes());
+        for change in self.changes.iter().cloned().map(Change::reduced) {
+            for value in [change.before, change.after] {
+                let cell = value.map_or(Cell::Clear, Cell::Value);
+                digest::feed_stated(hasher, &change.field, &cell);
+            }
+        }
+    }
+}
+
+fn feed_text(hasher: &mut blake3::Hasher, text: &str) {
+    hasher.update(&(text.len() as u64).to_le_bytes());
+    hasher.update(text.as_bytes());
+}

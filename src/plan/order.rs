@@ -1,0 +1,138 @@
+//! Steps from effects, in an order in which no prefix breaks a reference.
+
+use super::draft::{self, Context};
+use super::planner::Work;
+use super::types::{Body, Reason, Step, StepClaim, Verb};
+use crate::check::{Effect, Outcome, World};
+use crate::kinds;
+use crate::model::{Change, Digest, Key};
+use std::collections::HashMap;
+
+/// The step that creates, without its claim.
+pub(super) fn created(effect: &Effect) -> Step {
+    let body = match &effect.outcome {
+        Outcome::Create { declared, derived } => Body::Create {
+            declared: declared.clone(),
+            derived: derived.clone().into(),
+        },
+        Outcome::Change(_) | Outcome::Delete => Body::Changes(Vec::new()),
+    };
+    Step {
+        verb: Verb::Create,
+        key: effect.key.clone(),
+        version: None,
+        reason: Reason::Declared,
+        origin: None,
+        claim: None,
+        body,
+    }
+}
+
+/// The steps of all effects that are left.
+pub(super) fn steps(context: &Context<'_>, work: &Work) -> Vec<Step> {
+    work.effects
+        .iter()
+        .map(|effect| step(context, work, effect))
+        .collect()
+}
+
+fn step(context: &Context<'_>, work: &Work, effect: &Effect) -> Step {
+    let reason = work.reason(&effect.key);
+    let verb = work.verb(context, effect);
+    let body = match &effect.outcome {
+        Outcome::Create { .. } => created(effect).body,
+        Outcome::Delete => Body::Changes(Vec::new()),
+        Outcome::Change(changes) => {
+            Body::Changes(changes.iter().cloned().map(reduced(effect)).collect())
+        }
+    };
+    let claimed = reason != Reason::Removed && verb != Verb::Delete;
+    Step {
+        verb,
+        key: effect.key.clone(),
+        version: context.stored.rows.get(&effect.key).map(|row| row.version),
+        reason,
+        origin: context.origin(&effect.key),
+        claim: if claimed {
+            claim(context, work, &effect.key)
+        } else {
+            None
+        },
+        body,
+    }
+}
+
+/// Lists are reduced to what differs; those that keep an order are not.
+fn reduced(effect: &Effect) -> impl Fn(Change) -> Change {
+    let kind = kinds::get(effect.key.kind);
+    move |change| match kind.field(&change.field) {
+        Some(field) if field.ty.has_table() => change.reduced(),
+        _ => change,
+    }
+}
+
+/// What the source claims after the step. Fields that stay open keep what the claim said of them,
+/// and the digest is none, so that the next pass compares again.
+fn claim(context: &Context<'_>, work: &Work, key: &Key) -> Option<StepClaim> {
+    let declared = context.desired.resources.get(key)?;
+    let mut fields = draft::fields_of(declared);
+    let Some(open) = work.open.get(key) else {
+        return Some(StepClaim {
+            digest: draft::digest_of(declared),
+            fields,
+        });
+    };
+    let kind = kinds::get(key.kind);
+    let old = context.stored.claim(&context.desired.source, key);
+    for name in open.iter().map(|field| kind.field_name(field)) {
+        let member = format!("{name}=");
+        let of_field = |entry: &str| entry == name || entry.starts_with(&member);
+        fields.0.retain(|entry, _| !of_field(entry));
+        let kept = old.iter().flat_map(|claim| &claim.fields.0);
+        fields.0.extend(
+            kept.filter(|(entry, _)| of_field(entry))
+                .map(|(k, v)| (k.clone(), *v)),
+        );
+    }
+    Some(StepClaim {
+        digest: Digest::default(),
+        fields,
+    })
+}
+
+/// By kind, parents before children; removals last and in reverse.
+pub(super) fn sort(context: &Context<'_>, work: &Work, steps: &mut [Step]) {
+    let world = World::new(context.stored, context.desired, &work.effects);
+    let depths: HashMap<Key, usize> = steps
+        .iter()
+        .filter_map(|step| Some((step.key.clone(), depth(&world, &step.key)?)))
+        .collect();
+    let depth = |step: &Step| depths.get(&step.key).copied().unwrap_or_default();
+    steps.sort_by(|a, b| {
+        let goes = |step: &Step| matches!(step.verb, Verb::Delete | Verb::Deactivate);
+        goes(a).cmp(&goes(b)).then_with(|| {
+            let order = (a.key.kind, depth(a), &a.key.id).cmp(&(b.key.kind, depth(b), &b.key.id));
+            if goes(a) { order.reverse() } else { order }
+        })
+    });
+}
+
+/// How many resources of its own kind a resource is below, by the references of the table.
+fn depth(world: &World<'_>, key: &Key) -> Option<usize> {
+    let kind = kinds::get(key.kind);
+    let (parent, _) = kind.references().find(|(_, target)| *target == key.kind)?;
+    let mut depth = 0;
+    let mut at = key.clone();
+    loop {
+        let view = world.after(&at).or_else(|| world.before(&at))?;
+        let Some(above) = view.targets(parent).next() else {
+            return Some(depth);
+        };
+        depth += 1;
+        at = Key::new(key.kind, above);
+        // A cycle is an error of its own; here it only must not hang.
+        if depth > 1_000 {
+            return Some(depth);
+        }
+    }
+}

@@ -1,0 +1,434 @@
+//! Compares what is desired with what is stored: effects first, then what keeps them back, then
+//! steps in order.
+
+use super::draft::{self, Context, Draft};
+use super::hold::Hold;
+use super::rules::Rules;
+use super::types::{Agreed, AgreedClaim, Held, Plan, Reason, SourceRef, Summary, Verb};
+use super::{fixpoint, guard, order, removal};
+use crate::check::{self, Effect, Outcome};
+use crate::diagnostic::{self, Code, Diagnostic, codes};
+use crate::kinds;
+use crate::model::{
+    Change, Claim, ClaimState, Declared, Desired, FieldRef, Key, Keyed, Snapshot, Value,
+};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// Plans what makes `stored` equal to `desired`.
+///
+/// `found` is what reading the source came upon: an error of it refuses the plan or, with
+/// `hold_errors`, holds its resource.
+pub fn plan(desired: &Desired, stored: &Snapshot, rules: &Rules, found: &[Diagnostic]) -> Plan {
+    let definitions = check::definitions(desired, stored);
+    let context = Context {
+        desired,
+        stored,
+        rules,
+        definitions: &definitions,
+    };
+    let mut work = Work {
+        diagnostics: found.to_vec(),
+        ..Work::default()
+    };
+    work.draft(&context);
+    removal::removals(&context, &mut work);
+    let verdict = fixpoint::judge(&context, &mut work);
+    if verdict.refused {
+        return refused(&context, work);
+    }
+    keep_back(&context, &mut work);
+    fixpoint::settle(&context, &mut work, verdict);
+    finish(&context, work)
+}
+
+/// Holds and guards, all on the whole plan, before any of it is taken out.
+fn keep_back(context: &Context<'_>, work: &mut Work) {
+    let parts = std::mem::take(&mut work.parts);
+    parts.into_iter().for_each(|part| work.part(context, part));
+    let live = guard::live(context, work);
+    removal::forbidden(context, work);
+    let mut covered = removal::renames(context, work);
+    covered.extend(removal::emptied(context, work, &live));
+    covered.extend(work.standing.iter().cloned());
+    guard::guards(context, work, &live, &covered);
+    work.let_through.extend(covered);
+    work.take_out();
+}
+
+/// A plan in the making.
+#[derive(Default)]
+pub(super) struct Work {
+    /// What would happen; what is held is taken out.
+    pub effects: Keyed<Effect>,
+    /// Why, where it is not simply declared.
+    reasons: HashMap<Key, Reason>,
+    /// Fields of which the claim keeps what it said.
+    pub open: HashMap<Key, BTreeSet<FieldRef>>,
+    /// Parts of drafts that are held unless approved.
+    parts: Vec<draft::Part>,
+    /// What is held so far.
+    pub held: Vec<Held>,
+    /// The effects that are to be taken out whole, with the rule that held them first.
+    pub blocked: BTreeMap<Key, Code>,
+    /// The fields that are to be taken out.
+    blocked_fields: BTreeMap<Key, BTreeSet<FieldRef>>,
+    /// Of these, those that nobody can decide about now.
+    standing: BTreeSet<Key>,
+    /// Overrides and approvals that were used.
+    pub used: Vec<String>,
+    /// Budgets that an override lets through.
+    pub exempt: BTreeSet<String>,
+    /// Resources that an approval or override lets through.
+    pub let_through: BTreeSet<Key>,
+    pub agreed: Vec<Agreed>,
+    pub orphans: Vec<Key>,
+    pub released: Vec<Key>,
+    pub diagnostics: Vec<Diagnostic>,
+    refreshed: BTreeSet<Key>,
+}
+
+impl Work {
+    fn draft(&mut self, context: &Context<'_>) {
+        for declared in &context.desired.resources {
+            let wanted = context
+                .rules
+                .only
+                .as_ref()
+                .is_none_or(|only| only.contains(&declared.key));
+            if wanted && let Some(draft) = draft::draft(context, declared) {
+                self.take(declared, draft);
+            }
+        }
+    }
+
+    fn take(&mut self, declared: &Arc<Declared>, draft: Draft) {
+        let key = &declared.key;
+        self.diagnostics.extend(draft.notes);
+        self.parts.extend(draft.parts);
+        if !draft.open.is_empty() {
+            self.open.insert(key.clone(), draft.open);
+        }
+        if draft.refresh {
+            self.refreshed.insert(key.clone());
+        }
+        if let Some(outcome) = draft.outcome {
+            self.effect(
+                Effect {
+                    key: key.clone(),
+                    outcome,
+                },
+                draft.reason,
+            );
+        }
+    }
+
+    /// Adds what would happen to a resource, and why.
+    pub fn effect(&mut self, effect: Effect, reason: Reason) {
+        if reason != Reason::Declared {
+            self.reasons.insert(effect.key.clone(), reason);
+        }
+        let _ = self.effects.insert(effect);
+    }
+
+    /// Why something would happen to a resource.
+    pub fn reason(&self, key: &Key) -> Reason {
+        self.reasons.get(key).copied().unwrap_or(Reason::Declared)
+    }
+
+    /// The word for what would happen: the first that fits.
+    pub fn verb(&self, context: &Context<'_>, effect: &Effect) -> Verb {
+        let changes = match &effect.outcome {
+            Outcome::Delete => return Verb::Delete,
+            Outcome::Create { .. } => return Verb::Create,
+            Outcome::Change(changes) => changes,
+        };
+        let status = kinds::get(effect.key.kind).status_index();
+        let status = changes
+            .iter()
+            .find(|change| change.field.own() == Some(status));
+        let becomes = status
+            .and_then(|change| change.after.as_ref())
+            .and_then(Value::as_text);
+        let adopts = context
+            .stored
+            .claim(&context.desired.source, &effect.key)
+            .is_none();
+        match (becomes, adopts) {
+            (Some("inactive"), _) => Verb::Deactivate,
+            (_, true) => Verb::Adopt,
+            (Some(_), false) => Verb::Reactivate,
+            (None, false) => Verb::Update,
+        }
+    }
+
+    /// The changes of an effect, field by field.
+    pub fn changes(&self, effect: &Effect) -> Vec<Change> {
+        match &effect.outcome {
+            Outcome::Change(changes) => changes.clone(),
+            Outcome::Delete => Vec::new(),
+            Outcome::Create { .. } => order::created(effect).changes().into_owned(),
+        }
+    }
+
+    /// Keeps back what no approval lets through.
+    pub fn hold(&mut self, context: &Context<'_>, hold: Hold) {
+        let id = hold.id(&context.desired.source, &context.rules.salt);
+        let all: Vec<Key> = hold
+            .members
+            .iter()
+            .map(|member| member.key.clone())
+            .collect();
+        let approvable = !matches!(
+            hold.code,
+            codes::RETIRED_ID | codes::CONFLICT | codes::PROTECTED | codes::ACCOUNT_REJECTED
+        );
+        let left = if approvable {
+            hold.without_approved(&id, &context.stored.approved, &mut self.used)
+        } else {
+            Some(hold)
+        };
+        if let Some(hold) = &left {
+            self.held.extend(hold.entries(&id));
+            for member in &hold.members {
+                self.block(hold.code, &member.key, member.whole, &member.changes);
+            }
+        }
+        let still = |key: &Key| {
+            left.iter()
+                .flat_map(|hold| &hold.members)
+                .any(|member| member.key == *key)
+        };
+        self.let_through
+            .extend(all.into_iter().filter(|key| !still(key)));
+    }
+
+    fn block(&mut self, code: Code, key: &Key, whole: bool, changes: &[Change]) {
+        if code.is_standing() {
+            self.standing.insert(key.clone());
+        }
+        if whole {
+            self.blocked.entry(key.clone()).or_insert(code);
+        } else {
+            let fields = changes.iter().map(|change| change.field.clone());
+            self.blocked_fields
+                .entry(key.clone())
+                .or_default()
+                .extend(fields);
+        }
+    }
+
+    /// A part of a draft: held, or, approved, put into the effect.
+    fn part(&mut self, context: &Context<'_>, part: draft::Part) {
+        let key = part.hold.members[0].key.clone();
+        let whole = part.hold.members[0].whole;
+        let blocked = |work: &Self| work.held.len();
+        let before = blocked(self);
+        self.hold(context, part.hold);
+        if blocked(self) > before {
+            if !whole {
+                // The field is not in the effect: nothing of it has to be taken out.
+                self.blocked_fields.remove(&key);
+            }
+            return;
+        }
+        let Some(full) = part.full else { return };
+        if let Some(open) = self.open.get_mut(&key) {
+            open.remove(&full.field);
+        }
+        if let Some(effect) = self.effects.get_mut(&key)
+            && let Outcome::Change(changes) = &mut effect.outcome
+        {
+            changes.retain(|change| change.field != full.field);
+            changes.push(full);
+            changes.sort_by(|a, b| a.field.cmp(&b.field));
+        }
+    }
+
+    /// Takes what is held out of the effects.
+    pub fn take_out(&mut self) {
+        let (blocked, fields) = (&self.blocked, std::mem::take(&mut self.blocked_fields));
+        for (key, fields) in &fields {
+            if let Some(effect) = self.effects.get_mut(key)
+                && let Outcome::Change(changes) = &mut effect.outcome
+            {
+                changes.retain(|change| !fields.contains(&change.field));
+            }
+        }
+        for (key, fields) in fields {
+            self.open.entry(key).or_default().extend(fields);
+        }
+        self.effects
+            .retain(|effect| !blocked.contains_key(&effect.key));
+    }
+}
+
+/// Errors refuse the plan: nothing but the findings is left.
+fn refused(context: &Context<'_>, mut work: Work) -> Plan {
+    diagnostic::sort(&mut work.diagnostics);
+    Plan {
+        errored: true,
+        diagnostics: work.diagnostics,
+        ..header(context)
+    }
+}
+
+fn header(context: &Context<'_>) -> Plan {
+    Plan {
+        source: SourceRef {
+            name: context.desired.source.clone(),
+            revision: context.desired.revision.clone(),
+        },
+        database: context.stored.database.clone(),
+        environment: context.stored.environment.clone(),
+        ..Plan::default()
+    }
+}
+
+fn finish(context: &Context<'_>, mut work: Work) -> Plan {
+    work.drop_empty(context);
+    let spent = guard::spent(context, &work);
+    let mut steps = order::steps(context, &work);
+    order::sort(context, &work, &mut steps);
+    work.agree_on_equal(context);
+    diagnostic::sort(&mut work.diagnostics);
+    work.held
+        .sort_by(|a, b| (&a.key, a.code, &a.hold).cmp(&(&b.key, b.code, &b.hold)));
+    work.used.sort();
+    work.used.dedup();
+    let mut plan = Plan {
+        steps,
+        held: work.held,
+        orphans: work.orphans,
+        released: work.released,
+        accepted: work.used,
+        diagnostics: work.diagnostics,
+        agreed: work.agreed,
+        spent,
+        ..header(context)
+    };
+    plan.summary = summary(context, &plan);
+    if context.rules.exact {
+        plan.undeclared = undeclared(context);
+    }
+    plan
+}
+
+impl Work {
+    /// An effect of which nothing is left is none, unless it adopts.
+    fn drop_empty(&mut self, context: &Context<'_>) {
+        let source = &context.desired.source;
+        self.effects.retain(|effect| match &effect.outcome {
+            Outcome::Change(changes) => {
+                !changes.is_empty() || context.stored.claim(source, &effect.key).is_none()
+            }
+            _ => true,
+        });
+    }
+
+    /// The claims of what was found equal move with it.
+    fn agree_on_equal(&mut self, context: &Context<'_>) {
+        for key in std::mem::take(&mut self.refreshed) {
+            let declared = context.desired.resources.get(&key);
+            let (Some(declared), Some(row)) = (declared, context.stored.rows.get(&key)) else {
+                continue;
+            };
+            if self.blocked.contains_key(&key) || self.open.contains_key(&key) {
+                continue;
+            }
+            let claim = Claim {
+                source: context.desired.source.clone(),
+                digest: draft::digest_of(declared),
+                fields: draft::fields_of(declared),
+                seen: row.version,
+                state: ClaimState::Active,
+                path: declared.path.clone(),
+                at: declared.at,
+                revision: context.desired.revision.clone(),
+            };
+            self.agreed.push(Agreed {
+                key,
+                claim: AgreedClaim::Write(Box::new(claim)),
+            });
+        }
+        self.agreed.sort_by(|a, b| a.key.cmp(&b.key));
+    }
+}
+
+fn summary(context: &Context<'_>, plan: &Plan) -> Summary {
+    let mut summary = Summary {
+        held: plan.held.len() as u64,
+        ..Summary::default()
+    };
+    for step in &plan.steps {
+        *match step.verb {
+            Verb::Create => &mut summary.create,
+            Verb::Update => &mut summary.update,
+            Verb::Adopt => &mut summary.adopt,
+            Verb::Deactivate => &mut summary.deactivate,
+            Verb::Reactivate => &mut summary.reactivate,
+            Verb::Delete => &mut summary.delete,
+        } += 1;
+    }
+    let busy: BTreeSet<&Key> = plan
+        .steps
+        .iter()
+        .map(|step| &step.key)
+        .chain(plan.held.iter().map(|held| &held.key))
+        .collect();
+    let declared = &context.desired.resources;
+    let quiet = declared
+        .iter()
+        .filter(|declared| !busy.contains(&declared.key))
+        .count();
+    let claimed = |key: &Key| {
+        context
+            .stored
+            .claims
+            .get(key)
+            .is_some_and(|claims| !claims.is_empty())
+    };
+    let unclaimed = context.stored.rows.iter().map(|row| &row.key);
+    let unclaimed = unclaimed
+        .filter(|key| !claimed(key) && !declared.contains(key))
+        .count();
+    Summary {
+        unchanged: quiet as u64,
+        unclaimed: unclaimed as u64,
+        ..summary
+    }
+}
+
+/// Every stored field of a declared resource that no source declares.
+fn undeclared(context: &Context<'_>) -> Vec<(Key, String)> {
+    let mut found = Vec::new();
+    for declared in &context.desired.resources {
+        let Some(row) = context.stored.rows.get(&declared.key) else {
+            continue;
+        };
+        let kind = kinds::get(row.key.kind);
+        let own = kind.fields.iter().enumerate().filter(|(index, field)| {
+            row.values[*index].as_ref().is_some_and(|value| {
+                !value.is_empty_list() && field.default.value().as_ref() != Some(value)
+            })
+        });
+        let own = own.map(|(index, _)| kinds::own(index));
+        let custom = row.custom.keys().cloned().map(FieldRef::Custom);
+        for field in own
+            .chain(custom)
+            .filter(|field| declared.stated(field).is_none())
+        {
+            let name = kind.field_name(&field);
+            let claims = context.stored.claims.get(&row.key);
+            let other = claims.is_some_and(|claims| {
+                claims.iter().any(|claim| {
+                    claim.source != context.desired.source && claim.fields.get(&name).is_some()
+                })
+            });
+            if !other {
+                found.push((declared.key.clone(), name));
+            }
+        }
+    }
+    found
+}

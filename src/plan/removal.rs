@@ -1,0 +1,421 @@
+//! What the source no longer declares: deactivated, released, an orphan, or held.
+
+use super::draft::{Context, member};
+use super::hold::{Hold, Member};
+use super::planner::Work;
+use super::rules::{Accept, Peer};
+use super::types::{Agreed, AgreedClaim, Reason, Verb};
+use crate::check::{Effect, Outcome};
+use crate::diagnostic::{Diagnostic, Origin, codes};
+use crate::kinds;
+use crate::model::{Change, Claim, ClaimState, Key, KindId, Row, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Takes every claimed and no longer declared resource into the work.
+pub(super) fn removals(context: &Context<'_>, work: &mut Work) {
+    let mine = |claims: &[Claim]| {
+        let claim = claims
+            .iter()
+            .find(|claim| claim.source == context.desired.source)?;
+        (claim.state == ClaimState::Active).then(|| claim.clone())
+    };
+    let mut missing: Vec<(&Key, Claim)> = context
+        .stored
+        .claims
+        .iter()
+        .filter(|(key, _)| !context.desired.resources.contains(key))
+        .filter_map(|(key, claims)| Some((key, mine(claims)?)))
+        .collect();
+    missing.sort_by(|a, b| a.0.cmp(b.0));
+    if missing.is_empty() {
+        return;
+    }
+    if !context.desired.removals_off.is_empty() && context.rules.only.is_none() {
+        work.diagnostics.push(removals_off(context, missing.len()));
+        return;
+    }
+    for (key, claim) in missing {
+        if context
+            .rules
+            .only
+            .as_ref()
+            .is_none_or(|only| only.contains(key))
+        {
+            remove(context, work, key, &claim);
+        }
+    }
+}
+
+fn removals_off(context: &Context<'_>, missing: usize) -> Diagnostic {
+    let reasons = context.desired.removals_off.join("; ");
+    let message = format!(
+        "nothing of source {} is removed in this pass, {missing} resources that it no longer declares stay: {reasons}",
+        context.desired.source
+    );
+    Diagnostic::new(codes::REMOVALS_OFF, message)
+        .help("mend what is named; what is really gone is removed in the next pass")
+}
+
+fn remove(context: &Context<'_>, work: &mut Work, key: &Key, claim: &Claim) {
+    let kind = kinds::get(key.kind);
+    let Some(row) = context.stored.rows.get(key) else {
+        return work.agree(key, AgreedClaim::Release);
+    };
+    if let Some(peer) = context
+        .rules
+        .peers
+        .iter()
+        .find(|peer| declares(context, peer, key))
+    {
+        work.released.push(key.clone());
+        work.agree(key, AgreedClaim::Release);
+        let message = format!(
+            "{key} is still declared by source {}: this source's claim is released",
+            peer.name
+        );
+        let at = Origin {
+            path: claim.path.clone(),
+            at: claim.at,
+        };
+        work.diagnostics.push(
+            Diagnostic::new(codes::STILL_DECLARED, message)
+                .of(key)
+                .at(at),
+        );
+        return;
+    }
+    if !kind.status {
+        work.orphans.push(key.clone());
+        return;
+    }
+    if !context.rules.prune || !context.rules.authority.existence(key.kind) {
+        return;
+    }
+    if status_of(row) == "inactive" {
+        // Somebody deactivated it already. The claim is given up, so that a return adopts an
+        // inactive row and is held, instead of undoing what was not this source's doing.
+        return work.agree(key, AgreedClaim::Release);
+    }
+    work.effect(
+        Effect {
+            key: key.clone(),
+            outcome: Outcome::Change(vec![deactivation(row)]),
+        },
+        Reason::Removed,
+    );
+}
+
+/// Whether another source with authority over existence declares the resource.
+fn declares(context: &Context<'_>, peer: &Peer, key: &Key) -> bool {
+    let says = match &peer.desired {
+        Some(desired) if desired.removals_off.is_empty() => desired.resources.contains(key),
+        _ => context
+            .stored
+            .claim(&peer.name, key)
+            .is_some_and(|claim| claim.state == ClaimState::Active),
+    };
+    says && peer.authority.existence(key.kind)
+}
+
+fn status_of(row: &Row) -> &str {
+    let index = kinds::get(row.key.kind).status_index();
+    row.values[index]
+        .as_ref()
+        .and_then(Value::as_text)
+        .unwrap_or("active")
+}
+
+fn deactivation(row: &Row) -> Change {
+    let index = kinds::get(row.key.kind).status_index();
+    Change {
+        field: kinds::own(index),
+        before: row.values[index].clone(),
+        after: Some(Value::text("inactive")),
+    }
+}
+
+/// Rows that refuse removal, and deletes that the configuration does not allow.
+pub(super) fn forbidden(context: &Context<'_>, work: &mut Work) {
+    let mut holds = Vec::new();
+    for effect in &work.effects {
+        let verb = work.verb(context, effect);
+        if !matches!(verb, Verb::Delete | Verb::Deactivate) {
+            continue;
+        }
+        let Some(row) = context.stored.rows.get(&effect.key) else {
+            continue;
+        };
+        let held =
+            |code, message: String| Hold::of(code, message, whole(context, work, effect, verb));
+        let protect = kinds::get(effect.key.kind).protect_index();
+        if row.values[protect] == Some(Value::Bool(true)) {
+            let message = format!(
+                "{} is protected: apply `protect: false` first, then remove it",
+                effect.key
+            );
+            holds.push(held(codes::PROTECTED, message));
+        } else if verb == Verb::Delete && !context.rules.allow_delete {
+            let message = format!(
+                "{} would be deleted for ever; deletes need `allowDelete: true` or `--allow-delete`",
+                effect.key
+            );
+            holds.push(held(codes::DELETES_NOT_ALLOWED, message));
+        }
+    }
+    holds.into_iter().for_each(|hold| work.hold(context, hold));
+}
+
+/// An effect as a member of a hold, all of it.
+pub(super) fn whole(context: &Context<'_>, work: &Work, effect: &Effect, verb: Verb) -> Member {
+    let version = context.stored.rows.get(&effect.key).map(|row| row.version);
+    let changes = work.changes(effect);
+    Member {
+        whole: true,
+        ..member(context, &effect.key, verb, version, changes)
+    }
+}
+
+/// The keys of what would be deactivated because it is no longer declared.
+fn removed(work: &Work) -> Vec<Key> {
+    let absent = |effect: &&Effect| work.reason(&effect.key) == Reason::Removed;
+    work.effects
+        .iter()
+        .filter(absent)
+        .map(|effect| effect.key.clone())
+        .collect()
+}
+
+/// A source by whose absences all of a kind, or all that it claims, would go; returns the keys
+/// that it covers, which the guards then leave alone.
+pub(super) fn emptied(
+    context: &Context<'_>,
+    work: &mut Work,
+    live: &BTreeMap<KindId, u64>,
+) -> BTreeSet<Key> {
+    let gone = removed(work);
+    if gone.is_empty() {
+        return BTreeSet::new();
+    }
+    let total: u64 = live.values().sum();
+    let nothing_left = context.desired.resources.is_empty();
+    if nothing_left || (gone.len() >= 2 && gone.len() as u64 >= total) {
+        let over = "empty=all";
+        return hold_emptied(
+            context,
+            work,
+            gone,
+            total,
+            over,
+            "everything that the source claims",
+        );
+    }
+    let mut by_kind: BTreeMap<KindId, Vec<Key>> = BTreeMap::new();
+    for key in gone {
+        by_kind.entry(key.kind).or_default().push(key);
+    }
+    let mut covered = BTreeSet::new();
+    for (kind, keys) in by_kind {
+        let of = live.get(&kind).copied().unwrap_or_default();
+        if keys.len() >= 2 && keys.len() as u64 >= of {
+            let name = kinds::get(kind).name;
+            let what = format!("every {name} that the source claims");
+            covered.extend(hold_emptied(
+                context,
+                work,
+                keys,
+                of,
+                &format!("empty={name}"),
+                &what,
+            ));
+        }
+    }
+    covered
+}
+
+fn hold_emptied(
+    context: &Context<'_>,
+    work: &mut Work,
+    keys: Vec<Key>,
+    of: u64,
+    over: &str,
+    what: &str,
+) -> BTreeSet<Key> {
+    let count = keys.len() as u64;
+    let name = over.trim_start_matches("empty=");
+    let all = Accept::Empty("all".to_owned());
+    let accepted = context
+        .rules
+        .accepts
+        .contains(&Accept::Empty(name.to_owned()))
+        || context.rules.accepts.contains(&all);
+    let members = keys.iter().filter_map(|key| work.effects.get(key));
+    let members = members
+        .map(|effect| whole(context, work, effect, Verb::Deactivate))
+        .collect();
+    let hold = Hold {
+        code: codes::EMPTY_SOURCE,
+        message: format!(
+            "{what} is gone from it and would be deactivated: {count} of {of}; if that is meant, `--accept {over}`"
+        ),
+        count: Some(count),
+        of: Some(of),
+        limit: None,
+        over: Some(format!("--accept {over}")),
+        members,
+    };
+    if accepted {
+        work.used.push(over.to_owned());
+    } else {
+        work.hold(context, hold);
+    }
+    keys.into_iter().collect()
+}
+
+/// Fields by which a company or person is recognised under another id.
+const STRONG: &[(KindId, &str)] = &[
+    (kinds::ACCOUNT, "vatNumber"),
+    (kinds::ACCOUNT, "businessRegistrationNumber"),
+    (kinds::USER, "email"),
+];
+
+/// One goes and another comes with the same strong key: external ids cannot change, so both are
+/// held. Returns the keys that an accepted rename covers.
+pub(super) fn renames(context: &Context<'_>, work: &mut Work) -> BTreeSet<Key> {
+    let pairs = rename_pairs(context, work);
+    if pairs.is_empty() {
+        return BTreeSet::new();
+    }
+    let count = pairs.len() as u64;
+    if context.rules.accepts.contains(&Accept::Renames(count)) {
+        work.used.push(format!("rename={count}"));
+        return pairs
+            .into_iter()
+            .flat_map(|(old, new)| [old, new])
+            .collect();
+    }
+    if count > MANY_RENAMES {
+        let members = pairs.iter().flat_map(|(old, new)| [old, new]);
+        let members = members.filter_map(|key| work.effects.get(key));
+        let members =
+            members.map(|effect| whole(context, work, effect, work.verb(context, effect)));
+        let hold = Hold {
+            code: codes::POSSIBLE_RENAME,
+            message: format!(
+                "{count} resources go and as many come with the same VAT or registration number or e-mail, the first {} as {}: external ids cannot change; keep the old ids, or `--accept rename={count}`",
+                pairs[0].0, pairs[0].1
+            ),
+            count: Some(count),
+            of: None,
+            limit: None,
+            over: Some(format!("--accept rename={count}")),
+            members: members.collect(),
+        };
+        work.hold(context, hold);
+        return pairs
+            .into_iter()
+            .flat_map(|(old, new)| [old, new])
+            .collect();
+    }
+    let mut covered = BTreeSet::new();
+    for (old, new) in pairs {
+        rename(context, work, &old, &new);
+        covered.extend([old, new]);
+    }
+    covered
+}
+
+/// More renames than this are one hold.
+const MANY_RENAMES: u64 = 5;
+
+fn rename(context: &Context<'_>, work: &mut Work, old: &Key, new: &Key) {
+    let over = format!("rename={}", old.id);
+    if context
+        .rules
+        .accepts
+        .contains(&Accept::Rename(old.id.to_string()))
+    {
+        work.used.push(over);
+        return;
+    }
+    let members = [old, new]
+        .into_iter()
+        .filter_map(|key| work.effects.get(key));
+    let members = members.map(|effect| whole(context, work, effect, work.verb(context, effect)));
+    let hold = Hold {
+        code: codes::POSSIBLE_RENAME,
+        message: format!(
+            "{old} goes and {new} comes with the same VAT or registration number or e-mail: external ids cannot change; keep the old id, or `--accept {over}` (nothing is carried over)"
+        ),
+        count: None,
+        of: None,
+        limit: None,
+        over: Some(format!("--accept {over}")),
+        members: members.collect(),
+    };
+    work.hold(context, hold);
+}
+
+fn rename_pairs(context: &Context<'_>, work: &Work) -> Vec<(Key, Key)> {
+    let gone = removed(work);
+    let mut pairs: BTreeMap<Key, Key> = BTreeMap::new();
+    for &(kind, name) in STRONG {
+        let index = kinds::get(kind).at(name);
+        let mut old: BTreeMap<String, &Key> = BTreeMap::new();
+        for key in gone.iter().filter(|key| key.kind == kind) {
+            let value = context
+                .stored
+                .rows
+                .get(key)
+                .and_then(|row| row.values[index].as_ref());
+            if let Some(text) = value.and_then(Value::as_text) {
+                old.insert(text.to_lowercase(), key);
+            }
+        }
+        if old.is_empty() {
+            continue;
+        }
+        // Only a key that one stored row has tells who somebody is.
+        let mut holders: BTreeMap<&str, u32> = BTreeMap::new();
+        for row in context
+            .stored
+            .rows
+            .iter()
+            .filter(|row| row.key.kind == kind)
+        {
+            let text = row.values[index]
+                .as_ref()
+                .and_then(Value::as_text)
+                .map(str::to_lowercase);
+            if let Some((text, _)) = text.and_then(|text| old.get_key_value(&text)) {
+                *holders.entry(text.as_str()).or_default() += 1;
+            }
+        }
+        for effect in work.effects.iter().filter(|effect| effect.key.kind == kind) {
+            let Outcome::Create { declared, .. } = &effect.outcome else {
+                continue;
+            };
+            let text = declared
+                .value(index)
+                .and_then(Value::as_text)
+                .map(str::to_lowercase);
+            let found = text.and_then(|text| old.get_key_value(&text));
+            if let Some((text, key)) = found
+                && holders.get(text.as_str()) == Some(&1)
+            {
+                pairs
+                    .entry((*key).clone())
+                    .or_insert_with(|| effect.key.clone());
+            }
+        }
+    }
+    pairs.into_iter().collect()
+}
+
+impl Work {
+    fn agree(&mut self, key: &Key, claim: AgreedClaim) {
+        self.agreed.push(Agreed {
+            key: key.clone(),
+            claim,
+        });
+    }
+}

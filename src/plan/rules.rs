@@ -1,0 +1,279 @@
+//! What the operator decided: the inputs of a plan beside the two states.
+
+use crate::kinds::Kind;
+use crate::model::{Desired, FieldRef, Key, KindId};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Everything that decides a plan besides what is desired and what is stored.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// Whether a resource that disappears from the source is deactivated.
+    pub prune: bool,
+    /// Whether a faulty resource is held, instead of refusing the whole plan.
+    pub hold_errors: bool,
+    /// Whether drift is only reported.
+    pub report_drift: bool,
+    /// Whether deletes may be applied.
+    pub allow_delete: bool,
+    /// What this source may say.
+    pub authority: Authority,
+    /// The fields that others than Roster write: seeds, never drift.
+    pub shop: Authority,
+    /// The other configured sources.
+    pub peers: Vec<Peer>,
+    /// The names of sources, the first wins where two enforce one field.
+    pub order: Vec<Arc<str>>,
+    /// How much may change at once.
+    pub guards: Guards,
+    /// The overrides given for this plan.
+    pub accepts: Vec<Accept>,
+    /// Only these, when it is a partial plan: nothing else is removed, no other error refuses.
+    pub only: Option<BTreeSet<Key>>,
+    /// Whether to list every stored field that nothing declares.
+    pub exact: bool,
+    /// The key for digests of secret and personal values in hold ids.
+    pub salt: String,
+}
+
+/// Who decides a field.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Mode {
+    /// The declared value is written whenever the row differs.
+    #[default]
+    Enforce,
+    /// The declared value is written on create, or where there is none.
+    Seed,
+    /// The declared value is only compared.
+    Observe,
+}
+
+/// What a source may say, by kind and field; what is not listed it enforces.
+#[derive(Clone, Debug, Default)]
+pub struct Authority {
+    /// Kinds of which the source does not decide whether they exist.
+    pub not_existence: BTreeSet<KindId>,
+    /// Fields that are not enforced; `customFields` means all of them.
+    pub fields: BTreeMap<(KindId, String), Mode>,
+}
+
+impl Authority {
+    /// Who decides a field.
+    pub fn mode(&self, kind: &Kind, field: &FieldRef) -> Mode {
+        if self.fields.is_empty() {
+            return Mode::Enforce;
+        }
+        let name = kind.field_name(field);
+        let head = name.split('.').next().unwrap_or_default().to_owned();
+        let found = self
+            .fields
+            .get(&(kind.id, name))
+            .or_else(|| self.fields.get(&(kind.id, head)));
+        found.copied().unwrap_or_default()
+    }
+
+    /// Whether the source decides about the existence of a kind's resources.
+    pub fn existence(&self, kind: KindId) -> bool {
+        !self.not_existence.contains(&kind)
+    }
+}
+
+/// Another configured source.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What it says now; `None` when it cannot be read or is not read in this pass: then its
+    /// claims stand for it.
+    pub desired: Option<Arc<Desired>>,
+    /// What it may say.
+    pub authority: Authority,
+}
+
+/// One limit: held when `n > floor` and `n > percent`, or `n > max`, or `n >= 2` and n is at
+/// least half.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limit {
+    /// Per cent of what there is.
+    pub percent: u64,
+    /// So many are always fine, up to half.
+    pub floor: u64,
+    /// More than so many never are.
+    pub max: Option<u64>,
+}
+
+impl Limit {
+    /// A limit without a maximum.
+    pub const fn new(percent: u64, floor: u64) -> Self {
+        Self {
+            percent,
+            floor,
+            max: None,
+        }
+    }
+
+    /// Whether `n` of `of` is held.
+    pub fn trips(self, n: u64, of: u64) -> bool {
+        let share = n > self.floor && n * 100 > self.percent * of;
+        let most = self.max.is_some_and(|max| n > max);
+        let half = n >= 2 && n * 2 >= of;
+        share || most || half
+    }
+
+    /// The number that `n` of `of` may not pass.
+    pub fn allowed(self, of: u64) -> u64 {
+        let share = self.floor.max(self.percent * of / 100);
+        let half = if of >= 3 { (of - 1) / 2 } else { 1 };
+        share.min(self.max.unwrap_or(u64::MAX)).min(half.max(1))
+    }
+}
+
+/// The limits, by what they count.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Guards {
+    /// Deactivated resources, a kind.
+    pub deactivate: Limit,
+    /// Deleted resources, a kind.
+    pub delete: Limit,
+    /// Reactivated resources, a kind.
+    pub reactivate: Limit,
+    /// Cleared values, a field.
+    pub clear: Limit,
+    /// Members taken out, a list field.
+    pub unlink: Limit,
+    /// Changed values, of the fields named (`User.email`; `User.accounts.level` is the attribute).
+    pub change: BTreeMap<String, Limit>,
+    /// Users that one account loses.
+    pub per_account: Limit,
+}
+
+impl Default for Guards {
+    fn default() -> Self {
+        let changes = [
+            ("User.email", Limit::new(2, 3)),
+            ("User.groups", Limit::new(2, 3)),
+            ("User.accounts.level", Limit::new(2, 3)),
+            ("Organisation.parent", Limit::new(5, 3)),
+        ];
+        Self {
+            deactivate: Limit {
+                percent: 10,
+                floor: 3,
+                max: Some(500),
+            },
+            delete: Limit {
+                percent: 1,
+                floor: 1,
+                max: Some(10),
+            },
+            reactivate: Limit {
+                percent: 10,
+                floor: 3,
+                max: Some(500),
+            },
+            clear: Limit::new(10, 3),
+            unlink: Limit::new(10, 3),
+            change: changes
+                .into_iter()
+                .map(|(name, limit)| (name.to_owned(), limit))
+                .collect(),
+            per_account: Limit::new(50, 3),
+        }
+    }
+}
+
+/// An override for this plan: what it lets through, and exactly how many.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Accept {
+    /// `User.deactivate=104`, `User.website.clear=7`, `User.deactivate@acme=4`: a guard's budget.
+    Budget(String, u64),
+    /// `empty=Policy`, `empty=all`.
+    Empty(String),
+    /// `rename=OLD`: that resource goes and another comes.
+    Rename(String),
+    /// `rename=400`: exactly so many renames.
+    Renames(u64),
+}
+
+impl Accept {
+    /// Reads the value of `--accept`.
+    ///
+    /// # Errors
+    /// What was expected, for anything else.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let expected = || {
+            format!(
+                "`{text}` is no override: expected `User.deactivate=104`, `empty=Policy`, `empty=all` or `rename=OLD`"
+            )
+        };
+        match text.split_once('=') {
+            Some(("empty", kind)) if !kind.is_empty() => Ok(Self::Empty(kind.to_owned())),
+            Some(("rename", old)) if !old.is_empty() => Ok(old
+                .parse()
+                .map_or_else(|_| Self::Rename(old.to_owned()), Self::Renames)),
+            Some((budget, count)) if budget.contains('.') => {
+                let count = count.parse().map_err(|_| expected())?;
+                Ok(Self::Budget(budget.to_owned(), count))
+            }
+            _ => Err(expected()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_holds_a_share_above_the_floor_a_maximum_and_half_of_two() {
+        let limit = Limit {
+            percent: 10,
+            floor: 3,
+            max: Some(500),
+        };
+        let cases = [
+            (1, 2, false),
+            (2, 4, true),
+            (2, 5, false),
+            (3, 100, false),
+            (4, 30, true),
+            (4, 40, false),
+            (160, 400, true),
+            (501, 100_000, true),
+            (500, 100_000, false),
+            (2, 0, true),
+        ];
+        for (n, of, held) in cases {
+            assert_eq!(limit.trips(n, of), held, "{n} of {of}");
+        }
+    }
+
+    #[test]
+    fn a_number_within_the_allowed_one_is_never_held() {
+        let limit = Limit {
+            percent: 10,
+            floor: 3,
+            max: Some(50),
+        };
+        for of in 0..1_000 {
+            let allowed = limit.allowed(of);
+            assert!(!limit.trips(allowed, of), "{allowed} of {of}");
+            assert!(limit.trips(allowed + 1, of), "{} of {of}", allowed + 1);
+        }
+    }
+
+    #[test]
+    fn overrides_read_back() {
+        assert_eq!(
+            Accept::parse("User.deactivate@acme=4"),
+            Ok(Accept::Budget("User.deactivate@acme".into(), 4))
+        );
+        assert_eq!(
+            Accept::parse("rename=u-1"),
+            Ok(Accept::Rename("u-1".into()))
+        );
+        assert_eq!(Accept::parse("rename=400"), Ok(Accept::Renames(400)));
+        assert!(Accept::parse("User.deactivate=many").is_err());
+        assert!(Accept::parse("everything").is_err());
+    }
+}
