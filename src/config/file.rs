@@ -1,0 +1,370 @@
+//! The file as written: strict, every key known, environment variables expanded where they may be.
+
+use super::rules::{self, AuthorityFile, GuardsFile};
+use super::{Config, Source};
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub(super) const DEFAULT_DATABASE: &str = "sqlite:.roster/roster.db";
+pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// `roster.yaml` as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct File {
+    api_version: String,
+    requires: Option<String>,
+    database: Option<String>,
+    #[serde(default)]
+    sources: Vec<SourceFile>,
+    #[serde(default)]
+    order: Vec<String>,
+    #[serde(default)]
+    shop: ShopFile,
+    #[serde(default)]
+    guards: GuardsFile,
+    scopes: Option<Value>,
+    severity: Option<Value>,
+    #[serde(default)]
+    #[allow(dead_code)]
+    approvers: Vec<String>,
+    approval_ttl: Option<String>,
+    #[serde(default)]
+    secrets: SecretsFile,
+    #[serde(default)]
+    environments: BTreeMap<String, Value>,
+    #[allow(dead_code)]
+    mail: Option<Value>,
+    #[allow(dead_code)]
+    serve: Option<Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ShopFile {
+    #[serde(default)]
+    authority: BTreeMap<String, Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SecretsFile {
+    dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct SourceFile {
+    name: String,
+    directory: Option<String>,
+    git: Option<Value>,
+    export: Option<Value>,
+    #[serde(default)]
+    mode: ModeFile,
+    #[serde(default)]
+    prune: PruneFile,
+    #[serde(default)]
+    on_error: OnErrorFile,
+    #[serde(default)]
+    drift: DriftFile,
+    #[serde(default)]
+    allow_delete: bool,
+    #[allow(dead_code)]
+    interval: Option<String>,
+    #[serde(default)]
+    authority: BTreeMap<String, AuthorityFile>,
+}
+
+#[derive(Debug, Default, Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum ModeFile {
+    #[default]
+    Apply,
+    Plan,
+}
+
+#[derive(Debug, Default, Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum PruneFile {
+    #[default]
+    Deactivate,
+    Ignore,
+}
+
+#[derive(Debug, Default, Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum OnErrorFile {
+    #[default]
+    Refuse,
+    Hold,
+}
+
+#[derive(Debug, Default, Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum DriftFile {
+    #[default]
+    Repair,
+    Report,
+}
+
+impl File {
+    /// Reads the text, with an environment laid over the top level.
+    ///
+    /// # Errors
+    /// What is wrong, with line and column where they are known.
+    pub fn parse(text: &str, environment: Option<&str>) -> Result<Self, String> {
+        let file: Self = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+        let Some(name) = environment else {
+            if let Some(first) = file.environments.keys().next() {
+                return Err(format!(
+                    "the file has environments, so one must be chosen: `-e {first}`"
+                ));
+            }
+            return Ok(file);
+        };
+        let Some(layer) = file.environments.get(name) else {
+            let known: Vec<&str> = file.environments.keys().map(String::as_str).collect();
+            return Err(format!(
+                "no environment `{name}`; there are: {}",
+                known.join(", ")
+            ));
+        };
+        let mut whole: Value = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+        overlay(&mut whole, layer);
+        serde_json::from_value(whole).map_err(|error| format!("environment {name}: {error}"))
+    }
+
+    /// What the file means for a run, with paths relative to `base`.
+    ///
+    /// # Errors
+    /// What is wrong: an unknown kind, a bad duration, something this version cannot do.
+    pub fn resolve(
+        self,
+        base: &Path,
+        environment: Option<&str>,
+        database_given: bool,
+    ) -> Result<Config, String> {
+        self.check()?;
+        let sources: Vec<Source> = self
+            .sources
+            .into_iter()
+            .map(|source| source.resolve(base))
+            .collect::<Result<_, _>>()?;
+        for (index, source) in sources.iter().enumerate() {
+            if sources[..index]
+                .iter()
+                .any(|other| other.name == source.name)
+            {
+                return Err(format!("two sources are called `{}`", source.name));
+            }
+        }
+        let database = if database_given {
+            String::new()
+        } else {
+            resolve_database(
+                &expand(self.database.as_deref().unwrap_or(DEFAULT_DATABASE))?,
+                base,
+            )
+        };
+        let (guards, window) = self.guards.resolve()?;
+        Ok(Config {
+            path: None,
+            database,
+            environment: environment.map(str::to_owned),
+            order: self.order.iter().map(|name| name.as_str().into()).collect(),
+            sources,
+            shop: rules::shop(&self.shop.authority)?,
+            guards,
+            window,
+            approval_ttl: self.approval_ttl.map_or(Ok(DAY), |text| duration(&text))?,
+            secrets: self.secrets.dir.map(|dir| base.join(dir)),
+            accepts: Vec::new(),
+            allow_delete: false,
+        })
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.api_version != "roster/v1" {
+            return Err(format!(
+                "apiVersion is `{}`; expected `roster/v1`",
+                self.api_version
+            ));
+        }
+        // Ignoring a boundary that an operator relies on would be worse than refusing to run.
+        for (key, value) in [("scopes", &self.scopes), ("severity", &self.severity)] {
+            if value.is_some() {
+                return Err(format!(
+                    "`{key}` is not supported by this version; take it out to run without it"
+                ));
+            }
+        }
+        let Some(requires) = &self.requires else {
+            return Ok(());
+        };
+        let wanted = semver::VersionReq::parse(requires).map_err(|error| {
+            format!("requires: `{requires}` is no version requirement: {error}")
+        })?;
+        let have = semver::Version::parse(env!("CARGO_PKG_VERSION")).map_err(|e| e.to_string())?;
+        if wanted.matches(&have) {
+            Ok(())
+        } else {
+            Err(format!(
+                "the file requires roster {requires}, and this is {have}"
+            ))
+        }
+    }
+}
+
+impl SourceFile {
+    fn resolve(self, base: &Path) -> Result<Source, String> {
+        let name = &self.name;
+        if self.git.is_some() || self.export.is_some() {
+            return Err(format!(
+                "source {name}: this version reads directories only; `git:` and `export:` come with the daemon and the feeds"
+            ));
+        }
+        let Some(directory) = self.directory else {
+            return Err(format!("source {name}: `directory:` is missing"));
+        };
+        let directory = expand(&directory)?;
+        let mut authority = crate::plan::Authority::default();
+        for (kind, file) in &self.authority {
+            file.resolve(kind, &mut authority)
+                .map_err(|error| format!("source {name}: {error}"))?;
+        }
+        Ok(Source {
+            root: base.join(&directory),
+            written: directory,
+            prune: self.prune == PruneFile::Deactivate,
+            hold_errors: self.on_error == OnErrorFile::Hold,
+            report_drift: self.drift == DriftFile::Report,
+            allow_delete: self.allow_delete,
+            apply: self.mode == ModeFile::Apply,
+            authority,
+            unnamed: false,
+            name: self.name.as_str().into(),
+        })
+    }
+}
+
+/// Mappings merge, everything else replaces.
+fn overlay(base: &mut Value, layer: &Value) {
+    match (base, layer) {
+        (Value::Object(base), Value::Object(layer)) => {
+            for (key, value) in layer {
+                overlay(base.entry(key.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (base, layer) => *base = layer.clone(),
+    }
+}
+
+/// A relative SQLite path is relative to the file.
+fn resolve_database(url: &str, base: &Path) -> String {
+    match url.strip_prefix("sqlite:") {
+        Some(path) if !path.starts_with('/') && path != ":memory:" => {
+            let path = path.trim_start_matches("//");
+            format!("sqlite:{}", base.join(path).display())
+        }
+        _ => url.to_owned(),
+    }
+}
+
+/// Puts in environment variables: `${NAME}`.
+pub(super) fn expand(text: &str) -> Result<String, String> {
+    let mut expanded = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find("${") {
+        let Some(length) = rest[start..].find('}') else {
+            return Err("`${` without a closing `}`".to_owned());
+        };
+        let name = &rest[start + 2..start + length];
+        let value = std::env::var(name)
+            .map_err(|_| format!("the environment variable `{name}` is not set"))?;
+        expanded.push_str(&rest[..start]);
+        expanded.push_str(&value);
+        rest = &rest[start + length + 1..];
+    }
+    Ok(expanded + rest)
+}
+
+/// Reads `72h`, `15m`, `30s`, `3d`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no duration; expected `30s`, `15m`, `24h` or `3d`");
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let number: u64 = text[..text.len() - unit.len_utf8()]
+        .parse()
+        .map_err(|_| wrong())?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return Err(wrong()),
+    };
+    number
+        .checked_mul(seconds)
+        .map(Duration::from_secs)
+        .ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(text: &str, environment: Option<&str>) -> Result<Config, String> {
+        File::parse(text, environment)?.resolve(Path::new("/base"), environment, false)
+    }
+
+    #[test]
+    fn reads_sources_guards_and_paths_relative_to_the_file() {
+        let text = "apiVersion: roster/v1\nsources:\n  - name: main\n    directory: manifests\n    onError: hold\n    authority: {Account: {existence: false, seed: [website]}}\nguards: {deactivate: {percent: 5, floor: 1, max: 20}}\n";
+        let config = config(text, None).unwrap();
+        assert_eq!(config.database, "sqlite:/base/.roster/roster.db");
+        assert_eq!(config.sources[0].root, Path::new("/base/manifests"));
+        assert!(config.sources[0].hold_errors);
+        assert_eq!(config.guards.deactivate.max, Some(20));
+        assert!(!config.sources[0].authority.existence(crate::kinds::ACCOUNT));
+    }
+
+    #[test]
+    fn an_environment_lies_over_the_top_level_and_none_chosen_is_an_error() {
+        let text = "apiVersion: roster/v1\ndatabase: sqlite:/top.db\nenvironments:\n  staging: {database: 'sqlite:/staging.db'}\n";
+        assert!(config(text, None).unwrap_err().contains("-e staging"));
+        assert_eq!(
+            config(text, Some("staging")).unwrap().database,
+            "sqlite:/staging.db"
+        );
+        assert!(
+            config(text, Some("prod"))
+                .unwrap_err()
+                .contains("there are: staging")
+        );
+    }
+
+    #[test]
+    fn an_unknown_key_a_newer_version_and_an_unset_variable_are_said() {
+        assert!(
+            config("apiVersion: roster/v1\nsource: []\n", None)
+                .unwrap_err()
+                .contains("source")
+        );
+        let newer = "apiVersion: roster/v1\nrequires: '>=99'\n";
+        assert!(config(newer, None).unwrap_err().contains(">=99"));
+        let unset = "apiVersion: roster/v1\ndatabase: postgres://${ROSTER_NOT_SET_HERE}/x\n";
+        assert!(
+            config(unset, None)
+                .unwrap_err()
+                .contains("ROSTER_NOT_SET_HERE")
+        );
+    }
+
+    #[test]
+    fn durations_read_in_four_units() {
+        assert_eq!(duration("90m"), Ok(Duration::from_secs(5_400)));
+        assert!(duration("soon").is_err());
+    }
+}

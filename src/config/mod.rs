@@ -1,0 +1,203 @@
+//! `roster.yaml`: what the operator decides. Guards, authority and deletes come only from here,
+//! never from the reviewed tree.
+
+mod file;
+mod rules;
+
+pub use file::File;
+
+use crate::plan::{Accept, Authority, Guards};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The name of the configuration file.
+pub const FILE_NAME: &str = "roster.yaml";
+
+/// What can be wrong with the configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file named cannot be read.
+    #[error("cannot read the configuration {path}: {source}")]
+    Read {
+        /// Which file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is not what a configuration looks like.
+    #[error("{path}: {message}")]
+    Invalid {
+        /// Which file.
+        path: String,
+        /// What is wrong, with line and column where they are known.
+        message: String,
+    },
+}
+
+/// The configuration as it holds for one run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file it was read from; `None` when there is none.
+    pub path: Option<PathBuf>,
+    /// The database URL, environment variables expanded.
+    pub database: String,
+    /// The chosen environment.
+    pub environment: Option<String>,
+    /// The sources, in their order.
+    pub sources: Vec<Source>,
+    /// The names of sources, the first wins where two enforce.
+    pub order: Vec<Arc<str>>,
+    /// The fields that other programs write.
+    pub shop: Authority,
+    /// How much may change at once.
+    pub guards: Guards,
+    /// The window in which the guards count.
+    pub window: Duration,
+    /// How long an approval lasts.
+    pub approval_ttl: Duration,
+    /// Where password files are looked for.
+    pub secrets: Option<PathBuf>,
+    /// The overrides given for this run.
+    pub accepts: Vec<Accept>,
+    /// Whether deletes are allowed for this run, whatever the source says.
+    pub allow_delete: bool,
+}
+
+/// A directory of manifests.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its root.
+    pub root: PathBuf,
+    /// The root as written, before it was resolved.
+    pub written: String,
+    /// Whether disappearing deactivates.
+    pub prune: bool,
+    /// Whether errors hold their unit instead of refusing the plan.
+    pub hold_errors: bool,
+    /// Whether drift is only reported.
+    pub report_drift: bool,
+    /// Whether deletes may be applied.
+    pub allow_delete: bool,
+    /// Whether applies are allowed, or only plans.
+    pub apply: bool,
+    /// What it may say.
+    pub authority: Authority,
+    /// Whether the source was given as a path, without a configuration: then another path is not
+    /// taken for the same source.
+    pub unnamed: bool,
+}
+
+/// What the command line says beside the file.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// `--database`.
+    pub database: Option<String>,
+    /// `-e`.
+    pub environment: Option<String>,
+    /// `--accept`.
+    pub accepts: Vec<Accept>,
+    /// `--allow-delete`.
+    pub allow_delete: bool,
+}
+
+impl Config {
+    /// The configuration for a run in `directory`: the file named, or the one found upward to the
+    /// git root, or, with none, the defaults around `path`.
+    ///
+    /// # Errors
+    /// When a file is named or found and is not valid, or there is none and no path either.
+    pub fn load(
+        overrides: &Overrides,
+        directory: &Path,
+        path: Option<&Path>,
+    ) -> Result<Self, ConfigError> {
+        let found = match &overrides.config {
+            Some(file) => Some(file.clone()),
+            None => find(directory),
+        };
+        let mut config = match found {
+            Some(file) => Self::read(&file, overrides)?,
+            None => Self::around(path),
+        };
+        if let Some(database) = &overrides.database {
+            config.database.clone_from(database);
+        }
+        config.accepts.clone_from(&overrides.accepts);
+        config.allow_delete = overrides.allow_delete;
+        Ok(config)
+    }
+
+    fn read(path: &Path, overrides: &Overrides) -> Result<Self, ConfigError> {
+        let shown = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: shown.clone(),
+            source,
+        })?;
+        let base = path.parent().unwrap_or(Path::new("."));
+        File::parse(&text, overrides.environment.as_deref())
+            .and_then(|file| {
+                file.resolve(
+                    base,
+                    overrides.environment.as_deref(),
+                    overrides.database.is_some(),
+                )
+            })
+            .map(|config| Self {
+                path: Some(path.to_owned()),
+                ..config
+            })
+            .map_err(|message| ConfigError::Invalid {
+                path: shown,
+                message,
+            })
+    }
+
+    /// Without a file there is one path, and the source is called `directory`.
+    fn around(path: Option<&Path>) -> Self {
+        let source = path.map(|path| Source {
+            name: "directory".into(),
+            root: path.to_owned(),
+            written: path.to_string_lossy().into_owned(),
+            prune: true,
+            hold_errors: false,
+            report_drift: false,
+            allow_delete: false,
+            apply: true,
+            authority: Authority::default(),
+            unnamed: true,
+        });
+        Self {
+            path: None,
+            database: file::DEFAULT_DATABASE.to_owned(),
+            environment: None,
+            sources: source.into_iter().collect(),
+            order: Vec::new(),
+            shop: Authority::default(),
+            guards: Guards::default(),
+            window: file::DAY,
+            approval_ttl: file::DAY,
+            secrets: None,
+            accepts: Vec::new(),
+            allow_delete: false,
+        }
+    }
+}
+
+/// The file in `directory` or above it, not further than the root of its git checkout.
+fn find(directory: &Path) -> Option<PathBuf> {
+    for folder in directory.ancestors() {
+        let file = folder.join(FILE_NAME);
+        if file.is_file() {
+            return Some(file);
+        }
+        if folder.join(".git").exists() {
+            return None;
+        }
+    }
+    None
+}

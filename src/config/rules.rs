@@ -1,0 +1,142 @@
+//! Guards and authority as written.
+
+use super::file::{DAY, duration};
+use crate::kinds;
+use crate::plan::{Authority, Guards, Limit, Mode};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// `authority: {Account: {existence: false, enforce: [..], seed: [..], observe: [..]}}`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AuthorityFile {
+    existence: Option<bool>,
+    #[serde(default)]
+    enforce: Vec<String>,
+    #[serde(default)]
+    seed: Vec<String>,
+    #[serde(default)]
+    observe: Vec<String>,
+}
+
+impl AuthorityFile {
+    pub fn resolve(&self, kind: &str, authority: &mut Authority) -> Result<(), String> {
+        let kind = known_kind(kind)?;
+        if self.existence == Some(false) {
+            authority.not_existence.insert(kind.id);
+        }
+        let modes = [
+            (Mode::Enforce, &self.enforce),
+            (Mode::Seed, &self.seed),
+            (Mode::Observe, &self.observe),
+        ];
+        for (mode, fields) in modes {
+            for field in fields {
+                known_field(kind, field)?;
+                if authority
+                    .fields
+                    .insert((kind.id, field.clone()), mode)
+                    .is_some()
+                {
+                    return Err(format!("authority: {}.{field} is named twice", kind.name));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `shop: {authority: {User: [phone]}}`: those fields are seeds for every source.
+pub(super) fn shop(file: &BTreeMap<String, Vec<String>>) -> Result<Authority, String> {
+    let mut authority = Authority::default();
+    for (kind, fields) in file {
+        let kind = known_kind(kind)?;
+        for field in fields {
+            known_field(kind, field)?;
+            authority
+                .fields
+                .insert((kind.id, field.clone()), Mode::Seed);
+        }
+    }
+    Ok(authority)
+}
+
+fn known_kind(name: &str) -> Result<&'static kinds::Kind, String> {
+    kinds::by_name(name).ok_or_else(|| format!("`{name}` is no kind"))
+}
+
+fn known_field(kind: &kinds::Kind, name: &str) -> Result<(), String> {
+    let group = kind.group(name).next().is_some();
+    let custom =
+        kind.custom.is_some() && (name == "customFields" || name.starts_with("customFields."));
+    if kind.index(name).is_some() || group || custom {
+        Ok(())
+    } else {
+        Err(format!("{} has no field `{name}`", kind.name))
+    }
+}
+
+/// `guards:` as written; what is not there keeps its default.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct GuardsFile {
+    deactivate: Option<LimitFile>,
+    delete: Option<LimitFile>,
+    reactivate: Option<LimitFile>,
+    clear: Option<LimitFile>,
+    unlink: Option<LimitFile>,
+    #[serde(default)]
+    change: BTreeMap<String, LimitFile>,
+    per_account: Option<LimitFile>,
+    window: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LimitFile {
+    percent: u64,
+    floor: u64,
+    max: Option<u64>,
+}
+
+impl From<LimitFile> for Limit {
+    fn from(file: LimitFile) -> Self {
+        Self {
+            percent: file.percent,
+            floor: file.floor,
+            max: file.max,
+        }
+    }
+}
+
+impl GuardsFile {
+    pub fn resolve(self) -> Result<(Guards, Duration), String> {
+        let mut guards = Guards::default();
+        let slots = [
+            (&mut guards.deactivate, self.deactivate),
+            (&mut guards.delete, self.delete),
+            (&mut guards.reactivate, self.reactivate),
+            (&mut guards.clear, self.clear),
+            (&mut guards.unlink, self.unlink),
+            (&mut guards.per_account, self.per_account),
+        ];
+        for (slot, file) in slots {
+            if let Some(file) = file {
+                *slot = file.into();
+            }
+        }
+        for (name, file) in self.change {
+            let (kind, field) = name
+                .split_once('.')
+                .ok_or_else(|| format!("guards.change: `{name}` names no field"))?;
+            let kind = known_kind(kind)?;
+            // `User.accounts.level` names an attribute of the links.
+            known_field(kind, field.split('.').next().unwrap_or(field))
+                .or_else(|_| known_field(kind, field))?;
+            guards.change.insert(name, file.into());
+        }
+        let window = self.window.map_or(Ok(DAY), |text| duration(&text))?;
+        Ok((guards, window))
+    }
+}
