@@ -48,8 +48,11 @@ pub struct World<'a> {
     pub desired: &'a Desired,
     /// What would happen.
     pub effects: &'a Keyed<Effect>,
-    indexes: HashMap<(KindId, usize), OnceLock<Index<'a>>>,
+    after: Indexes<'a>,
+    before: Indexes<'a>,
 }
+
+type Indexes<'a> = HashMap<(KindId, usize), OnceLock<Index<'a>>>;
 
 type Index<'a> = HashMap<&'a str, Vec<&'a Key>, foldhash::fast::FixedState>;
 
@@ -65,15 +68,12 @@ pub struct View<'a> {
 impl<'a> World<'a> {
     /// The world after some effects.
     pub fn new(stored: &'a Snapshot, desired: &'a Desired, effects: &'a Keyed<Effect>) -> Self {
-        let references = kinds::ALL.into_iter().flat_map(|kind| {
-            kind.references()
-                .map(|(field, _)| ((kind.id, field), OnceLock::new()))
-        });
         Self {
             stored,
             desired,
             effects,
-            indexes: references.collect(),
+            after: empty_indexes(),
+            before: empty_indexes(),
         }
     }
 
@@ -110,16 +110,31 @@ impl<'a> World<'a> {
     /// Every resource of a kind as it would be, in no particular order.
     pub fn all_after(&self, kind: KindId) -> impl Iterator<Item = View<'a>> {
         let stored = self.stored.rows.iter().map(|row| &row.key);
-        let created = self
-            .effects
-            .iter()
-            .filter(|effect| matches!(effect.outcome, Outcome::Create { .. }))
-            .map(|effect| &effect.key)
-            .filter(|key| !self.stored.rows.contains(key));
-        stored
-            .chain(created)
+        let stored = stored
             .filter(move |key| key.kind == kind)
-            .filter_map(|key| self.after(key))
+            .filter_map(|key| self.after(key));
+        let created = self.effects.iter().filter(move |effect| {
+            effect.key.kind == kind
+                && matches!(effect.outcome, Outcome::Create { .. })
+                && !self.stored.rows.contains(&effect.key)
+        });
+        // Not looked up by key again: a first plan creates everything.
+        stored.chain(created.map(|effect| View {
+            key: &effect.key,
+            row: None,
+            outcome: Some(&effect.outcome),
+        }))
+    }
+
+    /// Every stored resource of a kind, in no particular order.
+    pub fn all_before(&self, kind: KindId) -> impl Iterator<Item = View<'a>> {
+        let rows = self.stored.rows.iter();
+        rows.filter(move |row| row.key.kind == kind)
+            .map(|row| View {
+                key: &row.key,
+                row: Some(row),
+                outcome: None,
+            })
     }
 
     /// Who would refer to `key` by the field at `field` of resources of `kind`, sorted.
@@ -127,11 +142,18 @@ impl<'a> World<'a> {
     /// # Panics
     /// When the table says that the field is no reference.
     pub fn referrers(&self, kind: KindId, field: usize, key: &Key) -> &[&'a Key] {
-        let slot = self
-            .indexes
-            .get(&(kind, field))
-            .expect("a reference of the table");
-        let index = slot.get_or_init(|| self.index(kind, field));
+        let slot = slot(&self.after, kind, field);
+        let index = slot.get_or_init(|| index(self.all_after(kind), field));
+        index.get(key.id.as_str()).map_or(&[], Vec::as_slice)
+    }
+
+    /// Who refers to `key` by that field as stored, sorted.
+    ///
+    /// # Panics
+    /// When the table says that the field is no reference.
+    pub fn referrers_before(&self, kind: KindId, field: usize, key: &Key) -> &[&'a Key] {
+        let slot = slot(&self.before, kind, field);
+        let index = slot.get_or_init(|| index(self.all_before(kind), field));
         index.get(key.id.as_str()).map_or(&[], Vec::as_slice)
     }
 
@@ -147,19 +169,6 @@ impl<'a> World<'a> {
             }
         }
         found
-    }
-
-    fn index(&self, kind: KindId, field: usize) -> Index<'a> {
-        let mut index = Index::default();
-        for view in self.all_after(kind) {
-            for target in view.targets(field) {
-                index.entry(target.as_str()).or_default().push(view.key);
-            }
-        }
-        index
-            .values_mut()
-            .for_each(|referrers| referrers.sort_unstable());
-        index
     }
 
     /// What the source says of a resource.
@@ -224,6 +233,38 @@ impl<'a> View<'a> {
     /// Whether it is not stored yet.
     pub fn created(&self) -> bool {
         self.row.is_none()
+    }
+
+    /// What would happen to it, if anything.
+    pub fn outcome(&self) -> Option<&'a Outcome> {
+        self.outcome
+    }
+
+    /// What it would be created from, if it would be.
+    pub fn created_from(&self) -> Option<&'a Arc<Declared>> {
+        match self.outcome {
+            Some(Outcome::Create { declared, .. }) => Some(declared),
+            _ => None,
+        }
+    }
+
+    /// The changes of its row, of a create those that are not declared.
+    pub fn changes(&self) -> &'a [Change] {
+        match self.outcome {
+            Some(Outcome::Create { derived, .. }) => derived,
+            Some(Outcome::Change(changes)) => changes,
+            Some(Outcome::Delete) | None => &[],
+        }
+    }
+
+    /// Whether one of the kind's own fields would change; of a create, every one does.
+    pub fn changes_field(&self, index: usize) -> bool {
+        self.created_from().is_some() || find(self.changes(), &kinds::own(index)).is_some()
+    }
+
+    /// Whether a reference field points to `id`.
+    pub fn links_to(&self, index: usize, id: &str) -> bool {
+        self.value(index).is_some_and(|value| names(value, id))
     }
 
     /// The value of a field.
@@ -307,11 +348,52 @@ impl<'a> View<'a> {
     }
 }
 
+fn empty_indexes<'a>() -> Indexes<'a> {
+    let references = kinds::ALL.into_iter().flat_map(|kind| {
+        kind.references()
+            .map(|(field, _)| ((kind.id, field), OnceLock::new()))
+    });
+    references.collect()
+}
+
+fn slot<'s, 'a>(indexes: &'s Indexes<'a>, kind: KindId, field: usize) -> &'s OnceLock<Index<'a>> {
+    indexes
+        .get(&(kind, field))
+        .expect("a reference of the table")
+}
+
+fn index<'a>(views: impl Iterator<Item = View<'a>>, field: usize) -> Index<'a> {
+    let mut index = Index::default();
+    for view in views {
+        for target in view.targets(field) {
+            index.entry(target.as_str()).or_default().push(view.key);
+        }
+    }
+    index
+        .values_mut()
+        .for_each(|referrers| referrers.sort_unstable());
+    index
+}
+
 fn find<'c>(changes: &'c [Change], field: &FieldRef) -> Option<&'c Change> {
     changes
         .binary_search_by(|change| change.field.cmp(field))
         .ok()
         .map(|index| &changes[index])
+}
+
+/// Whether a reference value names `id`; members are sorted.
+pub(super) fn names(value: &Value, id: &str) -> bool {
+    match value {
+        Value::Text(text) => text == id,
+        Value::List(list) => list
+            .binary_search_by(|member| member.as_str().cmp(id))
+            .is_ok(),
+        Value::Links(links) => links
+            .binary_search_by(|link| link.target.as_str().cmp(id))
+            .is_ok(),
+        Value::Bool(_) | Value::Int(_) | Value::Number(_) => false,
+    }
 }
 
 fn overlay<'a>(

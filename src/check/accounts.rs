@@ -1,0 +1,153 @@
+//! What an account needs: a person, an address, a number to log in with.
+
+use super::at::{account, settings, user};
+use super::fields::{says_empty, settings_key};
+use super::finding::listed;
+use super::{Finding, Findings, Scene, Subjects, View, World};
+use crate::diagnostic::{Severity, codes};
+use crate::kinds::{ACCOUNT, USER};
+use crate::model::Key;
+
+/// How many accounts a message names.
+const NAMED: usize = 1000;
+
+/// How much it matters that an account has nobody, by `firstUser`; `None`: not at all.
+pub(super) fn first_user(world: &World<'_>) -> Option<Severity> {
+    match world.setting_text("firstUser").as_str() {
+        "off" => None,
+        "warn" => Some(Severity::Warning),
+        _ => Some(Severity::Error),
+    }
+}
+
+/// Whether somebody active would belong to the account.
+pub(super) fn has_user(world: &World<'_>, key: &Key) -> bool {
+    let users = world.referrers(USER, user::ACCOUNTS, key);
+    users
+        .iter()
+        .any(|user| world.after(user).is_some_and(|user| user.live()))
+}
+
+/// An account created active to which nobody active would belong.
+pub(super) fn without_user(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+    let world = scene.world;
+    if !view.created() || !view.live() || has_user(world, view.key) {
+        return;
+    }
+    let Some(severity) = first_user(world) else {
+        return;
+    };
+    let message = format!(
+        "{} is created active, and no active user belongs to it",
+        view.key
+    );
+    let code = codes::ACCOUNT_WITHOUT_USER;
+    let mut found = Finding::own(world, code, view.key, account::STATUS, message)
+        .severity(severity)
+        .help("Declare its first user in the same tree, or create it inactive.");
+    // The account has no field to blame.
+    found.diagnostic.field = None;
+    found.diagnostic.origin = world.origin(view.key);
+    for user in scene.declared_users(view.key) {
+        found = found.with_field(world, user, user::ACCOUNTS);
+    }
+    out.push(found);
+}
+
+/// An account that would have no address.
+pub(super) fn without_address(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+    let has = view.targets(account::ADDRESSES).next().is_some();
+    if has || says_empty(view, account::ADDRESSES) {
+        return;
+    }
+    if scene.is_optional(view.key, account::ADDRESSES) {
+        return;
+    }
+    let message = format!("{} has no address", view.key);
+    let code = codes::ACCOUNT_WITHOUT_ADDRESS;
+    let found = Finding::own(scene.world, code, view.key, account::ADDRESSES, message);
+    out.push(found.help("Write at least one, in full or as a `ref:`."));
+}
+
+/// A legal user who is incomplete, or for whom there is no payment provider.
+pub(super) fn legal_user(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+    let mut fields = account::LEGAL_FIRST_NAME..=account::LEGAL_RESIDENCE;
+    let Some(first) = fields.find(|field| view.value(*field).is_some()) else {
+        return;
+    };
+    let world = scene.world;
+    let missing: Vec<&str> = (account::LEGAL_FIRST_NAME..=account::LEGAL_RESIDENCE)
+        .filter(|field| view.value(*field).is_none())
+        .map(|field| view.kind().fields[field].name)
+        .collect();
+    if !missing.is_empty() {
+        let message = format!(
+            "the legal user is incomplete without {}",
+            missing.join(", ")
+        );
+        let found = Finding::own(world, codes::LEGAL_USER, view.key, first, message);
+        out.push(found.help("Write all five fields, or none of them."));
+    }
+    if !world.setting_is("paymentProvider") {
+        let message = "a legal user needs a payment provider, and there is none";
+        let found = Finding::own(world, codes::LEGAL_USER, view.key, first, message);
+        let help = "Set `paymentProvider: true` in Settings, or leave `legalUser` out.";
+        out.push(found.help(help).with(world, &settings_key()));
+    }
+}
+
+/// Active accounts without the customer number that people log in with: all of them in one
+/// finding when the settings ask for it from now on, else each at its own place.
+pub(super) fn without_number(scene: &Scene<'_, '_>, subjects: &Subjects<'_>, out: &mut Findings) {
+    let world = scene.world;
+    if world.setting_text("loginMode") == "email" {
+        return;
+    }
+    let lacks = |view: &View<'_>| view.live() && view.text(account::CUSTOMER_NUMBER).is_none();
+    let settings = settings_key();
+    let asked = world
+        .after(&settings)
+        .is_some_and(|view| view.changes_field(settings::LOGIN_MODE));
+    if asked {
+        let mut all: Vec<&Key> = world
+            .all_after(ACCOUNT)
+            .filter(lacks)
+            .map(|view| view.key)
+            .collect();
+        all.sort_unstable();
+        out.extend(all_without_number(world, &settings, &all));
+        return;
+    }
+    let subjects = subjects.of(ACCOUNT).iter();
+    for view in subjects.filter_map(|key| world.after(key)).filter(lacks) {
+        let message = format!(
+            "{} has no customer number, and people log in with it",
+            view.key
+        );
+        let code = codes::CUSTOMER_NUMBER_MISSING;
+        let found = Finding::own(world, code, view.key, account::CUSTOMER_NUMBER, message);
+        out.push(
+            found
+                .help("Write its `customerNumber`.")
+                .with(world, &settings),
+        );
+    }
+}
+
+fn all_without_number(world: &World<'_>, settings: &Key, all: &[&Key]) -> Option<Finding> {
+    if all.is_empty() {
+        return None;
+    }
+    let message = format!(
+        "people are to log in with customer numbers, and {} of the accounts have none: {}",
+        all.len(),
+        listed(all.iter().copied(), NAMED)
+    );
+    let code = codes::CUSTOMER_NUMBER_MISSING;
+    let mut found = Finding::own(world, code, settings, settings::LOGIN_MODE, message)
+        .help("Write their `customerNumber` first, then switch `loginMode`.");
+    for account in all.iter().take(NAMED) {
+        found = found.with(world, account);
+    }
+    Some(found)
+}

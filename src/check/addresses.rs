@@ -1,0 +1,125 @@
+//! Addresses and the accounts that share them.
+
+use super::at::{account, address};
+use super::finding::listed;
+use super::{Finding, Findings, Outcome, Scene, View, World};
+use crate::diagnostic::codes;
+use crate::kinds::{self, ACCOUNT, ADDRESS};
+use crate::model::{Declared, Key, Text, Value};
+
+/// How many accounts a message names.
+const NAMED: usize = 1000;
+
+fn key(id: &Text) -> Key {
+    Key {
+        kind: ADDRESS,
+        id: id.clone(),
+    }
+}
+
+/// An address of an account that is for nothing.
+pub(super) fn no_use(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+    let links = view
+        .value(account::ADDRESSES)
+        .map_or(&[][..], Value::as_links);
+    for link in links {
+        if link.attributes == [Some(0), Some(0)] {
+            let id = &link.target;
+            let message = format!("address `{id}` is neither for shipping nor for billing");
+            let code = codes::ADDRESS_NO_USE;
+            let found = Finding::own(scene.world, code, view.key, account::ADDRESSES, message);
+            let help = "Leave a flag out or set it to true, or take the address off the list.";
+            out.push(found.help(help));
+        }
+    }
+}
+
+/// A stored address that one more account gets without all its mandatory fields.
+pub(super) fn link_incomplete(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+    if view.outcome().is_none() {
+        return;
+    }
+    let world = scene.world;
+    let before = world.before(view.key);
+    for id in view.targets(account::ADDRESSES) {
+        let address = key(id);
+        let known = world.before(&address).is_some();
+        if !known || before.is_some_and(|before| before.links_to(account::ADDRESSES, id)) {
+            continue;
+        }
+        let Some(declared) = world.declared(&address) else {
+            continue;
+        };
+        let missing = unsaid(declared);
+        if missing.is_empty() || !is_inline(world, declared) {
+            continue;
+        }
+        let message = format!(
+            "address `{id}` is linked to {} without {}",
+            view.key,
+            missing.join(", ")
+        );
+        let code = codes::ADDRESS_LINK_INCOMPLETE;
+        let found = Finding::own(world, code, view.key, account::ADDRESSES, message)
+            .help("Write it in full, or declare it as an Address and use `ref:`.");
+        out.push(found.with(world, &address));
+    }
+}
+
+fn unsaid(declared: &Declared) -> Vec<&'static str> {
+    let fields = kinds::get(ADDRESS).fields.iter().enumerate();
+    fields
+        .filter(|(index, field)| field.required && declared.value(*index).is_none())
+        .map(|(_, field)| field.name)
+        .collect()
+}
+
+/// Whether an address is written within the list of an account: it then stands behind the start
+/// of that list, in its file, and before whatever the account says next.
+fn is_inline(world: &World<'_>, declared: &Declared) -> bool {
+    let holders = world.referrers(ACCOUNT, account::ADDRESSES, &declared.key);
+    holders.iter().any(|holder| {
+        let Some(holder) = world.declared(holder) else {
+            return false;
+        };
+        let Some(list) = holder.stated(&kinds::own(account::ADDRESSES)) else {
+            return false;
+        };
+        let between = |cell: &crate::model::Stated| cell.at > list.at && cell.at < declared.at;
+        holder.path == declared.path && list.at <= declared.at && !holder.cells.iter().any(between)
+    })
+}
+
+/// An address that others hold, changed and linked to one more account in one plan.
+pub(super) fn link_and_update(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+    let Some(Outcome::Change(changes)) = view.outcome() else {
+        return;
+    };
+    let protect = kinds::own(address::PROTECT);
+    let Some(first) = changes.iter().find(|change| change.field != protect) else {
+        return;
+    };
+    let world = scene.world;
+    let before = world.referrers_before(ACCOUNT, account::ADDRESSES, view.key);
+    let after = world.referrers(ACCOUNT, account::ADDRESSES, view.key);
+    let new: Vec<&Key> = after
+        .iter()
+        .filter(|account| before.binary_search(account).is_err())
+        .copied()
+        .collect();
+    if before.is_empty() || new.is_empty() {
+        return;
+    }
+    let message = format!(
+        "{} changes for {} and is linked to {} at once",
+        view.key,
+        listed(before.iter().copied(), NAMED),
+        listed(new.iter().copied(), NAMED)
+    );
+    let code = codes::ADDRESS_LINK_AND_UPDATE;
+    let found = Finding::of(world, code, view.key, &first.field, message)
+        .help("Give the new account an address of its own, unless the change is meant for all.");
+    out.push(new.into_iter().take(NAMED).fold(found, |found, account| {
+        found.with_field(world, account, account::ADDRESSES)
+    }));
+}

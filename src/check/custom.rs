@@ -1,0 +1,152 @@
+//! Custom values and the definitions they need.
+
+use super::at::custom_field;
+use super::finding::listed;
+use super::{Finding, Findings, Outcome, Scene, Subjects, View, World};
+use crate::diagnostic::codes;
+use crate::kinds::{self, CUSTOM_FIELD};
+use crate::model::{Cell, FieldRef, Key, KindId, Stated, Text};
+
+/// How many resources a message names.
+const NAMED: usize = 10;
+
+fn key(id: &Text) -> Key {
+    Key {
+        kind: CUSTOM_FIELD,
+        id: id.clone(),
+    }
+}
+
+/// What the source says of a subject's custom fields; they come last among the cells.
+fn says<'a>(world: &World<'a>, view: View<'a>) -> &'a [Stated] {
+    if view.kind().custom.is_none() {
+        return &[];
+    }
+    let declared = view.created_from().or_else(|| world.declared(view.key));
+    let cells = declared.map_or(&[][..], |declared| &declared.cells);
+    let own = cells.partition_point(|stated| matches!(stated.field, FieldRef::Own(_)));
+    &cells[own..]
+}
+
+/// Custom values that are said and of which there would be no definition in use.
+pub(super) fn undefined(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+    let world = scene.world;
+    let Some(view) = world
+        .after(view.key)
+        .filter(|view| view.kind().custom.is_some())
+    else {
+        return;
+    };
+    for stated in says(world, view) {
+        let (FieldRef::Custom(id), Cell::Value(_)) = (&stated.field, &stated.cell) else {
+            continue;
+        };
+        if scene.definitions().get(view.key.kind, id).is_some() {
+            continue;
+        }
+        let definition = key(id);
+        let why = if world.after(&definition).is_some() {
+            "is not in use for this kind"
+        } else {
+            "is not defined"
+        };
+        let message = format!("custom field `{id}` {why}");
+        let code = codes::CUSTOM_FIELD_UNKNOWN;
+        let found = Finding::of(world, code, view.key, &stated.field, message)
+            .help("Define it as a CustomField, correct the name, or check `appliesTo`.");
+        out.push(found.with(world, &definition));
+    }
+}
+
+/// Required custom fields without which something is created, or that are taken away.
+pub(super) fn missing(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+    if view.outcome().is_none() || view.kind().custom.is_none() {
+        return;
+    }
+    for (id, definition) in scene.definitions().required(view.key.kind) {
+        let field = FieldRef::Custom(id.clone());
+        // A blank and a `clear:` are reported where they are read.
+        let said = view
+            .created_from()
+            .is_some_and(|declared| declared.stated(&field).is_some());
+        let lost = view.changes().iter().any(|change| {
+            change.field == field && change.before.is_some() && change.after.is_none()
+        });
+        let lacks = view.created() && definition.default.is_none();
+        if view.get(&field).is_some() || said || !(lacks || lost) {
+            continue;
+        }
+        let stated = scene
+            .world
+            .declared(view.key)
+            .and_then(|declared| declared.stated(&field));
+        if stated.is_some_and(|stated| !matches!(stated.cell, Cell::Value(_))) {
+            continue;
+        }
+        let message = format!("{} has no value for required custom field `{id}`", view.key);
+        let code = codes::CUSTOM_FIELD_REQUIRED;
+        let found = Finding::of(scene.world, code, view.key, &field, message)
+            .help("Write a value, or give the custom field a `default`.");
+        out.push(found.with(scene.world, &key(id)));
+    }
+}
+
+/// Custom fields that the plan makes required while stored resources have no value for them.
+pub(super) fn backfill(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Findings) {
+    let world = scene.world;
+    for effect in world.effects {
+        if effect.key.kind != CUSTOM_FIELD || matches!(effect.outcome, Outcome::Delete) {
+            continue;
+        }
+        let demands = |view: Option<View<'_>>| {
+            let definition = view.and_then(super::Definition::of_view);
+            definition
+                .filter(|definition| {
+                    definition.live && definition.required && definition.default.is_none()
+                })
+                .and_then(|definition| definition.kind)
+        };
+        let Some(kind) = demands(world.after(&effect.key)) else {
+            continue;
+        };
+        if demands(world.before(&effect.key)).is_none() {
+            out.extend(lacking(world, &effect.key, kind));
+        }
+    }
+}
+
+fn lacking(world: &World<'_>, definition: &Key, kind: KindId) -> Option<Finding> {
+    let field = FieldRef::Custom(definition.id.clone());
+    let stored = world
+        .all_before(kind)
+        .filter_map(|view| world.after(view.key));
+    let mut lacking: Vec<&Key> = stored
+        .filter(|view| view.get(&field).is_none())
+        .map(|view| view.key)
+        .collect();
+    if lacking.is_empty() {
+        return None;
+    }
+    lacking.sort_unstable();
+    let message = format!(
+        "custom field `{}` becomes required, and {} stored {} lack it: {}",
+        definition.id,
+        lacking.len(),
+        kinds::get(kind).collection,
+        listed(lacking.iter().copied(), NAMED)
+    );
+    let code = codes::CUSTOM_FIELD_BACKFILL;
+    let at = custom_field::REQUIRED;
+    let mut found = Finding::own(world, code, definition, at, message)
+        .help("Give it a `default`, or fill in the values first.");
+    // Those that the source fills in lack it only because they are held.
+    for key in lacking {
+        let fills = world
+            .declared(key)
+            .is_some_and(|declared| declared.stated(&field).is_some());
+        if fills {
+            found = found.with(world, key);
+        }
+    }
+    Some(found)
+}

@@ -1,0 +1,187 @@
+//! Fields of one resource, where only the plan as a whole can tell whether they are right.
+
+use super::at::{account, address, user};
+use super::{Finding, Findings, Scene, View, zip};
+use crate::diagnostic::{codes, did_you_mean};
+use crate::kinds::{self, ACCOUNT, ADDRESS, USER};
+use crate::model::{Cell, Key, KindId, Text, Value};
+
+/// Required fields whose absence has a rule of its own.
+const OWN_RULE: &[(KindId, usize)] = &[(ACCOUNT, account::ADDRESSES), (USER, user::ACCOUNTS)];
+
+/// What a create must say and does not: one finding, naming every field.
+pub(super) fn required(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+    let missing = needed(view.key.kind) & !said(view);
+    if missing == 0 {
+        return;
+    }
+    let kind = view.kind();
+    let fields: Vec<usize> = (0..kind.fields.len())
+        .filter(|field| missing & bit(*field) != 0 && !scene.is_optional(view.key, *field))
+        .collect();
+    let Some(first) = fields.first() else { return };
+    let names: Vec<&str> = fields
+        .iter()
+        .map(|field| kind.fields[*field].name)
+        .collect();
+    let message = format!(
+        "{} cannot be created without {}",
+        view.key,
+        names.join(", ")
+    );
+    let found = Finding::own(scene.world, codes::REQUIRED, view.key, *first, message);
+    out.push(found.help("Write a value for each of them."));
+}
+
+const fn bit(field: usize) -> u64 {
+    1 << field
+}
+
+/// One bit a field that a create of this kind must say.
+fn needed(kind: KindId) -> u64 {
+    let fields = kinds::get(kind).fields.iter().enumerate();
+    fields
+        .filter(|(index, field)| {
+            // Members of a group are required of each other only.
+            field.required && !field.name.contains('.') && !OWN_RULE.contains(&(kind, *index))
+        })
+        .fold(0, |bits, (index, _)| bits | bit(index))
+}
+
+/// One bit a field that is said or derived; of what is stored already, all.
+fn said(view: View<'_>) -> u64 {
+    let Some(declared) = view.created_from() else {
+        return u64::MAX;
+    };
+    let cells = declared.cells.iter().map(|stated| {
+        // `[]` is the reader's business, which calls it `clear-required`.
+        (&stated.field, matches!(stated.cell, Cell::Value(_)))
+    });
+    let derived = view.changes().iter();
+    let derived = derived.map(|change| (&change.field, change.after.is_some()));
+    cells
+        .chain(derived)
+        .fold(0, |bits, (field, there)| match (field.own(), there) {
+            (Some(index), true) => bits | bit(index),
+            _ => bits,
+        })
+}
+
+/// Fields that may never change and would.
+pub(super) fn immutable(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+    if view.created() {
+        return;
+    }
+    for change in view.changes() {
+        let fixed = view
+            .kind()
+            .field(&change.field)
+            .filter(|field| field.immutable);
+        if let Some(field) = fixed
+            && change.before != change.after
+        {
+            let is = |value: &Option<Value>| match value.as_ref().and_then(Value::as_text) {
+                Some(text) => format!("`{text}`"),
+                None => "nothing".to_owned(),
+            };
+            let message = format!(
+                "{} cannot change from {} to {}",
+                field.name,
+                is(&change.before),
+                is(&change.after)
+            );
+            let help = "Write the old value, and declare a new resource beside it.";
+            let code = codes::ID_IMMUTABLE;
+            out.push(Finding::of(scene.world, code, view.key, &change.field, message).help(help));
+        }
+    }
+}
+
+/// Groups of a user that the settings do not know.
+pub(super) fn groups(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+    let known = scene.user_groups();
+    let groups = view.value(user::GROUPS);
+    for group in groups.into_iter().flat_map(Value::members) {
+        if known.binary_search(group).is_ok() {
+            continue;
+        }
+        let words: Vec<&str> = known.iter().map(Text::as_str).collect();
+        let message = format!(
+            "`{group}` is no group of users: one of {}",
+            words.join(", ")
+        );
+        let help = match did_you_mean(group, words.iter().copied()) {
+            Some(meant) => format!("Did you mean `{meant}`?"),
+            None => "Write one of them, or add it to `userGroups` in Settings.".to_owned(),
+        };
+        let found = Finding::own(scene.world, codes::ENUM, view.key, user::GROUPS, message);
+        out.push(found.help(help).with(scene.world, &settings_key()));
+    }
+}
+
+/// The key of the settings.
+pub(super) fn settings_key() -> Key {
+    Key::new(kinds::SETTINGS, "settings")
+}
+
+/// A VAT number of another country than the first billing address.
+pub(super) fn vat_country(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+    let Some(vat) = view.text(account::VAT_NUMBER) else {
+        return;
+    };
+    let Some(prefix) = vat.get(..2) else { return };
+    if !prefix.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        return;
+    }
+    let Some((address, country)) = billed(scene, view) else {
+        return;
+    };
+    let of_vat = match prefix {
+        "EL" => "GR",
+        "XI" => "GB",
+        other => other,
+    };
+    if of_vat != country {
+        let message =
+            format!("VAT number `{vat}` is one of {of_vat}, and {address} is in {country}");
+        let code = codes::VAT_COUNTRY;
+        let found = Finding::own(scene.world, code, view.key, account::VAT_NUMBER, message);
+        let found = found.help("Correct it, unless the company is really registered abroad.");
+        out.push(found.with_field(scene.world, &address, address::COUNTRY));
+    }
+}
+
+/// The first billing address of an account, and its country.
+fn billed<'a>(scene: &Scene<'_, 'a>, view: View<'_>) -> Option<(Key, &'a str)> {
+    let links = view.value(account::ADDRESSES)?.as_links();
+    let billing = links.iter().find(|link| link.attributes[1] != Some(0))?;
+    let key = Key {
+        kind: ADDRESS,
+        id: billing.target.clone(),
+    };
+    let country = scene.world.after(&key)?.text(address::COUNTRY)?;
+    Some((key, country))
+}
+
+/// A postal code that does not look like one of its country.
+pub(super) fn zip_format(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+    let (Some(zip), Some(country)) = (view.text(address::ZIP_CODE), view.text(address::COUNTRY))
+    else {
+        return;
+    };
+    if zip::zip_ok(country, zip) {
+        return;
+    }
+    let form = zip::form(country).unwrap_or_default();
+    let message = format!("`{zip}` is no postal code of {country}, which look like {form}");
+    let code = codes::ZIP_FORMAT;
+    let found = Finding::own(scene.world, code, view.key, address::ZIP_CODE, message);
+    out.push(found.help("Write it in full: spreadsheets drop leading zeros."));
+}
+
+/// Whether the source says `[]` of a field, which the reader has reported.
+pub(super) fn says_empty(view: View<'_>, field: usize) -> bool {
+    let declared = view.created_from();
+    let stated = declared.and_then(|declared| declared.stated(&kinds::own(field)));
+    stated.is_some_and(|stated| matches!(&stated.cell, Cell::Value(value) if value.is_empty_list()))
+}

@@ -1,0 +1,104 @@
+//! What a rule found, and how it is put.
+
+use super::World;
+use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::kinds;
+use crate::model::{FieldRef, Key};
+
+/// What a rule found, and whose doing it may be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Finding {
+    /// What to tell.
+    pub diagnostic: Diagnostic,
+    /// The other resources without whose change the fault would not be there: when one of them is
+    /// held, what has the fault depends on it.
+    pub involves: Vec<Key>,
+}
+
+impl Finding {
+    /// A finding about a field of `key`, where the source states that field.
+    pub fn of(
+        world: &World<'_>,
+        code: Code,
+        key: &Key,
+        field: &FieldRef,
+        message: impl Into<String>,
+    ) -> Self {
+        let name = kinds::get(key.kind).field_name(field);
+        let mut diagnostic = Diagnostic::new(code, message).of(key).field(name);
+        diagnostic.origin = world.field_origin(key, field);
+        Self {
+            diagnostic,
+            involves: Vec::new(),
+        }
+    }
+
+    /// The same about one of the kind's own fields, by index.
+    pub fn own(
+        world: &World<'_>,
+        code: Code,
+        key: &Key,
+        field: usize,
+        message: impl Into<String>,
+    ) -> Self {
+        Self::of(world, code, key, &kinds::own(field), message)
+    }
+
+    /// The same with the way out.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.diagnostic.help = Some(help.into());
+        self
+    }
+
+    /// The same with another severity than the rule's own.
+    #[must_use]
+    pub fn severity(mut self, severity: Severity) -> Self {
+        self.diagnostic.severity = severity;
+        self
+    }
+
+    /// The same with another resource that has a part in it.
+    #[must_use]
+    pub fn with(mut self, world: &World<'_>, key: &Key) -> Self {
+        self.diagnostic.related.extend(world.origin(key));
+        self.involves.push(key.clone());
+        self
+    }
+
+    /// The same with another resource that has a part in it by one of its fields.
+    #[must_use]
+    pub fn with_field(mut self, world: &World<'_>, key: &Key, field: usize) -> Self {
+        let origin = world.field_origin(key, &kinds::own(field));
+        self.diagnostic.related.extend(origin);
+        self.involves.push(key.clone());
+        self
+    }
+
+    /// What makes two findings one, in the order in which they are reported.
+    pub(super) fn order(&self) -> (&Option<Key>, Code, &Option<String>, &str) {
+        let diagnostic = &self.diagnostic;
+        (
+            &diagnostic.key,
+            diagnostic.code,
+            &diagnostic.field,
+            &diagnostic.message,
+        )
+    }
+}
+
+/// `Account/a, Account/b and 3 more`.
+pub(super) fn listed<'k>(keys: impl IntoIterator<Item = &'k Key>, limit: usize) -> String {
+    let keys: Vec<&Key> = keys.into_iter().collect();
+    let mut text = String::new();
+    for (index, key) in keys.iter().take(limit).enumerate() {
+        if index > 0 {
+            text.push_str(", ");
+        }
+        text.push_str(&key.to_string());
+    }
+    if keys.len() > limit {
+        text.push_str(&format!(" and {} more", keys.len() - limit));
+    }
+    text
+}

@@ -1,0 +1,195 @@
+//! The tree of organisations, and who may belong to which.
+
+use super::at::{organisation, user};
+use super::fields::settings_key;
+use super::{Finding, Findings, Scene, Subjects, View, World};
+use crate::diagnostic::{Severity, codes};
+use crate::kinds::{ACCOUNT, ORGANISATION};
+use crate::model::{Key, Text};
+use std::collections::{HashMap, HashSet};
+
+fn key(id: &Text) -> Key {
+    Key {
+        kind: ORGANISATION,
+        id: id.clone(),
+    }
+}
+
+/// The main organisation of a user must be one of the user's own.
+pub(super) fn main(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+    let world = scene.world;
+    let code = codes::MAIN_ORGANISATION;
+    let field = user::MAIN_ORGANISATION;
+    let Some(main) = view.targets(field).next() else {
+        if view.targets(user::ORGANISATIONS).nth(1).is_some() {
+            let message = format!("{} has several organisations and no main one", view.key);
+            let found = Finding::own(world, code, view.key, field, message);
+            let help = "Name one of them as `mainOrganisation`.";
+            out.push(found.severity(Severity::Warning).help(help));
+        }
+        return;
+    };
+    let organisation = key(main);
+    // One that is not there at all is a fault of its own.
+    if view.links_to(user::ORGANISATIONS, main) || world.after(&organisation).is_none() {
+        return;
+    }
+    let message = format!("main organisation `{main}` is not among the user's organisations");
+    let found = Finding::own(world, code, view.key, field, message);
+    let found = found.help("Add it to `organisations`, or name one that is there.");
+    out.push(found.with(world, &organisation));
+}
+
+/// The organisations of a user must be of the user's accounts.
+pub(super) fn of_user(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+    let world = scene.world;
+    for id in view.targets(user::ORGANISATIONS) {
+        let organisation = key(id);
+        let Some(there) = world.after(&organisation) else {
+            continue;
+        };
+        let Some(account) = there.text(organisation::ACCOUNT) else {
+            continue;
+        };
+        if view.links_to(user::ACCOUNTS, account) {
+            continue;
+        }
+        let message = format!("organisation `{id}` is of account `{account}`, the user is not");
+        let code = codes::ORGANISATION_ACCOUNT;
+        let found = Finding::own(world, code, view.key, user::ORGANISATIONS, message)
+            .help("Choose one of the user's own accounts, or add the account to the user.");
+        let found = found.with_field(world, &organisation, organisation::ACCOUNT);
+        out.push(found.with(world, &Key::new(ACCOUNT, account)));
+    }
+}
+
+/// The parent of an organisation must be of the same account.
+pub(super) fn parent_account(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+    let world = scene.world;
+    let Some(id) = view.targets(organisation::PARENT).next() else {
+        return;
+    };
+    let parent = key(id);
+    let Some(there) = world.after(&parent) else {
+        return;
+    };
+    let (own, other) = (
+        view.text(organisation::ACCOUNT),
+        there.text(organisation::ACCOUNT),
+    );
+    if let (Some(own), Some(other)) = (own, other)
+        && own != other
+    {
+        let message = format!("parent `{id}` is of account `{other}`, not of `{own}`");
+        let code = codes::ORGANISATION_ACCOUNT;
+        let found = Finding::own(world, code, view.key, organisation::PARENT, message);
+        let found = found.help("Choose a parent of the same account.");
+        out.push(found.with_field(world, &parent, organisation::ACCOUNT));
+    }
+}
+
+/// How deep organisations are, and the circles in which they hang together.
+#[derive(Default)]
+struct Depths<'a> {
+    /// From 1 at the top; 0 in or below a circle, where depth means nothing.
+    known: HashMap<&'a Text, usize>,
+    circles: Vec<Vec<&'a Key>>,
+}
+
+impl<'a> Depths<'a> {
+    /// The depth of an organisation; each one is walked once however many ask.
+    fn of(&mut self, world: &World<'a>, key_of: &Key) -> usize {
+        let mut path: Vec<&'a Key> = Vec::new();
+        let mut places: HashMap<&'a Text, usize> = HashMap::new();
+        let mut next = world.after(key_of);
+        let mut depth = loop {
+            let Some(view) = next else { break 0 };
+            if let Some(known) = self.known.get(&view.key.id) {
+                break *known;
+            }
+            if let Some(place) = places.insert(&view.key.id, path.len()) {
+                self.circles.push(path[place..].to_vec());
+                path.iter().for_each(|member| {
+                    self.known.insert(&member.id, 0);
+                });
+                return 0;
+            }
+            path.push(view.key);
+            let parent = view.targets(organisation::PARENT).next();
+            next = parent.and_then(|parent| world.after(&key(parent)));
+        };
+        let below_circle = depth == 0 && next.is_some();
+        while let Some(member) = path.pop() {
+            depth += usize::from(!below_circle);
+            self.known.insert(&member.id, depth);
+        }
+        depth
+    }
+}
+
+/// Circles among organisations, and what is deeper than the settings allow.
+pub(super) fn tree(scene: &Scene<'_, '_>, subjects: &Subjects<'_>, out: &mut Findings) {
+    let world = scene.world;
+    let allowed = world.setting("organisationDepth");
+    let allowed = allowed.and_then(|value| value.as_int()).unwrap_or(2);
+    let allowed = usize::try_from(allowed).unwrap_or(0);
+    let mut depths = Depths::default();
+    for subject in subjects.of(ORGANISATION) {
+        let depth = depths.of(world, subject);
+        if depth > allowed
+            && let Some(view) = world.after(subject)
+        {
+            out.push(too_deep(world, view, depth, allowed));
+        }
+    }
+    out.extend(depths.circles.iter().map(|circle| cycle(world, circle)));
+}
+
+fn too_deep<'a>(world: &World<'a>, view: View<'a>, depth: usize, allowed: usize) -> Finding {
+    let chain = ancestors(world, view);
+    let ids: Vec<&str> = chain.iter().rev().map(|key| key.id.as_str()).collect();
+    let message = format!(
+        "level {depth} of organisations is deeper than {allowed}: {}",
+        ids.join(" > ")
+    );
+    let code = codes::ORGANISATION_DEPTH;
+    let mut found = Finding::own(world, code, view.key, organisation::PARENT, message)
+        .help("Hang it one level higher, or raise `organisationDepth` in Settings.");
+    for ancestor in &chain[1..] {
+        found = found.with_field(world, ancestor, organisation::PARENT);
+    }
+    found.with(world, &settings_key())
+}
+
+/// The organisation itself, its parent and so on; there is a top.
+fn ancestors<'a>(world: &World<'a>, view: View<'a>) -> Vec<&'a Key> {
+    let mut chain = vec![view.key];
+    let mut seen: HashSet<&Key> = HashSet::from([view.key]);
+    let mut next = Some(view);
+    while let Some(view) = next {
+        let parent = view.targets(organisation::PARENT).next();
+        next = parent
+            .and_then(|parent| world.after(&key(parent)))
+            .filter(|parent| seen.insert(parent.key));
+        chain.extend(next.map(|parent| parent.key));
+    }
+    chain
+}
+
+fn cycle(world: &World<'_>, circle: &[&Key]) -> Finding {
+    let first = (0..circle.len())
+        .min_by_key(|index| circle[*index])
+        .unwrap_or_default();
+    let (tail, head) = circle.split_at(first);
+    let members: Vec<&Key> = head.iter().chain(tail).copied().collect();
+    let mut ids: Vec<&str> = members.iter().map(|key| key.id.as_str()).collect();
+    ids.push(ids[0]);
+    let message = format!("organisations go round in a circle: {}", ids.join(" > "));
+    let code = codes::ORGANISATION_CYCLE;
+    let mut found = Finding::own(world, code, members[0], organisation::PARENT, message)
+        .help("Take the parent away from the one that belongs on top.");
+    for member in &members[1..] {
+        found = found.with_field(world, member, organisation::PARENT);
+    }
+    found
+}

@@ -1,0 +1,187 @@
+//! Links to what is not there, no longer there, or of no use.
+
+use super::finding::listed;
+use super::world::names;
+use super::{Effect, Finding, Findings, Outcome, Scene, Subjects, View, World};
+use crate::diagnostic::{Severity, codes};
+use crate::kinds;
+use crate::model::{Key, Text};
+
+/// How many referrers a message names where it need not name all.
+const NAMED: usize = 10;
+/// How many it names where it should name all: past that nobody reads on.
+const ALL_NAMED: usize = 1000;
+
+/// Every link of a subject: its target must be there and in use.
+pub(super) fn links(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+    let start = out.len();
+    for (field, kind) in view.kind().references() {
+        for target in view.targets(field) {
+            let target = Key {
+                kind,
+                id: target.clone(),
+            };
+            let found = match scene.world.after(&target) {
+                Some(there) if there.live() => None,
+                Some(_) => not_in_use(scene.world, view, field, &target),
+                None => not_there(scene.world, view, field, &target),
+            };
+            // A main organisation is named among the organisations too: that is one fault.
+            let told = |found: &Finding| {
+                out[start..]
+                    .iter()
+                    .all(|one| one.involves != found.involves)
+            };
+            if let Some(found) = found.filter(told) {
+                out.push(found);
+            }
+        }
+    }
+}
+
+/// Whether the link was not there before the plan.
+fn added(world: &World<'_>, view: View<'_>, field: usize, target: &Key) -> bool {
+    let before = world.before(view.key);
+    view.outcome().is_some() && !before.is_some_and(|before| before.links_to(field, &target.id))
+}
+
+fn not_in_use(world: &World<'_>, view: View<'_>, field: usize, target: &Key) -> Option<Finding> {
+    let added = added(world, view, field, target);
+    let was_live = world.before(target).is_some_and(|before| before.live());
+    if !added && was_live {
+        // Told once, of the target.
+        return None;
+    }
+    let message = format!("{target} is inactive: a link to it is of no use");
+    let found = Finding::own(world, codes::REFERENCE_INACTIVE, view.key, field, message);
+    let severity = if added {
+        Severity::Error
+    } else {
+        Severity::Warning
+    };
+    Some(
+        found
+            .help("Name an active one, or activate it in the same plan.")
+            .severity(severity)
+            .with(world, target),
+    )
+}
+
+fn not_there(world: &World<'_>, view: View<'_>, field: usize, target: &Key) -> Option<Finding> {
+    let deleted_here = world.before(target).is_some();
+    let added = added(world, view, field, target);
+    if deleted_here && !added {
+        return None;
+    }
+    let found = if deleted_here || world.stored.retired.contains(target) {
+        let message = format!("{target} is deleted, which is final");
+        Finding::own(world, codes::REFERENCE_INACTIVE, view.key, field, message)
+            .help("Take the reference away, or name another one.")
+    } else {
+        let message = format!("there is no {target}: it is neither declared nor stored");
+        Finding::own(world, codes::REFERENCE, view.key, field, message)
+            .help("Correct the id, or declare it in the same tree.")
+    };
+    Some(found.with(world, target))
+}
+
+/// Every resource that the plan deletes or sets inactive: who still refers to it?
+pub(super) fn removals(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Findings) {
+    for effect in scene.world.effects {
+        let found = match effect.outcome {
+            Outcome::Delete => deleted(scene.world, &effect.key),
+            Outcome::Change(_) if deactivates(scene.world, effect) => {
+                deactivated(scene.world, &effect.key)
+            }
+            Outcome::Change(_) | Outcome::Create { .. } => None,
+        };
+        out.extend(found);
+    }
+}
+
+fn deactivates(world: &World<'_>, effect: &Effect) -> bool {
+    let live = |view: Option<View<'_>>| view.is_some_and(|view| view.live());
+    kinds::get(effect.key.kind).status
+        && live(world.before(&effect.key))
+        && !live(world.after(&effect.key))
+}
+
+/// Who refers to `key` after the plan and did before it, one entry a referrer.
+fn keepers<'a>(world: &World<'a>, key: &Key) -> Vec<(&'a Key, usize)> {
+    let mut found = world.all_referrers(key);
+    found.retain(|(referrer, field)| {
+        let before = world.before(referrer);
+        before.is_some_and(|before| before.links_to(*field, &key.id))
+    });
+    found.sort_unstable();
+    found.dedup_by_key(|(referrer, _)| *referrer);
+    found
+}
+
+/// Whether the source itself says that `referrer` refers to `id`; kept links are not said.
+fn states(world: &World<'_>, referrer: &Key, field: usize, id: &Text) -> bool {
+    let declared = world.declared(referrer);
+    declared
+        .and_then(|declared| declared.value(field))
+        .is_some_and(|value| names(value, id))
+}
+
+fn involve(mut found: Finding, world: &World<'_>, referrers: &[(&Key, usize)]) -> Finding {
+    for (referrer, field) in referrers.iter().take(ALL_NAMED) {
+        found = found.with_field(world, referrer, *field);
+    }
+    if found.diagnostic.origin.is_none() && !found.diagnostic.related.is_empty() {
+        found.diagnostic.origin = Some(found.diagnostic.related.remove(0));
+    }
+    found
+}
+
+fn deleted(world: &World<'_>, key: &Key) -> Option<Finding> {
+    let keepers = keepers(world, key);
+    if keepers.is_empty() {
+        return None;
+    }
+    let own = keepers
+        .iter()
+        .all(|(referrer, field)| states(world, referrer, *field, &key.id));
+    let who = listed(keepers.iter().map(|(referrer, _)| *referrer), ALL_NAMED);
+    let status = kinds::get(key.kind).status_index();
+    let found = if own {
+        let message = format!("{key} is deleted, and other documents refer to it: {who}");
+        Finding::own(world, codes::REFERENCE_INACTIVE, key, status, message)
+            .help("Take the reference away from those documents, or do not delete it.")
+    } else {
+        let message = format!("{key} is deleted while it is in use: {who}");
+        Finding::own(world, codes::IN_USE, key, status, message).help(
+            "Drop the links in the same plan, delete who has them too, or set it inactive instead.",
+        )
+    };
+    Some(involve(found, world, &keepers))
+}
+
+fn deactivated(world: &World<'_>, key: &Key) -> Option<Finding> {
+    let mut referrers = keepers(world, key);
+    let status = kinds::get(key.kind).status_index();
+    if world.declared(key).is_none() {
+        let mut own = referrers.clone();
+        own.retain(|(referrer, field)| states(world, referrer, *field, &key.id));
+        if !own.is_empty() {
+            let who = listed(own.iter().map(|(referrer, _)| *referrer), ALL_NAMED);
+            let message =
+                format!("{key} is no longer declared, and other documents refer to it: {who}");
+            let found = Finding::own(world, codes::REFERENCE_INACTIVE, key, status, message)
+                .help("Take the reference away from those documents, or declare it again.");
+            return Some(involve(found, world, &own));
+        }
+    }
+    referrers.retain(|(referrer, _)| world.after(referrer).is_some_and(|view| view.live()));
+    if referrers.is_empty() {
+        return None;
+    }
+    let who = listed(referrers.iter().map(|(referrer, _)| *referrer), NAMED);
+    let message = format!("{key} is set inactive, and others refer to it: {who}");
+    let found = Finding::own(world, codes::REFERENCE_INACTIVE, key, status, message)
+        .help("They keep their own status; take the links away if they are not wanted.")
+        .severity(Severity::Warning);
+    Some(involve(found, world, &referrers))
+}

@@ -1,0 +1,63 @@
+//! What a wrong id was probably meant to be.
+
+use super::{Finding, Findings, Scene};
+use crate::diagnostic::{codes, did_you_mean};
+use crate::model::{Key, KindId};
+use std::collections::BTreeMap;
+
+/// How many findings get a suggestion: whoever has more has another problem.
+const SUGGESTIONS: usize = 50;
+/// Among so many ids every one is compared in full; among more, only those that look alike.
+const FEW: usize = 5000;
+
+/// Adds the nearest id to the help of the first findings about references that lead nowhere.
+pub(super) fn fill(scene: &Scene<'_, '_>, findings: &mut Findings) {
+    let mut known: BTreeMap<KindId, Vec<&str>> = BTreeMap::new();
+    let dangling = findings
+        .iter_mut()
+        .filter(|finding| finding.diagnostic.code == codes::REFERENCE);
+    for finding in dangling.take(SUGGESTIONS) {
+        let Some(missing) = finding.involves.first().cloned() else {
+            continue;
+        };
+        let ids = known
+            .entry(missing.kind)
+            .or_insert_with(|| ids(scene, missing.kind));
+        suggest(finding, &missing, ids);
+    }
+}
+
+fn ids<'a>(scene: &Scene<'_, 'a>, kind: KindId) -> Vec<&'a str> {
+    let views = scene.world.all_after(kind);
+    views.map(|view| view.key.id.as_str()).collect()
+}
+
+fn suggest(finding: &mut Finding, missing: &Key, ids: &[&str]) {
+    let few = ids.len() <= FEW;
+    let alike = ids
+        .iter()
+        .copied()
+        .filter(|id| few || looks_like(id, &missing.id));
+    if let Some(meant) = did_you_mean(&missing.id, alike) {
+        let help = finding.diagnostic.help.take().unwrap_or_default();
+        finding.diagnostic.help = Some(format!("Did you mean `{meant}`? {help}"));
+    }
+}
+
+/// Whether two ids are equal but for at most two bytes in one place.
+fn looks_like(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let longer = one.len().max(other.len());
+    if longer - one.len().min(other.len()) > 2 {
+        return false;
+    }
+    let pairs = || one.iter().zip(other);
+    let head = pairs()
+        .take_while(|(a, b)| a.eq_ignore_ascii_case(b))
+        .count();
+    let backwards = one.iter().rev().zip(other.iter().rev());
+    let tail = backwards
+        .take_while(|(a, b)| a.eq_ignore_ascii_case(b))
+        .count();
+    head + tail + 2 >= longer
+}

@@ -1,0 +1,271 @@
+//! Custom cells become canonical values by the definition of their custom field.
+
+mod parse;
+
+use super::at::custom_field;
+use super::{Finding, Findings, View, World};
+use crate::diagnostic::{Code, Diagnostic, Origin, codes, did_you_mean};
+use crate::kinds::{self, CUSTOM_FIELD};
+use crate::model::{
+    Cell, Declared, Desired, FieldRef, Key, KindId, Row, Snapshot, Stated, Text, Value,
+};
+pub use parse::CustomType;
+use parse::{Fault, parse};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What a custom field is a field of, and what its values are.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Definition {
+    /// The kind it applies to; `None` when that is said wrongly, which is reported elsewhere.
+    pub kind: Option<KindId>,
+    /// The type of its values; `None` when that is said wrongly.
+    pub ty: Option<CustomType>,
+    /// The values of a list to choose from, in their order.
+    pub options: Vec<Text>,
+    /// Whether every resource must have a value.
+    pub required: bool,
+    /// The canonical value that stands in for a missing one.
+    pub default: Option<Value>,
+    /// Whether it is in use.
+    pub live: bool,
+}
+
+/// The custom fields that there are, by external id.
+#[derive(Clone, Default, Debug)]
+pub struct Definitions(BTreeMap<Text, Definition>);
+
+impl Definition {
+    /// The definition whose own fields have these values, by index.
+    fn read<'v>(value: impl Fn(usize) -> Option<&'v Value>) -> Self {
+        let word = |index| value(index).and_then(Value::as_text);
+        let applies_to = word(custom_field::APPLIES_TO);
+        let kind = kinds::ALL
+            .into_iter()
+            .find(|kind| applies_to.is_some() && kind.custom == applies_to);
+        let options = value(custom_field::OPTIONS);
+        let mut definition = Self {
+            kind: kind.map(|kind| kind.id),
+            ty: word(custom_field::TYPE).and_then(CustomType::by_name),
+            options: options
+                .into_iter()
+                .flat_map(Value::members)
+                .cloned()
+                .collect(),
+            required: value(custom_field::REQUIRED)
+                .and_then(Value::as_bool)
+                .unwrap_or(false),
+            default: None,
+            live: word(custom_field::STATUS).is_none_or(|status| status == "active"),
+        };
+        let default = value(custom_field::DEFAULT);
+        definition.default = default.and_then(|raw| parse(&definition, raw).ok());
+        definition
+    }
+
+    /// The definition that a resource would be.
+    pub(super) fn of_view(view: View<'_>) -> Option<Self> {
+        (view.key.kind == CUSTOM_FIELD).then(|| Self::read(|index| view.value(index)))
+    }
+
+    fn of_declared(declared: &Declared, row: Option<&Row>) -> Self {
+        Self::read(|index| match declared.cell(index) {
+            Some(Cell::Value(value)) => Some(value),
+            Some(Cell::Clear) => None,
+            // A manifest that says nothing of its status says active.
+            None if index == custom_field::STATUS => None,
+            Some(Cell::Blank) | None => row?.value(&kinds::own(index)),
+        })
+    }
+}
+
+impl Definitions {
+    /// The definition in use of a custom field of a kind.
+    pub fn get(&self, kind: KindId, id: &str) -> Option<&Definition> {
+        let definition = self.0.get(id)?;
+        let applies = definition.kind.is_none_or(|applies_to| applies_to == kind);
+        (definition.live && applies).then_some(definition)
+    }
+
+    /// The definitions in use of a kind, by external id.
+    pub fn of(&self, kind: KindId) -> impl Iterator<Item = (&Text, &Definition)> {
+        self.0
+            .iter()
+            .filter(move |(_, definition)| definition.live && definition.kind == Some(kind))
+    }
+
+    /// Those of them that every resource must have.
+    pub fn required(&self, kind: KindId) -> impl Iterator<Item = (&Text, &Definition)> {
+        self.of(kind).filter(|(_, definition)| definition.required)
+    }
+
+    /// The custom fields as they would be after the plan.
+    pub(super) fn after(world: &World<'_>) -> Self {
+        let views = world.all_after(CUSTOM_FIELD);
+        let read = views.filter_map(|view| Some((view.key.id.clone(), Definition::of_view(view)?)));
+        Self(read.collect())
+    }
+}
+
+/// The custom fields that the source declares, and the stored ones beside them.
+pub fn definitions(desired: &Desired, snapshot: &Snapshot) -> Definitions {
+    let rows = snapshot
+        .rows
+        .iter()
+        .filter(|row| row.key.kind == CUSTOM_FIELD);
+    let stored = rows.map(|row| {
+        let read = Definition::read(|index| row.value(&kinds::own(index)));
+        (row.key.id.clone(), read)
+    });
+    let mut all: BTreeMap<Text, Definition> = stored.collect();
+    for declared in &desired.resources {
+        if declared.key.kind == CUSTOM_FIELD {
+            let row = snapshot.rows.get(&declared.key);
+            all.insert(
+                declared.key.id.clone(),
+                Definition::of_declared(declared, row),
+            );
+        }
+    }
+    Definitions(all)
+}
+
+/// Makes every custom cell a canonical value of its custom field's type. Cells that cannot be are
+/// reported and taken out; a blank or cleared cell of a required field is reported and stays.
+pub fn type_custom(desired: &mut Desired, definitions: &Definitions) -> Vec<Finding> {
+    let resources = desired.resources.iter_mut().into_slice();
+    let found: Vec<Findings> = resources
+        .par_chunks_mut(super::CHUNK)
+        .map(|resources| {
+            let mut found = Findings::new();
+            for resource in resources {
+                type_resource(resource, definitions, &mut found);
+            }
+            found
+        })
+        .collect();
+    found.into_iter().flatten().collect()
+}
+
+fn type_resource(resource: &mut Arc<Declared>, definitions: &Definitions, out: &mut Findings) {
+    if resource.key.kind == CUSTOM_FIELD {
+        check_default(resource, definitions, out);
+        return;
+    }
+    let mut index = resource.cells.len();
+    // From the end, where custom cells stand, so that taking one out moves none still to come.
+    while index > 0 {
+        index -= 1;
+        let stated = &resource.cells[index];
+        let FieldRef::Custom(id) = &stated.field else {
+            return;
+        };
+        match typed(definitions, resource, id, &stated.cell) {
+            Ok(None) => {}
+            Ok(Some(cell)) => Arc::make_mut(resource).cells[index].cell = cell,
+            Err(fault) => {
+                out.push(fault.finding(resource, stated));
+                let stays = fault.code == codes::CUSTOM_FIELD_REQUIRED;
+                if !stays {
+                    Arc::make_mut(resource).cells.remove(index);
+                }
+            }
+        }
+    }
+}
+
+/// What a cell becomes; `None`: it stays as it is.
+fn typed(
+    definitions: &Definitions,
+    resource: &Declared,
+    id: &Text,
+    cell: &Cell,
+) -> Result<Option<Cell>, Fault> {
+    let kind = resource.key.kind;
+    let Some(definition) = definitions.get(kind, id) else {
+        return Err(unknown(definitions, kind, id));
+    };
+    match cell {
+        Cell::Blank | Cell::Clear if definition.required => Err(Fault::new(
+            codes::CUSTOM_FIELD_REQUIRED,
+            format!("required custom field `{id}` cannot be blank"),
+            "Write a value; to keep the stored one, leave the field out.",
+        )),
+        Cell::Blank | Cell::Clear => Ok(None),
+        Cell::Value(raw) if raw.is_empty_list() && !definition.required => Ok(Some(Cell::Clear)),
+        Cell::Value(raw) => {
+            let value = parse(definition, raw)?;
+            Ok((value != *raw).then_some(Cell::Value(value)))
+        }
+    }
+}
+
+fn unknown(definitions: &Definitions, kind: KindId, id: &Text) -> Fault {
+    let known = definitions.of(kind).map(|(id, _)| id.as_str());
+    let kind_name = kinds::get(kind).name;
+    let why = match definitions.0.get(id) {
+        Some(definition) if !definition.live => "is not in use".to_owned(),
+        Some(definition) => {
+            let applies_to = definition
+                .kind
+                .map_or("nothing", |kind| kinds::get(kind).name);
+            format!("applies to {applies_to}, not to {kind_name}")
+        }
+        None => format!("is not defined for {kind_name}"),
+    };
+    let help = match did_you_mean(id, known) {
+        Some(meant) => format!("Did you mean `{meant}`?"),
+        None => "Define it as a CustomField, correct the name, or check `appliesTo`.".to_owned(),
+    };
+    let message = format!("custom field `{id}` {why}");
+    Fault::new(codes::CUSTOM_FIELD_UNKNOWN, message, help)
+}
+
+fn check_default(resource: &mut Arc<Declared>, definitions: &Definitions, out: &mut Findings) {
+    let field = kinds::own(custom_field::DEFAULT);
+    let Some(definition) = definitions.0.get(&resource.key.id) else {
+        return;
+    };
+    let Some(stated) = resource.stated(&field) else {
+        return;
+    };
+    let Cell::Value(raw) = &stated.cell else {
+        return;
+    };
+    if let Err(fault) = parse(definition, raw) {
+        out.push(fault.finding(resource, stated));
+        let resource = Arc::make_mut(resource);
+        resource.cells.retain(|stated| stated.field != field);
+    }
+}
+
+impl Fault {
+    fn new(code: Code, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            help: help.into(),
+        }
+    }
+
+    fn finding(&self, resource: &Declared, stated: &Stated) -> Finding {
+        let key = &resource.key;
+        let diagnostic = Diagnostic::new(self.code, self.message.as_str())
+            .help(self.help.as_str())
+            .of(key)
+            .field(kinds::get(key.kind).field_name(&stated.field))
+            .at(Origin {
+                path: resource.path.clone(),
+                at: stated.at,
+            });
+        let definition = match &stated.field {
+            FieldRef::Custom(id) => vec![Key::new(CUSTOM_FIELD, id)],
+            FieldRef::Own(_) => Vec::new(),
+        };
+        Finding {
+            diagnostic,
+            involves: definition,
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! What only one may have: an e-mail, a customer number, an id in whatever case.
+
+use super::at::{account, user};
+use super::finding::listed;
+use super::{Finding, Findings, Scene, Subjects, View, World};
+use crate::diagnostic::{Severity, codes};
+use crate::kinds::{self, ACCOUNT, USER};
+use crate::model::{Key, KindId};
+use rayon::slice::ParallelSliceMut;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher};
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+
+type Fixed = foldhash::fast::FixedState;
+type Hashes = std::collections::HashSet<u64, Fixed>;
+
+/// A hash of a text without regard to case and Unicode form. Nothing is allocated for ASCII:
+/// almost every one of a million texts is looked at once and is nobody's double.
+fn folded_hash(text: &str) -> u64 {
+    let mut hasher = Fixed::default().build_hasher();
+    if text.is_ascii() {
+        text.bytes()
+            .for_each(|byte| hasher.write_u8(byte.to_ascii_lowercase()));
+    } else {
+        folded(text).bytes().for_each(|byte| hasher.write_u8(byte));
+    }
+    hasher.finish()
+}
+
+fn folded(text: &str) -> String {
+    if is_nfc_quick(text.chars()) == IsNormalized::Yes {
+        text.to_lowercase()
+    } else {
+        text.nfc().collect::<String>().to_lowercase()
+    }
+}
+
+/// Active users by e-mail, those e-mails only that a subject has and that others have too; each
+/// group sorted by key.
+fn sharing<'a>(world: &World<'a>, subjects: &Subjects<'_>) -> Vec<Vec<View<'a>>> {
+    let email = |view: &View<'a>| view.text(user::EMAIL).map(folded_hash);
+    let subjects = subjects.of(USER);
+    let wanted: Hashes = subjects
+        .iter()
+        .filter_map(|key| world.after(key))
+        .filter(View::live)
+        .filter_map(|view| email(&view))
+        .collect();
+    if wanted.is_empty() {
+        return Vec::new();
+    }
+    let mut users: Vec<(u64, View<'a>)> = world
+        .all_after(USER)
+        .filter_map(|view| Some((email(&view).filter(|hash| wanted.contains(hash))?, view)))
+        .filter(|(_, view)| view.live())
+        .collect();
+    users.par_sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    let mut groups = Vec::new();
+    for same_hash in users
+        .chunk_by(|a, b| a.0 == b.0)
+        .filter(|same| same.len() > 1)
+    {
+        let mut by_email: HashMap<String, Vec<View<'a>>> = HashMap::new();
+        for (_, view) in same_hash {
+            let email = folded(view.text(user::EMAIL).unwrap_or_default());
+            by_email.entry(email).or_default().push(*view);
+        }
+        groups.extend(by_email.into_values().filter(|group| group.len() > 1));
+    }
+    for group in &mut groups {
+        group.sort_unstable_by_key(|view| view.key);
+    }
+    groups
+}
+
+/// Active users who share an e-mail.
+pub(super) fn emails(scene: &Scene<'_, '_>, subjects: &Subjects<'_>, out: &mut Findings) {
+    let world = scene.world;
+    let by_number = world.setting_text("loginMode") == "customer-number";
+    for group in sharing(world, subjects) {
+        let makes =
+            |view: &&View<'_>| view.changes_field(user::EMAIL) || view.changes_field(user::STATUS);
+        // The last of those whose doing it is: the first may well be the rightful one.
+        let maker = group.iter().rfind(makes);
+        let Some(at) = maker.or_else(|| group.iter().rfind(|view| subjects.contains(view.key)))
+        else {
+            continue;
+        };
+        let others = || {
+            group
+                .iter()
+                .map(|view| view.key)
+                .filter(|key| *key != at.key)
+        };
+        let email = at.text(user::EMAIL).unwrap_or_default();
+        let message = format!("e-mail `{email}` is that of {} too", listed(others(), 10));
+        let mut found = Finding::own(world, codes::EMAIL_DUPLICATE, at.key, user::EMAIL, message)
+            .help("Give one of them another e-mail, or set one inactive.");
+        if by_number {
+            found = found.severity(Severity::Warning);
+        }
+        out.push(others().fold(found, |found, other| {
+            found.with_field(world, other, user::EMAIL)
+        }));
+    }
+}
+
+/// Accounts whose customer number is, or ever was, that of another.
+pub(super) fn customer_numbers(scene: &Scene<'_, '_>, subjects: &Subjects<'_>, out: &mut Findings) {
+    let world = scene.world;
+    let mut first: HashMap<&str, &Key> = HashMap::new();
+    for key in subjects.of(ACCOUNT) {
+        let Some(number) = world
+            .after(key)
+            .and_then(|view| view.text(account::CUSTOMER_NUMBER))
+        else {
+            continue;
+        };
+        let ever = world.stored.customer_numbers.get(number);
+        let other = match ever {
+            Some(id) if *id == key.id => continue,
+            Some(id) => Key::new(ACCOUNT, id),
+            None => match first.insert(number, key) {
+                None => continue,
+                Some(other) => {
+                    first.insert(number, other);
+                    other.clone()
+                }
+            },
+        };
+        let message = format!("customer number `{number}` is or was that of {other}");
+        let code = codes::CUSTOMER_NUMBER_DUPLICATE;
+        let found = Finding::own(world, code, key, account::CUSTOMER_NUMBER, message)
+            .help("A number is given out once, for ever: give this account its own.");
+        out.push(found.with_field(world, &other, account::CUSTOMER_NUMBER));
+    }
+}
+
+/// New ids that differ only in case or Unicode form from one that is stored and not declared:
+/// two that are declared are the reader's business.
+pub(super) fn id_case(scene: &Scene<'_, '_>, subjects: &Subjects<'_>, out: &mut Findings) {
+    let world = scene.world;
+    if world.stored.rows.is_empty() {
+        return;
+    }
+    let created = || {
+        let effects = world.effects.iter();
+        effects.filter(|effect| {
+            subjects.contains(&effect.key) && !world.stored.rows.contains(&effect.key)
+        })
+    };
+    let hash = |key: &Key| (key.kind, folded_hash(&key.id));
+    let wanted: HashMap<(KindId, u64), (), Fixed> =
+        created().map(|effect| (hash(&effect.key), ())).collect();
+    if wanted.is_empty() {
+        return;
+    }
+    let rows = world.stored.rows.iter().map(|row| &row.key);
+    let alike: HashMap<(KindId, u64), &Key, Fixed> = rows
+        .filter(|key| wanted.contains_key(&hash(key)) && world.declared(key).is_none())
+        .map(|key| (hash(key), key))
+        .collect();
+    for effect in created() {
+        let key = &effect.key;
+        if let Some(other) = alike.get(&hash(key))
+            && folded(&other.id) == folded(&key.id)
+        {
+            out.push(differs_in_case(world, key, other));
+        }
+    }
+}
+
+fn differs_in_case(world: &World<'_>, key: &Key, other: &Key) -> Finding {
+    let message = format!("{key} differs from stored {other} only in case or Unicode form");
+    let field = kinds::get(key.kind).status_index();
+    let mut found = Finding::own(world, codes::ID_CASE, key, field, message)
+        .severity(Severity::Warning)
+        .help("Use the stored id, or one that is clearly different.");
+    found.diagnostic.field = Some("externalId".to_owned());
+    found.diagnostic.origin = world.origin(key);
+    found
+}

@@ -1,0 +1,140 @@
+//! Users, and what becomes of an account when they go.
+
+use super::accounts::{first_user, has_user};
+use super::at::user;
+use super::fields::says_empty;
+use super::{Finding, Findings, Scene, Subjects, View, World};
+use crate::diagnostic::{Severity, codes};
+use crate::kinds::{ACCOUNT, USER};
+use crate::model::{Key, Link, Value};
+use std::collections::BTreeMap;
+
+/// The choice of `level` that means administrator.
+const ADMINISTRATOR: Option<u8> = Some(1);
+
+/// A user who would belong to no account.
+pub(super) fn without_account(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+    let has = view.targets(user::ACCOUNTS).next().is_some();
+    if has || says_empty(view, user::ACCOUNTS) || scene.is_optional(view.key, user::ACCOUNTS) {
+        return;
+    }
+    let message = format!("{} belongs to no account", view.key);
+    let code = codes::USER_WITHOUT_ACCOUNT;
+    let found = Finding::own(scene.world, code, view.key, user::ACCOUNTS, message);
+    out.push(found.help("Name at least one, or make `User.accounts` optional in Settings."));
+}
+
+/// Who goes from an account: active users of before who are inactive, gone, unlinked or demoted.
+#[derive(Default)]
+struct Leaving<'a> {
+    users: Vec<&'a Key>,
+    administrators: Vec<&'a Key>,
+}
+
+/// Accounts that stay active and from which the plan takes the last user or administrator.
+pub(super) fn last_of_accounts(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Findings) {
+    let world = scene.world;
+    for (account, leaving) in leaving(world) {
+        let live = |view: Option<View<'_>>| view.is_some_and(|view| view.live());
+        if !live(world.before(&account)) || !live(world.after(&account)) {
+            continue;
+        }
+        let severity = first_user(world);
+        if let Some(severity) = severity
+            && !leaving.users.is_empty()
+            && !has_user(world, &account)
+        {
+            out.extend(last_user(scene, &account, &leaving.users, severity));
+        } else if !leaving.administrators.is_empty() && !has_administrator(world, &account) {
+            out.extend(last_administrator(scene, &account, &leaving.administrators));
+        }
+    }
+}
+
+fn leaving<'a>(world: &World<'a>) -> BTreeMap<Key, Leaving<'a>> {
+    let mut found: BTreeMap<Key, Leaving<'a>> = BTreeMap::new();
+    for effect in world.effects {
+        let before = (effect.key.kind == USER)
+            .then(|| world.before(&effect.key))
+            .flatten();
+        let Some(before) = before.filter(View::live) else {
+            continue;
+        };
+        let after = world.after(&effect.key).filter(View::live);
+        for link in links(before) {
+            let stays = after.and_then(|after| linked(after, &link.target));
+            let account = || Key {
+                kind: ACCOUNT,
+                id: link.target.clone(),
+            };
+            if stays.is_none() {
+                found.entry(account()).or_default().users.push(&effect.key);
+            }
+            let level = |link: &Link| link.attributes[0] == ADMINISTRATOR;
+            if level(link) && !stays.is_some_and(level) {
+                let leaving = found.entry(account()).or_default();
+                leaving.administrators.push(&effect.key);
+            }
+        }
+    }
+    found
+}
+
+fn links<'v>(view: View<'v>) -> &'v [Link] {
+    view.value(user::ACCOUNTS).map_or(&[], Value::as_links)
+}
+
+fn linked<'v>(view: View<'v>, account: &str) -> Option<&'v Link> {
+    let links = links(view);
+    let index = links.binary_search_by(|link| link.target.as_str().cmp(account));
+    index.ok().map(|index| &links[index])
+}
+
+fn has_administrator(world: &World<'_>, account: &Key) -> bool {
+    let users = world.referrers(USER, user::ACCOUNTS, account).iter();
+    let mut users = users
+        .filter_map(|user| world.after(user))
+        .filter(View::live);
+    users.any(|user| {
+        linked(user, &account.id).is_some_and(|link| link.attributes[0] == ADMINISTRATOR)
+    })
+}
+
+fn last_user(
+    scene: &Scene<'_, '_>,
+    account: &Key,
+    users: &[&Key],
+    severity: Severity,
+) -> Option<Finding> {
+    let message = format!("{account} stays active, and its last active user is taken from it");
+    let help = "Add the successor in the same plan, or set the account inactive as well.";
+    let found = one_of(scene, account, users, codes::LAST_USER, message)?;
+    Some(found.help(help).severity(severity))
+}
+
+fn last_administrator(scene: &Scene<'_, '_>, account: &Key, users: &[&Key]) -> Option<Finding> {
+    let message = format!("{account} loses its last administrator");
+    let help = "Make somebody else administrator in the same plan.";
+    Some(one_of(scene, account, users, codes::LAST_ADMINISTRATOR, message)?.help(help))
+}
+
+/// The finding at the last of those who go: the account itself need not be in the plan at all.
+fn one_of(
+    scene: &Scene<'_, '_>,
+    account: &Key,
+    users: &[&Key],
+    code: crate::diagnostic::Code,
+    message: String,
+) -> Option<Finding> {
+    let world = scene.world;
+    let (last, others) = users.split_last()?;
+    let gone = !world.after(last).is_some_and(|view| view.live());
+    let field = if gone { user::STATUS } else { user::ACCOUNTS };
+    let mut found = Finding::own(world, code, last, field, message).with(world, account);
+    for other in others.iter().chain(scene.declared_users(account)) {
+        if other != last {
+            found = found.with(world, other);
+        }
+    }
+    Some(found)
+}
