@@ -18,3 +18,4 @@ pub mod diagnostic;
 pub mod kinds;
 pub mod model;
 pub mod plan;
+pub mod secrets;

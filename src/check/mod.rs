@@ -214,26 +214,3 @@ fn whole(scene: &Scene<'_, '_>, subjects: &Subjects<'_>) -> Vec<Findings> {
         })
         .collect()
 }
-
-use crate::model::{Desired, Snapshot, Text, Value};
-/// STUB for compile
-#[derive(Default, Debug)]
-pub struct Definitions;
-impl Definitions {
-    /// x
-    pub fn defaults(&self, _a: &str) -> impl Iterator<Item = (&Text, &Value)> {
-        std::iter::empty()
-    }
-}
-/// x
-pub fn definitions(_: &Desired, _: &Snapshot) -> Definitions {
-    Definitions
-}
-/// x
-pub fn subjects(world: &World<'_>) -> Vec<Key> {
-    world.effects.iter().map(|e| e.key.clone()).collect()
-}
-/// x
-pub fn run(_w: &World<'_>, _s: &[Key]) -> Vec<Finding> {
-    vec![]
-}

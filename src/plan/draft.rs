@@ -238,10 +238,12 @@ fn create(context: &Context<'_>, declared: &Arc<Declared>) -> Outcome {
             .retain(|stated| !skip(&stated.field));
     }
     let mut derived = inferred(kind, &declared, None);
-    if let Some(applies_to) = kind.custom {
-        for (id, default) in context.definitions.defaults(applies_to) {
+    if kind.custom.is_some() {
+        for (id, definition) in context.definitions.of(kind.id) {
             let field = FieldRef::Custom(id.clone());
-            if declared.stated(&field).is_none() {
+            if let Some(default) = &definition.default
+                && declared.stated(&field).is_none()
+            {
                 let after = Some(default.clone());
                 derived.push(Change {
                     field,

@@ -1,6 +1,7 @@
 //! The plan: what makes actual equal desired, what was kept back, and why. Pure: no clock, no
 //! random number, no log, no I/O.
 
+mod advance;
 mod compare;
 mod draft;
 mod fixpoint;
@@ -10,10 +11,13 @@ mod order;
 mod planner;
 mod removal;
 mod rules;
+mod target;
 mod types;
 
+pub use advance::{advance, fresh, next_version};
 pub use planner::plan;
 pub use rules::{Accept, Authority, Guards, Limit, Mode, Peer, Rules};
+pub use target::closure;
 pub use types::{
     Agreed, AgreedClaim, Body, Held, Plan, Reason, SourceRef, Step, StepClaim, Summary, Verb, plain,
 };

@@ -1,0 +1,166 @@
+//! `roster apply`: plans, shows, asks, applies.
+
+use super::output::{self, Shown};
+use super::plan::exit_code;
+use super::{Failure, Global, Outcome, Output, Scope, failure, session};
+use crate::config::Config;
+use crate::plan::{Plan, render};
+use crate::reconcile::{self, Kept, Pass, Request};
+use crate::store::Store;
+use clap::Args;
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::Path;
+use std::time::Duration;
+
+/// Options of `roster apply`.
+#[derive(Debug, Args)]
+pub struct Options {
+    #[command(flatten)]
+    scope: Scope,
+    #[command(flatten)]
+    shown: Shown,
+    /// Applies without asking.
+    #[arg(short, long)]
+    yes: bool,
+    /// How long to wait for another apply of the same source.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = crate::config::duration)]
+    lock_timeout: Duration,
+}
+
+/// Applies every source that is asked for, or a saved plan.
+pub async fn run(global: &Global, mut options: Options) -> Outcome {
+    let saved = match options.scope.paths.as_slice() {
+        [path] if path.is_file() && path.extension().is_some_and(|ending| ending == "json") => options.scope.paths.pop(),
+        _ => None,
+    };
+    if let Some(file) = saved {
+        return apply_saved(global, &options, &file).await;
+    }
+    let config = session::config(global, Some(&options.scope))?;
+    let request = session::request(&config, &options.scope, false)?;
+    if !options.yes && !std::io::stdin().is_terminal() {
+        return Err(Failure::usage("nobody can be asked here: give `--yes`, or a plan saved by `roster plan --out`"));
+    }
+    let store = session::writer(&config).await?;
+    let mut pass = Pass::read(&config, request)?;
+    let mut plans = Vec::new();
+    for index in pass.wanted()? {
+        plans.push(one(global, &options, &mut pass, index, &store).await?);
+    }
+    Ok(exit_code(&plans, false))
+}
+
+/// Plans, shows and applies one source, under its lease.
+async fn one(
+    global: &Global,
+    options: &Options,
+    pass: &mut Pass<'_>,
+    index: usize,
+    store: &Store,
+) -> Result<Plan, Failure> {
+    let source = pass.readings[index].source.clone();
+    let lease = Kept::take(store, &source.name, options.lock_timeout).await?;
+    let plan = pass.plan(index, store, &[]).await?;
+    let applied = decide(global, options, pass, index, store, &plan, &lease).await;
+    lease.release(store).await;
+    applied.map(|()| plan)
+}
+
+async fn decide(
+    global: &Global,
+    options: &Options,
+    pass: &Pass<'_>,
+    index: usize,
+    store: &Store,
+    plan: &Plan,
+    lease: &Kept,
+) -> Result<(), Failure> {
+    let asked = !options.yes && global.output == Output::Text;
+    if global.output != Output::Json {
+        output::plans(global, &options.shown, std::slice::from_ref(plan), &pass.readings)?;
+    }
+    let mut run = None;
+    let mut outcome = if plan.errored { "refused" } else { "unchanged" };
+    if !plan.errored && !pass.readings[index].source.apply {
+        anstream::eprintln!("Source {} is in mode `plan`: nothing was applied.", plan.source.name);
+        outcome = "planned";
+    } else if !plan.errored {
+        let changes = !plan.steps.is_empty();
+        if changes && asked && !confirmed()? {
+            return Err(Failure::error("declined; nothing was applied"));
+        }
+        let applied = reconcile::apply(pass, index, store, plan, lease, &session::actor()).await?;
+        if changes {
+            outcome = "applied";
+            run = Some(applied.run);
+            tell(global, plan, applied.run);
+        }
+    }
+    if global.output == Output::Json {
+        let mut out = output::stdout();
+        render::json::write_applied(plan, run, outcome, &mut out)?;
+        writeln!(out)?;
+        out.flush()?;
+    }
+    Ok(())
+}
+
+fn tell(global: &Global, plan: &Plan, run: i64) {
+    if !global.quiet {
+        let steps = plan.steps.len();
+        let changes = if steps == 1 { "change" } else { "changes" };
+        anstream::eprintln!("Applied {steps} {changes} as run {run}.");
+    }
+}
+
+fn confirmed() -> std::io::Result<bool> {
+    anstream::eprint!("Apply this plan? Only `yes` is taken for yes: ");
+    std::io::stderr().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    Ok(answer.trim() == "yes")
+}
+
+async fn apply_saved(global: &Global, options: &Options, file: &Path) -> Outcome {
+    let (plan, id) = super::show::read(file)?;
+    if !options.scope.accept.is_empty() || !options.scope.target.is_empty() {
+        return Err(Failure::usage("a saved plan is applied as it is: give `--accept` and `--target` to `roster plan --out`"));
+    }
+    if plan.errored {
+        return Err(Failure::error("the saved plan is refused because of its errors"));
+    }
+    let config = session::config(global, None)?;
+    let store = session::writer_of(&config, &plan).await?;
+    let pass = Pass::read(&config, Request::default())?;
+    let lease = Kept::take(&store, &plan.source.name, options.lock_timeout).await?;
+    let written = saved(global, options, &pass, &store, &plan, &id, &lease, &config).await;
+    lease.release(&store).await;
+    written?;
+    Ok(plan.exit_code(false))
+}
+
+#[allow(clippy::too_many_arguments)]
+async fn saved(
+    global: &Global,
+    options: &Options,
+    pass: &Pass<'_>,
+    store: &Store,
+    plan: &Plan,
+    id: &str,
+    lease: &Kept,
+    config: &Config,
+) -> Result<(), Failure> {
+    let _ = config;
+    let applied = reconcile::applied_plan(pass, store, plan, id, lease, &session::actor()).await?;
+    if global.output == Output::Json {
+        let mut out = output::stdout();
+        render::json::write_applied(plan, Some(applied.run), "applied", &mut out)?;
+        writeln!(out)?;
+        out.flush()?;
+    } else {
+        output::plans(global, &options.shown, std::slice::from_ref(plan), &pass.readings)?;
+        tell(global, plan, applied.run);
+    }
+    let _ = failure::ERROR;
+    Ok(())
+}

@@ -1,0 +1,50 @@
+//! `roster approve hold`: lets exactly what was held through in the next plan.
+
+use super::{Failure, Global, Outcome, session};
+use clap::{Args, Subcommand};
+
+/// Options of `roster approve`.
+#[derive(Debug, Args)]
+pub struct Options {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Lets a hold through: exactly these steps with exactly these values.
+    Hold {
+        /// The id of the hold, as the plan shows it.
+        id: String,
+        /// Only these resources of it.
+        #[arg(long, value_name = "KIND/ID")]
+        only: Vec<String>,
+        /// Why; kept in the records.
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+/// Records the approval.
+pub async fn run(global: &Global, options: &Options) -> Outcome {
+    let What::Hold { id, only, reason } = &options.what;
+    if reason.trim().is_empty() {
+        return Err(Failure::usage("`--reason` must say why"));
+    }
+    if id.len() != 16 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(Failure::usage(format!("`{id}` is no hold; `roster plan` shows the ids")));
+    }
+    let config = session::config(global, None)?;
+    let store = session::writer(&config).await?;
+    let actor = session::actor();
+    let parts = only.iter().map(|text| session::key(text)).collect::<Result<Vec<_>, _>>()?;
+    if parts.is_empty() {
+        store.approve_hold(id, None, &actor, reason).await?;
+    }
+    for key in &parts {
+        store.approve_hold(id, Some(key), &actor, reason).await?;
+    }
+    let hours = config.approval_ttl.as_secs() / 3_600;
+    anstream::println!("Approved hold {id} as {actor}: the next plan that contains it lets it through, for {hours} hours.");
+    Ok(0)
+}

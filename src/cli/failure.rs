@@ -1,0 +1,117 @@
+//! Why a command could not do its work, and the exit code that says so.
+
+use crate::config::ConfigError;
+use crate::reconcile::PassError;
+use crate::store::{ApplyError, LeaseError, StoreError};
+use std::error::Error;
+use std::io;
+
+/// Something went wrong.
+pub const ERROR: u8 = 1;
+/// Steps are there, with `--detailed-exitcode`.
+pub const CHANGES: u8 = 2;
+/// A hold waits, or the plan is stale; nothing unsafe was done.
+pub const HELD: u8 = 3;
+/// Another apply holds the lease.
+pub const LOCKED: u8 = 4;
+/// The command line is not understood.
+pub const USAGE: u8 = 64;
+
+/// Why a command could not do its work.
+#[derive(Debug)]
+pub struct Failure {
+    /// What to tell.
+    pub message: String,
+    /// The exit code.
+    pub exit: u8,
+}
+
+impl Failure {
+    /// An error.
+    pub fn error(message: impl Into<String>) -> Self {
+        Self { message: message.into(), exit: ERROR }
+    }
+
+    /// Wrong usage.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self { message: message.into(), exit: USAGE }
+    }
+
+    /// Tells it on stderr; nothing when it has no message.
+    pub fn report(self) -> u8 {
+        if !self.message.is_empty() {
+            anstream::eprintln!("error: {}", self.message);
+        }
+        self.exit
+    }
+}
+
+/// The chain of causes on one line, each once.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut at = error.source();
+    while let Some(cause) = at {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        at = cause.source();
+    }
+    text
+}
+
+impl From<io::Error> for Failure {
+    /// A reader that has gone away is no failure worth a message.
+    fn from(error: io::Error) -> Self {
+        let message = match error.kind() {
+            io::ErrorKind::BrokenPipe => String::new(),
+            _ => format!("cannot write the result: {error}"),
+        };
+        Self::error(message)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::error(error.to_string())
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::error(chain(&error))
+    }
+}
+
+impl From<LeaseError> for Failure {
+    fn from(error: LeaseError) -> Self {
+        let exit = if matches!(error, LeaseError::Timeout { .. }) { LOCKED } else { ERROR };
+        Self { message: chain(&error), exit }
+    }
+}
+
+impl From<ApplyError> for Failure {
+    fn from(error: ApplyError) -> Self {
+        let exit = match error {
+            ApplyError::Stale { .. } | ApplyError::Invariant { .. } => HELD,
+            ApplyError::Fenced { .. } => LOCKED,
+            ApplyError::Refused | ApplyError::Store(_) => ERROR,
+        };
+        Self { message: chain(&error), exit }
+    }
+}
+
+impl From<PassError> for Failure {
+    fn from(error: PassError) -> Self {
+        match error {
+            PassError::Usage(message) => Self::usage(message),
+            PassError::Refused(message) => Self::error(message),
+            PassError::Store(error) => error.into(),
+            PassError::Apply(error) => error.into(),
+            PassError::Lease(error) => error.into(),
+            PassError::Secret(_) | PassError::File(_) => {
+                Self { message: format!("stale-plan: {error}"), exit: HELD }
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! `roster lock`: who reconciles what.
+
+use super::{Global, Outcome, Output, session};
+use clap::{Args, Subcommand};
+
+/// Options of `roster lock`.
+#[derive(Debug, Args)]
+pub struct Options {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Shows who holds which lease.
+    Show,
+    /// Takes a lease away from its holder; what that one still writes is refused.
+    Break {
+        /// The lease, as shown: `source:NAME`.
+        scope: String,
+    },
+}
+
+/// Shows or breaks.
+pub async fn run(global: &Global, options: &Options) -> Outcome {
+    let config = session::config(global, None)?;
+    match &options.what {
+        What::Show => {
+            let store = session::reader(&config).await?;
+            let leases = store.leases().await?;
+            if global.output == Output::Json {
+                let items: Vec<_> = leases.iter().map(crate::store::Held::json).collect();
+                anstream::println!("{}", serde_json::json!({ "items": items }));
+                return Ok(0);
+            }
+            if leases.is_empty() {
+                anstream::println!("No lease is held.");
+            }
+            for lease in leases {
+                anstream::println!("{lease}");
+            }
+        }
+        What::Break { scope } => {
+            let store = session::writer(&config).await?;
+            if store.break_lease(scope).await? {
+                anstream::println!("The lease {scope} is free; what its holder still writes is refused.");
+            } else {
+                anstream::println!("No lease {scope} is held.");
+            }
+        }
+    }
+    Ok(0)
+}

@@ -1,0 +1,210 @@
+//! The command line: one file a command. Results go to stdout, everything else to stderr.
+
+mod apply;
+mod approve;
+mod failure;
+mod lock;
+mod migrate;
+mod output;
+mod plan;
+mod session;
+mod show;
+mod validate;
+
+pub use failure::Failure;
+
+use crate::config::Overrides;
+use crate::plan::Accept;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// What a command ends with: its exit code, or why it could not do its work.
+pub type Outcome = Result<u8, Failure>;
+
+/// GitOps for B2B customer directories: YAML in git, a reviewed plan, one transaction.
+#[derive(Debug, Parser)]
+#[command(name = "roster", version, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// The configuration; looked for as `roster.yaml` upward to the git root when not given.
+    #[arg(long, global = true, env = "ROSTER_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The database, `sqlite:PATH` or `postgres://…`; over the one of the configuration.
+    #[arg(long, global = true, env = "ROSTER_DATABASE", value_name = "URL", hide_env_values = true)]
+    pub database: Option<String>,
+    /// The environment of the configuration to use.
+    #[arg(short, long, global = true, env = "ROSTER_ENVIRONMENT", value_name = "NAME")]
+    pub environment: Option<String>,
+    /// How the result is written.
+    #[arg(long, global = true, env = "ROSTER_OUTPUT", value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+    /// How log lines are written to stderr.
+    #[arg(long, global = true, env = "ROSTER_LOG", value_enum, default_value_t = Log::Text)]
+    pub log: Log,
+    /// Says more on stderr; twice for still more.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Says nothing on stderr but errors.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Whether to colour: `auto` does on a terminal, unless NO_COLOR is set.
+    #[arg(long, global = true, env = "ROSTER_COLOR", value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+/// How a result is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// One JSON document.
+    Json,
+    /// One JSON object a line.
+    Ndjson,
+    /// For a pull-request comment.
+    Markdown,
+    /// GitHub workflow annotations.
+    Github,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Log {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Whether to colour.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Color {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// All commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Reads and checks manifests without a database.
+    Validate(validate::Options),
+    /// Prints what apply would do; writes nothing.
+    #[command(visible_alias = "diff")]
+    Plan(plan::Options),
+    /// Plans, shows, asks, applies; or applies a saved plan as it is.
+    #[command(visible_alias = "sync")]
+    Apply(apply::Options),
+    /// Renders a saved plan.
+    Show(show::Options),
+    /// Lets through what waits for a decision.
+    Approve(approve::Options),
+    /// Creates or upgrades the database's schema.
+    Migrate(migrate::Options),
+    /// Shows or breaks the leases of sources.
+    Lock(lock::Options),
+}
+
+/// What is planned, and what is let through: shared by `plan` and `apply`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Scope {
+    /// The directory of manifests; with a configuration, parts of its sources.
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Only this source.
+    #[arg(long, value_name = "NAME")]
+    pub source: Option<String>,
+    /// Only this resource and what it needs (`User/u-1`); removes only what is named.
+    #[arg(long, value_name = "KIND/ID")]
+    pub target: Vec<String>,
+    /// Lets exactly so many through a guard: `User.deactivate=104`, `empty=Policy`, `rename=OLD`.
+    #[arg(long, value_name = "WHAT=N", value_parser = Accept::parse)]
+    pub accept: Vec<Accept>,
+    /// Allows deletes in this run.
+    #[arg(long)]
+    pub allow_delete: bool,
+}
+
+impl Global {
+    /// What the command line says beside the configuration file.
+    pub fn overrides(&self, scope: Option<&Scope>) -> Overrides {
+        Overrides {
+            config: self.config.clone(),
+            database: self.database.clone(),
+            environment: self.environment.clone(),
+            accepts: scope.map(|scope| scope.accept.clone()).unwrap_or_default(),
+            allow_delete: scope.is_some_and(|scope| scope.allow_delete),
+        }
+    }
+}
+
+/// Runs the program with these arguments, the first being its name.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let matches = match Cli::command().try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { failure::USAGE } else { 0 });
+        }
+    };
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    output::set_color(cli.global.color);
+    log(&cli.global);
+    ExitCode::from(match run(cli) {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    })
+}
+
+fn run(cli: Cli) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::error(format!("cannot start: {error}")))?;
+    let global = &cli.global;
+    runtime.block_on(async {
+        match cli.command {
+            Command::Validate(options) => validate::run(global, &options),
+            Command::Plan(options) => plan::run(global, &options).await,
+            Command::Apply(options) => apply::run(global, options).await,
+            Command::Show(options) => show::run(global, &options),
+            Command::Approve(options) => approve::run(global, &options).await,
+            Command::Migrate(options) => migrate::run(global, &options).await,
+            Command::Lock(options) => lock::run(global, &options).await,
+        }
+    })
+}
+
+fn log(global: &Global) {
+    let level = match (global.quiet, global.verbose) {
+        (true, _) => tracing::Level::ERROR,
+        (false, 0) => tracing::Level::WARN,
+        (false, 1) => tracing::Level::INFO,
+        (false, _) => tracing::Level::DEBUG,
+    };
+    // Statements carry values, so the database driver stays quiet whatever the level.
+    let filter = tracing_subscriber::EnvFilter::new(format!("roster={level}"));
+    let logger = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
+    match global.log {
+        Log::Json => logger.json().init(),
+        Log::Text => logger.with_target(false).without_time().init(),
+    }
+}

@@ -1,0 +1,98 @@
+//! Where results go, and in which dress.
+
+use super::{Color, Global, Output};
+use crate::plan::Plan;
+use crate::plan::render::{self, Detail, Format, Options};
+use crate::reconcile::Reading;
+use std::io::{self, BufWriter, Write};
+
+/// Sets whether anything is coloured, for stdout and stderr alike.
+pub fn set_color(color: Color) {
+    let choice = match color {
+        Color::Auto => anstream::ColorChoice::Auto,
+        Color::Always => anstream::ColorChoice::Always,
+        Color::Never => anstream::ColorChoice::Never,
+    };
+    choice.write_global();
+}
+
+/// Whether results on stdout are coloured.
+pub fn colored() -> bool {
+    let stdout = io::stdout();
+    !matches!(anstream::AutoStream::choice(&stdout), anstream::ColorChoice::Never)
+}
+
+/// Stdout, buffered, colours as chosen.
+pub fn stdout() -> impl Write {
+    BufWriter::new(io::stdout())
+}
+
+/// How much of a plan is shown, and how large it may be.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Shown {
+    /// How much detail: counts, changes, or every field of every resource.
+    #[arg(long, value_enum, default_value_t = DetailArg::Changes)]
+    pub detail: DetailArg,
+    /// The most that Markdown may be; whole blocks are left out beyond it.
+    #[arg(long, value_name = "N")]
+    pub max_bytes: Option<usize>,
+}
+
+/// [`Detail`] on the command line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub enum DetailArg {
+    /// Counts and holds.
+    Summary,
+    /// What changes; creates by name.
+    Changes,
+    /// Every field.
+    Full,
+}
+
+/// Writes plans, with what was found, in the form asked for.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn plans(global: &Global, shown: &Shown, plans: &[Plan], readings: &[Reading]) -> io::Result<()> {
+    let mut out = stdout();
+    let options = Options {
+        detail: match shown.detail {
+            DetailArg::Summary => Detail::Summary,
+            DetailArg::Changes => Detail::Changes,
+            DetailArg::Full => Detail::Full,
+        },
+        max_bytes: shown.max_bytes,
+        color: colored(),
+    };
+    if global.output == Output::Json && plans.len() != 1 {
+        render::json::write_all(plans, &mut out)?;
+        writeln!(out)?;
+        return out.flush();
+    }
+    for plan in plans {
+        if global.output == Output::Text {
+            diagnostics(plan, readings, &mut out)?;
+            if plans.len() > 1 {
+                writeln!(out, "Source {}:", plan.source.name)?;
+            }
+        }
+        render::render(plan, format(global.output), &options, &mut out)?;
+    }
+    out.flush()
+}
+
+fn format(output: Output) -> Format {
+    match output {
+        Output::Text => Format::Text,
+        Output::Json => Format::Json,
+        Output::Ndjson => Format::Ndjson,
+        Output::Markdown => Format::Markdown,
+        Output::Github => Format::Github,
+    }
+}
+
+fn diagnostics(plan: &Plan, readings: &[Reading], out: &mut dyn Write) -> io::Result<()> {
+    let reading = readings.iter().find(|reading| reading.source.name == plan.source.name);
+    let text = |path: &str| std::fs::read_to_string(reading?.source.root.join(path)).ok();
+    crate::diagnostic::render::text(&plan.diagnostics, &text, colored(), out)
+}

@@ -1,0 +1,124 @@
+//! What most commands begin with: the configuration and the database.
+
+use super::{Failure, Global, Scope};
+use crate::config::Config;
+use crate::model::Key;
+use crate::reconcile::Request;
+use crate::store::{Access, Schema, Store};
+use std::path::Path;
+
+/// The configuration for this run.
+///
+/// # Errors
+/// When it cannot be read, or there is none and no path either.
+pub fn config(global: &Global, scope: Option<&Scope>) -> Result<Config, Failure> {
+    let directory = std::env::current_dir()?;
+    let paths = scope.map_or(&[][..], |scope| &scope.paths);
+    let first = paths.first().map(|path| path.as_path());
+    let config = Config::load(&global.overrides(scope), &directory, first)?;
+    if config.path.is_none() && scope.is_some() {
+        if paths.len() != 1 {
+            return Err(Failure::usage("without a roster.yaml exactly one PATH is needed: the directory of manifests"));
+        }
+        if global.environment.is_some() {
+            return Err(Failure::usage("`--environment` needs a roster.yaml that names it"));
+        }
+    }
+    if let Some(path) = &config.path {
+        tracing::info!("configuration {}", path.display());
+    }
+    Ok(config)
+}
+
+/// The database, opened for reading; one that is not there is empty.
+///
+/// # Errors
+/// When it cannot be opened, its schema is another release's, or it is another environment's.
+pub async fn reader(config: &Config) -> Result<Store, Failure> {
+    let store = Store::open(&config.database, Access::Read).await?;
+    check(&store, config).await?;
+    Ok(store)
+}
+
+/// The database, opened for writing; an empty one, or SQLite, gets its schema.
+///
+/// # Errors
+/// As [`reader`], and when an empty schema cannot be made.
+pub async fn writer(config: &Config) -> Result<Store, Failure> {
+    if let Some(path) = config.database.strip_prefix("sqlite:") {
+        ignore_folder(Path::new(path));
+    }
+    let store = Store::open(&config.database, Access::Write).await?;
+    if matches!(store.schema().await?, Schema::None) {
+        store.migrate(config.environment.as_deref()).await?;
+    }
+    check(&store, config).await?;
+    Ok(store)
+}
+
+async fn check(store: &Store, config: &Config) -> Result<(), Failure> {
+    if matches!(store.schema().await?, Schema::None) {
+        return Ok(());
+    }
+    let found = store.environment().await?;
+    if found == config.environment {
+        return Ok(());
+    }
+    let name = |name: &Option<String>| name.as_ref().map_or("no environment".to_owned(), |name| format!("environment {name}"));
+    Err(Failure::error(format!(
+        "environment-mismatch: the database belongs to {}, and this run is for {}",
+        name(&found),
+        name(&config.environment)
+    )))
+}
+
+/// A database that is made inside a checkout does not belong into it.
+fn ignore_folder(path: &Path) {
+    let Some(folder) = path.parent().filter(|folder| folder.ends_with(".roster")) else { return };
+    if !folder.exists() && std::fs::create_dir_all(folder).is_ok() {
+        // Without it the database would only be seen by git, nothing breaks.
+        let _ = std::fs::write(folder.join(".gitignore"), "*\n");
+    }
+}
+
+/// What the scope asks for.
+///
+/// # Errors
+/// When a target is no `KIND/ID`.
+pub fn request(config: &Config, scope: &Scope, exact: bool) -> Result<Request, Failure> {
+    let targets = scope.target.iter().map(|text| key(text)).collect::<Result<_, _>>()?;
+    let paths = if config.path.is_some() { scope.paths.clone() } else { Vec::new() };
+    Ok(Request { source: scope.source.clone(), paths, targets, exact })
+}
+
+/// Reads `KIND/ID`.
+///
+/// # Errors
+/// When it is not of that form or names no kind.
+pub fn key(text: &str) -> Result<Key, Failure> {
+    let wrong = || Failure::usage(format!("`{text}` is no resource; expected KIND/ID, as `User/u-1`"));
+    let (kind, id) = text.split_once('/').ok_or_else(wrong)?;
+    let kind = kind_named(kind)?;
+    if id.is_empty() { Err(wrong()) } else { Ok(Key::new(kind.id, id)) }
+}
+
+/// The kind called so: `User`, `user` or `users`.
+///
+/// # Errors
+/// When there is none.
+pub fn kind_named(name: &str) -> Result<&'static crate::kinds::Kind, Failure> {
+    let all = crate::kinds::ALL;
+    let found = all.into_iter().find(|kind| {
+        kind.name.eq_ignore_ascii_case(name) || kind.collection.eq_ignore_ascii_case(name)
+    });
+    found.ok_or_else(|| {
+        let names: Vec<&str> = all.iter().map(|kind| kind.name).collect();
+        Failure::usage(format!("`{name}` is no kind; the kinds are {}", names.join(", ")))
+    })
+}
+
+/// Who runs the command, for history: `ROSTER_ACTOR`, or the user of the system.
+pub fn actor() -> String {
+    let named = ["ROSTER_ACTOR", "USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    named.filter(|name| !name.is_empty()).unwrap_or_else(|| "unknown".to_owned())
+}

@@ -1,0 +1,34 @@
+//! `roster show`: a saved plan, in any form.
+
+use super::output::{self, Shown};
+use super::{Failure, Global, Outcome};
+use crate::plan::{Plan, render};
+use clap::Args;
+use std::path::{Path, PathBuf};
+
+/// Options of `roster show`.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The plan, as saved by `roster plan --out`.
+    #[arg(value_name = "PLAN.json")]
+    plan: PathBuf,
+    #[command(flatten)]
+    shown: Shown,
+}
+
+/// Renders it; whether it could still be applied does not matter.
+pub fn run(global: &Global, options: &Options) -> Outcome {
+    let (plan, _) = read(&options.plan)?;
+    output::plans(global, &options.shown, &[plan], &[])?;
+    Ok(0)
+}
+
+/// Reads a saved plan and the id it was saved with.
+///
+/// # Errors
+/// When the file cannot be read or is not a plan as it was saved.
+pub fn read(file: &Path) -> Result<(Plan, String), Failure> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Failure::error(format!("cannot read the plan {}: {error}", file.display())))?;
+    render::json::parse(&text).map_err(|error| Failure::error(format!("{}: {error}", file.display())))
+}

@@ -1,0 +1,88 @@
+//! `roster validate`: manifests against every rule that needs no database.
+
+use super::output::{self};
+use super::{Global, Outcome, Output, Scope, failure, session};
+use crate::diagnostic::{self, Diagnostic, Severity};
+use crate::reconcile::{Pass, Reading};
+use clap::Args;
+use serde_json::json;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// Options of `roster validate`.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The directory of manifests; with a configuration, parts of its sources.
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Only this source.
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+}
+
+/// Reads, checks and tells everything found.
+pub fn run(global: &Global, options: &Options) -> Outcome {
+    let scope = Scope { paths: options.paths.clone(), source: options.source.clone(), ..Scope::default() };
+    let config = session::config(global, Some(&scope))?;
+    let mut pass = Pass::read(&config, session::request(&config, &scope, false)?)?;
+    let mut found: Vec<(usize, Vec<Diagnostic>)> = Vec::new();
+    for index in pass.wanted()? {
+        found.push((index, pass.validate(index)));
+    }
+    let count = |severity| {
+        found.iter().flat_map(|(_, found)| found).filter(|d| d.severity == severity).count()
+    };
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let resources = found.iter().map(|(index, _)| pass.readings[*index].desired.resources.len()).sum();
+    let counts = Counts { resources, errors, warnings };
+    print(global, &counts, &found, &pass.readings)?;
+    Ok(if errors > 0 { failure::ERROR } else { 0 })
+}
+
+struct Counts {
+    resources: usize,
+    errors: usize,
+    warnings: usize,
+}
+
+fn print(
+    global: &Global,
+    counts: &Counts,
+    found: &[(usize, Vec<Diagnostic>)],
+    readings: &[Reading],
+) -> io::Result<()> {
+    let mut out = output::stdout();
+    let Counts { resources, errors, warnings } = counts;
+    let all = || found.iter().flat_map(|(_, found)| found);
+    match global.output {
+        Output::Json => {
+            let diagnostics: Vec<_> = all().map(diagnostic::json::value).collect();
+            let document = json!({
+                "formatVersion": "1.0",
+                "summary": {"resources": resources, "errors": errors, "warnings": warnings},
+                "diagnostics": diagnostics,
+            });
+            writeln!(out, "{}", serde_json::to_string_pretty(&document)?)?;
+        }
+        Output::Ndjson => {
+            for diagnostic in all() {
+                writeln!(out, "{}", diagnostic::json::value(diagnostic))?;
+            }
+        }
+        Output::Github => {
+            for (index, found) in found {
+                let root = readings[*index].source.written.as_str();
+                crate::plan::render::github::diagnostics(found, root, &mut out)?;
+            }
+        }
+        Output::Text | Output::Markdown => {
+            for (index, found) in found {
+                let root = &readings[*index].source.root;
+                let text = |path: &str| std::fs::read_to_string(root.join(path)).ok();
+                diagnostic::render::text(found, &text, output::colored(), &mut out)?;
+            }
+            writeln!(out, "{resources} resources, {errors} errors, {warnings} warnings.")?;
+        }
+    }
+    out.flush()
+}

@@ -1,0 +1,202 @@
+//! The database as it will be once a plan is applied: what the next source is planned on.
+
+use super::types::{AgreedClaim, Plan, Reason, Step, StepClaim, Verb};
+use crate::kinds::{self, Kind};
+use crate::model::{Change, Claim, ClaimState, Key, Link, Row, Snapshot, Text, Value};
+use std::collections::BTreeMap;
+
+/// Applies `plan` to `stored`, in memory, as the store would.
+pub fn advance(stored: &mut Snapshot, plan: &Plan) {
+    let mut gone = Vec::new();
+    for step in &plan.steps {
+        match step.verb {
+            Verb::Delete => gone.push(step.key.clone()),
+            Verb::Create => create(stored, step),
+            _ => change(stored, step),
+        }
+        claim(stored, plan, step);
+    }
+    if !gone.is_empty() {
+        stored.rows.retain(|row| !gone.contains(&row.key));
+        for key in gone {
+            stored.claims.remove(&key);
+            stored.retired.insert(key);
+        }
+    }
+    for agreed in &plan.agreed {
+        match &agreed.claim {
+            AgreedClaim::Write(claim) => put(stored, &agreed.key, (**claim).clone()),
+            AgreedClaim::Release => release(stored, &plan.source.name, &agreed.key),
+            AgreedClaim::Gone => mark_gone(stored, &plan.source.name, &agreed.key),
+        }
+    }
+}
+
+/// The version that follows another: positive, counting, never the same.
+pub fn next_version(version: i64) -> i64 {
+    if version > 0 {
+        version + 1
+    } else {
+        1 + version.unsigned_abs().cast_signed() % (1 << 52)
+    }
+}
+
+/// A row with the defaults of its kind and nothing else.
+pub fn fresh(key: &Key) -> Row {
+    let kind = kinds::get(key.kind);
+    Row {
+        key: key.clone(),
+        version: 1,
+        values: kind
+            .fields
+            .iter()
+            .map(|field| field.default.value())
+            .collect(),
+        custom: BTreeMap::new(),
+        facts: kind
+            .facts
+            .iter()
+            .filter_map(|fact| Some((fact.column, Text::new(fact.initial?))))
+            .collect(),
+    }
+}
+
+fn create(stored: &mut Snapshot, step: &Step) {
+    let mut row = fresh(&step.key);
+    set(&mut row, &step.changes());
+    register(stored, &row);
+    let _ = stored.rows.insert(row);
+}
+
+fn change(stored: &mut Snapshot, step: &Step) {
+    let Some(row) = stored.rows.get_mut(&step.key) else {
+        return;
+    };
+    let changes = step.changes();
+    if changes.is_empty() {
+        return;
+    }
+    set(row, &changes);
+    let before = row.version;
+    row.version = next_version(before);
+    let (row, kind) = (row.clone(), kinds::get(step.key.kind));
+    move_claims(stored, kind, &row, before, &changes);
+    register(stored, &row);
+}
+
+fn register(stored: &mut Snapshot, row: &Row) {
+    if row.key.kind != kinds::ACCOUNT {
+        return;
+    }
+    let index = kinds::get(kinds::ACCOUNT).at("customerNumber");
+    if let Some(number) = row.values[index].as_ref().and_then(Value::as_text) {
+        stored
+            .customer_numbers
+            .entry(Text::new(number))
+            .or_insert_with(|| row.key.id.clone());
+    }
+}
+
+fn set(row: &mut Row, changes: &[Change]) {
+    let kind = kinds::get(row.key.kind);
+    for change in changes {
+        let value = match kind.field(&change.field) {
+            Some(field) if field.ty.has_table() => merged(row.value(&change.field), change),
+            _ => change.after.clone(),
+        };
+        row.set(&change.field, value);
+    }
+}
+
+/// The list after a change that names only the members that differ.
+fn merged(stored: Option<&Value>, change: &Change) -> Option<Value> {
+    let went: Vec<&Text> = change.before.iter().flat_map(Value::members).collect();
+    let links = matches!(
+        change.before.as_ref().or(change.after.as_ref()),
+        Some(Value::Links(_))
+    );
+    if links {
+        let kept = stored.map_or(&[][..], Value::as_links).iter();
+        let kept = kept.filter(|link| !went.contains(&&link.target)).cloned();
+        let came = change
+            .after
+            .as_ref()
+            .map_or(&[][..], Value::as_links)
+            .iter()
+            .cloned();
+        let all: Vec<Link> = kept.chain(came).collect();
+        return (!all.is_empty()).then(|| Value::links(all));
+    }
+    let kept = stored
+        .into_iter()
+        .flat_map(Value::members)
+        .filter(|member| !went.contains(member));
+    let came = change.after.iter().flat_map(Value::members);
+    let all: Vec<Text> = kept.chain(came).cloned().collect();
+    (!all.is_empty()).then(|| Value::set(all))
+}
+
+/// Other sources' claims that were current stay so when their fields were left alone.
+fn move_claims(stored: &mut Snapshot, kind: &Kind, row: &Row, before: i64, changes: &[Change]) {
+    let names: Vec<String> = changes
+        .iter()
+        .map(|change| kind.field_name(&change.field))
+        .collect();
+    for claim in stored.claims.get_mut(&row.key).into_iter().flatten() {
+        let theirs = names.iter().any(|name| claim.fields.get(name).is_some());
+        if claim.seen == before && !theirs {
+            claim.seen = row.version;
+        }
+    }
+}
+
+fn claim(stored: &mut Snapshot, plan: &Plan, step: &Step) {
+    let seen = stored.rows.get(&step.key).map_or(0, |row| row.version);
+    if step.reason == Reason::Removed {
+        mark_gone(stored, &plan.source.name, &step.key);
+    }
+    let Some(StepClaim { digest, fields }) = &step.claim else {
+        return;
+    };
+    let Some(origin) = &step.origin else { return };
+    let claim = Claim {
+        source: plan.source.name.clone(),
+        digest: *digest,
+        fields: fields.clone(),
+        seen,
+        state: ClaimState::Active,
+        path: origin.path.clone(),
+        at: origin.at,
+        revision: plan.source.revision.clone(),
+    };
+    put(stored, &step.key, claim);
+}
+
+fn put(stored: &mut Snapshot, key: &Key, claim: Claim) {
+    let claims = stored.claims.entry(key.clone()).or_default();
+    claims.retain(|old| old.source != claim.source);
+    claims.push(claim);
+    claims.sort_by(|a, b| a.source.cmp(&b.source));
+}
+
+fn release(stored: &mut Snapshot, source: &str, key: &Key) {
+    if let Some(claims) = stored.claims.get_mut(key) {
+        claims.retain(|claim| &*claim.source != source);
+        if claims.is_empty() {
+            stored.claims.remove(key);
+        }
+    }
+}
+
+fn mark_gone(stored: &mut Snapshot, source: &str, key: &Key) {
+    let version = stored.rows.get(key).map(|row| row.version);
+    let claims = stored.claims.get_mut(key);
+    for claim in claims
+        .into_iter()
+        .flatten()
+        .filter(|claim| &*claim.source == source)
+    {
+        claim.state = ClaimState::Gone;
+        claim.seen = version.unwrap_or(claim.seen);
+    }
+}

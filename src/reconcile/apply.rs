@@ -1,0 +1,149 @@
+//! Applying a plan: the lease, what the plan needs from outside the database, the transaction.
+
+use super::{Pass, PassError};
+use crate::kinds::{self, Type};
+use crate::model::{Desired, Key};
+use crate::plan::{Plan, Verb, render};
+use crate::secrets::Secrets;
+use crate::store::{Apply, Holder, Lease, Store};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+pub use crate::store::Applied;
+
+/// How often a lease is renewed while a person looks at the plan.
+const RENEW: Duration = Duration::from_secs(5);
+
+/// A lease that is renewed until it is dropped or released.
+pub struct Kept {
+    lease: Lease,
+    renewing: tokio::task::JoinHandle<()>,
+}
+
+impl Kept {
+    /// Takes the lease of a source, waiting so long at most.
+    ///
+    /// # Errors
+    /// When somebody else holds it all that time.
+    pub async fn take(store: &Store, source: &str, wait: Duration) -> Result<Self, PassError> {
+        let lease = store.acquire(&format!("source:{source}"), &Holder::here(), wait).await?;
+        let (renewer, renewed) = (store.clone(), lease.clone());
+        let renewing = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(RENEW).await;
+                if renewer.renew(&renewed).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Self { lease, renewing })
+    }
+
+    /// Gives the lease up.
+    pub async fn release(self, store: &Store) {
+        self.renewing.abort();
+        // A lease that cannot be given up runs out by itself.
+        let _ = store.release(&self.lease).await;
+    }
+}
+
+/// Applies a plan that was just made.
+///
+/// # Errors
+/// When the database moved on, a check before commit failed, or something the plan needs is gone.
+pub async fn apply(
+    pass: &Pass<'_>,
+    index: usize,
+    store: &Store,
+    plan: &Plan,
+    lease: &Kept,
+    actor: &str,
+) -> Result<Applied, PassError> {
+    let reading = &pass.readings[index];
+    let wanted = Wanted { plan, id: &render::id(plan), actor, single_use: false };
+    write(store, wanted, Some((&reading.desired, &reading.source.root)), pass, lease, Some(&reading.source.written)).await
+}
+
+/// Applies a saved plan, once, as it is.
+///
+/// # Errors
+/// As [`apply`].
+pub async fn applied_plan(
+    pass: &Pass<'_>,
+    store: &Store,
+    plan: &Plan,
+    id: &str,
+    lease: &Kept,
+    actor: &str,
+) -> Result<Applied, PassError> {
+    let reading = pass.readings.iter().find(|reading| reading.source.name == plan.source.name);
+    let from = reading.map(|reading| (&*reading.desired, reading.source.root.as_path()));
+    let wanted = Wanted { plan, id, actor, single_use: true };
+    write(store, wanted, from, pass, lease, None).await
+}
+
+struct Wanted<'a> {
+    plan: &'a Plan,
+    id: &'a str,
+    actor: &'a str,
+    single_use: bool,
+}
+
+async fn write(
+    store: &Store,
+    wanted: Wanted<'_>,
+    from: Option<(&Desired, &Path)>,
+    pass: &Pass<'_>,
+    lease: &Kept,
+    path: Option<&str>,
+) -> Result<Applied, PassError> {
+    let secrets = Secrets { dir: pass.config.secrets.clone() };
+    let nothing = Desired::default();
+    let desired = from.map_or(&nothing, |(desired, _)| desired);
+    let passwords = secrets.hashes(wanted.plan, desired)?;
+    let contents = contents(wanted.plan, from.map(|(_, root)| root))?;
+    let apply = Apply {
+        plan: wanted.plan,
+        plan_id: wanted.id,
+        actor: wanted.actor,
+        lease: Some(&lease.lease),
+        single_use: wanted.single_use,
+        contents: &contents,
+        passwords: &passwords,
+        source_path: path,
+    };
+    Ok(store.apply(&apply).await?)
+}
+
+/// The files that the plan stores, read again and held against their digests.
+fn contents(plan: &Plan, root: Option<&Path>) -> Result<BTreeMap<Key, Vec<u8>>, PassError> {
+    let mut contents = BTreeMap::new();
+    for step in plan.steps.iter().filter(|step| step.verb != Verb::Delete) {
+        let kind = kinds::get(step.key.kind);
+        if !kind.fields.iter().any(|field| matches!(field.ty, Type::File)) {
+            continue;
+        }
+        for change in step.changes().iter() {
+            let file = kind.field(&change.field).is_some_and(|field| matches!(field.ty, Type::File));
+            let value = change.after.as_ref().and_then(|value| value.as_text());
+            if let (true, Some(value)) = (file, value) {
+                contents.insert(step.key.clone(), content(&step.key, value, root)?);
+            }
+        }
+    }
+    Ok(contents)
+}
+
+fn content(key: &Key, value: &str, root: Option<&Path>) -> Result<Vec<u8>, PassError> {
+    let gone = || PassError::File(format!("{key}: the file of `{value}` is not at hand"));
+    let (path, digest) = value.split_once(" sha256:").ok_or_else(gone)?;
+    let bytes = std::fs::read(root.ok_or_else(gone)?.join(path)).map_err(|_| gone())?;
+    let found: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    if found == digest {
+        Ok(bytes)
+    } else {
+        Err(PassError::File(format!("{key}: {path} has changed since it was planned")))
+    }
+}

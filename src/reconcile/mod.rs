@@ -1,0 +1,283 @@
+//! One pass: load, read, check, plan, guard, apply, record. Written once; every door only knocks.
+
+mod apply;
+mod read;
+
+pub use apply::{Applied, Kept, applied_plan, apply};
+pub use read::{Reading, read_sources};
+
+use crate::check;
+use crate::config::{Config, Source};
+use crate::diagnostic::{Code, Diagnostic, Severity, codes};
+use crate::model::{Desired, Key, Snapshot};
+use crate::plan::{self, Peer, Plan, Rules};
+use crate::secrets::Secrets;
+use crate::store::{ApplyError, LeaseError, Query, Store, StoreError};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// What a pass is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// Only this source.
+    pub source: Option<String>,
+    /// Only what these paths hold.
+    pub paths: Vec<PathBuf>,
+    /// Only these resources, and what they need.
+    pub targets: Vec<Key>,
+    /// List every stored field that nothing declares.
+    pub exact: bool,
+}
+
+/// What can keep a pass from being made.
+#[derive(Debug, thiserror::Error)]
+pub enum PassError {
+    /// The request does not fit the configuration.
+    #[error("{0}")]
+    Usage(String),
+    /// The configuration cannot work.
+    #[error("{0}")]
+    Refused(String),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Writing.
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    /// The lease of the source.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+    /// A password that was there is gone.
+    #[error("the plan is stale: {0}")]
+    Secret(#[from] crate::secrets::SecretError),
+    /// A file that the plan stores is not as it was planned.
+    #[error("the plan is stale: {0}")]
+    File(String),
+}
+
+/// The sources of a pass as they were read, and what the configuration says of each.
+pub struct Pass<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// Every configured source, in order.
+    pub readings: Vec<Reading>,
+    /// What was asked for.
+    pub request: Request,
+}
+
+impl<'a> Pass<'a> {
+    /// Reads every configured source: removals are judged by all of them.
+    ///
+    /// # Errors
+    /// When the request names a source or a path that is not there.
+    pub fn read(config: &'a Config, request: Request) -> Result<Self, PassError> {
+        if let Some(name) = &request.source
+            && !config.sources.iter().any(|source| *source.name == **name)
+        {
+            return Err(PassError::Usage(format!("no source is called `{name}`")));
+        }
+        Ok(Self { config, readings: read_sources(config), request })
+    }
+
+    /// The sources that are asked for, in order.
+    ///
+    /// # Errors
+    /// When a path lies outside every source.
+    pub fn wanted(&self) -> Result<Vec<usize>, PassError> {
+        let by_path = self.by_path()?;
+        let wanted = |(index, reading): (usize, &Reading)| {
+            let named = self.request.source.as_ref().is_none_or(|name| **name == *reading.source.name);
+            let held = by_path.as_ref().is_none_or(|sources| sources.contains(&index));
+            (named && held).then_some(index)
+        };
+        Ok(self.readings.iter().enumerate().filter_map(wanted).collect())
+    }
+
+    fn by_path(&self) -> Result<Option<BTreeSet<usize>>, PassError> {
+        if self.request.paths.is_empty() || self.config.path.is_none() {
+            return Ok(None);
+        }
+        let mut sources = BTreeSet::new();
+        for path in &self.request.paths {
+            let index = self.readings.iter().position(|reading| reading.below(path).is_some());
+            let Some(index) = index else {
+                return Err(PassError::Usage(format!("{} lies in no configured source", path.display())));
+            };
+            sources.insert(index);
+        }
+        Ok(Some(sources))
+    }
+
+    /// Plans one source on what the database holds once `earlier` is applied.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn plan(&mut self, index: usize, store: &Store, earlier: &[Plan]) -> Result<Plan, PassError> {
+        let mut stored = self.snapshot(index, store).await?;
+        for plan in earlier {
+            plan::advance(&mut stored, plan);
+        }
+        self.unnamed_moved(index, store).await?;
+        Ok(self.plan_on(index, &stored))
+    }
+
+    /// Reads what the database holds.
+    async fn snapshot(&self, index: usize, store: &Store) -> Result<Snapshot, PassError> {
+        let reading = &self.readings[index];
+        let query = Query {
+            source: &reading.source.name,
+            declared: reading.desired.resources.iter().map(|declared| &declared.key).collect(),
+            spent_since: ago(self.config.window),
+            approved_since: ago(self.config.approval_ttl),
+        };
+        Ok(store.read(&query).await?)
+    }
+
+    /// Without a configuration another path may be another directory: nothing is removed then.
+    async fn unnamed_moved(&mut self, index: usize, store: &Store) -> Result<(), PassError> {
+        let reading = &self.readings[index];
+        if !reading.source.unnamed {
+            return Ok(());
+        }
+        let before = store.source_path(&reading.source.name).await?;
+        let now = reading.source.written.clone();
+        if let Some(before) = before.filter(|before| *before != now) {
+            let reason = format!(
+                "the source `{}` was read from {before} before and is read from {now} now; name it in a `roster.yaml` to move it",
+                reading.source.name
+            );
+            Arc::make_mut(&mut self.readings[index].desired).removals_off.push(reason);
+        }
+        Ok(())
+    }
+
+    /// Plans one source on a state.
+    pub fn plan_on(&mut self, index: usize, stored: &Snapshot) -> Plan {
+        let mut found = self.readings[index].diagnostics.clone();
+        for reading in &mut self.readings {
+            let typed = reading.type_custom(stored);
+            if reading.source.name == self.config.sources[index].name {
+                found.extend(typed);
+            }
+        }
+        let secrets = Secrets { dir: self.config.secrets.clone() };
+        let desired = Arc::make_mut(&mut self.readings[index].desired);
+        found.extend(secrets.compare(desired, stored));
+        let rules = self.rules(index, stored);
+        plan::plan(&self.readings[index].desired, stored, &rules, &found)
+    }
+
+    fn rules(&self, index: usize, stored: &Snapshot) -> Rules {
+        let source: &Source = &self.readings[index].source;
+        Rules {
+            prune: source.prune,
+            hold_errors: source.hold_errors,
+            report_drift: source.report_drift,
+            allow_delete: source.allow_delete || self.config.allow_delete,
+            authority: source.authority.clone(),
+            shop: self.config.shop.clone(),
+            peers: self.peers(index),
+            order: self.config.order.clone(),
+            guards: self.config.guards.clone(),
+            accepts: self.config.accepts.clone(),
+            only: self.only(index, stored),
+            exact: self.request.exact,
+            salt: stored.database.clone().unwrap_or_default(),
+        }
+    }
+
+    fn peers(&self, index: usize) -> Vec<Peer> {
+        let others = self.readings.iter().enumerate().filter(|(other, _)| *other != index);
+        others
+            .map(|(_, reading)| Peer {
+                name: reading.source.name.clone(),
+                desired: reading.readable.then(|| reading.desired.clone()),
+                authority: reading.source.authority.clone(),
+            })
+            .collect()
+    }
+
+    /// The resources that a partial request is about.
+    fn only(&self, index: usize, stored: &Snapshot) -> Option<BTreeSet<Key>> {
+        let reading = &self.readings[index];
+        let by_path = self.config.path.is_some() && !self.request.paths.is_empty();
+        if !by_path && self.request.targets.is_empty() {
+            return None;
+        }
+        let mut targets: BTreeSet<Key> = self.request.targets.iter().cloned().collect();
+        if by_path {
+            let folders: Vec<String> =
+                self.request.paths.iter().filter_map(|path| reading.below(path)).collect();
+            let held = |path: &str| folders.iter().any(|folder| read::holds(folder, path));
+            let declared = reading.desired.resources.iter().filter(|declared| held(&declared.path));
+            targets.extend(declared.map(|declared| declared.key.clone()));
+        }
+        Some(plan::closure(&reading.desired, stored, targets))
+    }
+
+    /// What reading a source came upon.
+    pub fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.readings.iter().flat_map(|reading| &reading.diagnostics)
+    }
+}
+
+/// Milliseconds since 1970, so long ago.
+fn ago(duration: Duration) -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.saturating_sub(duration).as_millis()).unwrap_or(i64::MAX)
+}
+
+impl Reading {
+    /// Makes custom cells canonical by the custom fields declared here or stored.
+    fn type_custom(&mut self, stored: &Snapshot) -> Vec<Diagnostic> {
+        let desired: &mut Desired = Arc::make_mut(&mut self.desired);
+        let definitions = check::definitions(desired, stored);
+        let findings = check::type_custom(desired, &definitions);
+        findings.into_iter().map(|finding| finding.diagnostic).collect()
+    }
+}
+
+/// Rules that fire on a create and that an update of a stored resource would not break.
+const CREATE_ONLY: &[Code] = &[
+    codes::REQUIRED,
+    codes::CUSTOM_FIELD_REQUIRED,
+    codes::ACCOUNT_WITHOUT_USER,
+    codes::ACCOUNT_WITHOUT_ADDRESS,
+    codes::USER_WITHOUT_ACCOUNT,
+];
+
+impl Pass<'_> {
+    /// What every rule that needs no database says of a source.
+    ///
+    /// Where only the database can tell a create from an update, a finding is a warning; where
+    /// another source may declare what is missing, it is a note.
+    pub fn validate(&mut self, index: usize) -> Vec<Diagnostic> {
+        let stored = Snapshot::default();
+        let mut found = self.readings[index].diagnostics.clone();
+        let reading = &mut self.readings[index];
+        found.extend(reading.type_custom(&stored));
+        let rules = Rules { only: self.only(index, &stored), ..Rules::default() };
+        let plan = plan::plan(&self.readings[index].desired, &stored, &rules, &found);
+        let mut diagnostics = plan.diagnostics;
+        let several = self.readings.len() > 1;
+        let partial: BTreeSet<Key> = diagnostics
+            .iter()
+            .filter(|diagnostic| diagnostic.code == codes::REQUIRED)
+            .filter_map(|diagnostic| diagnostic.key.clone())
+            .collect();
+        for diagnostic in diagnostics.iter_mut().filter(|diagnostic| diagnostic.is_error()) {
+            let may_be_stored = diagnostic.key.as_ref().is_some_and(|key| partial.contains(key))
+                && CREATE_ONLY.contains(&diagnostic.code);
+            let elsewhere = several
+                && (CREATE_ONLY.contains(&diagnostic.code) || diagnostic.code == codes::REFERENCE);
+            if elsewhere {
+                diagnostic.severity = Severity::Note;
+            } else if may_be_stored {
+                diagnostic.severity = Severity::Warning;
+            }
+        }
+        diagnostics
+    }
+}

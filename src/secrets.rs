@@ -1,0 +1,236 @@
+//! Passwords from the environment or from files: read, judged, compared and hashed here, and
+//! nowhere else; what leaves this module is a state or a hash.
+
+use crate::diagnostic::{Diagnostic, Origin, Severity, codes};
+use crate::kinds;
+use crate::model::{Declared, Desired, Key, SecretState, Snapshot, Stated};
+use crate::plan::{Plan, Verb};
+use argon2::Argon2;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use rayon::prelude::*;
+use secrecy::{ExposeSecret, SecretString};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Where secrets are found.
+#[derive(Clone, Debug, Default)]
+pub struct Secrets {
+    /// The secrets directory of the configuration.
+    pub dir: Option<PathBuf>,
+}
+
+/// A secret that a plan needs and that is no longer as it was planned.
+#[derive(Debug, thiserror::Error)]
+#[error("{key}: the password at `{reference}` is not at hand any more or is too weak")]
+pub struct SecretError {
+    /// Whose.
+    pub key: Key,
+    /// Where it was to be found.
+    pub reference: String,
+}
+
+impl Secrets {
+    /// Finds out how every declared password stands to the stored one, and says which are weak or
+    /// not at hand. Only the state is kept.
+    pub fn compare(&self, desired: &mut Desired, stored: &Snapshot) -> Vec<Diagnostic> {
+        let declared: Vec<(&Declared, &Stated)> = desired
+            .resources
+            .iter()
+            .filter_map(|declared| Some((&**declared, secret_of(declared)?)))
+            .collect();
+        let judged: Vec<(Key, SecretState, Option<Diagnostic>)> = declared
+            .par_iter()
+            .map(|(declared, stated)| self.judge(declared, stated, stored))
+            .collect();
+        let mut diagnostics = Vec::new();
+        for (key, state, diagnostic) in judged {
+            desired.secrets.insert(key, state);
+            diagnostics.extend(diagnostic);
+        }
+        diagnostics
+    }
+
+    fn judge(
+        &self,
+        declared: &Declared,
+        stated: &Stated,
+        stored: &Snapshot,
+    ) -> (Key, SecretState, Option<Diagnostic>) {
+        let key = declared.key.clone();
+        let reference = stated
+            .cell
+            .value()
+            .and_then(|value| value.as_text())
+            .unwrap_or_default();
+        let told = |code, message: String| {
+            let origin = Origin {
+                path: declared.path.clone(),
+                at: stated.at,
+            };
+            Diagnostic::new(code, message)
+                .of(&key)
+                .field("passwordFrom")
+                .at(origin)
+        };
+        let Some(secret) = self.read(reference) else {
+            let message =
+                format!("the password at `{reference}` is not at hand: kept, not compared");
+            let diagnostic = told(codes::SECRET_UNAVAILABLE, message).severity(Severity::Warning);
+            return (key, SecretState::Unavailable, Some(diagnostic));
+        };
+        if let Some(lack) = weakness(&secret) {
+            let message = format!("the password at `{reference}` {lack}");
+            let help = "use 8 to 255 characters with a lower-case letter, a capital and a digit";
+            let diagnostic = told(codes::PASSWORD_WEAK, message).help(help);
+            return (key, SecretState::Unavailable, Some(diagnostic));
+        }
+        let hash = stored
+            .rows
+            .get(&key)
+            .and_then(|row| row.facts.get("password_hash"));
+        let same = hash.is_some_and(|hash| matches(&secret, hash));
+        (
+            key,
+            if same {
+                SecretState::Same
+            } else {
+                SecretState::Changed
+            },
+            None,
+        )
+    }
+
+    /// The hashes of the passwords that the steps of a plan set.
+    ///
+    /// # Errors
+    /// When one is not at hand any more.
+    pub fn hashes(
+        &self,
+        plan: &Plan,
+        desired: &Desired,
+    ) -> Result<BTreeMap<Key, String>, SecretError> {
+        let sets = plan
+            .steps
+            .iter()
+            .filter(|step| step.verb != Verb::Delete)
+            .filter(|step| {
+                let kind = kinds::get(step.key.kind);
+                let secret = |field| kind.field(field).is_some_and(kinds::Field::secret);
+                step.changes().iter().any(|change| secret(&change.field))
+            });
+        let keys: Vec<&Key> = sets.map(|step| &step.key).collect();
+        let hashed = keys.par_iter().map(|key| self.hash(key, desired));
+        hashed.collect()
+    }
+
+    fn hash(&self, key: &Key, desired: &Desired) -> Result<(Key, String), SecretError> {
+        let declared = desired.resources.get(key);
+        let stated = declared.and_then(|declared| secret_of(declared));
+        let reference = stated
+            .and_then(|stated| stated.cell.value()?.as_text())
+            .unwrap_or_default()
+            .to_owned();
+        let secret = self
+            .read(&reference)
+            .filter(|secret| weakness(secret).is_none());
+        let hash = secret.and_then(|secret| {
+            Argon2::default()
+                .hash_password(secret.expose_secret().as_bytes())
+                .ok()
+        });
+        match hash {
+            Some(hash) => Ok((key.clone(), hash.to_string())),
+            None => Err(SecretError {
+                key: key.clone(),
+                reference,
+            }),
+        }
+    }
+
+    /// The secret that a reference names: `env:NAME` or `file:NAME`.
+    fn read(&self, reference: &str) -> Option<SecretString> {
+        let text = match reference.split_once(':')? {
+            ("env", name) => std::env::var(name).ok()?,
+            ("file", name) => std::fs::read_to_string(self.dir.as_ref()?.join(name)).ok()?,
+            _ => return None,
+        };
+        // Files end with a newline that nobody means.
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        let text = text.strip_suffix('\r').unwrap_or(text);
+        Some(SecretString::from(text.to_owned()))
+    }
+}
+
+fn secret_of(declared: &Declared) -> Option<&Stated> {
+    let kind = kinds::get(declared.key.kind);
+    declared.cells.iter().find(|stated| {
+        stated.cell.value().is_some() && kind.field(&stated.field).is_some_and(kinds::Field::secret)
+    })
+}
+
+/// What a password lacks, without a word of it.
+fn weakness(secret: &SecretString) -> Option<&'static str> {
+    let text = secret.expose_secret();
+    let length = text.chars().count();
+    match () {
+        () if length < 8 => Some("has fewer than 8 characters"),
+        () if length > 255 => Some("has more than 255 characters"),
+        () if !text.chars().any(char::is_lowercase) => Some("has no lower-case letter"),
+        () if !text.chars().any(char::is_uppercase) => Some("has no capital"),
+        () if !text.chars().any(|c| c.is_ascii_digit()) => Some("has no digit"),
+        () => None,
+    }
+}
+
+fn matches(secret: &SecretString, hash: &str) -> bool {
+    PasswordHash::new(hash).is_ok_and(|hash| {
+        Argon2::default()
+            .verify_password(secret.expose_secret().as_bytes(), &hash)
+            .is_ok()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_weak_password_is_named_by_what_it_lacks() {
+        let cases = [
+            ("Short1a", Some("has fewer than 8 characters")),
+            ("NOLOWER123", Some("has no lower-case letter")),
+            ("nocapital123", Some("has no capital")),
+            ("NoDigitsHere", Some("has no digit")),
+            ("Good12345", None),
+        ];
+        for (text, lack) in cases {
+            assert_eq!(weakness(&SecretString::from(text)), lack);
+        }
+    }
+
+    #[test]
+    fn a_file_is_read_below_the_secrets_directory_without_its_last_newline() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("u-1"), "Secret123\r\n").unwrap();
+        let secrets = Secrets {
+            dir: Some(dir.path().to_owned()),
+        };
+        assert_eq!(
+            secrets.read("file:u-1").unwrap().expose_secret(),
+            "Secret123"
+        );
+        assert!(secrets.read("file:u-2").is_none());
+        assert!(Secrets::default().read("file:u-1").is_none());
+    }
+
+    #[test]
+    fn a_hash_matches_its_own_password_only() {
+        let hash = Argon2::default()
+            .hash_password(b"Secret123")
+            .unwrap()
+            .to_string();
+        assert!(matches(&SecretString::from("Secret123"), &hash));
+        assert!(!matches(&SecretString::from("Secret124"), &hash));
+    }
+}
