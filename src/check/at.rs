@@ -56,7 +56,6 @@ fields!(custom_field CUSTOM_FIELD {
 fields!(address ADDRESS {
     ZIP_CODE "zipCode"
     COUNTRY "country"
-    STATUS "status"
     PROTECT "protect"
 });
 fields!(account ACCOUNT {

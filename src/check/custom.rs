@@ -29,14 +29,8 @@ fn says<'a>(world: &World<'a>, view: View<'a>) -> &'a [Stated] {
 }
 
 /// Custom values that are said and of which there would be no definition in use.
-pub(super) fn undefined(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+pub(super) fn undefined<'a>(scene: &Scene<'_, 'a>, view: View<'a>, out: &mut Findings) {
     let world = scene.world;
-    let Some(view) = world
-        .after(view.key)
-        .filter(|view| view.kind().custom.is_some())
-    else {
-        return;
-    };
     for stated in says(world, view) {
         let (FieldRef::Custom(id), Cell::Value(_)) = (&stated.field, &stated.cell) else {
             continue;

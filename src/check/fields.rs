@@ -5,13 +5,14 @@ use super::{Finding, Findings, Scene, View, zip};
 use crate::diagnostic::{codes, did_you_mean};
 use crate::kinds::{self, ACCOUNT, ADDRESS, USER};
 use crate::model::{Cell, Key, KindId, Text, Value};
+use std::sync::LazyLock;
 
 /// Required fields whose absence has a rule of its own.
 const OWN_RULE: &[(KindId, usize)] = &[(ACCOUNT, account::ADDRESSES), (USER, user::ACCOUNTS)];
 
 /// What a create must say and does not: one finding, naming every field.
 pub(super) fn required(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
-    let missing = needed(view.key.kind) & !said(view);
+    let missing = NEEDED[usize::from(view.key.kind.0)] & !said(view);
     if missing == 0 {
         return;
     }
@@ -37,7 +38,10 @@ const fn bit(field: usize) -> u64 {
     1 << field
 }
 
-/// One bit a field that a create of this kind must say.
+/// Of each kind, one bit a field that a create must say.
+static NEEDED: LazyLock<Vec<u64>> =
+    LazyLock::new(|| kinds::ALL.iter().map(|kind| needed(kind.id)).collect());
+
 fn needed(kind: KindId) -> u64 {
     let fields = kinds::get(kind).fields.iter().enumerate();
     fields

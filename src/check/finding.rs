@@ -98,7 +98,8 @@ pub(super) fn listed<'k>(keys: impl IntoIterator<Item = &'k Key>, limit: usize) 
         text.push_str(&key.to_string());
     }
     if keys.len() > limit {
-        text.push_str(&format!(" and {} more", keys.len() - limit));
+        let more = format!(" and {} more", keys.len() - limit);
+        text.push_str(&more);
     }
     text
 }

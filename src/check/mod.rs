@@ -47,12 +47,15 @@ pub struct Rule {
     pub check: Check,
 }
 
+/// Looks at one resource as it would be.
+pub type Look = for<'a> fn(&Scene<'_, 'a>, View<'a>, &mut Findings);
+
 /// How a rule looks at the world.
 pub enum Check {
     /// At each subject that would be there.
-    Any(fn(&Scene<'_, '_>, View<'_>, &mut Findings)),
+    Any(Look),
     /// At each subject of one kind that would be there.
-    Each(KindId, fn(&Scene<'_, '_>, View<'_>, &mut Findings)),
+    Each(KindId, Look),
     /// At everything at once.
     Whole(fn(&Scene<'_, '_>, &Subjects<'_>, &mut Findings)),
 }
@@ -192,7 +195,7 @@ fn each(scene: &Scene<'_, '_>, subjects: &Subjects<'_>) -> Vec<Findings> {
         .collect()
 }
 
-fn look(scene: &Scene<'_, '_>, view: View<'_>, findings: &mut Findings) {
+fn look<'a>(scene: &Scene<'_, 'a>, view: View<'a>, findings: &mut Findings) {
     for rule in RULES {
         match rule.check {
             Check::Any(check) => check(scene, view, findings),

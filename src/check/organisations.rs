@@ -109,9 +109,9 @@ impl<'a> Depths<'a> {
             }
             if let Some(place) = places.insert(&view.key.id, path.len()) {
                 self.circles.push(path[place..].to_vec());
-                path.iter().for_each(|member| {
+                for member in path {
                     self.known.insert(&member.id, 0);
-                });
+                }
                 return 0;
             }
             path.push(view.key);

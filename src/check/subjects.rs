@@ -148,7 +148,8 @@ fn settled(world: &World<'_>, effect: &Effect) -> BTreeSet<Key> {
     }
     kinds_seen
         .into_iter()
-        .flat_map(|kind| world.all_after(kind))
+        // What is new is touched anyway.
+        .flat_map(|kind| world.all_before(kind))
         .map(|view| view.key.clone())
         .collect()
 }

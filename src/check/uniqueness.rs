@@ -7,22 +7,25 @@ use crate::diagnostic::{Severity, codes};
 use crate::kinds::{self, ACCOUNT, USER};
 use crate::model::{Key, KindId};
 use rayon::slice::ParallelSliceMut;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher, Hasher};
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 type Fixed = foldhash::fast::FixedState;
-type Hashes = std::collections::HashSet<u64, Fixed>;
+type Hashes = HashSet<u64, Fixed>;
 
 /// A hash of a text without regard to case and Unicode form. Nothing is allocated for ASCII:
 /// almost every one of a million texts is looked at once and is nobody's double.
 fn folded_hash(text: &str) -> u64 {
     let mut hasher = Fixed::default().build_hasher();
     if text.is_ascii() {
-        text.bytes()
-            .for_each(|byte| hasher.write_u8(byte.to_ascii_lowercase()));
+        for byte in text.bytes() {
+            hasher.write_u8(byte.to_ascii_lowercase());
+        }
     } else {
-        folded(text).bytes().for_each(|byte| hasher.write_u8(byte));
+        for byte in folded(text).bytes() {
+            hasher.write_u8(byte);
+        }
     }
     hasher.finish()
 }
@@ -35,38 +38,39 @@ fn folded(text: &str) -> String {
     }
 }
 
-/// Active users by e-mail, those e-mails only that a subject has and that others have too; each
-/// group sorted by key.
-fn sharing<'a>(world: &World<'a>, subjects: &Subjects<'_>) -> Vec<Vec<View<'a>>> {
-    let email = |view: &View<'a>| view.text(user::EMAIL).map(folded_hash);
-    let subjects = subjects.of(USER);
-    let wanted: Hashes = subjects
-        .iter()
-        .filter_map(|key| world.after(key))
-        .filter(View::live)
-        .filter_map(|view| email(&view))
+/// Below so many subjects, only their e-mails are looked for.
+const FEW: usize = 10_000;
+
+/// Active users by e-mail, those e-mails only that several have; each group sorted by key.
+fn sharing<'a>(world: &World<'a>, subjects: &[&Key]) -> Vec<Vec<View<'a>>> {
+    let hash = |view: &View<'_>| view.text(user::EMAIL).map(folded_hash);
+    let wanted: Option<Hashes> = (subjects.len() < FEW).then(|| {
+        let views = subjects.iter().filter_map(|key| world.after(key));
+        views
+            .filter(View::live)
+            .filter_map(|view| hash(&view))
+            .collect()
+    });
+    let users = || world.all_after(USER).filter(View::live);
+    let mut hashes: Vec<u64> = users()
+        .filter_map(|view| hash(&view))
+        .filter(|hash| wanted.as_ref().is_none_or(|wanted| wanted.contains(hash)))
         .collect();
-    if wanted.is_empty() {
+    hashes.par_sort_unstable();
+    let twice: Hashes = hashes
+        .windows(2)
+        .filter(|pair| pair[0] == pair[1])
+        .map(|pair| pair[0])
+        .collect();
+    if twice.is_empty() {
         return Vec::new();
     }
-    let mut users: Vec<(u64, View<'a>)> = world
-        .all_after(USER)
-        .filter_map(|view| Some((email(&view).filter(|hash| wanted.contains(hash))?, view)))
-        .filter(|(_, view)| view.live())
-        .collect();
-    users.par_sort_unstable_by(|a, b| a.0.cmp(&b.0));
-    let mut groups = Vec::new();
-    for same_hash in users
-        .chunk_by(|a, b| a.0 == b.0)
-        .filter(|same| same.len() > 1)
-    {
-        let mut by_email: HashMap<String, Vec<View<'a>>> = HashMap::new();
-        for (_, view) in same_hash {
-            let email = folded(view.text(user::EMAIL).unwrap_or_default());
-            by_email.entry(email).or_default().push(*view);
-        }
-        groups.extend(by_email.into_values().filter(|group| group.len() > 1));
+    let mut groups: BTreeMap<String, Vec<View<'a>>> = BTreeMap::new();
+    for view in users().filter(|view| hash(view).is_some_and(|hash| twice.contains(&hash))) {
+        let email = folded(view.text(user::EMAIL).unwrap_or_default());
+        groups.entry(email).or_default().push(view);
     }
+    let mut groups: Vec<Vec<View<'a>>> = groups.into_values().filter(|all| all.len() > 1).collect();
     for group in &mut groups {
         group.sort_unstable_by_key(|view| view.key);
     }
@@ -77,12 +81,15 @@ fn sharing<'a>(world: &World<'a>, subjects: &Subjects<'_>) -> Vec<Vec<View<'a>>>
 pub(super) fn emails(scene: &Scene<'_, '_>, subjects: &Subjects<'_>, out: &mut Findings) {
     let world = scene.world;
     let by_number = world.setting_text("loginMode") == "customer-number";
-    for group in sharing(world, subjects) {
+    if subjects.of(USER).is_empty() {
+        return;
+    }
+    for group in sharing(world, subjects.of(USER)) {
         let makes =
             |view: &&View<'_>| view.changes_field(user::EMAIL) || view.changes_field(user::STATUS);
         // The last of those whose doing it is: the first may well be the rightful one.
-        let maker = group.iter().rfind(makes);
-        let Some(at) = maker.or_else(|| group.iter().rfind(|view| subjects.contains(view.key)))
+        let doer = group.iter().rfind(makes);
+        let Some(at) = doer.or_else(|| group.iter().rfind(|view| subjects.contains(view.key)))
         else {
             continue;
         };
@@ -138,26 +145,23 @@ pub(super) fn customer_numbers(scene: &Scene<'_, '_>, subjects: &Subjects<'_>, o
 
 /// New ids that differ only in case or Unicode form from one that is stored and not declared:
 /// two that are declared are the reader's business.
-pub(super) fn id_case(scene: &Scene<'_, '_>, subjects: &Subjects<'_>, out: &mut Findings) {
+pub(super) fn id_case(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Findings) {
     let world = scene.world;
     if world.stored.rows.is_empty() {
         return;
     }
     let created = || {
         let effects = world.effects.iter();
-        effects.filter(|effect| {
-            subjects.contains(&effect.key) && !world.stored.rows.contains(&effect.key)
-        })
+        effects.filter(|effect| !world.stored.rows.contains(&effect.key))
     };
     let hash = |key: &Key| (key.kind, folded_hash(&key.id));
-    let wanted: HashMap<(KindId, u64), (), Fixed> =
-        created().map(|effect| (hash(&effect.key), ())).collect();
+    let wanted: HashSet<(KindId, u64), Fixed> = created().map(|effect| hash(&effect.key)).collect();
     if wanted.is_empty() {
         return;
     }
     let rows = world.stored.rows.iter().map(|row| &row.key);
     let alike: HashMap<(KindId, u64), &Key, Fixed> = rows
-        .filter(|key| wanted.contains_key(&hash(key)) && world.declared(key).is_none())
+        .filter(|key| wanted.contains(&hash(key)) && world.declared(key).is_none())
         .map(|key| (hash(key), key))
         .collect();
     for effect in created() {

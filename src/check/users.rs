@@ -3,8 +3,8 @@
 use super::accounts::{first_user, has_user};
 use super::at::user;
 use super::fields::says_empty;
-use super::{Finding, Findings, Scene, Subjects, View, World};
-use crate::diagnostic::{Severity, codes};
+use super::{Finding, Findings, Outcome, Scene, Subjects, View, World};
+use crate::diagnostic::{Code, Severity, codes};
 use crate::kinds::{ACCOUNT, USER};
 use crate::model::{Key, Link, Value};
 use std::collections::BTreeMap;
@@ -54,10 +54,10 @@ pub(super) fn last_of_accounts(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mu
 fn leaving<'a>(world: &World<'a>) -> BTreeMap<Key, Leaving<'a>> {
     let mut found: BTreeMap<Key, Leaving<'a>> = BTreeMap::new();
     for effect in world.effects {
-        let before = (effect.key.kind == USER)
-            .then(|| world.before(&effect.key))
-            .flatten();
-        let Some(before) = before.filter(View::live) else {
+        if effect.key.kind != USER || matches!(effect.outcome, Outcome::Create { .. }) {
+            continue;
+        }
+        let Some(before) = world.before(&effect.key).filter(View::live) else {
             continue;
         };
         let after = world.after(&effect.key).filter(View::live);
@@ -80,7 +80,7 @@ fn leaving<'a>(world: &World<'a>) -> BTreeMap<Key, Leaving<'a>> {
     found
 }
 
-fn links<'v>(view: View<'v>) -> &'v [Link] {
+fn links(view: View<'_>) -> &[Link] {
     view.value(user::ACCOUNTS).map_or(&[], Value::as_links)
 }
 
@@ -123,7 +123,7 @@ fn one_of(
     scene: &Scene<'_, '_>,
     account: &Key,
     users: &[&Key],
-    code: crate::diagnostic::Code,
+    code: Code,
     message: String,
 ) -> Option<Finding> {
     let world = scene.world;

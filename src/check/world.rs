@@ -369,9 +369,9 @@ fn index<'a>(views: impl Iterator<Item = View<'a>>, field: usize) -> Index<'a> {
             index.entry(target.as_str()).or_default().push(view.key);
         }
     }
-    index
-        .values_mut()
-        .for_each(|referrers| referrers.sort_unstable());
+    for referrers in index.values_mut() {
+        referrers.sort_unstable();
+    }
     index
 }
 
