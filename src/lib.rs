@@ -15,5 +15,6 @@
 pub mod check;
 pub mod diagnostic;
 pub mod kinds;
+pub mod manifest;
 pub mod model;
 pub mod plan;

@@ -17,6 +17,8 @@ pub struct Field {
     pub immutable: bool,
     /// Whether it says something about a person.
     pub personal: bool,
+    /// Whether it is a number by which others know the resource, which a spreadsheet ruins.
+    pub identifier: bool,
     /// What a create writes when it is absent.
     pub default: Default,
     /// What it means, in one sentence.
@@ -191,6 +193,7 @@ impl Field {
             required: false,
             immutable: false,
             personal: false,
+            identifier: false,
             default: Default::None,
             doc,
         }
@@ -211,6 +214,12 @@ impl Field {
     /// The same, personal.
     pub(super) const fn personal(mut self) -> Self {
         self.personal = true;
+        self
+    }
+
+    /// The same, a number that must not have been through a spreadsheet.
+    pub(super) const fn identifier(mut self) -> Self {
+        self.identifier = true;
         self
     }
 
