@@ -16,6 +16,7 @@ pub mod check;
 pub mod config;
 pub mod diagnostic;
 pub mod kinds;
+pub mod manifest;
 pub mod model;
 pub mod plan;
 pub mod secrets;

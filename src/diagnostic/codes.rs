@@ -175,6 +175,13 @@ codes! {
 }
 
 impl Code {
+    /// Whether a finding of this rule means that not everything a source says could be read, so
+    /// that nothing of it may be removed: the rules of reading.
+    #[must_use]
+    pub fn turns_removals_off(self) -> bool {
+        self <= SOURCE_UNREADABLE
+    }
+
     /// Standing holds are listed and do not change the exit code.
     pub fn is_standing(self) -> bool {
         self == PROTECTED || self == ACCOUNT_REJECTED

@@ -42,7 +42,8 @@ pub(super) const KIND: Kind = Kind {
             Type::Text(64),
             "Its number in the company register, zeros kept.",
         )
-        .required(),
+        .required()
+        .identifier(),
         Field::new("vatNumber", "vat_number", Type::Vat, "Its VAT number."),
         Field::new(
             "website",
@@ -62,7 +63,8 @@ pub(super) const KIND: Kind = Kind {
             "customer_number",
             Type::Text(64),
             "Its number in the ERP, unique for ever; login names are built on it.",
-        ),
+        )
+        .identifier(),
         Field::new(
             "tags",
             "tags",

@@ -17,10 +17,15 @@ pub struct Field {
     pub immutable: bool,
     /// Whether it says something about a person.
     pub personal: bool,
+<<<<<<< HEAD
     /// Whether a value, or a member of it, gives somebody access: never given back by itself.
     pub grants: bool,
     /// The list field whose only member is its value when nothing is said.
     pub only_of: Option<&'static str>,
+=======
+    /// Whether it is a number by which others know the resource, which a spreadsheet ruins.
+    pub identifier: bool,
+>>>>>>> manifest
     /// What a create writes when it is absent.
     pub default: Default,
     /// What it means, in one sentence.
@@ -197,6 +202,7 @@ impl Field {
             personal: false,
             grants: false,
             only_of: None,
+            identifier: false,
             default: Default::None,
             doc,
         }
@@ -229,6 +235,12 @@ impl Field {
     /// The same, inferred from a list of one.
     pub(super) const fn only_of(mut self, list: &'static str) -> Self {
         self.only_of = Some(list);
+        self
+    }
+
+    /// The same, a number that must not have been through a spreadsheet.
+    pub(super) const fn identifier(mut self) -> Self {
+        self.identifier = true;
         self
     }
 

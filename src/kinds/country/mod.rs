@@ -1,0 +1,134 @@
+//! Countries: ISO 3166-1, the spelling mistakes people make of it, and the shapes of postal codes
+//! and VAT numbers.
+
+mod iso;
+mod shapes;
+
+use iso::{ALIASES, COUNTRIES};
+use shapes::{VATS, ZIPS};
+
+/// Whether this is an ISO 3166-1 alpha-2 code, in capitals.
+pub fn is_code(code: &str) -> bool {
+    COUNTRIES.binary_search_by(|row| row.0.cmp(code)).is_ok()
+}
+
+/// The English name of a country.
+pub fn name(code: &str) -> Option<&'static str> {
+    let at = COUNTRIES.binary_search_by(|row| row.0.cmp(code)).ok()?;
+    Some(COUNTRIES[at].2)
+}
+
+/// The code that somebody meant who wrote a lower-case code, alpha-3 or a name.
+pub fn meant(text: &str) -> Option<&'static str> {
+    let folded = text.trim().to_lowercase();
+    let exact = COUNTRIES.iter().find(|(two, three, name)| {
+        folded.eq_ignore_ascii_case(two)
+            || folded.eq_ignore_ascii_case(three)
+            || folded == name.to_lowercase()
+    });
+    let alias = || ALIASES.iter().find(|(name, _)| *name == folded);
+    exact
+        .map(|row| row.0)
+        .or_else(|| alias().map(|(_, code)| *code))
+        .or_else(|| near(&folded))
+}
+
+/// The country whose name is spelled nearly so; codes of two letters are too short to guess.
+fn near(folded: &str) -> Option<&'static str> {
+    if folded.chars().count() < 4 {
+        return None;
+    }
+    let names = COUNTRIES.iter().map(|row| row.2);
+    let name = crate::diagnostic::did_you_mean(folded, names)?;
+    COUNTRIES
+        .iter()
+        .find(|row| row.2 == name)
+        .map(|row| row.0)
+}
+
+/// The shapes a postal code of this country may have; `None` where we do not know.
+pub fn zip_shapes(country: &str) -> Option<&'static [&'static str]> {
+    let at = ZIPS.binary_search_by(|row| row.0.cmp(country)).ok()?;
+    Some(ZIPS[at].1)
+}
+
+/// The shapes a VAT number with this prefix may have; `None` where we do not know.
+pub fn vat_shapes(prefix: &str) -> Option<&'static [&'static str]> {
+    vat(prefix).map(|row| row.2)
+}
+
+/// The country that a VAT number says it is of: that of its first two letters.
+pub fn vat_country(number: &str) -> Option<&'static str> {
+    let prefix = number.get(..2)?;
+    let code = || COUNTRIES.iter().find(|row| row.0 == prefix).map(|row| row.0);
+    vat(prefix).map(|row| row.1).or_else(code)
+}
+
+fn vat(prefix: &str) -> Option<&'static (&'static str, &'static str, &'static [&'static str])> {
+    let at = VATS.binary_search_by(|row| row.0.cmp(prefix)).ok()?;
+    Some(&VATS[at])
+}
+
+/// Whether a text has one of these shapes, capitals or not.
+pub fn fits(text: &str, shapes: &[&str]) -> bool {
+    shapes.iter().any(|shape| {
+        shape.len() == text.len()
+            && shape
+                .bytes()
+                .zip(text.bytes())
+                .all(|(shape, byte)| fits_byte(shape, byte))
+    })
+}
+
+fn fits_byte(shape: u8, byte: u8) -> bool {
+    match shape {
+        b'9' => byte.is_ascii_digit(),
+        b'A' => byte.is_ascii_alphabetic(),
+        b'*' => byte.is_ascii_alphanumeric(),
+        other => byte.eq_ignore_ascii_case(&other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_sorted_for_the_binary_search() {
+        assert_eq!(COUNTRIES.len(), 249);
+        assert!(COUNTRIES.is_sorted_by(|a, b| a.0 < b.0));
+        assert!(ZIPS.is_sorted_by(|a, b| a.0 < b.0));
+        assert!(VATS.is_sorted_by(|a, b| a.0 < b.0));
+        assert!(ZIPS.iter().all(|row| is_code(row.0)));
+        assert!(ALIASES.iter().all(|row| is_code(row.1)));
+    }
+
+    #[test]
+    fn finds_the_code_somebody_meant() {
+        for (text, code) in [
+            ("se", "SE"),
+            ("SWE", "SE"),
+            ("Sverige", "SE"),
+            ("Sweden", "SE"),
+            ("UK", "GB"),
+            ("Deutschland", "DE"),
+            ("Swedn", "SE"),
+        ] {
+            assert_eq!(meant(text), Some(code), "{text}");
+        }
+        assert_eq!(meant("Atlantis-under-sea"), None);
+    }
+
+    #[test]
+    fn shapes_tell_codes_apart() {
+        let fit = |country, zip| fits(zip, zip_shapes(country).expect("known"));
+        assert!(fit("SE", "831 30"));
+        assert!(fit("SE", "83130"));
+        assert!(!fit("SE", "8313"));
+        assert!(fit("GB", "sw1a 1aa"));
+        assert!(fits("SE556012345601", vat_shapes("SE").expect("known")));
+        assert!(!fits("SE55601234560", vat_shapes("SE").expect("known")));
+        assert_eq!(vat_country("EL123456789"), Some("GR"));
+        assert_eq!(vat_country("XX1"), None);
+    }
+}

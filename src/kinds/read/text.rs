@@ -1,0 +1,136 @@
+//! Text fields, and what a spreadsheet does to them.
+
+use super::{Fault, quoted};
+use crate::diagnostic::codes;
+use crate::model::{Text, Value};
+
+const SPREADSHEET_ERRORS: [&str; 7] = [
+    "#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!",
+];
+
+/// Whether a text says nothing: empty, or only white space.
+pub fn is_blank(text: &str) -> bool {
+    text.chars().all(char::is_whitespace)
+}
+
+/// The error value of a spreadsheet that this text is.
+pub fn spreadsheet_error(text: &str) -> Option<&'static str> {
+    if !text.trim_start().starts_with('#') {
+        return None;
+    }
+    let trimmed = text.trim();
+    SPREADSHEET_ERRORS
+        .into_iter()
+        .find(|error| error.eq_ignore_ascii_case(trimmed))
+}
+
+/// Whether this is how a spreadsheet writes a long number: `6,12E+08`.
+pub fn looks_scientific(text: &str) -> bool {
+    let Some((mantissa, exponent)) = text.trim().split_once("E+") else {
+        return false;
+    };
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let (whole, fraction) = mantissa.split_once(['.', ',']).unwrap_or((mantissa, "0"));
+    digits(whole) && digits(fraction) && digits(exponent)
+}
+
+pub(super) fn scientific(text: &str) -> Fault {
+    Fault::new(
+        codes::SCIENTIFIC_NOTATION,
+        format!("{} is a number that a spreadsheet has shortened", quoted(text)),
+    )
+    .help("the digits are lost: take the value from where it came from, with the column as text")
+}
+
+pub(super) fn spreadsheet(error: &str) -> Fault {
+    Fault::new(
+        codes::SPREADSHEET_ERROR,
+        format!("`{error}` is an error value of a spreadsheet"),
+    )
+    .help("repair the formula and export again, or leave the field out")
+}
+
+/// Text on one line.
+pub(super) fn line(text: &str, most: usize) -> Result<Value, Fault> {
+    check(text, most, |c| !c.is_control())
+}
+
+/// Text that may have several lines.
+pub(super) fn lines(text: &str, most: usize) -> Result<Value, Fault> {
+    check(text, most, |c| !c.is_control() || matches!(c, '\n' | '\t'))
+}
+
+fn check(text: &str, most: usize, allowed: impl Fn(char) -> bool) -> Result<Value, Fault> {
+    if let Some((at, c)) = text.chars().enumerate().find(|(_, c)| !allowed(*c)) {
+        return Err(control(at, c));
+    }
+    // Bytes are never fewer than characters.
+    if text.len() > most {
+        length(text, most)?;
+    }
+    Ok(Value::Text(Text::new(text)))
+}
+
+pub(super) fn length(text: &str, most: usize) -> Result<(), Fault> {
+    let length = text.chars().count();
+    if length <= most {
+        return Ok(());
+    }
+    let message = format!("{length} characters, at most {most} are allowed");
+    Err(Fault::new(codes::LENGTH, message).help("shorten it"))
+}
+
+fn control(at: usize, c: char) -> Fault {
+    let what = match c {
+        '\n' | '\r' => "a line break".to_owned(),
+        '\t' => "a tab".to_owned(),
+        c => format!("the control character U+{:04X}", u32::from(c)),
+    };
+    let message = format!("{what} at character {} of the value", at + 1);
+    Fault::new(codes::WRONG_TYPE, message).help("write it on one line, without control characters")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::Type;
+
+    fn code(ty: &Type, text: &str) -> &'static str {
+        ty.read(text).map_or_else(|fault| fault.code.name(), |_| "")
+    }
+
+    #[test]
+    fn text_is_one_line_without_control_characters_and_kept_as_written() {
+        let ty = Type::Text(5);
+        for (text, expected) in [
+            ("00123", ""),
+            ("åäöÅÄ", ""),
+            ("åäöÅÄÖ", "length"),
+            ("a\nb", "wrong-type"),
+            ("a\tb", "wrong-type"),
+            ("a\0b", "wrong-type"),
+            ("\u{1b}[1m", "wrong-type"),
+            ("#N/A", "spreadsheet-error"),
+            (" #REF!", "spreadsheet-error"),
+            ("#N/AB", ""),
+        ] {
+            assert_eq!(code(&ty, text), expected, "{text:?}");
+        }
+        assert_eq!(code(&Type::LongText(9), "a\n\tb"), "");
+        assert_eq!(code(&Type::LongText(9), "a\rb"), "wrong-type");
+        assert_eq!(
+            Type::Text(9).read(" a ").expect("text").value,
+            Value::text(" a ")
+        );
+    }
+
+    #[test]
+    fn what_a_spreadsheet_shortened_is_seen() {
+        for text in ["6,12E+08", "1.09E+07", "1E+11"] {
+            assert!(looks_scientific(text), "{text}");
+        }
+        for text in ["73928e05", "E+1", "1E+", "1.2.3E+4", "556012-3456", "12E5"] {
+            assert!(!looks_scientific(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The entries of one mapping: repeats found, `x-` keys passed over, merge keys laid under.
+
+use super::events::{Fatal, Node, Reader, Recorded, Scalar};
+use super::sink::Sink;
+use crate::diagnostic::{Diagnostic, codes};
+use crate::model::Pos;
+use std::borrow::Cow;
+use std::collections::{HashMap, VecDeque};
+
+/// Past so many keys a mapping's keys are found by hash.
+const FEW: usize = 32;
+
+/// A key of a mapping and where it stands.
+pub(super) type Name<'a> = (Cow<'a, str>, Pos);
+
+/// Walks the entries of a mapping whose start has been taken.
+#[derive(Default)]
+pub(super) struct Entries<'a> {
+    seen: Vec<Name<'a>>,
+    many: HashMap<Cow<'a, str>, usize>,
+    merges: VecDeque<Recorded<'a>>,
+    merged: bool,
+    ids: bool,
+}
+
+impl<'a> Entries<'a> {
+    /// Of a mapping whose keys are fields.
+    pub fn of_fields() -> Self {
+        Self::default()
+    }
+
+    /// Of a mapping whose keys are ids, so that `x-` means nothing.
+    pub fn of_ids() -> Self {
+        Self {
+            ids: true,
+            ..Self::default()
+        }
+    }
+
+    /// The next key; its value must be taken before the next call. `None`: the mapping ended.
+    pub fn next(
+        &mut self,
+        reader: &mut Reader<'a>,
+        sink: &mut Sink,
+    ) -> Result<Option<Name<'a>>, Fatal> {
+        loop {
+            let (node, at) = reader.next()?;
+            match node {
+                Node::End | Node::Eof => {
+                    let Some(merge) = self.merges.pop_front() else {
+                        return Ok(None);
+                    };
+                    self.merged = true;
+                    reader.replay(&merge);
+                    reader.next()?;
+                }
+                Node::Scalar(key) => {
+                    if let Some(name) = self.key(key, at, reader, sink)? {
+                        return Ok(Some(name));
+                    }
+                }
+                complex => {
+                    reader.skip(&complex)?;
+                    sink.fault(codes::WRONG_TYPE, at, "a key must be text", "");
+                    reader.skip_next()?;
+                }
+            }
+        }
+    }
+
+    /// The key, unless the entry is none that matters; then its value is passed over.
+    fn key(
+        &mut self,
+        key: Scalar<'a>,
+        at: Pos,
+        reader: &mut Reader<'a>,
+        sink: &mut Sink,
+    ) -> Result<Option<Name<'a>>, Fatal> {
+        if key.plain && key.text == "<<" {
+            self.merge(reader, sink)?;
+            return Ok(None);
+        }
+        if let Some(first) = self.find(&key.text) {
+            if !self.merged {
+                let message = format!("`{}` stands twice in one mapping", key.text);
+                let first = sink.origin(first);
+                let found = Diagnostic::new(codes::DUPLICATE_KEY, message);
+                sink.report(at, found.help("keep one of them").related([first]));
+            }
+            reader.skip_next()?;
+            return Ok(None);
+        }
+        self.see(key.text.clone(), at);
+        if !self.ids && key.text.starts_with("x-") {
+            reader.skip_next()?;
+            return Ok(None);
+        }
+        Ok(Some((key.text, at)))
+    }
+
+    /// Forgets the last key, which is going to be replayed.
+    pub fn unsee(&mut self) {
+        if let Some((key, _)) = self.seen.pop() {
+            self.many.remove(&key);
+        }
+    }
+
+    fn find(&self, key: &str) -> Option<Pos> {
+        if self.seen.len() > FEW {
+            return self.many.get(key).map(|&index| self.seen[index].1);
+        }
+        let found = self.seen.iter().find(|(name, _)| name == key);
+        found.map(|(_, at)| *at)
+    }
+
+    fn see(&mut self, key: Cow<'a, str>, at: Pos) {
+        self.seen.push((key, at));
+        if self.seen.len() == FEW + 1 {
+            let all = self.seen.iter().enumerate();
+            self.many = all.map(|(index, (name, _))| (name.clone(), index)).collect();
+        } else if self.seen.len() > FEW {
+            let last = self.seen.len() - 1;
+            self.many.insert(self.seen[last].0.clone(), last);
+        }
+    }
+
+    /// Takes the value of `<<`: a mapping, or a list of them.
+    fn merge(&mut self, reader: &mut Reader<'a>, sink: &mut Sink) -> Result<(), Fatal> {
+        let (node, at) = reader.next()?;
+        match node {
+            Node::Map => self.merges.push_back(reader.record((Node::Map, at))?),
+            Node::List => loop {
+                match reader.next()? {
+                    (Node::Map, at) => self.merges.push_back(reader.record((Node::Map, at))?),
+                    (Node::End | Node::Eof, _) => break,
+                    (other, at) => {
+                        reader.skip(&other)?;
+                        no_mapping(sink, at);
+                    }
+                }
+            },
+            _ => no_mapping(sink, at),
+        }
+        Ok(())
+    }
+}
+
+fn no_mapping(sink: &mut Sink, at: Pos) {
+    sink.fault(
+        codes::WRONG_TYPE,
+        at,
+        "`<<` takes a mapping or a list of mappings",
+        "write `<<: *anchor`",
+    );
+}

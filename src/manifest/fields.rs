@@ -1,0 +1,309 @@
+//! The value of one field, by its type, made into a cell.
+
+use super::document::Parsing;
+use super::entries::Entries;
+use super::events::{Fatal, Node, Scalar};
+use super::names;
+use crate::diagnostic::{Diagnostic, codes, did_you_mean};
+use crate::kinds::read::{CUSTOM_MOST, check_id, quoted};
+use crate::kinds::{Field, Item, Kind, Type, own};
+use crate::model::{Cell, FieldRef, Pos, Stated, Text, Value};
+
+impl<'a> Parsing<'a, '_> {
+    /// Reads the value of the field at `index`, whose name stands at `name_at`.
+    pub(super) fn field(
+        &mut self,
+        kind: &'static Kind,
+        index: u8,
+        name_at: Pos,
+    ) -> Result<(), Fatal> {
+        let field = &kind.fields[usize::from(index)];
+        let (node, at) = self.reader.next()?;
+        let value = match node {
+            Node::Scalar(scalar) if scalar.is_blank() => {
+                self.blank(kind, index, name_at);
+                return Ok(());
+            }
+            Node::Scalar(scalar) => self.scalar(kind, field, &scalar, at),
+            Node::List if field.ty.is_list() => self.list(field, at)?,
+            Node::Map if field.secret() => self.secret(field, at)?,
+            other => {
+                self.reader.skip(&other)?;
+                self.misshapen(field, &other, at);
+                None
+            }
+        };
+        if let Some(value) = value {
+            self.state(FieldRef::Own(index), Cell::Value(value), at);
+        }
+        Ok(())
+    }
+
+    fn state(&mut self, field: FieldRef, cell: Cell, at: Pos) {
+        self.cells.push(Stated { field, cell, at });
+    }
+
+    fn blank(&mut self, kind: &'static Kind, index: u8, at: Pos) {
+        if usize::from(index) == kind.status_index() {
+            let found = Diagnostic::new(codes::ENUM, "the status is blank").field("status");
+            let help = "write `active`, `inactive` or `deleted`, or leave the line out";
+            self.sink.report(at, found.help(help));
+            return;
+        }
+        self.state(FieldRef::Own(index), Cell::Blank, at);
+    }
+
+    fn scalar(
+        &mut self,
+        kind: &'static Kind,
+        field: &'static Field,
+        scalar: &Scalar<'a>,
+        at: Pos,
+    ) -> Option<Value> {
+        match field.ty {
+            Type::Secret => {
+                self.plain_password(field.name, at);
+                return None;
+            }
+            Type::File => return self.file(field, &scalar.text, at),
+            _ if field.ty.is_list() => {
+                let help = format!("write `{}: [..]`", field.name);
+                self.wrong_type(field.name, at, "must be a list", &help);
+                return None;
+            }
+            _ => {}
+        }
+        let value = self.read(field, &scalar.text, at)?;
+        if kind.singleton.is_some() && std::ptr::eq(field, &raw const kind.fields[kind.status_index()]) {
+            let message = format!("{} cannot be deleted", kind.name);
+            let found = Diagnostic::new(codes::ENUM, message).field(field.name);
+            self.sink.report(at, found.help("without it the defaults hold"));
+            return None;
+        }
+        Some(value)
+    }
+
+    fn read(&mut self, field: &'static Field, text: &str, at: Pos) -> Option<Value> {
+        match field.read(text) {
+            Ok(reading) => {
+                if let Some(warning) = reading.warning {
+                    self.sink.reading(warning, at, field.name);
+                }
+                Some(reading.value)
+            }
+            Err(fault) => {
+                self.sink.reading(fault, at, field.name);
+                None
+            }
+        }
+    }
+
+    fn misshapen(&mut self, field: &'static Field, node: &Node<'a>, at: Pos) {
+        let (what, help) = match (&field.ty, node) {
+            (Type::Secret, _) => (
+                "must be a mapping",
+                "write `{env: ROSTER_SECRET_…}` or `{file: name}`".to_owned(),
+            ),
+            (ty, _) if ty.is_list() => ("must be a list", format!("write `{}: [..]`", field.name)),
+            (_, Node::List) => ("is one value, not a list", format!("write `{}: ..`", field.name)),
+            _ => ("is one value, not a mapping", format!("write `{}: ..`", field.name)),
+        };
+        self.wrong_type(field.name, at, what, &help);
+    }
+
+    fn list(&mut self, field: &'static Field, at: Pos) -> Result<Option<Value>, Fatal> {
+        let value = match &field.ty {
+            Type::Links { .. } => self.links(field, at)?,
+            ty => self.members(field)?.map(|members| listed(ty, members)),
+        };
+        if field.required && value.as_ref().is_some_and(Value::is_empty_list) {
+            let message = format!("`{}` is required: `[]` would leave it empty", field.name);
+            let found = Diagnostic::new(codes::CLEAR_REQUIRED, message).field(field.name);
+            let help = "name at least one, or leave the line out to keep what is stored";
+            self.sink.report(at, found.help(help));
+        }
+        Ok(value)
+    }
+
+    /// The items of a list that has begun; `None` when one of them is faulty.
+    fn members(&mut self, field: &'static Field) -> Result<Option<Vec<Text>>, Fatal> {
+        let mut members = Vec::new();
+        let mut whole = true;
+        loop {
+            let (node, at) = self.reader.next()?;
+            match node {
+                Node::End | Node::Eof => return Ok(whole.then_some(members)),
+                Node::Scalar(scalar) if !scalar.is_blank() => {
+                    match self.member(field, &scalar.text, at) {
+                        Some(member) => members.push(member),
+                        None => whole = false,
+                    }
+                }
+                other => {
+                    self.reader.skip(&other)?;
+                    self.bad_item(field.name, &other, at);
+                    whole = false;
+                }
+            }
+        }
+    }
+
+    pub(super) fn bad_item(&mut self, field: &str, node: &Node<'a>, at: Pos) {
+        let what = match node {
+            Node::Scalar(_) => "has a blank item",
+            _ => "takes texts as items",
+        };
+        self.wrong_type(field, at, what, &format!("write `{field}: [a, b]`"));
+    }
+
+    fn member(&mut self, field: &'static Field, text: &str, at: Pos) -> Option<Text> {
+        if let Type::Set(Item::Ref(kind)) = field.ty {
+            return self.target(crate::kinds::get(kind), field.name, text, at);
+        }
+        match self.read(field, text, at)? {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The id of a resource that is referred to.
+    pub(super) fn target(
+        &mut self,
+        kind: &'static Kind,
+        field: &str,
+        text: &str,
+        at: Pos,
+    ) -> Option<Text> {
+        match check_id(kind, text) {
+            Ok(_) => Some(Text::new(text)),
+            Err(fault) => {
+                self.sink.reading(fault, at, field);
+                None
+            }
+        }
+    }
+
+    /// Reads the mapping of a group of fields, as `legalUser`.
+    pub(super) fn group(&mut self, kind: &'static Kind, group: &str) -> Result<(), Fatal> {
+        let (node, at) = self.reader.next()?;
+        match node {
+            Node::Scalar(scalar) if scalar.is_blank() => return Ok(()),
+            Node::Map => {}
+            other => {
+                self.reader.skip(&other)?;
+                let help = format!("write `{group}: {{..}}`");
+                self.wrong_type(group, at, "must be a mapping", &help);
+                return Ok(());
+            }
+        }
+        let mut entries = Entries::of_fields();
+        while let Some((name, at)) = entries.next(&mut self.reader, self.sink)? {
+            let is_member = |index: &usize| kind.fields[*index].name[group.len() + 1..] == *name;
+            match kind.group(group).find(is_member).map(own) {
+                Some(FieldRef::Own(index)) => self.field(kind, index, at)?,
+                _ => {
+                    self.reader.skip_next()?;
+                    self.no_member(kind, group, &name, at);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn no_member(&mut self, kind: &'static Kind, group: &str, name: &str, at: Pos) {
+        let members = kind.group(group);
+        let members: Vec<&str> = members
+            .map(|index| &kind.fields[index].name[group.len() + 1..])
+            .collect();
+        let message = format!("`{group}` has no field {}", quoted(name));
+        let found = Diagnostic::new(codes::UNKNOWN_FIELD, message);
+        let help = match did_you_mean(name, members.iter().copied()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("its fields are {}", members.join(", ")),
+        };
+        self.sink.report(at, found.help(help).field(format!("{group}.{name}")));
+    }
+
+    /// Reads `customFields`: texts as written, whose types the definitions know.
+    pub(super) fn custom(&mut self, kind: &'static Kind) -> Result<(), Fatal> {
+        let (node, at) = self.reader.next()?;
+        match node {
+            Node::Scalar(scalar) if scalar.is_blank() => return Ok(()),
+            Node::Map => {}
+            other => {
+                self.reader.skip(&other)?;
+                let help = "write `customFields: {credit-class: A}`";
+                self.wrong_type("customFields", at, "must be a mapping", help);
+                return Ok(());
+            }
+        }
+        let secrets = kind.fields.iter().any(Field::secret);
+        let mut entries = Entries::of_ids();
+        while let Some((id, at)) = entries.next(&mut self.reader, self.sink)? {
+            if secrets && names::is_password(&id) {
+                self.password(&format!("customFields.{id}"), at)?;
+            } else {
+                self.custom_value(&id, at)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn custom_value(&mut self, id: &str, name_at: Pos) -> Result<(), Fatal> {
+        let (node, at) = self.reader.next()?;
+        let name = || format!("customFields.{id}");
+        let field = FieldRef::Custom(Text::new(id));
+        match node {
+            Node::Scalar(scalar) if scalar.is_blank() => self.state(field, Cell::Blank, name_at),
+            Node::Scalar(scalar) => match Type::LongText(CUSTOM_MOST).read(&scalar.text) {
+                Ok(reading) => self.state(field, Cell::Value(reading.value), at),
+                Err(fault) => self.sink.reading(fault, at, &name()),
+            },
+            Node::List => {
+                if let Some(members) = self.custom_list(&name())? {
+                    self.state(field, Cell::Value(Value::List(members.into())), at);
+                }
+            }
+            other => {
+                self.reader.skip(&other)?;
+                self.wrong_type(&name(), at, "is a value, not a mapping", "write one value");
+            }
+        }
+        Ok(())
+    }
+
+    fn custom_list(&mut self, name: &str) -> Result<Option<Vec<Text>>, Fatal> {
+        let mut members = Vec::new();
+        let mut whole = true;
+        loop {
+            let (node, at) = self.reader.next()?;
+            match node {
+                Node::End | Node::Eof => return Ok(whole.then_some(members)),
+                Node::Scalar(scalar) if !scalar.is_blank() => {
+                    match Type::LongText(CUSTOM_MOST).read(&scalar.text) {
+                        Ok(_) => members.push(Text::new(&scalar.text)),
+                        Err(fault) => {
+                            self.sink.reading(fault, at, name);
+                            whole = false;
+                        }
+                    }
+                }
+                other => {
+                    self.reader.skip(&other)?;
+                    self.bad_item(name, &other, at);
+                    whole = false;
+                }
+            }
+        }
+    }
+}
+
+fn listed(ty: &Type, members: Vec<Text>) -> Value {
+    if !matches!(ty, Type::Ordered(_)) {
+        return Value::set(members);
+    }
+    let mut kept: Vec<Text> = Vec::with_capacity(members.len());
+    let mut seen = std::collections::HashSet::new();
+    kept.extend(members.into_iter().filter(|member| seen.insert(member.clone())));
+    Value::List(kept.into())
+}

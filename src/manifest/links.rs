@@ -1,0 +1,232 @@
+//! Links that carry attributes, and resources written out within others.
+
+use super::document::Parsing;
+use super::entries::Entries;
+use super::events::{Fatal, Node};
+use super::resource::{Draft, Found};
+use crate::diagnostic::{Diagnostic, codes, did_you_mean};
+use crate::kinds::read::{one_of, quoted};
+use crate::kinds::{self, Attribute, BOOL, Field, Kind, Type};
+use crate::model::{Link, Pos, Text, Value};
+
+/// One item of a link list that is being read.
+struct Linking {
+    field: &'static Field,
+    /// The key that names the target.
+    key: &'static str,
+    kind: &'static Kind,
+    inline: bool,
+    link: Link,
+    /// The target by reference, and where it stands.
+    target: Option<(Text, Pos)>,
+    /// Whether fields of the target itself are written.
+    written: bool,
+    whole: bool,
+}
+
+impl<'a> Parsing<'a, '_> {
+    /// Reads the items of a list of links that has begun; `None` when one of them is faulty.
+    pub(super) fn links(
+        &mut self,
+        field: &'static Field,
+        list_at: Pos,
+    ) -> Result<Option<Value>, Fatal> {
+        let mut links = Vec::new();
+        let mut whole = true;
+        loop {
+            let (node, at) = self.reader.next()?;
+            let link = match node {
+                Node::End | Node::Eof => break,
+                Node::Scalar(scalar) if !scalar.is_blank() => {
+                    self.short_link(field, &scalar.text, at)
+                }
+                Node::Map => self.long_link(field, at)?,
+                other => {
+                    self.reader.skip(&other)?;
+                    self.bad_item(field.name, &other, at);
+                    None
+                }
+            };
+            whole &= link.is_some();
+            links.extend(link);
+        }
+        whole &= self.agree(field, &mut links, list_at);
+        Ok(whole.then(|| Value::links(links)))
+    }
+
+    /// Whether no target is listed twice with different attributes.
+    fn agree(&mut self, field: &Field, links: &mut [Link], at: Pos) -> bool {
+        links.sort();
+        let clash = links
+            .windows(2)
+            .find(|pair| pair[0].target == pair[1].target && pair[0] != pair[1]);
+        if let Some(pair) = clash {
+            let what = format!("lists {} twice, not the same", quoted(&pair[0].target));
+            self.wrong_type(field.name, at, &what, "keep one of them");
+        }
+        clash.is_none()
+    }
+
+    fn short_link(&mut self, field: &'static Field, text: &str, at: Pos) -> Option<Link> {
+        let Type::Links { kind, key, inline, .. } = field.ty else {
+            return None;
+        };
+        if inline {
+            let help = format!("write `{key}: {text}`, or the fields themselves");
+            self.wrong_type(field.name, at, "takes mappings as items", &help);
+            return None;
+        }
+        let target = self.target(kinds::get(kind), field.name, text, at)?;
+        Some(field.ty.plain_link(&target))
+    }
+
+    fn long_link(&mut self, field: &'static Field, at: Pos) -> Result<Option<Link>, Fatal> {
+        let Type::Links { kind, key, inline, .. } = field.ty else {
+            return Ok(None);
+        };
+        let mut item = Linking {
+            field,
+            key,
+            kind: kinds::get(kind),
+            inline,
+            link: field.ty.plain_link(""),
+            target: None,
+            written: false,
+            whole: true,
+        };
+        let mut draft = self.draft(item.kind, at, false);
+        let mut entries = Entries::of_fields();
+        while let Some((name, at)) = entries.next(&mut self.reader, self.sink)? {
+            self.link_entry(&mut item, &mut draft, &name, at)?;
+        }
+        Ok(self.linked(item, draft, at))
+    }
+
+    fn link_entry(
+        &mut self,
+        item: &mut Linking,
+        draft: &mut Draft,
+        name: &str,
+        at: Pos,
+    ) -> Result<(), Fatal> {
+        let attributes = item.field.ty.attributes();
+        if name == item.key {
+            self.link_target(item)
+        } else if let Some(index) = attributes.iter().position(|known| known.name == name) {
+            self.attribute(item, index, &attributes[index])
+        } else if item.inline {
+            item.written = true;
+            self.entry(draft, name, at)
+        } else {
+            self.reader.skip_next()?;
+            self.unknown_attribute(item, name, at);
+            Ok(())
+        }
+    }
+
+    fn link_target(&mut self, item: &mut Linking) -> Result<(), Fatal> {
+        let (node, at) = self.reader.next()?;
+        match node {
+            Node::Scalar(scalar) if !scalar.is_blank() => {
+                let target = self.target(item.kind, item.field.name, &scalar.text, at);
+                item.whole &= target.is_some();
+                item.target = target.map(|target| (target, at));
+            }
+            other => {
+                self.reader.skip(&other)?;
+                let what = format!("items have a `{}`, which is text", item.key);
+                let help = format!("write `{}: acme`", item.key);
+                self.wrong_type(item.field.name, at, &what, &help);
+                item.whole = false;
+            }
+        }
+        Ok(())
+    }
+
+    fn attribute(
+        &mut self,
+        item: &mut Linking,
+        index: usize,
+        attribute: &'static Attribute,
+    ) -> Result<(), Fatal> {
+        let (node, at) = self.reader.next()?;
+        match node {
+            Node::Scalar(scalar) if scalar.is_blank() => {}
+            Node::Scalar(scalar) => match choice(attribute, &scalar.text) {
+                Ok(choice) => item.link.attributes[index] = Some(choice),
+                Err(fault) => {
+                    item.whole = false;
+                    let name = format!("{}.{}", item.field.name, attribute.name);
+                    self.sink.reading(fault, at, &name);
+                }
+            },
+            other => {
+                self.reader.skip(&other)?;
+                item.whole = false;
+                let help = format!("write `{}: {}`", attribute.name, attribute.choices[0]);
+                self.wrong_type(item.field.name, at, "takes words as attributes", &help);
+            }
+        }
+        Ok(())
+    }
+
+    fn unknown_attribute(&mut self, item: &Linking, name: &str, at: Pos) {
+        let attributes = item.field.ty.attributes().iter().map(|known| known.name);
+        let known: Vec<&str> = std::iter::once(item.key).chain(attributes).collect();
+        let message = format!("an item of `{}` has no {}", item.field.name, quoted(name));
+        let help = match did_you_mean(name, known.iter().copied()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("it has {}", known.join(", ")),
+        };
+        let found = Diagnostic::new(codes::UNKNOWN_FIELD, message).help(help);
+        self.sink.report(at, found.field(item.field.name));
+    }
+
+    /// The link that an item comes to; a resource written out in it is found besides.
+    fn linked(&mut self, mut item: Linking, draft: Draft, at: Pos) -> Option<Link> {
+        let target = match item.target.take() {
+            Some((_, ref_at)) if item.written => {
+                self.discard(&draft);
+                let what = format!("has an item with both `{}` and other fields", item.key);
+                let help = format!("keep `{}`, or the fields", item.key);
+                self.wrong_type(item.field.name, ref_at, &what, &help);
+                return None;
+            }
+            Some((target, _)) => target,
+            None if item.inline && (item.written || item.whole) => self.written(draft)?,
+            None => {
+                if item.whole {
+                    let what = format!("has an item without `{}`", item.key);
+                    let help = format!("write `{}: ..`", item.key);
+                    self.wrong_type(item.field.name, at, &what, &help);
+                }
+                return None;
+            }
+        };
+        item.whole.then_some(Link {
+            target,
+            attributes: item.link.attributes,
+        })
+    }
+
+    fn written(&mut self, draft: Draft) -> Option<Text> {
+        let declared = self.finish(draft)?;
+        let target = declared.key.id.clone();
+        self.found.push(Found {
+            declared,
+            inline: true,
+        });
+        Some(target)
+    }
+}
+
+/// The choice that a word means for an attribute.
+fn choice(attribute: &Attribute, text: &str) -> Result<u8, kinds::read::Fault> {
+    if attribute.choices == BOOL {
+        let value = Type::Bool.read(text)?.value;
+        return Ok(u8::from(value.as_bool().unwrap_or_default()));
+    }
+    let word = one_of(text, attribute.choices)?;
+    let index = attribute.choices.iter().position(|choice| *choice == word);
+    Ok(u8::try_from(index.unwrap_or_default()).unwrap_or_default())
+}

@@ -1,0 +1,238 @@
+//! A tree into what it declares: file by file, in parallel, the same for any order of work.
+
+use super::document::Parsing;
+use super::events::Reader;
+use super::merge;
+use super::resource::Found;
+use super::sink::Sink;
+use super::split::{self, Part};
+use super::walk::{Tree, plain};
+use crate::diagnostic::{self, Diagnostic, codes};
+use crate::model::{Desired, Digest, Key, Pos};
+use rayon::prelude::*;
+use std::io;
+use std::sync::Arc;
+
+/// How to load a tree.
+#[derive(Clone, Debug)]
+pub struct LoadOptions {
+    /// The name of the source.
+    pub source: Arc<str>,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self {
+            source: "directory".into(),
+        }
+    }
+}
+
+/// What a tree declares, and what is wrong with it.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// What it declares.
+    pub desired: Desired,
+    /// All findings, sorted, each fault once.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Every YAML document, by path and place.
+    pub documents: Vec<Document>,
+}
+
+impl Loaded {
+    /// How many resources the tree declares.
+    #[must_use]
+    pub fn resources(&self) -> usize {
+        self.desired.resources.len()
+    }
+}
+
+/// One YAML document of a tree.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// Its file.
+    pub path: Arc<str>,
+    /// Which document of the file it is, from 0.
+    pub index: u32,
+    /// The line it begins at.
+    pub line: u32,
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// What it declares, those written out within others included, in its order.
+    pub keys: Vec<Key>,
+    /// Whether nothing was found to say about it.
+    pub clean: bool,
+}
+
+/// What one file came to.
+pub(super) struct FileLoaded {
+    pub found: Vec<Found>,
+    diagnostics: Vec<Diagnostic>,
+    hidden: Option<String>,
+    documents: Vec<Document>,
+    digest: Digest,
+}
+
+/// Reads every manifest of a tree.
+#[must_use]
+pub fn load(tree: &Tree, options: &LoadOptions) -> Loaded {
+    let files: Vec<FileLoaded> = tree
+        .files
+        .par_iter()
+        .map(|file| load_file(tree, &file.path))
+        .collect();
+    let mut loaded = Loaded {
+        desired: Desired {
+            source: Arc::clone(&options.source),
+            revision: revision(tree, &files).to_string().into(),
+            removals_off: tree.removals_off.clone(),
+            ..Desired::default()
+        },
+        diagnostics: tree.diagnostics.clone(),
+        documents: Vec::new(),
+    };
+    let mut found = Vec::with_capacity(files.iter().map(|file| file.found.len()).sum());
+    for file in files {
+        loaded.diagnostics.extend(file.diagnostics);
+        loaded.desired.removals_off.extend(file.hidden);
+        loaded.documents.extend(file.documents);
+        found.extend(file.found);
+    }
+    let removals_off = &mut loaded.desired.removals_off;
+    loaded.desired.resources = merge::merge(found, &mut loaded.diagnostics, removals_off);
+    merge::excuse_optional(&loaded.desired, &mut loaded.diagnostics);
+    diagnostic::sort(&mut loaded.diagnostics);
+    loaded
+}
+
+/// The digest of all paths and bytes.
+fn revision(tree: &Tree, files: &[FileLoaded]) -> Digest {
+    let mut hasher = blake3::Hasher::new();
+    for (file, loaded) in tree.files.iter().zip(files) {
+        hasher.update(&(file.path.len() as u64).to_le_bytes());
+        hasher.update(file.path.as_bytes());
+        hasher.update(&loaded.digest.0);
+    }
+    Digest::finish(&hasher)
+}
+
+fn load_file(tree: &Tree, path: &Arc<str>) -> FileLoaded {
+    let mut sink = Sink::new(path);
+    let mut file = FileLoaded {
+        found: Vec::new(),
+        diagnostics: Vec::new(),
+        hidden: None,
+        documents: Vec::new(),
+        digest: Digest::default(),
+    };
+    match tree.bytes(path) {
+        Ok(bytes) => {
+            file.digest = Digest::of(&bytes);
+            if let Some(text) = decode(&bytes, &mut sink) {
+                load_text(tree, text, &mut sink, &mut file);
+            }
+        }
+        Err(error) => unreadable(path, &error, &mut sink),
+    }
+    file.found.shrink_to_fit();
+    file.diagnostics = sink.diagnostics;
+    file.hidden = sink.hidden;
+    file
+}
+
+fn unreadable(path: &str, error: &io::Error, sink: &mut Sink) {
+    let found = if error.kind() == io::ErrorKind::FileTooLarge {
+        Diagnostic::new(codes::YAML_LIMIT, format!("{path} has more than 64 MiB"))
+            .help("split it into several files")
+    } else {
+        Diagnostic::new(
+            codes::SOURCE_UNREADABLE,
+            format!("{path} cannot be read: {}", plain(error)),
+        )
+    };
+    sink.report(Pos::default(), found);
+}
+
+/// The text of a file, without its byte order mark.
+fn decode<'a>(bytes: &'a [u8], sink: &mut Sink) -> Option<&'a str> {
+    let utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Some(text.strip_prefix('\u{feff}').unwrap_or(text)),
+        Err(error) => {
+            let at = error.valid_up_to();
+            let message = match utf16 {
+                true => "the file is UTF-16, not UTF-8".to_owned(),
+                false => format!("the file is not UTF-8: byte {at} is {:#04x}", bytes[at]),
+            };
+            let found = Diagnostic::new(codes::ENCODING, message).help("save it as UTF-8");
+            sink.report(place(&bytes[..at]), found);
+            None
+        }
+    }
+}
+
+/// The place just after some bytes that are UTF-8.
+fn place(before: &[u8]) -> Pos {
+    let text = std::str::from_utf8(before).unwrap_or_default();
+    let line = text.rsplit('\n').next().unwrap_or_default();
+    let count = |number: usize| u32::try_from(number + 1).unwrap_or(u32::MAX);
+    Pos {
+        line: count(text.matches('\n').count()),
+        column: count(line.chars().count()),
+    }
+}
+
+fn load_text(tree: &Tree, text: &str, sink: &mut Sink, file: &mut FileLoaded) {
+    for (index, part) in (0..).zip(split::split(text)) {
+        let (first, findings) = (file.found.len(), sink.diagnostics.len());
+        load_part(tree, &text[part.range.clone()], &part, sink, &mut file.found);
+        let declared = file.found[first..].iter();
+        file.documents.push(Document {
+            path: Arc::clone(&sink.path),
+            index,
+            line: part.line,
+            digest: part.digest,
+            keys: declared.map(|found| found.declared.key.clone()).collect(),
+            clean: sink.diagnostics.len() == findings,
+        });
+    }
+}
+
+fn load_part(tree: &Tree, text: &str, part: &Part, sink: &mut Sink, found: &mut Vec<Found>) {
+    let mut parsing = Parsing {
+        text,
+        reader: Reader::new(text, part.line),
+        sink,
+        tree,
+        cells: Vec::with_capacity(16),
+        found: std::mem::take(found),
+    };
+    let before = parsing.found.len();
+    let result = parsing.document();
+    *found = parsing.found;
+    if let Err(fatal) = result {
+        // What was read so far may not be what was meant.
+        found.truncate(before);
+        match conflict_marker(text) {
+            Some(line) => {
+                let at = Pos {
+                    line: part.line + line,
+                    column: 1,
+                };
+                let message = "a conflict marker of a merge that was never finished";
+                let help = "resolve the conflict, and take out the lines of `<`, `=` and `>`";
+                sink.fault(codes::YAML_SYNTAX, at, message, help);
+            }
+            None => sink.fatal(fatal),
+        }
+    }
+}
+
+/// Which line of the text, from 0, is the first conflict marker.
+fn conflict_marker(text: &str) -> Option<u32> {
+    let marks = ["<<<<<<< ", ">>>>>>> ", "||||||| "];
+    let line = text
+        .lines()
+        .position(|line| marks.iter().any(|mark| line.starts_with(mark)))?;
+    u32::try_from(line).ok()
+}

@@ -1,0 +1,99 @@
+//! The resources of all files into one list by key: what is declared twice is found here.
+
+use super::resource::Found;
+use crate::diagnostic::{Code, Diagnostic, Origin, codes};
+use crate::kinds::{self, SETTINGS};
+use crate::model::{Declared, Desired, Keyed, Stated};
+use rayon::prelude::*;
+use std::sync::Arc;
+
+/// Sorts by key, and keeps one resource a key.
+pub(super) fn merge(
+    mut found: Vec<Found>,
+    diagnostics: &mut Vec<Diagnostic>,
+    removals_off: &mut Vec<String>,
+) -> Keyed<Arc<Declared>> {
+    // Of two with one key the one that is a resource of its own comes first, then the place decides.
+    found.par_sort_unstable_by(|a, b| {
+        let (one, other) = (&a.declared, &b.declared);
+        one.key
+            .cmp(&other.key)
+            .then_with(|| a.inline.cmp(&b.inline))
+            .then_with(|| (&one.path, one.at).cmp(&(&other.path, other.at)))
+    });
+    let mut kept: Vec<Found> = Vec::with_capacity(found.len());
+    for next in found {
+        match kept.last() {
+            Some(first) if first.declared.key == next.declared.key => {
+                diagnostics.extend(compare(first, &next, removals_off));
+            }
+            _ => kept.push(next),
+        }
+    }
+    kept.into_iter().map(|found| Arc::new(found.declared)).collect()
+}
+
+/// What is wrong with declaring `again` what `first` declares, if anything.
+fn compare(first: &Found, again: &Found, removals_off: &mut Vec<String>) -> Option<Diagnostic> {
+    let (one, other) = (&first.declared, &again.declared);
+    if first.inline && again.inline {
+        let differing = difference(one, other)?;
+        let message = format!("{} is declared twice, with different `{differing}`", one.key);
+        let found = twice(codes::ADDRESS_CONFLICT, message, one, other).field(differing);
+        return Some(found.help("write it once, as a document of its own, and `ref:` elsewhere"));
+    }
+    let message = format!("{} is declared twice", one.key);
+    let found = twice(codes::DUPLICATE_RESOURCE, message, one, other);
+    removals_off.push(format!("{}: {}", origin(other), found.code));
+    Some(match again.inline {
+        true => found.help(format!("use `ref: {}` in its place", one.key.id)),
+        false => found.help("keep one of them"),
+    })
+}
+
+fn twice(code: Code, message: String, first: &Declared, again: &Declared) -> Diagnostic {
+    Diagnostic::new(code, message)
+        .of(&again.key)
+        .at(origin(again))
+        .related([origin(first)])
+}
+
+fn origin(declared: &Declared) -> Origin {
+    Origin {
+        path: Arc::clone(&declared.path),
+        at: declared.at,
+    }
+}
+
+/// The name of the first field that two declarations do not agree on.
+fn difference(one: &Declared, other: &Declared) -> Option<String> {
+    let missing = |cells: &[Stated], from: &Declared| {
+        let differs = |stated: &&Stated| {
+            let there = from.stated(&stated.field);
+            there.map(|there| &there.cell) != Some(&stated.cell)
+        };
+        cells.iter().find(differs).map(|stated| stated.field.clone())
+    };
+    let field = missing(&other.cells, one).or_else(|| missing(&one.cells, other))?;
+    Some(kinds::get(one.key.kind).field_name(&field))
+}
+
+/// Takes back `clear-required` of fields that the Settings of this tree make optional.
+pub(super) fn excuse_optional(desired: &Desired, diagnostics: &mut Vec<Diagnostic>) {
+    let kind = kinds::get(SETTINGS);
+    let Some(id) = kind.singleton else { return };
+    let key = crate::model::Key::new(SETTINGS, id);
+    let Some(settings) = desired.resources.get(&key) else {
+        return;
+    };
+    let Some(optional) = settings.value(kind.at("optionalFields")) else {
+        return;
+    };
+    diagnostics.retain(|found| {
+        let (Some(key), Some(field)) = (&found.key, &found.field) else {
+            return true;
+        };
+        let name = format!("{}.{field}", key.kind);
+        found.code != codes::CLEAR_REQUIRED || !optional.members().any(|member| *member == name)
+    });
+}

@@ -1,0 +1,24 @@
+//! Bytes to desired: the files of a source, split into documents, read by the table of kinds into
+//! cells. Nothing here looks at another resource than the one it reads, but for repeats of a key.
+
+mod document;
+mod entries;
+mod events;
+mod fields;
+mod file;
+mod ignored;
+mod links;
+mod load;
+mod merge;
+mod names;
+mod resource;
+mod secret;
+mod sink;
+pub mod split;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+pub use load::{Document, LoadOptions, Loaded, load};
+pub use walk::{Tree, TreeFile};

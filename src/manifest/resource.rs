@@ -1,0 +1,287 @@
+//! One resource: a mapping of its kind's keys, made into cells.
+
+use super::document::Parsing;
+use super::entries::Entries;
+use super::events::{Fatal, Node};
+use super::names::{self, Slot};
+use crate::diagnostic::{Diagnostic, codes, did_you_mean};
+use crate::kinds::read::{check_id, quoted};
+use crate::kinds::{Kind, own};
+use crate::model::{Cell, Declared, FieldRef, Key, Pos, Stated, Text};
+use std::sync::Arc;
+
+/// A resource that was read.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub declared: Declared,
+    /// Whether it stood within another resource, which may repeat it.
+    pub inline: bool,
+}
+
+/// A resource that is being read.
+pub(super) struct Draft {
+    pub kind: &'static Kind,
+    at: Pos,
+    id: Option<(Text, Pos)>,
+    /// Whether an externalId was written that is none.
+    bad_id: bool,
+    /// Where its cells begin.
+    cells: usize,
+    /// Where its findings begin.
+    findings: usize,
+    clear: Vec<(Text, Pos)>,
+    /// Whether it is a document of its own, which has a head.
+    single: bool,
+}
+
+impl<'a> Parsing<'a, '_> {
+    /// Reads a resource whose mapping has begun.
+    pub(super) fn resource(
+        &mut self,
+        kind: &'static Kind,
+        at: Pos,
+        mut entries: Entries<'a>,
+        single: bool,
+    ) -> Result<(), Fatal> {
+        let mut draft = self.draft(kind, at, single);
+        while let Some((name, at)) = entries.next(&mut self.reader, self.sink)? {
+            self.entry(&mut draft, &name, at)?;
+        }
+        if let Some(declared) = self.finish(draft) {
+            self.found.push(Found {
+                declared,
+                inline: false,
+            });
+        }
+        Ok(())
+    }
+
+    pub(super) fn draft(&self, kind: &'static Kind, at: Pos, single: bool) -> Draft {
+        Draft {
+            kind,
+            at,
+            id: None,
+            bad_id: false,
+            cells: self.cells.len(),
+            findings: self.sink.diagnostics.len(),
+            clear: Vec::new(),
+            single,
+        }
+    }
+
+    /// Forgets a draft of which nothing is to be kept.
+    pub(super) fn discard(&mut self, draft: &Draft) {
+        self.cells.truncate(draft.cells);
+    }
+
+    /// Reads the value of one key of a resource.
+    pub(super) fn entry(&mut self, draft: &mut Draft, name: &str, at: Pos) -> Result<(), Fatal> {
+        match names::slot(draft.kind.id, name) {
+            Some(Slot::Field(index)) => self.field(draft.kind, index, at),
+            Some(Slot::Id) => self.id(draft, at),
+            Some(Slot::Group) => self.group(draft.kind, name),
+            Some(Slot::Custom) => self.custom(draft.kind),
+            Some(Slot::Clear) => self.clear(draft),
+            Some(Slot::Head) if draft.single && name == "apiVersion" => self.api_version(),
+            Some(Slot::Head) if draft.single => self.reader.skip_next(),
+            Some(Slot::Password) => self.password(name, at),
+            Some(Slot::Fact) => self.fact(name, at),
+            Some(Slot::Head) | None => self.unknown(draft.kind, name, at),
+        }
+    }
+
+    fn id(&mut self, draft: &mut Draft, name_at: Pos) -> Result<(), Fatal> {
+        let (node, at) = self.reader.next()?;
+        draft.bad_id = true;
+        match node {
+            Node::Scalar(scalar) if scalar.is_blank() => {
+                let message = "the externalId is blank";
+                let found = Diagnostic::new(codes::REQUIRED, message).field("externalId");
+                self.sink.report(name_at, found.help("every resource has its own id"));
+            }
+            Node::Scalar(scalar) => match check_id(draft.kind, &scalar.text) {
+                Ok(warning) => {
+                    draft.id = Some((Text::new(&scalar.text), at));
+                    if let Some(warning) = warning {
+                        self.sink.reading(warning, at, "externalId");
+                    }
+                }
+                Err(fault) => self.sink.reading(fault, at, "externalId"),
+            },
+            other => {
+                self.reader.skip(&other)?;
+                self.wrong_type("externalId", at, "must be text", "write `externalId: acme`");
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn wrong_type(&mut self, field: &str, at: Pos, what: &str, help: &str) {
+        let found = Diagnostic::new(codes::WRONG_TYPE, format!("`{field}` {what}"));
+        self.sink.report(at, found.help(help).field(field));
+    }
+
+    pub(super) fn password(&mut self, name: &str, at: Pos) -> Result<(), Fatal> {
+        self.reader.skip_next()?;
+        self.plain_password(name, at);
+        Ok(())
+    }
+
+    /// Reports a password without repeating it.
+    pub(super) fn plain_password(&mut self, field: &str, at: Pos) {
+        let found = Diagnostic::new(codes::SECRET_IN_GIT, format!("`{field}` holds a password"));
+        let help = "take it out, change it, and write `passwordFrom: {env: ROSTER_SECRET_…}` or \
+                    `{file: name}` of a file in the secrets directory";
+        self.sink.report(at, found.help(help).field(field));
+    }
+
+    fn fact(&mut self, name: &str, at: Pos) -> Result<(), Fatal> {
+        self.reader.skip_next()?;
+        let message = format!("`{name}` is a fact of run time, which no manifest states");
+        let found = Diagnostic::new(codes::RUNTIME_FIELD, message).field(name);
+        self.sink.report(at, found.help("leave it out; see `roster user`, `approve` and `block`"));
+        Ok(())
+    }
+
+    fn unknown(&mut self, kind: &'static Kind, name: &str, at: Pos) -> Result<(), Fatal> {
+        self.reader.skip_next()?;
+        let message = format!("{} has no field {}", kind.name, quoted(name));
+        let found = Diagnostic::new(codes::UNKNOWN_FIELD, message).field(name);
+        let help = match names::meant(kind, name) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("its fields are {}", kind.manifest_keys().join(", ")),
+        };
+        self.sink.report(at, found.help(help));
+        Ok(())
+    }
+
+    fn clear(&mut self, draft: &mut Draft) -> Result<(), Fatal> {
+        let (node, at) = self.reader.next()?;
+        match node {
+            Node::Scalar(scalar) if scalar.is_blank() => return Ok(()),
+            Node::List => {}
+            other => {
+                self.reader.skip(&other)?;
+                self.wrong_type("clear", at, "must be a list", "write `clear: [website]`");
+                return Ok(());
+            }
+        }
+        loop {
+            match self.reader.next()? {
+                (Node::End | Node::Eof, _) => return Ok(()),
+                (Node::Scalar(scalar), at) => draft.clear.push((Text::new(&scalar.text), at)),
+                (other, at) => {
+                    self.reader.skip(&other)?;
+                    self.wrong_type("clear", at, "takes names of fields", "write `clear: [website]`");
+                }
+            }
+        }
+    }
+
+    /// Makes a resource of what was read; `None` when its key cannot be made out.
+    pub(super) fn finish(&mut self, mut draft: Draft) -> Option<Declared> {
+        for (name, at) in std::mem::take(&mut draft.clear) {
+            self.clear_field(&draft, &name, at);
+        }
+        let Some((id, at)) = self.known_id(&mut draft) else {
+            self.cells.truncate(draft.cells);
+            return None;
+        };
+        let key = Key {
+            kind: draft.kind.id,
+            id,
+        };
+        self.sink.attribute(draft.findings, &key);
+        let mut cells = self.cells.split_off(draft.cells);
+        if !cells.is_sorted_by(|a, b| a.field < b.field) {
+            cells.sort_by(|a, b| a.field.cmp(&b.field));
+        }
+        Some(Declared {
+            key,
+            path: Arc::clone(&self.sink.path),
+            at,
+            cells,
+        })
+    }
+
+    fn known_id(&mut self, draft: &mut Draft) -> Option<(Text, Pos)> {
+        if let Some(id) = draft.id.take() {
+            return Some(id);
+        }
+        if let (Some(only), false) = (draft.kind.singleton, draft.bad_id) {
+            return Some((Text::new(only), draft.at));
+        }
+        if !draft.bad_id {
+            let message = format!("a {} without an externalId", draft.kind.name);
+            let found = Diagnostic::new(codes::REQUIRED, message).field("externalId");
+            self.sink.report(draft.at, found.help("every resource has its own id"));
+        }
+        self.sink.hide(draft.at, "the externalId cannot be made out");
+        None
+    }
+
+    fn clear_field(&mut self, draft: &Draft, name: &str, at: Pos) {
+        let kind = draft.kind;
+        let group: Vec<usize> = kind.group(name).collect();
+        if !group.is_empty() {
+            for index in group {
+                self.clear_cell(draft, &own(index), name, at);
+            }
+            return;
+        }
+        let Some(field) = kind.field_ref(name) else {
+            self.unknown_clear(kind, name, at);
+            return;
+        };
+        if !may_be_cleared(kind, &field) {
+            let message = format!("`{name}` cannot be cleared");
+            let found = Diagnostic::new(codes::CLEAR_REQUIRED, message).field(name);
+            let help = format!("take `{name}` out of `clear:`, or write a value");
+            self.sink.report(at, found.help(help));
+        }
+        self.clear_cell(draft, &field, name, at);
+    }
+
+    fn clear_cell(&mut self, draft: &Draft, field: &FieldRef, name: &str, at: Pos) {
+        let mut cells = self.cells[draft.cells..].iter_mut();
+        match cells.find(|stated| stated.field == *field) {
+            None => self.cells.push(Stated {
+                field: field.clone(),
+                cell: Cell::Clear,
+                at,
+            }),
+            Some(stated) if matches!(stated.cell, Cell::Value(_)) => {
+                let set = stated.at;
+                let message = format!("`{name}` is both cleared and set");
+                let found = Diagnostic::new(codes::CLEAR_UNKNOWN, message).field(name);
+                let found = found.help("keep one of them").related([self.sink.origin(set)]);
+                self.sink.report(at, found);
+            }
+            Some(stated) => {
+                stated.cell = Cell::Clear;
+                stated.at = at;
+            }
+        }
+    }
+
+    fn unknown_clear(&mut self, kind: &'static Kind, name: &str, at: Pos) {
+        let message = format!("{} has no field {} to clear", kind.name, quoted(name));
+        let mut found = Diagnostic::new(codes::CLEAR_UNKNOWN, message).field("clear");
+        let known = kind.fields.iter().map(|field| field.name);
+        if name == "externalId" {
+            found = Diagnostic::new(codes::CLEAR_REQUIRED, "`externalId` cannot be cleared");
+        } else if let Some(meant) = did_you_mean(name, known) {
+            found = found.help(format!("did you mean `{meant}`?"));
+        }
+        self.sink.report(at, found);
+    }
+}
+
+/// Whether `clear:` may name a field: none that is required, a secret, or the status.
+fn may_be_cleared(kind: &Kind, field: &FieldRef) -> bool {
+    let Some(index) = field.own() else {
+        return true;
+    };
+    let field = &kind.fields[index];
+    !field.required && !field.secret() && index != kind.status_index()
+}

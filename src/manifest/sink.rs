@@ -1,0 +1,88 @@
+//! Where the findings of one file go.
+
+use super::events::Fatal;
+use crate::diagnostic::{Code, Diagnostic, Origin};
+use crate::kinds::read::Fault;
+use crate::model::{Key, Pos};
+use std::sync::Arc;
+
+/// The findings of one file, and why its source may remove nothing.
+pub(super) struct Sink {
+    /// The file.
+    pub path: Arc<str>,
+    /// What was found so far.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The first finding that turns removals off.
+    pub hidden: Option<String>,
+}
+
+impl Sink {
+    pub fn new(path: &Arc<str>) -> Self {
+        Self {
+            path: Arc::clone(path),
+            diagnostics: Vec::new(),
+            hidden: None,
+        }
+    }
+
+    /// A place in this file.
+    pub fn origin(&self, at: Pos) -> Origin {
+        Origin {
+            path: Arc::clone(&self.path),
+            at,
+        }
+    }
+
+    /// Adds a finding at a place.
+    pub fn report(&mut self, at: Pos, diagnostic: Diagnostic) {
+        if diagnostic.code.turns_removals_off() {
+            self.hide(at, diagnostic.code.name());
+        }
+        self.report_known(at, diagnostic);
+    }
+
+    /// Adds a finding that hides nothing, whatever its rule.
+    pub fn report_known(&mut self, at: Pos, diagnostic: Diagnostic) {
+        let origin = self.origin(at);
+        self.diagnostics.push(diagnostic.at(origin));
+    }
+
+    /// Adds a finding of a rule at a place.
+    pub fn fault(&mut self, code: Code, at: Pos, message: impl Into<String>, help: &str) {
+        let mut diagnostic = Diagnostic::new(code, message);
+        if !help.is_empty() {
+            diagnostic = diagnostic.help(help);
+        }
+        self.report(at, diagnostic);
+    }
+
+    /// Adds what the reading of a value found.
+    pub fn reading(&mut self, fault: Fault, at: Pos, field: &str) {
+        let mut diagnostic = Diagnostic::new(fault.code, fault.message).field(field);
+        diagnostic.help = fault.help;
+        self.report(at, diagnostic);
+    }
+
+    /// Adds why a document cannot be read on.
+    pub fn fatal(&mut self, fatal: Fatal) {
+        let mut diagnostic = Diagnostic::new(fatal.code, fatal.message);
+        diagnostic.help = fatal.help;
+        self.report(fatal.at, diagnostic);
+    }
+
+    /// Records that a key cannot be made out here, so that nothing may be removed.
+    pub fn hide(&mut self, at: Pos, why: &str) {
+        if self.hidden.is_none() {
+            self.hidden = Some(format!("{}: {why}", Origin { path: Arc::clone(&self.path), at }));
+        }
+    }
+
+    /// Says of which resource the findings since `from` are, where they do not say yet.
+    pub fn attribute(&mut self, from: usize, key: &Key) {
+        for diagnostic in &mut self.diagnostics[from..] {
+            if diagnostic.key.is_none() {
+                diagnostic.key = Some(key.clone());
+            }
+        }
+    }
+}

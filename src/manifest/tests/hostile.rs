@@ -1,0 +1,122 @@
+//! Input that nobody should write, and that must neither hang nor hide its neighbours.
+
+use super::*;
+use std::fmt::Write as _;
+
+#[test]
+fn a_broken_document_does_not_hide_the_others() {
+    let loaded = yaml("kind: Tag\nexternalId: a\n---\nkind: Tag\nexternalId: [b\n---\nkind: Tag\nexternalId: c\nfoo: 1\n");
+    assert_eq!(names(&loaded), ["Tag/a", "Tag/c"]);
+    let codes: Vec<_> = loaded.diagnostics.iter().map(|found| found.code.name()).collect();
+    assert_eq!(codes, ["yaml-syntax", "unknown-field"]);
+    assert_eq!(loaded.desired.removals_off.len(), 1);
+}
+
+#[test]
+fn what_is_not_yaml_says_so() {
+    for text in [
+        "kind: Tag\n\texternalId: a\n",
+        "kind: Tag\nexternalId: 'a\n",
+        "kind: Tag\nexternalId: \"\\ud800\"\n",
+        "kind: Tag\nexternalId: a\0b\n",
+        "%YAML 1.1\n---\nkind: Tag\n",
+        "a: *nowhere\n",
+    ] {
+        let loaded = yaml(text);
+        let codes: Vec<_> = loaded.diagnostics.iter().map(|found| found.code.name()).collect();
+        assert!(!codes.is_empty(), "{text:?}");
+        assert!(names(&loaded).is_empty(), "{text:?} {:?}", names(&loaded));
+        assert!(!loaded.desired.removals_off.is_empty(), "{text:?}");
+    }
+}
+
+#[test]
+fn a_byte_order_mark_is_passed_over_and_other_encodings_refused() {
+    for marks in ["\u{feff}", "\u{feff}\u{feff}"] {
+        let loaded = yaml(&format!("{marks}kind: Tag\nexternalId: a\n"));
+        assert_eq!((found(&loaded), names(&loaded)), (vec![], vec!["Tag/a".to_owned()]));
+    }
+    for (bytes, place) in [
+        (&b"kind: Tag\nname: caf\xe9\n"[..], "encoding 2:10"),
+        (&b"\xff\xfek\0i\0n\0d\0"[..], "encoding 1:1"),
+    ] {
+        let tree = Tree::from_files([("a.yaml".to_owned(), bytes.to_vec())]);
+        let loaded = load(&tree, &LoadOptions::default());
+        assert_eq!(found(&loaded), [place]);
+        assert_eq!(loaded.desired.removals_off.len(), 1);
+    }
+}
+
+#[test]
+fn conflict_markers_are_named() {
+    let loaded = yaml("kind: Tag\nexternalId: a\n<<<<<<< HEAD\nname: A\n=======\nname: B\n>>>>>>> other\n");
+    assert_eq!(found(&loaded), ["yaml-syntax 3:1"]);
+    assert!(loaded.diagnostics[0].message.contains("conflict marker"));
+}
+
+#[test]
+fn bombs_are_limits() {
+    let mut bomb = "x-a0: &a0 [a, a, a, a, a, a, a, a, a]\n".to_owned();
+    for level in 1..40 {
+        let below = format!("*a{}", level - 1);
+        let _ = writeln!(bomb, "x-a{level}: &a{level} [{}]", [below.as_str(); 9].join(", "));
+    }
+    bomb.push_str("users: []\n");
+    let deep = format!("x-a: {}{}\n", "[".repeat(100), "]".repeat(100));
+    let very_deep = "[".repeat(100_000);
+    let json = "{\"a\":".repeat(5000);
+    let block = (0..300).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect::<String>();
+    let cases = [bomb, deep, very_deep, json, block, "x-a: &a [*a]\n".to_owned(), format!("x-a: {}\n", "a".repeat(2 << 20))];
+    for text in cases {
+        let loaded = yaml(&text);
+        let codes: Vec<_> = loaded.diagnostics.iter().map(|found| found.code.name()).collect();
+        assert_eq!(codes.last(), Some(&"yaml-limit"), "{}", &text[..40]);
+        assert_eq!(loaded.desired.removals_off.len(), 1);
+    }
+}
+
+#[test]
+fn merge_bombs_are_limits_too() {
+    let mut bomb = "x-a0: &a0 {k0: 1, k1: 1}\n".to_owned();
+    for level in 1..60 {
+        let below = level - 1;
+        let _ = writeln!(bomb, "x-a{level}: &a{level} {{<<: [*a{below}, *a{below}]}}");
+    }
+    bomb.push_str("kind: Tag\nexternalId: a\n<<: *a59\n");
+    let loaded = yaml(&bomb);
+    assert_eq!(loaded.diagnostics.last().map(|found| found.code.name()), Some("yaml-limit"));
+}
+
+#[test]
+fn tags_and_many_keys() {
+    assert_eq!(found(&yaml("kind: !mine Tag\nexternalId: a\n")), ["wrong-type 1:13"]);
+    assert_eq!(found(&yaml("kind: !!str Tag\nexternalId: !!str 1\n")), Vec::<String>::new());
+    let mut many = "kind: Account\nexternalId: a\ncustomFields:\n".to_owned();
+    for key in 0..50_000 {
+        let _ = writeln!(many, "  k{key}: v");
+    }
+    many.push_str("  k7: w\n");
+    let loaded = yaml(&many);
+    assert_eq!(found(&loaded), ["duplicate-key 50004:3"]);
+    assert_eq!(resource(&loaded, "Account/a").cells.len(), 50_000);
+}
+
+#[test]
+fn thousands_of_mistakes_are_all_reported() {
+    let text: String = (0..5000).map(|n| format!("---\nkind: Tag\nexternalId: t{n}\nnaem: x\n")).collect();
+    let loaded = yaml(&text);
+    assert_eq!(loaded.diagnostics.len(), 5000);
+    assert!(loaded.diagnostics.is_sorted_by_key(|found| found.origin.clone()));
+}
+
+#[test]
+fn nasty_texts_are_values_or_findings_but_never_more() {
+    for value in ["\"${HOME}\"", "\"'; DROP TABLE users; --\"", "\"%_\"", "=cmd|' /C calc'!A0", "Ã©"] {
+        let loaded = yaml(&format!("kind: Account\nexternalId: a\nname: {value}\n"));
+        assert_eq!(found(&loaded), Vec::<String>::new(), "{value}");
+    }
+    for value in ["\"a\\nb\"", "\"\\e[31m\"", "\"a\\0b\""] {
+        let loaded = yaml(&format!("kind: Account\nexternalId: a\nname: {value}\n"));
+        assert_eq!(found(&loaded), ["wrong-type 3:7"], "{value}");
+    }
+}

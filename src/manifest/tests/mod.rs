@@ -1,0 +1,61 @@
+//! What manifests come to, as a user of the reader sees it.
+
+mod cells;
+mod codes;
+mod hostile;
+mod tree;
+
+use super::{LoadOptions, Loaded, Tree, load};
+use crate::kinds;
+use crate::model::{Cell, Declared, Key, Value};
+
+/// Loads one manifest.
+pub(super) fn yaml(text: &str) -> Loaded {
+    files(&[("a.yaml", text)])
+}
+
+/// Loads manifests by path.
+pub(super) fn files(files: &[(&str, &str)]) -> Loaded {
+    let files = files
+        .iter()
+        .map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec()));
+    load(&Tree::from_files(files), &LoadOptions::default())
+}
+
+/// All findings as `code line:column`, in order.
+pub(super) fn found(loaded: &Loaded) -> Vec<String> {
+    loaded
+        .diagnostics
+        .iter()
+        .map(|found| {
+            let at = found.origin.as_ref().map(|origin| origin.at).unwrap_or_default();
+            format!("{} {}:{}", found.code, at.line, at.column)
+        })
+        .collect()
+}
+
+/// The resource `Kind/id`.
+pub(super) fn resource<'a>(loaded: &'a Loaded, name: &str) -> &'a Declared {
+    let (kind, id) = name.split_once('/').expect("Kind/id");
+    let key = Key::new(kinds::by_name(kind).expect("a kind").id, id);
+    let resources = &loaded.desired.resources;
+    resources.get(&key).unwrap_or_else(|| panic!("no {name}: {:?}", loaded.diagnostics))
+}
+
+/// The cell of a field, by its name as in plans.
+pub(super) fn cell<'a>(loaded: &'a Loaded, name: &str, field: &str) -> Option<&'a Cell> {
+    let declared = resource(loaded, name);
+    let field = kinds::get(declared.key.kind).field_ref(field).expect("a field");
+    declared.stated(&field).map(|stated| &stated.cell)
+}
+
+/// The text of a field.
+pub(super) fn text<'a>(loaded: &'a Loaded, name: &str, field: &str) -> Option<&'a str> {
+    cell(loaded, name, field)?.value().and_then(Value::as_text)
+}
+
+/// The names of all resources that were declared.
+pub(super) fn names(loaded: &Loaded) -> Vec<String> {
+    let resources = loaded.desired.resources.iter();
+    resources.map(|declared| declared.key.to_string()).collect()
+}

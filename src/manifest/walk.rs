@@ -1,0 +1,316 @@
+//! The files of a source: which count as manifests, in which order, and how their bytes are read.
+
+use super::ignored::Ignored;
+use crate::diagnostic::{Diagnostic, Origin, codes};
+use crate::model::Pos;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How many bytes one manifest may have.
+pub(super) const FILE: u64 = 64 << 20;
+/// How many bytes a file that a manifest names may have.
+const CONTENT: u64 = 20 << 20;
+
+/// One manifest of a tree.
+#[derive(Clone, Debug)]
+pub struct TreeFile {
+    /// Relative to the root, with `/` between folders.
+    pub path: Arc<str>,
+}
+
+/// The files of one source at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Tree {
+    /// The manifests, sorted by path.
+    pub files: Vec<TreeFile>,
+    /// What is wrong with the tree itself.
+    pub diagnostics: Vec<Diagnostic>,
+    /// What hides keys, so that nothing may be removed.
+    pub removals_off: Vec<String>,
+    contents: Contents,
+}
+
+/// Where the bytes are.
+#[derive(Clone, Debug, Default)]
+enum Contents {
+    #[default]
+    Nowhere,
+    /// Below this folder, whose path has no link in it.
+    Folder(PathBuf),
+    /// In memory, by path.
+    Memory(BTreeMap<Arc<str>, Vec<u8>>),
+}
+
+/// Why a file that a manifest names has no content.
+#[derive(Debug)]
+pub(super) enum ContentFault {
+    Escape,
+    Unreadable(String),
+    TooLarge,
+}
+
+impl Tree {
+    /// Finds the manifests below a folder, or the one manifest that `root` is.
+    #[must_use]
+    pub fn read(root: &Path) -> Self {
+        let real = match root.canonicalize() {
+            Ok(real) => real,
+            Err(error) => return Self::unreadable(root, &error),
+        };
+        if real.is_file() {
+            return Self::of_file(&real);
+        }
+        let mut walk = Walk::new(real.clone());
+        if let Err(error) = walk.folder(&real, "") {
+            return Self::unreadable(root, &error);
+        }
+        walk.finish()
+    }
+
+    /// A tree of files in memory, as those of a commit: path and bytes, manifests or not.
+    pub fn from_files(files: impl IntoIterator<Item = (String, Vec<u8>)>) -> Self {
+        let files: BTreeMap<Arc<str>, Vec<u8>> =
+            files.into_iter().map(|(path, bytes)| (path.into(), bytes)).collect();
+        let mut ignored = Ignored::default();
+        for (path, bytes) in &files {
+            if let Some(folder) = Ignored::folder_of(path) {
+                ignored.add(folder, &String::from_utf8_lossy(bytes));
+            }
+        }
+        let manifests = files.keys().filter(|path| is_visible(path) && !ignored.ignores(path));
+        Self {
+            files: manifests.map(|path| TreeFile { path: Arc::clone(path) }).collect(),
+            contents: Contents::Memory(files),
+            ..Self::default()
+        }
+    }
+
+    fn unreadable(root: &Path, error: &io::Error) -> Self {
+        let message = format!("{} cannot be read: {}", root.display(), plain(error));
+        Self {
+            removals_off: vec![message.clone()],
+            diagnostics: vec![
+                Diagnostic::new(codes::SOURCE_UNREADABLE, message)
+                    .help("name an existing folder that may be read"),
+            ],
+            ..Self::default()
+        }
+    }
+
+    fn of_file(file: &Path) -> Self {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        Self {
+            files: vec![TreeFile { path: name.as_ref().into() }],
+            contents: Contents::Folder(file.parent().unwrap_or(file).to_owned()),
+            ..Self::default()
+        }
+    }
+
+    /// The bytes of a manifest.
+    pub(super) fn bytes(&self, path: &str) -> io::Result<Cow<'_, [u8]>> {
+        match &self.contents {
+            Contents::Nowhere => Err(io::ErrorKind::NotFound.into()),
+            Contents::Folder(root) => {
+                let path = root.join(path);
+                if fs::metadata(&path)?.len() > FILE {
+                    return Err(io::ErrorKind::FileTooLarge.into());
+                }
+                Ok(Cow::Owned(fs::read(path)?))
+            }
+            Contents::Memory(files) => match files.get(path) {
+                Some(bytes) if bytes.len() as u64 > FILE => Err(io::ErrorKind::FileTooLarge.into()),
+                Some(bytes) => Ok(Cow::Borrowed(bytes)),
+                None => Err(io::ErrorKind::NotFound.into()),
+            },
+        }
+    }
+
+    /// The bytes of a file that a manifest names, by its path below the root.
+    pub(super) fn content(&self, path: &str) -> Result<Cow<'_, [u8]>, ContentFault> {
+        match &self.contents {
+            Contents::Folder(root) => on_disk(root, path).map(Cow::Owned),
+            Contents::Memory(files) => match files.get(path) {
+                Some(bytes) if bytes.len() as u64 > CONTENT => Err(ContentFault::TooLarge),
+                Some(bytes) => Ok(Cow::Borrowed(bytes)),
+                None => Err(ContentFault::Unreadable("there is no such file".to_owned())),
+            },
+            Contents::Nowhere => Err(ContentFault::Unreadable("there is no root".to_owned())),
+        }
+    }
+
+    /// The text of a manifest, for showing the line a finding is about.
+    #[must_use]
+    pub fn text(&self, path: &str) -> Option<String> {
+        let bytes = self.bytes(path).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+fn on_disk(root: &Path, path: &str) -> Result<Vec<u8>, ContentFault> {
+    let unreadable = |error: io::Error| ContentFault::Unreadable(plain(&error));
+    let real = root.join(path).canonicalize().map_err(unreadable)?;
+    if !real.starts_with(root) {
+        return Err(ContentFault::Escape);
+    }
+    let metadata = fs::metadata(&real).map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(ContentFault::Unreadable("it is not a file".to_owned()));
+    }
+    if metadata.len() > CONTENT {
+        return Err(ContentFault::TooLarge);
+    }
+    fs::read(&real).map_err(unreadable)
+}
+
+/// What went wrong, without the number the system gives it.
+pub(super) fn plain(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+fn is_manifest(name: &str) -> bool {
+    let extension = Path::new(name).extension().unwrap_or_default();
+    ["yaml", "yml", "json"].iter().any(|known| extension == *known)
+        && name != "roster.yaml"
+        && !name.starts_with('.')
+}
+
+/// Whether a path is a manifest, with no folder in it that starts with a dot.
+fn is_visible(path: &str) -> bool {
+    let mut parts = path.rsplit('/');
+    parts.next().is_some_and(is_manifest) && parts.all(|folder| !folder.starts_with('.'))
+}
+
+/// The state of one walk over a folder.
+struct Walk {
+    root: PathBuf,
+    ignored: Ignored,
+    files: BTreeSet<String>,
+    /// Links to files within the root: path and where it leads.
+    links: Vec<(String, PathBuf)>,
+    /// Folders that links led to, so that none is walked twice.
+    entered: BTreeSet<PathBuf>,
+    tree: Tree,
+}
+
+impl Walk {
+    fn new(root: PathBuf) -> Self {
+        Self {
+            root,
+            ignored: Ignored::default(),
+            files: BTreeSet::new(),
+            links: Vec::new(),
+            entered: BTreeSet::new(),
+            tree: Tree::default(),
+        }
+    }
+
+    fn folder(&mut self, folder: &Path, relative: &str) -> io::Result<()> {
+        if let Ok(lines) = fs::read_to_string(folder.join(Ignored::FILE)) {
+            self.ignored.add(relative, &lines);
+        }
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with('.') {
+                continue;
+            }
+            let path = if relative.is_empty() { name } else { format!("{relative}/{name}") };
+            match entry.file_type() {
+                Ok(kind) => self.entry(&entry.path(), kind, &path),
+                Err(error) => self.problem(&path, codes::SOURCE_UNREADABLE, plain(&error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, place: &Path, kind: fs::FileType, path: &str) {
+        if kind.is_symlink() {
+            self.link(place, path);
+        } else if kind.is_dir() {
+            self.below(place, path);
+        } else if is_visible(path) && !self.ignored.ignores(path) {
+            if kind.is_file() {
+                self.files.insert(path.to_owned());
+            } else {
+                let why = "it is not a regular file".to_owned();
+                self.problem(path, codes::SOURCE_UNREADABLE, why);
+            }
+        }
+    }
+
+    fn below(&mut self, place: &Path, path: &str) {
+        if self.ignored.ignores_folder(path) {
+            return;
+        }
+        if let Err(error) = self.folder(place, path) {
+            self.problem(path, codes::SOURCE_UNREADABLE, plain(&error));
+        }
+    }
+
+    fn link(&mut self, place: &Path, path: &str) {
+        let real = match place.canonicalize() {
+            Ok(real) => real,
+            Err(error) => {
+                if is_visible(path) && !self.ignored.ignores(path) {
+                    self.problem(path, codes::SOURCE_UNREADABLE, plain(&error));
+                }
+                return;
+            }
+        };
+        let matters = if real.is_dir() {
+            !self.ignored.ignores_folder(path)
+        } else {
+            is_visible(path) && !self.ignored.ignores(path)
+        };
+        if !matters {
+            return;
+        }
+        if !real.starts_with(&self.root) {
+            let why = "a symbolic link that leaves the root of the source".to_owned();
+            self.problem(path, codes::PATH_ESCAPE, why);
+        } else if real.is_file() {
+            self.links.push((path.to_owned(), real));
+        } else if real.is_dir() && self.is_hidden(&real) && self.entered.insert(real) {
+            // A folder that is seen anyway is walked where it stands.
+            self.below(place, path);
+        }
+    }
+
+    /// Whether a place below the root has a part that starts with a dot, so that the walk itself
+    /// does not come there.
+    fn is_hidden(&self, real: &Path) -> bool {
+        let below = real.strip_prefix(&self.root).unwrap_or(real);
+        below.iter().any(|part| part.to_string_lossy().starts_with('.'))
+    }
+
+    fn problem(&mut self, path: &str, code: crate::diagnostic::Code, why: String) {
+        let origin = Origin {
+            path: path.into(),
+            at: Pos::default(),
+        };
+        self.tree.removals_off.push(format!("{path}: {why}"));
+        self.tree.diagnostics.push(Diagnostic::new(code, format!("{path}: {why}")).at(origin));
+    }
+
+    /// The tree; a link to a file that is in it anyway adds nothing.
+    fn finish(mut self) -> Tree {
+        for (path, real) in std::mem::take(&mut self.links) {
+            let below = real.strip_prefix(&self.root).unwrap_or(&real);
+            if !self.files.contains(&*below.to_string_lossy()) {
+                self.files.insert(path);
+            }
+        }
+        let files = self.files.iter();
+        self.tree.files = files.map(|path| TreeFile { path: path.as_str().into() }).collect();
+        self.tree.contents = Contents::Folder(self.root);
+        self.tree
+    }
+}
