@@ -1,8 +1,11 @@
 //! What is wrong, where, and what to do about it.
 
 pub mod codes;
+mod json;
+mod render;
 
 pub use codes::Code;
+pub use render::Renderer;
 
 use crate::model::{Key, Pos};
 use std::fmt;

@@ -16,6 +16,7 @@ mod secret;
 mod sink;
 pub mod split;
 mod walk;
+pub mod write;
 
 #[cfg(test)]
 mod tests;

@@ -163,7 +163,7 @@ fn options_keep_their_order_and_settings_need_no_id() {
 #[test]
 fn what_settings_make_optional_may_be_an_empty_list() {
     let user = "users: [{externalId: u, accounts: []}]\n";
-    assert_eq!(found(&yaml(user)), ["clear-required 1:34"]);
+    assert_eq!(found(&yaml(user)), ["clear-required 1:35"]);
     let settings = "settings: {optionalFields: [User.accounts]}\n";
     assert_eq!(found(&yaml(&format!("{user}{settings}"))), Vec::<String>::new());
 }

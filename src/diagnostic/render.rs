@@ -1,0 +1,276 @@
+//! Findings as text with the source line, as compilers show them.
+
+use super::{Diagnostic, Origin, Severity, codes};
+use crate::model::Pos;
+use anstyle::{AnsiColor, Style};
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// How many characters of a source line are shown.
+const WIDTH: usize = 120;
+/// How many of them may stand before the place that is meant.
+const BEFORE: usize = 60;
+/// A line with one of these words may hold a password.
+const SECRETS: [&str; 4] = ["passw", "passwort", "pwd", "secret"];
+
+/// Renders findings one by one; each file is looked up once.
+pub struct Renderer<F> {
+    text: F,
+    colour: bool,
+    files: HashMap<Arc<str>, Option<Lines>>,
+}
+
+/// A text and where its lines begin.
+struct Lines {
+    text: String,
+    ascii: bool,
+    starts: Vec<usize>,
+}
+
+impl Lines {
+    fn of(text: String) -> Self {
+        let breaks = memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1);
+        Self {
+            starts: std::iter::once(0).chain(breaks).collect(),
+            ascii: text.is_ascii(),
+            text,
+        }
+    }
+
+    /// The line with this number, from 1.
+    fn line(&self, number: u32) -> Option<&str> {
+        let index = usize::try_from(number).ok()?.checked_sub(1)?;
+        let start = *self.starts.get(index)?;
+        let end = self.starts.get(index + 1).copied().unwrap_or(self.text.len());
+        Some(self.text.get(start..end)?.trim_end_matches(['\n', '\r']))
+    }
+
+    /// The byte of a line at which its character number `at`, from 0, begins.
+    fn byte(&self, line: &str, at: usize) -> usize {
+        if self.ascii {
+            return at.min(line.len());
+        }
+        line.char_indices().nth(at).map_or(line.len(), |(byte, _)| byte)
+    }
+}
+
+impl<F: FnMut(&str) -> Option<String>> Renderer<F> {
+    /// A renderer that gets the texts of files from `text`, which may have none.
+    pub fn new(text: F, colour: bool) -> Self {
+        Self {
+            text,
+            colour,
+            files: HashMap::new(),
+        }
+    }
+
+    /// The finding as text that ends with a line break.
+    pub fn render(&mut self, found: &Diagnostic) -> String {
+        let mut out = String::new();
+        self.head(&mut out, found);
+        let gutter = match &found.origin {
+            Some(origin) => self.place(&mut out, found, origin),
+            None => 1,
+        };
+        for related in &found.related {
+            self.remark(&mut out, gutter, "note", &format!("see {related}"));
+        }
+        if let Some(help) = &found.help {
+            self.remark(&mut out, gutter, "help", help);
+        }
+        out
+    }
+
+    fn head(&self, out: &mut String, found: &Diagnostic) {
+        let name = format!("{}[{}]", found.severity, found.code);
+        let what = match (&found.key, &found.field) {
+            (Some(key), Some(field)) => format!("{key} {field}: "),
+            (Some(key), None) => format!("{key}: "),
+            (None, _) => String::new(),
+        };
+        let name = self.paint(severity_style(found.severity), &name);
+        let _ = writeln!(out, "{name}: {what}{}", found.message);
+    }
+
+    /// Writes the place and its line; says how wide the line's number is.
+    fn place(&mut self, out: &mut String, found: &Diagnostic, origin: &Origin) -> usize {
+        let gutter = origin.at.line.to_string().len();
+        let arrow = self.paint(BLUE, "-->");
+        let _ = writeln!(out, "{:gutter$}{arrow} {origin}", "");
+        if origin.at.line == 0 || shows_secret(found) {
+            return gutter;
+        }
+        let style = severity_style(found.severity);
+        if let Some(Excerpt { line, before, width }) = self.excerpt(origin) {
+            let bar = self.paint(BLUE, "|");
+            let number = self.paint(BLUE, &origin.at.line.to_string());
+            let caret = self.paint(style, &"^".repeat(width));
+            let _ = writeln!(out, "{:gutter$} {bar}", "");
+            let _ = writeln!(out, "{number} {bar} {line}");
+            let _ = writeln!(out, "{:gutter$} {bar} {:before$}{caret}", "", "");
+        }
+        gutter
+    }
+
+    fn remark(&self, out: &mut String, gutter: usize, name: &str, text: &str) {
+        let equals = self.paint(BLUE, "=");
+        let name = self.paint(Style::new().bold(), name);
+        let _ = writeln!(out, "{:gutter$} {equals} {name}: {text}", "");
+    }
+
+    fn excerpt(&mut self, origin: &Origin) -> Option<Excerpt> {
+        if !self.files.contains_key(&origin.path) {
+            let text = (self.text)(&origin.path);
+            let text = text.map(|text| text.trim_start_matches('\u{feff}').to_owned());
+            self.files.insert(Arc::clone(&origin.path), text.map(Lines::of));
+        }
+        let lines = self.files.get(&origin.path)?.as_ref()?;
+        excerpt(lines, origin.at)
+    }
+
+    fn paint(&self, style: Style, text: &str) -> String {
+        if self.colour {
+            return format!("{style}{text}{style:#}");
+        }
+        text.to_owned()
+    }
+}
+
+/// The part of a source line around a place.
+struct Excerpt {
+    line: String,
+    /// How many of its characters stand before the place.
+    before: usize,
+    /// How many characters the value there has.
+    width: usize,
+}
+
+fn excerpt(lines: &Lines, at: Pos) -> Option<Excerpt> {
+    let line = lines.line(at.line)?;
+    let column = usize::try_from(at.column).ok()?.saturating_sub(1);
+    let skipped = column.saturating_sub(BEFORE);
+    let start = lines.byte(line, skipped);
+    let mut shown: String = line[start..].chars().take(WIDTH).map(visible).collect();
+    if may_hold_secret(&shown) {
+        return None;
+    }
+    let before = column - skipped;
+    let width = value_width(&shown, before);
+    let mut lead = 0;
+    if skipped > 0 {
+        shown.insert(0, '…');
+        lead = 1;
+    }
+    if line[start..].chars().nth(WIDTH).is_some() {
+        shown.push('…');
+    }
+    Some(Excerpt {
+        line: shown.trim_end().to_owned(),
+        before: before + lead,
+        width,
+    })
+}
+
+fn visible(c: char) -> char {
+    match c {
+        '\t' => ' ',
+        c if c.is_control() => '\u{fffd}',
+        c => c,
+    }
+}
+
+/// How many characters the scalar or bracket at this place has.
+fn value_width(line: &str, before: usize) -> usize {
+    let head: String = line.chars().take(before).collect();
+    let rest: Vec<char> = line.chars().skip(before).collect();
+    let flow = head.contains(['[', '{']);
+    let end = match rest.first() {
+        None | Some('[' | '{') => return 1,
+        Some(quote @ ('"' | '\'')) => rest[1..].iter().position(|c| c == quote).map(|at| at + 2),
+        Some(_) => (1..rest.len()).find(|&at| match rest[at] {
+            ',' | ']' | '}' => flow,
+            ':' => matches!(rest.get(at + 1), None | Some(' ')),
+            '#' => rest[at - 1] == ' ',
+            _ => false,
+        }),
+    };
+    let value: String = rest[..end.unwrap_or(rest.len())].iter().collect();
+    value.trim_end().chars().count().max(1)
+}
+
+fn may_hold_secret(line: &str) -> bool {
+    let folded = line.to_ascii_lowercase();
+    SECRETS.iter().any(|word| folded.contains(word))
+}
+
+/// Whether the line a finding is about is what must not be shown.
+fn shows_secret(found: &Diagnostic) -> bool {
+    found.code == codes::SECRET_IN_GIT || found.code == codes::SECRET_SOURCE
+}
+
+const BLUE: Style = AnsiColor::Blue.on_default().bold();
+
+fn severity_style(severity: Severity) -> Style {
+    match severity {
+        Severity::Error => AnsiColor::Red,
+        Severity::Warning | Severity::Hold => AnsiColor::Yellow,
+        Severity::Note => AnsiColor::Green,
+    }
+    .on_default()
+    .bold()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(line: u32, column: u32) -> Origin {
+        Origin {
+            path: "users.yaml".into(),
+            at: Pos { line, column },
+        }
+    }
+
+    fn render(text: &str, found: &Diagnostic) -> String {
+        Renderer::new(|_| Some(text.to_owned()), false).render(found)
+    }
+
+    #[test]
+    fn shows_the_line_with_a_caret_under_the_value() {
+        let found = Diagnostic::new(codes::REFERENCE, "`acmé` is not declared")
+            .field("accounts")
+            .at(at(2, 14))
+            .related([at(1, 1)])
+            .help("did you mean `acme`?");
+        let text = "users:\n- accounts: [acmé, b]\n";
+        assert_eq!(
+            render(text, &found),
+            "error[reference]: `acmé` is not declared\n \
+             --> users.yaml:2:14\n  |\n2 | - accounts: [acmé, b]\n  |              ^^^^\n  \
+             = note: see users.yaml:1:1\n  = help: did you mean `acme`?\n"
+        );
+    }
+
+    #[test]
+    fn a_secret_is_not_shown_with_its_line() {
+        for code in [codes::SECRET_IN_GIT, codes::RUNTIME_FIELD, codes::YAML_SYNTAX] {
+            let found = Diagnostic::new(code, "m").at(at(1, 1));
+            assert!(!render("{login: a, password: hunter2}\n", &found).contains("hunter2"));
+        }
+        let found = Diagnostic::new(codes::SECRET_IN_GIT, "m").at(at(1, 3));
+        assert!(!render("  hunter2\n", &found).contains("hunter2"));
+    }
+
+    #[test]
+    fn long_lines_are_cut_around_the_place_and_missing_files_are_not_needed() {
+        let line = format!("{}VALUE{}", "x".repeat(500), "y".repeat(500));
+        let found = Diagnostic::new(codes::ENUM, "m").at(at(1, 501));
+        let shown = render(&line, &found);
+        assert!(shown.contains("VALUE") && shown.len() < 600, "{shown}");
+        let none = Renderer::new(|_| None, false).render(&found);
+        assert_eq!(none, "error[enum]: m\n --> users.yaml:1:501\n");
+        let beyond = Diagnostic::new(codes::ENUM, "m").at(at(7, 900));
+        assert!(render("a\n", &beyond).contains("7:900"));
+    }
+}

@@ -1,0 +1,367 @@
+//! Resources as YAML text that reads back to the same cells: what `export` writes.
+
+use crate::kinds::read::{is_blank, is_invisible};
+use crate::kinds::{Attribute, BOOL, Field, Kind, Type};
+use crate::model::{FieldRef, Link, Value};
+use std::fmt::Write as _;
+
+/// A list of texts longer than this gets a line an item.
+const LINE: usize = 80;
+/// What some readers of YAML take for something else than text.
+const WORDS: [&str; 12] = [
+    "null", "~", "true", "false", "yes", "no", "on", "off", "y", "n", ".nan", ".inf",
+];
+
+/// One document: `kind`, `externalId`, the kind's own fields in table order, custom fields.
+#[must_use]
+pub fn document<'a>(
+    kind: &'static Kind,
+    id: &str,
+    fields: impl IntoIterator<Item = (&'a FieldRef, &'a Value)>,
+) -> String {
+    let mut fields: Vec<_> = fields.into_iter().collect();
+    fields.sort_by_key(|(field, _)| *field);
+    let mut out = format!("kind: {}\n", kind.name);
+    if kind.singleton.is_none() {
+        let _ = writeln!(out, "externalId: {}", text(id, 0));
+    }
+    let mut group = "";
+    let mut custom = false;
+    for (field, value) in fields {
+        match field {
+            FieldRef::Own(index) => {
+                let field = &kind.fields[usize::from(*index)];
+                own(&mut out, field, value, &mut group);
+            }
+            FieldRef::Custom(id) => {
+                if !std::mem::replace(&mut custom, true) {
+                    out.push_str("customFields:\n");
+                }
+                out.push_str("  ");
+                entry(&mut out, &scalar(id, true), &plain_value(value, 2));
+            }
+        }
+    }
+    out
+}
+
+fn own(out: &mut String, field: &'static Field, value: &Value, group: &mut &'static str) {
+    match field.name.split_once('.') {
+        None => {
+            entry(out, field.name, &typed(field, value, 0));
+        }
+        Some((name, member)) => {
+            if *group != name {
+                *group = name;
+                let _ = writeln!(out, "{name}:");
+            }
+            out.push_str("  ");
+            entry(out, member, &typed(field, value, 2));
+        }
+    }
+}
+
+fn entry(out: &mut String, name: &str, value: &str) {
+    let space = if value.starts_with('\n') { "" } else { " " };
+    let _ = writeln!(out, "{name}:{space}{value}");
+}
+
+/// The value of a field, as it stands after `name: `.
+fn typed(field: &Field, value: &Value, indent: usize) -> String {
+    match (&field.ty, value) {
+        (Type::Links { key, inline, .. }, Value::Links(links)) => {
+            link_list(key, *inline, field.ty.attributes(), links)
+        }
+        (Type::Secret, Value::Text(from)) => match from.split_once(':') {
+            Some((place, name)) => format!("{{{place}: {}}}", text(name, indent)),
+            None => text(from, indent),
+        },
+        (Type::File, Value::Text(file)) => {
+            let path = file.rsplit_once(" sha256:").map_or(&**file, |(path, _)| path);
+            text(path, indent)
+        }
+        (Type::Date | Type::Duration, Value::Text(plain)) => plain.to_string(),
+        _ => plain_value(value, indent),
+    }
+}
+
+fn plain_value(value: &Value, indent: usize) -> String {
+    match value {
+        Value::Text(value) => text(value, indent),
+        Value::Number(number) => number.to_string(),
+        Value::Bool(value) => value.to_string(),
+        Value::Int(value) => value.to_string(),
+        Value::List(members) => list(members.iter().map(|member| flow_text(member)), indent),
+        Value::Links(links) => list(links.iter().map(|link| flow_text(&link.target)), indent),
+    }
+}
+
+fn list(items: impl Iterator<Item = String>, indent: usize) -> String {
+    let items: Vec<String> = items.collect();
+    let flow = format!("[{}]", items.join(", "));
+    if flow.chars().count() <= LINE {
+        return flow;
+    }
+    lines(&items, indent)
+}
+
+fn lines(items: &[String], indent: usize) -> String {
+    items.iter().fold(String::new(), |mut out, item| {
+        let _ = write!(out, "\n{:width$}- {item}", "", width = indent + 2);
+        out
+    })
+}
+
+fn link_list(key: &str, inline: bool, attributes: &[Attribute], links: &[Link]) -> String {
+    if links.is_empty() {
+        return "[]".to_owned();
+    }
+    let items: Vec<String> = links
+        .iter()
+        .map(|link| link_item(key, inline, attributes, link))
+        .collect();
+    lines(&items, 0)
+}
+
+/// `acme`, `ref: acme`, or with attributes that are not what absence means, a mapping.
+fn link_item(key: &str, inline: bool, attributes: &[Attribute], link: &Link) -> String {
+    let target = flow_text(&link.target);
+    let said: Vec<String> = attributes
+        .iter()
+        .zip(link.attributes)
+        .filter_map(|(attribute, choice)| said(attribute, choice?))
+        .collect();
+    match (said.is_empty(), inline) {
+        (true, true) => format!("{key}: {target}"),
+        (true, false) => target,
+        _ => format!("{{{key}: {target}, {}}}", said.join(", ")),
+    }
+}
+
+fn said(attribute: &Attribute, choice: u8) -> Option<String> {
+    let word = attribute.choices.get(usize::from(choice))?;
+    let word = match attribute.choices == BOOL {
+        true => (*word).to_owned(),
+        false => flow_text(word),
+    };
+    (choice != attribute.default).then(|| format!("{}: {word}", attribute.name))
+}
+
+/// A text after `key: ` of a mapping at this indent.
+fn text(text: &str, indent: usize) -> String {
+    if text.contains('\n') && fits_block(text) {
+        return block(text, indent + 2);
+    }
+    scalar(text, false)
+}
+
+fn flow_text(text: &str) -> String {
+    scalar(text, true)
+}
+
+fn scalar(text: &str, flow: bool) -> String {
+    if is_plain(text, flow) {
+        return text.to_owned();
+    }
+    quoted(text)
+}
+
+fn is_plain(text: &str, flow: bool) -> bool {
+    let Some(first) = text.chars().next() else {
+        return false;
+    };
+    if WORDS.iter().any(|word| word.eq_ignore_ascii_case(text)) || text.ends_with([' ', ':']) {
+        return false;
+    }
+    if !first.is_alphabetic() && !(first.is_ascii_digit() && is_words(text)) {
+        return false;
+    }
+    let mut before = ' ';
+    for c in text.chars() {
+        let breaks = match c {
+            '[' | ']' | '{' | '}' => true,
+            ',' => flow,
+            ' ' => before == ':',
+            '#' => before == ' ',
+            c => c.is_control() || c.is_whitespace() || is_invisible(c),
+        };
+        if breaks || (flow && c == ':') {
+            return false;
+        }
+        before = c;
+    }
+    true
+}
+
+/// Whether a text that begins with a digit is several words, so that nobody takes it for a number,
+/// a date or a time.
+fn is_words(text: &str) -> bool {
+    text.contains(' ') && !text.contains(':') && !text.starts_with(|c: char| !c.is_ascii_digit())
+}
+
+fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        let number = u32::from(c);
+        let _ = match c {
+            '"' | '\\' => write!(out, "\\{c}"),
+            '\n' => out.write_str("\\n"),
+            '\t' => out.write_str("\\t"),
+            c if c.is_control() || is_invisible(c) || number == 0xfffe || number == 0xffff => {
+                match number {
+                    0..=0xff => write!(out, "\\x{number:02x}"),
+                    0x100..=0xffff => write!(out, "\\u{number:04x}"),
+                    _ => write!(out, "\\U{number:08x}"),
+                }
+            }
+            c => out.write_char(c),
+        };
+    }
+    out.push('"');
+    out
+}
+
+/// Whether a text of several lines reads the same as a block.
+fn fits_block(text: &str) -> bool {
+    let body = text.strip_suffix('\n').unwrap_or(text);
+    let odd = |c: char| c != '\n' && (c.is_control() || is_invisible(c));
+    !body.is_empty()
+        && !body.starts_with([' ', '\n', '\t'])
+        && !body.ends_with('\n')
+        && !body.contains(odd)
+        && body.lines().all(|line| line.is_empty() || !is_blank(line))
+}
+
+fn block(text: &str, indent: usize) -> String {
+    let (mark, body) = match text.strip_suffix('\n') {
+        Some(body) => ("|", body),
+        None => ("|-", text),
+    };
+    body.split('\n').fold(mark.to_owned(), |mut out, line| {
+        out.push('\n');
+        if !line.is_empty() {
+            let _ = write!(out, "{:indent$}{line}", "");
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::{self, own};
+    use crate::manifest::{LoadOptions, Tree, load};
+    use crate::model::{Cell, Key, Text};
+    use proptest::prelude::*;
+
+    fn read_back(kind: &'static Kind, id: &str, cells: &[(FieldRef, Value)]) {
+        let text = document(kind, id, cells.iter().map(|(field, value)| (field, value)));
+        let tree = Tree::from_files([
+            ("a.yaml".to_owned(), text.clone().into_bytes()),
+            ("t.txt".to_owned(), b"hello".to_vec()),
+        ]);
+        let loaded = load(&tree, &LoadOptions::default());
+        let faults: Vec<_> = loaded.diagnostics.iter().filter(|d| d.is_error()).collect();
+        assert!(faults.is_empty(), "{text}\n{faults:#?}");
+        let declared = loaded.desired.resources.get(&Key::new(kind.id, id));
+        let declared = declared.unwrap_or_else(|| panic!("{text}"));
+        let said = declared.cells.iter().map(|stated| (stated.field.clone(), stated.cell.clone()));
+        let expected = cells.iter().map(|(field, value)| (field.clone(), Cell::Value(value.clone())));
+        assert_eq!(said.collect::<Vec<_>>(), expected.collect::<Vec<_>>(), "{text}");
+    }
+
+    #[test]
+    fn what_is_written_is_what_a_person_would_write() {
+        let kind = kinds::by_name("User").expect("a kind");
+        let accounts = Value::links([
+            Link { target: "acme".into(), attributes: [Some(0), None] },
+            Link { target: "0010".into(), attributes: [Some(1), None] },
+        ]);
+        let cells = [
+            (own(kind.at("firstName")), Value::text("Åsa")),
+            (own(kind.at("phone")), Value::text("+4663123456")),
+            (own(kind.at("groups")), Value::set(["FOC_Admin".into(), "b, c".into()])),
+            (own(kind.at("accounts")), accounts),
+            (own(kind.at("passwordFrom")), Value::text("env:ROSTER_SECRET_A")),
+            (own(kind.at("notify")), Value::Bool(false)),
+            (FieldRef::Custom("note".into()), Value::text("a\n\nb: c")),
+        ];
+        let text = document(kind, "u-1", cells.iter().map(|(field, value)| (field, value)));
+        assert_eq!(
+            text,
+            "kind: User\nexternalId: u-1\nfirstName: Åsa\nphone: \"+4663123456\"\n\
+             groups: [FOC_Admin, \"b, c\"]\naccounts:\n  - {account: \"0010\", level: administrator}\n  - acme\n\
+             passwordFrom: {env: ROSTER_SECRET_A}\nnotify: false\ncustomFields:\n  note: |-\n    a\n\n    b: c\n"
+        );
+        read_back(kind, "u-1", &cells);
+    }
+
+    #[test]
+    fn groups_files_and_settings_read_back() {
+        let kind = kinds::by_name("Account").expect("a kind");
+        let addresses = Value::links([
+            Link { target: "x".into(), attributes: [Some(1), Some(0)] },
+            Link { target: "y".into(), attributes: [Some(1), Some(1)] },
+        ]);
+        read_back(kind, "00123", &[
+            (own(kind.at("name")), Value::text("null")),
+            (own(kind.at("addresses")), addresses),
+            (own(kind.at("legalUser.firstName")), Value::text("NO")),
+            (own(kind.at("legalUser.birthday")), Value::text("1980-01-02")),
+            (own(kind.at("legalUser.nationality")), Value::text("NO")),
+        ]);
+        let kind = kinds::by_name("Terms").expect("a kind");
+        let hash = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+        let file = Value::text(format!("t.txt sha256:{hash}"));
+        read_back(kind, "t", &[(own(kind.at("file")), file)]);
+        let kind = kinds::by_name("Settings").expect("a kind");
+        read_back(kind, "settings", &[
+            (own(kind.at("firstUser")), Value::text("off")),
+            (own(kind.at("organisationDepth")), Value::Int(3)),
+            (own(kind.at("optionalFields")), Value::set([])),
+            (own(kind.at("invitationTtl")), Value::text("3d")),
+        ]);
+    }
+
+    /// Texts made of what YAML makes something of.
+    fn texts() -> impl Strategy<Value = String> {
+        let parts = prop_oneof![
+            Just(": "), Just(" #"), Just("- "), Just("null"), Just("0"), Just("'"), Just("\""),
+            Just("\\"), Just("{"), Just("]"), Just(","), Just("å"), Just("\u{a0}"), Just("\u{200b}"),
+            Just("\u{feff}"), Just(" "), Just("---"), Just("a"), Just("%"), Just("@"), Just("&"),
+            Just("*"), Just("!"), Just("|"), Just(">"), Just("~"), Just("12:30"), Just("😀"),
+            Just("\u{2028}"), Just("=cmd"), Just("?"), Just("<<"), Just("x-"),
+        ];
+        let joined = proptest::collection::vec(parts, 1..6).prop_map(|parts| parts.concat());
+        let free = "\\PC{1,40}".prop_map(String::from);
+        let short = prop_oneof![joined, free];
+        short.prop_filter("not blank, not from a spreadsheet", |text| {
+            !is_blank(text) && !text.trim_start().starts_with('#') && !text.chars().any(char::is_control)
+        })
+    }
+
+    fn long_texts() -> impl Strategy<Value = String> {
+        let line = prop_oneof![texts(), Just(String::new()), Just(" ".to_owned()), Just("\t".to_owned())];
+        proptest::collection::vec(line, 1..5)
+            .prop_map(|lines| lines.join("\n"))
+            .prop_filter("not blank", |text| !is_blank(text) && !text.trim_start().starts_with('#'))
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_reads_back(name in texts(), message in long_texts(), tag in texts()) {
+            let kind = kinds::by_name("Policy").expect("a kind");
+            read_back(kind, "p", &[
+                (own(kind.at("name")), Value::text(name.chars().take(255).collect::<String>())),
+                (own(kind.at("message")), Value::text(&message)),
+            ]);
+            let kind = kinds::by_name("User").expect("a kind");
+            read_back(kind, "u", &[
+                (own(kind.at("company")), Value::text(&name)),
+                (own(kind.at("groups")), Value::set([Text::new(&tag), Text::new(&name)])),
+                (FieldRef::Custom(Text::new(&tag)), Value::text(&message)),
+            ]);
+        }
+    }
+}
