@@ -17,15 +17,12 @@ pub struct Field {
     pub immutable: bool,
     /// Whether it says something about a person.
     pub personal: bool,
-<<<<<<< HEAD
     /// Whether a value, or a member of it, gives somebody access: never given back by itself.
     pub grants: bool,
     /// The list field whose only member is its value when nothing is said.
     pub only_of: Option<&'static str>,
-=======
     /// Whether it is a number by which others know the resource, which a spreadsheet ruins.
     pub identifier: bool,
->>>>>>> manifest
     /// What a create writes when it is absent.
     pub default: Default,
     /// What it means, in one sentence.
