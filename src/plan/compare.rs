@@ -54,7 +54,7 @@ pub(super) fn compare(
         before,
         after,
     };
-    judge(context, kind, key, stated, change, claim, row.version)
+    judge(context, kind, key, stated, change, claim)
 }
 
 fn judge(
@@ -64,7 +64,6 @@ fn judge(
     stated: &Stated,
     change: Change,
     claim: Option<&Claim>,
-    version: i64,
 ) -> Verdict {
     match context.mode(kind, &stated.field) {
         Mode::Observe => return Verdict::Observed(change),
@@ -78,14 +77,15 @@ fn judge(
         Rivals::Win => return Verdict::Keep,
         Rivals::Conflict(names) => return Verdict::Conflict(change, names),
     }
-    let touched = claim.filter(|claim| claim.seen != version);
+    // A claim only says what a row has had: what it says and the row lacks, somebody else changed,
+    // also when this source has written other fields of the row since.
     if kind.field(&stated.field).is_some_and(|field| field.grants)
-        && let Some(claim) = touched
+        && let Some(claim) = claim
         && let Some(verdict) = regained(&change, &name, said, claim)
     {
         return verdict;
     }
-    let drift = touched.is_some_and(|claim| claim.fields.get(&name) == Some(said));
+    let drift = claim.is_some_and(|claim| claim.fields.get(&name) == Some(said));
     if drift && context.rules.report_drift {
         return Verdict::Reported(change);
     }

@@ -315,13 +315,14 @@ fn present(
         (Some(_), false) => Reason::Declared,
     });
     let mut changes = Vec::new();
-    let mut declared_anew = false;
+    let (mut declared_anew, mut drifted) = (false, false);
     for stated in &declared.cells {
         if kind.field(&stated.field).is_some_and(kinds::Field::secret) {
             continue;
         }
         let verdict = compare::compare(context, kind, key, stated, row, active);
         declared_anew |= matches!(verdict, Verdict::Set { drift: false, .. });
+        drifted |= matches!(verdict, Verdict::Set { drift: true, .. } | Verdict::Regain { .. });
         take(context, declared, row, verdict, &mut draft, &mut changes);
     }
     changes.extend(inferred(kind, declared, Some(row)));
@@ -329,8 +330,8 @@ fn present(
     unwritten_status(context, declared, row, active, &mut draft, &mut changes);
     released(context, declared, row, active, &mut draft);
     changes.sort_by(|a, b| a.field.cmp(&b.field));
-    if draft.reason == Reason::Declared && !declared_anew && !changes.is_empty() {
-        draft.reason = drifted(active, row, draft.reason);
+    if draft.reason == Reason::Declared && drifted && !declared_anew {
+        draft.reason = Reason::Drift;
     }
     let adopts = claim.is_none();
     draft.refresh =
@@ -340,14 +341,6 @@ fn present(
     }
     rejected(context, key, row, &mut draft);
     draft
-}
-
-fn drifted(active: Option<&Claim>, row: &Row, reason: Reason) -> Reason {
-    if active.is_some_and(|claim| claim.seen != row.version) {
-        Reason::Drift
-    } else {
-        reason
-    }
 }
 
 /// Whether some source declared the resource until it was removed.
