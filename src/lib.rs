@@ -20,3 +20,6 @@ pub mod manifest;
 pub mod model;
 pub mod plan;
 pub mod secrets;
+pub mod cli;
+pub mod reconcile;
+pub mod store;

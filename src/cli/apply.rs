@@ -5,7 +5,7 @@ use super::plan::exit_code;
 use super::{Failure, Global, Outcome, Output, Scope, failure, session};
 use crate::config::Config;
 use crate::plan::{Plan, render};
-use crate::reconcile::{self, Kept, Pass, Request};
+use crate::reconcile::{self, Applied, Kept, Pass, Request};
 use crate::store::Store;
 use clap::Args;
 use std::io::{BufRead, IsTerminal, Write};
@@ -92,21 +92,21 @@ async fn decide(
         let applied = reconcile::apply(pass, index, store, plan, lease, &session::actor()).await?;
         if changes {
             outcome = "applied";
-            run = Some(applied.run);
-            tell(global, plan, applied.run);
+            run = applied.run;
+            tell(global, plan, &applied);
         }
     }
     if global.output == Output::Json {
         let mut out = output::stdout();
-        render::json::write_applied(plan, run, outcome, &mut out)?;
+        render::write_applied(plan, run, outcome, &mut out)?;
         writeln!(out)?;
         out.flush()?;
     }
     Ok(())
 }
 
-fn tell(global: &Global, plan: &Plan, run: i64) {
-    if !global.quiet {
+fn tell(global: &Global, plan: &Plan, applied: &Applied) {
+    if let (false, Some(run)) = (global.quiet, applied.run) {
         let steps = plan.steps.len();
         let changes = if steps == 1 { "change" } else { "changes" };
         anstream::eprintln!("Applied {steps} {changes} as run {run}.");
@@ -130,7 +130,7 @@ async fn apply_saved(global: &Global, options: &Options, file: &Path) -> Outcome
         return Err(Failure::error("the saved plan is refused because of its errors"));
     }
     let config = session::config(global, None)?;
-    let store = session::writer_of(&config, &plan).await?;
+    let store = session::writer(&config).await?;
     let pass = Pass::read(&config, Request::default())?;
     let lease = Kept::take(&store, &plan.source.name, options.lock_timeout).await?;
     let written = saved(global, options, &pass, &store, &plan, &id, &lease, &config).await;
@@ -154,12 +154,12 @@ async fn saved(
     let applied = reconcile::applied_plan(pass, store, plan, id, lease, &session::actor()).await?;
     if global.output == Output::Json {
         let mut out = output::stdout();
-        render::json::write_applied(plan, Some(applied.run), "applied", &mut out)?;
+        render::write_applied(plan, applied.run, "applied", &mut out)?;
         writeln!(out)?;
         out.flush()?;
     } else {
         output::plans(global, &options.shown, std::slice::from_ref(plan), &pass.readings)?;
-        tell(global, plan, applied.run);
+        tell(global, plan, &applied);
     }
     let _ = failure::ERROR;
     Ok(())

@@ -85,7 +85,7 @@ impl From<StoreError> for Failure {
 
 impl From<LeaseError> for Failure {
     fn from(error: LeaseError) -> Self {
-        let exit = if matches!(error, LeaseError::Timeout { .. }) { LOCKED } else { ERROR };
+        let exit = if matches!(error, LeaseError::Timeout(_)) { LOCKED } else { ERROR };
         Self { message: chain(&error), exit }
     }
 }

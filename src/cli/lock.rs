@@ -1,7 +1,9 @@
 //! `roster lock`: who reconciles what.
 
 use super::{Global, Outcome, Output, session};
+use crate::store::Held;
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 
 /// Options of `roster lock`.
 #[derive(Debug, Args)]
@@ -29,15 +31,19 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
             let store = session::reader(&config).await?;
             let leases = store.leases().await?;
             if global.output == Output::Json {
-                let items: Vec<_> = leases.iter().map(crate::store::Held::json).collect();
-                anstream::println!("{}", serde_json::json!({ "items": items }));
+                let items: Vec<_> = leases.iter().map(json).collect();
+                anstream::println!("{}", json!({ "items": items }));
                 return Ok(0);
             }
             if leases.is_empty() {
                 anstream::println!("No lease is held.");
             }
             for lease in leases {
-                anstream::println!("{lease}");
+                let Held { scope, holder, .. } = lease;
+                anstream::println!(
+                    "{scope}  {} on {} (process {}), {} ms since 1970 until {}",
+                    holder.name, holder.host, holder.pid, lease.acquired_at, lease.expires_at
+                );
             }
         }
         What::Break { scope } => {
@@ -50,4 +56,15 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
         }
     }
     Ok(0)
+}
+
+fn json(lease: &Held) -> Value {
+    json!({
+        "scope": lease.scope,
+        "holder": lease.holder.name,
+        "host": lease.holder.host,
+        "pid": lease.holder.pid,
+        "acquiredAt": lease.acquired_at,
+        "expiresAt": lease.expires_at,
+    })
 }

@@ -1,6 +1,8 @@
 //! Where results go, and in which dress.
 
 use super::{Color, Global, Output};
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::render::Renderer;
 use crate::plan::Plan;
 use crate::plan::render::{self, Detail, Format, Options};
 use crate::reconcile::Reading;
@@ -94,5 +96,18 @@ fn format(output: Output) -> Format {
 fn diagnostics(plan: &Plan, readings: &[Reading], out: &mut dyn Write) -> io::Result<()> {
     let reading = readings.iter().find(|reading| reading.source.name == plan.source.name);
     let text = |path: &str| std::fs::read_to_string(reading?.source.root.join(path)).ok();
-    crate::diagnostic::render::text(&plan.diagnostics, &text, colored(), out)
+    write_diagnostics(&plan.diagnostics, text, out)
+}
+
+/// Writes findings with the line each is about.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write_diagnostics(
+    found: &[Diagnostic],
+    text: impl Fn(&str) -> Option<String>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut renderer = Renderer::new(text, colored());
+    found.iter().try_for_each(|diagnostic| writeln!(out, "{}", renderer.render(diagnostic)))
 }

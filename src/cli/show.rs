@@ -30,5 +30,5 @@ pub fn run(global: &Global, options: &Options) -> Outcome {
 pub fn read(file: &Path) -> Result<(Plan, String), Failure> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| Failure::error(format!("cannot read the plan {}: {error}", file.display())))?;
-    render::json::parse(&text).map_err(|error| Failure::error(format!("{}: {error}", file.display())))
+    render::parse(&text).map_err(|error| Failure::error(format!("{}: {error}", file.display())))
 }

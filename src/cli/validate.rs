@@ -2,7 +2,7 @@
 
 use super::output::{self};
 use super::{Global, Outcome, Output, Scope, failure, session};
-use crate::diagnostic::{self, Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::reconcile::{Pass, Reading};
 use clap::Args;
 use serde_json::json;
@@ -56,7 +56,7 @@ fn print(
     let all = || found.iter().flat_map(|(_, found)| found);
     match global.output {
         Output::Json => {
-            let diagnostics: Vec<_> = all().map(diagnostic::json::value).collect();
+            let diagnostics: Vec<_> = all().map(Diagnostic::to_json).collect();
             let document = json!({
                 "formatVersion": "1.0",
                 "summary": {"resources": resources, "errors": errors, "warnings": warnings},
@@ -66,7 +66,7 @@ fn print(
         }
         Output::Ndjson => {
             for diagnostic in all() {
-                writeln!(out, "{}", diagnostic::json::value(diagnostic))?;
+                writeln!(out, "{}", diagnostic.to_json())?;
             }
         }
         Output::Github => {
@@ -79,7 +79,7 @@ fn print(
             for (index, found) in found {
                 let root = &readings[*index].source.root;
                 let text = |path: &str| std::fs::read_to_string(root.join(path)).ok();
-                diagnostic::render::text(found, &text, output::colored(), &mut out)?;
+                output::write_diagnostics(found, text, &mut out)?;
             }
             writeln!(out, "{resources} resources, {errors} errors, {warnings} warnings.")?;
         }

@@ -292,7 +292,10 @@ pub(super) fn expand(text: &str) -> Result<String, String> {
 }
 
 /// Reads `72h`, `15m`, `30s`, `3d`.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+///
+/// # Errors
+/// What was expected, for anything else.
+pub fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is no duration; expected `30s`, `15m`, `24h` or `3d`");
     let unit = text.chars().last().ok_or_else(wrong)?;
     let number: u64 = text[..text.len() - unit.len_utf8()]

@@ -4,7 +4,7 @@
 mod file;
 mod rules;
 
-pub use file::File;
+pub use file::{File, duration};
 
 use crate::plan::{Accept, Authority, Guards};
 use std::path::{Path, PathBuf};

@@ -2,7 +2,7 @@
 
 pub mod codes;
 mod json;
-mod render;
+pub mod render;
 
 pub use codes::Code;
 pub use render::Renderer;
@@ -22,6 +22,13 @@ pub enum Severity {
     Note,
     /// Something is kept back until somebody decides.
     Hold,
+}
+
+impl Severity {
+    /// The severity with this name.
+    pub fn by_word(word: &str) -> Option<Self> {
+        [Self::Error, Self::Warning, Self::Note, Self::Hold].into_iter().find(|severity| severity.to_string() == word)
+    }
 }
 
 impl fmt::Display for Severity {

@@ -9,6 +9,7 @@ mod guard;
 mod hold;
 mod order;
 mod planner;
+pub mod render;
 mod removal;
 mod rules;
 mod target;

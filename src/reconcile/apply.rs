@@ -16,6 +16,19 @@ pub use crate::store::Applied;
 /// How often a lease is renewed while a person looks at the plan.
 const RENEW: Duration = Duration::from_secs(5);
 
+/// This process, as a lease names it.
+fn here() -> Holder {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .or_else(|_| std::env::var("HOSTNAME").map_err(std::io::Error::other))
+        .unwrap_or_default();
+    let named = ["ROSTER_ACTOR", "USER"].into_iter().find_map(|name| std::env::var(name).ok());
+    Holder {
+        name: named.unwrap_or_else(|| "roster".to_owned()),
+        host: host.trim().to_owned(),
+        pid: i64::from(std::process::id()),
+    }
+}
+
 /// A lease that is renewed until it is dropped or released.
 pub struct Kept {
     lease: Lease,
@@ -28,7 +41,7 @@ impl Kept {
     /// # Errors
     /// When somebody else holds it all that time.
     pub async fn take(store: &Store, source: &str, wait: Duration) -> Result<Self, PassError> {
-        let lease = store.acquire(&format!("source:{source}"), &Holder::here(), wait).await?;
+        let lease = store.acquire(&format!("source:{source}"), &here(), wait).await?;
         let (renewer, renewed) = (store.clone(), lease.clone());
         let renewing = tokio::spawn(async move {
             loop {

@@ -65,6 +65,8 @@ pub struct Pass<'a> {
     pub readings: Vec<Reading>,
     /// What was asked for.
     pub request: Request,
+    /// Whether every stored column is compared, whatever the versions say.
+    pub scrub: bool,
 }
 
 impl<'a> Pass<'a> {
@@ -78,7 +80,7 @@ impl<'a> Pass<'a> {
         {
             return Err(PassError::Usage(format!("no source is called `{name}`")));
         }
-        Ok(Self { config, readings: read_sources(config), request })
+        Ok(Self { config, readings: read_sources(config), request, scrub: false })
     }
 
     /// The sources that are asked for, in order.
