@@ -88,11 +88,11 @@ impl Case {
             facts: std::collections::BTreeMap::new(),
         };
         for (index, field) in kinds::get(kind).fields.iter().enumerate() {
-            let empty = match &field.ty {
+            let empty = field.default.value().or_else(|| match &field.ty {
                 Type::Set(_) => Some(Value::List(Box::default())),
                 Type::Links { .. } => Some(Value::Links(Box::<[Link]>::default())),
-                _ => field.default.value(),
-            };
+                _ => None,
+            });
             row.values[index] = empty;
         }
         for (field, value) in fields(kind, text) {

@@ -58,24 +58,15 @@ fn a_cell_that_does_not_fit_is_reported_and_goes() {
             None
         )
     );
-    for definition in ["type=text;status=inactive", "type=text;appliesTo=user"] {
+    for definition in [
+        "appliesTo=address;name=N;type=text;status=inactive",
+        "appliesTo=user;name=N;type=text",
+    ] {
+        let case = Case::default().declare(CUSTOM_FIELD, "f", definition);
+        let unknown = "custom-field-unknown error Address/a customFields.f";
         assert_eq!(
-            typed(
-                Case::default().declare(
-                    CUSTOM_FIELD,
-                    "f",
-                    &format!("name=N;appliesTo=address;{definition}").replace(
-                        "appliesTo=address;type=text;appliesTo=user",
-                        "type=text;appliesTo=user"
-                    )
-                ),
-                "customFields.f=x"
-            ),
-            (
-                vec!["custom-field-unknown error Address/a customFields.f".into()],
-                None
-            ),
-            "{definition}"
+            typed(case, "customFields.f=x"),
+            (vec![unknown.into()], None)
         );
     }
     assert_eq!(
