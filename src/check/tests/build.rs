@@ -1,0 +1,259 @@
+//! Small worlds: rows and declarations written as `field=value; field=a,b; link=x:1:0`.
+
+use crate::check::{Definitions, Effect, Finding, Outcome, World, definitions, run, subjects};
+use crate::kinds::{self, ADDRESS, Type};
+use crate::model::{
+    Cell, Change, Declared, Desired, FieldRef, Key, Keyed, KindId, Link, Pos, Row, Snapshot,
+    Stated, Text, Value,
+};
+use std::sync::Arc;
+
+/// What a create needs besides what a test is about.
+const REQUIRED: &[(&str, &str)] = &[
+    ("Store", "name=N"),
+    ("Tag", "name=N"),
+    ("CustomField", "appliesTo=address;name=N;type=text"),
+    (
+        "Address",
+        "fullName=F;street=S;city=C;zipCode=211 20;country=SE",
+    ),
+    (
+        "Account",
+        "name=N;companyRegistrationName=N;businessRegistrationNumber=1",
+    ),
+    ("Organisation", "name=N"),
+    (
+        "User",
+        "civility=MR;firstName=F;lastName=L;phone=1;groups=FOC_User",
+    ),
+    ("Policy", "name=N"),
+    ("Settings", ""),
+];
+
+#[derive(Default)]
+pub struct Case {
+    pub stored: Snapshot,
+    pub desired: Desired,
+    pub effects: Keyed<Effect>,
+    line: u32,
+}
+
+fn value(kind: KindId, field: &FieldRef, text: &str) -> Value {
+    let Some(field) = kinds::get(kind).field(field) else {
+        return Value::text(text);
+    };
+    let members = || text.split(',').filter(|member| !member.is_empty());
+    match &field.ty {
+        Type::Bool => Value::Bool(text == "true"),
+        Type::Int(..) => Value::Int(text.parse().expect("a number")),
+        Type::Set(_) => Value::set(members().map(Text::new)),
+        Type::Ordered(_) => Value::List(members().map(Text::new).collect()),
+        Type::Links { .. } => Value::links(members().map(|member| {
+            let mut parts = member.split(':');
+            let mut link = field.ty.plain_link(parts.next().unwrap_or_default());
+            for (choice, part) in link.attributes.iter_mut().zip(parts) {
+                *choice = Some(part.parse().expect("a choice"));
+            }
+            link
+        })),
+        _ => Value::text(text),
+    }
+}
+
+/// The fields of a text, sorted; a field without `=` is blank.
+fn fields(kind: KindId, text: &str) -> Vec<(FieldRef, Option<Value>)> {
+    let mut fields: Vec<(FieldRef, Option<Value>)> = text
+        .split(';')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .map(|part| {
+            let (name, text) = part.split_once('=').unwrap_or((part, "\0"));
+            let field = kinds::get(kind).field_ref(name).expect(name);
+            let value = (text != "\0").then(|| value(kind, &field, text));
+            (field, value)
+        })
+        .collect();
+    fields.sort_by(|a, b| a.0.cmp(&b.0));
+    fields
+}
+
+impl Case {
+    /// Stores a row.
+    pub fn row(mut self, kind: KindId, id: &str, text: &str) -> Self {
+        let mut row = Row {
+            key: Key::new(kind, id),
+            version: 1,
+            values: vec![None; kinds::get(kind).fields.len()],
+            custom: std::collections::BTreeMap::new(),
+            facts: std::collections::BTreeMap::new(),
+        };
+        for (index, field) in kinds::get(kind).fields.iter().enumerate() {
+            let empty = field.default.value().or_else(|| match &field.ty {
+                Type::Set(_) => Some(Value::List(Box::default())),
+                Type::Links { .. } => Some(Value::Links(Box::<[Link]>::default())),
+                _ => None,
+            });
+            row.values[index] = empty;
+        }
+        for (field, value) in fields(kind, text) {
+            row.set(&field, value);
+        }
+        self.stored.rows.insert(row).expect("one row a key");
+        self
+    }
+
+    /// Declares something, with nothing to happen to it.
+    pub fn declare(mut self, kind: KindId, id: &str, text: &str) -> Self {
+        self.line += 10;
+        let cells = fields(kind, text).into_iter().zip(1..);
+        let declared = Declared {
+            key: Key::new(kind, id),
+            path: "a.yaml".into(),
+            at: Pos {
+                line: self.line,
+                column: 1,
+            },
+            cells: cells
+                .map(|((field, value), column)| Stated {
+                    field,
+                    cell: value.map_or(Cell::Blank, Cell::Value),
+                    at: Pos {
+                        line: self.line + 1,
+                        column,
+                    },
+                })
+                .collect(),
+        };
+        let added = self.desired.resources.insert(Arc::new(declared));
+        added.expect("declared once");
+        self
+    }
+
+    /// Declares something, and it is created with just these fields.
+    pub fn bare(mut self, kind: KindId, id: &str, text: &str) -> Self {
+        self = self.declare(kind, id, text);
+        let key = Key::new(kind, id);
+        let declared = self.desired.resources.get(&key).expect("declared").clone();
+        self.effect(
+            key,
+            Outcome::Create {
+                declared,
+                derived: Vec::new(),
+            },
+        )
+    }
+
+    /// The same with whatever else its kind requires.
+    pub fn create(self, kind: KindId, id: &str, text: &str) -> Self {
+        let name = kinds::get(kind).name;
+        let more = REQUIRED.iter().find(|(of, _)| *of == name);
+        let said = |part: &&str| {
+            let name = part.split('=').next().unwrap_or_default();
+            text.split(';')
+                .any(|said| said.trim().split('=').next() == Some(name))
+        };
+        let mut all = text.to_owned();
+        for part in more.map_or("", |(_, more)| more).split(';') {
+            if !said(&part) {
+                all = format!("{all};{part}");
+            }
+        }
+        if kind == kinds::USER && !text.contains("email=") {
+            all = format!("{all};email={id}@x.example");
+        }
+        self.bare(kind, id, &all)
+    }
+
+    /// A stored row changes so; nothing is declared.
+    pub fn change(self, kind: KindId, id: &str, text: &str) -> Self {
+        let key = Key::new(kind, id);
+        let row = self.stored.rows.get(&key).expect("a row");
+        let changes = fields(kind, text).into_iter().map(|(field, after)| Change {
+            before: row.value(&field).cloned(),
+            field,
+            after,
+        });
+        let changes = changes.collect();
+        self.effect(key, Outcome::Change(changes))
+    }
+
+    /// A stored row goes.
+    pub fn delete(self, kind: KindId, id: &str) -> Self {
+        self.effect(Key::new(kind, id), Outcome::Delete)
+    }
+
+    fn effect(mut self, key: Key, outcome: Outcome) -> Self {
+        let added = self.effects.insert(Effect { key, outcome });
+        added.expect("one effect a key");
+        self
+    }
+
+    /// An account with an address and an active user, all stored.
+    pub fn company(self, id: &str) -> Self {
+        let (hq, user) = (format!("{id}-hq"), format!("{id}-user"));
+        self.row(
+            ADDRESS,
+            &hq,
+            "fullName=F;street=S;city=C;zipCode=211 20;country=SE",
+        )
+        .row(kinds::ACCOUNT, id, &format!("name=N;addresses={hq}"))
+        .row(
+            kinds::USER,
+            &user,
+            &format!("email={user}@x.example;accounts={id};groups=FOC_User"),
+        )
+    }
+
+    pub fn run(&self) -> Vec<Finding> {
+        let world = World::new(&self.stored, &self.desired, &self.effects);
+        run(&world, &subjects(&world))
+    }
+
+    /// The same rules and subjects where nothing would happen.
+    pub fn run_before(&self) -> Vec<Finding> {
+        let world = World::new(&self.stored, &self.desired, &self.effects);
+        let subjects = subjects(&world);
+        let nothing = Keyed::default();
+        run(
+            &World::new(&self.stored, &self.desired, &nothing),
+            &subjects,
+        )
+    }
+
+    pub fn definitions(&self) -> Definitions {
+        definitions(&self.desired, &self.stored)
+    }
+
+    /// Asserts that exactly this is found: `code severity Kind/id field`.
+    #[track_caller]
+    pub fn finds(&self, expected: &[&str]) {
+        assert_eq!(told(&self.run()), expected, "{:#?}", self.run());
+    }
+
+    /// Asserts that nothing is found.
+    #[track_caller]
+    pub fn is_fine(&self) {
+        self.finds(&[]);
+    }
+
+    /// Asserts that the rule speaks of the plan only, and not of what is stored.
+    #[track_caller]
+    pub fn finds_nothing_before(&self) {
+        assert_eq!(told(&self.run_before()), [""; 0]);
+    }
+}
+
+pub fn told(findings: &[Finding]) -> Vec<String> {
+    let lines = findings.iter().map(|finding| {
+        let diagnostic = &finding.diagnostic;
+        assert!(
+            diagnostic.help.is_some(),
+            "{} has no way out",
+            diagnostic.code
+        );
+        let key = diagnostic.key.as_ref().expect("a key");
+        let field = diagnostic.field.as_deref().unwrap_or("-");
+        format!("{} {} {key} {field}", diagnostic.code, diagnostic.severity)
+    });
+    lines.collect()
+}
