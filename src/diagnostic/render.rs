@@ -42,7 +42,11 @@ impl Lines {
     fn line(&self, number: u32) -> Option<&str> {
         let index = usize::try_from(number).ok()?.checked_sub(1)?;
         let start = *self.starts.get(index)?;
-        let end = self.starts.get(index + 1).copied().unwrap_or(self.text.len());
+        let end = self
+            .starts
+            .get(index + 1)
+            .copied()
+            .unwrap_or(self.text.len());
         Some(self.text.get(start..end)?.trim_end_matches(['\n', '\r']))
     }
 
@@ -51,7 +55,9 @@ impl Lines {
         if self.ascii {
             return at.min(line.len());
         }
-        line.char_indices().nth(at).map_or(line.len(), |(byte, _)| byte)
+        line.char_indices()
+            .nth(at)
+            .map_or(line.len(), |(byte, _)| byte)
     }
 }
 
@@ -102,7 +108,12 @@ impl<F: FnMut(&str) -> Option<String>> Renderer<F> {
             return gutter;
         }
         let style = severity_style(found.severity);
-        if let Some(Excerpt { line, before, width }) = self.excerpt(origin) {
+        if let Some(Excerpt {
+            line,
+            before,
+            width,
+        }) = self.excerpt(origin)
+        {
             let bar = self.paint(BLUE, "|");
             let number = self.paint(BLUE, &origin.at.line.to_string());
             let caret = self.paint(style, &"^".repeat(width));
@@ -123,7 +134,8 @@ impl<F: FnMut(&str) -> Option<String>> Renderer<F> {
         if !self.files.contains_key(&origin.path) {
             let text = (self.text)(&origin.path);
             let text = text.map(|text| text.trim_start_matches('\u{feff}').to_owned());
-            self.files.insert(Arc::clone(&origin.path), text.map(Lines::of));
+            self.files
+                .insert(Arc::clone(&origin.path), text.map(Lines::of));
         }
         let lines = self.files.get(&origin.path)?.as_ref()?;
         excerpt(lines, origin.at)
@@ -254,7 +266,11 @@ mod tests {
 
     #[test]
     fn a_secret_is_not_shown_with_its_line() {
-        for code in [codes::SECRET_IN_GIT, codes::RUNTIME_FIELD, codes::YAML_SYNTAX] {
+        for code in [
+            codes::SECRET_IN_GIT,
+            codes::RUNTIME_FIELD,
+            codes::YAML_SYNTAX,
+        ] {
             let found = Diagnostic::new(code, "m").at(at(1, 1));
             assert!(!render("{login: a, password: hunter2}\n", &found).contains("hunter2"));
         }

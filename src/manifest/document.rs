@@ -4,6 +4,7 @@ use super::entries::{Entries, Name};
 use super::events::{Fatal, Node, Reader, Scalar};
 use super::resource::Found;
 use super::sink::Sink;
+use super::split::Part;
 use super::walk::Tree;
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::kinds::read::quoted;
@@ -12,11 +13,11 @@ use crate::model::{Pos, Stated};
 use memchr::memmem;
 
 const API_VERSION: &str = "roster/v1";
-const SHAPES: &str =
-    "write `kind: User` and its fields, or a collection as `users: [..]`";
+const SHAPES: &str = "write `kind: User` and its fields, or a collection as `users: [..]`";
 
-/// The reading of one document.
+/// The reading of one file.
 pub(super) struct Parsing<'a, 'f> {
+    /// The document that is being read.
     pub text: &'a str,
     pub reader: Reader<'a>,
     pub sink: &'f mut Sink,
@@ -28,8 +29,16 @@ pub(super) struct Parsing<'a, 'f> {
 }
 
 impl<'a> Parsing<'a, '_> {
-    /// Reads the document.
-    pub fn document(&mut self) -> Result<(), Fatal> {
+    /// Reads the document of a part of the file.
+    pub fn part(&mut self, part: &Part) -> Result<(), Fatal> {
+        if self.reader.begin(part)? {
+            self.document()?;
+            self.reader.finish(part)?;
+        }
+        Ok(())
+    }
+
+    fn document(&mut self) -> Result<(), Fatal> {
         let (node, at) = self.reader.next()?;
         match node {
             Node::Map => self.top(),
@@ -68,7 +77,9 @@ impl<'a> Parsing<'a, '_> {
         let (text, at) = first.clone();
         let key = Node::Scalar(Scalar { text, plain: false });
         let rest = self.reader.record_open((key, at))?;
-        let kind = rest.value_of("kind").map(|(scalar, at)| (scalar.clone(), at));
+        let kind = rest
+            .value_of("kind")
+            .map(|(scalar, at)| (scalar.clone(), at));
         self.reader.replay(&rest);
         if let Some((scalar, kind_at)) = kind {
             entries.unsee();
@@ -105,7 +116,8 @@ impl<'a> Parsing<'a, '_> {
         }
         self.reader.skip(&node)?;
         let message = "`kind` must be the name of a kind";
-        self.sink.fault(codes::WRONG_TYPE, at, message, &one_of_kinds(""));
+        self.sink
+            .fault(codes::WRONG_TYPE, at, message, &one_of_kinds(""));
         Ok(None)
     }
 
@@ -220,7 +232,10 @@ fn mentions_kind(text: &str) -> bool {
         let before = at.checked_sub(1).map(|before| bytes[before]);
         let after = bytes.get(at + 4).copied();
         !before.is_some_and(|byte| byte.is_ascii_alphanumeric())
-            && matches!(after, Some(b':' | b'"' | b'\'' | b' ' | b'\t' | b'\n' | b'\r'))
+            && matches!(
+                after,
+                Some(b':' | b'"' | b'\'' | b' ' | b'\t' | b'\n' | b'\r')
+            )
     })
 }
 

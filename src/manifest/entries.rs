@@ -117,7 +117,9 @@ impl<'a> Entries<'a> {
         self.seen.push((key, at));
         if self.seen.len() == FEW + 1 {
             let all = self.seen.iter().enumerate();
-            self.many = all.map(|(index, (name, _))| (name.clone(), index)).collect();
+            self.many = all
+                .map(|(index, (name, _))| (name.clone(), index))
+                .collect();
         } else if self.seen.len() > FEW {
             let last = self.seen.len() - 1;
             self.many.insert(self.seen[last].0.clone(), last);

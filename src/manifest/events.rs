@@ -1,5 +1,6 @@
-//! The events of one YAML document, aliases expanded within a budget.
+//! The events of the YAML documents of a file, aliases expanded within a budget.
 
+use super::split::Part;
 use crate::diagnostic::{Code, codes};
 use crate::model::Pos;
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
@@ -53,9 +54,13 @@ impl Scalar<'_> {
     }
 }
 
-/// Why a document cannot be read on.
+/// Why a document cannot be read on; boxed, because what is returned for every node should be small.
 #[derive(Debug)]
-pub(super) struct Fatal {
+pub(super) struct Fatal(pub Box<Problem>);
+
+/// What a [`Fatal`] says.
+#[derive(Debug)]
+pub(super) struct Problem {
     pub code: Code,
     pub message: String,
     pub help: Option<String>,
@@ -64,12 +69,12 @@ pub(super) struct Fatal {
 
 impl Fatal {
     fn limit(message: impl Into<String>, at: Pos) -> Self {
-        Self {
+        Self(Box::new(Problem {
             code: codes::YAML_LIMIT,
             message: message.into(),
             help: None,
             at,
-        }
+        }))
     }
 }
 
@@ -89,11 +94,17 @@ struct Open<'a> {
     events: Vec<(Item<'a>, Pos)>,
 }
 
-/// Pulls nodes out of one document.
+/// Pulls nodes out of the documents of a file, one document after the other.
 pub(super) struct Reader<'a> {
+    text: &'a str,
     parser: Parser<'a, StrInput<'a>>,
-    /// How many lines of the file come before the document.
+    /// How many bytes and lines of the file come before the parser's text.
+    base: usize,
     before: u32,
+    /// Whether the parser cannot go on.
+    broken: bool,
+    /// Whether the document has ended.
+    ended: bool,
     depth: u32,
     /// Nodes to hand out before the parser's, the last frame first.
     frames: Vec<(Events<'a>, usize)>,
@@ -103,21 +114,74 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// A reader of the document `text` that begins at `line` of its file.
-    pub fn new(text: &'a str, line: u32) -> Self {
-        let options = granit_parser::options! {
-            emit_comments: false,
-            disallow_directives: true,
-        };
+    /// A reader of a file, before its first document.
+    pub fn new(text: &'a str) -> Self {
         Self {
-            parser: Parser::new_from_str_with_options(text, options),
-            before: line - 1,
+            text,
+            parser: parser(text),
+            base: 0,
+            before: 0,
+            broken: false,
+            ended: true,
             depth: 0,
             frames: Vec::new(),
             anchors: HashMap::new(),
             open: Vec::new(),
             expanded: 0,
         }
+    }
+
+    /// Begins the document of a part of the file, which comes after those begun before; `false`
+    /// when the part holds none, only comments.
+    pub fn begin(&mut self, part: &Part) -> Result<bool, Fatal> {
+        self.depth = 0;
+        self.expanded = 0;
+        self.frames.clear();
+        self.anchors.clear();
+        self.open.clear();
+        if std::mem::take(&mut self.broken) {
+            self.parser = parser(&self.text[part.range.start..]);
+            self.base = part.range.start;
+            self.before = part.line - 1;
+        }
+        loop {
+            match self.parser.peek() {
+                Some(Ok((Event::DocumentStart(..), span))) => {
+                    let at = span.start.byte_offset().unwrap_or_default();
+                    if self.base + at >= part.range.end {
+                        return Ok(false);
+                    }
+                    self.parser.next_event();
+                    self.ended = false;
+                    return Ok(true);
+                }
+                None | Some(Ok((Event::StreamEnd, _))) => return Ok(false),
+                Some(Ok(_)) => drop(self.parser.next_event()),
+                Some(Err(error)) => {
+                    self.broken = true;
+                    return Err(self.syntax(&error));
+                }
+            }
+        }
+    }
+
+    /// Reads the document to the end of its part, so that a fault behind its content is seen.
+    pub fn finish(&mut self, part: &Part) -> Result<(), Fatal> {
+        while !self.ended {
+            self.next()?;
+        }
+        if let Some(Err(error)) = self.parser.peek() {
+            let at = error.marker().byte_offset().unwrap_or_default();
+            if self.base + at < part.range.end {
+                return Err(self.syntax(&error));
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the document up: the next one is begun at its own part of the file.
+    pub fn give_up(&mut self) {
+        self.broken = true;
     }
 
     /// The next node and where it stands.
@@ -208,26 +272,30 @@ impl<'a> Reader<'a> {
 
     fn parsed(&mut self) -> Result<(Node<'a>, Pos), Fatal> {
         loop {
-            let (event, span) = match self.parser.next_event() {
-                Some(Ok(found)) => found,
-                Some(Err(error)) => return Err(self.syntax(&error)),
-                None => return Ok((Node::Eof, Pos::default())),
-            };
-            let at = self.pos(&span);
-            let (node, anchor) = match event {
-                Event::Scalar(text, style, anchor, tag) => {
-                    (self.scalar(text, style, tag.as_deref(), at)?, anchor)
+            if self.ended {
+                return Ok((Node::Eof, Pos::default()));
+            }
+            // One match, so that the large event is not moved on its way.
+            let (node, anchor, at) = match self.parser.next_event() {
+                Some(Ok((Event::Scalar(text, style, anchor, tag), span))) => {
+                    let at = self.pos(&span);
+                    (scalar(text, style, tag.as_deref(), at)?, anchor, at)
                 }
-                Event::MappingStart(_, anchor, tag) => {
+                Some(Ok((Event::MappingStart(_, anchor, tag), span))) => {
+                    let at = self.pos(&span);
                     collection(tag.as_deref(), "map", at)?;
-                    (Node::Map, anchor)
+                    (Node::Map, anchor, at)
                 }
-                Event::SequenceStart(_, anchor, tag) => {
+                Some(Ok((Event::SequenceStart(_, anchor, tag), span))) => {
+                    let at = self.pos(&span);
                     collection(tag.as_deref(), "seq", at)?;
-                    (Node::List, anchor)
+                    (Node::List, anchor, at)
                 }
-                Event::MappingEnd | Event::SequenceEnd => (Node::End, 0),
-                Event::Alias(anchor) => {
+                Some(Ok((Event::MappingEnd | Event::SequenceEnd, span))) => {
+                    (Node::End, 0, self.pos(&span))
+                }
+                Some(Ok((Event::Alias(anchor), span))) => {
+                    let at = self.pos(&span);
                     self.keep(&Item::Alias(anchor), at);
                     self.expand(anchor, at)?;
                     match self.replayed()? {
@@ -235,8 +303,12 @@ impl<'a> Reader<'a> {
                         None => continue,
                     }
                 }
-                Event::StreamEnd => (Node::Eof, 0),
-                _ => continue,
+                None | Some(Ok((Event::DocumentEnd | Event::StreamEnd, _))) => {
+                    self.ended = true;
+                    (Node::Eof, 0, Pos::default())
+                }
+                Some(Ok(_)) => continue,
+                Some(Err(error)) => return Err(self.syntax(&error)),
             };
             if anchor != 0 || !self.open.is_empty() {
                 self.remember(&node, anchor, at);
@@ -255,24 +327,6 @@ impl<'a> Reader<'a> {
             line: small(line).saturating_add(self.before),
             column: small(column).saturating_add(1),
         }
-    }
-
-    fn scalar(
-        &self,
-        text: Cow<'a, str>,
-        style: ScalarStyle,
-        tag: Option<&Tag>,
-        at: Pos,
-    ) -> Result<Node<'a>, Fatal> {
-        if text.len() > SCALAR {
-            return Err(Fatal::limit("a text of more than 1 MiB", at));
-        }
-        let plain = style == ScalarStyle::Plain;
-        let plain = match tag {
-            None => plain,
-            Some(tag) => plain && !is_text(tag, at)?,
-        };
-        Ok(Node::Scalar(Scalar { text, plain }))
     }
 
     /// Records what anchored nodes that are still open, or open here, are made of.
@@ -316,7 +370,8 @@ impl<'a> Reader<'a> {
         let size = u32::try_from(events.len()).unwrap_or(u32::MAX);
         self.expanded = self.expanded.saturating_add(size);
         if self.expanded > EXPANDED {
-            let message = format!("the aliases of this document come to more than {EXPANDED} nodes");
+            let message =
+                format!("the aliases of this document come to more than {EXPANDED} nodes");
             return Err(Fatal::limit(message, at));
         }
         self.frames.push((Rc::clone(events), 0));
@@ -340,13 +395,38 @@ impl<'a> Reader<'a> {
             ),
             _ => (codes::YAML_SYNTAX, None),
         };
-        Fatal {
+        Fatal(Box::new(Problem {
             code,
             message: error.info(),
             help,
             at,
-        }
+        }))
     }
+}
+
+fn parser(text: &str) -> Parser<'_, StrInput<'_>> {
+    let options = granit_parser::options! {
+        emit_comments: false,
+        disallow_directives: true,
+    };
+    Parser::new_from_str_with_options(text, options)
+}
+
+fn scalar<'a>(
+    text: Cow<'a, str>,
+    style: ScalarStyle,
+    tag: Option<&Tag>,
+    at: Pos,
+) -> Result<Node<'a>, Fatal> {
+    if text.len() > SCALAR {
+        return Err(Fatal::limit("a text of more than 1 MiB", at));
+    }
+    let plain = style == ScalarStyle::Plain;
+    let plain = match tag {
+        None => plain,
+        Some(tag) => plain && !is_text(tag, at)?,
+    };
+    Ok(Node::Scalar(Scalar { text, plain }))
 }
 
 /// A node that was taken whole, to be read later.
@@ -400,10 +480,10 @@ fn collection(tag: Option<&Tag>, own: &str, at: Pos) -> Result<(), Fatal> {
 }
 
 fn custom(tag: &Tag, at: Pos) -> Fatal {
-    Fatal {
+    Fatal(Box::new(Problem {
         code: codes::WRONG_TYPE,
         message: format!("the tag `{}` means nothing here", tag.original()),
         help: Some("leave it out".to_owned()),
         at,
-    }
+    }))
 }

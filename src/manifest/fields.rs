@@ -74,10 +74,13 @@ impl<'a> Parsing<'a, '_> {
             _ => {}
         }
         let value = self.read(field, &scalar.text, at)?;
-        if kind.singleton.is_some() && std::ptr::eq(field, &raw const kind.fields[kind.status_index()]) {
+        if kind.singleton.is_some()
+            && std::ptr::eq(field, &raw const kind.fields[kind.status_index()])
+        {
             let message = format!("{} cannot be deleted", kind.name);
             let found = Diagnostic::new(codes::ENUM, message).field(field.name);
-            self.sink.report(at, found.help("without it the defaults hold"));
+            self.sink
+                .report(at, found.help("without it the defaults hold"));
             return None;
         }
         Some(value)
@@ -105,8 +108,14 @@ impl<'a> Parsing<'a, '_> {
                 "write `{env: ROSTER_SECRET_…}` or `{file: name}`".to_owned(),
             ),
             (ty, _) if ty.is_list() => ("must be a list", format!("write `{}: [..]`", field.name)),
-            (_, Node::List) => ("is one value, not a list", format!("write `{}: ..`", field.name)),
-            _ => ("is one value, not a mapping", format!("write `{}: ..`", field.name)),
+            (_, Node::List) => (
+                "is one value, not a list",
+                format!("write `{}: ..`", field.name),
+            ),
+            _ => (
+                "is one value, not a mapping",
+                format!("write `{}: ..`", field.name),
+            ),
         };
         self.wrong_type(field.name, at, what, &help);
     }
@@ -199,12 +208,11 @@ impl<'a> Parsing<'a, '_> {
         let mut entries = Entries::of_fields();
         while let Some((name, at)) = entries.next(&mut self.reader, self.sink)? {
             let is_member = |index: &usize| kind.fields[*index].name[group.len() + 1..] == *name;
-            match kind.group(group).find(is_member).map(own) {
-                Some(FieldRef::Own(index)) => self.field(kind, index, at)?,
-                _ => {
-                    self.reader.skip_next()?;
-                    self.no_member(kind, group, &name, at);
-                }
+            if let Some(FieldRef::Own(index)) = kind.group(group).find(is_member).map(own) {
+                self.field(kind, index, at)?;
+            } else {
+                self.reader.skip_next()?;
+                self.no_member(kind, group, &name, at);
             }
         }
         Ok(())
@@ -221,7 +229,8 @@ impl<'a> Parsing<'a, '_> {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => format!("its fields are {}", members.join(", ")),
         };
-        self.sink.report(at, found.help(help).field(format!("{group}.{name}")));
+        self.sink
+            .report(at, found.help(help).field(format!("{group}.{name}")));
     }
 
     /// Reads `customFields`: texts as written, whose types the definitions know.
@@ -304,6 +313,10 @@ fn listed(ty: &Type, members: Vec<Text>) -> Value {
     }
     let mut kept: Vec<Text> = Vec::with_capacity(members.len());
     let mut seen = std::collections::HashSet::new();
-    kept.extend(members.into_iter().filter(|member| seen.insert(member.clone())));
+    kept.extend(
+        members
+            .into_iter()
+            .filter(|member| seen.insert(member.clone())),
+    );
     Value::List(kept.into())
 }

@@ -37,10 +37,11 @@ impl Parsing<'_, '_> {
 fn describe(fault: &ContentFault, text: &str) -> Diagnostic {
     let path = quoted(text);
     match fault {
-        ContentFault::Escape => {
-            Diagnostic::new(codes::PATH_ESCAPE, format!("{path} leaves the root of the source"))
-                .help("name a file below the root, with `/` between folders")
-        }
+        ContentFault::Escape => Diagnostic::new(
+            codes::PATH_ESCAPE,
+            format!("{path} leaves the root of the source"),
+        )
+        .help("name a file below the root, with `/` between folders"),
         ContentFault::Unreadable(why) => Diagnostic::new(
             codes::SOURCE_UNREADABLE,
             format!("the file {path} cannot be read: {why}"),
@@ -88,7 +89,15 @@ mod tests {
     fn paths_stay_below_the_root() {
         assert_eq!(normal("a/./b.pdf").as_deref(), Some("a/b.pdf"));
         assert_eq!(normal("a/../b.pdf").as_deref(), Some("b.pdf"));
-        for path in ["../b.pdf", "a/../../b", "/etc/passwd", "..\\b", "C:/b", ".", ""] {
+        for path in [
+            "../b.pdf",
+            "a/../../b",
+            "/etc/passwd",
+            "..\\b",
+            "C:/b",
+            ".",
+            "",
+        ] {
             assert_eq!(normal(path), None, "{path}");
         }
     }

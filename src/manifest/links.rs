@@ -24,7 +24,7 @@ struct Linking {
     whole: bool,
 }
 
-impl<'a> Parsing<'a, '_> {
+impl Parsing<'_, '_> {
     /// Reads the items of a list of links that has begun; `None` when one of them is faulty.
     pub(super) fn links(
         &mut self,
@@ -68,7 +68,10 @@ impl<'a> Parsing<'a, '_> {
     }
 
     fn short_link(&mut self, field: &'static Field, text: &str, at: Pos) -> Option<Link> {
-        let Type::Links { kind, key, inline, .. } = field.ty else {
+        let Type::Links {
+            kind, key, inline, ..
+        } = field.ty
+        else {
             return None;
         };
         if inline {
@@ -81,7 +84,10 @@ impl<'a> Parsing<'a, '_> {
     }
 
     fn long_link(&mut self, field: &'static Field, at: Pos) -> Result<Option<Link>, Fatal> {
-        let Type::Links { kind, key, inline, .. } = field.ty else {
+        let Type::Links {
+            kind, key, inline, ..
+        } = field.ty
+        else {
             return Ok(None);
         };
         let mut item = Linking {

@@ -1,7 +1,7 @@
 //! A tree into what it declares: file by file, in parallel, the same for any order of work.
 
 use super::document::Parsing;
-use super::events::Reader;
+use super::events::{Fatal, Reader};
 use super::merge;
 use super::resource::Found;
 use super::sink::Sink;
@@ -160,9 +160,10 @@ fn decode<'a>(bytes: &'a [u8], sink: &mut Sink) -> Option<&'a str> {
         Ok(text) => Some(text.strip_prefix('\u{feff}').unwrap_or(text)),
         Err(error) => {
             let at = error.valid_up_to();
-            let message = match utf16 {
-                true => "the file is UTF-16, not UTF-8".to_owned(),
-                false => format!("the file is not UTF-8: byte {at} is {:#04x}", bytes[at]),
+            let message = if utf16 {
+                "the file is UTF-16, not UTF-8".to_owned()
+            } else {
+                format!("the file is not UTF-8: byte {at} is {:#04x}", bytes[at])
             };
             let found = Diagnostic::new(codes::ENCODING, message).help("save it as UTF-8");
             sink.report(place(&bytes[..at]), found);
@@ -183,49 +184,49 @@ fn place(before: &[u8]) -> Pos {
 }
 
 fn load_text(tree: &Tree, text: &str, sink: &mut Sink, file: &mut FileLoaded) {
+    let mut parsing = Parsing {
+        text: "",
+        reader: Reader::new(text),
+        sink,
+        tree,
+        cells: Vec::with_capacity(16),
+        found: Vec::new(),
+    };
     for (index, part) in (0..).zip(split::split(text)) {
-        let (first, findings) = (file.found.len(), sink.diagnostics.len());
-        load_part(tree, &text[part.range.clone()], &part, sink, &mut file.found);
-        let declared = file.found[first..].iter();
+        let (first, findings) = (parsing.found.len(), parsing.sink.diagnostics.len());
+        parsing.text = &text[part.range.clone()];
+        if let Err(fatal) = parsing.part(&part) {
+            // What was read so far may not be what was meant.
+            parsing.found.truncate(first);
+            parsing.cells.clear();
+            parsing.reader.give_up();
+            report_fatal(fatal, parsing.text, &part, parsing.sink);
+        }
+        let declared = parsing.found[first..].iter();
         file.documents.push(Document {
-            path: Arc::clone(&sink.path),
+            path: Arc::clone(&parsing.sink.path),
             index,
             line: part.line,
             digest: part.digest,
             keys: declared.map(|found| found.declared.key.clone()).collect(),
-            clean: sink.diagnostics.len() == findings,
+            clean: parsing.sink.diagnostics.len() == findings,
         });
     }
+    file.found = parsing.found;
 }
 
-fn load_part(tree: &Tree, text: &str, part: &Part, sink: &mut Sink, found: &mut Vec<Found>) {
-    let mut parsing = Parsing {
-        text,
-        reader: Reader::new(text, part.line),
-        sink,
-        tree,
-        cells: Vec::with_capacity(16),
-        found: std::mem::take(found),
+fn report_fatal(fatal: Fatal, text: &str, part: &Part, sink: &mut Sink) {
+    let Some(line) = conflict_marker(text) else {
+        sink.fatal(fatal);
+        return;
     };
-    let before = parsing.found.len();
-    let result = parsing.document();
-    *found = parsing.found;
-    if let Err(fatal) = result {
-        // What was read so far may not be what was meant.
-        found.truncate(before);
-        match conflict_marker(text) {
-            Some(line) => {
-                let at = Pos {
-                    line: part.line + line,
-                    column: 1,
-                };
-                let message = "a conflict marker of a merge that was never finished";
-                let help = "resolve the conflict, and take out the lines of `<`, `=` and `>`";
-                sink.fault(codes::YAML_SYNTAX, at, message, help);
-            }
-            None => sink.fatal(fatal),
-        }
-    }
+    let at = Pos {
+        line: part.line + line,
+        column: 1,
+    };
+    let message = "a conflict marker of a merge that was never finished";
+    let help = "resolve the conflict, and take out the lines of `<`, `=` and `>`";
+    sink.fault(codes::YAML_SYNTAX, at, message, help);
 }
 
 /// Which line of the text, from 0, is the first conflict marker.

@@ -30,7 +30,9 @@ pub(super) fn merge(
             _ => kept.push(next),
         }
     }
-    kept.into_iter().map(|found| Arc::new(found.declared)).collect()
+    kept.into_iter()
+        .map(|found| Arc::new(found.declared))
+        .collect()
 }
 
 /// What is wrong with declaring `again` what `first` declares, if anything.
@@ -38,16 +40,20 @@ fn compare(first: &Found, again: &Found, removals_off: &mut Vec<String>) -> Opti
     let (one, other) = (&first.declared, &again.declared);
     if first.inline && again.inline {
         let differing = difference(one, other)?;
-        let message = format!("{} is declared twice, with different `{differing}`", one.key);
+        let message = format!(
+            "{} is declared twice, with different `{differing}`",
+            one.key
+        );
         let found = twice(codes::ADDRESS_CONFLICT, message, one, other).field(differing);
         return Some(found.help("write it once, as a document of its own, and `ref:` elsewhere"));
     }
     let message = format!("{} is declared twice", one.key);
     let found = twice(codes::DUPLICATE_RESOURCE, message, one, other);
     removals_off.push(format!("{}: {}", origin(other), found.code));
-    Some(match again.inline {
-        true => found.help(format!("use `ref: {}` in its place", one.key.id)),
-        false => found.help("keep one of them"),
+    Some(if again.inline {
+        found.help(format!("use `ref: {}` in its place", one.key.id))
+    } else {
+        found.help("keep one of them")
     })
 }
 
@@ -72,7 +78,10 @@ fn difference(one: &Declared, other: &Declared) -> Option<String> {
             let there = from.stated(&stated.field);
             there.map(|there| &there.cell) != Some(&stated.cell)
         };
-        cells.iter().find(differs).map(|stated| stated.field.clone())
+        cells
+            .iter()
+            .find(differs)
+            .map(|stated| stated.field.clone())
     };
     let field = missing(&other.cells, one).or_else(|| missing(&one.cells, other))?;
     Some(kinds::get(one.key.kind).field_name(&field))

@@ -77,9 +77,15 @@ impl Names {
         names.extend(kind.custom.map(|_| ("customFields", Slot::Custom)));
         names.extend((0..).zip(kind.fields).map(|(index, field)| {
             let group = field.name.split_once('.');
-            group.map_or((field.name, Slot::Field(index)), |(group, _)| (group, Slot::Group))
+            group.map_or((field.name, Slot::Field(index)), |(group, _)| {
+                (group, Slot::Group)
+            })
         }));
-        if kind.fields.iter().any(|field| matches!(field.ty, Type::Secret)) {
+        if kind
+            .fields
+            .iter()
+            .any(|field| matches!(field.ty, Type::Secret))
+        {
             names.extend(PASSWORDS.map(|name| (name, Slot::Password)));
         }
         names.extend(kind.facts.iter().map(|fact| (fact.name, Slot::Fact)));
@@ -94,7 +100,9 @@ impl Names {
 /// What a key of a resource of `kind` means.
 pub(super) fn slot(kind: KindId, name: &str) -> Option<Slot> {
     let names = &NAMES[usize::from(kind.0)].0;
-    let at = names.binary_search_by(|(known, _)| (*known).cmp(name)).ok()?;
+    let at = names
+        .binary_search_by(|(known, _)| (*known).cmp(name))
+        .ok()?;
     Some(names[at].1)
 }
 

@@ -97,7 +97,8 @@ impl<'a> Parsing<'a, '_> {
             Node::Scalar(scalar) if scalar.is_blank() => {
                 let message = "the externalId is blank";
                 let found = Diagnostic::new(codes::REQUIRED, message).field("externalId");
-                self.sink.report(name_at, found.help("every resource has its own id"));
+                self.sink
+                    .report(name_at, found.help("every resource has its own id"));
             }
             Node::Scalar(scalar) => match check_id(draft.kind, &scalar.text) {
                 Ok(warning) => {
@@ -139,7 +140,10 @@ impl<'a> Parsing<'a, '_> {
         self.reader.skip_next()?;
         let message = format!("`{name}` is a fact of run time, which no manifest states");
         let found = Diagnostic::new(codes::RUNTIME_FIELD, message).field(name);
-        self.sink.report(at, found.help("leave it out; see `roster user`, `approve` and `block`"));
+        self.sink.report(
+            at,
+            found.help("leave it out; see `roster user`, `approve` and `block`"),
+        );
         Ok(())
     }
 
@@ -172,7 +176,12 @@ impl<'a> Parsing<'a, '_> {
                 (Node::Scalar(scalar), at) => draft.clear.push((Text::new(&scalar.text), at)),
                 (other, at) => {
                     self.reader.skip(&other)?;
-                    self.wrong_type("clear", at, "takes names of fields", "write `clear: [website]`");
+                    self.wrong_type(
+                        "clear",
+                        at,
+                        "takes names of fields",
+                        "write `clear: [website]`",
+                    );
                 }
             }
         }
@@ -214,9 +223,11 @@ impl<'a> Parsing<'a, '_> {
         if !draft.bad_id {
             let message = format!("a {} without an externalId", draft.kind.name);
             let found = Diagnostic::new(codes::REQUIRED, message).field("externalId");
-            self.sink.report(draft.at, found.help("every resource has its own id"));
+            self.sink
+                .report(draft.at, found.help("every resource has its own id"));
         }
-        self.sink.hide(draft.at, "the externalId cannot be made out");
+        self.sink
+            .hide(draft.at, "the externalId cannot be made out");
         None
     }
 
@@ -254,7 +265,9 @@ impl<'a> Parsing<'a, '_> {
                 let set = stated.at;
                 let message = format!("`{name}` is both cleared and set");
                 let found = Diagnostic::new(codes::CLEAR_UNKNOWN, message).field(name);
-                let found = found.help("keep one of them").related([self.sink.origin(set)]);
+                let found = found
+                    .help("keep one of them")
+                    .related([self.sink.origin(set)]);
                 self.sink.report(at, found);
             }
             Some(stated) => {

@@ -10,7 +10,11 @@ use crate::model::{Pos, Value};
 
 impl Parsing<'_, '_> {
     /// Reads `{env: ROSTER_SECRET_X}` or `{file: name}`, whose mapping has begun.
-    pub(super) fn secret(&mut self, field: &'static Field, at: Pos) -> Result<Option<Value>, Fatal> {
+    pub(super) fn secret(
+        &mut self,
+        field: &'static Field,
+        at: Pos,
+    ) -> Result<Option<Value>, Fatal> {
         let mut places = Vec::new();
         let mut whole = true;
         let mut entries = Entries::of_fields();

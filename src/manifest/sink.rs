@@ -64,7 +64,7 @@ impl Sink {
     }
 
     /// Adds why a document cannot be read on.
-    pub fn fatal(&mut self, fatal: Fatal) {
+    pub fn fatal(&mut self, Fatal(fatal): Fatal) {
         let mut diagnostic = Diagnostic::new(fatal.code, fatal.message);
         diagnostic.help = fatal.help;
         self.report(fatal.at, diagnostic);
@@ -73,7 +73,13 @@ impl Sink {
     /// Records that a key cannot be made out here, so that nothing may be removed.
     pub fn hide(&mut self, at: Pos, why: &str) {
         if self.hidden.is_none() {
-            self.hidden = Some(format!("{}: {why}", Origin { path: Arc::clone(&self.path), at }));
+            self.hidden = Some(format!(
+                "{}: {why}",
+                Origin {
+                    path: Arc::clone(&self.path),
+                    at
+                }
+            ));
         }
     }
 

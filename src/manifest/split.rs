@@ -17,6 +17,7 @@ pub struct Part {
 }
 
 /// Splits a text; parts without any content, as before a leading `---`, are left out.
+#[must_use]
 pub fn split(text: &str) -> Vec<Part> {
     let bytes = text.as_bytes();
     let mut parts = Vec::new();

@@ -1,7 +1,7 @@
 //! The files of a source: which count as manifests, in which order, and how their bytes are read.
 
 use super::ignored::Ignored;
-use crate::diagnostic::{Diagnostic, Origin, codes};
+use crate::diagnostic::{Code, Diagnostic, Origin, codes};
 use crate::model::Pos;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,17 +73,25 @@ impl Tree {
 
     /// A tree of files in memory, as those of a commit: path and bytes, manifests or not.
     pub fn from_files(files: impl IntoIterator<Item = (String, Vec<u8>)>) -> Self {
-        let files: BTreeMap<Arc<str>, Vec<u8>> =
-            files.into_iter().map(|(path, bytes)| (path.into(), bytes)).collect();
+        let files: BTreeMap<Arc<str>, Vec<u8>> = files
+            .into_iter()
+            .map(|(path, bytes)| (path.into(), bytes))
+            .collect();
         let mut ignored = Ignored::default();
         for (path, bytes) in &files {
             if let Some(folder) = Ignored::folder_of(path) {
                 ignored.add(folder, &String::from_utf8_lossy(bytes));
             }
         }
-        let manifests = files.keys().filter(|path| is_visible(path) && !ignored.ignores(path));
+        let manifests = files
+            .keys()
+            .filter(|path| is_visible(path) && !ignored.ignores(path));
         Self {
-            files: manifests.map(|path| TreeFile { path: Arc::clone(path) }).collect(),
+            files: manifests
+                .map(|path| TreeFile {
+                    path: Arc::clone(path),
+                })
+                .collect(),
             contents: Contents::Memory(files),
             ..Self::default()
         }
@@ -104,7 +112,9 @@ impl Tree {
     fn of_file(file: &Path) -> Self {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         Self {
-            files: vec![TreeFile { path: name.as_ref().into() }],
+            files: vec![TreeFile {
+                path: name.as_ref().into(),
+            }],
             contents: Contents::Folder(file.parent().unwrap_or(file).to_owned()),
             ..Self::default()
         }
@@ -177,7 +187,9 @@ pub(super) fn plain(error: &io::Error) -> String {
 
 fn is_manifest(name: &str) -> bool {
     let extension = Path::new(name).extension().unwrap_or_default();
-    ["yaml", "yml", "json"].iter().any(|known| extension == *known)
+    ["yaml", "yml", "json"]
+        .iter()
+        .any(|known| extension == *known)
         && name != "roster.yaml"
         && !name.starts_with('.')
 }
@@ -222,10 +234,14 @@ impl Walk {
             if name.starts_with('.') {
                 continue;
             }
-            let path = if relative.is_empty() { name } else { format!("{relative}/{name}") };
+            let path = if relative.is_empty() {
+                name
+            } else {
+                format!("{relative}/{name}")
+            };
             match entry.file_type() {
                 Ok(kind) => self.entry(&entry.path(), kind, &path),
-                Err(error) => self.problem(&path, codes::SOURCE_UNREADABLE, plain(&error)),
+                Err(error) => self.problem(&path, codes::SOURCE_UNREADABLE, &plain(&error)),
             }
         }
         Ok(())
@@ -240,7 +256,7 @@ impl Walk {
             if kind.is_file() {
                 self.files.insert(path.to_owned());
             } else {
-                let why = "it is not a regular file".to_owned();
+                let why = "it is not a regular file";
                 self.problem(path, codes::SOURCE_UNREADABLE, why);
             }
         }
@@ -251,7 +267,7 @@ impl Walk {
             return;
         }
         if let Err(error) = self.folder(place, path) {
-            self.problem(path, codes::SOURCE_UNREADABLE, plain(&error));
+            self.problem(path, codes::SOURCE_UNREADABLE, &plain(&error));
         }
     }
 
@@ -260,7 +276,7 @@ impl Walk {
             Ok(real) => real,
             Err(error) => {
                 if is_visible(path) && !self.ignored.ignores(path) {
-                    self.problem(path, codes::SOURCE_UNREADABLE, plain(&error));
+                    self.problem(path, codes::SOURCE_UNREADABLE, &plain(&error));
                 }
                 return;
             }
@@ -274,7 +290,7 @@ impl Walk {
             return;
         }
         if !real.starts_with(&self.root) {
-            let why = "a symbolic link that leaves the root of the source".to_owned();
+            let why = "a symbolic link that leaves the root of the source";
             self.problem(path, codes::PATH_ESCAPE, why);
         } else if real.is_file() {
             self.links.push((path.to_owned(), real));
@@ -288,16 +304,20 @@ impl Walk {
     /// does not come there.
     fn is_hidden(&self, real: &Path) -> bool {
         let below = real.strip_prefix(&self.root).unwrap_or(real);
-        below.iter().any(|part| part.to_string_lossy().starts_with('.'))
+        below
+            .iter()
+            .any(|part| part.to_string_lossy().starts_with('.'))
     }
 
-    fn problem(&mut self, path: &str, code: crate::diagnostic::Code, why: String) {
+    fn problem(&mut self, path: &str, code: Code, why: &str) {
         let origin = Origin {
             path: path.into(),
             at: Pos::default(),
         };
         self.tree.removals_off.push(format!("{path}: {why}"));
-        self.tree.diagnostics.push(Diagnostic::new(code, format!("{path}: {why}")).at(origin));
+        self.tree
+            .diagnostics
+            .push(Diagnostic::new(code, format!("{path}: {why}")).at(origin));
     }
 
     /// The tree; a link to a file that is in it anyway adds nothing.
@@ -309,7 +329,11 @@ impl Walk {
             }
         }
         let files = self.files.iter();
-        self.tree.files = files.map(|path| TreeFile { path: path.as_str().into() }).collect();
+        self.tree.files = files
+            .map(|path| TreeFile {
+                path: path.as_str().into(),
+            })
+            .collect();
         self.tree.contents = Contents::Folder(self.root);
         self.tree
     }

@@ -77,7 +77,9 @@ fn typed(field: &Field, value: &Value, indent: usize) -> String {
             None => text(from, indent),
         },
         (Type::File, Value::Text(file)) => {
-            let path = file.rsplit_once(" sha256:").map_or(&**file, |(path, _)| path);
+            let path = file
+                .rsplit_once(" sha256:")
+                .map_or(&**file, |(path, _)| path);
             text(path, indent)
         }
         (Type::Date | Type::Duration, Value::Text(plain)) => plain.to_string(),
@@ -140,9 +142,10 @@ fn link_item(key: &str, inline: bool, attributes: &[Attribute], link: &Link) -> 
 
 fn said(attribute: &Attribute, choice: u8) -> Option<String> {
     let word = attribute.choices.get(usize::from(choice))?;
-    let word = match attribute.choices == BOOL {
-        true => (*word).to_owned(),
-        false => flow_text(word),
+    let word = if attribute.choices == BOOL {
+        (*word).to_owned()
+    } else {
+        flow_text(word)
     };
     (choice != attribute.default).then(|| format!("{}: {word}", attribute.name))
 }
@@ -173,7 +176,8 @@ fn is_plain(text: &str, flow: bool) -> bool {
     if WORDS.iter().any(|word| word.eq_ignore_ascii_case(text)) || text.ends_with([' ', ':']) {
         return false;
     }
-    if !first.is_alphabetic() && !(first.is_ascii_digit() && is_words(text)) {
+    let digits = first.is_ascii_digit() && is_words(text);
+    if !first.is_alphabetic() && !digits {
         return false;
     }
     let mut before = ' ';
@@ -196,7 +200,7 @@ fn is_plain(text: &str, flow: bool) -> bool {
 /// Whether a text that begins with a digit is several words, so that nobody takes it for a number,
 /// a date or a time.
 fn is_words(text: &str) -> bool {
-    text.contains(' ') && !text.contains(':') && !text.starts_with(|c: char| !c.is_ascii_digit())
+    text.contains(' ') && !text.contains(':')
 }
 
 fn quoted(text: &str) -> String {
@@ -266,28 +270,53 @@ mod tests {
         assert!(faults.is_empty(), "{text}\n{faults:#?}");
         let declared = loaded.desired.resources.get(&Key::new(kind.id, id));
         let declared = declared.unwrap_or_else(|| panic!("{text}"));
-        let said = declared.cells.iter().map(|stated| (stated.field.clone(), stated.cell.clone()));
-        let expected = cells.iter().map(|(field, value)| (field.clone(), Cell::Value(value.clone())));
-        assert_eq!(said.collect::<Vec<_>>(), expected.collect::<Vec<_>>(), "{text}");
+        let said = declared
+            .cells
+            .iter()
+            .map(|stated| (stated.field.clone(), stated.cell.clone()));
+        let expected = cells
+            .iter()
+            .map(|(field, value)| (field.clone(), Cell::Value(value.clone())));
+        assert_eq!(
+            said.collect::<Vec<_>>(),
+            expected.collect::<Vec<_>>(),
+            "{text}"
+        );
     }
 
     #[test]
     fn what_is_written_is_what_a_person_would_write() {
         let kind = kinds::by_name("User").expect("a kind");
         let accounts = Value::links([
-            Link { target: "acme".into(), attributes: [Some(0), None] },
-            Link { target: "0010".into(), attributes: [Some(1), None] },
+            Link {
+                target: "acme".into(),
+                attributes: [Some(0), None],
+            },
+            Link {
+                target: "0010".into(),
+                attributes: [Some(1), None],
+            },
         ]);
         let cells = [
             (own(kind.at("firstName")), Value::text("Åsa")),
             (own(kind.at("phone")), Value::text("+4663123456")),
-            (own(kind.at("groups")), Value::set(["FOC_Admin".into(), "b, c".into()])),
+            (
+                own(kind.at("groups")),
+                Value::set(["FOC_Admin".into(), "b, c".into()]),
+            ),
             (own(kind.at("accounts")), accounts),
-            (own(kind.at("passwordFrom")), Value::text("env:ROSTER_SECRET_A")),
+            (
+                own(kind.at("passwordFrom")),
+                Value::text("env:ROSTER_SECRET_A"),
+            ),
             (own(kind.at("notify")), Value::Bool(false)),
             (FieldRef::Custom("note".into()), Value::text("a\n\nb: c")),
         ];
-        let text = document(kind, "u-1", cells.iter().map(|(field, value)| (field, value)));
+        let text = document(
+            kind,
+            "u-1",
+            cells.iter().map(|(field, value)| (field, value)),
+        );
         assert_eq!(
             text,
             "kind: User\nexternalId: u-1\nfirstName: Åsa\nphone: \"+4663123456\"\n\
@@ -301,51 +330,105 @@ mod tests {
     fn groups_files_and_settings_read_back() {
         let kind = kinds::by_name("Account").expect("a kind");
         let addresses = Value::links([
-            Link { target: "x".into(), attributes: [Some(1), Some(0)] },
-            Link { target: "y".into(), attributes: [Some(1), Some(1)] },
+            Link {
+                target: "x".into(),
+                attributes: [Some(1), Some(0)],
+            },
+            Link {
+                target: "y".into(),
+                attributes: [Some(1), Some(1)],
+            },
         ]);
-        read_back(kind, "00123", &[
-            (own(kind.at("name")), Value::text("null")),
-            (own(kind.at("addresses")), addresses),
-            (own(kind.at("legalUser.firstName")), Value::text("NO")),
-            (own(kind.at("legalUser.birthday")), Value::text("1980-01-02")),
-            (own(kind.at("legalUser.nationality")), Value::text("NO")),
-        ]);
+        read_back(
+            kind,
+            "00123",
+            &[
+                (own(kind.at("name")), Value::text("null")),
+                (own(kind.at("addresses")), addresses),
+                (own(kind.at("legalUser.firstName")), Value::text("NO")),
+                (
+                    own(kind.at("legalUser.birthday")),
+                    Value::text("1980-01-02"),
+                ),
+                (own(kind.at("legalUser.nationality")), Value::text("NO")),
+            ],
+        );
         let kind = kinds::by_name("Terms").expect("a kind");
         let hash = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
         let file = Value::text(format!("t.txt sha256:{hash}"));
         read_back(kind, "t", &[(own(kind.at("file")), file)]);
         let kind = kinds::by_name("Settings").expect("a kind");
-        read_back(kind, "settings", &[
-            (own(kind.at("firstUser")), Value::text("off")),
-            (own(kind.at("organisationDepth")), Value::Int(3)),
-            (own(kind.at("optionalFields")), Value::set([])),
-            (own(kind.at("invitationTtl")), Value::text("3d")),
-        ]);
+        read_back(
+            kind,
+            "settings",
+            &[
+                (own(kind.at("firstUser")), Value::text("off")),
+                (own(kind.at("organisationDepth")), Value::Int(3)),
+                (own(kind.at("optionalFields")), Value::set([])),
+                (own(kind.at("invitationTtl")), Value::text("3d")),
+            ],
+        );
     }
 
     /// Texts made of what YAML makes something of.
     fn texts() -> impl Strategy<Value = String> {
         let parts = prop_oneof![
-            Just(": "), Just(" #"), Just("- "), Just("null"), Just("0"), Just("'"), Just("\""),
-            Just("\\"), Just("{"), Just("]"), Just(","), Just("å"), Just("\u{a0}"), Just("\u{200b}"),
-            Just("\u{feff}"), Just(" "), Just("---"), Just("a"), Just("%"), Just("@"), Just("&"),
-            Just("*"), Just("!"), Just("|"), Just(">"), Just("~"), Just("12:30"), Just("😀"),
-            Just("\u{2028}"), Just("=cmd"), Just("?"), Just("<<"), Just("x-"),
+            Just(": "),
+            Just(" #"),
+            Just("- "),
+            Just("null"),
+            Just("0"),
+            Just("'"),
+            Just("\""),
+            Just("\\"),
+            Just("{"),
+            Just("]"),
+            Just(","),
+            Just("å"),
+            Just("\u{a0}"),
+            Just("\u{200b}"),
+            Just("\u{feff}"),
+            Just(" "),
+            Just("---"),
+            Just("a"),
+            Just("%"),
+            Just("@"),
+            Just("&"),
+            Just("*"),
+            Just("!"),
+            Just("|"),
+            Just(">"),
+            Just("~"),
+            Just("12:30"),
+            Just("😀"),
+            Just("\u{2028}"),
+            Just("=cmd"),
+            Just("?"),
+            Just("<<"),
+            Just("x-"),
         ];
         let joined = proptest::collection::vec(parts, 1..6).prop_map(|parts| parts.concat());
         let free = "\\PC{1,40}".prop_map(String::from);
         let short = prop_oneof![joined, free];
         short.prop_filter("not blank, not from a spreadsheet", |text| {
-            !is_blank(text) && !text.trim_start().starts_with('#') && !text.chars().any(char::is_control)
+            !is_blank(text)
+                && !text.trim_start().starts_with('#')
+                && !text.chars().any(char::is_control)
         })
     }
 
     fn long_texts() -> impl Strategy<Value = String> {
-        let line = prop_oneof![texts(), Just(String::new()), Just(" ".to_owned()), Just("\t".to_owned())];
+        let line = prop_oneof![
+            texts(),
+            Just(String::new()),
+            Just(" ".to_owned()),
+            Just("\t".to_owned())
+        ];
         proptest::collection::vec(line, 1..5)
             .prop_map(|lines| lines.join("\n"))
-            .prop_filter("not blank", |text| !is_blank(text) && !text.trim_start().starts_with('#'))
+            .prop_filter("not blank", |text| {
+                !is_blank(text) && !text.trim_start().starts_with('#')
+            })
     }
 
     proptest! {

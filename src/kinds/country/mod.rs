@@ -8,17 +8,20 @@ use iso::{ALIASES, COUNTRIES};
 use shapes::{VATS, ZIPS};
 
 /// Whether this is an ISO 3166-1 alpha-2 code, in capitals.
+#[must_use]
 pub fn is_code(code: &str) -> bool {
     COUNTRIES.binary_search_by(|row| row.0.cmp(code)).is_ok()
 }
 
 /// The English name of a country.
+#[must_use]
 pub fn name(code: &str) -> Option<&'static str> {
     let at = COUNTRIES.binary_search_by(|row| row.0.cmp(code)).ok()?;
     Some(COUNTRIES[at].2)
 }
 
 /// The code that somebody meant who wrote a lower-case code, alpha-3 or a name.
+#[must_use]
 pub fn meant(text: &str) -> Option<&'static str> {
     let folded = text.trim().to_lowercase();
     let exact = COUNTRIES.iter().find(|(two, three, name)| {
@@ -40,27 +43,32 @@ fn near(folded: &str) -> Option<&'static str> {
     }
     let names = COUNTRIES.iter().map(|row| row.2);
     let name = crate::diagnostic::did_you_mean(folded, names)?;
-    COUNTRIES
-        .iter()
-        .find(|row| row.2 == name)
-        .map(|row| row.0)
+    COUNTRIES.iter().find(|row| row.2 == name).map(|row| row.0)
 }
 
 /// The shapes a postal code of this country may have; `None` where we do not know.
+#[must_use]
 pub fn zip_shapes(country: &str) -> Option<&'static [&'static str]> {
     let at = ZIPS.binary_search_by(|row| row.0.cmp(country)).ok()?;
     Some(ZIPS[at].1)
 }
 
 /// The shapes a VAT number with this prefix may have; `None` where we do not know.
+#[must_use]
 pub fn vat_shapes(prefix: &str) -> Option<&'static [&'static str]> {
     vat(prefix).map(|row| row.2)
 }
 
 /// The country that a VAT number says it is of: that of its first two letters.
+#[must_use]
 pub fn vat_country(number: &str) -> Option<&'static str> {
     let prefix = number.get(..2)?;
-    let code = || COUNTRIES.iter().find(|row| row.0 == prefix).map(|row| row.0);
+    let code = || {
+        COUNTRIES
+            .iter()
+            .find(|row| row.0 == prefix)
+            .map(|row| row.0)
+    };
     vat(prefix).map(|row| row.1).or_else(code)
 }
 
@@ -70,6 +78,7 @@ fn vat(prefix: &str) -> Option<&'static (&'static str, &'static str, &'static [&
 }
 
 /// Whether a text has one of these shapes, capitals or not.
+#[must_use]
 pub fn fits(text: &str, shapes: &[&str]) -> bool {
     shapes.iter().any(|shape| {
         shape.len() == text.len()

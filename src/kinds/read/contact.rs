@@ -39,7 +39,10 @@ fn email_fault(text: &str) -> Option<&'static str> {
     if halves.next().is_some() || text.contains([',', ';']) {
         return Some("it is more than one");
     }
-    if text.chars().any(|c| c.is_whitespace() || c.is_control() || super::is_invisible(c)) {
+    if text
+        .chars()
+        .any(|c| c.is_whitespace() || c.is_control() || super::is_invisible(c))
+    {
         return Some("it has a space or an invisible character in it");
     }
     if text.len() > 254 || local.len() > 64 {
@@ -98,7 +101,10 @@ pub(super) fn phone(text: &str) -> Result<Value, Fault> {
     let digits = number.bytes().filter(u8::is_ascii_digit).count();
     match digits {
         3..=15 => Ok(Value::Text(number)),
-        _ => Err(no_phone(text, &format!("it has {digits} digits, not 3 to 15"))),
+        _ => Err(no_phone(
+            text,
+            &format!("it has {digits} digits, not 3 to 15"),
+        )),
     }
 }
 
@@ -121,11 +127,10 @@ pub(super) fn url(text: &str) -> Result<Value, Fault> {
     text::length(text, URL_MOST)?;
     match url_fault(text) {
         None => Ok(Value::text(text)),
-        Some(why) => Err(Fault::new(
-            codes::URL,
-            format!("{} is not a URL: {why}", quoted(text)),
-        )
-        .help("write it whole, as `https://www.example.com`")),
+        Some(why) => Err(
+            Fault::new(codes::URL, format!("{} is not a URL: {why}", quoted(text)))
+                .help("write it whole, as `https://www.example.com`"),
+        ),
     }
 }
 

@@ -27,7 +27,9 @@ pub fn check_id(kind: &Kind, id: &str) -> Result<Option<Fault>, Fault> {
         return Err(text::scientific(id));
     }
     if id.chars().count() > MOST {
-        return Err(fault(format!("an externalId has at most {MOST} characters")));
+        return Err(fault(format!(
+            "an externalId has at most {MOST} characters"
+        )));
     }
     characters(kind, id)
 }
@@ -62,8 +64,11 @@ fn characters(kind: &Kind, id: &str) -> Result<Option<Fault>, Fault> {
         spaced |= inner_space;
     }
     Ok(spaced.then(|| {
-        Fault::new(codes::ID_SPACE, format!("a space within the externalId `{id}`"))
-            .help("ids without spaces are easier to type and to compare")
+        Fault::new(
+            codes::ID_SPACE,
+            format!("a space within the externalId `{id}`"),
+        )
+        .help("ids without spaces are easier to type and to compare")
     }))
 }
 
@@ -74,6 +79,7 @@ fn unprintable(c: char) -> bool {
 
 /// Whether a character shows as nothing or turns the text around it: zero-width, soft hyphen,
 /// direction marks, byte order mark, no-break and other odd spaces.
+#[must_use]
 pub fn is_invisible(c: char) -> bool {
     matches!(u32::from(c),
         0xa0 | 0xad | 0x034f | 0x061c | 0x115f | 0x1160 | 0x1680 | 0x17b4 | 0x17b5 | 0x180e

@@ -137,6 +137,7 @@ pub fn one_of(text: &str, choices: Choices) -> Result<&'static str, Fault> {
 
 /// The text in backticks, cut where it is long, with control characters made visible: what a
 /// message may say of a value.
+#[must_use]
 pub fn quoted(text: &str) -> String {
     const MOST: usize = 60;
     let mut shown: String = text.chars().take(MOST).map(visible).collect();

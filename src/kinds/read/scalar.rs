@@ -31,9 +31,7 @@ fn no_boolean(text: &str) -> Fault {
 pub(super) fn int(text: &str, least: i64, most: i64) -> Result<Value, Fault> {
     let Ok(value) = text.parse::<i64>() else {
         let message = format!("{} is not a whole number", quoted(text));
-        return Err(
-            Fault::new(codes::WRONG_TYPE, message).help(format!("write {least} to {most}"))
-        );
+        return Err(Fault::new(codes::WRONG_TYPE, message).help(format!("write {least} to {most}")));
     };
     if !(least..=most).contains(&value) {
         let message = format!("{value} is not within {least} to {most}");
@@ -132,7 +130,10 @@ fn is_variable(name: &str) -> bool {
 
 fn is_file_name(name: &str) -> bool {
     let plain = |c: char| !matches!(c, '/' | '\\' | ':') && !c.is_control();
-    !name.is_empty() && name.len() <= 255 && !name.starts_with('.') && name.chars().all(plain)
+    !name.is_empty()
+        && name.len() <= 255
+        && !name.starts_with('.')
+        && name.chars().all(plain)
         && !name.contains("..")
 }
 
@@ -148,7 +149,10 @@ mod tests {
     #[test]
     fn booleans_are_true_and_false_only() {
         for text in ["true", "True", "TRUE", " true "] {
-            assert_eq!(Type::Bool.read(text).expect("bool").value, Value::Bool(true));
+            assert_eq!(
+                Type::Bool.read(text).expect("bool").value,
+                Value::Bool(true)
+            );
         }
         for text in ["yes", "on", "1", "y", "tRUE", "Oui", "VRAI", "0", "-"] {
             assert_eq!(code(&Type::Bool, text), "bool", "{text}");

@@ -9,11 +9,13 @@ const SPREADSHEET_ERRORS: [&str; 7] = [
 ];
 
 /// Whether a text says nothing: empty, or only white space.
+#[must_use]
 pub fn is_blank(text: &str) -> bool {
     text.chars().all(char::is_whitespace)
 }
 
 /// The error value of a spreadsheet that this text is.
+#[must_use]
 pub fn spreadsheet_error(text: &str) -> Option<&'static str> {
     if !text.trim_start().starts_with('#') {
         return None;
@@ -25,6 +27,7 @@ pub fn spreadsheet_error(text: &str) -> Option<&'static str> {
 }
 
 /// Whether this is how a spreadsheet writes a long number: `6,12E+08`.
+#[must_use]
 pub fn looks_scientific(text: &str) -> bool {
     let Some((mantissa, exponent)) = text.trim().split_once("E+") else {
         return false;
@@ -37,7 +40,10 @@ pub fn looks_scientific(text: &str) -> bool {
 pub(super) fn scientific(text: &str) -> Fault {
     Fault::new(
         codes::SCIENTIFIC_NOTATION,
-        format!("{} is a number that a spreadsheet has shortened", quoted(text)),
+        format!(
+            "{} is a number that a spreadsheet has shortened",
+            quoted(text)
+        ),
     )
     .help("the digits are lost: take the value from where it came from, with the column as text")
 }

@@ -67,15 +67,28 @@ fn single_and_collection_json_and_yaml_mean_the_same() {
         ("a.yaml", "kind: Tag\nexternalId: t\nname: T\n"),
         ("a.yaml", "tags:\n- externalId: t\n  name: T\n"),
         ("a.yaml", "name: T\nexternalId: t\nkind: Tag\n"),
-        ("a.yml", "apiVersion: roster/v1\ntags: [{externalId: t, name: T}]\n"),
+        (
+            "a.yml",
+            "apiVersion: roster/v1\ntags: [{externalId: t, name: T}]\n",
+        ),
         ("a.json", r#"{"tags":[{"name":"T","externalId":"t"}]}"#),
-        ("a.json", "{\n\t\"kind\": \"Tag\",\n\t\"externalId\": \"t\",\n\t\"name\": \"T\"\n}\n"),
-        ("a.yaml", "x-base: &b {name: T}\ntags:\n- <<: *b\n  externalId: t\n"),
+        (
+            "a.json",
+            "{\n\t\"kind\": \"Tag\",\n\t\"externalId\": \"t\",\n\t\"name\": \"T\"\n}\n",
+        ),
+        (
+            "a.yaml",
+            "x-base: &b {name: T}\ntags:\n- <<: *b\n  externalId: t\n",
+        ),
     ];
     for (path, text) in forms {
         let loaded = files(&[(path, text)]);
         assert_eq!(found(&loaded), Vec::<String>::new(), "{text}");
-        let cells: Vec<_> = resource(&loaded, "Tag/t").cells.iter().map(|s| &s.cell).collect();
+        let cells: Vec<_> = resource(&loaded, "Tag/t")
+            .cells
+            .iter()
+            .map(|s| &s.cell)
+            .collect();
         assert_eq!(cells, [&Cell::Value(Value::text("T"))], "{text}");
     }
 }
@@ -85,26 +98,63 @@ fn a_user_whose_accounts_come_before_its_kind_is_a_user() {
     let loaded = yaml("accounts: [a]\nexternalId: u\nkind: User\n");
     assert_eq!(found(&loaded), Vec::<String>::new());
     assert_eq!(names(&loaded), ["User/u"]);
-    let both = yaml("accounts: [{externalId: a, name: mankind}]\nusers: [{externalId: u, company: 'a kind of'}]");
+    let both = yaml(
+        "accounts: [{externalId: a, name: mankind}]\nusers: [{externalId: u, company: 'a kind of'}]",
+    );
     assert_eq!(found(&both), Vec::<String>::new());
     assert_eq!(names(&both), ["Account/a", "User/u"]);
 }
 
 #[test]
 fn text_is_as_written_and_yaml_1_2() {
-    for text_ in ["00123", "NO", "on", "12:30", "0o17", "1.0", "73928e05", "2025-04-03", "12345678901234567"] {
-        let loaded = yaml(&format!("kind: Account\nexternalId: {text_}\nname: {text_}\n"));
+    for text_ in [
+        "00123",
+        "NO",
+        "on",
+        "12:30",
+        "0o17",
+        "1.0",
+        "73928e05",
+        "2025-04-03",
+        "12345678901234567",
+    ] {
+        let loaded = yaml(&format!(
+            "kind: Account\nexternalId: {text_}\nname: {text_}\n"
+        ));
         assert_eq!(found(&loaded), Vec::<String>::new(), "{text_}");
-        assert_eq!(text(&loaded, &format!("Account/{text_}"), "name"), Some(text_));
+        assert_eq!(
+            text(&loaded, &format!("Account/{text_}"), "name"),
+            Some(text_)
+        );
     }
 }
 
 #[test]
 fn blank_is_null_empty_or_spaces_and_nothing_else() {
-    for blank in ["", "~", "null", "Null", "NULL", "\"\"", "''", "\"  \"", "\"\\u00a0\""] {
-        let loaded = yaml(&format!("kind: Account\nexternalId: a\nwebsite: {blank}\ntags: {blank}\n"));
-        assert_eq!(cell(&loaded, "Account/a", "website"), Some(&Cell::Blank), "{blank}");
-        assert_eq!(cell(&loaded, "Account/a", "tags"), Some(&Cell::Blank), "{blank}");
+    for blank in [
+        "",
+        "~",
+        "null",
+        "Null",
+        "NULL",
+        "\"\"",
+        "''",
+        "\"  \"",
+        "\"\\u00a0\"",
+    ] {
+        let loaded = yaml(&format!(
+            "kind: Account\nexternalId: a\nwebsite: {blank}\ntags: {blank}\n"
+        ));
+        assert_eq!(
+            cell(&loaded, "Account/a", "website"),
+            Some(&Cell::Blank),
+            "{blank}"
+        );
+        assert_eq!(
+            cell(&loaded, "Account/a", "tags"),
+            Some(&Cell::Blank),
+            "{blank}"
+        );
         assert_eq!(cell(&loaded, "Account/a", "name"), None);
     }
     for value in ["\"null\"", "'~'", "!!str null", "nUll"] {
@@ -116,48 +166,137 @@ fn blank_is_null_empty_or_spaces_and_nothing_else() {
 #[test]
 fn the_cell_table() {
     let cases: &[(&str, &str, Option<Cell>, &[&str])] = &[
-        ("tags: []", "tags", Some(Cell::Value(Value::List([].into()))), &[]),
+        (
+            "tags: []",
+            "tags",
+            Some(Cell::Value(Value::List([].into()))),
+            &[],
+        ),
         ("clear: [tags]", "tags", Some(Cell::Clear), &[]),
         ("clear: [website]", "website", Some(Cell::Clear), &[]),
-        ("website:\nclear: [website]", "website", Some(Cell::Clear), &[]),
-        ("clear: [customFields.x]", "customFields.x", Some(Cell::Clear), &[]),
-        ("customFields: {x: }", "customFields.x", Some(Cell::Blank), &[]),
-        ("customFields: {x: 007}", "customFields.x", Some(Cell::Value(Value::text("007"))), &[]),
-        ("customFields: {x-ray: 1}", "customFields.x-ray", Some(Cell::Value(Value::text("1"))), &[]),
+        (
+            "website:\nclear: [website]",
+            "website",
+            Some(Cell::Clear),
+            &[],
+        ),
+        (
+            "clear: [customFields.x]",
+            "customFields.x",
+            Some(Cell::Clear),
+            &[],
+        ),
+        (
+            "customFields: {x: }",
+            "customFields.x",
+            Some(Cell::Blank),
+            &[],
+        ),
+        (
+            "customFields: {x: 007}",
+            "customFields.x",
+            Some(Cell::Value(Value::text("007"))),
+            &[],
+        ),
+        (
+            "customFields: {x-ray: 1}",
+            "customFields.x-ray",
+            Some(Cell::Value(Value::text("1"))),
+            &[],
+        ),
         ("customFields:", "customFields.x", None, &[]),
         ("customFields: {}", "customFields.x", None, &[]),
         ("legalUser:", "legalUser.firstName", None, &[]),
-        ("legalUser: {firstName: A}", "legalUser.firstName", Some(Cell::Value(Value::text("A"))), &[]),
-        ("clear: [legalUser]", "legalUser.birthday", Some(Cell::Clear), &[]),
+        (
+            "legalUser: {firstName: A}",
+            "legalUser.firstName",
+            Some(Cell::Value(Value::text("A"))),
+            &[],
+        ),
+        (
+            "clear: [legalUser]",
+            "legalUser.birthday",
+            Some(Cell::Clear),
+            &[],
+        ),
         ("protect: ''", "protect", Some(Cell::Blank), &[]),
-        ("protect: TRUE", "protect", Some(Cell::Value(Value::Bool(true))), &[]),
-        ("status: inactive", "status", Some(Cell::Value(Value::text("inactive"))), &[]),
+        (
+            "protect: TRUE",
+            "protect",
+            Some(Cell::Value(Value::Bool(true))),
+            &[],
+        ),
+        (
+            "status: inactive",
+            "status",
+            Some(Cell::Value(Value::text("inactive"))),
+            &[],
+        ),
         ("status:", "status", None, &["enum 3:1"]),
-        ("clear: [status]", "status", Some(Cell::Clear), &["clear-required 3:9"]),
-        ("clear: [name]", "name", Some(Cell::Clear), &["clear-required 3:9"]),
-        ("clear: [legalUser.birthday]", "legalUser.birthday", Some(Cell::Clear), &["clear-required 3:9"]),
+        (
+            "clear: [status]",
+            "status",
+            Some(Cell::Clear),
+            &["clear-required 3:9"],
+        ),
+        (
+            "clear: [name]",
+            "name",
+            Some(Cell::Clear),
+            &["clear-required 3:9"],
+        ),
+        (
+            "clear: [legalUser.birthday]",
+            "legalUser.birthday",
+            Some(Cell::Clear),
+            &["clear-required 3:9"],
+        ),
         ("clear: [externalId]", "name", None, &["clear-required 3:9"]),
         ("clear: [webseite]", "website", None, &["clear-unknown 3:9"]),
-        ("website: https://a.example\nclear: [website]", "website", Some(Cell::Value(Value::text("https://a.example"))), &["clear-unknown 4:9"]),
+        (
+            "website: https://a.example\nclear: [website]",
+            "website",
+            Some(Cell::Value(Value::text("https://a.example"))),
+            &["clear-unknown 4:9"],
+        ),
         ("clear: website", "website", None, &["wrong-type 3:8"]),
-        ("addresses: []", "addresses", Some(Cell::Value(Value::Links([].into()))), &["clear-required 3:12"]),
-        ("tags: [b, a, b]", "tags", Some(Cell::Value(Value::set(["a".into(), "b".into()]))), &[]),
+        (
+            "addresses: []",
+            "addresses",
+            Some(Cell::Value(Value::Links([].into()))),
+            &["clear-required 3:12"],
+        ),
+        (
+            "tags: [b, a, b]",
+            "tags",
+            Some(Cell::Value(Value::set(["a".into(), "b".into()]))),
+            &[],
+        ),
     ];
     for (lines, field, expected, codes) in cases {
         let loaded = yaml(&format!("kind: Account\nexternalId: a\n{lines}\n"));
-        assert_eq!(cell(&loaded, "Account/a", field), expected.as_ref(), "{lines}");
+        assert_eq!(
+            cell(&loaded, "Account/a", field),
+            expected.as_ref(),
+            "{lines}"
+        );
         assert_eq!(found(&loaded), *codes, "{lines}");
     }
 }
 
 #[test]
 fn options_keep_their_order_and_settings_need_no_id() {
-    let loaded = yaml("customFields: [{externalId: c, options: [b, a, b]}]\nsettings: {organisationDepth: 3, userGroups: [x]}\n");
+    let loaded = yaml(
+        "customFields: [{externalId: c, options: [b, a, b]}]\nsettings: {organisationDepth: 3, userGroups: [x]}\n",
+    );
     assert_eq!(found(&loaded), Vec::<String>::new());
     let options = Cell::Value(Value::List(["b".into(), "a".into()].into()));
     assert_eq!(cell(&loaded, "CustomField/c", "options"), Some(&options));
     let depth = Cell::Value(Value::Int(3));
-    assert_eq!(cell(&loaded, "Settings/settings", "organisationDepth"), Some(&depth));
+    assert_eq!(
+        cell(&loaded, "Settings/settings", "organisationDepth"),
+        Some(&depth)
+    );
 }
 
 #[test]
@@ -165,14 +304,22 @@ fn what_settings_make_optional_may_be_an_empty_list() {
     let user = "users: [{externalId: u, accounts: []}]\n";
     assert_eq!(found(&yaml(user)), ["clear-required 1:35"]);
     let settings = "settings: {optionalFields: [User.accounts]}\n";
-    assert_eq!(found(&yaml(&format!("{user}{settings}"))), Vec::<String>::new());
+    assert_eq!(
+        found(&yaml(&format!("{user}{settings}"))),
+        Vec::<String>::new()
+    );
 }
 
 #[test]
 fn passwords_come_from_elsewhere() {
-    let loaded = yaml("users:\n- {externalId: a, passwordFrom: {env: ROSTER_SECRET_A}}\n- {externalId: b, passwordFrom: {file: b.txt}}\n");
+    let loaded = yaml(
+        "users:\n- {externalId: a, passwordFrom: {env: ROSTER_SECRET_A}}\n- {externalId: b, passwordFrom: {file: b.txt}}\n",
+    );
     assert_eq!(found(&loaded), Vec::<String>::new());
-    assert_eq!(text(&loaded, "User/a", "passwordFrom"), Some("env:ROSTER_SECRET_A"));
+    assert_eq!(
+        text(&loaded, "User/a", "passwordFrom"),
+        Some("env:ROSTER_SECRET_A")
+    );
     assert_eq!(text(&loaded, "User/b", "passwordFrom"), Some("file:b.txt"));
 }
 
@@ -190,9 +337,17 @@ fn merge_keys_lie_under_what_is_written() {
 
 #[test]
 fn columns_count_characters_and_lines_the_whole_file() {
-    let loaded = yaml("# å\n---\n# two\nkind: Account\nexternalId: å\nlegalUser: {firstName: Åsa, birthday: nope}\n");
+    let loaded = yaml(
+        "# å\n---\n# two\nkind: Account\nexternalId: å\nlegalUser: {firstName: Åsa, birthday: nope}\n",
+    );
     assert_eq!(found(&loaded), ["date 6:39"]);
-    assert_eq!(resource(&loaded, "Account/å").at, Pos { line: 5, column: 13 });
+    assert_eq!(
+        resource(&loaded, "Account/å").at,
+        Pos {
+            line: 5,
+            column: 13
+        }
+    );
     let crlf = yaml("kind: Account\r\nexternalId: a\r\nprotect: 1\r\n");
     assert_eq!(found(&crlf), ["bool 3:10"]);
 }

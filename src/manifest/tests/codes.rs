@@ -6,7 +6,12 @@ type Case = (&'static str, &'static [&'static str]);
 fn check(cases: &[Case]) {
     for (text, expected) in cases {
         let loaded = yaml(text);
-        assert_eq!(found(&loaded), *expected, "{text}\n{:#?}", loaded.diagnostics);
+        assert_eq!(
+            found(&loaded),
+            *expected,
+            "{text}\n{:#?}",
+            loaded.diagnostics
+        );
     }
 }
 
@@ -28,11 +33,23 @@ fn documents() {
         ("externalId: a\n", &["unknown-kind 1:1"]),
         ("userz: []\n", &["unknown-field 1:1"]),
         ("users: []\nfoo: 1\n", &["unknown-field 2:1"]),
-        ("kind: User\nexternalId: a\nfristName: b\n", &["unknown-field 3:1"]),
-        ("users: [{externalId: a, kind: User}]\n", &["unknown-field 1:25"]),
-        ("kind: User\nexternalId: a\ncompany: a\ncompany: b\n", &["duplicate-key 4:1"]),
+        (
+            "kind: User\nexternalId: a\nfristName: b\n",
+            &["unknown-field 3:1"],
+        ),
+        (
+            "users: [{externalId: a, kind: User}]\n",
+            &["unknown-field 1:25"],
+        ),
+        (
+            "kind: User\nexternalId: a\ncompany: a\ncompany: b\n",
+            &["duplicate-key 4:1"],
+        ),
         ("users: []\nusers: []\n", &["duplicate-key 2:1"]),
-        ("kind: User\nexternalId: a\n[a, b]: c\n", &["wrong-type 3:1"]),
+        (
+            "kind: User\nexternalId: a\n[a, b]: c\n",
+            &["wrong-type 3:1"],
+        ),
         ("kind: User\nexternalId: a\n<<: b\n", &["wrong-type 3:5"]),
     ]);
 }
@@ -44,15 +61,37 @@ fn did_you_mean_names_what_was_meant() {
         ("kind: user\n", "did you mean `User`?"),
         ("Kind: User\n", "did you mean `kind`?"),
         ("userz: []\n", "did you mean `users`?"),
-        ("kind: User\nexternalId: a\nfristName: b\n", "did you mean `firstName`?"),
-        ("kind: User\nexternalId: a\ncivility: mr\n", "did you mean `MR`?"),
-        ("users: [{externalId: a, accounts: [{acount: b}]}]", "did you mean `account`?"),
-        ("accounts: [{externalId: a, legalUser: {firstname: b}}]", "did you mean `firstName`?"),
-        ("kind: Account\nexternalId: a\nclear: [webside]\n", "did you mean `website`?"),
-        ("kind: Account\nexternalId: a\naddresses: [b]\n", "write `ref: b`, or the fields themselves"),
+        (
+            "kind: User\nexternalId: a\nfristName: b\n",
+            "did you mean `firstName`?",
+        ),
+        (
+            "kind: User\nexternalId: a\ncivility: mr\n",
+            "did you mean `MR`?",
+        ),
+        (
+            "users: [{externalId: a, accounts: [{acount: b}]}]",
+            "did you mean `account`?",
+        ),
+        (
+            "accounts: [{externalId: a, legalUser: {firstname: b}}]",
+            "did you mean `firstName`?",
+        ),
+        (
+            "kind: Account\nexternalId: a\nclear: [webside]\n",
+            "did you mean `website`?",
+        ),
+        (
+            "kind: Account\nexternalId: a\naddresses: [b]\n",
+            "write `ref: b`, or the fields themselves",
+        ),
     ] {
         let loaded = yaml(text);
-        let helps: Vec<_> = loaded.diagnostics.iter().filter_map(|d| d.help.as_deref()).collect();
+        let helps: Vec<_> = loaded
+            .diagnostics
+            .iter()
+            .filter_map(|d| d.help.as_deref())
+            .collect();
         assert!(helps.contains(&help), "{text}: {helps:?}");
     }
 }
@@ -67,15 +106,30 @@ fn ids() {
         ("users: [{externalId: käre}]\n", &["id-format 1:22"]),
         ("accounts: [{externalId: 'a '}]\n", &["id-format 1:25"]),
         ("accounts: [{externalId: a b}]\n", &["id-space 1:25"]),
-        ("accounts: [{externalId: 1.2E+11}]\n", &["scientific-notation 1:25"]),
-        ("accounts: [{externalId: '#N/A'}]\n", &["spreadsheet-error 1:25"]),
+        (
+            "accounts: [{externalId: 1.2E+11}]\n",
+            &["scientific-notation 1:25"],
+        ),
+        (
+            "accounts: [{externalId: '#N/A'}]\n",
+            &["spreadsheet-error 1:25"],
+        ),
         ("settings: {externalId: other}\n", &["id-format 1:24"]),
         ("settings: {status: deleted}\n", &["enum 1:20"]),
     ]);
-    for text in ["users: [{company: a}]", "users: [{externalId: käre}]", "users: [{externalId: }]", "kind: Usr", "a: b: c"] {
+    for text in [
+        "users: [{company: a}]",
+        "users: [{externalId: käre}]",
+        "users: [{externalId: }]",
+        "kind: Usr",
+        "a: b: c",
+    ] {
         let loaded = yaml(text);
         assert_eq!(loaded.desired.removals_off.len(), 1, "{text}");
-        assert!(loaded.desired.removals_off[0].starts_with("a.yaml:1:"), "{text}");
+        assert!(
+            loaded.desired.removals_off[0].starts_with("a.yaml:1:"),
+            "{text}"
+        );
         assert!(names(&loaded).is_empty(), "{text}");
     }
 }
@@ -88,7 +142,10 @@ fn values_are_dropped_and_resources_stay() {
     assert_eq!(cell(&loaded, "User/u", "email"), None);
     assert_eq!(text(&loaded, "User/u", "firstName"), Some("Ada"));
     let first = &loaded.diagnostics[0];
-    assert_eq!(first.key.as_ref().map(ToString::to_string).as_deref(), Some("User/u"));
+    assert_eq!(
+        first.key.as_ref().map(ToString::to_string).as_deref(),
+        Some("User/u")
+    );
     assert_eq!(first.field.as_deref(), Some("civility"));
     assert!(loaded.desired.removals_off.is_empty());
 }
@@ -96,24 +153,72 @@ fn values_are_dropped_and_resources_stay() {
 #[test]
 fn shapes_of_values() {
     check(&[
-        ("accounts: [{externalId: a, name: [b]}]", &["wrong-type 1:34"]),
-        ("accounts: [{externalId: a, name: {b: c}}]", &["wrong-type 1:34"]),
+        (
+            "accounts: [{externalId: a, name: [b]}]",
+            &["wrong-type 1:34"],
+        ),
+        (
+            "accounts: [{externalId: a, name: {b: c}}]",
+            &["wrong-type 1:34"],
+        ),
         ("accounts: [{externalId: a, tags: b}]", &["wrong-type 1:34"]),
-        ("accounts: [{externalId: a, tags: {b: c}}]", &["wrong-type 1:34"]),
-        ("accounts: [{externalId: a, tags: [[b]]}]", &["wrong-type 1:35"]),
+        (
+            "accounts: [{externalId: a, tags: {b: c}}]",
+            &["wrong-type 1:34"],
+        ),
+        (
+            "accounts: [{externalId: a, tags: [[b]]}]",
+            &["wrong-type 1:35"],
+        ),
         ("accounts: [{externalId: a, tags: [b, ]}]", &[]),
-        ("accounts: [{externalId: a, tags: [b, ~]}]", &["wrong-type 1:38"]),
-        ("accounts: [{externalId: a, legalUser: b}]", &["wrong-type 1:39"]),
-        ("accounts: [{externalId: a, legalUser: {b: c}}]", &["unknown-field 1:40"]),
-        ("accounts: [{externalId: a, customFields: b}]", &["wrong-type 1:42"]),
-        ("accounts: [{externalId: a, customFields: {b: {c: d}}}]", &["wrong-type 1:46"]),
-        ("accounts: [{externalId: a, addresses: [b]}]", &["wrong-type 1:40"]),
-        ("accounts: [{externalId: a, addresses: [{ref: b, city: c}]}]", &["wrong-type 1:46"]),
-        ("accounts: [{externalId: a, addresses: [{city: c}]}]", &["required 1:40"]),
-        ("accounts: [{externalId: a, addresses: [{ref: b, billing: nej}]}]", &["bool 1:58"]),
-        ("accounts: [{externalId: a, addresses: [{ref: b}, {ref: b, billing: false}]}]", &["wrong-type 1:39"]),
-        ("users: [{externalId: a, accounts: [{level: user}]}]", &["wrong-type 1:36"]),
-        ("users: [{externalId: a, accounts: [{account: b, level: boss}]}]", &["enum 1:56"]),
+        (
+            "accounts: [{externalId: a, tags: [b, ~]}]",
+            &["wrong-type 1:38"],
+        ),
+        (
+            "accounts: [{externalId: a, legalUser: b}]",
+            &["wrong-type 1:39"],
+        ),
+        (
+            "accounts: [{externalId: a, legalUser: {b: c}}]",
+            &["unknown-field 1:40"],
+        ),
+        (
+            "accounts: [{externalId: a, customFields: b}]",
+            &["wrong-type 1:42"],
+        ),
+        (
+            "accounts: [{externalId: a, customFields: {b: {c: d}}}]",
+            &["wrong-type 1:46"],
+        ),
+        (
+            "accounts: [{externalId: a, addresses: [b]}]",
+            &["wrong-type 1:40"],
+        ),
+        (
+            "accounts: [{externalId: a, addresses: [{ref: b, city: c}]}]",
+            &["wrong-type 1:46"],
+        ),
+        (
+            "accounts: [{externalId: a, addresses: [{city: c}]}]",
+            &["required 1:40"],
+        ),
+        (
+            "accounts: [{externalId: a, addresses: [{ref: b, billing: nej}]}]",
+            &["bool 1:58"],
+        ),
+        (
+            "accounts: [{externalId: a, addresses: [{ref: b}, {ref: b, billing: false}]}]",
+            &["wrong-type 1:39"],
+        ),
+        (
+            "users: [{externalId: a, accounts: [{level: user}]}]",
+            &["wrong-type 1:36"],
+        ),
+        (
+            "users: [{externalId: a, accounts: [{account: b, level: boss}]}]",
+            &["enum 1:56"],
+        ),
         ("users: [{externalId: a, accounts: [b, b]}]", &[]),
     ]);
 }
@@ -121,19 +226,58 @@ fn shapes_of_values() {
 #[test]
 fn runtime_facts_and_passwords() {
     check(&[
-        ("users: [{externalId: a, loginName: b}]", &["runtime-field 1:25"]),
-        ("users: [{externalId: a, access: enabled}]", &["runtime-field 1:25"]),
-        ("accounts: [{externalId: a, approval: approved}]", &["runtime-field 1:28"]),
-        ("users: [{externalId: a, password: hunter2}]", &["secret-in-git 1:25"]),
-        ("users: [{externalId: a, passwordFrom: hunter2}]", &["secret-in-git 1:39"]),
-        ("users: [{externalId: a, passwordFrom: {value: hunter2}}]", &["secret-in-git 1:40"]),
-        ("users: [{externalId: a, customFields: {pwd: hunter2}}]", &["secret-in-git 1:40"]),
-        ("users: [{externalId: a, passwordFrom: {env: hunter2}}]", &["secret-source 1:39"]),
-        ("users: [{externalId: a, passwordFrom: {file: ../hunter2}}]", &["secret-source 1:39"]),
-        ("users: [{externalId: a, passwordFrom: {file: /run/hunter2}}]", &["secret-source 1:39"]),
-        ("users: [{externalId: a, passwordFrom: {hunter2: hunter2}}]", &["unknown-field 1:40"]),
-        ("users: [{externalId: a, passwordFrom: {env: ROSTER_SECRET_A, file: hunter2}}]", &["wrong-type 1:39"]),
-        ("users: [{externalId: a, passwordFrom: [hunter2]}]", &["wrong-type 1:39"]),
+        (
+            "users: [{externalId: a, loginName: b}]",
+            &["runtime-field 1:25"],
+        ),
+        (
+            "users: [{externalId: a, access: enabled}]",
+            &["runtime-field 1:25"],
+        ),
+        (
+            "accounts: [{externalId: a, approval: approved}]",
+            &["runtime-field 1:28"],
+        ),
+        (
+            "users: [{externalId: a, password: hunter2}]",
+            &["secret-in-git 1:25"],
+        ),
+        (
+            "users: [{externalId: a, passwordFrom: hunter2}]",
+            &["secret-in-git 1:39"],
+        ),
+        (
+            "users: [{externalId: a, passwordFrom: {value: hunter2}}]",
+            &["secret-in-git 1:40"],
+        ),
+        (
+            "users: [{externalId: a, customFields: {pwd: hunter2}}]",
+            &["secret-in-git 1:40"],
+        ),
+        (
+            "users: [{externalId: a, passwordFrom: {env: hunter2}}]",
+            &["secret-source 1:39"],
+        ),
+        (
+            "users: [{externalId: a, passwordFrom: {file: ../hunter2}}]",
+            &["secret-source 1:39"],
+        ),
+        (
+            "users: [{externalId: a, passwordFrom: {file: /run/hunter2}}]",
+            &["secret-source 1:39"],
+        ),
+        (
+            "users: [{externalId: a, passwordFrom: {hunter2: hunter2}}]",
+            &["unknown-field 1:40"],
+        ),
+        (
+            "users: [{externalId: a, passwordFrom: {env: ROSTER_SECRET_A, file: hunter2}}]",
+            &["wrong-type 1:39"],
+        ),
+        (
+            "users: [{externalId: a, passwordFrom: [hunter2]}]",
+            &["wrong-type 1:39"],
+        ),
     ]);
     let text = "users: [{externalId: a, password: hunter2, passwordFrom: {env: hunter2}}]\n---\nusers: [{externalId: b, passwordFrom: hunter2}]";
     assert!(!format!("{:?}", yaml(text).diagnostics).contains("hunter2"));
@@ -147,7 +291,10 @@ fn one_key_twice_names_both_places() {
     ]);
     assert_eq!(found(&loaded), ["duplicate-resource 1:21"]);
     let found = &loaded.diagnostics[0];
-    assert_eq!(found.origin.as_ref().map(ToString::to_string).as_deref(), Some("b.yaml:1:21"));
+    assert_eq!(
+        found.origin.as_ref().map(ToString::to_string).as_deref(),
+        Some("b.yaml:1:21")
+    );
     assert_eq!(found.related[0].to_string(), "a.yaml:1:21");
     assert_eq!(loaded.resources(), 1);
     assert!(!loaded.desired.removals_off.is_empty());
@@ -170,7 +317,10 @@ fn inline_addresses_may_repeat_when_they_agree() {
     let document = "kind: Address\nexternalId: x\ncity: Y\n";
     let loaded = files(&[("a.yaml", &one), ("b.yaml", document)]);
     assert_eq!(found(&loaded), ["duplicate-resource 3:26"]);
-    assert_eq!(loaded.diagnostics[0].help.as_deref(), Some("use `ref: x` in its place"));
+    assert_eq!(
+        loaded.diagnostics[0].help.as_deref(),
+        Some("use `ref: x` in its place")
+    );
 }
 
 #[test]

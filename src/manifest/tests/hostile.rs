@@ -5,11 +5,54 @@ use std::fmt::Write as _;
 
 #[test]
 fn a_broken_document_does_not_hide_the_others() {
-    let loaded = yaml("kind: Tag\nexternalId: a\n---\nkind: Tag\nexternalId: [b\n---\nkind: Tag\nexternalId: c\nfoo: 1\n");
+    let loaded = yaml(
+        "kind: Tag\nexternalId: a\n---\nkind: Tag\nexternalId: [b\n---\nkind: Tag\nexternalId: c\nfoo: 1\n",
+    );
     assert_eq!(names(&loaded), ["Tag/a", "Tag/c"]);
-    let codes: Vec<_> = loaded.diagnostics.iter().map(|found| found.code.name()).collect();
+    let codes: Vec<_> = loaded
+        .diagnostics
+        .iter()
+        .map(|found| found.code.name())
+        .collect();
     assert_eq!(codes, ["yaml-syntax", "unknown-field"]);
     assert_eq!(loaded.desired.removals_off.len(), 1);
+}
+
+#[test]
+fn documents_and_faults_keep_to_their_parts() {
+    let loaded = yaml(
+        "# only a comment\n---\nkind: Tag\nexternalId: &a a\n...\n# more\n---\nkind: Tag\nexternalId: *a\n---\n\
+         # comment\n---\n{kind: Tag, externalId: b} c\n---\nkind: Tag\nexternalId: d\nname: |\n  x\n---\n\
+         kind: Tag\nexternalId: e\nfoo: 1\n---\n'\n---\nkind: Tag\nexternalId: f\n",
+    );
+    assert_eq!(names(&loaded), ["Tag/a", "Tag/d", "Tag/e", "Tag/f"]);
+    let lines: Vec<_> = loaded
+        .diagnostics
+        .iter()
+        .map(|found| {
+            (
+                found.code.name(),
+                found.origin.as_ref().map(|origin| origin.at.line),
+            )
+        })
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            ("yaml-syntax", Some(9)),
+            ("yaml-syntax", Some(13)),
+            ("wrong-type", Some(18)),
+            ("unknown-field", Some(22)),
+            ("yaml-syntax", Some(24)),
+        ]
+    );
+    let unclean: Vec<_> = loaded
+        .documents
+        .iter()
+        .filter(|document| !document.clean)
+        .map(|document| document.line)
+        .collect();
+    assert_eq!(unclean, [7, 12, 14, 19, 23]);
 }
 
 #[test]
@@ -23,7 +66,11 @@ fn what_is_not_yaml_says_so() {
         "a: *nowhere\n",
     ] {
         let loaded = yaml(text);
-        let codes: Vec<_> = loaded.diagnostics.iter().map(|found| found.code.name()).collect();
+        let codes: Vec<_> = loaded
+            .diagnostics
+            .iter()
+            .map(|found| found.code.name())
+            .collect();
         assert!(!codes.is_empty(), "{text:?}");
         assert!(names(&loaded).is_empty(), "{text:?} {:?}", names(&loaded));
         assert!(!loaded.desired.removals_off.is_empty(), "{text:?}");
@@ -34,7 +81,10 @@ fn what_is_not_yaml_says_so() {
 fn a_byte_order_mark_is_passed_over_and_other_encodings_refused() {
     for marks in ["\u{feff}", "\u{feff}\u{feff}"] {
         let loaded = yaml(&format!("{marks}kind: Tag\nexternalId: a\n"));
-        assert_eq!((found(&loaded), names(&loaded)), (vec![], vec!["Tag/a".to_owned()]));
+        assert_eq!(
+            (found(&loaded), names(&loaded)),
+            (vec![], vec!["Tag/a".to_owned()])
+        );
     }
     for (bytes, place) in [
         (&b"kind: Tag\nname: caf\xe9\n"[..], "encoding 2:10"),
@@ -49,7 +99,8 @@ fn a_byte_order_mark_is_passed_over_and_other_encodings_refused() {
 
 #[test]
 fn conflict_markers_are_named() {
-    let loaded = yaml("kind: Tag\nexternalId: a\n<<<<<<< HEAD\nname: A\n=======\nname: B\n>>>>>>> other\n");
+    let loaded =
+        yaml("kind: Tag\nexternalId: a\n<<<<<<< HEAD\nname: A\n=======\nname: B\n>>>>>>> other\n");
     assert_eq!(found(&loaded), ["yaml-syntax 3:1"]);
     assert!(loaded.diagnostics[0].message.contains("conflict marker"));
 }
@@ -59,17 +110,35 @@ fn bombs_are_limits() {
     let mut bomb = "x-a0: &a0 [a, a, a, a, a, a, a, a, a]\n".to_owned();
     for level in 1..40 {
         let below = format!("*a{}", level - 1);
-        let _ = writeln!(bomb, "x-a{level}: &a{level} [{}]", [below.as_str(); 9].join(", "));
+        let _ = writeln!(
+            bomb,
+            "x-a{level}: &a{level} [{}]",
+            [below.as_str(); 9].join(", ")
+        );
     }
     bomb.push_str("users: []\n");
     let deep = format!("x-a: {}{}\n", "[".repeat(100), "]".repeat(100));
     let very_deep = "[".repeat(100_000);
     let json = "{\"a\":".repeat(5000);
-    let block = (0..300).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect::<String>();
-    let cases = [bomb, deep, very_deep, json, block, "x-a: &a [*a]\n".to_owned(), format!("x-a: {}\n", "a".repeat(2 << 20))];
+    let block = (0..300)
+        .map(|depth| format!("{}a:\n", " ".repeat(depth)))
+        .collect::<String>();
+    let cases = [
+        bomb,
+        deep,
+        very_deep,
+        json,
+        block,
+        "x-a: &a [*a]\n".to_owned(),
+        format!("x-a: {}\n", "a".repeat(2 << 20)),
+    ];
     for text in cases {
         let loaded = yaml(&text);
-        let codes: Vec<_> = loaded.diagnostics.iter().map(|found| found.code.name()).collect();
+        let codes: Vec<_> = loaded
+            .diagnostics
+            .iter()
+            .map(|found| found.code.name())
+            .collect();
         assert_eq!(codes.last(), Some(&"yaml-limit"), "{}", &text[..40]);
         assert_eq!(loaded.desired.removals_off.len(), 1);
     }
@@ -84,13 +153,22 @@ fn merge_bombs_are_limits_too() {
     }
     bomb.push_str("kind: Tag\nexternalId: a\n<<: *a59\n");
     let loaded = yaml(&bomb);
-    assert_eq!(loaded.diagnostics.last().map(|found| found.code.name()), Some("yaml-limit"));
+    assert_eq!(
+        loaded.diagnostics.last().map(|found| found.code.name()),
+        Some("yaml-limit")
+    );
 }
 
 #[test]
 fn tags_and_many_keys() {
-    assert_eq!(found(&yaml("kind: !mine Tag\nexternalId: a\n")), ["wrong-type 1:13"]);
-    assert_eq!(found(&yaml("kind: !!str Tag\nexternalId: !!str 1\n")), Vec::<String>::new());
+    assert_eq!(
+        found(&yaml("kind: !mine Tag\nexternalId: a\n")),
+        ["wrong-type 1:13"]
+    );
+    assert_eq!(
+        found(&yaml("kind: !!str Tag\nexternalId: !!str 1\n")),
+        Vec::<String>::new()
+    );
     let mut many = "kind: Account\nexternalId: a\ncustomFields:\n".to_owned();
     for key in 0..50_000 {
         let _ = writeln!(many, "  k{key}: v");
@@ -103,15 +181,27 @@ fn tags_and_many_keys() {
 
 #[test]
 fn thousands_of_mistakes_are_all_reported() {
-    let text: String = (0..5000).map(|n| format!("---\nkind: Tag\nexternalId: t{n}\nnaem: x\n")).collect();
+    let text: String = (0..5000)
+        .map(|n| format!("---\nkind: Tag\nexternalId: t{n}\nnaem: x\n"))
+        .collect();
     let loaded = yaml(&text);
     assert_eq!(loaded.diagnostics.len(), 5000);
-    assert!(loaded.diagnostics.is_sorted_by_key(|found| found.origin.clone()));
+    assert!(
+        loaded
+            .diagnostics
+            .is_sorted_by_key(|found| found.origin.clone())
+    );
 }
 
 #[test]
 fn nasty_texts_are_values_or_findings_but_never_more() {
-    for value in ["\"${HOME}\"", "\"'; DROP TABLE users; --\"", "\"%_\"", "=cmd|' /C calc'!A0", "Ã©"] {
+    for value in [
+        "\"${HOME}\"",
+        "\"'; DROP TABLE users; --\"",
+        "\"%_\"",
+        "=cmd|' /C calc'!A0",
+        "Ã©",
+    ] {
         let loaded = yaml(&format!("kind: Account\nexternalId: a\nname: {value}\n"));
         assert_eq!(found(&loaded), Vec::<String>::new(), "{value}");
     }

@@ -28,7 +28,11 @@ pub(super) fn found(loaded: &Loaded) -> Vec<String> {
         .diagnostics
         .iter()
         .map(|found| {
-            let at = found.origin.as_ref().map(|origin| origin.at).unwrap_or_default();
+            let at = found
+                .origin
+                .as_ref()
+                .map(|origin| origin.at)
+                .unwrap_or_default();
             format!("{} {}:{}", found.code, at.line, at.column)
         })
         .collect()
@@ -39,13 +43,17 @@ pub(super) fn resource<'a>(loaded: &'a Loaded, name: &str) -> &'a Declared {
     let (kind, id) = name.split_once('/').expect("Kind/id");
     let key = Key::new(kinds::by_name(kind).expect("a kind").id, id);
     let resources = &loaded.desired.resources;
-    resources.get(&key).unwrap_or_else(|| panic!("no {name}: {:?}", loaded.diagnostics))
+    resources
+        .get(&key)
+        .unwrap_or_else(|| panic!("no {name}: {:?}", loaded.diagnostics))
 }
 
 /// The cell of a field, by its name as in plans.
 pub(super) fn cell<'a>(loaded: &'a Loaded, name: &str, field: &str) -> Option<&'a Cell> {
     let declared = resource(loaded, name);
-    let field = kinds::get(declared.key.kind).field_ref(field).expect("a field");
+    let field = kinds::get(declared.key.kind)
+        .field_ref(field)
+        .expect("a field");
     declared.stated(&field).map(|stated| &stated.cell)
 }
 

@@ -31,21 +31,33 @@ fn a_walk_takes_manifests_and_leaves_the_rest() {
     ] {
         write(root.path(), path, &format!("{TAG}{id}\n"));
     }
-    write(root.path(), "c.json", "{\"tags\": [{\"externalId\": \"4\"}]}");
+    write(
+        root.path(),
+        "c.json",
+        "{\"tags\": [{\"externalId\": \"4\"}]}",
+    );
     write(root.path(), ".rosterignore", "drafts/\n");
     write(root.path(), "b/.rosterignore", "/skip.yaml\n");
     write(root.path(), ".gitignore", "*.yaml\n");
     let loaded = read(root.path());
     assert_eq!(found(&loaded), Vec::<String>::new());
     assert_eq!(names(&loaded), ["Tag/1", "Tag/2", "Tag/3", "Tag/4"]);
-    let paths: Vec<_> = loaded.documents.iter().map(|document| &*document.path).collect();
+    let paths: Vec<_> = loaded
+        .documents
+        .iter()
+        .map(|document| &*document.path)
+        .collect();
     assert_eq!(paths, ["a.yml", "b/x.yaml", "c.json", "x.yaml/y.yaml"]);
 }
 
 #[test]
 fn memory_and_disk_come_to_the_same() {
     let root = tempfile::tempdir().expect("a folder");
-    let all = [("a.yaml", "kind: Tag\nexternalId: a\n"), (".rosterignore", "b.yaml"), ("b.yaml", "x: [")];
+    let all = [
+        ("a.yaml", "kind: Tag\nexternalId: a\n"),
+        (".rosterignore", "b.yaml"),
+        ("b.yaml", "x: ["),
+    ];
     for (path, text) in all {
         write(root.path(), path, text);
     }
@@ -75,7 +87,11 @@ fn links_may_not_leave_the_root() {
     let root = tempfile::tempdir().expect("a folder");
     write(root.path(), "a.yaml", &format!("{TAG}a\n"));
     write(root.path(), ".data/b.yaml", &format!("{TAG}b\n"));
-    write(root.path(), "t.yaml", "kind: Terms\nexternalId: t\nfile: out.txt\n");
+    write(
+        root.path(),
+        "t.yaml",
+        "kind: Terms\nexternalId: t\nfile: out.txt\n",
+    );
     symlink(outside.path().join("o.yaml"), root.path().join("o.yaml")).expect("a link");
     symlink(outside.path().join("o.yaml"), root.path().join("out.txt")).expect("a link");
     symlink(outside.path(), root.path().join("out")).expect("a link");
@@ -85,8 +101,20 @@ fn links_may_not_leave_the_root() {
     symlink("nowhere", root.path().join("dangling.yaml")).expect("a link");
     let loaded = read(root.path());
     assert_eq!(names(&loaded), ["Tag/a", "Tag/b", "Terms/t"]);
-    let places: Vec<_> = loaded.diagnostics.iter().map(|d| format!("{} {}", d.code, d.origin.as_ref().expect("a place"))).collect();
-    assert_eq!(places, ["source-unreadable dangling.yaml", "path-escape o.yaml", "path-escape out", "path-escape t.yaml:3:7"]);
+    let places: Vec<_> = loaded
+        .diagnostics
+        .iter()
+        .map(|d| format!("{} {}", d.code, d.origin.as_ref().expect("a place")))
+        .collect();
+    assert_eq!(
+        places,
+        [
+            "source-unreadable dangling.yaml",
+            "path-escape o.yaml",
+            "path-escape out",
+            "path-escape t.yaml:3:7"
+        ]
+    );
     assert_eq!(loaded.desired.removals_off.len(), 4);
 }
 
