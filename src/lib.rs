@@ -17,3 +17,4 @@ pub mod diagnostic;
 pub mod kinds;
 pub mod model;
 pub mod plan;
+pub mod store;
