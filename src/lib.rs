@@ -13,13 +13,13 @@
 //! live in one place. A dry run is simply not calling apply.
 
 pub mod check;
+pub mod cli;
 pub mod config;
 pub mod diagnostic;
 pub mod kinds;
 pub mod manifest;
 pub mod model;
 pub mod plan;
-pub mod secrets;
-pub mod cli;
 pub mod reconcile;
+pub mod secrets;
 pub mod store;

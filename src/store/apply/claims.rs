@@ -1,0 +1,190 @@
+//! Claims after an apply: the source's own, and those of others that it left alone.
+
+use super::super::claim;
+use super::super::connection::{Batch, Cells};
+use super::super::error::StoreError;
+use super::super::param::{Param, Ty};
+use super::{Pass, changes_row, versions};
+use crate::kinds;
+use crate::model::{Claim, ClaimState, FieldDigests, Key};
+use crate::plan::{AgreedClaim, Reason, Step, StepClaim, Verb};
+use std::sync::Arc;
+
+/// Kind and external id.
+const KEY: [Ty; 2] = [Ty::Id, Ty::Id];
+
+impl Pass<'_> {
+    /// Writes all claims, and says how many of the source's own.
+    pub(super) async fn write_claims(&mut self) -> Result<u64, StoreError> {
+        self.move_others().await?;
+        let mut written = self.remove_claims().await?;
+        let source = Arc::clone(&self.apply.plan.source.name);
+        let known = "SELECT 1 FROM claims WHERE source = ? LIMIT 1";
+        let fresh = !self.tx.any(known, &[Param::text(&source)]).await?;
+        let own = self.own_claims();
+        written += own.len() as u64;
+        if fresh {
+            self.tx.insert("claims", &claim::COLUMNS, own).await?;
+        } else {
+            let types = claim::COLUMNS.map(|(_, ty)| ty);
+            self.each(&upsert(), &types, own).await?;
+        }
+        Ok(written)
+    }
+
+    /// The claims that the steps and the agreements write, as rows sorted by key.
+    fn own_claims(&self) -> Vec<Cells> {
+        let steps = self.steps().filter(|step| step.verb != Verb::Delete);
+        let mut claims: Vec<(&Key, Claim)> = steps
+            .filter_map(|step| Some((&step.key, self.step_claim(step, step.claim.as_ref()?))))
+            .collect();
+        let source = &self.apply.plan.source;
+        for agreed in &self.apply.plan.agreed {
+            if let AgreedClaim::Write(claim) = &agreed.claim {
+                let mut claim = Claim::clone(claim);
+                claim.source = Arc::clone(&source.name);
+                claim.revision = Arc::clone(&source.revision);
+                claims.push((&agreed.key, claim));
+            }
+        }
+        let name = |key: &Key| kinds::get(key.kind).name;
+        claims.sort_by(|(a, _), (b, _)| (name(a), &a.id).cmp(&(name(b), &b.id)));
+        claims.dedup_by(|(later, _), (first, _)| later == first);
+        claims
+            .iter()
+            .map(|(key, claim)| claim::cells(claim, key))
+            .collect()
+    }
+
+    fn step_claim(&self, step: &Step, claimed: &StepClaim) -> Claim {
+        let source = &self.apply.plan.source;
+        let (path, at) = match &step.origin {
+            Some(origin) => (Arc::clone(&origin.path), origin.at),
+            None => Default::default(),
+        };
+        Claim {
+            source: Arc::clone(&source.name),
+            digest: claimed.digest,
+            fields: claimed.fields.clone(),
+            seen: self.version_after(step),
+            state: ClaimState::Active,
+            path,
+            at,
+            revision: Arc::clone(&source.revision),
+        }
+    }
+
+    /// Marks what was removed as gone, and gives up what another source declares.
+    async fn remove_claims(&mut self) -> Result<u64, StoreError> {
+        let source = Param::text(&self.apply.plan.source.name);
+        let (mut gone, mut released): (Vec<Cells>, Vec<Cells>) = (Vec::new(), Vec::new());
+        let row = |key: &Key| vec![source.clone(), versions::kind_name(key), (&key.id).into()];
+        for step in self.steps().filter(|step| changes_row(step.verb)) {
+            if step.claim.is_none() && step.reason == Reason::Removed {
+                let mut row = row(&step.key);
+                row.push(Param::Int(self.version_after(step)));
+                gone.push(row);
+            }
+        }
+        for agreed in &self.apply.plan.agreed {
+            match agreed.claim {
+                AgreedClaim::Write(_) => {}
+                AgreedClaim::Release => released.push(row(&agreed.key)),
+                AgreedClaim::Gone => {
+                    let mut row = row(&agreed.key);
+                    row.push(Param::Null);
+                    gone.push(row);
+                }
+            }
+        }
+        released.extend(self.apply.plan.released.iter().map(row));
+        let sql = "WITH v(source, kind, id, seen) AS MATERIALIZED ({rows}) UPDATE claims AS t \
+                   SET state = 'gone', seen_version = coalesce(v.seen, t.seen_version) FROM v \
+                   WHERE t.source = v.source AND t.kind = v.kind AND t.external_id = v.id";
+        let marked = self
+            .each(sql, &[Ty::Id, Ty::Id, Ty::Id, Ty::Int], gone)
+            .await?;
+        let sql = "DELETE FROM claims WHERE (source, kind, external_id) IN ({rows})";
+        Ok(marked + self.each(sql, &[Ty::Id; 3], released).await?)
+    }
+
+    /// Other sources' claims on what this plan writes: those that were current and whose fields it
+    /// left alone stay current; those on a row that is created anew are not.
+    async fn move_others(&mut self) -> Result<(), StoreError> {
+        let source = Param::text(&self.apply.plan.source.name);
+        let others = "SELECT 1 FROM claims WHERE source <> ? LIMIT 1";
+        if !self.tx.any(others, std::slice::from_ref(&source)).await? {
+            return Ok(());
+        }
+        let sql = "UPDATE claims SET seen_version = 0 WHERE (kind, external_id) IN ({rows})";
+        let created = self.steps().filter(|step| step.verb == Verb::Create);
+        let rows = created.map(|step| key_cells(&step.key)).collect();
+        self.each(sql, &KEY, rows).await?;
+        let moved = self.moved().await?;
+        let sql = "WITH v(source, kind, id, seen) AS MATERIALIZED ({rows}) UPDATE claims AS t \
+                   SET seen_version = v.seen FROM v \
+                   WHERE t.source = v.source AND t.kind = v.kind AND t.external_id = v.id";
+        self.each(sql, &[Ty::Id, Ty::Id, Ty::Id, Ty::Int], moved)
+            .await?;
+        Ok(())
+    }
+
+    /// The claims that move on with their row, each with the version it moves to.
+    async fn moved(&mut self) -> Result<Vec<Cells>, StoreError> {
+        let sql = "WITH v(kind, id) AS MATERIALIZED ({rows}) \
+                   SELECT t.kind, t.external_id, t.source, t.seen_version, t.fields \
+                   FROM v JOIN claims AS t ON t.kind = v.kind AND t.external_id = v.id";
+        let batch = Batch { sql, types: &KEY };
+        let types = [Ty::Id, Ty::Id, Ty::Id, Ty::Int, Ty::Bytes];
+        let steps = self
+            .steps()
+            .filter(|step| changes_row(step.verb) && self.writes(step));
+        let mut steps: Vec<&Step> = steps.collect();
+        steps.sort_by(|a, b| a.key.cmp(&b.key));
+        let rows = steps.iter().map(|step| key_cells(&step.key));
+        let rows: Vec<Cells> = rows.collect();
+        let found = self.tx.batch_fetch(&batch, rows, &types).await?;
+        let own = Param::text(&self.apply.plan.source.name);
+        let moved = found.into_iter().filter_map(|mut cells| {
+            let kind = kinds::by_name(cells[0].as_text()?)?.id;
+            let key = Key::new(kind, cells[1].as_text()?);
+            let at = steps.binary_search_by(|step| step.key.cmp(&key)).ok()?;
+            let fields = claim::unpack(&cells[4].take_bytes());
+            let current = Some(cells[3].int()) == steps[at].version;
+            // A source's own claim moves too when a step of it carries none.
+            let stays = cells[2] == own && steps[at].claim.is_some();
+            if !current || stays || touches(steps[at], &fields) {
+                return None;
+            }
+            let seen = Param::Int(self.version_after(steps[at]));
+            let [kind, id, source] = [0, 1, 2].map(|at| std::mem::take(&mut cells[at]));
+            Some(vec![source, kind, id, seen])
+        });
+        Ok(moved.collect())
+    }
+}
+
+/// Whether a step changes a field that a claim declares.
+fn touches(step: &Step, fields: &FieldDigests) -> bool {
+    let changes = step.changes();
+    let mut names = changes.iter().map(|change| step.field_name(change));
+    names.any(|name| fields.get(&name).is_some())
+}
+
+fn key_cells(key: &Key) -> Cells {
+    vec![versions::kind_name(key), Param::from(&key.id)]
+}
+
+fn upsert() -> String {
+    let names = claim::COLUMNS.map(|(name, _)| name);
+    let sets: Vec<String> = names[3..]
+        .iter()
+        .map(|name| format!("{name} = excluded.{name}"))
+        .collect();
+    format!(
+        "INSERT INTO claims ({}) {{rows}} ON CONFLICT (source, kind, external_id) \
+         DO UPDATE SET {}",
+        names.join(", "),
+        sets.join(", ")
+    )
+}

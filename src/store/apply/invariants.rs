@@ -1,0 +1,164 @@
+//! What must hold whoever writes: checked on what this run took away, before the commit.
+
+use super::super::connection::{Batch, Cells};
+use super::super::error::{ApplyError, StoreError};
+use super::super::param::{Param, Ty};
+use super::super::tables::{self, LinkTable};
+use super::links::{Delta, change_of};
+use super::{Pass, deactivates, ids};
+use crate::kinds::{self, ACCOUNT, POLICY, USER};
+use crate::model::{Key, KindId, Text};
+use crate::plan::{Step, Verb};
+use std::collections::BTreeSet;
+
+/// An active resource must keep an active user at the other end of a link.
+struct Invariant {
+    code: &'static str,
+    /// The kind that must keep one.
+    keeper: KindId,
+    /// The kind whose list field holds the links.
+    lister: KindId,
+    field: &'static str,
+    message: &'static str,
+}
+
+const ALL: [Invariant; 2] = [
+    Invariant {
+        code: "last-user",
+        keeper: ACCOUNT,
+        lister: USER,
+        field: "accounts",
+        message: "would take the last active user of the active account",
+    },
+    Invariant {
+        code: "policy-approvers",
+        keeper: POLICY,
+        lister: POLICY,
+        field: "approvers",
+        message: "would take the last active approver of the active policy",
+    },
+];
+
+/// The resources that this run may leave without anybody, one set an invariant.
+pub(super) type Watched = Vec<BTreeSet<Text>>;
+
+impl Invariant {
+    fn links(&self) -> &'static LinkTable {
+        tables::of(self.lister).link_named(self.field)
+    }
+
+    /// The columns of the link table: the keeper's and the user's.
+    fn columns(&self) -> (&'static str, &'static str) {
+        let links = self.links();
+        if self.keeper == self.lister {
+            (&links.owner, &links.member)
+        } else {
+            (&links.member, &links.owner)
+        }
+    }
+}
+
+impl Pass<'_> {
+    /// Which resources lose somebody in this run; looked up before anything is written.
+    pub(super) async fn watch(&mut self) -> Result<Watched, StoreError> {
+        let leaving: Vec<Key> = self
+            .of_kind(USER, |_| true)
+            .filter(|step| leaves(step))
+            .map(|step| step.key.clone())
+            .collect();
+        let mut watched = Watched::new();
+        for invariant in &ALL {
+            let mut keepers = self.unlinked(invariant);
+            if invariant.keeper != ACCOUNT || self.settings.first_user {
+                keepers.extend(self.keepers(invariant, &leaving).await?);
+            } else {
+                keepers.clear();
+            }
+            watched.push(keepers);
+        }
+        Ok(watched)
+    }
+
+    /// The keepers that a step takes a link from.
+    fn unlinked(&self, invariant: &Invariant) -> BTreeSet<Text> {
+        let table = invariant.links();
+        let mut keepers = BTreeSet::new();
+        for step in self.of_kind(invariant.lister, super::changes_row) {
+            let changes = step.changes();
+            let Some(change) = change_of(&changes, table) else {
+                continue;
+            };
+            let went = Delta::of(change).went;
+            if invariant.keeper != invariant.lister {
+                keepers.extend(went);
+            } else if !went.is_empty() {
+                keepers.insert(step.key.id.clone());
+            }
+        }
+        keepers
+    }
+
+    /// The keepers that some users are linked with.
+    async fn keepers(
+        &mut self,
+        invariant: &Invariant,
+        users: &[Key],
+    ) -> Result<BTreeSet<Text>, StoreError> {
+        let (keeper, user) = invariant.columns();
+        let sql = format!(
+            "WITH v(id) AS MATERIALIZED ({{rows}}) SELECT l.{keeper} \
+             FROM v JOIN {} AS l ON l.{user} = v.id",
+            invariant.links().name
+        );
+        let batch = Batch {
+            sql: &sql,
+            types: &[Ty::Id],
+        };
+        let rows = ids(users.iter());
+        let found = self.tx.batch_fetch(&batch, rows, &[Ty::Id]).await?;
+        Ok(found
+            .into_iter()
+            .map(|mut cells| cells[0].take_text())
+            .collect())
+    }
+
+    /// Refuses the run when a watched resource is active and has nobody active left.
+    pub(super) async fn check_invariants(&mut self, watched: &Watched) -> Result<(), ApplyError> {
+        for (invariant, keepers) in ALL.iter().zip(watched) {
+            let (keeper, user) = invariant.columns();
+            let sql = format!(
+                "WITH v(id) AS MATERIALIZED ({{rows}}) SELECT k.external_id \
+                 FROM v JOIN {} AS k ON k.external_id = v.id WHERE k.status = 'active' \
+                 AND NOT EXISTS (SELECT 1 FROM {} AS l JOIN users AS u ON u.external_id = l.{user} \
+                 WHERE l.{keeper} = k.external_id AND u.status = 'active')",
+                kinds::get(invariant.keeper).table,
+                invariant.links().name,
+            );
+            let batch = Batch {
+                sql: &sql,
+                types: &[Ty::Id],
+            };
+            let rows: Vec<Cells> = keepers.iter().map(|id| vec![Param::from(id)]).collect();
+            let broken = self.tx.batch_fetch(&batch, rows, &[Ty::Id]).await?;
+            if let Some(mut cells) = broken.into_iter().next() {
+                let key = Key::new(invariant.keeper, cells[0].take_text());
+                return Err(ApplyError::Invariant {
+                    code: invariant.code,
+                    message: format!("{} {}", invariant.message, key.id),
+                    key,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a user is no longer active after a step.
+fn leaves(step: &Step) -> bool {
+    let deactivated = || {
+        step.changes()
+            .iter()
+            .any(|change| deactivates(step, change))
+    };
+    step.verb == Verb::Delete || (step.verb != Verb::Create && deactivated())
+}

@@ -1,0 +1,150 @@
+//! Writing link rows: only the members that come, go or change.
+
+use super::super::codec;
+use super::super::connection::Cells;
+use super::super::error::StoreError;
+use super::super::param::{Param, Ty};
+use super::super::tables::{self, LinkTable};
+use super::{Pass, changes_row};
+use crate::model::Change;
+use crate::model::{Link, Text, Value};
+use crate::plan::{Step, Verb};
+
+/// What one change does to the members of a list.
+#[derive(Default)]
+pub(super) struct Delta {
+    /// Members that were not there.
+    pub(super) came: Vec<Link>,
+    /// Members whose attributes change, each with what was stored.
+    pub(super) changed: Vec<(Link, Link)>,
+    /// Members that go.
+    pub(super) went: Vec<Text>,
+}
+
+impl Delta {
+    /// The members before and after, compared by target.
+    pub(super) fn of(change: &Change) -> Self {
+        let (before, after) = (
+            sorted(change.before.as_ref()),
+            sorted(change.after.as_ref()),
+        );
+        let find = |links: &[Link], target: &Text| {
+            let found = links.binary_search_by(|link| link.target.cmp(target));
+            found.ok().map(|at| links[at].clone())
+        };
+        let mut delta = Self::default();
+        for link in &after {
+            match find(&before, &link.target) {
+                None => delta.came.push(link.clone()),
+                Some(old) if old != *link => delta.changed.push((old, link.clone())),
+                Some(_) => {}
+            }
+        }
+        let gone = before
+            .into_iter()
+            .filter(|link| find(&after, &link.target).is_none());
+        delta.went = gone.map(|link| link.target).collect();
+        delta
+    }
+}
+
+/// The members of a value as links, sorted by target.
+fn sorted(value: Option<&Value>) -> Vec<Link> {
+    let mut links = match value {
+        Some(Value::Links(links)) => links.to_vec(),
+        Some(Value::List(members)) => members.iter().map(bare).collect(),
+        _ => Vec::new(),
+    };
+    if !links.is_sorted_by(|a, b| a.target <= b.target) {
+        links.sort_by(|a, b| a.target.cmp(&b.target));
+    }
+    links
+}
+
+fn bare(target: &Text) -> Link {
+    Link {
+        target: target.clone(),
+        attributes: [None; 2],
+    }
+}
+
+/// The change of one list field of a step.
+pub(super) fn change_of<'s>(changes: &'s [Change], table: &LinkTable) -> Option<&'s Change> {
+    let mut changes = changes.iter();
+    changes.find(|change| change.field.own() == Some(table.field))
+}
+
+impl Pass<'_> {
+    /// Writes all link rows of the plan; every row they refer to is there by now.
+    pub(super) async fn write_links(&mut self) -> Result<(), StoreError> {
+        for table in tables::ALL.iter() {
+            for link in &table.links {
+                let steps: Vec<&Step> = self
+                    .of_kind(table.kind.id, |verb| verb == Verb::Create)
+                    .collect();
+                let rows = steps.iter().flat_map(|step| new_links(link, step));
+                let mut rows = rows.peekable();
+                if rows.peek().is_some() {
+                    self.tx.insert(&link.name, &link.shape(), rows).await?;
+                }
+                let steps: Vec<&Step> = self.of_kind(table.kind.id, changes_row).collect();
+                self.change_links(link, &steps).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A changed link is taken out and put in again; the guard keeps the triggers quiet.
+    async fn change_links(&mut self, table: &LinkTable, steps: &[&Step]) -> Result<(), StoreError> {
+        let (mut out, mut put): (Vec<Cells>, Vec<Cells>) = (Vec::new(), Vec::new());
+        for step in steps {
+            let changes = step.changes();
+            let Some(change) = change_of(&changes, table) else {
+                continue;
+            };
+            let owner = &step.key.id;
+            let delta = Delta::of(change);
+            let changed = delta.changed.iter().map(|(_, link)| &link.target);
+            for target in delta.went.iter().chain(changed) {
+                out.push(vec![owner.into(), target.into()]);
+            }
+            let came = delta
+                .came
+                .iter()
+                .map(|link| cells(table, owner, link, None));
+            put.extend(came);
+            let changed = delta.changed.iter();
+            put.extend(changed.map(|(old, link)| cells(table, owner, link, Some(old))));
+        }
+        let sql = format!(
+            "DELETE FROM {} WHERE ({}, {}) IN ({{rows}})",
+            table.name, table.owner, table.member
+        );
+        self.each(&sql, &[Ty::Id, Ty::Id], out).await?;
+        if !put.is_empty() {
+            put.sort_by(|a, b| {
+                (a[0].as_text(), a[1].as_text()).cmp(&(b[0].as_text(), b[1].as_text()))
+            });
+            self.tx.insert(&table.name, &table.shape(), put).await?;
+        }
+        Ok(())
+    }
+}
+
+fn new_links<'s>(table: &'s LinkTable, step: &'s Step) -> Vec<Cells> {
+    let changes = step.changes();
+    let Some(change) = change_of(&changes, table) else {
+        return Vec::new();
+    };
+    let links = sorted(change.after.as_ref());
+    links
+        .iter()
+        .map(|link| cells(table, &step.key.id, link, None))
+        .collect()
+}
+
+fn cells(table: &LinkTable, owner: &Text, link: &Link, otherwise: Option<&Link>) -> Cells {
+    let mut cells = vec![Param::from(owner), Param::from(&link.target)];
+    cells.extend(codec::attribute_cells(table, link, otherwise));
+    cells
+}

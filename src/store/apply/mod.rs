@@ -1,0 +1,211 @@
+//! Applying a plan: one transaction, from the lock on the `write` row to the commit.
+//!
+//! Every row of Roster's own gets its old version + 1, so the triggers that mark foreign writes
+//! leave it alone; link rows and runtime facts, which a plan never compares, are written under the
+//! transaction's guard and leave the version as it is.
+
+mod claims;
+mod history;
+mod invariants;
+mod links;
+mod logins;
+mod rows;
+mod settings;
+mod versions;
+
+use super::connection::Tx;
+use super::error::{ApplyError, StoreError};
+use super::lease::Lease;
+use super::param::{self, Param, Ty};
+use super::{Store, migrate};
+use crate::kinds;
+use crate::model::Change;
+use crate::model::{Key, KindId, Value};
+use crate::plan::{Plan, Step, Verb};
+use rand::Rng;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A plan to apply, and what it does not carry itself.
+#[derive(Clone, Debug)]
+pub struct Apply<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// Its id.
+    pub plan_id: &'a str,
+    /// Who applies it.
+    pub actor: &'a str,
+    /// The lease it is applied under: its token must still be the current one.
+    pub lease: Option<&'a Lease>,
+    /// Whether a plan of this id is applied at most once, as a saved one is.
+    pub single_use: bool,
+    /// The bytes of the files that the steps name.
+    pub contents: &'a BTreeMap<Key, Vec<u8>>,
+    /// The argon2 hashes of the passwords that the steps set.
+    pub passwords: &'a BTreeMap<Key, String>,
+}
+
+/// What an apply came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Applied {
+    /// The run; `None` when there was nothing to record.
+    pub run: Option<i64>,
+    /// How many resources were written.
+    pub written: u64,
+    /// How many claims were written.
+    pub claims: u64,
+    /// How many login names were given.
+    pub logins: u64,
+}
+
+/// How often a serialization failure or a deadlock is tried again.
+const TRIES: u32 = 6;
+
+impl Store {
+    /// Applies a plan as it is, or does nothing.
+    ///
+    /// # Errors
+    /// When the plan is stale or refused, would break an invariant, has lost its lease, or the
+    /// database fails: then nothing was written.
+    pub async fn apply(&self, apply: &Apply<'_>) -> Result<Applied, ApplyError> {
+        if apply.plan.errored {
+            return Err(ApplyError::Refused);
+        }
+        let mut tries = 1;
+        loop {
+            match self.try_apply(apply).await {
+                Err(ApplyError::Store(error)) if error.transient() && tries < TRIES => {
+                    let millis = rand::rng().random_range(5..(20 << tries));
+                    tokio::time::sleep(Duration::from_millis(millis)).await;
+                    tries += 1;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn try_apply(&self, apply: &Apply<'_>) -> Result<Applied, ApplyError> {
+        let tx = self.writing("apply the plan").await?;
+        let mut pass = Pass::start(apply, tx).await?;
+        let applied = pass.perform().await?;
+        pass.tx.commit().await?;
+        self.checkpoint().await;
+        Ok(applied)
+    }
+}
+
+/// One apply under way.
+struct Pass<'a> {
+    apply: &'a Apply<'a>,
+    tx: Tx,
+    now: i64,
+    secret: [u8; 32],
+    settings: settings::Effective,
+    stored: versions::Stored<'a>,
+}
+
+impl<'a> Pass<'a> {
+    /// Locks, and checks that everything is as the plan saw it.
+    async fn start(apply: &'a Apply<'a>, mut tx: Tx) -> Result<Self, ApplyError> {
+        let meta = migrate::meta(&mut tx).await?.ok_or(StoreError::Missing)?;
+        let lock = format!("SELECT id FROM write{}", tx.dialect().for_update);
+        tx.fetch(&lock, &[], &[Ty::Int]).await?;
+        let meta_now = migrate::current(&mut tx).await?;
+        if let Some(lease) = apply.lease {
+            lease.still_held(&mut tx).await?;
+        }
+        let mut what = versions::database(&mut tx, apply, &meta.identity).await?;
+        let stored = versions::check(&mut tx, apply.plan, &meta_now.key, &mut what).await?;
+        if !what.is_empty() {
+            return Err(ApplyError::Stale { what });
+        }
+        let settings = settings::effective(&mut tx, apply.plan).await?;
+        Ok(Self {
+            apply,
+            tx,
+            now: param::now(),
+            secret: meta_now.key,
+            settings,
+            stored,
+        })
+    }
+
+    /// Writes everything but the commit.
+    async fn perform(&mut self) -> Result<Applied, ApplyError> {
+        let guard = self.tx.dialect();
+        self.tx.script(guard.guard_on).await?;
+        if !guard.numbered {
+            self.tx.script("PRAGMA defer_foreign_keys = ON").await?;
+        }
+        let watched = self.watch().await?;
+        self.create_rows().await?;
+        self.update_rows().await?;
+        self.write_links().await?;
+        self.write_files().await?;
+        let logins = self.give_logins().await?;
+        self.delete_rows().await?;
+        self.check_invariants(&watched).await?;
+        let claims = self.write_claims().await?;
+        let run = self.record().await?;
+        self.tx.script(guard.guard_off).await?;
+        Ok(Applied {
+            run,
+            written: self.steps().filter(|step| self.writes(step)).count() as u64,
+            claims,
+            logins,
+        })
+    }
+
+    fn steps(&self) -> impl Iterator<Item = &'a Step> + use<'a> {
+        self.apply.plan.steps.iter()
+    }
+
+    /// The steps of one kind that have some verb.
+    fn of_kind(&self, kind: KindId, verb: impl Fn(Verb) -> bool) -> impl Iterator<Item = &'a Step> {
+        self.steps()
+            .filter(move |step| step.key.kind == kind && verb(step.verb))
+    }
+
+    /// Whether a step changes its row; an adoption may not.
+    fn writes(&self, step: &Step) -> bool {
+        match step.verb {
+            Verb::Create | Verb::Delete => true,
+            _ => !step.changes().is_empty() || self.apply.passwords.contains_key(&step.key),
+        }
+    }
+
+    /// The version of a step's row afterwards.
+    fn version_after(&self, step: &Step) -> i64 {
+        match step.version {
+            None => 1,
+            Some(old) if self.writes(step) => next_version(old),
+            Some(old) => old,
+        }
+    }
+}
+
+/// The version that Roster writes over an old one: never the same, always positive.
+pub(super) fn next_version(old: i64) -> i64 {
+    if old > 0 {
+        old + 1
+    } else {
+        1 + old.abs() % (1 << 52)
+    }
+}
+
+/// Verbs that change a stored row.
+fn changes_row(verb: Verb) -> bool {
+    !matches!(verb, Verb::Create | Verb::Delete)
+}
+
+/// Whether a change takes a resource out of use.
+fn deactivates(step: &Step, change: &Change) -> bool {
+    let kind = kinds::get(step.key.kind);
+    change.field.own() == Some(kind.status_index())
+        && change.after.as_ref().and_then(Value::as_text) == Some("inactive")
+}
+
+/// Rows of one external id each, for a batch.
+fn ids<'i>(keys: impl Iterator<Item = &'i Key>) -> impl Iterator<Item = Vec<Param>> {
+    keys.map(|key| vec![Param::from(&key.id)])
+}

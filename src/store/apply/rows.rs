@@ -1,0 +1,325 @@
+//! Inserting, updating and deleting the rows of the kinds, set-wise.
+
+use super::super::codec;
+use super::super::connection::{Batch, Cells};
+use super::super::error::StoreError;
+use super::super::param::{Param, Ty};
+use super::super::read;
+use super::super::tables::{self, Column, Holds, KindTable};
+use super::{Pass, changes_row, ids, versions};
+use crate::kinds::{Fact, Type};
+use crate::model::Change;
+use crate::model::{FieldRef, Key, Text, Value};
+use crate::plan::{Step, Verb};
+use std::collections::BTreeMap;
+
+/// The columns of a row that its updates fill beside those that change.
+const UPDATED: [(&str, Ty); 3] = [
+    ("external_id", Ty::Id),
+    ("version", Ty::Int),
+    ("updated_at", Ty::Time),
+];
+
+impl Pass<'_> {
+    /// Inserts the new rows, kind by kind: what others refer to comes first.
+    pub(super) async fn create_rows(&mut self) -> Result<(), StoreError> {
+        for table in tables::ALL.iter() {
+            let mut shape = table.shape();
+            shape.extend([("created_at", Ty::Time), ("updated_at", Ty::Time)]);
+            let steps: Vec<&Step> = self
+                .of_kind(table.kind.id, |verb| verb == Verb::Create)
+                .collect();
+            if steps.is_empty() {
+                continue;
+            }
+            let facts = Facts::of(self);
+            let rows = steps.into_iter().map(|step| facts.new_row(table, step));
+            self.tx.insert(table.kind.table, &shape, rows).await?;
+        }
+        Ok(())
+    }
+
+    /// Updates rows, those with the same changed columns together.
+    pub(super) async fn update_rows(&mut self) -> Result<(), StoreError> {
+        for table in tables::ALL.iter() {
+            let mut groups: BTreeMap<Vec<usize>, Vec<Cells>> = BTreeMap::new();
+            for step in self.of_kind(table.kind.id, changes_row) {
+                if self.writes(step) {
+                    let (columns, cells) = self.updated_row(table, step);
+                    groups.entry(columns).or_default().push(cells);
+                }
+            }
+            for (columns, rows) in groups {
+                self.update_group(table, &columns, rows).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn update_group(
+        &mut self,
+        table: &KindTable,
+        columns: &[usize],
+        rows: Vec<Cells>,
+    ) -> Result<(), StoreError> {
+        let changed = columns.iter().map(|at| &table.columns[*at]);
+        let mut shape = UPDATED.to_vec();
+        shape.extend(changed.map(|column| (column.name.as_str(), column.ty)));
+        let (mut names, mut sets) = (Vec::new(), Vec::new());
+        for (index, (name, _)) in shape.iter().enumerate() {
+            names.push(format!("c{index}"));
+            if index > 0 {
+                sets.push(format!("{name} = v.c{index}"));
+            }
+        }
+        let sql = format!(
+            "WITH v({}) AS MATERIALIZED ({{rows}}) UPDATE {} AS t SET {} FROM v \
+             WHERE t.external_id = v.c0",
+            names.join(", "),
+            table.kind.table,
+            sets.join(", ")
+        );
+        let types: Vec<Ty> = shape.iter().map(|(_, ty)| *ty).collect();
+        let batch = Batch {
+            sql: &sql,
+            types: &types,
+        };
+        self.tx.batch(&batch, rows).await?;
+        Ok(())
+    }
+
+    /// Which columns a step changes, and the row of the batch that does it.
+    fn updated_row(&self, table: &KindTable, step: &Step) -> (Vec<usize>, Cells) {
+        let changes = step.changes();
+        let mut cells = vec![
+            Param::from(&step.key.id),
+            Param::Int(self.version_after(step)),
+            Param::Time(self.now),
+        ];
+        let mut columns = Vec::new();
+        for (at, column) in table.columns.iter().enumerate() {
+            if let Some(cell) = self.updated_cell(column, step, &changes) {
+                columns.push(at);
+                cells.push(cell);
+            }
+        }
+        (columns, cells)
+    }
+
+    fn updated_cell(&self, column: &Column, step: &Step, changes: &[Change]) -> Option<Param> {
+        match column.holds {
+            Holds::Id | Holds::Version => None,
+            Holds::Field(field) | Holds::Path(field) | Holds::Sha256(field) => {
+                let change = of_field(changes, field)?;
+                let stored = self.stored.get(&step.key);
+                let whole = stored.and_then(|stored| stored.ordered.get(&field));
+                match whole {
+                    Some(stored) => {
+                        let after = merged(Some(stored), change);
+                        Some(codec::cell(column, after.as_ref()))
+                    }
+                    None => Some(codec::cell(column, change.after.as_ref())),
+                }
+            }
+            Holds::Custom => {
+                let stored = self.stored.get(&step.key);
+                let stored = stored
+                    .map(|stored| stored.custom.clone())
+                    .unwrap_or_default();
+                custom_after(stored, changes).map(|custom| Param::text(codec::custom_json(&custom)))
+            }
+            Holds::Fact(fact) => Facts::of(self).set(fact, &step.key),
+        }
+    }
+
+    /// Deletes rows, in reverse; their links go with them, their ids are retired for ever.
+    pub(super) async fn delete_rows(&mut self) -> Result<(), StoreError> {
+        for table in tables::ALL.iter().rev() {
+            let steps: Vec<&Step> = self
+                .of_kind(table.kind.id, |verb| verb == Verb::Delete)
+                .collect();
+            if steps.is_empty() {
+                continue;
+            }
+            let keys = || steps.iter().map(|step| &step.key);
+            let sql = format!(
+                "DELETE FROM {} WHERE external_id IN ({{rows}})",
+                table.kind.table
+            );
+            self.each(&sql, &[Ty::Id], ids(keys()).collect()).await?;
+            let sql = "DELETE FROM claims WHERE (kind, external_id) IN ({rows})";
+            let rows = keys().map(|key| vec![versions::kind_name(key), Param::from(&key.id)]);
+            self.each(sql, &[Ty::Id, Ty::Id], rows.collect()).await?;
+            let sql = "INSERT INTO retired_ids (kind, id_hash) {rows} ON CONFLICT DO NOTHING";
+            let secret = self.secret;
+            let rows = keys().map(|key| {
+                let (kind, hash) = read::retired_hash(&secret, key);
+                vec![Param::Text(kind), Param::Text(hash)]
+            });
+            self.each(sql, &[Ty::Id, Ty::Id], rows.collect()).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs a statement for some rows.
+    pub(super) async fn each(
+        &mut self,
+        sql: &str,
+        types: &[Ty],
+        rows: Vec<Cells>,
+    ) -> Result<u64, StoreError> {
+        self.tx.batch(&Batch { sql, types }, rows).await
+    }
+
+    /// Stores the contents of files; a new content of terms resets every acceptance.
+    pub(super) async fn write_files(&mut self) -> Result<(), StoreError> {
+        let mut reset = false;
+        for step in self.steps().filter(|step| step.verb != Verb::Delete) {
+            for change in step.changes().iter() {
+                let Some(hash) = new_file(step, change) else {
+                    continue;
+                };
+                reset = true;
+                if let Some(content) = self.apply.contents.get(&step.key) {
+                    let sql = "INSERT INTO file_contents (sha256, content) VALUES (?, ?) \
+                               ON CONFLICT DO NOTHING";
+                    let params = [Param::Text(hash), Param::Bytes(content.clone())];
+                    self.tx.run(sql, &params).await?;
+                }
+            }
+        }
+        if reset {
+            let sql = "UPDATE users SET terms_accepted = NULL, terms_accepted_at = NULL \
+                       WHERE terms_accepted IS NOT NULL";
+            self.tx.run(sql, &[]).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The hash of a file that a change brings in.
+fn new_file(step: &Step, change: &Change) -> Option<Text> {
+    let kind = crate::kinds::get(step.key.kind);
+    if !matches!(kind.field(&change.field)?.ty, Type::File) {
+        return None;
+    }
+    let hash = |value: &Option<Value>| value.as_ref().and_then(codec::sha256).map(Text::new);
+    let (before, after) = (hash(&change.before), hash(&change.after));
+    if before == after { None } else { after }
+}
+
+/// What an apply writes of runtime facts: their start, and passwords.
+struct Facts<'a> {
+    approval: bool,
+    now: i64,
+    passwords: &'a BTreeMap<Key, String>,
+}
+
+impl<'a> Facts<'a> {
+    fn of(pass: &Pass<'a>) -> Self {
+        Self {
+            approval: pass.settings.approval,
+            now: pass.now,
+            passwords: pass.apply.passwords,
+        }
+    }
+
+    /// A new row: what was declared, else what absence means.
+    fn new_row(&self, table: &KindTable, step: &Step) -> Cells {
+        let changes = step.changes();
+        let mut cells: Cells = table
+            .columns
+            .iter()
+            .map(|column| self.new_cell(table, column, step, &changes))
+            .collect();
+        cells.extend([Param::Time(self.now), Param::Time(self.now)]);
+        cells
+    }
+
+    fn new_cell(
+        &self,
+        table: &KindTable,
+        column: &Column,
+        step: &Step,
+        changes: &[Change],
+    ) -> Param {
+        match column.holds {
+            Holds::Id => Param::from(&step.key.id),
+            Holds::Version => Param::Int(1),
+            Holds::Field(field) | Holds::Path(field) | Holds::Sha256(field) => {
+                let said = of_field(changes, field).and_then(|change| change.after.as_ref());
+                match said {
+                    Some(value) => codec::cell(column, Some(value)),
+                    None => codec::cell(column, table.kind.fields[field].default.value().as_ref()),
+                }
+            }
+            Holds::Custom => {
+                let custom = custom_after(BTreeMap::new(), changes).unwrap_or_default();
+                Param::text(codec::custom_json(&custom))
+            }
+            Holds::Fact(fact) => self
+                .set(fact, &step.key)
+                .unwrap_or_else(|| Param::maybe(self.initial(fact))),
+        }
+    }
+
+    fn initial(&self, fact: &Fact) -> Option<&'static str> {
+        match fact.column {
+            "approval" if self.approval => Some("pending"),
+            _ => fact.initial,
+        }
+    }
+
+    /// A fact that a new password sets.
+    fn set(&self, fact: &Fact, key: &Key) -> Option<Param> {
+        match fact.column {
+            "password_hash" => self.passwords.get(key).map(Param::text),
+            "password_temporary" => self.passwords.get(key).map(|_| Param::text("true")),
+            _ => None,
+        }
+    }
+}
+
+fn of_field(changes: &[Change], field: usize) -> Option<&Change> {
+    changes
+        .iter()
+        .find(|change| change.field.own() == Some(field))
+}
+
+/// The custom values after a step; `None` when it changes none.
+fn custom_after(
+    mut custom: BTreeMap<Text, Value>,
+    changes: &[Change],
+) -> Option<BTreeMap<Text, Value>> {
+    let mut changed = false;
+    for change in changes {
+        let FieldRef::Custom(id) = &change.field else {
+            continue;
+        };
+        changed = true;
+        match merged(custom.get(id), change) {
+            Some(value) => custom.insert(id.clone(), value),
+            None => custom.remove(id),
+        };
+    }
+    changed.then_some(custom)
+}
+
+/// The whole value after a change, of a list of which the change has only what differs.
+fn merged(stored: Option<&Value>, change: &Change) -> Option<Value> {
+    let (Some(Value::List(stored)), Some(Value::List(went)), Some(Value::List(came))) =
+        (stored, &change.before, &change.after)
+    else {
+        return change.after.clone();
+    };
+    if stored == went {
+        return Some(Value::List(came.clone()));
+    }
+    let stay = stored.iter().filter(|member| !went.contains(member));
+    let ordered = !stored.is_sorted();
+    let mut members: Vec<Text> = stay.chain(came).cloned().collect();
+    if !ordered {
+        members.sort_unstable();
+    }
+    Some(Value::List(members.into()))
+}

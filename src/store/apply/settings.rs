@@ -1,0 +1,47 @@
+//! The settings that an apply itself obeys, as they are once it is done.
+
+use super::super::connection::Tx;
+use super::super::error::StoreError;
+use super::super::read;
+use crate::kinds::{self, SETTINGS};
+use crate::model::{Key, Value};
+use crate::plan::Plan;
+
+/// What an apply needs of the settings.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Effective {
+    /// New accounts wait for approval.
+    pub(super) approval: bool,
+    /// An active account must keep an active user.
+    pub(super) first_user: bool,
+    /// Login names are given.
+    pub(super) names: bool,
+    /// Whether this plan changes how people log in.
+    pub(super) names_changed: bool,
+}
+
+/// The stored settings with the plan's steps laid over them.
+pub(super) async fn effective(tx: &mut Tx, plan: &Plan) -> Result<Effective, StoreError> {
+    let kind = kinds::get(SETTINGS);
+    let key = Key::new(SETTINGS, kind.singleton.unwrap_or_default());
+    let stored = read::one(tx, &key).await?;
+    let steps = plan.steps.iter().filter(|step| step.key == key);
+    let changes: Vec<_> = steps.flat_map(|step| step.changes().into_owned()).collect();
+    let value = |name: &str| -> Option<Value> {
+        let field = kinds::own(kind.at(name));
+        let change = changes.iter().find(|change| change.field == field);
+        let said = match change {
+            Some(change) => change.after.clone(),
+            None => stored.as_ref().and_then(|row| row.value(&field).cloned()),
+        };
+        said.or_else(|| kind.field(&field)?.default.value())
+    };
+    let word = |name| value(name).and_then(|value| value.as_text().map(str::to_owned));
+    let mode = kinds::own(kind.at("loginMode"));
+    Ok(Effective {
+        approval: value("accountApproval") == Some(Value::Bool(true)),
+        first_user: word("firstUser").as_deref() == Some("required"),
+        names: word("loginMode").as_deref() != Some("email"),
+        names_changed: changes.iter().any(|change| change.field == mode),
+    })
+}

@@ -1,0 +1,206 @@
+//! Is everything still as the plan saw it?
+
+use super::super::connection::{Batch, Tx};
+use super::super::error::StoreError;
+use super::super::param::{Param, Ty};
+use super::super::tables::{self, Holds, KindTable};
+use super::super::{codec, read};
+use super::{Apply, changes_row, ids};
+use crate::kinds::{self, Type};
+use crate::model::{Key, Text, Value};
+use crate::plan::{Plan, Step, Verb};
+use std::collections::{BTreeMap, HashMap};
+
+/// What the touched rows hold of values that a change gives only in part.
+pub(super) type Stored<'a> = HashMap<&'a Key, Partial>;
+
+/// The stored values of one row that a change gives only in part.
+#[derive(Debug, Default)]
+pub(super) struct Partial {
+    /// The custom values.
+    pub(super) custom: BTreeMap<Text, Value>,
+    /// The lists that keep their order, by field.
+    pub(super) ordered: BTreeMap<usize, Value>,
+}
+
+/// Says what differs about the database as a whole.
+pub(super) async fn database(
+    tx: &mut Tx,
+    apply: &Apply<'_>,
+    identity: &str,
+) -> Result<Vec<String>, StoreError> {
+    let mut what = Vec::new();
+    match apply.plan.database.as_deref() {
+        Some(planned) if planned != identity => {
+            what.push(format!(
+                "it was made for database {planned}, this is {identity}"
+            ));
+        }
+        None if tx.any("SELECT 1 FROM runs LIMIT 1", &[]).await? => {
+            what.push("it was made while there was no database".to_owned());
+        }
+        _ => {}
+    }
+    let used = "SELECT 1 FROM runs WHERE plan_id = ?";
+    if apply.single_use && tx.any(used, &[apply.plan_id.into()]).await? {
+        what.push("it was applied already".to_owned());
+    }
+    Ok(what)
+}
+
+/// Says which rows differ from what the plan saw, and locks and keeps the others.
+pub(super) async fn check<'a>(
+    tx: &mut Tx,
+    plan: &'a Plan,
+    secret: &[u8; 32],
+    what: &mut Vec<String>,
+) -> Result<Stored<'a>, StoreError> {
+    let mut stored = Stored::new();
+    for table in tables::ALL.iter() {
+        let steps = plan
+            .steps
+            .iter()
+            .filter(|step| step.key.kind == table.kind.id);
+        let (created, changed): (Vec<&Step>, Vec<&Step>) =
+            steps.partition(|step| step.verb == Verb::Create);
+        absent(tx, table, &created, what).await?;
+        present(tx, table, &changed, what, &mut stored).await?;
+    }
+    let created = plan.steps.iter().filter(|step| step.verb == Verb::Create);
+    let created: Vec<&Key> = created.map(|step| &step.key).collect();
+    for key in read::retired(tx, secret, &created).await? {
+        what.push(format!("{} was deleted for good", shown(&key)));
+    }
+    Ok(stored)
+}
+
+/// A key for a message that may be kept: the id of a person only by its kind.
+fn shown(key: &Key) -> String {
+    key.to_string()
+}
+
+async fn absent(
+    tx: &mut Tx,
+    table: &KindTable,
+    created: &[&Step],
+    what: &mut Vec<String>,
+) -> Result<(), StoreError> {
+    let name = table.kind.table;
+    let any = format!("SELECT 1 FROM {name} LIMIT 1");
+    if created.is_empty() || !tx.any(&any, &[]).await? {
+        return Ok(());
+    }
+    let sql = format!(
+        "WITH v(id) AS MATERIALIZED ({{rows}}) \
+         SELECT t.external_id FROM v JOIN {name} AS t ON t.external_id = v.id"
+    );
+    let batch = Batch {
+        sql: &sql,
+        types: &[Ty::Id],
+    };
+    let rows = ids(created.iter().map(|step| &step.key));
+    for mut cells in tx.batch_fetch(&batch, rows, &[Ty::Id]).await? {
+        let key = Key::new(table.kind.id, cells[0].take_text());
+        what.push(format!("{} is there already", shown(&key)));
+    }
+    Ok(())
+}
+
+async fn present<'a>(
+    tx: &mut Tx,
+    table: &KindTable,
+    steps: &[&'a Step],
+    what: &mut Vec<String>,
+    stored: &mut Stored<'a>,
+) -> Result<(), StoreError> {
+    if steps.is_empty() {
+        return Ok(());
+    }
+    let found = versions(tx, table, steps).await?;
+    for step in steps {
+        match found.get(&step.key.id) {
+            None => what.push(format!("{} is gone", shown(&step.key))),
+            Some((version, _)) if Some(*version) != step.version => {
+                what.push(format!("{} was changed since", shown(&step.key)));
+            }
+            Some(_) => {}
+        }
+    }
+    for ((_, partial), step) in found_in_order(found, steps) {
+        if changes_row(step.verb) {
+            stored.insert(&step.key, partial);
+        }
+    }
+    Ok(())
+}
+
+fn found_in_order<'a>(
+    mut found: HashMap<Text, (i64, Partial)>,
+    steps: &[&'a Step],
+) -> Vec<((i64, Partial), &'a Step)> {
+    let steps = steps.iter();
+    steps
+        .filter_map(|step| Some((found.remove(&step.key.id)?, *step)))
+        .collect()
+}
+
+/// The version of each row, and its partial values, the row being locked.
+async fn versions(
+    tx: &mut Tx,
+    table: &KindTable,
+    steps: &[&Step],
+) -> Result<HashMap<Text, (i64, Partial)>, StoreError> {
+    let columns: Vec<_> = table
+        .columns
+        .iter()
+        .filter(|column| partial(table, column.holds))
+        .collect();
+    let more: String = columns
+        .iter()
+        .map(|column| format!(", t.{}", column.name))
+        .collect();
+    let sql = format!(
+        "WITH v(id) AS MATERIALIZED ({{rows}}) SELECT t.external_id, t.version{more} \
+         FROM v JOIN {} AS t ON t.external_id = v.id{}",
+        table.kind.table,
+        tx.dialect().for_update_t,
+    );
+    let batch = Batch {
+        sql: &sql,
+        types: &[Ty::Id],
+    };
+    let mut types = vec![Ty::Id, Ty::Int];
+    types.extend(columns.iter().map(|column| column.ty));
+    let rows = ids(steps.iter().map(|step| &step.key));
+    let found = tx.batch_fetch(&batch, rows, &types).await?;
+    let rows = found.into_iter().map(|mut cells| {
+        let mut partial = Partial::default();
+        for (column, cell) in columns.iter().zip(&cells[2..]) {
+            match (column.holds, cell) {
+                (Holds::Custom, Param::Text(text)) => partial.custom = codec::custom(text),
+                (Holds::Field(field), Param::Text(text)) => {
+                    partial
+                        .ordered
+                        .insert(field, Value::List(codec::list(text)));
+                }
+                _ => {}
+            }
+        }
+        (cells[0].take_text(), (cells[1].int(), partial))
+    });
+    Ok(rows.collect())
+}
+
+/// Whether a change of the column may be given only in part.
+fn partial(table: &KindTable, holds: Holds) -> bool {
+    match holds {
+        Holds::Custom => true,
+        Holds::Field(field) => matches!(table.kind.fields[field].ty, Type::Ordered(_)),
+        _ => false,
+    }
+}
+
+/// The kind's own name, for SQL parameters.
+pub(super) fn kind_name(key: &Key) -> Param {
+    kinds::get(key.kind).name.into()
+}

@@ -1,0 +1,73 @@
+//! Approvals of holds and of sources, by named persons.
+
+use super::error::StoreError;
+use super::param::{self, Param};
+use super::{Store, migrate};
+use crate::model::Key;
+
+impl Store {
+    /// Records that a person lets a hold through, all of it or one resource of it.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn approve_hold(
+        &self,
+        hold: &str,
+        only: Option<&Key>,
+        approver: &str,
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        let resource = only.map(ToString::to_string).unwrap_or_default();
+        let sql = "INSERT INTO approvals (hold, resource, approver, reason, approved_at) \
+                   VALUES (?, ?, ?, ?, ?) ON CONFLICT (hold, resource) DO UPDATE SET \
+                   approver = excluded.approver, reason = excluded.reason, \
+                   approved_at = excluded.approved_at";
+        self.approve(sql, &[hold.into(), Param::text(resource)], approver, reason)
+            .await
+    }
+
+    /// Records that a person lets a source begin.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn approve_source(
+        &self,
+        source: &str,
+        approver: &str,
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT INTO source_approvals (source, approver, reason, approved_at) \
+                   VALUES (?, ?, ?, ?) ON CONFLICT (source) DO NOTHING";
+        self.approve(sql, &[source.into()], approver, reason).await
+    }
+
+    /// Whether a person has let a source begin.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn source_approved(&self, source: &str) -> Result<bool, StoreError> {
+        let Some(mut tx) = self.reading_schema("read the approvals").await? else {
+            return Ok(false);
+        };
+        tx.any(
+            "SELECT 1 FROM source_approvals WHERE source = ?",
+            &[source.into()],
+        )
+        .await
+    }
+
+    async fn approve(
+        &self,
+        sql: &str,
+        of: &[Param],
+        approver: &str,
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.writing("record the approval").await?;
+        migrate::current(&mut tx).await?;
+        let mut params = of.to_vec();
+        params.extend([approver.into(), reason.into(), Param::Int(param::now())]);
+        tx.run(sql, &params).await?;
+        tx.commit().await
+    }
+}

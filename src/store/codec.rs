@@ -1,0 +1,200 @@
+//! Canonical values to SQL and back.
+
+use super::param::Param;
+use super::tables::{Column, Holds, KindTable, LinkTable};
+use crate::kinds::{Attribute, Type};
+use crate::model::{Key, Link, Row, Text, Value};
+use serde_json::Value as Json;
+use std::collections::BTreeMap;
+
+/// A row of a kind's table as a stored resource; its lists are still empty.
+pub(super) fn row(table: &KindTable, cells: &mut [Param]) -> Row {
+    let kind = table.kind;
+    let mut row = Row {
+        key: Key {
+            kind: kind.id,
+            id: cells[0].take_text(),
+        },
+        version: cells[1].int(),
+        values: vec![None; kind.fields.len()],
+        custom: BTreeMap::new(),
+        facts: BTreeMap::new(),
+    };
+    for (column, cell) in table.columns.iter().zip(cells) {
+        match column.holds {
+            Holds::Id | Holds::Version => {}
+            Holds::Field(index) | Holds::Path(index) => {
+                row.values[index] = value(&kind.fields[index].ty, cell);
+            }
+            Holds::Sha256(index) => join_sha256(&mut row.values[index], cell),
+            Holds::Custom => row.custom = custom(cell.as_text().unwrap_or_default()),
+            Holds::Fact(fact) => {
+                if let Some(text) = cell.take_maybe() {
+                    row.facts.insert(fact.name, text);
+                }
+            }
+        }
+    }
+    for link in &table.links {
+        row.values[link.field] = Some(members(link, Vec::new()));
+    }
+    row
+}
+
+/// A list of the members found in a link table, sorted by member.
+pub(super) fn members(link: &LinkTable, links: Vec<Link>) -> Value {
+    if link.attributes.is_empty() {
+        Value::List(links.into_iter().map(|link| link.target).collect())
+    } else {
+        Value::Links(links.into())
+    }
+}
+
+/// One link, from the cells after the owner's.
+pub(super) fn link(table: &LinkTable, cells: &mut [Param]) -> Link {
+    let mut attributes = [None; 2];
+    for ((choice, attribute), cell) in attributes.iter_mut().zip(table.attributes).zip(&cells[1..])
+    {
+        *choice = choice_of(attribute, cell);
+    }
+    Link {
+        target: cells[0].take_text(),
+        attributes,
+    }
+}
+
+fn choice_of(attribute: &Attribute, cell: &Param) -> Option<u8> {
+    let word = match cell {
+        Param::Bool(value) => ["false", "true"][usize::from(*value)],
+        Param::Text(text) => text.as_str(),
+        _ => return None,
+    };
+    let index = attribute
+        .choices
+        .iter()
+        .position(|choice| *choice == word)?;
+    u8::try_from(index).ok()
+}
+
+/// The attributes of a link as cells; what was not said is `otherwise`, or what absence means.
+pub(super) fn attribute_cells(
+    table: &LinkTable,
+    link: &Link,
+    otherwise: Option<&Link>,
+) -> impl Iterator<Item = Param> {
+    let attributes = table.attributes.iter().enumerate();
+    attributes.map(move |(at, attribute)| {
+        let said = link.attributes[at].or_else(|| otherwise?.attributes[at]);
+        let choice = said.unwrap_or(attribute.default);
+        match super::tables::attribute_type(attribute) {
+            super::param::Ty::Bool => Param::Bool(choice != 0),
+            _ => Param::maybe(attribute.choices.get(usize::from(choice))),
+        }
+    })
+}
+
+fn value(ty: &Type, cell: &mut Param) -> Option<Value> {
+    Some(match (ty, std::mem::take(cell)) {
+        (_, Param::Null) => return matches!(ty, Type::Ordered(_)).then(|| Value::List([].into())),
+        (Type::Ordered(_), Param::Text(text)) => Value::List(list(&text)),
+        (_, Param::Text(text)) => Value::Text(text),
+        (_, Param::Bool(value)) => Value::Bool(value),
+        (_, Param::Int(value) | Param::Time(value)) => Value::Int(value),
+        (_, Param::Bytes(_)) => return None,
+    })
+}
+
+/// A list that keeps its order, out of its JSON.
+pub(super) fn list(json: &str) -> Box<[Text]> {
+    serde_json::from_str::<Vec<Text>>(json)
+        .unwrap_or_default()
+        .into()
+}
+
+/// A file's value is its path and the hash of its content.
+fn join_sha256(value: &mut Option<Value>, cell: &Param) {
+    if let (Some(Value::Text(path)), Some(hash)) = (value, cell.as_text()) {
+        path.push_str(" sha256:");
+        path.push_str(hash);
+    }
+}
+
+/// The hash within a file's value.
+pub(super) fn sha256(value: &Value) -> Option<&str> {
+    Some(value.as_text()?.rsplit_once(" sha256:")?.1)
+}
+
+/// The cell of a column for a field's value.
+pub(super) fn cell(column: &Column, value: Option<&Value>) -> Param {
+    let Some(value) = value else {
+        return Param::Null;
+    };
+    match (column.holds, value) {
+        (Holds::Sha256(_), value) => Param::maybe(sha256(value)),
+        (_, Value::Text(text) | Value::Number(text)) => match text.rsplit_once(" sha256:") {
+            Some((path, _)) if matches!(column.holds, Holds::Path(_)) => Param::text(path),
+            _ => Param::Text(text.clone()),
+        },
+        (_, Value::Bool(value)) => Param::Bool(*value),
+        (_, Value::Int(value)) => Param::Int(*value),
+        (_, Value::List(members)) => Param::text(json_list(members)),
+        (_, Value::Links(_)) => Param::Null,
+    }
+}
+
+fn json_list(members: &[Text]) -> String {
+    serde_json::to_string(members).unwrap_or_default()
+}
+
+/// Custom values as canonical JSON: keys sorted, no spaces.
+pub(super) fn custom_json(custom: &BTreeMap<Text, Value>) -> String {
+    let object: serde_json::Map<String, Json> = custom
+        .iter()
+        .map(|(id, value)| (id.to_string(), json(value)))
+        .collect();
+    Json::Object(object).to_string()
+}
+
+/// Custom values out of their JSON; what Roster would not write is left out.
+pub(super) fn custom(text: &str) -> BTreeMap<Text, Value> {
+    if matches!(text, "" | "{}") {
+        return BTreeMap::new();
+    }
+    let Ok(Json::Object(object)) = serde_json::from_str(text) else {
+        return BTreeMap::new();
+    };
+    object
+        .into_iter()
+        .filter_map(|(id, value)| Some((Text::from(id), custom_value(value)?)))
+        .collect()
+}
+
+fn custom_value(json: Json) -> Option<Value> {
+    Some(match json {
+        Json::String(text) => Value::text(text),
+        Json::Bool(value) => Value::Bool(value),
+        Json::Number(number) => Value::Number(number.to_string().into()),
+        Json::Array(members) => {
+            let members = members.into_iter().filter_map(|member| match member {
+                Json::String(text) => Some(Text::from(text)),
+                _ => None,
+            });
+            Value::List(members.collect())
+        }
+        Json::Null | Json::Object(_) => return None,
+    })
+}
+
+/// A value as JSON; a number keeps its spelling where JSON can.
+pub(super) fn json(value: &Value) -> Json {
+    match value {
+        Value::Text(text) => Json::String(text.to_string()),
+        Value::Number(text) => {
+            serde_json::from_str(text).unwrap_or_else(|_| Json::String(text.to_string()))
+        }
+        Value::Bool(value) => Json::Bool(*value),
+        Value::Int(value) => Json::from(*value),
+        Value::List(members) => members.iter().map(|text| text.to_string()).collect(),
+        Value::Links(links) => links.iter().map(|link| link.target.to_string()).collect(),
+    }
+}

@@ -1,0 +1,364 @@
+//! A transaction on either engine: the few operations everything else is written with.
+
+use super::dialect::{Dialect, POSTGRES, SQLITE};
+use super::error::StoreError;
+use super::param::{Param, Ty, iso};
+use crate::model::Text;
+use sqlx::{AssertSqlSafe, Postgres, Row as _, Sqlite, Transaction};
+
+/// One row.
+pub(super) type Cells = Vec<Param>;
+
+/// A transaction; dropped, it is rolled back.
+pub(super) struct Tx {
+    engine: Engine,
+    /// What is being done, for errors.
+    operation: &'static str,
+}
+
+/// Which engine's transaction.
+pub(super) enum Engine {
+    /// Embedded.
+    Sqlite(Transaction<'static, Sqlite>),
+    /// A server's.
+    Postgres(Transaction<'static, Postgres>),
+}
+
+/// A whole table to read, in the order of its key.
+pub(super) struct Scan<'a> {
+    /// The table.
+    pub(super) table: &'a str,
+    /// The columns, the key's first.
+    pub(super) columns: &'a [(&'a str, Ty)],
+    /// How many of the columns are the key.
+    pub(super) key: usize,
+}
+
+/// Rows for one statement, in as many statements as it takes.
+pub(super) struct Batch<'a> {
+    /// The statement; `{rows}` stands for the rows.
+    pub(super) sql: &'a str,
+    /// The types of the rows' cells.
+    pub(super) types: &'a [Ty],
+}
+
+/// Runs one expression on whichever engine it is.
+macro_rules! on {
+    ($tx:expr, $inner:ident => $body:expr) => {
+        match &mut $tx.engine {
+            Engine::Sqlite($inner) => $body,
+            Engine::Postgres($inner) => $body,
+        }
+    };
+}
+
+/// Binds parameters, of which every text, number and boolean is the same on both engines.
+macro_rules! bind {
+    ($query:expr, $params:expr) => {{
+        let mut query = $query;
+        for param in $params {
+            query = match param {
+                Param::Null => query.bind(None::<String>),
+                Param::Int(value) => query.bind(*value),
+                Param::Text(text) => query.bind(text.as_str()),
+                Param::Bool(value) => query.bind(*value),
+                Param::Bytes(bytes) => query.bind(bytes.as_slice()),
+                Param::Time(millis) => query.bind(iso(*millis)),
+            };
+        }
+        query
+    }};
+}
+
+/// Reads a fetched row by the types asked for.
+macro_rules! cells {
+    ($row:expr, $types:expr) => {{
+        let mut cells = Cells::with_capacity($types.len());
+        for (index, ty) in $types.iter().enumerate() {
+            cells.push(match ty {
+                Ty::Text | Ty::Id | Ty::Time => {
+                    Param::maybe($row.try_get_unchecked::<Option<&str>, _>(index)?)
+                }
+                Ty::Int => $row
+                    .try_get_unchecked::<Option<i64>, _>(index)?
+                    .map_or(Param::Null, Param::Int),
+                Ty::Bool => $row
+                    .try_get_unchecked::<Option<bool>, _>(index)?
+                    .map_or(Param::Null, Param::Bool),
+                Ty::Bytes => $row
+                    .try_get_unchecked::<Option<Vec<u8>>, _>(index)?
+                    .map_or(Param::Null, Param::Bytes),
+            });
+        }
+        Ok::<Cells, sqlx::Error>(cells)
+    }};
+}
+
+impl Tx {
+    /// A transaction for one operation.
+    pub(super) fn new(engine: Engine, operation: &'static str) -> Self {
+        Self { engine, operation }
+    }
+
+    /// The engine's SQL.
+    pub(super) fn dialect(&self) -> &'static Dialect {
+        match self.engine {
+            Engine::Sqlite(_) => &SQLITE,
+            Engine::Postgres(_) => &POSTGRES,
+        }
+    }
+
+    /// Names what went wrong while doing this operation.
+    fn failed(&self) -> impl Fn(sqlx::Error) -> StoreError + use<> {
+        let operation = self.operation;
+        move |source| StoreError::Sql { operation, source }
+    }
+
+    /// The same for something the database should not hold.
+    pub(super) fn corrupt(&self, what: impl Into<String>) -> StoreError {
+        StoreError::Corrupt {
+            operation: self.operation,
+            what: what.into(),
+        }
+    }
+
+    /// Runs statements without parameters.
+    pub(super) async fn script(&mut self, sql: &str) -> Result<(), StoreError> {
+        let failed = self.failed();
+        on!(self, tx => sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut **tx).await.map(|_| ()))
+            .map_err(failed)
+    }
+
+    /// Runs one statement, and says how many rows it touched.
+    pub(super) async fn run(&mut self, sql: &str, params: &[Param]) -> Result<u64, StoreError> {
+        let (sql, failed) = (self.dialect().place(sql), self.failed());
+        on!(self, tx => {
+            let query = bind!(sqlx::query(AssertSqlSafe(sql)), params);
+            query.execute(&mut **tx).await.map(|done| done.rows_affected())
+        })
+        .map_err(failed)
+    }
+
+    /// The rows of a query.
+    pub(super) async fn fetch(
+        &mut self,
+        sql: &str,
+        params: &[Param],
+        types: &[Ty],
+    ) -> Result<Vec<Cells>, StoreError> {
+        let (sql, failed) = (self.dialect().place(sql), self.failed());
+        on!(self, tx => {
+            let query = bind!(sqlx::query(AssertSqlSafe(sql)), params);
+            match query.fetch_all(&mut **tx).await {
+                Ok(rows) => rows.iter().map(|row| cells!(row, types)).collect(),
+                Err(error) => Err(error),
+            }
+        })
+        .map_err(failed)
+    }
+
+    /// The first row of a query.
+    pub(super) async fn first(
+        &mut self,
+        sql: &str,
+        params: &[Param],
+        types: &[Ty],
+    ) -> Result<Option<Cells>, StoreError> {
+        Ok(self.fetch(sql, params, types).await?.into_iter().next())
+    }
+
+    /// Whether a query has any row.
+    pub(super) async fn any(&mut self, sql: &str, params: &[Param]) -> Result<bool, StoreError> {
+        Ok(!self.fetch(sql, params, &[]).await?.is_empty())
+    }
+
+    /// Runs a statement for many rows, and says how many rows it touched.
+    pub(super) async fn batch(
+        &mut self,
+        batch: &Batch<'_>,
+        rows: impl IntoIterator<Item = Cells>,
+    ) -> Result<u64, StoreError> {
+        let (mut touched, limit) = (0, self.dialect().rows);
+        let mut rows = rows.into_iter().peekable();
+        let full = self.dialect().batch(batch.types, limit);
+        let full = batch.sql.replace("{rows}", &full);
+        while rows.peek().is_some() {
+            let chunk: Vec<Cells> = rows.by_ref().take(limit).collect();
+            touched += self.chunk(batch, &full, chunk).await?;
+        }
+        Ok(touched)
+    }
+
+    /// Runs a statement for the rows of one statement.
+    async fn chunk(
+        &mut self,
+        batch: &Batch<'_>,
+        full: &str,
+        chunk: Vec<Cells>,
+    ) -> Result<u64, StoreError> {
+        let (failed, limit) = (self.failed(), self.dialect().rows);
+        match &mut self.engine {
+            Engine::Sqlite(tx) => {
+                let whole = chunk.len() == limit;
+                let sql = if whole {
+                    full.to_owned()
+                } else {
+                    batch
+                        .sql
+                        .replace("{rows}", &SQLITE.batch(batch.types, chunk.len()))
+                };
+                let query = sqlx::query(AssertSqlSafe(sql)).persistent(whole);
+                let query = bind!(query, chunk.iter().flatten());
+                query
+                    .execute(&mut **tx)
+                    .await
+                    .map(|done| done.rows_affected())
+            }
+            Engine::Postgres(tx) => {
+                let query = sqlx::query(AssertSqlSafe(full));
+                let query = arrays(query, batch.types, &chunk);
+                query
+                    .execute(&mut **tx)
+                    .await
+                    .map(|done| done.rows_affected())
+            }
+        }
+        .map_err(failed)
+    }
+
+    /// The rows of a query for many rows.
+    pub(super) async fn batch_fetch(
+        &mut self,
+        batch: &Batch<'_>,
+        rows: impl IntoIterator<Item = Cells>,
+        types: &[Ty],
+    ) -> Result<Vec<Cells>, StoreError> {
+        let (mut found, limit) = (Vec::new(), self.dialect().rows);
+        let mut rows = rows.into_iter().peekable();
+        while rows.peek().is_some() {
+            let chunk: Vec<Cells> = rows.by_ref().take(limit).collect();
+            found.extend(self.chunk_fetch(batch, &chunk, types).await?);
+        }
+        Ok(found)
+    }
+
+    async fn chunk_fetch(
+        &mut self,
+        batch: &Batch<'_>,
+        chunk: &[Cells],
+        types: &[Ty],
+    ) -> Result<Vec<Cells>, StoreError> {
+        let failed = self.failed();
+        let rows = self.dialect().batch(batch.types, chunk.len());
+        let sql = batch.sql.replace("{rows}", &rows);
+        match &mut self.engine {
+            Engine::Sqlite(tx) => {
+                let whole = chunk.len() == SQLITE.rows;
+                let query = sqlx::query(AssertSqlSafe(sql)).persistent(whole);
+                let query = bind!(query, chunk.iter().flatten());
+                match query.fetch_all(&mut **tx).await {
+                    Ok(rows) => rows.iter().map(|row| cells!(row, types)).collect(),
+                    Err(error) => Err(error),
+                }
+            }
+            Engine::Postgres(tx) => {
+                let query = arrays(sqlx::query(AssertSqlSafe(sql)), batch.types, chunk);
+                match query.fetch_all(&mut **tx).await {
+                    Ok(rows) => rows.iter().map(|row| cells!(row, types)).collect(),
+                    Err(error) => Err(error),
+                }
+            }
+        }
+        .map_err(failed)
+    }
+
+    /// Adds rows to a table, as fast as the engine can.
+    pub(super) async fn insert(
+        &mut self,
+        table: &str,
+        columns: &[(&str, Ty)],
+        rows: impl IntoIterator<Item = Cells>,
+    ) -> Result<u64, StoreError> {
+        let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+        let types: Vec<Ty> = columns.iter().map(|(_, ty)| *ty).collect();
+        let names = names.join(", ");
+        if let Engine::Postgres(tx) = &mut self.engine {
+            let sql = format!("COPY {table} ({names}) FROM STDIN (FORMAT binary)");
+            let operation = self.operation;
+            return super::copy::insert(tx, &sql, rows)
+                .await
+                .map_err(|source| StoreError::Sql { operation, source });
+        }
+        // OR ROLLBACK: a failure ends the transaction anyway, so the statement needs no journal.
+        let sql = format!("INSERT OR ROLLBACK INTO {table} ({names}) {{rows}}");
+        let batch = Batch {
+            sql: &sql,
+            types: &types,
+        };
+        self.batch(&batch, rows).await
+    }
+
+    /// Gives every row of a table to `each`, in the order of its key.
+    pub(super) async fn scan(
+        &mut self,
+        scan: &Scan<'_>,
+        mut each: impl FnMut(&mut [Param]),
+    ) -> Result<(), StoreError> {
+        let failed = self.failed();
+        match &mut self.engine {
+            Engine::Sqlite(tx) => super::packed::scan(tx, scan, &mut each).await,
+            Engine::Postgres(tx) => super::copy::scan(tx, scan, &mut each).await,
+        }
+        .map_err(failed)
+    }
+
+    /// Commits.
+    pub(super) async fn commit(self) -> Result<(), StoreError> {
+        let failed = self.failed();
+        match self.engine {
+            Engine::Sqlite(tx) => tx.commit().await,
+            Engine::Postgres(tx) => tx.commit().await,
+        }
+        .map_err(failed)
+    }
+}
+
+/// Binds a column of each type as one array.
+fn arrays<'q>(
+    query: sqlx::query::Query<'q, Postgres, sqlx::postgres::PgArguments>,
+    types: &[Ty],
+    rows: &[Cells],
+) -> sqlx::query::Query<'q, Postgres, sqlx::postgres::PgArguments> {
+    let mut query = query;
+    for (at, ty) in types.iter().enumerate() {
+        let column = rows.iter().map(|row| &row[at]);
+        query = match ty {
+            Ty::Text | Ty::Id => {
+                query.bind(column.map(Param::as_text).collect::<Vec<Option<&str>>>())
+            }
+            Ty::Int => query.bind(column.map(Param::maybe_int).collect::<Vec<Option<i64>>>()),
+            Ty::Bool => {
+                let flags = column.map(|cell| cell.maybe_int().map(|value| value != 0));
+                query.bind(flags.collect::<Vec<Option<bool>>>())
+            }
+            Ty::Bytes => query.bind(
+                column
+                    .map(|cell| match cell {
+                        Param::Bytes(bytes) => Some(bytes.as_slice()),
+                        _ => None,
+                    })
+                    .collect::<Vec<Option<&[u8]>>>(),
+            ),
+            Ty::Time => {
+                let times = column.map(|cell| cell.maybe_int().map(iso));
+                query.bind(times.collect::<Vec<Option<String>>>())
+            }
+        };
+    }
+    query
+}
+
+/// Text that is known to be UTF-8 unless somebody stored bytes as text.
+pub(super) fn utf8(bytes: &[u8]) -> Text {
+    Text::from_utf8_lossy(bytes)
+}

@@ -1,0 +1,122 @@
+//! What differs between the two engines' SQL, as data.
+
+use super::param::Ty;
+
+/// One engine's way to say things.
+#[derive(Debug)]
+pub(super) struct Dialect {
+    /// Its name, for messages.
+    pub(super) name: &'static str,
+    /// `?` or `$1`.
+    pub(super) numbered: bool,
+    /// The words after a table's columns.
+    pub(super) table_options: &'static str,
+    /// A random number from -1 down to -2^52.
+    pub(super) foreign_version: &'static str,
+    /// The moment, for a column's default.
+    pub(super) now: &'static str,
+    /// Milliseconds since 1970 by the clock that leases are judged by.
+    pub(super) clock: &'static str,
+    /// Locks the rows that a query reads.
+    pub(super) for_update: &'static str,
+    /// Locks the rows that a join reads of the table called `t` there.
+    pub(super) for_update_t: &'static str,
+    /// The two booleans.
+    pub(super) booleans: [&'static str; 2],
+    /// Whether a table is there: a query with its name as the parameter.
+    pub(super) table_exists: &'static str,
+    /// Announces a write of Roster's own, which triggers then leave alone.
+    pub(super) guard_on: &'static str,
+    /// Takes that back.
+    pub(super) guard_off: &'static str,
+    /// How many rows a statement takes.
+    pub(super) rows: usize,
+}
+
+/// Embedded, the default.
+pub(super) const SQLITE: Dialect = Dialect {
+    name: "SQLite",
+    numbered: false,
+    table_options: " STRICT, WITHOUT ROWID",
+    foreign_version: "(-1 - (random() & 4503599627370495))",
+    now: "(strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))",
+    clock: "CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER)",
+    for_update: "",
+    for_update_t: "",
+    booleans: ["0", "1"],
+    table_exists: "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?",
+    guard_on: "INSERT INTO writing (id) VALUES (1)",
+    guard_off: "DELETE FROM writing",
+    rows: 100,
+};
+
+/// For teams.
+pub(super) const POSTGRES: Dialect = Dialect {
+    name: "PostgreSQL",
+    numbered: true,
+    table_options: "",
+    foreign_version: "(-1 - floor(random() * 4503599627370496)::bigint)",
+    now: "now()",
+    clock: "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
+    for_update: " FOR UPDATE",
+    for_update_t: " FOR UPDATE OF t",
+    booleans: ["false", "true"],
+    table_exists: "SELECT 1::bigint FROM information_schema.tables \
+                   WHERE table_schema = current_schema() AND table_name = ?",
+    guard_on: "SET LOCAL roster.writing = 'on'",
+    guard_off: "SET LOCAL roster.writing = ''",
+    rows: 5000,
+};
+
+impl Dialect {
+    /// The type of a column, as in `CREATE TABLE`.
+    pub(super) fn ty(&self, ty: Ty) -> &'static str {
+        let [sqlite, postgres] = match ty {
+            Ty::Text => ["TEXT", "text"],
+            Ty::Id => ["TEXT", "text COLLATE \"C\""],
+            Ty::Int => ["INTEGER", "bigint"],
+            Ty::Bool => ["INTEGER", "boolean"],
+            Ty::Bytes => ["BLOB", "bytea"],
+            Ty::Time => ["TEXT", "timestamptz"],
+        };
+        if self.numbered { postgres } else { sqlite }
+    }
+
+    /// A statement with this engine's placeholders; it is written with `?`.
+    pub(super) fn place(&self, sql: &str) -> String {
+        if !self.numbered {
+            return sql.to_owned();
+        }
+        let mut placed = String::with_capacity(sql.len() + 16);
+        let mut parts = sql.split('?');
+        placed.push_str(parts.next().unwrap_or_default());
+        for (index, part) in parts.enumerate() {
+            placed.push_str(&format!("${}", index + 1));
+            placed.push_str(part);
+        }
+        placed
+    }
+
+    /// The rows of a batch as a query: `VALUES (?, ?), …`, or `unnest` of an array a column.
+    pub(super) fn batch(&self, types: &[Ty], rows: usize) -> String {
+        if !self.numbered {
+            let row = format!("({})", vec!["?"; types.len()].join(","));
+            return format!("VALUES {}", vec![row.as_str(); rows].join(","));
+        }
+        let (mut read, mut arrays, mut names) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, ty) in types.iter().enumerate() {
+            let (array, cast) = match ty {
+                Ty::Text | Ty::Id => ("text", ""),
+                Ty::Int => ("bigint", ""),
+                Ty::Bool => ("boolean", ""),
+                Ty::Bytes => ("bytea", ""),
+                Ty::Time => ("text", "::timestamptz"),
+            };
+            read.push(format!("c{index}{cast}"));
+            arrays.push(format!("${}::{array}[]", index + 1));
+            names.push(format!("c{index}"));
+        }
+        let (read, arrays, names) = (read.join(","), arrays.join(","), names.join(","));
+        format!("SELECT {read} FROM unnest({arrays}) AS batch({names})")
+    }
+}

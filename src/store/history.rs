@@ -1,0 +1,396 @@
+//! Reading the history back, and verifying its chain.
+
+use super::chain::{Chain, Chained, Header, id_digest, personal_digest};
+use super::connection::{Cells, Tx};
+use super::error::StoreError;
+use super::param::{Param, Ty};
+use super::{Store, migrate};
+use crate::kinds;
+use crate::model::Key;
+use serde_json::{Map, Value as Json};
+
+/// One committed change.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ChangeRecord {
+    /// Its place in the sequence of all changes, without gaps.
+    pub seq: i64,
+    /// The run that made it.
+    pub run: i64,
+    /// The kind.
+    pub kind: String,
+    /// The external id; `None` after erasure.
+    pub external_id: Option<String>,
+    /// What happened: a verb.
+    pub verb: String,
+    /// Why.
+    pub reason: String,
+    /// Of each changed field an array: what it became, or what it was and what it became. The
+    /// values of personal fields are missing after erasure.
+    pub fields: Map<String, Json>,
+    /// Where it was declared: path, line and column.
+    pub origin: Option<(String, i64, i64)>,
+}
+
+/// One run.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RunRecord {
+    /// Its id.
+    pub id: i64,
+    /// The source.
+    pub source: String,
+    /// The revision.
+    pub revision: String,
+    /// The plan.
+    pub plan_id: String,
+    /// Who applied it.
+    pub actor: String,
+    /// When it began, in milliseconds since 1970.
+    pub started_at: i64,
+    /// When it was about to commit.
+    pub finished_at: i64,
+    /// How many steps of each verb, and how many were held.
+    pub counts: Json,
+    /// What it came to.
+    pub outcome: String,
+}
+
+/// Whether the history is as it was written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Verification {
+    /// All runs and changes add up.
+    Sound {
+        /// How many runs.
+        runs: u64,
+        /// How many changes.
+        changes: u64,
+    },
+    /// The first run that does not add up, or, with the runs all there, the end of the history.
+    Broken {
+        /// The run.
+        run: i64,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+const SELECT: &str = "SELECT c.seq, c.run, c.kind, c.external_id, c.id_digest, c.verb, c.reason, \
+    c.fields, c.personal_digest, c.path, c.line, c.col, v.salt, v.fields \
+    FROM changes AS c LEFT JOIN change_values AS v ON v.seq = c.seq";
+const TYPES: [Ty; 14] = [
+    Ty::Int,
+    Ty::Int,
+    Ty::Id,
+    Ty::Id,
+    Ty::Bytes,
+    Ty::Text,
+    Ty::Text,
+    Ty::Text,
+    Ty::Bytes,
+    Ty::Text,
+    Ty::Int,
+    Ty::Int,
+    Ty::Bytes,
+    Ty::Text,
+];
+const RUNS: &str = "SELECT id, source, revision, plan_id, actor, started_at, finished_at, counts, \
+    outcome, head_before, head FROM runs";
+const RUN_TYPES: [Ty; 11] = [
+    Ty::Int,
+    Ty::Text,
+    Ty::Text,
+    Ty::Text,
+    Ty::Text,
+    Ty::Int,
+    Ty::Int,
+    Ty::Text,
+    Ty::Text,
+    Ty::Bytes,
+    Ty::Bytes,
+];
+/// How many changes are read at a time.
+const PART: i64 = 5000;
+
+impl Store {
+    /// The latest changes, of one resource or of all, newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn history(
+        &self,
+        key: Option<&Key>,
+        limit: u32,
+    ) -> Result<Vec<ChangeRecord>, StoreError> {
+        let Some(mut tx) = self.reading_schema("read the history").await? else {
+            return Ok(Vec::new());
+        };
+        let (of, mut params) = match key {
+            None => ("", Vec::new()),
+            Some(key) => (
+                "WHERE c.kind = ? AND c.external_id = ?",
+                vec![kinds::get(key.kind).name.into(), Param::from(&key.id)],
+            ),
+        };
+        params.push(i64::from(limit).into());
+        let sql = format!("{SELECT} {of} ORDER BY c.seq DESC LIMIT ?");
+        let found = tx.fetch(&sql, &params, &TYPES).await?;
+        Ok(found.into_iter().map(record).collect())
+    }
+
+    /// The changes after a place in the sequence, oldest first: without gaps, so that a reader who
+    /// remembers the last one he saw misses none.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn changes_after(
+        &self,
+        seq: i64,
+        limit: u32,
+    ) -> Result<Vec<ChangeRecord>, StoreError> {
+        let Some(mut tx) = self.reading_schema("read the changes").await? else {
+            return Ok(Vec::new());
+        };
+        let found = after(&mut tx, seq, i64::from(limit)).await?;
+        Ok(found.into_iter().map(record).collect())
+    }
+
+    /// The latest runs, newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn runs(&self, limit: u32) -> Result<Vec<RunRecord>, StoreError> {
+        let Some(mut tx) = self.reading_schema("read the runs").await? else {
+            return Ok(Vec::new());
+        };
+        let sql = format!("{RUNS} ORDER BY id DESC LIMIT ?");
+        let found = tx
+            .fetch(&sql, &[i64::from(limit).into()], &RUN_TYPES)
+            .await?;
+        Ok(found.into_iter().map(run_record).collect())
+    }
+
+    /// Recomputes the whole chain and compares it with what is stored.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn verify(&self) -> Result<Verification, StoreError> {
+        let sound = Verification::Sound {
+            runs: 0,
+            changes: 0,
+        };
+        let Some(mut tx) = self.reading_schema("verify the history").await? else {
+            return Ok(sound);
+        };
+        let runs = tx
+            .fetch(&format!("{RUNS} ORDER BY id"), &[], &RUN_TYPES)
+            .await?;
+        let mut head = vec![0; 32];
+        let mut walk = Walk::default();
+        let mut counted = 0;
+        for mut cells in runs {
+            let (before, stored) = (cells[9].take_bytes(), cells[10].take_bytes());
+            let header = header(&cells);
+            counted += 1;
+            let id = header.id;
+            let broken = |what: &str| Verification::Broken {
+                run: id,
+                what: what.to_owned(),
+            };
+            if id != counted {
+                return Ok(Verification::Broken {
+                    run: counted,
+                    what: "it is missing".into(),
+                });
+            }
+            if before != head {
+                return Ok(broken("it does not follow the run before it"));
+            }
+            let mut chain = Chain::start(&before, &header);
+            if let Some(what) = walk.run(&mut tx, id, &mut chain).await? {
+                return Ok(broken(&what));
+            }
+            if chain.head().as_slice() != stored {
+                return Ok(broken("its changes or its header are not what was written"));
+            }
+            head = stored;
+        }
+        end(&mut tx, &walk, &head, counted).await
+    }
+
+    /// A reading transaction on a database that has a schema.
+    pub(super) async fn reading_schema(
+        &self,
+        operation: &'static str,
+    ) -> Result<Option<Tx>, StoreError> {
+        let Some(mut tx) = self.reading(operation).await? else {
+            return Ok(None);
+        };
+        let present = migrate::meta(&mut tx).await?.is_some();
+        Ok(present.then_some(tx))
+    }
+}
+
+/// Whether the last run and change are those that were last written.
+async fn end(
+    tx: &mut Tx,
+    walk: &Walk,
+    head: &[u8],
+    counted: i64,
+) -> Result<Verification, StoreError> {
+    let sql = "SELECT last_seq, last_run, head FROM write WHERE id = 1";
+    let types = [Ty::Int, Ty::Int, Ty::Bytes];
+    let mut last = tx
+        .first(sql, &[], &types)
+        .await?
+        .unwrap_or_else(|| vec![Param::Null; 3]);
+    let written = (last[0].int(), last[1].int(), last[2].take_bytes());
+    let more = walk.pending.is_some() || !after(tx, walk.seq, 1).await?.is_empty();
+    if written != (walk.seq, counted, head.to_vec()) || more {
+        return Ok(Verification::Broken {
+            run: counted + 1,
+            what: "the history does not end where it was last written".to_owned(),
+        });
+    }
+    Ok(Verification::Sound {
+        runs: counted.unsigned_abs(),
+        changes: walk.seq.unsigned_abs(),
+    })
+}
+
+/// A walk over all changes, run by run.
+#[derive(Default)]
+struct Walk {
+    seq: i64,
+    part: std::vec::IntoIter<Cells>,
+    pending: Option<Cells>,
+}
+
+impl Walk {
+    /// Adds the changes of one run to its chain; what is wrong with one of them.
+    async fn run(
+        &mut self,
+        tx: &mut Tx,
+        run: i64,
+        chain: &mut Chain,
+    ) -> Result<Option<String>, StoreError> {
+        while let Some(cells) = self.next(tx).await? {
+            if cells[1].int() != run {
+                self.pending = Some(cells);
+                return Ok(None);
+            }
+            if cells[0].int() != self.seq + 1 {
+                return Ok(Some(format!("change {} is missing", self.seq + 1)));
+            }
+            self.seq += 1;
+            if let Some(what) = add(chain, cells) {
+                return Ok(Some(what));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn next(&mut self, tx: &mut Tx) -> Result<Option<Cells>, StoreError> {
+        if let Some(cells) = self.pending.take() {
+            return Ok(Some(cells));
+        }
+        if let Some(cells) = self.part.next() {
+            return Ok(Some(cells));
+        }
+        self.part = after(tx, self.seq, PART).await?.into_iter();
+        Ok(self.part.next())
+    }
+}
+
+async fn after(tx: &mut Tx, seq: i64, limit: i64) -> Result<Vec<Cells>, StoreError> {
+    let sql = format!("{SELECT} WHERE c.seq > ? ORDER BY c.seq LIMIT ?");
+    tx.fetch(&sql, &[seq.into(), limit.into()], &TYPES).await
+}
+
+/// Adds a change to the chain; where its personal values and id are there, they must fit their
+/// digests.
+fn add(chain: &mut Chain, mut cells: Cells) -> Option<String> {
+    let seq = cells[0].int();
+    let bytes = |cell: &mut Param| {
+        let bytes = cell.take_bytes();
+        (!bytes.is_empty()).then_some(bytes)
+    };
+    let (id_stored, values_stored) = (bytes(&mut cells[4]), bytes(&mut cells[8]));
+    let salt = bytes(&mut cells[12]);
+    let id = cells[3].as_text();
+    if let (Some(digest), Some(salt), Some(id)) = (&id_stored, &salt, id) {
+        if *digest != id_digest(salt, id) {
+            return Some(format!("the external id of change {seq} was altered"));
+        }
+    }
+    if let (Some(digest), Some(salt), Some(values)) = (&values_stored, &salt, cells[13].as_text()) {
+        if *digest != personal_digest(salt, values) {
+            return Some(format!("the personal values of change {seq} were altered"));
+        }
+    }
+    let text = |at: usize| cells[at].as_text().unwrap_or_default();
+    chain.add(&Chained {
+        seq,
+        kind: text(2),
+        id: text(3),
+        id_digest: id_stored.as_deref(),
+        verb: text(5),
+        reason: text(6),
+        fields: text(7),
+        personal_digest: values_stored.as_deref(),
+        path: cells[9].as_text(),
+        line: cells[10].int(),
+        column: cells[11].int(),
+    });
+    None
+}
+
+fn header(cells: &[Param]) -> Header {
+    let text = |at: usize| cells[at].as_text().unwrap_or_default().to_owned();
+    Header {
+        id: cells[0].int(),
+        source: text(1),
+        revision: text(2),
+        plan_id: text(3),
+        actor: text(4),
+        started_at: cells[5].int(),
+        finished_at: cells[6].int(),
+        counts: text(7),
+        outcome: text(8),
+    }
+}
+
+fn run_record(cells: Cells) -> RunRecord {
+    let header = header(&cells);
+    RunRecord {
+        id: header.id,
+        source: header.source,
+        revision: header.revision,
+        plan_id: header.plan_id,
+        actor: header.actor,
+        started_at: header.started_at,
+        finished_at: header.finished_at,
+        counts: serde_json::from_str(&header.counts).unwrap_or_default(),
+        outcome: header.outcome,
+    }
+}
+
+fn record(mut cells: Cells) -> ChangeRecord {
+    let mut fields = object(cells[7].as_text());
+    fields.extend(object(cells[13].as_text()));
+    let (line, column) = (cells[10].int(), cells[11].int());
+    let path = cells[9].take_maybe();
+    ChangeRecord {
+        seq: cells[0].int(),
+        run: cells[1].int(),
+        kind: cells[2].take_text().into(),
+        external_id: cells[3].take_maybe().map(Into::into),
+        verb: cells[5].take_text().into(),
+        reason: cells[6].take_text().into(),
+        fields,
+        origin: path.map(|path| (path.into(), line, column)),
+    }
+}
+
+fn object(json: Option<&str>) -> Map<String, Json> {
+    json.and_then(|json| serde_json::from_str(json).ok())
+        .unwrap_or_default()
+}

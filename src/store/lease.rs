@@ -1,0 +1,248 @@
+//! Leases: who reconciles what, said in the database and fenced by a token that only grows.
+
+use super::connection::Tx;
+use super::error::{ApplyError, StoreError};
+use super::param::{Param, Ty, iso};
+use super::{Store, migrate};
+use rand::Rng;
+use std::time::{Duration, Instant};
+
+/// How long a lease lasts without being renewed.
+pub const TTL: Duration = Duration::from_secs(15);
+
+/// Who holds a lease.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Holder {
+    /// In words: the actor or the daemon.
+    pub name: String,
+    /// On which host.
+    pub host: String,
+    /// In which process.
+    pub pid: i64,
+}
+
+/// A lease that was obtained.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Lease {
+    /// What it is on: `source:NAME`.
+    pub scope: String,
+    /// Grows with every holder: an apply under an older one is refused.
+    pub token: i64,
+}
+
+/// A lease as the database shows it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Held {
+    /// What it is on.
+    pub scope: String,
+    /// Who holds it.
+    pub holder: Holder,
+    /// Since when, in milliseconds since 1970.
+    pub acquired_at: i64,
+    /// Until when unless renewed, in milliseconds since 1970.
+    pub expires_at: i64,
+}
+
+/// A lease that was not obtained.
+#[derive(Debug, thiserror::Error)]
+pub enum LeaseError {
+    /// Somebody else holds it.
+    #[error(
+        "`{}` is held by {} on {} (process {}) since {}; it expires at {} unless renewed",
+        .0.scope, .0.holder.name, .0.holder.host, .0.holder.pid,
+        iso(.0.acquired_at), iso(.0.expires_at)
+    )]
+    Timeout(Box<Held>),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+const COLUMNS: &str = "scope, holder, host, pid, acquired_at, expires_at";
+const TYPES: [Ty; 6] = [Ty::Id, Ty::Text, Ty::Text, Ty::Int, Ty::Int, Ty::Int];
+
+impl Store {
+    /// Obtains a lease, waiting at most `timeout` for whoever holds it. One whose process is gone
+    /// from this host is replaced at once.
+    ///
+    /// # Errors
+    /// When somebody else holds it all the while, or the database fails.
+    pub async fn acquire(
+        &self,
+        scope: &str,
+        holder: &Holder,
+        timeout: Duration,
+    ) -> Result<Lease, LeaseError> {
+        let start = Instant::now();
+        loop {
+            let held = match self.try_acquire(scope, holder).await {
+                Ok(Ok(lease)) => return Ok(lease),
+                Ok(Err(held)) => Some(held),
+                Err(error) if error.transient() => None,
+                Err(error) => return Err(error.into()),
+            };
+            if let Some(held) = held.filter(|_| start.elapsed() >= timeout) {
+                return Err(LeaseError::Timeout(Box::new(held)));
+            }
+            let pause = Duration::from_millis(rand::rng().random_range(40..120));
+            tokio::time::sleep(pause.min(timeout)).await;
+        }
+    }
+
+    async fn try_acquire(
+        &self,
+        scope: &str,
+        holder: &Holder,
+    ) -> Result<Result<Lease, Held>, StoreError> {
+        let mut tx = self.writing("obtain the lease").await?;
+        migrate::current(&mut tx).await?;
+        let clock = tx.dialect().clock;
+        let sql = format!(
+            "INSERT INTO leases AS l (scope, holder, host, pid, token, acquired_at, expires_at) \
+             VALUES (?, ?, ?, ?, 1, {clock}, {clock} + ?) \
+             ON CONFLICT (scope) DO UPDATE SET holder = excluded.holder, host = excluded.host, \
+             pid = excluded.pid, token = l.token + 1, acquired_at = excluded.acquired_at, \
+             expires_at = excluded.expires_at \
+             WHERE l.holder IS NULL OR l.expires_at < {clock} OR (l.host = ? AND l.pid = ?) \
+             RETURNING token"
+        );
+        let dead = self.dead(&mut tx, scope, holder).await?;
+        let params = [
+            scope.into(),
+            holder.name.as_str().into(),
+            holder.host.as_str().into(),
+            holder.pid.into(),
+            ttl().into(),
+            holder.host.as_str().into(),
+            dead.unwrap_or(-1).into(),
+        ];
+        let lease = match tx.first(&sql, &params, &[Ty::Int]).await? {
+            Some(cells) => Ok(Lease {
+                scope: scope.to_owned(),
+                token: cells[0].int(),
+            }),
+            None => Err(held(&mut tx, scope)
+                .await?
+                .ok_or_else(|| tx.corrupt("a lease vanished"))?),
+        };
+        tx.commit().await?;
+        Ok(lease)
+    }
+
+    /// The pid of the present holder, when that process ran on this host and is gone.
+    async fn dead(
+        &self,
+        tx: &mut Tx,
+        scope: &str,
+        holder: &Holder,
+    ) -> Result<Option<i64>, StoreError> {
+        let present = held(tx, scope).await?;
+        let local = present.filter(|held| held.holder.host == holder.host);
+        Ok(local.map(|held| held.holder.pid).filter(|pid| gone(*pid)))
+    }
+
+    /// Renews a lease for another [`TTL`]; `false` when it was lost.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn renew(&self, lease: &Lease) -> Result<bool, StoreError> {
+        let mut tx = self.writing("renew the lease").await?;
+        let clock = tx.dialect().clock;
+        let sql = format!(
+            "UPDATE leases SET expires_at = {clock} + ? \
+             WHERE scope = ? AND token = ? AND holder IS NOT NULL"
+        );
+        let params = [
+            ttl().into(),
+            lease.scope.as_str().into(),
+            lease.token.into(),
+        ];
+        let renewed = tx.run(&sql, &params).await?;
+        tx.commit().await?;
+        Ok(renewed == 1)
+    }
+
+    /// Gives a lease up.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
+        let mut tx = self.writing("give up the lease").await?;
+        let sql = "UPDATE leases SET holder = NULL, expires_at = 0 WHERE scope = ? AND token = ?";
+        tx.run(sql, &[lease.scope.as_str().into(), lease.token.into()])
+            .await?;
+        tx.commit().await
+    }
+
+    /// Takes a lease away from whoever holds it: their next apply is refused. `false` when nobody did.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn break_lease(&self, scope: &str) -> Result<bool, StoreError> {
+        let mut tx = self.writing("break the lease").await?;
+        let sql = "UPDATE leases SET holder = NULL, expires_at = 0, token = token + 1 \
+                   WHERE scope = ? AND holder IS NOT NULL";
+        let broken = tx.run(sql, &[scope.into()]).await?;
+        tx.commit().await?;
+        Ok(broken > 0)
+    }
+
+    /// Every lease that somebody holds, sorted by scope.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn leases(&self) -> Result<Vec<Held>, StoreError> {
+        let Some(mut tx) = self.reading_schema("read the leases").await? else {
+            return Ok(Vec::new());
+        };
+        let sql = format!("SELECT {COLUMNS} FROM leases WHERE holder IS NOT NULL ORDER BY scope");
+        let found = tx.fetch(&sql, &[], &TYPES).await?;
+        Ok(found.into_iter().map(shown).collect())
+    }
+}
+
+impl Lease {
+    /// Checks, under the lock of an apply, that nobody else has taken over since.
+    pub(super) async fn still_held(&self, tx: &mut Tx) -> Result<(), ApplyError> {
+        let sql = format!(
+            "SELECT token FROM leases WHERE scope = ? AND token = ? AND holder IS NOT NULL{}",
+            tx.dialect().for_update
+        );
+        let params = [self.scope.as_str().into(), self.token.into()];
+        if tx.any(&sql, &params).await? {
+            return Ok(());
+        }
+        Err(ApplyError::Fenced {
+            scope: self.scope.clone(),
+        })
+    }
+}
+
+fn ttl() -> i64 {
+    i64::try_from(TTL.as_millis()).unwrap_or(i64::MAX)
+}
+
+async fn held(tx: &mut Tx, scope: &str) -> Result<Option<Held>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM leases WHERE scope = ?");
+    let found = tx.first(&sql, &[scope.into()], &TYPES).await?;
+    Ok(found.map(shown))
+}
+
+fn shown(mut cells: Vec<Param>) -> Held {
+    Held {
+        scope: cells[0].take_text().into(),
+        holder: Holder {
+            name: cells[1].take_text().into(),
+            host: cells[2].take_text().into(),
+            pid: cells[3].int(),
+        },
+        acquired_at: cells[4].int(),
+        expires_at: cells[5].int(),
+    }
+}
+
+/// Whether a process of this host is gone; where that cannot be told, it is not.
+fn gone(pid: i64) -> bool {
+    let processes = std::path::Path::new("/proc/self");
+    processes.exists() && !std::path::Path::new(&format!("/proc/{pid}")).exists()
+}

@@ -1,0 +1,41 @@
+//! The database, and the only place that knows SQL: read, apply, history, leases, migration.
+//!
+//! Statements are rendered from the table of kinds ([`tables`]) once for two engines; what differs
+//! between SQLite and PostgreSQL is data in [`dialect`] or a bulk path in [`connection`].
+//!
+//! Decisions:
+//! - Keys are text: a row's primary key is its external id, references and link rows hold external
+//!   ids, and both engines sort them by bytes.
+//! - Customer numbers have a plain index and a registry of every number ever given, so a swap of
+//!   two needs no parked value; the rule before and the registry keep them unique.
+//! - No insert trigger: a column default gives a foreign insert its random negative version.
+//! - Times of Roster's own tables are milliseconds since 1970; those that shops read
+//!   (`created_at`, `updated_at`) are the engine's own.
+
+mod apply;
+mod approval;
+mod chain;
+mod claim;
+mod codec;
+mod connection;
+mod copy;
+mod dialect;
+mod error;
+mod history;
+mod lease;
+mod migrate;
+mod open;
+mod packed;
+mod param;
+mod read;
+mod schema;
+mod tables;
+mod views;
+
+pub use apply::{Applied, Apply};
+pub use error::{ApplyError, StoreError};
+pub use history::{ChangeRecord, RunRecord, Verification};
+pub use lease::{Held, Holder, Lease, LeaseError, TTL};
+pub use migrate::{Migrated, Schema};
+pub use open::{Access, Store};
+pub use read::Query;

@@ -1,0 +1,281 @@
+//! Reading: one moment of the whole directory, or one resource.
+
+use super::connection::{Scan, Tx};
+use super::error::StoreError;
+use super::param::{Param, Ty};
+use super::tables::{self, KindTable, LinkTable};
+use super::{Store, claim, codec, migrate};
+use crate::kinds;
+use crate::model::{Claim, Key, KindId, Link, Row, Snapshot, Text};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a plan needs to know.
+#[derive(Clone, Debug, Default)]
+pub struct Query<'a> {
+    /// The source that is planned.
+    pub source: &'a str,
+    /// The declared keys: which of them are retired is looked up.
+    pub declared: Vec<&'a Key>,
+    /// What the source did since counts against its guards; milliseconds since 1970.
+    pub spent_since: i64,
+    /// Approvals given before have lapsed; milliseconds since 1970.
+    pub approved_since: i64,
+}
+
+impl Store {
+    /// Everything a plan needs, as of one moment. A database without a schema is empty.
+    ///
+    /// # Errors
+    /// When the database cannot be read or its schema is not this release's.
+    pub async fn read(&self, query: &Query<'_>) -> Result<Snapshot, StoreError> {
+        let Some(mut tx) = self.reading("read the directory").await? else {
+            return Ok(Snapshot::default());
+        };
+        if migrate::meta(&mut tx).await?.is_none() {
+            return Ok(Snapshot::default());
+        }
+        let meta = migrate::current(&mut tx).await?;
+        let mut snapshot = Snapshot {
+            database: Some(meta.identity),
+            environment: meta.environment,
+            ..Snapshot::default()
+        };
+        for table in tables::ALL.iter() {
+            for row in rows(&mut tx, table).await? {
+                let _ = snapshot.rows.insert(row);
+            }
+        }
+        claims(&mut tx, &mut snapshot).await?;
+        snapshot.retired = retired(&mut tx, &meta.key, &query.declared).await?;
+        registries(&mut tx, &mut snapshot).await?;
+        snapshot.approved = approved(&mut tx, query.approved_since).await?;
+        snapshot.spent = spent(&mut tx, query).await?;
+        Ok(snapshot)
+    }
+
+    /// One stored resource.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn row(&self, key: &Key) -> Result<Option<Row>, StoreError> {
+        let Some(mut tx) = self.reading_schema("read a resource").await? else {
+            return Ok(None);
+        };
+        one(&mut tx, key).await
+    }
+
+    /// All stored resources of a kind, sorted by external id.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn list(&self, kind: KindId) -> Result<Vec<Row>, StoreError> {
+        let Some(mut tx) = self.reading_schema("read the resources").await? else {
+            return Ok(Vec::new());
+        };
+        rows(&mut tx, tables::of(kind)).await
+    }
+
+    /// Every source's claim on one resource.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn claims_of(&self, key: &Key) -> Result<Vec<Claim>, StoreError> {
+        let Some(mut tx) = self.reading_schema("read the claims").await? else {
+            return Ok(Vec::new());
+        };
+        let names = claim::COLUMNS.map(|(name, _)| name).join(", ");
+        let sql = format!(
+            "SELECT {names} FROM claims WHERE kind = ? AND external_id = ? ORDER BY source"
+        );
+        let types = claim::COLUMNS.map(|(_, ty)| ty);
+        let params = [kinds::get(key.kind).name.into(), (&key.id).into()];
+        let found = tx.fetch(&sql, &params, &types).await?;
+        let mut reader = claim::Reader::default();
+        let claims = found
+            .into_iter()
+            .filter_map(|mut cells| reader.read(&mut cells));
+        Ok(claims.map(|(_, claim)| claim).collect())
+    }
+}
+
+/// The rows of a kind with their lists, sorted by external id.
+async fn rows(tx: &mut Tx, table: &KindTable) -> Result<Vec<Row>, StoreError> {
+    let mut rows = Vec::new();
+    let scan = Scan {
+        table: table.kind.table,
+        columns: &table.shape(),
+        key: 1,
+    };
+    tx.scan(&scan, |cells| rows.push(codec::row(table, cells)))
+        .await?;
+    for link in &table.links {
+        lists(tx, link, &mut rows).await?;
+    }
+    Ok(rows)
+}
+
+/// Fills one list of all rows: rows and links come in the same order, so one walk joins them.
+async fn lists(tx: &mut Tx, table: &LinkTable, rows: &mut [Row]) -> Result<(), StoreError> {
+    let (mut at, mut found): (usize, Vec<Link>) = (0, Vec::new());
+    let scan = Scan {
+        table: &table.name,
+        columns: &table.shape(),
+        key: 2,
+    };
+    tx.scan(&scan, |cells| {
+        let owner = cells[0].as_text().unwrap_or_default();
+        if rows.get(at).is_some_and(|row| row.key.id.as_str() != owner) {
+            settle(table, rows, at, &mut found);
+            while rows.get(at).is_some_and(|row| row.key.id.as_str() < owner) {
+                at += 1;
+            }
+        }
+        if rows.get(at).is_some_and(|row| row.key.id.as_str() == owner) {
+            found.push(codec::link(table, &mut cells[1..]));
+        }
+    })
+    .await?;
+    settle(table, rows, at, &mut found);
+    Ok(())
+}
+
+/// Gives the links found so far to the row they are of.
+fn settle(table: &LinkTable, rows: &mut [Row], at: usize, found: &mut Vec<Link>) {
+    if let (Some(row), false) = (rows.get_mut(at), found.is_empty()) {
+        row.values[table.field] = Some(codec::members(table, std::mem::take(found)));
+    }
+}
+
+/// One row with its lists.
+pub(super) async fn one(tx: &mut Tx, key: &Key) -> Result<Option<Row>, StoreError> {
+    let table = tables::of(key.kind);
+    let (names, types) = split(&table.shape());
+    let sql = format!(
+        "SELECT {names} FROM {} WHERE external_id = ?",
+        table.kind.table
+    );
+    let id = [Param::from(&key.id)];
+    let Some(mut cells) = tx.first(&sql, &id, &types).await? else {
+        return Ok(None);
+    };
+    let mut row = codec::row(table, &mut cells);
+    for link in &table.links {
+        let (names, types) = split(&link.shape()[1..]);
+        let sql = format!(
+            "SELECT {names} FROM {} WHERE {} = ? ORDER BY {}",
+            link.name, link.owner, link.member
+        );
+        let found = tx.fetch(&sql, &id, &types).await?;
+        let links = found
+            .into_iter()
+            .map(|mut cells| codec::link(link, &mut cells));
+        row.values[link.field] = Some(codec::members(link, links.collect()));
+    }
+    Ok(Some(row))
+}
+
+/// Column names as SQL, and their types.
+fn split(shape: &[(&str, Ty)]) -> (String, Vec<Ty>) {
+    let names: Vec<&str> = shape.iter().map(|(name, _)| *name).collect();
+    (names.join(", "), shape.iter().map(|(_, ty)| *ty).collect())
+}
+
+async fn claims(tx: &mut Tx, snapshot: &mut Snapshot) -> Result<(), StoreError> {
+    let mut reader = claim::Reader::default();
+    let scan = Scan {
+        table: "claims",
+        columns: &claim::COLUMNS,
+        key: 3,
+    };
+    tx.scan(&scan, |cells| {
+        if let Some((key, claim)) = reader.read(cells) {
+            snapshot.claims.entry(key).or_default().push(claim);
+        }
+    })
+    .await
+}
+
+/// Those of some keys that are retired.
+pub(super) async fn retired(
+    tx: &mut Tx,
+    secret: &[u8; 32],
+    keys: &[&Key],
+) -> Result<BTreeSet<Key>, StoreError> {
+    if !tx.any("SELECT 1 FROM retired_ids LIMIT 1", &[]).await? {
+        return Ok(BTreeSet::new());
+    }
+    let scan = Scan {
+        table: "retired_ids",
+        columns: &[("kind", Ty::Id), ("id_hash", Ty::Id)],
+        key: 2,
+    };
+    let mut hashes: BTreeSet<(Text, Text)> = BTreeSet::new();
+    tx.scan(&scan, |cells| {
+        hashes.insert((cells[0].take_text(), cells[1].take_text()));
+    })
+    .await?;
+    let retired = keys
+        .iter()
+        .filter(|key| hashes.contains(&retired_hash(secret, key)));
+    Ok(retired.map(|key| (*key).clone()).collect())
+}
+
+/// Under what a retired id is kept: the kind, and a hash keyed by the database's own key.
+pub(super) fn retired_hash(secret: &[u8; 32], key: &Key) -> (Text, Text) {
+    let kind = kinds::get(key.kind).name;
+    let mut hasher = blake3::Hasher::new_keyed(secret);
+    hasher.update(kind.as_bytes());
+    hasher.update(b"/");
+    hasher.update(key.id.as_bytes());
+    (kind.into(), Text::from(hasher.finalize().to_hex().as_str()))
+}
+
+async fn registries(tx: &mut Tx, snapshot: &mut Snapshot) -> Result<(), StoreError> {
+    let scan = Scan {
+        table: "customer_numbers",
+        columns: &[("number", Ty::Id), ("account_id", Ty::Id)],
+        key: 1,
+    };
+    tx.scan(&scan, |cells| {
+        let (number, account) = (cells[0].take_text(), cells[1].take_text());
+        snapshot.customer_numbers.insert(number, account);
+    })
+    .await?;
+    let scan = Scan {
+        table: "login_counters",
+        columns: &[("customer_number", Ty::Id), ("next", Ty::Int)],
+        key: 1,
+    };
+    tx.scan(&scan, |cells| {
+        let given = u32::try_from(cells[1].int() - 1).unwrap_or_default();
+        snapshot.logins.insert(cells[0].take_text(), given);
+    })
+    .await
+}
+
+/// `HOLD`, or `HOLD KIND/ID` where an approval covers one resource of it.
+async fn approved(tx: &mut Tx, since: i64) -> Result<BTreeSet<String>, StoreError> {
+    let sql = "SELECT hold, resource FROM approvals WHERE approved_at >= ?";
+    let found = tx.fetch(sql, &[since.into()], &[Ty::Id, Ty::Id]).await?;
+    let names = found.into_iter().map(|mut cells| {
+        let (hold, resource) = (cells[0].take_text(), cells[1].take_text());
+        if resource.is_empty() {
+            hold.into()
+        } else {
+            format!("{hold} {resource}")
+        }
+    });
+    Ok(names.collect())
+}
+
+async fn spent(tx: &mut Tx, query: &Query<'_>) -> Result<BTreeMap<String, u64>, StoreError> {
+    let sql = "SELECT budget, CAST(sum(count) AS bigint) FROM run_budgets \
+               WHERE source = ? AND at >= ? GROUP BY budget";
+    let params = [query.source.into(), query.spent_since.into()];
+    let found = tx.fetch(sql, &params, &[Ty::Id, Ty::Int]).await?;
+    let spent = found.into_iter().map(|mut cells| {
+        let count = u64::try_from(cells[1].int()).unwrap_or_default();
+        (cells[0].take_text().into(), count)
+    });
+    Ok(spent.collect())
+}

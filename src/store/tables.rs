@@ -1,0 +1,201 @@
+//! The tables of the kinds, derived from the table of kinds.
+
+use super::param::Ty;
+use crate::kinds::{self, Attribute, Fact, Field, Item, Kind, Type};
+use crate::model::KindId;
+use std::sync::LazyLock;
+
+/// The table of one kind, and its link tables.
+#[derive(Debug)]
+pub(super) struct KindTable {
+    /// The kind.
+    pub(super) kind: &'static Kind,
+    /// The columns that make up a row, external id and version first.
+    pub(super) columns: Vec<Column>,
+    /// The link tables, one a list field.
+    pub(super) links: Vec<LinkTable>,
+}
+
+/// One column.
+#[derive(Debug)]
+pub(super) struct Column {
+    /// Its name.
+    pub(super) name: String,
+    /// Its type.
+    pub(super) ty: Ty,
+    /// What it holds.
+    pub(super) holds: Holds,
+}
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Holds {
+    /// The external id.
+    Id,
+    /// The version.
+    Version,
+    /// A field, by index.
+    Field(usize),
+    /// The path of the file that a field names.
+    Path(usize),
+    /// The SHA-256 of the file that a field names.
+    Sha256(usize),
+    /// The custom values, as canonical JSON.
+    Custom,
+    /// A runtime fact.
+    Fact(&'static Fact),
+}
+
+/// The table of one list field.
+#[derive(Debug)]
+pub(super) struct LinkTable {
+    /// The index of the field.
+    pub(super) field: usize,
+    /// `user_accounts`.
+    pub(super) name: String,
+    /// `user_id`.
+    pub(super) owner: String,
+    /// `account_id`, or `value` where members are plain text.
+    pub(super) member: String,
+    /// What the members refer to.
+    pub(super) target: Option<KindId>,
+    /// The attributes of each link.
+    pub(super) attributes: &'static [Attribute],
+}
+
+/// The tables of all kinds, by kind.
+pub(super) static ALL: LazyLock<Vec<KindTable>> =
+    LazyLock::new(|| kinds::ALL.into_iter().map(KindTable::new).collect());
+
+/// The table of a kind.
+pub(super) fn of(kind: KindId) -> &'static KindTable {
+    &ALL[usize::from(kind.0)]
+}
+
+impl KindTable {
+    fn new(kind: &'static Kind) -> Self {
+        let mut columns = vec![
+            Column::new("external_id", Ty::Id, Holds::Id),
+            Column::new("version", Ty::Int, Holds::Version),
+        ];
+        for (index, field) in kind.fields.iter().enumerate() {
+            columns.extend(field_columns(kind, index, field));
+        }
+        if kind.custom.is_some() {
+            columns.push(Column::new("custom_fields", Ty::Text, Holds::Custom));
+        }
+        let facts = kind.facts.iter();
+        columns.extend(facts.map(|fact| Column::new(fact.column, Ty::Text, Holds::Fact(fact))));
+        Self {
+            kind,
+            columns,
+            links: links(kind),
+        }
+    }
+
+    /// The columns' names and types.
+    pub(super) fn shape(&self) -> Vec<(&str, Ty)> {
+        let columns = self.columns.iter();
+        columns
+            .map(|column| (column.name.as_str(), column.ty))
+            .collect()
+    }
+
+    /// The columns that hold a field: one, two for a file, none for a list.
+    pub(super) fn of_field(&self, field: usize) -> impl Iterator<Item = &Column> {
+        self.columns.iter().filter(move |column| {
+            matches!(
+                column.holds,
+                Holds::Field(index) | Holds::Path(index) | Holds::Sha256(index) if index == field
+            )
+        })
+    }
+
+    /// The link table of a field.
+    pub(super) fn link(&self, field: usize) -> Option<&LinkTable> {
+        self.links.iter().find(|link| link.field == field)
+    }
+
+    /// The table of the links to a kind, by the name of the field.
+    pub(super) fn link_named(&self, field: &str) -> &LinkTable {
+        let field = self.kind.at(field);
+        self.link(field)
+            .expect("the callers name fields that are lists of the table")
+    }
+}
+
+impl Column {
+    fn new(name: impl Into<String>, ty: Ty, holds: Holds) -> Self {
+        Self {
+            name: name.into(),
+            ty,
+            holds,
+        }
+    }
+}
+
+impl LinkTable {
+    /// The columns' names and types, owner and member first.
+    pub(super) fn shape(&self) -> Vec<(&str, Ty)> {
+        let mut shape = vec![
+            (self.owner.as_str(), Ty::Id),
+            (self.member.as_str(), Ty::Id),
+        ];
+        let attributes = self.attributes.iter();
+        shape.extend(attributes.map(|attribute| (attribute.column, attribute_type(attribute))));
+        shape
+    }
+}
+
+/// Booleans are booleans; other attributes are kept as their word.
+pub(super) fn attribute_type(attribute: &Attribute) -> Ty {
+    match attribute.choices {
+        ["false", "true"] => Ty::Bool,
+        _ => Ty::Text,
+    }
+}
+
+fn field_columns(kind: &Kind, index: usize, field: &Field) -> Vec<Column> {
+    let ty = match field.ty {
+        Type::Set(_) | Type::Links { .. } => return Vec::new(),
+        Type::Enum(_) if index == kind.status_index() && !kind.status => return Vec::new(),
+        Type::Bool => Ty::Bool,
+        Type::Int(..) => Ty::Int,
+        Type::Ref(_) => Ty::Id,
+        _ => Ty::Text,
+    };
+    if !matches!(field.ty, Type::File) {
+        return vec![Column::new(field.column, ty, Holds::Field(index))];
+    }
+    let hash = format!("{}_sha256", field.column);
+    vec![
+        Column::new(field.column, ty, Holds::Path(index)),
+        Column::new(hash, Ty::Text, Holds::Sha256(index)),
+    ]
+}
+
+fn links(kind: &'static Kind) -> Vec<LinkTable> {
+    let fields = kind.fields.iter().enumerate();
+    let lists = fields.filter(|(_, field)| {
+        matches!(
+            field.ty,
+            Type::Set(Item::Ref(_) | Item::Text(_)) | Type::Links { .. }
+        )
+    });
+    lists
+        .map(|(index, field)| {
+            let target = field.ty.target();
+            LinkTable {
+                field: index,
+                name: format!("{}_{}", kind.singular, field.column),
+                owner: format!("{}_id", kind.singular),
+                member: target.map_or_else(
+                    || "value".to_owned(),
+                    |target| format!("{}_id", kinds::get(target).singular),
+                ),
+                target,
+                attributes: field.ty.attributes(),
+            }
+        })
+        .collect()
+}
