@@ -21,14 +21,28 @@ pub enum Severity {
     Hold,
 }
 
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Severity {
+    /// The severity called `word`.
+    pub fn by_word(word: &str) -> Option<Self> {
+        [Self::Error, Self::Warning, Self::Note, Self::Hold]
+            .into_iter()
+            .find(|severity| severity.word() == word)
+    }
+
+    /// The word used everywhere.
+    pub fn word(self) -> &'static str {
+        match self {
             Self::Error => "error",
             Self::Warning => "warning",
             Self::Note => "note",
             Self::Hold => "hold",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
     }
 }
 

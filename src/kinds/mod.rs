@@ -13,7 +13,7 @@ mod tag;
 mod terms;
 mod user;
 
-pub use field::{Attribute, Choices, Default, Field, Item, Type};
+pub use field::{Attribute, BOOL, Choices, Default, Field, Item, Type};
 
 use crate::model::{Digest, FieldRef, KindId};
 use std::sync::LazyLock;

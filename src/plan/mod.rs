@@ -9,6 +9,7 @@ mod hold;
 mod order;
 mod planner;
 mod removal;
+pub mod render;
 mod rules;
 mod types;
 

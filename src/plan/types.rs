@@ -1,6 +1,6 @@
 //! Plan, step, change and hold: immutable, complete, the same bytes for the same input.
 
-use crate::diagnostic::{Code, Diagnostic, Origin};
+use crate::diagnostic::{Code, Diagnostic, Origin, Severity, codes};
 use crate::kinds;
 use crate::model::{Cell, Change, Claim, Declared, Digest, FieldDigests, Key, Text, Value};
 use std::borrow::Cow;
@@ -41,6 +41,32 @@ pub struct Plan {
     pub undeclared: Vec<(Key, String)>,
 }
 
+impl Plan {
+    /// The exit code of a command that made this plan, by precedence: 1 errors, 3 a hold waits for
+    /// a decision, 2 (only when `detailed`) there are steps, 0 nothing of that.
+    pub fn exit_code(&self, detailed: bool) -> u8 {
+        let wrong = self.errored
+            || self.diagnostics.iter().any(Diagnostic::is_error)
+            || self
+                .held
+                .iter()
+                .any(|held| held.root.severity() == Severity::Error);
+        if wrong {
+            1
+        } else if self.held.iter().any(|held| !held.root.is_standing()) {
+            3
+        } else {
+            2 * u8::from(detailed && !self.steps.is_empty())
+        }
+    }
+
+    /// How many findings are of this severity.
+    pub fn count(&self, severity: Severity) -> usize {
+        let found = self.diagnostics.iter();
+        found.filter(|found| found.severity == severity).count()
+    }
+}
+
 /// A source at a revision.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct SourceRef {
@@ -73,6 +99,34 @@ pub struct Summary {
     pub unclaimed: u64,
 }
 
+impl Summary {
+    /// All counts with the names they have in plans, in their order.
+    pub fn entries(&self) -> [(&'static str, u64); 9] {
+        let Self {
+            create,
+            update,
+            adopt,
+            deactivate,
+            reactivate,
+            delete,
+            held,
+            unchanged,
+            unclaimed,
+        } = *self;
+        [
+            ("create", create),
+            ("update", update),
+            ("adopt", adopt),
+            ("deactivate", deactivate),
+            ("reactivate", reactivate),
+            ("delete", delete),
+            ("held", held),
+            ("unchanged", unchanged),
+            ("unclaimed", unclaimed),
+        ]
+    }
+}
+
 /// What a step does to its resource. The first that fits, in this order, is a step's verb.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Verb {
@@ -100,6 +154,11 @@ impl Verb {
         Self::Reactivate,
         Self::Update,
     ];
+
+    /// The verb called `word`.
+    pub fn by_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|verb| verb.word() == word)
+    }
 
     /// The word used everywhere.
     pub fn word(self) -> &'static str {
@@ -159,6 +218,11 @@ impl Reason {
         Self::Returned,
         Self::Requested,
     ];
+
+    /// The reason called `word`.
+    pub fn by_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.word() == word)
+    }
 
     /// The word in plans.
     pub fn word(self) -> &'static str {
@@ -273,6 +337,21 @@ pub struct Held {
     pub origin: Option<Origin>,
     /// What was held, field by field.
     pub changes: Vec<Change>,
+}
+
+impl Held {
+    /// Whether `roster approve hold` lets it through; otherwise something else has to change first.
+    pub fn approvable(&self) -> bool {
+        self.code.severity() == Severity::Hold
+            && !matches!(
+                self.code,
+                codes::RETIRED_ID
+                    | codes::CONFLICT
+                    | codes::PROTECTED
+                    | codes::ACCOUNT_REJECTED
+                    | codes::HELD_DEPENDENCY
+            )
+    }
 }
 
 /// A claim to write though its resource does not change.
