@@ -25,20 +25,27 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// The severity with this name.
+    /// The severity called `word`.
     pub fn by_word(word: &str) -> Option<Self> {
-        [Self::Error, Self::Warning, Self::Note, Self::Hold].into_iter().find(|severity| severity.to_string() == word)
+        [Self::Error, Self::Warning, Self::Note, Self::Hold]
+            .into_iter()
+            .find(|severity| severity.word() == word)
+    }
+
+    /// The word used everywhere.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+            Self::Hold => "hold",
+        }
     }
 }
 
 impl fmt::Display for Severity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-            Self::Note => "note",
-            Self::Hold => "hold",
-        })
+        f.write_str(self.word())
     }
 }
 

@@ -1,7 +1,8 @@
 //! `Account`: a company whose people buy.
 
-use super::field::BOOL;
-use super::{ACCOUNT, ADDRESS, Attribute, BLOCKED, Fact, Field, IdChars, Item, Kind, TAG, Type};
+use super::{
+    ACCOUNT, ADDRESS, Attribute, BLOCKED, BOOL, Fact, Field, IdChars, Item, Kind, TAG, Type,
+};
 
 const USES: &[Attribute] = &[
     Attribute {

@@ -11,6 +11,7 @@ mod order;
 mod planner;
 pub mod render;
 mod removal;
+pub mod render;
 mod rules;
 mod target;
 mod types;

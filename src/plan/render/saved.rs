@@ -1,0 +1,529 @@
+//! Reading a saved plan back. What was written is read exactly; anything else is refused.
+//!
+//! Two things are not in a saved plan and so do not come back: what a created resource declares
+//! field by field as cells (its changes do), and secrets, whose values read back as empty text.
+
+use super::json;
+use crate::diagnostic::{Code, Diagnostic, Origin, Severity};
+use crate::kinds::{self, BOOL, Field, Kind, Type};
+use crate::model::{Change, Digest, FieldDigests, FieldRef, Key, Link, Pos, Text, Value};
+use crate::plan::{Body, Held, Plan, Reason, SourceRef, Step, StepClaim, Summary, Verb};
+use serde::Deserialize;
+use serde_json::{Map, Value as Json};
+use std::collections::BTreeMap;
+
+/// Why a text is not a saved plan.
+#[derive(Debug, thiserror::Error)]
+pub enum ParseError {
+    /// It is not JSON, or not of the form of a plan.
+    #[error("this is not a plan as `roster plan --out` saves it: {0}")]
+    Form(#[from] serde_json::Error),
+    /// It was saved in a format that this version does not read.
+    #[error("this plan has format {0}; this version of roster reads 1.x. Plan again with it")]
+    Version(String),
+    /// Its content is not what its id was made of.
+    #[error("this plan was changed after it was saved: its id is {said}, its content has {found}")]
+    Changed {
+        /// The id that stands in it.
+        said: String,
+        /// The id of what it holds.
+        found: String,
+    },
+}
+
+/// Reads a saved plan; also says its id.
+///
+/// # Errors
+/// When it is not a plan, is of another format, or was changed after it was saved.
+pub fn parse(text: &str) -> Result<(Plan, String), ParseError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Version {
+        format_version: String,
+    }
+    let document = serde_json::from_str::<Document>(text);
+    let version = match &document {
+        Ok(document) => Some(document.format_version.clone()),
+        // Of a newer format only the version can be expected to read.
+        Err(_) => serde_json::from_str::<Version>(text)
+            .ok()
+            .map(|version| version.format_version),
+    };
+    if let Some(version) = version.filter(|version| !version.starts_with("1.")) {
+        return Err(ParseError::Version(version));
+    }
+    let document = document?;
+    let said = document.id.clone();
+    let plan = document.into_plan();
+    let found = json::id(&plan);
+    if said == found {
+        Ok((plan, said))
+    } else {
+        Err(ParseError::Changed { said, found })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Document {
+    format_version: String,
+    id: String,
+    source: SourceDocument,
+    database: Option<String>,
+    environment: Option<String>,
+    summary: SummaryDocument,
+    steps: Vec<As<Step>>,
+    held: Vec<As<Held>>,
+    orphans: Vec<As<Key>>,
+    released: Vec<As<Key>>,
+    accepted: Vec<String>,
+    #[serde(default)]
+    undeclared: Vec<As<(Key, String)>>,
+    diagnostics: Vec<As<Diagnostic>>,
+    errored: bool,
+}
+
+impl Document {
+    fn into_plan(self) -> Plan {
+        Plan {
+            source: SourceRef {
+                name: self.source.name.into(),
+                revision: self.source.revision.into(),
+            },
+            database: self.database,
+            environment: self.environment,
+            summary: self.summary.into(),
+            steps: all(self.steps),
+            held: all(self.held),
+            orphans: all(self.orphans),
+            released: all(self.released),
+            accepted: self.accepted,
+            diagnostics: all(self.diagnostics),
+            errored: self.errored,
+            undeclared: all(self.undeclared),
+            ..Plan::default()
+        }
+    }
+}
+
+/// Something that is read by way of the form it has in the document, so that what is wrong with
+/// it is said with its place.
+struct As<T>(T);
+
+fn all<T>(read: Vec<As<T>>) -> Vec<T> {
+    read.into_iter().map(|read| read.0).collect()
+}
+
+/// The form that something has in the document.
+trait Form {
+    type Document: for<'de> Deserialize<'de>;
+
+    fn read(document: Self::Document) -> Result<Self, String>
+    where
+        Self: Sized;
+}
+
+impl<'de, T: Form> Deserialize<'de> for As<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let document = T::Document::deserialize(from)?;
+        T::read(document)
+            .map(Self)
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SourceDocument {
+    name: String,
+    revision: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SummaryDocument {
+    create: u64,
+    update: u64,
+    adopt: u64,
+    deactivate: u64,
+    reactivate: u64,
+    delete: u64,
+    held: u64,
+    unchanged: u64,
+    unclaimed: u64,
+}
+
+impl From<SummaryDocument> for Summary {
+    fn from(read: SummaryDocument) -> Self {
+        Self {
+            create: read.create,
+            update: read.update,
+            adopt: read.adopt,
+            deactivate: read.deactivate,
+            reactivate: read.reactivate,
+            delete: read.delete,
+            held: read.held,
+            unchanged: read.unchanged,
+            unclaimed: read.unclaimed,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct StepDocument {
+    verb: String,
+    kind: String,
+    external_id: Text,
+    version: Option<i64>,
+    reason: String,
+    origin: Option<OriginDocument>,
+    claim: Option<ClaimDocument>,
+    changes: Vec<ChangeDocument>,
+}
+
+impl Form for Step {
+    type Document = StepDocument;
+
+    fn read(read: StepDocument) -> Result<Self, String> {
+        let kind = kind(&read.kind)?;
+        Ok(Self {
+            verb: verb(&read.verb)?,
+            key: Key::new(kind.id, read.external_id),
+            version: read.version,
+            reason: Reason::by_word(&read.reason)
+                .ok_or_else(|| format!("there is no reason `{}`", read.reason))?,
+            origin: read.origin.map(Origin::from),
+            claim: read.claim.map(ClaimDocument::read).transpose()?,
+            body: Body::Changes(changes(kind, read.changes)?),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct HeldDocument {
+    verb: String,
+    kind: String,
+    external_id: Text,
+    code: String,
+    root: Option<String>,
+    message: String,
+    hold: String,
+    count: Option<u64>,
+    of: Option<u64>,
+    limit: Option<u64>,
+    #[serde(rename = "override")]
+    over: Option<String>,
+    origin: Option<OriginDocument>,
+    changes: Vec<ChangeDocument>,
+}
+
+impl Form for Held {
+    type Document = HeldDocument;
+
+    fn read(read: HeldDocument) -> Result<Self, String> {
+        let kind = kind(&read.kind)?;
+        Ok(Self {
+            verb: verb(&read.verb)?,
+            key: Key::new(kind.id, read.external_id),
+            code: code(&read.code)?,
+            root: code(read.root.as_ref().unwrap_or(&read.code))?,
+            message: read.message,
+            hold: read.hold,
+            count: read.count,
+            of: read.of,
+            limit: read.limit,
+            over: read.over,
+            origin: read.origin.map(Origin::from),
+            changes: changes(kind, read.changes)?,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct DiagnosticDocument {
+    severity: String,
+    code: String,
+    message: String,
+    help: Option<String>,
+    kind: Option<String>,
+    external_id: Option<Text>,
+    field: Option<String>,
+    origin: Option<OriginDocument>,
+    related: Vec<OriginDocument>,
+}
+
+impl Form for Diagnostic {
+    type Document = DiagnosticDocument;
+
+    fn read(read: DiagnosticDocument) -> Result<Self, String> {
+        let key = match (read.kind, read.external_id) {
+            (Some(name), Some(id)) => Some(Key::new(kind(&name)?.id, id)),
+            (None, None) => None,
+            _ => return Err("`kind` and `externalId` come together".into()),
+        };
+        Ok(Self {
+            code: code(&read.code)?,
+            severity: Severity::by_word(&read.severity)
+                .ok_or_else(|| format!("there is no severity `{}`", read.severity))?,
+            message: read.message,
+            help: read.help,
+            key,
+            field: read.field,
+            origin: read.origin.map(Origin::from),
+            related: read.related.into_iter().map(Origin::from).collect(),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct KeyDocument {
+    kind: String,
+    external_id: Text,
+}
+
+impl Form for Key {
+    type Document = KeyDocument;
+
+    fn read(read: KeyDocument) -> Result<Self, String> {
+        Ok(Self::new(kind(&read.kind)?.id, read.external_id))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct UndeclaredDocument {
+    kind: String,
+    external_id: Text,
+    field: String,
+}
+
+impl Form for (Key, String) {
+    type Document = UndeclaredDocument;
+
+    fn read(read: UndeclaredDocument) -> Result<Self, String> {
+        Ok((Key::new(kind(&read.kind)?.id, read.external_id), read.field))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OriginDocument {
+    path: String,
+    #[serde(default)]
+    line: u32,
+    #[serde(default)]
+    column: u32,
+}
+
+impl From<OriginDocument> for Origin {
+    fn from(read: OriginDocument) -> Self {
+        Self {
+            path: read.path.into(),
+            at: Pos {
+                line: read.line,
+                column: read.column,
+            },
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClaimDocument {
+    digest: String,
+    fields: BTreeMap<Text, String>,
+}
+
+impl ClaimDocument {
+    fn read(self) -> Result<StepClaim, String> {
+        let wrong = |digest: &str| format!("`{digest}` is not a digest");
+        let fields = self.fields.into_iter().map(|(name, said)| {
+            let hex = said.len() == 16 && said.bytes().all(|b| b.is_ascii_hexdigit());
+            let number = u64::from_str_radix(&said, 16).ok().filter(|_| hex);
+            number
+                .map(|number| (name, number))
+                .ok_or_else(|| wrong(&said))
+        });
+        Ok(StepClaim {
+            digest: Digest::parse(&self.digest).ok_or_else(|| wrong(&self.digest))?,
+            fields: FieldDigests(fields.collect::<Result<_, _>>()?),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChangeDocument {
+    field: String,
+    before: Option<Json>,
+    after: Option<Json>,
+    added: Option<Vec<Json>>,
+    removed: Option<Vec<Text>>,
+    changed: Option<Vec<ChangedDocument>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChangedDocument {
+    member: Text,
+    before: Map<String, Json>,
+    after: Map<String, Json>,
+}
+
+fn changes(kind: &'static Kind, read: Vec<ChangeDocument>) -> Result<Vec<Change>, String> {
+    let changes = read.into_iter().map(|read| {
+        let name = read.field.clone();
+        change(kind, read).map_err(|fault| format!("{}.{name}: {fault}", kind.name))
+    });
+    changes.collect()
+}
+
+fn change(kind: &'static Kind, read: ChangeDocument) -> Result<Change, String> {
+    let reference = kind
+        .field_ref(&read.field)
+        .ok_or("there is no such field")?;
+    let field = kind.field(&reference);
+    let (before, after) = match (field.map(|field| &field.ty), read.added) {
+        (Some(Type::Set(_)), Some(added)) => (
+            list(read.removed.unwrap_or_default()),
+            list(texts(added).ok_or("members are texts")?),
+        ),
+        (Some(Type::Links { .. }), Some(added)) => links(
+            field,
+            added,
+            read.removed.unwrap_or_default(),
+            read.changed.unwrap_or_default(),
+        )?,
+        (_, Some(_)) => return Err("only sets and links have members that are added".into()),
+        (_, None) => (
+            read.before
+                .map(|value| scalar(field, &reference, value))
+                .transpose()?,
+            read.after
+                .map(|value| scalar(field, &reference, value))
+                .transpose()?,
+        ),
+    };
+    Ok(Change {
+        field: reference,
+        before,
+        after,
+    })
+}
+
+/// A list without members is none.
+fn list(members: Vec<Text>) -> Option<Value> {
+    (!members.is_empty()).then(|| Value::List(members.into()))
+}
+
+fn texts(members: Vec<Json>) -> Option<Vec<Text>> {
+    let texts = members.into_iter().map(|member| match member {
+        Json::String(text) => Some(Text::from(text)),
+        _ => None,
+    });
+    texts.collect()
+}
+
+type Sides = (Option<Value>, Option<Value>);
+
+fn links(
+    field: Option<&Field>,
+    added: Vec<Json>,
+    removed: Vec<Text>,
+    changed: Vec<ChangedDocument>,
+) -> Result<Sides, String> {
+    let mut before: Vec<Link> = removed
+        .into_iter()
+        .map(|target| Link {
+            target,
+            attributes: [None; 2],
+        })
+        .collect();
+    let mut after = Vec::new();
+    for member in added {
+        let Json::Object(mut entries) = member else {
+            return Err("a link is a mapping with a `member`".into());
+        };
+        let Some(Json::String(target)) = entries.shift_remove("member") else {
+            return Err("a link is a mapping with a `member`".into());
+        };
+        after.push(link(field, target.into(), &entries)?);
+    }
+    for ChangedDocument {
+        member,
+        before: old,
+        after: new,
+    } in changed
+    {
+        before.push(link(field, member.clone(), &old)?);
+        after.push(link(field, member, &new)?);
+    }
+    let links = |links: Vec<Link>| (!links.is_empty()).then(|| Value::links(links));
+    Ok((links(before), links(after)))
+}
+
+fn link(field: Option<&Field>, target: Text, entries: &Map<String, Json>) -> Result<Link, String> {
+    let all = field.map_or(&[][..], |field| field.ty.attributes());
+    let mut attributes = [None; 2];
+    for (name, value) in entries {
+        let at = all.iter().position(|attribute| attribute.name == name);
+        let choice = at.and_then(|at| choice(all[at].choices, value));
+        let (Some(at), Some(choice)) = (at, choice) else {
+            return Err(format!("a link has no `{name}: {value}`"));
+        };
+        attributes[at] = Some(choice);
+    }
+    Ok(Link { target, attributes })
+}
+
+fn choice(choices: kinds::Choices, value: &Json) -> Option<u8> {
+    let word = match value {
+        Json::Bool(value) if choices == BOOL => BOOL[usize::from(*value)],
+        Json::String(word) if choices != BOOL => word,
+        _ => return None,
+    };
+    let at = choices.iter().position(|choice| *choice == word)?;
+    u8::try_from(at).ok()
+}
+
+fn scalar(field: Option<&Field>, reference: &FieldRef, value: Json) -> Result<Value, String> {
+    if field.is_some_and(Field::secret) {
+        let redacted = value == serde_json::json!({"redacted": true});
+        return if redacted {
+            Ok(Value::text(""))
+        } else {
+            Err("a secret stands in a plan only as `{\"redacted\": true}`".into())
+        };
+    }
+    match value {
+        Json::String(text) => Ok(Value::Text(text.into())),
+        Json::Bool(value) => Ok(Value::Bool(value)),
+        Json::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(whole), _) if reference.own().is_some() => Ok(Value::Int(whole)),
+            (Some(whole), _) => Ok(Value::Number(compact_str::format_compact!("{whole}"))),
+            // Displayed, a float has its shortest spelling and never an exponent.
+            (None, Some(float)) => Ok(Value::Number(compact_str::format_compact!("{float}"))),
+            (None, None) => Err(format!("{number} is no number")),
+        },
+        Json::Array(members) => texts(members)
+            .map(|members| Value::List(members.into()))
+            .ok_or_else(|| "members are texts".into()),
+        Json::Null | Json::Object(_) => Err("this is no value".into()),
+    }
+}
+
+fn kind(name: &str) -> Result<&'static Kind, String> {
+    kinds::by_name(name).ok_or_else(|| format!("there is no kind `{name}`"))
+}
+
+fn verb(word: &str) -> Result<Verb, String> {
+    Verb::by_word(word).ok_or_else(|| format!("there is no verb `{word}`"))
+}
+
+fn code(name: &str) -> Result<Code, String> {
+    Code::by_name(name).ok_or_else(|| format!("there is no rule `{name}`"))
+}
