@@ -13,6 +13,7 @@
 //! live in one place. A dry run is simply not calling apply.
 
 pub mod check;
+pub mod cli;
 pub mod diagnostic;
 pub mod kinds;
 pub mod model;

@@ -7,13 +7,15 @@ mod custom_field;
 mod field;
 mod organisation;
 mod policy;
+pub mod reference;
+pub mod schema;
 mod settings;
 mod store;
 mod tag;
 mod terms;
 mod user;
 
-pub use field::{Attribute, Choices, Default, Field, Item, Type};
+pub use field::{Attribute, BOOL, Choices, Default, Field, Item, Type};
 
 use crate::model::{Digest, FieldRef, KindId};
 use std::sync::LazyLock;
