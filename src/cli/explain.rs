@@ -32,10 +32,9 @@ fn explain(topic: &str) -> Result<String, Failure> {
 }
 
 fn unknown(topic: &str) -> Failure {
-    let topics: Vec<String> = topics().collect();
-    let known = topics.iter().map(String::as_str);
-    let known = known.chain(Code::all().map(Code::name));
-    let way_out = match did_you_mean(topic, known) {
+    let codes = Code::all().map(|code| code.name().to_owned());
+    let known: Vec<String> = topics().chain(codes).collect();
+    let way_out = match did_you_mean(topic, known.iter().map(String::as_str)) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => "`roster explain` lists what there is".to_owned(),
     };
