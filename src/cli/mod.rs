@@ -2,11 +2,17 @@
 
 mod apply;
 mod approve;
+mod completions;
+mod explain;
 mod failure;
+mod init;
 mod lock;
+mod man;
 mod migrate;
 mod output;
 mod plan;
+mod print;
+mod schema;
 mod session;
 mod show;
 mod validate;
@@ -118,6 +124,16 @@ pub enum Command {
     Migrate(migrate::Options),
     /// Shows or breaks the leases of sources.
     Lock(lock::Options),
+    /// Writes a commented configuration, a small example tree and a CI workflow.
+    Init(init::Args),
+    /// Prints the JSON Schema of manifests.
+    Schema(schema::Args),
+    /// Explains a rule, a kind or a field.
+    Explain(explain::Args),
+    /// Prints a completion script for a shell.
+    Completions(completions::Args),
+    /// Prints the manual page.
+    Man(man::Args),
 }
 
 /// What is planned, and what is let through: shared by `plan` and `apply`.
@@ -189,6 +205,11 @@ fn run(cli: Cli) -> Outcome {
             Command::Approve(options) => approve::run(global, &options).await,
             Command::Migrate(options) => migrate::run(global, &options).await,
             Command::Lock(options) => lock::run(global, &options).await,
+            Command::Init(args) => init::run(&args),
+            Command::Schema(args) => schema::run(&args),
+            Command::Explain(args) => explain::run(&args),
+            Command::Completions(args) => completions::run(&args, &Cli::command()),
+            Command::Man(args) => man::run(&args, &Cli::command()),
         }
     })
 }

@@ -16,6 +16,8 @@ pub struct Rule {
     pub severity: Severity,
     /// The public DJUST import code.
     pub djust: Option<&'static str>,
+    /// Its page in `specs/rules/`: why it exists, a bad and a good example. No page, no code.
+    pub page: &'static str,
 }
 
 impl Code {
@@ -32,6 +34,16 @@ impl Code {
     /// The severity unless a finding says otherwise.
     pub fn severity(self) -> Severity {
         self.rule().severity
+    }
+
+    /// Its page: what `roster explain` prints.
+    pub fn page(self) -> &'static str {
+        self.rule().page
+    }
+
+    /// The rule in one sentence: the first line of its page after the title.
+    pub fn summary(self) -> &'static str {
+        self.page().lines().nth(2).unwrap_or_default()
     }
 
     /// The code called `name`.
@@ -69,6 +81,7 @@ macro_rules! codes {
             name: $name,
             severity: $severity,
             djust: codes!(@djust $($djust)?),
+            page: include_str!(concat!("../../specs/rules/", $name, ".md")),
         }),*];
     };
     (@djust) => { None };
@@ -180,6 +193,11 @@ impl Code {
     #[must_use]
     pub fn turns_removals_off(self) -> bool {
         self <= SOURCE_UNREADABLE
+    }
+
+    /// All codes, in the order of the rule pages.
+    pub fn all() -> impl Iterator<Item = Self> {
+        ALL.iter().filter_map(|rule| Self::by_name(rule.name))
     }
 
     /// Standing holds are listed and do not change the exit code.

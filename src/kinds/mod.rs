@@ -9,6 +9,8 @@ mod field;
 mod organisation;
 mod policy;
 pub mod read;
+pub mod reference;
+pub mod schema;
 mod settings;
 mod store;
 mod tag;

@@ -9,7 +9,6 @@ mod guard;
 mod hold;
 mod order;
 mod planner;
-pub mod render;
 mod removal;
 pub mod render;
 mod rules;

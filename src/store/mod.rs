@@ -29,6 +29,7 @@ mod packed;
 mod param;
 mod read;
 mod schema;
+mod source;
 mod tables;
 mod views;
 

@@ -197,6 +197,14 @@ const OWN: &[Own] = &[
         keys: "",
     },
     Own {
+        name: "sources",
+        columns: &[
+            ("name", Ty::Id, "PRIMARY KEY"),
+            ("path", Ty::Text, "NOT NULL"),
+        ],
+        keys: "",
+    },
+    Own {
         name: "writing",
         columns: &[("id", Ty::Int, "PRIMARY KEY")],
         keys: "",

@@ -5,6 +5,7 @@ mod delta;
 mod frame;
 pub mod json;
 mod saved;
+mod stub; pub use stub::*;
 
 pub use saved::{ParseError, parse};
 

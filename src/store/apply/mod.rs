@@ -43,6 +43,8 @@ pub struct Apply<'a> {
     pub contents: &'a BTreeMap<Key, Vec<u8>>,
     /// The argon2 hashes of the passwords that the steps set.
     pub passwords: &'a BTreeMap<Key, String>,
+    /// The path that the source was read from, to be remembered.
+    pub source_path: Option<&'a str>,
 }
 
 /// What an apply came to.
@@ -147,6 +149,7 @@ impl<'a> Pass<'a> {
         self.check_invariants(&watched).await?;
         let claims = self.write_claims().await?;
         let run = self.record().await?;
+        self.remember_path().await?;
         self.tx.script(guard.guard_off).await?;
         Ok(Applied {
             run,
@@ -154,6 +157,16 @@ impl<'a> Pass<'a> {
             claims,
             logins,
         })
+    }
+
+    async fn remember_path(&mut self) -> Result<(), StoreError> {
+        let Some(path) = self.apply.source_path else {
+            return Ok(());
+        };
+        let sql = "INSERT INTO sources (name, path) VALUES (?, ?) \
+                   ON CONFLICT (name) DO UPDATE SET path = excluded.path";
+        let source = &*self.apply.plan.source.name;
+        self.tx.run(sql, &[source.into(), path.into()]).await.map(|_| ())
     }
 
     fn steps(&self) -> impl Iterator<Item = &'a Step> + use<'a> {

@@ -1,0 +1,111 @@
+//! `roster explain`: what a kind, a field or a code means.
+
+use super::{Failure, Outcome, print::print};
+use crate::diagnostic::{Code, did_you_mean};
+use crate::kinds::reference::{overview, reference, topics};
+use std::fmt::Write;
+
+/// Explains a kind, a field or a diagnostic code; without one it lists them.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// `Account`, `Account.vatNumber` or `last-user`
+    #[arg(value_name = "CODE|KIND[.FIELD]")]
+    topic: Option<String>,
+}
+
+/// Prints the explanation.
+///
+/// # Errors
+/// When there is nothing of that name.
+pub fn run(args: &Args) -> Outcome {
+    match &args.topic {
+        None => print(list()),
+        Some(topic) => print(explain(topic)?),
+    }
+}
+
+fn explain(topic: &str) -> Result<String, Failure> {
+    if let Some(code) = Code::by_name(topic) {
+        return Ok(code.page().to_owned());
+    }
+    reference(topic).ok_or_else(|| unknown(topic))
+}
+
+fn unknown(topic: &str) -> Failure {
+    let codes = Code::all().map(|code| code.name().to_owned());
+    let known: Vec<String> = topics().chain(codes).collect();
+    let way_out = match did_you_mean(topic, known.iter().map(String::as_str)) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => "`roster explain` lists what there is".to_owned(),
+    };
+    Failure::usage(format!(
+        "there is no kind, field or code `{topic}`: {way_out}"
+    ))
+}
+
+fn list() -> String {
+    let mut text = format!(
+        "Kinds; more with `roster explain Account` or `roster explain Account.vatNumber`:\n\n{}\n\
+         Codes; more with `roster explain last-user`:\n\n",
+        overview()
+    );
+    for code in Code::all() {
+        let severity = code.severity().to_string();
+        let _ = writeln!(
+            text,
+            "  {:<25} {severity:<7}  {}",
+            code.name(),
+            code.summary()
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_shows_its_page_and_a_field_its_reference() {
+        let page = explain("last-user").expect("a code");
+        assert!(page.starts_with("# last-user\n") && page.contains("```yaml bad\n"));
+        let field = explain("Account.vatNumber").expect("a field");
+        assert!(field.contains("vatNumber: SE556012345601"), "{field}");
+    }
+
+    #[test]
+    fn a_misspelt_name_gets_the_right_one() {
+        let failure = explain("Acount.vatNumber").expect_err("misspelt");
+        assert_eq!(failure.exit, 64);
+        assert!(
+            failure
+                .message
+                .ends_with("did you mean `Account.vatNumber`?"),
+            "{failure:?}"
+        );
+        let failure = explain("lastuser").expect_err("misspelt");
+        assert!(
+            failure.message.ends_with("did you mean `last-user`?"),
+            "{failure:?}"
+        );
+        let failure = explain("zzz").expect_err("unknown");
+        assert!(
+            failure
+                .message
+                .ends_with("`roster explain` lists what there is"),
+            "{failure:?}"
+        );
+    }
+
+    #[test]
+    fn the_list_names_every_kind_and_code() {
+        let text = list();
+        for name in crate::kinds::ALL
+            .map(|kind| kind.name)
+            .into_iter()
+            .chain(Code::all().map(Code::name))
+        {
+            assert!(text.contains(&format!("\n  {name} ")), "{name} is missing");
+        }
+    }
+}

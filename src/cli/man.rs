@@ -1,0 +1,126 @@
+//! `roster man`: the manual.
+
+use super::{Failure, Outcome, print::print};
+use clap::Command;
+use clap_mangen::Man;
+use std::io;
+use std::path::PathBuf;
+
+/// Prints the manual as one page, or writes a page a command.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Write a page a command into this directory: `roster.1`, `roster-plan.1`, …
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+/// Prints or writes the manual of `command`.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn run(args: &Args, command: &Command) -> Outcome {
+    let Some(dir) = &args.dir else {
+        return print(page(command)?);
+    };
+    std::fs::create_dir_all(dir)
+        .and_then(|()| clap_mangen::generate_to(command.clone(), dir))
+        .map_err(|error| Failure::error(format!("cannot write into {}: {error}", dir.display())))?;
+    Ok(0)
+}
+
+/// One page: the command itself, then a section a subcommand.
+fn page(command: &Command) -> io::Result<String> {
+    let mut command = command.clone().disable_help_subcommand(true);
+    command.build();
+    let mut page = roff(&command)?;
+    for subcommand in visible(&command) {
+        append(&mut page, subcommand)?;
+    }
+    Ok(page)
+}
+
+fn visible(command: &Command) -> impl Iterator<Item = &Command> {
+    command
+        .get_subcommands()
+        .filter(|subcommand| !subcommand.is_hide_set())
+}
+
+fn append(page: &mut String, command: &Command) -> io::Result<()> {
+    section(
+        page,
+        &roff(command)?,
+        command.get_bin_name().unwrap_or(command.get_name()),
+    );
+    for subcommand in visible(command) {
+        append(page, subcommand)?;
+    }
+    Ok(())
+}
+
+fn roff(command: &Command) -> io::Result<String> {
+    let mut roff = Vec::new();
+    Man::new(command.clone()).render(&mut roff)?;
+    String::from_utf8(roff).map_err(io::Error::other)
+}
+
+/// A page of its own as a section of another: its name becomes the heading, its sections become
+/// subsections.
+fn section(page: &mut String, own: &str, name: &str) {
+    let mut heading = "";
+    for line in own.lines() {
+        if let Some(title) = line.strip_prefix(".SH ") {
+            heading = title;
+            match title {
+                "NAME" => page.push_str(&format!(".SH \"{}\"\n", name.to_uppercase())),
+                "VERSION" => {}
+                _ => page.push_str(&format!(".SS {title}\n")),
+            }
+        } else if !matches!(heading, "" | "NAME" | "VERSION") {
+            page.push_str(line);
+            page.push('\n');
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command() -> Command {
+        let hold = Command::new("hold").about("Lets a held step through");
+        Command::new("roster")
+            .about("Customers as files")
+            .version("1.2.3")
+            .subcommand(Command::new("plan").about("Shows what apply would do"))
+            .subcommand(Command::new("approve").about("Decides").subcommand(hold))
+            .subcommand(Command::new("inner").hide(true))
+    }
+
+    #[test]
+    fn one_page_holds_every_command() {
+        let page = page(&command()).expect("a page");
+        for heading in [
+            ".SH NAME",
+            ".SH \"ROSTER PLAN\"",
+            ".SH \"ROSTER APPROVE HOLD\"",
+        ] {
+            let line = format!("{heading}\n");
+            assert_eq!(page.matches(&line).count(), 1, "{heading}: {page}");
+        }
+        assert!(page.contains("Lets a held step through"));
+        assert!(!page.contains("INNER"));
+        assert_eq!(page.matches(".TH").count(), 1, "{page}");
+    }
+
+    #[test]
+    fn a_directory_gets_a_page_a_command() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let args = Args {
+            dir: Some(dir.path().join("man")),
+        };
+        assert_eq!(run(&args, &command()), Ok(0));
+        for name in ["roster.1", "roster-plan.1", "roster-approve-hold.1"] {
+            assert!(dir.path().join("man").join(name).exists(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! `roster schema`: JSON Schema of manifests, for editors.
+
+use super::{Failure, Outcome, print::print};
+use crate::diagnostic::did_you_mean;
+use crate::kinds::{self, schema};
+use std::path::PathBuf;
+
+/// Prints the JSON Schema of manifests, or of documents of one kind.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Of one kind only, as `Account`
+    #[arg(conflicts_with = "dir")]
+    kind: Option<String>,
+    /// Write all of them into this directory: `manifest.json` and one a kind
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+/// Prints or writes the schemas.
+///
+/// # Errors
+/// When there is no such kind, or a file cannot be written.
+pub fn run(args: &Args) -> Outcome {
+    if let Some(dir) = &args.dir {
+        return write(dir);
+    }
+    let kind = args.kind.as_deref().map(find).transpose()?;
+    print(format!("{:#}\n", schema::schema(kind)))
+}
+
+fn find(name: &str) -> Result<&'static kinds::Kind, Failure> {
+    kinds::by_name(name).ok_or_else(|| {
+        let names = kinds::ALL.map(|kind| kind.name);
+        Failure::usage(match did_you_mean(name, names) {
+            Some(meant) => format!("there is no kind `{name}`: did you mean `{meant}`?"),
+            None => format!("there is no kind `{name}`: kinds are {}", names.join(", ")),
+        })
+    })
+}
+
+fn write(dir: &PathBuf) -> Outcome {
+    let cannot = |path: &PathBuf, error: std::io::Error| {
+        Failure::error(format!("cannot write {}: {error}", path.display()))
+    };
+    std::fs::create_dir_all(dir).map_err(|error| cannot(dir, error))?;
+    for (name, text) in schema::files() {
+        let path = dir.join(name);
+        std::fs::write(&path, text).map_err(|error| cannot(&path, error))?;
+    }
+    Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_kind_gets_the_right_one() {
+        let failure = find("Acount").expect_err("misspelt");
+        assert_eq!(
+            failure.message,
+            "there is no kind `Acount`: did you mean `Account`?"
+        );
+        assert_eq!(failure.exit, 64);
+    }
+
+    #[test]
+    fn writes_one_file_a_kind_and_one_of_all() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let inner = dir.path().join("schema");
+        assert_eq!(write(&inner), Ok(0));
+        assert_eq!(
+            std::fs::read_dir(&inner).expect("the files").count(),
+            kinds::ALL.len() + 1
+        );
+    }
+}

@@ -1,0 +1,416 @@
+//! JSON Schema (draft 2020-12) of manifests, for editors and for whoever generates them.
+//!
+//! It is never stricter than the reader: what only the stored state, another resource or the
+//! calendar can tell is left to `roster validate`. A number is allowed where text belongs,
+//! because text is taken as written.
+
+use super::{ALL, Attribute, BOOL, Default, Field, IdChars, Item, Kind, Type, get};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
+
+/// The schema of a document of one kind, or of any manifest document.
+#[must_use]
+pub fn schema(kind: Option<&Kind>) -> Value {
+    match kind {
+        Some(kind) => object(
+            [
+                ("$schema", json!(DIALECT)),
+                ("title", json!(format!("Roster: {}", kind.name))),
+            ]
+            .into_iter()
+            .chain(resource(kind)),
+        ),
+        None => manifest(),
+    }
+}
+
+fn manifest() -> Value {
+    let kinds = ALL.map(|kind| json!(kind.name));
+    let mut cases: Vec<Value> = ALL
+        .map(|kind| {
+            json!({
+                "if": {
+                    "type": "object",
+                    "properties": {"kind": {"const": kind.name}}, "required": ["kind"],
+                },
+                "then": {"$ref": format!("#/$defs/{}", kind.name)},
+            })
+        })
+        .into();
+    cases.push(json!({
+        "if": {"type": "object", "not": {"required": ["kind"]}},
+        "then": {"$ref": "#/$defs/collections"},
+    }));
+    let mut definitions = Map::new();
+    definitions.insert("collections".into(), collections());
+    definitions.extend(ALL.map(|kind| (kind.name.to_owned(), object(resource(kind)))));
+    json!({
+        "$schema": DIALECT,
+        "title": "Roster: a manifest document",
+        "description": "One resource (`kind: User` and its fields), or collections (`users: [..]`).",
+        "type": ["object", "null"],
+        "properties": {"kind": {"enum": kinds, "description": "What the document declares."}},
+        "allOf": cases,
+        "$defs": definitions,
+    })
+}
+
+/// Collections: items have no head of their own.
+fn collections() -> Value {
+    let mut properties = Map::from_iter([("apiVersion".to_owned(), api_version())]);
+    for kind in ALL {
+        let item = json!({
+            "$ref": format!("#/$defs/{}", kind.name),
+            "properties": {"apiVersion": false, "kind": false},
+        });
+        let mut collection = json!({
+            "description": kind.doc,
+            "type": ["array", "null"],
+            "items": item.clone(),
+        });
+        if kind.singleton.is_some() {
+            collection = json!({"description": kind.doc, "anyOf": [item, collection]});
+        }
+        properties.insert(kind.collection.into(), collection);
+    }
+    mapping(properties, &[])
+}
+
+fn api_version() -> Value {
+    json!({"description": "Implied when absent.", "enum": ["roster/v1", null]})
+}
+
+/// The keywords of a resource as a document of its own.
+fn resource(kind: &Kind) -> Vec<(&'static str, Value)> {
+    let mut properties = Map::new();
+    properties.insert("apiVersion".into(), api_version());
+    properties.insert(
+        "kind".into(),
+        json!({"const": kind.name, "description": kind.doc}),
+    );
+    properties.extend(own_properties(kind));
+    let required: &[&str] = match kind.singleton {
+        Some(_) => &[],
+        None => &["externalId"],
+    };
+    let mut keywords = vec![("description", json!(kind.doc))];
+    if let Value::Object(map) = mapping(properties, required) {
+        let known = ["type", "properties", "patternProperties"];
+        let known = known
+            .into_iter()
+            .chain(["additionalProperties", "required"]);
+        keywords.extend(known.filter_map(|name| Some((name, map.get(name)?.clone()))));
+    }
+    keywords
+}
+
+/// The keys of a resource, in the order of the table.
+fn own_properties(kind: &Kind) -> Map<String, Value> {
+    let mut properties = Map::new();
+    let mut external_id = id(kind);
+    external_id["description"] = json!(match kind.singleton {
+        Some(_) => "Implied: there is only one.",
+        None => "Its key: chosen once, never changed, never given out again.",
+    });
+    properties.insert("externalId".into(), external_id);
+    for field in fields(kind) {
+        match field.name.split_once('.') {
+            None => properties.insert(field.name.into(), property(field)),
+            Some((group, _)) if properties.contains_key(group) => None,
+            Some((group, _)) => properties.insert(group.into(), group_of(kind, group)),
+        };
+    }
+    if kind.custom.is_some() {
+        properties.insert("customFields".into(), custom_fields());
+    }
+    properties.insert("clear".into(), clear(kind));
+    properties
+}
+
+/// The fields that a manifest may state: of the one resource that cannot be deleted, no status.
+fn fields(kind: &Kind) -> impl Iterator<Item = &'static Field> {
+    let hidden = kind.singleton.map(|_| kind.status_index());
+    let fields = kind.fields.iter().enumerate();
+    fields.filter_map(move |(index, field)| (Some(index) != hidden).then_some(field))
+}
+
+fn group_of(kind: &Kind, group: &str) -> Value {
+    let members: Map<String, Value> = kind
+        .group(group)
+        .map(|index| &kind.fields[index])
+        .map(|field| (field.name[group.len() + 1..].to_owned(), property(field)))
+        .collect();
+    let mut value = mapping(members, &[]);
+    value["type"] = json!(["object", "null"]);
+    value
+}
+
+/// The schema of a field: its type, and what the table says besides.
+fn property(field: &Field) -> Value {
+    let mut described = Map::new();
+    described.insert("description".into(), json!(description(field)));
+    if let Value::Object(ty) = of_type(field) {
+        described.extend(ty);
+    }
+    if let Some(default) = default(field.default) {
+        described.insert("default".into(), default);
+    }
+    let marks = [
+        ("x-required-on-create", field.required),
+        ("x-immutable", field.immutable),
+        ("x-personal", field.personal),
+    ];
+    for (name, _) in marks.into_iter().filter(|(_, holds)| *holds) {
+        described.insert(name.into(), json!(true));
+    }
+    Value::Object(described)
+}
+
+fn description(field: &Field) -> String {
+    let mut words = field.doc.to_owned();
+    if field.required {
+        words.push_str(" Required on create.");
+    }
+    if field.immutable {
+        words.push_str(" Never changes.");
+    }
+    words
+}
+
+fn default(default: Default) -> Option<Value> {
+    Some(match default {
+        Default::None => return None,
+        Default::Bool(value) => json!(value),
+        Default::Int(value) => json!(value),
+        Default::Text(text) => json!(text),
+        Default::List(items) => json!(items),
+    })
+}
+
+fn of_type(field: &Field) -> Value {
+    match &field.ty {
+        // A blank status is an error: it must never mean active.
+        Type::Enum(choices) if field.name == "status" => json!({"enum": choices}),
+        Type::Set(item) => list(member(item), field.required),
+        Type::Ordered(most) => list(item_text(*most), field.required),
+        Type::Links {
+            kind,
+            key,
+            attributes,
+            inline,
+        } => list(link(get(*kind), key, attributes, *inline), field.required),
+        Type::Secret => secret(),
+        scalar => of_scalar(scalar),
+    }
+}
+
+fn of_scalar(ty: &Type) -> Value {
+    match ty {
+        Type::Text(most) | Type::LongText(most) => text(json!({"maxLength": most})),
+        Type::Bool => boolean(),
+        Type::Int(least, most) => json!({
+            "type": ["integer", "string", "null"], "minimum": least, "maximum": most,
+            "pattern": r"^\s*\d*\s*$",
+        }),
+        Type::Duration => pattern("([1-9][0-9]{0,8}[smhd])?"),
+        Type::Enum(choices) => one_of(choices),
+        Type::Date => formatted("date", "([0-9]{4}-[0-9]{2}-[0-9]{2})?"),
+        Type::Country => pattern("([A-Z]{2})?"),
+        Type::Email => formatted("idn-email", r"([^@\s]+@[^@\s]+\.[^@\s]+)?"),
+        Type::Phone => text(json!({"pattern": r"^\s*\+?[0-9\s().\/-]*$"})),
+        Type::Url => formatted("uri", r"([hH][tT][tT][pP][sS]?:\/\/\S+)?"),
+        Type::Ref(kind) => blank_or(id(get(*kind))),
+        Type::File => json!({
+            "type": ["string", "null"], "maxLength": 1024,
+            "not": {"pattern": r"^\/|(^|\/)\.\.(\/|$)"},
+        }),
+        _ => text(json!({})),
+    }
+}
+
+/// Text as written: an editor's YAML takes `00123` for a number, the reader does not.
+fn text(more: Value) -> Value {
+    let mut value = json!({"type": ["string", "number", "boolean", "null"]});
+    if let (Value::Object(all), Value::Object(more)) = (&mut value, more) {
+        all.extend(more);
+    }
+    value
+}
+
+fn pattern(inner: &str) -> Value {
+    json!({"type": ["string", "null"], "pattern": format!(r"^\s*{inner}\s*$")})
+}
+
+fn formatted(format: &str, inner: &str) -> Value {
+    let mut value = pattern(inner);
+    value["format"] = json!(format);
+    value
+}
+
+fn boolean() -> Value {
+    json!({
+        "type": ["boolean", "string", "null"],
+        "pattern": r"^\s*(true|True|TRUE|false|False|FALSE)?\s*$",
+    })
+}
+
+fn one_of(choices: &[&str]) -> Value {
+    let words = choices.iter().map(|word| json!(word));
+    json!({"enum": words.chain([json!(""), Value::Null]).collect::<Vec<_>>()})
+}
+
+fn blank_or(value: Value) -> Value {
+    json!({"anyOf": [value, {"type": ["string", "null"], "pattern": r"^\s*$"}]})
+}
+
+/// Lists are sets, so repeats are allowed; `[]` would empty a required one.
+fn list(items: Value, required: bool) -> Value {
+    let mut value = json!({"type": ["array", "null"], "items": items});
+    if required {
+        value["minItems"] = json!(1);
+    }
+    value
+}
+
+fn member(item: &Item) -> Value {
+    match item {
+        Item::Ref(kind) => id(get(*kind)),
+        Item::Text(most) => item_text(*most),
+    }
+}
+
+fn item_text(most: usize) -> Value {
+    json!({"type": ["string", "number", "boolean"], "pattern": r"\S", "maxLength": most})
+}
+
+/// An external id of a kind.
+fn id(kind: &Kind) -> Value {
+    let pattern = match (kind.singleton, kind.id_chars) {
+        (Some(only), _) => return json!({"const": only}),
+        (None, IdChars::Ascii) => "^[!-~]+$",
+        (None, IdChars::Printable) => r"^\S(.*\S)?$",
+    };
+    json!({"type": ["string", "number", "boolean"], "maxLength": 128, "pattern": pattern})
+}
+
+/// A link: the long form, and beside it the id alone or the target written out.
+fn link(target: &Kind, key: &str, attributes: &[Attribute], inline: bool) -> Value {
+    let mut long = Map::new();
+    let mut key_of = id(target);
+    key_of["description"] = json!(format!("The externalId of the {}.", target.name));
+    long.insert(key.into(), key_of);
+    long.extend(attributes.iter().map(described_attribute));
+    let long = mapping(long, &[key]);
+    if !inline {
+        return json!({"anyOf": [id(target), long]});
+    }
+    let mut written_out = own_properties(target);
+    // What is linked is not being deleted.
+    written_out.remove("status");
+    written_out.extend(attributes.iter().map(described_attribute));
+    json!({
+        "if": {"required": [key]},
+        "then": long,
+        "else": mapping(written_out, &["externalId"]),
+    })
+}
+
+fn described_attribute(attribute: &Attribute) -> (String, Value) {
+    let default = attribute.choices[usize::from(attribute.default)];
+    let (mut value, default) = if attribute.choices == BOOL {
+        (boolean(), json!(default == "true"))
+    } else {
+        (one_of(attribute.choices), json!(default))
+    };
+    value["description"] = json!(attribute.doc);
+    value["default"] = default;
+    (attribute.name.to_owned(), value)
+}
+
+fn secret() -> Value {
+    json!({
+        "type": ["object", "null"],
+        "properties": {
+            "env": {
+                "description": "A variable of the environment.",
+                "type": "string", "pattern": "^ROSTER_SECRET_[A-Za-z0-9_]+$",
+            },
+            "file": {
+                "description": "The name of a file in the secrets directory.",
+                "type": "string", "pattern": r"^[^.\/\\:][^\/\\:]*$",
+            },
+        },
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": false,
+    })
+}
+
+fn custom_fields() -> Value {
+    let scalar = ["string", "number", "boolean", "null"];
+    json!({
+        "description": "Values of the operator's own fields, by the externalId of the CustomField. \
+                        A blank clears an optional one.",
+        "type": ["object", "null"],
+        "additionalProperties": {
+            "type": [scalar[0], scalar[1], scalar[2], scalar[3], "array"],
+            "items": {"type": scalar[..3]},
+        },
+    })
+}
+
+fn clear(kind: &Kind) -> Value {
+    let mut names: Vec<&str> = Vec::new();
+    let status = &kind.fields[kind.status_index()];
+    for field in fields(kind).filter(|field| !field.secret() && !std::ptr::eq(*field, status)) {
+        match field.name.split_once('.') {
+            // A group goes as a whole, though its members are required within it.
+            Some((group, _)) if !names.contains(&group) => names.push(group),
+            None if !field.required => names.push(field.name),
+            _ => {}
+        }
+    }
+    let own = json!({"enum": names});
+    let items = match kind.custom {
+        Some(_) => json!({"anyOf": [own, {"type": "string", "pattern": r"^customFields\..+"}]}),
+        None => own,
+    };
+    json!({
+        "description": "Fields to empty: an absent or blank field keeps what is stored.",
+        "type": ["array", "null"],
+        "items": items,
+    })
+}
+
+/// A mapping with these keys, and notes under `x-`.
+fn mapping(properties: Map<String, Value>, required: &[&str]) -> Value {
+    let mut value = json!({
+        "type": "object",
+        "properties": properties,
+        "patternProperties": {"^x-": true},
+        "additionalProperties": false,
+    });
+    if !required.is_empty() {
+        value["required"] = json!(required);
+    }
+    value
+}
+
+fn object(entries: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
+    entries
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+/// The schema files and what they hold, by name: `manifest.json`, `Account.json`, …
+#[must_use]
+pub fn files() -> BTreeMap<String, String> {
+    let all = ALL.map(|kind| (format!("{}.json", kind.name), schema(Some(kind))));
+    all.into_iter()
+        .chain([("manifest.json".to_owned(), schema(None))])
+        .map(|(name, schema)| (name, format!("{schema:#}\n")))
+        .collect()
+}
