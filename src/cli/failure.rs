@@ -18,7 +18,8 @@ pub const LOCKED: u8 = 4;
 pub const USAGE: u8 = 64;
 
 /// Why a command could not do its work.
-#[derive(Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{message}")]
 pub struct Failure {
     /// What to tell.
     pub message: String,
