@@ -5,7 +5,6 @@ mod delta;
 mod frame;
 pub mod json;
 mod saved;
-mod stub; pub use stub::*;
 
 pub use saved::{ParseError, parse};
 
