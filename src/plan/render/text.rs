@@ -275,13 +275,14 @@ impl<'a> Writer<'a> {
     }
 
     /// What a reader should know though nothing is done about it.
-    fn notes(&self, out: &mut dyn Write) -> io::Result<()> {
+    pub fn notes(&self, out: &mut dyn Write) -> io::Result<()> {
         let plan = self.plan;
         let limit = if self.wording.full { usize::MAX } else { NAMED };
         let mut notes = Vec::new();
         let mut note = |all: Vec<Cow<'_, str>>, what: &str| {
             if !all.is_empty() {
                 let count = resources(all.len());
+                let what = what.replace("{}", if all.len() == 1 { "it" } else { "them" });
                 notes.push(format!(
                     "{count} {what}: {}",
                     first_of(all.into_iter(), limit)
@@ -291,11 +292,11 @@ impl<'a> Writer<'a> {
         let keys = |keys: &[Key]| keys.iter().map(|k| Cow::Owned(key(k))).collect();
         note(
             keys(&plan.orphans),
-            "stored but no longer declared, and left alone",
+            "stored but no longer declared, and left alone (`status: deleted` would remove {})",
         );
         note(
             keys(&plan.released),
-            "given up here because another source still declares them",
+            "given up here because another source still declares {}",
         );
         if plan.summary.unclaimed > 0 {
             let count = usize::try_from(plan.summary.unclaimed).unwrap_or(usize::MAX);
@@ -407,3 +408,7 @@ fn named_of(named: &[&Text], count: usize) -> String {
         ids.join(", ")
     }
 }
+
+#[cfg(test)]
+#[path = "text_tests.rs"]
+mod tests;
