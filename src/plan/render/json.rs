@@ -21,9 +21,11 @@ pub const FORMAT_VERSION: &str = "1.0";
 /// # Errors
 /// Those of `out`.
 pub fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
-    let mut frame = Frame::pretty(out);
+    let mut out = BufWriter::new(out);
+    let mut frame = Frame::pretty(&mut out);
     document(plan, &mut frame, Parts::All(&id(plan)))?;
-    frame.end_line()
+    frame.end_line()?;
+    out.flush()
 }
 
 /// Writes several plans, in their order, as one document.
@@ -31,7 +33,8 @@ pub fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
 /// # Errors
 /// Those of `out`.
 pub fn write_all(plans: &[Plan], out: &mut dyn Write) -> io::Result<()> {
-    let mut frame = Frame::pretty(out);
+    let mut out = BufWriter::new(out);
+    let mut frame = Frame::pretty(&mut out);
     frame.open('{')?;
     frame.member("formatVersion", &FORMAT_VERSION)?;
     frame.key("plans")?;
@@ -42,7 +45,8 @@ pub fn write_all(plans: &[Plan], out: &mut dyn Write) -> io::Result<()> {
     }
     frame.close(']')?;
     frame.close('}')?;
-    frame.end_line()
+    frame.end_line()?;
+    out.flush()
 }
 
 /// Writes a plan as one line a step, hold, finding and so on, each with its `type`; the first line

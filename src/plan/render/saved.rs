@@ -186,16 +186,16 @@ impl Form for Step {
     type Document = StepDocument;
 
     fn read(read: StepDocument) -> Result<Self, String> {
-        let kind = kind(&read.kind)?;
+        let key = Key::new(kind(&read.kind)?.id, read.external_id);
         Ok(Self {
             verb: verb(&read.verb)?,
-            key: Key::new(kind.id, read.external_id),
             version: read.version,
             reason: Reason::by_word(&read.reason)
                 .ok_or_else(|| format!("there is no reason `{}`", read.reason))?,
             origin: read.origin.map(Origin::from),
             claim: read.claim.map(ClaimDocument::read).transpose()?,
-            body: Body::Changes(changes(kind, read.changes)?),
+            body: Body::Changes(changes(&key, read.changes)?),
+            key,
         })
     }
 }
@@ -223,10 +223,9 @@ impl Form for Held {
     type Document = HeldDocument;
 
     fn read(read: HeldDocument) -> Result<Self, String> {
-        let kind = kind(&read.kind)?;
+        let key = Key::new(kind(&read.kind)?.id, read.external_id);
         Ok(Self {
             verb: verb(&read.verb)?,
-            key: Key::new(kind.id, read.external_id),
             code: code(&read.code)?,
             root: code(read.root.as_ref().unwrap_or(&read.code))?,
             message: read.message,
@@ -236,7 +235,8 @@ impl Form for Held {
             limit: read.limit,
             over: read.over,
             origin: read.origin.map(Origin::from),
-            changes: changes(kind, read.changes)?,
+            changes: changes(&key, read.changes)?,
+            key,
         })
     }
 }
@@ -374,10 +374,11 @@ struct ChangedDocument {
     after: Map<String, Json>,
 }
 
-fn changes(kind: &'static Kind, read: Vec<ChangeDocument>) -> Result<Vec<Change>, String> {
+fn changes(key: &Key, read: Vec<ChangeDocument>) -> Result<Vec<Change>, String> {
+    let kind = kinds::get(key.kind);
     let changes = read.into_iter().map(|read| {
         let name = read.field.clone();
-        change(kind, read).map_err(|fault| format!("{}.{name}: {fault}", kind.name))
+        change(kind, read).map_err(|fault| format!("{key}, {name}: {fault}"))
     });
     changes.collect()
 }
