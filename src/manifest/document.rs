@@ -82,7 +82,7 @@ impl<'a> Parsing<'a, '_> {
             .map(|(scalar, at)| (scalar.clone(), at));
         self.reader.replay(&rest);
         if let Some((scalar, kind_at)) = kind {
-            entries.unsee();
+            entries.unsee(&mut self.reader, &first.0);
             let kind = self.kind_named(&scalar, kind_at);
             return self.single(kind, at, entries);
         }

@@ -1,5 +1,6 @@
 //! The events of the YAML documents of a file, aliases expanded within a budget.
 
+use super::entries::Name;
 use super::split::Part;
 use crate::diagnostic::{Code, codes};
 use crate::model::Pos;
@@ -111,6 +112,8 @@ pub(super) struct Reader<'a> {
     anchors: HashMap<usize, Events<'a>>,
     open: Vec<Open<'a>>,
     expanded: u32,
+    /// The keys seen of the mappings that are open, the innermost last.
+    pub keys: Vec<Name<'a>>,
 }
 
 impl<'a> Reader<'a> {
@@ -128,6 +131,7 @@ impl<'a> Reader<'a> {
             anchors: HashMap::new(),
             open: Vec::new(),
             expanded: 0,
+            keys: Vec::new(),
         }
     }
 
@@ -139,6 +143,7 @@ impl<'a> Reader<'a> {
         self.frames.clear();
         self.anchors.clear();
         self.open.clear();
+        self.keys.clear();
         if std::mem::take(&mut self.broken) {
             self.parser = parser(&self.text[part.range.start..]);
             self.base = part.range.start;
