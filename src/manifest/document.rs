@@ -1,7 +1,8 @@
 //! One YAML document: one resource under `kind:`, or collections.
 
 use super::entries::{Entries, Name};
-use super::events::{Fatal, Node, Reader, Scalar};
+use super::events::Reader;
+use super::nodes::{Fatal, Node, Scalar};
 use super::resource::Found;
 use super::sink::Sink;
 use super::split::Part;

@@ -1,6 +1,7 @@
 //! The entries of one mapping: repeats found, `x-` keys passed over, merge keys laid under.
 
-use super::events::{Fatal, Node, Reader, Recorded, Scalar};
+use super::events::Reader;
+use super::nodes::{Fatal, Node, Recorded, Scalar};
 use super::sink::Sink;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::model::Pos;

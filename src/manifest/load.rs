@@ -1,8 +1,9 @@
 //! A tree into what it declares: file by file, in parallel, the same for any order of work.
 
 use super::document::Parsing;
-use super::events::{Fatal, Reader};
+use super::events::Reader;
 use super::merge;
+use super::nodes::Fatal;
 use super::resource::Found;
 use super::sink::Sink;
 use super::split::{self, Part};
