@@ -322,7 +322,10 @@ fn present(
         }
         let verdict = compare::compare(context, kind, key, stated, row, active);
         declared_anew |= matches!(verdict, Verdict::Set { drift: false, .. });
-        drifted |= matches!(verdict, Verdict::Set { drift: true, .. } | Verdict::Regain { .. });
+        drifted |= matches!(
+            verdict,
+            Verdict::Set { drift: true, .. } | Verdict::Regain { .. }
+        );
         take(context, declared, row, verdict, &mut draft, &mut changes);
     }
     changes.extend(inferred(kind, declared, Some(row)));

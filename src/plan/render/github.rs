@@ -1,8 +1,8 @@
 //! The plan as annotations of a workflow run: findings and holds at their file and line.
 
-use super::holds::holds;
+use super::holds::{Hold, holds};
 use super::{Options, text};
-use crate::diagnostic::{Origin, Severity};
+use crate::diagnostic::{Diagnostic, Origin, Severity};
 use crate::plan::Plan;
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -12,7 +12,19 @@ use std::io::{self, Write};
 /// # Errors
 /// Those of `out`.
 pub fn write(plan: &Plan, options: &Options, out: &mut dyn Write) -> io::Result<()> {
-    for found in &plan.diagnostics {
+    findings(&plan.diagnostics, options, out)?;
+    for hold in holds(plan) {
+        hold_line(&hold, options, out)?;
+    }
+    writeln!(out, "{}", text::last_line(plan))
+}
+
+/// Writes an annotation a finding.
+///
+/// # Errors
+/// Those of `out`.
+pub fn findings(found: &[Diagnostic], options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    for found in found {
         let message = match &found.help {
             Some(help) => Cow::Owned(format!("{}\n{help}", found.message)),
             None => Cow::Borrowed(&*found.message),
@@ -30,25 +42,26 @@ pub fn write(plan: &Plan, options: &Options, out: &mut dyn Write) -> io::Result<
         };
         annotation.write(options, out)?;
     }
-    for hold in holds(plan) {
-        let first = hold.first();
-        let mut message = hold.message().unwrap_or_else(|| first.message.clone());
-        let more = hold.entries.len() - 1;
-        if more > 0 {
-            message = format!("{message}\n(and {more} more held by this rule)");
-        }
-        if let Some(command) = hold.commands().first() {
-            message = format!("{message}\nto let it through: {command}");
-        }
-        let annotation = Annotation {
-            command: "warning",
-            title: &format!("held: {}", first.code),
-            origin: first.origin.as_ref(),
-            message: &message,
-        };
-        annotation.write(options, out)?;
+    Ok(())
+}
+
+fn hold_line(hold: &Hold<'_>, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    let first = hold.first();
+    let mut message = hold.message().unwrap_or_else(|| first.message.clone());
+    let more = hold.entries.len() - 1;
+    if more > 0 {
+        message = format!("{message}\n(and {more} more held by this rule)");
     }
-    writeln!(out, "{}", text::last_line(plan))
+    if let Some(command) = hold.commands().first() {
+        message = format!("{message}\nto let it through: {command}");
+    }
+    let annotation = Annotation {
+        command: "warning",
+        title: &format!("held: {}", first.code),
+        origin: first.origin.as_ref(),
+        message: &message,
+    };
+    annotation.write(options, out)
 }
 
 struct Annotation<'a> {

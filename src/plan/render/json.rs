@@ -82,6 +82,33 @@ pub fn write_lines(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     line(out, "summary", &last)
 }
 
+/// Writes what an apply came to: the run, if anything was recorded, and the plan that was applied.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_applied(
+    plan: &Plan,
+    run: Option<i64>,
+    outcome: &str,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut out = BufWriter::new(out);
+    let mut frame = Frame::pretty(&mut out);
+    frame.open('{')?;
+    frame.member("formatVersion", &FORMAT_VERSION)?;
+    frame.member("run", &run)?;
+    frame.key("plan")?;
+    document(plan, &mut frame, Parts::All(&id(plan)))?;
+    frame.member("outcome", &outcome)?;
+    frame.member("summary", &plan.summary)?;
+    let held = plan.held.iter().map(|held| HeldLine { held, origin: true });
+    frame.list("held", held)?;
+    frame.list("diagnostics", plan.diagnostics.iter().map(DiagnosticLine))?;
+    frame.close('}')?;
+    frame.end_line()?;
+    out.flush()
+}
+
 /// The id of a plan: the SHA-256, in hexadecimal, of its document without id, database, origins,
 /// diagnostics and `--exact` notes, all on one line, keys in their order.
 pub fn id(plan: &Plan) -> String {

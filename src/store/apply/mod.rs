@@ -166,7 +166,10 @@ impl<'a> Pass<'a> {
         let sql = "INSERT INTO sources (name, path) VALUES (?, ?) \
                    ON CONFLICT (name) DO UPDATE SET path = excluded.path";
         let source = &*self.apply.plan.source.name;
-        self.tx.run(sql, &[source.into(), path.into()]).await.map(|_| ())
+        self.tx
+            .run(sql, &[source.into(), path.into()])
+            .await
+            .map(|_| ())
     }
 
     fn steps(&self) -> impl Iterator<Item = &'a Step> + use<'a> {
