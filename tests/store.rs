@@ -1034,3 +1034,75 @@ async fn a_schema_is_made_once() {
         assert!(store.read(&Query::default()).await.is_err());
     }
 }
+
+#[tokio::test]
+async fn a_first_load_leaves_everything_in_place() {
+    for (engine, url) in support::postgres::databases("load") {
+        let store = fresh(&url).await;
+        let mut draft = Draft::new(&read(&store).await);
+        draft.create(ACCOUNT, "acme", &[("name", text("Acme"))]);
+        for number in 0..10_100 {
+            let id = format!("u{number:05}");
+            let fields = [
+                ("firstName", text(&id)),
+                ("accounts", member("acme")),
+                ("groups", set(&["A"])),
+            ];
+            draft.create(USER, &id, &fields);
+        }
+        let applied = draft.apply(&store).await.expect("applied");
+        assert_eq!(
+            (applied.written, applied.claims),
+            (10_101, 10_101),
+            "{engine}"
+        );
+        let snapshot = read(&store).await;
+        assert_eq!(
+            (snapshot.rows.len(), snapshot.claims.len()),
+            (10_101, 10_101)
+        );
+        let last = row(&store, USER, "u10099").await;
+        assert_eq!(value(&last, "firstName"), Some(text("u10099")));
+        assert_eq!(value(&last, "accounts"), Some(member("acme")));
+        assert_eq!(value(&last, "groups"), Some(set(&["A"])));
+
+        let indexes = if engine == "sqlite" {
+            "SELECT 1 FROM users INDEXED BY users_email WHERE lower(email) = ''"
+        } else {
+            "DROP INDEX users_email; DROP INDEX user_accounts_account_id"
+        };
+        foreign(&url, indexes).await;
+        foreign(&url, "DELETE FROM user_groups WHERE user_id = 'u10099'").await;
+        assert!(
+            row(&store, USER, "u10099").await.version < 0,
+            "{engine}: the triggers are back"
+        );
+        let sound = Verification::Sound {
+            runs: 1,
+            changes: 10_101,
+        };
+        assert_eq!(store.verify().await.expect("verified"), sound);
+
+        let users: Vec<Row> = snapshot
+            .rows
+            .iter()
+            .filter(|row| row.key.kind == USER)
+            .cloned()
+            .collect();
+        let mut draft = Draft::new(&snapshot);
+        for user in &users[..500] {
+            draft.change(
+                Verb::Update,
+                user,
+                &[("groups", Some(set(&["B"]))), ("phone", Some(text("+46")))],
+            );
+        }
+        draft.apply(&store).await.expect("applied");
+        let first = row(&store, USER, "u00000").await;
+        assert_eq!(
+            (first.version, value(&first, "groups")),
+            (2, Some(set(&["B"])))
+        );
+        assert_eq!(row(&store, USER, "u00500").await.version, 1);
+    }
+}

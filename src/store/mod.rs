@@ -25,11 +25,13 @@ mod history;
 mod lease;
 mod migrate;
 mod open;
+mod own;
 mod packed;
 mod param;
 mod read;
 mod schema;
 mod tables;
+mod triggers;
 mod views;
 
 pub use apply::{Applied, Apply};
