@@ -64,12 +64,12 @@ fn claim(key: &Key, fields: &[(&str, Value)]) -> StepClaim {
     }
 }
 
-fn origin() -> Option<Origin> {
+fn origin() -> Origin {
     let at = Pos { line: 3, column: 5 };
-    Some(Origin {
+    Origin {
         path: "users.yaml".into(),
         at,
-    })
+    }
 }
 
 impl Draft {
@@ -115,7 +115,7 @@ impl Draft {
             verb: Verb::Create,
             version: None,
             reason: Reason::Declared,
-            origin: origin(),
+            origin: Some(origin()),
             claim: Some(claim(&key, fields)),
             body: Body::Create {
                 declared: Arc::new(declared),
@@ -158,7 +158,7 @@ impl Draft {
             } else {
                 Reason::Declared
             },
-            origin: origin(),
+            origin: Some(origin()),
             claim: (!gone).then(|| claim(&row.key, &said)),
             body: Body::Changes(changes),
         });
@@ -207,6 +207,10 @@ async fn row(store: &Store, kind: KindId, id: &str) -> Row {
         .clone();
     assert_eq!(store.row(&key).await.expect("a row"), Some(row.clone()));
     row
+}
+
+fn fact<'r>(row: &'r Row, name: &str) -> Option<&'r str> {
+    row.facts.get(name).map(roster::model::Text::as_str)
 }
 
 fn value(row: &Row, name: &str) -> Option<Value> {
@@ -316,10 +320,7 @@ async fn what_was_created_is_read_back() {
             Some(Value::Number("12.5".into()))
         );
         assert_eq!(value(&acme, "customFields.vip"), Some(Value::Bool(true)));
-        assert_eq!(
-            acme.facts.get("approval").map(|fact| fact.as_str()),
-            Some("approved")
-        );
+        assert_eq!(fact(&acme, "approval"), Some("approved"));
 
         let credit = row(&store, CUSTOM_FIELD, "credit").await;
         let options = Value::List(["C".into(), "A".into()].into());
@@ -329,10 +330,7 @@ async fn what_was_created_is_read_back() {
         let user = row(&store, USER, "u1").await;
         assert_eq!(value(&user, "stores"), Some(set(&[])));
         assert_eq!(value(&user, "accounts"), Some(member("acme")));
-        assert_eq!(
-            user.facts.get("access").map(|fact| fact.as_str()),
-            Some("unregistered")
-        );
+        assert_eq!(fact(&user, "access"), Some("unregistered"));
 
         let snapshot = read(&store).await;
         assert_eq!(snapshot.environment.as_deref(), Some("test"));
@@ -745,10 +743,7 @@ async fn a_login_number_is_never_given_out_twice() {
         draft.apply(&store).await.expect("applied");
         populate_two(&store).await;
         let acme = row(&store, ACCOUNT, "acme").await;
-        assert_eq!(
-            acme.facts.get("approval").map(|fact| fact.as_str()),
-            Some("pending")
-        );
+        assert_eq!(fact(&acme, "approval"), Some("pending"));
         assert_eq!(login_names(&store).await, 2, "{engine}");
 
         for accounts in [set(&[]), member("acme")] {
@@ -916,10 +911,7 @@ async fn a_new_document_resets_every_acceptance() {
         )
         .await;
         let before = row(&store, USER, "u1").await;
-        assert_eq!(
-            before.facts.get("termsAccepted").map(|fact| fact.as_str()),
-            Some("old")
-        );
+        assert_eq!(fact(&before, "termsAccepted"), Some("old"));
         let mut draft = Draft::new(&read(&store).await);
         let file = text("terms.pdf sha256:abc");
         draft.create(
