@@ -22,7 +22,7 @@ pub fn reference(topic: &str) -> Option<String> {
     (!group.is_empty()).then(|| of_group(kind, name, &group))
 }
 
-/// Everything that [`reference`] knows.
+/// Everything that [`reference()`] knows.
 pub fn topics() -> impl Iterator<Item = String> {
     ALL.into_iter().flat_map(|kind| {
         let keys = kind.manifest_keys().into_iter();
