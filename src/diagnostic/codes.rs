@@ -37,11 +37,13 @@ impl Code {
     }
 
     /// Its page: what `roster explain` prints.
+    #[must_use]
     pub fn page(self) -> &'static str {
         self.rule().page
     }
 
     /// The rule in one sentence: the first line of its page after the title.
+    #[must_use]
     pub fn summary(self) -> &'static str {
         self.page().lines().nth(2).unwrap_or_default()
     }

@@ -3,6 +3,7 @@
 
 mod advance;
 mod compare;
+mod create;
 mod draft;
 mod fixpoint;
 mod guard;
@@ -12,6 +13,7 @@ mod planner;
 mod removal;
 pub mod render;
 mod rules;
+mod status;
 mod target;
 mod types;
 
