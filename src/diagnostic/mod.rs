@@ -26,6 +26,7 @@ pub enum Severity {
 
 impl Severity {
     /// The severity called `word`.
+    #[must_use]
     pub fn by_word(word: &str) -> Option<Self> {
         [Self::Error, Self::Warning, Self::Note, Self::Hold]
             .into_iter()
@@ -33,6 +34,7 @@ impl Severity {
     }
 
     /// The word used everywhere.
+    #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::Error => "error",

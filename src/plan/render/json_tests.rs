@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::{Change, Link, Text, Value};
 use crate::plan::Body;
 use crate::plan::render::samples::{self, change, links, set, text};
 use crate::plan::render::{ParseError, parse};
@@ -142,8 +143,7 @@ fn the_id_can_be_made_out_of_the_document_by_anybody() {
         }
     }
     let digest = Sha256::digest(serde_json::to_string(&document).unwrap());
-    let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(digits, id(&plan));
+    assert_eq!(format!("{digest:x}"), id(&plan));
 }
 
 #[test]
@@ -281,7 +281,9 @@ fn any_step() -> impl Strategy<Value = Step> {
             }
             let verb = Verb::ALL[verb];
             if verb == Verb::Create {
-                changes.iter_mut().for_each(|change| change.before = None);
+                for change in &mut changes {
+                    change.before = None;
+                }
             }
             samples::step(verb, kind.id, &id, changes)
         })

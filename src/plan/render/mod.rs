@@ -2,13 +2,16 @@
 //! that the caller gives.
 
 mod access;
+mod decode;
 mod delta;
+mod encode;
 mod frame;
 pub mod github;
 mod groups;
 mod holds;
 pub mod json;
 pub mod markdown;
+mod notes;
 mod saved;
 pub mod text;
 mod words;
@@ -92,4 +95,6 @@ pub fn render(
 }
 
 #[cfg(test)]
+// The sides of a change are optional, and so is what makes them.
+#[allow(clippy::unnecessary_wraps)]
 mod samples;

@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 /// So many resources of a hold or a note are named unless everything is.
-const NAMED: usize = 5;
+pub(super) const NAMED: usize = 5;
 
 /// Writes a plan as text; its last line says what it comes to.
 ///
@@ -40,6 +40,7 @@ pub fn write(plan: &Plan, options: &Options, out: &mut dyn Write) -> io::Result<
 }
 
 /// The last line of a plan: what it comes to.
+#[must_use]
 pub fn last_line(plan: &Plan) -> String {
     if plan.errored {
         let errors = plan.count(Severity::Error);
@@ -83,7 +84,7 @@ pub(super) fn plural(number: usize, word: &str) -> String {
 
 /// Writes the steps of one kind below its heading.
 pub(super) struct Writer<'a> {
-    plan: &'a Plan,
+    pub plan: &'a Plan,
     detail: Detail,
     pub wording: Wording,
 }
@@ -145,7 +146,7 @@ impl<'a> Writer<'a> {
                     self.wording.paint(DIM, place),
                     reason(step)
                 )?;
-                self.lines(step, &lines, out)
+                write_lines(step, &lines, out)
             }
             Entry::Many {
                 first,
@@ -165,19 +166,12 @@ impl<'a> Writer<'a> {
                     reason(first)
                 )?;
                 if lines.is_empty() {
-                    self.lines(first, &lines, out)?;
+                    write_lines(first, &lines, out)?;
                 }
                 below.iter().try_for_each(|line| write_line(out, line))?;
                 let named = named_of(&named, count);
                 writeln!(out, "      {}", self.wording.paint(DIM, named))
             }
-        }
-    }
-
-    fn lines(&self, step: &Step, lines: &[Line], out: &mut dyn Write) -> io::Result<()> {
-        match groups::instead(step) {
-            Some(words) if lines.is_empty() => writeln!(out, "      {words}"),
-            _ => lines.iter().try_for_each(|line| write_line(out, line)),
         }
     }
 
@@ -249,9 +243,7 @@ impl<'a> Writer<'a> {
         if same && hold.entries.len() > 1 {
             let keys = hold.entries.iter().map(|held| Cow::Owned(key(&held.key)));
             writeln!(out, "      {}  {}", first.verb, first_of(keys, limit))?;
-            return lines(first)
-                .iter()
-                .try_for_each(|line| self.below(line, out));
+            return lines(first).iter().try_for_each(|line| below(line, out));
         }
         for held in hold.entries.iter().take(limit) {
             let place = place(held.origin.as_ref(), held.verb);
@@ -260,93 +252,25 @@ impl<'a> Writer<'a> {
             if own {
                 writeln!(out, "        {}", visible(&held.message))?;
             }
-            lines(held)
-                .iter()
-                .try_for_each(|line| self.below(line, out))?;
+            lines(held).iter().try_for_each(|line| below(line, out))?;
         }
         match hold.entries.len().saturating_sub(limit) {
             0 => Ok(()),
             more => writeln!(out, "      and {} more", grouped(more)),
         }
     }
+}
 
-    fn below(&self, line: &Line, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "        {}: {}", line.name, line.text)
+fn write_lines(step: &Step, lines: &[Line], out: &mut dyn Write) -> io::Result<()> {
+    match groups::instead(step) {
+        Some(words) if lines.is_empty() => writeln!(out, "      {words}"),
+        _ => lines.iter().try_for_each(|line| write_line(out, line)),
     }
+}
 
-    /// What a reader should know though nothing is done about it.
-    pub fn notes(&self, out: &mut dyn Write) -> io::Result<()> {
-        let plan = self.plan;
-        let limit = if self.wording.full { usize::MAX } else { NAMED };
-        let mut notes = Vec::new();
-        let mut note = |all: Vec<Cow<'_, str>>, what: &str| {
-            if !all.is_empty() {
-                let count = resources(all.len());
-                let what = what.replace("{}", if all.len() == 1 { "it" } else { "them" });
-                notes.push(format!(
-                    "{count} {what}: {}",
-                    first_of(all.into_iter(), limit)
-                ));
-            }
-        };
-        let keys = |keys: &[Key]| keys.iter().map(|k| Cow::Owned(key(k))).collect();
-        note(
-            keys(&plan.orphans),
-            "stored but no longer declared, and left alone (`status: deleted` would remove {})",
-        );
-        note(
-            keys(&plan.released),
-            "given up here because another source still declares {}",
-        );
-        if plan.summary.unclaimed > 0 {
-            let count = usize::try_from(plan.summary.unclaimed).unwrap_or(usize::MAX);
-            notes.push(format!(
-                "{} stored that no source declares; nothing touches them",
-                resources(count)
-            ));
-        }
-        if !plan.accepted.is_empty() {
-            let used = plan.accepted.iter().map(|used| visible(used));
-            notes.push(format!("Let through by: {}", first_of(used, usize::MAX)));
-        }
-        self.undeclared(out)?;
-        for note in &notes {
-            writeln!(out, "{note}")?;
-        }
-        if notes.is_empty() {
-            Ok(())
-        } else {
-            writeln!(out)
-        }
-    }
-
-    /// What was asked for with `--exact`, which therefore lists all.
-    fn undeclared(&self, out: &mut dyn Write) -> io::Result<()> {
-        if self.plan.undeclared.is_empty() {
-            return Ok(());
-        }
-        let heading = "Stored fields that no source declares";
-        writeln!(out, "{}", self.wording.paint(BOLD, heading))?;
-        for (of, field) in &self.plan.undeclared {
-            writeln!(out, "  {}  {}", key(of), visible(field))?;
-        }
-        writeln!(out)
-    }
-
-    /// How much was found; what it is stands elsewhere.
-    fn findings(&self, out: &mut dyn Write) -> io::Result<()> {
-        let counts: Vec<_> = [Severity::Error, Severity::Warning, Severity::Note]
-            .into_iter()
-            .filter(|severity| !(self.plan.errored && *severity == Severity::Error))
-            .map(|severity| (self.plan.count(severity), severity))
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, severity)| plural(count, severity.word()))
-            .collect();
-        if counts.is_empty() {
-            return Ok(());
-        }
-        writeln!(out, "Found: {}.", counts.join(", "))
-    }
+/// The line of a field of one of several resources.
+fn below(line: &Line, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "        {}: {}", line.name, line.text)
 }
 
 /// `3 to create, 2 to update` of one kind.
@@ -367,7 +291,7 @@ pub(super) fn counts(plan: &Plan, kind: &Kind) -> Vec<String> {
     counts.collect()
 }
 
-fn resources(count: usize) -> String {
+pub(super) fn resources(count: usize) -> String {
     plural(count, "resource")
 }
 
