@@ -202,6 +202,20 @@ impl Code {
         ALL.iter().filter_map(|rule| Self::by_name(rule.name))
     }
 
+    /// Whether a person may let a hold of this rule through; otherwise something else has to
+    /// change first.
+    #[must_use]
+    pub fn is_approvable(self) -> bool {
+        let fixed = [
+            RETIRED_ID,
+            CONFLICT,
+            PROTECTED,
+            ACCOUNT_REJECTED,
+            HELD_DEPENDENCY,
+        ];
+        self.severity() == Hold && !fixed.contains(&self)
+    }
+
     /// Standing holds are listed and do not change the exit code.
     pub fn is_standing(self) -> bool {
         self == PROTECTED || self == ACCOUNT_REJECTED

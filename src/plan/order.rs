@@ -1,11 +1,12 @@
 //! Steps from effects, in an order in which no prefix breaks a reference.
 
 use super::draft::{self, Context};
+use super::hold;
 use super::planner::Work;
 use super::types::{Body, Reason, Step, StepClaim, Verb};
 use crate::check::{Effect, Outcome, World};
 use crate::kinds;
-use crate::model::{Change, Digest, Key};
+use crate::model::{Digest, Key};
 use std::collections::HashMap;
 
 /// The step that creates, without its claim.
@@ -42,9 +43,13 @@ fn step(context: &Context<'_>, work: &Work, effect: &Effect) -> Step {
     let body = match &effect.outcome {
         Outcome::Create { .. } => created(effect).body,
         Outcome::Delete => Body::Changes(Vec::new()),
-        Outcome::Change(changes) => {
-            Body::Changes(changes.iter().cloned().map(reduced(effect)).collect())
-        }
+        Outcome::Change(changes) => Body::Changes(
+            changes
+                .iter()
+                .cloned()
+                .map(|change| hold::reduced(kinds::get(effect.key.kind), change))
+                .collect(),
+        ),
     };
     let claimed = reason != Reason::Removed && verb != Verb::Delete;
     Step {
@@ -59,15 +64,6 @@ fn step(context: &Context<'_>, work: &Work, effect: &Effect) -> Step {
             None
         },
         body,
-    }
-}
-
-/// Lists are reduced to what differs; those that keep an order are not.
-fn reduced(effect: &Effect) -> impl Fn(Change) -> Change {
-    let kind = kinds::get(effect.key.kind);
-    move |change| match kind.field(&change.field) {
-        Some(field) if field.ty.has_table() => change.reduced(),
-        _ => change,
     }
 }
 

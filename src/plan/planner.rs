@@ -179,11 +179,7 @@ impl Work {
             .iter()
             .map(|member| member.key.clone())
             .collect();
-        let approvable = !matches!(
-            hold.code,
-            codes::RETIRED_ID | codes::CONFLICT | codes::PROTECTED | codes::ACCOUNT_REJECTED
-        );
-        let left = if approvable {
+        let left = if hold.code.is_approvable() {
             hold.without_approved(&id, &context.stored.approved, &mut self.used)
         } else {
             Some(hold)

@@ -348,15 +348,7 @@ impl Held {
     /// Whether `roster approve hold` lets it through; otherwise something else has to change first.
     #[must_use]
     pub fn approvable(&self) -> bool {
-        self.code.severity() == Severity::Hold
-            && !matches!(
-                self.code,
-                codes::RETIRED_ID
-                    | codes::CONFLICT
-                    | codes::PROTECTED
-                    | codes::ACCOUNT_REJECTED
-                    | codes::HELD_DEPENDENCY
-            )
+        self.code.is_approvable()
     }
 }
 

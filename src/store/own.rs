@@ -192,6 +192,14 @@ pub(super) const ALL: &[Own] = &[
         keys: "",
     },
     Own {
+        name: "sources",
+        columns: &[
+            ("name", Ty::Id, "PRIMARY KEY"),
+            ("path", Ty::Text, "NOT NULL"),
+        ],
+        keys: "",
+    },
+    Own {
         name: "writing",
         columns: &[("id", Ty::Int, "PRIMARY KEY")],
         keys: "",
