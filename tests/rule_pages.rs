@@ -202,7 +202,9 @@ impl Page {
         write(&sandbox.0.join("roster.yaml"), &self.config().to_string());
         sandbox.tree("manifests", [&self.base, &self.stored]);
         sandbox.tree("other", [&Tree::new()]);
-        if !self.stored.is_empty() || !self.base.is_empty() {
+        // Without a stored tree the page is about an empty database, unless somebody else was there.
+        let somebody = !self.drift.is_empty() || !self.other.is_empty();
+        if !self.stored.is_empty() || (somebody && !self.base.is_empty()) {
             sandbox.settle("directory")?;
         }
         if !self.drift.is_empty() {

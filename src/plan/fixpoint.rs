@@ -2,9 +2,9 @@
 //! passes every rule.
 
 use super::draft::Context;
+use super::forbid::whole;
 use super::hold::Hold;
 use super::planner::Work;
-use super::removal::whole;
 use crate::check::{self, Finding, World};
 use crate::diagnostic::{Code, Severity, codes};
 use crate::kinds;

@@ -1,9 +1,9 @@
 //! Guards: how much one plan may take away or overturn, as data.
 
 use super::draft::{Context, member};
+use super::forbid::whole;
 use super::hold::{Hold, Member};
 use super::planner::Work;
-use super::removal::whole;
 use super::rules::{Accept, Limit};
 use super::types::Verb;
 use crate::check::{Effect, Outcome, World};

@@ -6,6 +6,7 @@ mod compare;
 mod create;
 mod draft;
 mod fixpoint;
+mod forbid;
 mod guard;
 mod hold;
 mod order;

@@ -5,9 +5,9 @@ use super::draft::{self, Context, Draft};
 use super::hold::Hold;
 use super::rules::Rules;
 use super::types::{Agreed, AgreedClaim, Held, Plan, Reason, SourceRef, Summary, Verb};
-use super::{fixpoint, guard, order, removal};
+use super::{fixpoint, forbid, guard, order, removal};
 use crate::check::{self, Effect, Outcome};
-use crate::diagnostic::{self, Code, Diagnostic, codes};
+use crate::diagnostic::{self, Code, Diagnostic};
 use crate::kinds;
 use crate::model::{
     Change, Claim, ClaimState, Declared, Desired, FieldRef, Key, Keyed, Snapshot, Value,
@@ -47,7 +47,8 @@ fn keep_back(context: &Context<'_>, work: &mut Work) {
     let parts = std::mem::take(&mut work.parts);
     parts.into_iter().for_each(|part| work.part(context, part));
     let live = guard::live(context, work);
-    removal::forbidden(context, work);
+    forbid::forbidden(context, work);
+    forbid::login_changes(context, work);
     let mut covered = removal::renames(context, work);
     covered.extend(removal::emptied(context, work, &live));
     covered.extend(work.standing.iter().cloned());

@@ -1,7 +1,8 @@
 //! What the source no longer declares: deactivated, released, an orphan, or held.
 
-use super::draft::{Context, member};
-use super::hold::{Hold, Member};
+use super::draft::Context;
+use super::forbid::whole;
+use super::hold::Hold;
 use super::planner::Work;
 use super::rules::{Accept, Peer};
 use super::types::{Agreed, AgreedClaim, Reason, Verb};
@@ -131,47 +132,6 @@ fn deactivation(row: &Row) -> Change {
         field: kinds::own(index),
         before: row.values[index].clone(),
         after: Some(Value::text("inactive")),
-    }
-}
-
-/// Rows that refuse removal, and deletes that the configuration does not allow.
-pub(super) fn forbidden(context: &Context<'_>, work: &mut Work) {
-    let mut holds = Vec::new();
-    for effect in &work.effects {
-        let verb = work.verb(context, effect);
-        if !matches!(verb, Verb::Delete | Verb::Deactivate) {
-            continue;
-        }
-        let Some(row) = context.stored.rows.get(&effect.key) else {
-            continue;
-        };
-        let held =
-            |code, message: String| Hold::of(code, message, whole(context, work, effect, verb));
-        let protect = kinds::get(effect.key.kind).protect_index();
-        if row.values[protect] == Some(Value::Bool(true)) {
-            let message = format!(
-                "{} is protected: apply `protect: false` first, then remove it",
-                effect.key
-            );
-            holds.push(held(codes::PROTECTED, message));
-        } else if verb == Verb::Delete && !context.rules.allow_delete {
-            let message = format!(
-                "{} would be deleted for ever; deletes need `allowDelete: true` or `--allow-delete`",
-                effect.key
-            );
-            holds.push(held(codes::DELETES_NOT_ALLOWED, message));
-        }
-    }
-    holds.into_iter().for_each(|hold| work.hold(context, hold));
-}
-
-/// An effect as a member of a hold, all of it.
-pub(super) fn whole(context: &Context<'_>, work: &Work, effect: &Effect, verb: Verb) -> Member {
-    let version = context.stored.rows.get(&effect.key).map(|row| row.version);
-    let changes = work.changes(effect);
-    Member {
-        whole: true,
-        ..member(context, &effect.key, verb, version, changes)
     }
 }
 

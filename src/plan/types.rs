@@ -1,6 +1,6 @@
 //! Plan, step, change and hold: immutable, complete, the same bytes for the same input.
 
-use crate::diagnostic::{Code, Diagnostic, Origin, Severity, codes};
+use crate::diagnostic::{Code, Diagnostic, Origin, Severity};
 use crate::kinds;
 use crate::model::{Cell, Change, Claim, Declared, Digest, FieldDigests, Key, Text, Value};
 use std::borrow::Cow;

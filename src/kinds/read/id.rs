@@ -27,9 +27,11 @@ pub fn check_id(kind: &Kind, id: &str) -> Result<Option<Fault>, Fault> {
         return Err(text::scientific(id));
     }
     if id.chars().count() > MOST {
-        return Err(fault(format!(
-            "an externalId has at most {MOST} characters"
-        )));
+        let message = format!("an externalId has at most {MOST} characters");
+        return Err(Fault {
+            code: codes::LENGTH,
+            ..fault(message)
+        });
     }
     characters(kind, id)
 }
