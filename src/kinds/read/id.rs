@@ -147,7 +147,7 @@ mod tests {
         ] {
             assert_eq!(code(kind, id), expected, "{kind} {id:?}");
         }
-        assert_eq!(code("Account", &"x".repeat(129)), "id-format");
+        assert_eq!(code("Account", &"x".repeat(129)), "length");
         let fault = check_id(kinds::get(kinds::USER), "kärl").expect_err("accent");
         assert!(fault.message.contains("`ä` (U+00E4) at position 2"));
     }
