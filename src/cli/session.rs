@@ -14,7 +14,7 @@ use std::path::Path;
 pub fn config(global: &Global, scope: Option<&Scope>) -> Result<Config, Failure> {
     let directory = std::env::current_dir()?;
     let paths = scope.map_or(&[][..], |scope| &scope.paths);
-    let first = paths.first().map(|path| path.as_path());
+    let first = paths.first().map(std::path::PathBuf::as_path);
     let config = Config::load(&global.overrides(scope), &directory, first)?;
     if config.path.is_none() && scope.is_some() {
         if paths.len() != 1 {

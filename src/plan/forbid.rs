@@ -3,6 +3,7 @@
 
 use super::draft::{Context, member};
 use super::hold::{Hold, Member};
+use super::order;
 use super::planner::Work;
 use super::types::Verb;
 use crate::check::{Effect, Outcome};
@@ -14,15 +15,14 @@ use crate::model::{Text, Value};
 pub(super) fn forbidden(context: &Context<'_>, work: &mut Work) {
     let mut holds = Vec::new();
     for effect in &work.effects {
-        let verb = work.verb(context, effect);
+        let verb = order::verb(context, effect);
         if !matches!(verb, Verb::Delete | Verb::Deactivate) {
             continue;
         }
         let Some(row) = context.stored.rows.get(&effect.key) else {
             continue;
         };
-        let held =
-            |code, message: String| Hold::of(code, message, whole(context, work, effect, verb));
+        let held = |code, message: String| Hold::of(code, message, whole(context, effect, verb));
         let protect = kinds::get(effect.key.kind).protect_index();
         if row.values[protect] == Some(Value::Bool(true)) {
             let message = format!(
@@ -42,9 +42,9 @@ pub(super) fn forbidden(context: &Context<'_>, work: &mut Work) {
 }
 
 /// An effect as a member of a hold, all of it.
-pub(super) fn whole(context: &Context<'_>, work: &Work, effect: &Effect, verb: Verb) -> Member {
+pub(super) fn whole(context: &Context<'_>, effect: &Effect, verb: Verb) -> Member {
     let version = context.stored.rows.get(&effect.key).map(|row| row.version);
-    let changes = work.changes(effect);
+    let changes = order::changes(effect);
     Member {
         whole: true,
         ..member(context, &effect.key, verb, version, changes)
@@ -77,7 +77,7 @@ pub(super) fn login_changes(context: &Context<'_>, work: &mut Work) {
             .copied()
             .unwrap_or_default();
         if logins > 0 {
-            let verb = work.verb(context, effect);
+            let verb = order::verb(context, effect);
             let version = context.stored.rows.get(&effect.key).map(|row| row.version);
             let held = member(context, &effect.key, verb, version, vec![change.clone()]);
             let message = format!(

@@ -3,6 +3,7 @@
 use super::draft::Context;
 use super::forbid::whole;
 use super::hold::Hold;
+use super::order;
 use super::planner::Work;
 use super::rules::{Accept, Peer};
 use super::types::{Agreed, AgreedClaim, Reason, Verb};
@@ -210,7 +211,7 @@ fn hold_emptied(
         || context.rules.accepts.contains(&all);
     let members = keys.iter().filter_map(|key| work.effects.get(key));
     let members = members
-        .map(|effect| whole(context, work, effect, Verb::Deactivate))
+        .map(|effect| whole(context, effect, Verb::Deactivate))
         .collect();
     let hold = Hold {
         code: codes::EMPTY_SOURCE,
@@ -256,8 +257,7 @@ pub(super) fn renames(context: &Context<'_>, work: &mut Work) -> BTreeSet<Key> {
     if count > MANY_RENAMES {
         let members = pairs.iter().flat_map(|(old, new)| [old, new]);
         let members = members.filter_map(|key| work.effects.get(key));
-        let members =
-            members.map(|effect| whole(context, work, effect, work.verb(context, effect)));
+        let members = members.map(|effect| whole(context, effect, order::verb(context, effect)));
         let hold = Hold {
             code: codes::POSSIBLE_RENAME,
             message: format!(
@@ -300,7 +300,7 @@ fn rename(context: &Context<'_>, work: &mut Work, old: &Key, new: &Key) {
     let members = [old, new]
         .into_iter()
         .filter_map(|key| work.effects.get(key));
-    let members = members.map(|effect| whole(context, work, effect, work.verb(context, effect)));
+    let members = members.map(|effect| whole(context, effect, order::verb(context, effect)));
     let hold = Hold {
         code: codes::POSSIBLE_RENAME,
         message: format!(
