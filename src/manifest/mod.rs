@@ -23,5 +23,5 @@ pub mod write;
 #[cfg(test)]
 mod tests;
 
-pub use load::{Document, LoadOptions, Loaded, load};
+pub use load::{Document, LoadOptions, Loaded, digests, load};
 pub use walk::{Tree, TreeFile};

@@ -42,3 +42,4 @@ pub use lease::{Held, Holder, Lease, LeaseError, TTL};
 pub use migrate::{Migrated, Schema};
 pub use open::{Access, Store};
 pub use read::Query;
+pub use source::{Remembered, Standing};
