@@ -286,8 +286,9 @@ impl Ran {
         let documents = serde_json::Deserializer::from_str(&self.stdout).into_iter::<Value>();
         let documents = documents.map(|document| document.unwrap_or_else(|error| panic!("{error}: {self}")));
         documents
-            .flat_map(|mut document| match document.get_mut("plans").map(Value::take) {
-                Some(Value::Array(plans)) => plans,
+            .flat_map(|mut document| match (document["plans"].take(), document["plan"].take()) {
+                (Value::Array(plans), _) => plans,
+                (_, plan @ Value::Object(_)) => vec![plan],
                 _ => vec![document],
             })
             .collect()
