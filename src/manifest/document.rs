@@ -1,7 +1,8 @@
 //! One YAML document: one resource under `kind:`, or collections.
 
 use super::entries::{Entries, Name};
-use super::events::{Fatal, Node, Reader, Scalar};
+use super::events::Reader;
+use super::nodes::{Fatal, Node, Scalar};
 use super::resource::Found;
 use super::sink::Sink;
 use super::split::Part;
@@ -82,7 +83,7 @@ impl<'a> Parsing<'a, '_> {
             .map(|(scalar, at)| (scalar.clone(), at));
         self.reader.replay(&rest);
         if let Some((scalar, kind_at)) = kind {
-            entries.unsee();
+            entries.unsee(&mut self.reader, &first.0);
             let kind = self.kind_named(&scalar, kind_at);
             return self.single(kind, at, entries);
         }

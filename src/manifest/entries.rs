@@ -1,6 +1,7 @@
 //! The entries of one mapping: repeats found, `x-` keys passed over, merge keys laid under.
 
-use super::events::{Fatal, Node, Reader, Recorded, Scalar};
+use super::events::Reader;
+use super::nodes::{Fatal, Node, Recorded, Scalar};
 use super::sink::Sink;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::model::Pos;
@@ -13,11 +14,13 @@ const FEW: usize = 32;
 /// A key of a mapping and where it stands.
 pub(super) type Name<'a> = (Cow<'a, str>, Pos);
 
-/// Walks the entries of a mapping whose start has been taken.
+/// Walks the entries of a mapping whose start has been taken. The keys it has seen lie on the
+/// reader's stack, above those of the mappings around it.
 #[derive(Default)]
 pub(super) struct Entries<'a> {
-    seen: Vec<Name<'a>>,
-    many: HashMap<Cow<'a, str>, usize>,
+    /// Where its keys begin; known from the first one on.
+    from: Option<usize>,
+    many: HashMap<Cow<'a, str>, Pos>,
     merges: VecDeque<Recorded<'a>>,
     merged: bool,
     ids: bool,
@@ -43,11 +46,13 @@ impl<'a> Entries<'a> {
         reader: &mut Reader<'a>,
         sink: &mut Sink,
     ) -> Result<Option<Name<'a>>, Fatal> {
+        let from = *self.from.get_or_insert(reader.keys.len());
         loop {
             let (node, at) = reader.next()?;
             match node {
                 Node::End | Node::Eof => {
                     let Some(merge) = self.merges.pop_front() else {
+                        reader.keys.truncate(from);
                         return Ok(None);
                     };
                     self.merged = true;
@@ -80,7 +85,7 @@ impl<'a> Entries<'a> {
             self.merge(reader, sink)?;
             return Ok(None);
         }
-        if let Some(first) = self.find(&key.text) {
+        if let Some(first) = self.find(reader, &key.text) {
             if !self.merged {
                 let message = format!("`{}` stands twice in one mapping", key.text);
                 let first = sink.origin(first);
@@ -90,7 +95,7 @@ impl<'a> Entries<'a> {
             reader.skip_next()?;
             return Ok(None);
         }
-        self.see(key.text.clone(), at);
+        self.see(reader, key.text.clone(), at);
         if !self.ids && key.text.starts_with("x-") {
             reader.skip_next()?;
             return Ok(None);
@@ -98,31 +103,35 @@ impl<'a> Entries<'a> {
         Ok(Some((key.text, at)))
     }
 
-    /// Forgets the last key, which is going to be replayed.
-    pub fn unsee(&mut self) {
-        if let Some((key, _)) = self.seen.pop() {
-            self.many.remove(&key);
+    /// Forgets a key that is going to be replayed.
+    pub fn unsee(&mut self, reader: &mut Reader<'a>, key: &str) {
+        self.many.remove(key);
+        let from = self.from.unwrap_or_default();
+        if let Some(at) = self.seen(reader).iter().position(|(name, _)| name == key) {
+            reader.keys.swap_remove(from + at);
         }
     }
 
-    fn find(&self, key: &str) -> Option<Pos> {
-        if self.seen.len() > FEW {
-            return self.many.get(key).map(|&index| self.seen[index].1);
+    fn seen<'r>(&self, reader: &'r Reader<'a>) -> &'r [Name<'a>] {
+        &reader.keys[self.from.unwrap_or_default()..]
+    }
+
+    fn find(&self, reader: &Reader<'a>, key: &str) -> Option<Pos> {
+        if !self.many.is_empty() {
+            return self.many.get(key).copied();
         }
-        let found = self.seen.iter().find(|(name, _)| name == key);
+        let found = self.seen(reader).iter().find(|(name, _)| name == key);
         found.map(|(_, at)| *at)
     }
 
-    fn see(&mut self, key: Cow<'a, str>, at: Pos) {
-        self.seen.push((key, at));
-        if self.seen.len() == FEW + 1 {
-            let all = self.seen.iter().enumerate();
-            self.many = all
-                .map(|(index, (name, _))| (name.clone(), index))
-                .collect();
-        } else if self.seen.len() > FEW {
-            let last = self.seen.len() - 1;
-            self.many.insert(self.seen[last].0.clone(), last);
+    fn see(&mut self, reader: &mut Reader<'a>, key: Cow<'a, str>, at: Pos) {
+        if !self.many.is_empty() {
+            self.many.insert(key, at);
+            return;
+        }
+        reader.keys.push((key, at));
+        if self.seen(reader).len() > FEW {
+            self.many = self.seen(reader).iter().cloned().collect();
         }
     }
 

@@ -1,10 +1,11 @@
 //! The events of the YAML documents of a file, aliases expanded within a budget.
 
+use super::entries::Name;
+use super::nodes::{Fatal, Node, Problem, Recorded, collection, opens, scalar};
 use super::split::Part;
-use crate::diagnostic::{Code, codes};
+use crate::diagnostic::codes;
 use crate::model::Pos;
-use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
-use std::borrow::Cow;
+use granit_parser::{ErrorKind, Event, Parser, ScanError, Span, StrInput};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -12,72 +13,6 @@ use std::rc::Rc;
 const DEPTH: u32 = 64;
 /// How many nodes the aliases of one document may come to.
 const EXPANDED: u32 = 100_000;
-/// How many bytes one scalar may have.
-const SCALAR: usize = 1 << 20;
-
-/// What the reader meets next.
-#[derive(Clone, Debug)]
-pub(super) enum Node<'a> {
-    /// A scalar.
-    Scalar(Scalar<'a>),
-    /// A list begins; its items and [`Node::End`] follow.
-    List,
-    /// A mapping begins; keys and values in turn and [`Node::End`] follow.
-    Map,
-    /// The innermost list or mapping ends.
-    End,
-    /// The document ends.
-    Eof,
-}
-
-/// A scalar as written.
-#[derive(Clone, Debug)]
-pub(super) struct Scalar<'a> {
-    /// The text after quotes and escapes are resolved.
-    pub text: Cow<'a, str>,
-    /// Whether it stands without quotes, so that `~` and `null` are null.
-    pub plain: bool,
-}
-
-impl Scalar<'_> {
-    /// Whether it says nothing: null, empty or only white space.
-    pub fn is_blank(&self) -> bool {
-        let text = self.text.as_ref();
-        match text.as_bytes().first() {
-            None => true,
-            Some(b'~' | b'n' | b'N') if self.plain => {
-                matches!(text, "~" | "null" | "Null" | "NULL")
-            }
-            Some(first) if first.is_ascii_graphic() => false,
-            Some(_) => crate::kinds::read::is_blank(text),
-        }
-    }
-}
-
-/// Why a document cannot be read on; boxed, because what is returned for every node should be small.
-#[derive(Debug)]
-pub(super) struct Fatal(pub Box<Problem>);
-
-/// What a [`Fatal`] says.
-#[derive(Debug)]
-pub(super) struct Problem {
-    pub code: Code,
-    pub message: String,
-    pub help: Option<String>,
-    pub at: Pos,
-}
-
-impl Fatal {
-    fn limit(message: impl Into<String>, at: Pos) -> Self {
-        Self(Box::new(Problem {
-            code: codes::YAML_LIMIT,
-            message: message.into(),
-            help: None,
-            at,
-        }))
-    }
-}
-
 type Events<'a> = Rc<[(Item<'a>, Pos)]>;
 
 /// What is recorded of an anchored node.
@@ -111,6 +46,8 @@ pub(super) struct Reader<'a> {
     anchors: HashMap<usize, Events<'a>>,
     open: Vec<Open<'a>>,
     expanded: u32,
+    /// The keys seen of the mappings that are open, the innermost last.
+    pub keys: Vec<Name<'a>>,
 }
 
 impl<'a> Reader<'a> {
@@ -128,6 +65,7 @@ impl<'a> Reader<'a> {
             anchors: HashMap::new(),
             open: Vec::new(),
             expanded: 0,
+            keys: Vec::new(),
         }
     }
 
@@ -139,6 +77,7 @@ impl<'a> Reader<'a> {
         self.frames.clear();
         self.anchors.clear();
         self.open.clear();
+        self.keys.clear();
         if std::mem::take(&mut self.broken) {
             self.parser = parser(&self.text[part.range.start..]);
             self.base = part.range.start;
@@ -410,80 +349,4 @@ fn parser(text: &str) -> Parser<'_, StrInput<'_>> {
         disallow_directives: true,
     };
     Parser::new_from_str_with_options(text, options)
-}
-
-fn scalar<'a>(
-    text: Cow<'a, str>,
-    style: ScalarStyle,
-    tag: Option<&Tag>,
-    at: Pos,
-) -> Result<Node<'a>, Fatal> {
-    if text.len() > SCALAR {
-        return Err(Fatal::limit("a text of more than 1 MiB", at));
-    }
-    let plain = style == ScalarStyle::Plain;
-    let plain = match tag {
-        None => plain,
-        Some(tag) => plain && !is_text(tag, at)?,
-    };
-    Ok(Node::Scalar(Scalar { text, plain }))
-}
-
-/// A node that was taken whole, to be read later.
-pub(super) struct Recorded<'a> {
-    pub nodes: Vec<(Node<'a>, Pos)>,
-}
-
-impl<'a> Recorded<'a> {
-    /// The scalar that the key `name` of a recorded mapping, begun at its first key, has.
-    pub fn value_of(&self, name: &str) -> Option<(&Scalar<'a>, Pos)> {
-        let mut depth = 0;
-        let mut is_key = true;
-        let mut found = false;
-        for (node, at) in &self.nodes {
-            match node {
-                Node::Scalar(scalar) if depth == 0 && is_key => found = scalar.text == name,
-                Node::Scalar(scalar) if depth == 0 && found => return Some((scalar, *at)),
-                Node::List | Node::Map => depth += 1,
-                Node::End if depth == 0 => return None,
-                Node::End => depth -= 1,
-                _ => {}
-            }
-            if depth == 0 {
-                is_key = !is_key;
-            }
-        }
-        None
-    }
-}
-
-fn opens(node: &Node<'_>) -> u32 {
-    u32::from(matches!(node, Node::List | Node::Map))
-}
-
-/// Whether the tag makes the scalar a text; `!!int` and the like leave it as it reads.
-fn is_text(tag: &Tag, at: Pos) -> Result<bool, Fatal> {
-    if tag.original_parts() == ("!", "") || tag.is_yaml_core_schema_tag("str") {
-        return Ok(true);
-    }
-    match tag.core_suffix() {
-        Some("int" | "bool" | "float" | "null") => Ok(false),
-        _ => Err(custom(tag, at)),
-    }
-}
-
-fn collection(tag: Option<&Tag>, own: &str, at: Pos) -> Result<(), Fatal> {
-    match tag {
-        Some(tag) if tag.core_suffix() != Some(own) => Err(custom(tag, at)),
-        _ => Ok(()),
-    }
-}
-
-fn custom(tag: &Tag, at: Pos) -> Fatal {
-    Fatal(Box::new(Problem {
-        code: codes::WRONG_TYPE,
-        message: format!("the tag `{}` means nothing here", tag.original()),
-        help: Some("leave it out".to_owned()),
-        at,
-    }))
 }

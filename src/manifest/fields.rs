@@ -2,8 +2,8 @@
 
 use super::document::Parsing;
 use super::entries::Entries;
-use super::events::{Fatal, Node, Scalar};
 use super::names;
+use super::nodes::{Fatal, Node, Scalar};
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::kinds::read::{CUSTOM_MOST, check_id, quoted};
 use crate::kinds::{Field, Item, Kind, Type, own};

@@ -2,7 +2,7 @@
 
 use super::document::Parsing;
 use super::entries::Entries;
-use super::events::{Fatal, Node};
+use super::nodes::{Fatal, Node};
 use super::resource::{Draft, Found};
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::kinds::read::{one_of, quoted};

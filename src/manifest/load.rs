@@ -1,8 +1,9 @@
 //! A tree into what it declares: file by file, in parallel, the same for any order of work.
 
 use super::document::Parsing;
-use super::events::{Fatal, Reader};
+use super::events::Reader;
 use super::merge;
+use super::nodes::Fatal;
 use super::resource::Found;
 use super::sink::Sink;
 use super::split::{self, Part};
@@ -105,6 +106,15 @@ pub fn load(tree: &Tree, options: &LoadOptions) -> Loaded {
     loaded
 }
 
+/// The digest of a file, of those of its documents: its bytes are hashed once.
+fn together(documents: &[Document]) -> Digest {
+    let mut hasher = blake3::Hasher::new();
+    for document in documents {
+        hasher.update(&document.digest.0);
+    }
+    Digest::finish(&hasher)
+}
+
 /// The digest of all paths and bytes.
 fn revision(tree: &Tree, files: &[FileLoaded]) -> Digest {
     let mut hasher = blake3::Hasher::new();
@@ -126,12 +136,13 @@ fn load_file(tree: &Tree, path: &Arc<str>) -> FileLoaded {
         digest: Digest::default(),
     };
     match tree.bytes(path) {
-        Ok(bytes) => {
-            file.digest = Digest::of(&bytes);
-            if let Some(text) = decode(&bytes, &mut sink) {
+        Ok(bytes) => match decode(&bytes, &mut sink) {
+            Some(text) => {
                 load_text(tree, text, &mut sink, &mut file);
+                file.digest = together(&file.documents);
             }
-        }
+            None => file.digest = Digest::of(&bytes),
+        },
         Err(error) => unreadable(path, &error, &mut sink),
     }
     file.found.shrink_to_fit();

@@ -61,49 +61,69 @@ const FACTS: [&str; 28] = [
     "version",
 ];
 
-/// The keys of one kind, sorted.
-struct Names(Vec<(&'static str, Slot)>);
+/// The keys of one kind, in buckets by a cheap hash: a look-up compares about one name.
+struct Names {
+    buckets: Box<[Vec<(&'static str, Slot)>; BUCKETS]>,
+}
+
+const BUCKETS: usize = 256;
 
 static NAMES: LazyLock<[Names; kinds::ALL.len()]> = LazyLock::new(|| kinds::ALL.map(Names::of));
 
 impl Names {
     fn of(kind: &'static Kind) -> Self {
-        let mut names: Vec<(&str, Slot)> = vec![
-            ("externalId", Slot::Id),
-            ("kind", Slot::Head),
-            ("apiVersion", Slot::Head),
-            ("clear", Slot::Clear),
-        ];
-        names.extend(kind.custom.map(|_| ("customFields", Slot::Custom)));
-        names.extend((0..).zip(kind.fields).map(|(index, field)| {
-            let group = field.name.split_once('.');
-            group.map_or((field.name, Slot::Field(index)), |(group, _)| {
-                (group, Slot::Group)
-            })
-        }));
-        if kind
-            .fields
-            .iter()
-            .any(|field| matches!(field.ty, Type::Secret))
-        {
-            names.extend(PASSWORDS.map(|name| (name, Slot::Password)));
+        let mut buckets = Box::new([const { Vec::new() }; BUCKETS]);
+        for (name, slot) in all(kind) {
+            let bucket: &mut Vec<(&str, Slot)> = &mut buckets[bucket(name)];
+            // Of two with one name the first stays: a field before a fact.
+            if bucket.iter().all(|(known, _)| *known != name) {
+                bucket.push((name, slot));
+            }
         }
-        names.extend(kind.facts.iter().map(|fact| (fact.name, Slot::Fact)));
-        names.extend(FACTS.map(|name| (name, Slot::Fact)));
-        // Of two with one name the first stays: a field before a fact.
-        names.sort_by_key(|(name, _)| *name);
-        names.dedup_by_key(|(name, _)| *name);
-        Self(names)
+        Self { buckets }
     }
+}
+
+fn bucket(name: &str) -> usize {
+    let bytes = name.as_bytes();
+    let at = |index: usize| bytes.get(index).copied().map_or(0, usize::from);
+    let last = at(bytes.len().wrapping_sub(1));
+    (at(0) * 7 + at(2) * 31 + last * 3 + bytes.len() * 17) % BUCKETS
+}
+
+fn all(kind: &'static Kind) -> Vec<(&'static str, Slot)> {
+    let mut names: Vec<(&str, Slot)> = vec![
+        ("externalId", Slot::Id),
+        ("kind", Slot::Head),
+        ("apiVersion", Slot::Head),
+        ("clear", Slot::Clear),
+    ];
+    names.extend(kind.custom.map(|_| ("customFields", Slot::Custom)));
+    names.extend((0..).zip(kind.fields).map(|(index, field)| {
+        let group = field.name.split_once('.');
+        group.map_or((field.name, Slot::Field(index)), |(group, _)| {
+            (group, Slot::Group)
+        })
+    }));
+    if kind
+        .fields
+        .iter()
+        .any(|field| matches!(field.ty, Type::Secret))
+    {
+        names.extend(PASSWORDS.map(|name| (name, Slot::Password)));
+    }
+    names.extend(kind.facts.iter().map(|fact| (fact.name, Slot::Fact)));
+    names.extend(FACTS.map(|name| (name, Slot::Fact)));
+    names
 }
 
 /// What a key of a resource of `kind` means.
 pub(super) fn slot(kind: KindId, name: &str) -> Option<Slot> {
-    let names = &NAMES[usize::from(kind.0)].0;
-    let at = names
-        .binary_search_by(|(known, _)| (*known).cmp(name))
-        .ok()?;
-    Some(names[at].1)
+    let names = &NAMES[usize::from(kind.0)].buckets[bucket(name)];
+    names
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, slot)| *slot)
 }
 
 /// Whether this is how people name a password.

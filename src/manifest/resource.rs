@@ -2,8 +2,8 @@
 
 use super::document::Parsing;
 use super::entries::Entries;
-use super::events::{Fatal, Node};
 use super::names::{self, Slot};
+use super::nodes::{Fatal, Node};
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::kinds::read::{check_id, quoted};
 use crate::kinds::{Kind, own};

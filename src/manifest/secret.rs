@@ -2,8 +2,8 @@
 
 use super::document::Parsing;
 use super::entries::Entries;
-use super::events::{Fatal, Node};
 use super::names;
+use super::nodes::{Fatal, Node};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::kinds::Field;
 use crate::model::{Pos, Value};

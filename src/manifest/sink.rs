@@ -1,6 +1,6 @@
 //! Where the findings of one file go.
 
-use super::events::Fatal;
+use super::nodes::Fatal;
 use crate::diagnostic::{Code, Diagnostic, Origin};
 use crate::kinds::read::Fault;
 use crate::model::{Key, Pos};

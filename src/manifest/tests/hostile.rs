@@ -120,7 +120,7 @@ fn bombs_are_limits() {
     let deep = format!("x-a: {}{}\n", "[".repeat(100), "]".repeat(100));
     let very_deep = "[".repeat(100_000);
     let json = "{\"a\":".repeat(5000);
-    let block = (0..300)
+    let block: String = (0..300)
         .map(|depth| format!("{}a:\n", " ".repeat(depth)))
         .collect::<String>();
     let cases = [
@@ -208,5 +208,18 @@ fn nasty_texts_are_values_or_findings_but_never_more() {
     for value in ["\"a\\nb\"", "\"\\e[31m\"", "\"a\\0b\""] {
         let loaded = yaml(&format!("kind: Account\nexternalId: a\nname: {value}\n"));
         assert_eq!(found(&loaded), ["wrong-type 3:7"], "{value}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_mixture_of_yaml_panics(
+        parts in proptest::collection::vec("[a-z:,\\[\\]{}&*|>'\"#<~?%@! \n\t-]{0,12}|externalId: |kind: User\n|accounts: |addresses: |ref: |---\n|<<: \\*a|&a |clear: |passwordFrom: |customFields: |users:\n- |x-a: |\\PC", 0..30),
+        start in 0usize..3,
+    ) {
+        let head = ["", "kind: User\nexternalId: a\n", "accounts:\n- externalId: a\n  "][start];
+        let loaded = yaml(&format!("{head}{}", parts.concat()));
+        let declared: usize = loaded.documents.iter().map(|document| document.keys.len()).sum();
+        proptest::prop_assert!(loaded.resources() <= declared);
     }
 }
