@@ -3,6 +3,7 @@
 
 mod document;
 mod entries;
+pub mod export;
 mod events;
 mod fields;
 mod file;
