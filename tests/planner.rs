@@ -6,7 +6,7 @@ use directory::{Directory, found, held, read, steps};
 use roster::diagnostic::codes;
 use roster::kinds;
 use roster::model::{Key, Value};
-use roster::plan::{Accept, Peer, Reason, Verb};
+use roster::plan::{Accept, Authority, Peer, Reason, Verb};
 use std::sync::Arc;
 
 fn user(id: &str) -> Key {
@@ -23,7 +23,9 @@ accounts:
 ";
 
 fn person(n: usize) -> String {
-    format!("  - {{externalId: u-{n}, civility: MRS, firstName: Karin, lastName: Åslund, email: u{n}@acme.example, phone: '+4640123456', groups: [FOC_User], accounts: [acme]}}\n")
+    format!(
+        "  - {{externalId: u-{n}, civility: MRS, firstName: Karin, lastName: Åslund, email: u{n}@acme.example, phone: '+4640123456', groups: [FOC_User], accounts: [acme]}}\n"
+    )
 }
 
 fn people(n: usize) -> String {
@@ -36,7 +38,14 @@ fn people(n: usize) -> String {
 fn creates_in_the_order_of_references_and_then_has_nothing_to_do() {
     let mut directory = Directory::new();
     let plan = directory.apply(&people(1));
-    assert_eq!(steps(&plan), ["create Address/acme-hq", "create Account/acme", "create User/u-1"]);
+    assert_eq!(
+        steps(&plan),
+        [
+            "create Address/acme-hq",
+            "create Account/acme",
+            "create User/u-1"
+        ]
+    );
     assert_eq!(plan.summary.create, 3);
 }
 
@@ -99,13 +108,25 @@ fn a_group_taken_away_elsewhere_is_not_given_back() {
     let mut directory = Directory::new();
     let yaml = people(2).replace("groups: [FOC_User]", "groups: [FOC_User, FOC_Admin]");
     directory.apply(&yaml);
-    directory.edit(&user("u-1"), "groups", Some(Value::set(["FOC_User".into()])));
+    directory.edit(
+        &user("u-1"),
+        "groups",
+        Some(Value::set(["FOC_User".into()])),
+    );
     let plan = directory.apply(&yaml);
     assert!(plan.steps.is_empty());
     assert_eq!(held(&plan), [(codes::REACTIVATION, "User/u-1".to_owned())]);
-    directory.edit(&user("u-1"), "groups", Some(Value::set(["FOC_User".into(), "Intruder".into()])));
+    directory.edit(
+        &user("u-1"),
+        "groups",
+        Some(Value::set(["FOC_User".into(), "Intruder".into()])),
+    );
     let plan = directory.apply(&yaml);
-    assert_eq!(steps(&plan), ["update User/u-1"], "what was added elsewhere is still taken out");
+    assert_eq!(
+        steps(&plan),
+        ["update User/u-1"],
+        "what was added elsewhere is still taken out"
+    );
 }
 
 #[test]
@@ -124,13 +145,28 @@ fn wipes_are_held_with_the_override_that_releases_them() {
     directory.apply(&people(20));
     let empty = directory.plan("");
     assert!(empty.steps.is_empty());
-    assert!(empty.held.iter().all(|held| held.code == codes::EMPTY_SOURCE));
+    assert!(
+        empty
+            .held
+            .iter()
+            .all(|held| held.code == codes::EMPTY_SOURCE)
+    );
     let no_users = directory.plan(&format!("settings: {{firstUser: warn}}\n{ACME}"));
-    assert!(no_users.held.iter().any(|held| held.over.as_deref() == Some("--accept empty=User")));
+    assert!(
+        no_users
+            .held
+            .iter()
+            .any(|held| held.over.as_deref() == Some("--accept empty=User"))
+    );
     assert_eq!(steps(&no_users), ["create Settings/settings"]);
     let eight = directory.plan(&people(12));
     assert!(eight.steps.is_empty(), "{:?}", steps(&eight));
-    assert!(eight.held.iter().any(|held| held.over.as_deref() == Some("--accept User.deactivate=8")));
+    assert!(
+        eight
+            .held
+            .iter()
+            .any(|held| held.over.as_deref() == Some("--accept User.deactivate=8"))
+    );
     directory.rules.accepts = vec![Accept::Budget("User.deactivate".into(), 8)];
     assert_eq!(directory.plan(&people(12)).summary.deactivate, 8);
     directory.rules.accepts = vec![Accept::Budget("User.deactivate".into(), 7)];
@@ -150,7 +186,11 @@ fn two_sources_hand_a_resource_over_without_deactivating_it() {
     let mut directory = Directory::new();
     directory.apply_as("a", &people(3));
     let (theirs, _) = read("b", &directory.stored, &people(3));
-    let peer = |name: &str, desired| Peer { name: name.into(), desired: Some(Arc::new(desired)), authority: Default::default() };
+    let peer = |name: &str, desired| Peer {
+        name: name.into(),
+        desired: Some(Arc::new(desired)),
+        authority: Authority::default(),
+    };
     directory.rules.peers = vec![peer("b", theirs)];
     let released = directory.apply_as("a", &people(2));
     assert!(released.steps.is_empty());
@@ -169,21 +209,33 @@ fn two_sources_that_enforce_different_values_conflict_until_an_order_is_declared
     directory.apply_as("a", &people(2));
     let theirs = people(2).replace("+4640123456", "+4640999999");
     let (mine, _) = read("a", &directory.stored, &people(2));
-    directory.rules.peers =
-        vec![Peer { name: "a".into(), desired: Some(Arc::new(mine)), authority: Default::default() }];
+    directory.rules.peers = vec![Peer {
+        name: "a".into(),
+        desired: Some(Arc::new(mine)),
+        authority: Authority::default(),
+    }];
     let plan = directory.apply_as("b", &theirs);
     assert!(held(&plan).contains(&(codes::CONFLICT, "User/u-1".to_owned())));
     directory.rules.order = vec!["b".into(), "a".into()];
-    assert_eq!(steps(&directory.apply_as("b", &theirs)), ["update User/u-1", "update User/u-2"]);
+    assert_eq!(
+        steps(&directory.apply_as("b", &theirs)),
+        ["update User/u-1", "update User/u-2"]
+    );
     directory.rules.order = vec!["a".into(), "b".into()];
     directory.edit(&user("u-1"), "phone", Some(Value::text("+4640123456")));
-    assert_eq!(steps(&directory.plan_as("b", &theirs)), Vec::<String>::new());
+    assert_eq!(
+        steps(&directory.plan_as("b", &theirs)),
+        Vec::<String>::new()
+    );
 }
 
 #[test]
 fn blank_keeps_clear_clears_and_a_released_field_stays() {
     let mut directory = Directory::new();
-    let with = people(1).replace("name: Acme\n", "name: Acme\n    website: https://acme.example\n");
+    let with = people(1).replace(
+        "name: Acme\n",
+        "name: Acme\n    website: https://acme.example\n",
+    );
     directory.apply(&with);
     let blank = people(1).replace("name: Acme\n", "name: Acme\n    website: \"\"\n");
     assert!(directory.plan(&blank).steps.is_empty());
@@ -231,10 +283,16 @@ fn a_rename_is_held_and_the_override_lets_both_halves_through() {
     assert!(plan.steps.is_empty());
     assert_eq!(
         held(&plan),
-        [(codes::POSSIBLE_RENAME, "User/u-5".to_owned()), (codes::POSSIBLE_RENAME, "User/v-5".to_owned())]
+        [
+            (codes::POSSIBLE_RENAME, "User/u-5".to_owned()),
+            (codes::POSSIBLE_RENAME, "User/v-5".to_owned())
+        ]
     );
     directory.rules.accepts = vec![Accept::Rename("u-5".into())];
-    assert_eq!(steps(&directory.apply(&renamed)), ["create User/v-5", "deactivate User/u-5"]);
+    assert_eq!(
+        steps(&directory.apply(&renamed)),
+        ["create User/v-5", "deactivate User/u-5"]
+    );
 }
 
 #[test]
@@ -242,10 +300,16 @@ fn deletes_need_leave_and_retire_the_id() {
     let mut directory = Directory::new();
     directory.apply(&people(4));
     let deleting = format!("{}  - {{externalId: u-4, status: deleted}}\n", people(3));
-    assert_eq!(held(&directory.plan(&deleting)), [(codes::DELETES_NOT_ALLOWED, "User/u-4".to_owned())]);
+    assert_eq!(
+        held(&directory.plan(&deleting)),
+        [(codes::DELETES_NOT_ALLOWED, "User/u-4".to_owned())]
+    );
     directory.rules.allow_delete = true;
     assert_eq!(steps(&directory.apply(&deleting)), ["delete User/u-4"]);
-    assert_eq!(held(&directory.plan(&people(4))), [(codes::RETIRED_ID, "User/u-4".to_owned())]);
+    assert_eq!(
+        held(&directory.plan(&people(4))),
+        [(codes::RETIRED_ID, "User/u-4".to_owned())]
+    );
 }
 
 #[test]

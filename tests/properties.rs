@@ -38,24 +38,60 @@ struct User {
 }
 
 fn account() -> impl Strategy<Value = Option<Account>> {
-    let parts = (0..3u8, prop::collection::vec(0..3usize, 0..3), prop::bool::weighted(0.1), 0..4u8);
-    prop::option::weighted(0.9, parts.prop_map(|(name, tags, inactive, website)| Account { name, tags, inactive, website }))
+    let parts = (
+        0..3u8,
+        prop::collection::vec(0..3usize, 0..3),
+        prop::bool::weighted(0.1),
+        0..4u8,
+    );
+    prop::option::weighted(
+        0.9,
+        parts.prop_map(|(name, tags, inactive, website)| Account {
+            name,
+            tags,
+            inactive,
+            website,
+        }),
+    )
 }
 
 fn user() -> impl Strategy<Value = Option<User>> {
     let accounts = prop::collection::vec((0..4usize, any::<bool>()), 1..3);
-    let parts = (accounts, 0..14u8, any::<bool>(), prop::option::of(0..4usize), 0..8u8);
-    prop::option::weighted(0.85, parts.prop_map(|(accounts, email, admin, organisation, status)| User { accounts, email, admin, organisation, status }))
+    let parts = (
+        accounts,
+        0..14u8,
+        any::<bool>(),
+        prop::option::of(0..4usize),
+        0..8u8,
+    );
+    prop::option::weighted(
+        0.85,
+        parts.prop_map(|(accounts, email, admin, organisation, status)| User {
+            accounts,
+            email,
+            admin,
+            organisation,
+            status,
+        }),
+    )
 }
 
 fn tree() -> impl Strategy<Value = Tree> {
     (
         prop::collection::vec(prop::bool::weighted(0.9), 3),
         prop::collection::vec(account(), 4),
-        prop::collection::vec(prop::option::weighted(0.8, (0..4usize, prop::option::of(0..4usize))), 4),
+        prop::collection::vec(
+            prop::option::weighted(0.8, (0..4usize, prop::option::of(0..4usize))),
+            4,
+        ),
         prop::collection::vec(user(), 12),
     )
-        .prop_map(|(tags, accounts, organisations, users)| Tree { tags, accounts, organisations, users })
+        .prop_map(|(tags, accounts, organisations, users)| Tree {
+            tags,
+            accounts,
+            organisations,
+            users,
+        })
 }
 
 /// The documents of a tree, one a resource.
@@ -75,22 +111,44 @@ fn documents(tree: &Tree) -> Vec<String> {
         if account.inactive {
             text.push_str("status: inactive\n");
         }
-        text.push_str(["", "website: \"\"\n", "website: https://a.example\n", "clear: [website]\n"][usize::from(account.website)]);
+        text.push_str(
+            [
+                "",
+                "website: \"\"\n",
+                "website: https://a.example\n",
+                "clear: [website]\n",
+            ][usize::from(account.website)],
+        );
         documents.push(text);
     }
     for (i, organisation) in tree.organisations.iter().enumerate() {
-        let Some((account, parent)) = organisation else { continue };
-        let parent = parent.map(|parent| format!("parent: o{parent}\n")).unwrap_or_default();
-        documents.push(format!("kind: Organisation\nexternalId: o{i}\nname: O {i}\naccount: a{account}\n{parent}"));
+        let Some((account, parent)) = organisation else {
+            continue;
+        };
+        let parent = parent
+            .map(|parent| format!("parent: o{parent}\n"))
+            .unwrap_or_default();
+        documents.push(format!(
+            "kind: Organisation\nexternalId: o{i}\nname: O {i}\naccount: a{account}\n{parent}"
+        ));
     }
     for (i, user) in tree.users.iter().enumerate() {
         let Some(user) = user else { continue };
         let accounts: Vec<String> = user
             .accounts
             .iter()
-            .map(|(account, admin)| format!("{{account: a{account}, level: {}}}", if *admin { "administrator" } else { "user" }))
+            .map(|(account, admin)| {
+                format!(
+                    "{{account: a{account}, level: {}}}",
+                    if *admin { "administrator" } else { "user" }
+                )
+            })
             .collect();
-        let groups = if user.admin { "FOC_User, FOC_Admin" } else { "FOC_User" };
+        let groups = if user.admin {
+            "FOC_User, FOC_Admin"
+        } else {
+            "FOC_User"
+        };
         let mut text = format!(
             "kind: User\nexternalId: u{i}\ncivility: MR\nfirstName: F\nlastName: L{i}\nemail: e{}@x.example\nphone: '+46401234{i}'\ngroups: [{groups}]\naccounts: [{}]\n",
             user.email,
@@ -99,7 +157,18 @@ fn documents(tree: &Tree) -> Vec<String> {
         if let Some(organisation) = user.organisation {
             let _ = writeln!(text, "organisations: [o{organisation}]");
         }
-        text.push_str(["", "", "", "", "", "status: active\n", "status: inactive\n", "status: deleted\n"][usize::from(user.status)]);
+        text.push_str(
+            [
+                "",
+                "",
+                "",
+                "",
+                "",
+                "status: active\n",
+                "status: inactive\n",
+                "status: deleted\n",
+            ][usize::from(user.status)],
+        );
         documents.push(text);
     }
     documents
@@ -129,11 +198,27 @@ fn edit() -> impl Strategy<Value = Edit> {
 
 fn make(directory: &mut Directory, edit: &Edit) {
     let (key, field, value) = match edit {
-        Edit::Deactivate(n) => (Key::new(USER, format!("u{n}")), "status", Some(Value::text("inactive"))),
-        Edit::Phone(n) => (Key::new(USER, format!("u{n}")), "phone", Some(Value::text("+999"))),
-        Edit::Groups(n) => (Key::new(USER, format!("u{n}")), "groups", Some(Value::set(["FOC_User".into()]))),
+        Edit::Deactivate(n) => (
+            Key::new(USER, format!("u{n}")),
+            "status",
+            Some(Value::text("inactive")),
+        ),
+        Edit::Phone(n) => (
+            Key::new(USER, format!("u{n}")),
+            "phone",
+            Some(Value::text("+999")),
+        ),
+        Edit::Groups(n) => (
+            Key::new(USER, format!("u{n}")),
+            "groups",
+            Some(Value::set(["FOC_User".into()])),
+        ),
         Edit::Unlink(n) => (Key::new(USER, format!("u{n}")), "accounts", None),
-        Edit::Rename(n) => (Key::new(ACCOUNT, format!("a{n}")), "name", Some(Value::text("By hand"))),
+        Edit::Rename(n) => (
+            Key::new(ACCOUNT, format!("a{n}")),
+            "name",
+            Some(Value::text("By hand")),
+        ),
         Edit::Remove(n) => {
             let key = Key::new(USER, format!("u{n}"));
             return directory.stored.rows.retain(|row| row.key != key);
@@ -180,7 +265,11 @@ fn started(first: &Tree, edits: &[Edit], hold: bool) -> Directory {
     let mut directory = Directory::new();
     directory.rules.hold_errors = true;
     directory.rules.allow_delete = true;
-    let plan = plan_of(&directory.stored, &directory.rules, one_file(&documents(first)));
+    let plan = plan_of(
+        &directory.stored,
+        &directory.rules,
+        one_file(&documents(first)),
+    );
     plan::advance(&mut directory.stored, &plan);
     edits.iter().for_each(|edit| make(&mut directory, edit));
     directory.rules.hold_errors = hold;

@@ -50,7 +50,10 @@ fn schema_takes_every_example() {
     {
         let text = std::fs::read_to_string(&path).expect("an example");
         for document in documents(&text) {
-            let wrong: Vec<String> = manifest.iter_errors(&document).map(shown).collect();
+            let wrong: Vec<String> = manifest
+                .iter_errors(&document)
+                .map(|error| shown(&error))
+                .collect();
             assert!(wrong.is_empty(), "{}: {wrong:#?}", path.display());
             seen += 1;
             if let Some(kind) = document["kind"].as_str().and_then(kinds::by_name) {
@@ -79,7 +82,10 @@ fn schema_takes_every_form_of_a_value() {
         "{apiVersion: roster/v1, users: [{externalId: u}], accounts: ~, x-base: {a: 1}}",
     ] {
         for document in documents(text) {
-            let wrong: Vec<String> = manifest.iter_errors(&document).map(shown).collect();
+            let wrong: Vec<String> = manifest
+                .iter_errors(&document)
+                .map(|error| shown(&error))
+                .collect();
             assert!(wrong.is_empty(), "{text}: {wrong:#?}");
         }
     }
@@ -159,7 +165,7 @@ fn validator(schema: &Value) -> jsonschema::Validator {
     jsonschema::draft202012::new(schema).expect("a schema")
 }
 
-fn shown(error: jsonschema::ValidationError<'_>) -> String {
+fn shown(error: &jsonschema::ValidationError<'_>) -> String {
     format!("{}: {error}", error.instance_path())
 }
 

@@ -64,12 +64,12 @@ fn claim(key: &Key, fields: &[(&str, Value)]) -> StepClaim {
     }
 }
 
-fn origin() -> Option<Origin> {
+fn origin() -> Origin {
     let at = Pos { line: 3, column: 5 };
-    Some(Origin {
+    Origin {
         path: "users.yaml".into(),
         at,
-    })
+    }
 }
 
 impl Draft {
@@ -115,7 +115,7 @@ impl Draft {
             verb: Verb::Create,
             version: None,
             reason: Reason::Declared,
-            origin: origin(),
+            origin: Some(origin()),
             claim: Some(claim(&key, fields)),
             body: Body::Create {
                 declared: Arc::new(declared),
@@ -158,7 +158,7 @@ impl Draft {
             } else {
                 Reason::Declared
             },
-            origin: origin(),
+            origin: Some(origin()),
             claim: (!gone).then(|| claim(&row.key, &said)),
             body: Body::Changes(changes),
         });
@@ -208,6 +208,10 @@ async fn row(store: &Store, kind: KindId, id: &str) -> Row {
         .clone();
     assert_eq!(store.row(&key).await.expect("a row"), Some(row.clone()));
     row
+}
+
+fn fact<'r>(row: &'r Row, name: &str) -> Option<&'r str> {
+    row.facts.get(name).map(roster::model::Text::as_str)
 }
 
 fn value(row: &Row, name: &str) -> Option<Value> {
@@ -317,10 +321,7 @@ async fn what_was_created_is_read_back() {
             Some(Value::Number("12.5".into()))
         );
         assert_eq!(value(&acme, "customFields.vip"), Some(Value::Bool(true)));
-        assert_eq!(
-            acme.facts.get("approval").map(|fact| fact.as_str()),
-            Some("approved")
-        );
+        assert_eq!(fact(&acme, "approval"), Some("approved"));
 
         let credit = row(&store, CUSTOM_FIELD, "credit").await;
         let options = Value::List(["C".into(), "A".into()].into());
@@ -330,10 +331,7 @@ async fn what_was_created_is_read_back() {
         let user = row(&store, USER, "u1").await;
         assert_eq!(value(&user, "stores"), Some(set(&[])));
         assert_eq!(value(&user, "accounts"), Some(member("acme")));
-        assert_eq!(
-            user.facts.get("access").map(|fact| fact.as_str()),
-            Some("unregistered")
-        );
+        assert_eq!(fact(&user, "access"), Some("unregistered"));
 
         let snapshot = read(&store).await;
         assert_eq!(snapshot.environment.as_deref(), Some("test"));
@@ -746,10 +744,7 @@ async fn a_login_number_is_never_given_out_twice() {
         draft.apply(&store).await.expect("applied");
         populate_two(&store).await;
         let acme = row(&store, ACCOUNT, "acme").await;
-        assert_eq!(
-            acme.facts.get("approval").map(|fact| fact.as_str()),
-            Some("pending")
-        );
+        assert_eq!(fact(&acme, "approval"), Some("pending"));
         assert_eq!(login_names(&store).await, 2, "{engine}");
 
         for accounts in [set(&[]), member("acme")] {
@@ -917,10 +912,7 @@ async fn a_new_document_resets_every_acceptance() {
         )
         .await;
         let before = row(&store, USER, "u1").await;
-        assert_eq!(
-            before.facts.get("termsAccepted").map(|fact| fact.as_str()),
-            Some("old")
-        );
+        assert_eq!(fact(&before, "termsAccepted"), Some("old"));
         let mut draft = Draft::new(&read(&store).await);
         let file = text("terms.pdf sha256:abc");
         draft.create(
@@ -1033,5 +1025,77 @@ async fn a_schema_is_made_once() {
             Schema::Newer { found: 99 }
         );
         assert!(store.read(&Query::default()).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_first_load_leaves_everything_in_place() {
+    for (engine, url) in support::postgres::databases("load") {
+        let store = fresh(&url).await;
+        let mut draft = Draft::new(&read(&store).await);
+        draft.create(ACCOUNT, "acme", &[("name", text("Acme"))]);
+        for number in 0..10_100 {
+            let id = format!("u{number:05}");
+            let fields = [
+                ("firstName", text(&id)),
+                ("accounts", member("acme")),
+                ("groups", set(&["A"])),
+            ];
+            draft.create(USER, &id, &fields);
+        }
+        let applied = draft.apply(&store).await.expect("applied");
+        assert_eq!(
+            (applied.written, applied.claims),
+            (10_101, 10_101),
+            "{engine}"
+        );
+        let snapshot = read(&store).await;
+        assert_eq!(
+            (snapshot.rows.len(), snapshot.claims.len()),
+            (10_101, 10_101)
+        );
+        let last = row(&store, USER, "u10099").await;
+        assert_eq!(value(&last, "firstName"), Some(text("u10099")));
+        assert_eq!(value(&last, "accounts"), Some(member("acme")));
+        assert_eq!(value(&last, "groups"), Some(set(&["A"])));
+
+        let indexes = if engine == "sqlite" {
+            "SELECT 1 FROM users INDEXED BY users_email WHERE lower(email) = ''"
+        } else {
+            "DROP INDEX users_email; DROP INDEX user_accounts_account_id"
+        };
+        foreign(&url, indexes).await;
+        foreign(&url, "DELETE FROM user_groups WHERE user_id = 'u10099'").await;
+        assert!(
+            row(&store, USER, "u10099").await.version < 0,
+            "{engine}: the triggers are back"
+        );
+        let sound = Verification::Sound {
+            runs: 1,
+            changes: 10_101,
+        };
+        assert_eq!(store.verify().await.expect("verified"), sound);
+
+        let users: Vec<Row> = snapshot
+            .rows
+            .iter()
+            .filter(|row| row.key.kind == USER)
+            .cloned()
+            .collect();
+        let mut draft = Draft::new(&snapshot);
+        for user in &users[..500] {
+            draft.change(
+                Verb::Update,
+                user,
+                &[("groups", Some(set(&["B"]))), ("phone", Some(text("+46")))],
+            );
+        }
+        draft.apply(&store).await.expect("applied");
+        let first = row(&store, USER, "u00000").await;
+        assert_eq!(
+            (first.version, value(&first, "groups")),
+            (2, Some(set(&["B"])))
+        );
+        assert_eq!(row(&store, USER, "u00500").await.version, 1);
     }
 }

@@ -143,30 +143,26 @@ pub(super) fn customer_numbers(scene: &Scene<'_, '_>, subjects: &Subjects<'_>, o
     }
 }
 
-/// New ids that differ only in case or Unicode form from one that is stored and not declared:
-/// two that are declared are the reader's business.
+/// New ids that differ only in case or Unicode form from another new one, or from one that is
+/// stored and not declared.
 pub(super) fn id_case(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Findings) {
     let world = scene.world;
-    if world.stored.rows.is_empty() {
-        return;
-    }
-    let created = || {
-        let effects = world.effects.iter();
-        effects.filter(|effect| !world.stored.rows.contains(&effect.key))
-    };
     let hash = |key: &Key| (key.kind, folded_hash(&key.id));
-    let wanted: HashSet<(KindId, u64), Fixed> = created().map(|effect| hash(&effect.key)).collect();
-    if wanted.is_empty() {
+    let mut created: HashMap<(KindId, u64), &Key, Fixed> = HashMap::default();
+    let effects = world.effects.iter().map(|effect| &effect.key);
+    for key in effects.filter(|key| !world.stored.rows.contains(key)) {
+        if let Some(first) = created.insert(hash(key), key)
+            && folded(&first.id) == folded(&key.id)
+        {
+            out.push(differs_in_case(world, key, first).severity(Severity::Error));
+        }
+    }
+    if created.is_empty() {
         return;
     }
-    let rows = world.stored.rows.iter().map(|row| &row.key);
-    let alike: HashMap<(KindId, u64), &Key, Fixed> = rows
-        .filter(|key| wanted.contains(&hash(key)) && world.declared(key).is_none())
-        .map(|key| (hash(key), key))
-        .collect();
-    for effect in created() {
-        let key = &effect.key;
-        if let Some(other) = alike.get(&hash(key))
+    let stored = world.stored.rows.iter().map(|row| &row.key);
+    for other in stored.filter(|key| world.declared(key).is_none()) {
+        if let Some(key) = created.get(&hash(other))
             && folded(&other.id) == folded(&key.id)
         {
             out.push(differs_in_case(world, key, other));
@@ -175,7 +171,7 @@ pub(super) fn id_case(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Finding
 }
 
 fn differs_in_case(world: &World<'_>, key: &Key, other: &Key) -> Finding {
-    let message = format!("{key} differs from stored {other} only in case or Unicode form");
+    let message = format!("{key} differs from {other} only in case or Unicode form");
     let field = kinds::get(key.kind).status_index();
     let mut found = Finding::own(world, codes::ID_CASE, key, field, message)
         .severity(Severity::Warning)

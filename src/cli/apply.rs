@@ -30,7 +30,9 @@ pub struct Options {
 /// Applies every source that is asked for, or a saved plan.
 pub async fn run(global: &Global, mut options: Options) -> Outcome {
     let saved = match options.scope.paths.as_slice() {
-        [path] if path.is_file() && path.extension().is_some_and(|ending| ending == "json") => options.scope.paths.pop(),
+        [path] if path.is_file() && path.extension().is_some_and(|ending| ending == "json") => {
+            options.scope.paths.pop()
+        }
         _ => None,
     };
     if let Some(file) = saved {
@@ -39,7 +41,9 @@ pub async fn run(global: &Global, mut options: Options) -> Outcome {
     let config = session::config(global, Some(&options.scope))?;
     let request = session::request(&config, &options.scope, false)?;
     if !options.yes && !std::io::stdin().is_terminal() {
-        return Err(Failure::usage("nobody can be asked here: give `--yes`, or a plan saved by `roster plan --out`"));
+        return Err(Failure::usage(
+            "nobody can be asked here: give `--yes`, or a plan saved by `roster plan --out`",
+        ));
     }
     let store = session::writer(&config).await?;
     let mut pass = Pass::read(&config, request)?;
@@ -77,12 +81,20 @@ async fn decide(
 ) -> Result<(), Failure> {
     let asked = !options.yes && global.output == Output::Text;
     if global.output != Output::Json {
-        output::plans(global, &options.shown, std::slice::from_ref(plan), &pass.readings)?;
+        output::plans(
+            global,
+            &options.shown,
+            std::slice::from_ref(plan),
+            &pass.readings,
+        )?;
     }
     let mut run = None;
     let mut outcome = if plan.errored { "refused" } else { "unchanged" };
     if !plan.errored && !pass.readings[index].source.apply {
-        anstream::eprintln!("Source {} is in mode `plan`: nothing was applied.", plan.source.name);
+        anstream::eprintln!(
+            "Source {} is in mode `plan`: nothing was applied.",
+            plan.source.name
+        );
         outcome = "planned";
     } else if !plan.errored {
         let changes = !plan.steps.is_empty();
@@ -98,8 +110,7 @@ async fn decide(
     }
     if global.output == Output::Json {
         let mut out = output::stdout();
-        render::write_applied(plan, run, outcome, &mut out)?;
-        writeln!(out)?;
+        render::json::write_applied(plan, run, outcome, &mut out)?;
         out.flush()?;
     }
     Ok(())
@@ -124,10 +135,14 @@ fn confirmed() -> std::io::Result<bool> {
 async fn apply_saved(global: &Global, options: &Options, file: &Path) -> Outcome {
     let (plan, id) = super::show::read(file)?;
     if !options.scope.accept.is_empty() || !options.scope.target.is_empty() {
-        return Err(Failure::usage("a saved plan is applied as it is: give `--accept` and `--target` to `roster plan --out`"));
+        return Err(Failure::usage(
+            "a saved plan is applied as it is: give `--accept` and `--target` to `roster plan --out`",
+        ));
     }
     if plan.errored {
-        return Err(Failure::error("the saved plan is refused because of its errors"));
+        return Err(Failure::error(
+            "the saved plan is refused because of its errors",
+        ));
     }
     let config = session::config(global, None)?;
     let store = session::writer(&config).await?;
@@ -154,11 +169,15 @@ async fn saved(
     let applied = reconcile::applied_plan(pass, store, plan, id, lease, &session::actor()).await?;
     if global.output == Output::Json {
         let mut out = output::stdout();
-        render::write_applied(plan, applied.run, "applied", &mut out)?;
-        writeln!(out)?;
+        render::json::write_applied(plan, applied.run, "applied", &mut out)?;
         out.flush()?;
     } else {
-        output::plans(global, &options.shown, std::slice::from_ref(plan), &pass.readings)?;
+        output::plans(
+            global,
+            &options.shown,
+            std::slice::from_ref(plan),
+            &pass.readings,
+        )?;
         tell(global, plan, &applied);
     }
     let _ = failure::ERROR;

@@ -32,12 +32,17 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
         return Err(Failure::usage("`--reason` must say why"));
     }
     if id.len() != 16 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(Failure::usage(format!("`{id}` is no hold; `roster plan` shows the ids")));
+        return Err(Failure::usage(format!(
+            "`{id}` is no hold; `roster plan` shows the ids"
+        )));
     }
     let config = session::config(global, None)?;
     let store = session::writer(&config).await?;
     let actor = session::actor();
-    let parts = only.iter().map(|text| session::key(text)).collect::<Result<Vec<_>, _>>()?;
+    let parts = only
+        .iter()
+        .map(|text| session::key(text))
+        .collect::<Result<Vec<_>, _>>()?;
     if parts.is_empty() {
         store.approve_hold(id, None, &actor, reason).await?;
     }
@@ -45,6 +50,8 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
         store.approve_hold(id, Some(key), &actor, reason).await?;
     }
     let hours = config.approval_ttl.as_secs() / 3_600;
-    anstream::println!("Approved hold {id} as {actor}: the next plan that contains it lets it through, for {hours} hours.");
+    anstream::println!(
+        "Approved hold {id} as {actor}: the next plan that contains it lets it through, for {hours} hours."
+    );
     Ok(0)
 }

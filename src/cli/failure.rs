@@ -30,12 +30,18 @@ pub struct Failure {
 impl Failure {
     /// An error.
     pub fn error(message: impl Into<String>) -> Self {
-        Self { message: message.into(), exit: ERROR }
+        Self {
+            message: message.into(),
+            exit: ERROR,
+        }
     }
 
     /// Wrong usage.
     pub fn usage(message: impl Into<String>) -> Self {
-        Self { message: message.into(), exit: USAGE }
+        Self {
+            message: message.into(),
+            exit: USAGE,
+        }
     }
 
     /// Tells it on stderr; nothing when it has no message.
@@ -86,8 +92,15 @@ impl From<StoreError> for Failure {
 
 impl From<LeaseError> for Failure {
     fn from(error: LeaseError) -> Self {
-        let exit = if matches!(error, LeaseError::Timeout(_)) { LOCKED } else { ERROR };
-        Self { message: chain(&error), exit }
+        let exit = if matches!(error, LeaseError::Timeout(_)) {
+            LOCKED
+        } else {
+            ERROR
+        };
+        Self {
+            message: chain(&error),
+            exit,
+        }
     }
 }
 
@@ -98,7 +111,10 @@ impl From<ApplyError> for Failure {
             ApplyError::Fenced { .. } => LOCKED,
             ApplyError::Refused | ApplyError::Store(_) => ERROR,
         };
-        Self { message: chain(&error), exit }
+        Self {
+            message: chain(&error),
+            exit,
+        }
     }
 }
 
@@ -110,9 +126,10 @@ impl From<PassError> for Failure {
             PassError::Store(error) => error.into(),
             PassError::Apply(error) => error.into(),
             PassError::Lease(error) => error.into(),
-            PassError::Secret(_) | PassError::File(_) => {
-                Self { message: format!("stale-plan: {error}"), exit: HELD }
-            }
+            PassError::Secret(_) | PassError::File(_) => Self {
+                message: format!("stale-plan: {error}"),
+                exit: HELD,
+            },
         }
     }
 }

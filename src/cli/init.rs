@@ -55,11 +55,8 @@ fn init(dir: &Path) -> Result<String, Failure> {
 
 fn refuse_existing(dir: &Path) -> Result<(), Failure> {
     let taken = |name: &&str| dir.join(name).symlink_metadata().is_ok();
-    let taken: Vec<&str> = FILES
-        .map(|(name, _)| name)
-        .into_iter()
-        .filter(taken)
-        .collect();
+    let names = FILES.map(|(name, _)| name).into_iter();
+    let taken: Vec<String> = names.filter(taken).map(|name| shown(dir, name)).collect();
     if taken.is_empty() {
         return Ok(());
     }
@@ -68,8 +65,7 @@ fn refuse_existing(dir: &Path) -> Result<(), Failure> {
         _ => ("are there already", "they are not overwritten"),
     };
     Err(Failure::error(format!(
-        "in {}, {} {there}: {none}, and nothing was written",
-        dir.display(),
+        "{} {there}: {none}, and nothing was written",
         taken.join(", ")
     )))
 }
@@ -86,10 +82,16 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
         .map_err(|error| Failure::error(format!("cannot write {}: {error}", path.display())))
 }
 
+fn shown(dir: &Path, name: &str) -> String {
+    let here = dir == Path::new(".");
+    let path = if here { name.into() } else { dir.join(name) };
+    path.display().to_string()
+}
+
 fn next_steps(dir: &Path) -> String {
     let mut text = String::from("Written:\n\n");
     for (name, _) in FILES {
-        let _ = writeln!(text, "  {}", dir.join(name).display());
+        let _ = writeln!(text, "  {}", shown(dir, name));
     }
     text.push_str("\nNext:\n\n");
     if dir != Path::new(".") {
@@ -133,7 +135,7 @@ mod tests {
         assert!(
             failure
                 .message
-                .contains(", manifests/settings.yaml is there already"),
+                .contains("/manifests/settings.yaml is there already"),
             "{failure}"
         );
         assert_eq!(failure.exit, 1);

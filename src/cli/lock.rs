@@ -42,14 +42,20 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
                 let Held { scope, holder, .. } = lease;
                 anstream::println!(
                     "{scope}  {} on {} (process {}), {} ms since 1970 until {}",
-                    holder.name, holder.host, holder.pid, lease.acquired_at, lease.expires_at
+                    holder.name,
+                    holder.host,
+                    holder.pid,
+                    lease.acquired_at,
+                    lease.expires_at
                 );
             }
         }
         What::Break { scope } => {
             let store = session::writer(&config).await?;
             if store.break_lease(scope).await? {
-                anstream::println!("The lease {scope} is free; what its holder still writes is refused.");
+                anstream::println!(
+                    "The lease {scope} is free; what its holder still writes is refused."
+                );
             } else {
                 anstream::println!("No lease {scope} is held.");
             }

@@ -71,15 +71,19 @@ fn section(page: &mut String, own: &str, name: &str) {
         if let Some(title) = line.strip_prefix(".SH ") {
             heading = title;
             match title {
-                "NAME" => page.push_str(&format!(".SH \"{}\"\n", name.to_uppercase())),
+                "NAME" => push(page, &format!(".SH \"{}\"", name.to_uppercase())),
                 "VERSION" => {}
-                _ => page.push_str(&format!(".SS {title}\n")),
+                _ => push(page, &format!(".SS {title}")),
             }
         } else if !matches!(heading, "" | "NAME" | "VERSION") {
-            page.push_str(line);
-            page.push('\n');
+            push(page, line);
         }
     }
+}
+
+fn push(page: &mut String, line: &str) {
+    page.push_str(line);
+    page.push('\n');
 }
 
 #[cfg(test)]

@@ -15,7 +15,11 @@ pub struct Options {
 /// Brings the schema to what this release writes.
 pub async fn run(global: &Global, options: &Options) -> Outcome {
     let config = session::config(global, None)?;
-    let access = if options.plan { Access::Read } else { Access::Write };
+    let access = if options.plan {
+        Access::Read
+    } else {
+        Access::Write
+    };
     let store = Store::open(&config.database, access).await?;
     match (store.schema().await?, options.plan) {
         (Schema::Current, _) => anstream::println!("The schema is current; nothing to do."),
@@ -23,7 +27,10 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
         (_, true) => anstream::println!("The schema would be upgraded."),
         (_, false) => {
             let migrated = store.migrate(config.environment.as_deref()).await?;
-            anstream::println!("The schema is current now; the database is {}.", migrated.identity);
+            anstream::println!(
+                "The schema is current now; the database is {}.",
+                migrated.identity
+            );
         }
     }
     Ok(0)

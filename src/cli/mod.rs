@@ -38,7 +38,12 @@ pub type Outcome = Result<u8, Failure>;
 
 /// GitOps for B2B customer directories: YAML in git, a reviewed plan, one transaction.
 #[derive(Debug, Parser)]
-#[command(name = "roster", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(
+    name = "roster",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
 pub struct Cli {
     /// What holds for every command.
     #[command(flatten)]
@@ -55,10 +60,22 @@ pub struct Global {
     #[arg(long, global = true, env = "ROSTER_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// The database, `sqlite:PATH` or `postgres://…`; over the one of the configuration.
-    #[arg(long, global = true, env = "ROSTER_DATABASE", value_name = "URL", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        env = "ROSTER_DATABASE",
+        value_name = "URL",
+        hide_env_values = true
+    )]
     pub database: Option<String>,
     /// The environment of the configuration to use.
-    #[arg(short, long, global = true, env = "ROSTER_ENVIRONMENT", value_name = "NAME")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        env = "ROSTER_ENVIRONMENT",
+        value_name = "NAME"
+    )]
     pub environment: Option<String>,
     /// How the result is written.
     #[arg(long, global = true, env = "ROSTER_OUTPUT", value_enum, default_value_t = Output::Text)]
@@ -194,7 +211,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(matches) => matches,
         Err(error) => {
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { failure::USAGE } else { 0 });
+            return ExitCode::from(if error.use_stderr() {
+                failure::USAGE
+            } else {
+                0
+            });
         }
     };
     let cli = match Cli::from_arg_matches(&matches) {
@@ -248,7 +269,9 @@ fn log(global: &Global) {
     };
     // Statements carry values, so the database driver stays quiet whatever the level.
     let filter = tracing_subscriber::EnvFilter::new(format!("roster={level}"));
-    let logger = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
+    let logger = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(filter);
     match global.log {
         Log::Json => logger.json().init(),
         Log::Text => logger.with_target(false).without_time().init(),

@@ -21,7 +21,10 @@ pub fn set_color(color: Color) {
 /// Whether results on stdout are coloured.
 pub fn colored() -> bool {
     let stdout = io::stdout();
-    !matches!(anstream::AutoStream::choice(&stdout), anstream::ColorChoice::Never)
+    !matches!(
+        anstream::AutoStream::choice(&stdout),
+        anstream::ColorChoice::Never
+    )
 }
 
 /// Stdout, buffered, colours as chosen.
@@ -55,7 +58,12 @@ pub enum DetailArg {
 ///
 /// # Errors
 /// When stdout cannot be written.
-pub fn plans(global: &Global, shown: &Shown, plans: &[Plan], readings: &[Reading]) -> io::Result<()> {
+pub fn plans(
+    global: &Global,
+    shown: &Shown,
+    plans: &[Plan],
+    readings: &[Reading],
+) -> io::Result<()> {
     let mut out = stdout();
     let options = Options {
         detail: match shown.detail {
@@ -65,10 +73,10 @@ pub fn plans(global: &Global, shown: &Shown, plans: &[Plan], readings: &[Reading
         },
         max_bytes: shown.max_bytes,
         color: colored(),
+        root: String::new(),
     };
     if global.output == Output::Json && plans.len() != 1 {
         render::json::write_all(plans, &mut out)?;
-        writeln!(out)?;
         return out.flush();
     }
     for plan in plans {
@@ -78,9 +86,31 @@ pub fn plans(global: &Global, shown: &Shown, plans: &[Plan], readings: &[Reading
                 writeln!(out, "Source {}:", plan.source.name)?;
             }
         }
+        let reading = readings
+            .iter()
+            .find(|reading| reading.source.name == plan.source.name);
+        let options = Options {
+            root: reading.map(in_repository).unwrap_or_default(),
+            ..options.clone()
+        };
         render::render(plan, format(global.output), &options, &mut out)?;
     }
     out.flush()
+}
+
+/// The folder of a source within its git checkout, or as it was written where there is none:
+/// annotations are shown by paths of the repository.
+pub fn in_repository(reading: &Reading) -> String {
+    let root = reading
+        .source
+        .root
+        .canonicalize()
+        .unwrap_or_else(|_| reading.source.root.clone());
+    let checkout = root.ancestors().find(|folder| folder.join(".git").exists());
+    match checkout.and_then(|checkout| root.strip_prefix(checkout).ok()) {
+        Some(below) => below.to_string_lossy().into_owned(),
+        None => reading.source.written.clone(),
+    }
 }
 
 fn format(output: Output) -> Format {
@@ -94,7 +124,9 @@ fn format(output: Output) -> Format {
 }
 
 fn diagnostics(plan: &Plan, readings: &[Reading], out: &mut dyn Write) -> io::Result<()> {
-    let reading = readings.iter().find(|reading| reading.source.name == plan.source.name);
+    let reading = readings
+        .iter()
+        .find(|reading| reading.source.name == plan.source.name);
     let text = |path: &str| std::fs::read_to_string(reading?.source.root.join(path)).ok();
     write_diagnostics(&plan.diagnostics, text, out)
 }
@@ -109,5 +141,7 @@ pub fn write_diagnostics(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let mut renderer = Renderer::new(text, colored());
-    found.iter().try_for_each(|diagnostic| writeln!(out, "{}", renderer.render(diagnostic)))
+    found
+        .iter()
+        .try_for_each(|diagnostic| writeln!(out, "{}", renderer.render(diagnostic)))
 }

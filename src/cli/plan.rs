@@ -53,21 +53,32 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
 pub fn exit_code(plans: &[Plan], detailed: bool) -> u8 {
     let codes: Vec<u8> = plans.iter().map(|plan| plan.exit_code(detailed)).collect();
     let first = [failure::ERROR, failure::HELD, failure::CHANGES];
-    first.into_iter().find(|code| codes.contains(code)).unwrap_or(0)
+    first
+        .into_iter()
+        .find(|code| codes.contains(code))
+        .unwrap_or(0)
 }
 
 fn save(file: &Path, plans: &[Plan]) -> Result<(), Failure> {
     let [plan] = plans else {
-        return Err(Failure::usage("`--out` saves exactly one plan: choose a source with `--source NAME`"));
+        return Err(Failure::usage(
+            "`--out` saves exactly one plan: choose a source with `--source NAME`",
+        ));
     };
     if plan.errored {
-        return Err(Failure::error("the plan is refused because of its errors, so it was not saved; see `roster validate`"));
+        return Err(Failure::error(
+            "the plan is refused because of its errors, so it was not saved; see `roster validate`",
+        ));
     }
     let write = || -> std::io::Result<()> {
         let mut out = BufWriter::new(File::create(file)?);
         render::json::write(plan, &mut out)?;
-        writeln!(out)?;
         out.flush()
     };
-    write().map_err(|error| Failure::error(format!("cannot save the plan to {}: {error}", file.display())))
+    write().map_err(|error| {
+        Failure::error(format!(
+            "cannot save the plan to {}: {error}",
+            file.display()
+        ))
+    })
 }

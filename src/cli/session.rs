@@ -16,14 +16,18 @@ use std::path::Path;
 pub fn config(global: &Global, scope: Option<&Scope>) -> Result<Config, Failure> {
     let directory = std::env::current_dir()?;
     let paths = scope.map_or(&[][..], |scope| &scope.paths);
-    let first = paths.first().map(|path| path.as_path());
+    let first = paths.first().map(std::path::PathBuf::as_path);
     let config = Config::load(&global.overrides(scope), &directory, first)?;
     if config.path.is_none() && scope.is_some() {
         if paths.len() != 1 {
-            return Err(Failure::usage("without a roster.yaml exactly one PATH is needed: the directory of manifests"));
+            return Err(Failure::usage(
+                "without a roster.yaml exactly one PATH is needed: the directory of manifests",
+            ));
         }
         if global.environment.is_some() {
-            return Err(Failure::usage("`--environment` needs a roster.yaml that names it"));
+            return Err(Failure::usage(
+                "`--environment` needs a roster.yaml that names it",
+            ));
         }
     }
     if let Some(path) = &config.path {
@@ -66,7 +70,11 @@ async fn check(store: &Store, config: &Config) -> Result<(), Failure> {
     if found == config.environment {
         return Ok(());
     }
-    let name = |name: &Option<String>| name.as_ref().map_or("no environment".to_owned(), |name| format!("environment {name}"));
+    let name = |name: &Option<String>| {
+        name.as_ref().map_or("no environment".to_owned(), |name| {
+            format!("environment {name}")
+        })
+    };
     Err(Failure::error(format!(
         "environment-mismatch: the database belongs to {}, and this run is for {}",
         name(&found),
@@ -76,7 +84,9 @@ async fn check(store: &Store, config: &Config) -> Result<(), Failure> {
 
 /// A database that is made inside a checkout does not belong into it.
 fn ignore_folder(path: &Path) {
-    let Some(folder) = path.parent().filter(|folder| folder.ends_with(".roster")) else { return };
+    let Some(folder) = path.parent().filter(|folder| folder.ends_with(".roster")) else {
+        return;
+    };
     if !folder.exists() && std::fs::create_dir_all(folder).is_ok() {
         // Without it the database would only be seen by git, nothing breaks.
         let _ = std::fs::write(folder.join(".gitignore"), "*\n");
@@ -88,9 +98,22 @@ fn ignore_folder(path: &Path) {
 /// # Errors
 /// When a target is no `KIND/ID`.
 pub fn request(config: &Config, scope: &Scope, exact: bool) -> Result<Request, Failure> {
-    let targets = scope.target.iter().map(|text| key(text)).collect::<Result<_, _>>()?;
-    let paths = if config.path.is_some() { scope.paths.clone() } else { Vec::new() };
-    Ok(Request { source: scope.source.clone(), paths, targets, exact })
+    let targets = scope
+        .target
+        .iter()
+        .map(|text| key(text))
+        .collect::<Result<_, _>>()?;
+    let paths = if config.path.is_some() {
+        scope.paths.clone()
+    } else {
+        Vec::new()
+    };
+    Ok(Request {
+        source: scope.source.clone(),
+        paths,
+        targets,
+        exact,
+    })
 }
 
 /// Reads `KIND/ID`.
@@ -98,10 +121,18 @@ pub fn request(config: &Config, scope: &Scope, exact: bool) -> Result<Request, F
 /// # Errors
 /// When it is not of that form or names no kind.
 pub fn key(text: &str) -> Result<Key, Failure> {
-    let wrong = || Failure::usage(format!("`{text}` is no resource; expected KIND/ID, as `User/u-1`"));
+    let wrong = || {
+        Failure::usage(format!(
+            "`{text}` is no resource; expected KIND/ID, as `User/u-1`"
+        ))
+    };
     let (kind, id) = text.split_once('/').ok_or_else(wrong)?;
     let kind = kind_named(kind)?;
-    if id.is_empty() { Err(wrong()) } else { Ok(Key::new(kind.id, id)) }
+    if id.is_empty() {
+        Err(wrong())
+    } else {
+        Ok(Key::new(kind.id, id))
+    }
 }
 
 /// The kind called so: `User`, `user` or `users`.
@@ -115,7 +146,10 @@ pub fn kind_named(name: &str) -> Result<&'static Kind, Failure> {
     });
     found.ok_or_else(|| {
         let names: Vec<&str> = all.iter().map(|kind| kind.name).collect();
-        Failure::usage(format!("`{name}` is no kind; the kinds are {}", names.join(", ")))
+        Failure::usage(format!(
+            "`{name}` is no kind; the kinds are {}",
+            names.join(", ")
+        ))
     })
 }
 
@@ -150,6 +184,10 @@ pub async fn unknown(store: &Store, key: &Key) -> Result<Failure, Failure> {
 
 /// Who runs the command, for history: `ROSTER_ACTOR`, or the user of the system.
 pub fn actor() -> String {
-    let named = ["ROSTER_ACTOR", "USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
-    named.filter(|name| !name.is_empty()).unwrap_or_else(|| "unknown".to_owned())
+    let named = ["ROSTER_ACTOR", "USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok());
+    named
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "unknown".to_owned())
 }

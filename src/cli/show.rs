@@ -28,7 +28,8 @@ pub fn run(global: &Global, options: &Options) -> Outcome {
 /// # Errors
 /// When the file cannot be read or is not a plan as it was saved.
 pub fn read(file: &Path) -> Result<(Plan, String), Failure> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Failure::error(format!("cannot read the plan {}: {error}", file.display())))?;
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        Failure::error(format!("cannot read the plan {}: {error}", file.display()))
+    })?;
     render::parse(&text).map_err(|error| Failure::error(format!("{}: {error}", file.display())))
 }

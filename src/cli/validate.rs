@@ -3,6 +3,7 @@
 use super::output::{self};
 use super::{Global, Outcome, Output, Scope, failure, session};
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::plan::render::{Options as Render, github};
 use crate::reconcile::{Pass, Reading};
 use clap::Args;
 use serde_json::json;
@@ -22,7 +23,11 @@ pub struct Options {
 
 /// Reads, checks and tells everything found.
 pub fn run(global: &Global, options: &Options) -> Outcome {
-    let scope = Scope { paths: options.paths.clone(), source: options.source.clone(), ..Scope::default() };
+    let scope = Scope {
+        paths: options.paths.clone(),
+        source: options.source.clone(),
+        ..Scope::default()
+    };
     let config = session::config(global, Some(&scope))?;
     let mut pass = Pass::read(&config, session::request(&config, &scope, false)?)?;
     let mut found: Vec<(usize, Vec<Diagnostic>)> = Vec::new();
@@ -30,11 +35,22 @@ pub fn run(global: &Global, options: &Options) -> Outcome {
         found.push((index, pass.validate(index)));
     }
     let count = |severity| {
-        found.iter().flat_map(|(_, found)| found).filter(|d| d.severity == severity).count()
+        found
+            .iter()
+            .flat_map(|(_, found)| found)
+            .filter(|d| d.severity == severity)
+            .count()
     };
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-    let resources = found.iter().map(|(index, _)| pass.readings[*index].desired.resources.len()).sum();
-    let counts = Counts { resources, errors, warnings };
+    let resources = found
+        .iter()
+        .map(|(index, _)| pass.readings[*index].desired.resources.len())
+        .sum();
+    let counts = Counts {
+        resources,
+        errors,
+        warnings,
+    };
     print(global, &counts, &found, &pass.readings)?;
     Ok(if errors > 0 { failure::ERROR } else { 0 })
 }
@@ -52,7 +68,11 @@ fn print(
     readings: &[Reading],
 ) -> io::Result<()> {
     let mut out = output::stdout();
-    let Counts { resources, errors, warnings } = counts;
+    let Counts {
+        resources,
+        errors,
+        warnings,
+    } = counts;
     let all = || found.iter().flat_map(|(_, found)| found);
     match global.output {
         Output::Json => {
@@ -71,8 +91,11 @@ fn print(
         }
         Output::Github => {
             for (index, found) in found {
-                let root = readings[*index].source.written.as_str();
-                crate::plan::render::github::diagnostics(found, root, &mut out)?;
+                let options = Render {
+                    root: output::in_repository(&readings[*index]),
+                    ..Render::default()
+                };
+                github::findings(found, &options, &mut out)?;
             }
         }
         Output::Text | Output::Markdown => {
@@ -81,7 +104,10 @@ fn print(
                 let text = |path: &str| std::fs::read_to_string(root.join(path)).ok();
                 output::write_diagnostics(found, text, &mut out)?;
             }
-            writeln!(out, "{resources} resources, {errors} errors, {warnings} warnings.")?;
+            writeln!(
+                out,
+                "{resources} resources, {errors} errors, {warnings} warnings."
+            )?;
         }
     }
     out.flush()

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(super) const DEFAULT_DATABASE: &str = "sqlite:.roster/roster.db";
-pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const DAY: Duration = Duration::from_hours(24);
 
 /// `roster.yaml` as written.
 #[derive(Debug, Deserialize)]
@@ -367,7 +367,7 @@ mod tests {
 
     #[test]
     fn durations_read_in_four_units() {
-        assert_eq!(duration("90m"), Ok(Duration::from_secs(5_400)));
+        assert_eq!(duration("90m"), Ok(Duration::from_mins(90)));
         assert!(duration("soon").is_err());
     }
 }

@@ -37,11 +37,13 @@ impl Code {
     }
 
     /// Its page: what `roster explain` prints.
+    #[must_use]
     pub fn page(self) -> &'static str {
         self.rule().page
     }
 
     /// The rule in one sentence: the first line of its page after the title.
+    #[must_use]
     pub fn summary(self) -> &'static str {
         self.page().lines().nth(2).unwrap_or_default()
     }
@@ -198,6 +200,20 @@ impl Code {
     /// All codes, in the order of the rule pages.
     pub fn all() -> impl Iterator<Item = Self> {
         ALL.iter().filter_map(|rule| Self::by_name(rule.name))
+    }
+
+    /// Whether a person may let a hold of this rule through; otherwise something else has to
+    /// change first.
+    #[must_use]
+    pub fn is_approvable(self) -> bool {
+        let fixed = [
+            RETIRED_ID,
+            CONFLICT,
+            PROTECTED,
+            ACCOUNT_REJECTED,
+            HELD_DEPENDENCY,
+        ];
+        self.severity() == Hold && !fixed.contains(&self)
     }
 
     /// Standing holds are listed and do not change the exit code.

@@ -7,7 +7,7 @@ pub mod render;
 pub use codes::Code;
 pub use render::Renderer;
 
-use crate::model::{Key, Pos};
+use crate::model::{Declared, FieldRef, Key, Pos};
 use std::fmt;
 use std::sync::Arc;
 
@@ -26,6 +26,7 @@ pub enum Severity {
 
 impl Severity {
     /// The severity called `word`.
+    #[must_use]
     pub fn by_word(word: &str) -> Option<Self> {
         [Self::Error, Self::Warning, Self::Note, Self::Hold]
             .into_iter()
@@ -33,6 +34,7 @@ impl Severity {
     }
 
     /// The word used everywhere.
+    #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::Error => "error",
@@ -56,6 +58,26 @@ pub struct Origin {
     pub path: Arc<str>,
     /// Line and column; zero when the whole file is meant.
     pub at: Pos,
+}
+
+impl Origin {
+    /// Where a resource is declared.
+    pub fn of(declared: &Declared) -> Self {
+        Self {
+            path: declared.path.clone(),
+            at: declared.at,
+        }
+    }
+
+    /// Where a field of it is stated, or else the resource is declared.
+    pub fn of_field(declared: &Declared, field: &FieldRef) -> Self {
+        Self {
+            path: declared.path.clone(),
+            at: declared
+                .stated(field)
+                .map_or(declared.at, |stated| stated.at),
+        }
+    }
 }
 
 impl fmt::Display for Origin {

@@ -22,7 +22,7 @@ pub fn reference(topic: &str) -> Option<String> {
     (!group.is_empty()).then(|| of_group(kind, name, &group))
 }
 
-/// Everything that [`reference`] knows.
+/// Everything that [`reference()`] knows.
 pub fn topics() -> impl Iterator<Item = String> {
     ALL.into_iter().flat_map(|kind| {
         let keys = kind.manifest_keys().into_iter();
@@ -47,9 +47,9 @@ pub fn overview() -> String {
 
 fn of_kind(kind: &Kind) -> String {
     let mut text = format!("{}\n\n{}\n", kind.name, kind.doc);
-    let _ = write!(
+    let _ = writeln!(
         text,
-        "In a manifest: `kind: {}` and its fields, or a list of them under `{}:`.\n",
+        "In a manifest: `kind: {}` and its fields, or a list of them under `{}:`.",
         kind.name, kind.collection
     );
     for key in kind

@@ -75,7 +75,7 @@ fn collections() -> Value {
         }
         properties.insert(kind.collection.into(), collection);
     }
-    mapping(properties, &[])
+    mapping(&properties, &[])
 }
 
 fn api_version() -> Value {
@@ -96,7 +96,7 @@ fn resource(kind: &Kind) -> Vec<(&'static str, Value)> {
         None => &["externalId"],
     };
     let mut keywords = vec![("description", json!(kind.doc))];
-    if let Value::Object(map) = mapping(properties, required) {
+    if let Value::Object(map) = mapping(&properties, required) {
         let known = ["type", "properties", "patternProperties"];
         let known = known
             .into_iter()
@@ -142,7 +142,7 @@ fn group_of(kind: &Kind, group: &str) -> Value {
         .map(|index| &kind.fields[index])
         .map(|field| (field.name[group.len() + 1..].to_owned(), property(field)))
         .collect();
-    let mut value = mapping(members, &[]);
+    let mut value = mapping(&members, &[]);
     value["type"] = json!(["object", "null"]);
     value
 }
@@ -193,14 +193,14 @@ fn of_type(field: &Field) -> Value {
     match &field.ty {
         // A blank status is an error: it must never mean active.
         Type::Enum(choices) if field.name == "status" => json!({"enum": choices}),
-        Type::Set(item) => list(member(item), field.required),
-        Type::Ordered(most) => list(item_text(*most), field.required),
+        Type::Set(item) => list(&member(item), field.required),
+        Type::Ordered(most) => list(&item_text(*most), field.required),
         Type::Links {
             kind,
             key,
             attributes,
             inline,
-        } => list(link(get(*kind), key, attributes, *inline), field.required),
+        } => list(&link(get(*kind), key, attributes, *inline), field.required),
         Type::Secret => secret(),
         scalar => of_scalar(scalar),
     }
@@ -208,7 +208,7 @@ fn of_type(field: &Field) -> Value {
 
 fn of_scalar(ty: &Type) -> Value {
     match ty {
-        Type::Text(most) | Type::LongText(most) => text(json!({"maxLength": most})),
+        Type::Text(most) | Type::LongText(most) => text(&json!({"maxLength": most})),
         Type::Bool => boolean(),
         Type::Int(least, most) => json!({
             "type": ["integer", "string", "null"], "minimum": least, "maximum": most,
@@ -219,22 +219,22 @@ fn of_scalar(ty: &Type) -> Value {
         Type::Date => formatted("date", "([0-9]{4}-[0-9]{2}-[0-9]{2})?"),
         Type::Country => pattern("([A-Z]{2})?"),
         Type::Email => formatted("idn-email", r"([^@\s]+@[^@\s]+\.[^@\s]+)?"),
-        Type::Phone => text(json!({"pattern": r"^\s*\+?[0-9\s().\/-]*$"})),
+        Type::Phone => text(&json!({"pattern": r"^\s*\+?[0-9\s().\/-]*$"})),
         Type::Url => formatted("uri", r"([hH][tT][tT][pP][sS]?:\/\/\S+)?"),
-        Type::Ref(kind) => blank_or(id(get(*kind))),
+        Type::Ref(kind) => blank_or(&id(get(*kind))),
         Type::File => json!({
             "type": ["string", "null"], "maxLength": 1024,
             "not": {"pattern": r"^\/|(^|\/)\.\.(\/|$)"},
         }),
-        _ => text(json!({})),
+        _ => text(&json!({})),
     }
 }
 
 /// Text as written: an editor's YAML takes `00123` for a number, the reader does not.
-fn text(more: Value) -> Value {
+fn text(more: &Value) -> Value {
     let mut value = json!({"type": ["string", "number", "boolean", "null"]});
     if let (Value::Object(all), Value::Object(more)) = (&mut value, more) {
-        all.extend(more);
+        all.extend(more.clone());
     }
     value
 }
@@ -261,12 +261,12 @@ fn one_of(choices: &[&str]) -> Value {
     json!({"enum": words.chain([json!(""), Value::Null]).collect::<Vec<_>>()})
 }
 
-fn blank_or(value: Value) -> Value {
+fn blank_or(value: &Value) -> Value {
     json!({"anyOf": [value, {"type": ["string", "null"], "pattern": r"^\s*$"}]})
 }
 
 /// Lists are sets, so repeats are allowed; `[]` would empty a required one.
-fn list(items: Value, required: bool) -> Value {
+fn list(items: &Value, required: bool) -> Value {
     let mut value = json!({"type": ["array", "null"], "items": items});
     if required {
         value["minItems"] = json!(1);
@@ -302,7 +302,7 @@ fn link(target: &Kind, key: &str, attributes: &[Attribute], inline: bool) -> Val
     key_of["description"] = json!(format!("The externalId of the {}.", target.name));
     long.insert(key.into(), key_of);
     long.extend(attributes.iter().map(described_attribute));
-    let long = mapping(long, &[key]);
+    let long = mapping(&long, &[key]);
     if !inline {
         return json!({"anyOf": [id(target), long]});
     }
@@ -313,7 +313,7 @@ fn link(target: &Kind, key: &str, attributes: &[Attribute], inline: bool) -> Val
     json!({
         "if": {"required": [key]},
         "then": long,
-        "else": mapping(written_out, &["externalId"]),
+        "else": mapping(&written_out, &["externalId"]),
     })
 }
 
@@ -385,7 +385,7 @@ fn clear(kind: &Kind) -> Value {
 }
 
 /// A mapping with these keys, and notes under `x-`.
-fn mapping(properties: Map<String, Value>, required: &[&str]) -> Value {
+fn mapping(properties: &Map<String, Value>, required: &[&str]) -> Value {
     let mut value = json!({
         "type": "object",
         "properties": properties,

@@ -144,3 +144,12 @@ impl<'a, T> IntoIterator for &'a Keyed<T> {
         self.items.iter()
     }
 }
+
+impl<'a, T> IntoIterator for &'a mut Keyed<T> {
+    type Item = &'a mut T;
+    type IntoIter = std::slice::IterMut<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.items.iter_mut()
+    }
+}

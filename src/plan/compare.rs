@@ -172,15 +172,12 @@ pub(super) fn peer_says(
     stated: &Stated,
     name: &str,
 ) -> Option<u64> {
-    match &peer.desired {
-        Some(desired) => {
-            let theirs = desired.resources.get(key)?.stated(&stated.field)?;
-            says_something(&theirs.field, &theirs.cell).then(|| digest::short(&theirs.cell))
-        }
-        None => {
-            let claim = context.stored.claim(&peer.name, key)?;
-            (claim.state == crate::model::ClaimState::Active).then(|| claim.fields.get(name))?
-        }
+    if let Some(desired) = &peer.desired {
+        let theirs = desired.resources.get(key)?.stated(&stated.field)?;
+        says_something(&theirs.field, &theirs.cell).then(|| digest::short(&theirs.cell))
+    } else {
+        let claim = context.stored.claim(&peer.name, key)?;
+        (claim.state == crate::model::ClaimState::Active).then(|| claim.fields.get(name))?
     }
 }
 
@@ -202,7 +199,7 @@ fn regained(change: &Change, name: &str, said: u64, claim: &Claim) -> Option<Ver
                 .filter(|member| !held(member))
                 .cloned()
                 .collect();
-            (rest.len() < after.len()).then(|| regain(whole, Value::List(rest.into())))
+            (rest.len() < after.len()).then(|| regain(whole, &Value::List(rest.into())))
         }
         (before, Some(Value::Links(after))) => {
             let old = before.as_ref().map_or(&[][..], Value::as_links);
@@ -210,7 +207,7 @@ fn regained(change: &Change, name: &str, said: u64, claim: &Claim) -> Option<Ver
                 .iter()
                 .filter_map(|link| kept_link(link, old, name, claim))
                 .collect();
-            (rest != **after).then(|| regain(whole, Value::Links(rest.into())))
+            (rest != **after).then(|| regain(whole, &Value::Links(rest.into())))
         }
         // A status: active again though it was declared so before.
         (_, Some(Value::Text(status))) if status == "active" => {
@@ -234,11 +231,11 @@ fn kept_link(link: &Link, old: &[Link], name: &str, claim: &Claim) -> Option<Lin
     })
 }
 
-fn regain(whole: Change, rest: Value) -> Verdict {
+fn regain(whole: Change, rest: &Value) -> Verdict {
     let rest = Change {
         field: whole.field.clone(),
         before: whole.before.clone(),
-        after: stored(Some(&rest)),
+        after: stored(Some(rest)),
     };
     let rest = (rest.before != rest.after).then_some(rest);
     Verdict::Regain { whole, rest }

@@ -4,12 +4,12 @@ use super::compare::{self, Verdict};
 use super::hold::{Hold, Member};
 use super::rules::{Mode, Rules};
 use super::types::{Reason, Verb};
+use super::{create, status};
 use crate::check::{Definitions, Outcome};
 use crate::diagnostic::{Code, Diagnostic, Origin, codes};
 use crate::kinds::{self, Kind};
 use crate::model::{
-    Change, Claim, ClaimState, Declared, Desired, Digest, FieldRef, Key, Row, SecretState,
-    Snapshot, Value,
+    Change, Claim, ClaimState, Declared, Desired, Digest, FieldRef, Key, Row, SecretState, Snapshot,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -63,10 +63,7 @@ impl Context<'_> {
     /// Where a resource is declared, or, by this source's claim, was.
     pub fn origin(&self, key: &Key) -> Option<Origin> {
         if let Some(declared) = self.desired.resources.get(key) {
-            return Some(Origin {
-                path: declared.path.clone(),
-                at: declared.at,
-            });
+            return Some(Origin::of(declared));
         }
         let claim = self.stored.claim(&self.desired.source, key)?;
         Some(Origin {
@@ -74,19 +71,10 @@ impl Context<'_> {
             at: claim.at,
         })
     }
-
-    fn field_origin(&self, declared: &Declared, field: &FieldRef) -> Origin {
-        Origin {
-            path: declared.path.clone(),
-            at: declared
-                .stated(field)
-                .map_or(declared.at, |stated| stated.at),
-        }
-    }
 }
 
 impl Draft {
-    fn new(reason: Reason) -> Self {
+    pub fn new(reason: Reason) -> Self {
         Self {
             reason,
             outcome: None,
@@ -97,13 +85,13 @@ impl Draft {
         }
     }
 
-    fn note(mut self, note: Diagnostic) -> Self {
+    pub fn note(mut self, note: Diagnostic) -> Self {
         self.notes.push(note);
         self
     }
 
     /// The same, all of it held.
-    fn held(mut self, code: Code, message: String, member: Member) -> Self {
+    pub fn held(mut self, code: Code, message: String, member: Member) -> Self {
         let hold = Hold::of(
             code,
             message,
@@ -127,7 +115,7 @@ pub(super) fn draft(context: &Context<'_>, declared: &Arc<Declared>) -> Option<D
     let key = &declared.key;
     let claim = context.stored.claim(&context.desired.source, key);
     let Some(row) = context.stored.rows.get(key) else {
-        return Some(absent(context, declared, claim));
+        return Some(create::absent(context, declared, claim));
     };
     let secret = context.desired.secrets.get(key) == Some(&SecretState::Changed);
     let current = claim.is_some_and(|claim| {
@@ -142,150 +130,10 @@ pub(super) fn draft(context: &Context<'_>, declared: &Arc<Declared>) -> Option<D
 }
 
 /// The status a manifest writes out, if it does.
-fn written_status(declared: &Declared) -> Option<&str> {
+pub(super) fn written_status(declared: &Declared) -> Option<&str> {
     declared
         .value(kinds::get(declared.key.kind).status_index())?
         .as_text()
-}
-
-fn absent(context: &Context<'_>, declared: &Arc<Declared>, claim: Option<&Claim>) -> Draft {
-    let key = &declared.key;
-    let draft = Draft::new(Reason::Declared);
-    let origin = || Origin {
-        path: declared.path.clone(),
-        at: declared.at,
-    };
-    if written_status(declared) == Some("deleted") {
-        let message = format!("{key} is not stored: there is nothing to delete");
-        return draft.note(Diagnostic::new(codes::NO_OP, message).of(key).at(origin()));
-    }
-    if context.stored.retired.contains(key) {
-        return retired(context, declared, claim, draft);
-    }
-    if !context.rules.authority.existence(key.kind) {
-        let message =
-            format!("{key} is not stored, and this source does not decide that it exists");
-        return draft.note(
-            Diagnostic::new(codes::OBSERVED, message)
-                .of(key)
-                .at(origin()),
-        );
-    }
-    let outcome = create(context, declared);
-    let member = member(context, key, Verb::Create, None, Vec::new());
-    let mut draft = Draft {
-        outcome: Some(outcome),
-        ..draft
-    };
-    if let Some(claim) = claim {
-        draft.reason = Reason::Drift;
-        let index = kinds::get(key.kind).status_index();
-        let said = declared.cell(index).map(crate::model::digest::short);
-        if said.is_none() || claim.fields.get("status") == said {
-            let message = format!(
-                "{key} was removed from the database by somebody else; creating it again gives access back"
-            );
-            return draft.held(codes::REACTIVATION, message, member);
-        }
-    }
-    draft
-}
-
-fn retired(
-    context: &Context<'_>,
-    declared: &Arc<Declared>,
-    claim: Option<&Claim>,
-    draft: Draft,
-) -> Draft {
-    let key = &declared.key;
-    let message = format!("{key} was deleted, and a deleted id is never used again");
-    let help = "give it a new externalId, or take the document out";
-    let origin = Origin {
-        path: declared.path.clone(),
-        at: declared.at,
-    };
-    if claim.is_some_and(|claim| claim.state == ClaimState::Active) {
-        let warning = Diagnostic::new(
-            codes::RETIRED_ID,
-            format!("{message}: the document is ignored"),
-        )
-        .severity(crate::diagnostic::Severity::Warning);
-        return draft.note(warning.help(help).of(key).at(origin));
-    }
-    let member = member(context, key, Verb::Create, None, Vec::new());
-    let mut draft = Draft {
-        outcome: Some(create(context, declared)),
-        ..draft
-    };
-    draft = draft.held(codes::RETIRED_ID, format!("{message}; {help}"), member);
-    draft
-}
-
-/// A create: what is declared, without what the source may only observe and passwords that are
-/// not at hand, and what follows from it.
-fn create(context: &Context<'_>, declared: &Arc<Declared>) -> Outcome {
-    let kind = kinds::get(declared.key.kind);
-    let secret = context.desired.secrets.get(&declared.key);
-    let skip = |field: &FieldRef| {
-        let unset = kind.field(field).is_some_and(kinds::Field::secret)
-            && secret != Some(&SecretState::Changed);
-        unset || context.mode(kind, field) == Mode::Observe
-    };
-    let mut declared = declared.clone();
-    if declared.cells.iter().any(|stated| skip(&stated.field)) {
-        Arc::make_mut(&mut declared)
-            .cells
-            .retain(|stated| !skip(&stated.field));
-    }
-    let mut derived = inferred(kind, &declared, None);
-    if kind.custom.is_some() {
-        for (id, definition) in context.definitions.of(kind.id) {
-            let field = FieldRef::Custom(id.clone());
-            if let Some(default) = &definition.default
-                && declared.stated(&field).is_none()
-            {
-                let after = Some(default.clone());
-                derived.push(Change {
-                    field,
-                    before: None,
-                    after,
-                });
-            }
-        }
-    }
-    derived.sort_by(|a, b| a.field.cmp(&b.field));
-    Outcome::Create { declared, derived }
-}
-
-/// What follows from a list of one: fields that the table infers and the source does not state.
-fn inferred(kind: &'static Kind, declared: &Declared, row: Option<&Row>) -> Vec<Change> {
-    let mut changes = Vec::new();
-    for (index, field) in kind.fields.iter().enumerate() {
-        let Some(list) = field.only_of.map(|list| kind.at(list)) else {
-            continue;
-        };
-        let Some(members) = declared
-            .value(list)
-            .filter(|_| declared.value(index).is_none())
-        else {
-            continue;
-        };
-        let mut members = members.members();
-        let before = row.and_then(|row| row.values[index].clone());
-        let after = match (members.next(), members.next()) {
-            (Some(only), None) => Some(Value::text(only)),
-            (None, _) => None,
-            (Some(_), Some(_)) => before.clone(),
-        };
-        if before != after {
-            changes.push(Change {
-                field: kinds::own(index),
-                before,
-                after,
-            });
-        }
-    }
-    changes
 }
 
 fn present(
@@ -322,13 +170,16 @@ fn present(
         }
         let verdict = compare::compare(context, kind, key, stated, row, active);
         declared_anew |= matches!(verdict, Verdict::Set { drift: false, .. });
-        drifted |= matches!(verdict, Verdict::Set { drift: true, .. } | Verdict::Regain { .. });
+        drifted |= matches!(
+            verdict,
+            Verdict::Set { drift: true, .. } | Verdict::Regain { .. }
+        );
         take(context, declared, row, verdict, &mut draft, &mut changes);
     }
-    changes.extend(inferred(kind, declared, Some(row)));
+    changes.extend(create::inferred(kind, declared, Some(row)));
     changes.extend(password(context, kind, declared, row));
-    unwritten_status(context, declared, row, active, &mut draft, &mut changes);
-    released(context, declared, row, active, &mut draft);
+    status::unwritten_status(context, declared, row, active, &mut draft, &mut changes);
+    released(declared, row, active, &mut draft);
     changes.sort_by(|a, b| a.field.cmp(&b.field));
     if draft.reason == Reason::Declared && drifted && !declared_anew {
         draft.reason = Reason::Drift;
@@ -364,7 +215,7 @@ fn take(
         Diagnostic::new(code, message)
             .of(key)
             .field(name(change))
-            .at(context.field_origin(declared, &change.field))
+            .at(Origin::of_field(declared, &change.field))
     };
     let part = |code, change: &Change, message: String| {
         let held = member(
@@ -438,92 +289,8 @@ fn password(
     })
 }
 
-/// A manifest without a status means active: what that asks of an inactive row.
-fn unwritten_status(
-    context: &Context<'_>,
-    declared: &Declared,
-    row: &Row,
-    active: Option<&Claim>,
-    draft: &mut Draft,
-    changes: &mut Vec<Change>,
-) {
-    let key = &declared.key;
-    let kind = kinds::get(key.kind);
-    let index = kind.status_index();
-    let before = row.values[index].clone();
-    let inactive = before.as_ref().and_then(Value::as_text) == Some("inactive");
-    if !kind.status || !inactive || declared.cell(index).is_some() {
-        return;
-    }
-    if context
-        .rules
-        .peers
-        .iter()
-        .any(|peer| decides_status(context, peer, key))
-    {
-        return;
-    }
-    let change = Change {
-        field: kinds::own(index),
-        before,
-        after: Some(Value::text("active")),
-    };
-    let taken_back = active.is_some_and(|claim| claim.fields.get("status").is_some());
-    if draft.reason == Reason::Returned || taken_back {
-        changes.push(change);
-        return;
-    }
-    let held = |verb| member(context, key, verb, Some(row.version), vec![change.clone()]);
-    draft.open.insert(change.field.clone());
-    if active.is_none() {
-        let message = format!(
-            "{key} is stored inactive, and the manifest writes no status; write `status: inactive` to keep it so, or `status: active`"
-        );
-        let hold = Hold::of(
-            codes::ADOPT_INACTIVE,
-            message,
-            Member {
-                whole: true,
-                ..held(Verb::Adopt)
-            },
-        );
-        draft.parts.push(Part {
-            hold,
-            full: Some(change),
-        });
-    } else {
-        let message =
-            format!("{key} was deactivated by somebody else; activating it gives access back");
-        let hold = Hold::of(codes::REACTIVATION, message, held(Verb::Reactivate));
-        draft.parts.push(Part {
-            hold,
-            full: Some(change),
-        });
-    }
-}
-
-/// Whether another source writes a status for the resource.
-fn decides_status(context: &Context<'_>, peer: &super::rules::Peer, key: &Key) -> bool {
-    let field = kinds::own(kinds::get(key.kind).status_index());
-    match &peer.desired {
-        Some(desired) => desired
-            .resources
-            .get(key)
-            .is_some_and(|theirs| theirs.stated(&field).is_some()),
-        None => context.stored.claim(&peer.name, key).is_some_and(|claim| {
-            claim.state == ClaimState::Active && claim.fields.get("status").is_some()
-        }),
-    }
-}
-
 /// Fields that the source declared and no longer declares: they keep their value.
-fn released(
-    context: &Context<'_>,
-    declared: &Declared,
-    row: &Row,
-    active: Option<&Claim>,
-    draft: &mut Draft,
-) {
+fn released(declared: &Declared, row: &Row, active: Option<&Claim>, draft: &mut Draft) {
     let kind = kinds::get(declared.key.kind);
     for name in active.iter().flat_map(|claim| claim.fields.fields()) {
         let Some(field) = kind.field_ref(name) else {
@@ -542,7 +309,7 @@ fn released(
                 ),
             );
             let note = note.help(format!("write `clear: [{name}]` to remove it"));
-            let origin = context.field_origin(declared, &field);
+            let origin = Origin::of_field(declared, &field);
             draft
                 .notes
                 .push(note.of(&declared.key).field(name.as_str()).at(origin));

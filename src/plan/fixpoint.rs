@@ -2,9 +2,10 @@
 //! passes every rule.
 
 use super::draft::Context;
+use super::forbid::whole;
 use super::hold::Hold;
+use super::order;
 use super::planner::Work;
-use super::removal::whole;
 use crate::check::{self, Finding, World};
 use crate::diagnostic::{Code, Severity, codes};
 use crate::kinds;
@@ -68,7 +69,7 @@ pub(super) fn judge(context: &Context<'_>, work: &mut Work) -> Verdict {
     let errors = findings
         .into_iter()
         .map(|finding| finding.diagnostic)
-        .filter(|d| d.is_error());
+        .filter(super::super::diagnostic::Diagnostic::is_error);
     work.diagnostics.extend(errors);
     Verdict {
         refused: false,
@@ -78,7 +79,7 @@ pub(super) fn judge(context: &Context<'_>, work: &mut Work) -> Verdict {
 }
 
 /// Holds faulty units, then whatever is only valid with something held, until nothing more is.
-pub(super) fn settle(context: &Context<'_>, work: &mut Work, verdict: Verdict) {
+pub(super) fn settle(context: &Context<'_>, work: &mut Work, verdict: &Verdict) {
     for (key, code) in &verdict.faulty {
         let message = format!("{key} has errors and is held until they are mended");
         hold_unit(context, work, key, *code, *code, &message);
@@ -186,8 +187,8 @@ fn hold_one(
     let Some(effect) = work.effects.get(key) else {
         return;
     };
-    let verb = work.verb(context, effect);
-    let hold = Hold::of(code, message, whole(context, work, effect, verb));
+    let verb = order::verb(context, effect);
+    let hold = Hold::of(code, message, whole(context, effect, verb));
     let id = hold.id(&context.desired.source, &context.rules.salt);
     work.held.extend(
         hold.entries(&id)

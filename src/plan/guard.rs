@@ -1,9 +1,10 @@
 //! Guards: how much one plan may take away or overturn, as data.
 
 use super::draft::{Context, member};
+use super::forbid::whole;
 use super::hold::{Hold, Member};
+use super::order;
 use super::planner::Work;
-use super::removal::whole;
 use super::rules::{Accept, Limit};
 use super::types::Verb;
 use crate::check::{Effect, Outcome, World};
@@ -66,7 +67,7 @@ pub(super) fn guards(
         .iter()
         .filter(|effect| !covered.contains(&effect.key))
     {
-        for share in shares(context, work, &world, effect) {
+        for share in shares(context, &world, effect) {
             let entry = (effect.key.clone(), share.n, share.change);
             budgets.entry(share.budget).or_default().push(entry);
         }
@@ -143,7 +144,7 @@ pub(super) fn spent(context: &Context<'_>, work: &Work) -> BTreeMap<Budget, u64>
         .iter()
         .filter(|effect| !work.let_through.contains(&effect.key))
     {
-        for share in shares(context, work, &world, effect) {
+        for share in shares(context, &world, effect) {
             if !work.exempt.contains(&share.budget) && limit_of(context, &share.budget).is_some() {
                 *spent.entry(share.budget).or_default() += share.n;
             }
@@ -197,7 +198,7 @@ fn trip(
     );
     let members = members.into_iter().filter_map(|(key, _, change)| {
         let effect = work.effects.get(&key)?;
-        Some(held_member(context, work, effect, change))
+        Some(held_member(context, effect, change))
     });
     Hold {
         code: codes::GUARD,
@@ -210,15 +211,10 @@ fn trip(
     }
 }
 
-fn held_member(
-    context: &Context<'_>,
-    work: &Work,
-    effect: &Effect,
-    change: Option<Change>,
-) -> Member {
-    let verb = work.verb(context, effect);
+fn held_member(context: &Context<'_>, effect: &Effect, change: Option<Change>) -> Member {
+    let verb = order::verb(context, effect);
     match change {
-        None => whole(context, work, effect, verb),
+        None => whole(context, effect, verb),
         Some(change) => {
             let version = context.stored.rows.get(&effect.key).map(|row| row.version);
             member(context, &effect.key, verb, version, vec![change])
@@ -227,7 +223,7 @@ fn held_member(
 }
 
 /// What one effect counts against.
-fn shares(context: &Context<'_>, work: &Work, world: &World<'_>, effect: &Effect) -> Vec<Share> {
+fn shares(context: &Context<'_>, world: &World<'_>, effect: &Effect) -> Vec<Share> {
     let kind = kinds::get(effect.key.kind);
     let whole = |verb: &str| Share {
         budget: format!("{}.{verb}", kind.name),
@@ -255,7 +251,7 @@ fn shares(context: &Context<'_>, work: &Work, world: &World<'_>, effect: &Effect
             }
         }
     }
-    shares.extend(account_shares(context, work, world, effect));
+    shares.extend(account_shares(context, world, effect));
     shares
 }
 
@@ -302,11 +298,11 @@ fn went(change: &Change) -> Vec<&str> {
         .after
         .iter()
         .flat_map(Value::members)
-        .map(|m| m.as_str())
+        .map(compact_str::CompactString::as_str)
         .collect();
     let before = change.before.iter().flat_map(Value::members);
     before
-        .map(|member| member.as_str())
+        .map(compact_str::CompactString::as_str)
         .filter(|member| !after.contains(member))
         .collect()
 }
@@ -323,12 +319,7 @@ fn changes_links(change: &Change) -> bool {
 }
 
 /// What an account that stays active loses: its users, by deactivation, deletion or unlinking.
-fn account_shares(
-    context: &Context<'_>,
-    work: &Work,
-    world: &World<'_>,
-    effect: &Effect,
-) -> Vec<Share> {
+fn account_shares(context: &Context<'_>, world: &World<'_>, effect: &Effect) -> Vec<Share> {
     if effect.key.kind != kinds::USER {
         return Vec::new();
     }
@@ -342,7 +333,10 @@ fn account_shares(
     else {
         return Vec::new();
     };
-    let leaves = matches!(work.verb(context, effect), Verb::Delete | Verb::Deactivate);
+    let leaves = matches!(
+        order::verb(context, effect),
+        Verb::Delete | Verb::Deactivate
+    );
     let unlinks = match &effect.outcome {
         Outcome::Change(changes) => changes
             .iter()
@@ -353,7 +347,7 @@ fn account_shares(
         (true, _) => row.values[accounts]
             .iter()
             .flat_map(Value::members)
-            .map(|m| m.as_str())
+            .map(compact_str::CompactString::as_str)
             .collect(),
         (false, Some(change)) => went(change),
         (false, None) => Vec::new(),

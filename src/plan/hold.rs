@@ -2,6 +2,7 @@
 
 use super::types::{Held, Verb};
 use crate::diagnostic::{Code, Origin};
+use crate::kinds::{self, Kind};
 use crate::model::{Cell, Change, Digest, Key, digest};
 use std::collections::BTreeSet;
 
@@ -94,28 +95,40 @@ impl Hold {
             limit: self.limit,
             over: self.over.clone(),
             origin: member.origin.clone(),
-            changes: member
-                .changes
-                .iter()
-                .cloned()
-                .map(Change::reduced)
-                .collect(),
+            changes: member.reduced().collect(),
         })
     }
 }
 
 impl Member {
+    /// The changes, lists reduced to what differs.
+    fn reduced(&self) -> impl Iterator<Item = Change> {
+        let kind = kinds::get(self.key.kind);
+        self.changes
+            .iter()
+            .cloned()
+            .map(move |change| reduced(kind, change))
+    }
+
     fn feed(&self, hasher: &mut blake3::Hasher) {
         hasher.update(&[self.key.kind.0]);
         feed_text(hasher, &self.key.id);
         feed_text(hasher, self.verb.word());
         hasher.update(&self.version.unwrap_or_default().to_le_bytes());
-        for change in self.changes.iter().cloned().map(Change::reduced) {
+        for change in self.reduced() {
             for value in [change.before, change.after] {
                 let cell = value.map_or(Cell::Clear, Cell::Value);
                 digest::feed_stated(hasher, &change.field, &cell);
             }
         }
+    }
+}
+
+/// A change with the members that stay left out of sets; lists that keep an order stay whole.
+pub(super) fn reduced(kind: &Kind, change: Change) -> Change {
+    match kind.field(&change.field) {
+        Some(field) if field.ty.has_table() => change.reduced(),
+        _ => change,
     }
 }
 

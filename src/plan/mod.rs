@@ -3,8 +3,10 @@
 
 mod advance;
 mod compare;
+mod create;
 mod draft;
 mod fixpoint;
+mod forbid;
 mod guard;
 mod hold;
 mod order;
@@ -12,6 +14,7 @@ mod planner;
 mod removal;
 pub mod render;
 mod rules;
+mod status;
 mod target;
 mod types;
 

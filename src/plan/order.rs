@@ -1,12 +1,48 @@
 //! Steps from effects, in an order in which no prefix breaks a reference.
 
 use super::draft::{self, Context};
+use super::hold;
 use super::planner::Work;
 use super::types::{Body, Reason, Step, StepClaim, Verb};
 use crate::check::{Effect, Outcome, World};
 use crate::kinds;
-use crate::model::{Change, Digest, Key};
+use crate::model::{Change, Digest, Key, Value};
 use std::collections::HashMap;
+
+/// The word for what would happen: the first that fits.
+pub(super) fn verb(context: &Context<'_>, effect: &Effect) -> Verb {
+    let changes = match &effect.outcome {
+        Outcome::Delete => return Verb::Delete,
+        Outcome::Create { .. } => return Verb::Create,
+        Outcome::Change(changes) => changes,
+    };
+    let status = kinds::get(effect.key.kind).status_index();
+    let status = changes
+        .iter()
+        .find(|change| change.field.own() == Some(status));
+    let becomes = status
+        .and_then(|change| change.after.as_ref())
+        .and_then(Value::as_text);
+    let adopts = context
+        .stored
+        .claim(&context.desired.source, &effect.key)
+        .is_none();
+    match (becomes, adopts) {
+        (Some("inactive"), _) => Verb::Deactivate,
+        (_, true) => Verb::Adopt,
+        (Some(_), false) => Verb::Reactivate,
+        (None, false) => Verb::Update,
+    }
+}
+
+/// The changes of an effect, field by field.
+pub(super) fn changes(effect: &Effect) -> Vec<Change> {
+    match &effect.outcome {
+        Outcome::Change(changes) => changes.clone(),
+        Outcome::Delete => Vec::new(),
+        Outcome::Create { .. } => created(effect).changes().into_owned(),
+    }
+}
 
 /// The step that creates, without its claim.
 pub(super) fn created(effect: &Effect) -> Step {
@@ -38,13 +74,17 @@ pub(super) fn steps(context: &Context<'_>, work: &Work) -> Vec<Step> {
 
 fn step(context: &Context<'_>, work: &Work, effect: &Effect) -> Step {
     let reason = work.reason(&effect.key);
-    let verb = work.verb(context, effect);
+    let verb = verb(context, effect);
     let body = match &effect.outcome {
         Outcome::Create { .. } => created(effect).body,
         Outcome::Delete => Body::Changes(Vec::new()),
-        Outcome::Change(changes) => {
-            Body::Changes(changes.iter().cloned().map(reduced(effect)).collect())
-        }
+        Outcome::Change(changes) => Body::Changes(
+            changes
+                .iter()
+                .cloned()
+                .map(|change| hold::reduced(kinds::get(effect.key.kind), change))
+                .collect(),
+        ),
     };
     let claimed = reason != Reason::Removed && verb != Verb::Delete;
     Step {
@@ -59,15 +99,6 @@ fn step(context: &Context<'_>, work: &Work, effect: &Effect) -> Step {
             None
         },
         body,
-    }
-}
-
-/// Lists are reduced to what differs; those that keep an order are not.
-fn reduced(effect: &Effect) -> impl Fn(Change) -> Change {
-    let kind = kinds::get(effect.key.kind);
-    move |change| match kind.field(&change.field) {
-        Some(field) if field.ty.has_table() => change.reduced(),
-        _ => change,
     }
 }
 

@@ -5,13 +5,11 @@ use super::draft::{self, Context, Draft};
 use super::hold::Hold;
 use super::rules::Rules;
 use super::types::{Agreed, AgreedClaim, Held, Plan, Reason, SourceRef, Summary, Verb};
-use super::{fixpoint, guard, order, removal};
+use super::{fixpoint, forbid, guard, order, removal};
 use crate::check::{self, Effect, Outcome};
-use crate::diagnostic::{self, Code, Diagnostic, codes};
+use crate::diagnostic::{self, Code, Diagnostic};
 use crate::kinds;
-use crate::model::{
-    Change, Claim, ClaimState, Declared, Desired, FieldRef, Key, Keyed, Snapshot, Value,
-};
+use crate::model::{Change, Claim, ClaimState, Declared, Desired, FieldRef, Key, Keyed, Snapshot};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -38,7 +36,7 @@ pub fn plan(desired: &Desired, stored: &Snapshot, rules: &Rules, found: &[Diagno
         return refused(&context, work);
     }
     keep_back(&context, &mut work);
-    fixpoint::settle(&context, &mut work, verdict);
+    fixpoint::settle(&context, &mut work, &verdict);
     finish(&context, work)
 }
 
@@ -47,7 +45,8 @@ fn keep_back(context: &Context<'_>, work: &mut Work) {
     let parts = std::mem::take(&mut work.parts);
     parts.into_iter().for_each(|part| work.part(context, part));
     let live = guard::live(context, work);
-    removal::forbidden(context, work);
+    forbid::forbidden(context, work);
+    forbid::login_changes(context, work);
     let mut covered = removal::renames(context, work);
     covered.extend(removal::emptied(context, work, &live));
     covered.extend(work.standing.iter().cloned());
@@ -136,41 +135,6 @@ impl Work {
         self.reasons.get(key).copied().unwrap_or(Reason::Declared)
     }
 
-    /// The word for what would happen: the first that fits.
-    pub fn verb(&self, context: &Context<'_>, effect: &Effect) -> Verb {
-        let changes = match &effect.outcome {
-            Outcome::Delete => return Verb::Delete,
-            Outcome::Create { .. } => return Verb::Create,
-            Outcome::Change(changes) => changes,
-        };
-        let status = kinds::get(effect.key.kind).status_index();
-        let status = changes
-            .iter()
-            .find(|change| change.field.own() == Some(status));
-        let becomes = status
-            .and_then(|change| change.after.as_ref())
-            .and_then(Value::as_text);
-        let adopts = context
-            .stored
-            .claim(&context.desired.source, &effect.key)
-            .is_none();
-        match (becomes, adopts) {
-            (Some("inactive"), _) => Verb::Deactivate,
-            (_, true) => Verb::Adopt,
-            (Some(_), false) => Verb::Reactivate,
-            (None, false) => Verb::Update,
-        }
-    }
-
-    /// The changes of an effect, field by field.
-    pub fn changes(&self, effect: &Effect) -> Vec<Change> {
-        match &effect.outcome {
-            Outcome::Change(changes) => changes.clone(),
-            Outcome::Delete => Vec::new(),
-            Outcome::Create { .. } => order::created(effect).changes().into_owned(),
-        }
-    }
-
     /// Keeps back what no approval lets through.
     pub fn hold(&mut self, context: &Context<'_>, hold: Hold) {
         let id = hold.id(&context.desired.source, &context.rules.salt);
@@ -179,11 +143,7 @@ impl Work {
             .iter()
             .map(|member| member.key.clone())
             .collect();
-        let approvable = !matches!(
-            hold.code,
-            codes::RETIRED_ID | codes::CONFLICT | codes::PROTECTED | codes::ACCOUNT_REJECTED
-        );
-        let left = if approvable {
+        let left = if hold.code.is_approvable() {
             hold.without_approved(&id, &context.stored.approved, &mut self.used)
         } else {
             Some(hold)

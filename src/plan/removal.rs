@@ -1,7 +1,9 @@
 //! What the source no longer declares: deactivated, released, an orphan, or held.
 
-use super::draft::{Context, member};
-use super::hold::{Hold, Member};
+use super::draft::Context;
+use super::forbid::whole;
+use super::hold::Hold;
+use super::order;
 use super::planner::Work;
 use super::rules::{Accept, Peer};
 use super::types::{Agreed, AgreedClaim, Reason, Verb};
@@ -134,47 +136,6 @@ fn deactivation(row: &Row) -> Change {
     }
 }
 
-/// Rows that refuse removal, and deletes that the configuration does not allow.
-pub(super) fn forbidden(context: &Context<'_>, work: &mut Work) {
-    let mut holds = Vec::new();
-    for effect in &work.effects {
-        let verb = work.verb(context, effect);
-        if !matches!(verb, Verb::Delete | Verb::Deactivate) {
-            continue;
-        }
-        let Some(row) = context.stored.rows.get(&effect.key) else {
-            continue;
-        };
-        let held =
-            |code, message: String| Hold::of(code, message, whole(context, work, effect, verb));
-        let protect = kinds::get(effect.key.kind).protect_index();
-        if row.values[protect] == Some(Value::Bool(true)) {
-            let message = format!(
-                "{} is protected: apply `protect: false` first, then remove it",
-                effect.key
-            );
-            holds.push(held(codes::PROTECTED, message));
-        } else if verb == Verb::Delete && !context.rules.allow_delete {
-            let message = format!(
-                "{} would be deleted for ever; deletes need `allowDelete: true` or `--allow-delete`",
-                effect.key
-            );
-            holds.push(held(codes::DELETES_NOT_ALLOWED, message));
-        }
-    }
-    holds.into_iter().for_each(|hold| work.hold(context, hold));
-}
-
-/// An effect as a member of a hold, all of it.
-pub(super) fn whole(context: &Context<'_>, work: &Work, effect: &Effect, verb: Verb) -> Member {
-    let version = context.stored.rows.get(&effect.key).map(|row| row.version);
-    let changes = work.changes(effect);
-    Member {
-        whole: true,
-        ..member(context, &effect.key, verb, version, changes)
-    }
-}
-
 /// The keys of what would be deactivated because it is no longer declared.
 fn removed(work: &Work) -> Vec<Key> {
     let absent = |effect: &&Effect| work.reason(&effect.key) == Reason::Removed;
@@ -250,7 +211,7 @@ fn hold_emptied(
         || context.rules.accepts.contains(&all);
     let members = keys.iter().filter_map(|key| work.effects.get(key));
     let members = members
-        .map(|effect| whole(context, work, effect, Verb::Deactivate))
+        .map(|effect| whole(context, effect, Verb::Deactivate))
         .collect();
     let hold = Hold {
         code: codes::EMPTY_SOURCE,
@@ -296,8 +257,7 @@ pub(super) fn renames(context: &Context<'_>, work: &mut Work) -> BTreeSet<Key> {
     if count > MANY_RENAMES {
         let members = pairs.iter().flat_map(|(old, new)| [old, new]);
         let members = members.filter_map(|key| work.effects.get(key));
-        let members =
-            members.map(|effect| whole(context, work, effect, work.verb(context, effect)));
+        let members = members.map(|effect| whole(context, effect, order::verb(context, effect)));
         let hold = Hold {
             code: codes::POSSIBLE_RENAME,
             message: format!(
@@ -340,7 +300,7 @@ fn rename(context: &Context<'_>, work: &mut Work, old: &Key, new: &Key) {
     let members = [old, new]
         .into_iter()
         .filter_map(|key| work.effects.get(key));
-    let members = members.map(|effect| whole(context, work, effect, work.verb(context, effect)));
+    let members = members.map(|effect| whole(context, effect, order::verb(context, effect)));
     let hold = Hold {
         code: codes::POSSIBLE_RENAME,
         message: format!(

@@ -1,6 +1,6 @@
 //! Plan, step, change and hold: immutable, complete, the same bytes for the same input.
 
-use crate::diagnostic::{Code, Diagnostic, Origin, Severity, codes};
+use crate::diagnostic::{Code, Diagnostic, Origin, Severity};
 use crate::kinds;
 use crate::model::{Cell, Change, Claim, Declared, Digest, FieldDigests, Key, Text, Value};
 use std::borrow::Cow;
@@ -44,6 +44,7 @@ pub struct Plan {
 impl Plan {
     /// The exit code of a command that made this plan, by precedence: 1 errors, 3 a hold waits for
     /// a decision, 2 (only when `detailed`) there are steps, 0 nothing of that.
+    #[must_use]
     pub fn exit_code(&self, detailed: bool) -> u8 {
         let wrong = self.errored
             || self.diagnostics.iter().any(Diagnostic::is_error)
@@ -61,6 +62,7 @@ impl Plan {
     }
 
     /// How many findings are of this severity.
+    #[must_use]
     pub fn count(&self, severity: Severity) -> usize {
         let found = self.diagnostics.iter();
         found.filter(|found| found.severity == severity).count()
@@ -101,6 +103,7 @@ pub struct Summary {
 
 impl Summary {
     /// All counts with the names they have in plans, in their order.
+    #[must_use]
     pub fn entries(&self) -> [(&'static str, u64); 9] {
         let Self {
             create,
@@ -156,6 +159,7 @@ impl Verb {
     ];
 
     /// The verb called `word`.
+    #[must_use]
     pub fn by_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|verb| verb.word() == word)
     }
@@ -220,6 +224,7 @@ impl Reason {
     ];
 
     /// The reason called `word`.
+    #[must_use]
     pub fn by_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.word() == word)
     }
@@ -341,16 +346,9 @@ pub struct Held {
 
 impl Held {
     /// Whether `roster approve hold` lets it through; otherwise something else has to change first.
+    #[must_use]
     pub fn approvable(&self) -> bool {
-        self.code.severity() == Severity::Hold
-            && !matches!(
-                self.code,
-                codes::RETIRED_ID
-                    | codes::CONFLICT
-                    | codes::PROTECTED
-                    | codes::ACCOUNT_REJECTED
-                    | codes::HELD_DEPENDENCY
-            )
+        self.code.is_approvable()
     }
 }
 

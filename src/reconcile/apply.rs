@@ -21,7 +21,9 @@ fn here() -> Holder {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
         .or_else(|_| std::env::var("HOSTNAME").map_err(std::io::Error::other))
         .unwrap_or_default();
-    let named = ["ROSTER_ACTOR", "USER"].into_iter().find_map(|name| std::env::var(name).ok());
+    let named = ["ROSTER_ACTOR", "USER"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok());
     Holder {
         name: named.unwrap_or_else(|| "roster".to_owned()),
         host: host.trim().to_owned(),
@@ -41,7 +43,9 @@ impl Kept {
     /// # Errors
     /// When somebody else holds it all that time.
     pub async fn take(store: &Store, source: &str, wait: Duration) -> Result<Self, PassError> {
-        let lease = store.acquire(&format!("source:{source}"), &here(), wait).await?;
+        let lease = store
+            .acquire(&format!("source:{source}"), &here(), wait)
+            .await?;
         let (renewer, renewed) = (store.clone(), lease.clone());
         let renewing = tokio::spawn(async move {
             loop {
@@ -75,8 +79,21 @@ pub async fn apply(
     actor: &str,
 ) -> Result<Applied, PassError> {
     let reading = &pass.readings[index];
-    let wanted = Wanted { plan, id: &render::id(plan), actor, single_use: false };
-    write(store, wanted, Some((&reading.desired, &reading.source.root)), pass, lease, Some(&reading.source.written)).await
+    let wanted = Wanted {
+        plan,
+        id: &render::json::id(plan),
+        actor,
+        single_use: false,
+    };
+    write(
+        store,
+        wanted,
+        Some((&reading.desired, &reading.source.root)),
+        pass,
+        lease,
+        Some(&reading.source.written),
+    )
+    .await
 }
 
 /// Applies a saved plan, once, as it is.
@@ -91,9 +108,17 @@ pub async fn applied_plan(
     lease: &Kept,
     actor: &str,
 ) -> Result<Applied, PassError> {
-    let reading = pass.readings.iter().find(|reading| reading.source.name == plan.source.name);
+    let reading = pass
+        .readings
+        .iter()
+        .find(|reading| reading.source.name == plan.source.name);
     let from = reading.map(|reading| (&*reading.desired, reading.source.root.as_path()));
-    let wanted = Wanted { plan, id, actor, single_use: true };
+    let wanted = Wanted {
+        plan,
+        id,
+        actor,
+        single_use: true,
+    };
     write(store, wanted, from, pass, lease, None).await
 }
 
@@ -112,7 +137,9 @@ async fn write(
     lease: &Kept,
     path: Option<&str>,
 ) -> Result<Applied, PassError> {
-    let secrets = Secrets { dir: pass.config.secrets.clone() };
+    let secrets = Secrets {
+        dir: pass.config.secrets.clone(),
+    };
     let nothing = Desired::default();
     let desired = from.map_or(&nothing, |(desired, _)| desired);
     let passwords = secrets.hashes(wanted.plan, desired)?;
@@ -135,11 +162,17 @@ fn contents(plan: &Plan, root: Option<&Path>) -> Result<BTreeMap<Key, Vec<u8>>, 
     let mut contents = BTreeMap::new();
     for step in plan.steps.iter().filter(|step| step.verb != Verb::Delete) {
         let kind = kinds::get(step.key.kind);
-        if !kind.fields.iter().any(|field| matches!(field.ty, Type::File)) {
+        if !kind
+            .fields
+            .iter()
+            .any(|field| matches!(field.ty, Type::File))
+        {
             continue;
         }
         for change in step.changes().iter() {
-            let file = kind.field(&change.field).is_some_and(|field| matches!(field.ty, Type::File));
+            let file = kind
+                .field(&change.field)
+                .is_some_and(|field| matches!(field.ty, Type::File));
             let value = change.after.as_ref().and_then(|value| value.as_text());
             if let (true, Some(value)) = (file, value) {
                 contents.insert(step.key.clone(), content(&step.key, value, root)?);
@@ -153,10 +186,15 @@ fn content(key: &Key, value: &str, root: Option<&Path>) -> Result<Vec<u8>, PassE
     let gone = || PassError::File(format!("{key}: the file of `{value}` is not at hand"));
     let (path, digest) = value.split_once(" sha256:").ok_or_else(gone)?;
     let bytes = std::fs::read(root.ok_or_else(gone)?.join(path)).map_err(|_| gone())?;
-    let found: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let found: String = Sha256::digest(&bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     if found == digest {
         Ok(bytes)
     } else {
-        Err(PassError::File(format!("{key}: {path} has changed since it was planned")))
+        Err(PassError::File(format!(
+            "{key}: {path} has changed since it was planned"
+        )))
     }
 }

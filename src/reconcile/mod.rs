@@ -83,7 +83,12 @@ impl<'a> Pass<'a> {
         {
             return Err(PassError::Usage(format!("no source is called `{name}`")));
         }
-        Ok(Self { config, readings: read_sources(config), request, scrub: false })
+        Ok(Self {
+            config,
+            readings: read_sources(config),
+            request,
+            scrub: false,
+        })
     }
 
     /// The sources that are asked for, in order.
@@ -93,11 +98,22 @@ impl<'a> Pass<'a> {
     pub fn wanted(&self) -> Result<Vec<usize>, PassError> {
         let by_path = self.by_path()?;
         let wanted = |(index, reading): (usize, &Reading)| {
-            let named = self.request.source.as_ref().is_none_or(|name| **name == *reading.source.name);
-            let held = by_path.as_ref().is_none_or(|sources| sources.contains(&index));
+            let named = self
+                .request
+                .source
+                .as_ref()
+                .is_none_or(|name| **name == *reading.source.name);
+            let held = by_path
+                .as_ref()
+                .is_none_or(|sources| sources.contains(&index));
             (named && held).then_some(index)
         };
-        Ok(self.readings.iter().enumerate().filter_map(wanted).collect())
+        Ok(self
+            .readings
+            .iter()
+            .enumerate()
+            .filter_map(wanted)
+            .collect())
     }
 
     fn by_path(&self) -> Result<Option<BTreeSet<usize>>, PassError> {
@@ -106,9 +122,15 @@ impl<'a> Pass<'a> {
         }
         let mut sources = BTreeSet::new();
         for path in &self.request.paths {
-            let index = self.readings.iter().position(|reading| reading.below(path).is_some());
+            let index = self
+                .readings
+                .iter()
+                .position(|reading| reading.below(path).is_some());
             let Some(index) = index else {
-                return Err(PassError::Usage(format!("{} lies in no configured source", path.display())));
+                return Err(PassError::Usage(format!(
+                    "{} lies in no configured source",
+                    path.display()
+                )));
             };
             sources.insert(index);
         }
@@ -119,7 +141,12 @@ impl<'a> Pass<'a> {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn plan(&mut self, index: usize, store: &Store, earlier: &[Plan]) -> Result<Plan, PassError> {
+    pub async fn plan(
+        &mut self,
+        index: usize,
+        store: &Store,
+        earlier: &[Plan],
+    ) -> Result<Plan, PassError> {
         let mut stored = self.snapshot(index, store).await?;
         for plan in earlier {
             plan::advance(&mut stored, plan);
@@ -133,7 +160,12 @@ impl<'a> Pass<'a> {
         let reading = &self.readings[index];
         let query = Query {
             source: &reading.source.name,
-            declared: reading.desired.resources.iter().map(|declared| &declared.key).collect(),
+            declared: reading
+                .desired
+                .resources
+                .iter()
+                .map(|declared| &declared.key)
+                .collect(),
             spent_since: ago(self.config.window),
             approved_since: ago(self.config.approval_ttl),
         };
@@ -153,7 +185,9 @@ impl<'a> Pass<'a> {
                 "the source `{}` was read from {before} before and is read from {now} now; name it in a `roster.yaml` to move it",
                 reading.source.name
             );
-            Arc::make_mut(&mut self.readings[index].desired).removals_off.push(reason);
+            Arc::make_mut(&mut self.readings[index].desired)
+                .removals_off
+                .push(reason);
         }
         Ok(())
     }
@@ -167,7 +201,9 @@ impl<'a> Pass<'a> {
                 found.extend(typed);
             }
         }
-        let secrets = Secrets { dir: self.config.secrets.clone() };
+        let secrets = Secrets {
+            dir: self.config.secrets.clone(),
+        };
         let desired = Arc::make_mut(&mut self.readings[index].desired);
         found.extend(secrets.compare(desired, stored));
         let rules = self.rules(index, stored);
@@ -194,7 +230,11 @@ impl<'a> Pass<'a> {
     }
 
     fn peers(&self, index: usize) -> Vec<Peer> {
-        let others = self.readings.iter().enumerate().filter(|(other, _)| *other != index);
+        let others = self
+            .readings
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != index);
         others
             .map(|(_, reading)| Peer {
                 name: reading.source.name.clone(),
@@ -213,10 +253,18 @@ impl<'a> Pass<'a> {
         }
         let mut targets: BTreeSet<Key> = self.request.targets.iter().cloned().collect();
         if by_path {
-            let folders: Vec<String> =
-                self.request.paths.iter().filter_map(|path| reading.below(path)).collect();
+            let folders: Vec<String> = self
+                .request
+                .paths
+                .iter()
+                .filter_map(|path| reading.below(path))
+                .collect();
             let held = |path: &str| folders.iter().any(|folder| read::holds(folder, path));
-            let declared = reading.desired.resources.iter().filter(|declared| held(&declared.path));
+            let declared = reading
+                .desired
+                .resources
+                .iter()
+                .filter(|declared| held(&declared.path));
             targets.extend(declared.map(|declared| declared.key.clone()));
         }
         Some(plan::closure(&reading.desired, stored, targets))
@@ -224,13 +272,17 @@ impl<'a> Pass<'a> {
 
     /// What reading a source came upon.
     pub fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
-        self.readings.iter().flat_map(|reading| &reading.diagnostics)
+        self.readings
+            .iter()
+            .flat_map(|reading| &reading.diagnostics)
     }
 }
 
 /// Milliseconds since 1970, so long ago.
 fn ago(duration: Duration) -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(now.saturating_sub(duration).as_millis()).unwrap_or(i64::MAX)
 }
 
@@ -240,7 +292,10 @@ impl Reading {
         let desired: &mut Desired = Arc::make_mut(&mut self.desired);
         let definitions = check::definitions(desired, stored);
         let findings = check::type_custom(desired, &definitions);
-        findings.into_iter().map(|finding| finding.diagnostic).collect()
+        findings
+            .into_iter()
+            .map(|finding| finding.diagnostic)
+            .collect()
     }
 }
 
@@ -263,7 +318,10 @@ impl Pass<'_> {
         let mut found = self.readings[index].diagnostics.clone();
         let reading = &mut self.readings[index];
         found.extend(reading.type_custom(&stored));
-        let rules = Rules { only: self.only(index, &stored), ..Rules::default() };
+        let rules = Rules {
+            only: self.only(index, &stored),
+            ..Rules::default()
+        };
         let plan = plan::plan(&self.readings[index].desired, &stored, &rules, &found);
         let mut diagnostics = plan.diagnostics;
         let several = self.readings.len() > 1;
@@ -272,8 +330,14 @@ impl Pass<'_> {
             .filter(|diagnostic| diagnostic.code == codes::REQUIRED)
             .filter_map(|diagnostic| diagnostic.key.clone())
             .collect();
-        for diagnostic in diagnostics.iter_mut().filter(|diagnostic| diagnostic.is_error()) {
-            let may_be_stored = diagnostic.key.as_ref().is_some_and(|key| partial.contains(key))
+        for diagnostic in diagnostics
+            .iter_mut()
+            .filter(|diagnostic| diagnostic.is_error())
+        {
+            let may_be_stored = diagnostic
+                .key
+                .as_ref()
+                .is_some_and(|key| partial.contains(key))
                 && CREATE_ONLY.contains(&diagnostic.code);
             let elsewhere = several
                 && (CREATE_ONLY.contains(&diagnostic.code) || diagnostic.code == codes::REFERENCE);

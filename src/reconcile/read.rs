@@ -26,7 +26,12 @@ pub fn read_sources(config: &Config) -> Vec<Reading> {
 
 fn read(source: &Source) -> Reading {
     let tree = Tree::read(&source.root);
-    let loaded = manifest::load(&tree, &LoadOptions { source: source.name.clone() });
+    let loaded = manifest::load(
+        &tree,
+        &LoadOptions {
+            source: source.name.clone(),
+        },
+    );
     Reading {
         source: source.clone(),
         readable: loaded.desired.removals_off.is_empty(),
@@ -39,8 +44,13 @@ impl Reading {
     /// The path below the source's root, with `/` between folders; `None` when it lies outside.
     pub fn below(&self, path: &Path) -> Option<String> {
         let path = absolute(path);
-        let below = path.strip_prefix(absolute(&self.source.root)).ok()?.to_owned();
-        let parts = below.components().map(|part| part.as_os_str().to_string_lossy().into_owned());
+        let below = path
+            .strip_prefix(absolute(&self.source.root))
+            .ok()?
+            .to_owned();
+        let parts = below
+            .components()
+            .map(|part| part.as_os_str().to_string_lossy().into_owned());
         Some(parts.collect::<Vec<_>>().join("/"))
     }
 }
@@ -49,7 +59,9 @@ impl Reading {
 pub(super) fn holds(folder: &str, path: &str) -> bool {
     folder.is_empty()
         || path == folder
-        || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+        || path
+            .strip_prefix(folder)
+            .is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// The path from the root of the file system, without `.` and `..`, links resolved where it is.

@@ -194,7 +194,7 @@ pub(super) fn json(value: &Value) -> Json {
         }
         Value::Bool(value) => Json::Bool(*value),
         Value::Int(value) => Json::from(*value),
-        Value::List(members) => members.iter().map(|text| text.to_string()).collect(),
+        Value::List(members) => members.iter().map(ToString::to_string).collect(),
         Value::Links(links) => links.iter().map(|link| link.target.to_string()).collect(),
     }
 }

@@ -179,12 +179,16 @@ impl Tx {
         rows: impl IntoIterator<Item = Cells>,
     ) -> Result<u64, StoreError> {
         let (mut touched, limit) = (0, self.dialect().rows);
-        let mut rows = rows.into_iter().peekable();
+        let mut rows = rows.into_iter();
         let full = self.dialect().batch(batch.types, limit);
         let full = batch.sql.replace("{rows}", &full);
-        while rows.peek().is_some() {
-            let chunk: Vec<Cells> = rows.by_ref().take(limit).collect();
-            touched += self.chunk(batch, &full, chunk).await?;
+        let mut chunk: Vec<Cells> = rows.by_ref().take(limit).collect();
+        while !chunk.is_empty() {
+            // While the engine works on these rows, the next ones are made.
+            let next = async { rows.by_ref().take(limit).collect() };
+            let (done, next) = tokio::join!(self.chunk(batch, &full, chunk), next);
+            touched += done?;
+            chunk = next;
         }
         Ok(touched)
     }

@@ -91,7 +91,8 @@ impl Dialect {
         let mut parts = sql.split('?');
         placed.push_str(parts.next().unwrap_or_default());
         for (index, part) in parts.enumerate() {
-            placed.push_str(&format!("${}", index + 1));
+            placed.push('$');
+            placed.push_str(&(index + 1).to_string());
             placed.push_str(part);
         }
         placed

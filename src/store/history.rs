@@ -176,7 +176,7 @@ impl Store {
         let found = tx
             .fetch(&sql, &[i64::from(limit).into()], &RUN_TYPES)
             .await?;
-        Ok(found.into_iter().map(run_record).collect())
+        Ok(found.iter().map(|cells| run_record(cells)).collect())
     }
 
     /// Recomputes the whole chain and compares it with what is stored.
@@ -327,15 +327,15 @@ fn add(chain: &mut Chain, mut cells: Cells) -> Option<String> {
     let (id_stored, values_stored) = (bytes(&mut cells[4]), bytes(&mut cells[8]));
     let salt = bytes(&mut cells[12]);
     let id = cells[3].as_text();
-    if let (Some(digest), Some(salt), Some(id)) = (&id_stored, &salt, id) {
-        if *digest != id_digest(salt, id) {
-            return Some(format!("the external id of change {seq} was altered"));
-        }
+    if let (Some(digest), Some(salt), Some(id)) = (&id_stored, &salt, id)
+        && *digest != id_digest(salt, id)
+    {
+        return Some(format!("the external id of change {seq} was altered"));
     }
-    if let (Some(digest), Some(salt), Some(values)) = (&values_stored, &salt, cells[13].as_text()) {
-        if *digest != personal_digest(salt, values) {
-            return Some(format!("the personal values of change {seq} were altered"));
-        }
+    if let (Some(digest), Some(salt), Some(values)) = (&values_stored, &salt, cells[13].as_text())
+        && *digest != personal_digest(salt, values)
+    {
+        return Some(format!("the personal values of change {seq} were altered"));
     }
     let text = |at: usize| cells[at].as_text().unwrap_or_default();
     chain.add(&Chained {
@@ -369,8 +369,8 @@ fn header(cells: &[Param]) -> Header {
     }
 }
 
-fn run_record(cells: Cells) -> RunRecord {
-    let header = header(&cells);
+fn run_record(cells: &[Param]) -> RunRecord {
+    let header = header(cells);
     RunRecord {
         id: header.id,
         source: header.source,

@@ -4,6 +4,7 @@ use super::connection::Tx;
 use super::error::StoreError;
 use super::param::{Param, Ty};
 use super::{Store, schema};
+use crate::model::Digest;
 use rand::RngCore;
 
 /// How the stored schema stands to this release's.
@@ -154,7 +155,7 @@ fn identity() -> String {
     rand::rng().fill_bytes(&mut bytes);
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = Digest(bytes).to_string();
     [
         &hex[..8],
         &hex[8..12],

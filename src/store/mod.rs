@@ -1,7 +1,7 @@
 //! The database, and the only place that knows SQL: read, apply, history, leases, migration.
 //!
-//! Statements are rendered from the table of kinds ([`tables`]) once for two engines; what differs
-//! between SQLite and PostgreSQL is data in [`dialect`] or a bulk path in [`connection`].
+//! Statements are rendered from the table of kinds (`tables`) once for two engines; what differs
+//! between SQLite and PostgreSQL is data in `dialect` or a bulk path in `connection`.
 //!
 //! Decisions:
 //! - Keys are text: a row's primary key is its external id, references and link rows hold external
@@ -25,6 +25,7 @@ mod history;
 mod lease;
 mod migrate;
 mod open;
+mod own;
 mod packed;
 mod param;
 mod read;
@@ -32,6 +33,7 @@ mod record;
 mod schema;
 mod source;
 mod tables;
+mod triggers;
 mod views;
 
 pub use apply::{Applied, Apply};

@@ -3,228 +3,15 @@
 use super::dialect::Dialect;
 use super::param::Ty;
 use super::tables::{self, Column, Holds, KindTable, LinkTable};
+use super::{own, triggers};
 use crate::kinds::{self, Default, Kind, Type};
 
 /// The version of the schema that this release writes.
 pub(super) const VERSION: i64 = 1;
 
-/// A table of Roster's own: its name, its columns with type and constraint, and what follows them.
-struct Own {
-    name: &'static str,
-    columns: &'static [(&'static str, Ty, &'static str)],
-    keys: &'static str,
-}
-
-const OWN: &[Own] = &[
-    Own {
-        name: "meta",
-        columns: &[
-            ("id", Ty::Int, "PRIMARY KEY CHECK (id = 1)"),
-            ("identity", Ty::Text, "NOT NULL"),
-            ("environment", Ty::Text, ""),
-            ("schema_version", Ty::Int, "NOT NULL"),
-            ("secret_key", Ty::Bytes, "NOT NULL"),
-        ],
-        keys: "",
-    },
-    Own {
-        name: "write",
-        columns: &[
-            ("id", Ty::Int, "PRIMARY KEY CHECK (id = 1)"),
-            ("last_seq", Ty::Int, "NOT NULL"),
-            ("last_run", Ty::Int, "NOT NULL"),
-            ("head", Ty::Bytes, "NOT NULL"),
-        ],
-        keys: "",
-    },
-    Own {
-        name: "leases",
-        columns: &[
-            ("scope", Ty::Id, "PRIMARY KEY"),
-            ("holder", Ty::Text, ""),
-            ("host", Ty::Text, ""),
-            ("pid", Ty::Int, ""),
-            ("token", Ty::Int, "NOT NULL"),
-            ("acquired_at", Ty::Int, "NOT NULL"),
-            ("expires_at", Ty::Int, "NOT NULL"),
-        ],
-        keys: "",
-    },
-    Own {
-        name: "claims",
-        columns: &[
-            ("source", Ty::Id, "NOT NULL"),
-            ("kind", Ty::Id, "NOT NULL"),
-            ("external_id", Ty::Id, "NOT NULL"),
-            ("declared_digest", Ty::Bytes, "NOT NULL"),
-            ("fields", Ty::Bytes, "NOT NULL"),
-            ("seen_version", Ty::Int, "NOT NULL"),
-            ("state", Ty::Text, "NOT NULL"),
-            ("path", Ty::Text, "NOT NULL"),
-            ("line", Ty::Int, "NOT NULL"),
-            ("col", Ty::Int, "NOT NULL"),
-            ("revision", Ty::Text, "NOT NULL"),
-            ("document", Ty::Bytes, ""),
-        ],
-        keys: "PRIMARY KEY (source, kind, external_id)",
-    },
-    Own {
-        name: "documents",
-        columns: &[
-            ("source", Ty::Id, "NOT NULL"),
-            ("digest", Ty::Bytes, "NOT NULL"),
-            ("fingerprint", Ty::Bytes, "NOT NULL"),
-            ("refs", Ty::Bytes, "NOT NULL"),
-        ],
-        keys: "PRIMARY KEY (source, digest)",
-    },
-    Own {
-        name: "runs",
-        columns: &[
-            ("id", Ty::Int, "PRIMARY KEY"),
-            ("source", Ty::Text, "NOT NULL"),
-            ("revision", Ty::Text, "NOT NULL"),
-            ("plan_id", Ty::Text, "NOT NULL"),
-            ("actor", Ty::Text, "NOT NULL"),
-            ("started_at", Ty::Int, "NOT NULL"),
-            ("finished_at", Ty::Int, "NOT NULL"),
-            ("counts", Ty::Text, "NOT NULL"),
-            ("outcome", Ty::Text, "NOT NULL"),
-            ("head_before", Ty::Bytes, "NOT NULL"),
-            ("head", Ty::Bytes, "NOT NULL"),
-        ],
-        keys: "",
-    },
-    Own {
-        name: "changes",
-        columns: &[
-            ("seq", Ty::Int, "PRIMARY KEY"),
-            ("run", Ty::Int, "NOT NULL"),
-            ("kind", Ty::Id, "NOT NULL"),
-            ("external_id", Ty::Id, ""),
-            ("id_digest", Ty::Bytes, ""),
-            ("verb", Ty::Text, "NOT NULL"),
-            ("reason", Ty::Text, "NOT NULL"),
-            ("fields", Ty::Text, "NOT NULL"),
-            ("personal_digest", Ty::Bytes, ""),
-            ("path", Ty::Text, ""),
-            ("line", Ty::Int, ""),
-            ("col", Ty::Int, ""),
-        ],
-        keys: "",
-    },
-    Own {
-        name: "change_values",
-        columns: &[
-            ("seq", Ty::Int, "PRIMARY KEY"),
-            ("salt", Ty::Bytes, "NOT NULL"),
-            ("fields", Ty::Text, "NOT NULL"),
-        ],
-        keys: "",
-    },
-    Own {
-        name: "retired_ids",
-        columns: &[
-            ("kind", Ty::Id, "NOT NULL"),
-            ("id_hash", Ty::Id, "NOT NULL"),
-        ],
-        keys: "PRIMARY KEY (kind, id_hash)",
-    },
-    Own {
-        name: "customer_numbers",
-        columns: &[
-            ("number", Ty::Id, "PRIMARY KEY"),
-            ("account_id", Ty::Id, "NOT NULL"),
-        ],
-        keys: "",
-    },
-    Own {
-        name: "login_counters",
-        columns: &[
-            ("customer_number", Ty::Id, "PRIMARY KEY"),
-            ("next", Ty::Int, "NOT NULL"),
-        ],
-        keys: "",
-    },
-    Own {
-        name: "user_logins",
-        columns: &[
-            ("user_id", Ty::Id, "NOT NULL"),
-            ("account_id", Ty::Id, "NOT NULL"),
-            ("number", Ty::Int, "NOT NULL"),
-            ("name", Ty::Id, "NOT NULL"),
-        ],
-        keys: "PRIMARY KEY (user_id, account_id)",
-    },
-    Own {
-        name: "approvals",
-        columns: &[
-            ("hold", Ty::Id, "NOT NULL"),
-            ("resource", Ty::Id, "NOT NULL"),
-            ("approver", Ty::Text, "NOT NULL"),
-            ("reason", Ty::Text, "NOT NULL"),
-            ("approved_at", Ty::Int, "NOT NULL"),
-        ],
-        keys: "PRIMARY KEY (hold, resource)",
-    },
-    Own {
-        name: "source_approvals",
-        columns: &[
-            ("source", Ty::Id, "PRIMARY KEY"),
-            ("approver", Ty::Text, "NOT NULL"),
-            ("reason", Ty::Text, "NOT NULL"),
-            ("approved_at", Ty::Int, "NOT NULL"),
-        ],
-        keys: "",
-    },
-    Own {
-        name: "run_budgets",
-        columns: &[
-            ("run", Ty::Int, "NOT NULL"),
-            ("source", Ty::Id, "NOT NULL"),
-            ("budget", Ty::Id, "NOT NULL"),
-            ("count", Ty::Int, "NOT NULL"),
-            ("at", Ty::Int, "NOT NULL"),
-        ],
-        keys: "PRIMARY KEY (run, budget)",
-    },
-    Own {
-        name: "file_contents",
-        columns: &[
-            ("sha256", Ty::Id, "PRIMARY KEY"),
-            ("content", Ty::Bytes, "NOT NULL"),
-        ],
-        keys: "",
-    },
-    Own {
-        name: "sources",
-        columns: &[
-            ("name", Ty::Id, "PRIMARY KEY"),
-            ("path", Ty::Text, "NOT NULL"),
-        ],
-        keys: "",
-    },
-    Own {
-        name: "writing",
-        columns: &[("id", Ty::Int, "PRIMARY KEY")],
-        keys: "",
-    },
-];
-
-/// Indexes on Roster's own tables.
-const OWN_INDEXES: &[(&str, &str, &str)] = &[
-    ("claims_resource", "claims", "kind, external_id"),
-    ("changes_resource", "changes", "kind, external_id"),
-    ("changes_run", "changes", "run"),
-    ("runs_plan", "runs", "plan_id"),
-    ("run_budgets_source", "run_budgets", "source, at"),
-    ("user_logins_account", "user_logins", "account_id"),
-    ("user_logins_name", "user_logins", "name"),
-];
-
 /// Everything, in the order in which it can be created.
 pub(super) fn create(dialect: &Dialect) -> Vec<String> {
-    let mut statements: Vec<String> = OWN.iter().map(|own| own_table(dialect, own)).collect();
+    let mut statements: Vec<String> = own::ALL.iter().map(|own| own_table(dialect, own)).collect();
     for table in tables::ALL.iter() {
         statements.push(kind_table(dialect, table));
         statements.extend(
@@ -234,18 +21,15 @@ pub(super) fn create(dialect: &Dialect) -> Vec<String> {
                 .map(|link| link_table(dialect, table, link)),
         );
     }
-    statements.extend(functions(dialect));
-    statements.extend(
-        tables::ALL
-            .iter()
-            .flat_map(|table| triggers(dialect, table)),
-    );
+    statements.extend(triggers::functions(dialect));
+    let triggers = triggers::all(dialect).into_iter();
+    statements.extend(triggers.map(|trigger| trigger.create));
     statements.extend(indexes().into_iter().map(|index| index.create()));
     statements.extend(super::views::create());
     statements
 }
 
-fn own_table(dialect: &Dialect, own: &Own) -> String {
+fn own_table(dialect: &Dialect, own: &own::Own) -> String {
     let columns = own.columns.iter();
     let mut parts: Vec<String> = columns
         .map(|(name, ty, rest)| format!("{name} {} {rest}", dialect.ty(*ty)))
@@ -304,10 +88,8 @@ fn field_constraint(dialect: &Dialect, kind: &Kind, index: usize, column: &Colum
     let name = &column.name;
     match field.ty {
         Type::Ref(target) => {
-            format!(
-                "{default} REFERENCES {} (external_id)",
-                kinds::get(target).table
-            )
+            let key = ForeignKey::new(kind.table, name, kinds::get(target).table, "");
+            format!("{default} {}", key.inline())
         }
         _ if index == kind.status_index() => {
             format!(" NOT NULL{default} CHECK ({name} IN ('active', 'inactive'))")
@@ -319,16 +101,12 @@ fn field_constraint(dialect: &Dialect, kind: &Kind, index: usize, column: &Colum
 
 fn link_table(dialect: &Dialect, of: &KindTable, link: &LinkTable) -> String {
     let (owner, member, id) = (&link.owner, &link.member, dialect.ty(Ty::Id));
-    let target = link.target.map_or_else(String::new, |target| {
-        format!(" REFERENCES {} (external_id)", kinds::get(target).table)
-    });
-    let mut parts = vec![
-        format!(
-            "{owner} {id} NOT NULL REFERENCES {} (external_id) ON DELETE CASCADE",
-            of.kind.table
-        ),
-        format!("{member} {id} NOT NULL{target}"),
-    ];
+    let mut keys = link_keys(of, link).into_iter().map(|key| key.inline());
+    let mut column = |name: &str| {
+        let references = keys.next().unwrap_or_default();
+        format!("{name} {id} NOT NULL {references}")
+    };
+    let mut parts = vec![column(owner), column(member)];
     for attribute in link.attributes {
         let ty = tables::attribute_type(attribute);
         let word = attribute.choices[usize::from(attribute.default)];
@@ -347,6 +125,78 @@ fn link_table(dialect: &Dialect, of: &KindTable, link: &LinkTable) -> String {
     table(dialect, &link.name, &parts)
 }
 
+/// A column's reference to the rows of a kind.
+pub(super) struct ForeignKey {
+    name: String,
+    table: String,
+    column: String,
+    target: &'static str,
+    then: &'static str,
+}
+
+impl ForeignKey {
+    fn new(table: &str, column: &str, target: &'static str, then: &'static str) -> Self {
+        Self {
+            name: format!("{table}_{column}_fkey"),
+            table: table.to_owned(),
+            column: column.to_owned(),
+            target,
+            then,
+        }
+    }
+
+    /// As a part of its column.
+    fn inline(&self) -> String {
+        let Self {
+            name, target, then, ..
+        } = self;
+        format!("CONSTRAINT {name} REFERENCES {target} (external_id){then}")
+    }
+
+    /// The statement that takes it away.
+    pub(super) fn drop(&self) -> String {
+        format!("ALTER TABLE {} DROP CONSTRAINT {}", self.table, self.name)
+    }
+
+    /// The statement that adds it to a table that stands.
+    pub(super) fn add(&self) -> String {
+        let Self {
+            name,
+            table,
+            column,
+            target,
+            then,
+        } = self;
+        format!(
+            "ALTER TABLE {table} ADD CONSTRAINT {name} FOREIGN KEY ({column}) \
+             REFERENCES {target} (external_id){then}"
+        )
+    }
+}
+
+/// A link's references: to its owner, with whom it goes, and to its member, which it holds.
+fn link_keys(of: &KindTable, link: &LinkTable) -> Vec<ForeignKey> {
+    let owner = ForeignKey::new(&link.name, &link.owner, of.kind.table, " ON DELETE CASCADE");
+    let target = link.target.map(|target| kinds::get(target).table);
+    let member = target.map(|target| ForeignKey::new(&link.name, &link.member, target, ""));
+    std::iter::once(owner).chain(member).collect()
+}
+
+/// Every reference there is.
+pub(super) fn foreign_keys() -> Vec<ForeignKey> {
+    let mut keys = Vec::new();
+    for table in tables::ALL.iter() {
+        for field in table.kind.fields {
+            if let Type::Ref(target) = field.ty {
+                let (name, target) = (table.kind.table, kinds::get(target).table);
+                keys.push(ForeignKey::new(name, field.column, target, ""));
+            }
+        }
+        keys.extend(table.links.iter().flat_map(|link| link_keys(table, link)));
+    }
+    keys
+}
+
 /// A secondary index.
 pub(super) struct Index {
     name: String,
@@ -355,6 +205,11 @@ pub(super) struct Index {
 }
 
 impl Index {
+    /// The statement that takes it away.
+    pub(super) fn drop(&self) -> String {
+        format!("DROP INDEX {}", self.name)
+    }
+
     /// The statement that makes it.
     pub(super) fn create(&self) -> String {
         format!("CREATE INDEX {} ON {} ({})", self.name, self.table, self.on)
@@ -363,7 +218,7 @@ impl Index {
 
 /// Every secondary index: references and links by their target, e-mails, customer numbers.
 pub(super) fn indexes() -> Vec<Index> {
-    let own = OWN_INDEXES.iter();
+    let own = own::INDEXES.iter();
     let mut indexes: Vec<Index> = own
         .map(|(name, table, on)| Index {
             name: (*name).to_owned(),
@@ -400,97 +255,12 @@ pub(super) fn indexes() -> Vec<Index> {
     indexes
 }
 
-/// The functions that PostgreSQL's triggers call.
-fn functions(dialect: &Dialect) -> Vec<String> {
-    if !dialect.numbered {
-        return Vec::new();
+/// The names of all tables.
+pub(super) fn table_names() -> Vec<String> {
+    let mut names: Vec<String> = own::ALL.iter().map(|own| own.name.to_owned()).collect();
+    for table in tables::ALL.iter() {
+        names.push(table.kind.table.to_owned());
+        names.extend(table.links.iter().map(|link| link.name.clone()));
     }
-    let version = dialect.foreign_version;
-    let touch = format!("UPDATE %I.%I SET version = {version} WHERE external_id");
-    vec![
-        format!(
-            "CREATE FUNCTION roster_foreign_write() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN NEW.version := {version}; RETURN NEW; END $$"
-        ),
-        format!(
-            "CREATE FUNCTION roster_foreign_link() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-  IF TG_OP <> 'INSERT' THEN
-    EXECUTE format('{touch} = ($1).%I', TG_TABLE_SCHEMA, TG_ARGV[0], TG_ARGV[1]) USING OLD;
-  END IF;
-  IF TG_OP <> 'DELETE' THEN
-    EXECUTE format('{touch} = ($1).%I', TG_TABLE_SCHEMA, TG_ARGV[0], TG_ARGV[1]) USING NEW;
-  END IF;
-  RETURN NULL;
-END $$"
-        ),
-        format!(
-            "CREATE FUNCTION roster_foreign_truncate() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-  EXECUTE format('UPDATE %I.%I SET version = {version}', TG_TABLE_SCHEMA, TG_ARGV[0]);
-  RETURN NULL;
-END $$"
-        ),
-    ]
-}
-
-/// The triggers of a kind's tables: what marks a write that is not Roster's.
-pub(super) fn triggers(dialect: &Dialect, table: &KindTable) -> Vec<String> {
-    let links = table.links.iter();
-    if dialect.numbered {
-        let mut all = vec![postgres_row_trigger(table)];
-        all.extend(links.flat_map(|link| postgres_link_triggers(table, link)));
-        return all;
-    }
-    let (name, version) = (table.kind.table, dialect.foreign_version);
-    let mut all = vec![format!(
-        "CREATE TRIGGER {name}_version AFTER UPDATE ON {name} \
-         WHEN new.version = old.version AND NOT EXISTS (SELECT 1 FROM writing) \
-         BEGIN UPDATE {name} SET version = {version} WHERE external_id = new.external_id; END"
-    )];
-    all.extend(links.flat_map(|link| sqlite_link_triggers(version, table, link)));
-    all
-}
-
-fn sqlite_link_triggers(version: &str, table: &KindTable, link: &LinkTable) -> Vec<String> {
-    let (name, owner, kind) = (&link.name, &link.owner, table.kind.table);
-    [
-        ("inserted", "INSERT", format!("new.{owner}")),
-        ("updated", "UPDATE", format!("old.{owner}, new.{owner}")),
-        ("deleted", "DELETE", format!("old.{owner}")),
-    ]
-    .into_iter()
-    .map(|(suffix, event, owners)| {
-        format!(
-            "CREATE TRIGGER {name}_{suffix} AFTER {event} ON {name} \
-             WHEN NOT EXISTS (SELECT 1 FROM writing) \
-             BEGIN UPDATE {kind} SET version = {version} WHERE external_id IN ({owners}); END"
-        )
-    })
-    .collect()
-}
-
-fn postgres_row_trigger(table: &KindTable) -> String {
-    let name = table.kind.table;
-    format!(
-        "CREATE TRIGGER {name}_version BEFORE UPDATE ON {name} FOR EACH ROW \
-         WHEN (NEW.version = OLD.version \
-           AND current_setting('roster.writing', true) IS DISTINCT FROM 'on') \
-         EXECUTE FUNCTION roster_foreign_write()"
-    )
-}
-
-fn postgres_link_triggers(table: &KindTable, link: &LinkTable) -> Vec<String> {
-    let (name, owner, kind) = (&link.name, &link.owner, table.kind.table);
-    let foreign = "WHEN (current_setting('roster.writing', true) IS DISTINCT FROM 'on')";
-    vec![
-        format!(
-            "CREATE TRIGGER {name}_changed AFTER INSERT OR UPDATE OR DELETE ON {name} \
-             FOR EACH ROW {foreign} EXECUTE FUNCTION roster_foreign_link('{kind}', '{owner}')"
-        ),
-        format!(
-            "CREATE TRIGGER {name}_truncated AFTER TRUNCATE ON {name} \
-             FOR EACH STATEMENT {foreign} EXECUTE FUNCTION roster_foreign_truncate('{kind}')"
-        ),
-    ]
+    names
 }

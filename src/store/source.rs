@@ -13,7 +13,9 @@ impl Store {
         let Some(mut tx) = self.reading("read the environment").await? else {
             return Ok(None);
         };
-        Ok(migrate::meta(&mut tx).await?.and_then(|meta| meta.environment))
+        Ok(migrate::meta(&mut tx)
+            .await?
+            .and_then(|meta| meta.environment))
     }
 
     /// The path that a source without a configuration was last applied from.

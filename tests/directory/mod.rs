@@ -20,7 +20,12 @@ pub fn read_files(
     stored: &Snapshot,
     files: impl IntoIterator<Item = (String, Vec<u8>)>,
 ) -> (Desired, Vec<Diagnostic>) {
-    let loaded = manifest::load(&Tree::from_files(files), &LoadOptions { source: source.into() });
+    let loaded = manifest::load(
+        &Tree::from_files(files),
+        &LoadOptions {
+            source: source.into(),
+        },
+    );
     let (mut desired, mut found) = (loaded.desired, loaded.diagnostics);
     let definitions = check::definitions(&desired, stored);
     let typed = check::type_custom(&mut desired, &definitions);
@@ -30,13 +35,23 @@ pub fn read_files(
 
 /// Reads one file as the source called `source`.
 pub fn read(source: &str, stored: &Snapshot, yaml: &str) -> (Desired, Vec<Diagnostic>) {
-    read_files(source, stored, [("all.yaml".to_owned(), yaml.as_bytes().to_vec())])
+    read_files(
+        source,
+        stored,
+        [("all.yaml".to_owned(), yaml.as_bytes().to_vec())],
+    )
 }
 
 impl Directory {
     /// An empty directory and a pruning source.
     pub fn new() -> Self {
-        Self { rules: Rules { prune: true, ..Rules::default() }, ..Self::default() }
+        Self {
+            rules: Rules {
+                prune: true,
+                ..Rules::default()
+            },
+            ..Self::default()
+        }
     }
 
     pub fn plan_as(&self, source: &str, yaml: &str) -> Plan {
@@ -73,15 +88,23 @@ impl Directory {
 
 /// The steps of a plan in words.
 pub fn steps(plan: &Plan) -> Vec<String> {
-    plan.steps.iter().map(|step| format!("{} {}", step.verb, step.key)).collect()
+    plan.steps
+        .iter()
+        .map(|step| format!("{} {}", step.verb, step.key))
+        .collect()
 }
 
 /// The holds of a plan: rule and resource.
 pub fn held(plan: &Plan) -> Vec<(Code, String)> {
-    plan.held.iter().map(|held| (held.code, held.key.to_string())).collect()
+    plan.held
+        .iter()
+        .map(|held| (held.code, held.key.to_string()))
+        .collect()
 }
 
 /// Whether a plan has a finding of a rule.
 pub fn found(plan: &Plan, code: Code) -> bool {
-    plan.diagnostics.iter().any(|diagnostic| diagnostic.code == code)
+    plan.diagnostics
+        .iter()
+        .any(|diagnostic| diagnostic.code == code)
 }

@@ -27,9 +27,11 @@ pub fn check_id(kind: &Kind, id: &str) -> Result<Option<Fault>, Fault> {
         return Err(text::scientific(id));
     }
     if id.chars().count() > MOST {
-        return Err(fault(format!(
-            "an externalId has at most {MOST} characters"
-        )));
+        let message = format!("an externalId has at most {MOST} characters");
+        return Err(Fault {
+            code: codes::LENGTH,
+            ..fault(message)
+        });
     }
     characters(kind, id)
 }
@@ -145,7 +147,7 @@ mod tests {
         ] {
             assert_eq!(code(kind, id), expected, "{kind} {id:?}");
         }
-        assert_eq!(code("Account", &"x".repeat(129)), "id-format");
+        assert_eq!(code("Account", &"x".repeat(129)), "length");
         let fault = check_id(kinds::get(kinds::USER), "kärl").expect_err("accent");
         assert!(fault.message.contains("`ä` (U+00E4) at position 2"));
     }

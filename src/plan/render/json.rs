@@ -1,13 +1,13 @@
 //! The JSON plan, which is also the saved plan: written step by step, the same bytes for the same
 //! plan, nothing but the line being written in memory.
 
-use super::delta::{self, Delta};
+use super::encode::{Changes, Entry};
 use super::frame::Frame;
 use crate::diagnostic::{Diagnostic, Origin};
-use crate::kinds::{self, BOOL};
-use crate::model::{Change, FieldRef, Key, KindId, Link, Text, Value};
+use crate::kinds;
+use crate::model::{FieldRef, Key, KindId};
 use crate::plan::{Held, Plan, Step, StepClaim, Summary, Verb};
-use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use sha2::{Digest as _, Sha256};
 use std::borrow::Cow;
 use std::fmt;
@@ -21,9 +21,11 @@ pub const FORMAT_VERSION: &str = "1.0";
 /// # Errors
 /// Those of `out`.
 pub fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
-    let mut frame = Frame::pretty(out);
+    let mut out = BufWriter::new(out);
+    let mut frame = Frame::pretty(&mut out);
     document(plan, &mut frame, Parts::All(&id(plan)))?;
-    frame.end_line()
+    frame.end_line()?;
+    out.flush()
 }
 
 /// Writes several plans, in their order, as one document.
@@ -31,7 +33,8 @@ pub fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
 /// # Errors
 /// Those of `out`.
 pub fn write_all(plans: &[Plan], out: &mut dyn Write) -> io::Result<()> {
-    let mut frame = Frame::pretty(out);
+    let mut out = BufWriter::new(out);
+    let mut frame = Frame::pretty(&mut out);
     frame.open('{')?;
     frame.member("formatVersion", &FORMAT_VERSION)?;
     frame.key("plans")?;
@@ -42,7 +45,8 @@ pub fn write_all(plans: &[Plan], out: &mut dyn Write) -> io::Result<()> {
     }
     frame.close(']')?;
     frame.close('}')?;
-    frame.end_line()
+    frame.end_line()?;
+    out.flush()
 }
 
 /// Writes a plan as one line a step, hold, finding and so on, each with its `type`; the first line
@@ -78,17 +82,45 @@ pub fn write_lines(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     line(out, "summary", &last)
 }
 
+/// Writes what an apply came to: the run, if anything was recorded, and the plan that was applied.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_applied(
+    plan: &Plan,
+    run: Option<i64>,
+    outcome: &str,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut out = BufWriter::new(out);
+    let mut frame = Frame::pretty(&mut out);
+    frame.open('{')?;
+    frame.member("formatVersion", &FORMAT_VERSION)?;
+    frame.member("run", &run)?;
+    frame.key("plan")?;
+    document(plan, &mut frame, Parts::All(&id(plan)))?;
+    frame.member("outcome", &outcome)?;
+    frame.member("summary", &plan.summary)?;
+    let held = plan.held.iter().map(|held| HeldLine { held, origin: true });
+    frame.list("held", held)?;
+    frame.list("diagnostics", plan.diagnostics.iter().map(DiagnosticLine))?;
+    frame.close('}')?;
+    frame.end_line()?;
+    out.flush()
+}
+
 /// The id of a plan: the SHA-256, in hexadecimal, of its document without id, database, origins,
 /// diagnostics and `--exact` notes, all on one line, keys in their order.
+///
+/// # Panics
+/// Never: a hasher takes every byte.
+#[must_use]
 pub fn id(plan: &Plan) -> String {
     let mut hasher = BufWriter::new(Sha256::new());
     let mut frame = Frame::compact(&mut hasher);
     document(plan, &mut frame, Parts::Identity).expect("a hasher takes every byte");
-    let hasher = hasher
-        .into_inner()
-        .unwrap_or_else(|_| unreachable!("a hasher takes every byte"));
-    let digits = hasher.finalize();
-    digits.iter().map(|byte| format!("{byte:02x}")).collect()
+    hasher.flush().expect("a hasher takes every byte");
+    format!("{:x}", hasher.get_ref().clone().finalize())
 }
 
 /// Writes one finding as a JSON object.
@@ -229,7 +261,7 @@ impl Serialize for StepLine<'_> {
             &Changes {
                 kind: step.key.kind,
                 created: step.verb == Verb::Create,
-                changes: &step.changes(),
+                all: &step.changes(),
             },
         )?;
         map.end()
@@ -263,7 +295,7 @@ impl Serialize for HeldLine<'_> {
             &Changes {
                 kind: held.key.kind,
                 created: held.verb == Verb::Create,
-                changes: &held.changes,
+                all: &held.changes,
             },
         )?;
         map.end()
@@ -357,170 +389,6 @@ impl Serialize for Hex {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(self)
     }
-}
-
-/// The changes of one resource; of a created one there is no before.
-struct Changes<'a> {
-    kind: KindId,
-    created: bool,
-    changes: &'a [Change],
-}
-
-impl Serialize for Changes<'_> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_seq(self.changes.iter().map(|change| ChangeEntry {
-            kind: self.kind,
-            created: self.created,
-            change,
-        }))
-    }
-}
-
-struct ChangeEntry<'a> {
-    kind: KindId,
-    created: bool,
-    change: &'a Change,
-}
-
-impl Serialize for ChangeEntry<'_> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut map = to.serialize_map(None)?;
-        map.serialize_entry("field", &*field_name(self.kind, &self.change.field))?;
-        match Delta::of(self.kind, self.change) {
-            Delta::Redacted => self.sides(&mut map, &REDACTED, &REDACTED)?,
-            Delta::Scalar { before, after } => {
-                self.sides(&mut map, &before.map(Plain), &after.map(Plain))?;
-            }
-            Delta::Set { added, removed } => {
-                map.serialize_entry("added", &added)?;
-                if !self.created {
-                    map.serialize_entry("removed", &removed)?;
-                }
-            }
-            Delta::Links {
-                attributes,
-                added,
-                removed,
-                changed,
-            } => {
-                let named = |member, link| Attributes {
-                    all: attributes,
-                    member,
-                    link,
-                };
-                let added: Vec<_> = added.into_iter().map(|link| named(true, link)).collect();
-                map.serialize_entry("added", &added)?;
-                if !self.created {
-                    let removed: Vec<&Text> = removed.iter().map(|link| &link.target).collect();
-                    map.serialize_entry("removed", &removed)?;
-                    let changed = changed.into_iter().map(|(before, after)| ChangedLink {
-                        member: &before.target,
-                        before: named(false, before),
-                        after: named(false, after),
-                    });
-                    map.serialize_entry("changed", &changed.collect::<Vec<_>>())?;
-                }
-            }
-        }
-        map.end()
-    }
-}
-
-const REDACTED: Entry<'static, bool> = Entry("redacted", &true);
-
-impl ChangeEntry<'_> {
-    fn sides<M: SerializeMap>(
-        &self,
-        map: &mut M,
-        before: &impl Serialize,
-        after: &impl Serialize,
-    ) -> Result<(), M::Error> {
-        if !self.created {
-            map.serialize_entry("before", before)?;
-        }
-        map.serialize_entry("after", after)
-    }
-}
-
-#[derive(serde::Serialize)]
-struct ChangedLink<'a> {
-    member: &'a Text,
-    before: Attributes<'a>,
-    after: Attributes<'a>,
-}
-
-/// The attributes of a link, and, where it is needed, of which.
-struct Attributes<'a> {
-    all: &'static [kinds::Attribute],
-    member: bool,
-    link: &'a Link,
-}
-
-impl Serialize for Attributes<'_> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut map = to.serialize_map(None)?;
-        if self.member {
-            map.serialize_entry("member", &self.link.target)?;
-        }
-        for (attribute, word) in delta::words(self.all, self.link) {
-            if attribute.choices == BOOL {
-                map.serialize_entry(attribute.name, &(word == "true"))?;
-            } else {
-                map.serialize_entry(attribute.name, word)?;
-            }
-        }
-        map.end()
-    }
-}
-
-/// A map of one entry.
-struct Entry<'a, T>(&'static str, &'a T);
-
-impl<T: Serialize> Serialize for Entry<'_, T> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_map([(self.0, self.1)])
-    }
-}
-
-/// A value as JSON has it.
-struct Plain<'a>(&'a Value);
-
-impl Serialize for Plain<'_> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Value::Text(text) => to.serialize_str(text),
-            Value::Bool(value) => to.serialize_bool(*value),
-            Value::Int(value) => to.serialize_i64(*value),
-            Value::Number(text) => number(text, to),
-            Value::List(members) => to.collect_seq(members.iter()),
-            Value::Links(links) => {
-                let mut seq = to.serialize_seq(Some(links.len()))?;
-                for link in links {
-                    seq.serialize_element(&link.target)?;
-                }
-                seq.end()
-            }
-        }
-    }
-}
-
-/// A number keeps its spelling; one that JSON readers would spell otherwise is written as text.
-fn number<S: Serializer>(text: &str, to: S) -> Result<S::Ok, S::Error> {
-    match (text.parse::<i64>(), text.parse::<f64>()) {
-        (Ok(whole), _) if whole.to_string() == text => to.serialize_i64(whole),
-        (_, Ok(number)) if number.to_string() == text && survives(number) => {
-            to.serialize_f64(number)
-        }
-        _ => to.serialize_str(text),
-    }
-}
-
-/// Whether a number reads back as it was, which JSON readers do not promise for long ones.
-fn survives(number: f64) -> bool {
-    let read = serde_json::to_string(&number)
-        .ok()
-        .and_then(|text| serde_json::from_str::<f64>(&text).ok());
-    read.is_some_and(|read| read.to_bits() == number.to_bits())
 }
 
 /// The name of a field as in plans.

@@ -3,13 +3,13 @@
 //! Two things are not in a saved plan and so do not come back: what a created resource declares
 //! field by field as cells (its changes do), and secrets, whose values read back as empty text.
 
+use super::decode::{ChangeDocument, changes};
 use super::json;
 use crate::diagnostic::{Code, Diagnostic, Origin, Severity};
-use crate::kinds::{self, BOOL, Field, Kind, Type};
-use crate::model::{Change, Digest, FieldDigests, FieldRef, Key, Link, Pos, Text, Value};
+use crate::kinds::{self, Kind};
+use crate::model::{Digest, FieldDigests, Key, Pos, Text};
 use crate::plan::{Body, Held, Plan, Reason, SourceRef, Step, StepClaim, Summary, Verb};
 use serde::Deserialize;
-use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
 
 /// Why a text is not a saved plan.
@@ -186,16 +186,16 @@ impl Form for Step {
     type Document = StepDocument;
 
     fn read(read: StepDocument) -> Result<Self, String> {
-        let kind = kind(&read.kind)?;
+        let key = Key::new(kind(&read.kind)?.id, read.external_id);
         Ok(Self {
             verb: verb(&read.verb)?,
-            key: Key::new(kind.id, read.external_id),
             version: read.version,
             reason: Reason::by_word(&read.reason)
                 .ok_or_else(|| format!("there is no reason `{}`", read.reason))?,
             origin: read.origin.map(Origin::from),
             claim: read.claim.map(ClaimDocument::read).transpose()?,
-            body: Body::Changes(changes(kind, read.changes)?),
+            body: Body::Changes(changes(&key, read.changes)?),
+            key,
         })
     }
 }
@@ -223,10 +223,9 @@ impl Form for Held {
     type Document = HeldDocument;
 
     fn read(read: HeldDocument) -> Result<Self, String> {
-        let kind = kind(&read.kind)?;
+        let key = Key::new(kind(&read.kind)?.id, read.external_id);
         Ok(Self {
             verb: verb(&read.verb)?,
-            key: Key::new(kind.id, read.external_id),
             code: code(&read.code)?,
             root: code(read.root.as_ref().unwrap_or(&read.code))?,
             message: read.message,
@@ -236,7 +235,8 @@ impl Form for Held {
             limit: read.limit,
             over: read.over,
             origin: read.origin.map(Origin::from),
-            changes: changes(kind, read.changes)?,
+            changes: changes(&key, read.changes)?,
+            key,
         })
     }
 }
@@ -352,167 +352,6 @@ impl ClaimDocument {
             digest: Digest::parse(&self.digest).ok_or_else(|| wrong(&self.digest))?,
             fields: FieldDigests(fields.collect::<Result<_, _>>()?),
         })
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ChangeDocument {
-    field: String,
-    before: Option<Json>,
-    after: Option<Json>,
-    added: Option<Vec<Json>>,
-    removed: Option<Vec<Text>>,
-    changed: Option<Vec<ChangedDocument>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ChangedDocument {
-    member: Text,
-    before: Map<String, Json>,
-    after: Map<String, Json>,
-}
-
-fn changes(kind: &'static Kind, read: Vec<ChangeDocument>) -> Result<Vec<Change>, String> {
-    let changes = read.into_iter().map(|read| {
-        let name = read.field.clone();
-        change(kind, read).map_err(|fault| format!("{}.{name}: {fault}", kind.name))
-    });
-    changes.collect()
-}
-
-fn change(kind: &'static Kind, read: ChangeDocument) -> Result<Change, String> {
-    let reference = kind
-        .field_ref(&read.field)
-        .ok_or("there is no such field")?;
-    let field = kind.field(&reference);
-    let (before, after) = match (field.map(|field| &field.ty), read.added) {
-        (Some(Type::Set(_)), Some(added)) => (
-            list(read.removed.unwrap_or_default()),
-            list(texts(added).ok_or("members are texts")?),
-        ),
-        (Some(Type::Links { .. }), Some(added)) => links(
-            field,
-            added,
-            read.removed.unwrap_or_default(),
-            read.changed.unwrap_or_default(),
-        )?,
-        (_, Some(_)) => return Err("only sets and links have members that are added".into()),
-        (_, None) => (
-            read.before
-                .map(|value| scalar(field, &reference, value))
-                .transpose()?,
-            read.after
-                .map(|value| scalar(field, &reference, value))
-                .transpose()?,
-        ),
-    };
-    Ok(Change {
-        field: reference,
-        before,
-        after,
-    })
-}
-
-/// A list without members is none.
-fn list(members: Vec<Text>) -> Option<Value> {
-    (!members.is_empty()).then(|| Value::List(members.into()))
-}
-
-fn texts(members: Vec<Json>) -> Option<Vec<Text>> {
-    let texts = members.into_iter().map(|member| match member {
-        Json::String(text) => Some(Text::from(text)),
-        _ => None,
-    });
-    texts.collect()
-}
-
-type Sides = (Option<Value>, Option<Value>);
-
-fn links(
-    field: Option<&Field>,
-    added: Vec<Json>,
-    removed: Vec<Text>,
-    changed: Vec<ChangedDocument>,
-) -> Result<Sides, String> {
-    let mut before: Vec<Link> = removed
-        .into_iter()
-        .map(|target| Link {
-            target,
-            attributes: [None; 2],
-        })
-        .collect();
-    let mut after = Vec::new();
-    for member in added {
-        let Json::Object(mut entries) = member else {
-            return Err("a link is a mapping with a `member`".into());
-        };
-        let Some(Json::String(target)) = entries.shift_remove("member") else {
-            return Err("a link is a mapping with a `member`".into());
-        };
-        after.push(link(field, target.into(), &entries)?);
-    }
-    for ChangedDocument {
-        member,
-        before: old,
-        after: new,
-    } in changed
-    {
-        before.push(link(field, member.clone(), &old)?);
-        after.push(link(field, member, &new)?);
-    }
-    let links = |links: Vec<Link>| (!links.is_empty()).then(|| Value::links(links));
-    Ok((links(before), links(after)))
-}
-
-fn link(field: Option<&Field>, target: Text, entries: &Map<String, Json>) -> Result<Link, String> {
-    let all = field.map_or(&[][..], |field| field.ty.attributes());
-    let mut attributes = [None; 2];
-    for (name, value) in entries {
-        let at = all.iter().position(|attribute| attribute.name == name);
-        let choice = at.and_then(|at| choice(all[at].choices, value));
-        let (Some(at), Some(choice)) = (at, choice) else {
-            return Err(format!("a link has no `{name}: {value}`"));
-        };
-        attributes[at] = Some(choice);
-    }
-    Ok(Link { target, attributes })
-}
-
-fn choice(choices: kinds::Choices, value: &Json) -> Option<u8> {
-    let word = match value {
-        Json::Bool(value) if choices == BOOL => BOOL[usize::from(*value)],
-        Json::String(word) if choices != BOOL => word,
-        _ => return None,
-    };
-    let at = choices.iter().position(|choice| *choice == word)?;
-    u8::try_from(at).ok()
-}
-
-fn scalar(field: Option<&Field>, reference: &FieldRef, value: Json) -> Result<Value, String> {
-    if field.is_some_and(Field::secret) {
-        let redacted = value == serde_json::json!({"redacted": true});
-        return if redacted {
-            Ok(Value::text(""))
-        } else {
-            Err("a secret stands in a plan only as `{\"redacted\": true}`".into())
-        };
-    }
-    match value {
-        Json::String(text) => Ok(Value::Text(text.into())),
-        Json::Bool(value) => Ok(Value::Bool(value)),
-        Json::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(whole), _) if reference.own().is_some() => Ok(Value::Int(whole)),
-            (Some(whole), _) => Ok(Value::Number(compact_str::format_compact!("{whole}"))),
-            // Displayed, a float has its shortest spelling and never an exponent.
-            (None, Some(float)) => Ok(Value::Number(compact_str::format_compact!("{float}"))),
-            (None, None) => Err(format!("{number} is no number")),
-        },
-        Json::Array(members) => texts(members)
-            .map(|members| Value::List(members.into()))
-            .ok_or_else(|| "members are texts".into()),
-        Json::Null | Json::Object(_) => Err("this is no value".into()),
     }
 }
 

@@ -104,7 +104,10 @@ impl Pass<'_> {
         let marked = self
             .each(sql, &[Ty::Id, Ty::Id, Ty::Id, Ty::Int], gone)
             .await?;
-        let sql = "DELETE FROM claims WHERE (source, kind, external_id) IN ({rows})";
+        let sql = "WITH v(source, kind, id) AS MATERIALIZED ({rows}) DELETE FROM claims \
+                   WHERE kind IN (SELECT kind FROM v) AND external_id IN (SELECT id FROM v) \
+                   AND EXISTS (SELECT 1 FROM v WHERE v.source = claims.source \
+                     AND v.kind = claims.kind AND v.id = claims.external_id)";
         Ok(marked + self.each(sql, &[Ty::Id; 3], released).await?)
     }
 
@@ -116,7 +119,8 @@ impl Pass<'_> {
         if !self.tx.any(others, std::slice::from_ref(&source)).await? {
             return Ok(());
         }
-        let sql = "UPDATE claims SET seen_version = 0 WHERE (kind, external_id) IN ({rows})";
+        let sql = "WITH v(kind, id) AS MATERIALIZED ({rows}) UPDATE claims AS t \
+                   SET seen_version = 0 FROM v WHERE t.kind = v.kind AND t.external_id = v.id";
         let created = self.steps().filter(|step| step.verb == Verb::Create);
         let rows = created.map(|step| key_cells(&step.key)).collect();
         self.each(sql, &KEY, rows).await?;

@@ -104,8 +104,8 @@ impl Pass<'_> {
             };
             let owner = &step.key.id;
             let delta = Delta::of(change);
-            let changed = delta.changed.iter().map(|(_, link)| &link.target);
-            for target in delta.went.iter().chain(changed) {
+            let altered = delta.changed.iter().map(|(_, link)| &link.target);
+            for target in delta.went.iter().chain(altered) {
                 out.push(vec![owner.into(), target.into()]);
             }
             let came = delta
@@ -113,13 +113,10 @@ impl Pass<'_> {
                 .iter()
                 .map(|link| cells(table, owner, link, None));
             put.extend(came);
-            let changed = delta.changed.iter();
-            put.extend(changed.map(|(old, link)| cells(table, owner, link, Some(old))));
+            let altered = delta.changed.iter();
+            put.extend(altered.map(|(old, link)| cells(table, owner, link, Some(old))));
         }
-        let sql = format!(
-            "DELETE FROM {} WHERE ({}, {}) IN ({{rows}})",
-            table.name, table.owner, table.member
-        );
+        let sql = delete_pairs(&table.name, [&table.owner, &table.member]);
         self.each(&sql, &[Ty::Id, Ty::Id], out).await?;
         if !put.is_empty() {
             put.sort_by(|a, b| {
@@ -129,6 +126,16 @@ impl Pass<'_> {
         }
         Ok(())
     }
+}
+
+/// Deletes rows by the first two columns of their primary key. Asked for the pairs alone, SQLite
+/// would read the whole table.
+pub(super) fn delete_pairs(table: &str, [first, second]: [&str; 2]) -> String {
+    format!(
+        "WITH v(a, b) AS MATERIALIZED ({{rows}}) DELETE FROM {table} \
+         WHERE {first} IN (SELECT a FROM v) \
+         AND EXISTS (SELECT 1 FROM v WHERE v.a = {table}.{first} AND v.b = {table}.{second})"
+    )
 }
 
 fn new_links<'s>(table: &'s LinkTable, step: &'s Step) -> Vec<Cells> {
@@ -147,4 +154,35 @@ fn cells(table: &LinkTable, owner: &Text, link: &Link, otherwise: Option<&Link>)
     let mut cells = vec![Param::from(owner), Param::from(&link.target)];
     cells.extend(codec::attribute_cells(table, link, otherwise));
     cells
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::{Access, Store};
+    use super::*;
+
+    #[tokio::test]
+    async fn no_deletion_of_links_reads_the_whole_table() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = format!("sqlite:{}", folder.path().join("roster.db").display());
+        let store = Store::open(&url, Access::Write).await.expect("a database");
+        store.migrate(None).await.expect("a schema");
+        let mut tx = store.writing("explain").await.expect("a transaction");
+        for link in tables::ALL.iter().flat_map(|table| &table.links) {
+            let sql = delete_pairs(&link.name, [&link.owner, &link.member]);
+            let rows = tx.dialect().batch(&[Ty::Id, Ty::Id], 100);
+            let sql = format!("EXPLAIN QUERY PLAN {}", sql.replace("{rows}", &rows));
+            let types = [Ty::Int, Ty::Int, Ty::Int, Ty::Text];
+            let nothing = vec![Param::text("x"); 200];
+            let steps = tx
+                .fetch(&sql, &nothing, &types)
+                .await
+                .expect("a query plan");
+            let whole = format!("SCAN {}", link.name);
+            for step in steps {
+                let step = step[3].as_text().unwrap_or_default();
+                assert!(!step.starts_with(&whole), "{}: {step}", link.name);
+            }
+        }
+    }
 }

@@ -6,7 +6,8 @@ use super::super::connection::{Batch, Cells};
 use super::super::error::StoreError;
 use super::super::param::{Param, Ty};
 use super::super::tables::{self, LinkTable};
-use super::links::{Delta, change_of};
+use super::links::{Delta, change_of, delete_pairs};
+use super::settings::Names;
 use super::{Pass, ids};
 use crate::kinds::{self, ACCOUNT, USER};
 use crate::model::{Key, Text, Value};
@@ -22,7 +23,7 @@ impl Pass<'_> {
     pub(super) async fn give_logins(&mut self) -> Result<u64, StoreError> {
         let numbered = self.register_numbers().await?;
         self.forget_names(&numbered).await?;
-        if !self.settings.names {
+        if self.settings.names == Names::None {
             return Ok(0);
         }
         let pairs = self.nameless(&numbered).await?;
@@ -32,14 +33,14 @@ impl Pass<'_> {
     /// Writes down every customer number that this plan gives; the accounts whose number changes.
     async fn register_numbers(&mut self) -> Result<Vec<Key>, StoreError> {
         let field = kinds::own(kinds::get(ACCOUNT).at("customerNumber"));
-        let (mut rows, mut changed) = (Vec::new(), Vec::new());
+        let (mut rows, mut numbered) = (Vec::new(), Vec::new());
         for step in self.of_kind(ACCOUNT, |verb| verb != Verb::Delete) {
             let changes = step.changes();
             let Some(change) = changes.iter().find(|change| change.field == field) else {
                 continue;
             };
             if step.verb != Verb::Create {
-                changed.push(step.key.clone());
+                numbered.push(step.key.clone());
             }
             if let Some(Value::Text(number)) = &change.after {
                 rows.push(vec![Param::from(number), Param::from(&step.key.id)]);
@@ -49,7 +50,7 @@ impl Pass<'_> {
         let sql = "INSERT INTO customer_numbers (number, account_id) {rows} \
                    ON CONFLICT (number) DO UPDATE SET account_id = excluded.account_id";
         self.each(sql, &[Ty::Id, Ty::Id], rows).await?;
-        Ok(changed)
+        Ok(numbered)
     }
 
     async fn forget_names(&mut self, numbered: &[Key]) -> Result<(), StoreError> {
@@ -65,8 +66,8 @@ impl Pass<'_> {
                 );
             }
         }
-        let sql = "DELETE FROM user_logins WHERE (user_id, account_id) IN ({rows})";
-        self.each(sql, &[Ty::Id, Ty::Id], pairs).await?;
+        let sql = delete_pairs("user_logins", ["user_id", "account_id"]);
+        self.each(&sql, &[Ty::Id, Ty::Id], pairs).await?;
         let deleted = |kind| {
             let steps = self.of_kind(kind, |verb| verb == Verb::Delete);
             steps.map(|step| &step.key)
@@ -83,7 +84,7 @@ impl Pass<'_> {
     /// The links that have no name and need one, each with its customer number.
     async fn nameless(&mut self, numbered: &[Key]) -> Result<Vec<(Pair, Text)>, StoreError> {
         let table = tables::of(USER).link_named("accounts");
-        if self.settings.names_changed {
+        if self.settings.names == Names::All {
             return self.all_nameless(table).await;
         }
         let mut pairs = self.links_of(table, numbered).await?;

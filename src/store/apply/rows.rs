@@ -6,7 +6,7 @@ use super::super::error::StoreError;
 use super::super::param::{Param, Ty};
 use super::super::read;
 use super::super::tables::{self, Column, Holds, KindTable};
-use super::{Pass, changes_row, ids, versions};
+use super::{Pass, changes_row, ids};
 use crate::kinds::{Fact, Type};
 use crate::model::Change;
 use crate::model::{FieldRef, Key, Text, Value};
@@ -147,9 +147,11 @@ impl Pass<'_> {
                 table.kind.table
             );
             self.each(&sql, &[Ty::Id], ids(keys()).collect()).await?;
-            let sql = "DELETE FROM claims WHERE (kind, external_id) IN ({rows})";
-            let rows = keys().map(|key| vec![versions::kind_name(key), Param::from(&key.id)]);
-            self.each(sql, &[Ty::Id, Ty::Id], rows.collect()).await?;
+            let sql = format!(
+                "DELETE FROM claims WHERE kind = '{}' AND external_id IN ({{rows}})",
+                table.kind.name
+            );
+            self.each(&sql, &[Ty::Id], ids(keys()).collect()).await?;
             let sql = "INSERT INTO retired_ids (kind, id_hash) {rows} ON CONFLICT DO NOTHING";
             let secret = self.secret;
             let rows = keys().map(|key| {
@@ -291,18 +293,18 @@ fn custom_after(
     mut custom: BTreeMap<Text, Value>,
     changes: &[Change],
 ) -> Option<BTreeMap<Text, Value>> {
-    let mut changed = false;
+    let mut any = false;
     for change in changes {
         let FieldRef::Custom(id) = &change.field else {
             continue;
         };
-        changed = true;
+        any = true;
         match merged(custom.get(id), change) {
             Some(value) => custom.insert(id.clone(), value),
             None => custom.remove(id),
         };
     }
-    changed.then_some(custom)
+    any.then_some(custom)
 }
 
 /// The whole value after a change, of a list of which the change has only what differs.

@@ -14,10 +14,19 @@ pub(super) struct Effective {
     pub(super) approval: bool,
     /// An active account must keep an active user.
     pub(super) first_user: bool,
-    /// Login names are given.
-    pub(super) names: bool,
-    /// Whether this plan changes how people log in.
-    pub(super) names_changed: bool,
+    /// Whether login names are given.
+    pub(super) names: Names,
+}
+
+/// Which links are given login names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Names {
+    /// None: people log in by e-mail.
+    None,
+    /// Those that this plan adds or whose account it renumbers.
+    New,
+    /// All that have none: this plan changes how people log in.
+    All,
 }
 
 /// The stored settings with the plan's steps laid over them.
@@ -38,10 +47,15 @@ pub(super) async fn effective(tx: &mut Tx, plan: &Plan) -> Result<Effective, Sto
     };
     let word = |name| value(name).and_then(|value| value.as_text().map(str::to_owned));
     let mode = kinds::own(kind.at("loginMode"));
+    let switched = changes.iter().any(|change| change.field == mode);
+    let names = match word("loginMode").as_deref() {
+        Some("email") => Names::None,
+        _ if switched => Names::All,
+        _ => Names::New,
+    };
     Ok(Effective {
         approval: value("accountApproval") == Some(Value::Bool(true)),
         first_user: word("firstUser").as_deref() == Some("required"),
-        names: word("loginMode").as_deref() != Some("email"),
-        names_changed: changes.iter().any(|change| change.field == mode),
+        names,
     })
 }

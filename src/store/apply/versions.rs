@@ -69,14 +69,9 @@ pub(super) async fn check<'a>(
     let created = plan.steps.iter().filter(|step| step.verb == Verb::Create);
     let created: Vec<&Key> = created.map(|step| &step.key).collect();
     for key in read::retired(tx, secret, &created).await? {
-        what.push(format!("{} was deleted for good", shown(&key)));
+        what.push(format!("{key} was deleted for good"));
     }
     Ok(stored)
-}
-
-/// A key for a message that may be kept: the id of a person only by its kind.
-fn shown(key: &Key) -> String {
-    key.to_string()
 }
 
 async fn absent(
@@ -101,7 +96,7 @@ async fn absent(
     let rows = ids(created.iter().map(|step| &step.key));
     for mut cells in tx.batch_fetch(&batch, rows, &[Ty::Id]).await? {
         let key = Key::new(table.kind.id, cells[0].take_text());
-        what.push(format!("{} is there already", shown(&key)));
+        what.push(format!("{key} is there already"));
     }
     Ok(())
 }
@@ -119,9 +114,9 @@ async fn present<'a>(
     let found = versions(tx, table, steps).await?;
     for step in steps {
         match found.get(&step.key.id) {
-            None => what.push(format!("{} is gone", shown(&step.key))),
+            None => what.push(format!("{} is gone", step.key)),
             Some((version, _)) if Some(*version) != step.version => {
-                what.push(format!("{} was changed since", shown(&step.key)));
+                what.push(format!("{} was changed since", step.key));
             }
             Some(_) => {}
         }
@@ -155,10 +150,8 @@ async fn versions(
         .iter()
         .filter(|column| partial(table, column.holds))
         .collect();
-    let more: String = columns
-        .iter()
-        .map(|column| format!(", t.{}", column.name))
-        .collect();
+    let names = columns.iter().map(|column| format!(", t.{}", column.name));
+    let more = names.collect::<Vec<_>>().concat();
     let sql = format!(
         "WITH v(id) AS MATERIALIZED ({{rows}}) SELECT t.external_id, t.version{more} \
          FROM v JOIN {} AS t ON t.external_id = v.id{}",

@@ -1,0 +1,173 @@
+//! A declared resource that is not stored: created, or kept back because somebody removed it.
+
+use super::draft::{Context, Draft, member, written_status};
+use super::rules::Mode;
+use super::types::{Reason, Verb};
+use crate::check::Outcome;
+use crate::diagnostic::{Diagnostic, Origin, Severity, codes};
+use crate::kinds::{self, Kind};
+use crate::model::{
+    Change, Claim, ClaimState, Declared, FieldRef, Row, SecretState, Value, digest,
+};
+use std::sync::Arc;
+
+/// What becomes of a declared resource that is not stored.
+pub(super) fn absent(
+    context: &Context<'_>,
+    declared: &Arc<Declared>,
+    claim: Option<&Claim>,
+) -> Draft {
+    let key = &declared.key;
+    let draft = Draft::new(Reason::Declared);
+    let origin = || Origin::of(declared);
+    if written_status(declared) == Some("deleted") {
+        let message = format!("{key} is not stored: there is nothing to delete");
+        return draft.note(Diagnostic::new(codes::NO_OP, message).of(key).at(origin()));
+    }
+    if context.stored.retired.contains(key) {
+        return retired(context, declared, claim, draft);
+    }
+    if !context.rules.authority.existence(key.kind) {
+        let message =
+            format!("{key} is not stored, and this source does not decide that it exists");
+        return draft.note(
+            Diagnostic::new(codes::OBSERVED, message)
+                .of(key)
+                .at(origin()),
+        );
+    }
+    let outcome = create(context, declared);
+    let member = member(context, key, Verb::Create, None, Vec::new());
+    let mut draft = Draft {
+        outcome: Some(outcome),
+        ..draft
+    };
+    if let Some(claim) = claim {
+        draft.reason = Reason::Drift;
+        let index = kinds::get(key.kind).status_index();
+        let said = declared.cell(index).map(digest::short);
+        if said.is_none() || claim.fields.get("status") == said {
+            let message = format!(
+                "{key} was removed from the database by somebody else; creating it again gives access back"
+            );
+            return draft.held(codes::REACTIVATION, message, member);
+        }
+    }
+    draft
+}
+
+fn retired(
+    context: &Context<'_>,
+    declared: &Arc<Declared>,
+    claim: Option<&Claim>,
+    draft: Draft,
+) -> Draft {
+    let key = &declared.key;
+    let message = format!("{key} was deleted, and a deleted id is never used again");
+    let help = "give it a new externalId, or take the document out";
+    let origin = Origin::of(declared);
+    if claim.is_some_and(|claim| claim.state == ClaimState::Active) {
+        let warning = Diagnostic::new(
+            codes::RETIRED_ID,
+            format!("{message}: the document is ignored"),
+        )
+        .severity(Severity::Warning);
+        return draft.note(warning.help(help).of(key).at(origin));
+    }
+    let member = member(context, key, Verb::Create, None, Vec::new());
+    let mut draft = Draft {
+        outcome: Some(create(context, declared)),
+        ..draft
+    };
+    draft = draft.held(codes::RETIRED_ID, format!("{message}; {help}"), member);
+    draft
+}
+
+/// A create: what is declared, without what the source may only observe and passwords that are
+/// not at hand, and what follows from it.
+fn create(context: &Context<'_>, declared: &Arc<Declared>) -> Outcome {
+    let kind = kinds::get(declared.key.kind);
+    let secret = context.desired.secrets.get(&declared.key);
+    let skip = |field: &FieldRef| {
+        let unset = kind.field(field).is_some_and(kinds::Field::secret)
+            && secret != Some(&SecretState::Changed);
+        unset || context.mode(kind, field) == Mode::Observe
+    };
+    let mut declared = declared.clone();
+    if declared.cells.iter().any(|stated| skip(&stated.field)) {
+        Arc::make_mut(&mut declared)
+            .cells
+            .retain(|stated| !skip(&stated.field));
+    }
+    let mut derived = inferred(kind, &declared, None);
+    derived.extend(list_defaults(kind, &declared));
+    if kind.custom.is_some() {
+        for (id, definition) in context.definitions.of(kind.id) {
+            let field = FieldRef::Custom(id.clone());
+            if let Some(default) = &definition.default
+                && declared.stated(&field).is_none()
+            {
+                let after = Some(default.clone());
+                derived.push(Change {
+                    field,
+                    before: None,
+                    after,
+                });
+            }
+        }
+    }
+    derived.sort_by(|a, b| a.field.cmp(&b.field));
+    Outcome::Create { declared, derived }
+}
+
+/// The default members of lists that are not stated; scalar defaults are the store's.
+fn list_defaults(kind: &'static Kind, declared: &Declared) -> impl Iterator<Item = Change> {
+    let fields = kind
+        .fields
+        .iter()
+        .enumerate()
+        .filter(|(_, field)| field.ty.is_list());
+    fields.filter_map(|(index, field)| {
+        let after = field
+            .default
+            .value()
+            .filter(|value| !value.is_empty_list())?;
+        let absent = declared.value(index).is_none();
+        absent.then(|| Change {
+            field: kinds::own(index),
+            before: None,
+            after: Some(after),
+        })
+    })
+}
+
+/// What follows from a list of one: fields that the table infers and the source does not state.
+pub(super) fn inferred(kind: &'static Kind, declared: &Declared, row: Option<&Row>) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for (index, field) in kind.fields.iter().enumerate() {
+        let Some(list) = field.only_of.map(|list| kind.at(list)) else {
+            continue;
+        };
+        let Some(members) = declared
+            .value(list)
+            .filter(|_| declared.value(index).is_none())
+        else {
+            continue;
+        };
+        let mut members = members.members();
+        let before = row.and_then(|row| row.values[index].clone());
+        let after = match (members.next(), members.next()) {
+            (Some(only), None) => Some(Value::text(only)),
+            (None, _) => None,
+            (Some(_), Some(_)) => before.clone(),
+        };
+        if before != after {
+            changes.push(Change {
+                field: kinds::own(index),
+                before,
+                after,
+            });
+        }
+    }
+    changes
+}

@@ -1,0 +1,91 @@
+//! What a plan may not do without a decision, whatever its number: removing what is protected,
+//! deleting, changing what login names are built on.
+
+use super::draft::{Context, member};
+use super::hold::{Hold, Member};
+use super::order;
+use super::planner::Work;
+use super::types::Verb;
+use crate::check::{Effect, Outcome};
+use crate::diagnostic::codes;
+use crate::kinds;
+use crate::model::{Text, Value};
+
+/// Rows that refuse removal, and deletes that the configuration does not allow.
+pub(super) fn forbidden(context: &Context<'_>, work: &mut Work) {
+    let mut holds = Vec::new();
+    for effect in &work.effects {
+        let verb = order::verb(context, effect);
+        if !matches!(verb, Verb::Delete | Verb::Deactivate) {
+            continue;
+        }
+        let Some(row) = context.stored.rows.get(&effect.key) else {
+            continue;
+        };
+        let held = |code, message: String| Hold::of(code, message, whole(context, effect, verb));
+        let protect = kinds::get(effect.key.kind).protect_index();
+        if row.values[protect] == Some(Value::Bool(true)) {
+            let message = format!(
+                "{} is protected: apply `protect: false` first, then remove it",
+                effect.key
+            );
+            holds.push(held(codes::PROTECTED, message));
+        } else if verb == Verb::Delete && !context.rules.allow_delete {
+            let message = format!(
+                "{} would be deleted for ever; deletes need `allowDelete: true` or `--allow-delete`",
+                effect.key
+            );
+            holds.push(held(codes::DELETES_NOT_ALLOWED, message));
+        }
+    }
+    holds.into_iter().for_each(|hold| work.hold(context, hold));
+}
+
+/// An effect as a member of a hold, all of it.
+pub(super) fn whole(context: &Context<'_>, effect: &Effect, verb: Verb) -> Member {
+    let version = context.stored.rows.get(&effect.key).map(|row| row.version);
+    let changes = order::changes(effect);
+    Member {
+        whole: true,
+        ..member(context, &effect.key, verb, version, changes)
+    }
+}
+
+/// Numbers that login names are built on and that have logins: new names mean that everybody of
+/// the account logs in otherwise.
+pub(super) fn login_changes(context: &Context<'_>, work: &mut Work) {
+    let number = kinds::own(kinds::get(kinds::ACCOUNT).at("customerNumber"));
+    let mut holds = Vec::new();
+    for effect in work
+        .effects
+        .iter()
+        .filter(|effect| effect.key.kind == kinds::ACCOUNT)
+    {
+        let Outcome::Change(changes) = &effect.outcome else {
+            continue;
+        };
+        let Some(change) = changes.iter().find(|change| change.field == number) else {
+            continue;
+        };
+        let old = change
+            .before
+            .as_ref()
+            .and_then(Value::as_text)
+            .map(Text::new);
+        let logins = old
+            .and_then(|old| context.stored.logins.get(&old))
+            .copied()
+            .unwrap_or_default();
+        if logins > 0 {
+            let verb = order::verb(context, effect);
+            let version = context.stored.rows.get(&effect.key).map(|row| row.version);
+            let held = member(context, &effect.key, verb, version, vec![change.clone()]);
+            let message = format!(
+                "{}: the customer number has {logins} logins, and all of them get new names",
+                effect.key
+            );
+            holds.push(Hold::of(codes::LOGIN_CHANGE, message, held));
+        }
+    }
+    holds.into_iter().for_each(|hold| work.hold(context, hold));
+}

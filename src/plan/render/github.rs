@@ -1,0 +1,105 @@
+//! The plan as annotations of a workflow run: findings and holds at their file and line.
+
+use super::holds::{Hold, holds};
+use super::{Options, text};
+use crate::diagnostic::{Diagnostic, Origin, Severity};
+use crate::plan::Plan;
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+/// Writes an annotation a finding and one a hold; the last line says what the plan comes to.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write(plan: &Plan, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    findings(&plan.diagnostics, options, out)?;
+    for hold in holds(plan) {
+        hold_line(&hold, options, out)?;
+    }
+    writeln!(out, "{}", text::last_line(plan))
+}
+
+/// Writes an annotation a finding.
+///
+/// # Errors
+/// Those of `out`.
+pub fn findings(found: &[Diagnostic], options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    for found in found {
+        let message = match &found.help {
+            Some(help) => Cow::Owned(format!("{}\n{help}", found.message)),
+            None => Cow::Borrowed(&*found.message),
+        };
+        let command = match found.severity {
+            Severity::Error => "error",
+            Severity::Warning | Severity::Hold => "warning",
+            Severity::Note => "notice",
+        };
+        let annotation = Annotation {
+            command,
+            title: found.code.name(),
+            origin: found.origin.as_ref(),
+            message: &message,
+        };
+        annotation.write(options, out)?;
+    }
+    Ok(())
+}
+
+fn hold_line(hold: &Hold<'_>, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    let first = hold.first();
+    let mut message = hold.message().unwrap_or_else(|| first.message.clone());
+    let more = hold.entries.len() - 1;
+    if more > 0 {
+        message = format!("{message}\n(and {more} more held by this rule)");
+    }
+    if let Some(command) = hold.commands().first() {
+        message = format!("{message}\nto let it through: {command}");
+    }
+    let annotation = Annotation {
+        command: "warning",
+        title: &format!("held: {}", first.code),
+        origin: first.origin.as_ref(),
+        message: &message,
+    };
+    annotation.write(options, out)
+}
+
+struct Annotation<'a> {
+    command: &'a str,
+    title: &'a str,
+    origin: Option<&'a Origin>,
+    message: &'a str,
+}
+
+impl Annotation<'_> {
+    fn write(&self, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+        write!(out, "::{} ", self.command)?;
+        if let Some(origin) = self.origin {
+            let root = options.root.trim_end_matches('/');
+            let slash = if root.is_empty() { "" } else { "/" };
+            let path = format!("{root}{slash}{}", origin.path);
+            write!(out, "file={},", property(&path))?;
+            if origin.at.line > 0 {
+                write!(out, "line={},col={},", origin.at.line, origin.at.column)?;
+            }
+        }
+        let (title, message) = (property(self.title), data(self.message));
+        writeln!(out, "title={title}::{message}")
+    }
+}
+
+/// What stands after the colons: a line break would end the command.
+fn data(text: &str) -> String {
+    text.replace('%', "%25")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
+}
+
+/// What stands between commas.
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+#[path = "github_tests.rs"]
+mod tests;

@@ -1,0 +1,81 @@
+//! The holds of a plan as somebody decides about them: one by one, each with its resources.
+
+use super::words::visible;
+use crate::diagnostic::{Severity, codes};
+use crate::plan::{Held, Plan};
+use std::collections::HashMap;
+
+/// What is decided together: the entries of one hold or, where no approval helps, of one rule.
+pub(super) struct Hold<'a> {
+    /// Its entries, in the order of the plan.
+    pub entries: Vec<&'a Held>,
+}
+
+/// The holds of a plan; those that wait for somebody come first.
+pub(super) fn holds(plan: &Plan) -> Vec<Hold<'_>> {
+    let mut at: HashMap<(bool, &str, &str), usize> = HashMap::new();
+    let mut holds: Vec<Hold<'_>> = Vec::new();
+    for held in &plan.held {
+        let one = if held.approvable() {
+            (true, &*held.hold, "")
+        } else {
+            (false, held.code.name(), held.root.name())
+        };
+        let index = *at.entry(one).or_insert(holds.len());
+        match holds.get_mut(index) {
+            Some(hold) => hold.entries.push(held),
+            None => holds.push(Hold {
+                entries: vec![held],
+            }),
+        }
+    }
+    holds.sort_by_key(|hold| (!hold.first().approvable(), hold.standing()));
+    holds
+}
+
+impl<'a> Hold<'a> {
+    /// Its first entry.
+    pub fn first(&self) -> &'a Held {
+        self.entries[0]
+    }
+
+    /// Whether it only stands there and changes no exit code.
+    pub fn standing(&self) -> bool {
+        self.first().root.is_standing()
+    }
+
+    /// The message that all entries share, if they do.
+    pub fn message(&self) -> Option<String> {
+        let message = &self.first().message;
+        let shared = self.entries.iter().all(|held| held.message == *message);
+        shared.then(|| visible(message).into_owned())
+    }
+
+    /// The commands that let it through.
+    pub fn commands(&self) -> Vec<String> {
+        let first = self.first();
+        let approve = format!(
+            "roster approve hold {} --reason \"…\"",
+            visible(&first.hold)
+        );
+        let over = first.over.as_ref().map(|over| visible(over).into_owned());
+        let approve = first.approvable().then_some(approve);
+        approve.into_iter().chain(over).collect()
+    }
+
+    /// What has to happen where no command lets it through.
+    pub fn otherwise(&self) -> Option<&'static str> {
+        let first = self.first();
+        match (first.code, first.root) {
+            _ if first.approvable() => None,
+            (_, root) if root.is_standing() => {
+                Some("stands until that changes; it does not change the exit code")
+            }
+            (codes::HELD_DEPENDENCY, _) => Some("goes on by itself once what it waits for does"),
+            (code, _) if code.severity() == Severity::Error => {
+                Some("goes on once that is put right; everything else is not kept back")
+            }
+            _ => Some("cannot be approved: the sources have to change"),
+        }
+    }
+}

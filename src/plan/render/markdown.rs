@@ -1,0 +1,377 @@
+//! The plan as a comment on a pull request: what may go wrong first, everything else folded.
+//!
+//! No value is ever read as Markdown or HTML: values stand in code spans longer than any run of
+//! backticks in them, or in code blocks whose lines start with words of ours.
+
+use super::access::Access;
+use super::groups;
+use super::holds::{Hold, holds};
+use super::text::{self, Writer, plural};
+use super::words::{counted, grouped, title, visible};
+use super::{Detail, Options};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::kinds::{self, Kind};
+use crate::model::Change;
+use crate::plan::{Held, Plan, Step, Verb};
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+/// The first line: by it the comment is found again and replaced.
+pub const MARKER: &str = "<!-- roster-plan -->";
+
+/// Kept free for the end of what is open and for saying what was left out.
+const RESERVE: usize = 256;
+
+/// So many resources are named in one item.
+const NAMED: usize = 20;
+
+/// So many resources have an item of their own in a list of risks.
+const LISTED: usize = 50;
+
+/// Writes a plan as Markdown, at most as many bytes of it as the options say. What does not fit is
+/// left out block by block, the last line says how many; the first lines are always written.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write(plan: &Plan, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    let options = &Options {
+        color: false,
+        ..options.clone()
+    };
+    let mut page = Page::new(out, options.max_bytes);
+    page.must(&head(plan))?;
+    page.block(&table(plan))?;
+    risks(plan, options, &mut page)?;
+    findings(plan, &mut page)?;
+    if options.detail != Detail::Summary {
+        for kind in kinds::ALL {
+            folded(plan, kind, options, &mut page)?;
+        }
+    }
+    notes(plan, options, &mut page)?;
+    page.end()
+}
+
+/// What is written so far, and what did not fit.
+struct Page<'a> {
+    out: &'a mut dyn Write,
+    room: Option<usize>,
+    heading: Option<&'static str>,
+    left_out: usize,
+}
+
+impl<'a> Page<'a> {
+    fn new(out: &'a mut dyn Write, room: Option<usize>) -> Self {
+        Self {
+            out,
+            room: room.map(|room| room.saturating_sub(RESERVE)),
+            heading: None,
+            left_out: 0,
+        }
+    }
+
+    /// Writes in any case.
+    fn must(&mut self, text: &str) -> io::Result<()> {
+        self.room = self.room.map(|room| room.saturating_sub(text.len()));
+        self.out.write_all(text.as_bytes())
+    }
+
+    /// The heading of the blocks that follow, if there are any.
+    fn heading(&mut self, heading: &'static str) {
+        self.heading = Some(heading);
+    }
+
+    /// Writes a block if it fits; says whether it did.
+    fn block(&mut self, block: &str) -> io::Result<bool> {
+        let heading = self.heading.map_or(0, |heading| heading.len() + 2);
+        if self.room.is_some_and(|room| room < block.len() + heading) {
+            self.left_out += 1;
+            return Ok(false);
+        }
+        if let Some(heading) = self.heading.take() {
+            self.must(&format!("{heading}\n\n"))?;
+        }
+        self.must(block)?;
+        Ok(true)
+    }
+
+    /// Ends the blocks under a heading.
+    fn end_section(&mut self) -> io::Result<()> {
+        match self.heading.take() {
+            Some(_) => Ok(()),
+            None => self.must("\n"),
+        }
+    }
+
+    fn end(self) -> io::Result<()> {
+        if self.left_out == 0 {
+            return Ok(());
+        }
+        let blocks = match self.left_out {
+            1 => "1 block is".to_owned(),
+            many => format!("{} blocks are", grouped(many)),
+        };
+        writeln!(
+            self.out,
+            "**{blocks} left out** because the comment would be too long; `roster plan` shows them."
+        )
+    }
+}
+
+fn head(plan: &Plan) -> String {
+    let mut head = format!("{MARKER}\n### {}\n\n", text::last_line(plan));
+    let _ = write!(head, "Source {}", code(&plan.source.name));
+    if !plan.source.revision.is_empty() {
+        let _ = write!(head, " at {}", code(&text::short(&plan.source.revision)));
+    }
+    if let Some(environment) = &plan.environment {
+        let _ = write!(head, ", environment {}", code(environment));
+    }
+    head.push_str("\n\n");
+    head
+}
+
+const COLUMNS: [Verb; 6] = [
+    Verb::Create,
+    Verb::Update,
+    Verb::Adopt,
+    Verb::Deactivate,
+    Verb::Reactivate,
+    Verb::Delete,
+];
+
+/// A row a kind, a column a verb.
+fn table(plan: &Plan) -> String {
+    let mut rows = String::new();
+    for kind in kinds::ALL {
+        let of = |verb| {
+            let steps = plan.steps.iter();
+            let steps = steps.filter(|step| step.key.kind == kind.id && step.verb == verb);
+            steps.count()
+        };
+        let held = plan.held.iter().filter(|held| held.key.kind == kind.id);
+        let counts: Vec<usize> = COLUMNS.into_iter().map(of).chain([held.count()]).collect();
+        if counts.iter().any(|count| *count > 0) {
+            let _ = write!(rows, "| {} |", title(kind));
+            for count in counts {
+                let text = if count == 0 {
+                    String::new()
+                } else {
+                    grouped(count)
+                };
+                let _ = write!(rows, " {text} |");
+            }
+            rows.push('\n');
+        }
+    }
+    if rows.is_empty() {
+        return rows;
+    }
+    let names: Vec<&str> = COLUMNS.into_iter().map(Verb::word).collect();
+    let rule = "| --- |".to_owned() + &" ---: |".repeat(COLUMNS.len() + 1);
+    format!("| | {} | held |\n{rule}\n{rows}\n", names.join(" | "))
+}
+
+fn risks(plan: &Plan, options: &Options, page: &mut Page<'_>) -> io::Result<()> {
+    page.heading("#### Look at this first");
+    for hold in holds(plan) {
+        page.block(&held(&hold))?;
+    }
+    for (verb, word) in [(Verb::Delete, "Deletes"), (Verb::Deactivate, "Deactivates")] {
+        for kind in kinds::ALL {
+            let of = |step: &&Step| step.verb == verb && step.key.kind == kind.id;
+            let steps: Vec<&Step> = plan.steps.iter().filter(of).collect();
+            if !steps.is_empty() {
+                let named = named(steps.iter().map(|step| text::key(&step.key)));
+                page.block(&format!(
+                    "- **{word}** {}: {named}\n",
+                    counted(steps.len(), kind)
+                ))?;
+            }
+        }
+    }
+    access(plan, options, "Gains access", |access| access.gains, page)?;
+    access(plan, options, "Loses access", |access| access.losses, page)?;
+    page.end_section()
+}
+
+fn held(hold: &Hold<'_>) -> String {
+    let shared = hold.message();
+    let mut item = format!("- **Held** ({})", hold.first().code);
+    if let Some(message) = &shared {
+        let _ = write!(item, ": {}", code(message));
+    }
+    item.push('\n');
+    let say = |held: &&Held| format!("{} {}", held.verb, text::key(&held.key));
+    if shared.is_some() {
+        let _ = writeln!(item, "  - {}", named(hold.entries.iter().map(say)));
+    } else {
+        for held in hold.entries.iter().take(NAMED) {
+            let _ = writeln!(item, "  - {}: {}", code(&say(held)), code(&held.message));
+        }
+        let more = hold.entries.len().saturating_sub(NAMED);
+        if more > 0 {
+            let _ = writeln!(item, "  - and {} more", grouped(more));
+        }
+    }
+    let commands: Vec<String> = hold.commands().iter().map(|text| code(text)).collect();
+    if !commands.is_empty() {
+        let _ = writeln!(item, "  - to let it through: {}", commands.join(" or "));
+    }
+    if let Some(words) = hold.otherwise() {
+        let _ = writeln!(item, "  - {words}");
+    }
+    item
+}
+
+fn access(
+    plan: &Plan,
+    options: &Options,
+    title: &str,
+    side: fn(Access) -> Vec<Change>,
+    page: &mut Page<'_>,
+) -> io::Result<()> {
+    let wording = Writer::new(plan, options).wording;
+    let mut more = 0;
+    let mut listed = 0;
+    for step in &plan.steps {
+        let changes = side(Access::of(step));
+        if changes.is_empty() {
+            continue;
+        }
+        if listed == LISTED {
+            more += 1;
+            continue;
+        }
+        listed += 1;
+        let lines = wording.lines(step.key.kind, &changes, false);
+        let lines: Vec<_> = lines
+            .iter()
+            .map(|line| code(&format!("{}: {}", line.name, line.text)))
+            .collect();
+        let (key, why) = (code(&text::key(&step.key)), why(step));
+        page.block(&format!(
+            "- **{title}** {key}: {} ({why})\n",
+            lines.join(", ")
+        ))?;
+    }
+    if more > 0 {
+        let resources = plural(more, "more resource");
+        page.block(&format!("- **{title}**: {resources}, listed below\n"))?;
+    }
+    Ok(())
+}
+
+/// Why a step is there, and where that stands.
+fn why(step: &Step) -> String {
+    let why = match (step.verb, groups::reason(step)) {
+        (Verb::Create, _) => "new",
+        (_, Some(reason)) => reason,
+        (_, None) => step.reason.word(),
+    };
+    match &step.origin {
+        Some(origin) => format!("{why}, {}", code(&origin.to_string())),
+        None => why.to_owned(),
+    }
+}
+
+fn findings(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
+    page.heading("#### Errors and warnings");
+    for severity in [Severity::Error, Severity::Warning] {
+        let found = plan.diagnostics.iter();
+        for found in found.filter(|found| found.severity == severity) {
+            page.block(&finding(found))?;
+        }
+    }
+    page.end_section()
+}
+
+fn finding(found: &Diagnostic) -> String {
+    let mut item = format!("- **{}**", found.severity);
+    if let Some(origin) = &found.origin {
+        let _ = write!(item, " {}", code(&origin.to_string()));
+    }
+    let _ = write!(item, " ({}): {}", found.code, code(&found.message));
+    if let Some(help) = &found.help {
+        let _ = write!(item, "\n  - {}", code(help));
+    }
+    item.push('\n');
+    item
+}
+
+/// The steps of one kind, folded.
+fn folded(
+    plan: &Plan,
+    kind: &'static Kind,
+    options: &Options,
+    page: &mut Page<'_>,
+) -> io::Result<()> {
+    let writer = Writer::new(plan, options);
+    let mut open = false;
+    writer.entries(kind, &mut |entry| {
+        let mut block = Vec::new();
+        if !open {
+            let counts = text::counts(plan, kind).join(", ");
+            let title = title(kind);
+            writeln!(
+                block,
+                "<details><summary>{title}: {counts}</summary>\n\n```text"
+            )?;
+        }
+        writer.entry(kind, entry, &mut block)?;
+        open |= page.block(&String::from_utf8_lossy(&block))?;
+        Ok(())
+    })?;
+    if open {
+        page.must("```\n\n</details>\n\n")?;
+    }
+    Ok(())
+}
+
+fn notes(plan: &Plan, options: &Options, page: &mut Page<'_>) -> io::Result<()> {
+    let mut notes = Vec::new();
+    Writer::new(plan, options).notes(&mut notes)?;
+    if notes.is_empty() {
+        return Ok(());
+    }
+    let notes = String::from_utf8_lossy(&notes);
+    page.block(&format!(
+        "<details><summary>Notes</summary>\n\n```text\n{}\n```\n\n</details>\n\n",
+        notes.trim_end()
+    ))?;
+    Ok(())
+}
+
+/// The first few, each as code, and how many more.
+fn named(all: impl ExactSizeIterator<Item = String>) -> String {
+    let more = all.len().saturating_sub(NAMED);
+    let few: Vec<String> = all.take(NAMED).map(|text| code(&text)).collect();
+    let few = few.join(", ");
+    if more > 0 {
+        format!("{few} and {} more", grouped(more))
+    } else {
+        few
+    }
+}
+
+/// A text as a code span: nothing in it is Markdown, HTML, a mention or a link.
+fn code(text: &str) -> String {
+    let text = visible(text);
+    if text.is_empty() {
+        return "` `".to_owned();
+    }
+    let mut longest = 0;
+    let mut run = 0;
+    for c in text.chars() {
+        run = if c == '`' { run + 1 } else { 0 };
+        longest = longest.max(run);
+    }
+    let fence = "`".repeat(longest + 1);
+    let ends = |c| text.starts_with(c) || text.ends_with(c);
+    let pad = if ends('`') || ends(' ') { " " } else { "" };
+    format!("{fence}{pad}{text}{pad}{fence}")
+}
+
+#[cfg(test)]
+#[path = "markdown_tests.rs"]
+mod tests;

@@ -1,0 +1,84 @@
+//! What a reader of a text plan should know though nothing is done about it.
+
+use super::text::{NAMED, Writer, key, plural, resources};
+use super::words::{BOLD, first_of, visible};
+use crate::diagnostic::Severity;
+use crate::model::Key;
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+impl Writer<'_> {
+    /// What a reader should know though nothing is done about it.
+    pub fn notes(&self, out: &mut dyn Write) -> io::Result<()> {
+        let plan = self.plan;
+        let limit = if self.wording.full { usize::MAX } else { NAMED };
+        let mut notes = Vec::new();
+        let mut note = |all: Vec<Cow<'_, str>>, what: &str| {
+            if !all.is_empty() {
+                let count = resources(all.len());
+                let what = what.replace("{}", if all.len() == 1 { "it" } else { "them" });
+                notes.push(format!(
+                    "{count} {what}: {}",
+                    first_of(all.into_iter(), limit)
+                ));
+            }
+        };
+        let keys = |keys: &[Key]| keys.iter().map(|k| Cow::Owned(key(k))).collect();
+        note(
+            keys(&plan.orphans),
+            "stored but no longer declared, and left alone (`status: deleted` would remove {})",
+        );
+        note(
+            keys(&plan.released),
+            "given up here because another source still declares {}",
+        );
+        if plan.summary.unclaimed > 0 {
+            let count = usize::try_from(plan.summary.unclaimed).unwrap_or(usize::MAX);
+            notes.push(format!(
+                "{} stored that no source declares; nothing touches them",
+                resources(count)
+            ));
+        }
+        if !plan.accepted.is_empty() {
+            let used = plan.accepted.iter().map(|used| visible(used));
+            notes.push(format!("Let through by: {}", first_of(used, usize::MAX)));
+        }
+        self.undeclared(out)?;
+        for note in &notes {
+            writeln!(out, "{note}")?;
+        }
+        if notes.is_empty() {
+            Ok(())
+        } else {
+            writeln!(out)
+        }
+    }
+
+    /// What was asked for with `--exact`, which therefore lists all.
+    fn undeclared(&self, out: &mut dyn Write) -> io::Result<()> {
+        if self.plan.undeclared.is_empty() {
+            return Ok(());
+        }
+        let heading = "Stored fields that no source declares";
+        writeln!(out, "{}", self.wording.paint(BOLD, heading))?;
+        for (of, field) in &self.plan.undeclared {
+            writeln!(out, "  {}  {}", key(of), visible(field))?;
+        }
+        writeln!(out)
+    }
+
+    /// How much was found; what it is stands elsewhere.
+    pub fn findings(&self, out: &mut dyn Write) -> io::Result<()> {
+        let counts: Vec<_> = [Severity::Error, Severity::Warning, Severity::Note]
+            .into_iter()
+            .filter(|severity| !(self.plan.errored && *severity == Severity::Error))
+            .map(|severity| (self.plan.count(severity), severity))
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, severity)| plural(count, severity.word()))
+            .collect();
+        if counts.is_empty() {
+            return Ok(());
+        }
+        writeln!(out, "Found: {}.", counts.join(", "))
+    }
+}

@@ -1,0 +1,338 @@
+//! The text plan: the words an operator approves.
+
+use super::groups::{self, Entry};
+use super::holds::{Hold, holds};
+use super::words::{
+    BOLD, CYAN, DIM, GREEN, Line, RED, Wording, YELLOW, counted, first_of, grouped, id, title,
+    visible, write_line,
+};
+use super::{Detail, Options};
+use crate::diagnostic::{Origin, Severity};
+use crate::kinds::{self, Kind};
+use crate::model::{Key, Text};
+use crate::plan::{Held, Plan, Step, Verb};
+use anstyle::Style;
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+/// So many resources of a hold or a note are named unless everything is.
+pub(super) const NAMED: usize = 5;
+
+/// Writes a plan as text; its last line says what it comes to.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write(plan: &Plan, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    let text = Writer::new(plan, options);
+    writeln!(out, "{}", text.wording.paint(BOLD, head(plan)))?;
+    writeln!(out)?;
+    if options.detail == Detail::Summary {
+        text.counts(out)?;
+    } else {
+        for kind in kinds::ALL {
+            text.kind(kind, out)?;
+        }
+    }
+    text.notes(out)?;
+    text.holds(out)?;
+    text.findings(out)?;
+    writeln!(out, "{}", text.wording.paint(BOLD, last_line(plan)))
+}
+
+/// The last line of a plan: what it comes to.
+#[must_use]
+pub fn last_line(plan: &Plan) -> String {
+    if plan.errored {
+        let errors = plan.count(Severity::Error);
+        return format!("Refused: {}.", plural(errors, "error"));
+    }
+    if plan.steps.is_empty() && plan.held.is_empty() {
+        return "No changes. The directory matches the manifests.".to_owned();
+    }
+    let sum = &plan.summary;
+    format!(
+        "Plan: {} to create, {} to update, {} to adopt, {} to deactivate, {} to reactivate, {} to delete, {} held.",
+        sum.create, sum.update, sum.adopt, sum.deactivate, sum.reactivate, sum.delete, sum.held
+    )
+}
+
+/// Which plan this is: source, revision, environment.
+pub(super) fn head(plan: &Plan) -> String {
+    let mut head = format!("Source {}", visible(&plan.source.name));
+    if !plan.source.revision.is_empty() {
+        head.extend([" at ", &short(&plan.source.revision)]);
+    }
+    if let Some(environment) = &plan.environment {
+        head.extend([", environment ", &visible(environment)]);
+    }
+    head
+}
+
+/// The beginning of a long revision: as much as tells commits apart.
+pub(super) fn short(revision: &str) -> Cow<'_, str> {
+    match revision.char_indices().nth(12) {
+        Some((end, _)) => visible(&revision[..end]),
+        None => visible(revision),
+    }
+}
+
+/// `1 error`, `3 errors`.
+pub(super) fn plural(number: usize, word: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{} {word}{s}", grouped(number))
+}
+
+/// Writes the steps of one kind below its heading.
+pub(super) struct Writer<'a> {
+    pub plan: &'a Plan,
+    detail: Detail,
+    pub wording: Wording,
+}
+
+impl<'a> Writer<'a> {
+    pub fn new(plan: &'a Plan, options: &Options) -> Self {
+        Self {
+            plan,
+            detail: options.detail,
+            wording: Wording {
+                color: options.color,
+                full: options.detail == Detail::Full,
+            },
+        }
+    }
+
+    fn kind(&self, kind: &'static Kind, out: &mut dyn Write) -> io::Result<()> {
+        let mut headed = false;
+        self.entries(kind, &mut |entry| {
+            if !headed {
+                headed = true;
+                writeln!(out, "{}", self.wording.paint(BOLD, title(kind)))?;
+            }
+            self.entry(kind, entry, out)
+        })?;
+        if headed { writeln!(out) } else { Ok(()) }
+    }
+
+    /// Every entry of the list of one kind.
+    pub fn entries(
+        &self,
+        kind: &'static Kind,
+        visit: &mut dyn FnMut(Entry<'a>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        groups::entries(self.plan, kind.id, self.detail, self.wording, visit)
+    }
+
+    /// One block: a resource, or many that change in the same way.
+    pub fn entry(
+        &self,
+        kind: &'static Kind,
+        entry: Entry<'a>,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        match entry {
+            Entry::Creates(count) => writeln!(
+                out,
+                "  {}  {} (--detail full lists them)",
+                self.sign(Verb::Create),
+                counted(count, kind)
+            ),
+            Entry::One(step, lines) => {
+                let place = place(step.origin.as_ref(), step.verb);
+                writeln!(
+                    out,
+                    "  {}  {}{}{}",
+                    self.sign(step.verb),
+                    key(&step.key),
+                    self.wording.paint(DIM, place),
+                    reason(step)
+                )?;
+                write_lines(step, &lines, out)
+            }
+            Entry::Many {
+                first,
+                count,
+                named,
+                lines,
+            } => {
+                let (what, below) = match &lines[..] {
+                    [line] => (format!(": {} {}", line.name, line.text), &[][..]),
+                    lines => (String::new(), lines),
+                };
+                writeln!(
+                    out,
+                    "  {}  {}{what}{}",
+                    self.sign(first.verb),
+                    counted(count, kind),
+                    reason(first)
+                )?;
+                if lines.is_empty() {
+                    write_lines(first, &lines, out)?;
+                }
+                below.iter().try_for_each(|line| write_line(out, line))?;
+                let named = named_of(&named, count);
+                writeln!(out, "      {}", self.wording.paint(DIM, named))
+            }
+        }
+    }
+
+    fn sign(&self, verb: Verb) -> Cow<'_, str> {
+        let text = format!("{} {verb}", verb.sign());
+        self.wording.paint(style(verb), text)
+    }
+
+    /// How many of each kind, verb by verb.
+    fn counts(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut any = false;
+        for kind in kinds::ALL {
+            let counts = counts(self.plan, kind);
+            if !counts.is_empty() {
+                any = true;
+                writeln!(out, "  {}: {}", title(kind), counts.join(", "))?;
+            }
+        }
+        if any { writeln!(out) } else { Ok(()) }
+    }
+
+    fn holds(&self, out: &mut dyn Write) -> io::Result<()> {
+        let holds = holds(self.plan);
+        if holds.is_empty() {
+            return Ok(());
+        }
+        writeln!(out, "{}", self.wording.paint(BOLD, "Held"))?;
+        holds.iter().try_for_each(|hold| self.hold(hold, out))?;
+        writeln!(out)
+    }
+
+    fn hold(&self, hold: &Hold<'_>, out: &mut dyn Write) -> io::Result<()> {
+        let sign = self.wording.paint(YELLOW, "! held");
+        let code = hold.first().code;
+        let shared = hold.message();
+        let what = shared.clone().unwrap_or_else(|| {
+            format!("{}, each for its own reason", resources(hold.entries.len()))
+        });
+        writeln!(out, "  {sign}  {code}  {what}")?;
+        self.members(hold, shared.is_none(), out)?;
+        let commands = hold.commands();
+        for (at, command) in commands.iter().enumerate() {
+            let lead = if at == 0 { "to let it through:" } else { "or:" };
+            writeln!(out, "      {lead} {}", self.wording.paint(BOLD, command))?;
+        }
+        if let Some(words) = hold.otherwise() {
+            writeln!(out, "      {words}")?;
+        }
+        Ok(())
+    }
+
+    /// The resources of a hold: on one line where the same would become of all.
+    fn members(&self, hold: &Hold<'_>, own: bool, out: &mut dyn Write) -> io::Result<()> {
+        let limit = if self.wording.full { usize::MAX } else { NAMED };
+        let lines = |held: &Held| {
+            let created = held.verb == Verb::Create;
+            self.wording.lines(held.key.kind, &held.changes, created)
+        };
+        let read = |held: &Held| {
+            let lines = lines(held).into_iter();
+            let lines: Vec<_> = lines.map(|line| (line.name, line.text)).collect();
+            (held.verb, lines)
+        };
+        let first = hold.first();
+        let same = !own && {
+            let first = read(first);
+            hold.entries.iter().all(|held| read(held) == first)
+        };
+        if same && hold.entries.len() > 1 {
+            let keys = hold.entries.iter().map(|held| Cow::Owned(key(&held.key)));
+            writeln!(out, "      {}  {}", first.verb, first_of(keys, limit))?;
+            return lines(first).iter().try_for_each(|line| below(line, out));
+        }
+        for held in hold.entries.iter().take(limit) {
+            let place = place(held.origin.as_ref(), held.verb);
+            let place = self.wording.paint(DIM, place);
+            writeln!(out, "      {}  {}{place}", held.verb, key(&held.key))?;
+            if own {
+                writeln!(out, "        {}", visible(&held.message))?;
+            }
+            lines(held).iter().try_for_each(|line| below(line, out))?;
+        }
+        match hold.entries.len().saturating_sub(limit) {
+            0 => Ok(()),
+            more => writeln!(out, "      and {} more", grouped(more)),
+        }
+    }
+}
+
+fn write_lines(step: &Step, lines: &[Line], out: &mut dyn Write) -> io::Result<()> {
+    match groups::instead(step) {
+        Some(words) if lines.is_empty() => writeln!(out, "      {words}"),
+        _ => lines.iter().try_for_each(|line| write_line(out, line)),
+    }
+}
+
+/// The line of a field of one of several resources.
+fn below(line: &Line, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "        {}: {}", line.name, line.text)
+}
+
+/// `3 to create, 2 to update` of one kind.
+pub(super) fn counts(plan: &Plan, kind: &Kind) -> Vec<String> {
+    const ORDER: [Verb; 6] = [
+        Verb::Create,
+        Verb::Update,
+        Verb::Adopt,
+        Verb::Deactivate,
+        Verb::Reactivate,
+        Verb::Delete,
+    ];
+    let of_kind = || plan.steps.iter().filter(|step| step.key.kind == kind.id);
+    let counts = ORDER.into_iter().filter_map(|verb| {
+        let count = of_kind().filter(|step| step.verb == verb).count();
+        (count > 0).then(|| format!("{} to {verb}", grouped(count)))
+    });
+    counts.collect()
+}
+
+pub(super) fn resources(count: usize) -> String {
+    plural(count, "resource")
+}
+
+fn style(verb: Verb) -> Style {
+    match verb {
+        Verb::Create => GREEN,
+        Verb::Update | Verb::Reactivate => YELLOW,
+        Verb::Adopt => CYAN,
+        Verb::Deactivate => RED,
+        Verb::Delete => RED.bold(),
+    }
+}
+
+/// `User/u1`, with nothing hidden in it.
+pub(super) fn key(of: &Key) -> String {
+    format!("{}/{}", of.kind, id(&of.id))
+}
+
+/// Where it is declared or, of what goes, was.
+fn place(origin: Option<&Origin>, verb: Verb) -> String {
+    let goes = matches!(verb, Verb::Deactivate | Verb::Delete);
+    origin.map_or_else(String::new, |origin| {
+        let was = if goes { "was " } else { "" };
+        format!("  {was}{}", visible(&origin.to_string()))
+    })
+}
+
+fn reason(step: &Step) -> String {
+    groups::reason(step).map_or_else(String::new, |reason| format!("  ({reason})"))
+}
+
+fn named_of(named: &[&Text], count: usize) -> String {
+    let ids: Vec<_> = named.iter().map(|text| id(text)).collect();
+    let more = count.saturating_sub(ids.len());
+    if more > 0 {
+        format!("{} and {} more", ids.join(", "), grouped(more))
+    } else {
+        ids.join(", ")
+    }
+}
+
+#[cfg(test)]
+#[path = "text_tests.rs"]
+mod tests;

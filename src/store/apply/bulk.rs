@@ -1,0 +1,78 @@
+//! The first load: rows go into bare tables, which get their indexes, references and triggers
+//! afterwards, all in the one transaction.
+
+use super::super::error::StoreError;
+use super::super::{schema, tables, triggers};
+use super::Pass;
+use crate::plan::Verb;
+
+/// From how many new rows on this is faster.
+const WORTH: usize = 10_000;
+
+impl Pass<'_> {
+    /// Takes indexes, references and triggers away when this is a first load worth it, and says
+    /// whether it did.
+    pub(super) async fn undress(&mut self) -> Result<bool, StoreError> {
+        let created = self.steps().filter(|step| step.verb == Verb::Create);
+        if created.count() < WORTH || !self.empty().await? || !self.owner().await? {
+            return Ok(false);
+        }
+        let dialect = self.tx.dialect();
+        for trigger in triggers::all(dialect) {
+            self.tx.script(&trigger.drop(dialect)).await?;
+        }
+        for index in schema::indexes() {
+            self.tx.script(&index.drop()).await?;
+        }
+        if dialect.numbered {
+            for key in schema::foreign_keys() {
+                self.tx.script(&key.drop()).await?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Puts them back, and counts the rows for the engine's planner.
+    pub(super) async fn dress(&mut self) -> Result<(), StoreError> {
+        let dialect = self.tx.dialect();
+        for index in schema::indexes() {
+            self.tx.script(&index.create()).await?;
+        }
+        if dialect.numbered {
+            for key in schema::foreign_keys() {
+                self.tx.script(&key.add()).await?;
+            }
+        }
+        for trigger in triggers::all(dialect) {
+            self.tx.script(&trigger.create).await?;
+        }
+        if dialect.numbered {
+            for table in schema::table_names() {
+                self.tx.script(&format!("ANALYZE {table}")).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nothing was ever loaded.
+    async fn empty(&mut self) -> Result<bool, StoreError> {
+        let kinds = tables::ALL.iter().map(|table| table.kind.table);
+        for table in kinds.chain(["claims", "changes"]) {
+            let sql = format!("SELECT 1 FROM {table} LIMIT 1");
+            if self.tx.any(&sql, &[]).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether this role may change the tables.
+    async fn owner(&mut self) -> Result<bool, StoreError> {
+        if !self.tx.dialect().numbered {
+            return Ok(true);
+        }
+        let sql = "SELECT 1 FROM pg_tables WHERE schemaname = current_schema() \
+                   AND tablename = ? AND pg_has_role(tableowner, 'USAGE')";
+        self.tx.any(sql, &["claims".into()]).await
+    }
+}

@@ -1,0 +1,218 @@
+//! The tables of Roster's own: what it knows beside the directory itself.
+
+use super::param::Ty;
+
+/// A table of Roster's own: its name, its columns with type and constraint, and what follows them.
+pub(super) struct Own {
+    pub(super) name: &'static str,
+    pub(super) columns: &'static [(&'static str, Ty, &'static str)],
+    pub(super) keys: &'static str,
+}
+
+/// Every one.
+pub(super) const ALL: &[Own] = &[
+    Own {
+        name: "meta",
+        columns: &[
+            ("id", Ty::Int, "PRIMARY KEY CHECK (id = 1)"),
+            ("identity", Ty::Text, "NOT NULL"),
+            ("environment", Ty::Text, ""),
+            ("schema_version", Ty::Int, "NOT NULL"),
+            ("secret_key", Ty::Bytes, "NOT NULL"),
+        ],
+        keys: "",
+    },
+    Own {
+        name: "write",
+        columns: &[
+            ("id", Ty::Int, "PRIMARY KEY CHECK (id = 1)"),
+            ("last_seq", Ty::Int, "NOT NULL"),
+            ("last_run", Ty::Int, "NOT NULL"),
+            ("head", Ty::Bytes, "NOT NULL"),
+        ],
+        keys: "",
+    },
+    Own {
+        name: "leases",
+        columns: &[
+            ("scope", Ty::Id, "PRIMARY KEY"),
+            ("holder", Ty::Text, ""),
+            ("host", Ty::Text, ""),
+            ("pid", Ty::Int, ""),
+            ("token", Ty::Int, "NOT NULL"),
+            ("acquired_at", Ty::Int, "NOT NULL"),
+            ("expires_at", Ty::Int, "NOT NULL"),
+        ],
+        keys: "",
+    },
+    Own {
+        name: "claims",
+        columns: &[
+            ("source", Ty::Id, "NOT NULL"),
+            ("kind", Ty::Id, "NOT NULL"),
+            ("external_id", Ty::Id, "NOT NULL"),
+            ("declared_digest", Ty::Bytes, "NOT NULL"),
+            ("fields", Ty::Bytes, "NOT NULL"),
+            ("seen_version", Ty::Int, "NOT NULL"),
+            ("state", Ty::Text, "NOT NULL"),
+            ("path", Ty::Text, "NOT NULL"),
+            ("line", Ty::Int, "NOT NULL"),
+            ("col", Ty::Int, "NOT NULL"),
+            ("revision", Ty::Text, "NOT NULL"),
+            ("document", Ty::Bytes, ""),
+        ],
+        keys: "PRIMARY KEY (source, kind, external_id)",
+    },
+    Own {
+        name: "documents",
+        columns: &[
+            ("source", Ty::Id, "NOT NULL"),
+            ("digest", Ty::Bytes, "NOT NULL"),
+            ("fingerprint", Ty::Bytes, "NOT NULL"),
+            ("refs", Ty::Bytes, "NOT NULL"),
+        ],
+        keys: "PRIMARY KEY (source, digest)",
+    },
+    Own {
+        name: "runs",
+        columns: &[
+            ("id", Ty::Int, "PRIMARY KEY"),
+            ("source", Ty::Text, "NOT NULL"),
+            ("revision", Ty::Text, "NOT NULL"),
+            ("plan_id", Ty::Text, "NOT NULL"),
+            ("actor", Ty::Text, "NOT NULL"),
+            ("started_at", Ty::Int, "NOT NULL"),
+            ("finished_at", Ty::Int, "NOT NULL"),
+            ("counts", Ty::Text, "NOT NULL"),
+            ("outcome", Ty::Text, "NOT NULL"),
+            ("head_before", Ty::Bytes, "NOT NULL"),
+            ("head", Ty::Bytes, "NOT NULL"),
+        ],
+        keys: "",
+    },
+    Own {
+        name: "changes",
+        columns: &[
+            ("seq", Ty::Int, "PRIMARY KEY"),
+            ("run", Ty::Int, "NOT NULL"),
+            ("kind", Ty::Id, "NOT NULL"),
+            ("external_id", Ty::Id, ""),
+            ("id_digest", Ty::Bytes, ""),
+            ("verb", Ty::Text, "NOT NULL"),
+            ("reason", Ty::Text, "NOT NULL"),
+            ("fields", Ty::Text, "NOT NULL"),
+            ("personal_digest", Ty::Bytes, ""),
+            ("path", Ty::Text, ""),
+            ("line", Ty::Int, ""),
+            ("col", Ty::Int, ""),
+        ],
+        keys: "",
+    },
+    Own {
+        name: "change_values",
+        columns: &[
+            ("seq", Ty::Int, "PRIMARY KEY"),
+            ("salt", Ty::Bytes, "NOT NULL"),
+            ("fields", Ty::Text, "NOT NULL"),
+        ],
+        keys: "",
+    },
+    Own {
+        name: "retired_ids",
+        columns: &[
+            ("kind", Ty::Id, "NOT NULL"),
+            ("id_hash", Ty::Id, "NOT NULL"),
+        ],
+        keys: "PRIMARY KEY (kind, id_hash)",
+    },
+    Own {
+        name: "customer_numbers",
+        columns: &[
+            ("number", Ty::Id, "PRIMARY KEY"),
+            ("account_id", Ty::Id, "NOT NULL"),
+        ],
+        keys: "",
+    },
+    Own {
+        name: "login_counters",
+        columns: &[
+            ("customer_number", Ty::Id, "PRIMARY KEY"),
+            ("next", Ty::Int, "NOT NULL"),
+        ],
+        keys: "",
+    },
+    Own {
+        name: "user_logins",
+        columns: &[
+            ("user_id", Ty::Id, "NOT NULL"),
+            ("account_id", Ty::Id, "NOT NULL"),
+            ("number", Ty::Int, "NOT NULL"),
+            ("name", Ty::Id, "NOT NULL"),
+        ],
+        keys: "PRIMARY KEY (user_id, account_id)",
+    },
+    Own {
+        name: "approvals",
+        columns: &[
+            ("hold", Ty::Id, "NOT NULL"),
+            ("resource", Ty::Id, "NOT NULL"),
+            ("approver", Ty::Text, "NOT NULL"),
+            ("reason", Ty::Text, "NOT NULL"),
+            ("approved_at", Ty::Int, "NOT NULL"),
+        ],
+        keys: "PRIMARY KEY (hold, resource)",
+    },
+    Own {
+        name: "source_approvals",
+        columns: &[
+            ("source", Ty::Id, "PRIMARY KEY"),
+            ("approver", Ty::Text, "NOT NULL"),
+            ("reason", Ty::Text, "NOT NULL"),
+            ("approved_at", Ty::Int, "NOT NULL"),
+        ],
+        keys: "",
+    },
+    Own {
+        name: "run_budgets",
+        columns: &[
+            ("run", Ty::Int, "NOT NULL"),
+            ("source", Ty::Id, "NOT NULL"),
+            ("budget", Ty::Id, "NOT NULL"),
+            ("count", Ty::Int, "NOT NULL"),
+            ("at", Ty::Int, "NOT NULL"),
+        ],
+        keys: "PRIMARY KEY (run, budget)",
+    },
+    Own {
+        name: "file_contents",
+        columns: &[
+            ("sha256", Ty::Id, "PRIMARY KEY"),
+            ("content", Ty::Bytes, "NOT NULL"),
+        ],
+        keys: "",
+    },
+    Own {
+        name: "sources",
+        columns: &[
+            ("name", Ty::Id, "PRIMARY KEY"),
+            ("path", Ty::Text, "NOT NULL"),
+        ],
+        keys: "",
+    },
+    Own {
+        name: "writing",
+        columns: &[("id", Ty::Int, "PRIMARY KEY")],
+        keys: "",
+    },
+];
+
+/// Indexes on Roster's own tables.
+pub(super) const INDEXES: &[(&str, &str, &str)] = &[
+    ("claims_resource", "claims", "kind, external_id"),
+    ("changes_resource", "changes", "kind, external_id"),
+    ("changes_run", "changes", "run"),
+    ("runs_plan", "runs", "plan_id"),
+    ("run_budgets_source", "run_budgets", "source, at"),
+    ("user_logins_account", "user_logins", "account_id"),
+    ("user_logins_name", "user_logins", "name"),
+];

@@ -1,0 +1,145 @@
+//! The triggers that mark a write which is not Roster's: they give the row a random negative
+//! version.
+
+use super::dialect::Dialect;
+use super::tables::{self, KindTable, LinkTable};
+
+/// A trigger.
+pub(super) struct Trigger {
+    /// Its name.
+    pub(super) name: String,
+    /// The table it is on.
+    pub(super) table: String,
+    /// The statement that makes it.
+    pub(super) create: String,
+}
+
+/// All triggers.
+pub(super) fn all(dialect: &Dialect) -> Vec<Trigger> {
+    let kinds = tables::ALL.iter();
+    kinds.flat_map(|table| of_kind(dialect, table)).collect()
+}
+
+/// The functions that PostgreSQL's triggers call.
+pub(super) fn functions(dialect: &Dialect) -> Vec<String> {
+    if !dialect.numbered {
+        return Vec::new();
+    }
+    let version = dialect.foreign_version;
+    let touch = format!("UPDATE %I.%I SET version = {version} WHERE external_id");
+    vec![
+        format!(
+            "CREATE FUNCTION roster_foreign_write() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN NEW.version := {version}; RETURN NEW; END $$"
+        ),
+        format!(
+            "CREATE FUNCTION roster_foreign_link() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP <> 'INSERT' THEN
+    EXECUTE format('{touch} = ($1).%I', TG_TABLE_SCHEMA, TG_ARGV[0], TG_ARGV[1]) USING OLD;
+  END IF;
+  IF TG_OP <> 'DELETE' THEN
+    EXECUTE format('{touch} = ($1).%I', TG_TABLE_SCHEMA, TG_ARGV[0], TG_ARGV[1]) USING NEW;
+  END IF;
+  RETURN NULL;
+END $$"
+        ),
+        format!(
+            "CREATE FUNCTION roster_foreign_truncate() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  EXECUTE format('UPDATE %I.%I SET version = {version}', TG_TABLE_SCHEMA, TG_ARGV[0]);
+  RETURN NULL;
+END $$"
+        ),
+    ]
+}
+
+impl Trigger {
+    /// A trigger called after its table and what it sees.
+    fn new(table: &str, suffix: &str, rest: &str) -> Self {
+        let name = format!("{table}_{suffix}");
+        Self {
+            create: format!("CREATE TRIGGER {name} {rest}"),
+            table: table.to_owned(),
+            name,
+        }
+    }
+
+    /// The statement that takes it away.
+    pub(super) fn drop(&self, dialect: &Dialect) -> String {
+        let Self { name, table, .. } = self;
+        if dialect.numbered {
+            format!("DROP TRIGGER {name} ON {table}")
+        } else {
+            format!("DROP TRIGGER {name}")
+        }
+    }
+}
+
+/// The triggers of a kind's tables.
+fn of_kind(dialect: &Dialect, table: &KindTable) -> Vec<Trigger> {
+    let links = table.links.iter();
+    if dialect.numbered {
+        let mut all = vec![postgres_row(table)];
+        all.extend(links.flat_map(|link| postgres_links(table, link)));
+        return all;
+    }
+    let mut all = vec![sqlite_row(dialect, table)];
+    all.extend(links.flat_map(|link| sqlite_links(dialect, table, link)));
+    all
+}
+
+fn sqlite_row(dialect: &Dialect, table: &KindTable) -> Trigger {
+    let (name, version) = (table.kind.table, dialect.foreign_version);
+    let rest = format!(
+        "AFTER UPDATE ON {name} \
+         WHEN new.version = old.version AND NOT EXISTS (SELECT 1 FROM writing) \
+         BEGIN UPDATE {name} SET version = {version} WHERE external_id = new.external_id; END"
+    );
+    Trigger::new(name, "version", &rest)
+}
+
+fn sqlite_links(dialect: &Dialect, table: &KindTable, link: &LinkTable) -> Vec<Trigger> {
+    let (name, owner, kind) = (&link.name, &link.owner, table.kind.table);
+    let version = dialect.foreign_version;
+    let events = [
+        ("inserted", "INSERT", format!("new.{owner}")),
+        ("updated", "UPDATE", format!("old.{owner}, new.{owner}")),
+        ("deleted", "DELETE", format!("old.{owner}")),
+    ];
+    let triggers = events.into_iter().map(|(suffix, event, owners)| {
+        let rest = format!(
+            "AFTER {event} ON {name} WHEN NOT EXISTS (SELECT 1 FROM writing) \
+             BEGIN UPDATE {kind} SET version = {version} WHERE external_id IN ({owners}); END"
+        );
+        Trigger::new(name, suffix, &rest)
+    });
+    triggers.collect()
+}
+
+fn postgres_row(table: &KindTable) -> Trigger {
+    let name = table.kind.table;
+    let rest = format!(
+        "BEFORE UPDATE ON {name} FOR EACH ROW WHEN (NEW.version = OLD.version \
+           AND current_setting('roster.writing', true) IS DISTINCT FROM 'on') \
+         EXECUTE FUNCTION roster_foreign_write()"
+    );
+    Trigger::new(name, "version", &rest)
+}
+
+fn postgres_links(table: &KindTable, link: &LinkTable) -> Vec<Trigger> {
+    let (name, owner, kind) = (&link.name, &link.owner, table.kind.table);
+    let foreign = "WHEN (current_setting('roster.writing', true) IS DISTINCT FROM 'on')";
+    let changed = format!(
+        "AFTER INSERT OR UPDATE OR DELETE ON {name} \
+         FOR EACH ROW {foreign} EXECUTE FUNCTION roster_foreign_link('{kind}', '{owner}')"
+    );
+    let truncated = format!(
+        "AFTER TRUNCATE ON {name} \
+         FOR EACH STATEMENT {foreign} EXECUTE FUNCTION roster_foreign_truncate('{kind}')"
+    );
+    vec![
+        Trigger::new(name, "changed", &changed),
+        Trigger::new(name, "truncated", &truncated),
+    ]
+}
