@@ -6,6 +6,7 @@ use super::super::error::StoreError;
 use super::super::param::{Param, Ty};
 use super::super::tables::{self, LinkTable};
 use super::{Pass, changes_row};
+use crate::kinds;
 use crate::model::Change;
 use crate::model::{Link, Text, Value};
 use crate::plan::{Step, Verb};
@@ -138,12 +139,12 @@ pub(super) fn delete_pairs(table: &str, [first, second]: [&str; 2]) -> String {
     )
 }
 
-fn new_links<'s>(table: &'s LinkTable, step: &'s Step) -> Vec<Cells> {
-    let changes = step.changes();
-    let Some(change) = change_of(&changes, table) else {
-        return Vec::new();
+/// The links of a new row: those declared, else those that absence means.
+fn new_links(table: &LinkTable, step: &Step) -> Vec<Cells> {
+    let links = match change_of(&step.changes(), table) {
+        Some(change) => sorted(change.after.as_ref()),
+        None => sorted(kinds::get(step.key.kind).fields[table.field].default.value().as_ref()),
     };
-    let links = sorted(change.after.as_ref());
     links
         .iter()
         .map(|link| cells(table, &step.key.id, link, None))
