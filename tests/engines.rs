@@ -33,11 +33,18 @@ fn one_tree_gives_one_plan_on_both_engines() {
         ws.copy("examples/company", "manifests");
         let mut seen = vec![anywhere(&ws.plan(&[]).exits(0).plans()[0])];
         ws.apply(&[]).exits(0);
-        let group = fs::read_to_string(ws.path("manifests/people/group.yaml")).expect("the example");
-        ws.write("manifests/people/group.yaml", group.replace("FOC_Admin", "FOC_Webmaster"));
+        let group =
+            fs::read_to_string(ws.path("manifests/people/group.yaml")).expect("the example");
+        ws.write(
+            "manifests/people/group.yaml",
+            group.replace("FOC_Admin", "FOC_Webmaster"),
+        );
         ws.remove("manifests/accounts/tallvik-suomi/policies.yaml");
         let plan = ws.plan(&[]).exits(0);
-        assert!(plan.count("update") > 0 && plan.count("deactivate") == 1, "{plan}");
+        assert!(
+            plan.count("update") > 0 && plan.count("deactivate") == 1,
+            "{plan}"
+        );
         seen.push(anywhere(&plan.plans()[0]));
         if first.is_empty() {
             first = seen;
@@ -56,7 +63,12 @@ fn what_was_applied_plans_to_nothing_however_often() {
         let again = ws.apply(&[]).exits(0);
         assert_eq!(again.steps(), Vec::<String>::new());
         assert_eq!(again.held(), Vec::<String>::new());
-        assert_eq!(ws.value("SELECT count(*) FROM changes"), before, "{}", ws.engine);
+        assert_eq!(
+            ws.value("SELECT count(*) FROM changes"),
+            before,
+            "{}",
+            ws.engine
+        );
         ws.plan(&["--detailed-exitcode"]).exits(0);
         ws.plan(&["--detailed-exitcode", "--scrub"]).exits(0);
     }
@@ -78,7 +90,10 @@ fn a_plan_writes_nothing_at_all() {
 
 #[test]
 fn a_role_that_may_only_read_can_plan_and_not_apply() {
-    for mut ws in each("reader").into_iter().filter(|ws| ws.engine == "postgres") {
+    for mut ws in each("reader")
+        .into_iter()
+        .filter(|ws| ws.engine == "postgres")
+    {
         ws.tree(account("acme", "") + &user("u-1", "acme", ""));
         ws.settle(&[]);
         ws.sql("CREATE ROLE reader LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader");
@@ -103,7 +118,10 @@ fn unprivileged(ws: &Workspace, arguments: &[&str]) -> Command {
         fs::copy(env!("CARGO_BIN_EXE_roster"), &program).expect("a copy");
     }
     let mut other = Command::new("setpriv");
-    other.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(program).args(arguments);
+    other
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(program)
+        .args(arguments);
     for (name, value) in command.get_envs() {
         match value {
             Some(value) => other.env(name, value),
@@ -111,7 +129,11 @@ fn unprivileged(ws: &Workspace, arguments: &[&str]) -> Command {
         };
     }
     let pipe = std::process::Stdio::piped;
-    other.current_dir(folder).stdin(std::process::Stdio::null()).stdout(pipe()).stderr(pipe());
+    other
+        .current_dir(folder)
+        .stdin(std::process::Stdio::null())
+        .stdout(pipe())
+        .stderr(pipe());
     other
 }
 
@@ -129,7 +151,11 @@ fn a_read_only_file_in_a_read_only_folder_can_be_planned() {
     let mut apply = unprivileged(&ws, &["apply", "manifests", "--yes"]);
     for entry in fs::read_dir(ws.path("")).expect("the folder") {
         let path = entry.expect("an entry").path();
-        let readable = if path.is_dir() || path.ends_with("program") { 0o555 } else { 0o444 };
+        let readable = if path.is_dir() || path.ends_with("program") {
+            0o555
+        } else {
+            0o444
+        };
         chmod(&path, readable);
     }
     chmod(&ws.path(""), 0o555);
@@ -139,5 +165,8 @@ fn a_read_only_file_in_a_read_only_folder_can_be_planned() {
     assert_eq!(planned.exits(0).changes(), ["update User/u-1: phone"]);
     let applied = applied.exits(1);
     assert!(applied.stderr.contains("readonly"), "{applied}");
-    assert_eq!(ws.value("SELECT phone FROM users").as_deref(), Some("+4663123456"));
+    assert_eq!(
+        ws.value("SELECT phone FROM users").as_deref(),
+        Some("+4663123456")
+    );
 }

@@ -2,10 +2,16 @@
 
 mod apply;
 mod approve;
+mod changes;
 mod completions;
 mod explain;
+mod export;
 mod failure;
+mod format;
+mod get;
+mod history;
 mod init;
+mod items;
 mod lock;
 mod man;
 mod migrate;
@@ -16,6 +22,7 @@ mod schema;
 mod session;
 mod show;
 mod validate;
+mod why;
 
 pub use failure::Failure;
 
@@ -135,6 +142,18 @@ pub enum Command {
     Apply(apply::Options),
     /// Renders a saved plan.
     Show(show::Options),
+    /// Prints a stored resource, or those of a kind.
+    Get(get::Options),
+    /// Writes the database as manifests, a folder an account.
+    Export(export::Options),
+    /// Prints the runs, or the changes of one resource; or verifies that nothing was altered.
+    History(history::Options),
+    /// Tells who set a field, from where, and what that overruled.
+    Why(why::Options),
+    /// Prints every committed change in order, one JSON object a line.
+    Changes(changes::Options),
+    /// Lays manifests out in one way; what they mean stays.
+    Fmt(format::Options),
     /// Lets through what waits for a decision.
     Approve(approve::Options),
     /// Creates or upgrades the database's schema.
@@ -223,6 +242,12 @@ fn run(cli: Cli) -> Outcome {
             Command::Plan(options) => plan::run(global, &options).await,
             Command::Apply(options) => apply::run(global, options).await,
             Command::Show(options) => show::run(global, &options),
+            Command::Get(options) => get::run(global, &options).await,
+            Command::Export(options) => export::run(global, &options).await,
+            Command::History(options) => history::run(global, &options).await,
+            Command::Why(options) => why::run(global, &options).await,
+            Command::Changes(options) => changes::run(global, &options).await,
+            Command::Fmt(options) => format::run(global, &options),
             Command::Approve(options) => approve::run(global, &options).await,
             Command::Migrate(options) => migrate::run(global, &options).await,
             Command::Lock(options) => lock::run(global, &options).await,

@@ -2,7 +2,9 @@
 
 use super::{Failure, Global, Scope};
 use crate::config::Config;
-use crate::model::Key;
+use crate::diagnostic::did_you_mean;
+use crate::kinds::Kind;
+use crate::model::{Key, Text};
 use crate::reconcile::Request;
 use crate::store::{Access, Schema, Store};
 use std::path::Path;
@@ -138,7 +140,7 @@ pub fn key(text: &str) -> Result<Key, Failure> {
 ///
 /// # Errors
 /// When there is none.
-pub fn kind_named(name: &str) -> Result<&'static crate::kinds::Kind, Failure> {
+pub fn kind_named(name: &str) -> Result<&'static Kind, Failure> {
     let all = crate::kinds::ALL;
     let found = all.into_iter().find(|kind| {
         kind.name.eq_ignore_ascii_case(name) || kind.collection.eq_ignore_ascii_case(name)
@@ -150,6 +152,37 @@ pub fn kind_named(name: &str) -> Result<&'static crate::kinds::Kind, Failure> {
             names.join(", ")
         ))
     })
+}
+
+/// A kind, and one resource of it where one is named: `users`, `user u-1` or `user/u-1`.
+///
+/// # Errors
+/// When it names no kind, or two ids.
+pub fn resources(kind: &str, id: Option<&str>) -> Result<(&'static Kind, Option<Key>), Failure> {
+    let (kind, id) = match (kind.split_once('/'), id) {
+        (None, id) => (kind, id),
+        (Some((kind, id)), None) => (kind, Some(id)),
+        (Some(_), Some(_)) => return Err(Failure::usage("give `KIND ID` or `KIND/ID`, not both")),
+    };
+    let kind = kind_named(kind)?;
+    if id.is_some_and(str::is_empty) {
+        return Err(Failure::usage("the id is empty"));
+    }
+    let key = id.or(kind.singleton).map(|id| Key::new(kind.id, id));
+    Ok((kind, key))
+}
+
+/// That nothing has this key, with the id that was probably meant.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn unknown(store: &Store, key: &Key) -> Result<Failure, Failure> {
+    let ids = store.ids(key.kind).await?;
+    let meant = did_you_mean(&key.id, ids.iter().map(Text::as_str));
+    let meant = meant
+        .map(|id| format!("; did you mean `{id}`?"))
+        .unwrap_or_default();
+    Ok(Failure::error(format!("{key} is not stored{meant}")))
 }
 
 /// Who runs the command, for history: `ROSTER_ACTOR`, or the user of the system.

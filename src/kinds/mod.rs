@@ -6,6 +6,7 @@ mod address;
 pub mod country;
 mod custom_field;
 mod field;
+pub mod json;
 mod organisation;
 mod policy;
 pub mod read;

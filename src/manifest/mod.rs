@@ -4,6 +4,7 @@
 mod document;
 mod entries;
 mod events;
+pub mod export;
 mod fields;
 mod file;
 pub mod format;

@@ -12,26 +12,40 @@ const WORDS: [&str; 12] = [
     "null", "~", "true", "false", "yes", "no", "on", "off", "y", "n", ".nan", ".inf",
 ];
 
+/// What a linked resource is written as in place of a reference: its fields, as of [`fields`].
+pub type Inline<'a> = &'a dyn Fn(&str) -> Option<String>;
+
 /// One document: `kind`, `externalId`, the kind's own fields in table order, custom fields.
 #[must_use]
 pub fn document<'a>(
     kind: &'static Kind,
     id: &str,
-    fields: impl IntoIterator<Item = (&'a FieldRef, &'a Value)>,
+    said: impl IntoIterator<Item = (&'a FieldRef, &'a Value)>,
 ) -> String {
-    let mut fields: Vec<_> = fields.into_iter().collect();
-    fields.sort_by_key(|(field, _)| *field);
-    let mut out = format!("kind: {}\n", kind.name);
+    format!("kind: {}\n{}", kind.name, fields(kind, id, said, &|_| None))
+}
+
+/// The same without `kind`, some linked resources written out where their link is.
+#[must_use]
+pub fn fields<'a>(
+    kind: &'static Kind,
+    id: &str,
+    said: impl IntoIterator<Item = (&'a FieldRef, &'a Value)>,
+    inline: Inline<'_>,
+) -> String {
+    let mut said: Vec<_> = said.into_iter().collect();
+    said.sort_by_key(|(field, _)| *field);
+    let mut out = String::new();
     if kind.singleton.is_none() {
         let _ = writeln!(out, "externalId: {}", text(id, 0));
     }
     let mut group = "";
     let mut custom = false;
-    for (field, value) in fields {
+    for (field, value) in said {
         match field {
             FieldRef::Own(index) => {
                 let field = &kind.fields[usize::from(*index)];
-                own(&mut out, field, value, &mut group);
+                own(&mut out, field, value, &mut group, inline);
             }
             FieldRef::Custom(id) => {
                 if !std::mem::replace(&mut custom, true) {
@@ -45,10 +59,16 @@ pub fn document<'a>(
     out
 }
 
-fn own(out: &mut String, field: &'static Field, value: &Value, group: &mut &'static str) {
+fn own(
+    out: &mut String,
+    field: &'static Field,
+    value: &Value,
+    group: &mut &'static str,
+    inline: Inline<'_>,
+) {
     match field.name.split_once('.') {
         None => {
-            entry(out, field.name, &typed(field, value, 0));
+            entry(out, field.name, &typed(field, value, 0, inline));
         }
         Some((name, member)) => {
             if *group != name {
@@ -56,7 +76,7 @@ fn own(out: &mut String, field: &'static Field, value: &Value, group: &mut &'sta
                 let _ = writeln!(out, "{name}:");
             }
             out.push_str("  ");
-            entry(out, member, &typed(field, value, 2));
+            entry(out, member, &typed(field, value, 2, inline));
         }
     }
 }
@@ -67,11 +87,9 @@ fn entry(out: &mut String, name: &str, value: &str) {
 }
 
 /// The value of a field, as it stands after `name: `.
-fn typed(field: &Field, value: &Value, indent: usize) -> String {
+fn typed(field: &Field, value: &Value, indent: usize, inline: Inline<'_>) -> String {
     match (&field.ty, value) {
-        (Type::Links { key, inline, .. }, Value::Links(links)) => {
-            link_list(key, *inline, field.ty.attributes(), links)
-        }
+        (Type::Links { .. }, Value::Links(links)) => link_list(&field.ty, links, inline),
         (Type::Secret, Value::Text(from)) => match from.split_once(':') {
             Some((place, name)) => format!("{{{place}: {}}}", text(name, indent)),
             None => text(from, indent),
@@ -114,33 +132,55 @@ fn lines(items: &[String], indent: usize) -> String {
     })
 }
 
-fn link_list(key: &str, inline: bool, attributes: &[Attribute], links: &[Link]) -> String {
+fn link_list(ty: &Type, links: &[Link], inline: Inline<'_>) -> String {
     if links.is_empty() {
         return "[]".to_owned();
     }
     let items: Vec<String> = links
         .iter()
-        .map(|link| link_item(key, inline, attributes, link))
+        .map(|link| link_item(ty, link, inline))
         .collect();
     lines(&items, 0)
 }
 
-/// `acme`, `ref: acme`, or with attributes that are not what absence means, a mapping.
-fn link_item(key: &str, inline: bool, attributes: &[Attribute], link: &Link) -> String {
-    let target = flow_text(&link.target);
-    let said: Vec<String> = attributes
-        .iter()
-        .zip(link.attributes)
-        .filter_map(|(attribute, choice)| said(attribute, choice?))
+/// `acme`, `ref: acme`, with attributes that are not what absence means a mapping, or the resource
+/// itself.
+fn link_item(ty: &Type, link: &Link, inline: Inline<'_>) -> String {
+    let Type::Links {
+        key,
+        inline: may_be_inline,
+        ..
+    } = ty
+    else {
+        return flow_text(&link.target);
+    };
+    let said = ty.attributes().iter().zip(link.attributes);
+    let said: Vec<String> = said
+        .filter_map(|(attribute, choice)| said_of(attribute, choice?))
         .collect();
-    match (said.is_empty(), inline) {
+    if let Some(fields) = may_be_inline.then(|| inline(&link.target)).flatten() {
+        return indented(&fields, &said);
+    }
+    let target = flow_text(&link.target);
+    match (said.is_empty(), may_be_inline) {
         (true, true) => format!("{key}: {target}"),
         (true, false) => target,
         _ => format!("{{{key}: {target}, {}}}", said.join(", ")),
     }
 }
 
-fn said(attribute: &Attribute, choice: u8) -> Option<String> {
+/// Fields and attributes as an item of a list: every line but the first stands below the first.
+fn indented(fields: &str, said: &[String]) -> String {
+    let lines = fields.lines().chain(said.iter().map(String::as_str));
+    let lines = lines.enumerate().map(|(at, line)| match (at, line) {
+        (0, line) => line.to_owned(),
+        (_, "") => "\n".to_owned(),
+        _ => format!("\n    {line}"),
+    });
+    lines.collect()
+}
+
+fn said_of(attribute: &Attribute, choice: u8) -> Option<String> {
     let word = attribute.choices.get(usize::from(choice))?;
     let word = if attribute.choices == BOOL {
         (*word).to_owned()

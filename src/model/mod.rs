@@ -5,6 +5,7 @@ mod change;
 pub mod digest;
 mod key;
 mod keyed;
+pub mod moment;
 mod resource;
 mod state;
 mod value;

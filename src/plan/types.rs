@@ -2,7 +2,9 @@
 
 use crate::diagnostic::{Code, Diagnostic, Origin, Severity};
 use crate::kinds;
-use crate::model::{Cell, Change, Claim, Declared, Digest, FieldDigests, Key, Text, Value};
+use crate::model::{
+    Cell, Change, Claim, Declared, Digest, FieldDigests, FieldRef, Key, Text, Value,
+};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -297,11 +299,16 @@ impl Step {
                     .cells
                     .iter()
                     .filter_map(|stated| match &stated.cell {
-                        Cell::Value(value) if !value.is_empty_list() => Some(Change {
-                            field: stated.field.clone(),
-                            before: None,
-                            after: Some(value.clone()),
-                        }),
+                        // No members is what a new list has anyway, unless it has a default.
+                        Cell::Value(value)
+                            if !value.is_empty_list() || self.has_default(&stated.field) =>
+                        {
+                            Some(Change {
+                                field: stated.field.clone(),
+                                before: None,
+                                after: Some(value.clone()),
+                            })
+                        }
                         _ => None,
                     })
                     .chain(derived.iter().cloned())
@@ -310,6 +317,11 @@ impl Step {
                 Cow::Owned(changes)
             }
         }
+    }
+
+    fn has_default(&self, field: &FieldRef) -> bool {
+        let field = kinds::get(self.key.kind).field(field);
+        field.is_some_and(|field| field.default.value().is_some())
     }
 
     /// The name of a changed field.

@@ -55,9 +55,15 @@ async fn unchanged_source(
         return Ok(None);
     }
     let standing = store.standing(&source.name).await?;
+    tracing::debug!(source = %source.name, ?standing, "compared claims and rows");
     if standing.foreign > 0 || standing.claimed != remembered.resources {
         return Ok(None);
     }
+    tracing::info!(
+        "source {}: nothing changed since run of revision {}",
+        source.name,
+        remembered.revision
+    );
     Ok(Some(Plan {
         source: SourceRef {
             name: source.name.clone(),

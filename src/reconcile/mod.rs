@@ -1,11 +1,14 @@
 //! One pass: load, read, check, plan, guard, apply, record. Written once; every door only knocks.
 
 mod apply;
+pub mod json;
 mod known;
+mod provenance;
 mod read;
 
 pub use apply::{Applied, Kept, applied_plan, apply};
 pub use known::unchanged;
+pub use provenance::{Field, Provenance, Said, provenance};
 pub use read::{Reading, read_sources};
 
 use crate::check;

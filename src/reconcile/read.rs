@@ -46,29 +46,39 @@ fn read(source: &Source) -> Reading {
     }
 }
 
-/// The files about which reading has nothing to say and which do not point outside themselves: a
-/// password or a file may change while the manifest stays.
+/// The files about which reading has nothing to say, and the contents that they name (`=` before
+/// the path). A file with a password reference is none of them: the password may change while the
+/// manifest stays.
 fn quiet_files(loaded: &Loaded) -> Vec<(Arc<str>, Digest)> {
     let mut loud: BTreeSet<&str> = loaded
         .diagnostics
         .iter()
         .filter_map(|found| Some(&*found.origin.as_ref()?.path))
         .collect();
+    let mut contents = Vec::new();
     for declared in &loaded.desired.resources {
         let kind = kinds::get(declared.key.kind);
-        let points = |stated: &Stated| {
-            kind.field(&stated.field)
-                .is_some_and(|field| matches!(field.ty, Type::Secret | Type::File))
-        };
-        if declared.cells.iter().any(points) {
-            loud.insert(&declared.path);
+        for stated in &declared.cells {
+            match kind.field(&stated.field).map(|field| &field.ty) {
+                Some(Type::Secret) => {
+                    loud.insert(&declared.path);
+                }
+                Some(Type::File) => contents.extend(content(stated)),
+                _ => {}
+            }
         }
     }
     let quiet = loaded
         .files
         .iter()
         .filter(|(path, _)| !loud.contains(&**path));
-    quiet.cloned().collect()
+    quiet.cloned().chain(contents).collect()
+}
+
+/// The content that a `file:` names, by the digest in its value.
+fn content(stated: &Stated) -> Option<(Arc<str>, Digest)> {
+    let (path, sha256) = stated.cell.value()?.as_text()?.split_once(" sha256:")?;
+    Some((format!("={path}").into(), Digest::parse(sha256.get(..32)?)?))
 }
 
 impl Reading {

@@ -29,6 +29,12 @@ pub struct ChangeRecord {
     pub fields: Map<String, Json>,
     /// Where it was declared: path, line and column.
     pub origin: Option<(String, i64, i64)>,
+    /// When its run committed, in milliseconds since 1970.
+    pub at: i64,
+    /// The source of its run.
+    pub source: String,
+    /// The revision of its run.
+    pub revision: String,
 }
 
 /// One run.
@@ -74,9 +80,11 @@ pub enum Verification {
 }
 
 const SELECT: &str = "SELECT c.seq, c.run, c.kind, c.external_id, c.id_digest, c.verb, c.reason, \
-    c.fields, c.personal_digest, c.path, c.line, c.col, v.salt, v.fields \
-    FROM changes AS c LEFT JOIN change_values AS v ON v.seq = c.seq";
-const TYPES: [Ty; 14] = [
+    c.fields, c.personal_digest, c.path, c.line, c.col, v.salt, v.fields, \
+    r.finished_at, r.source, r.revision \
+    FROM changes AS c LEFT JOIN change_values AS v ON v.seq = c.seq \
+    LEFT JOIN runs AS r ON r.id = c.run";
+const TYPES: [Ty; 17] = [
     Ty::Int,
     Ty::Int,
     Ty::Id,
@@ -90,6 +98,9 @@ const TYPES: [Ty; 14] = [
     Ty::Int,
     Ty::Int,
     Ty::Bytes,
+    Ty::Text,
+    Ty::Int,
+    Ty::Text,
     Ty::Text,
 ];
 const RUNS: &str = "SELECT id, source, revision, plan_id, actor, started_at, finished_at, counts, \
@@ -387,6 +398,9 @@ fn record(mut cells: Cells) -> ChangeRecord {
         reason: cells[6].take_text().into(),
         fields,
         origin: path.map(|path| (path.into(), line, column)),
+        at: cells[14].int(),
+        source: cells[15].take_text().into(),
+        revision: cells[16].take_text().into(),
     }
 }
 

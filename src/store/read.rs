@@ -6,7 +6,7 @@ use super::param::{Param, Ty};
 use super::tables::{self, KindTable, LinkTable};
 use super::{Store, claim, codec, migrate};
 use crate::kinds;
-use crate::model::{Claim, Key, KindId, Link, Row, Snapshot, Text};
+use crate::model::{Key, KindId, Link, Row, Snapshot, Text};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a plan needs to know.
@@ -74,32 +74,10 @@ impl Store {
         };
         rows(&mut tx, tables::of(kind)).await
     }
-
-    /// Every source's claim on one resource.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn claims_of(&self, key: &Key) -> Result<Vec<Claim>, StoreError> {
-        let Some(mut tx) = self.reading_schema("read the claims").await? else {
-            return Ok(Vec::new());
-        };
-        let names = claim::COLUMNS.map(|(name, _)| name).join(", ");
-        let sql = format!(
-            "SELECT {names} FROM claims WHERE kind = ? AND external_id = ? ORDER BY source"
-        );
-        let types = claim::COLUMNS.map(|(_, ty)| ty);
-        let params = [kinds::get(key.kind).name.into(), (&key.id).into()];
-        let found = tx.fetch(&sql, &params, &types).await?;
-        let mut reader = claim::Reader::default();
-        let claims = found
-            .into_iter()
-            .filter_map(|mut cells| reader.read(&mut cells));
-        Ok(claims.map(|(_, claim)| claim).collect())
-    }
 }
 
 /// The rows of a kind with their lists, sorted by external id.
-async fn rows(tx: &mut Tx, table: &KindTable) -> Result<Vec<Row>, StoreError> {
+pub(super) async fn rows(tx: &mut Tx, table: &KindTable) -> Result<Vec<Row>, StoreError> {
     let mut rows = Vec::new();
     let scan = Scan {
         table: table.kind.table,

@@ -102,7 +102,10 @@ const CLASSES: &[Class] = &[
             ("customFields: {nick: \"\"}", Is("{\"badge\":\"1\"}")),
             ("customFields: {nick: null}", Is("{\"badge\":\"1\"}")),
             ("clear: [customFields.nick]", Is("{\"badge\":\"1\"}")),
-            ("customFields: {nick: New}", Is("{\"badge\":\"1\",\"nick\":\"New\"}")),
+            (
+                "customFields: {nick: New}",
+                Is("{\"badge\":\"1\",\"nick\":\"New\"}"),
+            ),
         ],
     },
     Class {
@@ -111,8 +114,14 @@ const CLASSES: &[Class] = &[
         query: "SELECT substr(custom_fields, 1, 100) FROM users WHERE external_id = '{}'",
         cells: &[
             ("", Keeps),
-            ("customFields: {badge: \"\"}", Error("custom-field-required")),
-            ("customFields: {badge: null}", Error("custom-field-required")),
+            (
+                "customFields: {badge: \"\"}",
+                Error("custom-field-required"),
+            ),
+            (
+                "customFields: {badge: null}",
+                Error("custom-field-required"),
+            ),
             ("clear: [customFields.badge]", Error("clear-required")),
             ("customFields: {badge: New}", Is("{\"badge\":\"New\"}")),
         ],
@@ -152,7 +161,9 @@ fn stored(ws: &Workspace, class: &Class, index: usize) -> Option<String> {
 fn shown(ws: &Workspace, class: &Class) {
     ws.tree(directory(class, |_| class.first));
     ws.settle(&[]);
-    let first: Vec<Option<String>> = (0..class.cells.len()).map(|index| stored(ws, class, index)).collect();
+    let first: Vec<Option<String>> = (0..class.cells.len())
+        .map(|index| stored(ws, class, index))
+        .collect();
     ws.tree(directory(class, |(cell, _)| cell));
     let faulty = class.cells.iter().any(|(_, then)| matches!(then, Error(_)));
     // Several change at once here, which is not what this is about.
@@ -165,14 +176,18 @@ fn shown(ws: &Workspace, class: &Class) {
             Is(value) => Some((*value).to_owned()),
         };
         assert_eq!(stored(ws, class, index), expected, "{about}");
-        let found = plan.findings().into_iter().find(|found| found.starts_with("error") && found.ends_with(&format!("/u-{index}")));
+        let found = plan
+            .findings()
+            .into_iter()
+            .find(|found| found.starts_with("error") && found.ends_with(&format!("/u-{index}")));
         let wanted = match then {
             Error(code) => Some(format!("error {code} User/u-{index}")),
             _ => None,
         };
         assert_eq!(found, wanted, "{about}");
     }
-    ws.run(&["plan", "--detailed-exitcode"]).exits(i32::from(faulty));
+    ws.run(&["plan", "--detailed-exitcode"])
+        .exits(i32::from(faulty));
 }
 
 #[test]
@@ -214,7 +229,12 @@ fn an_external_id_can_be_neither_absent_nor_blank_nor_cleared() {
 #[test]
 fn on_create_what_is_required_must_be_there_and_the_rest_has_its_default() {
     for ws in each("create") {
-        let new = |more: &str| FIRST.to_owned() + &account("acme", "") + &user("stays", "acme", "") + &user("u-0", "acme", more);
+        let new = |more: &str| {
+            FIRST.to_owned()
+                + &account("acme", "")
+                + &user("stays", "acme", "")
+                + &user("u-0", "acme", more)
+        };
         for (more, code) in [
             ("lastName: \"\"", "required"),
             ("lastName:", "required"),
@@ -224,16 +244,31 @@ fn on_create_what_is_required_must_be_there_and_the_rest_has_its_default() {
         ] {
             ws.tree(new(more));
             let plan = ws.plan(&[]).exits(1);
-            assert!(plan.findings().contains(&format!("error {code} User/u-0")), "{more}: {plan}");
+            assert!(
+                plan.findings().contains(&format!("error {code} User/u-0")),
+                "{more}: {plan}"
+            );
             assert_eq!(plan.steps(), Vec::<String>::new());
         }
         ws.tree(new(""));
         ws.settle(&[]);
-        let stored = |column: &str| ws.value(&format!("SELECT {column} FROM users WHERE external_id = 'u-0'"));
-        assert_eq!(stored("custom_fields").as_deref(), Some("{\"badge\":\"0\"}"), "{}", ws.engine);
+        let stored = |column: &str| {
+            ws.value(&format!(
+                "SELECT {column} FROM users WHERE external_id = 'u-0'"
+            ))
+        };
+        assert_eq!(
+            stored("custom_fields").as_deref(),
+            Some("{\"badge\":\"0\"}"),
+            "{}",
+            ws.engine
+        );
         assert_eq!(stored("status").as_deref(), Some("active"));
         assert_eq!(stored("company"), None);
-        assert_eq!(stored("CASE WHEN notify THEN 1 ELSE 0 END").as_deref(), Some("0"));
+        assert_eq!(
+            stored("CASE WHEN notify THEN 1 ELSE 0 END").as_deref(),
+            Some("0")
+        );
     }
 }
 
@@ -241,7 +276,9 @@ fn on_create_what_is_required_must_be_there_and_the_rest_has_its_default() {
 fn settings_that_are_not_written_have_their_defaults_from_then_on() {
     for ws in each("settings") {
         let yaml = |group: &str| {
-            "kind: Settings\nfirstUser: warn\n".to_owned() + &account("acme", "") + &user("u-1", "acme", &format!("groups: [{group}]"))
+            "kind: Settings\nfirstUser: warn\n".to_owned()
+                + &account("acme", "")
+                + &user("u-1", "acme", &format!("groups: [{group}]"))
         };
         ws.tree(yaml("FOC_User")).settle(&[]);
         // Judged by the stored settings now.
@@ -257,20 +294,33 @@ fn a_password_is_kept_unless_its_content_changed() {
         let hash = || ws.value("SELECT password_hash FROM users WHERE external_id = 'u-1'");
         let apply = |more: &str, secret: &str| {
             ws.tree(account("acme", "") + &user("u-1", "acme", more));
-            let ran = run(ws.command(&["apply", "manifests", "--yes"]).env("ROSTER_SECRET_U1", secret));
-            assert!(!ran.to_string().contains("Sesam") , "the password is told: {ran}");
+            let ran = run(ws
+                .command(&["apply", "manifests", "--yes"])
+                .env("ROSTER_SECRET_U1", secret));
+            assert!(
+                !ran.to_string().contains("Sesam"),
+                "the password is told: {ran}"
+            );
             ran
         };
         let from = "passwordFrom: {env: ROSTER_SECRET_U1}";
         apply(from, "Sesam-1-offen").exits(0);
         let first = hash();
-        assert!(first.as_deref().is_some_and(|hash| hash.starts_with("$argon2")), "{first:?}");
+        assert!(
+            first
+                .as_deref()
+                .is_some_and(|hash| hash.starts_with("$argon2")),
+            "{first:?}"
+        );
         for keeps in ["", "passwordFrom:", "passwordFrom: \"\"", from] {
             apply(keeps, "Sesam-1-offen").exits(0);
             assert_eq!(hash(), first, "{}: `{keeps}`", ws.engine);
         }
         let refused = apply("clear: [passwordFrom]", "Sesam-1-offen").exits(1);
-        assert!(refused.codes("error").contains("clear-required"), "{refused}");
+        assert!(
+            refused.codes("error").contains("clear-required"),
+            "{refused}"
+        );
         apply(from, "weak").exits(1);
         assert_eq!(hash(), first);
         let changed = apply(from, "Sesam-2-offen").exits(0);

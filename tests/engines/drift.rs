@@ -4,8 +4,15 @@ use crate::workspace::{Workspace, account, each, user};
 
 fn directory() -> String {
     let grouped = "groups: [FOC_User, FOC_Webmaster]";
-    account("acme", "") + &account("beta", "") + &user("u-1", "acme", grouped) + &user("u-2", "acme", grouped)
-        + &user("u-3", "acme", "accounts: [{account: acme, level: administrator}, beta]")
+    account("acme", "")
+        + &account("beta", "")
+        + &user("u-1", "acme", grouped)
+        + &user("u-2", "acme", grouped)
+        + &user(
+            "u-3",
+            "acme",
+            "accounts: [{account: acme, level: administrator}, beta]",
+        )
 }
 
 fn settled(name: &str) -> Vec<Workspace> {
@@ -22,7 +29,10 @@ fn status(ws: &Workspace) -> Option<String> {
 
 /// The groups of u-1, sorted.
 fn groups(ws: &Workspace) -> Vec<String> {
-    ws.column("SELECT value FROM user_groups WHERE user_id = 'u-1' ORDER BY 1").into_iter().flatten().collect()
+    ws.column("SELECT value FROM user_groups WHERE user_id = 'u-1' ORDER BY 1")
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 #[test]
@@ -33,7 +43,11 @@ fn a_changed_value_is_drift_of_that_field_and_repaired() {
         assert_eq!(plan.changes(), ["update User/u-1: phone"], "{}", ws.engine);
         assert_eq!(plan.reasons(), ["drift".to_owned()].into());
         ws.settle(&[]);
-        assert_eq!(ws.value("SELECT phone FROM users WHERE external_id = 'u-1'").as_deref(), Some("+4663123456"));
+        assert_eq!(
+            ws.value("SELECT phone FROM users WHERE external_id = 'u-1'")
+                .as_deref(),
+            Some("+4663123456")
+        );
     }
 }
 
@@ -54,7 +68,10 @@ fn a_hand_made_deactivation_stays_until_it_is_approved() {
         for pass in 0..3 {
             // The other fields of the resource go on.
             let more = format!("groups: [FOC_User, FOC_Webmaster]\nphone: \"+46310000{pass}\"");
-            let yaml = directory().replace(&user("u-1", "acme", "groups: [FOC_User, FOC_Webmaster]"), &user("u-1", "acme", &more));
+            let yaml = directory().replace(
+                &user("u-1", "acme", "groups: [FOC_User, FOC_Webmaster]"),
+                &user("u-1", "acme", &more),
+            );
             ws.tree(yaml);
             let held = ws.apply(&[]).exits(3);
             assert_eq!(held.held(), ["reactivation User/u-1"], "{}", ws.engine);
@@ -106,7 +123,11 @@ fn a_row_deleted_and_inserted_again_is_seen() {
         );
         let plan = ws.plan(&[]).exits(3);
         assert_eq!(plan.changes(), ["update User/u-1: phone"], "{}", ws.engine);
-        assert_eq!(plan.held(), ["reactivation User/u-1"], "the group that is gone");
+        assert_eq!(
+            plan.held(),
+            ["reactivation User/u-1"],
+            "the group that is gone"
+        );
     }
 }
 
@@ -143,7 +164,12 @@ fn a_link_given_by_hand_is_taken_away() {
         ws.sql("INSERT INTO user_groups VALUES ('u-1', 'FOC_Admin')");
         ws.sql("INSERT INTO user_accounts (user_id, account_id) VALUES ('u-2', 'beta')");
         let plan = ws.plan(&[]).exits(0);
-        assert_eq!(plan.changes(), ["update User/u-1: groups", "update User/u-2: accounts"], "{}", ws.engine);
+        assert_eq!(
+            plan.changes(),
+            ["update User/u-1: groups", "update User/u-2: accounts"],
+            "{}",
+            ws.engine
+        );
         assert_eq!(plan.reasons(), ["drift".to_owned()].into());
         ws.settle(&[]);
         assert_eq!(groups(&ws), ["FOC_User", "FOC_Webmaster"]);
@@ -154,7 +180,9 @@ fn a_link_given_by_hand_is_taken_away() {
 fn a_level_raised_by_hand_is_lowered_and_a_lowered_one_not_raised() {
     for ws in settled("levels") {
         ws.sql("UPDATE user_accounts SET level = 'administrator' WHERE user_id = 'u-1'");
-        ws.sql("UPDATE user_accounts SET level = 'user' WHERE user_id = 'u-3' AND account_id = 'acme'");
+        ws.sql(
+            "UPDATE user_accounts SET level = 'user' WHERE user_id = 'u-3' AND account_id = 'acme'",
+        );
         let plan = ws.apply(&[]).exits(3);
         assert_eq!(plan.held(), ["reactivation User/u-3"], "{}", ws.engine);
         let administrators = "SELECT count(*) FROM user_accounts WHERE level = 'administrator'";
@@ -169,21 +197,36 @@ fn an_account_link_moved_by_hand_is_moved_back_only_as_far_as_it_takes() {
         let plan = ws.plan(&[]);
         // Taking `beta` away is a repair; giving `acme` back waits, and without it the user would
         // be left with no account at all.
-        assert!(plan.held().iter().any(|held| held == "reactivation User/u-2"), "{}: {plan}", ws.engine);
+        assert!(
+            plan.held()
+                .iter()
+                .any(|held| held == "reactivation User/u-2"),
+            "{}: {plan}",
+            ws.engine
+        );
         ws.apply(&[]);
-        let links = "SELECT count(*) FROM user_accounts WHERE user_id = 'u-2' AND account_id = 'acme'";
+        let links =
+            "SELECT count(*) FROM user_accounts WHERE user_id = 'u-2' AND account_id = 'acme'";
         assert_eq!(ws.value(links).as_deref(), Some("0"));
     }
 }
 
 #[test]
 fn a_truncated_link_table_is_noticed() {
-    for ws in settled("truncated").into_iter().filter(|ws| ws.engine == "postgres") {
+    for ws in settled("truncated")
+        .into_iter()
+        .filter(|ws| ws.engine == "postgres")
+    {
         ws.sql("TRUNCATE user_groups");
         let plan = ws.apply(&[]).exits(3);
-        let all: Vec<String> = (1..=3).map(|n| format!("reactivation User/u-{n}")).collect();
+        let all: Vec<String> = (1..=3)
+            .map(|n| format!("reactivation User/u-{n}"))
+            .collect();
         assert_eq!(plan.held(), all);
-        assert_eq!(ws.value("SELECT count(*) FROM user_groups").as_deref(), Some("0"));
+        assert_eq!(
+            ws.value("SELECT count(*) FROM user_groups").as_deref(),
+            Some("0")
+        );
     }
 }
 
@@ -194,11 +237,23 @@ fn drift_is_only_reported_where_the_source_says_so() {
         ws.write("roster.yaml", config);
         ws.sql("UPDATE users SET phone = '+4611111111' WHERE external_id = 'u-1'");
         let plan = ws.run(&["apply", "--yes"]).exits(0);
-        assert!(plan.findings().contains("note drift User/u-1"), "{}: {plan}", ws.engine);
-        assert_eq!(ws.value("SELECT phone FROM users WHERE external_id = 'u-1'").as_deref(), Some("+4611111111"));
+        assert!(
+            plan.findings().contains("note drift User/u-1"),
+            "{}: {plan}",
+            ws.engine
+        );
+        assert_eq!(
+            ws.value("SELECT phone FROM users WHERE external_id = 'u-1'")
+                .as_deref(),
+            Some("+4611111111")
+        );
         // What is declared anew is written all the same.
         ws.tree(directory().replace("+4663123456", "+4622222222"));
         ws.run(&["apply", "--yes"]).exits(0);
-        assert_eq!(ws.value("SELECT phone FROM users WHERE external_id = 'u-1'").as_deref(), Some("+4622222222"));
+        assert_eq!(
+            ws.value("SELECT phone FROM users WHERE external_id = 'u-1'")
+                .as_deref(),
+            Some("+4622222222")
+        );
     }
 }

@@ -25,9 +25,17 @@ fn stale(ws: &Workspace) {
     let refused = ws.run(&["apply", "plan.json"]).exits(3);
     assert!(refused.stderr.contains("stale"), "{refused}");
     let but_the_lease = |tables: Vec<(String, String)>| {
-        tables.into_iter().filter(|(table, _)| table != "leases").collect::<Vec<_>>()
+        tables
+            .into_iter()
+            .filter(|(table, _)| table != "leases")
+            .collect::<Vec<_>>()
     };
-    assert_eq!(but_the_lease(ws.fingerprint()), but_the_lease(before), "{}", ws.engine);
+    assert_eq!(
+        but_the_lease(ws.fingerprint()),
+        but_the_lease(before),
+        "{}",
+        ws.engine
+    );
 }
 
 #[test]
@@ -116,7 +124,10 @@ fn one_that_was_edited_is_refused() {
 fn the_whole_example_is_applied_from_a_file() {
     for ws in each("saved company") {
         ws.copy("examples/company", "manifests");
-        ws.write("roster.yaml", "apiVersion: roster/v1\nsources: [{name: company, directory: manifests}]\n");
+        ws.write(
+            "roster.yaml",
+            "apiVersion: roster/v1\nsources: [{name: company, directory: manifests}]\n",
+        );
         ws.run(&["plan", "--out", "plan.json"]).exits(0);
         ws.run(&["apply", "plan.json"]).exits(0);
         ws.run(&["plan", "--detailed-exitcode"]).exits(0);

@@ -1,3 +1,4 @@
 //! What the integration tests share: `mod support;`.
 
 pub mod postgres;
+pub mod program;

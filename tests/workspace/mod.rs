@@ -42,21 +42,31 @@ pub struct Ran {
 /// One on each engine at hand, each with a database of its own.
 pub fn each(name: &str) -> Vec<Workspace> {
     let databases = postgres::databases(name).into_iter();
-    databases.map(|(engine, url)| Workspace::on(engine, url)).collect()
+    databases
+        .map(|(engine, url)| Workspace::on(engine, url))
+        .collect()
 }
 
 /// One on SQLite: for what an engine cannot change.
 pub fn sqlite() -> Workspace {
     let folder = TempDir::with_prefix("roster-").expect("a folder");
     let url = format!("sqlite:{}", folder.path().join("roster.db").display());
-    Workspace { folder, engine: "sqlite", url }
+    Workspace {
+        folder,
+        engine: "sqlite",
+        url,
+    }
 }
 
 impl Workspace {
     /// A new folder beside a database.
     pub fn on(engine: &'static str, url: String) -> Self {
         let folder = TempDir::with_prefix("roster-").expect("a folder");
-        Self { folder, engine, url }
+        Self {
+            folder,
+            engine,
+            url,
+        }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -78,13 +88,21 @@ impl Workspace {
 
     pub fn remove(&self, name: &str) -> &Self {
         let path = self.path(name);
-        if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.expect("removed");
+        if path.is_dir() {
+            fs::remove_dir_all(path)
+        } else {
+            fs::remove_file(path)
+        }
+        .expect("removed");
         self
     }
 
     /// Copies a directory of the repository into the folder.
     pub fn copy(&self, from: &str, to: &str) -> &Self {
-        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join(from), &self.path(to));
+        copy(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join(from),
+            &self.path(to),
+        );
         self
     }
 
@@ -134,7 +152,14 @@ impl Workspace {
 
     #[track_caller]
     pub fn approve(&self, hold: &str) {
-        self.run(&["approve", "hold", hold, "--reason", "agreed on the telephone"]).exits(0);
+        self.run(&[
+            "approve",
+            "hold",
+            hold,
+            "--reason",
+            "agreed on the telephone",
+        ])
+        .exits(0);
     }
 
     /// Runs statements as another program would.
@@ -144,11 +169,19 @@ impl Workspace {
             let sql = AssertSqlSafe(sql);
             if self.engine == "sqlite" {
                 let mut connection = self.open_sqlite().await;
-                sqlx::raw_sql(sql).execute(&mut connection).await.expect("a foreign write");
+                sqlx::raw_sql(sql)
+                    .execute(&mut connection)
+                    .await
+                    .expect("a foreign write");
                 connection.close().await.expect("closed");
             } else {
-                let mut connection = sqlx::PgConnection::connect(&self.url).await.expect("connected");
-                sqlx::raw_sql(sql).execute(&mut connection).await.expect("a foreign write");
+                let mut connection = sqlx::PgConnection::connect(&self.url)
+                    .await
+                    .expect("connected");
+                sqlx::raw_sql(sql)
+                    .execute(&mut connection)
+                    .await
+                    .expect("a foreign write");
             }
         });
     }
@@ -157,16 +190,26 @@ impl Workspace {
     #[track_caller]
     pub fn column(&self, query: &str) -> Vec<Option<String>> {
         let sql = AssertSqlSafe(format!("SELECT CAST(q.v AS TEXT) FROM ({query}) AS q(v)"));
-        let lite = AssertSqlSafe(format!("WITH q(v) AS ({query}) SELECT CAST(v AS TEXT) FROM q"));
+        let lite = AssertSqlSafe(format!(
+            "WITH q(v) AS ({query}) SELECT CAST(v AS TEXT) FROM q"
+        ));
         wait(async {
             if self.engine == "sqlite" {
                 let mut connection = self.open_sqlite().await;
-                let rows = sqlx::query(lite).fetch_all(&mut connection).await.expect("a query");
+                let rows = sqlx::query(lite)
+                    .fetch_all(&mut connection)
+                    .await
+                    .expect("a query");
                 connection.close().await.expect("closed");
                 rows.iter().map(|row| row.get(0)).collect()
             } else {
-                let mut connection = sqlx::PgConnection::connect(&self.url).await.expect("connected");
-                let rows = sqlx::query(sql).fetch_all(&mut connection).await.expect("a query");
+                let mut connection = sqlx::PgConnection::connect(&self.url)
+                    .await
+                    .expect("connected");
+                let rows = sqlx::query(sql)
+                    .fetch_all(&mut connection)
+                    .await
+                    .expect("a query");
                 rows.iter().map(|row| row.get(0)).collect()
             }
         })
@@ -182,8 +225,12 @@ impl Workspace {
 
     async fn open_sqlite(&self) -> sqlx::SqliteConnection {
         let path = self.url.trim_start_matches("sqlite:");
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).busy_timeout(LIMIT);
-        sqlx::SqliteConnection::connect_with(&options).await.expect("connected")
+        let options = sqlx::sqlite::SqliteConnectOptions::new()
+            .filename(path)
+            .busy_timeout(LIMIT);
+        sqlx::SqliteConnection::connect_with(&options)
+            .await
+            .expect("connected")
     }
 
     /// Every table of the database and a digest of all that is in it.
@@ -195,18 +242,28 @@ impl Workspace {
              WHERE table_schema = 'public' AND table_type = 'BASE TABLE' ORDER BY 1"
         };
         let tables = self.column(tables).into_iter().flatten();
-        tables.map(|table| (table.clone(), self.digest(&table))).collect()
+        tables
+            .map(|table| (table.clone(), self.digest(&table)))
+            .collect()
     }
 
     /// A digest of all rows of a table.
     fn digest(&self, table: &str) -> String {
         if self.engine == "postgres" {
-            let sql = format!("SELECT md5(string_agg(t::text, chr(10) ORDER BY t::text)) FROM {table} t");
+            let sql =
+                format!("SELECT md5(string_agg(t::text, chr(10) ORDER BY t::text)) FROM {table} t");
             return self.value(&sql).unwrap_or_default();
         }
         let columns = self.column(&format!("SELECT name FROM pragma_table_info('{table}')"));
-        let columns: Vec<String> = columns.into_iter().flatten().map(|name| format!("quote({name})")).collect();
-        let rows = self.column(&format!("SELECT {} FROM {table} ORDER BY 1", columns.join(" || ',' || ")));
+        let columns: Vec<String> = columns
+            .into_iter()
+            .flatten()
+            .map(|name| format!("quote({name})"))
+            .collect();
+        let rows = self.column(&format!(
+            "SELECT {} FROM {table} ORDER BY 1",
+            columns.join(" || ',' || ")
+        ));
         let mut hasher = blake3::Hasher::new();
         for row in rows.into_iter().flatten() {
             hasher.update(row.as_bytes()).update(b"\n");
@@ -220,7 +277,10 @@ impl Workspace {
 pub fn run(command: &mut Command) -> Ran {
     match run_within(command, LIMIT) {
         (ran, true) => ran,
-        (ran, false) => panic!("{} did not end within {LIMIT:?}\n{}", ran.command, ran.stderr),
+        (ran, false) => panic!(
+            "{} did not end within {LIMIT:?}\n{}",
+            ran.command, ran.stderr
+        ),
     }
 }
 
@@ -235,7 +295,15 @@ pub fn run_within(command: &mut Command, limit: Duration) -> (Ran, bool) {
     }
     let status = child.wait().expect("its end");
     let (stdout, stderr) = output.take();
-    (Ran { command: shown, code: status.code(), stdout, stderr }, ended)
+    (
+        Ran {
+            command: shown,
+            code: status.code(),
+            stdout,
+            stderr,
+        },
+        ended,
+    )
 }
 
 /// What a running program prints, read as it comes: a full pipe would stop it.
@@ -248,23 +316,36 @@ struct Output {
 impl Output {
     fn of(child: &mut Child) -> Self {
         let (done, closed) = mpsc::channel();
-        let (mut out, mut err) = (child.stdout.take().expect("a pipe"), child.stderr.take().expect("a pipe"));
+        let (mut out, mut err) = (
+            child.stdout.take().expect("a pipe"),
+            child.stderr.take().expect("a pipe"),
+        );
         let stdout = thread::spawn(move || {
             let text = text(&mut out);
             // Nobody waits any more when the program was killed.
             let _ = done.send(());
             text
         });
-        Self { stdout, stderr: thread::spawn(move || text(&mut err)), closed }
+        Self {
+            stdout,
+            stderr: thread::spawn(move || text(&mut err)),
+            closed,
+        }
     }
 
     /// Waits until standard output is closed, which is when the program ends.
     fn wait(&self, limit: Duration) -> bool {
-        !matches!(self.closed.recv_timeout(limit), Err(RecvTimeoutError::Timeout))
+        !matches!(
+            self.closed.recv_timeout(limit),
+            Err(RecvTimeoutError::Timeout)
+        )
     }
 
     fn take(self) -> (String, String) {
-        (self.stdout.join().expect("stdout"), self.stderr.join().expect("stderr"))
+        (
+            self.stdout.join().expect("stdout"),
+            self.stderr.join().expect("stderr"),
+        )
     }
 }
 
@@ -284,23 +365,34 @@ impl Ran {
     /// The plans it printed, one a source.
     pub fn plans(&self) -> Vec<Value> {
         let documents = serde_json::Deserializer::from_str(&self.stdout).into_iter::<Value>();
-        let documents = documents.map(|document| document.unwrap_or_else(|error| panic!("{error}: {self}")));
+        let documents =
+            documents.map(|document| document.unwrap_or_else(|error| panic!("{error}: {self}")));
         documents
-            .flat_map(|mut document| match (document["plans"].take(), document["plan"].take()) {
-                (Value::Array(plans), _) => plans,
-                (_, plan @ Value::Object(_)) => vec![plan],
-                _ => vec![document],
-            })
+            .flat_map(
+                |mut document| match (document["plans"].take(), document["plan"].take()) {
+                    (Value::Array(plans), _) => plans,
+                    (_, plan @ Value::Object(_)) => vec![plan],
+                    _ => vec![document],
+                },
+            )
             .collect()
     }
 
     fn all(&self, member: &str) -> Vec<Value> {
-        self.plans().iter().filter_map(|plan| plan[member].as_array()).flatten().cloned().collect()
+        self.plans()
+            .iter()
+            .filter_map(|plan| plan[member].as_array())
+            .flatten()
+            .cloned()
+            .collect()
     }
 
     /// `update User/u-1`, in their order.
     pub fn steps(&self) -> Vec<String> {
-        self.all("steps").iter().map(|step| format!("{} {}", word(step, "verb"), key(step))).collect()
+        self.all("steps")
+            .iter()
+            .map(|step| format!("{} {}", word(step, "verb"), key(step)))
+            .collect()
     }
 
     /// The steps with the fields they change: `update User/u-1: phone`.
@@ -308,7 +400,12 @@ impl Ran {
         let line = |step: &Value| {
             let mut line = format!("{} {}", word(step, "verb"), key(step));
             for (index, change) in step["changes"].as_array().into_iter().flatten().enumerate() {
-                let _ = write!(line, "{} {}", if index == 0 { ":" } else { "," }, word(change, "field"));
+                let _ = write!(
+                    line,
+                    "{} {}",
+                    if index == 0 { ":" } else { "," },
+                    word(change, "field")
+                );
             }
             line
         };
@@ -317,23 +414,35 @@ impl Ran {
 
     /// The reasons of the steps.
     pub fn reasons(&self) -> BTreeSet<String> {
-        self.all("steps").iter().map(|step| word(step, "reason")).collect()
+        self.all("steps")
+            .iter()
+            .map(|step| word(step, "reason"))
+            .collect()
     }
 
     /// `guard User/u-1`, in their order.
     pub fn held(&self) -> Vec<String> {
-        self.all("held").iter().map(|held| format!("{} {}", word(held, "code"), key(held))).collect()
+        self.all("held")
+            .iter()
+            .map(|held| format!("{} {}", word(held, "code"), key(held)))
+            .collect()
     }
 
     /// The rules that hold something.
     pub fn rules(&self) -> BTreeSet<String> {
-        self.all("held").iter().map(|held| word(held, "code")).collect()
+        self.all("held")
+            .iter()
+            .map(|held| word(held, "code"))
+            .collect()
     }
 
     /// The ids of the holds of a rule.
     pub fn holds(&self, code: &str) -> BTreeSet<String> {
         let all = self.all("held");
-        all.iter().filter(|held| held["code"] == code).map(|held| word(held, "hold")).collect()
+        all.iter()
+            .filter(|held| held["code"] == code)
+            .map(|held| word(held, "hold"))
+            .collect()
     }
 
     /// The one hold of a rule.
@@ -347,14 +456,21 @@ impl Ran {
     /// What would let the holds through: `--accept User.deactivate=3`.
     pub fn overrides(&self) -> BTreeSet<String> {
         let all = self.all("held");
-        all.iter().filter_map(|held| held["override"].as_str()).map(str::to_owned).collect()
+        all.iter()
+            .filter_map(|held| held["override"].as_str())
+            .map(str::to_owned)
+            .collect()
     }
 
     /// `error reference User/u-1`, sorted.
     pub fn findings(&self) -> BTreeSet<String> {
         let line = |found: &Value| {
             let line = format!("{} {}", word(found, "severity"), word(found, "code"));
-            if found["kind"].is_null() { line } else { format!("{line} {}", key(found)) }
+            if found["kind"].is_null() {
+                line
+            } else {
+                format!("{line} {}", key(found))
+            }
         };
         self.all("diagnostics").iter().map(line).collect()
     }
@@ -362,20 +478,30 @@ impl Ran {
     /// The codes of its findings of a severity.
     pub fn codes(&self, severity: &str) -> BTreeSet<String> {
         let all = self.all("diagnostics");
-        all.iter().filter(|found| found["severity"] == severity).map(|found| word(found, "code")).collect()
+        all.iter()
+            .filter(|found| found["severity"] == severity)
+            .map(|found| word(found, "code"))
+            .collect()
     }
 
     /// How many steps of a verb, or held, and so on.
     #[track_caller]
     pub fn count(&self, what: &str) -> u64 {
         let plans = self.plans();
-        plans.iter().map(|plan| plan["summary"][what].as_u64().expect("a count")).sum()
+        plans
+            .iter()
+            .map(|plan| plan["summary"][what].as_u64().expect("a count"))
+            .sum()
     }
 }
 
 impl std::fmt::Display for Ran {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}\nexit: {:?}\n{}\n{}", self.command, self.code, self.stdout, self.stderr)
+        write!(
+            f,
+            "{}\nexit: {:?}\n{}\n{}",
+            self.command, self.code, self.stdout, self.stderr
+        )
     }
 }
 
@@ -401,7 +527,9 @@ fn copy(from: &Path, to: &Path) {
 }
 
 fn wait<T>(work: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     runtime.expect("a runtime").block_on(work)
 }
 
@@ -438,7 +566,10 @@ pub fn user(id: &str, account: &str, more: &str) -> String {
     ];
     let mut yaml = format!("---\nkind: User\nexternalId: {id}\n");
     for (field, value) in standard {
-        if !more.lines().any(|line| line.starts_with(&format!("{field}:"))) {
+        if !more
+            .lines()
+            .any(|line| line.starts_with(&format!("{field}:")))
+        {
             let _ = writeln!(yaml, "{field}: {value}");
         }
     }
@@ -446,10 +577,16 @@ pub fn user(id: &str, account: &str, more: &str) -> String {
 }
 
 fn lines(more: &str) -> String {
-    if more.is_empty() || more.ends_with('\n') { more.to_owned() } else { format!("{more}\n") }
+    if more.is_empty() || more.ends_with('\n') {
+        more.to_owned()
+    } else {
+        format!("{more}\n")
+    }
 }
 
 /// Users `u-0`, `u-1`… of an account.
 pub fn users(range: std::ops::Range<usize>, account: &str, more: &str) -> String {
-    range.map(|n| user(&format!("u-{n}"), account, more)).collect()
+    range
+        .map(|n| user(&format!("u-{n}"), account, more))
+        .collect()
 }

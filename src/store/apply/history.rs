@@ -8,7 +8,7 @@ use super::super::param::{self, Param, Ty};
 use super::{Pass, versions};
 use crate::kinds::{self, Kind, Type};
 use crate::model::Change;
-use crate::model::{FieldRef, Link, Value};
+use crate::model::{FieldRef, Value};
 use crate::plan::{Step, Verb};
 use rand::RngCore;
 use serde_json::{Map, Value as Json, json};
@@ -271,22 +271,11 @@ fn shown(kind: &Kind, step: &Step, change: &Change) -> Json {
 }
 
 fn value_json(kind: &Kind, field: &FieldRef, value: &Value) -> Json {
-    match (kind.field(field).map(|field| &field.ty), value) {
-        (Some(Type::Secret), _) => json!({"redacted": true}),
-        (Some(ty @ Type::Links { key, .. }), Value::Links(links)) => {
-            links.iter().map(|link| link_json(ty, key, link)).collect()
-        }
-        _ => codec::json(value),
+    let field = kind.field(field);
+    match field.map(|field| &field.ty) {
+        Some(Type::Secret) => json!({"redacted": true}),
+        // With the hash of the content: it is the version.
+        Some(Type::File) => codec::json(value),
+        _ => kinds::json::value(field, value),
     }
-}
-
-fn link_json(ty: &Type, key: &str, link: &Link) -> Json {
-    let mut object = Map::new();
-    object.insert(key.to_owned(), link.target.as_str().into());
-    for (attribute, choice) in ty.attributes().iter().zip(link.attributes) {
-        if let Some(word) = choice.and_then(|choice| attribute.choices.get(usize::from(choice))) {
-            object.insert(attribute.name.to_owned(), (*word).into());
-        }
-    }
-    Json::Object(object)
 }

@@ -1,0 +1,91 @@
+//! `roster fmt`: one layout for all manifests.
+
+use super::{Failure, Global, Outcome, failure, session};
+use crate::manifest::{Tree, format};
+use clap::Args;
+use std::path::{Path, PathBuf};
+
+/// Options of `roster fmt`.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Files, or directories of manifests; those of the configuration when not given.
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Writes nothing; exits with 1 when a file would change.
+    #[arg(long)]
+    check: bool,
+}
+
+/// Lays out, or says what is not laid out.
+pub fn run(global: &Global, options: &Options) -> Outcome {
+    let mut changed = 0;
+    for file in files(global, &options.paths)? {
+        changed += usize::from(one(&file, options.check)?);
+    }
+    if options.check && changed > 0 {
+        return Err(Failure {
+            message: String::new(),
+            exit: failure::ERROR,
+        });
+    }
+    Ok(0)
+}
+
+fn files(global: &Global, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut roots = paths.to_vec();
+    if roots.is_empty() {
+        let sources = session::config(global, None)?.sources;
+        roots = sources.into_iter().map(|source| source.root).collect();
+    }
+    if roots.is_empty() {
+        return Err(Failure::usage(
+            "without a roster.yaml a PATH is needed: a file or a directory",
+        ));
+    }
+    let mut files = Vec::new();
+    for root in roots {
+        if root.is_dir() {
+            files.extend(below(&root));
+        } else {
+            files.push(root);
+        }
+    }
+    Ok(files)
+}
+
+/// The YAML among the manifests of a directory; JSON has a layout of its own.
+fn below(root: &Path) -> Vec<PathBuf> {
+    let tree = Tree::read(root);
+    let yaml = tree
+        .files
+        .iter()
+        .filter(|file| !file.path.ends_with(".json"));
+    yaml.map(|file| root.join(&*file.path)).collect()
+}
+
+/// Whether a file is, or was, not laid out.
+fn one(file: &Path, check: bool) -> Result<bool, Failure> {
+    let failed = |what: &str, error: std::io::Error| {
+        Failure::error(format!("cannot {what} {}: {error}", file.display()))
+    };
+    let text = std::fs::read_to_string(file).map_err(|error| failed("read", error))?;
+    let formatted = format::format(&text);
+    if formatted == text {
+        return Ok(false);
+    }
+    if !check {
+        replace(file, &formatted).map_err(|error| failed("write", error))?;
+    }
+    anstream::println!("{}", file.display());
+    Ok(true)
+}
+
+/// Writes beside it and renames, so that nothing ever sees half a file.
+fn replace(file: &Path, text: &str) -> std::io::Result<()> {
+    let file = file.canonicalize()?;
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let beside = file.with_file_name(format!(".{name}.{}", std::process::id()));
+    std::fs::write(&beside, text)?;
+    std::fs::set_permissions(&beside, std::fs::metadata(&file)?.permissions())?;
+    std::fs::rename(&beside, &file)
+}

@@ -1,0 +1,193 @@
+//! `roster history`: the runs, the changes of one resource, and whether they are as written.
+
+use super::{Failure, Global, Outcome, failure, items, output, session};
+use crate::model::{Key, moment};
+use crate::reconcile::json;
+use crate::store::{ChangeRecord, RunRecord, Store, Verification};
+use clap::Args;
+use serde_json::Value;
+use std::io::{self, Write};
+
+/// Options of `roster history`.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The kind of the resource whose changes to print; or `user/u-1`. The runs when not given.
+    #[arg(value_name = "KIND")]
+    kind: Option<String>,
+    /// Its externalId.
+    #[arg(value_name = "ID")]
+    id: Option<String>,
+    /// At most so many, the latest.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    limit: u32,
+    /// Recomputes the chain of all runs and changes and compares it with what is stored.
+    #[arg(long)]
+    verify: bool,
+}
+
+/// Prints it, the latest first.
+pub async fn run(global: &Global, options: &Options) -> Outcome {
+    let key = key(options)?;
+    let config = session::config(global, None)?;
+    let store = session::reader(&config).await?;
+    let mut out = output::stdout();
+    let code = match key {
+        _ if options.verify => verify(global, &store, &mut out).await?,
+        Some(key) => changes(global, &store, &key, options.limit, &mut out).await?,
+        None => runs(global, &store, options.limit, &mut out).await?,
+    };
+    out.flush()?;
+    Ok(code)
+}
+
+fn key(options: &Options) -> Result<Option<Key>, Failure> {
+    let Some(kind) = &options.kind else {
+        return Ok(None);
+    };
+    if options.verify {
+        return Err(Failure::usage(
+            "`--verify` takes the whole history: leave the resource out",
+        ));
+    }
+    let (kind, key) = session::resources(kind, options.id.as_deref())?;
+    let wrong = || Failure::usage(format!("which {}? give `{}/ID`", kind.name, kind.name));
+    key.ok_or_else(wrong).map(Some)
+}
+
+async fn runs(global: &Global, store: &Store, limit: u32, out: &mut dyn Write) -> Outcome {
+    let runs = store.runs(limit).await?;
+    if items::write(global, runs.iter().map(json::run), out)? {
+        return Ok(0);
+    }
+    if runs.is_empty() {
+        writeln!(out, "No run yet.")?;
+        return Ok(0);
+    }
+    let rows: Vec<[String; 6]> = runs.iter().map(run_line).collect();
+    items::write_table(
+        ["RUN", "WHEN", "SOURCE", "REVISION", "BY", "CHANGES"],
+        &rows,
+        out,
+    )?;
+    Ok(0)
+}
+
+fn run_line(run: &RunRecord) -> [String; 6] {
+    let counts = run.counts.as_object().into_iter().flatten();
+    let counts = counts.filter(|(_, count)| count.as_u64() != Some(0));
+    let counts: Vec<String> = counts
+        .map(|(verb, count)| format!("{count} {verb}"))
+        .collect();
+    [
+        run.id.to_string(),
+        moment::utc(run.finished_at),
+        run.source.clone(),
+        short(&run.revision).to_owned(),
+        run.actor.clone(),
+        counts.join(", "),
+    ]
+}
+
+/// As much of a revision as people quote.
+pub fn short(revision: &str) -> &str {
+    let hex = revision.len() >= 32 && revision.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if hex { &revision[..12] } else { revision }
+}
+
+async fn changes(
+    global: &Global,
+    store: &Store,
+    key: &Key,
+    limit: u32,
+    out: &mut dyn Write,
+) -> Outcome {
+    let changes = store.history(Some(key), limit).await?;
+    if changes.is_empty() && store.row(key).await?.is_none() {
+        return Err(session::unknown(store, key).await?);
+    }
+    if items::write(global, changes.iter().map(json::change), out)? {
+        return Ok(0);
+    }
+    if changes.is_empty() {
+        writeln!(out, "No run changed {key}.")?;
+    }
+    changes
+        .iter()
+        .try_for_each(|change| write_change(change, out))?;
+    Ok(0)
+}
+
+fn write_change(change: &ChangeRecord, out: &mut dyn Write) -> io::Result<()> {
+    let origin = change.origin.as_ref();
+    let origin = origin.map(|(path, line, column)| format!("  {path}:{line}:{column}"));
+    writeln!(
+        out,
+        "run {}  {}  {} ({})  {}@{}{}",
+        change.run,
+        moment::utc(change.at),
+        change.verb,
+        change.reason,
+        change.source,
+        short(&change.revision),
+        origin.unwrap_or_default()
+    )?;
+    let Value::Object(mut change) = json::change(change) else {
+        return Ok(());
+    };
+    let Some(Value::Object(fields)) = change.remove("fields") else {
+        return Ok(());
+    };
+    fields
+        .iter()
+        .try_for_each(|(name, values)| writeln!(out, "    {name}: {}", words(values)))
+}
+
+/// A change of a field on one line.
+fn words(values: &Value) -> String {
+    let part = |name: &str| {
+        values
+            .get(name)
+            .filter(|value| *value != &Value::Array(Vec::new()))
+    };
+    match (part("before"), part("after")) {
+        (Some(before), Some(after)) => return format!("{} → {}", value(before), value(after)),
+        (None, Some(after)) => return value(after),
+        _ => {}
+    }
+    let removed = part("removed").map(|list| format!("− {}", value(list)));
+    let added = part("added").map(|list| format!("+ {}", value(list)));
+    removed
+        .into_iter()
+        .chain(added)
+        .collect::<Vec<_>>()
+        .join("  ")
+}
+
+/// A value on one line, as JSON.
+pub fn value(value: &Value) -> String {
+    match value {
+        Value::Null => "none".to_owned(),
+        Value::Object(object) if object.contains_key("redacted") => "(secret)".to_owned(),
+        value => value.to_string(),
+    }
+}
+
+async fn verify(global: &Global, store: &Store, out: &mut dyn Write) -> Outcome {
+    let found = store.verify().await?;
+    let (document, text, code) = match &found {
+        Verification::Sound { runs, changes } => (
+            serde_json::json!({"sound": true, "runs": runs, "changes": changes}),
+            format!("History verified: {runs} runs, {changes} changes."),
+            0,
+        ),
+        Verification::Broken { run, what } => (
+            serde_json::json!({"sound": false, "run": run, "what": what}),
+            format!("The history is broken at run {run}: {what}."),
+            failure::ERROR,
+        ),
+    };
+    if !items::write_one(global, &document, out)? {
+        writeln!(out, "{text}")?;
+    }
+    Ok(code)
+}

@@ -1,0 +1,139 @@
+//! `roster why`: who set a field.
+
+use super::history::{short, value};
+use super::{Failure, Global, Outcome, items, output, session};
+use crate::diagnostic::did_you_mean;
+use crate::model::moment;
+use crate::reconcile::{self, Field, Provenance, Said, json};
+use clap::Args;
+use std::io::{self, Write};
+
+/// Options of `roster why`.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The resource.
+    #[arg(value_name = "KIND/ID")]
+    resource: String,
+    /// One field, as in plans: `phone`, `customFields.badge`; all when not given.
+    #[arg(value_name = "FIELD")]
+    field: Option<String>,
+}
+
+/// Tells where the stored values come from.
+pub async fn run(global: &Global, options: &Options) -> Outcome {
+    let key = session::key(&options.resource)?;
+    let config = session::config(global, None)?;
+    let store = session::reader(&config).await?;
+    let record = store.record(&key).await?;
+    let history = store.history(Some(&key), u32::MAX).await?;
+    if record.is_none() && history.is_empty() {
+        return Err(session::unknown(&store, &key).await?);
+    }
+    let mut told = reconcile::provenance(&key, record.as_ref(), &history);
+    if let Some(field) = &options.field {
+        let known: Vec<String> = told.fields.iter().map(|field| field.name.clone()).collect();
+        if !told.keep(field) {
+            return Err(nothing_of(&told, field, &known));
+        }
+    }
+    let mut out = output::stdout();
+    if !items::write_one(global, &told.to_json(), &mut out)? {
+        text(&told, &mut out)?;
+    }
+    out.flush()?;
+    Ok(0)
+}
+
+fn nothing_of(told: &Provenance, field: &str, known: &[String]) -> Failure {
+    let kind = crate::kinds::get(told.key.kind);
+    let message = if kind.manifest_keys().contains(&field) || kind.field_ref(field).is_some() {
+        format!(
+            "{} has no value of `{field}`, and no source says anything of it",
+            told.key
+        )
+    } else {
+        let names = kind.fields.iter().map(|field| field.name);
+        let meant = did_you_mean(field, names.chain(known.iter().map(String::as_str)));
+        let meant = meant
+            .map(|name| format!("; did you mean `{name}`?"))
+            .unwrap_or_default();
+        format!("{} has no field `{field}`{meant}", kind.name)
+    };
+    Failure::error(message)
+}
+
+fn text(told: &Provenance, out: &mut dyn Write) -> io::Result<()> {
+    match told.version {
+        Some(_) => writeln!(out, "{}", told.key)?,
+        None => writeln!(out, "{}, which is not stored any more", told.key)?,
+    }
+    if told.changed_elsewhere {
+        writeln!(
+            out,
+            "  The row was changed by another program since Roster wrote it."
+        )?;
+    }
+    for claim in &told.claims {
+        let current = if told.version == Some(claim.seen) {
+            ""
+        } else {
+            ", not compared since"
+        };
+        writeln!(
+            out,
+            "  source {} ({}{current})  {}:{}:{}  revision {}",
+            claim.source,
+            json::state(claim.state),
+            claim.path,
+            claim.at.line,
+            claim.at.column,
+            short(&claim.revision)
+        )?;
+    }
+    if told.version.is_some() && told.claims.is_empty() {
+        writeln!(out, "  No source declares it.")?;
+    }
+    told.fields
+        .iter()
+        .try_for_each(|field| field_text(told, field, out))
+}
+
+fn field_text(told: &Provenance, field: &Field, out: &mut dyn Write) -> io::Result<()> {
+    let shown = field
+        .value
+        .as_ref()
+        .map_or_else(|| "none".to_owned(), value);
+    writeln!(out, "{} = {shown}", field.name)?;
+    match &field.set_by {
+        Some(change) => {
+            let origin = change.origin.as_ref();
+            let origin = origin.map(|(path, line, column)| format!(", {path}:{line}:{column}"));
+            writeln!(
+                out,
+                "    set by {} in run {} at {} ({}, {}), revision {}{}",
+                change.source,
+                change.run,
+                moment::utc(change.at),
+                change.verb,
+                change.reason,
+                short(&change.revision),
+                origin.unwrap_or_default()
+            )?;
+        }
+        None => writeln!(out, "    set by no run")?,
+    }
+    if field.changed_elsewhere {
+        writeln!(out, "    changed by another program since")?;
+    }
+    for (claim, said) in told.claims.iter().zip(&field.said) {
+        match said {
+            Said::Stored => writeln!(out, "    declared by {}", claim.source)?,
+            Said::Overruled => writeln!(out, "    {} says otherwise: overruled", claim.source)?,
+            Said::Nothing => {}
+        }
+    }
+    if field.said.iter().all(|said| *said == Said::Nothing) {
+        writeln!(out, "    declared by no source")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! Values and resources as JSON, in the form of manifests.
+
+use super::{BOOL, Field, Type, get};
+use crate::model::{FieldRef, Link, Row, Value};
+use serde_json::{Map, Value as Json, json};
+
+/// A stored resource as a manifest would say it, everything stored written out.
+///
+/// Links are objects with all their attributes, sets are arrays, a group is an object, a password is
+/// where it comes from.
+#[must_use]
+pub fn resource(row: &Row) -> Map<String, Json> {
+    let kind = get(row.key.kind);
+    let mut object = Map::new();
+    object.insert("kind".to_owned(), kind.name.into());
+    object.insert("externalId".to_owned(), row.key.id.as_str().into());
+    for (field, value) in kind.fields.iter().zip(&row.values) {
+        if let Some(value) = value {
+            put(&mut object, field, own(field, value));
+        }
+    }
+    if !row.custom.is_empty() {
+        let custom = row.custom.iter();
+        let custom: Map<_, _> = custom
+            .map(|(id, value)| (id.to_string(), plain(value)))
+            .collect();
+        object.insert("customFields".to_owned(), custom.into());
+    }
+    object
+}
+
+/// The value of any field of the kind.
+#[must_use]
+pub fn value(field: Option<&Field>, value: &Value) -> Json {
+    field.map_or_else(|| plain(value), |field| own(field, value))
+}
+
+/// The stored value of a field.
+#[must_use]
+pub fn stored(row: &Row, field: &FieldRef) -> Option<Json> {
+    let value = row.value(field)?;
+    Some(self::value(get(row.key.kind).field(field), value))
+}
+
+/// `legalUser.birthday` goes into the object `legalUser`.
+fn put(object: &mut Map<String, Json>, field: &Field, value: Json) {
+    match field.name.split_once('.') {
+        None => {
+            object.insert(field.name.to_owned(), value);
+        }
+        Some((group, member)) => {
+            let group = object.entry(group).or_insert_with(|| json!({}));
+            group[member] = value;
+        }
+    }
+}
+
+fn own(field: &Field, value: &Value) -> Json {
+    match (&field.ty, value) {
+        (ty @ Type::Links { key, .. }, Value::Links(links)) => {
+            links.iter().map(|link| linked(ty, key, link)).collect()
+        }
+        (Type::Secret, Value::Text(from)) => match from.split_once(':') {
+            Some((place, name)) => json!({ place: name }),
+            None => from.as_str().into(),
+        },
+        (Type::File, Value::Text(file)) => {
+            let path = file
+                .rsplit_once(" sha256:")
+                .map_or(&**file, |(path, _)| path);
+            path.into()
+        }
+        _ => plain(value),
+    }
+}
+
+fn linked(ty: &Type, key: &str, link: &Link) -> Json {
+    let mut object = Map::new();
+    object.insert(key.to_owned(), link.target.as_str().into());
+    for (attribute, choice) in ty.attributes().iter().zip(link.attributes) {
+        let Some(choice) = choice else { continue };
+        let word = match attribute.choices.get(usize::from(choice)) {
+            Some(_) if attribute.choices == BOOL => Json::Bool(choice != 0),
+            word => word.copied().into(),
+        };
+        object.insert(attribute.name.to_owned(), word);
+    }
+    Json::Object(object)
+}
+
+/// A number keeps its spelling where JSON can.
+fn plain(value: &Value) -> Json {
+    match value {
+        Value::Text(text) => text.as_str().into(),
+        Value::Number(text) => {
+            serde_json::from_str(text).unwrap_or_else(|_| Json::String(text.to_string()))
+        }
+        Value::Bool(value) => Json::Bool(*value),
+        Value::Int(value) => Json::from(*value),
+        Value::List(members) => members.iter().map(|text| text.to_string()).collect(),
+        Value::Links(links) => links.iter().map(|link| link.target.to_string()).collect(),
+    }
+}

@@ -1,0 +1,136 @@
+//! What is stored as JSON, the same through every door.
+
+use crate::kinds;
+use crate::model::{Claim, ClaimState, moment};
+use crate::store::{ChangeRecord, Record, RunRecord};
+use serde_json::{Map, Value, json};
+
+/// A stored resource: its manifest form, and `meta` with what no manifest says.
+#[must_use]
+pub fn resource(record: &Record) -> Value {
+    let mut object = kinds::json::resource(&record.row);
+    object.insert("meta".to_owned(), meta(record));
+    Value::Object(object)
+}
+
+/// What the database knows of a resource beside its fields.
+#[must_use]
+pub fn meta(record: &Record) -> Value {
+    let row = &record.row;
+    let fact = |name| row.facts.get(name).map(|text| text.as_str());
+    let login = record.login.as_ref();
+    json!({
+        "version": row.version,
+        "usable": record.usable,
+        "approval": fact("approval"),
+        "block": fact("blocked"),
+        "access": fact("access"),
+        "login": login.map(|names| names.iter().map(|name| name.as_str()).collect::<Vec<_>>()),
+        "claims": record.claims.iter().map(claim).collect::<Vec<_>>(),
+    })
+}
+
+fn claim(claim: &Claim) -> Value {
+    json!({
+        "source": &*claim.source,
+        "state": state(claim.state),
+        "origin": origin_of(claim),
+        "revision": &*claim.revision,
+    })
+}
+
+/// The word for the state of a claim.
+#[must_use]
+pub fn state(state: ClaimState) -> &'static str {
+    match state {
+        ClaimState::Active => "active",
+        ClaimState::Gone => "gone",
+    }
+}
+
+/// Where a claim was declared.
+#[must_use]
+pub fn origin_of(claim: &Claim) -> Value {
+    place(&claim.path, claim.at.line.into(), claim.at.column.into())
+}
+
+fn place(path: &str, line: i64, column: i64) -> Value {
+    let number = |number: i64| (line > 0).then_some(number);
+    json!({"path": path, "line": number(line), "column": number(column)})
+}
+
+/// One committed change.
+#[must_use]
+pub fn change(change: &ChangeRecord) -> Value {
+    let fields = change.fields.iter();
+    let fields: Map<String, Value> = fields
+        .map(|(name, values)| (name.clone(), before_after(change, name, values)))
+        .collect();
+    json!({
+        "seq": change.seq,
+        "run": change.run,
+        "at": moment::utc(change.at),
+        "source": change.source,
+        "revision": change.revision,
+        "kind": change.kind,
+        "externalId": change.external_id,
+        "verb": change.verb,
+        "reason": change.reason,
+        "fields": fields,
+        "origin": origin(change),
+    })
+}
+
+/// Where a change was declared.
+#[must_use]
+pub fn origin(change: &ChangeRecord) -> Option<Value> {
+    change
+        .origin
+        .as_ref()
+        .map(|(path, line, column)| place(path, *line, *column))
+}
+
+/// `{after}` of what a create wrote, `{removed, added}` of a set, `{before, after}` of the rest.
+fn before_after(change: &ChangeRecord, name: &str, values: &Value) -> Value {
+    match (
+        values.as_array().map(Vec::as_slice),
+        is_set(&change.kind, name),
+    ) {
+        (Some([after]), false) => json!({ "after": after }),
+        (Some([added]), true) => json!({ "added": added }),
+        (Some([removed, added]), true) => json!({"removed": list(removed), "added": list(added)}),
+        (Some([before, after]), false) => json!({"before": before, "after": after}),
+        _ => values.clone(),
+    }
+}
+
+fn list(value: &Value) -> Value {
+    if value.is_null() {
+        json!([])
+    } else {
+        value.clone()
+    }
+}
+
+/// Whether the history keeps only the members of a field that came and went.
+fn is_set(kind: &str, name: &str) -> bool {
+    let kind = kinds::by_name(kind);
+    let field = kind.and_then(|kind| kind.index(name).map(|index| &kind.fields[index]));
+    field.is_some_and(|field| field.ty.has_table())
+}
+
+/// One run.
+#[must_use]
+pub fn run(run: &RunRecord) -> Value {
+    json!({
+        "id": run.id,
+        "at": moment::utc(run.finished_at),
+        "startedAt": moment::utc(run.started_at),
+        "source": run.source,
+        "revision": run.revision,
+        "plan": run.plan_id,
+        "actor": run.actor,
+        "counts": run.counts,
+        "outcome": run.outcome,
+    })
+}
