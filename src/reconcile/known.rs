@@ -8,6 +8,7 @@ use crate::manifest::{self, Tree};
 use crate::model::{Digest, Text};
 use crate::plan::{Plan, SourceRef, Summary};
 use crate::store::{Remembered, Store};
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 
 /// The plans of all sources when nothing changed; `None` when something may have, so that
@@ -82,14 +83,22 @@ async fn unchanged_source(
 
 fn same_files(source: &Source, known: &BTreeMap<Text, Digest>) -> bool {
     let tree = Tree::read(&source.root);
-    if !tree.diagnostics.is_empty() || tree.files.len() != known.len() {
-        return false;
-    }
-    manifest::digests(&tree).is_some_and(|files| {
-        files
-            .iter()
-            .all(|(path, digest)| known.get(&**path) == Some(digest))
-    })
+    let (contents, manifests): (Vec<_>, Vec<_>) =
+        known.iter().partition(|(path, _)| path.starts_with('='));
+    let same_content = |(path, digest): &(&Text, &Digest)| {
+        let bytes = std::fs::read(source.root.join(&path[1..]));
+        bytes.is_ok_and(|bytes| Sha256::digest(bytes).starts_with(&digest.0))
+    };
+    tree.diagnostics.is_empty()
+        && tree.files.len() == manifests.len()
+        && contents.iter().all(same_content)
+        && manifest::digests(&tree).is_some_and(|files| {
+            let same = |(path, digest): &(_, Digest)| {
+                let path: &std::sync::Arc<str> = path;
+                known.get(&**path) == Some(digest)
+            };
+            files.iter().all(same)
+        })
 }
 
 /// What an apply of a whole source leaves to be remembered.
