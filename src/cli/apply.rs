@@ -2,6 +2,7 @@
 
 use super::output::{self, Shown};
 use super::plan::exit_code;
+use super::progress::Progress;
 use super::{Failure, Global, Outcome, Output, Scope, failure, session};
 use crate::config::Config;
 use crate::plan::{Plan, render};
@@ -79,7 +80,9 @@ async fn one(
 ) -> Result<Plan, Failure> {
     let source = pass.readings[index].source.clone();
     let lease = Kept::take(store, &source.name, options.lock_timeout).await?;
+    let working = Progress::begin(global, "planning");
     let plan = pass.plan(index, store, &[]).await?;
+    drop(working);
     let applied = decide(global, options, pass, index, store, &plan, &lease).await;
     lease.release(store).await;
     applied.map(|()| plan)
@@ -116,7 +119,9 @@ async fn decide(
         if changes && asked && !confirmed()? {
             return Err(Failure::error("declined; nothing was applied"));
         }
+        let working = Progress::begin(global, "applying");
         let applied = reconcile::apply(pass, index, store, plan, lease, &session::actor()).await?;
+        drop(working);
         if changes {
             outcome = "applied";
             run = applied.run;

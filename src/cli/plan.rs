@@ -1,6 +1,7 @@
 //! `roster plan`: what apply would do.
 
 use super::output::{self, Shown};
+use super::progress::Progress;
 use super::{Failure, Global, Outcome, Scope, failure, session};
 use crate::plan::{Plan, render};
 use crate::reconcile::{self, Pass, Reading};
@@ -39,12 +40,14 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
     if let Some(plans) = reconcile::unchanged(&config, &request, &store).await? {
         return show(global, options, &plans, &[]);
     }
+    let working = Progress::begin(global, "planning");
     let mut pass = Pass::read(&config, request)?;
     let mut plans: Vec<Plan> = Vec::new();
     for index in pass.wanted()? {
         let plan = pass.plan(index, &store, &plans).await?;
         plans.push(plan);
     }
+    drop(working);
     show(global, options, &plans, &pass.readings)
 }
 
