@@ -3,13 +3,16 @@
 use super::draft::Context;
 use super::rules::{Mode, Peer};
 use crate::kinds::{Field, Kind};
-use crate::model::{Cell, Change, Claim, Key, Link, Row, Stated, Value, digest};
+use crate::model::{Cell, Change, Claim, FieldRef, Key, Link, Row, Stated, Value, digest};
 use std::sync::Arc;
 
 /// What one stated field asks for.
 pub(super) enum Verdict {
     /// Nothing: it says nothing, or the row has it already, or somebody else decides.
     Keep,
+    /// The row differs, and a source that comes first says so: once it no longer does, this one's
+    /// word counts, so the claim stays open.
+    Yields(FieldRef),
     /// The row differs, and the source may only look.
     Observed(Change),
     /// The row differs because somebody else changed it, and that is only reported.
@@ -74,7 +77,7 @@ fn judge(
     let said = digest::short(&stated.cell);
     match rivals(context, kind, key, stated, &name, said) {
         Rivals::None => {}
-        Rivals::Win => return Verdict::Keep,
+        Rivals::Win => return Verdict::Yields(change.field),
         Rivals::Conflict(names) => return Verdict::Conflict(change, names),
     }
     // A claim only says what a row has had: what it says and the row lacks, somebody else changed,
