@@ -375,7 +375,9 @@ impl Ran {
 
 impl std::fmt::Display for Ran {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}\nexit: {:?}\n{}\n{}", self.command, self.code, self.stdout, self.stderr)
+        let short = |text: &str| text.chars().take(4_000).collect::<String>();
+        let (stdout, stderr) = (short(&self.stdout), short(&self.stderr));
+        write!(f, "{}\nexit: {:?}\n{stdout}\n{stderr}", self.command, self.code)
     }
 }
 
