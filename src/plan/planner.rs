@@ -51,7 +51,7 @@ fn keep_back(context: &Context<'_>, work: &mut Work) {
     forbid::forbidden(context, work);
     forbid::login_changes(context, work);
     let mut covered = removal::renames(context, work);
-    covered.extend(removal::emptied(context, work, &live));
+    covered.extend(removal::emptied(context, work, &live, &covered));
     covered.extend(work.standing.iter().cloned());
     guard::guards(context, work, &live, &covered);
     work.let_through.extend(covered);
