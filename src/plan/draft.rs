@@ -20,6 +20,8 @@ pub(super) struct Context<'a> {
     pub stored: &'a Snapshot,
     pub rules: &'a Rules,
     pub definitions: &'a Definitions,
+    /// Of what the operator decided about who writes what.
+    pub fingerprint: Digest,
 }
 
 /// What would happen to one declared resource.
@@ -105,9 +107,9 @@ impl Draft {
     }
 }
 
-/// The digest of what is declared: the cheap test for "nothing new".
-pub(super) fn digest_of(declared: &Declared) -> Digest {
-    declared.digest(kinds::fingerprint(), &[])
+/// The digest of what is declared and of who decides: the cheap test for "nothing new".
+pub(super) fn digest_of(context: &Context<'_>, declared: &Declared) -> Digest {
+    declared.digest(kinds::fingerprint(), &[context.fingerprint])
 }
 
 /// Drafts what would happen to a declared resource; `None`: nothing, and the claim is current.
@@ -121,7 +123,7 @@ pub(super) fn draft(context: &Context<'_>, declared: &Arc<Declared>) -> Option<D
     let current = claim.is_some_and(|claim| {
         claim.state == ClaimState::Active
             && claim.seen == row.version
-            && claim.digest == digest_of(declared)
+            && claim.digest == digest_of(context, declared)
     });
     if current && !secret && !context.rules.scrub {
         return None;

@@ -119,7 +119,7 @@ fn depend(context: &Context<'_>, work: &mut Work, finding: &Finding, known: &BTr
         .involves
         .iter()
         .chain([subject])
-        .find_map(|key| work.blocked.get(key).map(|code| (key, *code)));
+        .find_map(|key| Some((key, work.cause(key)?)));
     let (message, code, root) = match held {
         Some((cause, root)) if !known.contains(&signature(finding)) => {
             let message = format!(

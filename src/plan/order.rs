@@ -109,7 +109,7 @@ pub(super) fn claim(context: &Context<'_>, work: &Work, key: &Key) -> Option<Ste
     let mut fields = draft::fields_of(declared);
     let Some(open) = work.open.get(key) else {
         return Some(StepClaim {
-            digest: draft::digest_of(declared),
+            digest: draft::digest_of(context, declared),
             fields,
         });
     };

@@ -185,9 +185,12 @@ fn contents(plan: &Plan, root: Option<&Path>) -> Result<BTreeMap<Key, Vec<u8>>, 
 }
 
 fn content(key: &Key, value: &str, root: Option<&Path>) -> Result<Vec<u8>, PassError> {
-    let gone = || PassError::File(format!("{key}: the file of `{value}` is not at hand"));
-    let (path, digest) = value.split_once(" sha256:").ok_or_else(gone)?;
-    let bytes = std::fs::read(root.ok_or_else(gone)?.join(path)).map_err(|_| gone())?;
+    let gone = |why: &str| PassError::File(format!("{key}: the file of `{value}` {why}"));
+    let lost = || gone("is not at hand");
+    let unknown =
+        || gone("is read again, and only a `roster.yaml` that names the source says where");
+    let (path, digest) = value.split_once(" sha256:").ok_or_else(lost)?;
+    let bytes = std::fs::read(root.ok_or_else(unknown)?.join(path)).map_err(|_| lost())?;
     let found: String = Sha256::digest(&bytes)
         .iter()
         .map(|byte| format!("{byte:02x}"))

@@ -135,11 +135,21 @@ fn the_whole_example_is_applied_from_a_file() {
 }
 
 #[test]
-fn stored_files_are_found_without_a_configuration() {
+fn without_a_configuration_nobody_knows_where_its_files_are() {
     for ws in each("saved terms") {
         ws.copy("examples/company", "manifests");
         ws.plan(&["--out", "plan.json"]).exits(0);
-        ws.run(&["apply", "plan.json"]).exits(0);
-        ws.plan(&["--detailed-exitcode"]).exits(0);
+        let refused = ws.run(&["apply", "plan.json"]).exits(3);
+        assert!(
+            refused.stderr.contains("terms/customer-terms.txt")
+                && refused.stderr.contains("roster.yaml"),
+            "{refused}"
+        );
+        assert_eq!(
+            ws.value("SELECT count(*) FROM accounts").as_deref(),
+            Some("0"),
+            "{}",
+            ws.engine
+        );
     }
 }
