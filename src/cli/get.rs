@@ -26,20 +26,17 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
     let config = session::config(global, None)?;
     let store = session::reader(&config).await?;
     let mut out = output::stdout();
-    match key {
-        Some(key) => {
-            let Some(record) = store.record(&key).await? else {
-                return Err(session::unknown(&store, &key).await?);
-            };
-            if !items::write_one(global, &json::resource(&record), &mut out)? {
-                one(kind, &record, &mut out)?;
-            }
+    if let Some(key) = key {
+        let Some(record) = store.record(&key).await? else {
+            return Err(session::unknown(&store, &key).await?);
+        };
+        if !items::write_one(global, &json::resource(&record), &mut out)? {
+            one(kind, &record, &mut out)?;
         }
-        None => {
-            let records = store.records(kind.id).await?;
-            if !items::write(global, records.iter().map(json::resource), &mut out)? {
-                many(kind, &records, &mut out)?;
-            }
+    } else {
+        let records = store.records(kind.id).await?;
+        if !items::write(global, records.iter().map(json::resource), &mut out)? {
+            many(kind, &records, &mut out)?;
         }
     }
     out.flush()?;
@@ -51,16 +48,25 @@ fn one(kind: &'static Kind, record: &Record, out: &mut dyn Write) -> io::Result<
     let said = stored(&record.row);
     let said = said.iter().map(|(field, value)| (field, *value));
     out.write_all(write::document(kind, &record.row.key.id, said).as_bytes())?;
-    let serde_json::Value::Object(meta) = json::meta(record) else { return Ok(()) };
+    let serde_json::Value::Object(meta) = json::meta(record) else {
+        return Ok(());
+    };
     writeln!(out, "# meta")?;
-    for (name, value) in meta.iter().filter(|(name, value)| !value.is_null() && *name != "claims") {
+    for (name, value) in meta
+        .iter()
+        .filter(|(name, value)| !value.is_null() && *name != "claims")
+    {
         writeln!(out, "#   {name}: {}", plain(value))?;
     }
     for claim in &record.claims {
         let (state, at) = (json::state(claim.state), claim.at);
         let revision = super::history::short(&claim.revision);
         let place = format!("{}:{}:{}", claim.path, at.line, at.column);
-        writeln!(out, "#   claim: {} ({state}) {place}, revision {revision}", claim.source)?;
+        writeln!(
+            out,
+            "#   claim: {} ({state}) {place}, revision {revision}",
+            claim.source
+        )?;
     }
     Ok(())
 }
@@ -68,9 +74,7 @@ fn one(kind: &'static Kind, record: &Record, out: &mut dyn Write) -> io::Result<
 fn plain(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::String(text) => text.replace('\n', " "),
-        serde_json::Value::Array(parts) => {
-            parts.iter().map(plain).collect::<Vec<_>>().join(", ")
-        }
+        serde_json::Value::Array(parts) => parts.iter().map(plain).collect::<Vec<_>>().join(", "),
         value => value.to_string(),
     }
 }
@@ -79,7 +83,8 @@ fn stored(row: &Row) -> Vec<(FieldRef, &Value)> {
     let own = row.values.iter().enumerate();
     let own = own.filter_map(|(index, value)| Some((kinds::own(index), value.as_ref()?)));
     let custom = row.custom.iter();
-    own.chain(custom.map(|(id, value)| (FieldRef::Custom(id.clone()), value))).collect()
+    own.chain(custom.map(|(id, value)| (FieldRef::Custom(id.clone()), value)))
+        .collect()
 }
 
 fn many(kind: &'static Kind, records: &[Record], out: &mut dyn Write) -> io::Result<()> {
@@ -95,7 +100,7 @@ fn line(kind: &Kind, record: &Record) -> [String; 3] {
     let text = |index: usize| row.values[index].as_ref().and_then(Value::as_text);
     let mut status = text(kind.status_index()).unwrap_or("-").to_owned();
     for fact in ["approval", "blocked"] {
-        match row.facts.get(fact).map(|text| text.as_str()) {
+        match row.facts.get(fact).map(compact_str::CompactString::as_str) {
             Some(_) if fact == "blocked" => status.push_str(", blocked"),
             Some("approved") | None => {}
             Some(approval) => status = format!("{status}, {approval}"),
@@ -105,6 +110,12 @@ fn line(kind: &Kind, record: &Record) -> [String; 3] {
     let fields = kind.fields.iter().enumerate();
     let named = |name: &str| name.to_lowercase().ends_with("name") || name == "title";
     let names = fields.filter(|(_, field)| field.required && named(field.name));
-    let names = names.filter_map(|(index, _)| text(index)).take(if kind.personal_id { 2 } else { 1 });
-    [row.key.id.to_string(), status, names.collect::<Vec<_>>().join(" ")]
+    let names = names
+        .filter_map(|(index, _)| text(index))
+        .take(if kind.personal_id { 2 } else { 1 });
+    [
+        row.key.id.to_string(),
+        status,
+        names.collect::<Vec<_>>().join(" "),
+    ]
 }

@@ -123,7 +123,7 @@ pub(super) fn draft(context: &Context<'_>, declared: &Arc<Declared>) -> Option<D
             && claim.seen == row.version
             && claim.digest == digest_of(declared)
     });
-    if current && !secret {
+    if current && !secret && !context.rules.scrub {
         return None;
     }
     Some(present(context, declared, row, claim))
@@ -185,8 +185,7 @@ fn present(
         draft.reason = Reason::Drift;
     }
     let adopts = claim.is_none();
-    draft.refresh =
-        changes.is_empty() && !adopts && draft.open.is_empty() && draft.parts.is_empty();
+    draft.refresh = changes.is_empty() && !adopts;
     if adopts || !changes.is_empty() || draft.parts.iter().any(|part| part.full.is_some()) {
         draft.outcome = Some(Outcome::Change(changes));
     }
@@ -232,6 +231,9 @@ fn take(
     };
     match verdict {
         Verdict::Keep => {}
+        Verdict::Yield(field) => {
+            draft.open.insert(field);
+        }
         Verdict::Set { change, .. } => changes.push(change),
         Verdict::Observed(change) => {
             let message = format!(

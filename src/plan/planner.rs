@@ -256,7 +256,15 @@ fn finish(context: &Context<'_>, mut work: Work) -> Plan {
         .sort_by(|a, b| (&a.key, a.code, &a.hold).cmp(&(&b.key, b.code, &b.hold)));
     work.used.sort();
     work.used.dedup();
+    let mut unsettled: BTreeSet<Key> = work.open.into_keys().collect();
+    unsettled.extend(work.held.iter().map(|held| held.key.clone()));
+    unsettled.extend(
+        work.diagnostics
+            .iter()
+            .filter_map(|found| found.key.clone()),
+    );
     let mut plan = Plan {
+        unsettled,
         steps,
         held: work.held,
         orphans: work.orphans,
@@ -293,13 +301,16 @@ impl Work {
             let (Some(declared), Some(row)) = (declared, context.stored.rows.get(&key)) else {
                 continue;
             };
-            if self.blocked.contains_key(&key) || self.open.contains_key(&key) {
+            if self.blocked.contains_key(&key) || self.effects.contains(&key) {
                 continue;
             }
+            let Some(claimed) = order::claim(context, self, &key) else {
+                continue;
+            };
             let claim = Claim {
                 source: context.desired.source.clone(),
-                digest: draft::digest_of(declared),
-                fields: draft::fields_of(declared),
+                digest: claimed.digest,
+                fields: claimed.fields,
                 seen: row.version,
                 state: ClaimState::Active,
                 path: declared.path.clone(),

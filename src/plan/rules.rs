@@ -32,6 +32,8 @@ pub struct Rules {
     pub only: Option<BTreeSet<Key>>,
     /// Whether to list every stored field that nothing declares.
     pub exact: bool,
+    /// Whether to compare every field, whatever digests and versions say.
+    pub scrub: bool,
     /// The key for digests of secret and personal values in hold ids.
     pub salt: String,
 }

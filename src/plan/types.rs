@@ -6,7 +6,7 @@ use crate::model::{
     Cell, Change, Claim, Declared, Digest, FieldDigests, FieldRef, Key, Text, Value,
 };
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -39,6 +39,9 @@ pub struct Plan {
     pub agreed: Vec<Agreed>,
     /// What the steps use up of each budget of the guards; not part of a saved plan.
     pub spent: BTreeMap<String, u64>,
+    /// The declared resources that are not as their source says, or about which there is something
+    /// to say: the next pass has to look at them again. Not part of a saved plan.
+    pub unsettled: BTreeSet<Key>,
     /// The stored fields that no source declares, for `--exact`.
     pub undeclared: Vec<(Key, String)>,
 }
@@ -299,11 +302,13 @@ impl Step {
                         // No members is what a new list has anyway, unless it has a default.
                         Cell::Value(value)
                             if !value.is_empty_list() || self.has_default(&stated.field) =>
-                        Some(Change {
-                            field: stated.field.clone(),
-                            before: None,
-                            after: Some(value.clone()),
-                        }),
+                        {
+                            Some(Change {
+                                field: stated.field.clone(),
+                                before: None,
+                                after: Some(value.clone()),
+                            })
+                        }
                         _ => None,
                     })
                     .chain(derived.iter().cloned())
