@@ -97,7 +97,6 @@ const UNTOUCHED: &[&str] = &[
     "user_groups",
     "meta",
     "settings",
-    "sources",
 ];
 
 /// Kills an apply after so long; says whether it had committed.

@@ -25,7 +25,7 @@ fn active(ws: &Workspace, table: &str) -> u64 {
 
 /// All that a plan may change, as it is stored.
 fn contents(ws: &Workspace) -> Vec<(String, String)> {
-    let ours = ["leases", "claims", "sources"];
+    let ours = ["leases", "claims", "sources", "files"];
     ws.fingerprint()
         .into_iter()
         .filter(|(table, _)| !ours.contains(&table.as_str()))
