@@ -42,17 +42,17 @@ impl Declared {
     /// `contents` are the digests of what the cells point to (`file:`), in the order of the
     /// fields; `fingerprint` is that of the table of kinds.
     pub fn digest(&self, fingerprint: Digest, contents: &[Digest]) -> Digest {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&fingerprint.0);
-        hasher.update(&[self.key.kind.0]);
-        hasher.update(self.key.id.as_bytes());
+        let mut fed = Vec::with_capacity(512);
+        fed.extend(fingerprint.0);
+        fed.push(self.key.kind.0);
+        fed.extend(self.key.id.as_bytes());
         for stated in &self.cells {
-            digest::feed_stated(&mut hasher, &stated.field, &stated.cell);
+            digest::feed_stated(&mut fed, &stated.field, &stated.cell);
         }
         for content in contents {
-            hasher.update(&content.0);
+            fed.extend(content.0);
         }
-        Digest::finish(&hasher)
+        Digest::of(&fed)
     }
 }
 

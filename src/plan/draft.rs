@@ -545,7 +545,7 @@ fn released(
             let origin = context.field_origin(declared, &field);
             draft
                 .notes
-                .push(note.of(&declared.key).field(name.as_str()).at(origin));
+                .push(note.of(&declared.key).field(name).at(origin));
         }
     }
 }

@@ -87,12 +87,10 @@ fn claim(context: &Context<'_>, work: &Work, key: &Key) -> Option<StepClaim> {
     for name in open.iter().map(|field| kind.field_name(field)) {
         let member = format!("{name}=");
         let of_field = |entry: &str| entry == name || entry.starts_with(&member);
-        fields.0.retain(|entry, _| !of_field(entry));
-        let kept = old.iter().flat_map(|claim| &claim.fields.0);
-        fields.0.extend(
-            kept.filter(|(entry, _)| of_field(entry))
-                .map(|(k, v)| (k.clone(), *v)),
-        );
+        fields.retain(|entry| !of_field(entry));
+        let kept = old.iter().flat_map(|claim| claim.fields.iter());
+        kept.filter(|(entry, _)| of_field(entry))
+            .for_each(|(entry, digest)| fields.put(entry, digest));
     }
     Some(StepClaim {
         digest: Digest::default(),

@@ -1,10 +1,13 @@
 //! One pass: load, read, check, plan, guard, apply, record. Written once; every door only knocks.
 
 mod apply;
+mod phase;
 mod read;
 
 pub use apply::{Applied, Kept, applied_plan, apply};
 pub use read::{Reading, read_sources};
+
+use phase::Phase;
 
 use crate::check;
 use crate::config::{Config, Source};
@@ -12,6 +15,7 @@ use crate::diagnostic::{Code, Diagnostic, Severity, codes};
 use crate::model::{Desired, Key, Snapshot};
 use crate::plan::{self, Peer, Plan, Rules};
 use crate::secrets::Secrets;
+
 use crate::store::{ApplyError, LeaseError, Query, Store, StoreError};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -80,6 +84,7 @@ impl<'a> Pass<'a> {
         {
             return Err(PassError::Usage(format!("no source is called `{name}`")));
         }
+        let _phase = Phase::begin("reading the sources");
         Ok(Self { config, readings: read_sources(config), request, scrub: false })
     }
 
@@ -127,6 +132,7 @@ impl<'a> Pass<'a> {
 
     /// Reads what the database holds.
     async fn snapshot(&self, index: usize, store: &Store) -> Result<Snapshot, PassError> {
+        let _phase = Phase::begin("reading the database");
         let reading = &self.readings[index];
         let query = Query {
             source: &reading.source.name,
@@ -157,6 +163,7 @@ impl<'a> Pass<'a> {
 
     /// Plans one source on a state.
     pub fn plan_on(&mut self, index: usize, stored: &Snapshot) -> Plan {
+        let _phase = Phase::begin("checking and comparing");
         let mut found = self.readings[index].diagnostics.clone();
         for reading in &mut self.readings {
             let typed = reading.type_custom(stored);
@@ -256,6 +263,7 @@ impl Pass<'_> {
     /// Where only the database can tell a create from an update, a finding is a warning; where
     /// another source may declare what is missing, it is a note.
     pub fn validate(&mut self, index: usize) -> Vec<Diagnostic> {
+        let _phase = Phase::begin("checking");
         let stored = Snapshot::default();
         let mut found = self.readings[index].diagnostics.clone();
         let reading = &mut self.readings[index];

@@ -6,7 +6,7 @@
 use super::json;
 use crate::diagnostic::{Code, Diagnostic, Origin, Severity};
 use crate::kinds::{self, BOOL, Field, Kind, Type};
-use crate::model::{Change, Digest, FieldDigests, FieldRef, Key, Link, Pos, Text, Value};
+use crate::model::{Change, Digest, FieldRef, Key, Link, Pos, Text, Value};
 use crate::plan::{Body, Held, Plan, Reason, SourceRef, Step, StepClaim, Summary, Verb};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
@@ -350,7 +350,7 @@ impl ClaimDocument {
         });
         Ok(StepClaim {
             digest: Digest::parse(&self.digest).ok_or_else(|| wrong(&self.digest))?,
-            fields: FieldDigests(fields.collect::<Result<_, _>>()?),
+            fields: fields.collect::<Result<_, _>>()?,
         })
     }
 }

@@ -149,7 +149,7 @@ impl Pass<'_> {
             let kind = kinds::by_name(cells[0].as_text()?)?.id;
             let key = Key::new(kind, cells[1].as_text()?);
             let at = steps.binary_search_by(|step| step.key.cmp(&key)).ok()?;
-            let fields = claim::unpack(&cells[4].take_bytes());
+            let fields = FieldDigests::from_packed(cells[4].take_bytes());
             let current = Some(cells[3].int()) == steps[at].version;
             // A source's own claim moves too when a step of it carries none.
             let stays = cells[2] == own && steps[at].claim.is_some();
