@@ -20,6 +20,16 @@ pub struct Declared {
 impl Declared {
     /// What was said of a field, and where.
     pub fn stated(&self, field: &FieldRef) -> Option<&Stated> {
+        if let FieldRef::Own(index) = field {
+            // Own fields come first, each at most as far in as its index: most are found at once.
+            let end = self.cells.len().min(usize::from(*index) + 1);
+            let before = |stated: &&Stated| match &stated.field {
+                FieldRef::Own(own) => own <= index,
+                FieldRef::Custom(_) => false,
+            };
+            let nearest = self.cells[..end].iter().rev().find(before);
+            return nearest.filter(|stated| stated.field == *field);
+        }
         self.cells
             .binary_search_by(|stated| stated.field.cmp(field))
             .ok()

@@ -6,6 +6,7 @@ use super::types::{Body, Reason, Step, StepClaim, Verb};
 use crate::check::{Effect, Outcome, World};
 use crate::kinds;
 use crate::model::{Change, Digest, Key};
+use rayon::prelude::*;
 use std::collections::HashMap;
 
 /// The step that creates, without its claim.
@@ -30,10 +31,9 @@ pub(super) fn created(effect: &Effect) -> Step {
 
 /// The steps of all effects that are left.
 pub(super) fn steps(context: &Context<'_>, work: &Work) -> Vec<Step> {
-    work.effects
-        .iter()
-        .map(|effect| step(context, work, effect))
-        .collect()
+    // In parallel: every claim of a step has the digests of its fields.
+    let effects: Vec<&Effect> = work.effects.iter().collect();
+    effects.par_iter().map(|effect| step(context, work, effect)).collect()
 }
 
 fn step(context: &Context<'_>, work: &Work, effect: &Effect) -> Step {

@@ -269,8 +269,7 @@ impl Pass<'_> {
         let reading = &mut self.readings[index];
         found.extend(reading.type_custom(&stored));
         let rules = Rules { only: self.only(index, &stored), ..Rules::default() };
-        let plan = plan::plan(&self.readings[index].desired, &stored, &rules, &found);
-        let mut diagnostics = plan.diagnostics;
+        let mut diagnostics = plan::findings(&self.readings[index].desired, &stored, &rules, &found);
         let several = self.readings.len() > 1;
         let partial: BTreeSet<Key> = diagnostics
             .iter()

@@ -6,9 +6,11 @@ use super::super::error::StoreError;
 use super::super::param::{Param, Ty};
 use super::super::tables::{self, LinkTable};
 use super::{Pass, changes_row};
+use crate::kinds;
 use crate::model::Change;
 use crate::model::{Link, Text, Value};
 use crate::plan::{Step, Verb};
+use std::borrow::Cow;
 
 /// What one change does to the members of a list.
 #[derive(Default)]
@@ -69,9 +71,8 @@ fn bare(target: &Text) -> Link {
 }
 
 /// The change of one list field of a step.
-pub(super) fn change_of<'s>(changes: &'s [Change], table: &LinkTable) -> Option<&'s Change> {
-    let mut changes = changes.iter();
-    changes.find(|change| change.field.own() == Some(table.field))
+pub(super) fn change_of<'s>(step: &'s Step, table: &LinkTable) -> Option<Cow<'s, Change>> {
+    step.change(&kinds::own(table.field))
 }
 
 impl Pass<'_> {
@@ -98,12 +99,11 @@ impl Pass<'_> {
     async fn change_links(&mut self, table: &LinkTable, steps: &[&Step]) -> Result<(), StoreError> {
         let (mut out, mut put): (Vec<Cells>, Vec<Cells>) = (Vec::new(), Vec::new());
         for step in steps {
-            let changes = step.changes();
-            let Some(change) = change_of(&changes, table) else {
+            let Some(change) = change_of(step, table) else {
                 continue;
             };
             let owner = &step.key.id;
-            let delta = Delta::of(change);
+            let delta = Delta::of(&change);
             let changed = delta.changed.iter().map(|(_, link)| &link.target);
             for target in delta.went.iter().chain(changed) {
                 out.push(vec![owner.into(), target.into()]);
@@ -132,8 +132,7 @@ impl Pass<'_> {
 }
 
 fn new_links<'s>(table: &'s LinkTable, step: &'s Step) -> Vec<Cells> {
-    let changes = step.changes();
-    let Some(change) = change_of(&changes, table) else {
+    let Some(change) = change_of(step, table) else {
         return Vec::new();
     };
     let links = sorted(change.after.as_ref());
