@@ -13,7 +13,7 @@ pub struct Line {
 /// What a line says.
 enum Figure {
     /// Work beside its floor.
-    Ratio { cost: Cost, floor: Cost, target: Option<f64>, wall: bool },
+    Ratio { cost: Cost, floor: Cost, target: Option<f64> },
     /// A number of something.
     Amount { value: f64, unit: &'static str, target: Option<f64> },
 }
@@ -33,13 +33,9 @@ impl Table {
 
     /// Work beside its floor; judged by CPU.
     pub fn ratio(&mut self, engine: &'static str, work: impl Into<String>, cost: Cost, floor: Cost, target: Option<f64>) {
-        self.push(engine, work, Figure::Ratio { cost, floor, target, wall: false });
+        self.push(engine, work, Figure::Ratio { cost, floor, target });
     }
 
-    /// Work beside its floor; judged by the time that passes.
-    pub fn wall_ratio(&mut self, engine: &'static str, work: impl Into<String>, cost: Cost, floor: Cost, target: Option<f64>) {
-        self.push(engine, work, Figure::Ratio { cost, floor, target, wall: true });
-    }
 
     /// A number of something.
     pub fn amount(&mut self, engine: &'static str, work: impl Into<String>, value: f64, unit: &'static str, target: Option<f64>) {
@@ -82,7 +78,6 @@ const HEAD: &str = "engine    work                                           CPU
 impl Figure {
     fn ratio(&self) -> f64 {
         match self {
-            Self::Ratio { cost, floor, wall: true, .. } => cost.wall / floor.wall,
             Self::Ratio { cost, floor, .. } => cost.cpu / floor.cpu,
             Self::Amount { value, .. } => *value,
         }

@@ -6,6 +6,7 @@ pub mod digest;
 mod key;
 mod keyed;
 mod resource;
+mod small;
 mod state;
 mod value;
 
@@ -15,6 +16,7 @@ pub use digest::{Digest, FieldDigests};
 pub use key::{FieldRef, Key, KindId};
 pub use keyed::{HasKey, Keyed};
 pub use resource::{Claim, ClaimState, Declared, Row};
+pub use small::SmallMap;
 pub use state::{Desired, SecretState, Snapshot};
 pub use value::{Link, Value};
 

@@ -1,7 +1,6 @@
 //! A resource as a source declares it, as the database stores it, and the claim between the two.
 
-use super::{Cell, Digest, FieldDigests, FieldRef, Key, Pos, Stated, Text, Value, digest};
-use std::collections::BTreeMap;
+use super::{Cell, Digest, FieldDigests, FieldRef, Key, Pos, SmallMap, Stated, Text, Value, digest};
 use std::sync::Arc;
 
 /// What one source says of one resource.
@@ -76,9 +75,9 @@ pub struct Row {
     /// The kind's own fields by index; `None` is none. A list without members is an empty list.
     pub values: Vec<Option<Value>>,
     /// Custom values by external id of the custom field.
-    pub custom: BTreeMap<Text, Value>,
+    pub custom: SmallMap<Text, Value>,
     /// Runtime facts by name (`approval`, `blocked`, `access`); no manifest states them.
-    pub facts: BTreeMap<&'static str, Text>,
+    pub facts: SmallMap<&'static str, Text>,
 }
 
 impl Row {

@@ -9,7 +9,7 @@ use super::super::tables::{self, Column, Holds, KindTable};
 use super::{Pass, changes_row, ids, versions};
 use crate::kinds::{self, Fact, Type};
 use crate::model::Change;
-use crate::model::{FieldRef, Key, Text, Value};
+use crate::model::{FieldRef, Key, SmallMap, Text, Value};
 use crate::plan::{Step, Verb};
 use std::collections::BTreeMap;
 
@@ -253,7 +253,7 @@ impl<'a> Facts<'a> {
                 }
             }
             Holds::Custom => {
-                let custom = custom_after(BTreeMap::new(), changes).unwrap_or_default();
+                let custom = custom_after(SmallMap::default(), changes).unwrap_or_default();
                 Param::text(codec::custom_json(&custom))
             }
             Holds::Fact(fact) => self
@@ -287,9 +287,9 @@ fn of_field(changes: &[Change], field: usize) -> Option<&Change> {
 
 /// The custom values after a step; `None` when it changes none.
 fn custom_after(
-    mut custom: BTreeMap<Text, Value>,
+    mut custom: SmallMap<Text, Value>,
     changes: &[Change],
-) -> Option<BTreeMap<Text, Value>> {
+) -> Option<SmallMap<Text, Value>> {
     let mut changed = false;
     for change in changes {
         let FieldRef::Custom(id) = &change.field else {
