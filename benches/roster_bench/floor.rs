@@ -102,7 +102,8 @@ const ROWS: usize = 20_000;
 fn sqlite_load(full: &Path, empty: &Path) {
     let from = Connection::open(full).expect("the full database");
     let to = Connection::open(empty).expect("the empty database");
-    to.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
+    to.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+         PRAGMA cache_size = -65536;")
         .expect("settings");
     let mut watch = Stopwatch::default();
     let begin = "BEGIN IMMEDIATE; PRAGMA defer_foreign_keys = ON; INSERT INTO writing (id) VALUES (1);";

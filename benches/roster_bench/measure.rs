@@ -97,6 +97,7 @@ pub fn run(program: &Path, arguments: &[&str], directory: &Path) -> Ran {
         .arg(program)
         .args(arguments)
         .current_dir(directory)
+        .env("NO_COLOR", "1")
         .stdin(Stdio::null())
         .output()
         .expect("this program starts");

@@ -76,34 +76,33 @@ impl FieldDigests {
     }
 
     /// The entries as they are stored.
+    pub fn into_packed(self) -> Vec<u8> {
+        self.0
+    }
+
+    /// The entries as they are stored.
     pub fn packed(&self) -> &[u8] {
         &self.0
     }
 
     /// Records what was said of the field called `name`.
     pub fn insert(&mut self, name: &str, cell: &Cell) {
-        self.put(name, short(cell));
-        let Cell::Value(value) = cell else { return };
-        match value {
-            Value::List(members) => {
-                members.iter().for_each(|member| self.put(&member_name(name, member), 0));
-            }
-            Value::Links(links) => links.iter().for_each(|link| {
-                let digest = short(&Cell::Value(Value::Links([link.clone()].into())));
-                self.put(&member_name(name, &link.target), digest);
-            }),
-            _ => {}
+        said(name, cell, &mut |name, digest| self.put(&name, digest));
+    }
+
+    /// What was said of some fields, each with its name.
+    pub fn of<'c, N: AsRef<str>>(cells: impl Iterator<Item = (N, &'c Cell)>) -> Self {
+        let mut entries: Vec<(Text, u64)> = Vec::with_capacity(16);
+        for (name, cell) in cells {
+            said(name.as_ref(), cell, &mut |name, digest| entries.push((name, digest)));
         }
+        entries.into_iter().collect()
     }
 
     /// Records the digest of an entry, over what was recorded of it.
     pub fn put(&mut self, name: &str, digest: u64) {
-        // A name that is longer than its length can say is none of the table's.
-        let Ok(length) = u16::try_from(name.len()) else { return };
         let mut packed = Vec::with_capacity(name.len() + 10);
-        packed.extend(length.to_le_bytes());
-        packed.extend(name.as_bytes());
-        packed.extend(digest.to_le_bytes());
+        pack(&mut packed, name, digest);
         let place = entries(&self.0).find(|entry| entry.name >= name);
         let range = match place {
             Some(entry) if entry.name == name => entry.start..entry.end,
@@ -145,10 +144,19 @@ impl FieldDigests {
 }
 
 impl<N: AsRef<str>> FromIterator<(N, u64)> for FieldDigests {
+    /// Of two entries with one name the last one counts.
     fn from_iter<I: IntoIterator<Item = (N, u64)>>(entries: I) -> Self {
-        let mut fields = Self::default();
-        entries.into_iter().for_each(|(name, digest)| fields.put(name.as_ref(), digest));
-        fields
+        let mut entries: Vec<(N, u64)> = entries.into_iter().collect();
+        entries.sort_by(|(a, _), (b, _)| a.as_ref().cmp(b.as_ref()));
+        let mut packed = Vec::with_capacity(entries.iter().map(|(name, _)| name.as_ref().len() + 10).sum());
+        for (at, (name, digest)) in entries.iter().enumerate() {
+            let name = name.as_ref();
+            let again = entries.get(at + 1).is_some_and(|(next, _)| next.as_ref() == name);
+            if !again {
+                pack(&mut packed, name, *digest);
+            }
+        }
+        Self(packed)
     }
 }
 
@@ -169,6 +177,30 @@ fn entries(bytes: &[u8]) -> impl Iterator<Item = Entry<'_>> {
         start = entry.end;
         Some(entry)
     })
+}
+
+/// Packs one entry.
+fn pack(packed: &mut Vec<u8>, name: &str, digest: u64) {
+    // A name that is longer than its length can say is none of the table's.
+    let Ok(length) = u16::try_from(name.len()) else { return };
+    packed.extend(length.to_le_bytes());
+    packed.extend(name.as_bytes());
+    packed.extend(digest.to_le_bytes());
+}
+
+/// The entries of a field: one for all of it, and one for every member of a list.
+fn said(name: &str, cell: &Cell, entry: &mut impl FnMut(Text, u64)) {
+    entry(Text::new(name), short(cell));
+    match cell {
+        Cell::Value(Value::List(members)) => {
+            members.iter().for_each(|member| entry(member_name(name, member), 0));
+        }
+        Cell::Value(Value::Links(links)) => links.iter().for_each(|link| {
+            let digest = short(&Cell::Value(Value::Links([link.clone()].into())));
+            entry(member_name(name, &link.target), digest);
+        }),
+        _ => {}
+    }
 }
 
 fn member_name(field: &str, member: &str) -> Text {

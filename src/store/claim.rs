@@ -23,13 +23,13 @@ pub(super) const COLUMNS: [(&str, Ty); 11] = [
 ];
 
 /// The cells of a claim.
-pub(super) fn cells(claim: &Claim, key: &Key) -> Cells {
+pub(super) fn cells(claim: Claim, key: &Key) -> Cells {
     vec![
         Param::text(&claim.source),
         Param::text(kinds::get(key.kind).name),
         Param::Text(key.id.clone()),
         Param::Bytes(claim.digest.0.to_vec()),
-        Param::Bytes(claim.fields.packed().to_vec()),
+        Param::Bytes(claim.fields.into_packed()),
         Param::Int(claim.seen),
         Param::text(state_word(claim.state)),
         Param::text(&claim.path),
