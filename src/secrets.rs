@@ -116,8 +116,9 @@ impl Secrets {
             .filter(|step| step.verb != Verb::Delete)
             .filter(|step| {
                 let kind = kinds::get(step.key.kind);
-                let secret = |field| kind.field(field).is_some_and(kinds::Field::secret);
-                step.changes().iter().any(|change| secret(&change.field))
+                let fields = kind.fields.iter().enumerate();
+                let mut secret = fields.filter(|(_, field)| field.secret());
+                secret.any(|(index, _)| step.change(&kinds::own(index)).is_some())
             });
         let keys: Vec<&Key> = sets.map(|step| &step.key).collect();
         let hashed = keys.par_iter().map(|key| self.hash(key, desired));

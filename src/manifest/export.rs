@@ -252,6 +252,7 @@ mod tests {
     use crate::kinds::{ADDRESS, POLICY, TERMS, USER};
     use crate::manifest::{LoadOptions, Tree, load};
     use crate::model::Cell;
+    use crate::model::SmallMap;
 
     #[test]
     fn names_of_files_are_safe_and_distinct() {
@@ -323,8 +324,8 @@ mod tests {
                 key: key.clone(),
                 version: 1,
                 values: fields.map(|field| field.default.value()).collect(),
-                custom: BTreeMap::new(),
-                facts: BTreeMap::new(),
+                custom: SmallMap::default(),
+                facts: SmallMap::default(),
             };
             for (field, cell) in cells {
                 row.set(field, cell.value().cloned());

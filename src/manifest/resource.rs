@@ -201,7 +201,8 @@ impl<'a> Parsing<'a, '_> {
             id,
         };
         self.sink.attribute(draft.findings, &key);
-        let mut cells = self.cells.split_off(draft.cells);
+        // Exactly as much room as they take: `split_off` would keep that of the largest.
+        let mut cells: Vec<Stated> = self.cells.drain(draft.cells..).collect();
         if !cells.is_sorted_by(|a, b| a.field < b.field) {
             cells.sort_by(|a, b| a.field.cmp(&b.field));
         }

@@ -1,7 +1,6 @@
 //! Digests of canonical cells: the cheap test for "said the same as last time".
 
 use super::{Cell, FieldRef, Link, Text, Value};
-use std::collections::BTreeMap;
 use std::fmt;
 
 /// The first 16 bytes of a BLAKE3 hash.
@@ -11,17 +10,17 @@ pub struct Digest(pub [u8; 16]);
 impl Digest {
     /// The digest of some bytes.
     pub fn of(bytes: &[u8]) -> Self {
-        Self::finish(&{
-            let mut hasher = blake3::Hasher::new();
-            hasher.update(bytes);
-            hasher
-        })
+        Self::short(&blake3::hash(bytes))
     }
 
     /// The digest that a hasher has come to.
     pub fn finish(hasher: &blake3::Hasher) -> Self {
+        Self::short(&hasher.finalize())
+    }
+
+    fn short(hash: &blake3::Hash) -> Self {
         let mut bytes = [0; 16];
-        bytes.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        bytes.copy_from_slice(&hash.as_bytes()[..16]);
         Self(bytes)
     }
 
@@ -52,41 +51,184 @@ impl fmt::Debug for Digest {
 
 /// Which fields a source declared of a resource, each with a short digest of what it said.
 ///
-/// Keys are field names as in plans (`phone`, `customFields.badge`); a list has one entry for
-/// the whole and one a member (`groups=FOC_Admin`).
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct FieldDigests(pub BTreeMap<Text, u64>);
+/// Names are field names as in plans (`phone`, `customFields.badge`); a list has one entry for
+/// the whole and one a member (`groups=FOC_Admin`). There is one of these for every claim, so the
+/// entries are packed as they are stored: sorted by name, of each the length of its name in two
+/// bytes, the name, and eight bytes of digest.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct FieldDigests(Vec<u8>);
+
+/// Where one entry lies in the packed bytes.
+struct Entry<'a> {
+    start: usize,
+    end: usize,
+    name: &'a str,
+    digest: u64,
+}
 
 impl FieldDigests {
+    /// The entries as they are stored; what does not add up is left out, so that it is compared
+    /// again.
+    pub fn from_packed(mut bytes: Vec<u8>) -> Self {
+        let end = entries(&bytes).last().map_or(0, |entry| entry.end);
+        bytes.truncate(end);
+        Self(bytes)
+    }
+
+    /// The entries as they are stored.
+    pub fn into_packed(self) -> Vec<u8> {
+        self.0
+    }
+
+    /// The entries as they are stored.
+    pub fn packed(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Records what was said of the field called `name`.
     pub fn insert(&mut self, name: &str, cell: &Cell) {
-        self.0.insert(Text::new(name), short(cell));
-        let Cell::Value(value) = cell else { return };
-        match value {
-            Value::List(members) => self
-                .0
-                .extend(members.iter().map(|member| (member_name(name, member), 0))),
-            Value::Links(links) => self.0.extend(links.iter().map(|link| {
-                let digest = short(&Cell::Value(Value::Links([link.clone()].into())));
-                (member_name(name, &link.target), digest)
-            })),
-            _ => {}
+        said(name, cell, &mut |name, digest| self.put(&name, digest));
+    }
+
+    /// What was said of some fields, each with its name.
+    pub fn of<'c, N: AsRef<str>>(cells: impl Iterator<Item = (N, &'c Cell)>) -> Self {
+        let mut entries: Vec<(Text, u64)> = Vec::with_capacity(16);
+        for (name, cell) in cells {
+            said(name.as_ref(), cell, &mut |name, digest| {
+                entries.push((name, digest))
+            });
         }
+        entries.into_iter().collect()
+    }
+
+    /// Records the digest of an entry, over what was recorded of it.
+    pub fn put(&mut self, name: &str, digest: u64) {
+        let mut packed = Vec::with_capacity(name.len() + 10);
+        pack(&mut packed, name, digest);
+        let place = entries(&self.0).find(|entry| entry.name >= name);
+        let range = match place {
+            Some(entry) if entry.name == name => entry.start..entry.end,
+            Some(entry) => entry.start..entry.start,
+            None => self.0.len()..self.0.len(),
+        };
+        self.0.splice(range, packed);
     }
 
     /// What was recorded of a field, if it was declared.
     pub fn get(&self, name: &str) -> Option<u64> {
-        self.0.get(name).copied()
+        self.iter()
+            .find(|(entry, _)| *entry == name)
+            .map(|(_, digest)| digest)
     }
 
     /// What was recorded of one member of a list field.
     pub fn member(&self, name: &str, member: &str) -> Option<u64> {
-        self.0.get(&member_name(name, member)).copied()
+        let of_member = |entry: &str| {
+            let rest = entry
+                .strip_prefix(name)
+                .and_then(|rest| rest.strip_prefix('='));
+            rest == Some(member)
+        };
+        self.iter()
+            .find(|(entry, _)| of_member(entry))
+            .map(|(_, digest)| digest)
     }
 
     /// The names of the declared fields, members left out.
-    pub fn fields(&self) -> impl Iterator<Item = &Text> {
-        self.0.keys().filter(|name| !name.contains('='))
+    pub fn fields(&self) -> impl Iterator<Item = &str> {
+        self.iter()
+            .map(|(name, _)| name)
+            .filter(|name| !name.contains('='))
+    }
+
+    /// Every entry, sorted by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        entries(&self.0).map(|entry| (entry.name, entry.digest))
+    }
+
+    /// Keeps the entries whose name `keep` says yes to.
+    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        let kept = entries(&self.0).filter(|entry| keep(entry.name));
+        self.0 = kept
+            .flat_map(|entry| &self.0[entry.start..entry.end])
+            .copied()
+            .collect();
+    }
+}
+
+impl<N: AsRef<str>> FromIterator<(N, u64)> for FieldDigests {
+    /// Of two entries with one name the last one counts.
+    fn from_iter<I: IntoIterator<Item = (N, u64)>>(entries: I) -> Self {
+        let mut entries: Vec<(N, u64)> = entries.into_iter().collect();
+        entries.sort_by(|(a, _), (b, _)| a.as_ref().cmp(b.as_ref()));
+        let mut packed = Vec::with_capacity(
+            entries
+                .iter()
+                .map(|(name, _)| name.as_ref().len() + 10)
+                .sum(),
+        );
+        for (at, (name, digest)) in entries.iter().enumerate() {
+            let name = name.as_ref();
+            let again = entries
+                .get(at + 1)
+                .is_some_and(|(next, _)| next.as_ref() == name);
+            if !again {
+                pack(&mut packed, name, *digest);
+            }
+        }
+        Self(packed)
+    }
+}
+
+impl fmt::Debug for FieldDigests {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+fn entries(bytes: &[u8]) -> impl Iterator<Item = Entry<'_>> {
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let (length, rest) = bytes[start..].split_first_chunk::<2>()?;
+        let (name, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
+        let (digest, _) = rest.split_first_chunk::<8>()?;
+        let name = std::str::from_utf8(name).ok()?;
+        let entry = Entry {
+            start,
+            end: start + 10 + name.len(),
+            name,
+            digest: u64::from_le_bytes(*digest),
+        };
+        start = entry.end;
+        Some(entry)
+    })
+}
+
+/// Packs one entry.
+fn pack(packed: &mut Vec<u8>, name: &str, digest: u64) {
+    // A name that is longer than its length can say is none of the table's.
+    let Ok(length) = u16::try_from(name.len()) else {
+        return;
+    };
+    packed.extend(length.to_le_bytes());
+    packed.extend(name.as_bytes());
+    packed.extend(digest.to_le_bytes());
+}
+
+/// The entries of a field: one for all of it, and one for every member of a list.
+fn said(name: &str, cell: &Cell, entry: &mut impl FnMut(Text, u64)) {
+    entry(Text::new(name), short(cell));
+    match cell {
+        Cell::Value(Value::List(members)) => {
+            members
+                .iter()
+                .for_each(|member| entry(member_name(name, member), 0));
+        }
+        Cell::Value(Value::Links(links)) => links.iter().for_each(|link| {
+            let digest = short(&Cell::Value(Value::Links([link.clone()].into())));
+            entry(member_name(name, &link.target), digest);
+        }),
+        _ => {}
     }
 }
 
@@ -96,79 +238,123 @@ fn member_name(field: &str, member: &str) -> Text {
 
 /// Eight bytes that tell two statements about one field apart.
 pub fn short(cell: &Cell) -> u64 {
-    let mut hasher = blake3::Hasher::new();
-    feed(&mut hasher, cell);
+    // At once, out of a buffer: a hasher costs more than what it hashes here.
+    let mut fed = Vec::with_capacity(64);
+    feed(&mut fed, cell);
     let mut bytes = [0; 8];
-    bytes.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+    bytes.copy_from_slice(&blake3::hash(&fed).as_bytes()[..8]);
     // Kept positive: SQL integers and JSON readers are signed.
     u64::from_le_bytes(bytes) >> 1
 }
 
 /// Feeds the canonical bytes of a field and its cell: every part is tagged and length-prefixed,
 /// so no two different statements share them.
-pub fn feed_stated(hasher: &mut blake3::Hasher, field: &FieldRef, cell: &Cell) {
+pub fn feed_stated(fed: &mut Vec<u8>, field: &FieldRef, cell: &Cell) {
     match field {
         FieldRef::Own(index) => {
-            hasher.update(&[b'o', *index]);
+            fed.extend([b'o', *index]);
         }
         FieldRef::Custom(id) => {
-            hasher.update(b"c");
-            feed_text(hasher, id);
+            fed.push(b'c');
+            feed_text(fed, id);
         }
     }
-    feed(hasher, cell);
+    feed(fed, cell);
 }
 
-fn feed(hasher: &mut blake3::Hasher, cell: &Cell) {
+fn feed(fed: &mut Vec<u8>, cell: &Cell) {
     match cell {
         Cell::Blank => {
-            hasher.update(b"-");
+            fed.push(b'-');
         }
         Cell::Clear => {
-            hasher.update(b"x");
+            fed.push(b'x');
         }
-        Cell::Value(value) => feed_value(hasher, value),
+        Cell::Value(value) => feed_value(fed, value),
     }
 }
 
-fn feed_value(hasher: &mut blake3::Hasher, value: &Value) {
+fn feed_value(fed: &mut Vec<u8>, value: &Value) {
     match value {
         Value::Text(text) => {
-            hasher.update(b"t");
-            feed_text(hasher, text);
+            fed.push(b't');
+            feed_text(fed, text);
         }
         Value::Number(text) => {
-            hasher.update(b"n");
-            feed_text(hasher, text);
+            fed.push(b'n');
+            feed_text(fed, text);
         }
         Value::Bool(value) => {
-            hasher.update(&[b'b', u8::from(*value)]);
+            fed.extend([b'b', u8::from(*value)]);
         }
         Value::Int(value) => {
-            hasher.update(b"i");
-            hasher.update(&value.to_le_bytes());
+            fed.push(b'i');
+            fed.extend_from_slice(&value.to_le_bytes());
         }
         Value::List(members) => {
-            hasher.update(b"l");
-            hasher.update(&(members.len() as u64).to_le_bytes());
-            members.iter().for_each(|member| feed_text(hasher, member));
+            fed.push(b'l');
+            fed.extend_from_slice(&(members.len() as u64).to_le_bytes());
+            members.iter().for_each(|member| feed_text(fed, member));
         }
         Value::Links(links) => {
-            hasher.update(b"k");
-            hasher.update(&(links.len() as u64).to_le_bytes());
-            links.iter().for_each(|link| feed_link(hasher, link));
+            fed.push(b'k');
+            fed.extend_from_slice(&(links.len() as u64).to_le_bytes());
+            links.iter().for_each(|link| feed_link(fed, link));
         }
     }
 }
 
-fn feed_link(hasher: &mut blake3::Hasher, link: &Link) {
-    feed_text(hasher, &link.target);
+fn feed_link(fed: &mut Vec<u8>, link: &Link) {
+    feed_text(fed, &link.target);
     for attribute in link.attributes {
-        hasher.update(&[attribute.map_or(255, |choice| choice)]);
+        fed.extend([attribute.map_or(255, |choice| choice)]);
     }
 }
 
-fn feed_text(hasher: &mut blake3::Hasher, text: &str) {
-    hasher.update(&(text.len() as u64).to_le_bytes());
-    hasher.update(text.as_bytes());
+fn feed_text(fed: &mut Vec<u8>, text: &str) {
+    fed.extend_from_slice(&(text.len() as u64).to_le_bytes());
+    fed.extend_from_slice(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packed_fields_come_back_as_they_were() {
+        let fields = [
+            ("customFields.é", u64::MAX),
+            ("accounts=acme", 9),
+            ("accounts", 7),
+        ];
+        let fields: FieldDigests = fields.into_iter().collect();
+        assert_eq!(FieldDigests::from_packed(fields.packed().to_vec()), fields);
+        assert_eq!(
+            FieldDigests::from_packed(b"\xff\xffx".to_vec()),
+            FieldDigests::default()
+        );
+    }
+
+    #[test]
+    fn entries_are_sorted_and_the_last_word_on_a_name_counts() {
+        let mut fields: FieldDigests = [("phone", 1), ("email", 2), ("phone", 3)]
+            .into_iter()
+            .collect();
+        assert_eq!(
+            fields.iter().collect::<Vec<_>>(),
+            [("email", 2), ("phone", 3)]
+        );
+        fields.put("groups=a", 4);
+        fields.retain(|name| name != "email");
+        assert_eq!(
+            fields.iter().collect::<Vec<_>>(),
+            [("groups=a", 4), ("phone", 3)]
+        );
+        assert_eq!((fields.get("phone"), fields.get("email")), (Some(3), None));
+        assert_eq!(
+            (fields.member("groups", "a"), fields.member("groups", "")),
+            (Some(4), None)
+        );
+        assert_eq!(fields.fields().collect::<Vec<_>>(), ["phone"]);
+    }
 }

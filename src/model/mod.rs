@@ -7,6 +7,7 @@ mod key;
 mod keyed;
 pub mod moment;
 mod resource;
+mod small;
 mod state;
 mod value;
 
@@ -16,6 +17,7 @@ pub use digest::{Digest, FieldDigests};
 pub use key::{FieldRef, Key, KindId};
 pub use keyed::{HasKey, Keyed};
 pub use resource::{Claim, ClaimState, Declared, Row};
+pub use small::SmallMap;
 pub use state::{Desired, SecretState, Snapshot};
 pub use value::{Link, Value};
 

@@ -1,7 +1,8 @@
 //! A resource as a source declares it, as the database stores it, and the claim between the two.
 
-use super::{Cell, Digest, FieldDigests, FieldRef, Key, Pos, Stated, Text, Value, digest};
-use std::collections::BTreeMap;
+use super::{
+    Cell, Digest, FieldDigests, FieldRef, Key, Pos, SmallMap, Stated, Text, Value, digest,
+};
 use std::sync::Arc;
 
 /// What one source says of one resource.
@@ -20,6 +21,16 @@ pub struct Declared {
 impl Declared {
     /// What was said of a field, and where.
     pub fn stated(&self, field: &FieldRef) -> Option<&Stated> {
+        if let FieldRef::Own(index) = field {
+            // Own fields come first, each at most as far in as its index: most are found at once.
+            let end = self.cells.len().min(usize::from(*index) + 1);
+            let before = |stated: &&Stated| match &stated.field {
+                FieldRef::Own(own) => own <= index,
+                FieldRef::Custom(_) => false,
+            };
+            let nearest = self.cells[..end].iter().rev().find(before);
+            return nearest.filter(|stated| stated.field == *field);
+        }
         self.cells
             .binary_search_by(|stated| stated.field.cmp(field))
             .ok()
@@ -42,17 +53,17 @@ impl Declared {
     /// `contents` are the digests of what the cells point to (`file:`), in the order of the
     /// fields; `fingerprint` is that of the table of kinds.
     pub fn digest(&self, fingerprint: Digest, contents: &[Digest]) -> Digest {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&fingerprint.0);
-        hasher.update(&[self.key.kind.0]);
-        hasher.update(self.key.id.as_bytes());
+        let mut fed = Vec::with_capacity(512);
+        fed.extend(fingerprint.0);
+        fed.push(self.key.kind.0);
+        fed.extend(self.key.id.as_bytes());
         for stated in &self.cells {
-            digest::feed_stated(&mut hasher, &stated.field, &stated.cell);
+            digest::feed_stated(&mut fed, &stated.field, &stated.cell);
         }
         for content in contents {
-            hasher.update(&content.0);
+            fed.extend(content.0);
         }
-        Digest::finish(&hasher)
+        Digest::of(&fed)
     }
 }
 
@@ -66,9 +77,9 @@ pub struct Row {
     /// The kind's own fields by index; `None` is none. A list without members is an empty list.
     pub values: Vec<Option<Value>>,
     /// Custom values by external id of the custom field.
-    pub custom: BTreeMap<Text, Value>,
+    pub custom: SmallMap<Text, Value>,
     /// Runtime facts by name (`approval`, `blocked`, `access`); no manifest states them.
-    pub facts: BTreeMap<&'static str, Text>,
+    pub facts: SmallMap<&'static str, Text>,
 }
 
 impl Row {

@@ -40,7 +40,7 @@ pub struct Snapshot {
     /// The stored resources.
     pub rows: Keyed<Row>,
     /// Every source's claims, by key.
-    pub claims: HashMap<Key, Vec<Claim>>,
+    pub claims: HashMap<Key, Vec<Claim>, foldhash::fast::FixedState>,
     /// The declared keys whose external id was deleted and is retired for ever.
     pub retired: BTreeSet<Key>,
     /// Every customer number ever given, and the account it was given to.

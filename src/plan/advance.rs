@@ -2,8 +2,7 @@
 
 use super::types::{AgreedClaim, Plan, Reason, Step, StepClaim, Verb};
 use crate::kinds::{self, Kind};
-use crate::model::{Change, Claim, ClaimState, Key, Link, Row, Snapshot, Text, Value};
-use std::collections::BTreeMap;
+use crate::model::{Change, Claim, ClaimState, Key, Link, Row, SmallMap, Snapshot, Text, Value};
 
 /// Applies `plan` to `stored`, in memory, as the store would.
 pub fn advance(stored: &mut Snapshot, plan: &Plan) {
@@ -52,7 +51,7 @@ pub fn fresh(key: &Key) -> Row {
             .iter()
             .map(|field| field.default.value())
             .collect(),
-        custom: BTreeMap::new(),
+        custom: SmallMap::default(),
         facts: kind
             .facts
             .iter()

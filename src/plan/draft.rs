@@ -316,7 +316,7 @@ fn released(declared: &Declared, row: &Row, active: Option<&Claim>, draft: &mut 
             let origin = Origin::of_field(declared, &field);
             draft
                 .notes
-                .push(note.of(&declared.key).field(name.as_str()).at(origin));
+                .push(note.of(&declared.key).field(name).at(origin));
         }
     }
 }
@@ -369,11 +369,9 @@ pub(super) fn member(
 /// What is claimed of a declared resource: the fields that say something.
 pub(super) fn fields_of(declared: &Declared) -> crate::model::FieldDigests {
     let kind = kinds::get(declared.key.kind);
-    let mut fields = crate::model::FieldDigests::default();
-    for stated in &declared.cells {
-        if compare::says_something(&stated.field, &stated.cell) {
-            fields.insert(&kind.field_name(&stated.field), &stated.cell);
-        }
-    }
-    fields
+    let said = declared.cells.iter();
+    let said = said.filter(|stated| compare::says_something(&stated.field, &stated.cell));
+    crate::model::FieldDigests::of(
+        said.map(|stated| (kind.field_name(&stated.field), &stated.cell)),
+    )
 }

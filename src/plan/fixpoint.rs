@@ -7,7 +7,7 @@ use super::hold::Hold;
 use super::order;
 use super::planner::Work;
 use crate::check::{self, Finding, World};
-use crate::diagnostic::{Code, Severity, codes};
+use crate::diagnostic::{Code, Diagnostic, Severity, codes};
 use crate::kinds;
 use crate::model::{Key, Keyed};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +19,8 @@ pub(super) struct Verdict {
     faulty: BTreeMap<Key, Code>,
     /// What the rules said, whoever's doing it is.
     known: BTreeSet<Signature>,
+    /// What they said beside errors, true as long as the effects are the same.
+    calm: Vec<Diagnostic>,
 }
 
 type Signature = (Code, Option<Key>, Option<String>);
@@ -69,22 +71,27 @@ pub(super) fn judge(context: &Context<'_>, work: &mut Work) -> Verdict {
             refused: true,
             faulty,
             known,
+            calm: Vec::new(),
         };
     }
-    let errors = findings
-        .into_iter()
-        .map(|finding| finding.diagnostic)
-        .filter(super::super::diagnostic::Diagnostic::is_error);
-    work.diagnostics.extend(errors);
+    let found = findings.into_iter().map(|finding| finding.diagnostic);
+    let (errors, calm) = found.partition(|found| found.is_error());
+    work.diagnostics.extend::<Vec<Diagnostic>>(errors);
     Verdict {
         refused: false,
         faulty,
         known,
+        calm,
     }
 }
 
 /// Holds faulty units, then whatever is only valid with something held, until nothing more is.
-pub(super) fn settle(context: &Context<'_>, work: &mut Work, verdict: &Verdict) {
+pub(super) fn settle(context: &Context<'_>, work: &mut Work, verdict: Verdict) {
+    if verdict.faulty.is_empty() && !work.moved {
+        // Nothing was held, so the rules would say the same again.
+        work.diagnostics.extend(verdict.calm);
+        return;
+    }
     for (key, code) in &verdict.faulty {
         let message = format!("{key} has errors and is held until they are mended");
         hold_unit(context, work, key, *code, *code, &message);

@@ -118,7 +118,9 @@ impl Member {
         for change in self.reduced() {
             for value in [change.before, change.after] {
                 let cell = value.map_or(Cell::Clear, Cell::Value);
-                digest::feed_stated(hasher, &change.field, &cell);
+                let mut fed = Vec::new();
+                digest::feed_stated(&mut fed, &change.field, &cell);
+                hasher.update(&fed);
             }
         }
     }

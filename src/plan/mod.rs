@@ -19,7 +19,7 @@ mod target;
 mod types;
 
 pub use advance::{advance, fresh, next_version};
-pub use planner::plan;
+pub use planner::{findings, plan};
 pub use rules::{Accept, Authority, Guards, Limit, Mode, Peer, Rules};
 pub use target::closure;
 pub use types::{

@@ -7,6 +7,7 @@ use super::types::{Body, Reason, Step, StepClaim, Verb};
 use crate::check::{Effect, Outcome, World};
 use crate::kinds;
 use crate::model::{Change, Digest, Key, Value};
+use rayon::prelude::*;
 use std::collections::HashMap;
 
 /// The word for what would happen: the first that fits.
@@ -66,8 +67,10 @@ pub(super) fn created(effect: &Effect) -> Step {
 
 /// The steps of all effects that are left.
 pub(super) fn steps(context: &Context<'_>, work: &Work) -> Vec<Step> {
-    work.effects
-        .iter()
+    // In parallel: every claim of a step has the digests of its fields.
+    let effects: Vec<&Effect> = work.effects.iter().collect();
+    effects
+        .par_iter()
         .map(|effect| step(context, work, effect))
         .collect()
 }
@@ -118,12 +121,10 @@ pub(super) fn claim(context: &Context<'_>, work: &Work, key: &Key) -> Option<Ste
     for name in open.iter().map(|field| kind.field_name(field)) {
         let member = format!("{name}=");
         let of_field = |entry: &str| entry == name || entry.starts_with(&member);
-        fields.0.retain(|entry, _| !of_field(entry));
-        let kept = old.iter().flat_map(|claim| &claim.fields.0);
-        fields.0.extend(
-            kept.filter(|(entry, _)| of_field(entry))
-                .map(|(k, v)| (k.clone(), *v)),
-        );
+        fields.retain(|entry| !of_field(entry));
+        let kept = old.iter().flat_map(|claim| claim.fields.iter());
+        kept.filter(|(entry, _)| of_field(entry))
+            .for_each(|(entry, digest)| fields.put(entry, digest));
     }
     Some(StepClaim {
         digest: Digest::default(),

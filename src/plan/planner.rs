@@ -10,7 +10,7 @@ use crate::check::{self, Effect, Outcome};
 use crate::diagnostic::{self, Code, Diagnostic};
 use crate::kinds;
 use crate::model::{Change, Claim, ClaimState, Declared, Desired, FieldRef, Key, Keyed, Snapshot};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Plans what makes `stored` equal to `desired`.
@@ -18,6 +18,26 @@ use std::sync::Arc;
 /// `found` is what reading the source came upon: an error of it refuses the plan or, with
 /// `hold_errors`, holds its resource.
 pub fn plan(desired: &Desired, stored: &Snapshot, rules: &Rules, found: &[Diagnostic]) -> Plan {
+    planned(desired, stored, rules, found, finish)
+}
+
+/// What a plan would say is wrong, without making its steps.
+pub fn findings(
+    desired: &Desired,
+    stored: &Snapshot,
+    rules: &Rules,
+    found: &[Diagnostic],
+) -> Vec<Diagnostic> {
+    planned(desired, stored, rules, found, told).diagnostics
+}
+
+fn planned(
+    desired: &Desired,
+    stored: &Snapshot,
+    rules: &Rules,
+    found: &[Diagnostic],
+    finish: fn(&Context<'_>, Work) -> Plan,
+) -> Plan {
     let definitions = check::definitions(desired, stored);
     let context = Context {
         desired,
@@ -39,7 +59,7 @@ pub fn plan(desired: &Desired, stored: &Snapshot, rules: &Rules, found: &[Diagno
         return refused(&context, work);
     }
     keep_back(&context, &mut work);
-    fixpoint::settle(&context, &mut work, &verdict);
+    fixpoint::settle(&context, &mut work, verdict);
     finish(&context, work)
 }
 
@@ -79,6 +99,8 @@ pub(super) struct Work {
     partly: BTreeMap<Key, Code>,
     /// Of these, those that nobody can decide about now.
     standing: BTreeSet<Key>,
+    /// Whether the effects are no longer those that the rules judged first.
+    pub moved: bool,
     /// Overrides and approvals that were used.
     pub used: Vec<String>,
     /// Budgets that an override lets through.
@@ -142,6 +164,7 @@ impl Work {
 
     /// Keeps back what no approval lets through.
     pub fn hold(&mut self, context: &Context<'_>, hold: Hold) {
+        self.moved = true;
         let id = hold.id(&context.desired.source, &context.rules.salt);
         let all: Vec<Key> = hold
             .members
@@ -232,6 +255,8 @@ impl Work {
 
     /// Undoes [`Work::complete`].
     fn restore(&mut self, without: Vec<Effect>) {
+        // What was judged was more than what may be left.
+        self.moved |= !without.is_empty();
         // The first one kept of a resource is the one without any part.
         for effect in without.into_iter().rev() {
             if let Some(slot) = self.effects.get_mut(&effect.key.clone()) {
@@ -272,6 +297,15 @@ fn refused(context: &Context<'_>, mut work: Work) -> Plan {
     diagnostic::sort(&mut work.diagnostics);
     Plan {
         errored: true,
+        diagnostics: work.diagnostics,
+        ..header(context)
+    }
+}
+
+/// The findings alone.
+fn told(context: &Context<'_>, mut work: Work) -> Plan {
+    diagnostic::sort(&mut work.diagnostics);
+    Plan {
         diagnostics: work.diagnostics,
         ..header(context)
     }
@@ -385,10 +419,8 @@ fn summary(context: &Context<'_>, plan: &Plan) -> Summary {
             Verb::Delete => &mut summary.delete,
         } += 1;
     }
-    let busy: BTreeSet<&Key> = plan
-        .steps
-        .iter()
-        .map(|step| &step.key)
+    let steps = plan.steps.iter().map(|step| &step.key);
+    let busy: HashSet<&Key, foldhash::fast::FixedState> = steps
         .chain(plan.held.iter().map(|held| &held.key))
         .collect();
     let declared = &context.desired.resources;

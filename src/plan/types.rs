@@ -290,6 +290,28 @@ pub struct Step {
 }
 
 impl Step {
+    /// The change of one field: much less work than looking for it in all changes of a create.
+    #[must_use]
+    pub fn change(&self, field: &FieldRef) -> Option<Cow<'_, Change>> {
+        let find = |changes: &'_ [Change]| changes.iter().position(|change| change.field == *field);
+        match &self.body {
+            Body::Changes(changes) => find(changes).map(|at| Cow::Borrowed(&changes[at])),
+            Body::Create { declared, derived } => {
+                let said = declared
+                    .stated(field)
+                    .and_then(|stated| stated.cell.value());
+                match said.filter(|value| !value.is_empty_list()) {
+                    Some(value) => Some(Cow::Owned(Change {
+                        field: field.clone(),
+                        before: None,
+                        after: Some(value.clone()),
+                    })),
+                    None => find(derived).map(|at| Cow::Borrowed(&derived[at])),
+                }
+            }
+        }
+    }
+
     /// The changes, field by field; a create has `after` only.
     pub fn changes(&self) -> Cow<'_, [Change]> {
         match &self.body {

@@ -1,5 +1,6 @@
 //! Applying a plan: the lease, what the plan needs from outside the database, the transaction.
 
+use super::phase::Phase;
 use super::{Pass, PassError, known};
 use crate::kinds::{self, Type};
 use crate::model::{Desired, Key};
@@ -156,6 +157,7 @@ async fn write(
         passwords: &passwords,
         remember,
     };
+    let _phase = Phase::begin("applying");
     Ok(store.apply(&apply).await?)
 }
 

@@ -3,6 +3,7 @@
 mod apply;
 pub mod json;
 mod known;
+mod phase;
 mod provenance;
 mod read;
 
@@ -11,12 +12,15 @@ pub use known::unchanged;
 pub use provenance::{Field, Provenance, Said, provenance};
 pub use read::{Reading, read_sources};
 
+use phase::Phase;
+
 use crate::check;
 use crate::config::{Config, Source};
 use crate::diagnostic::{Code, Diagnostic, Severity, codes};
 use crate::model::{Desired, Key, Snapshot};
 use crate::plan::{self, Peer, Plan, Rules};
 use crate::secrets::Secrets;
+
 use crate::store::{ApplyError, LeaseError, Query, Store, StoreError};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -85,6 +89,7 @@ impl<'a> Pass<'a> {
         {
             return Err(PassError::Usage(format!("no source is called `{name}`")));
         }
+        let _phase = Phase::begin("reading the sources");
         Ok(Self {
             config,
             readings: read_sources(config),
@@ -158,6 +163,7 @@ impl<'a> Pass<'a> {
 
     /// Reads what the database holds.
     async fn snapshot(&self, index: usize, store: &Store) -> Result<Snapshot, PassError> {
+        let _phase = Phase::begin("reading the database");
         let reading = &self.readings[index];
         let query = Query {
             source: &reading.source.name,
@@ -196,6 +202,7 @@ impl<'a> Pass<'a> {
 
     /// Plans one source on a state.
     pub fn plan_on(&mut self, index: usize, stored: &Snapshot) -> Plan {
+        let _phase = Phase::begin("checking and comparing");
         let mut found = self.readings[index].diagnostics.clone();
         for reading in &mut self.readings {
             let typed = reading.type_custom(stored);
@@ -317,6 +324,7 @@ impl Pass<'_> {
     /// Where only the database can tell a create from an update, a finding is a warning; where
     /// another source may declare what is missing, it is a note.
     pub fn validate(&mut self, index: usize) -> Vec<Diagnostic> {
+        let _phase = Phase::begin("checking");
         let stored = Snapshot::default();
         let mut found = self.readings[index].diagnostics.clone();
         let reading = &mut self.readings[index];
@@ -325,8 +333,8 @@ impl Pass<'_> {
             only: self.only(index, &stored),
             ..Rules::default()
         };
-        let plan = plan::plan(&self.readings[index].desired, &stored, &rules, &found);
-        let mut diagnostics = plan.diagnostics;
+        let mut diagnostics =
+            plan::findings(&self.readings[index].desired, &stored, &rules, &found);
         let several = self.readings.len() > 1;
         let partial: BTreeSet<Key> = diagnostics
             .iter()

@@ -106,12 +106,7 @@ fn names(
     let changed = history
         .iter()
         .flat_map(|change| change.fields.keys().map(String::as_str));
-    let declared = claims.iter().flat_map(|claim| {
-        claim
-            .fields
-            .fields()
-            .map(compact_str::CompactString::as_str)
-    });
+    let declared = claims.iter().flat_map(|claim| claim.fields.fields());
     let named = changed
         .chain(declared)
         .filter_map(|name| kind.field_ref(name));

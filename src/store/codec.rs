@@ -3,9 +3,8 @@
 use super::param::Param;
 use super::tables::{Column, Holds, KindTable, LinkTable};
 use crate::kinds::{Attribute, Type};
-use crate::model::{Key, Link, Row, Text, Value};
+use crate::model::{Key, Link, Row, SmallMap, Text, Value};
 use serde_json::Value as Json;
-use std::collections::BTreeMap;
 
 /// A row of a kind's table as a stored resource; its lists are still empty.
 pub(super) fn row(table: &KindTable, cells: &mut [Param]) -> Row {
@@ -17,8 +16,8 @@ pub(super) fn row(table: &KindTable, cells: &mut [Param]) -> Row {
         },
         version: cells[1].int(),
         values: vec![None; kind.fields.len()],
-        custom: BTreeMap::new(),
-        facts: BTreeMap::new(),
+        custom: SmallMap::default(),
+        facts: SmallMap::default(),
     };
     for (column, cell) in table.columns.iter().zip(cells) {
         match column.holds {
@@ -147,7 +146,7 @@ fn json_list(members: &[Text]) -> String {
 }
 
 /// Custom values as canonical JSON: keys sorted, no spaces.
-pub(super) fn custom_json(custom: &BTreeMap<Text, Value>) -> String {
+pub(super) fn custom_json(custom: &SmallMap<Text, Value>) -> String {
     let object: serde_json::Map<String, Json> = custom
         .iter()
         .map(|(id, value)| (id.to_string(), json(value)))
@@ -156,12 +155,12 @@ pub(super) fn custom_json(custom: &BTreeMap<Text, Value>) -> String {
 }
 
 /// Custom values out of their JSON; what Roster would not write is left out.
-pub(super) fn custom(text: &str) -> BTreeMap<Text, Value> {
+pub(super) fn custom(text: &str) -> SmallMap<Text, Value> {
     if matches!(text, "" | "{}") {
-        return BTreeMap::new();
+        return SmallMap::default();
     }
     let Ok(Json::Object(object)) = serde_json::from_str(text) else {
-        return BTreeMap::new();
+        return SmallMap::default();
     };
     object
         .into_iter()

@@ -167,7 +167,9 @@ async fn claims(tx: &mut Tx, snapshot: &mut Snapshot) -> Result<(), StoreError> 
     };
     tx.scan(&scan, |cells| {
         if let Some((key, claim)) = reader.read(cells) {
-            snapshot.claims.entry(key).or_default().push(claim);
+            // Most resources have one source: room for one, not for four.
+            let claims = snapshot.claims.entry(key);
+            claims.or_insert_with(|| Vec::with_capacity(1)).push(claim);
         }
     })
     .await

@@ -84,8 +84,8 @@ impl Case {
             key: Key::new(kind, id),
             version: 1,
             values: vec![None; kinds::get(kind).fields.len()],
-            custom: std::collections::BTreeMap::new(),
-            facts: std::collections::BTreeMap::new(),
+            custom: crate::model::SmallMap::default(),
+            facts: crate::model::SmallMap::default(),
         };
         for (index, field) in kinds::get(kind).fields.iter().enumerate() {
             let empty = field.default.value().or_else(|| match &field.ty {

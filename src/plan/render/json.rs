@@ -366,8 +366,8 @@ impl Serialize for Claim<'_> {
         struct Fields<'a>(&'a StepClaim);
         impl Serialize for Fields<'_> {
             fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-                let fields = &self.0.fields.0;
-                to.collect_map(fields.iter().map(|(name, said)| (name, Hex(*said))))
+                let fields = &self.0.fields;
+                to.collect_map(fields.iter().map(|(name, said)| (name, Hex(said))))
             }
         }
         let mut map = to.serialize_map(Some(2))?;

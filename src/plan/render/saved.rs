@@ -7,7 +7,7 @@ use super::decode::{ChangeDocument, changes};
 use super::json;
 use crate::diagnostic::{Code, Diagnostic, Origin, Severity};
 use crate::kinds::{self, Kind};
-use crate::model::{Digest, FieldDigests, Key, Pos, Text};
+use crate::model::{Digest, Key, Pos, Text};
 use crate::plan::{Body, Held, Plan, Reason, SourceRef, Step, StepClaim, Summary, Verb};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -350,7 +350,7 @@ impl ClaimDocument {
         });
         Ok(StepClaim {
             digest: Digest::parse(&self.digest).ok_or_else(|| wrong(&self.digest))?,
-            fields: FieldDigests(fields.collect::<Result<_, _>>()?),
+            fields: fields.collect::<Result<_, _>>()?,
         })
     }
 }

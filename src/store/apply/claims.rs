@@ -4,7 +4,7 @@ use super::super::claim;
 use super::super::connection::{Batch, Cells};
 use super::super::error::StoreError;
 use super::super::param::{Param, Ty};
-use super::{Pass, changes_row, versions};
+use super::{Apply, Pass, changes_row, versions};
 use crate::kinds;
 use crate::model::{Claim, ClaimState, FieldDigests, Key};
 use crate::plan::{AgreedClaim, Reason, Step, StepClaim, Verb};
@@ -13,7 +13,51 @@ use std::sync::Arc;
 /// Kind and external id.
 const KEY: [Ty; 2] = [Ty::Id, Ty::Id];
 
-impl Pass<'_> {
+/// A claim of the source's own.
+enum Own<'a> {
+    /// That a step makes.
+    Step(&'a Step, &'a StepClaim),
+    /// Of what was found equal.
+    Agreed(&'a Key, &'a Claim),
+}
+
+impl<'a> Own<'a> {
+    fn key(&self) -> &'a Key {
+        match self {
+            Self::Step(step, _) => &step.key,
+            Self::Agreed(key, _) => key,
+        }
+    }
+
+    fn cells(&self, apply: &Apply<'_>) -> Cells {
+        let source = &apply.plan.source;
+        let claim = match self {
+            Self::Agreed(_, claim) => Claim {
+                source: Arc::clone(&source.name),
+                revision: Arc::clone(&source.revision),
+                ..Claim::clone(claim)
+            },
+            Self::Step(step, claimed) => {
+                let origin = step.origin.as_ref();
+                Claim {
+                    source: Arc::clone(&source.name),
+                    digest: claimed.digest,
+                    fields: claimed.fields.clone(),
+                    seen: apply.version_after(step),
+                    state: ClaimState::Active,
+                    path: origin
+                        .map(|origin| Arc::clone(&origin.path))
+                        .unwrap_or_default(),
+                    at: origin.map(|origin| origin.at).unwrap_or_default(),
+                    revision: Arc::clone(&source.revision),
+                }
+            }
+        };
+        claim::cells(claim, self.key())
+    }
+}
+
+impl<'a> Pass<'a> {
     /// Writes all claims, and says how many of the source's own.
     pub(super) async fn write_claims(&mut self) -> Result<u64, StoreError> {
         self.move_others().await?;
@@ -23,55 +67,41 @@ impl Pass<'_> {
         let fresh = !self.tx.any(known, &[Param::text(&source)]).await?;
         let own = self.own_claims();
         written += own.len() as u64;
+        // Made row by row as they go out: all of them would be more than the plan itself.
+        let apply = self.apply;
+        let rows = own.iter().map(|own| own.cells(apply));
         if fresh {
-            self.tx.insert("claims", &claim::COLUMNS, own).await?;
+            self.tx.insert("claims", &claim::COLUMNS, rows).await?;
         } else {
-            let types = claim::COLUMNS.map(|(_, ty)| ty);
-            self.each(&upsert(), &types, own).await?;
+            let (sql, types) = (upsert(), claim::COLUMNS.map(|(_, ty)| ty));
+            self.tx
+                .batch(
+                    &Batch {
+                        sql: &sql,
+                        types: &types,
+                    },
+                    rows,
+                )
+                .await?;
         }
         Ok(written)
     }
 
-    /// The claims that the steps and the agreements write, as rows sorted by key.
-    fn own_claims(&self) -> Vec<Cells> {
-        let steps = self.steps().filter(|step| step.verb != Verb::Delete);
-        let mut claims: Vec<(&Key, Claim)> = steps
-            .filter_map(|step| Some((&step.key, self.step_claim(step, step.claim.as_ref()?))))
+    /// The claims that the steps and the agreements write, sorted by key, one a resource.
+    fn own_claims(&self) -> Vec<Own<'a>> {
+        let plan = self.apply.plan;
+        let steps = plan.steps.iter().filter(|step| step.verb != Verb::Delete);
+        let mut own: Vec<Own<'a>> = steps
+            .filter_map(|step| Some(Own::Step(step, step.claim.as_ref()?)))
             .collect();
-        let source = &self.apply.plan.source;
-        for agreed in &self.apply.plan.agreed {
-            if let AgreedClaim::Write(claim) = &agreed.claim {
-                let mut claim = Claim::clone(claim);
-                claim.source = Arc::clone(&source.name);
-                claim.revision = Arc::clone(&source.revision);
-                claims.push((&agreed.key, claim));
-            }
-        }
-        let name = |key: &Key| kinds::get(key.kind).name;
-        claims.sort_by(|(a, _), (b, _)| (name(a), &a.id).cmp(&(name(b), &b.id)));
-        claims.dedup_by(|(later, _), (first, _)| later == first);
-        claims
-            .iter()
-            .map(|(key, claim)| claim::cells(claim, key))
-            .collect()
-    }
-
-    fn step_claim(&self, step: &Step, claimed: &StepClaim) -> Claim {
-        let source = &self.apply.plan.source;
-        let (path, at) = match &step.origin {
-            Some(origin) => (Arc::clone(&origin.path), origin.at),
-            None => Default::default(),
-        };
-        Claim {
-            source: Arc::clone(&source.name),
-            digest: claimed.digest,
-            fields: claimed.fields.clone(),
-            seen: self.version_after(step),
-            state: ClaimState::Active,
-            path,
-            at,
-            revision: Arc::clone(&source.revision),
-        }
+        own.extend(plan.agreed.iter().filter_map(|agreed| match &agreed.claim {
+            AgreedClaim::Write(claim) => Some(Own::Agreed(&agreed.key, claim)),
+            AgreedClaim::Release | AgreedClaim::Gone => None,
+        }));
+        let order = |own: &Own<'a>| (kinds::get(own.key().kind).name, &own.key().id);
+        own.sort_by(|a, b| order(a).cmp(&order(b)));
+        own.dedup_by(|later, first| later.key() == first.key());
+        own
     }
 
     /// Marks what was removed as gone, and gives up what another source declares.
@@ -153,7 +183,7 @@ impl Pass<'_> {
             let kind = kinds::by_name(cells[0].as_text()?)?.id;
             let key = Key::new(kind, cells[1].as_text()?);
             let at = steps.binary_search_by(|step| step.key.cmp(&key)).ok()?;
-            let fields = claim::unpack(&cells[4].take_bytes());
+            let fields = FieldDigests::from_packed(cells[4].take_bytes());
             let current = Some(cells[3].int()) == steps[at].version;
             // A source's own claim moves too when a step of it carries none.
             let stays = cells[2] == own && steps[at].claim.is_some();

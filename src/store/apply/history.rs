@@ -1,17 +1,17 @@
 //! Appending the run and its changes to the chained history.
 
 use super::super::chain::{Chain, Chained, Header, id_digest, personal_digest};
-use super::super::codec;
 use super::super::connection::Cells;
 use super::super::error::StoreError;
 use super::super::param::{self, Param, Ty};
 use super::{Pass, versions};
-use crate::kinds::{self, Kind, Type};
+use crate::kinds::{self, Field, Kind, Type};
 use crate::model::Change;
 use crate::model::{FieldRef, Value};
 use crate::plan::{Step, Verb};
 use rand::RngCore;
-use serde_json::{Map, Value as Json, json};
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value as Json};
 
 const CHANGES: [(&str, Ty); 12] = [
     ("seq", Ty::Int),
@@ -230,20 +230,27 @@ fn rows(
 ///
 /// Of each field an array: what it became, or what it was and what it became. A deleted
 /// resource's values are not kept.
-fn fields(kind: &Kind, step: &Step) -> (String, Option<String>) {
-    let (mut open, mut personal) = (Map::new(), Map::new());
-    if step.verb != Verb::Delete {
-        for change in step.changes().iter() {
-            let to = if is_personal(kind, &change.field) {
-                &mut personal
-            } else {
-                &mut open
-            };
-            to.insert(kind.field_name(&change.field), shown(kind, step, change));
-        }
+fn fields(kind: &'static Kind, step: &Step) -> (String, Option<String>) {
+    if step.verb == Verb::Delete {
+        return ("{}".to_owned(), None);
     }
-    let personal = (!personal.is_empty()).then(|| Json::Object(personal).to_string());
-    (Json::Object(open).to_string(), personal)
+    let changes = step.changes();
+    let (personal, open): (Vec<&Change>, Vec<&Change>) = changes
+        .iter()
+        .partition(|change| is_personal(kind, &change.field));
+    // Straight into text: a tree of every value of every new resource costs more than its row.
+    let text = |changes: Vec<&Change>| {
+        let shown = changes
+            .into_iter()
+            .map(|change| (kind.field_name(&change.field), Shown { kind, step, change }));
+        let mut text = Vec::with_capacity(256);
+        let mut to = serde_json::Serializer::new(&mut text);
+        // Neither writing to memory nor these values can fail.
+        let _ = to.collect_map(shown);
+        String::from_utf8(text).unwrap_or_default()
+    };
+    let personal = (!personal.is_empty()).then(|| text(personal));
+    (text(open), personal)
 }
 
 /// Whether the values of a field say something about a person: by the table, as the id of a
@@ -258,24 +265,42 @@ fn is_personal(kind: &Kind, field: &FieldRef) -> bool {
     }
 }
 
-fn shown(kind: &Kind, step: &Step, change: &Change) -> Json {
-    let of = |value: &Option<Value>| match value {
-        None => Json::Null,
-        Some(value) => value_json(kind, &change.field, value),
-    };
-    if step.verb == Verb::Create {
-        json!([of(&change.after)])
-    } else {
-        json!([of(&change.before), of(&change.after)])
+/// What one field became, or what it was and what it became.
+struct Shown<'a> {
+    kind: &'static Kind,
+    step: &'a Step,
+    change: &'a Change,
+}
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let field = self.kind.field(&self.change.field);
+        let of = |value| Option::as_ref(value).map(|value| Said { field, value });
+        let (before, after) = (&self.change.before, &self.change.after);
+        if self.step.verb == Verb::Create {
+            [of(after)].serialize(to)
+        } else {
+            [of(before), of(after)].serialize(to)
+        }
     }
 }
 
-fn value_json(kind: &Kind, field: &FieldRef, value: &Value) -> Json {
-    let field = kind.field(field);
-    match field.map(|field| &field.ty) {
-        Some(Type::Secret) => json!({"redacted": true}),
-        // With the hash of the content: it is the version.
-        Some(Type::File) => codec::json(value),
-        _ => kinds::json::value(field, value),
+/// A value of a field.
+struct Said<'a> {
+    field: Option<&'static Field>,
+    value: &'a Value,
+}
+
+impl Serialize for Said<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match (self.field.map(|field| &field.ty), self.value) {
+            (Some(Type::Secret), _) => to.collect_map([("redacted", true)]),
+            // A file with the hash of its content: it is the version.
+            (_, Value::Text(text)) => to.serialize_str(text),
+            (_, Value::List(members)) => {
+                to.collect_seq(members.iter().map(|member| member.as_str()))
+            }
+            (_, value) => kinds::json::value(self.field, value).serialize(to),
+        }
     }
 }

@@ -84,11 +84,10 @@ impl Pass<'_> {
         let table = invariant.links();
         let mut keepers = BTreeSet::new();
         for step in self.of_kind(invariant.lister, super::changes_row) {
-            let changes = step.changes();
-            let Some(change) = change_of(&changes, table) else {
+            let Some(change) = change_of(step, table) else {
                 continue;
             };
-            let went = Delta::of(change).went;
+            let went = Delta::of(&change).went;
             if invariant.keeper != invariant.lister {
                 keepers.extend(went);
             } else if !went.is_empty() {

@@ -6,10 +6,11 @@ use super::super::error::StoreError;
 use super::super::param::{Param, Ty};
 use super::super::tables::{self, LinkTable};
 use super::{Pass, changes_row};
-use crate::kinds::Field;
+use crate::kinds::{self, Field};
 use crate::model::Change;
 use crate::model::{Link, Text, Value};
 use crate::plan::{Body, Step, Verb};
+use std::borrow::Cow;
 
 /// What one change does to the members of a list.
 #[derive(Default)]
@@ -70,9 +71,8 @@ fn bare(target: &Text) -> Link {
 }
 
 /// The change of one list field of a step.
-pub(super) fn change_of<'s>(changes: &'s [Change], table: &LinkTable) -> Option<&'s Change> {
-    let mut changes = changes.iter();
-    changes.find(|change| change.field.own() == Some(table.field))
+pub(super) fn change_of<'s>(step: &'s Step, table: &LinkTable) -> Option<Cow<'s, Change>> {
+    step.change(&kinds::own(table.field))
 }
 
 impl Pass<'_> {
@@ -100,12 +100,11 @@ impl Pass<'_> {
     async fn change_links(&mut self, table: &LinkTable, steps: &[&Step]) -> Result<(), StoreError> {
         let (mut out, mut put): (Vec<Cells>, Vec<Cells>) = (Vec::new(), Vec::new());
         for step in steps {
-            let changes = step.changes();
-            let Some(change) = change_of(&changes, table) else {
+            let Some(change) = change_of(step, table) else {
                 continue;
             };
             let owner = &step.key.id;
-            let delta = Delta::of(change);
+            let delta = Delta::of(&change);
             let altered = delta.changed.iter().map(|(_, link)| &link.target);
             for target in delta.went.iter().chain(altered) {
                 out.push(vec![owner.into(), target.into()]);
@@ -142,8 +141,7 @@ pub(super) fn delete_pairs(table: &str, [first, second]: [&str; 2]) -> String {
 
 /// The links of a new row: what was declared, else what absence means.
 fn new_links(table: &LinkTable, field: &Field, step: &Step) -> Vec<Cells> {
-    let changes = step.changes();
-    let links = match change_of(&changes, table) {
+    let links = match change_of(step, table) {
         Some(change) => sorted(change.after.as_ref()),
         None if declared_empty(table, step) => Vec::new(),
         None => sorted(field.default.value().as_ref()),

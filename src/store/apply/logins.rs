@@ -35,8 +35,7 @@ impl Pass<'_> {
         let field = kinds::own(kinds::get(ACCOUNT).at("customerNumber"));
         let (mut rows, mut numbered) = (Vec::new(), Vec::new());
         for step in self.of_kind(ACCOUNT, |verb| verb != Verb::Delete) {
-            let changes = step.changes();
-            let Some(change) = changes.iter().find(|change| change.field == field) else {
+            let Some(change) = step.change(&field) else {
                 continue;
             };
             if step.verb != Verb::Create {
@@ -57,9 +56,8 @@ impl Pass<'_> {
         let table = tables::of(USER).link_named("accounts");
         let mut pairs: Vec<Cells> = Vec::new();
         for step in self.of_kind(USER, super::changes_row) {
-            let changes = step.changes();
-            if let Some(change) = change_of(&changes, table) {
-                let went = Delta::of(change).went;
+            if let Some(change) = change_of(step, table) {
+                let went = Delta::of(&change).went;
                 pairs.extend(
                     went.iter()
                         .map(|account| vec![(&step.key.id).into(), account.into()]),
@@ -119,9 +117,8 @@ impl Pass<'_> {
     fn new_pairs(&self, table: &LinkTable) -> Vec<Pair> {
         let mut pairs = Vec::new();
         for step in self.of_kind(USER, |verb| verb != Verb::Delete) {
-            let changes = step.changes();
-            if let Some(change) = change_of(&changes, table) {
-                let came = Delta::of(change).came.into_iter();
+            if let Some(change) = change_of(step, table) {
+                let came = Delta::of(&change).came.into_iter();
                 pairs.extend(came.map(|link| (step.key.id.clone(), link.target)));
             }
         }

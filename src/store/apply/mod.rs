@@ -179,13 +179,23 @@ impl<'a> Pass<'a> {
 
     /// Whether a step changes its row; an adoption may not.
     fn writes(&self, step: &Step) -> bool {
-        match step.verb {
-            Verb::Create | Verb::Delete => true,
-            _ => !step.changes().is_empty() || self.apply.passwords.contains_key(&step.key),
-        }
+        self.apply.writes(step)
     }
 
     /// The version of a step's row afterwards.
+    fn version_after(&self, step: &Step) -> i64 {
+        self.apply.version_after(step)
+    }
+}
+
+impl Apply<'_> {
+    fn writes(&self, step: &Step) -> bool {
+        match step.verb {
+            Verb::Create | Verb::Delete => true,
+            _ => !step.changes().is_empty() || self.passwords.contains_key(&step.key),
+        }
+    }
+
     fn version_after(&self, step: &Step) -> i64 {
         match step.version {
             None => 1,

@@ -7,9 +7,9 @@ use super::super::param::{Param, Ty};
 use super::super::read;
 use super::super::tables::{self, Column, Holds, KindTable};
 use super::{Pass, changes_row, ids};
-use crate::kinds::{Fact, Type};
+use crate::kinds::{self, Fact, Type};
 use crate::model::Change;
-use crate::model::{FieldRef, Key, Text, Value};
+use crate::model::{FieldRef, Key, SmallMap, Text, Value};
 use crate::plan::{Step, Verb};
 use std::collections::BTreeMap;
 
@@ -177,8 +177,11 @@ impl Pass<'_> {
     pub(super) async fn write_files(&mut self) -> Result<(), StoreError> {
         let mut reset = false;
         for step in self.steps().filter(|step| step.verb != Verb::Delete) {
-            for change in step.changes().iter() {
-                let Some(hash) = new_file(step, change) else {
+            let kind = kinds::get(step.key.kind);
+            let fields = kind.fields.iter().enumerate();
+            for (index, _) in fields.filter(|(_, field)| matches!(field.ty, Type::File)) {
+                let change = step.change(&kinds::own(index));
+                let Some(hash) = change.and_then(|change| new_file(&change)) else {
                     continue;
                 };
                 reset = true;
@@ -199,12 +202,8 @@ impl Pass<'_> {
     }
 }
 
-/// The hash of a file that a change brings in.
-fn new_file(step: &Step, change: &Change) -> Option<Text> {
-    let kind = crate::kinds::get(step.key.kind);
-    if !matches!(kind.field(&change.field)?.ty, Type::File) {
-        return None;
-    }
+/// The hash of the file that a change of a file field brings in.
+fn new_file(change: &Change) -> Option<Text> {
     let hash = |value: &Option<Value>| value.as_ref().and_then(codec::sha256).map(Text::new);
     let (before, after) = (hash(&change.before), hash(&change.after));
     if before == after { None } else { after }
@@ -256,7 +255,7 @@ impl<'a> Facts<'a> {
                 }
             }
             Holds::Custom => {
-                let custom = custom_after(BTreeMap::new(), changes).unwrap_or_default();
+                let custom = custom_after(SmallMap::default(), changes).unwrap_or_default();
                 Param::text(codec::custom_json(&custom))
             }
             Holds::Fact(fact) => self
@@ -290,9 +289,9 @@ fn of_field(changes: &[Change], field: usize) -> Option<&Change> {
 
 /// The custom values after a step; `None` when it changes none.
 fn custom_after(
-    mut custom: BTreeMap<Text, Value>,
+    mut custom: SmallMap<Text, Value>,
     changes: &[Change],
-) -> Option<BTreeMap<Text, Value>> {
+) -> Option<SmallMap<Text, Value>> {
     let mut any = false;
     for change in changes {
         let FieldRef::Custom(id) = &change.field else {

@@ -7,7 +7,7 @@ use super::super::tables::{self, Holds, KindTable};
 use super::super::{codec, read};
 use super::{Apply, changes_row, ids};
 use crate::kinds::{self, Type};
-use crate::model::{Key, Text, Value};
+use crate::model::{Key, SmallMap, Text, Value};
 use crate::plan::{Plan, Step, Verb};
 use std::collections::{BTreeMap, HashMap};
 
@@ -18,7 +18,7 @@ pub(super) type Stored<'a> = HashMap<&'a Key, Partial>;
 #[derive(Debug, Default)]
 pub(super) struct Partial {
     /// The custom values.
-    pub(super) custom: BTreeMap<Text, Value>,
+    pub(super) custom: SmallMap<Text, Value>,
     /// The lists that keep their order, by field.
     pub(super) ordered: BTreeMap<usize, Value>,
 }
