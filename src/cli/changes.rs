@@ -30,7 +30,9 @@ pub struct Options {
 /// Prints them; a reader that has gone ends it.
 pub async fn run(global: &Global, options: &Options) -> Outcome {
     if options.follow && global.output == Output::Json {
-        return Err(Failure::usage("`--follow` never ends, a JSON document does: use `--output ndjson`"));
+        return Err(Failure::usage(
+            "`--follow` never ends, a JSON document does: use `--output ndjson`",
+        ));
     }
     let config = session::config(global, None)?;
     let mut reader = Reader {
@@ -93,7 +95,8 @@ impl Reader {
     async fn part(&mut self) -> Result<usize, Failure> {
         let part = self.next().await?;
         let mut out = output::stdout();
-        part.iter().try_for_each(|change| writeln!(out, "{}", json::change(change)))?;
+        part.iter()
+            .try_for_each(|change| writeln!(out, "{}", json::change(change)))?;
         out.flush()?;
         Ok(part.len())
     }
@@ -106,7 +109,11 @@ impl Reader {
             if !self.store.exists() {
                 self.store = session::reader(&self.config).await?;
             }
-            let pause = if self.part().await? > 0 { Duration::ZERO } else { EVERY };
+            let pause = if self.part().await? > 0 {
+                Duration::ZERO
+            } else {
+                EVERY
+            };
             tokio::select! {
                 biased;
                 stopped = &mut interrupted => return Ok(stopped?),
@@ -120,7 +127,10 @@ impl Reader {
 /// Waits until somebody wants an end.
 async fn interrupted() -> io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (mut stop, mut end) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let (mut stop, mut end) = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    );
     let heard = tokio::select! {
         heard = stop.recv() => heard,
         heard = end.recv() => heard,

@@ -23,7 +23,10 @@ pub fn run(global: &Global, options: &Options) -> Outcome {
         changed += usize::from(one(&file, options.check)?);
     }
     if options.check && changed > 0 {
-        return Err(Failure { message: String::new(), exit: failure::ERROR });
+        return Err(Failure {
+            message: String::new(),
+            exit: failure::ERROR,
+        });
     }
     Ok(0)
 }
@@ -35,7 +38,9 @@ fn files(global: &Global, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
         roots = sources.into_iter().map(|source| source.root).collect();
     }
     if roots.is_empty() {
-        return Err(Failure::usage("without a roster.yaml a PATH is needed: a file or a directory"));
+        return Err(Failure::usage(
+            "without a roster.yaml a PATH is needed: a file or a directory",
+        ));
     }
     let mut files = Vec::new();
     for root in roots {
@@ -51,7 +56,10 @@ fn files(global: &Global, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 /// The YAML among the manifests of a directory; JSON has a layout of its own.
 fn below(root: &Path) -> Vec<PathBuf> {
     let tree = Tree::read(root);
-    let yaml = tree.files.iter().filter(|file| !file.path.ends_with(".json"));
+    let yaml = tree
+        .files
+        .iter()
+        .filter(|file| !file.path.ends_with(".json"));
     yaml.map(|file| root.join(&*file.path)).collect()
 }
 

@@ -51,16 +51,25 @@ fn one(kind: &'static Kind, record: &Record, out: &mut dyn Write) -> io::Result<
     let said = stored(&record.row);
     let said = said.iter().map(|(field, value)| (field, *value));
     out.write_all(write::document(kind, &record.row.key.id, said).as_bytes())?;
-    let serde_json::Value::Object(meta) = json::meta(record) else { return Ok(()) };
+    let serde_json::Value::Object(meta) = json::meta(record) else {
+        return Ok(());
+    };
     writeln!(out, "# meta")?;
-    for (name, value) in meta.iter().filter(|(name, value)| !value.is_null() && *name != "claims") {
+    for (name, value) in meta
+        .iter()
+        .filter(|(name, value)| !value.is_null() && *name != "claims")
+    {
         writeln!(out, "#   {name}: {}", plain(value))?;
     }
     for claim in &record.claims {
         let (state, at) = (json::state(claim.state), claim.at);
         let revision = super::history::short(&claim.revision);
         let place = format!("{}:{}:{}", claim.path, at.line, at.column);
-        writeln!(out, "#   claim: {} ({state}) {place}, revision {revision}", claim.source)?;
+        writeln!(
+            out,
+            "#   claim: {} ({state}) {place}, revision {revision}",
+            claim.source
+        )?;
     }
     Ok(())
 }
@@ -68,9 +77,7 @@ fn one(kind: &'static Kind, record: &Record, out: &mut dyn Write) -> io::Result<
 fn plain(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::String(text) => text.replace('\n', " "),
-        serde_json::Value::Array(parts) => {
-            parts.iter().map(plain).collect::<Vec<_>>().join(", ")
-        }
+        serde_json::Value::Array(parts) => parts.iter().map(plain).collect::<Vec<_>>().join(", "),
         value => value.to_string(),
     }
 }
@@ -79,7 +86,8 @@ fn stored(row: &Row) -> Vec<(FieldRef, &Value)> {
     let own = row.values.iter().enumerate();
     let own = own.filter_map(|(index, value)| Some((kinds::own(index), value.as_ref()?)));
     let custom = row.custom.iter();
-    own.chain(custom.map(|(id, value)| (FieldRef::Custom(id.clone()), value))).collect()
+    own.chain(custom.map(|(id, value)| (FieldRef::Custom(id.clone()), value)))
+        .collect()
 }
 
 fn many(kind: &'static Kind, records: &[Record], out: &mut dyn Write) -> io::Result<()> {
@@ -105,6 +113,12 @@ fn line(kind: &Kind, record: &Record) -> [String; 3] {
     let fields = kind.fields.iter().enumerate();
     let named = |name: &str| name.to_lowercase().ends_with("name") || name == "title";
     let names = fields.filter(|(_, field)| field.required && named(field.name));
-    let names = names.filter_map(|(index, _)| text(index)).take(if kind.personal_id { 2 } else { 1 });
-    [row.key.id.to_string(), status, names.collect::<Vec<_>>().join(" ")]
+    let names = names
+        .filter_map(|(index, _)| text(index))
+        .take(if kind.personal_id { 2 } else { 1 });
+    [
+        row.key.id.to_string(),
+        status,
+        names.collect::<Vec<_>>().join(" "),
+    ]
 }

@@ -41,9 +41,13 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
 }
 
 fn key(options: &Options) -> Result<Option<Key>, Failure> {
-    let Some(kind) = &options.kind else { return Ok(None) };
+    let Some(kind) = &options.kind else {
+        return Ok(None);
+    };
     if options.verify {
-        return Err(Failure::usage("`--verify` takes the whole history: leave the resource out"));
+        return Err(Failure::usage(
+            "`--verify` takes the whole history: leave the resource out",
+        ));
     }
     let (kind, key) = session::resources(kind, options.id.as_deref())?;
     let wrong = || Failure::usage(format!("which {}? give `{}/ID`", kind.name, kind.name));
@@ -60,14 +64,20 @@ async fn runs(global: &Global, store: &Store, limit: u32, out: &mut dyn Write) -
         return Ok(0);
     }
     let rows: Vec<[String; 6]> = runs.iter().map(run_line).collect();
-    items::write_table(["RUN", "WHEN", "SOURCE", "REVISION", "BY", "CHANGES"], &rows, out)?;
+    items::write_table(
+        ["RUN", "WHEN", "SOURCE", "REVISION", "BY", "CHANGES"],
+        &rows,
+        out,
+    )?;
     Ok(0)
 }
 
 fn run_line(run: &RunRecord) -> [String; 6] {
     let counts = run.counts.as_object().into_iter().flatten();
     let counts = counts.filter(|(_, count)| count.as_u64() != Some(0));
-    let counts: Vec<String> = counts.map(|(verb, count)| format!("{count} {verb}")).collect();
+    let counts: Vec<String> = counts
+        .map(|(verb, count)| format!("{count} {verb}"))
+        .collect();
     [
         run.id.to_string(),
         moment::utc(run.finished_at),
@@ -101,7 +111,9 @@ async fn changes(
     if changes.is_empty() {
         writeln!(out, "No run changed {key}.")?;
     }
-    changes.iter().try_for_each(|change| write_change(change, out))?;
+    changes
+        .iter()
+        .try_for_each(|change| write_change(change, out))?;
     Ok(0)
 }
 
@@ -119,14 +131,24 @@ fn write_change(change: &ChangeRecord, out: &mut dyn Write) -> io::Result<()> {
         short(&change.revision),
         origin.unwrap_or_default()
     )?;
-    let Value::Object(mut change) = json::change(change) else { return Ok(()) };
-    let Some(Value::Object(fields)) = change.remove("fields") else { return Ok(()) };
-    fields.iter().try_for_each(|(name, values)| writeln!(out, "    {name}: {}", words(values)))
+    let Value::Object(mut change) = json::change(change) else {
+        return Ok(());
+    };
+    let Some(Value::Object(fields)) = change.remove("fields") else {
+        return Ok(());
+    };
+    fields
+        .iter()
+        .try_for_each(|(name, values)| writeln!(out, "    {name}: {}", words(values)))
 }
 
 /// A change of a field on one line.
 fn words(values: &Value) -> String {
-    let part = |name: &str| values.get(name).filter(|value| *value != &Value::Array(Vec::new()));
+    let part = |name: &str| {
+        values
+            .get(name)
+            .filter(|value| *value != &Value::Array(Vec::new()))
+    };
     match (part("before"), part("after")) {
         (Some(before), Some(after)) => return format!("{} → {}", value(before), value(after)),
         (None, Some(after)) => return value(after),
@@ -134,7 +156,11 @@ fn words(values: &Value) -> String {
     }
     let removed = part("removed").map(|list| format!("− {}", value(list)));
     let added = part("added").map(|list| format!("+ {}", value(list)));
-    removed.into_iter().chain(added).collect::<Vec<_>>().join("  ")
+    removed
+        .into_iter()
+        .chain(added)
+        .collect::<Vec<_>>()
+        .join("  ")
 }
 
 /// A value on one line, as JSON.

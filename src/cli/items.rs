@@ -59,7 +59,9 @@ pub fn write_table<const N: usize>(
     }
     for row in std::iter::once(&header).chain(rows) {
         let cells = row.iter().zip(widths);
-        let line: String = cells.map(|(cell, width)| format!("{cell:width$}  ")).collect();
+        let line: String = cells
+            .map(|(cell, width)| format!("{cell:width$}  "))
+            .collect();
         writeln!(out, "{}", line.trim_end())?;
     }
     Ok(())

@@ -47,11 +47,16 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
 fn nothing_of(told: &Provenance, field: &str, known: &[String]) -> Failure {
     let kind = crate::kinds::get(told.key.kind);
     let message = if kind.manifest_keys().contains(&field) || kind.field_ref(field).is_some() {
-        format!("{} has no value of `{field}`, and no source says anything of it", told.key)
+        format!(
+            "{} has no value of `{field}`, and no source says anything of it",
+            told.key
+        )
     } else {
         let names = kind.fields.iter().map(|field| field.name);
         let meant = did_you_mean(field, names.chain(known.iter().map(String::as_str)));
-        let meant = meant.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+        let meant = meant
+            .map(|name| format!("; did you mean `{name}`?"))
+            .unwrap_or_default();
         format!("{} has no field `{field}`{meant}", kind.name)
     };
     Failure::error(message)
@@ -63,10 +68,17 @@ fn text(told: &Provenance, out: &mut dyn Write) -> io::Result<()> {
         None => writeln!(out, "{}, which is not stored any more", told.key)?,
     }
     if told.changed_elsewhere {
-        writeln!(out, "  The row was changed by another program since Roster wrote it.")?;
+        writeln!(
+            out,
+            "  The row was changed by another program since Roster wrote it."
+        )?;
     }
     for claim in &told.claims {
-        let current = if told.version == Some(claim.seen) { "" } else { ", not compared since" };
+        let current = if told.version == Some(claim.seen) {
+            ""
+        } else {
+            ", not compared since"
+        };
         writeln!(
             out,
             "  source {} ({}{current})  {}:{}:{}  revision {}",
@@ -81,11 +93,16 @@ fn text(told: &Provenance, out: &mut dyn Write) -> io::Result<()> {
     if told.version.is_some() && told.claims.is_empty() {
         writeln!(out, "  No source declares it.")?;
     }
-    told.fields.iter().try_for_each(|field| field_text(told, field, out))
+    told.fields
+        .iter()
+        .try_for_each(|field| field_text(told, field, out))
 }
 
 fn field_text(told: &Provenance, field: &Field, out: &mut dyn Write) -> io::Result<()> {
-    let shown = field.value.as_ref().map_or_else(|| "none".to_owned(), value);
+    let shown = field
+        .value
+        .as_ref()
+        .map_or_else(|| "none".to_owned(), value);
     writeln!(out, "{} = {shown}", field.name)?;
     match &field.set_by {
         Some(change) => {

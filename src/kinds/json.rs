@@ -21,7 +21,9 @@ pub fn resource(row: &Row) -> Map<String, Json> {
     }
     if !row.custom.is_empty() {
         let custom = row.custom.iter();
-        let custom: Map<_, _> = custom.map(|(id, value)| (id.to_string(), plain(value))).collect();
+        let custom: Map<_, _> = custom
+            .map(|(id, value)| (id.to_string(), plain(value)))
+            .collect();
         object.insert("customFields".to_owned(), custom.into());
     }
     object
@@ -63,7 +65,9 @@ fn own(field: &Field, value: &Value) -> Json {
             None => from.as_str().into(),
         },
         (Type::File, Value::Text(file)) => {
-            let path = file.rsplit_once(" sha256:").map_or(&**file, |(path, _)| path);
+            let path = file
+                .rsplit_once(" sha256:")
+                .map_or(&**file, |(path, _)| path);
             path.into()
         }
         _ => plain(value),

@@ -55,7 +55,11 @@ impl<'a> Layout<'a> {
         let accounts = sorted.iter().filter(|row| row.key.kind == ACCOUNT);
         let ids: Vec<&str> = accounts.map(|row| row.key.id.as_str()).collect();
         let inline = used_once(sorted).filter(|key| rows.contains(key)).collect();
-        Self { rows, folders: file_names(&ids), inline }
+        Self {
+            rows,
+            folders: file_names(&ids),
+            inline,
+        }
     }
 
     /// The file of a row: of the first account it belongs to, or beside the accounts.
@@ -73,7 +77,10 @@ impl<'a> Layout<'a> {
 
     fn folder(&self, account: &str) -> String {
         let name = self.folders.get(account).cloned();
-        format!("accounts/{}", name.unwrap_or_else(|| file_name(account, false)))
+        format!(
+            "accounts/{}",
+            name.unwrap_or_else(|| file_name(account, false))
+        )
     }
 
     /// One document, and the documents it points to.
@@ -82,7 +89,9 @@ impl<'a> Layout<'a> {
         let mut documents = Vec::new();
         let mut said = said(row);
         for (field, value) in &mut said {
-            let is_file = kind.field(field).is_some_and(|field| matches!(field.ty, Type::File));
+            let is_file = kind
+                .field(field)
+                .is_some_and(|field| matches!(field.ty, Type::File));
             if let (true, Some((path, sha256))) = (is_file, file(value)) {
                 let (path, sha256) = (document_path(kind, &row.key.id, path), sha256.to_owned());
                 *value = Value::text(format!("{path} sha256:{sha256}"));
@@ -108,7 +117,9 @@ impl<'a> Layout<'a> {
 fn said(row: &Row) -> Vec<(FieldRef, Value)> {
     let kind = kinds::get(row.key.kind);
     let own = row.values.iter().enumerate().filter_map(|(index, value)| {
-        let value = value.as_ref().filter(|value| is_said(&kind.fields[index], value))?;
+        let value = value
+            .as_ref()
+            .filter(|value| is_said(&kind.fields[index], value))?;
         Some((kinds::own(index), value.clone()))
     });
     let custom = row.custom.iter();
@@ -127,7 +138,9 @@ fn is_said(field: &Field, value: &Value) -> bool {
 fn inlined(kind: &Kind) -> Option<(usize, KindId)> {
     let mut fields = kind.fields.iter().enumerate();
     fields.find_map(|(index, field)| match field.ty {
-        Type::Links { kind, inline: true, .. } => Some((index, kind)),
+        Type::Links {
+            kind, inline: true, ..
+        } => Some((index, kind)),
         _ => None,
     })
 }
@@ -136,18 +149,24 @@ fn inlined(kind: &Kind) -> Option<(usize, KindId)> {
 fn used_once(rows: &[&Row]) -> impl Iterator<Item = Key> {
     let mut users: BTreeMap<Key, usize> = BTreeMap::new();
     for row in rows {
-        let Some((index, kind)) = inlined(kinds::get(row.key.kind)) else { continue };
+        let Some((index, kind)) = inlined(kinds::get(row.key.kind)) else {
+            continue;
+        };
         for id in row.values[index].iter().flat_map(Value::members) {
             *users.entry(Key::new(kind, id)).or_default() += 1;
         }
     }
-    users.into_iter().filter_map(|(key, users)| (users == 1).then_some(key))
+    users
+        .into_iter()
+        .filter_map(|(key, users)| (users == 1).then_some(key))
 }
 
 fn first_account<'a>(kind: &Kind, row: &'a Row) -> Option<&'a str> {
     let (index, _) = kind.references().find(|(_, target)| *target == ACCOUNT)?;
     let value = row.values[index].as_ref()?;
-    value.as_text().or_else(|| value.members().next().map(Text::as_str))
+    value
+        .as_text()
+        .or_else(|| value.members().next().map(Text::as_str))
 }
 
 /// The path and the hash within a file's value.
@@ -159,7 +178,11 @@ fn file(value: &Value) -> Option<(&str, &str)> {
 /// it below another root.
 fn document_path(kind: &Kind, id: &str, path: &str) -> String {
     let plain = |part: &str| !part.is_empty() && part != "." && part != "..";
-    let ending = path.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+    let ending = path
+        .rsplit('.')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     let manifest = matches!(ending.as_str(), "yaml" | "yml" | "json");
     if !manifest && !path.contains(['\\', ':']) && path.split('/').all(plain) {
         return path.to_owned();
@@ -184,7 +207,9 @@ fn file_names<'a>(ids: &[&'a str]) -> HashMap<&'a str, String> {
     for id in ids {
         *alike.entry(id.to_lowercase()).or_default() += 1;
     }
-    let names = ids.iter().map(|id| (*id, file_name(id, alike[&id.to_lowercase()] > 1)));
+    let names = ids
+        .iter()
+        .map(|id| (*id, file_name(id, alike[&id.to_lowercase()] > 1)));
     names.collect()
 }
 
@@ -243,7 +268,10 @@ mod tests {
             assert_eq!(file_name(id, false), name);
         }
         assert!(file_name(&long, false).len() < 255);
-        assert_ne!(file_name(&long, false), file_name(&format!("{long}x"), false));
+        assert_ne!(
+            file_name(&long, false),
+            file_name(&format!("{long}x"), false)
+        );
         let names = file_names(&["acme", "Acme", "Beta"]);
         assert_eq!(names["acme"], "acme");
         assert_eq!(names["Acme"], "%41cme");
@@ -269,9 +297,15 @@ mod tests {
         email: f@x.example, phone: '1', groups: [g]}\npolicies:\n- {externalId: p, name: P, account: B, reviewed: [u], approvers: [u]}\n";
 
     fn read(files: &BTreeMap<String, String>) -> BTreeMap<Key, Vec<(FieldRef, Cell)>> {
-        let files = files.iter().map(|(path, text)| (path.clone(), text.clone().into_bytes()));
+        let files = files
+            .iter()
+            .map(|(path, text)| (path.clone(), text.clone().into_bytes()));
         let loaded = load(&Tree::from_files(files), &LoadOptions::default());
-        let faults: Vec<_> = loaded.diagnostics.iter().filter(|found| found.is_error()).collect();
+        let faults: Vec<_> = loaded
+            .diagnostics
+            .iter()
+            .filter(|found| found.is_error())
+            .collect();
         assert!(faults.is_empty(), "{faults:#?}");
         let declared = loaded.desired.resources.iter().map(|declared| {
             let cells = declared.cells.iter();
@@ -319,8 +353,14 @@ mod tests {
         );
         assert_eq!(read(&exported.manifests), tree);
         let account = &exported.manifests["accounts/a%2Fb/account.yaml"];
-        assert!(account.contains("  - externalId: only\n    fullName: \"N: #\"\n"), "{account}");
-        assert!(account.contains("        b\n    billing: false\n  - ref: shared\n"), "{account}");
+        assert!(
+            account.contains("  - externalId: only\n    fullName: \"N: #\"\n"),
+            "{account}"
+        );
+        assert!(
+            account.contains("        b\n    billing: false\n  - ref: shared\n"),
+            "{account}"
+        );
         for kind in [ADDRESS, USER, POLICY] {
             assert!(rows.iter().any(|row| row.key.kind == kind));
         }

@@ -136,19 +136,28 @@ fn link_list(ty: &Type, links: &[Link], inline: Inline<'_>) -> String {
     if links.is_empty() {
         return "[]".to_owned();
     }
-    let items: Vec<String> = links.iter().map(|link| link_item(ty, link, inline)).collect();
+    let items: Vec<String> = links
+        .iter()
+        .map(|link| link_item(ty, link, inline))
+        .collect();
     lines(&items, 0)
 }
 
 /// `acme`, `ref: acme`, with attributes that are not what absence means a mapping, or the resource
 /// itself.
 fn link_item(ty: &Type, link: &Link, inline: Inline<'_>) -> String {
-    let Type::Links { key, inline: may_be_inline, .. } = ty else {
+    let Type::Links {
+        key,
+        inline: may_be_inline,
+        ..
+    } = ty
+    else {
         return flow_text(&link.target);
     };
     let said = ty.attributes().iter().zip(link.attributes);
-    let said: Vec<String> =
-        said.filter_map(|(attribute, choice)| said_of(attribute, choice?)).collect();
+    let said: Vec<String> = said
+        .filter_map(|(attribute, choice)| said_of(attribute, choice?))
+        .collect();
     if let Some(fields) = may_be_inline.then(|| inline(&link.target)).flatten() {
         return indented(&fields, &said);
     }

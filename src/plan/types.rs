@@ -299,11 +299,13 @@ impl Step {
                         // No members is what a new list has anyway, unless it has a default.
                         Cell::Value(value)
                             if !value.is_empty_list() || self.has_default(&stated.field) =>
-                        Some(Change {
-                            field: stated.field.clone(),
-                            before: None,
-                            after: Some(value.clone()),
-                        }),
+                        {
+                            Some(Change {
+                                field: stated.field.clone(),
+                                before: None,
+                                after: Some(value.clone()),
+                            })
+                        }
                         _ => None,
                     })
                     .chain(derived.iter().cloned())

@@ -63,8 +63,9 @@ fn place(path: &str, line: i64, column: i64) -> Value {
 #[must_use]
 pub fn change(change: &ChangeRecord) -> Value {
     let fields = change.fields.iter();
-    let fields: Map<String, Value> =
-        fields.map(|(name, values)| (name.clone(), before_after(change, name, values))).collect();
+    let fields: Map<String, Value> = fields
+        .map(|(name, values)| (name.clone(), before_after(change, name, values)))
+        .collect();
     json!({
         "seq": change.seq,
         "run": change.run,
@@ -83,12 +84,18 @@ pub fn change(change: &ChangeRecord) -> Value {
 /// Where a change was declared.
 #[must_use]
 pub fn origin(change: &ChangeRecord) -> Option<Value> {
-    change.origin.as_ref().map(|(path, line, column)| place(path, *line, *column))
+    change
+        .origin
+        .as_ref()
+        .map(|(path, line, column)| place(path, *line, *column))
 }
 
 /// `{after}` of what a create wrote, `{removed, added}` of a set, `{before, after}` of the rest.
 fn before_after(change: &ChangeRecord, name: &str, values: &Value) -> Value {
-    match (values.as_array().map(Vec::as_slice), is_set(&change.kind, name)) {
+    match (
+        values.as_array().map(Vec::as_slice),
+        is_set(&change.kind, name),
+    ) {
         (Some([after]), false) => json!({ "after": after }),
         (Some([added]), true) => json!({ "added": added }),
         (Some([removed, added]), true) => json!({"removed": list(removed), "added": list(added)}),
@@ -98,7 +105,11 @@ fn before_after(change: &ChangeRecord, name: &str, values: &Value) -> Value {
 }
 
 fn list(value: &Value) -> Value {
-    if value.is_null() { json!([]) } else { value.clone() }
+    if value.is_null() {
+        json!([])
+    } else {
+        value.clone()
+    }
 }
 
 /// Whether the history keeps only the members of a field that came and went.

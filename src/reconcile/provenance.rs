@@ -64,9 +64,13 @@ impl Said {
 /// Tells it from what is stored and the changes of the resource, newest first.
 #[must_use]
 pub fn provenance(key: &Key, record: Option<&Record>, history: &[ChangeRecord]) -> Provenance {
-    let claims = record.map(|record| record.claims.clone()).unwrap_or_default();
+    let claims = record
+        .map(|record| record.claims.clone())
+        .unwrap_or_default();
     let names = names(key, record, history, &claims);
-    let fields = names.iter().map(|field| field_of(key, field, record, history, &claims));
+    let fields = names
+        .iter()
+        .map(|field| field_of(key, field, record, history, &claims));
     Provenance {
         key: key.clone(),
         version: record.map(|record| record.row.version),
@@ -78,7 +82,10 @@ pub fn provenance(key: &Key, record: Option<&Record>, history: &[ChangeRecord]) 
 
 /// A run leaves the version that its claim has seen, and moves the claims that agree.
 fn is_changed_elsewhere(record: &Record) -> bool {
-    let seen = record.claims.iter().any(|claim| claim.seen == record.row.version);
+    let seen = record
+        .claims
+        .iter()
+        .any(|claim| claim.seen == record.row.version);
     record.row.version < 0 && !seen || !record.claims.is_empty() && !seen
 }
 
@@ -91,17 +98,28 @@ fn names(
 ) -> BTreeSet<FieldRef> {
     let kind = kinds::get(key.kind);
     let own = (0..kind.fields.len()).map(kinds::own);
-    let custom = record.iter().flat_map(|record| record.row.custom.keys().cloned());
+    let custom = record
+        .iter()
+        .flat_map(|record| record.row.custom.keys().cloned());
     let stored = own.chain(custom.map(FieldRef::Custom));
     let stored = stored.filter(|field| record.is_some_and(|record| is_stored(record, field)));
-    let changed = history.iter().flat_map(|change| change.fields.keys().map(String::as_str));
-    let declared = claims.iter().flat_map(|claim| claim.fields.fields().map(|name| name.as_str()));
-    let named = changed.chain(declared).filter_map(|name| kind.field_ref(name));
+    let changed = history
+        .iter()
+        .flat_map(|change| change.fields.keys().map(String::as_str));
+    let declared = claims
+        .iter()
+        .flat_map(|claim| claim.fields.fields().map(|name| name.as_str()));
+    let named = changed
+        .chain(declared)
+        .filter_map(|name| kind.field_ref(name));
     stored.chain(named).collect()
 }
 
 fn is_stored(record: &Record, field: &FieldRef) -> bool {
-    record.row.value(field).is_some_and(|value| !value.is_empty_list())
+    record
+        .row
+        .value(field)
+        .is_some_and(|value| !value.is_empty_list())
 }
 
 fn field_of(
@@ -113,10 +131,18 @@ fn field_of(
 ) -> Field {
     let name = kinds::get(key.kind).field_name(field);
     let value = record.and_then(|record| kinds::json::stored(&record.row, field));
-    let set_by = history.iter().find(|change| change.fields.contains_key(&name)).cloned();
-    let changed = set_by.as_ref().is_some_and(|change| is_another(change, &name, value.as_ref()));
+    let set_by = history
+        .iter()
+        .find(|change| change.fields.contains_key(&name))
+        .cloned();
+    let changed = set_by
+        .as_ref()
+        .is_some_and(|change| is_another(change, &name, value.as_ref()));
     Field {
-        said: claims.iter().map(|claim| said(claim, &name, field, record)).collect(),
+        said: claims
+            .iter()
+            .map(|claim| said(claim, &name, field, record))
+            .collect(),
         changed_elsewhere: record.is_some() && changed,
         set_by,
         value,
@@ -127,7 +153,10 @@ fn field_of(
 /// Whether a change left another plain value than the stored one; of lists it tells only what came
 /// and went.
 fn is_another(change: &ChangeRecord, name: &str, value: Option<&Value>) -> bool {
-    let after = change.fields.get(name).and_then(|values| values.as_array()?.last());
+    let after = change
+        .fields
+        .get(name)
+        .and_then(|values| values.as_array()?.last());
     match (after, value) {
         (Some(Value::Array(_) | Value::Object(_)) | None, _) => false,
         (_, Some(Value::Array(_) | Value::Object(_))) => false,
@@ -137,7 +166,11 @@ fn is_another(change: &ChangeRecord, name: &str, value: Option<&Value>) -> bool 
 
 /// What a source says of a field, told by the digest of what it said.
 fn said(claim: &Claim, name: &str, field: &FieldRef, record: Option<&Record>) -> Said {
-    let Some(digest) = claim.fields.get(name).filter(|_| claim.state == ClaimState::Active) else {
+    let Some(digest) = claim
+        .fields
+        .get(name)
+        .filter(|_| claim.state == ClaimState::Active)
+    else {
         return Said::Nothing;
     };
     // A blank clears a custom field and says nothing of any other.
@@ -147,7 +180,9 @@ fn said(claim: &Claim, name: &str, field: &FieldRef, record: Option<&Record>) ->
     let stored = record.and_then(|record| record.row.value(field));
     let same = match stored {
         Some(value) => digest == short(&Cell::Value(value.clone())),
-        None => [Cell::Blank, Cell::Clear].iter().any(|cell| digest == short(cell)),
+        None => [Cell::Blank, Cell::Clear]
+            .iter()
+            .any(|cell| digest == short(cell)),
     };
     if same { Said::Stored } else { Said::Overruled }
 }
@@ -188,7 +223,9 @@ impl Provenance {
     fn field_json(&self, field: &Field) -> Value {
         let by = |wanted| {
             let said = self.claims.iter().zip(&field.said);
-            let sources = said.filter(|(_, said)| **said == wanted).map(|(claim, _)| &*claim.source);
+            let sources = said
+                .filter(|(_, said)| **said == wanted)
+                .map(|(claim, _)| &*claim.source);
             sources.collect::<Vec<_>>()
         };
         json!({

@@ -91,7 +91,10 @@ impl Store {
         let table = kinds::get(kind).table;
         let sql = format!("SELECT external_id FROM {table} ORDER BY external_id");
         let found = tx.fetch(&sql, &[], &[Ty::Id]).await?;
-        Ok(found.into_iter().map(|mut cells| cells[0].take_text()).collect())
+        Ok(found
+            .into_iter()
+            .map(|mut cells| cells[0].take_text())
+            .collect())
     }
 
     /// The content of a stored document, by its SHA-256 in hexadecimal.
@@ -162,15 +165,21 @@ impl Names {
         let kind = kinds::get(SETTINGS);
         let key = Key::new(SETTINGS, kind.singleton.unwrap_or_default());
         let at = kind.at("loginMode");
-        let stored = read::one(tx, &key).await?.and_then(|row| row.values[at].clone());
+        let stored = read::one(tx, &key)
+            .await?
+            .and_then(|row| row.values[at].clone());
         let mode = stored.or_else(|| kind.fields[at].default.value());
         let mode = mode.as_ref().and_then(Value::as_text).unwrap_or_default();
-        let mut names = Self { email: mode != "customer-number", given: HashMap::new() };
+        let mut names = Self {
+            email: mode != "customer-number",
+            given: HashMap::new(),
+        };
         if mode == "email" {
             return Ok(names);
         }
         let (of, params) = only("WHERE user_id = ?", id);
-        let sql = format!("SELECT user_id, name FROM user_logins {of} ORDER BY user_id, account_id");
+        let sql =
+            format!("SELECT user_id, name FROM user_logins {of} ORDER BY user_id, account_id");
         for mut cells in tx.fetch(&sql, &params, &[Ty::Id, Ty::Id]).await? {
             let (user, name) = (cells[0].take_text(), cells[1].take_text());
             names.given.entry(user).or_default().push(name);
@@ -197,7 +206,12 @@ async fn usable(
     let (of, params) = only("WHERE external_id = ?", id);
     let sql = format!("SELECT external_id FROM ({sql}) AS usable {of}");
     let found = tx.fetch(&sql, &params, &[Ty::Id]).await?;
-    Ok(Some(found.into_iter().map(|mut cells| cells[0].take_text()).collect()))
+    Ok(Some(
+        found
+            .into_iter()
+            .map(|mut cells| cells[0].take_text())
+            .collect(),
+    ))
 }
 
 async fn claims(
@@ -209,7 +223,8 @@ async fn claims(
     let types = claim::COLUMNS.map(|(_, ty)| ty);
     let (of, mut params) = only("AND external_id = ?", id);
     params.insert(0, kinds::get(kind).name.into());
-    let sql = format!("SELECT {names} FROM claims WHERE kind = ? {of} ORDER BY external_id, source");
+    let sql =
+        format!("SELECT {names} FROM claims WHERE kind = ? {of} ORDER BY external_id, source");
     let mut reader = claim::Reader::default();
     let mut claims: HashMap<Text, Vec<Claim>> = HashMap::new();
     for mut cells in tx.fetch(&sql, &params, &types).await? {

@@ -31,7 +31,10 @@ impl Place {
     /// An empty directory beside a database.
     pub fn new(url: &str) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        Self { dir, url: url.to_owned() }
+        Self {
+            dir,
+            url: url.to_owned(),
+        }
     }
 
     /// The path of a file here.
@@ -55,7 +58,9 @@ impl Place {
 
     /// Copies one of the examples.
     pub fn example(&self, example: &str, to: &str) {
-        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(example);
+        let from = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("examples")
+            .join(example);
         copy(&from, &self.path(to));
     }
 
@@ -63,7 +68,9 @@ impl Place {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_roster"));
         command.current_dir(self.dir.path()).env_clear();
-        command.env("ROSTER_DATABASE", &self.url).env("ROSTER_ACTOR", "eva@example.com");
+        command
+            .env("ROSTER_DATABASE", &self.url)
+            .env("ROSTER_ACTOR", "eva@example.com");
         command.args(arguments);
         command
     }
@@ -89,7 +96,9 @@ impl Place {
     /// Runs it and reads a JSON object from each line.
     pub fn lines(&self, arguments: &[&str]) -> Vec<Value> {
         let out = self.ok(&[arguments, &["--output", "ndjson"]].concat());
-        out.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+        out.lines()
+            .map(|line| serde_json::from_str(line).expect(line))
+            .collect()
     }
 
     /// Runs a statement as another program would: none of Roster's code is involved.
@@ -101,7 +110,11 @@ impl Place {
 impl Ran {
     fn of(output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
-        Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+        Self {
+            code: output.status.code(),
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+        }
     }
 }
 

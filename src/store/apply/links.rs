@@ -143,7 +143,12 @@ pub(super) fn delete_pairs(table: &str, [first, second]: [&str; 2]) -> String {
 fn new_links(table: &LinkTable, step: &Step) -> Vec<Cells> {
     let links = match change_of(&step.changes(), table) {
         Some(change) => sorted(change.after.as_ref()),
-        None => sorted(kinds::get(step.key.kind).fields[table.field].default.value().as_ref()),
+        None => sorted(
+            kinds::get(step.key.kind).fields[table.field]
+                .default
+                .value()
+                .as_ref(),
+        ),
     };
     links
         .iter()
