@@ -175,7 +175,7 @@ impl Draft {
                 single_use: self.single_use,
                 contents: &self.contents,
                 passwords: &self.passwords,
-                source_path: None,
+                remember: None,
             })
             .await
     }

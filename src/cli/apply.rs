@@ -2,6 +2,7 @@
 
 use super::output::{self, Shown};
 use super::plan::exit_code;
+use super::progress::Progress;
 use super::{Failure, Global, Outcome, Output, Scope, failure, session};
 use crate::config::Config;
 use crate::plan::{Plan, render};
@@ -46,12 +47,27 @@ pub async fn run(global: &Global, mut options: Options) -> Outcome {
         ));
     }
     let store = session::writer(&config).await?;
+    if let Some(plans) = reconcile::unchanged(&config, &request, &store).await? {
+        return nothing(global, &options, &plans);
+    }
     let mut pass = Pass::read(&config, request)?;
     let mut plans = Vec::new();
     for index in pass.wanted()? {
         plans.push(one(global, &options, &mut pass, index, &store).await?);
     }
     Ok(exit_code(&plans, false))
+}
+
+/// Nothing changed anywhere: that is said, and nothing is written.
+fn nothing(global: &Global, options: &Options, plans: &[Plan]) -> Outcome {
+    for plan in plans {
+        if global.output == Output::Json {
+            render::json::write_applied(plan, None, "unchanged", &mut output::stdout())?;
+        } else {
+            output::plans(global, &options.shown, std::slice::from_ref(plan), &[])?;
+        }
+    }
+    Ok(0)
 }
 
 /// Plans, shows and applies one source, under its lease.
@@ -64,7 +80,9 @@ async fn one(
 ) -> Result<Plan, Failure> {
     let source = pass.readings[index].source.clone();
     let lease = Kept::take(store, &source.name, options.lock_timeout).await?;
+    let working = Progress::begin(global, "planning");
     let plan = pass.plan(index, store, &[]).await?;
+    drop(working);
     let applied = decide(global, options, pass, index, store, &plan, &lease).await;
     lease.release(store).await;
     applied.map(|()| plan)
@@ -101,7 +119,9 @@ async fn decide(
         if changes && asked && !confirmed()? {
             return Err(Failure::error("declined; nothing was applied"));
         }
+        let working = Progress::begin(global, "applying");
         let applied = reconcile::apply(pass, index, store, plan, lease, &session::actor()).await?;
+        drop(working);
         if changes {
             outcome = "applied";
             run = applied.run;

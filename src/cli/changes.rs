@@ -43,7 +43,7 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
     };
     let printed = match (global.output, options.follow) {
         (Output::Json, _) => reader.document(global).await,
-        (_, false) => reader.lines().await.map(|_| ()),
+        (_, false) => reader.lines().await,
         (_, true) => reader.follow().await,
     };
     match printed {

@@ -26,20 +26,17 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
     let config = session::config(global, None)?;
     let store = session::reader(&config).await?;
     let mut out = output::stdout();
-    match key {
-        Some(key) => {
-            let Some(record) = store.record(&key).await? else {
-                return Err(session::unknown(&store, &key).await?);
-            };
-            if !items::write_one(global, &json::resource(&record), &mut out)? {
-                one(kind, &record, &mut out)?;
-            }
+    if let Some(key) = key {
+        let Some(record) = store.record(&key).await? else {
+            return Err(session::unknown(&store, &key).await?);
+        };
+        if !items::write_one(global, &json::resource(&record), &mut out)? {
+            one(kind, &record, &mut out)?;
         }
-        None => {
-            let records = store.records(kind.id).await?;
-            if !items::write(global, records.iter().map(json::resource), &mut out)? {
-                many(kind, &records, &mut out)?;
-            }
+    } else {
+        let records = store.records(kind.id).await?;
+        if !items::write(global, records.iter().map(json::resource), &mut out)? {
+            many(kind, &records, &mut out)?;
         }
     }
     out.flush()?;
@@ -103,7 +100,7 @@ fn line(kind: &Kind, record: &Record) -> [String; 3] {
     let text = |index: usize| row.values[index].as_ref().and_then(Value::as_text);
     let mut status = text(kind.status_index()).unwrap_or("-").to_owned();
     for fact in ["approval", "blocked"] {
-        match row.facts.get(fact).map(|text| text.as_str()) {
+        match row.facts.get(fact).map(compact_str::CompactString::as_str) {
             Some(_) if fact == "blocked" => status.push_str(", blocked"),
             Some("approved") | None => {}
             Some(approval) => status = format!("{status}, {approval}"),

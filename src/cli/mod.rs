@@ -18,6 +18,7 @@ mod migrate;
 mod output;
 mod plan;
 mod print;
+mod progress;
 mod schema;
 mod session;
 mod show;

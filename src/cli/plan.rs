@@ -1,9 +1,10 @@
 //! `roster plan`: what apply would do.
 
 use super::output::{self, Shown};
+use super::progress::Progress;
 use super::{Failure, Global, Outcome, Scope, failure, session};
 use crate::plan::{Plan, render};
-use crate::reconcile::Pass;
+use crate::reconcile::{self, Pass, Reading};
 use clap::Args;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -33,20 +34,29 @@ pub struct Options {
 /// Prints the plan of every source that is asked for.
 pub async fn run(global: &Global, options: &Options) -> Outcome {
     let config = session::config(global, Some(&options.scope))?;
-    let request = session::request(&config, &options.scope, options.exact)?;
+    let mut request = session::request(&config, &options.scope, options.exact)?;
+    request.scrub = options.scrub;
     let store = session::reader(&config).await?;
+    if let Some(plans) = reconcile::unchanged(&config, &request, &store).await? {
+        return show(global, options, &plans, &[]);
+    }
+    let working = Progress::begin(global, "planning");
     let mut pass = Pass::read(&config, request)?;
-    pass.scrub = options.scrub;
     let mut plans: Vec<Plan> = Vec::new();
     for index in pass.wanted()? {
         let plan = pass.plan(index, &store, &plans).await?;
         plans.push(plan);
     }
+    drop(working);
+    show(global, options, &plans, &pass.readings)
+}
+
+fn show(global: &Global, options: &Options, plans: &[Plan], readings: &[Reading]) -> Outcome {
     if let Some(file) = &options.out {
-        save(file, &plans)?;
+        save(file, plans)?;
     }
-    output::plans(global, &options.shown, &plans, &pass.readings)?;
-    Ok(exit_code(&plans, options.detailed_exitcode))
+    output::plans(global, &options.shown, plans, readings)?;
+    Ok(exit_code(plans, options.detailed_exitcode))
 }
 
 /// The exit code over several plans: by precedence 1, 3, 2, 0.

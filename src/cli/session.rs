@@ -113,6 +113,7 @@ pub fn request(config: &Config, scope: &Scope, exact: bool) -> Result<Request, F
         paths,
         targets,
         exact,
+        scrub: false,
     })
 }
 
@@ -178,7 +179,9 @@ pub fn resources(kind: &str, id: Option<&str>) -> Result<(&'static Kind, Option<
 pub async fn unknown(store: &Store, key: &Key) -> Result<Failure, Failure> {
     let ids = store.ids(key.kind).await?;
     let meant = did_you_mean(&key.id, ids.iter().map(Text::as_str));
-    let meant = meant.map(|id| format!("; did you mean `{id}`?")).unwrap_or_default();
+    let meant = meant
+        .map(|id| format!("; did you mean `{id}`?"))
+        .unwrap_or_default();
     Ok(Failure::error(format!("{key} is not stored{meant}")))
 }
 

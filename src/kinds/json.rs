@@ -97,7 +97,10 @@ fn plain(value: &Value) -> Json {
         }
         Value::Bool(value) => Json::Bool(*value),
         Value::Int(value) => Json::from(*value),
-        Value::List(members) => members.iter().map(|text| text.to_string()).collect(),
+        Value::List(members) => members
+            .iter()
+            .map(std::string::ToString::to_string)
+            .collect(),
         Value::Links(links) => links.iter().map(|link| link.target.to_string()).collect(),
     }
 }

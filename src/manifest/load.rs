@@ -7,7 +7,7 @@ use super::nodes::Fatal;
 use super::resource::Found;
 use super::sink::Sink;
 use super::split::{self, Part};
-use super::walk::{Tree, plain};
+use super::walk::{Tree, TreeFile, plain};
 use crate::diagnostic::{self, Diagnostic, codes};
 use crate::model::{Desired, Digest, Key, Pos};
 use rayon::prelude::*;
@@ -38,6 +38,8 @@ pub struct Loaded {
     pub diagnostics: Vec<Diagnostic>,
     /// Every YAML document, by path and place.
     pub documents: Vec<Document>,
+    /// The digest of every file, in the order of the tree.
+    pub files: Vec<(Arc<str>, Digest)>,
 }
 
 impl Loaded {
@@ -71,7 +73,18 @@ pub(super) struct FileLoaded {
     diagnostics: Vec<Diagnostic>,
     hidden: Option<String>,
     documents: Vec<Document>,
+    /// Of the documents, which do not depend on what stands around them.
     digest: Digest,
+    /// Of all bytes.
+    bytes: Digest,
+}
+
+/// The digest of every file of a tree, without reading what it says; `None` when one cannot be read.
+#[must_use]
+pub fn digests(tree: &Tree) -> Option<Vec<(Arc<str>, Digest)>> {
+    let digest =
+        |file: &TreeFile| Some((file.path.clone(), Digest::of(&tree.bytes(&file.path).ok()?)));
+    tree.files.par_iter().map(digest).collect()
 }
 
 /// Reads every manifest of a tree.
@@ -91,6 +104,12 @@ pub fn load(tree: &Tree, options: &LoadOptions) -> Loaded {
         },
         diagnostics: tree.diagnostics.clone(),
         documents: Vec::new(),
+        files: tree
+            .files
+            .iter()
+            .zip(&files)
+            .map(|(file, loaded)| (file.path.clone(), loaded.bytes))
+            .collect(),
     };
     let mut found = Vec::with_capacity(files.iter().map(|file| file.found.len()).sum());
     for file in files {
@@ -134,15 +153,19 @@ fn load_file(tree: &Tree, path: &Arc<str>) -> FileLoaded {
         hidden: None,
         documents: Vec::new(),
         digest: Digest::default(),
+        bytes: Digest::default(),
     };
     match tree.bytes(path) {
-        Ok(bytes) => match decode(&bytes, &mut sink) {
-            Some(text) => {
-                load_text(tree, text, &mut sink, &mut file);
-                file.digest = together(&file.documents);
+        Ok(bytes) => {
+            file.bytes = Digest::of(&bytes);
+            match decode(&bytes, &mut sink) {
+                Some(text) => {
+                    load_text(tree, text, &mut sink, &mut file);
+                    file.digest = together(&file.documents);
+                }
+                None => file.digest = file.bytes,
             }
-            None => file.digest = Digest::of(&bytes),
-        },
+        }
         Err(error) => unreadable(path, &error, &mut sink),
     }
     file.found.shrink_to_fit();

@@ -3,8 +3,8 @@
 
 mod document;
 mod entries;
-pub mod export;
 mod events;
+pub mod export;
 mod fields;
 mod file;
 pub mod format;
@@ -24,5 +24,5 @@ pub mod write;
 #[cfg(test)]
 mod tests;
 
-pub use load::{Document, LoadOptions, Loaded, load};
+pub use load::{Document, LoadOptions, Loaded, digests, load};
 pub use walk::{Tree, TreeFile};

@@ -3,13 +3,15 @@
 use super::draft::Context;
 use super::rules::{Mode, Peer};
 use crate::kinds::{Field, Kind};
-use crate::model::{Cell, Change, Claim, Key, Link, Row, Stated, Value, digest};
+use crate::model::{Cell, Change, Claim, FieldRef, Key, Link, Row, Stated, Value, digest};
 use std::sync::Arc;
 
 /// What one stated field asks for.
 pub(super) enum Verdict {
-    /// Nothing: it says nothing, or the row has it already, or somebody else decides.
+    /// Nothing: it says nothing, or the row has it already.
     Keep,
+    /// The row differs, and somebody else decides: the row, or another source.
+    Yield(FieldRef),
     /// The row differs, and the source may only look.
     Observed(Change),
     /// The row differs because somebody else changed it, and that is only reported.
@@ -67,14 +69,14 @@ fn judge(
 ) -> Verdict {
     match context.mode(kind, &stated.field) {
         Mode::Observe => return Verdict::Observed(change),
-        Mode::Seed if change.before.is_some() => return Verdict::Keep,
+        Mode::Seed if change.before.is_some() => return Verdict::Yield(change.field),
         Mode::Seed | Mode::Enforce => {}
     }
     let name = kind.field_name(&stated.field);
     let said = digest::short(&stated.cell);
     match rivals(context, kind, key, stated, &name, said) {
         Rivals::None => {}
-        Rivals::Win => return Verdict::Keep,
+        Rivals::Win => return Verdict::Yield(change.field),
         Rivals::Conflict(names) => return Verdict::Conflict(change, names),
     }
     // A claim only says what a row has had: what it says and the row lacks, somebody else changed,
@@ -182,7 +184,7 @@ pub(super) fn peer_says(
 }
 
 /// Whether a cell states anything: a blank standard cell does not.
-pub(super) fn says_something(field: &crate::model::FieldRef, cell: &Cell) -> bool {
+pub(super) fn says_something(field: &FieldRef, cell: &Cell) -> bool {
     !matches!((field.own(), cell), (Some(_), Cell::Blank))
 }
 

@@ -100,7 +100,6 @@ fn create(context: &Context<'_>, declared: &Arc<Declared>) -> Outcome {
             .retain(|stated| !skip(&stated.field));
     }
     let mut derived = inferred(kind, &declared, None);
-    derived.extend(list_defaults(kind, &declared));
     if kind.custom.is_some() {
         for (id, definition) in context.definitions.of(kind.id) {
             let field = FieldRef::Custom(id.clone());
@@ -118,27 +117,6 @@ fn create(context: &Context<'_>, declared: &Arc<Declared>) -> Outcome {
     }
     derived.sort_by(|a, b| a.field.cmp(&b.field));
     Outcome::Create { declared, derived }
-}
-
-/// The default members of lists that are not stated; scalar defaults are the store's.
-fn list_defaults(kind: &'static Kind, declared: &Declared) -> impl Iterator<Item = Change> {
-    let fields = kind
-        .fields
-        .iter()
-        .enumerate()
-        .filter(|(_, field)| field.ty.is_list());
-    fields.filter_map(|(index, field)| {
-        let after = field
-            .default
-            .value()
-            .filter(|value| !value.is_empty_list())?;
-        let absent = declared.value(index).is_none();
-        absent.then(|| Change {
-            field: kinds::own(index),
-            before: None,
-            after: Some(after),
-        })
-    })
 }
 
 /// What follows from a list of one: fields that the table infers and the source does not state.

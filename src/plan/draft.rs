@@ -20,6 +20,8 @@ pub(super) struct Context<'a> {
     pub stored: &'a Snapshot,
     pub rules: &'a Rules,
     pub definitions: &'a Definitions,
+    /// Of what the operator decided about who writes what.
+    pub fingerprint: Digest,
 }
 
 /// What would happen to one declared resource.
@@ -105,9 +107,9 @@ impl Draft {
     }
 }
 
-/// The digest of what is declared: the cheap test for "nothing new".
-pub(super) fn digest_of(declared: &Declared) -> Digest {
-    declared.digest(kinds::fingerprint(), &[])
+/// The digest of what is declared and of who decides: the cheap test for "nothing new".
+pub(super) fn digest_of(context: &Context<'_>, declared: &Declared) -> Digest {
+    declared.digest(kinds::fingerprint(), &[context.fingerprint])
 }
 
 /// Drafts what would happen to a declared resource; `None`: nothing, and the claim is current.
@@ -121,9 +123,9 @@ pub(super) fn draft(context: &Context<'_>, declared: &Arc<Declared>) -> Option<D
     let current = claim.is_some_and(|claim| {
         claim.state == ClaimState::Active
             && claim.seen == row.version
-            && claim.digest == digest_of(declared)
+            && claim.digest == digest_of(context, declared)
     });
-    if current && !secret {
+    if current && !secret && !context.rules.scrub {
         return None;
     }
     Some(present(context, declared, row, claim))
@@ -185,8 +187,7 @@ fn present(
         draft.reason = Reason::Drift;
     }
     let adopts = claim.is_none();
-    draft.refresh =
-        changes.is_empty() && !adopts && draft.open.is_empty() && draft.parts.is_empty();
+    draft.refresh = changes.is_empty() && !adopts;
     if adopts || !changes.is_empty() || draft.parts.iter().any(|part| part.full.is_some()) {
         draft.outcome = Some(Outcome::Change(changes));
     }
@@ -232,6 +233,9 @@ fn take(
     };
     match verdict {
         Verdict::Keep => {}
+        Verdict::Yield(field) => {
+            draft.open.insert(field);
+        }
         Verdict::Set { change, .. } => changes.push(change),
         Verdict::Observed(change) => {
             let message = format!(

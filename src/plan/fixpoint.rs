@@ -34,20 +34,25 @@ fn signature(finding: &Finding) -> Signature {
 
 /// Runs the rules on everything that would happen.
 pub(super) fn judge(context: &Context<'_>, work: &mut Work) -> Verdict {
-    let findings = findings(context, work);
+    let mut findings = findings(context, work);
     let mut faulty: BTreeMap<Key, Code> = BTreeMap::new();
     let mut refused = false;
-    let in_scope = |key: Option<&Key>| match (&context.rules.only, key) {
-        (Some(only), Some(key)) => only.contains(key),
-        (Some(_), None) => false,
-        (None, _) => true,
-    };
+    // What a partial plan is not about is shown and refuses nothing.
+    if let Some(only) = &context.rules.only {
+        let of_findings = findings.iter_mut().map(|finding| &mut finding.diagnostic);
+        for found in work.diagnostics.iter_mut().chain(of_findings) {
+            let inside = found.key.as_ref().is_some_and(|key| only.contains(key));
+            if found.is_error() && !inside {
+                found.severity = Severity::Warning;
+            }
+        }
+    }
     let errors = work
         .diagnostics
         .iter()
         .chain(findings.iter().map(|finding| &finding.diagnostic));
     for error in errors.filter(|diagnostic| diagnostic.is_error()) {
-        refused |= in_scope(error.key.as_ref());
+        refused = true;
         if let Some(key) = &error.key {
             faulty.entry(key.clone()).or_insert(error.code);
         }
@@ -114,7 +119,7 @@ fn depend(context: &Context<'_>, work: &mut Work, finding: &Finding, known: &BTr
         .involves
         .iter()
         .chain([subject])
-        .find_map(|key| work.blocked.get(key).map(|code| (key, *code)));
+        .find_map(|key| Some((key, work.cause(key)?)));
     let (message, code, root) = match held {
         Some((cause, root)) if !known.contains(&signature(finding)) => {
             let message = format!(

@@ -104,12 +104,12 @@ fn step(context: &Context<'_>, work: &Work, effect: &Effect) -> Step {
 
 /// What the source claims after the step. Fields that stay open keep what the claim said of them,
 /// and the digest is none, so that the next pass compares again.
-fn claim(context: &Context<'_>, work: &Work, key: &Key) -> Option<StepClaim> {
+pub(super) fn claim(context: &Context<'_>, work: &Work, key: &Key) -> Option<StepClaim> {
     let declared = context.desired.resources.get(key)?;
     let mut fields = draft::fields_of(declared);
     let Some(open) = work.open.get(key) else {
         return Some(StepClaim {
-            digest: draft::digest_of(declared),
+            digest: draft::digest_of(context, declared),
             fields,
         });
     };

@@ -24,6 +24,7 @@ pub fn plan(desired: &Desired, stored: &Snapshot, rules: &Rules, found: &[Diagno
         stored,
         rules,
         definitions: &definitions,
+        fingerprint: rules.fingerprint(),
     };
     let mut work = Work {
         diagnostics: found.to_vec(),
@@ -31,7 +32,9 @@ pub fn plan(desired: &Desired, stored: &Snapshot, rules: &Rules, found: &[Diagno
     };
     work.draft(&context);
     removal::removals(&context, &mut work);
+    let parted = work.complete();
     let verdict = fixpoint::judge(&context, &mut work);
+    work.restore(parted);
     if verdict.refused {
         return refused(&context, work);
     }
@@ -48,7 +51,7 @@ fn keep_back(context: &Context<'_>, work: &mut Work) {
     forbid::forbidden(context, work);
     forbid::login_changes(context, work);
     let mut covered = removal::renames(context, work);
-    covered.extend(removal::emptied(context, work, &live));
+    covered.extend(removal::emptied(context, work, &live, &covered));
     covered.extend(work.standing.iter().cloned());
     guard::guards(context, work, &live, &covered);
     work.let_through.extend(covered);
@@ -72,6 +75,8 @@ pub(super) struct Work {
     pub blocked: BTreeMap<Key, Code>,
     /// The fields that are to be taken out.
     blocked_fields: BTreeMap<Key, BTreeSet<FieldRef>>,
+    /// The resources of which fields are held, with the rule that held them first.
+    partly: BTreeMap<Key, Code>,
     /// Of these, those that nobody can decide about now.
     standing: BTreeSet<Key>,
     /// Overrides and approvals that were used.
@@ -170,6 +175,7 @@ impl Work {
         if whole {
             self.blocked.entry(key.clone()).or_insert(code);
         } else {
+            self.partly.entry(key.clone()).or_insert(code);
             let fields = changes.iter().map(|change| change.field.clone());
             self.blocked_fields
                 .entry(key.clone())
@@ -196,12 +202,41 @@ impl Work {
         if let Some(open) = self.open.get_mut(&key) {
             open.remove(&full.field);
         }
-        if let Some(effect) = self.effects.get_mut(&key)
-            && let Outcome::Change(changes) = &mut effect.outcome
-        {
-            changes.retain(|change| change.field != full.field);
-            changes.push(full);
-            changes.sort_by(|a, b| a.field.cmp(&b.field));
+        if let Some(effect) = self.effects.get_mut(&key) {
+            put(effect, full);
+        }
+    }
+
+    /// The rule that holds a resource or some of its fields.
+    pub fn cause(&self, key: &Key) -> Option<Code> {
+        self.blocked
+            .get(key)
+            .or_else(|| self.partly.get(key))
+            .copied()
+    }
+
+    /// Puts every part into its effect, for what is declared is judged whole: that a part of it
+    /// waits for somebody is no fault of the source. Returns the effects without.
+    fn complete(&mut self) -> Vec<Effect> {
+        let mut without = Vec::new();
+        for part in &self.parts {
+            if let Some(full) = &part.full
+                && let Some(effect) = self.effects.get_mut(&part.hold.members[0].key)
+            {
+                without.push(effect.clone());
+                put(effect, full.clone());
+            }
+        }
+        without
+    }
+
+    /// Undoes [`Work::complete`].
+    fn restore(&mut self, without: Vec<Effect>) {
+        // The first one kept of a resource is the one without any part.
+        for effect in without.into_iter().rev() {
+            if let Some(slot) = self.effects.get_mut(&effect.key.clone()) {
+                *slot = effect;
+            }
         }
     }
 
@@ -220,6 +255,15 @@ impl Work {
         }
         self.effects
             .retain(|effect| !blocked.contains_key(&effect.key));
+    }
+}
+
+/// Puts a change into an effect, in the place of another one of the same field.
+fn put(effect: &mut Effect, full: Change) {
+    if let Outcome::Change(changes) = &mut effect.outcome {
+        changes.retain(|change| change.field != full.field);
+        changes.push(full);
+        changes.sort_by(|a, b| a.field.cmp(&b.field));
     }
 }
 
@@ -256,7 +300,15 @@ fn finish(context: &Context<'_>, mut work: Work) -> Plan {
         .sort_by(|a, b| (&a.key, a.code, &a.hold).cmp(&(&b.key, b.code, &b.hold)));
     work.used.sort();
     work.used.dedup();
+    let mut unsettled: BTreeSet<Key> = work.open.into_keys().collect();
+    unsettled.extend(work.held.iter().map(|held| held.key.clone()));
+    unsettled.extend(
+        work.diagnostics
+            .iter()
+            .filter_map(|found| found.key.clone()),
+    );
     let mut plan = Plan {
+        unsettled,
         steps,
         held: work.held,
         orphans: work.orphans,
@@ -293,13 +345,16 @@ impl Work {
             let (Some(declared), Some(row)) = (declared, context.stored.rows.get(&key)) else {
                 continue;
             };
-            if self.blocked.contains_key(&key) || self.open.contains_key(&key) {
+            if self.blocked.contains_key(&key) || self.effects.contains(&key) {
                 continue;
             }
+            let Some(claimed) = order::claim(context, self, &key) else {
+                continue;
+            };
             let claim = Claim {
                 source: context.desired.source.clone(),
-                digest: draft::digest_of(declared),
-                fields: draft::fields_of(declared),
+                digest: claimed.digest,
+                fields: claimed.fields,
                 seen: row.version,
                 state: ClaimState::Active,
                 path: declared.path.clone(),

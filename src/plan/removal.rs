@@ -147,13 +147,16 @@ fn removed(work: &Work) -> Vec<Key> {
 }
 
 /// A source by whose absences all of a kind, or all that it claims, would go; returns the keys
-/// that it covers, which the guards then leave alone.
+/// that it covers, which the guards then leave alone. What is `renamed` does not go for nothing,
+/// and is decided about by that name.
 pub(super) fn emptied(
     context: &Context<'_>,
     work: &mut Work,
     live: &BTreeMap<KindId, u64>,
+    renamed: &BTreeSet<Key>,
 ) -> BTreeSet<Key> {
-    let gone = removed(work);
+    let mut gone = removed(work);
+    gone.retain(|key| !renamed.contains(key));
     if gone.is_empty() {
         return BTreeSet::new();
     }

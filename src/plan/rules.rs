@@ -1,7 +1,7 @@
 //! What the operator decided: the inputs of a plan beside the two states.
 
 use crate::kinds::Kind;
-use crate::model::{Desired, FieldRef, Key, KindId};
+use crate::model::{Desired, Digest, FieldRef, Key, KindId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -32,8 +32,26 @@ pub struct Rules {
     pub only: Option<BTreeSet<Key>>,
     /// Whether to list every stored field that nothing declares.
     pub exact: bool,
+    /// Whether to compare every field, whatever digests and versions say.
+    pub scrub: bool,
     /// The key for digests of secret and personal values in hold ids.
     pub salt: String,
+}
+
+impl Rules {
+    /// What a claim depends on besides what was declared: under other authorities, what was left
+    /// alone may have to be written.
+    pub(super) fn fingerprint(&self) -> Digest {
+        let mut hasher = blake3::Hasher::new();
+        for authority in [&self.authority, &self.shop] {
+            for ((kind, field), mode) in &authority.fields {
+                hasher.update(&[kind.0, *mode as u8]);
+                hasher.update(field.as_bytes());
+            }
+            hasher.update(&[u8::MAX]);
+        }
+        Digest::finish(&hasher)
+    }
 }
 
 /// Who decides a field.

@@ -6,7 +6,7 @@ use crate::model::{
     Cell, Change, Claim, Declared, Digest, FieldDigests, FieldRef, Key, Text, Value,
 };
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -39,6 +39,9 @@ pub struct Plan {
     pub agreed: Vec<Agreed>,
     /// What the steps use up of each budget of the guards; not part of a saved plan.
     pub spent: BTreeMap<String, u64>,
+    /// The declared resources that are not as their source says, or about which there is something
+    /// to say: the next pass has to look at them again. Not part of a saved plan.
+    pub unsettled: BTreeSet<Key>,
     /// The stored fields that no source declares, for `--exact`.
     pub undeclared: Vec<(Key, String)>,
 }

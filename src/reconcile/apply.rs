@@ -1,11 +1,11 @@
 //! Applying a plan: the lease, what the plan needs from outside the database, the transaction.
 
-use super::{Pass, PassError};
+use super::{Pass, PassError, known};
 use crate::kinds::{self, Type};
 use crate::model::{Desired, Key};
 use crate::plan::{Plan, Verb, render};
 use crate::secrets::Secrets;
-use crate::store::{Apply, Holder, Lease, Store};
+use crate::store::{Apply, Holder, Lease, Remembered, Store};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -79,6 +79,8 @@ pub async fn apply(
     actor: &str,
 ) -> Result<Applied, PassError> {
     let reading = &pass.readings[index];
+    let whole = pass.request.paths.is_empty() && pass.request.targets.is_empty();
+    let remember = whole.then(|| known::remember(pass.config, reading, plan));
     let wanted = Wanted {
         plan,
         id: &render::json::id(plan),
@@ -91,7 +93,7 @@ pub async fn apply(
         Some((&reading.desired, &reading.source.root)),
         pass,
         lease,
-        Some(&reading.source.written),
+        remember.as_ref(),
     )
     .await
 }
@@ -135,7 +137,7 @@ async fn write(
     from: Option<(&Desired, &Path)>,
     pass: &Pass<'_>,
     lease: &Kept,
-    path: Option<&str>,
+    remember: Option<&Remembered>,
 ) -> Result<Applied, PassError> {
     let secrets = Secrets {
         dir: pass.config.secrets.clone(),
@@ -152,7 +154,7 @@ async fn write(
         single_use: wanted.single_use,
         contents: &contents,
         passwords: &passwords,
-        source_path: path,
+        remember,
     };
     Ok(store.apply(&apply).await?)
 }
@@ -183,9 +185,12 @@ fn contents(plan: &Plan, root: Option<&Path>) -> Result<BTreeMap<Key, Vec<u8>>, 
 }
 
 fn content(key: &Key, value: &str, root: Option<&Path>) -> Result<Vec<u8>, PassError> {
-    let gone = || PassError::File(format!("{key}: the file of `{value}` is not at hand"));
-    let (path, digest) = value.split_once(" sha256:").ok_or_else(gone)?;
-    let bytes = std::fs::read(root.ok_or_else(gone)?.join(path)).map_err(|_| gone())?;
+    let gone = |why: &str| PassError::File(format!("{key}: the file of `{value}` {why}"));
+    let lost = || gone("is not at hand");
+    let unknown =
+        || gone("is read again, and only a `roster.yaml` that names the source says where");
+    let (path, digest) = value.split_once(" sha256:").ok_or_else(lost)?;
+    let bytes = std::fs::read(root.ok_or_else(unknown)?.join(path)).map_err(|_| lost())?;
     let found: String = Sha256::digest(&bytes)
         .iter()
         .map(|byte| format!("{byte:02x}"))

@@ -17,7 +17,7 @@ pub fn resource(record: &Record) -> Value {
 #[must_use]
 pub fn meta(record: &Record) -> Value {
     let row = &record.row;
-    let fact = |name| row.facts.get(name).map(|text| text.as_str());
+    let fact = |name| row.facts.get(name).map(compact_str::CompactString::as_str);
     let login = record.login.as_ref();
     json!({
         "version": row.version,
@@ -25,7 +25,7 @@ pub fn meta(record: &Record) -> Value {
         "approval": fact("approval"),
         "block": fact("blocked"),
         "access": fact("access"),
-        "login": login.map(|names| names.iter().map(|name| name.as_str()).collect::<Vec<_>>()),
+        "login": login.map(|names| names.iter().map(compact_str::CompactString::as_str).collect::<Vec<_>>()),
         "claims": record.claims.iter().map(claim).collect::<Vec<_>>(),
     })
 }

@@ -2,10 +2,12 @@
 
 mod apply;
 pub mod json;
+mod known;
 mod provenance;
 mod read;
 
 pub use apply::{Applied, Kept, applied_plan, apply};
+pub use known::unchanged;
 pub use provenance::{Field, Provenance, Said, provenance};
 pub use read::{Reading, read_sources};
 
@@ -32,6 +34,8 @@ pub struct Request {
     pub targets: Vec<Key>,
     /// List every stored field that nothing declares.
     pub exact: bool,
+    /// Compare every stored column, whatever the versions say.
+    pub scrub: bool,
 }
 
 /// What can keep a pass from being made.
@@ -68,8 +72,6 @@ pub struct Pass<'a> {
     pub readings: Vec<Reading>,
     /// What was asked for.
     pub request: Request,
-    /// Whether every stored column is compared, whatever the versions say.
-    pub scrub: bool,
 }
 
 impl<'a> Pass<'a> {
@@ -87,7 +89,6 @@ impl<'a> Pass<'a> {
             config,
             readings: read_sources(config),
             request,
-            scrub: false,
         })
     }
 
@@ -178,7 +179,8 @@ impl<'a> Pass<'a> {
         if !reading.source.unnamed {
             return Ok(());
         }
-        let before = store.source_path(&reading.source.name).await?;
+        let remembered = store.remembered(&reading.source.name).await?;
+        let before = remembered.map(|remembered| remembered.path);
         let now = reading.source.written.clone();
         if let Some(before) = before.filter(|before| *before != now) {
             let reason = format!(
@@ -225,6 +227,7 @@ impl<'a> Pass<'a> {
             accepts: self.config.accepts.clone(),
             only: self.only(index, stored),
             exact: self.request.exact,
+            scrub: self.request.scrub,
             salt: stored.database.clone().unwrap_or_default(),
         }
     }

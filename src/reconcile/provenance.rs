@@ -86,7 +86,7 @@ fn is_changed_elsewhere(record: &Record) -> bool {
         .claims
         .iter()
         .any(|claim| claim.seen == record.row.version);
-    record.row.version < 0 && !seen || !record.claims.is_empty() && !seen
+    !seen && (record.row.version < 0 || !record.claims.is_empty())
 }
 
 /// Every field that is stored, was changed or is declared.
@@ -106,9 +106,12 @@ fn names(
     let changed = history
         .iter()
         .flat_map(|change| change.fields.keys().map(String::as_str));
-    let declared = claims
-        .iter()
-        .flat_map(|claim| claim.fields.fields().map(|name| name.as_str()));
+    let declared = claims.iter().flat_map(|claim| {
+        claim
+            .fields
+            .fields()
+            .map(compact_str::CompactString::as_str)
+    });
     let named = changed
         .chain(declared)
         .filter_map(|name| kind.field_ref(name));
@@ -158,8 +161,8 @@ fn is_another(change: &ChangeRecord, name: &str, value: Option<&Value>) -> bool 
         .get(name)
         .and_then(|values| values.as_array()?.last());
     match (after, value) {
-        (Some(Value::Array(_) | Value::Object(_)) | None, _) => false,
-        (_, Some(Value::Array(_) | Value::Object(_))) => false,
+        (Some(Value::Array(_) | Value::Object(_)) | None, _)
+        | (_, Some(Value::Array(_) | Value::Object(_))) => false,
         (Some(after), value) => *after != value.cloned().unwrap_or_default(),
     }
 }

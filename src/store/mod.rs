@@ -44,3 +44,4 @@ pub use migrate::{Migrated, Schema};
 pub use open::{Access, Store};
 pub use read::Query;
 pub use record::Record;
+pub use source::{Remembered, Standing};

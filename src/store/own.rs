@@ -59,19 +59,17 @@ pub(super) const ALL: &[Own] = &[
             ("line", Ty::Int, "NOT NULL"),
             ("col", Ty::Int, "NOT NULL"),
             ("revision", Ty::Text, "NOT NULL"),
-            ("document", Ty::Bytes, ""),
         ],
         keys: "PRIMARY KEY (source, kind, external_id)",
     },
     Own {
-        name: "documents",
+        name: "files",
         columns: &[
             ("source", Ty::Id, "NOT NULL"),
+            ("path", Ty::Id, "NOT NULL"),
             ("digest", Ty::Bytes, "NOT NULL"),
-            ("fingerprint", Ty::Bytes, "NOT NULL"),
-            ("refs", Ty::Bytes, "NOT NULL"),
         ],
-        keys: "PRIMARY KEY (source, digest)",
+        keys: "PRIMARY KEY (source, path)",
     },
     Own {
         name: "runs",
@@ -196,6 +194,10 @@ pub(super) const ALL: &[Own] = &[
         columns: &[
             ("name", Ty::Id, "PRIMARY KEY"),
             ("path", Ty::Text, "NOT NULL"),
+            ("revision", Ty::Text, "NOT NULL"),
+            ("fingerprint", Ty::Bytes, "NOT NULL"),
+            ("definitions", Ty::Bytes, "NOT NULL"),
+            ("resources", Ty::Int, "NOT NULL"),
         ],
         keys: "",
     },

@@ -74,7 +74,6 @@ impl Store {
         };
         rows(&mut tx, tables::of(kind)).await
     }
-
 }
 
 /// The rows of a kind with their lists, sorted by external id.

@@ -134,18 +134,15 @@ fn copy(from: &Path, to: &Path) {
 fn foreign(url: &str, sql: &str) {
     let sql = AssertSqlSafe(sql);
     let done = async {
-        match url.strip_prefix("sqlite:") {
-            Some(path) => {
-                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
-                let mut connection = sqlx::SqliteConnection::connect_with(&options).await?;
-                sqlx::raw_sql(sql).execute(&mut connection).await?;
-                connection.close().await
-            }
-            None => {
-                let mut connection = sqlx::PgConnection::connect(url).await?;
-                sqlx::raw_sql(sql).execute(&mut connection).await?;
-                connection.close().await
-            }
+        if let Some(path) = url.strip_prefix("sqlite:") {
+            let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+            let mut connection = sqlx::SqliteConnection::connect_with(&options).await?;
+            sqlx::raw_sql(sql).execute(&mut connection).await?;
+            connection.close().await
+        } else {
+            let mut connection = sqlx::PgConnection::connect(url).await?;
+            sqlx::raw_sql(sql).execute(&mut connection).await?;
+            connection.close().await
         }
     };
     runtime().block_on(done).expect("a foreign write");

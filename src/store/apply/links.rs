@@ -6,10 +6,10 @@ use super::super::error::StoreError;
 use super::super::param::{Param, Ty};
 use super::super::tables::{self, LinkTable};
 use super::{Pass, changes_row};
-use crate::kinds;
+use crate::kinds::Field;
 use crate::model::Change;
 use crate::model::{Link, Text, Value};
-use crate::plan::{Step, Verb};
+use crate::plan::{Body, Step, Verb};
 
 /// What one change does to the members of a list.
 #[derive(Default)]
@@ -83,7 +83,8 @@ impl Pass<'_> {
                 let steps: Vec<&Step> = self
                     .of_kind(table.kind.id, |verb| verb == Verb::Create)
                     .collect();
-                let rows = steps.iter().flat_map(|step| new_links(link, step));
+                let field = &table.kind.fields[link.field];
+                let rows = steps.iter().flat_map(|step| new_links(link, field, step));
                 let mut rows = rows.peekable();
                 if rows.peek().is_some() {
                     self.tx.insert(&link.name, &link.shape(), rows).await?;
@@ -139,21 +140,26 @@ pub(super) fn delete_pairs(table: &str, [first, second]: [&str; 2]) -> String {
     )
 }
 
-/// The links of a new row: those declared, else those that absence means.
-fn new_links(table: &LinkTable, step: &Step) -> Vec<Cells> {
-    let links = match change_of(&step.changes(), table) {
+/// The links of a new row: what was declared, else what absence means.
+fn new_links(table: &LinkTable, field: &Field, step: &Step) -> Vec<Cells> {
+    let changes = step.changes();
+    let links = match change_of(&changes, table) {
         Some(change) => sorted(change.after.as_ref()),
-        None => sorted(
-            kinds::get(step.key.kind).fields[table.field]
-                .default
-                .value()
-                .as_ref(),
-        ),
+        None if declared_empty(table, step) => Vec::new(),
+        None => sorted(field.default.value().as_ref()),
     };
     links
         .iter()
         .map(|link| cells(table, &step.key.id, link, None))
         .collect()
+}
+
+/// Whether a create says that the list has no members: of that its changes say nothing.
+fn declared_empty(table: &LinkTable, step: &Step) -> bool {
+    match &step.body {
+        Body::Create { declared, .. } => declared.value(table.field).is_some(),
+        Body::Changes(_) => false,
+    }
 }
 
 fn cells(table: &LinkTable, owner: &Text, link: &Link, otherwise: Option<&Link>) -> Cells {

@@ -18,6 +18,7 @@ use super::connection::Tx;
 use super::error::{ApplyError, StoreError};
 use super::lease::Lease;
 use super::param::{self, Param, Ty};
+use super::source::{self, Remembered};
 use super::{Store, migrate};
 use crate::kinds;
 use crate::model::Change;
@@ -44,8 +45,8 @@ pub struct Apply<'a> {
     pub contents: &'a BTreeMap<Key, Vec<u8>>,
     /// The argon2 hashes of the passwords that the steps set.
     pub passwords: &'a BTreeMap<Key, String>,
-    /// The path that the source was read from, to be remembered.
-    pub source_path: Option<&'a str>,
+    /// What is to be remembered of the source, unless only a part of it is applied.
+    pub remember: Option<&'a Remembered>,
 }
 
 /// What an apply came to.
@@ -151,7 +152,9 @@ impl<'a> Pass<'a> {
         self.check_invariants(&watched).await?;
         let claims = self.write_claims().await?;
         let run = self.record().await?;
-        self.remember_path().await?;
+        if let Some(remembered) = self.apply.remember {
+            source::remember(&mut self.tx, &self.apply.plan.source.name, remembered).await?;
+        }
         if bare {
             self.dress().await?;
         }
@@ -162,19 +165,6 @@ impl<'a> Pass<'a> {
             claims,
             logins,
         })
-    }
-
-    async fn remember_path(&mut self) -> Result<(), StoreError> {
-        let Some(path) = self.apply.source_path else {
-            return Ok(());
-        };
-        let sql = "INSERT INTO sources (name, path) VALUES (?, ?) \
-                   ON CONFLICT (name) DO UPDATE SET path = excluded.path";
-        let source = &*self.apply.plan.source.name;
-        self.tx
-            .run(sql, &[source.into(), path.into()])
-            .await
-            .map(|_| ())
     }
 
     fn steps(&self) -> impl Iterator<Item = &'a Step> + use<'a> {

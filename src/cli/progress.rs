@@ -1,0 +1,43 @@
+//! A sign of life on a terminal, when something takes over a second.
+
+use super::Global;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::IsTerminal;
+use std::time::Duration;
+
+/// Nothing is shown before.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What is being done, shown on stderr until it is dropped.
+pub struct Progress {
+    bar: ProgressBar,
+    showing: tokio::task::JoinHandle<()>,
+}
+
+impl Progress {
+    /// Begins; shows itself after a second, on a terminal only.
+    pub fn begin(global: &Global, doing: &'static str) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        let shown = std::io::stderr().is_terminal() && !global.quiet;
+        let begun = bar.clone();
+        let showing = tokio::spawn(async move {
+            tokio::time::sleep(PATIENCE).await;
+            if shown {
+                begun.set_draw_target(ProgressDrawTarget::stderr());
+                if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
+                    begun.set_style(style);
+                }
+                begun.set_message(doing);
+                begun.enable_steady_tick(Duration::from_millis(100));
+            }
+        });
+        Self { bar, showing }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.showing.abort();
+        self.bar.finish_and_clear();
+    }
+}
