@@ -402,9 +402,12 @@ fn why_names_who_set_a_field_and_what_that_overruled() {
             (&json!("a"), &json!(1))
         );
         assert_eq!(field["setBy"]["origin"]["path"], "user.yaml");
+        assert_eq!(field["declaredBy"], json!(["a"]));
+        let origin = json!({"path": "user.yaml", "line": 3, "column": 8});
+        let overruled = json!([{"source": "b", "value": "+4670999", "origin": origin}]);
         assert_eq!(
-            (&field["declaredBy"], &field["overruled"]),
-            (&json!(["a"]), &json!(["b"]))
+            (&field["overruled"], &field["waiting"]),
+            (&overruled, &json!([]))
         );
         assert_eq!(phone["changedElsewhere"], false);
         let company = &why("company")["fields"][0];
@@ -422,9 +425,14 @@ fn why_names_who_set_a_field_and_what_that_overruled() {
             "{text}"
         );
         assert!(
-            text.contains("\n    b says otherwise: overruled\n"),
+            text.contains("\n    b says \"+4670999\" (user.yaml:3:8): overruled\n"),
             "{text}"
         );
+
+        place.edit("a/user.yaml", "+46 70 174 06 05", "+46 70 174 06 06");
+        let field = &why("phone")["fields"][0];
+        assert_eq!(field["waiting"][0]["value"], "+46701740606", "{field:#}");
+        assert_eq!((&field["declaredBy"], &field["overruled"]), (&json!([]), &json!([])));
 
         place.foreign("UPDATE users SET phone = '+46000' WHERE external_id = 'elin.granlund'");
         let phone = why("phone");

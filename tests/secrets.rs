@@ -26,9 +26,9 @@ fn traces() -> Vec<Vec<u8>> {
         let (sha, blake) = (Sha256::digest(secret), blake3::hash(secret.as_bytes()));
         [
             secret.as_bytes().to_vec(),
-            hex(&sha)[..32].as_bytes().to_vec(),
+            hex(&sha[..16]).into_bytes(),
             sha[..16].to_vec(),
-            blake.to_hex()[..32].as_bytes().to_vec(),
+            hex(&blake.as_bytes()[..16]).into_bytes(),
             blake.as_bytes()[..16].to_vec(),
         ]
     });
@@ -101,19 +101,15 @@ fn files(root: &Path, each: &mut dyn FnMut(&Path, &[u8])) {
 /// Looks through the database; that both hashes are there shows that the passwords came so far.
 fn look_into(url: &str) {
     let mut all = Vec::new();
-    match url.strip_prefix("sqlite:") {
-        Some(file) => {
-            let folder = Path::new(file).parent().expect("a folder");
-            files(folder, &mut |path, bytes| {
-                must_be_clean(&path.display().to_string(), bytes);
-                all.extend_from_slice(bytes);
-            });
-        }
-        None => {
-            let text = dump(url);
-            must_be_clean("the database", text.as_bytes());
-            all = text.into_bytes();
-        }
+    if let Some(file) = url.strip_prefix("sqlite:") {
+        let folder = Path::new(file).parent().expect("a folder");
+        files(folder, &mut |path, bytes| {
+            must_be_clean(&path.display().to_string(), bytes);
+            all.extend_from_slice(bytes);
+        });
+    } else {
+        all = dump(url).into_bytes();
+        must_be_clean("the database", &all);
     }
     let hashes = all
         .windows(9)
