@@ -292,9 +292,9 @@ mod tests {
         customFields: {note: \"a\\n\\n  b\"}}\n  - ref: shared\n\
         - externalId: B\n  name: B\n  companyRegistrationName: B\n  businessRegistrationNumber: '2'\n  addresses: [ref: shared]\n  status: inactive\n\
         addresses:\n- {externalId: shared, fullName: N, street: S, zipCode: '1', city: C, country: SE, protect: true}\n\
-        users:\n- {externalId: u, civility: MR, firstName: F, lastName: L, email: e@x.example, phone: '1', groups: [g], \
+        users:\n- {externalId: u, civility: MR, firstName: F, lastName: L, email: e@x.example, phone: '123', groups: [g], \
         accounts: [B, {account: a/b, level: administrator}]}\n- {externalId: nobody, civility: MR, firstName: F, lastName: L, \
-        email: f@x.example, phone: '1', groups: [g]}\npolicies:\n- {externalId: p, name: P, account: B, reviewed: [u], approvers: [u]}\n";
+        email: f@x.example, phone: '123', groups: [g]}\npolicies:\n- {externalId: p, name: P, account: B, reviewed: [u], approvers: [u]}\n";
 
     fn read(files: &BTreeMap<String, String>) -> BTreeMap<Key, Vec<(FieldRef, Cell)>> {
         let files = files
