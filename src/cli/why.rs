@@ -4,7 +4,7 @@ use super::history::{short, value};
 use super::{Failure, Global, Outcome, items, output, session};
 use crate::diagnostic::did_you_mean;
 use crate::model::moment;
-use crate::reconcile::{self, Field, Provenance, Said, json};
+use crate::reconcile::{self, Field, Provenance, Said, Voice, json};
 use clap::Args;
 use std::io::{self, Write};
 
@@ -24,12 +24,9 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
     let key = session::key(&options.resource)?;
     let config = session::config(global, None)?;
     let store = session::reader(&config).await?;
-    let record = store.record(&key).await?;
-    let history = store.history(Some(&key), u32::MAX).await?;
-    if record.is_none() && history.is_empty() {
+    let Some(mut told) = reconcile::provenance(&config, &store, &key).await? else {
         return Err(session::unknown(&store, &key).await?);
-    }
-    let mut told = reconcile::provenance(&key, record.as_ref(), &history);
+    };
     if let Some(field) = &options.field {
         let known: Vec<String> = told.fields.iter().map(|field| field.name.clone()).collect();
         if !told.keep(field) {
@@ -73,29 +70,56 @@ fn text(told: &Provenance, out: &mut dyn Write) -> io::Result<()> {
             "  The row was changed by another program since Roster wrote it."
         )?;
     }
-    for claim in &told.claims {
-        let current = if told.version == Some(claim.seen) {
-            ""
-        } else {
-            ", not compared since"
-        };
-        writeln!(
-            out,
-            "  source {} ({}{current})  {}:{}:{}  revision {}",
-            claim.source,
-            json::state(claim.state),
-            claim.path,
-            claim.at.line,
-            claim.at.column,
-            short(&claim.revision)
-        )?;
-    }
-    if told.version.is_some() && told.claims.is_empty() {
+    told.voices
+        .iter()
+        .try_for_each(|voice| voice_text(told, voice, out))?;
+    if told.version.is_some() && told.voices.is_empty() {
         writeln!(out, "  No source declares it.")?;
     }
     told.fields
         .iter()
         .try_for_each(|field| field_text(told, field, out))
+}
+
+fn voice_text(told: &Provenance, voice: &Voice, out: &mut dyn Write) -> io::Result<()> {
+    write!(out, "  source {}", voice.source)?;
+    match &voice.claim {
+        None => write!(out, " (not applied yet)")?,
+        Some(claim) => {
+            let seen = voice.has_seen(told.version);
+            let seen = if seen { "" } else { ", not compared since" };
+            write!(out, " ({}{seen})", json::state(claim.state))?;
+        }
+    }
+    if let Some((path, at)) = voice.place() {
+        write!(out, "  {path}:{}:{}", at.line, at.column)?;
+    }
+    match &voice.claim {
+        Some(claim) => writeln!(out, "  revision {}", short(&claim.revision)),
+        None => writeln!(out),
+    }
+}
+
+/// What one source says of a field, where it says anything.
+fn said_text(field: &Field, voice: &Voice, said: &Said, out: &mut dyn Write) -> io::Result<()> {
+    let what = match said {
+        Said::Nothing => return Ok(()),
+        Said::Stored => return writeln!(out, "    declared by {}", voice.source),
+        Said::Otherwise(what) => what,
+    };
+    write!(out, "    {} says ", voice.source)?;
+    match (what, voice.place()) {
+        (Some((said, at)), Some((path, _))) => {
+            write!(out, "{} ({path}:{}:{})", value(said), at.line, at.column)?;
+        }
+        _ => write!(out, "otherwise")?,
+    }
+    let fate = if field.is_declared() {
+        "overruled"
+    } else {
+        "not applied"
+    };
+    writeln!(out, ": {fate}")
 }
 
 fn field_text(told: &Provenance, field: &Field, out: &mut dyn Write) -> io::Result<()> {
@@ -125,12 +149,8 @@ fn field_text(told: &Provenance, field: &Field, out: &mut dyn Write) -> io::Resu
     if field.changed_elsewhere {
         writeln!(out, "    changed by another program since")?;
     }
-    for (claim, said) in told.claims.iter().zip(&field.said) {
-        match said {
-            Said::Stored => writeln!(out, "    declared by {}", claim.source)?,
-            Said::Overruled => writeln!(out, "    {} says otherwise: overruled", claim.source)?,
-            Said::Nothing => {}
-        }
+    for (voice, said) in told.voices.iter().zip(&field.said) {
+        said_text(field, voice, said, out)?;
     }
     if field.said.iter().all(|said| *said == Said::Nothing) {
         writeln!(out, "    declared by no source")?;

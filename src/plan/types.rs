@@ -3,7 +3,7 @@
 use crate::diagnostic::{Code, Diagnostic, Origin, Severity};
 use crate::kinds;
 use crate::model::{
-    Cell, Change, Claim, Declared, Digest, FieldDigests, FieldRef, Key, Text, Value,
+    Change, Claim, Declared, Digest, FieldDigests, FieldRef, Key, Stated, Text, Value,
 };
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -297,15 +297,9 @@ impl Step {
         match &self.body {
             Body::Changes(changes) => find(changes).map(|at| Cow::Borrowed(&changes[at])),
             Body::Create { declared, derived } => {
-                let said = declared
-                    .stated(field)
-                    .and_then(|stated| stated.cell.value());
-                match said.filter(|value| !value.is_empty_list()) {
-                    Some(value) => Some(Cow::Owned(Change {
-                        field: field.clone(),
-                        before: None,
-                        after: Some(value.clone()),
-                    })),
+                let stated = declared.stated(field);
+                match stated.and_then(|stated| self.created(stated)) {
+                    Some(change) => Some(Cow::Owned(change)),
                     None => find(derived).map(|at| Cow::Borrowed(&derived[at])),
                 }
             }
@@ -317,28 +311,26 @@ impl Step {
         match &self.body {
             Body::Changes(changes) => Cow::Borrowed(changes),
             Body::Create { declared, derived } => {
-                let mut changes: Vec<Change> = declared
+                let said = declared
                     .cells
                     .iter()
-                    .filter_map(|stated| match &stated.cell {
-                        // No members is what a new list has anyway, unless it has a default.
-                        Cell::Value(value)
-                            if !value.is_empty_list() || self.has_default(&stated.field) =>
-                        {
-                            Some(Change {
-                                field: stated.field.clone(),
-                                before: None,
-                                after: Some(value.clone()),
-                            })
-                        }
-                        _ => None,
-                    })
-                    .chain(derived.iter().cloned())
-                    .collect();
+                    .filter_map(|stated| self.created(stated));
+                let mut changes: Vec<Change> = said.chain(derived.iter().cloned()).collect();
                 changes.sort_by(|a, b| a.field.cmp(&b.field));
                 Cow::Owned(changes)
             }
         }
+    }
+
+    /// What a stated cell of a create writes. No members is what a new list has anyway, unless it
+    /// has a default.
+    fn created(&self, stated: &Stated) -> Option<Change> {
+        let value = stated.cell.value()?;
+        (!value.is_empty_list() || self.has_default(&stated.field)).then(|| Change {
+            field: stated.field.clone(),
+            before: None,
+            after: Some(value.clone()),
+        })
     }
 
     fn has_default(&self, field: &FieldRef) -> bool {

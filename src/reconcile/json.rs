@@ -1,7 +1,7 @@
 //! What is stored as JSON, the same through every door.
 
 use crate::kinds;
-use crate::model::{Claim, ClaimState, moment};
+use crate::model::{Claim, ClaimState, Pos, moment};
 use crate::store::{ChangeRecord, Record, RunRecord};
 use serde_json::{Map, Value, json};
 
@@ -34,7 +34,7 @@ fn claim(claim: &Claim) -> Value {
     json!({
         "source": &*claim.source,
         "state": state(claim.state),
-        "origin": origin_of(claim),
+        "origin": place(&claim.path, claim.at),
         "revision": &*claim.revision,
     })
 }
@@ -48,15 +48,11 @@ pub fn state(state: ClaimState) -> &'static str {
     }
 }
 
-/// Where a claim was declared.
+/// A place in a file; line and column are null where the whole file is meant.
 #[must_use]
-pub fn origin_of(claim: &Claim) -> Value {
-    place(&claim.path, claim.at.line.into(), claim.at.column.into())
-}
-
-fn place(path: &str, line: i64, column: i64) -> Value {
-    let number = |number: i64| (line > 0).then_some(number);
-    json!({"path": path, "line": number(line), "column": number(column)})
+pub fn place(path: &str, at: Pos) -> Value {
+    let number = |number: u32| (at.line > 0).then_some(number);
+    json!({"path": path, "line": number(at.line), "column": number(at.column)})
 }
 
 /// One committed change.
@@ -84,10 +80,13 @@ pub fn change(change: &ChangeRecord) -> Value {
 /// Where a change was declared.
 #[must_use]
 pub fn origin(change: &ChangeRecord) -> Option<Value> {
-    change
-        .origin
-        .as_ref()
-        .map(|(path, line, column)| place(path, *line, *column))
+    let (path, line, column) = change.origin.as_ref()?;
+    let number = |number: i64| u32::try_from(number).unwrap_or_default();
+    let at = Pos {
+        line: number(*line),
+        column: number(*column),
+    };
+    Some(place(path, at))
 }
 
 /// `{after}` of what a create wrote, `{removed, added}` of a set, `{before, after}` of the rest.

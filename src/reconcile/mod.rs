@@ -9,7 +9,7 @@ mod read;
 
 pub use apply::{Applied, Kept, applied_plan, apply};
 pub use known::unchanged;
-pub use provenance::{Field, Provenance, Said, provenance};
+pub use provenance::{Field, Provenance, Said, Voice, provenance};
 pub use read::{Reading, read_sources};
 
 use phase::Phase;

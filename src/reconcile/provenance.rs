@@ -1,12 +1,17 @@
 //! Who set each field of a resource, from where, and what that overruled.
 
 use super::json;
-use crate::kinds;
+use super::read::{Reading, read_sources};
+use crate::config::Config;
+use crate::kinds::{self, CUSTOM_FIELD};
 use crate::model::digest::short;
-use crate::model::{Cell, Claim, ClaimState, FieldRef, Key, moment};
-use crate::store::{ChangeRecord, Record};
+use crate::model::{
+    Cell, Claim, ClaimState, Declared, FieldRef, Key, Pos, Snapshot, Stated, moment,
+};
+use crate::store::{ChangeRecord, Record, Store, StoreError};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Where the stored state of a resource comes from.
 #[derive(Clone, PartialEq, Debug)]
@@ -17,10 +22,21 @@ pub struct Provenance {
     pub version: Option<i64>,
     /// Whether the row is no longer what any run of Roster left.
     pub changed_elsewhere: bool,
-    /// What every source says of it.
-    pub claims: Vec<Claim>,
+    /// Every source that has something to do with it.
+    pub voices: Vec<Voice>,
     /// Its fields, in the order of the table.
     pub fields: Vec<Field>,
+}
+
+/// One source: what it was last applied with, and what it says now.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Voice {
+    /// Its name.
+    pub source: Arc<str>,
+    /// What its last apply recorded.
+    pub claim: Option<Claim>,
+    /// What it declares now, where it is configured and could be read.
+    pub declared: Option<Arc<Declared>>,
 }
 
 /// Where the stored value of one field comes from.
@@ -34,205 +50,231 @@ pub struct Field {
     pub set_by: Option<ChangeRecord>,
     /// Whether the stored value is not what that change left.
     pub changed_elsewhere: bool,
-    /// What each source says of it, in the order of the claims.
+    /// What each source says of it, in the order of the voices.
     pub said: Vec<Said>,
 }
 
 /// What a source says of a field.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum Said {
     /// Nothing.
     Nothing,
     /// The stored value.
     Stored,
-    /// Another value, which is not stored.
-    Overruled,
+    /// Another value, which is not stored; the value and its place where the source could be read.
+    Otherwise(Option<(Value, Pos)>),
 }
 
-impl Said {
-    /// The word for it.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Nothing => "nothing",
-            Self::Stored => "stored",
-            Self::Overruled => "overruled",
+/// What stands behind a resource; `None` for one that is not stored and never was.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn provenance(
+    config: &Config,
+    store: &Store,
+    key: &Key,
+) -> Result<Option<Provenance>, StoreError> {
+    let record = store.record(key).await?;
+    let history = store.history(Some(key), u32::MAX).await?;
+    if record.is_none() && history.is_empty() {
+        return Ok(None);
+    }
+    let stored = Snapshot {
+        rows: store.list(CUSTOM_FIELD).await?.into_iter().collect(),
+        ..Snapshot::default()
+    };
+    let mut readings = read_sources(config);
+    for reading in &mut readings {
+        // What is wrong with a custom value is for `validate` to tell.
+        let _ = reading.type_custom(&stored);
+    }
+    let voices = voices(key, record.as_ref(), &readings);
+    Ok(Some(Provenance::of(key, record.as_ref(), &history, voices)))
+}
+
+/// The sources with a claim, then those that declare the resource and were not applied yet.
+fn voices(key: &Key, record: Option<&Record>, readings: &[Reading]) -> Vec<Voice> {
+    let declared = |source: &str| {
+        let mut readings = readings.iter();
+        let reading = readings.find(|reading| *reading.source.name == *source)?;
+        reading.desired.resources.get(key).cloned()
+    };
+    let claims = record
+        .into_iter()
+        .flat_map(|record| record.claims.iter().cloned());
+    let mut voices: Vec<Voice> = claims
+        .map(|claim| Voice {
+            source: claim.source.clone(),
+            declared: declared(&claim.source),
+            claim: Some(claim),
+        })
+        .collect();
+    for reading in readings {
+        let source = &reading.source.name;
+        if let Some(declared) = declared(source)
+            && voices.iter().all(|voice| voice.source != *source)
+        {
+            voices.push(Voice {
+                source: source.clone(),
+                claim: None,
+                declared: Some(declared),
+            });
         }
     }
-}
-
-/// Tells it from what is stored and the changes of the resource, newest first.
-#[must_use]
-pub fn provenance(key: &Key, record: Option<&Record>, history: &[ChangeRecord]) -> Provenance {
-    let claims = record
-        .map(|record| record.claims.clone())
-        .unwrap_or_default();
-    let names = names(key, record, history, &claims);
-    let fields = names
-        .iter()
-        .map(|field| field_of(key, field, record, history, &claims));
-    Provenance {
-        key: key.clone(),
-        version: record.map(|record| record.row.version),
-        changed_elsewhere: record.is_some_and(is_changed_elsewhere),
-        fields: fields.collect(),
-        claims,
-    }
-}
-
-/// A run leaves the version that its claim has seen, and moves the claims that agree.
-fn is_changed_elsewhere(record: &Record) -> bool {
-    let seen = record
-        .claims
-        .iter()
-        .any(|claim| claim.seen == record.row.version);
-    !seen && (record.row.version < 0 || !record.claims.is_empty())
+    voices
 }
 
 /// Every field that is stored, was changed or is declared.
-fn names(
+fn fields(
     key: &Key,
     record: Option<&Record>,
     history: &[ChangeRecord],
-    claims: &[Claim],
+    voices: &[Voice],
 ) -> BTreeSet<FieldRef> {
     let kind = kinds::get(key.kind);
     let own = (0..kind.fields.len()).map(kinds::own);
     let custom = record
         .iter()
         .flat_map(|record| record.row.custom.keys().cloned());
-    let stored = own.chain(custom.map(FieldRef::Custom));
-    let stored = stored.filter(|field| record.is_some_and(|record| is_stored(record, field)));
+    let stored = own.chain(custom.map(FieldRef::Custom)).filter(|field| {
+        let value = record.and_then(|record| record.row.value(field));
+        value.is_some_and(|value| !value.is_empty_list())
+    });
     let changed = history
         .iter()
         .flat_map(|change| change.fields.keys().map(String::as_str));
-    let declared = claims.iter().flat_map(|claim| claim.fields.fields());
+    let claims = voices.iter().filter_map(|voice| voice.claim.as_ref());
+    let claimed = claims.flat_map(|claim| claim.fields.fields());
     let named = changed
-        .chain(declared)
+        .chain(claimed)
         .filter_map(|name| kind.field_ref(name));
-    stored.chain(named).collect()
+    let declared = voices.iter().filter_map(|voice| voice.declared.as_ref());
+    let declared = declared.flat_map(|declared| declared.cells.iter());
+    let declared = declared.filter(|stated| says_something(stated));
+    let declared = declared.map(|stated| stated.field.clone());
+    stored.chain(named).chain(declared).collect()
 }
 
-fn is_stored(record: &Record, field: &FieldRef) -> bool {
-    record
-        .row
-        .value(field)
-        .is_some_and(|value| !value.is_empty_list())
-}
-
-fn field_of(
-    key: &Key,
-    field: &FieldRef,
-    record: Option<&Record>,
-    history: &[ChangeRecord],
-    claims: &[Claim],
-) -> Field {
-    let name = kinds::get(key.kind).field_name(field);
-    let value = record.and_then(|record| kinds::json::stored(&record.row, field));
-    let set_by = history
-        .iter()
-        .find(|change| change.fields.contains_key(&name))
-        .cloned();
-    let changed = set_by
-        .as_ref()
-        .is_some_and(|change| is_another(change, &name, value.as_ref()));
-    Field {
-        said: claims
-            .iter()
-            .map(|claim| said(claim, &name, field, record))
-            .collect(),
-        changed_elsewhere: record.is_some() && changed,
-        set_by,
-        value,
-        name,
-    }
+/// A blank clears a custom field and says nothing of any other.
+fn says_something(stated: &Stated) -> bool {
+    stated.field.own().is_none() || stated.cell != Cell::Blank
 }
 
 /// Whether a change left another plain value than the stored one; of lists it tells only what came
 /// and went.
 fn is_another(change: &ChangeRecord, name: &str, value: Option<&Value>) -> bool {
-    let after = change
-        .fields
-        .get(name)
-        .and_then(|values| values.as_array()?.last());
-    match (after, value) {
-        (Some(Value::Array(_) | Value::Object(_)) | None, _)
-        | (_, Some(Value::Array(_) | Value::Object(_))) => false,
-        (Some(after), value) => *after != value.cloned().unwrap_or_default(),
+    let compound = |value: &Value| value.is_array() || value.is_object();
+    let values = change.fields.get(name).and_then(Value::as_array);
+    let Some(after) = values.and_then(|values| values.last()) else {
+        return false;
+    };
+    if compound(after) || value.is_some_and(compound) {
+        return false;
     }
+    after != value.unwrap_or(&Value::Null)
 }
 
-/// What a source says of a field, told by the digest of what it said.
-fn said(claim: &Claim, name: &str, field: &FieldRef, record: Option<&Record>) -> Said {
-    let Some(digest) = claim
-        .fields
-        .get(name)
-        .filter(|_| claim.state == ClaimState::Active)
-    else {
-        return Said::Nothing;
-    };
-    // A blank clears a custom field and says nothing of any other.
-    if digest == short(&Cell::Blank) && field.own().is_some() {
-        return Said::Nothing;
-    }
-    let stored = record.and_then(|record| record.row.value(field));
-    let same = match stored {
-        Some(value) => digest == short(&Cell::Value(value.clone())),
-        None => [Cell::Blank, Cell::Clear]
-            .iter()
-            .any(|cell| digest == short(cell)),
-    };
-    if same { Said::Stored } else { Said::Overruled }
-}
-
-impl Provenance {
-    /// Keeps only one field, or those of a group; whether there is any.
-    pub fn keep(&mut self, name: &str) -> bool {
-        let member = |field: &Field| {
-            let rest = field.name.strip_prefix(name);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+impl Voice {
+    /// What it says of a field: by what it declares now, else by the digests of its claim.
+    fn says(&self, name: &str, field: &FieldRef, record: Option<&Record>) -> Said {
+        let stored = record.and_then(|record| record.row.value(field));
+        if let Some(declared) = &self.declared {
+            let stated = declared
+                .stated(field)
+                .filter(|stated| says_something(stated));
+            return stated.map_or(Said::Nothing, |stated| match stated.cell.value() {
+                said if said == stored => Said::Stored,
+                said => {
+                    let field = kinds::get(declared.key.kind).field(field);
+                    let said = said.map(|said| kinds::json::value(field, said));
+                    Said::Otherwise(Some((said.unwrap_or_default(), stated.at)))
+                }
+            });
+        }
+        let claim = self.claim.as_ref();
+        let claim = claim.filter(|claim| claim.state == ClaimState::Active);
+        let Some(digest) = claim.and_then(|claim| claim.fields.get(name)) else {
+            return Said::Nothing;
         };
-        self.fields.retain(member);
-        !self.fields.is_empty()
+        let same = match stored {
+            Some(value) => digest == short(&Cell::Value(value.clone())),
+            None => [Cell::Blank, Cell::Clear]
+                .iter()
+                .any(|cell| digest == short(cell)),
+        };
+        if same {
+            Said::Stored
+        } else {
+            Said::Otherwise(None)
+        }
     }
 
-    /// The same as JSON.
+    /// The file that declares the resource, and where in it.
     #[must_use]
-    pub fn to_json(&self) -> Value {
-        let claim = |claim: &Claim| {
-            json!({
-                "source": &*claim.source,
-                "state": json::state(claim.state),
-                "current": self.version == Some(claim.seen),
-                "origin": json::origin_of(claim),
-                "revision": &*claim.revision,
-            })
-        };
+    pub fn place(&self) -> Option<(&str, Pos)> {
+        let now = self.declared.as_ref();
+        let now = now.map(|declared| (&*declared.path, declared.at));
+        let then = self.claim.as_ref();
+        now.or_else(|| then.map(|claim| (&*claim.path, claim.at)))
+    }
+
+    /// Whether its last apply has seen the row as it is.
+    #[must_use]
+    pub fn has_seen(&self, version: Option<i64>) -> bool {
+        let claim = self.claim.as_ref();
+        claim.is_some_and(|claim| version == Some(claim.seen))
+    }
+
+    fn to_json(&self, version: Option<i64>) -> Value {
+        let claim = self.claim.as_ref();
         json!({
-            "kind": kinds::get(self.key.kind).name,
-            "externalId": self.key.id.as_str(),
-            "version": self.version,
-            "changedElsewhere": self.changed_elsewhere,
-            "claims": self.claims.iter().map(claim).collect::<Vec<_>>(),
-            "fields": self.fields.iter().map(|field| self.field_json(field)).collect::<Vec<_>>(),
+            "source": &*self.source,
+            "state": claim.map_or("unapplied", |claim| json::state(claim.state)),
+            "current": self.has_seen(version),
+            "origin": self.place().map(|(path, at)| json::place(path, at)),
+            "revision": claim.map(|claim| &*claim.revision),
         })
     }
+}
 
-    fn field_json(&self, field: &Field) -> Value {
-        let by = |wanted| {
-            let said = self.claims.iter().zip(&field.said);
-            let sources = said
-                .filter(|(_, said)| **said == wanted)
-                .map(|(claim, _)| &*claim.source);
-            sources.collect::<Vec<_>>()
+impl Field {
+    /// Whether some source says the stored value, so that others who say otherwise are overruled;
+    /// else what they say waits for an apply.
+    #[must_use]
+    pub fn is_declared(&self) -> bool {
+        self.said.contains(&Said::Stored)
+    }
+
+    fn to_json(&self, voices: &[Voice]) -> Value {
+        let said = || voices.iter().zip(&self.said);
+        let stored = said().filter(|(_, said)| **said == Said::Stored);
+        let otherwise = said().filter_map(|(voice, said)| match said {
+            Said::Otherwise(what) => Some((voice, what)),
+            _ => None,
+        });
+        let otherwise: Vec<Value> = otherwise
+            .map(|(voice, what)| {
+                let place = voice.place().zip(what.as_ref());
+                json!({
+                    "source": &*voice.source,
+                    "value": what.as_ref().map(|(value, _)| value),
+                    "origin": place.map(|((path, _), (_, at))| json::place(path, *at)),
+                })
+            })
+            .collect();
+        let (overruled, waiting) = if self.is_declared() {
+            (otherwise, Vec::new())
+        } else {
+            (Vec::new(), otherwise)
         };
         json!({
-            "field": field.name,
-            "value": field.value,
-            "setBy": field.set_by.as_ref().map(set_by),
-            "changedElsewhere": field.changed_elsewhere,
-            "declaredBy": by(Said::Stored),
-            "overruled": by(Said::Overruled),
+            "field": self.name,
+            "value": self.value,
+            "setBy": self.set_by.as_ref().map(set_by),
+            "changedElsewhere": self.changed_elsewhere,
+            "declaredBy": stored.map(|(voice, _)| &*voice.source).collect::<Vec<_>>(),
+            "overruled": overruled,
+            "waiting": waiting,
         })
     }
 }
@@ -248,4 +290,70 @@ fn set_by(change: &ChangeRecord) -> Value {
         "reason": change.reason,
         "origin": json::origin(change),
     })
+}
+
+impl Provenance {
+    /// Tells it from what is stored, the changes, newest first, and the sources.
+    fn of(
+        key: &Key,
+        record: Option<&Record>,
+        history: &[ChangeRecord],
+        voices: Vec<Voice>,
+    ) -> Self {
+        let version = record.map(|record| record.row.version);
+        let kind = kinds::get(key.kind);
+        let fields = fields(key, record, history, &voices).into_iter();
+        let fields = fields.map(|field| {
+            let name = kind.field_name(&field);
+            let value = record.and_then(|record| kinds::json::stored(&record.row, &field));
+            let mut changes = history.iter();
+            let set_by = changes.find(|change| change.fields.contains_key(&name));
+            let another = |change| is_another(change, &name, value.as_ref());
+            Field {
+                changed_elsewhere: version.is_some() && set_by.is_some_and(another),
+                said: voices
+                    .iter()
+                    .map(|voice| voice.says(&name, &field, record))
+                    .collect(),
+                set_by: set_by.cloned(),
+                value,
+                name,
+            }
+        });
+        // A run leaves the version that its claim has seen, and moves the claims that agree.
+        let seen = voices.iter().any(|voice| voice.has_seen(version));
+        let written = voices.iter().any(|voice| voice.claim.is_some())
+            || version.is_some_and(|version| version < 0);
+        Self {
+            key: key.clone(),
+            version,
+            changed_elsewhere: version.is_some() && written && !seen,
+            fields: fields.collect(),
+            voices,
+        }
+    }
+
+    /// Keeps only one field, or those of a group; whether there is any.
+    pub fn keep(&mut self, name: &str) -> bool {
+        self.fields.retain(|field| {
+            let rest = field.name.strip_prefix(name);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        });
+        !self.fields.is_empty()
+    }
+
+    /// The same as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let sources = self.voices.iter().map(|voice| voice.to_json(self.version));
+        let fields = self.fields.iter().map(|field| field.to_json(&self.voices));
+        json!({
+            "kind": kinds::get(self.key.kind).name,
+            "externalId": self.key.id.as_str(),
+            "version": self.version,
+            "changedElsewhere": self.changed_elsewhere,
+            "claims": sources.collect::<Vec<_>>(),
+            "fields": fields.collect::<Vec<_>>(),
+        })
+    }
 }

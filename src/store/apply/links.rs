@@ -9,7 +9,7 @@ use super::{Pass, changes_row};
 use crate::kinds::{self, Field};
 use crate::model::Change;
 use crate::model::{Link, Text, Value};
-use crate::plan::{Body, Step, Verb};
+use crate::plan::{Step, Verb};
 use std::borrow::Cow;
 
 /// What one change does to the members of a list.
@@ -143,21 +143,12 @@ pub(super) fn delete_pairs(table: &str, [first, second]: [&str; 2]) -> String {
 fn new_links(table: &LinkTable, field: &Field, step: &Step) -> Vec<Cells> {
     let links = match change_of(step, table) {
         Some(change) => sorted(change.after.as_ref()),
-        None if declared_empty(table, step) => Vec::new(),
         None => sorted(field.default.value().as_ref()),
     };
     links
         .iter()
         .map(|link| cells(table, &step.key.id, link, None))
         .collect()
-}
-
-/// Whether a create says that the list has no members: of that its changes say nothing.
-fn declared_empty(table: &LinkTable, step: &Step) -> bool {
-    match &step.body {
-        Body::Create { declared, .. } => declared.value(table.field).is_some(),
-        Body::Changes(_) => false,
-    }
 }
 
 fn cells(table: &LinkTable, owner: &Text, link: &Link, otherwise: Option<&Link>) -> Cells {
