@@ -1,0 +1,10 @@
+//! Any bytes as a directory of one to four manifests, from `validate` to a plan that was applied.
+#![no_main]
+
+#[path = "../claims.rs"]
+#[allow(dead_code)]
+mod claims;
+#[path = "../memory.rs"]
+mod memory;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| memory::within(bytes, claims::validate));
