@@ -69,8 +69,11 @@ fn measured(options: &Options) {
         println!("{bytes} bytes");
         return;
     }
-    let tables: Vec<table::Table> =
-        options.size.iter().map(|size| rows::measure(*size, options.engine, options.runs)).collect();
+    let tables: Vec<table::Table> = options
+        .size
+        .iter()
+        .map(|size| rows::measure(*size, options.engine, options.runs))
+        .collect();
     tables.iter().for_each(table::Table::print);
     rows::growth(&options.size, &tables);
     if let Some(file) = &options.json {

@@ -17,18 +17,71 @@ pub struct Size {
 
 /// The sizes to choose from.
 pub const SIZES: [Size; 4] = [
-    Size { name: "1k", users: 1_000 },
-    Size { name: "10k", users: 10_000 },
-    Size { name: "100k", users: 100_000 },
-    Size { name: "1m", users: 1_000_000 },
+    Size {
+        name: "1k",
+        users: 1_000,
+    },
+    Size {
+        name: "10k",
+        users: 10_000,
+    },
+    Size {
+        name: "100k",
+        users: 100_000,
+    },
+    Size {
+        name: "1m",
+        users: 1_000_000,
+    },
 ];
 
-const FIRST: &[&str] = &["Karin", "Åsa", "Jörg", "Marie-Claire", "Søren", "Zoë", "Ana", "Olav", "Päivi", "Henrik", "Yusuf", "Ingrid"];
-const LAST: &[&str] = &["Åslund", "Lindqvist", "Müller", "O'Neill", "Dubois", "Nygård", "Virtanen", "Kjær", "van den Berg", "Öberg", "Sánchez", "Holm"];
-const TRADES: &[&str] = &["Bygg", "Print", "Logistik", "Verkstad", "Papper", "Handel", "Skog", "Marin", "Energi", "Mat"];
-const CITIES: &[(&str, &str)] = &[("SE", "Östersund"), ("SE", "Göteborg"), ("DE", "Lübeck"), ("DK", "Århus"), ("FI", "Jyväskylä"), ("FR", "Orléans"), ("NO", "Tromsø")];
+const FIRST: &[&str] = &[
+    "Karin",
+    "Åsa",
+    "Jörg",
+    "Marie-Claire",
+    "Søren",
+    "Zoë",
+    "Ana",
+    "Olav",
+    "Päivi",
+    "Henrik",
+    "Yusuf",
+    "Ingrid",
+];
+const LAST: &[&str] = &[
+    "Åslund",
+    "Lindqvist",
+    "Müller",
+    "O'Neill",
+    "Dubois",
+    "Nygård",
+    "Virtanen",
+    "Kjær",
+    "van den Berg",
+    "Öberg",
+    "Sánchez",
+    "Holm",
+];
+const TRADES: &[&str] = &[
+    "Bygg", "Print", "Logistik", "Verkstad", "Papper", "Handel", "Skog", "Marin", "Energi", "Mat",
+];
+const CITIES: &[(&str, &str)] = &[
+    ("SE", "Östersund"),
+    ("SE", "Göteborg"),
+    ("DE", "Lübeck"),
+    ("DK", "Århus"),
+    ("FI", "Jyväskylä"),
+    ("FR", "Orléans"),
+    ("NO", "Tromsø"),
+];
 const LEVELS: &[&str] = &["administrator", "user"];
-const NOTES: &[&str] = &["moved from the old shop", "ask sales before changing", "see ticket 4711", "TODO: check with finance"];
+const NOTES: &[&str] = &[
+    "moved from the old shop",
+    "ask sales before changing",
+    "see ticket 4711",
+    "TODO: check with finance",
+];
 
 /// How many of each kind there are, and in how many files.
 impl Size {
@@ -68,10 +121,30 @@ struct Part {
 
 fn parts(size: Size) -> [Part; 4] {
     [
-        Part { folder: "accounts", count: size.accounts(), share: 17, write: account },
-        Part { folder: "organisations", count: size.organisations(), share: 3, write: organisation },
-        Part { folder: "users", count: size.users, share: 78, write: user },
-        Part { folder: "policies", count: size.policies(), share: 2, write: policy },
+        Part {
+            folder: "accounts",
+            count: size.accounts(),
+            share: 17,
+            write: account,
+        },
+        Part {
+            folder: "organisations",
+            count: size.organisations(),
+            share: 3,
+            write: organisation,
+        },
+        Part {
+            folder: "users",
+            count: size.users,
+            share: 78,
+            write: user,
+        },
+        Part {
+            folder: "policies",
+            count: size.policies(),
+            share: 2,
+            write: policy,
+        },
     ]
 }
 
@@ -86,7 +159,10 @@ pub fn write(size: Size, root: &Path) -> io::Result<u64> {
         bytes += text.len() as u64;
         fs::write(path, text)
     };
-    put(&root.join("settings.yaml"), "kind: Settings\noptionalFields: []\n".to_owned())?;
+    put(
+        &root.join("settings.yaml"),
+        "kind: Settings\noptionalFields: []\n".to_owned(),
+    )?;
     put(&root.join("custom-fields.yaml"), CUSTOM_FIELDS.to_owned())?;
     put(&root.join("tags.yaml"), tags(size))?;
     put(&root.join("hubs.yaml"), hubs())?;
@@ -108,14 +184,22 @@ pub fn write(size: Size, root: &Path) -> io::Result<u64> {
 /// # Errors
 /// When a file cannot be written.
 pub fn change(size: Size, root: &Path, users: usize, changed: bool) -> io::Result<()> {
-    let part = parts(size).into_iter().find(|part| part.folder == "users").expect("users are a part");
+    let part = parts(size)
+        .into_iter()
+        .find(|part| part.folder == "users")
+        .expect("users are a part");
     let files = (size.files() * part.share / 100).max(2);
     for nth in 0..users {
         let file = nth * files / users;
         let others = (0..users).filter(|other| other * files / users == file);
-        let all: Vec<usize> = others.map(|other| first(size.users, file, files) + 7 + other).collect();
+        let all: Vec<usize> = others
+            .map(|other| first(size.users, file, files) + 7 + other)
+            .collect();
         let of: &[usize] = if changed { &all } else { &[] };
-        fs::write(root.join("users").join(name(file)), text(size, &part, file, files, of))?;
+        fs::write(
+            root.join("users").join(name(file)),
+            text(size, &part, file, files, of),
+        )?;
     }
     Ok(())
 }
@@ -155,7 +239,9 @@ customFields:
 fn tags(size: Size) -> String {
     let mut text = String::from("# Groups for prices.\ntags:\n");
     for index in 0..size.tags() {
-        text.push_str(&format!("  - externalId: tag-{index:03}\n    name: Group {index}\n"));
+        text.push_str(&format!(
+            "  - externalId: tag-{index:03}\n    name: Group {index}\n"
+        ));
     }
     text
 }
@@ -201,23 +287,33 @@ fn account(size: Size, yaml: &mut Yaml, index: usize, _: bool) {
     yaml.begin("Account", &account_id(index), note(lcg));
     yaml.text("name", &name);
     yaml.text("companyRegistrationName", &format!("{name} AB"));
-    yaml.text("businessRegistrationNumber", &format!("{}-{}", lcg.digits(6), lcg.digits(4)));
+    yaml.text(
+        "businessRegistrationNumber",
+        &format!("{}-{}", lcg.digits(6), lcg.digits(4)),
+    );
     let vat = vat(country, lcg);
     yaml.text("vatNumber", &vat);
     if lcg.once_in(3) {
         yaml.text("website", &format!("https://www.firma-{index}.example/"));
     }
     yaml.text("customerNumber", &(1_000_000 + index * 7).to_string());
-    let tags: Vec<String> = (0..lcg.below(3)).map(|_| format!("tag-{:03}", lcg.below(size.tags() as u64))).collect();
+    let tags: Vec<String> = (0..lcg.below(3))
+        .map(|_| format!("tag-{:03}", lcg.below(size.tags() as u64)))
+        .collect();
     yaml.list("tags", &tags);
-    let mut addresses: Vec<String> = (0..1 + lcg.below(3)).map(|nth| address(index, nth, place, lcg)).collect();
+    let mut addresses: Vec<String> = (0..1 + lcg.below(3))
+        .map(|nth| address(index, nth, place, lcg))
+        .collect();
     // The hubs are in Sweden, where VAT numbers of others would be a warning.
     if country == "SE" && lcg.once_in(5) {
         addresses.push(format!("{{ref: hub-{}, billing: false}}", lcg.below(HUBS)));
     }
     yaml.items("addresses", &addresses);
     let class = lcg.one(&["A", "B", "C", "D"]);
-    yaml.map("customFields", &[("credit-class", class), ("sales-region", country)]);
+    yaml.map(
+        "customFields",
+        &[("credit-class", class), ("sales-region", country)],
+    );
 }
 
 fn address(account: usize, nth: u64, (country, city): (&str, &str), lcg: &mut Lcg) -> String {
@@ -263,19 +359,42 @@ fn user(size: Size, yaml: &mut Yaml, index: usize, changed: bool) {
     yaml.text("civility", lcg.one(&["MISS", "MRS", "MR"]));
     yaml.text("firstName", first);
     yaml.text("lastName", last);
-    yaml.text("email", &format!("kontakt.inkop.{index}@avdelning.firma-{account}.example"));
+    yaml.text(
+        "email",
+        &format!("kontakt.inkop.{index}@avdelning.firma-{account}.example"),
+    );
     let phone = format!("+46{}{:07}", 10 + lcg.below(89), index);
     yaml.text("phone", if changed { "+4611223344" } else { &phone });
     if !lcg.once_in(4) {
-        yaml.text("company", &format!("{} {} Aktiebolag", lcg.one(LAST), lcg.one(TRADES)));
+        yaml.text(
+            "company",
+            &format!("{} {} Aktiebolag", lcg.one(LAST), lcg.one(TRADES)),
+        );
     }
     let leader = index.is_multiple_of(10);
-    let groups: &[&str] = if leader { &["FOC_Admin", "FOC_User"] } else { &["FOC_User"] };
-    yaml.list("groups", &groups.iter().map(ToString::to_string).collect::<Vec<_>>());
-    let level = if leader { "administrator" } else { lcg.one(LEVELS) };
-    let mut accounts = vec![format!("{{account: \"{}\", level: {level}}}", account_id(account))];
+    let groups: &[&str] = if leader {
+        &["FOC_Admin", "FOC_User"]
+    } else {
+        &["FOC_User"]
+    };
+    yaml.list(
+        "groups",
+        &groups.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    );
+    let level = if leader {
+        "administrator"
+    } else {
+        lcg.one(LEVELS)
+    };
+    let mut accounts = vec![format!(
+        "{{account: \"{}\", level: {level}}}",
+        account_id(account)
+    )];
     if lcg.once_in(10) {
-        accounts.push(format!("\"{}\"", account_id((account + 1) % size.accounts())));
+        accounts.push(format!(
+            "\"{}\"",
+            account_id((account + 1) % size.accounts())
+        ));
     }
     yaml.items("accounts", &accounts);
     if has_organisations(account) && lcg.once_in(2) {
@@ -287,8 +406,18 @@ fn user(size: Size, yaml: &mut Yaml, index: usize, changed: bool) {
     }
     let (centre, badge) = (format!("K{}", lcg.digits(4)), format!("1{}", lcg.digits(4)));
     match lcg.below(4) {
-        0 => yaml.map("customFields", &[("cost-centre", &centre), ("badge", &badge)]),
-        1 | 2 => yaml.map("customFields", &[("cost-centre", &centre), ("badge", &badge), ("key-person", "true")]),
+        0 => yaml.map(
+            "customFields",
+            &[("cost-centre", &centre), ("badge", &badge)],
+        ),
+        1 | 2 => yaml.map(
+            "customFields",
+            &[
+                ("cost-centre", &centre),
+                ("badge", &badge),
+                ("key-person", "true"),
+            ],
+        ),
         _ => {}
     }
 }

@@ -19,7 +19,12 @@ const fn table(
     values: &'static [&'static str],
     references: &'static [(&'static str, &'static str)],
 ) -> Table {
-    Table { name, key, values, references }
+    Table {
+        name,
+        key,
+        values,
+        references,
+    }
 }
 
 const ID: &[&str] = &["external_id"];
@@ -63,23 +68,50 @@ impl Table {
             Client::Psql => (*name).to_owned(),
         };
         let keys = self.key.iter().map(|name| (*name).to_owned());
-        keys.chain(self.values.iter().map(value)).collect::<Vec<_>>().join(", ")
+        keys.chain(self.values.iter().map(value))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     fn same_key(&self) -> String {
-        let pairs = self.key.iter().map(|name| format!("s.{name} = {}.{name}", self.name));
+        let pairs = self
+            .key
+            .iter()
+            .map(|name| format!("s.{name} = {}.{name}", self.name));
         pairs.collect::<Vec<_>>().join(" AND ")
     }
 
     fn create(&self, client: Client) -> String {
-        let mut parts: Vec<String> = self.key.iter().map(|name| format!("{name} text NOT NULL")).collect();
+        let mut parts: Vec<String> = self
+            .key
+            .iter()
+            .map(|name| format!("{name} text NOT NULL"))
+            .collect();
         parts.extend(self.values.iter().map(|name| format!("{name} text")));
         parts.push(format!("PRIMARY KEY ({})", self.key.join(", ")));
-        parts.extend(self.references.iter().map(|(column, target)| format!("FOREIGN KEY ({column}) REFERENCES {target} (external_id)")));
-        let options = if matches!(client, Client::Sqlite) { " WITHOUT ROWID" } else { "" };
-        let mut sql = format!("CREATE TABLE {} ({}){options};\n", self.name, parts.join(", "));
-        for (column, _) in self.references.iter().filter(|(column, _)| *column != self.key[0]) {
-            let _ = writeln!(sql, "CREATE INDEX {0}_{column} ON {0} ({column});", self.name);
+        parts.extend(self.references.iter().map(|(column, target)| {
+            format!("FOREIGN KEY ({column}) REFERENCES {target} (external_id)")
+        }));
+        let options = if matches!(client, Client::Sqlite) {
+            " WITHOUT ROWID"
+        } else {
+            ""
+        };
+        let mut sql = format!(
+            "CREATE TABLE {} ({}){options};\n",
+            self.name,
+            parts.join(", ")
+        );
+        for (column, _) in self
+            .references
+            .iter()
+            .filter(|(column, _)| *column != self.key[0])
+        {
+            let _ = writeln!(
+                sql,
+                "CREATE INDEX {0}_{column} ON {0} ({column});",
+                self.name
+            );
         }
         sql
     }
@@ -88,7 +120,12 @@ impl Table {
         let (name, file) = (self.name, csv.join(format!("{}.csv", self.name)));
         match client {
             Client::Sqlite => {
-                let columns = [self.key, self.values].concat().iter().map(|name| format!("{name} text")).collect::<Vec<_>>().join(", ");
+                let columns = [self.key, self.values]
+                    .concat()
+                    .iter()
+                    .map(|name| format!("{name} text"))
+                    .collect::<Vec<_>>()
+                    .join(", ");
                 format!(
                     "CREATE TEMP TABLE s_{name} ({columns}, PRIMARY KEY ({})) WITHOUT ROWID;\n.import --csv --schema temp {} s_{name}\n",
                     self.key.join(", "),
@@ -112,16 +149,39 @@ impl Table {
             sql.push_str("NOTHING;\n");
             return sql;
         }
-        let set = self.values.iter().map(|column| format!("{column} = excluded.{column}")).collect::<Vec<_>>().join(", ");
-        let list = |of: &str| self.values.iter().map(|column| format!("{of}.{column}")).collect::<Vec<_>>().join(", ");
-        let differ = if matches!(client, Client::Sqlite) { "IS NOT" } else { "IS DISTINCT FROM" };
-        let _ = writeln!(sql, "UPDATE SET {set} WHERE ({}) {differ} ({});", list(name), list("excluded"));
+        let set = self
+            .values
+            .iter()
+            .map(|column| format!("{column} = excluded.{column}"))
+            .collect::<Vec<_>>()
+            .join(", ");
+        let list = |of: &str| {
+            self.values
+                .iter()
+                .map(|column| format!("{of}.{column}"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let differ = if matches!(client, Client::Sqlite) {
+            "IS NOT"
+        } else {
+            "IS DISTINCT FROM"
+        };
+        let _ = writeln!(
+            sql,
+            "UPDATE SET {set} WHERE ({}) {differ} ({});",
+            list(name),
+            list("excluded")
+        );
         sql
     }
 
     fn delete(&self) -> String {
         let name = self.name;
-        format!("DELETE FROM {name} WHERE NOT EXISTS (SELECT 1 FROM s_{name} s WHERE {});\n", self.same_key())
+        format!(
+            "DELETE FROM {name} WHERE NOT EXISTS (SELECT 1 FROM s_{name} s WHERE {});\n",
+            self.same_key()
+        )
     }
 
     fn differs(&self, client: Client) -> String {
@@ -143,8 +203,14 @@ fn begin(client: Client) -> &'static str {
 
 /// The schema.
 pub fn schema(client: Client) -> String {
-    let wal = if matches!(client, Client::Sqlite) { "PRAGMA journal_mode = WAL;\n" } else { "" };
-    TABLES.iter().fold(wal.to_owned(), |sql, table| sql + &table.create(client))
+    let wal = if matches!(client, Client::Sqlite) {
+        "PRAGMA journal_mode = WAL;\n"
+    } else {
+        ""
+    };
+    TABLES
+        .iter()
+        .fold(wal.to_owned(), |sql, table| sql + &table.create(client))
 }
 
 /// Makes the tables what the CSV files say.
@@ -172,7 +238,11 @@ pub fn query(client: Client, csv: &Path) -> String {
 
 /// Writes the CSV files out of a database that Roster filled.
 pub fn unload(client: Client, csv: &Path) -> String {
-    let mut sql = if matches!(client, Client::Sqlite) { ".mode csv\n.headers off\n".to_owned() } else { String::new() };
+    let mut sql = if matches!(client, Client::Sqlite) {
+        ".mode csv\n.headers off\n".to_owned()
+    } else {
+        String::new()
+    };
     for table in TABLES {
         let (columns, order) = (table.columns(), table.key.join(", "));
         let select = format!("SELECT {columns} FROM {} ORDER BY {order}", table.name);

@@ -29,7 +29,11 @@ fn files(root: &Path) -> Vec<PathBuf> {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("the corpus") {
             let path = entry.expect("an entry").path();
-            if path.is_dir() { folders.push(path) } else { files.push(path) }
+            if path.is_dir() {
+                folders.push(path)
+            } else {
+                files.push(path)
+            }
         }
     }
     files.sort();
@@ -70,8 +74,15 @@ fn hash(root: &Path) {
 /// What tells whether anything moved: of every claim its digest, of every row its version.
 pub const CLAIMS: &str = "SELECT external_id, declared_digest, seen_version FROM claims";
 /// The tables of the kinds.
-pub const KINDS: [&str; 7] =
-    ["tags", "custom_fields", "addresses", "accounts", "organisations", "users", "policies"];
+pub const KINDS: [&str; 7] = [
+    "tags",
+    "custom_fields",
+    "addresses",
+    "accounts",
+    "organisations",
+    "users",
+    "policies",
+];
 
 fn sqlite_digests(database: &Path) {
     let mut watch = Stopwatch::default();
@@ -80,14 +91,21 @@ fn sqlite_digests(database: &Path) {
         let mut claims = connection.prepare(CLAIMS).expect("the claims");
         let mut rows = claims.query([]).expect("the claims");
         while let Some(row) = rows.next().expect("a claim") {
-            black_box((row.get_ref(0).expect("an id"), row.get_ref(1).expect("a digest"), row.get_ref(2).expect("a version")));
+            black_box((
+                row.get_ref(0).expect("an id"),
+                row.get_ref(1).expect("a digest"),
+                row.get_ref(2).expect("a version"),
+            ));
         }
         for table in KINDS {
             let sql = format!("SELECT external_id, version FROM {table}");
             let mut versions = connection.prepare(&sql).expect(table);
             let mut rows = versions.query([]).expect(table);
             while let Some(row) = rows.next().expect(table) {
-                black_box((row.get_ref(0).expect("an id"), row.get_ref(1).expect("a version")));
+                black_box((
+                    row.get_ref(0).expect("an id"),
+                    row.get_ref(1).expect("a version"),
+                ));
             }
         }
     });
@@ -102,14 +120,20 @@ const ROWS: usize = 20_000;
 fn sqlite_load(full: &Path, empty: &Path) {
     let from = Connection::open(full).expect("the full database");
     let to = Connection::open(empty).expect("the empty database");
-    to.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
-         PRAGMA cache_size = -65536;")
-        .expect("settings");
+    to.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+         PRAGMA cache_size = -65536;",
+    )
+    .expect("settings");
     let mut watch = Stopwatch::default();
-    let begin = "BEGIN IMMEDIATE; PRAGMA defer_foreign_keys = ON; INSERT INTO writing (id) VALUES (1);";
-    watch.time(|| to.execute_batch(begin)).expect("a transaction");
+    let begin =
+        "BEGIN IMMEDIATE; PRAGMA defer_foreign_keys = ON; INSERT INTO writing (id) VALUES (1);";
+    watch
+        .time(|| to.execute_batch(begin))
+        .expect("a transaction");
     for table in tables(&from) {
-        to.execute(&format!("DELETE FROM \"{table}\""), []).expect("what a migration writes goes");
+        to.execute(&format!("DELETE FROM \"{table}\""), [])
+            .expect("what a migration writes goes");
         copy(&from, &to, &table, &mut watch);
     }
     let end = "DELETE FROM writing; COMMIT; PRAGMA wal_checkpoint(TRUNCATE);";
@@ -118,14 +142,17 @@ fn sqlite_load(full: &Path, empty: &Path) {
 }
 
 fn tables(from: &Connection) -> Vec<String> {
-    let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'writing' ORDER BY name";
+    let sql =
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'writing' ORDER BY name";
     let mut tables = from.prepare(sql).expect("the schema");
     let names = tables.query_map([], |row| row.get(0)).expect("the schema");
     names.collect::<Result<_, _>>().expect("names")
 }
 
 fn copy(from: &Connection, to: &Connection, table: &str, watch: &mut Stopwatch) {
-    let mut select = from.prepare(&format!("SELECT * FROM \"{table}\"")).expect("a table");
+    let mut select = from
+        .prepare(&format!("SELECT * FROM \"{table}\""))
+        .expect("a table");
     let columns = select.column_count();
     let marks = vec!["?"; columns].join(",");
     let sql = format!("INSERT OR ROLLBACK INTO \"{table}\" VALUES ({marks})");
@@ -136,14 +163,20 @@ fn copy(from: &Connection, to: &Connection, table: &str, watch: &mut Stopwatch) 
         while batch.len() < ROWS
             && let Some(row) = rows.next().expect("a row")
         {
-            batch.push((0..columns).map(|at| row.get(at).expect("a value")).collect());
+            batch.push(
+                (0..columns)
+                    .map(|at| row.get(at).expect("a value"))
+                    .collect(),
+            );
         }
         if batch.is_empty() {
             return;
         }
         watch.time(|| {
             for row in &batch {
-                insert.execute(rusqlite::params_from_iter(row)).expect("an insert");
+                insert
+                    .execute(rusqlite::params_from_iter(row))
+                    .expect("an insert");
             }
         });
     }

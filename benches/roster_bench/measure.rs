@@ -34,12 +34,20 @@ pub struct Ran {
 impl Cost {
     /// What this cost beyond another.
     pub fn beyond(self, other: Self) -> Self {
-        Self { cpu: self.cpu - other.cpu, wall: self.wall - other.wall, peak: self.peak }
+        Self {
+            cpu: self.cpu - other.cpu,
+            wall: self.wall - other.wall,
+            peak: self.peak,
+        }
     }
 
     /// Two costs one after the other.
     pub fn and(self, other: Self) -> Self {
-        Self { cpu: self.cpu + other.cpu, wall: self.wall + other.wall, peak: self.peak.max(other.peak) }
+        Self {
+            cpu: self.cpu + other.cpu,
+            wall: self.wall + other.wall,
+            peak: self.peak.max(other.peak),
+        }
     }
 
     fn to_json(self) -> Value {
@@ -50,7 +58,11 @@ impl Cost {
     pub fn from_json(text: &str) -> Self {
         let value: Value = serde_json::from_str(text.trim()).expect("a part prints its cost");
         let number = |name: &str| value[name].as_f64().expect("a number");
-        Self { cpu: number("cpu"), wall: number("wall"), peak: value["peak"].as_u64().unwrap_or(0) }
+        Self {
+            cpu: number("cpu"),
+            wall: number("wall"),
+            peak: value["peak"].as_u64().unwrap_or(0),
+        }
     }
 }
 
@@ -61,7 +73,11 @@ fn seconds(time: TimeVal) -> f64 {
 fn used(who: UsageWho) -> Cost {
     let usage = getrusage(who).expect("getrusage of oneself cannot fail");
     let peak = u64::try_from(usage.max_rss()).unwrap_or(0) * 1024;
-    Cost { cpu: seconds(usage.user_time()) + seconds(usage.system_time()), wall: 0.0, peak }
+    Cost {
+        cpu: seconds(usage.user_time()) + seconds(usage.system_time()),
+        wall: 0.0,
+        peak,
+    }
 }
 
 /// Adds up the stretches of a process that count.
@@ -112,11 +128,16 @@ pub fn run(program: &Path, arguments: &[&str], directory: &Path) -> Ran {
 
 /// The process in between: starts a command, and writes down what it cost.
 pub fn between(arguments: &[String]) -> i32 {
-    let [report, program, rest @ ..] = arguments else { return 64 };
+    let [report, program, rest @ ..] = arguments else {
+        return 64;
+    };
     let start = Instant::now();
     let status = Command::new(program).args(rest).status();
     let wall = start.elapsed().as_secs_f64();
-    let cost = Cost { wall, ..used(UsageWho::RUSAGE_CHILDREN) };
+    let cost = Cost {
+        wall,
+        ..used(UsageWho::RUSAGE_CHILDREN)
+    };
     fs::write(report, cost.to_json().to_string()).expect("the report");
     status.ok().and_then(|status| status.code()).unwrap_or(1)
 }
@@ -147,5 +168,8 @@ fn parent(pid: &str) -> Option<u32> {
 
 /// User and system time and, of four, those of the children that ended.
 fn ticks(pid: &str, counters: usize) -> Option<u64> {
-    stat(pid)?[11..11 + counters].iter().map(|ticks| ticks.parse::<u64>().ok()).sum()
+    stat(pid)?[11..11 + counters]
+        .iter()
+        .map(|ticks| ticks.parse::<u64>().ok())
+        .sum()
 }

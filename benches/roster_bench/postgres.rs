@@ -26,11 +26,18 @@ impl Cluster {
         let url = server.database("main");
         let directory = wait(async {
             let mut connection = PgConnection::connect(&url).await?;
-            let row = sqlx::query("SHOW data_directory").fetch_one(&mut connection).await?;
+            let row = sqlx::query("SHOW data_directory")
+                .fetch_one(&mut connection)
+                .await?;
             row.try_get::<String, _>(0)
         });
-        let pid = fs::read_to_string(Path::new(&directory).join("postmaster.pid")).expect("the server's pid");
-        let pid = pid.lines().next().and_then(|line| line.parse().ok()).expect("a number");
+        let pid = fs::read_to_string(Path::new(&directory).join("postmaster.pid"))
+            .expect("the server's pid");
+        let pid = pid
+            .lines()
+            .next()
+            .and_then(|line| line.parse().ok())
+            .expect("a number");
         Some(Self { server, pid })
     }
 
@@ -49,7 +56,10 @@ impl Cluster {
 
 /// Waits for the database.
 fn wait<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     runtime.block_on(work).expect("the database")
 }
 
@@ -57,11 +67,21 @@ fn wait<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> T {
 pub fn schema(url: &str) -> [String; 2] {
     ["pre-data", "post-data"].map(|section| {
         let arguments = ["--schema-only", "--no-owner", "--section", section, url];
-        let output = Command::new("pg_dump").args(arguments).output().expect("pg_dump");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let output = Command::new("pg_dump")
+            .args(arguments)
+            .output()
+            .expect("pg_dump");
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let text = String::from_utf8(output.stdout).expect("UTF-8");
         // Words for psql alone.
-        text.lines().filter(|line| !line.starts_with('\\')).map(|line| format!("{line}\n")).collect()
+        text.lines()
+            .filter(|line| !line.starts_with('\\'))
+            .map(|line| format!("{line}\n"))
+            .collect()
     })
 }
 
@@ -72,7 +92,9 @@ pub fn unload(url: &str, directory: &Path) {
         let sql = "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' ORDER BY 1";
         for row in sqlx::query(sql).fetch_all(&mut connection).await? {
             let table: String = row.try_get(0)?;
-            let mut copy = connection.copy_out_raw(&format!("COPY {table} TO STDOUT (FORMAT binary)")).await?;
+            let mut copy = connection
+                .copy_out_raw(&format!("COPY {table} TO STDOUT (FORMAT binary)"))
+                .await?;
             let mut file = fs::File::create(directory.join(&table))?;
             while let Some(bytes) = copy.next().await {
                 std::io::Write::write_all(&mut file, &bytes?)?;
@@ -92,9 +114,14 @@ pub fn load(url: &str, directory: &Path, post: &Path) {
             sqlx::raw_sql("BEGIN").execute(&mut connection).await?;
             for entry in fs::read_dir(directory)? {
                 let entry = entry?;
-                let table = entry.file_name().into_string().expect("the name of a table");
+                let table = entry
+                    .file_name()
+                    .into_string()
+                    .expect("the name of a table");
                 let mut file = fs::File::open(entry.path())?;
-                let mut copy = connection.copy_in_raw(&format!("COPY public.{table} FROM STDIN (FORMAT binary)")).await?;
+                let mut copy = connection
+                    .copy_in_raw(&format!("COPY public.{table} FROM STDIN (FORMAT binary)"))
+                    .await?;
                 let mut buffer = vec![0; 1 << 18];
                 loop {
                     let length = file.read(&mut buffer)?;
@@ -105,7 +132,9 @@ pub fn load(url: &str, directory: &Path, post: &Path) {
                 }
                 copy.finish().await?;
             }
-            sqlx::raw_sql(AssertSqlSafe(post)).execute(&mut connection).await?;
+            sqlx::raw_sql(AssertSqlSafe(post))
+                .execute(&mut connection)
+                .await?;
             sqlx::raw_sql("COMMIT").execute(&mut connection).await?;
             connection.close().await
         });
@@ -117,7 +146,9 @@ pub fn load(url: &str, directory: &Path, post: &Path) {
 pub fn script(url: &str, sql: String) {
     wait(async {
         let mut connection = PgConnection::connect(url).await?;
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await?;
+        sqlx::raw_sql(AssertSqlSafe(sql))
+            .execute(&mut connection)
+            .await?;
         connection.close().await
     });
 }
@@ -128,9 +159,13 @@ pub fn digests(url: &str) {
     watch.time(|| {
         wait(async {
             let mut connection = PgConnection::connect(url).await?;
-            let kinds = KINDS.iter().map(|table| format!("SELECT external_id, version FROM {table}"));
+            let kinds = KINDS
+                .iter()
+                .map(|table| format!("SELECT external_id, version FROM {table}"));
             for query in std::iter::once(CLAIMS.to_owned()).chain(kinds) {
-                let mut copy = connection.copy_out_raw(&format!("COPY ({query}) TO STDOUT (FORMAT binary)")).await?;
+                let mut copy = connection
+                    .copy_out_raw(&format!("COPY ({query}) TO STDOUT (FORMAT binary)"))
+                    .await?;
                 while let Some(bytes) = copy.next().await {
                     black_box(bytes?);
                 }

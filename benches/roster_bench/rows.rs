@@ -43,13 +43,21 @@ pub fn measure(size: Size, engines: Engines, runs: usize) -> Table {
     let mut table = Table::new(bench.describe());
     let events = bench.validate(&mut table);
     if engines != Engines::Postgres {
-        let sqlite = Engine { name: "sqlite", client: Client::Sqlite, cluster: None };
+        let sqlite = Engine {
+            name: "sqlite",
+            client: Client::Sqlite,
+            cluster: None,
+        };
         bench.engine(&sqlite, events, &mut table);
     }
     if engines != Engines::Sqlite {
         let cluster = Cluster::start();
         if cluster.is_some() {
-            let postgres = Engine { name: "postgres", client: Client::Psql, cluster };
+            let postgres = Engine {
+                name: "postgres",
+                client: Client::Psql,
+                cluster,
+            };
             bench.engine(&postgres, events, &mut table);
         }
     }
@@ -59,11 +67,24 @@ pub fn measure(size: Size, engines: Engines, runs: usize) -> Table {
 /// How time grows from one size to the next: beyond the growth of the corpus, with n log n allowed.
 pub fn growth(sizes: &[Size], tables: &[Table]) {
     for (pair, tables) in sizes.windows(2).zip(tables.windows(2)) {
-        for (engine, work) in [("-", VALIDATE), ("sqlite", FIRST), ("sqlite", WARM), ("postgres", FIRST), ("postgres", WARM)] {
-            let (Some(small), Some(large)) = (tables[0].cpu(engine, work), tables[1].cpu(engine, work)) else { continue };
+        for (engine, work) in [
+            ("-", VALIDATE),
+            ("sqlite", FIRST),
+            ("sqlite", WARM),
+            ("postgres", FIRST),
+            ("postgres", WARM),
+        ] {
+            let (Some(small), Some(large)) =
+                (tables[0].cpu(engine, work), tables[1].cpu(engine, work))
+            else {
+                continue;
+            };
             let n = |size: &Size| size.users as f64 * (size.users as f64).log2();
             let ratio = large / small / (n(&pair[1]) / n(&pair[0]));
-            println!("growth {} -> {}: {engine:9} {work:44} {ratio:5.2} x n log n", pair[0].name, pair[1].name);
+            println!(
+                "growth {} -> {}: {engine:9} {work:44} {ratio:5.2} x n log n",
+                pair[0].name, pair[1].name
+            );
         }
     }
 }
@@ -76,12 +97,23 @@ impl Bench {
     fn new(size: Size, runs: usize) -> Self {
         let directory = TempDir::with_prefix("roster-bench-").expect("a temporary directory");
         let bytes = corpus::write(size, &directory.path().join("manifests")).expect("the corpus");
-        let config = "apiVersion: roster/v1\nsources:\n  - name: directory\n    directory: manifests\n";
+        let config =
+            "apiVersion: roster/v1\nsources:\n  - name: directory\n    directory: manifests\n";
         fs::write(directory.path().join("roster.yaml"), config).expect("the configuration");
-        let mut bench = Self { size, runs, directory, bytes, resources: 0.0 };
+        let mut bench = Self {
+            size,
+            runs,
+            directory,
+            bytes,
+            resources: 0.0,
+        };
         let checked = bench.roster("sqlite:none.db", &["validate", "--output", "json"]);
         let report: Value = serde_json::from_str(&checked.stdout).expect("JSON");
-        assert_eq!(report["summary"]["errors"], 0, "{}", report["diagnostics"][0]);
+        assert_eq!(
+            report["summary"]["errors"], 0,
+            "{}",
+            report["diagnostics"][0]
+        );
         bench.resources = report["summary"]["resources"].as_f64().expect("a number");
         bench
     }
@@ -101,24 +133,47 @@ impl Bench {
 
     /// The roster of this build, in the directory of the run.
     fn roster(&self, database: &str, arguments: &[&str]) -> Ran {
-        let all = [&["--config", "roster.yaml", "--database", database][..], arguments].concat();
-        let ran = measure::run(Path::new(env!("CARGO_BIN_EXE_roster")), &all, self.directory.path());
-        assert!(matches!(ran.code, Some(0 | 2)), "roster {arguments:?}: {:?}\n{}\n{}", ran.code, ran.stdout, ran.stderr);
+        let all = [
+            &["--config", "roster.yaml", "--database", database][..],
+            arguments,
+        ]
+        .concat();
+        let ran = measure::run(
+            Path::new(env!("CARGO_BIN_EXE_roster")),
+            &all,
+            self.directory.path(),
+        );
+        assert!(
+            matches!(ran.code, Some(0 | 2)),
+            "roster {arguments:?}: {:?}\n{}\n{}",
+            ran.code,
+            ran.stdout,
+            ran.stderr
+        );
         ran
     }
 
     /// The best of some runs, by CPU.
     fn best(&self, mut run: impl FnMut() -> Cost) -> Cost {
         let costs = (0..self.runs.max(1)).map(|_| run());
-        costs.min_by(|a, b| a.cpu.total_cmp(&b.cpu)).expect("at least one run")
+        costs
+            .min_by(|a, b| a.cpu.total_cmp(&b.cpu))
+            .expect("at least one run")
     }
 
     /// A part of this program in a process of its own; what it says it cost.
     fn part(&self, arguments: &[&str]) -> Cost {
         let this = std::env::current_exe().expect("the path of this program");
-        let ran = measure::run(&this, &[&["--part"], arguments].concat(), self.directory.path());
+        let ran = measure::run(
+            &this,
+            &[&["--part"], arguments].concat(),
+            self.directory.path(),
+        );
         assert_eq!(ran.code, Some(0), "{arguments:?}: {}", ran.stderr);
-        Cost { peak: ran.cost.peak, ..Cost::from_json(&ran.stdout) }
+        Cost {
+            peak: ran.cost.peak,
+            ..Cost::from_json(&ran.stdout)
+        }
     }
 
     fn per_resource(&self, peak: u64, beyond: u64) -> f64 {
@@ -131,15 +186,34 @@ impl Bench {
         table.ratio("-", VALIDATE, validate, events, Some(1.3));
         let one = self.best(|| self.threads("1"));
         let two = self.best(|| self.threads("2"));
-        table.amount("-", "validate: two threads faster by (wall)", one.wall / two.wall, "x (1.7 or more)", None);
-        table.amount("-", "validate: peak beyond the text", self.per_resource(validate.peak, self.bytes), "bytes a resource", None);
+        table.amount(
+            "-",
+            "validate: two threads faster by (wall)",
+            one.wall / two.wall,
+            "x (1.7 or more)",
+            None,
+        );
+        table.amount(
+            "-",
+            "validate: peak beyond the text",
+            self.per_resource(validate.peak, self.bytes),
+            "bytes a resource",
+            None,
+        );
         events
     }
 
     fn threads(&self, count: &str) -> Cost {
         let roster = env!("CARGO_BIN_EXE_roster");
         let variable = format!("RAYON_NUM_THREADS={count}");
-        let arguments = [&variable, roster, "--config", "roster.yaml", "validate", "-q"];
+        let arguments = [
+            &variable,
+            roster,
+            "--config",
+            "roster.yaml",
+            "validate",
+            "-q",
+        ];
         measure::run(Path::new("/usr/bin/env"), &arguments, self.directory.path()).cost
     }
 
@@ -159,16 +233,34 @@ impl Bench {
         }
         let plan = self.best(|| engine.cost(|| self.roster(database, PLAN).cost));
         table.ratio(name, FIRST, plan, events, Some(1.6));
-        table.amount(name, "first plan: peak beyond the text", self.per_resource(plan.peak, self.bytes), "bytes a resource", Some(1200.0));
+        table.amount(
+            name,
+            "first plan: peak beyond the text",
+            self.per_resource(plan.peak, self.bytes),
+            "bytes a resource",
+            Some(1200.0),
+        );
         let mut phases = Vec::new();
         let apply = engine.cost(|| {
             let ran = self.roster(database, &["-v", "apply", "--yes", "--detail", "summary"]);
             phases = timings(&ran.stderr);
             ran.cost
         });
-        table.amount(name, "apply: peak beyond the text", self.per_resource(apply.peak, self.bytes), "bytes a resource", Some(1200.0));
+        table.amount(
+            name,
+            "apply: peak beyond the text",
+            self.per_resource(apply.peak, self.bytes),
+            "bytes a resource",
+            Some(1200.0),
+        );
         for (phase, seconds) in phases {
-            table.amount(name, format!("first load: {phase}"), seconds, "s (wall)", None);
+            table.amount(
+                name,
+                format!("first load: {phase}"),
+                seconds,
+                "s (wall)",
+                None,
+            );
         }
         First { plan, apply }
     }
@@ -176,21 +268,44 @@ impl Bench {
     /// Plans of what the database holds already.
     fn warm(&self, engine: &Engine, database: &str, table: &mut Table) -> Warm {
         let name = engine.name;
-        let plan = || engine.cost(|| self.roster(database, &["plan", "-q", "--detailed-exitcode"]).cost);
+        let plan = || {
+            engine.cost(|| {
+                self.roster(database, &["plan", "-q", "--detailed-exitcode"])
+                    .cost
+            })
+        };
         let unchanged = self.best(plan);
         let read = self.best(|| {
             let hash = self.part(&["hash", "manifests"]);
             hash.and(engine.cost(|| self.part(&engine.digests(self, database))))
         });
         table.ratio(name, WARM, unchanged, read, Some(1.5));
-        table.amount(name, "plan, nothing changed: peak", self.per_resource(unchanged.peak, 0), "bytes a resource", Some(200.0));
+        table.amount(
+            name,
+            "plan, nothing changed: peak",
+            self.per_resource(unchanged.peak, 0),
+            "bytes a resource",
+            Some(200.0),
+        );
         for (phase, seconds) in timings(&self.roster(database, &["-v", "plan"]).stderr) {
-            table.amount(name, format!("nothing changed: {phase}"), seconds, "s (wall)", None);
+            table.amount(
+                name,
+                format!("nothing changed: {phase}"),
+                seconds,
+                "s (wall)",
+                None,
+            );
         }
         corpus::change(self.size, &self.path("manifests"), 10, true).expect("the corpus");
         let changed = self.best(plan);
         corpus::change(self.size, &self.path("manifests"), 10, false).expect("the corpus");
-        table.amount(name, "plan, 10 changed: beyond the no-change plan", changed.cpu - unchanged.cpu, "s (CPU)", Some(0.2));
+        table.amount(
+            name,
+            "plan, 10 changed: beyond the no-change plan",
+            changed.cpu - unchanged.cpu,
+            "s (CPU)",
+            Some(0.2),
+        );
         Warm { unchanged, changed }
     }
 
@@ -211,7 +326,13 @@ impl Bench {
             self.roster(&empty, &["migrate"]);
             (self.part(&["sqlite-load", "full.db", "floor.db"]), 1.3)
         };
-        table.ratio(engine.name, "apply beyond its plan / bare load", first.apply.beyond(first.plan), floor, Some(target));
+        table.ratio(
+            engine.name,
+            "apply beyond its plan / bare load",
+            first.apply.beyond(first.plan),
+            floor,
+            Some(target),
+        );
     }
 
     /// The competent DBA's way.
@@ -230,18 +351,48 @@ impl Bench {
         let again = self.best(|| run(&theirs, "load.sql", dba::load(engine.client, &csv)));
         let query = self.best(|| run(&theirs, "query.sql", dba::query(engine.client, &csv)));
         let name = engine.name;
-        table.ratio(name, "first apply, YAML and all / DBA's full load", first.apply, load, Some(3.0));
-        table.ratio(name, "plan, nothing changed / DBA's no-op", warm.unchanged, again, Some(0.5));
-        table.ratio(name, "plan, 10 changed / DBA's no-op", warm.changed, again, Some(0.5));
-        table.ratio(name, "plan, 10 changed / DBA's \"what would change\"", warm.changed, query, None);
+        table.ratio(
+            name,
+            "first apply, YAML and all / DBA's full load",
+            first.apply,
+            load,
+            Some(3.0),
+        );
+        table.ratio(
+            name,
+            "plan, nothing changed / DBA's no-op",
+            warm.unchanged,
+            again,
+            Some(0.5),
+        );
+        table.ratio(
+            name,
+            "plan, 10 changed / DBA's no-op",
+            warm.changed,
+            again,
+            Some(0.5),
+        );
+        table.ratio(
+            name,
+            "plan, 10 changed / DBA's \"what would change\"",
+            warm.changed,
+            query,
+            None,
+        );
     }
 
     fn client(&self, engine: &Engine, database: &str, script: &Path) -> Cost {
         let script = text(script);
         let read = format!(".read {script}");
         let (program, arguments) = match engine.client {
-            Client::Sqlite => ("sqlite3", vec!["-bail", database.trim_start_matches("sqlite:"), &read]),
-            Client::Psql => ("psql", vec!["-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", &script, database]),
+            Client::Sqlite => (
+                "sqlite3",
+                vec!["-bail", database.trim_start_matches("sqlite:"), &read],
+            ),
+            Client::Psql => (
+                "psql",
+                vec!["-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", &script, database],
+            ),
         };
         let ran = measure::run(Path::new(program), &arguments, self.directory.path());
         assert_eq!(ran.code, Some(0), "{program} {script}: {}", ran.stderr);
@@ -275,7 +426,10 @@ impl Engine {
         let cpu = || self.cluster.as_ref().map_or(0.0, Cluster::cpu);
         let before = cpu();
         let cost = run();
-        Cost { cpu: cost.cpu + cpu() - before, ..cost }
+        Cost {
+            cpu: cost.cpu + cpu() - before,
+            ..cost
+        }
     }
 
     fn digests<'a>(&self, _: &Bench, database: &'a str) -> [&'a str; 2] {
@@ -287,7 +441,9 @@ impl Engine {
 }
 
 fn text(path: &Path) -> String {
-    path.to_str().expect("the paths of this program are UTF-8").to_owned()
+    path.to_str()
+        .expect("the paths of this program are UTF-8")
+        .to_owned()
 }
 
 /// The phases of a pass that roster logged: `read took 0.12 s`.
@@ -295,7 +451,12 @@ fn timings(log: &str) -> Vec<(String, f64)> {
     let phase = |line: &str| {
         let (phase, rest) = line.split_once(" took ")?;
         let seconds = rest.strip_suffix(" s")?.parse().ok()?;
-        Some((phase.trim_start_matches(|c: char| !c.is_lowercase()).to_owned(), seconds))
+        Some((
+            phase
+                .trim_start_matches(|c: char| !c.is_lowercase())
+                .to_owned(),
+            seconds,
+        ))
     };
     log.lines().filter_map(phase).collect()
 }

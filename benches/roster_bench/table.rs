@@ -13,9 +13,17 @@ pub struct Line {
 /// What a line says.
 enum Figure {
     /// Work beside its floor.
-    Ratio { cost: Cost, floor: Cost, target: Option<f64> },
+    Ratio {
+        cost: Cost,
+        floor: Cost,
+        target: Option<f64>,
+    },
     /// A number of something.
-    Amount { value: f64, unit: &'static str, target: Option<f64> },
+    Amount {
+        value: f64,
+        unit: &'static str,
+        target: Option<f64>,
+    },
 }
 
 /// What is measured of one size.
@@ -28,29 +36,68 @@ pub struct Table {
 impl Table {
     /// A table without lines.
     pub fn new(corpus: Value) -> Self {
-        Self { corpus, lines: Vec::new() }
+        Self {
+            corpus,
+            lines: Vec::new(),
+        }
     }
 
     /// Work beside its floor; judged by CPU.
-    pub fn ratio(&mut self, engine: &'static str, work: impl Into<String>, cost: Cost, floor: Cost, target: Option<f64>) {
-        self.push(engine, work, Figure::Ratio { cost, floor, target });
+    pub fn ratio(
+        &mut self,
+        engine: &'static str,
+        work: impl Into<String>,
+        cost: Cost,
+        floor: Cost,
+        target: Option<f64>,
+    ) {
+        self.push(
+            engine,
+            work,
+            Figure::Ratio {
+                cost,
+                floor,
+                target,
+            },
+        );
     }
 
-
     /// A number of something.
-    pub fn amount(&mut self, engine: &'static str, work: impl Into<String>, value: f64, unit: &'static str, target: Option<f64>) {
-        self.push(engine, work, Figure::Amount { value, unit, target });
+    pub fn amount(
+        &mut self,
+        engine: &'static str,
+        work: impl Into<String>,
+        value: f64,
+        unit: &'static str,
+        target: Option<f64>,
+    ) {
+        self.push(
+            engine,
+            work,
+            Figure::Amount {
+                value,
+                unit,
+                target,
+            },
+        );
     }
 
     fn push(&mut self, engine: &'static str, work: impl Into<String>, figure: Figure) {
-        let line = Line { engine, work: work.into(), figure };
+        let line = Line {
+            engine,
+            work: work.into(),
+            figure,
+        };
         eprintln!("{}", line.text());
         self.lines.push(line);
     }
 
     /// The CPU of a work by name, for growth.
     pub fn cpu(&self, engine: &str, work: &str) -> Option<f64> {
-        let mut lines = self.lines.iter().filter(|line| line.engine == engine && line.work == work);
+        let mut lines = self
+            .lines
+            .iter()
+            .filter(|line| line.engine == engine && line.work == work);
         match lines.next()?.figure {
             Figure::Ratio { cost, .. } => Some(cost.cpu),
             Figure::Amount { .. } => None,
@@ -100,7 +147,10 @@ impl Figure {
 
 impl Line {
     fn text(&self) -> String {
-        let target = self.figure.target().map_or_else(String::new, |target| format!("{target:7.2}"));
+        let target = self
+            .figure
+            .target()
+            .map_or_else(String::new, |target| format!("{target:7.2}"));
         let (engine, work, verdict) = (self.engine, &self.work, self.figure.verdict());
         let ratio = self.figure.ratio();
         match &self.figure {
@@ -111,7 +161,10 @@ impl Line {
                     cost.cpu, cost.wall, floor.cpu, floor.wall
                 )
             }
-            Figure::Amount { unit, .. } => format!("{engine:9} {work:44} {ratio:8.2}  {unit:17} | {:22} | {:6} {target} {verdict}", "", ""),
+            Figure::Amount { unit, .. } => format!(
+                "{engine:9} {work:44} {ratio:8.2}  {unit:17} | {:22} | {:6} {target} {verdict}",
+                "", ""
+            ),
         }
     }
 
@@ -119,7 +172,9 @@ impl Line {
         let (target, verdict) = (self.figure.target(), self.figure.verdict());
         let cost = |cost: &Cost| json!({"cpu": cost.cpu, "wall": cost.wall, "peak": cost.peak});
         let mut line = match &self.figure {
-            Figure::Ratio { cost: of, floor, .. } => json!({"cost": cost(of), "floor": cost(floor), "ratio": self.figure.ratio()}),
+            Figure::Ratio {
+                cost: of, floor, ..
+            } => json!({"cost": cost(of), "floor": cost(floor), "ratio": self.figure.ratio()}),
             Figure::Amount { value, unit, .. } => json!({"value": value, "unit": unit}),
         };
         line["engine"] = json!(self.engine);

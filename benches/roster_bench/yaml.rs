@@ -16,7 +16,12 @@ impl Yaml {
     /// An empty file.
     pub fn new(collection: bool) -> Self {
         let indent = if collection { "    " } else { "" };
-        Self { text: String::new(), collection, untidy: false, indent }
+        Self {
+            text: String::new(),
+            collection,
+            untidy: false,
+            indent,
+        }
     }
 
     /// The text.
@@ -34,7 +39,11 @@ impl Yaml {
     pub fn begin(&mut self, kind: &str, id: &str, note: &str) {
         let id = scalar(id);
         if self.collection {
-            let note = if self.untidy { format!("  # {note}") } else { String::new() };
+            let note = if self.untidy {
+                format!("  # {note}")
+            } else {
+                String::new()
+            };
             self.line(&format!("  - externalId: {id}{note}"));
             return;
         }
@@ -48,7 +57,11 @@ impl Yaml {
 
     /// A field with one value.
     pub fn text(&mut self, name: &str, value: &str) {
-        let value = if self.untidy { quoted(value) } else { scalar(value) };
+        let value = if self.untidy {
+            quoted(value)
+        } else {
+            scalar(value)
+        };
         let indent = self.indent;
         let _ = writeln!(self.text, "{indent}{name}: {value}");
     }
@@ -62,7 +75,12 @@ impl Yaml {
         let indent = self.indent;
         let middle = value.len() / 2 + value[value.len() / 2..].find(' ').unwrap_or(0);
         let (first, second) = value.split_at(middle);
-        let _ = writeln!(self.text, "{indent}{name}: >-\n{indent}  {}\n{indent}  {}", first.trim(), second.trim());
+        let _ = writeln!(
+            self.text,
+            "{indent}{name}: >-\n{indent}  {}\n{indent}  {}",
+            first.trim(),
+            second.trim()
+        );
     }
 
     /// A list of words; without any the field is left out.
@@ -100,7 +118,11 @@ impl Yaml {
 /// A value without quotes where that is possible; ids of digits only are quoted, as people do.
 fn scalar(value: &str) -> String {
     let plain = value.starts_with(char::is_alphabetic) && !value.contains([':', '#', '\'', '"']);
-    if plain { value.to_owned() } else { quoted(value) }
+    if plain {
+        value.to_owned()
+    } else {
+        quoted(value)
+    }
 }
 
 fn quoted(value: &str) -> String {

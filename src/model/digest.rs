@@ -94,7 +94,9 @@ impl FieldDigests {
     pub fn of<'c, N: AsRef<str>>(cells: impl Iterator<Item = (N, &'c Cell)>) -> Self {
         let mut entries: Vec<(Text, u64)> = Vec::with_capacity(16);
         for (name, cell) in cells {
-            said(name.as_ref(), cell, &mut |name, digest| entries.push((name, digest)));
+            said(name.as_ref(), cell, &mut |name, digest| {
+                entries.push((name, digest))
+            });
         }
         entries.into_iter().collect()
     }
@@ -114,21 +116,29 @@ impl FieldDigests {
 
     /// What was recorded of a field, if it was declared.
     pub fn get(&self, name: &str) -> Option<u64> {
-        self.iter().find(|(entry, _)| *entry == name).map(|(_, digest)| digest)
+        self.iter()
+            .find(|(entry, _)| *entry == name)
+            .map(|(_, digest)| digest)
     }
 
     /// What was recorded of one member of a list field.
     pub fn member(&self, name: &str, member: &str) -> Option<u64> {
         let of_member = |entry: &str| {
-            let rest = entry.strip_prefix(name).and_then(|rest| rest.strip_prefix('='));
+            let rest = entry
+                .strip_prefix(name)
+                .and_then(|rest| rest.strip_prefix('='));
             rest == Some(member)
         };
-        self.iter().find(|(entry, _)| of_member(entry)).map(|(_, digest)| digest)
+        self.iter()
+            .find(|(entry, _)| of_member(entry))
+            .map(|(_, digest)| digest)
     }
 
     /// The names of the declared fields, members left out.
     pub fn fields(&self) -> impl Iterator<Item = &str> {
-        self.iter().map(|(name, _)| name).filter(|name| !name.contains('='))
+        self.iter()
+            .map(|(name, _)| name)
+            .filter(|name| !name.contains('='))
     }
 
     /// Every entry, sorted by name.
@@ -139,7 +149,10 @@ impl FieldDigests {
     /// Keeps the entries whose name `keep` says yes to.
     pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
         let kept = entries(&self.0).filter(|entry| keep(entry.name));
-        self.0 = kept.flat_map(|entry| &self.0[entry.start..entry.end]).copied().collect();
+        self.0 = kept
+            .flat_map(|entry| &self.0[entry.start..entry.end])
+            .copied()
+            .collect();
     }
 }
 
@@ -148,10 +161,17 @@ impl<N: AsRef<str>> FromIterator<(N, u64)> for FieldDigests {
     fn from_iter<I: IntoIterator<Item = (N, u64)>>(entries: I) -> Self {
         let mut entries: Vec<(N, u64)> = entries.into_iter().collect();
         entries.sort_by(|(a, _), (b, _)| a.as_ref().cmp(b.as_ref()));
-        let mut packed = Vec::with_capacity(entries.iter().map(|(name, _)| name.as_ref().len() + 10).sum());
+        let mut packed = Vec::with_capacity(
+            entries
+                .iter()
+                .map(|(name, _)| name.as_ref().len() + 10)
+                .sum(),
+        );
         for (at, (name, digest)) in entries.iter().enumerate() {
             let name = name.as_ref();
-            let again = entries.get(at + 1).is_some_and(|(next, _)| next.as_ref() == name);
+            let again = entries
+                .get(at + 1)
+                .is_some_and(|(next, _)| next.as_ref() == name);
             if !again {
                 pack(&mut packed, name, *digest);
             }
@@ -173,7 +193,12 @@ fn entries(bytes: &[u8]) -> impl Iterator<Item = Entry<'_>> {
         let (name, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
         let (digest, _) = rest.split_first_chunk::<8>()?;
         let name = std::str::from_utf8(name).ok()?;
-        let entry = Entry { start, end: start + 10 + name.len(), name, digest: u64::from_le_bytes(*digest) };
+        let entry = Entry {
+            start,
+            end: start + 10 + name.len(),
+            name,
+            digest: u64::from_le_bytes(*digest),
+        };
         start = entry.end;
         Some(entry)
     })
@@ -182,7 +207,9 @@ fn entries(bytes: &[u8]) -> impl Iterator<Item = Entry<'_>> {
 /// Packs one entry.
 fn pack(packed: &mut Vec<u8>, name: &str, digest: u64) {
     // A name that is longer than its length can say is none of the table's.
-    let Ok(length) = u16::try_from(name.len()) else { return };
+    let Ok(length) = u16::try_from(name.len()) else {
+        return;
+    };
     packed.extend(length.to_le_bytes());
     packed.extend(name.as_bytes());
     packed.extend(digest.to_le_bytes());
@@ -193,7 +220,9 @@ fn said(name: &str, cell: &Cell, entry: &mut impl FnMut(Text, u64)) {
     entry(Text::new(name), short(cell));
     match cell {
         Cell::Value(Value::List(members)) => {
-            members.iter().for_each(|member| entry(member_name(name, member), 0));
+            members
+                .iter()
+                .for_each(|member| entry(member_name(name, member), 0));
         }
         Cell::Value(Value::Links(links)) => links.iter().for_each(|link| {
             let digest = short(&Cell::Value(Value::Links([link.clone()].into())));
@@ -293,21 +322,39 @@ mod tests {
 
     #[test]
     fn packed_fields_come_back_as_they_were() {
-        let fields = [("customFields.é", u64::MAX), ("accounts=acme", 9), ("accounts", 7)];
+        let fields = [
+            ("customFields.é", u64::MAX),
+            ("accounts=acme", 9),
+            ("accounts", 7),
+        ];
         let fields: FieldDigests = fields.into_iter().collect();
         assert_eq!(FieldDigests::from_packed(fields.packed().to_vec()), fields);
-        assert_eq!(FieldDigests::from_packed(b"\xff\xffx".to_vec()), FieldDigests::default());
+        assert_eq!(
+            FieldDigests::from_packed(b"\xff\xffx".to_vec()),
+            FieldDigests::default()
+        );
     }
 
     #[test]
     fn entries_are_sorted_and_the_last_word_on_a_name_counts() {
-        let mut fields: FieldDigests = [("phone", 1), ("email", 2), ("phone", 3)].into_iter().collect();
-        assert_eq!(fields.iter().collect::<Vec<_>>(), [("email", 2), ("phone", 3)]);
+        let mut fields: FieldDigests = [("phone", 1), ("email", 2), ("phone", 3)]
+            .into_iter()
+            .collect();
+        assert_eq!(
+            fields.iter().collect::<Vec<_>>(),
+            [("email", 2), ("phone", 3)]
+        );
         fields.put("groups=a", 4);
         fields.retain(|name| name != "email");
-        assert_eq!(fields.iter().collect::<Vec<_>>(), [("groups=a", 4), ("phone", 3)]);
+        assert_eq!(
+            fields.iter().collect::<Vec<_>>(),
+            [("groups=a", 4), ("phone", 3)]
+        );
         assert_eq!((fields.get("phone"), fields.get("email")), (Some(3), None));
-        assert_eq!((fields.member("groups", "a"), fields.member("groups", "")), (Some(4), None));
+        assert_eq!(
+            (fields.member("groups", "a"), fields.member("groups", "")),
+            (Some(4), None)
+        );
         assert_eq!(fields.fields().collect::<Vec<_>>(), ["phone"]);
     }
 }

@@ -322,7 +322,10 @@ fn present(
         }
         let verdict = compare::compare(context, kind, key, stated, row, active);
         declared_anew |= matches!(verdict, Verdict::Set { drift: false, .. });
-        drifted |= matches!(verdict, Verdict::Set { drift: true, .. } | Verdict::Regain { .. });
+        drifted |= matches!(
+            verdict,
+            Verdict::Set { drift: true, .. } | Verdict::Regain { .. }
+        );
         take(context, declared, row, verdict, &mut draft, &mut changes);
     }
     changes.extend(inferred(kind, declared, Some(row)));
@@ -600,5 +603,7 @@ pub(super) fn fields_of(declared: &Declared) -> crate::model::FieldDigests {
     let kind = kinds::get(declared.key.kind);
     let said = declared.cells.iter();
     let said = said.filter(|stated| compare::says_something(&stated.field, &stated.cell));
-    crate::model::FieldDigests::of(said.map(|stated| (kind.field_name(&stated.field), &stated.cell)))
+    crate::model::FieldDigests::of(
+        said.map(|stated| (kind.field_name(&stated.field), &stated.cell)),
+    )
 }

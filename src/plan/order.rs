@@ -33,7 +33,10 @@ pub(super) fn created(effect: &Effect) -> Step {
 pub(super) fn steps(context: &Context<'_>, work: &Work) -> Vec<Step> {
     // In parallel: every claim of a step has the digests of its fields.
     let effects: Vec<&Effect> = work.effects.iter().collect();
-    effects.par_iter().map(|effect| step(context, work, effect)).collect()
+    effects
+        .par_iter()
+        .map(|effect| step(context, work, effect))
+        .collect()
 }
 
 fn step(context: &Context<'_>, work: &Work, effect: &Effect) -> Step {

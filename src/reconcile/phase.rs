@@ -11,12 +11,19 @@ pub(super) struct Phase {
 impl Phase {
     /// Begins a phase.
     pub(super) fn begin(name: &'static str) -> Self {
-        Self { name, start: Instant::now() }
+        Self {
+            name,
+            start: Instant::now(),
+        }
     }
 }
 
 impl Drop for Phase {
     fn drop(&mut self) {
-        tracing::info!("{} took {:.3} s", self.name, self.start.elapsed().as_secs_f64());
+        tracing::info!(
+            "{} took {:.3} s",
+            self.name,
+            self.start.elapsed().as_secs_f64()
+        );
     }
 }

@@ -45,7 +45,9 @@ impl<'a> Own<'a> {
                     fields: claimed.fields.clone(),
                     seen: apply.version_after(step),
                     state: ClaimState::Active,
-                    path: origin.map(|origin| Arc::clone(&origin.path)).unwrap_or_default(),
+                    path: origin
+                        .map(|origin| Arc::clone(&origin.path))
+                        .unwrap_or_default(),
                     at: origin.map(|origin| origin.at).unwrap_or_default(),
                     revision: Arc::clone(&source.revision),
                 }
@@ -72,7 +74,15 @@ impl<'a> Pass<'a> {
             self.tx.insert("claims", &claim::COLUMNS, rows).await?;
         } else {
             let (sql, types) = (upsert(), claim::COLUMNS.map(|(_, ty)| ty));
-            self.tx.batch(&Batch { sql: &sql, types: &types }, rows).await?;
+            self.tx
+                .batch(
+                    &Batch {
+                        sql: &sql,
+                        types: &types,
+                    },
+                    rows,
+                )
+                .await?;
         }
         Ok(written)
     }
@@ -81,8 +91,9 @@ impl<'a> Pass<'a> {
     fn own_claims(&self) -> Vec<Own<'a>> {
         let plan = self.apply.plan;
         let steps = plan.steps.iter().filter(|step| step.verb != Verb::Delete);
-        let mut own: Vec<Own<'a>> =
-            steps.filter_map(|step| Some(Own::Step(step, step.claim.as_ref()?))).collect();
+        let mut own: Vec<Own<'a>> = steps
+            .filter_map(|step| Some(Own::Step(step, step.claim.as_ref()?)))
+            .collect();
         own.extend(plan.agreed.iter().filter_map(|agreed| match &agreed.claim {
             AgreedClaim::Write(claim) => Some(Own::Agreed(&agreed.key, claim)),
             AgreedClaim::Release | AgreedClaim::Gone => None,

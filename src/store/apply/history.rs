@@ -236,11 +236,14 @@ fn fields(kind: &'static Kind, step: &Step) -> (String, Option<String>) {
         return ("{}".to_owned(), None);
     }
     let changes = step.changes();
-    let (personal, open): (Vec<&Change>, Vec<&Change>) =
-        changes.iter().partition(|change| is_personal(kind, &change.field));
+    let (personal, open): (Vec<&Change>, Vec<&Change>) = changes
+        .iter()
+        .partition(|change| is_personal(kind, &change.field));
     // Straight into text: a tree of every value of every new resource costs more than its row.
     let text = |changes: Vec<&Change>| {
-        let shown = changes.into_iter().map(|change| (kind.field_name(&change.field), Shown { kind, step, change }));
+        let shown = changes
+            .into_iter()
+            .map(|change| (kind.field_name(&change.field), Shown { kind, step, change }));
         let mut text = Vec::with_capacity(256);
         let mut to = serde_json::Serializer::new(&mut text);
         // Neither writing to memory nor these values can fail.
@@ -297,7 +300,9 @@ impl Serialize for Said<'_> {
                 to.collect_seq(links.iter().map(|link| link_json(ty, key, link)))
             }
             (_, Value::Text(text)) => to.serialize_str(text),
-            (_, Value::List(members)) => to.collect_seq(members.iter().map(|member| member.as_str())),
+            (_, Value::List(members)) => {
+                to.collect_seq(members.iter().map(|member| member.as_str()))
+            }
             (_, value) => codec::json(value).serialize(to),
         }
     }
