@@ -245,6 +245,16 @@ pub(super) fn create(dialect: &Dialect) -> Vec<String> {
     statements
 }
 
+/// The names of all tables.
+pub(super) fn table_names() -> Vec<String> {
+    let mut names: Vec<String> = OWN.iter().map(|own| own.name.to_owned()).collect();
+    for table in tables::ALL.iter() {
+        names.push(table.kind.table.to_owned());
+        names.extend(table.links.iter().map(|link| link.name.clone()));
+    }
+    names
+}
+
 fn own_table(dialect: &Dialect, own: &Own) -> String {
     let columns = own.columns.iter();
     let mut parts: Vec<String> = columns

@@ -4,6 +4,7 @@
 //! leave it alone; link rows and runtime facts, which a plan never compares, are written under the
 //! transaction's guard and leave the version as it is.
 
+mod bulk;
 mod claims;
 mod history;
 mod invariants;
@@ -140,6 +141,7 @@ impl<'a> Pass<'a> {
             self.tx.script("PRAGMA defer_foreign_keys = ON").await?;
         }
         let watched = self.watch().await?;
+        let back = self.strip().await?;
         self.create_rows().await?;
         self.update_rows().await?;
         self.write_links().await?;
@@ -150,6 +152,7 @@ impl<'a> Pass<'a> {
         let claims = self.write_claims().await?;
         let run = self.record().await?;
         self.remember_path().await?;
+        self.dress(&back).await?;
         self.tx.script(guard.guard_off).await?;
         Ok(Applied {
             run,
