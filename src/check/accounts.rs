@@ -79,6 +79,7 @@ pub(super) fn legal_user(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findin
     let missing: Vec<&str> = (account::LEGAL_FIRST_NAME..=account::LEGAL_RESIDENCE)
         .filter(|field| view.value(*field).is_none())
         .map(|field| view.kind().fields[field].name)
+        .filter(|name| !world.unread(view.key, name))
         .collect();
     if !missing.is_empty() {
         let message = format!(

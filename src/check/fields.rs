@@ -19,6 +19,7 @@ pub(super) fn required(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings
     let kind = view.kind();
     let fields: Vec<usize> = (0..kind.fields.len())
         .filter(|field| missing & bit(*field) != 0 && !scene.is_optional(view.key, *field))
+        .filter(|field| !scene.world.unread(view.key, kind.fields[*field].name))
         .collect();
     let Some(first) = fields.first() else { return };
     let names: Vec<&str> = fields

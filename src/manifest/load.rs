@@ -11,6 +11,7 @@ use super::walk::{Tree, TreeFile, plain};
 use crate::diagnostic::{self, Diagnostic, codes};
 use crate::model::{Desired, Digest, Key, Pos};
 use rayon::prelude::*;
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
@@ -122,7 +123,16 @@ pub fn load(tree: &Tree, options: &LoadOptions) -> Loaded {
     loaded.desired.resources = merge::merge(found, &mut loaded.diagnostics, removals_off);
     merge::excuse_optional(&loaded.desired, &mut loaded.diagnostics);
     diagnostic::sort(&mut loaded.diagnostics);
+    loaded.desired.unread = unread(&loaded.diagnostics);
     loaded
+}
+
+/// The fields that are there and cannot be read.
+fn unread(diagnostics: &[Diagnostic]) -> BTreeSet<(Key, String)> {
+    let errors = diagnostics.iter().filter(|found| found.is_error());
+    errors
+        .filter_map(|found| Some((found.key.clone()?, found.field.clone()?)))
+        .collect()
 }
 
 /// The digest of a file, of those of its documents: its bytes are hashed once.
@@ -234,7 +244,7 @@ fn load_text(tree: &Tree, text: &str, sink: &mut Sink, file: &mut FileLoaded) {
             parsing.found.truncate(first);
             parsing.cells.clear();
             parsing.reader.give_up();
-            report_fatal(fatal, parsing.text, &part, parsing.sink);
+            report_fatal(fatal, parsing.text, &part, findings, parsing.sink);
         }
         let declared = parsing.found[first..].iter();
         file.documents.push(Document {
@@ -249,11 +259,14 @@ fn load_text(tree: &Tree, text: &str, sink: &mut Sink, file: &mut FileLoaded) {
     file.found = parsing.found;
 }
 
-fn report_fatal(fatal: Fatal, text: &str, part: &Part, sink: &mut Sink) {
+/// `before`: how many findings there were before this part.
+fn report_fatal(fatal: Fatal, text: &str, part: &Part, before: usize, sink: &mut Sink) {
     let Some(line) = conflict_marker(text) else {
         sink.fatal(fatal);
         return;
     };
+    // Whatever else was found comes of it.
+    sink.diagnostics.truncate(before);
     let at = Pos {
         line: part.line + line,
         column: 1,

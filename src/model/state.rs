@@ -15,6 +15,9 @@ pub struct Desired {
     pub resources: Keyed<Arc<Declared>>,
     /// Why nothing may be removed in this pass: what hides a key. Empty: removals are on.
     pub removals_off: Vec<String>,
+    /// The fields that are stated in a way that cannot be read, which is told: they are neither
+    /// said nor missing.
+    pub unread: BTreeSet<(Key, String)>,
     /// Of every declared password reference, how its content stands to the stored one.
     pub secrets: BTreeMap<Key, SecretState>,
 }
