@@ -1,7 +1,7 @@
 //! What an account needs: a person, an address, a number to log in with.
 
 use super::at::{account, settings, user};
-use super::fields::{says_empty, settings_key};
+use super::fields::{is_reported, settings_key};
 use super::finding::listed;
 use super::{Finding, Findings, Scene, Subjects, View, World};
 use crate::diagnostic::{Severity, codes};
@@ -57,7 +57,7 @@ pub(super) fn without_user(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Find
 /// An account that would have no address.
 pub(super) fn without_address(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
     let has = view.targets(account::ADDRESSES).next().is_some();
-    if has || says_empty(view, account::ADDRESSES) {
+    if has || is_reported(scene.world, view, account::ADDRESSES) {
         return;
     }
     if scene.is_optional(view.key, account::ADDRESSES) {

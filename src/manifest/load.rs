@@ -9,8 +9,10 @@ use super::sink::Sink;
 use super::split::{self, Part};
 use super::walk::{Tree, TreeFile, plain};
 use crate::diagnostic::{self, Diagnostic, codes};
-use crate::model::{Desired, Digest, Key, Pos};
+use crate::kinds;
+use crate::model::{Desired, Digest, FieldRef, Key, Pos};
 use rayon::prelude::*;
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
@@ -121,8 +123,21 @@ pub fn load(tree: &Tree, options: &LoadOptions) -> Loaded {
     let removals_off = &mut loaded.desired.removals_off;
     loaded.desired.resources = merge::merge(found, &mut loaded.diagnostics, removals_off);
     merge::excuse_optional(&loaded.desired, &mut loaded.diagnostics);
+    loaded.desired.faulty = faulty(&loaded.diagnostics);
     diagnostic::sort(&mut loaded.diagnostics);
     loaded
+}
+
+/// The fields about which there is an error.
+fn faulty(diagnostics: &[Diagnostic]) -> BTreeSet<(Key, FieldRef)> {
+    let errors = diagnostics.iter().filter(|found| found.is_error());
+    errors
+        .filter_map(|found| {
+            let key = found.key.as_ref()?;
+            let field = kinds::get(key.kind).field_ref(found.field.as_deref()?)?;
+            Some((key.clone(), field))
+        })
+        .collect()
 }
 
 /// The digest of a file, of those of its documents: its bytes are hashed once.

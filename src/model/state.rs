@@ -1,6 +1,6 @@
 //! The two sides of a comparison: what a source says, and what the database holds.
 
-use super::{Claim, Declared, Key, Keyed, Row, Text};
+use super::{Claim, Declared, FieldRef, Key, Keyed, Row, Text};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -17,6 +17,9 @@ pub struct Desired {
     pub removals_off: Vec<String>,
     /// Of every declared password reference, how its content stands to the stored one.
     pub secrets: BTreeMap<Key, SecretState>,
+    /// The fields whose values are faulty and so are not among the cells: they were said, and what
+    /// is wrong with them was reported.
+    pub faulty: BTreeSet<(Key, FieldRef)>,
 }
 
 /// How a declared password stands to the one last applied.
