@@ -48,7 +48,7 @@ fn keep_back(context: &Context<'_>, work: &mut Work) {
     forbid::forbidden(context, work);
     forbid::login_changes(context, work);
     let mut covered = removal::renames(context, work);
-    covered.extend(removal::emptied(context, work, &live));
+    covered.extend(removal::emptied(context, work, &live, &covered));
     covered.extend(work.standing.iter().cloned());
     guard::guards(context, work, &live, &covered);
     work.let_through.extend(covered);
@@ -80,6 +80,8 @@ pub(super) struct Work {
     pub exempt: BTreeSet<String>,
     /// Resources that an approval or override lets through.
     pub let_through: BTreeSet<Key>,
+    /// Of each resource, the fields about which an approval decided: they count against nothing.
+    pub decided: BTreeMap<Key, BTreeSet<FieldRef>>,
     pub agreed: Vec<Agreed>,
     pub orphans: Vec<Key>,
     pub released: Vec<Key>,
@@ -138,11 +140,7 @@ impl Work {
     /// Keeps back what no approval lets through.
     pub fn hold(&mut self, context: &Context<'_>, hold: Hold) {
         let id = hold.id(&context.desired.source, &context.rules.salt);
-        let all: Vec<Key> = hold
-            .members
-            .iter()
-            .map(|member| member.key.clone())
-            .collect();
+        let all = hold.members.clone();
         let left = if hold.code.is_approvable() {
             hold.without_approved(&id, &context.stored.approved, &mut self.used)
         } else {
@@ -159,8 +157,13 @@ impl Work {
                 .flat_map(|hold| &hold.members)
                 .any(|member| member.key == *key)
         };
-        self.let_through
-            .extend(all.into_iter().filter(|key| !still(key)));
+        for member in all.into_iter().filter(|member| !still(&member.key)) {
+            if member.verb == Verb::Delete {
+                self.let_through.insert(member.key.clone());
+            }
+            let fields = member.changes.into_iter().map(|change| change.field);
+            self.decided.entry(member.key).or_default().extend(fields);
+        }
     }
 
     fn block(&mut self, code: Code, key: &Key, whole: bool, changes: &[Change]) {
@@ -252,8 +255,11 @@ fn finish(context: &Context<'_>, mut work: Work) -> Plan {
     order::sort(context, &work, &mut steps);
     work.agree_on_equal(context);
     diagnostic::sort(&mut work.diagnostics);
-    work.held
-        .sort_by(|a, b| (&a.key, a.code, &a.hold).cmp(&(&b.key, b.code, &b.hold)));
+    // Not by the id alone, which differs from database to database.
+    let place = |held: &Held| held.changes.first().map(|change| change.field.clone());
+    work.held.sort_by(|a, b| {
+        (&a.key, a.code, place(a), &a.hold).cmp(&(&b.key, b.code, place(b), &b.hold))
+    });
     work.used.sort();
     work.used.dedup();
     let mut unsettled: BTreeSet<Key> = work.open.into_keys().collect();
