@@ -88,7 +88,7 @@ impl Secrets {
         let hash = stored
             .rows
             .get(&key)
-            .and_then(|row| row.facts.get("password_hash"));
+            .and_then(|row| row.facts.get("passwordHash"));
         let same = hash.is_some_and(|hash| matches(&secret, hash));
         (
             key,

@@ -56,7 +56,7 @@ pub fn fresh(key: &Key) -> Row {
         facts: kind
             .facts
             .iter()
-            .filter_map(|fact| Some((fact.column, Text::new(fact.initial?))))
+            .filter_map(|fact| Some((fact.name, Text::new(fact.initial?))))
             .collect(),
     }
 }
