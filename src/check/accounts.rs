@@ -1,7 +1,7 @@
 //! What an account needs: a person, an address, a number to log in with.
 
 use super::at::{account, settings, user};
-use super::fields::{says_empty, settings_key};
+use super::fields::{is_reported, settings_key};
 use super::finding::listed;
 use super::{Finding, Findings, Scene, Subjects, View, World};
 use crate::diagnostic::{Severity, codes};
@@ -57,7 +57,7 @@ pub(super) fn without_user(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Find
 /// An account that would have no address.
 pub(super) fn without_address(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
     let has = view.targets(account::ADDRESSES).next().is_some();
-    if has || says_empty(view, account::ADDRESSES) {
+    if has || is_reported(scene.world, view, account::ADDRESSES) {
         return;
     }
     if scene.is_optional(view.key, account::ADDRESSES) {
@@ -77,9 +77,8 @@ pub(super) fn legal_user(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findin
     };
     let world = scene.world;
     let missing: Vec<&str> = (account::LEGAL_FIRST_NAME..=account::LEGAL_RESIDENCE)
-        .filter(|field| view.value(*field).is_none())
+        .filter(|field| view.value(*field).is_none() && !is_reported(world, view, *field))
         .map(|field| view.kind().fields[field].name)
-        .filter(|name| !world.unread(view.key, name))
         .collect();
     if !missing.is_empty() {
         let message = format!(

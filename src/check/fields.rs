@@ -1,7 +1,7 @@
 //! Fields of one resource, where only the plan as a whole can tell whether they are right.
 
 use super::at::{account, address, user};
-use super::{Finding, Findings, Scene, View, zip};
+use super::{Finding, Findings, Scene, View, World, zip};
 use crate::diagnostic::{codes, did_you_mean};
 use crate::kinds::{self, ACCOUNT, ADDRESS, USER};
 use crate::model::{Cell, Key, KindId, Text, Value};
@@ -19,7 +19,7 @@ pub(super) fn required(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings
     let kind = view.kind();
     let fields: Vec<usize> = (0..kind.fields.len())
         .filter(|field| missing & bit(*field) != 0 && !scene.is_optional(view.key, *field))
-        .filter(|field| !scene.world.unread(view.key, kind.fields[*field].name))
+        .filter(|field| !is_reported(scene.world, view, *field))
         .collect();
     let Some(first) = fields.first() else { return };
     let names: Vec<&str> = fields
@@ -184,9 +184,13 @@ pub(super) fn zip_format(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findin
     out.push(found.help("Write it in full: spreadsheets drop leading zeros."));
 }
 
-/// Whether the source says `[]` of a field, which the reader has reported.
-pub(super) fn says_empty(view: View<'_>, field: usize) -> bool {
-    let declared = view.created_from();
-    let stated = declared.and_then(|declared| declared.stated(&kinds::own(field)));
+/// Whether what the source says of a field is faulty, `[]` of a required list included: the reader
+/// has reported it.
+pub(super) fn is_reported(world: &World<'_>, view: View<'_>, field: usize) -> bool {
+    let field = kinds::own(field);
+    let stated = world
+        .declared(view.key)
+        .and_then(|declared| declared.stated(&field));
     stated.is_some_and(|stated| matches!(&stated.cell, Cell::Value(value) if value.is_empty_list()))
+        || world.desired.faulty.contains(&(view.key.clone(), field))
 }

@@ -2,12 +2,12 @@
 
 use super::accounts::{first_user, has_user};
 use super::at::user;
-use super::fields::says_empty;
+use super::fields::is_reported;
 use super::{Finding, Findings, Outcome, Scene, Subjects, View, World};
 use crate::diagnostic::{Code, Severity, codes};
 use crate::kinds::{ACCOUNT, USER};
 use crate::model::{Key, Link, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The choice of `level` that means administrator.
 const ADMINISTRATOR: Option<u8> = Some(1);
@@ -15,7 +15,10 @@ const ADMINISTRATOR: Option<u8> = Some(1);
 /// A user who would belong to no account.
 pub(super) fn without_account(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
     let has = view.targets(user::ACCOUNTS).next().is_some();
-    if has || says_empty(view, user::ACCOUNTS) || scene.is_optional(view.key, user::ACCOUNTS) {
+    if has
+        || is_reported(scene.world, view, user::ACCOUNTS)
+        || scene.is_optional(view.key, user::ACCOUNTS)
+    {
         return;
     }
     let message = format!("{} belongs to no account", view.key);
@@ -131,8 +134,9 @@ fn one_of(
     let gone = !world.after(last).is_some_and(|view| view.live());
     let field = if gone { user::STATUS } else { user::ACCOUNTS };
     let mut found = Finding::own(world, code, last, field, message).with(world, account);
+    let mut named = BTreeSet::from([last]);
     for other in others.iter().chain(scene.declared_users(account)) {
-        if other != last {
+        if named.insert(other) {
             found = found.with(world, other);
         }
     }

@@ -196,13 +196,6 @@ impl<'a> World<'a> {
         })
     }
 
-    /// Whether the source states a field in a way that cannot be read: that is told already, and
-    /// it is not missing.
-    pub fn unread(&self, key: &Key, field: &str) -> bool {
-        let unread = &self.desired.unread;
-        !unread.is_empty() && unread.contains(&(key.clone(), field.to_owned()))
-    }
-
     /// A value of the settings as they would be, or their default.
     pub fn setting(&self, name: &str) -> Option<Value> {
         let kind = kinds::get(kinds::SETTINGS);

@@ -79,12 +79,12 @@ pub fn plans(
         render::json::write_all(plans, &mut out)?;
         return out.flush();
     }
-    for plan in plans {
+    for (index, plan) in plans.iter().enumerate() {
         if global.output == Output::Text {
-            diagnostics(plan, readings, &mut out)?;
-            if plans.len() > 1 {
-                writeln!(out, "Source {}:", plan.source.name)?;
+            if index > 0 {
+                writeln!(out)?;
             }
+            diagnostics(plan, readings, &mut out)?;
         }
         let reading = readings
             .iter()

@@ -52,10 +52,10 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
 }
 
 fn show(global: &Global, options: &Options, plans: &[Plan], readings: &[Reading]) -> Outcome {
+    output::plans(global, &options.shown, plans, readings)?;
     if let Some(file) = &options.out {
         save(file, plans)?;
     }
-    output::plans(global, &options.shown, plans, readings)?;
     Ok(exit_code(plans, options.detailed_exitcode))
 }
 

@@ -106,9 +106,16 @@ fn print(
             }
             writeln!(
                 out,
-                "{resources} resources, {errors} errors, {warnings} warnings."
+                "{}, {}, {}.",
+                counted(*resources, "resource"),
+                counted(*errors, "error"),
+                counted(*warnings, "warning")
             )?;
         }
     }
     out.flush()
+}
+
+fn counted(count: usize, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }

@@ -21,6 +21,14 @@ pub struct Renderer<F> {
     files: HashMap<Arc<str>, Option<Lines>>,
 }
 
+/// Whether a message names a resource itself.
+fn names(message: &str, key: &str) -> bool {
+    message.match_indices(key).any(|(at, _)| {
+        let next = message[at + key.len()..].chars().next();
+        next.is_none_or(|next| matches!(next, ' ' | ':' | ',' | ';'))
+    })
+}
+
 /// A text and where its lines begin.
 struct Lines {
     text: String,
@@ -91,6 +99,7 @@ impl<F: FnMut(&str) -> Option<String>> Renderer<F> {
     fn head(&self, out: &mut String, found: &Diagnostic) {
         let name = format!("{}[{}]", found.severity, found.code);
         let what = match (&found.key, &found.field) {
+            (Some(key), _) if names(&found.message, &key.to_string()) => String::new(),
             (Some(key), Some(field)) => format!("{key} {field}: "),
             (Some(key), None) => format!("{key}: "),
             (None, _) => String::new(),

@@ -9,7 +9,8 @@ use super::sink::Sink;
 use super::split::{self, Part};
 use super::walk::{Tree, TreeFile, plain};
 use crate::diagnostic::{self, Diagnostic, codes};
-use crate::model::{Desired, Digest, Key, Pos};
+use crate::kinds;
+use crate::model::{Desired, Digest, FieldRef, Key, Pos};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::io;
@@ -122,16 +123,20 @@ pub fn load(tree: &Tree, options: &LoadOptions) -> Loaded {
     let removals_off = &mut loaded.desired.removals_off;
     loaded.desired.resources = merge::merge(found, &mut loaded.diagnostics, removals_off);
     merge::excuse_optional(&loaded.desired, &mut loaded.diagnostics);
+    loaded.desired.faulty = faulty(&loaded.diagnostics);
     diagnostic::sort(&mut loaded.diagnostics);
-    loaded.desired.unread = unread(&loaded.diagnostics);
     loaded
 }
 
-/// The fields that are there and cannot be read.
-fn unread(diagnostics: &[Diagnostic]) -> BTreeSet<(Key, String)> {
+/// The fields about which there is an error.
+fn faulty(diagnostics: &[Diagnostic]) -> BTreeSet<(Key, FieldRef)> {
     let errors = diagnostics.iter().filter(|found| found.is_error());
     errors
-        .filter_map(|found| Some((found.key.clone()?, found.field.clone()?)))
+        .filter_map(|found| {
+            let key = found.key.as_ref()?;
+            let field = kinds::get(key.kind).field_ref(found.field.as_deref()?)?;
+            Some((key.clone(), field))
+        })
         .collect()
 }
 

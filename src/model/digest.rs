@@ -95,7 +95,7 @@ impl FieldDigests {
         let mut entries: Vec<(Text, u64)> = Vec::with_capacity(16);
         for (name, cell) in cells {
             said(name.as_ref(), cell, &mut |name, digest| {
-                entries.push((name, digest))
+                entries.push((name, digest));
             });
         }
         entries.into_iter().collect()

@@ -1,6 +1,6 @@
 //! The two sides of a comparison: what a source says, and what the database holds.
 
-use super::{Claim, Declared, Key, Keyed, Row, Text};
+use super::{Claim, Declared, FieldRef, Key, Keyed, Row, Text};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -15,11 +15,11 @@ pub struct Desired {
     pub resources: Keyed<Arc<Declared>>,
     /// Why nothing may be removed in this pass: what hides a key. Empty: removals are on.
     pub removals_off: Vec<String>,
-    /// The fields that are stated in a way that cannot be read, which is told: they are neither
-    /// said nor missing.
-    pub unread: BTreeSet<(Key, String)>,
     /// Of every declared password reference, how its content stands to the stored one.
     pub secrets: BTreeMap<Key, SecretState>,
+    /// The fields whose values are faulty and so are not among the cells: they were said, and what
+    /// is wrong with them was reported.
+    pub faulty: BTreeSet<(Key, FieldRef)>,
 }
 
 /// How a declared password stands to the one last applied.

@@ -268,7 +268,11 @@ fn take(
                 name(&whole)
             );
             draft.open.insert(whole.field.clone());
-            draft.parts.push(part(codes::REACTIVATION, &whole, message));
+            let mut part = part(codes::REACTIVATION, &whole, message);
+            if whole.field.own() == Some(kinds::get(key.kind).status_index()) {
+                part.hold.members[0].verb = Verb::Reactivate;
+            }
+            draft.parts.push(part);
             changes.extend(rest);
         }
     }
@@ -312,7 +316,14 @@ fn released(declared: &Declared, row: &Row, active: Option<&Claim>, draft: &mut 
                     declared.key
                 ),
             );
-            let note = note.help(format!("write `clear: [{name}]` to remove it"));
+            let fixed = kind
+                .field(&field)
+                .is_some_and(|field| field.required || field.secret());
+            let note = if fixed {
+                note
+            } else {
+                note.help(format!("write `clear: [{name}]` to remove it"))
+            };
             let origin = Origin::of_field(declared, &field);
             draft
                 .notes

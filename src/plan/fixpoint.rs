@@ -75,7 +75,7 @@ pub(super) fn judge(context: &Context<'_>, work: &mut Work) -> Verdict {
         };
     }
     let found = findings.into_iter().map(|finding| finding.diagnostic);
-    let (errors, calm) = found.partition(|found| found.is_error());
+    let (errors, calm) = found.partition(super::super::diagnostic::Diagnostic::is_error);
     work.diagnostics.extend::<Vec<Diagnostic>>(errors);
     Verdict {
         refused: false,

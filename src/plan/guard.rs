@@ -67,18 +67,45 @@ pub(super) fn guards(
         .iter()
         .filter(|effect| !covered.contains(&effect.key))
     {
-        for share in shares(context, &world, effect) {
+        for share in undecided(context, work, &world, effect) {
             let entry = (effect.key.clone(), share.n, share.change);
             budgets.entry(share.budget).or_default().push(entry);
         }
     }
-    // A whole kind's override covers its accounts', so kinds come first.
+    // What is decided of a whole kind covers its accounts, so kinds come first.
     let (accounts, kinds): (Vec<_>, Vec<_>) = budgets
         .into_iter()
         .partition(|(budget, _)| budget.contains('@'));
-    for (budget, members) in kinds.into_iter().chain(accounts) {
+    for (budget, members) in kinds {
         guard(context, work, live, budget, members);
     }
+    for (budget, members) in accounts {
+        let decided = |(key, _, change): &(Key, u64, Option<Change>)| {
+            work.blocked.contains_key(key) || (change.is_none() && work.decided.contains_key(key))
+        };
+        if !members.iter().all(decided) {
+            guard(context, work, live, budget, members);
+        }
+    }
+}
+
+/// What an effect counts against, without the part that an approval decided about.
+fn undecided<'a>(
+    context: &'a Context<'_>,
+    work: &'a Work,
+    world: &World<'_>,
+    effect: &'a Effect,
+) -> impl Iterator<Item = Share> + 'a {
+    let status = kinds::own(kinds::get(effect.key.kind).status_index());
+    let decided = work.decided.get(&effect.key);
+    let shares = shares(context, world, effect).into_iter();
+    shares.filter(move |share| {
+        let field = share
+            .change
+            .as_ref()
+            .map_or(&status, |change| &change.field);
+        !decided.is_some_and(|decided| decided.contains(field))
+    })
 }
 
 fn guard(
@@ -144,8 +171,11 @@ pub(super) fn spent(context: &Context<'_>, work: &Work) -> BTreeMap<Budget, u64>
         .iter()
         .filter(|effect| !work.let_through.contains(&effect.key))
     {
-        for share in shares(context, &world, effect) {
-            if !work.exempt.contains(&share.budget) && limit_of(context, &share.budget).is_some() {
+        for share in undecided(context, work, &world, effect) {
+            // An override for the whole kind covers the accounts.
+            let kind = share.budget.split('@').next().unwrap_or_default();
+            let exempt = work.exempt.contains(&share.budget) || work.exempt.contains(kind);
+            if !exempt && limit_of(context, &share.budget).is_some() {
                 *spent.entry(share.budget).or_default() += share.n;
             }
         }
@@ -177,7 +207,7 @@ fn trip(
     } = numbers;
     let allowed = limit.allowed(of);
     let earlier = if before > 0 {
-        format!(" after {before} in the last day")
+        format!(" and {before} shortly before")
     } else {
         String::new()
     };
@@ -193,7 +223,13 @@ fn trip(
         });
     let over = format!("--accept {budget}={count}");
     let message = format!(
-        "{budget}: {count} of {of}{earlier} is more than the {allowed} that `{config}` allows at once; if that is meant, `{over}`{}",
+        "{budget}: {count} of {of}{earlier} {} more than the {allowed} that `{config}` allows {}; if that is meant, `{over}`{}",
+        if before > 0 { "are" } else { "is" },
+        if before > 0 {
+            "within `guards.window`"
+        } else {
+            "at once"
+        },
         wrong.unwrap_or_default()
     );
     let members = members.into_iter().filter_map(|(key, _, change)| {

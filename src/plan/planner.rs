@@ -107,6 +107,8 @@ pub(super) struct Work {
     pub exempt: BTreeSet<String>,
     /// Resources that an approval or override lets through.
     pub let_through: BTreeSet<Key>,
+    /// Of each resource, the fields about which an approval decided: they count against nothing.
+    pub decided: BTreeMap<Key, BTreeSet<FieldRef>>,
     pub agreed: Vec<Agreed>,
     pub orphans: Vec<Key>,
     pub released: Vec<Key>,
@@ -166,11 +168,7 @@ impl Work {
     pub fn hold(&mut self, context: &Context<'_>, hold: Hold) {
         self.moved = true;
         let id = hold.id(&context.desired.source, &context.rules.salt);
-        let all: Vec<Key> = hold
-            .members
-            .iter()
-            .map(|member| member.key.clone())
-            .collect();
+        let all = hold.members.clone();
         let left = if hold.code.is_approvable() {
             hold.without_approved(&id, &context.stored.approved, &mut self.used)
         } else {
@@ -187,8 +185,13 @@ impl Work {
                 .flat_map(|hold| &hold.members)
                 .any(|member| member.key == *key)
         };
-        self.let_through
-            .extend(all.into_iter().filter(|key| !still(key)));
+        for member in all.into_iter().filter(|member| !still(&member.key)) {
+            if member.verb == Verb::Delete {
+                self.let_through.insert(member.key.clone());
+            }
+            let fields = member.changes.into_iter().map(|change| change.field);
+            self.decided.entry(member.key).or_default().extend(fields);
+        }
     }
 
     fn block(&mut self, code: Code, key: &Key, whole: bool, changes: &[Change]) {
@@ -330,8 +333,11 @@ fn finish(context: &Context<'_>, mut work: Work) -> Plan {
     order::sort(context, &work, &mut steps);
     work.agree_on_equal(context);
     diagnostic::sort(&mut work.diagnostics);
-    work.held
-        .sort_by(|a, b| (&a.key, a.code, &a.hold).cmp(&(&b.key, b.code, &b.hold)));
+    // Not by the id alone, which differs from database to database.
+    let place = |held: &Held| held.changes.first().map(|change| change.field.clone());
+    work.held.sort_by(|a, b| {
+        (&a.key, a.code, place(a), &a.hold).cmp(&(&b.key, b.code, place(b), &b.hold))
+    });
     work.used.sort();
     work.used.dedup();
     let mut unsettled: BTreeSet<Key> = work.open.into_keys().collect();

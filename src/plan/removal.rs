@@ -50,8 +50,12 @@ pub(super) fn removals(context: &Context<'_>, work: &mut Work) {
 
 fn removals_off(context: &Context<'_>, missing: usize) -> Diagnostic {
     let reasons = context.desired.removals_off.join("; ");
+    let stay = match missing {
+        1 => "1 resource that it no longer declares stays".to_owned(),
+        _ => format!("{missing} resources that it no longer declares stay"),
+    };
     let message = format!(
-        "nothing of source {} is removed in this pass, {missing} resources that it no longer declares stay: {reasons}",
+        "nothing of source {} is removed in this pass, {stay}: {reasons}",
         context.desired.source
     );
     Diagnostic::new(codes::REMOVALS_OFF, message)
@@ -147,16 +151,23 @@ fn removed(work: &Work) -> Vec<Key> {
 }
 
 /// A source by whose absences all of a kind, or all that it claims, would go; returns the keys
-/// that it covers, which the guards then leave alone. What is `renamed` does not go for nothing,
-/// and is decided about by that name.
+/// that it covers, which the guards then leave alone. What goes under a new id is `renamed`, a
+/// decision of its own.
 pub(super) fn emptied(
     context: &Context<'_>,
     work: &mut Work,
     live: &BTreeMap<KindId, u64>,
     renamed: &BTreeSet<Key>,
 ) -> BTreeSet<Key> {
-    let mut gone = removed(work);
-    gone.retain(|key| !renamed.contains(key));
+    let (moved, gone): (Vec<Key>, Vec<Key>) = removed(work)
+        .into_iter()
+        .partition(|key| renamed.contains(key));
+    let mut live = live.clone();
+    for key in &moved {
+        if let Some(count) = live.get_mut(&key.kind) {
+            *count = count.saturating_sub(1);
+        }
+    }
     if gone.is_empty() {
         return BTreeSet::new();
     }

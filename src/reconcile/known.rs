@@ -108,7 +108,9 @@ pub(super) fn remember(config: &Config, reading: &Reading, plan: &Plan) -> Remem
         .iter()
         .map(|(path, digest)| (Text::new(path), *digest))
         .collect();
-    for key in &plan.unsettled {
+    // A password may change while its reference stays: it is looked at each time.
+    let secret = reading.desired.secrets.keys();
+    for key in plan.unsettled.iter().chain(secret) {
         if let Some(declared) = reading.desired.resources.get(key) {
             files.remove(&*declared.path);
         }

@@ -17,6 +17,7 @@ use phase::Phase;
 use crate::check;
 use crate::config::{Config, Source};
 use crate::diagnostic::{Code, Diagnostic, Severity, codes};
+use crate::kinds;
 use crate::model::{Desired, Key, Snapshot};
 use crate::plan::{self, Peer, Plan, Rules};
 use crate::secrets::Secrets;
@@ -341,17 +342,23 @@ impl Pass<'_> {
             .filter(|diagnostic| diagnostic.code == codes::REQUIRED)
             .filter_map(|diagnostic| diagnostic.key.clone())
             .collect();
+        // A user who keeps the accounts they have may be the one that an account needs.
+        let someone_partial = partial.iter().any(|key| key.kind == kinds::USER);
         for diagnostic in diagnostics
             .iter_mut()
             .filter(|diagnostic| diagnostic.is_error())
         {
-            let may_be_stored = diagnostic
-                .key
-                .as_ref()
-                .is_some_and(|key| partial.contains(key))
-                && CREATE_ONLY.contains(&diagnostic.code);
-            let elsewhere = several
-                && (CREATE_ONLY.contains(&diagnostic.code) || diagnostic.code == codes::REFERENCE);
+            if found.contains(diagnostic) {
+                // Whatever the reader reports is wrong on a create and on an update.
+                continue;
+            }
+            let create_only = CREATE_ONLY.contains(&diagnostic.code);
+            let may_be_stored = create_only
+                && diagnostic.key.as_ref().is_some_and(|key| {
+                    partial.contains(key)
+                        || diagnostic.code == codes::ACCOUNT_WITHOUT_USER && someone_partial
+                });
+            let elsewhere = several && (create_only || diagnostic.code == codes::REFERENCE);
             if elsewhere {
                 diagnostic.severity = Severity::Note;
             } else if may_be_stored {

@@ -35,8 +35,9 @@ impl Writer<'_> {
         if plan.summary.unclaimed > 0 {
             let count = usize::try_from(plan.summary.unclaimed).unwrap_or(usize::MAX);
             notes.push(format!(
-                "{} stored that no source declares; nothing touches them",
-                resources(count)
+                "{} stored that no source declares; nothing touches {}",
+                resources(count),
+                if count == 1 { "it" } else { "them" }
             ));
         }
         if !plan.accepted.is_empty() {

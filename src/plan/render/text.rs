@@ -7,7 +7,7 @@ use super::words::{
     visible, write_line,
 };
 use super::{Detail, Options};
-use crate::diagnostic::{Origin, Severity};
+use crate::diagnostic::{Origin, Severity, codes};
 use crate::kinds::{self, Kind};
 use crate::model::{Key, Text};
 use crate::plan::{Held, Plan, Step, Verb};
@@ -47,7 +47,13 @@ pub fn last_line(plan: &Plan) -> String {
         return format!("Refused: {}.", plural(errors, "error"));
     }
     if plan.steps.is_empty() && plan.held.is_empty() {
-        return "No changes. The directory matches the manifests.".to_owned();
+        let tells = [codes::DRIFT, codes::OBSERVED, codes::REMOVALS_OFF];
+        let differs = plan.diagnostics.iter().any(|d| tells.contains(&d.code));
+        return if differs {
+            "No changes. What differs and stays is named above.".to_owned()
+        } else {
+            "No changes. The directory matches the manifests.".to_owned()
+        };
     }
     let sum = &plan.summary;
     format!(
@@ -228,6 +234,9 @@ impl<'a> Writer<'a> {
         let limit = if self.wording.full { usize::MAX } else { NAMED };
         let lines = |held: &Held| {
             let created = held.verb == Verb::Create;
+            if created && !self.wording.full {
+                return Vec::new();
+            }
             self.wording.lines(held.key.kind, &held.changes, created)
         };
         let read = |held: &Held| {

@@ -298,7 +298,7 @@ impl Serialize for Said<'_> {
             // A file with the hash of its content: it is the version.
             (_, Value::Text(text)) => to.serialize_str(text),
             (_, Value::List(members)) => {
-                to.collect_seq(members.iter().map(|member| member.as_str()))
+                to.collect_seq(members.iter().map(compact_str::CompactString::as_str))
             }
             (_, value) => kinds::json::value(self.field, value).serialize(to),
         }
