@@ -143,8 +143,8 @@ pub(super) fn customer_numbers(scene: &Scene<'_, '_>, subjects: &Subjects<'_>, o
     }
 }
 
-/// New ids that differ only in case or Unicode form from another new one, or from one that is
-/// stored and not declared.
+/// New ids that differ only in case or Unicode form from another. That is an error when both are
+/// declared, be one of them stored already: what was held for it must not go through later.
 pub(super) fn id_case(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Findings) {
     let world = scene.world;
     let hash = |key: &Key| (key.kind, folded_hash(&key.id));
@@ -161,11 +161,15 @@ pub(super) fn id_case(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Finding
         return;
     }
     let stored = world.stored.rows.iter().map(|row| &row.key);
-    for other in stored.filter(|key| world.declared(key).is_none()) {
+    for other in stored {
         if let Some(key) = created.get(&hash(other))
             && folded(&other.id) == folded(&key.id)
         {
-            out.push(differs_in_case(world, key, other));
+            let severity = match world.declared(other) {
+                Some(_) => Severity::Error,
+                None => Severity::Warning,
+            };
+            out.push(differs_in_case(world, key, other).severity(severity));
         }
     }
 }

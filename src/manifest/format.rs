@@ -6,7 +6,8 @@ use granit_parser::{Event, Parser, ScalarStyle, StructureStyle};
 /// The text in the common layout; what is not YAML comes back as it is.
 #[must_use]
 pub fn format(text: &str) -> String {
-    let unix = text.replace("\r\n", "\n");
+    // To the parser a carriage return ends a line, so lines are counted alike only without any.
+    let unix = text.replace("\r\n", "\n").replace('\r', "\n");
     let Some((meaning, lines)) = read(&unix) else {
         return text.to_owned();
     };
@@ -347,6 +348,7 @@ mod tests {
             "a:\n  b: |\n    one\n      two  \n\n\n    three\n\n  c: >-\n    x\nd: 1\n",
         );
         check("a: 1\r\n---   \r\nb: 2\r\n", "a: 1\n---\nb: 2\n");
+        check("a:\r    b: [1,\r\n 2]\r", "a:\n  b: [1,\n    2]\n");
         check("- |\n  x\n-    - y\n", "- |\n  x\n- - y\n");
         check("", "");
     }

@@ -168,5 +168,5 @@ fn an_id_that_differs_in_case_from_a_stored_one() {
     stored()
         .create(TAG, "bj\u{f6}rk", "")
         .declare(TAG, "Bj\u{f6}rk", "name=N")
-        .is_fine();
+        .finds(&["id-case error Tag/bj\u{f6}rk externalId"]);
 }
