@@ -9,6 +9,7 @@ mod workspace;
 use rand::Rng;
 use roster::store::{Access, Store, Verification};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 use workspace::{Workspace, account, each, run_within, say, user};
 
@@ -24,9 +25,10 @@ fn directory(size: usize, company: &str) -> String {
     let mut yaml = account("acme", "") + &account("beta", "") + "---\nusers:\n";
     for n in 0..size {
         let account = if n % 2 == 0 { "acme" } else { "beta" };
-        yaml += &format!(
+        let _ = writeln!(
+            yaml,
             "  - {{externalId: u-{n}, civility: MR, firstName: Nils, lastName: Berg, email: u-{n}@roster.example, \
-             phone: \"+461\", company: {company}, groups: [FOC_User], accounts: [{account}]}}\n"
+             phone: \"+461\", company: {company}, groups: [FOC_User], accounts: [{account}]}}"
         );
     }
     yaml
