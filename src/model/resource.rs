@@ -23,13 +23,12 @@ impl Declared {
     pub fn stated(&self, field: &FieldRef) -> Option<&Stated> {
         if let FieldRef::Own(index) = field {
             // Own fields come first, each at most as far in as its index: most are found at once.
-            let end = self.cells.len().min(usize::from(*index) + 1);
-            let before = |stated: &&Stated| match &stated.field {
-                FieldRef::Own(own) => own <= index,
-                FieldRef::Custom(_) => false,
-            };
-            let nearest = self.cells[..end].iter().rev().find(before);
-            return nearest.filter(|stated| stated.field == *field);
+            let at = usize::from(*index).min(self.cells.len().saturating_sub(1));
+            let near = self.cells.get(at.saturating_sub(2)..=at);
+            let found = near.and_then(|near| near.iter().find(|stated| stated.field == *field));
+            if found.is_some() {
+                return found;
+            }
         }
         self.cells
             .binary_search_by(|stated| stated.field.cmp(field))
