@@ -15,7 +15,10 @@ const ADMINISTRATOR: Option<u8> = Some(1);
 /// A user who would belong to no account.
 pub(super) fn without_account(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
     let has = view.targets(user::ACCOUNTS).next().is_some();
-    if has || is_reported(scene.world, view, user::ACCOUNTS) || scene.is_optional(view.key, user::ACCOUNTS) {
+    if has
+        || is_reported(scene.world, view, user::ACCOUNTS)
+        || scene.is_optional(view.key, user::ACCOUNTS)
+    {
         return;
     }
     let message = format!("{} belongs to no account", view.key);
