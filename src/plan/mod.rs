@@ -14,6 +14,7 @@ mod planner;
 mod removal;
 pub mod render;
 mod rules;
+mod share;
 mod status;
 mod target;
 mod types;

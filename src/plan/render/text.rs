@@ -10,7 +10,7 @@ use super::{Detail, Options};
 use crate::diagnostic::{Origin, Severity, codes};
 use crate::kinds::{self, Kind};
 use crate::model::{Key, Text};
-use crate::plan::{Held, Plan, Step, Verb};
+use crate::plan::{Held, Plan, Reason, Step, Verb};
 use anstyle::Style;
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -143,7 +143,7 @@ impl<'a> Writer<'a> {
                 counted(count, kind)
             ),
             Entry::One(step, lines) => {
-                let place = place(step.origin.as_ref(), step.verb);
+                let place = place(step.origin.as_ref(), step.reason == Reason::Removed);
                 writeln!(
                     out,
                     "  {}  {}{}{}",
@@ -255,7 +255,8 @@ impl<'a> Writer<'a> {
             return lines(first).iter().try_for_each(|line| below(line, out));
         }
         for held in hold.entries.iter().take(limit) {
-            let place = place(held.origin.as_ref(), held.verb);
+            // A hold does not know its reason: what goes is most often no longer declared.
+            let place = place(held.origin.as_ref(), held.verb == Verb::Deactivate);
             let place = self.wording.paint(DIM, place);
             writeln!(out, "      {}  {}{place}", held.verb, key(&held.key))?;
             if own {
@@ -319,11 +320,10 @@ pub(super) fn key(of: &Key) -> String {
     format!("{}/{}", of.kind, id(&of.id))
 }
 
-/// Where it is declared or, of what goes, was.
-fn place(origin: Option<&Origin>, verb: Verb) -> String {
-    let goes = matches!(verb, Verb::Deactivate | Verb::Delete);
+/// Where it is declared or, of what is gone, was.
+fn place(origin: Option<&Origin>, gone: bool) -> String {
     origin.map_or_else(String::new, |origin| {
-        let was = if goes { "was " } else { "" };
+        let was = if gone { "was " } else { "" };
         format!("  {was}{}", visible(&origin.to_string()))
     })
 }

@@ -1,0 +1,195 @@
+//! What each effect of a plan counts against.
+
+use super::draft::Context;
+use super::order;
+use super::planner::Work;
+use super::types::Verb;
+use crate::check::{Effect, Outcome, World};
+use crate::kinds::{self, Kind};
+use crate::model::{Change, Key, Row, Value};
+use std::collections::BTreeSet;
+
+/// What a step counts against: `User.deactivate`, `Account.website.clear`, `User.email.change`,
+/// `User.deactivate@acme`.
+pub(super) type Budget = String;
+
+/// One effect's share of a budget.
+pub(super) struct Share {
+    pub budget: Budget,
+    pub n: u64,
+    /// The change that counts, or `None` when the whole effect does.
+    pub change: Option<Change>,
+}
+
+/// What an effect counts against, without the part that an approval decided about.
+pub(super) fn undecided<'a>(
+    context: &'a Context<'_>,
+    work: &'a Work,
+    world: &World<'_>,
+    effect: &'a Effect,
+) -> impl Iterator<Item = Share> + 'a {
+    let status = kinds::own(kinds::get(effect.key.kind).status_index());
+    let decided = work.decided.get(&effect.key);
+    let shares = shares(context, world, effect).into_iter();
+    shares.filter(move |share| {
+        let field = share
+            .change
+            .as_ref()
+            .map_or(&status, |change| &change.field);
+        !decided.is_some_and(|decided| decided.contains(field))
+    })
+}
+
+/// What one effect counts against.
+fn shares(context: &Context<'_>, world: &World<'_>, effect: &Effect) -> Vec<Share> {
+    let kind = kinds::get(effect.key.kind);
+    let whole = |verb: &str| Share {
+        budget: format!("{}.{verb}", kind.name),
+        n: 1,
+        change: None,
+    };
+    let mut shares = Vec::new();
+    match &effect.outcome {
+        Outcome::Create { .. } => return shares,
+        Outcome::Delete => shares.push(whole("delete")),
+        Outcome::Change(changes) => {
+            let status = changes
+                .iter()
+                .find(|change| change.field.own() == Some(kind.status_index()));
+            match status
+                .and_then(|change| change.after.as_ref())
+                .and_then(Value::as_text)
+            {
+                Some("inactive") => shares.push(whole("deactivate")),
+                Some(_) => shares.push(whole("reactivate")),
+                None => {}
+            }
+            for change in changes {
+                shares.extend(field_shares(context, kind, change));
+            }
+        }
+    }
+    shares.extend(account_shares(context, world, effect));
+    shares
+}
+
+fn field_shares(context: &Context<'_>, kind: &Kind, change: &Change) -> Vec<Share> {
+    let mut shares = Vec::new();
+    if change.field.own() == Some(kind.status_index()) || change.before.is_none() {
+        return shares;
+    }
+    let name = format!("{}.{}", kind.name, kind.field_name(&change.field));
+    let mut count = |verb: &str, n: u64| {
+        if n > 0 {
+            shares.push(Share {
+                budget: format!("{name}{verb}"),
+                n,
+                change: Some(change.clone()),
+            });
+        }
+    };
+    let list = matches!(change.before, Some(Value::List(_) | Value::Links(_)));
+    if list {
+        count(".unlink", went(change).len() as u64);
+    } else if change.after.is_none() {
+        count(".clear", 1);
+    }
+    let watched = &context.rules.guards.change;
+    if watched.contains_key(&name) {
+        count(".change", 1);
+    }
+    for attribute in kind
+        .field(&change.field)
+        .map_or(&[][..], |field| field.ty.attributes())
+    {
+        if watched.contains_key(&format!("{name}.{}", attribute.name)) {
+            let verb = format!(".{}.change", attribute.name);
+            count(&verb, u64::from(changes_links(change)));
+        }
+    }
+    shares
+}
+
+/// The members that a change takes out of a list.
+fn went(change: &Change) -> Vec<&str> {
+    let after: BTreeSet<&str> = change
+        .after
+        .iter()
+        .flat_map(Value::members)
+        .map(compact_str::CompactString::as_str)
+        .collect();
+    let before = change.before.iter().flat_map(Value::members);
+    before
+        .map(compact_str::CompactString::as_str)
+        .filter(|member| !after.contains(member))
+        .collect()
+}
+
+/// Whether a link that stays gets other attributes.
+fn changes_links(change: &Change) -> bool {
+    let after = change.after.as_ref().map_or(&[][..], Value::as_links);
+    let before = change.before.as_ref().map_or(&[][..], Value::as_links);
+    before.iter().any(|old| {
+        after
+            .iter()
+            .any(|new| new.target == old.target && new != old)
+    })
+}
+
+/// What an account that stays active loses: its users, by deactivation, deletion or unlinking.
+fn account_shares(context: &Context<'_>, world: &World<'_>, effect: &Effect) -> Vec<Share> {
+    if effect.key.kind != kinds::USER {
+        return Vec::new();
+    }
+    let kind = kinds::get(kinds::USER);
+    let accounts = kind.at("accounts");
+    let Some(row) = context
+        .stored
+        .rows
+        .get(&effect.key)
+        .filter(|row| is_live(row))
+    else {
+        return Vec::new();
+    };
+    let leaves = matches!(
+        order::verb(context, effect),
+        Verb::Delete | Verb::Deactivate
+    );
+    let unlinks = match &effect.outcome {
+        Outcome::Change(changes) => changes
+            .iter()
+            .find(|change| change.field.own() == Some(accounts)),
+        _ => None,
+    };
+    let lost: Vec<&str> = match (leaves, unlinks) {
+        (true, _) => row.values[accounts]
+            .iter()
+            .flat_map(Value::members)
+            .map(compact_str::CompactString::as_str)
+            .collect(),
+        (false, Some(change)) => went(change),
+        (false, None) => Vec::new(),
+    };
+    let stays = |account: &&str| {
+        world
+            .after(&Key::new(kinds::ACCOUNT, account))
+            .is_some_and(|view| view.live())
+    };
+    let lost = lost.into_iter().filter(stays);
+    lost.map(|account| Share {
+        budget: format!("User.deactivate@{account}"),
+        n: 1,
+        change: if leaves { None } else { unlinks.cloned() },
+    })
+    .collect()
+}
+
+/// Whether a row is active or, of a kind without status, there.
+pub(super) fn is_live(row: &Row) -> bool {
+    let kind = kinds::get(row.key.kind);
+    !kind.status
+        || row.values[kind.status_index()]
+            .as_ref()
+            .and_then(Value::as_text)
+            != Some("inactive")
+}
