@@ -16,6 +16,7 @@ pub mod render;
 mod rules;
 mod share;
 mod status;
+mod tally;
 mod target;
 mod types;
 

@@ -4,13 +4,12 @@
 use super::draft::{self, Context, Draft};
 use super::hold::Hold;
 use super::rules::Rules;
-use super::types::{Agreed, AgreedClaim, Held, Plan, Reason, SourceRef, Summary, Verb};
-use super::{fixpoint, forbid, guard, order, removal};
+use super::types::{Agreed, AgreedClaim, Held, Plan, Reason, SourceRef};
+use super::{fixpoint, forbid, guard, order, removal, tally};
 use crate::check::{self, Effect, Outcome};
 use crate::diagnostic::{self, Code, Diagnostic};
-use crate::kinds;
 use crate::model::{Change, Claim, ClaimState, Declared, Desired, FieldRef, Key, Keyed, Snapshot};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Plans what makes `stored` equal to `desired`.
@@ -359,9 +358,9 @@ fn finish(context: &Context<'_>, mut work: Work) -> Plan {
         spent,
         ..header(context)
     };
-    plan.summary = summary(context, &plan);
+    plan.summary = tally::summary(context, &plan);
     if context.rules.exact {
-        plan.undeclared = undeclared(context);
+        plan.undeclared = tally::undeclared(context);
     }
     plan
 }
@@ -408,80 +407,4 @@ impl Work {
         }
         self.agreed.sort_by(|a, b| a.key.cmp(&b.key));
     }
-}
-
-fn summary(context: &Context<'_>, plan: &Plan) -> Summary {
-    let mut summary = Summary {
-        held: plan.held.len() as u64,
-        ..Summary::default()
-    };
-    for step in &plan.steps {
-        *match step.verb {
-            Verb::Create => &mut summary.create,
-            Verb::Update => &mut summary.update,
-            Verb::Adopt => &mut summary.adopt,
-            Verb::Deactivate => &mut summary.deactivate,
-            Verb::Reactivate => &mut summary.reactivate,
-            Verb::Delete => &mut summary.delete,
-        } += 1;
-    }
-    let steps = plan.steps.iter().map(|step| &step.key);
-    let busy: HashSet<&Key, foldhash::fast::FixedState> = steps
-        .chain(plan.held.iter().map(|held| &held.key))
-        .collect();
-    let declared = &context.desired.resources;
-    let quiet = declared
-        .iter()
-        .filter(|declared| !busy.contains(&declared.key))
-        .count();
-    let claimed = |key: &Key| {
-        context
-            .stored
-            .claims
-            .get(key)
-            .is_some_and(|claims| !claims.is_empty())
-    };
-    let unclaimed = context.stored.rows.iter().map(|row| &row.key);
-    let unclaimed = unclaimed
-        .filter(|key| !claimed(key) && !declared.contains(key))
-        .count();
-    Summary {
-        unchanged: quiet as u64,
-        unclaimed: unclaimed as u64,
-        ..summary
-    }
-}
-
-/// Every stored field of a declared resource that no source declares.
-fn undeclared(context: &Context<'_>) -> Vec<(Key, String)> {
-    let mut found = Vec::new();
-    for declared in &context.desired.resources {
-        let Some(row) = context.stored.rows.get(&declared.key) else {
-            continue;
-        };
-        let kind = kinds::get(row.key.kind);
-        let own = kind.fields.iter().enumerate().filter(|(index, field)| {
-            row.values[*index].as_ref().is_some_and(|value| {
-                !value.is_empty_list() && field.default.value().as_ref() != Some(value)
-            })
-        });
-        let own = own.map(|(index, _)| kinds::own(index));
-        let custom = row.custom.keys().cloned().map(FieldRef::Custom);
-        for field in own
-            .chain(custom)
-            .filter(|field| declared.stated(field).is_none())
-        {
-            let name = kind.field_name(&field);
-            let claims = context.stored.claims.get(&row.key);
-            let other = claims.is_some_and(|claims| {
-                claims.iter().any(|claim| {
-                    claim.source != context.desired.source && claim.fields.get(&name).is_some()
-                })
-            });
-            if !other {
-                found.push((declared.key.clone(), name));
-            }
-        }
-    }
-    found
 }

@@ -1,0 +1,84 @@
+//! What a plan comes to: its counts, and what nobody declares.
+
+use super::draft::Context;
+use super::types::{Plan, Summary, Verb};
+use crate::kinds;
+use crate::model::{FieldRef, Key};
+use std::collections::HashSet;
+
+/// How many resources each verb concerns, how many are equal and how many nobody claims.
+pub(super) fn summary(context: &Context<'_>, plan: &Plan) -> Summary {
+    let mut summary = Summary {
+        held: plan.held.len() as u64,
+        ..Summary::default()
+    };
+    for step in &plan.steps {
+        *match step.verb {
+            Verb::Create => &mut summary.create,
+            Verb::Update => &mut summary.update,
+            Verb::Adopt => &mut summary.adopt,
+            Verb::Deactivate => &mut summary.deactivate,
+            Verb::Reactivate => &mut summary.reactivate,
+            Verb::Delete => &mut summary.delete,
+        } += 1;
+    }
+    let steps = plan.steps.iter().map(|step| &step.key);
+    let busy: HashSet<&Key, foldhash::fast::FixedState> = steps
+        .chain(plan.held.iter().map(|held| &held.key))
+        .collect();
+    let declared = &context.desired.resources;
+    let quiet = declared
+        .iter()
+        .filter(|declared| !busy.contains(&declared.key))
+        .count();
+    let claimed = |key: &Key| {
+        context
+            .stored
+            .claims
+            .get(key)
+            .is_some_and(|claims| !claims.is_empty())
+    };
+    let unclaimed = context.stored.rows.iter().map(|row| &row.key);
+    let unclaimed = unclaimed
+        .filter(|key| !claimed(key) && !declared.contains(key))
+        .count();
+    Summary {
+        unchanged: quiet as u64,
+        unclaimed: unclaimed as u64,
+        ..summary
+    }
+}
+
+/// Every stored field of a declared resource that no source declares.
+pub(super) fn undeclared(context: &Context<'_>) -> Vec<(Key, String)> {
+    let mut found = Vec::new();
+    for declared in &context.desired.resources {
+        let Some(row) = context.stored.rows.get(&declared.key) else {
+            continue;
+        };
+        let kind = kinds::get(row.key.kind);
+        let own = kind.fields.iter().enumerate().filter(|(index, field)| {
+            row.values[*index].as_ref().is_some_and(|value| {
+                !value.is_empty_list() && field.default.value().as_ref() != Some(value)
+            })
+        });
+        let own = own.map(|(index, _)| kinds::own(index));
+        let custom = row.custom.keys().cloned().map(FieldRef::Custom);
+        for field in own
+            .chain(custom)
+            .filter(|field| declared.stated(field).is_none())
+        {
+            let name = kind.field_name(&field);
+            let claims = context.stored.claims.get(&row.key);
+            let other = claims.is_some_and(|claims| {
+                claims.iter().any(|claim| {
+                    claim.source != context.desired.source && claim.fields.get(&name).is_some()
+                })
+            });
+            if !other {
+                found.push((declared.key.clone(), name));
+            }
+        }
+    }
+    found
+}
