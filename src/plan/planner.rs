@@ -4,7 +4,7 @@
 use super::draft::{self, Context, Draft};
 use super::hold::Hold;
 use super::rules::Rules;
-use super::types::{Agreed, AgreedClaim, Held, Plan, Reason, SourceRef};
+use super::types::{Agreed, AgreedClaim, Held, Plan, Reason, SourceRef, Verb};
 use super::{fixpoint, forbid, guard, order, removal, tally};
 use crate::check::{self, Effect, Outcome};
 use crate::diagnostic::{self, Code, Diagnostic};
