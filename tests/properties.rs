@@ -289,8 +289,10 @@ proptest! {
         plan::advance(&mut directory.stored, &plan);
         let again = plan_of(&directory.stored, &directory.rules, files());
         // A guard counts against what is stored: once the rest is applied the same number may be
-        // a smaller share, so what it held may go through, and what waited for that. It settles.
-        if plan.held.iter().all(|held| ![codes::GUARD, codes::EMPTY_SOURCE].contains(&held.code)) {
+        // a smaller share, so what it held may go through, and what waited for that. And an e-mail
+        // tells who somebody is only while one row has it. It settles.
+        let counted = [codes::GUARD, codes::EMPTY_SOURCE, codes::POSSIBLE_RENAME];
+        if plan.held.iter().all(|held| !counted.contains(&held.code)) {
             prop_assert_eq!(steps(&again), Vec::<String>::new(), "after {:?} held {:?}", steps(&plan), held(&plan));
             prop_assert_eq!(held(&again), held(&plan));
         }
