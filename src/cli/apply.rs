@@ -3,8 +3,7 @@
 use super::output::{self, Shown};
 use super::plan::exit_code;
 use super::progress::Progress;
-use super::{Failure, Global, Outcome, Output, Scope, failure, session};
-use crate::config::Config;
+use super::{Failure, Global, Outcome, Output, Scope, session};
 use crate::plan::{Plan, render};
 use crate::reconcile::{self, Applied, Kept, Pass, Request};
 use crate::store::Store;
@@ -41,7 +40,8 @@ pub async fn run(global: &Global, mut options: Options) -> Outcome {
     }
     let config = session::config(global, Some(&options.scope))?;
     let request = session::request(&config, &options.scope, false)?;
-    if !options.yes && !std::io::stdin().is_terminal() {
+    // JSON is printed once it is done, so there would be nothing to say yes to.
+    if !options.yes && (global.output == Output::Json || !std::io::stdin().is_terminal()) {
         return Err(Failure::usage(
             "nobody can be asked here: give `--yes`, or a plan saved by `roster plan --out`",
         ));
@@ -97,7 +97,7 @@ async fn decide(
     plan: &Plan,
     lease: &Kept,
 ) -> Result<(), Failure> {
-    let asked = !options.yes && global.output == Output::Text;
+    let asked = !options.yes;
     if global.output != Output::Json {
         output::plans(
             global,
@@ -168,13 +168,12 @@ async fn apply_saved(global: &Global, options: &Options, file: &Path) -> Outcome
     let store = session::writer(&config).await?;
     let pass = Pass::read(&config, Request::default())?;
     let lease = Kept::take(&store, &plan.source.name, options.lock_timeout).await?;
-    let written = saved(global, options, &pass, &store, &plan, &id, &lease, &config).await;
+    let written = saved(global, options, &pass, &store, &plan, &id, &lease).await;
     lease.release(&store).await;
     written?;
     Ok(plan.exit_code(false))
 }
 
-#[allow(clippy::too_many_arguments)]
 async fn saved(
     global: &Global,
     options: &Options,
@@ -183,9 +182,7 @@ async fn saved(
     plan: &Plan,
     id: &str,
     lease: &Kept,
-    config: &Config,
 ) -> Result<(), Failure> {
-    let _ = config;
     let applied = reconcile::applied_plan(pass, store, plan, id, lease, &session::actor()).await?;
     if global.output == Output::Json {
         let mut out = output::stdout();
@@ -200,6 +197,5 @@ async fn saved(
         )?;
         tell(global, plan, &applied);
     }
-    let _ = failure::ERROR;
     Ok(())
 }
