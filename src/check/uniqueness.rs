@@ -51,7 +51,12 @@ fn sharing<'a>(world: &World<'a>, subjects: &[&Key]) -> Vec<Vec<View<'a>>> {
             .filter_map(|view| hash(&view))
             .collect()
     });
-    let users = || world.all_after(USER).filter(View::live);
+    for key in subjects {
+        if let Some(email) = world.after(key).and_then(|view| view.text(user::EMAIL)) {
+            world.ask_alike(USER, Some(user::EMAIL), email);
+        }
+    }
+    let users = || world.known_after(USER).filter(View::live);
     let mut hashes: Vec<u64> = users()
         .filter_map(|view| hash(&view))
         .filter(|hash| wanted.as_ref().is_none_or(|wanted| wanted.contains(hash)))
@@ -123,7 +128,7 @@ pub(super) fn customer_numbers(scene: &Scene<'_, '_>, subjects: &Subjects<'_>, o
         else {
             continue;
         };
-        let ever = world.stored.customer_numbers.get(number);
+        let ever = world.stored.numbered(number);
         let other = match ever {
             Some(id) if *id == key.id => continue,
             Some(id) => Key::new(ACCOUNT, id),
@@ -151,6 +156,7 @@ pub(super) fn id_case(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Finding
     let mut created: HashMap<(KindId, u64), &Key, Fixed> = HashMap::default();
     let effects = world.effects.iter().map(|effect| &effect.key);
     for key in effects.filter(|key| !world.stored.rows.contains(key)) {
+        world.ask_alike(key.kind, None, &key.id);
         if let Some(first) = created.insert(hash(key), key)
             && folded(&first.id) == folded(&key.id)
         {

@@ -3,8 +3,8 @@
 use crate::diagnostic::Origin;
 use crate::kinds::{self, Kind};
 use crate::model::{
-    Cell, Change, Declared, Desired, FieldRef, HasKey, Key, Keyed, KindId, Row, Snapshot, Text,
-    Value,
+    Ask, Cell, Change, Declared, Desired, FieldRef, HasKey, Key, Keyed, KindId, Row, Snapshot,
+    Text, Value,
 };
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -109,6 +109,12 @@ impl<'a> World<'a> {
 
     /// Every resource of a kind as it would be, in no particular order.
     pub fn all_after(&self, kind: KindId) -> impl Iterator<Item = View<'a>> {
+        self.ask_all(kind);
+        self.known_after(kind)
+    }
+
+    /// Those of them that were read: all, unless only part of the database was.
+    pub fn known_after(&self, kind: KindId) -> impl Iterator<Item = View<'a>> {
         let stored = self.stored.rows.iter().map(|row| &row.key);
         let stored = stored
             .filter(move |key| key.kind == kind)
@@ -128,6 +134,11 @@ impl<'a> World<'a> {
 
     /// Every stored resource of a kind, in no particular order.
     pub fn all_before(&self, kind: KindId) -> impl Iterator<Item = View<'a>> {
+        self.ask_all(kind);
+        self.known_before(kind)
+    }
+
+    fn known_before(&self, kind: KindId) -> impl Iterator<Item = View<'a>> {
         let rows = self.stored.rows.iter();
         rows.filter(move |row| row.key.kind == kind)
             .map(|row| View {
@@ -142,8 +153,9 @@ impl<'a> World<'a> {
     /// # Panics
     /// When the table says that the field is no reference.
     pub fn referrers(&self, kind: KindId, field: usize, key: &Key) -> &[&'a Key] {
+        self.ask_referrers(kind, field, key);
         let slot = slot(&self.after, kind, field);
-        let index = slot.get_or_init(|| index(self.all_after(kind), field));
+        let index = slot.get_or_init(|| index(self.known_after(kind), field));
         index.get(key.id.as_str()).map_or(&[], Vec::as_slice)
     }
 
@@ -152,9 +164,33 @@ impl<'a> World<'a> {
     /// # Panics
     /// When the table says that the field is no reference.
     pub fn referrers_before(&self, kind: KindId, field: usize, key: &Key) -> &[&'a Key] {
+        self.ask_referrers(kind, field, key);
         let slot = slot(&self.before, kind, field);
-        let index = slot.get_or_init(|| index(self.all_before(kind), field));
+        let index = slot.get_or_init(|| index(self.known_before(kind), field));
         index.get(key.id.as_str()).map_or(&[], Vec::as_slice)
+    }
+
+    fn ask_referrers(&self, kind: KindId, field: usize, key: &Key) {
+        let rows = &self.stored.rows;
+        rows.ask(|| Ask::Referrers(kind, field, key.clone()));
+    }
+
+    /// Custom fields are always read, all of them.
+    fn ask_all(&self, kind: KindId) {
+        if kind != kinds::CUSTOM_FIELD {
+            self.stored.rows.ask(|| Ask::Everything);
+        }
+    }
+
+    /// Says that somebody is about to look, among all of a kind, for those whose text or id is
+    /// this one in whatever case.
+    pub fn ask_alike(&self, kind: KindId, field: Option<usize>, text: &str) {
+        // Databases fold ASCII alike, the rest each in its own way.
+        let alike = || Ask::Alike(kind, field, text.to_ascii_lowercase().into());
+        let ascii = text.is_ascii();
+        self.stored
+            .rows
+            .ask(|| if ascii { alike() } else { Ask::Everything });
     }
 
     /// Everybody who would refer to `key`, by whatever field: (referrer, its field).
@@ -173,7 +209,15 @@ impl<'a> World<'a> {
 
     /// What the source says of a resource.
     pub fn declared(&self, key: &Key) -> Option<&'a Arc<Declared>> {
-        self.desired.resources.get(key)
+        let declared = self.desired.resources.get(key);
+        if declared.is_none() && self.stored.rows.is_part() {
+            // Claimed, so declared in a file that was not read again, or no longer declared.
+            let claimed = self.stored.claim(&self.desired.source, key).is_some();
+            if claimed {
+                self.stored.rows.ask(|| Ask::Everything);
+            }
+        }
+        declared
     }
 
     /// Where the source declares a resource.

@@ -47,27 +47,12 @@ pub async fn run(global: &Global, mut options: Options) -> Outcome {
         ));
     }
     let store = session::writer(&config).await?;
-    if let Some(plans) = reconcile::unchanged(&config, &request, &store).await? {
-        return nothing(global, &options, &plans);
-    }
-    let mut pass = Pass::read(&config, request)?;
+    let mut pass = Pass::read(&config, request, &store).await?;
     let mut plans = Vec::new();
     for index in pass.wanted()? {
         plans.push(one(global, &options, &mut pass, index, &store).await?);
     }
     Ok(exit_code(&plans, false))
-}
-
-/// Nothing changed anywhere: that is said, and nothing is written.
-fn nothing(global: &Global, options: &Options, plans: &[Plan]) -> Outcome {
-    for plan in plans {
-        if global.output == Output::Json {
-            render::json::write_applied(plan, None, "unchanged", &mut output::stdout())?;
-        } else {
-            output::plans(global, &options.shown, std::slice::from_ref(plan), &[])?;
-        }
-    }
-    Ok(0)
 }
 
 /// Plans, shows and applies one source, under its lease.
@@ -166,7 +151,7 @@ async fn apply_saved(global: &Global, options: &Options, file: &Path) -> Outcome
     }
     let config = session::config(global, None)?;
     let store = session::writer(&config).await?;
-    let pass = Pass::read(&config, Request::default())?;
+    let pass = Pass::whole(&config, Request::default())?;
     let lease = Kept::take(&store, &plan.source.name, options.lock_timeout).await?;
     let written = saved(global, options, &pass, &store, &plan, &id, &lease).await;
     lease.release(&store).await;

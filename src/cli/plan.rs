@@ -4,7 +4,7 @@ use super::output::{self, Shown};
 use super::progress::Progress;
 use super::{Failure, Global, Outcome, Scope, failure, session};
 use crate::plan::{Plan, render};
-use crate::reconcile::{self, Pass, Reading};
+use crate::reconcile::{Pass, Reading};
 use clap::Args;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -37,11 +37,8 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
     let mut request = session::request(&config, &options.scope, options.exact)?;
     request.scrub = options.scrub;
     let store = session::reader(&config).await?;
-    if let Some(plans) = reconcile::unchanged(&config, &request, &store).await? {
-        return show(global, options, &plans, &[]);
-    }
     let working = Progress::begin(global, "planning");
-    let mut pass = Pass::read(&config, request)?;
+    let mut pass = Pass::read(&config, request, &store).await?;
     let mut plans: Vec<Plan> = Vec::new();
     for index in pass.wanted()? {
         let plan = pass.plan(index, &store, &plans).await?;

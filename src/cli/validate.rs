@@ -29,7 +29,7 @@ pub fn run(global: &Global, options: &Options) -> Outcome {
         ..Scope::default()
     };
     let config = session::config(global, Some(&scope))?;
-    let mut pass = Pass::read(&config, session::request(&config, &scope, false)?)?;
+    let mut pass = Pass::whole(&config, session::request(&config, &scope, false)?)?;
     let mut found: Vec<(usize, Vec<Diagnostic>)> = Vec::new();
     for index in pass.wanted()? {
         found.push((index, pass.validate(index)));

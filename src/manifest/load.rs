@@ -61,8 +61,6 @@ pub struct Document {
     pub index: u32,
     /// The line it begins at.
     pub line: u32,
-    /// The digest of its bytes.
-    pub digest: Digest,
     /// What it declares, those written out within others included, in its order.
     pub keys: Vec<Key>,
     /// Whether nothing was found to say about it.
@@ -75,10 +73,8 @@ pub(super) struct FileLoaded {
     diagnostics: Vec<Diagnostic>,
     hidden: Option<String>,
     documents: Vec<Document>,
-    /// Of the documents, which do not depend on what stands around them.
+    /// Of its bytes.
     digest: Digest,
-    /// Of all bytes.
-    bytes: Digest,
 }
 
 /// The digest of every file of a tree, without reading what it says; `None` when one cannot be read.
@@ -100,7 +96,6 @@ pub fn load(tree: &Tree, options: &LoadOptions) -> Loaded {
     let mut loaded = Loaded {
         desired: Desired {
             source: Arc::clone(&options.source),
-            revision: revision(tree, &files).to_string().into(),
             removals_off: tree.removals_off.clone(),
             ..Desired::default()
         },
@@ -110,9 +105,11 @@ pub fn load(tree: &Tree, options: &LoadOptions) -> Loaded {
             .files
             .iter()
             .zip(&files)
-            .map(|(file, loaded)| (file.path.clone(), loaded.bytes))
+            .map(|(file, loaded)| (file.path.clone(), loaded.digest))
             .collect(),
     };
+    let digests = loaded.files.iter().map(|(path, digest)| (&**path, *digest));
+    loaded.desired.revision = revision(digests).to_string().into();
     let mut found = Vec::with_capacity(files.iter().map(|file| file.found.len()).sum());
     for file in files {
         loaded.diagnostics.extend(file.diagnostics);
@@ -140,22 +137,13 @@ fn faulty(diagnostics: &[Diagnostic]) -> BTreeSet<(Key, FieldRef)> {
         .collect()
 }
 
-/// The digest of a file, of those of its documents: its bytes are hashed once.
-fn together(documents: &[Document]) -> Digest {
+/// The digest of all paths and bytes, from those of the files in the order of the tree.
+pub fn revision<'p>(files: impl Iterator<Item = (&'p str, Digest)>) -> Digest {
     let mut hasher = blake3::Hasher::new();
-    for document in documents {
-        hasher.update(&document.digest.0);
-    }
-    Digest::finish(&hasher)
-}
-
-/// The digest of all paths and bytes.
-fn revision(tree: &Tree, files: &[FileLoaded]) -> Digest {
-    let mut hasher = blake3::Hasher::new();
-    for (file, loaded) in tree.files.iter().zip(files) {
-        hasher.update(&(file.path.len() as u64).to_le_bytes());
-        hasher.update(file.path.as_bytes());
-        hasher.update(&loaded.digest.0);
+    for (path, digest) in files {
+        hasher.update(&(path.len() as u64).to_le_bytes());
+        hasher.update(path.as_bytes());
+        hasher.update(&digest.0);
     }
     Digest::finish(&hasher)
 }
@@ -168,17 +156,12 @@ fn load_file(tree: &Tree, path: &Arc<str>) -> FileLoaded {
         hidden: None,
         documents: Vec::new(),
         digest: Digest::default(),
-        bytes: Digest::default(),
     };
     match tree.bytes(path) {
         Ok(bytes) => {
-            file.bytes = Digest::of(&bytes);
-            match decode(&bytes, &mut sink) {
-                Some(text) => {
-                    load_text(tree, text, &mut sink, &mut file);
-                    file.digest = together(&file.documents);
-                }
-                None => file.digest = file.bytes,
+            file.digest = Digest::of(&bytes);
+            if let Some(text) = decode(&bytes, &mut sink) {
+                load_text(tree, text, &mut sink, &mut file);
             }
         }
         Err(error) => unreadable(path, &error, &mut sink),
@@ -256,7 +239,6 @@ fn load_text(tree: &Tree, text: &str, sink: &mut Sink, file: &mut FileLoaded) {
             path: Arc::clone(&parsing.sink.path),
             index,
             line: part.line,
-            digest: part.digest,
             keys: declared.map(|found| found.declared.key.clone()).collect(),
             clean: parsing.sink.diagnostics.len() == findings,
         });

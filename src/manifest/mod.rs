@@ -24,5 +24,5 @@ pub mod write;
 #[cfg(test)]
 mod tests;
 
-pub use load::{Document, LoadOptions, Loaded, digests, load};
+pub use load::{Document, LoadOptions, Loaded, digests, load, revision};
 pub use walk::{Tree, TreeFile};

@@ -97,6 +97,14 @@ impl Tree {
         }
     }
 
+    /// The same place with only the manifests that `keep` says yes to.
+    #[must_use]
+    pub fn only(&self, keep: impl Fn(&str) -> bool) -> Self {
+        let mut only = self.clone();
+        only.files.retain(|file| keep(&file.path));
+        only
+    }
+
     fn unreadable(root: &Path, error: &io::Error) -> Self {
         let message = format!("{} cannot be read: {}", root.display(), plain(error));
         Self {

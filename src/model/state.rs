@@ -1,6 +1,6 @@
 //! The two sides of a comparison: what a source says, and what the database holds.
 
-use super::{Claim, Declared, FieldRef, Key, Keyed, Row, Text};
+use super::{Ask, Claim, Declared, FieldRef, Key, Keyed, Rows, Text};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ pub struct Snapshot {
     /// The name of the environment the database belongs to.
     pub environment: Option<String>,
     /// The stored resources.
-    pub rows: Keyed<Row>,
+    pub rows: Rows,
     /// Every source's claims, by key.
     pub claims: HashMap<Key, Vec<Claim>, foldhash::fast::FixedState>,
     /// The declared keys whose external id was deleted and is retired for ever.
@@ -57,6 +57,18 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// The account that a customer number was given to, whatever became of it.
+    pub fn numbered(&self, number: &str) -> Option<&Text> {
+        self.rows.ask(|| Ask::CustomerNumber(number.into()));
+        self.customer_numbers.get(number)
+    }
+
+    /// How many login names were built on a customer number.
+    pub fn logins_of(&self, number: &str) -> u32 {
+        self.rows.ask(|| Ask::CustomerNumber(number.into()));
+        self.logins.get(number).copied().unwrap_or_default()
+    }
+
     /// The claim of one source on one resource.
     pub fn claim(&self, source: &str, key: &Key) -> Option<&Claim> {
         self.claims

@@ -9,7 +9,7 @@ use super::types::Verb;
 use crate::check::{Effect, Outcome};
 use crate::diagnostic::codes;
 use crate::kinds;
-use crate::model::{Text, Value};
+use crate::model::Value;
 
 /// Rows that refuse removal, and deletes that the configuration does not allow.
 pub(super) fn forbidden(context: &Context<'_>, work: &mut Work) {
@@ -67,15 +67,11 @@ pub(super) fn login_changes(context: &Context<'_>, work: &mut Work) {
         let Some(change) = changes.iter().find(|change| change.field == number) else {
             continue;
         };
-        let old = change
+        let logins = change
             .before
             .as_ref()
             .and_then(Value::as_text)
-            .map(Text::new);
-        let logins = old
-            .and_then(|old| context.stored.logins.get(&old))
-            .copied()
-            .unwrap_or_default();
+            .map_or(0, |old| context.stored.logins_of(old));
         if logins > 0 {
             let verb = order::verb(context, effect);
             let version = context.stored.rows.get(&effect.key).map(|row| row.version);

@@ -15,6 +15,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Takes every claimed and no longer declared resource into the work.
 pub(super) fn removals(context: &Context<'_>, work: &mut Work) {
+    // A part is planned only of files that still declare all they declared.
+    if context.stored.rows.is_part() {
+        return;
+    }
     let mine = |claims: &[Claim]| {
         let claim = claims
             .iter()

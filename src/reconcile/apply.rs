@@ -6,7 +6,7 @@ use crate::kinds::{self, Type};
 use crate::model::{Desired, Key};
 use crate::plan::{Plan, Verb, render};
 use crate::secrets::Secrets;
-use crate::store::{Apply, Holder, Lease, Remembered, Store};
+use crate::store::{Apply, Holder, Lease, Remember, Store};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -138,7 +138,7 @@ async fn write(
     from: Option<(&Desired, &Path)>,
     pass: &Pass<'_>,
     lease: &Kept,
-    remember: Option<&Remembered>,
+    remember: Option<&Remember>,
 ) -> Result<Applied, PassError> {
     let secrets = Secrets {
         dir: pass.config.secrets.clone(),

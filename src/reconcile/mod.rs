@@ -8,9 +8,8 @@ mod provenance;
 mod read;
 
 pub use apply::{Applied, Kept, applied_plan, apply};
-pub use known::unchanged;
 pub use provenance::{Field, Provenance, Said, Voice, provenance};
-pub use read::{Reading, read_sources};
+pub use read::{Reading, Unread, read_sources};
 
 use phase::Phase;
 
@@ -80,22 +79,50 @@ pub struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    /// Reads every configured source: removals are judged by all of them.
+    /// Reads every configured source, of those that were applied from the same files only what
+    /// changed since.
     ///
     /// # Errors
-    /// When the request names a source or a path that is not there.
-    pub fn read(config: &'a Config, request: Request) -> Result<Self, PassError> {
-        if let Some(name) = &request.source
-            && !config.sources.iter().any(|source| *source.name == **name)
-        {
-            return Err(PassError::Usage(format!("no source is called `{name}`")));
-        }
+    /// When the request names a source that is not there, or the database cannot be read.
+    pub async fn read(
+        config: &'a Config,
+        request: Request,
+        store: &Store,
+    ) -> Result<Self, PassError> {
         let _phase = Phase::begin("reading the sources");
+        match known::read(config, &request, store).await? {
+            Some(readings) => {
+                Self::named(config, &request)?;
+                Ok(Self {
+                    config,
+                    readings,
+                    request,
+                })
+            }
+            None => Self::whole(config, request),
+        }
+    }
+
+    /// Reads every configured source, all of it: removals are judged by all of them.
+    ///
+    /// # Errors
+    /// When the request names a source that is not there.
+    pub fn whole(config: &'a Config, request: Request) -> Result<Self, PassError> {
+        Self::named(config, &request)?;
         Ok(Self {
             config,
             readings: read_sources(config),
             request,
         })
+    }
+
+    fn named(config: &Config, request: &Request) -> Result<(), PassError> {
+        if let Some(name) = &request.source
+            && !config.sources.iter().any(|source| *source.name == **name)
+        {
+            return Err(PassError::Usage(format!("no source is called `{name}`")));
+        }
+        Ok(())
     }
 
     /// The sources that are asked for, in order.
@@ -154,6 +181,13 @@ impl<'a> Pass<'a> {
         store: &Store,
         earlier: &[Plan],
     ) -> Result<Plan, PassError> {
+        if self.readings[index].unread.is_some() {
+            if let Some(plan) = known::plan(self, index, store, earlier).await? {
+                return Ok(plan);
+            }
+            let _phase = Phase::begin("reading all of the sources");
+            self.readings = read_sources(self.config);
+        }
         let mut stored = self.snapshot(index, store).await?;
         for plan in earlier {
             plan::advance(&mut stored, plan);
@@ -165,8 +199,13 @@ impl<'a> Pass<'a> {
     /// Reads what the database holds.
     async fn snapshot(&self, index: usize, store: &Store) -> Result<Snapshot, PassError> {
         let _phase = Phase::begin("reading the database");
+        Ok(store.read(&self.query(index)).await?)
+    }
+
+    /// What has to be known of a source to plan it.
+    fn query(&self, index: usize) -> Query<'_> {
         let reading = &self.readings[index];
-        let query = Query {
+        Query {
             source: &reading.source.name,
             declared: reading
                 .desired
@@ -176,8 +215,7 @@ impl<'a> Pass<'a> {
                 .collect(),
             spent_since: ago(self.config.window),
             approved_since: ago(self.config.approval_ttl),
-        };
-        Ok(store.read(&query).await?)
+        }
     }
 
     /// Without a configuration another path may be another directory: nothing is removed then.
@@ -186,8 +224,7 @@ impl<'a> Pass<'a> {
         if !reading.source.unnamed {
             return Ok(());
         }
-        let remembered = store.remembered(&reading.source.name).await?;
-        let before = remembered.map(|remembered| remembered.path);
+        let before = store.path_of(&reading.source.name).await?;
         let now = reading.source.written.clone();
         if let Some(before) = before.filter(|before| *before != now) {
             let reason = format!(
@@ -249,7 +286,8 @@ impl<'a> Pass<'a> {
         others
             .map(|(_, reading)| Peer {
                 name: reading.source.name.clone(),
-                desired: reading.readable.then(|| reading.desired.clone()),
+                desired: (reading.readable && reading.unread.is_none())
+                    .then(|| reading.desired.clone()),
                 authority: reading.source.authority.clone(),
             })
             .collect()

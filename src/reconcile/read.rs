@@ -2,9 +2,9 @@
 
 use crate::config::{Config, Source};
 use crate::diagnostic::Diagnostic;
-use crate::kinds::{self, Type};
+use crate::kinds::{self, Kind, Type};
 use crate::manifest::{self, LoadOptions, Loaded, Tree};
-use crate::model::{Desired, Digest, Stated};
+use crate::model::{Declared, Desired, Digest, Stated, Text};
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -17,12 +17,33 @@ pub struct Reading {
     pub desired: Arc<Desired>,
     /// What reading it came upon.
     pub diagnostics: Vec<Diagnostic>,
-    /// The files of which nothing has to be looked at again when they are the same, if all of
-    /// their resources settle, with their digests.
-    pub files: Vec<(Arc<str>, Digest)>,
+    /// The files that were read, with their digests.
+    pub digests: Vec<(Arc<str>, Digest)>,
+    /// Those of them that have to be read again though they are the same.
+    pub loud: BTreeSet<Arc<str>>,
+    /// The files that manifests name, with their digests; [`CONTENT`] stands before the path.
+    pub contents: Vec<(Arc<str>, Digest)>,
     /// Whether all of it could be read, so that what it does not declare it does not declare.
     pub readable: bool,
+    /// What was not read, because it is known.
+    pub unread: Option<Unread>,
 }
+
+/// What of a source was not read, because it is as it was when the source was last applied.
+#[derive(Clone, Debug, Default)]
+pub struct Unread {
+    /// The files that are gone since.
+    pub gone: Vec<Text>,
+    /// The revision that was applied.
+    pub since: String,
+    /// How many resources the source declares, those of the files that were read included.
+    pub resources: u64,
+    /// How many it claimed before.
+    pub claimed: u64,
+}
+
+/// Stands before the path of a file that a manifest names where paths of manifests stand too.
+pub(super) const CONTENT: &str = "=";
 
 /// Reads every configured source.
 pub fn read_sources(config: &Config) -> Vec<Reading> {
@@ -30,9 +51,13 @@ pub fn read_sources(config: &Config) -> Vec<Reading> {
 }
 
 fn read(source: &Source) -> Reading {
-    let tree = Tree::read(&source.root);
+    of_tree(source, &Tree::read(&source.root))
+}
+
+/// Reads a tree of a source.
+pub(super) fn of_tree(source: &Source, tree: &Tree) -> Reading {
     let loaded = manifest::load(
-        &tree,
+        tree,
         &LoadOptions {
             source: source.name.clone(),
         },
@@ -40,45 +65,53 @@ fn read(source: &Source) -> Reading {
     Reading {
         source: source.clone(),
         readable: loaded.desired.removals_off.is_empty(),
-        files: quiet_files(&loaded),
+        loud: loud_files(&loaded),
+        contents: contents(&loaded),
+        digests: loaded.files,
+        unread: None,
         desired: Arc::new(loaded.desired),
         diagnostics: loaded.diagnostics,
     }
 }
 
-/// The files about which reading has nothing to say, and the contents that they name (`=` before
-/// the path). A file with a password reference is none of them: the password may change while the
-/// manifest stays.
-fn quiet_files(loaded: &Loaded) -> Vec<(Arc<str>, Digest)> {
-    let mut loud: BTreeSet<&str> = loaded
-        .diagnostics
-        .iter()
-        .filter_map(|found| Some(&*found.origin.as_ref()?.path))
-        .collect();
-    let mut contents = Vec::new();
-    for declared in &loaded.desired.resources {
-        let kind = kinds::get(declared.key.kind);
-        for stated in &declared.cells {
-            match kind.field(&stated.field).map(|field| &field.ty) {
-                Some(Type::Secret) => {
-                    loud.insert(&declared.path);
-                }
-                Some(Type::File) => contents.extend(content(stated)),
-                _ => {}
-            }
-        }
-    }
-    let quiet = loaded
-        .files
-        .iter()
-        .filter(|(path, _)| !loud.contains(&**path));
-    quiet.cloned().chain(contents).collect()
+/// The files about which reading has something to say, or with a password reference: the password
+/// may change while the manifest stays.
+fn loud_files(loaded: &Loaded) -> BTreeSet<Arc<str>> {
+    let found = loaded.diagnostics.iter();
+    let found = found.filter_map(|found| Some(found.origin.as_ref()?.path.clone()));
+    let secrets = fields(loaded, |ty| matches!(ty, Type::Secret));
+    found
+        .chain(secrets.map(|(declared, _)| declared.path.clone()))
+        .collect()
+}
+
+/// The files that manifests name.
+fn contents(loaded: &Loaded) -> Vec<(Arc<str>, Digest)> {
+    let files = fields(loaded, |ty| matches!(ty, Type::File));
+    files.filter_map(|(_, stated)| content(stated)).collect()
+}
+
+/// What is said of the fields of such a type, of which a kind has at most one.
+fn fields(loaded: &Loaded, is: fn(&Type) -> bool) -> impl Iterator<Item = (&Declared, &Stated)> {
+    let of_kind = |kind: &Kind| {
+        let at = kind.fields.iter().position(|field| is(&field.ty));
+        at.map(kinds::own)
+    };
+    let wanted = kinds::ALL.map(of_kind);
+    let resources = loaded.desired.resources.iter();
+    resources.filter_map(move |declared| {
+        let field = wanted[usize::from(declared.key.kind.0)].as_ref()?;
+        Some((&**declared, declared.stated(field)?))
+    })
 }
 
 /// The content that a `file:` names, by the digest in its value.
 fn content(stated: &Stated) -> Option<(Arc<str>, Digest)> {
     let (path, sha256) = stated.cell.value()?.as_text()?.split_once(" sha256:")?;
-    Some((format!("={path}").into(), Digest::parse(sha256.get(..32)?)?))
+    Some((
+        format!("{CONTENT}{path}").into(),
+        Digest::parse(sha256.get(..32)?)?,
+    ))
 }
 
 impl Reading {

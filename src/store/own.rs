@@ -67,7 +67,9 @@ pub(super) const ALL: &[Own] = &[
         columns: &[
             ("source", Ty::Id, "NOT NULL"),
             ("path", Ty::Id, "NOT NULL"),
-            ("digest", Ty::Bytes, "NOT NULL"),
+            // None while something of the file has to be looked at again.
+            ("digest", Ty::Bytes, ""),
+            ("keys", Ty::Bytes, "NOT NULL"),
         ],
         keys: "PRIMARY KEY (source, path)",
     },
@@ -198,6 +200,7 @@ pub(super) const ALL: &[Own] = &[
             ("fingerprint", Ty::Bytes, "NOT NULL"),
             ("definitions", Ty::Bytes, "NOT NULL"),
             ("resources", Ty::Int, "NOT NULL"),
+            ("claimed", Ty::Int, "NOT NULL"),
         ],
         keys: "",
     },

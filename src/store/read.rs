@@ -153,7 +153,7 @@ pub(super) async fn one(tx: &mut Tx, key: &Key) -> Result<Option<Row>, StoreErro
 }
 
 /// Column names as SQL, and their types.
-fn split(shape: &[(&str, Ty)]) -> (String, Vec<Ty>) {
+pub(super) fn split(shape: &[(&str, Ty)]) -> (String, Vec<Ty>) {
     let names: Vec<&str> = shape.iter().map(|(name, _)| *name).collect();
     (names.join(", "), shape.iter().map(|(_, ty)| *ty).collect())
 }
@@ -234,7 +234,7 @@ async fn registries(tx: &mut Tx, snapshot: &mut Snapshot) -> Result<(), StoreErr
 }
 
 /// `HOLD`, or `HOLD KIND/ID` where an approval covers one resource of it.
-async fn approved(tx: &mut Tx, since: i64) -> Result<BTreeSet<String>, StoreError> {
+pub(super) async fn approved(tx: &mut Tx, since: i64) -> Result<BTreeSet<String>, StoreError> {
     let sql = "SELECT hold, resource FROM approvals WHERE approved_at >= ?";
     let found = tx.fetch(sql, &[since.into()], &[Ty::Id, Ty::Id]).await?;
     let names = found.into_iter().map(|mut cells| {
@@ -248,7 +248,10 @@ async fn approved(tx: &mut Tx, since: i64) -> Result<BTreeSet<String>, StoreErro
     Ok(names.collect())
 }
 
-async fn spent(tx: &mut Tx, query: &Query<'_>) -> Result<BTreeMap<String, u64>, StoreError> {
+pub(super) async fn spent(
+    tx: &mut Tx,
+    query: &Query<'_>,
+) -> Result<BTreeMap<String, u64>, StoreError> {
     let sql = "SELECT budget, CAST(sum(count) AS bigint) FROM run_budgets \
                WHERE source = ? AND at >= ? GROUP BY budget";
     let params = [query.source.into(), query.spent_since.into()];

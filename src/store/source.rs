@@ -3,13 +3,14 @@
 
 use super::connection::Tx;
 use super::error::StoreError;
+use super::moment::Moment;
 use super::param::{Param, Ty};
 use super::{Store, migrate, tables};
 use crate::kinds::{self, Kind};
-use crate::model::{Digest, Text};
-use std::collections::BTreeMap;
+use crate::model::{Digest, Key, KindId, Text};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// What an apply leaves to be remembered of its source.
+/// What the last apply of a source left to be remembered.
 #[derive(Clone, Debug, Default)]
 pub struct Remembered {
     /// The root, as it was written.
@@ -20,17 +21,81 @@ pub struct Remembered {
     pub fingerprint: Digest,
     /// How many resources the source declares.
     pub resources: u64,
-    /// The files all of whose resources were written or found equal, by path.
-    pub files: BTreeMap<Text, Digest>,
+    /// How many it claimed then.
+    pub claimed: u64,
+    /// The digest of every file, by path; `None` where something of it has to be looked at again.
+    pub files: BTreeMap<Text, Option<Digest>>,
+}
+
+/// What an apply leaves to be remembered of its source.
+#[derive(Clone, Debug, Default)]
+pub struct Remember {
+    /// The root, as it was written.
+    pub path: String,
+    /// The digest of everything that was read.
+    pub revision: String,
+    /// The digest of whatever else decides how the files read and what they do.
+    pub fingerprint: Digest,
+    /// How many resources the source declares.
+    pub resources: u64,
+    /// The files that were read, by path.
+    pub files: BTreeMap<Text, FileRead>,
+    /// When only some files were read: what of the others stays.
+    pub beside: Option<Beside>,
+}
+
+/// What stays as it was remembered when only some files of a source were read.
+#[derive(Clone, Debug, Default)]
+pub struct Beside {
+    /// The files that are no longer there; all others stay.
+    pub gone: Vec<Text>,
+    /// How many resources the source claims now.
+    pub claimed: u64,
+}
+
+/// A file as it was when its source was applied.
+#[derive(Clone, Debug, Default)]
+pub struct FileRead {
+    /// Its digest; `None` when something of it has to be looked at again.
+    pub digest: Option<Digest>,
+    /// What it declares.
+    pub keys: Keys,
+}
+
+/// Many keys in few bytes: of each its kind, the length of its id and the id.
+#[derive(Clone, Debug, Default)]
+pub struct Keys(Vec<u8>);
+
+impl Keys {
+    /// Adds a key.
+    pub fn push(&mut self, key: &Key) {
+        let id = key.id.as_bytes();
+        // An id has at most 128 characters.
+        let length = u16::try_from(id.len()).unwrap_or(u16::MAX);
+        self.0.push(key.kind.0);
+        self.0.extend(length.to_le_bytes());
+        self.0.extend(&id[..usize::from(length)]);
+    }
+
+    fn read(packed: &[u8], into: &mut BTreeSet<Key>) {
+        let mut rest = packed;
+        while let [kind, low, high, after @ ..] = rest {
+            let length = usize::from(u16::from_le_bytes([*low, *high]));
+            let Some((id, next)) = after.split_at_checked(length) else {
+                return;
+            };
+            into.insert(Key {
+                kind: KindId(*kind),
+                id: Text::from_utf8_lossy(id),
+            });
+            rest = next;
+        }
+    }
 }
 
 /// How the claims of a source stand to the rows, and what the whole database is.
 #[derive(Clone, Debug, Default)]
 pub struct Standing {
-    /// The identity of the database.
-    pub database: String,
-    /// Its environment.
-    pub environment: Option<String>,
     /// How many resources the source claims.
     pub claimed: u64,
     /// How many of them somebody else changed or removed since.
@@ -53,50 +118,75 @@ impl Store {
             .and_then(|meta| meta.environment))
     }
 
+    /// The root from which a source was last applied, as it was written.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn path_of(&self, source: &str) -> Result<Option<String>, StoreError> {
+        let Some(mut tx) = self.reading_schema("read the sources").await? else {
+            return Ok(None);
+        };
+        let sql = "SELECT path FROM sources WHERE name = ?";
+        let row = tx.first(sql, &[source.into()], &[Ty::Text]).await?;
+        Ok(row.map(|mut cells| cells[0].take_text().into()))
+    }
+}
+
+impl Moment {
     /// What the last apply of a source left to be remembered, if the settings and custom fields
     /// are as they were then.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn remembered(&self, source: &str) -> Result<Option<Remembered>, StoreError> {
-        let Some(mut tx) = self.reading_schema("read the sources").await? else {
-            return Ok(None);
-        };
-        let sql = "SELECT path, revision, fingerprint, resources, definitions \
+    pub async fn remembered(&mut self, source: &str) -> Result<Option<Remembered>, StoreError> {
+        let tx = &mut self.tx;
+        let sql = "SELECT path, revision, fingerprint, resources, definitions, claimed \
                    FROM sources WHERE name = ?";
-        let types = [Ty::Text, Ty::Text, Ty::Bytes, Ty::Int, Ty::Bytes];
+        let types = [Ty::Text, Ty::Text, Ty::Bytes, Ty::Int, Ty::Bytes, Ty::Int];
         let Some(mut row) = tx.first(sql, &[source.into()], &types).await? else {
             return Ok(None);
         };
-        let mut remembered = Remembered {
+        if digest(row[4].take_bytes()) != definitions(tx).await? {
+            return Ok(None);
+        }
+        Ok(Some(Remembered {
             path: row[0].take_text().into(),
             revision: row[1].take_text().into(),
             fingerprint: digest(row[2].take_bytes()),
             resources: u64::try_from(row[3].int()).unwrap_or_default(),
-            files: BTreeMap::new(),
-        };
-        if digest(row[4].take_bytes()) == definitions(&mut tx).await? {
-            remembered.files = files(&mut tx, source).await?;
+            claimed: u64::try_from(row[5].int()).unwrap_or_default(),
+            files: files(tx, source).await?,
+        }))
+    }
+
+    /// What some files of a source declared when they were last read.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn declared_in(
+        &mut self,
+        source: &str,
+        paths: impl Iterator<Item = &str>,
+    ) -> Result<BTreeSet<Key>, StoreError> {
+        let mut keys = BTreeSet::new();
+        for path in paths {
+            let sql = "SELECT keys FROM files WHERE source = ? AND path = ?";
+            let params = [source.into(), path.into()];
+            if let Some(mut cells) = self.tx.first(sql, &params, &[Ty::Bytes]).await? {
+                Keys::read(&cells[0].take_bytes(), &mut keys);
+            }
         }
-        Ok(Some(remembered))
+        Ok(keys)
     }
 
     /// How the claims of a source stand to the rows now.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn standing(&self, source: &str) -> Result<Standing, StoreError> {
-        let Some(mut tx) = self.reading_schema("compare claims and rows").await? else {
-            return Ok(Standing::default());
-        };
-        let meta = migrate::current(&mut tx).await?;
-        let mut standing = Standing {
-            database: meta.identity,
-            environment: meta.environment,
-            ..Standing::default()
-        };
+    pub async fn standing(&mut self, source: &str) -> Result<Standing, StoreError> {
+        let mut standing = Standing::default();
         for kind in kinds::ALL {
-            stand(&mut tx, source, kind, &mut standing).await?;
+            stand(&mut self.tx, source, kind, &mut standing).await?;
         }
         Ok(standing)
     }
@@ -152,15 +242,23 @@ async fn definitions(tx: &mut Tx) -> Result<Digest, StoreError> {
     Ok(Digest::finish(&hasher))
 }
 
-async fn files(tx: &mut Tx, source: &str) -> Result<BTreeMap<Text, Digest>, StoreError> {
+async fn files(tx: &mut Tx, source: &str) -> Result<BTreeMap<Text, Option<Digest>>, StoreError> {
     let sql = "SELECT path, digest FROM files WHERE source = ?";
     let found = tx
         .fetch(sql, &[source.into()], &[Ty::Id, Ty::Bytes])
         .await?;
-    let files = found.into_iter();
-    Ok(files
-        .map(|mut cells| (cells[0].take_text(), digest(cells[1].take_bytes())))
-        .collect())
+    let files = found.into_iter().map(|mut cells| {
+        let bytes = cells[1].take_bytes();
+        let known = !bytes.is_empty();
+        (cells[0].take_text(), known.then(|| digest(bytes)))
+    });
+    Ok(files.collect())
+}
+
+async fn claimed(tx: &mut Tx, source: &str) -> Result<u64, StoreError> {
+    let sql = "SELECT CAST(count(*) AS bigint) FROM claims WHERE source = ? AND state = 'active'";
+    let row = tx.first(sql, &[source.into()], &[Ty::Int]).await?;
+    Ok(row.map_or(0, |cells| u64::try_from(cells[0].int()).unwrap_or_default()))
 }
 
 fn digest(bytes: Vec<u8>) -> Digest {
@@ -171,44 +269,57 @@ fn digest(bytes: Vec<u8>) -> Digest {
 pub(super) async fn remember(
     tx: &mut Tx,
     source: &str,
-    remembered: &Remembered,
+    remember: &Remember,
 ) -> Result<(), StoreError> {
-    let sql = "INSERT INTO sources (name, path, revision, fingerprint, definitions, resources) \
-               VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET \
+    let sql = "INSERT INTO sources \
+               (name, path, revision, fingerprint, definitions, resources, claimed) \
+               VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET \
                path = excluded.path, revision = excluded.revision, \
                fingerprint = excluded.fingerprint, definitions = excluded.definitions, \
-               resources = excluded.resources";
+               resources = excluded.resources, claimed = excluded.claimed";
     let definitions = definitions(tx).await?;
+    let count = |number: u64| Param::Int(i64::try_from(number).unwrap_or(i64::MAX));
+    let claimed = match &remember.beside {
+        Some(beside) => beside.claimed,
+        None => claimed(tx, source).await?,
+    };
     let params = [
         source.into(),
-        remembered.path.as_str().into(),
-        remembered.revision.as_str().into(),
-        Param::Bytes(remembered.fingerprint.0.to_vec()),
+        remember.path.as_str().into(),
+        remember.revision.as_str().into(),
+        Param::Bytes(remember.fingerprint.0.to_vec()),
         Param::Bytes(definitions.0.to_vec()),
-        Param::Int(i64::try_from(remembered.resources).unwrap_or(i64::MAX)),
+        count(remember.resources),
+        count(claimed),
     ];
     tx.run(sql, &params).await?;
-    let before = files(tx, source).await?;
-    for path in before
-        .iter()
-        .filter(|(path, digest)| remembered.files.get(*path) != Some(digest))
-    {
-        let sql = "DELETE FROM files WHERE source = ? AND path = ?";
-        tx.run(sql, &[source.into(), path.0.into()]).await?;
+    match &remember.beside {
+        None => {
+            let sql = "DELETE FROM files WHERE source = ?";
+            tx.run(sql, &[source.into()]).await?;
+        }
+        Some(beside) => {
+            for path in beside.gone.iter().chain(remember.files.keys()) {
+                let sql = "DELETE FROM files WHERE source = ? AND path = ?";
+                tx.run(sql, &[source.into(), path.into()]).await?;
+            }
+        }
     }
-    let new = remembered
-        .files
-        .iter()
-        .filter(|(path, digest)| before.get(*path) != Some(digest));
-    let rows = new.map(|(path, digest)| {
+    let rows = remember.files.iter().map(|(path, file)| {
+        let digest = file.digest.map(|digest| Param::Bytes(digest.0.to_vec()));
         vec![
             source.into(),
             Param::from(path),
-            Param::Bytes(digest.0.to_vec()),
+            digest.unwrap_or(Param::Null),
+            Param::Bytes(file.keys.0.clone()),
         ]
     });
-    let columns = [("source", Ty::Id), ("path", Ty::Id), ("digest", Ty::Bytes)];
-    let rows: Vec<_> = rows.collect();
+    let columns = [
+        ("source", Ty::Id),
+        ("path", Ty::Id),
+        ("digest", Ty::Bytes),
+        ("keys", Ty::Bytes),
+    ];
     tx.insert("files", &columns, rows).await?;
     Ok(())
 }

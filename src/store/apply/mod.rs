@@ -18,7 +18,7 @@ use super::connection::Tx;
 use super::error::{ApplyError, StoreError};
 use super::lease::Lease;
 use super::param::{self, Param, Ty};
-use super::source::{self, Remembered};
+use super::source::{self, Remember};
 use super::{Store, migrate};
 use crate::kinds;
 use crate::model::Change;
@@ -46,7 +46,7 @@ pub struct Apply<'a> {
     /// The argon2 hashes of the passwords that the steps set.
     pub passwords: &'a BTreeMap<Key, String>,
     /// What is to be remembered of the source, unless only a part of it is applied.
-    pub remember: Option<&'a Remembered>,
+    pub remember: Option<&'a Remember>,
 }
 
 /// What an apply came to.
@@ -152,8 +152,8 @@ impl<'a> Pass<'a> {
         self.check_invariants(&watched).await?;
         let claims = self.write_claims().await?;
         let run = self.record().await?;
-        if let Some(remembered) = self.apply.remember {
-            source::remember(&mut self.tx, &self.apply.plan.source.name, remembered).await?;
+        if let Some(remember) = self.apply.remember {
+            source::remember(&mut self.tx, &self.apply.plan.source.name, remember).await?;
         }
         if bare {
             self.dress().await?;

@@ -1,0 +1,292 @@
+//! One moment of the database: everything asked of it is answered as of then.
+
+use super::connection::{Batch, Cells, Tx};
+use super::error::StoreError;
+use super::migrate::{self, Meta};
+use super::param::{Param, Ty};
+use super::read::{self, Query};
+use super::tables::{self, KindTable, LinkTable};
+use super::{Store, claim, codec};
+use crate::kinds::{self, Type};
+use crate::model::{Ask, Key, KindId, Link, Row, Rows, Snapshot, Text};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// One moment of a database with a schema.
+pub struct Moment {
+    pub(super) tx: Tx,
+    meta: Meta,
+}
+
+/// More rows than this are not a part: reading everything is as fast.
+const MANY: usize = 20_000;
+
+impl Store {
+    /// This moment of the database; `None` when there is none, or it has no schema.
+    ///
+    /// # Errors
+    /// When the database cannot be read or its schema is not this release's.
+    pub async fn moment(&self) -> Result<Option<Moment>, StoreError> {
+        let Some(mut tx) = self.reading_schema("read a part of the directory").await? else {
+            return Ok(None);
+        };
+        let meta = migrate::current(&mut tx).await?;
+        Ok(Some(Moment { tx, meta }))
+    }
+}
+
+impl Moment {
+    /// The identity of the database.
+    pub fn database(&self) -> &str {
+        &self.meta.identity
+    }
+
+    /// Its environment.
+    pub fn environment(&self) -> Option<&str> {
+        self.meta.environment.as_deref()
+    }
+
+    /// What every plan needs to know: a part with the settings and custom fields.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn part(&mut self, query: &Query<'_>) -> Result<Snapshot, StoreError> {
+        let tx = &mut self.tx;
+        let mut snapshot = Snapshot {
+            database: Some(self.meta.identity.clone()),
+            environment: self.meta.environment.clone(),
+            retired: read::retired(tx, &self.meta.key, &query.declared).await?,
+            approved: read::approved(tx, query.approved_since).await?,
+            spent: read::spent(tx, query).await?,
+            ..Snapshot::default()
+        };
+        snapshot.rows = Rows::part();
+        let mut definitions = Vec::new();
+        for kind in [kinds::SETTINGS, kinds::CUSTOM_FIELD] {
+            definitions.extend(read::rows(tx, tables::of(kind)).await?);
+        }
+        let settings = Key::new(kinds::SETTINGS, "settings");
+        let keys = definitions.iter().map(|row| row.key.clone());
+        let keys: BTreeSet<Key> = keys.chain([settings.clone()]).collect();
+        self.claims(&keys, &mut snapshot).await?;
+        for row in definitions {
+            // The primary key keeps keys distinct.
+            let _ = snapshot.rows.insert(row);
+        }
+        snapshot.rows.know([Ask::Row(settings)].into());
+        Ok(snapshot)
+    }
+
+    /// Reads what was asked beyond a part; says no when that is too much to be a part.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn answer(
+        &mut self,
+        snapshot: &mut Snapshot,
+        asks: BTreeSet<Ask>,
+    ) -> Result<bool, StoreError> {
+        let mut keys: BTreeSet<Key> = BTreeSet::new();
+        let mut by_field: BTreeMap<(KindId, usize), Vec<&Key>> = BTreeMap::new();
+        let mut alike: BTreeMap<(KindId, Option<usize>), Vec<&Text>> = BTreeMap::new();
+        for ask in &asks {
+            match ask {
+                Ask::Row(key) => _ = keys.insert(key.clone()),
+                Ask::Referrers(kind, field, key) => {
+                    by_field.entry((*kind, *field)).or_default().push(key);
+                }
+                Ask::Alike(kind, field, text) => {
+                    alike.entry((*kind, *field)).or_default().push(text);
+                }
+                Ask::CustomerNumber(number) => self.customer_number(snapshot, number).await?,
+                Ask::Everything => return Ok(false),
+            }
+        }
+        for ((kind, field), targets) in by_field {
+            keys.extend(self.referrers(kind, field, &targets).await?);
+        }
+        for ((kind, field), texts) in alike {
+            keys.extend(self.alike(kind, field, &texts).await?);
+        }
+        keys.retain(|key| !snapshot.rows.has_read(key));
+        if snapshot.rows.len() + keys.len() >= MANY {
+            return Ok(false);
+        }
+        for table in tables::ALL.iter() {
+            let ids = ids_of(&keys, table.kind.id);
+            if !ids.is_empty() {
+                for row in self.rows(table, &ids).await? {
+                    let _ = snapshot.rows.insert(row);
+                }
+            }
+        }
+        self.claims(&keys, snapshot).await?;
+        snapshot.rows.know(asks);
+        Ok(true)
+    }
+
+    async fn customer_number(
+        &mut self,
+        snapshot: &mut Snapshot,
+        number: &Text,
+    ) -> Result<(), StoreError> {
+        let account = "SELECT account_id FROM customer_numbers WHERE number = ?";
+        let found = self.tx.first(account, &[number.into()], &[Ty::Id]).await?;
+        if let Some(mut cells) = found {
+            let account = cells[0].take_text();
+            snapshot.customer_numbers.insert(number.clone(), account);
+        }
+        let next = "SELECT next FROM login_counters WHERE customer_number = ?";
+        if let Some(cells) = self.tx.first(next, &[number.into()], &[Ty::Int]).await? {
+            let given = u32::try_from(cells[0].int() - 1).unwrap_or_default();
+            snapshot.logins.insert(number.clone(), given);
+        }
+        Ok(())
+    }
+
+    /// Who refers to some keys by a field of a kind.
+    async fn referrers(
+        &mut self,
+        kind: KindId,
+        field: usize,
+        targets: &[&Key],
+    ) -> Result<Vec<Key>, StoreError> {
+        let table = tables::of(kind);
+        let (name, owner, member) = match (table.link(field), &table.kind.fields[field].ty) {
+            (Some(link), _) => (
+                link.name.as_str(),
+                link.owner.as_str(),
+                link.member.as_str(),
+            ),
+            (None, Type::Ref(_)) => (
+                table.kind.table,
+                "external_id",
+                table.kind.fields[field].column,
+            ),
+            (None, _) => return Ok(Vec::new()),
+        };
+        let sql = format!("SELECT {owner} FROM {name} WHERE {member} IN ({{rows}}) LIMIT {MANY}");
+        let ids: Vec<&Text> = targets.iter().map(|key| &key.id).collect();
+        self.ids(kind, &sql, &ids).await
+    }
+
+    /// Whose text in a column is one of some, in whatever case; the texts are in lower case.
+    async fn alike(
+        &mut self,
+        kind: KindId,
+        field: Option<usize>,
+        texts: &[&Text],
+    ) -> Result<Vec<Key>, StoreError> {
+        let kind_of = kinds::get(kind);
+        let column = field.map_or("external_id", |field| kind_of.fields[field].column);
+        let sql = format!(
+            "SELECT external_id FROM {} WHERE lower({column}) IN ({{rows}}) LIMIT {MANY}",
+            kind_of.table
+        );
+        self.ids(kind, &sql, texts).await
+    }
+
+    async fn ids(
+        &mut self,
+        kind: KindId,
+        sql: &str,
+        texts: &[&Text],
+    ) -> Result<Vec<Key>, StoreError> {
+        let found = self.look_up(sql, texts, &[Ty::Id]).await?;
+        let ids = found.into_iter();
+        Ok(ids
+            .map(|mut cells| Key {
+                kind,
+                id: cells[0].take_text(),
+            })
+            .collect())
+    }
+
+    /// Some rows of a kind with their lists.
+    async fn rows(&mut self, table: &KindTable, ids: &[&Text]) -> Result<Vec<Row>, StoreError> {
+        let (names, types) = read::split(&table.shape());
+        let sql = format!(
+            "SELECT {names} FROM {} WHERE external_id IN ({{rows}})",
+            table.kind.table
+        );
+        let mut rows: Vec<Row> = Vec::with_capacity(ids.len());
+        for mut cells in self.look_up(&sql, ids, &types).await? {
+            rows.push(codec::row(table, &mut cells));
+        }
+        for link in &table.links {
+            self.lists(link, ids, &mut rows).await?;
+        }
+        Ok(rows)
+    }
+
+    /// Fills one list of some rows.
+    async fn lists(
+        &mut self,
+        link: &LinkTable,
+        ids: &[&Text],
+        rows: &mut [Row],
+    ) -> Result<(), StoreError> {
+        let (names, types) = read::split(&link.shape());
+        let sql = format!(
+            "SELECT {names} FROM {} WHERE {} IN ({{rows}}) ORDER BY {}, {}",
+            link.name, link.owner, link.owner, link.member
+        );
+        let mut lists: HashMap<Text, Vec<Link>> = HashMap::new();
+        for mut cells in self.look_up(&sql, ids, &types).await? {
+            let member = codec::link(link, &mut cells[1..]);
+            lists.entry(cells[0].take_text()).or_default().push(member);
+        }
+        for row in rows {
+            if let Some(list) = lists.remove(&row.key.id) {
+                row.values[link.field] = Some(codec::members(link, list));
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds every source's claims on some keys, stored or not.
+    async fn claims(
+        &mut self,
+        keys: &BTreeSet<Key>,
+        snapshot: &mut Snapshot,
+    ) -> Result<(), StoreError> {
+        let (names, types) = read::split(&claim::COLUMNS);
+        let mut reader = claim::Reader::default();
+        for kind in kinds::ALL {
+            let ids = ids_of(keys, kind.id);
+            if ids.is_empty() {
+                continue;
+            }
+            let sql = format!(
+                "SELECT {names} FROM claims WHERE kind = '{}' AND external_id IN ({{rows}}) \
+                 ORDER BY external_id, source",
+                kind.name
+            );
+            for mut cells in self.look_up(&sql, &ids, &types).await? {
+                if let Some((key, claim)) = reader.read(&mut cells) {
+                    snapshot.claims.entry(key).or_default().push(claim);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What a query finds for some texts, which stand for `{rows}`.
+    async fn look_up(
+        &mut self,
+        sql: &str,
+        texts: &[&Text],
+        types: &[Ty],
+    ) -> Result<Vec<Cells>, StoreError> {
+        let batch = Batch {
+            sql,
+            types: &[Ty::Id],
+        };
+        let rows = texts.iter().map(|text| vec![Param::from(*text)]);
+        self.tx.batch_fetch(&batch, rows, types).await
+    }
+}
+
+fn ids_of(keys: &BTreeSet<Key>, kind: KindId) -> Vec<&Text> {
+    let of_kind = keys.iter().filter(|key| key.kind == kind);
+    of_kind.map(|key| &key.id).collect()
+}
