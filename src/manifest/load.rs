@@ -2,7 +2,7 @@
 
 use super::document::Parsing;
 use super::events::Reader;
-use super::merge;
+use super::merge::{self, Repeated};
 use super::nodes::Fatal;
 use super::resource::Found;
 use super::sink::Sink;
@@ -42,6 +42,8 @@ pub struct Loaded {
     pub documents: Vec<Document>,
     /// The digest of every file, in the order of the tree.
     pub files: Vec<(Arc<str>, Digest)>,
+    /// What is written out in several places, and the files of these.
+    pub repeated: Repeated,
 }
 
 impl Loaded {
@@ -107,6 +109,7 @@ pub fn load(tree: &Tree, options: &LoadOptions) -> Loaded {
             .zip(&files)
             .map(|(file, loaded)| (file.path.clone(), loaded.digest))
             .collect(),
+        repeated: Repeated::new(),
     };
     let digests = loaded.files.iter().map(|(path, digest)| (&**path, *digest));
     loaded.desired.revision = revision(digests).to_string().into();
@@ -118,7 +121,8 @@ pub fn load(tree: &Tree, options: &LoadOptions) -> Loaded {
         found.extend(file.found);
     }
     let removals_off = &mut loaded.desired.removals_off;
-    loaded.desired.resources = merge::merge(found, &mut loaded.diagnostics, removals_off);
+    let (repeated, diagnostics) = (&mut loaded.repeated, &mut loaded.diagnostics);
+    loaded.desired.resources = merge::merge(found, repeated, diagnostics, removals_off);
     merge::excuse_optional(&loaded.desired, &mut loaded.diagnostics);
     loaded.desired.faulty = faulty(&loaded.diagnostics);
     diagnostic::sort(&mut loaded.diagnostics);

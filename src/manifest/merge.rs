@@ -3,13 +3,18 @@
 use super::resource::Found;
 use crate::diagnostic::{Code, Diagnostic, Origin, codes};
 use crate::kinds::{self, SETTINGS};
-use crate::model::{Declared, Desired, Keyed, Stated};
+use crate::model::{Declared, Desired, Key, Keyed, Stated};
 use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// The resources that stand within several others, and the files of these.
+pub type Repeated = BTreeMap<Key, BTreeSet<Arc<str>>>;
 
 /// Sorts by key, and keeps one resource a key.
 pub(super) fn merge(
     mut found: Vec<Found>,
+    repeated: &mut Repeated,
     diagnostics: &mut Vec<Diagnostic>,
     removals_off: &mut Vec<String>,
 ) -> Keyed<Arc<Declared>> {
@@ -26,6 +31,9 @@ pub(super) fn merge(
         match kept.last() {
             Some(first) if first.declared.key == next.declared.key => {
                 diagnostics.extend(compare(first, &next, removals_off));
+                let paths = [&first.declared.path, &next.declared.path];
+                let files = repeated.entry(next.declared.key.clone()).or_default();
+                files.extend(paths.map(Arc::clone));
             }
             _ => kept.push(next),
         }

@@ -25,4 +25,5 @@ pub mod write;
 mod tests;
 
 pub use load::{Document, LoadOptions, Loaded, digests, load, revision};
+pub use merge::Repeated;
 pub use walk::{Tree, TreeFile};

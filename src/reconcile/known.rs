@@ -9,11 +9,12 @@
 use super::read::{self, Reading, Unread};
 use super::{Pass, PassError, Request};
 use crate::config::{Config, Source};
-use crate::kinds::{self, Type};
+use crate::diagnostic::Diagnostic;
+use crate::kinds;
 use crate::manifest::{self, Tree};
 use crate::model::{Ask, Desired, Digest, Key, KindId, Snapshot, Text};
 use crate::plan::{Mode, Plan, SourceRef, Summary, Verb};
-use crate::store::{Beside, FileRead, Moment, Remember, Remembered, Standing, Store};
+use crate::store::{Beside, FileRead, Keys, Moment, Remember, Remembered, Standing, Store};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -45,13 +46,22 @@ pub(super) async fn read(
         let Some(remembered) = moment.remembered(&source.name).await? else {
             return Ok(None);
         };
-        let Some(reading) = changed(config, source, remembered) else {
-            return Ok(None);
-        };
-        readings.push(reading);
+        match changed(config, source, remembered) {
+            Ok(reading) => readings.push(reading),
+            Err(why) => return Ok(whole(source, why)),
+        }
     }
-    let changed = readings.iter().filter(|reading| !reading.unchanged());
-    Ok((changed.count() <= 1).then_some(readings))
+    let mut changed = readings.iter().filter(|reading| !reading.unchanged());
+    if let (Some(_), Some(second)) = (changed.next(), changed.next()) {
+        return Ok(whole(&second.source, "another source changed too"));
+    }
+    Ok(Some(readings))
+}
+
+/// Every pass that reads everything says why.
+fn whole<T>(source: &Source, why: &str) -> Option<T> {
+    tracing::info!("source {}: everything is read: {why}", source.name);
+    None
 }
 
 impl Reading {
@@ -63,25 +73,31 @@ impl Reading {
 }
 
 /// A source of which only the files are read that are not as they were.
-fn changed(config: &Config, source: &Source, remembered: Remembered) -> Option<Reading> {
+fn changed(
+    config: &Config,
+    source: &Source,
+    remembered: Remembered,
+) -> Result<Reading, &'static str> {
     let judged = |kind: KindId| {
         let kind = kinds::get(kind);
         (0..kind.fields.len())
             .all(|field| source.authority.mode(kind, &kinds::own(field)) == Mode::Enforce)
     };
-    let same_place = !source.unnamed || remembered.path == source.written;
-    let comparable = same_place
-        && !remembered.files.is_empty()
-        && remembered.fingerprint == fingerprint(config, source)
-        && JUDGES.into_iter().all(judged);
-    if !comparable {
-        return None;
+    if source.unnamed && remembered.path != source.written {
+        return Err("it was applied from another path");
+    }
+    if remembered.files.is_empty() {
+        return Err("its last apply left something open that is in no file");
+    }
+    let same_rules = remembered.fingerprint == fingerprint(config, source);
+    if !same_rules || !JUDGES.into_iter().all(judged) {
+        return Err("the release or the configuration is another one");
     }
     let tree = Tree::read(&source.root);
     if !tree.diagnostics.is_empty() || !same_contents(source, &remembered.files) {
-        return None;
+        return Err("its folder, or a file that it names, is not as it was");
     }
-    let digests = manifest::digests(&tree)?;
+    let digests = manifest::digests(&tree).ok_or("a file cannot be read")?;
     let differs = |path: &str, digest: Digest| remembered.files.get(path) != Some(&Some(digest));
     let others: BTreeMap<&str, Digest> = digests
         .iter()
@@ -90,7 +106,7 @@ fn changed(config: &Config, source: &Source, remembered: Remembered) -> Option<R
         .collect();
     // Reading a third again is no shorter than reading everything.
     if others.len() > 3 && others.len() * 3 > digests.len() {
-        return None;
+        return Err("many files changed");
     }
     let now: BTreeSet<&str> = digests.iter().map(|(path, _)| &**path).collect();
     let known = remembered.files.keys().filter(|path| !is_content(path));
@@ -103,8 +119,8 @@ fn changed(config: &Config, source: &Source, remembered: Remembered) -> Option<R
     let some = tree.only(|path| others.contains_key(path));
     let mut reading = read::of_tree(source, &some);
     let raced = |(path, digest): &(Arc<str>, Digest)| others.get(&**path) != Some(digest);
-    if reading.digests.iter().any(raced) || reading.diagnostics.iter().any(|it| it.is_error()) {
-        return None;
+    if reading.digests.iter().any(raced) || reading.diagnostics.iter().any(Diagnostic::is_error) {
+        return Err("a changed file has errors");
     }
     let all = digests.iter().map(|(path, digest)| (&**path, *digest));
     let desired: &mut Desired = Arc::make_mut(&mut reading.desired);
@@ -115,7 +131,7 @@ fn changed(config: &Config, source: &Source, remembered: Remembered) -> Option<R
         others.len(),
         digests.len()
     );
-    Some(Reading {
+    Ok(Reading {
         unread: Some(unread),
         ..reading
     })
@@ -147,8 +163,9 @@ pub(super) async fn plan(
     let Some(mut moment) = store.moment().await? else {
         return Ok(None);
     };
+    let source = pass.readings[index].source.clone();
     let Some(standing) = standing(pass, index, &mut moment).await? else {
-        return Ok(None);
+        return Ok(whole(&source, "somebody else changed a row that it claims"));
     };
     if pass.readings[index].unchanged() {
         tracing::info!(
@@ -157,19 +174,32 @@ pub(super) async fn plan(
         );
         return Ok(Some(nothing(pass, index, &moment, &standing, earlier)));
     }
-    let Some(stored) = around(pass, index, &mut moment).await? else {
-        return Ok(None);
+    let stored = match around(pass, index, &mut moment).await? {
+        Ok(stored) => stored,
+        Err(why) => return Ok(whole(&source, why)),
     };
-    let asked = planned(pass, index, &mut moment, stored).await?;
-    let Some((mut plan, stored)) = asked.filter(|(plan, _)| decides(plan)) else {
-        return Ok(None);
+    let Some((mut plan, stored)) = planned(pass, index, &mut moment, stored).await? else {
+        return Ok(whole(&source, "what changed touches everything"));
     };
+    let repeated = &pass.readings[index].repeated;
+    let steps = plan.steps.iter().map(|step| &step.key);
+    let mut touched = steps.chain(plan.agreed.iter().map(|agreed| &agreed.key));
+    if touched.any(|key| repeated.contains_key(key)) {
+        return Ok(whole(
+            &source,
+            "something changed is written out elsewhere too",
+        ));
+    }
+    if !decides(&plan) {
+        return Ok(whole(&source, "somebody has to decide about what changed"));
+    }
     let new = |key: &Key| stored.rows.has_read(key) && !stored.claims.contains_key(key);
     let declared = &pass.readings[index].desired.resources;
     let adopted = declared.iter().filter(|it| new(&it.key)).count() as u64;
-    let resources = pass.readings[index].unread.as_ref();
-    let resources = resources.map_or(0, |unread| unread.resources);
-    plan.summary.unchanged = resources - plan.steps.len() as u64;
+    if let Some(unread) = &pass.readings[index].unread {
+        plan.summary.unchanged = unread.resources - plan.steps.len() as u64;
+        plan.orphans.clone_from(&unread.orphans);
+    }
     plan.summary.unclaimed = standing.unclaimed - adopted;
     Ok(Some(plan))
 }
@@ -191,6 +221,7 @@ async fn standing(
     };
     unread.resources = remembered.resources;
     unread.claimed = standing.claimed;
+    unread.orphans.clone_from(&remembered.orphans);
     tracing::debug!(source = %name, ?standing, "compared claims and rows");
     let same = remembered.revision == unread.since
         && remembered.claimed == standing.claimed
@@ -207,7 +238,7 @@ fn nothing(
 ) -> Plan {
     let reading = &pass.readings[index];
     let adopted: u64 = earlier.iter().map(|plan| plan.summary.adopt).sum();
-    let resources = reading.unread.as_ref().map(|unread| unread.resources);
+    let unread = reading.unread.as_ref();
     Plan {
         source: SourceRef {
             name: reading.source.name.clone(),
@@ -216,88 +247,52 @@ fn nothing(
         database: Some(moment.database().to_owned()),
         environment: moment.environment().map(ToOwned::to_owned),
         summary: Summary {
-            unchanged: resources.unwrap_or_default(),
+            unchanged: unread.map_or(0, |unread| unread.resources),
             unclaimed: standing.unclaimed.saturating_sub(adopted),
             ..Summary::default()
         },
+        orphans: unread.map_or_else(Vec::new, |unread| unread.orphans.clone()),
         ..Plan::default()
     }
 }
 
-/// What is stored of all that the changed files declare; `None` when they no longer declare
-/// something, or something that is declared elsewhere too.
+/// What is stored of all that the changed files declare, unless they no longer declare something,
+/// or something that is declared elsewhere too.
 async fn around(
     pass: &mut Pass<'_>,
     index: usize,
     moment: &mut Moment,
-) -> Result<Option<Snapshot>, PassError> {
+) -> Result<Result<Snapshot, &'static str>, PassError> {
     let reading = &mut pass.readings[index];
     let (source, desired) = (reading.source.name.clone(), reading.desired.clone());
     let Some(unread) = &mut reading.unread else {
-        return Ok(None);
+        return Ok(Err("nothing is known of it"));
     };
     let paths = reading.digests.iter().map(|(path, _)| &**path);
     let paths = paths.chain(unread.gone.iter().map(Text::as_str));
     let before = moment.declared_in(&source, paths).await?;
-    if before.iter().any(|key| !desired.resources.contains(key)) {
-        return Ok(None);
+    if before.keys().any(|key| !desired.resources.contains(key)) {
+        return Ok(Err("something is no longer declared"));
     }
     let new = desired.resources.len() - before.len();
     unread.resources += new as u64;
     let mut stored = moment.part(&pass.query(index)).await?;
     let keys = desired.resources.iter().map(|declared| &declared.key);
-    let asks = keys.clone().flat_map(asks_of).collect();
+    let asks = keys.clone().cloned().map(Ask::Row).collect();
     if !moment.answer(&mut stored, asks).await? {
-        return Ok(None);
+        return Ok(Err("much changed"));
     }
-    let claimed_elsewhere = |key: &Key| {
-        let claims = stored.claims.get(key);
-        let mut claims = claims.into_iter().flatten();
-        claims.any(|claim| claim.source != source || !before.contains(key))
+    let elsewhere = |key: &Key| {
+        let mut claims = stored.claims.get(key).into_iter().flatten();
+        claims.any(|claim| claim.source != source || !before.contains_key(key))
     };
-    let mut elsewhere = keys.clone().filter(|key| claimed_elsewhere(key));
-    let shared = |key: &Key| {
-        let holders = stored.rows.iter().filter(|row| {
-            row.values
-                .iter()
-                .zip(kinds::get(row.key.kind).fields)
-                .any(|(value, field)| {
-                    inline(&field.ty) == Some(key.kind)
-                        && value
-                            .iter()
-                            .flat_map(|it| it.members())
-                            .any(|id| *id == key.id)
-                })
-        });
-        holders
-            .into_iter()
-            .any(|row| !desired.resources.contains(&row.key))
-    };
-    let apart = elsewhere.next().is_none() && !keys.clone().any(shared);
-    Ok(apart.then_some(stored))
-}
-
-/// What is written within another resource: its row, and whoever else may hold it.
-fn asks_of(key: &Key) -> Vec<Ask> {
-    let mut asks = vec![Ask::Row(key.clone())];
-    for kind in kinds::ALL {
-        for (at, field) in kind.fields.iter().enumerate() {
-            if inline(&field.ty) == Some(key.kind) {
-                asks.push(Ask::Referrers(kind.id, at, key.clone()));
-            }
-        }
+    if keys.clone().any(elsewhere) {
+        return Ok(Err("something is declared in several places"));
     }
-    asks
-}
-
-/// The kind whose resources may be written out within a list.
-fn inline(ty: &Type) -> Option<KindId> {
-    match ty {
-        Type::Links {
-            kind, inline: true, ..
-        } => Some(*kind),
-        _ => None,
-    }
+    let repeated = before.into_iter().filter(|(_, repeated)| *repeated);
+    let repeated = repeated.map(|(key, _)| (key, BTreeSet::new()));
+    pass.readings[index].repeated.extend(repeated);
+    Ok(Ok(stored))
 }
 
 /// Plans on a part that grows until the planner asks for nothing more.
@@ -310,9 +305,13 @@ async fn planned(
     let desired = pass.readings[index].desired.clone();
     for _ in 0..ROUNDS {
         let plan = pass.plan_on(index, &stored);
-        let asked = stored.rows.asked();
+        let mut asked = stored.rows.asked();
         if asked.is_empty() {
             return Ok(Some((plan, stored)));
+        }
+        // What is missing may be all that is wrong, and nobody asks for everything once it is there.
+        if asked.len() > 1 {
+            asked.remove(&Ask::Everything);
         }
         // Custom values are typed by the planner's definitions: anew each time.
         pass.readings[index].desired = desired.clone();
@@ -332,7 +331,6 @@ fn decides(plan: &Plan) -> bool {
     !plan.errored
         && plan.held.is_empty()
         && plan.released.is_empty()
-        && plan.orphans.is_empty()
         && plan.accepted.is_empty()
         && !plan.steps.iter().any(judges)
 }
@@ -349,9 +347,17 @@ pub(super) fn remember(config: &Config, reading: &Reading, plan: &Plan) -> Remem
         };
         files.insert(Text::new(path), file);
     }
+    let again = reading.repeated.iter();
+    let again = again.flat_map(|(key, paths)| paths.iter().map(move |path| (key, path)));
+    for (key, path) in again {
+        if let Some(file) = files.get_mut(&**path) {
+            file.keys.push(key, true);
+        }
+    }
     for declared in &desired.resources {
         if let Some(file) = files.get_mut(&*declared.path) {
-            file.keys.push(&declared.key);
+            let repeated = reading.repeated.contains_key(&declared.key);
+            file.keys.push(&declared.key, repeated);
         }
     }
     // What is deleted is not there next time; a password may change while its reference stays.
@@ -363,12 +369,12 @@ pub(super) fn remember(config: &Config, reading: &Reading, plan: &Plan) -> Remem
             file.digest = None;
         }
     }
-    // What is held or unowned without being declared is in no file: it has to be looked for.
+    // What is held without being declared is in no file: it has to be looked for.
     let undeclared = plan
         .held
         .iter()
         .any(|held| !desired.resources.contains(&held.key));
-    if undeclared || !plan.orphans.is_empty() || !desired.removals_off.is_empty() {
+    if undeclared || !desired.removals_off.is_empty() {
         files.clear();
     } else {
         files.extend(reading.contents.iter().map(|(path, digest)| {
@@ -379,12 +385,15 @@ pub(super) fn remember(config: &Config, reading: &Reading, plan: &Plan) -> Remem
             (Text::new(path), file)
         }));
     }
+    let mut orphans = Keys::default();
+    plan.orphans.iter().for_each(|key| orphans.push(key, false));
     let unread = reading.unread.as_ref();
     Remember {
         path: reading.source.written.clone(),
         revision: desired.revision.to_string(),
         fingerprint: fingerprint(config, &reading.source),
         resources: unread.map_or(desired.resources.len() as u64, |unread| unread.resources),
+        orphans,
         files,
         beside: unread.map(|unread| beside(unread, plan)),
     }

@@ -3,8 +3,8 @@
 use crate::config::{Config, Source};
 use crate::diagnostic::Diagnostic;
 use crate::kinds::{self, Kind, Type};
-use crate::manifest::{self, LoadOptions, Loaded, Tree};
-use crate::model::{Declared, Desired, Digest, Stated, Text};
+use crate::manifest::{self, LoadOptions, Loaded, Repeated, Tree};
+use crate::model::{Declared, Desired, Digest, Key, Stated, Text};
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -23,6 +23,8 @@ pub struct Reading {
     pub loud: BTreeSet<Arc<str>>,
     /// The files that manifests name, with their digests; [`CONTENT`] stands before the path.
     pub contents: Vec<(Arc<str>, Digest)>,
+    /// What is written out in several places, and the files of these.
+    pub repeated: Repeated,
     /// Whether all of it could be read, so that what it does not declare it does not declare.
     pub readable: bool,
     /// What was not read, because it is known.
@@ -40,6 +42,8 @@ pub struct Unread {
     pub resources: u64,
     /// How many it claimed before.
     pub claimed: u64,
+    /// What it claims without declaring it, of kinds of which nothing is ever removed.
+    pub orphans: Vec<Key>,
 }
 
 /// Stands before the path of a file that a manifest names where paths of manifests stand too.
@@ -68,6 +72,7 @@ pub(super) fn of_tree(source: &Source, tree: &Tree) -> Reading {
         loud: loud_files(&loaded),
         contents: contents(&loaded),
         digests: loaded.files,
+        repeated: loaded.repeated,
         unread: None,
         desired: Arc::new(loaded.desired),
         diagnostics: loaded.diagnostics,

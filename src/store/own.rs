@@ -201,6 +201,7 @@ pub(super) const ALL: &[Own] = &[
             ("definitions", Ty::Bytes, "NOT NULL"),
             ("resources", Ty::Int, "NOT NULL"),
             ("claimed", Ty::Int, "NOT NULL"),
+            ("orphans", Ty::Bytes, "NOT NULL"),
         ],
         keys: "",
     },

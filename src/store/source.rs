@@ -8,7 +8,7 @@ use super::param::{Param, Ty};
 use super::{Store, migrate, tables};
 use crate::kinds::{self, Kind};
 use crate::model::{Digest, Key, KindId, Text};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What the last apply of a source left to be remembered.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +23,8 @@ pub struct Remembered {
     pub resources: u64,
     /// How many it claimed then.
     pub claimed: u64,
+    /// What it claimed without declaring it, of kinds of which nothing is ever removed.
+    pub orphans: Vec<Key>,
     /// The digest of every file, by path; `None` where something of it has to be looked at again.
     pub files: BTreeMap<Text, Option<Digest>>,
 }
@@ -38,6 +40,8 @@ pub struct Remember {
     pub fingerprint: Digest,
     /// How many resources the source declares.
     pub resources: u64,
+    /// What it claims without declaring it, of kinds of which nothing is ever removed.
+    pub orphans: Keys,
     /// The files that were read, by path.
     pub files: BTreeMap<Text, FileRead>,
     /// When only some files were read: what of the others stays.
@@ -66,30 +70,37 @@ pub struct FileRead {
 #[derive(Clone, Debug, Default)]
 pub struct Keys(Vec<u8>);
 
+/// In the byte of the kind: the resource is written out elsewhere too.
+const REPEATED: u8 = 0x80;
+
 impl Keys {
-    /// Adds a key.
-    pub fn push(&mut self, key: &Key) {
+    /// Adds a key; `repeated` when it is written out elsewhere too.
+    pub fn push(&mut self, key: &Key, repeated: bool) {
         let id = key.id.as_bytes();
         // An id has at most 128 characters.
         let length = u16::try_from(id.len()).unwrap_or(u16::MAX);
-        self.0.push(key.kind.0);
+        self.0
+            .push(key.kind.0 | if repeated { REPEATED } else { 0 });
         self.0.extend(length.to_le_bytes());
         self.0.extend(&id[..usize::from(length)]);
     }
 
-    fn read(packed: &[u8], into: &mut BTreeSet<Key>) {
+    fn read(packed: &[u8]) -> Vec<(Key, bool)> {
+        let mut keys = Vec::new();
         let mut rest = packed;
         while let [kind, low, high, after @ ..] = rest {
             let length = usize::from(u16::from_le_bytes([*low, *high]));
             let Some((id, next)) = after.split_at_checked(length) else {
-                return;
+                break;
             };
-            into.insert(Key {
-                kind: KindId(*kind),
+            let key = Key {
+                kind: KindId(kind & !REPEATED),
                 id: Text::from_utf8_lossy(id),
-            });
+            };
+            keys.push((key, kind & REPEATED != 0));
             rest = next;
         }
+        keys
     }
 }
 
@@ -140,9 +151,17 @@ impl Moment {
     /// When the database cannot be read.
     pub async fn remembered(&mut self, source: &str) -> Result<Option<Remembered>, StoreError> {
         let tx = &mut self.tx;
-        let sql = "SELECT path, revision, fingerprint, resources, definitions, claimed \
-                   FROM sources WHERE name = ?";
-        let types = [Ty::Text, Ty::Text, Ty::Bytes, Ty::Int, Ty::Bytes, Ty::Int];
+        let sql = "SELECT path, revision, fingerprint, resources, definitions, claimed, \
+                   orphans FROM sources WHERE name = ?";
+        let types = [
+            Ty::Text,
+            Ty::Text,
+            Ty::Bytes,
+            Ty::Int,
+            Ty::Bytes,
+            Ty::Int,
+            Ty::Bytes,
+        ];
         let Some(mut row) = tx.first(sql, &[source.into()], &types).await? else {
             return Ok(None);
         };
@@ -155,11 +174,16 @@ impl Moment {
             fingerprint: digest(row[2].take_bytes()),
             resources: u64::try_from(row[3].int()).unwrap_or_default(),
             claimed: u64::try_from(row[5].int()).unwrap_or_default(),
+            orphans: Keys::read(&row[6].take_bytes())
+                .into_iter()
+                .map(|(key, _)| key)
+                .collect(),
             files: files(tx, source).await?,
         }))
     }
 
-    /// What some files of a source declared when they were last read.
+    /// What some files of a source declared when they were last read, and whether it is written
+    /// out in several places.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -167,13 +191,13 @@ impl Moment {
         &mut self,
         source: &str,
         paths: impl Iterator<Item = &str>,
-    ) -> Result<BTreeSet<Key>, StoreError> {
-        let mut keys = BTreeSet::new();
+    ) -> Result<BTreeMap<Key, bool>, StoreError> {
+        let mut keys = BTreeMap::new();
         for path in paths {
             let sql = "SELECT keys FROM files WHERE source = ? AND path = ?";
             let params = [source.into(), path.into()];
             if let Some(mut cells) = self.tx.first(sql, &params, &[Ty::Bytes]).await? {
-                Keys::read(&cells[0].take_bytes(), &mut keys);
+                keys.extend(Keys::read(&cells[0].take_bytes()));
             }
         }
         Ok(keys)
@@ -272,11 +296,12 @@ pub(super) async fn remember(
     remember: &Remember,
 ) -> Result<(), StoreError> {
     let sql = "INSERT INTO sources \
-               (name, path, revision, fingerprint, definitions, resources, claimed) \
-               VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET \
+               (name, path, revision, fingerprint, definitions, resources, claimed, orphans) \
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET \
                path = excluded.path, revision = excluded.revision, \
                fingerprint = excluded.fingerprint, definitions = excluded.definitions, \
-               resources = excluded.resources, claimed = excluded.claimed";
+               resources = excluded.resources, claimed = excluded.claimed, \
+               orphans = excluded.orphans";
     let definitions = definitions(tx).await?;
     let count = |number: u64| Param::Int(i64::try_from(number).unwrap_or(i64::MAX));
     let claimed = match &remember.beside {
@@ -291,6 +316,7 @@ pub(super) async fn remember(
         Param::Bytes(definitions.0.to_vec()),
         count(remember.resources),
         count(claimed),
+        Param::Bytes(remember.orphans.0.clone()),
     ];
     tx.run(sql, &params).await?;
     match &remember.beside {
