@@ -1,7 +1,7 @@
 //! What did not change is not read again: when every file of every source is as it was when it was
 //! last applied, and nobody else changed a claimed row, there is nothing to plan.
 
-use super::{PassError, Reading, Request};
+use super::{PassError, Reading, Request, claimants};
 use crate::config::{Config, Source};
 use crate::kinds;
 use crate::manifest::{self, Tree};
@@ -35,6 +35,9 @@ pub async fn unchanged(
             .as_ref()
             .is_none_or(|name| **name == *source.name);
         plans.extend(wanted.then_some(plan));
+    }
+    if let Some(first) = plans.first_mut() {
+        claimants::say(config, store, first).await?;
     }
     Ok((!plans.is_empty()).then_some(plans))
 }

@@ -1,6 +1,7 @@
 //! One pass: load, read, check, plan, guard, apply, record. Written once; every door only knocks.
 
 mod apply;
+mod claimants;
 pub mod json;
 mod known;
 mod phase;
@@ -159,7 +160,11 @@ impl<'a> Pass<'a> {
             plan::advance(&mut stored, plan);
         }
         self.unnamed_moved(index, store).await?;
-        Ok(self.plan_on(index, &stored))
+        let mut plan = self.plan_on(index, &stored);
+        if self.wanted()?.first() == Some(&index) {
+            claimants::say(self.config, store, &mut plan).await?;
+        }
+        Ok(plan)
     }
 
     /// Reads what the database holds.
