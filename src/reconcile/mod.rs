@@ -8,7 +8,7 @@ mod phase;
 mod provenance;
 mod read;
 
-pub use apply::{Applied, Kept, applied_plan, apply};
+pub use apply::{Applied, Kept, applied_plan, apply, made_for, rooted};
 pub use known::unchanged;
 pub use provenance::{Field, Provenance, Said, Voice, provenance};
 pub use read::{Reading, read_sources};
@@ -68,6 +68,12 @@ pub enum PassError {
     /// A file that the plan stores is not as it was planned.
     #[error("the plan is stale: {0}")]
     File(String),
+    /// A saved plan is for one database.
+    #[error("the plan is stale: {0}")]
+    Elsewhere(String),
+    /// What a saved plan reads again cannot be found.
+    #[error("the plan cannot be applied here: {0}")]
+    Rootless(String),
 }
 
 /// The sources of a pass as they were read, and what the configuration says of each.

@@ -53,6 +53,17 @@ impl Store {
             .and_then(|meta| meta.environment))
     }
 
+    /// The identity that the database got with its schema; `None` while it has none.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn identity(&self) -> Result<Option<String>, StoreError> {
+        let Some(mut tx) = self.reading("read the identity").await? else {
+            return Ok(None);
+        };
+        Ok(migrate::meta(&mut tx).await?.map(|meta| meta.identity))
+    }
+
     /// What the last apply of a source left to be remembered, if the settings and custom fields
     /// are as they were then.
     ///

@@ -135,21 +135,106 @@ fn the_whole_example_is_applied_from_a_file() {
 }
 
 #[test]
-fn without_a_configuration_nobody_knows_where_its_files_are() {
+fn without_a_configuration_its_directory_is_given_after_it() {
     for ws in each("saved terms") {
         ws.copy("examples/company", "manifests");
         ws.plan(&["--out", "plan.json"]).exits(0);
         let refused = ws.run(&["apply", "plan.json"]).exits(3);
         assert!(
             refused.stderr.contains("terms/customer-terms.txt")
-                && refused.stderr.contains("roster.yaml"),
+                && refused.stderr.contains("roster apply PLAN.json PATH"),
             "{refused}"
         );
+        let file = ws.url.strip_prefix("sqlite:").map(std::path::Path::new);
+        assert!(file.is_none_or(|file| !file.exists()), "{refused}");
+        ws.run(&["apply", "plan.json", "manifests"]).exits(0);
+        ws.plan(&["--detailed-exitcode"]).exits(0);
+    }
+}
+
+#[test]
+fn without_a_configuration_its_files_are_where_they_were_last_time() {
+    for ws in each("saved root") {
+        ws.copy("examples/company", "manifests");
+        ws.settle(&[]);
+        let terms = ws.path("manifests/terms/customer-terms.txt");
+        std::fs::write(&terms, "New terms.\n").expect("the terms");
+        ws.plan(&["--out", "plan.json"]).exits(0);
+        std::fs::write(&terms, "Other terms.\n").expect("the terms");
+        let stale = ws.run(&["apply", "plan.json"]).exits(3);
+        assert!(
+            stale.stderr.contains("has changed since it was planned"),
+            "{stale}"
+        );
+        std::fs::write(&terms, "New terms.\n").expect("the terms");
+        ws.run(&["apply", "plan.json"]).exits(0);
+        ws.plan(&["--detailed-exitcode"]).exits(0);
         assert_eq!(
-            ws.value("SELECT count(*) FROM accounts").as_deref(),
-            Some("0"),
+            ws.value("SELECT count(*) FROM file_contents WHERE length(content) = 11")
+                .as_deref(),
+            Some("1"),
             "{}",
             ws.engine
         );
+    }
+}
+
+#[test]
+fn without_a_configuration_its_passwords_are_where_its_manifests_say() {
+    for ws in each("saved password") {
+        ws.tree(directory(""));
+        ws.plan(&["--out", "first.json"]).exits(0);
+        ws.run(&["apply", "first.json", "manifests"]).exits(0);
+        ws.settle(&[]);
+        ws.tree(directory("passwordFrom: {env: ROSTER_SECRET_U1}"));
+        let with = |arguments: &[&str]| {
+            let mut command = ws.command(arguments);
+            command.env("ROSTER_SECRET_U1", "Correct-Horse-7");
+            crate::workspace::run(&mut command)
+        };
+        with(&["plan", "manifests", "--out", "plan.json"]).exits(0);
+        let gone = ws.run(&["apply", "plan.json"]).exits(3);
+        assert!(gone.stderr.contains("env:ROSTER_SECRET_U1"), "{gone}");
+        with(&["apply", "plan.json"]).exits(0);
+        let hashes = "SELECT count(password_hash) FROM users";
+        assert_eq!(ws.value(hashes).as_deref(), Some("1"), "{}", ws.engine);
+        with(&["plan", "manifests", "--detailed-exitcode"]).exits(0);
+    }
+}
+
+#[test]
+fn where_there_is_no_database_one_made_for_another_makes_none() {
+    let ws = crate::workspace::sqlite();
+    planned(&ws);
+    let elsewhere = format!("sqlite:{}", ws.path("else/where.db").display());
+    let refused = ws
+        .run(&["apply", "plan.json", "--database", &elsewhere])
+        .exits(3);
+    assert!(refused.stderr.contains("there is none here"), "{refused}");
+    assert!(!ws.path("else").exists(), "{refused}");
+    ws.write("empty.db", "");
+    let empty = format!("sqlite:{}", ws.path("empty.db").display());
+    ws.run(&["apply", "plan.json", "--database", &empty])
+        .exits(3);
+    let bytes = std::fs::read(ws.path("empty.db")).expect("the file");
+    assert_eq!(bytes.len(), 0, "it got no schema");
+}
+
+#[test]
+fn another_database_is_not_touched_at_all() {
+    for (mut ws, other) in each("untouched here")
+        .into_iter()
+        .zip(each("untouched there"))
+    {
+        planned(&ws);
+        other.tree(directory("")).settle(&[]);
+        ws.url.clone_from(&other.url);
+        let before = ws.fingerprint();
+        let refused = ws.run(&["apply", "plan.json"]).exits(3);
+        assert!(
+            refused.stderr.contains("it was made for database"),
+            "{refused}"
+        );
+        assert_eq!(ws.fingerprint(), before, "{}", ws.engine);
     }
 }
