@@ -6,8 +6,8 @@ use super::names::{self, Slot};
 use super::nodes::{Fatal, Node};
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::kinds::read::{check_id, quoted};
-use crate::kinds::{Kind, own};
-use crate::model::{Cell, Declared, FieldRef, Key, Pos, Stated, Text};
+use crate::kinds::{Kind, Type, own};
+use crate::model::{Cell, Declared, FieldRef, Key, Pos, Stated, Text, Value};
 use std::sync::Arc;
 
 /// A resource that was read.
@@ -202,7 +202,8 @@ impl<'a> Parsing<'a, '_> {
         };
         self.sink.attribute(draft.findings, &key);
         // Exactly as much room as they take: `split_off` would keep that of the largest.
-        let mut cells: Vec<Stated> = self.cells.drain(draft.cells..).collect();
+        let cells = self.cells.drain(draft.cells..);
+        let mut cells: Vec<Stated> = cells.map(|stated| emptied(draft.kind, stated)).collect();
         if !cells.is_sorted_by(|a, b| a.field < b.field) {
             cells.sort_by(|a, b| a.field.cmp(&b.field));
         }
@@ -288,6 +289,23 @@ impl<'a> Parsing<'a, '_> {
             found = found.help(format!("did you mean `{meant}`?"));
         }
         self.sink.report(at, found);
+    }
+}
+
+/// A cleared list is the empty list, as `[]` is; also one that has a default, which stands in only
+/// for a list that nobody states.
+fn emptied(kind: &Kind, stated: Stated) -> Stated {
+    if stated.cell != Cell::Clear || !may_be_cleared(kind, &stated.field) {
+        return stated;
+    }
+    let none = match kind.field(&stated.field).map(|field| &field.ty) {
+        Some(Type::Links { .. }) => Value::links([]),
+        Some(ty) if ty.is_list() => Value::List([].into()),
+        _ => return stated,
+    };
+    Stated {
+        cell: Cell::Value(none),
+        ..stated
     }
 }
 
