@@ -98,7 +98,7 @@ impl<'a> Parsing<'a, '_> {
                 let message = "the externalId is blank";
                 let found = Diagnostic::new(codes::REQUIRED, message).field("externalId");
                 self.sink
-                    .report(name_at, found.help("every resource has its own id"));
+                    .report(name_at, found.help("give it an id of its own"));
             }
             Node::Scalar(scalar) => match check_id(draft.kind, &scalar.text) {
                 Ok(warning) => {
@@ -226,7 +226,7 @@ impl<'a> Parsing<'a, '_> {
             let message = format!("a {} without an externalId", draft.kind.name);
             let found = Diagnostic::new(codes::REQUIRED, message).field("externalId");
             self.sink
-                .report(draft.at, found.help("every resource has its own id"));
+                .report(draft.at, found.help("give it an id of its own"));
         }
         self.sink
             .hide(draft.at, "the externalId cannot be made out");
