@@ -5,6 +5,8 @@ mod workspace;
 
 #[path = "engines/cells.rs"]
 mod cells;
+#[path = "engines/claimants.rs"]
+mod claimants;
 #[path = "engines/drift.rs"]
 mod drift;
 #[path = "engines/saved.rs"]

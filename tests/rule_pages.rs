@@ -222,9 +222,29 @@ impl Page {
 
     fn judge_bad(&self, plan: &Value) -> Result<(), String> {
         if found(plan).contains(&self.code) {
-            return Ok(());
+            return self.judge_help(plan);
         }
         Err(format!("the bad tree does not raise it\n{}", told(plan)))
+    }
+
+    /// What is wrong says the way out, and all say it in one style.
+    fn judge_help(&self, plan: &Value) -> Result<(), String> {
+        // What the parser expected where a text is no YAML, its message says.
+        let spoken = self.code == "yaml-syntax";
+        for finding in plan["diagnostics"].as_array().into_iter().flatten() {
+            let help = finding["help"].as_str();
+            let own = finding["code"] == self.code && finding["severity"] == "error";
+            if own && help.is_none() && !spoken {
+                return Err(format!("no way out of {}", finding["message"]));
+            }
+            let first = help.and_then(|help| help.chars().next());
+            let sentence = first.is_some_and(char::is_uppercase)
+                || help.is_some_and(|help| help.ends_with('.'));
+            if sentence {
+                return Err(format!("a sentence among fragments: {}", finding["help"]));
+            }
+        }
+        Ok(())
     }
 
     fn judge_good(&self, plan: &Value) -> Result<(), String> {

@@ -468,3 +468,47 @@ fn deletes_need_two_permissions_and_a_protected_row_none_lifts() {
         assert_eq!(count(&ws, "tags", "1 = 1"), 1);
     }
 }
+
+#[test]
+fn a_manifest_that_releases_and_removes_gets_its_way_in_two_passes() {
+    let tag = |more: &str| format!("kind: Tag\nexternalId: vip\n{more}");
+    for (status, verb) in [("inactive", "deactivate"), ("deleted", "delete")] {
+        for ws in settled("released", &tag("name: Vip\nprotect: true\n")) {
+            let name = if verb == "delete" {
+                "Vip"
+            } else {
+                "Very important"
+            };
+            let more = format!("name: {name}\nprotect: false\nstatus: {status}\n");
+            ws.tree(tag(&more));
+            let first = ws.apply(&["--allow-delete"]).exits(0);
+            assert_eq!(first.held(), ["protected Tag/vip"], "{}", ws.engine);
+            assert_eq!(first.steps(), ["update Tag/vip"], "{first}");
+            let stored = "SELECT name || ' ' || status || ' ' || CAST(protect AS int) FROM tags";
+            let now = format!("{name} active 0");
+            assert_eq!(ws.value(stored), Some(now), "{}", ws.engine);
+            let second = ws.apply(&["--allow-delete"]).exits(0);
+            assert_eq!(second.held(), Vec::<String>::new());
+            assert_eq!(second.steps(), [format!("{verb} Tag/vip")], "{second}");
+            ws.plan(&["--detailed-exitcode"]).exits(0);
+        }
+    }
+}
+
+#[test]
+fn what_a_manifest_says_beside_a_protected_removal_is_applied() {
+    let tag = |more: &str| format!("kind: Tag\nexternalId: vip\nprotect: true\n{more}");
+    for ws in settled("beside", &tag("name: Vip\n")) {
+        ws.tree(tag("name: Very important\nstatus: inactive\n"));
+        let first = ws.apply(&[]).exits(0);
+        assert_eq!(first.held(), ["protected Tag/vip"], "{}", ws.engine);
+        assert_eq!(first.steps(), ["update Tag/vip"], "{first}");
+        for _ in 0..2 {
+            let again = ws.apply(&[]).exits(0);
+            assert_eq!(again.held(), ["protected Tag/vip"], "{}", ws.engine);
+            assert_eq!(again.steps(), Vec::<String>::new(), "{again}");
+        }
+        let stored = "SELECT name || ' ' || status FROM tags";
+        assert_eq!(ws.value(stored).as_deref(), Some("Very important active"));
+    }
+}

@@ -44,7 +44,7 @@ pub(super) fn without_user(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Find
     let code = codes::ACCOUNT_WITHOUT_USER;
     let mut found = Finding::own(world, code, view.key, account::STATUS, message)
         .severity(severity)
-        .help("Declare its first user in the same tree, or create it inactive.");
+        .help("declare its first user in the same tree, or create it inactive");
     // The account has no field to blame.
     found.diagnostic.field = None;
     found.diagnostic.origin = world.origin(view.key);
@@ -66,7 +66,7 @@ pub(super) fn without_address(scene: &Scene<'_, '_>, view: View<'_>, out: &mut F
     let message = format!("{} has no address", view.key);
     let code = codes::ACCOUNT_WITHOUT_ADDRESS;
     let found = Finding::own(scene.world, code, view.key, account::ADDRESSES, message);
-    out.push(found.help("Write at least one, in full or as a `ref:`."));
+    out.push(found.help("write at least one, in full or as a `ref:`"));
 }
 
 /// A legal user who is incomplete, or for whom there is no payment provider.
@@ -86,12 +86,12 @@ pub(super) fn legal_user(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findin
             missing.join(", ")
         );
         let found = Finding::own(world, codes::LEGAL_USER, view.key, first, message);
-        out.push(found.help("Write all five fields, or none of them."));
+        out.push(found.help("write all five fields, or none of them"));
     }
     if !world.setting_is("paymentProvider") {
         let message = "a legal user needs a payment provider, and there is none";
         let found = Finding::own(world, codes::LEGAL_USER, view.key, first, message);
-        let help = "Set `paymentProvider: true` in Settings, or leave `legalUser` out.";
+        let help = "set `paymentProvider: true` in Settings, or leave `legalUser` out";
         out.push(found.help(help).with(world, &settings_key()));
     }
 }
@@ -128,7 +128,7 @@ pub(super) fn without_number(scene: &Scene<'_, '_>, subjects: &Subjects<'_>, out
         let found = Finding::own(world, code, view.key, account::CUSTOMER_NUMBER, message);
         out.push(
             found
-                .help("Write its `customerNumber`.")
+                .help("write its `customerNumber`")
                 .with(world, &settings),
         );
     }
@@ -145,7 +145,7 @@ fn all_without_number(world: &World<'_>, settings: &Key, all: &[&Key]) -> Option
     );
     let code = codes::CUSTOMER_NUMBER_MISSING;
     let mut found = Finding::own(world, code, settings, settings::LOGIN_MODE, message)
-        .help("Write their `customerNumber` first, then switch `loginMode`.");
+        .help("write their `customerNumber` first, then switch `loginMode`");
     for account in all.iter().take(NAMED) {
         found = found.with(world, account);
     }

@@ -28,7 +28,7 @@ pub(super) fn no_use(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) 
             let message = format!("address `{id}` is neither for shipping nor for billing");
             let code = codes::ADDRESS_NO_USE;
             let found = Finding::own(scene.world, code, view.key, account::ADDRESSES, message);
-            let help = "Leave a flag out or set it to true, or take the address off the list.";
+            let help = "leave a flag out or set it to true, or take the address off the list";
             out.push(found.help(help));
         }
     }
@@ -61,7 +61,7 @@ pub(super) fn link_incomplete(scene: &Scene<'_, '_>, view: View<'_>, out: &mut F
         );
         let code = codes::ADDRESS_LINK_INCOMPLETE;
         let found = Finding::own(world, code, view.key, account::ADDRESSES, message)
-            .help("Write it in full, or declare it as an Address and use `ref:`.");
+            .help("write it in full, or declare it as an Address and use `ref:`");
         out.push(found.with(world, &address));
     }
 }
@@ -118,7 +118,7 @@ pub(super) fn link_and_update(scene: &Scene<'_, '_>, view: View<'_>, out: &mut F
     );
     let code = codes::ADDRESS_LINK_AND_UPDATE;
     let found = Finding::of(world, code, view.key, &first.field, message)
-        .help("Give the new account an address of its own, unless the change is meant for all.");
+        .help("give the new account an address of its own, unless the change is meant for all");
     out.push(new.into_iter().take(NAMED).fold(found, |found, account| {
         found.with_field(world, account, account::ADDRESSES)
     }));

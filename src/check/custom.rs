@@ -47,7 +47,7 @@ pub(super) fn undefined<'a>(scene: &Scene<'_, 'a>, view: View<'a>, out: &mut Fin
         let message = format!("custom field `{id}` {why}");
         let code = codes::CUSTOM_FIELD_UNKNOWN;
         let found = Finding::of(world, code, view.key, &stated.field, message)
-            .help("Define it as a CustomField, correct the name, or check `appliesTo`.");
+            .help("define it as a CustomField, correct the name, or check `appliesTo`");
         out.push(found.with(world, &definition));
     }
 }
@@ -80,7 +80,7 @@ pub(super) fn missing(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings)
         let message = format!("{} has no value for required custom field `{id}`", view.key);
         let code = codes::CUSTOM_FIELD_REQUIRED;
         let found = Finding::of(scene.world, code, view.key, &field, message)
-            .help("Write a value, or give the custom field a `default`.");
+            .help("write a value, or give the custom field a `default`");
         out.push(found.with(scene.world, &key(id)));
     }
 }
@@ -132,7 +132,7 @@ fn lacking(world: &World<'_>, definition: &Key, kind: KindId) -> Option<Finding>
     let code = codes::CUSTOM_FIELD_BACKFILL;
     let at = custom_field::REQUIRED;
     let mut found = Finding::own(world, code, definition, at, message)
-        .help("Give it a `default`, or fill in the values first.");
+        .help("give it a `default`, or fill in the values first");
     // Those that the source fills in lack it only because they are held.
     for key in lacking {
         let fills = world

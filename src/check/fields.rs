@@ -32,7 +32,7 @@ pub(super) fn required(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings
         names.join(", ")
     );
     let found = Finding::own(scene.world, codes::REQUIRED, view.key, *first, message);
-    out.push(found.help("Write a value for each of them."));
+    out.push(found.help("write a value for each of them"));
 }
 
 const fn bit(field: usize) -> u64 {
@@ -95,7 +95,7 @@ pub(super) fn immutable(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Finding
                 is(&change.before),
                 is(&change.after)
             );
-            let help = "Write the old value, and declare a new resource beside it.";
+            let help = "write the old value, and declare a new resource beside it";
             let code = codes::ID_IMMUTABLE;
             out.push(Finding::of(scene.world, code, view.key, &change.field, message).help(help));
         }
@@ -111,13 +111,16 @@ pub(super) fn groups(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) 
             continue;
         }
         let words: Vec<&str> = known.iter().map(Text::as_str).collect();
-        let message = format!(
-            "`{group}` is no group of users: one of {}",
-            words.join(", ")
-        );
+        let message = if words.is_empty() {
+            format!("`{group}` is no group of users: `userGroups` in Settings names none")
+        } else {
+            let words = words.join(", ");
+            format!("`{group}` is no group of users: one of {words}")
+        };
         let help = match did_you_mean(group, words.iter().copied()) {
-            Some(meant) => format!("Did you mean `{meant}`?"),
-            None => "Write one of them, or add it to `userGroups` in Settings.".to_owned(),
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None if words.is_empty() => "add it to `userGroups` in Settings".to_owned(),
+            None => "write one of them, or add it to `userGroups` in Settings".to_owned(),
         };
         let found = Finding::own(scene.world, codes::ENUM, view.key, user::GROUPS, message);
         out.push(found.help(help).with(scene.world, &settings_key()));
@@ -151,7 +154,7 @@ pub(super) fn vat_country(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findi
             format!("VAT number `{vat}` is one of {of_vat}, and {address} is in {country}");
         let code = codes::VAT_COUNTRY;
         let found = Finding::own(scene.world, code, view.key, account::VAT_NUMBER, message);
-        let found = found.help("Correct it, unless the company is really registered abroad.");
+        let found = found.help("correct it, unless the company is really registered abroad");
         out.push(found.with_field(scene.world, &address, address::COUNTRY));
     }
 }
@@ -181,7 +184,7 @@ pub(super) fn zip_format(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findin
     let message = format!("`{zip}` is no postal code of {country}, which look like {form}");
     let code = codes::ZIP_FORMAT;
     let found = Finding::own(scene.world, code, view.key, address::ZIP_CODE, message);
-    out.push(found.help("Write it in full: spreadsheets drop leading zeros."));
+    out.push(found.help("write it in full: spreadsheets drop leading zeros"));
 }
 
 /// Whether what the source says of a field is faulty, `[]` of a required list included: the reader

@@ -24,7 +24,7 @@ pub(super) fn main(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
         if view.targets(user::ORGANISATIONS).nth(1).is_some() {
             let message = format!("{} has several organisations and no main one", view.key);
             let found = Finding::own(world, code, view.key, field, message);
-            let help = "Name one of them as `mainOrganisation`.";
+            let help = "name one of them as `mainOrganisation`";
             out.push(found.severity(Severity::Warning).help(help));
         }
         return;
@@ -36,7 +36,7 @@ pub(super) fn main(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
     }
     let message = format!("main organisation `{main}` is not among the user's organisations");
     let found = Finding::own(world, code, view.key, field, message);
-    let found = found.help("Add it to `organisations`, or name one that is there.");
+    let found = found.help("add it to `organisations`, or name one that is there");
     out.push(found.with(world, &organisation));
 }
 
@@ -57,7 +57,7 @@ pub(super) fn of_user(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings)
         let message = format!("organisation `{id}` is of account `{account}`, the user is not");
         let code = codes::ORGANISATION_ACCOUNT;
         let found = Finding::own(world, code, view.key, user::ORGANISATIONS, message)
-            .help("Choose one of the user's own accounts, or add the account to the user.");
+            .help("choose one of the user's own accounts, or add the account to the user");
         let found = found.with_field(world, &organisation, organisation::ACCOUNT);
         out.push(found.with(world, &Key::new(ACCOUNT, account)));
     }
@@ -83,7 +83,7 @@ pub(super) fn parent_account(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Fi
         let message = format!("parent `{id}` is of account `{other}`, not of `{own}`");
         let code = codes::ORGANISATION_ACCOUNT;
         let found = Finding::own(world, code, view.key, organisation::PARENT, message);
-        let found = found.help("Choose a parent of the same account.");
+        let found = found.help("choose a parent of the same account");
         out.push(found.with_field(world, &parent, organisation::ACCOUNT));
     }
 }
@@ -154,7 +154,7 @@ fn too_deep<'a>(world: &World<'a>, view: View<'a>, depth: usize, allowed: usize)
     );
     let code = codes::ORGANISATION_DEPTH;
     let mut found = Finding::own(world, code, view.key, organisation::PARENT, message)
-        .help("Hang it one level higher, or raise `organisationDepth` in Settings.");
+        .help("hang it one level higher, or raise `organisationDepth` in Settings");
     for ancestor in &chain[1..] {
         found = found.with_field(world, ancestor, organisation::PARENT);
     }
@@ -187,7 +187,7 @@ fn cycle(world: &World<'_>, circle: &[&Key]) -> Finding {
     let message = format!("organisations go round in a circle: {}", ids.join(" > "));
     let code = codes::ORGANISATION_CYCLE;
     let mut found = Finding::own(world, code, members[0], organisation::PARENT, message)
-        .help("Take the parent away from the one that belongs on top.");
+        .help("take the parent away from the one that belongs on top");
     for member in &members[1..] {
         found = found.with_field(world, member, organisation::PARENT);
     }

@@ -33,7 +33,7 @@ pub(super) fn foreign_users(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Fin
             let message = format!("{role} `{id}` does not belong to account `{account}`");
             let code = codes::POLICY_FOREIGN_USER;
             let found = Finding::own(world, code, view.key, field, message)
-                .help("Name users of the policy's account, or add the account to the user.");
+                .help("name users of the policy's account, or add the account to the user");
             let found = found.with_field(world, &user, user::ACCOUNTS);
             out.push(found.with(world, &Key::new(ACCOUNT, account)));
         }
@@ -53,14 +53,14 @@ pub(super) fn approvers(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Finding
     if count == 0 || count > 2 {
         let message = format!("{} has {count} approvers, not one or two", view.key);
         let found = Finding::own(world, code, view.key, policy::APPROVERS, message);
-        out.push(found.help("Name one or two users of the account."));
+        out.push(found.help("name one or two users of the account"));
     } else if view.live() && nobody_active(world, view) {
         let before = world.before(view.key);
         let own_doing = view.created()
             || before.is_some_and(|before| before.live() && somebody_was_active(world, before));
         let message = format!("no approver of {} is active", view.key);
         let found = Finding::own(world, code, view.key, policy::APPROVERS, message)
-            .help("Name an active approver, or set the policy inactive as well.");
+            .help("name an active approver, or set the policy inactive as well");
         let severity = if own_doing {
             Severity::Error
         } else {
@@ -91,7 +91,7 @@ pub(super) fn self_approval(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Fin
             let message = format!("approver `{id}` is also reviewed");
             let code = codes::POLICY_SELF;
             let found = Finding::own(scene.world, code, view.key, policy::APPROVERS, message);
-            let help = "Take the user out of one of the two lists, unless that is meant.";
+            let help = "take the user out of one of the two lists, unless that is meant";
             out.push(found.help(help));
         }
     }

@@ -61,7 +61,7 @@ fn not_in_use(world: &World<'_>, view: View<'_>, field: usize, target: &Key) -> 
     };
     Some(
         found
-            .help("Name an active one, or activate it in the same plan.")
+            .help("name an active one, or activate it in the same plan")
             .severity(severity)
             .with(world, target),
     )
@@ -76,11 +76,11 @@ fn not_there(world: &World<'_>, view: View<'_>, field: usize, target: &Key) -> O
     let found = if deleted_here || world.stored.retired.contains(target) {
         let message = format!("{target} is deleted, which is final");
         Finding::own(world, codes::REFERENCE_INACTIVE, view.key, field, message)
-            .help("Take the reference away, or name another one.")
+            .help("take the reference away, or name another one")
     } else {
         let message = format!("there is no {target}: it is neither declared nor stored");
         Finding::own(world, codes::REFERENCE, view.key, field, message)
-            .help("Correct the id, or declare it in the same tree.")
+            .help("correct the id, or declare it in the same tree")
     };
     Some(found.with(world, target))
 }
@@ -149,11 +149,11 @@ fn deleted(world: &World<'_>, key: &Key) -> Option<Finding> {
     let found = if own {
         let message = format!("{key} is deleted, and other documents refer to it: {who}");
         Finding::own(world, codes::REFERENCE_INACTIVE, key, status, message)
-            .help("Take the reference away from those documents, or do not delete it.")
+            .help("take the reference away from those documents, or do not delete it")
     } else {
         let message = format!("{key} is deleted while it is in use: {who}");
         Finding::own(world, codes::IN_USE, key, status, message).help(
-            "Drop the links in the same plan, delete who has them too, or set it inactive instead.",
+            "drop the links in the same plan, delete who has them too, or set it inactive instead",
         )
     };
     Some(involve(found, world, &keepers))
@@ -170,7 +170,7 @@ fn deactivated(world: &World<'_>, key: &Key) -> Option<Finding> {
             let message =
                 format!("{key} is no longer declared, and other documents refer to it: {who}");
             let found = Finding::own(world, codes::REFERENCE_INACTIVE, key, status, message)
-                .help("Take the reference away from those documents, or declare it again.");
+                .help("take the reference away from those documents, or declare it again");
             return Some(involve(found, world, &own));
         }
     }
@@ -181,7 +181,7 @@ fn deactivated(world: &World<'_>, key: &Key) -> Option<Finding> {
     let who = listed(referrers.iter().map(|(referrer, _)| *referrer), NAMED);
     let message = format!("{key} is set inactive, and others refer to it: {who}");
     let found = Finding::own(world, codes::REFERENCE_INACTIVE, key, status, message)
-        .help("They keep their own status; take the links away if they are not wanted.")
+        .help("they keep their own status; take the links away if they are not wanted")
         .severity(Severity::Warning);
     Some(involve(found, world, &referrers))
 }

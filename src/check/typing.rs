@@ -187,10 +187,15 @@ fn typed(
         return Err(unknown(definitions, kind, id));
     };
     match cell {
-        Cell::Blank | Cell::Clear if definition.required => Err(Fault::new(
+        Cell::Blank if definition.required => Err(Fault::new(
             codes::CUSTOM_FIELD_REQUIRED,
             format!("required custom field `{id}` cannot be blank"),
-            "Write a value; to keep the stored one, leave the field out.",
+            "write a value; to keep the stored one, leave the field out",
+        )),
+        Cell::Clear if definition.required => Err(Fault::new(
+            codes::CUSTOM_FIELD_REQUIRED,
+            format!("required custom field `{id}` cannot be cleared"),
+            format!("take `customFields.{id}` out of `clear:`, or write a value"),
         )),
         Cell::Blank | Cell::Clear => Ok(None),
         Cell::Value(raw) if raw.is_empty_list() && !definition.required => Ok(Some(Cell::Clear)),
@@ -215,8 +220,8 @@ fn unknown(definitions: &Definitions, kind: KindId, id: &Text) -> Fault {
         None => format!("is not defined for {kind_name}"),
     };
     let help = match did_you_mean(id, known) {
-        Some(meant) => format!("Did you mean `{meant}`?"),
-        None => "Define it as a CustomField, correct the name, or check `appliesTo`.".to_owned(),
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => "define it as a CustomField, correct the name, or check `appliesTo`".to_owned(),
     };
     let message = format!("custom field `{id}` {why}");
     Fault::new(codes::CUSTOM_FIELD_UNKNOWN, message, help)

@@ -107,7 +107,7 @@ pub(super) fn emails(scene: &Scene<'_, '_>, subjects: &Subjects<'_>, out: &mut F
         let email = at.text(user::EMAIL).unwrap_or_default();
         let message = format!("e-mail `{email}` is that of {} too", listed(others(), 10));
         let mut found = Finding::own(world, codes::EMAIL_DUPLICATE, at.key, user::EMAIL, message)
-            .help("Give one of them another e-mail, or set one inactive.");
+            .help("give one of them another e-mail, or set one inactive");
         if by_number {
             found = found.severity(Severity::Warning);
         }
@@ -143,7 +143,7 @@ pub(super) fn customer_numbers(scene: &Scene<'_, '_>, subjects: &Subjects<'_>, o
         let message = format!("customer number `{number}` is or was that of {other}");
         let code = codes::CUSTOMER_NUMBER_DUPLICATE;
         let found = Finding::own(world, code, key, account::CUSTOMER_NUMBER, message)
-            .help("A number is given out once, for ever: give this account its own.");
+            .help("give this account a number of its own: one that was given out is never given out again");
         out.push(found.with_field(world, &other, account::CUSTOMER_NUMBER));
     }
 }
@@ -185,7 +185,7 @@ fn differs_in_case(world: &World<'_>, key: &Key, other: &Key) -> Finding {
     let field = kinds::get(key.kind).status_index();
     let mut found = Finding::own(world, codes::ID_CASE, key, field, message)
         .severity(Severity::Warning)
-        .help("Use the stored id, or one that is clearly different.");
+        .help("use the stored id, or one that is clearly different");
     found.diagnostic.field = Some("externalId".to_owned());
     found.diagnostic.origin = world.origin(key);
     found

@@ -24,7 +24,7 @@ pub(super) fn without_account(scene: &Scene<'_, '_>, view: View<'_>, out: &mut F
     let message = format!("{} belongs to no account", view.key);
     let code = codes::USER_WITHOUT_ACCOUNT;
     let found = Finding::own(scene.world, code, view.key, user::ACCOUNTS, message);
-    out.push(found.help("Name at least one, or make `User.accounts` optional in Settings."));
+    out.push(found.help("name at least one, or make `User.accounts` optional in Settings"));
 }
 
 /// Who goes from an account: active users of before who are inactive, gone, unlinked or demoted.
@@ -110,14 +110,14 @@ fn last_user(
     severity: Severity,
 ) -> Option<Finding> {
     let message = format!("{account} stays active, and its last active user is taken from it");
-    let help = "Add the successor in the same plan, or set the account inactive as well.";
+    let help = "add the successor in the same plan, or set the account inactive as well";
     let found = one_of(scene, account, users, codes::LAST_USER, message)?;
     Some(found.help(help).severity(severity))
 }
 
 fn last_administrator(scene: &Scene<'_, '_>, account: &Key, users: &[&Key]) -> Option<Finding> {
     let message = format!("{account} loses its last administrator");
-    let help = "Make somebody else administrator in the same plan.";
+    let help = "make somebody else administrator in the same plan";
     Some(one_of(scene, account, users, codes::LAST_ADMINISTRATOR, message)?.help(help))
 }
 

@@ -244,10 +244,14 @@ impl<'a> World<'a> {
     pub fn setting(&self, name: &str) -> Option<Value> {
         let kind = kinds::get(kinds::SETTINGS);
         let index = kind.at(name);
+        let field = &kind.fields[index];
         let settings = self.after(&Key::new(kinds::SETTINGS, "settings"));
-        settings
-            .and_then(|view| view.value(index).cloned())
-            .or_else(|| kind.fields[index].default.value())
+        let said = settings.and_then(|view| match view.value(index) {
+            // A stored list without members has none: the default is for who says nothing.
+            None if field.ty.is_list() && !view.created() => Some(Value::List([].into())),
+            value => value.cloned(),
+        });
+        said.or_else(|| field.default.value())
     }
 
     /// Whether a setting is the boolean true.

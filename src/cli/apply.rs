@@ -4,12 +4,13 @@ use super::output::{self, Shown};
 use super::plan::exit_code;
 use super::progress::Progress;
 use super::{Failure, Global, Outcome, Output, Scope, session};
+use crate::config::{Config, Source};
 use crate::plan::{Plan, render};
 use crate::reconcile::{self, Applied, Kept, Pass, Request};
 use crate::store::Store;
 use clap::Args;
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Options of `roster apply`.
@@ -29,13 +30,12 @@ pub struct Options {
 
 /// Applies every source that is asked for, or a saved plan.
 pub async fn run(global: &Global, mut options: Options) -> Outcome {
-    let saved = match options.scope.paths.as_slice() {
-        [path] if path.is_file() && path.extension().is_some_and(|ending| ending == "json") => {
-            options.scope.paths.pop()
-        }
-        _ => None,
-    };
-    if let Some(file) = saved {
+    let saved =
+        options.scope.paths.first().filter(|path| {
+            path.is_file() && path.extension().is_some_and(|ending| ending == "json")
+        });
+    if saved.is_some() {
+        let file = options.scope.paths.remove(0);
         return apply_saved(global, &options, &file).await;
     }
     let config = session::config(global, Some(&options.scope))?;
@@ -149,7 +149,12 @@ async fn apply_saved(global: &Global, options: &Options, file: &Path) -> Outcome
             "the saved plan is refused because of its errors",
         ));
     }
-    let config = session::config(global, None)?;
+    let mut config = session::config(global, None)?;
+    let reader = session::reader(&config).await?;
+    reconcile::made_for(&reader, &plan).await?;
+    find_root(&mut config, &reader, &plan, &options.scope.paths).await?;
+    reconcile::rooted(&config, &plan)?;
+    reader.close().await;
     let store = session::writer(&config).await?;
     let pass = Pass::whole(&config, Request::default())?;
     let lease = Kept::take(&store, &plan.source.name, options.lock_timeout).await?;
@@ -157,6 +162,43 @@ async fn apply_saved(global: &Global, options: &Options, file: &Path) -> Outcome
     lease.release(&store).await;
     written?;
     Ok(plan.exit_code(false))
+}
+
+/// Without a configuration, where the files and password references of a saved plan are read
+/// again: the directory given after it, or the one that was last applied as this source.
+async fn find_root(
+    config: &mut Config,
+    store: &Store,
+    plan: &Plan,
+    paths: &[PathBuf],
+) -> Result<(), Failure> {
+    let given = match paths {
+        [] => None,
+        [path] if config.path.is_none() => Some(path.clone()),
+        [_] => {
+            return Err(Failure::usage(
+                "roster.yaml says where the sources are: give the saved plan alone",
+            ));
+        }
+        _ => {
+            return Err(Failure::usage(
+                "give one saved plan, and one directory at most",
+            ));
+        }
+    };
+    if config.path.is_some() {
+        return Ok(());
+    }
+    let name = &plan.source.name;
+    let root = match given {
+        Some(path) => Some(path),
+        None => store.path_of(name).await?.map(PathBuf::from),
+    };
+    config.sources = root
+        .iter()
+        .map(|root| Source::unnamed(name, root))
+        .collect();
+    Ok(())
 }
 
 async fn saved(

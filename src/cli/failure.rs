@@ -126,8 +126,11 @@ impl From<PassError> for Failure {
             PassError::Store(error) => error.into(),
             PassError::Apply(error) => error.into(),
             PassError::Lease(error) => error.into(),
-            PassError::Secret(_) | PassError::File(_) => Self {
-                message: format!("stale-plan: {error}"),
+            PassError::Secret(_)
+            | PassError::File(_)
+            | PassError::Elsewhere(_)
+            | PassError::Rootless(_) => Self {
+                message: error.to_string(),
                 exit: HELD,
             },
         }

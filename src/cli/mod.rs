@@ -22,6 +22,7 @@ mod progress;
 mod schema;
 mod session;
 mod show;
+mod source;
 mod validate;
 mod why;
 
@@ -157,6 +158,10 @@ pub enum Command {
     Fmt(format::Options),
     /// Lets through what waits for a decision.
     Approve(approve::Options),
+    /// Renames or forgets a source that is no longer configured.
+    Source(source::Options),
+    /// Gives the claims of a source that is no longer configured to another one.
+    Adopt(source::Adopt),
     /// Creates or upgrades the database's schema.
     Migrate(migrate::Options),
     /// Shows or breaks the leases of sources.
@@ -250,6 +255,8 @@ fn run(cli: Cli) -> Outcome {
             Command::Changes(options) => changes::run(global, &options).await,
             Command::Fmt(options) => format::run(global, &options),
             Command::Approve(options) => approve::run(global, &options).await,
+            Command::Source(options) => source::run(global, &options).await,
+            Command::Adopt(options) => source::adopt(global, &options).await,
             Command::Migrate(options) => migrate::run(global, &options).await,
             Command::Lock(options) => lock::run(global, &options).await,
             Command::Init(args) => init::run(&args),

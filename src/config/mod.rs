@@ -90,6 +90,25 @@ pub struct Source {
     pub unnamed: bool,
 }
 
+impl Source {
+    /// A path that was given without a configuration.
+    #[must_use]
+    pub fn unnamed(name: &str, path: &Path) -> Self {
+        Self {
+            name: name.into(),
+            root: path.to_owned(),
+            written: path.to_string_lossy().into_owned(),
+            prune: true,
+            hold_errors: false,
+            report_drift: false,
+            allow_delete: false,
+            apply: true,
+            authority: Authority::default(),
+            unnamed: true,
+        }
+    }
+}
+
 /// What the command line says beside the file.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
@@ -159,18 +178,7 @@ impl Config {
 
     /// Without a file there is one path, and the source is called `directory`.
     fn around(path: Option<&Path>) -> Self {
-        let source = path.map(|path| Source {
-            name: "directory".into(),
-            root: path.to_owned(),
-            written: path.to_string_lossy().into_owned(),
-            prune: true,
-            hold_errors: false,
-            report_drift: false,
-            allow_delete: false,
-            apply: true,
-            authority: Authority::default(),
-            unnamed: true,
-        });
+        let source = path.map(|path| Source::unnamed("directory", path));
         Self {
             path: None,
             database: file::DEFAULT_DATABASE.to_owned(),

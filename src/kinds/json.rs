@@ -88,6 +88,19 @@ fn linked(ty: &Type, key: &str, link: &Link) -> Json {
     Json::Object(object)
 }
 
+/// The canonical number that JSON spells: never with an exponent.
+#[must_use]
+pub fn number(number: &serde_json::Number) -> Value {
+    let text = match (number.as_i64(), number.as_f64()) {
+        (Some(whole), _) => compact_str::format_compact!("{whole}"),
+        // Minus zero is zero.
+        (None, Some(float)) if float == 0.0 => "0".into(),
+        (None, Some(float)) => compact_str::format_compact!("{float}"),
+        (None, None) => number.to_string().into(),
+    };
+    Value::Number(text)
+}
+
 /// A number keeps its spelling where JSON can.
 fn plain(value: &Value) -> Json {
     match value {

@@ -11,6 +11,8 @@ use std::rc::Rc;
 
 /// How deep lists and mappings may nest.
 const DEPTH: u32 = 64;
+/// The way out of too many levels.
+const FLATTEN: &str = "take levels out: no resource needs so many";
 /// How many nodes the aliases of one document may come to.
 const EXPANDED: u32 = 100_000;
 type Events<'a> = Rc<[(Item<'a>, Pos)]>;
@@ -132,7 +134,7 @@ impl<'a> Reader<'a> {
         match node {
             Node::List | Node::Map if self.depth == DEPTH => {
                 let message = format!("lists and mappings nest more than {DEPTH} deep");
-                return Err(Fatal::limit(message, at));
+                return Err(Fatal::limit(message, FLATTEN, at));
             }
             Node::List | Node::Map => self.depth += 1,
             Node::End => self.depth = self.depth.saturating_sub(1),
@@ -304,14 +306,19 @@ impl<'a> Reader<'a> {
 
     fn expand(&mut self, anchor: usize, at: Pos) -> Result<(), Fatal> {
         let Some(events) = self.anchors.get(&anchor) else {
-            return Err(Fatal::limit("an alias within the very node it names", at));
+            return Err(Fatal::limit(
+                "an alias within the very node it names",
+                "write what is meant in place of the alias",
+                at,
+            ));
         };
         let size = u32::try_from(events.len()).unwrap_or(u32::MAX);
         self.expanded = self.expanded.saturating_add(size);
         if self.expanded > EXPANDED {
             let message =
                 format!("the aliases of this document come to more than {EXPANDED} nodes");
-            return Err(Fatal::limit(message, at));
+            let help = "write it out, or split the file into several";
+            return Err(Fatal::limit(message, help, at));
         }
         self.frames.push((Rc::clone(events), 0));
         Ok(())
@@ -320,7 +327,7 @@ impl<'a> Reader<'a> {
     fn syntax(&self, error: &ScanError) -> Fatal {
         let at = self.place(error.marker().line(), error.marker().col());
         let (code, help) = match error.kind() {
-            ErrorKind::RecursionLimitExceeded => (codes::YAML_LIMIT, None),
+            ErrorKind::RecursionLimitExceeded => (codes::YAML_LIMIT, Some(FLATTEN.to_owned())),
             ErrorKind::DirectiveDisallowed => (
                 codes::YAML_SYNTAX,
                 Some("leave lines that start with `%` out: the version is YAML 1.2".to_owned()),
@@ -336,7 +343,10 @@ impl<'a> Reader<'a> {
         };
         Fatal(Box::new(Problem {
             code,
-            message: error.info(),
+            message: match error.kind() {
+                ErrorKind::RecursionLimitExceeded => "nested too deep to be read".to_owned(),
+                _ => error.info(),
+            },
             help,
             at,
         }))

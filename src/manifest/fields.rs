@@ -79,8 +79,10 @@ impl<'a> Parsing<'a, '_> {
         {
             let message = format!("{} cannot be deleted", kind.name);
             let found = Diagnostic::new(codes::ENUM, message).field(field.name);
-            self.sink
-                .report(at, found.help("without it the defaults hold"));
+            self.sink.report(
+                at,
+                found.help("take the document out: without it the defaults hold"),
+            );
             return None;
         }
         Some(value)

@@ -46,11 +46,12 @@ fn describe(fault: &ContentFault, text: &str) -> Diagnostic {
             codes::SOURCE_UNREADABLE,
             format!("the file {path} cannot be read: {why}"),
         )
-        .help("the path is relative to the root of the source"),
+        .help("write the path relative to the root of the source"),
         ContentFault::TooLarge => Diagnostic::new(
             codes::YAML_LIMIT,
             format!("the file {path} has more than 20 MB"),
-        ),
+        )
+        .help("make it smaller, or publish it elsewhere and store a page that names it"),
     }
 }
 

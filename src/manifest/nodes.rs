@@ -61,11 +61,11 @@ pub(super) struct Problem {
 }
 
 impl Fatal {
-    pub fn limit(message: impl Into<String>, at: Pos) -> Self {
+    pub fn limit(message: impl Into<String>, help: &str, at: Pos) -> Self {
         Self(Box::new(Problem {
             code: codes::YAML_LIMIT,
             message: message.into(),
-            help: None,
+            help: Some(help.to_owned()),
             at,
         }))
     }
@@ -79,7 +79,11 @@ pub(super) fn scalar<'a>(
     at: Pos,
 ) -> Result<Node<'a>, Fatal> {
     if text.len() > SCALAR {
-        return Err(Fatal::limit("a text of more than 1 MiB", at));
+        return Err(Fatal::limit(
+            "a text of more than 1 MiB",
+            "shorten it; what is long and published belongs in the `file:` of a Terms",
+            at,
+        ));
     }
     let plain = style == ScalarStyle::Plain;
     let plain = match tag {

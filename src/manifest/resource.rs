@@ -6,8 +6,8 @@ use super::names::{self, Slot};
 use super::nodes::{Fatal, Node};
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::kinds::read::{check_id, quoted};
-use crate::kinds::{Kind, own};
-use crate::model::{Cell, Declared, FieldRef, Key, Pos, Stated, Text};
+use crate::kinds::{Kind, Type, own};
+use crate::model::{Cell, Declared, FieldRef, Key, Pos, Stated, Text, Value};
 use std::sync::Arc;
 
 /// A resource that was read.
@@ -98,7 +98,7 @@ impl<'a> Parsing<'a, '_> {
                 let message = "the externalId is blank";
                 let found = Diagnostic::new(codes::REQUIRED, message).field("externalId");
                 self.sink
-                    .report(name_at, found.help("every resource has its own id"));
+                    .report(name_at, found.help("give it an id of its own"));
             }
             Node::Scalar(scalar) => match check_id(draft.kind, &scalar.text) {
                 Ok(warning) => {
@@ -202,7 +202,8 @@ impl<'a> Parsing<'a, '_> {
         };
         self.sink.attribute(draft.findings, &key);
         // Exactly as much room as they take: `split_off` would keep that of the largest.
-        let mut cells: Vec<Stated> = self.cells.drain(draft.cells..).collect();
+        let cells = self.cells.drain(draft.cells..);
+        let mut cells: Vec<Stated> = cells.map(|stated| emptied(draft.kind, stated)).collect();
         if !cells.is_sorted_by(|a, b| a.field < b.field) {
             cells.sort_by(|a, b| a.field.cmp(&b.field));
         }
@@ -225,7 +226,7 @@ impl<'a> Parsing<'a, '_> {
             let message = format!("a {} without an externalId", draft.kind.name);
             let found = Diagnostic::new(codes::REQUIRED, message).field("externalId");
             self.sink
-                .report(draft.at, found.help("every resource has its own id"));
+                .report(draft.at, found.help("give it an id of its own"));
         }
         self.sink
             .hide(draft.at, "the externalId cannot be made out");
@@ -288,6 +289,23 @@ impl<'a> Parsing<'a, '_> {
             found = found.help(format!("did you mean `{meant}`?"));
         }
         self.sink.report(at, found);
+    }
+}
+
+/// A cleared list is the empty list, as `[]` is; also one that has a default, which stands in only
+/// for a list that nobody states.
+fn emptied(kind: &Kind, stated: Stated) -> Stated {
+    if stated.cell != Cell::Clear || !may_be_cleared(kind, &stated.field) {
+        return stated;
+    }
+    let none = match kind.field(&stated.field).map(|field| &field.ty) {
+        Some(Type::Links { .. }) => Value::links([]),
+        Some(ty) if ty.is_list() => Value::List([].into()),
+        _ => return stated,
+    };
+    Stated {
+        cell: Cell::Value(none),
+        ..stated
     }
 }
 

@@ -28,7 +28,7 @@ impl Parsing<'_, '_> {
                 self.reader.skip_next()?;
                 let message = format!("`{}` has no field of this name", field.name);
                 let found = Diagnostic::new(codes::UNKNOWN_FIELD, message).field(field.name);
-                self.sink.report(at, found.help("it has `env` or `file`"));
+                self.sink.report(at, found.help("write `env` or `file`"));
                 whole = false;
             }
         }

@@ -4,12 +4,13 @@ use super::compare::{self, Verdict};
 use super::hold::{Hold, Member};
 use super::rules::{Mode, Rules};
 use super::types::{Reason, Verb};
-use super::{create, status};
+use super::{create, forbid, status};
 use crate::check::{Definitions, Outcome};
 use crate::diagnostic::{Code, Diagnostic, Origin, codes};
 use crate::kinds::{self, Kind};
 use crate::model::{
-    Change, Claim, ClaimState, Declared, Desired, Digest, FieldRef, Key, Row, SecretState, Snapshot,
+    Change, Claim, ClaimState, Declared, Desired, Digest, FieldRef, Key, Row, SecretState,
+    Snapshot, Value,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -147,15 +148,7 @@ fn present(
     let key = &declared.key;
     let kind = kinds::get(key.kind);
     if written_status(declared) == Some("deleted") {
-        let reason = if claim.is_some() {
-            Reason::Declared
-        } else {
-            Reason::Adopted
-        };
-        return Draft {
-            outcome: Some(Outcome::Delete),
-            ..Draft::new(reason)
-        };
+        return deletion(context, declared, row, claim);
     }
     let active = claim.filter(|claim| claim.state == ClaimState::Active);
     let returned = active.is_none() && gone(context, key);
@@ -192,6 +185,44 @@ fn present(
         draft.outcome = Some(Outcome::Change(changes));
     }
     rejected(context, key, row, &mut draft);
+    draft
+}
+
+/// A delete; of a protected row that the manifest also releases, the release, and the delete waits
+/// for the next pass.
+fn deletion(context: &Context<'_>, declared: &Declared, row: &Row, claim: Option<&Claim>) -> Draft {
+    let mut draft = Draft::new(match claim {
+        Some(_) => Reason::Declared,
+        None => Reason::Adopted,
+    });
+    draft.outcome = Some(Outcome::Delete);
+    let kind = kinds::get(row.key.kind);
+    let protect = kinds::own(kind.protect_index());
+    let (on, off) = (Some(Value::Bool(true)), Some(Value::Bool(false)));
+    let releases = declared.value(kind.protect_index()) == off.as_ref()
+        && context.mode(kind, &protect) == Mode::Enforce;
+    if !releases || row.values[kind.protect_index()] != on {
+        return draft;
+    }
+    let others = declared.cells.iter().map(|stated| &stated.field);
+    draft.open = others.filter(|field| **field != protect).cloned().collect();
+    let message = forbid::released_message(&row.key);
+    let held = member(
+        context,
+        &row.key,
+        Verb::Delete,
+        Some(row.version),
+        Vec::new(),
+    );
+    draft.parts.push(Part {
+        hold: Hold::of(codes::PROTECTED, message, held),
+        full: None,
+    });
+    draft.outcome = Some(Outcome::Change(vec![Change {
+        field: protect,
+        before: on,
+        after: off,
+    }]));
     draft
 }
 

@@ -5,11 +5,11 @@ use super::draft::{Context, member};
 use super::hold::{Hold, Member};
 use super::order;
 use super::planner::Work;
-use super::types::Verb;
+use super::types::{Reason, Verb};
 use crate::check::{Effect, Outcome};
 use crate::diagnostic::codes;
 use crate::kinds;
-use crate::model::Value;
+use crate::model::{Change, Key, Value};
 
 /// Rows that refuse removal, and deletes that the configuration does not allow.
 pub(super) fn forbidden(context: &Context<'_>, work: &mut Work) {
@@ -25,11 +25,7 @@ pub(super) fn forbidden(context: &Context<'_>, work: &mut Work) {
         let held = |code, message: String| Hold::of(code, message, whole(context, effect, verb));
         let protect = kinds::get(effect.key.kind).protect_index();
         if row.values[protect] == Some(Value::Bool(true)) {
-            let message = format!(
-                "{} is protected: apply `protect: false` first, then remove it",
-                effect.key
-            );
-            holds.push(held(codes::PROTECTED, message));
+            holds.push(protected(context, work, effect, verb));
         } else if verb == Verb::Delete && !context.rules.allow_delete {
             let message = format!(
                 "{} would be deleted for ever; deletes need `allowDelete: true` or `--allow-delete`",
@@ -39,6 +35,36 @@ pub(super) fn forbidden(context: &Context<'_>, work: &mut Work) {
         }
     }
     holds.into_iter().for_each(|hold| work.hold(context, hold));
+}
+
+/// Only what removes is held: the rest of a declared resource goes on, so that a manifest that
+/// releases it and removes it gets its way in the next pass.
+fn protected(context: &Context<'_>, work: &Work, effect: &Effect, verb: Verb) -> Hold {
+    let kind = kinds::get(effect.key.kind);
+    let of = |index| move |change: &Change| change.field.own() == Some(index);
+    let mut member = whole(context, effect, verb);
+    let released = member.changes.iter().any(of(kind.protect_index()));
+    let (status, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut member.changes)
+        .into_iter()
+        .partition(of(kind.status_index()));
+    member.whole = rest.is_empty();
+    member.changes = status;
+    let key = &effect.key;
+    let message = match (released, work.reason(key)) {
+        (true, _) => released_message(key),
+        (false, Reason::Removed) => {
+            format!("{key} is protected: apply `protect: false` first, then take it out")
+        }
+        (false, _) => format!("{key} is protected: write `protect: false` as well"),
+    };
+    Hold::of(codes::PROTECTED, message, member)
+}
+
+/// Why a removal waits though its manifest releases the resource.
+pub(super) fn released_message(key: &Key) -> String {
+    format!(
+        "{key} is protected until `protect: false` is applied, which this plan does; the next one removes it"
+    )
 }
 
 /// An effect as a member of a hold, all of it.

@@ -2,6 +2,7 @@
 
 use super::phase::Phase;
 use super::{Pass, PassError, known};
+use crate::config::Config;
 use crate::kinds::{self, Type};
 use crate::model::{Desired, Key};
 use crate::plan::{Plan, Verb, render};
@@ -125,6 +126,45 @@ pub async fn applied_plan(
     write(store, wanted, from, pass, lease, None).await
 }
 
+/// That the database is the one a saved plan was made for, by reading alone: another one is left as
+/// it is, and one that is not there is not made.
+///
+/// # Errors
+/// When it is another one, or cannot be read.
+pub async fn made_for(store: &Store, plan: &Plan) -> Result<(), PassError> {
+    let Some(planned) = &plan.database else {
+        return Ok(());
+    };
+    let here = match store.identity().await? {
+        Some(here) if here == *planned => return Ok(()),
+        Some(here) => format!("this is {here}"),
+        None => "there is none here".to_owned(),
+    };
+    Err(PassError::Elsewhere(format!(
+        "it was made for database {planned}, and {here}"
+    )))
+}
+
+/// That it is known where the source of a saved plan is, if anything is read from there again.
+///
+/// # Errors
+/// When nobody knows: it names what is missing, and the way out.
+pub fn rooted(config: &Config, plan: &Plan) -> Result<(), PassError> {
+    let source = &plan.source.name;
+    let known = config.sources.iter().any(|known| known.name == *source);
+    let Some(needs) = needs(plan).filter(|_| !known) else {
+        return Ok(());
+    };
+    let way = if config.path.is_some() {
+        "roster.yaml names no source of this name"
+    } else {
+        "give the directory of manifests after the plan, `roster apply PLAN.json PATH`, or run where its roster.yaml is found"
+    };
+    Err(PassError::Rootless(format!(
+        "{needs} is read again from source {source}, and nothing says where that is; {way}"
+    )))
+}
+
 struct Wanted<'a> {
     plan: &'a Plan,
     id: &'a str,
@@ -161,6 +201,25 @@ async fn write(
     Ok(store.apply(&apply).await?)
 }
 
+/// What a plan does not carry: the first file it stores, or password it sets.
+fn needs(plan: &Plan) -> Option<String> {
+    let steps = plan.steps.iter().filter(|step| step.verb != Verb::Delete);
+    steps.into_iter().find_map(|step| {
+        let kind = kinds::get(step.key.kind);
+        step.changes().iter().find_map(|change| {
+            let value = change.after.as_ref()?;
+            match kind.field(&change.field)?.ty {
+                Type::File => {
+                    let path = value.as_text()?.split(" sha256:").next()?;
+                    Some(format!("the file `{path}` of {}", step.key))
+                }
+                Type::Secret => Some(format!("the password of {}", step.key)),
+                _ => None,
+            }
+        })
+    })
+}
+
 /// The files that the plan stores, read again and held against their digests.
 fn contents(plan: &Plan, root: Option<&Path>) -> Result<BTreeMap<Key, Vec<u8>>, PassError> {
     let mut contents = BTreeMap::new();
@@ -189,10 +248,8 @@ fn contents(plan: &Plan, root: Option<&Path>) -> Result<BTreeMap<Key, Vec<u8>>, 
 fn content(key: &Key, value: &str, root: Option<&Path>) -> Result<Vec<u8>, PassError> {
     let gone = |why: &str| PassError::File(format!("{key}: the file of `{value}` {why}"));
     let lost = || gone("is not at hand");
-    let unknown =
-        || gone("is read again, and only a `roster.yaml` that names the source says where");
     let (path, digest) = value.split_once(" sha256:").ok_or_else(lost)?;
-    let bytes = std::fs::read(root.ok_or_else(unknown)?.join(path)).map_err(|_| lost())?;
+    let bytes = std::fs::read(root.ok_or_else(lost)?.join(path)).map_err(|_| lost())?;
     let found: String = Sha256::digest(&bytes)
         .iter()
         .map(|byte| format!("{byte:02x}"))

@@ -160,6 +160,9 @@ pub(super) async fn plan(
     store: &Store,
     earlier: &[Plan],
 ) -> Result<Option<Plan>, PassError> {
+    if pass.readings[index].unread.is_none() {
+        return Ok(None);
+    }
     let Some(mut moment) = store.moment().await? else {
         return Ok(None);
     };

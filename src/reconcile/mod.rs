@@ -1,13 +1,14 @@
 //! One pass: load, read, check, plan, guard, apply, record. Written once; every door only knocks.
 
 mod apply;
+mod claimants;
 pub mod json;
 mod known;
 mod phase;
 mod provenance;
 mod read;
 
-pub use apply::{Applied, Kept, applied_plan, apply};
+pub use apply::{Applied, Kept, applied_plan, apply, made_for, rooted};
 pub use provenance::{Field, Provenance, Said, Voice, provenance};
 pub use read::{Reading, Unread, read_sources};
 
@@ -66,6 +67,12 @@ pub enum PassError {
     /// A file that the plan stores is not as it was planned.
     #[error("the plan is stale: {0}")]
     File(String),
+    /// A saved plan is for one database.
+    #[error("the plan is stale: {0}")]
+    Elsewhere(String),
+    /// What a saved plan reads again cannot be found.
+    #[error("the plan cannot be applied here: {0}")]
+    Rootless(String),
 }
 
 /// The sources of a pass as they were read, and what the configuration says of each.
@@ -181,10 +188,23 @@ impl<'a> Pass<'a> {
         store: &Store,
         earlier: &[Plan],
     ) -> Result<Plan, PassError> {
+        let mut plan = match known::plan(self, index, store, earlier).await? {
+            Some(plan) => plan,
+            None => self.plan_whole(index, store, earlier).await?,
+        };
+        if self.wanted()?.first() == Some(&index) {
+            claimants::say(self.config, store, &mut plan).await?;
+        }
+        Ok(plan)
+    }
+
+    async fn plan_whole(
+        &mut self,
+        index: usize,
+        store: &Store,
+        earlier: &[Plan],
+    ) -> Result<Plan, PassError> {
         if self.readings[index].unread.is_some() {
-            if let Some(plan) = known::plan(self, index, store, earlier).await? {
-                return Ok(plan);
-            }
             let _phase = Phase::begin("reading all of the sources");
             self.readings = read_sources(self.config);
         }

@@ -2,7 +2,7 @@
 
 use super::param::Param;
 use super::tables::{Column, Holds, KindTable, LinkTable};
-use crate::kinds::{Attribute, Type};
+use crate::kinds::{self, Attribute, Type};
 use crate::model::{Key, Link, Row, SmallMap, Text, Value};
 use serde_json::Value as Json;
 
@@ -172,7 +172,7 @@ fn custom_value(json: Json) -> Option<Value> {
     Some(match json {
         Json::String(text) => Value::text(text),
         Json::Bool(value) => Value::Bool(value),
-        Json::Number(number) => Value::Number(number.to_string().into()),
+        Json::Number(number) => kinds::json::number(&number),
         Json::Array(members) => {
             let members = members.into_iter().filter_map(|member| match member {
                 Json::String(text) => Some(Text::from(text)),

@@ -16,6 +16,7 @@ mod apply;
 mod approval;
 mod chain;
 mod claim;
+mod claimants;
 mod codec;
 mod connection;
 mod copy;

@@ -141,6 +141,17 @@ impl Store {
         let row = tx.first(sql, &[source.into()], &[Ty::Text]).await?;
         Ok(row.map(|mut cells| cells[0].take_text().into()))
     }
+
+    /// The identity that the database got with its schema; `None` while it has none.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn identity(&self) -> Result<Option<String>, StoreError> {
+        let Some(mut tx) = self.reading("read the identity").await? else {
+            return Ok(None);
+        };
+        Ok(migrate::meta(&mut tx).await?.map(|meta| meta.identity))
+    }
 }
 
 impl Moment {

@@ -135,21 +135,210 @@ fn the_whole_example_is_applied_from_a_file() {
 }
 
 #[test]
-fn without_a_configuration_nobody_knows_where_its_files_are() {
+fn without_a_configuration_its_directory_is_given_after_it() {
     for ws in each("saved terms") {
         ws.copy("examples/company", "manifests");
         ws.plan(&["--out", "plan.json"]).exits(0);
         let refused = ws.run(&["apply", "plan.json"]).exits(3);
         assert!(
             refused.stderr.contains("terms/customer-terms.txt")
-                && refused.stderr.contains("roster.yaml"),
+                && refused.stderr.contains("roster apply PLAN.json PATH"),
             "{refused}"
         );
+        let file = ws.url.strip_prefix("sqlite:").map(std::path::Path::new);
+        assert!(file.is_none_or(|file| !file.exists()), "{refused}");
+        ws.run(&["apply", "plan.json", "manifests"]).exits(0);
+        ws.plan(&["--detailed-exitcode"]).exits(0);
+    }
+}
+
+#[test]
+fn without_a_configuration_its_files_are_where_they_were_last_time() {
+    for ws in each("saved root") {
+        ws.copy("examples/company", "manifests");
+        ws.settle(&[]);
+        let terms = ws.path("manifests/terms/customer-terms.txt");
+        std::fs::write(&terms, "New terms.\n").expect("the terms");
+        ws.plan(&["--out", "plan.json"]).exits(0);
+        std::fs::write(&terms, "Other terms.\n").expect("the terms");
+        let stale = ws.run(&["apply", "plan.json"]).exits(3);
+        assert!(
+            stale.stderr.contains("has changed since it was planned"),
+            "{stale}"
+        );
+        std::fs::write(&terms, "New terms.\n").expect("the terms");
+        ws.run(&["apply", "plan.json"]).exits(0);
+        ws.plan(&["--detailed-exitcode"]).exits(0);
         assert_eq!(
-            ws.value("SELECT count(*) FROM accounts").as_deref(),
-            Some("0"),
+            ws.value("SELECT count(*) FROM file_contents WHERE length(content) = 11")
+                .as_deref(),
+            Some("1"),
             "{}",
             ws.engine
         );
+    }
+}
+
+#[test]
+fn without_a_configuration_its_passwords_are_where_its_manifests_say() {
+    for ws in each("saved password") {
+        ws.tree(directory(""));
+        ws.plan(&["--out", "first.json"]).exits(0);
+        ws.run(&["apply", "first.json", "manifests"]).exits(0);
+        ws.settle(&[]);
+        ws.tree(directory("passwordFrom: {env: ROSTER_SECRET_U1}"));
+        let with = |arguments: &[&str]| {
+            let mut command = ws.command(arguments);
+            command.env("ROSTER_SECRET_U1", "Correct-Horse-7");
+            crate::workspace::run(&mut command)
+        };
+        with(&["plan", "manifests", "--out", "plan.json"]).exits(0);
+        let gone = ws.run(&["apply", "plan.json"]).exits(3);
+        assert!(gone.stderr.contains("env:ROSTER_SECRET_U1"), "{gone}");
+        with(&["apply", "plan.json"]).exits(0);
+        let hashes = "SELECT count(password_hash) FROM users";
+        assert_eq!(ws.value(hashes).as_deref(), Some("1"), "{}", ws.engine);
+        with(&["plan", "manifests", "--detailed-exitcode"]).exits(0);
+    }
+}
+
+#[test]
+fn where_there_is_no_database_one_made_for_another_makes_none() {
+    let ws = crate::workspace::sqlite();
+    planned(&ws);
+    let elsewhere = format!("sqlite:{}", ws.path("else/where.db").display());
+    let refused = ws
+        .run(&["apply", "plan.json", "--database", &elsewhere])
+        .exits(3);
+    assert!(refused.stderr.contains("there is none here"), "{refused}");
+    assert!(!ws.path("else").exists(), "{refused}");
+    ws.write("empty.db", "");
+    let empty = format!("sqlite:{}", ws.path("empty.db").display());
+    ws.run(&["apply", "plan.json", "--database", &empty])
+        .exits(3);
+    let bytes = std::fs::read(ws.path("empty.db")).expect("the file");
+    assert_eq!(bytes.len(), 0, "it got no schema");
+}
+
+#[test]
+fn another_database_is_not_touched_at_all() {
+    for (mut ws, other) in each("untouched here")
+        .into_iter()
+        .zip(each("untouched there"))
+    {
+        planned(&ws);
+        other.tree(directory("")).settle(&[]);
+        ws.url.clone_from(&other.url);
+        let before = ws.fingerprint();
+        let refused = ws.run(&["apply", "plan.json"]).exits(3);
+        assert!(
+            refused.stderr.contains("it was made for database"),
+            "{refused}"
+        );
+        assert_eq!(ws.fingerprint(), before, "{}", ws.engine);
+    }
+}
+
+/// A directory in which every class of cell is something else than in the other one.
+fn classes(second: bool) -> String {
+    let pick = |first: &'static str, then: &'static str| if second { then } else { first };
+    let settings = pick(
+        "userGroups: [FOC_User, b]\noptionalFields: [User.phone]\ninvitationTtl: 24h",
+        "clear: [optionalFields, invitationTtl]\nuserGroups: [FOC_User, a]",
+    );
+    let define = |id: &str, ty: &str| {
+        format!(
+            "---\nkind: CustomField\nexternalId: {id}\nappliesTo: user\nname: {id}\ntype: {ty}\n"
+        )
+    };
+    let custom = pick(
+        "n: 0.00000000000000000123456789012345, big: 123456789012345000000000000, t: 007, d: 2026-01-31, b: true, l: [x, y]",
+        "n: -0.000000001, big: 15.50, t: null, d: \"\", b: false, l: [x]",
+    );
+    let more = format!(
+        "notify: {}\ncompany: {}\nstores: {}\ncustomFields: {{{custom}}}\n{}",
+        pick("true", "false"),
+        pick("\"12\"", "\"true\""),
+        pick("[north, south]", "[]"),
+        pick("", "clear: [organisations]\n"),
+    );
+    let stores = "---\nstores: [{externalId: north, name: N}, {externalId: south, name: S}]\n";
+    format!("kind: Settings\n{settings}\n")
+        + &["n", "big"].map(|id| define(id, "number")).concat()
+        + &define("t", "text")
+        + &define("d", "date")
+        + &define("b", "boolean")
+        + &define("l", pick("list\noptions: [x, y]", "list\noptions: [y, x]"))
+        + stores
+        + &account(
+            "acme",
+            pick("website: https://a.example", "clear: [website]"),
+        )
+        + &user("u-1", "acme", &more)
+}
+
+#[test]
+fn every_class_of_cell_is_applied_from_a_file_as_it_is_without() {
+    let pairs = each("classes direct")
+        .into_iter()
+        .zip(each("classes saved"));
+    for (direct, saved) in pairs {
+        for second in [false, true] {
+            let mut exports = Vec::new();
+            for ws in [&direct, &saved] {
+                ws.tree(classes(second));
+                let options = [
+                    "--accept",
+                    "Settings.userGroups.unlink=1",
+                    "--accept",
+                    "User.stores.unlink=2",
+                ];
+                if std::ptr::eq(ws, &direct) {
+                    ws.apply(&options).exits(0);
+                } else {
+                    ws.plan(&[&options[..], &["--out", "plan.json"]].concat())
+                        .exits(0);
+                    ws.run(&["apply", "plan.json"]).exits(0);
+                }
+                let scrubbed = ws.plan(&["--scrub", "--detailed-exitcode"]);
+                assert_eq!(scrubbed.code, Some(0), "{}: {scrubbed}", ws.engine);
+                exports.push(ws.run(&["export"]).exits(0).stdout);
+            }
+            assert_eq!(exports[0], exports[1], "{}", direct.engine);
+        }
+    }
+}
+
+#[test]
+fn a_cleared_list_is_empty_also_where_it_has_a_default() {
+    for ws in each("cleared default") {
+        let groups = "SELECT count(*) FROM settings_user_groups";
+        for (first, clear) in [
+            ("", "clear: [userGroups]"),
+            ("userGroups: [a, b]", "userGroups: []"),
+        ] {
+            ws.tree(format!("kind: Settings\naccountApproval: true\n{first}\n"));
+            ws.apply(&[]).exits(0);
+            ws.tree(format!("kind: Settings\naccountApproval: true\n{clear}\n"));
+            let plan = ws.plan(&[]);
+            let accept = plan.plans()[0]["held"][0]["override"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned();
+            ws.apply(&accept.split(' ').collect::<Vec<_>>()).exits(0);
+            assert_eq!(
+                ws.value(groups).as_deref(),
+                Some("0"),
+                "{}: {plan}",
+                ws.engine
+            );
+            ws.plan(&["--scrub", "--detailed-exitcode"]).exits(0);
+        }
+    }
+    for ws in each("cleared at once") {
+        ws.tree("kind: Settings\nclear: [userGroups]\n");
+        ws.settle(&[]);
+        let groups = "SELECT count(*) FROM settings_user_groups";
+        assert_eq!(ws.value(groups).as_deref(), Some("0"), "{}", ws.engine);
     }
 }

@@ -63,7 +63,7 @@ pub(super) fn parse(definition: &Definition, raw: &Value) -> Result<Value, Fault
         }
         Value::List(_) | Value::Links(_) => {
             let message = "one value belongs here, not a list";
-            return Err(wrong(message.to_owned(), "Only `type: list` takes a list."));
+            return Err(wrong(message.to_owned(), "only `type: list` takes a list"));
         }
     };
     match ty {
@@ -91,14 +91,14 @@ fn line(text: &str) -> Result<Value, Fault> {
         let message = format!("a text of {length} characters is longer than {TEXT_LENGTH}");
         return Err(wrong(
             message,
-            "Shorten it, or define a field of `type: long-text`.",
+            "shorten it, or define a field of `type: long-text`",
         ));
     }
     if text.contains(['\n', '\r']) {
         let message = "a text here is one line".to_owned();
         return Err(wrong(
             message,
-            "Join the lines, or define a field of `type: long-text`.",
+            "join the lines, or define a field of `type: long-text`",
         ));
     }
     Ok(Value::text(text))
@@ -110,13 +110,13 @@ fn boolean(text: &str) -> Result<Value, Fault> {
         "false" | "False" | "FALSE" => Ok(Value::Bool(false)),
         _ => Err(wrong(
             format!("`{text}` is neither true nor false"),
-            "Write `true` or `false`.",
+            "write `true` or `false`",
         )),
     }
 }
 
 fn number(text: &str) -> Result<Value, Fault> {
-    let help = "Write digits with at most one decimal point: `1250.5`.";
+    let help = "write digits with at most one decimal point: `1250.5`";
     let (negative, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text),
@@ -134,7 +134,7 @@ fn number(text: &str) -> Result<Value, Fault> {
         let message = format!("`{text}` has more than {DIGITS} significant digits");
         return Err(wrong(
             message,
-            "Round it, or define a field of `type: text`.",
+            "round it, or define a field of `type: text`",
         ));
     }
     let mut canonical = Text::default();
@@ -166,7 +166,7 @@ fn date(text: &str) -> Result<Value, Fault> {
     }
     Err(wrong(
         format!("`{text}` is no day that exists, written as year-month-day"),
-        "Write it like `2026-03-01`.",
+        "write it like `2026-03-01`",
     ))
 }
 
@@ -212,7 +212,7 @@ fn options<'t>(
     }
     if chosen.is_empty() {
         let message = "an empty list is no value".to_owned();
-        return Err(wrong(message, "Name at least one of the options."));
+        return Err(wrong(message, "name at least one of the options"));
     }
     Ok(Value::set(chosen))
 }
@@ -222,8 +222,8 @@ fn no_option(definition: &Definition, value: &str) -> Fault {
     let all: Vec<&str> = options().collect();
     let message = format!("`{value}` is none of the options {}", all.join(", "));
     let help = match did_you_mean(value, options()) {
-        Some(meant) => format!("Did you mean `{meant}`?"),
-        None => "Write one of them, or add it to `options`.".to_owned(),
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => "write one of them, or add it to `options`".to_owned(),
     };
     Fault::new(codes::CUSTOM_FIELD_OPTION, message, help)
 }

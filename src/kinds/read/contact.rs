@@ -195,8 +195,12 @@ fn vat_fault(number: &str) -> Option<Fault> {
         return None;
     }
     let country = &number[..2];
-    fault(format!("is not shaped like a VAT number of {country}"))
-        .map(|fault| fault.help(format!("expected, with digits as 9: {}", shapes.join(", "))))
+    fault(format!("is not shaped like a VAT number of {country}")).map(|fault| {
+        fault.help(format!(
+            "write it as {}, with digits for 9",
+            shapes.join(" or ")
+        ))
+    })
 }
 
 pub(super) fn zip(text: &str) -> Result<Value, Fault> {

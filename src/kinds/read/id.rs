@@ -30,7 +30,7 @@ pub fn check_id(kind: &Kind, id: &str) -> Result<Option<Fault>, Fault> {
         let message = format!("an externalId has at most {MOST} characters");
         return Err(Fault {
             code: codes::LENGTH,
-            ..fault(message)
+            ..fault(message).help("shorten it")
         });
     }
     characters(kind, id)
@@ -70,7 +70,7 @@ fn characters(kind: &Kind, id: &str) -> Result<Option<Fault>, Fault> {
             codes::ID_SPACE,
             format!("a space within the externalId `{id}`"),
         )
-        .help("ids without spaces are easier to type and to compare")
+        .help("write it without spaces while nobody uses it: such ids are easier to type and to compare")
     }))
 }
 

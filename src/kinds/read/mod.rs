@@ -131,7 +131,7 @@ pub fn one_of(text: &str, choices: Choices) -> Result<&'static str, Fault> {
     );
     Err(match did_you_mean(text, choices.iter().copied()) {
         Some(meant) => fault.help(format!("did you mean `{meant}`?")),
-        None => fault,
+        None => fault.help("write one of them"),
     })
 }
 

@@ -172,7 +172,12 @@ fn the_cell_table() {
             Some(Cell::Value(Value::List([].into()))),
             &[],
         ),
-        ("clear: [tags]", "tags", Some(Cell::Clear), &[]),
+        (
+            "clear: [tags]",
+            "tags",
+            Some(Cell::Value(Value::List([].into()))),
+            &[],
+        ),
         ("clear: [website]", "website", Some(Cell::Clear), &[]),
         (
             "website:\nclear: [website]",

@@ -41,16 +41,18 @@ fn change(kind: &'static Kind, read: ChangeDocument) -> Result<Change, String> {
         .ok_or("there is no such field")?;
     let field = kind.field(&reference);
     let (before, after) = match (field.map(|field| &field.ty), read.added) {
-        (Some(Type::Set(_)), Some(added)) => (
-            list(read.removed.unwrap_or_default()),
-            list(texts(added).ok_or("members are texts")?),
-        ),
-        (Some(Type::Links { .. }), Some(added)) => links(
-            field,
-            added,
-            read.removed.unwrap_or_default(),
-            read.changed.unwrap_or_default(),
-        )?,
+        // Of a create nothing is removed, and a list without members is one that was declared so.
+        (Some(Type::Set(_)), Some(added)) => {
+            let added = texts(added).ok_or("members are texts")?;
+            match read.removed {
+                Some(removed) => (list(removed), list(added)),
+                None => (None, Some(Value::List(added.into()))),
+            }
+        }
+        (Some(Type::Links { .. }), Some(added)) => match read.removed {
+            Some(removed) => links(field, added, removed, read.changed.unwrap_or_default())?,
+            None => (None, Some(Value::links(created(field, added)?))),
+        },
         (_, Some(_)) => return Err("only sets and links have members that are added".into()),
         (_, None) => (
             read.before
@@ -96,16 +98,7 @@ fn links(
             attributes: [None; 2],
         })
         .collect();
-    let mut after = Vec::new();
-    for member in added {
-        let Json::Object(mut entries) = member else {
-            return Err("a link is a mapping with a `member`".into());
-        };
-        let Some(Json::String(target)) = entries.shift_remove("member") else {
-            return Err("a link is a mapping with a `member`".into());
-        };
-        after.push(link(field, target.into(), &entries)?);
-    }
+    let mut after = created(field, added)?;
     for ChangedDocument {
         member,
         before: old,
@@ -117,6 +110,21 @@ fn links(
     }
     let links = |links: Vec<Link>| (!links.is_empty()).then(|| Value::links(links));
     Ok((links(before), links(after)))
+}
+
+/// Links that come.
+fn created(field: Option<&Field>, added: Vec<Json>) -> Result<Vec<Link>, String> {
+    let added = added.into_iter().map(|member| {
+        let no_link = || "a link is a mapping with a `member`".to_owned();
+        let Json::Object(mut entries) = member else {
+            return Err(no_link());
+        };
+        match entries.shift_remove("member") {
+            Some(Json::String(target)) => link(field, target.into(), &entries),
+            _ => Err(no_link()),
+        }
+    });
+    added.collect()
 }
 
 fn link(field: Option<&Field>, target: Text, entries: &Map<String, Json>) -> Result<Link, String> {
@@ -155,12 +163,9 @@ fn scalar(field: Option<&Field>, reference: &FieldRef, value: Json) -> Result<Va
     match value {
         Json::String(text) => Ok(Value::Text(text.into())),
         Json::Bool(value) => Ok(Value::Bool(value)),
-        Json::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(whole), _) if reference.own().is_some() => Ok(Value::Int(whole)),
-            (Some(whole), _) => Ok(Value::Number(compact_str::format_compact!("{whole}"))),
-            // Displayed, a float has its shortest spelling and never an exponent.
-            (None, Some(float)) => Ok(Value::Number(compact_str::format_compact!("{float}"))),
-            (None, None) => Err(format!("{number} is no number")),
+        Json::Number(number) => match number.as_i64() {
+            Some(whole) if reference.own().is_some() => Ok(Value::Int(whole)),
+            _ => Ok(kinds::json::number(&number)),
         },
         Json::Array(members) => texts(members)
             .map(|members| Value::List(members.into()))
