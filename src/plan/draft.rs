@@ -113,6 +113,11 @@ pub(super) fn digest_of(context: &Context<'_>, declared: &Declared) -> Digest {
     declared.digest(kinds::fingerprint(), &[context.fingerprint])
 }
 
+/// The digest that the claim on a declared resource has as long as nothing new is declared.
+pub fn current(declared: &Declared, rules: &Rules) -> Digest {
+    declared.digest(kinds::fingerprint(), &[rules.fingerprint()])
+}
+
 /// Drafts what would happen to a declared resource; `None`: nothing, and the claim is current.
 pub(super) fn draft(context: &Context<'_>, declared: &Arc<Declared>) -> Option<Draft> {
     let key = &declared.key;

@@ -21,6 +21,7 @@ mod target;
 mod types;
 
 pub use advance::{advance, fresh, next_version};
+pub use draft::current;
 pub use planner::{findings, plan};
 pub use rules::{Accept, Authority, Guards, Limit, Mode, Peer, Rules};
 pub use target::closure;

@@ -8,15 +8,18 @@
 
 use super::read::{self, Reading, Unread};
 use super::{Pass, PassError, Request};
+use crate::check;
 use crate::config::{Config, Source};
 use crate::diagnostic::Diagnostic;
 use crate::kinds;
 use crate::manifest::{self, Tree};
-use crate::model::{Ask, Desired, Digest, Key, KindId, Snapshot, Text};
-use crate::plan::{Mode, Plan, SourceRef, Summary, Verb};
-use crate::store::{Beside, FileRead, Keys, Moment, Remember, Remembered, Standing, Store};
+use crate::model::{Ask, Declared, Desired, Digest, Key, Keyed, KindId, Snapshot, Text};
+use crate::plan::{self, Mode, Plan, Rules, SourceRef, Summary, Verb};
+use crate::store::{
+    Beside, Claimed, FileRead, Keys, Moment, Remember, Remembered, Standing, Store,
+};
 use sha2::{Digest as _, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// How often a part is planned before everything is read instead.
@@ -111,7 +114,7 @@ fn changed(
     let now: BTreeSet<&str> = digests.iter().map(|(path, _)| &**path).collect();
     let known = remembered.files.keys().filter(|path| !is_content(path));
     let gone = known.filter(|path| !now.contains(path.as_str()));
-    let unread = Unread {
+    let mut unread = Unread {
         gone: gone.cloned().collect(),
         since: remembered.revision.clone(),
         ..Unread::default()
@@ -131,6 +134,7 @@ fn changed(
         others.len(),
         digests.len()
     );
+    unread.read = reading.desired.clone();
     Ok(Reading {
         unread: Some(unread),
         ..reading
@@ -267,10 +271,11 @@ async fn around(
     moment: &mut Moment,
 ) -> Result<Result<Snapshot, &'static str>, PassError> {
     let reading = &mut pass.readings[index];
-    let (source, desired) = (reading.source.name.clone(), reading.desired.clone());
+    let source = reading.source.name.clone();
     let Some(unread) = &mut reading.unread else {
         return Ok(Err("nothing is known of it"));
     };
+    let desired = unread.read.clone();
     let paths = reading.digests.iter().map(|(path, _)| &**path);
     let paths = paths.chain(unread.gone.iter().map(Text::as_str));
     let before = moment.declared_in(&source, paths).await?;
@@ -281,21 +286,45 @@ async fn around(
     unread.resources += new as u64;
     let mut stored = moment.part(&pass.query(index)).await?;
     let keys = desired.resources.iter().map(|declared| &declared.key);
-    let asks = keys.clone().cloned().map(Ask::Row).collect();
+    let claims = moment.claims_on(keys).await?;
+    let elsewhere = |claim: &Claimed| claim.source != *source || !before.contains_key(&claim.key);
+    if claims.iter().any(elsewhere) {
+        return Ok(Err("something is declared in several places"));
+    }
+    let anew = anew(&desired, &stored, &claims, &pass.rules(index, &stored));
+    let asks = anew.iter().map(|it| Ask::Row(it.key.clone())).collect();
     if !moment.answer(&mut stored, asks).await? {
         return Ok(Err("much changed"));
     }
-    let elsewhere = |key: &Key| {
-        let mut claims = stored.claims.get(key).into_iter().flatten();
-        claims.any(|claim| claim.source != source || !before.contains_key(key))
-    };
-    if keys.clone().any(elsewhere) {
-        return Ok(Err("something is declared in several places"));
-    }
+    let changed = &mut pass.readings[index].desired;
+    *changed = desired.clone();
+    Arc::make_mut(changed).resources = anew;
     let repeated = before.into_iter().filter(|(_, repeated)| *repeated);
     let repeated = repeated.map(|(key, _)| (key, BTreeSet::new()));
     pass.readings[index].repeated.extend(repeated);
     Ok(Ok(stored))
+}
+
+/// What is declared otherwise than it was when the source was applied, and passwords, which may
+/// change while their reference stays.
+fn anew(
+    desired: &Desired,
+    stored: &Snapshot,
+    claims: &[Claimed],
+    rules: &Rules,
+) -> Keyed<Arc<Declared>> {
+    let mut typed = desired.clone();
+    check::type_custom(&mut typed, &check::definitions(desired, stored));
+    let known: HashMap<&Key, Digest> = claims
+        .iter()
+        .filter(|claim| claim.active)
+        .map(|claim| (&claim.key, claim.digest))
+        .collect();
+    let pairs = desired.resources.iter().zip(&typed.resources);
+    let differ = pairs.filter(|(declared, typed)| {
+        known.get(&declared.key) != Some(&plan::current(typed, rules)) || read::secret(declared)
+    });
+    differ.map(|(declared, _)| declared.clone()).collect()
 }
 
 /// Plans on a part that grows until the planner asks for nothing more.
@@ -340,7 +369,8 @@ fn decides(plan: &Plan) -> bool {
 
 /// What an apply of a whole source leaves to be remembered.
 pub(super) fn remember(config: &Config, reading: &Reading, plan: &Plan) -> Remember {
-    let desired = &reading.desired;
+    let unread = reading.unread.as_ref();
+    let desired = unread.map_or(&reading.desired, |unread| &unread.read);
     let mut files: BTreeMap<Text, FileRead> = BTreeMap::new();
     for (path, digest) in &reading.digests {
         let quiet = !reading.loud.contains(path);
@@ -365,7 +395,7 @@ pub(super) fn remember(config: &Config, reading: &Reading, plan: &Plan) -> Remem
     }
     // What is deleted is not there next time; a password may change while its reference stays.
     let deleted = plan.steps.iter().filter(|step| step.verb == Verb::Delete);
-    let open = plan.unsettled.iter().chain(desired.secrets.keys());
+    let open = plan.unsettled.iter().chain(reading.desired.secrets.keys());
     for key in open.chain(deleted.map(|step| &step.key)) {
         let declared = desired.resources.get(key);
         if let Some(file) = declared.and_then(|declared| files.get_mut(&*declared.path)) {
@@ -390,7 +420,6 @@ pub(super) fn remember(config: &Config, reading: &Reading, plan: &Plan) -> Remem
     }
     let mut orphans = Keys::default();
     plan.orphans.iter().for_each(|key| orphans.push(key, false));
-    let unread = reading.unread.as_ref();
     Remember {
         path: reading.source.written.clone(),
         revision: desired.revision.to_string(),

@@ -40,6 +40,8 @@ pub struct Unread {
     pub since: String,
     /// How many resources the source declares, those of the files that were read included.
     pub resources: u64,
+    /// What all of the files that were read declare.
+    pub read: Arc<Desired>,
     /// How many it claimed before.
     pub claimed: u64,
     /// What it claims without declaring it, of kinds of which nothing is ever removed.
@@ -108,6 +110,16 @@ fn fields(loaded: &Loaded, is: fn(&Type) -> bool) -> impl Iterator<Item = (&Decl
         let field = wanted[usize::from(declared.key.kind.0)].as_ref()?;
         Some((&**declared, declared.stated(field)?))
     })
+}
+
+/// Whether a resource has a password reference.
+pub(super) fn secret(declared: &Declared) -> bool {
+    let kind = kinds::get(declared.key.kind);
+    let at = kind
+        .fields
+        .iter()
+        .position(|field| matches!(field.ty, Type::Secret));
+    at.is_some_and(|at| declared.stated(&kinds::own(at)).is_some())
 }
 
 /// The content that a `file:` names, by the digest in its value.

@@ -43,7 +43,7 @@ pub use error::{ApplyError, StoreError};
 pub use history::{ChangeRecord, RunRecord, Verification};
 pub use lease::{Held, Holder, Lease, LeaseError, TTL};
 pub use migrate::{Migrated, Schema};
-pub use moment::Moment;
+pub use moment::{Claimed, Moment};
 pub use open::{Access, Store};
 pub use read::Query;
 pub use record::Record;

@@ -8,13 +8,25 @@ use super::read::{self, Query};
 use super::tables::{self, KindTable, LinkTable};
 use super::{Store, claim, codec};
 use crate::kinds::{self, Type};
-use crate::model::{Ask, Key, KindId, Link, Row, Rows, Snapshot, Text};
+use crate::model::{Ask, Digest, Key, KindId, Link, Row, Rows, Snapshot, Text};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// One moment of a database with a schema.
 pub struct Moment {
     pub(super) tx: Tx,
     meta: Meta,
+}
+
+/// The part of a claim that says whether it is current.
+pub struct Claimed {
+    /// The resource.
+    pub key: Key,
+    /// The source.
+    pub source: Text,
+    /// The digest of what it declared.
+    pub digest: Digest,
+    /// Whether it still declares it.
+    pub active: bool,
 }
 
 /// More rows than this are not a part: reading everything is as fast.
@@ -122,6 +134,37 @@ impl Moment {
         self.claims(&keys, snapshot).await?;
         snapshot.rows.know(asks);
         Ok(true)
+    }
+
+    /// The claims on some keys, as far as it takes to see who has which and whether it is current.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn claims_on<'k>(
+        &mut self,
+        keys: impl Iterator<Item = &'k Key>,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        let keys: BTreeSet<Key> = keys.cloned().collect();
+        let mut found = Vec::new();
+        for kind in kinds::ALL {
+            let sql = format!(
+                "SELECT external_id, source, declared_digest, state FROM claims \
+                 WHERE kind = '{}' AND external_id IN ({{rows}})",
+                kind.name
+            );
+            let types = [Ty::Id, Ty::Id, Ty::Bytes, Ty::Text];
+            let claims = self.look_up(&sql, &ids_of(&keys, kind.id), &types).await?;
+            found.extend(claims.into_iter().map(|mut cells| Claimed {
+                key: Key {
+                    kind: kind.id,
+                    id: cells[0].take_text(),
+                },
+                source: cells[1].take_text(),
+                digest: Digest(cells[2].take_bytes().try_into().unwrap_or_default()),
+                active: cells[3].as_text() == Some("active"),
+            }));
+        }
+        Ok(found)
     }
 
     async fn customer_number(
