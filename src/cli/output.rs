@@ -6,6 +6,7 @@ use crate::diagnostic::render::Renderer;
 use crate::plan::Plan;
 use crate::plan::render::{self, Detail, Format, Options};
 use crate::reconcile::Reading;
+use std::borrow::Cow;
 use std::io::{self, BufWriter, Write};
 
 /// Sets whether anything is coloured, for stdout and stderr alike.
@@ -84,7 +85,7 @@ pub fn plans(
             if index > 0 {
                 writeln!(out)?;
             }
-            diagnostics(plan, readings, &mut out)?;
+            diagnostics(plan, readings, options.detail, &mut out)?;
         }
         let reading = readings
             .iter()
@@ -123,25 +124,34 @@ fn format(output: Output) -> Format {
     }
 }
 
-fn diagnostics(plan: &Plan, readings: &[Reading], out: &mut dyn Write) -> io::Result<()> {
+fn diagnostics(
+    plan: &Plan,
+    readings: &[Reading],
+    detail: Detail,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let reading = readings
         .iter()
         .find(|reading| reading.source.name == plan.source.name);
     let text = |path: &str| std::fs::read_to_string(reading?.source.root.join(path)).ok();
-    write_diagnostics(&plan.diagnostics, text, out)
+    if detail == Detail::Full {
+        return write_diagnostics(&plan.diagnostics, text, out);
+    }
+    let found = render::alike(&plan.diagnostics);
+    write_diagnostics(found.iter().map(Cow::as_ref), text, out)
 }
 
 /// Writes findings with the line each is about.
 ///
 /// # Errors
 /// When `out` cannot be written.
-pub fn write_diagnostics(
-    found: &[Diagnostic],
+pub fn write_diagnostics<'d>(
+    found: impl IntoIterator<Item = &'d Diagnostic>,
     text: impl Fn(&str) -> Option<String>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let mut renderer = Renderer::new(text, colored());
     found
-        .iter()
+        .into_iter()
         .try_for_each(|diagnostic| writeln!(out, "{}", renderer.render(diagnostic)))
 }

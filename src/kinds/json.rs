@@ -94,7 +94,7 @@ pub fn number(number: &serde_json::Number) -> Value {
     let text = match (number.as_i64(), number.as_f64()) {
         (Some(whole), _) => compact_str::format_compact!("{whole}"),
         // Minus zero is zero.
-        (None, Some(float)) if float == 0.0 => "0".into(),
+        (None, Some(0.0)) => "0".into(),
         (None, Some(float)) => compact_str::format_compact!("{float}"),
         (None, None) => number.to_string().into(),
     };

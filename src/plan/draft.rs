@@ -333,9 +333,11 @@ fn password(
     })
 }
 
-/// Fields that the source declared and no longer declares: they keep their value.
+/// Fields that the source declared and no longer declares: they keep their value. One note says
+/// which they are.
 fn released(declared: &Declared, row: &Row, active: Option<&Claim>, draft: &mut Draft) {
     let kind = kinds::get(declared.key.kind);
+    let (mut names, mut clearable) = (Vec::new(), Vec::new());
     for name in active.iter().flat_map(|claim| claim.fields.fields()) {
         let Some(field) = kind.field_ref(name) else {
             continue;
@@ -344,28 +346,35 @@ fn released(declared: &Declared, row: &Row, active: Option<&Claim>, draft: &mut 
             .value(&field)
             .is_some_and(|value| !value.is_empty_list());
         let implied = field.own() == Some(kind.status_index());
-        if kept && !implied && declared.stated(&field).is_none() {
-            let note = Diagnostic::new(
-                codes::FIELD_RELEASED,
-                format!(
-                    "{}: {name} is no longer declared and keeps its value",
-                    declared.key
-                ),
-            );
-            let fixed = kind
-                .field(&field)
-                .is_some_and(|field| field.required || field.secret());
-            let note = if fixed {
-                note
-            } else {
-                note.help(format!("write `clear: [{name}]` to remove it"))
-            };
-            let origin = Origin::of_field(declared, &field);
-            draft
-                .notes
-                .push(note.of(&declared.key).field(name).at(origin));
+        if !kept || implied || declared.stated(&field).is_some() {
+            continue;
         }
+        let fixed = kind
+            .field(&field)
+            .is_some_and(|field| field.required || field.secret());
+        names.push(name);
+        clearable.extend((!fixed).then_some(name));
     }
+    let keep = match names.as_slice() {
+        [] => return,
+        [_] => "is no longer declared and keeps its value",
+        _ => "are no longer declared and keep their values",
+    };
+    let message = format!("{}: {} {keep}", declared.key, names.join(", "));
+    let mut note = Diagnostic::new(codes::FIELD_RELEASED, message)
+        .of(&declared.key)
+        .at(Origin::of(declared));
+    if let [name] = names.as_slice() {
+        note = note.field(*name);
+    }
+    if !clearable.is_empty() {
+        let them = if clearable.len() == 1 { "it" } else { "them" };
+        note = note.help(format!(
+            "write `clear: [{}]` to remove {them}",
+            clearable.join(", ")
+        ));
+    }
+    draft.notes.push(note);
 }
 
 /// A rejected account is still declared: nothing of it is written until a person decides.
@@ -410,6 +419,7 @@ pub(super) fn member(
         origin: context.origin(key),
         changes,
         whole: false,
+        becomes: None,
     }
 }
 

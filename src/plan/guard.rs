@@ -182,8 +182,14 @@ fn trip(
             _ => None,
         });
     let over = format!("--accept {budget}={count}");
+    // What comes back was not among those that are there.
+    let share = if budget.ends_with(".reactivate") {
+        format!("{count} beside {of} active now")
+    } else {
+        format!("{count} of {of}")
+    };
     let message = format!(
-        "{budget}: {count} of {of}{earlier} {} more than the {allowed} that `{config}` allows {}; if that is meant, `{over}`{}",
+        "{budget}: {share}{earlier} {} more than the {allowed} that `{config}` allows {}; if that is meant, `{over}`{}",
         if before > 0 { "are" } else { "is" },
         if before > 0 {
             "within `guards.window`"

@@ -29,6 +29,8 @@ pub(super) struct Member {
     pub changes: Vec<Change>,
     /// Whether the whole effect is held, not only these fields.
     pub whole: bool,
+    /// Of what seems to be renamed: the resource that comes in its place.
+    pub becomes: Option<Key>,
 }
 
 impl Hold {
@@ -96,6 +98,7 @@ impl Hold {
             over: self.over.clone(),
             origin: member.origin.clone(),
             changes: member.reduced().collect(),
+            becomes: member.becomes.clone(),
         })
     }
 }

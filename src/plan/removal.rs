@@ -2,7 +2,7 @@
 
 use super::draft::Context;
 use super::forbid::whole;
-use super::hold::Hold;
+use super::hold::{Hold, Member};
 use super::order;
 use super::planner::Work;
 use super::rules::{Accept, Peer};
@@ -273,14 +273,13 @@ pub(super) fn renames(context: &Context<'_>, work: &mut Work) -> BTreeSet<Key> {
             .collect();
     }
     if count > MANY_RENAMES {
-        let members = pairs.iter().flat_map(|(old, new)| [old, new]);
-        let members = members.filter_map(|key| work.effects.get(key));
-        let members = members.map(|effect| whole(context, effect, order::verb(context, effect)));
+        let members = pairs
+            .iter()
+            .flat_map(|(old, new)| renamed(context, work, old, new));
         let hold = Hold {
             code: codes::POSSIBLE_RENAME,
             message: format!(
-                "{count} resources go and as many come with the same VAT or registration number or e-mail, the first {} as {}: external ids cannot change; keep the old ids, or `--accept rename={count}`",
-                pairs[0].0, pairs[0].1
+                "{count} resources go and as many come with the same VAT or registration number or e-mail: external ids cannot change; keep the old ids, or `--accept rename={count}` (nothing is carried over)"
             ),
             count: Some(count),
             of: None,
@@ -315,10 +314,7 @@ fn rename(context: &Context<'_>, work: &mut Work, old: &Key, new: &Key) {
         work.used.push(over);
         return;
     }
-    let members = [old, new]
-        .into_iter()
-        .filter_map(|key| work.effects.get(key));
-    let members = members.map(|effect| whole(context, effect, order::verb(context, effect)));
+    let members = renamed(context, work, old, new);
     let hold = Hold {
         code: codes::POSSIBLE_RENAME,
         message: format!(
@@ -328,9 +324,22 @@ fn rename(context: &Context<'_>, work: &mut Work, old: &Key, new: &Key) {
         of: None,
         limit: None,
         over: Some(format!("--accept {over}")),
-        members: members.collect(),
+        members,
     };
     work.hold(context, hold);
+}
+
+/// What goes and what comes, as members of a hold.
+fn renamed(context: &Context<'_>, work: &Work, old: &Key, new: &Key) -> Vec<Member> {
+    let member = |key: &Key, becomes: Option<&Key>| {
+        let effect = work.effects.get(key)?;
+        Some(Member {
+            becomes: becomes.cloned(),
+            ..whole(context, effect, order::verb(context, effect))
+        })
+    };
+    let members = [member(old, Some(new)), member(new, None)];
+    members.into_iter().flatten().collect()
 }
 
 fn rename_pairs(context: &Context<'_>, work: &Work) -> Vec<(Key, Key)> {

@@ -371,6 +371,8 @@ pub struct Held {
     pub origin: Option<Origin>,
     /// What was held, field by field.
     pub changes: Vec<Change>,
+    /// Of what seems to be renamed: the resource that comes in its place.
+    pub becomes: Option<Key>,
 }
 
 impl Held {

@@ -34,7 +34,9 @@ fn lost(ws: &Workspace) {
 /// What a plan says of claims without a source, each as its message.
 fn said(ran: &Ran) -> Vec<String> {
     let plans = ran.plans();
-    let found = plans.iter().flat_map(|plan| plan["diagnostics"].as_array());
+    let found = plans
+        .iter()
+        .filter_map(|plan| plan["diagnostics"].as_array());
     found
         .flatten()
         .filter(|found| found["code"] == "claim-unconfigured")

@@ -2,6 +2,7 @@
 
 use super::words::visible;
 use crate::diagnostic::{Severity, codes};
+use crate::model::Key;
 use crate::plan::{Held, Plan};
 use std::collections::HashMap;
 
@@ -61,6 +62,14 @@ impl<'a> Hold<'a> {
         let over = first.over.as_ref().map(|over| visible(over).into_owned());
         let approve = first.approvable().then_some(approve);
         approve.into_iter().chain(over).collect()
+    }
+
+    /// What seems to be renamed: each that goes, with the one that comes.
+    pub fn renames(&self) -> Vec<(&'a Held, &'a Key)> {
+        let entries = self.entries.iter().copied();
+        entries
+            .filter_map(|held| Some((held, held.becomes.as_ref()?)))
+            .collect()
     }
 
     /// What has to happen where no command lets it through.

@@ -298,6 +298,9 @@ impl Serialize for HeldLine<'_> {
                 all: &held.changes,
             },
         )?;
+        if let Some(becomes) = &held.becomes {
+            map.serialize_entry("becomes", &becomes.id)?;
+        }
         map.end()
     }
 }

@@ -185,9 +185,11 @@ fn a_root_that_decides_the_exit_code_survives() {
         "h",
     );
     held.root = crate::diagnostic::codes::PROTECTED;
+    held.becomes = Some(Key::new(kinds::USER, "v"));
     let plan = samples::plan(Vec::new(), vec![held]);
     let (read, _) = parse(&written(&plan)).unwrap();
     assert_eq!((plan.exit_code(true), read.exit_code(true)), (0, 0));
+    assert_eq!(read.held[0].becomes, plan.held[0].becomes);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! backticks in them, or in code blocks whose lines start with words of ours.
 
 use super::access::Access;
-use super::groups;
+use super::groups::{self, Entry};
 use super::holds::{Hold, holds};
 use super::text::{self, Writer, plural};
 use super::words::{counted, grouped, title, visible};
@@ -13,6 +13,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::kinds::{self, Kind};
 use crate::model::Change;
 use crate::plan::{Held, Plan, Step, Verb};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
@@ -20,7 +21,7 @@ use std::io::{self, Write};
 pub const MARKER: &str = "<!-- roster-plan -->";
 
 /// Kept free for the end of what is open and for saying what was left out.
-const RESERVE: usize = 256;
+const RESERVE: usize = 512;
 
 /// So many resources are named in one item.
 const NAMED: usize = 20;
@@ -29,7 +30,7 @@ const NAMED: usize = 20;
 const LISTED: usize = 50;
 
 /// Writes a plan as Markdown, at most as many bytes of it as the options say. What does not fit is
-/// left out block by block, the last line says how many; the first lines are always written.
+/// left out block by block, the last line says what that was; the first lines are always written.
 ///
 /// # Errors
 /// Those of `out`.
@@ -40,7 +41,7 @@ pub fn write(plan: &Plan, options: &Options, out: &mut dyn Write) -> io::Result<
     };
     let mut page = Page::new(out, options.max_bytes);
     page.must(&head(plan))?;
-    page.block(&table(plan))?;
+    page.block((What::Table, 1), &table(plan))?;
     risks(plan, options, &mut page)?;
     findings(plan, &mut page)?;
     if options.detail != Detail::Summary {
@@ -57,7 +58,36 @@ struct Page<'a> {
     out: &'a mut dyn Write,
     room: Option<usize>,
     heading: Option<&'static str>,
-    left_out: usize,
+    left_out: BTreeMap<What, usize>,
+}
+
+/// What a block tells, in the order in which the last line names what was left out.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum What {
+    Table,
+    Hold,
+    Removal,
+    Access,
+    Error,
+    Warning,
+    Change,
+    Notes,
+}
+
+impl What {
+    /// So many of it, in words.
+    fn counted(self, many: usize) -> String {
+        match self {
+            Self::Table => "the table".to_owned(),
+            Self::Hold => plural(many, "hold"),
+            Self::Removal => format!("{} of what goes", plural(many, "list")),
+            Self::Access => format!("{} about access", plural(many, "line")),
+            Self::Error => plural(many, "error"),
+            Self::Warning => plural(many, "warning"),
+            Self::Change => format!("the changes of {}", plural(many, "resource")),
+            Self::Notes => "the notes".to_owned(),
+        }
+    }
 }
 
 impl<'a> Page<'a> {
@@ -66,7 +96,7 @@ impl<'a> Page<'a> {
             out,
             room: room.map(|room| room.saturating_sub(RESERVE)),
             heading: None,
-            left_out: 0,
+            left_out: BTreeMap::new(),
         }
     }
 
@@ -81,11 +111,11 @@ impl<'a> Page<'a> {
         self.heading = Some(heading);
     }
 
-    /// Writes a block if it fits; says whether it did.
-    fn block(&mut self, block: &str) -> io::Result<bool> {
+    /// Writes a block about so many of something if it fits; says whether it did.
+    fn block(&mut self, (what, many): (What, usize), block: &str) -> io::Result<bool> {
         let heading = self.heading.map_or(0, |heading| heading.len() + 2);
         if self.room.is_some_and(|room| room < block.len() + heading) {
-            self.left_out += 1;
+            *self.left_out.entry(what).or_default() += many;
             return Ok(false);
         }
         if let Some(heading) = self.heading.take() {
@@ -104,16 +134,15 @@ impl<'a> Page<'a> {
     }
 
     fn end(self) -> io::Result<()> {
-        if self.left_out == 0 {
+        if self.left_out.is_empty() {
             return Ok(());
         }
-        let blocks = match self.left_out {
-            1 => "1 block is".to_owned(),
-            many => format!("{} blocks are", grouped(many)),
-        };
+        let left_out = self.left_out.into_iter();
+        let left_out: Vec<String> = left_out.map(|(what, many)| what.counted(many)).collect();
         writeln!(
             self.out,
-            "**{blocks} left out** because the comment would be too long; `roster plan` shows them."
+            "**Left out** because the comment would be too long: {}. `roster plan` shows all of it, and so does `roster show PLAN.json` where the plan was saved.",
+            left_out.join(", ")
         )
     }
 }
@@ -175,7 +204,7 @@ fn table(plan: &Plan) -> String {
 fn risks(plan: &Plan, options: &Options, page: &mut Page<'_>) -> io::Result<()> {
     page.heading("#### Look at this first");
     for hold in holds(plan) {
-        page.block(&held(&hold))?;
+        page.block((What::Hold, 1), &held(&hold))?;
     }
     for (verb, word) in [(Verb::Delete, "Deletes"), (Verb::Deactivate, "Deactivates")] {
         for kind in kinds::ALL {
@@ -183,10 +212,9 @@ fn risks(plan: &Plan, options: &Options, page: &mut Page<'_>) -> io::Result<()> 
             let steps: Vec<&Step> = plan.steps.iter().filter(of).collect();
             if !steps.is_empty() {
                 let named = named(steps.iter().map(|step| text::key(&step.key)));
-                page.block(&format!(
-                    "- **{word}** {}: {named}\n",
-                    counted(steps.len(), kind)
-                ))?;
+                let counted = counted(steps.len(), kind);
+                let block = format!("- **{word}** {counted}: {named}\n");
+                page.block((What::Removal, 1), &block)?;
             }
         }
     }
@@ -203,7 +231,12 @@ fn held(hold: &Hold<'_>) -> String {
     }
     item.push('\n');
     let say = |held: &&Held| format!("{} {}", held.verb, text::key(&held.key));
-    if shared.is_some() {
+    let renames = hold.renames();
+    if !renames.is_empty() {
+        let pairs = renames.iter();
+        let pairs = pairs.map(|(held, new)| format!("{} → {}", text::key(&held.key), new.id));
+        let _ = writeln!(item, "  - {}", named(pairs));
+    } else if shared.is_some() {
         let _ = writeln!(item, "  - {}", named(hold.entries.iter().map(say)));
     } else {
         for held in hold.entries.iter().take(NAMED) {
@@ -250,14 +283,13 @@ fn access(
             .map(|line| code(&format!("{}: {}", line.name, line.text)))
             .collect();
         let (key, why) = (code(&text::key(&step.key)), why(step));
-        page.block(&format!(
-            "- **{title}** {key}: {} ({why})\n",
-            lines.join(", ")
-        ))?;
+        let block = format!("- **{title}** {key}: {} ({why})\n", lines.join(", "));
+        page.block((What::Access, 1), &block)?;
     }
     if more > 0 {
         let resources = plural(more, "more resource");
-        page.block(&format!("- **{title}**: {resources}, listed below\n"))?;
+        let block = format!("- **{title}**: {resources}, listed below\n");
+        page.block((What::Access, 1), &block)?;
     }
     Ok(())
 }
@@ -277,10 +309,13 @@ fn why(step: &Step) -> String {
 
 fn findings(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     page.heading("#### Errors and warnings");
-    for severity in [Severity::Error, Severity::Warning] {
+    for (severity, what) in [
+        (Severity::Error, What::Error),
+        (Severity::Warning, What::Warning),
+    ] {
         let found = plan.diagnostics.iter();
         for found in found.filter(|found| found.severity == severity) {
-            page.block(&finding(found))?;
+            page.block((what, 1), &finding(found))?;
         }
     }
     page.end_section()
@@ -318,8 +353,12 @@ fn folded(
                 "<details><summary>{title}: {counts}</summary>\n\n```text"
             )?;
         }
+        let many = match &entry {
+            Entry::Creates(count) | Entry::Many { count, .. } => *count,
+            Entry::One(..) => 1,
+        };
         writer.entry(kind, entry, &mut block)?;
-        open |= page.block(&String::from_utf8_lossy(&block))?;
+        open |= page.block((What::Change, many), &String::from_utf8_lossy(&block))?;
         Ok(())
     })?;
     if open {
@@ -335,10 +374,10 @@ fn notes(plan: &Plan, options: &Options, page: &mut Page<'_>) -> io::Result<()> 
         return Ok(());
     }
     let notes = String::from_utf8_lossy(&notes);
-    page.block(&format!(
-        "<details><summary>Notes</summary>\n\n```text\n{}\n```\n\n</details>\n\n",
-        notes.trim_end()
-    ))?;
+    let notes = notes.trim_end();
+    let block =
+        format!("<details><summary>Notes</summary>\n\n```text\n{notes}\n```\n\n</details>\n\n");
+    page.block((What::Notes, 1), &block)?;
     Ok(())
 }
 

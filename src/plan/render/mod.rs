@@ -2,6 +2,7 @@
 //! that the caller gives.
 
 mod access;
+mod alike;
 mod decode;
 mod delta;
 mod encode;
@@ -16,6 +17,7 @@ mod saved;
 pub mod text;
 mod words;
 
+pub use alike::alike;
 pub use saved::{ParseError, parse};
 
 use crate::plan::Plan;

@@ -161,6 +161,7 @@ pub(super) fn held(code: Code, verb: Verb, id: &str, hold: &str) -> Held {
         over: None,
         origin: Some(origin("users.yaml", 9, 5)),
         changes: Vec::new(),
+        becomes: None,
     }
 }
 

@@ -217,6 +217,8 @@ struct HeldDocument {
     over: Option<String>,
     origin: Option<OriginDocument>,
     changes: Vec<ChangeDocument>,
+    #[serde(default)]
+    becomes: Option<Text>,
 }
 
 impl Form for Held {
@@ -236,6 +238,7 @@ impl Form for Held {
             over: read.over,
             origin: read.origin.map(Origin::from),
             changes: changes(&key, read.changes)?,
+            becomes: read.becomes.map(|id| Key::new(key.kind, id)),
             key,
         })
     }

@@ -232,6 +232,10 @@ impl<'a> Writer<'a> {
     /// The resources of a hold: on one line where the same would become of all.
     fn members(&self, hold: &Hold<'_>, own: bool, out: &mut dyn Write) -> io::Result<()> {
         let limit = if self.wording.full { usize::MAX } else { NAMED };
+        let renames = hold.renames();
+        if !renames.is_empty() {
+            return self.renames(&renames, limit, out);
+        }
         let lines = |held: &Held| {
             let created = held.verb == Verb::Create;
             if created && !self.wording.full {
@@ -267,6 +271,29 @@ impl<'a> Writer<'a> {
         match hold.entries.len().saturating_sub(limit) {
             0 => Ok(()),
             more => writeln!(out, "      and {} more", grouped(more)),
+        }
+    }
+}
+
+impl Writer<'_> {
+    /// What goes and what comes in its place, pair by pair.
+    fn renames(
+        &self,
+        renames: &[(&Held, &Key)],
+        limit: usize,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        for (held, becomes) in renames.iter().take(limit) {
+            let place = self.wording.paint(DIM, place(held.origin.as_ref(), true));
+            writeln!(out, "      {} → {}{place}", key(&held.key), id(&becomes.id))?;
+        }
+        match renames.len().saturating_sub(limit) {
+            0 => Ok(()),
+            more => writeln!(
+                out,
+                "      and {} more (--detail full lists them)",
+                grouped(more)
+            ),
         }
     }
 }
