@@ -404,7 +404,8 @@ pub enum AgreedClaim {
 /// The text of a member or scalar, for messages and renderings.
 pub fn plain(value: &Value) -> Text {
     match value {
-        Value::Text(text) | Value::Number(text) => text.clone(),
+        Value::Text(text) => text.clone(),
+        Value::Number(text) => Text::new(text),
         Value::Bool(value) => compact_str::format_compact!("{value}"),
         Value::Int(value) => compact_str::format_compact!("{value}"),
         Value::List(_) | Value::Links(_) => {

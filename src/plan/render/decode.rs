@@ -157,9 +157,9 @@ fn scalar(field: Option<&Field>, reference: &FieldRef, value: Json) -> Result<Va
         Json::Bool(value) => Ok(Value::Bool(value)),
         Json::Number(number) => match (number.as_i64(), number.as_f64()) {
             (Some(whole), _) if reference.own().is_some() => Ok(Value::Int(whole)),
-            (Some(whole), _) => Ok(Value::Number(compact_str::format_compact!("{whole}"))),
+            (Some(whole), _) => Ok(Value::Number(whole.to_string().into())),
             // Displayed, a float has its shortest spelling and never an exponent.
-            (None, Some(float)) => Ok(Value::Number(compact_str::format_compact!("{float}"))),
+            (None, Some(float)) => Ok(Value::Number(float.to_string().into())),
             (None, None) => Err(format!("{number} is no number")),
         },
         Json::Array(members) => texts(members)
