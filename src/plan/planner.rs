@@ -117,6 +117,9 @@ pub(super) struct Work {
 
 impl Work {
     fn draft(&mut self, context: &Context<'_>) {
+        let new = context.desired.resources.len();
+        self.effects
+            .reserve(new.saturating_sub(context.stored.rows.len()));
         for declared in &context.desired.resources {
             let wanted = context
                 .rules
