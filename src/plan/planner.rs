@@ -393,6 +393,7 @@ impl Work {
             let Some(claimed) = order::claim(context, self, &key) else {
                 continue;
             };
+            let claimed = claimed.digests().into_owned();
             let claim = Claim {
                 source: context.desired.source.clone(),
                 digest: claimed.digest,

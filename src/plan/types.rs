@@ -1,10 +1,9 @@
 //! Plan, step, change and hold: immutable, complete, the same bytes for the same input.
 
+use super::claim::StepClaim;
 use crate::diagnostic::{Code, Diagnostic, Origin, Severity};
 use crate::kinds;
-use crate::model::{
-    Change, Claim, Declared, Digest, FieldDigests, FieldRef, Key, Stated, Text, Value,
-};
+use crate::model::{Change, Claim, Declared, FieldRef, Key, Stated, Text, Value};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -245,15 +244,6 @@ impl Reason {
             Self::Requested => "requested",
         }
     }
-}
-
-/// What a source claims of the resource of a step.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct StepClaim {
-    /// The digest of what was declared.
-    pub digest: Digest,
-    /// The declared fields.
-    pub fields: FieldDigests,
 }
 
 /// What a step changes.
