@@ -10,7 +10,7 @@ use roster::model::{
     Cell, Change, Declared, Digest, FieldDigests, Key, KindId, Link, Pos, Row, Snapshot, Stated,
     Value,
 };
-use roster::plan::{Body, Plan, Reason, SourceRef, Step, StepClaim, Verb};
+use roster::plan::{Body, Claimed, Plan, Reason, SourceRef, Step, StepClaim, Verb};
 use roster::store::{
     Access, Applied, Apply, ApplyError, Holder, Lease, LeaseError, Query, Schema, Store,
     Verification,
@@ -58,10 +58,10 @@ fn claim(key: &Key, fields: &[(&str, Value)]) -> StepClaim {
     for (name, value) in fields {
         digests.insert(name, &Cell::Value(value.clone()));
     }
-    StepClaim {
+    StepClaim::Known(Claimed {
         digest: Digest::of(format!("{key} {fields:?}").as_bytes()),
         fields: digests,
-    }
+    })
 }
 
 fn origin() -> Origin {

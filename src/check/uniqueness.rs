@@ -18,14 +18,19 @@ type Hashes = HashSet<u64, Fixed>;
 /// almost every one of a million texts is looked at once and is nobody's double.
 fn folded_hash(text: &str) -> u64 {
     let mut hasher = Fixed::default().build_hasher();
+    let mut feed = |bytes: &[u8]| {
+        for chunk in bytes.chunks(64) {
+            let mut lower = [0; 64];
+            let lower = &mut lower[..chunk.len()];
+            lower.copy_from_slice(chunk);
+            lower.make_ascii_lowercase();
+            hasher.write(lower);
+        }
+    };
     if text.is_ascii() {
-        for byte in text.bytes() {
-            hasher.write_u8(byte.to_ascii_lowercase());
-        }
+        feed(text.as_bytes());
     } else {
-        for byte in folded(text).bytes() {
-            hasher.write_u8(byte);
-        }
+        feed(folded(text).as_bytes());
     }
     hasher.finish()
 }
@@ -153,7 +158,8 @@ pub(super) fn customer_numbers(scene: &Scene<'_, '_>, subjects: &Subjects<'_>, o
 pub(super) fn id_case(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Findings) {
     let world = scene.world;
     let hash = |key: &Key| (key.kind, folded_hash(&key.id));
-    let mut created: HashMap<(KindId, u64), &Key, Fixed> = HashMap::default();
+    let mut created: HashMap<(KindId, u64), &Key, Fixed> =
+        HashMap::with_capacity_and_hasher(world.effects.len(), Fixed::default());
     let effects = world.effects.iter().map(|effect| &effect.key);
     for key in effects.filter(|key| !world.stored.rows.contains(key)) {
         world.ask_alike(key.kind, None, &key.id);

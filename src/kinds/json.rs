@@ -92,13 +92,13 @@ fn linked(ty: &Type, key: &str, link: &Link) -> Json {
 #[must_use]
 pub fn number(number: &serde_json::Number) -> Value {
     let text = match (number.as_i64(), number.as_f64()) {
-        (Some(whole), _) => compact_str::format_compact!("{whole}"),
+        (Some(whole), _) => whole.to_string(),
         // Minus zero is zero.
-        (None, Some(0.0)) => "0".into(),
-        (None, Some(float)) => compact_str::format_compact!("{float}"),
-        (None, None) => number.to_string().into(),
+        (None, Some(0.0)) => "0".to_owned(),
+        (None, Some(float)) => float.to_string(),
+        (None, None) => number.to_string(),
     };
-    Value::Number(text)
+    Value::Number(text.into())
 }
 
 /// A number keeps its spelling where JSON can.

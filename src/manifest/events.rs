@@ -127,7 +127,12 @@ impl<'a> Reader<'a> {
 
     /// The next node and where it stands.
     pub fn next(&mut self) -> Result<(Node<'a>, Pos), Fatal> {
-        let (node, at) = match self.replayed()? {
+        let replayed = if self.frames.is_empty() {
+            None
+        } else {
+            self.replayed()?
+        };
+        let (node, at) = match replayed {
             Some(found) => found,
             None => self.parsed()?,
         };

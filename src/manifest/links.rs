@@ -219,6 +219,7 @@ impl Parsing<'_, '_> {
         let declared = self.finish(draft)?;
         let target = declared.key.id.clone();
         self.found.push(Found {
+            kind: declared.key.kind,
             declared,
             inline: true,
         });

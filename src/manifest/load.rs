@@ -14,6 +14,7 @@ use crate::model::{Desired, Digest, FieldRef, Key, Pos};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// How to load a tree.
@@ -63,8 +64,9 @@ pub struct Document {
     pub index: u32,
     /// The line it begins at.
     pub line: u32,
-    /// What it declares, those written out within others included, in its order.
-    pub keys: Vec<Key>,
+    /// What it declares, those written out within others included: the places among all that its
+    /// file declares.
+    pub keys: Range<usize>,
     /// Whether nothing was found to say about it.
     pub clean: bool,
 }
@@ -82,9 +84,11 @@ pub(super) struct FileLoaded {
 /// The digest of every file of a tree, without reading what it says; `None` when one cannot be read.
 #[must_use]
 pub fn digests(tree: &Tree) -> Option<Vec<(Arc<str>, Digest)>> {
-    let digest =
-        |file: &TreeFile| Some((file.path.clone(), Digest::of(&tree.bytes(&file.path).ok()?)));
-    tree.files.par_iter().map(digest).collect()
+    let digest = |buffer: &mut Vec<u8>, file: &TreeFile| {
+        let bytes = tree.bytes(&file.path, buffer).ok()?;
+        Some((file.path.clone(), Digest::of(bytes)))
+    };
+    tree.files.par_iter().map_init(Vec::new, digest).collect()
 }
 
 /// Reads every manifest of a tree.
@@ -93,7 +97,7 @@ pub fn load(tree: &Tree, options: &LoadOptions) -> Loaded {
     let files: Vec<FileLoaded> = tree
         .files
         .par_iter()
-        .map(|file| load_file(tree, &file.path))
+        .map_init(Vec::new, |buffer, file| load_file(tree, &file.path, buffer))
         .collect();
     let mut loaded = Loaded {
         desired: Desired {
@@ -152,7 +156,7 @@ pub fn revision<'p>(files: impl Iterator<Item = (&'p str, Digest)>) -> Digest {
     Digest::finish(&hasher)
 }
 
-fn load_file(tree: &Tree, path: &Arc<str>) -> FileLoaded {
+fn load_file(tree: &Tree, path: &Arc<str>, buffer: &mut Vec<u8>) -> FileLoaded {
     let mut sink = Sink::new(path);
     let mut file = FileLoaded {
         found: Vec::new(),
@@ -161,10 +165,10 @@ fn load_file(tree: &Tree, path: &Arc<str>) -> FileLoaded {
         documents: Vec::new(),
         digest: Digest::default(),
     };
-    match tree.bytes(path) {
+    match tree.bytes(path, buffer) {
         Ok(bytes) => {
-            file.digest = Digest::of(&bytes);
-            if let Some(text) = decode(&bytes, &mut sink) {
+            file.digest = Digest::of(bytes);
+            if let Some(text) = decode(bytes, &mut sink) {
                 load_text(tree, text, &mut sink, &mut file);
             }
         }
@@ -238,12 +242,11 @@ fn load_text(tree: &Tree, text: &str, sink: &mut Sink, file: &mut FileLoaded) {
             parsing.reader.give_up();
             report_fatal(fatal, parsing.text, &part, findings, parsing.sink);
         }
-        let declared = parsing.found[first..].iter();
         file.documents.push(Document {
             path: Arc::clone(&parsing.sink.path),
             index,
             line: part.line,
-            keys: declared.map(|found| found.declared.key.clone()).collect(),
+            keys: first..parsing.found.len(),
             clean: parsing.sink.diagnostics.len() == findings,
         });
     }

@@ -5,6 +5,7 @@ use crate::diagnostic::{Code, Diagnostic, Origin, codes};
 use crate::kinds::{self, SETTINGS};
 use crate::model::{Declared, Desired, Key, Keyed, Stated};
 use rayon::prelude::*;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -18,14 +19,13 @@ pub(super) fn merge(
     diagnostics: &mut Vec<Diagnostic>,
     removals_off: &mut Vec<String>,
 ) -> Keyed<Arc<Declared>> {
-    // Of two with one key the one that is a resource of its own comes first, then the place decides.
-    found.par_sort_unstable_by(|a, b| {
-        let (one, other) = (&a.declared, &b.declared);
-        one.key
-            .cmp(&other.key)
-            .then_with(|| a.inline.cmp(&b.inline))
-            .then_with(|| (&one.path, one.at).cmp(&(&other.path, other.at)))
-    });
+    // Within a kind, files are mostly sorted as they are.
+    found.sort_by_key(|found| found.kind);
+    for kind in found.chunk_by_mut(|a, b| a.kind == b.kind) {
+        if !kind.is_sorted_by(|a, b| order(a, b).is_le()) {
+            kind.par_sort_unstable_by(order);
+        }
+    }
     let mut kept: Vec<Found> = Vec::with_capacity(found.len());
     for next in found {
         match kept.last() {
@@ -38,9 +38,17 @@ pub(super) fn merge(
             _ => kept.push(next),
         }
     }
-    kept.into_iter()
-        .map(|found| Arc::new(found.declared))
-        .collect()
+    kept.into_iter().map(|found| found.declared).collect()
+}
+
+/// By key; of two with one key the one that is a resource of its own comes first, then the place
+/// decides.
+fn order(a: &Found, b: &Found) -> Ordering {
+    let (one, other) = (&a.declared, &b.declared);
+    one.key
+        .cmp(&other.key)
+        .then_with(|| a.inline.cmp(&b.inline))
+        .then_with(|| (&one.path, one.at).cmp(&(&other.path, other.at)))
 }
 
 /// What is wrong with declaring `again` what `first` declares, if anything.

@@ -34,6 +34,7 @@ pub(super) struct Scalar<'a> {
 
 impl Scalar<'_> {
     /// Whether it says nothing: null, empty or only white space.
+    #[inline]
     pub fn is_blank(&self) -> bool {
         let text = self.text.as_ref();
         match text.as_bytes().first() {
@@ -72,6 +73,7 @@ impl Fatal {
 }
 
 /// The node of a scalar event.
+#[inline]
 pub(super) fn scalar<'a>(
     text: Cow<'a, str>,
     style: ScalarStyle,

@@ -7,13 +7,15 @@ use super::nodes::{Fatal, Node};
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::kinds::read::{check_id, quoted};
 use crate::kinds::{Kind, Type, own};
-use crate::model::{Cell, Declared, FieldRef, Key, Pos, Stated, Text, Value};
+use crate::model::{Cell, Declared, FieldRef, Key, KindId, Pos, Stated, Text, Value};
 use std::sync::Arc;
 
 /// A resource that was read.
 #[derive(Debug)]
 pub(super) struct Found {
-    pub declared: Declared,
+    /// Its kind, at hand for sorting.
+    pub kind: KindId,
+    pub declared: Arc<Declared>,
     /// Whether it stood within another resource, which may repeat it.
     pub inline: bool,
 }
@@ -49,6 +51,7 @@ impl<'a> Parsing<'a, '_> {
         }
         if let Some(declared) = self.finish(draft) {
             self.found.push(Found {
+                kind: kind.id,
                 declared,
                 inline: false,
             });
@@ -188,7 +191,7 @@ impl<'a> Parsing<'a, '_> {
     }
 
     /// Makes a resource of what was read; `None` when its key cannot be made out.
-    pub(super) fn finish(&mut self, mut draft: Draft) -> Option<Declared> {
+    pub(super) fn finish(&mut self, mut draft: Draft) -> Option<Arc<Declared>> {
         for (name, at) in std::mem::take(&mut draft.clear) {
             self.clear_field(&draft, &name, at);
         }
@@ -207,12 +210,12 @@ impl<'a> Parsing<'a, '_> {
         if !cells.is_sorted_by(|a, b| a.field < b.field) {
             cells.sort_by(|a, b| a.field.cmp(&b.field));
         }
-        Some(Declared {
+        Some(Arc::new(Declared {
             key,
             path: Arc::clone(&self.sink.path),
             at,
             cells,
-        })
+        }))
     }
 
     fn known_id(&mut self, draft: &mut Draft) -> Option<(Text, Pos)> {

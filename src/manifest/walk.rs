@@ -6,7 +6,7 @@ use crate::model::Pos;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -128,8 +128,8 @@ impl Tree {
         }
     }
 
-    /// The bytes of a manifest.
-    pub(super) fn bytes(&self, path: &str) -> io::Result<Cow<'_, [u8]>> {
+    /// The bytes of a manifest; those of a file lie in the buffer, which is used again and again.
+    pub(super) fn bytes<'b>(&'b self, path: &str, buffer: &'b mut Vec<u8>) -> io::Result<&'b [u8]> {
         match &self.contents {
             Contents::Nowhere => Err(io::ErrorKind::NotFound.into()),
             Contents::Folder(root) => {
@@ -137,11 +137,13 @@ impl Tree {
                 if fs::metadata(&path)?.len() > FILE {
                     return Err(io::ErrorKind::FileTooLarge.into());
                 }
-                Ok(Cow::Owned(fs::read(path)?))
+                buffer.clear();
+                fs::File::open(path)?.read_to_end(buffer)?;
+                Ok(buffer)
             }
             Contents::Memory(files) => match files.get(path) {
                 Some(bytes) if bytes.len() as u64 > FILE => Err(io::ErrorKind::FileTooLarge.into()),
-                Some(bytes) => Ok(Cow::Borrowed(bytes)),
+                Some(bytes) => Ok(bytes),
                 None => Err(io::ErrorKind::NotFound.into()),
             },
         }
@@ -163,8 +165,9 @@ impl Tree {
     /// The text of a manifest, for showing the line a finding is about.
     #[must_use]
     pub fn text(&self, path: &str) -> Option<String> {
-        let bytes = self.bytes(path).ok()?;
-        Some(String::from_utf8_lossy(&bytes).into_owned())
+        let mut buffer = Vec::new();
+        let bytes = self.bytes(path, &mut buffer).ok()?;
+        Some(String::from_utf8_lossy(bytes).into_owned())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Digests of canonical cells: the cheap test for "said the same as last time".
 
-use super::{Cell, FieldRef, Link, Text, Value};
+use super::{Cell, FieldRef, Link, Value};
+use std::borrow::Cow;
 use std::fmt;
 
 /// The first 16 bytes of a BLAKE3 hash.
@@ -87,16 +88,19 @@ impl FieldDigests {
 
     /// Records what was said of the field called `name`.
     pub fn insert(&mut self, name: &str, cell: &Cell) {
-        said(name, cell, &mut |name, digest| self.put(&name, digest));
+        self.put(name, short(cell));
+        members(name, cell, &mut |name, digest| self.put(&name, digest));
     }
 
     /// What was said of some fields, each with its name.
-    pub fn of<'c, N: AsRef<str>>(cells: impl Iterator<Item = (N, &'c Cell)>) -> Self {
-        let mut entries: Vec<(Text, u64)> = Vec::with_capacity(16);
+    pub fn of<'c>(cells: impl Iterator<Item = (Cow<'c, str>, &'c Cell)>) -> Self {
+        let mut entries: Vec<(Cow<'c, str>, u64)> = Vec::with_capacity(16);
+        let mut fed = Vec::with_capacity(64);
         for (name, cell) in cells {
-            said(name.as_ref(), cell, &mut |name, digest| {
-                entries.push((name, digest));
+            members(&name, cell, &mut |name, digest| {
+                entries.push((Cow::Owned(name), digest));
             });
+            entries.push((name, short_of(&mut fed, cell)));
         }
         entries.into_iter().collect()
     }
@@ -215,34 +219,36 @@ fn pack(packed: &mut Vec<u8>, name: &str, digest: u64) {
     packed.extend(digest.to_le_bytes());
 }
 
-/// The entries of a field: one for all of it, and one for every member of a list.
-fn said(name: &str, cell: &Cell, entry: &mut impl FnMut(Text, u64)) {
-    entry(Text::new(name), short(cell));
+/// The entries of the members of a list field, beside the one for all of it.
+fn members(name: &str, cell: &Cell, entry: &mut impl FnMut(String, u64)) {
     match cell {
         Cell::Value(Value::List(members)) => {
-            members
-                .iter()
-                .for_each(|member| entry(member_name(name, member), 0));
+            for member in members {
+                entry(format!("{name}={member}"), 0);
+            }
         }
-        Cell::Value(Value::Links(links)) => links.iter().for_each(|link| {
-            let digest = short(&Cell::Value(Value::Links([link.clone()].into())));
-            entry(member_name(name, &link.target), digest);
-        }),
+        Cell::Value(Value::Links(links)) => {
+            for link in links {
+                let digest = short(&Cell::Value(Value::Links([link.clone()].into())));
+                entry(format!("{name}={}", link.target), digest);
+            }
+        }
         _ => {}
     }
 }
 
-fn member_name(field: &str, member: &str) -> Text {
-    compact_str::format_compact!("{field}={member}")
-}
-
 /// Eight bytes that tell two statements about one field apart.
 pub fn short(cell: &Cell) -> u64 {
+    short_of(&mut Vec::with_capacity(64), cell)
+}
+
+/// The same, by way of a buffer that is used again.
+fn short_of(fed: &mut Vec<u8>, cell: &Cell) -> u64 {
     // At once, out of a buffer: a hasher costs more than what it hashes here.
-    let mut fed = Vec::with_capacity(64);
-    feed(&mut fed, cell);
+    fed.clear();
+    feed(fed, cell);
     let mut bytes = [0; 8];
-    bytes.copy_from_slice(&blake3::hash(&fed).as_bytes()[..8]);
+    bytes.copy_from_slice(&blake3::hash(fed).as_bytes()[..8]);
     // Kept positive: SQL integers and JSON readers are signed.
     u64::from_le_bytes(bytes) >> 1
 }

@@ -42,6 +42,14 @@ impl<T> Default for Keyed<T> {
 }
 
 impl<T: HasKey> Keyed<T> {
+    /// Makes room for so many more things, so that adding them moves and hashes none twice.
+    pub fn reserve(&mut self, more: usize) {
+        self.items.reserve(more);
+        let (items, hasher) = (&self.items, &self.hasher);
+        let hash = |at: &u32| hasher.hash_one(items[*at as usize].key());
+        self.index.reserve(more, hash);
+    }
+
     /// Adds a thing, unless one with its key is there: then that one's index comes back.
     ///
     /// # Errors
@@ -82,6 +90,10 @@ impl<T: HasKey> Keyed<T> {
     }
 
     fn position(&self, key: &Key) -> Option<usize> {
+        // Not hashed for nothing: a first plan asks an empty database for everything.
+        if self.items.is_empty() {
+            return None;
+        }
         let hash = self.hasher.hash_one(key);
         let found = self
             .index
@@ -128,7 +140,7 @@ impl<T: HasKey> FromIterator<T> for Keyed<T> {
     fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
         let items = items.into_iter();
         let mut keyed = Self::default();
-        keyed.items.reserve(items.size_hint().0);
+        keyed.reserve(items.size_hint().0);
         for item in items {
             let _ = keyed.insert(item);
         }

@@ -22,13 +22,13 @@ impl Declared {
     /// What was said of a field, and where.
     pub fn stated(&self, field: &FieldRef) -> Option<&Stated> {
         if let FieldRef::Own(index) = field {
-            // Own fields come first, each at most as far in as its index: most are found at once.
-            let at = usize::from(*index).min(self.cells.len().saturating_sub(1));
-            let near = self.cells.get(at.saturating_sub(2)..=at);
-            let found = near.and_then(|near| near.iter().find(|stated| stated.field == *field));
-            if found.is_some() {
-                return found;
-            }
+            // Own fields come first, each at most as far in as its index. Most are found at once,
+            // and what is not there, as mostly the status, is known after one look or two.
+            let end = self.cells.len().min(usize::from(*index) + 1);
+            let before =
+                |stated: &&Stated| matches!(stated.field, FieldRef::Own(at) if at <= *index);
+            let last = self.cells[..end].iter().rev().find(before)?;
+            return (last.field == *field).then_some(last);
         }
         self.cells
             .binary_search_by(|stated| stated.field.cmp(field))

@@ -14,8 +14,9 @@ pub enum Value {
     Bool(bool),
     /// A whole number.
     Int(i64),
-    /// A decimal number in its shortest spelling, at most 15 significant digits.
-    Number(Text),
+    /// A decimal number in its shortest spelling, at most 15 significant digits. Boxed, since only
+    /// one of the variants may be a whole [`Text`] if all of them are to take no more room.
+    Number(Box<str>),
     /// Members without attributes: sorted and without repeats, unless the field keeps its order.
     List(Box<[Text]>),
     /// Members that carry attributes, sorted by target, one a target.
@@ -57,7 +58,8 @@ impl Value {
     /// The text, if it is a text value.
     pub fn as_text(&self) -> Option<&str> {
         match self {
-            Self::Text(text) | Self::Number(text) => Some(text),
+            Self::Text(text) => Some(text),
+            Self::Number(text) => Some(text),
             _ => None,
         }
     }

@@ -1,6 +1,6 @@
 //! The database as it will be once a plan is applied: what the next source is planned on.
 
-use super::types::{AgreedClaim, Plan, Reason, Step, StepClaim, Verb};
+use super::types::{AgreedClaim, Plan, Reason, Step, Verb};
 use crate::kinds::{self, Kind};
 use crate::model::{Change, Claim, ClaimState, Key, Link, Row, SmallMap, Snapshot, Text, Value};
 
@@ -154,14 +154,15 @@ fn claim(stored: &mut Snapshot, plan: &Plan, step: &Step) {
     if step.reason == Reason::Removed {
         mark_gone(stored, &plan.source.name, &step.key);
     }
-    let Some(StepClaim { digest, fields }) = &step.claim else {
+    let Some(claimed) = &step.claim else {
         return;
     };
+    let claimed = claimed.digests().into_owned();
     let Some(origin) = &step.origin else { return };
     let claim = Claim {
         source: plan.source.name.clone(),
-        digest: *digest,
-        fields: fields.clone(),
+        digest: claimed.digest,
+        fields: claimed.fields,
         seen,
         state: ClaimState::Active,
         path: origin.path.clone(),

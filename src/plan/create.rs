@@ -37,7 +37,6 @@ pub(super) fn absent(
         );
     }
     let outcome = create(context, declared);
-    let member = member(context, key, Verb::Create, None, Vec::new());
     let mut draft = Draft {
         outcome: Some(outcome),
         ..draft
@@ -50,6 +49,7 @@ pub(super) fn absent(
             let message = format!(
                 "{key} was removed from the database by somebody else; creating it again gives access back"
             );
+            let member = member(context, key, Verb::Create, None, Vec::new());
             return draft.held(codes::REACTIVATION, message, member);
         }
     }

@@ -1,5 +1,6 @@
 //! One declared resource against its row: what would happen to it, before any guard.
 
+use super::claim;
 use super::compare::{self, Verdict};
 use super::hold::{Hold, Member};
 use super::rules::{Mode, Rules};
@@ -108,16 +109,6 @@ impl Draft {
     }
 }
 
-/// The digest of what is declared and of who decides: the cheap test for "nothing new".
-pub(super) fn digest_of(context: &Context<'_>, declared: &Declared) -> Digest {
-    declared.digest(kinds::fingerprint(), &[context.fingerprint])
-}
-
-/// The digest that the claim on a declared resource has as long as nothing new is declared.
-pub fn current(declared: &Declared, rules: &Rules) -> Digest {
-    declared.digest(kinds::fingerprint(), &[rules.fingerprint()])
-}
-
 /// Drafts what would happen to a declared resource; `None`: nothing, and the claim is current.
 pub(super) fn draft(context: &Context<'_>, declared: &Arc<Declared>) -> Option<Draft> {
     let key = &declared.key;
@@ -129,7 +120,7 @@ pub(super) fn draft(context: &Context<'_>, declared: &Arc<Declared>) -> Option<D
     let current = claim.is_some_and(|claim| {
         claim.state == ClaimState::Active
             && claim.seen == row.version
-            && claim.digest == digest_of(context, declared)
+            && claim.digest == claim::digest_of(context, declared)
     });
     if current && !secret && !context.rules.scrub {
         return None;
@@ -421,14 +412,4 @@ pub(super) fn member(
         whole: false,
         becomes: None,
     }
-}
-
-/// What is claimed of a declared resource: the fields that say something.
-pub(super) fn fields_of(declared: &Declared) -> crate::model::FieldDigests {
-    let kind = kinds::get(declared.key.kind);
-    let said = declared.cells.iter();
-    let said = said.filter(|stated| compare::says_something(&stated.field, &stated.cell));
-    crate::model::FieldDigests::of(
-        said.map(|stated| (kind.field_name(&stated.field), &stated.cell)),
-    )
 }

@@ -2,6 +2,7 @@
 //! random number, no log, no I/O.
 
 mod advance;
+mod claim;
 mod compare;
 mod create;
 mod draft;
@@ -21,10 +22,10 @@ mod target;
 mod types;
 
 pub use advance::{advance, fresh, next_version};
-pub use draft::current;
+pub use claim::{Claimed, StepClaim, current};
 pub use planner::{findings, plan};
 pub use rules::{Accept, Authority, Guards, Limit, Mode, Peer, Rules};
 pub use target::closure;
 pub use types::{
-    Agreed, AgreedClaim, Body, Held, Plan, Reason, SourceRef, Step, StepClaim, Summary, Verb, plain,
+    Agreed, AgreedClaim, Body, Held, Plan, Reason, SourceRef, Step, Summary, Verb, plain,
 };

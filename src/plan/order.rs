@@ -1,14 +1,16 @@
 //! Steps from effects, in an order in which no prefix breaks a reference.
 
-use super::draft::{self, Context};
+use super::claim::{self, Claimed, StepClaim};
+use super::draft::Context;
 use super::hold;
 use super::planner::Work;
-use super::types::{Body, Reason, Step, StepClaim, Verb};
+use super::types::{Body, Reason, Step, Verb};
 use crate::check::{Effect, Outcome, World};
 use crate::kinds;
 use crate::model::{Change, Digest, Key, Value};
 use rayon::prelude::*;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// The word for what would happen: the first that fits.
 pub(super) fn verb(context: &Context<'_>, effect: &Effect) -> Verb {
@@ -67,7 +69,7 @@ pub(super) fn created(effect: &Effect) -> Step {
 
 /// The steps of all effects that are left.
 pub(super) fn steps(context: &Context<'_>, work: &Work) -> Vec<Step> {
-    // In parallel: every claim of a step has the digests of its fields.
+    // In parallel: of a first plan there are as many as resources.
     let effects: Vec<&Effect> = work.effects.iter().collect();
     effects
         .par_iter()
@@ -109,13 +111,13 @@ fn step(context: &Context<'_>, work: &Work, effect: &Effect) -> Step {
 /// and the digest is none, so that the next pass compares again.
 pub(super) fn claim(context: &Context<'_>, work: &Work, key: &Key) -> Option<StepClaim> {
     let declared = context.desired.resources.get(key)?;
-    let mut fields = draft::fields_of(declared);
     let Some(open) = work.open.get(key) else {
-        return Some(StepClaim {
-            digest: draft::digest_of(context, declared),
-            fields,
+        return Some(StepClaim::Whole {
+            declared: Arc::clone(declared),
+            fingerprint: context.fingerprint,
         });
     };
+    let mut fields = claim::fields(declared);
     let kind = kinds::get(key.kind);
     let old = context.stored.claim(&context.desired.source, key);
     for name in open.iter().map(|field| kind.field_name(field)) {
@@ -126,10 +128,10 @@ pub(super) fn claim(context: &Context<'_>, work: &Work, key: &Key) -> Option<Ste
         kept.filter(|(entry, _)| of_field(entry))
             .for_each(|(entry, digest)| fields.put(entry, digest));
     }
-    Some(StepClaim {
+    Some(StepClaim::Known(Claimed {
         digest: Digest::default(),
         fields,
-    })
+    }))
 }
 
 /// By kind, parents before children; removals last and in reverse.

@@ -117,6 +117,9 @@ pub(super) struct Work {
 
 impl Work {
     fn draft(&mut self, context: &Context<'_>) {
+        let new = context.desired.resources.len();
+        self.effects
+            .reserve(new.saturating_sub(context.stored.rows.len()));
         for declared in &context.desired.resources {
             let wanted = context
                 .rules
@@ -390,6 +393,7 @@ impl Work {
             let Some(claimed) = order::claim(context, self, &key) else {
                 continue;
             };
+            let claimed = claimed.digests().into_owned();
             let claim = Claim {
                 source: context.desired.source.clone(),
                 digest: claimed.digest,

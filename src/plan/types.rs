@@ -1,10 +1,9 @@
 //! Plan, step, change and hold: immutable, complete, the same bytes for the same input.
 
+use super::claim::StepClaim;
 use crate::diagnostic::{Code, Diagnostic, Origin, Severity};
 use crate::kinds;
-use crate::model::{
-    Change, Claim, Declared, Digest, FieldDigests, FieldRef, Key, Stated, Text, Value,
-};
+use crate::model::{Change, Claim, Declared, FieldRef, Key, Stated, Text, Value};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -247,15 +246,6 @@ impl Reason {
     }
 }
 
-/// What a source claims of the resource of a step.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct StepClaim {
-    /// The digest of what was declared.
-    pub digest: Digest,
-    /// The declared fields.
-    pub fields: FieldDigests,
-}
-
 /// What a step changes.
 #[derive(Clone, Debug)]
 pub enum Body {
@@ -406,7 +396,8 @@ pub enum AgreedClaim {
 /// The text of a member or scalar, for messages and renderings.
 pub fn plain(value: &Value) -> Text {
     match value {
-        Value::Text(text) | Value::Number(text) => text.clone(),
+        Value::Text(text) => text.clone(),
+        Value::Number(text) => Text::new(text),
         Value::Bool(value) => compact_str::format_compact!("{value}"),
         Value::Int(value) => compact_str::format_compact!("{value}"),
         Value::List(_) | Value::Links(_) => {

@@ -130,7 +130,8 @@ pub(super) fn cell(column: &Column, value: Option<&Value>) -> Param {
     };
     match (column.holds, value) {
         (Holds::Sha256(_), value) => Param::maybe(sha256(value)),
-        (_, Value::Text(text) | Value::Number(text)) => match text.rsplit_once(" sha256:") {
+        (_, Value::Number(text)) => Param::text(text),
+        (_, Value::Text(text)) => match text.rsplit_once(" sha256:") {
             Some((path, _)) if matches!(column.holds, Holds::Path(_)) => Param::text(path),
             _ => Param::Text(text.clone()),
         },

@@ -55,7 +55,8 @@ pub(super) fn parse(definition: &Definition, raw: &Value) -> Result<Value, Fault
         return Ok(raw.clone());
     };
     let text = match raw {
-        Value::Text(text) | Value::Number(text) => Cow::Borrowed(text.as_str()),
+        Value::Text(text) => Cow::Borrowed(text.as_str()),
+        Value::Number(text) => Cow::Borrowed(&**text),
         Value::Bool(value) => Cow::Owned(value.to_string()),
         Value::Int(value) => Cow::Owned(value.to_string()),
         Value::List(members) if ty == CustomType::List => {
@@ -137,7 +138,7 @@ fn number(text: &str) -> Result<Value, Fault> {
             "round it, or define a field of `type: text`",
         ));
     }
-    let mut canonical = Text::default();
+    let mut canonical = String::new();
     if negative && !(whole.is_empty() && fraction.is_empty()) {
         canonical.push('-');
     }
@@ -146,7 +147,7 @@ fn number(text: &str) -> Result<Value, Fault> {
         canonical.push('.');
         canonical.push_str(fraction);
     }
-    Ok(Value::Number(canonical))
+    Ok(Value::Number(canonical.into()))
 }
 
 /// Significant digits, zeros that only give the magnitude left out on both sides.

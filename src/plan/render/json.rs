@@ -5,7 +5,7 @@ use super::encode::{Changes, Entry};
 use super::frame::Frame;
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::kinds;
-use crate::model::{FieldRef, Key, KindId};
+use crate::model::{FieldDigests, FieldRef, Key, KindId};
 use crate::plan::{Held, Plan, Step, StepClaim, Summary, Verb};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use sha2::{Digest as _, Sha256};
@@ -366,16 +366,16 @@ struct Claim<'a>(&'a StepClaim);
 
 impl Serialize for Claim<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        struct Fields<'a>(&'a StepClaim);
+        struct Fields<'a>(&'a FieldDigests);
         impl Serialize for Fields<'_> {
             fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-                let fields = &self.0.fields;
-                to.collect_map(fields.iter().map(|(name, said)| (name, Hex(said))))
+                to.collect_map(self.0.iter().map(|(name, said)| (name, Hex(said))))
             }
         }
+        let claimed = self.0.digests();
         let mut map = to.serialize_map(Some(2))?;
-        map.serialize_entry("digest", &self.0.digest.to_string())?;
-        map.serialize_entry("fields", &Fields(self.0))?;
+        map.serialize_entry("digest", &claimed.digest.to_string())?;
+        map.serialize_entry("fields", &Fields(&claimed.fields))?;
         map.end()
     }
 }

@@ -5,7 +5,7 @@ use crate::kinds;
 use crate::model::{
     Cell, Change, Declared, Digest, FieldDigests, Key, KindId, Link, Pos, Stated, Text, Value,
 };
-use crate::plan::{Body, Held, Plan, Reason, SourceRef, Step, StepClaim, Summary, Verb};
+use crate::plan::{Body, Claimed, Held, Plan, Reason, SourceRef, Step, StepClaim, Summary, Verb};
 use std::sync::Arc;
 
 pub(super) fn text(text: &str) -> Option<Value> {
@@ -100,10 +100,10 @@ pub(super) fn created(id: &str) -> Step {
     }
 }
 
-pub(super) fn claim() -> StepClaim {
+pub(super) fn claim() -> Claimed {
     let mut fields = FieldDigests::default();
     fields.insert("phone", &Cell::Value(Value::text("+47")));
-    StepClaim {
+    Claimed {
         digest: Digest::of(b"declared"),
         fields,
     }
@@ -142,7 +142,7 @@ pub(super) fn updated(id: &str) -> Step {
         ),
     ];
     Step {
-        claim: Some(claim()),
+        claim: Some(StepClaim::Known(claim())),
         ..step(Verb::Update, user, id, changes)
     }
 }

@@ -8,7 +8,7 @@ use super::json;
 use crate::diagnostic::{Code, Diagnostic, Origin, Severity};
 use crate::kinds::{self, Kind};
 use crate::model::{Digest, Key, Pos, Text};
-use crate::plan::{Body, Held, Plan, Reason, SourceRef, Step, StepClaim, Summary, Verb};
+use crate::plan::{Body, Claimed, Held, Plan, Reason, SourceRef, Step, StepClaim, Summary, Verb};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -351,10 +351,10 @@ impl ClaimDocument {
                 .map(|number| (name, number))
                 .ok_or_else(|| wrong(&said))
         });
-        Ok(StepClaim {
+        Ok(StepClaim::Known(Claimed {
             digest: Digest::parse(&self.digest).ok_or_else(|| wrong(&self.digest))?,
             fields: fields.collect::<Result<_, _>>()?,
-        })
+        }))
     }
 }
 

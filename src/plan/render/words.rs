@@ -170,7 +170,8 @@ fn long(value: Option<&Value>) -> Option<&str> {
 pub(super) fn shown(value: Option<&Value>) -> String {
     match value {
         None => "(none)".to_owned(),
-        Some(Value::Text(text) | Value::Number(text)) => scalar(text),
+        Some(Value::Text(text)) => scalar(text),
+        Some(Value::Number(text)) => scalar(text),
         Some(Value::Bool(value)) => value.to_string(),
         Some(Value::Int(value)) => value.to_string(),
         Some(list) => {

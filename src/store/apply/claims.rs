@@ -39,10 +39,11 @@ impl<'a> Own<'a> {
             },
             Self::Step(step, claimed) => {
                 let origin = step.origin.as_ref();
+                let claimed = claimed.digests().into_owned();
                 Claim {
                     source: Arc::clone(&source.name),
                     digest: claimed.digest,
-                    fields: claimed.fields.clone(),
+                    fields: claimed.fields,
                     seen: apply.version_after(step),
                     state: ClaimState::Active,
                     path: origin

@@ -1,0 +1,79 @@
+//! What a source claims of a resource: the digests of what it declares.
+
+use super::compare;
+use super::draft::Context;
+use super::rules::Rules;
+use crate::kinds;
+use crate::model::{Declared, Digest, FieldDigests};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// What a source claims of the resource of a step.
+#[derive(Clone, Debug)]
+pub enum StepClaim {
+    /// All that it declares. The digests are taken when they are asked for: in a first plan those
+    /// of every field would cost more than all the rest of it.
+    Whole {
+        /// What is declared.
+        declared: Arc<Declared>,
+        /// Of what the operator decided about who writes what.
+        fingerprint: Digest,
+    },
+    /// These digests.
+    Known(Claimed),
+}
+
+/// The digests of a claim.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Claimed {
+    /// The digest of what was declared.
+    pub digest: Digest,
+    /// The declared fields.
+    pub fields: FieldDigests,
+}
+
+impl StepClaim {
+    /// The digests.
+    #[must_use]
+    pub fn digests(&self) -> Cow<'_, Claimed> {
+        match self {
+            Self::Known(claimed) => Cow::Borrowed(claimed),
+            Self::Whole {
+                declared,
+                fingerprint,
+            } => Cow::Owned(Claimed {
+                digest: digest(declared, *fingerprint),
+                fields: fields(declared),
+            }),
+        }
+    }
+}
+
+/// The digest of what is declared and of who decides: the cheap test for "nothing new".
+pub(super) fn digest_of(context: &Context<'_>, declared: &Declared) -> Digest {
+    digest(declared, context.fingerprint)
+}
+
+/// The digest that the claim on a declared resource has as long as nothing new is declared.
+#[must_use]
+pub fn current(declared: &Declared, rules: &Rules) -> Digest {
+    digest(declared, rules.fingerprint())
+}
+
+fn digest(declared: &Declared, fingerprint: Digest) -> Digest {
+    declared.digest(kinds::fingerprint(), &[fingerprint])
+}
+
+/// What is claimed of a declared resource: the fields that say something.
+pub(super) fn fields(declared: &Declared) -> FieldDigests {
+    let kind = kinds::get(declared.key.kind);
+    let said = declared.cells.iter();
+    let said = said.filter(|stated| compare::says_something(&stated.field, &stated.cell));
+    FieldDigests::of(said.map(|stated| {
+        let name = match kind.field(&stated.field) {
+            Some(field) => Cow::Borrowed(field.name),
+            None => Cow::Owned(kind.field_name(&stated.field)),
+        };
+        (name, &stated.cell)
+    }))
+}
