@@ -4,6 +4,8 @@
 //! personal values and of a person's id it covers salted digests only: with the values and their
 //! salt gone, the chain still holds and nobody can tell what they were.
 
+use crate::model::Digest;
+
 /// What the chain covers of a run.
 #[derive(Clone, Debug)]
 pub(super) struct Header {
@@ -87,21 +89,24 @@ impl Chain {
     }
 }
 
+/// A salt, or what it makes of something.
+pub(super) type Salted = [u8; 16];
+
 /// The salted digest of a change's personal values.
-pub(super) fn personal_digest(salt: &[u8], fields: &str) -> Vec<u8> {
+pub(super) fn personal_digest(salt: &[u8], fields: &str) -> Salted {
     salted(b"values", salt, fields)
 }
 
 /// The salted digest of a person's external id.
-pub(super) fn id_digest(salt: &[u8], id: &str) -> Vec<u8> {
+pub(super) fn id_digest(salt: &[u8], id: &str) -> Salted {
     salted(b"id", salt, id)
 }
 
-fn salted(what: &[u8], salt: &[u8], text: &str) -> Vec<u8> {
+fn salted(what: &[u8], salt: &[u8], text: &str) -> Salted {
     let mut hasher = blake3::Hasher::new();
     for part in [what, salt, text.as_bytes()] {
         hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part);
     }
-    hasher.finalize().as_bytes()[..16].to_vec()
+    Digest::finish(&hasher).0
 }

@@ -1,9 +1,10 @@
 //! Claims as rows: the declared fields are packed into one value.
 
-use super::connection::Cells;
+use super::lent::Lent;
 use super::param::{Param, Ty};
 use crate::kinds;
 use crate::model::{Claim, ClaimState, Digest, FieldDigests, Key, Pos};
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -22,21 +23,38 @@ pub(super) const COLUMNS: [(&str, Ty); 11] = [
     ("revision", Ty::Text),
 ];
 
-/// The cells of a claim.
-pub(super) fn cells(claim: Claim, key: &Key) -> Cells {
-    vec![
-        Param::text(&claim.source),
-        Param::text(kinds::get(key.kind).name),
-        Param::Text(key.id.clone()),
-        Param::Bytes(claim.digest.0.to_vec()),
-        Param::Bytes(claim.fields.into_packed()),
-        Param::Int(claim.seen),
-        Param::text(state_word(claim.state)),
-        Param::text(&claim.path),
-        Param::Int(claim.at.line.into()),
-        Param::Int(claim.at.column.into()),
-        Param::text(&claim.revision),
-    ]
+/// A claim on its way into the table.
+pub(super) struct Written<'a> {
+    pub(super) source: &'a Arc<str>,
+    pub(super) key: &'a Key,
+    pub(super) digest: Digest,
+    pub(super) fields: Cow<'a, FieldDigests>,
+    pub(super) seen: i64,
+    pub(super) state: ClaimState,
+    /// Where it is declared.
+    pub(super) origin: Option<(&'a Arc<str>, Pos)>,
+    pub(super) revision: &'a Arc<str>,
+}
+
+impl Written<'_> {
+    /// Its values in the order of the columns.
+    pub(super) fn values(&self) -> [Lent<'_>; COLUMNS.len()] {
+        let at = self.origin.map(|(_, at)| at).unwrap_or_default();
+        let path = self.origin.map(|(path, _)| Lent::Shared(path));
+        [
+            Lent::Shared(self.source),
+            Lent::Word(kinds::get(self.key.kind).name),
+            Lent::Text(&self.key.id),
+            Lent::Bytes(&self.digest.0),
+            Lent::Bytes(self.fields.packed()),
+            Lent::Int(self.seen),
+            Lent::Word(state_word(self.state)),
+            path.unwrap_or(Lent::Word("")),
+            Lent::Int(at.line.into()),
+            Lent::Int(at.column.into()),
+            Lent::Shared(self.revision),
+        ]
+    }
 }
 
 fn state_word(state: ClaimState) -> &'static str {

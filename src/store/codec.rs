@@ -1,9 +1,11 @@
 //! Canonical values to SQL and back.
 
+use super::lent::Lent;
 use super::param::Param;
 use super::tables::{Column, Holds, KindTable, LinkTable};
 use crate::kinds::{self, Attribute, Type};
 use crate::model::{Key, Link, Row, SmallMap, Text, Value};
+use serde::{Serialize, Serializer};
 use serde_json::Value as Json;
 
 /// A row of a kind's table as a stored resource; its lists are still empty.
@@ -75,19 +77,23 @@ fn choice_of(attribute: &Attribute, cell: &Param) -> Option<u8> {
     u8::try_from(index).ok()
 }
 
-/// The attributes of a link as cells; what was not said is `otherwise`, or what absence means.
+/// The attributes of a link as columns; what was not said is `otherwise`, or what absence means.
 pub(super) fn attribute_cells(
     table: &LinkTable,
     link: &Link,
     otherwise: Option<&Link>,
-) -> impl Iterator<Item = Param> {
+) -> impl Iterator<Item = Lent<'static>> {
     let attributes = table.attributes.iter().enumerate();
     attributes.map(move |(at, attribute)| {
         let said = link.attributes[at].or_else(|| otherwise?.attributes[at]);
         let choice = said.unwrap_or(attribute.default);
         match super::tables::attribute_type(attribute) {
-            super::param::Ty::Bool => Param::Bool(choice != 0),
-            _ => Param::maybe(attribute.choices.get(usize::from(choice))),
+            super::param::Ty::Bool => Lent::Bool(choice != 0),
+            _ => attribute
+                .choices
+                .get(usize::from(choice))
+                .map(|word| Lent::Word(word))
+                .into(),
         }
     })
 }
@@ -123,36 +129,47 @@ pub(super) fn sha256(value: &Value) -> Option<&str> {
     Some(value.as_text()?.rsplit_once(" sha256:")?.1)
 }
 
-/// The cell of a column for a field's value.
-pub(super) fn cell(column: &Column, value: Option<&Value>) -> Param {
-    let Some(value) = value else {
-        return Param::Null;
-    };
+/// What a column holds of a field's value.
+pub(super) fn cell<'v>(column: &Column, value: Option<&'v Value>) -> Lent<'v> {
     match (column.holds, value) {
-        (Holds::Sha256(_), value) => Param::maybe(sha256(value)),
-        (_, Value::Number(text)) => Param::text(text),
-        (_, Value::Text(text)) => match text.rsplit_once(" sha256:") {
-            Some((path, _)) if matches!(column.holds, Holds::Path(_)) => Param::text(path),
-            _ => Param::Text(text.clone()),
-        },
-        (_, Value::Bool(value)) => Param::Bool(*value),
-        (_, Value::Int(value)) => Param::Int(*value),
-        (_, Value::List(members)) => Param::text(json_list(members)),
-        (_, Value::Links(_)) => Param::Null,
+        (_, None | Some(Value::Links(_))) => Lent::Null,
+        (Holds::Sha256(_), Some(value)) => sha256(value).map(Lent::Text).into(),
+        (Holds::Path(_), Some(Value::Text(file))) => {
+            let path = file.rsplit_once(" sha256:");
+            Lent::Text(path.map_or(file, |(path, _)| path))
+        }
+        (_, Some(Value::Text(text))) => Lent::Text(text),
+        (_, Some(Value::Number(text))) => Lent::Text(text),
+        (_, Some(Value::Bool(value))) => Lent::Bool(*value),
+        (_, Some(Value::Int(value))) => Lent::Int(*value),
+        (_, Some(Value::List(members))) => Lent::Made(json_list(members)),
     }
 }
 
-fn json_list(members: &[Text]) -> String {
+/// A list that keeps its order, as JSON.
+pub(super) fn json_list(members: &[impl Serialize]) -> String {
     serde_json::to_string(members).unwrap_or_default()
 }
 
-/// Custom values as canonical JSON: keys sorted, no spaces.
-pub(super) fn custom_json(custom: &SmallMap<Text, Value>) -> String {
-    let object: serde_json::Map<String, Json> = custom
-        .iter()
-        .map(|(id, value)| (id.to_string(), json(value)))
-        .collect();
-    Json::Object(object).to_string()
+/// Custom values, sorted by id, as canonical JSON: no spaces.
+pub(super) fn custom_json<'v>(custom: impl Iterator<Item = (&'v Text, &'v Value)>) -> String {
+    let mut text = Vec::with_capacity(128);
+    let shown = custom.map(|(id, value)| (id.as_str(), Shown(value)));
+    // Neither writing to memory nor these values can fail.
+    let _ = serde_json::Serializer::new(&mut text).collect_map(shown);
+    String::from_utf8(text).unwrap_or_default()
+}
+
+/// A value that is written as JSON, without a tree of it where it is a mere text.
+struct Shown<'a>(&'a Value);
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Text(text) => to.serialize_str(text),
+            value => json(value).serialize(to),
+        }
+    }
 }
 
 /// Custom values out of their JSON; what Roster would not write is left out.

@@ -2,6 +2,7 @@
 
 use super::dialect::{Dialect, POSTGRES, SQLITE};
 use super::error::StoreError;
+use super::lent::Out;
 use super::param::{Param, Ty, iso};
 use crate::model::Text;
 use sqlx::{AssertSqlSafe, Postgres, Row as _, Sqlite, Transaction};
@@ -276,30 +277,42 @@ impl Tx {
         .map_err(failed)
     }
 
-    /// Adds rows to a table, as fast as the engine can.
+    /// Adds rows to a table.
     pub(super) async fn insert(
         &mut self,
         table: &str,
         columns: &[(&str, Ty)],
         rows: impl IntoIterator<Item = Cells>,
     ) -> Result<u64, StoreError> {
+        let put = |cells: Cells, out: &mut Out<'_>| cells.iter().for_each(|cell| out.put(cell));
+        self.load(table, columns, rows, put).await
+    }
+
+    /// Adds rows to a table, as fast as the engine can; `put` gives the values of a row in the order
+    /// of the columns.
+    pub(super) async fn load<T>(
+        &mut self,
+        table: &str,
+        columns: &[(&str, Ty)],
+        rows: impl IntoIterator<Item = T>,
+        put: impl FnMut(T, &mut Out<'_>),
+    ) -> Result<u64, StoreError> {
         let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
         let types: Vec<Ty> = columns.iter().map(|(_, ty)| *ty).collect();
-        let names = names.join(", ");
-        if let Engine::Postgres(tx) = &mut self.engine {
-            let sql = format!("COPY {table} ({names}) FROM STDIN (FORMAT binary)");
-            let operation = self.operation;
-            return super::copy::insert(tx, &sql, rows)
-                .await
-                .map_err(|source| StoreError::Sql { operation, source });
+        let (names, failed) = (names.join(", "), self.failed());
+        match &mut self.engine {
+            Engine::Sqlite(tx) => {
+                // OR ROLLBACK: a failure ends the transaction anyway, so the statement needs no
+                // journal.
+                let head = format!("INSERT OR ROLLBACK INTO {table} ({names}) ");
+                super::bulk::insert(tx, &head, &types, rows, put).await
+            }
+            Engine::Postgres(tx) => {
+                let sql = format!("COPY {table} ({names}) FROM STDIN (FORMAT binary)");
+                super::copy::insert(tx, &sql, types.len(), rows, put).await
+            }
         }
-        // OR ROLLBACK: a failure ends the transaction anyway, so the statement needs no journal.
-        let sql = format!("INSERT OR ROLLBACK INTO {table} ({names}) {{rows}}");
-        let batch = Batch {
-            sql: &sql,
-            types: &types,
-        };
-        self.batch(&batch, rows).await
+        .map_err(failed)
     }
 
     /// Gives every row of a table to `each`, in the order of its key.

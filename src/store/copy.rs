@@ -1,6 +1,7 @@
 //! PostgreSQL's COPY in its binary form: the fastest way in and out.
 
-use super::connection::{Cells, Scan, utf8};
+use super::connection::{Scan, utf8};
+use super::lent::{Lent, Out};
 use super::param::{Param, Ty};
 use futures_util::TryStreamExt;
 use sqlx::{Postgres, Transaction};
@@ -12,43 +13,48 @@ const EPOCH: i64 = 946_684_800_000;
 /// How much is sent at a time.
 const PART: usize = 1 << 18;
 
-/// Adds rows.
-pub(super) async fn insert(
+/// Adds rows of some columns.
+pub(super) async fn insert<T>(
     tx: &mut Transaction<'static, Postgres>,
     sql: &str,
-    rows: impl IntoIterator<Item = Cells>,
+    columns: usize,
+    rows: impl IntoIterator<Item = T>,
+    mut put: impl FnMut(T, &mut Out<'_>),
 ) -> Result<u64, sqlx::Error> {
     let mut copy = tx.copy_in_raw(sql).await?;
-    let mut buffer = HEADER.to_vec();
+    let count = i16::try_from(columns).unwrap_or(i16::MAX).to_be_bytes();
+    let mut part = Vec::with_capacity(PART + PART / 8);
+    part.extend(HEADER);
     for row in rows {
-        put_row(&mut buffer, &row);
-        if buffer.len() >= PART {
-            copy.send(buffer.as_slice()).await?;
-            buffer.clear();
+        part.extend(count);
+        put(row, &mut Out::Postgres(&mut part));
+        if part.len() >= PART {
+            copy.send(part.as_slice()).await?;
+            part.clear();
         }
     }
-    buffer.extend((-1_i16).to_be_bytes());
-    copy.send(buffer).await?;
+    part.extend((-1_i16).to_be_bytes());
+    copy.send(part.as_slice()).await?;
     copy.finish().await
 }
 
-fn put_row(buffer: &mut Vec<u8>, row: &[Param]) {
-    buffer.extend(i16::try_from(row.len()).unwrap_or(i16::MAX).to_be_bytes());
-    for cell in row {
-        match cell {
-            Param::Null => buffer.extend((-1_i32).to_be_bytes()),
-            Param::Int(value) => put(buffer, &value.to_be_bytes()),
-            Param::Text(text) => put(buffer, text.as_bytes()),
-            Param::Bool(value) => put(buffer, &[u8::from(*value)]),
-            Param::Bytes(bytes) => put(buffer, bytes),
-            Param::Time(millis) => put(buffer, &((millis - EPOCH) * 1000).to_be_bytes()),
-        }
+/// Adds the value of the next column of a row.
+pub(super) fn put(part: &mut Vec<u8>, value: Lent<'_>) {
+    match value {
+        Lent::Null => part.extend((-1_i32).to_be_bytes()),
+        Lent::Int(value) => field(part, &value.to_be_bytes()),
+        Lent::Bool(value) => field(part, &[u8::from(value)]),
+        Lent::Time(millis) => field(part, &((millis - EPOCH) * 1000).to_be_bytes()),
+        Lent::Word(text) | Lent::Text(text) => field(part, text.as_bytes()),
+        Lent::Shared(text) => field(part, text.as_bytes()),
+        Lent::Made(text) => field(part, text.as_bytes()),
+        Lent::Bytes(bytes) => field(part, bytes),
     }
 }
 
-fn put(buffer: &mut Vec<u8>, bytes: &[u8]) {
-    buffer.extend(i32::try_from(bytes.len()).unwrap_or(i32::MAX).to_be_bytes());
-    buffer.extend(bytes);
+fn field(part: &mut Vec<u8>, bytes: &[u8]) {
+    part.extend(i32::try_from(bytes.len()).unwrap_or(i32::MAX).to_be_bytes());
+    part.extend(bytes);
 }
 
 /// Gives every row of a table to `each`, in the order of its key.

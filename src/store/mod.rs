@@ -6,14 +6,15 @@
 //! Decisions:
 //! - Keys are text: a row's primary key is its external id, references and link rows hold external
 //!   ids, and both engines sort them by bytes.
-//! - Customer numbers have a plain index and a registry of every number ever given, so a swap of
-//!   two needs no parked value; the rule before and the registry keep them unique.
+//! - Customer numbers have a plain index and a registry of every number ever given, by which the
+//!   rules see that none comes back: they are never swapped or moved.
 //! - No insert trigger: a column default gives a foreign insert its random negative version.
 //! - Times of Roster's own tables are milliseconds since 1970; those that shops read
 //!   (`created_at`, `updated_at`) are the engine's own.
 
 mod apply;
 mod approval;
+mod bulk;
 mod chain;
 mod claim;
 mod claimants;
@@ -24,6 +25,7 @@ mod dialect;
 mod error;
 mod history;
 mod lease;
+mod lent;
 mod migrate;
 mod moment;
 mod open;

@@ -18,6 +18,7 @@ impl Pass<'_> {
             return Ok(false);
         }
         let dialect = self.tx.dialect();
+        self.tx.script(dialect.load_begins).await?;
         for trigger in triggers::all(dialect) {
             self.tx.script(&trigger.drop(dialect)).await?;
         }
@@ -51,7 +52,7 @@ impl Pass<'_> {
                 self.tx.script(&format!("ANALYZE {table}")).await?;
             }
         }
-        Ok(())
+        self.tx.script(dialect.load_ends).await
     }
 
     /// Whether nothing was ever loaded.

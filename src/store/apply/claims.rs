@@ -1,13 +1,15 @@
 //! Claims after an apply: the source's own, and those of others that it left alone.
 
-use super::super::claim;
+use super::super::claim::{self, Written};
 use super::super::connection::{Batch, Cells};
 use super::super::error::StoreError;
+use super::super::lent::Out;
 use super::super::param::{Param, Ty};
 use super::{Apply, Pass, changes_row, versions};
 use crate::kinds;
 use crate::model::{Claim, ClaimState, FieldDigests, Key};
 use crate::plan::{AgreedClaim, Reason, Step, StepClaim, Verb};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Kind and external id.
@@ -29,32 +31,37 @@ impl<'a> Own<'a> {
         }
     }
 
-    fn cells(&self, apply: &Apply<'_>) -> Cells {
+    fn written(&self, apply: &Apply<'a>) -> Written<'a> {
         let source = &apply.plan.source;
-        let claim = match self {
-            Self::Agreed(_, claim) => Claim {
-                source: Arc::clone(&source.name),
-                revision: Arc::clone(&source.revision),
-                ..Claim::clone(claim)
+        let (source, revision, key) = (&source.name, &source.revision, self.key());
+        match self {
+            Self::Agreed(_, claim) => Written {
+                source,
+                key,
+                digest: claim.digest,
+                fields: Cow::Borrowed(&claim.fields),
+                seen: claim.seen,
+                state: claim.state,
+                origin: Some((&claim.path, claim.at)),
+                revision,
             },
             Self::Step(step, claimed) => {
-                let origin = step.origin.as_ref();
-                let claimed = claimed.digests().into_owned();
-                Claim {
-                    source: Arc::clone(&source.name),
-                    digest: claimed.digest,
-                    fields: claimed.fields,
+                let (digest, fields) = match claimed.digests() {
+                    Cow::Borrowed(known) => (known.digest, Cow::Borrowed(&known.fields)),
+                    Cow::Owned(taken) => (taken.digest, Cow::Owned(taken.fields)),
+                };
+                Written {
+                    source,
+                    key,
+                    digest,
+                    fields,
                     seen: apply.version_after(step),
                     state: ClaimState::Active,
-                    path: origin
-                        .map(|origin| Arc::clone(&origin.path))
-                        .unwrap_or_default(),
-                    at: origin.map(|origin| origin.at).unwrap_or_default(),
-                    revision: Arc::clone(&source.revision),
+                    origin: step.origin.as_ref().map(|from| (&from.path, from.at)),
+                    revision,
                 }
             }
-        };
-        claim::cells(claim, self.key())
+        }
     }
 }
 
@@ -70,20 +77,20 @@ impl<'a> Pass<'a> {
         written += own.len() as u64;
         // Made row by row as they go out: all of them would be more than the plan itself.
         let apply = self.apply;
-        let rows = own.iter().map(|own| own.cells(apply));
+        let rows = own.iter().map(|own| own.written(apply));
         if fresh {
-            self.tx.insert("claims", &claim::COLUMNS, rows).await?;
+            let put = |claim: Written<'_>, out: &mut Out<'_>| {
+                claim.values().into_iter().for_each(|value| out.put(value));
+            };
+            self.tx.load("claims", &claim::COLUMNS, rows, put).await?;
         } else {
             let (sql, types) = (upsert(), claim::COLUMNS.map(|(_, ty)| ty));
-            self.tx
-                .batch(
-                    &Batch {
-                        sql: &sql,
-                        types: &types,
-                    },
-                    rows,
-                )
-                .await?;
+            let rows = rows.map(|claim| claim.values().map(Param::from).into());
+            let batch = Batch {
+                sql: &sql,
+                types: &types,
+            };
+            self.tx.batch(&batch, rows).await?;
         }
         Ok(written)
     }

@@ -1,17 +1,19 @@
 //! Appending the run and its changes to the chained history.
 
-use super::super::chain::{Chain, Chained, Header, id_digest, personal_digest};
+use super::super::chain::{Chain, Chained, Header, Salted, id_digest, personal_digest};
 use super::super::connection::Cells;
 use super::super::error::StoreError;
+use super::super::lent::{Lent, Out};
 use super::super::param::{self, Param, Ty};
-use super::{Pass, versions};
+use super::Pass;
+use super::values::{self, Given};
 use crate::kinds::{self, Field, Kind, Type};
-use crate::model::Change;
 use crate::model::{FieldRef, Value};
 use crate::plan::{Step, Verb};
 use rand::RngCore;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value as Json};
+use std::ops::Range;
 
 const CHANGES: [(&str, Ty); 12] = [
     ("seq", Ty::Int),
@@ -31,7 +33,7 @@ const CHANGES: [(&str, Ty); 12] = [
 const VALUES: [(&str, Ty); 3] = [("seq", Ty::Int), ("salt", Ty::Bytes), ("fields", Ty::Text)];
 
 /// How many steps are turned into rows at a time.
-const PART: usize = 20_000;
+const PART: usize = 4000;
 
 /// Where the history stands.
 struct End {
@@ -91,19 +93,29 @@ impl Pass<'_> {
     }
 
     async fn record_changes(&mut self, end: &End, chain: &mut Chain) -> Result<i64, StoreError> {
-        let mut salts = Salts::new();
-        let mut seq = end.seq;
-        for part in self.apply.plan.steps.chunks(PART) {
-            let (mut changes, mut values) = (Vec::new(), Vec::new());
-            for step in part {
+        let salts = Salts::new();
+        let (mut seq, run) = (end.seq, end.run);
+        for steps in self.apply.plan.steps.chunks(PART) {
+            let mut part = Part::default();
+            for step in steps {
                 seq += 1;
-                let (change, value) = rows(step, end.run, seq, &mut salts, chain);
-                changes.push(change);
-                values.extend(value);
+                part.add(step, seq, &salts, chain);
             }
-            self.tx.insert("changes", &CHANGES, changes).await?;
-            if !values.is_empty() {
-                self.tx.insert("change_values", &VALUES, values).await?;
+            let put = |change: &Recorded<'_>, out: &mut Out<'_>| part.change(change, run, out);
+            self.tx
+                .load("changes", &CHANGES, &part.changes, put)
+                .await?;
+            let personal = part.changes.iter().filter_map(Recorded::personal);
+            let mut personal = personal.peekable();
+            if personal.peek().is_some() {
+                let put = |(seq, values): (i64, &Personal), out: &mut Out<'_>| {
+                    out.put(seq);
+                    out.put(Lent::Bytes(&values.salt));
+                    out.put(Lent::Text(part.text(&values.fields)));
+                };
+                self.tx
+                    .load("change_values", &VALUES, personal, put)
+                    .await?;
             }
         }
         Ok(seq)
@@ -167,90 +179,175 @@ impl Salts {
         Self(key)
     }
 
-    fn of(&self, seq: i64) -> Vec<u8> {
-        blake3::keyed_hash(&self.0, &seq.to_le_bytes()).as_bytes()[..16].to_vec()
+    fn of(&self, seq: i64) -> Salted {
+        let hash = blake3::keyed_hash(&self.0, &seq.to_le_bytes());
+        let mut salt = Salted::default();
+        salt.copy_from_slice(&hash.as_bytes()[..16]);
+        salt
     }
 }
 
-/// The row of a change, and that of its personal values when there are any.
-fn rows(
-    step: &Step,
-    run: i64,
+/// Some changes on their way into the history, and their texts one after the other.
+#[derive(Default)]
+struct Part<'s> {
+    changes: Vec<Recorded<'s>>,
+    text: Vec<u8>,
+}
+
+/// A change of the history.
+struct Recorded<'s> {
+    step: &'s Step,
     seq: i64,
-    salts: &mut Salts,
-    chain: &mut Chain,
-) -> (Cells, Option<Cells>) {
-    let kind = kinds::get(step.key.kind);
-    let (open, personal) = fields(kind, step);
-    let salted = kind.personal_id || personal.is_some();
-    let salt = salted.then(|| salts.of(seq));
-    let personal = salted.then(|| personal.unwrap_or_else(|| "{}".to_owned()));
-    let ids = salt.as_ref().filter(|_| kind.personal_id);
-    let id_digest = ids.map(|salt| id_digest(salt, &step.key.id));
-    let digest = salt.as_ref().zip(personal.as_ref());
-    let digest = digest.map(|(salt, personal)| personal_digest(salt, personal));
-    let origin = step.origin.as_ref();
-    let chained = Chained {
-        seq,
-        kind: kind.name,
-        id: &step.key.id,
-        id_digest: id_digest.as_deref(),
-        verb: step.verb.word(),
-        reason: step.reason.word(),
-        fields: &open,
-        personal_digest: digest.as_deref(),
-        path: origin.map(|origin| &*origin.path),
-        line: origin.map_or(0, |origin| origin.at.line.into()),
-        column: origin.map_or(0, |origin| origin.at.column.into()),
-    };
-    chain.add(&chained);
-    let bytes = |digest: Option<Vec<u8>>| digest.map_or(Param::Null, Param::Bytes);
-    let path = Param::maybe(chained.path);
-    let (line, column) = (chained.line, chained.column);
-    let change = vec![
-        seq.into(),
-        run.into(),
-        versions::kind_name(&step.key),
-        (&step.key.id).into(),
-        bytes(id_digest),
-        step.verb.word().into(),
-        step.reason.word().into(),
-        Param::text(open),
-        bytes(digest),
-        path,
-        line.into(),
-        column.into(),
-    ];
-    let value = salt.zip(personal);
-    let value = value.map(|(salt, text)| vec![seq.into(), Param::Bytes(salt), Param::text(text)]);
-    (change, value)
+    /// The values that say nothing about a person.
+    open: Range<usize>,
+    personal: Option<Personal>,
 }
 
-/// The changed fields as JSON: those that say nothing about a person, and those that do.
-///
-/// Of each field an array: what it became, or what it was and what it became. A deleted
-/// resource's values are not kept.
-fn fields(kind: &'static Kind, step: &Step) -> (String, Option<String>) {
-    if step.verb == Verb::Delete {
-        return ("{}".to_owned(), None);
+/// What can be erased of a change.
+struct Personal {
+    salt: Salted,
+    fields: Range<usize>,
+    digest: Salted,
+    id_digest: Option<Salted>,
+}
+
+impl Recorded<'_> {
+    fn personal(&self) -> Option<(i64, &Personal)> {
+        Some((self.seq, self.personal.as_ref()?))
     }
-    let changes = step.changes();
-    let (personal, open): (Vec<&Change>, Vec<&Change>) = changes
-        .iter()
-        .partition(|change| is_personal(kind, &change.field));
-    // Straight into text: a tree of every value of every new resource costs more than its row.
-    let text = |changes: Vec<&Change>| {
-        let shown = changes
-            .into_iter()
-            .map(|change| (kind.field_name(&change.field), Shown { kind, step, change }));
-        let mut text = Vec::with_capacity(256);
-        let mut to = serde_json::Serializer::new(&mut text);
-        // Neither writing to memory nor these values can fail.
-        let _ = to.collect_map(shown);
-        String::from_utf8(text).unwrap_or_default()
-    };
-    let personal = (!personal.is_empty()).then(|| text(personal));
-    (text(open), personal)
+}
+
+impl<'s> Part<'s> {
+    /// Turns a step into a change and adds it to the chain.
+    fn add(&mut self, step: &'s Step, seq: i64, salts: &Salts, chain: &mut Chain) {
+        let kind = kinds::get(step.key.kind);
+        let (open, personal) = self.fields(kind, step);
+        let salted = kind.personal_id || !personal.is_empty();
+        let personal = salted.then(|| {
+            let fields = if personal.is_empty() {
+                self.write(|text| text.extend(b"{}"))
+            } else {
+                personal
+            };
+            let salt = salts.of(seq);
+            Personal {
+                salt,
+                digest: personal_digest(&salt, self.text(&fields)),
+                fields,
+                id_digest: kind.personal_id.then(|| id_digest(&salt, &step.key.id)),
+            }
+        });
+        let change = Recorded {
+            step,
+            seq,
+            open,
+            personal,
+        };
+        chain.add(&self.chained(&change));
+        self.changes.push(change);
+    }
+
+    /// What the chain covers of a change.
+    fn chained<'c>(&'c self, change: &'c Recorded<'_>) -> Chained<'c> {
+        let (step, personal) = (change.step, change.personal.as_ref());
+        let origin = step.origin.as_ref();
+        let id_digest = personal.and_then(|personal| personal.id_digest.as_ref());
+        Chained {
+            seq: change.seq,
+            kind: kinds::get(step.key.kind).name,
+            id: &step.key.id,
+            id_digest: id_digest.map(|digest| &digest[..]),
+            verb: step.verb.word(),
+            reason: step.reason.word(),
+            fields: self.text(&change.open),
+            personal_digest: personal.map(|personal| &personal.digest[..]),
+            path: origin.map(|origin| &*origin.path),
+            line: origin.map_or(0, |origin| origin.at.line.into()),
+            column: origin.map_or(0, |origin| origin.at.column.into()),
+        }
+    }
+
+    /// The values of a change in the order of the columns.
+    fn change(&self, change: &Recorded<'_>, run: i64, out: &mut Out<'_>) {
+        let (step, chained) = (change.step, self.chained(change));
+        let path = step.origin.as_ref().map(|origin| &origin.path);
+        let values: [Lent<'_>; CHANGES.len()] = [
+            Lent::Int(chained.seq),
+            Lent::Int(run),
+            Lent::Word(kinds::get(step.key.kind).name),
+            Lent::Text(chained.id),
+            chained.id_digest.map(Lent::Bytes).into(),
+            Lent::Word(step.verb.word()),
+            Lent::Word(step.reason.word()),
+            Lent::Text(chained.fields),
+            chained.personal_digest.map(Lent::Bytes).into(),
+            path.map(Lent::Shared).into(),
+            Lent::Int(chained.line),
+            Lent::Int(chained.column),
+        ];
+        values.into_iter().for_each(|value| out.put(value));
+    }
+
+    /// The changed fields as JSON: those that say nothing about a person, and those that do, of
+    /// which there may be none.
+    ///
+    /// Of each field an array: what it became, or what it was and what it became. A deleted
+    /// resource's values are not kept.
+    fn fields(&mut self, kind: &'static Kind, step: &Step) -> (Range<usize>, Range<usize>) {
+        if step.verb == Verb::Delete {
+            return (self.write(|text| text.extend(b"{}")), 0..0);
+        }
+        let given = values::all(step);
+        // Straight into text: a tree of every value of every new resource costs more than its row.
+        let mut shown = |personal: bool| {
+            let given = given.iter();
+            let given = given.filter(|given| is_personal(kind, given.field) == personal);
+            let mut given = given.peekable();
+            if personal && given.peek().is_none() {
+                return 0..0;
+            }
+            let create = step.verb == Verb::Create;
+            let shown = given.map(|given| {
+                (
+                    Name(kind, given.field),
+                    Shown {
+                        kind,
+                        create,
+                        given,
+                    },
+                )
+            });
+            self.write(|text| {
+                // Neither writing to memory nor these values can fail.
+                let _ = serde_json::Serializer::new(text).collect_map(shown);
+            })
+        };
+        (shown(false), shown(true))
+    }
+
+    /// Where a text comes to stand.
+    fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
+        let start = self.text.len();
+        write(&mut self.text);
+        start..self.text.len()
+    }
+
+    fn text(&self, range: &Range<usize>) -> &str {
+        let text = self.text.get(range.clone()).unwrap_or_default();
+        str::from_utf8(text).unwrap_or_default()
+    }
+}
+
+/// The name of a field.
+struct Name<'g>(&'static Kind, &'g FieldRef);
+
+impl Serialize for Name<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.1.own() {
+            Some(index) => to.serialize_str(self.0.fields[index].name),
+            None => to.serialize_str(&self.0.field_name(self.1)),
+        }
+    }
 }
 
 /// Whether the values of a field say something about a person: by the table, as the id of a
@@ -266,18 +363,18 @@ fn is_personal(kind: &Kind, field: &FieldRef) -> bool {
 }
 
 /// What one field became, or what it was and what it became.
-struct Shown<'a> {
+struct Shown<'g> {
     kind: &'static Kind,
-    step: &'a Step,
-    change: &'a Change,
+    create: bool,
+    given: &'g Given<'g>,
 }
 
 impl Serialize for Shown<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let field = self.kind.field(&self.change.field);
-        let of = |value| Option::as_ref(value).map(|value| Said { field, value });
-        let (before, after) = (&self.change.before, &self.change.after);
-        if self.step.verb == Verb::Create {
+        let field = self.kind.field(self.given.field);
+        let of = |value: Option<_>| value.map(|value| Said { field, value });
+        let (before, after) = (self.given.before, self.given.after);
+        if self.create {
             [of(after)].serialize(to)
         } else {
             [of(before), of(after)].serialize(to)

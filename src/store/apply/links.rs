@@ -3,9 +3,10 @@
 use super::super::codec;
 use super::super::connection::Cells;
 use super::super::error::StoreError;
+use super::super::lent::Out;
 use super::super::param::{Param, Ty};
 use super::super::tables::{self, LinkTable};
-use super::{Pass, changes_row};
+use super::{Pass, changes_row, values};
 use crate::kinds::{self, Field};
 use crate::model::Change;
 use crate::model::{Link, Text, Value};
@@ -63,6 +64,16 @@ fn sorted(value: Option<&Value>) -> Vec<Link> {
     links
 }
 
+/// The same, without copies of links that are links already.
+fn borrowed(value: Option<&Value>) -> Vec<Cow<'_, Link>> {
+    match value {
+        Some(Value::Links(links)) if links.is_sorted_by(|a, b| a.target <= b.target) => {
+            links.iter().map(Cow::Borrowed).collect()
+        }
+        value => sorted(value).into_iter().map(Cow::Owned).collect(),
+    }
+}
+
 fn bare(target: &Text) -> Link {
     Link {
         target: target.clone(),
@@ -87,7 +98,8 @@ impl Pass<'_> {
                 let rows = steps.iter().flat_map(|step| new_links(link, field, step));
                 let mut rows = rows.peekable();
                 if rows.peek().is_some() {
-                    self.tx.insert(&link.name, &link.shape(), rows).await?;
+                    let put = |row: New<'_>, out: &mut Out<'_>| row.put(link, out);
+                    self.tx.load(&link.name, &link.shape(), rows, put).await?;
                 }
                 let steps: Vec<&Step> = self.of_kind(table.kind.id, changes_row).collect();
                 self.change_links(link, &steps).await?;
@@ -139,21 +151,42 @@ pub(super) fn delete_pairs(table: &str, [first, second]: [&str; 2]) -> String {
     )
 }
 
+/// A link of a new row.
+struct New<'s> {
+    owner: &'s Text,
+    link: Cow<'s, Link>,
+}
+
+impl New<'_> {
+    fn put(&self, table: &LinkTable, out: &mut Out<'_>) {
+        out.put(self.owner);
+        out.put(&self.link.target);
+        codec::attribute_cells(table, &self.link, None).for_each(|cell| out.put(cell));
+    }
+}
+
 /// The links of a new row: what was declared, else what absence means.
-fn new_links(table: &LinkTable, field: &Field, step: &Step) -> Vec<Cells> {
-    let links = match change_of(step, table) {
-        Some(change) => sorted(change.after.as_ref()),
-        None => sorted(field.default.value().as_ref()),
+fn new_links<'s>(
+    table: &LinkTable,
+    field: &Field,
+    step: &'s Step,
+) -> impl Iterator<Item = New<'s>> + use<'s> {
+    let links = match values::of(step, &kinds::own(table.field)) {
+        Some(given) => borrowed(given.after),
+        None => sorted(field.default.value().as_ref())
+            .into_iter()
+            .map(Cow::Owned)
+            .collect(),
     };
-    links
-        .iter()
-        .map(|link| cells(table, &step.key.id, link, None))
-        .collect()
+    links.into_iter().map(|link| New {
+        owner: &step.key.id,
+        link,
+    })
 }
 
 fn cells(table: &LinkTable, owner: &Text, link: &Link, otherwise: Option<&Link>) -> Cells {
     let mut cells = vec![Param::from(owner), Param::from(&link.target)];
-    cells.extend(codec::attribute_cells(table, link, otherwise));
+    cells.extend(codec::attribute_cells(table, link, otherwise).map(Param::from));
     cells
 }
 

@@ -12,6 +12,7 @@ mod links;
 mod logins;
 mod rows;
 mod settings;
+mod values;
 mod versions;
 
 use super::connection::Tx;

@@ -3,10 +3,11 @@
 use super::super::codec;
 use super::super::connection::{Batch, Cells};
 use super::super::error::StoreError;
+use super::super::lent::{Lent, Out};
 use super::super::param::{Param, Ty};
 use super::super::read;
 use super::super::tables::{self, Column, Holds, KindTable};
-use super::{Pass, changes_row, ids};
+use super::{Pass, changes_row, ids, values};
 use crate::kinds::{self, Fact, Type};
 use crate::model::Change;
 use crate::model::{FieldRef, Key, SmallMap, Text, Value};
@@ -33,8 +34,8 @@ impl Pass<'_> {
                 continue;
             }
             let facts = Facts::of(self);
-            let rows = steps.into_iter().map(|step| facts.new_row(table, step));
-            self.tx.insert(table.kind.table, &shape, rows).await?;
+            let put = |step: &Step, out: &mut Out<'_>| facts.new_row(table, step, out);
+            self.tx.load(table.kind.table, &shape, steps, put).await?;
         }
         Ok(())
     }
@@ -116,9 +117,9 @@ impl Pass<'_> {
                 match whole {
                     Some(stored) => {
                         let after = merged(Some(stored), change);
-                        Some(codec::cell(column, after.as_ref()))
+                        Some(codec::cell(column, after.as_ref()).into())
                     }
-                    None => Some(codec::cell(column, change.after.as_ref())),
+                    None => Some(codec::cell(column, change.after.as_ref()).into()),
                 }
             }
             Holds::Custom => {
@@ -126,9 +127,10 @@ impl Pass<'_> {
                 let stored = stored
                     .map(|stored| stored.custom.clone())
                     .unwrap_or_default();
-                custom_after(stored, changes).map(|custom| Param::text(codec::custom_json(&custom)))
+                custom_after(stored, changes)
+                    .map(|custom| Param::text(codec::custom_json(custom.iter())))
             }
-            Holds::Fact(fact) => Facts::of(self).set(fact, &step.key),
+            Holds::Fact(fact) => Facts::of(self).set(fact, &step.key).map(Param::from),
         }
     }
 
@@ -226,41 +228,35 @@ impl<'a> Facts<'a> {
     }
 
     /// A new row: what was declared, else what absence means.
-    fn new_row(&self, table: &KindTable, step: &Step) -> Cells {
-        let changes = step.changes();
-        let mut cells: Cells = table
-            .columns
-            .iter()
-            .map(|column| self.new_cell(table, column, step, &changes))
-            .collect();
-        cells.extend([Param::Time(self.now), Param::Time(self.now)]);
-        cells
+    fn new_row(&self, table: &KindTable, step: &Step, out: &mut Out<'_>) {
+        let given = values::all(step);
+        for column in &table.columns {
+            match column.holds {
+                Holds::Id => out.put(&step.key.id),
+                Holds::Version => out.put(1),
+                Holds::Field(field) | Holds::Path(field) | Holds::Sha256(field) => {
+                    let mut given = given.iter();
+                    let said = given.find(|given| given.field.own() == Some(field));
+                    match said.and_then(|given| given.after) {
+                        Some(value) => out.put(codec::cell(column, Some(value))),
+                        None => out.put(otherwise(table.kind.fields[field].default)),
+                    }
+                }
+                Holds::Custom => out.put(match values::custom(&given).next() {
+                    Some(_) => Lent::Made(codec::custom_json(values::custom(&given))),
+                    None => Lent::Word("{}"),
+                }),
+                Holds::Fact(fact) => out.put(self.fact(fact, &step.key)),
+            }
+        }
+        out.put(Lent::Time(self.now));
+        out.put(Lent::Time(self.now));
     }
 
-    fn new_cell(
-        &self,
-        table: &KindTable,
-        column: &Column,
-        step: &Step,
-        changes: &[Change],
-    ) -> Param {
-        match column.holds {
-            Holds::Id => Param::from(&step.key.id),
-            Holds::Version => Param::Int(1),
-            Holds::Field(field) | Holds::Path(field) | Holds::Sha256(field) => {
-                let said = of_field(changes, field).and_then(|change| change.after.as_ref());
-                match said {
-                    Some(value) => codec::cell(column, Some(value)),
-                    None => codec::cell(column, table.kind.fields[field].default.value().as_ref()),
-                }
-            }
-            Holds::Custom => {
-                let custom = custom_after(SmallMap::default(), changes).unwrap_or_default();
-                Param::text(codec::custom_json(&custom))
-            }
-            Holds::Fact(fact) => self
-                .set(fact, &step.key)
-                .unwrap_or_else(|| Param::maybe(self.initial(fact))),
+    fn fact(&self, fact: &Fact, key: &Key) -> Lent<'a> {
+        match self.set(fact, key) {
+            Some(set) => set,
+            None => self.initial(fact).map(Lent::Word).into(),
         }
     }
 
@@ -272,12 +268,23 @@ impl<'a> Facts<'a> {
     }
 
     /// A fact that a new password sets.
-    fn set(&self, fact: &Fact, key: &Key) -> Option<Param> {
+    fn set(&self, fact: &Fact, key: &Key) -> Option<Lent<'a>> {
         match fact.column {
-            "password_hash" => self.passwords.get(key).map(Param::text),
-            "password_temporary" => self.passwords.get(key).map(|_| Param::text("true")),
+            "password_hash" => self.passwords.get(key).map(|hash| Lent::Text(hash)),
+            "password_temporary" => self.passwords.get(key).map(|_| Lent::Word("true")),
             _ => None,
         }
+    }
+}
+
+/// What a column holds of a field of which nothing is said.
+fn otherwise(default: kinds::Default) -> Lent<'static> {
+    match default {
+        kinds::Default::None => Lent::Null,
+        kinds::Default::Text(word) => Lent::Word(word),
+        kinds::Default::Bool(value) => Lent::Bool(value),
+        kinds::Default::Int(value) => Lent::Int(value),
+        kinds::Default::List(words) => Lent::Made(codec::json_list(words)),
     }
 }
 
