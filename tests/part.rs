@@ -95,7 +95,11 @@ impl Tree {
                 set("email", format!("user{at}@example.com"));
                 set("phone", format!("\"+46{:06}\"", 1000 + at));
                 set("groups", "[FOC_User]".to_owned());
-                let level = if at % 4 == 0 { "administrator" } else { "user" };
+                let level = if at.is_multiple_of(4) {
+                    "administrator"
+                } else {
+                    "user"
+                };
                 set(
                     "accounts",
                     format!("[{{account: account-{account}, level: {level}}}]"),
@@ -180,7 +184,6 @@ fn edit(tree: &mut Tree, dice: &mut Dice) {
     let organisation = format!("organisation-{}", dice.roll(ACCOUNTS + 1));
     let (one, other) = (dice.roll(ACCOUNTS), dice.roll(ACCOUNTS));
     match dice.roll(60) {
-        30..=38 => tree.set(&account, "name", format!("Company {}", dice.roll(1000))),
         39..=44 => tree.set(
             &organisation,
             "name",
@@ -214,7 +217,7 @@ fn edit(tree: &mut Tree, dice: &mut Dice) {
             "groups",
             ["[FOC_Admin]", "[FOC_User, FOC_Admin]", "[Nobody]"][dice.roll(3)],
         ),
-        9 => tree.set(&account, "name", format!("Company {}", dice.roll(1000))),
+        9 | 30..=38 => tree.set(&account, "name", format!("Company {}", dice.roll(1000))),
         10 => tree.set(&account, "status", ["active", "inactive"][dice.roll(2)]),
         11 => tree.set(
             &account,
@@ -269,9 +272,8 @@ fn edit(tree: &mut Tree, dice: &mut Dice) {
             ["{customfield-0: B}", "{customfield-0: }", "{nothing: B}"][dice.roll(3)],
         ),
         25 => {
-            _ = tree
-                .0
-                .remove(&[user, account, organisation, format!("policy-{one}")][dice.roll(4)])
+            let keys = [user, account, organisation, format!("policy-{one}")];
+            tree.0.remove(&keys[dice.roll(4)]);
         }
         26 => {
             let kind = ["User", "Organisation", "Policy", "Tag"][dice.roll(4)];

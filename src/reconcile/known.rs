@@ -1,32 +1,21 @@
 //! What did not change is not read again: of a source whose files are almost all as they were when
-//! it was last applied, only the others are read, and of the database only what they touch.
-//!
-//! A part is planned by the same planner as the whole. Whatever a rule looks up beyond what was
-//! read is read too, and the plan made again, until nothing is missing. What only everything can
-//! answer is left to a pass over everything: whatever is no longer declared, is held, is wrong, or
-//! is declared or changed in several places. So a part never decides about a removal or a hold.
+//! it was last applied, only the others are read.
 
 use super::read::{self, Reading, Unread};
-use super::{Pass, PassError, Request};
-use crate::check;
+use super::{PassError, Request};
 use crate::config::{Config, Source};
 use crate::diagnostic::Diagnostic;
 use crate::kinds;
 use crate::manifest::{self, Tree};
-use crate::model::{Ask, Declared, Desired, Digest, Key, Keyed, KindId, Snapshot, Text};
-use crate::plan::{self, Mode, Plan, Rules, SourceRef, Summary, Verb};
-use crate::store::{
-    Beside, Claimed, FileRead, Keys, Moment, Remember, Remembered, Standing, Store,
-};
+use crate::model::{Desired, Digest, KindId, Text};
+use crate::plan::{Mode, Plan, Verb};
+use crate::store::{Beside, FileRead, Keys, Remember, Remembered, Store};
 use sha2::{Digest as _, Sha256};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// How often a part is planned before everything is read instead.
-const ROUNDS: usize = 24;
-
 /// The kinds that everything else is judged by.
-const JUDGES: [KindId; 2] = [kinds::SETTINGS, kinds::CUSTOM_FIELD];
+pub(super) const JUDGES: [KindId; 2] = [kinds::SETTINGS, kinds::CUSTOM_FIELD];
 
 /// The sources, of which only what changed was read; `None` when everything has to be read.
 ///
@@ -49,7 +38,7 @@ pub(super) async fn read(
         let Some(remembered) = moment.remembered(&source.name).await? else {
             return Ok(None);
         };
-        match changed(config, source, remembered) {
+        match changed(config, source, &remembered) {
             Ok(reading) => readings.push(reading),
             Err(why) => return Ok(whole(source, why)),
         }
@@ -62,14 +51,14 @@ pub(super) async fn read(
 }
 
 /// Every pass that reads everything says why.
-fn whole<T>(source: &Source, why: &str) -> Option<T> {
+pub(super) fn whole<T>(source: &Source, why: &str) -> Option<T> {
     tracing::info!("source {}: everything is read: {why}", source.name);
     None
 }
 
 impl Reading {
     /// Whether nothing of it had to be read.
-    fn unchanged(&self) -> bool {
+    pub(super) fn unchanged(&self) -> bool {
         let gone = self.unread.as_ref().map(|unread| &unread.gone);
         self.digests.is_empty() && gone.is_some_and(Vec::is_empty)
     }
@@ -79,7 +68,7 @@ impl Reading {
 fn changed(
     config: &Config,
     source: &Source,
-    remembered: Remembered,
+    remembered: &Remembered,
 ) -> Result<Reading, &'static str> {
     let judged = |kind: KindId| {
         let kind = kinds::get(kind);
@@ -152,219 +141,6 @@ fn same_contents(source: &Source, known: &BTreeMap<Text, Option<Digest>>) -> boo
         let bytes = std::fs::read(source.root.join(&path[read::CONTENT.len()..]));
         bytes.is_ok_and(|bytes| digest.is_some_and(|it| Sha256::digest(bytes).starts_with(&it.0)))
     })
-}
-
-/// Plans a source of which only a part was read; `None` when that is not enough.
-///
-/// # Errors
-/// When the database cannot be read.
-pub(super) async fn plan(
-    pass: &mut Pass<'_>,
-    index: usize,
-    store: &Store,
-    earlier: &[Plan],
-) -> Result<Option<Plan>, PassError> {
-    if pass.readings[index].unread.is_none() {
-        return Ok(None);
-    }
-    let Some(mut moment) = store.moment().await? else {
-        return Ok(None);
-    };
-    let source = pass.readings[index].source.clone();
-    let Some(standing) = standing(pass, index, &mut moment).await? else {
-        return Ok(whole(&source, "somebody else changed a row that it claims"));
-    };
-    if pass.readings[index].unchanged() {
-        tracing::info!(
-            "source {}: nothing changed",
-            pass.readings[index].source.name
-        );
-        return Ok(Some(nothing(pass, index, &moment, &standing, earlier)));
-    }
-    let stored = match around(pass, index, &mut moment).await? {
-        Ok(stored) => stored,
-        Err(why) => return Ok(whole(&source, why)),
-    };
-    let Some((mut plan, stored)) = planned(pass, index, &mut moment, stored).await? else {
-        return Ok(whole(&source, "what changed touches everything"));
-    };
-    let repeated = &pass.readings[index].repeated;
-    let steps = plan.steps.iter().map(|step| &step.key);
-    let mut touched = steps.chain(plan.agreed.iter().map(|agreed| &agreed.key));
-    if touched.any(|key| repeated.contains_key(key)) {
-        return Ok(whole(
-            &source,
-            "something changed is written out elsewhere too",
-        ));
-    }
-    if !decides(&plan) {
-        return Ok(whole(&source, "somebody has to decide about what changed"));
-    }
-    let new = |key: &Key| stored.rows.has_read(key) && !stored.claims.contains_key(key);
-    let declared = &pass.readings[index].desired.resources;
-    let adopted = declared.iter().filter(|it| new(&it.key)).count() as u64;
-    if let Some(unread) = &pass.readings[index].unread {
-        plan.summary.unchanged = unread.resources - plan.steps.len() as u64;
-        plan.orphans.clone_from(&unread.orphans);
-    }
-    plan.summary.unclaimed = standing.unclaimed - adopted;
-    Ok(Some(plan))
-}
-
-/// How the claims stand to the rows, if nobody else changed anything since the files were compared.
-async fn standing(
-    pass: &mut Pass<'_>,
-    index: usize,
-    moment: &mut Moment,
-) -> Result<Option<Standing>, PassError> {
-    let reading = &mut pass.readings[index];
-    let name = reading.source.name.clone();
-    let Some(remembered) = moment.remembered(&name).await? else {
-        return Ok(None);
-    };
-    let standing = moment.standing(&name).await?;
-    let Some(unread) = &mut reading.unread else {
-        return Ok(None);
-    };
-    unread.resources = remembered.resources;
-    unread.claimed = standing.claimed;
-    unread.orphans.clone_from(&remembered.orphans);
-    tracing::debug!(source = %name, ?standing, "compared claims and rows");
-    let same = remembered.revision == unread.since
-        && remembered.claimed == standing.claimed
-        && standing.foreign == 0;
-    Ok(same.then_some(standing))
-}
-
-fn nothing(
-    pass: &Pass<'_>,
-    index: usize,
-    moment: &Moment,
-    standing: &Standing,
-    earlier: &[Plan],
-) -> Plan {
-    let reading = &pass.readings[index];
-    let adopted: u64 = earlier.iter().map(|plan| plan.summary.adopt).sum();
-    let unread = reading.unread.as_ref();
-    Plan {
-        source: SourceRef {
-            name: reading.source.name.clone(),
-            revision: reading.desired.revision.clone(),
-        },
-        database: Some(moment.database().to_owned()),
-        environment: moment.environment().map(ToOwned::to_owned),
-        summary: Summary {
-            unchanged: unread.map_or(0, |unread| unread.resources),
-            unclaimed: standing.unclaimed.saturating_sub(adopted),
-            ..Summary::default()
-        },
-        orphans: unread.map_or_else(Vec::new, |unread| unread.orphans.clone()),
-        ..Plan::default()
-    }
-}
-
-/// What is stored of all that the changed files declare, unless they no longer declare something,
-/// or something that is declared elsewhere too.
-async fn around(
-    pass: &mut Pass<'_>,
-    index: usize,
-    moment: &mut Moment,
-) -> Result<Result<Snapshot, &'static str>, PassError> {
-    let reading = &mut pass.readings[index];
-    let source = reading.source.name.clone();
-    let Some(unread) = &mut reading.unread else {
-        return Ok(Err("nothing is known of it"));
-    };
-    let desired = unread.read.clone();
-    let paths = reading.digests.iter().map(|(path, _)| &**path);
-    let paths = paths.chain(unread.gone.iter().map(Text::as_str));
-    let before = moment.declared_in(&source, paths).await?;
-    if before.keys().any(|key| !desired.resources.contains(key)) {
-        return Ok(Err("something is no longer declared"));
-    }
-    let new = desired.resources.len() - before.len();
-    unread.resources += new as u64;
-    let mut stored = moment.part(&pass.query(index)).await?;
-    let keys = desired.resources.iter().map(|declared| &declared.key);
-    let claims = moment.claims_on(keys).await?;
-    let elsewhere = |claim: &Claimed| claim.source != *source || !before.contains_key(&claim.key);
-    if claims.iter().any(elsewhere) {
-        return Ok(Err("something is declared in several places"));
-    }
-    let anew = anew(&desired, &stored, &claims, &pass.rules(index, &stored));
-    let asks = anew.iter().map(|it| Ask::Row(it.key.clone())).collect();
-    if !moment.answer(&mut stored, asks).await? {
-        return Ok(Err("much changed"));
-    }
-    let changed = &mut pass.readings[index].desired;
-    *changed = desired.clone();
-    Arc::make_mut(changed).resources = anew;
-    let repeated = before.into_iter().filter(|(_, repeated)| *repeated);
-    let repeated = repeated.map(|(key, _)| (key, BTreeSet::new()));
-    pass.readings[index].repeated.extend(repeated);
-    Ok(Ok(stored))
-}
-
-/// What is declared otherwise than it was when the source was applied, and passwords, which may
-/// change while their reference stays.
-fn anew(
-    desired: &Desired,
-    stored: &Snapshot,
-    claims: &[Claimed],
-    rules: &Rules,
-) -> Keyed<Arc<Declared>> {
-    let mut typed = desired.clone();
-    check::type_custom(&mut typed, &check::definitions(desired, stored));
-    let known: HashMap<&Key, Digest> = claims
-        .iter()
-        .filter(|claim| claim.active)
-        .map(|claim| (&claim.key, claim.digest))
-        .collect();
-    let pairs = desired.resources.iter().zip(&typed.resources);
-    let differ = pairs.filter(|(declared, typed)| {
-        known.get(&declared.key) != Some(&plan::current(typed, rules)) || read::secret(declared)
-    });
-    differ.map(|(declared, _)| declared.clone()).collect()
-}
-
-/// Plans on a part that grows until the planner asks for nothing more.
-async fn planned(
-    pass: &mut Pass<'_>,
-    index: usize,
-    moment: &mut Moment,
-    mut stored: Snapshot,
-) -> Result<Option<(Plan, Snapshot)>, PassError> {
-    let desired = pass.readings[index].desired.clone();
-    for _ in 0..ROUNDS {
-        let plan = pass.plan_on(index, &stored);
-        let mut asked = stored.rows.asked();
-        if asked.is_empty() {
-            return Ok(Some((plan, stored)));
-        }
-        // What is missing may be all that is wrong, and nobody asks for everything once it is there.
-        if asked.len() > 1 {
-            asked.remove(&Ask::Everything);
-        }
-        // Custom values are typed by the planner's definitions: anew each time.
-        pass.readings[index].desired = desired.clone();
-        if !moment.answer(&mut stored, asked).await? {
-            return Ok(None);
-        }
-    }
-    Ok(None)
-}
-
-/// Whether a plan on a part may be taken: it changes what is declared, and nobody has to decide.
-///
-/// Shares of guards are of a part, so they are never smaller than those of the whole: a guard that
-/// trips by the whole has tripped here.
-fn decides(plan: &Plan) -> bool {
-    let judges = |step: &crate::plan::Step| JUDGES.contains(&step.key.kind);
-    !plan.errored
-        && plan.held.is_empty()
-        && plan.released.is_empty()
-        && plan.accepted.is_empty()
-        && !plan.steps.iter().any(judges)
 }
 
 /// What an apply of a whole source leaves to be remembered.

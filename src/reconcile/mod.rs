@@ -4,9 +4,11 @@ mod apply;
 mod claimants;
 pub mod json;
 mod known;
+mod part;
 mod phase;
 mod provenance;
 mod read;
+mod validate;
 
 pub use apply::{Applied, Kept, applied_plan, apply, made_for, rooted};
 pub use provenance::{Field, Provenance, Said, Voice, provenance};
@@ -16,8 +18,7 @@ use phase::Phase;
 
 use crate::check;
 use crate::config::{Config, Source};
-use crate::diagnostic::{Code, Diagnostic, Severity, codes};
-use crate::kinds;
+use crate::diagnostic::Diagnostic;
 use crate::model::{Desired, Key, Snapshot};
 use crate::plan::{self, Peer, Plan, Rules};
 use crate::secrets::Secrets;
@@ -188,7 +189,7 @@ impl<'a> Pass<'a> {
         store: &Store,
         earlier: &[Plan],
     ) -> Result<Plan, PassError> {
-        let mut plan = match known::plan(self, index, store, earlier).await? {
+        let mut plan = match part::plan(self, index, store, earlier).await? {
             Some(plan) => plan,
             None => self.plan_whole(index, store, earlier).await?,
         };
@@ -365,64 +366,5 @@ impl Reading {
             .into_iter()
             .map(|finding| finding.diagnostic)
             .collect()
-    }
-}
-
-/// Rules that fire on a create and that an update of a stored resource would not break.
-const CREATE_ONLY: &[Code] = &[
-    codes::REQUIRED,
-    codes::CUSTOM_FIELD_REQUIRED,
-    codes::ACCOUNT_WITHOUT_USER,
-    codes::ACCOUNT_WITHOUT_ADDRESS,
-    codes::USER_WITHOUT_ACCOUNT,
-];
-
-impl Pass<'_> {
-    /// What every rule that needs no database says of a source.
-    ///
-    /// Where only the database can tell a create from an update, a finding is a warning; where
-    /// another source may declare what is missing, it is a note.
-    pub fn validate(&mut self, index: usize) -> Vec<Diagnostic> {
-        let _phase = Phase::begin("checking");
-        let stored = Snapshot::default();
-        let mut found = self.readings[index].diagnostics.clone();
-        let reading = &mut self.readings[index];
-        found.extend(reading.type_custom(&stored));
-        let rules = Rules {
-            only: self.only(index, &stored),
-            ..Rules::default()
-        };
-        let mut diagnostics =
-            plan::findings(&self.readings[index].desired, &stored, &rules, &found);
-        let several = self.readings.len() > 1;
-        let partial: BTreeSet<Key> = diagnostics
-            .iter()
-            .filter(|diagnostic| diagnostic.code == codes::REQUIRED)
-            .filter_map(|diagnostic| diagnostic.key.clone())
-            .collect();
-        // A user who keeps the accounts they have may be the one that an account needs.
-        let someone_partial = partial.iter().any(|key| key.kind == kinds::USER);
-        for diagnostic in diagnostics
-            .iter_mut()
-            .filter(|diagnostic| diagnostic.is_error())
-        {
-            if found.contains(diagnostic) {
-                // Whatever the reader reports is wrong on a create and on an update.
-                continue;
-            }
-            let create_only = CREATE_ONLY.contains(&diagnostic.code);
-            let may_be_stored = create_only
-                && diagnostic.key.as_ref().is_some_and(|key| {
-                    partial.contains(key)
-                        || diagnostic.code == codes::ACCOUNT_WITHOUT_USER && someone_partial
-                });
-            let elsewhere = several && (create_only || diagnostic.code == codes::REFERENCE);
-            if elsewhere {
-                diagnostic.severity = Severity::Note;
-            } else if may_be_stored {
-                diagnostic.severity = Severity::Warning;
-            }
-        }
-        diagnostics
     }
 }
