@@ -2,7 +2,7 @@
 //! cost more than its row.
 
 use crate::kinds;
-use crate::model::{FieldRef, Stated, Text, Value};
+use crate::model::{Change, FieldRef, Stated, Text, Value};
 use crate::plan::{Body, Step};
 
 /// What one field was and becomes.
@@ -60,7 +60,7 @@ fn created<'s>(step: &Step, stated: &'s Stated) -> Option<Given<'s>> {
 }
 
 impl<'s> Given<'s> {
-    fn of(change: &'s crate::model::Change) -> Self {
+    fn of(change: &'s Change) -> Self {
         Self {
             field: &change.field,
             before: change.before.as_ref(),
@@ -77,4 +77,87 @@ pub(super) fn custom<'g>(
         FieldRef::Custom(id) => Some((id, given.after?)),
         FieldRef::Own(_) => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::USER;
+    use crate::model::{Cell, Declared, Key, Pos};
+    use crate::plan::{Reason, Verb};
+    use std::sync::Arc;
+
+    fn stated(field: FieldRef, cell: Cell) -> Stated {
+        let at = Pos::default();
+        Stated { field, cell, at }
+    }
+
+    /// A user about whom every kind of thing is said.
+    fn create() -> Step {
+        let kind = kinds::get(USER);
+        let own = |name: &str| kinds::own(kind.at(name));
+        let mut cells = vec![
+            stated(own("email"), Cell::Value(Value::text("eva@example.org"))),
+            stated(own("groups"), Cell::Value(Value::List([].into()))),
+            stated(own("accounts"), Cell::Value(Value::Links([].into()))),
+            stated(own("company"), Cell::Blank),
+            stated(own("civility"), Cell::Clear),
+            stated(
+                FieldRef::Custom("size".into()),
+                Cell::Value(Value::Bool(true)),
+            ),
+        ];
+        cells.sort_by(|a, b| a.field.cmp(&b.field));
+        let derived = Change {
+            field: own("status"),
+            before: None,
+            after: Some(Value::text("active")),
+        };
+        let key = Key::new(USER, "u1");
+        Step {
+            verb: Verb::Create,
+            key: key.clone(),
+            version: None,
+            reason: Reason::Declared,
+            origin: None,
+            claim: None,
+            body: Body::Create {
+                declared: Arc::new(Declared {
+                    key,
+                    path: "users.yaml".into(),
+                    at: Pos::default(),
+                    cells,
+                }),
+                derived: [derived].into(),
+            },
+        }
+    }
+
+    fn owned(given: Given<'_>) -> Change {
+        Change {
+            field: given.field.clone(),
+            before: given.before.cloned(),
+            after: given.after.cloned(),
+        }
+    }
+
+    #[test]
+    fn what_is_borrowed_of_a_step_is_what_the_plan_shows_of_it() {
+        let create = create();
+        let changes = create.changes().into_owned();
+        let update = Step {
+            verb: Verb::Update,
+            body: Body::Changes(changes.clone()),
+            ..create.clone()
+        };
+        for step in [&create, &update] {
+            let given: Vec<Change> = all(step).into_iter().map(owned).collect();
+            assert_eq!(given, changes);
+            for index in 0..kinds::get(USER).fields.len() {
+                let field = kinds::own(index);
+                let change = step.change(&field).map(std::borrow::Cow::into_owned);
+                assert_eq!(of(step, &field).map(owned), change);
+            }
+        }
+    }
 }
