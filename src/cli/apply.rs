@@ -52,7 +52,9 @@ pub async fn run(global: &Global, mut options: Options) -> Outcome {
     for index in pass.wanted()? {
         plans.push(one(global, &options, &mut pass, index, &store).await?);
     }
-    Ok(exit_code(&plans, false))
+    let code = exit_code(&plans, false);
+    session::leave((pass, plans));
+    Ok(code)
 }
 
 /// Plans, shows and applies one source, under its lease.

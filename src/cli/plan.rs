@@ -45,7 +45,9 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
         plans.push(plan);
     }
     drop(working);
-    show(global, options, &plans, &pass.readings)
+    let shown = show(global, options, &plans, &pass.readings);
+    session::leave((pass, plans));
+    shown
 }
 
 fn show(global: &Global, options: &Options, plans: &[Plan], readings: &[Reading]) -> Outcome {

@@ -52,6 +52,7 @@ pub fn run(global: &Global, options: &Options) -> Outcome {
         warnings,
     };
     print(global, &counts, &found, &pass.readings)?;
+    session::leave((pass, found));
     Ok(if errors > 0 { failure::ERROR } else { 0 })
 }
 

@@ -242,22 +242,40 @@ async fn stand(
         kind.table
     );
     let params = [source.into(), kind.name.into()];
-    if let Some(cells) = tx.first(&claims, &params, &[Ty::Int, Ty::Int]).await? {
-        standing.claimed += count(&cells, 0);
-        standing.foreign += count(&cells, 1);
-    }
-    let unclaimed = format!(
+    let both = [Ty::Int, Ty::Int];
+    let Some(cells) = tx.first(&claims, &params, &both).await? else {
+        return Ok(());
+    };
+    let (claimed, foreign) = (count(&cells, 0), count(&cells, 1));
+    standing.claimed += claimed;
+    standing.foreign += foreign;
+    let totals = format!(
+        "SELECT CAST((SELECT count(*) FROM {}) AS bigint), \
+         CAST((SELECT count(*) FROM claims WHERE kind = ?) AS bigint)",
+        kind.table
+    );
+    let Some(cells) = tx.first(&totals, &[kind.name.into()], &both).await? else {
+        return Ok(());
+    };
+    let (rows, claims) = (count(&cells, 0), count(&cells, 1));
+    standing.unclaimed += if foreign == 0 && claims == claimed {
+        // Every claim is this source's and has its row: the other rows are nobody's.
+        rows.saturating_sub(claimed)
+    } else {
+        unclaimed(tx, kind).await?
+    };
+    Ok(())
+}
+
+/// How many rows of a kind nobody claims, whoever claims the others.
+async fn unclaimed(tx: &mut Tx, kind: &Kind) -> Result<u64, StoreError> {
+    let sql = format!(
         "SELECT CAST(count(*) AS bigint) FROM {} r WHERE NOT EXISTS \
          (SELECT 1 FROM claims c WHERE c.kind = ? AND c.external_id = r.external_id)",
         kind.table
     );
-    if let Some(cells) = tx
-        .first(&unclaimed, &[kind.name.into()], &[Ty::Int])
-        .await?
-    {
-        standing.unclaimed += count(&cells, 0);
-    }
-    Ok(())
+    let found = tx.first(&sql, &[kind.name.into()], &[Ty::Int]).await?;
+    Ok(found.map_or(0, |cells| u64::try_from(cells[0].int()).unwrap_or_default()))
 }
 
 /// The digest of which settings and custom fields there are, in which version.

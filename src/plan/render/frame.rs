@@ -1,7 +1,12 @@
 //! The frame of a JSON document that is too long to be built before it is written.
 
+use rayon::prelude::*;
 use serde::Serialize;
 use std::io::{self, Write};
+
+/// How many elements are made into JSON at once, and how many of them by one task at least.
+const AT_ONCE: usize = 4096;
+const LEAST: usize = 64;
 
 /// Writes the outer levels of a document piece by piece; what is a member or an element of it is
 /// written whole, on one line.
@@ -71,18 +76,29 @@ impl<'a> Frame<'a> {
     }
 
     /// A member that is an array, written element by element.
-    pub fn list<T: Serialize>(
+    pub fn list<T: Serialize + Sync>(
         &mut self,
         name: &str,
         elements: impl Iterator<Item = T>,
     ) -> io::Result<()> {
         self.key(name)?;
         self.open('[')?;
-        for element in elements {
-            self.next()?;
-            serde_json::to_writer(&mut *self.out, &element)?;
+        let mut elements = elements.fuse();
+        loop {
+            let some: Vec<T> = elements.by_ref().take(AT_ONCE).collect();
+            if some.is_empty() {
+                return self.close(']');
+            }
+            let lines: Vec<Vec<u8>> = some
+                .par_iter()
+                .with_min_len(LEAST)
+                .map(serde_json::to_vec)
+                .collect::<Result<_, _>>()?;
+            for line in lines {
+                self.next()?;
+                self.out.write_all(&line)?;
+            }
         }
-        self.close(']')
     }
 
     /// Ends the last line of a document.

@@ -5,12 +5,11 @@ use super::encode::{Changes, Entry};
 use super::frame::Frame;
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::kinds;
-use crate::model::{FieldDigests, FieldRef, Key, KindId};
+use crate::model::{FieldDigests, FieldRef, Key, KindId, digest};
 use crate::plan::{Held, Plan, Step, StepClaim, Summary, Verb};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use sha2::{Digest as _, Sha256};
 use std::borrow::Cow;
-use std::fmt;
 use std::io::{self, BufWriter, Write};
 
 /// The version of the format; a reader of `1.x` reads every `1.y` that says nothing new.
@@ -382,15 +381,9 @@ impl Serialize for Claim<'_> {
 
 struct Hex(u64);
 
-impl fmt::Display for Hex {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
-
 impl Serialize for Hex {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(self)
+        to.serialize_str(digest::hex(&self.0.to_be_bytes(), &mut [0; 16]))
     }
 }
 
