@@ -50,6 +50,18 @@ fn creates_in_the_order_of_references_and_then_has_nothing_to_do() {
 }
 
 #[test]
+fn a_fault_within_a_list_is_one_finding() {
+    let boss = people(1).replace(
+        "accounts: [acme]",
+        "accounts: [{account: acme, level: boss}]",
+    );
+    let plan = Directory::new().plan(&boss);
+    let codes: Vec<_> = plan.diagnostics.iter().map(|found| found.code).collect();
+    // Nobody is left for the account: that somebody is declared for it is said beside.
+    assert_eq!(codes, [codes::ACCOUNT_WITHOUT_USER, codes::ENUM]);
+}
+
+#[test]
 fn a_removed_user_is_deactivated_once_and_a_returned_one_reactivated() {
     let mut directory = Directory::new();
     directory.apply(&people(6));

@@ -139,8 +139,10 @@ fn faulty(diagnostics: &[Diagnostic]) -> BTreeSet<(Key, FieldRef)> {
     errors
         .filter_map(|found| {
             let key = found.key.as_ref()?;
-            let field = kinds::get(key.kind).field_ref(found.field.as_deref()?)?;
-            Some((key.clone(), field))
+            let (kind, name) = (kinds::get(key.kind), found.field.as_deref()?);
+            // Of a list whose member has a faulty attribute (`accounts.level`), the list is faulty.
+            let list = || kind.field_ref(name.split('.').next()?);
+            Some((key.clone(), kind.field_ref(name).or_else(list)?))
         })
         .collect()
 }

@@ -21,7 +21,7 @@ pub struct Reading {
     pub digests: Vec<(Arc<str>, Digest)>,
     /// Those of them that have to be read again though they are the same.
     pub loud: BTreeSet<Arc<str>>,
-    /// The files that manifests name, with their digests; [`CONTENT`] stands before the path.
+    /// The files that manifests name, with their digests; `=` stands before the path.
     pub contents: Vec<(Arc<str>, Digest)>,
     /// What is written out in several places, and the files of these.
     pub repeated: Repeated,
