@@ -152,48 +152,60 @@ fn verified(ws: &Workspace) {
     });
 }
 
+/// How often the applies of one database are killed: its history grows, and is read whole each time.
+const KILLS: usize = 10;
+
 #[test]
 fn a_killed_apply_leaves_all_or_nothing_and_the_next_one_works() {
     let (kills, size) = (
         number("ROSTER_KILLS", 6),
         number("ROSTER_KILL_SIZE", 20_000),
     );
-    for ws in each("kill") {
-        let companies = ["north", "south"];
-        ws.tree(directory(size, companies[0]));
-        ws.apply(&["--quiet"]).exits(0);
-        ws.tree(directory(size, companies[1]));
-        let start = Instant::now();
-        ws.apply(&["--quiet"]).exits(0);
-        let whole = start.elapsed();
-        let (mut at, mut done) = (1, 0);
-        for kill in 0..kills {
-            let company = companies[1 - at];
-            ws.tree(directory(size, company));
-            // Every other one late, where the writing is.
-            let from = if kill % 2 == 0 { 0.0 } else { 0.5 };
-            let moment = whole.mul_f64(rand::rng().random_range(from..1.1));
-            if killed(&ws, size, company, moment) {
-                (at, done) = (1 - at, done + 1);
-            }
+    let mut left = kills;
+    while left > 0 {
+        for ws in each("kill") {
+            kill_some(&ws, left.min(KILLS), size);
         }
-        say(&format!(
-            "{}: {kills} applies of {size} changes killed within {whole:?}: {done} had committed, {} not",
-            ws.engine,
-            kills - done
-        ));
-        ws.tree(directory(size, companies[1 - at]));
-        ws.apply(&["--quiet"]).exits(0);
-        ws.plan(&["--detailed-exitcode", "--scrub", "--quiet"])
-            .exits(0);
-        assert_eq!(
-            text(&ws, "SELECT DISTINCT company FROM users"),
-            companies[1 - at],
-            "{}",
-            ws.engine
-        );
-        verified(&ws);
+        left = left.saturating_sub(KILLS);
     }
+}
+
+/// Kills some applies in one database, and then lets one be.
+fn kill_some(ws: &Workspace, kills: usize, size: usize) {
+    let companies = ["north", "south"];
+    ws.tree(directory(size, companies[0]));
+    ws.apply(&["--quiet"]).exits(0);
+    ws.tree(directory(size, companies[1]));
+    let start = Instant::now();
+    ws.apply(&["--quiet"]).exits(0);
+    let whole = start.elapsed();
+    let (mut at, mut done) = (1, 0);
+    for kill in 0..kills {
+        let company = companies[1 - at];
+        ws.tree(directory(size, company));
+        // Every other one late, where the writing is.
+        let from = if kill % 2 == 0 { 0.0 } else { 0.5 };
+        let moment = whole.mul_f64(rand::rng().random_range(from..1.1));
+        if killed(ws, size, company, moment) {
+            (at, done) = (1 - at, done + 1);
+        }
+    }
+    say(&format!(
+        "{}: {kills} applies of {size} changes killed within {whole:?}: {done} had committed, {} not",
+        ws.engine,
+        kills - done
+    ));
+    ws.tree(directory(size, companies[1 - at]));
+    ws.apply(&["--quiet"]).exits(0);
+    ws.plan(&["--detailed-exitcode", "--scrub", "--quiet"])
+        .exits(0);
+    assert_eq!(
+        text(ws, "SELECT DISTINCT company FROM users"),
+        companies[1 - at],
+        "{}",
+        ws.engine
+    );
+    verified(ws);
 }
 
 #[test]

@@ -84,6 +84,7 @@ fn known_files_and_a_full_pass_say_the_same() {
             .unwrap();
         let logged = String::from_utf8(logged.stderr).unwrap();
         assert!(logged.contains("nothing changed"), "{engine}: {logged}");
+        assert!(!logged.contains('\u{1b}'), "{engine}: {logged}");
         assert!(
             plan(dir, &database).contains("\"unchanged\":61,\"unclaimed\":0"),
             "{engine}"

@@ -279,6 +279,7 @@ fn log(global: &Global) {
     let filter = tracing_subscriber::EnvFilter::new(format!("roster={level}"));
     let logger = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .with_ansi(output::colored(&std::io::stderr()))
         .with_env_filter(filter);
     match global.log {
         Log::Json => logger.json().init(),

@@ -19,13 +19,10 @@ pub fn set_color(color: Color) {
     choice.write_global();
 }
 
-/// Whether results on stdout are coloured.
-pub fn colored() -> bool {
-    let stdout = io::stdout();
-    !matches!(
-        anstream::AutoStream::choice(&stdout),
-        anstream::ColorChoice::Never
-    )
+/// Whether what goes to a stream is coloured.
+pub fn colored(stream: &impl anstream::stream::RawStream) -> bool {
+    let choice = anstream::AutoStream::choice(stream);
+    !matches!(choice, anstream::ColorChoice::Never)
 }
 
 /// Stdout, buffered, colours as chosen.
@@ -73,7 +70,7 @@ pub fn plans(
             DetailArg::Full => Detail::Full,
         },
         max_bytes: shown.max_bytes,
-        color: colored(),
+        color: colored(&io::stdout()),
         root: String::new(),
     };
     if global.output == Output::Json && plans.len() != 1 {
@@ -150,7 +147,7 @@ pub fn write_diagnostics<'d>(
     text: impl Fn(&str) -> Option<String>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let mut renderer = Renderer::new(text, colored());
+    let mut renderer = Renderer::new(text, colored(&io::stdout()));
     found
         .into_iter()
         .try_for_each(|diagnostic| writeln!(out, "{}", renderer.render(diagnostic)))

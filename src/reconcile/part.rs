@@ -70,7 +70,7 @@ pub(super) async fn plan(
         plan.summary.unchanged = unread.resources - plan.steps.len() as u64;
         plan.orphans.clone_from(&unread.orphans);
     }
-    plan.summary.unclaimed = standing.unclaimed - adopted;
+    plan.summary.unclaimed = standing.unclaimed.saturating_sub(adopted);
     Ok(Some(plan))
 }
 
