@@ -1,15 +1,17 @@
 //! A pass that reads only what changed plans what a pass over everything plans, byte for byte:
 //! random edits of a directory, on both engines, applied or not, with changes by hand between.
+//! What an apply leaves is what the same plan leaves in memory, and what is declared.
 
 #[path = "support/mod.rs"]
 mod support;
 
 use roster::config::{Config, Overrides};
-use roster::plan::{Plan, render};
+use roster::model::{Cell, Key, Row, Snapshot, Value};
+use roster::plan::{self, Plan, render};
 use roster::reconcile::{self, Kept, Pass, Request};
-use roster::store::{Access, Store};
+use roster::store::{Access, Query, Store};
 use sqlx::Connection;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -323,6 +325,26 @@ fn json(plan: &Plan) -> String {
     String::from_utf8(text).unwrap()
 }
 
+/// Of every row its version, values and claims; runtime facts are the engine's own business.
+fn told(stored: &Snapshot) -> BTreeMap<Key, String> {
+    let told = |row: &Row| {
+        let values = row.values.iter();
+        let values: Vec<_> = values
+            .map(|value| value.as_ref().filter(|value| !value.is_empty_list()))
+            .collect();
+        let custom: BTreeMap<_, _> = row.custom.iter().collect();
+        let claims = stored.claims.get(&row.key).into_iter().flatten();
+        let mut claims: Vec<_> = claims
+            .map(|claim| (&claim.source, claim.digest, claim.seen, claim.state))
+            .map(|claim| format!("{claim:?}"))
+            .collect();
+        claims.sort();
+        format!("{} {values:?} {custom:?} {claims:?}", row.version)
+    };
+    let rows = stored.rows.iter();
+    rows.map(|row| (row.key.clone(), told(row))).collect()
+}
+
 struct Place {
     config: Config,
     store: Store,
@@ -342,6 +364,43 @@ impl Place {
     async fn whole(&self) -> Plan {
         let mut pass = Pass::whole(&self.config, Request::default()).unwrap();
         pass.plan(0, &self.store, &[]).await.unwrap()
+    }
+
+    /// Everything that is stored.
+    async fn stored(&self) -> Snapshot {
+        let query = Query {
+            source: "directory",
+            ..Query::default()
+        };
+        self.store.read(&query).await.unwrap()
+    }
+
+    /// What is stored is what is declared, but for what is held.
+    fn is_as_declared(&self, stored: &Snapshot, plan: &Plan) {
+        let mut pass = Pass::whole(&self.config, Request::default()).unwrap();
+        pass.plan_on(0, stored);
+        let held: BTreeSet<&Key> = plan.held.iter().map(|held| &held.key).collect();
+        for declared in &pass.readings[0].desired.resources {
+            if held.contains(&declared.key) {
+                continue;
+            }
+            let row = stored.rows.get(&declared.key).expect("what is declared");
+            for stated in &declared.cells {
+                let is = row.value(&stated.field);
+                match &stated.cell {
+                    Cell::Value(value @ (Value::List(_) | Value::Links(_))) => {
+                        let members = |value: &Value| value.members().cloned().collect::<Vec<_>>();
+                        assert_eq!(is.map(members), Some(members(value)), "{}", declared.key);
+                    }
+                    Cell::Value(value) => assert_eq!(is, Some(value), "{}", declared.key),
+                    Cell::Clear => {
+                        let empty = is.is_none_or(Value::is_empty_list);
+                        assert!(empty, "{}: {is:?}", declared.key);
+                    }
+                    Cell::Blank => {}
+                }
+            }
+        }
     }
 
     async fn apply(&self, pass: &Pass<'_>, plan: &Plan) {
@@ -412,7 +471,12 @@ async fn edits(database: &str, seed: u64, seen: &mut Seen) {
             tree = before;
             tree.write(&root);
         } else if !dice.once_in(4) {
+            let mut model = place.stored().await;
             place.apply(&pass, &plan).await;
+            plan::advance(&mut model, &plan);
+            let stored = place.stored().await;
+            assert_eq!(told(&stored), told(&model), "seed {seed}, round {round}");
+            place.is_as_declared(&stored, &plan);
             let (_, again, part) = place.plan().await;
             assert_eq!(
                 json(&again),
