@@ -495,11 +495,6 @@ async fn edits(database: &str, seed: u64, seen: &mut Seen) {
 
 #[test]
 fn a_part_plans_what_the_whole_plans() {
-    if std::env::var_os("ROSTER_LOG").is_some() {
-        tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::INFO)
-            .init();
-    }
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let number = |name, otherwise| std::env::var(name).map_or(otherwise, |it| it.parse().unwrap());
     let (first, sessions) = (number("ROSTER_SEED", 1), number("ROSTER_SESSIONS", 4));
