@@ -2,7 +2,6 @@
 //! random edits of a directory, on both engines, applied or not, with changes by hand between.
 //! What an apply leaves is what the same plan leaves in memory, and what is declared.
 
-#[path = "support/mod.rs"]
 mod support;
 
 use roster::config::{Config, Overrides};
@@ -10,12 +9,12 @@ use roster::model::{Cell, Key, Row, Snapshot, Value};
 use roster::plan::{self, Plan, render};
 use roster::reconcile::{self, Kept, Pass, Request};
 use roster::store::{Access, Query, Store};
-use sqlx::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
+use support::program::foreign;
 
 /// Numbers that are the same in every run.
 struct Dice(u64);
@@ -301,24 +300,6 @@ const BY_HAND: [&str; 5] = [
     "UPDATE accounts SET website = 'https://by.hand' WHERE external_id = 'account-4'",
 ];
 
-async fn by_hand(database: &str, statement: &'static str) {
-    if database.starts_with("sqlite:") {
-        let mut connection = sqlx::SqliteConnection::connect(database).await.unwrap();
-        sqlx::raw_sql(statement)
-            .execute(&mut connection)
-            .await
-            .unwrap();
-        connection.close().await.unwrap();
-    } else {
-        let mut connection = sqlx::PgConnection::connect(database).await.unwrap();
-        sqlx::raw_sql(statement)
-            .execute(&mut connection)
-            .await
-            .unwrap();
-        connection.close().await.unwrap();
-    }
-}
-
 fn json(plan: &Plan) -> String {
     let mut text = Vec::new();
     render::json::write(plan, &mut text).unwrap();
@@ -453,7 +434,7 @@ async fn edits(database: &str, seed: u64, seen: &mut Seen) {
         }
         tree.write(&root);
         if round > 20 && dice.once_in(3) {
-            by_hand(database, BY_HAND[dice.roll(BY_HAND.len())]).await;
+            foreign(database, BY_HAND[dice.roll(BY_HAND.len())]).await;
         }
         let (pass, plan, part) = place.plan().await;
         let whole = place.whole().await;

@@ -23,6 +23,9 @@ pub use field::{Attribute, BOOL, Choices, Default, Field, Item, Type};
 use crate::model::{Digest, FieldRef, KindId};
 use std::sync::LazyLock;
 
+/// The kinds that everything else is judged by.
+pub const JUDGES: [KindId; 2] = [SETTINGS, CUSTOM_FIELD];
+
 /// `Settings`: one per directory.
 pub const SETTINGS: KindId = KindId(0);
 /// `Terms`: the terms and conditions document.

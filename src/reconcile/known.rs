@@ -14,9 +14,6 @@ use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// The kinds that everything else is judged by.
-pub(super) const JUDGES: [KindId; 2] = [kinds::SETTINGS, kinds::CUSTOM_FIELD];
-
 /// The sources, of which only what changed was read; `None` when everything has to be read.
 ///
 /// # Errors
@@ -82,7 +79,7 @@ fn changed(
         return Err("its last apply left something open that is in no file");
     }
     let same_rules = remembered.fingerprint == fingerprint(config, source);
-    if !same_rules || !JUDGES.into_iter().all(judged) {
+    if !same_rules || !kinds::JUDGES.into_iter().all(judged) {
         return Err("the release or the configuration is another one");
     }
     let tree = Tree::read(&source.root);

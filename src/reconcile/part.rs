@@ -5,9 +5,10 @@
 //! answer is left to a pass over everything: whatever is no longer declared, is held, is wrong, or
 //! is declared or changed in several places. So a part never decides about a removal or a hold.
 
-use super::known::{JUDGES, whole};
+use super::known::whole;
 use super::{Pass, PassError, read};
 use crate::check;
+use crate::kinds;
 use crate::model::{Ask, Declared, Desired, Digest, Key, Keyed, Snapshot, Text};
 use crate::plan::{self, Plan, Rules, SourceRef, Summary};
 use crate::store::{Claimed, Moment, Standing, Store};
@@ -38,10 +39,7 @@ pub(super) async fn plan(
         return Ok(whole(&source, "somebody else changed a row that it claims"));
     };
     if pass.readings[index].unchanged() {
-        tracing::info!(
-            "source {}: nothing changed",
-            pass.readings[index].source.name
-        );
+        tracing::info!("source {}: nothing changed", source.name);
         return Ok(Some(nothing(pass, index, &moment, &standing, earlier)));
     }
     let stored = match around(pass, index, &mut moment).await? {
@@ -222,7 +220,7 @@ async fn planned(
 /// Shares of guards are of a part, so they are never smaller than those of the whole: a guard that
 /// trips by the whole has tripped here.
 fn decides(plan: &Plan) -> bool {
-    let judges = |step: &crate::plan::Step| JUDGES.contains(&step.key.kind);
+    let judges = |step: &crate::plan::Step| kinds::JUDGES.contains(&step.key.kind);
     !plan.errored
         && plan.held.is_empty()
         && plan.released.is_empty()

@@ -4,7 +4,7 @@ use crate::config::{Config, Source};
 use crate::diagnostic::Diagnostic;
 use crate::kinds::{self, Kind, Type};
 use crate::manifest::{self, LoadOptions, Loaded, Repeated, Tree};
-use crate::model::{Declared, Desired, Digest, Key, Stated, Text};
+use crate::model::{Declared, Desired, Digest, FieldRef, Key, Stated, Text};
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -86,7 +86,7 @@ pub(super) fn of_tree(source: &Source, tree: &Tree) -> Reading {
 fn loud_files(loaded: &Loaded) -> BTreeSet<Arc<str>> {
     let found = loaded.diagnostics.iter();
     let found = found.filter_map(|found| Some(found.origin.as_ref()?.path.clone()));
-    let secrets = fields(loaded, |ty| matches!(ty, Type::Secret));
+    let secrets = fields(loaded, is_secret);
     found
         .chain(secrets.map(|(declared, _)| declared.path.clone()))
         .collect()
@@ -100,11 +100,7 @@ fn contents(loaded: &Loaded) -> Vec<(Arc<str>, Digest)> {
 
 /// What is said of the fields of such a type, of which a kind has at most one.
 fn fields(loaded: &Loaded, is: fn(&Type) -> bool) -> impl Iterator<Item = (&Declared, &Stated)> {
-    let of_kind = |kind: &Kind| {
-        let at = kind.fields.iter().position(|field| is(&field.ty));
-        at.map(kinds::own)
-    };
-    let wanted = kinds::ALL.map(of_kind);
+    let wanted = kinds::ALL.map(|kind| field_of(kind, is));
     let resources = loaded.desired.resources.iter();
     resources.filter_map(move |declared| {
         let field = wanted[usize::from(declared.key.kind.0)].as_ref()?;
@@ -112,14 +108,20 @@ fn fields(loaded: &Loaded, is: fn(&Type) -> bool) -> impl Iterator<Item = (&Decl
     })
 }
 
+/// The field of such a type that a kind has.
+fn field_of(kind: &Kind, is: fn(&Type) -> bool) -> Option<FieldRef> {
+    let at = kind.fields.iter().position(|field| is(&field.ty))?;
+    Some(kinds::own(at))
+}
+
 /// Whether a resource has a password reference.
 pub(super) fn secret(declared: &Declared) -> bool {
-    let kind = kinds::get(declared.key.kind);
-    let at = kind
-        .fields
-        .iter()
-        .position(|field| matches!(field.ty, Type::Secret));
-    at.is_some_and(|at| declared.stated(&kinds::own(at)).is_some())
+    let field = field_of(kinds::get(declared.key.kind), is_secret);
+    field.is_some_and(|field| declared.stated(&field).is_some())
+}
+
+fn is_secret(ty: &Type) -> bool {
+    matches!(ty, Type::Secret)
 }
 
 /// The content that a `file:` names, by the digest in its value.

@@ -73,7 +73,7 @@ impl Moment {
         };
         snapshot.rows = Rows::part();
         let mut definitions = Vec::new();
-        for kind in [kinds::SETTINGS, kinds::CUSTOM_FIELD] {
+        for kind in kinds::JUDGES {
             definitions.extend(read::rows(tx, tables::of(kind)).await?);
         }
         let settings = Key::new(kinds::SETTINGS, "settings");

@@ -281,7 +281,7 @@ async fn unclaimed(tx: &mut Tx, kind: &Kind) -> Result<u64, StoreError> {
 /// The digest of which settings and custom fields there are, in which version.
 async fn definitions(tx: &mut Tx) -> Result<Digest, StoreError> {
     let mut hasher = blake3::Hasher::new();
-    for kind in [kinds::SETTINGS, kinds::CUSTOM_FIELD] {
+    for kind in kinds::JUDGES {
         let table = tables::of(kind).kind.table;
         let sql = format!("SELECT external_id, version FROM {table} ORDER BY external_id");
         for mut cells in tx.fetch(&sql, &[], &[Ty::Id, Ty::Int]).await? {

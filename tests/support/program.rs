@@ -103,7 +103,7 @@ impl Place {
 
     /// Runs a statement as another program would: none of Roster's code is involved.
     pub fn foreign(&self, sql: &str) {
-        foreign(&self.url, sql);
+        runtime().block_on(foreign(&self.url, sql));
     }
 }
 
@@ -131,7 +131,8 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-fn foreign(url: &str, sql: &str) {
+/// Runs a statement as another program would.
+pub async fn foreign(url: &str, sql: &str) {
     let sql = AssertSqlSafe(sql);
     let done = async {
         if let Some(path) = url.strip_prefix("sqlite:") {
@@ -145,7 +146,7 @@ fn foreign(url: &str, sql: &str) {
             connection.close().await
         }
     };
-    runtime().block_on(done).expect("a foreign write");
+    done.await.expect("a foreign write");
 }
 
 /// Everything that a PostgreSQL database holds, as text.

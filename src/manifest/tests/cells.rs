@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Link, Pos};
+use crate::model::{Link, Pos, Text};
 
 const EXAMPLE: &str = r#"kind: Account
 externalId: "0010927781"
@@ -163,130 +163,72 @@ fn blank_is_null_empty_or_spaces_and_nothing_else() {
     }
 }
 
+/// What a field of an account comes to by some lines of it, and what is found.
+fn comes_to(lines: &str, field: &str, expected: Option<&Cell>, codes: &[&str]) {
+    let loaded = yaml(&format!("kind: Account\nexternalId: a\n{lines}\n"));
+    let come_to = cell(&loaded, "Account/a", field);
+    assert_eq!(come_to, expected, "{lines}");
+    assert_eq!(found(&loaded), *codes, "{lines}");
+}
+
+fn said(text: &str) -> Cell {
+    Cell::Value(Value::text(text))
+}
+
+fn set(members: &[&str]) -> Cell {
+    let members = members.iter().map(|member| Text::from(*member));
+    Cell::Value(Value::set(members))
+}
+
 #[test]
 fn the_cell_table() {
-    let cases: &[(&str, &str, Option<Cell>, &[&str])] = &[
-        (
-            "tags: []",
-            "tags",
-            Some(Cell::Value(Value::List([].into()))),
-            &[],
-        ),
-        (
-            "clear: [tags]",
-            "tags",
-            Some(Cell::Value(Value::List([].into()))),
-            &[],
-        ),
-        ("clear: [website]", "website", Some(Cell::Clear), &[]),
-        (
-            "website:\nclear: [website]",
-            "website",
-            Some(Cell::Clear),
-            &[],
-        ),
-        (
-            "clear: [customFields.x]",
-            "customFields.x",
-            Some(Cell::Clear),
-            &[],
-        ),
-        (
-            "customFields: {x: }",
-            "customFields.x",
-            Some(Cell::Blank),
-            &[],
-        ),
-        (
-            "customFields: {x: 007}",
-            "customFields.x",
-            Some(Cell::Value(Value::text("007"))),
-            &[],
-        ),
-        (
-            "customFields: {x-ray: 1}",
-            "customFields.x-ray",
-            Some(Cell::Value(Value::text("1"))),
-            &[],
-        ),
-        ("customFields:", "customFields.x", None, &[]),
-        ("customFields: {}", "customFields.x", None, &[]),
-        ("legalUser:", "legalUser.firstName", None, &[]),
-        (
-            "legalUser: {firstName: A}",
-            "legalUser.firstName",
-            Some(Cell::Value(Value::text("A"))),
-            &[],
-        ),
-        (
-            "clear: [legalUser]",
-            "legalUser.birthday",
-            Some(Cell::Clear),
-            &[],
-        ),
-        ("protect: ''", "protect", Some(Cell::Blank), &[]),
-        (
-            "protect: TRUE",
-            "protect",
-            Some(Cell::Value(Value::Bool(true))),
-            &[],
-        ),
-        (
-            "status: inactive",
-            "status",
-            Some(Cell::Value(Value::text("inactive"))),
-            &[],
-        ),
-        ("status:", "status", None, &["enum 3:1"]),
-        (
-            "clear: [status]",
-            "status",
-            Some(Cell::Clear),
-            &["clear-required 3:9"],
-        ),
-        (
-            "clear: [name]",
-            "name",
-            Some(Cell::Clear),
-            &["clear-required 3:9"],
-        ),
-        (
-            "clear: [legalUser.birthday]",
-            "legalUser.birthday",
-            Some(Cell::Clear),
-            &["clear-required 3:9"],
-        ),
-        ("clear: [externalId]", "name", None, &["clear-required 3:9"]),
-        ("clear: [webseite]", "website", None, &["clear-unknown 3:9"]),
-        (
-            "website: https://a.example\nclear: [website]",
-            "website",
-            Some(Cell::Value(Value::text("https://a.example"))),
-            &["clear-unknown 4:9"],
-        ),
-        ("clear: website", "website", None, &["wrong-type 3:8"]),
-        (
-            "addresses: []",
-            "addresses",
-            Some(Cell::Value(Value::Links([].into()))),
-            &["clear-required 3:12"],
-        ),
-        (
-            "tags: [b, a, b]",
-            "tags",
-            Some(Cell::Value(Value::set(["a".into(), "b".into()]))),
-            &[],
-        ),
-    ];
-    for (lines, field, expected, codes) in cases {
-        let loaded = yaml(&format!("kind: Account\nexternalId: a\n{lines}\n"));
-        assert_eq!(
-            cell(&loaded, "Account/a", field),
-            expected.as_ref(),
-            "{lines}"
-        );
-        assert_eq!(found(&loaded), *codes, "{lines}");
+    let (blank, clear) = (Cell::Blank, Cell::Clear);
+    let fine = |lines, field, cell: &Cell| comes_to(lines, field, Some(cell), &[]);
+    let nothing = |lines, field| comes_to(lines, field, None, &[]);
+    fine("tags: []", "tags", &set(&[]));
+    fine("clear: [tags]", "tags", &set(&[]));
+    fine("tags: [b, a, b]", "tags", &set(&["a", "b"]));
+    fine("clear: [website]", "website", &clear);
+    fine("website:\nclear: [website]", "website", &clear);
+    fine("clear: [customFields.x]", "customFields.x", &clear);
+    fine("customFields: {x: }", "customFields.x", &blank);
+    fine("customFields: {x: 007}", "customFields.x", &said("007"));
+    fine("customFields: {x-ray: 1}", "customFields.x-ray", &said("1"));
+    nothing("customFields:", "customFields.x");
+    nothing("customFields: {}", "customFields.x");
+    nothing("legalUser:", "legalUser.firstName");
+    fine(
+        "legalUser: {firstName: A}",
+        "legalUser.firstName",
+        &said("A"),
+    );
+    fine("clear: [legalUser]", "legalUser.birthday", &clear);
+    fine("protect: ''", "protect", &blank);
+    fine("protect: TRUE", "protect", &Cell::Value(Value::Bool(true)));
+    fine("status: inactive", "status", &said("inactive"));
+}
+
+#[test]
+fn a_cell_that_may_not_be_is_found_at_its_place() {
+    let required = ["clear-required 3:9"];
+    for field in ["status", "name", "legalUser.birthday"] {
+        let lines = format!("clear: [{field}]");
+        comes_to(&lines, field, Some(&Cell::Clear), &required);
     }
+    comes_to("clear: [externalId]", "name", None, &required);
+    comes_to("status:", "status", None, &["enum 3:1"]);
+    comes_to("clear: [webseite]", "website", None, &["clear-unknown 3:9"]);
+    comes_to("clear: website", "website", None, &["wrong-type 3:8"]);
+    let both = "website: https://a.example\nclear: [website]";
+    let kept = said("https://a.example");
+    comes_to(both, "website", Some(&kept), &["clear-unknown 4:9"]);
+    let none = Cell::Value(Value::Links([].into()));
+    comes_to(
+        "addresses: []",
+        "addresses",
+        Some(&none),
+        &["clear-required 3:12"],
+    );
 }
 
 #[test]
