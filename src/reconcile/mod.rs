@@ -159,7 +159,10 @@ impl<'a> Pass<'a> {
     }
 
     fn by_path(&self) -> Result<Option<BTreeSet<usize>>, PassError> {
-        if self.request.paths.is_empty() || self.config.path.is_none() {
+        let Some(config) = &self.config.path else {
+            return Ok(None);
+        };
+        if self.request.paths.is_empty() {
             return Ok(None);
         }
         let mut sources = BTreeSet::new();
@@ -169,9 +172,15 @@ impl<'a> Pass<'a> {
                 .iter()
                 .position(|reading| reading.below(path).is_some());
             let Some(index) = index else {
+                let sources = self.config.sources.iter();
+                let sources: Vec<_> = sources
+                    .map(|source| format!("{} ({})", source.name, source.written))
+                    .collect();
                 return Err(PassError::Usage(format!(
-                    "{} lies in no configured source",
-                    path.display()
+                    "{} lies in no source of {}: {}",
+                    path.display(),
+                    config.display(),
+                    sources.join(", ")
                 )));
             };
             sources.insert(index);

@@ -144,6 +144,50 @@ fn a_deleted_row_is_created_again_only_when_approved() {
     }
 }
 
+/// What a program does that checks no references, as SQLite's own shell.
+fn unchecked(ws: &Workspace, sql: &str) {
+    let off = match ws.engine {
+        "sqlite" => "PRAGMA foreign_keys = OFF",
+        _ => "SET session_replication_role = replica",
+    };
+    ws.sql(&format!("{off}; {sql}"));
+}
+
+#[test]
+fn a_row_created_again_inherits_no_links_that_its_deletion_left() {
+    for ws in settled("left-behind") {
+        unchecked(
+            &ws,
+            "INSERT INTO user_groups VALUES ('u-1', 'FOC_Admin'), ('u-new', 'FOC_Admin'); \
+             DELETE FROM users WHERE external_id = 'u-1'",
+        );
+        ws.tree(&(directory() + &user("u-new", "acme", "")));
+        let plan = ws.apply(&[]).exits(3);
+        assert_eq!(plan.steps(), ["create User/u-new"], "{}", ws.engine);
+        ws.approve(&plan.hold("reactivation"));
+        ws.settle(&[]);
+        assert_eq!(groups(&ws), ["FOC_User", "FOC_Webmaster"], "{}", ws.engine);
+        let of_new = "SELECT value FROM user_groups WHERE user_id = 'u-new'";
+        assert_eq!(ws.value(of_new).as_deref(), Some("FOC_User"));
+    }
+}
+
+#[test]
+fn a_deletion_does_not_fail_on_links_of_rows_that_are_no_more() {
+    for ws in settled("stray") {
+        ws.tree(&(directory() + &account("old", "status: inactive\n")))
+            .settle(&[]);
+        unchecked(
+            &ws,
+            "INSERT INTO user_accounts (user_id, account_id) VALUES ('nobody', 'old')",
+        );
+        ws.tree(&(directory() + &account("old", "status: deleted\n")));
+        ws.settle(&["--allow-delete"]);
+        let left = "SELECT count(*) FROM user_accounts WHERE account_id = 'old'";
+        assert_eq!(ws.value(left).as_deref(), Some("0"), "{}", ws.engine);
+    }
+}
+
 #[test]
 fn a_link_taken_by_hand_is_not_given_back() {
     for ws in settled("unlinked") {

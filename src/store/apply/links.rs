@@ -6,7 +6,7 @@ use super::super::error::StoreError;
 use super::super::lent::Out;
 use super::super::param::{Param, Ty};
 use super::super::tables::{self, LinkTable};
-use super::{Pass, changes_row, values};
+use super::{Pass, changes_row, ids, values};
 use crate::kinds::{self, Field};
 use crate::model::Change;
 use crate::model::{Link, Text, Value};
@@ -87,6 +87,33 @@ pub(super) fn change_of<'s>(step: &'s Step, table: &LinkTable) -> Option<Cow<'s,
 }
 
 impl Pass<'_> {
+    /// Takes out links of rows that are no more, left behind by a program that checks no references,
+    /// as SQLite's own shell does: a new row must not inherit them, nor a deletion fail on them.
+    pub(super) async fn clear_strays(&mut self) -> Result<(), StoreError> {
+        for table in tables::ALL.iter() {
+            for link in &table.links {
+                let of = |column: &str| {
+                    format!("DELETE FROM {} WHERE {column} IN ({{rows}})", link.name)
+                };
+                let owners = self.of_kind(table.kind.id, |verb| verb == Verb::Create);
+                let sql = of(&link.owner);
+                let owners = ids(owners.map(|step| &step.key)).collect();
+                self.each(&sql, &[Ty::Id], owners).await?;
+                let Some(target) = link.target else { continue };
+                let members = self.of_kind(target, |verb| verb == Verb::Delete);
+                let sql = format!(
+                    "{} AND NOT EXISTS (SELECT 1 FROM {} WHERE external_id = {})",
+                    of(&link.member),
+                    table.kind.table,
+                    link.owner
+                );
+                let members = ids(members.map(|step| &step.key)).collect();
+                self.each(&sql, &[Ty::Id], members).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Writes all link rows of the plan; every row they refer to is there by now.
     pub(super) async fn write_links(&mut self) -> Result<(), StoreError> {
         for table in tables::ALL.iter() {

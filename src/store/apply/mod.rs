@@ -144,6 +144,9 @@ impl<'a> Pass<'a> {
         }
         let watched = self.watch().await?;
         let bare = self.undress().await?;
+        if !bare {
+            self.clear_strays().await?;
+        }
         self.create_rows().await?;
         self.update_rows().await?;
         self.write_links().await?;
