@@ -11,6 +11,8 @@ use std::sync::Arc;
 const WIDTH: usize = 120;
 /// How many of them may stand before the place that is meant.
 const BEFORE: usize = 60;
+/// How many related places are shown.
+const RELATED: usize = 4;
 /// A line with one of these words may hold a password.
 const SECRETS: [&str; 4] = ["passw", "passwort", "pwd", "secret"];
 
@@ -87,8 +89,13 @@ impl<F: FnMut(&str) -> Option<String>> Renderer<F> {
             Some(origin) => self.place(&mut out, found, origin),
             None => 1,
         };
-        for related in &found.related {
+        let (shown, more) = found.related.split_at(found.related.len().min(RELATED));
+        for related in shown {
             self.remark(&mut out, gutter, "note", &format!("see {related}"));
+        }
+        if !more.is_empty() {
+            let more = format!("and {} more", more.len());
+            self.remark(&mut out, gutter, "note", &more);
         }
         if let Some(help) = &found.help {
             self.remark(&mut out, gutter, "help", help);
@@ -271,6 +278,15 @@ mod tests {
              --> users.yaml:2:14\n  |\n2 | - accounts: [acmé, b]\n  |              ^^^^\n  \
              = note: see users.yaml:1:1\n  = help: did you mean `acme`?\n"
         );
+    }
+
+    #[test]
+    fn of_many_related_places_the_first_are_shown() {
+        let related = (1..=402).map(|line| at(line, 1));
+        let found = Diagnostic::new(codes::LAST_USER, "m").related(related);
+        let shown = Renderer::new(|_| None, false).render(&found);
+        assert_eq!(shown.lines().count(), 1 + RELATED + 1);
+        assert!(shown.ends_with("= note: and 398 more\n"), "{shown}");
     }
 
     #[test]
