@@ -1099,3 +1099,110 @@ async fn a_first_load_leaves_everything_in_place() {
         assert_eq!(row(&store, USER, "u00500").await.version, 1);
     }
 }
+
+#[tokio::test]
+async fn a_schema_of_the_release_before_is_read_and_brought_up() {
+    for (engine, url) in support::postgres::databases("upgrade") {
+        let store = fresh(&url).await;
+        let mut draft = Draft::new(&read(&store).await);
+        draft.create(TAG, "gold", &[("name", text("Gold"))]);
+        draft.apply(&store).await.expect("applied");
+        for table in ["watched", "suspensions", "passes", "acts", "outbox"] {
+            foreign(&url, &format!("DROP TABLE {table}")).await;
+        }
+        foreign(&url, "UPDATE meta SET schema_version = 1").await;
+
+        let old = Schema::Old { found: 1 };
+        assert_eq!(store.schema().await.expect("a schema"), old, "{engine}");
+        assert_eq!(read(&store).await.rows.len(), 1, "{engine}: readable");
+        assert!(store.suspend("a", "eva", "no").await.is_err(), "{engine}");
+        assert!(store.migrate(None).await.expect("brought up").changed);
+        store.suspend("a", "eva", "audit").await.expect("written");
+        assert!(!store.migrate(None).await.expect("current").changed);
+        assert_eq!(read(&store).await.rows.len(), 1, "{engine}");
+    }
+}
+
+#[tokio::test]
+async fn who_suspended_a_source_is_kept_and_recorded() {
+    for (engine, url) in support::postgres::databases("suspended") {
+        let store = fresh(&url).await;
+        store
+            .suspend("erp", "eva", "stock-taking")
+            .await
+            .expect("written");
+        let all = store.suspensions().await.expect("read");
+        assert_eq!(all.len(), 1, "{engine}");
+        assert_eq!((all[0].0.as_str(), all[0].1.actor.as_str()), ("erp", "eva"));
+        assert!(store.resume("erp", "ivan", "done").await.expect("written"));
+        assert!(
+            !store
+                .resume("erp", "ivan", "")
+                .await
+                .expect("there is none")
+        );
+        assert_eq!(store.suspensions().await.expect("read"), []);
+        let acts = store.acts(10).await.expect("read");
+        let mut acts: Vec<_> = acts.iter().map(|act| (&*act.act, &*act.actor)).collect();
+        acts.sort_unstable();
+        assert_eq!(acts, [("resume", "ivan"), ("suspend", "eva")], "{engine}");
+    }
+}
+
+#[tokio::test]
+async fn a_state_is_kept_only_by_the_last_holder_of_the_lease() {
+    for (engine, url) in support::postgres::databases("kept") {
+        let store = fresh(&url).await;
+        let me = holder("eva", i64::from(std::process::id()));
+        let old = store.acquire("source:a", &me, Duration::ZERO).await;
+        let old = old.expect("free");
+        assert!(
+            store
+                .keep("a", "{}", Some(b"plan"), "one", &old)
+                .await
+                .expect("kept")
+        );
+        store.break_lease("source:a").await.expect("broken");
+        let new = store.acquire("source:a", &me, Duration::ZERO).await;
+        let new = new.expect("free");
+        assert!(
+            store
+                .keep("a", "{\"n\":2}", None, "two", &new)
+                .await
+                .expect("kept")
+        );
+        assert!(
+            !store
+                .keep("a", "{\"n\":1}", None, "one", &old)
+                .await
+                .expect("too late")
+        );
+        let watched = store.watched().await.expect("read");
+        assert_eq!(watched[0].state, "{\"n\":2}", "{engine}");
+        let plan = store.kept_plan("a").await.expect("read");
+        assert_eq!(plan.as_deref(), Some(&b"plan"[..]), "{engine}: it stays");
+    }
+}
+
+#[tokio::test]
+async fn a_notice_is_sent_by_one_and_tried_again_later() {
+    for (engine, url) in support::postgres::databases("outbox") {
+        let store = fresh(&url).await;
+        store.post("n1", "ops", "{}").await.expect("put out");
+        store.post("n1", "ops", "{}").await.expect("there already");
+        let taken = store.take_notice(60_000).await.expect("taken");
+        let taken = taken.expect("one is due");
+        assert_eq!((taken.id.as_str(), taken.attempts), ("n1", 0), "{engine}");
+        assert_eq!(store.take_notice(60_000).await.expect("asked"), None);
+        store
+            .delay_notice("n1", -1, "refused")
+            .await
+            .expect("delayed");
+        let waiting = store.waiting_notices().await.expect("counted");
+        assert_eq!(waiting, (1, Some("refused".to_owned())), "{engine}");
+        let again = store.take_notice(60_000).await.expect("taken");
+        assert_eq!(again.map(|notice| notice.attempts), Some(1), "{engine}");
+        store.drop_notice("n1").await.expect("sent");
+        assert_eq!(store.waiting_notices().await.expect("counted").0, 0);
+    }
+}

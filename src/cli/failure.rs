@@ -1,9 +1,9 @@
 //! Why a command could not do its work, and the exit code that says so.
 
 use crate::config::ConfigError;
+use crate::diagnostic::chain;
 use crate::reconcile::PassError;
 use crate::store::{ApplyError, LeaseError, StoreError};
-use std::error::Error;
 use std::io;
 
 /// Something went wrong.
@@ -53,20 +53,6 @@ impl Failure {
     }
 }
 
-/// The chain of causes on one line, each once.
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut at = error.source();
-    while let Some(cause) = at {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        at = cause.source();
-    }
-    text
-}
-
 impl From<io::Error> for Failure {
     /// A reader that has gone away is no failure worth a message.
     fn from(error: io::Error) -> Self {
@@ -109,7 +95,7 @@ impl From<ApplyError> for Failure {
         let exit = match error {
             ApplyError::Stale { .. } | ApplyError::Invariant { .. } => HELD,
             ApplyError::Fenced { .. } => LOCKED,
-            ApplyError::Refused | ApplyError::Store(_) => ERROR,
+            ApplyError::Refused | ApplyError::Unknown { .. } | ApplyError::Store(_) => ERROR,
         };
         Self {
             message: chain(&error),
@@ -123,6 +109,7 @@ impl From<PassError> for Failure {
         match error {
             PassError::Usage(message) => Self::usage(message),
             PassError::Refused(message) => Self::error(message),
+            PassError::Environment { .. } => Self::error(error.to_string()),
             PassError::Store(error) => error.into(),
             PassError::Apply(error) => error.into(),
             PassError::Lease(error) => error.into(),

@@ -20,6 +20,7 @@ mod plan;
 mod print;
 mod progress;
 mod schema;
+mod serve;
 mod session;
 mod show;
 mod source;
@@ -172,6 +173,8 @@ pub enum Command {
     Schema(schema::Args),
     /// Explains a rule, a kind or a field.
     Explain(explain::Args),
+    /// Keeps the database equal to its sources: watches, polls, repairs, until it is asked to end.
+    Serve(serve::Options),
     /// Prints a completion script for a shell.
     Completions(completions::Args),
     /// Prints the manual page.
@@ -229,7 +232,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => error.exit(),
     };
     output::set_color(cli.global.color);
-    log(&cli.global);
+    log(&cli.global, matches!(cli.command, Command::Serve(_)));
     ExitCode::from(match run(cli) {
         Ok(code) => code,
         Err(failure) => failure.report(),
@@ -242,7 +245,7 @@ fn run(cli: Cli) -> Outcome {
         .build()
         .map_err(|error| Failure::error(format!("cannot start: {error}")))?;
     let global = &cli.global;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         match cli.command {
             Command::Validate(options) => validate::run(global, &options),
             Command::Plan(options) => plan::run(global, &options).await,
@@ -259,16 +262,20 @@ fn run(cli: Cli) -> Outcome {
             Command::Adopt(options) => source::adopt(global, &options).await,
             Command::Migrate(options) => migrate::run(global, &options).await,
             Command::Lock(options) => lock::run(global, &options).await,
+            Command::Serve(options) => serve::run(global, &options).await,
             Command::Init(args) => init::run(&args),
             Command::Schema(args) => schema::run(&args),
             Command::Explain(args) => explain::run(&args),
             Command::Completions(args) => completions::run(&args, &Cli::command()),
             Command::Man(args) => man::run(&args, &Cli::command()),
         }
-    })
+    });
+    // A pass that did not end when it was asked to is rolled back by the end of the process.
+    runtime.shutdown_background();
+    outcome
 }
 
-fn log(global: &Global) {
+fn log(global: &Global, serving: bool) {
     let level = match (global.quiet, global.verbose) {
         (true, _) => tracing::Level::ERROR,
         (false, 0) => tracing::Level::WARN,
@@ -276,13 +283,20 @@ fn log(global: &Global) {
         (false, _) => tracing::Level::DEBUG,
     };
     // Statements carry values, so the database driver stays quiet whatever the level.
-    let filter = tracing_subscriber::EnvFilter::new(format!("roster={level}"));
+    let daemon = level.max(tracing::Level::INFO);
+    let filter = format!("roster={level},roster::daemon={daemon},roster::http={daemon}");
+    let filter = tracing_subscriber::EnvFilter::new(if serving {
+        filter
+    } else {
+        format!("roster={level}")
+    });
     let logger = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(output::colored(&std::io::stderr()))
         .with_env_filter(filter);
     match global.log {
         Log::Json => logger.json().init(),
+        Log::Text if serving => logger.with_target(false).init(),
         Log::Text => logger.with_target(false).without_time().init(),
     }
 }

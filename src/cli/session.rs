@@ -5,9 +5,8 @@ use crate::config::Config;
 use crate::diagnostic::did_you_mean;
 use crate::kinds::Kind;
 use crate::model::{Key, Text};
-use crate::reconcile::Request;
-use crate::store::{Access, Schema, Store};
-use std::path::Path;
+use crate::reconcile::{self, Request};
+use crate::store::Store;
 
 /// The configuration for this run.
 ///
@@ -41,9 +40,7 @@ pub fn config(global: &Global, scope: Option<&Scope>) -> Result<Config, Failure>
 /// # Errors
 /// When it cannot be opened, its schema is another release's, or it is another environment's.
 pub async fn reader(config: &Config) -> Result<Store, Failure> {
-    let store = Store::open(&config.database, Access::Read).await?;
-    check(&store, config).await?;
-    Ok(store)
+    Ok(reconcile::reader(config).await?)
 }
 
 /// The database, opened for writing; an empty one, or SQLite, gets its schema.
@@ -51,46 +48,7 @@ pub async fn reader(config: &Config) -> Result<Store, Failure> {
 /// # Errors
 /// As [`reader`], and when an empty schema cannot be made.
 pub async fn writer(config: &Config) -> Result<Store, Failure> {
-    if let Some(path) = config.database.strip_prefix("sqlite:") {
-        ignore_folder(Path::new(path));
-    }
-    let store = Store::open(&config.database, Access::Write).await?;
-    if matches!(store.schema().await?, Schema::None) {
-        store.migrate(config.environment.as_deref()).await?;
-    }
-    check(&store, config).await?;
-    Ok(store)
-}
-
-async fn check(store: &Store, config: &Config) -> Result<(), Failure> {
-    if matches!(store.schema().await?, Schema::None) {
-        return Ok(());
-    }
-    let found = store.environment().await?;
-    if found == config.environment {
-        return Ok(());
-    }
-    let name = |name: &Option<String>| {
-        name.as_ref().map_or("no environment".to_owned(), |name| {
-            format!("environment {name}")
-        })
-    };
-    Err(Failure::error(format!(
-        "environment-mismatch: the database belongs to {}, and this run is for {}",
-        name(&found),
-        name(&config.environment)
-    )))
-}
-
-/// A database that is made inside a checkout does not belong into it.
-fn ignore_folder(path: &Path) {
-    let Some(folder) = path.parent().filter(|folder| folder.ends_with(".roster")) else {
-        return;
-    };
-    if !folder.exists() && std::fs::create_dir_all(folder).is_ok() {
-        // Without it the database would only be seen by git, nothing breaks.
-        let _ = std::fs::write(folder.join(".gitignore"), "*\n");
-    }
+    Ok(reconcile::writer(config).await?)
 }
 
 /// What the scope asks for.

@@ -1,9 +1,11 @@
 //! What is wrong, where, and what to do about it.
 
+mod chain;
 pub mod codes;
 mod json;
 pub mod render;
 
+pub use chain::chain;
 pub use codes::Code;
 pub use render::Renderer;
 

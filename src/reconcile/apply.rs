@@ -19,7 +19,8 @@ pub use crate::store::Applied;
 const RENEW: Duration = Duration::from_secs(5);
 
 /// This process, as a lease names it.
-fn here() -> Holder {
+#[must_use]
+pub fn here() -> Holder {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
         .or_else(|_| std::env::var("HOSTNAME").map_err(std::io::Error::other))
         .unwrap_or_default();
@@ -58,6 +59,12 @@ impl Kept {
             }
         });
         Ok(Self { lease, renewing })
+    }
+
+    /// The lease itself.
+    #[must_use]
+    pub fn lease(&self) -> &Lease {
+        &self.lease
     }
 
     /// Gives the lease up.

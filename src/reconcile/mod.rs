@@ -2,6 +2,7 @@
 
 mod apply;
 mod claimants;
+mod database;
 pub mod json;
 mod known;
 mod part;
@@ -10,7 +11,8 @@ mod provenance;
 mod read;
 mod validate;
 
-pub use apply::{Applied, Kept, applied_plan, apply, made_for, rooted};
+pub use apply::{Applied, Kept, applied_plan, apply, here, made_for, rooted};
+pub use database::{reader, writer};
 pub use provenance::{Field, Provenance, Said, Voice, provenance};
 pub use read::{Reading, Unread, read_sources};
 
@@ -53,6 +55,14 @@ pub enum PassError {
     /// The configuration cannot work.
     #[error("{0}")]
     Refused(String),
+    /// The database is another environment's.
+    #[error("environment-mismatch: the database belongs to {database}, and this run is for {run}")]
+    Environment {
+        /// Whose it is.
+        database: String,
+        /// Whose it should be.
+        run: String,
+    },
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),

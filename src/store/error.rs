@@ -97,6 +97,17 @@ pub enum ApplyError {
         /// The scope of the lease.
         scope: String,
     },
+    /// The connection was lost during the commit, and the database does not come back to say how it
+    /// ended: all of it is there, or nothing.
+    #[error(
+        "the answer of the commit of run {run} was lost; `roster history` shows whether it was made"
+    )]
+    Unknown {
+        /// Which run.
+        run: i64,
+        /// Why the database cannot be asked.
+        source: StoreError,
+    },
     /// A plan with errors is not applied.
     #[error("the plan was refused because of its errors")]
     Refused,

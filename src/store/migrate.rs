@@ -64,21 +64,30 @@ impl Store {
         })
     }
 
-    /// Creates the schema in one transaction and gives the database its identity; a database that
-    /// has it already is left as it is.
+    /// Creates the schema in one transaction and gives the database its identity, or brings that of
+    /// an older release up; a database that is current is left as it is.
     ///
     /// # Errors
     /// When the schema is of a newer release, or a statement fails: then nothing was done.
     pub async fn migrate(&self, environment: Option<&str>) -> Result<Migrated, StoreError> {
         let mut tx = self.writing("migrate").await?;
         let present = meta(&mut tx).await?;
-        let changed = present.is_none();
-        if changed {
-            for statement in schema::create(tx.dialect()) {
-                tx.script(&statement).await?;
-            }
-            first_rows(&mut tx, environment).await?;
+        let standing = present.map_or(Schema::None, |meta| standing(meta.schema));
+        let statements = match standing {
+            Schema::None => schema::create(tx.dialect()),
+            Schema::Old { found } => schema::upgrade(tx.dialect(), found),
+            Schema::Current | Schema::Newer { .. } => Vec::new(),
+        };
+        for statement in &statements {
+            tx.script(statement).await?;
         }
+        if standing == Schema::None {
+            first_rows(&mut tx, environment).await?;
+        } else if !statements.is_empty() {
+            let sql = "UPDATE meta SET schema_version = ? WHERE id = 1";
+            tx.run(sql, &[Param::Int(schema::VERSION)]).await?;
+        }
+        let changed = !statements.is_empty();
         let meta = current(&mut tx).await?;
         tx.commit().await?;
         Ok(Migrated {
@@ -119,7 +128,19 @@ pub(super) async fn meta(tx: &mut Tx) -> Result<Option<Meta>, StoreError> {
 
 /// The same, of a schema that this release can write to.
 pub(super) async fn current(tx: &mut Tx) -> Result<Meta, StoreError> {
+    within(tx, 0).await
+}
+
+/// The same, of a schema that this release can read: its own, or of the release before or after.
+pub(super) async fn readable(tx: &mut Tx) -> Result<Meta, StoreError> {
+    within(tx, 1).await
+}
+
+async fn within(tx: &mut Tx, releases: u64) -> Result<Meta, StoreError> {
     let meta = meta(tx).await?.ok_or(StoreError::Missing)?;
+    if meta.schema.abs_diff(schema::VERSION) <= releases {
+        return Ok(meta);
+    }
     let help = match standing(meta.schema) {
         Schema::None | Schema::Current => return Ok(meta),
         Schema::Old { .. } => "run `roster migrate`",

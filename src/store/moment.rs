@@ -41,7 +41,7 @@ impl Store {
         let Some(mut tx) = self.reading_schema("read a part of the directory").await? else {
             return Ok(None);
         };
-        let meta = migrate::current(&mut tx).await?;
+        let meta = migrate::readable(&mut tx).await?;
         Ok(Some(Moment { tx, meta }))
     }
 }

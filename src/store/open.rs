@@ -2,11 +2,10 @@
 
 use super::connection::{Engine, Tx};
 use super::error::StoreError;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use super::servers::Servers;
+use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgPool, SqlitePool};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
 /// What a store is opened for.
@@ -27,7 +26,7 @@ pub struct Store {
 #[derive(Clone, Debug)]
 enum Pool {
     Sqlite(SqlitePool),
-    Postgres(PgPool),
+    Postgres(Servers),
     /// A SQLite file that is not there, opened for reading: an empty database.
     Missing,
 }
@@ -47,7 +46,9 @@ impl Store {
                 let path = path.strip_prefix("//").unwrap_or(path);
                 sqlite(Path::new(path), access).await?
             }
-            Some(("postgres" | "postgresql", _)) => Pool::Postgres(postgres(url, access).await?),
+            Some(("postgres" | "postgresql", _)) => {
+                Pool::Postgres(Servers::open(url, access).await?)
+            }
             _ => return Err(StoreError::Url(redacted(url))),
         };
         Ok(Self { pool })
@@ -68,11 +69,17 @@ impl Store {
         }
     }
 
+    /// Whether the database is a file of this machine's.
+    #[must_use]
+    pub fn embedded(&self) -> bool {
+        !matches!(self.pool, Pool::Postgres(_))
+    }
+
     /// Closes every connection; SQLite folds its write-ahead log into the file.
     pub async fn close(&self) {
         match &self.pool {
             Pool::Sqlite(pool) => pool.close().await,
-            Pool::Postgres(pool) => pool.close().await,
+            Pool::Postgres(servers) => servers.close().await,
             Pool::Missing => {}
         }
     }
@@ -83,9 +90,9 @@ impl Store {
         let engine = match &self.pool {
             Pool::Missing => return Ok(None),
             Pool::Sqlite(pool) => Engine::Sqlite(pool.begin().await.map_err(failed)?),
-            Pool::Postgres(pool) => {
+            Pool::Postgres(servers) => {
                 let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-                Engine::Postgres(pool.begin_with(begin).await.map_err(failed)?)
+                Engine::Postgres(servers.begin(begin).await.map_err(failed)?)
             }
         };
         Ok(Some(Tx::new(engine, operation)))
@@ -99,7 +106,9 @@ impl Store {
             Pool::Sqlite(pool) => {
                 Engine::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?)
             }
-            Pool::Postgres(pool) => Engine::Postgres(pool.begin().await.map_err(failed)?),
+            Pool::Postgres(servers) => {
+                Engine::Postgres(servers.begin("BEGIN").await.map_err(failed)?)
+            }
         };
         Ok(Tx::new(engine, operation))
     }
@@ -182,26 +191,8 @@ fn failed_open(
     }
 }
 
-async fn postgres(url: &str, access: Access) -> Result<PgPool, StoreError> {
-    let failed = |source: sqlx::Error| StoreError::Open {
-        url: redacted(url),
-        source: source.into(),
-    };
-    let options = PgConnectOptions::from_str(url).map_err(failed)?;
-    let only = if access == Access::Read { "on" } else { "off" };
-    let options = options
-        .application_name("roster")
-        .options([("default_transaction_read_only", only)]);
-    PgPoolOptions::new()
-        .max_connections(4)
-        .acquire_timeout(BUSY)
-        .connect_with(options)
-        .await
-        .map_err(failed)
-}
-
 /// The URL without its password.
-fn redacted(url: &str) -> String {
+pub(super) fn redacted(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.to_owned();
     };

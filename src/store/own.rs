@@ -9,8 +9,10 @@ pub(super) struct Own {
     pub(super) keys: &'static str,
 }
 
-/// Every one.
-pub(super) const ALL: &[Own] = &[
+/// Every one, by the version of the schema that brought it: a new release adds a list.
+pub(super) const VERSIONS: &[&[Own]] = &[FIRST, DAEMON];
+
+const FIRST: &[Own] = &[
     Own {
         name: "meta",
         columns: &[
@@ -212,6 +214,72 @@ pub(super) const ALL: &[Own] = &[
     },
 ];
 
+/// What the daemon keeps: over restarts, and for every replica of it.
+const DAEMON: &[Own] = &[
+    Own {
+        name: "watched",
+        columns: &[
+            ("source", Ty::Id, "PRIMARY KEY"),
+            ("state", Ty::Text, "NOT NULL"),
+            ("plan", Ty::Bytes, ""),
+            ("holder", Ty::Text, "NOT NULL"),
+            ("token", Ty::Int, "NOT NULL"),
+            ("at", Ty::Int, "NOT NULL"),
+        ],
+        keys: "",
+    },
+    Own {
+        name: "suspensions",
+        columns: &[
+            ("source", Ty::Id, "PRIMARY KEY"),
+            ("actor", Ty::Text, "NOT NULL"),
+            ("reason", Ty::Text, "NOT NULL"),
+            ("at", Ty::Int, "NOT NULL"),
+        ],
+        keys: "",
+    },
+    Own {
+        name: "passes",
+        columns: &[
+            ("at", Ty::Int, "NOT NULL"),
+            ("id", Ty::Int, "NOT NULL"),
+            ("source", Ty::Id, "NOT NULL"),
+            ("document", Ty::Text, "NOT NULL"),
+        ],
+        keys: "PRIMARY KEY (at, id)",
+    },
+    Own {
+        name: "acts",
+        columns: &[
+            ("at", Ty::Int, "NOT NULL"),
+            ("id", Ty::Int, "NOT NULL"),
+            ("actor", Ty::Text, "NOT NULL"),
+            ("act", Ty::Text, "NOT NULL"),
+            ("subject", Ty::Text, "NOT NULL"),
+            ("reason", Ty::Text, "NOT NULL"),
+        ],
+        keys: "PRIMARY KEY (at, id)",
+    },
+    Own {
+        name: "outbox",
+        columns: &[
+            ("id", Ty::Id, "PRIMARY KEY"),
+            ("target", Ty::Text, "NOT NULL"),
+            ("notice", Ty::Text, "NOT NULL"),
+            ("attempts", Ty::Int, "NOT NULL"),
+            ("next_at", Ty::Int, "NOT NULL"),
+            ("error", Ty::Text, ""),
+            ("created_at", Ty::Int, "NOT NULL"),
+        ],
+        keys: "",
+    },
+];
+
+/// All of them.
+pub(super) fn all() -> impl Iterator<Item = &'static Own> {
+    VERSIONS.iter().copied().flatten()
+}
+
 /// Indexes on Roster's own tables.
 pub(super) const INDEXES: &[(&str, &str, &str)] = &[
     ("claims_resource", "claims", "kind, external_id"),
@@ -221,4 +289,5 @@ pub(super) const INDEXES: &[(&str, &str, &str)] = &[
     ("run_budgets_source", "run_budgets", "source, at"),
     ("user_logins_account", "user_logins", "account_id"),
     ("user_logins_name", "user_logins", "name"),
+    ("passes_source", "passes", "source, at"),
 ];

@@ -34,7 +34,7 @@ impl Store {
         if migrate::meta(&mut tx).await?.is_none() {
             return Ok(Snapshot::default());
         }
-        let meta = migrate::current(&mut tx).await?;
+        let meta = migrate::readable(&mut tx).await?;
         let mut snapshot = Snapshot {
             database: Some(meta.identity),
             environment: meta.environment,

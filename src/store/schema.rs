@@ -7,11 +7,21 @@ use super::{own, triggers};
 use crate::kinds::{self, Default, Kind, Type};
 
 /// The version of the schema that this release writes.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
+
+/// What brings the schema from an older version to this one.
+pub(super) fn upgrade(dialect: &Dialect, found: i64) -> Vec<String> {
+    let known = usize::try_from(found).unwrap_or_default();
+    let new: Vec<&own::Own> = own::VERSIONS[known..].iter().copied().flatten().collect();
+    let tables = new.iter().map(|own| own_table(dialect, own));
+    let indexes = indexes().into_iter();
+    let indexes = indexes.filter(|index| new.iter().any(|own| own.name == index.table));
+    tables.chain(indexes.map(|index| index.create())).collect()
+}
 
 /// Everything, in the order in which it can be created.
 pub(super) fn create(dialect: &Dialect) -> Vec<String> {
-    let mut statements: Vec<String> = own::ALL.iter().map(|own| own_table(dialect, own)).collect();
+    let mut statements: Vec<String> = own::all().map(|own| own_table(dialect, own)).collect();
     for table in tables::ALL.iter() {
         statements.push(kind_table(dialect, table));
         statements.extend(
@@ -257,7 +267,7 @@ pub(super) fn indexes() -> Vec<Index> {
 
 /// The names of all tables.
 pub(super) fn table_names() -> Vec<String> {
-    let mut names: Vec<String> = own::ALL.iter().map(|own| own.name.to_owned()).collect();
+    let mut names: Vec<String> = own::all().map(|own| own.name.to_owned()).collect();
     for table in tables::ALL.iter() {
         names.push(table.kind.table.to_owned());
         names.extend(table.links.iter().map(|link| link.name.clone()));

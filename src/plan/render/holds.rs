@@ -7,13 +7,14 @@ use crate::plan::{Held, Plan};
 use std::collections::HashMap;
 
 /// What is decided together: the entries of one hold or, where no approval helps, of one rule.
-pub(super) struct Hold<'a> {
+pub struct Hold<'a> {
     /// Its entries, in the order of the plan.
     pub entries: Vec<&'a Held>,
 }
 
 /// The holds of a plan; those that wait for somebody come first.
-pub(super) fn holds(plan: &Plan) -> Vec<Hold<'_>> {
+#[must_use]
+pub fn holds(plan: &Plan) -> Vec<Hold<'_>> {
     let mut at: HashMap<(bool, &str, &str), usize> = HashMap::new();
     let mut holds: Vec<Hold<'_>> = Vec::new();
     for held in &plan.held {

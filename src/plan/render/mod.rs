@@ -9,7 +9,7 @@ mod encode;
 mod frame;
 pub mod github;
 mod groups;
-mod holds;
+pub mod holds;
 pub mod json;
 pub mod markdown;
 mod notes;

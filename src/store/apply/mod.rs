@@ -21,13 +21,14 @@ use super::lease::Lease;
 use super::param::{self, Param, Ty};
 use super::source::{self, Remember};
 use super::{Store, migrate};
+use crate::diagnostic::chain;
 use crate::kinds;
 use crate::model::Change;
 use crate::model::{Key, KindId, Value};
 use crate::plan::{Plan, Step, Verb};
 use rand::Rng;
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A plan to apply, and what it does not carry itself.
 #[derive(Clone, Debug)]
@@ -63,6 +64,10 @@ pub struct Applied {
     pub logins: u64,
 }
 
+/// How long a run whose answer was lost is looked for, and how often.
+const UNKNOWN: Duration = Duration::from_mins(2);
+const AGAIN: Duration = Duration::from_millis(500);
+
 /// How often a serialization failure or a deadlock is tried again.
 const TRIES: u32 = 6;
 
@@ -93,9 +98,40 @@ impl Store {
         let tx = self.writing("apply the plan").await?;
         let mut pass = Pass::start(apply, tx).await?;
         let applied = pass.perform().await?;
-        pass.tx.commit().await?;
+        let now = pass.now;
+        if let Err(error) = pass.tx.commit().await {
+            let Some(run) = applied.run else {
+                return Err(error.into());
+            };
+            tracing::warn!("{}; looking whether run {run} was committed", chain(&error));
+            if !self.has_run(run, apply.plan_id, now).await? {
+                return Err(error.into());
+            }
+        }
         self.checkpoint().await;
         Ok(applied)
+    }
+
+    /// Whether a run was committed whose answer was lost: looked up, never applied again blindly.
+    async fn has_run(&self, run: i64, plan: &str, started: i64) -> Result<bool, ApplyError> {
+        let begin = Instant::now();
+        loop {
+            match self.try_has_run(run, plan, started).await {
+                Err(_) if begin.elapsed() < UNKNOWN => tokio::time::sleep(AGAIN).await,
+                Err(source) => return Err(ApplyError::Unknown { run, source }),
+                Ok(found) => return Ok(found),
+            }
+        }
+    }
+
+    async fn try_has_run(&self, run: i64, plan: &str, started: i64) -> Result<bool, StoreError> {
+        let mut tx = self.writing("look the run up").await?;
+        // A commit that is still under way holds this row.
+        let lock = format!("SELECT id FROM write{}", tx.dialect().for_update);
+        tx.fetch(&lock, &[], &[Ty::Int]).await?;
+        let sql = "SELECT 1 FROM runs WHERE id = ? AND plan_id = ? AND started_at = ?";
+        tx.any(sql, &[run.into(), plan.into(), started.into()])
+            .await
     }
 }
 

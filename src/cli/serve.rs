@@ -1,0 +1,27 @@
+//! `roster serve`: the daemon.
+
+use super::{Failure, Global, Outcome};
+use crate::config::Config;
+use crate::daemon::{self, ServeError};
+use crate::diagnostic::chain;
+use clap::Args;
+
+/// Options of `roster serve`.
+#[derive(Debug, Args)]
+pub struct Options {}
+
+/// Runs until it is asked to end.
+pub async fn run(global: &Global, _options: &Options) -> Outcome {
+    let Some(file) = &global.config else {
+        return Err(Failure::usage(
+            "give the configuration by name, `roster serve --config roster.yaml`: none is looked for, so that a folder cannot bring its own",
+        ));
+    };
+    let directory = file.parent().map(ToOwned::to_owned).unwrap_or_default();
+    let load = || Config::load(&global.overrides(None), &directory, None);
+    match daemon::serve(load).await {
+        Ok(()) => Ok(0),
+        Err(ServeError::Database(error)) => Err(error.into()),
+        Err(error) => Err(Failure::error(chain(&error))),
+    }
+}

@@ -1,0 +1,15 @@
+//! The daemon: `roster serve` keeps the database equal to its sources.
+//!
+//! Each source has a worker that waits for a trigger and makes a pass (`pass`), the same as
+//! `roster apply`; triggers carry nothing, are coalesced and never lost. What a pass came to is
+//! kept in the database (`state`), so that every replica and every restart knows it.
+
+mod pass;
+mod serve;
+mod settle;
+pub mod state;
+mod watcher;
+mod worker;
+
+pub use serve::{Daemon, ServeError, serve};
+pub use worker::{Activity, Worker};

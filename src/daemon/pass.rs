@@ -1,0 +1,324 @@
+//! One pass of one source: what `roster apply` does, with a reason for every nothing.
+
+use super::serve::{Daemon, Setup};
+use super::settle;
+use super::state::{Mark, Outcome, State};
+use crate::config::{Config, Source};
+use crate::diagnostic::chain;
+use crate::plan::render::json;
+use crate::plan::{Plan, Verb};
+use crate::reconcile::{self, Kept, Pass, PassError, Request};
+use crate::store::{ApplyError, EVERY, LeaseError, Store, StoreError, Suspension};
+use chrono::{DateTime, Utc};
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+/// How often the files of a directory may change under a pass before it goes on all the same.
+const TRIES: usize = 5;
+/// How large a plan may be that is kept to be looked at.
+const KEPT: usize = 8 << 20;
+/// How many steps of a larger one are kept.
+const STEPS: usize = 2000;
+/// How a pass ended.
+pub(super) enum Ended {
+    /// It was made; whether it has to be tried again soon.
+    Made {
+        /// What it came to.
+        state: Box<State>,
+        /// Whether to try again.
+        again: bool,
+    },
+    /// Another replica is at it.
+    Elsewhere(String),
+    /// Somebody suspended the source.
+    Suspended(Suspension),
+    /// The database cannot be asked.
+    Unknown(String),
+}
+
+/// Makes a pass of a source.
+pub(super) async fn run(
+    daemon: &Daemon,
+    setup: &Setup,
+    source: &str,
+    triggers: &BTreeSet<String>,
+) -> Ended {
+    match attempt(daemon, setup, source, triggers).await {
+        Ok(ended) => ended,
+        Err(error) => Ended::Unknown(chain(&error)),
+    }
+}
+
+async fn attempt(
+    daemon: &Daemon,
+    setup: &Setup,
+    source: &str,
+    triggers: &BTreeSet<String>,
+) -> Result<Ended, PassError> {
+    let store = &daemon.store;
+    if let Some(suspension) = suspension(store, source).await? {
+        return Ok(Ended::Suspended(suspension));
+    }
+    let lease = match Kept::take(store, source, Duration::ZERO).await {
+        Ok(lease) => lease,
+        Err(PassError::Lease(error @ LeaseError::Timeout(_))) => {
+            return Ok(Ended::Elsewhere(error.to_string()));
+        }
+        Err(error) => return Err(error),
+    };
+    let ended = leased(daemon, setup, source, triggers, &lease).await;
+    lease.release(store).await;
+    ended
+}
+
+/// Who suspended a source, alone or with all others.
+pub(super) async fn suspension(
+    store: &Store,
+    source: &str,
+) -> Result<Option<Suspension>, StoreError> {
+    let all = store.suspensions().await?;
+    let mut found = all
+        .into_iter()
+        .filter(|(name, _)| name == source || name == EVERY);
+    Ok(found.next().map(|(_, suspension)| suspension))
+}
+
+/// The state that is kept of a source.
+pub(super) async fn kept(store: &Store, source: &str) -> Result<State, StoreError> {
+    let all = store.watched().await?;
+    let found = all.into_iter().find(|watched| watched.source == source);
+    // A state of another release's that cannot be read is begun anew.
+    Ok(found
+        .and_then(|watched| serde_json::from_str(&watched.state).ok())
+        .unwrap_or_default())
+}
+
+async fn leased(
+    daemon: &Daemon,
+    setup: &Setup,
+    source: &str,
+    triggers: &BTreeSet<String>,
+    lease: &Kept,
+) -> Result<Ended, PassError> {
+    let before = kept(&daemon.store, source).await?;
+    let begun = Utc::now();
+    let Some(index) = setup
+        .config
+        .sources
+        .iter()
+        .position(|known| *known.name == *source)
+    else {
+        return Err(PassError::Usage(format!("no source is called `{source}`")));
+    };
+    let mut made = Made {
+        state: before.clone(),
+        plan: None,
+        again: false,
+    };
+    made.state.triggers = triggers.clone();
+    made.state.seconds.clear();
+    if let Err(error) = made.make(daemon, &setup.config, index, lease).await {
+        made.fail(&error);
+    }
+    if made.state.outcome != Outcome::Failed {
+        made.state.failures = 0;
+    }
+    if made.state.outcome != before.outcome || made.state.reason != before.reason {
+        made.state.since = Some(begun);
+    }
+    made.keep(daemon, source, &before, lease).await?;
+    Ok(Ended::Made {
+        state: Box::new(made.state),
+        again: made.again,
+    })
+}
+
+/// A pass being made.
+struct Made {
+    state: State,
+    plan: Option<Plan>,
+    again: bool,
+}
+
+impl Made {
+    async fn make(
+        &mut self,
+        daemon: &Daemon,
+        config: &Config,
+        index: usize,
+        lease: &Kept,
+    ) -> Result<(), PassError> {
+        let source = &config.sources[index];
+        let (store, begun) = (&daemon.store, Instant::now());
+        let request = Request {
+            source: Some(source.name.to_string()),
+            scrub: self.state.scrub_due(Utc::now()),
+            ..Request::default()
+        };
+        let scrub = request.scrub;
+        let mut pass = read(config, request, store).await?;
+        let plan = pass.plan(index, store, &[]).await?;
+        self.state
+            .seconds
+            .insert("plan".to_owned(), begun.elapsed().as_secs_f64());
+        let now = Utc::now();
+        self.state.tell(&plan, now);
+        self.state.last_attempted = Some(mark(&plan, now, None));
+        if scrub {
+            self.state.scrubbed = Some(now);
+        }
+        let decided = self.decide(source, &plan);
+        if decided == Outcome::Applied {
+            let begun = Instant::now();
+            let applied =
+                reconcile::apply(&pass, index, store, &plan, lease, "roster serve").await?;
+            self.state
+                .seconds
+                .insert("apply".to_owned(), begun.elapsed().as_secs_f64());
+            let run = applied.run.filter(|_| !plan.steps.is_empty());
+            self.state.last_applied = Some(mark(&plan, Utc::now(), run));
+            self.state.run = run.or(self.state.run);
+            self.applied(&plan, run);
+        }
+        self.plan = Some(plan);
+        Ok(())
+    }
+
+    /// What is to be done with a plan; `Applied` when it is to be applied.
+    fn decide(&mut self, source: &Source, plan: &Plan) -> Outcome {
+        let outcome = if plan.errored {
+            let first = self.state.findings.first();
+            let first = first.map(ToString::to_string).unwrap_or_default();
+            self.state.reason = format!(
+                "{} refused the plan, the first: {first}",
+                errors(self.state.errors)
+            );
+            Outcome::Refused
+        } else if !source.apply {
+            self.state.reason = "the source is in mode `plan`: nothing is applied".to_owned();
+            Outcome::Planned
+        } else {
+            return Outcome::Applied;
+        };
+        self.state.outcome = outcome;
+        outcome
+    }
+
+    fn applied(&mut self, plan: &Plan, run: Option<i64>) {
+        let waiting = self.state.waiting().count();
+        let waiting = match waiting {
+            0 => String::new(),
+            1 => "; one hold waits for a decision".to_owned(),
+            many => format!("; {many} holds wait for a decision"),
+        };
+        let (outcome, what) = match run {
+            Some(run) => (Outcome::Applied, format!("{} as run {run}", done(plan))),
+            None => (
+                Outcome::Unchanged,
+                "the database matches the source".to_owned(),
+            ),
+        };
+        self.state.outcome = outcome;
+        self.state.reason = what + &waiting;
+    }
+
+    fn fail(&mut self, error: &PassError) {
+        self.state.outcome = Outcome::Failed;
+        self.state.failures += 1;
+        self.state.reason = chain(error);
+        // Somebody wrote in between: the next plan sees it.
+        self.again = true;
+        if matches!(error, PassError::Apply(ApplyError::Stale { .. })) {
+            tracing::info!("{}", self.state.reason);
+        } else {
+            tracing::warn!("{}", self.state.reason);
+        }
+    }
+
+    async fn keep(
+        &self,
+        daemon: &Daemon,
+        source: &str,
+        before: &State,
+        lease: &Kept,
+    ) -> Result<(), PassError> {
+        let state = serde_json::to_string(&self.state).unwrap_or_default();
+        let plan = self.plan.as_ref().map(document);
+        let store = &daemon.store;
+        let kept = store.keep(
+            source,
+            &state,
+            plan.as_deref(),
+            &daemon.replica,
+            lease.lease(),
+        );
+        if !kept.await? {
+            tracing::warn!("source {source}: another replica has taken over");
+            return Ok(());
+        }
+        let told = self.state.outcome != before.outcome || self.state.reason != before.reason;
+        if told || self.state.run != before.run {
+            store.record_pass(source, &state).await?;
+            tracing::info!("source {source}: {}", self.state.reason);
+        }
+        Ok(())
+    }
+}
+
+/// Reads the sources, again when a directory was written meanwhile.
+async fn read<'a>(
+    config: &'a Config,
+    request: Request,
+    store: &Store,
+) -> Result<Pass<'a>, PassError> {
+    let roots = settle::roots(config);
+    for _ in 1..TRIES {
+        let before = settle::settled(&roots).await;
+        let pass = Pass::read(config, request.clone(), store).await?;
+        if settle::Stamp::of(&roots) == before {
+            return Ok(pass);
+        }
+        tracing::info!("files changed while they were read; they are read again");
+    }
+    Pass::read(config, request, store).await
+}
+
+fn mark(plan: &Plan, at: DateTime<Utc>, run: Option<i64>) -> Mark {
+    Mark {
+        revision: plan.source.revision.to_string(),
+        at,
+        run,
+    }
+}
+
+/// What a plan has done, as `updated 3, deactivated 1`.
+fn done(plan: &Plan) -> String {
+    let entries = plan.summary.entries().into_iter();
+    let steps = entries.filter(|(verb, count)| *count > 0 && Verb::by_word(verb).is_some());
+    let done = steps.map(|(verb, count)| format!("{}ed {count}", verb.trim_end_matches('e')));
+    done.collect::<Vec<_>>().join(", ")
+}
+
+fn errors(count: usize) -> String {
+    match count {
+        1 => "one error".to_owned(),
+        many => format!("{many} errors"),
+    }
+}
+
+/// The plan as it is kept to be looked at; of a large one the first steps.
+fn document(plan: &Plan) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let written = json::write(plan, &mut bytes);
+    if written.is_ok() && bytes.len() <= KEPT {
+        return bytes;
+    }
+    let mut part = plan.clone();
+    part.steps.truncate(STEPS);
+    part.held.truncate(STEPS);
+    part.orphans.truncate(STEPS);
+    bytes.clear();
+    // Writing to memory does not fail.
+    let _ = json::write(&part, &mut bytes);
+    bytes
+}

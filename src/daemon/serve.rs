@@ -1,0 +1,227 @@
+//! The process: opens the database, employs a worker a source, and ends in order.
+
+use super::watcher;
+use super::worker::{self, Worker};
+use crate::config::{Config, ConfigError};
+use crate::diagnostic::chain;
+use crate::reconcile::{self, PassError};
+use crate::store::{Store, StoreError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// How long a pass under way may take to end once the process is asked to.
+const GRACE: Duration = Duration::from_secs(60);
+/// How long between two tries to open the database.
+const OPENING: Duration = Duration::from_secs(2);
+
+/// What can keep the daemon from starting.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The configuration cannot be read.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The database is not one that this release and configuration can write to.
+    #[error(transparent)]
+    Database(#[from] PassError),
+    /// Something of the system.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// The daemon as its workers and doors see it.
+pub struct Daemon {
+    /// The database.
+    pub store: Store,
+    /// Which replica this is: host and process.
+    pub replica: String,
+    setup: watch::Sender<Arc<Setup>>,
+    /// One pass at a time: each may use the whole machine.
+    pub(super) turn: Semaphore,
+}
+
+/// The configuration as it holds now, and a worker a source.
+pub struct Setup {
+    /// The configuration.
+    pub config: Config,
+    /// By name.
+    pub workers: BTreeMap<String, Arc<Worker>>,
+}
+
+impl Daemon {
+    /// What holds now.
+    pub fn setup(&self) -> Arc<Setup> {
+        Arc::clone(&self.setup.borrow())
+    }
+
+    /// The worker of a source.
+    pub fn worker(&self, source: &str) -> Option<Arc<Worker>> {
+        self.setup().workers.get(source).cloned()
+    }
+
+    /// Knocks at every source.
+    pub fn knock_all(&self, trigger: &str) {
+        let setup = self.setup();
+        setup
+            .workers
+            .values()
+            .for_each(|worker| worker.knock(trigger));
+    }
+}
+
+impl Setup {
+    fn new(config: Config) -> Self {
+        let sources = config.sources.iter();
+        let workers = sources
+            .map(|source| (source.name.to_string(), Arc::new(Worker::new(&source.name))))
+            .collect();
+        Self { config, workers }
+    }
+}
+
+/// Runs until the process is asked to end. `load` reads the configuration, again on SIGHUP.
+///
+/// # Errors
+/// When the configuration cannot be read at the start, or the database is not fit.
+pub async fn serve(load: impl Fn() -> Result<Config, ConfigError>) -> Result<(), ServeError> {
+    let mut signals = Signals::new()?;
+    let config = load()?;
+    let Some(store) = open(&config, &mut signals).await? else {
+        return Ok(());
+    };
+    let daemon = Arc::new(Daemon {
+        store,
+        replica: replica(),
+        setup: watch::Sender::new(Arc::new(Setup::new(config))),
+        turn: Semaphore::new(1),
+    });
+    loop {
+        let team = Team::employ(&daemon);
+        daemon.knock_all("start");
+        let asked = signals.next().await;
+        team.dismiss().await;
+        if asked == Asked::End {
+            break;
+        }
+        reload(&daemon, &load);
+    }
+    daemon.store.close().await;
+    Ok(())
+}
+
+/// Opens the database, and goes on trying while it cannot be reached; `None` when asked to end.
+async fn open(config: &Config, signals: &mut Signals) -> Result<Option<Store>, ServeError> {
+    loop {
+        match reconcile::writer(config).await {
+            Ok(store) => return Ok(Some(store)),
+            Err(PassError::Store(error)) if unreachable(&error) => {
+                tracing::warn!("{}; trying again", chain(&error));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(OPENING) => {}
+            asked = signals.next() => if asked == Asked::End { return Ok(None) },
+        }
+    }
+}
+
+/// Whether a later try may find the database.
+fn unreachable(error: &StoreError) -> bool {
+    matches!(error, StoreError::Open { .. } | StoreError::Sql { .. })
+}
+
+fn reload(daemon: &Daemon, load: &impl Fn() -> Result<Config, ConfigError>) {
+    match load() {
+        Ok(config) => {
+            if config.database != daemon.setup().config.database {
+                tracing::warn!("another database is taken on only by a restart");
+            }
+            daemon.setup.send_replace(Arc::new(Setup::new(config)));
+            tracing::info!("the configuration was read again");
+        }
+        Err(error) => tracing::error!("{}; the old configuration stays", chain(&error)),
+    }
+}
+
+/// The workers at work under one configuration.
+struct Team {
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+    // Watches files as long as it lives.
+    _watcher: Option<watcher::Watcher>,
+}
+
+impl Team {
+    fn employ(daemon: &Arc<Daemon>) -> Self {
+        let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
+        let setup = daemon.setup();
+        for worker in setup.workers.values() {
+            let at_work = worker::work(
+                Arc::clone(daemon),
+                Arc::clone(&setup),
+                Arc::clone(worker),
+                stop.clone(),
+            );
+            tasks.spawn(at_work);
+        }
+        let watcher = watcher::Watcher::begin(&setup);
+        Self {
+            stop,
+            tasks,
+            _watcher: watcher,
+        }
+    }
+
+    /// Lets passes under way come to their end, or rolls them back.
+    async fn dismiss(mut self) {
+        self.stop.cancel();
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(GRACE, ended).await.is_err() {
+            tracing::warn!("a pass did not end in time; it is rolled back");
+            self.tasks.shutdown().await;
+        }
+    }
+}
+
+/// What the process is asked to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Asked {
+    End,
+    Reload,
+}
+
+/// The signals that ask for something.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::End,
+            _ = self.interrupt.recv() => Asked::End,
+            _ = self.hangup.recv() => Asked::Reload,
+        }
+    }
+}
+
+/// Host and process, as status shows a replica.
+fn replica() -> String {
+    let holder = reconcile::here();
+    format!("{}:{}", holder.host, holder.pid)
+}

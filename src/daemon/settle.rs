@@ -1,0 +1,79 @@
+//! A directory is read only when nobody is writing it: never a half-written tree.
+
+use crate::config::Config;
+use crate::manifest::Tree;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// How long nothing may have changed.
+const QUIET: Duration = Duration::from_millis(400);
+/// How long a directory that is written without end is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The files of directories with their sizes and times.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) struct Stamp(Vec<(PathBuf, u64, Option<SystemTime>)>);
+
+impl Stamp {
+    /// As the directories are now.
+    pub(super) fn of(roots: &[PathBuf]) -> Self {
+        let mut files = Vec::new();
+        for root in roots {
+            let tree = Tree::read(root);
+            let below = tree.files.iter().map(|file| root.join(&*file.path));
+            files.extend(below.map(|path| {
+                let metadata = std::fs::metadata(&path).ok();
+                let size = metadata.as_ref().map_or(0, std::fs::Metadata::len);
+                let time = metadata.and_then(|metadata| metadata.modified().ok());
+                (path, size, time)
+            }));
+        }
+        Self(files)
+    }
+}
+
+/// Waits until nothing in the directories has changed for a while, and says how they are then.
+pub(super) async fn settled(roots: &[PathBuf]) -> Stamp {
+    let begin = tokio::time::Instant::now();
+    let mut stamp = Stamp::of(roots);
+    if stamp.is_old() && !checked_out(roots) {
+        return stamp;
+    }
+    while begin.elapsed() < PATIENCE {
+        tokio::time::sleep(QUIET).await;
+        let now = Stamp::of(roots);
+        if now == stamp && !checked_out(roots) {
+            return now;
+        }
+        stamp = now;
+    }
+    tracing::warn!("a directory is written without end; it is read as it is");
+    stamp
+}
+
+impl Stamp {
+    /// Whether the youngest file has been there for a while.
+    fn is_old(&self) -> bool {
+        let times = self.0.iter().filter_map(|(_, _, time)| *time);
+        let age = times.max().map(|time| time.elapsed().unwrap_or_default());
+        age.is_none_or(|age| age > QUIET)
+    }
+}
+
+/// Whether git is just writing one of the directories.
+fn checked_out(roots: &[PathBuf]) -> bool {
+    let mut locks = roots.iter().filter_map(|root| lock(root));
+    locks.any(|lock| lock.exists())
+}
+
+/// Where git says that it is writing the checkout that a directory lies in.
+fn lock(root: &Path) -> Option<PathBuf> {
+    let mut folders = root.ancestors().map(|folder| folder.join(".git"));
+    Some(folders.find(|git| git.is_dir())?.join("index.lock"))
+}
+
+/// The directories among the sources.
+pub(super) fn roots(config: &Config) -> Vec<PathBuf> {
+    let sources = config.sources.iter();
+    sources.map(|source| source.root.clone()).collect()
+}

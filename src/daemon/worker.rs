@@ -1,0 +1,179 @@
+//! One source's worker: waits for a trigger, makes a pass, says what it is doing.
+
+use super::pass::{self, Ended};
+use super::serve::{Daemon, Setup};
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+/// The longest sleep at once: a clock that jumps is noticed after it.
+const NAP: Duration = Duration::from_secs(15);
+
+/// What a worker does now.
+#[derive(Clone, PartialEq, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", tag = "now")]
+pub enum Activity {
+    /// It waits for a trigger.
+    #[serde(rename_all = "camelCase")]
+    Waiting {
+        /// The next pass without another trigger.
+        next: DateTime<Utc>,
+        /// What nothing happened for, if the last trigger led to nothing.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
+    /// It makes a pass.
+    #[serde(rename_all = "camelCase")]
+    Working {
+        /// Since when.
+        since: DateTime<Utc>,
+    },
+}
+
+/// The worker of one source.
+pub struct Worker {
+    /// The source.
+    pub source: Arc<str>,
+    knocks: Mutex<BTreeSet<String>>,
+    bell: Notify,
+    activity: watch::Sender<Activity>,
+}
+
+impl Worker {
+    pub(super) fn new(source: &str) -> Self {
+        let next = Utc::now();
+        Self {
+            source: source.into(),
+            knocks: Mutex::default(),
+            bell: Notify::new(),
+            activity: watch::Sender::new(Activity::Waiting { next, why: None }),
+        }
+    }
+
+    /// Asks for a pass. Knocks while one is under way lead to one more after it.
+    pub fn knock(&self, trigger: &str) {
+        let mut knocks = self.knocks.lock().unwrap_or_else(PoisonError::into_inner);
+        knocks.insert(trigger.to_owned());
+        self.bell.notify_one();
+    }
+
+    /// What it does now.
+    pub fn activity(&self) -> Activity {
+        self.activity.borrow().clone()
+    }
+
+    fn knocks(&self) -> BTreeSet<String> {
+        let mut knocks = self.knocks.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut knocks)
+    }
+}
+
+/// Works until `stop`.
+pub(super) async fn work(
+    daemon: Arc<Daemon>,
+    setup: Arc<Setup>,
+    worker: Arc<Worker>,
+    stop: CancellationToken,
+) {
+    let mut plan = Timetable::default();
+    loop {
+        let next = plan.next(&setup, &worker.source, Utc::now());
+        let why = plan.why.take();
+        worker
+            .activity
+            .send_replace(Activity::Waiting { next, why });
+        if !waited(&worker, next, &stop).await {
+            return;
+        }
+        let triggers = worker.knocks();
+        if triggers.is_empty() {
+            continue;
+        }
+        let turn = tokio::select! {
+            turn = daemon.turn.acquire() => turn,
+            () = stop.cancelled() => return,
+        };
+        let since = Utc::now();
+        worker.activity.send_replace(Activity::Working { since });
+        let (of, with) = (Arc::clone(&daemon), Arc::clone(&setup));
+        let source = Arc::clone(&worker.source);
+        let ended = apart(move || async move { pass::run(&of, &with, &source, &triggers).await });
+        let ended = ended.await.unwrap_or_else(Ended::Unknown);
+        drop(turn);
+        plan.ended(ended, Utc::now());
+    }
+}
+
+/// Runs something that reads, computes and writes on a thread of its own, so that nothing else waits
+/// for it. A panic ends it alone.
+pub(super) async fn apart<T, F>(work: impl FnOnce() -> F + Send + 'static) -> Result<T, String>
+where
+    T: Send + 'static,
+    F: Future<Output = T>,
+{
+    let runtime = Handle::current();
+    let done = tokio::task::spawn_blocking(move || runtime.block_on(work())).await;
+    done.map_err(|error| format!("an internal error ended it: {error}"))
+}
+
+/// Waits for a knock or the time; `false` when the work is over.
+async fn waited(worker: &Worker, next: DateTime<Utc>, stop: &CancellationToken) -> bool {
+    let left = (next - Utc::now()).to_std().unwrap_or_default();
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => return false,
+        () = worker.bell.notified() => {}
+        () = tokio::time::sleep(left.min(NAP)) => if left <= NAP { worker.knock("interval") },
+    }
+    true
+}
+
+/// When the next pass is due.
+#[derive(Default)]
+struct Timetable {
+    last: Option<DateTime<Utc>>,
+    again: Option<DateTime<Utc>>,
+    failures: u32,
+    why: Option<String>,
+}
+
+impl Timetable {
+    fn next(&self, _setup: &Setup, _source: &str, now: DateTime<Utc>) -> DateTime<Utc> {
+        let regular = self
+            .last
+            .map_or(now, |last| last + Duration::from_secs(300));
+        self.again.map_or(regular, |again| again.min(regular))
+    }
+
+    fn ended(&mut self, ended: Ended, now: DateTime<Utc>) {
+        self.last = Some(now);
+        self.again = None;
+        match ended {
+            Ended::Made { state, again } => {
+                self.failures = state.failures;
+                self.again = again.then(|| now + Duration::from_secs(5));
+            }
+            Ended::Elsewhere(why) => {
+                self.again = Some(now + Duration::from_secs(1));
+                self.why = Some(why);
+            }
+            Ended::Suspended(suspension) => {
+                self.why = Some(format!(
+                    "suspended by {}: {}",
+                    suspension.actor, suspension.reason
+                ));
+            }
+            Ended::Unknown(why) => {
+                tracing::warn!("{why}");
+                self.again = Some(now + Duration::from_secs(5));
+                self.why = Some(why);
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Notices on their way: kept until they are sent, sent by whichever replica comes first.
+
+use super::error::StoreError;
+use super::param::{self, Param, Ty};
+use super::{Store, migrate};
+
+/// A notice that waits to be sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outgoing {
+    /// The same on every attempt.
+    pub id: String,
+    /// The name of the target.
+    pub target: String,
+    /// What to send, a JSON document of the daemon's.
+    pub notice: String,
+    /// How often it was tried before.
+    pub attempts: u32,
+}
+
+impl Store {
+    /// Puts a notice out for a target; one of this id that is there already stays as it is.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn post(&self, id: &str, target: &str, notice: &str) -> Result<(), StoreError> {
+        let mut tx = self.writing("put the notice out").await?;
+        migrate::current(&mut tx).await?;
+        let sql = "INSERT INTO outbox (id, target, notice, attempts, next_at, created_at) \
+                   VALUES (?, ?, ?, 0, ?, ?) ON CONFLICT (id) DO NOTHING";
+        let now = param::now();
+        let params = [
+            id.into(),
+            target.into(),
+            notice.into(),
+            now.into(),
+            now.into(),
+        ];
+        tx.run(sql, &params).await?;
+        tx.commit().await
+    }
+
+    /// Takes the notice that is due first, so that nobody else sends it for `hold` milliseconds.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn take_notice(&self, hold: i64) -> Result<Option<Outgoing>, StoreError> {
+        let mut tx = self.writing("take a notice").await?;
+        migrate::current(&mut tx).await?;
+        let (sql, types) = (
+            "SELECT id, target, notice, attempts FROM outbox WHERE next_at <= ? \
+             ORDER BY next_at, id LIMIT 1",
+            [Ty::Id, Ty::Text, Ty::Text, Ty::Int],
+        );
+        let sql = format!("{sql}{}", tx.dialect().for_update);
+        let now = param::now();
+        let Some(mut cells) = tx.first(&sql, &[now.into()], &types).await? else {
+            return Ok(None);
+        };
+        let due = Outgoing {
+            id: cells[0].take_text().into(),
+            target: cells[1].take_text().into(),
+            notice: cells[2].take_text().into(),
+            attempts: u32::try_from(cells[3].int()).unwrap_or(u32::MAX),
+        };
+        let sql =
+            "UPDATE outbox SET attempts = attempts + 1, next_at = ? WHERE id = ? AND next_at <= ?";
+        let params = [(now + hold).into(), due.id.as_str().into(), now.into()];
+        // Somebody else may have taken it while the row was waited for.
+        let taken = tx.run(sql, &params).await? == 1;
+        tx.commit().await?;
+        Ok(taken.then_some(due))
+    }
+
+    /// That a notice was sent, or never will be.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn drop_notice(&self, id: &str) -> Result<(), StoreError> {
+        let mut tx = self.writing("drop the notice").await?;
+        tx.run("DELETE FROM outbox WHERE id = ?", &[id.into()])
+            .await?;
+        tx.commit().await
+    }
+
+    /// That a notice could not be sent, and after how many milliseconds it is tried again.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn delay_notice(&self, id: &str, wait: i64, error: &str) -> Result<(), StoreError> {
+        let mut tx = self.writing("delay the notice").await?;
+        let sql = "UPDATE outbox SET next_at = ?, error = ? WHERE id = ?";
+        let params = [(param::now() + wait).into(), Param::text(error), id.into()];
+        tx.run(sql, &params).await?;
+        tx.commit().await
+    }
+
+    /// How many notices wait, and the last error of one of them.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn waiting_notices(&self) -> Result<(u64, Option<String>), StoreError> {
+        let Some(mut tx) = self.reading_schema("count the notices").await? else {
+            return Ok((0, None));
+        };
+        let sql = "SELECT count(*), max(error) FROM outbox";
+        let mut cells = tx
+            .first(sql, &[], &[Ty::Int, Ty::Text])
+            .await?
+            .unwrap_or_default();
+        let count = cells.first().map_or(0, Param::int);
+        let error = cells.get_mut(1).and_then(Param::take_maybe);
+        Ok((
+            u64::try_from(count).unwrap_or_default(),
+            error.map(Into::into),
+        ))
+    }
+}

@@ -1,0 +1,194 @@
+//! PostgreSQL by a list of hosts: the one that fits is found, and found again when it moves.
+
+use super::error::StoreError;
+use super::open::{Access, redacted};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
+use sqlx::{Connection, PgPool, Postgres, Transaction};
+use std::str::FromStr;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+/// How long a writer waits for a connection to the only server.
+const BUSY: Duration = Duration::from_secs(30);
+/// How long one of several servers may take to answer before the next is asked.
+const ANSWER: Duration = Duration::from_secs(3);
+
+/// The servers that a URL names, and connections to the one in use.
+#[derive(Clone, Debug)]
+pub(super) struct Servers {
+    url: String,
+    access: Access,
+    all: Arc<Vec<PgConnectOptions>>,
+    pool: Arc<RwLock<PgPool>>,
+}
+
+impl Servers {
+    /// Connects to the first server that fits.
+    pub(super) async fn open(url: &str, access: Access) -> Result<Self, StoreError> {
+        let failed = |source: sqlx::Error| StoreError::Open {
+            url: redacted(url),
+            source: source.into(),
+        };
+        let urls = each_host(url).into_iter();
+        let all: Result<Vec<_>, _> = urls.map(|url| options(&url, access)).collect();
+        let all = all.map_err(failed)?;
+        let first = if all.len() == 1 {
+            all[0].clone()
+        } else {
+            fitting(&all, access).await.map_err(failed)?
+        };
+        let pool = pool(&all, access).connect_with(first).await;
+        Ok(Self {
+            url: redacted(url),
+            access,
+            all: Arc::new(all),
+            pool: Arc::new(RwLock::new(pool.map_err(failed)?)),
+        })
+    }
+
+    /// Begins a transaction on the server in use, or on the one that has taken its place.
+    pub(super) async fn begin(
+        &self,
+        begin: &'static str,
+    ) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+        match self.try_begin(begin).await {
+            Err(error) if self.all.len() > 1 && lost(&error) => {
+                tracing::info!("{}: {error}; looking for another server", self.url);
+                self.walk().await?;
+                self.try_begin(begin).await
+            }
+            other => other,
+        }
+    }
+
+    async fn try_begin(
+        &self,
+        begin: &'static str,
+    ) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+        let mut tx = self.pool().begin_with(begin).await?;
+        if self.all.len() > 1 && self.access == Access::Write && replica(&mut tx).await? {
+            return Err(sqlx::Error::PoolClosed);
+        }
+        Ok(tx)
+    }
+
+    /// Finds the server that fits now; connections to the other are given up.
+    async fn walk(&self) -> Result<(), sqlx::Error> {
+        let found = fitting(&self.all, self.access).await?;
+        let new = pool(&self.all, self.access).connect_lazy_with(found);
+        let mut current = self.pool.write().unwrap_or_else(PoisonError::into_inner);
+        *current = new;
+        Ok(())
+    }
+
+    fn pool(&self) -> PgPool {
+        let pool = self.pool.read().unwrap_or_else(PoisonError::into_inner);
+        pool.clone()
+    }
+
+    pub(super) async fn close(&self) {
+        self.pool().close().await;
+    }
+}
+
+fn options(url: &str, access: Access) -> Result<PgConnectOptions, sqlx::Error> {
+    let only = if access == Access::Read { "on" } else { "off" };
+    Ok(PgConnectOptions::from_str(url)?
+        .application_name("roster")
+        .options([("default_transaction_read_only", only)]))
+}
+
+fn pool(all: &[PgConnectOptions], access: Access) -> PgPoolOptions {
+    let wait = if all.len() > 1 { ANSWER } else { BUSY };
+    // A daemon has readers beside its passes.
+    let connections = if access == Access::Write { 8 } else { 4 };
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(wait)
+}
+
+/// The first server that answers and, for a writer, is no replica.
+async fn fitting(
+    all: &[PgConnectOptions],
+    access: Access,
+) -> Result<PgConnectOptions, sqlx::Error> {
+    let mut last = sqlx::Error::PoolTimedOut;
+    for options in all {
+        let asked = tokio::time::timeout(ANSWER, fits(options, access)).await;
+        match asked.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
+            Ok(true) => return Ok(options.clone()),
+            Ok(false) => last = sqlx::Error::Configuration("no server takes writes".into()),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+async fn fits(options: &PgConnectOptions, access: Access) -> Result<bool, sqlx::Error> {
+    let mut connection = PgConnection::connect_with(options).await?;
+    let fits = access == Access::Read || !replica(&mut connection).await?;
+    // Whether it is told or not, the server lets go of it.
+    let _ = connection.close().await;
+    Ok(fits)
+}
+
+/// Whether a server follows another one and takes no writes.
+async fn replica(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("SELECT pg_is_in_recovery()")
+        .fetch_one(connection)
+        .await
+}
+
+/// Whether the server is gone, going or no longer the one that takes writes.
+fn lost(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(error) => {
+            let code = error.code().unwrap_or_default();
+            code == "25006"
+                || ["08", "57P", "53"]
+                    .iter()
+                    .any(|class| code.starts_with(class))
+        }
+        _ => false,
+    }
+}
+
+/// A URL for each host of `postgres://login@a:5432,b:5433/name?…`.
+fn each_host(url: &str) -> Vec<String> {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return vec![url.to_owned()];
+    };
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (place, path) = rest.split_at(end);
+    let (login, hosts) = match place.rsplit_once('@') {
+        Some((login, hosts)) => (format!("{login}@"), hosts),
+        None => (String::new(), place),
+    };
+    let each = hosts.split(',');
+    each.map(|host| format!("{scheme}://{login}{host}{path}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_host_has_a_url_of_its_own() {
+        assert_eq!(
+            each_host("postgres://eva:p%2Cw@a,b:5433,[::1]:5434/shop?sslmode=require"),
+            [
+                "postgres://eva:p%2Cw@a/shop?sslmode=require",
+                "postgres://eva:p%2Cw@b:5433/shop?sslmode=require",
+                "postgres://eva:p%2Cw@[::1]:5434/shop?sslmode=require",
+            ]
+        );
+        assert_eq!(each_host("postgres:///shop"), ["postgres:///shop"]);
+    }
+}
