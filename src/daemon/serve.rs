@@ -144,7 +144,7 @@ fn reload(daemon: &Daemon, load: &impl Fn() -> Result<Config, ConfigError>) {
             daemon.setup.send_replace(Arc::new(Setup::new(config)));
             tracing::info!("the configuration was read again");
         }
-        Err(error) => tracing::error!("{}; the old configuration stays", chain(&error)),
+        Err(error) => tracing::error!("the old configuration stays: {}", chain(&error)),
     }
 }
 

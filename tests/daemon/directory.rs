@@ -1,0 +1,140 @@
+//! A directory that is watched.
+
+use super::served::Served;
+use crate::workspace::{Workspace, account, each, sqlite, user};
+use nix::sys::signal::Signal;
+
+fn people() -> String {
+    let more = "groups: [FOC_User, FOC_Webmaster]";
+    let users = (1..=12).map(|n| user(&format!("u-{n}"), "acme", more));
+    account("acme", "") + &users.collect::<String>()
+}
+
+fn value(ws: &Workspace, column: &str, id: &str) -> Option<String> {
+    ws.value(&format!(
+        "SELECT {column} FROM users WHERE external_id = '{id}'"
+    ))
+}
+
+#[test]
+fn a_change_is_applied_a_mistake_changes_nothing_and_its_repair_recovers() {
+    for ws in each("served") {
+        ws.tree(people());
+        let mut served = Served::start(&ws, "");
+        served.says(&["created 14", "run 1"]);
+
+        ws.tree(people().replacen("Karin", "Britta", 1));
+        served.says(&["updated 1", "run 2"]);
+        assert_eq!(value(&ws, "first_name", "u-1").as_deref(), Some("Britta"));
+
+        ws.write("manifests/worse.yaml", "users:\n  - {externalId: [\n");
+        let told = served.says(&["refused", "worse.yaml:2:"]);
+        assert!(told.contains("yaml-syntax"), "{told}");
+        assert_eq!(ws.value("SELECT count(*) FROM runs").as_deref(), Some("2"));
+
+        ws.write(
+            "manifests/worse.yaml",
+            "tags:\n  - {externalId: gold, name: Gold}\n",
+        );
+        served.says(&["created 1", "run 3"]);
+        served.ends();
+        ws.plan(&["--detailed-exitcode", "--config", "roster.yaml"])
+            .exits(0);
+    }
+}
+
+#[test]
+fn what_others_change_is_repaired_and_access_stays_taken_away() {
+    for ws in each("repaired") {
+        ws.tree(people());
+        let mut served = Served::start(&ws, "");
+        served.says(&["created 14"]);
+
+        ws.sql("UPDATE users SET first_name = 'Hand' WHERE external_id = 'u-2'");
+        served.signal(Signal::SIGHUP);
+        served.says(&["updated 1", "run 2"]);
+        assert_eq!(value(&ws, "first_name", "u-2").as_deref(), Some("Karin"));
+        let history = ws
+            .run(&["history", "User", "u-2", "--output", "text"])
+            .exits(0);
+        assert!(history.stdout.contains("(drift)"), "{history}");
+
+        ws.sql("UPDATE users SET status = 'inactive' WHERE external_id = 'u-3'");
+        served.signal(Signal::SIGHUP);
+        served.says(&["one hold waits"]);
+        for _ in 0..10 {
+            served.signal(Signal::SIGHUP);
+            served.says(&["the configuration was read again"]);
+        }
+        served.ends();
+        assert_eq!(value(&ws, "status", "u-3").as_deref(), Some("inactive"));
+        assert_eq!(ws.value("SELECT count(*) FROM runs").as_deref(), Some("2"));
+    }
+}
+
+#[test]
+fn an_emptied_directory_takes_nothing_away() {
+    let ws = sqlite();
+    ws.tree(people());
+    let mut served = Served::start(&ws, "");
+    served.says(&["created 14"]);
+    ws.tree("");
+    served.says(&["waits for a decision"]);
+    served.ends();
+    let active = "SELECT count(*) FROM users WHERE status = 'active'";
+    assert_eq!(ws.value(active).as_deref(), Some("12"));
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_said_and_found_again() {
+    let ws = sqlite();
+    let mut served = Served::start(&ws, ", interval: 1s");
+    served.says(&["source-unreadable"]);
+    ws.tree(people());
+    served.says(&["created 14"]);
+    served.ends();
+}
+
+#[test]
+fn a_configuration_that_does_not_hold_is_refused_and_the_old_one_stays() {
+    let ws = sqlite();
+    ws.tree(people());
+    let mut served = Served::start(&ws, "");
+    served.says(&["created 14"]);
+    ws.write("roster.yaml", "apiVersion: roster/v1\nsourcez: []\n");
+    served.signal(Signal::SIGHUP);
+    served.says(&["the old configuration stays", "roster.yaml", "sourcez"]);
+    ws.tree(people().replacen("Karin", "Britta", 1));
+    served.says(&["updated 1"]);
+    served.ends();
+}
+
+#[test]
+fn two_daemons_on_one_database_do_not_get_in_each_others_way() {
+    for ws in each("replicas") {
+        ws.tree(people());
+        let mut first = Served::start(&ws, "");
+        first.says(&["created 14"]);
+        let second = Served::on(&ws, &[]);
+        for n in 1..=5 {
+            ws.tree(people().replacen("Karin", &format!("Karin {n}"), 1));
+            let run = format!("run {}", n + 1);
+            let runs = || ws.value("SELECT max(id) FROM runs");
+            while runs().as_deref() != Some(&*(n + 1).to_string()) {
+                std::thread::yield_now();
+            }
+            assert_eq!(
+                value(&ws, "first_name", "u-1").as_deref(),
+                Some(&*format!("Karin {n}")),
+                "{run}"
+            );
+        }
+        first.ends();
+        second.ends();
+        assert_eq!(ws.value("SELECT count(*) FROM runs").as_deref(), Some("6"));
+        let verified = ws
+            .run(&["history", "--verify", "--output", "text"])
+            .exits(0);
+        assert!(verified.stdout.contains("6 runs"), "{verified}");
+    }
+}

@@ -1,0 +1,95 @@
+//! A daemon at work: its log as it comes, and its end.
+
+use crate::workspace::{LIMIT, Workspace};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Instant;
+
+/// A daemon; killed when the test is done with it.
+pub struct Served {
+    child: Child,
+    lines: Receiver<String>,
+    log: Vec<String>,
+}
+
+impl Served {
+    /// Starts one on a workspace, with a configuration of one directory called `directory`.
+    pub fn start(ws: &Workspace, more: &str) -> Self {
+        let config = format!(
+            "apiVersion: roster/v1\nsources: [{{name: directory, directory: manifests{more}}}]\n"
+        );
+        ws.write("roster.yaml", config);
+        Self::on(ws, &[])
+    }
+
+    /// Starts one on a workspace whose configuration stands.
+    pub fn on(ws: &Workspace, options: &[&str]) -> Self {
+        let arguments = [&["serve", "--config", "roster.yaml"], options].concat();
+        let mut command = ws.command(&arguments);
+        command.stdout(Stdio::null());
+        let mut child = command.spawn().expect("the daemon");
+        let log = BufReader::new(child.stderr.take().expect("its log"));
+        let (told, lines) = mpsc::channel();
+        thread::spawn(move || {
+            // Nobody listens any more when the test is over.
+            log.lines()
+                .map_while(Result::ok)
+                .all(|line| told.send(line).is_ok())
+        });
+        Self {
+            child,
+            lines,
+            log: Vec::new(),
+        }
+    }
+
+    /// Waits for a line of the log that has all of these words, after the one last waited for.
+    #[track_caller]
+    pub fn says(&mut self, words: &[&str]) -> String {
+        let begin = Instant::now();
+        loop {
+            let left = LIMIT.saturating_sub(begin.elapsed());
+            let Ok(line) = self.lines.recv_timeout(left) else {
+                panic!("it never said {words:?}:\n{}", self.log.join("\n"));
+            };
+            self.log.push(line.clone());
+            if words.iter().all(|word| line.contains(word)) {
+                return line;
+            }
+        }
+    }
+
+    /// Everything it said so far.
+    pub fn said(&mut self) -> String {
+        self.log.extend(self.lines.try_iter());
+        self.log.join("\n")
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(self.pid(), signal).expect("a process");
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).expect("a process id"))
+    }
+
+    /// Asks it to end, and waits.
+    #[track_caller]
+    pub fn ends(mut self) {
+        self.signal(Signal::SIGTERM);
+        let status = self.child.wait().expect("its end");
+        assert!(status.success(), "{status}:\n{}", self.said());
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
