@@ -10,6 +10,7 @@ mod fixpoint;
 mod forbid;
 mod guard;
 mod hold;
+mod mask;
 mod order;
 mod planner;
 mod removal;
