@@ -5,6 +5,8 @@ use super::settle;
 use super::state::{Mark, Outcome, State};
 use crate::config::{Config, Source};
 use crate::diagnostic::chain;
+use crate::kinds::{self, ACCOUNT};
+use crate::model::{Key, Row, Value};
 use crate::plan::render::json;
 use crate::plan::{Plan, Verb};
 use crate::reconcile::{self, Kept, Pass, PassError, Request};
@@ -19,6 +21,9 @@ const TRIES: usize = 5;
 const KEPT: usize = 8 << 20;
 /// How many steps of a larger one are kept.
 const STEPS: usize = 2000;
+/// Of how many resources of a hold the customers are looked up.
+const LOOKED_UP: usize = 20;
+
 /// How a pass ended.
 pub(super) enum Ended {
     /// It was made; whether it has to be tried again soon.
@@ -163,6 +168,7 @@ impl Made {
             .insert("plan".to_owned(), begun.elapsed().as_secs_f64());
         let now = Utc::now();
         self.state.tell(&plan, now);
+        whose(store, &mut self.state).await?;
         self.state.last_attempted = Some(mark(&plan, now, None));
         if scrub {
             self.state.scrubbed = Some(now);
@@ -281,6 +287,39 @@ async fn read<'a>(
         tracing::info!("files changed while they were read; they are read again");
     }
     Pass::read(config, request, store).await
+}
+
+/// Finds the customers that the waiting holds concern.
+async fn whose(store: &Store, state: &mut State) -> Result<(), StoreError> {
+    for hold in &mut state.held {
+        let mut accounts = BTreeSet::new();
+        for resource in hold.resources.iter().take(LOOKED_UP) {
+            let named = resource.split_once('/');
+            let key = named.and_then(|(kind, id)| Some(Key::new(kinds::by_name(kind)?.id, id)));
+            let Some(key) = key else { continue };
+            if key.kind == ACCOUNT {
+                accounts.insert(key.id.to_string());
+            } else if let Some(row) = store.row(&key).await? {
+                accounts.extend(accounts_of(&row));
+            }
+        }
+        hold.accounts = accounts.into_iter().collect();
+    }
+    Ok(())
+}
+
+/// The accounts that a row refers to.
+fn accounts_of(row: &Row) -> Vec<String> {
+    let kind = kinds::get(row.key.kind);
+    let fields = kind.references().filter(|(_, target)| *target == ACCOUNT);
+    let values = fields.filter_map(|(index, _)| row.value(&kinds::own(index)));
+    let ids = values.flat_map(|value| match value {
+        Value::Text(id) => vec![id.to_string()],
+        Value::List(ids) => ids.iter().map(ToString::to_string).collect(),
+        Value::Links(links) => links.iter().map(|link| link.target.to_string()).collect(),
+        Value::Bool(_) | Value::Int(_) | Value::Number(_) => Vec::new(),
+    });
+    ids.collect()
 }
 
 fn mark(plan: &Plan, at: DateTime<Utc>, run: Option<i64>) -> Mark {
