@@ -15,6 +15,7 @@ mod items;
 mod lock;
 mod man;
 mod migrate;
+mod openapi;
 mod output;
 mod plan;
 mod print;
@@ -24,6 +25,7 @@ mod serve;
 mod session;
 mod show;
 mod source;
+mod token;
 mod validate;
 mod why;
 
@@ -171,6 +173,10 @@ pub enum Command {
     Init(init::Args),
     /// Prints the JSON Schema of manifests.
     Schema(schema::Args),
+    /// Prints the OpenAPI document of the daemon.
+    Openapi,
+    /// Makes tokens for the daemon, and lists them.
+    Token(token::Options),
     /// Explains a rule, a kind or a field.
     Explain(explain::Args),
     /// Keeps the database equal to its sources: watches, polls, repairs, until it is asked to end.
@@ -265,6 +271,8 @@ fn run(cli: Cli) -> Outcome {
             Command::Serve(options) => serve::run(global, &options).await,
             Command::Init(args) => init::run(&args),
             Command::Schema(args) => schema::run(&args),
+            Command::Openapi => openapi::run(),
+            Command::Token(options) => token::run(global, &options),
             Command::Explain(args) => explain::run(&args),
             Command::Completions(args) => completions::run(&args, &Cli::command()),
             Command::Man(args) => man::run(&args, &Cli::command()),

@@ -1,6 +1,7 @@
 //! The file as written: strict, every key known, environment variables expanded where they may be.
 
 use super::rules::{self, AuthorityFile, GuardsFile};
+use super::serve::ServeFile;
 use super::{Config, Source};
 use serde::Deserialize;
 use serde_json::Value;
@@ -38,8 +39,8 @@ pub struct File {
     environments: BTreeMap<String, Value>,
     #[allow(dead_code)]
     mail: Option<Value>,
-    #[allow(dead_code)]
-    serve: Option<Value>,
+    #[serde(default)]
+    serve: ServeFile,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -181,6 +182,7 @@ impl File {
             window,
             approval_ttl: self.approval_ttl.map_or(Ok(DAY), |text| duration(&text))?,
             secrets: self.secrets.dir.map(|dir| base.join(dir)),
+            serve: self.serve.resolve(base)?,
             accepts: Vec::new(),
             allow_delete: false,
         })

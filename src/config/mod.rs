@@ -3,8 +3,10 @@
 
 mod file;
 mod rules;
+mod serve;
 
 pub use file::{File, duration};
+pub use serve::{Limits, Serve, Tls};
 
 use crate::plan::{Accept, Authority, Guards};
 use std::path::{Path, PathBuf};
@@ -58,6 +60,8 @@ pub struct Config {
     pub approval_ttl: Duration,
     /// Where password files are looked for.
     pub secrets: Option<PathBuf>,
+    /// How the daemon is reached.
+    pub serve: Serve,
     /// The overrides given for this run.
     pub accepts: Vec<Accept>,
     /// Whether deletes are allowed for this run, whatever the source says.
@@ -190,6 +194,7 @@ impl Config {
             window: file::DAY,
             approval_ttl: file::DAY,
             secrets: None,
+            serve: Serve::default(),
             accepts: Vec::new(),
             allow_delete: false,
         }

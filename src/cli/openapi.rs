@@ -1,0 +1,12 @@
+//! `roster openapi`: the daemon's API as a document.
+
+use super::{Outcome, print::print};
+use crate::http;
+
+/// Prints the OpenAPI 3.1 document.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn run() -> Outcome {
+    print(format!("{:#}\n", http::document(http::health::none())))
+}

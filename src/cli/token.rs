@@ -1,0 +1,196 @@
+//! `roster token`: makes tokens for the daemon, and lists them.
+
+use super::{Failure, Global, Outcome, print::print};
+use crate::config::Config;
+use crate::http::Role;
+use crate::http::token::{self, Grant};
+use chrono::{DateTime, Utc};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Makes tokens for the daemon, and lists them.
+#[derive(clap::Args, Debug)]
+pub struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand, Debug)]
+enum Command {
+    /// Prints a new token, once, and its line for the file of tokens.
+    Create(Create),
+    /// Lists the tokens of a file: names, roles, sources and when they expire.
+    List(List),
+}
+
+#[derive(clap::Args, Debug)]
+struct Create {
+    /// In whose name acts are recorded
+    #[arg(long)]
+    name: String,
+    /// What it may
+    #[arg(long, value_enum)]
+    role: Role,
+    /// From which day on (00:00 UTC) or moment it is worth nothing: `2027-01-31`
+    #[arg(long, value_name = "WHEN", value_parser = token::moment)]
+    expires: Option<DateTime<Utc>>,
+    /// Only for these sources: `a,b`
+    #[arg(long, value_name = "NAMES")]
+    sources: Option<String>,
+    /// Appends the line to this file instead of printing it
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+#[derive(clap::Args, Debug)]
+struct List {
+    /// The file of tokens; that of the configuration when not given
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// When a file cannot be read or written, or a name is not one.
+pub fn run(global: &Global, options: &Options) -> Outcome {
+    match &options.command {
+        Command::Create(create) => create.run(),
+        Command::List(list) => list.run(global),
+    }
+}
+
+impl Create {
+    /// The token goes to stdout alone, so that it can be piped where it belongs.
+    fn run(&self) -> Outcome {
+        let sources: Option<BTreeSet<Arc<str>>> = match &self.sources {
+            Some(text) => Some(token::sources(text).map_err(Failure::usage)?),
+            None => None,
+        };
+        let made = Grant::create(&self.name, self.role, self.expires, sources);
+        let (grant, token) = made.map_err(Failure::usage)?;
+        match &self.file {
+            Some(file) => {
+                append(file, &grant)
+                    .map_err(|error| Failure::error(format!("{}: {error}", file.display())))?;
+                anstream::eprintln!("{}: the line was added", file.display());
+            }
+            None => anstream::eprintln!("add this line to the file of tokens:\n{}", grant.line()),
+        }
+        anstream::eprintln!("the token is shown this once:");
+        print(format!("{token}\n"))
+    }
+}
+
+impl List {
+    fn run(&self, global: &Global) -> Outcome {
+        let file = match &self.file {
+            Some(file) => file.clone(),
+            None => configured(global)?,
+        };
+        let shown = file.display();
+        let text = fs::read_to_string(&file)
+            .map_err(|error| Failure::error(format!("cannot read {shown}: {error}")))?;
+        let grants = token::parse(&text)
+            .map_err(|(line, error)| Failure::error(format!("{shown}:{line}: {error}")))?;
+        let now = Utc::now();
+        let rows: Vec<[String; 4]> = grants.iter().map(|grant| row(grant, now)).collect();
+        let heads = ["NAME", "ROLE", "SOURCES", "EXPIRES"].map(str::to_owned);
+        print(table(&[vec![heads], rows].concat()))
+    }
+}
+
+fn configured(global: &Global) -> Result<PathBuf, Failure> {
+    let here = std::env::current_dir()?;
+    let config = Config::load(&global.overrides(None), &here, None)?;
+    config.serve.tokens.ok_or_else(|| {
+        Failure::usage("the configuration names no `serve.tokens`; give the file with `--file`")
+    })
+}
+
+fn row(grant: &Grant, now: DateTime<Utc>) -> [String; 4] {
+    let sources = grant.sources.as_ref().map_or("all".to_owned(), |sources| {
+        sources
+            .iter()
+            .map(AsRef::as_ref)
+            .collect::<Vec<_>>()
+            .join(",")
+    });
+    let expires = match grant.expires {
+        None => "never".to_owned(),
+        Some(at) if grant.expired(now) => format!("{} (expired)", at.format("%F %R")),
+        Some(at) => at.format("%F %R").to_string(),
+    };
+    [
+        grant.name.to_string(),
+        grant.role.to_string(),
+        sources,
+        expires,
+    ]
+}
+
+fn table(rows: &[[String; 4]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let widths = [0, 1, 2].map(width);
+    let mut text = String::new();
+    for [name, role, sources, expires] in rows {
+        let [a, b, c] = widths;
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{name:a$}  {role:b$}  {sources:c$}  {expires}");
+    }
+    text
+}
+
+/// The file is written beside and put in place, so that a daemon that reads it never sees half of it.
+fn append(file: &Path, grant: &Grant) -> std::io::Result<()> {
+    let mut text = match fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(error),
+    };
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text.push_str(&grant.line());
+    text.push('\n');
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(format!(".{}", std::process::id()));
+    let beside = PathBuf::from(beside);
+    let write = || {
+        let mut options = fs::OpenOptions::new();
+        let mut out = options
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&beside)?;
+        out.write_all(text.as_bytes())?;
+        out.sync_all()?;
+        fs::rename(&beside, file)
+    };
+    write().inspect_err(|_| drop(fs::remove_file(&beside)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_line_is_added_to_what_is_there_for_the_owner_only() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("tokens");
+        fs::write(&file, "# ours").expect("the file");
+        let (grant, _) = Grant::create("ci", Role::Planner, None, None).expect("a token");
+        append(&file, &grant).expect("added");
+        let text = fs::read_to_string(&file).expect("the file");
+        assert_eq!(text, format!("# ours\n{}\n", grant.line()));
+        let mode = fs::metadata(&file).expect("the file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(fs::read_dir(dir.path()).expect("the directory").count(), 1);
+    }
+}

@@ -1,0 +1,318 @@
+//! `serve:`: where the daemon listens, who may talk to it, and how much of it they get.
+
+use super::file::{duration, expand};
+use serde::Deserialize;
+use serde_json::Value;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// `serve:` as written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ServeFile {
+    listen: Option<String>,
+    tokens: Option<String>,
+    tls: Option<TlsFile>,
+    #[serde(default)]
+    insecure: bool,
+    url: Option<String>,
+    #[serde(default)]
+    limits: LimitsFile,
+    /// Read where notices are: `notices.rs`.
+    #[serde(default)]
+    pub(super) notices: Option<Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TlsFile {
+    cert: String,
+    key: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LimitsFile {
+    body: Option<String>,
+    tree: Option<String>,
+    timeout: Option<String>,
+    rate: Option<u32>,
+    burst: Option<u32>,
+    connections: Option<usize>,
+    requests: Option<usize>,
+}
+
+/// How the daemon is reached.
+#[derive(Clone, Debug)]
+pub struct Serve {
+    /// The address it listens at.
+    pub listen: SocketAddr,
+    /// The file of tokens.
+    pub tokens: Option<PathBuf>,
+    /// Certificate and key.
+    pub tls: Option<Tls>,
+    /// Whether somebody said that it may be open to everybody.
+    pub insecure: bool,
+    /// How people reach it, for links; without a slash at the end.
+    pub url: Option<String>,
+    /// How much of it one gets.
+    pub limits: Limits,
+    /// `serve.notices` as written.
+    pub notices: Option<Value>,
+}
+
+/// A certificate chain and its key, in PEM files.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// The chain, the server's own certificate first.
+    pub cert: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// How much one gets.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes in the body of a request.
+    pub body: usize,
+    /// Bytes in a tree sent to be planned.
+    pub tree: usize,
+    /// How long a request may take.
+    pub timeout: Duration,
+    /// Requests a second of one token, or of one address without a token.
+    pub rate: u32,
+    /// How many of them may come at once.
+    pub burst: u32,
+    /// Connections open at once.
+    pub connections: usize,
+    /// Requests in work at once.
+    pub requests: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body: 1 << 20,
+            tree: 64 << 20,
+            timeout: Duration::from_secs(30),
+            rate: 50,
+            burst: 200,
+            connections: 1024,
+            requests: 256,
+        }
+    }
+}
+
+impl Default for Serve {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            tokens: None,
+            tls: None,
+            insecure: false,
+            url: None,
+            limits: Limits::default(),
+            notices: None,
+        }
+    }
+}
+
+impl Serve {
+    /// Whether it may listen where it is to listen: beyond this machine only with tokens and TLS,
+    /// or when somebody said that it may be open.
+    ///
+    /// # Errors
+    /// The ways out.
+    pub fn permitted(&self) -> Result<(), String> {
+        let guarded = self.tokens.is_some() && self.tls.is_some();
+        if self.listen.ip().is_loopback() || guarded || self.insecure {
+            return Ok(());
+        }
+        let lacks = match (&self.tokens, &self.tls) {
+            (None, None) => "neither tokens nor TLS",
+            (None, Some(_)) => "no tokens",
+            (_, _) => "no TLS",
+        };
+        Err(format!(
+            "serve.listen is {}, which other machines reach, and there is {lacks}: \
+             listen at a loopback address (127.0.0.1:{}) behind a proxy, or set `serve.tokens` and `serve.tls`, \
+             or say `serve.insecure: true` (`--insecure`)",
+            self.listen,
+            self.listen.port(),
+        ))
+    }
+
+    /// Whether browsers reach it by https, directly or through a proxy.
+    pub fn https(&self) -> bool {
+        self.tls.is_some()
+            || self
+                .url
+                .as_deref()
+                .is_some_and(|url| url.starts_with("https://"))
+    }
+}
+
+impl ServeFile {
+    /// With paths relative to `base`.
+    ///
+    /// # Errors
+    /// What is wrong: an address, a size, a duration, an unset variable.
+    pub(super) fn resolve(self, base: &Path) -> Result<Serve, String> {
+        let place = |text: &str| Ok::<_, String>(base.join(expand(text)?));
+        let tls = match self.tls {
+            Some(tls) => Some(Tls {
+                cert: place(&tls.cert)?,
+                key: place(&tls.key)?,
+            }),
+            None => None,
+        };
+        let default = Serve::default();
+        Ok(Serve {
+            listen: self.listen.map_or(Ok(default.listen), |text| {
+                expand(&text)?.parse().map_err(|_| {
+                    format!("serve.listen: `{text}` is no address; expected `127.0.0.1:8080`")
+                })
+            })?,
+            tokens: self.tokens.as_deref().map(place).transpose()?,
+            tls,
+            insecure: self.insecure,
+            url: self.url.map(|url| link(&url)).transpose()?,
+            limits: self
+                .limits
+                .resolve()
+                .map_err(|error| format!("serve.limits.{error}"))?,
+            notices: self.notices,
+        })
+    }
+}
+
+impl LimitsFile {
+    fn resolve(self) -> Result<Limits, String> {
+        let default = Limits::default();
+        let bytes = |name: &str, text: Option<String>, default: usize| {
+            text.map_or(Ok(default), |text| size(&text))
+                .map_err(|error| format!("{name}: {error}"))
+        };
+        let limits = Limits {
+            body: bytes("body", self.body, default.body)?,
+            tree: bytes("tree", self.tree, default.tree)?,
+            timeout: self
+                .timeout
+                .map_or(Ok(default.timeout), |text| duration(&text))
+                .map_err(|error| format!("timeout: {error}"))?,
+            rate: self.rate.unwrap_or(default.rate),
+            burst: self.burst.unwrap_or(default.burst),
+            connections: self.connections.unwrap_or(default.connections),
+            requests: self.requests.unwrap_or(default.requests),
+        };
+        let none = [
+            ("body", limits.body),
+            ("tree", limits.tree),
+            ("rate", limits.rate as usize),
+            ("burst", limits.burst as usize),
+            ("connections", limits.connections),
+            ("requests", limits.requests),
+        ];
+        match none.iter().find(|(_, value)| *value == 0) {
+            Some((name, _)) => Err(format!("{name}: nothing would be served with 0")),
+            None if limits.timeout.is_zero() => {
+                Err("timeout: nothing would be served with 0".to_owned())
+            }
+            None => Ok(limits),
+        }
+    }
+}
+
+fn link(text: &str) -> Result<String, String> {
+    let url = expand(text)?;
+    let rest = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"));
+    match rest {
+        Some(rest) if !rest.is_empty() && !rest.contains(['?', '#', ' ', '@']) => {
+            Ok(url.trim_end_matches('/').to_owned())
+        }
+        _ => Err(format!(
+            "serve.url: `{text}` is no address; expected `https://roster.example`"
+        )),
+    }
+}
+
+/// `64MiB`, `512KiB`, `1GiB` or a number of bytes.
+fn size(text: &str) -> Result<usize, String> {
+    let units = [("GiB", 30), ("MiB", 20), ("KiB", 10), ("", 0)];
+    let found = units.iter().find_map(|(unit, shift)| {
+        let number = text.strip_suffix(unit)?.trim_end();
+        Some((number.parse::<usize>().ok()?, *shift))
+    });
+    found
+        .and_then(|(number, shift)| number.checked_mul(1 << shift))
+        .ok_or_else(|| format!("`{text}` is no size; expected `512KiB` or `64MiB`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn serve(text: &str) -> Result<Serve, String> {
+        let file: ServeFile = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+        file.resolve(Path::new("/base"))
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_configuration_and_sizes_have_units() {
+        let serve = serve(
+            "{listen: '0.0.0.0:8443', tokens: tokens, tls: {cert: tls/cert.pem, key: /key.pem}, url: 'https://roster.example/', limits: {tree: 2GiB, timeout: 5s}}",
+        )
+        .expect("valid");
+        assert_eq!(serve.tokens.as_deref(), Some(Path::new("/base/tokens")));
+        let tls = serve.tls.as_ref().expect("TLS");
+        assert_eq!(tls.cert, Path::new("/base/tls/cert.pem"));
+        assert_eq!(tls.key, Path::new("/key.pem"));
+        assert_eq!(serve.limits.tree, 2 << 30);
+        assert_eq!(serve.limits.timeout, Duration::from_secs(5));
+        assert_eq!(serve.url.as_deref(), Some("https://roster.example"));
+        assert!(serve.permitted().is_ok());
+    }
+
+    #[test]
+    fn beyond_this_machine_names_the_three_ways_out() {
+        for (text, lacks) in [
+            ("{listen: '0.0.0.0:80'}", "neither tokens nor TLS"),
+            ("{listen: '[::]:80', tokens: t}", "no TLS"),
+            (
+                "{listen: '10.0.0.1:80', tls: {cert: c, key: k}}",
+                "no tokens",
+            ),
+        ] {
+            let error = serve(text).expect("valid").permitted().expect_err("open");
+            for part in [lacks, "127.0.0.1:80", "serve.tokens", "--insecure"] {
+                assert!(error.contains(part), "{error}");
+            }
+        }
+        for text in [
+            "{}",
+            "{listen: '[::1]:80'}",
+            "{listen: '0.0.0.0:80', insecure: true}",
+        ] {
+            assert!(serve(text).expect("valid").permitted().is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_said() {
+        for (text, part) in [
+            ("{listen: here}", "serve.listen"),
+            ("{limits: {body: lots}}", "serve.limits.body"),
+            ("{limits: {burst: 0}}", "serve.limits.burst"),
+            ("{limits: {body: 99999999999999GiB}}", "serve.limits.body"),
+            ("{url: roster.example}", "serve.url"),
+            ("{tls: {cert: c}}", "key"),
+            ("{token: x}", "token"),
+        ] {
+            let error = serve(text).expect_err("wrong");
+            assert!(error.contains(part), "{error}");
+        }
+    }
+}

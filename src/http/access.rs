@@ -1,0 +1,320 @@
+//! The tokens in force, read again when their file changes, and who somebody therefore is.
+
+use super::role::{Permission, Role};
+use super::token::{self, Grant, Hash};
+use chrono::Utc;
+use std::collections::BTreeSet;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Who sends a request.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// In whose name acts are recorded.
+    pub name: Arc<str>,
+    /// What it may.
+    pub role: Role,
+    /// The sources it is for; `None`: all of them.
+    pub sources: Option<BTreeSet<Arc<str>>>,
+    /// How it said who it is.
+    pub by: By,
+    /// What a form must carry so that no other site can send it; only with a session.
+    pub csrf: Option<Arc<str>>,
+}
+
+/// How somebody says who they are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum By {
+    /// A token in the `Authorization` header.
+    Token,
+    /// The cookie of a session.
+    Session,
+    /// Not at all: there are no tokens.
+    Nothing,
+}
+
+impl Caller {
+    /// Whether it has this permission.
+    pub fn may(&self, permission: Permission) -> bool {
+        self.role.may(permission)
+    }
+
+    /// Whether it is for this source.
+    pub fn sees(&self, source: &str) -> bool {
+        let sources = self.sources.as_ref();
+        sources.is_none_or(|sources| sources.contains(source))
+    }
+
+    pub(super) fn of(grant: &Grant, by: By) -> Self {
+        Self {
+            name: grant.name.clone(),
+            role: grant.role,
+            sources: grant.sources.clone(),
+            by,
+            csrf: None,
+        }
+    }
+}
+
+/// Why the file of tokens cannot be taken.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum AccessError {
+    /// It cannot be read.
+    #[error("cannot read the tokens {path}: {reason}")]
+    Read {
+        /// Which file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// Everybody on the machine can write it, and so could make himself an administrator.
+    #[error("{path}: everybody may write it; `chmod 600 {path}`")]
+    Writable {
+        /// Which file.
+        path: String,
+    },
+    /// A line of it is broken.
+    #[error("{path}:{line}: {message}")]
+    Line {
+        /// Which file.
+        path: String,
+        /// Which line.
+        line: usize,
+        /// What is wrong with it.
+        message: String,
+    },
+}
+
+/// The tokens in force.
+#[derive(Debug)]
+pub struct Access {
+    path: Option<PathBuf>,
+    insecure: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    grants: Arc<Vec<Grant>>,
+    seen: Option<Stamp>,
+    fault: Option<AccessError>,
+}
+
+/// What changes when a file does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Stamp {
+    place: (u64, u64),
+    size: u64,
+    mode: u32,
+    changed: (i64, i64),
+    modified: (i64, i64),
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            place: (metadata.dev(), metadata.ino()),
+            size: metadata.size(),
+            mode: metadata.mode(),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        }
+    }
+}
+
+impl Access {
+    /// Reads the file. Without one nobody has a token: everybody reads, and with `insecure`
+    /// everybody may everything.
+    ///
+    /// # Errors
+    /// When the file is not what it should be.
+    pub fn open(path: Option<&Path>, insecure: bool) -> Result<Self, AccessError> {
+        let mut state = State::default();
+        if let Some(path) = path {
+            let (grants, stamp) = read(path)?;
+            state.grants = Arc::new(grants);
+            state.seen = Some(stamp);
+        }
+        Ok(Self {
+            path: path.map(Path::to_owned),
+            insecure,
+            state: Mutex::new(state),
+        })
+    }
+
+    /// Whose token this is.
+    pub fn by_token(&self, token: &str) -> Option<Grant> {
+        self.by_hash(&Hash::of(token))
+    }
+
+    /// Whose token has this hash. All are compared, so that the time says nothing.
+    pub(super) fn by_hash(&self, hash: &Hash) -> Option<Grant> {
+        let now = Utc::now();
+        let grants = self.grants();
+        let mut found = None;
+        for grant in grants.iter() {
+            if grant.hash.same(hash) {
+                found = Some(grant);
+            }
+        }
+        found.filter(|grant| !grant.expired(now)).cloned()
+    }
+
+    /// Who somebody without a token is; nobody when there are tokens.
+    pub fn nobody(&self) -> Option<Caller> {
+        if self.path.is_some() {
+            return None;
+        }
+        let role = if self.insecure {
+            Role::Administrator
+        } else {
+            Role::Viewer
+        };
+        Some(Caller {
+            name: "anyone".into(),
+            role,
+            sources: None,
+            by: By::Nothing,
+            csrf: None,
+        })
+    }
+
+    /// What is wrong with the file since it was last read well; those tokens stay in force.
+    pub fn fault(&self) -> Option<AccessError> {
+        self.refresh();
+        self.lock().fault.clone()
+    }
+
+    fn grants(&self) -> Arc<Vec<Grant>> {
+        self.refresh();
+        Arc::clone(&self.lock().grants)
+    }
+
+    /// Looked at for each request, so that what was revoked is refused at once.
+    fn refresh(&self) {
+        let Some(path) = &self.path else { return };
+        let stamp = fs::metadata(path).ok().map(|metadata| Stamp::of(&metadata));
+        let mut state = self.lock();
+        if stamp == state.seen {
+            return;
+        }
+        state.seen = stamp;
+        match read(path) {
+            Ok((grants, stamp)) => {
+                tracing::info!(tokens = grants.len(), "the tokens were read again");
+                state.grants = Arc::new(grants);
+                state.seen = Some(stamp);
+                state.fault = None;
+            }
+            Err(error) => {
+                tracing::error!("{error}; the tokens read before stay in force");
+                state.fault = Some(error);
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn read(path: &Path) -> Result<(Vec<Grant>, Stamp), AccessError> {
+    let shown = || path.display().to_string();
+    let cannot = |error: std::io::Error| AccessError::Read {
+        path: shown(),
+        reason: error.to_string(),
+    };
+    let file = fs::File::open(path).map_err(cannot)?;
+    let metadata = file.metadata().map_err(cannot)?;
+    if metadata.mode() & 0o002 != 0 {
+        return Err(AccessError::Writable { path: shown() });
+    }
+    if metadata.mode() & 0o077 != 0 {
+        tracing::warn!(
+            "{}: others than its owner may read it; `chmod 600` it",
+            shown()
+        );
+    }
+    let text = std::io::read_to_string(file).map_err(cannot)?;
+    let grants = token::parse(&text).map_err(|(line, message)| AccessError::Line {
+        path: shown(),
+        line,
+        message,
+    })?;
+    Ok((grants, Stamp::of(&metadata)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn write(path: &Path, text: &str) {
+        fs::write(path, text).expect("the file");
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("its mode");
+    }
+
+    #[test]
+    fn what_is_revoked_is_refused_at_once_and_a_broken_file_changes_nothing() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("tokens");
+        let (ada, ada_token) = Grant::create("ada", Role::Viewer, None, None).expect("a token");
+        let (bob, bob_token) = Grant::create("bob", Role::Operator, None, None).expect("a token");
+        write(&path, &format!("{}\n{}\n", ada.line(), bob.line()));
+        let access = Access::open(Some(&path), false).expect("valid");
+        assert_eq!(
+            access.by_token(&ada_token).map(|grant| grant.role),
+            Some(Role::Viewer)
+        );
+        assert!(access.nobody().is_none());
+
+        write(&path, &format!("{}\n", bob.line()));
+        assert!(access.by_token(&ada_token).is_none());
+        assert!(access.by_token(&bob_token).is_some());
+
+        write(&path, "ada viewer\n");
+        assert!(access.by_token(&bob_token).is_some());
+        let fault = access.fault().expect("a fault").to_string();
+        assert!(fault.contains("tokens:1: the hash is missing"), "{fault}");
+
+        fs::remove_file(&path).expect("removed");
+        assert!(access.by_token(&bob_token).is_some());
+        assert!(matches!(access.fault(), Some(AccessError::Read { .. })));
+        write(&path, &ada.line());
+        assert!(access.fault().is_none() && access.by_token(&bob_token).is_none());
+    }
+
+    #[test]
+    fn a_file_that_everybody_writes_is_refused() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("tokens");
+        write(&path, "");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o602)).expect("its mode");
+        let error = Access::open(Some(&path), false).expect_err("open to all");
+        assert!(matches!(error, AccessError::Writable { .. }));
+        assert!(Access::open(Some(&dir.path().join("none")), false).is_err());
+    }
+
+    #[test]
+    fn what_has_expired_is_worth_nothing() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("tokens");
+        let past = token::moment("2020-01-01").ok();
+        let (old, token) = Grant::create("old", Role::Viewer, past, None).expect("a token");
+        write(&path, &old.line());
+        let access = Access::open(Some(&path), false).expect("valid");
+        assert!(access.by_token(&token).is_none());
+    }
+
+    #[test]
+    fn without_tokens_everybody_reads_and_insecurely_everybody_may_all() {
+        let role = |insecure| {
+            let access = Access::open(None, insecure).expect("no file");
+            access.nobody().map(|caller| caller.role)
+        };
+        assert_eq!(role(false), Some(Role::Viewer));
+        assert_eq!(role(true), Some(Role::Administrator));
+    }
+}

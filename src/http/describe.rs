@@ -1,0 +1,292 @@
+//! What a handler takes and gives, as the document tells it: read off its signature.
+
+use super::access::Caller;
+use super::gate::Peer;
+use super::problem::{self, Kind, Problem};
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use schemars::{JsonSchema, SchemaGenerator};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::future::Future;
+
+/// An operation of the document while it is drawn up.
+#[derive(Debug)]
+pub struct Operation<'a> {
+    /// Parameter objects.
+    pub parameters: Vec<Value>,
+    /// The request body object.
+    pub body: Option<Value>,
+    /// Response objects by status.
+    pub responses: BTreeMap<u16, Value>,
+    /// Problems that what it takes can raise.
+    pub problems: Vec<&'static Kind>,
+    /// Makes schemas of what is read.
+    pub inputs: &'a mut SchemaGenerator,
+    /// Makes schemas of what is written.
+    pub outputs: &'a mut SchemaGenerator,
+}
+
+impl Operation<'_> {
+    /// Each field of `T` as a parameter.
+    fn parameters<T: JsonSchema>(&mut self, place: &str) {
+        let schema = T::json_schema(self.inputs).to_value();
+        let required = schema["required"].as_array().cloned().unwrap_or_default();
+        let Some(properties) = schema["properties"].as_object() else {
+            return;
+        };
+        for (name, schema) in properties {
+            let mut schema = schema.clone();
+            let described = schema
+                .as_object_mut()
+                .and_then(|it| it.remove("description"));
+            // What is not sent is absent, never null.
+            if let Some(types) = schema["type"].as_array() {
+                let types: Vec<&Value> = types.iter().filter(|it| *it != "null").collect();
+                schema["type"] = json!(types[0]);
+            }
+            let mut parameter = json!({
+                "name": name,
+                "in": place,
+                "required": place == "path" || required.iter().any(|it| it == name),
+                "schema": schema,
+            });
+            if let Some(text) = described {
+                parameter["description"] = text;
+            }
+            self.parameters.push(parameter);
+        }
+    }
+
+    /// An answer in one media type, without a schema when `schema` is none.
+    pub fn answers(&mut self, status: StatusCode, what: &str, media: &str, schema: Option<Value>) {
+        let mut response = json!({"description": what});
+        if !media.is_empty() {
+            let content = schema.map_or(json!({}), |schema| json!({"schema": schema}));
+            response["content"] = json!({ media: content });
+        }
+        self.responses.insert(status.as_u16(), response);
+    }
+}
+
+/// A part of a request that a handler takes.
+pub trait Takes {
+    /// What the document says of it.
+    fn describe(operation: &mut Operation<'_>);
+}
+
+/// What a handler gives.
+pub trait Gives {
+    /// What the document says of it.
+    fn describe(operation: &mut Operation<'_>);
+}
+
+/// A handler whose signature tells what it takes and gives.
+pub trait Described<D> {
+    /// What the document says of it.
+    fn describe(operation: &mut Operation<'_>);
+}
+
+macro_rules! described {
+    ($($part:ident)*) => {
+        impl<F, Fut, R, $($part,)*> Described<($($part,)*)> for F
+        where
+            F: FnOnce($($part),*) -> Fut,
+            Fut: Future<Output = Result<R, Problem>>,
+            R: Gives,
+            $($part: Takes,)*
+        {
+            fn describe(operation: &mut Operation<'_>) {
+                $($part::describe(operation);)*
+                R::describe(operation);
+            }
+        }
+    };
+}
+
+described!();
+described!(A);
+described!(A B);
+described!(A B C);
+described!(A B C D);
+described!(A B C D E);
+described!(A B C D E G);
+
+impl<S> Takes for State<S> {
+    fn describe(_: &mut Operation<'_>) {}
+}
+
+impl Takes for HeaderMap {
+    fn describe(_: &mut Operation<'_>) {}
+}
+
+impl Takes for Caller {
+    fn describe(_: &mut Operation<'_>) {}
+}
+
+impl Takes for Option<Caller> {
+    fn describe(_: &mut Operation<'_>) {}
+}
+
+impl Takes for Peer {
+    fn describe(_: &mut Operation<'_>) {}
+}
+
+/// The parameters in the path, by name.
+#[derive(Clone, Copy, Debug)]
+pub struct Path<T>(pub T);
+
+impl<T: JsonSchema> Takes for Path<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.parameters::<T>("path");
+        operation.problems.push(problem::NOT_FOUND);
+    }
+}
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
+        match path {
+            Ok(path) => Ok(Self(path.0)),
+            Err(error) if error.status().is_client_error() => {
+                Err(Problem::bad_request(error.body_text()))
+            }
+            Err(error) => Err(Problem::internal(error)),
+        }
+    }
+}
+
+/// The parameters after the question mark; `deny_unknown_fields` makes a misspelt one a problem.
+#[derive(Clone, Copy, Debug)]
+pub struct Query<T>(pub T);
+
+impl<T: JsonSchema> Takes for Query<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.parameters::<T>("query");
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        axum::extract::Query::<T>::try_from_uri(&parts.uri)
+            .map(|query| Self(query.0))
+            .map_err(|error| Problem::bad_request(error.body_text()))
+    }
+}
+
+/// A JSON body.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<T>(pub T);
+
+impl<T: JsonSchema> Takes for Input<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        let schema = operation.inputs.subschema_for::<T>().to_value();
+        operation.body = Some(json!({
+            "required": true,
+            "content": {"application/json": {"schema": schema}},
+        }));
+        operation
+            .problems
+            .extend([problem::TOO_LARGE, problem::MEDIA, problem::INVALID]);
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let media = request.headers().get(header::CONTENT_TYPE);
+        let media = media.and_then(|value| value.to_str().ok()).unwrap_or("");
+        let media = media.split(';').next().unwrap_or("").trim();
+        if !media.eq_ignore_ascii_case("application/json") {
+            return Err(Problem::new(problem::MEDIA, "expected application/json"));
+        }
+        let body = Bytes::from_request(request, state)
+            .await
+            .map_err(|error| Problem::bad_request(error.body_text()))?;
+        serde_json::from_slice(&body).map(Self).map_err(|error| {
+            let kind = match error.classify() {
+                serde_json::error::Category::Data => problem::INVALID,
+                _ => problem::BAD_REQUEST,
+            };
+            Problem::new(kind, error.to_string())
+        })
+    }
+}
+
+impl<T: JsonSchema> Gives for Json<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        json_answer::<T>(operation, StatusCode::OK, "Done.");
+    }
+}
+
+/// Something was made.
+#[derive(Clone, Copy, Debug)]
+pub struct Created<T>(pub T);
+
+impl<T: Serialize> IntoResponse for Created<T> {
+    fn into_response(self) -> Response {
+        (StatusCode::CREATED, Json(self.0)).into_response()
+    }
+}
+
+impl<T: JsonSchema> Gives for Created<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        json_answer::<T>(operation, StatusCode::CREATED, "Made.");
+    }
+}
+
+/// It is going to be done.
+#[derive(Clone, Copy, Debug)]
+pub struct Accepted<T>(pub T);
+
+impl<T: Serialize> IntoResponse for Accepted<T> {
+    fn into_response(self) -> Response {
+        (StatusCode::ACCEPTED, Json(self.0)).into_response()
+    }
+}
+
+impl<T: JsonSchema> Gives for Accepted<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        json_answer::<T>(operation, StatusCode::ACCEPTED, "It is going to be done.");
+    }
+}
+
+/// It is done, and there is nothing to say.
+#[derive(Clone, Copy, Debug)]
+pub struct Done;
+
+impl IntoResponse for Done {
+    fn into_response(self) -> Response {
+        StatusCode::NO_CONTENT.into_response()
+    }
+}
+
+impl Gives for Done {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.answers(StatusCode::NO_CONTENT, "Done.", "", None);
+    }
+}
+
+/// Plain text.
+impl Gives for String {
+    fn describe(operation: &mut Operation<'_>) {
+        let schema = json!({"type": "string"});
+        operation.answers(StatusCode::OK, "Text.", "text/plain", Some(schema));
+    }
+}
+
+fn json_answer<T: JsonSchema>(operation: &mut Operation<'_>, status: StatusCode, what: &str) {
+    let schema = operation.outputs.subschema_for::<T>().to_value();
+    operation.answers(status, what, "application/json", Some(schema));
+}

@@ -1,0 +1,132 @@
+//! The routes that every server has: is it alive, is it ready, who am I, what is there.
+
+use super::access::{By, Caller};
+use super::describe::Described;
+use super::problem::{self, Problem};
+use super::role::{Permission, Role};
+use super::route::{Needs, Route};
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::json;
+
+/// What knows whether it can do its work.
+pub trait Ready: Clone + Send + Sync + 'static {
+    /// Whether it can.
+    ///
+    /// # Errors
+    /// Why not.
+    fn ready(&self) -> impl Future<Output = Result<(), String>> + Send;
+}
+
+/// That it is well.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Health {
+    /// Always `ok`: what is not well is a problem.
+    status: &'static str,
+}
+
+/// Who one is.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Whoami {
+    /// The name that acts are recorded with.
+    name: String,
+    /// The role of the token.
+    role: Role,
+    /// What the role may.
+    permissions: Vec<Permission>,
+    /// The sources that the token is for; absent: all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sources: Option<Vec<String>>,
+    /// Whether a token was needed to learn this.
+    anonymous: bool,
+    /// The clock of the server.
+    time: DateTime<Utc>,
+}
+
+async fn alive() -> Result<Json<Health>, Problem> {
+    Ok(Json(Health { status: "ok" }))
+}
+
+async fn ready<S: Ready>(State(state): State<S>) -> Result<Json<Health>, Problem> {
+    match state.ready().await {
+        Ok(()) => Ok(Json(Health { status: "ok" })),
+        Err(reason) => Err(Problem::new(problem::UNAVAILABLE, reason)),
+    }
+}
+
+async fn whoami(caller: Caller) -> Result<Json<Whoami>, Problem> {
+    let sources = caller.sources.as_ref();
+    Ok(Json(Whoami {
+        name: caller.name.to_string(),
+        role: caller.role,
+        permissions: caller.role.permissions().to_vec(),
+        sources: sources.map(|all| all.iter().map(ToString::to_string).collect()),
+        anonymous: caller.by == By::Nothing,
+        time: Utc::now(),
+    }))
+}
+
+/// The routes of every server.
+pub fn routes<S: Ready>() -> Vec<Route<S>> {
+    vec![
+        Route::get("/healthz", "alive", Needs::Nothing, alive)
+            .says(
+                "Whether it is alive",
+                "Answers as long as the process can answer at all. Needs no token.",
+            )
+            .example(json!({"status": "ok"}))
+            .vital(),
+        Route::get("/readyz", "ready", Needs::Nothing, ready::<S>)
+            .says(
+                "Whether it can do its work",
+                "A problem with status 503 and the reason while it cannot. Needs no token.",
+            )
+            .example(json!({"status": "ok"}))
+            .problems(&[problem::UNAVAILABLE])
+            .vital(),
+        Route::get("/api/v1/whoami", "whoami", Needs::Somebody, whoami)
+            .says(
+                "Who one is",
+                "The name, the role and the sources of the token, and what the role may.",
+            )
+            .example(json!({
+                "name": "ci",
+                "role": "planner",
+                "permissions": ["plan"],
+                "sources": ["directory"],
+                "anonymous": false,
+                "time": "2027-01-31T12:00:00Z",
+            })),
+    ]
+}
+
+/// Nothing is behind it: the state of a server that has no routes of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Nobody;
+
+impl Ready for Nobody {
+    async fn ready(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// The table of a server that has no routes of its own.
+pub fn none() -> Vec<Route<Nobody>> {
+    Vec::new()
+}
+
+/// The route of the document itself; `document` is asked for when it is.
+pub(super) fn own_document<S, H, D, T>(document: H) -> Route<S>
+where
+    S: Ready,
+    H: axum::handler::Handler<T, S> + Described<D>,
+    T: 'static,
+{
+    Route::get("/api/v1/openapi.json", "openapi", Needs::Nothing, document).says(
+        "This document",
+        "The routes of this server as OpenAPI 3.1. Needs no token.",
+    )
+}

@@ -1,0 +1,224 @@
+//! The OpenAPI 3.1 document, drawn from the table of routes.
+
+use super::describe::Operation;
+use super::problem::{self, Kind, MEDIA_TYPE, Told};
+use super::role::Role;
+use super::route::{About, Audience, Needs, Route};
+use schemars::SchemaGenerator;
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+const SCHEMAS: &str = "/components/schemas";
+
+/// The document of a table.
+pub fn document<S>(routes: &[Route<S>]) -> Value {
+    let mut inputs = generator(SchemaSettings::draft2020_12().for_deserialize());
+    let mut outputs = generator(SchemaSettings::draft2020_12().for_serialize());
+    let mut paths: Map<String, Value> = Map::new();
+    let programs = routes
+        .iter()
+        .filter(|route| route.about.audience == Audience::Program);
+    for Route { about, .. } in programs {
+        let drawn = operation(about, &mut inputs, &mut outputs);
+        let path = paths.entry(about.path).or_insert_with(|| json!({}));
+        path[about.method.as_str().to_lowercase()] = drawn;
+    }
+    let problem = outputs.subschema_for::<Told>().to_value();
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Roster",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "What `roster serve` answers. Every failure is a problem (RFC 9457) whose `code` is stable.",
+            "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas(inputs, outputs),
+            "responses": responses(&problem),
+            "securitySchemes": {
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "A token that `roster token create` made.",
+                },
+            },
+        },
+    })
+}
+
+fn generator(settings: SchemaSettings) -> SchemaGenerator {
+    settings
+        .with(|settings| settings.definitions_path = SCHEMAS.into())
+        .into_generator()
+}
+
+fn operation(about: &About, inputs: &mut SchemaGenerator, outputs: &mut SchemaGenerator) -> Value {
+    let mut drawn = Operation {
+        parameters: Vec::new(),
+        body: None,
+        responses: BTreeMap::new(),
+        problems: about.problems.to_vec(),
+        inputs,
+        outputs,
+    };
+    (about.describe)(&mut drawn);
+    if about.acts() {
+        drawn.parameters.push(json!({
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": false,
+            "description": "With a key an act that is sent again is answered again, not done again.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"},
+        }));
+        drawn
+            .problems
+            .extend([problem::KEY_REUSED, problem::IN_PROGRESS]);
+    }
+    drawn.problems.extend(raised(about));
+    examples(&mut drawn, about);
+    told(about, drawn)
+}
+
+/// What the gate answers before the handler is asked.
+fn raised(about: &About) -> Vec<&'static Kind> {
+    let mut kinds = vec![problem::BAD_REQUEST];
+    if !about.vital {
+        kinds.extend([problem::TOO_LARGE, problem::TOO_MANY, problem::UNAVAILABLE]);
+    }
+    if about.needs != Needs::Nothing {
+        kinds.extend([problem::UNAUTHORIZED, problem::MISDIRECTED]);
+    }
+    if matches!(about.needs, Needs::May(_)) || !about.method.is_safe() {
+        kinds.push(problem::NO_PERMISSION);
+    }
+    if !about.method.is_safe() {
+        kinds.push(problem::TIMEOUT);
+    }
+    kinds
+}
+
+fn examples(drawn: &mut Operation<'_>, about: &About) {
+    if let (Some(body), Some(example)) = (&mut drawn.body, &about.example_body) {
+        body["content"]["application/json"]["example"] = example.clone();
+    }
+    let good = drawn.responses.values_mut().next();
+    if let (Some(response), Some(example)) = (good, &about.example) {
+        response["content"]["application/json"]["example"] = example.clone();
+    }
+}
+
+fn told(about: &About, drawn: Operation<'_>) -> Value {
+    let mut by_status: BTreeMap<u16, Vec<&Kind>> = BTreeMap::new();
+    for kind in drawn.problems {
+        let kinds = by_status.entry(kind.status.as_u16()).or_default();
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    let mut responses: BTreeMap<String, Value> = drawn
+        .responses
+        .into_iter()
+        .map(|(status, response)| (status.to_string(), response))
+        .collect();
+    for (status, kinds) in by_status {
+        responses
+            .entry(status.to_string())
+            .or_insert_with(|| problem_response(&kinds));
+    }
+    responses.insert(
+        "default".to_owned(),
+        json!({"$ref": "#/components/responses/Problem"}),
+    );
+    let mut operation = json!({
+        "operationId": about.id,
+        "summary": about.summary,
+        "description": described(about),
+        "responses": responses,
+        "security": security(about),
+    });
+    if !drawn.parameters.is_empty() {
+        operation["parameters"] = drawn.parameters.into();
+    }
+    if let Some(body) = drawn.body {
+        operation["requestBody"] = body;
+    }
+    operation
+}
+
+fn described(about: &About) -> String {
+    let Needs::May(permission) = about.needs else {
+        return about.description.to_owned();
+    };
+    let roles: Vec<&str> = Role::ALL
+        .iter()
+        .filter(|role| role.may(permission))
+        .map(|role| role.name())
+        .collect();
+    let space = if about.description.is_empty() {
+        ""
+    } else {
+        " "
+    };
+    format!(
+        "{}{space}Needs the permission `{permission}`: {}.",
+        about.description,
+        roles.join(", ")
+    )
+}
+
+fn security(about: &About) -> Value {
+    match about.needs {
+        Needs::Nothing => json!([]),
+        _ => json!([{"token": []}]),
+    }
+}
+
+fn problem_response(kinds: &[&Kind]) -> Value {
+    let said: Vec<String> = kinds
+        .iter()
+        .map(|kind| format!("`{}`: {}.", kind.code, kind.title))
+        .collect();
+    json!({
+        "description": said.join(" "),
+        "content": {MEDIA_TYPE: {"schema": {"$ref": format!("#{SCHEMAS}/Problem")}}},
+    })
+}
+
+fn responses(schema: &Value) -> Value {
+    json!({
+        "Problem": {
+            "description": "Any other failure.",
+            "content": {MEDIA_TYPE: {
+                "schema": schema,
+                "example": {
+                    "type": "urn:roster:problem:suspended",
+                    "code": "suspended",
+                    "title": problem::SUSPENDED.title,
+                    "status": 409,
+                    "detail": "directory is suspended by eva since 2027-01-31: migration",
+                    "requestId": "9f86d081884c7d65",
+                },
+            }},
+        },
+    })
+}
+
+/// One type that is read and written in two forms would be one name for two things: the table's test
+/// finds it.
+fn schemas(mut inputs: SchemaGenerator, mut outputs: SchemaGenerator) -> Value {
+    let mut all: BTreeMap<String, Value> = outputs.take_definitions(true).into_iter().collect();
+    for (name, schema) in inputs.take_definitions(true) {
+        match all.get(&name) {
+            Some(other) if *other != schema => {
+                all.insert(format!("{name}.read"), schema);
+            }
+            _ => {
+                all.insert(name, schema);
+            }
+        }
+    }
+    json!(all)
+}

@@ -1,0 +1,194 @@
+//! What goes wrong, told by RFC 9457: every answer that is no success is one of these.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::time::Duration;
+
+/// The media type of problems.
+pub const MEDIA_TYPE: &str = "application/problem+json";
+
+/// A kind of problem: an entry of [`ALL`].
+#[derive(Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// The stable name, kebab case.
+    pub code: &'static str,
+    /// The status it is answered with.
+    pub status: StatusCode,
+    /// What it means, without the case at hand.
+    pub title: &'static str,
+}
+
+macro_rules! kinds {
+    ($($constant:ident $code:literal $status:ident $title:literal;)*) => {
+        $(
+            #[doc = concat!("`", $code, "`: ", $title, ".")]
+            pub const $constant: &Kind = &Kind {
+                code: $code,
+                status: StatusCode::$status,
+                title: $title,
+            };
+        )*
+        /// All of them.
+        pub const ALL: &[&Kind] = &[$($constant),*];
+    };
+}
+
+kinds! {
+    BAD_REQUEST "bad-request" BAD_REQUEST "The request is not understood";
+    UNAUTHORIZED "unauthorized" UNAUTHORIZED "A token is needed";
+    NO_PERMISSION "no-permission" FORBIDDEN "The role does not allow it";
+    FORGED "forged" FORBIDDEN "The request does not come from a page of this server";
+    MISDIRECTED "misdirected" MISDIRECTED_REQUEST "The host asked for is not this one";
+    NOT_FOUND "not-found" NOT_FOUND "There is no such thing";
+    METHOD "method-not-allowed" METHOD_NOT_ALLOWED "The method is not one of this path";
+    NOT_ACCEPTABLE "not-acceptable" NOT_ACCEPTABLE "There is no such form of the answer";
+    TIMEOUT "timeout" REQUEST_TIMEOUT "The request took too long";
+    SUSPENDED "suspended" CONFLICT "The source is suspended";
+    WRONG_STATE "wrong-state" CONFLICT "The act does not fit the state";
+    WINDOW_CLOSED "window-closed" CONFLICT "No window is open";
+    ALREADY_DECIDED "already-decided" CONFLICT "It has been decided before";
+    STALE_PLAN "stale-plan" CONFLICT "The database or the source moved on since the plan";
+    IN_PROGRESS "in-progress" CONFLICT "The same act is still being done";
+    TOO_LARGE "too-large" PAYLOAD_TOO_LARGE "The body is too large";
+    MEDIA "unsupported-media-type" UNSUPPORTED_MEDIA_TYPE "The body is of another type than expected";
+    INVALID "invalid" UNPROCESSABLE_ENTITY "The request is understood and makes no sense";
+    KEY_REUSED "idempotency-key-reused" UNPROCESSABLE_ENTITY "The idempotency key was used for another request";
+    TOO_MANY "too-many-requests" TOO_MANY_REQUESTS "Too many requests";
+    INTERNAL "internal" INTERNAL_SERVER_ERROR "Something went wrong in here";
+    UNAVAILABLE "unavailable" SERVICE_UNAVAILABLE "Not now";
+    LOCK_TIMEOUT "lock-timeout" SERVICE_UNAVAILABLE "Another holds the lease";
+}
+
+/// Something that went wrong, and how it is answered.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// Its kind.
+    pub kind: &'static Kind,
+    /// The case at hand, for people; nothing secret.
+    pub detail: String,
+    /// After how long another try makes sense.
+    pub retry_after: Option<Duration>,
+    /// What programs want to know beside it, as members of their own.
+    pub more: Map<String, Value>,
+}
+
+/// A problem as it is sent.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub struct Told {
+    /// `urn:roster:problem:` and the code.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The stable name of what went wrong, as in `roster explain`.
+    code: &'static str,
+    /// What the code means.
+    title: &'static str,
+    /// The status of the answer.
+    status: u16,
+    /// The case at hand.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    detail: String,
+    /// The request, as the daemon's log names it.
+    #[serde(rename = "requestId", skip_serializing_if = "Option::is_none")]
+    request: Option<String>,
+    /// What more there is to it.
+    #[serde(flatten)]
+    more: Map<String, Value>,
+}
+
+impl Problem {
+    /// A problem of this kind; the detail is for people and has nothing secret in it.
+    pub fn new(kind: &'static Kind, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            detail: detail.into(),
+            retry_after: None,
+            more: Map::new(),
+        }
+    }
+
+    /// There is no such thing.
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(NOT_FOUND, detail)
+    }
+
+    /// The request is not understood.
+    pub fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(BAD_REQUEST, detail)
+    }
+
+    /// Something went wrong in here. The reason goes to the log: it may hold what the caller must
+    /// not see.
+    pub fn internal(reason: impl std::fmt::Display) -> Self {
+        tracing::error!("{reason}");
+        Self::new(INTERNAL, "")
+    }
+
+    /// A member of its own, for programs.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.more.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// After how long another try makes sense.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// The kind that a bare status stands for.
+    pub(super) fn of_status(status: StatusCode) -> Self {
+        let kind = match status {
+            StatusCode::URI_TOO_LONG | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => BAD_REQUEST,
+            _ if status.is_client_error() => ALL
+                .iter()
+                .find(|kind| kind.status == status)
+                .unwrap_or(&BAD_REQUEST),
+            StatusCode::SERVICE_UNAVAILABLE => UNAVAILABLE,
+            _ => INTERNAL,
+        };
+        Self::new(kind, "")
+    }
+
+    pub(super) fn told(&self, request: Option<&str>) -> Told {
+        Told {
+            kind: format!("urn:roster:problem:{}", self.kind.code),
+            code: self.kind.code,
+            title: self.kind.title,
+            status: self.kind.status.as_u16(),
+            detail: self.detail.clone(),
+            request: request.map(str::to_owned),
+            more: self.more.clone(),
+        }
+    }
+
+    /// The answer, with the request named.
+    pub(super) fn answer(&self, request: Option<&str>) -> Response {
+        let mut response = (self.kind.status, Json(self.told(request))).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        if let Some(wait) = self.retry_after {
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        }
+        if self.kind == UNAUTHORIZED {
+            let scheme = HeaderValue::from_static("Bearer realm=\"roster\"");
+            headers.insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        // For the outermost layer, which knows the request's id and whether a person reads it.
+        response.extensions_mut().insert(self.clone());
+        response
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        self.answer(None)
+    }
+}

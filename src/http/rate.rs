@@ -1,0 +1,121 @@
+//! How often one may ask: a bucket of tries for each, that fills with time.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Who is counted.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Who {
+    /// The holder of a token, by its name.
+    Token(Arc<str>),
+    /// An address; of IPv6 its network, because one host has a whole one.
+    Address(IpAddr),
+    /// All whom there is no room to count one by one.
+    Rest,
+}
+
+impl Who {
+    /// An address as it is counted.
+    pub fn address(address: IpAddr) -> Self {
+        Self::Address(match address {
+            IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
+                Some(v4) => IpAddr::V4(v4),
+                None => IpAddr::V6((v6.to_bits() & (u128::MAX << 64)).into()),
+            },
+            IpAddr::V4(_) => address,
+        })
+    }
+}
+
+/// Buckets of tries, one for each who asks.
+#[derive(Debug)]
+pub struct Buckets {
+    each: Duration,
+    burst: u32,
+    most: usize,
+    full_at: Mutex<HashMap<Who, Instant>>,
+}
+
+impl Buckets {
+    /// One more try each `each`, `burst` at once, for at most `most` who ask.
+    pub fn new(each: Duration, burst: u32, most: usize) -> Self {
+        Self {
+            each,
+            burst,
+            most,
+            full_at: Mutex::default(),
+        }
+    }
+
+    /// Takes a try.
+    ///
+    /// # Errors
+    /// How long to wait when there is none.
+    pub fn take(&self, who: &Who, now: Instant) -> Result<(), Duration> {
+        // A bucket is the moment at which it is full again; a full one need not be kept.
+        let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if full_at.len() >= self.most && !full_at.contains_key(who) {
+            full_at.retain(|_, at| *at > now);
+        }
+        let room = full_at.len() < self.most || full_at.contains_key(who);
+        let at = full_at
+            .entry(if room { who.clone() } else { Who::Rest })
+            .or_insert(now);
+        let next = (*at).max(now) + self.each;
+        let wait = next.saturating_duration_since(now + self.each * self.burst);
+        if wait.is_zero() {
+            *at = next;
+            Ok(())
+        } else {
+            Err(wait)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn who(last: u8) -> Who {
+        Who::address(IpAddr::from([10, 0, 0, last]))
+    }
+
+    #[test]
+    fn a_burst_passes_and_then_one_each_interval() {
+        let buckets = Buckets::new(Duration::from_millis(100), 3, 10);
+        let start = Instant::now();
+        for _ in 0..3 {
+            assert_eq!(buckets.take(&who(1), start), Ok(()));
+        }
+        assert_eq!(
+            buckets.take(&who(1), start),
+            Err(Duration::from_millis(100))
+        );
+        assert_eq!(buckets.take(&who(2), start), Ok(()));
+        let later = start + Duration::from_millis(100);
+        assert_eq!(buckets.take(&who(1), later), Ok(()));
+        assert!(buckets.take(&who(1), later).is_err());
+    }
+
+    #[test]
+    fn many_addresses_take_no_more_memory_and_share_what_is_left() {
+        let buckets = Buckets::new(Duration::from_secs(1), 1, 2);
+        let start = Instant::now();
+        assert!(buckets.take(&who(1), start).is_ok() && buckets.take(&who(2), start).is_ok());
+        assert!(buckets.take(&who(3), start).is_ok());
+        assert!(buckets.take(&who(4), start).is_err());
+        assert!(buckets.full_at.lock().expect("whole").len() <= 3);
+        let later = start + Duration::from_secs(2);
+        assert!(buckets.take(&who(5), later).is_ok());
+    }
+
+    #[test]
+    fn one_network_is_one_asker() {
+        let who = |text: &str| Who::address(text.parse().expect("an address"));
+        assert_eq!(who("2001:db8::1"), who("2001:db8::ffff:2"));
+        assert_ne!(who("2001:db8::1"), who("2001:db8:0:1::1"));
+        assert_eq!(who("::ffff:10.0.0.1"), who("10.0.0.1"));
+    }
+}

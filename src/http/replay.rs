@@ -1,0 +1,266 @@
+//! Idempotency keys: an act sent again is answered again, not done again.
+
+use super::problem::{self, Problem};
+use axum::body::Bytes;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use sha2::{Digest, Sha256};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The header that carries the key.
+pub const HEADER: &str = "idempotency-key";
+/// The header that says that an answer was given before.
+pub const REPLAYED: &str = "idempotency-replayed";
+
+const LONGEST_KEY: usize = 128;
+const LONGEST_ANSWER: usize = 64 << 10;
+const MOST: usize = 1024;
+const KEPT: Duration = Duration::from_hours(24);
+
+/// Who sent it, and the key it came with.
+type Name = (Arc<str>, String);
+
+/// The acts that carried a key, with their answers.
+#[derive(Debug, Default)]
+pub struct Replays(Mutex<Acts>);
+
+#[derive(Debug, Default)]
+struct Acts {
+    known: HashMap<Name, Act>,
+    order: VecDeque<(Name, Instant)>,
+}
+
+#[derive(Debug)]
+struct Act {
+    request: [u8; 32],
+    since: Instant,
+    answer: Option<Answer>,
+}
+
+/// An answer as it was given.
+#[derive(Clone, Debug)]
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+/// What is to be done with a request that carries a key.
+#[derive(Debug)]
+pub enum Turn {
+    /// It is the first of its key: do it and tell the answer.
+    First(Begun),
+    /// It was done; this was the answer.
+    Again(Box<Response>),
+}
+
+/// An act that is being done. Dropped without an answer, its key is free again.
+#[derive(Debug)]
+pub struct Begun {
+    replays: Arc<Replays>,
+    name: Name,
+    answered: bool,
+}
+
+/// A key as it stands in the header.
+///
+/// # Errors
+/// When it is not one.
+pub fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get(HEADER) else {
+        return Ok(None);
+    };
+    let printable = |text: &&str| {
+        !text.is_empty() && text.len() <= LONGEST_KEY && text.bytes().all(|b| b.is_ascii_graphic())
+    };
+    match value.to_str().ok().filter(printable) {
+        Some(text) => Ok(Some(text.to_owned())),
+        None => Err(Problem::bad_request(format!(
+            "Idempotency-Key: 1 to {LONGEST_KEY} visible ASCII characters"
+        ))),
+    }
+}
+
+/// What makes two requests the same: all of them but the headers.
+pub fn digest(method: &str, path_and_query: &str, body: &[u8]) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    for part in [method.as_bytes(), path_and_query.as_bytes(), body] {
+        hasher.update((part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    hasher.finalize().into()
+}
+
+impl Replays {
+    /// Begins an act, or finds how it ended.
+    ///
+    /// # Errors
+    /// When the key was used for another request, or the same is still being done.
+    pub fn begin(
+        self: &Arc<Self>,
+        who: &Arc<str>,
+        key: String,
+        request: [u8; 32],
+        now: Instant,
+    ) -> Result<Turn, Problem> {
+        let mut acts = self.lock();
+        acts.forget(now);
+        let name = (Arc::clone(who), key);
+        match acts.known.get(&name) {
+            Some(act) if act.request != request => Err(Problem::new(
+                problem::KEY_REUSED,
+                "each act needs a key of its own",
+            )),
+            Some(Act {
+                answer: Some(answer),
+                ..
+            }) => Ok(Turn::Again(Box::new(answer.again()))),
+            Some(_) => {
+                Err(Problem::new(problem::IN_PROGRESS, "").retry_after(Duration::from_secs(1)))
+            }
+            None => {
+                let act = Act {
+                    request,
+                    since: now,
+                    answer: None,
+                };
+                acts.known.insert(name.clone(), act);
+                acts.order.push_back((name.clone(), now));
+                Ok(Turn::First(Begun {
+                    replays: Arc::clone(self),
+                    name,
+                    answered: false,
+                }))
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Acts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Acts {
+    fn forget(&mut self, now: Instant) {
+        while let Some((name, since)) = self.order.front() {
+            let known = self.known.get(name).filter(|act| act.since == *since);
+            let old = now.saturating_duration_since(*since) > KEPT || self.order.len() >= MOST;
+            if known.is_some() && !old {
+                return;
+            }
+            if known.is_some() {
+                self.known.remove(name);
+            }
+            self.order.pop_front();
+        }
+    }
+}
+
+impl Begun {
+    /// Keeps the answer for those who send the act again. What failed in here is not kept: another
+    /// try may go better.
+    ///
+    /// # Errors
+    /// When the answer's body breaks off.
+    pub async fn end(mut self, response: Response) -> Result<Response, Problem> {
+        if response.status().is_server_error() {
+            return Ok(response);
+        }
+        let (parts, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX)
+            .await
+            .map_err(Problem::internal)?;
+        if body.len() <= LONGEST_ANSWER {
+            let kept = [header::CONTENT_TYPE, header::LOCATION, header::ETAG];
+            let headers = kept
+                .into_iter()
+                .filter_map(|name| Some((name.clone(), parts.headers.get(name)?.clone())));
+            let answer = Answer {
+                status: parts.status,
+                headers: headers.collect(),
+                body: body.clone(),
+            };
+            let mut acts = self.replays.lock();
+            if let Some(act) = acts.known.get_mut(&self.name) {
+                act.answer = Some(answer);
+                self.answered = true;
+            }
+        }
+        Ok(Response::from_parts(parts, body.into()))
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.replays.lock().known.remove(&self.name);
+        }
+    }
+}
+
+impl Answer {
+    fn again(&self) -> Response {
+        let mut response = (self.status, self.headers.clone(), self.body.clone()).into_response();
+        let yes = HeaderValue::from_static("true");
+        response.headers_mut().insert(REPLAYED, yes);
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begin(replays: &Arc<Replays>, who: &str, key: &str, body: &str) -> Result<Turn, Problem> {
+        let request = digest("POST", "/x", body.as_bytes());
+        replays.begin(&who.into(), key.to_owned(), request, Instant::now())
+    }
+
+    fn first(turn: Result<Turn, Problem>) -> Begun {
+        match turn {
+            Ok(Turn::First(begun)) => begun,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_same_act_is_answered_again_and_another_with_its_key_is_not() {
+        let replays = Arc::new(Replays::default());
+        let begun = first(begin(&replays, "ada", "k", "a"));
+        let meanwhile = begin(&replays, "ada", "k", "a").expect_err("still being done");
+        assert_eq!(meanwhile.kind, problem::IN_PROGRESS);
+        let answer = (StatusCode::CREATED, "done").into_response();
+        begun.end(answer).await.expect("an answer");
+        let Ok(Turn::Again(again)) = begin(&replays, "ada", "k", "a") else {
+            panic!("done twice");
+        };
+        assert_eq!(again.status(), StatusCode::CREATED);
+        assert_eq!(again.headers()[REPLAYED], "true");
+        let other = begin(&replays, "ada", "k", "b").expect_err("another body");
+        assert_eq!(other.kind, problem::KEY_REUSED);
+        first(begin(&replays, "bob", "k", "b"));
+    }
+
+    #[tokio::test]
+    async fn what_failed_or_was_given_up_may_be_tried_again() {
+        let replays = Arc::new(Replays::default());
+        drop(first(begin(&replays, "ada", "k", "a")));
+        let begun = first(begin(&replays, "ada", "k", "a"));
+        let failed = StatusCode::SERVICE_UNAVAILABLE.into_response();
+        begun.end(failed).await.expect("an answer");
+        first(begin(&replays, "ada", "k", "a"));
+    }
+
+    #[tokio::test]
+    async fn so_many_are_kept_and_no_more() {
+        let replays = Arc::new(Replays::default());
+        for number in 0..2 * MOST {
+            let begun = first(begin(&replays, "ada", &format!("k{number}"), ""));
+            begun.end("".into_response()).await.expect("an answer");
+        }
+        let acts = replays.lock();
+        assert!(acts.known.len() <= MOST && acts.order.len() <= MOST);
+    }
+}

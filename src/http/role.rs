@@ -1,0 +1,131 @@
+//! Who may do what, as data.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What one may be allowed to do.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Permission {
+    /// Have a plan made, and see that plan.
+    Plan,
+    /// Read the directory, its history, plans, holds and runs.
+    Read,
+    /// Suspend, resume and reconcile sources.
+    Operate,
+    /// Let holds through.
+    Approve,
+    /// Everything else.
+    Administer,
+}
+
+/// What a token was made for.
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Debug,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    clap::ValueEnum,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// A CI job: has plans made and sees nothing else.
+    Planner,
+    /// Reads.
+    Viewer,
+    /// Keeps sources going.
+    Operator,
+    /// Decides on holds; does not keep sources going.
+    Approver,
+    /// May everything.
+    Administrator,
+}
+
+impl Permission {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Plan,
+        Self::Read,
+        Self::Operate,
+        Self::Approve,
+        Self::Administer,
+    ];
+
+    /// Whether what it allows changes something.
+    pub fn acts(self) -> bool {
+        matches!(self, Self::Operate | Self::Approve | Self::Administer)
+    }
+}
+
+impl Role {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Planner,
+        Self::Viewer,
+        Self::Operator,
+        Self::Approver,
+        Self::Administrator,
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Planner => "planner",
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+            Self::Approver => "approver",
+            Self::Administrator => "administrator",
+        }
+    }
+
+    /// The role called `name`.
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+
+    /// What it may: a list each, because they are no ladder. Who lets a hold through is another than
+    /// who keeps the sources going, and a planner reads nothing but its plan.
+    pub fn permissions(self) -> &'static [Permission] {
+        use Permission::{Approve, Operate, Plan, Read};
+        match self {
+            Self::Planner => &[Plan],
+            Self::Viewer => &[Plan, Read],
+            Self::Operator => &[Plan, Read, Operate],
+            Self::Approver => &[Plan, Read, Approve],
+            Self::Administrator => &Permission::ALL,
+        }
+    }
+
+    /// Whether it has this permission.
+    pub fn may(self, permission: Permission) -> bool {
+        self.permissions().contains(&permission)
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plan => "plan",
+            Self::Read => "read",
+            Self::Operate => "operate",
+            Self::Approve => "approve",
+            Self::Administer => "administer",
+        })
+    }
+}

@@ -1,0 +1,209 @@
+//! The listener: TLS, HTTP/1.1 and 2, connections that may not be slow, and an orderly end.
+
+use super::stream::Watched;
+use super::tls::Certificate;
+use crate::config::Serve;
+use axum::Router;
+use axum_server::accept::{Accept, DefaultAcceptor};
+use axum_server::tls_rustls::RustlsAcceptor;
+use axum_server::{Handle, Server as Listening};
+use futures_util::future::BoxFuture;
+use hyper_util::rt::TokioTimer;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+const HEADERS_IN: Duration = Duration::from_secs(10);
+const STALLED: Duration = Duration::from_secs(30);
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+const MOST_HEADER_BYTES: u32 = 32 << 10;
+const MOST_STREAMS: u32 = 64;
+const BUFFER: usize = 64 << 10;
+
+/// Why the server cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// It may not listen there.
+    #[error("{0}")]
+    NotPermitted(String),
+    /// The certificate cannot be taken.
+    #[error("{0}")]
+    Certificate(String),
+    /// The address is taken or is none of this machine.
+    #[error("cannot listen at {address}: {source}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// It broke off.
+    #[error("the server broke off: {0}")]
+    Broken(#[source] io::Error),
+}
+
+/// A server that has its address and answers nothing yet.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    certificate: Option<Certificate>,
+    connections: usize,
+    headers_in: Duration,
+    grace: Duration,
+}
+
+impl Server {
+    /// Takes its address.
+    ///
+    /// # Errors
+    /// When it may not, cannot, or the certificate is not one.
+    pub fn bind(serve: &Serve) -> Result<Self, ServerError> {
+        serve.permitted().map_err(ServerError::NotPermitted)?;
+        let certificate = serve.tls.as_ref().map(Certificate::read).transpose();
+        let certificate = certificate.map_err(ServerError::Certificate)?;
+        let listen = || {
+            let listener = TcpListener::bind(serve.listen)?;
+            listener.set_nonblocking(true)?;
+            let address = listener.local_addr()?;
+            Ok((listener, address))
+        };
+        let (listener, address) = listen().map_err(|source| ServerError::Listen {
+            address: serve.listen,
+            source,
+        })?;
+        Ok(Self {
+            listener,
+            address,
+            certificate,
+            connections: serve.limits.connections,
+            headers_in: HEADERS_IN.min(serve.limits.timeout),
+            grace: serve.limits.timeout,
+        })
+    }
+
+    /// Where it listens, with the port that the system chose.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// With so long for requests in work once it is told to stop; otherwise as long as a request may
+    /// take.
+    #[must_use]
+    pub fn with_grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Serves until `stop`, then finishes what it is doing.
+    ///
+    /// # Errors
+    /// When it breaks off.
+    pub async fn run(self, app: Router, stop: CancellationToken) -> Result<(), ServerError> {
+        let handle = Handle::new();
+        let ending = tokio::spawn({
+            let handle = handle.clone();
+            async move {
+                stop.cancelled().await;
+                handle.graceful_shutdown(Some(self.grace));
+            }
+        });
+        let door = Door {
+            certificate: self.certificate.clone(),
+            places: Arc::new(Semaphore::new(self.connections)),
+            patience: self.headers_in,
+        };
+        let listening = axum_server::from_tcp(self.listener).map_err(ServerError::Broken)?;
+        let mut listening = listening.handle(handle);
+        tune(&mut listening, self.headers_in);
+        let app = app.into_make_service_with_connect_info::<SocketAddr>();
+        let result = match self.certificate {
+            Some(certificate) => {
+                let tls =
+                    RustlsAcceptor::new(certificate.config).handshake_timeout(self.headers_in);
+                listening.acceptor(door.before(tls)).serve(app).await
+            }
+            None => {
+                let plain = DefaultAcceptor::new();
+                listening.acceptor(door.before(plain)).serve(app).await
+            }
+        };
+        ending.abort();
+        result.map_err(ServerError::Broken)
+    }
+}
+
+fn tune(listening: &mut Listening<SocketAddr>, headers_in: Duration) {
+    let builder = listening.http_builder();
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(headers_in)
+        .max_buf_size(BUFFER);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE)
+        .max_header_list_size(MOST_HEADER_BYTES)
+        .max_concurrent_streams(MOST_STREAMS);
+}
+
+/// Lets connections in while there are places.
+#[derive(Clone)]
+struct Door {
+    certificate: Option<Certificate>,
+    places: Arc<Semaphore>,
+    patience: Duration,
+}
+
+impl Door {
+    fn before<A>(self, inner: A) -> Guarded<A> {
+        Guarded { door: self, inner }
+    }
+}
+
+/// A door with what accepts behind it.
+#[derive(Clone)]
+struct Guarded<A> {
+    door: Door,
+    inner: A,
+}
+
+impl<A, S> Accept<TcpStream, S> for Guarded<A>
+where
+    A: Accept<TcpStream, S>,
+    A::Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    A::Service: Send + 'static,
+    A::Future: Send + 'static,
+    S: Send + 'static,
+{
+    type Stream = Watched<A::Stream>;
+    type Service = A::Service;
+    type Future = BoxFuture<'static, io::Result<(Self::Stream, Self::Service)>>;
+
+    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+        let Ok(place) = Arc::clone(&self.door.places).try_acquire_owned() else {
+            tracing::warn!(
+                "a connection was closed: as many as `serve.limits.connections` are open"
+            );
+            return Box::pin(async { Err(io::ErrorKind::ConnectionRefused.into()) });
+        };
+        if let Some(certificate) = &self.door.certificate {
+            certificate.refresh();
+        }
+        let patience = self.door.patience;
+        // Small answers go out at once.
+        let _ = stream.set_nodelay(true);
+        let accepted = self.inner.accept(stream, service);
+        Box::pin(async move {
+            let (stream, service) = accepted.await?;
+            Ok((Watched::new(stream, patience, STALLED, place), service))
+        })
+    }
+}

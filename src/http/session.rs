@@ -1,0 +1,253 @@
+//! The page's sessions: a token posted once, then a cookie that says nothing.
+
+use super::access::{Access, By, Caller};
+use super::token::{Grant, Hash, random};
+use axum::http::{HeaderMap, HeaderValue, header};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use subtle::ConstantTimeEq;
+
+/// The name of the form field, and of the header, that carries the session's CSRF token.
+pub const CSRF_FIELD: &str = "csrf";
+/// The header that carries it where there is no form.
+pub const CSRF_HEADER: &str = "x-csrf-token";
+
+const IDLE: Duration = Duration::from_hours(1);
+const WHOLE: Duration = Duration::from_hours(12);
+const MOST: usize = 1024;
+
+/// The sessions that are open. They are kept in memory: a restart asks for the token again.
+pub struct Sessions {
+    secure: bool,
+    open: Mutex<HashMap<String, Session>>,
+}
+
+struct Session {
+    token: Hash,
+    csrf: Arc<str>,
+    since: Instant,
+    used: Instant,
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions").finish_non_exhaustive()
+    }
+}
+
+impl Sessions {
+    /// No sessions yet; `secure` when browsers come by https.
+    pub fn new(secure: bool) -> Self {
+        Self {
+            secure,
+            open: Mutex::default(),
+        }
+    }
+
+    /// Opens one, and gives the cookie to set.
+    ///
+    /// # Errors
+    /// When the system has no randomness.
+    pub fn open(&self, grant: &Grant, now: Instant) -> Result<HeaderValue, String> {
+        let told = |error| format!("no randomness: {error}");
+        let id = random().map_err(told)?;
+        let session = Session {
+            token: grant.hash,
+            csrf: random().map_err(told)?.into(),
+            since: now,
+            used: now,
+        };
+        let mut open = self.lock();
+        open.retain(|_, session| session.lives(now));
+        if open.len() >= MOST {
+            let oldest = open.iter().min_by_key(|(_, session)| session.used);
+            if let Some(oldest) = oldest.map(|(id, _)| id.clone()) {
+                open.remove(&oldest);
+            }
+        }
+        open.insert(key(&id), session);
+        self.cookie(&id, WHOLE)
+    }
+
+    /// Whose session the request carries. The token behind it is looked up each time, so that a
+    /// revoked one ends its sessions.
+    pub fn caller(&self, headers: &HeaderMap, access: &Access, now: Instant) -> Option<Caller> {
+        let id = key(self.id(headers)?);
+        let mut open = self.lock();
+        let session = open.get_mut(&id).filter(|session| session.lives(now))?;
+        let Some(grant) = access.by_hash(&session.token) else {
+            open.remove(&id);
+            return None;
+        };
+        session.used = now;
+        Some(Caller {
+            csrf: Some(Arc::clone(&session.csrf)),
+            ..Caller::of(&grant, By::Session)
+        })
+    }
+
+    /// Ends the session that the request carries, and gives the cookie that takes its place.
+    pub fn close(&self, headers: &HeaderMap) -> HeaderValue {
+        if let Some(id) = self.id(headers) {
+            self.lock().remove(&key(id));
+        }
+        let gone = self.cookie("", Duration::ZERO);
+        gone.unwrap_or(HeaderValue::from_static(""))
+    }
+
+    /// With `__Host-` no other host of the domain can set it.
+    fn name(&self) -> &'static str {
+        if self.secure {
+            "__Host-roster"
+        } else {
+            "roster"
+        }
+    }
+
+    fn cookie(&self, id: &str, age: Duration) -> Result<HeaderValue, String> {
+        let secure = if self.secure { "; Secure" } else { "" };
+        let cookie = format!(
+            "{}={id}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}{secure}",
+            self.name(),
+            age.as_secs()
+        );
+        HeaderValue::from_str(&cookie).map_err(|error| error.to_string())
+    }
+
+    fn id<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
+        let all = headers.get_all(header::COOKIE).into_iter();
+        all.filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='))
+            .find_map(|(name, id)| (name == self.name()).then_some(id))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Session>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Session {
+    fn lives(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.used) < IDLE
+            && now.saturating_duration_since(self.since) < WHOLE
+    }
+}
+
+/// Looked up by its hash, so that the time of the look-up says nothing of an id.
+fn key(id: &str) -> String {
+    Hash::of(id).hex()
+}
+
+/// Whether a form's token is the session's.
+pub fn csrf_matches(caller: &Caller, sent: &str) -> bool {
+    let expected = caller.csrf.as_deref().unwrap_or_default();
+    !expected.is_empty() && bool::from(expected.as_bytes().ct_eq(sent.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::role::Role;
+    use std::os::unix::fs::PermissionsExt;
+
+    struct Scene {
+        _dir: tempfile::TempDir,
+        path: std::path::PathBuf,
+        access: Access,
+        grant: Grant,
+    }
+
+    fn scene() -> Scene {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("tokens");
+        let (grant, _) = Grant::create("ada", Role::Operator, None, None).expect("a token");
+        std::fs::write(&path, grant.line()).expect("the file");
+        let mode = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(&path, mode).expect("its mode");
+        let access = Access::open(Some(&path), false).expect("valid");
+        Scene {
+            _dir: dir,
+            path,
+            access,
+            grant,
+        }
+    }
+
+    fn carried(cookie: &HeaderValue) -> HeaderMap {
+        let pair = cookie.to_str().expect("text").split(';').next();
+        let value = format!("theme=dark; {}", pair.expect("a pair"));
+        let value = HeaderValue::from_str(&value).expect("a header");
+        HeaderMap::from_iter([(header::COOKIE, value)])
+    }
+
+    #[test]
+    fn a_session_ends_idle_at_its_time_by_logout_and_with_its_token() {
+        let scene = scene();
+        let sessions = Sessions::new(true);
+        let start = Instant::now();
+        let open = || carried(&sessions.open(&scene.grant, start).expect("a session"));
+        let alive = |headers: &HeaderMap, after: Duration| {
+            let caller = sessions.caller(headers, &scene.access, start + after);
+            caller.is_some()
+        };
+        let one = open();
+        assert!(alive(&one, IDLE / 2) && alive(&one, IDLE) && !alive(&one, 3 * IDLE));
+        let two = open();
+        for step in 1..24 {
+            assert!(alive(&two, step * IDLE / 2), "{step}");
+        }
+        assert!(!alive(&two, WHOLE));
+        let three = open();
+        let gone = sessions.close(&three);
+        assert!(gone.to_str().is_ok_and(|text| text.contains("Max-Age=0")));
+        assert!(!alive(&three, Duration::ZERO));
+        let four = open();
+        std::fs::write(&scene.path, "# nobody\n").expect("the file");
+        assert!(!alive(&four, Duration::ZERO));
+    }
+
+    #[test]
+    fn the_cookie_is_for_this_host_and_no_script() {
+        let scene = scene();
+        let cookie = |secure| {
+            let cookie = Sessions::new(secure).open(&scene.grant, Instant::now());
+            cookie
+                .expect("a session")
+                .to_str()
+                .expect("text")
+                .to_owned()
+        };
+        let secure = cookie(true);
+        assert!(secure.starts_with("__Host-roster=") && secure.ends_with("; Secure"));
+        let plain = cookie(false);
+        assert!(plain.starts_with("roster=") && !plain.contains("Secure"));
+        for part in ["HttpOnly", "SameSite=Strict", "Path=/"] {
+            assert!(secure.contains(part) && plain.contains(part));
+        }
+    }
+
+    #[test]
+    fn a_form_carries_its_own_sessions_token() {
+        let scene = scene();
+        let sessions = Sessions::new(false);
+        let headers = carried(
+            &sessions
+                .open(&scene.grant, Instant::now())
+                .expect("a session"),
+        );
+        let caller = sessions.caller(&headers, &scene.access, Instant::now());
+        let caller = caller.expect("a caller");
+        let csrf = caller.csrf.clone().expect("a token");
+        assert!(csrf_matches(&caller, &csrf) && !csrf_matches(&caller, ""));
+        assert!(!csrf_matches(
+            &Caller {
+                csrf: None,
+                ..caller
+            },
+            ""
+        ));
+    }
+}

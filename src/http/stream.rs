@@ -1,0 +1,119 @@
+//! A connection that may not idle where it has no right to: before its first words, and when it does
+//! not take what it asked for.
+
+use std::future::Future;
+use std::io::{self, ErrorKind};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, Sleep, sleep};
+
+/// How HTTP/2 begins. Until it is clear whether a connection does, nobody else watches the time.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// A connection with its place among the open ones.
+pub(super) struct Watched<T> {
+    inner: T,
+    /// How much of [`PREFACE`] was read; `None` once it is clear what the connection speaks.
+    begun: Option<usize>,
+    patience: Duration,
+    first: Pin<Box<Sleep>>,
+    stalled: Option<Pin<Box<Sleep>>>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl<T> Watched<T> {
+    pub fn new(inner: T, first: Duration, patience: Duration, place: OwnedSemaphorePermit) -> Self {
+        Self {
+            inner,
+            begun: Some(0),
+            patience,
+            first: Box::pin(sleep(first)),
+            stalled: None,
+            _place: place,
+        }
+    }
+
+    fn look_at(&mut self, words: &[u8]) {
+        if let Some(read) = self.begun {
+            let rest = &PREFACE[read..];
+            let length = words.len().min(rest.len());
+            let fits = words[..length] == rest[..length] && length < rest.len();
+            self.begun = fits.then_some(read + length);
+        }
+    }
+
+    /// The result of a write, unless the other end has not taken anything for too long.
+    fn timed<R>(
+        &mut self,
+        context: &mut Context<'_>,
+        result: Poll<io::Result<R>>,
+    ) -> Poll<io::Result<R>> {
+        if result.is_ready() {
+            self.stalled = None;
+            return result;
+        }
+        let deadline = Instant::now() + self.patience;
+        let stalled = self
+            .stalled
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        ready!(stalled.as_mut().poll(context));
+        Poll::Ready(Err(ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let result = Pin::new(&mut self.inner).poll_read(context, buffer);
+        if result.is_ready() {
+            self.look_at(&buffer.filled()[before..]);
+            return result;
+        }
+        if self.begun.is_some() {
+            ready!(self.first.as_mut().poll(context));
+            return Poll::Ready(Err(ErrorKind::TimedOut.into()));
+        }
+        Poll::Pending
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.inner).poll_write(context, bytes);
+        self.timed(context, result)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.inner).poll_write_vectored(context, bytes);
+        self.timed(context, result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = Pin::new(&mut self.inner).poll_flush(context);
+        self.timed(context, result)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = Pin::new(&mut self.inner).poll_shutdown(context);
+        self.timed(context, result)
+    }
+}
