@@ -15,6 +15,7 @@
 pub mod check;
 pub mod cli;
 pub mod config;
+pub mod daemon;
 pub mod diagnostic;
 pub mod kinds;
 pub mod manifest;

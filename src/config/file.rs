@@ -1,6 +1,7 @@
 //! The file as written: strict, every key known, environment variables expanded where they may be.
 
 use super::rules::{self, AuthorityFile, GuardsFile};
+use super::schedule::{TimingFile, WindowFile};
 use super::{Config, Source};
 use serde::Deserialize;
 use serde_json::Value;
@@ -72,8 +73,11 @@ struct SourceFile {
     drift: DriftFile,
     #[serde(default)]
     allow_delete: bool,
-    #[allow(dead_code)]
     interval: Option<String>,
+    schedule: Option<String>,
+    timezone: Option<String>,
+    #[serde(default)]
+    windows: Vec<WindowFile>,
     #[serde(default)]
     authority: BTreeMap<String, AuthorityFile>,
 }
@@ -235,6 +239,15 @@ impl SourceFile {
             file.resolve(kind, &mut authority)
                 .map_err(|error| format!("source {name}: {error}"))?;
         }
+        let timing = TimingFile {
+            interval: self.interval,
+            schedule: self.schedule,
+            timezone: self.timezone,
+            windows: self.windows,
+        };
+        let timing = timing
+            .resolve()
+            .map_err(|error| format!("source {name}: {error}"))?;
         Ok(Source {
             root: base.join(&directory),
             written: directory,
@@ -244,6 +257,7 @@ impl SourceFile {
             allow_delete: self.allow_delete,
             apply: self.mode == ModeFile::Apply,
             authority,
+            timing,
             unnamed: false,
             name: self.name.as_str().into(),
         })

@@ -1,10 +1,14 @@
 //! `roster.yaml`: what the operator decides. Guards, authority and deletes come only from here,
 //! never from the reviewed tree.
 
+mod cron;
 mod file;
 mod rules;
+mod schedule;
 
+pub use cron::Cron;
 pub use file::{File, duration};
+pub use schedule::{Effect, Timing, Trigger, Window};
 
 use crate::plan::{Accept, Authority, Guards};
 use std::path::{Path, PathBuf};
@@ -85,6 +89,8 @@ pub struct Source {
     pub apply: bool,
     /// What it may say.
     pub authority: Authority,
+    /// When the daemon looks at it, and when what it says may be applied.
+    pub timing: Timing,
     /// Whether the source was given as a path, without a configuration: then another path is not
     /// taken for the same source.
     pub unnamed: bool,
@@ -104,6 +110,7 @@ impl Source {
             allow_delete: false,
             apply: true,
             authority: Authority::default(),
+            timing: Timing::default(),
             unnamed: true,
         }
     }

@@ -1,0 +1,3 @@
+//! The daemon: when a source is looked at, what may be applied when, and who is told.
+
+pub mod schedule;
