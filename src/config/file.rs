@@ -1,5 +1,6 @@
 //! The file as written: strict, every key known, environment variables expanded where they may be.
 
+use super::notices::NoticesFile;
 use super::rules::{self, AuthorityFile, GuardsFile};
 use super::schedule::{TimingFile, WindowFile};
 use super::{Config, Source};
@@ -37,9 +38,7 @@ pub struct File {
     secrets: SecretsFile,
     #[serde(default)]
     environments: BTreeMap<String, Value>,
-    #[allow(dead_code)]
     mail: Option<Value>,
-    #[allow(dead_code)]
     serve: Option<Value>,
 }
 
@@ -185,6 +184,10 @@ impl File {
             window,
             approval_ttl: self.approval_ttl.map_or(Ok(DAY), |text| duration(&text))?,
             secrets: self.secrets.dir.map(|dir| base.join(dir)),
+            notices: NoticesFile::read(
+                self.serve.as_ref().and_then(|serve| serve.get("notices")),
+                self.mail.as_ref(),
+            )?,
             accepts: Vec::new(),
             allow_delete: false,
         })

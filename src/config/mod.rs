@@ -3,11 +3,13 @@
 
 mod cron;
 mod file;
+mod notices;
 mod rules;
 mod schedule;
 
 pub use cron::Cron;
 pub use file::{File, duration};
+pub use notices::{Event, Format, NoticesFile, Post, Receiver, Target};
 pub use schedule::{Effect, Timing, Trigger, Window};
 
 use crate::plan::{Accept, Authority, Guards};
@@ -62,6 +64,8 @@ pub struct Config {
     pub approval_ttl: Duration,
     /// Where password files are looked for.
     pub secrets: Option<PathBuf>,
+    /// Who is told what; addresses and secrets are put in where notices are sent.
+    pub notices: NoticesFile,
     /// The overrides given for this run.
     pub accepts: Vec<Accept>,
     /// Whether deletes are allowed for this run, whatever the source says.
@@ -197,6 +201,7 @@ impl Config {
             window: file::DAY,
             approval_ttl: file::DAY,
             secrets: None,
+            notices: NoticesFile::default(),
             accepts: Vec::new(),
             allow_delete: false,
         }
