@@ -27,10 +27,13 @@ pub enum Event {
     Drift,
     /// A pass succeeded after one that did not.
     Recovered,
+    /// Nothing: somebody tries whether notices arrive.
+    #[serde(skip_deserializing)]
+    Test,
 }
 
 impl Event {
-    /// All of them.
+    /// All that can happen.
     pub const ALL: [Self; 5] = [
         Self::Applied,
         Self::Failed,
@@ -50,6 +53,7 @@ impl Event {
             Self::Held => "held",
             Self::Drift => "drift",
             Self::Recovered => "recovered",
+            Self::Test => "test",
         }
     }
 }

@@ -2,3 +2,4 @@
 
 pub mod notice;
 pub mod schedule;
+pub mod webhook;

@@ -147,12 +147,12 @@ impl Notice {
     #[must_use]
     pub fn test(environment: Option<&str>, now: DateTime<Utc>) -> Self {
         Self {
-            event: Event::Recovered,
-            source: "test".to_owned(),
+            event: Event::Test,
+            source: "roster".to_owned(),
             environment: environment.map(str::to_owned),
             revision: None,
             state: "test".to_owned(),
-            summary: "This is a test: notices of this kind arrive here.".to_owned(),
+            summary: "This is a test: notices arrive here.".to_owned(),
             details: Vec::new(),
             counts: BTreeMap::new(),
             since: now,
