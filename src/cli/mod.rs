@@ -15,6 +15,7 @@ mod items;
 mod lock;
 mod man;
 mod migrate;
+mod notice;
 mod openapi;
 mod output;
 mod plan;
@@ -169,6 +170,8 @@ pub enum Command {
     Migrate(migrate::Options),
     /// Shows or breaks the leases of sources.
     Lock(lock::Options),
+    /// Tries whether notices arrive.
+    Notice(notice::Options),
     /// Writes a commented configuration, a small example tree and a CI workflow.
     Init(init::Args),
     /// Prints the JSON Schema of manifests.
@@ -269,6 +272,7 @@ fn run(cli: Cli) -> Outcome {
             Command::Migrate(options) => migrate::run(global, &options).await,
             Command::Lock(options) => lock::run(global, &options).await,
             Command::Serve(options) => serve::run(global, &options).await,
+            Command::Notice(options) => notice::run(global, &options).await,
             Command::Init(args) => init::run(&args),
             Command::Schema(args) => schema::run(&args),
             Command::Openapi => openapi::run(),

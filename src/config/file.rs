@@ -1,6 +1,8 @@
 //! The file as written: strict, every key known, environment variables expanded where they may be.
 
+use super::notices::NoticesFile;
 use super::rules::{self, AuthorityFile, GuardsFile};
+use super::schedule::{TimingFile, WindowFile};
 use super::serve::ServeFile;
 use super::{Config, Source};
 use serde::Deserialize;
@@ -37,7 +39,6 @@ pub struct File {
     secrets: SecretsFile,
     #[serde(default)]
     environments: BTreeMap<String, Value>,
-    #[allow(dead_code)]
     mail: Option<Value>,
     #[serde(default)]
     serve: ServeFile,
@@ -73,8 +74,11 @@ struct SourceFile {
     drift: DriftFile,
     #[serde(default)]
     allow_delete: bool,
-    #[allow(dead_code)]
     interval: Option<String>,
+    schedule: Option<String>,
+    timezone: Option<String>,
+    #[serde(default)]
+    windows: Vec<WindowFile>,
     #[serde(default)]
     authority: BTreeMap<String, AuthorityFile>,
 }
@@ -182,6 +186,7 @@ impl File {
             window,
             approval_ttl: self.approval_ttl.map_or(Ok(DAY), |text| duration(&text))?,
             secrets: self.secrets.dir.map(|dir| base.join(dir)),
+            notices: NoticesFile::read(self.serve.notices.as_ref(), self.mail.as_ref())?,
             serve: self.serve.resolve(base)?,
             accepts: Vec::new(),
             allow_delete: false,
@@ -237,6 +242,15 @@ impl SourceFile {
             file.resolve(kind, &mut authority)
                 .map_err(|error| format!("source {name}: {error}"))?;
         }
+        let timing = TimingFile {
+            interval: self.interval,
+            schedule: self.schedule,
+            timezone: self.timezone,
+            windows: self.windows,
+        };
+        let timing = timing
+            .resolve()
+            .map_err(|error| format!("source {name}: {error}"))?;
         Ok(Source {
             root: base.join(&directory),
             written: directory,
@@ -246,6 +260,7 @@ impl SourceFile {
             allow_delete: self.allow_delete,
             apply: self.mode == ModeFile::Apply,
             authority,
+            timing,
             unnamed: false,
             name: self.name.as_str().into(),
         })

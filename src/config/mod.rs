@@ -1,11 +1,17 @@
 //! `roster.yaml`: what the operator decides. Guards, authority and deletes come only from here,
 //! never from the reviewed tree.
 
+mod cron;
 mod file;
+mod notices;
 mod rules;
+mod schedule;
 mod serve;
 
+pub use cron::Cron;
 pub use file::{File, duration};
+pub use notices::{Event, Format, NoticesFile, Post, Receiver, Target};
+pub use schedule::{Effect, Timing, Trigger, Window};
 pub use serve::{Limits, Serve, Tls};
 
 use crate::plan::{Accept, Authority, Guards};
@@ -62,6 +68,8 @@ pub struct Config {
     pub secrets: Option<PathBuf>,
     /// How the daemon is reached.
     pub serve: Serve,
+    /// Who is told what; addresses and secrets are put in where notices are sent.
+    pub notices: NoticesFile,
     /// The overrides given for this run.
     pub accepts: Vec<Accept>,
     /// Whether deletes are allowed for this run, whatever the source says.
@@ -89,6 +97,8 @@ pub struct Source {
     pub apply: bool,
     /// What it may say.
     pub authority: Authority,
+    /// When the daemon looks at it, and when what it says may be applied.
+    pub timing: Timing,
     /// Whether the source was given as a path, without a configuration: then another path is not
     /// taken for the same source.
     pub unnamed: bool,
@@ -108,6 +118,7 @@ impl Source {
             allow_delete: false,
             apply: true,
             authority: Authority::default(),
+            timing: Timing::default(),
             unnamed: true,
         }
     }
@@ -195,6 +206,7 @@ impl Config {
             approval_ttl: file::DAY,
             secrets: None,
             serve: Serve::default(),
+            notices: NoticesFile::default(),
             accepts: Vec::new(),
             allow_delete: false,
         }

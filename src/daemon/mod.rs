@@ -4,11 +4,14 @@
 //! `roster apply`; triggers carry nothing, are coalesced and never lost. What a pass came to is
 //! kept in the database (`state`), so that every replica and every restart knows it.
 
+pub mod notice;
 mod pass;
+pub mod schedule;
 mod serve;
 mod settle;
 pub mod state;
 mod watcher;
+pub mod webhook;
 mod worker;
 
 pub use serve::{Daemon, ServeError, serve};

@@ -1,0 +1,100 @@
+//! `roster notice test`: whether notices arrive where the configuration sends them.
+
+use super::{Failure, Global, Outcome, Output, session};
+use crate::config::Target;
+use crate::daemon::notice::{Notice, SendError, Sender};
+use crate::diagnostic::did_you_mean;
+use chrono::Utc;
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+/// Options of `roster notice`.
+#[derive(Debug, Args)]
+pub struct Options {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Sends a test notice, whatever a target is told otherwise, and prints what came of it.
+    Test {
+        /// Only to the target of this name.
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+    },
+}
+
+type Results = Vec<(Target, Result<(), SendError>)>;
+
+/// Sends one to every target; exits with 1 when one did not arrive.
+pub async fn run(global: &Global, options: &Options) -> Outcome {
+    let What::Test { name } = &options.what;
+    let config = session::config(global, None)?;
+    let all = config.notices.resolve();
+    let targets = chosen(all.map_err(Failure::error)?, name.as_deref())?;
+    let sender = Sender::new();
+    let mut results = Results::new();
+    for target in targets {
+        let now = Utc::now();
+        let notice = Notice::test(config.environment.as_deref(), now);
+        let delivery = notice.delivery(&target);
+        let result = sender.send(&target, &notice, &delivery, now).await;
+        results.push((target, result));
+    }
+    if global.output == Output::Json {
+        anstream::println!("{}", document(&results));
+    } else {
+        print(&results);
+    }
+    Ok(u8::from(results.iter().any(|(_, result)| result.is_err())))
+}
+
+fn chosen(all: Vec<Target>, name: Option<&str>) -> Result<Vec<Target>, Failure> {
+    if all.is_empty() {
+        return Err(Failure::error(
+            "nobody is told anything: the configuration has no `serve.notices`",
+        ));
+    }
+    let Some(name) = name else { return Ok(all) };
+    let names: Vec<String> = all.iter().map(|target| target.name.clone()).collect();
+    let found: Vec<Target> = all
+        .into_iter()
+        .filter(|target| target.name == name)
+        .collect();
+    if found.is_empty() {
+        let hint = did_you_mean(name, names.iter().map(String::as_str));
+        let hint = hint.map_or_else(|| names.join(", "), str::to_owned);
+        return Err(Failure::usage(format!(
+            "no notice is called `{name}`; there is: {hint}"
+        )));
+    }
+    Ok(found)
+}
+
+fn print(results: &Results) {
+    let width = results
+        .iter()
+        .map(|(target, _)| target.name.chars().count());
+    let width = width.max().unwrap_or_default();
+    for (target, result) in results {
+        let name = &target.name;
+        match result {
+            Ok(()) => anstream::println!("{name:width$}  sent    {}", target.shown()),
+            Err(error) => anstream::println!("{name:width$}  failed  {error}"),
+        }
+    }
+}
+
+fn document(results: &Results) -> serde_json::Value {
+    let items = results.iter().map(|(target, result)| {
+        let error = result.as_ref().err();
+        json!({
+            "name": target.name,
+            "to": target.shown(),
+            "sent": result.is_ok(),
+            "error": error.map(ToString::to_string),
+        })
+    });
+    json!({ "items": items.collect::<Vec<_>>() })
+}

@@ -1,0 +1,516 @@
+//! Who is told what: `serve.notices` and `mail`. What is written is checked when the file is read;
+//! variables are put in, and addresses looked at, only where notices are sent: a job that only plans
+//! holds no webhook.
+
+use super::file::expand;
+use lettre::message::Mailbox;
+use reqwest::Url;
+use secrecy::SecretString;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+/// What happened to a source that somebody may want to know.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Event {
+    /// A pass wrote something.
+    Applied,
+    /// A pass failed or was refused, in a way it did not before.
+    Failed,
+    /// Something new waits for a decision.
+    Held,
+    /// Somebody else changed what a source declares.
+    Drift,
+    /// A pass succeeded after one that did not.
+    Recovered,
+    /// Nothing: somebody tries whether notices arrive.
+    #[serde(skip_deserializing)]
+    Test,
+}
+
+impl Event {
+    /// All that can happen.
+    pub const ALL: [Self; 5] = [
+        Self::Applied,
+        Self::Failed,
+        Self::Held,
+        Self::Drift,
+        Self::Recovered,
+    ];
+    /// What is told when nothing is said: what a person has to know.
+    const DEFAULT: [Self; 3] = [Self::Failed, Self::Held, Self::Recovered];
+
+    /// The word used everywhere.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Failed => "failed",
+            Self::Held => "held",
+            Self::Drift => "drift",
+            Self::Recovered => "recovered",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// What a webhook is sent.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// The documented document.
+    #[default]
+    Json,
+    /// A message for Slack and what understands its blocks.
+    Slack,
+}
+
+/// `serve.notices` and `mail` as written.
+#[derive(Clone, Default, Debug)]
+pub struct NoticesFile {
+    notices: Vec<NoticeFile>,
+    mail: Option<MailFile>,
+}
+
+/// One of `serve.notices`.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoticeFile {
+    name: Option<String>,
+    webhook: Option<String>,
+    format: Option<Format>,
+    secret: Option<String>,
+    mail: Option<Vec<String>>,
+    on: Option<BTreeSet<Event>>,
+}
+
+/// `mail`.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MailFile {
+    smtp: String,
+    from: String,
+    redirect: Option<String>,
+}
+
+// Addresses of webhooks and mail servers are secrets, also as written.
+impl fmt::Debug for NoticeFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NoticeFile").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for MailFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MailFile").finish_non_exhaustive()
+    }
+}
+
+/// One who is told.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Its name: given, or the host or first address.
+    pub name: String,
+    /// What it is told.
+    pub on: BTreeSet<Event>,
+    /// How.
+    pub to: Receiver,
+}
+
+/// How somebody is told.
+#[derive(Clone, Debug)]
+pub enum Receiver {
+    /// An HTTP request.
+    Webhook {
+        /// The whole address: a secret in itself.
+        url: SecretString,
+        /// Scheme and host of it, to be shown.
+        shown: String,
+        /// What is sent.
+        format: Format,
+        /// The key of the signature.
+        secret: Option<SecretString>,
+    },
+    /// A mail.
+    Mail {
+        /// To whom.
+        to: Vec<String>,
+        /// Through which server.
+        post: Arc<Post>,
+    },
+}
+
+/// The mail server and what it is told.
+#[derive(Clone, Debug)]
+pub struct Post {
+    /// The server with user and password, as the mail library wants it.
+    pub url: SecretString,
+    /// Scheme, host and port, to be shown.
+    pub shown: String,
+    /// The sender.
+    pub from: String,
+    /// Who gets everything in place of those it is for.
+    pub redirect: Option<String>,
+}
+
+impl Target {
+    /// Where it goes, without secrets.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match &self.to {
+            Receiver::Webhook { shown, .. } => shown.clone(),
+            Receiver::Mail { to, .. } => to.join(", "),
+        }
+    }
+}
+
+impl NoticesFile {
+    /// Reads the two keys.
+    ///
+    /// # Errors
+    /// What is wrong with them, without a word of what may be secret.
+    pub(super) fn read(notices: Option<&Value>, mail: Option<&Value>) -> Result<Self, String> {
+        let notices: Vec<NoticeFile> = match notices {
+            None | Some(Value::Null) => Vec::new(),
+            Some(value) => shaped("serve.notices", value)?,
+        };
+        let mail = mail.map(|value| shaped("mail", value)).transpose()?;
+        let file = Self { notices, mail };
+        for (at, notice) in file.notices.iter().enumerate() {
+            notice
+                .check(file.mail.is_some())
+                .map_err(|error| format!("serve.notices[{at}]: {error}"))?;
+        }
+        Ok(file)
+    }
+
+    /// Who is told, with all variables put in.
+    ///
+    /// # Errors
+    /// A variable that is not set, an address that is none, two of one name.
+    pub fn resolve(&self) -> Result<Vec<Target>, String> {
+        let mail = self.mail.as_ref().map(MailFile::resolve);
+        let mail = mail.transpose().map_err(|error| format!("mail: {error}"))?;
+        let mail = mail.map(Arc::new);
+        let mut targets: Vec<Target> = Vec::new();
+        for (at, notice) in self.notices.iter().enumerate() {
+            let target = notice
+                .resolve(mail.as_ref())
+                .map_err(|error| format!("serve.notices[{at}]: {error}"))?;
+            if targets.iter().any(|other| other.name == target.name) {
+                return Err(format!(
+                    "serve.notices[{at}]: two are called `{}`; give each a `name:`",
+                    target.name
+                ));
+            }
+            targets.push(target);
+        }
+        Ok(targets)
+    }
+}
+
+impl NoticeFile {
+    fn check(&self, mail: bool) -> Result<(), String> {
+        match (&self.webhook, &self.mail) {
+            (Some(_), None) => Ok(()),
+            (None, Some(to)) if to.is_empty() => Err("`mail:` names nobody".to_owned()),
+            (None, Some(_)) if self.format.is_some() || self.secret.is_some() => {
+                Err("`format:` and `secret:` belong to a `webhook:`".to_owned())
+            }
+            (None, Some(_)) if !mail => Err(
+                "`mail:` needs to know how mails are sent: `mail: {smtp: …, from: …}` at the top level"
+                    .to_owned(),
+            ),
+            (None, Some(_)) => Ok(()),
+            _ => Err("expected either `webhook: URL` or `mail: [ADDRESS]`".to_owned()),
+        }
+    }
+
+    fn resolve(&self, post: Option<&Arc<Post>>) -> Result<Target, String> {
+        let (to, default) = match (&self.webhook, &self.mail, post) {
+            (Some(webhook), ..) => self.webhook(webhook)?,
+            (None, Some(to), Some(post)) => mail(to, post)?,
+            _ => return Err("expected either `webhook:` or `mail:`".to_owned()),
+        };
+        let on = self.on.clone();
+        Ok(Target {
+            name: self.name.clone().unwrap_or(default),
+            on: on.unwrap_or_else(|| Event::DEFAULT.into()),
+            to,
+        })
+    }
+
+    fn webhook(&self, written: &str) -> Result<(Receiver, String), String> {
+        let text = expand(written)?;
+        // The parser's own words carry no part of what it reads.
+        let url = Url::parse(&text).map_err(|error| format!("webhook: no address: {error}"))?;
+        let host = url.host_str().unwrap_or_default().to_owned();
+        match url.scheme() {
+            "https" => {}
+            "http" if is_loopback(&host) => {}
+            "http" => {
+                return Err(format!(
+                    "webhook: the address (at {host}) is a secret itself and would be readable on its way; expected https://, or http:// to this machine"
+                ));
+            }
+            other => return Err(format!("webhook: expected https://, found {other}:")),
+        }
+        let secret = self.secret.as_deref().map(expand).transpose()?;
+        if secret.as_ref().is_some_and(String::is_empty) {
+            return Err("secret: is empty, and would sign nothing".to_owned());
+        }
+        let receiver = Receiver::Webhook {
+            shown: shown(&url),
+            url: text.into(),
+            format: self.format.unwrap_or_default(),
+            secret: secret.map(SecretString::from),
+        };
+        Ok((receiver, host))
+    }
+}
+
+fn mail(to: &[String], post: &Arc<Post>) -> Result<(Receiver, String), String> {
+    let to: Vec<String> = to
+        .iter()
+        .map(|text| address(text))
+        .collect::<Result<_, _>>()?;
+    let first = to[0].clone();
+    let post = post.clone();
+    Ok((Receiver::Mail { to, post }, first))
+}
+
+impl MailFile {
+    fn resolve(&self) -> Result<Post, String> {
+        let mut url = self.server()?;
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let known = !url.username().is_empty();
+        let secure = url.scheme() == "smtps";
+        if url.port().is_none() {
+            let port = match (secure, known) {
+                (true, _) => 465,
+                (false, true) => 587,
+                (false, false) => 25,
+            };
+            // It has a host, so it may have a port.
+            let _ = url.set_port(Some(port));
+        }
+        if !secure {
+            // A password never goes over a network that others can read.
+            let required = known && !is_loopback(&host);
+            url.set_query(Some(if required {
+                "tls=required"
+            } else {
+                "tls=opportunistic"
+            }));
+        }
+        let redirect = self.redirect.as_deref().map(|text| address(text));
+        Ok(Post {
+            shown: shown(&url),
+            url: String::from(url).into(),
+            from: address(&self.from).map_err(|error| format!("from: {error}"))?,
+            redirect: redirect
+                .transpose()
+                .map_err(|error| format!("redirect: {error}"))?,
+        })
+    }
+
+    fn server(&self) -> Result<Url, String> {
+        let wrong = || {
+            "smtp: expected `smtps://user:password@host` or `smtp://host`; what is special within a password is written as in any address: `@` as `%40`, `/` as `%2F`, `#` as `%23`".to_owned()
+        };
+        let url = Url::parse(&expand(&self.smtp)?).map_err(|_| wrong())?;
+        let plain = matches!(url.path(), "" | "/") && url.query().is_none();
+        let known = ["smtp", "smtps"].contains(&url.scheme());
+        if known && plain && url.fragment().is_none() && url.host_str().is_some() {
+            Ok(url)
+        } else {
+            Err(wrong())
+        }
+    }
+}
+
+/// Reads a part of the file; what is wrong is said without the value found.
+fn shaped<T: DeserializeOwned>(key: &str, value: &Value) -> Result<T, String> {
+    T::deserialize(value).map_err(|error| {
+        let text = error.to_string();
+        match text.rsplit_once(", expected ") {
+            Some((what, expected)) if what.starts_with("invalid ") => {
+                format!("{key}: expected {expected}")
+            }
+            _ => format!("{key}: {text}"),
+        }
+    })
+}
+
+fn address(text: &str) -> Result<String, String> {
+    let text = expand(text)?;
+    let mailbox: Result<Mailbox, _> = text.parse();
+    mailbox.map_err(|_| format!("`{text}` is no mail address; expected `ops@example.com`"))?;
+    Ok(text)
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let address: Result<std::net::IpAddr, _> = bare.parse();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// Scheme, host and port: what of an address may be shown.
+fn shown(url: &Url) -> String {
+    let port = url
+        .port()
+        .map(|port| format!(":{port}"))
+        .unwrap_or_default();
+    format!(
+        "{}://{}{port}",
+        url.scheme(),
+        url.host_str().unwrap_or_default()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use secrecy::ExposeSecret;
+
+    fn read(notices: &str, mail: &str) -> Result<NoticesFile, String> {
+        let notices: Value = serde_saphyr::from_str(notices).unwrap();
+        let mail: Option<Value> = (!mail.is_empty()).then(|| serde_saphyr::from_str(mail).unwrap());
+        NoticesFile::read(Some(&notices), mail.as_ref())
+    }
+
+    fn targets(notices: &str, mail: &str) -> Result<Vec<Target>, String> {
+        read(notices, mail)?.resolve()
+    }
+
+    #[test]
+    fn a_target_is_called_as_its_host_or_first_address_and_told_what_needs_a_person() {
+        let found = targets(
+            "[{webhook: 'https://hooks.example/T0/secret'}, {mail: [ops@example.com, eva@example.com], on: [applied]}]",
+            "{smtp: 'smtps://shop:pass@mail.example', from: shop@example.com}",
+        )
+        .unwrap();
+        assert_eq!(found[0].name, "hooks.example");
+        assert_eq!(found[0].shown(), "https://hooks.example");
+        assert_eq!(found[0].on, Event::DEFAULT.into());
+        assert_eq!(found[1].name, "ops@example.com");
+        assert_eq!(found[1].on, [Event::Applied].into());
+        let debug = format!("{found:?}");
+        assert!(
+            !debug.contains("secret\"") && !debug.contains("pass"),
+            "{debug}"
+        );
+    }
+
+    #[test]
+    fn a_password_goes_to_another_machine_only_encrypted() {
+        let url = |smtp: &str| {
+            let mail = format!("{{smtp: '{smtp}', from: a@example.com}}");
+            let found = targets("[{mail: [ops@example.com]}]", &mail).unwrap();
+            let Receiver::Mail { post, .. } = &found[0].to else {
+                panic!("a mail")
+            };
+            (post.url.expose_secret().to_owned(), post.shown.clone())
+        };
+        let whole = |url: &str, shown: &str| (url.to_owned(), shown.to_owned());
+        assert_eq!(
+            url("smtp://u:p@mail.example"),
+            whole(
+                "smtp://u:p@mail.example:587?tls=required",
+                "smtp://mail.example:587"
+            )
+        );
+        assert_eq!(
+            url("smtp://mail.example"),
+            whole(
+                "smtp://mail.example:25?tls=opportunistic",
+                "smtp://mail.example:25"
+            )
+        );
+        assert_eq!(
+            url("smtp://u:p@127.0.0.1:2525"),
+            whole(
+                "smtp://u:p@127.0.0.1:2525?tls=opportunistic",
+                "smtp://127.0.0.1:2525"
+            )
+        );
+        assert_eq!(
+            url("smtps://u:p%40@mail.example"),
+            whole(
+                "smtps://u:p%40@mail.example:465",
+                "smtps://mail.example:465"
+            )
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_without_what_is_secret() {
+        let mail = "{smtp: 'smtp://mail.example', from: a@example.com}";
+        let cases = [
+            (
+                "[{webhook: 'http://hooks.example/SENTINEL'}]",
+                "",
+                "at hooks.example",
+            ),
+            (
+                "[{webhook: 'ftp://hooks.example/SENTINEL'}]",
+                "",
+                "found ftp:",
+            ),
+            ("[{webhook: 'SENTINEL'}]", "", "webhook: no address"),
+            ("SENTINEL", "", "serve.notices: expected a sequence"),
+            ("[{webhook: {x: SENTINEL}}]", "", "expected a string"),
+            (
+                "[{webhook: 'https://a/', secret: ''}]",
+                "",
+                "secret: is empty",
+            ),
+            (
+                "[{webhook: 'https://a/SENTINEL', on: [exploded]}]",
+                "",
+                "applied",
+            ),
+            (
+                "[{webhook: 'https://a/SENTINEL', mail: [a@b.c]}]",
+                "",
+                "either `webhook: URL`",
+            ),
+            ("[{mail: [ops@example.com]}]", "", "at the top level"),
+            ("[{mail: [nobody]}]", mail, "`nobody` is no mail address"),
+            (
+                "[{mail: [a@b.example], secret: SENTINEL}]",
+                mail,
+                "belong to a `webhook:`",
+            ),
+            (
+                "[{mail: [a@b.example]}]",
+                "{smtp: 'smtps://u:SENTI#NEL@h', from: a@b.c}",
+                "`%40`",
+            ),
+            (
+                "[{webhook: 'https://a/1'}, {webhook: 'https://a/2'}]",
+                "",
+                "two are called `a`",
+            ),
+            (
+                "[{webhook: '${ROSTER_NOT_SET_HERE}'}]",
+                "",
+                "ROSTER_NOT_SET_HERE",
+            ),
+        ];
+        for (notices, mail, said) in cases {
+            let error = targets(notices, mail).unwrap_err();
+            assert!(error.contains(said), "{notices}: {error}");
+            assert!(!error.contains("SENTI"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_variable_that_is_not_set_matters_only_where_notices_are_sent() {
+        assert!(read("[{webhook: '${ROSTER_NOT_SET_HERE}'}]", "").is_ok());
+    }
+}

@@ -1,0 +1,396 @@
+//! Telling one target, once; what went wrong is said without secrets.
+
+use super::signature::{DELIVERY, HEADER};
+use super::{Notice, body, cut, document, line, sign, slack, subject};
+use crate::config::{Format, Post, Receiver, Target};
+use chrono::{DateTime, TimeDelta, Utc};
+use lettre::message::header::ContentType;
+use lettre::transport::smtp::PoolConfig;
+use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::{Client, Response, StatusCode, Url, redirect};
+use secrecy::{ExposeSecret, SecretString};
+use std::error::Error;
+use std::io;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+/// How long one attempt may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a notice is tried.
+const PATIENCE: TimeDelta = TimeDelta::hours(24);
+
+/// Why a notice did not arrive. `to` is scheme and host, or the mail server.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SendError {
+    /// Nobody answers there.
+    #[error("{to}: {why}")]
+    Unreachable {
+        /// Where.
+        to: String,
+        /// Why.
+        why: String,
+    },
+    /// No answer in time.
+    #[error("{to}: no answer within {} seconds", TIMEOUT.as_secs())]
+    Timeout {
+        /// Where.
+        to: String,
+    },
+    /// It answers that it does not take it.
+    #[error("{to}: HTTP {status}{}", said(line))]
+    Status {
+        /// Where.
+        to: String,
+        /// The status.
+        status: StatusCode,
+        /// The first line of what it says.
+        line: String,
+        /// When it wants to be asked again.
+        after: Option<TimeDelta>,
+    },
+    /// It answers that it is somewhere else; notices go where the configuration says.
+    #[error(
+        "{to}: HTTP {status}: it has moved{}; write its new address",
+        said(place)
+    )]
+    Moved {
+        /// Where.
+        to: String,
+        /// The status.
+        status: StatusCode,
+        /// Scheme and host of the other place.
+        place: String,
+    },
+    /// The mail server does not take it.
+    #[error("{to}: {}{}", if *login { "authentication refused" } else { "refused" }, said(line))]
+    Mail {
+        /// Where.
+        to: String,
+        /// Whether it is user or password that it does not take.
+        login: bool,
+        /// Whether it says that trying again is of no use.
+        permanent: bool,
+        /// What it says.
+        line: String,
+    },
+    /// It cannot even be written.
+    #[error("{to}: {why}")]
+    Invalid {
+        /// Where.
+        to: String,
+        /// Why.
+        why: String,
+    },
+}
+
+impl SendError {
+    /// Whether trying again may help.
+    #[must_use]
+    pub fn retry(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Timeout { .. } => true,
+            Self::Status { status, .. } => {
+                status.is_server_error()
+                    || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(status)
+            }
+            Self::Mail { permanent, .. } => !permanent,
+            Self::Moved { .. } | Self::Invalid { .. } => false,
+        }
+    }
+
+    /// How long the target wants to be left alone.
+    #[must_use]
+    pub fn after(&self) -> Option<TimeDelta> {
+        match self {
+            Self::Status { after, .. } => *after,
+            _ => None,
+        }
+    }
+}
+
+fn said(line: &str) -> String {
+    if line.is_empty() {
+        String::new()
+    } else {
+        format!(": {line}")
+    }
+}
+
+/// When to try again after `attempts` of which the last ended at `now` with `error`: after 10
+/// seconds, twice as long each time up to an hour, a fifth longer by `jitter` (0 to 1), and not
+/// before the target wants it. `None` when it is of no use, or a day after the `first`.
+#[must_use]
+pub fn again(
+    first: DateTime<Utc>,
+    attempts: u32,
+    now: DateTime<Utc>,
+    error: &SendError,
+    jitter: f64,
+) -> Option<DateTime<Utc>> {
+    let doublings = attempts.saturating_sub(1).min(9);
+    let base = (10_i32 << doublings).min(3_600);
+    let wait = f64::from(base) * (1.0 + 0.2 * jitter.clamp(0.0, 1.0));
+    #[allow(clippy::cast_possible_truncation)]
+    let wait = TimeDelta::milliseconds((wait * 1_000.0) as i64);
+    let next = now.checked_add_signed(wait.max(error.after().unwrap_or_default()))?;
+    (error.retry() && next <= first + PATIENCE).then_some(next)
+}
+
+/// Tells targets.
+#[derive(Debug, Default)]
+pub struct Sender {
+    /// For everywhere else: by the certificates of the system, through its proxy.
+    outside: OnceLock<Result<Client, String>>,
+    /// For this machine, unencrypted: without certificates or proxy.
+    inside: OnceLock<Result<Client, String>>,
+}
+
+impl Sender {
+    /// One that has not told anything yet.
+    #[must_use]
+    pub fn new() -> Self {
+        // Another part of the program may have chosen already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Self::default()
+    }
+
+    /// Tells a target once. `delivery` is [`Notice::delivery`]; `now` is the time that is signed.
+    ///
+    /// # Errors
+    /// Why it did not arrive, and whether trying again may help.
+    pub async fn send(
+        &self,
+        target: &Target,
+        notice: &Notice,
+        delivery: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), SendError> {
+        match &target.to {
+            Receiver::Webhook {
+                url,
+                shown,
+                format,
+                secret,
+            } => {
+                let body = match format {
+                    Format::Json => document(notice, delivery),
+                    Format::Slack => slack(notice),
+                };
+                let mut headers = vec![(DELIVERY, delivery.to_owned())];
+                if let Some(secret) = secret {
+                    let secret = secret.expose_secret();
+                    headers.push((HEADER, sign(secret, now.timestamp(), body.as_bytes())));
+                }
+                let answer = self.post(url, shown, headers, body).await?;
+                let secrets = [Some(url), secret.as_ref()];
+                judge(answer, shown, now, &secrets).await
+            }
+            Receiver::Mail { to, post } => mail(post, to, notice, delivery).await,
+        }
+    }
+
+    async fn post(
+        &self,
+        url: &SecretString,
+        to: &str,
+        headers: Vec<(&'static str, String)>,
+        body: String,
+    ) -> Result<Response, SendError> {
+        let url = Url::parse(url.expose_secret()).map_err(|error| invalid(to, error))?;
+        let client = self.client(&url).map_err(|why| SendError::Unreachable {
+            to: to.to_owned(),
+            why,
+        })?;
+        let mut request = client
+            .post(url)
+            .header(CONTENT_TYPE, "application/json")
+            .body(body);
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        request.send().await.map_err(|error| unsent(to, &error))
+    }
+
+    fn client(&self, url: &Url) -> Result<Client, String> {
+        let plain = url.scheme() == "http";
+        let slot = if plain { &self.inside } else { &self.outside };
+        slot.get_or_init(|| {
+            let client = Client::builder()
+                .user_agent(concat!("roster/", env!("CARGO_PKG_VERSION")))
+                .timeout(TIMEOUT)
+                .redirect(redirect::Policy::none());
+            let client = if plain {
+                client.no_proxy().tls_certs_only([])
+            } else {
+                client
+            };
+            client.build().map_err(|error| cause(&error))
+        })
+        .clone()
+    }
+}
+
+/// What an answer means.
+async fn judge(
+    mut answer: Response,
+    to: &str,
+    now: DateTime<Utc>,
+    secrets: &[Option<&SecretString>],
+) -> Result<(), SendError> {
+    let status = answer.status();
+    if status.is_success() {
+        return Ok(());
+    }
+    let to = to.to_owned();
+    if status.is_redirection() {
+        let place = place(answer.headers()).unwrap_or_default();
+        return Err(SendError::Moved { to, status, place });
+    }
+    let after = retry_after(answer.headers(), now);
+    // The beginning is enough, however much it says.
+    let said = answer.chunk().await.ok().flatten().unwrap_or_default();
+    let said = String::from_utf8_lossy(&said[..said.len().min(2_048)]).into_owned();
+    let line = first_line(&said, secrets);
+    Err(SendError::Status {
+        to,
+        status,
+        line,
+        after,
+    })
+}
+
+/// The first line that says something, without what is ours to keep secret.
+fn first_line(text: &str, secrets: &[Option<&SecretString>]) -> String {
+    let mut first = text.lines().find(|line| !line.trim().is_empty());
+    let mut text = line(first.take().unwrap_or_default().trim());
+    for secret in secrets.iter().flatten() {
+        let whole = secret.expose_secret();
+        let path = Url::parse(whole).map(|url| url.path().to_owned());
+        let parts = [Some(whole.to_owned()), path.ok()];
+        for part in parts.into_iter().flatten().filter(|part| part.len() > 1) {
+            text = text.replace(&part, "[secret]");
+        }
+    }
+    cut(&text, 200)
+}
+
+fn place(headers: &HeaderMap) -> Option<String> {
+    let url = Url::parse(headers.get(LOCATION)?.to_str().ok()?).ok()?;
+    Some(format!("{}://{}", url.scheme(), url.host_str()?))
+}
+
+/// Seconds, or a date.
+fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<TimeDelta> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse::<u32>() {
+        return Some(TimeDelta::seconds(i64::from(seconds)));
+    }
+    let at = DateTime::parse_from_rfc2822(text).ok()?;
+    Some((at.to_utc() - now).max(TimeDelta::zero()))
+}
+
+fn unsent(to: &str, error: &reqwest::Error) -> SendError {
+    let to = to.to_owned();
+    if error.is_timeout() {
+        return SendError::Timeout { to };
+    }
+    let why = cause(error);
+    SendError::Unreachable { to, why }
+}
+
+fn invalid(to: &str, error: impl ToString) -> SendError {
+    SendError::Invalid {
+        to: to.to_owned(),
+        why: error.to_string(),
+    }
+}
+
+/// The last cause: the first ones say that there is one, some of them with the whole address.
+fn cause(error: &(dyn Error + 'static)) -> String {
+    let mut last = error;
+    while let Some(next) = last.source() {
+        last = next;
+    }
+    let refused = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    if last.downcast_ref::<io::Error>().is_some_and(refused) {
+        return "connection refused: nothing listens there".to_owned();
+    }
+    if let Some(error) = last.downcast_ref::<rustls::Error>() {
+        return format!("TLS: {error}");
+    }
+    line(&last.to_string())
+}
+
+async fn mail(
+    post: &Post,
+    to: &[String],
+    notice: &Notice,
+    delivery: &str,
+) -> Result<(), SendError> {
+    let shown = &post.shown;
+    let message = message(post, to, notice, delivery).map_err(|error| invalid(shown, error))?;
+    let server = AsyncSmtpTransport::<Tokio1Executor>::from_url(post.url.expose_secret())
+        .map_err(|error| refused(post, &error))?
+        .timeout(Some(TIMEOUT))
+        .pool_config(PoolConfig::new().min_idle(0).max_size(1))
+        .build();
+    let sent = tokio::time::timeout(TIMEOUT * 3, server.send(message)).await;
+    server.shutdown().await;
+    match sent {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(refused(post, &error)),
+        Err(_) => Err(SendError::Timeout { to: shown.clone() }),
+    }
+}
+
+fn message(
+    post: &Post,
+    to: &[String],
+    notice: &Notice,
+    delivery: &str,
+) -> Result<Message, Box<dyn Error>> {
+    let domain = post
+        .from
+        .rsplit_once('@')
+        .map_or("roster", |(_, domain)| domain);
+    let domain = domain.trim_end_matches('>');
+    let mut message = Message::builder()
+        .from(post.from.parse()?)
+        .message_id(Some(format!("<{delivery}@{domain}>")))
+        .subject(subject(notice))
+        .header(ContentType::TEXT_PLAIN);
+    let meant_for = post.redirect.as_ref().map(|_| to);
+    let reached = match &post.redirect {
+        Some(redirect) => std::slice::from_ref(redirect),
+        None => to,
+    };
+    for address in reached {
+        message = message.to(address.parse()?);
+    }
+    Ok(message.body(body(notice, meant_for))?)
+}
+
+fn refused(post: &Post, error: &lettre::transport::smtp::Error) -> SendError {
+    let to = post.shown.clone();
+    if error.is_timeout() {
+        return SendError::Timeout { to };
+    }
+    let Some(code) = error.status() else {
+        let why = cause(error);
+        return SendError::Unreachable { to, why };
+    };
+    let words = error.source().map(ToString::to_string).unwrap_or_default();
+    let code = code.to_string();
+    let url = Url::parse(post.url.expose_secret()).ok();
+    let password = url.and_then(|url| {
+        url.password()
+            .map(|text| SecretString::from(text.to_owned()))
+    });
+    SendError::Mail {
+        to,
+        login: ["530", "534", "535", "538"].contains(&code.as_str()),
+        permanent: error.is_permanent(),
+        line: format!("{code} {}", first_line(&words, &[password.as_ref()])),
+    }
+}

@@ -1,0 +1,83 @@
+//! The form for Slack: blocks, with a text for what cannot show them.
+
+use super::{Detail, Notice, cut, line};
+use serde_json::{Value, json};
+
+/// How many details are listed; a message that nobody reads to its end says less, not more.
+const MOST: usize = 10;
+/// Slack refuses longer texts (3,000) and headers (150).
+const LONGEST: usize = 2_900;
+const LONGEST_HEADER: usize = 140;
+const LONGEST_DETAIL: usize = 250;
+
+/// The message of a notice.
+#[must_use]
+pub fn slack(notice: &Notice) -> String {
+    let header = cut(&notice.title(), LONGEST_HEADER);
+    let summary = escaped(&cut(&notice.summary, LONGEST / 2));
+    let mut blocks = vec![
+        json!({"type": "header", "text": {"type": "plain_text", "text": header}}),
+        section(&summary),
+    ];
+    if !notice.details.is_empty() {
+        blocks.push(section(&list(&notice.details)));
+    }
+    if let Some(command) = &notice.command {
+        let command = cut(&escaped(&line(command)), LONGEST / 2);
+        blocks.push(section(&format!("To let it through:\n```{command}```")));
+    }
+    blocks.push(json!({
+        "type": "context",
+        "elements": [{"type": "mrkdwn", "text": context(notice)}],
+    }));
+    let text = format!("{}: {summary}", escaped(&notice.title()));
+    json!({"text": text, "blocks": blocks}).to_string()
+}
+
+fn section(text: &str) -> Value {
+    json!({"type": "section", "text": {"type": "mrkdwn", "text": text}})
+}
+
+fn list(details: &[Detail]) -> String {
+    let mut lines: Vec<String> = details.iter().take(MOST).map(item).collect();
+    let more = details.len().saturating_sub(MOST);
+    if more > 0 {
+        lines.push(format!("… and {more} more"));
+    }
+    lines.join("\n")
+}
+
+fn item(detail: &Detail) -> String {
+    // A backtick within would end the code too early.
+    let head = detail.head().join(" ").replace('`', "'");
+    let head = escaped(&cut(&head, LONGEST_DETAIL / 2));
+    let what = escaped(&cut(&line(&detail.what), LONGEST_DETAIL / 2));
+    match head.as_str() {
+        "" => format!("• {what}"),
+        head => format!("• `{head}` {what}"),
+    }
+}
+
+fn context(notice: &Notice) -> String {
+    let since = notice.since.format("since %Y-%m-%d %H:%M UTC").to_string();
+    let revision = notice.revision.as_ref();
+    let revision = revision.map(|revision| format!("revision {}", escaped(&cut(revision, 64))));
+    let counts = notice.counts.iter();
+    let counts = counts.map(|(what, count)| format!("{count} {}", escaped(what)));
+    let link = notice.url.as_ref();
+    let link = link.map(|url| format!("<{}|open>", escaped(url).replace('|', "%7C")));
+    let parts: Vec<String> = [since]
+        .into_iter()
+        .chain(revision)
+        .chain(counts)
+        .chain(link)
+        .collect();
+    parts.join(" · ")
+}
+
+/// Slack's three: without them a name could mention everybody.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}

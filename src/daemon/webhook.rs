@@ -1,0 +1,328 @@
+//! Webhooks of git hosts: who sent one, and which push it tells of.
+//!
+//! What a webhook says is only a hint that makes a pass come sooner: the pass fetches and reads what
+//! the repository itself holds. A forged or replayed one could at most make a pass come for nothing;
+//! it is refused all the same, so that nobody can keep a daemon busy.
+
+use axum::http::HeaderMap;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, TimeDelta, Utc};
+use hmac::{Hmac, Mac};
+use serde_json::Value;
+use sha2::Sha256;
+use std::collections::{BTreeSet, VecDeque};
+use subtle::ConstantTimeEq;
+
+/// How old a signed time may be, and how far ahead.
+const TOLERANCE: TimeDelta = TimeDelta::minutes(5);
+
+/// A git host, known by its headers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Host {
+    /// GitHub: `X-GitHub-Event`, `X-Hub-Signature-256`.
+    GitHub,
+    /// GitLab: `X-Gitlab-Event`; `X-Gitlab-Token`, or a signature as of Standard Webhooks.
+    GitLab,
+    /// Gitea, Forgejo, Gogs' heirs: `X-Gitea-Event`, `X-Gitea-Signature`.
+    Gitea,
+}
+
+/// Why a webhook is refused. None of them repeats what was sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum WebhookError {
+    /// No header of a host that is known.
+    #[error("no webhook of GitHub, GitLab, Gitea or Forgejo: none of their event headers is there")]
+    Unknown,
+    /// Neither a signature nor a token.
+    #[error("not signed: the webhook has no secret; set the one of the configuration at the host")]
+    Unsigned,
+    /// A signature or a token, and not the right one.
+    #[error(
+        "the signature does not fit: the secret at the host is not the one of the configuration"
+    )]
+    Signature,
+    /// Signed too long ago, or ahead of time.
+    #[error("signed too long ago, or by a clock that is wrong by more than five minutes")]
+    Stale,
+    /// Rightly signed, and not what such a host sends.
+    #[error(
+        "the body is not what a push looks like: expected JSON (content type application/json)"
+    )]
+    Body,
+}
+
+/// What a webhook that was rightly signed tells.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Told {
+    /// Somebody tries whether webhooks arrive.
+    Ping,
+    /// A push.
+    Push(Push),
+    /// Anything else, by its name: nothing to do.
+    Other(String),
+}
+
+/// A push to a repository.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Push {
+    /// The name of the delivery, the same when it is sent again.
+    pub delivery: Option<String>,
+    /// What was pushed: `refs/heads/main`.
+    pub reference: String,
+    /// The commit it is at now; `None` when it was deleted.
+    pub after: Option<String>,
+    /// The addresses of the repository, as the host knows them.
+    pub urls: Vec<String>,
+}
+
+impl Push {
+    /// Whether a source that follows `wanted` (a branch, a tag, or a full ref) has something to
+    /// look at. A commit never moves, so that no push matters to it.
+    #[must_use]
+    pub fn matters(&self, wanted: &str) -> bool {
+        let short = ["refs/heads/", "refs/tags/"];
+        self.reference == wanted
+            || short
+                .iter()
+                .any(|prefix| self.reference.strip_prefix(prefix) == Some(wanted))
+    }
+}
+
+/// Checks a webhook against the secret of the configuration and reads it. The body is what arrived,
+/// byte for byte; how long it may be is the caller's to say.
+///
+/// # Errors
+/// Why it is refused.
+pub fn verify(
+    headers: &HeaderMap,
+    body: &[u8],
+    secret: &str,
+    now: DateTime<Utc>,
+) -> Result<Told, WebhookError> {
+    let host = host(headers).ok_or(WebhookError::Unknown)?;
+    // An empty secret would let through what anybody signs.
+    if secret.is_empty() {
+        return Err(WebhookError::Signature);
+    }
+    match host {
+        Host::GitHub => {
+            let given = text(headers, "x-hub-signature-256").ok_or(WebhookError::Unsigned)?;
+            let given = given.strip_prefix("sha256=");
+            hex_fits(given.ok_or(WebhookError::Signature)?, secret, body)?;
+        }
+        Host::Gitea => {
+            let given = text(headers, "x-gitea-signature").filter(|given| !given.is_empty());
+            hex_fits(given.ok_or(WebhookError::Unsigned)?, secret, body)?;
+        }
+        Host::GitLab => gitlab(headers, body, secret, now)?,
+    }
+    read(host, headers, body)
+}
+
+/// Whose webhook it is. Gitea sends GitHub's headers beside its own, so its own are looked for first.
+#[must_use]
+pub fn host(headers: &HeaderMap) -> Option<Host> {
+    let by_header = [
+        ("x-gitea-event", Host::Gitea),
+        ("x-gitlab-event", Host::GitLab),
+        ("x-github-event", Host::GitHub),
+    ];
+    let mut known = by_header.into_iter();
+    let found = known.find(|(name, _)| headers.contains_key(*name));
+    found.map(|(_, host)| host)
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok().map(str::trim)
+}
+
+fn hex_fits(given: &str, secret: &str, body: &[u8]) -> Result<(), WebhookError> {
+    let given = unhex(given).ok_or(WebhookError::Signature)?;
+    fits(&given, &digest(secret.as_bytes(), &[body]))
+}
+
+/// A token as it is, or, where GitLab has a signing token, a signature. A secret that is a signing
+/// token is never accepted as a plain one.
+fn gitlab(
+    headers: &HeaderMap,
+    body: &[u8],
+    secret: &str,
+    now: DateTime<Utc>,
+) -> Result<(), WebhookError> {
+    if let Some(key) = secret.strip_prefix("whsec_") {
+        let key = STANDARD.decode(key).map_err(|_| WebhookError::Signature)?;
+        return standard(headers, body, &key, now);
+    }
+    let given = text(headers, "x-gitlab-token").ok_or(WebhookError::Unsigned)?;
+    // Digests are compared, so that not even the length of the secret shows in the time it takes.
+    let of = |token: &str| digest(b"token", &[token.as_bytes()]);
+    fits(&of(given), &of(secret))
+}
+
+/// Standard Webhooks: `webhook-signature` has one or more `v1,BASE64`, of HMAC-SHA256 over the id, the
+/// time and the body with dots between.
+fn standard(
+    headers: &HeaderMap,
+    body: &[u8],
+    key: &[u8],
+    now: DateTime<Utc>,
+) -> Result<(), WebhookError> {
+    let signatures = text(headers, "webhook-signature").ok_or(WebhookError::Unsigned)?;
+    let id = text(headers, "webhook-id").ok_or(WebhookError::Unsigned)?;
+    let time = text(headers, "webhook-timestamp").ok_or(WebhookError::Unsigned)?;
+    let parts = [id.as_bytes(), b".", time.as_bytes(), b".", body];
+    let right = digest(key, &parts);
+    let given = signatures
+        .split(' ')
+        .filter_map(|one| one.strip_prefix("v1,"));
+    let decoded = given.filter_map(|one| STANDARD.decode(one).ok());
+    let any = decoded.fold(false, |any, one| any | fits(&one, &right).is_ok());
+    if !any {
+        return Err(WebhookError::Signature);
+    }
+    // Only now is the time what the host wrote.
+    let signed = time.parse().ok();
+    let signed = signed.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+    let age = (now - signed.ok_or(WebhookError::Stale)?).abs();
+    if age <= TOLERANCE {
+        Ok(())
+    } else {
+        Err(WebhookError::Stale)
+    }
+}
+
+fn digest(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    // HMAC takes a key of any length.
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap_or_else(|_| unreachable!());
+    for part in parts {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+fn fits(given: &[u8], right: &[u8; 32]) -> Result<(), WebhookError> {
+    if bool::from(given.ct_eq(right)) {
+        Ok(())
+    } else {
+        Err(WebhookError::Signature)
+    }
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u32>> = text.chars().map(|c| c.to_digit(16)).collect();
+    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
+    let bytes = digits
+        .chunks(2)
+        .map(|pair| u8::try_from(pair[0] * 16 + pair[1]));
+    bytes.collect::<Result<_, _>>().ok()
+}
+
+fn read(host: Host, headers: &HeaderMap, body: &[u8]) -> Result<Told, WebhookError> {
+    let (event, delivery) = match host {
+        Host::GitHub => ("x-github-event", "x-github-delivery"),
+        Host::Gitea => ("x-gitea-event", "x-gitea-delivery"),
+        // The event's own id is of the cause; the key is the same on every attempt.
+        Host::GitLab => ("x-gitlab-event", "idempotency-key"),
+    };
+    let event = text(headers, event).unwrap_or_default();
+    match event {
+        "ping" => Ok(Told::Ping),
+        "push" | "Push Hook" | "Tag Push Hook" | "System Hook" => {
+            let delivery = text(headers, delivery).map(str::to_owned);
+            push(event, delivery, body)
+        }
+        other => Ok(Told::Other(other.chars().take(64).collect())),
+    }
+}
+
+fn push(event: &str, delivery: Option<String>, body: &[u8]) -> Result<Told, WebhookError> {
+    let body: Value = serde_json::from_slice(body).map_err(|_| WebhookError::Body)?;
+    // GitLab's system hooks tell of everything under one header.
+    let kind = body["object_kind"].as_str();
+    if event == "System Hook" && !matches!(kind, Some("push" | "tag_push")) {
+        return Ok(Told::Other(event.to_owned()));
+    }
+    let reference = body["ref"].as_str().ok_or(WebhookError::Body)?.to_owned();
+    let after = body["after"].as_str();
+    let gone = |commit: &&str| !commit.is_empty() && !commit.bytes().all(|byte| byte == b'0');
+    Ok(Told::Push(Push {
+        delivery,
+        reference,
+        after: after.filter(gone).map(str::to_owned),
+        urls: urls(&body),
+    }))
+}
+
+/// Every address under which the host knows the repository, each once.
+fn urls(body: &Value) -> Vec<String> {
+    const NAMES: [&str; 10] = [
+        "clone_url",
+        "ssh_url",
+        "git_url",
+        "html_url",
+        "git_http_url",
+        "git_ssh_url",
+        "http_url",
+        "web_url",
+        "homepage",
+        "url",
+    ];
+    let places = [&body["repository"], &body["project"]];
+    let found = places
+        .iter()
+        .flat_map(|place| NAMES.iter().filter_map(|name| place[name].as_str()));
+    let found: BTreeSet<String> = found.map(str::to_owned).collect();
+    found.into_iter().collect()
+}
+
+/// The deliveries seen last: one that comes again is answered as the first time and starts nothing.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    most: usize,
+    order: VecDeque<String>,
+    known: BTreeSet<String>,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self::new(1_000)
+    }
+}
+
+impl Seen {
+    /// One that remembers so many.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Self {
+            most,
+            order: VecDeque::new(),
+            known: BTreeSet::new(),
+        }
+    }
+
+    /// Whether it is new; from now on it is not. The oldest is forgotten for it when there are too
+    /// many. Call it only with what [`verify`] let through, or strangers could fill it.
+    pub fn first(&mut self, delivery: &str) -> bool {
+        // Names are short; a long one is kept as its digest.
+        let name = if delivery.len() > 64 {
+            blake3::hash(delivery.as_bytes()).to_hex().to_string()
+        } else {
+            delivery.to_owned()
+        };
+        if !self.known.insert(name.clone()) {
+            return false;
+        }
+        self.order.push_back(name);
+        if self.order.len() > self.most
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+#[path = "webhook_tests.rs"]
+mod tests;
