@@ -18,7 +18,14 @@ pub async fn run(global: &Global, _options: &Options) -> Outcome {
         ));
     };
     let directory = file.parent().map(ToOwned::to_owned).unwrap_or_default();
-    let load = || Config::load(&global.overrides(None), &directory, None);
+    let load = || {
+        let mut config = Config::load(&global.overrides(None), &directory, None)?;
+        // One mistake does not stop everybody else's changes where nobody is there to mend it.
+        for source in &mut config.sources {
+            source.hold_errors |= source.hold_errors_unsaid;
+        }
+        Ok(config)
+    };
     match daemon::serve(load).await {
         Ok(()) => Ok(0),
         Err(ServeError::Database(error)) => Err(error.into()),

@@ -68,8 +68,7 @@ struct SourceFile {
     mode: ModeFile,
     #[serde(default)]
     prune: PruneFile,
-    #[serde(default)]
-    on_error: OnErrorFile,
+    on_error: Option<OnErrorFile>,
     #[serde(default)]
     drift: DriftFile,
     #[serde(default)]
@@ -99,7 +98,7 @@ enum PruneFile {
     Ignore,
 }
 
-#[derive(Debug, Default, Deserialize, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]
 #[serde(rename_all = "lowercase")]
 enum OnErrorFile {
     #[default]
@@ -255,7 +254,8 @@ impl SourceFile {
             root: base.join(&directory),
             written: directory,
             prune: self.prune == PruneFile::Deactivate,
-            hold_errors: self.on_error == OnErrorFile::Hold,
+            hold_errors: self.on_error.unwrap_or_default() == OnErrorFile::Hold,
+            hold_errors_unsaid: self.on_error.is_none(),
             report_drift: self.drift == DriftFile::Report,
             allow_delete: self.allow_delete,
             apply: self.mode == ModeFile::Apply,

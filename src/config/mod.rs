@@ -89,6 +89,8 @@ pub struct Source {
     pub prune: bool,
     /// Whether errors hold their unit instead of refusing the plan.
     pub hold_errors: bool,
+    /// Whether `onError` was not written: then the daemon holds and the command line refuses.
+    pub hold_errors_unsaid: bool,
     /// Whether drift is only reported.
     pub report_drift: bool,
     /// Whether deletes may be applied.
@@ -114,6 +116,7 @@ impl Source {
             written: path.to_string_lossy().into_owned(),
             prune: true,
             hold_errors: false,
+            hold_errors_unsaid: true,
             report_drift: false,
             allow_delete: false,
             apply: true,

@@ -10,6 +10,7 @@ pub mod schedule;
 mod serve;
 mod settle;
 pub mod state;
+mod tell;
 mod watcher;
 pub mod webhook;
 mod worker;

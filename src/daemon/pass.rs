@@ -1,9 +1,12 @@
 //! One pass of one source: what `roster apply` does, with a reason for every nothing.
 
+use super::notice;
+use super::schedule;
 use super::serve::{Daemon, Setup};
 use super::settle;
 use super::state::{Mark, Outcome, State};
-use crate::config::{Config, Source};
+use super::tell;
+use crate::config::{Config, Source, Window};
 use crate::diagnostic::chain;
 use crate::kinds::{self, ACCOUNT};
 use crate::model::{Key, Row, Value};
@@ -11,12 +14,15 @@ use crate::plan::render::json;
 use crate::plan::{Plan, Verb};
 use crate::reconcile::{self, Kept, Pass, PassError, Request};
 use crate::store::{ApplyError, EVERY, LeaseError, Store, StoreError, Suspension};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// How often the files of a directory may change under a pass before it goes on all the same.
 const TRIES: usize = 5;
+/// The trigger of a pass that applies whatever the windows say.
+pub(super) const OVERRULE: &str = "overrule";
 /// How large a plan may be that is kept to be looked at.
 const KEPT: usize = 8 << 20;
 /// How many steps of a larger one are kept.
@@ -28,13 +34,13 @@ const LOOKED_UP: usize = 20;
 pub(super) enum Ended {
     /// It was made; whether it has to be tried again soon.
     Made {
-        /// What it came to.
-        state: Box<State>,
         /// Whether to try again.
         again: bool,
     },
     /// Another replica is at it.
     Elsewhere(String),
+    /// Another replica has just made it.
+    Recent(DateTime<Utc>),
     /// Somebody suspended the source.
     Suspended(Suspension),
     /// The database cannot be asked.
@@ -76,6 +82,19 @@ async fn attempt(
     ended
 }
 
+/// When another replica made the pass that is only due because time went by.
+fn recent(
+    state: &State,
+    source: &Source,
+    triggers: &BTreeSet<String>,
+    now: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
+    let timed = triggers.iter().all(|trigger| trigger == "interval");
+    let at = state.last_attempted.as_ref()?.at;
+    let due = schedule::next(&source.timing.trigger, Some(at), now, -1.0);
+    (timed && state.failures == 0 && due > now).then_some(at)
+}
+
 /// Who suspended a source, alone or with all others.
 pub(super) async fn suspension(
     store: &Store,
@@ -88,8 +107,18 @@ pub(super) async fn suspension(
     Ok(found.next().map(|(_, suspension)| suspension))
 }
 
-/// The state that is kept of a source.
-pub(super) async fn kept(store: &Store, source: &str) -> Result<State, StoreError> {
+/// What is kept of a source.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Memory {
+    /// Its state.
+    pub(super) state: State,
+    /// What of it was told.
+    told: notice::State,
+}
+
+/// What is kept of a source.
+pub(super) async fn kept(store: &Store, source: &str) -> Result<Memory, StoreError> {
     let all = store.watched().await?;
     let found = all.into_iter().find(|watched| watched.source == source);
     // A state of another release's that cannot be read is begun anew.
@@ -105,7 +134,10 @@ async fn leased(
     triggers: &BTreeSet<String>,
     lease: &Kept,
 ) -> Result<Ended, PassError> {
-    let before = kept(&daemon.store, source).await?;
+    let Memory {
+        state: before,
+        told,
+    } = kept(&daemon.store, source).await?;
     let begun = Utc::now();
     let Some(index) = setup
         .config
@@ -115,8 +147,14 @@ async fn leased(
     else {
         return Err(PassError::Usage(format!("no source is called `{source}`")));
     };
+    if let Some(at) = recent(&before, &setup.config.sources[index], triggers, begun) {
+        return Ok(Ended::Recent(at));
+    }
     let mut made = Made {
+        window: Window::state(&setup.config.sources[index].timing.windows, begun),
+        overruled: triggers.contains(OVERRULE),
         state: before.clone(),
+        told,
         plan: None,
         again: false,
     };
@@ -131,16 +169,19 @@ async fn leased(
     if made.state.outcome != before.outcome || made.state.reason != before.reason {
         made.state.since = Some(begun);
     }
-    made.keep(daemon, source, &before, lease).await?;
-    Ok(Ended::Made {
-        state: Box::new(made.state),
-        again: made.again,
-    })
+    let again = made.again;
+    made.keep(daemon, setup, source, &before, lease).await?;
+    Ok(Ended::Made { again })
 }
 
 /// A pass being made.
 struct Made {
+    /// Whether a window lets it apply.
+    window: schedule::State,
+    /// Whether somebody said to apply all the same.
+    overruled: bool,
     state: State,
+    told: notice::State,
     plan: Option<Plan>,
     again: bool,
 }
@@ -203,6 +244,18 @@ impl Made {
         } else if !source.apply {
             self.state.reason = "the source is in mode `plan`: nothing is applied".to_owned();
             Outcome::Planned
+        } else if let (schedule::State::Closed { by, until }, false) =
+            (&self.window, self.overruled || plan.steps.is_empty())
+        {
+            let until = until.map_or(String::new(), |until| {
+                format!(
+                    " until {}",
+                    until.to_rfc3339_opts(SecondsFormat::Secs, true)
+                )
+            });
+            let steps = plan.steps.len();
+            self.state.reason = format!("{steps} steps wait{until}: {by}");
+            Outcome::WindowClosed
         } else {
             return Outcome::Applied;
         };
@@ -242,18 +295,29 @@ impl Made {
     }
 
     async fn keep(
-        &self,
+        self,
         daemon: &Daemon,
+        setup: &Setup,
         source: &str,
         before: &State,
         lease: &Kept,
     ) -> Result<(), PassError> {
-        let state = serde_json::to_string(&self.state).unwrap_or_default();
-        let plan = self.plan.as_ref().map(document);
-        let store = &daemon.store;
+        let (store, plan) = (&daemon.store, self.plan.as_ref());
+        let told = self.state.told(plan);
+        let notices = tell::notices(setup, source, [&self.told, &told], &self.state, plan);
+        let state = self.state;
+        let news = state.outcome != before.outcome || state.reason != before.reason;
+        let pass = (news || state.run != before.run).then(|| document(&state));
+        if pass.is_some() {
+            tracing::info!("source {source}: {}", state.reason);
+        }
+        let memory = document(&Memory { state, told });
+        let plan = plan.map(plan_document);
+        // Before the state is kept: told twice is better than never.
+        tell::post(daemon, setup, &notices).await?;
         let kept = store.keep(
             source,
-            &state,
+            &memory,
             plan.as_deref(),
             &daemon.replica,
             lease.lease(),
@@ -262,13 +326,17 @@ impl Made {
             tracing::warn!("source {source}: another replica has taken over");
             return Ok(());
         }
-        let told = self.state.outcome != before.outcome || self.state.reason != before.reason;
-        if told || self.state.run != before.run {
-            store.record_pass(source, &state).await?;
-            tracing::info!("source {source}: {}", self.state.reason);
+        if let Some(pass) = pass {
+            store.record_pass(source, &pass).await?;
         }
         Ok(())
     }
+}
+
+/// As the database keeps it.
+fn document(of: &impl Serialize) -> String {
+    // What is kept has no keys that JSON cannot have.
+    serde_json::to_string(of).unwrap_or_default()
 }
 
 /// Reads the sources, again when a directory was written meanwhile.
@@ -346,7 +414,7 @@ fn errors(count: usize) -> String {
 }
 
 /// The plan as it is kept to be looked at; of a large one the first steps.
-fn document(plan: &Plan) -> Vec<u8> {
+fn plan_document(plan: &Plan) -> Vec<u8> {
     let mut bytes = Vec::new();
     let written = json::write(plan, &mut bytes);
     if written.is_ok() && bytes.len() <= KEPT {

@@ -1,8 +1,9 @@
 //! The process: opens the database, employs a worker a source, and ends in order.
 
+use super::tell;
 use super::watcher;
 use super::worker::{self, Worker};
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Target};
 use crate::diagnostic::chain;
 use crate::reconcile::{self, PassError};
 use crate::store::{Store, StoreError};
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +26,9 @@ pub enum ServeError {
     /// The configuration cannot be read.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Nobody can be told.
+    #[error("{0}")]
+    Notices(String),
     /// The database is not one that this release and configuration can write to.
     #[error(transparent)]
     Database(#[from] PassError),
@@ -40,6 +44,8 @@ pub struct Daemon {
     /// Which replica this is: host and process.
     pub replica: String,
     setup: watch::Sender<Arc<Setup>>,
+    /// Rings when a notice is put out.
+    pub(super) posted: Notify,
     /// One pass at a time: each may use the whole machine.
     pub(super) turn: Semaphore,
 }
@@ -48,6 +54,8 @@ pub struct Daemon {
 pub struct Setup {
     /// The configuration.
     pub config: Config,
+    /// Who is told what.
+    pub targets: Vec<Target>,
     /// By name.
     pub workers: BTreeMap<String, Arc<Worker>>,
 }
@@ -74,12 +82,17 @@ impl Daemon {
 }
 
 impl Setup {
-    fn new(config: Config) -> Self {
+    fn new(config: Config) -> Result<Self, ServeError> {
+        let targets = config.notices.resolve().map_err(ServeError::Notices)?;
         let sources = config.sources.iter();
         let workers = sources
             .map(|source| (source.name.to_string(), Arc::new(Worker::new(&source.name))))
             .collect();
-        Self { config, workers }
+        Ok(Self {
+            config,
+            targets,
+            workers,
+        })
     }
 }
 
@@ -96,7 +109,8 @@ pub async fn serve(load: impl Fn() -> Result<Config, ConfigError>) -> Result<(),
     let daemon = Arc::new(Daemon {
         store,
         replica: replica(),
-        setup: watch::Sender::new(Arc::new(Setup::new(config))),
+        setup: watch::Sender::new(Arc::new(Setup::new(config)?)),
+        posted: Notify::new(),
         turn: Semaphore::new(1),
     });
     loop {
@@ -136,12 +150,13 @@ fn unreachable(error: &StoreError) -> bool {
 }
 
 fn reload(daemon: &Daemon, load: &impl Fn() -> Result<Config, ConfigError>) {
-    match load() {
-        Ok(config) => {
-            if config.database != daemon.setup().config.database {
+    let read = load().map_err(ServeError::from).and_then(Setup::new);
+    match read {
+        Ok(setup) => {
+            if setup.config.database != daemon.setup().config.database {
                 tracing::warn!("another database is taken on only by a restart");
             }
-            daemon.setup.send_replace(Arc::new(Setup::new(config)));
+            daemon.setup.send_replace(Arc::new(setup));
             tracing::info!("the configuration was read again");
         }
         Err(error) => tracing::error!("the old configuration stays: {}", chain(&error)),
@@ -169,6 +184,11 @@ impl Team {
             );
             tasks.spawn(at_work);
         }
+        tasks.spawn(tell::deliver(
+            Arc::clone(daemon),
+            Arc::clone(&setup),
+            stop.clone(),
+        ));
         let watcher = watcher::Watcher::begin(&setup);
         Self {
             stop,

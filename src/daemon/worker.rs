@@ -1,7 +1,9 @@
 //! One source's worker: waits for a trigger, makes a pass, says what it is doing.
 
 use super::pass::{self, Ended};
+use super::schedule::{self, Backoff};
 use super::serve::{Daemon, Setup};
+use crate::store::Suspension;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -14,6 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 /// The longest sleep at once: a clock that jumps is noticed after it.
 const NAP: Duration = Duration::from_secs(15);
+/// How long after another replica was found at it.
+const ELSEWHERE: Duration = Duration::from_millis(700);
 
 /// What a worker does now.
 #[derive(Clone, PartialEq, Debug, Serialize, JsonSchema)]
@@ -68,6 +72,12 @@ impl Worker {
         self.activity.borrow().clone()
     }
 
+    /// Keeps triggers for the next pass, without asking for it now.
+    fn keep(&self, triggers: BTreeSet<String>) {
+        let mut knocks = self.knocks.lock().unwrap_or_else(PoisonError::into_inner);
+        knocks.extend(triggers);
+    }
+
     fn knocks(&self) -> BTreeSet<String> {
         let mut knocks = self.knocks.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut knocks)
@@ -83,12 +93,12 @@ pub(super) async fn work(
 ) {
     let mut plan = Timetable::default();
     loop {
-        let next = plan.next(&setup, &worker.source, Utc::now());
-        let why = plan.why.take();
+        let (next, trigger) = plan.next(&setup, &worker.source, Utc::now());
+        let why = plan.why.clone();
         worker
             .activity
             .send_replace(Activity::Waiting { next, why });
-        if !waited(&worker, next, &stop).await {
+        if !waited(&worker, next, trigger, &stop).await {
             return;
         }
         let triggers = worker.knocks();
@@ -102,10 +112,13 @@ pub(super) async fn work(
         let since = Utc::now();
         worker.activity.send_replace(Activity::Working { since });
         let (of, with) = (Arc::clone(&daemon), Arc::clone(&setup));
-        let source = Arc::clone(&worker.source);
-        let ended = apart(move || async move { pass::run(&of, &with, &source, &triggers).await });
+        let (source, asked) = (Arc::clone(&worker.source), triggers.clone());
+        let ended = apart(move || async move { pass::run(&of, &with, &source, &asked).await });
         let ended = ended.await.unwrap_or_else(Ended::Unknown);
         drop(turn);
+        if matches!(ended, Ended::Elsewhere(_)) {
+            worker.keep(triggers);
+        }
         plan.ended(ended, Utc::now());
     }
 }
@@ -123,55 +136,78 @@ where
 }
 
 /// Waits for a knock or the time; `false` when the work is over.
-async fn waited(worker: &Worker, next: DateTime<Utc>, stop: &CancellationToken) -> bool {
+async fn waited(
+    worker: &Worker,
+    next: DateTime<Utc>,
+    trigger: &str,
+    stop: &CancellationToken,
+) -> bool {
     let left = (next - Utc::now()).to_std().unwrap_or_default();
     tokio::select! {
         biased;
         () = stop.cancelled() => return false,
         () = worker.bell.notified() => {}
-        () = tokio::time::sleep(left.min(NAP)) => if left <= NAP { worker.knock("interval") },
+        () = tokio::time::sleep(left.min(NAP)) => if left <= NAP { worker.knock(trigger) },
     }
     true
 }
 
-/// When the next pass is due.
+/// When the next pass is due, and why.
 #[derive(Default)]
 struct Timetable {
     last: Option<DateTime<Utc>>,
-    again: Option<DateTime<Utc>>,
-    failures: u32,
+    backoff: Backoff,
+    /// Another replica is at it: what was asked for is asked again after it.
+    elsewhere: bool,
     why: Option<String>,
 }
 
 impl Timetable {
-    fn next(&self, _setup: &Setup, _source: &str, now: DateTime<Utc>) -> DateTime<Utc> {
-        let regular = self
-            .last
-            .map_or(now, |last| last + Duration::from_secs(300));
-        self.again.map_or(regular, |again| again.min(regular))
+    fn next(
+        &self,
+        setup: &Setup,
+        source: &str,
+        now: DateTime<Utc>,
+    ) -> (DateTime<Utc>, &'static str) {
+        let mut sources = setup.config.sources.iter();
+        let known = sources.find(|known| *known.name == *source);
+        let jitter = schedule::jitter(source, self.last);
+        let regular = known.map_or(DateTime::<Utc>::MAX_UTC, |known| {
+            schedule::next(&known.timing.trigger, self.last, now, jitter)
+        });
+        let Some(last) = self.last else {
+            return (regular, "start");
+        };
+        let again = if self.elsewhere {
+            Some(last + ELSEWHERE)
+        } else {
+            (self.backoff.failures() > 0).then(|| self.backoff.due(last, now, jitter))
+        };
+        match again.filter(|again| *again < regular) {
+            Some(again) => (again, "retry"),
+            None => (regular, "interval"),
+        }
     }
 
     fn ended(&mut self, ended: Ended, now: DateTime<Utc>) {
         self.last = Some(now);
-        self.again = None;
+        self.elsewhere = false;
+        self.why = None;
         match ended {
-            Ended::Made { state, again } => {
-                self.failures = state.failures;
-                self.again = again.then(|| now + Duration::from_secs(5));
-            }
+            Ended::Made { again: false, .. } => self.backoff.succeeded(),
+            Ended::Made { again: true, .. } => self.backoff.failed(),
             Ended::Elsewhere(why) => {
-                self.again = Some(now + Duration::from_secs(1));
+                self.elsewhere = true;
                 self.why = Some(why);
             }
+            Ended::Recent(at) => self.last = Some(at),
             Ended::Suspended(suspension) => {
-                self.why = Some(format!(
-                    "suspended by {}: {}",
-                    suspension.actor, suspension.reason
-                ));
+                let Suspension { actor, reason, .. } = suspension;
+                self.why = Some(format!("suspended by {actor}: {reason}"));
             }
             Ended::Unknown(why) => {
                 tracing::warn!("{why}");
-                self.again = Some(now + Duration::from_secs(5));
+                self.backoff.failed();
                 self.why = Some(why);
             }
         }

@@ -1,0 +1,222 @@
+//! Who is told what after a pass, and that it reaches them.
+
+use super::notice::{self, Detail, Event, Notice, SendError, Sender};
+use super::serve::{Daemon, Setup};
+use super::state::{Outcome, State};
+use crate::plan::Plan;
+use crate::store::{Outgoing, StoreError};
+use chrono::{DateTime, TimeDelta, Utc};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How many things a notice lists.
+const LISTED: usize = 20;
+/// How long between two looks for what is due.
+const LOOK: Duration = Duration::from_secs(5);
+/// For how long a notice under way is nobody else's, in milliseconds.
+const HOLD: i64 = 60_000;
+
+impl State {
+    /// How the source stands as far as anybody is told.
+    pub(super) fn told(&self, plan: Option<&Plan>) -> notice::State {
+        let failed = match (self.outcome, plan) {
+            (Outcome::Failed, _) => Some(self.reason.clone()),
+            (_, Some(plan)) if self.errors > 0 => {
+                let errors = plan.diagnostics.iter().filter(|found| found.is_error());
+                Some(notice::fingerprint(errors))
+            }
+            _ => None,
+        };
+        notice::State {
+            failed,
+            held: self
+                .waiting()
+                .filter_map(|hold| hold.hold.clone())
+                .collect(),
+            drift: self.drift > 0,
+            applied: self.run.map(|run| run.to_string()),
+        }
+    }
+}
+
+/// What is told of a state that came after another one.
+pub(super) fn notices(
+    setup: &Setup,
+    source: &str,
+    [before, after]: [&notice::State; 2],
+    state: &State,
+    plan: Option<&Plan>,
+) -> Vec<Notice> {
+    let events = notice::changes(before, after).into_iter();
+    let url = setup.config.serve.url.as_ref();
+    let made = events.map(|event| Notice {
+        event,
+        source: source.to_owned(),
+        environment: setup.config.environment.clone(),
+        revision: state
+            .last_attempted
+            .as_ref()
+            .map(|mark| mark.revision.clone()),
+        state: key(event, after),
+        summary: summary(event, state),
+        details: plan.map_or_else(Vec::new, |plan| details(event, plan)),
+        counts: state
+            .summary
+            .clone()
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .collect(),
+        since: Utc::now(),
+        url: url.map(|url| format!("{url}/sources/{source}")),
+        command: (event == Event::Held)
+            .then(|| state.waiting().next()?.commands.first().cloned())
+            .flatten(),
+    });
+    made.collect()
+}
+
+/// What makes it this state and no other.
+fn key(event: Event, after: &notice::State) -> String {
+    match event {
+        Event::Failed => after.failed.clone().unwrap_or_default(),
+        Event::Held => after.held.iter().cloned().collect::<Vec<_>>().join(" "),
+        Event::Applied | Event::Drift | Event::Recovered | Event::Test => {
+            after.applied.clone().unwrap_or_default()
+        }
+    }
+}
+
+/// One sentence, without values of customers.
+fn summary(event: Event, state: &State) -> String {
+    match event {
+        Event::Failed if state.outcome == Outcome::Failed => state.reason.clone(),
+        Event::Failed => format!(
+            "{} errors in the source; the last good state stays",
+            state.errors
+        ),
+        Event::Recovered => "the source is in order again".to_owned(),
+        Event::Held => {
+            let waiting: usize = state.waiting().map(|hold| hold.count).sum();
+            format!("{waiting} changes wait for a decision")
+        }
+        Event::Drift => format!("{} resources were changed by somebody else", state.drift),
+        Event::Applied | Event::Test => state.reason.clone(),
+    }
+}
+
+fn details(event: Event, plan: &Plan) -> Vec<Detail> {
+    match event {
+        Event::Failed => {
+            let errors = plan.diagnostics.iter().filter(|found| found.is_error());
+            errors.take(LISTED).map(Detail::from).collect()
+        }
+        Event::Held => plan.held.iter().take(LISTED).map(Detail::from).collect(),
+        Event::Applied | Event::Drift | Event::Recovered | Event::Test => Vec::new(),
+    }
+}
+
+/// Puts notices out for everybody who wants to know.
+pub(super) async fn post(
+    daemon: &Daemon,
+    setup: &Setup,
+    notices: &[Notice],
+) -> Result<(), StoreError> {
+    for notice in notices {
+        let wanted = setup.targets.iter();
+        for target in wanted.filter(|target| target.on.contains(&notice.event)) {
+            let delivery = notice.delivery(target);
+            let document = serde_json::to_string(notice).unwrap_or_default();
+            daemon
+                .store
+                .post(&delivery, &target.name, &document)
+                .await?;
+        }
+    }
+    if !notices.is_empty() {
+        daemon.posted.notify_one();
+    }
+    Ok(())
+}
+
+/// Sends what is put out, until `stop`.
+pub(super) async fn deliver(daemon: Arc<Daemon>, setup: Arc<Setup>, stop: CancellationToken) {
+    if setup.targets.is_empty() {
+        return;
+    }
+    let sender = Sender::new();
+    while !stop.is_cancelled() {
+        match daemon.store.take_notice(HOLD).await {
+            Ok(Some(outgoing)) => {
+                if let Err(error) = send(&daemon, &setup, &sender, &outgoing).await {
+                    tracing::warn!("a notice: {}", crate::diagnostic::chain(&error));
+                }
+                continue;
+            }
+            Ok(None) => {}
+            Err(error) => tracing::debug!("{}", crate::diagnostic::chain(&error)),
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = daemon.posted.notified() => {}
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+}
+
+async fn send(
+    daemon: &Daemon,
+    setup: &Setup,
+    sender: &Sender,
+    outgoing: &Outgoing,
+) -> Result<(), StoreError> {
+    let store = &daemon.store;
+    let target = setup
+        .targets
+        .iter()
+        .find(|target| target.name == outgoing.target);
+    let notice = serde_json::from_str::<Notice>(&outgoing.notice);
+    let (Some(target), Ok(notice)) = (target, notice) else {
+        tracing::warn!(
+            "a notice for `{}`, which is configured no more, is dropped",
+            outgoing.target
+        );
+        return store.drop_notice(&outgoing.id).await;
+    };
+    let now = Utc::now();
+    match sender.send(target, &notice, &outgoing.id, now).await {
+        Ok(()) => {
+            tracing::info!("told {}: {}", target.name, notice.title());
+            store.drop_notice(&outgoing.id).await
+        }
+        Err(error) => failed(daemon, outgoing, &notice, &error).await,
+    }
+}
+
+async fn failed(
+    daemon: &Daemon,
+    outgoing: &Outgoing,
+    notice: &Notice,
+    error: &SendError,
+) -> Result<(), StoreError> {
+    let now = Utc::now();
+    let again = notice::again(notice.since, outgoing.attempts + 1, now, error, 0.5);
+    let Some(again) = again else {
+        tracing::error!("{} cannot be told: {error}; given up", outgoing.target);
+        return daemon.store.drop_notice(&outgoing.id).await;
+    };
+    let wait = milliseconds(again, now);
+    tracing::warn!(
+        "{} cannot be told: {error}; again in {} s",
+        outgoing.target,
+        wait / 1000
+    );
+    let store = &daemon.store;
+    store
+        .delay_notice(&outgoing.id, wait, &error.to_string())
+        .await
+}
+
+fn milliseconds(again: DateTime<Utc>, now: DateTime<Utc>) -> i64 {
+    (again - now).max(TimeDelta::zero()).num_milliseconds()
+}
