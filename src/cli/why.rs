@@ -24,7 +24,7 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
     let key = session::key(&options.resource)?;
     let config = session::config(global, None)?;
     let store = session::reader(&config).await?;
-    let Some(mut told) = reconcile::provenance(&config, &store, &key).await? else {
+    let Some(mut told) = reconcile::provenance(Some(&config), &store, &key).await? else {
         return Err(session::unknown(&store, &key).await?);
     };
     if let Some(field) = &options.field {

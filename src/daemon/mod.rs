@@ -11,6 +11,7 @@ mod serve;
 mod settle;
 pub mod state;
 mod tell;
+pub mod view;
 mod watcher;
 pub mod webhook;
 mod worker;

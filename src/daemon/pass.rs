@@ -16,7 +16,7 @@ use crate::reconcile::{self, Kept, Pass, PassError, Request};
 use crate::store::{ApplyError, EVERY, LeaseError, Store, StoreError, Suspension};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// How often the files of a directory may change under a pass before it goes on all the same.
@@ -118,13 +118,22 @@ pub(super) struct Memory {
 }
 
 /// What is kept of a source.
-pub(super) async fn kept(store: &Store, source: &str) -> Result<Memory, StoreError> {
-    let all = store.watched().await?;
-    let found = all.into_iter().find(|watched| watched.source == source);
-    // A state of another release's that cannot be read is begun anew.
-    Ok(found
-        .and_then(|watched| serde_json::from_str(&watched.state).ok())
-        .unwrap_or_default())
+async fn kept(store: &Store, source: &str) -> Result<Memory, StoreError> {
+    let kept = all_kept(store).await?.remove(source);
+    Ok(kept.map(|(_, memory)| memory).unwrap_or_default())
+}
+
+/// What is kept of every source, and which replica wrote it, by name.
+pub(super) async fn all_kept(
+    store: &Store,
+) -> Result<BTreeMap<String, (String, Memory)>, StoreError> {
+    let all = store.watched().await?.into_iter();
+    let kept = all.map(|watched| {
+        // What another release kept and this one cannot read is begun anew.
+        let memory = serde_json::from_str(&watched.state).unwrap_or_default();
+        (watched.source, (watched.holder, memory))
+    });
+    Ok(kept.collect())
 }
 
 async fn leased(

@@ -65,12 +65,13 @@ pub enum Said {
     Otherwise(Option<(Value, Pos)>),
 }
 
-/// What stands behind a resource; `None` for one that is not stored and never was.
+/// What stands behind a resource; `None` for one that is not stored and never was. Without a
+/// configuration the sources are not read: what they claimed when they were applied is all.
 ///
 /// # Errors
 /// When the database cannot be read.
 pub async fn provenance(
-    config: &Config,
+    config: Option<&Config>,
     store: &Store,
     key: &Key,
 ) -> Result<Option<Provenance>, StoreError> {
@@ -83,7 +84,7 @@ pub async fn provenance(
         rows: store.list(CUSTOM_FIELD).await?.into_iter().collect(),
         ..Snapshot::default()
     };
-    let mut readings = read_sources(config);
+    let mut readings = config.map_or_else(Vec::new, read_sources);
     for reading in &mut readings {
         // What is wrong with a custom value is for `validate` to tell.
         let _ = reading.type_custom(&stored);

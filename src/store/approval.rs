@@ -1,11 +1,48 @@
 //! Approvals of holds and of sources, by named persons.
 
 use super::error::StoreError;
-use super::param::{self, Param};
+use super::param::{self, Param, Ty};
 use super::{Store, migrate};
 use crate::model::Key;
 
+/// That a person let a hold through.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Approval {
+    /// Which hold.
+    pub hold: String,
+    /// Which resource of it, as `User/u-1`; empty: all.
+    pub resource: String,
+    /// Who.
+    pub approver: String,
+    /// Why.
+    pub reason: String,
+    /// When, in milliseconds since 1970.
+    pub at: i64,
+}
+
 impl Store {
+    /// Every approval of a hold, lapsed ones too.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn approvals(&self) -> Result<Vec<Approval>, StoreError> {
+        let Some(mut tx) = self.reading_schema("read the approvals").await? else {
+            return Ok(Vec::new());
+        };
+        let sql = "SELECT hold, resource, approver, reason, approved_at FROM approvals \
+                   ORDER BY hold, resource";
+        let types = [Ty::Id, Ty::Id, Ty::Text, Ty::Text, Ty::Int];
+        let found = tx.fetch(sql, &[], &types).await?;
+        let approvals = found.into_iter().map(|mut cells| Approval {
+            hold: cells[0].take_text().into(),
+            resource: cells[1].take_text().into(),
+            approver: cells[2].take_text().into(),
+            reason: cells[3].take_text().into(),
+            at: cells[4].int(),
+        });
+        Ok(approvals.collect())
+    }
+
     /// Records that a person lets a hold through, all of it or one resource of it.
     ///
     /// # Errors

@@ -1,0 +1,310 @@
+//! What the daemon shows: the API and the page are two forms of it.
+
+use super::pass::{self, Memory};
+use super::schedule;
+use super::serve::Daemon;
+use super::state::{HoldState, State};
+use super::worker::Activity;
+use crate::config::{Source, Window};
+use crate::store::{Act, EVERY, StoreError, Suspension};
+use chrono::{DateTime, TimeDelta, Utc};
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// How everything stands.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// Which replica answers.
+    pub replica: String,
+    /// Its release.
+    pub version: &'static str,
+    /// The environment it serves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// The clock of the replica.
+    pub time: DateTime<Utc>,
+    /// Every source, in the order of the configuration.
+    pub sources: Vec<SourceView>,
+    /// How many notices wait to be sent.
+    pub notices: u64,
+    /// Why the last one of them could not be sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notice_error: Option<String>,
+}
+
+/// How a source stands.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceView {
+    /// Its name.
+    pub name: String,
+    /// Where it is read from, without secrets.
+    pub from: String,
+    /// `apply`, or `plan`: only said what would be done.
+    pub mode: &'static str,
+    /// In a sentence, why it stands as it does: why nothing happens, if nothing does.
+    pub why: String,
+    /// Who suspended it, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suspended: Option<Suspended>,
+    /// Until when no window lets it apply, if none does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<Closed>,
+    /// What the replica that answers does with it now.
+    pub activity: Activity,
+    /// Which replica made the last pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replica: Option<String>,
+    /// What the last pass came to.
+    pub state: State,
+}
+
+/// Who suspended a source, and why.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Suspended {
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// Whether every source is.
+    pub all: bool,
+}
+
+/// A window that keeps applies out.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Closed {
+    /// Which, as written.
+    pub by: String,
+    /// Until when; absent when no end is in sight.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// A hold with its source.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HoldView {
+    /// The source.
+    pub source: String,
+    /// Who let it through, for the next pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalView>,
+    /// The hold.
+    #[serde(flatten)]
+    pub hold: HoldState,
+}
+
+/// That somebody let a hold through.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApprovalView {
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// When it lapses, if the hold has not gone through by then.
+    pub lapses: DateTime<Utc>,
+    /// Only these resources of it; absent: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only: Option<Vec<String>>,
+}
+
+/// What a person did.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ActView {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Who.
+    pub actor: String,
+    /// What.
+    pub act: String,
+    /// On what.
+    pub subject: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl Daemon {
+    /// How everything stands; of the sources those that `sees` says yes to.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn status(&self, sees: impl Fn(&str) -> bool) -> Result<Status, StoreError> {
+        let setup = self.setup();
+        let (notices, notice_error) = self.store.waiting_notices().await?;
+        let shown = setup
+            .config
+            .sources
+            .iter()
+            .filter(|source| sees(&source.name));
+        let mut kept = pass::all_kept(&self.store).await?;
+        let suspensions: BTreeMap<_, _> = self.store.suspensions().await?.into_iter().collect();
+        let now = Utc::now();
+        let sources = shown.map(|source| {
+            let own = suspensions.get(&*source.name).map(|one| (one, false));
+            let all = suspensions.get(EVERY).map(|one| (one, true));
+            let (replica, memory) = kept.remove(&*source.name).unzip();
+            let worker = setup.workers.get(&*source.name);
+            let activity = worker.map_or(
+                Activity::Waiting {
+                    next: now,
+                    why: None,
+                },
+                |worker| worker.activity(),
+            );
+            view(
+                source,
+                memory.unwrap_or_default(),
+                replica,
+                own.or(all),
+                activity,
+                now,
+            )
+        });
+        Ok(Status {
+            replica: self.replica.clone(),
+            version: env!("CARGO_PKG_VERSION"),
+            environment: setup.config.environment.clone(),
+            time: now,
+            sources: sources.collect(),
+            notices,
+            notice_error,
+        })
+    }
+
+    /// Every hold, those that wait for somebody first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn holds(&self, sees: impl Fn(&str) -> bool) -> Result<Vec<HoldView>, StoreError> {
+        let setup = self.setup();
+        let approvals = self.store.approvals().await?;
+        let ttl = TimeDelta::from_std(setup.config.approval_ttl).unwrap_or(TimeDelta::MAX);
+        let now = Utc::now();
+        let mut holds = Vec::new();
+        for (source, (_, memory)) in pass::all_kept(&self.store).await? {
+            let configured = setup
+                .config
+                .sources
+                .iter()
+                .any(|known| *known.name == *source);
+            if !configured || !sees(&source) {
+                continue;
+            }
+            for hold in memory.state.held {
+                let given = approvals
+                    .iter()
+                    .filter(|approval| Some(&approval.hold) == hold.hold.as_ref());
+                let approval = ApprovalView::of(given.collect(), ttl).filter(|it| it.lapses > now);
+                holds.push(HoldView {
+                    source: source.clone(),
+                    approval,
+                    hold,
+                });
+            }
+        }
+        holds.sort_by_key(|view| {
+            (
+                view.hold.standing,
+                view.hold.hold.is_none(),
+                view.hold.since,
+            )
+        });
+        Ok(holds)
+    }
+
+    /// What persons did last, newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn acts(&self, limit: u32) -> Result<Vec<ActView>, StoreError> {
+        let acts = self.store.acts(limit).await?;
+        Ok(acts.into_iter().map(ActView::from).collect())
+    }
+}
+
+fn view(
+    source: &Source,
+    memory: Memory,
+    replica: Option<String>,
+    suspended: Option<(&Suspension, bool)>,
+    activity: Activity,
+    now: DateTime<Utc>,
+) -> SourceView {
+    let state = memory.state;
+    let suspended = suspended.map(|(suspension, all)| Suspended {
+        by: suspension.actor.clone(),
+        reason: suspension.reason.clone(),
+        since: moment(suspension.at),
+        all,
+    });
+    let window = match Window::state(&source.timing.windows, now) {
+        schedule::State::Open { .. } => None,
+        schedule::State::Closed { by, until } => Some(Closed { by, until }),
+    };
+    let why = match (&suspended, &activity) {
+        (Some(suspended), _) => format!("suspended by {}: {}", suspended.by, suspended.reason),
+        (None, Activity::Waiting { why: Some(why), .. }) => why.clone(),
+        _ => state.reason.clone(),
+    };
+    SourceView {
+        name: source.name.to_string(),
+        from: source.written.clone(),
+        mode: if source.apply { "apply" } else { "plan" },
+        why,
+        suspended,
+        window,
+        activity,
+        replica,
+        state,
+    }
+}
+
+impl ApprovalView {
+    /// The approvals of one hold: of all of it, or of some resources.
+    fn of(given: Vec<&crate::store::Approval>, ttl: TimeDelta) -> Option<Self> {
+        let first = given.iter().min_by_key(|approval| approval.at)?;
+        let whole = given.iter().any(|approval| approval.resource.is_empty());
+        let at = moment(first.at);
+        Some(Self {
+            by: first.approver.clone(),
+            reason: first.reason.clone(),
+            at,
+            lapses: at
+                .checked_add_signed(ttl)
+                .unwrap_or(DateTime::<Utc>::MAX_UTC),
+            only: (!whole).then(|| {
+                given
+                    .iter()
+                    .map(|approval| approval.resource.clone())
+                    .collect()
+            }),
+        })
+    }
+}
+
+impl From<Act> for ActView {
+    fn from(act: Act) -> Self {
+        Self {
+            at: moment(act.at),
+            actor: act.actor,
+            act: act.act,
+            subject: act.subject,
+            reason: act.reason,
+        }
+    }
+}
+
+/// A moment of the database's, in milliseconds since 1970.
+fn moment(milliseconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(milliseconds).unwrap_or_default()
+}

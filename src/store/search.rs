@@ -1,0 +1,82 @@
+//! Finding resources: a page of the keys of a kind, those that have some words.
+
+use super::Store;
+use super::error::StoreError;
+use super::param::{Param, Ty};
+use super::tables::{self, Holds};
+use crate::kinds::{self, Type};
+use crate::model::{KindId, Text};
+
+/// What is looked for.
+#[derive(Clone, Debug, Default)]
+pub struct Search<'a> {
+    /// Words that stand in the external id or in a text of the resource, in any case.
+    pub words: Option<&'a str>,
+    /// `active` or `inactive`.
+    pub status: Option<&'a str>,
+    /// Only after this external id.
+    pub after: Option<&'a str>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+impl Store {
+    /// The external ids of the resources of a kind that are looked for, sorted.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn search(&self, kind: KindId, wanted: &Search<'_>) -> Result<Vec<Text>, StoreError> {
+        let Some(mut tx) = self.reading_schema("look for resources").await? else {
+            return Ok(Vec::new());
+        };
+        let mut params: Vec<Param> = vec![wanted.after.unwrap_or_default().into()];
+        let mut conditions = vec!["external_id > ?".to_owned()];
+        if let Some(status) = wanted.status {
+            conditions.push("status = ?".to_owned());
+            params.push(status.into());
+        }
+        for word in wanted.words.into_iter().flat_map(str::split_whitespace) {
+            let texts = texts(kind).into_iter();
+            let any: Vec<String> = texts
+                .map(|column| format!("lower({column}) LIKE ? ESCAPE '\\'"))
+                .collect();
+            conditions.push(format!("({})", any.join(" OR ")));
+            params.extend(any.iter().map(|_| Param::text(pattern(word))));
+        }
+        params.push(i64::from(wanted.limit).into());
+        let sql = format!(
+            "SELECT external_id FROM {} WHERE {} ORDER BY external_id LIMIT ?",
+            kinds::get(kind).table,
+            conditions.join(" AND ")
+        );
+        let found = tx.fetch(&sql, &params, &[Ty::Id]).await?;
+        let ids = found.into_iter().map(|mut cells| cells[0].take_text());
+        Ok(ids.collect())
+    }
+}
+
+/// The columns in which words are looked for.
+fn texts(kind: KindId) -> Vec<&'static str> {
+    let table = tables::of(kind);
+    let columns = table.columns.iter().filter(|column| match column.holds {
+        Holds::Id => true,
+        Holds::Field(index) => {
+            let ty = &table.kind.fields[index].ty;
+            matches!(ty, Type::Text(_) | Type::Email | Type::Phone | Type::Vat)
+        }
+        _ => false,
+    });
+    columns.map(|column| column.name.as_str()).collect()
+}
+
+/// A pattern for a word anywhere in a text.
+fn pattern(word: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in word.to_lowercase().chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern + "%"
+}
