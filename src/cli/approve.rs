@@ -37,8 +37,9 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
         )));
     }
     let config = session::config(global, None)?;
-    let store = session::writer(&config).await?;
     let actor = session::actor();
+    config.may_approve(&actor).map_err(Failure::error)?;
+    let store = session::writer(&config).await?;
     let parts = only
         .iter()
         .map(|text| session::key(text))

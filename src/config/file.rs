@@ -32,7 +32,6 @@ pub struct File {
     scopes: Option<Value>,
     severity: Option<Value>,
     #[serde(default)]
-    #[allow(dead_code)]
     approvers: Vec<String>,
     approval_ttl: Option<String>,
     #[serde(default)]
@@ -183,6 +182,7 @@ impl File {
             shop: rules::shop(&self.shop.authority)?,
             guards,
             window,
+            approvers: self.approvers,
             approval_ttl: self.approval_ttl.map_or(Ok(DAY), |text| duration(&text))?,
             secrets: self.secrets.dir.map(|dir| base.join(dir)),
             notices: NoticesFile::read(self.serve.notices.as_ref(), self.mail.as_ref())?,

@@ -62,6 +62,8 @@ pub struct Config {
     pub guards: Guards,
     /// The window in which the guards count.
     pub window: Duration,
+    /// Who may approve; everybody with the right to when it is empty.
+    pub approvers: Vec<String>,
     /// How long an approval lasts.
     pub approval_ttl: Duration,
     /// Where password files are looked for.
@@ -169,6 +171,18 @@ impl Config {
         Ok(config)
     }
 
+    /// Whether somebody may approve what is held.
+    ///
+    /// # Errors
+    /// Who may instead.
+    pub fn may_approve(&self, name: &str) -> Result<(), String> {
+        if self.approvers.is_empty() || self.approvers.iter().any(|known| known == name) {
+            return Ok(());
+        }
+        let known = self.approvers.join(", ");
+        Err(format!("{name} is none of the `approvers`: {known}"))
+    }
+
     fn read(path: &Path, overrides: &Overrides) -> Result<Self, ConfigError> {
         let shown = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
@@ -206,6 +220,7 @@ impl Config {
             shop: Authority::default(),
             guards: Guards::default(),
             window: file::DAY,
+            approvers: Vec::new(),
             approval_ttl: file::DAY,
             secrets: None,
             serve: Serve::default(),

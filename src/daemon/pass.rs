@@ -371,9 +371,9 @@ async fn whose(store: &Store, state: &mut State) -> Result<(), StoreError> {
     for hold in &mut state.held {
         let mut accounts = BTreeSet::new();
         for resource in hold.resources.iter().take(LOOKED_UP) {
-            let named = resource.split_once('/');
-            let key = named.and_then(|(kind, id)| Some(Key::new(kinds::by_name(kind)?.id, id)));
-            let Some(key) = key else { continue };
+            let Some(key) = Key::parse(resource) else {
+                continue;
+            };
             if key.kind == ACCOUNT {
                 accounts.insert(key.id.to_string());
             } else if let Some(row) = store.row(&key).await? {

@@ -181,6 +181,14 @@ impl Daemon {
         })
     }
 
+    /// Who suspended a source, alone or with all others.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn suspension(&self, source: &str) -> Result<Option<Suspension>, StoreError> {
+        pass::suspension(&self.store, source).await
+    }
+
     /// Every hold, those that wait for somebody first.
     ///
     /// # Errors

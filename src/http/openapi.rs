@@ -60,7 +60,7 @@ fn operation(about: &About, inputs: &mut SchemaGenerator, outputs: &mut SchemaGe
         parameters: Vec::new(),
         body: None,
         responses: BTreeMap::new(),
-        problems: about.problems.to_vec(),
+        problems: about.problems.clone(),
         inputs,
         outputs,
     };

@@ -78,7 +78,7 @@ pub struct About {
     /// An example of the answer.
     pub example: Option<Value>,
     /// Codes of problems of its own.
-    pub problems: &'static [&'static super::problem::Kind],
+    pub problems: Vec<&'static super::problem::Kind>,
     pub(super) describe: fn(&mut Operation<'_>),
 }
 
@@ -181,7 +181,7 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
             lasting: false,
             example_body: None,
             example: None,
-            problems: &[],
+            problems: Vec::new(),
             describe,
         };
         Self { about, handler }
@@ -198,7 +198,7 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
     /// The problems that are its own.
     #[must_use]
     pub fn problems(mut self, problems: &'static [&'static super::problem::Kind]) -> Self {
-        self.about.problems = problems;
+        self.about.problems.extend(problems);
         self
     }
 

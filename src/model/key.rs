@@ -24,6 +24,13 @@ impl Key {
             id: Text::new(id),
         }
     }
+
+    /// Reads `KIND/ID`, the kind as the table has it.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (kind, id) = text.split_once('/').filter(|(_, id)| !id.is_empty())?;
+        Some(Self::new(crate::kinds::by_name(kind)?.id, id))
+    }
 }
 
 /// A field of a resource: one of its kind's own, or a custom field by external id.

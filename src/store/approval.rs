@@ -2,6 +2,7 @@
 
 use super::error::StoreError;
 use super::param::{self, Param, Ty};
+use super::watched::{ACT, act};
 use super::{Store, migrate};
 use crate::model::Key;
 
@@ -59,8 +60,10 @@ impl Store {
                    VALUES (?, ?, ?, ?, ?) ON CONFLICT (hold, resource) DO UPDATE SET \
                    approver = excluded.approver, reason = excluded.reason, \
                    approved_at = excluded.approved_at";
-        self.approve(sql, &[hold.into(), Param::text(resource)], approver, reason)
-            .await
+        let subject = format!("{hold} {resource}");
+        let act = act(approver, "approve hold", subject.trim_end(), reason);
+        let of = [hold.into(), Param::text(resource)];
+        self.approve(sql, &of, act, approver, reason).await
     }
 
     /// Records that a person lets a source begin.
@@ -75,7 +78,9 @@ impl Store {
     ) -> Result<(), StoreError> {
         let sql = "INSERT INTO source_approvals (source, approver, reason, approved_at) \
                    VALUES (?, ?, ?, ?) ON CONFLICT (source) DO NOTHING";
-        self.approve(sql, &[source.into()], approver, reason).await
+        let act = act(approver, "approve source", source, reason);
+        self.approve(sql, &[source.into()], act, approver, reason)
+            .await
     }
 
     /// Whether a person has let a source begin.
@@ -97,6 +102,7 @@ impl Store {
         &self,
         sql: &str,
         of: &[Param],
+        act: [Param; 6],
         approver: &str,
         reason: &str,
     ) -> Result<(), StoreError> {
@@ -105,6 +111,7 @@ impl Store {
         let mut params = of.to_vec();
         params.extend([approver.into(), reason.into(), Param::Int(param::now())]);
         tx.run(sql, &params).await?;
+        tx.run(ACT, &act).await?;
         tx.commit().await
     }
 }

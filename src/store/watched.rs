@@ -51,7 +51,7 @@ pub const EVERY: &str = "*";
 
 /// How many passes of a source are kept.
 const PASSES: i64 = 500;
-const ACT: &str =
+pub(super) const ACT: &str =
     "INSERT INTO acts (at, id, actor, act, subject, reason) VALUES (?, ?, ?, ?, ?, ?)";
 
 impl Store {
@@ -276,7 +276,7 @@ impl Store {
     }
 }
 
-fn act(actor: &str, what: &str, subject: &str, reason: &str) -> [Param; 6] {
+pub(super) fn act(actor: &str, what: &str, subject: &str, reason: &str) -> [Param; 6] {
     [
         param::now().into(),
         some_id(),

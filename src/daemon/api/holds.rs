@@ -1,0 +1,123 @@
+//! Holds: what waits for a person, and the decision.
+
+use super::{Door, reason};
+use crate::daemon::view::HoldView;
+use crate::http::problem::{self, Problem};
+use crate::http::{Caller, Done, Input, Path, Permission, Route};
+use crate::model::Key;
+use axum::Json;
+use axum::extract::State;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Holds, those that wait for somebody first.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Holds {
+    /// One by one.
+    items: Vec<HoldView>,
+}
+
+/// A hold by its id.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Identified {
+    /// As the plan shows it: 16 hexadecimal digits.
+    hold: String,
+}
+
+/// The decision to let a hold through.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Decision {
+    /// Kept in the records.
+    #[schemars(length(min = 1, max = 2000))]
+    reason: String,
+    /// Only these resources of it, as `User/u-1`; all of it when absent.
+    #[serde(default)]
+    only: Vec<String>,
+}
+
+pub(super) fn routes() -> Vec<Route<Door>> {
+    vec![
+        Route::get("/api/v1/holds", "holds", Permission::Read, holds)
+            .says(
+                "What is held",
+                "What, how many, whose customers, since when, the command that lets it through and when its approval lapses.",
+            )
+            .sifted(),
+        Route::post("/api/v1/holds/{hold}/approve", "approveHold", Permission::Approve, approve)
+            .says(
+                "Lets a hold through",
+                "Exactly these steps with exactly these values, in the next plan that contains them; and asks for a pass.",
+            )
+            .problems(&[problem::ALREADY_DECIDED, problem::NO_PERMISSION])
+            .sifted(),
+    ]
+}
+
+async fn holds(State(door): State<Door>, caller: Caller) -> Result<Json<Holds>, Problem> {
+    let items = door
+        .ask(move |daemon| async move { daemon.holds(|source| caller.sees(source)).await })
+        .await?;
+    Ok(Json(Holds { items }))
+}
+
+async fn approve(
+    State(door): State<Door>,
+    caller: Caller,
+    Path(Identified { hold }): Path<Identified>,
+    Input(decision): Input<Decision>,
+) -> Result<Done, Problem> {
+    decide(&door, caller, hold, &decision.reason, &decision.only).await?;
+    Ok(Done)
+}
+
+/// Lets a hold through, in the name of the caller.
+pub(in crate::daemon) async fn decide(
+    door: &Door,
+    caller: Caller,
+    hold: String,
+    why: &str,
+    only: &[String],
+) -> Result<(), Problem> {
+    let daemon = door.daemon()?;
+    let why = reason(why)?.to_owned();
+    if let Err(refused) = daemon.setup().config.may_approve(&caller.name) {
+        return Err(Problem::new(problem::NO_PERMISSION, refused));
+    }
+    let only = keys(only)?;
+    let (seen, id) = (caller.clone(), hold.clone());
+    let all = door
+        .ask(move |daemon| async move { daemon.holds(|source| seen.sees(source)).await })
+        .await?;
+    let found = all.into_iter().find(|view| view.hold.hold.as_deref() == Some(&*id));
+    let Some(view) = found else {
+        return Err(Problem::not_found(format!("no hold `{id}` waits; it may have changed since")));
+    };
+    if view.approval.as_ref().is_some_and(|approval| approval.only.is_none()) {
+        return Err(Problem::new(problem::ALREADY_DECIDED, "it was approved before"));
+    }
+    let name = caller.name.to_string();
+    door.ask(move |daemon| async move {
+        if only.is_empty() {
+            return daemon.store.approve_hold(&hold, None, &name, &why).await;
+        }
+        for key in &only {
+            daemon.store.approve_hold(&hold, Some(key), &name, &why).await?;
+        }
+        Ok(())
+    })
+    .await?;
+    if let Some(worker) = daemon.worker(&view.source) {
+        worker.knock("approved");
+    }
+    Ok(())
+}
+
+fn keys(only: &[String]) -> Result<Vec<Key>, Problem> {
+    let read = only.iter().map(|text| {
+        Key::parse(text).ok_or_else(|| {
+            Problem::new(problem::INVALID, format!("`{text}` is no resource; expected KIND/ID"))
+        })
+    });
+    read.collect()
+}

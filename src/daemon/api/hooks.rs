@@ -1,0 +1,75 @@
+//! Webhooks of git hosts: a push makes the pass come sooner.
+
+use super::Door;
+use crate::daemon::webhook::{self, Told, WebhookError};
+use crate::http::problem::{self, Problem};
+use crate::http::{Accepted, Needs, Path, Route};
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use chrono::Utc;
+use schemars::JsonSchema;
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+
+/// A source by name.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Named {
+    /// Its name in the configuration.
+    source: String,
+}
+
+/// What became of a webhook.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Heard {
+    /// `reconcile`, `ping`, `repeated` or `ignored`.
+    result: &'static str,
+}
+
+pub(super) fn routes() -> Vec<Route<Door>> {
+    vec![
+        Route::post("/api/v1/hooks/{source}", "hook", Needs::Nothing, hook)
+            .says(
+                "A webhook of GitHub, GitLab, Gitea or Forgejo",
+                "Signed with the `webhookSecret` of the source; a push to its branch asks for a pass. The same delivery again starts nothing.",
+            )
+            .problems(&[problem::UNAUTHORIZED, problem::NOT_FOUND, problem::INVALID]),
+    ]
+}
+
+async fn hook(
+    State(door): State<Door>,
+    Path(Named { source }): Path<Named>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Accepted<Heard>, Problem> {
+    let daemon = door.daemon()?;
+    let setup = daemon.setup();
+    let known = setup.config.sources.iter().find(|known| *known.name == *source);
+    // Who sends no right signature does not learn which sources there are.
+    let secret = known.and_then(|known| known.webhook_secret.as_ref());
+    let Some((known, secret)) = known.zip(secret) else {
+        return Err(Problem::new(problem::UNAUTHORIZED, "the webhook is not known here"));
+    };
+    let told = webhook::verify(&headers, &body, secret.expose_secret(), Utc::now());
+    let told = told.map_err(|error| match error {
+        WebhookError::Body => Problem::new(problem::INVALID, error.to_string()),
+        _ => Problem::new(problem::UNAUTHORIZED, error.to_string()),
+    })?;
+    let result = match told {
+        Told::Ping => "ping",
+        Told::Other(_) => "ignored",
+        Told::Push(push) if !known.follows(&push.reference) => "ignored",
+        Told::Push(push) => {
+            if push.delivery.is_some_and(|delivery| !daemon.first_delivery(&delivery)) {
+                "repeated"
+            } else {
+                if let Some(worker) = daemon.worker(&source) {
+                    worker.knock("webhook");
+                }
+                "reconcile"
+            }
+        }
+    };
+    Ok(Accepted(Heard { result }))
+}

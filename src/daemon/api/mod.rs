@@ -1,0 +1,101 @@
+//! `/api/v1`: the daemon as programs see it.
+
+mod hooks;
+mod holds;
+mod plans;
+mod records;
+mod sources;
+
+use super::metrics;
+use super::serve::Daemon;
+use super::worker::apart;
+use crate::diagnostic::chain;
+use crate::http::problem::{self, Problem};
+use crate::http::{Caller, Ready, Route};
+use crate::store::StoreError;
+use std::sync::Arc;
+
+/// The daemon, as handlers are handed it; none where only the table of routes is wanted.
+#[derive(Clone, Default)]
+pub struct Door(pub(super) Option<Arc<Daemon>>);
+
+/// Every route of the API.
+#[must_use]
+pub fn routes() -> Vec<Route<Door>> {
+    let all = [
+        sources::routes(),
+        holds::routes(),
+        records::routes(),
+        plans::routes(),
+        hooks::routes(),
+        metrics::routes(),
+    ];
+    let all = all.into_iter().flatten();
+    all.map(|route| route.problems(&[problem::UNAVAILABLE])).collect()
+}
+
+impl Door {
+    /// The daemon.
+    fn daemon(&self) -> Result<&Arc<Daemon>, Problem> {
+        let open = self.0.as_ref();
+        open.ok_or_else(|| Problem::new(problem::UNAVAILABLE, "no daemon is behind this"))
+    }
+
+    /// Asks the daemon something that reads the database, on a thread of its own.
+    async fn ask<T, F, E>(
+        &self,
+        question: impl FnOnce(Arc<Daemon>) -> F + Send + 'static,
+    ) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        E: Into<Refused> + Send + 'static,
+        F: Future<Output = Result<T, E>>,
+    {
+        let daemon = Arc::clone(self.daemon()?);
+        let answer = apart(move || question(daemon)).await.map_err(Problem::internal)?;
+        answer.map_err(|error| error.into().0)
+    }
+}
+
+impl Ready for Door {
+    async fn ready(&self) -> Result<(), String> {
+        let answer = self.ask(async |daemon| daemon.store.identity().await).await;
+        answer.map(|_| ()).map_err(|problem| problem.detail)
+    }
+}
+
+/// Why a question has no answer.
+struct Refused(Problem);
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        let why = chain(&error);
+        tracing::warn!("{why}");
+        Self(Problem::new(problem::UNAVAILABLE, why))
+    }
+}
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Self(problem)
+    }
+}
+
+/// A source that is configured and that the caller may see.
+fn known(daemon: &Daemon, caller: &Caller, source: &str) -> Result<(), Problem> {
+    let setup = daemon.setup();
+    let mut sources = setup.config.sources.iter();
+    if caller.sees(source) && sources.any(|known| *known.name == *source) {
+        return Ok(());
+    }
+    Err(Problem::not_found(format!("no source is called `{source}`")))
+}
+
+/// The reason of an act: it must say something.
+fn reason(given: &str) -> Result<&str, Problem> {
+    let given = given.trim();
+    if given.is_empty() {
+        return Err(Problem::new(problem::INVALID, "`reason` must say why"));
+    }
+    Ok(given)
+}

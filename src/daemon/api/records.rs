@@ -1,0 +1,241 @@
+//! What is stored and what happened to it: resources, history, runs, changes, acts.
+
+use super::Door;
+use crate::daemon::view::ActView;
+use crate::http::problem::{self, Problem};
+use crate::http::{Caller, Path, Permission, Query, Route};
+use crate::kinds::{self, Kind};
+use crate::model::Key;
+use crate::reconcile::{self, json};
+use crate::store::{Search, StoreError};
+use axum::Json;
+use axum::extract::State;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A kind by name.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct OfKind {
+    /// `User`, `users` or `user`.
+    kind: String,
+}
+
+/// A resource by kind and id.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct OfKey {
+    /// `User`, `users` or `user`.
+    kind: String,
+    /// Its external id.
+    id: String,
+}
+
+/// Which resources.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Filter {
+    /// Words that stand in the external id or a text of it.
+    #[schemars(length(max = 200))]
+    q: Option<String>,
+    /// `active` or `inactive`.
+    status: Option<Status>,
+    /// Only after this external id: the `next` of the page before.
+    #[schemars(length(max = 255))]
+    after: Option<String>,
+    /// At most so many; 50 when not given.
+    #[schemars(range(min = 1, max = 500))]
+    limit: Option<u32>,
+}
+
+/// Whether a resource is active.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It is.
+    Active,
+    /// It is not.
+    Inactive,
+}
+
+/// A page of a list.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Items {
+    /// The items of the page.
+    items: Vec<Value>,
+    /// What `after` has to be for the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// How many.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limit {
+    /// At most so many, newest first; 50 when not given.
+    #[schemars(range(min = 1, max = 1000))]
+    limit: Option<u32>,
+}
+
+/// A place in the sequence of all changes.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Cursor {
+    /// Only changes after this number; 0 begins at the beginning.
+    #[schemars(range(min = 0))]
+    after: i64,
+    /// At most so many; 500 when not given.
+    #[schemars(range(min = 1, max = 5000))]
+    limit: Option<u32>,
+}
+
+/// Committed changes in their order, without gaps.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Changes {
+    /// The changes.
+    items: Vec<Value>,
+    /// What `after` has to be to go on.
+    next: i64,
+}
+
+/// What persons did.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Acts {
+    /// Newest first.
+    items: Vec<ActView>,
+}
+
+pub(super) fn routes() -> Vec<Route<Door>> {
+    vec![
+        Route::get("/api/v1/resources/{kind}", "resources", Permission::Read, resources).says(
+            "Stored resources of a kind",
+            "Sorted by external id, a page at a time; each as `roster get --output json` has it.",
+        ),
+        Route::get("/api/v1/resources/{kind}/{id}", "resource", Permission::Read, resource)
+            .says("A stored resource", "Its manifest form and `meta`."),
+        Route::get("/api/v1/resources/{kind}/{id}/history", "history", Permission::Read, history)
+            .says("The changes of a resource", "Newest first."),
+        Route::get("/api/v1/resources/{kind}/{id}/why", "why", Permission::Read, why).says(
+            "Who set its fields",
+            "Each field with the source, commit and line that set it, as far as it was applied.",
+        ),
+        Route::get("/api/v1/runs", "runs", Permission::Read, runs)
+            .says("What was committed", "The latest runs, newest first."),
+        Route::get("/api/v1/changes", "changes", Permission::Read, changes).says(
+            "Every committed change in order",
+            "Without gaps and resumable: remember `next` and ask again with it as `after`.",
+        ),
+        Route::get("/api/v1/acts", "acts", Permission::Read, acts).says(
+            "What persons did",
+            "Suspended, resumed, approved and asked for, newest first, each with its name and reason.",
+        ),
+    ]
+}
+
+fn kind(name: &str) -> Result<&'static Kind, Problem> {
+    let mut all = kinds::ALL.into_iter();
+    let found = all.find(|kind| {
+        kind.name.eq_ignore_ascii_case(name) || kind.collection.eq_ignore_ascii_case(name)
+    });
+    found.ok_or_else(|| Problem::not_found(format!("`{name}` is no kind")))
+}
+
+async fn resources(
+    State(door): State<Door>,
+    Path(of): Path<OfKind>,
+    Query(filter): Query<Filter>,
+) -> Result<Json<Items>, Problem> {
+    let kind = kind(&of.kind)?.id;
+    let limit = filter.limit.unwrap_or(50).clamp(1, 500);
+    let items = door
+        .ask(move |daemon| async move {
+            let wanted = Search {
+                words: filter.q.as_deref(),
+                status: filter.status.map(|status| match status {
+                    Status::Active => "active",
+                    Status::Inactive => "inactive",
+                }),
+                after: filter.after.as_deref(),
+                limit,
+            };
+            let ids = daemon.store.search(kind, &wanted).await?;
+            let next = (ids.len() == limit as usize).then(|| ids.last().map(ToString::to_string));
+            let mut items = Vec::new();
+            for id in &ids {
+                let record = daemon.store.record(&Key::new(kind, id)).await?;
+                items.extend(record.as_ref().map(json::resource));
+            }
+            Ok::<_, StoreError>(Items { items, next: next.flatten() })
+        })
+        .await?;
+    Ok(Json(items))
+}
+
+async fn resource(
+    State(door): State<Door>,
+    Path(of): Path<OfKey>,
+) -> Result<Json<Value>, Problem> {
+    let key = Key::new(kind(&of.kind)?.id, &of.id);
+    let missing = Problem::not_found(format!("{key} is not stored"));
+    let record = door.ask(move |daemon| async move { daemon.store.record(&key).await }).await?;
+    Ok(Json(json::resource(&record.ok_or(missing)?)))
+}
+
+async fn history(
+    State(door): State<Door>,
+    Path(of): Path<OfKey>,
+    Query(Limit { limit }): Query<Limit>,
+) -> Result<Json<Items>, Problem> {
+    let key = Key::new(kind(&of.kind)?.id, &of.id);
+    let limit = limit.unwrap_or(50).clamp(1, 1000);
+    let changes = door
+        .ask(move |daemon| async move { daemon.store.history(Some(&key), limit).await })
+        .await?;
+    let items = changes.iter().map(json::change).collect();
+    Ok(Json(Items { items, next: None }))
+}
+
+async fn why(State(door): State<Door>, Path(of): Path<OfKey>) -> Result<Json<Value>, Problem> {
+    let key = Key::new(kind(&of.kind)?.id, &of.id);
+    let missing = Problem::not_found(format!("{key} is not stored and never was"));
+    let told = door
+        .ask(move |daemon| async move { reconcile::provenance(None, &daemon.store, &key).await })
+        .await?;
+    Ok(Json(told.ok_or(missing)?.to_json()))
+}
+
+async fn runs(
+    State(door): State<Door>,
+    Query(Limit { limit }): Query<Limit>,
+) -> Result<Json<Items>, Problem> {
+    let limit = limit.unwrap_or(50).clamp(1, 1000);
+    let runs = door.ask(move |daemon| async move { daemon.store.runs(limit).await }).await?;
+    let items = runs.iter().map(json::run).collect();
+    Ok(Json(Items { items, next: None }))
+}
+
+async fn changes(
+    State(door): State<Door>,
+    Query(cursor): Query<Cursor>,
+) -> Result<Json<Changes>, Problem> {
+    if cursor.after < 0 {
+        return Err(Problem::new(problem::INVALID, "`after` is not below 0"));
+    }
+    let limit = cursor.limit.unwrap_or(500).clamp(1, 5000);
+    let changes = door
+        .ask(move |daemon| async move { daemon.store.changes_after(cursor.after, limit).await })
+        .await?;
+    Ok(Json(Changes {
+        next: changes.last().map_or(cursor.after, |last| last.seq),
+        items: changes.iter().map(json::change).collect(),
+    }))
+}
+
+async fn acts(
+    State(door): State<Door>,
+    _: Caller,
+    Query(Limit { limit }): Query<Limit>,
+) -> Result<Json<Acts>, Problem> {
+    let limit = limit.unwrap_or(50).clamp(1, 1000);
+    let items = door.ask(move |daemon| async move { daemon.acts(limit).await }).await?;
+    Ok(Json(Acts { items }))
+}

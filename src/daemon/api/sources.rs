@@ -1,0 +1,280 @@
+//! Sources: how they stand, and what a person does with them.
+
+use super::{Door, known, reason};
+use crate::daemon::pass::OVERRULE;
+use crate::daemon::state::State as SourceState;
+use crate::daemon::view::{SourceView, Status};
+use crate::http::problem::{self, Problem};
+use crate::http::{Accepted, Caller, Done, Input, Path, Permission, Query, Route};
+use crate::store::EVERY;
+use axum::Json;
+use axum::extract::State;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A source by name.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Named {
+    /// Its name in the configuration.
+    source: String,
+}
+
+/// Why something is done.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Why {
+    /// Kept in the records.
+    #[schemars(length(min = 1, max = 2000))]
+    reason: String,
+}
+
+/// A pass that is asked for.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Asked {
+    /// Why; needed to overrule a window.
+    #[schemars(length(max = 2000))]
+    reason: String,
+    /// Applies although no window lets it; recorded.
+    overrule_window: bool,
+}
+
+/// That a pass was asked for.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Knocked {
+    /// Of which sources.
+    sources: Vec<String>,
+}
+
+/// How many.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Limit {
+    /// At most so many, newest first.
+    #[serde(default = "fifty")]
+    #[schemars(range(min = 1, max = 1000))]
+    limit: u32,
+}
+
+const fn fifty() -> u32 {
+    50
+}
+
+/// Passes, newest first.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Passes {
+    /// What each came to.
+    items: Vec<SourceState>,
+}
+
+pub(super) fn routes() -> Vec<Route<Door>> {
+    vec![
+        Route::get("/api/v1/status", "status", Permission::Read, status)
+            .says(
+                "How everything stands",
+                "Every source with its state, and in a sentence why nothing happens, if nothing does.",
+            )
+            .sifted(),
+        Route::get("/api/v1/sources/{source}", "source", Permission::Read, source)
+            .says("How a source stands", "As in the status."),
+        Route::get("/api/v1/sources/{source}/plan", "sourcePlan", Permission::Read, plan).says(
+            "The last plan of a source",
+            "The document of `roster plan --output json`; of a plan of many thousand steps the first of them.",
+        ),
+        Route::get("/api/v1/sources/{source}/passes", "passes", Permission::Read, passes).says(
+            "The passes of a source",
+            "Those that came to something else than the one before, newest first.",
+        ),
+        Route::post("/api/v1/sources/{source}/reconcile", "reconcile", Permission::Operate, reconcile)
+            .says(
+                "Asks for a pass",
+                "One that is under way is followed by another one. `overruleWindow` applies although no window lets it.",
+            )
+            .problems(&[problem::SUSPENDED]),
+        Route::post("/api/v1/sources/{source}/suspend", "suspend", Permission::Operate, suspend).says(
+            "Suspends a source",
+            "No pass is made of it, on any replica and over restarts, until it is resumed.",
+        ),
+        Route::post("/api/v1/sources/{source}/resume", "resume", Permission::Operate, resume)
+            .says("Resumes a source", "And asks for a pass of it.")
+            .problems(&[problem::WRONG_STATE]),
+        Route::post("/api/v1/suspend", "suspendAll", Permission::Operate, suspend_all)
+            .says("Suspends every source", "Also those that are configured later."),
+        Route::post("/api/v1/resume", "resumeAll", Permission::Operate, resume_all)
+            .says(
+                "Takes the suspension of every source back",
+                "Those that were suspended by name stay so.",
+            )
+            .problems(&[problem::WRONG_STATE]),
+        Route::post("/api/v1/reconcile", "reconcileAll", Permission::Operate, reconcile_all)
+            .says("Asks for a pass of every source", "Of those that the token is for.")
+            .sifted(),
+    ]
+}
+
+async fn status(State(door): State<Door>, caller: Caller) -> Result<Json<Status>, Problem> {
+    let status = door
+        .ask(move |daemon| async move { daemon.status(|source| caller.sees(source)).await })
+        .await?;
+    Ok(Json(status))
+}
+
+async fn source(
+    State(door): State<Door>,
+    caller: Caller,
+    Path(named): Path<Named>,
+) -> Result<Json<SourceView>, Problem> {
+    known(door.daemon()?, &caller, &named.source)?;
+    let status = door
+        .ask(move |daemon| async move { daemon.status(|source| *source == named.source).await })
+        .await?;
+    let found = status.sources.into_iter().next();
+    found.map(Json).ok_or_else(|| Problem::not_found(""))
+}
+
+async fn plan(
+    State(door): State<Door>,
+    caller: Caller,
+    Path(named): Path<Named>,
+) -> Result<Json<Value>, Problem> {
+    known(door.daemon()?, &caller, &named.source)?;
+    let plan = door
+        .ask(move |daemon| async move { daemon.store.kept_plan(&named.source).await })
+        .await?;
+    let plan = plan.ok_or_else(|| Problem::not_found("no pass has made a plan yet"))?;
+    serde_json::from_slice(&plan).map(Json).map_err(Problem::internal)
+}
+
+async fn passes(
+    State(door): State<Door>,
+    caller: Caller,
+    Path(named): Path<Named>,
+    Query(Limit { limit }): Query<Limit>,
+) -> Result<Json<Passes>, Problem> {
+    known(door.daemon()?, &caller, &named.source)?;
+    let limit = limit.clamp(1, 1000);
+    let passes = door
+        .ask(move |daemon| async move { daemon.store.passes(Some(&named.source), limit).await })
+        .await?;
+    let read = passes.iter().filter_map(|pass| serde_json::from_str(pass).ok());
+    Ok(Json(Passes { items: read.collect() }))
+}
+
+async fn reconcile(
+    State(door): State<Door>,
+    caller: Caller,
+    Path(named): Path<Named>,
+    Input(asked): Input<Asked>,
+) -> Result<Accepted<Knocked>, Problem> {
+    let daemon = door.daemon()?;
+    known(daemon, &caller, &named.source)?;
+    if asked.overrule_window {
+        reason(&asked.reason)?;
+    }
+    let (name, of) = (caller.name.to_string(), named.source.clone());
+    let suspended = door
+        .ask(move |daemon| async move {
+            let suspended = daemon.suspension(&of).await?;
+            if suspended.is_none() {
+                let act = if asked.overrule_window { "overrule window" } else { "reconcile" };
+                daemon.store.record_act(&name, act, &of, asked.reason.trim()).await?;
+            }
+            Ok::<_, crate::store::StoreError>(suspended)
+        })
+        .await?;
+    if let Some(suspension) = suspended {
+        let why = format!("suspended by {}: {}", suspension.actor, suspension.reason);
+        return Err(Problem::new(problem::SUSPENDED, why));
+    }
+    if let Some(worker) = daemon.worker(&named.source) {
+        if asked.overrule_window {
+            worker.knock(OVERRULE);
+        }
+        worker.knock(&format!("asked for by {}", caller.name));
+    }
+    Ok(Accepted(Knocked { sources: vec![named.source] }))
+}
+
+async fn reconcile_all(
+    State(door): State<Door>,
+    caller: Caller,
+) -> Result<Accepted<Knocked>, Problem> {
+    let daemon = door.daemon()?;
+    let setup = daemon.setup();
+    let workers = setup.workers.iter().filter(|(source, _)| caller.sees(source));
+    let mut sources = Vec::new();
+    for (source, worker) in workers {
+        worker.knock(&format!("asked for by {}", caller.name));
+        sources.push(source.clone());
+    }
+    let (name, of) = (caller.name.to_string(), sources.join(", "));
+    door.ask(move |daemon| async move { daemon.store.record_act(&name, "reconcile", &of, "").await })
+        .await?;
+    Ok(Accepted(Knocked { sources }))
+}
+
+async fn suspend(
+    State(door): State<Door>,
+    caller: Caller,
+    Path(named): Path<Named>,
+    Input(why): Input<Why>,
+) -> Result<Done, Problem> {
+    known(door.daemon()?, &caller, &named.source)?;
+    suspended(&door, &caller, named.source, &why.reason).await
+}
+
+async fn suspend_all(
+    State(door): State<Door>,
+    caller: Caller,
+    Input(why): Input<Why>,
+) -> Result<Done, Problem> {
+    suspended(&door, &caller, EVERY.to_owned(), &why.reason).await
+}
+
+async fn suspended(
+    door: &Door,
+    caller: &Caller,
+    source: String,
+    why: &str,
+) -> Result<Done, Problem> {
+    let (name, why) = (caller.name.to_string(), reason(why)?.to_owned());
+    door.ask(move |daemon| async move { daemon.store.suspend(&source, &name, &why).await })
+        .await?;
+    Ok(Done)
+}
+
+async fn resume(
+    State(door): State<Door>,
+    caller: Caller,
+    Path(named): Path<Named>,
+    Input(why): Input<Why>,
+) -> Result<Done, Problem> {
+    known(door.daemon()?, &caller, &named.source)?;
+    resumed(&door, &caller, named.source, &why.reason).await
+}
+
+async fn resume_all(
+    State(door): State<Door>,
+    caller: Caller,
+    Input(why): Input<Why>,
+) -> Result<Done, Problem> {
+    resumed(&door, &caller, EVERY.to_owned(), &why.reason).await
+}
+
+async fn resumed(door: &Door, caller: &Caller, source: String, why: &str) -> Result<Done, Problem> {
+    let (name, why) = (caller.name.to_string(), reason(why)?.to_owned());
+    let of = source.clone();
+    let was = door
+        .ask(move |daemon| async move { daemon.store.resume(&of, &name, &why).await })
+        .await?;
+    if !was {
+        return Err(Problem::new(problem::WRONG_STATE, "it is not suspended"));
+    }
+    let daemon = door.daemon()?;
+    match daemon.worker(&source) {
+        Some(worker) => worker.knock("resumed"),
+        None => daemon.knock_all("resumed"),
+    }
+    Ok(Done)
+}
