@@ -16,6 +16,7 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod diagnostic;
+pub mod git;
 pub mod kinds;
 pub mod manifest;
 pub mod model;

@@ -113,7 +113,7 @@ pub fn request(config: &Config, scope: &Scope, exact: bool) -> Result<Request, F
         paths,
         targets,
         exact,
-        scrub: false,
+        ..Request::default()
     })
 }
 

@@ -2,10 +2,12 @@
 //! never from the reviewed tree.
 
 mod file;
+mod git;
 mod rules;
 
 pub use file::{File, duration};
 
+use crate::git::GitPlace;
 use crate::plan::{Accept, Authority, Guards};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -58,20 +60,31 @@ pub struct Config {
     pub approval_ttl: Duration,
     /// Where password files are looked for.
     pub secrets: Option<PathBuf>,
+    /// Where the mirrors of git repositories are kept.
+    pub cache: PathBuf,
     /// The overrides given for this run.
     pub accepts: Vec<Accept>,
     /// Whether deletes are allowed for this run, whatever the source says.
     pub allow_delete: bool,
 }
 
-/// A directory of manifests.
+/// Where manifests are read from.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// A directory: its root.
+    Directory(PathBuf),
+    /// A folder of a commit.
+    Git(GitPlace),
+}
+
+/// A directory or repository of manifests.
 #[derive(Clone, Debug)]
 pub struct Source {
     /// Its name.
     pub name: Arc<str>,
-    /// Its root.
-    pub root: PathBuf,
-    /// The root as written, before it was resolved.
+    /// Where it is.
+    pub place: Place,
+    /// The root as written, before it was resolved; of a repository its url, without secrets.
     pub written: String,
     /// Whether disappearing deactivates.
     pub prune: bool,
@@ -91,12 +104,30 @@ pub struct Source {
 }
 
 impl Source {
+    /// The folder it is, if it is one.
+    #[must_use]
+    pub fn directory(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Directory(root) => Some(root),
+            Place::Git(_) => None,
+        }
+    }
+
+    /// The place in a repository it is, if it is one.
+    #[must_use]
+    pub fn git(&self) -> Option<&GitPlace> {
+        match &self.place {
+            Place::Directory(_) => None,
+            Place::Git(place) => Some(place),
+        }
+    }
+
     /// A path that was given without a configuration.
     #[must_use]
     pub fn unnamed(name: &str, path: &Path) -> Self {
         Self {
             name: name.into(),
-            root: path.to_owned(),
+            place: Place::Directory(path.to_owned()),
             written: path.to_string_lossy().into_owned(),
             prune: true,
             hold_errors: false,
@@ -116,6 +147,8 @@ pub struct Overrides {
     pub config: Option<PathBuf>,
     /// `--database`.
     pub database: Option<String>,
+    /// `--cache`.
+    pub cache: Option<PathBuf>,
     /// `-e`.
     pub environment: Option<String>,
     /// `--accept`.
@@ -145,6 +178,9 @@ impl Config {
         };
         if let Some(database) = &overrides.database {
             config.database.clone_from(database);
+        }
+        if let Some(cache) = &overrides.cache {
+            config.cache.clone_from(cache);
         }
         config.accepts.clone_from(&overrides.accepts);
         config.allow_delete = overrides.allow_delete;
@@ -190,6 +226,7 @@ impl Config {
             window: file::DAY,
             approval_ttl: file::DAY,
             secrets: None,
+            cache: PathBuf::from(file::DEFAULT_CACHE),
             accepts: Vec::new(),
             allow_delete: false,
         }
