@@ -140,10 +140,13 @@ pub(super) fn names(mirror: &Mirror, place: &GitPlace) -> Result<Vec<String>, Gi
     Ok(text.lines().map(str::to_owned).collect())
 }
 
-/// That the mirror holds all of a commit's tree: sizes are in the packs, and stand for the content.
+/// That the mirror holds all that a place needs of a commit: sizes are in the packs, and stand for the content.
 pub(super) fn checked(mirror: &Mirror, place: &GitPlace, revision: &str) -> Result<(), GitError> {
     let mut list = local(&mirror.path);
-    list.args(["ls-tree", "-r", "-l", "-z", "--full-tree", revision]);
+    list.args(["ls-tree", "-r", "-l", "-z", "--full-tree", revision, "--"]);
+    if !place.path.is_empty() {
+        list.arg(&place.path);
+    }
     let ran = done(list, place)?;
     // ` BAD` stands in place of the size.
     let bad = |line: &[u8]| {

@@ -219,12 +219,12 @@ impl Tree {
         }
     }
 
-    /// The text of a manifest, for showing the line a finding is about.
+    /// The text of a manifest, if it is UTF-8, for showing the line a finding is about.
     #[must_use]
     pub fn text(&self, path: &str) -> Option<String> {
         let mut buffer = Vec::new();
         let bytes = self.bytes(path, &mut buffer).ok()?;
-        Some(String::from_utf8_lossy(bytes).into_owned())
+        Some(std::str::from_utf8(bytes).ok()?.to_owned())
     }
 }
 

@@ -74,8 +74,14 @@ pub(super) fn read_again(config: &Config, readings: Vec<Reading>) -> Vec<Reading
 
 /// The files of a source as they are now.
 pub(super) fn tree(config: &Config, source: &Source, request: &Request) -> Tree {
+    // What cannot be read is at no commit.
+    let lost = |message: String, help: &str| {
+        let mut lost = Tree::lost(message, help);
+        lost.revision = Some("".into());
+        lost
+    };
     if let Some(why) = request.unreached.get(&source.name) {
-        return Tree::lost(why.message.clone(), &why.help);
+        return lost(why.message.clone(), &why.help);
     }
     let place = match &source.place {
         Place::Directory(root) => return Tree::read(root),
@@ -88,7 +94,7 @@ pub(super) fn tree(config: &Config, source: &Source, request: &Request) -> Tree 
         None => git::fetched(place, &config.cache),
     };
     let tree = revision.and_then(|revision| git::tree(place, &config.cache, &revision));
-    tree.unwrap_or_else(|error: GitError| Tree::lost(error.to_string(), &error.help()))
+    tree.unwrap_or_else(|error: GitError| lost(error.to_string(), &error.help()))
 }
 
 /// Reads a tree of a source.

@@ -51,8 +51,7 @@ impl Server {
                 .args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"])
                 .arg(key));
         }
-        let port = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = port.local_addr().expect("its address").port();
+        let port = free_port();
         let at = folder.path().display();
         let config = format!(
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {at}/host\nAuthorizedKeysFile {at}/client.pub\n\
@@ -146,6 +145,12 @@ fn as_user(program: &Path, user: &User) -> Command {
         .arg("--clear-groups")
         .arg(program);
     command
+}
+
+/// A port that nobody listens on.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("its address").port()
 }
 
 /// Gives a file, or all of a folder, to a user.

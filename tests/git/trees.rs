@@ -99,6 +99,17 @@ fn a_submodule_and_a_pointer_are_refused() {
 }
 
 #[test]
+fn what_is_too_large_is_not_taken_in() {
+    let (place, remote) = place(TAG);
+    remote.write("manifests/huge.yaml", vec![b'#'; (64 << 20) + 1]);
+    remote.push("huge");
+    let ran = plan(&place).exits(1);
+    assert!(ran.codes("error").contains("yaml-limit"), "{ran}");
+    // Git was asked on, after it was cut off.
+    assert!(ran.codes("error").len() == 1, "{ran}");
+}
+
+#[test]
 fn a_path_that_is_no_folder_of_the_commit_is_unreadable() {
     let (place, remote) = place(TAG);
     remote.write("nested/.gitkeep", "");
