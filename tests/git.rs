@@ -15,9 +15,9 @@ mod trees;
 use remote::{Remote, configure};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering;
-use std::time::Duration;
-use workspace::{LIMIT, Ran, Workspace, account, each, run, run_within, sqlite, user, users};
+use workspace::{LIMIT, Ran, Workspace, account, each, run, sqlite, user, users};
 
 const TOKEN: &str = "sentinel-7f3a9c";
 
@@ -68,12 +68,12 @@ fn a_repository_is_planned_and_applied_as_the_directory_is() {
         let remote = Remote::new();
         let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/company");
         let to = remote.work().join("manifests");
-        run(std::process::Command::new("cp")
+        run(Command::new("cp")
             .arg("-r")
             .arg(example)
             .arg(to)
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::piped()))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped()))
         .exits(0);
         let commit = remote.push("all");
         configure(&place, &remote.url(), ", ref: main");
@@ -100,6 +100,8 @@ fn a_repository_is_planned_and_applied_as_the_directory_is() {
         assert!(again.stderr.contains("0 of 27 files read"), "{again}");
         let told = go(&place, &["history"]).exits(0).stdout;
         assert!(told.contains(&commit), "{told}");
+        let why = go(&place, &["why", "Tag/premium"]).exits(0).stdout;
+        assert!(why.contains(&commit) && why.contains("tags.yaml"), "{why}");
 
         remote.write("manifests/more.yaml", TWO.replace("premium", "extra"));
         let next = remote.push("more");
@@ -473,19 +475,24 @@ fn many_may_fetch_at_once() {
 }
 
 #[test]
-fn a_full_disk_is_said() {
-    let (place, _remote) = place(TAG);
-    // A limit on files is as good as a full disk: git cannot write its objects.
-    let script = "ulimit -f 0; exec \"$0\" plan --output text";
-    let mut command = std::process::Command::new("sh");
-    command.args(["-c", script, env!("CARGO_BIN_EXE_roster")]);
+fn a_disk_that_takes_no_more_is_said() {
+    let (place, remote) = place(TAG);
+    // Nothing that makes it small.
+    let digest = |n: u32| *blake3::hash(&n.to_le_bytes()).as_bytes();
+    let large: Vec<u8> = (0..10_000).flat_map(digest).collect();
+    remote.write("manifests/large.bin", large);
+    remote.push("large");
+    // No file may become larger than 20 kB, and who tries is told so instead of being killed.
+    let script = "trap '' XFSZ; ulimit -f 40; exec \"$0\" plan";
+    let mut command = Command::new("sh");
     command
+        .args(["-c", script, env!("CARGO_BIN_EXE_roster")])
         .current_dir(place.path(""))
-        .env("HOME", place.path(""));
-    command
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped());
-    let (ran, ended) = run_within(&mut command, Duration::from_mins(1));
-    assert!(ended && ran.code != Some(0), "{ran}");
+        .env("HOME", place.path(""))
+        .env("ROSTER_DATABASE", &place.url)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let ran = run(&mut command).exits(1);
+    assert!(ran.stdout.contains("no room left"), "{ran}");
     assert_eq!(plan(&place).exits(0).steps(), ["create Tag/premium"]);
 }

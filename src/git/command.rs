@@ -42,7 +42,8 @@ const SETTINGS: [(&str, &str); 11] = [
     ("gc.autoDetach", "false"),
     ("maintenance.autoDetach", "false"),
     ("log.showSignature", "false"),
-    ("http.lowSpeedLimit", "100"),
+    // A server that is packing sends a few bytes now and then.
+    ("http.lowSpeedLimit", "1"),
     ("http.lowSpeedTime", "60"),
     ("advice.detachedHead", "false"),
 ];

@@ -153,7 +153,8 @@ impl GitError {
 
     /// What git meant by what it said.
     pub(super) fn of(place: &GitPlace, said: &str) -> Self {
-        let folded = said.to_lowercase();
+        // The name of a host is no reason.
+        let folded = said.replace(&place.url, "").to_lowercase();
         let has = |words: &[&str]| words.iter().any(|word| folded.contains(word));
         let (url, said) = (place.url.clone(), brief(said));
         match () {
@@ -167,7 +168,11 @@ impl GitError {
     }
 }
 
-const FULL: &[&str] = &["no space left on device", "disk quota exceeded"];
+const FULL: &[&str] = &[
+    "no space left on device",
+    "disk quota exceeded",
+    "file too large",
+];
 const HOST_KEY: &[&str] = &[
     "host key verification failed",
     "remote host identification has changed",
@@ -208,6 +213,7 @@ const NO_REPOSITORY: &[&str] = &[
     "not appear to be a git repository",
     "repository not found",
     "project not found",
+    "could not be found",
     "returned error: 404",
     "' not found",
     "not valid: is this a git repository",
@@ -279,6 +285,10 @@ mod tests {
         assert!(matches!(
             of("fatal: write error: No space left on device"),
             Full { .. }
+        ));
+        assert!(matches!(
+            of("fatal: repository 'https://git.example/x.git/' not found"),
+            Repository { .. }
         ));
         assert!(matches!(of("error: object file is empty"), Failed { .. }));
     }
