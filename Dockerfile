@@ -9,9 +9,9 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     && cp target/release/roster /usr/local/bin/roster
 
 FROM debian:bookworm-slim
-# git reads git sources; the certificates are for https ones.
+# git and ssh read git sources; the certificates are for https ones.
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends ca-certificates git \
+    && apt-get install --yes --no-install-recommends ca-certificates git openssh-client \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=builder /usr/local/bin/roster /usr/local/bin/roster
 

@@ -17,6 +17,7 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod diagnostic;
+pub mod git;
 pub mod http;
 pub mod kinds;
 pub mod manifest;

@@ -13,6 +13,7 @@ const RANKS: &[(&str, u8)] = &[
     ("check", 3),
     ("plan", 4),
     ("store", 5),
+    ("git", 5),
     ("config", 6),
     ("secrets", 6),
     ("reconcile", 6),

@@ -47,6 +47,7 @@ pub async fn run(global: &Global, mut options: Options) -> Outcome {
         ));
     }
     let store = session::writer(&config).await?;
+    let request = request.after(&reconcile::fetch(&config, None));
     let mut pass = Pass::read(&config, request, &store).await?;
     let mut plans = Vec::new();
     for index in pass.wanted()? {
@@ -158,7 +159,8 @@ async fn apply_saved(global: &Global, options: &Options, file: &Path) -> Outcome
     reconcile::rooted(&config, &plan)?;
     reader.close().await;
     let store = session::writer(&config).await?;
-    let pass = Pass::whole(&config, Request::default())?;
+    let fetched = reconcile::fetch(&config, Some(&plan.source.name));
+    let pass = Pass::whole(&config, Request::default().after(&fetched))?;
     let lease = Kept::take(&store, &plan.source.name, options.lock_timeout).await?;
     let written = saved(global, options, &pass, &store, &plan, &id, &lease).await;
     lease.release(&store).await;

@@ -35,7 +35,13 @@ fn files(global: &Global, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut roots = paths.to_vec();
     if roots.is_empty() {
         let sources = session::config(global, None)?.sources;
-        roots = sources.into_iter().map(|source| source.root).collect();
+        let directories = sources.iter().filter_map(|source| source.directory());
+        roots = directories.map(Path::to_owned).collect();
+        if roots.is_empty() && !sources.is_empty() {
+            return Err(Failure::usage(
+                "the sources are git repositories, which are laid out in a checkout: give a PATH",
+            ));
+        }
     }
     if roots.is_empty() {
         return Err(Failure::usage(

@@ -74,6 +74,9 @@ pub struct Global {
         hide_env_values = true
     )]
     pub database: Option<String>,
+    /// Where the mirrors of git repositories are kept; over the one of the configuration.
+    #[arg(long, global = true, env = "ROSTER_CACHE", value_name = "DIR")]
+    pub cache: Option<PathBuf>,
     /// The environment of the configuration to use.
     #[arg(
         short,
@@ -216,6 +219,7 @@ impl Global {
         Overrides {
             config: self.config.clone(),
             database: self.database.clone(),
+            cache: self.cache.clone(),
             environment: self.environment.clone(),
             accepts: scope.map(|scope| scope.accept.clone()).unwrap_or_default(),
             allow_delete: scope.is_some_and(|scope| scope.allow_delete),

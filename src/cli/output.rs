@@ -1,6 +1,7 @@
 //! Where results go, and in which dress.
 
 use super::{Color, Global, Output};
+use crate::config::Place;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::render::Renderer;
 use crate::plan::Plan;
@@ -99,11 +100,11 @@ pub fn plans(
 /// The folder of a source within its git checkout, or as it was written where there is none:
 /// annotations are shown by paths of the repository.
 pub fn in_repository(reading: &Reading) -> String {
-    let root = reading
-        .source
-        .root
-        .canonicalize()
-        .unwrap_or_else(|_| reading.source.root.clone());
+    let root = match &reading.source.place {
+        Place::Directory(root) => root,
+        Place::Git(place) => return place.path.clone(),
+    };
+    let root = root.canonicalize().unwrap_or_else(|_| root.clone());
     let checkout = root.ancestors().find(|folder| folder.join(".git").exists());
     match checkout.and_then(|checkout| root.strip_prefix(checkout).ok()) {
         Some(below) => below.to_string_lossy().into_owned(),
@@ -130,7 +131,7 @@ fn diagnostics(
     let reading = readings
         .iter()
         .find(|reading| reading.source.name == plan.source.name);
-    let text = |path: &str| std::fs::read_to_string(reading?.source.root.join(path)).ok();
+    let text = |path: &str| reading?.tree.text(path);
     if detail == Detail::Full {
         return write_diagnostics(&plan.diagnostics, text, out);
     }

@@ -3,8 +3,9 @@
 use super::output::{self, Shown};
 use super::progress::Progress;
 use super::{Failure, Global, Outcome, Scope, failure, session};
+use crate::config::{Config, Place};
 use crate::plan::{Plan, render};
-use crate::reconcile::{Pass, Reading};
+use crate::reconcile::{self, Fetches, Pass, Reading, Request};
 use clap::Args;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -20,6 +21,10 @@ pub struct Options {
     /// Saves the plan to this file, to be applied as it is.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Plans a git source as it is at this branch, tag or commit of its repository; such a plan is
+    /// not applied.
+    #[arg(long, value_name = "REV", conflicts_with = "out")]
+    revision: Option<String>,
     /// Lists every stored field that nothing declares.
     #[arg(long)]
     exact: bool,
@@ -36,8 +41,15 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
     let config = session::config(global, Some(&options.scope))?;
     let mut request = session::request(&config, &options.scope, options.exact)?;
     request.scrub = options.scrub;
+    if let Some(revision) = &options.revision {
+        let name = repository(&config, &options.scope)?;
+        request.source = Some(name.clone());
+        request.at = Some((name, revision.clone()));
+    }
     let store = session::reader(&config).await?;
     let working = Progress::begin(global, "planning");
+    let fetched = fetch(&config, &request);
+    let request = request.after(&fetched);
     let mut pass = Pass::read(&config, request, &store).await?;
     let mut plans: Vec<Plan> = Vec::new();
     for index in pass.wanted()? {
@@ -48,6 +60,35 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
     let shown = show(global, options, &plans, &pass.readings);
     session::leave((pass, plans));
     shown
+}
+
+/// The git source that `--revision` is about.
+fn repository(config: &Config, scope: &Scope) -> Result<String, Failure> {
+    let wanted = |name: &str| scope.source.as_ref().is_none_or(|wanted| wanted == name);
+    let sources = config.sources.iter();
+    let mut sources = sources.filter(|source| source.git().is_some() && wanted(&source.name));
+    match (sources.next(), sources.next()) {
+        (Some(one), None) => Ok(one.name.to_string()),
+        (None, _) => Err(Failure::usage(
+            "`--revision` is of a git source, and there is none here or none of that name",
+        )),
+        _ => Err(Failure::usage(
+            "there are several git sources: choose one with `--source NAME`",
+        )),
+    }
+}
+
+/// Fetches every git source, the one that is planned at another revision with that.
+fn fetch(config: &Config, request: &Request) -> Fetches {
+    let mut config = config.clone();
+    if let Some((name, revision)) = &request.at {
+        for source in &mut config.sources {
+            if let (true, Place::Git(place)) = (*source.name == **name, &mut source.place) {
+                *place = place.at(revision);
+            }
+        }
+    }
+    reconcile::fetch(&config, None)
 }
 
 fn show(global: &Global, options: &Options, plans: &[Plan], readings: &[Reading]) -> Outcome {

@@ -71,7 +71,7 @@ pub fn request(config: &Config, scope: &Scope, exact: bool) -> Result<Request, F
         paths,
         targets,
         exact,
-        scrub: false,
+        ..Request::default()
     })
 }
 

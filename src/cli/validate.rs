@@ -4,7 +4,7 @@ use super::output::{self};
 use super::{Global, Outcome, Output, Scope, failure, session};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::plan::render::{Options as Render, github};
-use crate::reconcile::{Pass, Reading};
+use crate::reconcile::{self, Pass, Reading};
 use clap::Args;
 use serde_json::json;
 use std::io::{self, Write};
@@ -29,7 +29,9 @@ pub fn run(global: &Global, options: &Options) -> Outcome {
         ..Scope::default()
     };
     let config = session::config(global, Some(&scope))?;
-    let mut pass = Pass::whole(&config, session::request(&config, &scope, false)?)?;
+    let request = session::request(&config, &scope, false)?;
+    let request = request.after(&reconcile::fetch(&config, None));
+    let mut pass = Pass::whole(&config, request)?;
     let mut found: Vec<(usize, Vec<Diagnostic>)> = Vec::new();
     for index in pass.wanted()? {
         found.push((index, pass.validate(index)));
@@ -101,9 +103,8 @@ fn print(
         }
         Output::Text | Output::Markdown => {
             for (index, found) in found {
-                let root = &readings[*index].source.root;
-                let text = |path: &str| std::fs::read_to_string(root.join(path)).ok();
-                output::write_diagnostics(found, text, &mut out)?;
+                let tree = &readings[*index].tree;
+                output::write_diagnostics(found, |path| tree.text(path), &mut out)?;
             }
             writeln!(
                 out,

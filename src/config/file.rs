@@ -4,7 +4,8 @@ use super::notices::NoticesFile;
 use super::rules::{self, AuthorityFile, GuardsFile};
 use super::schedule::{TimingFile, WindowFile};
 use super::serve::ServeFile;
-use super::{Config, Source};
+use super::{Config, Place, Source, git};
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -12,15 +13,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(super) const DEFAULT_DATABASE: &str = "sqlite:.roster/roster.db";
+pub(super) const DEFAULT_CACHE: &str = ".roster/git";
 pub(super) const DAY: Duration = Duration::from_hours(24);
 
-/// `roster.yaml` as written.
-#[derive(Debug, Deserialize)]
+/// `roster.yaml` as written: it may hold secrets, so it is never shown.
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct File {
     api_version: String,
     requires: Option<String>,
     database: Option<String>,
+    cache: Option<PathBuf>,
     #[serde(default)]
     sources: Vec<SourceFile>,
     #[serde(default)]
@@ -56,12 +59,13 @@ struct SecretsFile {
     dir: Option<PathBuf>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct SourceFile {
     name: String,
     directory: Option<String>,
     git: Option<Value>,
+    webhook_secret: Option<String>,
     export: Option<Value>,
     #[serde(default)]
     mode: ModeFile,
@@ -119,7 +123,9 @@ impl File {
     /// # Errors
     /// What is wrong, with line and column where they are known.
     pub fn parse(text: &str, environment: Option<&str>) -> Result<Self, String> {
-        let file: Self = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+        // The lines around a mistake may hold secrets.
+        let told = |error: serde_saphyr::Error| error.without_snippet().to_string();
+        let file: Self = serde_saphyr::from_str(text).map_err(told)?;
         let Some(name) = environment else {
             if let Some(first) = file.environments.keys().next() {
                 return Err(format!(
@@ -135,7 +141,7 @@ impl File {
                 known.join(", ")
             ));
         };
-        let mut whole: Value = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+        let mut whole: Value = serde_saphyr::from_str(text).map_err(told)?;
         overlay(&mut whole, layer);
         serde_json::from_value(whole).map_err(|error| format!("environment {name}: {error}"))
     }
@@ -187,6 +193,7 @@ impl File {
             secrets: self.secrets.dir.map(|dir| base.join(dir)),
             notices: NoticesFile::read(self.serve.notices.as_ref(), self.mail.as_ref())?,
             serve: self.serve.resolve(base)?,
+            cache: base.join(self.cache.as_deref().unwrap_or(Path::new(DEFAULT_CACHE))),
             accepts: Vec::new(),
             allow_delete: false,
         })
@@ -227,19 +234,12 @@ impl File {
 impl SourceFile {
     fn resolve(self, base: &Path) -> Result<Source, String> {
         let name = &self.name;
-        if self.git.is_some() || self.export.is_some() {
-            return Err(format!(
-                "source {name}: this version reads directories only; `git:` and `export:` come with the daemon and the feeds"
-            ));
-        }
-        let Some(directory) = self.directory else {
-            return Err(format!("source {name}: `directory:` is missing"));
-        };
-        let directory = expand(&directory)?;
+        let wrong = |error: String| format!("source {name}: {error}");
+        let (place, written) =
+            place(self.directory, self.git, self.export.is_some(), base).map_err(wrong)?;
         let mut authority = crate::plan::Authority::default();
         for (kind, file) in &self.authority {
-            file.resolve(kind, &mut authority)
-                .map_err(|error| format!("source {name}: {error}"))?;
+            file.resolve(kind, &mut authority).map_err(wrong)?;
         }
         let timing = TimingFile {
             interval: self.interval,
@@ -250,9 +250,12 @@ impl SourceFile {
         let timing = timing
             .resolve()
             .map_err(|error| format!("source {name}: {error}"))?;
+        let secret = self.webhook_secret.as_deref().map(expand);
+        let secret = secret.transpose().map_err(wrong)?;
         Ok(Source {
-            root: base.join(&directory),
-            written: directory,
+            place,
+            written,
+            webhook_secret: secret.map(SecretString::from),
             prune: self.prune == PruneFile::Deactivate,
             hold_errors: self.on_error.unwrap_or_default() == OnErrorFile::Hold,
             hold_errors_unsaid: self.on_error.is_none(),
@@ -264,6 +267,32 @@ impl SourceFile {
             unnamed: false,
             name: self.name.as_str().into(),
         })
+    }
+}
+
+/// Where a source is read from, and how that is shown.
+fn place(
+    directory: Option<String>,
+    git: Option<Value>,
+    export: bool,
+    base: &Path,
+) -> Result<(Place, String), String> {
+    match (directory, git) {
+        _ if export => Err(
+            "this version reads directories and git only; `export:` comes with the feeds"
+                .to_owned(),
+        ),
+        (Some(directory), None) => {
+            let directory = expand(&directory)?;
+            Ok((Place::Directory(base.join(&directory)), directory))
+        }
+        (None, Some(git)) => {
+            let git = git::resolve(git, base)?;
+            let shown = git.to_string();
+            Ok((Place::Git(git), shown))
+        }
+        (Some(_), Some(_)) => Err("`directory:` and `git:` exclude each other".to_owned()),
+        (None, None) => Err("`directory:` or `git:` is missing".to_owned()),
     }
 }
 
@@ -344,7 +373,11 @@ mod tests {
         let text = "apiVersion: roster/v1\nsources:\n  - name: main\n    directory: manifests\n    onError: hold\n    authority: {Account: {existence: false, seed: [website]}}\nguards: {deactivate: {percent: 5, floor: 1, max: 20}}\n";
         let config = config(text, None).unwrap();
         assert_eq!(config.database, "sqlite:/base/.roster/roster.db");
-        assert_eq!(config.sources[0].root, Path::new("/base/manifests"));
+        let Place::Directory(root) = &config.sources[0].place else {
+            panic!("no directory");
+        };
+        assert_eq!(root, Path::new("/base/manifests"));
+        assert_eq!(config.cache, Path::new("/base/.roster/git"));
         assert!(config.sources[0].hold_errors);
         assert_eq!(config.guards.deactivate.max, Some(20));
         assert!(!config.sources[0].authority.existence(crate::kinds::ACCOUNT));
@@ -380,6 +413,29 @@ mod tests {
                 .unwrap_err()
                 .contains("ROSTER_NOT_SET_HERE")
         );
+    }
+
+    #[test]
+    fn a_source_is_a_directory_or_a_repository_and_no_secret_is_shown() {
+        let source = |rest: &str| {
+            let text = format!("apiVersion: roster/v1\nsources:\n  - name: x\n{rest}");
+            config(&text, None)
+        };
+        let git = source("    git: {url: 'https://git.example/c.git', auth: hunter22}\n").unwrap();
+        assert_eq!(git.sources[0].written, "https://git.example/c.git");
+        assert!(!format!("{git:?}").contains("hunter22"));
+        let beside = source("    git: {url: a, auth: hunter22}\n    unknown: 1\n").unwrap_err();
+        assert!(
+            beside.contains("unknown") && !beside.contains("hunter22"),
+            "{beside}"
+        );
+        assert!(
+            source("    prune: ignore\n")
+                .unwrap_err()
+                .contains("is missing")
+        );
+        let both = source("    directory: m\n    git: {url: a}\n");
+        assert!(both.unwrap_err().contains("exclude"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod cron;
 mod file;
+mod git;
 mod notices;
 mod rules;
 mod schedule;
@@ -14,7 +15,9 @@ pub use notices::{Event, Format, NoticesFile, Post, Receiver, Target};
 pub use schedule::{Effect, Timing, Trigger, Window};
 pub use serve::{Limits, Serve, Tls};
 
+use crate::git::GitPlace;
 use crate::plan::{Accept, Authority, Guards};
+use secrecy::SecretString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,21 +75,34 @@ pub struct Config {
     pub serve: Serve,
     /// Who is told what; addresses and secrets are put in where notices are sent.
     pub notices: NoticesFile,
+    /// Where the mirrors of git repositories are kept.
+    pub cache: PathBuf,
     /// The overrides given for this run.
     pub accepts: Vec<Accept>,
     /// Whether deletes are allowed for this run, whatever the source says.
     pub allow_delete: bool,
 }
 
-/// A directory of manifests.
+/// Where manifests are read from.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// A directory: its root.
+    Directory(PathBuf),
+    /// A folder of a commit.
+    Git(GitPlace),
+}
+
+/// A directory or repository of manifests.
 #[derive(Clone, Debug)]
 pub struct Source {
     /// Its name.
     pub name: Arc<str>,
-    /// Its root.
-    pub root: PathBuf,
-    /// The root as written, before it was resolved.
+    /// Where it is.
+    pub place: Place,
+    /// The root as written, before it was resolved; of a repository its url, without secrets.
     pub written: String,
+    /// What the webhooks of its host are signed with.
+    pub webhook_secret: Option<SecretString>,
     /// Whether disappearing deactivates.
     pub prune: bool,
     /// Whether errors hold their unit instead of refusing the plan.
@@ -109,13 +125,45 @@ pub struct Source {
 }
 
 impl Source {
+    /// The folder it is, if it is one.
+    #[must_use]
+    pub fn directory(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Directory(root) => Some(root),
+            Place::Git(_) => None,
+        }
+    }
+
+    /// The place in a repository it is, if it is one.
+    #[must_use]
+    pub fn git(&self) -> Option<&GitPlace> {
+        match &self.place {
+            Place::Directory(_) => None,
+            Place::Git(place) => Some(place),
+        }
+    }
+
+    /// Whether a push to this ref brings something to look at. Of the branch that the remote points
+    /// at nobody here knows the name.
+    #[must_use]
+    pub fn follows(&self, pushed: &str) -> bool {
+        let wanted = self.git().and_then(|place| place.reference.as_deref());
+        wanted.is_none_or(|wanted| {
+            let prefixes = ["", "refs/heads/", "refs/tags/"];
+            prefixes
+                .iter()
+                .any(|prefix| pushed.strip_prefix(prefix) == Some(wanted))
+        })
+    }
+
     /// A path that was given without a configuration.
     #[must_use]
     pub fn unnamed(name: &str, path: &Path) -> Self {
         Self {
             name: name.into(),
-            root: path.to_owned(),
+            place: Place::Directory(path.to_owned()),
             written: path.to_string_lossy().into_owned(),
+            webhook_secret: None,
             prune: true,
             hold_errors: false,
             hold_errors_unsaid: true,
@@ -136,6 +184,8 @@ pub struct Overrides {
     pub config: Option<PathBuf>,
     /// `--database`.
     pub database: Option<String>,
+    /// `--cache`.
+    pub cache: Option<PathBuf>,
     /// `-e`.
     pub environment: Option<String>,
     /// `--accept`.
@@ -165,6 +215,9 @@ impl Config {
         };
         if let Some(database) = &overrides.database {
             config.database.clone_from(database);
+        }
+        if let Some(cache) = &overrides.cache {
+            config.cache.clone_from(cache);
         }
         config.accepts.clone_from(&overrides.accepts);
         config.allow_delete = overrides.allow_delete;
@@ -225,6 +278,7 @@ impl Config {
             secrets: None,
             serve: Serve::default(),
             notices: NoticesFile::default(),
+            cache: PathBuf::from(file::DEFAULT_CACHE),
             accepts: Vec::new(),
             allow_delete: false,
         }

@@ -8,11 +8,12 @@ use super::state::{Mark, Outcome, State};
 use super::tell;
 use crate::config::{Config, Source, Window};
 use crate::diagnostic::chain;
+use crate::git::Moved;
 use crate::kinds::{self, ACCOUNT};
 use crate::model::{Key, Row, Value};
 use crate::plan::render::json;
 use crate::plan::{Plan, Verb};
-use crate::reconcile::{self, Kept, Pass, PassError, Request};
+use crate::reconcile::{self, Fetches, Kept, Pass, PassError, Request};
 use crate::store::{ApplyError, EVERY, LeaseError, Store, StoreError, Suspension};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
@@ -47,14 +48,33 @@ pub(super) enum Ended {
     Unknown(String),
 }
 
+/// What there is to know before a pass has its turn.
+pub(super) enum Begun {
+    /// Nothing keeps it from being made.
+    Ready(Fetches),
+    /// There is none.
+    Not(Ended),
+}
+
+/// Looks whether there is to be a pass, and goes to the network for it: a remote that does not
+/// answer keeps no other source waiting.
+pub(super) async fn begin(daemon: &Daemon, setup: &Setup, source: &str) -> Begun {
+    match suspension(&daemon.store, source).await {
+        Ok(None) => Begun::Ready(reconcile::fetch(&setup.config, Some(source))),
+        Ok(Some(suspension)) => Begun::Not(Ended::Suspended(suspension)),
+        Err(error) => Begun::Not(Ended::Unknown(chain(&error))),
+    }
+}
+
 /// Makes a pass of a source.
 pub(super) async fn run(
     daemon: &Daemon,
     setup: &Setup,
     source: &str,
     triggers: &BTreeSet<String>,
+    fetches: Fetches,
 ) -> Ended {
-    match attempt(daemon, setup, source, triggers).await {
+    match attempt(daemon, setup, source, triggers, fetches).await {
         Ok(ended) => ended,
         Err(error) => Ended::Unknown(chain(&error)),
     }
@@ -65,11 +85,9 @@ async fn attempt(
     setup: &Setup,
     source: &str,
     triggers: &BTreeSet<String>,
+    fetches: Fetches,
 ) -> Result<Ended, PassError> {
     let store = &daemon.store;
-    if let Some(suspension) = suspension(store, source).await? {
-        return Ok(Ended::Suspended(suspension));
-    }
     let lease = match Kept::take(store, source, Duration::ZERO).await {
         Ok(lease) => lease,
         Err(PassError::Lease(error @ LeaseError::Timeout(_))) => {
@@ -77,7 +95,7 @@ async fn attempt(
         }
         Err(error) => return Err(error),
     };
-    let ended = leased(daemon, setup, source, triggers, &lease).await;
+    let ended = leased(daemon, setup, source, triggers, fetches, &lease).await;
     lease.release(store).await;
     ended
 }
@@ -141,6 +159,7 @@ async fn leased(
     setup: &Setup,
     source: &str,
     triggers: &BTreeSet<String>,
+    fetches: Fetches,
     lease: &Kept,
 ) -> Result<Ended, PassError> {
     let Memory {
@@ -172,6 +191,7 @@ async fn leased(
     if let Err(error) = made.make(daemon, &setup.config, index, lease).await {
         made.fail(&error);
     }
+    made.fetched(fetches);
     if made.state.outcome != Outcome::Failed {
         made.state.failures = 0;
     }
@@ -300,6 +320,24 @@ impl Made {
             tracing::info!("{}", self.state.reason);
         } else {
             tracing::warn!("{}", self.state.reason);
+        }
+    }
+
+    /// Takes over what came of going to the network. What could not be fetched stays as it was
+    /// fetched last, and is repaired as that.
+    fn fetched(&mut self, fetches: Fetches) {
+        for (_, fetched) in fetches {
+            match fetched.map(|fetched| fetched.moved) {
+                Ok(Moved::Rewound { from }) => self.state.rewound = Some(from),
+                Ok(Moved::First | Moved::Forward) => self.state.rewound = None,
+                Ok(Moved::Same) => {}
+                Err(error) => {
+                    self.state.outcome = Outcome::Failed;
+                    self.state.failures += 1;
+                    self.state.reason = format!("{error}; the commit fetched last stays");
+                    self.again = true;
+                }
+            }
         }
     }
 

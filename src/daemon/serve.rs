@@ -2,13 +2,14 @@
 
 use super::tell;
 use super::watcher;
+use super::webhook::Seen;
 use super::worker::{self, Worker};
 use crate::config::{Config, ConfigError, Target};
 use crate::diagnostic::chain;
 use crate::reconcile::{self, PassError};
 use crate::store::{Store, StoreError};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, Semaphore, watch};
@@ -44,6 +45,8 @@ pub struct Daemon {
     /// Which replica this is: host and process.
     pub replica: String,
     setup: watch::Sender<Arc<Setup>>,
+    /// The deliveries of webhooks that were seen.
+    seen: Mutex<Seen>,
     /// Rings when a notice is put out.
     pub(super) posted: Notify,
     /// One pass at a time: each may use the whole machine.
@@ -69,6 +72,12 @@ impl Daemon {
     /// The worker of a source.
     pub fn worker(&self, source: &str) -> Option<Arc<Worker>> {
         self.setup().workers.get(source).cloned()
+    }
+
+    /// Whether a delivery of a webhook was not seen before.
+    pub fn first_delivery(&self, delivery: &str) -> bool {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.first(delivery)
     }
 
     /// Knocks at every source.
@@ -110,6 +119,7 @@ pub async fn serve(load: impl Fn() -> Result<Config, ConfigError>) -> Result<(),
         store,
         replica: replica(),
         setup: watch::Sender::new(Arc::new(Setup::new(config)?)),
+        seen: Mutex::default(),
         posted: Notify::new(),
         turn: Semaphore::new(1),
     });

@@ -75,5 +75,7 @@ fn lock(root: &Path) -> Option<PathBuf> {
 /// The directories among the sources.
 pub(super) fn roots(config: &Config) -> Vec<PathBuf> {
     let sources = config.sources.iter();
-    sources.map(|source| source.root.clone()).collect()
+    sources
+        .filter_map(|source| Some(source.directory()?.to_owned()))
+        .collect()
 }

@@ -23,11 +23,8 @@ impl Watcher {
             .sources
             .iter()
             .filter_map(|source| {
-                let worker = setup.workers.get(&*source.name)?;
-                let root = source
-                    .root
-                    .canonicalize()
-                    .unwrap_or_else(|_| source.root.clone());
+                let (worker, root) = (setup.workers.get(&*source.name)?, source.directory()?);
+                let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
                 Some((root, Arc::clone(worker)))
             })
             .collect();

@@ -1,6 +1,6 @@
 //! One source's worker: waits for a trigger, makes a pass, says what it is doing.
 
-use super::pass::{self, Ended};
+use super::pass::{self, Begun, Ended};
 use super::schedule::{self, Backoff};
 use super::serve::{Daemon, Setup};
 use crate::store::Suspension;
@@ -105,22 +105,41 @@ pub(super) async fn work(
         if triggers.is_empty() {
             continue;
         }
-        let turn = tokio::select! {
-            turn = daemon.turn.acquire() => turn,
-            () = stop.cancelled() => return,
-        };
         let since = Utc::now();
         worker.activity.send_replace(Activity::Working { since });
-        let (of, with) = (Arc::clone(&daemon), Arc::clone(&setup));
-        let (source, asked) = (Arc::clone(&worker.source), triggers.clone());
-        let ended = apart(move || async move { pass::run(&of, &with, &source, &asked).await });
-        let ended = ended.await.unwrap_or_else(Ended::Unknown);
-        drop(turn);
+        let Some(ended) = pass(&daemon, &setup, &worker.source, &triggers, &stop).await else {
+            return;
+        };
         if matches!(ended, Ended::Elsewhere(_)) {
             worker.keep(triggers);
         }
         plan.ended(ended, Utc::now());
     }
+}
+
+/// Makes a pass, when its turn comes; `None` when the work is over before.
+async fn pass(
+    daemon: &Arc<Daemon>,
+    setup: &Arc<Setup>,
+    source: &Arc<str>,
+    triggers: &BTreeSet<String>,
+    stop: &CancellationToken,
+) -> Option<Ended> {
+    let all = || (Arc::clone(daemon), Arc::clone(setup), Arc::clone(source));
+    let (of, with, name) = all();
+    let begun = apart(move || async move { pass::begin(&of, &with, &name).await }).await;
+    let fetches = match begun {
+        Ok(Begun::Ready(fetches)) => fetches,
+        Ok(Begun::Not(ended)) => return Some(ended),
+        Err(why) => return Some(Ended::Unknown(why)),
+    };
+    let _turn = tokio::select! {
+        turn = daemon.turn.acquire() => turn.ok()?,
+        () = stop.cancelled() => return None,
+    };
+    let ((of, with, name), asked) = (all(), triggers.clone());
+    let run = move || async move { pass::run(&of, &with, &name, &asked, fetches).await };
+    Some(apart(run).await.unwrap_or_else(Ended::Unknown))
 }
 
 /// Runs something that reads, computes and writes on a thread of its own, so that nothing else waits

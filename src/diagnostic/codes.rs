@@ -187,6 +187,7 @@ codes! {
     DRIFT "drift" Note;
     NO_OP "no-op" Note;
     CLAIM_UNCONFIGURED "claim-unconfigured" Warning;
+    CONFIG_IGNORED "config-ignored" Note;
 }
 
 impl Code {

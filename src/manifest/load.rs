@@ -81,10 +81,14 @@ pub(super) struct FileLoaded {
     digest: Digest,
 }
 
-/// The digest of every file of a tree, without reading what it says; `None` when one cannot be read.
+/// The digest of every file of a tree, without reading what it says (of a commit without reading
+/// the file at all); `None` when one cannot be read.
 #[must_use]
 pub fn digests(tree: &Tree) -> Option<Vec<(Arc<str>, Digest)>> {
     let digest = |buffer: &mut Vec<u8>, file: &TreeFile| {
+        if let Some(known) = tree.digest(&file.path) {
+            return Some((file.path.clone(), known));
+        }
         let bytes = tree.bytes(&file.path, buffer).ok()?;
         Some((file.path.clone(), Digest::of(bytes)))
     };
@@ -116,7 +120,10 @@ pub fn load(tree: &Tree, options: &LoadOptions) -> Loaded {
         repeated: Repeated::new(),
     };
     let digests = loaded.files.iter().map(|(path, digest)| (&**path, *digest));
-    loaded.desired.revision = revision(digests).to_string().into();
+    loaded.desired.revision = match &tree.revision {
+        Some(commit) => Arc::clone(commit),
+        None => revision(digests).to_string().into(),
+    };
     let mut found = Vec::with_capacity(files.iter().map(|file| file.found.len()).sum());
     for file in files {
         loaded.diagnostics.extend(file.diagnostics);
@@ -169,7 +176,8 @@ fn load_file(tree: &Tree, path: &Arc<str>, buffer: &mut Vec<u8>) -> FileLoaded {
     };
     match tree.bytes(path, buffer) {
         Ok(bytes) => {
-            file.digest = Digest::of(bytes);
+            let known = tree.digest(path);
+            file.digest = known.unwrap_or_else(|| Digest::of(bytes));
             if let Some(text) = decode(bytes, &mut sink) {
                 load_text(tree, text, &mut sink, &mut file);
             }

@@ -10,6 +10,7 @@ mod file;
 pub mod format;
 mod ignored;
 mod links;
+mod listing;
 mod load;
 mod merge;
 mod names;
@@ -24,6 +25,7 @@ pub mod write;
 #[cfg(test)]
 mod tests;
 
+pub use listing::{Blobs, Entry};
 pub use load::{Document, LoadOptions, Loaded, digests, load, revision};
 pub use merge::Repeated;
 pub use walk::{Tree, TreeFile};

@@ -1,8 +1,9 @@
 //! The files of a source: which count as manifests, in which order, and how their bytes are read.
 
 use super::ignored::Ignored;
+use super::listing::{Listing, Lost};
 use crate::diagnostic::{Code, Diagnostic, Origin, codes};
-use crate::model::Pos;
+use crate::model::{Digest, Pos};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -31,6 +32,10 @@ pub struct Tree {
     pub diagnostics: Vec<Diagnostic>,
     /// What hides keys, so that nothing may be removed.
     pub removals_off: Vec<String>,
+    /// The configurations in it, which are not read.
+    pub configurations: Vec<Arc<str>>,
+    /// The commit, where it is one.
+    pub revision: Option<Arc<str>>,
     contents: Contents,
 }
 
@@ -43,6 +48,8 @@ enum Contents {
     Folder(PathBuf),
     /// In memory, by path.
     Memory(BTreeMap<Arc<str>, Vec<u8>>),
+    /// In a commit.
+    Listed(Arc<Listing>),
 }
 
 /// Why a file that a manifest names has no content.
@@ -107,14 +114,37 @@ impl Tree {
 
     fn unreadable(root: &Path, error: &io::Error) -> Self {
         let message = format!("{} cannot be read: {}", root.display(), plain(error));
+        Self::lost(message, "name an existing folder that may be read")
+    }
+
+    /// A tree of which nothing can be read: why, and the way out.
+    #[must_use]
+    pub fn lost(message: String, help: &str) -> Self {
+        let found = Diagnostic::new(codes::SOURCE_UNREADABLE, message.clone()).help(help);
         Self {
-            removals_off: vec![message.clone()],
-            diagnostics: vec![
-                Diagnostic::new(codes::SOURCE_UNREADABLE, message)
-                    .help("name an existing folder that may be read"),
-            ],
+            removals_off: vec![message],
+            diagnostics: vec![found],
             ..Self::default()
         }
+    }
+
+    /// The same with its files in a listing.
+    pub(super) fn with(self, listing: Listing) -> Self {
+        Self {
+            contents: Contents::Listed(Arc::new(listing)),
+            ..self
+        }
+    }
+
+    /// Says that something of the tree cannot be read.
+    pub(super) fn report(&mut self, path: &str, code: Code, message: String) {
+        let origin = Origin {
+            path: path.into(),
+            at: Pos::default(),
+        };
+        self.removals_off.push(message.clone());
+        self.diagnostics
+            .push(Diagnostic::new(code, message).at(origin));
     }
 
     fn of_file(file: &Path) -> Self {
@@ -146,6 +176,32 @@ impl Tree {
                 Some(bytes) => Ok(bytes),
                 None => Err(io::ErrorKind::NotFound.into()),
             },
+            Contents::Listed(listing) => {
+                *buffer = listing.read(path, FILE)?;
+                Ok(buffer)
+            }
+        }
+    }
+
+    /// The digest of a file, where it is known without reading the file.
+    #[must_use]
+    pub fn digest(&self, path: &str) -> Option<Digest> {
+        match &self.contents {
+            Contents::Listed(listing) => listing.digest(path),
+            _ => None,
+        }
+    }
+
+    /// The bytes of a file below the root, manifest or not.
+    ///
+    /// # Errors
+    /// When there is none, it leaves the root or is too large.
+    pub fn file(&self, path: &str) -> io::Result<Vec<u8>> {
+        match self.content(path) {
+            Ok(bytes) => Ok(bytes.into_owned()),
+            Err(ContentFault::TooLarge) => Err(io::ErrorKind::FileTooLarge.into()),
+            Err(ContentFault::Escape) => Err(io::Error::other("it leaves the root of the source")),
+            Err(ContentFault::Unreadable(why)) => Err(io::Error::other(why)),
         }
     }
 
@@ -158,17 +214,29 @@ impl Tree {
                 Some(bytes) => Ok(Cow::Borrowed(bytes)),
                 None => Err(ContentFault::Unreadable("there is no such file".to_owned())),
             },
+            Contents::Listed(listing) => listed(listing, path).map(Cow::Owned),
             Contents::Nowhere => Err(ContentFault::Unreadable("there is no root".to_owned())),
         }
     }
 
-    /// The text of a manifest, for showing the line a finding is about.
+    /// The text of a manifest, if it is UTF-8, for showing the line a finding is about.
     #[must_use]
     pub fn text(&self, path: &str) -> Option<String> {
         let mut buffer = Vec::new();
         let bytes = self.bytes(path, &mut buffer).ok()?;
-        Some(String::from_utf8_lossy(bytes).into_owned())
+        Some(std::str::from_utf8(bytes).ok()?.to_owned())
     }
+}
+
+fn listed(listing: &Listing, path: &str) -> Result<Vec<u8>, ContentFault> {
+    if listing.file(path) == Err(Lost::Outside) {
+        return Err(ContentFault::Escape);
+    }
+    let read = listing.read(path, CONTENT);
+    read.map_err(|error| match error.kind() {
+        io::ErrorKind::FileTooLarge => ContentFault::TooLarge,
+        _ => ContentFault::Unreadable(plain(&error)),
+    })
 }
 
 fn on_disk(root: &Path, path: &str) -> Result<Vec<u8>, ContentFault> {
@@ -206,9 +274,19 @@ fn is_manifest(name: &str) -> bool {
 }
 
 /// Whether a path is a manifest, with no folder in it that starts with a dot.
-fn is_visible(path: &str) -> bool {
-    let mut parts = path.rsplit('/');
-    parts.next().is_some_and(is_manifest) && parts.all(|folder| !folder.starts_with('.'))
+pub(super) fn is_visible(path: &str) -> bool {
+    let name = path.rsplit('/').next();
+    name.is_some_and(is_manifest) && !is_hidden(path)
+}
+
+/// Whether a path has a part that starts with a dot.
+pub(super) fn is_hidden(path: &str) -> bool {
+    path.split('/').any(|part| part.starts_with('.'))
+}
+
+/// Whether a path is a configuration where only manifests are read.
+pub(super) fn is_configuration(path: &str) -> bool {
+    path.rsplit('/').next() == Some("roster.yaml") && !is_hidden(path)
 }
 
 /// The state of one walk over a folder.
@@ -270,6 +348,8 @@ impl Walk {
                 let why = "it is not a regular file";
                 self.problem(path, codes::SOURCE_UNREADABLE, why);
             }
+        } else if is_configuration(path) && !self.ignored.ignores(path) {
+            self.tree.configurations.push(path.into());
         }
     }
 
@@ -321,14 +401,7 @@ impl Walk {
     }
 
     fn problem(&mut self, path: &str, code: Code, why: &str) {
-        let origin = Origin {
-            path: path.into(),
-            at: Pos::default(),
-        };
-        self.tree.removals_off.push(format!("{path}: {why}"));
-        self.tree
-            .diagnostics
-            .push(Diagnostic::new(code, format!("{path}: {why}")).at(origin));
+        self.tree.report(path, code, format!("{path}: {why}"));
     }
 
     /// The tree; a link to a file that is in it anyway adds nothing.
@@ -345,6 +418,7 @@ impl Walk {
                 path: path.as_str().into(),
             })
             .collect();
+        self.tree.configurations.sort();
         self.tree.contents = Contents::Folder(self.root);
         self.tree
     }

@@ -4,13 +4,13 @@ use super::phase::Phase;
 use super::{Pass, PassError, known};
 use crate::config::Config;
 use crate::kinds::{self, Type};
+use crate::manifest::Tree;
 use crate::model::{Desired, Key};
 use crate::plan::{Plan, Verb, render};
 use crate::secrets::Secrets;
 use crate::store::{Apply, Holder, Lease, Remember, Store};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
 pub use crate::store::Applied;
@@ -99,7 +99,7 @@ pub async fn apply(
     write(
         store,
         wanted,
-        Some((&reading.desired, &reading.source.root)),
+        Some((&reading.desired, &reading.tree)),
         pass,
         lease,
         remember.as_ref(),
@@ -123,7 +123,7 @@ pub async fn applied_plan(
         .readings
         .iter()
         .find(|reading| reading.source.name == plan.source.name);
-    let from = reading.map(|reading| (&*reading.desired, reading.source.root.as_path()));
+    let from = reading.map(|reading| (&*reading.desired, &reading.tree));
     let wanted = Wanted {
         plan,
         id,
@@ -182,7 +182,7 @@ struct Wanted<'a> {
 async fn write(
     store: &Store,
     wanted: Wanted<'_>,
-    from: Option<(&Desired, &Path)>,
+    from: Option<(&Desired, &Tree)>,
     pass: &Pass<'_>,
     lease: &Kept,
     remember: Option<&Remember>,
@@ -193,7 +193,7 @@ async fn write(
     let nothing = Desired::default();
     let desired = from.map_or(&nothing, |(desired, _)| desired);
     let passwords = secrets.hashes(wanted.plan, desired)?;
-    let contents = contents(wanted.plan, from.map(|(_, root)| root))?;
+    let contents = contents(wanted.plan, from.map(|(_, tree)| tree))?;
     let apply = Apply {
         plan: wanted.plan,
         plan_id: wanted.id,
@@ -228,7 +228,7 @@ fn needs(plan: &Plan) -> Option<String> {
 }
 
 /// The files that the plan stores, read again and held against their digests.
-fn contents(plan: &Plan, root: Option<&Path>) -> Result<BTreeMap<Key, Vec<u8>>, PassError> {
+fn contents(plan: &Plan, tree: Option<&Tree>) -> Result<BTreeMap<Key, Vec<u8>>, PassError> {
     let mut contents = BTreeMap::new();
     for step in plan.steps.iter().filter(|step| step.verb != Verb::Delete) {
         let kind = kinds::get(step.key.kind);
@@ -245,18 +245,18 @@ fn contents(plan: &Plan, root: Option<&Path>) -> Result<BTreeMap<Key, Vec<u8>>, 
                 .is_some_and(|field| matches!(field.ty, Type::File));
             let value = change.after.as_ref().and_then(|value| value.as_text());
             if let (true, Some(value)) = (file, value) {
-                contents.insert(step.key.clone(), content(&step.key, value, root)?);
+                contents.insert(step.key.clone(), content(&step.key, value, tree)?);
             }
         }
     }
     Ok(contents)
 }
 
-fn content(key: &Key, value: &str, root: Option<&Path>) -> Result<Vec<u8>, PassError> {
+fn content(key: &Key, value: &str, tree: Option<&Tree>) -> Result<Vec<u8>, PassError> {
     let gone = |why: &str| PassError::File(format!("{key}: the file of `{value}` {why}"));
     let lost = || gone("is not at hand");
     let (path, digest) = value.split_once(" sha256:").ok_or_else(lost)?;
-    let bytes = std::fs::read(root.ok_or_else(lost)?.join(path)).map_err(|_| lost())?;
+    let bytes = tree.ok_or_else(lost)?.file(path).map_err(|_| lost())?;
     let found: String = Sha256::digest(&bytes)
         .iter()
         .map(|byte| format!("{byte:02x}"))

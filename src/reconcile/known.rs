@@ -35,7 +35,7 @@ pub(super) async fn read(
         let Some(remembered) = moment.remembered(&source.name).await? else {
             return Ok(None);
         };
-        match changed(config, source, &remembered) {
+        match changed(config, request, source, &remembered) {
             Ok(reading) => readings.push(reading),
             Err(why) => return Ok(whole(source, why)),
         }
@@ -64,6 +64,7 @@ impl Reading {
 /// A source of which only the files are read that are not as they were.
 fn changed(
     config: &Config,
+    request: &Request,
     source: &Source,
     remembered: &Remembered,
 ) -> Result<Reading, &'static str> {
@@ -82,8 +83,8 @@ fn changed(
     if !same_rules || !kinds::JUDGES.into_iter().all(judged) {
         return Err("the release or the configuration is another one");
     }
-    let tree = Tree::read(&source.root);
-    if !tree.diagnostics.is_empty() || !same_contents(source, &remembered.files) {
+    let tree = read::tree(config, source, request);
+    if !tree.diagnostics.is_empty() || !same_contents(&tree, &remembered.files) {
         return Err("its folder, or a file that it names, is not as it was");
     }
     let digests = manifest::digests(&tree).ok_or("a file cannot be read")?;
@@ -106,14 +107,17 @@ fn changed(
         ..Unread::default()
     };
     let some = tree.only(|path| others.contains_key(path));
-    let mut reading = read::of_tree(source, &some);
+    let mut reading = read::of_tree(config, source, some);
     let raced = |(path, digest): &(Arc<str>, Digest)| others.get(&**path) != Some(digest);
     if reading.digests.iter().any(raced) || reading.diagnostics.iter().any(Diagnostic::is_error) {
         return Err("a changed file has errors");
     }
     let all = digests.iter().map(|(path, digest)| (&**path, *digest));
     let desired: &mut Desired = Arc::make_mut(&mut reading.desired);
-    desired.revision = manifest::revision(all).to_string().into();
+    desired.revision = match &tree.revision {
+        Some(commit) => Arc::clone(commit),
+        None => manifest::revision(all).to_string().into(),
+    };
     tracing::info!(
         "source {}: {} of {} files read, the others are as they were applied",
         source.name,
@@ -123,6 +127,7 @@ fn changed(
     unread.read = reading.desired.clone();
     Ok(Reading {
         unread: Some(unread),
+        tree,
         ..reading
     })
 }
@@ -132,11 +137,18 @@ fn is_content(path: &str) -> bool {
     path.starts_with(read::CONTENT)
 }
 
-fn same_contents(source: &Source, known: &BTreeMap<Text, Option<Digest>>) -> bool {
+fn same_contents(tree: &Tree, known: &BTreeMap<Text, Option<Digest>>) -> bool {
     let mut contents = known.iter().filter(|(path, _)| is_content(path));
     contents.all(|(path, digest)| {
-        let bytes = std::fs::read(source.root.join(&path[read::CONTENT.len()..]));
-        bytes.is_ok_and(|bytes| digest.is_some_and(|it| Sha256::digest(bytes).starts_with(&it.0)))
+        let (path, Some(digest)) = (&path[read::CONTENT.len()..], digest) else {
+            return false;
+        };
+        match tree.digest(path) {
+            Some(now) => now == *digest,
+            None => tree
+                .file(path)
+                .is_ok_and(|bytes| Sha256::digest(bytes).starts_with(&digest.0)),
+        }
     })
 }
 

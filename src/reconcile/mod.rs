@@ -3,6 +3,7 @@
 mod apply;
 mod claimants;
 mod database;
+mod fetch;
 pub mod json;
 mod known;
 mod part;
@@ -13,6 +14,7 @@ mod validate;
 
 pub use apply::{Applied, Kept, applied_plan, apply, here, made_for, rooted};
 pub use database::{reader, writer};
+pub use fetch::{Fetches, Unreached, fetch};
 pub use provenance::{Field, Provenance, Said, Voice, provenance};
 pub use read::{Reading, Unread, read_sources};
 
@@ -26,7 +28,7 @@ use crate::plan::{self, Peer, Plan, Rules};
 use crate::secrets::Secrets;
 
 use crate::store::{ApplyError, LeaseError, Query, Store, StoreError};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -44,6 +46,11 @@ pub struct Request {
     pub exact: bool,
     /// Compare every stored column, whatever the versions say.
     pub scrub: bool,
+    /// The source with this name as it is at another branch, tag or commit of its repository: to be
+    /// planned, not to be applied.
+    pub at: Option<(String, String)>,
+    /// The sources that could not be fetched: they count as unreadable.
+    pub unreached: BTreeMap<Arc<str>, Unreached>,
 }
 
 /// What can keep a pass from being made.
@@ -129,7 +136,7 @@ impl<'a> Pass<'a> {
         Self::named(config, &request)?;
         Ok(Self {
             config,
-            readings: read_sources(config),
+            readings: read_sources(config, &request),
             request,
         })
     }
@@ -139,6 +146,15 @@ impl<'a> Pass<'a> {
             && !config.sources.iter().any(|source| *source.name == **name)
         {
             return Err(PassError::Usage(format!("no source is called `{name}`")));
+        }
+        if let Some((name, _)) = &request.at {
+            let mut sources = config.sources.iter();
+            let source = sources.find(|source| *source.name == **name);
+            if source.and_then(Source::git).is_none() {
+                return Err(PassError::Usage(format!(
+                    "no git source is called `{name}`"
+                )));
+            }
         }
         Ok(())
     }
@@ -226,7 +242,7 @@ impl<'a> Pass<'a> {
     ) -> Result<Plan, PassError> {
         if self.readings[index].unread.is_some() {
             let _phase = Phase::begin("reading all of the sources");
-            self.readings = read_sources(self.config);
+            self.readings = read::read_again(self.config, std::mem::take(&mut self.readings));
         }
         let mut stored = self.snapshot(index, store).await?;
         for plan in earlier {

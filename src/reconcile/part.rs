@@ -120,6 +120,7 @@ fn nothing(
             ..Summary::default()
         },
         orphans: unread.map_or_else(Vec::new, |unread| unread.orphans.clone()),
+        diagnostics: reading.diagnostics.clone(),
         ..Plan::default()
     }
 }

@@ -1,7 +1,7 @@
 //! Who set each field of a resource, from where, and what that overruled.
 
-use super::json;
 use super::read::{Reading, read_sources};
+use super::{Request, json};
 use crate::config::Config;
 use crate::kinds::{self, CUSTOM_FIELD};
 use crate::model::digest::short;
@@ -84,7 +84,8 @@ pub async fn provenance(
         rows: store.list(CUSTOM_FIELD).await?.into_iter().collect(),
         ..Snapshot::default()
     };
-    let mut readings = config.map_or_else(Vec::new, read_sources);
+    let read = |config| read_sources(config, &Request::default());
+    let mut readings = config.map_or_else(Vec::new, read);
     for reading in &mut readings {
         // What is wrong with a custom value is for `validate` to tell.
         let _ = reading.type_custom(&stored);

@@ -1,10 +1,12 @@
 //! The sources as they are now.
 
-use crate::config::{Config, Source};
-use crate::diagnostic::Diagnostic;
+use super::Request;
+use crate::config::{Config, Place, Source};
+use crate::diagnostic::{self, Diagnostic, Origin, codes};
+use crate::git::{self, GitError};
 use crate::kinds::{self, Kind, Type};
 use crate::manifest::{self, LoadOptions, Loaded, Repeated, Tree};
-use crate::model::{Declared, Desired, Digest, FieldRef, Key, Stated, Text};
+use crate::model::{Declared, Desired, Digest, FieldRef, Key, Pos, Stated, Text};
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +15,8 @@ use std::sync::Arc;
 pub struct Reading {
     /// What the configuration says of it.
     pub source: Source,
+    /// Where its files are read from.
+    pub tree: Tree,
     /// What it declares.
     pub desired: Arc<Desired>,
     /// What reading it came upon.
@@ -51,34 +55,92 @@ pub struct Unread {
 /// Stands before the path of a file that a manifest names where paths of manifests stand too.
 pub(super) const CONTENT: &str = "=";
 
-/// Reads every configured source.
-pub fn read_sources(config: &Config) -> Vec<Reading> {
-    config.sources.iter().map(read).collect()
+/// Reads every configured source, a repository as it was fetched last: nothing goes to the network.
+pub fn read_sources(config: &Config, request: &Request) -> Vec<Reading> {
+    let sources = config.sources.iter();
+    sources
+        .map(|source| of_tree(config, source, tree(config, source, request)))
+        .collect()
 }
 
-fn read(source: &Source) -> Reading {
-    of_tree(source, &Tree::read(&source.root))
+/// Reads sources again of which only a part was read: a commit is the same one.
+pub(super) fn read_again(config: &Config, readings: Vec<Reading>) -> Vec<Reading> {
+    let again = |reading: Reading| match &reading.source.place {
+        Place::Directory(root) => of_tree(config, &reading.source, Tree::read(root)),
+        Place::Git(_) => of_tree(config, &reading.source, reading.tree),
+    };
+    readings.into_iter().map(again).collect()
+}
+
+/// The files of a source as they are now.
+pub(super) fn tree(config: &Config, source: &Source, request: &Request) -> Tree {
+    // What cannot be read is at no commit.
+    let lost = |message: String, help: &str| {
+        let mut lost = Tree::lost(message, help);
+        lost.revision = Some("".into());
+        lost
+    };
+    if let Some(why) = request.unreached.get(&source.name) {
+        return lost(why.message.clone(), &why.help);
+    }
+    let place = match &source.place {
+        Place::Directory(root) => return Tree::read(root),
+        Place::Git(place) => place,
+    };
+    let at = request.at.as_ref();
+    let at = at.filter(|(name, _)| **name == *source.name);
+    let revision = match at {
+        Some((_, reference)) => git::revision(place, &config.cache, reference),
+        None => git::fetched(place, &config.cache),
+    };
+    let tree = revision.and_then(|revision| git::tree(place, &config.cache, &revision));
+    tree.unwrap_or_else(|error: GitError| lost(error.to_string(), &error.help()))
 }
 
 /// Reads a tree of a source.
-pub(super) fn of_tree(source: &Source, tree: &Tree) -> Reading {
-    let loaded = manifest::load(
-        tree,
+pub(super) fn of_tree(config: &Config, source: &Source, tree: Tree) -> Reading {
+    let mut loaded = manifest::load(
+        &tree,
         &LoadOptions {
             source: source.name.clone(),
         },
     );
+    loaded.diagnostics.extend(ignored(config, source, &tree));
+    diagnostic::sort(&mut loaded.diagnostics);
     Reading {
         source: source.clone(),
         readable: loaded.desired.removals_off.is_empty(),
         loud: loud_files(&loaded),
-        contents: contents(&loaded),
+        contents: contents(&loaded, &tree),
         digests: loaded.files,
         repeated: loaded.repeated,
         unread: None,
         desired: Arc::new(loaded.desired),
         diagnostics: loaded.diagnostics,
+        tree,
     }
+}
+
+/// The configurations among the manifests, but for the one that is used.
+fn ignored(config: &Config, source: &Source, tree: &Tree) -> Vec<Diagnostic> {
+    let real = |path: &Path| path.canonicalize().ok();
+    let used = config.path.as_deref().and_then(real);
+    let is_used = |path: &str| {
+        let here = source.directory().and_then(|root| real(&root.join(path)));
+        here.is_some() && here == used
+    };
+    let others = tree.configurations.iter().filter(|path| !is_used(path));
+    others
+        .map(|path| {
+            let message = format!("{path} among the manifests is not read");
+            let help = "guards, authority and sources come only from the configuration of whoever runs Roster; move it out of the manifests";
+            let origin = Origin {
+                path: Arc::clone(path),
+                at: Pos::default(),
+            };
+            Diagnostic::new(codes::CONFIG_IGNORED, message).help(help).at(origin)
+        })
+        .collect()
 }
 
 /// The files about which reading has something to say, or with a password reference: the password
@@ -93,9 +155,11 @@ fn loud_files(loaded: &Loaded) -> BTreeSet<Arc<str>> {
 }
 
 /// The files that manifests name.
-fn contents(loaded: &Loaded) -> Vec<(Arc<str>, Digest)> {
+fn contents(loaded: &Loaded, tree: &Tree) -> Vec<(Arc<str>, Digest)> {
     let files = fields(loaded, |ty| matches!(ty, Type::File));
-    files.filter_map(|(_, stated)| content(stated)).collect()
+    files
+        .filter_map(|(_, stated)| content(stated, tree))
+        .collect()
 }
 
 /// What is said of the fields of such a type, of which a kind has at most one.
@@ -124,13 +188,15 @@ fn is_secret(ty: &Type) -> bool {
     matches!(ty, Type::Secret)
 }
 
-/// The content that a `file:` names, by the digest in its value.
-fn content(stated: &Stated) -> Option<(Arc<str>, Digest)> {
+/// The content that a `file:` names, by the digest that is known without reading it, or that in
+/// its value.
+fn content(stated: &Stated, tree: &Tree) -> Option<(Arc<str>, Digest)> {
     let (path, sha256) = stated.cell.value()?.as_text()?.split_once(" sha256:")?;
-    Some((
-        format!("{CONTENT}{path}").into(),
-        Digest::parse(sha256.get(..32)?)?,
-    ))
+    let digest = match tree.digest(path) {
+        Some(known) => known,
+        None => Digest::parse(sha256.get(..32)?)?,
+    };
+    Some((format!("{CONTENT}{path}").into(), digest))
 }
 
 impl Reading {
@@ -138,7 +204,7 @@ impl Reading {
     pub fn below(&self, path: &Path) -> Option<String> {
         let path = absolute(path);
         let below = path
-            .strip_prefix(absolute(&self.source.root))
+            .strip_prefix(absolute(self.source.directory()?))
             .ok()?
             .to_owned();
         let parts = below

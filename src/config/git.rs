@@ -1,0 +1,241 @@
+//! `git:` of a source: where the repository is, which part of it counts, how it lets us in.
+
+use super::file::{duration, expand};
+use crate::git::{Auth, GitPlace, TIMEOUT};
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::path::{Path, PathBuf};
+
+/// What a url may begin with; what has no scheme is a path, or a host as ssh writes it.
+const SCHEMES: [&str; 5] = ["https", "http", "ssh", "git", "file"];
+
+/// The name that a token goes with: GitHub asks for it, others take any.
+const TOKEN_USER: &str = "x-access-token";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GitFile {
+    url: String,
+    #[serde(rename = "ref")]
+    reference: Option<String>,
+    path: Option<String>,
+    auth: Option<Value>,
+    timeout: Option<String>,
+}
+
+/// Reads it; what is wrong is said without a word of a secret.
+pub(super) fn resolve(value: Value, base: &Path) -> Result<GitPlace, String> {
+    let file: GitFile =
+        serde_json::from_value(value).map_err(|error| format!("`git:`: {error}"))?;
+    let url = url(&expand(&file.url)?, base)?;
+    let auth = match file.auth {
+        Some(value) => auth(value, &url, base).map_err(|error| format!("`auth:`: {error}"))?,
+        None => Auth::Own,
+    };
+    Ok(GitPlace {
+        reference: file.reference.map(reference).transpose()?,
+        path: folder(file.path.as_deref().unwrap_or_default())?,
+        timeout: file.timeout.map_or(Ok(TIMEOUT), |text| duration(&text))?,
+        url,
+        auth,
+    })
+}
+
+fn url(text: &str, base: &Path) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() || text.starts_with('-') || text.contains("::") {
+        return Err(format!(
+            "`git.url` is none that is fetched from; expected one of {}, `user@host:path` or a path",
+            SCHEMES.map(|scheme| format!("`{scheme}://`")).join(", ")
+        ));
+    }
+    let Some((scheme, rest)) = text.split_once("://") else {
+        let host = text.find(':').is_some_and(|at| !text[..at].contains('/'));
+        if host {
+            return Ok(text.to_owned());
+        }
+        let path = std::path::absolute(base.join(text)).map_err(|error| error.to_string())?;
+        return Ok(path.to_string_lossy().into_owned());
+    };
+    if !SCHEMES.contains(&scheme) {
+        return Err(format!(
+            "`git.url` begins with `{scheme}://`; expected one of {}",
+            SCHEMES.map(|scheme| format!("`{scheme}://`")).join(", ")
+        ));
+    }
+    let user = rest.split('/').next().unwrap_or_default();
+    let user = user.rsplit_once('@').map(|(user, _)| user);
+    if user.is_some_and(|user| scheme.starts_with("http") || user.contains(':')) {
+        return Err(
+            "`git.url` holds a user or a password, which would be shown; take it out, and give `auth: {username: NAME, password: \"${VARIABLE}\"}`"
+                .to_owned(),
+        );
+    }
+    Ok(text.to_owned())
+}
+
+fn reference(text: String) -> Result<String, String> {
+    let odd = |c: char| c.is_whitespace() || c.is_control() || "~^:?*[\\".contains(c);
+    if text.is_empty() || text.starts_with('-') || text.contains("..") || text.contains(odd) {
+        return Err(format!(
+            "`git.ref` is `{text}`; expected a branch, a tag or a commit"
+        ));
+    }
+    Ok(text)
+}
+
+/// The folder without `.` and outer slashes.
+fn folder(text: &str) -> Result<String, String> {
+    let parts = text.split('/').filter(|part| !matches!(*part, "" | "."));
+    let parts: Vec<&str> = parts.collect();
+    if parts.contains(&"..") {
+        return Err(format!(
+            "`git.path` is `{text}`, which leaves the repository"
+        ));
+    }
+    Ok(parts.join("/"))
+}
+
+fn auth(value: Value, url: &str, base: &Path) -> Result<Auth, String> {
+    let auth = match value {
+        Value::String(token) => password(TOKEN_USER, &token)?,
+        Value::Object(parts) => from_parts(parts, base)?,
+        _ => return Err(FORMS.to_owned()),
+    };
+    let http = url.starts_with("http://") || url.starts_with("https://");
+    match &auth {
+        Auth::Password { .. } if !http => {
+            Err("a token or a password is for https; for ssh give `{sshKey: FILE}`".to_owned())
+        }
+        Auth::Key { .. } if http => {
+            Err("a key is for ssh; for https give a token, or `{username, password}`".to_owned())
+        }
+        _ => Ok(auth),
+    }
+}
+
+const FORMS: &str = "expected a token, `{token, username?}`, `{username, password}` or `{sshKey: FILE, knownHosts?: FILE}`, all of them text";
+
+fn from_parts(mut parts: Map<String, Value>, base: &Path) -> Result<Auth, String> {
+    let mut take = |name: &str| match parts.remove(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => expand(&text).map(Some),
+        Some(_) => Err(format!("`{name}` is no text; {FORMS}")),
+    };
+    let (token, user, word) = (take("token")?, take("username")?, take("password")?);
+    let (key, hosts) = (take("sshKey")?, take("knownHosts")?);
+    if let Some(name) = parts.keys().next() {
+        return Err(format!("unknown key `{name}`; {FORMS}"));
+    }
+    let file =
+        |path: String| -> PathBuf { std::path::absolute(base.join(&path)).unwrap_or(path.into()) };
+    match (token, user, word, key, hosts) {
+        (Some(token), user, None, None, None) => {
+            Ok(secret(user.as_deref().unwrap_or(TOKEN_USER), token)?)
+        }
+        (None, Some(user), Some(word), None, None) => secret(&user, word),
+        (None, None, None, Some(key), hosts) => Ok(Auth::Key {
+            key: file(key),
+            known_hosts: hosts.map(file),
+        }),
+        _ => Err(FORMS.to_owned()),
+    }
+}
+
+fn password(username: &str, text: &str) -> Result<Auth, String> {
+    secret(username, expand(text)?)
+}
+
+fn secret(username: &str, password: String) -> Result<Auth, String> {
+    // Git's protocol for credentials is lines.
+    if password.is_empty() || password.contains(['\n', '\r', '\0']) || username.contains('\n') {
+        return Err("the token or password is empty, or has a line break in it".to_owned());
+    }
+    Ok(Auth::Password {
+        username: username.to_owned(),
+        password: SecretString::from(password),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use secrecy::ExposeSecret;
+    use serde_json::json;
+
+    fn read(value: Value) -> Result<GitPlace, String> {
+        resolve(value, Path::new("/base"))
+    }
+
+    #[test]
+    fn a_place_is_read_and_shown_without_its_secret() {
+        let place = read(json!({
+            "url": "https://git.example/c.git", "ref": "main", "path": "/manifests/", "auth": "hunter22",
+        }))
+        .unwrap();
+        assert_eq!(
+            place.to_string(),
+            "https://git.example/c.git#main:manifests"
+        );
+        assert!(!format!("{place:?}").contains("hunter22"));
+        let Auth::Password { username, password } = place.auth else {
+            panic!("no password");
+        };
+        assert_eq!(
+            (&*username, password.expose_secret()),
+            (TOKEN_USER, "hunter22")
+        );
+    }
+
+    #[test]
+    fn every_form_of_auth_is_read() {
+        let ssh = "git@git.example:c.git";
+        let key = read(json!({"url": ssh, "auth": {"sshKey": "id", "knownHosts": "/hosts"}}));
+        assert!(matches!(key.unwrap().auth, Auth::Key { key, .. } if key == Path::new("/base/id")));
+        let http = "https://git.example/c.git";
+        for auth in [
+            json!({"token": "hunter22"}),
+            json!({"token": "hunter22", "username": "me"}),
+            json!({"username": "me", "password": "hunter22"}),
+        ] {
+            assert!(matches!(
+                read(json!({"url": http, "auth": auth})).unwrap().auth,
+                Auth::Password { .. }
+            ));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_without_the_secret() {
+        let http = "https://git.example/c.git";
+        for wrong in [
+            json!({"url": "https://me:hunter22@git.example/c.git"}),
+            json!({"url": "https://hunter22@git.example/c.git"}),
+            json!({"url": "ext::sh -c hunter22"}),
+            json!({"url": "ftp://git.example/c.git"}),
+            json!({"url": "--upload-pack=hunter22"}),
+            json!({"url": http, "auth": {"tokn": "hunter22"}}),
+            json!({"url": http, "auth": {"token": "hunter22", "sshKey": "id"}}),
+            json!({"url": http, "auth": ["hunter22"]}),
+            json!({"url": http, "auth": {"password": "hunter22"}}),
+            json!({"url": http, "auth": {"sshKey": "id"}}),
+            json!({"url": "git@git.example:c.git", "auth": "hunter22"}),
+            json!({"url": http, "auth": "${ROSTER_NOT_SET_HERE}"}),
+            json!({"url": http, "path": "../secrets"}),
+            json!({"url": http, "ref": "--force"}),
+            json!({"url": http, "branch": "main"}),
+        ] {
+            let said = read(wrong.clone()).unwrap_err();
+            assert!(!said.contains("hunter22"), "{wrong}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_relative_to_the_configuration() {
+        assert_eq!(
+            read(json!({"url": "../c.git"})).unwrap().url,
+            "/base/../c.git"
+        );
+    }
+}

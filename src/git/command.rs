@@ -1,0 +1,276 @@
+//! Git by its command line: what it may see, how long it may take, what it says when it fails.
+//!
+//! Nothing of the caller's environment that points git elsewhere reaches it (we may run inside a
+//! hook), nothing asks, no hook runs, and secrets go through the environment of the one process
+//! that needs them.
+
+use super::error::GitError;
+use super::place::{Auth, GitPlace};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use secrecy::ExposeSecret;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What the caller may say to git all the same: how to reach remotes and whom to trust.
+const KEPT: [&str; 10] = [
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_NOSYSTEM",
+    "GIT_CONFIG_SYSTEM",
+    "GIT_EXEC_PATH",
+    "GIT_PROXY_SSL_CAINFO",
+    "GIT_SSH",
+    "GIT_SSH_COMMAND",
+    "GIT_SSL_CAINFO",
+    "GIT_SSL_CAPATH",
+    "GIT_SSL_NO_VERIFY",
+];
+
+/// What holds for every call, over what git is set up for.
+const SETTINGS: [(&str, &str); 11] = [
+    ("core.hooksPath", "/dev/null"),
+    ("core.fsmonitor", "false"),
+    ("protocol.ext.allow", "never"),
+    ("fetch.recurseSubmodules", "false"),
+    ("fetch.writeCommitGraph", "false"),
+    ("gc.autoDetach", "false"),
+    ("maintenance.autoDetach", "false"),
+    ("log.showSignature", "false"),
+    // A server that is packing sends a few bytes now and then.
+    ("http.lowSpeedLimit", "1"),
+    ("http.lowSpeedTime", "60"),
+    ("advice.detachedHead", "false"),
+];
+
+/// Answers git with what stands in its environment.
+const HELPER: &str = r#"!f() { test "$1" = get && printf 'username=%s\npassword=%s\n' "$ROSTER_GIT_USERNAME" "$ROSTER_GIT_PASSWORD"; }; f"#;
+
+/// Git on a repository of ours, knowing nothing of the remote.
+pub(super) fn local(repository: &Path) -> Command {
+    let mut command = git();
+    let safe = repository.to_string_lossy().into_owned();
+    configure(&mut command, &[("safe.directory".to_owned(), safe)]);
+    command.arg("--git-dir").arg(repository);
+    command
+}
+
+/// Git on a repository of ours, with what the remote asks for.
+pub(super) fn remote(repository: &Path, place: &GitPlace) -> Command {
+    let mut command = git();
+    let mut settings = vec![(
+        "safe.directory".to_owned(),
+        repository.to_string_lossy().into_owned(),
+    )];
+    let mut ssh = "ssh -oBatchMode=yes -oConnectTimeout=20 -oServerAliveInterval=15 -oControlMaster=no -oControlPath=none".to_owned();
+    match &place.auth {
+        Auth::Own => {}
+        Auth::Password { username, password } => {
+            // Only the host of the url is answered, wherever it may send us.
+            let host = format!("credential.{}.helper", origin(&place.url));
+            settings.push(("credential.helper".to_owned(), String::new()));
+            settings.push((host, HELPER.to_owned()));
+            command
+                .env("ROSTER_GIT_USERNAME", username)
+                .env("ROSTER_GIT_PASSWORD", password.expose_secret());
+        }
+        Auth::Key { key, known_hosts } => {
+            ssh += &format!(
+                " -oIdentitiesOnly=yes -oIdentityAgent=none -i {}",
+                quoted(key)
+            );
+            if let Some(hosts) = known_hosts {
+                let option = format!("-oUserKnownHostsFile=\"{}\"", hosts.display());
+                ssh += &format!(
+                    " {} -oGlobalKnownHostsFile=none -oStrictHostKeyChecking=yes",
+                    quoted(Path::new(&option))
+                );
+            }
+        }
+    }
+    let own = matches!(place.auth, Auth::Key { .. });
+    let given = ["GIT_SSH", "GIT_SSH_COMMAND"];
+    if own || given.iter().all(|name| std::env::var_os(name).is_none()) {
+        command
+            .env_remove("GIT_SSH")
+            .env("GIT_SSH_VARIANT", "ssh")
+            .env("GIT_SSH_COMMAND", ssh);
+    }
+    configure(&mut command, &settings);
+    command.arg("--git-dir").arg(repository);
+    command
+}
+
+/// Git with nothing but what it needs.
+pub(super) fn git() -> Command {
+    let mut command = Command::new("git");
+    for (name, _) in std::env::vars_os() {
+        let shown = name.to_string_lossy();
+        let foreign = shown.starts_with("GIT_") && !KEPT.contains(&&*shown);
+        // What is Roster's own, secrets among it, is no business of git.
+        if foreign || shown.starts_with("ROSTER_") {
+            command.env_remove(&name);
+        }
+    }
+    configure(&mut command, &[]);
+    command
+        .env("LC_ALL", "C")
+        .env_remove("LANGUAGE")
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .env("GIT_ASKPASS", "")
+        .env("SSH_ASKPASS_REQUIRE", "never")
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        .env("GIT_LITERAL_PATHSPECS", "1")
+        .stdin(Stdio::null())
+        .process_group(0);
+    command
+}
+
+/// Settings through the environment: arguments are for everybody to see.
+fn configure(command: &mut Command, more: &[(String, String)]) {
+    let fixed = SETTINGS.iter().map(|(key, value)| (*key, *value));
+    let more = more.iter().map(|(key, value)| (&**key, &**value));
+    let mut count = 0;
+    for (key, value) in fixed.chain(more) {
+        command
+            .env(format!("GIT_CONFIG_KEY_{count}"), key)
+            .env(format!("GIT_CONFIG_VALUE_{count}"), value);
+        count += 1;
+    }
+    command.env("GIT_CONFIG_COUNT", count.to_string());
+}
+
+/// Scheme and host of a url: whom a password is for.
+fn origin(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("https", url));
+    let host = rest.split('/').next().unwrap_or_default();
+    let host = host.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}")
+}
+
+/// For the shell that git hands its ssh command to.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.to_string_lossy().replace('\'', r"'\''"))
+}
+
+/// What a call of git came to.
+pub(super) struct Ran {
+    pub status: ExitStatus,
+    pub stdout: Vec<u8>,
+    pub stderr: String,
+}
+
+impl Ran {
+    /// The first line of what it printed.
+    pub(super) fn line(&self) -> String {
+        let text = String::from_utf8_lossy(&self.stdout);
+        text.lines().next().unwrap_or_default().to_owned()
+    }
+}
+
+/// Runs to the end, whether that is good or bad.
+pub(super) fn run(mut command: Command, place: &GitPlace) -> Result<Ran, GitError> {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let started = Instant::now();
+    let mut child = command.spawn().map_err(GitError::Program)?;
+    let (done, ended) = mpsc::channel();
+    let stdout = drained(child.stdout.take(), done.clone());
+    let stderr = drained(child.stderr.take(), done);
+    let deadline = started + place.timeout;
+    if !both(&ended, deadline) {
+        kill(&mut child);
+        return Err(GitError::Timeout {
+            url: place.url.clone(),
+            after: place.timeout,
+        });
+    }
+    let status = child.wait().map_err(GitError::Program)?;
+    let take = |thread: thread::JoinHandle<Vec<u8>>| thread.join().unwrap_or_default();
+    let said = String::from_utf8_lossy(&take(stderr)).into_owned();
+    Ok(Ran {
+        status,
+        stdout: take(stdout),
+        stderr: place.redact(&said),
+    })
+}
+
+/// Runs, and takes a bad end for an error.
+pub(super) fn done(command: Command, place: &GitPlace) -> Result<Ran, GitError> {
+    let ran = run(command, place)?;
+    if ran.status.success() {
+        Ok(ran)
+    } else {
+        Err(GitError::of(place, &ran.stderr))
+    }
+}
+
+/// The same, holding the lock for as long as the process lives, even when we do not.
+pub(super) fn done_under(
+    mut command: Command,
+    lock: &File,
+    place: &GitPlace,
+) -> Result<Ran, GitError> {
+    let held = lock.try_clone().map_err(GitError::Program)?;
+    command.stdin(held);
+    done(command, place)
+}
+
+/// Reads as it comes: a full pipe would stop the process.
+fn drained(
+    from: Option<impl Read + Send + 'static>,
+    done: mpsc::Sender<()>,
+) -> thread::JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut from) = from {
+            // What was read until then is told.
+            let _ = from.read_to_end(&mut bytes);
+        }
+        // Nobody waits any more after the time is up.
+        let _ = done.send(());
+        bytes
+    })
+}
+
+/// Whether both pipes were closed in time.
+fn both(ended: &mpsc::Receiver<()>, deadline: Instant) -> bool {
+    (0..2).all(|_| {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let left = left.max(Duration::from_millis(1));
+        !matches!(ended.recv_timeout(left), Err(RecvTimeoutError::Timeout))
+    })
+}
+
+/// Ends a process and all that it started.
+pub(super) fn kill(child: &mut Child) {
+    if let Ok(group) = i32::try_from(child.id()) {
+        // Whoever has ended already needs no end.
+        let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+    }
+    let _: io::Result<_> = child.wait();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_for_the_host_of_the_url() {
+        for (url, expected) in [
+            ("https://git.example/a/b.git", "https://git.example"),
+            ("http://me@localhost:8080/x", "http://localhost:8080"),
+        ] {
+            assert_eq!(origin(url), expected);
+        }
+    }
+
+    #[test]
+    fn a_quote_in_a_path_stays_in_the_path() {
+        assert_eq!(quoted(Path::new("/it's")), r"'/it'\''s'");
+    }
+}

@@ -1,0 +1,237 @@
+//! A commit in the mirror: which one is meant, and the tree it holds.
+
+use super::blobs::GitBlobs;
+use super::command::{done, local, run};
+use super::error::GitError;
+use super::mirror::Mirror;
+use super::place::GitPlace;
+use crate::manifest::{Entry, Tree};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Where the mirror keeps what the remote points at.
+const HEAD: &str = "refs/remote/HEAD";
+pub(super) const HEAD_SPEC: &str = "+HEAD:refs/remote/HEAD";
+
+/// The commit that was fetched last for a place; nothing goes to the network.
+///
+/// # Errors
+/// When it was never fetched, or the mirror cannot be read.
+pub fn fetched(place: &GitPlace, cache: &Path) -> Result<String, GitError> {
+    let mirror = Mirror::of(place, cache);
+    let found = if mirror.exists() {
+        exactly(&mirror, place, &place.mark())?
+    } else {
+        None
+    };
+    found.ok_or_else(|| GitError::Unfetched {
+        url: place.url.clone(),
+    })
+}
+
+/// The commit that a branch, tag or commit of a place's repository is at, as it was fetched last;
+/// nothing goes to the network.
+///
+/// # Errors
+/// When the mirror does not have it.
+pub fn revision(place: &GitPlace, cache: &Path, reference: &str) -> Result<String, GitError> {
+    let mirror = Mirror::of(place, cache);
+    let place = place.at(reference);
+    let found = if mirror.exists() {
+        resolve(&mirror, &place, false)?
+    } else {
+        None
+    };
+    found.ok_or_else(|| GitError::Reference {
+        url: place.url.clone(),
+        reference: reference.to_owned(),
+        near: None,
+    })
+}
+
+/// The tree of a commit below the folder of a place, no byte of its files read.
+///
+/// # Errors
+/// When the mirror does not hold the commit, or the commit not the folder.
+pub fn tree(place: &GitPlace, cache: &Path, revision: &str) -> Result<Tree, GitError> {
+    let mirror = Mirror::of(place, cache);
+    let listed = listed(&mirror, place, revision).inspect_err(|error| {
+        if error.may_be_damage() {
+            mirror.damaged();
+        }
+    })?;
+    let blobs = Arc::new(GitBlobs::new(mirror, place.clone()));
+    Ok(Tree::of_listing(revision, listed, blobs))
+}
+
+/// Whether a name is a commit's id in full.
+pub(super) fn is_full(name: &str) -> bool {
+    matches!(name.len(), 40 | 64) && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The commit a place is at in the mirror: a branch before a tag before a commit.
+pub(super) fn resolve(
+    mirror: &Mirror,
+    place: &GitPlace,
+    fresh: bool,
+) -> Result<Option<String>, GitError> {
+    let Some(wanted) = &place.reference else {
+        return exactly(mirror, place, HEAD);
+    };
+    let mut names = vec![
+        format!("refs/heads/{wanted}"),
+        format!("refs/tags/{wanted}"),
+    ];
+    if let Some(full) = wanted.strip_prefix("refs/") {
+        names = vec![wanted.clone(), format!("refs/asked/{full}")];
+    } else if wanted == "HEAD" && !fresh {
+        names.push(HEAD.to_owned());
+    }
+    for name in names {
+        if let Some(found) = exactly(mirror, place, &name)? {
+            return Ok(Some(found));
+        }
+    }
+    let hex = wanted.len() >= 4 && wanted.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if hex {
+        return exactly(mirror, place, wanted);
+    }
+    Ok(None)
+}
+
+/// The commit that a name of git's own stands for, an annotated tag's being the one it is on.
+pub(super) fn exactly(
+    mirror: &Mirror,
+    place: &GitPlace,
+    name: &str,
+) -> Result<Option<String>, GitError> {
+    let mut parse = local(&mirror.path);
+    parse
+        .args(["rev-parse", "--verify", "--quiet", "--end-of-options"])
+        .arg(format!("{name}^{{commit}}"));
+    let ran = run(parse, place)?;
+    Ok((ran.status.success() && is_full(&ran.line())).then(|| ran.line()))
+}
+
+/// Whether the history of a commit holds another one.
+pub(super) fn is_ancestor(
+    mirror: &Mirror,
+    place: &GitPlace,
+    before: &str,
+    after: &str,
+) -> Result<bool, GitError> {
+    let mut ask = local(&mirror.path);
+    ask.args(["merge-base", "--is-ancestor", before, after]);
+    let ran = run(ask, place)?;
+    match ran.status.code() {
+        Some(0) => Ok(true),
+        Some(1) => Ok(false),
+        _ => Err(GitError::of(place, &ran.stderr)),
+    }
+}
+
+/// The names of all branches and tags.
+pub(super) fn names(mirror: &Mirror, place: &GitPlace) -> Result<Vec<String>, GitError> {
+    let mut list = local(&mirror.path);
+    list.args(["for-each-ref", "--format=%(refname:strip=2)"])
+        .args(["refs/heads", "refs/tags"]);
+    let ran = done(list, place)?;
+    let text = String::from_utf8_lossy(&ran.stdout).into_owned();
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
+/// That the mirror holds all that a place needs of a commit: sizes are in the packs, and stand for the content.
+pub(super) fn checked(mirror: &Mirror, place: &GitPlace, revision: &str) -> Result<(), GitError> {
+    let mut list = local(&mirror.path);
+    list.args(["ls-tree", "-r", "-l", "-z", "--full-tree", revision, "--"]);
+    if !place.path.is_empty() {
+        list.arg(&place.path);
+    }
+    let ran = done(list, place)?;
+    // ` BAD` stands in place of the size.
+    let bad = |line: &[u8]| {
+        let head = line.split(|byte| *byte == b'\t').next().unwrap_or_default();
+        head.ends_with(b" BAD")
+    };
+    if ran.stdout.split(|byte| *byte == 0).any(bad) {
+        return Err(GitError::Failed {
+            url: place.url.clone(),
+            said: "an object is missing".to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// Everything below the folder of a place.
+fn listed(
+    mirror: &Mirror,
+    place: &GitPlace,
+    revision: &str,
+) -> Result<Vec<(Vec<u8>, Entry)>, GitError> {
+    let whole = place.path.is_empty();
+    let root = if whole {
+        revision.to_owned()
+    } else {
+        match folder(mirror, place, revision)? {
+            Found::Folder(id) => id,
+            Found::File(file) => return Ok(vec![file]),
+        }
+    };
+    let mut list = local(&mirror.path);
+    list.args(["ls-tree", "-r", "-z", "--full-tree", &root]);
+    let ran = done(list, place)?;
+    let lines = ran.stdout.split(|byte| *byte == 0);
+    Ok(lines.filter_map(entry).collect())
+}
+
+enum Found {
+    /// By the name of its tree.
+    Folder(String),
+    /// The one manifest that the path is.
+    File((Vec<u8>, Entry)),
+}
+
+fn folder(mirror: &Mirror, place: &GitPlace, revision: &str) -> Result<Found, GitError> {
+    let mut look = local(&mirror.path);
+    look.args(["ls-tree", "-z", "--full-tree", revision, "--", &place.path]);
+    let ran = done(look, place)?;
+    let line = ran.stdout.split(|byte| *byte == 0).next();
+    let line = line.unwrap_or_default();
+    let why = match line.get(..6) {
+        Some(b"040000") => {
+            let id = line.split(|byte| matches!(byte, b' ' | b'\t')).nth(2);
+            let id = String::from_utf8_lossy(id.unwrap_or_default()).into_owned();
+            return Ok(Found::Folder(id));
+        }
+        Some(b"160000") => "it is a git submodule",
+        Some(b"120000") => "it is a symbolic link",
+        Some(_) => match entry(line) {
+            Some((path, entry)) => {
+                let name = path.rsplit(|byte| *byte == b'/').next();
+                return Ok(Found::File((name.unwrap_or_default().to_vec(), entry)));
+            }
+            None => "git says nothing of it",
+        },
+        None => "there is no such folder",
+    };
+    Err(GitError::Path {
+        url: place.url.clone(),
+        path: place.path.clone(),
+        revision: revision.to_owned(),
+        why,
+    })
+}
+
+/// `mode type id<TAB>path`.
+fn entry(line: &[u8]) -> Option<(Vec<u8>, Entry)> {
+    let tab = line.iter().position(|byte| *byte == b'\t')?;
+    let head = std::str::from_utf8(&line[..tab]).ok()?;
+    let mut words = head.split(' ');
+    let (mode, _, id) = (words.next()?, words.next()?, words.next()?);
+    let entry = match mode {
+        "120000" => Entry::Link(id.into()),
+        "160000" => Entry::Module,
+        _ => Entry::File(id.into()),
+    };
+    Some((line[tab + 1..].to_vec(), entry))
+}

@@ -1,0 +1,301 @@
+//! What can be wrong with a repository, told from what git says.
+
+use super::place::GitPlace;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Why a repository could not be fetched or read.
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    /// Git itself is missing.
+    #[error("git cannot be run: {0}")]
+    Program(io::Error),
+    /// The folder of the mirrors cannot be used.
+    #[error("the mirror {path} cannot be written: {source}")]
+    Cache {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The remote did not let us in.
+    #[error("{url} does not let us in: {said}")]
+    Authentication {
+        /// Which repository.
+        url: String,
+        /// What git said.
+        said: String,
+    },
+    /// The host of the remote is not known to ssh, or is another one now.
+    #[error("the host of {url} is not one that ssh trusts: {said}")]
+    HostKey {
+        /// Which repository.
+        url: String,
+        /// What git said.
+        said: String,
+    },
+    /// The remote cannot be reached.
+    #[error("{url} cannot be reached: {said}")]
+    Unreachable {
+        /// Which repository.
+        url: String,
+        /// What git said.
+        said: String,
+    },
+    /// There is no repository there, or none that these credentials may see.
+    #[error("there is no git repository at {url}: {said}")]
+    Repository {
+        /// Which repository.
+        url: String,
+        /// What git said.
+        said: String,
+    },
+    /// The remote has no commits, or none on the branch it points at.
+    #[error("{url} has no commit on the branch it points at")]
+    Empty {
+        /// Which repository.
+        url: String,
+    },
+    /// The branch, tag or commit is not there.
+    #[error("{url} has no branch, tag or commit `{reference}`")]
+    Reference {
+        /// Which repository.
+        url: String,
+        /// What was asked for.
+        reference: String,
+        /// The nearest name.
+        near: Option<String>,
+    },
+    /// The folder is not in the commit, or is no folder.
+    #[error("`{path}` in commit {revision} of {url} cannot be read: {why}")]
+    Path {
+        /// Which repository.
+        url: String,
+        /// The folder.
+        path: String,
+        /// The commit.
+        revision: String,
+        /// What it is instead.
+        why: &'static str,
+    },
+    /// It took too long.
+    #[error("{url} did not answer within {} s", .after.as_secs())]
+    Timeout {
+        /// Which repository.
+        url: String,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// There is no room for the mirror.
+    #[error("there is no room left for the mirror of {url}: {said}")]
+    Full {
+        /// Which repository.
+        url: String,
+        /// What git said.
+        said: String,
+    },
+    /// It was never fetched, or what was fetched is gone.
+    #[error("{url} was not fetched yet")]
+    Unfetched {
+        /// Which repository.
+        url: String,
+    },
+    /// Anything else that git said.
+    #[error("git failed for {url}: {said}")]
+    Failed {
+        /// Which repository.
+        url: String,
+        /// What git said.
+        said: String,
+    },
+}
+
+impl GitError {
+    /// The way out.
+    #[must_use]
+    pub fn help(&self) -> String {
+        match self {
+            Self::Program(_) => "install git, 2.31 or newer, and have it on the PATH",
+            Self::Cache { .. } => "name a folder that may be written with `cache:` in roster.yaml",
+            Self::Authentication { .. } => {
+                "look at `auth:` of the source: a token that has not run out and may read the repository, or `{sshKey: FILE}` of a key without a passphrase"
+            }
+            Self::HostKey { .. } => {
+                "check the key of the host, put it into a file (`ssh-keyscan HOST`) and name the file with `auth: {sshKey: FILE, knownHosts: FILE}`"
+            }
+            Self::Unreachable { .. } => "check the `url:`, the network and the proxy",
+            Self::Repository { .. } => {
+                "check the `url:`; a private repository looks like a missing one to who may not read it: then look at `auth:`"
+            }
+            Self::Empty { .. } => "push a first commit, or name the branch with `ref:`",
+            Self::Reference { near: Some(near), .. } => return format!("did you mean `{near}`?"),
+            Self::Reference { .. } => {
+                "name a branch, a tag, or a commit that one of them contains with `ref:`"
+            }
+            Self::Path { .. } => "name a folder of the repository with `path:`",
+            Self::Timeout { .. } => {
+                "check the network, or give `timeout:` of the source more time for a large repository"
+            }
+            Self::Full { .. } => {
+                "make room, or name another folder with `cache:` in roster.yaml"
+            }
+            Self::Unfetched { .. } => "run `roster plan`, which fetches it first",
+            Self::Failed { .. } => "run again with `-v`, and try `git ls-remote` with the same url",
+        }
+        .to_owned()
+    }
+
+    /// Whether another mirror might do better.
+    pub(super) fn may_be_damage(&self) -> bool {
+        matches!(self, Self::Failed { .. })
+    }
+
+    /// What git meant by what it said.
+    pub(super) fn of(place: &GitPlace, said: &str) -> Self {
+        // The name of a host is no reason.
+        let folded = said.replace(&place.url, "").to_lowercase();
+        let has = |words: &[&str]| words.iter().any(|word| folded.contains(word));
+        let (url, said) = (place.url.clone(), brief(said));
+        match () {
+            () if has(FULL) => Self::Full { url, said },
+            () if has(HOST_KEY) => Self::HostKey { url, said },
+            () if has(DENIED) => Self::Authentication { url, said },
+            () if has(UNREACHABLE) => Self::Unreachable { url, said },
+            () if has(NO_REPOSITORY) => Self::Repository { url, said },
+            () => Self::Failed { url, said },
+        }
+    }
+}
+
+const FULL: &[&str] = &[
+    "no space left on device",
+    "disk quota exceeded",
+    "file too large",
+];
+const HOST_KEY: &[&str] = &[
+    "host key verification failed",
+    "remote host identification has changed",
+];
+const DENIED: &[&str] = &[
+    "authentication failed",
+    "could not read username",
+    "could not read password",
+    "permission denied (",
+    "returned error: 401",
+    "returned error: 403",
+    "access denied",
+    "identity file",
+];
+const UNREACHABLE: &[&str] = &[
+    "could not resolve host",
+    "couldn't resolve host",
+    "name or service not known",
+    "temporary failure in name resolution",
+    "connection refused",
+    "connection timed out",
+    "connection reset",
+    "connection closed",
+    "operation timed out",
+    "operation too slow",
+    "network is unreachable",
+    "no route to host",
+    "failed to connect",
+    "could not connect",
+    "couldn't connect",
+    "certificate",
+    "ssl",
+    "returned error: 5",
+    "the remote end hung up",
+    "early eof",
+];
+const NO_REPOSITORY: &[&str] = &[
+    "not appear to be a git repository",
+    "repository not found",
+    "project not found",
+    "could not be found",
+    "returned error: 404",
+    "' not found",
+    "not valid: is this a git repository",
+    "does not exist",
+    "not a git repository",
+];
+
+/// The lines that say something, on one line.
+fn brief(said: &str) -> String {
+    let lines = said.lines().map(str::trim).filter(|line| {
+        let noise = line.is_empty()
+            || line.starts_with("warning:")
+            || line.starts_with("Please make sure you have")
+            || line.starts_with("and the repository exists")
+            || line.starts_with("hint:");
+        !noise
+    });
+    let lines: Vec<&str> = lines
+        .map(|line| line.trim_start_matches("fatal: "))
+        .collect();
+    let brief = lines.join("; ");
+    let short: String = brief.chars().take(400).collect();
+    short.chars().filter(|c| !c.is_control()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::place::{Auth, TIMEOUT};
+    use super::*;
+
+    fn of(said: &str) -> GitError {
+        let place = GitPlace {
+            url: "https://git.example/x.git".to_owned(),
+            reference: None,
+            path: String::new(),
+            auth: Auth::Own,
+            timeout: TIMEOUT,
+        };
+        GitError::of(&place, said)
+    }
+
+    #[test]
+    fn what_git_says_is_told_apart() {
+        use GitError::{Authentication, Failed, Full, HostKey, Repository, Unreachable};
+        assert!(matches!(
+            of("fatal: Authentication failed for 'https://git.example/x.git/'"),
+            Authentication { .. }
+        ));
+        assert!(matches!(
+            of(
+                "git@git.example: Permission denied (publickey).\nfatal: Could not read from remote repository."
+            ),
+            Authentication { .. }
+        ));
+        assert!(matches!(
+            of("Host key verification failed."),
+            HostKey { .. }
+        ));
+        assert!(matches!(
+            of(
+                "fatal: unable to access 'https://git.example/': Could not resolve host: git.example"
+            ),
+            Unreachable { .. }
+        ));
+        assert!(matches!(
+            of("fatal: '/x.git' does not appear to be a git repository"),
+            Repository { .. }
+        ));
+        assert!(matches!(
+            of("fatal: write error: No space left on device"),
+            Full { .. }
+        ));
+        assert!(matches!(
+            of("fatal: repository 'https://git.example/x.git/' not found"),
+            Repository { .. }
+        ));
+        assert!(matches!(of("error: object file is empty"), Failed { .. }));
+    }
+
+    #[test]
+    fn the_reason_stands_on_one_line() {
+        let said = "warning: x\nfatal: a\n\nPlease make sure you have the correct access rights\nand the repository exists.\n";
+        assert_eq!(brief(said), "a");
+    }
+}

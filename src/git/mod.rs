@@ -1,0 +1,19 @@
+//! Git repositories as sources: a bare mirror a repository, kept by git's own command line, and the
+//! tree of a commit without a checkout.
+//!
+//! [`fetch`] goes to the network and writes down which commit it found; [`tree`] reads that commit,
+//! from the mirror alone. So what is read does not move while it is read, and a remote that cannot
+//! be reached takes nothing away.
+
+mod blobs;
+mod command;
+mod commit;
+mod error;
+mod fetch;
+mod mirror;
+mod place;
+
+pub use commit::{fetched, revision, tree};
+pub use error::GitError;
+pub use fetch::{Fetched, Moved, fetch};
+pub use place::{Auth, GitPlace, TIMEOUT};

@@ -1,0 +1,330 @@
+//! The tree of a commit: the rules of a folder for a list of names whose bytes lie elsewhere.
+
+use super::ignored::Ignored;
+use super::walk::{Tree, TreeFile, is_configuration, is_hidden, is_visible, plain};
+use crate::diagnostic::{Code, codes};
+use crate::model::Digest;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io;
+use std::ops::Bound;
+use std::path::Path;
+use std::sync::Arc;
+
+/// How many links may lead to a file, one to the next.
+const HOPS: usize = 40;
+/// How many bytes the target of a link, or an ignore file, may have.
+const SMALL: u64 = 1 << 20;
+
+/// Bytes by the name of their content: the same name means the same bytes.
+pub trait Blobs: Send + Sync + fmt::Debug {
+    /// The bytes called `id`.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::FileTooLarge`] when there are more than `limit`, or why they cannot be read.
+    fn read(&self, id: &str, limit: u64) -> io::Result<Vec<u8>>;
+}
+
+/// What stands at a path of a listing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Entry {
+    /// A file, by the name of its content.
+    File(Box<str>),
+    /// A symbolic link, by the name of the content that is its target.
+    Link(Box<str>),
+    /// Another repository, whose content is not here.
+    Module,
+}
+
+/// Everything that a commit holds below the root of a source.
+#[derive(Debug)]
+pub(super) struct Listing {
+    entries: BTreeMap<Arc<str>, Entry>,
+    /// Where links lead, relative to the folder they stand in.
+    links: BTreeMap<Arc<str>, String>,
+    blobs: Arc<dyn Blobs>,
+}
+
+/// Why a path leads to nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Lost {
+    /// It leaves the root.
+    Outside,
+    /// There is nothing.
+    Missing,
+}
+
+impl Listing {
+    /// The content of the file that a path leads to, by name.
+    pub(super) fn file(&self, path: &str) -> Result<&str, Lost> {
+        match self.entries.get(path) {
+            Some(Entry::File(id)) => Ok(id),
+            _ => match self.entries.get(&*self.resolve(path)?) {
+                Some(Entry::File(id)) => Ok(id),
+                _ => Err(Lost::Missing),
+            },
+        }
+    }
+
+    /// The digest of the file that a path leads to, known without reading it.
+    pub(super) fn digest(&self, path: &str) -> Option<Digest> {
+        Some(Digest::of(self.file(path).ok()?.as_bytes()))
+    }
+
+    /// The bytes of the file that a path leads to.
+    pub(super) fn read(&self, path: &str, limit: u64) -> io::Result<Vec<u8>> {
+        match self.file(path) {
+            Ok(id) => self.blobs.read(id, limit),
+            Err(Lost::Missing) => Err(io::ErrorKind::NotFound.into()),
+            Err(Lost::Outside) => Err(io::Error::other("it leaves the root of the source")),
+        }
+    }
+
+    /// The path without links, `.` and `..` in it.
+    fn resolve(&self, path: &str) -> Result<String, Lost> {
+        let mut rest: Vec<&str> = path.rsplit('/').collect();
+        let mut real: Vec<&str> = Vec::new();
+        let mut hops = 0;
+        while let Some(part) = rest.pop() {
+            match part {
+                "" | "." => continue,
+                ".." => {
+                    real.pop().ok_or(Lost::Outside)?;
+                    continue;
+                }
+                part => real.push(part),
+            }
+            let Some(target) = self.links.get(&*real.join("/")) else {
+                continue;
+            };
+            hops += 1;
+            if hops > HOPS {
+                return Err(Lost::Missing);
+            }
+            if target.starts_with('/') {
+                return Err(Lost::Outside);
+            }
+            real.pop();
+            rest.extend(target.rsplit('/'));
+        }
+        Ok(real.join("/"))
+    }
+
+    /// What stands below a folder; nothing when it is none.
+    fn below(&self, folder: &str) -> impl Iterator<Item = (&Arc<str>, &Entry)> {
+        let prefix = format!("{folder}/");
+        let bounds = (Bound::Included(&*prefix), Bound::Unbounded);
+        let from = self.entries.range::<str, _>(bounds);
+        from.take_while(move |(path, _)| path.starts_with(&*prefix))
+    }
+}
+
+impl Tree {
+    /// The manifests among what a commit holds: each path as it is written there, and what it is.
+    #[must_use]
+    pub fn of_listing(
+        revision: &str,
+        names: impl IntoIterator<Item = (Vec<u8>, Entry)>,
+        blobs: Arc<dyn Blobs>,
+    ) -> Self {
+        let mut sorting = Sorting::new(blobs);
+        let mut odd = Vec::new();
+        for (name, entry) in names {
+            match String::from_utf8(name) {
+                Ok(path) => {
+                    sorting.listing.entries.insert(path.into(), entry);
+                }
+                Err(error) => odd.push(String::from_utf8_lossy(error.as_bytes()).into_owned()),
+            }
+        }
+        sorting.read_links();
+        sorting.read_ignored();
+        for path in odd {
+            if is_visible(&path) && !sorting.ignored.ignores(&path) {
+                sorting.unreadable(&path, "its name is not UTF-8");
+            }
+        }
+        sorting.sort();
+        sorting.finish(revision)
+    }
+}
+
+/// The state of finding the manifests of a listing.
+struct Sorting {
+    listing: Listing,
+    ignored: Ignored,
+    files: BTreeSet<String>,
+    tree: Tree,
+}
+
+impl Sorting {
+    fn new(blobs: Arc<dyn Blobs>) -> Self {
+        Self {
+            listing: Listing {
+                entries: BTreeMap::new(),
+                links: BTreeMap::new(),
+                blobs,
+            },
+            ignored: Ignored::default(),
+            files: BTreeSet::new(),
+            tree: Tree::default(),
+        }
+    }
+
+    fn unreadable(&mut self, path: &str, why: &str) {
+        self.tree.problem(path, codes::SOURCE_UNREADABLE, why);
+    }
+
+    fn read_links(&mut self) {
+        let mut lost = Vec::new();
+        for (path, entry) in &self.listing.entries {
+            let Entry::Link(id) = entry else { continue };
+            let read = self.listing.blobs.read(id, SMALL);
+            let target = read.and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other));
+            match target {
+                Ok(target) => {
+                    self.listing.links.insert(Arc::clone(path), target);
+                }
+                Err(error) => lost.push((Arc::clone(path), plain(&error))),
+            }
+        }
+        for (path, why) in lost {
+            self.unreadable(&path, &why);
+        }
+    }
+
+    fn read_ignored(&mut self) {
+        let paths = self.listing.entries.keys();
+        let paths = paths.filter(|path| Ignored::folder_of(path).is_some());
+        for path in paths.cloned().collect::<Vec<_>>() {
+            match self.listing.read(&path, SMALL) {
+                Ok(lines) => {
+                    let folder = Ignored::folder_of(&path).unwrap_or_default();
+                    self.ignored.add(folder, &String::from_utf8_lossy(&lines));
+                }
+                // What it would leave out is not known.
+                Err(error) => self.unreadable(&path, &plain(&error)),
+            }
+        }
+    }
+
+    /// Whether a folder is left out, by itself or with one that it is in.
+    fn leaves_out(&self, folder: &str) -> bool {
+        self.ignored.ignores(folder) || self.ignored.ignores_folder(folder)
+    }
+
+    fn sort(&mut self) {
+        let entries = self.listing.entries.iter();
+        let entries = entries.map(|(path, entry)| (Arc::clone(path), entry.clone()));
+        let mut links = Vec::new();
+        for (path, entry) in entries.collect::<Vec<_>>() {
+            match entry {
+                Entry::File(_) => self.file(&path),
+                Entry::Link(_) => links.push(path),
+                Entry::Module => self.module(&path),
+            }
+        }
+        // Those to files that are there anyway add nothing, whatever the order.
+        let mut found = BTreeSet::new();
+        for path in links {
+            self.link(&path, &mut found);
+        }
+        self.files.extend(found);
+    }
+
+    fn file(&mut self, path: &str) {
+        if is_visible(path) && !self.ignored.ignores(path) {
+            self.files.insert(path.to_owned());
+        } else if is_configuration(path) && !self.ignored.ignores(path) {
+            self.tree.configurations.push(path.into());
+        }
+    }
+
+    fn module(&mut self, path: &str) {
+        if !is_hidden(path) && !self.leaves_out(path) {
+            let why = "it is a git submodule, whose content is not in this commit; make it a source of its own, or name it in `.rosterignore`";
+            self.unreadable(path, why);
+        }
+    }
+
+    fn link(&mut self, path: &str, found: &mut BTreeSet<String>) {
+        if is_hidden(path) || !self.listing.links.contains_key(path) {
+            return;
+        }
+        let seen = is_visible(path) && !self.ignored.ignores(path);
+        match self.listing.resolve(path) {
+            Err(Lost::Missing) if seen => self.unreadable(path, "there is no such file"),
+            Err(Lost::Missing) => {}
+            Err(Lost::Outside) => {
+                // What lies there is not known; it may be a folder of manifests.
+                if seen || (Path::new(path).extension().is_none() && !self.leaves_out(path)) {
+                    let why = "a symbolic link that leaves the root of the source";
+                    self.tree.problem(path, codes::PATH_ESCAPE, why);
+                }
+            }
+            Ok(real) => self.leads(path, &real, seen, found),
+        }
+    }
+
+    /// A link to a place below the root.
+    fn leads(&mut self, path: &str, real: &str, seen: bool, found: &mut BTreeSet<String>) {
+        match self.listing.entries.get(real) {
+            Some(Entry::File(_)) => {
+                if seen && !self.files.contains(real) {
+                    found.insert(path.to_owned());
+                }
+            }
+            Some(Entry::Module) => self.module(path),
+            // A link that cannot be read is said already.
+            Some(Entry::Link(_)) => {}
+            None if real.is_empty() => {}
+            None => self.linked_folder(path, real, seen, found),
+        }
+    }
+
+    /// A folder that is seen anyway is read where it stands.
+    fn linked_folder(&mut self, path: &str, real: &str, seen: bool, found: &mut BTreeSet<String>) {
+        if self.listing.below(real).next().is_none() {
+            if seen {
+                self.unreadable(path, "there is no such file");
+            }
+            return;
+        }
+        if !is_hidden(real) || self.leaves_out(path) {
+            return;
+        }
+        let below = self.listing.below(real);
+        let below = below.map(|(under, entry)| (format!("{path}{}", &under[real.len()..]), entry));
+        let mut modules = Vec::new();
+        for (under, entry) in below {
+            match entry {
+                Entry::Module => modules.push(under),
+                Entry::File(_) | Entry::Link(_) => {
+                    if is_visible(&under) && !self.ignored.ignores(&under) {
+                        found.insert(under);
+                    }
+                }
+            }
+        }
+        for path in modules {
+            self.module(&path);
+        }
+    }
+
+    fn finish(self, revision: &str) -> Tree {
+        let files = self.files.iter();
+        let files = files.map(|path| TreeFile {
+            path: path.as_str().into(),
+        });
+        let mut tree = self.tree.with(self.listing);
+        tree.files = files.collect();
+        tree.revision = Some(revision.into());
+        tree
+    }
+}
+
+impl Tree {
+    fn problem(&mut self, path: &str, code: Code, why: &str) {
+        self.report(path, code, format!("{path}: {why}"));
+    }
+}
