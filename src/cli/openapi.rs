@@ -1,6 +1,7 @@
 //! `roster openapi`: the daemon's API as a document.
 
 use super::{Outcome, print::print};
+use crate::daemon::api;
 use crate::http;
 
 /// Prints the OpenAPI 3.1 document.
@@ -8,5 +9,5 @@ use crate::http;
 /// # Errors
 /// When stdout cannot be written.
 pub fn run() -> Outcome {
-    print(format!("{:#}\n", http::document(http::health::none())))
+    print(format!("{:#}\n", http::document(api::routes())))
 }

@@ -4,6 +4,8 @@
 //! `roster apply`; triggers carry nothing, are coalesced and never lost. What a pass came to is
 //! kept in the database (`state`), so that every replica and every restart knows it.
 
+pub mod api;
+mod metrics;
 pub mod notice;
 mod pass;
 pub mod schedule;

@@ -350,6 +350,7 @@ impl Made {
         lease: &Kept,
     ) -> Result<(), PassError> {
         let (store, plan) = (&daemon.store, self.plan.as_ref());
+        daemon.counted.pass(source, &self.state);
         let told = self.state.told(plan);
         let notices = tell::notices(setup, source, [&self.told, &told], &self.state, plan);
         let state = self.state;

@@ -1,19 +1,24 @@
 //! The process: opens the database, employs a worker a source, and ends in order.
 
+use super::api::{self, Door};
+use super::metrics::Counted;
 use super::tell;
 use super::watcher;
 use super::webhook::Seen;
 use super::worker::{self, Worker};
 use crate::config::{Config, ConfigError, Target};
 use crate::diagnostic::chain;
+use crate::http::access::AccessError;
+use crate::http::{self, Gate, Server, ServerError};
 use crate::reconcile::{self, PassError};
 use crate::store::{Store, StoreError};
+use sd_notify::NotifyState;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// How long a pass under way may take to end once the process is asked to.
@@ -27,6 +32,12 @@ pub enum ServeError {
     /// The configuration cannot be read.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The server cannot be opened.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// Nobody knows who may.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// Nobody can be told.
     #[error("{0}")]
     Notices(String),
@@ -45,6 +56,8 @@ pub struct Daemon {
     /// Which replica this is: host and process.
     pub replica: String,
     setup: watch::Sender<Arc<Setup>>,
+    /// What this replica counts.
+    pub counted: Counted,
     /// The deliveries of webhooks that were seen.
     seen: Mutex<Seen>,
     /// Rings when a notice is put out.
@@ -119,22 +132,82 @@ pub async fn serve(load: impl Fn() -> Result<Config, ConfigError>) -> Result<(),
         store,
         replica: replica(),
         setup: watch::Sender::new(Arc::new(Setup::new(config)?)),
+        counted: Counted::default(),
         seen: Mutex::default(),
         posted: Notify::new(),
         turn: Semaphore::new(1),
     });
+    let server = open_doors(&daemon)?;
+    tell_systemd(&[NotifyState::Ready]);
+    let watchdog = tokio::spawn(watchdog());
     loop {
         let team = Team::employ(&daemon);
         daemon.knock_all("start");
         let asked = signals.next().await;
+        if asked == Asked::End {
+            tell_systemd(&[NotifyState::Stopping]);
+        }
         team.dismiss().await;
         if asked == Asked::End {
             break;
         }
         reload(&daemon, &load);
     }
+    watchdog.abort();
+    server.close().await;
     daemon.store.close().await;
     Ok(())
+}
+
+/// The HTTP server at work.
+struct Doors {
+    stop: CancellationToken,
+    serving: JoinHandle<Result<(), ServerError>>,
+}
+
+impl Doors {
+    async fn close(self) {
+        self.stop.cancel();
+        match self.serving.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!("{}", chain(&error)),
+            Err(error) => tracing::error!("the server ended: {error}"),
+        }
+    }
+}
+
+fn open_doors(daemon: &Arc<Daemon>) -> Result<Doors, ServeError> {
+    let setup = daemon.setup();
+    let counted = daemon.counted.clone();
+    let gate = Gate::new(&setup.config.serve)?;
+    let gate = Arc::new(gate.with_observer(move |answered| counted.answer(answered)));
+    let server = Server::bind(&setup.config.serve)?;
+    let scheme = if setup.config.serve.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    tracing::info!("listening at {scheme}://{}", server.address());
+    let app = http::app(api::routes(), &gate, Door::to(daemon));
+    let stop = CancellationToken::new();
+    let serving = tokio::spawn(server.run(app, stop.clone()));
+    Ok(Doors { stop, serving })
+}
+
+/// Tells systemd that the process is alive, as often as it wants to hear it.
+async fn watchdog() {
+    let Some(every) = sd_notify::watchdog_enabled() else {
+        return;
+    };
+    loop {
+        tokio::time::sleep(every / 2).await;
+        tell_systemd(&[NotifyState::Watchdog]);
+    }
+}
+
+fn tell_systemd(states: &[NotifyState<'_>]) {
+    // Without systemd there is nobody to tell.
+    let _ = sd_notify::notify(states);
 }
 
 /// Opens the database, and goes on trying while it cannot be reached; `None` when asked to end.

@@ -126,6 +126,17 @@ impl Takes for HeaderMap {
     fn describe(_: &mut Operation<'_>) {}
 }
 
+/// A body of any bytes: what it must be the description says.
+impl Takes for Bytes {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.body = Some(json!({
+            "required": true,
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        }));
+        operation.problems.push(problem::TOO_LARGE);
+    }
+}
+
 impl Takes for Caller {
     fn describe(_: &mut Operation<'_>) {}
 }

@@ -189,6 +189,7 @@ async fn write(
 ) -> Result<Applied, PassError> {
     let secrets = Secrets {
         dir: pass.config.secrets.clone(),
+        sealed: pass.request.sealed,
     };
     let nothing = Desired::default();
     let desired = from.map_or(&nothing, |(desired, _)| desired);

@@ -10,6 +10,7 @@ mod part;
 mod phase;
 mod provenance;
 mod read;
+mod sent;
 mod validate;
 
 pub use apply::{Applied, Kept, applied_plan, apply, here, made_for, rooted};
@@ -17,6 +18,7 @@ pub use database::{reader, writer};
 pub use fetch::{Fetches, Unreached, fetch};
 pub use provenance::{Field, Provenance, Said, Voice, provenance};
 pub use read::{Reading, Unread, read_sources};
+pub use sent::plan_sent;
 
 use phase::Phase;
 
@@ -49,6 +51,8 @@ pub struct Request {
     /// The source with this name as it is at another branch, tag or commit of its repository: to be
     /// planned, not to be applied.
     pub at: Option<(String, String)>,
+    /// Looks at no password: whoever sent the tree must not find out what is where.
+    pub sealed: bool,
     /// The sources that could not be fetched: they count as unreadable.
     pub unreached: BTreeMap<Arc<str>, Unreached>,
 }
@@ -306,6 +310,7 @@ impl<'a> Pass<'a> {
         }
         let secrets = Secrets {
             dir: self.config.secrets.clone(),
+            sealed: self.request.sealed,
         };
         let desired = Arc::make_mut(&mut self.readings[index].desired);
         found.extend(secrets.compare(desired, stored));

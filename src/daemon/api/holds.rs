@@ -89,12 +89,23 @@ pub(in crate::daemon) async fn decide(
     let all = door
         .ask(move |daemon| async move { daemon.holds(|source| seen.sees(source)).await })
         .await?;
-    let found = all.into_iter().find(|view| view.hold.hold.as_deref() == Some(&*id));
+    let found = all
+        .into_iter()
+        .find(|view| view.hold.hold.as_deref() == Some(&*id));
     let Some(view) = found else {
-        return Err(Problem::not_found(format!("no hold `{id}` waits; it may have changed since")));
+        return Err(Problem::not_found(format!(
+            "no hold `{id}` waits; it may have changed since"
+        )));
     };
-    if view.approval.as_ref().is_some_and(|approval| approval.only.is_none()) {
-        return Err(Problem::new(problem::ALREADY_DECIDED, "it was approved before"));
+    if view
+        .approval
+        .as_ref()
+        .is_some_and(|approval| approval.only.is_none())
+    {
+        return Err(Problem::new(
+            problem::ALREADY_DECIDED,
+            "it was approved before",
+        ));
     }
     let name = caller.name.to_string();
     door.ask(move |daemon| async move {
@@ -102,7 +113,10 @@ pub(in crate::daemon) async fn decide(
             return daemon.store.approve_hold(&hold, None, &name, &why).await;
         }
         for key in &only {
-            daemon.store.approve_hold(&hold, Some(key), &name, &why).await?;
+            daemon
+                .store
+                .approve_hold(&hold, Some(key), &name, &why)
+                .await?;
         }
         Ok(())
     })
@@ -116,7 +130,10 @@ pub(in crate::daemon) async fn decide(
 fn keys(only: &[String]) -> Result<Vec<Key>, Problem> {
     let read = only.iter().map(|text| {
         Key::parse(text).ok_or_else(|| {
-            Problem::new(problem::INVALID, format!("`{text}` is no resource; expected KIND/ID"))
+            Problem::new(
+                problem::INVALID,
+                format!("`{text}` is no resource; expected KIND/ID"),
+            )
         })
     });
     read.collect()

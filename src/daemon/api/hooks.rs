@@ -45,11 +45,18 @@ async fn hook(
 ) -> Result<Accepted<Heard>, Problem> {
     let daemon = door.daemon()?;
     let setup = daemon.setup();
-    let known = setup.config.sources.iter().find(|known| *known.name == *source);
+    let known = setup
+        .config
+        .sources
+        .iter()
+        .find(|known| *known.name == *source);
     // Who sends no right signature does not learn which sources there are.
     let secret = known.and_then(|known| known.webhook_secret.as_ref());
     let Some((known, secret)) = known.zip(secret) else {
-        return Err(Problem::new(problem::UNAUTHORIZED, "the webhook is not known here"));
+        return Err(Problem::new(
+            problem::UNAUTHORIZED,
+            "the webhook is not known here",
+        ));
     };
     let told = webhook::verify(&headers, &body, secret.expose_secret(), Utc::now());
     let told = told.map_err(|error| match error {
@@ -61,7 +68,10 @@ async fn hook(
         Told::Other(_) => "ignored",
         Told::Push(push) if !known.follows(&push.reference) => "ignored",
         Told::Push(push) => {
-            if push.delivery.is_some_and(|delivery| !daemon.first_delivery(&delivery)) {
+            if push
+                .delivery
+                .is_some_and(|delivery| !daemon.first_delivery(&delivery))
+            {
                 "repeated"
             } else {
                 if let Some(worker) = daemon.worker(&source) {

@@ -1,7 +1,7 @@
 //! `/api/v1`: the daemon as programs see it.
 
-mod hooks;
 mod holds;
+mod hooks;
 mod plans;
 mod records;
 mod sources;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 /// The daemon, as handlers are handed it; none where only the table of routes is wanted.
 #[derive(Clone, Default)]
-pub struct Door(pub(super) Option<Arc<Daemon>>);
+pub struct Door(Option<Arc<Daemon>>);
 
 /// Every route of the API.
 #[must_use]
@@ -31,18 +31,24 @@ pub fn routes() -> Vec<Route<Door>> {
         metrics::routes(),
     ];
     let all = all.into_iter().flatten();
-    all.map(|route| route.problems(&[problem::UNAVAILABLE])).collect()
+    all.map(|route| route.problems(&[problem::UNAVAILABLE]))
+        .collect()
 }
 
 impl Door {
+    /// The door to a daemon.
+    pub(super) fn to(daemon: &Arc<Daemon>) -> Self {
+        Self(Some(Arc::clone(daemon)))
+    }
+
     /// The daemon.
-    fn daemon(&self) -> Result<&Arc<Daemon>, Problem> {
+    pub(in crate::daemon) fn daemon(&self) -> Result<&Arc<Daemon>, Problem> {
         let open = self.0.as_ref();
         open.ok_or_else(|| Problem::new(problem::UNAVAILABLE, "no daemon is behind this"))
     }
 
     /// Asks the daemon something that reads the database, on a thread of its own.
-    async fn ask<T, F, E>(
+    pub(in crate::daemon) async fn ask<T, F, E>(
         &self,
         question: impl FnOnce(Arc<Daemon>) -> F + Send + 'static,
     ) -> Result<T, Problem>
@@ -52,7 +58,9 @@ impl Door {
         F: Future<Output = Result<T, E>>,
     {
         let daemon = Arc::clone(self.daemon()?);
-        let answer = apart(move || question(daemon)).await.map_err(Problem::internal)?;
+        let answer = apart(move || question(daemon))
+            .await
+            .map_err(Problem::internal)?;
         answer.map_err(|error| error.into().0)
     }
 }
@@ -65,7 +73,7 @@ impl Ready for Door {
 }
 
 /// Why a question has no answer.
-struct Refused(Problem);
+pub(in crate::daemon) struct Refused(Problem);
 
 impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
@@ -88,7 +96,9 @@ fn known(daemon: &Daemon, caller: &Caller, source: &str) -> Result<(), Problem> 
     if caller.sees(source) && sources.any(|known| *known.name == *source) {
         return Ok(());
     }
-    Err(Problem::not_found(format!("no source is called `{source}`")))
+    Err(Problem::not_found(format!(
+        "no source is called `{source}`"
+    )))
 }
 
 /// The reason of an act: it must say something.

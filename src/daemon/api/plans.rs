@@ -1,0 +1,286 @@
+//! Remote plans: a CI job sends a tree, or names a commit, and gets the plan. It holds no password
+//! of the database.
+
+use super::{Door, known};
+use crate::config::{Config, Place};
+use crate::daemon::serve::Daemon;
+use crate::diagnostic::chain;
+use crate::git;
+use crate::http::problem::{self, Problem};
+use crate::http::{Caller, Input, Permission, Route};
+use crate::manifest::Tree;
+use crate::plan::Plan;
+use crate::plan::render::{self, Detail, Format, Options};
+use crate::reconcile::{self, Pass, PassError, Reading, Request};
+use axum::Json;
+use axum::extract::State;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What is to be planned: a tree or a commit.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Wanted {
+    /// In place of which source; may be left out where there is one.
+    #[serde(default)]
+    source: Option<String>,
+    /// The files of a tree, by path below the root of the source: manifests, ignore files and what
+    /// manifests name.
+    #[serde(default)]
+    files: Option<BTreeMap<String, Content>>,
+    /// A branch, tag or commit of the repository of the source.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 255))]
+    revision: Option<String>,
+    /// In which form the plan is also written.
+    #[serde(default)]
+    format: Form,
+    /// How much of it.
+    #[serde(default)]
+    detail: Much,
+    /// Markdown: at most so many bytes.
+    #[serde(default)]
+    max_bytes: Option<usize>,
+}
+
+/// The content of a file.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Content {
+    /// Text.
+    Text(String),
+    /// Any bytes.
+    Bytes {
+        /// In base 64.
+        base64: String,
+    },
+}
+
+/// A form of a plan.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Form {
+    /// The plan document.
+    #[default]
+    Json,
+    /// For a terminal.
+    Text,
+    /// A comment on a pull request.
+    Markdown,
+    /// Annotations of a workflow run.
+    Github,
+}
+
+/// How much of a plan.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Much {
+    /// How many of each kind, and what is held.
+    Summary,
+    /// What changes; of what is created only the ids.
+    #[default]
+    Changes,
+    /// Everything.
+    Full,
+}
+
+/// A plan.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Planned {
+    /// What `roster plan` would end with: 0, 1 (errors) or 3 (a hold waits).
+    exit_code: u8,
+    /// Whether there are steps.
+    steps: bool,
+    /// The plan document, with `format: json`. Stored values of persons are left out for whoever
+    /// may not read the directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<Value>,
+    /// The plan in the form that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+}
+
+pub(super) fn routes() -> Vec<Route<Door>> {
+    vec![
+        Route::post("/api/v1/plan", "plan", Permission::Plan, plan)
+            .says(
+                "Plans a tree or a commit",
+                "What the source would come to if it said this; nothing is written. No password is looked at.",
+            )
+            .problems(&[problem::INVALID, problem::NOT_FOUND])
+            .heavy()
+            .lasting()
+            .sifted(),
+    ]
+}
+
+async fn plan(
+    State(door): State<Door>,
+    caller: Caller,
+    Input(wanted): Input<Wanted>,
+) -> Result<Json<Planned>, Problem> {
+    let source = chosen(door.daemon()?, &caller, wanted.source.as_deref())?;
+    let reads = caller.may(Permission::Read);
+    let planned = door
+        .ask(move |daemon| async move { made(&daemon, &source, wanted, reads).await })
+        .await?;
+    Ok(Json(planned))
+}
+
+/// The source that is meant.
+fn chosen(daemon: &Daemon, caller: &Caller, named: Option<&str>) -> Result<String, Problem> {
+    if let Some(name) = named {
+        known(daemon, caller, name)?;
+        return Ok(name.to_owned());
+    }
+    let setup = daemon.setup();
+    let mut seen = setup
+        .config
+        .sources
+        .iter()
+        .filter(|source| caller.sees(&source.name));
+    match (seen.next(), seen.next()) {
+        (Some(one), None) => Ok(one.name.to_string()),
+        _ => Err(Problem::new(
+            problem::INVALID,
+            "`source` must say which one is meant",
+        )),
+    }
+}
+
+async fn made(
+    daemon: &Daemon,
+    source: &str,
+    wanted: Wanted,
+    reads: bool,
+) -> Result<Planned, Problem> {
+    let setup = daemon.setup();
+    let config = &setup.config;
+    let at = config
+        .sources
+        .iter()
+        .position(|known| *known.name == *source);
+    let at = at.ok_or_else(|| Problem::not_found(""))?;
+    let shape = (wanted.format, wanted.detail, wanted.max_bytes);
+    // A large tree takes the whole machine for a while: one at a time, beside no pass.
+    let turn = daemon.turn.acquire().await.map_err(Problem::internal)?;
+    let (plan, reading) = match (wanted.files, wanted.revision) {
+        (Some(files), None) => sent(daemon, config, at, files).await?,
+        (None, Some(revision)) => committed(daemon, config, at, revision).await?,
+        _ => {
+            let message = "give either `files` or `revision`";
+            return Err(Problem::new(problem::INVALID, message));
+        }
+    };
+    drop(turn);
+    let plan = if reads { plan } else { plan.masked() };
+    shaped(&plan, &reading, shape)
+}
+
+async fn sent(
+    daemon: &Daemon,
+    config: &Config,
+    at: usize,
+    files: BTreeMap<String, Content>,
+) -> Result<(Plan, Reading), Problem> {
+    let mut read = Vec::with_capacity(files.len());
+    for (path, content) in files {
+        let odd = path.split('/').any(|part| matches!(part, "" | "." | ".."));
+        if odd || path.contains(['\\', '\0']) {
+            let message = format!("`{path}` is no path below the root, with `/` between folders");
+            return Err(Problem::new(problem::INVALID, message));
+        }
+        let bytes = match content {
+            Content::Text(text) => text.into_bytes(),
+            Content::Bytes { base64 } => STANDARD
+                .decode(base64)
+                .map_err(|error| Problem::new(problem::INVALID, format!("{path}: {error}")))?,
+        };
+        read.push((path, bytes));
+    }
+    let tree = Tree::from_files(read);
+    reconcile::plan_sent(config, at, tree, &daemon.store)
+        .await
+        .map_err(refused)
+}
+
+async fn committed(
+    daemon: &Daemon,
+    config: &Config,
+    at: usize,
+    revision: String,
+) -> Result<(Plan, Reading), Problem> {
+    let source = &config.sources[at];
+    let Place::Git(place) = &source.place else {
+        return Err(Problem::new(
+            problem::INVALID,
+            "the source is no git repository",
+        ));
+    };
+    git::fetch(&place.at(&revision), &config.cache)
+        .map_err(|error| Problem::new(problem::INVALID, error.to_string()))?;
+    let request = Request {
+        source: Some(source.name.to_string()),
+        at: Some((source.name.to_string(), revision)),
+        sealed: true,
+        ..Request::default()
+    };
+    let mut pass = Pass::whole(config, request).map_err(refused)?;
+    let plan = pass.plan(at, &daemon.store, &[]).await.map_err(refused)?;
+    Ok((plan, pass.readings.swap_remove(at)))
+}
+
+fn refused(error: PassError) -> Problem {
+    match error {
+        PassError::Usage(message) => Problem::new(problem::INVALID, message),
+        error => Problem::new(problem::UNAVAILABLE, chain(&error)),
+    }
+}
+
+fn shaped(
+    plan: &Plan,
+    reading: &Reading,
+    (form, much, max_bytes): (Form, Much, Option<usize>),
+) -> Result<Planned, Problem> {
+    let options = Options {
+        detail: match much {
+            Much::Summary => Detail::Summary,
+            Much::Changes => Detail::Changes,
+            Much::Full => Detail::Full,
+        },
+        color: false,
+        max_bytes,
+        root: reading
+            .source
+            .git()
+            .map(|place| place.path.clone())
+            .unwrap_or_default(),
+    };
+    let format = match form {
+        Form::Json => Format::Json,
+        Form::Text => Format::Text,
+        Form::Markdown => Format::Markdown,
+        Form::Github => Format::Github,
+    };
+    let mut written = Vec::new();
+    render::render(plan, format, &options, &mut written).map_err(Problem::internal)?;
+    let (document, text) = if form == Form::Json {
+        (
+            Some(serde_json::from_slice(&written).map_err(Problem::internal)?),
+            None,
+        )
+    } else {
+        (None, Some(String::from_utf8_lossy(&written).into_owned()))
+    };
+    Ok(Planned {
+        exit_code: plan.exit_code(false),
+        steps: !plan.steps.is_empty(),
+        plan: document,
+        text,
+    })
+}

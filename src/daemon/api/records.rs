@@ -164,19 +164,21 @@ async fn resources(
                 let record = daemon.store.record(&Key::new(kind, id)).await?;
                 items.extend(record.as_ref().map(json::resource));
             }
-            Ok::<_, StoreError>(Items { items, next: next.flatten() })
+            Ok::<_, StoreError>(Items {
+                items,
+                next: next.flatten(),
+            })
         })
         .await?;
     Ok(Json(items))
 }
 
-async fn resource(
-    State(door): State<Door>,
-    Path(of): Path<OfKey>,
-) -> Result<Json<Value>, Problem> {
+async fn resource(State(door): State<Door>, Path(of): Path<OfKey>) -> Result<Json<Value>, Problem> {
     let key = Key::new(kind(&of.kind)?.id, &of.id);
     let missing = Problem::not_found(format!("{key} is not stored"));
-    let record = door.ask(move |daemon| async move { daemon.store.record(&key).await }).await?;
+    let record = door
+        .ask(move |daemon| async move { daemon.store.record(&key).await })
+        .await?;
     Ok(Json(json::resource(&record.ok_or(missing)?)))
 }
 
@@ -208,7 +210,9 @@ async fn runs(
     Query(Limit { limit }): Query<Limit>,
 ) -> Result<Json<Items>, Problem> {
     let limit = limit.unwrap_or(50).clamp(1, 1000);
-    let runs = door.ask(move |daemon| async move { daemon.store.runs(limit).await }).await?;
+    let runs = door
+        .ask(move |daemon| async move { daemon.store.runs(limit).await })
+        .await?;
     let items = runs.iter().map(json::run).collect();
     Ok(Json(Items { items, next: None }))
 }
@@ -236,6 +240,8 @@ async fn acts(
     Query(Limit { limit }): Query<Limit>,
 ) -> Result<Json<Acts>, Problem> {
     let limit = limit.unwrap_or(50).clamp(1, 1000);
-    let items = door.ask(move |daemon| async move { daemon.acts(limit).await }).await?;
+    let items = door
+        .ask(move |daemon| async move { daemon.acts(limit).await })
+        .await?;
     Ok(Json(Acts { items }))
 }

@@ -143,7 +143,9 @@ async fn plan(
         .ask(move |daemon| async move { daemon.store.kept_plan(&named.source).await })
         .await?;
     let plan = plan.ok_or_else(|| Problem::not_found("no pass has made a plan yet"))?;
-    serde_json::from_slice(&plan).map(Json).map_err(Problem::internal)
+    serde_json::from_slice(&plan)
+        .map(Json)
+        .map_err(Problem::internal)
 }
 
 async fn passes(
@@ -157,8 +159,12 @@ async fn passes(
     let passes = door
         .ask(move |daemon| async move { daemon.store.passes(Some(&named.source), limit).await })
         .await?;
-    let read = passes.iter().filter_map(|pass| serde_json::from_str(pass).ok());
-    Ok(Json(Passes { items: read.collect() }))
+    let read = passes
+        .iter()
+        .filter_map(|pass| serde_json::from_str(pass).ok());
+    Ok(Json(Passes {
+        items: read.collect(),
+    }))
 }
 
 async fn reconcile(
@@ -177,8 +183,15 @@ async fn reconcile(
         .ask(move |daemon| async move {
             let suspended = daemon.suspension(&of).await?;
             if suspended.is_none() {
-                let act = if asked.overrule_window { "overrule window" } else { "reconcile" };
-                daemon.store.record_act(&name, act, &of, asked.reason.trim()).await?;
+                let act = if asked.overrule_window {
+                    "overrule window"
+                } else {
+                    "reconcile"
+                };
+                daemon
+                    .store
+                    .record_act(&name, act, &of, asked.reason.trim())
+                    .await?;
             }
             Ok::<_, crate::store::StoreError>(suspended)
         })
@@ -193,7 +206,9 @@ async fn reconcile(
         }
         worker.knock(&format!("asked for by {}", caller.name));
     }
-    Ok(Accepted(Knocked { sources: vec![named.source] }))
+    Ok(Accepted(Knocked {
+        sources: vec![named.source],
+    }))
 }
 
 async fn reconcile_all(
@@ -202,15 +217,20 @@ async fn reconcile_all(
 ) -> Result<Accepted<Knocked>, Problem> {
     let daemon = door.daemon()?;
     let setup = daemon.setup();
-    let workers = setup.workers.iter().filter(|(source, _)| caller.sees(source));
+    let workers = setup
+        .workers
+        .iter()
+        .filter(|(source, _)| caller.sees(source));
     let mut sources = Vec::new();
     for (source, worker) in workers {
         worker.knock(&format!("asked for by {}", caller.name));
         sources.push(source.clone());
     }
     let (name, of) = (caller.name.to_string(), sources.join(", "));
-    door.ask(move |daemon| async move { daemon.store.record_act(&name, "reconcile", &of, "").await })
-        .await?;
+    door.ask(
+        move |daemon| async move { daemon.store.record_act(&name, "reconcile", &of, "").await },
+    )
+    .await?;
     Ok(Accepted(Knocked { sources }))
 }
 

@@ -1,0 +1,296 @@
+//! `/metrics`: what Prometheus asks for, read from the state that is kept and from what this replica
+//! counted itself.
+
+use super::api::Door;
+use super::state::Outcome;
+use super::view::Status;
+use crate::http::gate::Answered;
+use crate::http::problem::Problem;
+use crate::http::{Gives, Operation, Permission, Route};
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+use serde_json::json;
+use std::sync::atomic::AtomicU64;
+
+/// What this replica counts itself.
+#[derive(Clone, Debug)]
+pub struct Counted {
+    passes: Family<PassLabels, Counter>,
+    seconds: Family<PhaseLabels, Histogram>,
+    steps: Family<StepLabels, Counter>,
+    requests: Family<RequestLabels, Counter>,
+    request_seconds: Family<RouteLabels, Histogram>,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct PassLabels {
+    source: String,
+    outcome: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct PhaseLabels {
+    source: String,
+    phase: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct StepLabels {
+    source: String,
+    verb: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct SourceLabels {
+    source: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RequestLabels {
+    method: String,
+    route: String,
+    status: u16,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RouteLabels {
+    route: String,
+}
+
+fn buckets() -> Histogram {
+    Histogram::new(exponential_buckets(0.001, 4.0, 10))
+}
+
+impl Default for Counted {
+    fn default() -> Self {
+        Self {
+            passes: Family::default(),
+            seconds: Family::new_with_constructor(buckets),
+            steps: Family::default(),
+            requests: Family::default(),
+            request_seconds: Family::new_with_constructor(buckets),
+        }
+    }
+}
+
+impl Counted {
+    /// Counts a pass.
+    pub fn pass(&self, source: &str, state: &super::state::State) {
+        let source = || source.to_owned();
+        let outcome = outcome(state.outcome);
+        self.passes
+            .get_or_create(&PassLabels {
+                source: source(),
+                outcome,
+            })
+            .inc();
+        for (phase, seconds) in &state.seconds {
+            let labels = PhaseLabels {
+                source: source(),
+                phase: phase.clone(),
+            };
+            self.seconds.get_or_create(&labels).observe(*seconds);
+        }
+        if state.outcome == Outcome::Applied {
+            let verbs = state
+                .summary
+                .iter()
+                .filter(|(verb, _)| crate::plan::Verb::by_word(verb).is_some());
+            for (verb, count) in verbs {
+                let labels = StepLabels {
+                    source: source(),
+                    verb: verb.clone(),
+                };
+                self.steps.get_or_create(&labels).inc_by(*count);
+            }
+        }
+    }
+
+    /// Counts an answer.
+    pub fn answer(&self, answered: &Answered<'_>) {
+        let route = answered.route.to_owned();
+        let labels = RequestLabels {
+            method: answered.method.to_owned(),
+            route: route.clone(),
+            status: answered.status,
+        };
+        self.requests.get_or_create(&labels).inc();
+        let seconds = answered.elapsed.as_secs_f64();
+        self.request_seconds
+            .get_or_create(&RouteLabels { route })
+            .observe(seconds);
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        registry.register("passes", "Passes by what they came to", self.passes.clone());
+        registry.register_with_unit(
+            "pass_phase",
+            "How long each phase of a pass took",
+            Unit::Seconds,
+            self.seconds.clone(),
+        );
+        registry.register("steps", "Committed steps by verb", self.steps.clone());
+        registry.register(
+            "http_requests",
+            "Answers of the API and the page",
+            self.requests.clone(),
+        );
+        registry.register_with_unit(
+            "http_request",
+            "How long answers took",
+            Unit::Seconds,
+            self.request_seconds.clone(),
+        );
+    }
+}
+
+fn outcome(outcome: Outcome) -> String {
+    let word = json!(outcome);
+    word.as_str().unwrap_or_default().to_owned()
+}
+
+/// Gauges of the state that is kept.
+fn state(status: &Status, registry: &mut Registry) {
+    type Gauges = Family<SourceLabels, Gauge<f64, AtomicU64>>;
+    let mut gauge =
+        |name: &str, help: &str, value: &dyn Fn(&super::view::SourceView) -> Option<f64>| {
+            let family = Gauges::default();
+            for source in &status.sources {
+                if let Some(value) = value(source) {
+                    let labels = SourceLabels {
+                        source: source.name.clone(),
+                    };
+                    family.get_or_create(&labels).set(value);
+                }
+            }
+            registry.register(name, help, family);
+        };
+    let flag = |value: bool| Some(f64::from(u8::from(value)));
+    #[allow(clippy::cast_precision_loss)]
+    let count = |value: usize| Some(value as f64);
+    let age = |at: chrono::DateTime<chrono::Utc>| (status.time - at).as_seconds_f64();
+    gauge(
+        "source_failed",
+        "1 while the last pass failed or was refused",
+        &|source| {
+            flag(matches!(
+                source.state.outcome,
+                Outcome::Failed | Outcome::Refused
+            ))
+        },
+    );
+    gauge(
+        "source_suspended",
+        "1 while somebody has suspended it",
+        &|source| flag(source.suspended.is_some()),
+    );
+    gauge(
+        "source_window_closed",
+        "1 while no window lets it apply",
+        &|source| flag(source.window.is_some()),
+    );
+    gauge("source_errors", "Errors in the source", &|source| {
+        count(source.state.errors)
+    });
+    gauge(
+        "source_holds_waiting",
+        "Holds that wait for a decision",
+        &|source| count(source.state.waiting().count()),
+    );
+    gauge(
+        "source_drift",
+        "Resources that somebody else had changed",
+        &|source| count(source.state.drift),
+    );
+    gauge(
+        "source_failures",
+        "Passes in a row that failed",
+        &|source| Some(f64::from(source.state.failures)),
+    );
+    gauge(
+        "source_last_pass_age_seconds",
+        "Since the last pass",
+        &|source| {
+            source
+                .state
+                .last_attempted
+                .as_ref()
+                .map(|mark| age(mark.at))
+        },
+    );
+    gauge(
+        "source_lag_seconds",
+        "For how long the database has not been what the source says",
+        &|source| {
+            let state = &source.state;
+            let behind = match (&state.last_attempted, &state.last_applied) {
+                (Some(attempted), Some(applied)) => attempted.revision != applied.revision,
+                (attempted, None) => attempted.is_some(),
+                (None, Some(_)) => false,
+            };
+            Some(if behind {
+                state.since.map_or(0.0, age)
+            } else {
+                0.0
+            })
+        },
+    );
+}
+
+/// The metrics in the text form of OpenMetrics.
+#[derive(Debug)]
+pub struct Metrics(String);
+
+impl IntoResponse for Metrics {
+    fn into_response(self) -> Response {
+        let media = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+        ([(header::CONTENT_TYPE, media)], self.0).into_response()
+    }
+}
+
+impl Gives for Metrics {
+    fn describe(operation: &mut Operation<'_>) {
+        let schema = json!({"type": "string"});
+        let media = "application/openmetrics-text";
+        operation.answers(axum::http::StatusCode::OK, "Metrics.", media, Some(schema));
+    }
+}
+
+pub(super) fn routes() -> Vec<Route<Door>> {
+    vec![
+        Route::get("/metrics", "metrics", Permission::Read, metrics).says(
+            "Metrics for Prometheus",
+            "Passes, how long their phases took, steps, holds, drift, lag, requests.",
+        ),
+    ]
+}
+
+async fn metrics(State(door): State<Door>) -> Result<Metrics, Problem> {
+    let (status, leases, counted) = door
+        .ask(async |daemon| {
+            let status = daemon.status(|_| true).await?;
+            let leases = daemon.store.leases().await?.len();
+            Ok::<_, crate::store::StoreError>((status, leases, daemon.counted.clone()))
+        })
+        .await?;
+    let mut registry = Registry::with_prefix("roster");
+    counted.register(&mut registry);
+    state(&status, &mut registry);
+    let notices = Gauge::<i64>::default();
+    notices.set(i64::try_from(status.notices).unwrap_or(i64::MAX));
+    registry.register("notices_waiting", "Notices that wait to be sent", notices);
+    let held = Gauge::<i64>::default();
+    held.set(i64::try_from(leases).unwrap_or(i64::MAX));
+    registry.register("leases", "Leases that are held now", held);
+    let mut text = String::new();
+    encode(&mut text, &registry).map_err(Problem::internal)?;
+    Ok(Metrics(text))
+}

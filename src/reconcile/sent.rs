@@ -1,0 +1,40 @@
+//! Planning a tree that somebody sends in place of what a source says: a pull request's, say. It
+//! may hold anything, so it finds out no secret and changes nothing.
+
+use super::read::{self, Reading};
+use super::{Pass, PassError, Request};
+use crate::config::Config;
+use crate::manifest::Tree;
+use crate::plan::Plan;
+use crate::store::Store;
+
+/// What source `index` would come to if it said this.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn plan_sent(
+    config: &Config,
+    index: usize,
+    tree: Tree,
+    store: &Store,
+) -> Result<(Plan, Reading), PassError> {
+    let request = Request {
+        source: Some(config.sources[index].name.to_string()),
+        sealed: true,
+        ..Request::default()
+    };
+    let mut sent = Some(tree);
+    let sources = config.sources.iter().enumerate();
+    let readings = sources.map(|(at, source)| {
+        let own = sent.take_if(|_| at == index);
+        let tree = own.unwrap_or_else(|| read::tree(config, source, &request));
+        read::of_tree(config, source, tree)
+    });
+    let mut pass = Pass {
+        readings: readings.collect(),
+        config,
+        request: request.clone(),
+    };
+    let plan = pass.plan_whole(index, store, &[]).await?;
+    Ok((plan, pass.readings.swap_remove(index)))
+}
