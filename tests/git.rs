@@ -136,6 +136,7 @@ fn a_branch_a_tag_and_a_commit_are_found() {
     let second = remote.push("second");
     for (reference, commit) in [
         ("", &first),
+        (", ref: HEAD", &first),
         (", ref: main", &first),
         (", ref: plain", &first),
         (", ref: v1", &first),
@@ -158,6 +159,17 @@ fn a_branch_a_tag_and_a_commit_are_found() {
         "{wrong}"
     );
 
+    // A reference that is no branch moves like one.
+    for yaml in [TAG, TWO] {
+        remote.write("manifests/all.yaml", yaml);
+        remote.git(&["add", "--all"]);
+        remote.git(&["commit", "--quiet", "--allow-empty", "-m", "pull"]);
+        remote.git(&["push", "--quiet", "origin", "HEAD:refs/pull/7/merge"]);
+        configure(&place, &remote.url(), ", ref: refs/pull/7/merge");
+        assert_eq!(revision(&plan(&place).exits(0)), remote.head());
+    }
+    remote.git(&["reset", "--quiet", "--hard", &second]);
+
     // A commit that is on no branch any more is handed out by its id.
     remote.git(&["push", "--quiet", "--delete", "origin", "feature/x"]);
     place.remove(".roster/git");
@@ -167,6 +179,33 @@ fn a_branch_a_tag_and_a_commit_are_found() {
     );
     configure(&place, &remote.url(), &format!(", ref: '{second}'"));
     assert_eq!(revision(&plan(&place).exits(0)), second);
+}
+
+#[test]
+fn a_repository_with_long_names_is_read() {
+    let (place, remote) = (sqlite(), Remote::new());
+    let long = remote.bare().with_file_name("long");
+    fs::create_dir(&long).expect("a folder");
+    let bare = long.join("bare.git");
+    let made = [
+        "init",
+        "--quiet",
+        "--object-format=sha256",
+        "--initial-branch=main",
+    ];
+    remote::run(&long, &[&made[..], &["--bare", "bare.git"]].concat());
+    remote::run(&long, &[&made[..], &["work"]].concat());
+    let work = long.join("work");
+    fs::create_dir(work.join("manifests")).expect("a folder");
+    fs::write(work.join("manifests/all.yaml"), TAG).expect("written");
+    remote::run(&work, &["add", "."]);
+    remote::run(&work, &["commit", "--quiet", "-m", "first"]);
+    let url = format!("file://{}", bare.display());
+    remote::run(&work, &["push", "--quiet", &url, "HEAD:main"]);
+    configure(&place, &url, ", ref: main");
+    for _ in 0..2 {
+        assert_eq!(revision(&plan(&place).exits(0)).len(), 64);
+    }
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub fn revision(place: &GitPlace, cache: &Path, reference: &str) -> Result<Strin
     let mirror = Mirror::of(place, cache);
     let place = place.at(reference);
     let found = if mirror.exists() {
-        resolve(&mirror, &place, false)?
+        resolve(&mirror, &place)?
     } else {
         None
     };
@@ -70,23 +70,17 @@ pub(super) fn is_full(name: &str) -> bool {
 }
 
 /// The commit a place is at in the mirror: a branch before a tag before a commit.
-pub(super) fn resolve(
-    mirror: &Mirror,
-    place: &GitPlace,
-    fresh: bool,
-) -> Result<Option<String>, GitError> {
-    let Some(wanted) = &place.reference else {
-        return exactly(mirror, place, HEAD);
+pub(super) fn resolve(mirror: &Mirror, place: &GitPlace) -> Result<Option<String>, GitError> {
+    let wanted = place.reference();
+    let names = match wanted.strip_prefix("refs/") {
+        _ if wanted == "HEAD" => vec![HEAD.to_owned()],
+        None => vec![
+            format!("refs/heads/{wanted}"),
+            format!("refs/tags/{wanted}"),
+        ],
+        Some(_) if !is_asked_for(wanted) => vec![wanted.to_owned()],
+        Some(name) => vec![format!("refs/asked/{name}")],
     };
-    let mut names = vec![
-        format!("refs/heads/{wanted}"),
-        format!("refs/tags/{wanted}"),
-    ];
-    if let Some(full) = wanted.strip_prefix("refs/") {
-        names = vec![wanted.clone(), format!("refs/asked/{full}")];
-    } else if wanted == "HEAD" && !fresh {
-        names.push(HEAD.to_owned());
-    }
     for name in names {
         if let Some(found) = exactly(mirror, place, &name)? {
             return Ok(Some(found));
@@ -97,6 +91,13 @@ pub(super) fn resolve(
         return exactly(mirror, place, wanted);
     }
     Ok(None)
+}
+
+/// Whether it is a reference that is neither a branch nor a tag, so that it comes only when it is
+/// asked for: `refs/pull/7/merge`.
+pub(super) fn is_asked_for(reference: &str) -> bool {
+    let mut parts = reference.split('/');
+    parts.next() == Some("refs") && !matches!(parts.next(), Some("heads" | "tags"))
 }
 
 /// The commit that a name of git's own stands for, an annotated tag's being the one it is on.

@@ -70,16 +70,37 @@ fn anew(
     if let Some(why) = why {
         tracing::info!("{why}; a new mirror is tried");
     }
-    let mut fresh = mirror.beside(place, "sha1")?;
-    let mut updated = update(&fresh, place, lock);
-    if matches!(&updated, Err(GitError::Failed { said, .. }) if said.contains("sha256")) {
-        fresh = mirror.beside(place, "sha256")?;
-        updated = update(&fresh, place, lock);
-    }
-    let revision = updated?;
-    mark(&fresh, place, lock, &revision)?;
+    let made = filled(mirror, place, lock, "sha1");
+    let (fresh, revision) = match made {
+        // The remote has the other kind of names.
+        Err(GitError::Failed { said, .. }) if said.contains("sha256") => {
+            filled(mirror, place, lock, "sha256")?
+        }
+        other => other?,
+    };
     fresh.replace(mirror)?;
     Ok(revision)
+}
+
+/// A new mirror beside the old one, fetched into; nothing of it stays when that fails.
+fn filled(
+    mirror: &Mirror,
+    place: &GitPlace,
+    lock: &Lock,
+    hash: &str,
+) -> Result<(Mirror, String), GitError> {
+    let fresh = mirror.beside(place, hash)?;
+    let filled = update(&fresh, place, lock).and_then(|revision| {
+        mark(&fresh, place, lock, &revision)?;
+        Ok(revision)
+    });
+    match filled {
+        Ok(revision) => Ok((fresh, revision)),
+        Err(error) => {
+            fresh.discard();
+            Err(error)
+        }
+    }
 }
 
 /// Writes down which commit the place is at. That also keeps it from being tidied away.
@@ -101,9 +122,10 @@ fn tidy(mirror: &Mirror, place: &GitPlace, lock: &Lock) {
 /// Fetches, and finds the commit with all of its tree.
 fn update(mirror: &Mirror, place: &GitPlace, lock: &Lock) -> Result<String, GitError> {
     everything(mirror, place, lock)?;
-    let found = match commit::resolve(mirror, place, true)? {
-        Some(revision) => Some(revision),
-        None => asked_for(mirror, place, lock)?,
+    // What is no branch or tag moves only when it is asked for again.
+    let found = match commit::resolve(mirror, place)? {
+        Some(revision) if !commit::is_asked_for(place.reference()) => Some(revision),
+        _ => asked_for(mirror, place, lock)?,
     };
     let Some(revision) = found else {
         return Err(missing(mirror, place));
@@ -115,7 +137,7 @@ fn update(mirror: &Mirror, place: &GitPlace, lock: &Lock) -> Result<String, GitE
 /// All branches and tags; and where HEAD points, if that is what counts.
 fn everything(mirror: &Mirror, place: &GitPlace, lock: &Lock) -> Result<(), GitError> {
     let mut specs = vec!["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
-    if place.reference.is_none() {
+    if place.reference() == "HEAD" {
         specs.push(commit::HEAD_SPEC);
     }
     let fetched = fetch_refs(mirror, place, lock, &specs);
@@ -132,16 +154,14 @@ fn everything(mirror: &Mirror, place: &GitPlace, lock: &Lock) -> Result<(), GitE
 /// What no branch or tag holds but the remote may hand out: a commit by its id, a reference in full.
 fn asked_for(mirror: &Mirror, place: &GitPlace, lock: &Lock) -> Result<Option<String>, GitError> {
     let wanted = place.reference();
-    if !commit::is_full(wanted) && !wanted.starts_with("refs/") {
+    if !commit::is_full(wanted) && !commit::is_asked_for(wanted) {
         return Ok(None);
     }
     // Beside the branches and tags, which are pruned.
-    let spec = format!(
-        "+{wanted}:refs/asked/{}",
-        wanted.trim_start_matches("refs/")
-    );
+    let name = wanted.strip_prefix("refs/").unwrap_or(wanted);
+    let spec = format!("+{wanted}:refs/asked/{name}");
     match fetch_refs(mirror, place, lock, &[&spec]) {
-        Ok(()) => commit::resolve(mirror, place, true),
+        Ok(()) => commit::resolve(mirror, place),
         // Not every server does; that is no reason of its own.
         Err(GitError::Failed { .. } | GitError::Repository { .. }) => Ok(None),
         Err(error) => Err(error),

@@ -87,6 +87,12 @@ impl Mirror {
         Ok(beside)
     }
 
+    /// Removes it.
+    pub(super) fn discard(self) {
+        // What stays is removed before the next one is made.
+        let _ = remove(&self.path);
+    }
+
     /// Takes the place of another one.
     pub(super) fn replace(self, other: &Self) -> Result<(), GitError> {
         let gone = other.path.with_extension("gone");
@@ -144,10 +150,11 @@ fn remove(folder: &Path) -> io::Result<()> {
 fn make_folder(cache: &Path) -> io::Result<()> {
     let own = cache.ancestors().find(|folder| folder.ends_with(".roster"));
     let new = own.filter(|folder| !folder.exists());
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(cache)?;
+    if let Some(above) = cache.parent() {
+        fs::create_dir_all(above)?;
+    }
+    let mut folder = DirBuilder::new();
+    folder.recursive(true).mode(0o700).create(cache)?;
     match new {
         Some(folder) => fs::write(folder.join(".gitignore"), "*\n"),
         None => Ok(()),
