@@ -71,17 +71,17 @@ struct Login {
     token: String,
 }
 
-fn said(text: impl ToString) -> Result<Json<Said>, Problem> {
+fn said(text: &impl ToString) -> Json<Said> {
     let said = text.to_string();
-    Ok(Json(Said { said }))
+    Json(Said { said })
 }
 
 async fn read(query: Query<Page>) -> Result<Json<Said>, Problem> {
-    said(query.0.limit.unwrap_or(10))
+    Ok(said(&query.0.limit.unwrap_or(10)))
 }
 
 async fn source(path: Path<Named>) -> Result<Json<Said>, Problem> {
-    said(path.0.source)
+    Ok(said(&path.0.source))
 }
 
 async fn act(
@@ -90,13 +90,14 @@ async fn act(
     input: Input<Reason>,
 ) -> Result<Json<Said>, Problem> {
     let count = app.acts.fetch_add(1, Ordering::SeqCst) + 1;
-    said(format!("{count} {} {}", caller.name, input.0.reason))
+    let Reason { reason } = input.0;
+    Ok(said(&format!("{count} {} {reason}", caller.name)))
 }
 
 async fn slow(State(app): State<App>) -> Result<Json<Said>, Problem> {
     app.entered.notify_one();
     app.go.notified().await;
-    said("done")
+    Ok(said(&"done"))
 }
 
 async fn panics() -> Result<Json<Said>, Problem> {
