@@ -4,17 +4,15 @@ use super::access::{Access, AccessError, By, Caller};
 use super::origin;
 use super::problem::{self, Problem};
 use super::rate::{Buckets, Who};
-use super::replay::{self, Replays, Turn};
-use super::route::{About, Audience, Needs, Weight};
-use super::session::{CSRF_FIELD, CSRF_HEADER, Sessions, csrf_matches};
+use super::replay::Replays;
+use super::route::{About, Weight};
+use super::session::Sessions;
 use super::token::Grant;
 use crate::config::{Limits, Serve};
-use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams, Request, State};
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::Response;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -56,11 +54,11 @@ pub struct Gate {
     pub(super) hsts: bool,
     pub(super) page: Option<Box<ProblemPage>>,
     pub(super) observer: Option<Box<Observer>>,
-    limits: Limits,
-    url: Option<String>,
-    asked: Buckets,
+    pub(super) limits: Limits,
+    pub(super) url: Option<String>,
+    pub(super) asked: Buckets,
     failed: Buckets,
-    replays: Arc<Replays>,
+    pub(super) replays: Arc<Replays>,
     working: Semaphore,
     heavy: Semaphore,
 }
@@ -150,7 +148,7 @@ impl Gate {
     }
 
     /// Who sends the request; nobody when there is nothing that says so.
-    fn caller(&self, peer: Peer, request: &Parts) -> Result<Option<Caller>, Problem> {
+    pub(super) fn caller(&self, peer: Peer, request: &Parts) -> Result<Option<Caller>, Problem> {
         if let Some(value) = request.headers.get(header::AUTHORIZATION) {
             let token = value.to_str().ok().and_then(bearer).ok_or_else(|| {
                 Problem::new(problem::UNAUTHORIZED, "expected `Authorization: Bearer …`")
@@ -175,7 +173,7 @@ impl Gate {
         Ok(nobody)
     }
 
-    fn room(&self, about: &About) -> Result<Vec<SemaphorePermit<'_>>, Problem> {
+    pub(super) fn room(&self, about: &About) -> Result<Vec<SemaphorePermit<'_>>, Problem> {
         if about.vital {
             return Ok(Vec::new());
         }
@@ -191,7 +189,7 @@ impl Gate {
     }
 }
 
-const SOON: Duration = Duration::from_secs(1);
+pub(super) const SOON: Duration = Duration::from_secs(1);
 
 fn bearer(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
@@ -206,7 +204,7 @@ fn bearer(value: &str) -> Option<&str> {
 pub struct Peer(pub IpAddr);
 
 impl Peer {
-    fn of(parts: &Parts) -> Self {
+    pub(super) fn of(parts: &Parts) -> Self {
         let info = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         Self(info.map_or(Ipv4Addr::UNSPECIFIED.into(), |info| info.0.ip()))
     }
@@ -235,243 +233,4 @@ impl<S: Send + Sync> axum::extract::OptionalFromRequestParts<S> for Caller {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Problem> {
         Ok(parts.extensions.get::<Self>().cloned())
     }
-}
-
-/// The gate as it stands before one route.
-#[derive(Debug)]
-pub struct Pass {
-    pub(super) gate: Arc<Gate>,
-    pub(super) about: About,
-}
-
-/// What the outermost layer wants to know of a request that was let through or not.
-#[derive(Clone, Debug)]
-pub(super) struct Passed {
-    pub route: &'static str,
-    pub caller: Option<Arc<str>>,
-}
-
-/// Lets a request through to its handler, or not.
-pub async fn pass(State(pass): State<Arc<Pass>>, request: Request, next: Next) -> Response {
-    let mut passed = Passed {
-        route: pass.about.path,
-        caller: None,
-    };
-    let mut response = match pass.through(request, next, &mut passed).await {
-        Ok(response) => response,
-        Err(problem) => problem.into_response(),
-    };
-    response.extensions_mut().insert(passed);
-    response
-}
-
-impl Pass {
-    async fn through(
-        self: &Arc<Self>,
-        request: Request,
-        next: Next,
-        passed: &mut Passed,
-    ) -> Result<Response, Problem> {
-        let (mut parts, body) = request.into_parts();
-        let peer = Peer::of(&parts);
-        let caller = match self.gate.caller(peer, &parts) {
-            // Who needs to be nobody may also be nobody with a wrong token.
-            Err(_) if self.about.needs == Needs::Nothing => None,
-            caller => caller?,
-        };
-        passed.caller = caller.as_ref().map(|caller| Arc::clone(&caller.name));
-        self.count(peer, caller.as_ref())?;
-        if let Some(login) = self.login(caller.as_ref(), &parts) {
-            return Ok(login);
-        }
-        self.permit(caller.as_ref(), &mut parts).await?;
-        if !parts.method.is_safe() && caller.as_ref().is_none_or(|it| it.by != By::Token) {
-            origin::same_site(&parts, self.gate.url.as_deref())?;
-        }
-        let room = self.gate.room(&self.about)?;
-        let body = self.read(&parts, body).await?;
-        if let Some(caller) = caller.as_ref().filter(|it| it.csrf.is_some()) {
-            check_form(caller, &parts, &body).await?;
-        }
-        if let Some(caller) = &caller {
-            parts.extensions.insert(caller.clone());
-        }
-        let answer = match caller {
-            Some(caller) if self.about.acts() => self.act(caller, parts, body, next).await,
-            _ => {
-                let work = next.run(Request::from_parts(parts, body.into()));
-                self.in_time(work).await
-            }
-        };
-        drop(room);
-        answer
-    }
-
-    fn count(&self, peer: Peer, caller: Option<&Caller>) -> Result<(), Problem> {
-        if self.about.vital {
-            return Ok(());
-        }
-        let who = match caller {
-            Some(caller) if caller.by != By::Nothing => Who::Token(Arc::clone(&caller.name)),
-            _ => Who::address(peer.0),
-        };
-        let taken = self.gate.asked.take(&who, Instant::now());
-        taken.map_err(|wait| Problem::new(problem::TOO_MANY, "").retry_after(wait))
-    }
-
-    /// People are sent to the login instead of being told that a token is needed.
-    fn login(&self, caller: Option<&Caller>, parts: &Parts) -> Option<Response> {
-        let person = self.about.audience == Audience::Person && parts.method.is_safe();
-        if caller.is_some() || !person || self.about.needs == Needs::Nothing {
-            return None;
-        }
-        let path = parts.uri.path_and_query().map_or("/", |it| it.as_str());
-        let next: String = path.bytes().map(escape).collect();
-        let place = HeaderValue::from_str(&format!("{LOGIN}?next={next}")).ok()?;
-        Some((StatusCode::SEE_OTHER, [(header::LOCATION, place)]).into_response())
-    }
-
-    async fn permit(&self, caller: Option<&Caller>, parts: &mut Parts) -> Result<(), Problem> {
-        if self.about.needs == Needs::Nothing {
-            return Ok(());
-        }
-        let Some(caller) = caller else {
-            let detail = "send `Authorization: Bearer …`; `roster token create` makes one";
-            return Err(Problem::new(problem::UNAUTHORIZED, detail));
-        };
-        if let Needs::May(permission) = self.about.needs
-            && !caller.may(permission)
-        {
-            if caller.by == By::Nothing {
-                let detail = "without a token one only reads; set `serve.tokens`";
-                return Err(Problem::new(problem::UNAUTHORIZED, detail));
-            }
-            let detail = format!("it takes `{permission}`, which `{}` has not", caller.role);
-            return Err(Problem::new(problem::NO_PERMISSION, detail));
-        }
-        if caller.sources.is_none() || self.about.sifted || self.about.needs == Needs::Somebody {
-            return Ok(());
-        }
-        let path = RawPathParams::from_request_parts(parts, &()).await;
-        let source = path.ok().and_then(|path| {
-            let mut named = path.iter().filter(|(name, _)| *name == "source");
-            named.next().map(|(_, source)| source.to_owned())
-        });
-        if source.is_some_and(|source| caller.sees(&source)) {
-            return Ok(());
-        }
-        let detail = "the token is for other sources only";
-        Err(Problem::new(problem::NO_PERMISSION, detail))
-    }
-
-    async fn read(&self, parts: &Parts, body: Body) -> Result<Bytes, Problem> {
-        let limit = match self.about.weight {
-            Weight::Usual => self.gate.limits.body,
-            Weight::Tree => self.gate.limits.tree,
-        };
-        let too_large = || Problem::new(problem::TOO_LARGE, format!("at most {limit} bytes"));
-        let told = parts.headers.get(header::CONTENT_LENGTH);
-        let told = told.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-        if told.is_some_and(|length| length > limit) {
-            return Err(too_large());
-        }
-        let whole = tokio::time::timeout(self.gate.limits.timeout, to_bytes(body, limit)).await;
-        match whole {
-            Ok(Ok(bytes)) => Ok(bytes),
-            Ok(Err(error)) if is_limit(&error) => Err(too_large()),
-            Ok(Err(_)) => Err(Problem::bad_request("the body breaks off")),
-            Err(_) => Err(Problem::new(problem::TIMEOUT, "the body came too slowly")),
-        }
-    }
-
-    async fn in_time(
-        &self,
-        work: impl Future<Output = Response> + Send,
-    ) -> Result<Response, Problem> {
-        if self.about.lasting {
-            return Ok(work.await);
-        }
-        tokio::time::timeout(self.gate.limits.timeout, work)
-            .await
-            .map_err(|_| Problem::new(problem::UNAVAILABLE, "it takes too long").retry_after(SOON))
-    }
-
-    /// An act goes on when its caller goes away or has waited long enough: half an act is worse.
-    async fn act(
-        &self,
-        caller: Caller,
-        parts: Parts,
-        body: Bytes,
-        next: Next,
-    ) -> Result<Response, Problem> {
-        let begun = match replay::key(&parts.headers)? {
-            None => None,
-            Some(key) => {
-                let path = parts.uri.path_and_query().map_or("/", |it| it.as_str());
-                let digest = replay::digest(parts.method.as_str(), path, &body);
-                let turn = self
-                    .gate
-                    .replays
-                    .begin(&caller.name, key, digest, Instant::now());
-                match turn? {
-                    Turn::Again(answer) => return Ok(*answer),
-                    Turn::First(begun) => Some(begun),
-                }
-            }
-        };
-        let work = tokio::spawn(async move {
-            let response = next.run(Request::from_parts(parts, body.into())).await;
-            match begun {
-                None => response,
-                Some(begun) => match begun.end(response).await {
-                    Ok(response) => response,
-                    Err(problem) => problem.into_response(),
-                },
-            }
-        });
-        self.in_time(async {
-            match work.await {
-                Ok(response) => response,
-                Err(_) => Problem::new(problem::INTERNAL, "").into_response(),
-            }
-        })
-        .await
-    }
-}
-
-fn escape(byte: u8) -> String {
-    if byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte) {
-        char::from(byte).to_string()
-    } else {
-        format!("%{byte:02X}")
-    }
-}
-
-fn is_limit(error: &axum::Error) -> bool {
-    let mut at: Option<&dyn std::error::Error> = Some(error);
-    while let Some(error) = at {
-        if error.is::<http_body_util::LengthLimitError>() {
-            return true;
-        }
-        at = error.source();
-    }
-    false
-}
-
-/// A form of a session carries the session's own token: in a field, or in a header from a script.
-async fn check_form(caller: &Caller, parts: &Parts, body: &Bytes) -> Result<(), Problem> {
-    if parts.method.is_safe() {
-        return Ok(());
-    }
-    let sent = match parts.headers.get(CSRF_HEADER) {
-        Some(value) => value.to_str().unwrap_or_default().to_owned(),
-        None => origin::form_field(parts, body, CSRF_FIELD)
-            .await
-            .unwrap_or_default(),
-    };
-    if csrf_matches(caller, &sent) {
-        return Ok(());
-    }
-    let detail = "the form is of another session; load the page again";
-    Err(Problem::new(problem::FORGED, detail))
 }

@@ -13,6 +13,7 @@ pub mod health;
 pub mod openapi;
 mod origin;
 mod outermost;
+mod pass;
 pub mod problem;
 pub mod rate;
 pub mod replay;

@@ -213,7 +213,7 @@ fn schemas(mut inputs: SchemaGenerator, mut outputs: SchemaGenerator) -> Value {
     for (name, schema) in inputs.take_definitions(true) {
         match all.get(&name) {
             Some(other) if *other != schema => {
-                all.insert(format!("{name}.read"), schema);
+                all.insert(format!("{name}AsRead"), schema);
             }
             _ => {
                 all.insert(name, schema);

@@ -1,7 +1,8 @@
 //! Around everything: the request's name, its line in the log, safe headers, and that every failure
 //! is a problem.
 
-use super::gate::{Answered, Gate, Passed};
+use super::gate::{Answered, Gate};
+use super::pass::Passed;
 use super::problem::{self, MEDIA_TYPE, Problem};
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};

@@ -1,7 +1,8 @@
 //! Routes as data: one table makes the router, with its checks, and the OpenAPI document.
 
 use super::describe::{Described, Operation};
-use super::gate::{Gate, Pass, pass};
+use super::gate::Gate;
+use super::pass::{Pass, pass};
 use super::role::Permission;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;

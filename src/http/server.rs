@@ -122,16 +122,12 @@ impl Server {
         let mut listening = listening.handle(handle);
         tune(&mut listening, self.headers_in);
         let app = app.into_make_service_with_connect_info::<SocketAddr>();
-        let result = match self.certificate {
-            Some(certificate) => {
-                let tls =
-                    RustlsAcceptor::new(certificate.config).handshake_timeout(self.headers_in);
-                listening.acceptor(door.before(tls)).serve(app).await
-            }
-            None => {
-                let plain = DefaultAcceptor::new();
-                listening.acceptor(door.before(plain)).serve(app).await
-            }
+        let result = if let Some(certificate) = self.certificate {
+            let tls = RustlsAcceptor::new(certificate.config).handshake_timeout(self.headers_in);
+            listening.acceptor(door.before(tls)).serve(app).await
+        } else {
+            let plain = DefaultAcceptor::new();
+            listening.acceptor(door.before(plain)).serve(app).await
         };
         ending.abort();
         result.map_err(ServerError::Broken)

@@ -1,0 +1,14 @@
+//! The server as its clients meet it: real connections on loopback.
+
+#[path = "http/connections.rs"]
+mod connections;
+#[path = "http/document.rs"]
+mod document;
+#[path = "http/limits.rs"]
+mod limits;
+#[path = "http/scene.rs"]
+mod scene;
+#[path = "http/sessions.rs"]
+mod sessions;
+#[path = "http/who.rs"]
+mod who;
