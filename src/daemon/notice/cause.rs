@@ -44,6 +44,12 @@ fn tls(error: &rustls::Error) -> String {
         rustls::Error::General(text) if text.contains("No CA certificates") => {
             "this system trusts nobody: it has no certificates of authorities (on Debian: ca-certificates)"
         }
+        rustls::Error::InvalidCertificate(other) => {
+            return format!(
+                "its certificate does not hold: {}",
+                line(&other.to_string())
+            );
+        }
         other => return line(&other.to_string()),
     };
     text.to_owned()
