@@ -215,19 +215,17 @@ impl NoticesFile {
 
 impl NoticeFile {
     fn check(&self, mail: bool) -> Result<(), String> {
-        match (&self.webhook, &self.mail) {
-            (Some(_), None) => Ok(()),
-            (None, Some(to)) if to.is_empty() => Err("`mail:` names nobody".to_owned()),
-            (None, Some(_)) if self.format.is_some() || self.secret.is_some() => {
-                Err("`format:` and `secret:` belong to a `webhook:`".to_owned())
-            }
-            (None, Some(_)) if !mail => Err(
+        let signed = self.format.is_some() || self.secret.is_some();
+        let wrong = match (&self.webhook, &self.mail) {
+            (None, Some(to)) if to.is_empty() => "`mail:` names nobody",
+            (None, Some(_)) if signed => "`format:` and `secret:` belong to a `webhook:`",
+            (None, Some(_)) if !mail => {
                 "`mail:` needs to know how mails are sent: `mail: {smtp: …, from: …}` at the top level"
-                    .to_owned(),
-            ),
-            (None, Some(_)) => Ok(()),
-            _ => Err("expected either `webhook: URL` or `mail: [ADDRESS]`".to_owned()),
-        }
+            }
+            (Some(_), None) | (None, Some(_)) => return Ok(()),
+            _ => "expected either `webhook: URL` or `mail: [ADDRESS]`",
+        };
+        Err(wrong.to_owned())
     }
 
     fn resolve(&self, post: Option<&Arc<Post>>) -> Result<Target, String> {
@@ -307,7 +305,7 @@ impl MailFile {
                 "tls=opportunistic"
             }));
         }
-        let redirect = self.redirect.as_deref().map(|text| address(text));
+        let redirect = self.redirect.as_deref().map(address);
         Ok(Post {
             shown: shown(&url),
             url: String::from(url).into(),

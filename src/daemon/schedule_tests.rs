@@ -340,7 +340,8 @@ proptest! {
         prop_assert_eq!(state.is_open(), open);
         let (State::Open { until } | State::Closed { until, .. }) = state;
         let last = from + TimeDelta::minutes(minutes - 1);
-        let changes = (1..).map(|minute| now + TimeDelta::minutes(minute)).take_while(|at| *at <= last).find(|at| plainly(&windows, *at) != open);
+        let mut later = (1..minutes).map(|minute| now + TimeDelta::minutes(minute));
+        let changes = later.find(|at| *at <= last && plainly(&windows, *at) != open);
         match changes {
             Some(change) => prop_assert_eq!(until, Some(change)),
             None => prop_assert!(until.is_none_or(|until| until > last)),

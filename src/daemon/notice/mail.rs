@@ -54,7 +54,7 @@ fn head(notice: &Notice) -> String {
     }
     let counts = notice.counts.iter();
     let counts: Vec<String> = counts
-        .map(|(what, count)| format!("{count} {what}"))
+        .map(|(what, count)| format!("{what} {count}"))
         .collect();
     if !counts.is_empty() {
         let _ = writeln!(text, "{:13}{}", "Counts:", counts.join(", "));

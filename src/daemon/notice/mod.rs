@@ -4,6 +4,7 @@
 //! [`Sender`] tells it, in one of three forms. None of them carries a value of a customer: keys,
 //! names of fields and places only, whatever a finding says of the value.
 
+mod cause;
 mod document;
 mod mail;
 mod send;

@@ -1,5 +1,6 @@
 //! Telling one target, once; what went wrong is said without secrets.
 
+use super::cause::cause;
 use super::signature::{DELIVERY, HEADER};
 use super::{Notice, body, cut, document, line, sign, slack, subject};
 use crate::config::{Format, Post, Receiver, Target};
@@ -11,7 +12,6 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use std::error::Error;
-use std::io;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -197,7 +197,7 @@ impl Sender {
         headers: Vec<(&'static str, String)>,
         body: String,
     ) -> Result<Response, SendError> {
-        let url = Url::parse(url.expose_secret()).map_err(|error| invalid(to, error))?;
+        let url = Url::parse(url.expose_secret()).map_err(|error| invalid(to, &error))?;
         let client = self.client(&url).map_err(|why| SendError::Unreachable {
             to: to.to_owned(),
             why,
@@ -299,27 +299,11 @@ fn unsent(to: &str, error: &reqwest::Error) -> SendError {
     SendError::Unreachable { to, why }
 }
 
-fn invalid(to: &str, error: impl ToString) -> SendError {
+fn invalid(to: &str, error: &dyn ToString) -> SendError {
     SendError::Invalid {
         to: to.to_owned(),
         why: error.to_string(),
     }
-}
-
-/// The last cause: the first ones say that there is one, some of them with the whole address.
-fn cause(error: &(dyn Error + 'static)) -> String {
-    let mut last = error;
-    while let Some(next) = last.source() {
-        last = next;
-    }
-    let refused = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
-    if last.downcast_ref::<io::Error>().is_some_and(refused) {
-        return "connection refused: nothing listens there".to_owned();
-    }
-    if let Some(error) = last.downcast_ref::<rustls::Error>() {
-        return format!("TLS: {error}");
-    }
-    line(&last.to_string())
 }
 
 async fn mail(
@@ -329,7 +313,7 @@ async fn mail(
     delivery: &str,
 ) -> Result<(), SendError> {
     let shown = &post.shown;
-    let message = message(post, to, notice, delivery).map_err(|error| invalid(shown, error))?;
+    let message = message(post, to, notice, delivery).map_err(|error| invalid(shown, &error))?;
     let server = AsyncSmtpTransport::<Tokio1Executor>::from_url(post.url.expose_secret())
         .map_err(|error| refused(post, &error))?
         .timeout(Some(TIMEOUT))

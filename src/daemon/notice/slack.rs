@@ -63,7 +63,7 @@ fn context(notice: &Notice) -> String {
     let revision = notice.revision.as_ref();
     let revision = revision.map(|revision| format!("revision {}", escaped(&cut(revision, 64))));
     let counts = notice.counts.iter();
-    let counts = counts.map(|(what, count)| format!("{count} {}", escaped(what)));
+    let counts = counts.map(|(what, count)| format!("{} {count}", escaped(what)));
     let link = notice.url.as_ref();
     let link = link.map(|url| format!("<{}|open>", escaped(url).replace('|', "%7C")));
     let parts: Vec<String> = [since]

@@ -182,7 +182,7 @@ fn a_mail_says_it_in_plain_text() {
 State:       failed, since 2026-05-01 12:00 UTC
 Environment: staging
 Revision:    4f2a9c1
-Counts:      1 errors
+Counts:      errors 1
 
 1 error; nothing was applied.
 
