@@ -103,21 +103,6 @@ pub fn routes<S: Ready>() -> Vec<Route<S>> {
     ]
 }
 
-/// Nothing is behind it: the state of a server that has no routes of its own.
-#[derive(Clone, Copy, Debug)]
-pub struct Nobody;
-
-impl Ready for Nobody {
-    async fn ready(&self) -> Result<(), String> {
-        Ok(())
-    }
-}
-
-/// The table of a server that has no routes of its own.
-pub fn none() -> Vec<Route<Nobody>> {
-    Vec::new()
-}
-
 /// The route of the document itself; `document` is asked for when it is.
 pub(super) fn own_document<S, H, D, T>(document: H) -> Route<S>
 where
