@@ -1,7 +1,9 @@
 //! `roster approve hold`: lets exactly what was held through in the next plan.
 
+use super::remote::Remote;
 use super::{Failure, Global, Outcome, session};
 use clap::{Args, Subcommand};
+use serde_json::json;
 
 /// Options of `roster approve`.
 #[derive(Debug, Args)]
@@ -22,12 +24,19 @@ enum What {
         /// Why; kept in the records.
         #[arg(long)]
         reason: String,
+        #[command(flatten)]
+        remote: Remote,
     },
 }
 
 /// Records the approval.
 pub async fn run(global: &Global, options: &Options) -> Outcome {
-    let What::Hold { id, only, reason } = &options.what;
+    let What::Hold {
+        id,
+        only,
+        reason,
+        remote,
+    } = &options.what;
     if reason.trim().is_empty() {
         return Err(Failure::usage("`--reason` must say why"));
     }
@@ -35,6 +44,13 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
         return Err(Failure::usage(format!(
             "`{id}` is no hold; `roster plan` shows the ids"
         )));
+    }
+    if remote.url.is_some() {
+        let body = json!({"reason": reason, "only": only});
+        let path = format!("api/v1/holds/{id}/approve");
+        remote.daemon()?.post(&path, &body).await?;
+        anstream::println!("Approved hold {id}; the daemon makes a pass.");
+        return Ok(0);
     }
     let config = session::config(global, None)?;
     let actor = session::actor();

@@ -4,6 +4,7 @@ mod apply;
 mod approve;
 mod changes;
 mod completions;
+mod daemon;
 mod explain;
 mod export;
 mod failure;
@@ -19,8 +20,10 @@ mod notice;
 mod openapi;
 mod output;
 mod plan;
+mod plan_remote;
 mod print;
 mod progress;
+mod remote;
 mod schema;
 mod serve;
 mod session;
@@ -187,6 +190,14 @@ pub enum Command {
     Explain(explain::Args),
     /// Keeps the database equal to its sources: watches, polls, repairs, until it is asked to end.
     Serve(serve::Options),
+    /// Shows how the sources of a running daemon stand, and why nothing happens if nothing does.
+    Status(daemon::Status),
+    /// Suspends a source of a running daemon, over restarts and on every replica.
+    Suspend(daemon::Stop),
+    /// Resumes a source of a running daemon.
+    Resume(daemon::Stop),
+    /// Asks a running daemon for a pass.
+    Reconcile(daemon::Reconcile),
     /// Prints a completion script for a shell.
     Completions(completions::Args),
     /// Prints the manual page.
@@ -276,6 +287,10 @@ fn run(cli: Cli) -> Outcome {
             Command::Migrate(options) => migrate::run(global, &options).await,
             Command::Lock(options) => lock::run(global, &options).await,
             Command::Serve(options) => serve::run(global, &options).await,
+            Command::Status(options) => daemon::status(global, &options).await,
+            Command::Suspend(options) => daemon::suspend(global, &options).await,
+            Command::Resume(options) => daemon::resume(global, &options).await,
+            Command::Reconcile(options) => daemon::reconcile(global, &options).await,
             Command::Notice(options) => notice::run(global, &options).await,
             Command::Init(args) => init::run(&args),
             Command::Schema(args) => schema::run(&args),

@@ -2,7 +2,8 @@
 
 use super::output::{self, Shown};
 use super::progress::Progress;
-use super::{Failure, Global, Outcome, Scope, failure, session};
+use super::remote::Remote;
+use super::{Failure, Global, Outcome, Scope, failure, plan_remote, session};
 use crate::config::{Config, Place};
 use crate::plan::{Plan, render};
 use crate::reconcile::{self, Fetches, Pass, Reading, Request};
@@ -25,6 +26,8 @@ pub struct Options {
     /// not applied.
     #[arg(long, value_name = "REV", conflicts_with = "out")]
     revision: Option<String>,
+    #[command(flatten)]
+    remote: Remote,
     /// Lists every stored field that nothing declares.
     #[arg(long)]
     exact: bool,
@@ -38,6 +41,9 @@ pub struct Options {
 
 /// Prints the plan of every source that is asked for.
 pub async fn run(global: &Global, options: &Options) -> Outcome {
+    if options.remote.url.is_some() {
+        return remotely(global, options).await;
+    }
     let config = session::config(global, Some(&options.scope))?;
     let mut request = session::request(&config, &options.scope, options.exact)?;
     request.scrub = options.scrub;
@@ -60,6 +66,17 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
     let shown = show(global, options, &plans, &pass.readings);
     session::leave((pass, plans));
     shown
+}
+
+async fn remotely(global: &Global, options: &Options) -> Outcome {
+    if options.out.is_some() || options.exact || options.scrub {
+        return Err(Failure::usage(
+            "`--out`, `--exact` and `--scrub` are for plans that are made here",
+        ));
+    }
+    let (revision, detailed) = (options.revision.as_deref(), options.detailed_exitcode);
+    let (scope, shown) = (&options.scope, &options.shown);
+    plan_remote::run(global, &options.remote, scope, shown, revision, detailed).await
 }
 
 /// The git source that `--revision` is about.

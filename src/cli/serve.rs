@@ -5,13 +5,21 @@ use crate::config::Config;
 use crate::daemon::{self, ServeError};
 use crate::diagnostic::chain;
 use clap::Args;
+use std::net::SocketAddr;
 
 /// Options of `roster serve`.
 #[derive(Debug, Args)]
-pub struct Options {}
+pub struct Options {
+    /// Where to listen; over the `serve.listen` of the configuration. Port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Serves without tokens, or without TLS beyond this machine: for a private network.
+    #[arg(long)]
+    insecure: bool,
+}
 
 /// Runs until it is asked to end.
-pub async fn run(global: &Global, _options: &Options) -> Outcome {
+pub async fn run(global: &Global, options: &Options) -> Outcome {
     let Some(file) = &global.config else {
         return Err(Failure::usage(
             "give the configuration by name, `roster serve --config roster.yaml`: none is looked for, so that a folder cannot bring its own",
@@ -23,6 +31,10 @@ pub async fn run(global: &Global, _options: &Options) -> Outcome {
         // One mistake does not stop everybody else's changes where nobody is there to mend it.
         for source in &mut config.sources {
             source.hold_errors |= source.hold_errors_unsaid;
+        }
+        config.serve.insecure |= options.insecure;
+        if let Some(address) = options.listen {
+            config.serve.listen = address;
         }
         Ok(config)
     };

@@ -60,14 +60,14 @@ struct List {
 /// When a file cannot be read or written, or a name is not one.
 pub fn run(global: &Global, options: &Options) -> Outcome {
     match &options.command {
-        Command::Create(create) => create.run(),
+        Command::Create(create) => create.run(global),
         Command::List(list) => list.run(global),
     }
 }
 
 impl Create {
     /// The token goes to stdout alone, so that it can be piped where it belongs.
-    fn run(&self) -> Outcome {
+    fn run(&self, global: &Global) -> Outcome {
         let sources: Option<BTreeSet<Arc<str>>> = match &self.sources {
             Some(text) => Some(token::sources(text).map_err(Failure::usage)?),
             None => None,
@@ -78,11 +78,15 @@ impl Create {
             Some(file) => {
                 append(file, &grant)
                     .map_err(|error| Failure::error(format!("{}: {error}", file.display())))?;
-                anstream::eprintln!("{}: the line was added", file.display());
+                if !global.quiet {
+                    anstream::eprintln!("{}: the line was added", file.display());
+                }
             }
             None => anstream::eprintln!("add this line to the file of tokens:\n{}", grant.line()),
         }
-        anstream::eprintln!("the token is shown this once:");
+        if !global.quiet {
+            anstream::eprintln!("the token is shown this once:");
+        }
         print(format!("{token}\n"))
     }
 }

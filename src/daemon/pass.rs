@@ -133,6 +133,8 @@ pub(super) struct Memory {
     pub(super) state: State,
     /// What of it was told.
     told: notice::State,
+    /// When the last pass ended.
+    pub(super) ended: Option<DateTime<Utc>>,
 }
 
 /// What is kept of a source.
@@ -165,6 +167,7 @@ async fn leased(
     let Memory {
         state: before,
         told,
+        ..
     } = kept(&daemon.store, source).await?;
     let begun = Utc::now();
     let Some(index) = setup
@@ -293,21 +296,38 @@ impl Made {
     }
 
     fn applied(&mut self, plan: &Plan, run: Option<i64>) {
-        let waiting = self.state.waiting().count();
-        let waiting = match waiting {
-            0 => String::new(),
-            1 => "; one hold waits for a decision".to_owned(),
-            many => format!("; {many} holds wait for a decision"),
-        };
         let (outcome, what) = match run {
             Some(run) => (Outcome::Applied, format!("{} as run {run}", done(plan))),
+            None if self.state.errors > 0 => {
+                (Outcome::Unchanged, "nothing else is to be done".to_owned())
+            }
             None => (
                 Outcome::Unchanged,
                 "the database matches the source".to_owned(),
             ),
         };
+        let waiting = match self.state.waiting().count() {
+            0 => String::new(),
+            1 => "; one hold waits for a decision".to_owned(),
+            many => format!("; {many} holds wait for a decision"),
+        };
         self.state.outcome = outcome;
-        self.state.reason = what + &waiting;
+        self.state.reason = format!("{}{what}{waiting}", self.kept_back());
+    }
+
+    /// What is wrong with the source, if anything is: what it concerns is held.
+    fn kept_back(&self) -> String {
+        let first = self
+            .state
+            .findings
+            .first()
+            .filter(|_| self.state.errors > 0);
+        first.map_or_else(String::new, |first| {
+            let errors = errors(self.state.errors);
+            format!(
+                "{errors} in the source, what it concerns stays as it was, the first: {first}; "
+            )
+        })
     }
 
     fn fail(&mut self, error: &PassError) {
@@ -359,7 +379,8 @@ impl Made {
         if pass.is_some() {
             tracing::info!("source {source}: {}", state.reason);
         }
-        let memory = document(&Memory { state, told });
+        let ended = Some(Utc::now());
+        let memory = document(&Memory { state, told, ended });
         let plan = plan.map(plan_document);
         // Before the state is kept: told twice is better than never.
         tell::post(daemon, setup, &notices).await?;

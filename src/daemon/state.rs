@@ -192,7 +192,8 @@ fn held(plan: &Plan, before: &[HoldState], now: DateTime<Utc>) -> Vec<HoldState>
             accounts: Vec::new(),
             standing: hold.standing(),
             since: before.iter().find(same).map_or(now, |old| old.since),
-            commands: hold.commands(),
+            // An override is of one run of the command line, which this is not.
+            commands: hold.commands().into_iter().take(1).collect(),
             otherwise: hold.otherwise().map(str::to_owned),
             hold: id,
             message,

@@ -52,6 +52,9 @@ pub struct SourceView {
     /// Until when no window lets it apply, if none does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window: Option<Closed>,
+    /// When its last pass ended, on any replica, whatever it came to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended: Option<DateTime<Utc>>,
     /// What the replica that answers does with it now.
     pub activity: Activity,
     /// Which replica made the last pass.
@@ -248,7 +251,7 @@ fn view(
     activity: Activity,
     now: DateTime<Utc>,
 ) -> SourceView {
-    let state = memory.state;
+    let Memory { state, ended, .. } = memory;
     let suspended = suspended.map(|(suspension, all)| Suspended {
         by: suspension.actor.clone(),
         reason: suspension.reason.clone(),
@@ -266,6 +269,7 @@ fn view(
     };
     SourceView {
         name: source.name.to_string(),
+        ended,
         from: source.written.clone(),
         mode: if source.apply { "apply" } else { "plan" },
         why,

@@ -38,7 +38,7 @@ pub struct Filter {
     #[schemars(length(max = 200))]
     q: Option<String>,
     /// `active` or `inactive`.
-    status: Option<Status>,
+    status: Option<Standing>,
     /// Only after this external id: the `next` of the page before.
     #[schemars(length(max = 255))]
     after: Option<String>,
@@ -50,7 +50,7 @@ pub struct Filter {
 /// Whether a resource is active.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Status {
+pub enum Standing {
     /// It is.
     Active,
     /// It is not.
@@ -151,8 +151,8 @@ async fn resources(
             let wanted = Search {
                 words: filter.q.as_deref(),
                 status: filter.status.map(|status| match status {
-                    Status::Active => "active",
-                    Status::Inactive => "inactive",
+                    Standing::Active => "active",
+                    Standing::Inactive => "inactive",
                 }),
                 after: filter.after.as_deref(),
                 limit,

@@ -1,0 +1,250 @@
+//! `roster status`, `suspend`, `resume`, `reconcile`: what a running daemon is asked for.
+
+use super::remote::{Daemon, Remote, part};
+use super::{Failure, Global, Outcome, Output, failure, items, output};
+use clap::Args;
+use serde_json::{Value, json};
+use std::io::{self, Write};
+use std::time::Duration;
+
+/// How often it is looked whether a pass has ended.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Options of `roster status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Only this source.
+    source: Option<String>,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+/// Options of `roster suspend` and `roster resume`.
+#[derive(Debug, Args)]
+pub struct Stop {
+    /// The source.
+    #[arg(required_unless_present = "all")]
+    source: Option<String>,
+    /// Every source.
+    #[arg(long, conflicts_with = "source")]
+    all: bool,
+    /// Why; kept in the records.
+    #[arg(long)]
+    reason: String,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+/// Options of `roster reconcile`.
+#[derive(Debug, Args)]
+pub struct Reconcile {
+    /// The source.
+    #[arg(required_unless_present = "all")]
+    source: Option<String>,
+    /// Every source.
+    #[arg(long, conflicts_with = "source")]
+    all: bool,
+    /// Applies although no window lets it; needs a reason.
+    #[arg(long, requires = "reason", conflicts_with = "all")]
+    overrule_window: bool,
+    /// Why; kept in the records.
+    #[arg(long)]
+    reason: Option<String>,
+    /// Waits for the pass, shows what it came to, and ends with 1 when it failed and with 3 when a
+    /// hold waits for a decision.
+    #[arg(long, conflicts_with = "all")]
+    wait: bool,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+/// Shows how the sources stand.
+pub async fn status(global: &Global, options: &Status) -> Outcome {
+    let daemon = options.remote.daemon()?;
+    let status = match &options.source {
+        None => daemon.get("api/v1/status").await?,
+        Some(source) => {
+            daemon
+                .get(&format!("api/v1/sources/{}", part(source)))
+                .await?
+        }
+    };
+    let mut out = output::stdout();
+    if !items::write_one(global, &status, &mut out)? {
+        match status["sources"].as_array() {
+            Some(sources) => sources
+                .iter()
+                .try_for_each(|source| tell(source, &mut out))?,
+            None => tell(&status, &mut out)?,
+        }
+        if let Some(waiting) = status["notices"].as_u64().filter(|waiting| *waiting > 0) {
+            let why = status["noticeError"].as_str().unwrap_or("not tried yet");
+            writeln!(out, "{waiting} notices wait to be sent: {why}")?;
+        }
+    }
+    out.flush()?;
+    Ok(0)
+}
+
+/// One source: a line, then what waits for a person and what is wrong.
+fn tell(source: &Value, out: &mut dyn Write) -> io::Result<()> {
+    let state = &source["state"];
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let revision = word(&state["lastAttempted"]["revision"]);
+    let revision = revision.get(..12).unwrap_or(&revision);
+    let outcome = if source["suspended"].is_object() {
+        "suspended".to_owned()
+    } else {
+        word(&state["outcome"])
+    };
+    writeln!(
+        out,
+        "{}  {outcome}  {revision}  {}",
+        word(&source["name"]),
+        word(&source["from"])
+    )?;
+    writeln!(out, "  {}", word(&source["why"]))?;
+    if let Some(next) = source["activity"]["next"].as_str() {
+        writeln!(out, "  next pass: {next}")?;
+    }
+    if let Some(until) = source["window"]["until"].as_str() {
+        writeln!(
+            out,
+            "  no applies until {until}: {}",
+            word(&source["window"]["by"])
+        )?;
+    }
+    for hold in state["held"].as_array().into_iter().flatten() {
+        writeln!(
+            out,
+            "  ! held  {}  {}",
+            word(&hold["code"]),
+            word(&hold["message"])
+        )?;
+        for command in hold["commands"].as_array().into_iter().flatten() {
+            writeln!(out, "      {}", word(command))?;
+        }
+    }
+    let findings = state["findings"].as_array().into_iter().flatten();
+    for found in findings.filter(|found| found["severity"] != "note") {
+        let place = found["place"].as_str().unwrap_or("-");
+        writeln!(
+            out,
+            "  {}[{}]  {place}  {}",
+            word(&found["severity"]),
+            word(&found["code"]),
+            word(&found["message"])
+        )?;
+    }
+    Ok(())
+}
+
+/// Suspends a source, or all.
+pub async fn suspend(global: &Global, options: &Stop) -> Outcome {
+    stop(global, options, "suspend", "Suspended").await
+}
+
+/// Resumes a source, or takes the suspension of all back.
+pub async fn resume(global: &Global, options: &Stop) -> Outcome {
+    stop(global, options, "resume", "Resumed").await
+}
+
+async fn stop(global: &Global, options: &Stop, act: &str, done: &str) -> Outcome {
+    if options.reason.trim().is_empty() {
+        return Err(Failure::usage("`--reason` must say why"));
+    }
+    let daemon = options.remote.daemon()?;
+    let path = path(options.source.as_deref(), act);
+    daemon
+        .post(&path, &json!({"reason": options.reason}))
+        .await?;
+    say(
+        global,
+        &format!(
+            "{done} {}.",
+            options.source.as_deref().unwrap_or("every source")
+        ),
+    );
+    Ok(0)
+}
+
+/// Asks for a pass.
+pub async fn reconcile(global: &Global, options: &Reconcile) -> Outcome {
+    let daemon = options.remote.daemon()?;
+    let path = path(options.source.as_deref(), "reconcile");
+    let body = match &options.source {
+        None => json!({}),
+        Some(_) => json!({
+            "reason": options.reason.as_deref().unwrap_or_default(),
+            "overruleWindow": options.overrule_window,
+        }),
+    };
+    let before = match &options.source {
+        Some(source) if options.wait => passed(&daemon.get(&of(source)).await?),
+        _ => None,
+    };
+    daemon.post(&path, &body).await?;
+    if let (true, Some(source)) = (options.wait, &options.source) {
+        return waited(global, &daemon, source, before).await;
+    }
+    let what = options.source.as_deref().unwrap_or("every source");
+    say(
+        global,
+        &format!("A pass of {what} was asked for; `roster status` shows what it comes to."),
+    );
+    Ok(0)
+}
+
+/// When the last pass of a source ended, as its status says.
+fn passed(source: &Value) -> Option<String> {
+    source["ended"].as_str().map(str::to_owned)
+}
+
+/// Waits until a pass came after the one before, and tells of it.
+async fn waited(global: &Global, daemon: &Daemon, source: &str, before: Option<String>) -> Outcome {
+    loop {
+        let now = daemon.get(&of(source)).await?;
+        let done = now["activity"]["now"] == "waiting" && passed(&now) != before;
+        if !done {
+            tokio::time::sleep(LOOK).await;
+            continue;
+        }
+        let mut out = output::stdout();
+        if !items::write_one(global, &now, &mut out)? {
+            tell(&now, &mut out)?;
+        }
+        out.flush()?;
+        return Ok(exit_code(&now["state"]));
+    }
+}
+
+fn exit_code(state: &Value) -> u8 {
+    let failed = matches!(state["outcome"].as_str(), Some("failed" | "refused"));
+    let mut held = state["held"].as_array().into_iter().flatten();
+    if failed || state["errors"].as_u64().is_some_and(|errors| errors > 0) {
+        failure::ERROR
+    } else if held.any(|hold| hold["hold"].is_string() && hold["standing"] == false) {
+        failure::HELD
+    } else {
+        0
+    }
+}
+
+fn of(source: &str) -> String {
+    format!("api/v1/sources/{}", part(source))
+}
+
+fn path(source: Option<&str>, act: &str) -> String {
+    match source {
+        None => format!("api/v1/{act}"),
+        Some(source) => format!("{}/{act}", of(source)),
+    }
+}
+
+fn say(global: &Global, what: &str) {
+    if global.output == Output::Json {
+        anstream::println!("{}", json!({"done": what}));
+    } else {
+        anstream::println!("{what}");
+    }
+}

@@ -1,0 +1,225 @@
+//! A daemon elsewhere, as commands talk to it.
+
+use super::Failure;
+use crate::http::problem::MEDIA_TYPE;
+use clap::Args;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Certificate, Client, Method, Url, redirect};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long a daemon may take to plan the largest tree.
+const TIMEOUT: Duration = Duration::from_mins(15);
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// Which daemon, and who is asking.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Remote {
+    /// The daemon to ask: `https://roster.example`.
+    #[arg(long = "remote", value_name = "URL", env = "ROSTER_REMOTE")]
+    pub url: Option<String>,
+    /// The file that holds the token; otherwise it is taken from ROSTER_TOKEN.
+    #[arg(long, value_name = "FILE", env = "ROSTER_TOKEN_FILE")]
+    token_file: Option<PathBuf>,
+    /// Certificates (PEM) to trust beside those of the system.
+    #[arg(long, value_name = "FILE", env = "ROSTER_CA")]
+    ca: Option<PathBuf>,
+}
+
+/// A daemon that is talked to.
+pub struct Daemon {
+    client: Client,
+    url: Url,
+    token: Option<SecretString>,
+}
+
+impl Remote {
+    /// The daemon.
+    ///
+    /// # Errors
+    /// When it is not said which, or the token or a certificate cannot be read.
+    pub fn daemon(&self) -> Result<Daemon, Failure> {
+        let Some(url) = &self.url else {
+            return Err(Failure::usage(
+                "which daemon? give `--remote URL`, or set ROSTER_REMOTE",
+            ));
+        };
+        let url = base(url)?;
+        let token = self.token()?;
+        if token.is_some() && url.scheme() == "http" && !is_loopback(&url) {
+            return Err(Failure::usage(
+                "the token would be readable on its way: use https://",
+            ));
+        }
+        Ok(Daemon {
+            client: self.client(&url)?,
+            url,
+            token,
+        })
+    }
+
+    fn token(&self) -> Result<Option<SecretString>, Failure> {
+        let text = match &self.token_file {
+            None => std::env::var("ROSTER_TOKEN").ok(),
+            Some(file) => {
+                let read = std::fs::read_to_string(file);
+                let why = |error| format!("cannot read the token {}: {error}", file.display());
+                Some(read.map_err(|error| Failure::error(why(error)))?)
+            }
+        };
+        let text = text.map(|text| text.trim().to_owned());
+        Ok(text.filter(|text| !text.is_empty()).map(SecretString::from))
+    }
+
+    fn client(&self, url: &Url) -> Result<Client, Failure> {
+        // Another part of the program may have chosen already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut client = Client::builder()
+            .user_agent(concat!("roster/", env!("CARGO_PKG_VERSION")))
+            .timeout(TIMEOUT)
+            .connect_timeout(CONNECT)
+            .redirect(redirect::Policy::none());
+        if url.scheme() == "http" {
+            client = client.no_proxy().tls_certs_only([]);
+        }
+        if let Some(file) = &self.ca {
+            let why = |error: String| Failure::error(format!("{}: {error}", file.display()));
+            let pem = std::fs::read(file).map_err(|error| why(error.to_string()))?;
+            let chain =
+                Certificate::from_pem_bundle(&pem).map_err(|error| why(error.to_string()))?;
+            client = client.tls_certs_merge(chain);
+        }
+        client
+            .build()
+            .map_err(|error| Failure::error(chained(&error)))
+    }
+}
+
+fn base(text: &str) -> Result<Url, Failure> {
+    let wrong = |why: String| Failure::usage(format!("`--remote {text}`: {why}"));
+    let mut url = Url::parse(text).map_err(|error| wrong(error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(wrong(
+            "expected https:// or, on this machine, http://".to_owned(),
+        ));
+    }
+    if !url.path().ends_with('/') {
+        url.set_path(&format!("{}/", url.path()));
+    }
+    Ok(url)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback())
+}
+
+fn chained(error: &dyn std::error::Error) -> String {
+    crate::diagnostic::chain(error)
+}
+
+impl Daemon {
+    /// Asks for something.
+    ///
+    /// # Errors
+    /// When the daemon cannot be reached, or says no: with its reason.
+    pub async fn get(&self, path: &str) -> Result<Value, Failure> {
+        self.ask(Method::GET, path, None).await
+    }
+
+    /// Has something done.
+    ///
+    /// # Errors
+    /// As [`Daemon::get`].
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.ask(Method::POST, path, Some(body)).await
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, Failure> {
+        let url = self
+            .url
+            .join(path)
+            .map_err(|error| Failure::usage(error.to_string()))?;
+        let shown = self.url.as_str().trim_end_matches('/');
+        let mut request = self.client.request(method, url);
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token.expose_secret());
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let unreached = |error: reqwest::Error| {
+            let why = chained(&error.without_url());
+            Failure::error(format!("{shown} does not answer: {why}"))
+        };
+        let answer = request.send().await.map_err(unreached)?;
+        let (status, problem) = (answer.status(), is_problem(&answer));
+        let text = answer.text().await.map_err(unreached)?;
+        let read = serde_json::from_str::<Value>(&text);
+        match read {
+            _ if status.is_success() && text.is_empty() => Ok(Value::Null),
+            Ok(value) if status.is_success() => Ok(value),
+            Ok(value) if problem => Err(refused(shown, &value)),
+            _ => Err(Failure::error(format!(
+                "{shown} answers {status}, which is nothing a Roster daemon says"
+            ))),
+        }
+    }
+}
+
+fn is_problem(answer: &reqwest::Response) -> bool {
+    let media = answer.headers().get(CONTENT_TYPE);
+    media.is_some_and(|media| media.as_bytes().starts_with(MEDIA_TYPE.as_bytes()))
+}
+
+/// A problem as a person reads it, with the exit code of the same thing done here.
+fn refused(shown: &str, problem: &Value) -> Failure {
+    let word = |name: &str| problem[name].as_str().unwrap_or_default().to_owned();
+    let (code, title, detail) = (word("code"), word("title"), word("detail"));
+    let what = if detail.is_empty() {
+        title
+    } else {
+        format!("{title}: {detail}")
+    };
+    let hint = match code.as_str() {
+        "unauthorized" => "; the token is taken from ROSTER_TOKEN or `--token-file`",
+        _ => "",
+    };
+    let message = format!("{shown} refuses ({code}): {what}{hint}");
+    match code.as_str() {
+        "stale-plan" => Failure {
+            message,
+            exit: super::failure::HELD,
+        },
+        "lock-timeout" => Failure {
+            message,
+            exit: super::failure::LOCKED,
+        },
+        _ => Failure::error(message),
+    }
+}
+
+/// A part of a path, written so that it stays one.
+#[must_use]
+pub fn part(text: &str) -> String {
+    let mut part = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            part.push(char::from(byte));
+        } else {
+            part.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    part
+}
