@@ -3,13 +3,14 @@
 
 use super::api::Door;
 use super::state::Outcome;
-use super::view::Status;
+use super::view::{SourceView, Status};
 use crate::http::gate::Answered;
 use crate::http::problem::Problem;
 use crate::http::{Gives, Operation, Permission, Route};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -157,92 +158,100 @@ fn outcome(outcome: Outcome) -> String {
     word.as_str().unwrap_or_default().to_owned()
 }
 
-/// Gauges of the state that is kept.
-fn state(status: &Status, registry: &mut Registry) {
-    type Gauges = Family<SourceLabels, Gauge<f64, AtomicU64>>;
-    let mut gauge =
-        |name: &str, help: &str, value: &dyn Fn(&super::view::SourceView) -> Option<f64>| {
-            let family = Gauges::default();
-            for source in &status.sources {
-                if let Some(value) = value(source) {
-                    let labels = SourceLabels {
-                        source: source.name.clone(),
-                    };
-                    family.get_or_create(&labels).set(value);
-                }
-            }
-            registry.register(name, help, family);
-        };
-    let flag = |value: bool| Some(f64::from(u8::from(value)));
-    #[allow(clippy::cast_precision_loss)]
-    let count = |value: usize| Some(value as f64);
-    let age = |at: chrono::DateTime<chrono::Utc>| (status.time - at).as_seconds_f64();
-    gauge(
+/// A gauge of each source: its name, what it says, and its value at a moment, if there is one.
+type OfSource = (
+    &'static str,
+    &'static str,
+    fn(&SourceView, DateTime<Utc>) -> Option<f64>,
+);
+
+/// Those of the state that is kept.
+const GAUGES: &[OfSource] = &[
+    (
         "source_failed",
         "1 while the last pass failed or was refused",
-        &|source| {
-            flag(matches!(
-                source.state.outcome,
-                Outcome::Failed | Outcome::Refused
-            ))
+        |source, _| {
+            let outcome = source.state.outcome;
+            flag(matches!(outcome, Outcome::Failed | Outcome::Refused))
         },
-    );
-    gauge(
+    ),
+    (
         "source_suspended",
         "1 while somebody has suspended it",
-        &|source| flag(source.suspended.is_some()),
-    );
-    gauge(
+        |source, _| flag(source.suspended.is_some()),
+    ),
+    (
         "source_window_closed",
         "1 while no window lets it apply",
-        &|source| flag(source.window.is_some()),
-    );
-    gauge("source_errors", "Errors in the source", &|source| {
+        |source, _| flag(source.window.is_some()),
+    ),
+    ("source_errors", "Errors in the source", |source, _| {
         count(source.state.errors)
-    });
-    gauge(
+    }),
+    (
         "source_holds_waiting",
         "Holds that wait for a decision",
-        &|source| count(source.state.waiting().count()),
-    );
-    gauge(
+        |source, _| count(source.state.waiting().count()),
+    ),
+    (
         "source_drift",
         "Resources that somebody else had changed",
-        &|source| count(source.state.drift),
-    );
-    gauge(
+        |source, _| count(source.state.drift),
+    ),
+    (
         "source_failures",
         "Passes in a row that failed",
-        &|source| Some(f64::from(source.state.failures)),
-    );
-    gauge(
+        |source, _| Some(f64::from(source.state.failures)),
+    ),
+    (
         "source_last_pass_age_seconds",
         "Since the last pass",
-        &|source| {
-            source
-                .state
-                .last_attempted
-                .as_ref()
-                .map(|mark| age(mark.at))
+        |source, now| {
+            let last = source.state.last_attempted.as_ref()?;
+            Some((now - last.at).as_seconds_f64())
         },
-    );
-    gauge(
+    ),
+    (
         "source_lag_seconds",
         "For how long the database has not been what the source says",
-        &|source| {
-            let state = &source.state;
-            let behind = match (&state.last_attempted, &state.last_applied) {
-                (Some(attempted), Some(applied)) => attempted.revision != applied.revision,
-                (attempted, None) => attempted.is_some(),
-                (None, Some(_)) => false,
-            };
-            Some(if behind {
-                state.since.map_or(0.0, age)
-            } else {
-                0.0
-            })
-        },
-    );
+        |source, now| Some(lag(source, now)),
+    ),
+];
+
+fn flag(value: bool) -> Option<f64> {
+    Some(f64::from(u8::from(value)))
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn count(value: usize) -> Option<f64> {
+    Some(value as f64)
+}
+
+fn lag(source: &SourceView, now: DateTime<Utc>) -> f64 {
+    let state = &source.state;
+    let behind = match (&state.last_attempted, &state.last_applied) {
+        (Some(attempted), Some(applied)) => attempted.revision != applied.revision,
+        (attempted, None) => attempted.is_some(),
+        (None, Some(_)) => false,
+    };
+    let since = state.since.filter(|_| behind);
+    since.map_or(0.0, |since| (now - since).as_seconds_f64())
+}
+
+/// Gauges of the state that is kept.
+fn state(status: &Status, registry: &mut Registry) {
+    for (name, help, value) in GAUGES {
+        let family = Family::<SourceLabels, Gauge<f64, AtomicU64>>::default();
+        for source in &status.sources {
+            if let Some(value) = value(source, status.time) {
+                let labels = SourceLabels {
+                    source: source.name.clone(),
+                };
+                family.get_or_create(&labels).set(value);
+            }
+        }
+        registry.register(*name, *help, family);
+    }
 }
 
 /// The metrics in the text form of OpenMetrics.
