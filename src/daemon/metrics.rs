@@ -172,31 +172,31 @@ const GAUGES: &[OfSource] = &[
         "1 while the last pass failed or was refused",
         |source, _| {
             let outcome = source.state.outcome;
-            flag(matches!(outcome, Outcome::Failed | Outcome::Refused))
+            Some(flag(matches!(outcome, Outcome::Failed | Outcome::Refused)))
         },
     ),
     (
         "source_suspended",
         "1 while somebody has suspended it",
-        |source, _| flag(source.suspended.is_some()),
+        |source, _| Some(flag(source.suspended.is_some())),
     ),
     (
         "source_window_closed",
         "1 while no window lets it apply",
-        |source, _| flag(source.window.is_some()),
+        |source, _| Some(flag(source.window.is_some())),
     ),
     ("source_errors", "Errors in the source", |source, _| {
-        count(source.state.errors)
+        Some(count(source.state.errors))
     }),
     (
         "source_holds_waiting",
         "Holds that wait for a decision",
-        |source, _| count(source.state.waiting().count()),
+        |source, _| Some(count(source.state.waiting().count())),
     ),
     (
         "source_drift",
         "Resources that somebody else had changed",
-        |source, _| count(source.state.drift),
+        |source, _| Some(count(source.state.drift)),
     ),
     (
         "source_failures",
@@ -218,13 +218,13 @@ const GAUGES: &[OfSource] = &[
     ),
 ];
 
-fn flag(value: bool) -> Option<f64> {
-    Some(f64::from(u8::from(value)))
+fn flag(value: bool) -> f64 {
+    f64::from(u8::from(value))
 }
 
 #[allow(clippy::cast_precision_loss)]
-fn count(value: usize) -> Option<f64> {
-    Some(value as f64)
+fn count(value: usize) -> f64 {
+    value as f64
 }
 
 fn lag(source: &SourceView, now: DateTime<Utc>) -> f64 {
