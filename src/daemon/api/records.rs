@@ -42,8 +42,7 @@ pub struct Filter {
     /// Only after this external id: the `next` of the page before.
     #[schemars(length(max = 255))]
     after: Option<String>,
-    /// At most so many; 50 when not given.
-    #[schemars(range(min = 1, max = 500))]
+    /// At most so many; 50 when not given, never more than 500.
     limit: Option<u32>,
 }
 
@@ -71,8 +70,7 @@ pub struct Items {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limit {
-    /// At most so many, newest first; 50 when not given.
-    #[schemars(range(min = 1, max = 1000))]
+    /// At most so many, newest first; 50 when not given, never more than 1000.
     limit: Option<u32>,
 }
 
@@ -83,8 +81,7 @@ pub struct Cursor {
     /// Only changes after this number; 0 begins at the beginning.
     #[schemars(range(min = 0))]
     after: i64,
-    /// At most so many; 500 when not given.
-    #[schemars(range(min = 1, max = 5000))]
+    /// At most so many; 500 when not given, never more than 5000.
     limit: Option<u32>,
 }
 

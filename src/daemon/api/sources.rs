@@ -51,9 +51,8 @@ pub struct Knocked {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Limit {
-    /// At most so many, newest first.
+    /// At most so many, newest first; never more than 1000.
     #[serde(default = "fifty")]
-    #[schemars(range(min = 1, max = 1000))]
     limit: u32,
 }
 
