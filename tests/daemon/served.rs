@@ -63,6 +63,14 @@ impl Served {
         }
     }
 
+    /// Waits until it listens, and says where.
+    #[track_caller]
+    pub fn address(&mut self) -> String {
+        let line = self.says(&["listening at http://"]);
+        let (_, address) = line.split_once("http://").expect("an address");
+        address.split_whitespace().next().expect("one").to_owned()
+    }
+
     /// Everything it said so far.
     pub fn said(&mut self) -> String {
         self.log.extend(self.lines.try_iter());
@@ -73,7 +81,7 @@ impl Served {
         kill(self.pid(), signal).expect("a process");
     }
 
-    fn pid(&self) -> Pid {
+    pub fn pid(&self) -> Pid {
         Pid::from_raw(i32::try_from(self.child.id()).expect("a process id"))
     }
 
