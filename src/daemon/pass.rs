@@ -357,11 +357,26 @@ impl Made {
             Some(run) => (Outcome::Applied, format!("{} as run {run}", done(plan))),
             None => (
                 Outcome::Unchanged,
-                "the database matches the source".to_owned(),
+                if self.state.errors == 0 {
+                    "the database matches the source".to_owned()
+                } else {
+                    "nothing to do".to_owned()
+                },
             ),
         };
         self.state.outcome = outcome;
-        self.state.reason = what + &waiting;
+        self.state.reason = what + &self.broken() + &waiting;
+    }
+
+    /// What errors hold back, of a source that goes on all the same.
+    fn broken(&self) -> String {
+        match (self.state.errors, self.state.findings.first()) {
+            (1, Some(first)) => format!("; one error holds back what it concerns: {first}"),
+            (many @ 2.., Some(first)) => {
+                format!("; {many} errors hold back what they concern, the first: {first}")
+            }
+            _ => String::new(),
+        }
     }
 
     fn fail(&mut self, error: &PassError) {
@@ -412,9 +427,7 @@ impl Made {
         let state = self.state;
         let news = state.outcome != before.outcome || state.reason != before.reason;
         let pass = (news || state.run != before.run).then(|| document(&state));
-        if pass.is_some() {
-            tracing::info!("source {source}: {}", state.reason);
-        }
+        let reason = state.reason.clone();
         let memory = document(&Memory { state, told });
         let plan = plan.map(plan_document);
         // Before the state is kept: told twice is better than never.
@@ -431,6 +444,8 @@ impl Made {
             return Ok(());
         }
         if let Some(pass) = pass {
+            // Only now: whoever reads it here finds it so there.
+            tracing::info!("source {source}: {reason}");
             store.record_pass(source, &pass).await?;
         }
         Ok(())
