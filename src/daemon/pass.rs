@@ -308,6 +308,17 @@ impl Made {
             let run = applied.run.filter(|_| !plan.steps.is_empty());
             self.state.last_applied = Some(mark(&plan, Utc::now(), run));
             self.state.run = run.or(self.state.run);
+            if run.is_some() && !plan.accepted.is_empty() && !plan.held.is_empty() {
+                // What is left of a hold is another hold: nobody may decide on the old one.
+                let request = Request {
+                    source: Some(source.name.to_string()),
+                    ..Request::default()
+                };
+                let mut pass = read(config, request, store).await?;
+                let left = pass.plan(index, store, &[]).await?;
+                self.state.tell_held(&left, Utc::now());
+                whose(store, &mut self.state).await?;
+            }
             self.applied(&plan, run);
         }
         self.plan = Some(plan);

@@ -103,10 +103,9 @@ impl Watched {
                 "source {source}: {} is not watched: {why}; the interval finds its changes",
                 self.written.display()
             ),
-            None if self.said => tracing::info!(
-                "source {source}: {} is watched now",
-                self.written.display()
-            ),
+            None if self.said => {
+                tracing::info!("source {source}: {} is watched now", self.written.display())
+            }
             _ => {}
         }
         self.said = why.is_some();

@@ -102,15 +102,19 @@ impl Api {
     /// A push as GitHub tells of it.
     #[track_caller]
     pub fn github(&self, source: &str, secret: &str, delivery: &str) -> Answer {
-        let body = json!({"ref": "refs/heads/main", "after": "59b20b8d5c6ff8d09518454d4dd8b7b30f095ab5",
+        let body =
+            json!({"ref": "refs/heads/main", "after": "59b20b8d5c6ff8d09518454d4dd8b7b30f095ab5",
             "repository": {"clone_url": "https://github.example/acme/customers.git"}})
-        .to_string();
+            .to_string();
         let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any key");
         mac.update(body.as_bytes());
-        let signature: String = mac.finalize().into_bytes().iter().fold(
-            "sha256=".to_owned(),
-            |text, byte| text + &format!("{byte:02x}"),
-        );
+        let signature: String = mac
+            .finalize()
+            .into_bytes()
+            .iter()
+            .fold("sha256=".to_owned(), |text, byte| {
+                text + &format!("{byte:02x}")
+            });
         let headers = [
             ("X-GitHub-Event", "push".to_owned()),
             ("X-GitHub-Delivery", delivery.to_owned()),

@@ -120,21 +120,32 @@ fn a_bad_push_keeps_the_last_good_state_and_everybody_is_told_the_line() {
         .remote
         .write("manifests/worse.yaml", "users:\n  - {externalId: [\n");
     let bad = scene.remote.push("bad");
-    let told = scene.served.says(&["one error holds back", "worse.yaml:2:"]);
+    let told = scene
+        .served
+        .says(&["one error holds back", "worse.yaml:2:"]);
     assert!(told.contains("yaml-syntax"), "{told}");
     let view = scene
         .api
         .once("/api/v1/sources/shop", |view| view["state"]["errors"] == 1);
     assert_eq!(view["state"]["lastAttempted"]["revision"], bad);
     assert!(
-        view["why"].as_str().is_some_and(|why| why.contains("worse.yaml:2:")),
+        view["why"]
+            .as_str()
+            .is_some_and(|why| why.contains("worse.yaml:2:")),
         "{view}"
     );
     let place = &view["state"]["findings"][0]["place"];
-    assert!(place.as_str().is_some_and(|place| place.contains("worse.yaml:2:")));
+    assert!(
+        place
+            .as_str()
+            .is_some_and(|place| place.contains("worse.yaml:2:"))
+    );
     let notice = scene.pager.told("failed");
     let origin = &notice["details"][0]["origin"];
-    assert_eq!((&origin["path"], &origin["line"]), (&json!("worse.yaml"), &json!(2)));
+    assert_eq!(
+        (&origin["path"], &origin["line"]),
+        (&json!("worse.yaml"), &json!(2))
+    );
     assert_eq!(notice["revision"], bad);
     let (_, metrics) = scene.api.get("/metrics");
     let metrics = metrics.as_str().expect("text").to_owned();
@@ -152,10 +163,19 @@ fn a_bad_push_keeps_the_last_good_state_and_everybody_is_told_the_line() {
     scene.served.says(&["updated 1", "run 3"]);
     let told = scene.pager.told("recovered");
     assert_eq!(told["revision"], fix);
-    assert!(scene.pager.rest().iter().all(|notice| notice["event"] != "failed"));
+    assert!(
+        scene
+            .pager
+            .rest()
+            .iter()
+            .all(|notice| notice["event"] != "failed")
+    );
     let (_, metrics) = scene.api.get("/metrics");
     let metrics = metrics.as_str().expect("text").to_owned();
-    assert!(metrics.contains("source_errors{source=\"shop\"} 0"), "{metrics}");
+    assert!(
+        metrics.contains("source_errors{source=\"shop\"} 0"),
+        "{metrics}"
+    );
     assert!(!metrics.contains("worse.yaml"), "{metrics}");
     scene.served.ends();
 }
@@ -166,9 +186,10 @@ fn a_push_by_force_is_said_and_a_configuration_in_the_tree_is_not_taken() {
     let mut scene = Scene::new(&yaml, "    interval: 1s\n");
     scene.served.says(&["created 6", "run 1"]);
     let first = scene.remote.head();
-    scene
-        .remote
-        .write("manifests/roster.yaml", "apiVersion: roster/v1\nguards: {deactivate: 100%}\n");
+    scene.remote.write(
+        "manifests/roster.yaml",
+        "apiVersion: roster/v1\nguards: {deactivate: 100%}\n",
+    );
     scene.push(&yaml.replacen("Karin", "Britta", 1));
     scene.served.says(&["updated 1", "run 2"]);
     let found = scene.source()["state"]["findings"].clone();
@@ -202,7 +223,12 @@ fn a_remote_that_cannot_be_reached_is_said_and_drift_is_repaired_all_the_same() 
     fs::rename(scene.remote.bare(), &away).expect("moved");
     scene.served.says(&["could not be fetched"]);
     let failed = scene.pager.told("failed");
-    assert!(failed["summary"].as_str().is_some_and(|it| it.contains("stays")), "{failed}");
+    assert!(
+        failed["summary"]
+            .as_str()
+            .is_some_and(|it| it.contains("stays")),
+        "{failed}"
+    );
     scene
         .ws
         .sql("UPDATE users SET first_name = 'Hand' WHERE external_id = 'u-2'");
@@ -247,10 +273,19 @@ fn a_push_that_removes_two_in_five_waits_for_somebody_and_goes_through_in_parts(
     scene.push(&left);
     scene.served.says(&["updated 1", "run 2", "one hold waits"]);
     let told = scene.pager.told("held");
-    assert!(told["command"].as_str().is_some_and(|it| it.contains("approve hold")), "{told}");
+    assert!(
+        told["command"]
+            .as_str()
+            .is_some_and(|it| it.contains("approve hold")),
+        "{told}"
+    );
     let holds = scene.api.document("/api/v1/holds");
     let hold = &holds["items"][0];
-    assert_eq!((&hold["count"], &hold["accounts"]), (&json!(16), &json!(["acme"])), "{holds}");
+    assert_eq!(
+        (&hold["count"], &hold["accounts"]),
+        (&json!(16), &json!(["acme"])),
+        "{holds}"
+    );
     assert_eq!(hold["source"], "shop");
     let (id, since) = (hold["hold"].clone(), hold["since"].clone());
 
@@ -265,23 +300,36 @@ fn a_push_that_removes_two_in_five_waits_for_somebody_and_goes_through_in_parts(
 
     let approve = |hold: &Value, body: Value| {
         let hold = hold.as_str().expect("an id");
-        scene.api.post(&format!("/api/v1/holds/{hold}/approve"), &body)
+        scene
+            .api
+            .post(&format!("/api/v1/holds/{hold}/approve"), &body)
     };
     let only = json!({"reason": "these two left", "only": ["User/u-30", "User/u-31"]});
     let (status, answer) = approve(&id, only);
     assert!(status < 300, "{status} {answer}");
-    until("the first two", || (scene.active().as_deref() == Some("39")).then_some(()));
-    let holds = scene.api.once("/api/v1/holds", |holds| holds["items"][0]["count"] == 14);
+    until("the first two", || {
+        (scene.active().as_deref() == Some("39")).then_some(())
+    });
+    let holds = scene
+        .api
+        .once("/api/v1/holds", |holds| holds["items"][0]["count"] == 14);
     let (status, answer) = approve(&holds["items"][0]["hold"], json!({"reason": "so did they"}));
     assert!(status < 300, "{status} {answer}");
     until("the rest", || {
-        eprintln!("{} {}", scene.api.document("/api/v1/holds"), scene.source()["state"]["reason"]);
         (scene.active().as_deref() == Some("25")).then_some(())
     });
-    scene.api.once("/api/v1/holds", |holds| holds["items"] == json!([]));
+    scene
+        .api
+        .once("/api/v1/holds", |holds| holds["items"] == json!([]));
     let acts = scene.api.document("/api/v1/acts");
     let acts = acts["items"].as_array().expect("acts");
-    let reasons: Vec<_> = acts.iter().map(|act| (&act["actor"], &act["reason"])).collect();
-    assert!(reasons.contains(&(&json!("eva"), &json!("these two left"))), "{reasons:?}");
+    let reasons: Vec<_> = acts
+        .iter()
+        .map(|act| (&act["actor"], &act["reason"]))
+        .collect();
+    assert!(
+        reasons.contains(&(&json!("eva"), &json!("these two left"))),
+        "{reasons:?}"
+    );
     scene.served.ends();
 }

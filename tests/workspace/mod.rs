@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use crate::support::postgres;
 
 /// Longer than any command of these tests takes, on a machine that has much else to do.
-pub const LIMIT: Duration = Duration::from_secs(12);
+pub const LIMIT: Duration = Duration::from_mins(2);
 
 /// One folder and one database.
 pub struct Workspace {
