@@ -1,8 +1,16 @@
 //! `roster serve`, the real one: what it does by itself, and what it says of it.
 
 mod daemon {
+    pub mod acts;
+    pub mod api;
     pub mod directory;
+    pub mod faults;
+    pub mod git;
+    pub mod replicas;
     pub mod served;
 }
+#[allow(dead_code)]
+#[path = "git/remote.rs"]
+mod remote;
 mod support;
 mod workspace;

@@ -21,6 +21,9 @@ use prometheus_client::registry::{Registry, Unit};
 use serde_json::json;
 use std::sync::atomic::AtomicU64;
 
+/// How many errors of a source are named.
+const NAMED: usize = 5;
+
 /// What this replica counts itself.
 #[derive(Clone, Debug)]
 pub struct Counted {
@@ -52,6 +55,13 @@ struct StepLabels {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct SourceLabels {
     source: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ErrorLabels {
+    source: String,
+    code: String,
+    place: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -156,6 +166,24 @@ impl Counted {
 fn outcome(outcome: Outcome) -> String {
     let word = json!(outcome);
     word.as_str().unwrap_or_default().to_owned()
+}
+
+/// Where the first errors of each source are: an alert can name file and line.
+fn errors(status: &Status, registry: &mut Registry) {
+    let family = Family::<ErrorLabels, Gauge>::default();
+    for source in &status.sources {
+        let errors = source.state.findings.iter();
+        let errors = errors.filter(|found| found.severity == "error");
+        for found in errors.take(NAMED) {
+            let labels = ErrorLabels {
+                source: source.name.clone(),
+                code: found.code.clone(),
+                place: found.place.clone().unwrap_or_default(),
+            };
+            family.get_or_create(&labels).set(1);
+        }
+    }
+    registry.register("source_error", "The first errors of a source", family);
 }
 
 /// A gauge of each source: its name, what it says, and its value at a moment, if there is one.
@@ -293,6 +321,7 @@ async fn metrics(State(door): State<Door>) -> Result<Metrics, Problem> {
     let mut registry = Registry::with_prefix("roster");
     counted.register(&mut registry);
     state(&status, &mut registry);
+    errors(&status, &mut registry);
     let notices = Gauge::<i64>::default();
     notices.set(i64::try_from(status.notices).unwrap_or(i64::MAX));
     registry.register("notices_waiting", "Notices that wait to be sent", notices);

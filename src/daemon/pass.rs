@@ -51,17 +51,34 @@ pub(super) enum Ended {
 /// What there is to know before a pass has its turn.
 pub(super) enum Begun {
     /// Nothing keeps it from being made.
-    Ready(Fetches),
+    Ready(Found),
     /// There is none.
     Not(Ended),
 }
+
+/// What came of going to the network.
+pub(super) struct Found {
+    fetches: Fetches,
+    /// The pass that was the last one before.
+    after: Option<Seen>,
+}
+
+/// A pass that is kept: by which replica, and when.
+type Seen = (String, i64);
 
 /// Looks whether there is to be a pass, and goes to the network for it: a remote that does not
 /// answer keeps no other source waiting.
 pub(super) async fn begin(daemon: &Daemon, setup: &Setup, source: &str) -> Begun {
     match suspension(&daemon.store, source).await {
-        Ok(None) => Begun::Ready(reconcile::fetch(&setup.config, Some(source))),
-        Ok(Some(suspension)) => Begun::Not(Ended::Suspended(suspension)),
+        Ok(None) => {}
+        Ok(Some(suspension)) => return Begun::Not(Ended::Suspended(suspension)),
+        Err(error) => return Begun::Not(Ended::Unknown(chain(&error))),
+    }
+    match kept(&daemon.store, source).await {
+        Ok((_, after)) => Begun::Ready(Found {
+            fetches: reconcile::fetch(&setup.config, Some(source)),
+            after,
+        }),
         Err(error) => Begun::Not(Ended::Unknown(chain(&error))),
     }
 }
@@ -72,9 +89,9 @@ pub(super) async fn run(
     setup: &Setup,
     source: &str,
     triggers: &BTreeSet<String>,
-    fetches: Fetches,
+    found: Found,
 ) -> Ended {
-    match attempt(daemon, setup, source, triggers, fetches).await {
+    match attempt(daemon, setup, source, triggers, found).await {
         Ok(ended) => ended,
         Err(error) => Ended::Unknown(chain(&error)),
     }
@@ -85,7 +102,7 @@ async fn attempt(
     setup: &Setup,
     source: &str,
     triggers: &BTreeSet<String>,
-    fetches: Fetches,
+    found: Found,
 ) -> Result<Ended, PassError> {
     let store = &daemon.store;
     let lease = match Kept::take(store, source, Duration::ZERO).await {
@@ -95,7 +112,7 @@ async fn attempt(
         }
         Err(error) => return Err(error),
     };
-    let ended = leased(daemon, setup, source, triggers, fetches, &lease).await;
+    let ended = leased(daemon, setup, source, triggers, found, &lease).await;
     lease.release(store).await;
     ended
 }
@@ -107,7 +124,8 @@ fn recent(
     triggers: &BTreeSet<String>,
     now: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
-    let timed = triggers.iter().all(|trigger| trigger == "interval");
+    let timed = ["interval", "retry"];
+    let timed = triggers.iter().all(|trigger| timed.contains(&&**trigger));
     let at = state.last_attempted.as_ref()?.at;
     let due = schedule::next(&source.timing.trigger, Some(at), now, -1.0);
     (timed && state.failures == 0 && due > now).then_some(at)
@@ -137,10 +155,21 @@ pub(super) struct Memory {
     pub(super) ended: Option<DateTime<Utc>>,
 }
 
-/// What is kept of a source.
-async fn kept(store: &Store, source: &str) -> Result<Memory, StoreError> {
-    let kept = all_kept(store).await?.remove(source);
-    Ok(kept.map(|(_, memory)| memory).unwrap_or_default())
+impl Memory {
+    fn read(document: &str) -> Self {
+        // What another release kept and this one cannot read is begun anew.
+        serde_json::from_str(document).unwrap_or_default()
+    }
+}
+
+/// What is kept of a source, and of which pass.
+async fn kept(store: &Store, source: &str) -> Result<(Memory, Option<Seen>), StoreError> {
+    let all = store.watched().await?;
+    let mut of = all.into_iter().filter(|watched| watched.source == source);
+    Ok(of.next().map_or_else(Default::default, |watched| {
+        let memory = Memory::read(&watched.state);
+        (memory, Some((watched.holder, watched.at)))
+    }))
 }
 
 /// What is kept of every source, and which replica wrote it, by name.
@@ -149,8 +178,7 @@ pub(super) async fn all_kept(
 ) -> Result<BTreeMap<String, (String, Memory)>, StoreError> {
     let all = store.watched().await?.into_iter();
     let kept = all.map(|watched| {
-        // What another release kept and this one cannot read is begun anew.
-        let memory = serde_json::from_str(&watched.state).unwrap_or_default();
+        let memory = Memory::read(&watched.state);
         (watched.source, (watched.holder, memory))
     });
     Ok(kept.collect())
@@ -161,14 +189,15 @@ async fn leased(
     setup: &Setup,
     source: &str,
     triggers: &BTreeSet<String>,
-    fetches: Fetches,
+    found: Found,
     lease: &Kept,
 ) -> Result<Ended, PassError> {
+    let (memory, last) = kept(&daemon.store, source).await?;
     let Memory {
         state: before,
         told,
         ..
-    } = kept(&daemon.store, source).await?;
+    } = memory;
     let begun = Utc::now();
     let Some(index) = setup
         .config
@@ -181,6 +210,11 @@ async fn leased(
     if let Some(at) = recent(&before, &setup.config.sources[index], triggers, begun) {
         return Ok(Ended::Recent(at));
     }
+    let mut fetches = found.fetches;
+    if last != found.after && !fetches.is_empty() {
+        // Another replica made a pass meanwhile, maybe of a later commit than the one found before.
+        fetches = reconcile::fetch(&setup.config, Some(source));
+    }
     let mut made = Made {
         window: Window::state(&setup.config.sources[index].timing.windows, begun),
         overruled: triggers.contains(OVERRULE),
@@ -188,11 +222,21 @@ async fn leased(
         told,
         plan: None,
         again: false,
+        unreached: fetches.iter().any(|(_, fetched)| fetched.is_err()),
+        behind: false,
     };
     made.state.triggers = triggers.clone();
     made.state.seconds.clear();
-    if let Err(error) = made.make(daemon, &setup.config, index, lease).await {
-        made.fail(&error);
+    let mut tries = 1;
+    while let Err(error) = made.make(daemon, &setup.config, index, lease).await {
+        let stale = matches!(error, PassError::Apply(ApplyError::Stale { .. }));
+        if !stale || tries == TRIES {
+            made.fail(&error);
+            break;
+        }
+        // Somebody wrote in between: the next plan sees it.
+        tracing::info!("source {source}: {}; planned again", chain(&error));
+        tries += 1;
     }
     made.fetched(fetches);
     if made.state.outcome != Outcome::Failed {
@@ -216,6 +260,10 @@ struct Made {
     told: notice::State,
     plan: Option<Plan>,
     again: bool,
+    /// Whether the remote could not be asked.
+    unreached: bool,
+    /// Whether what is here is not what a pass saw before: another replica knows a later commit.
+    behind: bool,
 }
 
 impl Made {
@@ -239,6 +287,12 @@ impl Made {
         self.state
             .seconds
             .insert("plan".to_owned(), begun.elapsed().as_secs_f64());
+        let before = self.state.last_attempted.as_ref();
+        self.behind =
+            self.unreached && before.is_some_and(|mark| *mark.revision != *plan.source.revision);
+        if self.behind {
+            return Ok(());
+        }
         let now = Utc::now();
         self.state.tell(&plan, now);
         whose(store, &mut self.state).await?;
@@ -257,6 +311,17 @@ impl Made {
             let run = applied.run.filter(|_| !plan.steps.is_empty());
             self.state.last_applied = Some(mark(&plan, Utc::now(), run));
             self.state.run = run.or(self.state.run);
+            if run.is_some() && !plan.accepted.is_empty() && !plan.held.is_empty() {
+                // What is left of a hold is another hold: nobody may decide on the old one.
+                let request = Request {
+                    source: Some(source.name.to_string()),
+                    ..Request::default()
+                };
+                let mut pass = read(config, request, store).await?;
+                let left = pass.plan(index, store, &[]).await?;
+                self.state.tell_held(&left, Utc::now());
+                whose(store, &mut self.state).await?;
+            }
             self.applied(&plan, run);
         }
         self.plan = Some(plan);
@@ -298,12 +363,13 @@ impl Made {
     fn applied(&mut self, plan: &Plan, run: Option<i64>) {
         let (outcome, what) = match run {
             Some(run) => (Outcome::Applied, format!("{} as run {run}", done(plan))),
-            None if self.state.errors > 0 => {
-                (Outcome::Unchanged, "nothing else is to be done".to_owned())
-            }
             None => (
                 Outcome::Unchanged,
-                "the database matches the source".to_owned(),
+                if self.state.errors == 0 {
+                    "the database matches the source".to_owned()
+                } else {
+                    "nothing to do".to_owned()
+                },
             ),
         };
         let waiting = match self.state.waiting().count() {
@@ -312,35 +378,26 @@ impl Made {
             many => format!("; {many} holds wait for a decision"),
         };
         self.state.outcome = outcome;
-        self.state.reason = format!("{}{what}{waiting}", self.kept_back());
+        self.state.reason = what + &self.broken() + &waiting;
     }
 
-    /// What is wrong with the source, if anything is: what it concerns is held.
-    fn kept_back(&self) -> String {
-        let first = self
-            .state
-            .findings
-            .first()
-            .filter(|_| self.state.errors > 0);
-        first.map_or_else(String::new, |first| {
-            let errors = errors(self.state.errors);
-            format!(
-                "{errors} in the source, what it concerns stays as it was, the first: {first}; "
-            )
-        })
+    /// What errors hold back, of a source that goes on all the same.
+    fn broken(&self) -> String {
+        match (self.state.errors, self.state.findings.first()) {
+            (1, Some(first)) => format!("; one error holds back what it concerns: {first}"),
+            (many @ 2.., Some(first)) => {
+                format!("; {many} errors hold back what they concern, the first: {first}")
+            }
+            _ => String::new(),
+        }
     }
 
     fn fail(&mut self, error: &PassError) {
         self.state.outcome = Outcome::Failed;
         self.state.failures += 1;
         self.state.reason = chain(error);
-        // Somebody wrote in between: the next plan sees it.
         self.again = true;
-        if matches!(error, PassError::Apply(ApplyError::Stale { .. })) {
-            tracing::info!("{}", self.state.reason);
-        } else {
-            tracing::warn!("{}", self.state.reason);
-        }
+        tracing::warn!("{}", self.state.reason);
     }
 
     /// Takes over what came of going to the network. What could not be fetched stays as it was
@@ -352,9 +409,16 @@ impl Made {
                 Ok(Moved::First | Moved::Forward) => self.state.rewound = None,
                 Ok(Moved::Same) => {}
                 Err(error) => {
+                    if self.state.outcome != Outcome::Failed || self.behind {
+                        self.state.failures += 1;
+                    }
+                    let what = if self.behind {
+                        "another one than fetched last here was applied since, so that nothing is done"
+                    } else {
+                        "the commit fetched last stays"
+                    };
                     self.state.outcome = Outcome::Failed;
-                    self.state.failures += 1;
-                    self.state.reason = format!("{error}; the commit fetched last stays");
+                    self.state.reason = format!("{error}; {what}");
                     self.again = true;
                 }
             }
@@ -376,9 +440,7 @@ impl Made {
         let state = self.state;
         let news = state.outcome != before.outcome || state.reason != before.reason;
         let pass = (news || state.run != before.run).then(|| document(&state));
-        if pass.is_some() {
-            tracing::info!("source {source}: {}", state.reason);
-        }
+        let reason = state.reason.clone();
         let ended = Some(Utc::now());
         let memory = document(&Memory { state, told, ended });
         let plan = plan.map(plan_document);
@@ -396,6 +458,8 @@ impl Made {
             return Ok(());
         }
         if let Some(pass) = pass {
+            // Only now: whoever reads it here finds it so there.
+            tracing::info!("source {source}: {reason}");
             store.record_pass(source, &pass).await?;
         }
         Ok(())

@@ -143,12 +143,20 @@ pub async fn serve(load: impl Fn() -> Result<Config, ConfigError>) -> Result<(),
     loop {
         let team = Team::employ(&daemon);
         daemon.knock_all("start");
-        let asked = signals.next().await;
+        let mut asked = signals.next().await;
         if asked == Asked::End {
             tell_systemd(&[NotifyState::Stopping]);
         }
-        team.dismiss().await;
+        let mut dismissed = std::pin::pin!(team.dismiss());
+        while asked == Asked::Reload {
+            tokio::select! {
+                () = &mut dismissed => break,
+                // Whoever has to wait for a reload may still want the end.
+                then = signals.next() => asked = then,
+            }
+        }
         if asked == Asked::End {
+            dismissed.await;
             break;
         }
         reload(&daemon, &load);
@@ -213,7 +221,14 @@ fn tell_systemd(states: &[NotifyState<'_>]) {
 /// Opens the database, and goes on trying while it cannot be reached; `None` when asked to end.
 async fn open(config: &Config, signals: &mut Signals) -> Result<Option<Store>, ServeError> {
     loop {
-        match reconcile::writer(config).await {
+        let opened = tokio::select! {
+            opened = reconcile::writer(config) => opened,
+            asked = signals.next() => match asked {
+                Asked::End => return Ok(None),
+                Asked::Reload => continue,
+            },
+        };
+        match opened {
             Ok(store) => return Ok(Some(store)),
             Err(PassError::Store(error)) if unreachable(&error) => {
                 tracing::warn!("{}; trying again", chain(&error));
@@ -239,10 +254,22 @@ fn reload(daemon: &Daemon, load: &impl Fn() -> Result<Config, ConfigError>) {
             if setup.config.database != daemon.setup().config.database {
                 tracing::warn!("another database is taken on only by a restart");
             }
-            daemon.setup.send_replace(Arc::new(setup));
+            let before = daemon.setup.send_replace(Arc::new(setup));
+            hand_over(&before, &daemon.setup());
             tracing::info!("the configuration was read again");
         }
         Err(error) => tracing::error!("the old configuration stays: {}", chain(&error)),
+    }
+}
+
+/// What was asked for and not begun yet is asked for again.
+fn hand_over(before: &Setup, after: &Setup) {
+    for (source, worker) in &before.workers {
+        let Some(next) = after.workers.get(source) else {
+            continue;
+        };
+        let knocks = worker.knocks();
+        knocks.iter().for_each(|trigger| next.knock(trigger));
     }
 }
 
@@ -250,8 +277,6 @@ fn reload(daemon: &Daemon, load: &impl Fn() -> Result<Config, ConfigError>) {
 struct Team {
     stop: CancellationToken,
     tasks: JoinSet<()>,
-    // Watches files as long as it lives.
-    _watcher: Option<watcher::Watcher>,
 }
 
 impl Team {
@@ -272,12 +297,8 @@ impl Team {
             Arc::clone(&setup),
             stop.clone(),
         ));
-        let watcher = watcher::Watcher::begin(&setup);
-        Self {
-            stop,
-            tasks,
-            _watcher: watcher,
-        }
+        tasks.spawn(watcher::watch(setup, stop.clone()));
+        Self { stop, tasks }
     }
 
     /// Lets passes under way come to their end, or rolls them back.

@@ -147,7 +147,7 @@ impl State {
         self.summary = entries
             .map(|(name, count)| (name.to_owned(), count))
             .collect();
-        self.held = held(plan, &self.held, now);
+        self.tell_held(plan, now);
         self.errors = plan.count(Severity::Error);
         self.warnings = plan.count(Severity::Warning);
         self.findings = findings(&plan.diagnostics);
@@ -156,6 +156,11 @@ impl State {
             .iter()
             .filter(|step| step.reason == Reason::Drift);
         self.drift = drift.count();
+    }
+
+    /// Takes over what a plan holds.
+    pub(super) fn tell_held(&mut self, plan: &Plan, now: DateTime<Utc>) {
+        self.held = held(plan, &self.held, now);
     }
 
     /// Whether it is time to compare every column again.

@@ -78,7 +78,8 @@ impl Worker {
         knocks.extend(triggers);
     }
 
-    fn knocks(&self) -> BTreeSet<String> {
+    /// What was asked for and not begun yet.
+    pub(super) fn knocks(&self) -> BTreeSet<String> {
         let mut knocks = self.knocks.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut knocks)
     }
@@ -108,6 +109,8 @@ pub(super) async fn work(
         let since = Utc::now();
         worker.activity.send_replace(Activity::Working { since });
         let Some(ended) = pass(&daemon, &setup, &worker.source, &triggers, &stop).await else {
+            // Whoever works under the next configuration makes it.
+            worker.keep(triggers);
             return;
         };
         if matches!(ended, Ended::Elsewhere(_)) {
@@ -127,9 +130,14 @@ async fn pass(
 ) -> Option<Ended> {
     let all = || (Arc::clone(daemon), Arc::clone(setup), Arc::clone(source));
     let (of, with, name) = all();
-    let begun = apart(move || async move { pass::begin(&of, &with, &name).await }).await;
-    let fetches = match begun {
-        Ok(Begun::Ready(fetches)) => fetches,
+    let begin = apart(move || async move { pass::begin(&of, &with, &name).await });
+    // A remote that does not answer keeps nobody from leaving: what git fetches changes nothing yet.
+    let begun = tokio::select! {
+        begun = begin => begun,
+        () = stop.cancelled() => return None,
+    };
+    let found = match begun {
+        Ok(Begun::Ready(found)) => found,
         Ok(Begun::Not(ended)) => return Some(ended),
         Err(why) => return Some(Ended::Unknown(why)),
     };
@@ -138,7 +146,7 @@ async fn pass(
         () = stop.cancelled() => return None,
     };
     let ((of, with, name), asked) = (all(), triggers.clone());
-    let run = move || async move { pass::run(&of, &with, &name, &asked, fetches).await };
+    let run = move || async move { pass::run(&of, &with, &name, &asked, found).await };
     Some(apart(run).await.unwrap_or_else(Ended::Unknown))
 }
 
@@ -219,7 +227,11 @@ impl Timetable {
                 self.elsewhere = true;
                 self.why = Some(why);
             }
-            Ended::Recent(at) => self.last = Some(at),
+            Ended::Recent(at) => {
+                // What failed here has succeeded there.
+                self.backoff.succeeded();
+                self.last = Some(at);
+            }
             Ended::Suspended(suspension) => {
                 let Suspension { actor, reason, .. } = suspension;
                 self.why = Some(format!("suspended by {actor}: {reason}"));

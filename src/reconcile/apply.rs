@@ -8,15 +8,17 @@ use crate::manifest::Tree;
 use crate::model::{Desired, Key};
 use crate::plan::{Plan, Verb, render};
 use crate::secrets::Secrets;
-use crate::store::{Apply, Holder, Lease, Remember, Store};
+use crate::store::{Apply, Holder, Lease, Remember, Store, TTL};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use crate::store::Applied;
 
 /// How often a lease is renewed while a person looks at the plan.
 const RENEW: Duration = Duration::from_secs(5);
+/// How long until it is tried again to give a lease up.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// This process, as a lease names it.
 #[must_use]
@@ -53,7 +55,8 @@ impl Kept {
         let renewing = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(RENEW).await;
-                if renewer.renew(&renewed).await.is_err() {
+                // While the database is away it is tried again: it may come back in time.
+                if let Ok(false) = renewer.renew(&renewed).await {
                     return;
                 }
             }
@@ -70,8 +73,18 @@ impl Kept {
     /// Gives the lease up.
     pub async fn release(self, store: &Store) {
         self.renewing.abort();
-        // A lease that cannot be given up runs out by itself.
-        let _ = store.release(&self.lease).await;
+        if store.release(&self.lease).await.is_ok() {
+            return;
+        }
+        // The database is away. Whoever is here still gives it up later: it would keep us out, too.
+        let (store, lease) = (store.clone(), self.lease);
+        tokio::spawn(async move {
+            let begun = Instant::now();
+            // After that it has run out by itself.
+            while begun.elapsed() < TTL && store.release(&lease).await.is_err() {
+                tokio::time::sleep(AGAIN).await;
+            }
+        });
     }
 }
 

@@ -57,6 +57,11 @@ impl Servers {
                 self.walk().await?;
                 self.try_begin(begin).await
             }
+            // The pool only says that it waited: the server says why.
+            Err(sqlx::Error::PoolTimedOut) => match fitting(&self.all, self.access).await {
+                Ok(_) => Err(sqlx::Error::PoolTimedOut),
+                Err(why) => Err(why),
+            },
             other => other,
         }
     }

@@ -28,7 +28,7 @@ fn a_change_is_applied_a_mistake_changes_nothing_and_its_repair_recovers() {
         assert_eq!(value(&ws, "first_name", "u-1").as_deref(), Some("Britta"));
 
         ws.write("manifests/worse.yaml", "users:\n  - {externalId: [\n");
-        let told = served.says(&["refused", "worse.yaml:2:"]);
+        let told = served.says(&["one error holds back", "worse.yaml:2:"]);
         assert!(told.contains("yaml-syntax"), "{told}");
         assert_eq!(ws.value("SELECT count(*) FROM runs").as_deref(), Some("2"));
 

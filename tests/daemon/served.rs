@@ -4,7 +4,7 @@ use crate::workspace::{LIMIT, Workspace};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Instant;
@@ -29,8 +29,12 @@ impl Served {
     /// Starts one on a workspace whose configuration stands.
     pub fn on(ws: &Workspace, options: &[&str]) -> Self {
         let arguments = [&["serve", "--config", "roster.yaml"], options].concat();
-        let mut command = ws.command(&arguments);
-        command.stdout(Stdio::null());
+        Self::run(ws.command(&arguments))
+    }
+
+    /// Runs a command that is a daemon.
+    pub fn run(mut command: Command) -> Self {
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the daemon");
         let log = BufReader::new(child.stderr.take().expect("its log"));
         let (told, lines) = mpsc::channel();
@@ -63,6 +67,14 @@ impl Served {
         }
     }
 
+    /// Waits until it listens, and says where.
+    #[track_caller]
+    pub fn address(&mut self) -> String {
+        let line = self.says(&["listening at http://"]);
+        let (_, address) = line.split_once("http://").expect("an address");
+        address.split_whitespace().next().expect("one").to_owned()
+    }
+
     /// Everything it said so far.
     pub fn said(&mut self) -> String {
         self.log.extend(self.lines.try_iter());
@@ -73,7 +85,7 @@ impl Served {
         kill(self.pid(), signal).expect("a process");
     }
 
-    fn pid(&self) -> Pid {
+    pub fn pid(&self) -> Pid {
         Pid::from_raw(i32::try_from(self.child.id()).expect("a process id"))
     }
 

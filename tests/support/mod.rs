@@ -1,4 +1,5 @@
 //! What the integration tests share: `mod support;`.
 
+pub mod cluster;
 pub mod postgres;
 pub mod program;

@@ -181,7 +181,7 @@ fn watched(binaries: &Path, port: u16) -> Child {
 }
 
 /// Where `initdb` and the rest are: on the PATH, else where Debian keeps them, the newest first.
-fn binaries() -> Option<PathBuf> {
+pub(super) fn binaries() -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let on_path = env::split_paths(&path).collect::<Vec<_>>();
 
@@ -204,7 +204,7 @@ fn binaries() -> Option<PathBuf> {
 }
 
 /// Says that tests are missing, past the capture of the test harness.
-fn absent() {
+pub(super) fn absent() {
     let message = "POSTGRESQL NOT FOUND: tests against PostgreSQL did not run";
     assert!(
         env::var("CI").as_deref() != Ok("true"),
@@ -214,7 +214,7 @@ fn absent() {
 }
 
 /// An initialised data directory to copy, made by whoever comes first.
-fn template(binaries: &Path) -> PathBuf {
+pub(super) fn template(binaries: &Path) -> PathBuf {
     let initdb = binaries.join("initdb");
     let version = run(Command::new(&initdb).arg("--version"));
     let version = version
@@ -258,14 +258,14 @@ fn cache() -> &'static Path {
 
 /// Whom PostgreSQL runs as, when we are root: it refuses to run as root.
 #[derive(Clone, Copy)]
-struct User {
+pub(super) struct User {
     name: &'static str,
     uid: u32,
     gid: u32,
 }
 
 /// A directory for a cluster, and the user it was given to when we are root.
-fn scratch() -> (TempDir, Option<User>) {
+pub(super) fn scratch() -> (TempDir, Option<User>) {
     let dir = TempDir::with_prefix("roster-postgres-").expect("a temporary directory");
     let owner = fs::metadata(dir.path()).expect("the directory").uid();
     let user = (owner == 0).then(unprivileged);
@@ -295,7 +295,7 @@ fn unprivileged() -> User {
 
 /// A command that runs as the user. setpriv is part of util-linux, and becomes the program: its
 /// process is the server's.
-fn as_user(program: &Path, user: Option<User>) -> Command {
+pub(super) fn as_user(program: &Path, user: Option<User>) -> Command {
     let mut command = match user {
         None => Command::new(program),
         Some(User { uid, gid, .. }) => {
@@ -310,7 +310,7 @@ fn as_user(program: &Path, user: Option<User>) -> Command {
 }
 
 /// Runs to the end and gives what it printed; a failure shows what it said.
-fn run(command: &mut Command) -> String {
+pub(super) fn run(command: &mut Command) -> String {
     let output = command
         .output()
         .unwrap_or_else(|error| panic!("{command:?}: {error}"));

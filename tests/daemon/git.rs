@@ -1,0 +1,335 @@
+//! A git repository that somebody pushes to.
+
+use super::api::{Api, Pager, serve, token, until};
+use super::served::Served;
+use crate::remote::Remote;
+use crate::workspace::{Workspace, account, sqlite, user};
+use serde_json::{Value, json};
+use std::fs;
+
+const SECRET: &str = "hunter2";
+
+/// A daemon on a repository.
+struct Scene {
+    ws: Workspace,
+    remote: Remote,
+    served: Served,
+    api: Api,
+    pager: Pager,
+}
+
+fn people(count: usize) -> String {
+    let users = (1..=count).map(|n| user(&format!("u-{n}"), "acme", ""));
+    let keeper = user("keeper", "acme", "groups: [FOC_User, FOC_Webmaster]");
+    account("acme", "") + &keeper + &users.collect::<String>()
+}
+
+impl Scene {
+    /// Begins with what `yaml` says; `more` are further keys of the source.
+    fn new(yaml: &str, more: &str) -> Self {
+        let (ws, remote, pager) = (sqlite(), Remote::with(yaml), Pager::new());
+        let token = token(&ws, "eva", "administrator", &[]);
+        let notices = format!(
+            ", notices: [{{name: pager, webhook: 'http://127.0.0.1:{}/', on: [failed, recovered, held, applied, drift]}}]",
+            pager.port
+        );
+        let config = format!(
+            "apiVersion: roster/v1\nsources:\n  - name: shop\n    git: {{url: '{}', path: manifests}}\n    \
+             webhookSecret: {SECRET}\n{more}{}",
+            remote.url(),
+            serve(&notices)
+        );
+        ws.write("roster.yaml", config);
+        let mut served = Served::on(&ws, &[]);
+        let api = Api::new(&served.address(), &token);
+        Self {
+            ws,
+            remote,
+            served,
+            api,
+            pager,
+        }
+    }
+
+    fn push(&self, yaml: &str) -> String {
+        self.remote.write("manifests/all.yaml", yaml);
+        self.remote.push("next")
+    }
+
+    fn first_name(&self, id: &str) -> Option<String> {
+        let found = self.ws.column(&format!(
+            "SELECT first_name FROM users WHERE external_id = '{id}'"
+        ));
+        found.into_iter().next().flatten()
+    }
+
+    fn runs(&self) -> Option<String> {
+        self.ws.value("SELECT count(*) FROM runs")
+    }
+
+    fn active(&self) -> Option<String> {
+        self.ws
+            .value("SELECT count(*) FROM users WHERE status = 'active'")
+    }
+
+    fn source(&self) -> Value {
+        self.api.source("shop")
+    }
+}
+
+#[test]
+fn a_push_is_applied_after_a_webhook_that_is_signed_rightly() {
+    let yaml = people(3);
+    let mut scene = Scene::new(&yaml, "    interval: 1h\n");
+    scene.served.says(&["created 6", "run 1"]);
+
+    let commit = scene.push(&yaml.replacen("Karin", "Britta", 1));
+    let (status, _) = scene.api.github("shop", "somebody's guess", "d-0");
+    assert_eq!(status, 401);
+    let (status, _) = scene.api.github("nowhere", SECRET, "d-0");
+    assert_eq!(status, 401);
+    assert_eq!(scene.runs().as_deref(), Some("1"));
+
+    let (status, heard) = scene.api.github("shop", SECRET, "d-1");
+    assert_eq!((status, &heard["result"]), (202, &json!("reconcile")));
+    scene.served.says(&["updated 1", "run 2"]);
+    assert_eq!(scene.first_name("keeper").as_deref(), Some("Britta"));
+    let (status, heard) = scene.api.github("shop", SECRET, "d-1");
+    assert_eq!((status, &heard["result"]), (202, &json!("repeated")));
+
+    let state = scene.source();
+    let state = &state["state"];
+    assert_eq!(state["lastApplied"]["revision"], commit);
+    assert_eq!(state["lastAttempted"]["revision"], commit);
+    assert_eq!(state["triggers"], json!(["webhook"]));
+    let history = scene
+        .ws
+        .run(&["history", "User", "keeper", "--output", "text"])
+        .exits(0);
+    assert!(history.stdout.contains(&commit[..7]), "{history}");
+    scene.served.ends();
+}
+
+#[test]
+fn a_bad_push_keeps_the_last_good_state_and_everybody_is_told_the_line() {
+    let yaml = people(3);
+    let mut scene = Scene::new(&yaml, "    interval: 1s\n");
+    scene.served.says(&["created 6", "run 1"]);
+
+    scene
+        .remote
+        .write("manifests/worse.yaml", "users:\n  - {externalId: [\n");
+    let bad = scene.remote.push("bad");
+    let told = scene
+        .served
+        .says(&["one error holds back", "worse.yaml:2:"]);
+    assert!(told.contains("yaml-syntax"), "{told}");
+    let view = scene
+        .api
+        .once("/api/v1/sources/shop", |view| view["state"]["errors"] == 1);
+    assert_eq!(view["state"]["lastAttempted"]["revision"], bad);
+    assert!(
+        view["why"]
+            .as_str()
+            .is_some_and(|why| why.contains("worse.yaml:2:")),
+        "{view}"
+    );
+    let place = &view["state"]["findings"][0]["place"];
+    assert!(
+        place
+            .as_str()
+            .is_some_and(|place| place.contains("worse.yaml:2:"))
+    );
+    let notice = scene.pager.told("failed");
+    let origin = &notice["details"][0]["origin"];
+    assert_eq!(
+        (&origin["path"], &origin["line"]),
+        (&json!("worse.yaml"), &json!(2))
+    );
+    assert_eq!(notice["revision"], bad);
+    let (_, metrics) = scene.api.get("/metrics");
+    let metrics = metrics.as_str().expect("text").to_owned();
+    let line = "source_errors{source=\"shop\"} 1";
+    assert!(metrics.contains(line), "{metrics}");
+    assert!(metrics.contains("worse.yaml:2:"), "{metrics}");
+
+    // What it says elsewhere is applied, and nobody is told twice.
+    scene.push(&yaml.replacen("Karin", "Annika", 1));
+    scene.served.says(&["updated 1", "run 2", "worse.yaml:2:"]);
+    assert_eq!(scene.active().as_deref(), Some("4"));
+    scene.remote.git(&["rm", "--quiet", "manifests/worse.yaml"]);
+    let yaml = yaml.replacen("Karin", "Britta", 1);
+    let fix = scene.push(&yaml);
+    scene.served.says(&["updated 1", "run 3"]);
+    let told = scene.pager.told("recovered");
+    assert_eq!(told["revision"], fix);
+    assert!(
+        scene
+            .pager
+            .rest()
+            .iter()
+            .all(|notice| notice["event"] != "failed")
+    );
+    let (_, metrics) = scene.api.get("/metrics");
+    let metrics = metrics.as_str().expect("text").to_owned();
+    assert!(
+        metrics.contains("source_errors{source=\"shop\"} 0"),
+        "{metrics}"
+    );
+    assert!(!metrics.contains("worse.yaml"), "{metrics}");
+    scene.served.ends();
+}
+
+#[test]
+fn a_push_by_force_is_said_and_a_configuration_in_the_tree_is_not_taken() {
+    let yaml = people(3);
+    let mut scene = Scene::new(&yaml, "    interval: 1s\n");
+    scene.served.says(&["created 6", "run 1"]);
+    let first = scene.remote.head();
+    scene.remote.write(
+        "manifests/roster.yaml",
+        "apiVersion: roster/v1\nguards: {deactivate: 100%}\n",
+    );
+    scene.push(&yaml.replacen("Karin", "Britta", 1));
+    scene.served.says(&["updated 1", "run 2"]);
+    let found = scene.source()["state"]["findings"].clone();
+    let found = found.as_array().expect("findings");
+    assert!(
+        found.iter().any(|found| found["place"]
+            .as_str()
+            .is_some_and(|place| place.contains("roster.yaml"))),
+        "{found:?}"
+    );
+
+    let second = scene.remote.head();
+    scene.remote.git(&["reset", "--quiet", "--hard", &first]);
+    let third = scene.push(&yaml.replacen("Karin", "Disa", 1));
+    let told = scene.served.says(&["rewound or pushed by force"]);
+    assert!(told.contains(&second) && told.contains(&third), "{told}");
+    scene.served.says(&["updated 1", "run 3"]);
+    assert_eq!(scene.source()["state"]["rewound"], second);
+    scene.served.ends();
+}
+
+#[test]
+fn a_remote_that_cannot_be_reached_is_said_and_drift_is_repaired_all_the_same() {
+    let yaml = people(3);
+    let mut scene = Scene::new(&yaml, "    interval: 1s\n");
+    scene.served.says(&["created 6", "run 1"]);
+    let commit = scene.push(&yaml.replacen("Karin", "Britta", 1));
+    scene.served.says(&["updated 1", "run 2"]);
+
+    let away = scene.remote.bare().with_extension("away");
+    fs::rename(scene.remote.bare(), &away).expect("moved");
+    scene.served.says(&["could not be fetched"]);
+    let failed = scene.pager.told("failed");
+    assert!(
+        failed["summary"]
+            .as_str()
+            .is_some_and(|it| it.contains("stays")),
+        "{failed}"
+    );
+    scene
+        .ws
+        .sql("UPDATE users SET first_name = 'Hand' WHERE external_id = 'u-2'");
+    until("the repair", || {
+        (scene.first_name("u-2").as_deref() == Some("Karin")).then_some(())
+    });
+    let view = scene.source();
+    assert_eq!(view["state"]["outcome"], "failed", "{view}");
+    assert_eq!(view["state"]["lastApplied"]["revision"], commit);
+
+    // `bare` makes the folder when it is not there.
+    let bare = away.with_extension("git");
+    fs::rename(&away, &bare).expect("moved back");
+    scene.pager.told("recovered");
+    scene.push(&yaml.replacen("Karin", "Disa", 1));
+    scene.served.says(&["updated 1", "run 4"]);
+    scene.served.ends();
+}
+
+#[test]
+fn an_empty_push_takes_nothing_away() {
+    let mut scene = Scene::new(&people(5), "    interval: 1s\n");
+    scene.served.says(&["created 8", "run 1"]);
+    scene.remote.git(&["rm", "--quiet", "-r", "manifests"]);
+    let commit = scene.remote.push("empty");
+    scene.served.says(&[&commit, "there is no such folder"]);
+    scene.remote.write("manifests/all.yaml", "");
+    scene.remote.push("an empty file");
+    scene.served.says(&["waits for a decision"]);
+    assert_eq!(scene.active().as_deref(), Some("6"));
+    assert_eq!(scene.runs().as_deref(), Some("1"));
+    scene.served.ends();
+}
+
+#[test]
+fn a_push_that_removes_two_in_five_waits_for_somebody_and_goes_through_in_parts() {
+    let all = people(40);
+    let mut scene = Scene::new(&all, "    interval: 1s\n");
+    scene.served.says(&["created 43", "run 1"]);
+
+    let left = people(24).replacen("Karin", "Britta", 1);
+    scene.push(&left);
+    scene.served.says(&["updated 1", "run 2", "one hold waits"]);
+    let told = scene.pager.told("held");
+    assert!(
+        told["command"]
+            .as_str()
+            .is_some_and(|it| it.contains("approve hold")),
+        "{told}"
+    );
+    let holds = scene.api.document("/api/v1/holds");
+    let hold = &holds["items"][0];
+    assert_eq!(
+        (&hold["count"], &hold["accounts"]),
+        (&json!(16), &json!(["acme"])),
+        "{holds}"
+    );
+    assert_eq!(hold["source"], "shop");
+    let (id, since) = (hold["hold"].clone(), hold["since"].clone());
+
+    scene.push(&left.replacen("Britta", "Disa", 1));
+    scene.served.says(&["updated 1", "run 3", "one hold waits"]);
+    scene.push(&left.replacen("Britta", "Frida", 1));
+    scene.served.says(&["updated 1", "run 4", "one hold waits"]);
+    let holds = scene.api.document("/api/v1/holds");
+    assert_eq!(holds["items"][0]["hold"], id);
+    assert_eq!(holds["items"][0]["since"], since);
+    assert_eq!(scene.active().as_deref(), Some("41"));
+
+    let approve = |hold: &Value, body: Value| {
+        let hold = hold.as_str().expect("an id");
+        scene
+            .api
+            .post(&format!("/api/v1/holds/{hold}/approve"), &body)
+    };
+    let only = json!({"reason": "these two left", "only": ["User/u-30", "User/u-31"]});
+    let (status, answer) = approve(&id, only);
+    assert!(status < 300, "{status} {answer}");
+    until("the first two", || {
+        (scene.active().as_deref() == Some("39")).then_some(())
+    });
+    let holds = scene
+        .api
+        .once("/api/v1/holds", |holds| holds["items"][0]["count"] == 14);
+    let (status, answer) = approve(&holds["items"][0]["hold"], json!({"reason": "so did they"}));
+    assert!(status < 300, "{status} {answer}");
+    until("the rest", || {
+        (scene.active().as_deref() == Some("25")).then_some(())
+    });
+    scene
+        .api
+        .once("/api/v1/holds", |holds| holds["items"] == json!([]));
+    let acts = scene.api.document("/api/v1/acts");
+    let acts = acts["items"].as_array().expect("acts");
+    let reasons: Vec<_> = acts
+        .iter()
+        .map(|act| (&act["actor"], &act["reason"]))
+        .collect();
+    assert!(
+        reasons.contains(&(&json!("eva"), &json!("these two left"))),
+        "{reasons:?}"
+    );
+    scene.served.ends();
+}
