@@ -192,7 +192,7 @@ fn field_row(field: &Field) -> Markup {
             td data-label="Set by" {
                 @match &field.set_by {
                     Some(change) => (set_by(change)),
-                    None => span.nothing { "stored before Roster knew of it" },
+                    None => span.nothing { "no run set it" },
                 }
             }
         }
