@@ -242,7 +242,10 @@ const GAUGES: &[OfSource] = &[
     (
         "source_lag_seconds",
         "For how long the database has not been what the source says",
-        |source, now| Some(lag(source, now)),
+        |source, now| {
+            let behind = source.behind();
+            Some(behind.map_or(0.0, |since| (now - since).as_seconds_f64()))
+        },
     ),
 ];
 
@@ -253,17 +256,6 @@ fn flag(value: bool) -> f64 {
 #[allow(clippy::cast_precision_loss)]
 fn count(value: usize) -> f64 {
     value as f64
-}
-
-fn lag(source: &SourceView, now: DateTime<Utc>) -> f64 {
-    let state = &source.state;
-    let behind = match (&state.last_attempted, &state.last_applied) {
-        (Some(attempted), Some(applied)) => attempted.revision != applied.revision,
-        (attempted, None) => attempted.is_some(),
-        (None, Some(_)) => false,
-    };
-    let since = state.since.filter(|_| behind);
-    since.map_or(0.0, |since| (now - since).as_seconds_f64())
 }
 
 /// Gauges of the state that is kept.

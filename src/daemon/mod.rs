@@ -7,6 +7,7 @@
 pub mod api;
 mod metrics;
 pub mod notice;
+mod page;
 mod pass;
 pub mod schedule;
 mod serve;

@@ -2,6 +2,7 @@
 
 use super::api::{self, Door};
 use super::metrics::Counted;
+use super::page;
 use super::tell;
 use super::watcher;
 use super::webhook::Seen;
@@ -188,7 +189,8 @@ fn open_doors(daemon: &Arc<Daemon>) -> Result<Doors, ServeError> {
     let setup = daemon.setup();
     let counted = daemon.counted.clone();
     let gate = Gate::new(&setup.config.serve)?;
-    let gate = Arc::new(gate.with_observer(move |answered| counted.answer(answered)));
+    let gate = gate.with_observer(move |answered| counted.answer(answered));
+    let gate = Arc::new(gate.with_page(page::problem));
     let server = Server::bind(&setup.config.serve)?;
     let scheme = if setup.config.serve.tls.is_some() {
         "https"
@@ -196,7 +198,9 @@ fn open_doors(daemon: &Arc<Daemon>) -> Result<Doors, ServeError> {
         "http"
     };
     tracing::info!("listening at {scheme}://{}", server.address());
-    let app = http::app(api::routes(), &gate, Door::to(daemon));
+    let mut routes = api::routes();
+    routes.extend(page::routes(&gate));
+    let app = http::app(routes, &gate, Door::to(daemon));
     let stop = CancellationToken::new();
     let serving = tokio::spawn(server.run(app, stop.clone()));
     Ok(Doors { stop, serving })

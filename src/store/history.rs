@@ -79,12 +79,12 @@ pub enum Verification {
     },
 }
 
-const SELECT: &str = "SELECT c.seq, c.run, c.kind, c.external_id, c.id_digest, c.verb, c.reason, \
+pub(super) const SELECT: &str = "SELECT c.seq, c.run, c.kind, c.external_id, c.id_digest, c.verb, c.reason, \
     c.fields, c.personal_digest, c.path, c.line, c.col, v.salt, v.fields, \
     r.finished_at, r.source, r.revision \
     FROM changes AS c LEFT JOIN change_values AS v ON v.seq = c.seq \
     LEFT JOIN runs AS r ON r.id = c.run";
-const TYPES: [Ty; 17] = [
+pub(super) const TYPES: [Ty; 17] = [
     Ty::Int,
     Ty::Int,
     Ty::Id,
@@ -103,9 +103,9 @@ const TYPES: [Ty; 17] = [
     Ty::Text,
     Ty::Text,
 ];
-const RUNS: &str = "SELECT id, source, revision, plan_id, actor, started_at, finished_at, counts, \
+pub(super) const RUNS: &str = "SELECT id, source, revision, plan_id, actor, started_at, finished_at, counts, \
     outcome, head_before, head FROM runs";
-const RUN_TYPES: [Ty; 11] = [
+pub(super) const RUN_TYPES: [Ty; 11] = [
     Ty::Int,
     Ty::Text,
     Ty::Text,
@@ -369,7 +369,7 @@ fn header(cells: &[Param]) -> Header {
     }
 }
 
-fn run_record(cells: &[Param]) -> RunRecord {
+pub(super) fn run_record(cells: &[Param]) -> RunRecord {
     let header = header(cells);
     RunRecord {
         id: header.id,
@@ -384,7 +384,7 @@ fn run_record(cells: &[Param]) -> RunRecord {
     }
 }
 
-fn record(mut cells: Cells) -> ChangeRecord {
+pub(super) fn record(mut cells: Cells) -> ChangeRecord {
     let mut fields = object(cells[7].as_text());
     fields.extend(object(cells[13].as_text()));
     let (line, column) = (cells[10].int(), cells[11].int());

@@ -35,6 +35,7 @@ mod packed;
 mod param;
 mod read;
 mod record;
+mod runs;
 mod schema;
 mod search;
 mod servers;

@@ -1,10 +1,10 @@
 //! `/api/v1`: the daemon as programs see it.
 
-mod holds;
+pub(super) mod holds;
 mod hooks;
 mod plans;
-mod records;
-mod sources;
+pub(super) mod records;
+pub(super) mod sources;
 
 use super::metrics;
 use super::serve::Daemon;
@@ -90,7 +90,11 @@ impl From<Problem> for Refused {
 }
 
 /// A source that is configured and that the caller may see.
-fn known(daemon: &Daemon, caller: &Caller, source: &str) -> Result<(), Problem> {
+pub(in crate::daemon) fn known(
+    daemon: &Daemon,
+    caller: &Caller,
+    source: &str,
+) -> Result<(), Problem> {
     let setup = daemon.setup();
     let mut sources = setup.config.sources.iter();
     if caller.sees(source) && sources.any(|known| *known.name == *source) {

@@ -5,9 +5,9 @@ use crate::daemon::view::ActView;
 use crate::http::problem::{self, Problem};
 use crate::http::{Caller, Path, Permission, Query, Route};
 use crate::kinds::{self, Kind};
-use crate::model::Key;
+use crate::model::{Key, KindId};
 use crate::reconcile::{self, json};
-use crate::store::{Search, StoreError};
+use crate::store::{Record, Search, StoreError};
 use axum::Json;
 use axum::extract::State;
 use schemars::JsonSchema;
@@ -128,7 +128,8 @@ pub(super) fn routes() -> Vec<Route<Door>> {
     ]
 }
 
-fn kind(name: &str) -> Result<&'static Kind, Problem> {
+/// The kind of this name.
+pub(in crate::daemon) fn kind(name: &str) -> Result<&'static Kind, Problem> {
     let mut all = kinds::ALL.into_iter();
     let found = all.find(|kind| {
         kind.name.eq_ignore_ascii_case(name) || kind.collection.eq_ignore_ascii_case(name)
@@ -143,31 +144,42 @@ async fn resources(
 ) -> Result<Json<Items>, Problem> {
     let kind = kind(&of.kind)?.id;
     let limit = filter.limit.unwrap_or(50).clamp(1, 500);
-    let items = door
-        .ask(move |daemon| async move {
-            let wanted = Search {
-                words: filter.q.as_deref(),
-                status: filter.status.map(|status| match status {
-                    Standing::Active => "active",
-                    Standing::Inactive => "inactive",
-                }),
-                after: filter.after.as_deref(),
-                limit,
-            };
-            let ids = daemon.store.search(kind, &wanted).await?;
-            let next = (ids.len() == limit as usize).then(|| ids.last().map(ToString::to_string));
-            let mut items = Vec::new();
-            for id in &ids {
-                let record = daemon.store.record(&Key::new(kind, id)).await?;
-                items.extend(record.as_ref().map(json::resource));
-            }
-            Ok::<_, StoreError>(Items {
-                items,
-                next: next.flatten(),
-            })
-        })
-        .await?;
-    Ok(Json(items))
+    let status = filter.status.map(|status| match status {
+        Standing::Active => "active",
+        Standing::Inactive => "inactive",
+    });
+    let (records, next) = found(&door, kind, filter.q, status, filter.after, limit).await?;
+    Ok(Json(Items {
+        items: records.iter().map(json::resource).collect(),
+        next,
+    }))
+}
+
+/// A page of what is looked for, and where the next one begins.
+pub(in crate::daemon) async fn found(
+    door: &Door,
+    kind: KindId,
+    words: Option<String>,
+    status: Option<&'static str>,
+    after: Option<String>,
+    limit: u32,
+) -> Result<(Vec<Record>, Option<String>), Problem> {
+    door.ask(move |daemon| async move {
+        let wanted = Search {
+            words: words.as_deref(),
+            status,
+            after: after.as_deref(),
+            limit,
+        };
+        let ids = daemon.store.search(kind, &wanted).await?;
+        let next = (ids.len() == limit as usize).then(|| ids.last().map(ToString::to_string));
+        let mut records = Vec::new();
+        for id in &ids {
+            records.extend(daemon.store.record(&Key::new(kind, id)).await?);
+        }
+        Ok::<_, StoreError>((records, next.flatten()))
+    })
+    .await
 }
 
 async fn resource(State(door): State<Door>, Path(of): Path<OfKey>) -> Result<Json<Value>, Problem> {

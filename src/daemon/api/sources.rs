@@ -172,25 +172,47 @@ async fn reconcile(
     Path(named): Path<Named>,
     Input(asked): Input<Asked>,
 ) -> Result<Accepted<Knocked>, Problem> {
+    ask_for_pass(
+        &door,
+        &caller,
+        &named.source,
+        &asked.reason,
+        asked.overrule_window,
+    )
+    .await?;
+    Ok(Accepted(Knocked {
+        sources: vec![named.source],
+    }))
+}
+
+/// Asks for a pass of a source in the name of the caller, also while no window is open.
+pub(in crate::daemon) async fn ask_for_pass(
+    door: &Door,
+    caller: &Caller,
+    source: &str,
+    why: &str,
+    overrule: bool,
+) -> Result<(), Problem> {
     let daemon = door.daemon()?;
-    known(daemon, &caller, &named.source)?;
-    if asked.overrule_window {
-        reason(&asked.reason)?;
+    known(daemon, caller, source)?;
+    if overrule {
+        reason(why)?;
     }
-    let (name, of) = (caller.name.to_string(), named.source.clone());
+    let (name, of, why) = (
+        caller.name.to_string(),
+        source.to_owned(),
+        why.trim().to_owned(),
+    );
     let suspended = door
         .ask(move |daemon| async move {
             let suspended = daemon.suspension(&of).await?;
             if suspended.is_none() {
-                let act = if asked.overrule_window {
+                let act = if overrule {
                     "overrule window"
                 } else {
                     "reconcile"
                 };
-                daemon
-                    .store
-                    .record_act(&name, act, &of, asked.reason.trim())
-                    .await?;
+                daemon.store.record_act(&name, act, &of, &why).await?;
             }
             Ok::<_, crate::store::StoreError>(suspended)
         })
@@ -199,15 +221,13 @@ async fn reconcile(
         let why = format!("suspended by {}: {}", suspension.actor, suspension.reason);
         return Err(Problem::new(problem::SUSPENDED, why));
     }
-    if let Some(worker) = daemon.worker(&named.source) {
-        if asked.overrule_window {
+    if let Some(worker) = daemon.worker(source) {
+        if overrule {
             worker.knock(OVERRULE);
         }
         worker.knock(&format!("asked for by {}", caller.name));
     }
-    Ok(Accepted(Knocked {
-        sources: vec![named.source],
-    }))
+    Ok(())
 }
 
 async fn reconcile_all(
@@ -239,8 +259,7 @@ async fn suspend(
     Path(named): Path<Named>,
     Input(why): Input<Why>,
 ) -> Result<Done, Problem> {
-    known(door.daemon()?, &caller, &named.source)?;
-    suspended(&door, &caller, named.source, &why.reason).await
+    suspend_one(&door, &caller, named.source, &why.reason).await
 }
 
 async fn suspend_all(
@@ -251,7 +270,19 @@ async fn suspend_all(
     suspended(&door, &caller, EVERY.to_owned(), &why.reason).await
 }
 
-async fn suspended(
+/// Suspends a source that the caller sees.
+pub(in crate::daemon) async fn suspend_one(
+    door: &Door,
+    caller: &Caller,
+    source: String,
+    why: &str,
+) -> Result<Done, Problem> {
+    known(door.daemon()?, caller, &source)?;
+    suspended(door, caller, source, why).await
+}
+
+/// Suspends a source, or every one, in the name of the caller.
+pub(in crate::daemon) async fn suspended(
     door: &Door,
     caller: &Caller,
     source: String,
@@ -269,8 +300,7 @@ async fn resume(
     Path(named): Path<Named>,
     Input(why): Input<Why>,
 ) -> Result<Done, Problem> {
-    known(door.daemon()?, &caller, &named.source)?;
-    resumed(&door, &caller, named.source, &why.reason).await
+    resume_one(&door, &caller, named.source, &why.reason).await
 }
 
 async fn resume_all(
@@ -281,7 +311,24 @@ async fn resume_all(
     resumed(&door, &caller, EVERY.to_owned(), &why.reason).await
 }
 
-async fn resumed(door: &Door, caller: &Caller, source: String, why: &str) -> Result<Done, Problem> {
+/// Resumes a source that the caller sees.
+pub(in crate::daemon) async fn resume_one(
+    door: &Door,
+    caller: &Caller,
+    source: String,
+    why: &str,
+) -> Result<Done, Problem> {
+    known(door.daemon()?, caller, &source)?;
+    resumed(door, caller, source, why).await
+}
+
+/// Resumes a source, or takes the suspension of every one back, in the name of the caller.
+pub(in crate::daemon) async fn resumed(
+    door: &Door,
+    caller: &Caller,
+    source: String,
+    why: &str,
+) -> Result<Done, Problem> {
     let (name, why) = (caller.name.to_string(), reason(why)?.to_owned());
     let of = source.clone();
     let was = door

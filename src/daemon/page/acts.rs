@@ -1,0 +1,42 @@
+//! What persons did.
+
+use super::{frame, time};
+use crate::daemon::api::Door;
+use crate::http::problem::Problem;
+use crate::http::{Caller, Permission, Route};
+use axum::extract::State;
+use axum::http::Method;
+use maud::{Markup, html};
+
+const SHOWN: u32 = 200;
+
+pub(super) fn routes() -> Vec<Route<Door>> {
+    vec![Route::page(Method::GET, "/acts", Permission::Read, acts)]
+}
+
+async fn acts(State(door): State<Door>, caller: Caller) -> Result<Markup, Problem> {
+    let acts = door.ask(async |daemon| daemon.acts(SHOWN).await).await?;
+    let main = html! {
+        h1 { "Acts" }
+        table #acts data-live {
+            caption { "What persons did, newest first; at most " (SHOWN) "." }
+            thead { tr {
+                th scope="col" { "When" } th scope="col" { "Who" } th scope="col" { "What" }
+                th scope="col" { "On what" } th scope="col" { "Why" }
+            } }
+            tbody {
+                @for act in &acts {
+                    tr {
+                        td data-label="When" { (time::moment(act.at)) }
+                        td data-label="Who" { (act.actor) }
+                        td data-label="What" { (act.act) }
+                        td data-label="On what" { (if act.subject == "*" { "every source" } else { &act.subject }) }
+                        td data-label="Why" { @if act.reason.is_empty() { span.nothing { "nothing said" } } @else { (act.reason) } }
+                    }
+                }
+                @if acts.is_empty() { tr { td colspan="5" { "Nobody did anything yet." } } }
+            }
+        }
+    };
+    frame::page(&door, &caller, "/acts", "Acts", &main)
+}

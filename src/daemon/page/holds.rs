@@ -1,0 +1,129 @@
+//! A hold: what waits, since when, and the form that lets it through.
+
+use super::{frame, link, time};
+use crate::daemon::api::Door;
+use crate::daemon::view::HoldView;
+use crate::http::{Caller, Permission};
+use maud::{Markup, html};
+
+/// Whether the caller may let holds through, by role and by the configuration.
+pub(super) fn approves(door: &Door, caller: &Caller) -> bool {
+    let named = || {
+        let daemon = door.daemon().ok();
+        daemon.is_some_and(|daemon| daemon.setup().config.may_approve(&caller.name).is_ok())
+    };
+    caller.may(Permission::Approve) && named()
+}
+
+/// Whether somebody has to decide.
+pub(super) fn waits(view: &HoldView) -> bool {
+    view.hold.hold.is_some() && !view.hold.standing && whole(view).is_none()
+}
+
+fn whole(view: &HoldView) -> Option<&str> {
+    let approval = view.approval.as_ref()?;
+    approval.only.is_none().then_some(&*approval.by)
+}
+
+/// One hold; `back` is the page it stands on.
+pub(super) fn card(view: &HoldView, caller: &Caller, approves: bool, back: &str) -> Markup {
+    let hold = &view.hold;
+    let id = hold.hold.as_deref().unwrap_or_default();
+    let state = match (waits(view), &view.approval) {
+        (_, Some(approval)) if approval.only.is_none() => "approved",
+        (true, _) => "waits",
+        _ => "stands",
+    };
+    html! {
+        article.card.hold {
+            h3 {
+                span class={ "badge " (state) } { (state) } " "
+                (hold.verb) " " (hold.count) " " (if hold.count == 1 { "resource" } else { "resources" })
+            }
+            p { (hold.message) }
+            dl.facts {
+                div { dt { "Source" } dd { a href=(link::source(&view.source)) { (view.source) } } }
+                div { dt { "Rule" } dd { code { (hold.code) } } }
+                div { dt { "Since" } dd { (time::moment(hold.since)) } }
+                @if !id.is_empty() { div { dt { "Hold" } dd { code { (id) } } } }
+                @if !hold.accounts.is_empty() {
+                    div { dt { "Accounts" } dd { (hold.accounts.join(", ")) } }
+                }
+            }
+            @if let Some(approval) = &view.approval {
+                p.approval {
+                    "Approved by " (approval.by) ": " (approval.reason) ". "
+                    @if let Some(only) = &approval.only { "Only " (only.join(", ")) ". " }
+                    "Lapses " (time::moment(approval.lapses)) "."
+                }
+            }
+            @if let Some(otherwise) = &hold.otherwise { p { (otherwise) } }
+            @if waits(view) && approves {
+                (form(view, caller, id, back))
+            } @else {
+                details id={ "held-" (view.source) "-" (id) "-" (hold.code) } {
+                    summary { "The resources" }
+                    ul.keys { @for key in &hold.resources { li { (link::key(caller, key)) } } }
+                    (rest(view))
+                }
+            }
+            @if !hold.commands.is_empty() {
+                details id={ "commands-" (view.source) "-" (id) } {
+                    summary { "As a command" }
+                    @for command in &hold.commands { pre { code { (command) } } }
+                }
+            }
+        }
+    }
+}
+
+fn rest(view: &HoldView) -> Markup {
+    let more = view.hold.count - view.hold.resources.len().min(view.hold.count);
+    html! { @if more > 0 { p.small { "and " (more) " more; the plan of the source has them." } } }
+}
+
+fn form(view: &HoldView, caller: &Caller, id: &str, back: &str) -> Markup {
+    let hold = &view.hold;
+    let several = hold.count > 1;
+    html! {
+        form.act method="post" action={ "/holds/" (link::escaped(id)) "/approve" } {
+            (frame::csrf(caller))
+            input type="hidden" name="back" value=(back);
+            @if several {
+                fieldset {
+                    legend { "What goes through" }
+                    label.choice { input type="radio" name="scope" value="all" required; " All " (hold.count) " of them" }
+                    label.choice { input type="radio" name="scope" value="ticked"; " Only those that are ticked" }
+                    ul.keys {
+                        @for (at, key) in hold.resources.iter().enumerate() {
+                            li {
+                                input type="checkbox" name="only" value=(key) id={ "only-" (id) "-" (at) };
+                                " " label for={ "only-" (id) "-" (at) } { (key) }
+                                " " (look(caller, key))
+                            }
+                        }
+                    }
+                    (rest(view))
+                }
+            } @else {
+                input type="hidden" name="scope" value="all";
+                ul.keys { @for key in &hold.resources { li { (link::key(caller, key)) } } }
+            }
+            label for={ "reason-" (id) } { "Reason (kept in the records)" }
+            div.line {
+                input type="text" name="reason" id={ "reason-" (id) } required maxlength="2000" autocomplete="off";
+                button { "Approve" }
+            }
+        }
+    }
+}
+
+/// A way to the resource beside the box that ticks it.
+fn look(caller: &Caller, key: &str) -> Markup {
+    let (kind, id) = key.split_once('/').unwrap_or_default();
+    html! {
+        @if caller.sources.is_none() {
+            a.small href={ "/resources/" (link::escaped(kind)) "/" (link::escaped(id)) } aria-label={ "Show " (key) } { "show" }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Where things are, and how long names are shown.
+
+use crate::http::Caller;
+use maud::{Markup, html};
+
+/// How much of a revision is shown.
+const SHORT: usize = 12;
+
+/// A part of a path.
+pub(super) fn escaped(text: &str) -> String {
+    let bytes = text.bytes().map(|byte| {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            char::from(byte).to_string()
+        } else {
+            format!("%{byte:02X}")
+        }
+    });
+    bytes.collect()
+}
+
+/// The page of a source.
+pub(super) fn source(name: &str) -> String {
+    format!("/sources/{}", escaped(name))
+}
+
+/// A resource by kind and id; with its page, for who may see it.
+pub(super) fn resource(caller: &Caller, kind: &str, id: &str) -> Markup {
+    html! {
+        @if caller.sources.is_none() {
+            a.key href={ "/resources/" (escaped(kind)) "/" (escaped(id)) } { (kind) "/" (id) }
+        } @else {
+            span.key { (kind) "/" (id) }
+        }
+    }
+}
+
+/// The same, as `User/u-1`.
+pub(super) fn key(caller: &Caller, key: &str) -> Markup {
+    match key.split_once('/') {
+        Some((kind, id)) => resource(caller, kind, id),
+        None => html! { (key) },
+    }
+}
+
+/// A run.
+pub(super) fn run(id: i64) -> Markup {
+    html! { a href={ "/runs/" (id) } { "run " (id) } }
+}
+
+/// A commit or a digest: its beginning; the whole of it for who asks.
+pub(super) fn revision(whole: &str) -> Markup {
+    let short: String = whole.chars().take(SHORT).collect();
+    html! {
+        @if short.len() == whole.len() { code { (whole) } } @else { code title=(whole) { (short) "…" } }
+    }
+}
+
+/// A path of this site and of no other, to go on with.
+pub(super) fn local(path: &str) -> &str {
+    let plain = path
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    if plain && path.starts_with('/') && !path.starts_with("//") {
+        path
+    } else {
+        "/"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_paths_of_this_site_are_gone_on_with() {
+        for path in ["/", "/sources/a?q=b", "/resources/User/a%2Fb"] {
+            assert_eq!(local(path), path);
+        }
+        for path in [
+            "",
+            "//evil.example",
+            "https://evil.example",
+            "/\\evil.example",
+            "/a\nb",
+        ] {
+            assert_eq!(local(path), "/", "{path:?}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_one_part_of_a_path() {
+        assert_eq!(escaped("a/b?c#d%å"), "a%2Fb%3Fc%23d%25%C3%A5");
+    }
+}

@@ -1,0 +1,85 @@
+// Keeps the parts of a page that say how things stand up to date. Everything works without it.
+"use strict";
+
+const EVERY = 4000;
+const stale = document.getElementById("stale");
+let busy = false;
+
+// Whether somebody has begun to fill in something in this part.
+function touched(part) {
+  return [...part.querySelectorAll("input, select, textarea")].some((field) => {
+    if (field.type === "hidden") return false;
+    if (field.type === "checkbox" || field.type === "radio") return field.checked !== field.defaultChecked;
+    if (field.tagName === "SELECT") return [...field.options].some((option) => option.selected !== option.defaultSelected) && field.selectedIndex > 0;
+    return field.value !== field.defaultValue;
+  });
+}
+
+function typing() {
+  const at = document.activeElement;
+  return at && at.matches("input, select, textarea");
+}
+
+const FOCUSABLE = "a[href], button, summary, input:not([type=hidden]), select, textarea";
+
+// The element that has the focus, as a place that is found again in a newer form of its part.
+function focused(part) {
+  const at = document.activeElement;
+  if (!at || !part.contains(at)) return null;
+  const same = (element) =>
+    element.tagName === at.tagName && element.textContent === at.textContent &&
+    element.getAttribute("href") === at.getAttribute("href");
+  const index = [...part.querySelectorAll(FOCUSABLE)].filter(same).indexOf(at);
+  return { same, index };
+}
+
+function plain(part) {
+  const copy = part.cloneNode(true);
+  copy.querySelectorAll("details").forEach((details) => details.removeAttribute("open"));
+  return copy.innerHTML;
+}
+
+function renew(part, newer) {
+  if (touched(part) || plain(part) === plain(newer)) return;
+  const open = new Map([...part.querySelectorAll("details[id]")].map((it) => [it.id, it.open]));
+  newer.querySelectorAll("details[id]").forEach((details) => {
+    if (open.has(details.id)) details.open = open.get(details.id);
+  });
+  const focus = focused(part);
+  part.replaceChildren(...newer.childNodes);
+  if (focus) {
+    const again = [...part.querySelectorAll(FOCUSABLE)].filter(focus.same);
+    (again[focus.index] || document.getElementById("main")).focus({ preventScroll: true });
+  }
+}
+
+async function refresh() {
+  const parts = document.querySelectorAll("[data-live]");
+  if (busy || document.hidden || !parts.length || typing()) return;
+  busy = true;
+  try {
+    const answer = await fetch(location.href, { headers: { accept: "text/html" }, redirect: "error" });
+    if (!answer.ok) throw new Error(answer.statusText);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    stale.hidden = true;
+    if (typing()) return;
+    for (const part of parts) {
+      const newer = page.getElementById(part.id);
+      if (newer) renew(part, newer);
+    }
+  } catch {
+    stale.hidden = false;
+  } finally {
+    busy = false;
+  }
+}
+
+// A message of what was done is said once: a reload does not say it again.
+const here = new URL(location.href);
+if (here.searchParams.has("done")) {
+  here.searchParams.delete("done");
+  history.replaceState(null, "", here);
+}
+
+setInterval(refresh, EVERY);
+document.addEventListener("visibilitychange", refresh);

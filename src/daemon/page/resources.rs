@@ -1,0 +1,250 @@
+//! What is stored: a kind with a search, and one resource with who set what.
+
+use super::{frame, link, time, value};
+use crate::daemon::api::{Door, records};
+use crate::http::problem::Problem;
+use crate::http::{Caller, Path, Permission, Query, Route};
+use crate::kinds;
+use crate::model::Key;
+use crate::reconcile::{self, json};
+use crate::reconcile::{Field, Provenance, Voice};
+use crate::store::{ChangeRecord, Record, StoreError};
+use axum::extract::State;
+use axum::http::Method;
+use maud::{Markup, html};
+use serde::Deserialize;
+use serde_json::Value;
+
+const LISTED: u32 = 50;
+const HISTORY: u32 = 50;
+/// What names a resource to a person: the first of these fields that it has.
+const NAMES: [&str; 4] = ["name", "fullName", "lastName", "label"];
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Wanted {
+    kind: String,
+    q: String,
+    status: String,
+    after: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct OfKey {
+    kind: String,
+    id: String,
+}
+
+pub(super) fn routes() -> Vec<Route<Door>> {
+    vec![
+        Route::page(Method::GET, "/resources", Permission::Read, list),
+        Route::page(Method::GET, "/resources/{kind}/{id}", Permission::Read, one),
+    ]
+}
+
+async fn list(
+    State(door): State<Door>,
+    caller: Caller,
+    Query(wanted): Query<Wanted>,
+) -> Result<Markup, Problem> {
+    let name = if wanted.kind.is_empty() {
+        kinds::get(kinds::ACCOUNT).name
+    } else {
+        &wanted.kind
+    };
+    let kind = records::kind(name)?;
+    let status = ["active", "inactive"]
+        .into_iter()
+        .find(|word| *word == wanted.status);
+    let words = Some(wanted.q.clone()).filter(|words| !words.trim().is_empty());
+    let after = Some(wanted.after.clone()).filter(|after| !after.is_empty());
+    let (found, next) = records::found(&door, kind.id, words, status, after, LISTED).await?;
+    let main = html! {
+        h1 { "Resources" }
+        (search(&wanted, kind.name))
+        table #found {
+            caption { (kind.doc) }
+            thead { tr { th scope="col" { (kind.name) } th scope="col" { "Name" } th scope="col" { "Status" } } }
+            tbody {
+                @for record in &found { (row(record, &caller)) }
+                @if found.is_empty() { tr { td colspan="3" { "Nothing is found." } } }
+            }
+        }
+        @if let Some(next) = next {
+            p { a href={
+                "/resources?kind=" (kind.name) "&q=" (link::escaped(&wanted.q)) "&status=" (link::escaped(&wanted.status))
+                "&after=" (link::escaped(&next))
+            } { "More of them" } }
+        }
+    };
+    frame::page(&door, &caller, "/resources", "Resources", &main)
+}
+
+fn search(wanted: &Wanted, kind: &str) -> Markup {
+    html! {
+        form.search role="search" method="get" action="/resources" {
+            div {
+                label for="kind" { "Kind" }
+                select #kind name="kind" {
+                    @for known in kinds::ALL { option value=(known.name) selected[known.name == kind] { (known.name) } }
+                }
+            }
+            div { label for="q" { "Words" } input #q type="search" name="q" value=(wanted.q) maxlength="200"; }
+            div {
+                label for="status" { "Status" }
+                select #status name="status" {
+                    option value="" { "any" }
+                    @for word in ["active", "inactive"] { option value=(word) selected[word == wanted.status] { (word) } }
+                }
+            }
+            button { "Search" }
+        }
+    }
+}
+
+fn row(record: &Record, caller: &Caller) -> Markup {
+    let fields = kinds::json::resource(&record.row);
+    let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
+    let name = NAMES
+        .iter()
+        .map(|name| text(name))
+        .find(|name| !name.is_empty());
+    let first = text("firstName");
+    html! {
+        tr {
+            td data-label="Id" { (link::resource(caller, text("kind"), text("externalId"))) }
+            td data-label="Name" { @if !first.is_empty() { (first) " " } (name.unwrap_or_default()) }
+            td data-label="Status" {
+                (text("status"))
+                @if record.usable == Some(false) { " (not usable)" }
+            }
+        }
+    }
+}
+
+async fn one(
+    State(door): State<Door>,
+    caller: Caller,
+    Path(of): Path<OfKey>,
+) -> Result<Markup, Problem> {
+    let key = Key::new(records::kind(&of.kind)?.id, &of.id);
+    let missing = Problem::not_found(format!("{key} is not stored and never was"));
+    let title = key.to_string();
+    let (record, told, history) = door
+        .ask(move |daemon| async move {
+            let store = &daemon.store;
+            let record = store.record(&key).await?;
+            let told = reconcile::provenance(None, store, &key).await?;
+            let history = store.history(Some(&key), HISTORY).await?;
+            Ok::<_, StoreError>((record, told, history))
+        })
+        .await?;
+    let told = told.ok_or(missing)?;
+    let main = html! {
+        h1 { (title) }
+        @if record.is_none() { p.wrong { "It is not stored any more." } }
+        @if told.changed_elsewhere { p.wrong { "Its row is not what the last run left: somebody else changed it." } }
+        @if let Some(record) = &record { (facts(record)) }
+        (fields(&told))
+        (claims(&told))
+        section #history {
+            h2 { "History" }
+            @if history.is_empty() { p { "No run changed it." } }
+            ul.steps { @for change in &history { (change_line(change)) } }
+        }
+    };
+    frame::page(&door, &caller, "/resources/", &title, &main)
+}
+
+fn facts(record: &Record) -> Markup {
+    let meta = json::meta(record);
+    let shown = ["usable", "approval", "block", "access", "login", "version"];
+    html! {
+        dl.facts {
+            @for name in shown {
+                @if !meta[name].is_null() { div { dt { (name) } dd { (value::value(&meta[name])) } } }
+            }
+        }
+    }
+}
+
+fn fields(told: &Provenance) -> Markup {
+    html! {
+        section #fields {
+            h2 { "Fields" }
+            table {
+                caption { "What is stored, and who set it from which commit and line." }
+                thead { tr { th scope="col" { "Field" } th scope="col" { "Value" } th scope="col" { "Set by" } } }
+                tbody { @for field in &told.fields { (field_row(field)) } }
+            }
+        }
+    }
+}
+
+fn field_row(field: &Field) -> Markup {
+    html! {
+        tr {
+            th scope="row" data-label="Field" { (field.name) }
+            td data-label="Value" {
+                (value::value(field.value.as_ref().unwrap_or(&Value::Null)))
+                @if field.changed_elsewhere { " " span.badge.waits { "changed by somebody else" } }
+            }
+            td data-label="Set by" {
+                @match &field.set_by {
+                    Some(change) => (set_by(change)),
+                    None => span.nothing { "no run set it" },
+                }
+            }
+        }
+    }
+}
+
+fn set_by(change: &ChangeRecord) -> Markup {
+    html! {
+        (change.source) " " (link::revision(&change.revision)) " "
+        @if let Some(origin) = json::origin(change) { (value::place(&origin)) " " }
+        (link::run(change.run)) " " (time::milliseconds(change.at))
+    }
+}
+
+fn claims(told: &Provenance) -> Markup {
+    html! {
+        section #claims {
+            h2 { "Claims" }
+            @if told.voices.is_empty() { p { "No source claims it." } }
+            @else {
+                table {
+                    caption { "The sources that have something to do with it." }
+                    thead { tr {
+                        th scope="col" { "Source" } th scope="col" { "Claim" } th scope="col" { "Where" } th scope="col" { "Revision" }
+                    } }
+                    tbody { @for voice in &told.voices { (claim(voice, told.version)) } }
+                }
+            }
+        }
+    }
+}
+
+fn claim(voice: &Voice, version: Option<i64>) -> Markup {
+    let claim = voice.claim.as_ref();
+    html! {
+        tr {
+            td data-label="Source" { (voice.source) }
+            td data-label="Claim" {
+                (claim.map_or("not applied yet", |claim| json::state(claim.state)))
+                @if claim.is_some() && !voice.has_seen(version) { ", has not seen the last change" }
+            }
+            td data-label="Where" { @if let Some((path, at)) = voice.place() { (value::place(&json::place(path, at))) } }
+            td data-label="Revision" { @if let Some(claim) = claim { (link::revision(&claim.revision)) } }
+        }
+    }
+}
+
+fn change_line(change: &ChangeRecord) -> Markup {
+    html! {
+        li {
+            p { (change.verb) " " span.small { (change.reason) } " by " (set_by(change)) }
+            (value::changes(&json::change(change)["fields"]))
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What was committed, and by which run.
+
+use super::{frame, link, time, value};
+use crate::daemon::api::Door;
+use crate::http::problem::Problem;
+use crate::http::{Caller, Path, Permission, Query, Route};
+use crate::reconcile::json;
+use crate::store::{ChangeRecord, RunRecord, StoreError};
+use axum::extract::State;
+use axum::http::Method;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+const RUNS: u32 = 200;
+const CHANGES: u32 = 200;
+
+#[derive(Debug, Deserialize)]
+struct Numbered {
+    run: i64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Place {
+    after: i64,
+}
+
+pub(super) fn routes() -> Vec<Route<Door>> {
+    vec![
+        Route::page(Method::GET, "/runs", Permission::Read, runs).sifted(),
+        Route::page(Method::GET, "/runs/{run}", Permission::Read, run).sifted(),
+    ]
+}
+
+async fn runs(State(door): State<Door>, caller: Caller) -> Result<Markup, Problem> {
+    let mut runs = door
+        .ask(async |daemon| daemon.store.runs(RUNS).await)
+        .await?;
+    runs.retain(|run| caller.sees(&run.source));
+    let main = html! {
+        h1 { "Runs" }
+        table #runs data-live {
+            caption { "What was committed, newest first; at most " (RUNS) "." }
+            thead { tr {
+                th scope="col" { "Run" } th scope="col" { "When" } th scope="col" { "Source" } th scope="col" { "Revision" }
+                th scope="col" { "What" } th scope="col" { "Who" }
+            } }
+            tbody {
+                @for run in &runs {
+                    tr {
+                        td data-label="Run" { (link::run(run.id)) }
+                        td data-label="When" { (time::milliseconds(run.finished_at)) }
+                        td data-label="Source" { (run.source) }
+                        td data-label="Revision" { (link::revision(&run.revision)) }
+                        td data-label="What" { (counts(run)) }
+                        td data-label="Who" { (run.actor) }
+                    }
+                }
+                @if runs.is_empty() { tr { td colspan="6" { "Nothing was committed yet." } } }
+            }
+        }
+    };
+    frame::page(&door, &caller, "/runs", "Runs", &main)
+}
+
+fn counts(run: &RunRecord) -> String {
+    let counts = run.counts.as_object().into_iter().flatten();
+    let told = counts.filter(|(_, count)| count.as_u64().is_some_and(|count| count > 0));
+    let told: Vec<String> = told
+        .map(|(name, count)| format!("{name} {count}"))
+        .collect();
+    told.join(", ")
+}
+
+async fn run(
+    State(door): State<Door>,
+    caller: Caller,
+    Path(Numbered { run }): Path<Numbered>,
+    Query(Place { after }): Query<Place>,
+) -> Result<Markup, Problem> {
+    let (found, changes) = door
+        .ask(move |daemon| async move {
+            let found = daemon.store.run(run).await?;
+            let changes = daemon.store.changes_of(run, after, CHANGES).await?;
+            Ok::<_, StoreError>((found, changes))
+        })
+        .await?;
+    let found = found.filter(|run| caller.sees(&run.source));
+    let found = found.ok_or_else(|| Problem::not_found(format!("there is no run {run}")))?;
+    let next = (changes.len() == CHANGES as usize).then(|| changes.last().map(|last| last.seq));
+    let main = html! {
+        h1 { "Run " (run) }
+        dl.facts {
+            div { dt { "Source" } dd { (found.source) } }
+            div { dt { "Revision" } dd { (link::revision(&found.revision)) } }
+            div { dt { "When" } dd { (time::milliseconds(found.finished_at)) } }
+            div { dt { "Took" } dd { (found.finished_at - found.started_at) " ms" } }
+            div { dt { "Who" } dd { (found.actor) } }
+            div { dt { "What" } dd { (counts(&found)) } }
+            div { dt { "Outcome" } dd { (found.outcome) } }
+            div { dt { "Plan" } dd { (link::revision(&found.plan_id)) } }
+        }
+        h2 { "Changes" }
+        @if changes.is_empty() { p { "None." } }
+        ul.steps { @for change in &changes { (line(change, &caller)) } }
+        @if let Some(next) = next.flatten() { p { a href={ "/runs/" (run) "?after=" (next) } { "More changes" } } }
+    };
+    frame::page(&door, &caller, "/runs/", &format!("Run {run}"), &main)
+}
+
+fn line(change: &ChangeRecord, caller: &Caller) -> Markup {
+    html! {
+        li {
+            p {
+                (change.verb) " "
+                @match &change.external_id {
+                    Some(id) => (link::resource(caller, &change.kind, id)),
+                    None => span.key { (change.kind) " (erased)" },
+                }
+                " " span.small { (change.reason) } " "
+                @if let Some(origin) = json::origin(change) { (value::place(&origin)) }
+            }
+            (value::changes(&json::change(change)["fields"]))
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! One source: how it stands, what waits, its last plan, its findings and passes, and what one can do.
+
+use super::plan::{self, Wanted};
+use super::{frame, holds, link, standing, time};
+use crate::daemon::api::{self, Door};
+use crate::daemon::state::State as SourceState;
+use crate::daemon::view::{HoldView, SourceView};
+use crate::http::problem::Problem;
+use crate::http::{Caller, Path, Permission, Query, Route};
+use axum::extract::State;
+use axum::http::Method;
+use maud::{Markup, html};
+use serde::Deserialize;
+use serde_json::Value;
+
+const PASSES: u32 = 20;
+
+#[derive(Debug, Deserialize)]
+struct Named {
+    source: String,
+}
+
+/// All that the page shows.
+struct Shown {
+    source: SourceView,
+    holds: Vec<HoldView>,
+    plan: Option<Value>,
+    passes: Vec<SourceState>,
+}
+
+pub(super) fn routes() -> Vec<Route<Door>> {
+    vec![Route::page(
+        Method::GET,
+        "/sources/{source}",
+        Permission::Read,
+        page,
+    )]
+}
+
+async fn page(
+    State(door): State<Door>,
+    caller: Caller,
+    Path(Named { source: name }): Path<Named>,
+    Query(wanted): Query<Wanted>,
+) -> Result<Markup, Problem> {
+    api::known(door.daemon()?, &caller, &name)?;
+    let shown = read(&door, name).await?;
+    let approves = holds::approves(&door, &caller);
+    let source = &shown.source;
+    let back = link::source(&source.name);
+    let main = html! {
+        h1 { "Source " (source.name) }
+        (frame::done(wanted.done.as_deref()))
+        section #state data-live aria-label="State" { (standing::why(source)) (standing::facts(source)) }
+        @if frame::operates(&caller) { (acts(source, &caller, &back)) }
+        section #holds data-live {
+            h2 { "Holds" }
+            @for view in &shown.holds { (holds::card(view, &caller, approves, &back)) }
+            @if shown.holds.is_empty() { p { "Nothing is held." } }
+        }
+        section #findings data-live {
+            h2 { "Findings" }
+            @if source.state.findings.is_empty() { p { "None." } }
+            @else {
+                p { (source.state.errors) " errors, " (source.state.warnings) " warnings." }
+                (standing::findings(source.state.findings.iter(), &caller))
+            }
+        }
+        section #plan data-live {
+            h2 { "Last plan" }
+            @match &shown.plan {
+                Some(document) => (plan::section(document, &wanted, &caller, &back)),
+                None => p { "No pass has made a plan yet." },
+            }
+        }
+        (passes(&shown.passes))
+    };
+    let title = format!("Source {}", source.name);
+    frame::page(&door, &caller, "", &title, &main)
+}
+
+async fn read(door: &Door, name: String) -> Result<Shown, Problem> {
+    door.ask(move |daemon| async move {
+        let status = daemon.status(|source| *source == *name).await?;
+        let source = status.sources.into_iter().next();
+        let source = source.ok_or_else(|| Problem::not_found("no such source"))?;
+        let kept = daemon.store.kept_plan(&name).await?;
+        let passes = daemon.store.passes(Some(&name), PASSES).await?;
+        let passes = passes
+            .iter()
+            .filter_map(|pass| serde_json::from_str(pass).ok());
+        Ok::<_, crate::daemon::api::Refused>(Shown {
+            source,
+            holds: daemon.holds(|source| *source == *name).await?,
+            plan: kept.and_then(|plan| serde_json::from_slice(&plan).ok()),
+            passes: passes.collect(),
+        })
+    })
+    .await
+}
+
+fn acts(source: &SourceView, caller: &Caller, back: &str) -> Markup {
+    let form =
+        |act: &str, words| standing::with_reason(caller, &format!("{back}/{act}"), back, words);
+    let (own, all) = match &source.suspended {
+        None => (false, false),
+        Some(suspended) => (!suspended.all, suspended.all),
+    };
+    html! {
+        section.acts {
+            h2 { "Acts" }
+            @if own { (form("resume", ["Resume", "Resume"])) }
+            @else if all { p { "Every source is suspended; resume them in the inbox." } }
+            @else {
+                form.act method="post" action={ (back) "/reconcile" } {
+                    (frame::csrf(caller))
+                    input type="hidden" name="back" value=(back);
+                    button { "Reconcile now" }
+                }
+                @if source.window.is_some() {
+                    (form("overrule", ["Apply although no window is open", "Overrule the window"]))
+                }
+                (form("suspend", ["Suspend", "Suspend"]))
+            }
+        }
+    }
+}
+
+fn passes(passes: &[SourceState]) -> Markup {
+    html! {
+        section #passes data-live {
+            h2 { "Passes" }
+            table {
+                caption { "Those that came to something else than the one before, newest first." }
+                thead { tr {
+                    th scope="col" { "When" } th scope="col" { "Came to" } th scope="col" { "Revision" } th scope="col" { "Because of" }
+                } }
+                tbody {
+                    @for pass in passes {
+                        tr {
+                            td data-label="When" { @if let Some(mark) = &pass.last_attempted { (time::moment(mark.at)) } }
+                            td data-label="Came to" { (pass.reason) }
+                            td data-label="Revision" { @if let Some(mark) = &pass.last_attempted { (link::revision(&mark.revision)) } }
+                            td data-label="Because of" { (pass.triggers.iter().cloned().collect::<Vec<_>>().join(", ")) }
+                        }
+                    }
+                    @if passes.is_empty() { tr { td colspan="4" { "None yet." } } }
+                }
+            }
+        }
+    }
+}

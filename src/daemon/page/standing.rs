@@ -1,0 +1,147 @@
+//! How a source stands, in words and with a sign; colour only repeats them.
+
+use super::{frame, link, time};
+use crate::daemon::Activity;
+use crate::daemon::state::{FindingState, Outcome};
+use crate::daemon::view::SourceView;
+use crate::http::Caller;
+use chrono::Utc;
+use maud::{Markup, html};
+
+/// What stands beside the name of a source: a class and a word.
+pub(super) fn word(source: &SourceView) -> (&'static str, &'static str) {
+    if source.suspended.is_some() {
+        return ("waits", "suspended");
+    }
+    match source.state.outcome {
+        Outcome::Never => ("plain", "not yet looked at"),
+        Outcome::Refused => ("bad", "refused"),
+        Outcome::Failed => ("bad", "failed"),
+        _ if source.state.waiting().count() > 0 => ("waits", "waits"),
+        Outcome::Applied => ("good", "applied"),
+        Outcome::Unchanged => ("good", "in order"),
+        Outcome::Planned => ("plain", "planned"),
+        Outcome::WindowClosed => ("waits", "window closed"),
+    }
+}
+
+/// Whether it is out of order.
+pub(super) fn failed(source: &SourceView) -> bool {
+    matches!(source.state.outcome, Outcome::Refused | Outcome::Failed)
+}
+
+/// Its sign and why it stands as it does.
+pub(super) fn why(source: &SourceView) -> Markup {
+    let (class, word) = word(source);
+    let said = match source.why.trim() {
+        "" => "No pass has been made yet.",
+        why => why,
+    };
+    html! { p.why { span class={ "badge " (class) } { (word) } " " (said) } }
+}
+
+/// Where it is read from, what was looked at and applied, and when something happens next.
+pub(super) fn facts(source: &SourceView) -> Markup {
+    let state = &source.state;
+    let marks = [
+        ("Looked at", &state.last_attempted),
+        ("Applied", &state.last_applied),
+    ];
+    html! {
+        dl.facts {
+            div { dt { "From" } dd { code { (source.from) } } }
+            div { dt { "Mode" } dd { (source.mode) @if source.mode == "plan" { " (nothing is written)" } } }
+            @for (name, mark) in marks {
+                div {
+                    dt { (name) }
+                    dd {
+                        @if let Some(mark) = mark {
+                            (link::revision(&mark.revision)) " " (time::moment(mark.at))
+                            @if let Some(run) = mark.run { ", " (link::run(run)) }
+                        } @else { "never" }
+                    }
+                }
+            }
+            div { dt { "Lag" } dd {
+                @if let Some(since) = source.behind() {
+                    (time::span(Utc::now() - since)) ": the database is not what the source says"
+                } @else { "none" }
+            } }
+            div { dt { "Now" } dd { (activity(&source.activity)) } }
+            @if let Some(closed) = &source.window {
+                div { dt { "Window" } dd {
+                    "closed by " code { (closed.by) }
+                    @if let Some(until) = closed.until { " until " (time::moment(until)) }
+                } }
+            }
+            @if let Some(rewound) = &state.rewound { div { dt { "Rewound" } dd { (rewound) } } }
+            @if state.drift > 0 {
+                div { dt { "Drift" } dd { (state.drift) " resources were changed by somebody else" } }
+            }
+            @if state.failures > 0 { div { dt { "Failures" } dd { (state.failures) " in a row" } } }
+            @if let Some(replica) = &source.replica { div { dt { "Replica" } dd { (replica) } } }
+        }
+    }
+}
+
+fn activity(activity: &Activity) -> Markup {
+    html! {
+        @match activity {
+            Activity::Waiting { next, .. } => { "waits; the next pass is " (time::moment(*next)) },
+            Activity::Working { since } => { "makes a pass since " (time::moment(*since)) },
+        }
+    }
+}
+
+/// What reading and checking came upon.
+pub(super) fn findings<'f>(
+    found: impl Iterator<Item = &'f FindingState>,
+    caller: &Caller,
+) -> Markup {
+    html! {
+        ul.findings {
+            @for found in found {
+                li {
+                    span class={ "badge " (severity(&found.severity)) } { (found.severity) } " "
+                    @if let Some(place) = &found.place { code.place { (place) } " " }
+                    (found.message) " "
+                    span.small { code { (found.code) } }
+                    @if let Some(key) = &found.resource { " " (link::key(caller, key)) }
+                    @if let Some(help) = &found.help { p.small { (help) } }
+                }
+            }
+        }
+    }
+}
+
+fn severity(severity: &str) -> &'static str {
+    match severity {
+        "error" => "bad",
+        "warning" => "waits",
+        _ => "plain",
+    }
+}
+
+/// The form that suspends or resumes; `action` is where it goes, `name` what it is about.
+pub(super) fn with_reason(
+    caller: &Caller,
+    action: &str,
+    back: &str,
+    [name, button]: [&str; 2],
+) -> Markup {
+    let id = format!(
+        "why-{}",
+        action.trim_start_matches('/').replace(['/', '%'], "-")
+    );
+    html! {
+        form.act method="post" action=(action) {
+            (frame::csrf(caller))
+            input type="hidden" name="back" value=(back);
+            label for=(id) { (name) ": reason (kept in the records)" }
+            div.line {
+                input type="text" name="reason" id=(id) required maxlength="2000" autocomplete="off";
+                button { (button) }
+            }
+        }
+    }
+}

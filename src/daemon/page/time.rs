@@ -1,0 +1,53 @@
+//! Moments as people read them.
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use maud::{Markup, html};
+
+/// A moment: in UTC, and how long ago or ahead.
+pub(super) fn moment(at: DateTime<Utc>) -> Markup {
+    let exact = at.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let text = at.format("%Y-%m-%d %H:%M UTC");
+    html! {
+        time datetime=(exact) { (text) " (" (distance(at - Utc::now())) ")" }
+    }
+}
+
+/// A moment of the database's, in milliseconds since 1970.
+pub(super) fn milliseconds(at: i64) -> Markup {
+    moment(DateTime::from_timestamp_millis(at).unwrap_or_default())
+}
+
+/// How long from now.
+fn distance(ahead: TimeDelta) -> String {
+    let length = span(ahead.abs());
+    if ahead > TimeDelta::zero() {
+        format!("in {length}")
+    } else {
+        format!("{length} ago")
+    }
+}
+
+/// A length of time in its largest unit.
+pub(super) fn span(length: TimeDelta) -> String {
+    let seconds = length.num_seconds();
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_told_in_their_largest_unit() {
+        let told = |seconds| distance(TimeDelta::seconds(seconds));
+        assert_eq!(told(-59), "59 s ago");
+        assert_eq!(told(90), "in 1 min");
+        assert_eq!(told(-7200), "2 h ago");
+        assert_eq!(told(172_800), "in 2 days");
+    }
+}

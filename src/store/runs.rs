@@ -1,0 +1,39 @@
+//! One run, and what it changed.
+
+use super::Store;
+use super::error::StoreError;
+use super::history::{ChangeRecord, RUN_TYPES, RUNS, RunRecord, SELECT, TYPES, record, run_record};
+
+impl Store {
+    /// One run.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn run(&self, id: i64) -> Result<Option<RunRecord>, StoreError> {
+        let Some(mut tx) = self.reading_schema("read a run").await? else {
+            return Ok(None);
+        };
+        let sql = format!("{RUNS} WHERE id = ?");
+        let found = tx.first(&sql, &[id.into()], &RUN_TYPES).await?;
+        Ok(found.map(|cells| run_record(&cells)))
+    }
+
+    /// The changes of one run after a place in the sequence of all changes, oldest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn changes_of(
+        &self,
+        run: i64,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<ChangeRecord>, StoreError> {
+        let Some(mut tx) = self.reading_schema("read the changes of a run").await? else {
+            return Ok(Vec::new());
+        };
+        let sql = format!("{SELECT} WHERE c.run = ? AND c.seq > ? ORDER BY c.seq LIMIT ?");
+        let params = [run.into(), after.into(), i64::from(limit).into()];
+        let found = tx.fetch(&sql, &params, &TYPES).await?;
+        Ok(found.into_iter().map(record).collect())
+    }
+}
