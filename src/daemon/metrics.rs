@@ -257,20 +257,18 @@ fn state(status: &Status, registry: &mut Registry) {
     gauge(
         "source_lag_seconds",
         "For how long the database has not been what the source says",
-        &|source| {
-            let state = &source.state;
-            let behind = match (&state.last_attempted, &state.last_applied) {
-                (Some(attempted), Some(applied)) => attempted.revision != applied.revision,
-                (attempted, None) => attempted.is_some(),
-                (None, Some(_)) => false,
-            };
-            Some(if behind {
-                state.since.map_or(0.0, age)
-            } else {
-                0.0
-            })
-        },
+        &|source| Some(behind(&source.state).map_or(0.0, age)),
     );
+}
+
+/// Since when the database has not been what the source says.
+fn behind(state: &super::state::State) -> Option<chrono::DateTime<chrono::Utc>> {
+    let behind = match (&state.last_attempted, &state.last_applied) {
+        (Some(attempted), Some(applied)) => attempted.revision != applied.revision,
+        (attempted, None) => attempted.is_some(),
+        (None, Some(_)) => false,
+    };
+    state.since.filter(|_| behind)
 }
 
 /// The metrics in the text form of OpenMetrics.
