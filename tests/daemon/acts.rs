@@ -89,7 +89,12 @@ fn a_closed_window_keeps_applies_out_until_somebody_overrules_it() {
     served.says(&["9 steps wait", "deny: 0 0 * * *"]);
     let view = api.source("shop");
     assert_eq!(view["state"]["outcome"], "window-closed", "{view}");
-    assert!(view["window"]["by"].as_str().is_some_and(|by| by.contains("deny")), "{view}");
+    assert!(
+        view["window"]["by"]
+            .as_str()
+            .is_some_and(|by| by.contains("deny")),
+        "{view}"
+    );
 
     let path = "/api/v1/sources/shop/reconcile";
     assert_eq!(api.post(path, &json!({"overruleWindow": true})).0, 422);
@@ -97,7 +102,10 @@ fn a_closed_window_keeps_applies_out_until_somebody_overrules_it() {
     assert_eq!(api.post(path, &asked).0, 202);
     served.says(&["created 9", "run 1"]);
     let acts = acts(&api);
-    assert_eq!(acts[0], ["eva", "overrule window", "shop", "the shop opens today"]);
+    assert_eq!(
+        acts[0],
+        ["eva", "overrule window", "shop", "the shop opens today"]
+    );
 
     // Once, and not from then on.
     ws.tree(people().replacen("Karin", "Britta", 1));
@@ -163,7 +171,10 @@ fn a_planner_gets_plans_and_sees_nothing_that_is_stored() {
 fn a_token_of_one_source_sees_only_that_one() {
     let ws = sqlite();
     ws.tree(people());
-    ws.write("tags/tags.yaml", "tags:\n  - {externalId: gold, name: Gold}\n");
+    ws.write(
+        "tags/tags.yaml",
+        "tags:\n  - {externalId: gold, name: Gold}\n",
+    );
     let (one, all) = (
         token(&ws, "olle", "operator", &["--sources", "tags"]),
         token(&ws, "eva", "administrator", &[]),
@@ -182,13 +193,18 @@ fn a_token_of_one_source_sees_only_that_one() {
     let names = |api: &Api| {
         let status = api.document("/api/v1/status");
         let sources = status["sources"].as_array().expect("sources").iter();
-        sources.map(|source| source["name"].clone()).collect::<Vec<_>>()
+        sources
+            .map(|source| source["name"].clone())
+            .collect::<Vec<_>>()
     };
     assert_eq!(names(&eva), ["shop", "tags"]);
     assert_eq!(names(&olle), ["tags"]);
     assert!(matches!(olle.get("/api/v1/sources/shop").0, 403 | 404));
     let why = json!({"reason": "r"});
-    assert!(matches!(olle.post("/api/v1/sources/shop/suspend", &why).0, 403 | 404));
+    assert!(matches!(
+        olle.post("/api/v1/sources/shop/suspend", &why).0,
+        403 | 404
+    ));
     assert!(matches!(olle.post("/api/v1/suspend", &why).0, 403 | 404));
     let (status, answer) = olle.post("/api/v1/reconcile", &json!({}));
     assert_eq!((status, &answer["sources"]), (202, &json!(["tags"])));
