@@ -285,7 +285,7 @@ impl Made {
             );
             Outcome::Refused
         } else if !source.apply {
-            self.state.reason = "the source is in mode `plan`: nothing is applied".to_owned();
+            self.state.reason = String::from("the source is in mode `plan`: nothing is applied");
             Outcome::Planned
         } else if let (schedule::State::Closed { by, until }, false) =
             (&self.window, self.overruled || plan.steps.is_empty())

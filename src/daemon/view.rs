@@ -213,7 +213,8 @@ impl Daemon {
                 let given = approvals
                     .iter()
                     .filter(|approval| Some(&approval.hold) == hold.hold.as_ref());
-                let approval = ApprovalView::of(given.collect(), ttl).filter(|it| it.lapses > now);
+                let approval =
+                    ApprovalView::of(&given.collect::<Vec<_>>(), ttl).filter(|it| it.lapses > now);
                 holds.push(HoldView {
                     source: source.clone(),
                     approval,
@@ -280,7 +281,7 @@ fn view(
 
 impl ApprovalView {
     /// The approvals of one hold: of all of it, or of some resources.
-    fn of(given: Vec<&crate::store::Approval>, ttl: TimeDelta) -> Option<Self> {
+    fn of(given: &[&crate::store::Approval], ttl: TimeDelta) -> Option<Self> {
         let first = given.iter().min_by_key(|approval| approval.at)?;
         let whole = given.iter().any(|approval| approval.resource.is_empty());
         let at = moment(first.at);
