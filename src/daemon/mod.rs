@@ -5,6 +5,7 @@
 //! kept in the database (`state`), so that every replica and every restart knows it.
 
 pub mod api;
+mod memory;
 mod metrics;
 pub mod notice;
 mod page;

@@ -1,5 +1,6 @@
 //! One pass of one source: what `roster apply` does, with a reason for every nothing.
 
+use super::memory::{Memory, Seen, document, kept, plan_document, whose};
 use super::notice;
 use super::schedule;
 use super::serve::{Daemon, Setup};
@@ -9,27 +10,17 @@ use super::tell;
 use crate::config::{Config, Source, Window};
 use crate::diagnostic::chain;
 use crate::git::Moved;
-use crate::kinds::{self, ACCOUNT};
-use crate::model::{Key, Row, Value};
-use crate::plan::render::json;
 use crate::plan::{Plan, Verb};
 use crate::reconcile::{self, Fetches, Kept, Pass, PassError, Request};
 use crate::store::{ApplyError, EVERY, LeaseError, Store, StoreError, Suspension};
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// How often the files of a directory may change under a pass before it goes on all the same.
 const TRIES: usize = 5;
 /// The trigger of a pass that applies whatever the windows say.
 pub(super) const OVERRULE: &str = "overrule";
-/// How large a plan may be that is kept to be looked at.
-const KEPT: usize = 8 << 20;
-/// How many steps of a larger one are kept.
-const STEPS: usize = 2000;
-/// Of how many resources of a hold the customers are looked up.
-const LOOKED_UP: usize = 20;
 
 /// How a pass ended.
 pub(super) enum Ended {
@@ -62,9 +53,6 @@ pub(super) struct Found {
     /// The pass that was the last one before.
     after: Option<Seen>,
 }
-
-/// A pass that is kept: by which replica, and when.
-type Seen = (String, i64);
 
 /// Looks whether there is to be a pass, and goes to the network for it: a remote that does not
 /// answer keeps no other source waiting.
@@ -141,47 +129,6 @@ pub(super) async fn suspension(
         .into_iter()
         .filter(|(name, _)| name == source || name == EVERY);
     Ok(found.next().map(|(_, suspension)| suspension))
-}
-
-/// What is kept of a source.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub(super) struct Memory {
-    /// Its state.
-    pub(super) state: State,
-    /// What of it was told.
-    told: notice::State,
-    /// When the last pass ended.
-    pub(super) ended: Option<DateTime<Utc>>,
-}
-
-impl Memory {
-    fn read(document: &str) -> Self {
-        // What another release kept and this one cannot read is begun anew.
-        serde_json::from_str(document).unwrap_or_default()
-    }
-}
-
-/// What is kept of a source, and of which pass.
-async fn kept(store: &Store, source: &str) -> Result<(Memory, Option<Seen>), StoreError> {
-    let all = store.watched().await?;
-    let mut of = all.into_iter().filter(|watched| watched.source == source);
-    Ok(of.next().map_or_else(Default::default, |watched| {
-        let memory = Memory::read(&watched.state);
-        (memory, Some((watched.holder, watched.at)))
-    }))
-}
-
-/// What is kept of every source, and which replica wrote it, by name.
-pub(super) async fn all_kept(
-    store: &Store,
-) -> Result<BTreeMap<String, (String, Memory)>, StoreError> {
-    let all = store.watched().await?.into_iter();
-    let kept = all.map(|watched| {
-        let memory = Memory::read(&watched.state);
-        (watched.source, (watched.holder, memory))
-    });
-    Ok(kept.collect())
 }
 
 async fn leased(
@@ -361,6 +308,12 @@ impl Made {
     }
 
     fn applied(&mut self, plan: &Plan, run: Option<i64>) {
+        let waiting = self.state.waiting().count();
+        let waiting = match waiting {
+            0 => String::new(),
+            1 => "; one hold waits for a decision".to_owned(),
+            many => format!("; {many} holds wait for a decision"),
+        };
         let (outcome, what) = match run {
             Some(run) => (Outcome::Applied, format!("{} as run {run}", done(plan))),
             None => (
@@ -371,11 +324,6 @@ impl Made {
                     "nothing to do".to_owned()
                 },
             ),
-        };
-        let waiting = match self.state.waiting().count() {
-            0 => String::new(),
-            1 => "; one hold waits for a decision".to_owned(),
-            many => format!("; {many} holds wait for a decision"),
         };
         self.state.outcome = outcome;
         self.state.reason = what + &self.broken() + &waiting;
@@ -466,12 +414,6 @@ impl Made {
     }
 }
 
-/// As the database keeps it.
-fn document(of: &impl Serialize) -> String {
-    // What is kept has no keys that JSON cannot have.
-    serde_json::to_string(of).unwrap_or_default()
-}
-
 /// Reads the sources, again when a directory was written meanwhile.
 async fn read<'a>(
     config: &'a Config,
@@ -488,39 +430,6 @@ async fn read<'a>(
         tracing::info!("files changed while they were read; they are read again");
     }
     Pass::read(config, request, store).await
-}
-
-/// Finds the customers that the waiting holds concern.
-async fn whose(store: &Store, state: &mut State) -> Result<(), StoreError> {
-    for hold in &mut state.held {
-        let mut accounts = BTreeSet::new();
-        for resource in hold.resources.iter().take(LOOKED_UP) {
-            let Some(key) = Key::parse(resource) else {
-                continue;
-            };
-            if key.kind == ACCOUNT {
-                accounts.insert(key.id.to_string());
-            } else if let Some(row) = store.row(&key).await? {
-                accounts.extend(accounts_of(&row));
-            }
-        }
-        hold.accounts = accounts.into_iter().collect();
-    }
-    Ok(())
-}
-
-/// The accounts that a row refers to.
-fn accounts_of(row: &Row) -> Vec<String> {
-    let kind = kinds::get(row.key.kind);
-    let fields = kind.references().filter(|(_, target)| *target == ACCOUNT);
-    let values = fields.filter_map(|(index, _)| row.value(&kinds::own(index)));
-    let ids = values.flat_map(|value| match value {
-        Value::Text(id) => vec![id.to_string()],
-        Value::List(ids) => ids.iter().map(ToString::to_string).collect(),
-        Value::Links(links) => links.iter().map(|link| link.target.to_string()).collect(),
-        Value::Bool(_) | Value::Int(_) | Value::Number(_) => Vec::new(),
-    });
-    ids.collect()
 }
 
 fn mark(plan: &Plan, at: DateTime<Utc>, run: Option<i64>) -> Mark {
@@ -544,21 +453,4 @@ fn errors(count: usize) -> String {
         1 => "one error".to_owned(),
         many => format!("{many} errors"),
     }
-}
-
-/// The plan as it is kept to be looked at; of a large one the first steps.
-fn plan_document(plan: &Plan) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let written = json::write(plan, &mut bytes);
-    if written.is_ok() && bytes.len() <= KEPT {
-        return bytes;
-    }
-    let mut part = plan.clone();
-    part.steps.truncate(STEPS);
-    part.held.truncate(STEPS);
-    part.orphans.truncate(STEPS);
-    bytes.clear();
-    // Writing to memory does not fail.
-    let _ = json::write(&part, &mut bytes);
-    bytes
 }

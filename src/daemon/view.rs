@@ -1,6 +1,7 @@
 //! What the daemon shows: the API and the page are two forms of it.
 
-use super::pass::{self, Memory};
+use super::memory::{self, Memory};
+use super::pass;
 use super::schedule;
 use super::serve::Daemon;
 use super::state::{HoldState, State};
@@ -163,7 +164,7 @@ impl Daemon {
             .sources
             .iter()
             .filter(|source| sees(&source.name));
-        let mut kept = pass::all_kept(&self.store).await?;
+        let mut kept = memory::all_kept(&self.store).await?;
         let suspensions: BTreeMap<_, _> = self.store.suspensions().await?.into_iter().collect();
         let now = Utc::now();
         let sources = shown.map(|source| {
@@ -216,7 +217,7 @@ impl Daemon {
         let ttl = TimeDelta::from_std(setup.config.approval_ttl).unwrap_or(TimeDelta::MAX);
         let now = Utc::now();
         let mut holds = Vec::new();
-        for (source, (_, memory)) in pass::all_kept(&self.store).await? {
+        for (source, (_, memory)) in memory::all_kept(&self.store).await? {
             let configured = setup
                 .config
                 .sources

@@ -104,7 +104,7 @@ impl Watched {
                 self.written.display()
             ),
             None if self.said => {
-                tracing::info!("source {source}: {} is watched now", self.written.display())
+                tracing::info!("source {source}: {} is watched now", self.written.display());
             }
             _ => {}
         }

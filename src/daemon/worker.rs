@@ -3,6 +3,7 @@
 use super::pass::{self, Begun, Ended};
 use super::schedule::{self, Backoff};
 use super::serve::{Daemon, Setup};
+use crate::config::Trigger;
 use crate::store::Suspension;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -93,8 +94,11 @@ pub(super) async fn work(
     stop: CancellationToken,
 ) {
     let mut plan = Timetable::default();
+    let mut sources = setup.config.sources.iter();
+    let known = sources.find(|known| *known.name == *worker.source);
+    let regular = known.map(|known| &known.timing.trigger);
     loop {
-        let (next, trigger) = plan.next(&setup, &worker.source, Utc::now());
+        let (next, trigger) = plan.next(regular, &worker.source, Utc::now());
         let why = plan.why.clone();
         worker
             .activity
@@ -192,15 +196,13 @@ struct Timetable {
 impl Timetable {
     fn next(
         &self,
-        setup: &Setup,
+        trigger: Option<&Trigger>,
         source: &str,
         now: DateTime<Utc>,
     ) -> (DateTime<Utc>, &'static str) {
-        let mut sources = setup.config.sources.iter();
-        let known = sources.find(|known| *known.name == *source);
         let jitter = schedule::jitter(source, self.last);
-        let regular = known.map_or(DateTime::<Utc>::MAX_UTC, |known| {
-            schedule::next(&known.timing.trigger, self.last, now, jitter)
+        let regular = trigger.map_or(DateTime::<Utc>::MAX_UTC, |trigger| {
+            schedule::next(trigger, self.last, now, jitter)
         });
         let Some(last) = self.last else {
             return (regular, "start");
@@ -242,5 +244,85 @@ impl Timetable {
                 self.why = Some(why);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::TimeDelta;
+
+    fn noon() -> DateTime<Utc> {
+        "2026-05-01T12:00:00Z".parse().expect("a time")
+    }
+
+    fn next(plan: &Timetable, now: DateTime<Utc>) -> (TimeDelta, &'static str) {
+        let (next, trigger) = plan.next(Some(&Trigger::default()), "shop", now);
+        (next - now, trigger)
+    }
+
+    #[test]
+    fn the_first_pass_is_due_at_once_and_the_next_after_the_interval() {
+        let mut plan = Timetable::default();
+        assert_eq!(next(&plan, noon()).0, TimeDelta::zero());
+        plan.ended(Ended::Made { again: false }, noon());
+        let (left, trigger) = next(&plan, noon());
+        assert_eq!(trigger, "interval");
+        assert!(left >= TimeDelta::seconds(270) && left <= TimeDelta::seconds(330));
+    }
+
+    #[test]
+    fn a_clock_that_jumps_makes_one_pass_come_at_once() {
+        let mut plan = Timetable::default();
+        plan.ended(Ended::Made { again: false }, noon());
+        for jump in [
+            TimeDelta::days(-400),
+            TimeDelta::hours(-1),
+            TimeDelta::days(400),
+        ] {
+            let then = noon() + jump;
+            assert!(next(&plan, then).0 <= TimeDelta::zero(), "{jump}");
+            let mut after = Timetable::default();
+            after.ended(Ended::Made { again: false }, then);
+            assert!(next(&after, then).0 > TimeDelta::seconds(200), "{jump}");
+        }
+    }
+
+    #[test]
+    fn what_another_replica_keeps_from_happening_comes_soon_and_not_at_once() {
+        let mut plan = Timetable::default();
+        plan.ended(Ended::Elsewhere("busy".to_owned()), noon());
+        let (left, trigger) = next(&plan, noon());
+        assert_eq!((left, trigger), (TimeDelta::milliseconds(700), "retry"));
+        assert_eq!(plan.why.as_deref(), Some("busy"));
+        plan.ended(Ended::Recent(noon()), noon());
+        assert!(next(&plan, noon()).0 > TimeDelta::seconds(200));
+        assert_eq!(plan.why, None);
+    }
+
+    #[test]
+    fn what_failed_here_and_was_made_elsewhere_is_not_tried_without_end() {
+        let mut plan = Timetable::default();
+        plan.ended(Ended::Unknown("away".to_owned()), noon());
+        let (left, trigger) = next(&plan, noon());
+        assert_eq!(trigger, "retry");
+        assert!(left >= TimeDelta::seconds(5) && left < TimeDelta::seconds(7));
+        let later = noon() + TimeDelta::minutes(1);
+        plan.ended(Ended::Recent(noon() + TimeDelta::seconds(30)), later);
+        assert!(next(&plan, later).0 > TimeDelta::seconds(200));
+    }
+
+    #[test]
+    fn no_knock_is_lost() {
+        let worker = Worker::new("shop");
+        worker.knock("files");
+        let begun = worker.knocks();
+        worker.knock("webhook");
+        worker.keep(begun);
+        assert_eq!(
+            worker.knocks(),
+            ["files", "webhook"].map(str::to_owned).into()
+        );
+        assert!(worker.knocks().is_empty());
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 /// How long a writer waits for a connection to the only server.
-const BUSY: Duration = Duration::from_secs(30);
+const BUSY: Duration = Duration::from_secs(10);
 /// How long one of several servers may take to answer before the next is asked.
 const ANSWER: Duration = Duration::from_secs(3);
 

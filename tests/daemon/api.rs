@@ -152,6 +152,12 @@ impl Pager {
         Self::at(listener)
     }
 
+    /// A port at which nobody listens.
+    pub fn free() -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        listener.local_addr().expect("an address").port()
+    }
+
     /// One that begins to listen only now.
     pub fn on(port: u16) -> Self {
         Self::at(TcpListener::bind(("127.0.0.1", port)).expect("the port"))

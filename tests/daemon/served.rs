@@ -20,7 +20,7 @@ impl Served {
     /// Starts one on a workspace, with a configuration of one directory called `directory`.
     pub fn start(ws: &Workspace, more: &str) -> Self {
         let config = format!(
-            "apiVersion: roster/v1\nsources: [{{name: directory, directory: manifests{more}}}]\n"
+            "apiVersion: roster/v1\nsources: [{{name: directory, directory: manifests{more}}}]\nserve: {{listen: '127.0.0.1:0'}}\n"
         );
         ws.write("roster.yaml", config);
         Self::on(ws, &[])

@@ -1,0 +1,122 @@
+//! What is kept of a source between passes, for every replica and every restart.
+
+use super::notice;
+use super::state::State;
+use crate::kinds::{self, ACCOUNT};
+use crate::model::{Key, Row, Value};
+use crate::plan::Plan;
+use crate::plan::render::json;
+use crate::store::{Store, StoreError};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How large a plan may be that is kept to be looked at.
+const KEPT: usize = 8 << 20;
+/// How many steps of a larger one are kept.
+const STEPS: usize = 2000;
+/// Of how many resources of a hold the customers are looked up.
+const LOOKED_UP: usize = 20;
+
+/// A pass that is kept: by which replica, and when.
+pub(super) type Seen = (String, i64);
+
+/// What is kept of a source.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Memory {
+    /// Its state.
+    pub(super) state: State,
+    /// What of it was told.
+    pub(super) told: notice::State,
+    /// When the last pass ended.
+    pub(super) ended: Option<DateTime<Utc>>,
+}
+
+impl Memory {
+    fn read(document: &str) -> Self {
+        // What another release kept and this one cannot read is begun anew.
+        serde_json::from_str(document).unwrap_or_default()
+    }
+}
+
+/// What is kept of a source, and of which pass.
+pub(super) async fn kept(
+    store: &Store,
+    source: &str,
+) -> Result<(Memory, Option<Seen>), StoreError> {
+    let all = store.watched().await?;
+    let mut of = all.into_iter().filter(|watched| watched.source == source);
+    Ok(of.next().map_or_else(Default::default, |watched| {
+        let memory = Memory::read(&watched.state);
+        (memory, Some((watched.holder, watched.at)))
+    }))
+}
+
+/// What is kept of every source, and which replica wrote it, by name.
+pub(super) async fn all_kept(
+    store: &Store,
+) -> Result<BTreeMap<String, (String, Memory)>, StoreError> {
+    let all = store.watched().await?.into_iter();
+    let kept = all.map(|watched| {
+        let memory = Memory::read(&watched.state);
+        (watched.source, (watched.holder, memory))
+    });
+    Ok(kept.collect())
+}
+
+/// As the database keeps it.
+pub(super) fn document(of: &impl Serialize) -> String {
+    // What is kept has no keys that JSON cannot have.
+    serde_json::to_string(of).unwrap_or_default()
+}
+
+/// Finds the customers that the waiting holds concern.
+pub(super) async fn whose(store: &Store, state: &mut State) -> Result<(), StoreError> {
+    for hold in &mut state.held {
+        let mut accounts = BTreeSet::new();
+        for resource in hold.resources.iter().take(LOOKED_UP) {
+            let Some(key) = Key::parse(resource) else {
+                continue;
+            };
+            if key.kind == ACCOUNT {
+                accounts.insert(key.id.to_string());
+            } else if let Some(row) = store.row(&key).await? {
+                accounts.extend(accounts_of(&row));
+            }
+        }
+        hold.accounts = accounts.into_iter().collect();
+    }
+    Ok(())
+}
+
+/// The accounts that a row refers to.
+fn accounts_of(row: &Row) -> Vec<String> {
+    let kind = kinds::get(row.key.kind);
+    let fields = kind.references().filter(|(_, target)| *target == ACCOUNT);
+    let values = fields.filter_map(|(index, _)| row.value(&kinds::own(index)));
+    let ids = values.flat_map(|value| match value {
+        Value::Text(id) => vec![id.to_string()],
+        Value::List(ids) => ids.iter().map(ToString::to_string).collect(),
+        Value::Links(links) => links.iter().map(|link| link.target.to_string()).collect(),
+        Value::Bool(_) | Value::Int(_) | Value::Number(_) => Vec::new(),
+    });
+    ids.collect()
+}
+
+/// The plan as it is kept to be looked at; of a large one the first steps.
+pub(super) fn plan_document(plan: &Plan) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let written = json::write(plan, &mut bytes);
+    if written.is_ok() && bytes.len() <= KEPT {
+        return bytes;
+    }
+    let mut part = plan.clone();
+    part.steps.truncate(STEPS);
+    part.held.truncate(STEPS);
+    part.orphans.truncate(STEPS);
+    bytes.clear();
+    // Writing to memory does not fail.
+    let _ = json::write(&part, &mut bytes);
+    bytes
+}
