@@ -42,6 +42,18 @@ pub(super) fn key(caller: &Caller, key: &str) -> Markup {
     }
 }
 
+/// A resource that may not be stored: what is found by its id.
+pub(super) fn sought(caller: &Caller, key: &str) -> Markup {
+    let (kind, id) = key.split_once('/').unwrap_or_default();
+    html! {
+        @if caller.sources.is_none() {
+            a.key href={ "/resources?kind=" (escaped(kind)) "&q=" (escaped(id)) } { (key) }
+        } @else {
+            span.key { (key) }
+        }
+    }
+}
+
 /// A run.
 pub(super) fn run(id: i64) -> Markup {
     html! { a href={ "/runs/" (id) } { "run " (id) } }
