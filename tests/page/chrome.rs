@@ -18,7 +18,7 @@ pub struct Chrome {
     session: String,
     client: Client,
     runtime: Runtime,
-    _profile: TempDir,
+    profile: TempDir,
 }
 
 /// Whether a program is there; without it a test says so, and fails where everything has to be.
@@ -53,14 +53,14 @@ impl Chrome {
             session: String::new(),
             client: client(),
             runtime: runtime(),
-            _profile: profile,
+            profile: profile,
         };
         chrome.open();
         Some(chrome)
     }
 
     fn open(&mut self) {
-        let profile = format!("--user-data-dir={}", self._profile.path().display());
+        let profile = format!("--user-data-dir={}", self.profile.path().display());
         let arguments = [
             "--headless=new",
             "--no-sandbox",
