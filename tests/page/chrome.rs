@@ -53,7 +53,7 @@ impl Chrome {
             session: String::new(),
             client: client(),
             runtime: runtime(),
-            profile: profile,
+            profile,
         };
         chrome.open();
         Some(chrome)
@@ -179,10 +179,10 @@ impl Chrome {
 
 impl Drop for Chrome {
     fn drop(&mut self) {
-        // The browser ends with its session; both may have ended by themselves.
-        if !std::thread::panicking() && !self.session.is_empty() {
-            let _ = self.call(Method::DELETE, "", &Value::Null);
-        }
+        // The browser ends with its session; it may have ended by itself.
+        let url = format!("{}/session{}", self.base, self.session);
+        let ended = async { self.client.delete(url).send().await };
+        let _ = self.runtime.block_on(ended);
         let pid = nix::unistd::Pid::from_raw(i32::try_from(self.driver.id()).unwrap_or_default());
         let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
         let _ = self.driver.wait();
