@@ -1,11 +1,12 @@
 //! A headless Chromium, driven by its driver.
 
 use super::site::{client, runtime};
-use crate::workspace::say;
+use crate::workspace::{LIMIT, say};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -84,6 +85,12 @@ impl Chrome {
 
     #[track_caller]
     fn call(&self, method: Method, path: &str, body: &Value) -> Value {
+        let value = self.answer(method, path, body);
+        assert!(value["error"].is_null(), "{path} {body}: {value}");
+        value
+    }
+
+    fn answer(&self, method: Method, path: &str, body: &Value) -> Value {
         let url = format!("{}/session{}{path}", self.base, self.session);
         let request = self.client.request(method.clone(), url);
         let request = if method == Method::POST {
@@ -95,9 +102,7 @@ impl Chrome {
             let answer = request.send().await.expect("an answer");
             answer.json().await.expect("JSON")
         });
-        let value = answer["value"].take();
-        assert!(value["error"].is_null(), "{path} {body}: {value}");
-        value
+        answer["value"].take()
     }
 
     #[track_caller]
@@ -148,15 +153,24 @@ impl Chrome {
         self.post(&format!("/element/{element}/value"), &json!({"text": text}));
     }
 
+    /// Waits until an element says something: a page may be on its way.
     #[track_caller]
-    pub fn text(&self, selector: &str) -> String {
-        let element = self.find(selector);
-        let text = self.call(
-            Method::GET,
-            &format!("/element/{element}/text"),
-            &Value::Null,
-        );
-        text.as_str().expect("text").to_owned()
+    pub fn shows(&self, selector: &str, words: &str) {
+        let begin = Instant::now();
+        loop {
+            let by = json!({"using": "css selector", "value": selector});
+            let found = self.answer(Method::POST, "/element", &by);
+            let element = found[ELEMENT].as_str().unwrap_or("none");
+            let path = format!("/element/{element}/text");
+            let text = self.answer(Method::GET, &path, &Value::Null);
+            if text.as_str().is_some_and(|text| text.contains(words)) {
+                return;
+            }
+            assert!(
+                begin.elapsed() < LIMIT,
+                "{selector} never says {words}: {text}"
+            );
+        }
     }
 
     /// Wide or narrow, light or dark.
