@@ -1,11 +1,12 @@
 //! A headless Chromium, driven by its driver.
 
 use super::site::{client, runtime};
-use crate::workspace::say;
+use crate::workspace::{LIMIT, say};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -18,7 +19,7 @@ pub struct Chrome {
     session: String,
     client: Client,
     runtime: Runtime,
-    _profile: TempDir,
+    profile: TempDir,
 }
 
 /// Whether a program is there; without it a test says so, and fails where everything has to be.
@@ -53,14 +54,14 @@ impl Chrome {
             session: String::new(),
             client: client(),
             runtime: runtime(),
-            _profile: profile,
+            profile,
         };
         chrome.open();
         Some(chrome)
     }
 
     fn open(&mut self) {
-        let profile = format!("--user-data-dir={}", self._profile.path().display());
+        let profile = format!("--user-data-dir={}", self.profile.path().display());
         let arguments = [
             "--headless=new",
             "--no-sandbox",
@@ -84,6 +85,12 @@ impl Chrome {
 
     #[track_caller]
     fn call(&self, method: Method, path: &str, body: &Value) -> Value {
+        let value = self.answer(method, path, body);
+        assert!(value["error"].is_null(), "{path} {body}: {value}");
+        value
+    }
+
+    fn answer(&self, method: Method, path: &str, body: &Value) -> Value {
         let url = format!("{}/session{}{path}", self.base, self.session);
         let request = self.client.request(method.clone(), url);
         let request = if method == Method::POST {
@@ -95,9 +102,7 @@ impl Chrome {
             let answer = request.send().await.expect("an answer");
             answer.json().await.expect("JSON")
         });
-        let value = answer["value"].take();
-        assert!(value["error"].is_null(), "{path} {body}: {value}");
-        value
+        answer["value"].take()
     }
 
     #[track_caller]
@@ -148,15 +153,24 @@ impl Chrome {
         self.post(&format!("/element/{element}/value"), &json!({"text": text}));
     }
 
+    /// Waits until an element says something: a page may be on its way.
     #[track_caller]
-    pub fn text(&self, selector: &str) -> String {
-        let element = self.find(selector);
-        let text = self.call(
-            Method::GET,
-            &format!("/element/{element}/text"),
-            &Value::Null,
-        );
-        text.as_str().expect("text").to_owned()
+    pub fn shows(&self, selector: &str, words: &str) {
+        let begin = Instant::now();
+        loop {
+            let by = json!({"using": "css selector", "value": selector});
+            let found = self.answer(Method::POST, "/element", &by);
+            let element = found[ELEMENT].as_str().unwrap_or("none");
+            let path = format!("/element/{element}/text");
+            let text = self.answer(Method::GET, &path, &Value::Null);
+            if text.as_str().is_some_and(|text| text.contains(words)) {
+                return;
+            }
+            assert!(
+                begin.elapsed() < LIMIT,
+                "{selector} never says {words}: {text}"
+            );
+        }
     }
 
     /// Wide or narrow, light or dark.
@@ -179,10 +193,10 @@ impl Chrome {
 
 impl Drop for Chrome {
     fn drop(&mut self) {
-        // The browser ends with its session; both may have ended by themselves.
-        if !std::thread::panicking() && !self.session.is_empty() {
-            let _ = self.call(Method::DELETE, "", &Value::Null);
-        }
+        // The browser ends with its session; it may have ended by itself.
+        let url = format!("{}/session{}", self.base, self.session);
+        let ended = async { self.client.delete(url).send().await };
+        let _ = self.runtime.block_on(ended);
         let pid = nix::unistd::Pid::from_raw(i32::try_from(self.driver.id()).unwrap_or_default());
         let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
         let _ = self.driver.wait();

@@ -1,10 +1,11 @@
 //! A daemon with a hold, a failed source and tokens of every kind, and somebody who asks it.
 
 use crate::served::Served;
-use crate::workspace::{Workspace, account, sqlite, users};
+use crate::workspace::{LIMIT, Workspace, account, sqlite, users};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
+use std::time::Instant;
 use tokio::runtime::Runtime;
 
 /// A name that is markup.
@@ -56,7 +57,8 @@ impl Site {
         ws.write(
             "roster.yaml",
             "apiVersion: roster/v1\nserve: {listen: '127.0.0.1:0', tokens: tokens}\n\
-             sources:\n  - {name: customers, directory: manifests}\n  - {name: partners, directory: partners}\n",
+             sources:\n  - {name: customers, directory: manifests}\n  - {name: partners, directory: partners}\n  \
+             - {name: prospects, directory: prospects, mode: plan}\n",
         );
         let mut tokens = BTreeMap::new();
         for (name, role, more) in [
@@ -73,6 +75,8 @@ impl Site {
         let first = account("acme", "") + &users(1..21, "acme", "");
         ws.tree(first);
         ws.write("partners/all.yaml", users(90..91, "nobody", ""));
+        let next = account("next", "").replace("name: next\n", &format!("name: {HOSTILE}\n"));
+        ws.write("prospects/all.yaml", next + &users(50..53, "next", ""));
         let mut served = Served::on(&ws, &[]);
         let line = served.says(&["listening at"]);
         let base = line.split_once("listening at ").expect("an address").1;
@@ -81,13 +85,40 @@ impl Site {
         let renamed = account("acme", "").replace("name: acme\n", &format!("name: {HOSTILE}\n"));
         ws.tree(renamed + &users(1..11, "acme", ""));
         served.says(&["one hold waits"]);
-        Self {
+        let site = Self {
             ws,
             served,
             base,
             tokens,
             client: client(),
             runtime: runtime(),
+        };
+        // The log is ahead of what is kept.
+        let cookie = site.login("ada");
+        for words in [
+            "deactivate 10 resources",
+            "1 source out of order",
+            ">planned</span>",
+        ] {
+            site.until("/", &cookie, words);
+        }
+        site
+    }
+
+    /// Waits until a page says something.
+    #[track_caller]
+    pub fn until(&self, path: &str, cookie: &str, words: &str) -> Page {
+        let begin = Instant::now();
+        loop {
+            let page = self.get(path, cookie);
+            if page.text.contains(words) {
+                return page;
+            }
+            assert!(
+                begin.elapsed() < LIMIT,
+                "{path} never says {words}: {}",
+                page.text
+            );
         }
     }
 

@@ -4,6 +4,7 @@ use super::{frame, link, time};
 use crate::daemon::api::Door;
 use crate::daemon::view::HoldView;
 use crate::http::{Caller, Permission};
+use crate::plan::Verb;
 use maud::{Markup, html};
 
 /// Whether the caller may let holds through, by role and by the configuration.
@@ -63,7 +64,7 @@ pub(super) fn card(view: &HoldView, caller: &Caller, approves: bool, back: &str)
             } @else {
                 details id={ "held-" (view.source) "-" (id) "-" (hold.code) } {
                     summary { "The resources" }
-                    ul.keys { @for key in &hold.resources { li { (link::key(caller, key)) } } }
+                    ul.keys { @for key in &hold.resources { li { (shown(view, caller, key)) } } }
                     (rest(view))
                 }
             }
@@ -99,7 +100,7 @@ fn form(view: &HoldView, caller: &Caller, id: &str, back: &str) -> Markup {
                             li {
                                 input type="checkbox" name="only" value=(key) id={ "only-" (id) "-" (at) };
                                 " " label for={ "only-" (id) "-" (at) } { (key) }
-                                " " (look(caller, key))
+                                " " (look(view, caller, key))
                             }
                         }
                     }
@@ -107,7 +108,7 @@ fn form(view: &HoldView, caller: &Caller, id: &str, back: &str) -> Markup {
                 }
             } @else {
                 input type="hidden" name="scope" value="all";
-                ul.keys { @for key in &hold.resources { li { (link::key(caller, key)) } } }
+                ul.keys { @for key in &hold.resources { li { (shown(view, caller, key)) } } }
             }
             label for={ "reason-" (id) } { "Reason (kept in the records)" }
             div.line {
@@ -119,11 +120,21 @@ fn form(view: &HoldView, caller: &Caller, id: &str, back: &str) -> Markup {
 }
 
 /// A way to the resource beside the box that ticks it.
-fn look(caller: &Caller, key: &str) -> Markup {
+fn look(view: &HoldView, caller: &Caller, key: &str) -> Markup {
     let (kind, id) = key.split_once('/').unwrap_or_default();
+    let stored = view.hold.verb != Verb::Create.word();
     html! {
-        @if caller.sources.is_none() {
+        @if stored && caller.sources.is_none() {
             a.small href={ "/resources/" (link::escaped(kind)) "/" (link::escaped(id)) } aria-label={ "Show " (key) } { "show" }
         }
+    }
+}
+
+/// What would be created is not stored yet.
+fn shown(view: &HoldView, caller: &Caller, key: &str) -> Markup {
+    if view.hold.verb == Verb::Create.word() {
+        link::sought(caller, key)
+    } else {
+        link::key(caller, key)
     }
 }

@@ -36,9 +36,19 @@ pub(super) fn resource(caller: &Caller, kind: &str, id: &str) -> Markup {
 
 /// The same, as `User/u-1`.
 pub(super) fn key(caller: &Caller, key: &str) -> Markup {
-    match key.split_once('/') {
-        Some((kind, id)) => resource(caller, kind, id),
-        None => html! { (key) },
+    let (kind, id) = key.split_once('/').unwrap_or((key, ""));
+    resource(caller, kind, id)
+}
+
+/// A resource that may not be stored: what is found by its id.
+pub(super) fn sought(caller: &Caller, key: &str) -> Markup {
+    let (kind, id) = key.split_once('/').unwrap_or_default();
+    html! {
+        @if caller.sources.is_none() {
+            a.key href={ "/resources?kind=" (escaped(kind)) "&q=" (escaped(id)) } { (key) }
+        } @else {
+            span.key { (key) }
+        }
     }
 }
 

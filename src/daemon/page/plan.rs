@@ -158,10 +158,16 @@ fn sign(verb: Verb) -> Markup {
 
 fn line(step: &Value, verb: Verb, caller: &Caller) -> Markup {
     let word = |member: &str| step[member].as_str().unwrap_or_default();
+    let (kind, id) = (word("kind"), word("externalId"));
+    let target = match verb {
+        // It may not be stored yet, or not any more.
+        Verb::Create | Verb::Delete => link::sought(caller, &format!("{kind}/{id}")),
+        _ => link::resource(caller, kind, id),
+    };
     html! {
         li {
             p {
-                (sign(verb)) " " (verb) " " (link::resource(caller, word("kind"), word("externalId")))
+                (sign(verb)) " " (verb) " " (target)
                 " " span.small { (word("reason")) } " " (value::place(&step["origin"]))
             }
             (value::changes(&step["changes"]))

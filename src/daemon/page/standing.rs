@@ -17,6 +17,7 @@ pub(super) fn word(source: &SourceView) -> (&'static str, &'static str) {
         Outcome::Never => ("plain", "not yet looked at"),
         Outcome::Refused => ("bad", "refused"),
         Outcome::Failed => ("bad", "failed"),
+        _ if source.state.errors > 0 => ("bad", "errors"),
         _ if source.state.waiting().count() > 0 => ("waits", "waits"),
         Outcome::Applied => ("good", "applied"),
         Outcome::Unchanged => ("good", "in order"),
@@ -27,7 +28,8 @@ pub(super) fn word(source: &SourceView) -> (&'static str, &'static str) {
 
 /// Whether it is out of order.
 pub(super) fn failed(source: &SourceView) -> bool {
-    matches!(source.state.outcome, Outcome::Refused | Outcome::Failed)
+    let state = &source.state;
+    matches!(state.outcome, Outcome::Refused | Outcome::Failed) || state.errors > 0
 }
 
 /// Its sign and why it stands as it does.
@@ -37,7 +39,11 @@ pub(super) fn why(source: &SourceView) -> Markup {
         "" => "No pass has been made yet.",
         why => why,
     };
-    html! { p.why { span class={ "badge " (class) } { (word) } " " (said) } }
+    html! { p.why {
+        span class={ "badge " (class) } { (word) } " "
+        @match source.state.errors { 0 => "", 1 => "one error in the source; ", many => { (many) " errors in the source; " } }
+        (said)
+    } }
 }
 
 /// Where it is read from, what was looked at and applied, and when something happens next.
@@ -106,7 +112,7 @@ pub(super) fn findings<'f>(
                     @if let Some(place) = &found.place { code.place { (place) } " " }
                     (found.message) " "
                     span.small { code { (found.code) } }
-                    @if let Some(key) = &found.resource { " " (link::key(caller, key)) }
+                    @if let Some(key) = &found.resource { " " (link::sought(caller, key)) }
                     @if let Some(help) = &found.help { p.small { (help) } }
                 }
             }
