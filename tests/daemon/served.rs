@@ -1,5 +1,8 @@
 //! A daemon at work: its log as it comes, and its end.
 
+// Each test file compiles this module for itself and uses the part it needs.
+#![allow(dead_code)]
+
 use crate::workspace::{LIMIT, Workspace};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;

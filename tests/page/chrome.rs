@@ -78,19 +78,19 @@ impl Chrome {
             "goog:loggingPrefs": {"browser": "ALL"},
             "goog:chromeOptions": {"args": arguments},
         }}});
-        let opened = self.call(Method::POST, "", &wanted);
+        let opened = self.call(&Method::POST, "", &wanted);
         let id = opened["sessionId"].as_str().expect("a session");
         self.session = format!("/{id}");
     }
 
     #[track_caller]
-    fn call(&self, method: Method, path: &str, body: &Value) -> Value {
+    fn call(&self, method: &Method, path: &str, body: &Value) -> Value {
         let value = self.answer(method, path, body);
         assert!(value["error"].is_null(), "{path} {body}: {value}");
         value
     }
 
-    fn answer(&self, method: Method, path: &str, body: &Value) -> Value {
+    fn answer(&self, method: &Method, path: &str, body: &Value) -> Value {
         let url = format!("{}/session{}{path}", self.base, self.session);
         let request = self.client.request(method.clone(), url);
         let request = if method == Method::POST {
@@ -107,7 +107,7 @@ impl Chrome {
 
     #[track_caller]
     fn post(&self, path: &str, body: &Value) -> Value {
-        self.call(Method::POST, path, body)
+        self.call(&Method::POST, path, body)
     }
 
     pub fn cdp(&self, command: &str, parameters: &Value) {
@@ -159,10 +159,10 @@ impl Chrome {
         let begin = Instant::now();
         loop {
             let by = json!({"using": "css selector", "value": selector});
-            let found = self.answer(Method::POST, "/element", &by);
+            let found = self.answer(&Method::POST, "/element", &by);
             let element = found[ELEMENT].as_str().unwrap_or("none");
             let path = format!("/element/{element}/text");
-            let text = self.answer(Method::GET, &path, &Value::Null);
+            let text = self.answer(&Method::GET, &path, &Value::Null);
             if text.as_str().is_some_and(|text| text.contains(words)) {
                 return;
             }
