@@ -1,6 +1,8 @@
 //! A daemon elsewhere, as commands talk to it.
 
 use super::Failure;
+use crate::config::is_loopback;
+use crate::diagnostic::chain;
 use crate::http::problem::MEDIA_TYPE;
 use clap::Args;
 use reqwest::header::CONTENT_TYPE;
@@ -48,7 +50,10 @@ impl Remote {
         };
         let url = base(url)?;
         let token = self.token()?;
-        if token.is_some() && url.scheme() == "http" && !is_loopback(&url) {
+        if token.is_some()
+            && url.scheme() == "http"
+            && !is_loopback(url.host_str().unwrap_or_default())
+        {
             return Err(Failure::usage(
                 "the token would be readable on its way: use https://",
             ));
@@ -93,7 +98,7 @@ impl Remote {
         }
         client
             .build()
-            .map_err(|error| Failure::error(chained(&error)))
+            .map_err(|error| Failure::error(chain(&error)))
     }
 }
 
@@ -109,19 +114,6 @@ fn base(text: &str) -> Result<Url, Failure> {
         url.set_path(&format!("{}/", url.path()));
     }
     Ok(url)
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost"
-        || host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|ip| ip.is_loopback())
-}
-
-fn chained(error: &dyn std::error::Error) -> String {
-    crate::diagnostic::chain(error)
 }
 
 impl Daemon {
@@ -160,7 +152,7 @@ impl Daemon {
             request = request.json(body);
         }
         let unreached = |error: reqwest::Error| {
-            let why = chained(&error.without_url());
+            let why = chain(&error.without_url());
             Failure::error(format!("{shown} does not answer: {why}"))
         };
         let answer = request.send().await.map_err(unreached)?;

@@ -3,7 +3,7 @@
 use super::{Failure, Global, Scope};
 use crate::config::Config;
 use crate::diagnostic::did_you_mean;
-use crate::kinds::Kind;
+use crate::kinds::{self, Kind};
 use crate::model::{Key, Text};
 use crate::reconcile::{self, Request};
 use crate::store::Store;
@@ -99,12 +99,8 @@ pub fn key(text: &str) -> Result<Key, Failure> {
 /// # Errors
 /// When there is none.
 pub fn kind_named(name: &str) -> Result<&'static Kind, Failure> {
-    let all = crate::kinds::ALL;
-    let found = all.into_iter().find(|kind| {
-        kind.name.eq_ignore_ascii_case(name) || kind.collection.eq_ignore_ascii_case(name)
-    });
-    found.ok_or_else(|| {
-        let names: Vec<&str> = all.iter().map(|kind| kind.name).collect();
+    kinds::meant(name).ok_or_else(|| {
+        let names: Vec<&str> = kinds::ALL.iter().map(|kind| kind.name).collect();
         Failure::usage(format!(
             "`{name}` is no kind; the kinds are {}",
             names.join(", ")

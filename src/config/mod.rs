@@ -11,7 +11,7 @@ mod serve;
 
 pub use cron::Cron;
 pub use file::{File, duration};
-pub use notices::{Event, Format, NoticesFile, Post, Receiver, Target};
+pub use notices::{Event, Format, NoticesFile, Post, Receiver, Target, is_loopback};
 pub use schedule::{Effect, Timing, Trigger, Window};
 pub use serve::{Limits, Serve, Tls};
 
@@ -141,19 +141,6 @@ impl Source {
             Place::Directory(_) => None,
             Place::Git(place) => Some(place),
         }
-    }
-
-    /// Whether a push to this ref brings something to look at. Of the branch that the remote points
-    /// at nobody here knows the name.
-    #[must_use]
-    pub fn follows(&self, pushed: &str) -> bool {
-        let wanted = self.git().and_then(|place| place.reference.as_deref());
-        wanted.is_none_or(|wanted| {
-            let prefixes = ["", "refs/heads/", "refs/tags/"];
-            prefixes
-                .iter()
-                .any(|prefix| pushed.strip_prefix(prefix) == Some(wanted))
-        })
     }
 
     /// A path that was given without a configuration.

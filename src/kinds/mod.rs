@@ -131,6 +131,14 @@ pub fn get(id: KindId) -> &'static Kind {
     ALL[usize::from(id.0)]
 }
 
+/// The kind that somebody means by `User`, `user` or `users`.
+#[must_use]
+pub fn meant(name: &str) -> Option<&'static Kind> {
+    ALL.into_iter().find(|kind| {
+        kind.name.eq_ignore_ascii_case(name) || kind.collection.eq_ignore_ascii_case(name)
+    })
+}
+
 /// The kind called `name` (`Account`).
 pub fn by_name(name: &str) -> Option<&'static Kind> {
     ALL.into_iter().find(|kind| kind.name == name)

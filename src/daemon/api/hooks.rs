@@ -1,7 +1,8 @@
 //! Webhooks of git hosts: a push makes the pass come sooner.
 
 use super::Door;
-use crate::daemon::webhook::{self, Told, WebhookError};
+use crate::config::Source;
+use crate::daemon::webhook::{self, Push, Told, WebhookError};
 use crate::http::problem::{self, Problem};
 use crate::http::{Accepted, Needs, Path, Route};
 use axum::body::Bytes;
@@ -66,7 +67,7 @@ async fn hook(
     let result = match told {
         Told::Ping => "ping",
         Told::Other(_) => "ignored",
-        Told::Push(push) if !known.follows(&push.reference) => "ignored",
+        Told::Push(push) if !wanted(known, &push) => "ignored",
         Told::Push(push) => {
             if push
                 .delivery
@@ -82,4 +83,11 @@ async fn hook(
         }
     };
     Ok(Accepted(Heard { result }))
+}
+
+/// Whether a push brings something to look at. Of the branch that the remote points at nobody here
+/// knows the name.
+fn wanted(source: &Source, push: &Push) -> bool {
+    let reference = source.git().and_then(|place| place.reference.as_deref());
+    reference.is_none_or(|reference| push.matters(reference))
 }

@@ -130,11 +130,7 @@ pub(super) fn routes() -> Vec<Route<Door>> {
 
 /// The kind of this name.
 pub(in crate::daemon) fn kind(name: &str) -> Result<&'static Kind, Problem> {
-    let mut all = kinds::ALL.into_iter();
-    let found = all.find(|kind| {
-        kind.name.eq_ignore_ascii_case(name) || kind.collection.eq_ignore_ascii_case(name)
-    });
-    found.ok_or_else(|| Problem::not_found(format!("`{name}` is no kind")))
+    kinds::meant(name).ok_or_else(|| Problem::not_found(format!("`{name}` is no kind")))
 }
 
 async fn resources(
