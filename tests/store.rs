@@ -1158,7 +1158,7 @@ async fn a_state_is_kept_only_by_the_last_holder_of_the_lease() {
         let old = old.expect("free");
         assert!(
             store
-                .keep("a", "{}", Some(b"plan"), "one", &old)
+                .keep("a", "{}", Some(b"plan"), Some("first"), "one", &old)
                 .await
                 .expect("kept")
         );
@@ -1167,13 +1167,13 @@ async fn a_state_is_kept_only_by_the_last_holder_of_the_lease() {
         let new = new.expect("free");
         assert!(
             store
-                .keep("a", "{\"n\":2}", None, "two", &new)
+                .keep("a", "{\"n\":2}", None, Some("second"), "two", &new)
                 .await
                 .expect("kept")
         );
         assert!(
             !store
-                .keep("a", "{\"n\":1}", None, "one", &old)
+                .keep("a", "{\"n\":1}", None, Some("late"), "one", &old)
                 .await
                 .expect("too late")
         );
@@ -1181,6 +1181,9 @@ async fn a_state_is_kept_only_by_the_last_holder_of_the_lease() {
         assert_eq!(watched[0].state, "{\"n\":2}", "{engine}");
         let plan = store.kept_plan("a").await.expect("read");
         assert_eq!(plan.as_deref(), Some(&b"plan"[..]), "{engine}: it stays");
+        let mut passes = store.passes(Some("a"), 9).await.expect("read");
+        passes.sort();
+        assert_eq!(passes, ["first", "second"], "{engine}");
     }
 }
 

@@ -1,7 +1,9 @@
 //! What is kept of a source between passes, for every replica and every restart.
 
 use super::notice;
-use super::state::State;
+use super::state::{CommitState, Commits, State};
+use crate::config::{Config, Source};
+use crate::git;
 use crate::kinds::{self, ACCOUNT};
 use crate::model::{Key, Row, Value};
 use crate::plan::Plan;
@@ -17,6 +19,9 @@ const KEPT: usize = 8 << 20;
 const STEPS: usize = 2000;
 /// Of how many resources of a hold the customers are looked up.
 const LOOKED_UP: usize = 20;
+
+/// How many commits of a pass are listed.
+const COMMITS: usize = 100;
 
 /// A pass that is kept: by which replica, and when.
 pub(super) type Seen = (String, i64);
@@ -88,6 +93,31 @@ pub(super) async fn whose(store: &Store, state: &mut State) -> Result<(), StoreE
         hold.accounts = accounts.into_iter().collect();
     }
     Ok(())
+}
+
+/// The commits of a source between the one that was applied last and `revision`.
+pub(super) fn commits(
+    config: &Config,
+    source: &Source,
+    state: &State,
+    revision: &str,
+) -> Option<Commits> {
+    let place = source.git()?;
+    let applied = state.last_applied.as_ref().map(|mark| &*mark.revision);
+    if applied == Some(revision) {
+        return None;
+    }
+    match git::since(place, &config.cache, applied, revision, COMMITS) {
+        Ok((listed, count)) => Some(Commits {
+            count,
+            listed: listed.into_iter().map(CommitState::from).collect(),
+        }),
+        Err(error) => {
+            // What is read is the tree of the commit; its history only tells whose it is.
+            tracing::warn!("source {}: {error}", source.name);
+            None
+        }
+    }
 }
 
 /// The accounts that a row refers to.

@@ -1,6 +1,6 @@
 //! One pass of one source: what `roster apply` does, with a reason for every nothing.
 
-use super::memory::{Memory, Seen, document, kept, plan_document, whose};
+use super::memory::{Memory, Seen, commits, document, kept, plan_document, whose};
 use super::notice;
 use super::schedule;
 use super::serve::{Daemon, Setup};
@@ -243,6 +243,7 @@ impl Made {
         let now = Utc::now();
         self.state.tell(&plan, now);
         whose(store, &mut self.state).await?;
+        self.state.commits = commits(config, source, &self.state, &plan.source.revision);
         self.state.last_attempted = Some(mark(&plan, now, None));
         if scrub {
             self.state.scrubbed = Some(now);
@@ -386,8 +387,7 @@ impl Made {
         let told = self.state.told(plan);
         let notices = tell::notices(setup, source, [&self.told, &told], &self.state, plan);
         let state = self.state;
-        let news = state.outcome != before.outcome || state.reason != before.reason;
-        let pass = (news || state.run != before.run).then(|| document(&state));
+        let pass = state.is_news(before).then(|| document(&state));
         let reason = state.reason.clone();
         let ended = Some(Utc::now());
         let memory = document(&Memory { state, told, ended });
@@ -398,17 +398,15 @@ impl Made {
             source,
             &memory,
             plan.as_deref(),
+            pass.as_deref(),
             &daemon.replica,
             lease.lease(),
         );
         if !kept.await? {
             tracing::warn!("source {source}: another replica has taken over");
-            return Ok(());
-        }
-        if let Some(pass) = pass {
+        } else if pass.is_some() {
             // Only now: whoever reads it here finds it so there.
             tracing::info!("source {source}: {reason}");
-            store.record_pass(source, &pass).await?;
         }
         Ok(())
     }

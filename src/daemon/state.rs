@@ -1,6 +1,7 @@
 //! The state of one source, as the database keeps it and the API, the page and the metrics show it.
 
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::git::Commit;
 use crate::plan::render::holds;
 use crate::plan::{Plan, Reason};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -46,6 +47,28 @@ pub struct Mark {
     /// The run that committed changes of it, if any had to be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<i64>,
+}
+
+/// What git says of the commits of a source that came since another one.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Commits {
+    /// How many they are.
+    pub count: usize,
+    /// The newest of them, newest first.
+    pub listed: Vec<CommitState>,
+}
+
+/// A commit.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CommitState {
+    /// Its id in full.
+    pub revision: String,
+    /// The name of its author.
+    pub author: String,
+    /// The first line of what it says.
+    pub subject: String,
 }
 
 /// A hold that waits for a person, or stands.
@@ -114,6 +137,10 @@ pub struct State {
     pub last_attempted: Option<Mark>,
     /// The last revision that the database was made equal to, held and refused parts aside.
     pub last_applied: Option<Mark>,
+    /// The commits that the pass looked at and the last applied revision has not: what it brought, or
+    /// what waits. Those that touch nothing of the source are not among them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commits: Option<Commits>,
     /// How many passes in a row have failed.
     pub failures: u32,
     /// What made the last pass begin.
@@ -161,6 +188,15 @@ impl State {
     /// Takes over what a plan holds.
     pub(super) fn tell_held(&mut self, plan: &Plan, now: DateTime<Utc>) {
         self.held = held(plan, &self.held, now);
+    }
+
+    /// Whether a pass that ended so is worth telling of after one that ended in `before`.
+    pub(super) fn is_news(&self, before: &Self) -> bool {
+        let seen = |state: &Self| Some(state.last_attempted.as_ref()?.revision.clone());
+        self.outcome != before.outcome
+            || self.reason != before.reason
+            || self.run != before.run
+            || self.commits.is_some() && seen(self) != seen(before)
     }
 
     /// Whether it is time to compare every column again.
@@ -215,6 +251,16 @@ fn findings(found: &[Diagnostic]) -> Vec<FindingState> {
         .take(LISTED)
         .map(FindingState::of)
         .collect()
+}
+
+impl From<Commit> for CommitState {
+    fn from(commit: Commit) -> Self {
+        Self {
+            revision: commit.revision,
+            author: commit.author,
+            subject: commit.subject,
+        }
+    }
 }
 
 impl FindingState {

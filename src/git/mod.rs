@@ -10,10 +10,12 @@ mod command;
 mod commit;
 mod error;
 mod fetch;
+mod log;
 mod mirror;
 mod place;
 
 pub use commit::{fetched, revision, tree};
 pub use error::GitError;
 pub use fetch::{Fetched, Moved, fetch};
+pub use log::{Commit, since};
 pub use place::{Auth, GitPlace, TIMEOUT};

@@ -1,6 +1,7 @@
 //! What the daemon keeps of its sources: their state, who suspended them, the passes worth telling
 //! of, and every act of a person.
 
+use super::connection::Tx;
 use super::error::StoreError;
 use super::lease::Lease;
 use super::param::{self, Param, Ty};
@@ -55,8 +56,8 @@ pub(super) const ACT: &str =
     "INSERT INTO acts (at, id, actor, act, subject, reason) VALUES (?, ?, ?, ?, ?, ?)";
 
 impl Store {
-    /// Keeps the state of a source and its last plan, unless somebody else has taken its lease
-    /// since; then `false`.
+    /// Keeps the state of a source, its last plan, and the pass if it is worth telling of, unless
+    /// somebody else has taken its lease since; then `false`.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -65,6 +66,7 @@ impl Store {
         source: &str,
         state: &str,
         plan: Option<&[u8]>,
+        pass: Option<&str>,
         holder: &str,
         lease: &Lease,
     ) -> Result<bool, StoreError> {
@@ -86,6 +88,9 @@ impl Store {
             let sql = "UPDATE watched SET plan = ? WHERE source = ?";
             tx.run(sql, &[Param::Bytes(plan.to_vec()), source.into()])
                 .await?;
+        }
+        if let (1, Some(pass)) = (written, pass) {
+            record_pass(&mut tx, source, pass).await?;
         }
         tx.commit().await?;
         Ok(written == 1)
@@ -228,28 +233,6 @@ impl Store {
         Ok(acts.collect())
     }
 
-    /// Records a pass worth telling of, and forgets those of the source that are long past.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub async fn record_pass(&self, source: &str, document: &str) -> Result<(), StoreError> {
-        let mut tx = self.writing("record the pass").await?;
-        migrate::current(&mut tx).await?;
-        let sql = "INSERT INTO passes (at, id, source, document) VALUES (?, ?, ?, ?)";
-        let params = [
-            param::now().into(),
-            some_id(),
-            source.into(),
-            document.into(),
-        ];
-        tx.run(sql, &params).await?;
-        let sql = "DELETE FROM passes WHERE source = ? AND at < (SELECT at FROM passes \
-                   WHERE source = ? ORDER BY at DESC LIMIT 1 OFFSET ?)";
-        tx.run(sql, &[source.into(), source.into(), PASSES.into()])
-            .await?;
-        tx.commit().await
-    }
-
     /// The latest passes of a source, or of all, newest first: JSON documents of the daemon's.
     ///
     /// # Errors
@@ -274,6 +257,23 @@ impl Store {
             .map(|mut cells| cells[0].take_text().into())
             .collect())
     }
+}
+
+/// Records a pass, and forgets those of the source that are long past.
+async fn record_pass(tx: &mut Tx, source: &str, document: &str) -> Result<(), StoreError> {
+    let sql = "INSERT INTO passes (at, id, source, document) VALUES (?, ?, ?, ?)";
+    let params = [
+        param::now().into(),
+        some_id(),
+        source.into(),
+        document.into(),
+    ];
+    tx.run(sql, &params).await?;
+    let sql = "DELETE FROM passes WHERE source = ? AND at < (SELECT at FROM passes \
+               WHERE source = ? ORDER BY at DESC LIMIT 1 OFFSET ?)";
+    tx.run(sql, &[source.into(), source.into(), PASSES.into()])
+        .await?;
+    Ok(())
 }
 
 pub(super) fn act(actor: &str, what: &str, subject: &str, reason: &str) -> [Param; 6] {

@@ -3,7 +3,7 @@
 use super::api::{Api, Pager, serve, token, until};
 use super::served::Served;
 use crate::remote::Remote;
-use crate::workspace::{Workspace, account, sqlite, user};
+use crate::workspace::{Workspace, account, run, sqlite, user};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -331,5 +331,85 @@ fn a_push_that_removes_two_in_five_waits_for_somebody_and_goes_through_in_parts(
         reasons.contains(&(&json!("eva"), &json!("these two left"))),
         "{reasons:?}"
     );
+    scene.served.ends();
+}
+
+#[test]
+fn a_pull_request_is_planned_without_the_database_merged_applied_and_named_in_history() {
+    let yaml = people(3) + &user("leaver", "acme", "firstName: Selma");
+    let mut scene = Scene::new(&yaml, "    interval: 1h\n");
+    scene.served.says(&["created 7", "run 1"]);
+    let planner = token(&scene.ws, "ci", "planner", &[]);
+    scene.served.signal(nix::sys::signal::Signal::SIGHUP);
+    scene.served.says(&["the configuration was read again"]);
+
+    // Two commits on a branch: one who marries, one who leaves.
+    scene.remote.git(&["checkout", "--quiet", "-b", "spring"]);
+    let married = scene.push(&yaml.replacen("Karin", "Britta", 1));
+    let left = people(3).replacen("Karin", "Britta", 1);
+    let leaves = scene.push(&left);
+
+    // What is stored stays hidden; what the branch itself says does not.
+    // The job has a token and a folder of its own, and nothing else.
+    let job = tempfile::tempdir().expect("a folder");
+    let plan = |revision: &str| {
+        let remote = format!("http://{}", scene.api.address);
+        let arguments = ["plan", "--remote", &remote, "--revision", revision];
+        let mut command = scene
+            .ws
+            .command(&[&arguments[..], &["--output", "markdown"]].concat());
+        let command = command.current_dir(&job).env("ROSTER_TOKEN", &planner);
+        run(command.env_remove("ROSTER_DATABASE")).exits(0)
+    };
+    let comment = plan("spring").stdout;
+    assert!(comment.starts_with("<!-- roster-plan -->"), "{comment}");
+    for word in [
+        "1 to update",
+        "1 to deactivate",
+        "User/leaver",
+        "User/keeper",
+        &leaves[..12],
+    ] {
+        assert!(comment.contains(word), "{word}: {comment}");
+    }
+    for name in ["Karin", "Selma", "@"] {
+        assert!(!comment.contains(name), "{name}: {comment}");
+    }
+    assert_eq!(scene.runs().as_deref(), Some("1"));
+    let ci = Api::new(&scene.api.address, &planner);
+    for path in [
+        "/api/v1/status",
+        "/api/v1/resources/User",
+        "/api/v1/changes",
+    ] {
+        assert_eq!(ci.get(path).0, 403, "{path}");
+    }
+    assert_eq!(ci.post("/api/v1/sources/shop/reconcile", &json!({})).0, 403);
+
+    scene.remote.git(&["checkout", "--quiet", "main"]);
+    let merge = ["merge", "--quiet", "--no-ff", "-m", "Spring (#7)", "spring"];
+    scene.remote.git(&merge);
+    let merged = scene.remote.head();
+    scene.remote.git(&["push", "--quiet", "origin", "main"]);
+    assert_eq!(scene.api.github("shop", SECRET, "d-7").0, 202);
+    scene.served.says(&["updated 1", "deactivated 1", "run 2"]);
+
+    let history = |id: &str| {
+        let arguments = ["history", "User", id, "--output", "text"];
+        scene.ws.run(&arguments).exits(0).stdout
+    };
+    assert!(history("leaver").contains(&format!("deactivate (removed)  shop@{}", &merged[..12])));
+    assert!(history("keeper").contains(&format!("update (declared)  shop@{}", &merged[..12])));
+    let passes = scene.api.document("/api/v1/sources/shop/passes");
+    let commits = &passes["items"][0]["commits"];
+    let listed = commits["listed"].as_array().expect("commits").iter();
+    let listed: Vec<_> = listed.map(|commit| &commit["revision"]).collect();
+    assert_eq!(commits["count"].as_u64(), Some(listed.len() as u64));
+    assert!(
+        listed.contains(&&json!(married)) && listed.contains(&&json!(leaves)),
+        "{passes}"
+    );
+    let after = plan("main").stdout;
+    assert!(after.contains("No changes"), "{after}");
     scene.served.ends();
 }

@@ -8,7 +8,8 @@ use crate::workspace::{Workspace, account, say, user};
 use nix::sys::signal::Signal;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
-use std::collections::BTreeMap;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -36,6 +37,8 @@ struct Scene {
     names: Vec<usize>,
     /// Each commit with its number.
     commits: BTreeMap<String, usize>,
+    /// Those that a pass that came to its end names.
+    told: BTreeSet<String>,
     /// A daemon that stands still, and since when.
     still: Option<(usize, Instant)>,
 }
@@ -57,6 +60,7 @@ impl Scene {
         }
         let mut scene = Self {
             commits: BTreeMap::from([(remote.head(), 0)]),
+            told: BTreeSet::new(),
             ws,
             cluster,
             remote,
@@ -142,8 +146,29 @@ impl Scene {
         until("the last commit", || (self.rows() == wanted).then_some(()));
     }
 
-    /// Commits were applied in their order, none twice, and the history holds.
-    fn holds(&self) {
+    /// Reads which commits the passes name: only the latest are kept.
+    fn listen(&mut self) {
+        let passes = self.ws.column("SELECT document FROM passes");
+        for pass in passes.iter().flatten() {
+            let pass: Value = serde_json::from_str(pass).expect("a document");
+            if !["applied", "unchanged"].contains(&pass["outcome"].as_str().unwrap_or_default()) {
+                continue;
+            }
+            let commits = &pass["commits"];
+            let listed = commits["listed"].as_array().into_iter().flatten();
+            let named = listed.filter_map(|commit| commit["revision"].as_str());
+            self.told.extend(named.map(str::to_owned));
+        }
+    }
+
+    /// Commits were applied in their order, none twice, each is named by a pass, and the history holds.
+    fn holds(&mut self) {
+        self.listen();
+        let missed = self
+            .commits
+            .keys()
+            .filter(|commit| !self.told.contains(*commit));
+        assert_eq!(missed.collect::<Vec<_>>(), Vec::<&String>::new());
         let revisions = self.ws.column("SELECT revision FROM runs ORDER BY id");
         let applied: Vec<usize> = revisions
             .iter()
@@ -209,6 +234,7 @@ fn no_commit_is_lost_or_applied_twice_whatever_happens_to_replicas() {
         if begin.elapsed().as_secs() / 30 > shown {
             shown = begin.elapsed().as_secs() / 30;
             say(&format!("{} s: {:?} kB", shown * 30, scene.memory()));
+            scene.listen();
         }
     }
     if let Some((at, _)) = scene.still {

@@ -126,6 +126,22 @@ fn acts(source: &SourceView, caller: &Caller, back: &str) -> Markup {
     }
 }
 
+/// What came with a pass, and from whom.
+fn commits(pass: &SourceState) -> Markup {
+    html! {
+        @if let Some(commits) = &pass.commits {
+            ul.commits.small {
+                @for commit in &commits.listed {
+                    li { (link::revision(&commit.revision)) " " (commit.subject) ", " (commit.author) }
+                }
+                @if commits.count > commits.listed.len() {
+                    li { "and " (commits.count - commits.listed.len()) " more" }
+                }
+            }
+        }
+    }
+}
+
 fn passes(passes: &[SourceState]) -> Markup {
     html! {
         section #passes data-live {
@@ -139,7 +155,7 @@ fn passes(passes: &[SourceState]) -> Markup {
                     @for pass in passes {
                         tr {
                             td data-label="When" { @if let Some(mark) = &pass.last_attempted { (time::moment(mark.at)) } }
-                            td data-label="Came to" { (pass.reason) }
+                            td data-label="Came to" { (pass.reason) (commits(pass)) }
                             td data-label="Revision" { @if let Some(mark) = &pass.last_attempted { (link::revision(&mark.revision)) } }
                             td data-label="Because of" { (pass.triggers.iter().cloned().collect::<Vec<_>>().join(", ")) }
                         }
