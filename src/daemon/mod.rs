@@ -10,6 +10,7 @@ mod metrics;
 pub mod notice;
 mod page;
 mod pass;
+mod reason;
 pub mod schedule;
 mod serve;
 mod settle;

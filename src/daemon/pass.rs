@@ -2,6 +2,7 @@
 
 use super::memory::{Memory, Seen, commits, document, kept, plan_document, whose};
 use super::notice;
+use super::reason;
 use super::schedule;
 use super::serve::{Daemon, Setup};
 use super::settle;
@@ -10,7 +11,7 @@ use super::tell;
 use crate::config::{Config, Source, Window};
 use crate::diagnostic::chain;
 use crate::git::Moved;
-use crate::plan::{Plan, Verb};
+use crate::plan::Plan;
 use crate::reconcile::{self, Fetches, Kept, Pass, PassError, Request};
 use crate::store::{ApplyError, EVERY, LeaseError, Store, StoreError, Suspension};
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -170,6 +171,10 @@ async fn leased(
         plan: None,
         again: false,
         unreached: fetches.iter().any(|(_, fetched)| fetched.is_err()),
+        found: fetches
+            .iter()
+            .find_map(|(_, fetched)| Some(fetched.as_ref().ok()?.revision.clone()))
+            .unwrap_or_default(),
         behind: false,
     };
     made.state.triggers = triggers.clone();
@@ -209,6 +214,8 @@ struct Made {
     again: bool,
     /// Whether the remote could not be asked.
     unreached: bool,
+    /// The commit that was fetched.
+    found: String,
     /// Whether what is here is not what a pass saw before: another replica knows a later commit.
     behind: bool,
 }
@@ -244,7 +251,12 @@ impl Made {
         self.state.tell(&plan, now);
         whose(store, &mut self.state).await?;
         self.state.commits = commits(config, source, &self.state, &plan.source.revision);
-        self.state.last_attempted = Some(mark(&plan, now, None));
+        let mut attempted = mark(&plan, now, None);
+        if attempted.revision.is_empty() {
+            // A commit that could not be read was looked at all the same.
+            attempted.revision.clone_from(&self.found);
+        }
+        self.state.last_attempted = Some(attempted);
         if scrub {
             self.state.scrubbed = Some(now);
         }
@@ -270,7 +282,7 @@ impl Made {
                 self.state.tell_held(&left, Utc::now());
                 whose(store, &mut self.state).await?;
             }
-            self.applied(&plan, run);
+            self.state.applied(&plan, run);
         }
         self.plan = Some(plan);
         Ok(())
@@ -283,7 +295,7 @@ impl Made {
             let first = first.map(ToString::to_string).unwrap_or_default();
             self.state.reason = format!(
                 "{} refused the plan, the first: {first}",
-                errors(self.state.errors)
+                reason::errors(self.state.errors)
             );
             Outcome::Refused
         } else if !source.apply {
@@ -306,39 +318,6 @@ impl Made {
         };
         self.state.outcome = outcome;
         outcome
-    }
-
-    fn applied(&mut self, plan: &Plan, run: Option<i64>) {
-        let waiting = self.state.waiting().count();
-        let waiting = match waiting {
-            0 => String::new(),
-            1 => "; one hold waits for a decision".to_owned(),
-            many => format!("; {many} holds wait for a decision"),
-        };
-        let (outcome, what) = match run {
-            Some(run) => (Outcome::Applied, format!("{} as run {run}", done(plan))),
-            None => (
-                Outcome::Unchanged,
-                if self.state.errors == 0 {
-                    "the database matches the source".to_owned()
-                } else {
-                    "nothing to do".to_owned()
-                },
-            ),
-        };
-        self.state.outcome = outcome;
-        self.state.reason = what + &self.broken() + &waiting;
-    }
-
-    /// What errors hold back, of a source that goes on all the same.
-    fn broken(&self) -> String {
-        match (self.state.errors, self.state.findings.first()) {
-            (1, Some(first)) => format!("; one error holds back what it concerns: {first}"),
-            (many @ 2.., Some(first)) => {
-                format!("; {many} errors hold back what they concern, the first: {first}")
-            }
-            _ => String::new(),
-        }
     }
 
     fn fail(&mut self, error: &PassError) {
@@ -435,20 +414,5 @@ fn mark(plan: &Plan, at: DateTime<Utc>, run: Option<i64>) -> Mark {
         revision: plan.source.revision.to_string(),
         at,
         run,
-    }
-}
-
-/// What a plan has done, as `updated 3, deactivated 1`.
-fn done(plan: &Plan) -> String {
-    let entries = plan.summary.entries().into_iter();
-    let steps = entries.filter(|(verb, count)| *count > 0 && Verb::by_word(verb).is_some());
-    let done = steps.map(|(verb, count)| format!("{}ed {count}", verb.trim_end_matches('e')));
-    done.collect::<Vec<_>>().join(", ")
-}
-
-fn errors(count: usize) -> String {
-    match count {
-        1 => "one error".to_owned(),
-        many => format!("{many} errors"),
     }
 }

@@ -1,6 +1,7 @@
 //! Who is told what after a pass, and that it reaches them.
 
 use super::notice::{self, Detail, Event, Notice, SendError, Sender};
+use super::reason;
 use super::serve::{Daemon, Setup};
 use super::state::{Outcome, State};
 use crate::plan::Plan;
@@ -92,8 +93,8 @@ fn summary(event: Event, state: &State) -> String {
     match event {
         Event::Failed if state.outcome == Outcome::Failed => state.reason.clone(),
         Event::Failed => format!(
-            "{} errors in the source; the last good state stays",
-            state.errors
+            "{} in the source; the last good state stays",
+            reason::errors(state.errors)
         ),
         Event::Recovered => "the source is in order again".to_owned(),
         Event::Held => {

@@ -255,6 +255,9 @@ fn an_empty_push_takes_nothing_away() {
     scene.remote.git(&["rm", "--quiet", "-r", "manifests"]);
     let commit = scene.remote.push("empty");
     scene.served.says(&[&commit, "there is no such folder"]);
+    let state = &scene.source()["state"];
+    assert_eq!(state["lastAttempted"]["revision"], commit);
+    assert_ne!(state["lastApplied"]["revision"], commit);
     scene.remote.write("manifests/all.yaml", "");
     scene.remote.push("an empty file");
     scene.served.says(&["waits for a decision"]);

@@ -1,0 +1,52 @@
+//! What a pass came to, in a sentence.
+
+use super::state::{Outcome, State};
+use crate::plan::{Plan, Verb};
+
+impl State {
+    /// Says that a plan was applied, with the run that did so if there was anything to do.
+    pub(super) fn applied(&mut self, plan: &Plan, run: Option<i64>) {
+        let waiting = match self.waiting().count() {
+            0 => String::new(),
+            1 => "; one hold waits for a decision".to_owned(),
+            many => format!("; {many} holds wait for a decision"),
+        };
+        let (outcome, what) = match run {
+            Some(run) => (Outcome::Applied, format!("{} as run {run}", done(plan))),
+            None if self.errors == 0 => (
+                Outcome::Unchanged,
+                "the database matches the source".to_owned(),
+            ),
+            None => (Outcome::Unchanged, "nothing to do".to_owned()),
+        };
+        self.outcome = outcome;
+        self.reason = what + &self.broken() + &waiting;
+    }
+
+    /// What errors hold back, of a source that goes on all the same.
+    fn broken(&self) -> String {
+        match (self.errors, self.findings.first()) {
+            (1, Some(first)) => format!("; one error holds back what it concerns: {first}"),
+            (many @ 2.., Some(first)) => {
+                format!("; {many} errors hold back what they concern, the first: {first}")
+            }
+            _ => String::new(),
+        }
+    }
+}
+
+/// What a plan has done, as `updated 3, deactivated 1`.
+fn done(plan: &Plan) -> String {
+    let entries = plan.summary.entries().into_iter();
+    let steps = entries.filter(|(verb, count)| *count > 0 && Verb::by_word(verb).is_some());
+    let done = steps.map(|(verb, count)| format!("{}ed {count}", verb.trim_end_matches('e')));
+    done.collect::<Vec<_>>().join(", ")
+}
+
+/// So many errors.
+pub(super) fn errors(count: usize) -> String {
+    match count {
+        1 => "one error".to_owned(),
+        many => format!("{many} errors"),
+    }
+}
