@@ -1,0 +1,75 @@
+//! Small expressions over the columns of a record, which can neither run long nor reach anything else.
+
+use super::cell::Source;
+use crate::diagnostic::codes;
+use crate::kinds::read::Fault;
+use crate::model::Text;
+use minijinja::{Environment, UndefinedBehavior, Value};
+use std::sync::LazyLock;
+
+/// How many steps an expression may take for one record.
+const FUEL: u64 = 5_000;
+/// The longest expression in bytes.
+const LONGEST: usize = 2_000;
+
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = Environment::new();
+    environment.set_fuel(Some(FUEL));
+    environment.set_undefined_behavior(UndefinedBehavior::Lenient);
+    environment
+});
+
+/// An expression that was found to be one.
+#[derive(Debug)]
+pub struct Expression {
+    text: String,
+    compiled: minijinja::Expression<'static, 'static>,
+}
+
+impl Expression {
+    /// Compiles it.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn new(text: &str) -> Result<Self, String> {
+        if text.len() > LONGEST {
+            return Err(format!("an expression has at most {LONGEST} bytes"));
+        }
+        let compiled = ENVIRONMENT.compile_expression_owned(text.to_owned());
+        Ok(Self {
+            text: text.to_owned(),
+            compiled: compiled.map_err(|error| reason(&error))?,
+        })
+    }
+
+    /// What it comes to for a record: its columns by name, all of them in `row`.
+    pub(super) fn evaluate(&self, record: &dyn Source) -> Result<Text, Fault> {
+        let columns = record.all();
+        let row = Value::from_serialize(&columns);
+        let mut context: std::collections::BTreeMap<String, Value> = columns
+            .into_iter()
+            .map(|(name, text)| (name, Value::from(text)))
+            .collect();
+        context.insert("row".to_owned(), row);
+        let value = self.compiled.eval(&context).map_err(|error| {
+            let message = format!(
+                "the expression `{}` fails here: {}",
+                self.text,
+                reason(&error)
+            );
+            Fault::new(codes::WRONG_TYPE, message)
+                .help("mend the mapping, or what it meets in this row")
+        })?;
+        if value.is_undefined() || value.is_none() {
+            return Ok(Text::default());
+        }
+        Ok(Text::new(value.to_string()))
+    }
+}
+
+fn reason(error: &minijinja::Error) -> String {
+    match error.detail() {
+        Some(detail) => format!("{}: {detail}", error.kind()),
+        None => error.kind().to_string(),
+    }
+}

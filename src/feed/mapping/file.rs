@@ -1,0 +1,568 @@
+//! The mapping as written: strict, every key known, everything checked before a row is read.
+
+use super::cell::{Cell, Column, List, Part, Step, Take};
+use super::expression::Expression;
+use super::section::{Block, Field, Section, When};
+use super::words::Words;
+use super::{Csv, Mapping};
+use crate::kinds::{self, ADDRESS, Kind, Type};
+use crate::model::FieldRef;
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+const API_VERSION: &str = "roster/v1";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct File {
+    api_version: String,
+    name: String,
+    #[serde(default)]
+    doc: String,
+    format: Option<String>,
+    #[serde(default)]
+    csv: Csv,
+    sheet: Option<String>,
+    rows: Option<String>,
+    locale: Option<String>,
+    booleans: Option<Booleans>,
+    #[serde(default)]
+    dates: Vec<String>,
+    lists: Option<String>,
+    trailer: Option<String>,
+    #[serde(default)]
+    columns: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    requires: Vec<String>,
+    #[serde(default)]
+    ignore: Vec<String>,
+    accounts: Option<Many<SectionFile>>,
+    organisations: Option<Many<SectionFile>>,
+    users: Option<Many<SectionFile>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Booleans {
+    #[serde(rename = "true")]
+    truths: Vec<String>,
+    #[serde(rename = "false")]
+    falsehoods: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Many<T> {
+    Several(Vec<T>),
+    One(Box<T>),
+}
+
+impl<T> Many<T> {
+    fn all(self) -> Vec<T> {
+        match self {
+            Self::Several(all) => all,
+            Self::One(one) => vec![*one],
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct SectionFile {
+    when: Option<WhenFile>,
+    external_id: Value,
+    #[serde(default)]
+    fields: BTreeMap<String, Value>,
+    #[serde(default)]
+    custom_fields: BTreeMap<String, Value>,
+    addresses: Option<Many<BlockFile>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct BlockFile {
+    when: Option<WhenFile>,
+    rows: Option<String>,
+    external_id: Value,
+    #[serde(default)]
+    fields: BTreeMap<String, Value>,
+    #[serde(default)]
+    custom_fields: BTreeMap<String, Value>,
+    shipping: Option<Value>,
+    billing: Option<Value>,
+    unlink: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WhenFile {
+    column: String,
+    #[serde(default, rename = "in")]
+    among: Vec<String>,
+    #[serde(default)]
+    blank: Option<bool>,
+}
+
+/// One cell, as written in full.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CellFile {
+    column: Option<String>,
+    first: Option<Vec<Value>>,
+    join: Option<Vec<Value>>,
+    with: Option<String>,
+    template: Option<String>,
+    constant: Option<Value>,
+    expression: Option<String>,
+    values: Option<BTreeMap<String, Value>>,
+    otherwise: Option<Otherwise>,
+    #[serde(default)]
+    lower: bool,
+    #[serde(default)]
+    upper: bool,
+    without: Option<String>,
+    pad: Option<usize>,
+    #[serde(default)]
+    unpad: bool,
+    split: Option<String>,
+    part: Option<usize>,
+    #[serde(default)]
+    number: bool,
+    #[serde(default)]
+    date: bool,
+    list: Option<List>,
+}
+
+/// What becomes of a text that `values` does not know.
+#[derive(Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Otherwise {
+    Keep,
+    Error,
+}
+
+/// Columns by name, found or added.
+#[derive(Default)]
+struct Names {
+    columns: Vec<Vec<String>>,
+}
+
+impl Names {
+    fn column(&mut self, name: &str) -> Column {
+        let found = self
+            .columns
+            .iter()
+            .position(|names| names[0].eq_ignore_ascii_case(name));
+        Column(found.unwrap_or_else(|| {
+            self.columns.push(vec![name.to_owned()]);
+            self.columns.len() - 1
+        }))
+    }
+}
+
+type Told<T> = Result<T, String>;
+
+impl Mapping {
+    /// Reads a mapping.
+    ///
+    /// # Errors
+    /// What is wrong with it: at its line and column where that is known, else by the name of the
+    /// section and field.
+    pub fn parse(text: &str) -> Told<Self> {
+        let told = |error: serde_saphyr::Error| error.without_snippet().to_string();
+        let file: File = serde_saphyr::from_str(text).map_err(told)?;
+        file.resolve()
+    }
+}
+
+impl File {
+    fn resolve(self) -> Told<Mapping> {
+        if self.api_version != API_VERSION {
+            return Err(format!(
+                "apiVersion: `{}`; expected `{API_VERSION}`",
+                self.api_version
+            ));
+        }
+        let words = self.words()?;
+        let mut names = Names::default();
+        for (name, others) in self.columns {
+            let column = names.column(&name);
+            names.columns[column.0].extend(others);
+        }
+        let mut sections = Vec::new();
+        let parts = [
+            (kinds::ACCOUNT, self.accounts),
+            (kinds::ORGANISATION, self.organisations),
+            (kinds::USER, self.users),
+        ];
+        for (kind, files) in parts {
+            let kind = kinds::get(kind);
+            for file in files.map_or_else(Vec::new, Many::all) {
+                let section = file.resolve(kind, &mut names);
+                sections.push(section.map_err(|why| format!("{}: {why}", kind.collection))?);
+            }
+        }
+        if sections.is_empty() {
+            return Err(
+                "it maps nothing: give it a section `accounts`, `organisations` or `users`"
+                    .to_owned(),
+            );
+        }
+        let requires = self
+            .requires
+            .iter()
+            .map(|name| names.column(name))
+            .collect();
+        Ok(Mapping {
+            name: self.name,
+            doc: self.doc,
+            format: self.format,
+            csv: self.csv,
+            sheet: self.sheet,
+            rows: self.rows,
+            trailer: self.trailer,
+            words,
+            requires,
+            ignored: self.ignore,
+            columns: names.columns,
+            sections,
+        })
+    }
+
+    fn words(&self) -> Told<Words> {
+        let mut words = match &self.locale {
+            Some(locale) => Words::of(locale)?,
+            None => Words::default(),
+        };
+        if let Some(booleans) = &self.booleans {
+            let lower = |words: &[String]| words.iter().map(|word| word.to_lowercase()).collect();
+            words.truths = lower(&booleans.truths);
+            words.falsehoods = lower(&booleans.falsehoods);
+        }
+        if !self.dates.is_empty() {
+            words.dates.clone_from(&self.dates);
+        }
+        if let Some(lists) = &self.lists {
+            words.lists.clone_from(lists);
+        }
+        Ok(words)
+    }
+}
+
+impl SectionFile {
+    fn resolve(self, kind: &'static Kind, names: &mut Names) -> Told<Section> {
+        let id = cell(self.external_id, names).map_err(|why| format!("externalId: {why}"))?;
+        let fields = fields(kind, self.fields, self.custom_fields, names)?;
+        let blocks = self.addresses.map_or_else(Vec::new, Many::all);
+        if !blocks.is_empty() && kind.id != kinds::ACCOUNT {
+            return Err("`addresses:` belongs to accounts".to_owned());
+        }
+        let blocks = blocks.into_iter().map(|block| {
+            let block = block.resolve(names);
+            block.map_err(|why| format!("addresses: {why}"))
+        });
+        let blocks = blocks.collect::<Told<_>>()?;
+        Ok(Section {
+            kind,
+            when: self.when.map(|when| when.resolve(names)).transpose()?,
+            id,
+            fields,
+            blocks,
+        })
+    }
+}
+
+impl BlockFile {
+    fn resolve(self, names: &mut Names) -> Told<Block> {
+        if let Some(rows) = &self.rows {
+            nested(rows, &self.external_id, &self.fields)?;
+        } else if let Some(path) = first_path(&self.external_id, &self.fields) {
+            return Err(format!(
+                "map-parent: `{path}` is a field of the objects in `{0}`; name the array first: `rows: {0}`",
+                path.split('.').next().unwrap_or_default()
+            ));
+        }
+        let mut flag = |name: &str, value: Option<Value>| -> Told<Option<Cell>> {
+            let Some(value) = value else { return Ok(None) };
+            let mut flag = cell(value, names).map_err(|why| format!("{name}: {why}"))?;
+            if flag.values.is_empty() && flag.booleans.is_none() {
+                flag.booleans = Some([Some("false".to_owned()), Some("true".to_owned())]);
+            }
+            Ok(Some(flag))
+        };
+        let flags = [
+            flag("shipping", self.shipping)?,
+            flag("billing", self.billing)?,
+        ];
+        let unlink = flag("unlink", self.unlink)?;
+        let id = cell(self.external_id, names).map_err(|why| format!("externalId: {why}"))?;
+        Ok(Block {
+            when: self.when.map(|when| when.resolve(names)).transpose()?,
+            rows: self.rows.map(|rows| names.column(&rows)),
+            id,
+            fields: fields(kinds::get(ADDRESS), self.fields, self.custom_fields, names)?,
+            flags,
+            unlink,
+        })
+    }
+}
+
+impl WhenFile {
+    fn resolve(self, names: &mut Names) -> Told<When> {
+        if self.among.is_empty() == self.blank.is_none() {
+            return Err("when: give either `in: [..]` or `blank: true|false`".to_owned());
+        }
+        Ok(When {
+            column: names.column(&self.column),
+            among: self.among.iter().map(|text| text.to_lowercase()).collect(),
+            blank: self.blank,
+        })
+    }
+}
+
+/// The first column name among these that is a path.
+fn first_path(id: &Value, fields: &BTreeMap<String, Value>) -> Option<String> {
+    let values = std::iter::once(id).chain(fields.values());
+    let names = values.filter_map(|value| value.as_str().or_else(|| value.get("column")?.as_str()));
+    names
+        .into_iter()
+        .find(|name| name.contains('.'))
+        .map(str::to_owned)
+}
+
+/// That fields of nested objects are named as they are within these.
+fn nested(rows: &str, id: &Value, fields: &BTreeMap<String, Value>) -> Told<()> {
+    match first_path(id, fields) {
+        Some(path) if path.starts_with(&format!("{rows}.")) => Err(format!(
+            "`{path}`: within `rows: {rows}` write `{}`",
+            &path[rows.len() + 1..]
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn fields(
+    kind: &'static Kind,
+    own: BTreeMap<String, Value>,
+    custom: BTreeMap<String, Value>,
+    names: &mut Names,
+) -> Told<Vec<Field>> {
+    let mut fields = Vec::new();
+    for (name, value) in own {
+        let (base, attribute) = match name.split_once('.') {
+            Some((base, rest)) if kind.index(base).is_some() => (base, Some(rest)),
+            _ => (name.as_str(), None),
+        };
+        let Some(index) = kind.index(base) else {
+            let known: Vec<&str> = kind.fields.iter().map(|field| field.name).collect();
+            let near = crate::diagnostic::did_you_mean(base, known.iter().copied());
+            let help = near.map_or_else(
+                || format!("; there are {}", known.join(", ")),
+                |near| format!("; did you mean `{near}`?"),
+            );
+            return Err(format!("{} has no field `{base}`{help}", kind.name));
+        };
+        let field = &kind.fields[index];
+        let at = |why: String| format!("fields: {name}: {why}");
+        let read = cell(value, names).map_err(at)?;
+        let attribute = attribute.map(|wanted| {
+            let mut attributes = field.ty.attributes().iter();
+            let found = attributes.position(|attribute| attribute.name == wanted);
+            found.ok_or_else(|| at(format!("no `{wanted}` of its members")))
+        });
+        pinned(kind, index, &read).map_err(at)?;
+        allowed(field).map_err(at)?;
+        fields.push(Field {
+            field: kinds::own(index),
+            attribute: attribute.transpose()?,
+            cell: read,
+        });
+    }
+    if !custom.is_empty() && kind.custom.is_none() {
+        return Err(format!("{} has no custom fields", kind.name));
+    }
+    for (id, value) in custom {
+        let read = cell(value, names).map_err(|why| format!("customFields: {id}: {why}"))?;
+        fields.push(Field {
+            field: FieldRef::Custom(id.as_str().into()),
+            attribute: None,
+            cell: read,
+        });
+    }
+    fields.sort_by(|a, b| (&a.field, a.attribute).cmp(&(&b.field, b.attribute)));
+    Ok(fields)
+}
+
+/// What a feed may not say.
+fn allowed(field: &kinds::Field) -> Told<()> {
+    match field.ty {
+        Type::Secret => {
+            Err("no export brings passwords: users are sent a link to set their own".to_owned())
+        }
+        Type::File => Err("no export brings files".to_owned()),
+        Type::Links { inline: true, .. } => Err("write `addresses:` beside `fields:`".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+/// That it is said which status a boolean column means.
+fn pinned(kind: &Kind, index: usize, cell: &Cell) -> Told<()> {
+    if index != kind.status_index() {
+        return Ok(());
+    }
+    let open = |cell: &&Cell| {
+        let takes = matches!(
+            cell.take,
+            Take::Column(_) | Take::Join(..) | Take::Template(_)
+        );
+        takes && cell.values.is_empty() && cell.booleans.is_none()
+    };
+    let found = match &cell.take {
+        Take::First(cells) => cells.iter().any(|cell| open(&cell)),
+        _ => open(&cell),
+    };
+    if found {
+        return Err(
+            "polarity-unpinned: TRUE means active to one export and inactive to the next; say which, as \
+             `values: {true: inactive, false: active}`"
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
+/// A cell: the name of a column, several of which the first that says something counts, or in full.
+fn cell(value: Value, names: &mut Names) -> Told<Cell> {
+    match value {
+        Value::String(name) => Ok(Cell::column(names.column(&name))),
+        Value::Array(cells) => Ok(Cell::of(Take::First(all(cells, names)?))),
+        value @ Value::Object(_) => {
+            let file: CellFile =
+                serde_json::from_value(value).map_err(|error| error.to_string())?;
+            file.resolve(names)
+        }
+        other => Err(format!(
+            "`{other}` is no column; a constant is written `{{constant: {other}}}`"
+        )),
+    }
+}
+
+fn all(cells: Vec<Value>, names: &mut Names) -> Told<Vec<Cell>> {
+    cells.into_iter().map(|value| cell(value, names)).collect()
+}
+
+impl CellFile {
+    fn resolve(mut self, names: &mut Names) -> Told<Cell> {
+        let take = self.take(names)?;
+        let mut cell = Cell::of(take);
+        cell.closed = self.otherwise == Some(Otherwise::Error);
+        cell.list = self.list;
+        let mut booleans = [None, None];
+        for (word, stands) in self.values.take().unwrap_or_default() {
+            let stands = match stands {
+                Value::Null => None,
+                Value::String(text) => Some(text),
+                Value::Bool(value) => Some(value.to_string()),
+                Value::Number(number) => Some(number.to_string()),
+                _ => return Err(format!("values: {word}: one value belongs there")),
+            };
+            match word.as_str() {
+                "true" => booleans[1] = Some(stands),
+                "false" => booleans[0] = Some(stands),
+                _ => {
+                    cell.values.insert(word.trim().to_lowercase(), stands);
+                }
+            }
+        }
+        cell.booleans = match booleans {
+            [None, None] => None,
+            [Some(off), Some(on)] => Some([off, on]),
+            _ => {
+                return Err(
+                    "polarity-unpinned: `values` says what one of true and false stands for; say both, `null` for nothing"
+                        .to_owned(),
+                );
+            }
+        };
+        cell.steps = self.steps()?;
+        Ok(cell)
+    }
+
+    fn take(&mut self, names: &mut Names) -> Told<Take> {
+        let mut takes = Vec::new();
+        takes.extend(
+            self.column
+                .take()
+                .map(|name| Take::Column(names.column(&name))),
+        );
+        if let Some(cells) = self.first.take() {
+            takes.push(Take::First(all(cells, names)?));
+        }
+        if let Some(cells) = self.join.take() {
+            let with = self.with.take().unwrap_or_else(|| " ".to_owned());
+            takes.push(Take::Join(all(cells, names)?, with));
+        }
+        if let Some(text) = self.template.take() {
+            takes.push(Take::Template(parts(&text, names)?));
+        }
+        takes.extend(self.constant.take().map(|value| {
+            let text = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            Take::Constant(text)
+        }));
+        if let Some(text) = self.expression.take() {
+            takes.push(Take::Expression(Box::new(Expression::new(&text)?)));
+        }
+        let one = takes.len() == 1;
+        takes.pop().filter(|_| one).ok_or_else(|| {
+            "give exactly one of `column`, `first`, `join`, `template`, `constant` and `expression`".to_owned()
+        })
+    }
+
+    fn steps(&mut self) -> Told<Vec<Step>> {
+        let part = match (self.split.take(), self.part) {
+            (Some(separator), part) if !separator.is_empty() => {
+                Some(Step::Part(separator, part.unwrap_or(0)))
+            }
+            (None, None) => None,
+            _ => {
+                return Err(
+                    "`part` is the number, from 0, of a part that `split` separates".to_owned(),
+                );
+            }
+        };
+        let steps = [
+            part,
+            self.without.take().map(Step::Without),
+            self.unpad.then_some(Step::Unpad),
+            self.pad.map(Step::Pad),
+            self.lower.then_some(Step::Lower),
+            self.upper.then_some(Step::Upper),
+            self.number.then_some(Step::Number),
+            self.date.then_some(Step::Date),
+        ];
+        Ok(steps.into_iter().flatten().collect())
+    }
+}
+
+/// `{column}` within text.
+fn parts(text: &str, names: &mut Names) -> Told<Vec<Part>> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        let Some((name, behind)) = after.split_once('}') else {
+            return Err(format!("`{text}`: a `{{` is not closed"));
+        };
+        if !before.is_empty() {
+            parts.push(Part::Text(before.to_owned()));
+        }
+        parts.push(Part::Column(names.column(name.trim())));
+        rest = behind;
+    }
+    if !rest.is_empty() {
+        parts.push(Part::Text(rest.to_owned()));
+    }
+    Ok(parts)
+}
