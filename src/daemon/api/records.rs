@@ -74,6 +74,13 @@ pub struct Limit {
     limit: Option<u32>,
 }
 
+impl Limit {
+    /// How many rows to read.
+    pub(super) fn rows(&self) -> u32 {
+        self.limit.unwrap_or(50).clamp(1, 1000)
+    }
+}
+
 /// A place in the sequence of all changes.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -190,10 +197,10 @@ async fn resource(State(door): State<Door>, Path(of): Path<OfKey>) -> Result<Jso
 async fn history(
     State(door): State<Door>,
     Path(of): Path<OfKey>,
-    Query(Limit { limit }): Query<Limit>,
+    Query(limit): Query<Limit>,
 ) -> Result<Json<Items>, Problem> {
     let key = Key::new(kind(&of.kind)?.id, &of.id);
-    let limit = limit.unwrap_or(50).clamp(1, 1000);
+    let limit = limit.rows();
     let changes = door
         .ask(move |daemon| async move { daemon.store.history(Some(&key), limit).await })
         .await?;
@@ -212,9 +219,9 @@ async fn why(State(door): State<Door>, Path(of): Path<OfKey>) -> Result<Json<Val
 
 async fn runs(
     State(door): State<Door>,
-    Query(Limit { limit }): Query<Limit>,
+    Query(limit): Query<Limit>,
 ) -> Result<Json<Items>, Problem> {
-    let limit = limit.unwrap_or(50).clamp(1, 1000);
+    let limit = limit.rows();
     let runs = door
         .ask(move |daemon| async move { daemon.store.runs(limit).await })
         .await?;
@@ -242,9 +249,9 @@ async fn changes(
 async fn acts(
     State(door): State<Door>,
     _: Caller,
-    Query(Limit { limit }): Query<Limit>,
+    Query(limit): Query<Limit>,
 ) -> Result<Json<Acts>, Problem> {
-    let limit = limit.unwrap_or(50).clamp(1, 1000);
+    let limit = limit.rows();
     let items = door
         .ask(move |daemon| async move { daemon.acts(limit).await })
         .await?;

@@ -1,5 +1,6 @@
 //! Sources: how they stand, and what a person does with them.
 
+use super::records::Limit;
 use super::{Door, known, reason};
 use crate::daemon::pass::OVERRULE;
 use crate::daemon::state::State as SourceState;
@@ -45,19 +46,6 @@ pub struct Asked {
 pub struct Knocked {
     /// Of which sources.
     sources: Vec<String>,
-}
-
-/// How many.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Limit {
-    /// At most so many, newest first; never more than 1000.
-    #[serde(default = "fifty")]
-    limit: u32,
-}
-
-const fn fifty() -> u32 {
-    50
 }
 
 /// Passes, newest first.
@@ -151,10 +139,10 @@ async fn passes(
     State(door): State<Door>,
     caller: Caller,
     Path(named): Path<Named>,
-    Query(Limit { limit }): Query<Limit>,
+    Query(limit): Query<Limit>,
 ) -> Result<Json<Passes>, Problem> {
     known(door.daemon()?, &caller, &named.source)?;
-    let limit = limit.clamp(1, 1000);
+    let limit = limit.rows();
     let passes = door
         .ask(move |daemon| async move { daemon.store.passes(Some(&named.source), limit).await })
         .await?;
