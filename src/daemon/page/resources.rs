@@ -7,7 +7,7 @@ use crate::http::{Caller, Path, Permission, Query, Route};
 use crate::kinds;
 use crate::model::Key;
 use crate::reconcile::{self, json};
-use crate::reconcile::{Field, Provenance, Voice};
+use crate::reconcile::{Field, Provenance, SetBy, Voice};
 use crate::store::{ChangeRecord, Record, StoreError};
 use axum::extract::State;
 use axum::http::Method;
@@ -191,8 +191,10 @@ fn field_row(field: &Field) -> Markup {
             }
             td data-label="Set by" {
                 @match &field.set_by {
-                    Some(change) => (set_by(change)),
-                    None => span.nothing { "no run set it" },
+                    SetBy::Change(change) => (set_by(change)),
+                    SetBy::Default(change) => { "the default, as it was created: " (set_by(change)) },
+                    SetBy::Found(change) => { "stored before Roster knew of it; adopted: " (set_by(change)) },
+                    SetBy::Nobody => span.nothing { "no run set it" },
                 }
             }
         }
