@@ -1,6 +1,6 @@
 //! What the pages answer, without a browser.
 
-use super::site::{HOSTILE, Site};
+use super::site::{HOSTILE, ODD, Site};
 use std::collections::BTreeSet;
 
 #[test]
@@ -210,6 +210,35 @@ fn a_plan_is_searched_and_a_resource_says_who_set_what() {
         "companyRegistrationName",
     ] {
         assert!(page.text.contains(words), "{words}: {}", page.text);
+    }
+}
+
+#[test]
+fn every_id_that_a_manifest_may_say_has_a_page_and_is_reached_through_the_api() {
+    let site = Site::start();
+    let cookie = site.login("vera");
+    let list = site.get("/resources?kind=Tag", &cookie);
+    let links = list.after("href=\"/resources/Tag/");
+    assert_eq!(links.len(), ODD.len(), "{links:?}");
+    for id in ODD {
+        let shown = format!(">Tag/{}<", id.replace('&', "&amp;"));
+        let before = list.text.split(&shown).next().expect("some text");
+        assert!(before.len() < list.text.len(), "{id} is not listed");
+        let (_, link) = before.rsplit_once("href=\"").expect("a link");
+        let path = link.trim_end_matches(['"', '>']);
+        let page = site.get(path, &cookie);
+        let title = format!("<h1>Tag/{}</h1>", id.replace('&', "&amp;"));
+        assert!(page.text.contains(&title), "{path}: {}", page.text);
+        for more in ["", "/history", "/why"] {
+            let answer = site.get(&format!("/api/v1{path}{more}"), &cookie);
+            assert_eq!(answer.status, 200, "{path}{more}: {}", answer.text);
+            let quoted = serde_json::to_string(id).expect("JSON");
+            assert!(
+                answer.text.contains(&quoted),
+                "{path}{more}: {}",
+                answer.text
+            );
+        }
     }
 }
 

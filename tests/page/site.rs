@@ -11,6 +11,11 @@ use tokio::runtime::Runtime;
 /// A name that is markup.
 pub const HOSTILE: &str = "<script>alert(1)</script>";
 
+/// Ids that mean something in an address.
+pub const ODD: [&str; 9] = [
+    ".", "..", "~..", "...", "a/b", "a?b=c&d", "a#b%2F", "två ord", "a\\b;c+d",
+];
+
 pub struct Site {
     pub ws: Workspace,
     pub served: Served,
@@ -74,6 +79,9 @@ impl Site {
         }
         let first = account("acme", "") + &users(1..21, "acme", "");
         ws.tree(first);
+        let tag = |id: &str| format!("  - {{externalId: '{id}', name: tag}}\n");
+        let tags: String = ODD.into_iter().map(tag).collect();
+        ws.write("manifests/tags.yaml", format!("tags:\n{tags}"));
         ws.write("partners/all.yaml", users(90..91, "nobody", ""));
         let next = account("next", "").replace("name: next\n", &format!("name: {HOSTILE}\n"));
         ws.write("prospects/all.yaml", next + &users(50..53, "next", ""));

@@ -125,7 +125,7 @@ fn look(view: &HoldView, caller: &Caller, key: &str) -> Markup {
     let stored = view.hold.verb != Verb::Create.word();
     html! {
         @if stored && caller.sources.is_none() {
-            a.small href={ "/resources/" (link::escaped(kind)) "/" (link::escaped(id)) } aria-label={ "Show " (key) } { "show" }
+            a.small href=(link::page_of(kind, id)) aria-label={ "Show " (key) } { "show" }
         }
     }
 }

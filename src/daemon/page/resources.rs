@@ -2,6 +2,7 @@
 
 use super::{frame, link, time, value};
 use crate::daemon::api::{Door, records};
+use crate::daemon::part;
 use crate::http::problem::Problem;
 use crate::http::{Caller, Path, Permission, Query, Route};
 use crate::kinds;
@@ -32,6 +33,7 @@ struct Wanted {
 #[derive(Debug, Deserialize)]
 struct OfKey {
     kind: String,
+    #[serde(deserialize_with = "part::id")]
     id: String,
 }
 
