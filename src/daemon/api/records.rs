@@ -1,6 +1,7 @@
 //! What is stored and what happened to it: resources, history, runs, changes, acts.
 
-use super::Door;
+use super::{Door, at_most};
+use crate::daemon::part;
 use crate::daemon::view::ActView;
 use crate::http::problem::{self, Problem};
 use crate::http::{Caller, Path, Permission, Query, Route};
@@ -14,6 +15,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// How long the words of a search may be.
+const WORDS: usize = 200;
+/// How long an external id is at most.
+const ID: usize = 255;
+
 /// A kind by name.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct OfKind {
@@ -26,7 +32,9 @@ pub struct OfKind {
 pub struct OfKey {
     /// `User`, `users` or `user`.
     kind: String,
-    /// Its external id.
+    /// Its external id; `~.` and `~..` for the ids `.` and `..`, which are no parts of a path.
+    #[serde(deserialize_with = "part::id")]
+    #[schemars(length(min = 1))]
     id: String,
 }
 
@@ -35,12 +43,12 @@ pub struct OfKey {
 #[serde(deny_unknown_fields, default)]
 pub struct Filter {
     /// Words that stand in the external id or a text of it.
-    #[schemars(length(max = 200))]
+    #[schemars(length(max = WORDS))]
     q: Option<String>,
     /// `active` or `inactive`.
     status: Option<Standing>,
     /// Only after this external id: the `next` of the page before.
-    #[schemars(length(max = 255))]
+    #[schemars(length(max = ID))]
     after: Option<String>,
     /// At most so many; 50 when not given, never more than 500.
     limit: Option<u32>,
@@ -113,7 +121,8 @@ pub(super) fn routes() -> Vec<Route<Door>> {
         Route::get("/api/v1/resources/{kind}", "resources", Permission::Read, resources).says(
             "Stored resources of a kind",
             "Sorted by external id, a page at a time; each as `roster get --output json` has it.",
-        ),
+        )
+        .problems(&[problem::INVALID]),
         Route::get("/api/v1/resources/{kind}/{id}", "resource", Permission::Read, resource)
             .says("A stored resource", "Its manifest form and `meta`."),
         Route::get("/api/v1/resources/{kind}/{id}/history", "history", Permission::Read, history)
@@ -146,6 +155,9 @@ async fn resources(
     Query(filter): Query<Filter>,
 ) -> Result<Json<Items>, Problem> {
     let kind = kind(&of.kind)?.id;
+    for (most, name, text) in [(WORDS, "q", &filter.q), (ID, "after", &filter.after)] {
+        at_most(most, name, text.as_deref().unwrap_or_default())?;
+    }
     let limit = filter.limit.unwrap_or(50).clamp(1, 500);
     let status = filter.status.map(|status| match status {
         Standing::Active => "active",

@@ -1,7 +1,7 @@
 //! Sources: how they stand, and what a person does with them.
 
 use super::records::Limit;
-use super::{Door, known, reason};
+use super::{Door, REASON, at_most, known, reason};
 use crate::daemon::pass::OVERRULE;
 use crate::daemon::state::State as SourceState;
 use crate::daemon::view::{SourceView, Status};
@@ -26,16 +26,20 @@ pub struct Named {
 #[serde(deny_unknown_fields)]
 pub struct Why {
     /// Kept in the records.
-    #[schemars(length(min = 1, max = 2000))]
+    #[schemars(length(min = 1, max = REASON), regex(pattern = r"\S"))]
     reason: String,
 }
 
 /// A pass that is asked for.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+#[schemars(extend("anyOf" = [
+    {"properties": {"overruleWindow": {"const": false}}},
+    {"properties": {"reason": {"pattern": r"\S"}}, "required": ["reason"]},
+]))]
 pub struct Asked {
     /// Why; needed to overrule a window.
-    #[schemars(length(max = 2000))]
+    #[schemars(length(max = REASON))]
     reason: String,
     /// Applies although no window lets it; recorded.
     overrule_window: bool,
@@ -185,6 +189,8 @@ pub(in crate::daemon) async fn ask_for_pass(
     known(daemon, caller, source)?;
     if overrule {
         reason(why)?;
+    } else {
+        at_most(REASON, "reason", why)?;
     }
     let (name, of, why) = (
         caller.name.to_string(),
