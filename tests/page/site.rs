@@ -58,12 +58,22 @@ impl Site {
     /// Two sources: of one half the users are gone and one account has a hostile name, the other is
     /// refused.
     pub fn start() -> Self {
+        Self::with("", |_| {})
+    }
+
+    /// The same with further sources, whose files are written before the daemon starts.
+    pub fn with(sources: &str, prepare: impl FnOnce(&Workspace)) -> Self {
         let ws = sqlite();
+        prepare(&ws);
         ws.write(
             "roster.yaml",
-            "apiVersion: roster/v1\nserve: {listen: '127.0.0.1:0', tokens: tokens}\n\
-             sources:\n  - {name: customers, directory: manifests}\n  - {name: partners, directory: partners}\n  \
-             - {name: prospects, directory: prospects, mode: plan}\n",
+            format!(
+                "apiVersion: roster/v1\nserve: {{listen: '127.0.0.1:0', tokens: tokens, \
+                 limits: {{rate: 10000, burst: 10000}}}}\n\
+                 sources:\n  - {{name: customers, directory: manifests}}\n  \
+                 - {{name: partners, directory: partners}}\n  \
+                 - {{name: prospects, directory: prospects, mode: plan}}\n{sources}"
+            ),
         );
         let mut tokens = BTreeMap::new();
         for (name, role, more) in [

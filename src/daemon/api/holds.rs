@@ -1,6 +1,6 @@
 //! Holds: what waits for a person, and the decision.
 
-use super::{Door, REASON, reason};
+use super::{Door, REASON, SAID, reason};
 use crate::daemon::view::HoldView;
 use crate::http::problem::{self, Problem};
 use crate::http::{Caller, Done, Input, Path, Permission, Route};
@@ -30,7 +30,7 @@ pub struct Identified {
 #[serde(deny_unknown_fields)]
 pub struct Decision {
     /// Kept in the records.
-    #[schemars(length(min = 1, max = REASON), regex(pattern = r"\S"))]
+    #[schemars(length(min = 1, max = REASON), regex(pattern = SAID))]
     reason: String,
     /// Only these resources of it, as `User/u-1`; all of it when absent.
     #[serde(default)]

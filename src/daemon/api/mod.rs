@@ -107,6 +107,8 @@ pub(in crate::daemon) fn known(
 
 /// How long a reason may be.
 const REASON: usize = 2000;
+/// That a reason says something; what a pattern takes for a space is not all that is one.
+const SAID: &str = r"[^\s\u0085]";
 
 /// The reason of an act: it must say something.
 fn reason(given: &str) -> Result<&str, Problem> {

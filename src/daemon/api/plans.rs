@@ -1,7 +1,7 @@
 //! Remote plans: a CI job sends a tree, or names a commit, and gets the plan. It holds no password
 //! of the database.
 
-use super::{Door, known};
+use super::{Door, at_most, known};
 use crate::config::{Config, Place};
 use crate::daemon::serve::Daemon;
 use crate::diagnostic::chain;
@@ -22,6 +22,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Number, Value, json};
 use std::collections::BTreeMap;
 
+/// How long the name of a branch may be.
+const NAME: usize = 255;
+
 /// What is to be planned: a tree or a commit.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -40,7 +43,7 @@ pub struct Wanted {
     files: Option<BTreeMap<String, Content>>,
     /// A branch, tag or commit of the repository of the source.
     #[serde(default)]
-    #[schemars(length(min = 1, max = 255))]
+    #[schemars(length(min = 1, max = NAME), regex(pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$"))]
     revision: Option<String>,
     /// In which form the plan is also written.
     #[serde(default)]
@@ -249,6 +252,11 @@ async fn committed(
     at: usize,
     revision: String,
 ) -> Result<(Plan, Reading), Problem> {
+    at_most(NAME, "revision", &revision)?;
+    if revision.is_empty() || revision.contains(char::is_control) {
+        let message = "`revision` is no name of a branch, tag or commit";
+        return Err(Problem::new(problem::INVALID, message));
+    }
     let source = &config.sources[at];
     let Place::Git(place) = &source.place else {
         return Err(Problem::new(

@@ -1,7 +1,7 @@
 //! Sources: how they stand, and what a person does with them.
 
 use super::records::Limit;
-use super::{Door, REASON, at_most, known, reason};
+use super::{Door, REASON, SAID, at_most, known, reason};
 use crate::daemon::pass::OVERRULE;
 use crate::daemon::state::State as SourceState;
 use crate::daemon::view::{SourceView, Status};
@@ -26,7 +26,7 @@ pub struct Named {
 #[serde(deny_unknown_fields)]
 pub struct Why {
     /// Kept in the records.
-    #[schemars(length(min = 1, max = REASON), regex(pattern = r"\S"))]
+    #[schemars(length(min = 1, max = REASON), regex(pattern = SAID))]
     reason: String,
 }
 
@@ -35,7 +35,7 @@ pub struct Why {
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 #[schemars(extend("anyOf" = [
     {"properties": {"overruleWindow": {"const": false}}},
-    {"properties": {"reason": {"pattern": r"\S"}}, "required": ["reason"]},
+    {"properties": {"reason": {"pattern": SAID}}, "required": ["reason"]},
 ]))]
 pub struct Asked {
     /// Why; needed to overrule a window.

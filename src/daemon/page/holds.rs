@@ -80,7 +80,7 @@ pub(super) fn card(view: &HoldView, caller: &Caller, approves: bool, back: &str)
 
 fn rest(view: &HoldView) -> Markup {
     let more = view.hold.count - view.hold.resources.len().min(view.hold.count);
-    html! { @if more > 0 { p.small { "and " (more) " more; the plan of the source has them." } } }
+    html! { @if more > 0 { p.small { "and " (more) " more; " a href={ (link::source(&view.source)) "?verb=held#plan" } { "the plan of " (view.source) } " has them all." } } }
 }
 
 fn form(view: &HoldView, caller: &Caller, id: &str, back: &str) -> Markup {
