@@ -1,6 +1,6 @@
 //! A hold: what waits, since when, and the form that lets it through.
 
-use super::{frame, link, time};
+use super::{frame, link, time, value};
 use crate::daemon::api::Door;
 use crate::daemon::view::HoldView;
 use crate::http::{Caller, Permission};
@@ -41,7 +41,7 @@ pub(super) fn card(view: &HoldView, caller: &Caller, approves: bool, back: &str)
                 span class={ "badge " (state) } { (state) } " "
                 (hold.verb) " " (hold.count) " " (if hold.count == 1 { "resource" } else { "resources" })
             }
-            p { (hold.message) }
+            p { (value::prose(&hold.message)) }
             dl.facts {
                 div { dt { "Source" } dd { a href=(link::source(&view.source)) { (view.source) } } }
                 div { dt { "Rule" } dd { code { (hold.code) } } }

@@ -198,7 +198,7 @@ fn search(wanted: &Wanted, page: &str) -> Markup {
     };
     html! {
         form.search role="search" method="get" action={ (page) "#plan" } {
-            div { label for="q" { "Search the plan" } input #q type="search" name="q" value=(wanted.q); }
+            div.wide { label for="q" { "Search the plan" } input #q type="search" name="q" value=(wanted.q); }
             div {
                 label for="kind" { "Kind" }
                 select #kind name="kind" { option value="" { "all" } @for kind in kinds::ALL { (choice(kind.name, &wanted.kind)) } }

@@ -91,7 +91,7 @@ fn search(wanted: &Wanted, kind: &str) -> Markup {
                     @for known in kinds::ALL { option value=(known.name) selected[known.name == kind] { (known.name) } }
                 }
             }
-            div { label for="q" { "Words" } input #q type="search" name="q" value=(wanted.q) maxlength="200"; }
+            div.wide { label for="q" { "Words" } input #q type="search" name="q" value=(wanted.q) maxlength="200"; }
             div {
                 label for="status" { "Status" }
                 select #status name="status" {
