@@ -149,7 +149,7 @@ fn field_text(told: &Provenance, field: &Field, out: &mut dyn Write) -> io::Resu
         SetBy::Change(change) => run_text("set by", change, out)?,
         SetBy::Default(change) => run_text("not said, so set to its default by", change, out)?,
         SetBy::Found(change) => {
-            run_text("stored before Roster knew of it; adopted by", change, out)?
+            run_text("stored before Roster knew of it; adopted by", change, out)?;
         }
         SetBy::Nobody => writeln!(out, "    set by no run")?,
     }
