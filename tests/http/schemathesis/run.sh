@@ -32,6 +32,7 @@ roster serve --config roster.yaml --listen 127.0.0.1:0 > /dev/null 2> log &
 daemon=$!
 for _ in $(seq 300); do grep -q 'listening at' log && break; sleep 0.1; done
 url=$(sed -n 's/.*listening at //p' log)
+[ -n "$url" ] || { cat log >&2; exit 1; }
 roster() { command roster "$@" --remote "$url" --token-file administrator.token; }
 roster reconcile customers --wait > /dev/null
 (
