@@ -9,6 +9,7 @@ mod memory;
 mod metrics;
 pub mod notice;
 mod page;
+mod part;
 mod pass;
 mod reason;
 pub mod schedule;

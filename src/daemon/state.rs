@@ -224,12 +224,16 @@ fn held(plan: &Plan, before: &[HoldState], now: DateTime<Utc>) -> Vec<HoldState>
             (None, None) => old.code == first.code.name() && old.message == message,
             _ => false,
         };
-        let resources = hold.entries.iter().map(|held| held.key.to_string());
+        let resources = hold.resources();
         HoldState {
             code: first.code.name().to_owned(),
             verb: first.verb.word().to_owned(),
-            count: hold.entries.len(),
-            resources: resources.take(LISTED).collect(),
+            count: resources.len(),
+            resources: resources
+                .iter()
+                .take(LISTED)
+                .map(ToString::to_string)
+                .collect(),
             accounts: Vec::new(),
             standing: hold.standing(),
             since: before.iter().find(same).map_or(now, |old| old.since),

@@ -1,6 +1,7 @@
 //! What is stored and what happened to it: resources, history, runs, changes, acts.
 
-use super::Door;
+use super::{Door, at_most};
+use crate::daemon::part;
 use crate::daemon::view::ActView;
 use crate::http::problem::{self, Problem};
 use crate::http::{Caller, Path, Permission, Query, Route};
@@ -14,6 +15,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// How long the words of a search may be.
+const WORDS: usize = 200;
+/// How long an external id is at most.
+const ID: usize = 255;
+
 /// A kind by name.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct OfKind {
@@ -26,7 +32,9 @@ pub struct OfKind {
 pub struct OfKey {
     /// `User`, `users` or `user`.
     kind: String,
-    /// Its external id.
+    /// Its external id; `~.` and `~..` for the ids `.` and `..`, which are no parts of a path.
+    #[serde(deserialize_with = "part::id")]
+    #[schemars(length(min = 1))]
     id: String,
 }
 
@@ -35,12 +43,12 @@ pub struct OfKey {
 #[serde(deny_unknown_fields, default)]
 pub struct Filter {
     /// Words that stand in the external id or a text of it.
-    #[schemars(length(max = 200))]
+    #[schemars(length(max = WORDS))]
     q: Option<String>,
     /// `active` or `inactive`.
     status: Option<Standing>,
     /// Only after this external id: the `next` of the page before.
-    #[schemars(length(max = 255))]
+    #[schemars(length(max = ID))]
     after: Option<String>,
     /// At most so many; 50 when not given, never more than 500.
     limit: Option<u32>,
@@ -72,6 +80,13 @@ pub struct Items {
 pub struct Limit {
     /// At most so many, newest first; 50 when not given, never more than 1000.
     limit: Option<u32>,
+}
+
+impl Limit {
+    /// How many rows to read.
+    pub(super) fn rows(&self) -> u32 {
+        self.limit.unwrap_or(50).clamp(1, 1000)
+    }
 }
 
 /// A place in the sequence of all changes.
@@ -106,7 +121,8 @@ pub(super) fn routes() -> Vec<Route<Door>> {
         Route::get("/api/v1/resources/{kind}", "resources", Permission::Read, resources).says(
             "Stored resources of a kind",
             "Sorted by external id, a page at a time; each as `roster get --output json` has it.",
-        ),
+        )
+        .problems(&[problem::INVALID]),
         Route::get("/api/v1/resources/{kind}/{id}", "resource", Permission::Read, resource)
             .says("A stored resource", "Its manifest form and `meta`."),
         Route::get("/api/v1/resources/{kind}/{id}/history", "history", Permission::Read, history)
@@ -139,6 +155,9 @@ async fn resources(
     Query(filter): Query<Filter>,
 ) -> Result<Json<Items>, Problem> {
     let kind = kind(&of.kind)?.id;
+    for (most, name, text) in [(WORDS, "q", &filter.q), (ID, "after", &filter.after)] {
+        at_most(most, name, text.as_deref().unwrap_or_default())?;
+    }
     let limit = filter.limit.unwrap_or(50).clamp(1, 500);
     let status = filter.status.map(|status| match status {
         Standing::Active => "active",
@@ -190,10 +209,10 @@ async fn resource(State(door): State<Door>, Path(of): Path<OfKey>) -> Result<Jso
 async fn history(
     State(door): State<Door>,
     Path(of): Path<OfKey>,
-    Query(Limit { limit }): Query<Limit>,
+    Query(limit): Query<Limit>,
 ) -> Result<Json<Items>, Problem> {
     let key = Key::new(kind(&of.kind)?.id, &of.id);
-    let limit = limit.unwrap_or(50).clamp(1, 1000);
+    let limit = limit.rows();
     let changes = door
         .ask(move |daemon| async move { daemon.store.history(Some(&key), limit).await })
         .await?;
@@ -212,9 +231,9 @@ async fn why(State(door): State<Door>, Path(of): Path<OfKey>) -> Result<Json<Val
 
 async fn runs(
     State(door): State<Door>,
-    Query(Limit { limit }): Query<Limit>,
+    Query(limit): Query<Limit>,
 ) -> Result<Json<Items>, Problem> {
-    let limit = limit.unwrap_or(50).clamp(1, 1000);
+    let limit = limit.rows();
     let runs = door
         .ask(move |daemon| async move { daemon.store.runs(limit).await })
         .await?;
@@ -242,9 +261,9 @@ async fn changes(
 async fn acts(
     State(door): State<Door>,
     _: Caller,
-    Query(Limit { limit }): Query<Limit>,
+    Query(limit): Query<Limit>,
 ) -> Result<Json<Acts>, Problem> {
-    let limit = limit.unwrap_or(50).clamp(1, 1000);
+    let limit = limit.rows();
     let items = door
         .ask(move |daemon| async move { daemon.acts(limit).await })
         .await?;
