@@ -154,6 +154,16 @@ impl Serve {
 }
 
 impl ServeFile {
+    /// Without what a variable is put into.
+    pub(super) fn unserved(mut self) -> Self {
+        let fixed = |text: &String| !text.contains("${");
+        self.listen = self.listen.filter(fixed);
+        self.tokens = self.tokens.filter(fixed);
+        self.url = self.url.filter(fixed);
+        self.tls = self.tls.filter(|tls| fixed(&tls.cert) && fixed(&tls.key));
+        self
+    }
+
     /// With paths relative to `base`.
     ///
     /// # Errors
