@@ -6,6 +6,7 @@ mod daemon {
     pub mod directory;
     pub mod faults;
     pub mod git;
+    pub mod remotes;
     pub mod replicas;
     pub mod served;
 }
@@ -13,4 +14,7 @@ mod daemon {
 #[path = "git/remote.rs"]
 mod remote;
 mod support;
+#[allow(dead_code)]
+#[path = "git/http.rs"]
+mod web;
 mod workspace;
