@@ -9,6 +9,7 @@ mod daemon {
     pub mod remotes;
     pub mod replicas;
     pub mod served;
+    pub mod systemd;
 }
 #[allow(dead_code)]
 #[path = "git/remote.rs"]

@@ -14,6 +14,7 @@ pub mod schedule;
 mod serve;
 mod settle;
 pub mod state;
+mod systemd;
 mod tell;
 pub mod view;
 mod watcher;

@@ -53,9 +53,9 @@ fn host() -> &'static str {
             _ => hasher.update(rand::random::<[u8; 16]>()),
         }
         let digest = hasher.finalize();
-        let digest: String = digest[..5].iter().fold(String::new(), |text, byte| {
-            text + &format!("{byte:02x}")
-        });
+        let digest: String = digest[..5]
+            .iter()
+            .fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
         format!("{}#{digest}", name.trim())
     })
 }

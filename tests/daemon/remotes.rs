@@ -7,9 +7,9 @@ use crate::web::Server;
 use crate::workspace::{Workspace, account, each, user};
 use std::sync::atomic::Ordering;
 
-const TOKEN: &str = "ghs_t0ken";
+pub const TOKEN: &str = "ghs_t0ken";
 
-fn people(name: &str) -> String {
+pub fn people(name: &str) -> String {
     let more = format!("firstName: {name}\ngroups: [FOC_User, FOC_Webmaster]");
     account("acme", "") + &user("u-1", "acme", &more)
 }
