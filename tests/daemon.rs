@@ -6,6 +6,7 @@ mod daemon {
     pub mod directory;
     pub mod faults;
     pub mod git;
+    pub mod notices;
     pub mod remotes;
     pub mod replicas;
     pub mod served;

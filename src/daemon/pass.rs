@@ -143,7 +143,7 @@ async fn leased(
     let Memory {
         state: before,
         told,
-        ..
+        ended,
     } = memory;
     let begun = Utc::now();
     let Some(index) = setup
@@ -167,6 +167,7 @@ async fn leased(
         overruled: triggers.contains(OVERRULE),
         state: before.clone(),
         told,
+        ended,
         plan: None,
         again: false,
         unreached: fetches.iter().any(|(_, fetched)| fetched.is_err()),
@@ -205,6 +206,8 @@ struct Made {
     overruled: bool,
     state: State,
     told: notice::State,
+    /// When the pass before ended.
+    ended: Option<DateTime<Utc>>,
     plan: Option<Plan>,
     again: bool,
     /// Whether the remote could not be asked.
@@ -384,7 +387,8 @@ impl Made {
         let (store, plan) = (&daemon.store, self.plan.as_ref());
         daemon.counted.pass(source, &self.state);
         let told = self.state.told(plan);
-        let notices = tell::notices(setup, source, [&self.told, &told], &self.state, plan);
+        let states = [&self.told, &told];
+        let notices = tell::notices(setup, source, states, self.ended, &self.state, plan);
         let state = self.state;
         let news = state.outcome != before.outcome || state.reason != before.reason;
         let pass = (news || state.run != before.run).then(|| document(&state));
