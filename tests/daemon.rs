@@ -4,6 +4,7 @@ mod daemon {
     pub mod acts;
     pub mod api;
     pub mod directory;
+    pub mod disk;
     pub mod faults;
     pub mod git;
     pub mod notices;

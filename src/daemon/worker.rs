@@ -135,6 +135,9 @@ pub(super) async fn work(
         if matches!(ended, Ended::Elsewhere(_)) {
             worker.keep(triggers);
         }
+        if let Ended::Unknown(why) = &ended {
+            tracing::warn!("source {}: {why}", worker.source);
+        }
         plan.ended(ended, Utc::now());
     }
 }
@@ -254,7 +257,6 @@ impl Timetable {
                 self.why = Some(format!("suspended by {actor}: {reason}"));
             }
             Ended::Unknown(why) => {
-                tracing::warn!("{why}");
                 self.backoff.failed();
                 self.why = Some(why);
             }
