@@ -3,6 +3,7 @@
 mod daemon {
     pub mod acts;
     pub mod api;
+    pub mod clock;
     pub mod directory;
     pub mod disk;
     pub mod faults;

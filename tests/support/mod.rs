@@ -1,5 +1,6 @@
 //! What the integration tests share: `mod support;`.
 
+pub mod clock;
 pub mod cluster;
 pub mod disk;
 pub mod postgres;
