@@ -4,8 +4,8 @@
 use super::api::{Api, until};
 use super::served::Served;
 use crate::remote::Remote;
+use crate::support::apart::{Ballast, Disk, folder};
 use crate::support::cluster::Cluster;
-use crate::support::disk::{Ballast, Disk, folder};
 use crate::workspace::{Workspace, account, sqlite, user};
 use nix::sys::signal::Signal;
 use serde_json::Value;

@@ -1,5 +1,5 @@
-//! A small disk for one process: a file system in memory that only it sees, and that is really full
-//! when it is full.
+//! A world of its own for one process: a small disk in memory that only it sees and that is really
+//! full when it is full, or process numbers that only count there.
 
 // Each test file compiles this module for itself and uses the part it needs.
 #![allow(dead_code)]
@@ -34,12 +34,7 @@ impl Disk {
         if tried.as_ref().is_ok_and(|tried| tried.status.success()) {
             return Some(disk);
         }
-        let message = format!("NO DISK CAN BE MOUNTED, a full one is not tested: {tried:?}");
-        assert!(
-            std::env::var("CI").as_deref() != Ok("true"),
-            "{message}; unprivileged user namespaces have to be allowed"
-        );
-        writeln!(io::stderr(), "\n{message}\n").expect("standard error");
+        refused(&format!("{tried:?}"));
         None
     }
 
@@ -67,12 +62,7 @@ impl Disk {
             ]);
         }
         around.arg(command.get_program()).args(command.get_args());
-        if let Some(folder) = command.get_current_dir() {
-            around.current_dir(folder);
-        }
-        for (name, value) in command.get_envs() {
-            set(&mut around, name, value);
-        }
+        carry(command, &mut around);
         around
     }
 
@@ -88,6 +78,49 @@ fn set(command: &mut Command, name: &OsStr, value: Option<&OsStr>) {
         Some(value) => command.env(name, value),
         None => command.env_remove(name),
     };
+}
+
+/// A command as in a container: it is process 1 there, sees no other one, and has the name of this
+/// host all the same. `None` as for a disk.
+pub fn container(command: &Command) -> Option<Command> {
+    let around = |program: &OsStr| {
+        let mut around = Command::new("unshare");
+        if fs::metadata("/proc/self").expect("/proc").uid() != 0 {
+            around.args(["--user", "--map-root-user"]);
+        }
+        around
+            .args(["--pid", "--fork", "--kill-child"])
+            .arg(program);
+        around
+    };
+    let tried = around(OsStr::new("true")).output();
+    if !tried.as_ref().is_ok_and(|tried| tried.status.success()) {
+        refused(&format!("{tried:?}"));
+        return None;
+    }
+    let mut around = around(command.get_program());
+    around.args(command.get_args());
+    carry(command, &mut around);
+    Some(around)
+}
+
+fn refused(why: &str) {
+    let message = format!("NO NAMESPACE CAN BE MADE, what needs one is not tested: {why}");
+    assert!(
+        std::env::var("CI").as_deref() != Ok("true"),
+        "{message}; unprivileged user namespaces have to be allowed"
+    );
+    writeln!(io::stderr(), "\n{message}\n").expect("standard error");
+}
+
+/// Folder and environment go with the command.
+fn carry(from: &Command, to: &mut Command) {
+    if let Some(folder) = from.get_current_dir() {
+        to.current_dir(folder);
+    }
+    for (name, value) in from.get_envs() {
+        set(to, name, value);
+    }
 }
 
 /// Fills a disk to the last page; it has room again when this is dropped.
