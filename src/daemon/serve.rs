@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a pass under way may take to end once the process is asked to.
 const GRACE: Duration = Duration::from_mins(1);
-/// How long between two tries to open the database.
+/// How long between two tries to open the database, or to begin again.
 const OPENING: Duration = Duration::from_secs(2);
 
 /// What can keep the daemon from starting.
@@ -301,10 +301,11 @@ impl Team {
         while let Some(ended) = self.tasks.join_next().await {
             if let Err(error) = ended {
                 tracing::error!("a worker broke off, all begin again: {error}");
+                tokio::time::sleep(OPENING).await;
                 return;
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Lets passes under way come to their end, or rolls them back.
