@@ -16,6 +16,7 @@ pub mod schedule;
 mod serve;
 mod settle;
 pub mod state;
+mod systemd;
 mod tell;
 pub mod view;
 mod watcher;

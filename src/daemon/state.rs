@@ -201,7 +201,8 @@ impl State {
 
     /// Whether it is time to compare every column again.
     pub(super) fn scrub_due(&self, now: DateTime<Utc>) -> bool {
-        self.scrubbed.is_none_or(|last| now - last > SCRUB)
+        // A clock that was set back must not put it off.
+        self.scrubbed.is_none_or(|last| (now - last).abs() > SCRUB)
     }
 
     /// What waits for a decision of a person.
