@@ -8,7 +8,7 @@ use crate::http::{Caller, Path, Permission, Query, Route};
 use crate::kinds::{self, Kind};
 use crate::model::{Key, KindId};
 use crate::reconcile::{self, json};
-use crate::store::{Record, Search, StoreError};
+use crate::store::{ChangeRecord, Record, Search, StoreError};
 use axum::Json;
 use axum::extract::State;
 use schemars::JsonSchema;
@@ -36,6 +36,13 @@ pub struct OfKey {
     #[serde(deserialize_with = "part::id")]
     #[schemars(length(min = 1))]
     id: String,
+}
+
+/// A run by number.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct OfRun {
+    /// Its number, from 1.
+    run: i64,
 }
 
 /// Which resources.
@@ -109,6 +116,25 @@ pub struct Changes {
     next: i64,
 }
 
+impl Cursor {
+    /// After which change, and how many.
+    fn place(&self) -> Result<(i64, u32), Problem> {
+        if self.after < 0 {
+            return Err(Problem::new(problem::INVALID, "`after` is not below 0"));
+        }
+        Ok((self.after, self.limit.unwrap_or(500).clamp(1, 5000)))
+    }
+}
+
+impl Changes {
+    fn of(changes: &[ChangeRecord], after: i64) -> Self {
+        Self {
+            next: changes.last().map_or(after, |last| last.seq),
+            items: changes.iter().map(json::change).collect(),
+        }
+    }
+}
+
 /// What persons did.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Acts {
@@ -133,6 +159,12 @@ pub(super) fn routes() -> Vec<Route<Door>> {
         ),
         Route::get("/api/v1/runs", "runs", Permission::Read, runs)
             .says("What was committed", "The latest runs, newest first."),
+        Route::get("/api/v1/runs/{run}", "run", Permission::Read, run)
+            .says("One run", "What it came to, of which source and revision."),
+        Route::get("/api/v1/runs/{run}/changes", "runChanges", Permission::Read, run_changes).says(
+            "What a run changed",
+            "In order, a page at a time: `next` is the `after` of the page that follows.",
+        ),
         Route::get("/api/v1/changes", "changes", Permission::Read, changes).says(
             "Every committed change in order",
             "Without gaps and resumable: remember `next` and ask again with it as `after`.",
@@ -241,21 +273,36 @@ async fn runs(
     Ok(Json(Items { items, next: None }))
 }
 
+async fn run(State(door): State<Door>, Path(of): Path<OfRun>) -> Result<Json<Value>, Problem> {
+    let run = door
+        .ask(move |daemon| async move { daemon.store.run(of.run).await })
+        .await?;
+    let run = run.ok_or_else(|| Problem::not_found(format!("there is no run {}", of.run)))?;
+    Ok(Json(json::run(&run)))
+}
+
+async fn run_changes(
+    State(door): State<Door>,
+    Path(of): Path<OfRun>,
+    Query(cursor): Query<Cursor>,
+) -> Result<Json<Changes>, Problem> {
+    let (after, limit) = cursor.place()?;
+    let run = of.run;
+    let changes = door
+        .ask(move |daemon| async move { daemon.store.changes_of(run, after, limit).await })
+        .await?;
+    Ok(Json(Changes::of(&changes, after)))
+}
+
 async fn changes(
     State(door): State<Door>,
     Query(cursor): Query<Cursor>,
 ) -> Result<Json<Changes>, Problem> {
-    if cursor.after < 0 {
-        return Err(Problem::new(problem::INVALID, "`after` is not below 0"));
-    }
-    let limit = cursor.limit.unwrap_or(500).clamp(1, 5000);
+    let (after, limit) = cursor.place()?;
     let changes = door
-        .ask(move |daemon| async move { daemon.store.changes_after(cursor.after, limit).await })
+        .ask(move |daemon| async move { daemon.store.changes_after(after, limit).await })
         .await?;
-    Ok(Json(Changes {
-        next: changes.last().map_or(cursor.after, |last| last.seq),
-        items: changes.iter().map(json::change).collect(),
-    }))
+    Ok(Json(Changes::of(&changes, after)))
 }
 
 async fn acts(

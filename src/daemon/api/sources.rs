@@ -52,6 +52,13 @@ pub struct Knocked {
     sources: Vec<String>,
 }
 
+/// Every source, in the order of the configuration.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Sources {
+    /// How each stands.
+    items: Vec<SourceView>,
+}
+
 /// Passes, newest first.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Passes {
@@ -66,6 +73,9 @@ pub(super) fn routes() -> Vec<Route<Door>> {
                 "How everything stands",
                 "Every source with its state, and in a sentence why nothing happens, if nothing does.",
             )
+            .sifted(),
+        Route::get("/api/v1/sources", "sources", Permission::Read, sources)
+            .says("How every source stands", "As in the status.")
             .sifted(),
         Route::get("/api/v1/sources/{source}", "source", Permission::Read, source)
             .says("How a source stands", "As in the status."),
@@ -109,6 +119,12 @@ async fn status(State(door): State<Door>, caller: Caller) -> Result<Json<Status>
         .ask(move |daemon| async move { daemon.status(|source| caller.sees(source)).await })
         .await?;
     Ok(Json(status))
+}
+
+async fn sources(State(door): State<Door>, caller: Caller) -> Result<Json<Sources>, Problem> {
+    let Json(status) = status(State(door), caller).await?;
+    let items = status.sources;
+    Ok(Json(Sources { items }))
 }
 
 async fn source(
