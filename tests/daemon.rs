@@ -3,14 +3,22 @@
 mod daemon {
     pub mod acts;
     pub mod api;
+    pub mod clock;
     pub mod directory;
+    pub mod disk;
     pub mod faults;
     pub mod git;
+    pub mod notices;
+    pub mod remotes;
     pub mod replicas;
     pub mod served;
+    pub mod systemd;
 }
 #[allow(dead_code)]
 #[path = "git/remote.rs"]
 mod remote;
 mod support;
+#[allow(dead_code)]
+#[path = "git/http.rs"]
+mod web;
 mod workspace;

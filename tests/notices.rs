@@ -174,6 +174,8 @@ async fn what_an_answer_means_is_said_with_its_first_line_and_without_secrets() 
     for status in [408, 429, 500, 503] {
         assert!(error_of(answer(status, "")).await.retry());
     }
+    // Gone is gone.
+    assert!(!error_of(answer(410, "")).await.retry());
     let error = error_of(answer_with(429, ("retry-after", "120"))).await;
     assert_eq!(error.after(), Some(TimeDelta::minutes(2)));
     let error = error_of(answer_with(
@@ -219,6 +221,113 @@ async fn nobody_there_and_no_tls_there_are_said_as_such() {
         "{error}"
     );
     assert!(!error.to_string().contains("SENTINEL"), "{error}");
+}
+
+#[tokio::test]
+async fn a_receiver_that_says_nothing_is_tried_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let begin = std::time::Instant::now();
+    let error = send(&webhook("http", address, Format::Json), now())
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().ends_with("no answer within 10 seconds"),
+        "{error}"
+    );
+    assert!(error.retry() && begin.elapsed() < std::time::Duration::from_secs(30));
+    drop(listener);
+}
+
+/// A receiver behind TLS whose certificate is its own issuer; the certificate.
+fn secure(names: &[&str]) -> (SocketAddr, String, std::thread::JoinHandle<()>) {
+    use std::io::{Read as _, Write as _};
+    let names = names.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let mut params = rcgen::CertificateParams::new(names.clone()).unwrap();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    let name = rcgen::DnType::CommonName;
+    params.distinguished_name.push(name, names[0].as_str());
+    let key = rcgen::KeyPair::generate().unwrap();
+    let cert = params.self_signed(&key).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let config = Arc::new(config);
+    let running = std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut tls = rustls::ServerConnection::new(config.clone()).unwrap();
+            let mut tls = rustls::Stream::new(&mut tls, &mut stream);
+            let mut head = [0; 4096];
+            // Who does not trust us says so and goes.
+            if tls.read(&mut head).is_ok() {
+                let _ = tls.write_all(
+                    b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+                );
+                let _ = tls.flush();
+                tls.conn.send_close_notify();
+                let _ = tls.flush();
+            }
+        }
+    });
+    (address, cert.pem(), running)
+}
+
+#[test]
+fn a_certificate_is_trusted_when_the_system_is_told_to() {
+    let place = Place::new("sqlite:unused.db");
+    let (address, pem, _running) = secure(&["127.0.0.1"]);
+    place.write("ca.pem", &pem);
+    let other = secure(&["elsewhere.example"]);
+    place.write("other.pem", &other.1);
+    let test = |address: SocketAddr, ca: Option<&str>| {
+        place.write(
+            "roster.yaml",
+            &format!(
+                "apiVersion: roster/v1\nserve:\n  notices: [{{name: hook, webhook: 'https://{address}/x'}}]\n"
+            ),
+        );
+        let mut command = place.command(&["notice", "test"]);
+        command
+            .env_remove("SSL_CERT_DIR")
+            .env_remove("SSL_CERT_FILE");
+        if let Some(ca) = ca {
+            command.env("SSL_CERT_FILE", ca);
+        }
+        let out = command.output().unwrap();
+        (
+            out.status.code(),
+            String::from_utf8_lossy(&out.stdout).into_owned(),
+        )
+    };
+    let (code, out) = test(address, None);
+    // A machine without any authority says that instead.
+    let known = [
+        "is of an issuer that this system does not trust",
+        "this system trusts nobody",
+    ];
+    assert!(
+        code == Some(1) && known.iter().any(|words| out.contains(words)),
+        "{out}"
+    );
+    let (code, out) = test(address, Some("other.pem"));
+    assert!(
+        code == Some(1) && out.contains("its certificate is of an issuer"),
+        "{out}"
+    );
+    let (code, out) = test(other.0, Some("other.pem"));
+    assert!(
+        code == Some(1) && out.contains("its certificate is for another name"),
+        "{out}"
+    );
+    let (code, out) = test(address, Some("ca.pem"));
+    assert!(code == Some(0) && out.contains("hook  sent"), "{out}");
 }
 
 /// A mail server without TLS that wants a user, and keeps the mails it is given.

@@ -7,6 +7,7 @@ use roster::diagnostic::codes;
 use roster::kinds;
 use roster::model::{Key, Value};
 use roster::plan::{Accept, Authority, Peer, Reason, Verb};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 fn user(id: &str) -> Key {
@@ -149,6 +150,57 @@ fn a_row_removed_by_hand_is_not_made_again_without_a_decision() {
     let plan = directory.plan(&people(3));
     assert!(plan.steps.is_empty());
     assert_eq!(held(&plan), [(codes::REACTIVATION, "User/u-2".to_owned())]);
+}
+
+#[test]
+fn what_trips_two_guards_is_one_hold_and_its_users_count_once() {
+    let mut directory = Directory::new();
+    directory.apply(&people(15));
+    let mut moved = people(15);
+    (1..=7).for_each(|n| {
+        let other = person(n).replace("FOC_User", "FOC_Webmaster");
+        moved = moved.replace(&person(n), &other);
+    });
+    let plan = directory.plan(&moved);
+    assert_eq!((plan.held.len(), plan.summary.held), (7, 7));
+    let first = &plan.held[0];
+    assert!(plan.held.iter().all(|held| held.hold == first.hold));
+    assert_eq!((first.count, first.of), (Some(7), Some(15)));
+    let over = "--accept User.groups.change=7 --accept User.groups.unlink=7";
+    assert_eq!(first.over.as_deref(), Some(over));
+    for said in [
+        "User.groups.change: 7 of 15 is more than the 3",
+        ", and User.groups.unlink: 7 of 15",
+        over,
+    ] {
+        assert!(first.message.contains(said), "{}", first.message);
+    }
+    // One of the two overrides leaves what the other limit holds.
+    let change = Accept::Budget("User.groups.change".into(), 7);
+    directory.rules.accepts = vec![change.clone()];
+    let plan = directory.plan(&moved);
+    let over = plan.held[0].over.as_deref();
+    assert_eq!(over, Some("--accept User.groups.unlink=7"));
+    let unlink = Accept::Budget("User.groups.unlink".into(), 7);
+    directory.rules.accepts = vec![change, unlink];
+    let plan = directory.plan(&moved);
+    assert_eq!((plan.summary.update, plan.summary.held), (7, 0));
+    directory.rules.accepts.clear();
+    // Held for two reasons of their own they are two holds, of seven users.
+    let both = (1..=7).fold(moved.clone(), |yaml, n| {
+        yaml.replace(&format!("u{n}@acme"), &format!("w{n}@acme"))
+    });
+    let plan = directory.plan(&both);
+    let holds: BTreeSet<&str> = plan.held.iter().map(|held| &*held.hold).collect();
+    assert_eq!(
+        (holds.len(), plan.held.len(), plan.summary.held),
+        (2, 14, 7)
+    );
+    // An approval of the one hold is enough for both limits.
+    directory.stored.approved = BTreeSet::from([directory.plan(&moved).held[0].hold.clone()]);
+    let plan = directory.plan(&moved);
+    assert_eq!((plan.summary.update, plan.summary.held), (7, 0));
+    assert_eq!(plan.accepted.len(), 1, "{:?}", plan.accepted);
 }
 
 #[test]

@@ -898,6 +898,36 @@ async fn an_apply_under_a_lost_lease_writes_nothing() {
             .await
             .expect("its process is gone");
         assert!(next.token > crashed.token);
+        store.release(&next).await.expect("released");
+
+        // What another machine or container of the same name calls its processes says nothing here.
+        let apart = Holder {
+            host: "there".into(),
+            ..holder("apart", 999_999_999)
+        };
+        let apart = store.acquire(scope, &apart, Duration::ZERO).await;
+        apart.expect("free");
+        let error = store.acquire(scope, &me, Duration::ZERO).await;
+        assert!(matches!(error, Err(LeaseError::Timeout(_))), "{engine}");
+    }
+}
+
+#[tokio::test]
+async fn a_lease_does_not_outlast_a_clock_that_was_set_back() {
+    for (engine, url) in support::postgres::databases("set_back") {
+        let store = fresh(&url).await;
+        let me = holder("eva", i64::from(std::process::id()));
+        let scope = "source:directory";
+        let lease = store.acquire(scope, &me, Duration::ZERO).await;
+        let lease = lease.expect("free");
+        let before = store.leases().await.expect("leases")[0].expires_at;
+        foreign(&url, "UPDATE leases SET expires_at = expires_at + 3600000").await;
+        let error = store.acquire(scope, &me, Duration::ZERO).await;
+        assert!(matches!(error, Err(LeaseError::Timeout(_))), "{engine}");
+        // Seen, and let go again: a try that does not succeed changes nothing but that.
+        let after = store.leases().await.expect("leases")[0].expires_at;
+        assert!(after < before + 60_000, "{engine}: {before} {after}");
+        assert!(store.renew(&lease).await.expect("still held"), "{engine}");
     }
 }
 

@@ -234,6 +234,7 @@ impl Global {
             environment: self.environment.clone(),
             accepts: scope.map(|scope| scope.accept.clone()).unwrap_or_default(),
             allow_delete: scope.is_some_and(|scope| scope.allow_delete),
+            serves: false,
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::Failure;
 use crate::config::is_loopback;
 use crate::diagnostic::chain;
+use crate::http::choose_provider;
 use crate::http::problem::MEDIA_TYPE;
 use clap::Args;
 use reqwest::header::CONTENT_TYPE;
@@ -79,8 +80,7 @@ impl Remote {
     }
 
     fn client(&self, url: &Url) -> Result<Client, Failure> {
-        // Another part of the program may have chosen already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        choose_provider();
         let mut client = Client::builder()
             .user_agent(concat!("roster/", env!("CARGO_PKG_VERSION")))
             .timeout(TIMEOUT)

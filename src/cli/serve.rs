@@ -1,7 +1,7 @@
 //! `roster serve`: the daemon.
 
 use super::{Failure, Global, Outcome};
-use crate::config::Config;
+use crate::config::{Config, Overrides};
 use crate::daemon::{self, ServeError};
 use crate::diagnostic::chain;
 use clap::Args;
@@ -27,7 +27,11 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
     };
     let directory = file.parent().map(ToOwned::to_owned).unwrap_or_default();
     let load = || {
-        let mut config = Config::load(&global.overrides(None), &directory, None)?;
+        let overrides = Overrides {
+            serves: true,
+            ..global.overrides(None)
+        };
+        let mut config = Config::load(&overrides, &directory, None)?;
         // One mistake does not stop everybody else's changes where nobody is there to mend it.
         for source in &mut config.sources {
             source.hold_errors |= source.hold_errors_unsaid;

@@ -1,7 +1,7 @@
 //! `roster token`: makes tokens for the daemon, and lists them.
 
 use super::{Failure, Global, Outcome, print::print};
-use crate::config::Config;
+use crate::config::{Config, Overrides};
 use crate::http::Role;
 use crate::http::token::{self, Grant};
 use chrono::{DateTime, Utc};
@@ -111,7 +111,12 @@ impl List {
 
 fn configured(global: &Global) -> Result<PathBuf, Failure> {
     let here = std::env::current_dir()?;
-    let config = Config::load(&global.overrides(None), &here, None)?;
+    // Where the tokens are may be said by a variable.
+    let overrides = Overrides {
+        serves: true,
+        ..global.overrides(None)
+    };
+    let config = Config::load(&overrides, &here, None)?;
     config.serve.tokens.ok_or_else(|| {
         Failure::usage("the configuration names no `serve.tokens`; give the file with `--file`")
     })

@@ -4,7 +4,8 @@ use super::history::{short, value};
 use super::{Failure, Global, Outcome, items, output, session};
 use crate::diagnostic::did_you_mean;
 use crate::model::moment;
-use crate::reconcile::{self, Field, Provenance, Said, Voice, json};
+use crate::reconcile::{self, Field, Provenance, Said, SetBy, Voice, json};
+use crate::store::ChangeRecord;
 use clap::Args;
 use std::io::{self, Write};
 
@@ -122,6 +123,22 @@ fn said_text(field: &Field, voice: &Voice, said: &Said, out: &mut dyn Write) -> 
     writeln!(out, ": {fate}")
 }
 
+fn run_text(what: &str, change: &ChangeRecord, out: &mut dyn Write) -> io::Result<()> {
+    let origin = change.origin.as_ref();
+    let origin = origin.map(|(path, line, column)| format!(", {path}:{line}:{column}"));
+    writeln!(
+        out,
+        "    {what} {} in run {} at {} ({}, {}), revision {}{}",
+        change.source,
+        change.run,
+        moment::utc(change.at),
+        change.verb,
+        change.reason,
+        short(&change.revision),
+        origin.unwrap_or_default()
+    )
+}
+
 fn field_text(told: &Provenance, field: &Field, out: &mut dyn Write) -> io::Result<()> {
     let shown = field
         .value
@@ -129,22 +146,12 @@ fn field_text(told: &Provenance, field: &Field, out: &mut dyn Write) -> io::Resu
         .map_or_else(|| "none".to_owned(), value);
     writeln!(out, "{} = {shown}", field.name)?;
     match &field.set_by {
-        Some(change) => {
-            let origin = change.origin.as_ref();
-            let origin = origin.map(|(path, line, column)| format!(", {path}:{line}:{column}"));
-            writeln!(
-                out,
-                "    set by {} in run {} at {} ({}, {}), revision {}{}",
-                change.source,
-                change.run,
-                moment::utc(change.at),
-                change.verb,
-                change.reason,
-                short(&change.revision),
-                origin.unwrap_or_default()
-            )?;
+        SetBy::Change(change) => run_text("set by", change, out)?,
+        SetBy::Default(change) => run_text("not said, so set to its default by", change, out)?,
+        SetBy::Found(change) => {
+            run_text("stored before Roster knew of it; adopted by", change, out)?;
         }
-        None => writeln!(out, "    set by no run")?,
+        SetBy::Nobody => writeln!(out, "    set by no run")?,
     }
     if field.changed_elsewhere {
         writeln!(out, "    changed by another program since")?;

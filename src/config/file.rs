@@ -146,6 +146,16 @@ impl File {
         serde_json::from_value(whole).map_err(|error| format!("environment {name}: {error}"))
     }
 
+    /// Without what only the daemon needs and a variable is put into: a job that plans holds none of
+    /// its secrets.
+    pub(super) fn unserved(mut self) -> Self {
+        self.serve = self.serve.unserved();
+        for source in &mut self.sources {
+            source.webhook_secret = None;
+        }
+        self
+    }
+
     /// What the file means for a run, with paths relative to `base`.
     ///
     /// # Errors
@@ -396,6 +406,18 @@ mod tests {
                 .unwrap_err()
                 .contains("there are: staging")
         );
+    }
+
+    #[test]
+    fn variables_of_the_daemon_are_none_of_anybody_else() {
+        let text = "apiVersion: roster/v1\nsources: [{name: x, directory: d, webhookSecret: '${ROSTER_NOT_SET_HERE}'}]\nserve: {listen: '${ROSTER_NOT_SET_HERE}', tokens: '${ROSTER_NOT_SET_HERE}', url: 'https://${ROSTER_NOT_SET_HERE}', tls: {cert: '${ROSTER_NOT_SET_HERE}', key: k}}\n";
+        assert!(config(text, None).is_err());
+        let file = File::parse(text, None).unwrap().unserved();
+        let known = file.resolve(Path::new("/base"), None, false).unwrap();
+        assert!(known.serve.tokens.is_none() && known.sources[0].webhook_secret.is_none());
+        let wrong = "apiVersion: roster/v1\nserve: {listen: here}\n";
+        let file = File::parse(wrong, None).unwrap().unserved();
+        assert!(file.resolve(Path::new("/base"), None, false).is_err());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `git:` of a source: where the repository is, which part of it counts, how it lets us in.
 
 use super::file::{duration, expand};
+use super::is_loopback;
 use crate::git::{Auth, GitPlace, TIMEOUT};
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -39,6 +40,23 @@ pub(super) fn resolve(value: Value, base: &Path) -> Result<GitPlace, String> {
         timeout: file.timeout.map_or(Ok(TIMEOUT), |text| duration(&text))?,
         url,
         auth,
+    })
+}
+
+/// What others can read on its way to the remote.
+pub(super) fn readable(place: &GitPlace) -> Option<String> {
+    let rest = place.url.strip_prefix("http://")?;
+    let host = rest.split('/').next().unwrap_or_default();
+    let host = match host.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => name,
+        _ => host,
+    };
+    let secret = matches!(place.auth, Auth::Password { .. }) && !is_loopback(host);
+    secret.then(|| {
+        format!(
+            "the token or password for {} is readable on its way; use https://",
+            place.url
+        )
     })
 }
 
@@ -186,6 +204,24 @@ mod tests {
             (&*username, password.expose_secret()),
             (TOKEN_USER, "hunter22")
         );
+    }
+
+    #[test]
+    fn a_password_that_others_can_read_is_known() {
+        for (url, told) in [
+            ("http://git.example/c.git", true),
+            ("http://10.0.0.7:8080/c.git", true),
+            ("http://localhost.example/c.git", true),
+            ("https://git.example/c.git", false),
+            ("http://localhost:8080/c.git", false),
+            ("http://127.0.0.1/c.git", false),
+            ("http://[::1]:80/c.git", false),
+        ] {
+            let place = read(json!({"url": url, "auth": "hunter22"})).unwrap();
+            assert_eq!(readable(&place).is_some(), told, "{url}");
+            let open = read(json!({"url": url})).unwrap();
+            assert_eq!(readable(&open), None);
+        }
     }
 
     #[test]

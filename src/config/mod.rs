@@ -179,6 +179,8 @@ pub struct Overrides {
     pub accepts: Vec<Accept>,
     /// `--allow-delete`.
     pub allow_delete: bool,
+    /// Whether this is the daemon: only it needs the variables of `serve:` and of webhooks.
+    pub serves: bool,
 }
 
 impl Config {
@@ -206,6 +208,11 @@ impl Config {
         if let Some(cache) = &overrides.cache {
             config.cache.clone_from(cache);
         }
+        for source in &config.sources {
+            if let Some(what) = source.git().and_then(git::readable) {
+                tracing::warn!("source {}: {what}", source.name);
+            }
+        }
         config.accepts.clone_from(&overrides.accepts);
         config.allow_delete = overrides.allow_delete;
         Ok(config)
@@ -232,6 +239,11 @@ impl Config {
         let base = path.parent().unwrap_or(Path::new("."));
         File::parse(&text, overrides.environment.as_deref())
             .and_then(|file| {
+                let file = if overrides.serves {
+                    file
+                } else {
+                    file.unserved()
+                };
                 file.resolve(
                     base,
                     overrides.environment.as_deref(),

@@ -17,6 +17,8 @@ pub(super) struct ServeFile {
     #[serde(default)]
     insecure: bool,
     url: Option<String>,
+    #[serde(rename = "stuckAfter")]
+    stuck_after: Option<String>,
     #[serde(default)]
     limits: LimitsFile,
     /// Read where notices are: `notices.rs`.
@@ -56,6 +58,8 @@ pub struct Serve {
     pub insecure: bool,
     /// How people reach it, for links; without a slash at the end.
     pub url: Option<String>,
+    /// After how long a pass that does not end counts as one that hangs.
+    pub stuck_after: Duration,
     /// How much of it one gets.
     pub limits: Limits,
     /// `serve.notices` as written.
@@ -112,6 +116,7 @@ impl Default for Serve {
             tls: None,
             insecure: false,
             url: None,
+            stuck_after: Duration::from_hours(1),
             limits: Limits::default(),
             notices: None,
         }
@@ -154,6 +159,16 @@ impl Serve {
 }
 
 impl ServeFile {
+    /// Without what a variable is put into.
+    pub(super) fn unserved(mut self) -> Self {
+        let fixed = |text: &String| !text.contains("${");
+        self.listen = self.listen.filter(fixed);
+        self.tokens = self.tokens.filter(fixed);
+        self.url = self.url.filter(fixed);
+        self.tls = self.tls.filter(|tls| fixed(&tls.cert) && fixed(&tls.key));
+        self
+    }
+
     /// With paths relative to `base`.
     ///
     /// # Errors
@@ -178,6 +193,10 @@ impl ServeFile {
             tls,
             insecure: self.insecure,
             url: self.url.map(|url| link(&url)).transpose()?,
+            stuck_after: self
+                .stuck_after
+                .map_or(Ok(default.stuck_after), |text| duration(&text))
+                .map_err(|error| format!("serve.stuckAfter: {error}"))?,
             limits: self
                 .limits
                 .resolve()

@@ -144,7 +144,7 @@ async fn leased(
     let Memory {
         state: before,
         told,
-        ..
+        ended,
     } = memory;
     let begun = Utc::now();
     let Some(index) = setup
@@ -168,6 +168,7 @@ async fn leased(
         overruled: triggers.contains(OVERRULE),
         state: before.clone(),
         told,
+        ended,
         plan: None,
         again: false,
         unreached: fetches.iter().any(|(_, fetched)| fetched.is_err()),
@@ -210,6 +211,8 @@ struct Made {
     overruled: bool,
     state: State,
     told: notice::State,
+    /// When the pass before ended.
+    ended: Option<DateTime<Utc>>,
     plan: Option<Plan>,
     again: bool,
     /// Whether the remote could not be asked.
@@ -364,7 +367,8 @@ impl Made {
         let (store, plan) = (&daemon.store, self.plan.as_ref());
         daemon.counted.pass(source, &self.state);
         let told = self.state.told(plan);
-        let notices = tell::notices(setup, source, [&self.told, &told], &self.state, plan);
+        let states = [&self.told, &told];
+        let notices = tell::notices(setup, source, states, self.ended, &self.state, plan);
         let state = self.state;
         let pass = state.is_news(before).then(|| document(&state));
         let reason = state.reason.clone();

@@ -3,6 +3,7 @@
 use super::api::{self, Door};
 use super::metrics::Counted;
 use super::page;
+use super::systemd;
 use super::tell;
 use super::watcher;
 use super::webhook::Seen;
@@ -13,7 +14,6 @@ use crate::http::access::AccessError;
 use crate::http::{self, Gate, Server, ServerError};
 use crate::reconcile::{self, PassError};
 use crate::store::{Store, StoreError};
-use sd_notify::NotifyState;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a pass under way may take to end once the process is asked to.
 const GRACE: Duration = Duration::from_mins(1);
-/// How long between two tries to open the database.
+/// How long between two tries to open the database, or to begin again.
 const OPENING: Duration = Duration::from_secs(2);
 
 /// What can keep the daemon from starting.
@@ -139,21 +139,26 @@ pub async fn serve(load: impl Fn() -> Result<Config, ConfigError>) -> Result<(),
         turn: Semaphore::new(1),
     });
     let server = open_doors(&daemon)?;
-    tell_systemd(&[NotifyState::Ready]);
-    let watchdog = tokio::spawn(watchdog());
+    systemd::ready();
+    let watchdog = systemd::watchdog(Arc::clone(&daemon), server.serving.abort_handle());
+    let watchdog = tokio::spawn(watchdog);
     loop {
-        let team = Team::employ(&daemon);
+        let mut team = Team::employ(&daemon);
         daemon.knock_all("start");
-        let mut asked = signals.next().await;
-        if asked == Asked::End {
-            tell_systemd(&[NotifyState::Stopping]);
-        }
+        let mut asked = tokio::select! {
+            asked = signals.next() => asked,
+            () = team.broken() => Asked::Reload,
+        };
+        systemd::asked(asked);
         let mut dismissed = std::pin::pin!(team.dismiss());
         while asked == Asked::Reload {
             tokio::select! {
                 () = &mut dismissed => break,
                 // Whoever has to wait for a reload may still want the end.
-                then = signals.next() => asked = then,
+                then = signals.next() => {
+                    asked = then;
+                    systemd::asked(asked);
+                }
             }
         }
         if asked == Asked::End {
@@ -161,6 +166,7 @@ pub async fn serve(load: impl Fn() -> Result<Config, ConfigError>) -> Result<(),
             break;
         }
         reload(&daemon, &load);
+        systemd::ready();
     }
     watchdog.abort();
     server.close().await;
@@ -206,22 +212,6 @@ fn open_doors(daemon: &Arc<Daemon>) -> Result<Doors, ServeError> {
     Ok(Doors { stop, serving })
 }
 
-/// Tells systemd that the process is alive, as often as it wants to hear it.
-async fn watchdog() {
-    let Some(every) = sd_notify::watchdog_enabled() else {
-        return;
-    };
-    loop {
-        tokio::time::sleep(every / 2).await;
-        tell_systemd(&[NotifyState::Watchdog]);
-    }
-}
-
-fn tell_systemd(states: &[NotifyState<'_>]) {
-    // Without systemd there is nobody to tell.
-    let _ = sd_notify::notify(states);
-}
-
 /// Opens the database, and goes on trying while it cannot be reached; `None` when asked to end.
 async fn open(config: &Config, signals: &mut Signals) -> Result<Option<Store>, ServeError> {
     loop {
@@ -236,6 +226,7 @@ async fn open(config: &Config, signals: &mut Signals) -> Result<Option<Store>, S
             Ok(store) => return Ok(Some(store)),
             Err(PassError::Store(error)) if unreachable(&error) => {
                 tracing::warn!("{}; trying again", chain(&error));
+                systemd::starting();
             }
             Err(error) => return Err(error.into()),
         }
@@ -305,6 +296,18 @@ impl Team {
         Self { stop, tasks }
     }
 
+    /// Waits until one of them comes to an end that nobody asked for.
+    async fn broken(&mut self) {
+        while let Some(ended) = self.tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!("a worker broke off, all begin again: {error}");
+                tokio::time::sleep(OPENING).await;
+                return;
+            }
+        }
+        std::future::pending::<()>().await;
+    }
+
     /// Lets passes under way come to their end, or rolls them back.
     async fn dismiss(mut self) {
         self.stop.cancel();
@@ -318,8 +321,10 @@ impl Team {
 
 /// What the process is asked to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Asked {
+pub(super) enum Asked {
+    /// To end in order.
     End,
+    /// To read its configuration again.
     Reload,
 }
 

@@ -201,7 +201,8 @@ impl State {
 
     /// Whether it is time to compare every column again.
     pub(super) fn scrub_due(&self, now: DateTime<Utc>) -> bool {
-        self.scrubbed.is_none_or(|last| now - last > SCRUB)
+        // A clock that was set back must not put it off.
+        self.scrubbed.is_none_or(|last| (now - last).abs() > SCRUB)
     }
 
     /// What waits for a decision of a person.
@@ -224,12 +225,16 @@ fn held(plan: &Plan, before: &[HoldState], now: DateTime<Utc>) -> Vec<HoldState>
             (None, None) => old.code == first.code.name() && old.message == message,
             _ => false,
         };
-        let resources = hold.entries.iter().map(|held| held.key.to_string());
+        let resources = hold.resources();
         HoldState {
             code: first.code.name().to_owned(),
             verb: first.verb.word().to_owned(),
-            count: hold.entries.len(),
-            resources: resources.take(LISTED).collect(),
+            count: resources.len(),
+            resources: resources
+                .iter()
+                .take(LISTED)
+                .map(ToString::to_string)
+                .collect(),
             accounts: Vec::new(),
             standing: hold.standing(),
             since: before.iter().find(same).map_or(now, |old| old.since),

@@ -41,14 +41,16 @@ impl State {
     }
 }
 
-/// What is told of a state that came after another one.
+/// What is told of a state that came after another one, which was kept at `kept`.
 pub(super) fn notices(
     setup: &Setup,
     source: &str,
     [before, after]: [&notice::State; 2],
+    kept: Option<DateTime<Utc>>,
     state: &State,
     plan: Option<&Plan>,
 ) -> Vec<Notice> {
+    let now = Utc::now();
     let events = notice::changes(before, after).into_iter();
     let url = setup.config.serve.url.as_ref();
     let made = events.map(|event| Notice {
@@ -59,7 +61,7 @@ pub(super) fn notices(
             .last_attempted
             .as_ref()
             .map(|mark| mark.revision.clone()),
-        state: key(event, after),
+        state: key(event, after, kept.unwrap_or(now)),
         summary: summary(event, state),
         details: plan.map_or_else(Vec::new, |plan| details(event, plan)),
         counts: state
@@ -68,7 +70,7 @@ pub(super) fn notices(
             .into_iter()
             .filter(|(_, count)| *count > 0)
             .collect(),
-        since: Utc::now(),
+        since: now,
         url: url.map(|url| format!("{url}/sources/{source}")),
         command: (event == Event::Held)
             .then(|| state.waiting().next()?.commands.first().cloned())
@@ -77,15 +79,17 @@ pub(super) fn notices(
     made.collect()
 }
 
-/// What makes it this state and no other.
-fn key(event: Event, after: &notice::State) -> String {
-    match event {
+/// What makes it this state and no other, after the one that was kept then: what happens again is
+/// another one, also when it leads to the same.
+fn key(event: Event, after: &notice::State, kept: DateTime<Utc>) -> String {
+    let what = match event {
         Event::Failed => after.failed.clone().unwrap_or_default(),
         Event::Held => after.held.iter().cloned().collect::<Vec<_>>().join(" "),
         Event::Applied | Event::Drift | Event::Recovered | Event::Test => {
             after.applied.clone().unwrap_or_default()
         }
-    }
+    };
+    format!("{what} after {}", kept.to_rfc3339())
 }
 
 /// One sentence, without values of customers.
@@ -220,4 +224,24 @@ async fn failed(
 
 fn milliseconds(again: DateTime<Utc>, now: DateTime<Utc>) -> i64 {
     (again - now).max(TimeDelta::zero()).num_milliseconds()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_recovers_twice_is_told_of_twice() {
+        let well = notice::State {
+            applied: Some("7".to_owned()),
+            ..notice::State::default()
+        };
+        let at = |text: &str| text.parse().expect("a time");
+        let first = key(Event::Recovered, &well, at("2026-05-01T12:00:00.1Z"));
+        let again = key(Event::Recovered, &well, at("2026-05-01T12:00:00.2Z"));
+        assert_ne!(first, again);
+        // Made again, since nobody knows whether it was put out.
+        let same = key(Event::Recovered, &well, at("2026-05-01T12:00:00.1Z"));
+        assert_eq!(first, same);
+    }
 }

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -48,6 +48,8 @@ pub struct Worker {
     knocks: Mutex<BTreeSet<String>>,
     bell: Notify,
     activity: watch::Sender<Activity>,
+    /// Since when it makes a pass, by a clock that does not jump.
+    since: Mutex<Option<Instant>>,
 }
 
 impl Worker {
@@ -58,6 +60,7 @@ impl Worker {
             knocks: Mutex::default(),
             bell: Notify::new(),
             activity: watch::Sender::new(Activity::Waiting { next, why: None }),
+            since: Mutex::default(),
         }
     }
 
@@ -71,6 +74,20 @@ impl Worker {
     /// What it does now.
     pub fn activity(&self) -> Activity {
         self.activity.borrow().clone()
+    }
+
+    /// For how long it has made its pass, if it makes one.
+    pub(super) fn working(&self) -> Option<Duration> {
+        let since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        since.map(|since| since.elapsed())
+    }
+
+    /// Says what it does now.
+    fn does(&self, activity: Activity) {
+        let works = matches!(activity, Activity::Working { .. });
+        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        *since = works.then(Instant::now);
+        self.activity.send_replace(activity);
     }
 
     /// Keeps triggers for the next pass, without asking for it now.
@@ -100,9 +117,7 @@ pub(super) async fn work(
     loop {
         let (next, trigger) = plan.next(regular, &worker.source, Utc::now());
         let why = plan.why.clone();
-        worker
-            .activity
-            .send_replace(Activity::Waiting { next, why });
+        worker.does(Activity::Waiting { next, why });
         if !waited(&worker, next, trigger, &stop).await {
             return;
         }
@@ -111,7 +126,7 @@ pub(super) async fn work(
             continue;
         }
         let since = Utc::now();
-        worker.activity.send_replace(Activity::Working { since });
+        worker.does(Activity::Working { since });
         let Some(ended) = pass(&daemon, &setup, &worker.source, &triggers, &stop).await else {
             // Whoever works under the next configuration makes it.
             worker.keep(triggers);
@@ -119,6 +134,9 @@ pub(super) async fn work(
         };
         if matches!(ended, Ended::Elsewhere(_)) {
             worker.keep(triggers);
+        }
+        if let Ended::Unknown(why) = &ended {
+            tracing::warn!("source {}: {why}", worker.source);
         }
         plan.ended(ended, Utc::now());
     }
@@ -239,7 +257,6 @@ impl Timetable {
                 self.why = Some(format!("suspended by {actor}: {reason}"));
             }
             Ended::Unknown(why) => {
-                tracing::warn!("{why}");
                 self.backoff.failed();
                 self.why = Some(why);
             }

@@ -44,7 +44,7 @@ const SETTINGS: [(&str, &str); 11] = [
     ("log.showSignature", "false"),
     // A server that is packing sends a few bytes now and then.
     ("http.lowSpeedLimit", "1"),
-    ("http.lowSpeedTime", "60"),
+    ("http.lowSpeedTime", "30"),
     ("advice.detachedHead", "false"),
 ];
 

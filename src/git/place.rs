@@ -6,8 +6,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How long one call of git may take.
-pub const TIMEOUT: Duration = Duration::from_mins(10);
+/// How long one call of git may take. Drift of a source is repaired between two fetches, so that a
+/// remote that hangs must not hold one up for long.
+pub const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A folder of a repository at a branch, tag or commit.
 #[derive(Clone, Debug)]

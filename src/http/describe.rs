@@ -9,7 +9,8 @@ use axum::extract::{FromRequest, FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use schemars::{JsonSchema, SchemaGenerator};
+use schemars::transform::{RecursiveTransform, Transform as _};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -33,10 +34,31 @@ pub struct Operation<'a> {
     pub outputs: &'a mut SchemaGenerator,
 }
 
+/// Says of a number how large it may be: a larger one is not read.
+pub(super) fn bounded(schema: &mut Schema) {
+    let format = schema.get("format").and_then(Value::as_str);
+    let (least, most) = match format.unwrap_or_default() {
+        "uint8" => (json!(0), json!(u8::MAX)),
+        "uint16" => (json!(0), json!(u16::MAX)),
+        "uint32" => (json!(0), json!(u32::MAX)),
+        "uint" | "uint64" => (json!(0), json!(u64::MAX)),
+        "int32" => (json!(i32::MIN), json!(i32::MAX)),
+        "int" | "int64" => (json!(i64::MIN), json!(i64::MAX)),
+        _ => return,
+    };
+    for (name, bound) in [("minimum", least), ("maximum", most)] {
+        if schema.get(name).is_none() {
+            schema.insert(name.to_owned(), bound);
+        }
+    }
+}
+
 impl Operation<'_> {
     /// Each field of `T` as a parameter.
     fn parameters<T: JsonSchema>(&mut self, place: &str) {
-        let schema = T::json_schema(self.inputs).to_value();
+        let mut schema = T::json_schema(self.inputs);
+        RecursiveTransform(bounded).transform(&mut schema);
+        let schema = schema.to_value();
         let required = schema["required"].as_array().cloned().unwrap_or_default();
         let Some(properties) = schema["properties"].as_object() else {
             return;

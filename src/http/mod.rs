@@ -33,6 +33,7 @@ pub use problem::Problem;
 pub use role::{Permission, Role};
 pub use route::{Needs, Route};
 pub use server::{Server, ServerError};
+pub use tls::choose_provider;
 
 use axum::{Json, Router};
 use serde_json::Value;

@@ -1,11 +1,13 @@
 //! The OpenAPI 3.1 document, drawn from the table of routes.
 
 use super::describe::Operation;
+use super::describe::bounded;
 use super::problem::{self, Kind, MEDIA_TYPE, Told};
 use super::role::Role;
 use super::route::{About, Audience, Needs, Route};
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -13,7 +15,8 @@ const SCHEMAS: &str = "/components/schemas";
 
 /// The document of a table.
 pub fn document<S>(routes: &[Route<S>]) -> Value {
-    let mut inputs = generator(SchemaSettings::draft2020_12().for_deserialize());
+    let inputs = SchemaSettings::draft2020_12().for_deserialize();
+    let mut inputs = generator(inputs.with_transform(RecursiveTransform(bounded)));
     let mut outputs = generator(SchemaSettings::draft2020_12().for_serialize());
     let mut paths: Map<String, Value> = Map::new();
     let programs = routes

@@ -12,6 +12,7 @@ use crate::diagnostic::codes;
 use crate::kinds;
 use crate::model::{Change, ClaimState, Key, KindId, Row, Value};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 /// How many live rows of each kind the source claims or adopts, before the plan.
 pub(super) fn live(context: &Context<'_>, work: &Work) -> BTreeMap<KindId, u64> {
@@ -55,23 +56,69 @@ pub(super) fn guards(
     let (accounts, kinds): (Vec<_>, Vec<_>) = budgets
         .into_iter()
         .partition(|(budget, _)| budget.contains('@'));
+    let mut tripped = Tripped::default();
     for (budget, members) in kinds {
-        guard(context, work, live, budget, members);
+        guard(context, work, live, &mut tripped, budget, members);
     }
     for (budget, members) in accounts {
         let decided = |(key, _, change): &(Key, u64, Option<Change>)| {
             work.blocked.contains_key(key) || (change.is_none() && work.decided.contains_key(key))
         };
         if !members.iter().all(decided) {
-            guard(context, work, live, budget, members);
+            guard(context, work, live, &mut tripped, budget, members);
         }
     }
+}
+
+/// The holds of guards by their id. One step may trip several limits, a group that is exchanged
+/// both `change` and `unlink`: what is held is the same, so it is one hold that says all of them.
+#[derive(Default)]
+struct Tripped(BTreeMap<String, (Range<usize>, Vec<Limited>)>);
+
+impl Tripped {
+    fn hold(&mut self, context: &Context<'_>, work: &mut Work, hold: Hold, limited: Limited) {
+        let id = hold.id(&context.desired.source, &context.rules.salt);
+        if let Some((entries, all)) = self.0.get_mut(&id) {
+            all.push(limited);
+            for held in &mut work.held[entries.clone()] {
+                held.message = message(all);
+                held.over = Some(overrides(all));
+            }
+            return;
+        }
+        let before = work.held.len();
+        work.hold(context, hold);
+        self.0.insert(id, (before..work.held.len(), vec![limited]));
+    }
+}
+
+/// A limit that a plan is over, in words.
+struct Limited {
+    /// What is more than which limit.
+    said: String,
+    /// The override.
+    over: String,
+    /// That an override was given, with another number.
+    wrong: String,
+}
+
+fn overrides(all: &[Limited]) -> String {
+    let all: Vec<&str> = all.iter().map(|limited| &*limited.over).collect();
+    all.join(" ")
+}
+
+fn message(all: &[Limited]) -> String {
+    let said: Vec<&str> = all.iter().map(|limited| &*limited.said).collect();
+    let wrong: String = all.iter().map(|limited| &*limited.wrong).collect();
+    let (said, over) = (said.join(", and "), overrides(all));
+    format!("{said}; if that is meant, `{over}`{wrong}")
 }
 
 fn guard(
     context: &Context<'_>,
     work: &mut Work,
     live: &BTreeMap<KindId, u64>,
+    tripped: &mut Tripped,
     budget: Budget,
     members: Vec<(Key, u64, Option<Change>)>,
 ) {
@@ -106,20 +153,16 @@ fn guard(
         work.exempt.insert(budget);
         return;
     }
-    let hold = trip(
-        context,
-        work,
-        &budget,
-        members,
-        Numbers {
-            count,
-            before,
-            of,
-            limit,
-            config,
-        },
-    );
-    work.hold(context, hold);
+    let numbers = Numbers {
+        count,
+        before,
+        of,
+        limit,
+        config,
+    };
+    let limited = limited(context, &budget, &numbers);
+    let hold = trip(context, work, members, &numbers, &limited);
+    tripped.hold(context, work, hold, limited);
 }
 
 /// What the steps that are left use up of each budget; what somebody let through does not count.
@@ -151,13 +194,7 @@ struct Numbers {
     config: String,
 }
 
-fn trip(
-    context: &Context<'_>,
-    work: &Work,
-    budget: &str,
-    members: Vec<(Key, u64, Option<Change>)>,
-    numbers: Numbers,
-) -> Hold {
+fn limited(context: &Context<'_>, budget: &str, numbers: &Numbers) -> Limited {
     let Numbers {
         count,
         before,
@@ -165,50 +202,53 @@ fn trip(
         limit,
         config,
     } = numbers;
-    let allowed = limit.allowed(of);
-    let earlier = if before > 0 {
-        format!(" and {before} shortly before")
+    let allowed = limit.allowed(*of);
+    let (earlier, are, when) = if *before > 0 {
+        let earlier = format!(" and {before} shortly before");
+        (earlier, "are", "within `guards.window`")
     } else {
-        String::new()
+        (String::new(), "is", "at once")
     };
-    let wrong = context
-        .rules
-        .accepts
-        .iter()
-        .find_map(|accept| match accept {
-            Accept::Budget(given, n) if given == budget => Some(format!(
-                "; `{given}={n}` was given, which is another number"
-            )),
-            _ => None,
-        });
-    let over = format!("--accept {budget}={count}");
     // What comes back was not among those that are there.
     let share = if budget.ends_with(".reactivate") {
         format!("{count} beside {of} active now")
     } else {
         format!("{count} of {of}")
     };
-    let message = format!(
-        "{budget}: {share}{earlier} {} more than the {allowed} that `{config}` allows {}; if that is meant, `{over}`{}",
-        if before > 0 { "are" } else { "is" },
-        if before > 0 {
-            "within `guards.window`"
-        } else {
-            "at once"
-        },
-        wrong.unwrap_or_default()
-    );
+    let mut accepts = context.rules.accepts.iter();
+    let wrong = accepts.find_map(|accept| match accept {
+        Accept::Budget(given, n) if given == budget => Some(format!(
+            "; `{given}={n}` was given, which is another number"
+        )),
+        _ => None,
+    });
+    Limited {
+        said: format!(
+            "{budget}: {share}{earlier} {are} more than the {allowed} that `{config}` allows {when}"
+        ),
+        over: format!("--accept {budget}={count}"),
+        wrong: wrong.unwrap_or_default(),
+    }
+}
+
+fn trip(
+    context: &Context<'_>,
+    work: &Work,
+    members: Vec<(Key, u64, Option<Change>)>,
+    numbers: &Numbers,
+    limited: &Limited,
+) -> Hold {
     let members = members.into_iter().filter_map(|(key, _, change)| {
         let effect = work.effects.get(&key)?;
         Some(held_member(context, effect, change))
     });
     Hold {
         code: codes::GUARD,
-        message,
-        count: Some(count),
-        of: Some(of),
-        limit: Some(allowed),
-        over: Some(over),
+        message: message(std::slice::from_ref(limited)),
+        count: Some(numbers.count),
+        of: Some(numbers.of),
+        limit: Some(numbers.limit.allowed(numbers.of)),
+        over: Some(limited.over.clone()),
         members: members.collect(),
     }
 }

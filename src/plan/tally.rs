@@ -8,8 +8,10 @@ use std::collections::HashSet;
 
 /// How many resources each verb concerns, how many are equal and how many nobody claims.
 pub(super) fn summary(context: &Context<'_>, plan: &Plan) -> Summary {
+    let held: HashSet<&Key, foldhash::fast::FixedState> =
+        plan.held.iter().map(|held| &held.key).collect();
     let mut summary = Summary {
-        held: plan.held.len() as u64,
+        held: held.len() as u64,
         ..Summary::default()
     };
     for step in &plan.steps {
@@ -23,9 +25,7 @@ pub(super) fn summary(context: &Context<'_>, plan: &Plan) -> Summary {
         } += 1;
     }
     let steps = plan.steps.iter().map(|step| &step.key);
-    let busy: HashSet<&Key, foldhash::fast::FixedState> = steps
-        .chain(plan.held.iter().map(|held| &held.key))
-        .collect();
+    let busy: HashSet<&Key, foldhash::fast::FixedState> = steps.chain(held).collect();
     let declared = &context.desired.resources;
     let quiet = declared
         .iter()

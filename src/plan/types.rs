@@ -97,7 +97,7 @@ pub struct Summary {
     pub reactivate: u64,
     /// Deleted.
     pub delete: u64,
-    /// Held, standing ones included.
+    /// Held, wholly or in part and for however many reasons; standing ones included.
     pub held: u64,
     /// Declared and equal.
     pub unchanged: u64,

@@ -11,6 +11,7 @@ use crate::secrets::Secrets;
 use crate::store::{Apply, Holder, Lease, Remember, Store, TTL};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 pub use crate::store::Applied;
@@ -23,17 +24,40 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// This process, as a lease names it.
 #[must_use]
 pub fn here() -> Holder {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .or_else(|_| std::env::var("HOSTNAME").map_err(std::io::Error::other))
-        .unwrap_or_default();
     let named = ["ROSTER_ACTOR", "USER"]
         .into_iter()
         .find_map(|name| std::env::var(name).ok());
     Holder {
         name: named.unwrap_or_else(|| "roster".to_owned()),
-        host: host.trim().to_owned(),
+        host: host().to_owned(),
         pid: i64::from(std::process::id()),
     }
+}
+
+/// The name of the host, and which boot and process namespace of it this is: containers often share
+/// a name, and each has a process 1. Where that is not known, nobody else is on this host.
+fn host() -> &'static str {
+    static HOST: OnceLock<String> = OnceLock::new();
+    HOST.get_or_init(|| {
+        let name = std::fs::read_to_string("/proc/sys/kernel/hostname")
+            .or_else(|_| std::env::var("HOSTNAME").map_err(std::io::Error::other))
+            .unwrap_or_default();
+        let boot = std::fs::read("/proc/sys/kernel/random/boot_id");
+        let namespace = std::fs::read_link("/proc/self/ns/pid");
+        let mut hasher = Sha256::new();
+        match (boot, namespace) {
+            (Ok(boot), Ok(namespace)) => {
+                hasher.update(boot);
+                hasher.update(namespace.as_os_str().as_encoded_bytes());
+            }
+            _ => hasher.update(rand::random::<[u8; 16]>()),
+        }
+        let digest = hasher.finalize();
+        let digest: String = digest[..5]
+            .iter()
+            .fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+        format!("{}#{digest}", name.trim())
+    })
 }
 
 /// A lease that is renewed until it is dropped or released.

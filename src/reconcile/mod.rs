@@ -11,6 +11,7 @@ mod phase;
 mod provenance;
 mod read;
 mod sent;
+mod set_by;
 mod validate;
 
 pub use apply::{Applied, Kept, applied_plan, apply, here, made_for, rooted};
@@ -19,6 +20,7 @@ pub use fetch::{Fetches, Unreached, fetch};
 pub use provenance::{Field, Provenance, Said, Voice, provenance};
 pub use read::{Reading, Unread, read_sources};
 pub use sent::plan_sent;
+pub use set_by::SetBy;
 
 use phase::Phase;
 

@@ -1,13 +1,12 @@
 //! Who set each field of a resource, from where, and what that overruled.
 
 use super::read::{Reading, read_sources};
+use super::set_by::SetBy;
 use super::{Request, json};
 use crate::config::Config;
 use crate::kinds::{self, CUSTOM_FIELD};
 use crate::model::digest::short;
-use crate::model::{
-    Cell, Claim, ClaimState, Declared, FieldRef, Key, Pos, Snapshot, Stated, moment,
-};
+use crate::model::{Cell, Claim, ClaimState, Declared, FieldRef, Key, Pos, Snapshot, Stated};
 use crate::store::{ChangeRecord, Record, Store, StoreError};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -46,8 +45,8 @@ pub struct Field {
     pub name: String,
     /// The stored value.
     pub value: Option<Value>,
-    /// The last change that touched it; none when it was stored before Roster knew of it.
-    pub set_by: Option<ChangeRecord>,
+    /// What gave it its value.
+    pub set_by: SetBy,
     /// Whether the stored value is not what that change left.
     pub changed_elsewhere: bool,
     /// What each source says of it, in the order of the voices.
@@ -162,20 +161,6 @@ fn says_something(stated: &Stated) -> bool {
     stated.field.own().is_none() || stated.cell != Cell::Blank
 }
 
-/// Whether a change left another plain value than the stored one; of lists it tells only what came
-/// and went.
-fn is_another(change: &ChangeRecord, name: &str, value: Option<&Value>) -> bool {
-    let compound = |value: &Value| value.is_array() || value.is_object();
-    let values = change.fields.get(name).and_then(Value::as_array);
-    let Some(after) = values.and_then(|values| values.last()) else {
-        return false;
-    };
-    if compound(after) || value.is_some_and(compound) {
-        return false;
-    }
-    after != value.unwrap_or(&Value::Null)
-}
-
 impl Voice {
     /// What it says of a field: by what it declares now, else by the digests of its claim.
     fn says(&self, name: &str, field: &FieldRef, record: Option<&Record>) -> Said {
@@ -269,29 +254,19 @@ impl Field {
         } else {
             (Vec::new(), otherwise)
         };
+        let [set_by, default_by, adopted_by] = self.set_by.to_json();
         json!({
             "field": self.name,
             "value": self.value,
-            "setBy": self.set_by.as_ref().map(set_by),
+            "setBy": set_by,
+            "defaultBy": default_by,
+            "adoptedBy": adopted_by,
             "changedElsewhere": self.changed_elsewhere,
             "declaredBy": stored.map(|(voice, _)| &*voice.source).collect::<Vec<_>>(),
             "overruled": overruled,
             "waiting": waiting,
         })
     }
-}
-
-fn set_by(change: &ChangeRecord) -> Value {
-    json!({
-        "run": change.run,
-        "seq": change.seq,
-        "at": moment::utc(change.at),
-        "source": change.source,
-        "revision": change.revision,
-        "verb": change.verb,
-        "reason": change.reason,
-        "origin": json::origin(change),
-    })
 }
 
 impl Provenance {
@@ -308,16 +283,15 @@ impl Provenance {
         let fields = fields.map(|field| {
             let name = kind.field_name(&field);
             let value = record.and_then(|record| kinds::json::stored(&record.row, &field));
-            let mut changes = history.iter();
-            let set_by = changes.find(|change| change.fields.contains_key(&name));
-            let another = |change| is_another(change, &name, value.as_ref());
+            let set_by = SetBy::of(&name, &field, record, history);
+            let differs = set_by.differs(&name, value.as_ref(), history);
             Field {
-                changed_elsewhere: version.is_some() && set_by.is_some_and(another),
+                changed_elsewhere: version.is_some() && differs,
                 said: voices
                     .iter()
                     .map(|voice| voice.says(&name, &field, record))
                     .collect(),
-                set_by: set_by.cloned(),
+                set_by,
                 value,
                 name,
             }

@@ -4,6 +4,9 @@ use super::connection::Tx;
 use super::error::{ApplyError, StoreError};
 use super::param::{Param, Ty, iso};
 use super::{Store, migrate};
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 use rand::Rng;
 use std::time::{Duration, Instant};
 
@@ -15,9 +18,9 @@ pub const TTL: Duration = Duration::from_secs(15);
 pub struct Holder {
     /// In words: the actor or the daemon.
     pub name: String,
-    /// On which host.
+    /// On which host: processes of the same host see each other.
     pub host: String,
-    /// In which process.
+    /// In which process of it.
     pub pid: i64,
 }
 
@@ -97,6 +100,13 @@ impl Store {
         let mut tx = self.writing("obtain the lease").await?;
         migrate::current(&mut tx).await?;
         let clock = tx.dialect().clock;
+        let dead = self.dead(&mut tx, scope, holder).await?;
+        // Whoever wrote a later end did so before the clock was set back.
+        let sane = format!(
+            "UPDATE leases SET expires_at = {clock} + ? WHERE scope = ? AND expires_at > {clock} + ?"
+        );
+        tx.run(&sane, &[ttl().into(), scope.into(), ttl().into()])
+            .await?;
         let sql = format!(
             "INSERT INTO leases AS l (scope, holder, host, pid, token, acquired_at, expires_at) \
              VALUES (?, ?, ?, ?, 1, {clock}, {clock} + ?) \
@@ -106,7 +116,6 @@ impl Store {
              WHERE l.holder IS NULL OR l.expires_at < {clock} OR (l.host = ? AND l.pid = ?) \
              RETURNING token"
         );
-        let dead = self.dead(&mut tx, scope, holder).await?;
         let params = [
             scope.into(),
             holder.name.as_str().into(),
@@ -241,8 +250,9 @@ fn shown(mut cells: Vec<Param>) -> Held {
     }
 }
 
-/// Whether a process of this host is gone; where that cannot be told, it is not.
+/// Whether a process of this host is gone; where that cannot be told, it is not. One that another
+/// process has the number of by now is not told either: its lease runs out.
 fn gone(pid: i64) -> bool {
-    let processes = std::path::Path::new("/proc/self");
-    processes.exists() && !std::path::Path::new(&format!("/proc/{pid}")).exists()
+    let pid = i32::try_from(pid).ok().filter(|pid| *pid > 0);
+    pid.is_some_and(|pid| kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH))
 }

@@ -3,8 +3,8 @@
 use super::connection::{Engine, Tx};
 use super::error::StoreError;
 use super::servers::Servers;
-use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection as _, SqlitePool};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -176,6 +176,14 @@ async fn read_sqlite(path: &Path, options: SqliteConnectOptions) -> Result<Pool,
 async fn connect(path: &Path, options: SqliteConnectOptions) -> Result<SqlitePool, StoreError> {
     SqlitePoolOptions::new()
         .max_connections(4)
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                // A transaction that SQLite ends by itself (no room left, `OR ROLLBACK`) is still open
+                // to sqlx, for ever: such a connection begins no other one.
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
         .connect_with(options)
         .await
         .map_err(|error| failed_open(path, error))

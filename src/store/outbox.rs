@@ -47,13 +47,14 @@ impl Store {
         let mut tx = self.writing("take a notice").await?;
         migrate::current(&mut tx).await?;
         let (sql, types) = (
-            "SELECT id, target, notice, attempts FROM outbox WHERE next_at <= ? \
+            // One of the future was put out before the clock was set back.
+            "SELECT id, target, notice, attempts FROM outbox WHERE next_at <= ? OR created_at > ? \
              ORDER BY next_at, id LIMIT 1",
             [Ty::Id, Ty::Text, Ty::Text, Ty::Int],
         );
         let sql = format!("{sql}{}", tx.dialect().for_update);
         let now = param::now();
-        let Some(mut cells) = tx.first(&sql, &[now.into()], &types).await? else {
+        let Some(mut cells) = tx.first(&sql, &[now.into(), now.into()], &types).await? else {
             return Ok(None);
         };
         let due = Outgoing {
@@ -62,9 +63,18 @@ impl Store {
             notice: cells[2].take_text().into(),
             attempts: u32::try_from(cells[3].int()).unwrap_or(u32::MAX),
         };
-        let sql =
-            "UPDATE outbox SET attempts = attempts + 1, next_at = ? WHERE id = ? AND next_at <= ?";
-        let params = [(now + hold).into(), due.id.as_str().into(), now.into()];
+        let sql = "UPDATE outbox SET attempts = attempts + 1, next_at = ?, \
+                   created_at = CASE WHEN created_at > ? THEN ? ELSE created_at END \
+                   WHERE id = ? AND (next_at <= ? OR created_at > ?)";
+        let time = || Param::from(now);
+        let params = [
+            (now + hold).into(),
+            time(),
+            time(),
+            due.id.as_str().into(),
+            time(),
+            time(),
+        ];
         // Somebody else may have taken it while the row was waited for.
         let taken = tx.run(sql, &params).await? == 1;
         tx.commit().await?;

@@ -2,14 +2,11 @@
 
 use super::api::{Api, Pager, serve, token};
 use super::served::Served;
-use crate::remote::Remote;
 use crate::support::cluster::Cluster;
-use crate::support::postgres;
 use crate::workspace::{Workspace, account, each, sqlite, user};
 use nix::sys::signal::Signal;
 use std::fs;
 use std::net::TcpListener;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 fn people(name: &str) -> String {
@@ -137,46 +134,6 @@ fn a_locked_file_is_waited_for_and_a_kill_in_the_middle_leaves_nothing_half_done
     let mut served = Served::on(&ws, &[]);
     served.says(&["updated 1", "run 3"]);
     ws.run(&["history", "--verify"]).exits(0);
-    served.ends();
-}
-
-#[test]
-fn a_disk_that_takes_no_more_is_said_and_the_commit_before_stays() {
-    let Some(server) = postgres::server() else {
-        return;
-    };
-    let ws = Workspace::on("postgres", server.database("full"));
-    let remote = Remote::with(&people("Karin"));
-    configure(
-        &ws,
-        &format!(
-            "git: {{url: '{}', path: manifests}}, interval: 1s",
-            remote.url()
-        ),
-    );
-    // No file may become larger than 20 kB, and who tries is told so instead of being killed.
-    let script = "trap '' XFSZ; ulimit -f 40; exec \"$0\" serve --config roster.yaml";
-    let mut command = Command::new("sh");
-    command
-        .args(["-c", script, env!("CARGO_BIN_EXE_roster")])
-        .current_dir(ws.path(""))
-        .env("HOME", ws.path(""))
-        .env("ROSTER_DATABASE", &ws.url);
-    let mut served = Served::run(command);
-    let api = reader(&mut served);
-    served.says(&["created 3", "run 1"]);
-    // Nothing that makes it small.
-    let digest = |n: u32| *blake3::hash(&n.to_le_bytes()).as_bytes();
-    let large: Vec<u8> = (0..10_000).flat_map(digest).collect();
-    remote.write("manifests/large.bin", large);
-    remote.push("large");
-    served.says(&["no room left"]);
-    let view = api.once("/api/v1/sources/shop", |view| {
-        view["state"]["outcome"] == "failed"
-    });
-    let why = view["why"].as_str().unwrap_or_default();
-    assert!(why.contains("no room left"), "{view}");
-    assert_eq!(first_name(&ws).as_deref(), Some("Karin"));
     served.ends();
 }
 

@@ -412,6 +412,13 @@ fn a_pull_request_is_planned_without_the_database_merged_applied_and_named_in_hi
         listed.contains(&&json!(married)) && listed.contains(&&json!(leaves)),
         "{passes}"
     );
+    let run = scene.api.document("/api/v1/runs/2");
+    assert_eq!(run["revision"], merged);
+    let changes = scene.api.document("/api/v1/runs/2/changes");
+    let verbs = changes["items"].as_array().expect("changes").iter();
+    let verbs: Vec<_> = verbs.map(|change| &change["verb"]).collect();
+    assert_eq!(verbs, [&json!("update"), &json!("deactivate")]);
+    assert_eq!(scene.api.get("/api/v1/runs/3").0, 404);
     let after = plan("main").stdout;
     assert!(after.contains("No changes"), "{after}");
     scene.served.ends();

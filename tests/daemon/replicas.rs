@@ -1,10 +1,11 @@
 //! Several daemons on one PostgreSQL, and what may happen to them.
 
-use super::api::until;
+use super::api::{Api, until};
 use super::served::Served;
 use crate::remote::Remote;
+use crate::support::apart::container;
 use crate::support::cluster::Cluster;
-use crate::workspace::{Workspace, account, say, user};
+use crate::workspace::{Workspace, account, say, sqlite, user};
 use nix::sys::signal::Signal;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
@@ -263,4 +264,41 @@ fn a_daemon_that_stood_still_brings_nothing_old_back() {
     scene.settles();
     scene.holds();
     scene.ends();
+}
+
+#[test]
+fn containers_of_one_name_are_told_apart() {
+    let replica = |inside: bool| {
+        let ws = sqlite();
+        ws.write(
+            "roster.yaml",
+            "apiVersion: roster/v1\nserve: {listen: '127.0.0.1:0'}\n",
+        );
+        let command = ws.command(&["serve", "--config", "roster.yaml"]);
+        let command = if inside {
+            container(&command)?
+        } else {
+            command
+        };
+        let mut served = Served::run(command);
+        let address = served.address();
+        let status = Api {
+            address,
+            token: None,
+        }
+        .document("/api/v1/status");
+        let replica = status["replica"].as_str().expect("a name").to_owned();
+        let (host, pid) = replica.rsplit_once(':').expect("host and process");
+        Some((host.to_owned(), pid.to_owned()))
+    };
+    let (Some(one), Some(other)) = (replica(true), replica(true)) else {
+        return;
+    };
+    assert_eq!((&*one.1, &*other.1), ("1", "1"));
+    assert_ne!(one.0, other.0);
+    let names = [&one.0, &other.0].map(|host| host.split('#').next());
+    assert_eq!(names[0], names[1]);
+    // Whoever shares boot and process numbers sees whether the other one is gone.
+    let (here, there) = (replica(false), replica(false));
+    assert_eq!(here.map(|it| it.0), there.map(|it| it.0));
 }

@@ -1,6 +1,7 @@
 //! What the pages answer, without a browser.
 
-use super::site::{HOSTILE, Site};
+use super::site::{HOSTILE, ODD, Site};
+use crate::workspace::{account, users};
 use std::collections::BTreeSet;
 
 #[test]
@@ -195,7 +196,11 @@ fn a_plan_is_searched_and_a_resource_says_who_set_what() {
     let page = site.get(&format!("{plan}nothing-like-it"), &cookie);
     assert!(page.text.contains("0 of 5 steps."), "{}", page.text);
     let page = site.get("/sources/customers?q=nothing-like-it", &cookie);
-    assert!(page.text.contains("0 of 1 steps."), "{}", page.text);
+    assert!(
+        page.text.contains("0 of 11 steps, held ones included."),
+        "{}",
+        page.text
+    );
     let page = site.get("/resources?kind=User&q=u-2&status=active", &cookie);
     assert!(
         page.text.contains("/resources/User/u-2") && !page.text.contains("u-3"),
@@ -210,6 +215,35 @@ fn a_plan_is_searched_and_a_resource_says_who_set_what() {
         "companyRegistrationName",
     ] {
         assert!(page.text.contains(words), "{words}: {}", page.text);
+    }
+}
+
+#[test]
+fn every_id_that_a_manifest_may_say_has_a_page_and_is_reached_through_the_api() {
+    let site = Site::start();
+    let cookie = site.login("vera");
+    let list = site.get("/resources?kind=Tag", &cookie);
+    let links = list.after("href=\"/resources/Tag/");
+    assert_eq!(links.len(), ODD.len(), "{links:?}");
+    for id in ODD {
+        let shown = format!(">Tag/{}<", id.replace('&', "&amp;"));
+        let before = list.text.split(&shown).next().expect("some text");
+        assert!(before.len() < list.text.len(), "{id} is not listed");
+        let (_, link) = before.rsplit_once("href=\"").expect("a link");
+        let path = link.trim_end_matches(['"', '>']);
+        let page = site.get(path, &cookie);
+        let title = format!("<h1>Tag/{}</h1>", id.replace('&', "&amp;"));
+        assert!(page.text.contains(&title), "{path}: {}", page.text);
+        for more in ["", "/history", "/why"] {
+            let answer = site.get(&format!("/api/v1{path}{more}"), &cookie);
+            assert_eq!(answer.status, 200, "{path}{more}: {}", answer.text);
+            let quoted = serde_json::to_string(id).expect("JSON");
+            assert!(
+                answer.text.contains(&quoted),
+                "{path}{more}: {}",
+                answer.text
+            );
+        }
     }
 }
 
@@ -242,4 +276,59 @@ fn every_link_leads_somewhere_and_nothing_hostile_is_markup() {
     let missing = site.get("/resources/User/%3Cscript%3E", &cookie);
     assert_eq!(missing.status, 404);
     assert!(missing.text.contains("&lt;script&gt;") && missing.text.contains("To the inbox"));
+}
+
+/// Follows the ways to more of something to the end; the users that it names, and how many pages there were.
+fn all_users(site: &Site, cookie: &str, first: &str) -> (BTreeSet<String>, usize) {
+    let (mut path, mut pages) = (first.to_owned(), 0);
+    let mut users = BTreeSet::new();
+    loop {
+        let page = site.get(&path, cookie);
+        assert_eq!(page.status, 200, "{path}");
+        pages += 1;
+        let named = page.text.split(">User/u-").skip(1);
+        users.extend(named.filter_map(|rest| Some(rest.split_once('<')?.0.to_owned())));
+        let Some((before, _)) = page.text.split_once("rel=\"next\"") else {
+            return (users, pages);
+        };
+        let (_, href) = before.rsplit_once("href=\"").expect("a link");
+        let href = href.split('"').next().expect("an address");
+        path = href.replace("&amp;", "&").replace("#plan", "");
+    }
+}
+
+#[test]
+fn all_of_a_long_plan_and_of_a_long_run_is_reached_page_by_page() {
+    let many = account("big", "") + &users(1000..1320, "big", "");
+    let sources =
+        "  - {name: grown, directory: grown}\n  - {name: big, directory: big, mode: plan}\n";
+    let site = Site::with(sources, |ws| {
+        ws.write("grown/all.yaml", &many);
+        ws.write(
+            "big/all.yaml",
+            account("other", "") + &users(2000..2320, "other", ""),
+        );
+    });
+    let cookie = site.login("vera");
+    site.until("/sources/big", &cookie, "322 steps.");
+    let wanted = |from: usize| (from..from + 320).map(|n| n.to_string()).collect();
+    let (planned, pages) = all_users(&site, &cookie, "/sources/big");
+    assert_eq!((planned, pages), (wanted(2000), 2));
+    let (found, pages) = all_users(&site, &cookie, "/sources/big?q=other&kind=User&verb=create");
+    assert_eq!((found, pages), (wanted(2000), 2));
+    let runs = site.until("/runs", &cookie, "create 322");
+    let (before, _) = runs.text.split_once("create 322").expect("the run");
+    let (_, run) = before.rsplit_once("href=\"/runs/").expect("its link");
+    let run = format!("/runs/{}", run.split('"').next().expect("its number"));
+    let (changed, pages) = all_users(&site, &cookie, &run);
+    assert_eq!((changed, pages), (wanted(1000), 2));
+    // A hold of more resources than its card lists leads to all of them.
+    site.ws.write(
+        "grown/all.yaml",
+        account("big", "") + &users(1000..1010, "big", ""),
+    );
+    let inbox = site.until("/", &cookie, "deactivate 310 resources");
+    assert!(inbox.text.contains("and 210 more"), "{}", inbox.text);
+    let (held, pages) = all_users(&site, &cookie, "/sources/grown?verb=held");
+    assert_eq!((held.len(), pages), (310, 2));
 }

@@ -2,6 +2,7 @@
 
 use super::chrome::{Chrome, there};
 use super::site::Site;
+use crate::workspace::{account, users};
 use serde_json::{Value, json};
 
 const PAGES: [&str; 11] = [
@@ -73,6 +74,125 @@ fn an_operator_finds_and_decides_without_scripts() {
         &json!({"value": true}),
     );
     flows(&chrome, &mut site);
+}
+
+/// A source that no window lets apply, and the act that does.
+fn overrules(chrome: &Chrome) {
+    let sources =
+        "  - {name: nightly, directory: nightly, windows: [{deny: '* * * * *', for: 2m}]}\n";
+    let mut site = Site::with(sources, |ws| {
+        ws.write(
+            "nightly/all.yaml",
+            account("late", "") + &users(70..71, "late", ""),
+        );
+    });
+    log_in(chrome, &site);
+    chrome.shows("#sources", "window closed");
+    chrome.click("#sources a[href='/sources/nightly']");
+    chrome.shows("#state", "closed by");
+    // Without a reason it is not sent.
+    chrome.click("form[action='/sources/nightly/overrule'] button");
+    chrome.shows("h1", "Source nightly");
+    chrome.fill(
+        "#why-sources-nightly-overrule",
+        "the invoice run waits for it",
+    );
+    chrome.click("form[action='/sources/nightly/overrule'] button");
+    chrome.shows(".done", "it applies although no window is open");
+    site.served.says(&["nightly", "created"]);
+    chrome.click("a[href='/acts']");
+    for words in [
+        "overrule window",
+        "ada",
+        "nightly",
+        "the invoice run waits for it",
+    ] {
+        chrome.shows("#acts tbody tr", words);
+    }
+}
+
+#[test]
+fn a_closed_window_is_overruled_with_a_reason_that_is_recorded() {
+    let Some(chrome) = Chrome::start() else {
+        return;
+    };
+    overrules(&chrome);
+    assert_eq!(chrome.errors(), Vec::<Value>::new());
+}
+
+#[test]
+fn a_closed_window_is_overruled_without_scripts() {
+    let Some(chrome) = Chrome::start() else {
+        return;
+    };
+    chrome.cdp(
+        "Emulation.setScriptExecutionDisabled",
+        &json!({"value": true}),
+    );
+    overrules(&chrome);
+}
+
+/// How often the page asked for news of itself, from now on.
+const COUNT: &str = "window.asked = 0; const real = window.fetch; \
+    window.fetch = (...all) => { window.asked += 1; return real(...all); };";
+/// What makes the page ask at once.
+const ASK: &str = "document.dispatchEvent(new Event('visibilitychange'));";
+
+#[test]
+fn news_leave_what_somebody_is_doing_alone() {
+    let Some(chrome) = Chrome::start() else {
+        return;
+    };
+    let mut site = Site::start();
+    log_in(&chrome, &site);
+    chrome.go(&format!("{}/sources/customers", site.base));
+    chrome.script(COUNT);
+    chrome.click("#holds details[id^=commands] summary");
+    chrome.click("#holds input[name=only][value='User/u-12']");
+    chrome.fill("#holds input[name=reason]", "they have le");
+    // Something happens while somebody types: nothing moves under their hands.
+    site.ws.write(
+        "manifests/all.yaml",
+        account("acme", "website: https://acme.example") + &users(1..11, "acme", ""),
+    );
+    site.served.says(&["customers", "updated 1"]);
+    chrome.script(ASK);
+    assert_eq!(chrome.script("return window.asked"), 0);
+    chrome.fill("#holds input[name=reason]", "ft");
+    let typed = "const at = document.activeElement; return [at.name, at.value]";
+    assert_eq!(chrome.script(typed), json!(["reason", "they have left"]));
+    // They look elsewhere: the news come, and what they began is as they left it.
+    chrome.script("document.querySelector(\"a[href='/runs']\").focus()");
+    chrome.script(ASK);
+    chrome.shows("#passes", "as run 3");
+    let begun = "const holds = document.getElementById('holds'); return [\
+        holds.querySelector('input[name=reason]').value,\
+        holds.querySelector('details[id^=commands]').open,\
+        [...holds.querySelectorAll('input[name=only]:checked')].map((box) => box.value),\
+        document.activeElement.getAttribute('href')]";
+    assert_eq!(
+        chrome.script(begun),
+        json!(["they have left", true, ["User/u-12"], "/runs"])
+    );
+
+    // What was searched for in a plan stays what is shown of it, and what was opened stays open.
+    let search = "/sources/prospects?q=next&kind=User&verb=create";
+    chrome.go(&format!("{}{search}", site.base));
+    chrome.shows("#plan", "3 of 5 steps.");
+    chrome.click("#group-User-create summary");
+    chrome.script("document.querySelector(\"a[href='/acts']\").focus()");
+    site.ws.write(
+        "prospects/all.yaml",
+        account("next", "") + &users(50..54, "next", ""),
+    );
+    chrome.shows("#plan", "4 of 6 steps.");
+    let left = "return [document.getElementById('q').value, \
+        document.getElementById('group-User-create').open, location.search]";
+    assert_eq!(
+        chrome.script(left),
+        json!(["next", false, "?q=next&kind=User&verb=create"])
+    );
+    assert_eq!(chrome.errors(), Vec::<Value>::new());
 }
 
 #[test]

@@ -11,6 +11,11 @@ use tokio::runtime::Runtime;
 /// A name that is markup.
 pub const HOSTILE: &str = "<script>alert(1)</script>";
 
+/// Ids that mean something in an address.
+pub const ODD: [&str; 9] = [
+    ".", "..", "~..", "...", "a/b", "a?b=c&d", "a#b%2F", "två ord", "a\\b;c+d",
+];
+
 pub struct Site {
     pub ws: Workspace,
     pub served: Served,
@@ -53,12 +58,22 @@ impl Site {
     /// Two sources: of one half the users are gone and one account has a hostile name, the other is
     /// refused.
     pub fn start() -> Self {
+        Self::with("", |_| {})
+    }
+
+    /// The same with further sources, whose files are written before the daemon starts.
+    pub fn with(sources: &str, prepare: impl FnOnce(&Workspace)) -> Self {
         let ws = sqlite();
+        prepare(&ws);
         ws.write(
             "roster.yaml",
-            "apiVersion: roster/v1\nserve: {listen: '127.0.0.1:0', tokens: tokens}\n\
-             sources:\n  - {name: customers, directory: manifests}\n  - {name: partners, directory: partners}\n  \
-             - {name: prospects, directory: prospects, mode: plan}\n",
+            format!(
+                "apiVersion: roster/v1\nserve: {{listen: '127.0.0.1:0', tokens: tokens, \
+                 limits: {{rate: 10000, burst: 10000}}}}\n\
+                 sources:\n  - {{name: customers, directory: manifests}}\n  \
+                 - {{name: partners, directory: partners}}\n  \
+                 - {{name: prospects, directory: prospects, mode: plan}}\n{sources}"
+            ),
         );
         let mut tokens = BTreeMap::new();
         for (name, role, more) in [
@@ -74,6 +89,9 @@ impl Site {
         }
         let first = account("acme", "") + &users(1..21, "acme", "");
         ws.tree(first);
+        let tag = |id: &str| format!("  - {{externalId: '{id}', name: tag}}\n");
+        let tags: String = ODD.into_iter().map(tag).collect();
+        ws.write("manifests/tags.yaml", format!("tags:\n{tags}"));
         ws.write("partners/all.yaml", users(90..91, "nobody", ""));
         let next = account("next", "").replace("name: next\n", &format!("name: {HOSTILE}\n"));
         ws.write("prospects/all.yaml", next + &users(50..53, "next", ""));

@@ -3,6 +3,7 @@
 // Each test file compiles this module for itself and uses the part it needs.
 #![allow(dead_code)]
 
+use super::apart::Disk;
 use super::postgres::{User, absent, as_user, binaries, run, scratch, template};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -20,6 +21,7 @@ pub struct Cluster {
     user: Option<User>,
     pub port: u16,
     server: Option<Child>,
+    disk: Option<Disk>,
 }
 
 impl Cluster {
@@ -32,6 +34,29 @@ impl Cluster {
             .args([template(&cluster.binaries), data]));
         cluster.start();
         Some(cluster)
+    }
+
+    /// An empty one at work whose folder [`Self::disk`] is a disk of so many megabytes.
+    pub fn with_disk(megabytes: u32) -> Option<Self> {
+        let mut cluster = Self::at_rest()?;
+        let disk = Disk::new(cluster.dir.path().join("disk"), megabytes)?;
+        cluster.disk = Some(match &cluster.user {
+            Some(user) => disk.of(user.uid, user.gid),
+            None => disk,
+        });
+        let data = cluster.data();
+        run(Command::new("cp")
+            .arg("-a")
+            .args([template(&cluster.binaries), data]));
+        cluster.start();
+        Some(cluster)
+    }
+
+    /// The folder of its disk, as the server sees it, and as we do.
+    pub fn disk(&self) -> (PathBuf, PathBuf) {
+        let server = self.server.as_ref().expect("at work");
+        let disk = self.disk.as_ref().expect("it has one");
+        (self.dir.path().join("disk"), disk.seen(server.id()))
     }
 
     /// One at work that follows another.
@@ -62,6 +87,7 @@ impl Cluster {
             user,
             port,
             server: None,
+            disk: None,
         })
     }
 
@@ -76,7 +102,8 @@ impl Cluster {
     /// Starts it, and waits until it takes connections.
     pub fn start(&mut self) {
         let postgres = as_user(&self.binaries.join("postgres"), self.user);
-        let mut server = Command::new("setpriv")
+        let mut server = Command::new("setpriv");
+        server
             .current_dir("/")
             // Ends with whoever started it.
             .arg("--pdeathsig=QUIT")
@@ -87,7 +114,11 @@ impl Cluster {
             .arg("-k")
             .arg(self.dir.path())
             .args(["-p", &self.port.to_string()])
-            .args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"])
+            .args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]);
+        if let Some(disk) = &self.disk {
+            server = disk.around(&server);
+        }
+        let mut server = server
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

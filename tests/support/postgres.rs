@@ -260,8 +260,8 @@ fn cache() -> &'static Path {
 #[derive(Clone, Copy)]
 pub(super) struct User {
     name: &'static str,
-    uid: u32,
-    gid: u32,
+    pub(super) uid: u32,
+    pub(super) gid: u32,
 }
 
 /// A directory for a cluster, and the user it was given to when we are root.

@@ -1,9 +1,10 @@
 //! Holds: what waits for a person, and the decision.
 
-use super::{Door, reason};
+use super::{Door, REASON, SAID, reason};
 use crate::daemon::view::HoldView;
 use crate::http::problem::{self, Problem};
 use crate::http::{Caller, Done, Input, Path, Permission, Route};
+use crate::kinds;
 use crate::model::Key;
 use axum::Json;
 use axum::extract::State;
@@ -29,11 +30,18 @@ pub struct Identified {
 #[serde(deny_unknown_fields)]
 pub struct Decision {
     /// Kept in the records.
-    #[schemars(length(min = 1, max = 2000))]
+    #[schemars(length(min = 1, max = REASON), regex(pattern = SAID))]
     reason: String,
     /// Only these resources of it, as `User/u-1`; all of it when absent.
     #[serde(default)]
+    #[schemars(inner(regex(pattern = known())))]
     only: Vec<String>,
+}
+
+/// A resource of some kind.
+fn known() -> String {
+    let kinds: Vec<&str> = kinds::ALL.iter().map(|kind| kind.name).collect();
+    format!("^({})/.", kinds.join("|"))
 }
 
 pub(super) fn routes() -> Vec<Route<Door>> {

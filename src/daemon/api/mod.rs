@@ -105,11 +105,25 @@ pub(in crate::daemon) fn known(
     )))
 }
 
+/// How long a reason may be.
+const REASON: usize = 2000;
+/// That a reason says something; what a pattern takes for a space is not all that is one.
+const SAID: &str = r"[^\s\u0085]";
+
 /// The reason of an act: it must say something.
 fn reason(given: &str) -> Result<&str, Problem> {
-    let given = given.trim();
+    let given = at_most(REASON, "reason", given)?.trim();
     if given.is_empty() {
         return Err(Problem::new(problem::INVALID, "`reason` must say why"));
     }
     Ok(given)
+}
+
+/// A text that is not longer than the document says.
+fn at_most<'t>(most: usize, name: &str, text: &'t str) -> Result<&'t str, Problem> {
+    if text.chars().count() > most {
+        let detail = format!("`{name}` has more than {most} characters");
+        return Err(Problem::new(problem::INVALID, detail));
+    }
+    Ok(text)
 }

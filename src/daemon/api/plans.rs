@@ -1,11 +1,11 @@
 //! Remote plans: a CI job sends a tree, or names a commit, and gets the plan. It holds no password
 //! of the database.
 
-use super::{Door, known};
+use super::{Door, at_most, known};
 use crate::config::{Config, Place};
 use crate::daemon::serve::Daemon;
 use crate::diagnostic::chain;
-use crate::git;
+use crate::git::{self, GitError};
 use crate::http::problem::{self, Problem};
 use crate::http::{Caller, Input, Permission, Route};
 use crate::manifest::Tree;
@@ -17,13 +17,18 @@ use axum::extract::State;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Number, Value, json};
 use std::collections::BTreeMap;
+
+/// How long the name of a branch may be.
+const NAME: usize = 255;
 
 /// What is to be planned: a tree or a commit.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(extend("oneOf" = [given("files", "revision"), given("revision", "files")]))]
 pub struct Wanted {
     /// In place of which source; may be left out where there is one.
     #[serde(default)]
@@ -31,10 +36,14 @@ pub struct Wanted {
     /// The files of a tree, by path below the root of the source: manifests, ignore files and what
     /// manifests name.
     #[serde(default)]
+    #[schemars(extend("propertyNames" = {
+        "pattern": r"^[^/\\\u0000]+(/[^/\\\u0000]+)*$",
+        "not": {"pattern": r"(^|/)\.\.?(/|$)"},
+    }))]
     files: Option<BTreeMap<String, Content>>,
     /// A branch, tag or commit of the repository of the source.
     #[serde(default)]
-    #[schemars(length(min = 1, max = 255))]
+    #[schemars(length(min = 1, max = NAME), regex(pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$"))]
     revision: Option<String>,
     /// In which form the plan is also written.
     #[serde(default)]
@@ -43,8 +52,35 @@ pub struct Wanted {
     #[serde(default)]
     detail: Much,
     /// Markdown: at most so many bytes.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole")]
     max_bytes: Option<usize>,
+}
+
+/// One of the two, without the other.
+fn given(one: &str, other: &str) -> Value {
+    let (one, other) = (one.to_owned(), other.to_owned());
+    json!({
+        "required": [one],
+        "properties": {one: {"not": {"type": "null"}}, other: {"type": "null"}},
+    })
+}
+
+/// Also the bits that stand for nothing are right.
+const BASE64: &str =
+    "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$";
+
+/// To JSON Schema `65536.0` is an integer too.
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    let Some(number) = Option::<Number>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    let written = match number.as_f64().filter(|_| number.is_f64()) {
+        Some(float) if float.fract() == 0.0 => format!("{float:.0}"),
+        _ => number.to_string(),
+    };
+    let read = written.parse();
+    read.map(Some)
+        .map_err(|_| D::Error::custom(format!("`{number}` is no number of bytes")))
 }
 
 /// The content of a file.
@@ -55,7 +91,8 @@ pub enum Content {
     Text(String),
     /// Any bytes.
     Bytes {
-        /// In base 64.
+        /// In base 64, with its padding.
+        #[schemars(extend("contentEncoding" = "base64", "pattern" = BASE64))]
         base64: String,
     },
 }
@@ -215,6 +252,11 @@ async fn committed(
     at: usize,
     revision: String,
 ) -> Result<(Plan, Reading), Problem> {
+    at_most(NAME, "revision", &revision)?;
+    if revision.is_empty() || revision.contains(char::is_control) {
+        let message = "`revision` is no name of a branch, tag or commit";
+        return Err(Problem::new(problem::INVALID, message));
+    }
     let source = &config.sources[at];
     let Place::Git(place) = &source.place else {
         return Err(Problem::new(
@@ -222,8 +264,7 @@ async fn committed(
             "the source is no git repository",
         ));
     };
-    git::fetch(&place.at(&revision), &config.cache)
-        .map_err(|error| Problem::new(problem::INVALID, error.to_string()))?;
+    git::fetch(&place.at(&revision), &config.cache).map_err(|error| unfetched(&error))?;
     let request = Request {
         source: Some(source.name.to_string()),
         at: Some((source.name.to_string(), revision)),
@@ -233,6 +274,18 @@ async fn committed(
     let mut pass = Pass::whole(config, request).map_err(refused)?;
     let plan = pass.plan(at, &daemon.store, &[]).await.map_err(refused)?;
     Ok((plan, pass.readings.swap_remove(at)))
+}
+
+/// Whose fault it is that a commit is not there.
+fn unfetched(error: &GitError) -> Problem {
+    let kind = match error {
+        GitError::Reference { .. } => problem::NOT_FOUND,
+        GitError::Empty { .. } | GitError::Path { .. } | GitError::Failed { .. } => {
+            problem::INVALID
+        }
+        _ => problem::UNAVAILABLE,
+    };
+    Problem::new(kind, error.to_string())
 }
 
 fn refused(error: PassError) -> Problem {

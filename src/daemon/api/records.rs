@@ -1,18 +1,24 @@
 //! What is stored and what happened to it: resources, history, runs, changes, acts.
 
-use super::Door;
+use super::{Door, at_most};
+use crate::daemon::part;
 use crate::daemon::view::ActView;
 use crate::http::problem::{self, Problem};
 use crate::http::{Caller, Path, Permission, Query, Route};
 use crate::kinds::{self, Kind};
 use crate::model::{Key, KindId};
 use crate::reconcile::{self, json};
-use crate::store::{Record, Search, StoreError};
+use crate::store::{ChangeRecord, Record, Search, StoreError};
 use axum::Json;
 use axum::extract::State;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+/// How long the words of a search may be.
+const WORDS: usize = 200;
+/// How long an external id is at most.
+const ID: usize = 255;
 
 /// A kind by name.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -26,8 +32,17 @@ pub struct OfKind {
 pub struct OfKey {
     /// `User`, `users` or `user`.
     kind: String,
-    /// Its external id.
+    /// Its external id; `~.` and `~..` for the ids `.` and `..`, which are no parts of a path.
+    #[serde(deserialize_with = "part::id")]
+    #[schemars(length(min = 1))]
     id: String,
+}
+
+/// A run by number.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct OfRun {
+    /// Its number, from 1.
+    run: i64,
 }
 
 /// Which resources.
@@ -35,12 +50,12 @@ pub struct OfKey {
 #[serde(deny_unknown_fields, default)]
 pub struct Filter {
     /// Words that stand in the external id or a text of it.
-    #[schemars(length(max = 200))]
+    #[schemars(length(max = WORDS))]
     q: Option<String>,
     /// `active` or `inactive`.
     status: Option<Standing>,
     /// Only after this external id: the `next` of the page before.
-    #[schemars(length(max = 255))]
+    #[schemars(length(max = ID))]
     after: Option<String>,
     /// At most so many; 50 when not given, never more than 500.
     limit: Option<u32>,
@@ -74,6 +89,13 @@ pub struct Limit {
     limit: Option<u32>,
 }
 
+impl Limit {
+    /// How many rows to read.
+    pub(super) fn rows(&self) -> u32 {
+        self.limit.unwrap_or(50).clamp(1, 1000)
+    }
+}
+
 /// A place in the sequence of all changes.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -94,6 +116,25 @@ pub struct Changes {
     next: i64,
 }
 
+impl Cursor {
+    /// After which change, and how many.
+    fn place(&self) -> Result<(i64, u32), Problem> {
+        if self.after < 0 {
+            return Err(Problem::new(problem::INVALID, "`after` is not below 0"));
+        }
+        Ok((self.after, self.limit.unwrap_or(500).clamp(1, 5000)))
+    }
+}
+
+impl Changes {
+    fn of(changes: &[ChangeRecord], after: i64) -> Self {
+        Self {
+            next: changes.last().map_or(after, |last| last.seq),
+            items: changes.iter().map(json::change).collect(),
+        }
+    }
+}
+
 /// What persons did.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Acts {
@@ -106,7 +147,8 @@ pub(super) fn routes() -> Vec<Route<Door>> {
         Route::get("/api/v1/resources/{kind}", "resources", Permission::Read, resources).says(
             "Stored resources of a kind",
             "Sorted by external id, a page at a time; each as `roster get --output json` has it.",
-        ),
+        )
+        .problems(&[problem::INVALID]),
         Route::get("/api/v1/resources/{kind}/{id}", "resource", Permission::Read, resource)
             .says("A stored resource", "Its manifest form and `meta`."),
         Route::get("/api/v1/resources/{kind}/{id}/history", "history", Permission::Read, history)
@@ -117,6 +159,12 @@ pub(super) fn routes() -> Vec<Route<Door>> {
         ),
         Route::get("/api/v1/runs", "runs", Permission::Read, runs)
             .says("What was committed", "The latest runs, newest first."),
+        Route::get("/api/v1/runs/{run}", "run", Permission::Read, run)
+            .says("One run", "What it came to, of which source and revision."),
+        Route::get("/api/v1/runs/{run}/changes", "runChanges", Permission::Read, run_changes).says(
+            "What a run changed",
+            "In order, a page at a time: `next` is the `after` of the page that follows.",
+        ),
         Route::get("/api/v1/changes", "changes", Permission::Read, changes).says(
             "Every committed change in order",
             "Without gaps and resumable: remember `next` and ask again with it as `after`.",
@@ -139,6 +187,9 @@ async fn resources(
     Query(filter): Query<Filter>,
 ) -> Result<Json<Items>, Problem> {
     let kind = kind(&of.kind)?.id;
+    for (most, name, text) in [(WORDS, "q", &filter.q), (ID, "after", &filter.after)] {
+        at_most(most, name, text.as_deref().unwrap_or_default())?;
+    }
     let limit = filter.limit.unwrap_or(50).clamp(1, 500);
     let status = filter.status.map(|status| match status {
         Standing::Active => "active",
@@ -190,10 +241,10 @@ async fn resource(State(door): State<Door>, Path(of): Path<OfKey>) -> Result<Jso
 async fn history(
     State(door): State<Door>,
     Path(of): Path<OfKey>,
-    Query(Limit { limit }): Query<Limit>,
+    Query(limit): Query<Limit>,
 ) -> Result<Json<Items>, Problem> {
     let key = Key::new(kind(&of.kind)?.id, &of.id);
-    let limit = limit.unwrap_or(50).clamp(1, 1000);
+    let limit = limit.rows();
     let changes = door
         .ask(move |daemon| async move { daemon.store.history(Some(&key), limit).await })
         .await?;
@@ -212,9 +263,9 @@ async fn why(State(door): State<Door>, Path(of): Path<OfKey>) -> Result<Json<Val
 
 async fn runs(
     State(door): State<Door>,
-    Query(Limit { limit }): Query<Limit>,
+    Query(limit): Query<Limit>,
 ) -> Result<Json<Items>, Problem> {
-    let limit = limit.unwrap_or(50).clamp(1, 1000);
+    let limit = limit.rows();
     let runs = door
         .ask(move |daemon| async move { daemon.store.runs(limit).await })
         .await?;
@@ -222,29 +273,44 @@ async fn runs(
     Ok(Json(Items { items, next: None }))
 }
 
+async fn run(State(door): State<Door>, Path(of): Path<OfRun>) -> Result<Json<Value>, Problem> {
+    let run = door
+        .ask(move |daemon| async move { daemon.store.run(of.run).await })
+        .await?;
+    let run = run.ok_or_else(|| Problem::not_found(format!("there is no run {}", of.run)))?;
+    Ok(Json(json::run(&run)))
+}
+
+async fn run_changes(
+    State(door): State<Door>,
+    Path(of): Path<OfRun>,
+    Query(cursor): Query<Cursor>,
+) -> Result<Json<Changes>, Problem> {
+    let (after, limit) = cursor.place()?;
+    let run = of.run;
+    let changes = door
+        .ask(move |daemon| async move { daemon.store.changes_of(run, after, limit).await })
+        .await?;
+    Ok(Json(Changes::of(&changes, after)))
+}
+
 async fn changes(
     State(door): State<Door>,
     Query(cursor): Query<Cursor>,
 ) -> Result<Json<Changes>, Problem> {
-    if cursor.after < 0 {
-        return Err(Problem::new(problem::INVALID, "`after` is not below 0"));
-    }
-    let limit = cursor.limit.unwrap_or(500).clamp(1, 5000);
+    let (after, limit) = cursor.place()?;
     let changes = door
-        .ask(move |daemon| async move { daemon.store.changes_after(cursor.after, limit).await })
+        .ask(move |daemon| async move { daemon.store.changes_after(after, limit).await })
         .await?;
-    Ok(Json(Changes {
-        next: changes.last().map_or(cursor.after, |last| last.seq),
-        items: changes.iter().map(json::change).collect(),
-    }))
+    Ok(Json(Changes::of(&changes, after)))
 }
 
 async fn acts(
     State(door): State<Door>,
     _: Caller,
-    Query(Limit { limit }): Query<Limit>,
+    Query(limit): Query<Limit>,
 ) -> Result<Json<Acts>, Problem> {
-    let limit = limit.unwrap_or(50).clamp(1, 1000);
+    let limit = limit.rows();
     let items = door
         .ask(move |daemon| async move { daemon.acts(limit).await })
         .await?;

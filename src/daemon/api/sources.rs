@@ -1,6 +1,7 @@
 //! Sources: how they stand, and what a person does with them.
 
-use super::{Door, known, reason};
+use super::records::Limit;
+use super::{Door, REASON, SAID, at_most, known, reason};
 use crate::daemon::pass::OVERRULE;
 use crate::daemon::state::State as SourceState;
 use crate::daemon::view::{SourceView, Status};
@@ -25,16 +26,20 @@ pub struct Named {
 #[serde(deny_unknown_fields)]
 pub struct Why {
     /// Kept in the records.
-    #[schemars(length(min = 1, max = 2000))]
+    #[schemars(length(min = 1, max = REASON), regex(pattern = SAID))]
     reason: String,
 }
 
 /// A pass that is asked for.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+#[schemars(extend("anyOf" = [
+    {"properties": {"overruleWindow": {"const": false}}},
+    {"properties": {"reason": {"pattern": SAID}}, "required": ["reason"]},
+]))]
 pub struct Asked {
     /// Why; needed to overrule a window.
-    #[schemars(length(max = 2000))]
+    #[schemars(length(max = REASON))]
     reason: String,
     /// Applies although no window lets it; recorded.
     overrule_window: bool,
@@ -47,17 +52,11 @@ pub struct Knocked {
     sources: Vec<String>,
 }
 
-/// How many.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Limit {
-    /// At most so many, newest first; never more than 1000.
-    #[serde(default = "fifty")]
-    limit: u32,
-}
-
-const fn fifty() -> u32 {
-    50
+/// Every source, in the order of the configuration.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Sources {
+    /// How each stands.
+    items: Vec<SourceView>,
 }
 
 /// Passes, newest first.
@@ -74,6 +73,9 @@ pub(super) fn routes() -> Vec<Route<Door>> {
                 "How everything stands",
                 "Every source with its state, and in a sentence why nothing happens, if nothing does.",
             )
+            .sifted(),
+        Route::get("/api/v1/sources", "sources", Permission::Read, sources)
+            .says("How every source stands", "As in the status.")
             .sifted(),
         Route::get("/api/v1/sources/{source}", "source", Permission::Read, source)
             .says("How a source stands", "As in the status."),
@@ -119,6 +121,12 @@ async fn status(State(door): State<Door>, caller: Caller) -> Result<Json<Status>
     Ok(Json(status))
 }
 
+async fn sources(State(door): State<Door>, caller: Caller) -> Result<Json<Sources>, Problem> {
+    let Json(status) = status(State(door), caller).await?;
+    let items = status.sources;
+    Ok(Json(Sources { items }))
+}
+
 async fn source(
     State(door): State<Door>,
     caller: Caller,
@@ -151,10 +159,10 @@ async fn passes(
     State(door): State<Door>,
     caller: Caller,
     Path(named): Path<Named>,
-    Query(Limit { limit }): Query<Limit>,
+    Query(limit): Query<Limit>,
 ) -> Result<Json<Passes>, Problem> {
     known(door.daemon()?, &caller, &named.source)?;
-    let limit = limit.clamp(1, 1000);
+    let limit = limit.rows();
     let passes = door
         .ask(move |daemon| async move { daemon.store.passes(Some(&named.source), limit).await })
         .await?;
@@ -197,6 +205,8 @@ pub(in crate::daemon) async fn ask_for_pass(
     known(daemon, caller, source)?;
     if overrule {
         reason(why)?;
+    } else {
+        at_most(REASON, "reason", why)?;
     }
     let (name, of, why) = (
         caller.name.to_string(),

@@ -39,7 +39,7 @@ pub struct Notice {
     pub environment: Option<String>,
     /// At which revision of the source.
     pub revision: Option<String>,
-    /// What makes it this state and no other: the same again is no news.
+    /// What makes it this state and no other, and which one it came after: the same again is no news.
     pub state: String,
     /// One sentence, without values of customers.
     pub summary: String,
@@ -152,7 +152,7 @@ impl Notice {
             source: "roster".to_owned(),
             environment: environment.map(str::to_owned),
             revision: None,
-            state: "test".to_owned(),
+            state: now.to_rfc3339(),
             summary: "This is a test: notices arrive here.".to_owned(),
             details: Vec::new(),
             counts: BTreeMap::new(),
@@ -173,14 +173,22 @@ impl Notice {
     }
 
     /// The name of its delivery to a target: the same on every attempt and on every replica, so
-    /// that it is kept and told once.
+    /// that it is kept and told once. What may differ when it is made again is left out.
     #[must_use]
     pub fn delivery(&self, target: &Target) -> String {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(target.name.as_bytes());
-        hasher.update(&[0]);
-        hasher.update(document(self, "").as_bytes());
-        hasher.update(self.state.as_bytes());
+        let environment = self.environment.as_deref().unwrap_or_default();
+        let event = self.event.word();
+        for part in [
+            &*target.name,
+            &*self.source,
+            environment,
+            event,
+            &*self.state,
+        ] {
+            hasher.update(part.as_bytes());
+            hasher.update(&[0]);
+        }
         hasher.finalize().to_hex()[..32].to_owned()
     }
 }

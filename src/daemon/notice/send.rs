@@ -4,6 +4,7 @@ use super::cause::cause;
 use super::signature::{DELIVERY, HEADER};
 use super::{Notice, body, cut, document, line, sign, slack, subject};
 use crate::config::{Format, Post, Receiver, Target};
+use crate::http::choose_provider;
 use chrono::{DateTime, TimeDelta, Utc};
 use lettre::message::header::ContentType;
 use lettre::transport::smtp::PoolConfig;
@@ -150,8 +151,7 @@ impl Sender {
     /// One that has not told anything yet.
     #[must_use]
     pub fn new() -> Self {
-        // Another part of the program may have chosen already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        choose_provider();
         Self::default()
     }
 

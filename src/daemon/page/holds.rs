@@ -1,6 +1,6 @@
 //! A hold: what waits, since when, and the form that lets it through.
 
-use super::{frame, link, time};
+use super::{frame, link, time, value};
 use crate::daemon::api::Door;
 use crate::daemon::view::HoldView;
 use crate::http::{Caller, Permission};
@@ -41,7 +41,7 @@ pub(super) fn card(view: &HoldView, caller: &Caller, approves: bool, back: &str)
                 span class={ "badge " (state) } { (state) } " "
                 (hold.verb) " " (hold.count) " " (if hold.count == 1 { "resource" } else { "resources" })
             }
-            p { (hold.message) }
+            p { (value::prose(&hold.message)) }
             dl.facts {
                 div { dt { "Source" } dd { a href=(link::source(&view.source)) { (view.source) } } }
                 div { dt { "Rule" } dd { code { (hold.code) } } }
@@ -80,7 +80,7 @@ pub(super) fn card(view: &HoldView, caller: &Caller, approves: bool, back: &str)
 
 fn rest(view: &HoldView) -> Markup {
     let more = view.hold.count - view.hold.resources.len().min(view.hold.count);
-    html! { @if more > 0 { p.small { "and " (more) " more; the plan of the source has them." } } }
+    html! { @if more > 0 { p.small { "and " (more) " more; " a href={ (link::source(&view.source)) "?verb=held#plan" } { "the plan of " (view.source) } " has them all." } } }
 }
 
 fn form(view: &HoldView, caller: &Caller, id: &str, back: &str) -> Markup {
@@ -125,7 +125,7 @@ fn look(view: &HoldView, caller: &Caller, key: &str) -> Markup {
     let stored = view.hold.verb != Verb::Create.word();
     html! {
         @if stored && caller.sources.is_none() {
-            a.small href={ "/resources/" (link::escaped(kind)) "/" (link::escaped(id)) } aria-label={ "Show " (key) } { "show" }
+            a.small href=(link::page_of(kind, id)) aria-label={ "Show " (key) } { "show" }
         }
     }
 }

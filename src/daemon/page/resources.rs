@@ -2,12 +2,13 @@
 
 use super::{frame, link, time, value};
 use crate::daemon::api::{Door, records};
+use crate::daemon::part;
 use crate::http::problem::Problem;
 use crate::http::{Caller, Path, Permission, Query, Route};
 use crate::kinds;
 use crate::model::Key;
 use crate::reconcile::{self, json};
-use crate::reconcile::{Field, Provenance, Voice};
+use crate::reconcile::{Field, Provenance, SetBy, Voice};
 use crate::store::{ChangeRecord, Record, StoreError};
 use axum::extract::State;
 use axum::http::Method;
@@ -32,6 +33,7 @@ struct Wanted {
 #[derive(Debug, Deserialize)]
 struct OfKey {
     kind: String,
+    #[serde(deserialize_with = "part::id")]
     id: String,
 }
 
@@ -89,7 +91,7 @@ fn search(wanted: &Wanted, kind: &str) -> Markup {
                     @for known in kinds::ALL { option value=(known.name) selected[known.name == kind] { (known.name) } }
                 }
             }
-            div { label for="q" { "Words" } input #q type="search" name="q" value=(wanted.q) maxlength="200"; }
+            div.wide { label for="q" { "Words" } input #q type="search" name="q" value=(wanted.q) maxlength="200"; }
             div {
                 label for="status" { "Status" }
                 select #status name="status" {
@@ -191,8 +193,10 @@ fn field_row(field: &Field) -> Markup {
             }
             td data-label="Set by" {
                 @match &field.set_by {
-                    Some(change) => (set_by(change)),
-                    None => span.nothing { "no run set it" },
+                    SetBy::Change(change) => (set_by(change)),
+                    SetBy::Default(change) => { "the default, as it was created: " (set_by(change)) },
+                    SetBy::Found(change) => { "stored before Roster knew of it; adopted: " (set_by(change)) },
+                    SetBy::Nobody => span.nothing { "no run set it" },
                 }
             }
         }

@@ -103,7 +103,7 @@ async fn run(
         h2 { "Changes" }
         @if changes.is_empty() { p { "None." } }
         ul.steps { @for change in &changes { (line(change, &caller)) } }
-        @if let Some(next) = next.flatten() { p { a href={ "/runs/" (run) "?after=" (next) } { "More changes" } } }
+        @if let Some(next) = next.flatten() { nav.pages aria-label="Pages of the run" { a href={ "/runs/" (run) "?after=" (next) } rel="next" { "More changes" } } }
     };
     frame::page(&door, &caller, "/runs/", &format!("Run {run}"), &main)
 }

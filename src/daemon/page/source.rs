@@ -1,7 +1,7 @@
 //! One source: how it stands, what waits, its last plan, its findings and passes, and what one can do.
 
 use super::plan::{self, Wanted};
-use super::{frame, holds, link, standing, time};
+use super::{frame, holds, link, standing, time, value};
 use crate::daemon::api::{self, Door};
 use crate::daemon::state::State as SourceState;
 use crate::daemon::view::{HoldView, SourceView};
@@ -62,7 +62,7 @@ async fn page(
             h2 { "Findings" }
             @if source.state.findings.is_empty() { p { "None." } }
             @else {
-                p { (source.state.errors) " errors, " (source.state.warnings) " warnings." }
+                p { (counted(source.state.errors, "error")) ", " (counted(source.state.warnings, "warning")) "." }
                 (standing::findings(source.state.findings.iter(), &caller))
             }
         }
@@ -142,6 +142,10 @@ fn commits(pass: &SourceState) -> Markup {
     }
 }
 
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 fn passes(passes: &[SourceState]) -> Markup {
     html! {
         section #passes data-live {
@@ -155,7 +159,7 @@ fn passes(passes: &[SourceState]) -> Markup {
                     @for pass in passes {
                         tr {
                             td data-label="When" { @if let Some(mark) = &pass.last_attempted { (time::moment(mark.at)) } }
-                            td data-label="Came to" { (pass.reason) (commits(pass)) }
+                            td data-label="Came to" { (value::prose(&pass.reason)) (commits(pass)) }
                             td data-label="Revision" { @if let Some(mark) = &pass.last_attempted { (link::revision(&mark.revision)) } }
                             td data-label="Because of" { (pass.triggers.iter().cloned().collect::<Vec<_>>().join(", ")) }
                         }

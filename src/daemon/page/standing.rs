@@ -1,6 +1,6 @@
 //! How a source stands, in words and with a sign; colour only repeats them.
 
-use super::{frame, link, time};
+use super::{frame, link, time, value};
 use crate::daemon::Activity;
 use crate::daemon::state::{FindingState, Outcome};
 use crate::daemon::view::SourceView;
@@ -39,10 +39,16 @@ pub(super) fn why(source: &SourceView) -> Markup {
         "" => "No pass has been made yet.",
         why => why,
     };
+    // Most reasons tell of the errors themselves.
+    let errors = match source.state.errors {
+        0 => String::new(),
+        _ if said.contains("error") => String::new(),
+        1 => "one error in the source; ".to_owned(),
+        many => format!("{many} errors in the source; "),
+    };
     html! { p.why {
         span class={ "badge " (class) } { (word) } " "
-        @match source.state.errors { 0 => "", 1 => "one error in the source; ", many => { (many) " errors in the source; " } }
-        (said)
+        (errors) (value::prose(said))
     } }
 }
 
@@ -73,7 +79,9 @@ pub(super) fn facts(source: &SourceView) -> Markup {
                     (time::span(Utc::now() - since)) ": the database is not what the source says"
                 } @else { "none" }
             } }
-            div { dt { "Now" } dd { (activity(&source.activity)) } }
+            div { dt { "Now" } dd {
+                @if source.suspended.is_some() { "suspended; no pass is made" } @else { (activity(&source.activity)) }
+            } }
             @if let Some(closed) = &source.window {
                 div { dt { "Window" } dd {
                     "closed by " code { (closed.by) }
@@ -110,10 +118,10 @@ pub(super) fn findings<'f>(
                 li {
                     span class={ "badge " (severity(&found.severity)) } { (found.severity) } " "
                     @if let Some(place) = &found.place { code.place { (place) } " " }
-                    (found.message) " "
+                    (value::prose(&found.message)) " "
                     span.small { code { (found.code) } }
                     @if let Some(key) = &found.resource { " " (link::sought(caller, key)) }
-                    @if let Some(help) = &found.help { p.small { (help) } }
+                    @if let Some(help) = &found.help { p.small { (value::prose(help)) } }
                 }
             }
         }
@@ -146,7 +154,7 @@ pub(super) fn with_reason(
             label for=(id) { (name) ": reason (kept in the records)" }
             div.line {
                 input type="text" name="reason" id=(id) required maxlength="2000" autocomplete="off";
-                button { (button) }
+                button.second { (button) }
             }
         }
     }

@@ -8,7 +8,7 @@ pub(super) fn moment(at: DateTime<Utc>) -> Markup {
     let exact = at.to_rfc3339_opts(SecondsFormat::Secs, true);
     let text = at.format("%Y-%m-%d %H:%M UTC");
     html! {
-        time datetime=(exact) { (text) " (" (distance(at - Utc::now())) ")" }
+        time datetime=(exact) { span { (text) } " (" (distance(at - Utc::now())) ")" }
     }
 }
 

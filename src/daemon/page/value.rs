@@ -18,6 +18,20 @@ pub(super) fn value(value: &Value) -> Markup {
     }
 }
 
+/// A sentence in which names stand between backticks.
+pub(super) fn prose(text: &str) -> Markup {
+    let parts: Vec<&str> = text.split('`').collect();
+    // One backtick alone is no beginning of a name.
+    if parts.len().is_multiple_of(2) {
+        return html! { (text) };
+    }
+    html! {
+        @for (at, part) in parts.iter().enumerate() {
+            @if at % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
+}
+
 fn record(object: &Map<String, Value>) -> Markup {
     if object.contains_key("redacted") {
         return html! { span.nothing { "not shown" } };
@@ -50,11 +64,11 @@ pub(super) fn change(change: &Value) -> Markup {
 }
 
 fn gone(was: &Value) -> Markup {
-    html! { del { span.sign { "− " } (value(was)) } }
+    html! { del { span.sign { "−\u{a0}" } (value(was)) } }
 }
 
 fn come(is: &Value) -> Markup {
-    html! { ins { span.sign { "+ " } (value(is)) } }
+    html! { ins { span.sign { "+\u{a0}" } (value(is)) } }
 }
 
 /// The changes of a plan's step, or of a committed one: by field.

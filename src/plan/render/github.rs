@@ -48,7 +48,7 @@ pub fn findings(found: &[Diagnostic], options: &Options, out: &mut dyn Write) ->
 fn hold_line(hold: &Hold<'_>, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     let first = hold.first();
     let mut message = hold.message().unwrap_or_else(|| first.message.clone());
-    let more = hold.entries.len() - 1;
+    let more = hold.resources().len() - 1;
     if more > 0 {
         message = format!("{message}\n(and {more} more held by this rule)");
     }

@@ -4,7 +4,7 @@ use super::words::visible;
 use crate::diagnostic::{Severity, codes};
 use crate::model::Key;
 use crate::plan::{Held, Plan};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What is decided together: the entries of one hold or, where no approval helps, of one rule.
 pub struct Hold<'a> {
@@ -39,6 +39,13 @@ impl<'a> Hold<'a> {
     /// Its first entry.
     pub fn first(&self) -> &'a Held {
         self.entries[0]
+    }
+
+    /// The resources it is about: each once, though more than one part of it may be held.
+    pub fn resources(&self) -> Vec<&'a Key> {
+        let mut seen = HashSet::new();
+        let keys = self.entries.iter().map(|held| &held.key);
+        keys.filter(|key| seen.insert(*key)).collect()
     }
 
     /// Whether it only stands there and changes no exit code.

@@ -13,7 +13,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::kinds::{self, Kind};
 use crate::model::Change;
 use crate::plan::{Held, Plan, Step, Verb};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
@@ -178,8 +178,9 @@ fn table(plan: &Plan) -> String {
             let steps = steps.filter(|step| step.key.kind == kind.id && step.verb == verb);
             steps.count()
         };
-        let held = plan.held.iter().filter(|held| held.key.kind == kind.id);
-        let counts: Vec<usize> = COLUMNS.into_iter().map(of).chain([held.count()]).collect();
+        let held = plan.held.iter().map(|held| &held.key);
+        let held: BTreeSet<_> = held.filter(|key| key.kind == kind.id).collect();
+        let counts: Vec<usize> = COLUMNS.into_iter().map(of).chain([held.len()]).collect();
         if counts.iter().any(|count| *count > 0) {
             let _ = write!(rows, "| {} |", title(kind));
             for count in counts {

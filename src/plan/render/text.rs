@@ -214,7 +214,10 @@ impl<'a> Writer<'a> {
         let code = hold.first().code;
         let shared = hold.message();
         let what = shared.clone().unwrap_or_else(|| {
-            format!("{}, each for its own reason", resources(hold.entries.len()))
+            format!(
+                "{}, each for its own reason",
+                resources(hold.resources().len())
+            )
         });
         writeln!(out, "  {sign}  {code}  {what}")?;
         self.members(hold, shared.is_none(), out)?;

@@ -78,7 +78,7 @@ impl Pass<'_> {
             let count = plan.steps.iter().filter(|step| step.verb == verb).count();
             counts.insert(verb.word().to_owned(), count.into());
         }
-        counts.insert("held".to_owned(), plan.held.len().into());
+        counts.insert("held".to_owned(), plan.summary.held.into());
         Header {
             id: end.run,
             source: plan.source.name.to_string(),

@@ -1,0 +1,79 @@
+//! What systemd is told: when the daemon is ready, reloads and ends, and that it lives.
+
+use super::serve::{Asked, Daemon};
+use sd_notify::NotifyState;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::AbortHandle;
+
+/// How long a start may go on from here: the database is not there yet.
+const STARTING: Duration = Duration::from_mins(2);
+
+/// That the daemon waits for its database: that is no reason to end it.
+pub(super) fn starting() {
+    let more = u32::try_from(STARTING.as_micros()).unwrap_or(u32::MAX);
+    tell(&[
+        NotifyState::ExtendTimeoutUsec(more),
+        NotifyState::Status("waits for the database"),
+    ]);
+}
+
+/// That it is at work, under the configuration that it read last.
+pub(super) fn ready() {
+    tell(&[NotifyState::Ready, NotifyState::Status("at work")]);
+}
+
+/// What it was asked to do.
+pub(super) fn asked(asked: Asked) {
+    let now = NotifyState::monotonic_usec_now().ok();
+    match asked {
+        Asked::End => tell(&[NotifyState::Stopping]),
+        Asked::Reload => {
+            let states: Vec<_> = [NotifyState::Reloading].into_iter().chain(now).collect();
+            tell(&states);
+        }
+    }
+}
+
+/// Says that the daemon lives, as often as systemd wants to hear it, while its doors are open and no
+/// pass hangs: who is not heard of is started anew.
+pub(super) async fn watchdog(daemon: Arc<Daemon>, doors: AbortHandle) {
+    let Some(every) = sd_notify::watchdog_enabled() else {
+        return;
+    };
+    let mut hung = None;
+    loop {
+        tokio::time::sleep(every / 2).await;
+        let hangs = if doors.is_finished() {
+            Some("nobody is served any more".to_owned())
+        } else {
+            hanging(&daemon)
+        };
+        match &hangs {
+            None => tell(&[NotifyState::Watchdog]),
+            Some(what) if hangs != hung => {
+                tracing::error!("{what}; systemd is not told that all is well");
+            }
+            Some(_) => {}
+        }
+        hung = hangs;
+    }
+}
+
+/// The first source whose pass does not end.
+fn hanging(daemon: &Daemon) -> Option<String> {
+    let setup = daemon.setup();
+    let most = setup.config.serve.stuck_after;
+    let mut workers = setup.workers.values();
+    let hung = workers.find(|worker| worker.working().is_some_and(|time| time > most))?;
+    let most = most.as_secs();
+    Some(format!(
+        "source {}: a pass has not ended for {most} s",
+        hung.source
+    ))
+}
+
+fn tell(states: &[NotifyState<'_>]) {
+    // Without systemd there is nobody to tell.
+    let _ = sd_notify::notify(states);
+}

@@ -1,0 +1,120 @@
+//! Receivers of notices as they are: some answer later, some never, some are told twice.
+
+use super::api::{Pager, serve, token};
+use super::served::Served;
+use crate::workspace::{Workspace, account, sqlite, user};
+use std::collections::BTreeSet;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+
+fn people() -> String {
+    account("acme", "") + &user("u-1", "acme", "groups: [FOC_User, FOC_Webmaster]")
+}
+
+/// Answers each request in turn, the last for ever; where it is, and a word for each request.
+fn answering(answers: &'static [&'static str]) -> (u16, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let (told, asked) = mpsc::channel();
+    thread::spawn(move || {
+        let mut answers = answers.iter().peekable();
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut bytes = [0; 8192];
+            let length = stream.read(&mut bytes).unwrap_or_default();
+            let head = String::from_utf8_lossy(&bytes[..length]).into_owned();
+            let answer = answers.peek().copied().copied().unwrap_or("200 OK");
+            if answers.len() > 1 {
+                answers.next();
+            }
+            let _ = write!(
+                stream,
+                "HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            );
+            if told.send(head).is_err() {
+                return;
+            }
+        }
+    });
+    (port, asked)
+}
+
+fn configure(ws: &Workspace, notices: &[(&str, u16)], on: &str) {
+    let notices: Vec<String> = notices
+        .iter()
+        .map(|(name, port)| {
+            format!("{{name: {name}, webhook: 'http://127.0.0.1:{port}/', on: [{on}]}}")
+        })
+        .collect();
+    ws.write(
+        "roster.yaml",
+        format!(
+            "apiVersion: roster/v1\nsources:\n  - {{name: shop, directory: manifests, interval: 1s}}\n{}",
+            serve(&format!(", notices: [{}]", notices.join(", ")))
+        ),
+    );
+}
+
+/// The name of the delivery that a request was.
+fn delivery(head: &str) -> &str {
+    let mut lines = head.lines();
+    let found = lines.find_map(|line| line.strip_prefix("roster-delivery: "));
+    found.unwrap_or_else(|| panic!("no delivery in {head}"))
+}
+
+#[test]
+fn who_answers_later_is_told_and_who_never_will_is_given_up() {
+    let ws = sqlite();
+    token(&ws, "eva", "administrator", &[]);
+    ws.tree(people());
+    let (late, asked) = answering(&["500 Internal Server Error", "200 OK"]);
+    let (gone, asked_gone) = answering(&["410 Gone"]);
+    let (moved, asked_moved) = answering(&["302 Found\r\nLocation: http://127.0.0.1:9/SENTINEL"]);
+    configure(
+        &ws,
+        &[("late", late), ("gone", gone), ("moved", moved)],
+        "applied",
+    );
+    let mut served = Served::on(&ws, &[]);
+    served.says(&["told late: shop applied"]);
+    let said = served.said();
+    for words in [
+        "late cannot be told: http://127.0.0.1:",
+        "HTTP 500 Internal Server Error; again in 1",
+        "HTTP 410 Gone; given up",
+        "HTTP 302 Found: it has moved: http://127.0.0.1; write its new address; given up",
+    ] {
+        assert!(said.contains(words), "{words}:\n{said}");
+    }
+    assert!(!said.contains("SENTINEL"), "{said}");
+    let heads: Vec<String> = asked.try_iter().collect();
+    assert_eq!(heads.len(), 2);
+    assert_eq!(delivery(&heads[0]), delivery(&heads[1]));
+    assert_eq!(asked_gone.try_iter().count(), 1);
+    assert_eq!(asked_moved.try_iter().count(), 1);
+    served.ends();
+}
+
+#[test]
+fn each_recovery_is_a_delivery_of_its_own() {
+    let ws = sqlite();
+    token(&ws, "eva", "administrator", &[]);
+    ws.tree(people());
+    let pager = Pager::new();
+    configure(&ws, &[("pager", pager.port)], "failed, recovered");
+    let mut served = Served::on(&ws, &[]);
+    served.says(&["created 3", "run 1"]);
+    let mut seen = BTreeSet::new();
+    for round in 1..=3 {
+        ws.write("manifests/worse.yaml", "users:\n  - {externalId: [\n");
+        let failed = pager.told("failed");
+        ws.remove("manifests/worse.yaml");
+        let recovered = pager.told("recovered");
+        for told in [failed, recovered] {
+            seen.insert(told["id"].as_str().expect("an id").to_owned());
+        }
+        assert_eq!(seen.len(), 2 * round);
+    }
+    served.ends();
+}

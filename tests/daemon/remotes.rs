@@ -1,0 +1,98 @@
+//! Remotes that stop answering: what is done from the commit fetched last, and what is not.
+
+use super::api::{Api, until};
+use super::served::Served;
+use crate::remote::Remote;
+use crate::web::Server;
+use crate::workspace::{Workspace, account, each, user};
+use std::sync::atomic::Ordering;
+
+pub const TOKEN: &str = "ghs_t0ken";
+
+pub fn people(name: &str) -> String {
+    let more = format!("firstName: {name}\ngroups: [FOC_User, FOC_Webmaster]");
+    account("acme", "") + &user("u-1", "acme", &more)
+}
+
+/// Starts a daemon with a mirror of its own, as on a machine of its own.
+fn start(ws: &Workspace, name: &str, git: &str) -> Served {
+    let config = format!(
+        "apiVersion: roster/v1\ncache: mirror-{name}\nsources:\n  - name: shop\n    git: {{{git}, path: manifests, ref: main}}\n    \
+         interval: 1s\nserve: {{listen: '127.0.0.1:0'}}\n"
+    );
+    ws.write(&format!("{name}.yaml"), config);
+    let config = format!("{name}.yaml");
+    Served::run(ws.command(&["serve", "--config", &config]))
+}
+
+fn web(remote: &Remote) -> (Server, String) {
+    let root = remote.bare().parent().expect("a folder").to_owned();
+    let server = Server::start(root, TOKEN);
+    let git = format!("url: '{}', auth: {TOKEN}, timeout: 2s", server.url());
+    (server, git)
+}
+
+fn becomes(ws: &Workspace, name: &str) {
+    until(name, || {
+        let found = ws.value("SELECT first_name FROM users");
+        (found.as_deref() == Some(name)).then_some(())
+    });
+}
+
+#[test]
+fn what_others_changed_is_repaired_while_the_remote_hangs() {
+    for ws in each("hangs") {
+        let remote = Remote::with(&people("Karin"));
+        let (server, git) = web(&remote);
+        let mut served = start(&ws, "one", &git);
+        served.says(&["created 3", "run 1"]);
+        server.silent.store(true, Ordering::SeqCst);
+        ws.sql("UPDATE users SET first_name = 'Hand'");
+        becomes(&ws, "Karin");
+        served.says(&["did not answer within 2 s; the commit fetched last stays"]);
+        server.silent.store(false, Ordering::SeqCst);
+        served.says(&["the database matches the source"]);
+        served.ends();
+    }
+}
+
+#[test]
+fn a_replica_whose_remote_is_gone_does_not_bring_an_older_commit_back() {
+    for ws in each("older") {
+        let remote = Remote::with(&people("Karin"));
+        let (server, git) = web(&remote);
+        ws.run(&["migrate"]).exits(0);
+        let mut first = start(&ws, "first", &git);
+        let api = Api {
+            address: first.address(),
+            token: None,
+        };
+        first.says(&["created 3", "run 1"]);
+
+        server.silent.store(true, Ordering::SeqCst);
+        first.says(&["did not answer within 2 s; the commit fetched last stays"]);
+        remote.write("manifests/all.yaml", people("Britta"));
+        let later = remote.push("later");
+        let second = start(&ws, "second", &format!("url: '{}'", remote.url()));
+        becomes(&ws, "Britta");
+        second.ends();
+
+        // Also what somebody changes by hand is left: what it was before is not known here.
+        ws.sql("UPDATE users SET first_name = 'Hand'");
+        let why = "another one than fetched last here was applied since, so that nothing is done";
+        first.says(&[why]);
+        let view = api.once("/api/v1/sources/shop", |view| {
+            view["why"].as_str().is_some_and(|it| it.contains(why))
+        });
+        assert_eq!(view["state"]["outcome"], "failed", "{view}");
+        assert_eq!(view["state"]["lastAttempted"]["revision"], later, "{view}");
+        let found = ws.value("SELECT first_name FROM users");
+        assert_eq!(found.as_deref(), Some("Hand"));
+
+        server.silent.store(false, Ordering::SeqCst);
+        first.says(&["updated 1"]);
+        becomes(&ws, "Britta");
+        first.ends();
+        ws.run(&["history", "--verify"]).exits(0);
+    }
+}
