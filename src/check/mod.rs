@@ -31,7 +31,7 @@ pub use subjects::{Subjects, subjects};
 pub use typing::{CustomType, Definition, Definitions, definitions, type_custom};
 pub use world::{Effect, Outcome, View, World};
 
-use crate::diagnostic::{Code, codes};
+use crate::diagnostic::{Code, Severity, codes};
 use crate::kinds::{ACCOUNT, ADDRESS, ORGANISATION, POLICY, USER};
 use crate::model::{Key, KindId};
 use rayon::prelude::*;
@@ -162,6 +162,14 @@ pub const RULES: &[Rule] = &[
     rule(&[codes::ID_CASE], Check::Whole(uniqueness::id_case)),
 ];
 
+/// What matters otherwise in an export, which nobody reviews and which names no users beside their
+/// accounts.
+const FEEDS: &[(Code, Severity)] = &[
+    (codes::ACCOUNT_WITHOUT_USER, Severity::Warning),
+    (codes::ORGANISATION_DEPTH, Severity::Warning),
+    (codes::ADDRESS_LINK_AND_UPDATE, Severity::Error),
+];
+
 const fn rule(codes: &'static [Code], check: Check) -> Rule {
     Rule { codes, check }
 }
@@ -178,6 +186,14 @@ pub fn run(world: &World<'_>, subjects: &[Key]) -> Vec<Finding> {
     findings.sort_by(|a, b| a.order().cmp(&b.order()));
     findings.dedup_by(|later, first| later.order() == first.order());
     suggest::fill(&scene, &mut findings);
+    if world.desired.partial {
+        for finding in &mut findings {
+            let found = &mut finding.diagnostic;
+            if let Some((_, severity)) = FEEDS.iter().find(|(code, _)| *code == found.code) {
+                found.severity = *severity;
+            }
+        }
+    }
     findings
 }
 

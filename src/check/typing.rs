@@ -71,7 +71,7 @@ impl Definition {
 
     fn of_declared(declared: &Declared, row: Option<&Row>) -> Self {
         Self::read(|index| match declared.cell(index) {
-            Some(Cell::Value(value)) => Some(value),
+            Some(cell @ (Cell::Value(_) | Cell::Amend(_))) => cell.value(),
             Some(Cell::Clear) => None,
             // A manifest that says nothing of its status says active.
             None if index == custom_field::STATUS => None,
@@ -197,7 +197,7 @@ fn typed(
             format!("required custom field `{id}` cannot be cleared"),
             format!("take `customFields.{id}` out of `clear:`, or write a value"),
         )),
-        Cell::Blank | Cell::Clear => Ok(None),
+        Cell::Blank | Cell::Clear | Cell::Amend(_) => Ok(None),
         Cell::Value(raw) if raw.is_empty_list() && !definition.required => Ok(Some(Cell::Clear)),
         Cell::Value(raw) => {
             let value = parse(definition, raw)?;

@@ -1,6 +1,6 @@
 //! What a form says of one field.
 
-use super::{FieldRef, Value};
+use super::{FieldRef, Link, Text, Value};
 
 /// What was said; a field of which nothing was said has no cell at all (absent).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -11,15 +11,49 @@ pub enum Cell {
     Clear,
     /// A value in canonical form.
     Value(Value),
+    /// Members of a list that come or change, and members that go; all others stay.
+    Amend(Box<Amend>),
+}
+
+/// What is said of some members of a list.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Amend {
+    /// Those that come, or change: a list or links.
+    pub add: Value,
+    /// Those that go, sorted.
+    pub remove: Vec<Text>,
 }
 
 impl Cell {
-    /// The value, if one was said.
+    /// The value, if one was said; of members that come, these.
     pub fn value(&self) -> Option<&Value> {
         match self {
             Self::Value(value) => Some(value),
+            Self::Amend(amend) => Some(&amend.add),
             Self::Blank | Self::Clear => None,
         }
+    }
+}
+
+impl Amend {
+    /// Whether a stored list already is what it asks for.
+    pub fn holds(&self, stored: Option<&Value>) -> bool {
+        let has =
+            |member: &Text| stored.is_some_and(|list| list.members().any(|old| old == member));
+        let kept = |link: &Link| {
+            let mut old = stored.map_or(&[][..], Value::as_links).iter();
+            let said = link.attributes.iter();
+            old.find(|old| old.target == link.target)
+                .is_some_and(|old| {
+                    said.zip(old.attributes)
+                        .all(|(said, old)| said.is_none() || *said == old)
+                })
+        };
+        let added = match &self.add {
+            Value::Links(links) => links.iter().all(kept),
+            add => add.members().all(has),
+        };
+        added && !self.remove.iter().any(has)
     }
 }
 

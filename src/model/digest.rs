@@ -232,13 +232,13 @@ fn pack(packed: &mut Vec<u8>, name: &str, digest: u64) {
 
 /// The entries of the members of a list field, beside the one for all of it.
 fn members(name: &str, cell: &Cell, entry: &mut impl FnMut(String, u64)) {
-    match cell {
-        Cell::Value(Value::List(members)) => {
+    match cell.value() {
+        Some(Value::List(members)) => {
             for member in members {
                 entry(format!("{name}={member}"), 0);
             }
         }
-        Cell::Value(Value::Links(links)) => {
+        Some(Value::Links(links)) => {
             for link in links {
                 let digest = short(&Cell::Value(Value::Links([link.clone()].into())));
                 entry(format!("{name}={}", link.target), digest);
@@ -288,6 +288,15 @@ fn feed(fed: &mut Vec<u8>, cell: &Cell) {
             fed.push(b'x');
         }
         Cell::Value(value) => feed_value(fed, value),
+        Cell::Amend(amend) => {
+            fed.push(b'a');
+            feed_value(fed, &amend.add);
+            fed.extend_from_slice(&(amend.remove.len() as u64).to_le_bytes());
+            amend
+                .remove
+                .iter()
+                .for_each(|member| feed_text(fed, member));
+        }
     }
 }
 

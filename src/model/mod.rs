@@ -12,7 +12,7 @@ mod small;
 mod state;
 mod value;
 
-pub use cell::{Cell, Pos, Stated};
+pub use cell::{Amend, Cell, Pos, Stated};
 pub use change::Change;
 pub use digest::{Digest, FieldDigests};
 pub use key::{FieldRef, Key, KindId};

@@ -1,6 +1,6 @@
 //! The two sides of a comparison: what a source says, and what the database holds.
 
-use super::{Ask, Claim, Declared, FieldRef, Key, Keyed, Rows, Text};
+use super::{Ask, Claim, Declared, FieldRef, Key, Keyed, KindId, Rows, Text};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -17,6 +17,13 @@ pub struct Desired {
     pub removals_off: Vec<String>,
     /// Of every declared password reference, how its content stands to the stored one.
     pub secrets: BTreeMap<Key, SecretState>,
+    /// Whether it says only some things of what it names, as an export does: what it does not say
+    /// keeps, a status too.
+    pub partial: bool,
+    /// What could be made out of a resource's key but not the rest: it is held, not missing.
+    pub shielded: BTreeSet<Key>,
+    /// Of which kinds some key could not be made out, and why: none of these is missing.
+    pub hidden: BTreeMap<KindId, String>,
     /// The fields whose values are faulty and so are not among the cells: they were said, and what
     /// is wrong with them was reported.
     pub faulty: BTreeSet<(Key, FieldRef)>,
@@ -52,6 +59,9 @@ pub struct Snapshot {
     pub logins: HashMap<Text, u32>,
     /// The ids of holds that a person approved and that have not lapsed.
     pub approved: BTreeSet<String>,
+    /// How many accepted feeds in a row have not named what this source claims; of those that were
+    /// named last, nothing.
+    pub missed: BTreeMap<Key, u32>,
     /// What this source did under each budget of the guards within the window.
     pub spent: BTreeMap<String, u64>,
 }

@@ -3,7 +3,9 @@
 use super::draft::Context;
 use super::rules::{Mode, Peer};
 use crate::kinds::{Field, Kind};
-use crate::model::{Cell, Change, Claim, FieldRef, Key, Link, Row, Stated, Value, digest};
+use crate::model::{
+    Amend, Cell, Change, Claim, FieldRef, Key, Link, Row, Stated, Text, Value, digest,
+};
 use std::sync::Arc;
 
 /// What one stated field asks for.
@@ -83,7 +85,7 @@ fn judge(
     // also when this source has written other fields of the row since.
     if kind.field(&stated.field).is_some_and(|field| field.grants)
         && let Some(claim) = claim
-        && let Some(verdict) = regained(&change, &name, said, claim)
+        && let Some(verdict) = regained(&change, &stated.cell, &name, said, claim)
     {
         return verdict;
     }
@@ -104,6 +106,7 @@ pub(super) fn target(
     match (cell, field) {
         (Cell::Value(Value::Links(links)), _) => Some(stored(Some(&merged(links, before)))),
         (Cell::Value(value), _) => Some(stored(Some(value))),
+        (Cell::Amend(amend), _) => Some(stored(amended(amend, before).as_ref())),
         // A blank custom cell clears; a blank standard cell says nothing.
         (Cell::Blank, Some(_)) => None,
         (Cell::Clear | Cell::Blank, None) => Some(None),
@@ -128,6 +131,25 @@ fn merged(links: &[Link], before: Option<&Value>) -> Value {
         }
         link
     }))
+}
+
+/// A list with what comes and without what goes.
+fn amended(amend: &Amend, before: Option<&Value>) -> Option<Value> {
+    let stays = |member: &Text| !amend.remove.contains(member);
+    match &amend.add {
+        Value::Links(links) => {
+            let old = before.map_or(&[][..], Value::as_links).iter();
+            let comes = |target: &Text| links.iter().any(|link| link.target == *target);
+            let kept = old.filter(|link| stays(&link.target) && !comes(&link.target));
+            let links = [&kept.cloned().collect::<Vec<_>>()[..], links].concat();
+            Some(merged(&links, before))
+        }
+        add => {
+            let old = before.into_iter().flat_map(Value::members);
+            let kept = old.filter(|member| stays(member)).chain(add.members());
+            Some(Value::set(kept.cloned()))
+        }
+    }
 }
 
 enum Rivals {
@@ -189,7 +211,7 @@ pub(super) fn says_something(field: &FieldRef, cell: &Cell) -> bool {
 }
 
 /// Splits off what would give back access that somebody took since the claim was written.
-fn regained(change: &Change, name: &str, said: u64, claim: &Claim) -> Option<Verdict> {
+fn regained(change: &Change, cell: &Cell, name: &str, said: u64, claim: &Claim) -> Option<Verdict> {
     let whole = change.clone();
     match (&change.before, &change.after) {
         (before, Some(Value::List(after))) => {
@@ -207,7 +229,7 @@ fn regained(change: &Change, name: &str, said: u64, claim: &Claim) -> Option<Ver
             let old = before.as_ref().map_or(&[][..], Value::as_links);
             let rest: Vec<Link> = after
                 .iter()
-                .filter_map(|link| kept_link(link, old, name, claim))
+                .filter_map(|link| kept_link(link, cell, old, name, claim))
                 .collect();
             (rest != **after).then(|| regain(whole, &Value::Links(rest.into())))
         }
@@ -220,8 +242,13 @@ fn regained(change: &Change, name: &str, said: u64, claim: &Claim) -> Option<Ver
 }
 
 /// The link as far as it gives nothing back: as declared, as stored, or not at all.
-fn kept_link(link: &Link, old: &[Link], name: &str, claim: &Claim) -> Option<Link> {
-    let said = digest::short(&Cell::Value(Value::Links([link.clone()].into())));
+fn kept_link(link: &Link, cell: &Cell, old: &[Link], name: &str, claim: &Claim) -> Option<Link> {
+    let mut declared = cell.value().map_or(&[][..], Value::as_links).iter();
+    let Some(declared) = declared.find(|said| said.target == link.target) else {
+        // It is stored, and nothing is said of it.
+        return Some(link.clone());
+    };
+    let said = digest::short(&Cell::Value(Value::Links([declared.clone()].into())));
     if claim.fields.member(name, &link.target) != Some(said) {
         return Some(link.clone());
     }

@@ -7,7 +7,7 @@ use crate::check::Outcome;
 use crate::diagnostic::{Diagnostic, Origin, Severity, codes};
 use crate::kinds::{self, Kind};
 use crate::model::{
-    Change, Claim, ClaimState, Declared, FieldRef, Row, SecretState, Value, digest,
+    Change, Claim, ClaimState, Declared, FieldRef, Row, SecretState, Stated, Value, digest,
 };
 use std::sync::Arc;
 
@@ -20,6 +20,14 @@ pub(super) fn absent(
     let key = &declared.key;
     let draft = Draft::new(Reason::Declared);
     let origin = || Origin::of(declared);
+    if context.desired.partial && is_flag(declared) {
+        let message = format!("{key} is not stored: there is nothing to deactivate or delete");
+        return draft.note(
+            Diagnostic::new(codes::NOT_FOUND, message)
+                .of(key)
+                .at(origin()),
+        );
+    }
     if written_status(declared) == Some("deleted") {
         let message = format!("{key} is not stored: there is nothing to delete");
         return draft.note(Diagnostic::new(codes::NO_OP, message).of(key).at(origin()));
@@ -54,6 +62,17 @@ pub(super) fn absent(
         }
     }
     draft
+}
+
+/// Whether a row of an export only takes a resource out of use.
+fn is_flag(declared: &Declared) -> bool {
+    let kind = kinds::get(declared.key.kind);
+    let says = |stated: &Stated| {
+        let field = stated.field.own().map(|index| &kind.fields[index]);
+        field.is_some_and(|field| field.required) && stated.cell.value().is_some()
+    };
+    matches!(written_status(declared), Some("inactive" | "deleted"))
+        && !declared.cells.iter().any(says)
 }
 
 fn retired(

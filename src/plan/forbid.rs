@@ -7,9 +7,31 @@ use super::order;
 use super::planner::Work;
 use super::types::{Reason, Verb};
 use crate::check::{Effect, Outcome};
-use crate::diagnostic::codes;
+use crate::diagnostic::{Diagnostic, Severity, codes};
 use crate::kinds;
 use crate::model::{Change, Key, Value};
+
+/// All of a plan, when something is wrong with the whole of what the source sent.
+pub(super) fn doubted(context: &Context<'_>, work: &mut Work) {
+    let Some((code, message)) = &context.rules.doubt else {
+        return;
+    };
+    let members: Vec<Member> = work
+        .effects
+        .iter()
+        .map(|effect| whole(context, effect, order::verb(context, effect)))
+        .collect();
+    if members.is_empty() {
+        let found = Diagnostic::new(*code, message.clone()).severity(Severity::Warning);
+        return work.diagnostics.push(found);
+    }
+    let hold = Hold {
+        count: Some(members.len() as u64),
+        members,
+        ..Hold::many(*code, message.clone())
+    };
+    work.hold(context, hold);
+}
 
 /// Rows that refuse removal, and deletes that the configuration does not allow.
 pub(super) fn forbidden(context: &Context<'_>, work: &mut Work) {

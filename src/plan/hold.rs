@@ -37,13 +37,21 @@ impl Hold {
     /// A hold of one member, without numbers.
     pub fn of(code: Code, message: impl Into<String>, member: Member) -> Self {
         Self {
+            members: vec![member],
+            ..Self::many(code, message)
+        }
+    }
+
+    /// A hold without members yet.
+    pub fn many(code: Code, message: impl Into<String>) -> Self {
+        Self {
             code,
             message: message.into(),
             count: None,
             of: None,
             limit: None,
             over: None,
-            members: vec![member],
+            members: Vec::new(),
         }
     }
 

@@ -64,6 +64,7 @@ fn planned(
 
 /// Holds and guards, all on the whole plan, before any of it is taken out.
 fn keep_back(context: &Context<'_>, work: &mut Work) {
+    forbid::doubted(context, work);
     let parts = std::mem::take(&mut work.parts);
     parts.into_iter().for_each(|part| work.part(context, part));
     let live = guard::live(context, work);

@@ -30,6 +30,7 @@ pub(super) fn removals(context: &Context<'_>, work: &mut Work) {
         .claims
         .iter()
         .filter(|(key, _)| !context.desired.resources.contains(key))
+        .filter(|(key, _)| !context.desired.shielded.contains(key))
         .filter_map(|(key, claims)| Some((key, mine(claims)?)))
         .collect();
     missing.sort_by(|a, b| a.0.cmp(b.0));
@@ -40,16 +41,48 @@ pub(super) fn removals(context: &Context<'_>, work: &mut Work) {
         work.diagnostics.push(removals_off(context, missing.len()));
         return;
     }
+    let hidden = &context.desired.hidden;
+    let known = missing.len();
+    missing.retain(|(key, _)| !hidden.contains_key(&key.kind));
+    if missing.len() < known {
+        work.diagnostics
+            .push(hidden_keys(context, known - missing.len()));
+    }
     for (key, claim) in missing {
-        if context
+        let meant = context
             .rules
             .only
             .as_ref()
-            .is_none_or(|only| only.contains(key))
-        {
+            .is_none_or(|only| only.contains(key));
+        if meant && absent_enough(context, key) {
             remove(context, work, key, &claim);
         }
     }
+}
+
+/// Whether a source that may forget somebody once has not named a resource often enough.
+fn absent_enough(context: &Context<'_>, key: &Key) -> bool {
+    let Some(times) = context.rules.absence else {
+        return true;
+    };
+    let missed = context.stored.missed.get(key).copied().unwrap_or_default();
+    missed + u32::from(context.rules.observed) >= times
+}
+
+fn hidden_keys(context: &Context<'_>, missing: usize) -> Diagnostic {
+    let whys: Vec<&str> = context
+        .desired
+        .hidden
+        .values()
+        .map(String::as_str)
+        .collect();
+    let message = format!(
+        "{missing} resources that source {} does not name stay: a row has no id that can be read ({})",
+        context.desired.source,
+        whys.join("; ")
+    );
+    Diagnostic::new(codes::REMOVALS_OFF, message)
+        .help("mend the row; what is really gone counts as missing in the next feed")
 }
 
 fn removals_off(context: &Context<'_>, missing: usize) -> Diagnostic {

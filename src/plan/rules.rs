@@ -1,5 +1,6 @@
 //! What the operator decided: the inputs of a plan beside the two states.
 
+use crate::diagnostic::Code;
 use crate::kinds::Kind;
 use crate::model::{Desired, Digest, FieldRef, Key, KindId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +31,12 @@ pub struct Rules {
     pub accepts: Vec<Accept>,
     /// Only these, when it is a partial plan: nothing else is removed, no other error refuses.
     pub only: Option<BTreeSet<Key>>,
+    /// After how many accepted feeds in a row without it a resource counts as gone; `None`: at once.
+    pub absence: Option<u32>,
+    /// Whether this is a feed that was not seen before, so that what it does not name counts once more.
+    pub observed: bool,
+    /// Why all of it is held, if something is wrong with the whole of it.
+    pub doubt: Option<(Code, String)>,
     /// Whether to list every stored field that nothing declares.
     pub exact: bool,
     /// Whether to compare every field, whatever digests and versions say.

@@ -17,6 +17,10 @@ pub(super) fn unwritten_status(
     draft: &mut Draft,
     changes: &mut Vec<Change>,
 ) {
+    // What an export does not say, it keeps.
+    if context.desired.partial {
+        return;
+    }
     let key = &declared.key;
     let kind = kinds::get(key.kind);
     let index = kind.status_index();

@@ -170,6 +170,9 @@ impl Voice {
                 .stated(field)
                 .filter(|stated| says_something(stated));
             return stated.map_or(Said::Nothing, |stated| match stated.cell.value() {
+                _ if matches!(&stated.cell, Cell::Amend(amend) if amend.holds(stored)) => {
+                    Said::Stored
+                }
                 said if said == stored => Said::Stored,
                 said => {
                     let field = kinds::get(declared.key.kind).field(field);

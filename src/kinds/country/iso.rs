@@ -326,4 +326,16 @@ pub(super) const ALIASES: &[(&str, &str)] = &[
     ("россия", "RU"),
     ("украïна", "UA"),
     ("україна", "UA"),
+    // The letters on cars, which older exports have.
+    ("a", "AT"),
+    ("b", "BE"),
+    ("d", "DE"),
+    ("e", "ES"),
+    ("f", "FR"),
+    ("h", "HU"),
+    ("i", "IT"),
+    ("l", "LU"),
+    ("n", "NO"),
+    ("p", "PT"),
+    ("s", "SE"),
 ];

@@ -20,9 +20,15 @@ pub fn name(code: &str) -> Option<&'static str> {
     Some(COUNTRIES[at].2)
 }
 
-/// The code that somebody meant who wrote a lower-case code, alpha-3 or a name.
+/// The code that somebody meant who wrote a lower-case code, alpha-3, a name, or nearly one.
 #[must_use]
 pub fn meant(text: &str) -> Option<&'static str> {
+    known(text).or_else(|| near(&text.trim().to_lowercase()))
+}
+
+/// The code that a code in whatever case, alpha-3, the letters on a car or a name stands for.
+#[must_use]
+pub fn known(text: &str) -> Option<&'static str> {
     let folded = text.trim().to_lowercase();
     let exact = COUNTRIES.iter().find(|(two, three, name)| {
         folded.eq_ignore_ascii_case(two)
@@ -33,7 +39,6 @@ pub fn meant(text: &str) -> Option<&'static str> {
     exact
         .map(|row| row.0)
         .or_else(|| alias().map(|(_, code)| *code))
-        .or_else(|| near(&folded))
 }
 
 /// The country whose name is spelled nearly so; codes of two letters are too short to guess.

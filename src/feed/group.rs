@@ -1,0 +1,247 @@
+//! What several rows say of one resource, made into one: they must agree.
+
+use crate::diagnostic::{Diagnostic, Origin, codes};
+use crate::kinds::{self, read::quoted};
+use crate::model::{Amend, Cell, Declared, FieldRef, Key, Link, Pos, Stated, Text, Value};
+use std::sync::Arc;
+
+/// What was said of one resource so far.
+#[derive(Debug)]
+pub(super) struct Group {
+    /// Where it was said first.
+    pub at: Pos,
+    /// What was said, sorted by field.
+    cells: Vec<Stated>,
+    /// How many rows speak of it.
+    rows: u32,
+    /// Custom fields that some row does not say are blank, so that they are not cleared.
+    open: Vec<FieldRef>,
+}
+
+impl Group {
+    pub(super) fn new(at: Pos) -> Self {
+        Self {
+            at,
+            cells: Vec::new(),
+            rows: 0,
+            open: Vec::new(),
+        }
+    }
+
+    /// Takes over what one more row says, sorted by field; which fields it contradicts comes back,
+    /// with where the other value stands.
+    pub(super) fn take(&mut self, said: Vec<Stated>) -> Vec<(Stated, Stated)> {
+        self.rows += 1;
+        if self.rows == 1 {
+            self.cells = said;
+            return Vec::new();
+        }
+        // A custom field is cleared only when it is blank in every row.
+        let silent = self.cells.iter().filter(|old| {
+            old.cell == Cell::Blank && !said.iter().any(|new| new.field == old.field)
+        });
+        let silent: Vec<FieldRef> = silent.map(|old| old.field.clone()).collect();
+        self.open.extend(silent);
+        let mut against = Vec::new();
+        for new in said {
+            match self.cells.binary_search_by(|old| old.field.cmp(&new.field)) {
+                Err(place) => {
+                    if new.cell == Cell::Blank {
+                        self.open.push(new.field.clone());
+                    }
+                    self.cells.insert(place, new);
+                }
+                Ok(place) => {
+                    let old = &mut self.cells[place];
+                    if let Some(merged) = merged(&old.cell, &new.cell) {
+                        if old.cell == Cell::Blank {
+                            old.at = new.at;
+                        }
+                        old.cell = merged;
+                    } else {
+                        against.push((old.clone(), new));
+                    }
+                }
+            }
+        }
+        against
+    }
+
+    /// The resource that all rows speak of.
+    pub(super) fn finish(mut self, key: Key, path: &Arc<str>) -> Declared {
+        let open = &self.open;
+        self.cells
+            .retain(|stated| stated.cell != Cell::Blank || !open.contains(&stated.field));
+        Declared {
+            key,
+            path: path.clone(),
+            at: self.at,
+            cells: self.cells,
+        }
+    }
+}
+
+/// What two rows say together; `None`: they contradict each other.
+fn merged(old: &Cell, new: &Cell) -> Option<Cell> {
+    match (old, new) {
+        (old, new) if old == new => Some(old.clone()),
+        (Cell::Blank, other) | (other, Cell::Blank) => Some(other.clone()),
+        (Cell::Amend(old), Cell::Amend(new)) => amended(old, new).map(Box::new).map(Cell::Amend),
+        _ => None,
+    }
+}
+
+fn amended(old: &Amend, new: &Amend) -> Option<Amend> {
+    let mut remove = [&old.remove[..], &new.remove].concat();
+    remove.sort_unstable();
+    remove.dedup();
+    let add = match (&old.add, &new.add) {
+        (Value::Links(old), Value::Links(new)) => {
+            let mut links: Vec<Link> = old.to_vec();
+            for link in new {
+                match links.iter_mut().find(|known| known.target == link.target) {
+                    None => links.push(link.clone()),
+                    Some(known) => {
+                        for (said, more) in known.attributes.iter_mut().zip(link.attributes) {
+                            if said.is_some() && more.is_some() && *said != more {
+                                return None;
+                            }
+                            *said = said.or(more);
+                        }
+                    }
+                }
+            }
+            Value::links(links)
+        }
+        (old, new) => Value::set(old.members().chain(new.members()).cloned()),
+    };
+    let both = add.members().any(|member| remove.contains(member));
+    (!both).then_some(Amend { add, remove })
+}
+
+/// That two rows contradict each other.
+pub(super) fn conflict(
+    key: &Key,
+    owner: Option<&Key>,
+    path: &Arc<str>,
+    (old, new): &(Stated, Stated),
+) -> Diagnostic {
+    let kind = kinds::get(key.kind);
+    let name = kind.field_name(&old.field);
+    let code = match owner {
+        // The same address in the rows of two accounts.
+        Some(_) => codes::ADDRESS_CONFLICT,
+        None => codes::ROW_CONFLICT,
+    };
+    let message = format!(
+        "{key}: `{name}` is {} in line {} and {} in line {}",
+        shown(&old.cell),
+        old.at.line,
+        shown(&new.cell),
+        new.at.line
+    );
+    let place = |at| Origin {
+        path: path.clone(),
+        at,
+    };
+    Diagnostic::new(code, message)
+        .help("the rows of one resource must agree, or leave the cell blank; none of them is taken for the right one")
+        .of(key)
+        .field(name)
+        .at(place(new.at))
+        .related([place(old.at)])
+}
+
+fn shown(cell: &Cell) -> String {
+    match cell.value() {
+        Some(value) => match value.as_text() {
+            Some(text) => quoted(text),
+            None => match value {
+                Value::Bool(value) => format!("`{value}`"),
+                value => {
+                    let members: Vec<&Text> = value.members().collect();
+                    format!("{members:?}")
+                }
+            },
+        },
+        None => "blank".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(line: u32, field: u8, cell: Cell) -> Stated {
+        Stated {
+            field: FieldRef::Own(field),
+            cell,
+            at: Pos { line, column: 1 },
+        }
+    }
+
+    fn text(text: &str) -> Cell {
+        Cell::Value(Value::text(text))
+    }
+
+    fn custom(line: u32, cell: Cell) -> Stated {
+        Stated {
+            field: FieldRef::Custom("badge".into()),
+            ..said(line, 0, cell)
+        }
+    }
+
+    fn cells(rows: &[&[Stated]]) -> (Vec<Stated>, usize) {
+        let mut group = Group::new(Pos { line: 2, column: 1 });
+        let against = rows.iter().map(|row| group.take(row.to_vec()).len()).sum();
+        let key = Key::new(kinds::ACCOUNT, "acme");
+        (group.finish(key, &"feed.csv".into()).cells, against)
+    }
+
+    #[test]
+    fn rows_add_to_each_other_and_a_blank_says_nothing() {
+        let (found, against) = cells(&[&[said(2, 0, text("A")), said(2, 1, Cell::Blank)], &[said(3, 1, text("B"))]]);
+        assert_eq!(against, 0);
+        assert_eq!(found, [said(2, 0, text("A")), said(3, 1, text("B"))]);
+    }
+
+    #[test]
+    fn rows_that_contradict_each_other_are_never_decided_by_the_last() {
+        let (found, against) = cells(&[&[said(2, 0, text("A"))], &[said(3, 0, text("B"))]]);
+        assert_eq!((against, &found[0].cell), (1, &text("A")));
+    }
+
+    #[test]
+    fn a_custom_field_is_cleared_when_it_is_blank_in_every_row() {
+        let blank = |line| custom(line, Cell::Blank);
+        assert_eq!(cells(&[&[blank(2)], &[blank(3)]]).0, [blank(2)]);
+        assert_eq!(cells(&[&[blank(2)], &[]]).0, []);
+        assert_eq!(cells(&[&[], &[blank(3)]]).0, []);
+        assert_eq!(cells(&[&[blank(2)], &[custom(3, text("A"))]]).0, [custom(3, text("A"))]);
+    }
+
+    #[test]
+    fn links_come_together_and_flags_must_agree() {
+        let link = |target: &str, flag: Option<u8>| Link {
+            target: target.into(),
+            attributes: [flag, None],
+        };
+        let add = |links: Vec<Link>, remove: &[&str]| {
+            Cell::Amend(Box::new(Amend {
+                add: Value::links(links),
+                remove: remove.iter().map(Text::new).collect(),
+            }))
+        };
+        let row = |line, cell| vec![said(line, 8, cell)];
+        let (found, against) = cells(&[
+            &row(2, add(vec![link("a", None)], &[])),
+            &row(3, add(vec![link("b", Some(1)), link("a", Some(0))], &["c"])),
+        ]);
+        assert_eq!(against, 0);
+        assert_eq!(found[0].cell, add(vec![link("a", Some(0)), link("b", Some(1))], &["c"]));
+        let twice = [row(2, add(vec![link("a", Some(1))], &[])), row(3, add(vec![link("a", Some(0))], &[]))];
+        assert_eq!(cells(&[&twice[0], &twice[1]]).1, 1);
+        let gone = [row(2, add(vec![link("a", None)], &[])), row(3, add(vec![], &["a"]))];
+        assert_eq!(cells(&[&gone[0], &gone[1]]).1, 1);
+    }
+}
