@@ -62,7 +62,9 @@ pub(super) fn readable(place: &GitPlace) -> Option<String> {
 
 fn url(text: &str, base: &Path) -> Result<String, String> {
     let text = text.trim();
-    if text.is_empty() || text.starts_with('-') || text.contains("::") {
+    // `ext::` and the like run programs; `http://[::1]` is an address.
+    let helper = text.split("://").next().unwrap_or(text).contains("::");
+    if text.is_empty() || text.starts_with('-') || helper {
         return Err(format!(
             "`git.url` is none that is fetched from; expected one of {}, `user@host:path` or a path",
             SCHEMES.map(|scheme| format!("`{scheme}://`")).join(", ")

@@ -17,6 +17,10 @@ pub(super) struct Dialect {
     pub(super) now: &'static str,
     /// Milliseconds since 1970 by the clock that leases are judged by.
     pub(super) clock: &'static str,
+    /// Makes statements fail that wait long for a lock.
+    pub(super) impatient: &'static str,
+    /// Lets the transaction stand still for so many milliseconds between two statements.
+    pub(super) idle: &'static str,
     /// Locks the rows that a query reads.
     pub(super) for_update: &'static str,
     /// Locks the rows that a join reads of the table called `t` there.
@@ -45,6 +49,8 @@ pub(super) const SQLITE: Dialect = Dialect {
     foreign_version: "(-1 - (random() & 4503599627370495))",
     now: "(strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))",
     clock: "CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER)",
+    impatient: "",
+    idle: "",
     for_update: "",
     for_update_t: "",
     booleans: ["0", "1"],
@@ -66,6 +72,8 @@ pub(super) const POSTGRES: Dialect = Dialect {
     foreign_version: "(-1 - floor(random() * 4503599627370496)::bigint)",
     now: "now()",
     clock: "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
+    impatient: "SET LOCAL lock_timeout = '2s'",
+    idle: "SET LOCAL idle_in_transaction_session_timeout = ",
     for_update: " FOR UPDATE",
     for_update_t: " FOR UPDATE OF t",
     booleans: ["false", "true"],

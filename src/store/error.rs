@@ -63,6 +63,11 @@ impl StoreError {
             .is_some_and(|code| matches!(code.as_str(), "40001" | "40P01"))
     }
 
+    /// Whether somebody else held a lock for longer than the statement was to wait.
+    pub(super) fn locked(&self) -> bool {
+        self.code().is_some_and(|code| code == "55P03")
+    }
+
     /// The engine's code, if a statement failed.
     fn code(&self) -> Option<String> {
         match self {

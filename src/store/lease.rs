@@ -82,6 +82,8 @@ impl Store {
                 Ok(Ok(lease)) => return Ok(lease),
                 Ok(Err(held)) => Some(held),
                 Err(error) if error.transient() => None,
+                // Whoever holds it is within an apply, or stands still in one.
+                Err(error) if error.locked() => self.holder(scope).await?,
                 Err(error) => return Err(error.into()),
             };
             if let Some(held) = held.filter(|_| start.elapsed() >= timeout) {
@@ -99,6 +101,8 @@ impl Store {
     ) -> Result<Result<Lease, Held>, StoreError> {
         let mut tx = self.writing("obtain the lease").await?;
         migrate::current(&mut tx).await?;
+        let dialect = tx.dialect();
+        tx.script(dialect.impatient).await?;
         let clock = tx.dialect().clock;
         let dead = self.dead(&mut tx, scope, holder).await?;
         // Whoever wrote a later end did so before the clock was set back.
@@ -136,6 +140,14 @@ impl Store {
         };
         tx.commit().await?;
         Ok(lease)
+    }
+
+    /// Who holds a lease, without waiting for anybody.
+    async fn holder(&self, scope: &str) -> Result<Option<Held>, StoreError> {
+        match self.reading_schema("read the lease").await? {
+            Some(mut tx) => held(&mut tx, scope).await,
+            None => Ok(None),
+        }
     }
 
     /// The pid of the present holder, when that process ran on this host and is gone.

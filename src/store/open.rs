@@ -31,6 +31,10 @@ enum Pool {
     Missing,
 }
 
+/// Begins a transaction that writes. One whose process stands still, stopped or without processor,
+/// would hold its locks for as long: the server ends it, and the next one goes on.
+const WRITING: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '30s'";
+
 /// How long a writer waits for another one.
 const BUSY: Duration = Duration::from_secs(30);
 
@@ -107,7 +111,7 @@ impl Store {
                 Engine::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?)
             }
             Pool::Postgres(servers) => {
-                Engine::Postgres(servers.begin("BEGIN").await.map_err(failed)?)
+                Engine::Postgres(servers.begin(WRITING).await.map_err(failed)?)
             }
         };
         Ok(Tx::new(engine, operation))

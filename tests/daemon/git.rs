@@ -307,6 +307,13 @@ fn a_push_that_removes_two_in_five_waits_for_somebody_and_goes_through_in_parts(
             .api
             .post(&format!("/api/v1/holds/{hold}/approve"), &body)
     };
+    let stranger = json!({"reason": "she left", "only": ["User/u-30", "User/u-1"]});
+    let (status, answer) = approve(&id, stranger);
+    let said = answer["detail"].as_str().unwrap_or_default();
+    assert!(
+        status == 422 && said.contains("User/u-1 is no part"),
+        "{status} {answer}"
+    );
     let only = json!({"reason": "these two left", "only": ["User/u-30", "User/u-31"]});
     let (status, answer) = approve(&id, only);
     assert!(status < 300, "{status} {answer}");

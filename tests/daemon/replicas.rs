@@ -126,6 +126,31 @@ impl Scene {
         }
     }
 
+    /// Stops the daemon that is within a transaction of an apply, if one is caught at it.
+    fn freeze(&mut self) -> Option<usize> {
+        let holder = self
+            .ws
+            .column("SELECT pid FROM leases WHERE holder IS NOT NULL");
+        let holder = holder.into_iter().flatten().next()?;
+        let is_holder = |served: &Option<Served>| {
+            served
+                .as_ref()
+                .is_some_and(|served| served.pid().to_string() == holder)
+        };
+        let at = self.served.iter().position(is_holder)?;
+        let served = self.served[at].as_ref()?;
+        served.signal(Signal::SIGSTOP);
+        let within = "SELECT 1 FROM pg_stat_activity a JOIN pg_locks l ON l.pid = a.pid \
+                      JOIN pg_class c ON c.oid = l.relation AND c.relname = 'leases' \
+                      WHERE l.mode = 'RowShareLock' AND a.state = 'idle in transaction'";
+        if self.ws.column(within).is_empty() {
+            served.signal(Signal::SIGCONT);
+            return None;
+        }
+        self.still = Some((at, Instant::now()));
+        Some(at)
+    }
+
     fn go_on(&mut self, at: usize) {
         self.served[at]
             .as_ref()
@@ -301,4 +326,39 @@ fn containers_of_one_name_are_told_apart() {
     // Whoever shares boot and process numbers sees whether the other one is gone.
     let (here, there) = (replica(false), replica(false));
     assert_eq!(here.map(|it| it.0), there.map(|it| it.0));
+}
+
+#[test]
+fn a_daemon_that_stands_still_within_an_apply_holds_nobody_up_for_long() {
+    let Some(mut scene) = Scene::new() else {
+        return;
+    };
+    scene.settles();
+    let frozen = (1..).find_map(|round| {
+        // Enough to be caught at.
+        let users = (0..3000).map(|n| {
+            user(
+                &format!("more-{n}"),
+                "acme",
+                &format!("firstName: R{round}"),
+            )
+        });
+        let users = users.collect::<String>();
+        scene.remote.write("manifests/more.yaml", users);
+        scene.commit();
+        let begin = Instant::now();
+        let mut frozen = None;
+        while frozen.is_none() && begin.elapsed() < Duration::from_secs(8) {
+            frozen = scene.freeze();
+        }
+        frozen
+    });
+    let frozen = frozen.expect("caught in the end");
+    scene.commit();
+    scene.settles();
+    scene.go_on(frozen);
+    scene.commit();
+    scene.settles();
+    scene.holds();
+    scene.ends();
 }

@@ -104,6 +104,7 @@ fn a_source_is_suspended_with_a_reason_and_resumed() {
     let site = Site::start();
     let cookie = site.login("ada");
     let csrf = site.get("/sources/customers", &cookie).csrf();
+    let long = "x".repeat(2001);
     let with = |reason| {
         [
             ("csrf", &*csrf),
@@ -114,6 +115,7 @@ fn a_source_is_suspended_with_a_reason_and_resumed() {
     let act =
         |act: &str, reason| site.post(&format!("/sources/customers/{act}"), &cookie, &with(reason));
     assert_eq!(act("suspend", " ").status, 422);
+    assert_eq!(act("suspend", &long).status, 422);
     assert_eq!(
         act("suspend", "the migration").place.as_deref(),
         Some("/sources/customers?done=suspended")

@@ -115,6 +115,12 @@ pub(in crate::daemon) async fn decide(
             "it was approved before",
         ));
     }
+    let (all, listed) = (view.hold.count, &view.hold.resources);
+    let stranger = only.iter().find(|key| !listed.contains(&key.to_string()));
+    if let Some(key) = stranger.filter(|_| all <= listed.len()) {
+        let message = format!("{key} is no part of hold `{hold}`");
+        return Err(Problem::new(problem::INVALID, message));
+    }
     let name = caller.name.to_string();
     door.ask(move |daemon| async move {
         if only.is_empty() {

@@ -68,6 +68,11 @@ pub struct Applied {
 const UNKNOWN: Duration = Duration::from_mins(2);
 const AGAIN: Duration = Duration::from_millis(500);
 
+/// More steps than this take longer between two statements than a transaction may stand still, in
+/// milliseconds.
+const MANY: usize = 10_000;
+const IDLE: usize = 30_000;
+
 /// How often a serialization failure or a deadlock is tried again.
 const TRIES: u32 = 6;
 
@@ -175,6 +180,11 @@ impl<'a> Pass<'a> {
     async fn perform(&mut self) -> Result<Applied, ApplyError> {
         let guard = self.tx.dialect();
         self.tx.script(guard.guard_on).await?;
+        if !guard.idle.is_empty() && self.apply.plan.steps.len() > MANY {
+            // What is written is made ready between two statements.
+            let millis = IDLE + self.apply.plan.steps.len() / 10;
+            self.tx.script(&format!("{}{millis}", guard.idle)).await?;
+        }
         if !guard.numbered {
             self.tx.script("PRAGMA defer_foreign_keys = ON").await?;
         }
