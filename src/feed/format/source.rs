@@ -202,17 +202,14 @@ impl<'i> Source<'i> {
             self.fill(first + WINDOW);
         }
         let window = &self.raw[first..];
-        let encoding = match self.declared {
-            Some(declared) => {
-                if encoding::surely_utf8(window, self.input_ended) {
-                    self.found = Found::Refuted;
-                }
-                declared
+        let encoding = if let Some(declared) = self.declared {
+            if encoding::surely_utf8(window, self.input_ended) {
+                self.found = Found::Refuted;
             }
-            None => {
-                self.found = Found::Guessed;
-                encoding::guess(&self.raw, self.input_ended)
-            }
+            declared
+        } else {
+            self.found = Found::Guessed;
+            encoding::guess(&self.raw, self.input_ended)
         };
         self.decoder = Some(encoding.new_decoder_without_bom_handling());
     }

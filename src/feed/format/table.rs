@@ -19,7 +19,7 @@ pub(super) struct Table<'t, 'a> {
     named: usize,
     trailer: Option<Trailer>,
     /// Where the trailer stands, and what it counts.
-    counted: Option<(Pos, Option<u64>)>,
+    last: Option<(Pos, Last)>,
     records: u64,
     record: Record,
 }
@@ -29,6 +29,13 @@ struct Trailer {
     before: String,
     /// What follows the number; none: there is no number.
     after: Option<String>,
+}
+
+/// What a trailer says.
+#[derive(Clone, Copy)]
+struct Last {
+    /// How many rows there are.
+    count: Option<u64>,
 }
 
 impl Trailer {
@@ -46,17 +53,17 @@ impl Trailer {
     }
 
     /// What a line counts, if it is the trailer. Delimiters may follow, as a spreadsheet adds them.
-    fn read(&self, line: &str) -> Option<Option<u64>> {
+    fn read(&self, line: &str) -> Option<Last> {
         let rest = line.strip_prefix(&*self.before)?;
         let padding = |c: char| c.is_whitespace() || ";,|".contains(c);
         let Some(after) = &self.after else {
-            return rest.chars().all(padding).then_some(None);
+            return rest.chars().all(padding).then_some(Last { count: None });
         };
         let end = rest.find(|c: char| !c.is_ascii_digit());
         let (digits, rest) = rest.split_at(end.unwrap_or(rest.len()));
         let rest = rest.strip_prefix(&**after)?;
-        let count = digits.parse().ok()?;
-        rest.chars().all(padding).then_some(Some(count))
+        let count = Some(digits.parse().ok()?);
+        rest.chars().all(padding).then_some(Last { count })
     }
 }
 
@@ -68,7 +75,7 @@ impl<'t, 'a> Table<'t, 'a> {
             header: Vec::new(),
             places: Vec::new(),
             named: 0,
-            counted: None,
+            last: None,
             records: 0,
             record: Record::default(),
         }
@@ -186,7 +193,7 @@ impl<'t, 'a> Table<'t, 'a> {
 
     /// Whether a line is the trailer, or one that follows it, which is reported.
     pub fn ends_with(&mut self, at: Pos, line: &str) -> bool {
-        if let Some((trailer, _)) = self.counted {
+        if let Some((trailer, _)) = self.last {
             let trailer = self.target.findings.origin(trailer);
             let found = truncated("rows follow the trailer")
                 .help("two exports in one file, or one that was not finished: get it again")
@@ -194,16 +201,14 @@ impl<'t, 'a> Table<'t, 'a> {
             self.target.findings.fatal(at, found);
             return true;
         }
-        let counted = self.trailer.as_ref().and_then(|like| like.read(line));
-        if let Some(count) = counted {
-            self.counted = Some((at, count));
-        }
-        counted.is_some()
+        let last = self.trailer.as_ref().and_then(|like| like.read(line));
+        self.last = last.map(|last| (at, last));
+        last.is_some()
     }
 
     /// Whether the trailer has been.
     pub fn is_closed(&self) -> bool {
-        self.counted.is_some()
+        self.last.is_some()
     }
 
     /// Whether nothing may follow, since the trailer was not the end.
@@ -325,10 +330,10 @@ impl<'t, 'a> Table<'t, 'a> {
 
     /// What the rows came to; `at`: where they end.
     pub fn end(self, at: Pos) -> Body {
-        let counted = self.counted.and_then(|(_, count)| count);
+        let counted = self.last.and_then(|(_, last)| last.count);
         let findings = &mut *self.target.findings;
-        match self.counted {
-            Some((pos, Some(count))) if count != self.records => {
+        match self.last {
+            Some((pos, Last { count: Some(count) })) if count != self.records => {
                 let message = format!("the trailer counts {count} rows, here are {}", self.records);
                 findings.report(pos, truncated(&message).help("get the whole export"));
             }

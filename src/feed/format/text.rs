@@ -14,9 +14,7 @@ pub(super) fn unwrapped(text: &str) -> &str {
             let inner = text
                 .strip_prefix("=\"")
                 .and_then(|text| text.strip_suffix('"'));
-            inner
-                .filter(|inner| !inner.contains('"'))
-                .unwrap_or(text)
+            inner.filter(|inner| !inner.contains('"')).unwrap_or(text)
         }
         _ => text,
     }
@@ -126,7 +124,14 @@ mod tests {
         for text in ["Nám?stí Míru", "G\u{fffd}teborg", "why? a?b"] {
             assert!(has_lost_letter(text), "{text}");
         }
-        for text in ["Really?", "? x", "a ?b", "https://a.example/?q", "x?a=b", ""] {
+        for text in [
+            "Really?",
+            "? x",
+            "a ?b",
+            "https://a.example/?q",
+            "x?a=b",
+            "",
+        ] {
             assert!(!has_lost_letter(text), "{text}");
         }
     }

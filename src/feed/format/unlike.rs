@@ -26,11 +26,7 @@ const MAGIC: [(&[u8], &str, &str); 5] = [
         "a 7z archive",
         "unpack it before it is delivered",
     ),
-    (
-        b"Rar!",
-        "a RAR archive",
-        "unpack it before it is delivered",
-    ),
+    (b"Rar!", "a RAR archive", "unpack it before it is delivered"),
 ];
 
 /// Whether a file is a ZIP archive, which XLSX is.

@@ -15,6 +15,9 @@ use std::borrow::Cow;
 /// After so many quotes that do not close, reading on helps nobody.
 const MOST_MISQUOTED: u64 = 1000;
 
+/// A text with two lines and as many delimiters as a row of so many cells is no text.
+const WIDE: usize = 8;
+
 /// Reads the rows of a text.
 pub(super) fn read(source: &mut Source<'_>, target: &mut Target<'_>) -> Body {
     let mut detected = Vec::new();
@@ -131,9 +134,13 @@ impl Rows<'_, '_> {
         if ragged {
             return delimiters(inner) + 1 >= width;
         }
-        let mut lines: Vec<&str> = inner.lines().skip(1).collect();
-        lines.pop();
-        width > 3 && !lines.is_empty() && lines.iter().all(|line| delimiters(line) + 1 == width)
+        // As wide as it should be: it closes in the column in which it opened.
+        let mut whole: Vec<&str> = inner.lines().skip(1).collect();
+        whole.pop();
+        match whole.len() {
+            0 => width >= WIDE && delimiters(inner) + 1 >= width,
+            _ => width > 2 && whole.iter().all(|line| delimiters(line) + 1 == width),
+        }
     }
 
     /// Reports a quote, and takes the rest of its line without a meaning for quotes.
@@ -227,7 +234,9 @@ impl Rows<'_, '_> {
 
     fn is_blank(&self, text: &str) -> bool {
         let cells = &self.row.cells;
-        cells.iter().all(|cell| is_blank(&text[cell.start..cell.end]))
+        cells
+            .iter()
+            .all(|cell| is_blank(&text[cell.start..cell.end]))
     }
 
     /// Takes the first row; false: nothing can be read below it.
@@ -277,7 +286,7 @@ impl Rows<'_, '_> {
             }
         }
         let line = &text[..self.row.body];
-        if !line.is_ascii() || line.contains('?') {
+        if !faulty && (!line.is_ascii() || line.contains('?')) {
             self.table.look_at_letters();
         }
         self.table.finish(self.row.cells.len())
@@ -313,7 +322,7 @@ fn cell_text<'t>(text: &'t str, cell: &Span, dialect: Dialect) -> Cow<'t, str> {
 
 /// Takes the quotes off a cell that was read without a meaning for them.
 fn strip_quotes(cell: &mut Span, text: &str, quote: u8) {
-    let inner = text[cell.start..cell.end].as_bytes();
+    let inner = &text.as_bytes()[cell.start..cell.end];
     let (first, last) = (inner.first() == Some(&quote), inner.last() == Some(&quote));
     cell.start += usize::from(first);
     cell.end -= usize::from(last && inner.len() > 1);

@@ -164,7 +164,11 @@ impl Dialect {
         let close = loop {
             let Some(length) = memchr(quote, &bytes[from..]) else {
                 let open = ended || bytes.len() - start > self.most;
-                return if open { opens(Why::Open) } else { Scanned::More };
+                return if open {
+                    opens(Why::Open)
+                } else {
+                    Scanned::More
+                };
             };
             let close = from + length;
             match bytes.get(close + 1) {

@@ -98,11 +98,7 @@ impl<'t> Cursor<'t> {
             return Ok(());
         }
         let found = self.text[self.at..].chars().next().unwrap_or_default();
-        Err(self.bad(format!(
-            "{:?} where {:?} belongs",
-            found,
-            char::from(byte)
-        )))
+        Err(self.bad(format!("{:?} where {:?} belongs", found, char::from(byte))))
     }
 
     /// After a member of a list or an object: whether another one follows.

@@ -12,7 +12,7 @@ use crate::diagnostic::{Diagnostic, codes};
 use crate::kinds::read::quoted;
 use crate::model::Pos;
 use cursor::{Bad, Cursor, Stop};
-use object::{Objects, skip_word};
+use object::{Objects, Skipped};
 
 /// Names of members that an error has instead of data.
 const ERRORS: [&str; 5] = ["error", "errors", "message", "fault", "exception"];
@@ -65,8 +65,7 @@ impl Reader<'_, '_, '_> {
         for _ in path {
             self.skip_members()?;
         }
-        let (done, _) = self.step(|cursor| cursor.is_done())?;
-        if done {
+        if self.is_done()? {
             return Ok(());
         }
         Err(self.not_json(&Bad {
@@ -86,7 +85,7 @@ impl Reader<'_, '_, '_> {
             }
             self.find_member(name)?;
         }
-        let (first, _) = self.step(|cursor| cursor.peek())?;
+        let first = self.peek()?;
         match first {
             b'[' => self.step(|cursor| cursor.expect(b'[')).map(|_| ()),
             b'{' => {
@@ -95,7 +94,7 @@ impl Reader<'_, '_, '_> {
             }
             _ => {
                 // It may be no JSON at all.
-                self.step(|cursor| skip_word(cursor, 0, &mut String::new()))?;
+                self.skip_value()?;
                 Err(self.no_list("no list".to_owned(), "export a list of objects"))
             }
         }
@@ -123,30 +122,24 @@ impl Reader<'_, '_, '_> {
     /// Says what the object is that has just opened where a list belongs.
     fn instead(&mut self) -> Ended {
         let (mut members, mut lists) = (Vec::new(), Vec::new());
-        match self.members(&mut members, &mut lists) {
-            Err(ended) => ended,
-            Ok(()) => {
-                let message = format!("an object with {} instead of a list", listed(&members));
-                let help = match lists.first() {
-                    Some(list) => format!("say where the list is: `rows: {list}`"),
-                    None => "write one object alone as a list with one member".to_owned(),
-                };
-                self.no_data(&members, message, &help)
-            }
+        if let Err(ended) = self.members(&mut members, &mut lists) {
+            return ended;
         }
+        let message = format!("an object with {} instead of a list", listed(&members));
+        let help = match lists.first() {
+            Some(list) => format!("say where the list is: `rows: {list}`"),
+            None => "write one object alone as a list with one member".to_owned(),
+        };
+        self.no_data(&members, message, &help)
     }
 
     /// The first members of an object that has just opened, and which of them are lists.
-    fn members(
-        &mut self,
-        members: &mut Vec<String>,
-        lists: &mut Vec<String>,
-    ) -> Result<(), Ended> {
+    fn members(&mut self, members: &mut Vec<String>, lists: &mut Vec<String>) -> Result<(), Ended> {
         let (empty, _) = self.step(|cursor| cursor.take(b'}'))?;
         let mut goes_on = !empty;
         while goes_on && members.len() < MEMBERS {
             let key = self.key()?;
-            let (first, _) = self.step(|cursor| cursor.peek())?;
+            let first = self.peek()?;
             if first == b'[' {
                 lists.push(key.clone());
             }
@@ -166,12 +159,15 @@ impl Reader<'_, '_, '_> {
         let mut goes_on = !empty;
         let mut record = Record::default();
         while goes_on {
-            let (first, _) = self.step(|cursor| cursor.peek())?;
+            let first = self.peek()?;
             if first == b'{' {
                 let ((), flawed) = self.step(|cursor| objects.read(cursor, &mut record))?;
                 record.faulty |= flawed;
                 for (at, found) in objects.found.drain(..) {
-                    self.findings.report(at, found);
+                    // A letter that was just lost has been reported.
+                    if !flawed || found.code != codes::REPLACEMENT_CHARACTER {
+                        self.findings.report(at, found);
+                    }
                 }
             } else {
                 record.reset(self.source.pos);
@@ -203,6 +199,24 @@ impl Reader<'_, '_, '_> {
         Ok(())
     }
 
+    /// The next byte that is no white space.
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "a method of cursors of one lifetime is none of cursors of all"
+    )]
+    fn peek(&mut self) -> Result<u8, Ended> {
+        Ok(self.step(|cursor| cursor.peek())?.0)
+    }
+
+    /// Whether nothing follows.
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "a method of cursors of one lifetime is none of cursors of all"
+    )]
+    fn is_done(&mut self) -> Result<bool, Ended> {
+        Ok(self.step(|cursor| cursor.is_done())?.0)
+    }
+
     fn key(&mut self) -> Result<String, Ended> {
         let read = |cursor: &mut Cursor<'_>| {
             let mut key = String::new();
@@ -215,13 +229,9 @@ impl Reader<'_, '_, '_> {
 
     /// Skips a value that may be larger than what is kept at once.
     fn skip_value(&mut self) -> Result<(), Ended> {
-        let (mut depth, mut unused) = (0, String::new());
-        loop {
-            (depth, _) = self.step(|cursor| skip_word(cursor, depth, &mut unused))?;
-            if depth == 0 {
-                return Ok(());
-            }
-        }
+        let mut skipped = Skipped::default();
+        while !self.step(|cursor| skipped.word(cursor))?.0 {}
+        Ok(())
     }
 
     /// Reads something, with as much text as it takes; whether a byte of it is of no text. What is
@@ -276,8 +286,7 @@ impl Reader<'_, '_, '_> {
         // What is wrong with the bytes is closer to the cause.
         if !self.flaws(self.source.rest().len()) {
             let found = truncated("the export ends before its list does");
-            self.findings
-                .fatal(at, found.help("get the whole export"));
+            self.findings.fatal(at, found.help("get the whole export"));
         }
         self.findings.complete = false;
         Ended

@@ -9,6 +9,9 @@ use crate::diagnostic::{Diagnostic, codes};
 use crate::kinds::read::quoted;
 use crate::model::{Pos, Text};
 
+/// How deep a value may be that is skipped: a byte is kept for every list that is open.
+const DEEPEST: usize = 1 << 20;
+
 /// Reads objects into records; what it finds is kept until the object is whole.
 pub(super) struct Objects<'a> {
     pub columns: &'a mut Columns,
@@ -87,12 +90,15 @@ impl<'a> Objects<'a> {
             self.broken(at, record);
         }
         let full = self.columns.len() >= self.limits.columns;
-        if self.name.len() > self.limits.cell
-            || (full && self.columns.exact(&self.name).is_none())
+        if self.name.len() > self.limits.cell || (full && self.columns.exact(&self.name).is_none())
         {
             let message = format!("more than {} different names", self.limits.columns);
-            self.report(at, record, Diagnostic::new(codes::JSON_SHAPE, message)
-                .help("what differs from object to object belongs into values"));
+            self.report(
+                at,
+                record,
+                Diagnostic::new(codes::JSON_SHAPE, message)
+                    .help("what differs from object to object belongs into values"),
+            );
             return Ok(None);
         }
         Ok(Some(self.columns.intern_near(&self.name, near)))
@@ -145,9 +151,7 @@ impl<'a> Objects<'a> {
             return Ok(match cursor.word()? {
                 Word::Null => Entry::new(Text::default(), Shape::Null, at),
                 Word::Bool(text) => Entry::new(Text::new(text), Shape::Bool, at),
-                Word::Number(text) => {
-                    Entry::new(self.within(text, at, record), Shape::Number, at)
-                }
+                Word::Number(text) => Entry::new(self.within(text, at, record), Shape::Number, at),
             });
         }
         let mut value = std::mem::take(&mut self.value);
@@ -249,7 +253,11 @@ impl<'a> Objects<'a> {
                 record.faulty |= member.faulty;
                 list.push(member);
             } else {
-                self.mixed(cursor, record, "a list of objects that also holds something else")?;
+                self.mixed(
+                    cursor,
+                    record,
+                    "a list of objects that also holds something else",
+                )?;
             }
             if !cursor.goes_on(b']')? {
                 return Ok(list);
@@ -264,8 +272,8 @@ impl<'a> Objects<'a> {
         what: &str,
     ) -> Result<(), Stop> {
         let at = cursor.pos();
-        let found = Diagnostic::new(codes::JSON_SHAPE, what)
-            .help("a list holds either objects or values");
+        let found =
+            Diagnostic::new(codes::JSON_SHAPE, what).help("a list holds either objects or values");
         self.report(at, record, found);
         skip(cursor)
     }
@@ -290,43 +298,84 @@ impl<'a> Objects<'a> {
 
 /// Skips a value of any depth.
 fn skip(cursor: &mut Cursor<'_>) -> Result<(), Stop> {
-    let mut depth = 0;
-    let mut unused = String::new();
-    loop {
-        depth = skip_word(cursor, depth, &mut unused)?;
-        if depth == 0 {
-            return Ok(());
+    let mut skipped = Skipped::default();
+    while !skipped.word(cursor)? {}
+    Ok(())
+}
+
+/// A value that is skipped, word by word.
+#[derive(Default)]
+pub(super) struct Skipped {
+    /// What closes the lists and objects that are open.
+    open: Vec<u8>,
+    next: Next,
+    text: String,
+}
+
+/// What comes next in a value that is skipped.
+#[derive(Clone, Copy, Default)]
+enum Next {
+    #[default]
+    Value,
+    Key,
+    /// A comma, or the end of what is open.
+    More,
+}
+
+impl Skipped {
+    /// Skips one word; whether it was the last one. Nothing has happened if there is no more text.
+    pub fn word(&mut self, cursor: &mut Cursor<'_>) -> Result<bool, Stop> {
+        match self.next {
+            Next::Value => self.value(cursor)?,
+            Next::Key => {
+                self.text.clear();
+                cursor.string(&mut self.text)?;
+                cursor.expect(b':')?;
+                self.next = Next::Value;
+            }
+            Next::More => {
+                let end = self.open.last().copied().unwrap_or_default();
+                if cursor.goes_on(end)? {
+                    self.next = member(end);
+                } else {
+                    self.open.pop();
+                }
+            }
         }
+        Ok(self.open.is_empty() && matches!(self.next, Next::More))
+    }
+
+    fn value(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Stop> {
+        let end = match cursor.peek()? {
+            b'{' => b'}',
+            b'[' => b']',
+            b'"' => {
+                self.text.clear();
+                cursor.string(&mut self.text)?;
+                self.next = Next::More;
+                return Ok(());
+            }
+            _ => {
+                cursor.word()?;
+                self.next = Next::More;
+                return Ok(());
+            }
+        };
+        if self.open.len() >= DEEPEST {
+            return Err(cursor.bad(format!("nested deeper than {DEEPEST}")));
+        }
+        cursor.expect(end - 2)?;
+        if cursor.take(end)? {
+            self.next = Next::More;
+        } else {
+            self.open.push(end);
+            self.next = member(end);
+        }
+        Ok(())
     }
 }
 
-/// Skips one word within a value that is open so many times; says how often it is open then.
-pub(super) fn skip_word(
-    cursor: &mut Cursor<'_>,
-    depth: usize,
-    unused: &mut String,
-) -> Result<usize, Stop> {
-    match cursor.peek()? {
-        byte @ (b'{' | b'[') => {
-            cursor.expect(byte)?;
-            Ok(depth + 1)
-        }
-        byte @ (b'}' | b']') if depth > 0 => {
-            cursor.expect(byte)?;
-            Ok(depth - 1)
-        }
-        byte @ (b',' | b':') if depth > 0 => {
-            cursor.expect(byte)?;
-            Ok(depth)
-        }
-        b'"' => {
-            unused.clear();
-            cursor.string(unused)?;
-            Ok(depth)
-        }
-        _ => {
-            cursor.word()?;
-            Ok(depth)
-        }
-    }
+/// What a member begins with of what is closed by this.
+fn member(end: u8) -> Next {
+    if end == b'}' { Next::Key } else { Next::Value }
 }

@@ -37,11 +37,27 @@ fn encodings() {
             (b"a;b\n1;Malm\xf6\n", "", &["1|Malmö"]),
             (b"a;b\n1;Malm\xc3\xb6\n", "", &["1|Malmö"]),
             (b"a;b\n1;x\0y\n2;z\n", "encoding 2:4", &["!1|x\0y", "2|z"]),
-            (b"a;b\n1;2\n\0\0\0\0\0\0", "encoding 3:1, row-width 3:1, feed-truncated 3:1, cut", &["1|2", "!\0\0\0\0\0\0|_"]),
+            (
+                b"a;b\n1;2\n\0\0\0\0\0\0",
+                "encoding 3:1, row-width 3:1, feed-truncated 3:1, cut",
+                &["1|2", "!\0\0\0\0\0\0|_"],
+            ),
             // Text that was damaged before.
-            ("a;b\n1;BjÃ¶rkens\n".as_bytes(), "mojibake 2:3", &["1|BjÃ¶rkens"]),
-            (b"a;b\n1;N\xc3\xa1m?st\xc3\xad\n", "replacement-character 2:3", &["1|Nám?stí"]),
-            ("a;b\n1;G\u{fffd}teborg\n".as_bytes(), "replacement-character 2:3", &["1|G\u{fffd}teborg"]),
+            (
+                "a;b\n1;BjÃ¶rkens\n".as_bytes(),
+                "mojibake 2:3",
+                &["1|BjÃ¶rkens"],
+            ),
+            (
+                b"a;b\n1;N\xc3\xa1m?st\xc3\xad\n",
+                "replacement-character 2:3",
+                &["1|Nám?stí"],
+            ),
+            (
+                "a;b\n1;G\u{fffd}teborg\n".as_bytes(),
+                "replacement-character 2:3",
+                &["1|G\u{fffd}teborg"],
+            ),
         ],
     );
 }
@@ -56,9 +72,17 @@ fn a_byte_that_does_not_fit_is_said_with_its_offset_and_the_row_is_faulty() {
         &utf8,
         &[
             ("a;b\n1;Mölln\n".as_bytes(), "", &["1|Mölln"]),
-            (b"a;b\n1;M\xf6lln\n2;x\n", "encoding 2:4, replacement-character 2:3", &["!1|M\u{fffd}lln", "2|x"]),
+            (
+                b"a;b\n1;M\xf6lln\n2;x\n",
+                "encoding 2:4",
+                &["!1|M\u{fffd}lln", "2|x"],
+            ),
             (b"a;\xf6\n1;2\n", "encoding 1:3, cut", &[]),
-            (b"a;b\n1;Malm\xc3", "feed-truncated 2:7, replacement-character 2:3, cut", &["!1|Malm\u{fffd}"]),
+            (
+                b"a;b\n1;Malm\xc3",
+                "feed-truncated 2:7, cut",
+                &["!1|Malm\u{fffd}"],
+            ),
         ],
     );
     let seen = Seen::of(b"a;b\n1;M\xf6lln\n", &utf8);
@@ -96,7 +120,11 @@ fn structure() {
             (b"a;b\n1; x \n", "", &["1| x "]),
             (b"a;b\n1;\n", "", &["1|"]),
             (b"a;b\n'00123;=\"007\"\n", "", &["00123|007"]),
-            (b"a;b\n=cmd|' /C calc'!A0;-1\n", "", &["=cmd|' /C calc'!A0|-1"]),
+            (
+                b"a;b\n=cmd|' /C calc'!A0;-1\n",
+                "",
+                &["=cmd|' /C calc'!A0|-1"],
+            ),
             // A header only is an export without rows.
             (b"a;b\n", "", &[]),
             (b"id\n1\n2\n", "", &["1", "2"]),
@@ -109,22 +137,40 @@ fn rows_of_another_width_are_faulty_and_the_others_are_read() {
     check(
         &semicolons(),
         &[
-            (b"a;b;c\n1;2\n3;4;5;6\n7;8;9\n", "row-width 2:1, row-width 3:1", &["!1|2|_", "!3|4|5", "7|8|9"]),
+            (
+                b"a;b;c\n1;2\n3;4;5;6\n7;8;9\n",
+                "row-width 2:1, row-width 3:1",
+                &["!1|2|_", "!3|4|5", "7|8|9"],
+            ),
             // Columns without a name at the end are fine while nothing stands in them.
             (b"a;b;;\n1;2;;\n3;4\n", "", &["1|2", "3|4"]),
             (b"a;b;;\n1;2;x;\n", "header-blank 2:5", &["!1|2"]),
             (b"a;b\n1;2;\n", "row-width 2:1", &["!1|2"]),
             // Cut within a row, at the end of one, and within a quote.
-            (b"a;b;c\n1;2;3\n4;5", "row-width 3:1, feed-truncated 3:1, cut", &["1|2|3", "!4|5|_"]),
+            (
+                b"a;b;c\n1;2;3\n4;5",
+                "row-width 3:1, feed-truncated 3:1, cut",
+                &["1|2|3", "!4|5|_"],
+            ),
             (b"a;b;c\n1;2;3", "", &["1|2|3"]),
-            (b"a;b\n1;2\n3;\"x", "row-quote 3:3, feed-truncated 3:3, cut", &["1|2", "!3|x"]),
-            (b"a;b\n1;2\n3;\"x\ny", "row-quote 3:3, row-width 4:1, feed-truncated 4:1, cut", &["1|2", "!3|x", "!y|_"]),
+            (
+                b"a;b\n1;2\n3;\"x",
+                "row-quote 3:3, feed-truncated 3:3, cut",
+                &["1|2", "!3|x"],
+            ),
+            (
+                b"a;b\n1;2\n3;\"x\ny",
+                "row-quote 3:3, row-width 4:1, feed-truncated 4:1, cut",
+                &["1|2", "!3|x", "!y|_"],
+            ),
         ],
     );
     let seen = Seen::of(b"a;b;c\n1;2\n", &semicolons());
     assert_eq!(
         seen.messages(),
-        ["2 cells, the header has 3 (quote a cell that holds the delimiter, and export empty cells too)"]
+        [
+            "2 cells, the header has 3 (quote a cell that holds the delimiter, and export empty cells too)"
+        ]
     );
 }
 
@@ -133,12 +179,32 @@ fn quotes_that_do_not_close_swallow_nothing() {
     check(
         &semicolons(),
         &[
-            ("a;b\n1;\"8 rue”\n2;x\n3;\"y\"\n".as_bytes(), "row-quote 2:3", &["!1|8 rue”", "2|x", "3|y"]),
-            (b"a;b;c\n1;\"x;2\n3;4;5\n6;7\";8\n", "row-quote 2:3", &["!1|x|2", "3|4|5", "6|7\"|8"]),
-            (b"a;b\n1;\"Firma \"M\" KG\"\n2;x\n", "row-quote 2:3", &["!1|Firma \"M\" KG", "2|x"]),
-            (b"a;b;c\n\"1\";\"x\";\"y\"z\n", "row-quote 2:9", &["!1|x|y\"z"]),
+            (
+                "a;b\n1;\"8 rue”\n2;x\n3;\"y\"\n".as_bytes(),
+                "row-quote 2:3",
+                &["!1|8 rue”", "2|x", "3|y"],
+            ),
+            (
+                b"a;b;c\n1;\"x;2\n3;4;5\n6;7\";8\n",
+                "row-quote 2:3",
+                &["!1|x|2", "3|4|5", "6|7\"|8"],
+            ),
+            (
+                b"a;b\n1;\"Firma \"M\" KG\"\n2;x\n",
+                "row-quote 2:3",
+                &["!1|Firma \"M\" KG", "2|x"],
+            ),
+            (
+                b"a;b;c\n\"1\";\"x\";\"y\"z\n",
+                "row-quote 2:9",
+                &["!1|x|y\"z"],
+            ),
             // As wide as it should be, and yet there are whole rows in it.
-            (b"a;b;c;d\n1;2;3;\"x\n2;2;3;4\n3;2;3;y\"\n", "row-quote 2:7", &["!1|2|3|x", "2|2|3|4", "3|2|3|y\""]),
+            (
+                b"a;b;c;d\n1;2;3;\"x\n2;2;3;4\n3;2;3;y\"\n",
+                "row-quote 2:7",
+                &["!1|2|3|x", "2|2|3|4", "3|2|3|y\""],
+            ),
         ],
     );
     let mut text = "a;b\n1;\"open\n".to_owned();
@@ -149,7 +215,10 @@ fn quotes_that_do_not_close_swallow_nothing() {
     assert_eq!(seen.codes(), "row-quote 2:3");
     assert_eq!(seen.outcome.records, 20_001);
     let message = &seen.messages()[0];
-    assert!(message.starts_with("the quote that opens here does not close"), "{message}");
+    assert!(
+        message.starts_with("the quote that opens here does not close"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -160,7 +229,11 @@ fn headers() {
             (b"a;;c\n1;2;3\n", "header-blank 1:3, cut", &[]),
             (b"a;b;a\n1;2;3\n", "header-duplicate 1:5, cut", &[]),
             (b"Name;id;NA ME\n1;2;3\n", "header-duplicate 1:9, cut", &[]),
-            (b"a;b\n1;2\na;b\n3;4\n", "header-repeated 3:1", &["1|2", "3|4"]),
+            (
+                b"a;b\n1;2\na;b\n3;4\n",
+                "header-repeated 3:1",
+                &["1|2", "3|4"],
+            ),
             (b"a,b,c\n1,2,3\n", "row-width 1:1, cut", &[]),
             (b"a\n1\n", "", &["1"]),
         ],
@@ -175,7 +248,13 @@ fn headers() {
         names: vec!["id".to_owned(), "name".to_owned()],
         ..semicolons()
     };
-    check(&headless, &[(b"1;x\n2;y\n", "", &["1|x", "2|y"]), (b"1\n2;y\n", "row-width 1:1", &["!1|_", "2|y"])]);
+    check(
+        &headless,
+        &[
+            (b"1;x\n2;y\n", "", &["1|x", "2|y"]),
+            (b"1\n2;y\n", "row-width 1:1", &["!1|_", "2|y"]),
+        ],
+    );
     assert_eq!(Seen::of(b"1;x", &headless).columns.find("name"), Some(1));
     let numbered = Options {
         header: false,
@@ -192,11 +271,19 @@ fn trailers() {
     };
     let cases: &[Case] = &[
         (b"a;b\n1;2\n#EOF;1\n", "", &["1|2"]),
-        (b"a;b\n1;2\na;b\n3;4\n#EOF;2;;\n\n", "header-repeated 3:1", &["1|2", "3|4"]),
+        (
+            b"a;b\n1;2\na;b\n3;4\n#EOF;2;;\n\n",
+            "header-repeated 3:1",
+            &["1|2", "3|4"],
+        ),
         (b"a;b\n1;2\n#EOF;2\n", "feed-truncated 3:1", &["1|2"]),
         (b"a;b\n1;2\n", "feed-truncated 3:1", &["1|2"]),
         (b"a;b\n#EOF;0\n", "", &[]),
-        (b"a;b\n1;2\n#EOF;1\n3;4\n", "feed-truncated 4:1, cut", &["1|2"]),
+        (
+            b"a;b\n1;2\n#EOF;1\n3;4\n",
+            "feed-truncated 4:1, cut",
+            &["1|2"],
+        ),
     ];
     check(&options, cases);
     assert_eq!(Seen::of(cases[2].0, &options).outcome.trailer, Some(2));
@@ -206,7 +293,14 @@ fn trailers() {
     };
     check(&total, &[(b"a;b\n1;2\nTOTAL;\n", "", &["1|2"])]);
     // A row that is one and is not declared is at least no record.
-    check(&semicolons(), &[(b"a;b;c;d\n1;2;3;4\n#EOF;1\n", "row-width 3:1", &["1|2|3|4", "!#EOF|1|_|_"])]);
+    check(
+        &semicolons(),
+        &[(
+            b"a;b;c;d\n1;2;3;4\n#EOF;1\n",
+            "row-width 3:1",
+            &["1|2|3|4", "!#EOF|1|_|_"],
+        )],
+    );
 }
 
 #[test]
@@ -223,7 +317,11 @@ fn limits_hold() {
     check(
         &options,
         &[
-            (b"a;b\n1;0123456789ABC\n2;x\n", "length 2:3", &["!1|0123456789", "2|x"]),
+            (
+                b"a;b\n1;0123456789ABC\n2;x\n",
+                "length 2:3",
+                &["!1|0123456789", "2|x"],
+            ),
             (b"a;b;c;d;e\n", "feed-not-data 1:1, cut", &[]),
         ],
     );

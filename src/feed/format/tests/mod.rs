@@ -79,8 +79,14 @@ impl Seen {
 
     fn messages(&self) -> Vec<String> {
         let all = self.outcome.diagnostics.iter();
-        all.map(|found| format!("{} ({})", found.message, found.help.as_deref().unwrap_or("")))
-            .collect()
+        all.map(|found| {
+            format!(
+                "{} ({})",
+                found.message,
+                found.help.as_deref().unwrap_or("")
+            )
+        })
+        .collect()
     }
 }
 
@@ -117,11 +123,20 @@ fn what_is_no_export_is_said_to_be_none() {
     ] {
         let seen = Seen::of(bytes, &Options::default());
         let codes = seen.codes();
-        assert!(codes.starts_with("feed-not-data") && codes.ends_with("cut"), "{bytes:?}: {codes}");
+        assert!(
+            codes.starts_with("feed-not-data") && codes.ends_with("cut"),
+            "{bytes:?}: {codes}"
+        );
         assert_eq!(seen.outcome.records, 0);
     }
-    for bytes in [&b"\x1f\x8b\x08\0\0\0\0\0"[..], b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"] {
-        assert_eq!(Seen::of(bytes, &Options::default()).codes(), "feed-not-data 0:0, cut");
+    for bytes in [
+        &b"\x1f\x8b\x08\0\0\0\0\0"[..],
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+    ] {
+        assert_eq!(
+            Seen::of(bytes, &Options::default()).codes(),
+            "feed-not-data 0:0, cut"
+        );
     }
 }
 
@@ -158,6 +173,12 @@ fn what_was_found_out_is_said() {
 fn a_reader_that_has_enough_stops() {
     let mut columns = Columns::default();
     let input = Cursor::new(b"a;b\n1;2\n3;4\n");
-    let outcome = read(input, &"e".into(), &Options::default(), &mut columns, &mut |_| false);
+    let outcome = read(
+        input,
+        &"e".into(),
+        &Options::default(),
+        &mut columns,
+        &mut |_| false,
+    );
     assert_eq!((outcome.records, outcome.complete), (1, false));
 }

@@ -8,7 +8,20 @@ use serde_json::{Map, Value, json};
 
 /// A cell of many kinds, without what is read as something else on purpose.
 fn cell() -> impl Strategy<Value = String> {
-    const TEXTS: [&str; 12] = ["", "Åre", "a b", "x;y", "1,5", "say \"hi\"", "two\nlines", "a\tb", "\"", "é|è", "\r\n", "00123"];
+    const TEXTS: [&str; 12] = [
+        "",
+        "Åre",
+        "a b",
+        "x;y",
+        "1,5",
+        "say \"hi\"",
+        "two\nlines",
+        "a\tb",
+        "\"",
+        "é|è",
+        "\r\n",
+        "00123",
+    ];
     prop_oneof![
         prop::sample::select(&TEXTS[..]).prop_map(str::to_owned),
         "[a-zåäö0-9 ]{0,40}",
@@ -16,9 +29,8 @@ fn cell() -> impl Strategy<Value = String> {
 }
 
 fn rows() -> impl Strategy<Value = Vec<Vec<String>>> {
-    (2usize..6).prop_flat_map(|width| {
-        prop::collection::vec(prop::collection::vec(cell(), width), 1..12)
-    })
+    (2usize..6)
+        .prop_flat_map(|width| prop::collection::vec(prop::collection::vec(cell(), width), 1..12))
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +77,9 @@ fn written(rows: &[Vec<String>], style: Style) -> Vec<u8> {
         .terminator(style.terminator)
         .quote_style(how)
         .from_writer(Vec::new());
-    let header: Vec<String> = (0..rows[0].len()).map(|at| format!("column {at}")).collect();
+    let header: Vec<String> = (0..rows[0].len())
+        .map(|at| format!("column {at}"))
+        .collect();
     writer.write_record(&header).expect("a header");
     for row in rows {
         writer.write_record(row).expect("a row");

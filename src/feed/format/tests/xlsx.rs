@@ -15,7 +15,9 @@ fn workbook(sheets: &[(&str, &str)]) -> Vec<u8> {
     let mut parts = vec![];
     for (at, (name, rows)) in sheets.iter().enumerate() {
         let id = at + 1;
-        names.push_str(&format!(r#"<sheet name="{name}" sheetId="{id}" r:id="r{id}"/>"#));
+        names.push_str(&format!(
+            r#"<sheet name="{name}" sheetId="{id}" r:id="r{id}"/>"#
+        ));
         links.push_str(&format!(
             r#"<Relationship Id="r{id}" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet" Target="worksheets/sheet{id}.xml"/>"#
         ));
@@ -31,6 +33,7 @@ fn workbook(sheets: &[(&str, &str)]) -> Vec<u8> {
     parts.push(("xl/_rels/workbook.xml.rels".to_owned(), format!(r#"{HEAD}<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">{links}</Relationships>"#)));
     parts.push(("xl/sharedStrings.xml".to_owned(), format!(r#"{HEAD}<sst xmlns="{main}"><si><t>id</t></si><si><t>name</t></si><si><t>Åre</t></si></sst>"#)));
     parts.push(("xl/styles.xml".to_owned(), format!(r#"{HEAD}<styleSheet xmlns="{main}"><cellXfs><xf numFmtId="0"/><xf numFmtId="14"/></cellXfs></styleSheet>"#)));
+    parts.push(("_rels/.rels".to_owned(), format!(r#"{HEAD}<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="r1" Type="{relations}/officeDocument" Target="xl/workbook.xml"/></Relationships>"#)));
     packed(&parts)
 }
 
@@ -58,7 +61,11 @@ fn cells_are_text_as_it_is_meant_and_missing_ones_are_blank() {
     assert_eq!(seen.codes(), "", "{:?}", seen.messages());
     assert_eq!(
         seen.rows(),
-        ["#10927781|Åre|2025-03-24", "#10900000|?true|-", "#N/A|-|007"]
+        [
+            "#10927781|Åre|2025-03-24",
+            "#10900000|?true|-",
+            "#N/A|-|007"
+        ]
     );
     assert_eq!(seen.records[1].at.line, 4);
     assert_eq!(seen.outcome.format, Format::Xlsx);
@@ -69,7 +76,10 @@ fn cells_are_text_as_it_is_meant_and_missing_ones_are_blank() {
 fn covered_cells_are_absent_and_those_beyond_the_header_are_too_many() {
     let rows = format!("{ROWS}<mergeCells count=\"1\"><mergeCell ref=\"A4:C5\"/></mergeCells>");
     let seen = Seen::of(workbook(&[("One", &rows)]), &Options::default());
-    assert_eq!(seen.rows(), ["#10927781|Åre|2025-03-24", "#10900000|_|_", "_|_|_"]);
+    assert_eq!(
+        seen.rows(),
+        ["#10927781|Åre|2025-03-24", "#10900000|_|_", "_|_|_"]
+    );
     let wide = ROWS.replace("C5", "D5");
     let seen = Seen::of(workbook(&[("One", &wide)]), &Options::default());
     assert_eq!(seen.codes(), "row-width 5:1");
@@ -78,7 +88,8 @@ fn covered_cells_are_absent_and_those_beyond_the_header_are_too_many() {
 
 #[test]
 fn a_sheet_is_chosen_by_name() {
-    let other = r#"<sheetData><row r="1"><c r="A1" t="inlineStr"><is><t>x</t></is></c></row></sheetData>"#;
+    let other =
+        r#"<sheetData><row r="1"><c r="A1" t="inlineStr"><is><t>x</t></is></c></row></sheetData>"#;
     let book = workbook(&[("One", other), ("Two", ROWS)]);
     let sheet = |name: Option<&str>| Options {
         sheet: name.map(str::to_owned),
@@ -112,10 +123,19 @@ fn headers_and_trailers_are_those_of_any_table() {
     };
     for (sheet, codes) in [
         (rows(&[&["a", "b"], &["1", "2"], &["#EOF", "1"]]), ""),
-        (rows(&[&["a", "b"], &["1", "2"], &["#EOF", "3"]]), "feed-truncated 3:1"),
+        (
+            rows(&[&["a", "b"], &["1", "2"], &["#EOF", "3"]]),
+            "feed-truncated 3:1",
+        ),
         (rows(&[&["a", "b"], &["1", "2"]]), "feed-truncated 2:1"),
-        (rows(&[&["a", "a"], &["1", "2"]]), "header-duplicate 1:2, cut"),
-        (rows(&[&["a", "b"], &["a", "b"], &["#EOF", "0"]]), "header-repeated 2:1"),
+        (
+            rows(&[&["a", "a"], &["1", "2"]]),
+            "header-duplicate 1:2, cut",
+        ),
+        (
+            rows(&[&["a", "b"], &["a", "b"], &["#EOF", "0"]]),
+            "header-repeated 2:1",
+        ),
     ] {
         let seen = Seen::of(workbook(&[("One", &sheet)]), &options);
         assert_eq!(seen.codes(), codes, "{sheet}");
@@ -126,15 +146,26 @@ fn headers_and_trailers_are_those_of_any_table() {
 fn what_is_no_spreadsheet_is_said_to_be_none() {
     let book = workbook(&[("One", ROWS)]);
     let part = |name: &str, text: &str| packed(&[(name.to_owned(), text.to_owned())]);
-    let entities = part("xl/worksheets/sheet1.xml", "<!DOCTYPE x [<!ENTITY a \"b\">]><x/>");
+    let entities = part(
+        "xl/worksheets/sheet1.xml",
+        "<!DOCTYPE x [<!ENTITY a \"b\">]><x/>",
+    );
     for bytes in [
         part("a.txt", "x"),
         book[..book.len() / 2].to_vec(),
         entities,
-        part("xl/worksheets/sheet1.xml", &format!("<a>{}</a>", "x".repeat(2 << 20))),
+        part(
+            "xl/worksheets/sheet1.xml",
+            &format!("<a>{}</a>", "x".repeat(2 << 20)),
+        ),
     ] {
         let seen = Seen::of(&bytes, &Options::default());
-        assert_eq!(seen.codes(), "feed-not-data 0:0, cut", "{:?}", seen.messages());
+        assert_eq!(
+            seen.codes(),
+            "feed-not-data 0:0, cut",
+            "{:?}",
+            seen.messages()
+        );
     }
     let small = Options {
         limits: Limits {

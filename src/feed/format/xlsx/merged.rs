@@ -35,8 +35,8 @@ impl Merged {
         let Ok(column) = u32::try_from(column) else {
             return false;
         };
-        self.here.iter().any(|one| {
-            (one.start.1..=one.end.1).contains(&column) && one.start != (row, column)
-        })
+        self.here
+            .iter()
+            .any(|one| (one.start.1..=one.end.1).contains(&column) && one.start != (row, column))
     }
 }

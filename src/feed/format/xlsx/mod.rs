@@ -34,7 +34,10 @@ pub(super) fn read<I: Read + Seek>(input: &mut I, target: &mut Target<'_>) -> Ou
             Err(error) => super::unreadable(target.findings, Pos::default(), &error),
         }
     } else {
-        let what = format!("a spreadsheet or archive, although {} is declared", declared.word());
+        let what = format!(
+            "a spreadsheet or archive, although {} is declared",
+            declared.word()
+        );
         let found = unlike::instead(&what, "declare what it is, or nothing");
         target.findings.fatal(Pos::default(), found);
     }
@@ -58,13 +61,20 @@ fn sheet<I: Read + Seek>(input: &mut I, target: &mut Target<'_>) -> Body {
     let Some(name) = choose(&names, target.options.sheet.as_deref()) else {
         let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
         let help = format!("it has {}", names.join(", "));
-        return refuse(target, unlike::instead("without the sheet that is declared", &help));
+        return refuse(
+            target,
+            unlike::instead("without the sheet that is declared", &help),
+        );
     };
     let mut detected = Vec::new();
     if target.options.sheet.is_none() && names.len() > 1 {
         detected.push(format!("sheet {}", quoted(&name)));
     }
-    let merged = if merged { merged_cells(&mut book, &name) } else { Ok(Merged::default()) };
+    let merged = if merged {
+        merged_cells(&mut book, &name)
+    } else {
+        Ok(Merged::default())
+    };
     let read = merged.and_then(|merged| rows(&mut book, &name, merged, target));
     match read {
         Ok(body) => Body { detected, ..body },

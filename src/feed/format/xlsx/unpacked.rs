@@ -33,7 +33,7 @@ pub(super) fn look(input: impl Read + Seek, most: u64) -> Result<Seen, String> {
         let part = archive
             .by_index(index)
             .map_err(|error| format!("no archive that can be read: {error}"))?;
-        let name = part.name().map(|name| name.into_owned());
+        let name = part.name().map(std::borrow::Cow::into_owned);
         let name = name.map_err(|error| format!("no archive that can be read: {error}"))?;
         let kept = !name.contains("worksheets/");
         let allowed = if kept { left.min(MOST_SHARED) } else { left };
@@ -91,7 +91,9 @@ fn tags(piece: &[u8], before: usize) -> Result<usize, String> {
         between += piece.len() - start;
     }
     if between > MOST_BETWEEN {
-        return Err(format!("a spreadsheet with a cell of more than {MOST_BETWEEN} bytes"));
+        return Err(format!(
+            "a spreadsheet with a cell of more than {MOST_BETWEEN} bytes"
+        ));
     }
     Ok(between)
 }
