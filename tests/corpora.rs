@@ -2,6 +2,8 @@
 
 #[path = "fuzz/claims.rs"]
 mod claims;
+#[path = "fuzz/feeds.rs"]
+mod feeds;
 
 use std::fs;
 use std::path::Path;
@@ -14,6 +16,16 @@ fn any_document_can_be_read_and_formatted() {
 #[test]
 fn any_directory_can_be_checked_planned_and_settles() {
     replay("validate", claims::validate);
+}
+
+#[test]
+fn any_export_in_csv_can_be_read() {
+    replay("feed_csv", feeds::csv);
+}
+
+#[test]
+fn any_export_in_json_can_be_read() {
+    replay("feed_json", feeds::json);
 }
 
 fn replay(target: &str, check: fn(&[u8])) {

@@ -188,6 +188,29 @@ codes! {
     NO_OP "no-op" Note;
     CLAIM_UNCONFIGURED "claim-unconfigured" Warning;
     CONFIG_IGNORED "config-ignored" Note;
+    // Feeds
+    HEADER_BLANK "header-blank" Error;
+    HEADER_DUPLICATE "header-duplicate" Error;
+    COLUMN_MISSING "column-missing" Error;
+    COLUMN_UNKNOWN "column-unknown" Warning;
+    HEADER_REPEATED "header-repeated" Warning;
+    LIST_EMPTY_ITEM "list-empty-item" Warning;
+    MOJIBAKE "mojibake" Warning;
+    REPLACEMENT_CHARACTER "replacement-character" Warning;
+    ROW_WIDTH "row-width" Error;
+    ROW_QUOTE "row-quote" Error;
+    ROW_CONFLICT "row-conflict" Error;
+    ID_ZEROS "id-zeros" Error;
+    POLARITY_UNPINNED "polarity-unpinned" Error;
+    JSON_NOT_LIST "json-not-list" Error;
+    JSON_SHAPE "json-shape" Error;
+    JSON_MIXED "json-mixed" Error;
+    MAP_PARENT "map-parent" Error;
+    MAP_REQUIRED_CUSTOM_FIELD "map-required-custom-field" Error;
+    FEED_TRUNCATED "feed-truncated" Hold;
+    FEED_SHRUNK "feed-shrunk" Hold;
+    FEED_STALE "feed-stale" Hold;
+    FEED_NOT_DATA "feed-not-data" Hold;
 }
 
 impl Code {
@@ -213,6 +236,8 @@ impl Code {
             PROTECTED,
             ACCOUNT_REJECTED,
             HELD_DEPENDENCY,
+            FEED_TRUNCATED,
+            FEED_NOT_DATA,
         ];
         self.severity() == Hold && !fixed.contains(&self)
     }

@@ -1,4 +1,180 @@
-//! Feeds: exports of an ERP as sources. Bytes become records (`format`), and a mapping says which
-//! resources these are (`mapping`).
+//! Feeds: exports of an ERP as sources.
+//!
+//! ```text
+//!  bytes ─format→ records ─mapping→ cells ─collect→ resources
+//! ```
+//!
+//! A row that cannot be read but names what it is about is *held, not missing*: its resource stays as
+//! it is. What is said here never depends on what is stored.
 
+mod collect;
+pub mod format;
+mod group;
 pub mod mapping;
+pub mod preset;
+mod value;
+
+use crate::diagnostic::{self, Diagnostic, Origin, codes, did_you_mean};
+use crate::kinds;
+use crate::model::{Desired, Digest, Pos};
+use collect::Collector;
+use format::{Columns, Options, Outcome};
+use mapping::{Column, Mapping, Take};
+use std::io::{Read, Seek};
+use std::sync::Arc;
+
+/// An export as it was read.
+#[derive(Debug)]
+pub struct Feed {
+    /// What it says; its revision is the digest of its bytes.
+    pub desired: Desired,
+    /// What was found.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// How many rows it has.
+    pub records: u64,
+    /// How many its trailer says there are.
+    pub trailer: Option<u64>,
+    /// Whether it was read to its end.
+    pub complete: bool,
+    /// The names of its columns.
+    pub columns: Vec<String>,
+    /// What was guessed of its form.
+    pub detected: Vec<String>,
+}
+
+/// Reads an export called `name`, by a mapping.
+pub fn read(
+    input: impl Read + Seek,
+    name: &Arc<str>,
+    source: &Arc<str>,
+    mapping: &Mapping,
+) -> Feed {
+    let mut columns = Columns::default();
+    let mut collector = Collector::new(mapping, name);
+    let outcome = format::read(
+        input,
+        name,
+        &mapping.options(),
+        &mut columns,
+        &mut |record, columns| {
+            collector.take(record, columns);
+            true
+        },
+    );
+    let collected = collector.finish();
+    let mut diagnostics = outcome.diagnostics.clone();
+    diagnostics.extend(collected.diagnostics);
+    diagnostics.extend(headed(mapping, &columns, &outcome, name));
+    diagnostic::sort(&mut diagnostics);
+    let names = (0..columns.len()).map(|column| columns.name(column).to_owned());
+    Feed {
+        desired: Desired {
+            source: source.clone(),
+            revision: outcome.digest.to_string().into(),
+            resources: collected.resources,
+            partial: true,
+            shielded: collected.shielded,
+            hidden: collected.hidden,
+            faulty: collected.faulty,
+            removals_off: removals_off(&outcome, name),
+            ..Desired::default()
+        },
+        diagnostics,
+        digest: outcome.digest,
+        records: outcome.records,
+        trailer: outcome.trailer,
+        complete: outcome.complete,
+        columns: names.collect(),
+        detected: outcome.detected,
+    }
+}
+
+/// Why nothing may be taken for missing: not all of it was read.
+fn removals_off(outcome: &Outcome, name: &Arc<str>) -> Vec<String> {
+    if outcome.complete {
+        return Vec::new();
+    }
+    vec![format!("{name} was not read to its end")]
+}
+
+/// What is wrong with the columns: what a mapping cannot do without, and what it does not know.
+fn headed(
+    mapping: &Mapping,
+    columns: &Columns,
+    outcome: &Outcome,
+    name: &Arc<str>,
+) -> Vec<Diagnostic> {
+    if outcome.records == 0 {
+        return Vec::new();
+    }
+    let origin = Origin {
+        path: name.clone(),
+        at: Pos { line: 1, column: 1 },
+    };
+    let found = |names: &[String]| names.iter().any(|name| columns.find(name).is_some());
+    let missing = mapping.needed().into_iter();
+    let missing = missing.filter(|column| !found(&mapping.columns[column.0]));
+    let present: Vec<&str> = (0..columns.len()).map(|at| columns.name(at)).collect();
+    let mut diagnostics: Vec<Diagnostic> = missing
+        .map(|column| {
+            let name = &mapping.columns[column.0][0];
+            let message = format!("the column `{name}` is missing");
+            let near = did_you_mean(name, present.iter().copied());
+            let help = near.map_or_else(
+                || format!("the export has {}", present.join(", ")),
+                |near| format!("did the export rename it to `{near}`? then add that under `columns:` of the mapping"),
+            );
+            Diagnostic::new(codes::COLUMN_MISSING, message).help(help).at(origin.clone())
+        })
+        .collect();
+    let known = |name: &str| {
+        let same = |known: &String| known.eq_ignore_ascii_case(name);
+        mapping.columns.iter().flatten().any(same) || mapping.ignored.iter().any(same)
+    };
+    let unknown: Vec<&str> = present.into_iter().filter(|name| !known(name)).collect();
+    if !unknown.is_empty() {
+        let message = format!("the mapping {} does not know {}", mapping.name, unknown.join(", "));
+        diagnostics.push(
+            Diagnostic::new(codes::COLUMN_UNKNOWN, message)
+                .help("map them, or name them under `ignore:`")
+                .at(origin),
+        );
+    }
+    diagnostics
+}
+
+impl Mapping {
+    /// How an export of this mapping is read.
+    fn options(&self) -> Options {
+        let ascii = |sign: Option<char>| sign.and_then(|sign| u8::try_from(sign).ok());
+        let encoding = self.csv.encoding.as_deref();
+        Options {
+            format: self.format,
+            delimiter: ascii(self.csv.delimiter),
+            quote: ascii(self.csv.quote).or(Options::default().quote),
+            encoding: encoding.and_then(|label| format::encoding(label).ok()),
+            header: self.csv.names.is_empty(),
+            names: self.csv.names.clone(),
+            trailer: self.trailer.clone(),
+            sheet: self.sheet.clone(),
+            rows: self.rows.clone(),
+            ..Options::default()
+        }
+    }
+
+    /// The columns without which nothing can be taken: those of external ids, and what the mapping
+    /// says.
+    fn needed(&self) -> Vec<Column> {
+        let ids = self.sections.iter().filter(|section| section.kind.id != kinds::ADDRESS);
+        let ids = ids.filter_map(|section| match section.id.take {
+            Take::Column(column) => Some(column),
+            _ => None,
+        });
+        let mut needed: Vec<Column> = ids.chain(self.requires.iter().copied()).collect();
+        needed.sort_unstable();
+        needed.dedup();
+        needed
+    }
+}

@@ -1,0 +1,101 @@
+//! The names of an export's columns.
+
+use std::collections::HashMap;
+
+/// The columns of an export, by name as written; found again whatever their case and spaces.
+#[derive(Clone, Default, Debug)]
+pub struct Columns {
+    names: Vec<String>,
+    exact: HashMap<String, usize>,
+    folded: HashMap<String, usize>,
+}
+
+impl Columns {
+    /// The column called exactly `name`, made if there is none.
+    pub fn intern(&mut self, name: &str) -> usize {
+        if let Some(at) = self.exact.get(name) {
+            return *at;
+        }
+        let at = self.names.len();
+        self.names.push(name.to_owned());
+        self.exact.insert(name.to_owned(), at);
+        self.folded.entry(fold(name)).or_insert(at);
+        at
+    }
+
+    /// The same, tried first with a column that it probably is.
+    pub(super) fn intern_near(&mut self, name: &str, near: usize) -> usize {
+        match self.names.get(near) {
+            Some(known) if known == name => near,
+            _ => self.intern(name),
+        }
+    }
+
+    /// The column called exactly `name`.
+    pub(super) fn exact(&self, name: &str) -> Option<usize> {
+        self.exact.get(name).copied()
+    }
+
+    /// The column called `name`; if there is none, the first whose name differs only in case and
+    /// spaces.
+    pub fn find(&self, name: &str) -> Option<usize> {
+        let exact = self.exact.get(name);
+        exact.or_else(|| self.folded.get(&fold(name))).copied()
+    }
+
+    /// The name of a column, as written.
+    pub fn name(&self, at: usize) -> &str {
+        self.names.get(at).map_or("", String::as_str)
+    }
+
+    /// The names of all columns, as written, in the order in which they were first seen.
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether there are none yet.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+}
+
+/// A name without its case and its spaces, no-break ones too.
+pub(super) fn fold(name: &str) -> String {
+    let kept = name
+        .chars()
+        .filter(|c| !c.is_whitespace() && *c != '\u{feff}' && *c != '\u{200b}');
+    kept.flat_map(char::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_found_whatever_its_case_and_spaces() {
+        let mut columns = Columns::default();
+        let id = columns.intern("Account External Id");
+        let other = columns.intern("account_name");
+        for name in ["accountExternalId", "ACCOUNT\u{a0}EXTERNAL  ID "] {
+            assert_eq!(columns.find(name), Some(id), "{name}");
+        }
+        assert_eq!(columns.find("accountName"), None);
+        assert_eq!(columns.find("Account_Name"), Some(other));
+        assert_eq!(columns.name(id), "Account External Id");
+    }
+
+    #[test]
+    fn names_as_written_go_before_those_that_are_alike() {
+        let mut columns = Columns::default();
+        let (upper, lower) = (columns.intern("ID"), columns.intern("id"));
+        assert_ne!(upper, lower);
+        assert_eq!(columns.find("id"), Some(lower));
+        assert_eq!(columns.find("Id"), Some(upper));
+        assert_eq!(columns.len(), 2);
+    }
+}

@@ -1,0 +1,345 @@
+//! CSV and its relatives, row by row.
+
+mod delimiter;
+mod scan;
+
+use super::source::{Source, advance};
+use super::table::{Table, truncated};
+use super::{Body, Target, unlike};
+use crate::diagnostic::{Diagnostic, codes};
+use crate::kinds::read::{is_blank, quoted};
+use crate::model::Pos;
+use scan::{Dialect, Misquote, Row, Scanned, Span, Why};
+use std::borrow::Cow;
+
+/// After so many quotes that do not close, reading on helps nobody.
+const MOST_MISQUOTED: u64 = 1000;
+
+/// A text with two lines and as many delimiters as a row of so many cells is no text.
+const WIDE: usize = 8;
+
+/// Reads the rows of a text.
+pub(super) fn read(source: &mut Source<'_>, target: &mut Target<'_>) -> Body {
+    let mut detected = Vec::new();
+    let dialect = dialect(source, target, &mut detected);
+    let mut rows = Rows {
+        dialect,
+        row: Row::default(),
+        table: Table::new(target),
+    };
+    while rows.next(source) {}
+    let body = rows.table.end(source.pos);
+    Body {
+        delimiter: Some(char::from(dialect.delimiter)),
+        detected,
+        ..body
+    }
+}
+
+/// What the file is told apart by; a first line that says it is consumed.
+fn dialect(source: &mut Source<'_>, target: &Target<'_>, detected: &mut Vec<String>) -> Dialect {
+    let options = target.options;
+    let mut dialect = Dialect {
+        delimiter: options.delimiter.unwrap_or(b','),
+        quote: options.quote,
+        most: options.limits.cell,
+    };
+    let said = delimiter::said(source.rest());
+    if let Some((_, length)) = said {
+        source.consume(length, Pos { line: 2, column: 1 });
+    }
+    if options.delimiter.is_none() {
+        let said = said.map(|(delimiter, _)| delimiter);
+        let guess = || delimiter::guess(source.rest(), source.ended(), dialect);
+        dialect.delimiter = said.or_else(guess).unwrap_or(b',');
+        let name = match dialect.delimiter {
+            b'\t' => "tab".to_owned(),
+            other => quoted(&char::from(other).to_string()),
+        };
+        detected.push(format!("delimiter {name}"));
+    }
+    dialect
+}
+
+/// The rows of a file.
+struct Rows<'t, 'a> {
+    dialect: Dialect,
+    row: Row,
+    table: Table<'t, 'a>,
+}
+
+/// What the next row is.
+enum Next {
+    Row { faulty: bool },
+    End,
+}
+
+impl Rows<'_, '_> {
+    /// Takes the next row; false at the end.
+    fn next(&mut self, source: &mut Source<'_>) -> bool {
+        let Next::Row { faulty } = self.scan(source) else {
+            return false;
+        };
+        let flawed = source.is_flawed(self.row.len) && self.flaws(source);
+        let goes_on = self.take(source.rest(), source.pos, faulty || flawed);
+        if source.ended() && goes_on {
+            self.look_at_end(source);
+        }
+        source.consume(self.row.len, self.row.end);
+        goes_on
+    }
+
+    /// Scans the next row, with as much text as it takes.
+    fn scan(&mut self, source: &mut Source<'_>) -> Next {
+        loop {
+            let (text, ended) = (source.rest(), source.ended());
+            if text.is_empty() && ended {
+                return Next::End;
+            }
+            match self.dialect.scan(text, ended, source.pos, &mut self.row) {
+                Scanned::Row => match self.swallows(text) {
+                    None => return Next::Row { faulty: false },
+                    Some(misquote) => return self.recover(source, misquote),
+                },
+                Scanned::Misquoted(misquote) => return self.recover(source, misquote),
+                Scanned::More if text.len() > self.table.target.options.limits.record => {
+                    return self.too_long(source.pos);
+                }
+                Scanned::More => {
+                    source.more();
+                }
+            }
+        }
+    }
+
+    /// The quoted cell of the row that has swallowed other rows.
+    fn swallows(&self, text: &str) -> Option<Misquote> {
+        let width = self.table.width();
+        let ragged = width > 1 && self.row.cells.len() != width;
+        let swallowed = |cell: &&Span| {
+            let inner = &text[cell.start..cell.end];
+            cell.quoted && inner.contains('\n') && self.holds_rows(inner, width, ragged)
+        };
+        let cell = self.row.cells.iter().find(swallowed)?;
+        Some(Misquote {
+            start: cell.start - 1,
+            at: cell.at,
+            why: Why::Rows,
+        })
+    }
+
+    fn holds_rows(&self, inner: &str, width: usize, ragged: bool) -> bool {
+        let delimiters =
+            |text: &str| memchr::memchr_iter(self.dialect.delimiter, text.as_bytes()).count();
+        if ragged {
+            return delimiters(inner) + 1 >= width;
+        }
+        // As wide as it should be: it closes in the column in which it opened.
+        let mut whole: Vec<&str> = inner.lines().skip(1).collect();
+        whole.pop();
+        match whole.len() {
+            0 => width >= WIDE && delimiters(inner) + 1 >= width,
+            _ => width > 2 && whole.iter().all(|line| delimiters(line) + 1 == width),
+        }
+    }
+
+    /// Reports a quote, and takes the rest of its line without a meaning for quotes.
+    fn recover(&mut self, source: &mut Source<'_>, misquote: Misquote) -> Next {
+        let before = self
+            .row
+            .cells
+            .iter()
+            .position(|cell| cell.at >= misquote.at);
+        let kept = before.unwrap_or(self.row.cells.len());
+        loop {
+            self.row.cells.truncate(kept);
+            let (text, from) = (source.rest(), (misquote.start, misquote.at));
+            let ended = source.ended();
+            match self.dialect.scan_plain(text, ended, from, &mut self.row) {
+                Scanned::Row => break,
+                _ if text.len() > self.table.target.options.limits.record => {
+                    return self.too_long(source.pos);
+                }
+                _ => {
+                    source.more();
+                }
+            }
+        }
+        let last = source.ended() && self.row.len == source.rest().len();
+        let quote = self.dialect.quote.unwrap_or(b'"');
+        let line = &source.rest()[misquote.start..self.row.body];
+        let found = misquoted(&misquote, line);
+        for cell in &mut self.row.cells[kept..] {
+            strip_quotes(cell, source.rest(), quote);
+        }
+        let findings = &mut *self.table.target.findings;
+        findings.report(misquote.at, found);
+        if last && misquote.why == Why::Open {
+            let found = truncated("the export ends within a quoted cell");
+            findings.fatal(misquote.at, found.help("get the whole export"));
+        }
+        if findings.count(codes::ROW_QUOTE) > MOST_MISQUOTED {
+            findings.complete = false;
+            return Next::End;
+        }
+        Next::Row { faulty: true }
+    }
+
+    fn too_long(&mut self, at: Pos) -> Next {
+        let most = self.table.target.options.limits.record;
+        let what = format!("a line of more than {most} bytes");
+        let found = unlike::instead(&what, "look at its line ends, and at what wrote it");
+        self.table.target.findings.fatal(at, found);
+        Next::End
+    }
+
+    /// Reports the first byte of the row that no text has; false if it is none after all.
+    fn flaws(&mut self, source: &mut Source<'_>) -> bool {
+        let mut first = None;
+        while let Some(flaw) = source.next_flaw(self.row.len) {
+            first.get_or_insert(flaw);
+        }
+        let Some((at, flaw)) = first else {
+            return false;
+        };
+        let before = source.rest().get(..at).unwrap_or_default();
+        let at = advance(source.pos, before);
+        let encoding = source.encoding().0.name();
+        super::report_flaw(self.table.target.findings, at, flaw, encoding);
+        true
+    }
+
+    /// Takes a row for what it is; false stops.
+    fn take(&mut self, text: &str, at: Pos, faulty: bool) -> bool {
+        let line = &text[..self.row.body];
+        if self.is_blank(text) {
+            return true;
+        }
+        if self.table.ends_with(at, line) {
+            return !self.table.is_over();
+        }
+        if self.table.is_headless() {
+            let goes_on = self.begin(text, at, faulty);
+            if !goes_on || self.table.target.options.header {
+                return goes_on;
+            }
+        }
+        let cells = self.row.cells.iter();
+        let texts = cells.map(|cell| &text[cell.start..cell.end]);
+        if self.table.repeats(at, texts) {
+            return true;
+        }
+        self.record(text, at, faulty)
+    }
+
+    fn is_blank(&self, text: &str) -> bool {
+        let cells = &self.row.cells;
+        cells
+            .iter()
+            .all(|cell| is_blank(&text[cell.start..cell.end]))
+    }
+
+    /// Takes the first row; false: nothing can be read below it.
+    fn begin(&mut self, text: &str, at: Pos, faulty: bool) -> bool {
+        let cells = self.row.cells.iter();
+        let names: Vec<(String, Pos)> = cells
+            .map(|cell| (cell_text(text, cell, self.dialect).into_owned(), cell.at))
+            .collect();
+        let wide = self.wide(text);
+        let findings = &mut *self.table.target.findings;
+        if names.len() > self.table.target.options.limits.columns {
+            let what = format!("a table of {} columns", names.len());
+            findings.fatal(at, unlike::instead(&what, "look at what wrote it"));
+            return false;
+        }
+        if let Some(meant) = wide {
+            findings.fatal(at, meant);
+            return false;
+        }
+        // A name that cannot be read is no name.
+        findings.complete &= !faulty;
+        self.table.begin(&names) && !faulty
+    }
+
+    /// Whether the whole first row is one cell because another delimiter is declared.
+    fn wide(&self, text: &str) -> Option<Diagnostic> {
+        if self.row.cells.len() != 1 || self.table.target.options.delimiter.is_none() {
+            return None;
+        }
+        let line = &text[..self.row.body];
+        let meant = delimiter::guess(line, true, self.dialect)?;
+        let (declared, meant) = (char::from(self.dialect.delimiter), char::from(meant));
+        let message = format!("one column, called {}", quoted(line));
+        let help = format!("cells are separated by {meant:?} here, and {declared:?} is declared");
+        Some(Diagnostic::new(codes::ROW_WIDTH, message).help(help))
+    }
+
+    fn record(&mut self, text: &str, at: Pos, faulty: bool) -> bool {
+        self.table.start(at, faulty);
+        for (position, cell) in self.row.cells.iter().enumerate() {
+            if cell.doubled {
+                let whole = cell_text(text, cell, self.dialect);
+                self.table.put(position, &whole, cell.at);
+            } else {
+                self.table
+                    .put(position, &text[cell.start..cell.end], cell.at);
+            }
+        }
+        let line = &text[..self.row.body];
+        if !faulty && (!line.is_ascii() || line.contains('?')) {
+            self.table.look_at_letters();
+        }
+        self.table.finish(self.row.cells.len())
+    }
+
+    /// Reports a file that ends within its last row.
+    fn look_at_end(&mut self, source: &Source<'_>) {
+        let last = self.row.len == source.rest().len();
+        let unfinished = last && self.row.len == self.row.body;
+        if unfinished && !self.table.is_headless() && self.row.cells.len() < self.table.width() {
+            let blank = self.is_blank(source.rest());
+            let said = self.table.target.findings.count(codes::FEED_TRUNCATED) > 0;
+            if !blank && !said && !self.table.is_closed() {
+                let found = truncated("the export ends within a row").help("get the whole export");
+                self.table.target.findings.fatal(source.pos, found);
+            }
+        }
+    }
+}
+
+/// The text of a cell.
+fn cell_text<'t>(text: &'t str, cell: &Span, dialect: Dialect) -> Cow<'t, str> {
+    let inner = &text[cell.start..cell.end];
+    match dialect.quote {
+        Some(quote) if cell.doubled => {
+            let quote = char::from(quote);
+            let (twice, once) = (format!("{quote}{quote}"), quote.to_string());
+            Cow::Owned(inner.replace(&twice, &once))
+        }
+        _ => Cow::Borrowed(inner),
+    }
+}
+
+/// Takes the quotes off a cell that was read without a meaning for them.
+fn strip_quotes(cell: &mut Span, text: &str, quote: u8) {
+    let inner = &text.as_bytes()[cell.start..cell.end];
+    let (first, last) = (inner.first() == Some(&quote), inner.last() == Some(&quote));
+    cell.start += usize::from(first);
+    cell.end -= usize::from(last && inner.len() > 1);
+}
+
+fn misquoted(misquote: &Misquote, line: &str) -> Diagnostic {
+    let message = match misquote.why {
+        Why::Open => "the quote that opens here does not close".to_owned(),
+        Why::Rows => "the quote that opens here does not close before other rows".to_owned(),
+        Why::Text(Pos { line, column }) => {
+            format!("text follows the quote that closes this cell at {line}:{column}")
+        }
+    };
+    let help = if line.contains(['”', '“', '„', '»']) {
+        "a typographic quote closes nothing; double a quote that stands within a cell"
+    } else {
+        "close it; double a quote that stands within a cell"
+    };
+    Diagnostic::new(codes::ROW_QUOTE, message).help(help)
+}

@@ -1,0 +1,92 @@
+//! Which encoding an export has, where nobody says so.
+
+use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+
+/// How many bytes from the first one that is not ASCII are looked at.
+pub(super) const WINDOW: usize = 64 * 1024;
+/// Of so many characters it is no accident that they are all valid UTF-8.
+const NO_ACCIDENT: usize = 8;
+
+/// The encoding that a configuration calls `label`: `utf-8`, `windows-1252`, `latin1`, `utf-16le`.
+#[must_use]
+pub fn encoding(label: &str) -> Option<&'static Encoding> {
+    Encoding::for_label_no_replacement(label.as_bytes())
+}
+
+/// UTF-16 without a mark: every second byte of what begins an export is zero.
+pub(super) fn unmarked(bytes: &[u8]) -> Option<&'static Encoding> {
+    let pairs = bytes.chunks_exact(2).take(64);
+    let zeros = |at: usize| pairs.clone().filter(|pair| pair[at] == 0).count();
+    let (even, odd, most) = (zeros(0), zeros(1), pairs.len());
+    let mostly = |zeros: usize| most > 1 && zeros * 10 >= most * 8;
+    match (even, odd) {
+        (0, odd) if mostly(odd) => Some(UTF_16LE),
+        (even, 0) if mostly(even) => Some(UTF_16BE),
+        _ => None,
+    }
+}
+
+/// The encoding of a text with bytes that are not ASCII; `last`: it is all there is.
+pub(super) fn guess(bytes: &[u8], last: bool) -> &'static Encoding {
+    if is_utf8(bytes, last) {
+        return UTF_8;
+    }
+    let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
+    detector.feed(bytes, last);
+    let guess = detector.guess(None, Utf8Detection::Deny);
+    // A few letters with accents can look like a word of Chinese. Who exports that, declares it.
+    if guess.is_single_byte() {
+        guess
+    } else {
+        WINDOWS_1252
+    }
+}
+
+/// Whether what is declared as another encoding is UTF-8 beyond doubt.
+pub(super) fn surely_utf8(bytes: &[u8], last: bool) -> bool {
+    let starts = bytes.iter().filter(|byte| **byte >= 0xc2).count();
+    starts >= NO_ACCIDENT && is_utf8(bytes, last)
+}
+
+/// Whether this is valid UTF-8; unless it is all there is, it may end within a character.
+fn is_utf8(bytes: &[u8], last: bool) -> bool {
+    match std::str::from_utf8(bytes) {
+        Ok(_) => true,
+        Err(error) => error.error_len().is_none() && !last,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_utf8_is_what_it_looks_like() {
+        for (text, expected) in [
+            ("Malm\u{f6}", WINDOWS_1252),
+            ("H\u{f4}tel du Marais;8 rue des \u{c9}couffes", WINDOWS_1252),
+            ("\u{c5}re;\u{c5}rev\u{e4}gen 80", WINDOWS_1252),
+            ("10 \u{20ac}", WINDOWS_1252),
+        ] {
+            let (bytes, ..) = WINDOWS_1252.encode(text);
+            assert_eq!(guess(&bytes, true), expected, "{text}");
+            assert_eq!(guess(text.as_bytes(), true), UTF_8, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_window_may_end_within_a_character_and_a_file_may_not() {
+        assert_eq!(guess(b"Malm\xc3", false), UTF_8);
+        assert_ne!(guess(b"Malm\xc3", true), UTF_8);
+    }
+
+    #[test]
+    fn utf16_is_seen_without_its_mark() {
+        assert_eq!(unmarked(b"i\0d\0;\0n\0"), Some(UTF_16LE));
+        assert_eq!(unmarked(b"\0i\0d\0;\0n"), Some(UTF_16BE));
+        assert_eq!(unmarked(b"id;n"), None);
+        assert_eq!(unmarked(b"\0\0\0\0\0\0"), None);
+        assert_eq!(unmarked(b""), None);
+    }
+}

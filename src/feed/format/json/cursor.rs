@@ -1,0 +1,277 @@
+//! The words of JSON.
+
+use super::super::source::advance;
+use crate::model::Pos;
+use memchr::memchr2;
+
+/// Why a text cannot be read on.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// There is no more text yet.
+    More,
+    /// It ends, and should not.
+    Cut(Pos),
+    /// It is no JSON.
+    Bad(Bad),
+}
+
+/// What is no JSON, and what to do about it.
+#[derive(Debug)]
+pub(super) struct Bad {
+    pub at: Pos,
+    pub what: String,
+    pub help: &'static str,
+}
+
+/// A place in a text.
+pub(super) struct Cursor<'t> {
+    text: &'t str,
+    ended: bool,
+    at: usize,
+    /// Up to where `here` counts.
+    counted: usize,
+    here: Pos,
+}
+
+/// A number, `true`, `false` or `null` as it is spelled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Word<'t> {
+    Number(&'t str),
+    Bool(&'t str),
+    Null,
+}
+
+/// Two surrogates that belong together make one character.
+const SURROGATES: std::ops::Range<u32> = 0xd800..0xe000;
+
+impl<'t> Cursor<'t> {
+    /// At the start of a text that stands at `pos`; `ended`: no more text will come.
+    pub fn new(text: &'t str, ended: bool, pos: Pos) -> Self {
+        Self {
+            text,
+            ended,
+            at: 0,
+            counted: 0,
+            here: pos,
+        }
+    }
+
+    /// How many bytes were read.
+    pub fn read(&self) -> usize {
+        self.at
+    }
+
+    /// Where it stands.
+    pub fn pos(&mut self) -> Pos {
+        self.here = advance(self.here, &self.text[self.counted..self.at]);
+        self.counted = self.at;
+        self.here
+    }
+
+    /// The next byte that is no white space, which stays there.
+    pub fn peek(&mut self) -> Result<u8, Stop> {
+        let rest = &self.text.as_bytes()[self.at..];
+        let space = |byte: &u8| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+        self.at += rest.iter().position(space).unwrap_or(rest.len());
+        self.byte(self.at)
+    }
+
+    /// Whether nothing but white space follows.
+    pub fn is_done(&mut self) -> Result<bool, Stop> {
+        match self.peek() {
+            Ok(_) => Ok(false),
+            Err(Stop::Cut(_)) => Ok(true),
+            Err(stop) => Err(stop),
+        }
+    }
+
+    /// Takes the next byte that is no white space, if it is this one.
+    pub fn take(&mut self, byte: u8) -> Result<bool, Stop> {
+        let is = self.peek()? == byte;
+        self.at += usize::from(is);
+        Ok(is)
+    }
+
+    /// Takes the next byte that is no white space, which has to be this one.
+    pub fn expect(&mut self, byte: u8) -> Result<(), Stop> {
+        if self.take(byte)? {
+            return Ok(());
+        }
+        let found = self.text[self.at..].chars().next().unwrap_or_default();
+        Err(self.bad(format!("{:?} where {:?} belongs", found, char::from(byte))))
+    }
+
+    /// After a member of a list or an object: whether another one follows.
+    pub fn goes_on(&mut self, end: u8) -> Result<bool, Stop> {
+        if self.take(end)? {
+            return Ok(false);
+        }
+        self.expect(b',')?;
+        if self.peek()? == end {
+            return Err(self.bad("a comma with nothing after it".to_owned()));
+        }
+        Ok(true)
+    }
+
+    /// That the text here is no JSON.
+    pub fn bad(&mut self, what: String) -> Stop {
+        self.bad_with(what, "look at what wrote it")
+    }
+
+    fn bad_with(&mut self, what: String, help: &'static str) -> Stop {
+        let at = self.pos();
+        Stop::Bad(Bad { at, what, help })
+    }
+
+    fn byte(&mut self, at: usize) -> Result<u8, Stop> {
+        match self.text.as_bytes().get(at) {
+            Some(byte) => Ok(*byte),
+            None if self.ended => Err(Stop::Cut(self.pos())),
+            None => Err(Stop::More),
+        }
+    }
+
+    /// Takes a string and puts it into `out`; whether it has half a character, which is replaced.
+    pub fn string(&mut self, out: &mut String) -> Result<bool, Stop> {
+        self.expect(b'"')?;
+        let mut broken = false;
+        loop {
+            let rest = &self.text[self.at..];
+            let Some(end) = memchr2(b'"', b'\\', rest.as_bytes()) else {
+                self.at = self.text.len();
+                return Err(self.byte(self.at).map_or_else(|stop| stop, |_| Stop::More));
+            };
+            let plain = &rest[..end];
+            if let Some(control) = plain.bytes().position(|byte| byte < b' ') {
+                self.at += control;
+                return Err(self.bad_with(
+                    "a control character within a text".to_owned(),
+                    "line breaks and tabs in a text are written `\\n` and `\\t`",
+                ));
+            }
+            out.push_str(plain);
+            self.at += end + 1;
+            if rest.as_bytes()[end] == b'"' {
+                return Ok(broken);
+            }
+            broken |= self.escape(out)?;
+        }
+    }
+
+    fn escape(&mut self, out: &mut String) -> Result<bool, Stop> {
+        let byte = self.byte(self.at)?;
+        self.at += 1;
+        let c = match byte {
+            b'"' | b'\\' | b'/' => char::from(byte),
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'u' => return self.escaped_code(out),
+            _ => {
+                self.at -= 1;
+                return Err(self.bad("an escape that JSON does not have".to_owned()));
+            }
+        };
+        out.push(c);
+        Ok(false)
+    }
+
+    fn escaped_code(&mut self, out: &mut String) -> Result<bool, Stop> {
+        let mut code = self.hex()?;
+        if (0xd800..0xdc00).contains(&code) && self.byte(self.at)? == b'\\' {
+            // What follows is looked at, and only taken if it is the other half.
+            let back = self.at;
+            let other = self.byte(self.at + 1)? == b'u';
+            if other {
+                self.at += 2;
+                let low = self.hex()?;
+                if (0xdc00..0xe000).contains(&low) {
+                    code = 0x1_0000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+                } else {
+                    self.at = back;
+                }
+            }
+        }
+        out.push(char::from_u32(code).unwrap_or('\u{fffd}'));
+        Ok(SURROGATES.contains(&code))
+    }
+
+    fn hex(&mut self) -> Result<u32, Stop> {
+        let mut code = 0;
+        for _ in 0..4 {
+            let digit = char::from(self.byte(self.at)?).to_digit(16);
+            let Some(digit) = digit else {
+                return Err(self.bad("`\\u` without four hexadecimal digits".to_owned()));
+            };
+            code = code * 16 + digit;
+            self.at += 1;
+        }
+        Ok(code)
+    }
+
+    /// Takes a number, `true`, `false` or `null`.
+    pub fn word(&mut self) -> Result<Word<'t>, Stop> {
+        self.peek()?;
+        let rest = &self.text[self.at..];
+        let within = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
+        let end = rest.bytes().position(|byte| !within(&byte));
+        let word = match end {
+            Some(end) => &rest[..end],
+            None if self.ended => rest,
+            None => return Err(Stop::More),
+        };
+        let found = match word {
+            "true" | "false" => Word::Bool(word),
+            "null" => Word::Null,
+            number if is_number(number) => Word::Number(number),
+            other => return Err(self.no_word(other, end.is_none())),
+        };
+        self.at += word.len();
+        Ok(found)
+    }
+
+    fn no_word(&mut self, word: &str, last: bool) -> Stop {
+        // The file may have been cut within it.
+        let begun = ["true", "false", "null"];
+        if last && begun.iter().any(|whole| whole.starts_with(word)) {
+            return Stop::Cut(self.pos());
+        }
+        let shown = crate::kinds::read::quoted(word);
+        let digits = word.trim_start_matches('-');
+        match word {
+            "" => {
+                let found = self.text[self.at..].chars().next().unwrap_or_default();
+                self.bad(format!("{found:?} where a value belongs"))
+            }
+            "NaN" | "Infinity" | "-Infinity" => {
+                self.bad_with(format!("{shown} is no number"), "write `null`")
+            }
+            _ if digits.len() > 1 && digits.starts_with('0') => self.bad_with(
+                format!("the number {shown} begins with a zero"),
+                "write it as text, in quotes",
+            ),
+            _ => self.bad(format!("{shown} is no value")),
+        }
+    }
+}
+
+/// Whether JSON knows this spelling of a number.
+fn is_number(text: &str) -> bool {
+    let text = text.strip_prefix('-').unwrap_or(text);
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
+        None => (text, None),
+    };
+    let (whole, fraction) = match mantissa.split_once('.') {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (mantissa, None),
+    };
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let signless = |text: &str| digits(text.strip_prefix(['+', '-']).unwrap_or(text));
+    digits(whole)
+        && (whole == "0" || !whole.starts_with('0'))
+        && fraction.is_none_or(digits)
+        && exponent.is_none_or(signless)
+}

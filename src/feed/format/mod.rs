@@ -1,0 +1,304 @@
+//! From the bytes of an export to records: nothing about kinds or mappings.
+//!
+//! ```text
+//!  bytes → Source (text, a piece at a time) → csv  → Table ─┐
+//!                                           → json ─────────┼→ Record, one after the other
+//!  bytes → calamine ───────────────────────→ xlsx → Table ──┘
+//! ```
+//!
+//! What is wrong with a row is reported with its place, and the row handed over as faulty, so that
+//! it can shield what it names. Memory stays within the limits whatever the bytes are.
+
+mod columns;
+mod csv;
+mod encoding;
+mod findings;
+mod json;
+mod record;
+mod source;
+mod table;
+#[cfg(test)]
+mod tests;
+mod text;
+mod unlike;
+mod xlsx;
+
+pub use columns::Columns;
+pub use encoding::encoding;
+pub use encoding_rs::Encoding;
+pub use record::{Entry, Record, Shape};
+
+use crate::diagnostic::{Diagnostic, codes};
+use crate::model::{Digest, Pos};
+use findings::Findings;
+use source::{Flaw, FlawKind, Found, Source};
+use std::io::{self, Read, Seek};
+use std::sync::Arc;
+
+/// What an export is written in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Format {
+    /// Rows of cells with delimiters between.
+    Csv,
+    /// A list of objects.
+    Json,
+    /// A spreadsheet of Excel 2007 or later.
+    Xlsx,
+}
+
+/// What is known of an export before it is read.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What it is written in; none: what its bytes look like.
+    pub format: Option<Format>,
+    /// What stands between cells, an ASCII character; none: what `sep=` says, or what fits.
+    pub delimiter: Option<u8>,
+    /// What stands around cells, an ASCII character; none: nothing does.
+    pub quote: Option<u8>,
+    /// How its characters are written; none: as its mark says, or as it looks. A mark at the start
+    /// of the file is believed more than this.
+    pub encoding: Option<&'static Encoding>,
+    /// Whether its first row names the columns.
+    pub header: bool,
+    /// The names of the columns by position: of all without a header, and with one of those that
+    /// have none there. A blank one says nothing.
+    pub names: Vec<String>,
+    /// How its last line looks, with `{n}` for the number of rows: `#EOF;{n}`. The cells of a
+    /// spreadsheet are joined with `;`.
+    pub trailer: Option<String>,
+    /// The sheet of a spreadsheet; none: the first.
+    pub sheet: Option<String>,
+    /// Where the list is in JSON: `data.items`; none: it is the whole.
+    pub rows: Option<String>,
+    /// What is too much.
+    pub limits: Limits,
+}
+
+/// What is too much, in bytes where nothing else is said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Of one row or object.
+    pub record: usize,
+    /// Of one cell.
+    pub cell: usize,
+    /// How deep values may be nested.
+    pub depth: usize,
+    /// How many columns there may be.
+    pub columns: usize,
+    /// Of a spreadsheet, unpacked.
+    pub unpacked: u64,
+}
+
+/// What came of reading an export.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outcome {
+    /// How many rows or objects it has, faulty ones and those without a cell in them included;
+    /// blank rows and repeated headers are none.
+    pub records: u64,
+    /// How many its trailer counts.
+    pub trailer: Option<u64>,
+    /// What it was read as.
+    pub format: Format,
+    /// The name of its encoding.
+    pub encoding: &'static str,
+    /// What stands between its cells.
+    pub delimiter: Option<char>,
+    /// What was not declared and was found out, to be said.
+    pub detected: Vec<String>,
+    /// The digest of the bytes that were read: of all of them, if it is complete.
+    pub digest: Digest,
+    /// What was found.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Whether it was read to its end, and ends as it should.
+    pub complete: bool,
+}
+
+/// What the reader of one format comes to.
+#[derive(Default)]
+struct Body {
+    records: u64,
+    trailer: Option<u64>,
+    delimiter: Option<char>,
+    detected: Vec<String>,
+}
+
+/// What the readers of all formats work on.
+struct Target<'a> {
+    options: &'a Options,
+    columns: &'a mut Columns,
+    findings: &'a mut Findings,
+    each: &'a mut dyn FnMut(&Record) -> bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            format: None,
+            delimiter: None,
+            quote: Some(b'"'),
+            encoding: None,
+            header: true,
+            names: Vec::new(),
+            trailer: None,
+            sheet: None,
+            rows: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            record: 1 << 20,
+            cell: 1 << 16,
+            depth: 16,
+            columns: 4096,
+            unpacked: 4 << 30,
+        }
+    }
+}
+
+impl Format {
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Csv => "CSV",
+            Self::Json => "JSON",
+            Self::Xlsx => "XLSX",
+        }
+    }
+}
+
+/// Reads an export from its start to its end. `each` is called with every record, in order; false
+/// stops. `path` is what findings call it.
+pub fn read(
+    mut input: impl Read + Seek,
+    path: &Arc<str>,
+    options: &Options,
+    columns: &mut Columns,
+    each: &mut dyn FnMut(&Record) -> bool,
+) -> Outcome {
+    let mut findings = Findings::new(path);
+    let mut target = Target {
+        options,
+        columns,
+        findings: &mut findings,
+        each,
+    };
+    let mut outcome = match begins(&mut input) {
+        Ok(head) if unlike::is_zip(&head) => xlsx::read(&mut input, &mut target),
+        Ok(head) => read_text(&mut input, &head, &mut target),
+        Err(error) => {
+            unreadable(target.findings, Pos::default(), &error);
+            Outcome::of(Format::Csv, Body::default())
+        }
+    };
+    if options.format.is_none() {
+        let format = format!("format {}", outcome.format.word());
+        outcome.detected.insert(0, format);
+    }
+    (outcome.diagnostics, outcome.complete) = findings.finish();
+    outcome
+}
+
+impl Outcome {
+    fn of(format: Format, body: Body) -> Self {
+        Self {
+            records: body.records,
+            trailer: body.trailer,
+            format,
+            encoding: encoding_rs::UTF_8.name(),
+            delimiter: body.delimiter,
+            detected: body.detected,
+            digest: Digest::default(),
+            diagnostics: Vec::new(),
+            complete: true,
+        }
+    }
+}
+
+/// The first bytes of an export.
+fn begins(input: &mut (impl Read + Seek)) -> io::Result<Vec<u8>> {
+    let mut head = Vec::with_capacity(8);
+    input.rewind()?;
+    input.by_ref().take(8).read_to_end(&mut head)?;
+    input.rewind()?;
+    Ok(head)
+}
+
+fn read_text(input: &mut dyn Read, head: &[u8], target: &mut Target<'_>) -> Outcome {
+    let mut source = Source::open(input, target.options.encoding);
+    let looks = if unlike::is_json(source.rest()) {
+        Format::Json
+    } else {
+        Format::Csv
+    };
+    let format = target.options.format.unwrap_or(looks);
+    let mut body = Body::default();
+    if let Some(found) = unlike::data(head, &source, format) {
+        target.findings.fatal(Pos::default(), found);
+    } else if !refuted(&source, target.findings) {
+        body = match format {
+            Format::Json => json::read(&mut source, target),
+            Format::Csv | Format::Xlsx => csv::read(&mut source, target),
+        };
+        refuted(&source, target.findings);
+    }
+    if let Some(error) = source.failure() {
+        unreadable(target.findings, source.pos, error);
+    }
+    let (encoding, found) = source.encoding();
+    if found == Found::Guessed || found == Found::Mark {
+        let said = format!("encoding {}", encoding.name());
+        body.detected.insert(0, said);
+    }
+    Outcome {
+        encoding: encoding.name(),
+        digest: source.digest(),
+        ..Outcome::of(format, body)
+    }
+}
+
+/// Reports a declared encoding that cannot be, once.
+fn refuted(source: &Source<'_>, findings: &mut Findings) -> bool {
+    let (encoding, found) = source.encoding();
+    let refuted = found == Found::Refuted;
+    if refuted && findings.count(codes::ENCODING) == 0 {
+        let message = format!("{} is declared, and this is UTF-8", encoding.name());
+        let found = Diagnostic::new(codes::ENCODING, message)
+            .help("declare `utf-8`, or nothing: every letter with an accent would become two");
+        findings.fatal(Pos::default(), found);
+    }
+    refuted
+}
+
+fn unreadable(findings: &mut Findings, at: Pos, error: &io::Error) {
+    let message = format!("the export cannot be read on: {error}");
+    let found = Diagnostic::new(codes::SOURCE_UNREADABLE, message)
+        .help("check the file, its rights and what it lies on");
+    findings.fatal(at, found);
+}
+
+/// Reports a byte that no text has.
+fn report_flaw(findings: &mut Findings, at: Pos, flaw: Flaw, encoding: &str) {
+    let offset = flaw.offset;
+    match flaw.what {
+        FlawKind::Misfit => {
+            let message = format!("byte {offset} of the file does not fit {encoding}");
+            let found = Diagnostic::new(codes::ENCODING, message)
+                .help("export all of it in one encoding, and declare that one");
+            findings.report(at, found);
+        }
+        FlawKind::Nul => {
+            let found = Diagnostic::new(codes::ENCODING, format!("a zero byte at {offset}"))
+                .help("the file was damaged on its way, or is UTF-16: get it again, or declare it");
+            findings.report(at, found);
+        }
+        FlawKind::Cut => {
+            let found = table::truncated("the export ends within a character");
+            findings.fatal(at, found.help("get the whole export"));
+        }
+    }
+}

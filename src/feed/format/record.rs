@@ -1,0 +1,90 @@
+//! What an export is made of once its format is gone.
+
+use crate::kinds::read::is_blank;
+use crate::model::{Pos, Text};
+
+/// How a cell was written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Shape {
+    /// As text; everything in CSV is.
+    Text,
+    /// As a number. Its text is how it was spelled; in a spreadsheet its shortest decimal, so that
+    /// of more than 15 digits the last ones may be lost.
+    Number,
+    /// As a boolean: `true` or `false`.
+    Bool,
+    /// As nothing: null, or a cell of a spreadsheet that is not there.
+    Null,
+    /// As a list of values. Its text has them with `||` between; empty, the list had none.
+    List(Box<[Text]>),
+    /// As an object. Its text is blank; its members are columns of their own: `address.city`.
+    Object,
+}
+
+/// One cell as it stands there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Entry {
+    /// What stands there, spaces around it included.
+    pub text: Text,
+    /// How it was written.
+    pub shape: Shape,
+    /// Where its value begins.
+    pub at: Pos,
+}
+
+/// One row, or one object.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Record {
+    /// Where it begins.
+    pub at: Pos,
+    /// By column; none: absent. May be shorter than there are columns.
+    pub cells: Vec<Option<Entry>>,
+    /// Lists of objects, each with its column, in the order in which they stand there.
+    pub lists: Vec<(usize, Vec<Record>)>,
+    /// Whether something is wrong with it, which has been reported. Its cells are what could be
+    /// made out: good enough to shield what they name, and for nothing else.
+    pub faulty: bool,
+}
+
+impl Entry {
+    /// Whether it says nothing.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        !matches!(self.shape, Shape::Object) && is_blank(&self.text)
+    }
+
+    pub(super) fn new(text: Text, shape: Shape, at: Pos) -> Self {
+        Self { text, shape, at }
+    }
+}
+
+impl Record {
+    /// The cell of a column, unless it is absent.
+    #[must_use]
+    pub fn cell(&self, column: usize) -> Option<&Entry> {
+        self.cells.get(column)?.as_ref()
+    }
+
+    /// The list of objects of a column, unless it is absent.
+    #[must_use]
+    pub fn list(&self, column: usize) -> Option<&[Record]> {
+        let list = self.lists.iter().find(|(at, _)| *at == column)?;
+        Some(&list.1)
+    }
+
+    /// Puts an entry where its column is.
+    pub(super) fn put(&mut self, column: usize, entry: Entry) {
+        if self.cells.len() <= column {
+            self.cells.resize(column + 1, None);
+        }
+        self.cells[column] = Some(entry);
+    }
+
+    /// Makes it a new one, keeping the room it has.
+    pub(super) fn reset(&mut self, at: Pos) {
+        self.at = at;
+        self.cells.fill(None);
+        self.lists.clear();
+        self.faulty = false;
+    }
+}

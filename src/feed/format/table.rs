@@ -1,0 +1,371 @@
+//! Rows of cells under a header: what CSV and spreadsheets have in common.
+
+use super::columns::fold;
+use super::record::{Entry, Record, Shape};
+use super::text::{has_lost_letter, repaired, unwrapped};
+use super::{Body, Target};
+use crate::diagnostic::{Diagnostic, codes};
+use crate::kinds::read::{is_blank, quoted};
+use crate::model::{Pos, Text};
+use std::collections::HashMap;
+
+/// Rows that become records.
+pub(super) struct Table<'t, 'a> {
+    pub target: &'t mut Target<'a>,
+    header: Vec<String>,
+    /// The column of every position; none: it has no name.
+    places: Vec<Option<usize>>,
+    /// How many positions there are up to the last one with a name.
+    named: usize,
+    trailer: Option<Trailer>,
+    /// Where the trailer stands, and what it counts.
+    last: Option<(Pos, Last)>,
+    records: u64,
+    record: Record,
+}
+
+/// How the last line looks.
+struct Trailer {
+    before: String,
+    /// What follows the number; none: there is no number.
+    after: Option<String>,
+}
+
+/// What a trailer says.
+#[derive(Clone, Copy)]
+struct Last {
+    /// How many rows there are.
+    count: Option<u64>,
+}
+
+impl Trailer {
+    fn new(pattern: &str) -> Self {
+        match pattern.split_once("{n}") {
+            Some((before, after)) => Self {
+                before: before.to_owned(),
+                after: Some(after.trim_end().to_owned()),
+            },
+            None => Self {
+                before: pattern.trim_end().to_owned(),
+                after: None,
+            },
+        }
+    }
+
+    /// What a line counts, if it is the trailer. Delimiters may follow, as a spreadsheet adds them.
+    fn read(&self, line: &str) -> Option<Last> {
+        let rest = line.strip_prefix(&*self.before)?;
+        let padding = |c: char| c.is_whitespace() || ";,|".contains(c);
+        let Some(after) = &self.after else {
+            return rest.chars().all(padding).then_some(Last { count: None });
+        };
+        let end = rest.find(|c: char| !c.is_ascii_digit());
+        let (digits, rest) = rest.split_at(end.unwrap_or(rest.len()));
+        let rest = rest.strip_prefix(&**after)?;
+        let count = Some(digits.parse().ok()?);
+        rest.chars().all(padding).then_some(Last { count })
+    }
+}
+
+impl<'t, 'a> Table<'t, 'a> {
+    pub fn new(target: &'t mut Target<'a>) -> Self {
+        Self {
+            trailer: target.options.trailer.as_deref().map(Trailer::new),
+            target,
+            header: Vec::new(),
+            places: Vec::new(),
+            named: 0,
+            last: None,
+            records: 0,
+            record: Record::default(),
+        }
+    }
+
+    /// Whether the columns are not known yet.
+    pub fn is_headless(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// How many cells a row has.
+    pub fn width(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether a trailer is expected.
+    pub fn has_trailer(&self) -> bool {
+        self.trailer.is_some()
+    }
+
+    /// Takes the first row as the header, or its width where there is none; false: the columns
+    /// cannot be told apart.
+    pub fn begin(&mut self, cells: &[(String, Pos)]) -> bool {
+        let found = self.target.findings.count(codes::HEADER_BLANK)
+            + self.target.findings.count(codes::HEADER_DUPLICATE);
+        let names: Vec<(String, Pos)> = cells
+            .iter()
+            .enumerate()
+            .map(|(at, (name, pos))| (self.name(at, name), *pos))
+            .collect();
+        if !self.target.options.header {
+            // Names that no first row has are columns too: its width is wrong, not the names.
+            let declared = self.target.options.names.len();
+            let more = (names.len()..declared).map(|at| (self.name(at, ""), Pos::default()));
+            let names: Vec<(String, Pos)> = names.into_iter().chain(more).collect();
+            return self.head(&names, found);
+        }
+        self.header = cells
+            .iter()
+            .map(|(name, _)| name.trim().to_owned())
+            .collect();
+        self.head(&names, found)
+    }
+
+    /// The name of the column at a position, whose header is `written`.
+    fn name(&self, at: usize, written: &str) -> String {
+        let options = self.target.options;
+        let declared = options.names.get(at).filter(|name| !is_blank(name));
+        let written = written.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+        match declared {
+            Some(name) if !options.header || written.is_empty() => name.trim().to_owned(),
+            None if !options.header => (at + 1).to_string(),
+            _ => written.to_owned(),
+        }
+    }
+
+    fn head(&mut self, names: &[(String, Pos)], found: u64) -> bool {
+        let last = names.iter().rposition(|(name, _)| !name.is_empty());
+        self.named = last.map_or(0, |last| last + 1);
+        let mut seen: HashMap<String, Pos> = HashMap::new();
+        for (at, (name, pos)) in names.iter().enumerate() {
+            if name.is_empty() {
+                self.places.push(None);
+                if at < self.named {
+                    self.nameless(at, *pos, "a column of the header has no name");
+                }
+                continue;
+            }
+            self.places.push(Some(self.target.columns.intern(name)));
+            if let Some(first) = seen.insert(fold(name), *pos) {
+                self.twice(name, first, *pos);
+            }
+        }
+        let findings = &mut *self.target.findings;
+        let now = findings.count(codes::HEADER_BLANK) + findings.count(codes::HEADER_DUPLICATE);
+        if now > found {
+            findings.complete = false;
+        }
+        now == found
+    }
+
+    fn nameless(&mut self, at: usize, pos: Pos, what: &str) {
+        let found = Diagnostic::new(codes::HEADER_BLANK, format!("{what}: number {}", at + 1))
+            .help("name it in the export, or leave it out");
+        self.target.findings.report(pos, found);
+    }
+
+    fn twice(&mut self, name: &str, first: Pos, second: Pos) {
+        let message = format!("two columns are called {}", quoted(name));
+        let first = self.target.findings.origin(first);
+        let found = Diagnostic::new(codes::HEADER_DUPLICATE, message)
+            .help("rename one of them in the export, or leave it out; case and spaces do not count")
+            .related([first]);
+        self.target.findings.report(second, found);
+    }
+
+    /// Whether a row is the header once more, which is reported.
+    pub fn repeats<'c>(&mut self, at: Pos, mut cells: impl Iterator<Item = &'c str>) -> bool {
+        let mut header = self.header.iter();
+        let same = !self.header.is_empty()
+            && cells.all(|cell| {
+                header
+                    .next()
+                    .map_or("", String::as_str)
+                    .eq_ignore_ascii_case(cell.trim())
+            });
+        if !same || header.next().is_some() {
+            return false;
+        }
+        let found = Diagnostic::new(codes::HEADER_REPEATED, "the header stands here again")
+            .help("make sure that all parts of the export are there");
+        self.target.findings.report(at, found);
+        true
+    }
+
+    /// Whether a line is the trailer, or one that follows it, which is reported.
+    pub fn ends_with(&mut self, at: Pos, line: &str) -> bool {
+        if let Some((trailer, _)) = self.last {
+            let trailer = self.target.findings.origin(trailer);
+            let found = truncated("rows follow the trailer")
+                .help("two exports in one file, or one that was not finished: get it again")
+                .related([trailer]);
+            self.target.findings.fatal(at, found);
+            return true;
+        }
+        let last = self.trailer.as_ref().and_then(|like| like.read(line));
+        self.last = last.map(|last| (at, last));
+        last.is_some()
+    }
+
+    /// Whether the trailer has been.
+    pub fn is_closed(&self) -> bool {
+        self.last.is_some()
+    }
+
+    /// Whether nothing may follow, since the trailer was not the end.
+    pub fn is_over(&self) -> bool {
+        !self.target.findings.complete
+    }
+
+    /// Begins a record.
+    pub fn start(&mut self, at: Pos, faulty: bool) {
+        self.record.at = at;
+        self.record.faulty = faulty;
+        self.record.cells.resize(self.target.columns.len(), None);
+    }
+
+    /// Puts a cell into the record.
+    #[inline]
+    pub fn put(&mut self, position: usize, text: &str, at: Pos) {
+        let Some(Some(column)) = self.places.get(position).copied() else {
+            return self.put_nowhere(position, text, at);
+        };
+        let text = match text.as_bytes().first() {
+            Some(b'\'' | b'=') => unwrapped(text),
+            _ => text,
+        };
+        if text.len() > self.target.options.limits.cell {
+            return self.put_cut(column, text, at);
+        }
+        match &mut self.record.cells[column] {
+            Some(entry) => {
+                // Short text needs no memory of its own, and what long text needed is used again.
+                if entry.text.is_heap_allocated() {
+                    entry.text.clear();
+                    entry.text.push_str(text);
+                } else {
+                    entry.text = Text::new(text);
+                }
+                entry.shape = Shape::Text;
+                entry.at = at;
+            }
+            empty => *empty = Some(Entry::new(Text::new(text), Shape::Text, at)),
+        }
+    }
+
+    /// Says how the cell that was put last was written, where it was not as text.
+    pub fn shape(&mut self, position: usize, shape: Shape) {
+        if let Some(Some(column)) = self.places.get(position).copied()
+            && let Some(entry) = &mut self.record.cells[column]
+        {
+            entry.shape = shape;
+        }
+    }
+
+    /// Takes a cell out of the record.
+    pub fn leave_out(&mut self, position: usize) {
+        if let Some(Some(column)) = self.places.get(position).copied() {
+            self.record.cells[column] = None;
+        }
+    }
+
+    fn put_nowhere(&mut self, position: usize, text: &str, at: Pos) {
+        let nameless = position < self.places.len();
+        if nameless && !is_blank(text) {
+            let what = format!("{} stands in a column that has no name", quoted(text));
+            self.nameless(position, at, &what);
+            self.record.faulty = true;
+        }
+    }
+
+    fn put_cut(&mut self, column: usize, text: &str, at: Pos) {
+        let most = self.target.options.limits.cell;
+        let message = format!("a cell of {} bytes, at most {most} are read", text.len());
+        let found = Diagnostic::new(codes::LENGTH, message).help("shorten it");
+        self.target.findings.report(at, found);
+        self.record.faulty = true;
+        let cut = Text::new(&text[..text.floor_char_boundary(most)]);
+        self.record.cells[column] = Some(Entry::new(cut, Shape::Text, at));
+    }
+
+    /// Looks for letters that were lost or decoded wrongly in the record.
+    pub fn look_at_letters(&mut self) {
+        let faded = |entry: &Entry| !entry.text.is_ascii() || entry.text.contains('?');
+        for entry in self.record.cells.iter().flatten().filter(|e| faded(e)) {
+            if let Some(found) = letters(&entry.text) {
+                self.target.findings.report(entry.at, found);
+            }
+        }
+    }
+
+    /// Whether a row with so many cells is not as wide as the header, which is reported.
+    pub fn is_ragged(&mut self, at: Pos, cells: usize) -> bool {
+        if (self.named..=self.places.len()).contains(&cells) {
+            return false;
+        }
+        let message = format!("{cells} cells, the header has {}", self.named);
+        let few = cells <= 2 && self.named > 3 && self.trailer.is_none();
+        let help = if few {
+            "if this is a trailer that counts the rows, declare it: `#EOF;{n}`"
+        } else {
+            "quote a cell that holds the delimiter, and export empty cells too"
+        };
+        let found = Diagnostic::new(codes::ROW_WIDTH, message).help(help);
+        self.target.findings.report(at, found);
+        true
+    }
+
+    /// Ends a record of so many cells and hands it over; false stops.
+    pub fn finish(&mut self, cells: usize) -> bool {
+        for place in self.places.iter().skip(cells).flatten() {
+            self.record.cells[*place] = None;
+        }
+        self.record.faulty |= self.is_ragged(self.record.at, cells);
+        self.records += 1;
+        let goes_on = (self.target.each)(&self.record);
+        if !goes_on {
+            self.target.findings.complete = false;
+        }
+        goes_on
+    }
+
+    /// What the rows came to; `at`: where they end.
+    pub fn end(self, at: Pos) -> Body {
+        let counted = self.last.and_then(|(_, last)| last.count);
+        let findings = &mut *self.target.findings;
+        match self.last {
+            Some((pos, Last { count: Some(count) })) if count != self.records => {
+                let message = format!("the trailer counts {count} rows, here are {}", self.records);
+                findings.report(pos, truncated(&message).help("get the whole export"));
+            }
+            None if self.trailer.is_some() && findings.complete => {
+                let found = truncated("the trailer is missing").help("get the whole export");
+                findings.report(at, found);
+            }
+            _ => {}
+        }
+        Body {
+            records: self.records,
+            trailer: counted,
+            ..Body::default()
+        }
+    }
+}
+
+/// What is odd about the letters of a text.
+pub(super) fn letters(text: &str) -> Option<Diagnostic> {
+    if let Some(meant) = repaired(text) {
+        let message = format!("{} was decoded with the wrong encoding", quoted(text));
+        let meant = format!("probably {} was meant", quoted(&meant));
+        return Some(Diagnostic::new(codes::MOJIBAKE, message).help(meant));
+    }
+    has_lost_letter(text).then(|| {
+        let message = format!("a letter of {} is lost", quoted(text));
+        Diagnostic::new(codes::REPLACEMENT_CHARACTER, message)
+            .help("repair it where it is kept, and export with an encoding that has all letters")
+    })
+}
+
+/// A finding that an export is not whole.
+pub(super) fn truncated(what: &str) -> Diagnostic {
+    Diagnostic::new(codes::FEED_TRUNCATED, what)
+}

@@ -1,0 +1,386 @@
+//! CSV as it comes.
+
+use super::Seen;
+use crate::feed::format::{Limits, Options, encoding};
+use crate::model::Pos;
+use encoding_rs::WINDOWS_1252;
+
+fn semicolons() -> Options {
+    Options {
+        delimiter: Some(b';'),
+        ..Options::default()
+    }
+}
+
+/// Bytes, the findings, and the records.
+type Case = (&'static [u8], &'static str, &'static [&'static str]);
+
+fn check(options: &Options, cases: &[Case]) {
+    for (bytes, codes, rows) in cases {
+        let seen = Seen::of(bytes, options);
+        let shown = String::from_utf8_lossy(bytes);
+        assert_eq!(seen.codes(), *codes, "{shown:?}: {:?}", seen.messages());
+        assert_eq!(seen.rows(), *rows, "{shown:?}");
+    }
+}
+
+#[test]
+fn encodings() {
+    check(
+        &Options::default(),
+        &[
+            (b"\xef\xbb\xbfa;b\n1;2\n", "", &["1|2"]),
+            (b"\xef\xbb\xbf\xef\xbb\xbfa;b\n1;2\n", "", &["1|2"]),
+            (b"\xff\xfea\0\t\0b\0\n\x001\0\t\0\xf6\0\n\0", "", &["1|ö"]),
+            (b"\xfe\xff\0a\0;\0b\0\n\x001\0;\0\xf6", "", &["1|ö"]),
+            (b"a\0;\0b\0\n\x001\0;\x002\0", "", &["1|2"]),
+            (b"a;b\n1;Malm\xf6\n", "", &["1|Malmö"]),
+            (b"a;b\n1;Malm\xc3\xb6\n", "", &["1|Malmö"]),
+            (b"a;b\n1;x\0y\n2;z\n", "encoding 2:4", &["!1|x\0y", "2|z"]),
+            (
+                b"a;b\n1;2\n\0\0\0\0\0\0",
+                "encoding 3:1, row-width 3:1, feed-truncated 3:1, cut",
+                &["1|2", "!\0\0\0\0\0\0|_"],
+            ),
+            // Text that was damaged before.
+            (
+                "a;b\n1;BjÃ¶rkens\n".as_bytes(),
+                "mojibake 2:3",
+                &["1|BjÃ¶rkens"],
+            ),
+            (
+                b"a;b\n1;N\xc3\xa1m?st\xc3\xad\n",
+                "replacement-character 2:3",
+                &["1|Nám?stí"],
+            ),
+            (
+                "a;b\n1;G\u{fffd}teborg\n".as_bytes(),
+                "replacement-character 2:3",
+                &["1|G\u{fffd}teborg"],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_byte_that_does_not_fit_is_said_with_its_offset_and_the_row_is_faulty() {
+    let utf8 = Options {
+        encoding: encoding("utf-8"),
+        ..semicolons()
+    };
+    check(
+        &utf8,
+        &[
+            ("a;b\n1;Mölln\n".as_bytes(), "", &["1|Mölln"]),
+            (
+                b"a;b\n1;M\xf6lln\n2;x\n",
+                "encoding 2:4",
+                &["!1|M\u{fffd}lln", "2|x"],
+            ),
+            (b"a;\xf6\n1;2\n", "encoding 1:3, cut", &[]),
+            (
+                b"a;b\n1;Malm\xc3",
+                "feed-truncated 2:7, cut",
+                &["!1|Malm\u{fffd}"],
+            ),
+        ],
+    );
+    let seen = Seen::of(b"a;b\n1;M\xf6lln\n", &utf8);
+    assert!(seen.messages()[0].starts_with("byte 7 of the file does not fit UTF-8"));
+}
+
+#[test]
+fn what_is_declared_as_another_encoding_and_is_utf8_is_refused() {
+    let options = Options {
+        encoding: encoding("latin1"),
+        ..semicolons()
+    };
+    let seen = Seen::of("a;b\n1;ÅÄÖåäöéè\n", &options);
+    assert_eq!(seen.codes(), "encoding 0:0, cut");
+    assert_eq!(seen.rows(), Vec::<String>::new());
+    // One text that was damaged before is not enough for that.
+    let (damaged, ..) = WINDOWS_1252.encode("a;b\n1;BjÃ¶rkens\n");
+    assert_eq!(Seen::of(damaged, &options).codes(), "mojibake 2:3");
+}
+
+#[test]
+fn structure() {
+    check(
+        &Options::default(),
+        &[
+            (b"sep=;\r\na;b\r\n1;2\r\n", "", &["1|2"]),
+            (b"id;credit\n1;1,5\n2;2,5\n", "", &["1|1,5", "2|2,5"]),
+            (b"a;b\r1;2\r3;4", "", &["1|2", "3|4"]),
+            (b"a;b\n1;2\r\n3;4\r5;6\n", "", &["1|2", "3|4", "5|6"]),
+            (b"a;b\n\n1;2\n;\n  ; \n3;4\n\n", "", &["1|2", "3|4"]),
+            (b"a;b\n1;\"x;\ny\"\n", "", &["1|x;\ny"]),
+            (b"a;b\n1;\"say \"\"hi\"\"\"\n", "", &["1|say \"hi\""]),
+            (b"a;b\n1;\"x\" \n", "", &["1|x"]),
+            (b"a;b\n1;24\" screen\n", "", &["1|24\" screen"]),
+            (b"a;b\n1; x \n", "", &["1| x "]),
+            (b"a;b\n1;\n", "", &["1|"]),
+            (b"a;b\n'00123;=\"007\"\n", "", &["00123|007"]),
+            (
+                b"a;b\n=cmd|' /C calc'!A0;-1\n",
+                "",
+                &["=cmd|' /C calc'!A0|-1"],
+            ),
+            // A header only is an export without rows.
+            (b"a;b\n", "", &[]),
+            (b"id\n1\n2\n", "", &["1", "2"]),
+        ],
+    );
+}
+
+#[test]
+fn rows_of_another_width_are_faulty_and_the_others_are_read() {
+    check(
+        &semicolons(),
+        &[
+            (
+                b"a;b;c\n1;2\n3;4;5;6\n7;8;9\n",
+                "row-width 2:1, row-width 3:1",
+                &["!1|2|_", "!3|4|5", "7|8|9"],
+            ),
+            // Columns without a name at the end are fine while nothing stands in them.
+            (b"a;b;;\n1;2;;\n3;4\n", "", &["1|2", "3|4"]),
+            (b"a;b;;\n1;2;x;\n", "header-blank 2:5", &["!1|2"]),
+            (b"a;b\n1;2;\n", "row-width 2:1", &["!1|2"]),
+            // Cut within a row, at the end of one, and within a quote.
+            (
+                b"a;b;c\n1;2;3\n4;5",
+                "row-width 3:1, feed-truncated 3:1, cut",
+                &["1|2|3", "!4|5|_"],
+            ),
+            (b"a;b;c\n1;2;3", "", &["1|2|3"]),
+            (
+                b"a;b\n1;2\n3;\"x",
+                "row-quote 3:3, feed-truncated 3:3, cut",
+                &["1|2", "!3|x"],
+            ),
+            (
+                b"a;b\n1;2\n3;\"x\ny",
+                "row-quote 3:3, row-width 4:1, feed-truncated 4:1, cut",
+                &["1|2", "!3|x", "!y|_"],
+            ),
+        ],
+    );
+    let seen = Seen::of(b"a;b;c\n1;2\n", &semicolons());
+    assert_eq!(
+        seen.messages(),
+        [
+            "2 cells, the header has 3 (quote a cell that holds the delimiter, and export empty cells too)"
+        ]
+    );
+}
+
+#[test]
+fn quotes_that_do_not_close_swallow_nothing() {
+    check(
+        &semicolons(),
+        &[
+            (
+                "a;b\n1;\"8 rue”\n2;x\n3;\"y\"\n".as_bytes(),
+                "row-quote 2:3",
+                &["!1|8 rue”", "2|x", "3|y"],
+            ),
+            (
+                b"a;b;c\n1;\"x;2\n3;4;5\n6;7\";8\n",
+                "row-quote 2:3",
+                &["!1|x|2", "3|4|5", "6|7\"|8"],
+            ),
+            (
+                b"a;b\n1;\"Firma \"M\" KG\"\n2;x\n",
+                "row-quote 2:3",
+                &["!1|Firma \"M\" KG", "2|x"],
+            ),
+            (
+                b"a;b;c\n\"1\";\"x\";\"y\"z\n",
+                "row-quote 2:9",
+                &["!1|x|y\"z"],
+            ),
+            // As wide as it should be, and yet there are whole rows in it.
+            (
+                b"a;b;c;d\n1;2;3;\"x\n2;2;3;4\n3;2;3;y\"\n",
+                "row-quote 2:7",
+                &["!1|2|3|x", "2|2|3|4", "3|2|3|y\""],
+            ),
+        ],
+    );
+    let mut text = "a;b\n1;\"open\n".to_owned();
+    for row in 0..20_000 {
+        text.push_str(&format!("{row};x\n"));
+    }
+    let seen = Seen::of(&text, &semicolons());
+    assert_eq!(seen.codes(), "row-quote 2:3");
+    assert_eq!(seen.outcome.records, 20_001);
+    let message = &seen.messages()[0];
+    assert!(
+        message.starts_with("the quote that opens here does not close"),
+        "{message}"
+    );
+}
+
+#[test]
+fn headers() {
+    check(
+        &semicolons(),
+        &[
+            (b"a;;c\n1;2;3\n", "header-blank 1:3, cut", &[]),
+            (b"a;b;a\n1;2;3\n", "header-duplicate 1:5, cut", &[]),
+            (b"Name;id;NA ME\n1;2;3\n", "header-duplicate 1:9, cut", &[]),
+            (
+                b"a;b\n1;2\na;b\n3;4\n",
+                "header-repeated 3:1",
+                &["1|2", "3|4"],
+            ),
+            (b"a,b,c\n1,2,3\n", "row-width 1:1, cut", &[]),
+            (b"a\n1\n", "", &["1"]),
+        ],
+    );
+    let pinned = Options {
+        names: vec![String::new(), "email".to_owned()],
+        ..semicolons()
+    };
+    check(&pinned, &[(b"a;;c\n1;2;3\n", "", &["1|2|3"])]);
+    let headless = Options {
+        header: false,
+        names: vec!["id".to_owned(), "name".to_owned()],
+        ..semicolons()
+    };
+    check(
+        &headless,
+        &[
+            (b"1;x\n2;y\n", "", &["1|x", "2|y"]),
+            (b"1\n2;y\n", "row-width 1:1", &["!1|_", "2|y"]),
+        ],
+    );
+    assert_eq!(Seen::of(b"1;x", &headless).columns.find("name"), Some(1));
+    let numbered = Options {
+        header: false,
+        ..semicolons()
+    };
+    assert_eq!(Seen::of(b"1;x", &numbered).columns.find("2"), Some(1));
+}
+
+#[test]
+fn trailers() {
+    let options = Options {
+        trailer: Some("#EOF;{n}".to_owned()),
+        ..semicolons()
+    };
+    let cases: &[Case] = &[
+        (b"a;b\n1;2\n#EOF;1\n", "", &["1|2"]),
+        (
+            b"a;b\n1;2\na;b\n3;4\n#EOF;2;;\n\n",
+            "header-repeated 3:1",
+            &["1|2", "3|4"],
+        ),
+        (b"a;b\n1;2\n#EOF;2\n", "feed-truncated 3:1", &["1|2"]),
+        (b"a;b\n1;2\n", "feed-truncated 3:1", &["1|2"]),
+        (b"a;b\n#EOF;0\n", "", &[]),
+        (
+            b"a;b\n1;2\n#EOF;1\n3;4\n",
+            "feed-truncated 4:1, cut",
+            &["1|2"],
+        ),
+    ];
+    check(&options, cases);
+    assert_eq!(Seen::of(cases[2].0, &options).outcome.trailer, Some(2));
+    let total = Options {
+        trailer: Some("TOTAL".to_owned()),
+        ..semicolons()
+    };
+    check(&total, &[(b"a;b\n1;2\nTOTAL;\n", "", &["1|2"])]);
+    // A row that is one and is not declared is at least no record.
+    check(
+        &semicolons(),
+        &[(
+            b"a;b;c;d\n1;2;3;4\n#EOF;1\n",
+            "row-width 3:1",
+            &["1|2|3|4", "!#EOF|1|_|_"],
+        )],
+    );
+}
+
+#[test]
+fn limits_hold() {
+    let options = Options {
+        limits: Limits {
+            record: 100,
+            cell: 10,
+            columns: 4,
+            ..Limits::default()
+        },
+        ..semicolons()
+    };
+    check(
+        &options,
+        &[
+            (
+                b"a;b\n1;0123456789ABC\n2;x\n",
+                "length 2:3",
+                &["!1|0123456789", "2|x"],
+            ),
+            (b"a;b;c;d;e\n", "feed-not-data 1:1, cut", &[]),
+        ],
+    );
+    // A line without an end, in memory that has one.
+    let line = "x".repeat(3 << 20);
+    let seen = Seen::of(format!("a;b\n1;2\n{line}"), &semicolons());
+    assert_eq!(seen.codes(), "feed-not-data 3:1, cut");
+    assert_eq!(seen.rows(), ["1|2"]);
+    // So many findings are kept, and how many more there are.
+    let rows = "1\n".repeat(10_003);
+    let seen = Seen::of(format!("a;b\n{rows}"), &semicolons());
+    assert_eq!(seen.outcome.diagnostics.len(), 10_001);
+    assert!(seen.messages()[10_000].starts_with("3 more of these"));
+}
+
+#[test]
+fn places_are_lines_and_characters() {
+    let seen = Seen::of("a;b;c\n1;\"å\nä\";ö\n2;Ö;x\n", &semicolons());
+    let at = |record: usize, column: usize| {
+        let Pos { line, column } = seen.records[record].cell(column).expect("a cell").at;
+        (line, column)
+    };
+    assert_eq!([at(0, 0), at(0, 1), at(0, 2)], [(2, 1), (2, 3), (3, 4)]);
+    assert_eq!([at(1, 0), at(1, 1), at(1, 2)], [(4, 1), (4, 3), (4, 5)]);
+    assert_eq!(seen.records[1].at, Pos { line: 4, column: 1 });
+}
+
+#[test]
+fn the_sample_export_is_read_as_its_description_says() {
+    let text = "KUNNR;NAME1;ORT01\n\
+        0010927781;Fjällbyggen AB;Östersund\n\
+        0010927795;\"Ostra-Allee 9; Hinterhaus\";Dresden\n\
+        KUNNR;NAME1;ORT01\n\
+        0010927814;Ekoträ; AB;Lund\n\
+        0010927816;'=HYPERLINK Tools;Utrecht\n\
+        0010927817;Nám?stí;Klatovy\n\
+        0010927820;BjÃ¶rkens;Falun\n\
+        #EOF;6\n"
+        .replace('\n', "\r\n");
+    let (bytes, _, misfit) = WINDOWS_1252.encode(&text);
+    assert!(!misfit);
+    let options = Options {
+        trailer: Some("#EOF;{n}".to_owned()),
+        ..Options::default()
+    };
+    let seen = Seen::of(bytes, &options);
+    assert_eq!(
+        seen.codes(),
+        "header-repeated 4:1, row-width 5:1, replacement-character 7:12, mojibake 8:12"
+    );
+    assert_eq!(seen.rows()[3], "0010927816|=HYPERLINK Tools|Utrecht");
+    assert_eq!(seen.outcome.encoding, "windows-1252");
+    assert_eq!(seen.outcome.delimiter, Some(';'));
+    assert_eq!((seen.outcome.records, seen.outcome.trailer), (6, Some(6)));
+}
+
+#[test]
+fn the_digest_is_of_all_bytes() {
+    let bytes = b"\xef\xbb\xbfa;b\r\n1;2\r\n";
+    let seen = Seen::of(bytes, &Options::default());
+    assert_eq!(seen.outcome.digest, crate::model::Digest::of(bytes));
+}

@@ -1,0 +1,138 @@
+//! What other programs do to texts on their way into an export.
+
+use encoding_rs::WINDOWS_1252;
+
+/// A text without the marks with which spreadsheets keep it a text: `'00123`, `="00123"`.
+///
+/// An apostrophe is a letter of names too (`'s-Hertogenbosch`), so it only counts before what a
+/// spreadsheet would take for something else.
+pub(super) fn unwrapped(text: &str) -> &str {
+    let mut rest = text.chars();
+    match (rest.next(), rest.next()) {
+        (Some('\''), Some(next)) if next.is_ascii_digit() || "=+-@".contains(next) => &text[1..],
+        (Some('='), Some('"')) => {
+            let inner = text
+                .strip_prefix("=\"")
+                .and_then(|text| text.strip_suffix('"'));
+            inner.filter(|inner| !inner.contains('"')).unwrap_or(text)
+        }
+        _ => text,
+    }
+}
+
+/// The text that was meant, where UTF-8 was once decoded as Windows-1252: `BjÃ¶rkens`.
+pub(super) fn repaired(text: &str) -> Option<String> {
+    if !text.contains(['Â', 'Ã', 'Ä', 'Å', 'â']) {
+        return None;
+    }
+    let mut fixed = String::with_capacity(text.len());
+    let (mut rest, mut found) = (text, false);
+    while let Some(c) = rest.chars().next() {
+        if let Some((meant, length)) = repaired_at(rest) {
+            fixed.push(meant);
+            rest = &rest[length..];
+            found = true;
+        } else {
+            fixed.push(c);
+            rest = &rest[c.len_utf8()..];
+        }
+    }
+    found.then_some(fixed)
+}
+
+/// The character that a text begins with after repair, and how many bytes were written for it.
+fn repaired_at(text: &str) -> Option<(char, usize)> {
+    let first = text.chars().next()?;
+    let count = match first {
+        'Â' | 'Ã' | 'Ä' | 'Å' => 2,
+        'â' => 3,
+        _ => return None,
+    };
+    let length = text.chars().take(count).map(char::len_utf8).sum();
+    let (bytes, _, misfit) = WINDOWS_1252.encode(&text[..length]);
+    if misfit || bytes.len() != count {
+        return None;
+    }
+    let meant = str::from_utf8(&bytes).ok()?.chars().next()?;
+    Some((meant, length))
+}
+
+/// Whether a letter was lost: the mark for one, or a question mark within a word.
+pub(super) fn has_lost_letter(text: &str) -> bool {
+    if text.contains('\u{fffd}') {
+        return true;
+    }
+    // An address on the web has its own use for question marks.
+    if !text.contains('?') || text.contains(['/', '=']) {
+        return false;
+    }
+    let mut parts = text.split('?');
+    let mut before = parts.next().unwrap_or_default();
+    for part in parts {
+        let after = part.chars().next().is_some_and(char::is_alphabetic);
+        if after && before.ends_with(char::is_alphabetic) {
+            return true;
+        }
+        before = part;
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_of_spreadsheets_are_taken_off_and_names_are_left_alone() {
+        for (text, expected) in [
+            ("'00123", "00123"),
+            ("'=HYPERLINK Tools", "=HYPERLINK Tools"),
+            ("'+46", "+46"),
+            ("=\"00123\"", "00123"),
+            ("=\"\"", ""),
+            ("'s-Hertogenbosch", "'s-Hertogenbosch"),
+            ("'t Hooft", "'t Hooft"),
+            ("=\"a\"&\"b\"", "=\"a\"&\"b\""),
+            ("=\"", "=\""),
+            ("'", "'"),
+            ("=1+1", "=1+1"),
+            ("", ""),
+        ] {
+            assert_eq!(unwrapped(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_decoded_wrongly_is_repaired() {
+        for (text, expected) in [
+            ("BjÃ¶rkens Hotell AB", Some("Björkens Hotell AB")),
+            ("MalmÃ¶ und GÃ¶teborg Ö", Some("Malmö und Göteborg Ö")),
+            ("Itâ€™s", Some("It’s")),
+            ("10Â\u{a0}m", Some("10\u{a0}m")),
+            ("Åsgatan", None),
+            ("Écouffes â la", None),
+            ("NESCAFÉ®", None),
+            ("Ã", None),
+            ("Ärla Å", None),
+        ] {
+            assert_eq!(repaired(text).as_deref(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_lost_letter_is_one_within_a_word() {
+        for text in ["Nám?stí Míru", "G\u{fffd}teborg", "why? a?b"] {
+            assert!(has_lost_letter(text), "{text}");
+        }
+        for text in [
+            "Really?",
+            "? x",
+            "a ?b",
+            "https://a.example/?q",
+            "x?a=b",
+            "",
+        ] {
+            assert!(!has_lost_letter(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What came instead of an export.
+
+use super::Format;
+use super::source::Source;
+use crate::diagnostic::{Diagnostic, codes};
+
+/// What the first bytes of a file mean that is no text, and what to do about it.
+const MAGIC: [(&[u8], &str, &str); 5] = [
+    (
+        b"\xd0\xcf\x11\xe0",
+        "a spreadsheet of the old kind, `.xls`, or has a password",
+        "save it as `.xlsx` without a password, or as CSV",
+    ),
+    (
+        b"\x1f\x8b",
+        "compressed with gzip",
+        "unpack it before it is delivered",
+    ),
+    (
+        b"%PDF",
+        "a PDF",
+        "have the data exported, not a report of it",
+    ),
+    (
+        b"7z\xbc\xaf",
+        "a 7z archive",
+        "unpack it before it is delivered",
+    ),
+    (b"Rar!", "a RAR archive", "unpack it before it is delivered"),
+];
+
+/// Whether a file is a ZIP archive, which XLSX is.
+pub(super) fn is_zip(head: &[u8]) -> bool {
+    head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06")
+}
+
+/// Whether a text looks like JSON: a name in brackets may begin a header.
+pub(super) fn is_json(text: &str) -> bool {
+    let mut shown = text.chars().filter(|c| !c.is_whitespace());
+    match shown.next() {
+        Some('{') => true,
+        Some('[') => shown
+            .next()
+            .is_none_or(|c| c.is_ascii_digit() || "{[]\"-".contains(c)),
+        _ => false,
+    }
+}
+
+/// What came, if it is certainly not what was to come.
+pub(super) fn data(head: &[u8], source: &Source<'_>, format: Format) -> Option<Diagnostic> {
+    if source.failure().is_some() {
+        return None;
+    }
+    for (magic, what, help) in MAGIC {
+        if head.starts_with(magic) {
+            return Some(instead(what, help));
+        }
+    }
+    let text = source.rest().trim_start();
+    match format {
+        _ if text.is_empty() && source.ended() => Some(instead(
+            "empty",
+            "an export without rows has a header at least; look at what wrote it",
+        )),
+        _ if is_page(text) => Some(instead(
+            "a web page",
+            "a login page or an error; look at the address and the credentials",
+        )),
+        _ if text.starts_with("<?xml") => Some(instead(
+            "XML, which is not read",
+            "have it exported as CSV, JSON or XLSX",
+        )),
+        Format::Xlsx => Some(instead(
+            "no spreadsheet, although XLSX is declared",
+            "declare what it is, or nothing",
+        )),
+        Format::Csv if is_json(text) => Some(instead(
+            "JSON, although CSV is declared",
+            "often an error instead of the export; otherwise declare what it is",
+        )),
+        _ => None,
+    }
+}
+
+/// A finding that something else came.
+pub(super) fn instead(what: &str, help: &str) -> Diagnostic {
+    Diagnostic::new(codes::FEED_NOT_DATA, format!("the export is {what}")).help(help)
+}
+
+fn is_page(text: &str) -> bool {
+    let tags = ["<!doctype", "<html", "<head", "<body", "<script", "<!--"];
+    let starts = |tag: &str| {
+        let start = text.get(..tag.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(tag))
+    };
+    tags.into_iter().any(starts)
+}

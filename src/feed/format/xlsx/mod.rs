@@ -1,0 +1,245 @@
+//! Spreadsheets of Excel 2007 and later, cell by cell.
+
+mod merged;
+mod number;
+mod unpacked;
+
+use super::record::Shape;
+use super::table::Table;
+use super::{Body, Format, Outcome, Target, unlike};
+use crate::diagnostic::Diagnostic;
+use crate::kinds::read::{is_blank, quoted};
+use crate::model::{Digest, Pos, Text};
+use calamine::{DataRef, Reader, Xlsx, XlsxError};
+use merged::Merged;
+use std::io::{BufReader, Read, Seek};
+
+/// The cells of one row.
+#[derive(Default)]
+struct Line {
+    /// Its number, from 0.
+    row: u32,
+    cells: Vec<(Text, Shape)>,
+}
+
+/// Reads the rows of a sheet.
+pub(super) fn read<I: Read + Seek>(input: &mut I, target: &mut Target<'_>) -> Outcome {
+    let declared = target.options.format.unwrap_or(Format::Xlsx);
+    let mut hasher = blake3::Hasher::new();
+    let mut body = Body::default();
+    if declared == Format::Xlsx {
+        let hashed = hasher.update_reader(&mut *input).map(|_| ());
+        match hashed.and_then(|()| input.rewind()) {
+            Ok(()) => body = sheet(input, target),
+            Err(error) => super::unreadable(target.findings, Pos::default(), &error),
+        }
+    } else {
+        let what = format!(
+            "a spreadsheet or archive, although {} is declared",
+            declared.word()
+        );
+        let found = unlike::instead(&what, "declare what it is, or nothing");
+        target.findings.fatal(Pos::default(), found);
+    }
+    Outcome {
+        digest: Digest::finish(&hasher),
+        ..Outcome::of(declared, body)
+    }
+}
+
+fn sheet<I: Read + Seek>(input: &mut I, target: &mut Target<'_>) -> Body {
+    let limit = target.options.limits.unpacked;
+    let merged = match unpacked::look(&mut *input, limit) {
+        Ok(seen) => seen.merged,
+        Err(what) => return refuse(target, unlike::instead(&what, "look at what wrote it")),
+    };
+    let mut book = match open(input) {
+        Ok(book) => book,
+        Err(error) => return refuse(target, no_spreadsheet(&error)),
+    };
+    let names = book.sheet_names();
+    let Some(name) = choose(&names, target.options.sheet.as_deref()) else {
+        let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
+        let help = format!("it has {}", names.join(", "));
+        return refuse(
+            target,
+            unlike::instead("without the sheet that is declared", &help),
+        );
+    };
+    let mut detected = Vec::new();
+    if target.options.sheet.is_none() && names.len() > 1 {
+        detected.push(format!("sheet {}", quoted(&name)));
+    }
+    let merged = if merged {
+        merged_cells(&mut book, &name)
+    } else {
+        Ok(Merged::default())
+    };
+    let read = merged.and_then(|merged| rows(&mut book, &name, merged, target));
+    match read {
+        Ok(body) => Body { detected, ..body },
+        Err(error) => refuse(target, no_spreadsheet(&error)),
+    }
+}
+
+fn open<I: Read + Seek>(input: &mut I) -> Result<Xlsx<BufReader<&mut I>>, XlsxError> {
+    Xlsx::new(BufReader::new(input))
+}
+
+fn choose(names: &[String], declared: Option<&str>) -> Option<String> {
+    match declared {
+        Some(declared) => names.iter().find(|name| *name == declared).cloned(),
+        None => names.first().cloned(),
+    }
+}
+
+fn merged_cells<I: Read + Seek>(book: &mut Xlsx<I>, name: &str) -> Result<Merged, XlsxError> {
+    Ok(Merged::new(book.merge_cells_by_sheet_name(name)?))
+}
+
+fn refuse(target: &mut Target<'_>, found: Diagnostic) -> Body {
+    target.findings.fatal(Pos::default(), found);
+    Body::default()
+}
+
+fn no_spreadsheet(error: &XlsxError) -> Diagnostic {
+    let what = format!("no spreadsheet that can be read: {error}");
+    unlike::instead(&what, "open it, and save it once more as `.xlsx`")
+}
+
+fn rows<I: Read + Seek>(
+    book: &mut Xlsx<I>,
+    name: &str,
+    merged: Merged,
+    target: &mut Target<'_>,
+) -> Result<Body, XlsxError> {
+    let mut cells = book.worksheet_cells_reader(name)?;
+    let mut rows = Rows {
+        table: Table::new(target),
+        merged,
+    };
+    let mut line = Line::default();
+    while let Some(cell) = cells.next_cell()? {
+        let (row, column) = cell.get_position();
+        if row != line.row {
+            if !rows.take(&line) {
+                return Ok(rows.table.end(at(&line, 0)));
+            }
+            line.row = row;
+            line.cells.clear();
+        }
+        line.put(column as usize, value(cell.get_value()));
+    }
+    rows.take(&line);
+    Ok(rows.table.end(at(&line, 0)))
+}
+
+impl Line {
+    fn put(&mut self, column: usize, cell: (Text, Shape)) {
+        if matches!(cell.1, Shape::Null) {
+            return;
+        }
+        if self.cells.len() <= column {
+            self.cells
+                .resize(column + 1, (Text::default(), Shape::Null));
+        }
+        self.cells[column] = cell;
+    }
+}
+
+/// A cell as text, and how it is kept.
+fn value(value: &DataRef<'_>) -> (Text, Shape) {
+    match value {
+        DataRef::Int(number) => (Text::new(number.to_string()), Shape::Number),
+        DataRef::Float(number) => (number::decimal(*number), Shape::Number),
+        DataRef::String(text) | DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => {
+            (Text::new(text), Shape::Text)
+        }
+        DataRef::SharedString(text) => (Text::new(text), Shape::Text),
+        DataRef::Bool(is) => (Text::new(if *is { "true" } else { "false" }), Shape::Bool),
+        DataRef::DateTime(time) => number::moment(time),
+        DataRef::Error(error) => (Text::new(error.to_string()), Shape::Text),
+        DataRef::Empty => (Text::default(), Shape::Null),
+    }
+}
+
+/// The place of a cell: the number of its row and of its column.
+fn at(line: &Line, column: usize) -> Pos {
+    Pos {
+        line: line.row.saturating_add(1),
+        column: u32::try_from(column + 1).unwrap_or(u32::MAX),
+    }
+}
+
+/// The rows of a sheet.
+struct Rows<'t, 'a> {
+    table: Table<'t, 'a>,
+    merged: Merged,
+}
+
+impl Rows<'_, '_> {
+    /// Takes a row for what it is; false stops.
+    fn take(&mut self, line: &Line) -> bool {
+        self.merged.go_to(line.row);
+        if line.cells.iter().all(|(text, _)| is_blank(text)) {
+            return true;
+        }
+        let begins = at(line, 0);
+        if self.table.has_trailer() && self.table.ends_with(begins, &joined(line)) {
+            return !self.table.is_over();
+        }
+        if self.table.is_headless() {
+            let goes_on = self.begin(line);
+            if !goes_on || self.table.target.options.header {
+                return goes_on;
+            }
+        }
+        let texts = line.cells.iter().map(|(text, _)| text.as_str());
+        if self.table.repeats(begins, texts) {
+            return true;
+        }
+        self.record(line)
+    }
+
+    fn begin(&mut self, line: &Line) -> bool {
+        let names = line.cells.iter().enumerate();
+        let names: Vec<(String, Pos)> = names
+            .map(|(column, (text, _))| (text.to_string(), at(line, column)))
+            .collect();
+        if names.len() > self.table.target.options.limits.columns {
+            let what = format!("a table of {} columns", names.len());
+            let found = unlike::instead(&what, "look at what wrote it");
+            self.table.target.findings.fatal(at(line, 0), found);
+            return false;
+        }
+        self.table.begin(&names)
+    }
+
+    /// Cells that are not there are blank, as they are in CSV; those that another one covers are
+    /// absent.
+    fn record(&mut self, line: &Line) -> bool {
+        let last = line.cells.iter().rposition(|(text, _)| !is_blank(text));
+        let width = self.table.width().max(last.map_or(0, |last| last + 1));
+        self.table.start(at(line, 0), false);
+        for column in 0..width {
+            let (text, shape) = match line.cells.get(column) {
+                Some((text, shape)) => (text.as_str(), shape.clone()),
+                None => ("", Shape::Null),
+            };
+            self.table.put(column, text, at(line, column));
+            if self.merged.covers(line.row, column) {
+                self.table.leave_out(column);
+            } else if shape != Shape::Text {
+                self.table.shape(column, shape);
+            }
+        }
+        self.table.look_at_letters();
+        self.table.finish(width)
+    }
+}
+
+/// The cells of a row in one text, to be compared with a trailer.
+fn joined(line: &Line) -> String {
+    let texts: Vec<&str> = line.cells.iter().map(|(text, _)| text.as_str()).collect();
+    texts.join(";")
+}

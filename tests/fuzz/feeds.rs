@@ -1,0 +1,172 @@
+//! What holds of any bytes as an export: the bodies of the fuzz targets of feeds, which
+//! `tests/corpora.rs` runs too.
+
+use roster::diagnostic::{Code, Severity};
+use roster::feed::format::{Columns, Format, Options, Outcome, Record, encoding, read};
+use roster::model::Digest;
+use serde::de::IgnoredAny;
+use std::io::Cursor;
+
+/// What was read from an export.
+struct Seen {
+    columns: Columns,
+    records: Vec<Record>,
+    outcome: Outcome,
+}
+
+/// Any bytes are CSV, more or less; the first one says what is declared.
+pub fn csv(bytes: &[u8]) {
+    let (first, bytes) = bytes.split_first().unwrap_or((&0, bytes));
+    let said = |bit: u8| first & (1 << bit) != 0;
+    let options = Options {
+        format: Some(Format::Csv),
+        delimiter: said(0).then_some(b';'),
+        quote: (!said(1)).then_some(b'"'),
+        encoding: said(2).then(|| encoding("utf-8")).flatten(),
+        header: !said(3),
+        trailer: said(4).then(|| "#EOF;{n}".to_owned()),
+        ..Options::default()
+    };
+    let seen = holds(bytes, &options);
+    if is_plain(&seen) {
+        let again = holds(written(&seen).as_bytes(), &semicolons());
+        assert_eq!(cells(&again), cells(&seen), "written and read again");
+    }
+}
+
+/// Any bytes are JSON, or are said not to be; another reader is of the same opinion.
+pub fn json(bytes: &[u8]) {
+    for rows in [None, Some("a.b".to_owned())] {
+        let options = Options {
+            format: Some(Format::Json),
+            rows,
+            ..Options::default()
+        };
+        let seen = holds(bytes, &options);
+        let plain = std::str::from_utf8(bytes).ok().filter(|text| {
+            let bare = !text.starts_with('\u{feff}') && !text.contains('\0');
+            bare && options.rows.is_none()
+        });
+        if let Some(text) = plain {
+            agrees(text, &seen);
+        }
+    }
+}
+
+fn agrees(text: &str, seen: &Seen) {
+    let other = serde_json::from_str::<IgnoredAny>(text);
+    match other {
+        Ok(_) if text.trim_start().starts_with('[') => {
+            assert!(seen.outcome.complete, "it is a list: {:?}", codes(seen));
+        }
+        Err(error) if seen.outcome.complete => {
+            assert!(error.to_string().contains("recursion"), "{error}");
+        }
+        _ => {}
+    }
+}
+
+/// Reads an export, and looks at what holds of all of them.
+fn holds(bytes: &[u8], options: &Options) -> Seen {
+    let (mut columns, mut records) = (Columns::default(), Vec::new());
+    let outcome = read(
+        Cursor::new(bytes),
+        &"e".into(),
+        options,
+        &mut columns,
+        &mut |record| {
+            records.push(record.clone());
+            true
+        },
+    );
+    let seen = Seen {
+        columns,
+        records,
+        outcome,
+    };
+    assert_eq!(seen.outcome.records, seen.records.len() as u64);
+    let found = &seen.outcome.diagnostics;
+    let stops = |severity: Severity| matches!(severity, Severity::Error | Severity::Hold);
+    let stopped = found.iter().any(|found| stops(found.severity));
+    let faulty = seen.records.iter().any(|record| record.faulty);
+    assert!(
+        stopped || (seen.outcome.complete && !faulty),
+        "said to be fine"
+    );
+    assert!(found.iter().all(|found| found.origin.is_some()));
+    if seen.outcome.complete {
+        assert_eq!(seen.outcome.digest, Digest::of(bytes));
+    }
+    for record in &seen.records {
+        is_within(record, options);
+    }
+    seen
+}
+
+fn is_within(record: &Record, options: &Options) {
+    for entry in record.cells.iter().flatten() {
+        assert!(entry.at.line > 0 && entry.at.column > 0);
+        assert!(entry.text.len() <= options.limits.record);
+    }
+    for member in record.lists.iter().flat_map(|(_, list)| list) {
+        is_within(member, options);
+    }
+}
+
+/// Whether nothing in a table is read in another way than it is written.
+fn is_plain(seen: &Seen) -> bool {
+    let texts = || {
+        let records = seen.records.iter();
+        let cells = records.flat_map(|record| record.cells.iter().flatten());
+        cells.map(|cell| &*cell.text).chain(seen.columns.names())
+    };
+    let plain = |text: &str| {
+        !text.starts_with(['\'', '=', '<', '{', '[', '%', '7', 'R', 'P', '\u{feff}'])
+            && !text.contains(['\n', '\r', '\0'])
+            && !text.to_lowercase().starts_with("sep=")
+    };
+    seen.outcome.diagnostics.is_empty() && !seen.columns.is_empty() && texts().all(plain)
+}
+
+fn semicolons() -> Options {
+    Options {
+        format: Some(Format::Csv),
+        delimiter: Some(b';'),
+        encoding: encoding("utf-8"),
+        ..Options::default()
+    }
+}
+
+fn written(seen: &Seen) -> String {
+    let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+    let header: Vec<String> = seen.columns.names().map(quoted).collect();
+    let mut text = format!("{}\n", header.join(";"));
+    for record in &seen.records {
+        let cells = record.cells.iter().flatten();
+        let cells: Vec<String> = cells.map(|cell| quoted(&cell.text)).collect();
+        text.push_str(&cells.join(";"));
+        text.push('\n');
+    }
+    text
+}
+
+/// The cells of all rows that are not the header once more.
+fn cells(seen: &Seen) -> Vec<Vec<&str>> {
+    let records = seen.records.iter();
+    let rows = records.map(|record| {
+        let cells = record.cells.iter().flatten();
+        cells.map(|cell| &*cell.text).collect::<Vec<&str>>()
+    });
+    let names: Vec<String> = seen.columns.names().map(str::to_lowercase).collect();
+    rows.filter(|row| {
+        !row.iter()
+            .map(|cell| cell.trim().to_lowercase())
+            .eq(names.iter().cloned())
+    })
+    .collect()
+}
+
+fn codes(seen: &Seen) -> Vec<Code> {
+    let found = seen.outcome.diagnostics.iter();
+    found.map(|found| found.code).collect()
+}
