@@ -160,6 +160,7 @@ pub const RULES: &[Rule] = &[
         Check::Whole(uniqueness::customer_numbers),
     ),
     rule(&[codes::ID_CASE], Check::Whole(uniqueness::id_case)),
+    rule(&[codes::ID_ZEROS], Check::Whole(uniqueness::id_zeros)),
 ];
 
 /// What matters otherwise in an export, which nobody reviews and which names no users beside their
@@ -169,6 +170,31 @@ const FEEDS: &[(Code, Severity)] = &[
     (codes::ORGANISATION_DEPTH, Severity::Warning),
     (codes::ADDRESS_LINK_AND_UPDATE, Severity::Error),
 ];
+
+/// What is said once of an export, with how often: nobody wants it of each of its rows.
+const ONCE: &[Code] = &[codes::ACCOUNT_WITHOUT_USER];
+
+/// Gives findings the weight that they have in an export.
+fn of_feed(findings: &mut Findings) {
+    for finding in findings.iter_mut() {
+        let found = &mut finding.diagnostic;
+        if let Some((_, severity)) = FEEDS.iter().find(|(code, _)| *code == found.code) {
+            found.severity = *severity;
+        }
+    }
+    for code in ONCE {
+        let is =
+            |finding: &Finding| finding.diagnostic.code == *code && !finding.diagnostic.is_error();
+        let count = findings.iter().filter(|finding| is(finding)).count();
+        let mut first = true;
+        findings.retain(|finding| !is(finding) || std::mem::take(&mut first));
+        let told = findings.iter_mut().find(|finding| is(finding));
+        if let (Some(told), 2..) = (told, count) {
+            let message = &mut told.diagnostic.message;
+            *message = format!("{message}; so are {} more", count - 1);
+        }
+    }
+}
 
 const fn rule(codes: &'static [Code], check: Check) -> Rule {
     Rule { codes, check }
@@ -187,12 +213,7 @@ pub fn run(world: &World<'_>, subjects: &[Key]) -> Vec<Finding> {
     findings.dedup_by(|later, first| later.order() == first.order());
     suggest::fill(&scene, &mut findings);
     if world.desired.partial {
-        for finding in &mut findings {
-            let found = &mut finding.diagnostic;
-            if let Some((_, severity)) = FEEDS.iter().find(|(code, _)| *code == found.code) {
-                found.severity = *severity;
-            }
-        }
+        of_feed(&mut findings);
     }
     findings
 }

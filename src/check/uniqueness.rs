@@ -186,6 +186,36 @@ pub(super) fn id_case(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Finding
     }
 }
 
+/// New ids of an export that are a stored one without the zeros before it: a spreadsheet ate them.
+pub(super) fn id_zeros(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Findings) {
+    let world = scene.world;
+    if !world.desired.partial {
+        return;
+    }
+    let mut zeros: HashMap<(KindId, &str), Option<&Key>, Fixed> = HashMap::default();
+    let stored = world.stored.rows.iter().map(|row| &row.key);
+    for key in stored.filter(|key| key.id.starts_with('0')) {
+        let bare = key.id.trim_start_matches('0');
+        zeros
+            .entry((key.kind, bare))
+            .and_modify(|known| *known = None)
+            .or_insert(Some(key));
+    }
+    let effects = world.effects.iter().map(|effect| &effect.key);
+    for key in effects.filter(|key| !world.stored.rows.contains(key)) {
+        let Some(Some(meant)) = zeros.get(&(key.kind, key.id.as_str())) else {
+            continue;
+        };
+        let message = format!("{key} is {meant} without its zeros, which is stored");
+        let field = kinds::get(key.kind).status_index();
+        let mut found = Finding::own(world, codes::ID_ZEROS, key, field, message)
+            .help("export the column as text; it is never taken for the other one");
+        found.diagnostic.field = Some("externalId".to_owned());
+        found.diagnostic.origin = world.origin(key);
+        out.push(found);
+    }
+}
+
 fn differs_in_case(world: &World<'_>, key: &Key, other: &Key) -> Finding {
     let message = format!("{key} differs from {other} only in case or Unicode form");
     let field = kinds::get(key.kind).status_index();

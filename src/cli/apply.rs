@@ -96,11 +96,8 @@ async fn decide(
     }
     let mut run = None;
     let mut outcome = if plan.errored { "refused" } else { "unchanged" };
-    if !plan.errored && !pass.readings[index].source.apply {
-        anstream::eprintln!(
-            "Source {} is in mode `plan`: nothing was applied.",
-            plan.source.name
-        );
+    if let (false, Some(why)) = (plan.errored, pass.readings[index].only_planned()) {
+        anstream::eprintln!("Source {}: {why}.", plan.source.name);
         outcome = "planned";
     } else if !plan.errored {
         let changes = !plan.steps.is_empty();

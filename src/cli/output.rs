@@ -103,6 +103,7 @@ pub fn in_repository(reading: &Reading) -> String {
     let root = match &reading.source.place {
         Place::Directory(root) => root,
         Place::Git(place) => return place.path.clone(),
+        Place::Export(_) => return String::new(),
     };
     let root = root.canonicalize().unwrap_or_else(|_| root.clone());
     let checkout = root.ancestors().find(|folder| folder.join(".git").exists());

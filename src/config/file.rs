@@ -1,5 +1,6 @@
 //! The file as written: strict, every key known, environment variables expanded where they may be.
 
+use super::export::{self, AbsenceFile, CompleteFile};
 use super::notices::NoticesFile;
 use super::rules::{self, AuthorityFile, GuardsFile};
 use super::schedule::{TimingFile, WindowFile};
@@ -67,10 +68,12 @@ struct SourceFile {
     git: Option<Value>,
     webhook_secret: Option<String>,
     export: Option<Value>,
+    complete: Option<CompleteFile>,
+    max_age: Option<String>,
+    absence: Option<AbsenceFile>,
     #[serde(default)]
     mode: ModeFile,
-    #[serde(default)]
-    prune: PruneFile,
+    prune: Option<PruneFile>,
     on_error: Option<OnErrorFile>,
     #[serde(default)]
     drift: DriftFile,
@@ -93,10 +96,9 @@ enum ModeFile {
     Plan,
 }
 
-#[derive(Debug, Default, Deserialize, PartialEq)]
+#[derive(Debug, Deserialize, PartialEq)]
 #[serde(rename_all = "lowercase")]
 enum PruneFile {
-    #[default]
     Deactivate,
     Ignore,
 }
@@ -245,8 +247,11 @@ impl SourceFile {
     fn resolve(self, base: &Path) -> Result<Source, String> {
         let name = &self.name;
         let wrong = |error: String| format!("source {name}: {error}");
+        let feed = (self.complete, self.max_age, self.absence);
         let (place, written) =
-            place(self.directory, self.git, self.export.is_some(), base).map_err(wrong)?;
+            place(self.directory, self.git, self.export, feed, base).map_err(wrong)?;
+        let export = matches!(place, Place::Export(_));
+        let absent = matches!(&place, Place::Export(export) if export.absence.is_some());
         let mut authority = crate::plan::Authority::default();
         for (kind, file) in &self.authority {
             file.resolve(kind, &mut authority).map_err(wrong)?;
@@ -266,9 +271,14 @@ impl SourceFile {
             place,
             written,
             webhook_secret: secret.map(SecretString::from),
-            prune: self.prune == PruneFile::Deactivate,
-            hold_errors: self.on_error.unwrap_or_default() == OnErrorFile::Hold,
-            hold_errors_unsaid: self.on_error.is_none(),
+            prune: self
+                .prune
+                .map_or(!export || absent, |prune| prune == PruneFile::Deactivate),
+            // One bad row never stops the others.
+            hold_errors: self
+                .on_error
+                .map_or(export, |on_error| on_error == OnErrorFile::Hold),
+            hold_errors_unsaid: self.on_error.is_none() && !export,
             report_drift: self.drift == DriftFile::Report,
             allow_delete: self.allow_delete,
             apply: self.mode == ModeFile::Apply,
@@ -280,29 +290,41 @@ impl SourceFile {
     }
 }
 
+/// What is said of an export beside where it is.
+type FeedFile = (Option<CompleteFile>, Option<String>, Option<AbsenceFile>);
+
 /// Where a source is read from, and how that is shown.
 fn place(
     directory: Option<String>,
     git: Option<Value>,
-    export: bool,
+    export: Option<Value>,
+    feed: FeedFile,
     base: &Path,
 ) -> Result<(Place, String), String> {
-    match (directory, git) {
-        _ if export => Err(
-            "this version reads directories and git only; `export:` comes with the feeds"
-                .to_owned(),
-        ),
-        (Some(directory), None) => {
+    let (complete, max_age, absence) = feed;
+    let of_export = complete.is_some() || max_age.is_some() || absence.is_some();
+    match (directory, git, export) {
+        (None, None, Some(export)) => {
+            let complete = complete.unwrap_or_default();
+            let max_age = max_age.as_deref();
+            let (export, shown) =
+                export::resolve(export, complete, max_age, absence.as_ref(), base)?;
+            Ok((Place::Export(export), shown))
+        }
+        _ if of_export => {
+            Err("`complete:`, `maxAge:` and `absence:` belong to an `export:`".to_owned())
+        }
+        (Some(directory), None, None) => {
             let directory = expand(&directory)?;
             Ok((Place::Directory(base.join(&directory)), directory))
         }
-        (None, Some(git)) => {
+        (None, Some(git), None) => {
             let git = git::resolve(git, base)?;
             let shown = git.to_string();
             Ok((Place::Git(git), shown))
         }
-        (Some(_), Some(_)) => Err("`directory:` and `git:` exclude each other".to_owned()),
-        (None, None) => Err("`directory:` or `git:` is missing".to_owned()),
+        (None, None, None) => Err("`directory:`, `git:` or `export:` is missing".to_owned()),
+        _ => Err("`directory:`, `git:` and `export:` exclude each other".to_owned()),
     }
 }
 

@@ -2,6 +2,7 @@
 //! never from the reviewed tree.
 
 mod cron;
+mod export;
 mod file;
 mod git;
 mod notices;
@@ -10,6 +11,7 @@ mod schedule;
 mod serve;
 
 pub use cron::Cron;
+pub use export::{Complete, Export};
 pub use file::{File, duration};
 pub use notices::{Event, Format, NoticesFile, Post, Receiver, Target, is_loopback};
 pub use schedule::{Effect, Timing, Trigger, Window};
@@ -90,6 +92,8 @@ pub enum Place {
     Directory(PathBuf),
     /// A folder of a commit.
     Git(GitPlace),
+    /// An export of another system.
+    Export(Export),
 }
 
 /// A directory or repository of manifests.
@@ -130,7 +134,16 @@ impl Source {
     pub fn directory(&self) -> Option<&Path> {
         match &self.place {
             Place::Directory(root) => Some(root),
-            Place::Git(_) => None,
+            Place::Git(_) | Place::Export(_) => None,
+        }
+    }
+
+    /// The export it is, if it is one.
+    #[must_use]
+    pub fn export(&self) -> Option<&Export> {
+        match &self.place {
+            Place::Export(export) => Some(export),
+            Place::Directory(_) | Place::Git(_) => None,
         }
     }
 
@@ -138,8 +151,8 @@ impl Source {
     #[must_use]
     pub fn git(&self) -> Option<&GitPlace> {
         match &self.place {
-            Place::Directory(_) => None,
             Place::Git(place) => Some(place),
+            Place::Directory(_) | Place::Export(_) => None,
         }
     }
 

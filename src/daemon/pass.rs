@@ -263,7 +263,7 @@ impl Made {
         if scrub {
             self.state.scrubbed = Some(now);
         }
-        let decided = self.decide(source, &plan);
+        let decided = self.decide(pass.readings[index].only_planned(), &plan);
         if decided == Outcome::Applied {
             let begun = Instant::now();
             let applied =
@@ -292,7 +292,7 @@ impl Made {
     }
 
     /// What is to be done with a plan; `Applied` when it is to be applied.
-    fn decide(&mut self, source: &Source, plan: &Plan) -> Outcome {
+    fn decide(&mut self, planned: Option<String>, plan: &Plan) -> Outcome {
         let outcome = if plan.errored {
             let first = self.state.findings.first();
             let first = first.map(ToString::to_string).unwrap_or_default();
@@ -301,8 +301,8 @@ impl Made {
                 reason::errors(self.state.errors)
             );
             Outcome::Refused
-        } else if !source.apply {
-            self.state.reason = String::from("the source is in mode `plan`: nothing is applied");
+        } else if let Some(why) = planned {
+            self.state.reason = why;
             Outcome::Planned
         } else if let (schedule::State::Closed { by, until }, false) =
             (&self.window, self.overruled || plan.steps.is_empty())

@@ -2,7 +2,9 @@
 
 use super::format::{Columns, Record, Shape};
 use super::group::{self, Group};
-use super::mapping::{Block, Cell as From, Column, Field, List, Mapping, Said, Section, Source, When};
+use super::mapping::{
+    Block, Cell as From, Column, Field, List, Mapping, Said, Section, Source, When,
+};
 use super::value;
 use crate::diagnostic::{Diagnostic, Origin, codes};
 use crate::kinds::read::{Fault, check_id, looks_scientific};
@@ -36,6 +38,8 @@ pub(super) struct Collector<'m> {
     places: Vec<Option<usize>>,
     /// How many columns of the export that was made for.
     known: usize,
+    /// Of each section the columns that are custom fields by their names, with the ids of these.
+    every: Vec<Vec<(FieldRef, usize)>>,
     groups: HashMap<Key, Group, foldhash::fast::FixedState>,
     /// To which account each address was said first.
     owners: HashMap<Key, Key, foldhash::fast::FixedState>,
@@ -102,6 +106,22 @@ impl Row<'_> {
     }
 }
 
+/// A custom field that a column is by its name.
+fn custom(field: &FieldRef, entry: &super::format::Entry) -> Option<Stated> {
+    let text = super::mapping::trimmed(&entry.text);
+    let cell = match &entry.shape {
+        Shape::Object => return None,
+        Shape::List(members) => Cell::Value(Value::List(members.clone())),
+        _ if text.is_empty() => Cell::Blank,
+        _ => Cell::Value(Value::text(text)),
+    };
+    Some(Stated {
+        field: field.clone(),
+        cell,
+        at: entry.at,
+    })
+}
+
 impl<'m> Collector<'m> {
     pub(super) fn new(mapping: &'m Mapping, path: &Arc<str>) -> Self {
         Self {
@@ -109,6 +129,7 @@ impl<'m> Collector<'m> {
             path: path.clone(),
             places: Vec::new(),
             known: usize::MAX,
+            every: Vec::new(),
             groups: HashMap::default(),
             owners: HashMap::default(),
             collected: Collected::default(),
@@ -126,9 +147,9 @@ impl<'m> Collector<'m> {
             mapping,
             places: &places,
         };
-        for section in &mapping.sections {
+        for (nth, section) in mapping.sections.iter().enumerate() {
             if row.fits(section.when.as_ref()) {
-                self.section(section, &row);
+                self.section(section, nth, &row);
             }
         }
         self.places = places;
@@ -145,9 +166,19 @@ impl<'m> Collector<'m> {
             names.find_map(|name| columns.find(name))
         });
         self.places = found.collect();
+        let every = self.mapping.sections.iter().map(|section| {
+            let named = columns.names().enumerate().filter_map(|(place, name)| {
+                let id = name.strip_prefix(section.every.as_deref()?)?;
+                (!id.is_empty()).then(|| (FieldRef::Custom(id.into()), place))
+            });
+            let mut named: Vec<_> = named.collect();
+            named.sort();
+            named
+        });
+        self.every = every.collect();
     }
 
-    fn section(&mut self, section: &Section, row: &Row<'_>) {
+    fn section(&mut self, section: &'m Section, nth: usize, row: &Row<'_>) {
         let Some((key, at)) = self.key(section.kind, &section.id, row) else {
             return;
         };
@@ -156,6 +187,8 @@ impl<'m> Collector<'m> {
             return;
         }
         let mut said = self.fields(section.kind, &key, &section.fields, row);
+        let every = self.every[nth].iter();
+        said.extend(every.filter_map(|(field, place)| custom(field, row.record.cell(*place)?)));
         if let Some(addresses) = self.addresses(section, &key, row) {
             let place = said.partition_point(|stated| stated.field < addresses.field);
             said.insert(place, addresses);
@@ -165,7 +198,10 @@ impl<'m> Collector<'m> {
 
     /// Takes what a row says of a resource.
     fn put(&mut self, key: Key, owner: Option<&Key>, at: Pos, said: Vec<Stated>) {
-        let group = self.groups.entry(key.clone()).or_insert_with(|| Group::new(at));
+        let group = self
+            .groups
+            .entry(key.clone())
+            .or_insert_with(|| Group::new(at));
         let against = group.take(said);
         if against.is_empty() {
             return;
@@ -177,9 +213,14 @@ impl<'m> Collector<'m> {
         }
         // What the account of the row says of the address is in doubt with it.
         if let (Some(owner), None) = (owner, first) {
-            let mut found = group::conflict(&key, None, &self.path, &against[0]);
-            found.key = Some(owner.clone());
-            self.collected.diagnostics.push(found);
+            let (old, new) = &against[0];
+            let message = format!(
+                "{owner}: its rows in lines {} and {} disagree about {key}",
+                old.at.line, new.at.line
+            );
+            let found = Diagnostic::new(codes::ROW_CONFLICT, message).of(owner);
+            let origin = self.origin(new.at);
+            self.collected.diagnostics.push(found.at(origin));
         }
     }
 
@@ -220,12 +261,20 @@ impl<'m> Collector<'m> {
 
     /// A row without the id of what it speaks of.
     fn keyless(&mut self, kind: &'static Kind, row: &Row<'_>) {
-        let blank = row.record.cells.iter().flatten().all(super::format::Entry::is_blank);
+        let blank = row
+            .record
+            .cells
+            .iter()
+            .flatten()
+            .all(super::format::Entry::is_blank);
         if blank && row.record.lists.is_empty() {
             return;
         }
-        let fault = Fault::new(codes::REQUIRED, format!("the row has no externalId of its {}", kind.name))
-            .help("give it one; until then nothing of this kind is taken for missing");
+        let fault = Fault::new(
+            codes::REQUIRED,
+            format!("the row has no externalId of its {}", kind.name),
+        )
+        .help("give it one; until then nothing of this kind is taken for missing");
         self.hide(kind, row.record.at, &fault);
     }
 
@@ -363,13 +412,24 @@ impl<'m> Collector<'m> {
             return;
         };
         let choices = of.ty.attributes()[attribute].choices;
-        let Some(choice) = choices.iter().position(|choice| choice.eq_ignore_ascii_case(&text)) else {
+        let Some(choice) = choices
+            .iter()
+            .position(|choice| choice.eq_ignore_ascii_case(&text))
+        else {
             let message = format!("`{text}` is not one of {}", choices.join(", "));
-            self.faulty(kind, key, &field.field, &Fault::new(codes::ENUM, message), at);
+            self.faulty(
+                kind,
+                key,
+                &field.field,
+                &Fault::new(codes::ENUM, message),
+                at,
+            );
             return;
         };
         let choice = u8::try_from(choice).ok();
-        let mut members = stated.iter_mut().filter(|stated| stated.field == field.field);
+        let mut members = stated
+            .iter_mut()
+            .filter(|stated| stated.field == field.field);
         let Some(cell) = members.next().map(|stated| &mut stated.cell) else {
             return;
         };
@@ -391,20 +451,29 @@ impl<'m> Collector<'m> {
         let mut add: Vec<Link> = Vec::new();
         let mut remove: Vec<Text> = Vec::new();
         let mut at = None;
-        let nested = section.blocks.iter().any(|block| self.list(block, row).is_some());
+        let nested = section
+            .blocks
+            .iter()
+            .any(|block| self.list(block, row).is_some());
         for block in &section.blocks {
             match (block.rows, self.list(block, row)) {
                 (Some(_), None) => {}
                 (Some(_), Some(list)) => {
                     for record in list {
                         let row = Row { record, ..*row };
-                        at = self.address(block, account, &row, &mut add, &mut remove).or(at);
+                        at = self
+                            .address(block, account, &row, &mut add, &mut remove)
+                            .or(at);
                     }
                 }
                 (None, _) if nested && section.blocks.iter().any(|block| block.rows.is_some()) => {
                     self.mixed(block, account, row);
                 }
-                (None, _) => at = self.address(block, account, row, &mut add, &mut remove).or(at),
+                (None, _) => {
+                    at = self
+                        .address(block, account, row, &mut add, &mut remove)
+                        .or(at)
+                }
             }
         }
         let at = at?;
@@ -427,7 +496,8 @@ impl<'m> Collector<'m> {
     /// An object that has its addresses in a list and one beside the list.
     fn mixed(&mut self, block: &Block, account: &Key, row: &Row<'_>) {
         if let Ok(Said::Text(id, at)) = block.id.said(row, &self.mapping.words) {
-            let message = format!("{account} has its addresses in a list and `{id}` beside the list");
+            let message =
+                format!("{account} has its addresses in a list and `{id}` beside the list");
             let found = Diagnostic::new(codes::JSON_MIXED, message)
                 .help("send either the list or the flat form")
                 .of(account);
@@ -484,8 +554,11 @@ impl<'m> Collector<'m> {
             }
         });
         if let Some(at) = own {
-            let fault = Fault::new(codes::REQUIRED, format!("an address of {account} has no externalId"))
-                .help("give it one: without it nobody knows which address is meant");
+            let fault = Fault::new(
+                codes::REQUIRED,
+                format!("an address of {account} has no externalId"),
+            )
+            .help("give it one: without it nobody knows which address is meant");
             self.report(&fault, Some(account), "addresses", at);
         }
     }
@@ -507,7 +580,10 @@ impl<'m> Collector<'m> {
         if kind.id != ADDRESS {
             return;
         }
-        let (zip, country) = (kinds::own(kind.at("zipCode")), kinds::own(kind.at("country")));
+        let (zip, country) = (
+            kinds::own(kind.at("zipCode")),
+            kinds::own(kind.at("country")),
+        );
         let text = |field: &FieldRef| {
             let stated = stated.iter().find(|stated| stated.field == *field)?;
             stated.cell.value()?.as_text().map(str::to_owned)
@@ -549,7 +625,9 @@ impl<'m> Collector<'m> {
         let mut groups: Vec<(Key, Group)> = self.groups.into_iter().collect();
         groups.sort_by(|a, b| a.0.cmp(&b.0));
         let path = &self.path;
-        let declared = groups.into_iter().map(|(key, group)| Arc::new(group.finish(key, path)));
+        let declared = groups
+            .into_iter()
+            .map(|(key, group)| Arc::new(group.finish(key, path)));
         collected.resources = declared.collect();
         collected
     }

@@ -200,7 +200,10 @@ mod tests {
 
     #[test]
     fn rows_add_to_each_other_and_a_blank_says_nothing() {
-        let (found, against) = cells(&[&[said(2, 0, text("A")), said(2, 1, Cell::Blank)], &[said(3, 1, text("B"))]]);
+        let (found, against) = cells(&[
+            &[said(2, 0, text("A")), said(2, 1, Cell::Blank)],
+            &[said(3, 1, text("B"))],
+        ]);
         assert_eq!(against, 0);
         assert_eq!(found, [said(2, 0, text("A")), said(3, 1, text("B"))]);
     }
@@ -217,7 +220,10 @@ mod tests {
         assert_eq!(cells(&[&[blank(2)], &[blank(3)]]).0, [blank(2)]);
         assert_eq!(cells(&[&[blank(2)], &[]]).0, []);
         assert_eq!(cells(&[&[], &[blank(3)]]).0, []);
-        assert_eq!(cells(&[&[blank(2)], &[custom(3, text("A"))]]).0, [custom(3, text("A"))]);
+        assert_eq!(
+            cells(&[&[blank(2)], &[custom(3, text("A"))]]).0,
+            [custom(3, text("A"))]
+        );
     }
 
     #[test]
@@ -238,10 +244,19 @@ mod tests {
             &row(3, add(vec![link("b", Some(1)), link("a", Some(0))], &["c"])),
         ]);
         assert_eq!(against, 0);
-        assert_eq!(found[0].cell, add(vec![link("a", Some(0)), link("b", Some(1))], &["c"]));
-        let twice = [row(2, add(vec![link("a", Some(1))], &[])), row(3, add(vec![link("a", Some(0))], &[]))];
+        assert_eq!(
+            found[0].cell,
+            add(vec![link("a", Some(0)), link("b", Some(1))], &["c"])
+        );
+        let twice = [
+            row(2, add(vec![link("a", Some(1))], &[])),
+            row(3, add(vec![link("a", Some(0))], &[])),
+        ];
         assert_eq!(cells(&[&twice[0], &twice[1]]).1, 1);
-        let gone = [row(2, add(vec![link("a", None)], &[])), row(3, add(vec![], &["a"]))];
+        let gone = [
+            row(2, add(vec![link("a", None)], &[])),
+            row(3, add(vec![], &["a"])),
+        ];
         assert_eq!(cells(&[&gone[0], &gone[1]]).1, 1);
     }
 }

@@ -68,7 +68,7 @@ pub fn read(
     diagnostics.extend(collected.diagnostics);
     diagnostics.extend(headed(mapping, &columns, &outcome, name));
     diagnostic::sort(&mut diagnostics);
-    let names = (0..columns.len()).map(|column| columns.name(column).to_owned());
+    let names = columns.names().map(str::to_owned);
     Feed {
         desired: Desired {
             source: source.clone(),
@@ -116,7 +116,7 @@ fn headed(
     let found = |names: &[String]| names.iter().any(|name| columns.find(name).is_some());
     let missing = mapping.needed().into_iter();
     let missing = missing.filter(|column| !found(&mapping.columns[column.0]));
-    let present: Vec<&str> = (0..columns.len()).map(|at| columns.name(at)).collect();
+    let present: Vec<&str> = columns.names().collect();
     let mut diagnostics: Vec<Diagnostic> = missing
         .map(|column| {
             let name = &mapping.columns[column.0][0];
@@ -129,13 +129,24 @@ fn headed(
             Diagnostic::new(codes::COLUMN_MISSING, message).help(help).at(origin.clone())
         })
         .collect();
+    let mut all = Columns::default();
+    for name in mapping.columns.iter().flatten().chain(&mapping.ignored) {
+        all.intern(name);
+    }
     let known = |name: &str| {
-        let same = |known: &String| known.eq_ignore_ascii_case(name);
-        mapping.columns.iter().flatten().any(same) || mapping.ignored.iter().any(same)
+        let mut every = mapping
+            .sections
+            .iter()
+            .filter_map(|section| section.every.as_ref());
+        all.find(name).is_some() || every.any(|before| name.starts_with(before.as_str()))
     };
     let unknown: Vec<&str> = present.into_iter().filter(|name| !known(name)).collect();
     if !unknown.is_empty() {
-        let message = format!("the mapping {} does not know {}", mapping.name, unknown.join(", "));
+        let message = format!(
+            "the mapping {} does not know {}",
+            mapping.name,
+            unknown.join(", ")
+        );
         diagnostics.push(
             Diagnostic::new(codes::COLUMN_UNKNOWN, message)
                 .help("map them, or name them under `ignore:`")
@@ -154,7 +165,7 @@ impl Mapping {
             format: self.format,
             delimiter: ascii(self.csv.delimiter),
             quote: ascii(self.csv.quote).or(Options::default().quote),
-            encoding: encoding.and_then(|label| format::encoding(label).ok()),
+            encoding: encoding.and_then(format::encoding),
             header: self.csv.names.is_empty(),
             names: self.csv.names.clone(),
             trailer: self.trailer.clone(),
@@ -167,7 +178,10 @@ impl Mapping {
     /// The columns without which nothing can be taken: those of external ids, and what the mapping
     /// says.
     fn needed(&self) -> Vec<Column> {
-        let ids = self.sections.iter().filter(|section| section.kind.id != kinds::ADDRESS);
+        let ids = self
+            .sections
+            .iter()
+            .filter(|section| section.kind.id != kinds::ADDRESS);
         let ids = ids.filter_map(|section| match section.id.take {
             Take::Column(column) => Some(column),
             _ => None,

@@ -22,7 +22,9 @@ pub(super) fn read(field: &Field, text: &str, words: &Words) -> Result<Option<Re
             None => Ok(None),
         },
         Type::Enum(choices) => {
-            let folded = choices.iter().find(|choice| choice.eq_ignore_ascii_case(text));
+            let folded = choices
+                .iter()
+                .find(|choice| choice.eq_ignore_ascii_case(text));
             field.read(folded.unwrap_or(&text)).map(Some)
         }
         Type::Country => land(field, text).map(Some),
@@ -34,7 +36,10 @@ pub(super) fn read(field: &Field, text: &str, words: &Words) -> Result<Option<Re
 /// A country by its code, of two or three letters, or by its name in some language.
 fn land(field: &Field, text: &str) -> Result<Reading, Fault> {
     if text.eq_ignore_ascii_case("XI") {
-        let message = format!("{} is Northern Ireland in VAT numbers only; it is stored as GB", quoted(text));
+        let message = format!(
+            "{} is Northern Ireland in VAT numbers only; it is stored as GB",
+            quoted(text)
+        );
         return Ok(Reading {
             value: Value::text("GB"),
             warning: Some(Fault::new(codes::VAT_COUNTRY, message)),
@@ -49,11 +54,16 @@ fn land(field: &Field, text: &str) -> Result<Reading, Fault> {
 /// A VAT number; a Belgian one of nine digits is an old one and has a zero before it now.
 fn vat(field: &Field, text: &str) -> Result<Reading, Fault> {
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-    let belgian = text.get(..2).is_some_and(|prefix| prefix.eq_ignore_ascii_case("BE"));
+    let belgian = text
+        .get(..2)
+        .is_some_and(|prefix| prefix.eq_ignore_ascii_case("BE"));
     if !belgian || digits.len() != 9 {
         return field.read(text);
     }
-    let message = format!("{} has nine digits; it is stored with a zero before them", quoted(text));
+    let message = format!(
+        "{} has nine digits; it is stored with a zero before them",
+        quoted(text)
+    );
     Ok(Reading {
         warning: Some(Fault::new(codes::VAT_FORMAT, message)),
         ..field.read(&format!("BE0{digits}"))?
@@ -65,7 +75,12 @@ pub(super) fn zip<'t>(text: &'t str, country: &str) -> &'t str {
     let Some((before, rest)) = text.split_once('-') else {
         return text;
     };
-    let letters = (1..=2).contains(&before.len()) && before.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let letters =
+        (1..=2).contains(&before.len()) && before.bytes().all(|byte| byte.is_ascii_alphabetic());
     let means = before.eq_ignore_ascii_case(country) || country::known(before) == Some(country);
-    if letters && means { rest.trim_start() } else { text }
+    if letters && means {
+        rest.trim_start()
+    } else {
+        text
+    }
 }

@@ -172,6 +172,19 @@ fn hold_unit(
             unit.push(referrer.clone());
         }
     }
+    // An address that nobody else has would be left behind.
+    let addresses = kinds::get(kinds::ACCOUNT).at("addresses");
+    let targets = world.after(key).into_iter().flat_map(|view| {
+        let targets = view
+            .targets(addresses)
+            .map(|id| Key::new(kinds::ADDRESS, id));
+        targets.collect::<Vec<_>>()
+    });
+    let alone = |address: &Key| {
+        let created = !context.stored.rows.contains(address) && work.effects.contains(address);
+        created && world.referrers(kinds::ACCOUNT, addresses, address) == [key]
+    };
+    unit.extend(targets.filter(alone));
     for member in unit {
         let message = format!("{member} belongs to {key}, which is held ({code})");
         hold_one(

@@ -1,7 +1,7 @@
 //! Applying a plan: the lease, what the plan needs from outside the database, the transaction.
 
 use super::phase::Phase;
-use super::{Pass, PassError, known};
+use super::{Pass, PassError, feeds, known};
 use crate::config::Config;
 use crate::kinds::{self, Type};
 use crate::manifest::Tree;
@@ -126,7 +126,13 @@ pub async fn apply(
 ) -> Result<Applied, PassError> {
     let reading = &pass.readings[index];
     let whole = pass.request.paths.is_empty() && pass.request.targets.is_empty();
-    let remember = whole.then(|| known::remember(pass.config, reading, plan));
+    let remember = whole.then(|| {
+        let accepted = feeds::accepted(reading, plan);
+        Remember {
+            accepted,
+            ..known::remember(pass.config, reading, plan)
+        }
+    });
     let wanted = Wanted {
         plan,
         id: &render::json::id(plan),

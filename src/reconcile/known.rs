@@ -68,6 +68,9 @@ fn changed(
     source: &Source,
     remembered: &Remembered,
 ) -> Result<Reading, &'static str> {
+    if source.export().is_some() {
+        return Err("an export is read whole");
+    }
     let judged = |kind: KindId| {
         let kind = kinds::get(kind);
         (0..kind.fields.len())
@@ -213,6 +216,7 @@ pub(super) fn remember(config: &Config, reading: &Reading, plan: &Plan) -> Remem
         orphans,
         files,
         beside: unread.map(|unread| beside(unread, plan)),
+        accepted: None,
     }
 }
 

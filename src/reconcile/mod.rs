@@ -3,6 +3,7 @@
 mod apply;
 mod claimants;
 mod database;
+mod feeds;
 mod fetch;
 pub mod json;
 mod known;
@@ -255,6 +256,8 @@ impl<'a> Pass<'a> {
             plan::advance(&mut stored, plan);
         }
         self.unnamed_moved(index, store).await?;
+        let reading = &mut self.readings[index];
+        reading.judged = feeds::judge(reading, &stored, store).await?;
         Ok(self.plan_on(index, &stored))
     }
 
@@ -321,7 +324,8 @@ impl<'a> Pass<'a> {
     }
 
     fn rules(&self, index: usize, stored: &Snapshot) -> Rules {
-        let source: &Source = &self.readings[index].source;
+        let reading = &self.readings[index];
+        let (source, judged): (&Source, _) = (&reading.source, reading.judged.as_ref());
         Rules {
             prune: source.prune,
             hold_errors: source.hold_errors,
@@ -334,6 +338,9 @@ impl<'a> Pass<'a> {
             guards: self.config.guards.clone(),
             accepts: self.config.accepts.clone(),
             only: self.only(index, stored),
+            absence: source.export().and_then(|export| export.absence),
+            observed: judged.is_some_and(|judged| judged.new),
+            doubt: judged.and_then(|judged| judged.doubt.clone()),
             exact: self.request.exact,
             scrub: self.request.scrub,
             salt: stored.database.clone().unwrap_or_default(),

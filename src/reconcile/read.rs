@@ -1,6 +1,7 @@
 //! The sources as they are now.
 
 use super::Request;
+use super::feeds::{self, Facts, Judged};
 use crate::config::{Config, Place, Source};
 use crate::diagnostic::{self, Diagnostic, Origin, codes};
 use crate::git::{self, GitError};
@@ -33,6 +34,10 @@ pub struct Reading {
     pub readable: bool,
     /// What was not read, because it is known.
     pub unread: Option<Unread>,
+    /// What an export is as a whole.
+    pub facts: Option<Facts>,
+    /// What is to be thought of it, once the database was asked.
+    pub judged: Option<Judged>,
 }
 
 /// What of a source was not read, because it is as it was when the source was last applied.
@@ -59,7 +64,10 @@ pub(super) const CONTENT: &str = "=";
 pub fn read_sources(config: &Config, request: &Request) -> Vec<Reading> {
     let sources = config.sources.iter();
     sources
-        .map(|source| of_tree(config, source, tree(config, source, request)))
+        .map(|source| match source.export() {
+            Some(export) => feeds::read(source, export),
+            None => of_tree(config, source, tree(config, source, request)),
+        })
         .collect()
 }
 
@@ -68,6 +76,7 @@ pub(super) fn read_again(config: &Config, readings: Vec<Reading>) -> Vec<Reading
     let again = |reading: Reading| match &reading.source.place {
         Place::Directory(root) => of_tree(config, &reading.source, Tree::read(root)),
         Place::Git(_) => of_tree(config, &reading.source, reading.tree),
+        Place::Export(export) => feeds::read(&reading.source, export),
     };
     readings.into_iter().map(again).collect()
 }
@@ -86,6 +95,7 @@ pub(super) fn tree(config: &Config, source: &Source, request: &Request) -> Tree 
     let place = match &source.place {
         Place::Directory(root) => return Tree::read(root),
         Place::Git(place) => place,
+        Place::Export(_) => return Tree::lost("it is an export".to_owned(), ""),
     };
     let at = request.at.as_ref();
     let at = at.filter(|(name, _)| **name == *source.name);
@@ -115,6 +125,8 @@ pub(super) fn of_tree(config: &Config, source: &Source, tree: Tree) -> Reading {
         digests: loaded.files,
         repeated: loaded.repeated,
         unread: None,
+        facts: None,
+        judged: None,
         desired: Arc::new(loaded.desired),
         diagnostics: loaded.diagnostics,
         tree,

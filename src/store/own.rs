@@ -10,7 +10,7 @@ pub(super) struct Own {
 }
 
 /// Every one, by the version of the schema that brought it: a new release adds a list.
-pub(super) const VERSIONS: &[&[Own]] = &[FIRST, DAEMON];
+pub(super) const VERSIONS: &[&[Own]] = &[FIRST, DAEMON, FEEDS];
 
 const FIRST: &[Own] = &[
     Own {
@@ -272,6 +272,31 @@ const DAEMON: &[Own] = &[
             ("created_at", Ty::Int, "NOT NULL"),
         ],
         keys: "",
+    },
+];
+
+const FEEDS: &[Own] = &[
+    Own {
+        name: "feeds",
+        columns: &[
+            ("source", Ty::Id, "NOT NULL"),
+            ("at", Ty::Int, "NOT NULL"),
+            ("digest", Ty::Bytes, "NOT NULL"),
+            ("records", Ty::Int, "NOT NULL"),
+            ("columns", Ty::Text, "NOT NULL"),
+            ("modified_at", Ty::Int, ""),
+        ],
+        keys: "PRIMARY KEY (source, at)",
+    },
+    Own {
+        name: "absences",
+        columns: &[
+            ("source", Ty::Id, "NOT NULL"),
+            ("kind", Ty::Id, "NOT NULL"),
+            ("external_id", Ty::Id, "NOT NULL"),
+            ("missed", Ty::Int, "NOT NULL"),
+        ],
+        keys: "PRIMARY KEY (source, kind, external_id)",
     },
 ];
 

@@ -4,7 +4,7 @@ use super::connection::{Scan, Tx};
 use super::error::StoreError;
 use super::param::{Param, Ty};
 use super::tables::{self, KindTable, LinkTable};
-use super::{Store, claim, codec, migrate};
+use super::{Store, claim, codec, feeds, migrate};
 use crate::kinds;
 use crate::model::{Key, KindId, Link, Row, Snapshot, Text};
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,6 +50,7 @@ impl Store {
         registries(&mut tx, &mut snapshot).await?;
         snapshot.approved = approved(&mut tx, query.approved_since).await?;
         snapshot.spent = spent(&mut tx, query).await?;
+        feeds::missed(&mut tx, query.source, &mut snapshot).await?;
         Ok(snapshot)
     }
 

@@ -3,6 +3,7 @@
 
 use super::connection::Tx;
 use super::error::StoreError;
+use super::feeds::{self, Accepted};
 use super::moment::Moment;
 use super::param::{Param, Ty};
 use super::{Store, migrate, tables};
@@ -46,6 +47,8 @@ pub struct Remember {
     pub files: BTreeMap<Text, FileRead>,
     /// When only some files were read: what of the others stays.
     pub beside: Option<Beside>,
+    /// Of an export that was not seen before: what counts from now on.
+    pub accepted: Option<Accepted>,
 }
 
 /// What stays as it was remembered when only some files of a source were read.
@@ -376,5 +379,8 @@ pub(super) async fn remember(
         ("keys", Ty::Bytes),
     ];
     tx.insert("files", &columns, rows).await?;
-    Ok(())
+    match &remember.accepted {
+        Some(accepted) => feeds::accept(tx, source, accepted).await,
+        None => Ok(()),
+    }
 }

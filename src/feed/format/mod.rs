@@ -127,7 +127,7 @@ struct Target<'a> {
     options: &'a Options,
     columns: &'a mut Columns,
     findings: &'a mut Findings,
-    each: &'a mut dyn FnMut(&Record) -> bool,
+    each: &'a mut dyn FnMut(&Record, &Columns) -> bool,
 }
 
 impl Default for Options {
@@ -178,7 +178,7 @@ pub fn read(
     path: &Arc<str>,
     options: &Options,
     columns: &mut Columns,
-    each: &mut dyn FnMut(&Record) -> bool,
+    each: &mut dyn FnMut(&Record, &Columns) -> bool,
 ) -> Outcome {
     let mut findings = Findings::new(path);
     let mut target = Target {

@@ -321,7 +321,7 @@ impl<'t, 'a> Table<'t, 'a> {
         }
         self.record.faulty |= self.is_ragged(self.record.at, cells);
         self.records += 1;
-        let goes_on = (self.target.each)(&self.record);
+        let goes_on = (self.target.each)(&self.record, self.target.columns);
         if !goes_on {
             self.target.findings.complete = false;
         }

@@ -5,6 +5,7 @@ use super::expression::Expression;
 use super::section::{Block, Field, Section, When};
 use super::words::Words;
 use super::{Csv, Mapping};
+use crate::feed::format::{Format, encoding};
 use crate::kinds::{self, ADDRESS, Kind, Type};
 use crate::model::FieldRef;
 use serde::Deserialize;
@@ -209,6 +210,18 @@ impl File {
                     .to_owned(),
             );
         }
+        let format = match self.format.as_deref() {
+            None => None,
+            Some("csv") => Some(Format::Csv),
+            Some("json") => Some(Format::Json),
+            Some("xlsx") => Some(Format::Xlsx),
+            Some(other) => return Err(format!("format: `{other}`; there are csv, json and xlsx")),
+        };
+        if let Some(label) = &self.csv.encoding
+            && encoding(label).is_none()
+        {
+            return Err(format!("csv: encoding: `{label}` is none that is known"));
+        }
         let requires = self
             .requires
             .iter()
@@ -217,7 +230,7 @@ impl File {
         Ok(Mapping {
             name: self.name,
             doc: self.doc,
-            format: self.format,
+            format,
             csv: self.csv,
             sheet: self.sheet,
             rows: self.rows,
@@ -253,7 +266,12 @@ impl File {
 impl SectionFile {
     fn resolve(self, kind: &'static Kind, names: &mut Names) -> Told<Section> {
         let id = cell(self.external_id, names).map_err(|why| format!("externalId: {why}"))?;
-        let fields = fields(kind, self.fields, self.custom_fields, names)?;
+        let mut custom = self.custom_fields;
+        let every = custom
+            .remove("*")
+            .map(|columns| every(&columns))
+            .transpose()?;
+        let fields = fields(kind, self.fields, custom, names)?;
         let blocks = self.addresses.map_or_else(Vec::new, Many::all);
         if !blocks.is_empty() && kind.id != kinds::ACCOUNT {
             return Err("`addresses:` belongs to accounts".to_owned());
@@ -268,6 +286,7 @@ impl SectionFile {
             when: self.when.map(|when| when.resolve(names)).transpose()?,
             id,
             fields,
+            every,
             blocks,
         })
     }
@@ -392,6 +411,17 @@ fn fields(
     }
     fields.sort_by(|a, b| (&a.field, a.attribute).cmp(&(&b.field, b.attribute)));
     Ok(fields)
+}
+
+/// What the columns begin with whose names end with the id of a custom field.
+fn every(columns: &Value) -> Told<String> {
+    let before = columns
+        .as_str()
+        .and_then(|columns| columns.strip_suffix('*'));
+    let before = before.filter(|before| !before.is_empty());
+    before.map(str::to_owned).ok_or_else(|| {
+        "customFields: `*`: write how the columns begin, as `custom_field_*`".to_owned()
+    })
 }
 
 /// What a feed may not say.

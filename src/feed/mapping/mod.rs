@@ -11,6 +11,7 @@ pub use cell::{Cell, Column, List, Said, Source, Take};
 pub use section::{Block, Field, Section, When};
 pub use words::{Words, trimmed};
 
+use crate::feed::format::Format;
 use serde::Deserialize;
 
 /// How an export becomes resources.
@@ -20,8 +21,8 @@ pub struct Mapping {
     pub name: String,
     /// What it is for.
     pub doc: String,
-    /// `csv`, `json` or `xlsx`; detected when it is not said.
-    pub format: Option<String>,
+    /// What it is written in; detected when it is not said.
+    pub format: Option<Format>,
     /// How rows of text are written.
     pub csv: Csv,
     /// The sheet of a workbook; the first when it is not said.

@@ -15,6 +15,8 @@ pub struct Section {
     pub id: Cell,
     /// Its fields, sorted, an attribute of the members after the members.
     pub fields: Vec<Field>,
+    /// What columns begin with whose names end with the id of a custom field.
+    pub every: Option<String>,
     /// The addresses of an account.
     pub blocks: Vec<Block>,
 }

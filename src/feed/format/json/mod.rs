@@ -3,6 +3,7 @@
 mod cursor;
 mod object;
 
+use super::columns::Columns;
 use super::findings::Findings;
 use super::record::Record;
 use super::source::Source;
@@ -43,9 +44,9 @@ pub(super) fn read(source: &mut Source<'_>, target: &mut Target<'_>) -> Body {
     let mut objects = Objects::new(target.columns, limits);
     let mut records = 0;
     // What went wrong has been reported.
-    let _ = reader.all(&path, &mut objects, &mut |record| {
+    let _ = reader.all(&path, &mut objects, &mut |record, columns| {
         records += 1;
-        (target.each)(record)
+        (target.each)(record, columns)
     });
     Body {
         records,
@@ -58,7 +59,7 @@ impl Reader<'_, '_, '_> {
         &mut self,
         path: &[&str],
         objects: &mut Objects<'_>,
-        each: &mut dyn FnMut(&Record) -> bool,
+        each: &mut dyn FnMut(&Record, &Columns) -> bool,
     ) -> Result<(), Ended> {
         self.find_list(path)?;
         self.list(objects, each)?;
@@ -153,7 +154,7 @@ impl Reader<'_, '_, '_> {
     fn list(
         &mut self,
         objects: &mut Objects<'_>,
-        each: &mut dyn FnMut(&Record) -> bool,
+        each: &mut dyn FnMut(&Record, &Columns) -> bool,
     ) -> Result<(), Ended> {
         let (empty, _) = self.step(|cursor| cursor.take(b']'))?;
         let mut goes_on = !empty;
@@ -174,7 +175,7 @@ impl Reader<'_, '_, '_> {
                 record.faulty = true;
                 self.no_object()?;
             }
-            if !each(&record) {
+            if !each(&record, objects.columns) {
                 self.findings.complete = false;
                 return Err(Ended);
             }

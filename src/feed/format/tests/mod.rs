@@ -23,10 +23,16 @@ impl Seen {
 
     fn from(input: impl Read + Seek, options: &Options) -> Self {
         let (mut columns, mut records) = (Columns::default(), Vec::new());
-        let outcome = read(input, &"e".into(), options, &mut columns, &mut |record| {
-            records.push(record.clone());
-            true
-        });
+        let outcome = read(
+            input,
+            &"e".into(),
+            options,
+            &mut columns,
+            &mut |record, _| {
+                records.push(record.clone());
+                true
+            },
+        );
         Self {
             columns,
             records,

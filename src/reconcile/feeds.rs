@@ -1,0 +1,278 @@
+//! Exports: read like any source, and believed only when they are whole.
+
+use super::PassError;
+use super::read::Reading;
+use crate::config::{Complete, Export, Source};
+use crate::diagnostic::{Code, Diagnostic, Origin, codes};
+use crate::feed;
+use crate::manifest::{Repeated, Tree};
+use crate::model::{Claim, ClaimState, Desired, Digest, Key, Pos, Snapshot};
+use crate::plan::Plan;
+use crate::store::{Accepted, Store};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Against the median of how many accepted exports one is held.
+const LAST: u32 = 9;
+
+/// What is wrong with all of an export, not with a row of it.
+const WHOLE: &[Code] = &[
+    codes::FEED_NOT_DATA,
+    codes::JSON_NOT_LIST,
+    codes::HEADER_BLANK,
+    codes::HEADER_DUPLICATE,
+    codes::COLUMN_MISSING,
+    codes::ENCODING,
+];
+
+/// What an export is as a whole.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// How many rows it has.
+    pub records: u64,
+    /// How many its trailer says there are.
+    pub trailer: Option<u64>,
+    /// Whether it was read to its end.
+    pub complete: bool,
+    /// The names of its columns.
+    pub columns: Vec<String>,
+    /// When it was written, in milliseconds since 1970.
+    pub modified_at: Option<i64>,
+}
+
+/// What is to be thought of an export.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// Whether it is another one than the last accepted one.
+    pub new: bool,
+    /// Whether a person let the source begin, or one of it was accepted before.
+    pub begun: bool,
+    /// Why nothing of it is believed.
+    pub doubt: Option<(Code, String)>,
+    /// How often each of what the source claims was not named, this time included.
+    pub missed: BTreeMap<Key, u32>,
+}
+
+impl Reading {
+    /// Why nothing of the source is applied, if nothing is.
+    #[must_use]
+    pub fn only_planned(&self) -> Option<String> {
+        if !self.source.apply {
+            return Some("the source is in mode `plan`: nothing is applied".to_owned());
+        }
+        let waits = self.judged.as_ref().is_some_and(|judged| !judged.begun);
+        waits.then(|| {
+            format!(
+                "the first pass of an export only plans; let it begin with `roster approve source {}`",
+                self.source.name
+            )
+        })
+    }
+}
+
+/// Reads an export as it is now.
+pub(super) fn read(source: &Source, export: &Export) -> Reading {
+    let name: Arc<str> = export.file.file_name().map_or_else(
+        || Arc::from("export"),
+        |name| name.to_string_lossy().into_owned().into(),
+    );
+    let opened = File::open(&export.file).and_then(|file| Ok((file.metadata()?, file)));
+    let (feed, modified_at) = match opened {
+        Ok((data, file)) => {
+            let modified = data.modified().ok().and_then(millis);
+            (
+                feed::read(file, &name, &source.name, &export.mapping),
+                modified,
+            )
+        }
+        Err(error) => return unreadable(source, &name, &error),
+    };
+    let facts = Facts {
+        digest: feed.digest,
+        records: feed.records,
+        trailer: feed.trailer,
+        complete: feed.complete,
+        columns: feed.columns.clone(),
+        modified_at,
+    };
+    reading(source, feed.desired, feed.diagnostics, Some(facts))
+}
+
+fn unreadable(source: &Source, name: &Arc<str>, error: &std::io::Error) -> Reading {
+    let message = format!("{} cannot be read: {error}", source.written);
+    let desired = Desired {
+        source: source.name.clone(),
+        partial: true,
+        removals_off: vec![message.clone()],
+        ..Desired::default()
+    };
+    let at = Origin {
+        path: name.clone(),
+        at: Pos::default(),
+    };
+    let found = Diagnostic::new(codes::SOURCE_UNREADABLE, message)
+        .help("nothing of the source is removed until it can be read")
+        .at(at);
+    reading(source, desired, vec![found], None)
+}
+
+fn reading(
+    source: &Source,
+    desired: Desired,
+    diagnostics: Vec<Diagnostic>,
+    facts: Option<Facts>,
+) -> Reading {
+    Reading {
+        source: source.clone(),
+        tree: Tree::default(),
+        readable: desired.removals_off.is_empty() && desired.hidden.is_empty(),
+        desired: Arc::new(desired),
+        diagnostics,
+        digests: Vec::new(),
+        loud: BTreeSet::new(),
+        contents: Vec::new(),
+        repeated: Repeated::new(),
+        unread: None,
+        facts,
+        judged: None,
+    }
+}
+
+/// Judges an export by what was accepted before.
+pub(super) async fn judge(
+    reading: &Reading,
+    stored: &Snapshot,
+    store: &Store,
+) -> Result<Option<Judged>, PassError> {
+    let (Some(facts), Some(export)) = (&reading.facts, reading.source.export()) else {
+        return Ok(None);
+    };
+    let accepted = store.accepted(&reading.source.name, LAST).await?;
+    let broken = reading.diagnostics.iter();
+    let broken = broken.filter(|found| found.key.is_none() && WHOLE.contains(&found.code));
+    let broken = broken
+        .map(|found| (found.code, found.message.clone()))
+        .next();
+    let new = accepted
+        .first()
+        .is_none_or(|last| last.digest != facts.digest);
+    Ok(Some(Judged {
+        new,
+        begun: !accepted.is_empty() || store.source_approved(&reading.source.name).await?,
+        doubt: broken.or_else(|| doubt(facts, export, &accepted)),
+        missed: missed(reading, stored, new),
+    }))
+}
+
+/// How often each of what the source claims was not named.
+fn missed(reading: &Reading, stored: &Snapshot, new: bool) -> BTreeMap<Key, u32> {
+    let desired = &reading.desired;
+    let mine = |claims: &[Claim]| {
+        claims
+            .iter()
+            .any(|claim| *claim.source == *reading.source.name && claim.state == ClaimState::Active)
+    };
+    let named = |key: &Key| {
+        desired.resources.contains(key)
+            || desired.shielded.contains(key)
+            || desired.hidden.contains_key(&key.kind)
+    };
+    let claimed = stored.claims.iter().filter(|(_, claims)| mine(claims));
+    let missing = claimed.filter(|(key, _)| !named(key));
+    missing
+        .map(|(key, _)| {
+            let before = stored.missed.get(key).copied().unwrap_or_default();
+            (key.clone(), before + u32::from(new))
+        })
+        .collect()
+}
+
+/// Why nothing of an export is believed, if something is wrong with the whole of it.
+fn doubt(facts: &Facts, export: &Export, accepted: &[Accepted]) -> Option<(Code, String)> {
+    let records = facts.records;
+    if !facts.complete {
+        let message = format!("the export breaks off after {records} rows");
+        return Some((codes::FEED_TRUNCATED, message));
+    }
+    let wanted = export.complete.trailer.is_some() || export.mapping.trailer.is_some();
+    match facts.trailer {
+        Some(told) if told != records => {
+            let message =
+                format!("the last line of the export counts {told} rows, and there are {records}");
+            return Some((codes::FEED_TRUNCATED, message));
+        }
+        None if wanted => {
+            let message =
+                "the last line of the export, which counts the rows, is missing".to_owned();
+            return Some((codes::FEED_TRUNCATED, message));
+        }
+        _ => {}
+    }
+    shrunk(records, &export.complete, accepted).or_else(|| stale(facts, export, accepted))
+}
+
+fn shrunk(records: u64, complete: &Complete, accepted: &[Accepted]) -> Option<(Code, String)> {
+    if let Some(least) = complete.min_rows.filter(|least| records < *least) {
+        let message = format!("the export has {records} rows, fewer than the {least} of `minRows`");
+        return Some((codes::FEED_SHRUNK, message));
+    }
+    let mut counts: Vec<u64> = accepted.iter().map(|accepted| accepted.records).collect();
+    counts.sort_unstable();
+    let usual = *counts.get(counts.len() / 2)?;
+    let shrink = complete.shrink.unwrap_or(SHRINK);
+    if u128::from(records) * 100 < u128::from(usual) * u128::from(100 - shrink) {
+        let message = format!(
+            "the export has {records} rows, and the last {} that were accepted have {usual} in the middle: more than {shrink} % fewer",
+            counts.len()
+        );
+        return Some((codes::FEED_SHRUNK, message));
+    }
+    None
+}
+
+/// By how many per cent an export may be smaller than usual when nothing is said.
+const SHRINK: u64 = 10;
+
+fn stale(facts: &Facts, export: &Export, accepted: &[Accepted]) -> Option<(Code, String)> {
+    let written = facts.modified_at?;
+    if let Some(last) = accepted.first()
+        && last.digest != facts.digest
+        && last.modified_at.is_some_and(|last| written < last)
+    {
+        let message = "the export is older than the last one that was accepted".to_owned();
+        return Some((codes::FEED_STALE, message));
+    }
+    let most = export.max_age?;
+    let age = millis(SystemTime::now())?.saturating_sub(written);
+    if age > i64::try_from(most.as_millis()).unwrap_or(i64::MAX) {
+        let message = format!(
+            "the export is {} hours old, and `maxAge` is {}",
+            age / 3_600_000,
+            most.as_secs() / 3600
+        );
+        return Some((codes::FEED_STALE, message));
+    }
+    None
+}
+
+/// What is kept of an export that was applied: nothing of one that is in doubt, or that was seen before.
+pub(super) fn accepted(reading: &Reading, plan: &Plan) -> Option<Accepted> {
+    let (facts, judged) = (reading.facts.as_ref()?, reading.judged.as_ref()?);
+    let believed = judged.doubt.is_none() || plan.held.is_empty();
+    (judged.new && believed).then(|| Accepted {
+        digest: facts.digest,
+        records: facts.records,
+        columns: facts.columns.clone(),
+        modified_at: facts.modified_at,
+        at: 0,
+        missed: judged.missed.clone(),
+    })
+}
+
+fn millis(at: SystemTime) -> Option<i64> {
+    i64::try_from(at.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok()
+}

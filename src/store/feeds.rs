@@ -1,0 +1,127 @@
+//! What is kept of the exports of a source: those that were accepted, and what they did not name.
+
+use super::Store;
+use super::connection::Tx;
+use super::error::StoreError;
+use super::param::{self, Param, Ty};
+use crate::kinds;
+use crate::model::{Digest, Key, Snapshot};
+use std::collections::BTreeMap;
+
+/// How many accepted exports of a source are kept.
+const KEPT: i64 = 100;
+
+/// An export that was accepted.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Accepted {
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// How many rows it had.
+    pub records: u64,
+    /// The names of its columns.
+    pub columns: Vec<String>,
+    /// When it was written, in milliseconds since 1970, where that is known.
+    pub modified_at: Option<i64>,
+    /// When it was accepted, in milliseconds since 1970; 0 for one that is about to be.
+    pub at: i64,
+    /// How many accepted exports in a row have not named each of what the source claims, this one
+    /// included.
+    pub missed: BTreeMap<Key, u32>,
+}
+
+impl Store {
+    /// The last accepted exports of a source, newest first; what they did not name is left out.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn accepted(&self, source: &str, limit: u32) -> Result<Vec<Accepted>, StoreError> {
+        let Some(mut tx) = self.reading_schema("read the accepted feeds").await? else {
+            return Ok(Vec::new());
+        };
+        let sql = "SELECT at, digest, records, columns, modified_at FROM feeds WHERE source = ? \
+                   ORDER BY at DESC LIMIT ?";
+        let types = [Ty::Int, Ty::Bytes, Ty::Int, Ty::Text, Ty::Int];
+        let found = tx
+            .fetch(sql, &[source.into(), i64::from(limit).into()], &types)
+            .await?;
+        let accepted = found.into_iter().map(|mut cells| Accepted {
+            at: cells[0].int(),
+            digest: Digest(cells[1].take_bytes().try_into().unwrap_or_default()),
+            records: u64::try_from(cells[2].int()).unwrap_or_default(),
+            columns: serde_json::from_str(cells[3].as_text().unwrap_or_default())
+                .unwrap_or_default(),
+            modified_at: match cells[4] {
+                Param::Int(at) => Some(at),
+                _ => None,
+            },
+            missed: BTreeMap::new(),
+        });
+        Ok(accepted.collect())
+    }
+}
+
+/// Reads how often what a source claims was not named.
+pub(super) async fn missed(
+    tx: &mut Tx,
+    source: &str,
+    snapshot: &mut Snapshot,
+) -> Result<(), StoreError> {
+    let sql = "SELECT kind, external_id, missed FROM absences WHERE source = ?";
+    for mut cells in tx
+        .fetch(sql, &[source.into()], &[Ty::Id, Ty::Id, Ty::Int])
+        .await?
+    {
+        let Some(kind) = cells[0].as_text().and_then(kinds::by_name) else {
+            continue;
+        };
+        let missed = u32::try_from(cells[2].int()).unwrap_or_default();
+        let key = Key {
+            kind: kind.id,
+            id: cells[1].take_text(),
+        };
+        snapshot.missed.insert(key, missed);
+    }
+    Ok(())
+}
+
+/// Records an export, and what it did not name.
+pub(super) async fn accept(
+    tx: &mut Tx,
+    source: &str,
+    accepted: &Accepted,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO feeds (source, at, digest, records, columns, modified_at) \
+               VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (source, at) DO NOTHING";
+    let columns = serde_json::to_string(&accepted.columns).unwrap_or_default();
+    let params = [
+        source.into(),
+        param::now().into(),
+        Param::Bytes(accepted.digest.0.to_vec()),
+        Param::Int(i64::try_from(accepted.records).unwrap_or(i64::MAX)),
+        Param::text(columns),
+        accepted.modified_at.map_or(Param::Null, Param::Int),
+    ];
+    tx.run(sql, &params).await?;
+    let sql = "DELETE FROM feeds WHERE source = ? AND at < (SELECT at FROM feeds \
+               WHERE source = ? ORDER BY at DESC LIMIT 1 OFFSET ?)";
+    tx.run(sql, &[source.into(), source.into(), KEPT.into()])
+        .await?;
+    tx.run("DELETE FROM absences WHERE source = ?", &[source.into()])
+        .await?;
+    let rows = accepted.missed.iter().map(|(key, missed)| {
+        vec![
+            source.into(),
+            kinds::get(key.kind).name.into(),
+            Param::from(&key.id),
+            Param::Int(i64::from(*missed)),
+        ]
+    });
+    let columns = [
+        ("source", Ty::Id),
+        ("kind", Ty::Id),
+        ("external_id", Ty::Id),
+        ("missed", Ty::Int),
+    ];
+    tx.insert("absences", &columns, rows).await?;
+    Ok(())
+}
