@@ -115,7 +115,7 @@ impl<'t, 'a> Table<'t, 'a> {
         }
         self.header = cells
             .iter()
-            .map(|(name, _)| name.trim().to_owned())
+            .map(|(name, _)| trimmed(name).to_owned())
             .collect();
         self.head(&names, found)
     }
@@ -124,7 +124,7 @@ impl<'t, 'a> Table<'t, 'a> {
     fn name(&self, at: usize, written: &str) -> String {
         let options = self.target.options;
         let declared = options.names.get(at).filter(|name| !is_blank(name));
-        let written = written.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+        let written = trimmed(written);
         match declared {
             Some(name) if !options.header || written.is_empty() => name.trim().to_owned(),
             None if !options.header => (at + 1).to_string(),
@@ -180,7 +180,7 @@ impl<'t, 'a> Table<'t, 'a> {
                 header
                     .next()
                     .map_or("", String::as_str)
-                    .eq_ignore_ascii_case(cell.trim())
+                    .eq_ignore_ascii_case(trimmed(cell))
             });
         if !same || header.next().is_some() {
             return false;
@@ -349,6 +349,11 @@ impl<'t, 'a> Table<'t, 'a> {
             ..Body::default()
         }
     }
+}
+
+/// A name without what stands around it: a file that was appended to another one has its mark.
+fn trimmed(name: &str) -> &str {
+    name.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
 }
 
 /// What is odd about the letters of a text.
