@@ -2,7 +2,7 @@
 
 use super::columns::fold;
 use super::record::{Entry, Record, Shape};
-use super::text::{has_lost_letter, repaired, unwrapped};
+use super::text::{has_lost_letter, is_suspicious, repaired, unwrapped};
 use super::{Body, Target};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::kinds::read::{is_blank, quoted};
@@ -289,8 +289,7 @@ impl<'t, 'a> Table<'t, 'a> {
 
     /// Looks for letters that were lost or decoded wrongly in the record.
     pub fn look_at_letters(&mut self) {
-        let faded = |entry: &Entry| !entry.text.is_ascii() || entry.text.contains('?');
-        for entry in self.record.cells.iter().flatten().filter(|e| faded(e)) {
+        for entry in self.record.cells.iter().flatten() {
             if let Some(found) = letters(&entry.text) {
                 self.target.findings.report(entry.at, found);
             }
@@ -358,6 +357,9 @@ fn trimmed(name: &str) -> &str {
 
 /// What is odd about the letters of a text.
 pub(super) fn letters(text: &str) -> Option<Diagnostic> {
+    if !is_suspicious(text) {
+        return None;
+    }
     if let Some(meant) = repaired(text) {
         let message = format!("{} was decoded with the wrong encoding", quoted(text));
         let meant = format!("probably {} was meant", quoted(&meant));

@@ -193,9 +193,7 @@ impl<'a> Objects<'a> {
         };
         if broken {
             self.broken(at, record);
-        } else if (!value.is_ascii() || value.contains('?'))
-            && let Some(found) = letters(&value)
-        {
+        } else if let Some(found) = letters(&value) {
             self.found.push((at, found));
         }
         let text = self.within(unwrapped(&value), at, record);
