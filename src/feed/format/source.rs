@@ -310,10 +310,8 @@ pub(super) fn advance(from: Pos, text: &str) -> Pos {
 
 /// How many characters a text has.
 pub(super) fn width(text: &str) -> u32 {
-    let count = if text.is_ascii() {
-        text.len()
-    } else {
-        text.chars().count()
-    };
+    // Every byte that does not continue a character begins one.
+    let begins = |byte: &&u8| **byte & 0xc0 != 0x80;
+    let count = text.as_bytes().iter().filter(begins).count();
     u32::try_from(count).unwrap_or(u32::MAX)
 }

@@ -2,7 +2,7 @@
 
 use super::columns::fold;
 use super::record::{Entry, Record, Shape};
-use super::text::{has_lost_letter, repaired, unwrapped};
+use super::text::{has_lost_letter, is_suspicious, repaired, unwrapped};
 use super::{Body, Target};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::kinds::read::{is_blank, quoted};
@@ -115,7 +115,7 @@ impl<'t, 'a> Table<'t, 'a> {
         }
         self.header = cells
             .iter()
-            .map(|(name, _)| name.trim().to_owned())
+            .map(|(name, _)| trimmed(name).to_owned())
             .collect();
         self.head(&names, found)
     }
@@ -124,7 +124,7 @@ impl<'t, 'a> Table<'t, 'a> {
     fn name(&self, at: usize, written: &str) -> String {
         let options = self.target.options;
         let declared = options.names.get(at).filter(|name| !is_blank(name));
-        let written = written.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+        let written = trimmed(written);
         match declared {
             Some(name) if !options.header || written.is_empty() => name.trim().to_owned(),
             None if !options.header => (at + 1).to_string(),
@@ -180,7 +180,7 @@ impl<'t, 'a> Table<'t, 'a> {
                 header
                     .next()
                     .map_or("", String::as_str)
-                    .eq_ignore_ascii_case(cell.trim())
+                    .eq_ignore_ascii_case(trimmed(cell))
             });
         if !same || header.next().is_some() {
             return false;
@@ -289,8 +289,7 @@ impl<'t, 'a> Table<'t, 'a> {
 
     /// Looks for letters that were lost or decoded wrongly in the record.
     pub fn look_at_letters(&mut self) {
-        let faded = |entry: &Entry| !entry.text.is_ascii() || entry.text.contains('?');
-        for entry in self.record.cells.iter().flatten().filter(|e| faded(e)) {
+        for entry in self.record.cells.iter().flatten() {
             if let Some(found) = letters(&entry.text) {
                 self.target.findings.report(entry.at, found);
             }
@@ -351,8 +350,16 @@ impl<'t, 'a> Table<'t, 'a> {
     }
 }
 
+/// A name without what stands around it: a file that was appended to another one has its mark.
+fn trimmed(name: &str) -> &str {
+    name.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
+}
+
 /// What is odd about the letters of a text.
 pub(super) fn letters(text: &str) -> Option<Diagnostic> {
+    if !is_suspicious(text) {
+        return None;
+    }
     if let Some(meant) = repaired(text) {
         let message = format!("{} was decoded with the wrong encoding", quoted(text));
         let meant = format!("probably {} was meant", quoted(&meant));

@@ -5,6 +5,7 @@ mod scan;
 
 use super::source::{Source, advance};
 use super::table::{Table, truncated};
+use super::text::is_suspicious;
 use super::{Body, Target, unlike};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::kinds::read::{is_blank, quoted};
@@ -285,8 +286,7 @@ impl Rows<'_, '_> {
                     .put(position, &text[cell.start..cell.end], cell.at);
             }
         }
-        let line = &text[..self.row.body];
-        if !faulty && (!line.is_ascii() || line.contains('?')) {
+        if !faulty && is_suspicious(&text[..self.row.body]) {
             self.table.look_at_letters();
         }
         self.table.finish(self.row.cells.len())

@@ -9,6 +9,9 @@ use crate::diagnostic::{Diagnostic, codes};
 use crate::kinds::read::quoted;
 use crate::model::{Pos, Text};
 
+/// An object has room for one cell in so many bytes that it may have: each member of a list of
+/// objects has room for all columns up to its last one.
+const BYTES_PER_CELL: usize = 4;
 /// How deep a value may be that is skipped: a byte is kept for every list that is open.
 const DEEPEST: usize = 1 << 20;
 
@@ -18,6 +21,8 @@ pub(super) struct Objects<'a> {
     pub limits: Limits,
     /// What was found in the object, and where.
     pub found: Vec<(Pos, Diagnostic)>,
+    /// How many more cells the object may have room for.
+    room: usize,
     /// What is read from one member to the next, to be used again.
     name: String,
     value: String,
@@ -29,6 +34,7 @@ impl<'a> Objects<'a> {
             columns,
             limits,
             found: Vec::new(),
+            room: 0,
             name: String::new(),
             value: String::new(),
         }
@@ -38,6 +44,7 @@ impl<'a> Objects<'a> {
     pub fn read(&mut self, cursor: &mut Cursor<'_>, record: &mut Record) -> Result<(), Stop> {
         cursor.peek()?;
         self.found.clear();
+        self.room = self.limits.record / BYTES_PER_CELL;
         record.reset(cursor.pos());
         self.object(cursor, record, "", 1)
     }
@@ -92,7 +99,11 @@ impl<'a> Objects<'a> {
         let full = self.columns.len() >= self.limits.columns;
         if self.name.len() > self.limits.cell || (full && self.columns.exact(&self.name).is_none())
         {
-            let message = format!("more than {} different names", self.limits.columns);
+            let message = if full {
+                format!("more than {} different names", self.limits.columns)
+            } else {
+                format!("a name of {} bytes", self.name.len())
+            };
             self.report(
                 at,
                 record,
@@ -128,16 +139,32 @@ impl<'a> Objects<'a> {
             }
             b'{' => {
                 let prefix = format!("{}.", self.columns.name(column));
-                record.put(column, Entry::new(Text::default(), Shape::Object, at));
+                self.put(
+                    record,
+                    column,
+                    Entry::new(Text::default(), Shape::Object, at),
+                );
                 self.object(cursor, record, &prefix, depth + 1)
             }
             b'[' => self.list(cursor, record, column, depth),
             _ => {
                 let entry = self.scalar(cursor, record, first)?;
-                record.put(column, entry);
+                self.put(record, column, entry);
                 Ok(())
             }
         }
+    }
+
+    fn put(&mut self, record: &mut Record, column: usize, entry: Entry) {
+        let grows = (column + 1).saturating_sub(record.cells.len());
+        if let Some(room) = self.room.checked_sub(grows) {
+            self.room = room;
+            record.put(column, entry);
+            return;
+        }
+        let found = Diagnostic::new(codes::JSON_SHAPE, "an object with too many members")
+            .help("split it, or leave out what is not needed");
+        self.report(entry.at, record, found);
     }
 
     fn scalar(
@@ -166,9 +193,7 @@ impl<'a> Objects<'a> {
         };
         if broken {
             self.broken(at, record);
-        } else if (!value.is_ascii() || value.contains('?'))
-            && let Some(found) = letters(&value)
-        {
+        } else if let Some(found) = letters(&value) {
             self.found.push((at, found));
         }
         let text = self.within(unwrapped(&value), at, record);
@@ -211,7 +236,7 @@ impl<'a> Objects<'a> {
         }
         let text = Text::new(members.join("||"));
         let shape = Shape::List(members.into());
-        record.put(column, Entry::new(text, shape, at));
+        self.put(record, column, Entry::new(text, shape, at));
         Ok(())
     }
 

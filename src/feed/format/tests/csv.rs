@@ -238,6 +238,11 @@ fn headers() {
             (b"a\n1\n", "", &["1"]),
         ],
     );
+    let appended = "a;b\n1;2\n\u{feff}a;B\n3;4\n";
+    check(
+        &semicolons(),
+        &[(appended.as_bytes(), "header-repeated 3:1", &["1|2", "3|4"])],
+    );
     let pinned = Options {
         names: vec![String::new(), "email".to_owned()],
         ..semicolons()

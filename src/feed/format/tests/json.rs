@@ -213,6 +213,16 @@ fn limits_hold() {
     let long = format!("[{{\"a\": 1}}, {{\"a\": \"{}\"}}]", "x".repeat(3 << 20));
     let seen = Seen::of(&long, &json());
     assert_eq!(seen.codes(), "feed-not-data 1:12, cut");
+    // Every member of a list has room for all columns before its own.
+    let names: Vec<String> = (0..4000).map(|at| format!("\"n{at}\": 1")).collect();
+    let members = "{\"n3999\": 1}, ".repeat(1000);
+    let wide = format!("[{{{}, \"list\": [{members} {{}}]}}]", names.join(", "));
+    let seen = Seen::of(&wide, &json());
+    assert!(
+        seen.codes().starts_with("json-shape 1:"),
+        "{}",
+        seen.codes()
+    );
     // What is not read may be as long as it likes.
     let options = Options {
         rows: Some("b".to_owned()),

@@ -14,6 +14,9 @@ use calamine::{DataRef, Reader, Xlsx, XlsxError};
 use merged::Merged;
 use std::io::{BufReader, Read, Seek};
 
+/// How many columns a sheet can have.
+const MOST_COLUMNS: u32 = 1 << 14;
+
 /// The cells of one row.
 #[derive(Default)]
 struct Line {
@@ -107,6 +110,11 @@ fn no_spreadsheet(error: &XlsxError) -> Diagnostic {
     unlike::instead(&what, "open it, and save it once more as `.xlsx`")
 }
 
+fn beyond(column: u32) -> Diagnostic {
+    let what = format!("a spreadsheet with a column {column}, which no sheet has");
+    unlike::instead(&what, "open it, and save it once more as `.xlsx`")
+}
+
 fn rows<I: Read + Seek>(
     book: &mut Xlsx<I>,
     name: &str,
@@ -127,6 +135,9 @@ fn rows<I: Read + Seek>(
             }
             line.row = row;
             line.cells.clear();
+        }
+        if column >= MOST_COLUMNS {
+            return Ok(refuse(rows.table.target, beyond(column)));
         }
         line.put(column as usize, value(cell.get_value()));
     }
