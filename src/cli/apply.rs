@@ -19,13 +19,20 @@ pub struct Options {
     #[command(flatten)]
     scope: Scope,
     #[command(flatten)]
-    shown: Shown,
+    ways: Ways,
+}
+
+/// How something is applied.
+#[derive(Debug, Args)]
+pub struct Ways {
+    #[command(flatten)]
+    pub shown: Shown,
     /// Applies without asking.
     #[arg(short, long)]
-    yes: bool,
+    pub yes: bool,
     /// How long to wait for another apply of the same source.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = crate::config::duration)]
-    lock_timeout: Duration,
+    pub lock_timeout: Duration,
 }
 
 /// Applies every source that is asked for, or a saved plan.
@@ -40,28 +47,36 @@ pub async fn run(global: &Global, mut options: Options) -> Outcome {
     }
     let config = session::config(global, Some(&options.scope))?;
     let request = session::request(&config, &options.scope, false)?;
-    // JSON is printed once it is done, so there would be nothing to say yes to.
-    if !options.yes && (global.output == Output::Json || !std::io::stdin().is_terminal()) {
-        return Err(Failure::usage(
-            "nobody can be asked here: give `--yes`, or a plan saved by `roster plan --out`",
-        ));
-    }
+    options.ways.ask(global)?;
     let store = session::writer(&config).await?;
     let request = request.after(&reconcile::fetch(&config, None));
     let mut pass = Pass::read(&config, request, &store).await?;
     let mut plans = Vec::new();
     for index in pass.wanted()? {
-        plans.push(one(global, &options, &mut pass, index, &store).await?);
+        plans.push(one(global, &options.ways, &mut pass, index, &store).await?);
     }
     let code = exit_code(&plans, false);
     session::leave((pass, plans));
     Ok(code)
 }
 
+impl Ways {
+    /// That somebody said yes, or can be asked.
+    pub fn ask(&self, global: &Global) -> Result<(), Failure> {
+        // JSON is printed once it is done, so there would be nothing to say yes to.
+        if !self.yes && (global.output == Output::Json || !std::io::stdin().is_terminal()) {
+            return Err(Failure::usage(
+                "nobody can be asked here: give `--yes`, or a plan saved by `roster plan --out`",
+            ));
+        }
+        Ok(())
+    }
+}
+
 /// Plans, shows and applies one source, under its lease.
-async fn one(
+pub async fn one(
     global: &Global,
-    options: &Options,
+    options: &Ways,
     pass: &mut Pass<'_>,
     index: usize,
     store: &Store,
@@ -78,7 +93,7 @@ async fn one(
 
 async fn decide(
     global: &Global,
-    options: &Options,
+    options: &Ways,
     pass: &Pass<'_>,
     index: usize,
     store: &Store,
@@ -158,7 +173,7 @@ async fn apply_saved(global: &Global, options: &Options, file: &Path) -> Outcome
     let store = session::writer(&config).await?;
     let fetched = reconcile::fetch(&config, Some(&plan.source.name));
     let pass = Pass::whole(&config, Request::default().after(&fetched))?;
-    let lease = Kept::take(&store, &plan.source.name, options.lock_timeout).await?;
+    let lease = Kept::take(&store, &plan.source.name, options.ways.lock_timeout).await?;
     let written = saved(global, options, &pass, &store, &plan, &id, &lease).await;
     lease.release(&store).await;
     written?;
@@ -219,7 +234,7 @@ async fn saved(
     } else {
         output::plans(
             global,
-            &options.shown,
+            &options.ways.shown,
             std::slice::from_ref(plan),
             &pass.readings,
         )?;

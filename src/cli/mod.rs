@@ -11,6 +11,7 @@ mod failure;
 mod format;
 mod get;
 mod history;
+mod import;
 mod init;
 mod items;
 mod lock;
@@ -152,6 +153,8 @@ pub enum Command {
     /// Plans, shows, asks, applies; or applies a saved plan as it is.
     #[command(visible_alias = "sync")]
     Apply(apply::Options),
+    /// Imports one export by hand: says what is wrong with its rows, then applies the others.
+    Import(import::Options),
     /// Renders a saved plan.
     Show(show::Options),
     /// Prints a stored resource, or those of a kind.
@@ -275,6 +278,7 @@ fn run(cli: Cli) -> Outcome {
             Command::Validate(options) => validate::run(global, &options),
             Command::Plan(options) => plan::run(global, &options).await,
             Command::Apply(options) => apply::run(global, options).await,
+            Command::Import(options) => import::run(global, &options).await,
             Command::Show(options) => show::run(global, &options),
             Command::Get(options) => get::run(global, &options).await,
             Command::Export(options) => export::run(global, &options).await,

@@ -12,6 +12,7 @@ pub mod format;
 mod group;
 pub mod mapping;
 pub mod preset;
+pub mod report;
 mod value;
 
 use crate::diagnostic::{self, Diagnostic, Origin, codes, did_you_mean};

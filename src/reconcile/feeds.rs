@@ -147,6 +147,7 @@ pub(super) async fn judge(
     reading: &Reading,
     stored: &Snapshot,
     store: &Store,
+    by_hand: bool,
 ) -> Result<Option<Judged>, PassError> {
     let (Some(facts), Some(export)) = (&reading.facts, reading.source.export()) else {
         return Ok(None);
@@ -162,7 +163,9 @@ pub(super) async fn judge(
         .is_none_or(|last| last.digest != facts.digest);
     Ok(Some(Judged {
         new,
-        begun: !accepted.is_empty() || store.source_approved(&reading.source.name).await?,
+        begun: by_hand
+            || !accepted.is_empty()
+            || store.source_approved(&reading.source.name).await?,
         doubt: broken.or_else(|| doubt(facts, export, &accepted)),
         missed: missed(reading, stored, new),
     }))

@@ -108,6 +108,8 @@ pub struct Pass<'a> {
     pub readings: Vec<Reading>,
     /// What was asked for.
     pub request: Request,
+    /// Whether a person is at it, so that an export begins without being let.
+    pub by_hand: bool,
 }
 
 impl<'a> Pass<'a> {
@@ -129,6 +131,7 @@ impl<'a> Pass<'a> {
                     config,
                     readings,
                     request,
+                    by_hand: false,
                 })
             }
             None => Self::whole(config, request),
@@ -145,6 +148,7 @@ impl<'a> Pass<'a> {
             config,
             readings: read_sources(config, &request),
             request,
+            by_hand: false,
         })
     }
 
@@ -257,7 +261,7 @@ impl<'a> Pass<'a> {
         }
         self.unnamed_moved(index, store).await?;
         let reading = &mut self.readings[index];
-        reading.judged = feeds::judge(reading, &stored, store).await?;
+        reading.judged = feeds::judge(reading, &stored, store, self.by_hand).await?;
         Ok(self.plan_on(index, &stored))
     }
 

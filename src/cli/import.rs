@@ -1,0 +1,147 @@
+//! `roster import`: one export by hand: what is wrong with its rows, then the apply.
+
+use super::apply::{self, Ways};
+use super::plan::exit_code;
+use super::{Failure, Global, Outcome, session};
+use crate::config::{Complete, Config, Export, Place, Source};
+use crate::feed::mapping::Mapping;
+use crate::feed::{preset, report};
+use crate::plan::Plan;
+use crate::reconcile::{self, Pass, Request};
+use clap::Args;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Options of `roster import`.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The export: CSV, JSON or XLSX.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Which export it is: the name of a mapping that comes with Roster.
+    #[arg(long, value_name = "NAME", conflicts_with = "mapping")]
+    preset: Option<String>,
+    /// A mapping of one's own.
+    #[arg(long, value_name = "FILE")]
+    mapping: Option<PathBuf>,
+    /// In the name of which source; the name of the preset or mapping when not given.
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Refuses all of it for one bad row, instead of leaving that one as it is.
+    #[arg(long)]
+    atomic: bool,
+    /// Writes the faulty rows with what is wrong with them, as CSV.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    #[command(flatten)]
+    ways: Ways,
+}
+
+/// Reads, shows and applies it.
+pub async fn run(global: &Global, options: &Options) -> Outcome {
+    options.ways.ask(global)?;
+    let mut config = session::config(global, None)?;
+    let index = source(&mut config, options)?;
+    let name = config.sources[index].name.clone();
+    let store = session::writer(&config).await?;
+    let request = Request {
+        source: Some(name.to_string()),
+        ..Request::default()
+    };
+    let request = request.after(&reconcile::fetch(&config, None));
+    let mut pass = Pass::read(&config, request, &store).await?;
+    pass.by_hand = true;
+    let plan = apply::one(global, &options.ways, &mut pass, index, &store).await?;
+    if let Some(path) = &options.report {
+        write_report(&config.sources[index], path, &plan)?;
+    }
+    let code = exit_code(std::slice::from_ref(&plan), false);
+    session::leave((pass, plan));
+    Ok(code)
+}
+
+/// The source that the export is of, with this file: the configured one, or a new one.
+fn source(config: &mut Config, options: &Options) -> Result<usize, Failure> {
+    let mapping = match (&options.preset, &options.mapping) {
+        (Some(name), None) => Some(preset::mapping(name).map_err(Failure::usage)?),
+        (None, Some(path)) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+            let read = Mapping::parse(&text);
+            Some(read.map_err(|why| Failure::usage(format!("{}: {why}", path.display())))?)
+        }
+        _ => None,
+    };
+    let known = |name: &str| {
+        config
+            .sources
+            .iter()
+            .position(|source| *source.name == *name)
+    };
+    let place = options.source.as_deref().and_then(known);
+    let written = options.file.to_string_lossy().into_owned();
+    if let Some(index) = place {
+        let source = &mut config.sources[index];
+        let Place::Export(export) = &mut source.place else {
+            return Err(Failure::usage(format!(
+                "source {} is no export",
+                source.name
+            )));
+        };
+        export.file.clone_from(&options.file);
+        export.absence = None;
+        if let Some(mapping) = mapping {
+            export.mapping = Arc::new(mapping);
+        }
+        source.hold_errors = !options.atomic;
+        return Ok(index);
+    }
+    let Some(mapping) = mapping else {
+        let all: Vec<&str> = preset::names().collect();
+        return Err(Failure::usage(format!(
+            "which export is it? give `--preset NAME` ({}), `--mapping FILE`, or `--source` of one that is configured",
+            all.join(", ")
+        )));
+    };
+    let name = options
+        .source
+        .clone()
+        .unwrap_or_else(|| mapping.name.clone());
+    config.sources.push(Source {
+        place: Place::Export(Export {
+            file: options.file.clone(),
+            mapping: Arc::new(mapping),
+            complete: Complete::default(),
+            max_age: None,
+            absence: None,
+        }),
+        prune: false,
+        hold_errors: !options.atomic,
+        hold_errors_unsaid: false,
+        unnamed: false,
+        ..Source::unnamed(&name, Path::new(&written))
+    });
+    Ok(config.sources.len() - 1)
+}
+
+fn write_report(source: &Source, path: &Path, plan: &Plan) -> Result<(), Failure> {
+    let Some(export) = source.export() else {
+        return Ok(());
+    };
+    let name = export
+        .file
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy();
+    let mut out = std::io::BufWriter::new(File::create(path)?);
+    let input = File::open(&export.file)?;
+    report::write(
+        input,
+        &name.as_ref().into(),
+        &export.mapping,
+        &plan.diagnostics,
+        &mut out,
+    )?;
+    Ok(())
+}

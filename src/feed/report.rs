@@ -1,0 +1,122 @@
+//! What is wrong with an export, as a table that can be sent back: each faulty row as it stood there,
+//! with its line, the rule, the field and what to do.
+
+use super::format::{self, Columns, Record};
+use super::mapping::Mapping;
+use crate::diagnostic::Diagnostic;
+use std::collections::BTreeMap;
+use std::io::{self, Read, Seek, Write};
+use std::sync::Arc;
+
+/// What stands before the columns of the export.
+const HEAD: [&str; 6] = ["line", "code", "djust_code", "resource", "field", "message"];
+
+/// Writes the findings about rows as CSV, each with its row.
+///
+/// # Errors
+/// When the output cannot be written.
+pub fn write(
+    input: impl Read + Seek,
+    name: &Arc<str>,
+    mapping: &Mapping,
+    found: &[Diagnostic],
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut by_line: BTreeMap<u32, Vec<&Diagnostic>> = BTreeMap::new();
+    for finding in found {
+        if let Some(origin) = finding
+            .origin
+            .as_ref()
+            .filter(|origin| origin.path == *name)
+        {
+            by_line.entry(origin.at.line).or_default().push(finding);
+        }
+    }
+    let (columns, rows) = rows(input, name, mapping, &by_line);
+    let mut table = csv::Writer::from_writer(out);
+    let head = HEAD.iter().map(|name| (*name).to_owned());
+    table.write_record(head.chain(columns.names().map(safe)))?;
+    for (line, findings) in &by_line {
+        // A cell may stand some lines below the beginning of its row.
+        let row = rows.range(..=line).next_back().map(|(_, cells)| cells);
+        for finding in findings {
+            let code = finding.code;
+            let said = [
+                line.to_string(),
+                code.name().to_owned(),
+                code.rule().djust.unwrap_or_default().to_owned(),
+                finding
+                    .key
+                    .as_ref()
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
+                finding.field.clone().unwrap_or_default(),
+                finding.message.clone(),
+            ];
+            let cells = (0..columns.len()).map(|at| {
+                let cell = row.and_then(|row| row.get(at));
+                cell.map_or_else(String::new, |cell| safe(cell))
+            });
+            table.write_record(said.into_iter().map(|text| safe(&text)).chain(cells))?;
+        }
+    }
+    table.flush()
+}
+
+/// The rows that something is found in, by the line they begin at.
+fn rows(
+    input: impl Read + Seek,
+    name: &Arc<str>,
+    mapping: &Mapping,
+    wanted: &BTreeMap<u32, Vec<&Diagnostic>>,
+) -> (Columns, BTreeMap<u32, Vec<String>>) {
+    let mut columns = Columns::default();
+    let mut rows = BTreeMap::new();
+    let mut last: Option<(u32, Vec<String>)> = None;
+    format::read(
+        input,
+        name,
+        &mapping.options(),
+        &mut columns,
+        &mut |record, _| {
+            let line = record.at.line;
+            if let Some((before, cells)) = last.take()
+                && wanted.range(before..line.max(before + 1)).next().is_some()
+            {
+                rows.insert(before, cells);
+            }
+            last = Some((line, texts(record)));
+            true
+        },
+    );
+    if let Some((line, cells)) = last
+        && wanted.range(line..).next().is_some()
+    {
+        rows.insert(line, cells);
+    }
+    (columns, rows)
+}
+
+fn texts(record: &Record) -> Vec<String> {
+    let text = |cell: &Option<format::Entry>| cell.as_ref().map(|cell| cell.text.to_string());
+    record
+        .cells
+        .iter()
+        .map(|cell| text(cell).unwrap_or_default())
+        .collect()
+}
+
+/// A text that no spreadsheet takes for a formula.
+fn safe(text: &str) -> String {
+    let number = |rest: &str| {
+        rest.bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b' ')
+    };
+    let commands = text.starts_with(['=', '+', '-', '@', '\t', '\r'])
+        && !(text.len() > 1 && number(&text[1..]) && !text.starts_with('='));
+    if commands {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
+}
