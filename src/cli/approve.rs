@@ -1,4 +1,4 @@
-//! `roster approve hold`: lets exactly what was held through in the next plan.
+//! `roster approve`: lets exactly what was held through in the next plan, or an export begin.
 
 use super::remote::Remote;
 use super::{Failure, Global, Outcome, session};
@@ -27,19 +27,57 @@ enum What {
         #[command(flatten)]
         remote: Remote,
     },
+    /// Lets a source that exports begin: until then its passes only plan.
+    Source {
+        /// The name of the source.
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Why; kept in the records.
+        #[arg(long)]
+        reason: String,
+    },
 }
 
 /// Records the approval.
 pub async fn run(global: &Global, options: &Options) -> Outcome {
-    let What::Hold {
-        id,
-        only,
-        reason,
-        remote,
-    } = &options.what;
-    if reason.trim().is_empty() {
-        return Err(Failure::usage("`--reason` must say why"));
+    match &options.what {
+        What::Hold {
+            id,
+            only,
+            reason,
+            remote,
+        } => hold(global, id, only, said(reason)?, remote).await,
+        What::Source { name, reason } => source(global, name, said(reason)?).await,
     }
+}
+
+fn said(reason: &str) -> Result<&str, Failure> {
+    let said = !reason.trim().is_empty();
+    said.then_some(reason)
+        .ok_or_else(|| Failure::usage("`--reason` must say why"))
+}
+
+async fn source(global: &Global, name: &str, reason: &str) -> Outcome {
+    let config = session::config(global, None)?;
+    let known = config.sources.iter().find(|source| *source.name == *name);
+    if known.is_none_or(|source| source.export().is_none()) {
+        return Err(Failure::usage(format!("no source `{name}` is an export")));
+    }
+    let actor = session::actor();
+    config.may_approve(&actor).map_err(Failure::error)?;
+    let store = session::writer(&config).await?;
+    store.approve_source(name, &actor, reason).await?;
+    anstream::println!("Approved source {name} as {actor}: its next pass is applied.");
+    Ok(0)
+}
+
+async fn hold(
+    global: &Global,
+    id: &str,
+    only: &[String],
+    reason: &str,
+    remote: &Remote,
+) -> Outcome {
     if id.len() != 16 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(Failure::usage(format!(
             "`{id}` is no hold; `roster plan` shows the ids"

@@ -457,7 +457,7 @@ impl<'m> Collector<'m> {
             .any(|block| self.list(block, row).is_some());
         for block in &section.blocks {
             match (block.rows, self.list(block, row)) {
-                (Some(_), None) => {}
+                (Some(column), None) => self.shapeless(column, account, row),
                 (Some(_), Some(list)) => {
                     for record in list {
                         let row = Row { record, ..*row };
@@ -491,6 +491,22 @@ impl<'m> Collector<'m> {
     fn list<'r>(&self, block: &Block, row: &Row<'r>) -> Option<&'r [Record]> {
         let place = row.places[block.rows?.0]?;
         row.record.list(place)
+    }
+
+    /// Something else where a list of addresses belongs.
+    fn shapeless(&mut self, column: Column, account: &Key, row: &Row<'_>) {
+        let entry = row.places[column.0].and_then(|place| row.record.cell(place));
+        let Some(entry) = entry.filter(|entry| matches!(entry.shape, Shape::Object)) else {
+            return;
+        };
+        let name = row.name(column);
+        let message =
+            format!("{account}: `{name}` is an object, and a list of objects belongs there");
+        let found = Diagnostic::new(codes::JSON_SHAPE, message)
+            .help(format!("write `\"{name}\": [{{..}}]`"))
+            .of(account);
+        let origin = self.origin(entry.at);
+        self.collected.diagnostics.push(found.at(origin));
     }
 
     /// An object that has its addresses in a list and one beside the list.

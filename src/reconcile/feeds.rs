@@ -158,15 +158,20 @@ pub(super) async fn judge(
     let broken = broken
         .map(|found| (found.code, found.message.clone()))
         .next();
-    let new = accepted
-        .first()
-        .is_none_or(|last| last.digest != facts.digest);
+    // By hand one gives whatever file there is: it is measured against nothing and counts for nothing.
+    let new = !by_hand
+        && accepted
+            .first()
+            .is_none_or(|last| last.digest != facts.digest);
     Ok(Some(Judged {
         new,
         begun: by_hand
             || !accepted.is_empty()
             || store.source_approved(&reading.source.name).await?,
-        doubt: broken.or_else(|| doubt(facts, export, &accepted)),
+        doubt: broken.or_else(|| truncated(facts, export)).or_else(|| {
+            let regular = !by_hand;
+            regular.then(|| unlike(facts, export, &accepted)).flatten()
+        }),
         missed: missed(reading, stored, new),
     }))
 }
@@ -194,8 +199,8 @@ fn missed(reading: &Reading, stored: &Snapshot, new: bool) -> BTreeMap<Key, u32>
         .collect()
 }
 
-/// Why nothing of an export is believed, if something is wrong with the whole of it.
-fn doubt(facts: &Facts, export: &Export, accepted: &[Accepted]) -> Option<(Code, String)> {
+/// Why an export is not whole, if it is not.
+fn truncated(facts: &Facts, export: &Export) -> Option<(Code, String)> {
     let records = facts.records;
     if !facts.complete {
         let message = format!("the export breaks off after {records} rows");
@@ -213,9 +218,13 @@ fn doubt(facts: &Facts, export: &Export, accepted: &[Accepted]) -> Option<(Code,
                 "the last line of the export, which counts the rows, is missing".to_owned();
             return Some((codes::FEED_TRUNCATED, message));
         }
-        _ => {}
+        _ => None,
     }
-    shrunk(records, &export.complete, accepted).or_else(|| stale(facts, export, accepted))
+}
+
+/// Why an export is not like those before it, if it is not.
+fn unlike(facts: &Facts, export: &Export, accepted: &[Accepted]) -> Option<(Code, String)> {
+    shrunk(facts.records, &export.complete, accepted).or_else(|| stale(facts, export, accepted))
 }
 
 fn shrunk(records: u64, complete: &Complete, accepted: &[Accepted]) -> Option<(Code, String)> {

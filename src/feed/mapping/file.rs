@@ -38,9 +38,9 @@ pub(super) struct File {
     requires: Vec<String>,
     #[serde(default)]
     ignore: Vec<String>,
-    accounts: Option<Many<SectionFile>>,
-    organisations: Option<Many<SectionFile>>,
-    users: Option<Many<SectionFile>>,
+    accounts: Option<Value>,
+    organisations: Option<Value>,
+    users: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -53,22 +53,6 @@ struct Booleans {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum Many<T> {
-    Several(Vec<T>),
-    One(Box<T>),
-}
-
-impl<T> Many<T> {
-    fn all(self) -> Vec<T> {
-        match self {
-            Self::Several(all) => all,
-            Self::One(one) => vec![*one],
-        }
-    }
-}
-
-#[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct SectionFile {
     when: Option<WhenFile>,
@@ -77,7 +61,7 @@ struct SectionFile {
     fields: BTreeMap<String, Value>,
     #[serde(default)]
     custom_fields: BTreeMap<String, Value>,
-    addresses: Option<Many<BlockFile>>,
+    addresses: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -199,7 +183,7 @@ impl File {
         ];
         for (kind, files) in parts {
             let kind = kinds::get(kind);
-            for file in files.map_or_else(Vec::new, Many::all) {
+            for file in several::<SectionFile>(kind.collection, files)? {
                 let section = file.resolve(kind, &mut names);
                 sections.push(section.map_err(|why| format!("{}: {why}", kind.collection))?);
             }
@@ -272,7 +256,7 @@ impl SectionFile {
             .map(|columns| every(&columns))
             .transpose()?;
         let fields = fields(kind, self.fields, custom, names)?;
-        let blocks = self.addresses.map_or_else(Vec::new, Many::all);
+        let blocks: Vec<BlockFile> = several("addresses", self.addresses)?;
         if !blocks.is_empty() && kind.id != kinds::ACCOUNT {
             return Err("`addresses:` belongs to accounts".to_owned());
         }
@@ -338,6 +322,18 @@ impl WhenFile {
             blank: self.blank,
         })
     }
+}
+
+/// One of something, or a list of them.
+fn several<T: for<'de> Deserialize<'de>>(name: &str, value: Option<Value>) -> Told<Vec<T>> {
+    let all = match value {
+        None => Vec::new(),
+        Some(Value::Array(all)) => all,
+        Some(one) => vec![one],
+    };
+    let read = all.into_iter().map(serde_json::from_value);
+    let read: Result<_, serde_json::Error> = read.collect();
+    read.map_err(|error| format!("{name}: {error}"))
 }
 
 /// The first column name among these that is a path.
