@@ -2,6 +2,7 @@
 //! never from the reviewed tree.
 
 mod cron;
+mod export;
 mod file;
 mod git;
 mod notices;
@@ -10,6 +11,7 @@ mod schedule;
 mod serve;
 
 pub use cron::Cron;
+pub use export::{Export, Shape, export, readable};
 pub use file::{File, duration};
 pub use notices::{Event, Format, NoticesFile, Post, Receiver, Target, is_loopback};
 pub use schedule::{Effect, Timing, Trigger, Window};
