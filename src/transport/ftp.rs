@@ -212,7 +212,13 @@ async fn connect(place: &Place, ftp: &FtpPlace) -> Result<AsyncRustlsFtpStream, 
         return AsyncRustlsFtpStream::connect_secure_implicit(&*addresses, connector, host).await;
     }
     let stream = AsyncRustlsFtpStream::connect(&*addresses).await?;
-    stream.into_secure(connector, host).await
+    let secured = stream.into_secure(connector, host).await;
+    secured.map_err(|error| match error {
+        FtpError::UnexpectedResponse(response) => FtpError::SecureError(format!(
+            "its server does not begin TLS when asked to ({response}); `ftps://` is TLS from the start, `plain: true` none at all"
+        )),
+        other => other,
+    })
 }
 
 /// Waits for an answer, and says what it means.

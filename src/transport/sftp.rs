@@ -40,7 +40,7 @@ pub(super) fn fetch(
     thread::sleep(PAUSE);
     let (from, to) = (format!("{folder}/{}", file.name), incoming.room_for_file());
     let local = to.file_name().unwrap_or_default().to_string_lossy();
-    let get = format!("get -p {} {}\n", quoted_glob(&from), quoted(&local));
+    let get = format!("get -p {} {}\n", quoted(&from), quoted(&local));
     let ran = said(place, sftp, kept, &format!("{list}{get}{list}"));
     let taken = ran.and_then(|said| {
         stands_still(place, &file, &said)?;
@@ -221,20 +221,9 @@ fn command(sftp: &SftpPlace, batch: &Path) -> Command {
     command
 }
 
-/// For `sftp`'s own way of reading a line.
+/// For `sftp`'s own way of reading a line; what is quoted is no pattern.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
-/// The same where names may be patterns: this one is none.
-fn quoted_glob(text: &str) -> String {
-    let plain = text.chars().flat_map(|c| {
-        let escape = "*?[]".contains(c).then_some('\\');
-        escape.into_iter().chain([c])
-    });
-    // Within quotes a backslash before such a sign stays for the pattern.
-    let plain: String = plain.collect();
-    format!("\"{}\"", plain.replace('"', "\\\""))
 }
 
 /// The lines of a listing among all that was printed.
