@@ -251,3 +251,39 @@ fn open(path: &Path) -> io::Result<File> {
         .custom_flags(OFlag::O_NONBLOCK.bits())
         .open(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::place::{LIMIT, TIMEOUT, Way};
+    use super::*;
+
+    #[test]
+    fn a_file_that_changes_while_it_is_read_is_not_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("customers.csv");
+        let place = Place {
+            way: Way::File(FilePlace {
+                path: path.clone(),
+                done: None,
+            }),
+            limit: LIMIT,
+            timeout: TIMEOUT,
+        };
+        fs::write(&path, "id;name\n").unwrap();
+        let stamp = look(&path).unwrap();
+        let take = || {
+            let new = folder.path().join("incoming");
+            copy(&path, stamp, &mut Incoming::new(&place, new, LIMIT)?)
+        };
+        assert!(take().is_ok());
+        // Another one of the same size, moved to its place.
+        let other = folder.path().join("other.csv");
+        fs::write(&other, "id;nom_\n").unwrap();
+        fs::rename(&other, &path).unwrap();
+        assert!(matches!(take(), Err(TransportError::Swapped { .. })));
+        fs::remove_file(&path).unwrap();
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        // Nobody waits for the other end of a pipe.
+        assert!(matches!(take(), Err(TransportError::Swapped { .. })));
+    }
+}

@@ -1,15 +1,13 @@
 //! Files of this machine, and folders into which they are put.
 
-use crate::scene::{Scene, text};
+use crate::scene::{Scene, growing, text};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use roster::transport::{News, TransportError, settle};
 use serde_json::json;
-use std::fs::{self, File, FileTimes, OpenOptions};
-use std::io::Write;
+use std::fs::{self, File, FileTimes};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -54,22 +52,12 @@ fn a_file_that_is_still_being_written_is_not_read() {
     let scene = Scene::new();
     let path = scene.write("customers.csv", ONE);
     let place = scene.place(json!({"file": "customers.csv"}));
-    let done = AtomicBool::new(false);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut file = OpenOptions::new().append(true).open(&path).unwrap();
-            while !done.load(Ordering::SeqCst) {
-                file.write_all(b"2;Bolt\n").unwrap();
-                thread::yield_now();
-            }
-        });
-        let said = scene.fails(&place);
-        done.store(true, Ordering::SeqCst);
-        assert!(
-            said.contains("customers.csv is still being written: "),
-            "{said}"
-        );
-    });
+    let error = growing(&path, || scene.fetch(&place)).unwrap_err();
+    let said = error.to_string();
+    assert!(
+        said.contains("customers.csv is still being written: "),
+        "{said}"
+    );
     assert!(scene.names("cache/feeds").len() == 1);
     assert_eq!(scene.get(&place).0, News::First);
 }

@@ -1,13 +1,14 @@
 //! Exports of a real FTP server (pyftpdlib), with TLS and without.
 
-use crate::scene::{Scene, say};
+use crate::scene::{Scene, growing, say, text};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
-use roster::transport::{News, Place, TransportError};
+use roster::transport::{News, Place, TransportError, fetch};
 use serde_json::{Value, json};
-use std::fs::{File, FileTimes};
+use std::fs::{self, File, FileTimes};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 const ONE: &str = "id;name\n1;Acme\n";
@@ -121,7 +122,7 @@ fn a_large_file_comes_whole_and_the_newest_of_several() {
     served.scene.write("out/all/customers-3.csv.part", "half");
     let old = served.scene.write("out/all/customers-9.csv", ONE);
     let file = File::options().append(true).open(old).unwrap();
-    let time = SystemTime::now() - Duration::from_secs(3_600);
+    let time = SystemTime::now() - Duration::from_hours(1);
     file.set_times(FileTimes::new().set_modified(time)).unwrap();
     let place = |name| served.place("ftp", name, &json!({"ca": "ca.pem", "done": ".done"}));
     let message = served.scene.fails(&place("all/customers-*"));
@@ -133,6 +134,47 @@ fn a_large_file_comes_whole_and_the_newest_of_several() {
     assert!(served.scene.get(&place("all/customers-*")).1 == many);
     let kept = served.scene.kept(&place("all/customers-*")).1;
     assert_eq!(kept.name, "customers-2.csv");
+}
+
+#[test]
+fn a_file_that_is_still_being_written_is_not_fetched() {
+    let Some(served) = Served::start("explicit") else {
+        return;
+    };
+    let path = served.scene.path("out/customers.csv");
+    let place = served.place("ftp", "customers.csv", &json!({"ca": "ca.pem"}));
+    let error = growing(&path, || served.scene.fetch(&place)).unwrap_err();
+    assert!(
+        matches!(error, TransportError::Unfinished { .. }),
+        "{error}"
+    );
+    assert_eq!(served.scene.get(&place).0, News::First);
+}
+
+#[test]
+fn a_server_that_goes_away_in_the_middle_leaves_what_was_there() {
+    let Some(mut served) = Served::start("slow") else {
+        return;
+    };
+    let place = served.place("ftp", "customers.csv", &json!({"plain": true}));
+    served.scene.get(&place);
+    served
+        .scene
+        .write("out/customers.csv", "a".repeat(5_000_000));
+    let error = thread::scope(|scope| {
+        let fetching = scope.spawn(|| fetch(&place, &served.scene.path("cache")));
+        // The first bytes of it are here.
+        let folder = served.scene.kept(&place).0;
+        let incoming = folder.with_file_name("incoming");
+        let half = || fs::metadata(&incoming).is_ok_and(|file| file.len() > 0);
+        while !half() && !fetching.is_finished() {
+            thread::sleep(Duration::from_millis(20));
+        }
+        served.child.kill().expect("killed");
+        fetching.join().expect("no panic").unwrap_err()
+    });
+    assert!(matches!(error, TransportError::Truncated { .. }), "{error}");
+    assert_eq!(text(&served.scene.kept(&place).0), ONE);
 }
 
 #[test]

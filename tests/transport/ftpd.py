@@ -1,4 +1,4 @@
-"""An FTP server on loopback: `ftpd.py FOLDER MODE [PEM]`; prints its port. MODE: plain, explicit, implicit."""
+"""An FTP server on loopback: `ftpd.py FOLDER MODE [PEM]`; prints its port. MODE: plain, slow, explicit, implicit."""
 
 import sys
 import warnings
@@ -6,7 +6,7 @@ import warnings
 warnings.simplefilter("ignore")
 
 from pyftpdlib.authorizers import DummyAuthorizer
-from pyftpdlib.handlers import FTPHandler, TLS_FTPHandler
+from pyftpdlib.handlers import FTPHandler, ThrottledDTPHandler, TLS_FTPHandler
 from pyftpdlib.servers import FTPServer
 
 
@@ -26,8 +26,11 @@ class Implicit(TLS_FTPHandler):
 
 
 folder, mode = sys.argv[1:3]
-handler = {"plain": FTPHandler, "explicit": Explicit, "implicit": Implicit}[mode]
-if mode != "plain":
+handler = {"plain": FTPHandler, "slow": FTPHandler, "explicit": Explicit, "implicit": Implicit}[mode]
+if mode == "slow":
+    handler.dtp_handler = ThrottledDTPHandler
+    ThrottledDTPHandler.read_limit = ThrottledDTPHandler.write_limit = 400_000
+elif mode != "plain":
     handler.certfile = sys.argv[3]
 authorizer = DummyAuthorizer()
 authorizer.add_user("eva", "sentinel-7f3a9c", folder, perm="elr")

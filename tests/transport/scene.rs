@@ -3,9 +3,12 @@
 use roster::config::export;
 use roster::transport::{Fetched, News, Place, TransportError, fetch, fetched};
 use serde_json::{Value, json};
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// A folder of its own.
@@ -81,4 +84,21 @@ impl Scene {
 
 pub fn text(path: &Path) -> String {
     fs::read_to_string(path).expect("a file")
+}
+
+/// Does something while somebody writes on and on at the end of a file.
+pub fn growing<T>(path: &Path, work: impl FnOnce() -> T) -> T {
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut file = File::options().append(true).open(path).expect("a file");
+            while !done.load(Ordering::SeqCst) {
+                file.write_all(b"2;Bolt\n").expect("written");
+                thread::sleep(Duration::from_millis(5));
+            }
+        });
+        let came = work();
+        done.store(true, Ordering::SeqCst);
+        came
+    })
 }

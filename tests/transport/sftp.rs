@@ -1,6 +1,6 @@
 //! Exports of a real sshd.
 
-use crate::scene::Scene;
+use crate::scene::{Scene, growing};
 use crate::ssh::Server;
 use roster::transport::{News, Place, TransportError};
 use serde_json::json;
@@ -100,6 +100,21 @@ fn a_done_file_opens_the_gate() {
     );
     served.write("customers.done", "", 0);
     assert_eq!(served.scene.get(&place).1, ONE);
+}
+
+#[test]
+fn a_file_that_is_still_being_written_is_not_fetched() {
+    let Some(served) = Served::start() else {
+        return;
+    };
+    let path = served.scene.path("out/customers.csv");
+    let place = served.place("customers.csv");
+    let error = growing(&path, || served.scene.fetch(&place)).unwrap_err();
+    assert!(
+        matches!(error, TransportError::Unfinished { .. }),
+        "{error}"
+    );
+    assert_eq!(served.scene.get(&place).0, News::First);
 }
 
 #[test]
