@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 const RANKS: &[(&str, u8)] = &[
     ("diagnostic", 0),
     ("model", 0),
+    ("own_folder", 0),
+    ("process", 0),
+    ("tls", 0),
     ("kinds", 1),
     ("manifest", 2),
     ("feed", 2),
@@ -14,6 +17,7 @@ const RANKS: &[(&str, u8)] = &[
     ("plan", 4),
     ("store", 5),
     ("git", 5),
+    ("transport", 5),
     ("config", 6),
     ("secrets", 6),
     ("reconcile", 6),

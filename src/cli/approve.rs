@@ -60,7 +60,7 @@ fn said(reason: &str) -> Result<&str, Failure> {
 async fn source(global: &Global, name: &str, reason: &str) -> Outcome {
     let config = session::config(global, None)?;
     let known = config.sources.iter().find(|source| *source.name == *name);
-    if known.is_none_or(|source| source.export().is_none()) {
+    if known.is_none_or(|source| source.feed().is_none()) {
         return Err(Failure::usage(format!("no source `{name}` is an export")));
     }
     let actor = session::actor();

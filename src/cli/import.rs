@@ -3,7 +3,7 @@
 use super::apply::{self, Ways};
 use super::plan::exit_code;
 use super::{Failure, Global, Outcome, session};
-use crate::config::{Complete, Config, Export, Place, Source};
+use crate::config::{Body, Complete, Config, Feed, Place, Source};
 use crate::feed::mapping::Mapping;
 use crate::feed::{preset, report};
 use crate::plan::Plan;
@@ -54,7 +54,7 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
     pass.by_hand = true;
     let plan = apply::one(global, &options.ways, &mut pass, index, &store).await?;
     if let Some(path) = &options.report {
-        write_report(&config.sources[index], path, &plan)?;
+        write_report(&config.sources[index], &options.file, path, &plan)?;
     }
     let code = exit_code(std::slice::from_ref(&plan), false);
     session::leave((pass, plan));
@@ -89,7 +89,7 @@ fn source(config: &mut Config, options: &Options) -> Result<usize, Failure> {
                 source.name
             )));
         };
-        export.file.clone_from(&options.file);
+        export.body = Body::Here(options.file.clone());
         export.absence = None;
         if let Some(mapping) = mapping {
             export.mapping = Arc::new(mapping);
@@ -109,8 +109,8 @@ fn source(config: &mut Config, options: &Options) -> Result<usize, Failure> {
         .clone()
         .unwrap_or_else(|| mapping.name.clone());
     config.sources.push(Source {
-        place: Place::Export(Export {
-            file: options.file.clone(),
+        place: Place::Export(Feed {
+            body: Body::Here(options.file.clone()),
             mapping: Arc::new(mapping),
             complete: Complete::default(),
             max_age: None,
@@ -125,23 +125,14 @@ fn source(config: &mut Config, options: &Options) -> Result<usize, Failure> {
     Ok(config.sources.len() - 1)
 }
 
-fn write_report(source: &Source, path: &Path, plan: &Plan) -> Result<(), Failure> {
-    let Some(export) = source.export() else {
+fn write_report(source: &Source, file: &Path, path: &Path, plan: &Plan) -> Result<(), Failure> {
+    let Some(feed) = source.feed() else {
         return Ok(());
     };
-    let name = export
-        .file
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy();
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
     let mut out = std::io::BufWriter::new(File::create(path)?);
-    let input = File::open(&export.file)?;
-    report::write(
-        input,
-        &name.as_ref().into(),
-        &export.mapping,
-        &plan.diagnostics,
-        &mut out,
-    )?;
+    let input = File::open(file)?;
+    let found = &plan.diagnostics;
+    report::write(input, &name.as_ref().into(), &feed.mapping, found, &mut out)?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The file as written: strict, every key known, environment variables expanded where they may be.
 
-use super::export::{self, AbsenceFile, CompleteFile};
+use super::feed::{self, AbsenceFile, CompleteFile};
 use super::notices::NoticesFile;
 use super::rules::{self, AuthorityFile, GuardsFile};
 use super::schedule::{TimingFile, WindowFile};
@@ -251,7 +251,7 @@ impl SourceFile {
         let (place, written) =
             place(self.directory, self.git, self.export, feed, base).map_err(wrong)?;
         let export = matches!(place, Place::Export(_));
-        let absent = matches!(&place, Place::Export(export) if export.absence.is_some());
+        let absent = matches!(&place, Place::Export(feed) if feed.absence.is_some());
         let mut authority = crate::plan::Authority::default();
         for (kind, file) in &self.authority {
             file.resolve(kind, &mut authority).map_err(wrong)?;
@@ -307,9 +307,8 @@ fn place(
         (None, None, Some(export)) => {
             let complete = complete.unwrap_or_default();
             let max_age = max_age.as_deref();
-            let (export, shown) =
-                export::resolve(export, complete, max_age, absence.as_ref(), base)?;
-            Ok((Place::Export(export), shown))
+            let (feed, shown) = feed::resolve(&export, complete, max_age, absence.as_ref(), base)?;
+            Ok((Place::Export(feed), shown))
         }
         _ if of_export => {
             Err("`complete:`, `maxAge:` and `absence:` belong to an `export:`".to_owned())

@@ -3,6 +3,7 @@
 
 mod cron;
 mod export;
+mod feed;
 mod file;
 mod git;
 mod notices;
@@ -11,7 +12,8 @@ mod schedule;
 mod serve;
 
 pub use cron::Cron;
-pub use export::{Complete, Export};
+pub use export::{Export, Shape, export, readable};
+pub use feed::{Body, Complete, Feed};
 pub use file::{File, duration};
 pub use notices::{Event, Format, NoticesFile, Post, Receiver, Target, is_loopback};
 pub use schedule::{Effect, Timing, Trigger, Window};
@@ -93,7 +95,7 @@ pub enum Place {
     /// A folder of a commit.
     Git(GitPlace),
     /// An export of another system.
-    Export(Export),
+    Export(Feed),
 }
 
 /// A directory or repository of manifests.
@@ -140,9 +142,9 @@ impl Source {
 
     /// The export it is, if it is one.
     #[must_use]
-    pub fn export(&self) -> Option<&Export> {
+    pub fn feed(&self) -> Option<&Feed> {
         match &self.place {
-            Place::Export(export) => Some(export),
+            Place::Export(feed) => Some(feed),
             Place::Directory(_) | Place::Git(_) => None,
         }
     }

@@ -1,9 +1,10 @@
 //! The bytes of a commit's files: long-lived `git cat-file` children, one a reading thread.
 
-use super::command::{kill, local};
+use super::command::local;
 use super::mirror::Mirror;
 use super::place::GitPlace;
 use crate::manifest::Blobs;
+use crate::process::kill;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::sync::Mutex;

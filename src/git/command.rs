@@ -6,17 +6,12 @@
 
 use super::error::GitError;
 use super::place::{Auth, GitPlace};
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use crate::process::{self, Stopped};
 use secrecy::ExposeSecret;
 use std::fs::File;
-use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitStatus, Stdio};
 
 /// What the caller may say to git all the same: how to reach remotes and whom to trust.
 const KEPT: [&str; 10] = [
@@ -174,28 +169,18 @@ impl Ran {
 }
 
 /// Runs to the end, whether that is good or bad.
-pub(super) fn run(mut command: Command, place: &GitPlace) -> Result<Ran, GitError> {
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let started = Instant::now();
-    let mut child = command.spawn().map_err(GitError::Program)?;
-    let (done, ended) = mpsc::channel();
-    let stdout = drained(child.stdout.take(), done.clone());
-    let stderr = drained(child.stderr.take(), done);
-    let deadline = started + place.timeout;
-    if !both(&ended, deadline) {
-        kill(&mut child);
-        return Err(GitError::Timeout {
+pub(super) fn run(command: Command, place: &GitPlace) -> Result<Ran, GitError> {
+    let ended = process::run(command, place.timeout).map_err(|stopped| match stopped {
+        Stopped::Program(error) => GitError::Program(error),
+        Stopped::Timeout => GitError::Timeout {
             url: place.url.clone(),
             after: place.timeout,
-        });
-    }
-    let status = child.wait().map_err(GitError::Program)?;
-    let take = |thread: thread::JoinHandle<Vec<u8>>| thread.join().unwrap_or_default();
-    let said = String::from_utf8_lossy(&take(stderr)).into_owned();
+        },
+    })?;
     Ok(Ran {
-        status,
-        stdout: take(stdout),
-        stderr: place.redact(&said),
+        status: ended.status,
+        stdout: ended.stdout,
+        stderr: place.redact(&String::from_utf8_lossy(&ended.stderr)),
     })
 }
 
@@ -218,41 +203,6 @@ pub(super) fn done_under(
     let held = lock.try_clone().map_err(GitError::Program)?;
     command.stdin(held);
     done(command, place)
-}
-
-/// Reads as it comes: a full pipe would stop the process.
-fn drained(
-    from: Option<impl Read + Send + 'static>,
-    done: mpsc::Sender<()>,
-) -> thread::JoinHandle<Vec<u8>> {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(mut from) = from {
-            // What was read until then is told.
-            let _ = from.read_to_end(&mut bytes);
-        }
-        // Nobody waits any more after the time is up.
-        let _ = done.send(());
-        bytes
-    })
-}
-
-/// Whether both pipes were closed in time.
-fn both(ended: &mpsc::Receiver<()>, deadline: Instant) -> bool {
-    (0..2).all(|_| {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let left = left.max(Duration::from_millis(1));
-        !matches!(ended.recv_timeout(left), Err(RecvTimeoutError::Timeout))
-    })
-}
-
-/// Ends a process and all that it started.
-pub(super) fn kill(child: &mut Child) {
-    if let Ok(group) = i32::try_from(child.id()) {
-        // Whoever has ended already needs no end.
-        let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
-    }
-    let _: io::Result<_> = child.wait();
 }
 
 #[cfg(test)]

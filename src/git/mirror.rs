@@ -4,9 +4,9 @@ use super::command::{done, done_under, git, local};
 use super::error::GitError;
 use super::place::GitPlace;
 use crate::model::Digest;
-use std::fs::{self, DirBuilder, File};
+use crate::own_folder;
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// The file in a mirror that says it is damaged.
@@ -43,7 +43,7 @@ impl Mirror {
     /// Waits for the right to write.
     pub(super) fn lock(&self) -> Result<Lock, GitError> {
         let locked = || {
-            make_folder(&self.cache)?;
+            own_folder::make(&self.cache)?;
             let file = File::create(self.path.with_extension("lock"))?;
             file.lock()?;
             Ok(file)
@@ -143,20 +143,5 @@ fn remove(folder: &Path) -> io::Result<()> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
-    }
-}
-
-/// For us alone: a mirror holds personal data. One inside a checkout does not belong into it.
-fn make_folder(cache: &Path) -> io::Result<()> {
-    let own = cache.ancestors().find(|folder| folder.ends_with(".roster"));
-    let new = own.filter(|folder| !folder.exists());
-    if let Some(above) = cache.parent() {
-        fs::create_dir_all(above)?;
-    }
-    let mut folder = DirBuilder::new();
-    folder.recursive(true).mode(0o700).create(cache)?;
-    match new {
-        Some(folder) => fs::write(folder.join(".gitignore"), "*\n"),
-        None => Ok(()),
     }
 }

@@ -25,6 +25,7 @@ mod stream;
 mod tls;
 pub mod token;
 
+pub use crate::tls::choose_provider;
 pub use access::{Access, By, Caller};
 pub use describe::{Accepted, Created, Done, Gives, Input, Operation, Path, Query, Takes};
 pub use gate::{Gate, Peer};
@@ -33,7 +34,6 @@ pub use problem::Problem;
 pub use role::{Permission, Role};
 pub use route::{Needs, Route};
 pub use server::{Server, ServerError};
-pub use tls::choose_provider;
 
 use axum::{Json, Router};
 use serde_json::Value;

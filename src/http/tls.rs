@@ -57,12 +57,6 @@ impl Certificate {
     }
 }
 
-/// Chooses who computes for TLS as a client, once for the whole process.
-pub fn choose_provider() {
-    // Another part of the program may have chosen already.
-    let _ = ring::default_provider().install_default();
-}
-
 fn stamp(files: &config::Tls) -> Stamp {
     [&files.cert, &files.key].map(|path| {
         let metadata = metadata(path).ok()?;

@@ -1,14 +1,14 @@
 //! Exports: read like any source, and believed only when they are whole.
 
-use super::PassError;
 use super::read::Reading;
-use crate::config::{Complete, Export, Source};
+use super::{PassError, Request};
+use crate::config::{Body, Complete, Config, Feed, Source};
 use crate::diagnostic::{Code, Diagnostic, Origin, codes};
-use crate::feed;
 use crate::manifest::{Repeated, Tree};
 use crate::model::{Claim, ClaimState, Desired, Digest, Key, Pos, Snapshot};
 use crate::plan::Plan;
 use crate::store::{Accepted, Store};
+use crate::transport;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::sync::Arc;
@@ -74,48 +74,61 @@ impl Reading {
     }
 }
 
-/// Reads an export as it is now.
-pub(super) fn read(source: &Source, export: &Export) -> Reading {
-    let name: Arc<str> = export.file.file_name().map_or_else(
-        || Arc::from("export"),
-        |name| name.to_string_lossy().into_owned().into(),
-    );
-    let opened = File::open(&export.file).and_then(|file| Ok((file.metadata()?, file)));
-    let (feed, modified_at) = match opened {
-        Ok((data, file)) => {
-            let modified = data.modified().ok().and_then(millis);
-            (
-                feed::read(file, &name, &source.name, &export.mapping),
-                modified,
-            )
+/// Reads an export as it was fetched last, or as it is here.
+pub(super) fn read(config: &Config, source: &Source, feed: &Feed, request: &Request) -> Reading {
+    let lost = |why: String, help: &str| {
+        let name: Arc<str> = source.written.as_str().into();
+        unreadable(source, &name, &why, help)
+    };
+    if let Some(why) = request.unreached.get(&source.name) {
+        return lost(why.message.clone(), &why.help);
+    }
+    let (path, name, modified) = match &feed.body {
+        Body::Here(path) => {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            (path.clone(), name.into_owned(), None)
         }
-        Err(error) => return unreadable(source, &name, &error),
+        Body::Away(place) => match transport::fetched(place, &config.cache) {
+            Ok((path, fetched)) => {
+                let modified = fetched.modified.map(|at| at.timestamp_millis());
+                (path, fetched.name, modified)
+            }
+            Err(error) => return lost(error.to_string(), &error.help()),
+        },
     };
+    let name: Arc<str> = name.into();
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) => {
+            let why = format!("{} cannot be read: {error}", path.display());
+            return lost(why, "give a file that is there");
+        }
+    };
+    let read = crate::feed::read(file, &name, &source.name, &feed.mapping);
     let facts = Facts {
-        digest: feed.digest,
-        records: feed.records,
-        trailer: feed.trailer,
-        complete: feed.complete,
-        columns: feed.columns.clone(),
-        modified_at,
+        digest: read.digest,
+        records: read.records,
+        trailer: read.trailer,
+        complete: read.complete,
+        columns: read.columns,
+        modified_at: modified,
     };
-    reading(source, feed.desired, feed.diagnostics, Some(facts))
+    reading(source, read.desired, read.diagnostics, Some(facts))
 }
 
-fn unreadable(source: &Source, name: &Arc<str>, error: &std::io::Error) -> Reading {
-    let message = format!("{} cannot be read: {error}", source.written);
+fn unreadable(source: &Source, name: &Arc<str>, why: &str, help: &str) -> Reading {
     let desired = Desired {
         source: source.name.clone(),
         partial: true,
-        removals_off: vec![message.clone()],
+        removals_off: vec![why.to_owned()],
         ..Desired::default()
     };
     let at = Origin {
         path: name.clone(),
         at: Pos::default(),
     };
-    let found = Diagnostic::new(codes::SOURCE_UNREADABLE, message)
-        .help("nothing of the source is removed until it can be read")
+    let found = Diagnostic::new(codes::SOURCE_UNREADABLE, why)
+        .help(help)
         .at(at);
     reading(source, desired, vec![found], None)
 }
@@ -149,7 +162,7 @@ pub(super) async fn judge(
     store: &Store,
     by_hand: bool,
 ) -> Result<Option<Judged>, PassError> {
-    let (Some(facts), Some(export)) = (&reading.facts, reading.source.export()) else {
+    let (Some(facts), Some(export)) = (&reading.facts, reading.source.feed()) else {
         return Ok(None);
     };
     let accepted = store.accepted(&reading.source.name, LAST).await?;
@@ -200,7 +213,7 @@ fn missed(reading: &Reading, stored: &Snapshot, new: bool) -> BTreeMap<Key, u32>
 }
 
 /// Why an export is not whole, if it is not.
-fn truncated(facts: &Facts, export: &Export) -> Option<(Code, String)> {
+fn truncated(facts: &Facts, export: &Feed) -> Option<(Code, String)> {
     let records = facts.records;
     if !facts.complete {
         let message = format!("the export breaks off after {records} rows");
@@ -223,7 +236,7 @@ fn truncated(facts: &Facts, export: &Export) -> Option<(Code, String)> {
 }
 
 /// Why an export is not like those before it, if it is not.
-fn unlike(facts: &Facts, export: &Export, accepted: &[Accepted]) -> Option<(Code, String)> {
+fn unlike(facts: &Facts, export: &Feed, accepted: &[Accepted]) -> Option<(Code, String)> {
     shrunk(facts.records, &export.complete, accepted).or_else(|| stale(facts, export, accepted))
 }
 
@@ -249,7 +262,7 @@ fn shrunk(records: u64, complete: &Complete, accepted: &[Accepted]) -> Option<(C
 /// By how many per cent an export may be smaller than usual when nothing is said.
 const SHRINK: u64 = 10;
 
-fn stale(facts: &Facts, export: &Export, accepted: &[Accepted]) -> Option<(Code, String)> {
+fn stale(facts: &Facts, export: &Feed, accepted: &[Accepted]) -> Option<(Code, String)> {
     let written = facts.modified_at?;
     if let Some(last) = accepted.first()
         && last.digest != facts.digest

@@ -1,13 +1,43 @@
-//! Bringing the mirrors of git sources up to date: the only part of a pass that goes to the network.
+//! Bringing the mirrors of repositories and the copies of exports up to date: the only part of a pass
+//! that goes to the network.
 
 use super::Request;
-use crate::config::Config;
-use crate::git::{self, Fetched, GitError, GitPlace, Moved};
+use crate::config::{Body, Config, Feed, Place, Source};
+use crate::git::{self, Fetched, GitError, Moved};
+use crate::transport::{self, News, TransportError};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-/// What came of fetching each git source, by its name.
-pub type Fetches = Vec<(Arc<str>, Result<Fetched, GitError>)>;
+/// What came of fetching each source that is somewhere else, by its name: the commit, or the digest of
+/// an export.
+pub type Fetches = Vec<(Arc<str>, Result<Fetched, FetchError>)>;
+
+/// Why a source could not be fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// A repository.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// An export.
+    #[error(transparent)]
+    Export(#[from] TransportError),
+    /// The fetch itself ended in the middle.
+    #[error("the fetch broke off")]
+    Broken,
+}
+
+impl FetchError {
+    /// The way out.
+    #[must_use]
+    pub fn help(&self) -> String {
+        match self {
+            Self::Git(error) => error.help(),
+            Self::Export(error) => error.help(),
+            Self::Broken => "it is tried again".to_owned(),
+        }
+    }
+}
 
 /// Why a source could not be fetched.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -18,40 +48,65 @@ pub struct Unreached {
     pub help: String,
 }
 
-/// Fetches the git sources, or only one of them, all at once. A pass reads what was fetched last
-/// and needs no network.
+/// Fetches the sources that are somewhere else, or only one of them, all at once. A pass reads what was
+/// fetched last and needs no network.
 #[must_use]
 pub fn fetch(config: &Config, only: Option<&str>) -> Fetches {
     let sources = config.sources.iter();
     let sources = sources.filter(|source| only.is_none_or(|name| *source.name == *name));
-    let places = sources.filter_map(|source| Some((&source.name, source.git()?)));
-    let fetch = |place: &GitPlace| git::fetch(place, &config.cache);
     thread::scope(|scope| {
-        let running: Vec<_> = places
-            .map(|(name, place)| (name, place, scope.spawn(move || fetch(place))))
+        let running: Vec<_> = sources
+            .filter(|source| is_away(source))
+            .map(|source| (source, scope.spawn(|| one(source, &config.cache))))
             .collect();
-        let ended = running.into_iter().map(|(name, place, running)| {
-            let broken = || GitError::Failed {
-                url: place.url.clone(),
-                said: "the fetch broke off".to_owned(),
-            };
-            let fetched = running.join().unwrap_or_else(|_| Err(broken()));
-            tell(name, place, &fetched);
-            (Arc::clone(name), fetched)
+        let ended = running.into_iter().map(|(source, running)| {
+            let fetched = running.join().unwrap_or(Err(FetchError::Broken));
+            tell(source, &fetched);
+            (Arc::clone(&source.name), fetched)
         });
         ended.collect()
     })
 }
 
+fn is_away(source: &Source) -> bool {
+    match &source.place {
+        Place::Directory(_) => false,
+        Place::Git(_) => true,
+        Place::Export(feed) => matches!(feed.body, Body::Away(_)),
+    }
+}
+
+fn one(source: &Source, cache: &Path) -> Result<Fetched, FetchError> {
+    match &source.place {
+        Place::Git(place) => Ok(git::fetch(place, cache)?),
+        Place::Export(Feed {
+            body: Body::Away(place),
+            ..
+        }) => {
+            let fetched = transport::fetch(place, cache)?;
+            Ok(Fetched {
+                revision: fetched.digest.to_string(),
+                moved: match fetched.news {
+                    News::First => Moved::First,
+                    News::Same => Moved::Same,
+                    News::Changed => Moved::Forward,
+                },
+            })
+        }
+        Place::Directory(_) | Place::Export(_) => Err(FetchError::Broken),
+    }
+}
+
 /// What somebody should know of whatever comes of the pass.
-fn tell(name: &str, place: &GitPlace, fetched: &Result<Fetched, GitError>) {
+fn tell(source: &Source, fetched: &Result<Fetched, FetchError>) {
+    let name = &source.name;
     match fetched {
         Ok(Fetched {
             revision,
             moved: Moved::Rewound { from },
         }) => tracing::warn!(
             "source {name}: {} was rewound or pushed by force: commit {from}, which was read before, is no longer part of it; it is at {revision} now",
-            place.reference()
+            source.git().map_or("it", |place| place.reference())
         ),
         Ok(_) => {}
         Err(error) => tracing::warn!("source {name} could not be fetched: {error}"),

@@ -68,7 +68,7 @@ fn changed(
     source: &Source,
     remembered: &Remembered,
 ) -> Result<Reading, &'static str> {
-    if source.export().is_some() {
+    if source.feed().is_some() {
         return Err("an export is read whole");
     }
     let judged = |kind: KindId| {

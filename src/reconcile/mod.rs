@@ -17,7 +17,7 @@ mod validate;
 
 pub use apply::{Applied, Kept, applied_plan, apply, here, made_for, rooted};
 pub use database::{reader, writer};
-pub use fetch::{Fetches, Unreached, fetch};
+pub use fetch::{FetchError, Fetches, Unreached, fetch};
 pub use provenance::{Field, Provenance, Said, Voice, provenance};
 pub use read::{Reading, Unread, read_sources};
 pub use sent::plan_sent;
@@ -342,7 +342,7 @@ impl<'a> Pass<'a> {
             guards: self.config.guards.clone(),
             accepts: self.config.accepts.clone(),
             only: self.only(index, stored),
-            absence: source.export().and_then(|export| export.absence),
+            absence: source.feed().and_then(|export| export.absence),
             observed: judged.is_some_and(|judged| judged.new),
             doubt: judged.and_then(|judged| judged.doubt.clone()),
             exact: self.request.exact,

@@ -64,8 +64,8 @@ pub(super) const CONTENT: &str = "=";
 pub fn read_sources(config: &Config, request: &Request) -> Vec<Reading> {
     let sources = config.sources.iter();
     sources
-        .map(|source| match source.export() {
-            Some(export) => feeds::read(source, export),
+        .map(|source| match source.feed() {
+            Some(feed) => feeds::read(config, source, feed, request),
             None => of_tree(config, source, tree(config, source, request)),
         })
         .collect()
@@ -76,7 +76,7 @@ pub(super) fn read_again(config: &Config, readings: Vec<Reading>) -> Vec<Reading
     let again = |reading: Reading| match &reading.source.place {
         Place::Directory(root) => of_tree(config, &reading.source, Tree::read(root)),
         Place::Git(_) => of_tree(config, &reading.source, reading.tree),
-        Place::Export(export) => feeds::read(&reading.source, export),
+        Place::Export(feed) => feeds::read(config, &reading.source, feed, &Request::default()),
     };
     readings.into_iter().map(again).collect()
 }

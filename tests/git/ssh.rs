@@ -32,7 +32,7 @@ fn program() -> Option<PathBuf> {
 }
 
 impl Server {
-    /// Starts one that serves the repository; none where sshd is not installed, which fails in CI.
+    /// Starts one that serves the repository, or a folder of files; none where sshd is not installed, which fails in CI.
     pub fn start(bare: &Path) -> Option<Self> {
         let Some(program) = program() else {
             assert!(
@@ -55,7 +55,8 @@ impl Server {
         let at = folder.path().display();
         let config = format!(
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {at}/host\nAuthorizedKeysFile {at}/client.pub\n\
-             StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPidFile none\n"
+             StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPidFile none\n\
+             Subsystem sftp internal-sftp\n"
         );
         fs::write(folder.path().join("config"), config).expect("its configuration");
         give(&folder.path().join("host"), &user);

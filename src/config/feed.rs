@@ -1,18 +1,20 @@
-//! Exports as sources: where they come from, how they are read, and when they are believed.
+//! Exports as sources: how they are read, and when they are believed.
 
+use super::export::{self, Shape};
 use crate::feed::mapping::Mapping;
 use crate::feed::preset;
+use crate::transport;
 use serde::Deserialize;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// An export of another system.
+/// An export of another system, as a source.
 #[derive(Clone, Debug)]
-pub struct Export {
-    /// The file.
-    pub file: PathBuf,
+pub struct Feed {
+    /// Where its bytes are.
+    pub body: Body,
     /// How it becomes resources.
     pub mapping: Arc<Mapping>,
     /// When it is taken for whole.
@@ -21,6 +23,15 @@ pub struct Export {
     pub max_age: Option<Duration>,
     /// After how many accepted exports in a row without it a resource is deactivated; `None`: never.
     pub absence: Option<u32>,
+}
+
+/// Where the bytes of an export are.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// Somewhere else: they are fetched first.
+    Away(transport::Place),
+    /// In a file that somebody gives by hand.
+    Here(PathBuf),
 }
 
 /// When an export is taken for whole, beside what its mapping says of its trailer.
@@ -32,14 +43,6 @@ pub struct Complete {
     pub min_rows: Option<u64>,
     /// By how many per cent it may be smaller than usual.
     pub shrink: Option<u64>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct ExportFile {
-    file: String,
-    preset: Option<String>,
-    mapping: Option<PathBuf>,
 }
 
 #[derive(Default, Deserialize)]
@@ -73,27 +76,28 @@ enum Action {
 
 /// What the configuration says of an export.
 pub(super) fn resolve(
-    export: Value,
+    export: &Value,
     complete: CompleteFile,
     max_age: Option<&str>,
     absence: Option<&AbsenceFile>,
     base: &Path,
-) -> Result<(Export, String), String> {
-    let file: ExportFile =
-        serde_json::from_value(export).map_err(|error| format!("export: {error}"))?;
-    let mapping = match (&file.preset, &file.mapping) {
-        (Some(name), None) => preset::mapping(name)?,
-        (None, Some(path)) => {
+) -> Result<(Feed, String), String> {
+    let export = export::export(export, base)?;
+    if let Some(open) = export::readable(&export.place) {
+        tracing::warn!("{open}");
+    }
+    let mapping = match &export.shape {
+        Shape::Preset(name) => preset::mapping(name)?,
+        Shape::Mapping(path) => {
             let text = std::fs::read_to_string(base.join(path))
-                .map_err(|error| format!("export: mapping: {}: {error}", path.display()))?;
-            Mapping::parse(&text).map_err(|why| format!("{}: {why}", path.display()))?
+                .map_err(|error| format!("export: mapping: {path}: {error}"))?;
+            Mapping::parse(&text).map_err(|why| format!("{path}: {why}"))?
         }
-        _ => return Err("export: give either `preset:` or `mapping:`".to_owned()),
     };
-    let shown = super::file::expand(&file.file)?;
+    let shown = export.place.to_string();
     let shrink = complete.shrink.as_deref().map(percent).transpose()?;
-    let export = Export {
-        file: base.join(&shown),
+    let feed = Feed {
+        body: Body::Away(export.place),
         mapping: Arc::new(mapping),
         complete: Complete {
             trailer: complete.trailer,
@@ -105,7 +109,7 @@ pub(super) fn resolve(
             .filter(|absence| absence.action == Action::Deactivate)
             .map(|absence| absence.after.max(1)),
     };
-    Ok((export, shown))
+    Ok((feed, shown))
 }
 
 fn percent(text: &str) -> Result<u64, String> {

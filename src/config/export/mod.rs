@@ -1,0 +1,264 @@
+//! `export:` of a source: where the export of another system is, how one is let in there, and how
+//! what is in it is read.
+
+mod server;
+#[cfg(test)]
+mod tests;
+mod web;
+
+use super::file::{duration, expand};
+use super::is_loopback;
+use crate::transport::{DropPlace, FilePlace, HttpAuth, LIMIT, Place, TIMEOUT, Way};
+use reqwest::Url;
+use reqwest::header::HeaderValue;
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Where an export is, and how it is read.
+#[derive(Clone, Debug)]
+pub struct Export {
+    /// Where it is.
+    pub place: Place,
+    /// How it is read.
+    pub shape: Shape,
+}
+
+/// How an export is read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Shape {
+    /// As one that comes with Roster, by its name.
+    Preset(String),
+    /// As a mapping says: its file, as it is written.
+    Mapping(String),
+}
+
+/// The ways, and what may be said of each beside `timeout`, `limit`, `preset` and `mapping`.
+const WAYS: [(&str, &[&str]); 5] = [
+    ("url", &["auth", "headers", "next", "items", "ca"]),
+    ("file", &["done"]),
+    ("drop", &["done"]),
+    ("sftp", &["auth", "done"]),
+    ("ftp", &["auth", "done", "plain", "ca"]),
+];
+const ALWAYS: [&str; 4] = ["timeout", "limit", "preset", "mapping"];
+
+/// What is read out one key after the other.
+struct Keys<'k> {
+    left: Map<String, Value>,
+    base: &'k Path,
+}
+
+/// Reads it; paths are relative to `base`. What is wrong is said without a word of a secret.
+///
+/// # Errors
+/// What is wrong.
+pub fn export(value: &Value, base: &Path) -> Result<Export, String> {
+    read(value, base).map_err(|why| format!("`export:`: {why}"))
+}
+
+fn read(value: &Value, base: &Path) -> Result<Export, String> {
+    let object = value.as_object().ok_or("expected a mapping")?;
+    let way = which(object)?;
+    let mut keys = Keys {
+        left: object.clone(),
+        base,
+    };
+    let shape = match (keys.text("preset")?, keys.text("mapping")?) {
+        (Some(preset), None) => Shape::Preset(preset),
+        (None, Some(mapping)) => Shape::Mapping(mapping),
+        _ => return Err("expected one of `preset` and `mapping`, which say how it is read".into()),
+    };
+    let timeout = keys.text("timeout")?;
+    let timeout = timeout.map_or(Ok(TIMEOUT), |text| duration(&text))?;
+    if timeout == Duration::ZERO {
+        return Err("`timeout` is no time at all".to_owned());
+    }
+    let limit = keys.left.remove("limit");
+    let limit = limit.map_or(Ok(LIMIT), |value| bytes(&value))?;
+    let way = match way {
+        "url" => Way::Http(Box::new(keys.http()?)),
+        "file" => Way::File(FilePlace {
+            path: keys.path("file")?.ok_or("`file` is empty")?,
+            done: keys.done()?,
+        }),
+        "drop" => Way::Drop(keys.drop()?),
+        "sftp" => Way::Sftp(keys.sftp()?),
+        _ => Way::Ftp(keys.ftp()?),
+    };
+    Ok(Export {
+        place: Place {
+            way,
+            limit,
+            timeout,
+        },
+        shape,
+    })
+}
+
+/// Which way it is; nothing is said that would not be heard.
+fn which(object: &Map<String, Value>) -> Result<&'static str, String> {
+    let named = WAYS.iter().filter(|(way, _)| object.contains_key(*way));
+    let named: Vec<_> = named.collect();
+    let [(way, keys)] = named.as_slice() else {
+        return Err("expected one of `url`, `file`, `drop`, `sftp` and `ftp`".to_owned());
+    };
+    for key in object.keys() {
+        let key = key.as_str();
+        if key != *way && !keys.contains(&key) && !ALWAYS.contains(&key) {
+            let known = [keys, ALWAYS.as_slice()].concat();
+            let near = crate::diagnostic::did_you_mean(key, known.iter().copied());
+            let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            return Err(format!("`{key}` says nothing beside `{way}`{near}"));
+        }
+    }
+    Ok(way)
+}
+
+/// What others can read on its way, and anybody should know of.
+#[must_use]
+pub fn readable(place: &Place) -> Option<String> {
+    let Way::Http(http) = &place.way else {
+        return None;
+    };
+    let open = |url: &Url| {
+        let host = url.host_str().unwrap_or_default();
+        url.scheme() == "http" && !is_loopback(host)
+    };
+    let secret = !matches!(http.auth, HttpAuth::None) || !http.headers.is_empty();
+    let asked = matches!(&http.auth, HttpAuth::Grant(grant) if open(&grant.url));
+    (asked || (secret && open(&http.url)))
+        .then(|| format!("the credentials for {place} are readable on their way; use https://"))
+}
+
+impl Keys<'_> {
+    /// A text, with what stands for the environment put in.
+    fn text(&mut self, name: &str) -> Result<Option<String>, String> {
+        match self.left.remove(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => {
+                let text = expand(&text)?;
+                // It would end a line that it is put into.
+                if text.contains(char::is_control) {
+                    return Err(format!("`{name}` has a line break or the like in it"));
+                }
+                Ok(Some(text.trim().to_owned()))
+            }
+            Some(_) => Err(format!("`{name}` is no text")),
+        }
+    }
+
+    fn path(&mut self, name: &str) -> Result<Option<PathBuf>, String> {
+        let Some(text) = self.text(name)?.filter(|text| !text.is_empty()) else {
+            return Ok(None);
+        };
+        let path = std::path::absolute(self.base.join(text)).map_err(|error| error.to_string())?;
+        Ok(Some(path))
+    }
+
+    fn object(&mut self, name: &str) -> Result<Option<Map<String, Value>>, String> {
+        match self.left.remove(name) {
+            None => Ok(None),
+            Some(Value::Object(object)) => Ok(Some(object)),
+            Some(_) => Err(format!("`{name}` is no mapping")),
+        }
+    }
+
+    /// The keys of a mapping below this one, with what is known of them.
+    fn below(
+        &self,
+        name: &str,
+        object: Map<String, Value>,
+        known: &[&str],
+    ) -> Result<Self, String> {
+        match object.keys().find(|key| !known.contains(&key.as_str())) {
+            Some(key) => Err(format!(
+                "`{name}` knows no `{key}`; expected {}",
+                listed(known)
+            )),
+            None => Ok(Keys {
+                left: object,
+                base: self.base,
+            }),
+        }
+    }
+
+    fn done(&mut self) -> Result<Option<String>, String> {
+        let done = self.text("done")?;
+        let wrong = |done: &String| !done.starts_with('.') || done.len() < 2 || done.contains('/');
+        match done.as_ref().filter(|done| wrong(done)) {
+            Some(done) => Err(format!(
+                "`done` is `{done}`; expected an ending, as in `.done`"
+            )),
+            None => Ok(done),
+        }
+    }
+
+    fn drop(&mut self) -> Result<DropPlace, String> {
+        if self.left.get("drop").is_some_and(Value::is_object) {
+            let below = self.object("drop")?.unwrap_or_default();
+            let mut below = self.below("drop", below, &["folder", "pattern"])?;
+            let folder = below.path("folder")?.ok_or("`drop` needs a `folder`")?;
+            let pattern = below.text("pattern")?;
+            return self.dropped(folder, pattern);
+        }
+        let folder = self.path("drop")?.ok_or("`drop` is empty")?;
+        self.dropped(folder, None)
+    }
+
+    fn dropped(&mut self, folder: PathBuf, pattern: Option<String>) -> Result<DropPlace, String> {
+        let pattern = pattern.unwrap_or_else(|| "*".to_owned());
+        if pattern.is_empty() || pattern.contains('/') {
+            return Err(format!(
+                "`pattern` is `{pattern}`; expected the name of a file, as in `customers-*.csv`"
+            ));
+        }
+        Ok(DropPlace {
+            folder,
+            pattern,
+            done: self.done()?,
+        })
+    }
+}
+
+fn listed(names: &[&str]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
+}
+
+fn secret(name: &str, text: String) -> Result<SecretString, String> {
+    if text.is_empty() {
+        return Err(format!("`{name}` is empty"));
+    }
+    if HeaderValue::try_from(&*text).is_err() {
+        return Err(format!("`{name}` has signs in it that cannot be sent"));
+    }
+    Ok(SecretString::from(text))
+}
+
+/// A number of bytes: `500MB`, `2GiB`, `1048576`.
+fn bytes(value: &Value) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 7] = [
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("kB", 1_000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("B", 1),
+    ];
+    let wrong = || "`limit` is no size; expected `500MB`, `2GiB` or a number of bytes".to_owned();
+    let bytes = match value {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => {
+            let text = text.trim();
+            let unit = UNITS.iter().find(|(unit, _)| text.ends_with(unit));
+            let (unit, factor) = unit.copied().unwrap_or(("", 1));
+            let number = text[..text.len() - unit.len()].trim().parse::<u64>().ok();
+            number.and_then(|number| number.checked_mul(factor))
+        }
+        _ => None,
+    };
+    bytes.filter(|bytes| *bytes > 0).ok_or_else(wrong)
+}

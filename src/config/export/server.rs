@@ -1,0 +1,130 @@
+//! Exports of servers of files: `sftp:`, `ftp:` and what may stand beside them.
+
+use super::{Keys, secret};
+use crate::transport::{FtpPlace, Security, SftpPlace, SshKey};
+use secrecy::SecretString;
+use serde_json::Value;
+
+impl Keys<'_> {
+    pub(super) fn sftp(&mut self) -> Result<SftpPlace, String> {
+        let text = self.text("sftp")?.unwrap_or_default();
+        let (user, host, port, path) = host("sftp", &text)?;
+        let odd = |text: &str| text.starts_with('-') || text.contains(char::is_whitespace);
+        if odd(&host) || user.as_deref().is_some_and(odd) {
+            return Err("`sftp` names no host".to_owned());
+        }
+        let key = match self.object("auth")? {
+            None => None,
+            Some(object) => {
+                let mut auth = self.below("auth", object, &["sshKey", "knownHosts"])?;
+                Some(SshKey {
+                    key: auth.path("sshKey")?.ok_or("`auth` needs `sshKey: FILE`")?,
+                    known_hosts: auth.path("knownHosts")?,
+                })
+            }
+        };
+        Ok(SftpPlace {
+            user,
+            host,
+            port,
+            path: file_of("sftp", &path)?,
+            done: self.done()?,
+            key,
+        })
+    }
+
+    pub(super) fn ftp(&mut self) -> Result<FtpPlace, String> {
+        let text = self.text("ftp")?.unwrap_or_default();
+        let (user, host, port, path) = host("ftp", &text)?;
+        let plain = match self.left.remove("plain") {
+            None => false,
+            Some(Value::Bool(plain)) => plain,
+            Some(_) => return Err("`plain` is neither true nor false".to_owned()),
+        };
+        let implicit = text.starts_with("ftps://") || port == Some(990);
+        let security = match (plain, implicit) {
+            (true, true) => return Err("`ftps://` is never `plain`".to_owned()),
+            (true, false) => Security::Plain,
+            (false, true) => Security::Implicit,
+            (false, false) => Security::Explicit,
+        };
+        let (username, password) = self.ftp_auth(user)?;
+        Ok(FtpPlace {
+            port: port.unwrap_or(if implicit { 990 } else { 21 }),
+            host,
+            path: file_of("ftp", &path)?,
+            done: self.done()?,
+            username,
+            password,
+            security,
+            ca: self.path("ca")?,
+        })
+    }
+
+    fn ftp_auth(&mut self, user: Option<String>) -> Result<(String, SecretString), String> {
+        const FORMS: &str = "`auth`: expected `{username, password}`";
+        let Some(object) = self.object("auth").map_err(|_| FORMS)? else {
+            return match user {
+                None => Ok(("anonymous".to_owned(), SecretString::from("roster@"))),
+                Some(_) => Err("`ftp` names a user, who needs `auth: {username, password}`".into()),
+            };
+        };
+        let mut auth = self.below("auth", object, &["username", "password"])?;
+        let username = auth.text("username")?.or(user);
+        match (username, auth.text("password")?) {
+            (Some(username), Some(word)) => Ok((username, secret("password", word)?)),
+            _ => Err(FORMS.to_owned()),
+        }
+    }
+}
+
+type Host = (Option<String>, String, Option<u16>, String);
+
+/// `sftp://user@host:port/path`, or `user@host:path` as ssh writes it.
+fn host(name: &str, text: &str) -> Result<Host, String> {
+    let wrong = || format!("`{name}` names no file; expected `{name}://USER@HOST/PATH`");
+    let (place, path, has_port) = match text.split_once("://") {
+        Some((scheme, rest)) if scheme == name || (name == "ftp" && scheme == "ftps") => {
+            let (place, path) = rest.split_once('/').ok_or_else(wrong)?;
+            (place, format!("/{path}"), true)
+        }
+        Some(_) => return Err(wrong()),
+        None => {
+            let (place, path) = text.split_once(':').ok_or_else(wrong)?;
+            (place, path.to_owned(), false)
+        }
+    };
+    let (user, host) = match place.rsplit_once('@') {
+        Some((user, host)) => (Some(user.to_owned()), host),
+        None => (None, place),
+    };
+    if user.as_deref().is_some_and(|user| user.contains(':')) {
+        return Err(format!(
+            "`{name}` holds a password, which would be shown; see `auth`"
+        ));
+    }
+    let (host, port) = match host.rsplit_once(':') {
+        Some((host, port)) if has_port && !port.ends_with(']') => {
+            (host, Some(port.parse().map_err(|_| wrong())?))
+        }
+        _ => (host, None),
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    if host.is_empty() || path.is_empty() {
+        return Err(wrong());
+    }
+    Ok((user, host.to_owned(), port, path))
+}
+
+/// The path of a file; `/~/` is where one is let in.
+fn file_of(name: &str, path: &str) -> Result<String, String> {
+    let path = path.strip_prefix("/~/").unwrap_or(path);
+    // With FTP it begins where one is let in; one more slash says otherwise.
+    let below = path.strip_prefix('/').filter(|_| name == "ftp");
+    let path = below.unwrap_or(path);
+    let last = path.rsplit('/').next().unwrap_or_default();
+    if matches!(last, "" | "." | "..") {
+        return Err(format!("`{name}` names no file, but a folder"));
+    }
+    Ok(path.to_owned())
+}

@@ -1,0 +1,129 @@
+//! Exports of web servers: `url:` and what may stand beside it.
+
+use super::super::file::expand;
+use super::{Keys, secret};
+use crate::transport::{Grant, HttpAuth, HttpPlace, Next};
+use reqwest::Url;
+use reqwest::header::{HeaderName, HeaderValue};
+use secrecy::SecretString;
+use serde_json::Value;
+
+impl Keys<'_> {
+    pub(super) fn http(&mut self) -> Result<HttpPlace, String> {
+        let text = self.text("url")?.unwrap_or_default();
+        let url = web("url", &text)?;
+        let http = HttpPlace {
+            auth: self.http_auth()?,
+            headers: self.headers()?,
+            next: self.next()?,
+            items: self.text("items")?,
+            ca: self.path("ca")?,
+            url,
+        };
+        if http.items.is_some() && http.next.is_none() {
+            return Err("`items` says where in a page its list is, and needs `next`".to_owned());
+        }
+        Ok(http)
+    }
+
+    fn http_auth(&mut self) -> Result<HttpAuth, String> {
+        const KNOWN: [&str; 7] = [
+            "token",
+            "username",
+            "password",
+            "clientId",
+            "clientSecret",
+            "tokenUrl",
+            "scope",
+        ];
+        const FORMS: &str = "`auth`: expected a token, `{token}`, `{username, password}` or `{clientId, clientSecret, tokenUrl, scope?}`";
+        let object = match self.left.get("auth") {
+            None => return Ok(HttpAuth::None),
+            Some(Value::String(_)) => {
+                let token = self.text("auth")?.unwrap_or_default();
+                return Ok(HttpAuth::Bearer(secret("auth", token)?));
+            }
+            Some(_) => self.object("auth").map_err(|_| FORMS)?.unwrap_or_default(),
+        };
+        let mut auth = self.below("auth", object, &KNOWN)?;
+        let mut take = |name| auth.text(name);
+        let [token, user, word, id, proof, url, scope] = [
+            take("token")?,
+            take("username")?,
+            take("password")?,
+            take("clientId")?,
+            take("clientSecret")?,
+            take("tokenUrl")?,
+            take("scope")?,
+        ];
+        match (token, (user, word), (id, proof, url), scope) {
+            (Some(token), (None, None), (None, None, None), None) => {
+                Ok(HttpAuth::Bearer(secret("token", token)?))
+            }
+            (None, (Some(username), Some(word)), (None, None, None), None) => Ok(HttpAuth::Basic {
+                username,
+                password: secret("password", word)?,
+            }),
+            (None, (None, None), (Some(id), Some(proof), Some(url)), scope) => {
+                Ok(HttpAuth::Grant(Grant {
+                    id,
+                    secret: secret("clientSecret", proof)?,
+                    url: web("tokenUrl", &url)?,
+                    scope,
+                }))
+            }
+            _ => Err(FORMS.to_owned()),
+        }
+    }
+
+    fn headers(&mut self) -> Result<Vec<(String, SecretString)>, String> {
+        let mut headers = Vec::new();
+        for (name, value) in self.object("headers")?.unwrap_or_default() {
+            let Value::String(value) = value else {
+                return Err(format!("the header `{name}` is no text"));
+            };
+            let value = expand(&value)?;
+            let own = ["authorization", "host", "content-length", "accept-encoding"];
+            if own.contains(&name.to_lowercase().as_str()) {
+                return Err(format!("the header `{name}` is Roster's own; see `auth`"));
+            }
+            if HeaderName::try_from(&*name).is_err() || HeaderValue::try_from(&*value).is_err() {
+                return Err(format!("the header `{name}` is none that can be sent"));
+            }
+            headers.push((name, SecretString::from(value)));
+        }
+        Ok(headers)
+    }
+
+    fn next(&mut self) -> Result<Option<Next>, String> {
+        const FORMS: &str = "`next`: expected `link` (the header), `{link: PATH}` or `{cursor: PATH, parameter: NAME}`";
+        let object = match self.left.get("next") {
+            None => return Ok(None),
+            Some(Value::String(text)) if text == "link" => {
+                self.left.remove("next");
+                return Ok(Some(Next::Header));
+            }
+            Some(_) => self.object("next").map_err(|_| FORMS)?.unwrap_or_default(),
+        };
+        let mut next = self.below("next", object, &["link", "cursor", "parameter"])?;
+        let (link, path) = (next.text("link")?, next.text("cursor")?);
+        match (link, path, next.text("parameter")?) {
+            (Some(link), None, None) => Ok(Some(Next::Link(link))),
+            (None, Some(path), Some(parameter)) => Ok(Some(Next::Cursor { path, parameter })),
+            _ => Err(FORMS.to_owned()),
+        }
+    }
+}
+
+/// An address of the web, without a password in it.
+fn web(name: &str, text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).ok();
+    let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let url = url.ok_or_else(|| format!("`{name}` is no address that begins with `https://`"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(format!(
+            "`{name}` holds a user or a password, which would be shown; take it out, and give `auth: {{username: NAME, password: \"${{VARIABLE}}\"}}`"
+        ));
+    }
+    Ok(url)
+}

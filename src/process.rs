@@ -1,0 +1,94 @@
+//! Programs that do a part of the work: each in a process group of its own, for so long and no
+//! longer.
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use std::io::{self, Read};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What a program came to.
+pub struct Ended {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// What it printed.
+    pub stdout: Vec<u8>,
+    /// What it complained of.
+    pub stderr: Vec<u8>,
+}
+
+/// Why a program did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Stopped {
+    /// It cannot be run.
+    #[error(transparent)]
+    Program(#[from] io::Error),
+    /// It took too long, and was killed with all that it started.
+    #[error("it took too long")]
+    Timeout,
+}
+
+/// Runs a program to its end, whether that is good or bad.
+///
+/// # Errors
+/// When it cannot be run, or takes longer than it may.
+pub fn run(mut command: Command, timeout: Duration) -> Result<Ended, Stopped> {
+    command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    let deadline = Instant::now() + timeout;
+    let mut child = command.spawn()?;
+    let (done, ended) = mpsc::channel();
+    let stdout = drained(child.stdout.take(), done.clone());
+    let stderr = drained(child.stderr.take(), done);
+    if !both(&ended, deadline) {
+        kill(&mut child);
+        return Err(Stopped::Timeout);
+    }
+    let status = child.wait()?;
+    let take = |thread: thread::JoinHandle<Vec<u8>>| thread.join().unwrap_or_default();
+    Ok(Ended {
+        status,
+        stdout: take(stdout),
+        stderr: take(stderr),
+    })
+}
+
+/// Reads as it comes: a full pipe would stop the process.
+fn drained(
+    from: Option<impl Read + Send + 'static>,
+    done: mpsc::Sender<()>,
+) -> thread::JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut from) = from {
+            // What was read until then is told.
+            let _ = from.read_to_end(&mut bytes);
+        }
+        // Nobody waits any more after the time is up.
+        let _ = done.send(());
+        bytes
+    })
+}
+
+/// Whether both pipes were closed in time.
+fn both(ended: &mpsc::Receiver<()>, deadline: Instant) -> bool {
+    (0..2).all(|_| {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let left = left.max(Duration::from_millis(1));
+        !matches!(ended.recv_timeout(left), Err(RecvTimeoutError::Timeout))
+    })
+}
+
+/// Ends a process and all that it started.
+pub fn kill(child: &mut Child) {
+    if let Ok(group) = i32::try_from(child.id()) {
+        // Whoever has ended already needs no end.
+        let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+    }
+    let _: io::Result<_> = child.wait();
+}

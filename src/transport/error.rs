@@ -1,0 +1,310 @@
+//! What can be wrong on the way of an export, and the way out.
+
+use chrono::TimeDelta;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Why an export could not be fetched, read or put away.
+#[derive(Debug, thiserror::Error)]
+pub enum TransportError {
+    /// A program that does the work is missing.
+    #[error("{name} cannot be run: {source}")]
+    Program {
+        /// Which one.
+        name: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// The folder of what was fetched cannot be used.
+    #[error("the cache {path} cannot be used: {source}")]
+    Cache {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file that the configuration names, to be trusted or to let us in, is of no use.
+    #[error("{path} cannot be used: {why}")]
+    Setting {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// There is no such file.
+    #[error("there is no file at {place}{said}")]
+    Missing {
+        /// Where it was looked for.
+        place: String,
+        /// What the other side said of it, if anything.
+        said: String,
+    },
+    /// It is no file one can read.
+    #[error("{path} is {what}, which is not read")]
+    Irregular {
+        /// Which one.
+        path: String,
+        /// What it is instead.
+        what: String,
+    },
+    /// Somebody is still writing it.
+    #[error("{place} is still being written: {why}")]
+    Unfinished {
+        /// Which one.
+        place: String,
+        /// What shows it.
+        why: String,
+    },
+    /// It became another one in the middle.
+    #[error("{place} was written to or replaced while it was read")]
+    Swapped {
+        /// Which one.
+        place: String,
+    },
+    /// It cannot be read.
+    #[error("{path} cannot be read: {source}")]
+    Read {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It cannot be put away.
+    #[error("{path} cannot be put away: {source}")]
+    Move {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The other side did not let us in.
+    #[error("{place} does not let us in: {said}")]
+    Authentication {
+        /// Which one.
+        place: String,
+        /// What it said.
+        said: String,
+    },
+    /// The host is not known to ssh, or is another one now.
+    #[error("the host of {place} is not one that ssh trusts: {said}")]
+    HostKey {
+        /// Which one.
+        place: String,
+        /// What ssh said.
+        said: String,
+    },
+    /// The other side cannot be reached.
+    #[error("{place} cannot be reached: {said}")]
+    Unreachable {
+        /// Which one.
+        place: String,
+        /// Why.
+        said: String,
+    },
+    /// It took too long.
+    #[error("{place} took longer than {} s", .after.as_secs())]
+    Timeout {
+        /// Which one.
+        place: String,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The other side fell silent.
+    #[error("nothing came from {place} for {} s", .after.as_secs())]
+    Silent {
+        /// Which one.
+        place: String,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// A web server says no.
+    #[error("{place} answers {status}{said}")]
+    Status {
+        /// Which one.
+        place: String,
+        /// The status.
+        status: String,
+        /// What it said of it, if anything.
+        said: String,
+    },
+    /// A web server has no time.
+    #[error("{place} answers {status}: it has no time for us now{}", later(.after.as_ref()))]
+    Busy {
+        /// Which one.
+        place: String,
+        /// The status.
+        status: String,
+        /// When to come again.
+        after: Option<TimeDelta>,
+    },
+    /// A web server sends us where we do not go.
+    #[error("{place} sends us to {to}: {why}")]
+    Redirect {
+        /// Which one.
+        place: String,
+        /// Where.
+        to: String,
+        /// Why not.
+        why: String,
+    },
+    /// It ends too early.
+    #[error("{place} broke off: {said}")]
+    Truncated {
+        /// Which one.
+        place: String,
+        /// What shows it.
+        said: String,
+    },
+    /// It has more bytes than it may have.
+    #[error("{place} has more than {limit} bytes{}", if *.unpacked { ", unpacked" } else { "" })]
+    TooLarge {
+        /// Which one.
+        place: String,
+        /// How many it may have.
+        limit: u64,
+        /// Whether that shows only when it is unpacked.
+        unpacked: bool,
+    },
+    /// It is something for people, or the news that something went wrong.
+    #[error("{place} is no data: {what}")]
+    NotData {
+        /// Which one.
+        place: String,
+        /// What it is instead.
+        what: String,
+    },
+    /// One of several pages failed, and with it all of them.
+    #[error("page {page} of {place}: {source}")]
+    Page {
+        /// Which place.
+        place: String,
+        /// Which page, from 1.
+        page: usize,
+        /// Why.
+        source: Box<TransportError>,
+    },
+    /// There is no room in the cache.
+    #[error("there is no room left for {place}: {source}")]
+    Full {
+        /// Which one.
+        place: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It was never fetched, or what was fetched is gone.
+    #[error("{place} was not fetched yet")]
+    Unfetched {
+        /// Which one.
+        place: String,
+    },
+    /// Anything else.
+    #[error("{place} cannot be fetched: {said}")]
+    Failed {
+        /// Which one.
+        place: String,
+        /// What was said.
+        said: String,
+    },
+}
+
+impl TransportError {
+    /// Whether something came, and was not what it should be.
+    #[must_use]
+    pub fn is_not_data(&self) -> bool {
+        match self {
+            Self::NotData { .. } => true,
+            Self::Page { source, .. } => source.is_not_data(),
+            _ => false,
+        }
+    }
+
+    /// The way out.
+    #[must_use]
+    pub fn help(&self) -> String {
+        match self {
+            Self::Program { .. } => "install OpenSSH's client, and have it on the PATH",
+            Self::Cache { .. } => "name a folder that may be written with `cache:` in roster.yaml",
+            Self::Setting { .. } => "check the file that `ca:` or `auth:` of the source names",
+            Self::Missing { .. } => {
+                "check the name and the folder in `export:`, and whether the export has run"
+            }
+            Self::Irregular { .. } => "name a file itself, in a folder of its own",
+            Self::Unfinished { .. } => {
+                "nothing is to be done if an upload is under way: it is read in the next pass. Best is to upload under another name and rename, or to write a done-file afterwards (`done:`)"
+            }
+            Self::Swapped { .. } => {
+                "it is read in the next pass; have the export written under another name and renamed"
+            }
+            Self::Read { .. } => "let the user that Roster runs as read it",
+            Self::Move { .. } => {
+                "let the user that Roster runs as write to the folder and to `accepted/` and `rejected/` in it, on the same file system"
+            }
+            Self::Authentication { .. } => {
+                "look at `auth:` of the source: whether it has run out, and may read the export"
+            }
+            Self::HostKey { .. } => {
+                "check the key of the host, put it into a file (`ssh-keyscan HOST`) and name the file with `auth: {sshKey: FILE, knownHosts: FILE}`"
+            }
+            Self::Unreachable { .. } => "check the address, the network and the proxy",
+            Self::Timeout { .. } | Self::Silent { .. } => {
+                "check the network and the server, or give `timeout:` of the export more time"
+            }
+            Self::Status { .. } => "check the address, and what its server logs",
+            Self::Busy { .. } => "nothing is to be done if that ends; else fetch less often",
+            Self::Redirect { .. } => "name the address where the export is in the end",
+            Self::Truncated { .. } => {
+                "nothing of it was taken; it is fetched again in the next pass"
+            }
+            Self::TooLarge { .. } => {
+                "look what it is; if it is right, give `limit:` of the export more, as in `limit: 4GiB`"
+            }
+            Self::NotData { .. } => {
+                "open the address with the same credentials: the session may have run out, or the address be that of a page"
+            }
+            Self::Page { source, .. } => return source.help(),
+            Self::Full { .. } => "make room, or name another folder with `cache:` in roster.yaml",
+            Self::Unfetched { .. } => "run `roster plan`, which fetches it first",
+            Self::Failed { .. } => "run again with `-v`",
+        }
+        .to_owned()
+    }
+}
+
+fn later(after: Option<&TimeDelta>) -> String {
+    after.map_or_else(String::new, |after| {
+        format!(", and asks to come again in {} s", after.num_seconds())
+    })
+}
+
+/// The lines that say something, on one line.
+pub(super) fn brief(said: &str) -> String {
+    let lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
+    let brief = lines.collect::<Vec<_>>().join("; ");
+    let shown = brief.chars().filter(|c| !c.is_control());
+    shown.take(300).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_to_come_again_is_said() {
+        let busy = |after| TransportError::Busy {
+            place: "https://erp.example/c".to_owned(),
+            status: "503 Service Unavailable".to_owned(),
+            after,
+        };
+        assert_eq!(
+            busy(Some(TimeDelta::seconds(120))).to_string(),
+            "https://erp.example/c answers 503 Service Unavailable: it has no time for us now, and asks to come again in 120 s"
+        );
+        assert!(busy(None).to_string().ends_with("for us now"));
+    }
+
+    #[test]
+    fn what_is_said_stands_on_one_line() {
+        assert_eq!(brief("a\n\n  b\u{1b}[31m\n"), "a; b[31m");
+    }
+}

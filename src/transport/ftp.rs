@@ -1,0 +1,275 @@
+//! Exports of servers by FTP: with TLS, unless the configuration says in so many words that
+//! everybody may read along.
+
+use super::error::{TransportError, brief};
+use super::incoming::Incoming;
+use super::name::{counts, done_names, fits, is_pattern};
+use super::place::{FtpPlace, Place, Security};
+use super::{About, Answer, CONNECT, IDLE, PAUSE};
+use crate::tls;
+use chrono::{DateTime, Utc};
+use secrecy::ExposeSecret;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+use suppaftp::tokio::{AsyncRustlsConnector, AsyncRustlsFtpStream};
+use suppaftp::types::FileType;
+use suppaftp::{FtpError, Mode, Status};
+use tokio::io::AsyncReadExt;
+use tokio::net::lookup_host;
+use tokio::time::{sleep, timeout};
+
+/// What a server says of a file; it need not be able to.
+type Seen = (Option<u64>, Option<DateTime<Utc>>);
+
+/// One conversation with a server.
+struct Session<'p> {
+    place: &'p Place,
+    ftp: &'p FtpPlace,
+    stream: AsyncRustlsFtpStream,
+}
+
+/// Takes the file that is named, or the newest that the pattern fits.
+pub(super) async fn fetch(
+    place: &Place,
+    ftp: &FtpPlace,
+    incoming: &mut Incoming,
+) -> Result<Answer, TransportError> {
+    let mut session = Session::open(place, ftp).await?;
+    let path = session.choose().await?;
+    let before = session.see(&path).await?;
+    if let (Some(size), _) = before {
+        incoming.fits(size)?;
+    }
+    sleep(PAUSE).await;
+    session.stands_still(&path, before).await?;
+    session.take(&path, before, incoming).await?;
+    session.stands_still(&path, before).await?;
+    // All of it is here.
+    let _ = timeout(Duration::from_secs(1), session.stream.quit()).await;
+    Ok(Answer::New(About {
+        name: path.rsplit('/').next().unwrap_or(&path).to_owned(),
+        modified: before.1,
+        ..About::default()
+    }))
+}
+
+impl<'p> Session<'p> {
+    async fn open(place: &'p Place, ftp: &'p FtpPlace) -> Result<Self, TransportError> {
+        if ftp.security == Security::Plain {
+            tracing::warn!(
+                "{place}: password and customers are readable on their way; ask its operators for FTP with TLS, and take `plain: true` out"
+            );
+        }
+        let stream = in_time(place, CONNECT, connect(place, ftp)).await?;
+        let mut session = Self { place, ftp, stream };
+        let peer = session.stream.get_ref().await.peer_addr();
+        let is_v6 = peer.is_ok_and(|peer| peer.is_ipv6());
+        if is_v6 {
+            session.stream.set_mode(Mode::ExtendedPassive);
+        } else {
+            // Only the server itself is connected to, whichever address it gives.
+            session.stream.set_passive_nat_workaround(true);
+        }
+        let (user, word) = (&*ftp.username, ftp.password.expose_secret());
+        let entered = async {
+            session.stream.login(user, word).await?;
+            session.stream.transfer_type(FileType::Binary).await
+        };
+        in_time(place, IDLE, entered).await?;
+        Ok(session)
+    }
+
+    /// Which file counts: the one that is named, or the newest.
+    async fn choose(&mut self) -> Result<String, TransportError> {
+        let path = self.ftp.path.as_str();
+        let (folder, pattern) = match path.rsplit_once('/') {
+            Some((folder, pattern)) => (Some(folder), pattern),
+            None => (None, path),
+        };
+        let done = self.ftp.done.as_deref();
+        if !is_pattern(pattern) && done.is_none() {
+            return Ok(path.to_owned());
+        }
+        let listed = self.stream.nlst(folder.filter(|folder| !folder.is_empty()));
+        let listed = in_time(self.place, IDLE, listed).await?;
+        let names = listed.iter().map(|name| {
+            let name = name.trim_end_matches(['\r', '\n']);
+            name.rsplit('/').next().unwrap_or(name).to_owned()
+        });
+        let names: Vec<String> = names.collect();
+        let whole = |name: &str| match folder {
+            Some(folder) => format!("{folder}/{name}"),
+            None => name.to_owned(),
+        };
+        let says_done = |name: &str| done.is_some_and(|ending| name.ends_with(ending));
+        let mut newest = None;
+        for name in names.iter().filter(|name| fits(pattern, name)) {
+            if name == pattern || (counts(name) && !says_done(name)) {
+                let (_, time) = self.see(&whole(name)).await?;
+                newest = newest.max(Some((time, name)));
+            }
+        }
+        let (_, name) = newest.ok_or_else(|| TransportError::Missing {
+            place: self.place.to_string(),
+            said: String::new(),
+        })?;
+        if let Some(ending) = done {
+            let wanted = done_names(name, ending);
+            if !names.iter().any(|name| wanted.contains(name)) {
+                return Err(TransportError::Unfinished {
+                    place: self.place.to_string(),
+                    why: format!("{} is not there", wanted[0]),
+                });
+            }
+        }
+        Ok(whole(name))
+    }
+
+    /// What the server says of a file.
+    async fn see(&mut self, path: &str) -> Result<Seen, TransportError> {
+        let size = known(in_time(self.place, IDLE, self.stream.size(path)).await)?;
+        let time = known(in_time(self.place, IDLE, self.stream.mdtm(path)).await)?;
+        Ok((
+            size.map(|size| size as u64),
+            time.map(|time| time.and_utc()),
+        ))
+    }
+
+    async fn stands_still(&mut self, path: &str, before: Seen) -> Result<(), TransportError> {
+        let now = self.see(path).await?;
+        if now == before {
+            return Ok(());
+        }
+        let why = match (before.0, now.0) {
+            (Some(before), Some(now)) if before != now => format!("{before} bytes became {now}"),
+            _ => "it was written to a moment ago".to_owned(),
+        };
+        Err(TransportError::Unfinished {
+            place: self.place.to_string(),
+            why,
+        })
+    }
+
+    async fn take(
+        &mut self,
+        path: &str,
+        seen: Seen,
+        incoming: &mut Incoming,
+    ) -> Result<(), TransportError> {
+        let mut stream = in_time(self.place, IDLE, self.stream.retr_as_stream(path)).await?;
+        let mut buffer = vec![0; 256 << 10];
+        loop {
+            let read = timeout(IDLE, stream.read(&mut buffer)).await;
+            match read.map_err(|_| silent(self.place, IDLE))? {
+                Ok(0) => break,
+                Ok(read) => incoming.take(&buffer[..read])?,
+                // Some close TLS without a word; what counts is that all bytes came.
+                Err(error) if is_end(&error) && seen.0 == Some(incoming.size()) => break,
+                Err(error) => return Err(self.cut(seen, incoming, &error.to_string())),
+            }
+        }
+        let finished = in_time(self.place, IDLE, stream.finish()).await;
+        if let Err(error) = finished {
+            return Err(self.cut(seen, incoming, &error.to_string()));
+        }
+        match seen.0 {
+            Some(size) if size != incoming.size() => {
+                Err(self.cut(seen, incoming, "and the server takes that for the end"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn cut(&self, seen: Seen, incoming: &Incoming, why: &str) -> TransportError {
+        let came = incoming.size();
+        let came = match seen.0 {
+            Some(size) => format!("{came} of {size} bytes came"),
+            None => format!("{came} bytes came"),
+        };
+        TransportError::Truncated {
+            place: self.place.to_string(),
+            said: format!("{came}: {}", brief(&self.place.redact(why))),
+        }
+    }
+}
+
+fn is_end(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::UnexpectedEof
+}
+
+async fn connect(place: &Place, ftp: &FtpPlace) -> Result<AsyncRustlsFtpStream, FtpError> {
+    let found = lookup_host((ftp.host.as_str(), ftp.port)).await;
+    let addresses: Vec<SocketAddr> = found.map_err(FtpError::ConnectionError)?.collect();
+    if ftp.security == Security::Plain {
+        return AsyncRustlsFtpStream::connect(&*addresses).await;
+    }
+    let config = tls::client(ftp.ca.as_deref()).map_err(FtpError::SecureError)?;
+    let connector = AsyncRustlsConnector::from(tokio_rustls::TlsConnector::from(config));
+    let host = ftp.host.trim_start_matches('[').trim_end_matches(']');
+    tracing::debug!("{place}: {:?}", ftp.security);
+    if ftp.security == Security::Implicit {
+        return AsyncRustlsFtpStream::connect_secure_implicit(&*addresses, connector, host).await;
+    }
+    let stream = AsyncRustlsFtpStream::connect(&*addresses).await?;
+    let secured = stream.into_secure(connector, host).await;
+    secured.map_err(|error| match error {
+        FtpError::UnexpectedResponse(response) => FtpError::SecureError(format!(
+            "its server does not begin TLS when asked to ({response}); `ftps://` is TLS from the start, `plain: true` none at all"
+        )),
+        other => other,
+    })
+}
+
+/// Waits for an answer, and says what it means.
+async fn in_time<T>(
+    place: &Place,
+    after: Duration,
+    work: impl Future<Output = Result<T, FtpError>>,
+) -> Result<T, TransportError> {
+    let ended = timeout(after, work).await;
+    let ended = ended.map_err(|_| silent(place, after))?;
+    ended.map_err(|error| meant(place, &error))
+}
+
+fn silent(place: &Place, after: Duration) -> TransportError {
+    TransportError::Silent {
+        place: place.to_string(),
+        after,
+    }
+}
+
+/// What a server need not be able to say.
+fn known<T>(said: Result<T, TransportError>) -> Result<Option<T>, TransportError> {
+    match said {
+        Ok(said) => Ok(Some(said)),
+        Err(TransportError::Failed { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn meant(place: &Place, error: &FtpError) -> TransportError {
+    let said = brief(&place.redact(&error.to_string()));
+    let name = place.to_string();
+    match error {
+        FtpError::ConnectionError(_) | FtpError::SecureError(_) => {
+            TransportError::Unreachable { place: name, said }
+        }
+        FtpError::UnexpectedResponse(response) => match response.status {
+            Status::NotLoggedIn | Status::InvalidCredentials | Status::LoginNeedAccount => {
+                TransportError::Authentication { place: name, said }
+            }
+            Status::FileUnavailable | Status::RequestFileActionIgnored => TransportError::Missing {
+                place: name,
+                said: format!(": {said}"),
+            },
+            Status::NotAvailable => TransportError::Busy {
+                place: name,
+                status: said,
+                after: None,
+            },
+            _ => TransportError::Failed { place: name, said },
+        },
+        _ => TransportError::Failed { place: name, said },
+    }
+}

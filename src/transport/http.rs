@@ -1,0 +1,459 @@
+//! Exports of web servers: what is asked, where we let ourselves be sent, what an answer means.
+
+use super::error::{TransportError, brief};
+use super::incoming::Incoming;
+use super::kept::Meta;
+use super::place::{HttpAuth, HttpPlace, Next, Place, shown};
+use super::{About, Answer, CONNECT, IDLE, judge, pages, token};
+use crate::diagnostic::chain;
+use crate::tls::choose_provider;
+use chrono::{DateTime, TimeDelta, Utc};
+use reqwest::header::{
+    ACCEPT_ENCODING, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION, RETRY_AFTER,
+};
+use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode, Url, redirect};
+use secrecy::{ExposeSecret, SecretString};
+
+/// How often a server may send us on.
+pub const MOST_REDIRECTS: usize = 5;
+
+/// One conversation with a server.
+pub(super) struct Session<'p> {
+    pub place: &'p Place,
+    pub http: &'p HttpPlace,
+    client: Client,
+    token: Option<SecretString>,
+}
+
+/// Asks for an export, or for all of its pages.
+pub(super) async fn fetch(
+    place: &Place,
+    http: &HttpPlace,
+    before: Option<&Meta>,
+    incoming: &mut Incoming,
+) -> Result<Answer, TransportError> {
+    let mut session = Session::new(place, http)?;
+    if let Some(next) = &http.next {
+        return pages::fetch(&mut session, next, incoming)
+            .await
+            .map(Answer::New);
+    }
+    let answer = session.get(&http.url, before).await?;
+    if answer.status() == StatusCode::NOT_MODIFIED {
+        return Ok(Answer::Same);
+    }
+    let about = about(&answer);
+    session.take(answer, incoming).await?;
+    Ok(Answer::New(about))
+}
+
+impl<'p> Session<'p> {
+    fn new(place: &'p Place, http: &'p HttpPlace) -> Result<Self, TransportError> {
+        Ok(Self {
+            place,
+            http,
+            client: client(place, http)?,
+            token: None,
+        })
+    }
+
+    /// Asks for an address, and again with a new token when that of before is not taken any more.
+    pub(super) async fn get(
+        &mut self,
+        url: &Url,
+        before: Option<&Meta>,
+    ) -> Result<Response, TransportError> {
+        let mut answer = None;
+        if let HttpAuth::Grant(grant) = &self.http.auth {
+            let given = token::get(self.place, grant, &self.client).await?;
+            self.token = Some(given.token);
+            let first = self.follow(url, before).await?;
+            if first.status() == StatusCode::UNAUTHORIZED && given.known {
+                token::forget(grant);
+                let given = token::get(self.place, grant, &self.client).await?;
+                self.token = Some(given.token);
+            } else {
+                answer = Some(first);
+            }
+        }
+        let answer = match answer {
+            Some(answer) => answer,
+            None => self.follow(url, before).await?,
+        };
+        self.good(answer, before.is_some()).await
+    }
+
+    /// Asks for an address, and where its server sends us.
+    async fn follow(&self, url: &Url, before: Option<&Meta>) -> Result<Response, TransportError> {
+        let mut url = url.clone();
+        for _ in 0..=MOST_REDIRECTS {
+            let request = self.request(&url, before);
+            let answer = request.send().await.map_err(|error| self.fault(&error))?;
+            let moved = [301, 302, 303, 307, 308].contains(&answer.status().as_u16());
+            if !moved {
+                return Ok(answer);
+            }
+            url = self.moved(&url, &answer)?;
+        }
+        Err(self.astray(
+            &shown(&url),
+            &format!("that is more than {MOST_REDIRECTS} times in a row"),
+        ))
+    }
+
+    fn request(&self, url: &Url, before: Option<&Meta>) -> RequestBuilder {
+        let mut request = self.client.get(url.clone()).header(ACCEPT_ENCODING, "gzip");
+        if let Some(before) = before {
+            if let Some(etag) = &before.etag {
+                request = request.header(IF_NONE_MATCH, etag);
+            }
+            if let Some(time) = &before.last_modified {
+                request = request.header(IF_MODIFIED_SINCE, time);
+            }
+        }
+        if !is_home(&self.http.url, url) {
+            return request;
+        }
+        for (name, value) in &self.http.headers {
+            request = request.header(name, value.expose_secret());
+        }
+        match &self.http.auth {
+            HttpAuth::None => request,
+            HttpAuth::Basic { username, password } => {
+                request.basic_auth(username, Some(password.expose_secret()))
+            }
+            HttpAuth::Bearer(token) => request.bearer_auth(token.expose_secret()),
+            HttpAuth::Grant(_) => match &self.token {
+                Some(token) => request.bearer_auth(token.expose_secret()),
+                None => request,
+            },
+        }
+    }
+
+    /// Where an answer sends us.
+    fn moved(&self, from: &Url, answer: &Response) -> Result<Url, TransportError> {
+        let to = answer.headers().get(LOCATION);
+        let to = to.and_then(|to| to.to_str().ok()).unwrap_or_default();
+        let url = from.join(to).map_err(|_| {
+            let status = answer.status();
+            self.astray(
+                "nowhere",
+                &format!("it answers {status} without an address"),
+            )
+        })?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(self.astray(&shown(&url), "that is no web address"));
+        }
+        if from.scheme() == "https" && url.scheme() == "http" {
+            return Err(self.astray(&shown(&url), "others could read it on the way there"));
+        }
+        Ok(url)
+    }
+
+    pub(super) fn astray(&self, to: &str, why: &str) -> TransportError {
+        TransportError::Redirect {
+            place: self.place.to_string(),
+            to: to.to_owned(),
+            why: why.to_owned(),
+        }
+    }
+
+    /// An answer that is one.
+    async fn good(&self, answer: Response, had: bool) -> Result<Response, TransportError> {
+        let status = answer.status();
+        if status == StatusCode::NOT_MODIFIED && had {
+            return Ok(answer);
+        }
+        if status == StatusCode::OK {
+            return self.readable(answer).await;
+        }
+        let (place, after) = (self.place.to_string(), retry_after(answer.headers()));
+        let shown = status.to_string();
+        match status.as_u16() {
+            401 | 403 | 407 => {
+                let said = format!("{shown}{}", self.said(answer).await);
+                Err(TransportError::Authentication { place, said })
+            }
+            429 | 503 => Err(TransportError::Busy {
+                place,
+                status: shown,
+                after,
+            }),
+            404 | 410 => Err(TransportError::Missing {
+                place,
+                said: format!(": its server answers {shown}"),
+            }),
+            _ => Err(TransportError::Status {
+                place,
+                status: shown,
+                said: self.said(answer).await,
+            }),
+        }
+    }
+
+    /// An answer in a form that we read.
+    async fn readable(&self, mut answer: Response) -> Result<Response, TransportError> {
+        let headers = answer.headers();
+        let media = text(headers, CONTENT_TYPE).unwrap_or_default();
+        let media = media.split(';').next().unwrap_or_default().trim();
+        if ["text/html", "application/xhtml+xml"].contains(&media.to_lowercase().as_str()) {
+            // What there is of it at once; the title is near the beginning.
+            let head = answer.chunk().await.ok().flatten().unwrap_or_default();
+            return Err(judge::page(&self.place.to_string(), &head));
+        }
+        let coding = text(headers, CONTENT_ENCODING).unwrap_or_default();
+        if !["", "identity", "gzip", "x-gzip"].contains(&coding.to_lowercase().as_str()) {
+            return Err(TransportError::Failed {
+                place: self.place.to_string(),
+                said: format!(
+                    "its server packs it as `{}`, though asked for gzip",
+                    brief(coding)
+                ),
+            });
+        }
+        Ok(answer)
+    }
+
+    /// What the server says of an error, if it says it in words for machines.
+    async fn said(&self, mut answer: Response) -> String {
+        let media = text(answer.headers(), CONTENT_TYPE).unwrap_or_default();
+        let plain = media.starts_with("text/plain");
+        if !plain && !is_json(answer.headers()) {
+            return String::new();
+        }
+        let body = answer.chunk().await.ok().flatten().unwrap_or_default();
+        let body = &body[..body.len().min(2_048)];
+        let said = judge::error_object(body)
+            .or_else(|| plain.then(|| brief(&String::from_utf8_lossy(body))))
+            .unwrap_or_default();
+        if said.is_empty() {
+            return said;
+        }
+        format!(": {}", self.place.redact(&said))
+    }
+
+    /// Takes all of an answer.
+    pub(super) async fn take(
+        &self,
+        mut answer: Response,
+        incoming: &mut Incoming,
+    ) -> Result<(), TransportError> {
+        let announced = answer.content_length();
+        if let Some(length) = announced {
+            incoming.fits(length)?;
+        }
+        loop {
+            match answer.chunk().await {
+                Ok(Some(bytes)) => incoming.take(&bytes)?,
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(self.broken_off(error, announced, incoming.size())),
+            }
+        }
+    }
+
+    fn broken_off(
+        &self,
+        error: reqwest::Error,
+        announced: Option<u64>,
+        came: u64,
+    ) -> TransportError {
+        let place = self.place.to_string();
+        if error.is_timeout() {
+            return TransportError::Silent { place, after: IDLE };
+        }
+        let came = match announced {
+            Some(announced) => format!("{came} of {announced} bytes came"),
+            None => format!("{came} bytes came"),
+        };
+        let why = self.place.redact(&chain(&error.without_url()));
+        let said = format!("{came}: {why}");
+        TransportError::Truncated { place, said }
+    }
+
+    fn fault(&self, error: &reqwest::Error) -> TransportError {
+        unsent(self.place, &self.place.to_string(), error)
+    }
+}
+
+/// What it means that a request did not arrive.
+pub(super) fn unsent(place: &Place, to: &str, error: &reqwest::Error) -> TransportError {
+    if error.is_timeout() && !error.is_connect() {
+        return TransportError::Silent {
+            place: to.to_owned(),
+            after: IDLE,
+        };
+    }
+    // The address is said already, and with it what stands in it.
+    let mut why = Vec::new();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        why.push(error.to_string());
+        cause = error.source();
+    }
+    let why = why.join(": ");
+    TransportError::Unreachable {
+        place: to.to_owned(),
+        said: place.redact(if why.is_empty() {
+            "it was not sent"
+        } else {
+            &why
+        }),
+    }
+}
+
+fn client(place: &Place, http: &HttpPlace) -> Result<Client, TransportError> {
+    choose_provider();
+    let mut client = Client::builder()
+        .user_agent(concat!("roster/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT)
+        .read_timeout(IDLE)
+        .redirect(redirect::Policy::none());
+    if is_here(&http.url) {
+        client = client.no_proxy();
+    }
+    if let Some(path) = &http.ca {
+        let wrong = |why: String| TransportError::Setting {
+            path: path.clone(),
+            why,
+        };
+        let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+        let chain = Certificate::from_pem_bundle(&pem).map_err(|error| wrong(error.to_string()))?;
+        if chain.is_empty() {
+            return Err(wrong("there is no certificate in it".to_owned()));
+        }
+        client = client.tls_certs_merge(chain);
+    }
+    client.build().map_err(|error| TransportError::Failed {
+        place: place.to_string(),
+        said: chain(&error),
+    })
+}
+
+/// Whether what is for one address may be told at another: it is the same server, or the same host
+/// with TLS now.
+pub(super) fn is_home(home: &Url, url: &Url) -> bool {
+    let upgraded = home.scheme() == "http"
+        && url.scheme() == "https"
+        && home.port().is_none()
+        && url.port().is_none()
+        && home.host() == url.host();
+    upgraded || home.origin() == url.origin()
+}
+
+/// Whether it is this machine.
+fn is_here(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    let address: Option<std::net::IpAddr> = address.parse().ok();
+    host == "localhost" || address.is_some_and(|address| address.is_loopback())
+}
+
+/// What an answer says of the file.
+pub(super) fn about(answer: &Response) -> About {
+    let headers = answer.headers();
+    let own = |name| text(headers, name).map(str::to_owned);
+    let last_modified = own(LAST_MODIFIED);
+    let time = last_modified.as_deref();
+    let modified = time.and_then(|time| DateTime::parse_from_rfc2822(time).ok());
+    let named = text(headers, CONTENT_DISPOSITION).and_then(file_name);
+    let last = answer.url().path_segments();
+    let last = last.and_then(|mut parts| parts.next_back());
+    let host = answer.url().host_str().unwrap_or_default();
+    About {
+        name: named.unwrap_or_else(|| last.filter(|last| !last.is_empty()).unwrap_or(host).into()),
+        modified: modified.map(|time| time.to_utc()),
+        etag: own(ETAG),
+        last_modified,
+        stamp: None,
+    }
+}
+
+/// The name that `Content-Disposition` gives a file, if it is one.
+fn file_name(text: &str) -> Option<String> {
+    let mut parts = text.split(';').map(str::trim);
+    let name = parts.find_map(|part| part.strip_prefix("filename="))?;
+    let name = name.trim_matches('"');
+    let odd = |c: char| c.is_control() || c == '/' || c == '\\';
+    let fine = !name.is_empty() && !name.starts_with('.') && !name.contains(odd);
+    fine.then(|| name.to_owned())
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let media = text(headers, CONTENT_TYPE).unwrap_or_default();
+    media.contains("json")
+}
+
+fn text(headers: &HeaderMap, name: reqwest::header::HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// Seconds, or a date.
+fn retry_after(headers: &HeaderMap) -> Option<TimeDelta> {
+    let text = text(headers, RETRY_AFTER)?.trim();
+    if let Ok(seconds) = text.parse::<u32>() {
+        return Some(TimeDelta::seconds(i64::from(seconds)));
+    }
+    let at = DateTime::parse_from_rfc2822(text).ok()?;
+    Some((at.to_utc() - Utc::now()).max(TimeDelta::zero()))
+}
+
+/// The address of the next page by the header `Link`.
+pub(super) fn next_link(answer: &Response) -> Option<String> {
+    let links = answer.headers().get_all(reqwest::header::LINK);
+    let links = links.iter().filter_map(|link| link.to_str().ok());
+    let mut links = links.flat_map(|links| links.split(','));
+    links.find_map(|link| {
+        let (address, parameters) = link.split_once(';')?;
+        let is_next = parameters.split(';').any(|parameter| {
+            let relation = parameter.trim().strip_prefix("rel=");
+            let relation = relation.map(|relation| relation.trim_matches('"').to_lowercase());
+            relation.is_some_and(|relation| relation.split(' ').any(|word| word == "next"))
+        });
+        let address = address.trim().strip_prefix('<')?.strip_suffix('>')?;
+        is_next.then(|| address.to_owned())
+    })
+}
+
+/// Which way the next page is said, for messages.
+pub(super) fn told(next: &Next) -> String {
+    match next {
+        Next::Header => "the header `Link`".to_owned(),
+        Next::Link(path) | Next::Cursor { path, .. } => format!("`{path}`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_for_one_server_is_for_no_other() {
+        let url = |text: &str| Url::parse(text).unwrap();
+        for (home, other, expected) in [
+            ("https://erp.example/a", "https://erp.example/b", true),
+            ("http://erp.example/a", "https://erp.example/a", true),
+            ("https://erp.example/a", "http://erp.example/a", false),
+            ("https://erp.example/a", "https://erp.example:8443/a", false),
+            ("https://erp.example/a", "https://cdn.erp.example/a", false),
+            ("http://erp.example:81/a", "https://erp.example/a", false),
+        ] {
+            assert_eq!(is_home(&url(home), &url(other)), expected, "{home} {other}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_file_is_a_name() {
+        assert_eq!(
+            file_name("attachment; filename=\"customers.csv\"").as_deref(),
+            Some("customers.csv")
+        );
+        for odd in [
+            "attachment",
+            "x; filename=../../etc/passwd",
+            "x; filename=\"\"",
+        ] {
+            assert_eq!(file_name(odd), None, "{odd}");
+        }
+    }
+}

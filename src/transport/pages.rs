@@ -1,0 +1,298 @@
+//! Exports in pages: each is a part of a list, and all of them become one list of JSON. A page that
+//! fails fails them all.
+
+use super::error::TransportError;
+use super::http::{Session, about, next_link, told};
+use super::incoming::Incoming;
+use super::place::{Next, shown};
+use super::{About, http};
+use reqwest::{Response, Url};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How many pages there may be.
+const MOST_PAGES: usize = 100_000;
+/// How many bytes one page may have; it is in memory whole.
+const MOST_BYTES: u64 = 256 << 20;
+
+/// An object whose values are left as they are written.
+type Object<'p> = BTreeMap<String, &'p RawValue>;
+
+/// Takes one page after the other.
+pub(super) async fn fetch(
+    session: &mut Session<'_>,
+    next: &Next,
+    incoming: &mut Incoming,
+) -> Result<About, TransportError> {
+    let mut url = session.http.url.clone();
+    let mut seen = BTreeSet::from([url.to_string()]);
+    let mut first = None;
+    incoming.take(b"[")?;
+    for page in 1..=MOST_PAGES {
+        let taken = take(session, &url, next, incoming).await;
+        let (about, following) = taken.map_err(|source| of_page(session, page, source))?;
+        first.get_or_insert(about);
+        let Some(following) = following else {
+            incoming.take(b"]\n")?;
+            return Ok(About {
+                // They are those of the first page, which says nothing of the others.
+                etag: None,
+                last_modified: None,
+                ..first.unwrap_or_default()
+            });
+        };
+        if !seen.insert(following.to_string()) {
+            let what = format!("{} leads back to a page before it", told(next));
+            return Err(of_page(session, page, not_data(session, what)));
+        }
+        url = following;
+    }
+    Err(not_data(
+        session,
+        format!("it has more than {MOST_PAGES} pages"),
+    ))
+}
+
+fn of_page(session: &Session<'_>, page: usize, source: TransportError) -> TransportError {
+    TransportError::Page {
+        place: session.place.to_string(),
+        page,
+        source: Box::new(source),
+    }
+}
+
+fn not_data(session: &Session<'_>, what: String) -> TransportError {
+    TransportError::NotData {
+        place: session.place.to_string(),
+        what,
+    }
+}
+
+/// Takes a page, and says which one follows.
+async fn take(
+    session: &mut Session<'_>,
+    url: &Url,
+    next: &Next,
+    incoming: &mut Incoming,
+) -> Result<(About, Option<Url>), TransportError> {
+    let answer = session.get(url, None).await?;
+    let about = about(&answer);
+    let link = next_link(&answer);
+    let body = body(session, answer, incoming).await?;
+    let page =
+        Page::read(&body, session.http.items.as_deref()).map_err(|what| not_data(session, what))?;
+    // Pages before may have been empty.
+    let is_first = incoming.size() == 1;
+    let mut between: &[u8] = if is_first { b"\n" } else { b",\n" };
+    for item in &page.items {
+        incoming.take(between)?;
+        incoming.take(item.get().as_bytes())?;
+        between = b",\n";
+    }
+    let following = match next {
+        Next::Header => link,
+        Next::Link(path) | Next::Cursor { path, .. } => {
+            page.text(path).map_err(|what| not_data(session, what))?
+        }
+    };
+    let following = following.map(|following| after(session, url, next, &following));
+    Ok((about, following.transpose()?))
+}
+
+/// The address of the page that follows.
+fn after(
+    session: &Session<'_>,
+    url: &Url,
+    next: &Next,
+    following: &str,
+) -> Result<Url, TransportError> {
+    if let Next::Cursor { parameter, .. } = next {
+        let mut address = session.http.url.clone();
+        let kept = session.http.url.query_pairs();
+        let kept = kept.filter(|(name, _)| name != parameter);
+        address
+            .query_pairs_mut()
+            .clear()
+            .extend_pairs(kept)
+            .append_pair(parameter, following);
+        return Ok(address);
+    }
+    let address = url
+        .join(following)
+        .map_err(|_| not_data(session, format!("{} holds no address", told(next))))?;
+    if !http::is_home(&session.http.url, &address) {
+        return Err(session.astray(
+            &shown(&address),
+            "the next page is at another server, which would have to be given the credentials",
+        ));
+    }
+    Ok(address)
+}
+
+/// The bytes of a page, which has to fit into what may still come.
+async fn body(
+    session: &Session<'_>,
+    answer: Response,
+    incoming: &Incoming,
+) -> Result<Vec<u8>, TransportError> {
+    let place = session.place;
+    let limit = place.limit.saturating_sub(incoming.size()).min(MOST_BYTES);
+    let path = incoming.room_for_page();
+    let mut page = Incoming::new(place, path, limit)?;
+    session.take(answer, &mut page).await?;
+    let whole = page.finish()?;
+    let bytes = std::fs::read(&whole.path);
+    // The next page takes its place.
+    let _ = std::fs::remove_file(&whole.path);
+    bytes.map_err(|source| TransportError::Cache {
+        path: whole.path,
+        source,
+    })
+}
+
+/// A page: its part of the list, and what stands around that.
+struct Page<'p> {
+    items: Vec<&'p RawValue>,
+    around: Option<Object<'p>>,
+}
+
+impl<'p> Page<'p> {
+    /// The list itself, or an object with the list in it: at the place given, or the only list
+    /// there is.
+    fn read(body: &'p [u8], at: Option<&str>) -> Result<Self, String> {
+        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+        let whole: &RawValue = parse(body).ok_or("it is no JSON, of which pages have to be")?;
+        if at.is_none()
+            && let Some(items) = list(whole)
+        {
+            return Ok(Self {
+                items,
+                around: None,
+            });
+        }
+        let around: Object<'p> =
+            object(whole).ok_or("it is neither a list nor an object with a list in it")?;
+        let items = match at {
+            Some(path) => find(&around, path)
+                .and_then(list)
+                .ok_or_else(|| format!("there is no list at `{path}`"))?,
+            None => only(&around)?,
+        };
+        Ok(Self {
+            items,
+            around: Some(around),
+        })
+    }
+
+    /// The text or number at a place; nothing where there is none.
+    fn text(&self, path: &str) -> Result<Option<String>, String> {
+        let found = self.around.as_ref().map(|around| find(around, path));
+        let Some(found) = found.flatten() else {
+            return Ok(None);
+        };
+        let value = serde_json::from_str(found.get()).unwrap_or_default();
+        match value {
+            serde_json::Value::Null | serde_json::Value::Bool(false) => Ok(None),
+            serde_json::Value::String(text) if text.is_empty() => Ok(None),
+            serde_json::Value::String(text) => Ok(Some(text)),
+            serde_json::Value::Number(_) => Ok(Some(found.get().to_owned())),
+            _ => Err(format!("`{path}` is neither text nor a number")),
+        }
+    }
+}
+
+fn parse<'p, T: Deserialize<'p>>(bytes: &'p [u8]) -> Option<T> {
+    serde_json::from_slice(bytes).ok()
+}
+
+fn list(value: &RawValue) -> Option<Vec<&RawValue>> {
+    parse(value.get().as_bytes())
+}
+
+fn object(value: &RawValue) -> Option<Object<'_>> {
+    parse(value.get().as_bytes())
+}
+
+/// The only list among the values of an object.
+fn only<'p>(object: &Object<'p>) -> Result<Vec<&'p RawValue>, String> {
+    let lists = object
+        .iter()
+        .filter(|(_, value)| value.get().starts_with('['));
+    let lists: Vec<_> = lists.collect();
+    match lists.as_slice() {
+        [(_, value)] => list(value).ok_or_else(|| "its list is none".to_owned()),
+        [] => Err("there is no list in it; name where it is with `items:`".to_owned()),
+        many => {
+            let names: Vec<String> = many.iter().map(|(name, _)| format!("`{name}`")).collect();
+            Err(format!(
+                "there are several lists in it ({}); name the one that counts with `items:`",
+                names.join(", ")
+            ))
+        }
+    }
+}
+
+/// What is at a place: a name, or names with dots between them.
+fn find<'p>(object: &Object<'p>, path: &str) -> Option<&'p RawValue> {
+    // `@odata.nextLink` is one name.
+    if let Some(value) = object.get(path) {
+        return Some(value);
+    }
+    let dots = path.match_indices('.');
+    let mut ways = dots.map(|(at, _)| (&path[..at], &path[at + 1..]));
+    ways.find_map(|(name, rest)| find(&self::object(object.get(name)?)?, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn items(body: &str, at: Option<&str>) -> Result<Vec<String>, String> {
+        let page = Page::read(body.as_bytes(), at)?;
+        Ok(page
+            .items
+            .iter()
+            .map(|item| item.get().to_owned())
+            .collect())
+    }
+
+    #[test]
+    fn items_stay_as_they_are_written() {
+        let one = [r#"{"id":1.10,"id":2}"#.to_owned()];
+        for (body, at) in [
+            (r#"[{"id":1.10,"id":2}]"#, None),
+            (r#"{"value": [{"id":1.10,"id":2}], "count": 1}"#, None),
+            (
+                r#"{"d": {"results": [{"id":1.10,"id":2}]}, "x": []}"#,
+                Some("d.results"),
+            ),
+        ] {
+            assert_eq!(items(body, at).unwrap(), one, "{body}");
+        }
+    }
+
+    #[test]
+    fn which_list_counts_is_asked_for_when_that_is_not_clear() {
+        assert!(
+            items(r#"{"a": [], "b": []}"#, None)
+                .unwrap_err()
+                .contains("`a`, `b`")
+        );
+        assert!(items(r#"{"a": 1}"#, None).is_err());
+        assert!(items(r#"{"a": [1]}"#, Some("b")).is_err());
+        assert!(items("id;name\n", None).is_err());
+        assert!(items("[1,", None).is_err());
+    }
+
+    #[test]
+    fn the_next_page_is_found_by_names_with_dots_in_them_or_between_them() {
+        let body = br#"{"@odata.nextLink": "/2", "meta": {"next": 7, "last": null}, "v": []}"#;
+        let page = Page::read(body, None).unwrap();
+        assert_eq!(page.text("@odata.nextLink").unwrap().as_deref(), Some("/2"));
+        assert_eq!(page.text("meta.next").unwrap().as_deref(), Some("7"));
+        assert_eq!(page.text("meta.last").unwrap(), None);
+        assert_eq!(page.text("nothing").unwrap(), None);
+        assert!(page.text("meta").is_err());
+    }
+}

@@ -1,0 +1,328 @@
+//! Exports of servers by ssh: OpenSSH's own `sftp`, so that hosts, keys and agents hold as their
+//! users know them. It asks nobody anything.
+
+use super::error::{TransportError, brief};
+use super::file::modified;
+use super::incoming::Incoming;
+use super::kept::Kept;
+use super::name::{counts, done_names, fits};
+use super::place::{Place, SftpPlace, bracketed};
+use super::{About, Answer, CONNECT, IDLE, PAUSE};
+use crate::process::{self, Stopped};
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+
+/// One file as the server lists it: to the minute, which is as exact as `sftp` shows it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Listed {
+    mode: char,
+    size: u64,
+    time: String,
+    name: String,
+}
+
+/// Takes the file that is named, or the newest that the pattern fits.
+pub(super) fn fetch(
+    place: &Place,
+    sftp: &SftpPlace,
+    kept: &Kept,
+    incoming: &mut Incoming,
+) -> Result<Answer, TransportError> {
+    let (folder, pattern) = sftp.path.rsplit_once('/').unwrap_or((".", &sftp.path));
+    let folder = if folder.is_empty() { "/" } else { folder };
+    let list = format!("ls -lant {}\n", quoted(folder));
+    let listed = listing(&said(place, sftp, kept, &list)?);
+    let file = choose(place, sftp, &listed, pattern)?;
+    incoming.fits(file.size)?;
+    thread::sleep(PAUSE);
+    let (from, to) = (format!("{folder}/{}", file.name), incoming.room_for_file());
+    let local = to.file_name().unwrap_or_default().to_string_lossy();
+    let get = format!("get -p {} {}\n", quoted(&from), quoted(&local));
+    let ran = said(place, sftp, kept, &format!("{list}{get}{list}"));
+    let taken = ran.and_then(|said| {
+        stands_still(place, &file, &said)?;
+        take(place, &file, &to, incoming)
+    });
+    // Nobody needs it any more, whatever it is.
+    let _ = fs::remove_file(&to);
+    taken.map(Answer::New)
+}
+
+/// Which of the files counts.
+fn choose(
+    place: &Place,
+    sftp: &SftpPlace,
+    listed: &[Listed],
+    pattern: &str,
+) -> Result<Listed, TransportError> {
+    let done = sftp.done.as_deref();
+    let may = |file: &&Listed| {
+        let says_done = done.is_some_and(|ending| file.name.ends_with(ending));
+        let named = file.name == pattern;
+        named || (counts(&file.name) && fits(pattern, &file.name) && !says_done)
+    };
+    // The newest stand first.
+    let file = listed
+        .iter()
+        .find(may)
+        .ok_or_else(|| TransportError::Missing {
+            place: place.to_string(),
+            said: String::new(),
+        })?;
+    let what = match file.mode {
+        '-' => None,
+        'd' => Some("a folder"),
+        'l' => Some("a symbolic link"),
+        _ => Some("no file"),
+    };
+    if let Some(what) = what {
+        return Err(TransportError::Irregular {
+            path: place.to_string(),
+            what: what.to_owned(),
+        });
+    }
+    let [name, other] = done_names(&file.name, done.unwrap_or_default());
+    let is_done = |file: &Listed| file.name == name || file.name == other;
+    if done.is_some() && !listed.iter().any(is_done) {
+        return Err(unfinished(place, format!("{name} is not there")));
+    }
+    Ok(file.clone())
+}
+
+fn unfinished(place: &Place, why: String) -> TransportError {
+    TransportError::Unfinished {
+        place: place.to_string(),
+        why,
+    }
+}
+
+/// Whether the server lists it as before, both before it was taken and after.
+fn stands_still(place: &Place, before: &Listed, said: &str) -> Result<(), TransportError> {
+    let listed = listing(said);
+    let now: Vec<&Listed> = listed
+        .iter()
+        .filter(|file| file.name == before.name)
+        .collect();
+    let changed = now.iter().find(|now| **now != before);
+    match changed {
+        Some(now) if now.size != before.size => {
+            let why = format!("{} bytes became {}", before.size, now.size);
+            Err(unfinished(place, why))
+        }
+        None if now.len() == 2 => Ok(()),
+        _ => Err(TransportError::Swapped {
+            place: place.to_string(),
+        }),
+    }
+}
+
+fn take(
+    place: &Place,
+    listed: &Listed,
+    path: &Path,
+    incoming: &mut Incoming,
+) -> Result<About, TransportError> {
+    let fault = |source| TransportError::Cache {
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(fault)?;
+    let metadata = file.metadata().map_err(fault)?;
+    if metadata.len() != listed.size {
+        let said = format!("{} of {} bytes came", metadata.len(), listed.size);
+        let place = place.to_string();
+        return Err(TransportError::Truncated { place, said });
+    }
+    incoming.take_all(file, fault)?;
+    Ok(About {
+        name: listed.name.clone(),
+        // `get -p` brings the time along.
+        modified: modified(&metadata),
+        ..About::default()
+    })
+}
+
+/// Runs a batch of commands; what they printed.
+fn said(
+    place: &Place,
+    sftp: &SftpPlace,
+    kept: &Kept,
+    batch: &str,
+) -> Result<String, TransportError> {
+    let file = kept.folder().join("incoming-batch");
+    fs::write(&file, batch).map_err(|error| kept.fault(error))?;
+    let mut command = command(sftp, &file);
+    command.current_dir(kept.folder());
+    let ended = process::run(command, place.timeout).map_err(|stopped| match stopped {
+        Stopped::Program(source) => TransportError::Program {
+            name: "sftp",
+            source,
+        },
+        Stopped::Timeout => TransportError::Timeout {
+            place: place.to_string(),
+            after: place.timeout,
+        },
+    })?;
+    if ended.status.success() {
+        return Ok(String::from_utf8_lossy(&ended.stdout).into_owned());
+    }
+    Err(meant(place, &String::from_utf8_lossy(&ended.stderr)))
+}
+
+fn command(sftp: &SftpPlace, batch: &Path) -> Command {
+    let mut command = Command::new("sftp");
+    for (name, _) in std::env::vars_os() {
+        // What is Roster's own, secrets among it, is no business of ssh.
+        if name.to_string_lossy().starts_with("ROSTER_") {
+            command.env_remove(&name);
+        }
+    }
+    let options = [
+        "BatchMode=yes".to_owned(),
+        format!("ConnectTimeout={}", CONNECT.as_secs()),
+        format!("ServerAliveInterval={}", IDLE.as_secs() / 2),
+        "ServerAliveCountMax=2".to_owned(),
+        "ControlMaster=no".to_owned(),
+        "ControlPath=none".to_owned(),
+    ];
+    command.args(options.map(|option| format!("-o{option}")));
+    if let Some(key) = &sftp.key {
+        command.args(["-oIdentitiesOnly=yes", "-oIdentityAgent=none"]);
+        command.arg("-i").arg(&key.key);
+        if let Some(hosts) = &key.known_hosts {
+            let mut option = OsString::from("-oUserKnownHostsFile=\"");
+            option.push(hosts);
+            option.push("\"");
+            command
+                .arg(option)
+                .args(["-oGlobalKnownHostsFile=none", "-oStrictHostKeyChecking=yes"]);
+        }
+    }
+    if let Some(port) = sftp.port {
+        command.arg("-P").arg(port.to_string());
+    }
+    let host = match &sftp.user {
+        Some(user) => format!("{user}@{}", bracketed(&sftp.host)),
+        None => bracketed(&sftp.host),
+    };
+    command
+        .arg("-b")
+        .arg(batch)
+        .arg("--")
+        .arg(host)
+        .env("LC_ALL", "C")
+        .env("TZ", "UTC")
+        .env_remove("LANGUAGE")
+        .env("SSH_ASKPASS_REQUIRE", "never")
+        .stdin(Stdio::null());
+    command
+}
+
+/// For `sftp`'s own way of reading a line; what is quoted is no pattern.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// The lines of a listing among all that was printed.
+fn listing(said: &str) -> Vec<Listed> {
+    said.lines().filter_map(listed).collect()
+}
+
+/// `-rw-r--r--    ? 0        0            8 Nov 22 08:40 customers.csv`
+fn listed(line: &str) -> Option<Listed> {
+    let mut rest = line;
+    let mut word = || {
+        rest = rest.trim_start();
+        let end = rest.find(' ')?;
+        let (word, after) = rest.split_at(end);
+        rest = after;
+        Some(word)
+    };
+    let mode = word()?;
+    let (_, _, _) = (word()?, word()?, word()?);
+    let size = word()?.parse().ok()?;
+    let time = format!("{} {} {}", word()?, word()?, word()?);
+    let name = rest.strip_prefix(' ')?;
+    // A server may show the way to it.
+    let name = name.rsplit('/').next().unwrap_or(name).to_owned();
+    Some(Listed {
+        mode: mode.chars().next().filter(|_| mode.len() >= 10)?,
+        size,
+        time,
+        name,
+    })
+}
+
+/// What `sftp` meant by what it said.
+fn meant(place: &Place, said: &str) -> TransportError {
+    let folded = said.to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| folded.contains(word));
+    let lines = said.lines().filter(|line| {
+        let noise = line.starts_with("Warning:") || line.starts_with("Connection closed");
+        !noise && !line.trim_matches(['@', ' ']).is_empty()
+    });
+    let told = brief(&lines.collect::<Vec<_>>().join("\n"));
+    let place = place.to_string();
+    let said = if told.is_empty() { brief(said) } else { told };
+    match () {
+        () if has(HOST_KEY) => TransportError::HostKey { place, said },
+        () if has(MISSING) => TransportError::Missing {
+            place,
+            said: format!(": {said}"),
+        },
+        () if has(DENIED) => TransportError::Authentication { place, said },
+        () if has(UNREACHABLE) => TransportError::Unreachable { place, said },
+        () => TransportError::Failed { place, said },
+    }
+}
+
+const HOST_KEY: &[&str] = &[
+    "host key verification failed",
+    "remote host identification has changed",
+];
+const MISSING: &[&str] = &["not found", "no such file"];
+const DENIED: &[&str] = &[
+    "permission denied",
+    "too many authentication failures",
+    "identity file",
+];
+const UNREACHABLE: &[&str] = &[
+    "could not resolve hostname",
+    "connection refused",
+    "connection timed out",
+    "operation timed out",
+    "timed out",
+    "connection reset",
+    "connection closed",
+    "network is unreachable",
+    "no route to host",
+    "broken pipe",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listing_is_read_with_blanks_in_names() {
+        let said = "sftp> ls -lant \"out\"\n\
+            drwxr-xr-x    ? 0        0            4096 Nov 22 08:40 .\n\
+            -rw-r--r--    ? 0        0               8 Nov 22 08:40 all customers.csv\n\
+            -rw-r--r--    1 1000     1000   5000000000 Nov 22  2025 out/b.csv\n";
+        let files = listing(said);
+        assert_eq!(files.len(), 3);
+        assert_eq!(
+            files[1],
+            Listed {
+                mode: '-',
+                size: 8,
+                time: "Nov 22 08:40".to_owned(),
+                name: "all customers.csv".to_owned(),
+            }
+        );
+        assert_eq!((files[2].size, &*files[2].name), (5_000_000_000, "b.csv"));
+    }
+}

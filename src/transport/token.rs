@@ -1,0 +1,164 @@
+//! Tokens that we ask for (OAuth 2, client credentials), each until it runs out. They are in memory
+//! alone.
+
+use super::error::TransportError;
+use super::http::unsent;
+use super::judge;
+use super::place::{Grant, Place, shown};
+use crate::model::Digest;
+use reqwest::{Client, Response, Url};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long before its end a token counts as run out.
+const MARGIN: Duration = Duration::from_secs(30);
+/// How much of an answer is read.
+const MOST: usize = 64 << 10;
+
+/// The tokens that are good, by who asked whom for what.
+static GOOD: Mutex<BTreeMap<Digest, (SecretString, Instant)>> = Mutex::new(BTreeMap::new());
+
+/// A token.
+pub(super) struct Given {
+    pub token: SecretString,
+    /// Whether we had it already.
+    pub known: bool,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    access_token: String,
+    token_type: Option<String>,
+    expires_in: Option<u64>,
+}
+
+/// A token that is good for a while.
+pub(super) async fn get(
+    place: &Place,
+    grant: &Grant,
+    client: &Client,
+) -> Result<Given, TransportError> {
+    let now = Instant::now();
+    if let Some((token, until)) = good().get(&mark(grant))
+        && now < *until
+    {
+        let token = token.clone();
+        return Ok(Given { token, known: true });
+    }
+    let answer = ask(place, grant, client).await?;
+    let token = SecretString::from(answer.access_token);
+    let lasts = Duration::from_secs(answer.expires_in.unwrap_or_default());
+    if let Some(until) = now.checked_add(lasts.saturating_sub(MARGIN)) {
+        good().insert(mark(grant), (token.clone(), until));
+    }
+    Ok(Given {
+        token,
+        known: false,
+    })
+}
+
+/// The token is not taken any more.
+pub(super) fn forget(grant: &Grant) {
+    good().remove(&mark(grant));
+}
+
+fn good() -> MutexGuard<'static, BTreeMap<Digest, (SecretString, Instant)>> {
+    // An entry is put in whole, so another thread's panic leaves nothing half done.
+    GOOD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn mark(grant: &Grant) -> Digest {
+    let (id, secret) = (&grant.id, grant.secret.expose_secret());
+    let text = format!("{}\0{id}\0{secret}\0{:?}", grant.url, grant.scope);
+    Digest::of(text.as_bytes())
+}
+
+/// First as the standard wants it, then as some servers do.
+async fn ask(place: &Place, grant: &Grant, client: &Client) -> Result<Answer, TransportError> {
+    let unsent = |error| unsent(place, &shown(&grant.url), &error);
+    let (id, secret) = (&*grant.id, grant.secret.expose_secret());
+    let mut form = vec![("grant_type", "client_credentials")];
+    form.extend(grant.scope.as_deref().map(|scope| ("scope", scope)));
+    let request = client
+        .post(grant.url.clone())
+        .basic_auth(encoded(id), Some(encoded(secret)));
+    let first = request.form(&form).send().await.map_err(unsent)?;
+    let answer = if matches!(first.status().as_u16(), 400 | 401) {
+        form.extend([("client_id", id), ("client_secret", secret)]);
+        let second = client.post(grant.url.clone()).form(&form);
+        second.send().await.map_err(unsent)?
+    } else {
+        first
+    };
+    read(place, &grant.url, answer).await
+}
+
+async fn read(place: &Place, url: &Url, mut answer: Response) -> Result<Answer, TransportError> {
+    let status = answer.status();
+    let mut body = Vec::new();
+    while let Some(bytes) = answer
+        .chunk()
+        .await
+        .map_err(|error| unsent(place, &shown(url), &error))?
+    {
+        body.extend(&bytes[..bytes.len().min(MOST - body.len())]);
+        if body.len() == MOST {
+            break;
+        }
+    }
+    if !status.is_success() {
+        let said = judge::error_object(&body).unwrap_or_default();
+        let said = format!("no token, {status} {}", place.redact(&said));
+        return Err(refused(url, said.trim_end()));
+    }
+    let read: Result<Answer, _> = serde_json::from_slice(&body);
+    let Ok(read) = read else {
+        return Err(refused(url, "what it answers is no token"));
+    };
+    let kind = read.token_type.as_deref().unwrap_or("bearer");
+    if !kind.eq_ignore_ascii_case("bearer") || !is_token(&read.access_token) {
+        return Err(refused(url, "its token is none that can be sent on"));
+    }
+    Ok(read)
+}
+
+/// What may stand in a header.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn refused(url: &Url, said: &str) -> TransportError {
+    TransportError::Authentication {
+        place: shown(url),
+        said: said.to_owned(),
+    }
+}
+
+/// As in a form, which the standard asks for.
+fn encoded(text: &str) -> String {
+    let mut url = Url::parse("form:x").ok();
+    if let Some(url) = &mut url {
+        url.query_pairs_mut().append_key_only(text);
+    }
+    let query = url.as_ref().and_then(Url::query);
+    query.unwrap_or(text).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_written_as_in_a_form() {
+        assert_eq!(encoded("a:b c+d"), "a%3Ab+c%2Bd");
+    }
+
+    #[test]
+    fn a_token_is_one_word() {
+        assert!(is_token("eyJhbGciOi.x-y_z"));
+        assert!(!is_token("a\r\nX-Evil: 1") && !is_token(""));
+    }
+}
