@@ -15,6 +15,7 @@ mod kept;
 mod name;
 mod pages;
 mod place;
+mod s3;
 mod sftp;
 mod token;
 
@@ -22,9 +23,11 @@ pub use error::TransportError;
 pub use folder::settle;
 pub use http::MOST_REDIRECTS;
 pub use place::{
-    DropPlace, FilePlace, FtpPlace, Grant, HttpAuth, HttpPlace, LIMIT, Next, Place, Security,
-    SftpPlace, SshKey, TIMEOUT, Way,
+    DropPlace, FilePlace, FtpPlace, Grant, HttpAuth, HttpPlace, LIMIT, Next, Place, S3Key,
+    Security, SftpPlace, SshKey, TIMEOUT, Way,
 };
+
+pub use s3::encoded;
 
 use crate::model::Digest;
 use chrono::{DateTime, Utc};

@@ -422,3 +422,35 @@ fn a_token_that_is_not_given_is_said() {
     scene.get(&granted(&scene, &server, "/c.csv", "read"));
     assert_eq!(targets(&server), ["/token", "/token", "/c.csv"]);
 }
+
+#[test]
+fn an_object_of_s3_is_asked_for_by_a_signed_address() {
+    let scene = Scene::new();
+    let server = Server::start(|asked| match asked.header("if-none-match") {
+        Some("\"one\"") => answer("304 Not Modified", &[], ""),
+        _ if asked.target.contains("missing") => answer("403 Forbidden", &[], ""),
+        _ => answer("200 OK", &[("ETag", "\"one\"")], ONE),
+    });
+    let place = |object: &str| {
+        scene.place(json!({
+            "s3": format!("s3://exports/{object}"), "endpoint": server.url(""), "region": "eu-north-1",
+            "auth": {"accessKeyId": "AKIA", "secretAccessKey": SECRET, "sessionToken": "session/1"},
+        }))
+    };
+    let customers = place("erp/all customers.csv");
+    assert_eq!(scene.get(&customers), (News::First, ONE.to_owned()));
+    assert_eq!(scene.get(&customers).0, News::Same);
+    for asked in server.asked() {
+        let target = &asked.target;
+        assert!(target.starts_with("/exports/erp/all%20customers.csv?X-Amz-Algorithm="));
+        assert!(target.contains(
+            "&X-Amz-Security-Token=session%2F1&X-Amz-SignedHeaders=host&X-Amz-Signature="
+        ));
+        assert!(!target.contains(SECRET), "{target}");
+    }
+    let message = scene.fails(&place("missing.csv"));
+    assert!(
+        message.ends_with("/exports/missing.csv does not let us in: 403 Forbidden"),
+        "{message}"
+    );
+}
