@@ -88,7 +88,8 @@ struct About {
     stamp: Option<file::Stamp>,
 }
 
-/// Brings the export of a place into the cache. Any number of processes may do so at once.
+/// Brings the export of a place into the cache. Any number of processes may do so at once. It
+/// blocks, so it is called on a thread of its own and never in the middle of a future.
 ///
 /// # Errors
 /// Why it could not be fetched: what was fetched before is still there then.

@@ -13,6 +13,7 @@ use serde_json::json;
 use std::fs;
 use std::io::Write;
 use std::net::TcpListener;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -453,4 +454,29 @@ fn an_object_of_s3_is_asked_for_by_a_signed_address() {
         message.ends_with("/exports/missing.csv does not let us in: 403 Forbidden"),
         "{message}"
     );
+}
+
+#[test]
+fn a_proxy_of_the_environment_is_asked() {
+    const CHILD: &str = "TRANSPORT_TEST_IS_CHILD";
+    let scene = Scene::new();
+    if std::env::var_os(CHILD).is_some() {
+        let place = scene.place(json!({"url": "http://erp.invalid/c.csv"}));
+        assert_eq!(scene.get(&place).1, ONE);
+        return;
+    }
+    let proxy = Server::start(|_| ok(CSV, ONE));
+    // The environment is that of a whole process.
+    let ran = Command::new(std::env::current_exe().expect("this test"))
+        .args(["--exact", "web::a_proxy_of_the_environment_is_asked"])
+        .env(CHILD, "1")
+        .env("HTTP_PROXY", proxy.url(""))
+        .env("http_proxy", proxy.url(""))
+        .env_remove("NO_PROXY")
+        .env_remove("no_proxy")
+        .output()
+        .expect("this test again");
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success() && said.contains("1 passed"), "{said}");
+    assert_eq!(targets(&proxy), ["http://erp.invalid/c.csv"]);
 }
