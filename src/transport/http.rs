@@ -4,7 +4,7 @@ use super::error::{TransportError, brief};
 use super::incoming::Incoming;
 use super::kept::Meta;
 use super::place::{HttpAuth, HttpPlace, Next, Place, shown};
-use super::{About, Answer, CONNECT, IDLE, judge, pages, token};
+use super::{About, Answer, CONNECT, IDLE, judge, pages, s3, token};
 use crate::diagnostic::chain;
 use crate::tls::choose_provider;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -103,7 +103,12 @@ impl<'p> Session<'p> {
     }
 
     fn request(&self, url: &Url, before: Option<&Meta>) -> RequestBuilder {
-        let mut request = self.client.get(url.clone()).header(ACCEPT_ENCODING, "gzip");
+        let is_home = is_home(&self.http.url, url);
+        let address = match &self.http.auth {
+            HttpAuth::S3(key) if is_home => s3::signed(url, key, Utc::now()),
+            _ => url.clone(),
+        };
+        let mut request = self.client.get(address).header(ACCEPT_ENCODING, "gzip");
         if let Some(before) = before {
             if let Some(etag) = &before.etag {
                 request = request.header(IF_NONE_MATCH, etag);
@@ -112,14 +117,14 @@ impl<'p> Session<'p> {
                 request = request.header(IF_MODIFIED_SINCE, time);
             }
         }
-        if !is_home(&self.http.url, url) {
+        if !is_home {
             return request;
         }
         for (name, value) in &self.http.headers {
             request = request.header(name, value.expose_secret());
         }
         match &self.http.auth {
-            HttpAuth::None => request,
+            HttpAuth::None | HttpAuth::S3(_) => request,
             HttpAuth::Basic { username, password } => {
                 request.basic_auth(username, Some(password.expose_secret()))
             }

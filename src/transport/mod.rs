@@ -15,6 +15,7 @@ mod kept;
 mod name;
 mod pages;
 mod place;
+mod s3;
 mod sftp;
 mod token;
 
@@ -22,9 +23,11 @@ pub use error::TransportError;
 pub use folder::settle;
 pub use http::MOST_REDIRECTS;
 pub use place::{
-    DropPlace, FilePlace, FtpPlace, Grant, HttpAuth, HttpPlace, LIMIT, Next, Place, Security,
-    SftpPlace, SshKey, TIMEOUT, Way,
+    DropPlace, FilePlace, FtpPlace, Grant, HttpAuth, HttpPlace, LIMIT, Next, Place, S3Key,
+    Security, SftpPlace, SshKey, TIMEOUT, Way,
 };
+
+pub use s3::encoded;
 
 use crate::model::Digest;
 use chrono::{DateTime, Utc};
@@ -85,7 +88,8 @@ struct About {
     stamp: Option<file::Stamp>,
 }
 
-/// Brings the export of a place into the cache. Any number of processes may do so at once.
+/// Brings the export of a place into the cache. Any number of processes may do so at once. It
+/// blocks, so it is called on a thread of its own and never in the middle of a future.
 ///
 /// # Errors
 /// Why it could not be fetched: what was fetched before is still there then.

@@ -92,6 +92,21 @@ pub enum HttpAuth {
     Bearer(SecretString),
     /// Tokens that we ask for: OAuth 2, client credentials.
     Grant(Grant),
+    /// A signature in the address, as S3 wants it.
+    S3(S3Key),
+}
+
+/// What addresses of S3 are signed with.
+#[derive(Clone, Debug)]
+pub struct S3Key {
+    /// The name of the key.
+    pub id: String,
+    /// The key.
+    pub secret: SecretString,
+    /// What goes with a key that is good for a while only.
+    pub session: Option<SecretString>,
+    /// Where the bucket is.
+    pub region: String,
 }
 
 /// What tokens are asked for with.
@@ -231,6 +246,12 @@ impl Place {
                     HttpAuth::Basic { username, password } => with_encoded(username, password),
                     HttpAuth::Bearer(token) => with_encoded("", token),
                     HttpAuth::Grant(grant) => with_encoded(&grant.id, &grant.secret),
+                    HttpAuth::S3(key) => {
+                        let session = key.session.iter();
+                        let session = session.map(|token| token.expose_secret().to_owned());
+                        let secret = with_encoded(&key.id, &key.secret);
+                        session.chain(secret).collect()
+                    }
                 };
                 let headers = http.headers.iter();
                 secrets.extend(headers.map(|(_, value)| value.expose_secret().to_owned()));

@@ -13,6 +13,7 @@ use serde_json::json;
 use std::fs;
 use std::io::Write;
 use std::net::TcpListener;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -421,4 +422,61 @@ fn a_token_that_is_not_given_is_said() {
     // Some servers want the secret elsewhere.
     scene.get(&granted(&scene, &server, "/c.csv", "read"));
     assert_eq!(targets(&server), ["/token", "/token", "/c.csv"]);
+}
+
+#[test]
+fn an_object_of_s3_is_asked_for_by_a_signed_address() {
+    let scene = Scene::new();
+    let server = Server::start(|asked| match asked.header("if-none-match") {
+        Some("\"one\"") => answer("304 Not Modified", &[], ""),
+        _ if asked.target.contains("missing") => answer("403 Forbidden", &[], ""),
+        _ => answer("200 OK", &[("ETag", "\"one\"")], ONE),
+    });
+    let place = |object: &str| {
+        scene.place(json!({
+            "s3": format!("s3://exports/{object}"), "endpoint": server.url(""), "region": "eu-north-1",
+            "auth": {"accessKeyId": "AKIA", "secretAccessKey": SECRET, "sessionToken": "session/1"},
+        }))
+    };
+    let customers = place("erp/all customers.csv");
+    assert_eq!(scene.get(&customers), (News::First, ONE.to_owned()));
+    assert_eq!(scene.get(&customers).0, News::Same);
+    for asked in server.asked() {
+        let target = &asked.target;
+        assert!(target.starts_with("/exports/erp/all%20customers.csv?X-Amz-Algorithm="));
+        assert!(target.contains(
+            "&X-Amz-Security-Token=session%2F1&X-Amz-SignedHeaders=host&X-Amz-Signature="
+        ));
+        assert!(!target.contains(SECRET), "{target}");
+    }
+    let message = scene.fails(&place("missing.csv"));
+    assert!(
+        message.ends_with("/exports/missing.csv does not let us in: 403 Forbidden"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_proxy_of_the_environment_is_asked() {
+    const CHILD: &str = "TRANSPORT_TEST_IS_CHILD";
+    let scene = Scene::new();
+    if std::env::var_os(CHILD).is_some() {
+        let place = scene.place(json!({"url": "http://erp.invalid/c.csv"}));
+        assert_eq!(scene.get(&place).1, ONE);
+        return;
+    }
+    let proxy = Server::start(|_| ok(CSV, ONE));
+    // The environment is that of a whole process.
+    let ran = Command::new(std::env::current_exe().expect("this test"))
+        .args(["--exact", "web::a_proxy_of_the_environment_is_asked"])
+        .env(CHILD, "1")
+        .env("HTTP_PROXY", proxy.url(""))
+        .env("http_proxy", proxy.url(""))
+        .env_remove("NO_PROXY")
+        .env_remove("no_proxy")
+        .output()
+        .expect("this test again");
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success() && said.contains("1 passed"), "{said}");
+    assert_eq!(targets(&proxy), ["http://erp.invalid/c.csv"]);
 }

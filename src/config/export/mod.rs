@@ -1,6 +1,7 @@
 //! `export:` of a source: where the export of another system is, how one is let in there, and how
 //! what is in it is read.
 
+mod bucket;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -35,10 +36,11 @@ pub enum Shape {
 }
 
 /// The ways, and what may be said of each beside `timeout`, `limit`, `preset` and `mapping`.
-const WAYS: [(&str, &[&str]); 5] = [
+const WAYS: [(&str, &[&str]); 6] = [
     ("url", &["auth", "headers", "next", "items", "ca"]),
     ("file", &["done"]),
     ("drop", &["done"]),
+    ("s3", &["auth", "region", "endpoint", "ca"]),
     ("sftp", &["auth", "done"]),
     ("ftp", &["auth", "done", "plain", "ca"]),
 ];
@@ -79,6 +81,7 @@ fn read(value: &Value, base: &Path) -> Result<Export, String> {
     let limit = limit.map_or(Ok(LIMIT), |value| bytes(&value))?;
     let way = match way {
         "url" => Way::Http(Box::new(keys.http()?)),
+        "s3" => Way::Http(Box::new(keys.s3()?)),
         "file" => Way::File(FilePlace {
             path: keys.path("file")?.ok_or("`file` is empty")?,
             done: keys.done()?,
@@ -102,7 +105,7 @@ fn which(object: &Map<String, Value>) -> Result<&'static str, String> {
     let named = WAYS.iter().filter(|(way, _)| object.contains_key(*way));
     let named: Vec<_> = named.collect();
     let [(way, keys)] = named.as_slice() else {
-        return Err("expected one of `url`, `file`, `drop`, `sftp` and `ftp`".to_owned());
+        return Err("expected one of `url`, `file`, `drop`, `s3`, `sftp` and `ftp`".to_owned());
     };
     for key in object.keys() {
         let key = key.as_str();

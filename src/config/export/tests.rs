@@ -34,6 +34,14 @@ fn every_place_is_read_and_shown() {
             json!({"sftp": "sftp://eva@erp.example:2222/out/c.csv"}),
             "sftp://eva@erp.example:2222/out/c.csv",
         ),
+        (
+            json!({"s3": "s3://exports/erp/all customers.csv", "region": "eu-north-1"}),
+            "https://exports.s3.eu-north-1.amazonaws.com/erp/all%20customers.csv",
+        ),
+        (
+            json!({"s3": "s3://our.exports/c.csv", "region": "eu-north-1"}),
+            "https://s3.eu-north-1.amazonaws.com/our.exports/c.csv",
+        ),
         (json!({"sftp": "erp:out/c.csv"}), "sftp://erp/~/out/c.csv"),
         (
             json!({"sftp": "sftp://[::1]:22/~/c.csv"}),
@@ -179,6 +187,9 @@ fn what_is_wrong_is_said_without_the_secret() {
         json!({"sftp": "erp:out/"}),
         json!({"sftp": "erp:c.csv", "auth": "hunter22"}),
         json!({"ftp": "ftp://eva@erp/c.csv"}),
+        json!({"s3": "s3://exports/c.csv", "auth": {"accessKeyId": "hunter22"}}),
+        json!({"s3": "s3://exports/../c.csv", "region": "eu-north-1"}),
+        json!({"s3": "s3://exp@rts/c.csv", "region": "eu-north-1"}),
         json!({"ftp": "ftp://eva:hunter22@erp/c.csv"}),
     ] {
         let said = read(wrong.clone()).unwrap_err();

@@ -116,7 +116,7 @@ impl Keys<'_> {
 }
 
 /// An address of the web, without a password in it.
-fn web(name: &str, text: &str) -> Result<Url, String> {
+pub(super) fn web(name: &str, text: &str) -> Result<Url, String> {
     let url = Url::parse(text).ok();
     let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     let url = url.ok_or_else(|| format!("`{name}` is no address that begins with `https://`"))?;

@@ -1,0 +1,67 @@
+//! Exports that are objects of S3, or of a server that speaks as it does.
+
+use super::{Keys, secret, web};
+use crate::transport::{HttpAuth, HttpPlace, S3Key, encoded};
+
+impl Keys<'_> {
+    pub(super) fn s3(&mut self) -> Result<HttpPlace, String> {
+        const FORM: &str = "`s3` names no object; expected `s3://BUCKET/PATH`";
+        let text = self.text("s3")?.unwrap_or_default();
+        let named = text.strip_prefix("s3://").ok_or(FORM)?;
+        let (bucket, object) = named.split_once('/').ok_or(FORM)?;
+        let odd = |c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '.' || c == '_');
+        let mut parts = object.split('/');
+        // An address with such parts is another one.
+        let is_dots = parts.any(|part| matches!(part, "." | ".."));
+        if bucket.is_empty() || bucket.contains(odd) || object.is_empty() || is_dots {
+            return Err(FORM.to_owned());
+        }
+        let region = self.text("region")?.ok_or("`s3` needs `region`")?;
+        if region.is_empty() || region.contains(odd) {
+            return Err(format!(
+                "`region` is `{region}`; expected one as in `eu-north-1`"
+            ));
+        }
+        let object = encoded(object, true);
+        let address = match self.text("endpoint")? {
+            Some(endpoint) => {
+                format!("{}/{bucket}/{object}", endpoint.trim_end_matches('/'))
+            }
+            // A certificate is for names without further dots.
+            None if bucket.contains('.') => {
+                format!("https://s3.{region}.amazonaws.com/{bucket}/{object}")
+            }
+            None => format!("https://{bucket}.s3.{region}.amazonaws.com/{object}"),
+        };
+        Ok(HttpPlace {
+            url: web::web("endpoint", &address)?,
+            auth: self.s3_auth(region)?,
+            headers: Vec::new(),
+            next: None,
+            items: None,
+            ca: self.path("ca")?,
+        })
+    }
+
+    fn s3_auth(&mut self, region: String) -> Result<HttpAuth, String> {
+        const KNOWN: [&str; 3] = ["accessKeyId", "secretAccessKey", "sessionToken"];
+        const FORMS: &str = "`auth`: expected `{accessKeyId, secretAccessKey, sessionToken?}`";
+        let Some(object) = self.object("auth").map_err(|_| FORMS)? else {
+            return Ok(HttpAuth::None);
+        };
+        let mut auth = self.below("auth", object, &KNOWN)?;
+        let (id, word) = (auth.text("accessKeyId")?, auth.text("secretAccessKey")?);
+        let session = auth.text("sessionToken")?;
+        let (Some(id), Some(word)) = (id, word) else {
+            return Err(FORMS.to_owned());
+        };
+        Ok(HttpAuth::S3(S3Key {
+            id,
+            secret: secret("secretAccessKey", word)?,
+            session: session
+                .map(|token| secret("sessionToken", token))
+                .transpose()?,
+            region,
+        }))
+    }
+}
