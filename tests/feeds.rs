@@ -434,3 +434,59 @@ fn a_row_that_cannot_be_read_shields_what_it_names() {
         assert!(codes(&ran).contains("removals-off"), "{ran}");
     }
 }
+
+#[test]
+fn a_drop_folder_is_worked_off_and_what_is_wrong_goes_back_with_its_rows() {
+    for ws in each("drop") {
+        begin(&ws);
+        ws.write("roster.yaml", "apiVersion: roster/v1\nsources:\n  - {name: directory, directory: base}\n  - name: erp\n    export: {drop: in, done: .done, preset: djust-accounts}\n");
+        let put = |name: &str, text: String| {
+            ws.write(&format!("in/{name}"), text);
+            ws.write(&format!("in/{name}.done"), "");
+        };
+        put(
+            "one.csv",
+            file(&[
+                account("a-1", "d-1", &[]),
+                account("a-2", "d-2", &[("Address Country", "QQ")]),
+            ]),
+        );
+        ws.run(&["approve", "source", "erp", "--reason", "looked at it"])
+            .exits(0);
+        ws.run(&["apply", "--source", "erp", "--yes"]).exits(1);
+        assert_eq!(column(&ws, "SELECT external_id FROM accounts"), ["a-1"]);
+        let names = |folder: &str| {
+            let found = std::fs::read_dir(ws.path(folder)).expect("a folder");
+            let mut names: Vec<_> = found
+                .map(|entry| {
+                    entry
+                        .expect("one")
+                        .file_name()
+                        .into_string()
+                        .expect("a name")
+                })
+                .collect();
+            names.sort();
+            names
+        };
+        let accepted = names("in/accepted");
+        assert!(
+            accepted.iter().any(|name| name.ends_with("one.csv")),
+            "{accepted:?}"
+        );
+        let report = accepted
+            .iter()
+            .find(|name| name.ends_with("report.csv"))
+            .expect("a report");
+        let report =
+            std::fs::read_to_string(ws.path(&format!("in/accepted/{report}"))).expect("text");
+        assert!(
+            report.contains("country") && report.contains("QQ") && report.contains("F-E-012"),
+            "{report}"
+        );
+        put("two.csv", "<!doctype html><title>Log in</title>".to_owned());
+        let ran = ws.run(&["apply", "--source", "erp", "--yes"]);
+        assert_eq!(ran.steps(), Vec::<String>::new(), "{ran}");
+        assert_eq!(column(&ws, "SELECT external_id FROM accounts"), ["a-1"]);
+    }
+}

@@ -379,6 +379,7 @@ impl Place {
                         assert!(empty, "{}: {is:?}", declared.key);
                     }
                     Cell::Blank => {}
+                    Cell::Amend(_) => unreachable!("no manifest amends"),
                 }
             }
         }

@@ -106,7 +106,7 @@ pub(super) fn target(
     match (cell, field) {
         (Cell::Value(Value::Links(links)), _) => Some(stored(Some(&merged(links, before)))),
         (Cell::Value(value), _) => Some(stored(Some(value))),
-        (Cell::Amend(amend), _) => Some(stored(amended(amend, before).as_ref())),
+        (Cell::Amend(amend), _) => Some(stored(Some(&amended(amend, before)))),
         // A blank custom cell clears; a blank standard cell says nothing.
         (Cell::Blank, Some(_)) => None,
         (Cell::Clear | Cell::Blank, None) => Some(None),
@@ -134,7 +134,7 @@ fn merged(links: &[Link], before: Option<&Value>) -> Value {
 }
 
 /// A list with what comes and without what goes.
-fn amended(amend: &Amend, before: Option<&Value>) -> Option<Value> {
+fn amended(amend: &Amend, before: Option<&Value>) -> Value {
     let stays = |member: &Text| !amend.remove.contains(member);
     match &amend.add {
         Value::Links(links) => {
@@ -142,12 +142,12 @@ fn amended(amend: &Amend, before: Option<&Value>) -> Option<Value> {
             let comes = |target: &Text| links.iter().any(|link| link.target == *target);
             let kept = old.filter(|link| stays(&link.target) && !comes(&link.target));
             let links = [&kept.cloned().collect::<Vec<_>>()[..], links].concat();
-            Some(merged(&links, before))
+            merged(&links, before)
         }
         add => {
             let old = before.into_iter().flat_map(Value::members);
             let kept = old.filter(|member| stays(member)).chain(add.members());
-            Some(Value::set(kept.cloned()))
+            Value::set(kept.cloned())
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The plan: what makes actual equal desired, what was kept back, and why. Pure: no clock, no
 //! random number, no log, no I/O.
 
+mod absence;
 mod advance;
 mod claim;
 mod compare;

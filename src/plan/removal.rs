@@ -1,5 +1,6 @@
 //! What the source no longer declares: deactivated, released, an orphan, or held.
 
+use super::absence::{absent_enough, hidden_keys, removals_off};
 use super::draft::Context;
 use super::forbid::whole;
 use super::hold::{Hold, Member};
@@ -58,45 +59,6 @@ pub(super) fn removals(context: &Context<'_>, work: &mut Work) {
             remove(context, work, key, &claim);
         }
     }
-}
-
-/// Whether a source that may forget somebody once has not named a resource often enough.
-fn absent_enough(context: &Context<'_>, key: &Key) -> bool {
-    let Some(times) = context.rules.absence else {
-        return true;
-    };
-    let missed = context.stored.missed.get(key).copied().unwrap_or_default();
-    missed + u32::from(context.rules.observed) >= times
-}
-
-fn hidden_keys(context: &Context<'_>, missing: usize) -> Diagnostic {
-    let whys: Vec<&str> = context
-        .desired
-        .hidden
-        .values()
-        .map(String::as_str)
-        .collect();
-    let message = format!(
-        "{missing} resources that source {} does not name stay: a row has no id that can be read ({})",
-        context.desired.source,
-        whys.join("; ")
-    );
-    Diagnostic::new(codes::REMOVALS_OFF, message)
-        .help("mend the row; what is really gone counts as missing in the next feed")
-}
-
-fn removals_off(context: &Context<'_>, missing: usize) -> Diagnostic {
-    let reasons = context.desired.removals_off.join("; ");
-    let stay = match missing {
-        1 => "1 resource that it no longer declares stays".to_owned(),
-        _ => format!("{missing} resources that it no longer declares stay"),
-    };
-    let message = format!(
-        "nothing of source {} is removed in this pass, {stay}: {reasons}",
-        context.desired.source
-    );
-    Diagnostic::new(codes::REMOVALS_OFF, message)
-        .help("mend what is named; what is really gone is removed in the next pass")
 }
 
 fn remove(context: &Context<'_>, work: &mut Work, key: &Key, claim: &Claim) {

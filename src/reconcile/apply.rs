@@ -139,7 +139,7 @@ pub async fn apply(
         actor,
         single_use: false,
     };
-    write(
+    let applied = write(
         store,
         wanted,
         Some((&reading.desired, &reading.tree)),
@@ -147,7 +147,9 @@ pub async fn apply(
         lease,
         remember.as_ref(),
     )
-    .await
+    .await?;
+    feeds::settle(reading, plan)?;
+    Ok(applied)
 }
 
 /// Applies a saved plan, once, as it is.

@@ -8,9 +8,10 @@ use crate::manifest::{Repeated, Tree};
 use crate::model::{Claim, ClaimState, Desired, Digest, Key, Pos, Snapshot};
 use crate::plan::Plan;
 use crate::store::{Accepted, Store};
-use crate::transport;
+use crate::transport::{self, Fetched};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -42,6 +43,8 @@ pub struct Facts {
     pub columns: Vec<String>,
     /// When it was written, in milliseconds since 1970.
     pub modified_at: Option<i64>,
+    /// Where its bytes are, and what was fetched if it was.
+    pub body: (PathBuf, Option<Fetched>),
 }
 
 /// What is to be thought of an export.
@@ -83,16 +86,13 @@ pub(super) fn read(config: &Config, source: &Source, feed: &Feed, request: &Requ
     if let Some(why) = request.unreached.get(&source.name) {
         return lost(why.message.clone(), &why.help);
     }
-    let (path, name, modified) = match &feed.body {
+    let (path, name, fetched) = match &feed.body {
         Body::Here(path) => {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             (path.clone(), name.into_owned(), None)
         }
         Body::Away(place) => match transport::fetched(place, &config.cache) {
-            Ok((path, fetched)) => {
-                let modified = fetched.modified.map(|at| at.timestamp_millis());
-                (path, fetched.name, modified)
-            }
+            Ok((path, fetched)) => (path, fetched.name.clone(), Some(fetched)),
             Err(error) => return lost(error.to_string(), &error.help()),
         },
     };
@@ -111,7 +111,10 @@ pub(super) fn read(config: &Config, source: &Source, feed: &Feed, request: &Requ
         trailer: read.trailer,
         complete: read.complete,
         columns: read.columns,
-        modified_at: modified,
+        modified_at: fetched
+            .as_ref()
+            .and_then(|fetched| Some(fetched.modified?.timestamp_millis())),
+        body: (path, fetched),
     };
     reading(source, read.desired, read.diagnostics, Some(facts))
 }
@@ -224,12 +227,12 @@ fn truncated(facts: &Facts, export: &Feed) -> Option<(Code, String)> {
         Some(told) if told != records => {
             let message =
                 format!("the last line of the export counts {told} rows, and there are {records}");
-            return Some((codes::FEED_TRUNCATED, message));
+            Some((codes::FEED_TRUNCATED, message))
         }
         None if wanted => {
             let message =
                 "the last line of the export, which counts the rows, is missing".to_owned();
-            return Some((codes::FEED_TRUNCATED, message));
+            Some((codes::FEED_TRUNCATED, message))
         }
         _ => None,
     }
@@ -296,6 +299,36 @@ pub(super) fn accepted(reading: &Reading, plan: &Plan) -> Option<Accepted> {
         at: 0,
         missed: judged.missed.clone(),
     })
+}
+
+/// Puts an export out of the way that came in a drop folder and has been dealt with, with what is wrong
+/// with its rows beside it. One that waits for a decision stays.
+pub(super) fn settle(reading: &Reading, plan: &Plan) -> Result<(), PassError> {
+    let (Some(facts), Some(judged)) = (&reading.facts, &reading.judged) else {
+        return Ok(());
+    };
+    let (Some(feed), (path, Some(fetched))) = (reading.source.feed(), &facts.body) else {
+        return Ok(());
+    };
+    let Body::Away(place) = &feed.body else {
+        return Ok(());
+    };
+    let accepted = match &judged.doubt {
+        None => true,
+        Some((code, _)) if code.is_approvable() && !plan.held.is_empty() => return Ok(()),
+        Some((code, _)) => code.is_approvable(),
+    };
+    let told = |error: std::io::Error| {
+        PassError::Refused(format!("the report of {}: {error}", fetched.name))
+    };
+    let mut report = Vec::new();
+    let name: Arc<str> = fetched.name.as_str().into();
+    let input = File::open(path).map_err(told)?;
+    crate::feed::report::write(input, &name, &feed.mapping, &plan.diagnostics, &mut report)
+        .map_err(told)?;
+    let reports = [("report.csv", report)];
+    transport::settle(place, fetched, accepted, &reports)
+        .map_err(|error| PassError::Refused(error.to_string()))
 }
 
 fn millis(at: SystemTime) -> Option<i64> {

@@ -74,7 +74,7 @@ fn holds(bytes: &[u8], options: &Options) -> Seen {
         &"e".into(),
         options,
         &mut columns,
-        &mut |record| {
+        &mut |record, _| {
             records.push(record.clone());
             true
         },

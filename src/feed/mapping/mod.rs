@@ -2,6 +2,7 @@
 //! is read.
 
 mod cell;
+mod cell_file;
 mod expression;
 mod file;
 mod section;

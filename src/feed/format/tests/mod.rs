@@ -184,7 +184,7 @@ fn a_reader_that_has_enough_stops() {
         &"e".into(),
         &Options::default(),
         &mut columns,
-        &mut |_| false,
+        &mut |_, _| false,
     );
     assert_eq!((outcome.records, outcome.complete), (1, false));
 }

@@ -1,0 +1,200 @@
+//! What a row says of the fields of a resource.
+
+use super::Collector;
+use super::row::Row;
+use crate::diagnostic::codes;
+use crate::feed::format::{Entry, Shape};
+use crate::feed::mapping::{Field, List, Said, trimmed};
+use crate::feed::value;
+use crate::kinds::read::Fault;
+use crate::kinds::{self, ADDRESS, Kind, Type};
+use crate::model::{Amend, Cell, FieldRef, Key, Link, Pos, Stated, Text, Value};
+
+impl<'m> Collector<'m> {
+    /// What a row says of the fields of a resource, sorted by field.
+    pub(super) fn fields(
+        &mut self,
+        kind: &'static Kind,
+        key: &Key,
+        fields: &'m [Field],
+        row: &Row<'_>,
+    ) -> Vec<Stated> {
+        let mut stated: Vec<Stated> = Vec::with_capacity(fields.len());
+        for field in fields {
+            let said = match field.cell.said(row, &self.mapping.words) {
+                Ok(said) => said,
+                Err((fault, at)) => {
+                    self.faulty(kind, key, &field.field, &fault, at);
+                    continue;
+                }
+            };
+            if let Some(attribute) = field.attribute {
+                self.attribute(kind, key, field, attribute, said, &mut stated);
+                continue;
+            }
+            let (cell, at) = match said {
+                Said::Absent => continue,
+                Said::Blank(at) => match field.field.own() {
+                    // A blank standard cell says nothing.
+                    Some(_) => continue,
+                    None => (Cell::Blank, at),
+                },
+                Said::Text(text, at) => match self.value(kind, key, field, &[text], at) {
+                    Some(cell) => (cell, at),
+                    None => continue,
+                },
+                Said::List(members, at) => match self.value(kind, key, field, &members, at) {
+                    Some(cell) => (cell, at),
+                    None => continue,
+                },
+            };
+            stated.push(Stated {
+                field: field.field.clone(),
+                cell,
+                at,
+            });
+        }
+        without_country(kind, &mut stated);
+        stated
+    }
+
+    /// The value of a field, by its type.
+    fn value(
+        &mut self,
+        kind: &'static Kind,
+        key: &Key,
+        from: &Field,
+        texts: &[Text],
+        at: Pos,
+    ) -> Option<Cell> {
+        let Some(field) = kind.field(&from.field) else {
+            return Some(Cell::Value(match (texts, from.cell.list) {
+                ([text], None) => Value::Text(text.clone()),
+                (texts, _) => Value::List(texts.into()),
+            }));
+        };
+        let mut members = Vec::with_capacity(texts.len());
+        for text in texts {
+            match value::read(field, text, &self.mapping.words) {
+                Ok(None) => return None,
+                Ok(Some(reading)) => {
+                    if let Some(warning) = &reading.warning {
+                        self.report(warning, Some(key), field.name, at);
+                    }
+                    members.push(reading.value);
+                }
+                Err(fault) => {
+                    self.faulty(kind, key, &from.field, &fault, at);
+                    return None;
+                }
+            }
+        }
+        if !field.ty.is_list() {
+            return members.pop().map(Cell::Value);
+        }
+        let ids = members.iter().filter_map(Value::as_text).map(Text::new);
+        let list = match field.ty {
+            Type::Links { .. } => Value::links(ids.map(|target| Link {
+                target,
+                attributes: [None; 2],
+            })),
+            _ => Value::set(ids),
+        };
+        Some(match from.cell.list {
+            Some(List::Replace) => Cell::Value(list),
+            // A list fed by a column of one value only grows.
+            Some(List::Add) | None => Cell::Amend(Box::new(Amend {
+                add: list,
+                remove: Vec::new(),
+            })),
+        })
+    }
+
+    /// An attribute of the members that the row names.
+    fn attribute(
+        &mut self,
+        kind: &'static Kind,
+        key: &Key,
+        field: &Field,
+        attribute: usize,
+        said: Said,
+        stated: &mut [Stated],
+    ) {
+        let (Said::Text(text, at), Some(of)) = (said, kind.field(&field.field)) else {
+            return;
+        };
+        let choices = of.ty.attributes()[attribute].choices;
+        let Some(choice) = choices
+            .iter()
+            .position(|choice| choice.eq_ignore_ascii_case(&text))
+        else {
+            let message = format!("`{text}` is not one of {}", choices.join(", "));
+            self.faulty(
+                kind,
+                key,
+                &field.field,
+                &Fault::new(codes::ENUM, message),
+                at,
+            );
+            return;
+        };
+        let choice = u8::try_from(choice).ok();
+        let mut members = stated
+            .iter_mut()
+            .filter(|stated| stated.field == field.field);
+        let Some(cell) = members.next().map(|stated| &mut stated.cell) else {
+            return;
+        };
+        let links = match cell {
+            Cell::Value(Value::Links(links)) => links,
+            Cell::Amend(amend) => match &mut amend.add {
+                Value::Links(links) => links,
+                _ => return,
+            },
+            _ => return,
+        };
+        for link in links.iter_mut() {
+            link.attributes[attribute] = choice;
+        }
+    }
+}
+
+/// Takes the country out of a postal code.
+fn without_country(kind: &'static Kind, stated: &mut [Stated]) {
+    if kind.id != ADDRESS {
+        return;
+    }
+    let (zip, country) = (
+        kinds::own(kind.at("zipCode")),
+        kinds::own(kind.at("country")),
+    );
+    let text = |field: &FieldRef| {
+        let stated = stated.iter().find(|stated| stated.field == *field)?;
+        stated.cell.value()?.as_text().map(str::to_owned)
+    };
+    let (Some(code), Some(land)) = (text(&zip), text(&country)) else {
+        return;
+    };
+    let without = value::zip(&code, &land);
+    if without.len() < code.len()
+        && let Some(stated) = stated.iter_mut().find(|stated| stated.field == zip)
+    {
+        stated.cell = Cell::Value(Value::text(without));
+    }
+}
+
+/// A custom field that a column is by its name.
+pub(super) fn custom(field: &FieldRef, entry: &Entry) -> Option<Stated> {
+    let text = trimmed(&entry.text);
+    let cell = match &entry.shape {
+        Shape::Object => return None,
+        Shape::List(members) => Cell::Value(Value::List(members.clone())),
+        _ if text.is_empty() => Cell::Blank,
+        _ => Cell::Value(Value::text(text)),
+    };
+    Some(Stated {
+        field: field.clone(),
+        cell,
+        at: entry.at,
+    })
+}

@@ -1,0 +1,255 @@
+//! Records made into resources, as a mapping says.
+
+mod addresses;
+mod fields;
+mod row;
+
+use super::format::{Columns, Entry, Record};
+use super::group::{self, Group};
+use super::mapping::{Cell as From, Mapping, Said, Section};
+use crate::diagnostic::{Diagnostic, Origin, codes};
+use crate::kinds::read::{Fault, check_id, looks_scientific};
+use crate::kinds::{ADDRESS, Kind};
+use crate::model::{Declared, FieldRef, Key, Keyed, KindId, Pos, Stated};
+use row::Row;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// What the records of an export say.
+#[derive(Debug, Default)]
+pub struct Collected {
+    /// The resources, sorted by key.
+    pub resources: Keyed<Arc<Declared>>,
+    /// What was found.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Keys that stand in rows that could not be read otherwise: they are held, not missing.
+    pub shielded: BTreeSet<Key>,
+    /// Of which kinds a key could not be made out, and why: none of these is missing.
+    pub hidden: BTreeMap<KindId, String>,
+    /// The fields whose values are faulty and so are not among the cells.
+    pub faulty: BTreeSet<(Key, FieldRef)>,
+}
+
+/// Makes resources of records, one after the other.
+pub(super) struct Collector<'m> {
+    mapping: &'m Mapping,
+    path: Arc<str>,
+    /// Where each column of the mapping is found in the export.
+    places: Vec<Option<usize>>,
+    /// How many columns of the export that was made for.
+    known: usize,
+    /// Of each section the columns that are custom fields by their names, with the ids of these.
+    every: Vec<Vec<(FieldRef, usize)>>,
+    groups: HashMap<Key, Group, foldhash::fast::FixedState>,
+    /// To which account each address was said first.
+    owners: HashMap<Key, Key, foldhash::fast::FixedState>,
+    collected: Collected,
+}
+
+impl<'m> Collector<'m> {
+    pub(super) fn new(mapping: &'m Mapping, path: &Arc<str>) -> Self {
+        Self {
+            mapping,
+            path: path.clone(),
+            places: Vec::new(),
+            known: usize::MAX,
+            every: Vec::new(),
+            groups: HashMap::default(),
+            owners: HashMap::default(),
+            collected: Collected::default(),
+        }
+    }
+
+    /// Takes one record.
+    pub(super) fn take(&mut self, record: &Record, columns: &Columns) {
+        self.find(columns);
+        let mapping = self.mapping;
+        let places = std::mem::take(&mut self.places);
+        let row = Row {
+            record,
+            columns,
+            mapping,
+            places: &places,
+        };
+        for (nth, section) in mapping.sections.iter().enumerate() {
+            if row.fits(section.when.as_ref()) {
+                self.section(section, nth, &row);
+            }
+        }
+        self.places = places;
+    }
+
+    /// Finds the columns of the mapping again when the export has shown new ones.
+    fn find(&mut self, columns: &Columns) {
+        if self.known == columns.len() {
+            return;
+        }
+        self.known = columns.len();
+        let found = self.mapping.columns.iter().map(|names| {
+            let mut names = names.iter();
+            names.find_map(|name| columns.find(name))
+        });
+        self.places = found.collect();
+        let every = self.mapping.sections.iter().map(|section| {
+            let named = columns.names().enumerate().filter_map(|(place, name)| {
+                let id = name.strip_prefix(section.every.as_deref()?)?;
+                (!id.is_empty()).then(|| (FieldRef::Custom(id.into()), place))
+            });
+            let mut named: Vec<_> = named.collect();
+            named.sort();
+            named
+        });
+        self.every = every.collect();
+    }
+
+    fn section(&mut self, section: &'m Section, nth: usize, row: &Row<'_>) {
+        let Some((key, at)) = self.key(section.kind, &section.id, row) else {
+            return;
+        };
+        if row.record.faulty {
+            self.shield(section, &key, row);
+            return;
+        }
+        let mut said = self.fields(section.kind, &key, &section.fields, row);
+        let every = self.every[nth].iter();
+        said.extend(
+            every.filter_map(|(field, place)| fields::custom(field, row.record.cell(*place)?)),
+        );
+        if let Some(addresses) = self.addresses(section, &key, row) {
+            let place = said.partition_point(|stated| stated.field < addresses.field);
+            said.insert(place, addresses);
+        }
+        self.put(&key, None, at, said);
+    }
+
+    /// Takes what a row says of a resource.
+    fn put(&mut self, key: &Key, owner: Option<&Key>, at: Pos, said: Vec<Stated>) {
+        let group = self
+            .groups
+            .entry(key.clone())
+            .or_insert_with(|| Group::new(at));
+        let against = group.take(said);
+        if against.is_empty() {
+            return;
+        }
+        let first = owner.and_then(|owner| self.owners.get(key).filter(|first| *first != owner));
+        for pair in &against {
+            let found = group::conflict(key, first, &self.path, pair);
+            self.collected.diagnostics.push(found);
+        }
+        // What the account of the row says of the address is in doubt with it.
+        if let (Some(owner), None) = (owner, first) {
+            let (old, new) = &against[0];
+            let message = format!(
+                "{owner}: its rows in lines {} and {} disagree about {key}",
+                old.at.line, new.at.line
+            );
+            let found = Diagnostic::new(codes::ROW_CONFLICT, message).of(owner);
+            let origin = self.origin(new.at);
+            self.collected.diagnostics.push(found.at(origin));
+        }
+    }
+
+    /// The key that a row speaks of; without one, none of its kind may be taken for missing.
+    fn key(&mut self, kind: &'static Kind, id: &From, row: &Row<'_>) -> Option<(Key, Pos)> {
+        let (text, at) = match id.said(row, &self.mapping.words) {
+            Ok(Said::Text(text, at)) => (text, at),
+            Ok(Said::Absent | Said::Blank(_) | Said::List(..)) => {
+                self.keyless(kind, row);
+                return None;
+            }
+            Err((fault, at)) => {
+                self.hide(kind, at, &fault);
+                return None;
+            }
+        };
+        if looks_scientific(&text) {
+            let message = format!("the id `{text}` is a number that a spreadsheet has shortened");
+            let fault = Fault::new(codes::SCIENTIFIC_NOTATION, message)
+                .help("export again with the column as text");
+            self.hide(kind, at, &fault);
+            return None;
+        }
+        match check_id(kind, &text) {
+            Ok(warning) => {
+                let key = Key::new(kind.id, &text);
+                if let Some(warning) = warning {
+                    self.report(&warning, Some(&key), "externalId", at);
+                }
+                Some((key, at))
+            }
+            Err(fault) => {
+                self.hide(kind, at, &fault);
+                None
+            }
+        }
+    }
+
+    /// A row without the id of what it speaks of.
+    fn keyless(&mut self, kind: &'static Kind, row: &Row<'_>) {
+        let blank = row.record.cells.iter().flatten().all(Entry::is_blank);
+        if blank && row.record.lists.is_empty() {
+            return;
+        }
+        let fault = Fault::new(
+            codes::REQUIRED,
+            format!("the row has no externalId of its {}", kind.name),
+        )
+        .help("give it one; until then nothing of this kind is taken for missing");
+        self.hide(kind, row.record.at, &fault);
+    }
+
+    fn hide(&mut self, kind: &'static Kind, at: Pos, fault: &Fault) {
+        let origin = self.origin(at);
+        let why = format!("{origin}: {}", fault.code);
+        self.collected.hidden.entry(kind.id).or_insert(why);
+        self.report(fault, None, "externalId", at);
+    }
+
+    /// Shields what a row that could not be read names.
+    fn shield(&mut self, section: &Section, key: &Key, row: &Row<'_>) {
+        self.collected.shielded.insert(key.clone());
+        let message = format!("{key} is left as it is: its row could not be read");
+        let found = Diagnostic::new(codes::ROW_WIDTH, message).of(key);
+        let origin = self.origin(row.record.at);
+        self.collected.diagnostics.push(found.at(origin));
+        for block in section.blocks.iter().filter(|block| block.rows.is_none()) {
+            if let Ok(Said::Text(id, _)) = block.id.said(row, &self.mapping.words) {
+                self.collected.shielded.insert(Key::new(ADDRESS, &id));
+            }
+        }
+    }
+
+    fn faulty(&mut self, kind: &'static Kind, key: &Key, field: &FieldRef, fault: &Fault, at: Pos) {
+        self.collected.faulty.insert((key.clone(), field.clone()));
+        self.report(fault, Some(key), &kind.field_name(field), at);
+    }
+
+    fn report(&mut self, fault: &Fault, key: Option<&Key>, field: &str, at: Pos) {
+        let mut found = Diagnostic::new(fault.code, fault.message.clone()).field(field);
+        found.help.clone_from(&fault.help);
+        found.key = key.cloned();
+        let origin = self.origin(at);
+        self.collected.diagnostics.push(found.at(origin));
+    }
+
+    fn origin(&self, at: Pos) -> Origin {
+        Origin {
+            path: self.path.clone(),
+            at,
+        }
+    }
+
+    /// All that the records said.
+    pub(super) fn finish(self) -> Collected {
+        let mut collected = self.collected;
+        let mut groups: Vec<(Key, Group)> = self.groups.into_iter().collect();
+        groups.sort_by(|a, b| a.0.cmp(&b.0));
+        let path = &self.path;
+        let declared = groups
+            .into_iter()
+            .map(|(key, group)| Arc::new(group.finish(key, path)));
+        collected.resources = declared.collect();
+        collected
+    }
+}

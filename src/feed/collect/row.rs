@@ -1,0 +1,68 @@
+//! A record as the cells of a mapping see it.
+
+use crate::feed::format::{Columns, Record, Shape};
+use crate::feed::mapping::{Column, Mapping, Said, Source, When, trimmed};
+use crate::model::Pos;
+use std::collections::BTreeMap;
+
+/// A record as cells see it.
+#[derive(Clone, Copy)]
+pub(super) struct Row<'a> {
+    pub record: &'a Record,
+    pub columns: &'a Columns,
+    pub mapping: &'a Mapping,
+    pub places: &'a [Option<usize>],
+}
+
+impl Source for Row<'_> {
+    fn said(&self, column: Column) -> Said {
+        let Some(entry) = self.places[column.0].and_then(|place| self.record.cell(place)) else {
+            return Said::Absent;
+        };
+        match &entry.shape {
+            Shape::List(members) => Said::List(members.to_vec(), entry.at),
+            Shape::Null | Shape::Object => Said::Blank(entry.at),
+            _ => Said::Text(entry.text.clone(), entry.at),
+        }
+    }
+
+    fn name(&self, column: Column) -> &str {
+        match self.places[column.0] {
+            Some(place) => self.columns.name(place),
+            None => &self.mapping.columns[column.0][0],
+        }
+    }
+
+    fn all(&self) -> BTreeMap<String, String> {
+        let mut all = BTreeMap::new();
+        for (place, entry) in self.record.cells.iter().enumerate() {
+            let text = entry.as_ref().map_or("", |entry| entry.text.as_str());
+            all.insert(self.columns.name(place).to_owned(), text.trim().to_owned());
+        }
+        for (column, names) in self.mapping.columns.iter().enumerate() {
+            if let Some(entry) = self.places[column].and_then(|place| self.record.cell(place)) {
+                all.insert(names[0].clone(), entry.text.trim().to_owned());
+            }
+        }
+        all
+    }
+
+    fn at(&self) -> Pos {
+        self.record.at
+    }
+}
+
+impl Row<'_> {
+    /// Whether it is one of those that a condition means.
+    pub(super) fn fits(&self, when: Option<&When>) -> bool {
+        let Some(when) = when else { return true };
+        let text = match self.said(when.column) {
+            Said::Text(text, _) => trimmed(&text).to_lowercase(),
+            _ => String::new(),
+        };
+        when.blank.map_or_else(
+            || when.among.contains(&text),
+            |blank| text.is_empty() == blank,
+        )
+    }
+}
