@@ -490,3 +490,29 @@ fn a_drop_folder_is_worked_off_and_what_is_wrong_goes_back_with_its_rows() {
         assert_eq!(column(&ws, "SELECT external_id FROM accounts"), ["a-1"]);
     }
 }
+
+#[test]
+fn a_part_that_is_imported_by_hand_takes_nobody_away() {
+    for ws in each("part") {
+        begin(&ws);
+        ws.write("roster.yaml", "apiVersion: roster/v1\nsources:\n  - {name: directory, directory: base}\n  - name: erp\n    export: {file: erp.csv, preset: djust-accounts}\n    prune: deactivate\n    absence: {after: 1, action: deactivate}\n");
+        let rows: Vec<String> = (1..=4)
+            .map(|n| account(&format!("a-{n}"), &format!("d-{n}"), &[]))
+            .collect();
+        ws.write("erp.csv", file(&rows));
+        ws.run(&["approve", "source", "erp", "--reason", "looked at it"])
+            .exits(0);
+        ws.run(&["apply", "--source", "erp", "--yes"]).exits(0);
+        ws.write("part.csv", file(&rows[..1]));
+        let ran = ws
+            .run(&["import", "part.csv", "--source", "erp", "--yes"])
+            .exits(0);
+        assert_eq!(ran.steps(), Vec::<String>::new(), "{ran}");
+        // Nor does an export of which it is not said when.
+        ws.write("roster.yaml", "apiVersion: roster/v1\nsources:\n  - {name: directory, directory: base}\n  - name: erp\n    export: {file: part.csv, preset: djust-accounts}\n    prune: deactivate\n    complete: {shrink: 100%}\n");
+        let ran = ws.run(&["apply", "--source", "erp", "--yes"]).exits(0);
+        assert_eq!(ran.steps(), Vec::<String>::new(), "{ran}");
+        let active = ws.value("SELECT count(*) FROM accounts WHERE status = 'active'");
+        assert_eq!(active.as_deref(), Some("4"));
+    }
+}

@@ -90,10 +90,12 @@ fn source(config: &mut Config, options: &Options) -> Result<usize, Failure> {
             )));
         };
         export.body = Body::Here(options.file.clone());
+        // By hand one gives a part of it as often as not: what is missing means nothing.
         export.absence = None;
         if let Some(mapping) = mapping {
             export.mapping = Arc::new(mapping);
         }
+        source.prune = false;
         source.hold_errors = !options.atomic;
         return Ok(index);
     }

@@ -54,7 +54,7 @@ impl Group {
                 Ok(place) => {
                     let old = &mut self.cells[place];
                     if let Some(merged) = merged(&old.cell, &new.cell) {
-                        if old.cell == Cell::Blank {
+                        if old.cell != merged {
                             old.at = new.at;
                         }
                         old.cell = merged;

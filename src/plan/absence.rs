@@ -7,7 +7,8 @@ use crate::model::Key;
 /// Whether a source that may forget somebody once has not named a resource often enough.
 pub(super) fn absent_enough(context: &Context<'_>, key: &Key) -> bool {
     let Some(times) = context.rules.absence else {
-        return true;
+        // An export takes nobody away unless it is said when.
+        return !context.desired.partial;
     };
     let missed = context.stored.missed.get(key).copied().unwrap_or_default();
     missed + u32::from(context.rules.observed) >= times

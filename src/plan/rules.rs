@@ -31,7 +31,8 @@ pub struct Rules {
     pub accepts: Vec<Accept>,
     /// Only these, when it is a partial plan: nothing else is removed, no other error refuses.
     pub only: Option<BTreeSet<Key>>,
-    /// After how many accepted feeds in a row without it a resource counts as gone; `None`: at once.
+    /// After how many accepted feeds in a row without it a resource counts as gone; `None`: of an
+    /// export never, of any other source at once.
     pub absence: Option<u32>,
     /// Whether this is a feed that was not seen before, so that what it does not name counts once more.
     pub observed: bool,
