@@ -2,7 +2,7 @@
 
 use super::api::{Pager, serve, token};
 use super::served::Served;
-use crate::workspace::{Workspace, account, sqlite, user};
+use crate::workspace::{LIMIT, Workspace, account, sqlite, user};
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -88,11 +88,14 @@ fn who_answers_later_is_told_and_who_never_will_is_given_up() {
         assert!(said.contains(words), "{words}:\n{said}");
     }
     assert!(!said.contains("SENTINEL"), "{said}");
-    let heads: Vec<String> = asked.try_iter().collect();
-    assert_eq!(heads.len(), 2);
+    // The receivers say what they were asked after they have answered.
+    let heads = [&asked; 2].map(|asked| asked.recv_timeout(LIMIT).expect("asked twice"));
     assert_eq!(delivery(&heads[0]), delivery(&heads[1]));
-    assert_eq!(asked_gone.try_iter().count(), 1);
-    assert_eq!(asked_moved.try_iter().count(), 1);
+    for asked_once in [asked_gone, asked_moved] {
+        asked_once.recv_timeout(LIMIT).expect("asked once");
+        assert_eq!(asked_once.try_iter().count(), 0);
+    }
+    assert_eq!(asked.try_iter().count(), 0);
     served.ends();
 }
 
