@@ -172,8 +172,11 @@ impl Scene {
         until("the last commit", || (self.rows() == wanted).then_some(()));
     }
 
-    /// Reads which commits the passes name: only the latest are kept.
+    /// Reads which commits the runs and the passes name; of the passes only the latest are kept. Whoever
+    /// was stopped between a run and telling of its pass, of the first commit of all, has named the run.
     fn listen(&mut self) {
+        let runs = self.ws.column("SELECT revision FROM runs");
+        self.told.extend(runs.into_iter().flatten());
         let passes = self.ws.column("SELECT document FROM passes");
         for pass in passes.iter().flatten() {
             let pass: Value = serde_json::from_str(pass).expect("a document");
