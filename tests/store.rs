@@ -1137,14 +1137,16 @@ async fn a_schema_of_the_release_before_is_read_and_brought_up() {
         let mut draft = Draft::new(&read(&store).await);
         draft.create(TAG, "gold", &[("name", text("Gold"))]);
         draft.apply(&store).await.expect("applied");
-        for table in ["watched", "suspensions", "passes", "acts", "outbox"] {
+        for table in ["feeds", "absences"] {
             foreign(&url, &format!("DROP TABLE {table}")).await;
         }
-        foreign(&url, "UPDATE meta SET schema_version = 1").await;
+        foreign(&url, "UPDATE meta SET schema_version = 2").await;
 
-        let old = Schema::Old { found: 1 };
+        let old = Schema::Old { found: 2 };
         assert_eq!(store.schema().await.expect("a schema"), old, "{engine}");
         assert_eq!(read(&store).await.rows.len(), 1, "{engine}: readable");
+        let accepted = store.accepted("a", 9).await.expect("read");
+        assert!(accepted.is_empty(), "{engine}");
         assert!(store.suspend("a", "eva", "no").await.is_err(), "{engine}");
         assert!(store.migrate(None).await.expect("brought up").changed);
         store.suspend("a", "eva", "audit").await.expect("written");

@@ -38,6 +38,9 @@ impl Store {
         let Some(mut tx) = self.reading_schema("read the accepted feeds").await? else {
             return Ok(Vec::new());
         };
+        if !known(&mut tx).await? {
+            return Ok(Vec::new());
+        }
         let sql = "SELECT at, digest, records, columns, modified_at FROM feeds WHERE source = ? \
                    ORDER BY at DESC LIMIT ?";
         let types = [Ty::Int, Ty::Bytes, Ty::Int, Ty::Text, Ty::Int];
@@ -60,12 +63,21 @@ impl Store {
     }
 }
 
+/// Whether the schema has tables for it: that of the release before is read, too.
+async fn known(tx: &mut Tx) -> Result<bool, StoreError> {
+    let exists = tx.dialect().table_exists;
+    tx.any(exists, &["absences".into()]).await
+}
+
 /// Reads how often what a source claims was not named.
 pub(super) async fn missed(
     tx: &mut Tx,
     source: &str,
     snapshot: &mut Snapshot,
 ) -> Result<(), StoreError> {
+    if !known(tx).await? {
+        return Ok(());
+    }
     let sql = "SELECT kind, external_id, missed FROM absences WHERE source = ?";
     for mut cells in tx
         .fetch(sql, &[source.into()], &[Ty::Id, Ty::Id, Ty::Int])
