@@ -89,6 +89,7 @@ pub(super) struct GuardsFile {
     #[serde(default)]
     change: BTreeMap<String, LimitFile>,
     per_account: Option<LimitFile>,
+    blank: Option<LimitFile>,
     window: Option<String>,
 }
 
@@ -120,6 +121,7 @@ impl GuardsFile {
             (&mut guards.clear, self.clear),
             (&mut guards.unlink, self.unlink),
             (&mut guards.per_account, self.per_account),
+            (&mut guards.blank, self.blank),
         ];
         for (slot, file) in slots {
             if let Some(file) = file {

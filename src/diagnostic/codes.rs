@@ -193,7 +193,9 @@ codes! {
     HEADER_DUPLICATE "header-duplicate" Error;
     COLUMN_MISSING "column-missing" Error;
     COLUMN_UNKNOWN "column-unknown" Warning;
+    COLUMN_BLANK "column-blank" Hold;
     HEADER_REPEATED "header-repeated" Warning;
+    FLAGS_BOTH "flags-both" Warning;
     LIST_EMPTY_ITEM "list-empty-item" Warning;
     MOJIBAKE "mojibake" Warning;
     REPLACEMENT_CHARACTER "replacement-character" Warning;

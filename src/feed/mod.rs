@@ -17,10 +17,11 @@ mod value;
 
 use crate::diagnostic::{self, Diagnostic, Origin, codes, did_you_mean};
 use crate::kinds;
-use crate::model::{Desired, Digest, Pos};
+use crate::model::{Cell, Declared, Desired, Digest, FieldRef, Keyed, KindId, Pos};
 use collect::Collector;
-use format::{Columns, Options, Outcome};
+use format::{Columns, Format, Options, Outcome};
 use mapping::{Column, Mapping, Take};
+use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 use std::sync::Arc;
 
@@ -41,6 +42,10 @@ pub struct Feed {
     pub complete: bool,
     /// The names of its columns.
     pub columns: Vec<String>,
+    /// Whether they stand in a header, so that all of them are there always.
+    pub headed: bool,
+    /// Of each field that has a value somewhere, in how many resources of its kind, sorted.
+    pub filled: Vec<(KindId, FieldRef, u64)>,
     /// What was guessed of its form.
     pub detected: Vec<String>,
 }
@@ -71,6 +76,8 @@ pub fn read(
     diagnostic::sort(&mut diagnostics);
     let names = columns.names().map(str::to_owned);
     Feed {
+        headed: outcome.format != Format::Json,
+        filled: filled(&collected.resources),
         desired: Desired {
             source: source.clone(),
             revision: outcome.digest.to_string().into(),
@@ -90,6 +97,30 @@ pub fn read(
         columns: names.collect(),
         detected: outcome.detected,
     }
+}
+
+/// In how many resources of its kind each field has a value.
+fn filled(resources: &Keyed<Arc<Declared>>) -> Vec<(KindId, FieldRef, u64)> {
+    let mut own: BTreeMap<(KindId, usize), u64> = BTreeMap::new();
+    let mut custom: BTreeMap<(KindId, &str), u64> = BTreeMap::new();
+    for declared in resources {
+        let kind = declared.key.kind;
+        for stated in declared
+            .cells
+            .iter()
+            .filter(|stated| stated.cell != Cell::Blank)
+        {
+            *match &stated.field {
+                FieldRef::Own(index) => own.entry((kind, usize::from(*index))).or_default(),
+                FieldRef::Custom(id) => custom.entry((kind, id)).or_default(),
+            } += 1;
+        }
+    }
+    let own = own.into_iter();
+    let own = own.map(|((kind, index), count)| (kind, kinds::own(index), count));
+    let custom = custom.into_iter();
+    let custom = custom.map(|((kind, id), count)| (kind, FieldRef::Custom(id.into()), count));
+    own.chain(custom).collect()
 }
 
 /// Why nothing may be taken for missing: not all of it was read.

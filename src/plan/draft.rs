@@ -170,7 +170,10 @@ fn present(
     changes.extend(create::inferred(kind, declared, Some(row)));
     changes.extend(password(context, kind, declared, row));
     status::unwritten_status(context, declared, row, active, &mut draft, &mut changes);
-    released(declared, row, active, &mut draft);
+    // What an export leaves blank says nothing.
+    if !context.desired.partial {
+        released(declared, row, active, &mut draft);
+    }
     changes.sort_by(|a, b| a.field.cmp(&b.field));
     if draft.reason == Reason::Declared && drifted && !declared_anew {
         draft.reason = Reason::Drift;

@@ -33,6 +33,48 @@ pub(super) fn doubted(context: &Context<'_>, work: &mut Work) {
     work.hold(context, hold);
 }
 
+/// What fields would change that an export has suddenly lost.
+pub(super) fn doubtful(context: &Context<'_>, work: &mut Work) {
+    for doubtful in &context.rules.doubtful {
+        let of = |effect: &Effect| match &effect.outcome {
+            Outcome::Change(changes) if effect.key.kind == doubtful.kind => {
+                let mut changes = changes.iter();
+                changes
+                    .find(|change| change.field == doubtful.field)
+                    .cloned()
+            }
+            _ => None,
+        };
+        let held = |(effect, change): (&Effect, Change)| Member {
+            changes: vec![change],
+            whole: false,
+            ..whole(context, effect, order::verb(context, effect))
+        };
+        let effects = work.effects.iter();
+        let members: Vec<Member> = effects
+            .filter_map(|effect| Some((effect, of(effect)?)))
+            .map(held)
+            .collect();
+        if members.is_empty() {
+            let found = Diagnostic::new(codes::COLUMN_BLANK, doubtful.message.clone());
+            work.diagnostics.push(found.severity(Severity::Warning));
+            continue;
+        }
+        for member in &members {
+            let fields = work.doubtful.entry(member.key.clone()).or_default();
+            fields.insert(doubtful.field.clone());
+        }
+        let hold = Hold {
+            count: Some(doubtful.count),
+            of: Some(doubtful.of),
+            limit: Some(doubtful.limit),
+            members,
+            ..Hold::many(codes::COLUMN_BLANK, doubtful.message.clone())
+        };
+        work.hold(context, hold);
+    }
+}
+
 /// Rows that refuse removal, and deletes that the configuration does not allow.
 pub(super) fn forbidden(context: &Context<'_>, work: &mut Work) {
     let mut holds = Vec::new();

@@ -26,7 +26,7 @@ mod types;
 pub use advance::{advance, fresh, next_version};
 pub use claim::{Claimed, StepClaim, current};
 pub use planner::{findings, plan};
-pub use rules::{Accept, Authority, Guards, Limit, Mode, Peer, Rules};
+pub use rules::{Accept, Authority, Doubtful, Guards, Limit, Mode, Peer, Rules};
 pub use target::closure;
 pub use types::{
     Agreed, AgreedClaim, Body, Held, Plan, Reason, SourceRef, Step, Summary, Verb, plain,

@@ -65,6 +65,7 @@ fn planned(
 /// Holds and guards, all on the whole plan, before any of it is taken out.
 fn keep_back(context: &Context<'_>, work: &mut Work) {
     forbid::doubted(context, work);
+    forbid::doubtful(context, work);
     let parts = std::mem::take(&mut work.parts);
     parts.into_iter().for_each(|part| work.part(context, part));
     let live = guard::live(context, work);
@@ -95,6 +96,8 @@ pub(super) struct Work {
     pub blocked: BTreeMap<Key, Code>,
     /// The fields that are to be taken out.
     blocked_fields: BTreeMap<Key, BTreeSet<FieldRef>>,
+    /// The fields that an export has lost: they wait, and count against nothing else.
+    pub doubtful: BTreeMap<Key, BTreeSet<FieldRef>>,
     /// The resources of which fields are held, with the rule that held them first.
     partly: BTreeMap<Key, Code>,
     /// Of these, those that nobody can decide about now.

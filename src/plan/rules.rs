@@ -38,6 +38,8 @@ pub struct Rules {
     pub observed: bool,
     /// Why all of it is held, if something is wrong with the whole of it.
     pub doubt: Option<(Code, String)>,
+    /// Fields of which nothing is believed, and why.
+    pub doubtful: Vec<Doubtful>,
     /// Whether to list every stored field that nothing declares.
     pub exact: bool,
     /// Whether to compare every field, whatever digests and versions say.
@@ -60,6 +62,23 @@ impl Rules {
         }
         Digest::finish(&hasher)
     }
+}
+
+/// A field that an export fills for far fewer than before.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Doubtful {
+    /// Of what.
+    pub kind: KindId,
+    /// Which.
+    pub field: FieldRef,
+    /// How many have lost their value.
+    pub count: u64,
+    /// Of how many.
+    pub of: u64,
+    /// How many may.
+    pub limit: u64,
+    /// What is wrong, in words.
+    pub message: String,
 }
 
 /// Who decides a field.
@@ -171,6 +190,8 @@ pub struct Guards {
     pub change: BTreeMap<String, Limit>,
     /// Users that one account loses.
     pub per_account: Limit,
+    /// Values that a column of an export has no longer.
+    pub blank: Limit,
 }
 
 impl Default for Guards {
@@ -204,6 +225,7 @@ impl Default for Guards {
                 .map(|(name, limit)| (name.to_owned(), limit))
                 .collect(),
             per_account: Limit::new(50, 3),
+            blank: Limit::new(30, 3),
         }
     }
 }

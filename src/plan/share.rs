@@ -29,14 +29,20 @@ pub(super) fn undecided<'a>(
     effect: &'a Effect,
 ) -> impl Iterator<Item = Share> + 'a {
     let status = kinds::own(kinds::get(effect.key.kind).status_index());
-    let decided = work.decided.get(&effect.key);
+    let settled = [
+        work.decided.get(&effect.key),
+        work.doubtful.get(&effect.key),
+    ];
     let shares = shares(context, world, effect).into_iter();
     shares.filter(move |share| {
         let field = share
             .change
             .as_ref()
             .map_or(&status, |change| &change.field);
-        !decided.is_some_and(|decided| decided.contains(field))
+        !settled
+            .iter()
+            .flatten()
+            .any(|fields| fields.contains(field))
     })
 }
 

@@ -1,13 +1,14 @@
 //! Exports: read like any source, and believed only when they are whole.
 
+use super::columns;
 use super::read::Reading;
 use super::{PassError, Request};
 use crate::config::{Body, Complete, Config, Feed, Source};
 use crate::diagnostic::{Code, Diagnostic, Origin, codes};
 use crate::manifest::{Repeated, Tree};
 use crate::model::{Claim, ClaimState, Desired, Digest, Key, Pos, Snapshot};
-use crate::plan::Plan;
-use crate::store::{Accepted, Store};
+use crate::plan::{Doubtful, Limit, Plan};
+use crate::store::{Accepted, Filled, Store};
 use crate::transport::{self, Fetched};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -41,6 +42,10 @@ pub struct Facts {
     pub complete: bool,
     /// The names of its columns.
     pub columns: Vec<String>,
+    /// Whether these stand in a header.
+    pub headed: bool,
+    /// Of each field that it fills, how many have a value.
+    pub filled: Filled,
     /// When it was written, in milliseconds since 1970.
     pub modified_at: Option<i64>,
     /// Where its bytes are, and what was fetched if it was.
@@ -56,6 +61,10 @@ pub struct Judged {
     pub begun: bool,
     /// Why nothing of it is believed.
     pub doubt: Option<(Code, String)>,
+    /// Of which fields nothing is believed.
+    pub doubtful: Vec<Doubtful>,
+    /// Of each field, how many had a value in the last accepted one.
+    pub filled_before: Option<Filled>,
     /// How often each of what the source claims was not named, this time included.
     pub missed: BTreeMap<Key, u32>,
 }
@@ -110,6 +119,8 @@ pub(super) fn read(config: &Config, source: &Source, feed: &Feed, request: &Requ
         records: read.records,
         trailer: read.trailer,
         complete: read.complete,
+        headed: read.headed,
+        filled: columns::filled(&read),
         columns: read.columns,
         modified_at: fetched
             .as_ref()
@@ -163,6 +174,7 @@ pub(super) async fn judge(
     reading: &Reading,
     stored: &Snapshot,
     store: &Store,
+    blank: Limit,
     by_hand: bool,
 ) -> Result<Option<Judged>, PassError> {
     let (Some(facts), Some(export)) = (&reading.facts, reading.source.feed()) else {
@@ -179,7 +191,11 @@ pub(super) async fn judge(
         && accepted
             .first()
             .is_none_or(|last| last.digest != facts.digest);
+    let last = accepted.first();
+    let regular = last.filter(|_| !by_hand);
     Ok(Some(Judged {
+        doubtful: regular.map_or_else(Vec::new, |last| columns::blank(facts, export, last, blank)),
+        filled_before: last.map(|last| last.filled.clone()),
         new,
         begun: by_hand
             || !accepted.is_empty()
@@ -240,7 +256,10 @@ fn truncated(facts: &Facts, export: &Feed) -> Option<(Code, String)> {
 
 /// Why an export is not like those before it, if it is not.
 fn unlike(facts: &Facts, export: &Feed, accepted: &[Accepted]) -> Option<(Code, String)> {
-    shrunk(facts.records, &export.complete, accepted).or_else(|| stale(facts, export, accepted))
+    let last = accepted.first();
+    shrunk(facts.records, &export.complete, accepted)
+        .or_else(|| columns::lost(facts, export, last?))
+        .or_else(|| stale(facts, export, accepted))
 }
 
 fn shrunk(records: u64, complete: &Complete, accepted: &[Accepted]) -> Option<(Code, String)> {
@@ -295,6 +314,7 @@ pub(super) fn accepted(reading: &Reading, plan: &Plan) -> Option<Accepted> {
         digest: facts.digest,
         records: facts.records,
         columns: facts.columns.clone(),
+        filled: columns::remembered(facts, judged.filled_before.as_ref(), plan),
         modified_at: facts.modified_at,
         at: 0,
         missed: judged.missed.clone(),

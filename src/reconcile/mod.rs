@@ -2,6 +2,7 @@
 
 mod apply;
 mod claimants;
+mod columns;
 mod database;
 mod feeds;
 mod fetch;
@@ -261,7 +262,14 @@ impl<'a> Pass<'a> {
         }
         self.unnamed_moved(index, store).await?;
         let reading = &mut self.readings[index];
-        reading.judged = feeds::judge(reading, &stored, store, self.by_hand).await?;
+        reading.judged = feeds::judge(
+            reading,
+            &stored,
+            store,
+            self.config.guards.blank,
+            self.by_hand,
+        )
+        .await?;
         Ok(self.plan_on(index, &stored))
     }
 
@@ -311,6 +319,7 @@ impl<'a> Pass<'a> {
     pub fn plan_on(&mut self, index: usize, stored: &Snapshot) -> Plan {
         let _phase = Phase::begin("checking and comparing");
         let mut found = self.readings[index].diagnostics.clone();
+        found.extend(columns::unmapped(&self.readings[index], stored));
         for reading in &mut self.readings {
             let typed = reading.type_custom(stored);
             if reading.source.name == self.config.sources[index].name {
@@ -345,6 +354,7 @@ impl<'a> Pass<'a> {
             absence: source.feed().and_then(|export| export.absence),
             observed: judged.is_some_and(|judged| judged.new),
             doubt: judged.and_then(|judged| judged.doubt.clone()),
+            doubtful: judged.map_or_else(Vec::new, |judged| judged.doubtful.clone()),
             exact: self.request.exact,
             scrub: self.request.scrub,
             salt: stored.database.clone().unwrap_or_default(),

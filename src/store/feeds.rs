@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 /// How many accepted exports of a source are kept.
 const KEPT: i64 = 100;
 
+/// Of each field that an export fills, by `Account.website`: how many have a value, and of how many.
+pub type Filled = BTreeMap<String, (u64, u64)>;
+
 /// An export that was accepted.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Accepted {
@@ -20,6 +23,8 @@ pub struct Accepted {
     pub records: u64,
     /// The names of its columns.
     pub columns: Vec<String>,
+    /// How many resources of each kind it named, and how many of these had a value, by kind and field.
+    pub filled: Filled,
     /// When it was written, in milliseconds since 1970, where that is known.
     pub modified_at: Option<i64>,
     /// When it was accepted, in milliseconds since 1970; 0 for one that is about to be.
@@ -41,9 +46,9 @@ impl Store {
         if !known(&mut tx).await? {
             return Ok(Vec::new());
         }
-        let sql = "SELECT at, digest, records, columns, modified_at FROM feeds WHERE source = ? \
+        let sql = "SELECT at, digest, records, columns, filled, modified_at FROM feeds WHERE source = ? \
                    ORDER BY at DESC LIMIT ?";
-        let types = [Ty::Int, Ty::Bytes, Ty::Int, Ty::Text, Ty::Int];
+        let types = [Ty::Int, Ty::Bytes, Ty::Int, Ty::Text, Ty::Text, Ty::Int];
         let found = tx
             .fetch(sql, &[source.into(), i64::from(limit).into()], &types)
             .await?;
@@ -53,7 +58,9 @@ impl Store {
             records: u64::try_from(cells[2].int()).unwrap_or_default(),
             columns: serde_json::from_str(cells[3].as_text().unwrap_or_default())
                 .unwrap_or_default(),
-            modified_at: match cells[4] {
+            filled: serde_json::from_str(cells[4].as_text().unwrap_or_default())
+                .unwrap_or_default(),
+            modified_at: match cells[5] {
                 Param::Int(at) => Some(at),
                 _ => None,
             },
@@ -102,8 +109,8 @@ pub(super) async fn accept(
     source: &str,
     accepted: &Accepted,
 ) -> Result<(), StoreError> {
-    let sql = "INSERT INTO feeds (source, at, digest, records, columns, modified_at) \
-               VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (source, at) DO NOTHING";
+    let sql = "INSERT INTO feeds (source, at, digest, records, columns, filled, modified_at) \
+               VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (source, at) DO NOTHING";
     let columns = serde_json::to_string(&accepted.columns).unwrap_or_default();
     let params = [
         source.into(),
@@ -111,6 +118,7 @@ pub(super) async fn accept(
         Param::Bytes(accepted.digest.0.to_vec()),
         Param::Int(i64::try_from(accepted.records).unwrap_or(i64::MAX)),
         Param::text(columns),
+        Param::text(serde_json::to_string(&accepted.filled).unwrap_or_default()),
         accepted.modified_at.map_or(Param::Null, Param::Int),
     ];
     tx.run(sql, &params).await?;

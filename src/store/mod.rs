@@ -49,7 +49,7 @@ mod watched;
 pub use apply::{Applied, Apply};
 pub use approval::Approval;
 pub use error::{ApplyError, StoreError};
-pub use feeds::Accepted;
+pub use feeds::{Accepted, Filled};
 pub use history::{ChangeRecord, RunRecord, Verification};
 pub use lease::{Held, Holder, Lease, LeaseError, TTL};
 pub use migrate::{Migrated, Schema};

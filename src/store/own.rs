@@ -284,6 +284,7 @@ const FEEDS: &[Own] = &[
             ("digest", Ty::Bytes, "NOT NULL"),
             ("records", Ty::Int, "NOT NULL"),
             ("columns", Ty::Text, "NOT NULL"),
+            ("filled", Ty::Text, "NOT NULL"),
             ("modified_at", Ty::Int, ""),
         ],
         keys: "PRIMARY KEY (source, at)",

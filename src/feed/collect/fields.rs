@@ -4,7 +4,7 @@ use super::Collector;
 use super::row::Row;
 use crate::diagnostic::codes;
 use crate::feed::format::{Entry, Shape};
-use crate::feed::mapping::{Field, List, Said, trimmed};
+use crate::feed::mapping::{Field, List, Said, Source, Take, trimmed};
 use crate::feed::value;
 use crate::kinds::read::Fault;
 use crate::kinds::{self, ADDRESS, Kind, Type};
@@ -21,6 +21,7 @@ impl<'m> Collector<'m> {
     ) -> Vec<Stated> {
         let mut stated: Vec<Stated> = Vec::with_capacity(fields.len());
         for field in fields {
+            self.doubles(kind, key, field, row);
             let said = match field.cell.said(row, &self.mapping.words) {
                 Ok(said) => said,
                 Err((fault, at)) => {
@@ -56,6 +57,49 @@ impl<'m> Collector<'m> {
         }
         without_country(kind, &mut stated);
         stated
+    }
+
+    /// What a row says twice, or says of nothing.
+    fn doubles(&mut self, kind: &'static Kind, key: &Key, field: &Field, row: &Row<'_>) {
+        let words = &self.mapping.words;
+        match &field.cell.take {
+            Take::First(cells) if field.field.own() == Some(kind.status_index()) => {
+                let said = cells.iter().filter_map(|cell| match cell.said(row, words) {
+                    Ok(Said::Text(text, at)) => Some((text, at)),
+                    _ => None,
+                });
+                let mut said: Vec<(Text, Pos)> = said.collect();
+                said.dedup_by(|later, first| later.0 == first.0 || later.0 == "active");
+                if let [(first, _), (other, at), ..] = &said[..] {
+                    let message =
+                        format!("{key} is {first} and {other} in one row; {first} is taken");
+                    let fault = Fault::new(codes::FLAGS_BOTH, message).help("set one of the two");
+                    self.report(&fault, Some(key), field_name(kind, field), *at);
+                }
+            }
+            Take::Column(column) if field.cell.list.is_some() => {
+                let (empty, at) = match row.said(*column) {
+                    Said::Text(text, at) if !trimmed(&text).is_empty() => (
+                        words.members(&text).iter().any(|member| member.is_empty()),
+                        at,
+                    ),
+                    Said::List(members, at) => {
+                        (members.iter().any(|member| trimmed(member).is_empty()), at)
+                    }
+                    _ => return,
+                };
+                if empty {
+                    let message = format!(
+                        "{key}: a member of `{}` is empty; it is left out",
+                        row.name(*column)
+                    );
+                    let fault = Fault::new(codes::LIST_EMPTY_ITEM, message)
+                        .help("take the separator away that nothing stands behind");
+                    self.report(&fault, Some(key), field_name(kind, field), at);
+                }
+            }
+            _ => {}
+        }
     }
 
     /// The value of a field, by its type.
@@ -157,6 +201,11 @@ impl<'m> Collector<'m> {
             link.attributes[attribute] = choice;
         }
     }
+}
+
+fn field_name(kind: &'static Kind, field: &Field) -> &'static str {
+    kind.field(&field.field)
+        .map_or("customFields", |field| field.name)
 }
 
 /// Takes the country out of a postal code.

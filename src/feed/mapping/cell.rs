@@ -116,6 +116,21 @@ impl Cell {
         Self::of(Take::Column(column))
     }
 
+    /// Adds the columns that it is made of; what an expression reads is not known.
+    pub fn columns(&self, columns: &mut Vec<Column>) {
+        match &self.take {
+            Take::Column(column) => columns.push(*column),
+            Take::First(cells) | Take::Join(cells, _) => {
+                cells.iter().for_each(|cell| cell.columns(columns))
+            }
+            Take::Template(parts) => columns.extend(parts.iter().filter_map(|part| match part {
+                Part::Column(column) => Some(*column),
+                Part::Text(_) => None,
+            })),
+            Take::Constant(_) | Take::Expression(_) => {}
+        }
+    }
+
     /// Made of this alone.
     pub fn of(take: Take) -> Self {
         Self {

@@ -100,7 +100,9 @@ impl Mapping {
     /// section and field.
     pub fn parse(text: &str) -> Told<Self> {
         let told = |error: serde_saphyr::Error| error.without_snippet().to_string();
-        let file: File = serde_saphyr::from_str(text).map_err(told)?;
+        // A column may be called `NO` or `Y`.
+        let options = serde_saphyr::options! { strict_booleans: true };
+        let file: File = serde_saphyr::from_str_with_options(text, options).map_err(told)?;
         file.resolve()
     }
 }

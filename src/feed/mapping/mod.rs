@@ -12,7 +12,9 @@ pub use cell::{Cell, Column, List, Said, Source, Take};
 pub use section::{Block, Field, Section, When};
 pub use words::{Words, trimmed};
 
-use crate::feed::format::Format;
+use crate::feed::format::{Columns, Format};
+use crate::kinds;
+use crate::model::{FieldRef, KindId};
 use serde::Deserialize;
 
 /// How an export becomes resources.
@@ -42,6 +44,61 @@ pub struct Mapping {
     pub columns: Vec<Vec<String>>,
     /// What becomes of a record.
     pub sections: Vec<Section>,
+}
+
+impl Mapping {
+    /// The columns that a field comes from, each with its other names after it.
+    #[must_use]
+    pub fn columns_of(&self, kind: KindId, field: &FieldRef) -> Vec<Vec<String>> {
+        let mut columns = Vec::new();
+        let mut named = Vec::new();
+        for section in &self.sections {
+            let blocks = section.blocks.iter().filter(|_| kind == kinds::ADDRESS);
+            let blocks = blocks.flat_map(|block| &block.fields);
+            let own = section.fields.iter().filter(|_| kind == section.kind.id);
+            for of in own.chain(blocks).filter(|of| of.field == *field) {
+                of.cell.columns(&mut columns);
+            }
+            if let (true, Some(before), FieldRef::Custom(id)) =
+                (kind == section.kind.id, &section.every, field)
+            {
+                named.push(vec![format!("{before}{id}")]);
+            }
+        }
+        columns.sort_unstable();
+        columns.dedup();
+        let columns = columns
+            .into_iter()
+            .map(|column| self.columns[column.0].clone());
+        columns.chain(named).collect()
+    }
+
+    /// Whether a field is filled without any column: by a constant or an expression.
+    #[must_use]
+    pub fn computes(&self, kind: KindId, field: &FieldRef) -> bool {
+        let sections = self
+            .sections
+            .iter()
+            .filter(|section| section.kind.id == kind);
+        let mut fields = sections.flat_map(|section| &section.fields);
+        fields.any(|of| {
+            of.field == *field && matches!(of.cell.take, Take::Constant(_) | Take::Expression(_))
+        })
+    }
+
+    /// Whether a column called so means something.
+    #[must_use]
+    pub fn reads(&self, column: &str) -> bool {
+        let mut all = Columns::default();
+        self.columns.iter().flatten().for_each(|name| {
+            all.intern(name);
+        });
+        let mut every = self
+            .sections
+            .iter()
+            .filter_map(|section| section.every.as_ref());
+        all.find(column).is_some() || every.any(|before| column.starts_with(before.as_str()))
+    }
 }
 
 /// How rows of text are written; what is not said is detected.
