@@ -2,6 +2,8 @@
 
 #[path = "feeds/columns.rs"]
 mod columns;
+#[path = "feeds/known.rs"]
+mod known;
 mod support;
 mod workspace;
 

@@ -13,6 +13,7 @@ use std::path::Path;
 /// Pages whose example takes more than two trees: bytes that are not text, a second process, an act, an export.
 const PROSE: &[&str] = &[
     "claim-unconfigured",
+    "column-blank",
     "column-missing",
     "column-unknown",
     "encoding",
@@ -21,6 +22,7 @@ const PROSE: &[&str] = &[
     "feed-shrunk",
     "feed-stale",
     "feed-truncated",
+    "flags-both",
     "header-blank",
     "header-duplicate",
     "header-repeated",

@@ -1,14 +1,14 @@
 //! Exports: read like any source, and believed only when they are whole.
 
 use super::columns;
-use super::read::Reading;
+use super::read::{Reading, Unread};
 use super::{PassError, Request};
 use crate::config::{Body, Complete, Config, Feed, Source};
 use crate::diagnostic::{Code, Diagnostic, Origin, codes};
 use crate::manifest::{Repeated, Tree};
 use crate::model::{Claim, ClaimState, Desired, Digest, Key, Pos, Snapshot};
 use crate::plan::{Doubtful, Limit, Plan};
-use crate::store::{Accepted, Filled, Store};
+use crate::store::{Accepted, Filled, Remembered, Store};
 use crate::transport::{self, Fetched};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -53,7 +53,7 @@ pub struct Facts {
 }
 
 /// What is to be thought of an export.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Judged {
     /// Whether it is another one than the last accepted one.
     pub new: bool,
@@ -127,7 +127,74 @@ pub(super) fn read(config: &Config, source: &Source, feed: &Feed, request: &Requ
             .and_then(|fetched| Some(fetched.modified?.timestamp_millis())),
         body: (path, fetched),
     };
-    reading(source, read.desired, read.diagnostics, Some(facts))
+    Reading {
+        digests: vec![(name.clone(), facts.digest)],
+        loud: read.diagnostics.iter().map(|_| name.clone()).collect(),
+        ..reading(source, read.desired, read.diagnostics, Some(facts))
+    }
+}
+
+/// The digest of an export as it was fetched last.
+pub(super) fn digest(config: &Config, feed: &Feed) -> Option<Digest> {
+    let (_, fetched) = fetched(config, feed)?;
+    Some(fetched.digest)
+}
+
+/// Whether an export is young enough.
+pub(super) fn is_fresh(config: &Config, feed: &Feed) -> bool {
+    let fetched = fetched(config, feed);
+    let written = fetched.and_then(|(_, fetched)| Some(fetched.modified?.timestamp_millis()));
+    written.is_none_or(|written| too_old(written, feed).is_none())
+}
+
+fn fetched(config: &Config, feed: &Feed) -> Option<(PathBuf, Fetched)> {
+    match &feed.body {
+        Body::Away(place) => transport::fetched(place, &config.cache).ok(),
+        Body::Here(_) => None,
+    }
+}
+
+/// An export that is as it was when it was applied last: nothing of it is read.
+pub(super) fn unchanged(
+    config: &Config,
+    source: &Source,
+    feed: &Feed,
+    (remembered, last): (Remembered, Accepted),
+) -> Reading {
+    tracing::info!(
+        "source {}: the export is the one that was applied",
+        source.name
+    );
+    let desired = Desired {
+        source: source.name.clone(),
+        revision: remembered.revision.as_str().into(),
+        partial: true,
+        ..Desired::default()
+    };
+    let read = Arc::new(desired.clone());
+    let facts = fetched(config, feed).map(|(path, fetched)| Facts {
+        digest: last.digest,
+        records: last.records,
+        trailer: None,
+        complete: true,
+        headed: false,
+        columns: last.columns,
+        filled: last.filled,
+        modified_at: last.modified_at,
+        body: (path, Some(fetched)),
+    });
+    Reading {
+        unread: Some(Unread {
+            since: remembered.revision,
+            read,
+            ..Unread::default()
+        }),
+        judged: Some(Judged {
+            begun: true,
+            ..Judged::default()
+        }),
+        ..reading(source, desired, Vec::new(), facts)
+    }
 }
 
 fn unreadable(source: &Source, name: &Arc<str>, why: &str, help: &str) -> Reading {
@@ -293,15 +360,19 @@ fn stale(facts: &Facts, export: &Feed, accepted: &[Accepted]) -> Option<(Code, S
         let message = "the export is older than the last one that was accepted".to_owned();
         return Some((codes::FEED_STALE, message));
     }
+    too_old(written, export).map(|message| (codes::FEED_STALE, message))
+}
+
+/// That an export written then is older than it may be, in words.
+fn too_old(written: i64, export: &Feed) -> Option<String> {
     let most = export.max_age?;
     let age = millis(SystemTime::now())?.saturating_sub(written);
     if age > i64::try_from(most.as_millis()).unwrap_or(i64::MAX) {
-        let message = format!(
+        return Some(format!(
             "the export is {} hours old, and `maxAge` is {}",
             age / 3_600_000,
             most.as_secs() / 3600
-        );
-        return Some((codes::FEED_STALE, message));
+        ));
     }
     None
 }

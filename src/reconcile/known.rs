@@ -1,6 +1,7 @@
 //! What did not change is not read again: of a source whose files are almost all as they were when
 //! it was last applied, only the others are read.
 
+use super::feeds;
 use super::read::{self, Reading, Unread};
 use super::{PassError, Request};
 use crate::config::{Config, Source};
@@ -9,7 +10,7 @@ use crate::kinds;
 use crate::manifest::{self, Tree};
 use crate::model::{Desired, Digest, KindId, Text};
 use crate::plan::{Mode, Plan, Verb};
-use crate::store::{Beside, FileRead, Keys, Remember, Remembered, Store};
+use crate::store::{Accepted, Beside, FileRead, Keys, Remember, Remembered, Store};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -32,7 +33,18 @@ pub(super) async fn read(
     };
     let mut readings = Vec::new();
     for source in &config.sources {
-        let Some(remembered) = moment.remembered(&source.name).await? else {
+        let remembered = moment.remembered(&source.name).await?;
+        if let Some(feed) = source.feed() {
+            let last = store.accepted(&source.name, 1).await?.pop();
+            let known = remembered.zip(last);
+            let known = known.filter(|known| same_export(config, request, source, known));
+            readings.push(match known {
+                Some(known) => feeds::unchanged(config, source, feed, known),
+                None => feeds::read(config, source, feed, request),
+            });
+            continue;
+        }
+        let Some(remembered) = remembered else {
             return Ok(None);
         };
         match changed(config, request, source, &remembered) {
@@ -56,9 +68,33 @@ pub(super) fn whole<T>(source: &Source, why: &str) -> Option<T> {
 impl Reading {
     /// Whether nothing of it had to be read.
     pub(super) fn unchanged(&self) -> bool {
+        if self.facts.is_some() {
+            return self.unread.is_some();
+        }
         let gone = self.unread.as_ref().map(|unread| &unread.gone);
         self.digests.is_empty() && gone.is_some_and(Vec::is_empty)
     }
+}
+
+/// Whether an export is the one that was applied last, and there is nothing more to be said of it. To the
+/// others, it says what it said then even if something about it is still open.
+fn same_export(
+    config: &Config,
+    request: &Request,
+    source: &Source,
+    (remembered, last): &(Remembered, Accepted),
+) -> bool {
+    let asked = request.source.as_deref();
+    let asked = asked.is_none_or(|name| *name == *source.name);
+    let quiet = remembered.files.values().all(Option::is_some) && !remembered.files.is_empty();
+    let export = source
+        .feed()
+        .filter(|_| !request.unreached.contains_key(&source.name));
+    let digest = export.and_then(|export| feeds::digest(config, export));
+    digest == Some(last.digest)
+        && remembered.revision == last.digest.to_string()
+        && remembered.fingerprint == fingerprint(config, source)
+        && (!asked || quiet && export.is_some_and(|export| feeds::is_fresh(config, export)))
 }
 
 /// A source of which only the files are read that are not as they were.
@@ -68,9 +104,6 @@ fn changed(
     source: &Source,
     remembered: &Remembered,
 ) -> Result<Reading, &'static str> {
-    if source.feed().is_some() {
-        return Err("an export is read whole");
-    }
     let judged = |kind: KindId| {
         let kind = kinds::get(kind);
         (0..kind.fields.len())
@@ -245,6 +278,9 @@ fn fingerprint(config: &Config, source: &Source) -> Digest {
         env!("CARGO_PKG_VERSION"),
         (source.prune, source.report_drift, &source.authority),
         (&config.order, &config.shop),
+        source
+            .feed()
+            .map(|feed| (feed.mapping.digest, &feed.complete, feed.absence)),
         peers,
     );
     Digest::of(format!("{decided:?}").as_bytes())

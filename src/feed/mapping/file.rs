@@ -7,7 +7,7 @@ use super::words::Words;
 use super::{Csv, Mapping};
 use crate::feed::format::{Format, encoding};
 use crate::kinds::{self, ADDRESS, Kind, Type};
-use crate::model::FieldRef;
+use crate::model::{Digest, FieldRef};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -103,7 +103,10 @@ impl Mapping {
         // A column may be called `NO` or `Y`.
         let options = serde_saphyr::options! { strict_booleans: true };
         let file: File = serde_saphyr::from_str_with_options(text, options).map_err(told)?;
-        file.resolve()
+        Ok(Self {
+            digest: Digest::of(text.as_bytes()),
+            ..file.resolve()?
+        })
     }
 }
 
@@ -160,6 +163,7 @@ impl File {
         Ok(Mapping {
             name: self.name,
             doc: self.doc,
+            digest: Digest::default(),
             format,
             csv: self.csv,
             sheet: self.sheet,

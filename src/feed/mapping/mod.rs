@@ -14,7 +14,7 @@ pub use words::{Words, trimmed};
 
 use crate::feed::format::{Columns, Format};
 use crate::kinds;
-use crate::model::{FieldRef, KindId};
+use crate::model::{Digest, FieldRef, KindId};
 use serde::Deserialize;
 
 /// How an export becomes resources.
@@ -24,6 +24,8 @@ pub struct Mapping {
     pub name: String,
     /// What it is for.
     pub doc: String,
+    /// The digest of it as written.
+    pub digest: Digest,
     /// What it is written in; detected when it is not said.
     pub format: Option<Format>,
     /// How rows of text are written.
