@@ -4,6 +4,11 @@
 mod columns;
 #[path = "feeds/known.rs"]
 mod known;
+#[path = "feeds/month.rs"]
+mod month;
+#[path = "git/remote.rs"]
+#[allow(dead_code)]
+mod remote;
 mod support;
 mod workspace;
 

@@ -34,11 +34,9 @@ pub enum Body {
     Here(PathBuf),
 }
 
-/// When an export is taken for whole, beside what its mapping says of its trailer.
+/// When an export is taken for whole, beside what its trailer says.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Complete {
-    /// What its last line looks like, as `#EOF;{n}`.
-    pub trailer: Option<String>,
     /// How many rows it has at least.
     pub min_rows: Option<u64>,
     /// By how many per cent it may be smaller than usual.
@@ -86,7 +84,7 @@ pub(super) fn resolve(
     if let Some(open) = export::readable(&export.place) {
         tracing::warn!("{open}");
     }
-    let mapping = match &export.shape {
+    let mut mapping = match &export.shape {
         Shape::Preset(name) => preset::mapping(name)?,
         Shape::Mapping(path) => {
             let text = std::fs::read_to_string(base.join(path))
@@ -94,13 +92,13 @@ pub(super) fn resolve(
             Mapping::parse(&text).map_err(|why| format!("{path}: {why}"))?
         }
     };
+    mapping.trailer = complete.trailer.or(mapping.trailer);
     let shown = export.place.to_string();
     let shrink = complete.shrink.as_deref().map(percent).transpose()?;
     let feed = Feed {
         body: Body::Away(export.place),
         mapping: Arc::new(mapping),
         complete: Complete {
-            trailer: complete.trailer,
             min_rows: complete.min_rows,
             shrink,
         },

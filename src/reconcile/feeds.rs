@@ -305,7 +305,7 @@ fn truncated(facts: &Facts, export: &Feed) -> Option<(Code, String)> {
         let message = format!("the export breaks off after {records} rows");
         return Some((codes::FEED_TRUNCATED, message));
     }
-    let wanted = export.complete.trailer.is_some() || export.mapping.trailer.is_some();
+    let wanted = export.mapping.trailer.is_some();
     match facts.trailer {
         Some(told) if told != records => {
             let message =

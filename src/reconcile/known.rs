@@ -278,9 +278,14 @@ fn fingerprint(config: &Config, source: &Source) -> Digest {
         env!("CARGO_PKG_VERSION"),
         (source.prune, source.report_drift, &source.authority),
         (&config.order, &config.shop),
-        source
-            .feed()
-            .map(|feed| (feed.mapping.digest, &feed.complete, feed.absence)),
+        source.feed().map(|feed| {
+            (
+                feed.mapping.digest,
+                &feed.mapping.trailer,
+                &feed.complete,
+                feed.absence,
+            )
+        }),
         peers,
     );
     Digest::of(format!("{decided:?}").as_bytes())
