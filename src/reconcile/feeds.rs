@@ -26,7 +26,6 @@ const WHOLE: &[Code] = &[
     codes::HEADER_BLANK,
     codes::HEADER_DUPLICATE,
     codes::COLUMN_MISSING,
-    codes::ENCODING,
 ];
 
 /// What an export is as a whole.
@@ -267,10 +266,12 @@ pub(super) async fn judge(
         begun: by_hand
             || !accepted.is_empty()
             || store.source_approved(&reading.source.name).await?,
-        doubt: broken.or_else(|| truncated(facts, export)).or_else(|| {
-            let regular = !by_hand;
-            regular.then(|| unlike(facts, export, &accepted)).flatten()
-        }),
+        doubt: broken
+            .or_else(|| truncated(reading, facts, export))
+            .or_else(|| {
+                let regular = !by_hand;
+                regular.then(|| unlike(facts, export, &accepted)).flatten()
+            }),
         missed: missed(reading, stored, new),
     }))
 }
@@ -299,10 +300,15 @@ fn missed(reading: &Reading, stored: &Snapshot, new: bool) -> BTreeMap<Key, u32>
 }
 
 /// Why an export is not whole, if it is not.
-fn truncated(facts: &Facts, export: &Feed) -> Option<(Code, String)> {
+fn truncated(reading: &Reading, facts: &Facts, export: &Feed) -> Option<(Code, String)> {
     let records = facts.records;
     if !facts.complete {
-        let message = format!("the export breaks off after {records} rows");
+        let mut found = reading.diagnostics.iter();
+        let found = found.find(|found| found.key.is_none() && found.code == codes::ENCODING);
+        let message = match found {
+            Some(found) if records == 0 => format!("the export cannot be read: {}", found.message),
+            _ => format!("the export breaks off after {records} rows"),
+        };
         return Some((codes::FEED_TRUNCATED, message));
     }
     let wanted = export.mapping.trailer.is_some();
