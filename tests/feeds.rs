@@ -12,6 +12,8 @@ mod month;
 #[allow(dead_code)]
 mod remote;
 mod support;
+#[path = "feeds/whole.rs"]
+mod whole;
 mod workspace;
 
 use serde_json::{Value, json};
