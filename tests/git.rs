@@ -56,7 +56,7 @@ fn revision(ran: &Ran) -> String {
 
 /// The one mirror of a place.
 fn mirror(place: &Workspace) -> PathBuf {
-    let entries = fs::read_dir(place.path(".roster/git")).expect("the mirrors");
+    let entries = fs::read_dir(place.path(".roster/cache")).expect("the mirrors");
     let mut paths = entries.flatten().map(|entry| entry.path());
     let mirror = paths.find(|path| path.extension().is_some_and(|ending| ending == "git"));
     mirror.expect("a mirror")
@@ -172,7 +172,7 @@ fn a_branch_a_tag_and_a_commit_are_found() {
 
     // A commit that is on no branch any more is handed out by its id.
     remote.git(&["push", "--quiet", "--delete", "origin", "feature/x"]);
-    place.remove(".roster/git");
+    place.remove(".roster/cache");
     remote::run(
         &remote.bare(),
         &["config", "uploadpack.allowAnySHA1InWant", "true"],
@@ -306,7 +306,7 @@ fn a_token_opens_http_and_stands_in_no_output() {
         assert_eq!(ran.steps(), ["create Tag/premium"]);
         assert!(!said(&ran).contains(TOKEN), "{ran}");
     }
-    place.remove(".roster/git");
+    place.remove(".roster/cache");
     for auth in [", auth: '${WRONG}'", ""] {
         let ran = with(auth).exits(1);
         assert!(!said(&ran).contains(TOKEN), "{ran}");

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(super) const DEFAULT_DATABASE: &str = "sqlite:.roster/roster.db";
-pub(super) const DEFAULT_CACHE: &str = ".roster/git";
+pub(super) const DEFAULT_CACHE: &str = ".roster/cache";
 pub(super) const DAY: Duration = Duration::from_hours(24);
 
 /// `roster.yaml` as written: it may hold secrets, so it is never shown.
@@ -408,7 +408,7 @@ mod tests {
             panic!("no directory");
         };
         assert_eq!(root, Path::new("/base/manifests"));
-        assert_eq!(config.cache, Path::new("/base/.roster/git"));
+        assert_eq!(config.cache, Path::new("/base/.roster/cache"));
         assert!(config.sources[0].hold_errors);
         assert_eq!(config.guards.deactivate.max, Some(20));
         assert!(!config.sources[0].authority.existence(crate::kinds::ACCOUNT));
