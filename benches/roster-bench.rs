@@ -7,6 +7,8 @@
 mod corpus;
 #[path = "roster_bench/dba.rs"]
 mod dba;
+#[path = "roster_bench/feeds.rs"]
+mod feeds;
 #[path = "roster_bench/floor.rs"]
 mod floor;
 #[path = "roster_bench/lcg.rs"]

@@ -13,7 +13,7 @@ pub fn part(name: &str, arguments: &[String]) {
     let path = |at: usize| PathBuf::from(&arguments[at]);
     match name {
         "events" => events(&path(0)),
-        "hash" => hash(&path(0)),
+        "hash" => hash(&arguments.iter().map(PathBuf::from).collect::<Vec<_>>()),
         "sqlite-digests" => sqlite_digests(&path(0)),
         "sqlite-load" => sqlite_load(&path(0), &path(1)),
         "postgres-digests" => super::postgres::digests(&arguments[0]),
@@ -24,6 +24,9 @@ pub fn part(name: &str, arguments: &[String]) {
 
 /// The files of a tree in order.
 fn files(root: &Path) -> Vec<PathBuf> {
+    if root.is_file() {
+        return vec![root.to_owned()];
+    }
     let mut files = Vec::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -61,10 +64,10 @@ fn events(root: &Path) {
 }
 
 /// Every byte read and hashed, by one thread.
-fn hash(root: &Path) {
+fn hash(roots: &[PathBuf]) {
     let mut watch = Stopwatch::default();
     watch.time(|| {
-        for file in files(root) {
+        for file in roots.iter().flat_map(|root| files(root)) {
             black_box(blake3::hash(&fs::read(file).expect("the corpus")));
         }
     });

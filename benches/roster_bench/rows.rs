@@ -22,8 +22,8 @@ pub enum Engines {
 }
 
 /// One size on one machine.
-struct Bench {
-    size: Size,
+pub struct Bench {
+    pub size: Size,
     runs: usize,
     directory: TempDir,
     bytes: u64,
@@ -31,10 +31,10 @@ struct Bench {
 }
 
 /// One engine: how it is reached, and what its server costs.
-struct Engine {
-    name: &'static str,
+pub struct Engine {
+    pub name: &'static str,
     client: Client,
-    cluster: Option<Cluster>,
+    pub cluster: Option<Cluster>,
 }
 
 /// Measures everything for one size.
@@ -127,17 +127,18 @@ impl Bench {
         })
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
     /// The roster of this build, in the directory of the run.
     fn roster(&self, database: &str, arguments: &[&str]) -> Ran {
-        let all = [
-            &["--config", "roster.yaml", "--database", database][..],
-            arguments,
-        ]
-        .concat();
+        self.roster_by("roster.yaml", database, arguments)
+    }
+
+    /// The same under another configuration.
+    pub fn roster_by(&self, config: &str, database: &str, arguments: &[&str]) -> Ran {
+        let all = [&["--config", config, "--database", database][..], arguments].concat();
         let ran = measure::run(
             Path::new(env!("CARGO_BIN_EXE_roster")),
             &all,
@@ -154,7 +155,7 @@ impl Bench {
     }
 
     /// The best of some runs, by CPU.
-    fn best(&self, mut run: impl FnMut() -> Cost) -> Cost {
+    pub fn best(&self, mut run: impl FnMut() -> Cost) -> Cost {
         let costs = (0..self.runs.max(1)).map(|_| run());
         costs
             .min_by(|a, b| a.cpu.total_cmp(&b.cpu))
@@ -162,7 +163,7 @@ impl Bench {
     }
 
     /// A part of this program in a process of its own; what it says it cost.
-    fn part(&self, arguments: &[&str]) -> Cost {
+    pub fn part(&self, arguments: &[&str]) -> Cost {
         let this = std::env::current_exe().expect("the path of this program");
         let ran = measure::run(
             &this,
@@ -223,6 +224,7 @@ impl Bench {
         let warm = self.warm(engine, &database, table);
         self.load(engine, &database, &first, table);
         self.dba(engine, &database, &first, &warm, table);
+        self.feeds(engine, table);
     }
 
     /// The first plan and its apply.
@@ -414,7 +416,7 @@ struct Warm {
 
 impl Engine {
     /// The URL of a database that is empty.
-    fn database(&self, bench: &Bench, name: &str) -> String {
+    pub fn database(&self, bench: &Bench, name: &str) -> String {
         match &self.cluster {
             Some(cluster) => cluster.database(&format!("{name}_{}", bench.size.name)),
             None => format!("sqlite:{name}.db"),
@@ -422,7 +424,7 @@ impl Engine {
     }
 
     /// Adds what the server did.
-    fn cost(&self, run: impl FnOnce() -> Cost) -> Cost {
+    pub fn cost(&self, run: impl FnOnce() -> Cost) -> Cost {
         let cpu = || self.cluster.as_ref().map_or(0.0, Cluster::cpu);
         let before = cpu();
         let cost = run();
@@ -432,7 +434,7 @@ impl Engine {
         }
     }
 
-    fn digests<'a>(&self, _: &Bench, database: &'a str) -> [&'a str; 2] {
+    pub fn digests<'a>(&self, _: &Bench, database: &'a str) -> [&'a str; 2] {
         match self.client {
             Client::Sqlite => ["sqlite-digests", database.trim_start_matches("sqlite:")],
             Client::Psql => ["postgres-digests", database],

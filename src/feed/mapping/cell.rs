@@ -219,7 +219,9 @@ impl Cell {
     }
 
     fn stands_for(&self, text: &str, at: Pos, words: &Words) -> Result<Option<Text>, (Fault, Pos)> {
-        if let Some(stands) = self.values.get(&text.to_lowercase()) {
+        if !self.values.is_empty()
+            && let Some(stands) = self.values.get(&text.to_lowercase())
+        {
             return Ok(stands.as_deref().map(Text::new));
         }
         if let Some(booleans) = &self.booleans {

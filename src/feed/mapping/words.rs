@@ -84,11 +84,18 @@ impl Words {
 
     /// The boolean that a text is.
     pub fn boolean(&self, text: &str) -> Option<bool> {
-        let lower = text.trim().to_lowercase();
-        if self.truths.contains(&lower) {
+        let text = text.trim();
+        let lower = if text.is_ascii() {
+            String::new()
+        } else {
+            text.to_lowercase()
+        };
+        let is =
+            |word: &String| word.eq_ignore_ascii_case(text) || !lower.is_empty() && *word == lower;
+        if self.truths.iter().any(is) {
             return Some(true);
         }
-        self.falsehoods.contains(&lower).then_some(false)
+        self.falsehoods.iter().any(is).then_some(false)
     }
 
     /// The decimal number that a text is, with `.` before its fraction and without groups.

@@ -6,6 +6,8 @@ mod shapes;
 
 use iso::{ALIASES, COUNTRIES};
 use shapes::{VATS, ZIPS};
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 /// Whether this is an ISO 3166-1 alpha-2 code, in capitals.
 #[must_use]
@@ -29,16 +31,15 @@ pub fn meant(text: &str) -> Option<&'static str> {
 /// The code that a code in whatever case, alpha-3, the letters on a car or a name stands for.
 #[must_use]
 pub fn known(text: &str) -> Option<&'static str> {
-    let folded = text.trim().to_lowercase();
-    let exact = COUNTRIES.iter().find(|(two, three, name)| {
-        folded.eq_ignore_ascii_case(two)
-            || folded.eq_ignore_ascii_case(three)
-            || folded == name.to_lowercase()
+    static NAMES: LazyLock<HashMap<String, &str>> = LazyLock::new(|| {
+        let rows = COUNTRIES.iter();
+        let codes = rows.flat_map(|row| [row.0, row.1, row.2].map(|name| (name, row.0)));
+        // What a code means goes before what somebody calls a country.
+        let all = ALIASES.iter().copied().chain(codes);
+        all.map(|(name, code)| (name.to_lowercase(), code))
+            .collect()
     });
-    let alias = || ALIASES.iter().find(|(name, _)| *name == folded);
-    exact
-        .map(|row| row.0)
-        .or_else(|| alias().map(|(_, code)| *code))
+    NAMES.get(&text.trim().to_lowercase()).copied()
 }
 
 /// The country whose name is spelled nearly so; codes of two letters are too short to guess.
