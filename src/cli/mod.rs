@@ -12,11 +12,13 @@ mod format;
 mod get;
 mod history;
 mod import;
+mod import_manifests;
 mod init;
 mod items;
 mod lock;
 mod man;
 mod migrate;
+mod new_files;
 mod notice;
 mod openapi;
 mod output;
@@ -153,7 +155,8 @@ pub enum Command {
     /// Plans, shows, asks, applies; or applies a saved plan as it is.
     #[command(visible_alias = "sync")]
     Apply(apply::Options),
-    /// Imports one export by hand: says what is wrong with its rows, then applies the others.
+    /// Imports one export by hand: says what is wrong with its rows, then applies the others, or
+    /// writes them as manifests.
     Import(import::Options),
     /// Renders a saved plan.
     Show(show::Options),
