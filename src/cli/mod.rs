@@ -1,5 +1,6 @@
 //! The command line: one file a command. Results go to stdout, everything else to stderr.
 
+mod adopt;
 mod apply;
 mod approve;
 mod changes;
@@ -176,8 +177,8 @@ pub enum Command {
     Approve(approve::Options),
     /// Renames or forgets a source that is no longer configured.
     Source(source::Options),
-    /// Gives the claims of a source that is no longer configured to another one.
-    Adopt(source::Adopt),
+    /// Hands the claims of one source over to another, of what that one declares.
+    Adopt(adopt::Options),
     /// Creates or upgrades the database's schema.
     Migrate(migrate::Options),
     /// Shows or breaks the leases of sources.
@@ -291,7 +292,7 @@ fn run(cli: Cli) -> Outcome {
             Command::Fmt(options) => format::run(global, &options),
             Command::Approve(options) => approve::run(global, &options).await,
             Command::Source(options) => source::run(global, &options).await,
-            Command::Adopt(options) => source::adopt(global, &options).await,
+            Command::Adopt(options) => adopt::run(global, &options).await,
             Command::Migrate(options) => migrate::run(global, &options).await,
             Command::Lock(options) => lock::run(global, &options).await,
             Command::Serve(options) => serve::run(global, &options).await,
