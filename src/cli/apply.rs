@@ -116,7 +116,7 @@ async fn decide(
         outcome = "planned";
     } else if !plan.errored {
         let changes = !plan.steps.is_empty();
-        if changes && asked && !confirmed()? {
+        if changes && asked && !confirmed("Apply this plan?")? {
             return Err(Failure::error("declined; nothing was applied"));
         }
         let working = Progress::begin(global, "applying");
@@ -144,8 +144,9 @@ fn tell(global: &Global, plan: &Plan, applied: &Applied) {
     }
 }
 
-fn confirmed() -> std::io::Result<bool> {
-    anstream::eprint!("Apply this plan? Only `yes` is taken for yes: ");
+/// Asks on the terminal.
+pub fn confirmed(what: &str) -> std::io::Result<bool> {
+    anstream::eprint!("{what} Only `yes` is taken for yes: ");
     std::io::stderr().flush()?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;

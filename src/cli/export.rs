@@ -1,7 +1,8 @@
 //! `roster export`: the database as manifests.
 
 use super::{Failure, Global, Outcome, output, session};
-use crate::manifest::export::{self, Export};
+use crate::manifest::export;
+use crate::manifest::layout::Export;
 use crate::store::Store;
 use clap::Args;
 use std::fs::{self, File};

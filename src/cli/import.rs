@@ -2,11 +2,11 @@
 
 use super::apply::{self, Ways};
 use super::plan::exit_code;
-use super::{Failure, Global, Outcome, session};
+use super::{Failure, Global, Outcome, failure, import_manifests, session};
 use crate::config::{Body, Complete, Config, Feed, Place, Source};
+use crate::diagnostic::Diagnostic;
 use crate::feed::mapping::Mapping;
 use crate::feed::{preset, report};
-use crate::plan::Plan;
 use crate::reconcile::{self, Pass, Request};
 use clap::Args;
 use std::fs::File;
@@ -34,12 +34,18 @@ pub struct Options {
     /// Writes the faulty rows with what is wrong with them, as CSV.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Writes it into this directory as manifests, a folder an account, and touches no database.
+    #[arg(long, value_name = "DIR")]
+    manifests: Option<PathBuf>,
     #[command(flatten)]
     ways: Ways,
 }
 
 /// Reads, shows and applies it.
 pub async fn run(global: &Global, options: &Options) -> Outcome {
+    if let Some(dir) = &options.manifests {
+        return as_manifests(global, options, dir);
+    }
     options.ways.ask(global)?;
     let mut config = session::config(global, None)?;
     let index = source(&mut config, options)?;
@@ -54,11 +60,22 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
     pass.by_hand = true;
     let plan = apply::one(global, &options.ways, &mut pass, index, &store).await?;
     if let Some(path) = &options.report {
-        write_report(&config.sources[index], &options.file, path, &plan)?;
+        let found = &plan.diagnostics;
+        write_report(&config.sources[index], &options.file, path, found)?;
     }
     let code = exit_code(std::slice::from_ref(&plan), false);
     session::leave((pass, plan));
     Ok(code)
+}
+
+fn as_manifests(global: &Global, options: &Options, dir: &Path) -> Outcome {
+    let mut config = session::config(global, None)?;
+    let index = source(&mut config, options)?;
+    let (found, right) = import_manifests::run(global, &config, index, dir, options.atomic)?;
+    if let Some(path) = &options.report {
+        write_report(&config.sources[index], &options.file, path, &found)?;
+    }
+    Ok(if right { 0 } else { failure::ERROR })
 }
 
 /// The source that the export is of, with this file: the configured one, or a new one.
@@ -127,14 +144,18 @@ fn source(config: &mut Config, options: &Options) -> Result<usize, Failure> {
     Ok(config.sources.len() - 1)
 }
 
-fn write_report(source: &Source, file: &Path, path: &Path, plan: &Plan) -> Result<(), Failure> {
+fn write_report(
+    source: &Source,
+    file: &Path,
+    path: &Path,
+    found: &[Diagnostic],
+) -> Result<(), Failure> {
     let Some(feed) = source.feed() else {
         return Ok(());
     };
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let mut out = std::io::BufWriter::new(File::create(path)?);
     let input = File::open(file)?;
-    let found = &plan.diagnostics;
     report::write(input, &name.as_ref().into(), &feed.mapping, found, &mut out)?;
     Ok(())
 }

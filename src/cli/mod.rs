@@ -1,5 +1,6 @@
 //! The command line: one file a command. Results go to stdout, everything else to stderr.
 
+mod adopt;
 mod apply;
 mod approve;
 mod changes;
@@ -12,11 +13,13 @@ mod format;
 mod get;
 mod history;
 mod import;
+mod import_manifests;
 mod init;
 mod items;
 mod lock;
 mod man;
 mod migrate;
+mod new_files;
 mod notice;
 mod openapi;
 mod output;
@@ -153,7 +156,8 @@ pub enum Command {
     /// Plans, shows, asks, applies; or applies a saved plan as it is.
     #[command(visible_alias = "sync")]
     Apply(apply::Options),
-    /// Imports one export by hand: says what is wrong with its rows, then applies the others.
+    /// Imports one export by hand: says what is wrong with its rows, then applies the others, or
+    /// writes them as manifests.
     Import(import::Options),
     /// Renders a saved plan.
     Show(show::Options),
@@ -173,8 +177,8 @@ pub enum Command {
     Approve(approve::Options),
     /// Renames or forgets a source that is no longer configured.
     Source(source::Options),
-    /// Gives the claims of a source that is no longer configured to another one.
-    Adopt(source::Adopt),
+    /// Hands the claims of one source over to another, of what that one declares.
+    Adopt(adopt::Options),
     /// Creates or upgrades the database's schema.
     Migrate(migrate::Options),
     /// Shows or breaks the leases of sources.
@@ -288,7 +292,7 @@ fn run(cli: Cli) -> Outcome {
             Command::Fmt(options) => format::run(global, &options),
             Command::Approve(options) => approve::run(global, &options).await,
             Command::Source(options) => source::run(global, &options).await,
-            Command::Adopt(options) => source::adopt(global, &options).await,
+            Command::Adopt(options) => adopt::run(global, &options).await,
             Command::Migrate(options) => migrate::run(global, &options).await,
             Command::Lock(options) => lock::run(global, &options).await,
             Command::Serve(options) => serve::run(global, &options).await,

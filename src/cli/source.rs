@@ -1,5 +1,4 @@
-//! `roster source` and `roster adopt`: what becomes of the claims of a source that has another name
-//! now, or is gone.
+//! `roster source`: what becomes of the claims of a source that has another name now, or is gone.
 
 use super::{Failure, Global, Outcome, session};
 use crate::config::Config;
@@ -31,31 +30,15 @@ enum What {
     },
 }
 
-/// Options of `roster adopt`.
-#[derive(Debug, Args)]
-pub struct Adopt {
-    /// The source that gives its claims up; it is no longer configured.
-    #[arg(long, value_name = "SOURCE")]
-    from: String,
-    /// The source that takes them over, and keeps its own.
-    #[arg(long, value_name = "SOURCE")]
-    to: String,
-}
-
 /// Renames or forgets.
 pub async fn run(global: &Global, options: &Options) -> Outcome {
     match &options.what {
-        What::Rename { old, new } => give(global, old, new, true).await,
+        What::Rename { old, new } => rename(global, old, new).await,
         What::Forget { name } => forget(global, name).await,
     }
 }
 
-/// Gives the claims of one source to another that may have claims of its own.
-pub async fn adopt(global: &Global, options: &Adopt) -> Outcome {
-    give(global, &options.from, &options.to, false).await
-}
-
-async fn give(global: &Global, old: &str, new: &str, renamed: bool) -> Outcome {
+async fn rename(global: &Global, old: &str, new: &str) -> Outcome {
     let config = session::config(global, None)?;
     unconfigured(&config, old)?;
     if config.path.is_some() && !is_configured(&config, new) {
@@ -66,12 +49,13 @@ async fn give(global: &Global, old: &str, new: &str, renamed: bool) -> Outcome {
     let store = session::writer(&config).await?;
     claims(&store, old).await?;
     let held = both(&store, old, new).await?;
-    let given = if renamed && claims(&store, new).await.is_ok() {
+    let given = if claims(&store, new).await.is_ok() {
         Err(Failure::error(format!(
-            "source {new} claims resources of its own; to give it those of {old} as well: `roster adopt --from {old} --to {new}`"
+            "source {new} claims resources of its own; to give it those of {old} that it declares: `roster adopt --from {old} --to {new}`"
         )))
     } else {
-        Ok(store.give_claims(old, new).await?)
+        let given = store.give_claims(old, new, &session::actor()).await;
+        given.map_err(Failure::from)
     };
     release(&store, held).await;
     let given = given?;
@@ -89,7 +73,7 @@ async fn forget(global: &Global, name: &str) -> Outcome {
     let store = session::writer(&config).await?;
     claims(&store, name).await?;
     let held = vec![Kept::take(&store, name, WAIT).await?];
-    let dropped = store.drop_claims(name).await;
+    let dropped = store.drop_claims(name, &session::actor()).await;
     release(&store, held).await;
     let dropped = dropped?;
     anstream::println!(
@@ -101,10 +85,10 @@ async fn forget(global: &Global, name: &str) -> Outcome {
 }
 
 /// How long to wait for a pass of the source that is under way.
-const WAIT: Duration = Duration::from_secs(30);
+pub(super) const WAIT: Duration = Duration::from_secs(30);
 
 /// The leases of both sources, in the order of their names so that nobody waits in a circle.
-async fn both(store: &Store, one: &str, other: &str) -> Result<Vec<Kept>, Failure> {
+pub(super) async fn both(store: &Store, one: &str, other: &str) -> Result<Vec<Kept>, Failure> {
     let mut names = [one, other];
     names.sort_unstable();
     let mut held = Vec::new();
@@ -120,13 +104,13 @@ async fn both(store: &Store, one: &str, other: &str) -> Result<Vec<Kept>, Failur
     Ok(held)
 }
 
-async fn release(store: &Store, held: Vec<Kept>) {
+pub(super) async fn release(store: &Store, held: Vec<Kept>) {
     for lease in held {
         lease.release(store).await;
     }
 }
 
-fn is_configured(config: &Config, name: &str) -> bool {
+pub(super) fn is_configured(config: &Config, name: &str) -> bool {
     config.sources.iter().any(|source| *source.name == *name)
 }
 
@@ -141,7 +125,7 @@ fn unconfigured(config: &Config, name: &str) -> Result<(), Failure> {
 }
 
 /// That a source claims something.
-async fn claims(store: &Store, name: &str) -> Result<(), Failure> {
+pub(super) async fn claims(store: &Store, name: &str) -> Result<(), Failure> {
     let all = store.claims_beside(&[]).await?;
     if all.iter().any(|(source, _)| source == name) {
         return Ok(());

@@ -213,7 +213,7 @@ fn unreadable(source: &Source, name: &Arc<str>, why: &str, help: &str) -> Readin
     reading(source, desired, vec![found], None)
 }
 
-fn reading(
+pub(super) fn reading(
     source: &Source,
     desired: Desired,
     diagnostics: Vec<Diagnostic>,
@@ -247,11 +247,6 @@ pub(super) async fn judge(
         return Ok(None);
     };
     let accepted = store.accepted(&reading.source.name, LAST).await?;
-    let broken = reading.diagnostics.iter();
-    let broken = broken.filter(|found| found.key.is_none() && WHOLE.contains(&found.code));
-    let broken = broken
-        .map(|found| (found.code, found.message.clone()))
-        .next();
     // By hand one gives whatever file there is: it is measured against nothing and counts for nothing.
     let new = !by_hand
         && accepted
@@ -266,14 +261,36 @@ pub(super) async fn judge(
         begun: by_hand
             || !accepted.is_empty()
             || store.source_approved(&reading.source.name).await?,
-        doubt: broken
-            .or_else(|| truncated(reading, facts, export))
-            .or_else(|| {
-                let regular = !by_hand;
-                regular.then(|| unlike(facts, export, &accepted)).flatten()
-            }),
+        doubt: broken(reading, facts, export).or_else(|| {
+            let regular = !by_hand;
+            regular.then(|| unlike(facts, export, &accepted)).flatten()
+        }),
         missed: missed(reading, stored, new),
     }))
+}
+
+/// Why nothing of an export is believed, by what can be seen of it alone.
+fn broken(reading: &Reading, facts: &Facts, export: &Feed) -> Option<(Code, String)> {
+    let mut found = reading.diagnostics.iter();
+    let whole = |found: &&Diagnostic| found.key.is_none() && WHOLE.contains(&found.code);
+    let broken = found.find(whole);
+    let broken = broken.map(|found| (found.code, found.message.clone()));
+    broken.or_else(|| truncated(reading, facts, export))
+}
+
+/// Reads an export without a database, and why nothing of it is believed if nothing is.
+pub(super) fn alone(
+    config: &Config,
+    source: &Source,
+    feed: &Feed,
+    request: &Request,
+) -> (Reading, Option<String>) {
+    let reading = read(config, source, feed, request);
+    let why = match &reading.facts {
+        None => Some("the export cannot be read".to_owned()),
+        Some(facts) => broken(&reading, facts, feed).map(|(code, why)| format!("{code}: {why}")),
+    };
+    (reading, why)
 }
 
 /// How often each of what the source claims was not named.

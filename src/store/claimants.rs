@@ -1,11 +1,29 @@
 //! The sources that claim something, as the database knows them by name: how much each claims, and
 //! what becomes of the claims of one that has another name now or is gone.
 
-use super::connection::Tx;
+use super::connection::{Batch, Tx};
 use super::error::StoreError;
-use super::param::Ty;
+use super::param::{Param, Ty};
+use super::watched::{ACT, act};
 use super::{Store, migrate};
-use crate::model::Text;
+use crate::kinds;
+use crate::model::{Key, Text};
+
+/// Of each row: who gives, who takes, and the key. A claim that the taker has given up makes room.
+const MAKE_ROOM: &str = "WITH v(giver, taker, kind, id) AS MATERIALIZED ({rows}) \
+     DELETE FROM claims WHERE state <> 'active' AND (source, kind, external_id) IN \
+     (SELECT v.taker, v.kind, v.id FROM v JOIN claims c ON c.source = v.giver \
+     AND c.kind = v.kind AND c.external_id = v.id)";
+/// One that the taker has stays, and the giver's goes.
+const HAND_OVER: [&str; 2] = [
+    "WITH v(giver, taker, kind, id) AS MATERIALIZED ({rows}) \
+     DELETE FROM claims WHERE (source, kind, external_id) IN \
+     (SELECT v.giver, v.kind, v.id FROM v JOIN claims c ON c.source = v.taker \
+     AND c.kind = v.kind AND c.external_id = v.id)",
+    "WITH v(giver, taker, kind, id) AS MATERIALIZED ({rows}) UPDATE claims AS t \
+     SET source = v.taker FROM v WHERE t.source = v.giver AND t.kind = v.kind \
+     AND t.external_id = v.id",
+];
 
 impl Store {
     /// How many resources each source claims that is none of `configured`, by name.
@@ -29,12 +47,67 @@ impl Store {
         Ok(beside)
     }
 
-    /// Gives every claim of one source to another, which keeps its own where both have one.
-    /// Returns how many resources the first one claimed.
+    /// The resources that a source claims and has not given up, sorted.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn claimed_by(&self, source: &str) -> Result<Vec<Key>, StoreError> {
+        let Some(mut tx) = self.reading_schema("read the claims").await? else {
+            return Ok(Vec::new());
+        };
+        let sql = "SELECT kind, external_id FROM claims WHERE source = ? AND state = 'active'";
+        let found = tx.fetch(sql, &[source.into()], &[Ty::Id, Ty::Id]).await?;
+        let keys = found.into_iter().filter_map(|mut cells| {
+            let kind = kinds::by_name(cells[0].as_text()?)?.id;
+            let id = cells[1].take_text();
+            Some(Key { kind, id })
+        });
+        let mut keys: Vec<Key> = keys.collect();
+        keys.sort();
+        Ok(keys)
+    }
+
+    /// Gives the claims of one source on these resources to another, which keeps its own where both
+    /// have one, in the name of a person. Returns how many it gave.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn give_claims(&self, from: &str, to: &str) -> Result<u64, StoreError> {
+    pub async fn hand_over(
+        &self,
+        from: &str,
+        to: &str,
+        keys: &[Key],
+        actor: &str,
+    ) -> Result<u64, StoreError> {
+        let mut tx = self.alone("hand the claims over").await?;
+        let types = &[Ty::Id; 4];
+        let rows = || {
+            keys.iter().map(|key| {
+                let kind = kinds::get(key.kind).name;
+                vec![from.into(), to.into(), kind.into(), Param::from(&key.id)]
+            })
+        };
+        let sql = MAKE_ROOM;
+        tx.batch(&Batch { sql, types }, rows()).await?;
+        let mut given = 0;
+        for sql in HAND_OVER {
+            given += tx.batch(&Batch { sql, types }, rows()).await?;
+        }
+        unremember(&mut tx, to).await?;
+        unremember(&mut tx, from).await?;
+        let subject = format!("{from} {to}");
+        let told = format!("{given} resources");
+        tx.run(ACT, &act(actor, "adopt", &subject, &told)).await?;
+        tx.commit().await?;
+        Ok(given)
+    }
+
+    /// Gives every claim of one source to another, which keeps its own where both have one, in the
+    /// name of a person. Returns how many resources the first one claimed.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn give_claims(&self, from: &str, to: &str, actor: &str) -> Result<u64, StoreError> {
         let mut tx = self.alone("move the claims").await?;
         let claims = active(&mut tx, from).await?;
         let both = "DELETE FROM claims WHERE source = ? AND EXISTS (SELECT 1 FROM claims c \
@@ -48,20 +121,25 @@ impl Store {
         // What it claims now is not what was remembered of it.
         unremember(&mut tx, to).await?;
         unremember(&mut tx, from).await?;
+        let subject = format!("{from} {to}");
+        tx.run(ACT, &act(actor, "source rename", &subject, ""))
+            .await?;
         tx.commit().await?;
         Ok(claims)
     }
 
-    /// Drops every claim of a source. Returns how many resources it claimed.
+    /// Drops every claim of a source, in the name of a person. Returns how many resources it claimed.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn drop_claims(&self, source: &str) -> Result<u64, StoreError> {
+    pub async fn drop_claims(&self, source: &str, actor: &str) -> Result<u64, StoreError> {
         let mut tx = self.alone("drop the claims").await?;
         let claims = active(&mut tx, source).await?;
         tx.run("DELETE FROM claims WHERE source = ?", &[source.into()])
             .await?;
         unremember(&mut tx, source).await?;
+        tx.run(ACT, &act(actor, "source forget", source, ""))
+            .await?;
         tx.commit().await?;
         Ok(claims)
     }

@@ -1,0 +1,220 @@
+//! `roster adopt`: hands the claims of one source over to another, of what that one declares now.
+//! What it does not declare stays, since a source that removes would take it away.
+
+use super::import_manifests::{by_kind, counted};
+use super::source::{WAIT, both, claims, is_configured, release};
+use super::{Failure, Global, Outcome, Output, apply, output, session};
+use crate::config::Config;
+use crate::diagnostic::did_you_mean;
+use crate::model::Key;
+use crate::reconcile::{self, Pass, Reading, Request};
+use crate::store::Store;
+use clap::Args;
+use serde_json::json;
+use std::io::{self, IsTerminal, Write};
+
+/// How many resources are named where there are more.
+const NAMED: usize = 20;
+
+/// Options of `roster adopt`.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The source that gives its claims up.
+    #[arg(long, value_name = "SOURCE")]
+    from: String,
+    /// The source that takes them over, and keeps its own.
+    #[arg(long, value_name = "SOURCE")]
+    to: String,
+    /// Only these, as `User/u-1`; all that the other source declares when not given.
+    #[arg(value_name = "KIND/ID")]
+    only: Vec<String>,
+    /// Hands over without asking.
+    #[arg(short, long)]
+    yes: bool,
+}
+
+/// What changes hands, and what does not.
+#[derive(Debug, Default)]
+struct Sorted {
+    given: Vec<Key>,
+    /// The other source does not declare it.
+    undeclared: Vec<Key>,
+    /// The first source declares it still.
+    declared: Vec<Key>,
+}
+
+/// Sorts, shows, asks, hands over.
+pub async fn run(global: &Global, options: &Options) -> Outcome {
+    let asked = !options.yes;
+    if asked && (global.output == Output::Json || !io::stdin().is_terminal()) {
+        return Err(Failure::usage("nobody can be asked here: give `--yes`"));
+    }
+    let config = session::config(global, None)?;
+    configured(&config, options)?;
+    let store = session::writer(&config).await?;
+    claims(&store, &options.from).await?;
+    let held = both(&store, &options.from, &options.to).await?;
+    let done = under_leases(global, options, &config, &store).await;
+    release(&store, held).await;
+    done
+}
+
+fn configured(config: &Config, options: &Options) -> Result<(), Failure> {
+    if options.from == options.to {
+        return Err(Failure::usage("a source cannot hand over to itself"));
+    }
+    if is_configured(config, &options.to) {
+        return Ok(());
+    }
+    let names: Vec<&str> = config.sources.iter().map(|source| &*source.name).collect();
+    let meant = did_you_mean(&options.to, names.iter().copied());
+    let meant = meant.map_or_else(
+        || "name it in roster.yaml first".to_owned(),
+        |meant| format!("did you mean `{meant}`?"),
+    );
+    Err(Failure::usage(format!(
+        "no source is called `{}`: {meant}",
+        options.to
+    )))
+}
+
+async fn under_leases(
+    global: &Global,
+    options: &Options,
+    config: &Config,
+    store: &Store,
+) -> Outcome {
+    let request = Request::default().after(&reconcile::fetch(config, None));
+    let pass = Pass::whole(config, request)?;
+    let claimed = store.claimed_by(&options.from).await?;
+    let claimed = wanted(options, claimed)?;
+    let sorted = sort(options, &pass.readings, claimed)?;
+    if global.output != Output::Json {
+        show(options, &sorted)?;
+    }
+    if !options.yes && !sorted.given.is_empty() && !apply::confirmed("Hand them over?")? {
+        return Err(Failure::error("declined; nothing was handed over"));
+    }
+    let mut given = 0;
+    if !sorted.given.is_empty() {
+        let (from, to) = (&options.from, &options.to);
+        let actor = session::actor();
+        given = store.hand_over(from, to, &sorted.given, &actor).await?;
+    }
+    if global.output == Output::Json {
+        json(options, &sorted, given)?;
+    } else if given > 0 && !global.quiet {
+        anstream::eprintln!("Handed over {given}.");
+    }
+    Ok(0)
+}
+
+/// Of what the source claims, what is asked for.
+fn wanted(options: &Options, claimed: Vec<Key>) -> Result<Vec<Key>, Failure> {
+    if options.only.is_empty() {
+        return Ok(claimed);
+    }
+    let mut wanted = Vec::new();
+    for text in &options.only {
+        let key = session::key(text)?;
+        if claimed.binary_search(&key).is_err() {
+            let message = format!("source {} does not claim {key}", options.from);
+            return Err(Failure::error(message));
+        }
+        wanted.push(key);
+    }
+    wanted.sort();
+    wanted.dedup();
+    Ok(wanted)
+}
+
+fn sort(options: &Options, readings: &[Reading], claimed: Vec<Key>) -> Result<Sorted, Failure> {
+    let reading = |name: &str| {
+        let mut readings = readings.iter();
+        readings.find(|reading| *reading.source.name == *name)
+    };
+    let giver = reading(&options.from);
+    if let Some(why) = giver.and_then(|giver| giver.desired.removals_off.first()) {
+        let message = format!(
+            "what source {} declares still cannot be made out: {why}",
+            options.from
+        );
+        return Err(Failure::error(message));
+    }
+    let Some(taker) = reading(&options.to) else {
+        let message = format!("source {} was not read", options.to);
+        return Err(Failure::error(message));
+    };
+    if let Some(why) = taker.desired.removals_off.first() {
+        let message = format!("source {} cannot be read whole: {why}", options.to);
+        return Err(Failure::error(message));
+    }
+    let mut sorted = Sorted::default();
+    for key in claimed {
+        if !taker.desired.resources.contains(&key) {
+            sorted.undeclared.push(key);
+        } else if giver.is_some_and(|giver| declares(giver, &key)) {
+            sorted.declared.push(key);
+        } else {
+            sorted.given.push(key);
+        }
+    }
+    Ok(sorted)
+}
+
+/// Whether a source declares a resource, or may for all that can be read.
+fn declares(reading: &Reading, key: &Key) -> bool {
+    let desired = &reading.desired;
+    desired.resources.contains(key)
+        || desired.shielded.contains(key)
+        || desired.hidden.contains_key(&key.kind)
+}
+
+fn show(options: &Options, sorted: &Sorted) -> io::Result<()> {
+    let Options { from, to, .. } = options;
+    let mut out = output::stdout();
+    let title = format!("From source {from} to source {to}");
+    list(&mut out, &title, &sorted.given)?;
+    let title = format!("Stays with {from}: {to} does not declare it");
+    list(&mut out, &title, &sorted.undeclared)?;
+    let title = format!("Stays with {from}, which declares it still, as {to} does");
+    list(&mut out, &title, &sorted.declared)?;
+    if sorted.given.is_empty() {
+        writeln!(out, "Nothing to hand over.")?;
+    }
+    out.flush()
+}
+
+fn list(out: &mut dyn Write, title: &str, keys: &[Key]) -> io::Result<()> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "{title} ({}):", by_kind(keys))?;
+    for key in keys.iter().take(NAMED) {
+        writeln!(out, "  {key}")?;
+    }
+    if keys.len() > NAMED {
+        writeln!(out, "  and {}", counted(keys.len() - NAMED, "other"))?;
+    }
+    writeln!(out)
+}
+
+fn json(options: &Options, sorted: &Sorted, given: u64) -> io::Result<()> {
+    let names = |keys: &[Key]| keys.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let document = json!({
+        "formatVersion": "1.0",
+        "from": options.from,
+        "to": options.to,
+        "summary": {
+            "given": given,
+            "undeclared": sorted.undeclared.len(),
+            "declared": sorted.declared.len(),
+        },
+        "given": names(&sorted.given),
+        "undeclared": names(&sorted.undeclared),
+        "declared": names(&sorted.declared),
+    });
+    let mut out = output::stdout();
+    writeln!(out, "{}", serde_json::to_string_pretty(&document)?)?;
+    out.flush()
+}

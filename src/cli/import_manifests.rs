@@ -1,0 +1,156 @@
+//! `roster import --manifests`: an export as manifests, without a database.
+
+use super::output::{self, write_diagnostics};
+use super::{Failure, Global, Output, new_files};
+use crate::config::Config;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::kinds;
+use crate::model::Key;
+use crate::reconcile::{self, Converted};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::Path;
+
+/// How many resources are named where there are more.
+const NAMED: usize = 20;
+
+/// Writes what fits, and tells what does not: the findings, and whether all was right.
+///
+/// # Errors
+/// When the directory cannot be read or written.
+pub fn run(
+    global: &Global,
+    config: &Config,
+    index: usize,
+    dir: &Path,
+    atomic: bool,
+) -> Result<(Vec<Diagnostic>, bool), Failure> {
+    let converted = reconcile::manifests(config, &config.sources[index], dir)?;
+    let errors = converted.diagnostics.iter().any(Diagnostic::is_error);
+    let refused = atomic && errors || converted.doubt.is_some();
+    if !refused {
+        new_files::write(dir, &converted.export.manifests)?;
+    }
+    tell(global, &converted, dir, refused)?;
+    let right = !errors && converted.doubt.is_none();
+    Ok((converted.diagnostics, right))
+}
+
+fn tell(global: &Global, converted: &Converted, dir: &Path, refused: bool) -> io::Result<()> {
+    let mut out = output::stdout();
+    match global.output {
+        Output::Json | Output::Ndjson => json(converted, refused, &mut out)?,
+        _ => {
+            write_diagnostics(&converted.diagnostics, |_| None, &mut out)?;
+            text(converted, dir, refused, &mut out)?;
+        }
+    }
+    out.flush()
+}
+
+fn json(converted: &Converted, refused: bool, out: &mut dyn Write) -> io::Result<()> {
+    let count = |severity| {
+        let found = converted.diagnostics.iter();
+        found.filter(|found| found.severity == severity).count()
+    };
+    let names = |keys: &mut dyn Iterator<Item = &Key>| -> Vec<String> {
+        keys.map(ToString::to_string).collect()
+    };
+    let (files, written) = if refused {
+        (Vec::new(), 0)
+    } else {
+        let files = converted.export.manifests.keys().collect();
+        (files, converted.written.len())
+    };
+    let document = json!({
+        "formatVersion": "1.0",
+        "doubt": converted.doubt,
+        "outcome": if refused { "refused" } else { "written" },
+        "summary": {
+            "written": written,
+            "leftOut": converted.faulty.len(),
+            "declared": converted.declared.len(),
+            "deleted": converted.deleted.len(),
+            "errors": count(Severity::Error),
+            "warnings": count(Severity::Warning),
+        },
+        "files": files,
+        "leftOut": names(&mut converted.faulty.iter()),
+        "declared": names(&mut converted.declared.iter().map(|(key, _)| key)),
+        "deleted": names(&mut converted.deleted.iter()),
+        "diagnostics": converted.diagnostics.iter().map(Diagnostic::to_json).collect::<Vec<_>>(),
+    });
+    writeln!(out, "{}", serde_json::to_string_pretty(&document)?)
+}
+
+fn text(converted: &Converted, dir: &Path, refused: bool, out: &mut dyn Write) -> io::Result<()> {
+    let dir = dir.display();
+    let plain = |keys: &mut dyn Iterator<Item = &Key>| keys.map(ToString::to_string).collect();
+    let declared = converted.declared.iter();
+    let declared = declared.map(|(key, place)| format!("{key}  {place}"));
+    list(
+        out,
+        "Declared already, and left as it is:",
+        &declared.collect::<Vec<_>>(),
+    )?;
+    let deleted: Vec<String> = plain(&mut converted.deleted.iter());
+    list(out, "Deleted in the export, and not written:", &deleted)?;
+    let faulty: Vec<String> = plain(&mut converted.faulty.iter());
+    list(out, "Left out because of errors:", &faulty)?;
+    match (&converted.doubt, refused) {
+        (Some(why), _) => writeln!(out, "Nothing was written: {why}."),
+        (None, true) => writeln!(
+            out,
+            "Nothing was written: with `--atomic` all of it has to be right."
+        ),
+        (None, false) => writeln!(
+            out,
+            "Wrote {} to {dir}, in {}; {} left out, {} declared already.",
+            by_kind(&converted.written),
+            counted(converted.export.manifests.len(), "file"),
+            converted.faulty.len(),
+            converted.declared.len(),
+        ),
+    }
+}
+
+fn list(out: &mut dyn Write, title: &str, lines: &[String]) -> io::Result<()> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "{title}")?;
+    for line in lines.iter().take(NAMED) {
+        writeln!(out, "  {line}")?;
+    }
+    if lines.len() > NAMED {
+        writeln!(out, "  and {} more", lines.len() - NAMED)?;
+    }
+    writeln!(out)
+}
+
+/// `2 accounts, 1 address`.
+pub(super) fn by_kind(keys: &[Key]) -> String {
+    let mut counts: BTreeMap<_, usize> = BTreeMap::new();
+    for key in keys {
+        *counts.entry(key.kind).or_default() += 1;
+    }
+    let words = counts.into_iter().map(|(kind, count)| {
+        let kind = kinds::get(kind);
+        let word = if count == 1 {
+            kind.singular
+        } else {
+            kind.collection
+        };
+        format!("{count} {word}")
+    });
+    let words: Vec<String> = words.collect();
+    if words.is_empty() {
+        return "nothing".to_owned();
+    }
+    words.join(", ")
+}
+
+pub(super) fn counted(count: usize, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+}

@@ -1,0 +1,174 @@
+//! New files in a directory: all of them or none, and never over what is there.
+
+use super::Failure;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Writes files below a directory, by path: all are written out before the first is seen there, and
+/// none stays when one cannot be.
+///
+/// # Errors
+/// When one cannot be written, or is there already.
+pub fn write(dir: &Path, files: &BTreeMap<String, String>) -> Result<(), Failure> {
+    let failed = |error: io::Error| {
+        Failure::error(format!("nothing was written to {}: {error}", dir.display()))
+    };
+    if files.is_empty() {
+        return Ok(());
+    }
+    let there = dir.try_exists().map_err(failed)?;
+    let apart = apart(dir, there);
+    let made = lay_down(&apart, files).and_then(|()| {
+        if there {
+            move_in(&apart, dir, files.keys())
+        } else {
+            fs::rename(&apart, dir)
+        }
+    });
+    let _ = fs::remove_dir_all(&apart);
+    made.map_err(failed)
+}
+
+/// Where the files are until all are whole: beside a new directory, and within one that is there,
+/// which may be all that can be written to. Readers of manifests pass it over.
+fn apart(dir: &Path, there: bool) -> PathBuf {
+    let name = dir.file_name().unwrap_or_default().to_string_lossy();
+    let hidden = format!(".{name}.{}", std::process::id());
+    if there {
+        dir.join(hidden)
+    } else {
+        dir.with_file_name(hidden)
+    }
+}
+
+fn lay_down(apart: &Path, files: &BTreeMap<String, String>) -> io::Result<()> {
+    if apart.exists() {
+        fs::remove_dir_all(apart)?;
+    }
+    fs::create_dir_all(apart)?;
+    let mut last = PathBuf::new();
+    for (path, text) in files {
+        let path = apart.join(path);
+        let folder = path.parent().unwrap_or(apart);
+        if last != folder {
+            fs::create_dir_all(folder)?;
+            folder.clone_into(&mut last);
+        }
+        // Two names that the file system takes for one are a fault to see, not to overwrite.
+        let mut file = File::create_new(&path).map_err(|error| named(&path, apart, &error))?;
+        file.write_all(text.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn named(path: &Path, below: &Path, error: &io::Error) -> io::Error {
+    let path = path.strip_prefix(below).unwrap_or(path);
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+/// Links each file to its place, which fails where something is; what was put there is taken away
+/// again when one fails.
+fn move_in<'p>(
+    apart: &Path,
+    dir: &Path,
+    paths: impl Iterator<Item = &'p String>,
+) -> io::Result<()> {
+    let mut put = Put::default();
+    for path in paths {
+        let to = dir.join(path);
+        let moved = put
+            .folders_of(&to)
+            .and_then(|()| fs::hard_link(apart.join(path), &to));
+        match moved {
+            Ok(()) => put.files.push(to),
+            Err(error) => {
+                put.take_back();
+                return Err(named(&to, dir, &error));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What was made so far.
+#[derive(Default)]
+struct Put {
+    files: Vec<PathBuf>,
+    folders: Vec<PathBuf>,
+}
+
+impl Put {
+    fn folders_of(&mut self, file: &Path) -> io::Result<()> {
+        let folder = file.parent().unwrap_or(file);
+        let missing = folder.ancestors().take_while(|folder| !folder.exists());
+        let missing: Vec<&Path> = missing.collect();
+        for folder in missing.into_iter().rev() {
+            fs::create_dir(folder)?;
+            self.folders.push(folder.to_owned());
+        }
+        Ok(())
+    }
+
+    fn take_back(&self) {
+        for file in &self.files {
+            let _ = fs::remove_file(file);
+        }
+        for folder in self.folders.iter().rev() {
+            let _ = fs::remove_dir(folder);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(paths: &[&str]) -> BTreeMap<String, String> {
+        let files = paths
+            .iter()
+            .map(|path| ((*path).to_owned(), "x\n".to_owned()));
+        files.collect()
+    }
+
+    fn below(dir: &Path) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut waiting = vec![dir.to_owned()];
+        while let Some(folder) = waiting.pop() {
+            for entry in fs::read_dir(folder).expect("a folder").flatten() {
+                found.push(
+                    entry
+                        .path()
+                        .strip_prefix(dir)
+                        .expect("below")
+                        .display()
+                        .to_string(),
+                );
+                if entry.path().is_dir() {
+                    waiting.push(entry.path());
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
+    #[test]
+    fn all_are_written_or_none_and_what_is_there_stays() {
+        let place = tempfile::tempdir().expect("a folder");
+        let dir = place.path().join("new");
+        write(&dir, &files(&["a/b/c.yaml", "d.yaml"])).expect("written");
+        assert_eq!(below(&dir), ["a", "a/b", "a/b/c.yaml", "d.yaml"]);
+        fs::write(dir.join("z.yaml"), "mine").expect("a file");
+        let failure = write(&dir, &files(&["e/f.yaml", "z.yaml"])).expect_err("in the way");
+        assert!(failure.message.contains("z.yaml: "), "{failure}");
+        assert_eq!(below(&dir), ["a", "a/b", "a/b/c.yaml", "d.yaml", "z.yaml"]);
+        assert_eq!(
+            fs::read_to_string(dir.join("z.yaml")).expect("read"),
+            "mine"
+        );
+        write(&dir, &files(&["a/b/g.yaml"])).expect("written beside");
+        assert_eq!(below(place.path()).len(), 7);
+    }
+}

@@ -1,0 +1,79 @@
+//! External ids as names of files.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+/// A file name for each id, distinct also where capitals do not count.
+pub(super) fn file_names<'a>(ids: &[&'a str]) -> HashMap<&'a str, String> {
+    let mut alike: HashMap<String, usize> = HashMap::new();
+    for id in ids {
+        *alike.entry(id.to_lowercase()).or_default() += 1;
+    }
+    let names = ids
+        .iter()
+        .map(|id| (*id, file_name(id, alike[&id.to_lowercase()] > 1)));
+    names.collect()
+}
+
+/// The longest name that is kept whole: file systems take 255 bytes.
+const LONGEST: usize = 180;
+
+/// An id as the name of a file: what is no letter, digit, `-`, `_` or inner `.` is percent-encoded,
+/// and `capitals` too where asked for.
+pub(super) fn file_name(id: &str, capitals: bool) -> String {
+    let mut name = String::new();
+    for (at, c) in id.char_indices() {
+        let dot = c == '.' && at > 0 && at + 1 < id.len();
+        let safe = c.is_alphanumeric() && !(capitals && c.is_uppercase());
+        if safe || dot || matches!(c, '-' | '_') {
+            name.push(c);
+        } else {
+            let mut bytes = [0; 4];
+            for byte in c.encode_utf8(&mut bytes).bytes() {
+                let _ = write!(name, "%{byte:02X}");
+            }
+        }
+    }
+    shortened(name, id)
+}
+
+fn shortened(mut name: String, id: &str) -> String {
+    if name.len() > LONGEST {
+        let end = (0..=LONGEST).rev().find(|end| name.is_char_boundary(*end));
+        name.truncate(end.unwrap_or_default());
+        let digest = crate::model::Digest::of(id.as_bytes()).to_string();
+        // `~` stands in no other name.
+        let _ = write!(name, "~{}", &digest[..16]);
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_files_are_safe_and_distinct() {
+        let long = "å".repeat(120);
+        for (id, name) in [
+            ("acme", "acme"),
+            ("0010.a_b-c", "0010.a_b-c"),
+            ("..", "%2E%2E"),
+            (".git", "%2Egit"),
+            ("a/b", "a%2Fb"),
+            ("a b%", "a%20b%25"),
+            ("~", "%7E"),
+        ] {
+            assert_eq!(file_name(id, false), name);
+        }
+        assert!(file_name(&long, false).len() < 255);
+        assert_ne!(
+            file_name(&long, false),
+            file_name(&format!("{long}x"), false)
+        );
+        let names = file_names(&["acme", "Acme", "Beta"]);
+        assert_eq!(names["acme"], "acme");
+        assert_eq!(names["Acme"], "%41cme");
+        assert_eq!(names["Beta"], "Beta");
+    }
+}
