@@ -18,6 +18,8 @@ mod value;
 use crate::diagnostic::{self, Diagnostic, Origin, codes, did_you_mean};
 use crate::kinds;
 use crate::model::{Desired, Digest, Pos};
+pub use collect::Listed;
+
 use collect::Collector;
 use format::{Columns, Options, Outcome};
 use mapping::{Column, Mapping, Take};
@@ -52,8 +54,29 @@ pub fn read(
     source: &Arc<str>,
     mapping: &Mapping,
 ) -> Feed {
+    let collector = Collector::new(mapping, name);
+    collected(input, name, source, mapping, collector).0
+}
+
+/// Reads an export, and says of each of its records which resources it speaks of.
+pub fn listed(
+    input: impl Read + Seek,
+    name: &Arc<str>,
+    source: &Arc<str>,
+    mapping: &Mapping,
+) -> (Feed, Vec<Listed>) {
+    let collector = Collector::new(mapping, name).listing();
+    collected(input, name, source, mapping, collector)
+}
+
+fn collected<'m>(
+    input: impl Read + Seek,
+    name: &Arc<str>,
+    source: &Arc<str>,
+    mapping: &'m Mapping,
+    mut collector: Collector<'m>,
+) -> (Feed, Vec<Listed>) {
     let mut columns = Columns::default();
-    let mut collector = Collector::new(mapping, name);
     let outcome = format::read(
         input,
         name,
@@ -70,7 +93,7 @@ pub fn read(
     diagnostics.extend(headed(mapping, &columns, &outcome, name));
     diagnostic::sort(&mut diagnostics);
     let names = columns.names().map(str::to_owned);
-    Feed {
+    let feed = Feed {
         desired: Desired {
             source: source.clone(),
             revision: outcome.digest.to_string().into(),
@@ -89,7 +112,8 @@ pub fn read(
         complete: outcome.complete,
         columns: names.collect(),
         detected: outcome.detected,
-    }
+    };
+    (feed, collected.listed.unwrap_or_default())
 }
 
 /// Why nothing may be taken for missing: not all of it was read.

@@ -1,7 +1,7 @@
 //! Exports: read like any source, and believed only when they are whole.
 
 use super::read::Reading;
-use super::{PassError, Request};
+use super::{PassError, Request, pushed};
 use crate::config::{Body, Complete, Config, Feed, Source};
 use crate::diagnostic::{Code, Diagnostic, Origin, codes};
 use crate::manifest::{Repeated, Tree};
@@ -43,6 +43,8 @@ pub struct Facts {
     pub columns: Vec<String>,
     /// When it was written, in milliseconds since 1970.
     pub modified_at: Option<i64>,
+    /// Of what was sent: whether it is looked at for the first time.
+    pub sent: Option<bool>,
     /// Where its bytes are, and what was fetched if it was.
     pub body: (PathBuf, Option<Fetched>),
 }
@@ -87,6 +89,7 @@ pub(super) fn read(config: &Config, source: &Source, feed: &Feed, request: &Requ
         return lost(why.message.clone(), &why.help);
     }
     let (path, name, fetched) = match &feed.body {
+        Body::Pushed => return pushed::read(source, feed, request),
         Body::Here(path) => {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             (path.clone(), name.into_owned(), None)
@@ -114,6 +117,7 @@ pub(super) fn read(config: &Config, source: &Source, feed: &Feed, request: &Requ
         modified_at: fetched
             .as_ref()
             .and_then(|fetched| Some(fetched.modified?.timestamp_millis())),
+        sent: None,
         body: (path, fetched),
     };
     reading(source, read.desired, read.diagnostics, Some(facts))
@@ -136,7 +140,7 @@ fn unreadable(source: &Source, name: &Arc<str>, why: &str, help: &str) -> Readin
     reading(source, desired, vec![found], None)
 }
 
-fn reading(
+pub(super) fn reading(
     source: &Source,
     desired: Desired,
     diagnostics: Vec<Diagnostic>,
@@ -174,6 +178,16 @@ pub(super) async fn judge(
     let broken = broken
         .map(|found| (found.code, found.message.clone()))
         .next();
+    let may_begin = !accepted.is_empty() || store.source_approved(&reading.source.name).await?;
+    // What is sent is a part: measured against nothing, and of what is not in it nothing is known.
+    if let Some(new) = facts.sent {
+        return Ok(Some(Judged {
+            new,
+            begun: may_begin,
+            doubt: broken.or_else(|| truncated(facts, export)),
+            missed: BTreeMap::new(),
+        }));
+    }
     // By hand one gives whatever file there is: it is measured against nothing and counts for nothing.
     let new = !by_hand
         && accepted
@@ -181,9 +195,7 @@ pub(super) async fn judge(
             .is_none_or(|last| last.digest != facts.digest);
     Ok(Some(Judged {
         new,
-        begun: by_hand
-            || !accepted.is_empty()
-            || store.source_approved(&reading.source.name).await?,
+        begun: by_hand || may_begin,
         doubt: broken.or_else(|| truncated(facts, export)).or_else(|| {
             let regular = !by_hand;
             regular.then(|| unlike(facts, export, &accepted)).flatten()

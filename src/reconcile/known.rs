@@ -217,6 +217,7 @@ pub(super) fn remember(config: &Config, reading: &Reading, plan: &Plan) -> Remem
         files,
         beside: unread.map(|unread| beside(unread, plan)),
         accepted: None,
+        ended: Vec::new(),
     }
 }
 
