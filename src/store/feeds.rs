@@ -164,8 +164,14 @@ pub(super) async fn accept(
     source: &str,
     accepted: &Accepted,
 ) -> Result<(), StoreError> {
-    let sql = "INSERT INTO feeds (source, at, digest, records, columns, modified_at) \
-               VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (source, at) DO NOTHING";
+    // Not every place says when an export was written; a parameter without a value is a text's.
+    let modified = accepted
+        .modified_at
+        .map_or("NULL".to_owned(), |at| at.to_string());
+    let sql = format!(
+        "INSERT INTO feeds (source, at, digest, records, columns, modified_at) \
+         VALUES (?, ?, ?, ?, ?, {modified}) ON CONFLICT (source, at) DO NOTHING"
+    );
     let columns = serde_json::to_string(&accepted.columns).unwrap_or_default();
     let params = [
         source.into(),
@@ -173,9 +179,8 @@ pub(super) async fn accept(
         Param::Bytes(accepted.digest.0.to_vec()),
         Param::Int(i64::try_from(accepted.records).unwrap_or(i64::MAX)),
         Param::text(columns),
-        accepted.modified_at.map_or(Param::Null, Param::Int),
     ];
-    tx.run(sql, &params).await?;
+    tx.run(&sql, &params).await?;
     let sql = "DELETE FROM feeds WHERE source = ? AND at < (SELECT at FROM feeds \
                WHERE source = ? ORDER BY at DESC LIMIT 1 OFFSET ?)";
     tx.run(sql, &[source.into(), source.into(), KEPT.into()])
