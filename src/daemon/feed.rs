@@ -3,6 +3,7 @@
 
 use crate::config::{Body, Source};
 use crate::feed::report;
+use crate::kinds;
 use crate::plan::Plan;
 use crate::reconcile::{PassError, Pushed, Reading};
 use crate::store::Store;
@@ -120,7 +121,11 @@ pub(super) async fn told(
 fn missing(source: &Source, missed: &BTreeMap<crate::model::Key, u32>) -> Vec<Missing> {
     let of = source.feed().and_then(|feed| feed.absence);
     let mut by_count: BTreeMap<u32, Missing> = BTreeMap::new();
-    for (key, missed) in missed.iter().filter(|(_, missed)| **missed > 0) {
+    // What has no status is never deactivated: nobody has to know.
+    let told = missed
+        .iter()
+        .filter(|(key, missed)| **missed > 0 && kinds::get(key.kind).status);
+    for (key, missed) in told {
         let entry = by_count.entry(*missed).or_default();
         (entry.missed, entry.of) = (*missed, of);
         entry.count += 1;

@@ -107,7 +107,7 @@ fn an_export_waits_to_be_let_begin_and_says_how_it_stands() {
         let url = format!("http://{}", api.address);
         let remote = ["--remote", &url, "--token-file", "anna"];
         ws.write("anna", &approver);
-        let status = ["status", "erp"];
+        let status = ["status", "erp", "--output", "text"];
         let told = ws.run(&[&status[..], &remote].concat()).exits(0).stdout;
         assert!(
             told.contains("erp.csv, 20 rows") && told.contains("waits to be let begin"),
@@ -120,6 +120,8 @@ fn an_export_waits_to_be_let_begin_and_says_how_it_stands() {
             "erp",
             "--reason",
             "the sample is right",
+            "--output",
+            "text",
         ];
         let ran = ws.run(&[&act[..], &remote].concat()).exits(0);
         assert_eq!(
@@ -147,7 +149,7 @@ fn an_export_waits_to_be_let_begin_and_says_how_it_stands() {
         assert_eq!(metric(&api, "feed_rows"), Some(20.0));
         assert!(metric(&api, "feed_age_seconds").is_some_and(|age| age >= 0.0));
         assert!(metric(&api, "feed_accepted_timestamp_seconds").is_some_and(|at| at > 1.7e9));
-        assert_eq!(api.get("/api/v1/sources/erp/report").0, 404);
+        assert_eq!(api.get("/api/v1/sources/directory/report").0, 404);
 
         // One is missing, one is wrong: counted, and told to whoever has to mend it.
         let next = export("Acme", 20)
@@ -170,9 +172,9 @@ fn an_export_waits_to_be_let_begin_and_says_how_it_stands() {
         assert_eq!(feed["missing"][0]["of"], 3, "{feed}");
         assert_eq!(feed["missing"][0]["resources"][0], "Account/a-7", "{feed}");
         assert_eq!(feed["report"], true, "{feed}");
-        let (status, head, report) = api.exchange("GET", "/api/v1/sources/erp/report", &[], "");
+        let (code, head, report) = api.exchange("GET", "/api/v1/sources/erp/report", &[], "");
         let report = report.as_str().expect("text").to_owned();
-        assert_eq!(status, 200, "{report}");
+        assert_eq!(code, 200, "{report}");
         assert!(
             head.to_ascii_lowercase().contains("content-type: text/csv"),
             "{head}"
@@ -189,18 +191,11 @@ fn an_export_waits_to_be_let_begin_and_says_how_it_stands() {
             row.contains("reference,F-E-002,Account/a-19") && row.contains(",'=Acme,"),
             "{row}"
         );
-        let told = ws
-            .run(&[&status_of("erp")[..], &remote].concat())
-            .exits(0)
-            .stdout;
+        let told = ws.run(&[&status[..], &remote].concat()).exits(0).stdout;
         assert!(told.contains("missing 1 of 3 times: Account/a-7"), "{told}");
         served.ends();
         ws.run(&["history", "--verify"]).exits(0);
     }
-}
-
-fn status_of(source: &str) -> [&str; 2] {
-    ["status", source]
 }
 
 #[test]
