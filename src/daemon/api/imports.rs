@@ -216,11 +216,11 @@ async fn import(
     if let Some(worker) = daemon.worker(&name) {
         worker.knock(&format!("pushed by {}", caller.name));
     }
-    let patience = if later || many {
-        Duration::ZERO
-    } else {
-        setup.config.serve.limits.timeout
-    };
+    if later || many {
+        let view = view(&found(&door, id).await?);
+        return Ok(Reply(Told::Later(Box::new(view)), again));
+    }
+    let patience = setup.config.serve.limits.timeout;
     let told = answered(&door, &daemon, id, Instant::now() + patience).await?;
     Ok(Reply(told, again))
 }
