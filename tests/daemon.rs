@@ -7,8 +7,10 @@ mod daemon {
     pub mod directory;
     pub mod disk;
     pub mod faults;
+    pub mod feeds;
     pub mod git;
     pub mod notices;
+    pub mod pushes;
     pub mod remotes;
     pub mod replicas;
     pub mod served;

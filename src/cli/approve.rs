@@ -1,6 +1,6 @@
 //! `roster approve`: lets exactly what was held through in the next plan, or an export begin.
 
-use super::remote::Remote;
+use super::remote::{Remote, part};
 use super::{Failure, Global, Outcome, session};
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -35,6 +35,8 @@ enum What {
         /// Why; kept in the records.
         #[arg(long)]
         reason: String,
+        #[command(flatten)]
+        remote: Remote,
     },
 }
 
@@ -47,7 +49,11 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
             reason,
             remote,
         } => hold(global, id, only, said(reason)?, remote).await,
-        What::Source { name, reason } => source(global, name, said(reason)?).await,
+        What::Source {
+            name,
+            reason,
+            remote,
+        } => source(global, name, said(reason)?, remote).await,
     }
 }
 
@@ -57,7 +63,14 @@ fn said(reason: &str) -> Result<&str, Failure> {
         .ok_or_else(|| Failure::usage("`--reason` must say why"))
 }
 
-async fn source(global: &Global, name: &str, reason: &str) -> Outcome {
+async fn source(global: &Global, name: &str, reason: &str, remote: &Remote) -> Outcome {
+    if remote.url.is_some() {
+        let path = format!("api/v1/sources/{}/approve", part(name));
+        let body = json!({"reason": reason});
+        remote.daemon()?.post(&path, &body).await?;
+        anstream::println!("Approved source {name}; the daemon makes a pass.");
+        return Ok(0);
+    }
     let config = session::config(global, None)?;
     let known = config.sources.iter().find(|source| *source.name == *name);
     if known.is_none_or(|source| source.feed().is_none()) {

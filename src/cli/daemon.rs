@@ -114,6 +114,7 @@ fn tell(source: &Value, out: &mut dyn Write) -> io::Result<()> {
             word(&source["window"]["by"])
         )?;
     }
+    feed(&state["feed"], out)?;
     for hold in state["held"].as_array().into_iter().flatten() {
         writeln!(
             out,
@@ -134,6 +135,56 @@ fn tell(source: &Value, out: &mut dyn Write) -> io::Result<()> {
             word(&found["severity"]),
             word(&found["code"]),
             word(&found["message"])
+        )?;
+    }
+    Ok(())
+}
+
+/// What is known of an export: a line, and what it no longer names.
+fn feed(feed: &Value, out: &mut dyn Write) -> io::Result<()> {
+    if feed.is_null() {
+        return Ok(());
+    }
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let trailer = feed["trailer"].as_u64();
+    let trailer = trailer.map_or(String::new(), |rows| format!(" (its last line: {rows})"));
+    let written = feed["writtenAt"].as_str();
+    let written = written.map_or(String::new(), |at| format!(", written {at}"));
+    let accepted = match (feed["acceptedAt"].as_str(), feed["begun"].as_bool()) {
+        (Some(at), _) => format!("{} accepted, the last {at}", feed["accepted"]),
+        (None, Some(true)) => "none accepted yet".to_owned(),
+        (None, _) => "waits to be let begin".to_owned(),
+    };
+    writeln!(
+        out,
+        "  export: {}, {} rows{trailer}{written}; {accepted}",
+        word(&feed["name"]),
+        feed["rows"]
+    )?;
+    if feed["doubt"].is_object() {
+        let doubt = &feed["doubt"];
+        writeln!(
+            out,
+            "  not believed: {} ({})",
+            word(&doubt["message"]),
+            word(&doubt["code"])
+        )?;
+    }
+    for missing in feed["missing"].as_array().into_iter().flatten() {
+        let named: Vec<String> = missing["resources"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(word)
+            .collect();
+        let of = missing["of"].as_u64();
+        let of = of.map_or(String::new(), |of| format!(" of {of}"));
+        writeln!(
+            out,
+            "  missing {}{of} times: {} ({})",
+            missing["missed"],
+            named.join(", "),
+            missing["count"]
         )?;
     }
     Ok(())

@@ -32,6 +32,16 @@ pub enum Body {
     Away(transport::Place),
     /// In a file that somebody gives by hand.
     Here(PathBuf),
+    /// Nowhere: they are sent to the daemon, a part at a time.
+    Pushed,
+}
+
+impl Feed {
+    /// Whether it is sent, and nothing is fetched.
+    #[must_use]
+    pub fn is_pushed(&self) -> bool {
+        matches!(self.body, Body::Pushed)
+    }
 }
 
 /// When an export is taken for whole, beside what its trailer says.
@@ -43,7 +53,7 @@ pub struct Complete {
     pub shrink: Option<u64>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub(super) struct CompleteFile {
     trailer: Option<String>,
@@ -81,8 +91,13 @@ pub(super) fn resolve(
     base: &Path,
 ) -> Result<(Feed, String), String> {
     let export = export::export(export, base)?;
-    if let Some(open) = export::readable(&export.place) {
+    let open = export.place.as_ref().and_then(export::readable);
+    if let Some(open) = open {
         tracing::warn!("{open}");
+    }
+    let judged = complete != CompleteFile::default() || max_age.is_some() || absence.is_some();
+    if export.place.is_none() && judged {
+        return Err("a push says only what it names: `complete:`, `maxAge:` and `absence:` judge an export that is whole".to_owned());
     }
     let mut mapping = match &export.shape {
         Shape::Preset(name) => preset::mapping(name)?,
@@ -93,10 +108,13 @@ pub(super) fn resolve(
         }
     };
     mapping.trailer = complete.trailer.or(mapping.trailer);
-    let shown = export.place.to_string();
+    let shown = match &export.place {
+        Some(place) => place.to_string(),
+        None => "push".to_owned(),
+    };
     let shrink = complete.shrink.as_deref().map(percent).transpose()?;
     let feed = Feed {
-        body: Body::Away(export.place),
+        body: export.place.map_or(Body::Pushed, Body::Away),
         mapping: Arc::new(mapping),
         complete: Complete {
             min_rows: complete.min_rows,

@@ -249,6 +249,48 @@ const GAUGES: &[OfSource] = &[
     ),
 ];
 
+/// Those of the last export of a source.
+const FEEDS: &[OfSource] = &[
+    ("feed_rows", "Rows of the last export", |source, _| {
+        let rows = source.state.feed.as_ref()?.rows;
+        Some(count(usize::try_from(rows).unwrap_or(usize::MAX)))
+    }),
+    (
+        "feed_whole",
+        "1 while the last export is believed",
+        |source, _| Some(flag(source.state.feed.as_ref()?.doubt.is_none())),
+    ),
+    (
+        "feed_begun",
+        "1 once somebody let the source begin",
+        |source, _| Some(flag(source.state.feed.as_ref()?.begun)),
+    ),
+    (
+        "feed_age_seconds",
+        "Since the last export was written, where that is known",
+        |source, now| {
+            let written = source.state.feed.as_ref()?.written_at?;
+            Some((now - written).as_seconds_f64())
+        },
+    ),
+    (
+        "feed_accepted_timestamp_seconds",
+        "When an export was last accepted, in seconds since 1970",
+        |source, _| {
+            let at = source.state.feed.as_ref()?.accepted_at?;
+            Some((at - DateTime::UNIX_EPOCH).as_seconds_f64())
+        },
+    ),
+    (
+        "feed_missing",
+        "Resources that the last accepted exports did not name",
+        |source, _| {
+            let missing = source.state.feed.as_ref()?.missing.iter();
+            Some(count(missing.map(|missing| missing.count).sum()))
+        },
+    ),
+];
+
 fn flag(value: bool) -> f64 {
     f64::from(u8::from(value))
 }
@@ -260,7 +302,7 @@ fn count(value: usize) -> f64 {
 
 /// Gauges of the state that is kept.
 fn state(status: &Status, registry: &mut Registry) {
-    for (name, help, value) in GAUGES {
+    for (name, help, value) in GAUGES.iter().chain(FEEDS) {
         let family = Family::<SourceLabels, Gauge<f64, AtomicU64>>::default();
         for source in &status.sources {
             if let Some(value) = value(source, status.time) {

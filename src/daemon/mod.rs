@@ -5,12 +5,14 @@
 //! kept in the database (`state`), so that every replica and every restart knows it.
 
 pub mod api;
+pub mod feed;
 mod memory;
 mod metrics;
 pub mod notice;
 mod page;
 mod part;
 mod pass;
+pub mod push;
 mod reason;
 pub mod schedule;
 mod serve;

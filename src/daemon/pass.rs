@@ -1,14 +1,16 @@
 //! One pass of one source: what `roster apply` does, with a reason for every nothing.
 
+use super::feed;
 use super::memory::{Memory, Seen, commits, document, kept, plan_document, whose};
 use super::notice;
+use super::push::{self, Push};
 use super::reason;
 use super::schedule;
 use super::serve::{Daemon, Setup};
 use super::settle;
 use super::state::{Mark, Outcome, State};
 use super::tell;
-use crate::config::{Config, Source, Window};
+use crate::config::{Config, Feed, Source, Window};
 use crate::diagnostic::chain;
 use crate::git::Moved;
 use crate::plan::Plan;
@@ -53,6 +55,16 @@ pub(super) struct Found {
     fetches: Fetches,
     /// The pass that was the last one before.
     after: Option<Seen>,
+}
+
+impl Found {
+    /// Nothing: there was no need to go anywhere.
+    pub(super) fn none() -> Self {
+        Self {
+            fetches: Fetches::new(),
+            after: None,
+        }
+    }
 }
 
 /// Looks whether there is to be a pass, and goes to the network for it: a remote that does not
@@ -140,6 +152,24 @@ async fn leased(
     found: Found,
     lease: &Kept,
 ) -> Result<Ended, PassError> {
+    let mut sources = setup.config.sources.iter();
+    let pushed = sources.find(|known| *known.name == *source);
+    if pushed.and_then(Source::feed).is_some_and(Feed::is_pushed) {
+        return push::work(daemon, setup, source, triggers, lease).await;
+    }
+    once(daemon, setup, source, triggers, found, lease, None).await
+}
+
+/// Makes one pass, under the lease.
+pub(super) async fn once(
+    daemon: &Daemon,
+    setup: &Setup,
+    source: &str,
+    triggers: &BTreeSet<String>,
+    found: Found,
+    lease: &Kept,
+    push: Option<Push>,
+) -> Result<Ended, PassError> {
     let (memory, last) = kept(&daemon.store, source).await?;
     let Memory {
         state: before,
@@ -155,7 +185,8 @@ async fn leased(
     else {
         return Err(PassError::Usage(format!("no source is called `{source}`")));
     };
-    if let Some(at) = recent(&before, &setup.config.sources[index], triggers, begun) {
+    let seen = recent(&before, &setup.config.sources[index], triggers, begun);
+    if let Some(at) = seen.filter(|_| push.is_none()) {
         return Ok(Ended::Recent(at));
     }
     let mut fetches = found.fetches;
@@ -177,6 +208,10 @@ async fn leased(
             .find_map(|(_, fetched)| Some(fetched.as_ref().ok()?.revision.clone()))
             .unwrap_or_default(),
         behind: false,
+        same: fetches
+            .iter()
+            .find_map(|(_, fetched)| fetched.as_ref().ok()?.same.map(str::to_owned)),
+        push,
     };
     made.state.triggers = triggers.clone();
     made.state.seconds.clear();
@@ -221,9 +256,22 @@ struct Made {
     found: String,
     /// Whether what is here is not what a pass saw before: another replica knows a later commit.
     behind: bool,
+    /// Why the export that was fetched is none that is new.
+    same: Option<String>,
+    /// What was sent, of a source that is pushed to.
+    push: Option<Push>,
 }
 
 impl Made {
+    /// What the pass is asked for.
+    fn request(&self, source: &Source) -> Request {
+        Request {
+            source: Some(source.name.to_string()),
+            pushed: self.push.as_ref().map(|push| push.pushed.clone()),
+            ..Request::default()
+        }
+    }
+
     async fn make(
         &mut self,
         daemon: &Daemon,
@@ -234,12 +282,14 @@ impl Made {
         let source = &config.sources[index];
         let (store, begun) = (&daemon.store, Instant::now());
         let request = Request {
-            source: Some(source.name.to_string()),
             scrub: self.state.scrub_due(Utc::now()),
-            ..Request::default()
+            ..self.request(source)
         };
         let scrub = request.scrub;
         let mut pass = read(config, request, store).await?;
+        if self.push.as_ref().is_some_and(Push::atomic) {
+            pass.readings[index].source.hold_errors = false;
+        }
         let plan = pass.plan(index, store, &[]).await?;
         self.state
             .seconds
@@ -264,10 +314,16 @@ impl Made {
             self.state.scrubbed = Some(now);
         }
         let decided = self.decide(pass.readings[index].only_planned(), &plan);
+        let reading = &pass.readings[index];
+        let pushed = self.push.as_ref().map(|push| &*push.pushed);
+        let report = feed::reported(reading, &plan, pushed, store).await?;
+        if let Some(push) = &self.push {
+            pass.request.ended = push.endings(source, &plan, decided, &self.state);
+        }
         if decided == Outcome::Applied {
             let begun = Instant::now();
-            let applied =
-                reconcile::apply(&pass, index, store, &plan, lease, "roster serve").await?;
+            let actor = self.push.as_ref().map_or("roster serve", Push::actor);
+            let applied = reconcile::apply(&pass, index, store, &plan, lease, actor).await?;
             self.state
                 .seconds
                 .insert("apply".to_owned(), begun.elapsed().as_secs_f64());
@@ -276,16 +332,19 @@ impl Made {
             self.state.run = run.or(self.state.run);
             if run.is_some() && !plan.accepted.is_empty() && !plan.held.is_empty() {
                 // What is left of a hold is another hold: nobody may decide on the old one.
-                let request = Request {
-                    source: Some(source.name.to_string()),
-                    ..Request::default()
-                };
-                let mut pass = read(config, request, store).await?;
+                let mut pass = read(config, self.request(source), store).await?;
                 let left = pass.plan(index, store, &[]).await?;
                 self.state.tell_held(&left, Utc::now());
                 whose(store, &mut self.state).await?;
             }
             self.state.applied(&plan, run);
+        } else {
+            store.end_imports(&pass.request.ended).await?;
+        }
+        let same = self.same.as_deref();
+        if let Some(mut feed) = feed::told(&pass.readings[index], store, same).await? {
+            feed.report = report;
+            self.state.feed = Some(feed);
         }
         self.plan = Some(plan);
         Ok(())

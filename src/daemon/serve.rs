@@ -65,6 +65,8 @@ pub struct Daemon {
     pub(super) posted: Notify,
     /// One pass at a time: each may use the whole machine.
     pub(super) turn: Semaphore,
+    /// Changes when something that was sent is answered.
+    pub(super) answers: watch::Sender<u64>,
 }
 
 /// The configuration as it holds now, and a worker a source.
@@ -92,6 +94,11 @@ impl Daemon {
     pub fn first_delivery(&self, delivery: &str) -> bool {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.first(delivery)
+    }
+
+    /// Says that something that was sent is answered.
+    pub(super) fn answered(&self) {
+        self.answers.send_modify(|count| *count += 1);
     }
 
     /// Knocks at every source.
@@ -137,6 +144,7 @@ pub async fn serve(load: impl Fn() -> Result<Config, ConfigError>) -> Result<(),
         seen: Mutex::default(),
         posted: Notify::new(),
         turn: Semaphore::new(1),
+        answers: watch::Sender::new(0),
     });
     let server = open_doors(&daemon)?;
     systemd::ready();

@@ -1,5 +1,6 @@
 //! The state of one source, as the database keeps it and the API, the page and the metrics show it.
 
+use super::feed::FeedState;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::git::Commit;
 use crate::plan::render::holds;
@@ -165,6 +166,9 @@ pub struct State {
     pub run: Option<i64>,
     /// When every column was last compared, whatever the versions say.
     pub scrubbed: Option<DateTime<Utc>>,
+    /// Of an export: what is known of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feed: Option<FeedState>,
 }
 
 impl State {

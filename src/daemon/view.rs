@@ -4,9 +4,9 @@ use super::memory::{self, Memory};
 use super::pass;
 use super::schedule;
 use super::serve::Daemon;
-use super::state::{HoldState, State};
+use super::state::{HoldState, Outcome, State};
 use super::worker::Activity;
-use crate::config::{Source, Window};
+use crate::config::{Feed, Source, Window};
 use crate::store::{Act, EVERY, StoreError, Suspension};
 use chrono::{DateTime, TimeDelta, Utc};
 use schemars::JsonSchema;
@@ -281,7 +281,7 @@ fn view(
     let why = match (&suspended, &activity) {
         (Some(suspended), _) => format!("suspended by {}: {}", suspended.by, suspended.reason),
         (None, Activity::Waiting { why: Some(why), .. }) => why.clone(),
-        _ => state.reason.clone(),
+        _ => standing(source, &state),
     };
     SourceView {
         name: source.name.to_string(),
@@ -294,6 +294,18 @@ fn view(
         activity,
         replica,
         state,
+    }
+}
+
+/// Why a source stands as it does by its last pass.
+fn standing(source: &Source, state: &State) -> String {
+    let feed = state.feed.as_ref();
+    match (state.outcome, feed.and_then(|feed| feed.same.as_deref())) {
+        (Outcome::Never, _) if source.feed().is_some_and(Feed::is_pushed) => {
+            "nothing was pushed to it yet".to_owned()
+        }
+        (Outcome::Unchanged | Outcome::Planned, Some(same)) => format!("{}; {same}", state.reason),
+        _ => state.reason.clone(),
     }
 }
 

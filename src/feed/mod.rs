@@ -18,6 +18,8 @@ mod value;
 use crate::diagnostic::{self, Diagnostic, Origin, codes, did_you_mean};
 use crate::kinds;
 use crate::model::{Cell, Declared, Desired, Digest, FieldRef, Keyed, KindId, Pos};
+pub use collect::Listed;
+
 use collect::Collector;
 use format::{Columns, Format, Options, Outcome};
 use mapping::{Column, Mapping, Take};
@@ -57,8 +59,29 @@ pub fn read(
     source: &Arc<str>,
     mapping: &Mapping,
 ) -> Feed {
+    let collector = Collector::new(mapping, name);
+    collected(input, name, source, mapping, collector).0
+}
+
+/// Reads an export, and says of each of its records which resources it speaks of.
+pub fn listed(
+    input: impl Read + Seek,
+    name: &Arc<str>,
+    source: &Arc<str>,
+    mapping: &Mapping,
+) -> (Feed, Vec<Listed>) {
+    let collector = Collector::new(mapping, name).listing();
+    collected(input, name, source, mapping, collector)
+}
+
+fn collected<'m>(
+    input: impl Read + Seek,
+    name: &Arc<str>,
+    source: &Arc<str>,
+    mapping: &'m Mapping,
+    mut collector: Collector<'m>,
+) -> (Feed, Vec<Listed>) {
     let mut columns = Columns::default();
-    let mut collector = Collector::new(mapping, name);
     let outcome = format::read(
         input,
         name,
@@ -75,7 +98,7 @@ pub fn read(
     diagnostics.extend(headed(mapping, &columns, &outcome, name));
     diagnostic::sort(&mut diagnostics);
     let names = columns.names().map(str::to_owned);
-    Feed {
+    let feed = Feed {
         headed: outcome.format != Format::Json,
         filled: filled(&collected.resources),
         desired: Desired {
@@ -96,7 +119,8 @@ pub fn read(
         complete: outcome.complete,
         columns: names.collect(),
         detected: outcome.detected,
-    }
+    };
+    (feed, collected.listed.unwrap_or_default())
 }
 
 /// In how many resources of its kind each field has a value.

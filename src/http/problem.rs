@@ -39,6 +39,9 @@ macro_rules! kinds {
 
 kinds! {
     BAD_REQUEST "bad-request" BAD_REQUEST "The request is not understood";
+    NOT_A_LIST "json-not-list" BAD_REQUEST "What was sent is no list of records";
+    NOT_DATA "feed-not-data" BAD_REQUEST "What was sent is no data";
+    TRUNCATED "feed-truncated" BAD_REQUEST "What was sent breaks off";
     UNAUTHORIZED "unauthorized" UNAUTHORIZED "A token is needed";
     NO_PERMISSION "no-permission" FORBIDDEN "The role does not allow it";
     FORGED "forged" FORBIDDEN "The request does not come from a page of this server";
@@ -56,6 +59,8 @@ kinds! {
     TOO_LARGE "too-large" PAYLOAD_TOO_LARGE "The body is too large";
     MEDIA "unsupported-media-type" UNSUPPORTED_MEDIA_TYPE "The body is of another type than expected";
     INVALID "invalid" UNPROCESSABLE_ENTITY "The request is understood and makes no sense";
+    UNREADABLE "source-unreadable" UNPROCESSABLE_ENTITY "Nothing of what was sent can be taken";
+    REFUSED "refused" UNPROCESSABLE_ENTITY "Errors refused all of what was sent";
     KEY_REUSED "idempotency-key-reused" UNPROCESSABLE_ENTITY "The idempotency key was used for another request";
     TOO_MANY "too-many-requests" TOO_MANY_REQUESTS "Too many requests";
     INTERNAL "internal" INTERNAL_SERVER_ERROR "Something went wrong in here";

@@ -74,6 +74,8 @@ pub struct About {
     pub sifted: bool,
     /// Whether the answer takes its time: no time limit.
     pub lasting: bool,
+    /// Whether the handler itself sees to it that an act with a key is done once.
+    pub keyed: bool,
     /// An example of the body.
     pub example_body: Option<Value>,
     /// An example of the answer.
@@ -180,6 +182,7 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
             vital: false,
             sifted: false,
             lasting: false,
+            keyed: false,
             example_body: None,
             example: None,
             problems: Vec::new(),
@@ -235,6 +238,13 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
     #[must_use]
     pub fn sifted(mut self) -> Self {
         self.about.sifted = true;
+        self
+    }
+
+    /// Its handler keeps the keys of acts, and their answers, longer than this process lives.
+    #[must_use]
+    pub fn keyed(mut self) -> Self {
+        self.about.keyed = true;
         self
     }
 

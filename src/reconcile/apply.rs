@@ -130,6 +130,7 @@ pub async fn apply(
         let accepted = feeds::accepted(reading, plan);
         Remember {
             accepted,
+            ended: pass.request.ended.clone(),
             ..known::remember(pass.config, reading, plan)
         }
     });

@@ -2,7 +2,7 @@
 
 use super::columns;
 use super::read::{Reading, Unread};
-use super::{PassError, Request};
+use super::{PassError, Request, pushed};
 use crate::config::{Body, Complete, Config, Feed, Source};
 use crate::diagnostic::{Code, Diagnostic, Origin, codes};
 use crate::manifest::{Repeated, Tree};
@@ -47,6 +47,8 @@ pub struct Facts {
     pub filled: Filled,
     /// When it was written, in milliseconds since 1970.
     pub modified_at: Option<i64>,
+    /// Of what was sent: whether it is looked at for the first time.
+    pub sent: Option<bool>,
     /// Where its bytes are, and what was fetched if it was.
     pub body: (PathBuf, Option<Fetched>),
 }
@@ -95,6 +97,7 @@ pub(super) fn read(config: &Config, source: &Source, feed: &Feed, request: &Requ
         return lost(why.message.clone(), &why.help);
     }
     let (path, name, fetched) = match &feed.body {
+        Body::Pushed => return pushed::read(source, feed, request),
         Body::Here(path) => {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             (path.clone(), name.into_owned(), None)
@@ -124,6 +127,7 @@ pub(super) fn read(config: &Config, source: &Source, feed: &Feed, request: &Requ
         modified_at: fetched
             .as_ref()
             .and_then(|fetched| Some(fetched.modified?.timestamp_millis())),
+        sent: None,
         body: (path, fetched),
     };
     Reading {
@@ -149,7 +153,7 @@ pub(super) fn is_fresh(config: &Config, feed: &Feed) -> bool {
 fn fetched(config: &Config, feed: &Feed) -> Option<(PathBuf, Fetched)> {
     match &feed.body {
         Body::Away(place) => transport::fetched(place, &config.cache).ok(),
-        Body::Here(_) => None,
+        Body::Here(_) | Body::Pushed => None,
     }
 }
 
@@ -180,6 +184,7 @@ pub(super) fn unchanged(
         columns: last.columns,
         filled: last.filled,
         modified_at: last.modified_at,
+        sent: None,
         body: (path, Some(fetched)),
     });
     Reading {
@@ -247,6 +252,16 @@ pub(super) async fn judge(
         return Ok(None);
     };
     let accepted = store.accepted(&reading.source.name, LAST).await?;
+    let may_begin = !accepted.is_empty() || store.source_approved(&reading.source.name).await?;
+    // What is sent is a part: measured against nothing, and of what is not in it nothing is known.
+    if let Some(new) = facts.sent {
+        return Ok(Some(Judged {
+            new,
+            begun: may_begin,
+            doubt: broken(reading, facts, export),
+            ..Judged::default()
+        }));
+    }
     // By hand one gives whatever file there is: it is measured against nothing and counts for nothing.
     let new = !by_hand
         && accepted
@@ -258,9 +273,7 @@ pub(super) async fn judge(
         doubtful: regular.map_or_else(Vec::new, |last| columns::blank(facts, export, last, blank)),
         filled_before: last.map(|last| last.filled.clone()),
         new,
-        begun: by_hand
-            || !accepted.is_empty()
-            || store.source_approved(&reading.source.name).await?,
+        begun: by_hand || may_begin,
         doubt: broken(reading, facts, export).or_else(|| {
             let regular = !by_hand;
             regular.then(|| unlike(facts, export, &accepted)).flatten()

@@ -3,8 +3,8 @@
 
 use super::Request;
 use crate::config::{Body, Config, Feed, Place, Source};
-use crate::git::{self, Fetched, GitError, Moved};
-use crate::transport::{self, News, TransportError};
+use crate::git::{self, GitError, Moved};
+use crate::transport::{self, News, TransportError, Way};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -12,6 +12,17 @@ use std::thread;
 /// What came of fetching each source that is somewhere else, by its name: the commit, or the digest of
 /// an export.
 pub type Fetches = Vec<(Arc<str>, Result<Fetched, FetchError>)>;
+
+/// What was fetched.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fetched {
+    /// The commit, or the digest of an export.
+    pub revision: String,
+    /// How it stands to what was fetched before.
+    pub moved: Moved,
+    /// Of an export that is none that is new: why.
+    pub same: Option<&'static str>,
+}
 
 /// Why a source could not be fetched.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +89,14 @@ fn is_away(source: &Source) -> bool {
 
 fn one(source: &Source, cache: &Path) -> Result<Fetched, FetchError> {
     match &source.place {
-        Place::Git(place) => Ok(git::fetch(place, cache)?),
+        Place::Git(place) => {
+            let fetched = git::fetch(place, cache)?;
+            Ok(Fetched {
+                revision: fetched.revision,
+                moved: fetched.moved,
+                same: None,
+            })
+        }
         Place::Export(Feed {
             body: Body::Away(place),
             ..
@@ -91,9 +109,19 @@ fn one(source: &Source, cache: &Path) -> Result<Fetched, FetchError> {
                     News::Same => Moved::Same,
                     News::Changed => Moved::Forward,
                 },
+                same: (fetched.news == News::Same).then(|| same(&place.way, fetched.untouched)),
             })
         }
         Place::Directory(_) | Place::Export(_) => Err(FetchError::Broken),
+    }
+}
+
+/// Why an export is none that is new.
+fn same(way: &Way, untouched: bool) -> &'static str {
+    match way {
+        Way::Http(_) if untouched => "the server says that it did not change (304)",
+        Way::Drop(_) if untouched => "nothing new is in the drop folder",
+        _ => "the same bytes as the last one",
     }
 }
 
@@ -104,6 +132,7 @@ fn tell(source: &Source, fetched: &Result<Fetched, FetchError>) {
         Ok(Fetched {
             revision,
             moved: Moved::Rewound { from },
+            ..
         }) => tracing::warn!(
             "source {name}: {} was rewound or pushed by force: commit {from}, which was read before, is no longer part of it; it is at {revision} now",
             source.git().map_or("it", |place| place.reference())

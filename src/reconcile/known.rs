@@ -68,8 +68,9 @@ pub(super) fn whole<T>(source: &Source, why: &str) -> Option<T> {
 impl Reading {
     /// Whether nothing of it had to be read.
     pub(super) fn unchanged(&self) -> bool {
-        if self.facts.is_some() {
-            return self.unread.is_some();
+        if let Some(feed) = self.source.feed() {
+            // Without anything that was sent, it is as it was.
+            return self.unread.is_some() || feed.is_pushed() && self.facts.is_none();
         }
         let gone = self.unread.as_ref().map(|unread| &unread.gone);
         self.digests.is_empty() && gone.is_some_and(Vec::is_empty)
@@ -250,6 +251,7 @@ pub(super) fn remember(config: &Config, reading: &Reading, plan: &Plan) -> Remem
         files,
         beside: unread.map(|unread| beside(unread, plan)),
         accepted: None,
+        ended: Vec::new(),
     }
 }
 

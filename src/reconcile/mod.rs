@@ -12,6 +12,7 @@ mod manifests;
 mod part;
 mod phase;
 mod provenance;
+mod pushed;
 mod read;
 mod sent;
 mod set_by;
@@ -22,6 +23,7 @@ pub use database::{reader, writer};
 pub use fetch::{FetchError, Fetches, Unreached, fetch};
 pub use manifests::{Converted, manifests};
 pub use provenance::{Field, Provenance, Said, Voice, provenance};
+pub use pushed::{Pushed, Sent};
 pub use read::{Reading, Unread, read_sources};
 pub use sent::plan_sent;
 pub use set_by::SetBy;
@@ -35,7 +37,7 @@ use crate::model::{Desired, Key, Snapshot};
 use crate::plan::{self, Peer, Plan, Rules};
 use crate::secrets::Secrets;
 
-use crate::store::{ApplyError, LeaseError, Query, Store, StoreError};
+use crate::store::{ApplyError, Ending, LeaseError, Query, Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -61,6 +63,10 @@ pub struct Request {
     pub sealed: bool,
     /// The sources that could not be fetched: they count as unreadable.
     pub unreached: BTreeMap<Arc<str>, Unreached>,
+    /// What was sent to a source that is pushed to.
+    pub pushed: Option<Arc<Pushed>>,
+    /// How what was sent comes to its end, if the plan is applied.
+    pub ended: Vec<Ending>,
 }
 
 /// What can keep a pass from being made.

@@ -70,6 +70,68 @@ impl Store {
     }
 }
 
+/// What is kept of all accepted exports of a source.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counted {
+    /// How many there are, of the last hundred.
+    pub count: u64,
+    /// When the last one was accepted, in milliseconds since 1970.
+    pub last: Option<i64>,
+}
+
+impl Store {
+    /// How many exports of a source were accepted, and when the last was.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn count_accepted(&self, source: &str) -> Result<Counted, StoreError> {
+        let Some(mut tx) = self.reading_schema("count the accepted feeds").await? else {
+            return Ok(Counted::default());
+        };
+        if !known(&mut tx).await? {
+            return Ok(Counted::default());
+        }
+        let sql = "SELECT count(*), coalesce(max(at), 0) FROM feeds WHERE source = ?";
+        let found = tx.first(sql, &[source.into()], &[Ty::Int, Ty::Int]).await?;
+        Ok(found.map_or_else(Counted::default, |cells| Counted {
+            count: u64::try_from(cells[0].int()).unwrap_or_default(),
+            last: Some(cells[1].int()).filter(|at| *at > 0),
+        }))
+    }
+
+    /// Keeps what is wrong with the rows of the last export of a source, as it is sent back.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn keep_report(&self, source: &str, report: &[u8]) -> Result<(), StoreError> {
+        let mut tx = self.writing("keep the report").await?;
+        super::migrate::current(&mut tx).await?;
+        let sql = "INSERT INTO reports (source, at, report) VALUES (?, ?, ?) \
+                   ON CONFLICT (source) DO UPDATE SET at = excluded.at, report = excluded.report";
+        let report = Param::Bytes(report.to_vec());
+        tx.run(sql, &[source.into(), param::now().into(), report])
+            .await?;
+        tx.commit().await
+    }
+
+    /// What is wrong with the rows of the last export of a source.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn report(&self, source: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(mut tx) = self.reading_schema("read the report").await? else {
+            return Ok(None);
+        };
+        let exists = tx.dialect().table_exists;
+        if !tx.any(exists, &["reports".into()]).await? {
+            return Ok(None);
+        }
+        let sql = "SELECT report FROM reports WHERE source = ?";
+        let found = tx.first(sql, &[source.into()], &[Ty::Bytes]).await?;
+        Ok(found.map(|mut cells| cells[0].take_bytes()))
+    }
+}
+
 /// Whether the schema has tables for it: that of the release before is read, too.
 async fn known(tx: &mut Tx) -> Result<bool, StoreError> {
     let exists = tx.dialect().table_exists;
@@ -109,8 +171,14 @@ pub(super) async fn accept(
     source: &str,
     accepted: &Accepted,
 ) -> Result<(), StoreError> {
-    let sql = "INSERT INTO feeds (source, at, digest, records, columns, filled, modified_at) \
-               VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (source, at) DO NOTHING";
+    // Not every place says when an export was written; a parameter without a value is a text's.
+    let modified = accepted
+        .modified_at
+        .map_or("NULL".to_owned(), |at| at.to_string());
+    let sql = format!(
+        "INSERT INTO feeds (source, at, digest, records, columns, filled, modified_at) \
+         VALUES (?, ?, ?, ?, ?, ?, {modified}) ON CONFLICT (source, at) DO NOTHING"
+    );
     let columns = serde_json::to_string(&accepted.columns).unwrap_or_default();
     let params = [
         source.into(),
@@ -119,9 +187,8 @@ pub(super) async fn accept(
         Param::Int(i64::try_from(accepted.records).unwrap_or(i64::MAX)),
         Param::text(columns),
         Param::text(serde_json::to_string(&accepted.filled).unwrap_or_default()),
-        accepted.modified_at.map_or(Param::Null, Param::Int),
     ];
-    tx.run(sql, &params).await?;
+    tx.run(&sql, &params).await?;
     let sql = "DELETE FROM feeds WHERE source = ? AND at < (SELECT at FROM feeds \
                WHERE source = ? ORDER BY at DESC LIMIT 1 OFFSET ?)";
     tx.run(sql, &[source.into(), source.into(), KEPT.into()])

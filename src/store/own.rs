@@ -299,6 +299,41 @@ const FEEDS: &[Own] = &[
         ],
         keys: "PRIMARY KEY (source, kind, external_id)",
     },
+    Own {
+        name: "imports",
+        columns: &[
+            ("id", Ty::Id, "PRIMARY KEY"),
+            ("nth", Ty::Int, "NOT NULL"),
+            ("source", Ty::Id, "NOT NULL"),
+            ("kind", Ty::Id, "NOT NULL"),
+            ("actor", Ty::Id, "NOT NULL"),
+            // The key of the sender's own, so that it is done once.
+            ("idem", Ty::Id, ""),
+            ("digest", Ty::Text, "NOT NULL"),
+            ("name", Ty::Text, "NOT NULL"),
+            ("atomic", Ty::Int, "NOT NULL"),
+            ("state", Ty::Text, "NOT NULL"),
+            ("attempts", Ty::Int, "NOT NULL"),
+            ("at", Ty::Int, "NOT NULL"),
+            ("ended_at", Ty::Int, "NOT NULL"),
+            ("run", Ty::Int, "NOT NULL"),
+            ("answer", Ty::Text, "NOT NULL"),
+            // What of it is held back and may still go through.
+            ("held", Ty::Text, "NOT NULL"),
+            // None once nothing of it may still go through.
+            ("body", Ty::Bytes, ""),
+        ],
+        keys: "UNIQUE (actor, idem)",
+    },
+    Own {
+        name: "reports",
+        columns: &[
+            ("source", Ty::Id, "PRIMARY KEY"),
+            ("at", Ty::Int, "NOT NULL"),
+            ("report", Ty::Bytes, "NOT NULL"),
+        ],
+        keys: "",
+    },
 ];
 
 /// All of them.
@@ -316,4 +351,5 @@ pub(super) const INDEXES: &[(&str, &str, &str)] = &[
     ("user_logins_account", "user_logins", "account_id"),
     ("user_logins_name", "user_logins", "name"),
     ("passes_source", "passes", "source, at"),
+    ("imports_source", "imports", "source, nth"),
 ];

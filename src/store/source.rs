@@ -4,6 +4,7 @@
 use super::connection::Tx;
 use super::error::StoreError;
 use super::feeds::{self, Accepted};
+use super::imports::Ending;
 use super::moment::Moment;
 use super::param::{Param, Ty};
 use super::{Store, migrate, tables};
@@ -49,6 +50,8 @@ pub struct Remember {
     pub beside: Option<Beside>,
     /// Of an export that was not seen before: what counts from now on.
     pub accepted: Option<Accepted>,
+    /// How what was sent to the source comes to its end.
+    pub ended: Vec<Ending>,
 }
 
 /// What stays as it was remembered when only some files of a source were read.

@@ -64,6 +64,7 @@ impl Meta {
             size: self.size,
             modified: self.modified_at,
             news,
+            untouched: false,
             stamp: self.stamp,
         }
     }

@@ -55,6 +55,8 @@ pub struct Fetched {
     pub modified: Option<DateTime<Utc>>,
     /// How it stands to the one before.
     pub news: News,
+    /// Whether its place said that nothing is new, so that nothing was read.
+    pub untouched: bool,
     /// The file it was read from, to move that one and no other.
     stamp: Option<file::Stamp>,
 }
@@ -109,7 +111,10 @@ pub fn fetch(place: &Place, cache: &Path) -> Result<Fetched, TransportError> {
         Way::Ftp(ftp) => in_time(place, ftp::fetch(place, ftp, &mut incoming)),
     }?;
     let fetched = match (answer, before) {
-        (Answer::Same, Some(before)) => kept.again(before, &lock)?,
+        (Answer::Same, Some(before)) => Fetched {
+            untouched: true,
+            ..kept.again(before, &lock)?
+        },
         (Answer::Same, None) => {
             return Err(TransportError::Failed {
                 place: place.to_string(),

@@ -76,12 +76,28 @@ impl Api {
 
     #[track_caller]
     pub fn ask(&self, method: &str, path: &str, headers: &[(&str, String)], body: &str) -> Answer {
+        let (status, _, document) = self.exchange(method, path, headers, body);
+        (status, document)
+    }
+
+    /// The same, with the head of the answer.
+    #[track_caller]
+    pub fn exchange(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, String)],
+        body: &str,
+    ) -> (u16, String, Value) {
         let mut stream = TcpStream::connect(&self.address).expect("it listens");
         let mut request = format!(
-            "{method} {path} HTTP/1.0\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
+            "{method} {path} HTTP/1.0\r\nHost: {}\r\nContent-Length: {}\r\n",
             self.address,
             body.len()
         );
+        if headers.iter().all(|(name, _)| *name != "Content-Type") {
+            request += "Content-Type: application/json\r\n";
+        }
         if let Some(token) = &self.token {
             request += &format!("Authorization: Bearer {token}\r\n");
         }
@@ -96,7 +112,7 @@ impl Api {
         let status = head.split(' ').nth(1).expect("a status");
         let document =
             serde_json::from_str(body).unwrap_or_else(|_| Value::String(body.to_owned()));
-        (status.parse().expect("a number"), document)
+        (status.parse().expect("a number"), head.to_owned(), document)
     }
 
     /// A push as GitHub tells of it.

@@ -334,3 +334,67 @@ fn all_of_a_long_plan_and_of_a_long_run_is_reached_page_by_page() {
     let (held, pages) = all_users(&site, &cookie, "/sources/grown?verb=held");
     assert_eq!((held.len(), pages), (310, 2));
 }
+
+#[test]
+fn an_export_is_let_begin_from_the_inbox_and_its_page_says_how_it_stands() {
+    let sources =
+        "  - {name: erp, export: {file: erp.csv, preset: djust-accounts}, interval: 1s}\n";
+    let site = Site::with(sources, |ws| {
+        let head = "accountExternalId;accountName;companyRegistrationName;businessRegistrationNumber;customerTagExternalId;addressExternalId;addressFullName;addressCountry;addressCity;addressZipCode;addressStreetName";
+        let address = "Acme;SE;Åre;837 52;Torget 1";
+        let name = HOSTILE;
+        let bad = format!("e-2;{name};Acme AB;556012-3456;gold;f-2;{address}");
+        let good = format!("e-1;{name};Acme AB;556012-3456;;f-1;{address}");
+        ws.write("erp.csv", format!("{head}\n{good}\n{bad}\n"));
+    });
+    let (ada, vera) = (site.login("ada"), site.login("vera"));
+    let inbox = site.until("/", &ada, "first pass of erp");
+    let form = "action=\"/sources/erp/approve\"";
+    for words in [
+        "1 first pass",
+        "It would create 2; one error holds back",
+        form,
+    ] {
+        assert!(inbox.text.contains(words), "{words}: {}", inbox.text);
+    }
+    let seen = site.get("/", &vera);
+    assert!(seen.text.contains("first pass of erp") && !seen.text.contains(form));
+    let csrf = inbox.csrf();
+    let fields = [
+        ("csrf", &*csrf),
+        ("back", "/"),
+        ("reason", "the sample is right"),
+    ];
+    let path = "/sources/erp/approve";
+    assert_eq!(site.post(path, &ada, &fields[1..]).status, 403);
+    assert_eq!(site.post(path, &ada, &fields[..2]).status, 422);
+    let begun = site.post(path, &ada, &fields);
+    assert_eq!(
+        (begun.status, begun.place.as_deref()),
+        (303, Some("/?done=begun"))
+    );
+    assert!(
+        site.get("/?done=begun", &ada)
+            .text
+            .contains("It was let begin")
+    );
+    let page = site.until("/sources/erp", &ada, "the same bytes as the last one");
+    for words in [
+        "<dt>Rows</dt><dd>2",
+        "<dt>Whole</dt><dd>yes",
+        "accountExternalId, accountName",
+        "/api/v1/sources/erp/report",
+    ] {
+        assert!(page.text.contains(words), "{words}: {}", page.text);
+    }
+    assert!(!page.text.contains(HOSTILE), "{}", page.text);
+    let inbox = site.get("/", &ada);
+    assert!(!inbox.text.contains("first pass of erp"), "{}", inbox.text);
+    let report = site.get("/api/v1/sources/erp/report", &ada);
+    assert!(
+        report.status == 200 && report.text.contains("gold"),
+        "{}",
+        report.text
+    );
+    assert!(site.get("/acts", &ada).text.contains("the sample is right"));
+}

@@ -44,7 +44,8 @@ impl Scene {
         let keys = value.as_object_mut().expect("a mapping");
         keys.insert("preset".to_owned(), json!("djust-accounts"));
         let read = export(&value, self.folder.path());
-        read.unwrap_or_else(|error| panic!("{error}")).place
+        let read = read.unwrap_or_else(|error| panic!("{error}"));
+        read.place.expect("a place")
     }
 
     pub fn fetch(&self, place: &Place) -> Result<Fetched, TransportError> {

@@ -20,8 +20,8 @@ use std::time::Duration;
 /// Where an export is, and how it is read.
 #[derive(Clone, Debug)]
 pub struct Export {
-    /// Where it is.
-    pub place: Place,
+    /// Where it is; `None`: it is sent, and there is nothing to fetch.
+    pub place: Option<Place>,
     /// How it is read.
     pub shape: Shape,
 }
@@ -36,15 +36,18 @@ pub enum Shape {
 }
 
 /// The ways, and what may be said of each beside `timeout`, `limit`, `preset` and `mapping`.
-const WAYS: [(&str, &[&str]); 6] = [
+const WAYS: [(&str, &[&str]); 7] = [
     ("url", &["auth", "headers", "next", "items", "ca"]),
     ("file", &["done"]),
     ("drop", &["done"]),
     ("s3", &["auth", "region", "endpoint", "ca"]),
     ("sftp", &["auth", "done"]),
     ("ftp", &["auth", "done", "plain", "ca"]),
+    (PUSH, &[]),
 ];
-const ALWAYS: [&str; 4] = ["timeout", "limit", "preset", "mapping"];
+const ALWAYS: [&str; 4] = ["preset", "mapping", "timeout", "limit"];
+/// What is sent is bounded by the server that it is sent to.
+const PUSH: &str = "push";
 
 /// What is read out one key after the other.
 struct Keys<'k> {
@@ -72,6 +75,9 @@ fn read(value: &Value, base: &Path) -> Result<Export, String> {
         (None, Some(mapping)) => Shape::Mapping(mapping),
         _ => return Err("expected one of `preset` and `mapping`, which say how it is read".into()),
     };
+    if way == PUSH {
+        return keys.push().map(|()| Export { place: None, shape });
+    }
     let timeout = keys.text("timeout")?;
     let timeout = timeout.map_or(Ok(TIMEOUT), |text| duration(&text))?;
     if timeout == Duration::ZERO {
@@ -91,11 +97,11 @@ fn read(value: &Value, base: &Path) -> Result<Export, String> {
         _ => Way::Ftp(keys.ftp()?),
     };
     Ok(Export {
-        place: Place {
+        place: Some(Place {
             way,
             limit,
             timeout,
-        },
+        }),
         shape,
     })
 }
@@ -105,12 +111,15 @@ fn which(object: &Map<String, Value>) -> Result<&'static str, String> {
     let named = WAYS.iter().filter(|(way, _)| object.contains_key(*way));
     let named: Vec<_> = named.collect();
     let [(way, keys)] = named.as_slice() else {
-        return Err("expected one of `url`, `file`, `drop`, `s3`, `sftp` and `ftp`".to_owned());
+        return Err(
+            "expected one of `url`, `file`, `drop`, `s3`, `sftp`, `ftp` and `push`".to_owned(),
+        );
     };
     for key in object.keys() {
         let key = key.as_str();
-        if key != *way && !keys.contains(&key) && !ALWAYS.contains(&key) {
-            let known = [keys, ALWAYS.as_slice()].concat();
+        let always = &ALWAYS[..if *way == PUSH { 2 } else { ALWAYS.len() }];
+        if key != *way && !keys.contains(&key) && !always.contains(&key) {
+            let known = [keys, always].concat();
             let near = crate::diagnostic::did_you_mean(key, known.iter().copied());
             let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
             return Err(format!("`{key}` says nothing beside `{way}`{near}"));
@@ -184,6 +193,13 @@ impl Keys<'_> {
                 left: object,
                 base: self.base,
             }),
+        }
+    }
+
+    fn push(&mut self) -> Result<(), String> {
+        match self.left.remove(PUSH) {
+            Some(Value::Bool(true)) => Ok(()),
+            _ => Err("`push` is `true`, or is left out".to_owned()),
         }
     }
 

@@ -10,7 +10,7 @@ fn read(mut value: Value) -> Result<Export, String> {
 }
 
 fn place(value: Value) -> Place {
-    read(value).unwrap().place
+    read(value).unwrap().place.expect("a place")
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! `/api/v1`: the daemon as programs see it.
 
+pub(super) mod exports;
 pub(super) mod holds;
 mod hooks;
+mod imports;
 mod plans;
 pub(super) mod records;
 pub(super) mod sources;
@@ -24,10 +26,12 @@ pub struct Door(Option<Arc<Daemon>>);
 pub fn routes() -> Vec<Route<Door>> {
     let all = [
         sources::routes(),
+        exports::routes(),
         holds::routes(),
         records::routes(),
         plans::routes(),
         hooks::routes(),
+        imports::routes(),
         metrics::routes(),
     ];
     let all = all.into_iter().flatten();

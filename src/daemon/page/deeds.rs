@@ -1,7 +1,7 @@
 //! The forms: what a person does, by the same code as through the API.
 
 use super::link;
-use crate::daemon::api::{Door, holds, sources};
+use crate::daemon::api::{Door, exports, holds, sources};
 use crate::http::problem::{self, Problem};
 use crate::http::{Caller, Path, Permission, Route};
 use crate::store::EVERY;
@@ -62,6 +62,12 @@ pub(super) fn routes() -> Vec<Route<Door>> {
         ),
         Route::page(
             post.clone(),
+            "/sources/{source}/approve",
+            Permission::Approve,
+            begin,
+        ),
+        Route::page(
+            post.clone(),
             "/sources/{source}/overrule",
             Permission::Operate,
             overrule,
@@ -115,6 +121,16 @@ async fn reconcile(
 ) -> Answer {
     sources::ask_for_pass(&door, &caller, &of.source, form.one("reason"), false).await?;
     Ok(form.back("asked"))
+}
+
+async fn begin(
+    State(door): State<Door>,
+    caller: Caller,
+    Path(of): Path<OfSource>,
+    Form(form): Form<Filled>,
+) -> Answer {
+    exports::begin(&door, &caller, &of.source, form.one("reason")).await?;
+    Ok(form.back("begun"))
 }
 
 async fn overrule(

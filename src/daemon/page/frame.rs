@@ -17,7 +17,8 @@ const PARTS: [(&str, &str, bool); 4] = [
 ];
 
 /// What a form came to, as the page after it says.
-const DONE: [(&str, &str); 6] = [
+const DONE: [(&str, &str); 7] = [
+    ("begun", "It was let begin; a pass is on its way."),
     ("approved", "Approved. A pass is under way."),
     ("asked", "A pass is asked for."),
     (

@@ -1,6 +1,6 @@
 //! The first page: what waits for a person, then how every source stands.
 
-use super::{frame, holds, link, standing, time};
+use super::{export, frame, holds, link, standing, time};
 use crate::daemon::api::Door;
 use crate::daemon::view::{HoldView, SourceView, Status};
 use crate::http::problem::Problem;
@@ -68,8 +68,10 @@ fn waiting(status: &Status, waiting: &[HoldView], caller: &Caller, approves: boo
             .iter()
             .filter(|source| source.suspended.is_some())
     };
+    let beginning = || status.sources.iter().filter(|source| export::waits(source));
     let counts = [
         (waiting.len(), "hold", "holds"),
+        (beginning().count(), "first pass", "first passes"),
         (
             failed().count(),
             "source out of order",
@@ -86,6 +88,7 @@ fn waiting(status: &Status, waiting: &[HoldView], caller: &Caller, approves: boo
         section #waiting data-live {
             h2 { "Waits for a person" }
             p role="status" { @if told.is_empty() { "Nothing." } @else { (told.join(", ")) "." } }
+            @for source in beginning() { (export::beginning(source, caller, approves, "/")) }
             @for view in waiting { (holds::card(view, caller, approves, "/")) }
             @for source in failed() { (broken(source, caller)) }
             @for source in suspended() { (resting(source, caller)) }

@@ -4,6 +4,7 @@
 mod acts;
 mod assets;
 mod deeds;
+mod export;
 mod frame;
 mod holds;
 mod inbox;

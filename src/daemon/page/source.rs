@@ -1,7 +1,7 @@
 //! One source: how it stands, what waits, its last plan, its findings and passes, and what one can do.
 
 use super::plan::{self, Wanted};
-use super::{frame, holds, link, standing, time, value};
+use super::{export, frame, holds, link, standing, time, value};
 use crate::daemon::api::{self, Door};
 use crate::daemon::state::State as SourceState;
 use crate::daemon::view::{HoldView, SourceView};
@@ -53,6 +53,7 @@ async fn page(
         (frame::done(wanted.done.as_deref()))
         section #state data-live aria-label="State" { (standing::why(source)) (standing::facts(source)) }
         @if frame::operates(&caller) { (acts(source, &caller, &back)) }
+        (export::section(source, &caller, approves, &back))
         section #holds data-live {
             h2 { "Holds" }
             @for view in &shown.holds { (holds::card(view, &caller, approves, &back)) }

@@ -28,6 +28,17 @@ pub struct Collected {
     pub hidden: BTreeMap<KindId, String>,
     /// The fields whose values are faulty and so are not among the cells.
     pub faulty: BTreeSet<(Key, FieldRef)>,
+    /// Which record speaks of which resources, where that is wanted.
+    pub listed: Option<Vec<Listed>>,
+}
+
+/// A record, and what it speaks of.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Listed {
+    /// Where it begins.
+    pub at: Pos,
+    /// The resources, in the order in which they are named.
+    pub keys: Vec<Key>,
 }
 
 /// Makes resources of records, one after the other.
@@ -60,8 +71,20 @@ impl<'m> Collector<'m> {
         }
     }
 
+    /// The same, and says of each record which resources it speaks of.
+    pub(super) fn listing(mut self) -> Self {
+        self.collected.listed = Some(Vec::new());
+        self
+    }
+
     /// Takes one record.
     pub(super) fn take(&mut self, record: &Record, columns: &Columns) {
+        if let Some(listed) = &mut self.collected.listed {
+            listed.push(Listed {
+                at: record.at,
+                keys: Vec::new(),
+            });
+        }
         self.find(columns);
         let mapping = self.mapping;
         let places = std::mem::take(&mut self.places);
@@ -106,6 +129,7 @@ impl<'m> Collector<'m> {
         let Some((key, at)) = self.key(section.kind, &section.id, row) else {
             return;
         };
+        self.list(&key);
         if row.record.faulty {
             self.shield(section, &key, row);
             return;
@@ -122,8 +146,21 @@ impl<'m> Collector<'m> {
         self.put(&key, None, at, said);
     }
 
+    /// Notes that the record at hand speaks of a resource.
+    fn list(&mut self, key: &Key) {
+        let record = self
+            .collected
+            .listed
+            .as_mut()
+            .and_then(|all| all.last_mut());
+        if let Some(record) = record.filter(|record| !record.keys.contains(key)) {
+            record.keys.push(key.clone());
+        }
+    }
+
     /// Takes what a row says of a resource.
     fn put(&mut self, key: &Key, owner: Option<&Key>, at: Pos, said: Vec<Stated>) {
+        self.list(key);
         let group = self
             .groups
             .entry(key.clone())

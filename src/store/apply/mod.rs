@@ -17,6 +17,7 @@ mod versions;
 
 use super::connection::Tx;
 use super::error::{ApplyError, StoreError};
+use super::imports;
 use super::lease::Lease;
 use super::param::{self, Param, Ty};
 use super::source::{self, Remember};
@@ -204,6 +205,7 @@ impl<'a> Pass<'a> {
         let run = self.record().await?;
         if let Some(remember) = self.apply.remember {
             source::remember(&mut self.tx, &self.apply.plan.source.name, remember).await?;
+            imports::end(&mut self.tx, &remember.ended, run).await?;
         }
         if bare {
             self.dress().await?;

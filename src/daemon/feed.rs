@@ -1,0 +1,190 @@
+//! What is said of an export: how large, how old, whether it is whole, what was accepted, what it no
+//! longer names; and the report of its faulty rows.
+
+use crate::config::{Body, Source};
+use crate::feed::report;
+use crate::kinds;
+use crate::plan::Plan;
+use crate::reconcile::{PassError, Pushed, Reading};
+use crate::store::Store;
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Cursor;
+
+/// How many resources that are missing are named.
+const NAMED: usize = 20;
+/// How large a report may be that is kept.
+const LARGEST: usize = 16 << 20;
+
+/// What is known of the last export of a source.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct FeedState {
+    /// What it is called.
+    pub name: String,
+    /// The digest of its bytes.
+    pub digest: String,
+    /// How many rows it has.
+    pub rows: u64,
+    /// How many its last line counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trailer: Option<u64>,
+    /// The names of its columns.
+    pub columns: Vec<String>,
+    /// Whether it was read to its end.
+    pub complete: bool,
+    /// Why nothing of it is believed, if nothing is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<Doubt>,
+    /// When it was written, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub written_at: Option<DateTime<Utc>>,
+    /// Why it is none that is new, if it is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub same: Option<String>,
+    /// Whether the source was let begin: until then its passes only plan.
+    pub begun: bool,
+    /// How many were accepted, of the last hundred.
+    pub accepted: u64,
+    /// When the last one was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted_at: Option<DateTime<Utc>>,
+    /// What accepted exports no longer name, by how often.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Missing>,
+    /// Whether there is a report of faulty rows.
+    pub report: bool,
+}
+
+/// Why nothing of an export is believed.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Doubt {
+    /// The code of the rule.
+    pub code: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// What so many accepted exports in a row did not name.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Missing {
+    /// How many exports.
+    pub missed: u32,
+    /// After how many a resource is deactivated; absent: it never is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub of: Option<u32>,
+    /// How many resources.
+    pub count: usize,
+    /// The first of them.
+    pub resources: Vec<String>,
+}
+
+/// What is to be said of the export that a pass has read; `None` when there is none, or it could not
+/// be read.
+pub(super) async fn told(
+    reading: &Reading,
+    store: &Store,
+    same: Option<&str>,
+) -> Result<Option<FeedState>, PassError> {
+    let (Some(facts), Some(judged)) = (&reading.facts, &reading.judged) else {
+        return Ok(None);
+    };
+    let source = &reading.source;
+    let counted = store.count_accepted(&source.name).await?;
+    let fetched = facts.body.1.as_ref();
+    let name = fetched.map_or_else(|| source.written.clone(), |fetched| fetched.name.clone());
+    let doubt = judged.doubt.as_ref().map(|(code, message)| Doubt {
+        code: code.name().to_owned(),
+        message: message.clone(),
+    });
+    Ok(Some(FeedState {
+        name,
+        digest: facts.digest.to_string(),
+        rows: facts.records,
+        trailer: facts.trailer,
+        columns: facts.columns.clone(),
+        complete: facts.complete,
+        doubt,
+        written_at: facts.modified_at.and_then(DateTime::from_timestamp_millis),
+        same: same.map(str::to_owned),
+        begun: judged.begun || counted.count > 0,
+        accepted: counted.count,
+        accepted_at: counted.last.and_then(DateTime::from_timestamp_millis),
+        missing: missing(source, &judged.missed),
+        report: false,
+    }))
+}
+
+fn missing(source: &Source, missed: &BTreeMap<crate::model::Key, u32>) -> Vec<Missing> {
+    let of = source.feed().and_then(|feed| feed.absence);
+    let mut by_count: BTreeMap<u32, Missing> = BTreeMap::new();
+    // What has no status is never deactivated: nobody has to know.
+    let told = missed
+        .iter()
+        .filter(|(key, missed)| **missed > 0 && kinds::get(key.kind).status);
+    for (key, missed) in told {
+        let entry = by_count.entry(*missed).or_default();
+        (entry.missed, entry.of) = (*missed, of);
+        entry.count += 1;
+        if entry.resources.len() < NAMED {
+            entry.resources.push(key.to_string());
+        }
+    }
+    by_count.into_values().collect()
+}
+
+/// Keeps what is wrong with the rows of the export that a pass has read; whether there is anything.
+pub(super) async fn reported(
+    reading: &Reading,
+    plan: &Plan,
+    pushed: Option<&Pushed>,
+    store: &Store,
+) -> Result<bool, PassError> {
+    let Some(report) = report(reading, plan, pushed) else {
+        return Ok(false);
+    };
+    let name = &reading.source.name;
+    let any = report.iter().filter(|byte| **byte == b'\n').count() > 1;
+    let before = store.report(name).await?;
+    if before.as_ref() != Some(&report) && (any || before.is_some()) {
+        store.keep_report(name, &report).await?;
+    }
+    Ok(any)
+}
+
+fn report(reading: &Reading, plan: &Plan, pushed: Option<&Pushed>) -> Option<Vec<u8>> {
+    let (facts, feed) = (reading.facts.as_ref()?, reading.source.feed()?);
+    let mut text = Vec::new();
+    let written = match (&feed.body, pushed) {
+        (Body::Pushed, pushed) => {
+            let sent = pushed?.bodies.last()?;
+            let input = Cursor::new(&*sent.bytes);
+            report::write(
+                input,
+                &sent.name,
+                &feed.mapping,
+                &plan.diagnostics,
+                &mut text,
+            )
+        }
+        _ => {
+            let (path, fetched) = &facts.body;
+            let name = fetched.as_ref()?.name.as_str().into();
+            let input = File::open(path).ok()?;
+            report::write(input, &name, &feed.mapping, &plan.diagnostics, &mut text)
+        }
+    };
+    if let Err(error) = written {
+        tracing::warn!("source {}: the report: {error}", reading.source.name);
+        return None;
+    }
+    if text.len() > LARGEST {
+        // Whole lines of it.
+        let end = text[..LARGEST].iter().rposition(|byte| *byte == b'\n')?;
+        text.truncate(end + 1);
+    }
+    Some(text)
+}

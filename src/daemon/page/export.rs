@@ -1,0 +1,128 @@
+//! An export: what is known of it, and the form that lets one begin.
+
+use super::{link, standing, time};
+use crate::daemon::feed::FeedState;
+use crate::daemon::state::{Outcome, State};
+use crate::daemon::view::SourceView;
+use crate::http::Caller;
+use crate::plan::Verb;
+use maud::{Markup, html};
+
+/// How many columns are named.
+const COLUMNS: usize = 40;
+
+/// Whether its first pass waits for somebody to let it begin.
+pub(super) fn waits(source: &SourceView) -> bool {
+    let feed = source.state.feed.as_ref();
+    source.mode == "apply"
+        && source.state.outcome == Outcome::Planned
+        && feed.is_some_and(|feed| !feed.begun)
+}
+
+/// What waits to begin, what it would do, and the form.
+pub(super) fn beginning(
+    source: &SourceView,
+    caller: &Caller,
+    approves: bool,
+    back: &str,
+) -> Markup {
+    let name = &source.name;
+    let action = format!("{}/approve", link::source(name));
+    html! {
+        article.card.hold {
+            h3 { span.badge.waits { "waits" } " first pass of " (name) }
+            p { (would(&source.state)) }
+            @if let Some(feed) = &source.state.feed { (facts(feed)) }
+            p.small { a href={ (link::source(name)) "#plan" } { "The plan of " (name) } }
+            @if approves {
+                (standing::with_reason(caller, &action, back, [&format!("Let {name} begin"), "Approve"]))
+            } @else {
+                p.small { "Who has the role approver lets it begin." }
+            }
+        }
+    }
+}
+
+/// What a plan would do, in a sentence.
+fn would(state: &State) -> String {
+    let verbs = state.summary.iter();
+    let steps = verbs.filter(|(verb, count)| **count > 0 && Verb::by_word(verb).is_some());
+    let steps: Vec<String> = steps
+        .map(|(verb, count)| format!("{verb} {count}"))
+        .collect();
+    let errors = match state.errors {
+        0 => String::new(),
+        1 => "; one error holds back what it concerns".to_owned(),
+        many => format!("; {many} errors hold back what they concern"),
+    };
+    match steps.as_slice() {
+        [] => format!("It would change nothing{errors}."),
+        _ => format!("It would {}{errors}.", steps.join(", ")),
+    }
+}
+
+/// The section of an export on the page of its source.
+pub(super) fn section(source: &SourceView, caller: &Caller, approves: bool, back: &str) -> Markup {
+    html! {
+        @if waits(source) {
+            section #beginning data-live { h2 { "Beginning" } (beginning(source, caller, approves, back)) }
+        } @else if let Some(feed) = &source.state.feed {
+            section #export data-live { h2 { "Export" } (facts(feed)) }
+        }
+        @if source.state.feed.as_ref().is_some_and(|feed| feed.report) {
+            p { a href={ "/api/v1" (link::source(&source.name)) "/report" } { "The faulty rows, as CSV" } }
+        }
+    }
+}
+
+/// What is known of an export.
+fn facts(feed: &FeedState) -> Markup {
+    html! {
+        dl.facts {
+            div { dt { "Export" } dd { code { (feed.name) } " " (link::revision(&feed.digest)) } }
+            div { dt { "Rows" } dd {
+                (feed.rows)
+                @if let Some(trailer) = feed.trailer { ", and its last line counts " (trailer) }
+            } }
+            div { dt { "Whole" } dd {
+                @match &feed.doubt {
+                    Some(doubt) => { span.badge.bad { "no" } " " (doubt.message) " " code { (doubt.code) } },
+                    None => "yes",
+                }
+            } }
+            @if let Some(written) = feed.written_at { div { dt { "Written" } dd { (time::moment(written)) } } }
+            @if let Some(same) = &feed.same { div { dt { "News" } dd { "none: " (same) } } }
+            div { dt { "Accepted" } dd {
+                @match feed.accepted_at {
+                    Some(at) => { (feed.accepted) ", the last " (time::moment(at)) },
+                    None => "none yet",
+                }
+            } }
+            div { dt { "Columns" } dd { (columns(feed)) } }
+            @for missing in &feed.missing {
+                div { dt { "Missing" } dd {
+                    (missing.count) " for " (missing.missed)
+                    @if let Some(of) = missing.of { " of " (of) }
+                    " accepted exports: " (missing.resources.join(", "))
+                    @if missing.count > missing.resources.len() { " …" }
+                } }
+            }
+        }
+    }
+}
+
+fn columns(feed: &FeedState) -> String {
+    let shown: Vec<&str> = feed
+        .columns
+        .iter()
+        .take(COLUMNS)
+        .map(|name| &**name)
+        .collect();
+    let more = feed.columns.len() - shown.len();
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    format!("{}{more}", shown.join(", "))
+}

@@ -1,0 +1,298 @@
+//! The answer to something that was sent: what became of each record, and why.
+
+use crate::daemon::state::Outcome;
+use crate::diagnostic::Diagnostic;
+use crate::feed::Listed;
+use crate::model::{Key, Pos};
+use crate::plan::{Plan, Verb};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// What became of something that was sent.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    /// Its id: `/api/v1/imports/{id}`.
+    #[serde(default)]
+    pub id: String,
+    /// The source that it was sent to.
+    #[serde(default)]
+    pub source: String,
+    /// The run that applied it; `null` when there was nothing to do, or nothing was applied.
+    #[serde(default)]
+    pub run: Option<i64>,
+    /// What the pass came to.
+    pub outcome: Outcome,
+    /// Why nothing was applied, if nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// How many records came to what.
+    pub summary: BTreeMap<Fate, u64>,
+    /// Record by record, in the order in which they were sent.
+    pub records: Vec<Answered>,
+    /// What was found that is of no record.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub diagnostics: Vec<Finding>,
+}
+
+/// What became of a record, or of something that it names.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "camelCase")]
+pub enum Fate {
+    /// It is stored now.
+    Created,
+    /// It was stored otherwise.
+    Updated,
+    /// It was stored, and the source claims it now.
+    Adopted,
+    /// It may no longer be used.
+    Deactivated,
+    /// It may be used again.
+    Reactivated,
+    /// It is gone for good.
+    Deleted,
+    /// It was stored just so.
+    Unchanged,
+    /// It is kept back, and may still go through: nobody has to send it again.
+    Held,
+    /// It is wrong, and was left out: it has to be sent again once it is right.
+    Refused,
+}
+
+/// A record, and what became of it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Answered {
+    /// Its place among those that were sent, from 0.
+    pub index: usize,
+    /// The line that it begins in.
+    pub line: u32,
+    /// What it is about.
+    #[serde(flatten)]
+    pub resource: Resource,
+    /// What else it names, as the addresses of an account.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<Resource>,
+    /// What was found in it.
+    pub diagnostics: Vec<Finding>,
+}
+
+/// Something that a record names, and what became of it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Resource {
+    /// `Account`, `Address` and so on; `null` when it could not be made out.
+    pub kind: Option<String>,
+    /// Its external id.
+    pub external_id: Option<String>,
+    /// What became of it.
+    pub outcome: Fate,
+    /// Of what is held only because nothing is applied now: what will become of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub would: Option<Fate>,
+    /// The rules that kept it back.
+    pub codes: Vec<String>,
+}
+
+/// Something that was found.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// `error`, `warning` or `note`.
+    pub severity: String,
+    /// The code of the rule: `roster explain` has its page.
+    pub code: String,
+    /// The code that DJUST has for it.
+    pub djust_code: Option<String>,
+    /// Of which resource, as `Address/d-1`.
+    pub resource: Option<String>,
+    /// Of which field.
+    pub field: Option<String>,
+    /// What is wrong.
+    pub message: String,
+    /// The way out.
+    pub help: Option<String>,
+    /// In which line.
+    pub line: Option<u32>,
+    /// At which column of it.
+    pub column: Option<u32>,
+}
+
+impl From<Verb> for Fate {
+    fn from(verb: Verb) -> Self {
+        match verb {
+            Verb::Create => Self::Created,
+            Verb::Update => Self::Updated,
+            Verb::Adopt => Self::Adopted,
+            Verb::Deactivate => Self::Deactivated,
+            Verb::Reactivate => Self::Reactivated,
+            Verb::Delete => Self::Deleted,
+        }
+    }
+}
+
+impl From<&Diagnostic> for Finding {
+    fn from(found: &Diagnostic) -> Self {
+        let at = found.origin.as_ref().map(|origin| origin.at);
+        let at = at.filter(|at| at.line > 0);
+        Self {
+            severity: found.severity.to_string(),
+            code: found.code.name().to_owned(),
+            djust_code: found.code.rule().djust.map(str::to_owned),
+            resource: found.key.as_ref().map(ToString::to_string),
+            field: found.field.clone(),
+            message: found.message.clone(),
+            help: found.help.clone(),
+            line: at.map(|at| at.line),
+            column: at.map(|at| at.column),
+        }
+    }
+}
+
+/// The answer by what the pass came to.
+pub(super) fn of(
+    listed: &[Listed],
+    name: &Arc<str>,
+    plan: &Plan,
+    (outcome, why): (Outcome, &str),
+) -> Answer {
+    let applied = outcome == Outcome::Applied;
+    let fates = Fates::of(plan, applied);
+    let (mut found, rest) = found(listed, name, plan);
+    let records = listed.iter().enumerate().map(|(index, record)| {
+        let found = found.remove(&index).unwrap_or_default();
+        let nobody = found
+            .iter()
+            .any(|found| found.key.is_none() && found.is_error());
+        let mut resources = record.keys.iter().map(|key| fates.resource(key, nobody));
+        Answered {
+            index,
+            line: record.at.line,
+            resource: resources.next().unwrap_or(Resource {
+                kind: None,
+                external_id: None,
+                outcome: Fate::Refused,
+                would: None,
+                codes: codes(&found),
+            }),
+            also: resources.collect(),
+            diagnostics: found.into_iter().map(Finding::from).collect(),
+        }
+    });
+    let records: Vec<Answered> = records.collect();
+    let mut summary = BTreeMap::new();
+    for record in &records {
+        *summary.entry(record.resource.outcome).or_default() += 1;
+    }
+    Answer {
+        id: String::new(),
+        source: plan.source.name.to_string(),
+        run: None,
+        outcome: if applied && plan.steps.is_empty() {
+            Outcome::Unchanged
+        } else {
+            outcome
+        },
+        why: (!applied).then(|| why.to_owned()),
+        summary,
+        records,
+        diagnostics: rest.into_iter().map(Finding::from).collect(),
+    }
+}
+
+fn codes(found: &[&Diagnostic]) -> Vec<String> {
+    let errors = found.iter().filter(|found| found.is_error());
+    let mut codes: Vec<String> = errors.map(|found| found.code.name().to_owned()).collect();
+    codes.dedup();
+    codes
+}
+
+/// The findings of each record, by its index, and those of none.
+fn found<'p>(
+    listed: &[Listed],
+    name: &Arc<str>,
+    plan: &'p Plan,
+) -> (BTreeMap<usize, Vec<&'p Diagnostic>>, Vec<&'p Diagnostic>) {
+    let mut first: HashMap<&Key, usize> = HashMap::new();
+    for (index, record) in listed.iter().enumerate() {
+        for key in &record.keys {
+            first.entry(key).or_insert(index);
+        }
+    }
+    let place = |at: Pos| {
+        let after = listed.partition_point(|record| record.at <= at);
+        after.checked_sub(1)
+    };
+    let (mut of, mut rest) = (BTreeMap::<usize, Vec<_>>::new(), Vec::new());
+    for found in &plan.diagnostics {
+        let here = found.origin.as_ref();
+        let here = here.filter(|origin| origin.path == *name && origin.at.line > 0);
+        let index = here.and_then(|origin| place(origin.at));
+        let index = index.or_else(|| first.get(found.key.as_ref()?).copied());
+        match index {
+            Some(index) => of.entry(index).or_default().push(found),
+            None => rest.push(found),
+        }
+    }
+    (of, rest)
+}
+
+/// What becomes of each resource by a plan.
+struct Fates<'p> {
+    plan: &'p Plan,
+    applied: bool,
+    steps: HashMap<&'p Key, Verb>,
+    /// The rules that hold something, and whether each is an error.
+    held: HashMap<&'p Key, Vec<(&'static str, bool)>>,
+}
+
+impl<'p> Fates<'p> {
+    fn of(plan: &'p Plan, applied: bool) -> Self {
+        let steps = plan.steps.iter().map(|step| (&step.key, step.verb));
+        let mut held: HashMap<&Key, Vec<(&'static str, bool)>> = HashMap::new();
+        let errors = plan.diagnostics.iter().filter(|found| found.is_error());
+        let errors = errors.filter_map(|found| Some((found.key.as_ref()?, (found.code, true))));
+        let holds = plan.held.iter().map(|held| {
+            let wrong = held.root.severity() == crate::diagnostic::Severity::Error;
+            (&held.key, (held.code, wrong))
+        });
+        for (key, (code, wrong)) in errors.chain(holds) {
+            let codes = held.entry(key).or_default();
+            if codes.iter().all(|(known, _)| *known != code.name()) {
+                codes.push((code.name(), wrong));
+            }
+        }
+        Self {
+            plan,
+            applied,
+            steps: steps.collect(),
+            held,
+        }
+    }
+
+    /// What becomes of a resource; `nobody` when the record has an error that is of nobody.
+    fn resource(&self, key: &Key, nobody: bool) -> Resource {
+        let step = self.steps.get(key).copied().map(Fate::from);
+        let held = self.held.get(key);
+        let wrong = self.plan.errored || held.is_some_and(|held| held.iter().any(|(_, it)| *it));
+        let outcome = match step {
+            Some(step) if self.applied => step,
+            Some(_) => Fate::Held,
+            None if wrong || nobody && held.is_none() => Fate::Refused,
+            None if held.is_some() => Fate::Held,
+            None => Fate::Unchanged,
+        };
+        let held = held.into_iter().flatten();
+        Resource {
+            kind: Some(key.kind.to_string()),
+            external_id: Some(key.id.to_string()),
+            outcome,
+            would: step.filter(|_| !self.applied),
+            codes: held.map(|(code, _)| (*code).to_owned()).collect(),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What was sent to a source that is pushed to: read in place of something to fetch.
+
+use super::feeds::{self, Facts};
+use super::read::Reading;
+use super::{Request, columns};
+use crate::config::{Feed, Source};
+use crate::diagnostic::Diagnostic;
+use crate::model::{Declared, Desired, Key, Keyed};
+use std::collections::BTreeSet;
+use std::io::Cursor;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What was sent to a source, the earliest first.
+#[derive(Clone, Debug)]
+pub struct Pushed {
+    /// The source.
+    pub source: Arc<str>,
+    /// One after the other.
+    pub bodies: Vec<Sent>,
+}
+
+/// What was sent at once.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// What it is called where it is told of.
+    pub name: Arc<str>,
+    /// All of it.
+    pub bytes: Arc<[u8]>,
+    /// Of one that was looked at before: only what of it was held back. The rest is done with.
+    pub only: Option<BTreeSet<Key>>,
+}
+
+/// Reads what was sent; without anything the source says nothing, which takes nothing away.
+pub(super) fn read(source: &Source, feed: &Feed, request: &Request) -> Reading {
+    let mut desired = Desired {
+        source: source.name.clone(),
+        partial: true,
+        ..Desired::default()
+    };
+    let (mut found, mut facts) = (Vec::new(), None);
+    let pushed = request.pushed.as_ref();
+    let pushed = pushed.filter(|pushed| pushed.source == source.name);
+    for sent in pushed.iter().flat_map(|pushed| &pushed.bodies) {
+        let mut read = crate::feed::read(
+            Cursor::new(&*sent.bytes),
+            &sent.name,
+            &source.name,
+            &feed.mapping,
+        );
+        if let Some(only) = &sent.only {
+            keep(&mut read.desired, &mut read.diagnostics, only);
+        }
+        facts = Some(Facts {
+            digest: read.digest,
+            records: read.records,
+            trailer: read.trailer,
+            complete: read.complete,
+            headed: false,
+            filled: columns::filled(&read),
+            columns: read.columns,
+            modified_at: None,
+            sent: Some(sent.only.is_none()),
+            body: (PathBuf::new(), None),
+        });
+        found.extend(read.diagnostics);
+        merge(&mut desired, read.desired);
+    }
+    let mut reading = feeds::reading(source, desired, found, facts);
+    // What it said before stands by its claims.
+    reading.readable = false;
+    reading
+}
+
+/// Of what was sent before only this is still to be done.
+fn keep(desired: &mut Desired, found: &mut Vec<Diagnostic>, only: &BTreeSet<Key>) {
+    desired
+        .resources
+        .retain(|declared| only.contains(&declared.key));
+    desired.faulty.retain(|(key, _)| only.contains(key));
+    desired.shielded.clear();
+    desired.hidden.clear();
+    found.retain(|found| found.key.as_ref().is_some_and(|key| only.contains(key)));
+}
+
+/// Takes over what was sent later: where both say something, that counts.
+fn merge(all: &mut Desired, later: Desired) {
+    all.revision = later.revision;
+    all.faulty.extend(later.faulty);
+    all.shielded.extend(later.shielded);
+    all.hidden.extend(later.hidden);
+    if all.resources.is_empty() {
+        all.resources = later.resources;
+        return;
+    }
+    let both = later
+        .resources
+        .iter()
+        .map(|declared| match all.resources.get(&declared.key) {
+            Some(earlier) => Arc::new(together(earlier, declared)),
+            None => Arc::clone(declared),
+        });
+    let both: Vec<Arc<Declared>> = both.collect();
+    let before = std::mem::take(&mut all.resources);
+    let left = before
+        .iter()
+        .filter(|declared| !later.resources.contains(&declared.key));
+    let mut merged: Vec<Arc<Declared>> = left.cloned().chain(both).collect();
+    merged.sort_by(|a, b| a.key.cmp(&b.key));
+    all.resources = merged.into_iter().collect::<Keyed<_>>();
+}
+
+/// What is said of one resource earlier and later.
+fn together(earlier: &Declared, later: &Declared) -> Declared {
+    let mut all = later.clone();
+    for stated in &earlier.cells {
+        let place = all
+            .cells
+            .binary_search_by(|known| known.field.cmp(&stated.field));
+        if let Err(place) = place {
+            all.cells.insert(place, stated.clone());
+        }
+    }
+    all
+}
