@@ -7,7 +7,7 @@ use crate::config::{Body, Complete, Config, Feed, Place, Source};
 use crate::diagnostic::Diagnostic;
 use crate::feed::mapping::Mapping;
 use crate::feed::{preset, report};
-use crate::reconcile::{self, Pass, Request};
+use crate::reconcile::{self, ByHand, Pass, Request};
 use clap::Args;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -31,6 +31,10 @@ pub struct Options {
     /// Refuses all of it for one bad row, instead of leaving that one as it is.
     #[arg(long)]
     atomic: bool,
+    /// It is whole: what it does not name counts as missing once more, and it is measured against those
+    /// before it. For a configured source.
+    #[arg(long, requires = "source", conflicts_with = "manifests")]
+    complete: bool,
     /// Writes the faulty rows with what is wrong with them, as CSV.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -57,7 +61,10 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
     };
     let request = request.after(&reconcile::fetch(&config, None));
     let mut pass = Pass::read(&config, request, &store).await?;
-    pass.by_hand = true;
+    pass.by_hand = match options.complete {
+        true => ByHand::Whole,
+        false => ByHand::Part,
+    };
     let plan = apply::one(global, &options.ways, &mut pass, index, &store).await?;
     if let Some(path) = &options.report {
         let found = &plan.diagnostics;
@@ -108,13 +115,21 @@ fn source(config: &mut Config, options: &Options) -> Result<usize, Failure> {
         };
         export.body = Body::Here(options.file.clone());
         // By hand one gives a part of it as often as not: what is missing means nothing.
-        export.absence = None;
+        if !options.complete {
+            export.absence = None;
+        }
         if let Some(mapping) = mapping {
             export.mapping = Arc::new(mapping);
         }
         source.prune = false;
         source.hold_errors = !options.atomic;
         return Ok(index);
+    }
+    if options.complete {
+        return Err(Failure::usage(format!(
+            "`--complete` is for a source of roster.yaml, and none is called `{}`",
+            options.source.as_deref().unwrap_or_default()
+        )));
     }
     let Some(mapping) = mapping else {
         let all: Vec<&str> = preset::names().collect();

@@ -2,7 +2,7 @@
 
 use super::columns;
 use super::read::{Reading, Unread};
-use super::{PassError, Request, pushed};
+use super::{ByHand, PassError, Request, pushed};
 use crate::config::{Body, Complete, Config, Feed, Source};
 use crate::diagnostic::{Code, Diagnostic, Origin, codes};
 use crate::manifest::{Repeated, Tree};
@@ -246,7 +246,7 @@ pub(super) async fn judge(
     stored: &Snapshot,
     store: &Store,
     blank: Limit,
-    by_hand: bool,
+    by_hand: ByHand,
 ) -> Result<Option<Judged>, PassError> {
     let (Some(facts), Some(export)) = (&reading.facts, reading.source.feed()) else {
         return Ok(None);
@@ -262,22 +262,20 @@ pub(super) async fn judge(
             ..Judged::default()
         }));
     }
-    // By hand one gives whatever file there is: it is measured against nothing and counts for nothing.
-    let new = !by_hand
+    let measured = by_hand != ByHand::Part;
+    let new = measured
         && accepted
             .first()
             .is_none_or(|last| last.digest != facts.digest);
     let last = accepted.first();
-    let regular = last.filter(|_| !by_hand);
+    let regular = last.filter(|_| measured);
     Ok(Some(Judged {
         doubtful: regular.map_or_else(Vec::new, |last| columns::blank(facts, export, last, blank)),
         filled_before: last.map(|last| last.filled.clone()),
         new,
-        begun: by_hand || may_begin,
-        doubt: broken(reading, facts, export).or_else(|| {
-            let regular = !by_hand;
-            regular.then(|| unlike(facts, export, &accepted)).flatten()
-        }),
+        begun: by_hand != ByHand::No || may_begin,
+        doubt: broken(reading, facts, export)
+            .or_else(|| measured.then(|| unlike(facts, export, &accepted)).flatten()),
         missed: missed(reading, stored, new),
     }))
 }

@@ -165,7 +165,7 @@ impl Sorting {
             config,
             readings: vec![together],
             request: Request::default(),
-            by_hand: true,
+            by_hand: super::ByHand::Part,
         };
         let found = pass.validate(0);
         (pass.readings.remove(0).desired, found)

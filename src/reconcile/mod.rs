@@ -109,6 +109,18 @@ pub enum PassError {
     Rootless(String),
 }
 
+/// Whether a person gives an export by hand: then it begins without being let.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ByHand {
+    /// It is fetched.
+    #[default]
+    No,
+    /// What is given may be a part: it is measured against nothing and counts for nothing.
+    Part,
+    /// What is given is whole, as if it had been fetched.
+    Whole,
+}
+
 /// The sources of a pass as they were read, and what the configuration says of each.
 pub struct Pass<'a> {
     /// The configuration.
@@ -117,8 +129,8 @@ pub struct Pass<'a> {
     pub readings: Vec<Reading>,
     /// What was asked for.
     pub request: Request,
-    /// Whether a person is at it, so that an export begins without being let.
-    pub by_hand: bool,
+    /// Whether a person gives an export by hand.
+    pub by_hand: ByHand,
 }
 
 impl<'a> Pass<'a> {
@@ -140,7 +152,7 @@ impl<'a> Pass<'a> {
                     config,
                     readings,
                     request,
-                    by_hand: false,
+                    by_hand: ByHand::No,
                 })
             }
             None => Self::whole(config, request),
@@ -157,7 +169,7 @@ impl<'a> Pass<'a> {
             config,
             readings: read_sources(config, &request),
             request,
-            by_hand: false,
+            by_hand: ByHand::No,
         })
     }
 

@@ -34,7 +34,7 @@ pub async fn plan_sent(
         readings: readings.collect(),
         config,
         request: request.clone(),
-        by_hand: false,
+        by_hand: super::ByHand::No,
     };
     let plan = pass.plan_whole(index, store, &[]).await?;
     Ok((plan, pass.readings.swap_remove(index)))

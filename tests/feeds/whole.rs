@@ -111,6 +111,43 @@ fn an_export_older_than_the_last_one_waits_for_a_person() {
 }
 
 #[test]
+fn what_is_whole_by_hand_counts_what_it_does_not_name() {
+    for ws in each("complete") {
+        begun(&ws, "    absence: {after: 2, action: deactivate}\n");
+        let given = |n: usize, options: &[&str]| {
+            let name = format!("Night {n}");
+            ws.write(
+                "part.csv",
+                file(&many(19, "a-", &[("Account Name", &name)])),
+            );
+            let arguments = ["import", "part.csv", "--source", "erp", "--yes"];
+            ws.run(&[&arguments[..], options].concat()).exits(0)
+        };
+        given(1, &[]);
+        given(2, &["--complete"]);
+        assert_eq!(active(&ws).as_deref(), Some("20"));
+        given(3, &[]);
+        assert_eq!(active(&ws).as_deref(), Some("20"));
+        let ran = given(4, &["--complete"]);
+        assert!(
+            ran.steps().contains(&"deactivate Account/a-20".to_owned()),
+            "{ran}"
+        );
+        let ran = ws.run(&[
+            "import",
+            "part.csv",
+            "--source",
+            "no",
+            "--preset",
+            "djust-accounts",
+            "--complete",
+            "--yes",
+        ]);
+        assert!(ran.exits(64).stderr.contains("none is called `no`"));
+    }
+}
+
+#[test]
 fn of_two_thousand_rows_the_bad_one_waits_alone() {
     for ws in each("one-bad") {
         begin(&ws);
