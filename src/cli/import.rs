@@ -117,11 +117,11 @@ fn source(config: &mut Config, options: &Options) -> Result<usize, Failure> {
         // By hand one gives a part of it as often as not: what is missing means nothing.
         if !options.complete {
             export.absence = None;
+            source.prune = false;
         }
         if let Some(mapping) = mapping {
             export.mapping = Arc::new(mapping);
         }
-        source.prune = false;
         source.hold_errors = !options.atomic;
         return Ok(index);
     }
