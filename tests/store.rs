@@ -1137,7 +1137,7 @@ async fn a_schema_of_the_release_before_is_read_and_brought_up() {
         let mut draft = Draft::new(&read(&store).await);
         draft.create(TAG, "gold", &[("name", text("Gold"))]);
         draft.apply(&store).await.expect("applied");
-        for table in ["feeds", "absences"] {
+        for table in ["feeds", "absences", "imports", "reports"] {
             foreign(&url, &format!("DROP TABLE {table}")).await;
         }
         foreign(&url, "UPDATE meta SET schema_version = 2").await;
@@ -1147,6 +1147,9 @@ async fn a_schema_of_the_release_before_is_read_and_brought_up() {
         assert_eq!(read(&store).await.rows.len(), 1, "{engine}: readable");
         let accepted = store.accepted("a", 9).await.expect("read");
         assert!(accepted.is_empty(), "{engine}");
+        let sent = store.queued_imports("a").await.expect("read");
+        assert!(sent.is_empty(), "{engine}");
+        assert_eq!(store.report("a").await.expect("read"), None, "{engine}");
         assert!(store.suspend("a", "eva", "no").await.is_err(), "{engine}");
         assert!(store.migrate(None).await.expect("brought up").changed);
         store.suspend("a", "eva", "audit").await.expect("written");

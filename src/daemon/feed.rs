@@ -1,7 +1,7 @@
 //! What is said of an export: how large, how old, whether it is whole, what was accepted, what it no
 //! longer names; and the report of its faulty rows.
 
-use crate::config::{Body, Source};
+use crate::config::Source;
 use crate::feed::report;
 use crate::kinds;
 use crate::plan::Plan;
@@ -147,7 +147,10 @@ pub(super) async fn reported(
         return Ok(false);
     };
     let name = &reading.source.name;
-    let any = report.iter().filter(|byte| **byte == b'\n').count() > 1;
+    let any = report
+        .split(|byte| *byte == b'\n')
+        .nth(1)
+        .is_some_and(|row| !row.is_empty());
     let before = store.report(name).await?;
     if before.as_ref() != Some(&report) && (any || before.is_some()) {
         store.keep_report(name, &report).await?;
@@ -158,24 +161,20 @@ pub(super) async fn reported(
 fn report(reading: &Reading, plan: &Plan, pushed: Option<&Pushed>) -> Option<Vec<u8>> {
     let (facts, feed) = (reading.facts.as_ref()?, reading.source.feed()?);
     let mut text = Vec::new();
-    let written = match (&feed.body, pushed) {
-        (Body::Pushed, pushed) => {
-            let sent = pushed?.bodies.last()?;
-            let input = Cursor::new(&*sent.bytes);
-            report::write(
-                input,
-                &sent.name,
-                &feed.mapping,
-                &plan.diagnostics,
-                &mut text,
-            )
-        }
-        _ => {
-            let (path, fetched) = &facts.body;
-            let name = fetched.as_ref()?.name.as_str().into();
-            let input = File::open(path).ok()?;
-            report::write(input, &name, &feed.mapping, &plan.diagnostics, &mut text)
-        }
+    let (mapping, found) = (&feed.mapping, &plan.diagnostics);
+    let written = if feed.is_pushed() {
+        let sent = pushed?.bodies.last()?;
+        report::write(
+            Cursor::new(&*sent.bytes),
+            &sent.name,
+            mapping,
+            found,
+            &mut text,
+        )
+    } else {
+        let (path, fetched) = &facts.body;
+        let name = fetched.as_ref()?.name.as_str().into();
+        report::write(File::open(path).ok()?, &name, mapping, found, &mut text)
     };
     if let Err(error) = written {
         tracing::warn!("source {}: the report: {error}", reading.source.name);

@@ -7,20 +7,20 @@ use super::push::{self, Push};
 use super::reason;
 use super::schedule;
 use super::serve::{Daemon, Setup};
-use super::settle;
+use super::settle::read;
 use super::state::{Mark, Outcome, State};
 use super::tell;
 use crate::config::{Config, Feed, Source, Window};
 use crate::diagnostic::chain;
 use crate::git::Moved;
 use crate::plan::Plan;
-use crate::reconcile::{self, Fetches, Kept, Pass, PassError, Request};
+use crate::reconcile::{self, Fetches, Kept, PassError, Request};
 use crate::store::{ApplyError, EVERY, LeaseError, Store, StoreError, Suspension};
 use chrono::{DateTime, SecondsFormat, Utc};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-/// How often the files of a directory may change under a pass before it goes on all the same.
+/// How often somebody may write between a plan and its apply before the pass counts as failed.
 const TRIES: usize = 5;
 /// The trigger of a pass that applies whatever the windows say.
 pub(super) const OVERRULE: &str = "overrule";
@@ -452,24 +452,6 @@ impl Made {
         }
         Ok(())
     }
-}
-
-/// Reads the sources, again when a directory was written meanwhile.
-async fn read<'a>(
-    config: &'a Config,
-    request: Request,
-    store: &Store,
-) -> Result<Pass<'a>, PassError> {
-    let roots = settle::roots(config);
-    for _ in 1..TRIES {
-        let before = settle::settled(&roots).await;
-        let pass = Pass::read(config, request.clone(), store).await?;
-        if settle::Stamp::of(&roots) == before {
-            return Ok(pass);
-        }
-        tracing::info!("files changed while they were read; they are read again");
-    }
-    Pass::read(config, request, store).await
 }
 
 fn mark(plan: &Plan, at: DateTime<Utc>, run: Option<i64>) -> Mark {

@@ -2,6 +2,8 @@
 
 use crate::config::Config;
 use crate::manifest::Tree;
+use crate::reconcile::{Pass, PassError, Request};
+use crate::store::Store;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -9,6 +11,27 @@ use std::time::{Duration, SystemTime};
 const QUIET: Duration = Duration::from_millis(400);
 /// How long a directory that is written without end is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How often the files of a directory may change under a pass before it goes on all the same.
+const TRIES: usize = 5;
+
+/// Reads the sources, again when a directory was written meanwhile.
+pub(super) async fn read<'a>(
+    config: &'a Config,
+    request: Request,
+    store: &Store,
+) -> Result<Pass<'a>, PassError> {
+    let roots = roots(config);
+    for _ in 1..TRIES {
+        let before = settled(&roots).await;
+        let pass = Pass::read(config, request.clone(), store).await?;
+        if Stamp::of(&roots) == before {
+            return Ok(pass);
+        }
+        tracing::info!("files changed while they were read; they are read again");
+    }
+    Pass::read(config, request, store).await
+}
 
 /// The files of directories with their sizes and times.
 #[derive(PartialEq, Eq, Debug)]

@@ -304,7 +304,7 @@ fn standing(source: &Source, state: &State) -> String {
         (Outcome::Never, _) if source.feed().is_some_and(Feed::is_pushed) => {
             "nothing was pushed to it yet".to_owned()
         }
-        (Outcome::Unchanged | Outcome::Planned, Some(same)) => format!("{}; {same}", state.reason),
+        (Outcome::Unchanged, Some(same)) => format!("{}; {same}", state.reason),
         _ => state.reason.clone(),
     }
 }

@@ -216,13 +216,18 @@ fn an_export_comes_by_its_schedule() {
     let mut served = Served::run(command);
     let api = Api::new(&served.address(), &admin);
     served.says(&["source erp", "created 6"]);
+    // All that a start asks for is over once what is asked for now is.
+    assert_eq!(api.post("/api/v1/sources/erp/reconcile", &json!({})).0, 202);
+    api.once("/api/v1/sources/erp", |view| {
+        let triggers = view["state"]["triggers"].to_string();
+        view["activity"]["now"] == "waiting" && triggers.contains("asked for by eva")
+    });
     ws.write("erp.csv", export("Later", 3));
-    let view = api.source("erp");
-    assert_eq!(view["activity"]["now"], "waiting", "{view}");
     assert_eq!(names(&ws), ["Acme"]);
     clock.set("+3h");
     served.says(&["source erp", "updated 3"]);
     assert_eq!(names(&ws), ["Later"]);
+    assert_eq!(api.source("erp")["state"]["triggers"], json!(["interval"]));
     served.ends();
 }
 

@@ -584,3 +584,59 @@ fn a_push_says_nothing_of_what_an_export_is_judged_by() {
     let ran = ws.run(&["apply", "--yes"]).exits(0);
     assert_eq!(ran.steps(), Vec::<String>::new(), "{ran}");
 }
+
+#[test]
+fn any_replica_answers_what_another_was_sent() {
+    let mut all = each("replica").into_iter();
+    let Some(ws) = all.find(|ws| ws.engine == "postgres") else {
+        return;
+    };
+    let (first, api) = begin(&ws, "", "");
+    approve(&ws);
+    let mut second = Served::on(&ws, &[]);
+    let other = Api::new(&second.address(), api.token.as_deref().expect("a token"));
+    let path = "/api/v1/import/accounts";
+    let later = [
+        ("Prefer", "respond-async".to_owned()),
+        ("Idempotency-Key", "k-1".to_owned()),
+    ];
+    let body = json!([account("a-1", &json!({}))]).to_string();
+    let (status, told) = api.ask("POST", path, &later, &body);
+    assert_eq!(status, 202, "{told}");
+    let place = format!("/api/v1/imports/{}", told["id"].as_str().expect("an id"));
+    let view = other.once(&place, |view| view["state"] == "done");
+    assert_eq!(outcomes(&view["answer"]), ["a-1 created"], "{view}");
+    // Sent again to the other one: answered, not done.
+    let (status, answer) = other.ask("POST", path, &later[1..], &body);
+    assert_eq!((status, &answer), (200, &view["answer"]));
+    first.ends();
+    second.ends();
+}
+
+#[test]
+fn what_cannot_be_dealt_with_is_given_up_and_says_so() {
+    let ws = sqlite();
+    let (served, api) = begin(&ws, "", "");
+    approve(&ws);
+    let (status, answer) = push(&api, &json!([account("a-1", &json!({}))]));
+    assert_eq!(status, 200, "{answer}");
+    let place = format!("/api/v1/imports/{}", answer["id"].as_str().expect("an id"));
+    served.ends();
+    // As a daemon leaves it that came to its end five times while it was at it.
+    ws.sql("UPDATE imports SET state = 'running', attempts = 5");
+    let mut served = Served::on(&ws, &[]);
+    let api = Api {
+        address: served.address(),
+        ..api
+    };
+    served.says(&["given up after 5 tries"]);
+    let view = api.once(&place, |view| view["state"] == "lost");
+    let why = view["why"].as_str().expect("a reason");
+    assert!(why.contains("came to its end each time"), "{why}");
+    // It keeps nobody else from being taken.
+    assert_eq!(
+        outcomes(&push(&api, &json!([account("a-2", &json!({}))])).1),
+        ["a-2 created"]
+    );
+    served.ends();
+}

@@ -5,6 +5,7 @@ pub(super) mod holds;
 mod hooks;
 mod imports;
 mod plans;
+mod pushed;
 pub(super) mod records;
 pub(super) mod sources;
 

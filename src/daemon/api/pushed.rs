@@ -1,0 +1,193 @@
+//! What is sent to a source that is pushed to, and what is answered, as HTTP has it.
+
+use crate::daemon::push::answer::Answer;
+use crate::feed::format::Format;
+use crate::http::problem::{self, Problem};
+use crate::http::{Gives, Operation, Takes, replay};
+use crate::store::{Import, ImportStanding};
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::json;
+
+/// The media types that are taken, the format each is and the ending of its name.
+const MEDIA: [(&str, Format, &str); 3] = [
+    ("application/json", Format::Json, "json"),
+    ("text/csv", Format::Csv, "csv"),
+    (
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        Format::Xlsx,
+        "xlsx",
+    ),
+];
+
+/// What was sent: a list of objects in JSON, rows of CSV with a header, or a workbook.
+#[derive(Debug)]
+pub struct Sent {
+    pub(super) format: Format,
+    pub(super) ending: &'static str,
+    pub(super) bytes: Bytes,
+}
+
+/// How far an import is.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ImportView {
+    /// Its id.
+    id: String,
+    /// The source that it was sent to.
+    source: String,
+    /// What its records are about.
+    kind: String,
+    /// Who sent it.
+    by: String,
+    /// When it came.
+    at: DateTime<Utc>,
+    /// `queued`, `running`, `done`, or `lost`: given up, nothing of it was applied.
+    state: &'static str,
+    /// When it was answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<DateTime<Utc>>,
+    /// Why it was given up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+    /// The answer, as it was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<Answer>,
+    /// What of it is still held back, and goes through by itself once it may.
+    held: Vec<String>,
+}
+
+/// What is answered to a push; whether it was sent before.
+#[derive(Debug)]
+pub struct Reply(pub(super) Told, pub(super) bool);
+
+/// The answer, or where it will be.
+#[derive(Debug)]
+pub(super) enum Told {
+    /// It was dealt with.
+    Now(Box<Answer>),
+    /// It is going to be.
+    Later(Box<ImportView>),
+}
+
+/// The answer as it was given.
+pub(super) fn answer(import: &Import) -> Option<Answer> {
+    if import.standing != ImportStanding::Done {
+        return None;
+    }
+    let answer: Answer = serde_json::from_str(&import.answer).ok()?;
+    Some(Answer {
+        id: import.id.clone(),
+        source: import.source.clone(),
+        run: import.run,
+        ..answer
+    })
+}
+
+pub(super) fn view(import: &Import) -> ImportView {
+    let moment = |at: i64| DateTime::from_timestamp_millis(at).unwrap_or_default();
+    let lost = import.standing == ImportStanding::Lost;
+    ImportView {
+        id: import.id.clone(),
+        source: import.source.clone(),
+        kind: import.kind.clone(),
+        by: import.actor.clone(),
+        at: moment(import.at),
+        state: import.standing.word(),
+        ended: (import.ended_at > 0).then(|| moment(import.ended_at)),
+        why: lost.then(|| import.answer.clone()),
+        answer: answer(import),
+        held: import.held.clone(),
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Sent {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let media = request.headers().get(header::CONTENT_TYPE);
+        let media = media.and_then(|value| value.to_str().ok()).unwrap_or("");
+        let media = media.split(';').next().unwrap_or("").trim();
+        let known = MEDIA
+            .iter()
+            .find(|(known, ..)| media.eq_ignore_ascii_case(known));
+        let Some((_, format, ending)) = known else {
+            let all: Vec<&str> = MEDIA.iter().map(|(media, ..)| *media).collect();
+            let why = format!("expected one of {}", all.join(", "));
+            return Err(Problem::new(problem::MEDIA, why));
+        };
+        let bytes = Bytes::from_request(request, state)
+            .await
+            .map_err(|error| Problem::bad_request(error.body_text()))?;
+        Ok(Self {
+            format: *format,
+            ending,
+            bytes,
+        })
+    }
+}
+
+impl Takes for Sent {
+    fn describe(operation: &mut Operation<'_>) {
+        let list = json!({"type": "array", "items": {"type": "object"}});
+        let [(of_json, ..), (of_csv, ..), (of_book, ..)] = MEDIA;
+        operation.body = Some(json!({
+            "required": true,
+            "content": {
+                of_json: {"schema": list},
+                of_csv: {"schema": {"type": "string"}},
+                of_book: {"schema": {"type": "string", "format": "binary"}},
+            },
+        }));
+        operation
+            .problems
+            .extend([problem::TOO_LARGE, problem::MEDIA]);
+        operation.parameters.push(json!({
+            "name": "Prefer",
+            "in": "header",
+            "required": false,
+            "description": "`respond-async`: the answer is fetched later.",
+            "schema": {"type": "string"},
+        }));
+    }
+}
+
+impl IntoResponse for Reply {
+    fn into_response(self) -> Response {
+        let mut response = match self.0 {
+            Told::Now(answer) => Json(answer).into_response(),
+            Told::Later(view) => {
+                let place = format!("/api/v1/imports/{}", view.id);
+                let headers = [(header::LOCATION, place)];
+                (StatusCode::ACCEPTED, headers, Json(view)).into_response()
+            }
+        };
+        if self.1 {
+            let yes = HeaderValue::from_static("true");
+            response.headers_mut().insert(replay::REPLAYED, yes);
+        }
+        response
+    }
+}
+
+impl Gives for Reply {
+    fn describe(operation: &mut Operation<'_>) {
+        let media = "application/json";
+        let now = operation.outputs.subschema_for::<Answer>().to_value();
+        operation.answers(
+            StatusCode::OK,
+            "What became of each record.",
+            media,
+            Some(now),
+        );
+        let later = operation.outputs.subschema_for::<ImportView>().to_value();
+        let what = "It is kept, and `Location` says where the answer will be.";
+        operation.answers(StatusCode::ACCEPTED, what, media, Some(later));
+    }
+}
