@@ -14,6 +14,7 @@ pub mod mapping;
 pub mod preset;
 pub mod report;
 mod value;
+pub mod write;
 
 use crate::diagnostic::{self, Diagnostic, Origin, codes, did_you_mean};
 use crate::kinds;

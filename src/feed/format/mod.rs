@@ -27,6 +27,7 @@ pub use columns::Columns;
 pub use encoding::encoding;
 pub use encoding_rs::Encoding;
 pub use record::{Entry, Record, Shape};
+pub use text::wrapped;
 
 use crate::diagnostic::{Diagnostic, codes};
 use crate::model::{Digest, Pos};

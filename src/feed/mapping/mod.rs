@@ -8,9 +8,9 @@ mod file;
 mod section;
 mod words;
 
-pub use cell::{Cell, Column, List, Said, Source, Take};
+pub use cell::{Cell, Column, List, Part, Said, Source, Step, Take};
 pub use section::{Block, Field, Section, When};
-pub use words::{Words, trimmed};
+pub use words::{Countries, Words, trimmed};
 
 use crate::feed::format::Format;
 use serde::Deserialize;

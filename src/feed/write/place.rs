@@ -1,0 +1,519 @@
+//! The rows of one resource: which section and which block of addresses holds what.
+
+use super::draft::{Against, Draft};
+use super::invert::{self, Alt, Needs};
+use super::layout::Layout;
+use super::lost::{Loss, Why};
+use super::unit::Unit;
+use crate::feed::mapping::{Block, Column, Field, Section, When};
+use crate::kinds::{self, ACCOUNT, ADDRESS, Kind, Type};
+use crate::model::{FieldRef, Key, Keyed, Link, Row, Text, Value};
+use std::collections::BTreeSet;
+
+/// Where the parts of resources go.
+pub(super) struct Place<'a> {
+    pub layout: &'a Layout<'a>,
+    pub rows: &'a Keyed<Row>,
+}
+
+/// Why something finds no place.
+enum Stop {
+    /// It is left out.
+    Soft(Why),
+    /// What it is part of cannot be written so.
+    Hard(Why),
+}
+
+impl Stop {
+    fn why(self) -> Why {
+        match self {
+            Self::Soft(why) | Self::Hard(why) => why,
+        }
+    }
+}
+
+/// An address of an account.
+#[derive(Clone, Copy)]
+enum Part<'a> {
+    Has(&'a Link, &'a Row),
+    Had(&'a Text),
+}
+
+impl<'a> Part<'a> {
+    fn id(&self) -> &'a Text {
+        match self {
+            Self::Has(link, _) => &link.target,
+            Self::Had(id) => id,
+        }
+    }
+}
+
+/// A row, and what it does not say.
+type Drafted = (Draft, BTreeSet<Loss>);
+
+impl Place<'_> {
+    /// Makes the rows of a resource anew.
+    pub fn place(&self, unit: &mut Unit<'_>) {
+        unit.drafts.clear();
+        unit.losses.clear();
+        let placed = match &unit.dropped {
+            Some(why) => Err(why.clone()),
+            None => self.rows_of(unit),
+        };
+        match placed {
+            Ok(rows) => {
+                for (draft, losses) in rows {
+                    unit.drafts.push(draft);
+                    unit.losses.extend(losses);
+                }
+            }
+            Err(why) => {
+                unit.losses.insert(Loss {
+                    key: unit.row.key.clone(),
+                    field: None,
+                    why,
+                });
+            }
+        }
+    }
+
+    fn rows_of(&self, unit: &Unit<'_>) -> Result<Vec<Drafted>, Why> {
+        let sections = &self.layout.mapping.sections;
+        let kind = unit.row.key.kind;
+        let of_kind = || (0..sections.len()).filter(|at| sections[*at].kind.id == kind);
+        let says = |at: &usize| !sections[*at].fields.is_empty() || sections[*at].every.is_some();
+        let mut why = Why::NoColumn;
+        let whole = of_kind()
+            .filter(says)
+            .chain(of_kind().filter(|at| !says(at)));
+        for at in whole {
+            match self.base(at, unit) {
+                Ok(mut base) => {
+                    base.1.extend(self.uncovered(at, unit));
+                    return Ok(self.with_addresses(base, unit));
+                }
+                Err(reason) => why = reason,
+            }
+        }
+        Err(why)
+    }
+
+    /// A row of a section, without addresses.
+    fn base(&self, at: usize, unit: &Unit<'_>) -> Result<Drafted, Why> {
+        let section = &self.layout.mapping.sections[at];
+        let mut draft = Draft::new(at);
+        let row = &*unit.row;
+        self.when(&mut draft, section.when.as_ref(), unit)?;
+        let id = [row.key.id.to_string()];
+        self.fixed(&mut draft, &section.id, &id, unit)?;
+        for custom in &self.layout.custom[at] {
+            let value = row.custom.get(&custom.id);
+            let text = value.map(plain);
+            if text.is_none() && custom.required && !unit.deleted && !self.layout.form.is_json() {
+                return Err(Why::Blank(custom.id.clone()));
+            }
+            if text.as_ref().is_some_and(|text| !self.layout.takes(text)) {
+                return Err(Why::Text);
+            }
+            draft.custom.push((custom.id.clone(), text));
+        }
+        let (mut losses, mut conflict) = (BTreeSet::new(), None);
+        for field in &section.fields {
+            self.field(
+                &mut draft,
+                section.kind,
+                row,
+                field,
+                unit,
+                (&mut losses, &mut conflict),
+            );
+        }
+        let status = kinds::own(section.kind.status_index());
+        if unit.deleted && !draft.says.contains(&(row.key.clone(), status)) {
+            return Err(Why::NoWord("deleted".to_owned()));
+        }
+        Ok((draft, losses))
+    }
+
+    /// Says one field of a resource, or that it is lost.
+    fn field(
+        &self,
+        draft: &mut Draft,
+        kind: &'static Kind,
+        row: &Row,
+        field: &Field,
+        unit: &Unit<'_>,
+        (losses, conflict): (&mut BTreeSet<Loss>, &mut Option<Why>),
+    ) {
+        let Some(value) = row
+            .value(&field.field)
+            .filter(|value| !value.is_empty_list())
+        else {
+            return;
+        };
+        let mut name = kind.field_name(&field.field);
+        let texts = match field.attribute {
+            None => Ok(self.texts(kind, field, value)),
+            Some(attribute) => {
+                let of = kind
+                    .field(&field.field)
+                    .map_or(&[][..], |field| field.ty.attributes());
+                name = format!("{name}.{}", of[attribute].name);
+                choice(value, attribute, of[attribute].choices)
+            }
+        };
+        let words = &self.layout.mapping.words;
+        let said = texts.and_then(|texts| {
+            let one = (!fits_one(field, &texts)).then_some(Why::Several);
+            let ways = invert::ways(
+                &field.cell,
+                &texts[..if one.is_some() { 1 } else { texts.len() }],
+                draft,
+                words,
+            )?;
+            Ok((ways, one))
+        });
+        let put = match said {
+            Ok((ways, several)) => self.put(draft, ways, unit).map(|()| several),
+            Err(why) => Err(Stop::Soft(why)),
+        };
+        let mut lose = |why| {
+            losses.insert(Loss {
+                key: row.key.clone(),
+                field: Some(name.clone()),
+                why,
+            });
+        };
+        match put {
+            Ok(several) => {
+                draft.says.insert((row.key.clone(), field.field.clone()));
+                several.into_iter().for_each(lose);
+            }
+            Err(Stop::Soft(why)) => lose(why),
+            Err(Stop::Hard(why)) => {
+                lose(why.clone());
+                conflict.get_or_insert(why);
+            }
+        }
+    }
+
+    /// The texts that a cell has to come to for a value to be read.
+    fn texts(&self, kind: &'static Kind, field: &Field, value: &Value) -> Vec<String> {
+        let words = &self.layout.mapping.words;
+        let ty = kind.field(&field.field).map(|field| &field.ty);
+        let dated = field.cell.steps.contains(&crate::feed::mapping::Step::Date);
+        match (ty, value) {
+            (Some(Type::Country), Value::Text(code)) => vec![words.write_country(code)],
+            (Some(Type::Date), Value::Text(day)) if !dated => {
+                vec![words.write_date(day).unwrap_or_else(|| day.to_string())]
+            }
+            (_, Value::List(_) | Value::Links(_)) => value.members().map(Text::to_string).collect(),
+            (_, value) => vec![plain(value)],
+        }
+    }
+
+    /// Narrows a row in the first way that it can take.
+    fn put(&self, draft: &mut Draft, ways: Vec<Needs>, unit: &Unit<'_>) -> Result<(), Stop> {
+        let mut stop = Stop::Soft(Why::NoColumn);
+        for mut needs in ways {
+            for (column, alts) in &mut needs {
+                if unit.avoid.contains(column) {
+                    alts.retain(|alt| alt.text.is_empty());
+                }
+            }
+            if let Some((column, _)) = needs.iter().find(|(_, alts)| alts.is_empty()) {
+                stop = Stop::Soft(self.shared(*column));
+                continue;
+            }
+            match draft.need(&needs, |text| self.layout.takes(text)) {
+                Ok(()) => return Ok(()),
+                Err(Against::Other(column)) => stop = Stop::Hard(self.shared(column)),
+                Err(Against::Text) => stop = Stop::Soft(Why::Text),
+            }
+        }
+        Err(stop)
+    }
+
+    fn shared(&self, column: Column) -> Why {
+        Why::Shared(self.layout.name(column).to_owned())
+    }
+
+    /// Says what a row cannot do without.
+    fn fixed(
+        &self,
+        draft: &mut Draft,
+        cell: &crate::feed::mapping::Cell,
+        texts: &[String],
+        unit: &Unit<'_>,
+    ) -> Result<(), Why> {
+        let ways = invert::ways(cell, texts, draft, &self.layout.mapping.words)?;
+        self.put(draft, ways, unit).map_err(Stop::why)?;
+        draft.fixed.extend(cell.columns());
+        Ok(())
+    }
+
+    /// Makes a row one of those that a condition means; that a column is not blank shows later.
+    fn when(&self, draft: &mut Draft, when: Option<&When>, unit: &Unit<'_>) -> Result<(), Why> {
+        let Some(when) = when else { return Ok(()) };
+        let alts: Vec<Alt> = match when.blank {
+            Some(true) => vec![Alt::blank()],
+            Some(false) => return Ok(()),
+            None => when.among.iter().map(Alt::word).collect(),
+        };
+        let needs = vec![(when.column, alts)];
+        self.put(draft, vec![needs], unit).map_err(Stop::why)?;
+        draft.fixed.insert(when.column);
+        Ok(())
+    }
+
+    /// What of a resource the section has no column for.
+    fn uncovered(&self, at: usize, unit: &Unit<'_>) -> BTreeSet<Loss> {
+        let section = &self.layout.mapping.sections[at];
+        let row = &*unit.row;
+        let blocks = !section.blocks.is_empty();
+        let mut losses = left_out(section.kind, row, &section.fields, section.every.is_some());
+        losses.retain(|loss| !(blocks && loss.field.as_deref() == Some("addresses")));
+        if unit.deleted {
+            losses.clear();
+        }
+        losses
+    }
+
+    /// The rows of an account with its addresses; of any other resource its one row.
+    fn with_addresses(&self, base: Drafted, unit: &Unit<'_>) -> Vec<Drafted> {
+        let mapping = self.layout.mapping;
+        let blocks = mapping
+            .sections
+            .iter()
+            .any(|section| !section.blocks.is_empty());
+        if unit.row.key.kind != ACCOUNT || unit.deleted || !blocks {
+            return vec![base];
+        }
+        let links = unit.row.values[kinds::get(ACCOUNT).at("addresses")].as_ref();
+        let links = links.map_or(&[][..], Value::as_links).iter();
+        let has = links.filter_map(|link| {
+            let row = self.rows.get(&Key::new(ADDRESS, &link.target))?;
+            Some(Part::Has(link, row))
+        });
+        let mut drafts: Vec<Drafted> = Vec::new();
+        let mut lost = BTreeSet::new();
+        for part in has.chain(unit.gone.iter().map(Part::Had)) {
+            let placed = match unit.skip.get(part.id()) {
+                Some(why) => Err(why.clone()),
+                None => self.find_place(&mut drafts, &base, part, unit),
+            };
+            if let Err(why) = placed {
+                let (key, field) = match part {
+                    Part::Has(..) => (Key::new(ADDRESS, part.id()), None),
+                    Part::Had(_) => (unit.row.key.clone(), Some("addresses".to_owned())),
+                };
+                lost.insert(Loss { key, field, why });
+            }
+        }
+        let whole = base.0.section;
+        if !drafts.iter().any(|(draft, _)| draft.section == whole) {
+            drafts.insert(0, base);
+        }
+        drafts[0].1.extend(lost);
+        drafts
+    }
+
+    /// Gives an address its place in a row that has room, or in a new one.
+    fn find_place(
+        &self,
+        drafts: &mut Vec<Drafted>,
+        base: &Drafted,
+        part: Part<'_>,
+        unit: &Unit<'_>,
+    ) -> Result<(), Why> {
+        let sections = &self.layout.mapping.sections;
+        let nested = self.layout.form.is_json()
+            && sections
+                .iter()
+                .any(|section| section.blocks.iter().any(|block| block.rows.is_some()));
+        let mut why = Why::NoColumn;
+        let accounts = sections
+            .iter()
+            .enumerate()
+            .filter(|(_, section)| section.kind.id == ACCOUNT);
+        for (at, section) in accounts {
+            let blocks = section.blocks.iter().enumerate();
+            for (nth, block) in blocks.filter(|(_, block)| block.rows.is_some() == nested) {
+                let free = |(draft, _): &Drafted| {
+                    draft.section == at && (nested || !draft.blocks.contains(&nth))
+                };
+                let held = drafts.iter().position(free);
+                let mut drafted = match held {
+                    Some(held) => drafts[held].clone(),
+                    None if at == base.0.section => base.clone(),
+                    None => match self.base(at, unit) {
+                        Ok(base) => base,
+                        Err(reason) => {
+                            why = reason;
+                            continue;
+                        }
+                    },
+                };
+                match self.address(&mut drafted, section, (nth, block), part, unit) {
+                    Ok(()) => {
+                        match held {
+                            Some(held) => drafts[held] = drafted,
+                            None => drafts.push(drafted),
+                        }
+                        return Ok(());
+                    }
+                    Err(reason) => why = reason,
+                }
+            }
+        }
+        Err(why)
+    }
+
+    /// Says an address in a row.
+    fn address(
+        &self,
+        (draft, losses): &mut Drafted,
+        section: &Section,
+        (nth, block): (usize, &Block),
+        part: Part<'_>,
+        unit: &Unit<'_>,
+    ) -> Result<(), Why> {
+        let mut member = Draft::new(usize::MAX);
+        let into = if block.rows.is_some() {
+            &mut member
+        } else {
+            &mut *draft
+        };
+        self.when(into, block.when.as_ref(), unit)?;
+        let id = [part.id().to_string()];
+        match part {
+            Part::Had(_) => {
+                let unlink = block.unlink.as_ref().ok_or(Why::NoColumn)?;
+                self.fixed(into, unlink, &["true".to_owned()], unit)?;
+            }
+            Part::Has(link, row) => {
+                self.flags(into, section, block, link, unit, losses)?;
+                let kind = kinds::get(ADDRESS);
+                let (mut lost, mut conflict) = (left_out(kind, row, &block.fields, false), None);
+                for field in &block.fields {
+                    self.field(into, kind, row, field, unit, (&mut lost, &mut conflict));
+                }
+                if let Some(why) = conflict {
+                    return Err(why);
+                }
+                losses.extend(lost);
+            }
+        }
+        self.fixed(into, &block.id, &id, unit)?;
+        let told = (part.id().clone(), matches!(part, Part::Had(_)));
+        into.blocks.push(nth);
+        into.addresses.push(told);
+        if let Some(rows) = block.rows {
+            draft.lists.entry(rows).or_default().push(member);
+        }
+        Ok(())
+    }
+
+    fn flags(
+        &self,
+        draft: &mut Draft,
+        section: &Section,
+        block: &Block,
+        link: &Link,
+        unit: &Unit<'_>,
+        losses: &mut BTreeSet<Loss>,
+    ) -> Result<(), Why> {
+        let field = &section.kind.fields[section.kind.at("addresses")];
+        let attributes = field.ty.attributes().iter().zip(link.attributes);
+        for ((attribute, choice), flag) in attributes.zip(&block.flags) {
+            let choice = choice.unwrap_or(attribute.default);
+            let text = attribute.choices[usize::from(choice)].to_owned();
+            match flag {
+                Some(flag) => self.fixed(draft, flag, &[text], unit)?,
+                None if choice != attribute.default => {
+                    losses.insert(Loss {
+                        key: unit.row.key.clone(),
+                        field: Some(format!("addresses.{}", attribute.name)),
+                        why: Why::NoColumn,
+                    });
+                }
+                None => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What of a resource no field of a mapping says.
+fn left_out(kind: &'static Kind, row: &Row, fields: &[Field], every: bool) -> BTreeSet<Loss> {
+    let has = |field: &FieldRef| fields.iter().any(|known| known.field == *field);
+    let own = row.values.iter().enumerate().filter_map(|(index, value)| {
+        let (value, field) = (value.as_ref()?, &kind.fields[index]);
+        let said = !value.is_empty_list() && field.default.value().as_ref() != Some(value);
+        let left = said && !field.secret() && !has(&kinds::own(index));
+        left.then(|| field.name.to_owned())
+    });
+    let custom = row
+        .custom
+        .keys()
+        .filter(|id| !every && !has(&FieldRef::Custom((*id).clone())));
+    let custom = custom.map(|id| format!("customFields.{id}"));
+    let attributes = row.values.iter().enumerate().flat_map(|(index, value)| {
+        let (field, of) = (kinds::own(index), &kind.fields[index]);
+        let links = value.as_ref().map_or(&[][..], Value::as_links);
+        let attributes = of.ty.attributes().iter().enumerate();
+        let left = attributes.filter(move |(nth, attribute)| {
+            let inline = matches!(of.ty, Type::Links { inline: true, .. });
+            let mapped = fields
+                .iter()
+                .any(|known| known.field == field && known.attribute == Some(*nth));
+            let said = links.iter().any(|link| {
+                link.attributes[*nth].is_some_and(|choice| choice != attribute.default)
+            });
+            said && !mapped && !inline
+        });
+        left.map(move |(_, attribute)| format!("{}.{}", of.name, attribute.name))
+    });
+    let names = own.chain(custom).chain(attributes.collect::<Vec<_>>());
+    names
+        .map(|field| Loss {
+            key: row.key.clone(),
+            field: Some(field),
+            why: Why::NoColumn,
+        })
+        .collect()
+}
+
+/// Whether a cell takes so many members.
+fn fits_one(field: &Field, texts: &[String]) -> bool {
+    field.cell.list.is_some() || texts.len() == 1
+}
+
+/// The choice of an attribute that all members have.
+fn choice(value: &Value, attribute: usize, choices: &[&str]) -> Result<Vec<String>, Why> {
+    let mut said = value
+        .as_links()
+        .iter()
+        .map(|link| link.attributes[attribute]);
+    let first = said.next().flatten();
+    match first {
+        Some(first) if said.all(|other| other == Some(first)) => {
+            Ok(vec![choices[usize::from(first)].to_owned()])
+        }
+        _ => Err(Why::Several),
+    }
+}
+
+/// A value as the text that reads as it.
+pub(super) fn plain(value: &Value) -> String {
+    match value {
+        Value::Text(text) => text.to_string(),
+        Value::Number(text) => text.to_string(),
+        Value::Bool(value) => value.to_string(),
+        Value::Int(value) => value.to_string(),
+        Value::List(_) | Value::Links(_) => {
+            let members: Vec<&str> = value.members().map(Text::as_str).collect();
+            members.join("||")
+        }
+    }
+}
