@@ -55,7 +55,7 @@ struct Booleans {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct SectionFile {
-    when: Option<WhenFile>,
+    when: Option<Value>,
     external_id: Value,
     #[serde(default)]
     fields: Map<String, Value>,
@@ -67,7 +67,7 @@ struct SectionFile {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct BlockFile {
-    when: Option<WhenFile>,
+    when: Option<Value>,
     rows: Option<String>,
     external_id: Value,
     #[serde(default)]
@@ -214,7 +214,7 @@ impl SectionFile {
         let blocks = blocks.collect::<Told<_>>()?;
         Ok(Section {
             kind,
-            when: self.when.map(|when| when.resolve(names)).transpose()?,
+            when: whens(self.when, names)?,
             id,
             fields,
             every,
@@ -248,7 +248,7 @@ impl BlockFile {
         let unlink = flag("unlink", self.unlink)?;
         let id = cell(self.external_id, names).map_err(|why| format!("externalId: {why}"))?;
         Ok(Block {
-            when: self.when.map(|when| when.resolve(names)).transpose()?,
+            when: whens(self.when, names)?,
             rows: self.rows.map(|rows| names.column(&rows)),
             id,
             fields: fields(kinds::get(ADDRESS), self.fields, self.custom_fields, names)?,
@@ -271,6 +271,12 @@ impl WhenFile {
     }
 }
 
+/// One condition, or several that all have to hold.
+fn whens(value: Option<Value>, names: &mut Names) -> Told<Vec<When>> {
+    let files: Vec<WhenFile> = several("when", value)?;
+    files.into_iter().map(|file| file.resolve(names)).collect()
+}
+
 /// One of something, or a list of them.
 fn several<T: for<'de> Deserialize<'de>>(name: &str, value: Option<Value>) -> Told<Vec<T>> {
     let all = match value {
@@ -287,10 +293,11 @@ fn several<T: for<'de> Deserialize<'de>>(name: &str, value: Option<Value>) -> To
 fn first_path(id: &Value, fields: &Map<String, Value>) -> Option<String> {
     let values = std::iter::once(id).chain(fields.values());
     let names = values.filter_map(|value| value.as_str().or_else(|| value.get("column")?.as_str()));
-    names
-        .into_iter()
-        .find(|name| name.contains('.'))
-        .map(str::to_owned)
+    // `Tel.` is a column, `address.city` a path.
+    let is_path = |name: &&str| {
+        name.contains('.') && !name.contains(' ') && !name.split('.').any(str::is_empty)
+    };
+    names.into_iter().find(is_path).map(str::to_owned)
 }
 
 /// That fields of nested objects are named as they are within these.

@@ -15,8 +15,9 @@ pub(super) struct Draft {
     pub fixed: BTreeSet<Column>,
     /// The fields that it says, each with the resource it is of.
     pub says: BTreeSet<(Key, FieldRef)>,
-    /// The texts of custom fields whose columns are called after them; none: blank.
-    pub custom: Vec<(Text, Option<String>)>,
+    /// The texts of custom fields whose columns are called after them, and whether each is a list;
+    /// none: blank.
+    pub custom: Vec<Option<(String, bool)>>,
     /// The blocks of addresses that are taken.
     pub blocks: Vec<usize>,
     /// The addresses that it has, each with whether it is taken from the account.

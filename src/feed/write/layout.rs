@@ -175,8 +175,12 @@ impl<'m> Layout<'m> {
             .into_iter()
             .flatten()
             .zip(&draft.custom);
-        let custom =
-            custom.map(|(custom, (_, text))| (custom.place, text.as_deref().unwrap_or_default()));
+        let custom = custom.map(|(custom, text)| {
+            (
+                custom.place,
+                text.as_ref().map_or("", |(text, _)| text.as_str()),
+            )
+        });
         own.into_iter().chain(custom.collect::<Vec<_>>())
     }
 }
@@ -241,9 +245,6 @@ fn cells(section: &Section) -> impl Iterator<Item = &Cell> {
 }
 
 fn whens(section: &Section) -> impl Iterator<Item = Column> {
-    let blocks = section
-        .blocks
-        .iter()
-        .filter_map(|block| block.when.as_ref());
+    let blocks = section.blocks.iter().flat_map(|block| &block.when);
     section.when.iter().chain(blocks).map(|when| when.column)
 }

@@ -44,7 +44,7 @@ pub struct Loss {
 
 /// All that is not written, by field and reason.
 #[derive(Debug, Default)]
-pub struct Losses(BTreeMap<(KindId, Option<String>, Why), (u64, Text)>);
+pub struct Losses(pub(super) BTreeMap<(KindId, Option<String>, Why), (u64, Text)>);
 
 impl Losses {
     /// Counts what of one resource is not written.
@@ -65,20 +65,14 @@ impl Losses {
     /// Each as a line for people.
     pub fn lines(&self) -> impl Iterator<Item = String> {
         self.0.iter().map(|((kind, field, why), (count, example))| {
-            let kind = kinds::get(*kind).name;
-            let what = match field {
-                Some(field) => format!("{kind}.{field}"),
-                None => kind.to_owned(),
-            };
-            let of = if *count == 1 {
-                format!("of {example}")
-            } else {
-                format!("of {count} resources, {example} the first")
-            };
-            let what = if field.is_none() {
-                format!("{what}, {}", of.trim_start_matches("of "))
-            } else {
-                format!("{what} {of}")
+            let kind = kinds::get(*kind);
+            let what = match (field, count) {
+                (Some(field), 1) => format!("{}.{field} of {example}", kind.name),
+                (Some(field), _) => {
+                    format!("{}.{field} of {count}, {example} the first", kind.name)
+                }
+                (None, 1) => format!("{}/{example}", kind.name),
+                (None, _) => format!("{count} {}, {example} the first", kind.collection),
             };
             format!("not written: {what}: {why}")
         })

@@ -130,6 +130,17 @@ impl<'a, 'o> Out<'a, 'o> {
 
     fn object(&self, draft: &Draft) -> Map<String, Value> {
         let mut object = Map::new();
+        // Without these a reader takes nothing of the export.
+        let needed = self.layout.mapping.needed().into_iter();
+        for column in
+            needed.filter(|column| draft.section != usize::MAX && draft.text(*column).is_empty())
+        {
+            put(
+                &mut object,
+                &self.layout.mapping.columns[column.0][0],
+                Value::Null,
+            );
+        }
         for (column, text) in draft.texts() {
             let name = &self.layout.mapping.columns[column.0][0];
             put(&mut object, name, self.value(column, text));
@@ -139,10 +150,14 @@ impl<'a, 'o> Out<'a, 'o> {
         let prefix = every
             .and_then(|section| section.every.as_deref())
             .unwrap_or_default();
-        for (custom, (_, text)) in custom.zip(&draft.custom) {
+        for (custom, text) in custom.zip(&draft.custom) {
             // A blank clears, and what is required cannot be cleared.
             let value = match text {
-                Some(text) => json!(wrapped(text, false)),
+                Some((text, true)) => text
+                    .split("||")
+                    .map(|member| json!(wrapped(member, false)))
+                    .collect(),
+                Some((text, false)) => json!(wrapped(text, false)),
                 None if custom.required => continue,
                 None => Value::Null,
             };

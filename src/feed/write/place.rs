@@ -103,7 +103,7 @@ impl Place<'_> {
         let section = &self.layout.mapping.sections[at];
         let mut draft = Draft::new(at);
         let row = &*unit.row;
-        self.when(&mut draft, section.when.as_ref(), unit)?;
+        self.when(&mut draft, &section.when, unit)?;
         let id = [row.key.id.to_string()];
         self.fixed(&mut draft, &section.id, &id, unit)?;
         for custom in &self.layout.custom[at] {
@@ -115,7 +115,8 @@ impl Place<'_> {
             if text.as_ref().is_some_and(|text| !self.layout.takes(text)) {
                 return Err(Why::Text);
             }
-            draft.custom.push((custom.id.clone(), text));
+            let list = matches!(value, Some(Value::List(_)));
+            draft.custom.push(text.map(|text| (text, list)));
         }
         let (mut losses, mut conflict) = (BTreeSet::new(), None);
         for field in &section.fields {
@@ -217,7 +218,7 @@ impl Place<'_> {
         let mut stop = Stop::Soft(Why::NoColumn);
         for mut needs in ways {
             for (column, alts) in &mut needs {
-                if unit.avoid.contains(column) {
+                if unit.avoid.contains(&(draft.section, *column)) {
                     alts.retain(|alt| alt.text.is_empty());
                 }
             }
@@ -253,16 +254,17 @@ impl Place<'_> {
     }
 
     /// Makes a row one of those that a condition means; that a column is not blank shows later.
-    fn when(&self, draft: &mut Draft, when: Option<&When>, unit: &Unit<'_>) -> Result<(), Why> {
-        let Some(when) = when else { return Ok(()) };
-        let alts: Vec<Alt> = match when.blank {
-            Some(true) => vec![Alt::blank()],
-            Some(false) => return Ok(()),
-            None => when.among.iter().map(Alt::word).collect(),
-        };
-        let needs = vec![(when.column, alts)];
-        self.put(draft, vec![needs], unit).map_err(Stop::why)?;
-        draft.fixed.insert(when.column);
+    fn when(&self, draft: &mut Draft, when: &[When], unit: &Unit<'_>) -> Result<(), Why> {
+        for when in when {
+            let alts: Vec<Alt> = match when.blank {
+                Some(true) => vec![Alt::blank()],
+                Some(false) => continue,
+                None => when.among.iter().map(Alt::word).collect(),
+            };
+            let needs = vec![(when.column, alts)];
+            self.put(draft, vec![needs], unit).map_err(Stop::why)?;
+            draft.fixed.insert(when.column);
+        }
         Ok(())
     }
 
@@ -314,6 +316,8 @@ impl Place<'_> {
         if !drafts.iter().any(|(draft, _)| draft.section == whole) {
             drafts.insert(0, base);
         }
+        // The account before what only belongs to it.
+        drafts.sort_by_key(|(draft, _)| draft.section != whole);
         drafts[0].1.extend(lost);
         drafts
     }
@@ -384,7 +388,7 @@ impl Place<'_> {
         } else {
             &mut *draft
         };
-        self.when(into, block.when.as_ref(), unit)?;
+        self.when(into, &block.when, unit)?;
         let id = [part.id().to_string()];
         match part {
             Part::Had(_) => {

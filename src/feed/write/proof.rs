@@ -123,7 +123,8 @@ impl Place<'_> {
                     return true;
                 }
                 Problem::Address(id) => {
-                    unit.skip.entry(id).or_insert(Why::Id);
+                    let why = Why::Reads("nothing".to_owned());
+                    unit.skip.entry(id).or_insert(why);
                     again = true;
                 }
                 Problem::Unread(key, field) => {
@@ -145,7 +146,7 @@ impl Place<'_> {
 
     /// Leaves out a field that reads as something else, with what stands in the same columns.
     fn leave_out(&self, unit: &mut Unit<'_>, key: &Key, field: &FieldRef) {
-        let mut found: BTreeSet<Column> = BTreeSet::new();
+        let mut found: BTreeSet<(usize, Column)> = BTreeSet::new();
         for draft in &unit.drafts {
             let cells = self.cells_of(draft.section, key, field);
             let drafts = std::iter::once(draft).chain(draft.lists.values().flatten());
@@ -154,7 +155,7 @@ impl Place<'_> {
                 let open = |column: &Column| {
                     !draft.text(*column).is_empty() && !draft.fixed.contains(column)
                 };
-                found.extend(columns.filter(open));
+                found.extend(columns.filter(open).map(|column| (draft.section, column)));
             }
         }
         let before = unit.avoid.len();
@@ -252,7 +253,7 @@ fn unread(unit: &Unit<'_>, read: &Collected) -> Vec<Problem> {
 }
 
 /// Whether what was said of a field is what is stored.
-fn fits(said: &Stated, row: &Row) -> bool {
+pub(super) fn fits(said: &Stated, row: &Row) -> bool {
     let stored = row.value(&said.field);
     match (&said.cell, &said.field) {
         (Cell::Blank | Cell::Clear, _) => stored.is_none(),

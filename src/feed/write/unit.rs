@@ -16,7 +16,8 @@ pub(super) struct Unit<'a> {
     /// The addresses that were taken from it.
     pub gone: Vec<Text>,
     /// Columns that are read as something that is not stored, whatever stands in them.
-    pub avoid: BTreeSet<Column>,
+    /// Of which section, and which.
+    pub avoid: BTreeSet<(usize, Column)>,
     /// Addresses that cannot be written, and why.
     pub skip: BTreeMap<Text, Why>,
     /// Why it cannot be written at all.
