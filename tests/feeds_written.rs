@@ -311,7 +311,7 @@ fn what_changed_is_written_with_its_present_values() {
         let gone: Vec<&String> = users.iter().filter(|row| row.starts_with("u-2,")).collect();
         assert_eq!(
             gone,
-            [",,,,,,,,,,,TRUE,"]
+            [",,,,,,,,,,,,TRUE,"]
                 .map(|rest| format!("u-2{rest}"))
                 .iter()
                 .collect::<Vec<_>>(),
@@ -322,14 +322,14 @@ fn what_changed_is_written_with_its_present_values() {
 
 /// What has to be there for the sample files.
 const BASE: &str = "
-settings: {optionalFields: [User.civility, User.phone, Account.addresses]}
+settings: {firstUser: warn, optionalFields: [User.civility, User.phone, Account.addresses]}
 tags: [{externalId: premium, name: P}, {externalId: hotel, name: H}]
 stores: [{externalId: nordic, name: N}]
 customFields: [{externalId: credit-class, appliesTo: account, name: Credit class, type: text}]
 accounts:
-  - {externalId: a-1, name: A, companyRegistrationName: A, businessRegistrationNumber: a, status: inactive,
+  - {externalId: a-1, name: A, companyRegistrationName: A, businessRegistrationNumber: a,
      addresses: [{externalId: d-1, fullName: A, street: S, city: Åre, zipCode: 837 52, country: SE}]}
-  - {externalId: a-2, name: A, companyRegistrationName: A, businessRegistrationNumber: b, status: inactive,
+  - {externalId: a-2, name: A, companyRegistrationName: A, businessRegistrationNumber: b,
      addresses: [{externalId: d-2, fullName: A, street: S, city: Åre, zipCode: 837 52, country: SE}]}
 organisations: [{externalId: fj-are, name: Åre, account: a-1}]
 ";
@@ -373,7 +373,7 @@ fn base() -> Workspace {
 
 #[track_caller]
 fn comes_to(ws: &Workspace, name: &str, expected: [u32; 4]) {
-    let before = [2, 0, 2, 0];
+    let before = [2, 2, 2, 0];
     let counts = [
         "accounts",
         "accounts WHERE status = 'active'",
@@ -408,11 +408,9 @@ fn every_preset_reads_the_file_it_is_for_and_writes_it_again() {
         let again = ws
             .run(&["import", "again", "--preset", preset, "--yes"])
             .exits(0);
-        assert_eq!(
-            again.changes(),
-            Vec::<String>::new(),
-            "{preset}: {ran}\n{again}"
-        );
+        let changes = again.changes();
+        let adopted = |change: &String| change.starts_with("adopt ") && !change.contains(':');
+        assert!(changes.iter().all(adopted), "{preset}: {ran}\n{again}");
         // What came from it goes into it.
         assert!(!ran.stderr.contains("Account/"), "{preset}: {ran}");
     }

@@ -2,7 +2,7 @@
 
 use crate::feed::mapping::{Cell, Take};
 use crate::feed::preset;
-use crate::kinds::{self, ACCOUNT, ADDRESS, USER};
+use crate::kinds::{self, ACCOUNT, ADDRESS, Field, Type, USER};
 use crate::model::KindId;
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -15,7 +15,7 @@ pub(super) type Target = (KindId, &'static str);
 const KNOWN: &[(KindId, &str, &[&str])] = &[
     (ACCOUNT, "externalId", &["customerid", "customerno", "customernumber", "customercode", "accountid", "accountno", "accountnumber", "accountcode",
         "companyid", "clientid", "clientno", "kundnr", "kundnummer", "kundid", "kundennummer", "kundennr", "kundenid", "debitor", "debitorennummer", "kunnr",
-        "numeroclient", "noclient", "codeclient", "idclient", "reference"]),
+        "numeroclient", "noclient", "codeclient", "idclient", "reference", "id", "uid", "uuid", "key"]),
     (ACCOUNT, "name", &["customername", "accountname", "companyname", "company", "organization", "namn", "kundnamn", "foretag", "foretagsnamn", "firma", "firmenname",
         "kundenname", "societe", "nomclient", "raisonsociale", "entreprise", "name1"]),
     (ACCOUNT, "companyRegistrationName", &["legalname", "registeredname", "registrationname", "juridisktnamn", "juristischername", "denomination", "denominationsociale"]),
@@ -38,7 +38,7 @@ const KNOWN: &[(KindId, &str, &[&str])] = &[
     (ADDRESS, "country", &["countrycode", "countryid", "land", "landskod", "landkod", "landercode", "laenderkennzeichen", "pays", "codepays", "land1"]),
     (ADDRESS, "label", &["addresslabel", "addresstype", "adresstyp", "libelle"]),
     (ADDRESS, "phone", &["phone", "phoneno", "phonenumber", "telephone", "tel", "telefon", "telefonnr", "telefonnummer", "telefonnumer", "telf1"]),
-    (USER, "externalId", &["userid", "username", "login", "contactid", "anvandarid", "benutzerid", "benutzername", "benutzer", "identifiant"]),
+    (USER, "externalId", &["userid", "username", "id", "uid", "login", "contactid", "anvandarid", "benutzerid", "benutzername", "benutzer", "identifiant"]),
     (USER, "civility", &["salutation", "title", "nameprefix", "titel", "tilltal", "anrede", "civilite"]),
     (USER, "firstName", &["givenname", "fornamn", "vorname", "prenom"]),
     (USER, "lastName", &["surname", "familyname", "efternamn", "nachname", "nom", "nomdefamille"]),
@@ -58,7 +58,11 @@ static NAMES: LazyLock<HashMap<String, Vec<Target>>> = LazyLock::new(|| {
         }
     };
     for kind in [ACCOUNT, ADDRESS, USER].map(kinds::get) {
-        for field in kind.fields.iter().filter(|field| field.name != "protect") {
+        let mapped = |field: &&Field| {
+            let inline = matches!(field.ty, Type::Links { inline: true, .. });
+            field.name != "protect" && !inline && !field.secret()
+        };
+        for field in kind.fields.iter().filter(mapped) {
             add(field.name, (kind.id, field.name));
         }
     }
