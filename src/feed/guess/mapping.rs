@@ -81,7 +81,9 @@ fn of_preset(preset: &str, fit: Option<&Fit>, name: &str) -> Draft {
     }
     // A mapping that cannot be changed so is better than none.
     if Mapping::parse(&text).is_err() {
-        text = preset::text(preset).unwrap_or_default().to_owned();
+        preset::text(preset)
+            .unwrap_or_default()
+            .clone_into(&mut text);
     }
     Draft {
         text: head + &text,
@@ -275,18 +277,13 @@ impl<'l> Guess<'l> {
 
     fn section(&self, kind: &Kind, needs: &mut Vec<String>) -> String {
         let mut text = format!("{}:\n", kind.collection);
-        match self.column(kind.id, "externalId") {
-            Some(column) => {
-                let _ = writeln!(text, "  externalId: {}", quoted(column));
-            }
-            None => {
-                let first = quoted(self.look.columns.name(0));
-                let _ = writeln!(
-                    text,
-                    "  externalId: {first}   # no column looks like one: which is unique, and never changes?"
-                );
-            }
-        }
+        let id = self.column(kind.id, "externalId");
+        let column = quoted(id.unwrap_or_else(|| self.look.columns.name(0)));
+        let note = match id {
+            Some(_) => "",
+            None => "   # no column looks like one: which is unique, and never changes?",
+        };
+        let _ = writeln!(text, "  externalId: {column}{note}");
         let name = self.column(ACCOUNT, "name");
         let stands_in = |field: &str| match (kind.id, field) {
             (ACCOUNT, "companyRegistrationName") => name,
@@ -317,7 +314,7 @@ impl<'l> Guess<'l> {
                         text,
                         "{indent}  {}: {}",
                         field.name,
-                        self.cell(field.name, &field.ty, column)
+                        Self::cell(field.name, &field.ty, column)
                     );
                 }
                 None if !field.required || inline || member => {}
@@ -340,7 +337,7 @@ impl<'l> Guess<'l> {
         format!("{indent}fields:\n{text}")
     }
 
-    fn cell(&self, field: &str, ty: &Type, column: &str) -> String {
+    fn cell(field: &str, ty: &Type, column: &str) -> String {
         let name = quoted(column);
         if field == "status" {
             let (on, off) = match polarity(column) {

@@ -159,7 +159,7 @@ fn line_ends(input: &mut (impl Read + Seek)) -> std::io::Result<Option<&'static 
         return Ok(None);
     }
     head.retain(|byte| *byte != 0);
-    let count = |byte: u8| head.iter().filter(|other| **other == byte).count();
+    let count = |byte: u8| memchr::memchr_iter(byte, &head).count();
     let pairs = head.windows(2).filter(|pair| pair == b"\r\n").count();
     Ok(match (pairs, count(b'\r'), count(b'\n')) {
         (0, 0, 0) => None,

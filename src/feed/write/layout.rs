@@ -214,7 +214,7 @@ fn definitions(rows: &Keyed<Row>, kind: KindId) -> BTreeMap<Text, bool> {
         value.and_then(Value::as_text).map(str::to_owned)
     };
     let mut all = BTreeMap::new();
-    for row in rows.iter() {
+    for row in rows {
         if row.key.kind == kind {
             for id in row.custom.keys() {
                 all.entry(id.clone()).or_insert(false);

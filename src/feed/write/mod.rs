@@ -8,6 +8,7 @@
 //! Not everything can be turned round. So what is written is read again before it goes out: a field
 //! that would read as something else is left out, and all that is left out is counted and said.
 
+mod addresses;
 mod draft;
 mod invert;
 mod layout;

@@ -10,7 +10,7 @@ use std::io::{self, Write};
 /// An export that is being written.
 pub(super) struct Out<'a, 'o> {
     layout: &'a Layout<'a>,
-    out: &'o mut dyn Write,
+    to: &'o mut dyn Write,
     records: u64,
 }
 
@@ -19,22 +19,22 @@ impl<'a, 'o> Out<'a, 'o> {
     pub fn begin(layout: &'a Layout<'a>, out: &'o mut dyn Write) -> io::Result<Self> {
         let mut begun = Self {
             layout,
-            out,
+            to: out,
             records: 0,
         };
         if layout.form.is_json() {
             let path = layout.mapping.rows.as_deref().unwrap_or_default();
             for name in path.split('.').filter(|name| !name.is_empty()) {
-                write!(begun.out, "{{{}: ", Value::from(name))?;
+                write!(begun.to, "{{{}: ", Value::from(name))?;
             }
-            begun.out.write_all(b"[")?;
+            begun.to.write_all(b"[")?;
         } else {
             let mark: &[u8] = match layout.encoding.map(crate::feed::format::Encoding::name) {
                 Some("UTF-16LE") => b"\xff\xfe",
                 Some("UTF-16BE") => b"\xfe\xff",
                 _ => b"",
             };
-            begun.out.write_all(mark)?;
+            begun.to.write_all(mark)?;
             if layout.mapping.csv.names.is_empty() {
                 let names: Vec<String> = layout.columns.names().map(str::to_owned).collect();
                 begun.line(&names)?;
@@ -49,7 +49,7 @@ impl<'a, 'o> Out<'a, 'o> {
         if self.layout.form.is_json() {
             let comma = if self.records == 1 { "\n" } else { ",\n" };
             let object = Value::Object(self.object(draft));
-            return write!(self.out, "{comma}{object}");
+            return write!(self.to, "{comma}{object}");
         }
         let mut texts = vec![String::new(); self.layout.columns.len()];
         for (place, text) in self.layout.cells(draft) {
@@ -63,12 +63,12 @@ impl<'a, 'o> Out<'a, 'o> {
         if self.layout.form.is_json() {
             let path = self.layout.mapping.rows.as_deref().unwrap_or_default();
             let depth = path.split('.').filter(|name| !name.is_empty()).count();
-            write!(self.out, "\n]{}\n", "}".repeat(depth))?;
+            write!(self.to, "\n]{}\n", "}".repeat(depth))?;
         } else if let Some(trailer) = &self.layout.mapping.trailer {
             let line = trailer.replace("{n}", &self.records.to_string());
             self.text(&format!("{line}\n"))?;
         }
-        self.out.flush()?;
+        self.to.flush()?;
         Ok(self.records)
     }
 
@@ -115,16 +115,16 @@ impl<'a, 'o> Out<'a, 'o> {
             .encoding
             .map(|encoding| (encoding, encoding.name()))
         {
-            None => self.out.write_all(text.as_bytes()),
+            None => self.to.write_all(text.as_bytes()),
             Some((_, "UTF-16LE")) => {
                 let bytes: Vec<u8> = units().flat_map(u16::to_le_bytes).collect();
-                self.out.write_all(&bytes)
+                self.to.write_all(&bytes)
             }
             Some((_, "UTF-16BE")) => {
                 let bytes: Vec<u8> = units().flat_map(u16::to_be_bytes).collect();
-                self.out.write_all(&bytes)
+                self.to.write_all(&bytes)
             }
-            Some((encoding, _)) => self.out.write_all(&encoding.encode(text).0),
+            Some((encoding, _)) => self.to.write_all(&encoding.encode(text).0),
         }
     }
 

@@ -59,11 +59,10 @@ impl Place<'_> {
 
     fn is_sound(&self, units: &[Unit<'_>], read: &Collected) -> bool {
         let strange = |declared: &Arc<Declared>| {
+            // Only what is deleted is not among the rows.
             let of = |unit: &&Unit<'_>| unit.row.key == declared.key;
-            let stored = match units.iter().find(of) {
-                Some(unit) => Some(&*unit.row),
-                None => self.rows.get(&declared.key),
-            };
+            let stored = self.rows.get(&declared.key);
+            let stored = stored.or_else(|| Some(&*units.iter().find(of)?.row));
             stored.is_none_or(|row| declared.cells.iter().any(|said| !fits(said, row)))
         };
         let faulty = !read.hidden.is_empty()
@@ -82,7 +81,7 @@ impl Place<'_> {
         for (key, field) in &read.faulty {
             problems.push(Problem::Wrong(key.clone(), field.clone()));
         }
-        for declared in read.resources.iter() {
+        for declared in &read.resources {
             let stored = if declared.key == unit.row.key {
                 Some(&*unit.row)
             } else {
@@ -164,7 +163,7 @@ impl Place<'_> {
             return;
         }
         let name = kinds::get(key.kind).field_name(field);
-        let why = Why::Reads(format!("another {}.{name}", kinds::get(key.kind).name));
+        let why = Why::Reads(format!("one with another {name}"));
         // An address that cannot be said without saying something else goes, the account stays.
         let address = key.kind == ADDRESS && !unit.skip.contains_key(&key.id);
         let has = unit

@@ -195,7 +195,7 @@ fn round(mapping: &Mapping, form: Form, rows: &Keyed<Row>) -> Vec<(Option<String
         );
         assert!(read.complete, "{shown}");
         assert_eq!(read.records, written.records, "{shown}");
-        for declared in read.desired.resources.iter() {
+        for declared in &read.desired.resources {
             let stored = rows
                 .get(&declared.key)
                 .unwrap_or_else(|| panic!("{}: {shown}", declared.key));
@@ -316,7 +316,7 @@ accounts:
     assert_eq!(text.lines().count(), 1, "{text}");
     assert_eq!(
         lost,
-        ["not written: Account/00a: read again it would be another Account.website"]
+        ["not written: Account/00a: read again it would be one with another website"]
     );
 }
 
