@@ -513,3 +513,30 @@ fn what_no_preset_knows_is_mapped_by_its_names() {
         "{text}"
     );
 }
+
+#[test]
+fn what_is_no_data_is_said_and_nothing_is_guessed_of_it() {
+    let ws = sqlite();
+    ws.write("page.csv", "<!doctype html><title>Log in</title>");
+    ws.copy("examples/mappings", "mappings");
+    let ran = ws
+        .run(&["feed", "inspect", "page.csv", "--output", "text"])
+        .exits(1);
+    assert!(
+        ran.stdout.contains("the export is a web page") && !ran.stdout.contains("Presets"),
+        "{ran}"
+    );
+    let ran = ws.run(&["feed", "map", "page.csv"]).exits(1);
+    assert_eq!(
+        ran.stderr.trim(),
+        "error: page.csv: the export is a web page"
+    );
+    // What has the columns of a preset in another format is not for it.
+    let ran = ws
+        .run(&["feed", "map", "mappings/sap-debmas.json"])
+        .exits(0);
+    assert!(
+        ran.stdout.contains("format: json\nrows: E1KNA1M\n"),
+        "{ran}"
+    );
+}

@@ -111,6 +111,9 @@ fn text(look: &Look, rows: &[Record]) -> String {
     if let Some(ends) = look.line_ends {
         line("line ends", ends);
     }
+    if look.columns.is_empty() {
+        return text;
+    }
     line(
         "header",
         if look.header {

@@ -6,7 +6,7 @@ mod names;
 
 pub use mapping::{Draft, draft};
 
-use super::format::{self, Columns, Options, Outcome, Record};
+use super::format::{self, Columns, Format, Options, Outcome, Record};
 use super::mapping::Mapping;
 use super::preset;
 use std::io::{Read, Seek, SeekFrom};
@@ -92,7 +92,7 @@ pub fn look(mut input: impl Read + Seek, name: &Arc<str>) -> std::io::Result<Loo
         trailer = Some(like);
         read = self::read(&mut input, name, &options);
     }
-    let fits = fits(&read.columns, header);
+    let fits = fits(&read.columns, header, read.outcome.format);
     Ok(Look {
         outcome: read.outcome,
         columns: read.columns,
@@ -171,9 +171,9 @@ fn line_ends(input: &mut (impl Read + Seek)) -> std::io::Result<Option<&'static 
 }
 
 /// How well every preset fits, the best first; those that know nothing of it are left out.
-fn fits(columns: &Columns, header: bool) -> Vec<Fit> {
+fn fits(columns: &Columns, header: bool, format: Format) -> Vec<Fit> {
     let mut fits: Vec<Fit> = preset::names()
-        .filter_map(|name| fit(name, &preset::mapping(name).ok()?, columns, header))
+        .filter_map(|name| fit(name, &preset::mapping(name).ok()?, columns, header, format))
         .filter(|fit| fit.found > 0)
         .collect();
     let rank = |fit: &Fit| {
@@ -186,7 +186,13 @@ fn fits(columns: &Columns, header: bool) -> Vec<Fit> {
     fits
 }
 
-fn fit(preset: &'static str, mapping: &Mapping, columns: &Columns, header: bool) -> Option<Fit> {
+fn fit(
+    preset: &'static str,
+    mapping: &Mapping,
+    columns: &Columns,
+    header: bool,
+    format: Format,
+) -> Option<Fit> {
     let positional = !mapping.csv.names.is_empty();
     if positional && !header {
         // Without a header only the number of columns can be compared.
@@ -200,7 +206,7 @@ fn fit(preset: &'static str, mapping: &Mapping, columns: &Columns, header: bool)
             unknown: Vec::new(),
         });
     }
-    if positional || !header {
+    if positional || !header || mapping.format.is_some_and(|own| own != format) {
         return None;
     }
     let is_there = |names: &[String]| names.iter().any(|name| columns.find(name).is_some());
