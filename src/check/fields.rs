@@ -60,7 +60,13 @@ fn said(view: View<'_>) -> u64 {
     };
     let cells = declared.cells.iter().map(|stated| {
         // `[]` is the reader's business, which calls it `clear-required`.
-        (&stated.field, matches!(stated.cell, Cell::Value(_)))
+        // Members that come to a list of none are its value.
+        let comes = match &stated.cell {
+            Cell::Value(_) => true,
+            Cell::Amend(amend) => !amend.add.is_empty_list(),
+            Cell::Blank | Cell::Clear => false,
+        };
+        (&stated.field, comes)
     });
     let derived = view.changes().iter();
     let derived = derived.map(|change| (&change.field, change.after.is_some()));

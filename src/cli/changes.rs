@@ -1,11 +1,18 @@
-//! `roster changes`: every committed change in order.
+//! `roster changes`: every committed change in order, or what changed as the export that a preset
+//! reads.
 
-use super::{Failure, Global, Outcome, Output, items, output, session};
+use super::{Failure, Global, Outcome, Output, export, items, output, session};
 use crate::config::Config;
+use crate::feed::mapping::Mapping;
+use crate::feed::write::{Changed, Form};
+use crate::kinds;
+use crate::model::{Key, Text};
 use crate::reconcile::json;
 use crate::store::{ChangeRecord, Store};
 use clap::Args;
+use serde_json::Value;
 use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How many changes are read at a time.
@@ -25,6 +32,11 @@ pub struct Options {
     /// Waits for more until it is interrupted.
     #[arg(long)]
     follow: bool,
+    /// Writes what changed into this file; to stdout when not given.
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    written: export::WrittenAs,
 }
 
 /// Prints them; a reader that has gone ends it.
@@ -34,6 +46,17 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
             "`--follow` never ends, a JSON document does: use `--output ndjson`",
         ));
     }
+    let as_export = options.written.resolve()?;
+    if as_export.is_some() && (options.follow || options.limit.is_some()) {
+        return Err(Failure::usage(
+            "`--preset` and `--mapping` write the present values of all that changed: leave `--follow` and `--limit` out",
+        ));
+    }
+    if as_export.is_none() && options.out.is_some() {
+        return Err(Failure::usage(
+            "`--out` belongs to `--preset NAME` or `--mapping FILE`",
+        ));
+    }
     let config = session::config(global, None)?;
     let mut reader = Reader {
         store: session::reader(&config).await?,
@@ -41,6 +64,11 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
         seq: options.after,
         left: options.limit.unwrap_or(u64::MAX),
     };
+    if let Some(as_export) = &as_export {
+        return reader
+            .export(global, as_export, options.out.as_deref())
+            .await;
+    }
     let printed = match (global.output, options.follow) {
         (Output::Json, _) => reader.document(global).await,
         (_, false) => reader.lines().await,
@@ -69,6 +97,31 @@ impl Reader {
         self.left -= found.len() as u64;
         self.seq = found.last().map_or(self.seq, |change| change.seq);
         Ok(found)
+    }
+
+    /// Writes what changed with its present values, as rows of an export.
+    async fn export(
+        &mut self,
+        global: &Global,
+        as_export: &(Mapping, Form),
+        path: Option<&Path>,
+    ) -> Outcome {
+        let mut changed = Changed::default();
+        loop {
+            let part = self.next().await?;
+            if part.is_empty() {
+                break;
+            }
+            part.iter().for_each(|change| note(change, &mut changed));
+        }
+        // What changes from here on comes again the next time: rather twice than never.
+        let rows = self.store.rows().await?;
+        export::rows(global, as_export, &rows, Some(&changed), path)?;
+        if !global.quiet {
+            anstream::eprintln!("Go on with --after {}.", self.seq);
+        }
+        session::leave(rows);
+        Ok(0)
     }
 
     async fn document(&mut self, global: &Global) -> Result<(), Failure> {
@@ -122,6 +175,43 @@ impl Reader {
         }
         Ok(())
     }
+}
+
+/// Notes what a change touches: its resource, and the addresses that it takes from it. Whose id was
+/// erased nobody can name any more.
+fn note(change: &ChangeRecord, changed: &mut Changed) {
+    let kind = kinds::by_name(&change.kind);
+    let (Some(kind), Some(id)) = (kind, &change.external_id) else {
+        return;
+    };
+    let key = Key::new(kind.id, id);
+    for (index, _) in kind
+        .references()
+        .filter(|(_, target)| *target == kinds::ADDRESS)
+    {
+        let values = change
+            .fields
+            .get(kind.fields[index].name)
+            .and_then(Value::as_array);
+        // A set is told by what went and what came.
+        let went = values
+            .filter(|values| values.len() == 2)
+            .and_then(|values| values[0].as_array());
+        let ids = went.into_iter().flatten().filter_map(member);
+        let ids: Vec<Text> = ids.collect();
+        if !ids.is_empty() {
+            changed.unlinked.entry(key.clone()).or_default().extend(ids);
+        }
+    }
+    changed.keys.insert(key);
+}
+
+/// The id of a member of a list in the history.
+fn member(value: &Value) -> Option<Text> {
+    let text = value
+        .as_str()
+        .or_else(|| value.as_object()?.values().next()?.as_str());
+    text.map(Text::from)
 }
 
 /// Waits until somebody wants an end.

@@ -1,10 +1,13 @@
-//! `roster export`: the database as manifests.
+//! `roster export`: the database as manifests, or as the export that a preset reads.
 
-use super::{Failure, Global, Outcome, output, session};
+use super::{Failure, Global, Outcome, import, output, session};
+use crate::feed::mapping::Mapping;
+use crate::feed::write::{self, Changed, Form, Written};
 use crate::manifest::export;
 use crate::manifest::layout::Export;
+use crate::model::{Keyed, Row};
 use crate::store::Store;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -12,16 +15,113 @@ use std::path::{Path, PathBuf};
 /// Options of `roster export`.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Writes a tree of files into this directory, which must be empty; one stream to stdout when
-    /// not given.
-    #[arg(short, long, value_name = "DIR")]
+    /// Writes a tree of files into this directory, which must be empty, or with `--preset` and
+    /// `--mapping` this file; to stdout when not given.
+    #[arg(short, long, value_name = "DIR|FILE")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    written: WrittenAs,
+}
+
+/// As which export something is written.
+#[derive(Debug, Args)]
+pub struct WrittenAs {
+    /// As the export that this preset reads.
+    #[arg(long, value_name = "NAME", conflicts_with = "mapping")]
+    preset: Option<String>,
+    /// As the export that a mapping of one's own reads.
+    #[arg(long, value_name = "FILE")]
+    mapping: Option<PathBuf>,
+    /// As CSV or JSON; what the mapping says, else CSV.
+    #[arg(long, value_enum)]
+    format: Option<FormatArg>,
+    /// Heads the columns of CSV with their names, not with their labels.
+    #[arg(long)]
+    names: bool,
+}
+
+/// What an export is written in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum FormatArg {
+    /// Rows of cells.
+    Csv,
+    /// A list of objects.
+    Json,
+}
+
+impl WrittenAs {
+    /// The mapping that is asked for, and the form.
+    ///
+    /// # Errors
+    /// When there is no such mapping, or it is not of that form.
+    pub fn resolve(&self) -> Result<Option<(Mapping, Form)>, Failure> {
+        let Some(mapping) = import::mapping(self.preset.as_deref(), self.mapping.as_deref())?
+        else {
+            if self.format.is_some() || self.names {
+                return Err(Failure::usage(
+                    "`--format` and `--names` belong to `--preset NAME` or `--mapping FILE`",
+                ));
+            }
+            return Ok(None);
+        };
+        let json = match self.format {
+            Some(format) => format == FormatArg::Json,
+            None => mapping.format == Some(crate::feed::format::Format::Json),
+        };
+        let labels = !self.names;
+        let form = if json {
+            Form::Json
+        } else {
+            Form::Csv { labels }
+        };
+        write::check(&mapping, form).map_err(Failure::usage)?;
+        Ok(Some((mapping, form)))
+    }
+}
+
+/// Writes rows as an export into a file, or to stdout; what it cannot say is told.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn rows(
+    global: &Global,
+    (mapping, form): &(Mapping, Form),
+    rows: &Keyed<Row>,
+    changed: Option<&Changed>,
+    path: Option<&Path>,
+) -> Result<Written, Failure> {
+    let written = match path {
+        None => write::write(mapping, *form, rows, changed, &mut output::stdout())?,
+        Some(path) => {
+            let failed =
+                |error| Failure::error(format!("cannot write {}: {error}", path.display()));
+            let mut file = io::BufWriter::new(File::create(path).map_err(failed)?);
+            write::write(mapping, *form, rows, changed, &mut file).map_err(failed)?
+        }
+    };
+    if !global.quiet {
+        for line in written.losses.lines() {
+            anstream::eprintln!("{line}");
+        }
+    }
+    Ok(written)
 }
 
 /// Writes it.
 pub async fn run(global: &Global, options: &Options) -> Outcome {
+    let as_export = options.written.resolve()?;
     let config = session::config(global, None)?;
     let store = session::reader(&config).await?;
+    if let Some(as_export) = &as_export {
+        let stored = store.rows().await?;
+        let path = options.out.as_deref();
+        let written = rows(global, as_export, &stored, None, path)?;
+        if let Some(path) = path.filter(|_| !global.quiet) {
+            anstream::eprintln!("Wrote {} rows to {}.", written.records, path.display());
+        }
+        session::leave(stored);
+        return Ok(0);
+    }
     if let Some(dir) = &options.out {
         must_be_empty(dir)?;
     }

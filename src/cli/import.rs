@@ -85,18 +85,23 @@ fn as_manifests(global: &Global, options: &Options, dir: &Path) -> Outcome {
     Ok(if right { 0 } else { failure::ERROR })
 }
 
+/// The mapping that is meant: of a preset, or in a file.
+///
+/// # Errors
+/// When there is no such preset or file, or the mapping is wrong.
+pub fn mapping(name: Option<&str>, path: Option<&Path>) -> Result<Option<Mapping>, Failure> {
+    if let Some(name) = name {
+        return preset::mapping(name).map(Some).map_err(Failure::usage);
+    }
+    let Some(path) = path else { return Ok(None) };
+    let wrong = |why: String| Failure::usage(format!("{}: {why}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    Mapping::parse(&text).map(Some).map_err(wrong)
+}
+
 /// The source that the export is of, with this file: the configured one, or a new one.
 fn source(config: &mut Config, options: &Options) -> Result<usize, Failure> {
-    let mapping = match (&options.preset, &options.mapping) {
-        (Some(name), None) => Some(preset::mapping(name).map_err(Failure::usage)?),
-        (None, Some(path)) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
-            let read = Mapping::parse(&text);
-            Some(read.map_err(|why| Failure::usage(format!("{}: {why}", path.display())))?)
-        }
-        _ => None,
-    };
+    let mapping = mapping(options.preset.as_deref(), options.mapping.as_deref())?;
     let known = |name: &str| {
         config
             .sources

@@ -9,6 +9,7 @@ mod daemon;
 mod explain;
 mod export;
 mod failure;
+mod feed;
 mod format;
 mod get;
 mod history;
@@ -159,17 +160,19 @@ pub enum Command {
     /// Imports one export by hand: says what is wrong with its rows, then applies the others, or
     /// writes them as manifests.
     Import(import::Options),
+    /// Looks into an export, or writes a mapping to start from.
+    Feed(feed::Options),
     /// Renders a saved plan.
     Show(show::Options),
     /// Prints a stored resource, or those of a kind.
     Get(get::Options),
-    /// Writes the database as manifests, a folder an account.
+    /// Writes the database as manifests, a folder an account, or as the export that a preset reads.
     Export(export::Options),
     /// Prints the runs, or the changes of one resource; or verifies that nothing was altered.
     History(history::Options),
     /// Tells who set a field, from where, and what that overruled.
     Why(why::Options),
-    /// Prints every committed change in order, one JSON object a line.
+    /// Prints every committed change in order, one JSON object a line, or what changed as an export.
     Changes(changes::Options),
     /// Lays manifests out in one way; what they mean stays.
     Fmt(format::Options),
@@ -283,6 +286,7 @@ fn run(cli: Cli) -> Outcome {
             Command::Plan(options) => plan::run(global, &options).await,
             Command::Apply(options) => apply::run(global, options).await,
             Command::Import(options) => import::run(global, &options).await,
+            Command::Feed(options) => feed::run(global, &options),
             Command::Show(options) => show::run(global, &options),
             Command::Get(options) => get::run(global, &options).await,
             Command::Export(options) => export::run(global, &options).await,

@@ -10,10 +10,12 @@
 mod collect;
 pub mod format;
 mod group;
+pub mod guess;
 pub mod mapping;
 pub mod preset;
 pub mod report;
 mod value;
+pub mod write;
 
 use crate::diagnostic::{self, Diagnostic, Origin, codes, did_you_mean};
 use crate::kinds;
@@ -185,18 +187,7 @@ fn headed(
             Diagnostic::new(codes::COLUMN_MISSING, message).help(help).at(origin.clone())
         })
         .collect();
-    let mut all = Columns::default();
-    for name in mapping.columns.iter().flatten().chain(&mapping.ignored) {
-        all.intern(name);
-    }
-    let known = |name: &str| {
-        let mut every = mapping
-            .sections
-            .iter()
-            .filter_map(|section| section.every.as_ref());
-        all.find(name).is_some() || every.any(|before| name.starts_with(before.as_str()))
-    };
-    let unknown: Vec<&str> = present.into_iter().filter(|name| !known(name)).collect();
+    let unknown = unknown(mapping, columns);
     if !unknown.is_empty() {
         let message = format!(
             "the mapping {} does not know {}",
@@ -210,6 +201,22 @@ fn headed(
         );
     }
     diagnostics
+}
+
+/// The columns of an export that a mapping does not know.
+fn unknown<'c>(mapping: &Mapping, columns: &'c Columns) -> Vec<&'c str> {
+    let mut all = Columns::default();
+    for name in mapping.columns.iter().flatten().chain(&mapping.ignored) {
+        all.intern(name);
+    }
+    let known = |name: &str| {
+        let mut every = mapping
+            .sections
+            .iter()
+            .filter_map(|section| section.every.as_ref());
+        all.find(name).is_some() || every.any(|before| name.starts_with(before.as_str()))
+    };
+    columns.names().filter(|name| !known(name)).collect()
 }
 
 impl Mapping {

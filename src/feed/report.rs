@@ -108,15 +108,5 @@ fn texts(record: &Record) -> Vec<String> {
 
 /// A text that no spreadsheet takes for a formula.
 fn safe(text: &str) -> String {
-    let number = |rest: &str| {
-        rest.bytes()
-            .all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b' ')
-    };
-    let commands = text.starts_with(['=', '+', '-', '@', '\t', '\r'])
-        && !(text.len() > 1 && number(&text[1..]) && !text.starts_with('='));
-    if commands {
-        format!("'{text}")
-    } else {
-        text.to_owned()
-    }
+    format::wrapped(text, true).into_owned()
 }

@@ -73,7 +73,11 @@ pub(super) fn parse(definition: &Definition, raw: &Value) -> Result<Value, Fault
         CustomType::Number => number(&text),
         CustomType::Boolean => boolean(&text),
         CustomType::Date => date(&text),
-        CustomType::List => options(definition, std::iter::once(&*text)),
+        CustomType::List if definition.options.iter().any(|option| option == &*text) => {
+            options(definition, std::iter::once(&*text))
+        }
+        // A column of an export whose type is known only now.
+        CustomType::List => options(definition, text.split("||").map(str::trim)),
     }
 }
 

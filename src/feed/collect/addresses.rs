@@ -95,7 +95,7 @@ impl<'m> Collector<'m> {
         add: &mut Vec<Link>,
         remove: &mut Vec<Text>,
     ) -> Option<Pos> {
-        if !row.fits(block.when.as_ref()) {
+        if !row.fits(&block.when) {
             return None;
         }
         let kind = kinds::get(ADDRESS);

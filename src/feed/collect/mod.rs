@@ -95,7 +95,7 @@ impl<'m> Collector<'m> {
             places: &places,
         };
         for (nth, section) in mapping.sections.iter().enumerate() {
-            if row.fits(section.when.as_ref()) {
+            if row.fits(&section.when) {
                 self.section(section, nth, &row);
             }
         }

@@ -40,9 +40,10 @@ impl Source for Row<'_> {
             all.insert(self.columns.name(place).to_owned(), text.trim().to_owned());
         }
         for (column, names) in self.mapping.columns.iter().enumerate() {
-            if let Some(entry) = self.places[column].and_then(|place| self.record.cell(place)) {
-                all.insert(names[0].clone(), entry.text.trim().to_owned());
-            }
+            // What is absent is blank to an expression, whatever other records have.
+            let entry = self.places[column].and_then(|place| self.record.cell(place));
+            let text = entry.map_or("", |entry| entry.text.trim());
+            all.insert(names[0].clone(), text.to_owned());
         }
         all
     }
@@ -53,9 +54,12 @@ impl Source for Row<'_> {
 }
 
 impl Row<'_> {
-    /// Whether it is one of those that a condition means.
-    pub(super) fn fits(&self, when: Option<&When>) -> bool {
-        let Some(when) = when else { return true };
+    /// Whether it is one of those that all conditions mean.
+    pub(super) fn fits(&self, when: &[When]) -> bool {
+        when.iter().all(|when| self.fits_one(when))
+    }
+
+    fn fits_one(&self, when: &When) -> bool {
         let text = match self.said(when.column) {
             Said::Text(text, _) => trimmed(&text).to_lowercase(),
             _ => String::new(),

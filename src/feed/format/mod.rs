@@ -27,6 +27,7 @@ pub use columns::Columns;
 pub use encoding::encoding;
 pub use encoding_rs::Encoding;
 pub use record::{Entry, Record, Shape};
+pub use text::wrapped;
 
 use crate::diagnostic::{Diagnostic, codes};
 use crate::model::{Digest, Pos};
@@ -103,6 +104,8 @@ pub struct Outcome {
     pub encoding: &'static str,
     /// What stands between its cells.
     pub delimiter: Option<char>,
+    /// Where in JSON a list is, when the whole is none and nobody said so.
+    pub list: Option<String>,
     /// What was not declared and was found out, to be said.
     pub detected: Vec<String>,
     /// The digest of the bytes that were read: of all of them, if it is complete.
@@ -119,6 +122,7 @@ struct Body {
     records: u64,
     trailer: Option<u64>,
     delimiter: Option<char>,
+    list: Option<String>,
     detected: Vec<String>,
 }
 
@@ -211,6 +215,7 @@ impl Outcome {
             format,
             encoding: encoding_rs::UTF_8.name(),
             delimiter: body.delimiter,
+            list: body.list,
             detected: body.detected,
             digest: Digest::default(),
             diagnostics: Vec::new(),

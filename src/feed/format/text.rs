@@ -2,15 +2,20 @@
 
 use encoding_rs::WINDOWS_1252;
 use memchr::memchr3_iter;
+use std::borrow::Cow;
 
 /// A text without the marks with which spreadsheets keep it a text: `'00123`, `="00123"`.
 ///
 /// An apostrophe is a letter of names too (`'s-Hertogenbosch`), so it only counts before what a
-/// spreadsheet would take for something else.
+/// spreadsheet would take for something else, or before another one that counts.
 pub(super) fn unwrapped(text: &str) -> &str {
+    let marked = |text: &str| {
+        let next = text.trim_start_matches('\'').chars().next();
+        next.is_some_and(|next| next.is_ascii_digit() || "=+-@\t\r".contains(next))
+    };
     let mut rest = text.chars();
     match (rest.next(), rest.next()) {
-        (Some('\''), Some(next)) if next.is_ascii_digit() || "=+-@".contains(next) => &text[1..],
+        (Some('\''), _) if marked(text) => &text[1..],
         (Some('='), Some('"')) => {
             let inner = text
                 .strip_prefix("=\"")
@@ -18,6 +23,22 @@ pub(super) fn unwrapped(text: &str) -> &str {
             inner.filter(|inner| !inner.contains('"')).unwrap_or(text)
         }
         _ => text,
+    }
+}
+
+/// A text so that [`unwrapped`] makes the same of it; as a cell of a spreadsheet (`sheet`) also so
+/// that none takes it for a formula.
+pub fn wrapped(text: &str, sheet: bool) -> Cow<'_, str> {
+    let number = |rest: &str| {
+        rest.bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b' ')
+    };
+    let commands = text.starts_with(['=', '+', '-', '@', '\t', '\r'])
+        && !(text.len() > 1 && number(&text[1..]) && !text.starts_with('='));
+    if sheet && commands || unwrapped(text).len() != text.len() {
+        Cow::Owned(format!("'{text}"))
+    } else {
+        Cow::Borrowed(text)
     }
 }
 
@@ -100,6 +121,7 @@ mod tests {
             ("'+46", "+46"),
             ("=\"00123\"", "00123"),
             ("=\"\"", ""),
+            ("''00123", "'00123"),
             ("'s-Hertogenbosch", "'s-Hertogenbosch"),
             ("'t Hooft", "'t Hooft"),
             ("=\"a\"&\"b\"", "=\"a\"&\"b\""),
@@ -110,6 +132,35 @@ mod tests {
         ] {
             assert_eq!(unwrapped(text), expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_is_wrapped_is_unwrapped_to_the_same() {
+        for text in [
+            "=1+1",
+            "+46 63",
+            "+46 (0)63",
+            "-5",
+            "-x",
+            "@me",
+            "'00123",
+            "''1",
+            "'",
+            "''",
+            "'s",
+            "=\"a\"",
+            "'=\"a\"",
+            "\tx",
+            "a",
+            "",
+        ] {
+            for sheet in [false, true] {
+                assert_eq!(unwrapped(&wrapped(text, sheet)), text, "{text:?}");
+            }
+        }
+        assert_eq!(wrapped("=1+1", true), "'=1+1");
+        assert_eq!(wrapped("=1+1", false), "=1+1");
+        assert_eq!(wrapped("+46 63", true), "+46 63");
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub struct Cell {
     pub take: Take,
     /// What stands for what, by text in lower case; `""` is a blank.
     pub values: BTreeMap<String, Option<String>>,
+    /// How the mapping spells them, where that is not in lower case.
+    pub spelled: BTreeMap<String, String>,
     /// What booleans stand for: false, true.
     pub booleans: Option<[Option<String>; 2]>,
     /// Whether a text that `values` does not know is a mistake.
@@ -116,30 +118,28 @@ impl Cell {
         Self::of(Take::Column(column))
     }
 
-    /// Adds the columns that it is made of; what an expression reads is not known.
-    pub fn columns(&self, columns: &mut Vec<Column>) {
-        match &self.take {
-            Take::Column(column) => columns.push(*column),
-            Take::First(cells) | Take::Join(cells, _) => {
-                cells.iter().for_each(|cell| cell.columns(columns))
-            }
-            Take::Template(parts) => columns.extend(parts.iter().filter_map(|part| match part {
-                Part::Column(column) => Some(*column),
-                Part::Text(_) => None,
-            })),
-            Take::Constant(_) | Take::Expression(_) => {}
-        }
-    }
-
     /// Made of this alone.
     pub fn of(take: Take) -> Self {
         Self {
             take,
             values: BTreeMap::new(),
+            spelled: BTreeMap::new(),
             booleans: None,
             closed: false,
             steps: Vec::new(),
             list: None,
+        }
+    }
+
+    /// The columns it looks at; those of an expression are not known.
+    pub fn columns(&self) -> Vec<Column> {
+        match &self.take {
+            Take::Column(column) => vec![*column],
+            Take::First(cells) | Take::Join(cells, _) => {
+                cells.iter().flat_map(Self::columns).collect()
+            }
+            Take::Template(parts) => parts.iter().filter_map(Part::column).collect(),
+            Take::Constant(_) | Take::Expression(_) => Vec::new(),
         }
     }
 
@@ -244,6 +244,16 @@ impl Cell {
             return Err((fault, at));
         }
         Ok(Some(Text::new(text)))
+    }
+}
+
+impl Part {
+    /// The column that it is.
+    pub fn column(&self) -> Option<Column> {
+        match self {
+            Self::Column(column) => Some(*column),
+            Self::Text(_) => None,
+        }
     }
 }
 

@@ -103,7 +103,11 @@ impl CellFile {
                 "true" => booleans[1] = Some(stands),
                 "false" => booleans[0] = Some(stands),
                 _ => {
-                    cell.values.insert(word.trim().to_lowercase(), stands);
+                    let (word, folded) = (word.trim(), word.trim().to_lowercase());
+                    if folded != word {
+                        cell.spelled.insert(folded.clone(), word.to_owned());
+                    }
+                    cell.values.insert(folded, stands);
                 }
             }
         }

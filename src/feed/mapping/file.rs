@@ -3,14 +3,13 @@
 use super::cell::{Cell, Take};
 use super::cell_file::{Names, cell};
 use super::section::{Block, Field, Section, When};
-use super::words::Words;
+use super::words::{Countries, Words};
 use super::{Csv, Mapping};
 use crate::feed::format::{Format, encoding};
 use crate::kinds::{self, ADDRESS, Kind, Type};
 use crate::model::{Digest, FieldRef};
 use serde::Deserialize;
-use serde_json::Value;
-use std::collections::BTreeMap;
+use serde_json::{Map, Value};
 
 const API_VERSION: &str = "roster/v1";
 
@@ -27,13 +26,14 @@ pub(super) struct File {
     sheet: Option<String>,
     rows: Option<String>,
     locale: Option<String>,
+    countries: Option<Countries>,
     booleans: Option<Booleans>,
     #[serde(default)]
     dates: Vec<String>,
     lists: Option<String>,
     trailer: Option<String>,
     #[serde(default)]
-    columns: BTreeMap<String, Vec<String>>,
+    columns: Map<String, Value>,
     #[serde(default)]
     requires: Vec<String>,
     #[serde(default)]
@@ -55,25 +55,25 @@ struct Booleans {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct SectionFile {
-    when: Option<WhenFile>,
+    when: Option<Value>,
     external_id: Value,
     #[serde(default)]
-    fields: BTreeMap<String, Value>,
+    fields: Map<String, Value>,
     #[serde(default)]
-    custom_fields: BTreeMap<String, Value>,
+    custom_fields: Map<String, Value>,
     addresses: Option<Value>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct BlockFile {
-    when: Option<WhenFile>,
+    when: Option<Value>,
     rows: Option<String>,
     external_id: Value,
     #[serde(default)]
-    fields: BTreeMap<String, Value>,
+    fields: Map<String, Value>,
     #[serde(default)]
-    custom_fields: BTreeMap<String, Value>,
+    custom_fields: Map<String, Value>,
     shipping: Option<Value>,
     billing: Option<Value>,
     unlink: Option<Value>,
@@ -121,6 +121,8 @@ impl File {
         let words = self.words()?;
         let mut names = Names::default();
         for (name, others) in self.columns {
+            let others: Vec<String> = serde_json::from_value(others)
+                .map_err(|error| format!("columns: {name}: {error}"))?;
             let column = names.column(&name);
             names.columns[column.0].extend(others);
         }
@@ -187,6 +189,7 @@ impl File {
             words.truths = lower(&booleans.truths);
             words.falsehoods = lower(&booleans.falsehoods);
         }
+        words.countries = self.countries.unwrap_or_default();
         if !self.dates.is_empty() {
             words.dates.clone_from(&self.dates);
         }
@@ -217,7 +220,7 @@ impl SectionFile {
         let blocks = blocks.collect::<Told<_>>()?;
         Ok(Section {
             kind,
-            when: self.when.map(|when| when.resolve(names)).transpose()?,
+            when: whens(self.when, names)?,
             id,
             fields,
             every,
@@ -251,7 +254,7 @@ impl BlockFile {
         let unlink = flag("unlink", self.unlink)?;
         let id = cell(self.external_id, names).map_err(|why| format!("externalId: {why}"))?;
         Ok(Block {
-            when: self.when.map(|when| when.resolve(names)).transpose()?,
+            when: whens(self.when, names)?,
             rows: self.rows.map(|rows| names.column(&rows)),
             id,
             fields: fields(kinds::get(ADDRESS), self.fields, self.custom_fields, names)?,
@@ -274,6 +277,12 @@ impl WhenFile {
     }
 }
 
+/// One condition, or several that all have to hold.
+fn whens(value: Option<Value>, names: &mut Names) -> Told<Vec<When>> {
+    let files: Vec<WhenFile> = several("when", value)?;
+    files.into_iter().map(|file| file.resolve(names)).collect()
+}
+
 /// One of something, or a list of them.
 fn several<T: for<'de> Deserialize<'de>>(name: &str, value: Option<Value>) -> Told<Vec<T>> {
     let all = match value {
@@ -287,17 +296,18 @@ fn several<T: for<'de> Deserialize<'de>>(name: &str, value: Option<Value>) -> To
 }
 
 /// The first column name among these that is a path.
-fn first_path(id: &Value, fields: &BTreeMap<String, Value>) -> Option<String> {
+fn first_path(id: &Value, fields: &Map<String, Value>) -> Option<String> {
     let values = std::iter::once(id).chain(fields.values());
     let names = values.filter_map(|value| value.as_str().or_else(|| value.get("column")?.as_str()));
-    names
-        .into_iter()
-        .find(|name| name.contains('.'))
-        .map(str::to_owned)
+    // `Tel.` is a column, `address.city` a path.
+    let is_path = |name: &&str| {
+        name.contains('.') && !name.contains(' ') && !name.split('.').any(str::is_empty)
+    };
+    names.into_iter().find(is_path).map(str::to_owned)
 }
 
 /// That fields of nested objects are named as they are within these.
-fn nested(rows: &str, id: &Value, fields: &BTreeMap<String, Value>) -> Told<()> {
+fn nested(rows: &str, id: &Value, fields: &Map<String, Value>) -> Told<()> {
     match first_path(id, fields) {
         Some(path) if path.starts_with(&format!("{rows}.")) => Err(format!(
             "`{path}`: within `rows: {rows}` write `{}`",
@@ -309,8 +319,8 @@ fn nested(rows: &str, id: &Value, fields: &BTreeMap<String, Value>) -> Told<()> 
 
 fn fields(
     kind: &'static Kind,
-    own: BTreeMap<String, Value>,
-    custom: BTreeMap<String, Value>,
+    own: Map<String, Value>,
+    custom: Map<String, Value>,
     names: &mut Names,
 ) -> Told<Vec<Field>> {
     let mut fields = Vec::new();

@@ -8,9 +8,9 @@ mod file;
 mod section;
 mod words;
 
-pub use cell::{Cell, Column, List, Said, Source, Take};
+pub use cell::{Cell, Column, List, Part, Said, Source, Step, Take};
 pub use section::{Block, Field, Section, When};
-pub use words::{Words, trimmed};
+pub use words::{Countries, Words, trimmed};
 
 use crate::feed::format::{Columns, Format};
 use crate::kinds;
@@ -59,7 +59,7 @@ impl Mapping {
             let blocks = blocks.flat_map(|block| &block.fields);
             let own = section.fields.iter().filter(|_| kind == section.kind.id);
             for of in own.chain(blocks).filter(|of| of.field == *field) {
-                of.cell.columns(&mut columns);
+                columns.extend(of.cell.columns());
             }
             if let (true, Some(before), FieldRef::Custom(id)) =
                 (kind == section.kind.id, &section.every, field)

@@ -9,8 +9,8 @@ use crate::model::FieldRef;
 pub struct Section {
     /// The kind.
     pub kind: &'static Kind,
-    /// Which records; all of them when not said.
-    pub when: Option<When>,
+    /// Which records: those that all of these mean.
+    pub when: Vec<When>,
     /// Its external id.
     pub id: Cell,
     /// Its fields, sorted, an attribute of the members after the members.
@@ -35,8 +35,8 @@ pub struct Field {
 /// Addresses of an account, in its record or in an array of it.
 #[derive(Debug)]
 pub struct Block {
-    /// Which records; all of them when not said.
-    pub when: Option<When>,
+    /// Which records: those that all of these mean.
+    pub when: Vec<When>,
     /// The array that holds them; without it they stand in the record of the account.
     pub rows: Option<Column>,
     /// The external id of the address.

@@ -1,6 +1,7 @@
 //! How an export writes booleans, numbers, dates and lists.
 
 use crate::diagnostic::codes;
+use crate::kinds::country;
 use crate::kinds::read::{Fault, quoted};
 use chrono::NaiveDate;
 use std::borrow::Cow;
@@ -18,6 +19,23 @@ pub struct Words {
     pub dates: Vec<String>,
     /// What stands between the members of a list.
     pub lists: String,
+    /// How countries are written; all forms are read.
+    pub countries: Countries,
+}
+
+/// How an export writes countries.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Deserialize)]
+pub enum Countries {
+    /// As `SE`.
+    #[default]
+    #[serde(rename = "alpha-2")]
+    Alpha2,
+    /// As `SWE`.
+    #[serde(rename = "alpha-3")]
+    Alpha3,
+    /// As `Sweden`.
+    #[serde(rename = "names")]
+    Names,
 }
 
 /// What spreadsheets and exports write for true and false, in the languages of our customers.
@@ -56,6 +74,7 @@ impl Default for Words {
             decimal: None,
             dates: owned(ISO),
             lists: "||".to_owned(),
+            countries: Countries::default(),
         }
     }
 }
@@ -168,6 +187,44 @@ impl Words {
                 )),
             ),
         }
+    }
+
+    /// The word for a boolean.
+    pub fn word(&self, value: bool) -> String {
+        let words = if value {
+            &self.truths
+        } else {
+            &self.falsehoods
+        };
+        words
+            .first()
+            .map_or_else(String::new, |word| word.to_uppercase())
+    }
+
+    /// A decimal number with `.` before its fraction, as the export writes it.
+    pub fn write_number(&self, number: &str) -> String {
+        match self.decimal {
+            Some(decimal) => number.replace('.', &decimal.to_string()),
+            None => number.to_owned(),
+        }
+    }
+
+    /// A day like `2025-03-21` as the export writes it: the way of its locale, if it has one.
+    pub fn write_date(&self, day: &str) -> Option<String> {
+        let date = NaiveDate::parse_from_str(day, "%Y-%m-%d").ok()?;
+        let own = self.dates.iter().find(|form| !ISO.contains(&form.as_str()));
+        let form = own.or(self.dates.first())?;
+        Some(date.format(form).to_string())
+    }
+
+    /// A country of ISO 3166-1 alpha-2, as the export writes it.
+    pub fn write_country(&self, code: &str) -> String {
+        let written = match self.countries {
+            Countries::Alpha2 => None,
+            Countries::Alpha3 => country::alpha3(code),
+            Countries::Names => country::name(code),
+        };
+        written.unwrap_or(code).to_owned()
     }
 
     /// The members that a text lists, those that are blank too.

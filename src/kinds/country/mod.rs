@@ -22,6 +22,13 @@ pub fn name(code: &str) -> Option<&'static str> {
     Some(COUNTRIES[at].2)
 }
 
+/// The alpha-3 code of a country.
+#[must_use]
+pub fn alpha3(code: &str) -> Option<&'static str> {
+    let at = COUNTRIES.binary_search_by(|row| row.0.cmp(code)).ok()?;
+    Some(COUNTRIES[at].1)
+}
+
 /// The code that somebody meant who wrote a lower-case code, alpha-3, a name, or nearly one.
 #[must_use]
 pub fn meant(text: &str) -> Option<&'static str> {

@@ -29,6 +29,8 @@ struct Reader<'s, 'i, 'f> {
     findings: &'f mut Findings,
     /// The most bytes that one step may take.
     most: usize,
+    /// A list in an object that is none.
+    list: Option<String>,
 }
 
 /// Reads the objects of a text.
@@ -40,6 +42,7 @@ pub(super) fn read(source: &mut Source<'_>, target: &mut Target<'_>) -> Body {
         source,
         findings: target.findings,
         most: limits.record,
+        list: None,
     };
     let mut objects = Objects::new(target.columns, limits);
     let mut records = 0;
@@ -50,6 +53,7 @@ pub(super) fn read(source: &mut Source<'_>, target: &mut Target<'_>) -> Body {
     });
     Body {
         records,
+        list: reader.list,
         ..Body::default()
     }
 }
@@ -127,6 +131,7 @@ impl Reader<'_, '_, '_> {
             return ended;
         }
         let message = format!("an object with {} instead of a list", listed(&members));
+        self.list = lists.first().cloned();
         let help = match lists.first() {
             Some(list) => format!("say where the list is: `rows: {list}`"),
             None => "write one object alone as a list with one member".to_owned(),

@@ -1,0 +1,274 @@
+//! `roster feed`: what is in an export, and a mapping to start from; without a database.
+
+use super::print::print;
+use super::{Failure, Global, Outcome, Output, output};
+use crate::feed::format::{Entry, Record};
+use crate::feed::guess::{self, Fit, Look};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Options of `roster feed`.
+#[derive(Debug, Args)]
+pub struct Options {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Shows what an export is written in, which presets fit, and its first rows.
+    Inspect(Inspect),
+    /// Writes a mapping to start from: of a preset that fits, or of the names of the columns.
+    Map(Map),
+}
+
+/// Options of `roster feed inspect`.
+#[derive(Debug, Args)]
+struct Inspect {
+    /// The export: CSV, JSON or XLSX.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// How many rows are shown.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    rows: usize,
+}
+
+/// Options of `roster feed map`.
+#[derive(Debug, Args)]
+struct Map {
+    /// The export: CSV, JSON or XLSX.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Begins with this preset.
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
+    /// Writes it into this file, which must not be there yet; to stdout when not given.
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// Looks, or writes.
+pub fn run(global: &Global, options: &Options) -> Outcome {
+    match &options.what {
+        What::Inspect(options) => inspect(global, options),
+        What::Map(options) => map(global, options),
+    }
+}
+
+fn look(path: &Path) -> Result<Look, Failure> {
+    let failed = |error| Failure::error(format!("cannot read {}: {error}", path.display()));
+    let file = File::open(path).map_err(failed)?;
+    let name = path
+        .file_name()
+        .unwrap_or(path.as_os_str())
+        .to_string_lossy();
+    guess::look(file, &name.as_ref().into()).map_err(failed)
+}
+
+fn inspect(global: &Global, options: &Inspect) -> Outcome {
+    let look = look(&options.file)?;
+    let rows = &look.first[..look.first.len().min(options.rows)];
+    match global.output {
+        Output::Json => print(format!("{:#}\n", document(&look, rows)))?,
+        Output::Ndjson => print(format!("{}\n", document(&look, rows)))?,
+        Output::Text | Output::Markdown | Output::Github => {
+            let mut out = output::stdout();
+            out.write_all(text(&look, rows).as_bytes())?;
+            if !look.outcome.diagnostics.is_empty() {
+                writeln!(out, "\nFound")?;
+                // In UTF-8 the lines that findings are about can be shown.
+                let content = fs::read_to_string(&options.file).ok();
+                output::write_diagnostics(
+                    &look.outcome.diagnostics,
+                    |_| content.clone(),
+                    &mut out,
+                )?;
+            }
+            out.flush()?;
+            0
+        }
+    };
+    // A login page is worth an exit code: what asks may be a script.
+    Ok(u8::from(!look.outcome.complete))
+}
+
+fn text(look: &Look, rows: &[Record]) -> String {
+    let outcome = &look.outcome;
+    let mut text = format!("format     {}\n", outcome.format.word());
+    let mut line = |name: &str, value: &str| {
+        let _ = writeln!(text, "{name:<10} {value}");
+    };
+    if !outcome.encoding.is_empty() {
+        line("encoding", outcome.encoding);
+    }
+    if let Some(delimiter) = outcome.delimiter {
+        line("delimiter", &delimiter_name(delimiter));
+    }
+    if let Some(ends) = look.line_ends {
+        line("line ends", ends);
+    }
+    if look.columns.is_empty() {
+        return text;
+    }
+    line(
+        "header",
+        if look.header {
+            "yes"
+        } else {
+            "no: columns are called by their number"
+        },
+    );
+    if let Some(rows) = &look.rows {
+        line("list", rows);
+    }
+    line("trailer", look.trailer.as_deref().unwrap_or("none"));
+    line("rows", &outcome.records.to_string());
+    let columns: Vec<&str> = look.columns.names().collect();
+    line(
+        "columns",
+        &format!("{}: {}", columns.len(), columns.join(", ")),
+    );
+    text.push_str("\nPresets\n");
+    if look.fits.is_empty() {
+        text.push_str(
+            "  none knows any of its columns; `roster feed map` guesses them by their names\n",
+        );
+    }
+    for fit in &look.fits {
+        text += &fitting(fit);
+    }
+    for record in rows {
+        let _ = writeln!(text, "\nRow {}", record.at.line);
+        text += &cells(look, record, "  ");
+    }
+    text
+}
+
+fn delimiter_name(delimiter: char) -> String {
+    match delimiter {
+        '\t' => "tab".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn fitting(fit: &Fit) -> String {
+    let Fit {
+        preset, found, of, ..
+    } = fit;
+    let mut text = format!(
+        "  {preset:<19} {:>3} %, {found} of {of} columns",
+        fit.share()
+    );
+    if !fit.needed.is_empty() {
+        let _ = write!(text, "; cannot read it without {}", fit.needed.join(", "));
+    } else if !fit.missing.is_empty() {
+        let _ = write!(text, "; not there: {}", fit.missing.join(", "));
+    }
+    if !fit.unknown.is_empty() && fit.needed.is_empty() {
+        let _ = write!(text, "; not known: {}", fit.unknown.join(", "));
+    }
+    text + "\n"
+}
+
+fn cells(look: &Look, record: &Record, indent: &str) -> String {
+    let mut text = String::new();
+    for (at, cell) in there(record) {
+        let name = look.columns.name(at);
+        let place = format!("{}:{}", cell.at.line, cell.at.column);
+        let shown = if cell.is_blank() {
+            ""
+        } else {
+            cell.text.as_str()
+        };
+        let line = format!("{indent}{place:<8} {name:<28} {}", shown.replace('\n', "⏎"));
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    for (at, members) in &record.lists {
+        for (nth, member) in members.iter().enumerate() {
+            let _ = writeln!(text, "{indent}{}[{nth}]", look.columns.name(*at));
+            text += &cells(look, member, &format!("{indent}  "));
+        }
+    }
+    text
+}
+
+fn there(record: &Record) -> impl Iterator<Item = (usize, &Entry)> {
+    let cells = record.cells.iter().enumerate();
+    cells.filter_map(|(at, cell)| Some((at, cell.as_ref()?)))
+}
+
+fn document(look: &Look, rows: &[Record]) -> Value {
+    let outcome = &look.outcome;
+    let fits = look.fits.iter().map(|fit| {
+        json!({"preset": fit.preset, "share": fit.share(), "found": fit.found, "of": fit.of,
+            "needed": fit.needed, "missing": fit.missing, "unknown": fit.unknown, "fits": fit.is_good()})
+    });
+    json!({
+        "formatVersion": "1.0",
+        "format": outcome.format.word(),
+        "encoding": outcome.encoding,
+        "delimiter": outcome.delimiter,
+        "lineEnds": look.line_ends,
+        "header": look.header,
+        "list": look.rows,
+        "trailer": look.trailer,
+        "rows": outcome.records,
+        "complete": outcome.complete,
+        "columns": look.columns.names().collect::<Vec<_>>(),
+        "presets": fits.collect::<Vec<_>>(),
+        "first": rows.iter().map(|record| row(look, record)).collect::<Vec<_>>(),
+        "diagnostics": outcome.diagnostics.iter().map(crate::diagnostic::Diagnostic::to_json).collect::<Vec<_>>(),
+    })
+}
+
+fn row(look: &Look, record: &Record) -> Value {
+    let cells = there(record).map(|(at, cell)| {
+        json!({"line": cell.at.line, "column": cell.at.column, "name": look.columns.name(at), "text": cell.text.as_str()})
+    });
+    let lists = record.lists.iter().map(|(at, members)| {
+        let members: Vec<Value> = members.iter().map(|member| row(look, member)).collect();
+        json!({"name": look.columns.name(*at), "members": members})
+    });
+    json!({"cells": cells.collect::<Vec<_>>(), "lists": lists.collect::<Vec<_>>()})
+}
+
+fn map(global: &Global, options: &Map) -> Outcome {
+    let look = look(&options.file)?;
+    if look.columns.is_empty() {
+        let why = look
+            .outcome
+            .diagnostics
+            .first()
+            .map(|found| found.message.clone());
+        return Err(Failure::error(format!(
+            "{}: {}",
+            options.file.display(),
+            why.unwrap_or_else(|| "there are no columns in it".to_owned())
+        )));
+    }
+    let name = options.out.as_deref().unwrap_or(&options.file).file_stem();
+    let name = name.unwrap_or_default().to_string_lossy();
+    let draft = guess::draft(&look, &name, options.preset.as_deref()).map_err(Failure::usage)?;
+    let Some(path) = &options.out else {
+        return print(&draft.text);
+    };
+    let written = File::create_new(path).and_then(|mut file| file.write_all(draft.text.as_bytes()));
+    written.map_err(|error| Failure::error(format!("cannot write {}: {error}", path.display())))?;
+    if !global.quiet {
+        let from = draft.preset.map_or_else(
+            || "of the names of the columns".to_owned(),
+            |preset| format!("of the preset {preset}"),
+        );
+        anstream::eprintln!(
+            "Wrote {} {from}: look at it, then `roster import {} --mapping {}`.",
+            path.display(),
+            options.file.display(),
+            path.display()
+        );
+    }
+    Ok(0)
+}

@@ -1,0 +1,438 @@
+//! A mapping to start from: of a preset that fits, or of what the names of the columns say.
+
+use super::names::{Target, meant};
+use super::{Fit, Look};
+use crate::feed::format::Format;
+use crate::feed::mapping::{Mapping, Words};
+use crate::feed::preset;
+use crate::kinds::{self, ACCOUNT, ADDRESS, Kind, Type, USER};
+use crate::model::KindId;
+use std::fmt::Write;
+
+/// A mapping as text, and where it comes from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Draft {
+    /// The YAML, with comments on what is to be looked at.
+    pub text: String,
+    /// The preset that it is made of.
+    pub preset: Option<String>,
+}
+
+/// How many fields of an address a list of objects has at least.
+const FIELDS: usize = 3;
+
+/// Makes a mapping called `name` of what was seen: of this preset, of one that fits, or of names.
+///
+/// # Errors
+/// When there is no such preset.
+pub fn draft(look: &Look, name: &str, wanted: Option<&str>) -> Result<Draft, String> {
+    let fit = match wanted {
+        Some(wanted) => {
+            preset::mapping(wanted)?;
+            look.fits.iter().find(|fit| fit.preset == wanted)
+        }
+        None => look.fits.first().filter(|fit| fit.is_good()),
+    };
+    match (wanted.or(fit.map(|fit| fit.preset)), fit) {
+        (Some(preset), fit) => Ok(of_preset(preset, fit, name)),
+        (None, _) => Ok(Draft {
+            text: of_names(look, name),
+            preset: None,
+        }),
+    }
+}
+
+/// The text of a preset under another name; what it does not know is ignored, and said.
+fn of_preset(preset: &str, fit: Option<&Fit>, name: &str) -> Draft {
+    let text = preset::text(preset).unwrap_or_default();
+    let mut text = text.replacen(
+        &format!("name: {preset}\n"),
+        &format!("name: {}\n", quoted(name)),
+        1,
+    );
+    let unknown = fit.map_or(&[][..], |fit| &fit.unknown);
+    if !unknown.is_empty() {
+        let more: Vec<String> = unknown.iter().map(|name| quoted(name)).collect();
+        let more = more.join(", ");
+        text = if text.contains("\nignore: [") {
+            text.replacen("\nignore: [", &format!("\nignore: [{more}, "), 1)
+        } else {
+            text.replacen("\naccounts:", &format!("\nignore: [{more}]\naccounts:"), 1)
+        };
+    }
+    let mut head = format!("# Made of the preset {preset}.\n");
+    if !unknown.is_empty() {
+        let _ = writeln!(
+            head,
+            "# The preset does not know {}: map them, or leave them ignored.",
+            unknown.join(", ")
+        );
+    }
+    match fit {
+        Some(fit) if !fit.missing.is_empty() => {
+            let _ = writeln!(
+                head,
+                "# The export has no {}; if it calls them otherwise, add that under `columns:`.",
+                fit.missing.join(", ")
+            );
+        }
+        None => head.push_str("# The export has none of its columns.\n"),
+        Some(_) => {}
+    }
+    // A mapping that cannot be changed so is better than none.
+    if Mapping::parse(&text).is_err() {
+        preset::text(preset)
+            .unwrap_or_default()
+            .clone_into(&mut text);
+    }
+    Draft {
+        text: head + &text,
+        preset: Some(preset.to_owned()),
+    }
+}
+
+/// What the columns are by their names.
+struct Guess<'l> {
+    look: &'l Look,
+    /// Each column with what it is.
+    taken: Vec<(usize, Target)>,
+    /// The list of objects that has addresses.
+    list: Option<usize>,
+}
+
+fn of_names(look: &Look, name: &str) -> String {
+    let guess = Guess::new(look);
+    let mut text = guess.head(name);
+    let mut needs = Vec::new();
+    if guess.is_users() {
+        text += &guess.section(kinds::get(USER), &mut needs);
+    } else {
+        text += &guess.section(kinds::get(ACCOUNT), &mut needs);
+        text += &guess.addresses(&mut needs);
+    }
+    if !needs.is_empty() {
+        text.push_str("# Still needed, for what is new: a column, or `{constant: ..}`\n");
+        needs.iter().for_each(|need| {
+            let _ = writeln!(text, "#   {need}");
+        });
+    }
+    text
+}
+
+impl<'l> Guess<'l> {
+    fn new(look: &'l Look) -> Self {
+        let lists = || look.first.iter().flat_map(|record| &record.lists);
+        let is_address = |name: &str| meant(name).iter().any(|(kind, _)| *kind == ADDRESS);
+        let list = lists().find(|(_, members)| {
+            let first = members.first().map_or(&[][..], |member| &member.cells);
+            let there = first.iter().enumerate().filter(|(_, cell)| cell.is_some());
+            there
+                .filter(|(at, _)| is_address(look.columns.name(*at)))
+                .count()
+                >= FIELDS
+        });
+        let mut guess = Self {
+            look,
+            taken: Vec::new(),
+            list: list.map(|(at, _)| *at),
+        };
+        let count = |kinds: &[KindId]| {
+            let names = look.columns.names();
+            names
+                .filter(|name| meant(name).iter().any(|(kind, _)| kinds.contains(kind)))
+                .count()
+        };
+        let person = |field: &str| {
+            look.columns
+                .names()
+                .any(|name| meant(name).contains(&(USER, field)))
+        };
+        let users = person("lastName")
+            && person("email")
+            && count(&[USER]) + 1 >= count(&[ACCOUNT, ADDRESS]);
+        let kinds: &[KindId] = if users { &[USER] } else { &[ACCOUNT, ADDRESS] };
+        for (at, name) in look.columns.names().enumerate() {
+            let open = |target: &&Target| {
+                kinds.contains(&target.0) && !guess.has(**target) && guess.can(at, **target)
+            };
+            if let Some(target) = meant(name).iter().find(open) {
+                guess.taken.push((at, *target));
+            }
+        }
+        guess
+    }
+
+    fn is_users(&self) -> bool {
+        self.taken.iter().any(|(_, (kind, _))| *kind == USER)
+    }
+
+    fn has(&self, target: Target) -> bool {
+        self.taken.iter().any(|(_, known)| *known == target)
+    }
+
+    fn column(&self, kind: KindId, field: &str) -> Option<&str> {
+        let found = self
+            .taken
+            .iter()
+            .find(|(_, target)| target.0 == kind && target.1 == field);
+        found.map(|(at, _)| self.look.columns.name(*at))
+    }
+
+    /// Whether a column can be a field: a status has to be told in booleans.
+    fn can(&self, at: usize, (kind, field): Target) -> bool {
+        let words = Words::default();
+        let mut texts = self.texts(at);
+        match field {
+            "status" => {
+                polarity(self.look.columns.name(at)).is_some()
+                    && texts.all(|text| words.boolean(text).is_some())
+            }
+            _ => kind != ADDRESS || self.list.is_none() || self.in_list(at),
+        }
+    }
+
+    /// What stands in a column, blanks left out.
+    fn texts(&self, at: usize) -> impl Iterator<Item = &str> {
+        let cells = self
+            .look
+            .first
+            .iter()
+            .filter_map(move |record| record.cell(at));
+        cells
+            .filter(|cell| !cell.is_blank())
+            .map(|cell| cell.text.as_str())
+    }
+
+    fn in_list(&self, at: usize) -> bool {
+        let lists = self
+            .look
+            .first
+            .iter()
+            .filter_map(|record| record.list(self.list?));
+        lists.flatten().any(|member| member.cell(at).is_some())
+    }
+
+    /// What comes before the sections.
+    fn head(&self, name: &str) -> String {
+        let outcome = &self.look.outcome;
+        let mut text = format!(
+            "# A first guess by the names of the columns: check every line against the export.\napiVersion: roster/v1\nname: {}\n",
+            quoted(name)
+        );
+        let format = match outcome.format {
+            Format::Csv => "csv",
+            Format::Json => "json",
+            Format::Xlsx => "xlsx",
+        };
+        let _ = writeln!(text, "format: {format}");
+        if outcome.format == Format::Csv {
+            let delimiter = quoted(&outcome.delimiter.unwrap_or(',').to_string());
+            let encoding = outcome.encoding.to_lowercase();
+            let _ = write!(text, "csv: {{delimiter: {delimiter}, encoding: {encoding}");
+            if !self.look.header {
+                let names: Vec<String> = self.look.columns.names().map(quoted).collect();
+                let _ = write!(text, ", names: [{}]", names.join(", "));
+            }
+            text.push_str("}\n");
+        }
+        if let Some(rows) = &self.look.rows {
+            let _ = writeln!(text, "rows: {}", quoted(rows));
+        }
+        if let Some(trailer) = &self.look.trailer {
+            let _ = writeln!(text, "trailer: {}", quoted(trailer));
+        }
+        text.push_str(
+            "# locale: de   # how numbers and dates are written, where some are mapped\n",
+        );
+        text + &self.ignored()
+    }
+
+    /// The columns that are nothing that is known.
+    fn ignored(&self) -> String {
+        let taken =
+            |at: usize| self.taken.iter().any(|(known, _)| *known == at) || self.list == Some(at);
+        let others = (0..self.look.columns.len()).filter(|at| !taken(*at));
+        let lines: Vec<String> = others
+            .map(|at| {
+                let name = quoted(self.look.columns.name(at));
+                let example = self.texts(at).next().map(|text| {
+                    let shown: String = text
+                        .chars()
+                        .take(40)
+                        .map(|c| if c.is_control() { ' ' } else { c })
+                        .collect();
+                    format!("   # as `{shown}`")
+                });
+                format!("  - {name}{}\n", example.unwrap_or_default())
+            })
+            .collect();
+        if lines.is_empty() {
+            return String::new();
+        }
+        format!(
+            "ignore:   # not known: map them or leave them here\n{}",
+            lines.concat()
+        )
+    }
+
+    fn section(&self, kind: &Kind, needs: &mut Vec<String>) -> String {
+        let mut text = format!("{}:\n", kind.collection);
+        let id = self.column(kind.id, "externalId");
+        let column = quoted(id.unwrap_or_else(|| self.look.columns.name(0)));
+        let note = match id {
+            Some(_) => "",
+            None => "   # no column looks like one: which is unique, and never changes?",
+        };
+        let _ = writeln!(text, "  externalId: {column}{note}");
+        let name = self.column(ACCOUNT, "name");
+        let stands_in = |field: &str| match (kind.id, field) {
+            (ACCOUNT, "companyRegistrationName") => name,
+            _ => None,
+        };
+        text += &self.fields(kind, "  ", &stands_in, needs);
+        text
+    }
+
+    /// The fields of a kind that have columns, and those that need one.
+    fn fields(
+        &self,
+        kind: &Kind,
+        indent: &str,
+        stands_in: &dyn Fn(&str) -> Option<&'l str>,
+        needs: &mut Vec<String>,
+    ) -> String
+    where
+        Self: 'l,
+    {
+        let mut text = String::new();
+        for field in kind.fields {
+            let inline = matches!(field.ty, Type::Links { inline: true, .. });
+            let member = field.name.contains('.');
+            match self.column(kind.id, field.name) {
+                Some(column) => {
+                    let _ = writeln!(
+                        text,
+                        "{indent}  {}: {}",
+                        field.name,
+                        Self::cell(field.name, &field.ty, column)
+                    );
+                }
+                None if !field.required || inline || member => {}
+                None => match stands_in(field.name) {
+                    Some(column) => {
+                        let _ = writeln!(
+                            text,
+                            "{indent}  {}: {}   # has no column of its own",
+                            field.name,
+                            quoted(column)
+                        );
+                    }
+                    None => needs.push(format!("{}.{}: {}", kind.name, field.name, field.doc)),
+                },
+            }
+        }
+        if text.is_empty() {
+            return text;
+        }
+        format!("{indent}fields:\n{text}")
+    }
+
+    fn cell(field: &str, ty: &Type, column: &str) -> String {
+        let name = quoted(column);
+        if field == "status" {
+            let (on, off) = match polarity(column) {
+                Some(true) => ("active", "inactive"),
+                _ => ("inactive", "active"),
+            };
+            return format!(
+                "{{column: {name}, values: {{true: {on}, false: {off}}}}}   # check what TRUE means"
+            );
+        }
+        if ty.is_list() {
+            return format!(
+                "{{column: {name}, list: add}}   # or `replace`, if it has all of them"
+            );
+        }
+        name
+    }
+
+    fn addresses(&self, needs: &mut Vec<String>) -> String {
+        let kind = kinds::get(ADDRESS);
+        let found = self
+            .taken
+            .iter()
+            .filter(|(_, target)| target.0 == ADDRESS)
+            .count();
+        if found < FIELDS {
+            needs.push(
+                "Account.addresses: the export has no address that is known by its columns"
+                    .to_owned(),
+            );
+            return String::new();
+        }
+        let mut text = "  addresses:\n".to_owned();
+        if let Some(list) = self.list {
+            let _ = writeln!(text, "    rows: {}", quoted(self.look.columns.name(list)));
+        }
+        match (
+            self.column(ADDRESS, "externalId"),
+            self.column(ACCOUNT, "externalId"),
+        ) {
+            (Some(column), _) => {
+                let _ = writeln!(text, "    externalId: {}", quoted(column));
+            }
+            (None, account) => {
+                let account = account.unwrap_or_else(|| self.look.columns.name(0));
+                if let (Some(street), None) = (self.column(ADDRESS, "street"), self.list) {
+                    let _ = writeln!(
+                        text,
+                        "    when: {{column: {}, blank: false}}",
+                        quoted(street)
+                    );
+                }
+                let made = quoted(&format!("{{{account}}}-main"));
+                let _ = writeln!(
+                    text,
+                    "    externalId: {{template: {made}}}   # has no column: the one address of an account"
+                );
+            }
+        }
+        let name = self.column(ACCOUNT, "name");
+        let stands_in = |field: &str| {
+            (field == "fullName" && self.list.is_none())
+                .then_some(name)
+                .flatten()
+        };
+        text += &self.fields(kind, "    ", &stands_in, needs);
+        text
+    }
+}
+
+/// Whether TRUE in a column of this name most likely means active.
+fn polarity(name: &str) -> Option<bool> {
+    const OFF: [&str; 10] = [
+        "inact", "inakt", "block", "bloq", "sperr", "sparr", "spärr", "disabl", "hold", "closed",
+    ];
+    const ON: [&str; 4] = ["activ", "aktiv", "actif", "enabl"];
+    let name = name.to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
+    if has(&OFF) {
+        return Some(false);
+    }
+    has(&ON).then_some(true)
+}
+
+/// A text as YAML.
+fn quoted(text: &str) -> String {
+    let plain = text.starts_with(|c: char| c.is_alphabetic() || c == '_')
+        && text
+            .chars()
+            .all(|c| c.is_alphanumeric() || "_-/".contains(c))
+        && !["true", "false", "null", "yes", "no", "on", "off", "y", "n"]
+            .contains(&text.to_lowercase().as_str());
+    if plain {
+        text.to_owned()
+    } else {
+        serde_json::Value::from(text).to_string()
+    }
+}

@@ -1,0 +1,234 @@
+//! Looking into an export that nobody has described: what it is written in, what its columns are
+//! called, and which presets know them.
+
+mod mapping;
+mod names;
+
+pub use mapping::{Draft, draft};
+
+use super::format::{self, Columns, Format, Options, Outcome, Record};
+use super::mapping::Mapping;
+use super::preset;
+use std::io::{Read, Seek, SeekFrom};
+use std::sync::Arc;
+
+/// How much of a file is looked at for its line ends.
+const WINDOW: u64 = 1 << 16;
+/// How many records are looked at for what their columns hold.
+const LOOKED_AT: usize = 1000;
+
+/// What an export looks like.
+#[derive(Debug)]
+pub struct Look {
+    /// What came of reading it.
+    pub outcome: Outcome,
+    /// Its columns.
+    pub columns: Columns,
+    /// Whether its first row names them.
+    pub header: bool,
+    /// Where in JSON its list is, where the whole is none.
+    pub rows: Option<String>,
+    /// How its last line looks, where that is no row.
+    pub trailer: Option<String>,
+    /// What its lines end with; none: it has none, or several.
+    pub line_ends: Option<&'static str>,
+    /// Its first records.
+    pub first: Vec<Record>,
+    /// The presets that know something of it, the best first.
+    pub fits: Vec<Fit>,
+}
+
+/// How well a preset fits.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Fit {
+    /// Its name.
+    pub preset: &'static str,
+    /// How many of its columns the export has.
+    pub found: usize,
+    /// How many it knows.
+    pub of: usize,
+    /// The columns that the export lacks.
+    pub missing: Vec<String>,
+    /// The columns without which it reads nothing, and that are missing.
+    pub needed: Vec<String>,
+    /// The columns of the export that it does not know.
+    pub unknown: Vec<String>,
+}
+
+impl Fit {
+    /// The share of its columns that the export has, in per cent.
+    #[must_use]
+    pub fn share(&self) -> usize {
+        self.found * 100 / self.of.max(1)
+    }
+
+    /// Whether an export of such columns is to be read by it.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        self.needed.is_empty() && self.found >= 3 && self.unknown.len() <= self.found
+    }
+}
+
+/// Looks into an export.
+///
+/// # Errors
+/// When the file cannot be read for its line ends.
+pub fn look(mut input: impl Read + Seek, name: &Arc<str>) -> std::io::Result<Look> {
+    let line_ends = line_ends(&mut input)?;
+    let (mut options, mut header, mut trailer) = (Options::default(), true, None);
+    let mut read = read(&mut input, name, &options);
+    let rows = read.outcome.list.take();
+    if rows.is_some() {
+        options.rows.clone_from(&rows);
+        read = self::read(&mut input, name, &options);
+    }
+    if read.columns.names().any(|name| name.parse::<f64>().is_ok()) {
+        header = false;
+        options.header = false;
+        read = self::read(&mut input, name, &options);
+    }
+    if let Some(like) = read.trailer() {
+        options.trailer = Some(like.clone());
+        trailer = Some(like);
+        read = self::read(&mut input, name, &options);
+    }
+    let fits = fits(&read.columns, header, read.outcome.format);
+    Ok(Look {
+        outcome: read.outcome,
+        columns: read.columns,
+        header,
+        rows,
+        trailer,
+        line_ends,
+        first: read.first,
+        fits,
+    })
+}
+
+/// An export that was read once.
+struct Once {
+    outcome: Outcome,
+    columns: Columns,
+    first: Vec<Record>,
+    last: Option<Record>,
+}
+
+impl Once {
+    /// The last line as a trailer, if it counts the rows before it.
+    fn trailer(&self) -> Option<String> {
+        let last = self.last.as_ref().filter(|last| last.faulty)?;
+        let cells: Vec<&str> = last
+            .cells
+            .iter()
+            .flatten()
+            .map(|cell| cell.text.as_str())
+            .collect();
+        let rows = (self.outcome.records - 1).to_string();
+        let delimiter = self.outcome.delimiter.unwrap_or(';').to_string();
+        let line = cells.join(&delimiter);
+        let line = line.trim_end_matches(&delimiter);
+        (cells.len() <= 4 && cells.contains(&rows.as_str())).then(|| line.replacen(&rows, "{n}", 1))
+    }
+}
+
+fn read(input: &mut (impl Read + Seek), name: &Arc<str>, options: &Options) -> Once {
+    let mut columns = Columns::default();
+    let (mut first, mut last) = (Vec::new(), None);
+    let outcome = format::read(input, name, options, &mut columns, &mut |record, _| {
+        if first.len() < LOOKED_AT {
+            first.push(record.clone());
+        }
+        // Only a row that is unlike the others can be the trailer.
+        last = record.faulty.then(|| record.clone());
+        true
+    });
+    Once {
+        outcome,
+        columns,
+        first,
+        last,
+    }
+}
+
+fn line_ends(input: &mut (impl Read + Seek)) -> std::io::Result<Option<&'static str>> {
+    let mut head = Vec::new();
+    input.seek(SeekFrom::Start(0))?;
+    input.by_ref().take(WINDOW).read_to_end(&mut head)?;
+    input.seek(SeekFrom::Start(0))?;
+    if head.starts_with(b"PK") {
+        return Ok(None);
+    }
+    head.retain(|byte| *byte != 0);
+    let count = |byte: u8| memchr::memchr_iter(byte, &head).count();
+    let pairs = head.windows(2).filter(|pair| pair == b"\r\n").count();
+    Ok(match (pairs, count(b'\r'), count(b'\n')) {
+        (0, 0, 0) => None,
+        (pairs, returns, feeds) if pairs == returns && pairs == feeds => Some("CRLF"),
+        (_, 0, _) => Some("LF"),
+        (0, _, 0) => Some("CR"),
+        _ => Some("mixed"),
+    })
+}
+
+/// How well every preset fits, the best first; those that know nothing of it are left out.
+fn fits(columns: &Columns, header: bool, format: Format) -> Vec<Fit> {
+    let mut fits: Vec<Fit> = preset::names()
+        .filter_map(|name| fit(name, &preset::mapping(name).ok()?, columns, header, format))
+        .filter(|fit| fit.found > 0)
+        .collect();
+    let rank = |fit: &Fit| {
+        (
+            fit.is_good(),
+            fit.found * 1000 / (fit.of + fit.unknown.len()).max(1),
+        )
+    };
+    fits.sort_by(|a, b| rank(b).cmp(&rank(a)).then(a.preset.cmp(b.preset)));
+    fits
+}
+
+fn fit(
+    preset: &'static str,
+    mapping: &Mapping,
+    columns: &Columns,
+    header: bool,
+    format: Format,
+) -> Option<Fit> {
+    let positional = !mapping.csv.names.is_empty();
+    if positional && !header {
+        // Without a header only the number of columns can be compared.
+        let (has, of) = (columns.len(), mapping.csv.names.len());
+        return (has == of).then(|| Fit {
+            preset,
+            found: of,
+            of,
+            missing: Vec::new(),
+            needed: Vec::new(),
+            unknown: Vec::new(),
+        });
+    }
+    if positional || !header || mapping.format.is_some_and(|own| own != format) {
+        return None;
+    }
+    let is_there = |names: &[String]| names.iter().any(|name| columns.find(name).is_some());
+    let lists = mapping.sections.iter().flat_map(|section| &section.blocks);
+    let lists: Vec<usize> = lists.filter_map(|block| Some(block.rows?.0)).collect();
+    let own = (0..mapping.columns.len()).filter(|at| !lists.contains(at));
+    let (found, missing): (Vec<usize>, Vec<usize>) =
+        own.partition(|at| is_there(&mapping.columns[*at]));
+    let name = |at: &usize| mapping.columns[*at][0].clone();
+    let needed = mapping.needed().into_iter().map(|column| column.0);
+    Some(Fit {
+        preset,
+        found: found.len(),
+        of: found.len() + missing.len(),
+        needed: needed
+            .filter(|at| missing.contains(at))
+            .map(|at| name(&at))
+            .collect(),
+        missing: missing.iter().map(name).collect(),
+        unknown: super::unknown(mapping, columns)
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
+    })
+}

@@ -1,0 +1,250 @@
+//! The columns of an export, and what its cells can hold.
+
+use super::Form;
+use super::draft::Draft;
+use crate::feed::format::{Columns, Encoding, Entry, Record, Shape, encoding};
+use crate::feed::mapping::{Cell, Column, List, Mapping, Section, Take};
+use crate::kinds::{self, CUSTOM_FIELD};
+use crate::model::{Keyed, KindId, Pos, Row, Text, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The longest cell that is read, in bytes.
+const LONGEST: usize = 1 << 16;
+
+/// A custom field whose column is called after it.
+#[derive(Debug)]
+pub(super) struct Custom {
+    pub id: Text,
+    /// Whether a blank would be an error.
+    pub required: bool,
+    place: usize,
+}
+
+/// The columns of an export.
+pub(super) struct Layout<'m> {
+    pub mapping: &'m Mapping,
+    pub form: Form,
+    pub columns: Columns,
+    /// Where each column of the mapping stands; in JSON all of them.
+    places: BTreeMap<Column, usize>,
+    /// Of each section the custom fields whose columns are called after them.
+    pub custom: Vec<Vec<Custom>>,
+    pub encoding: Option<&'static Encoding>,
+    pub delimiter: char,
+    /// The columns whose texts are lists, and those whose are booleans: in JSON they are written so.
+    pub lists: BTreeSet<Column>,
+    pub booleans: BTreeSet<Column>,
+}
+
+impl<'m> Layout<'m> {
+    /// The columns of an export of what is stored.
+    pub fn new(mapping: &'m Mapping, form: Form, rows: &Keyed<Row>) -> Self {
+        let label = mapping.csv.encoding.as_deref();
+        let mut layout = Self {
+            mapping,
+            form,
+            columns: Columns::default(),
+            places: BTreeMap::new(),
+            custom: Vec::new(),
+            encoding: label.filter(|_| !form.is_json()).and_then(encoding),
+            delimiter: mapping.csv.delimiter.unwrap_or(','),
+            lists: BTreeSet::new(),
+            booleans: BTreeSet::new(),
+        };
+        for name in &mapping.csv.names {
+            layout.columns.intern(name);
+        }
+        layout.head();
+        layout.custom = mapping
+            .sections
+            .iter()
+            .map(|section| layout_custom(section, rows, &mut layout.columns))
+            .collect();
+        for cell in mapping.sections.iter().flat_map(cells) {
+            layout.kinds_of(cell);
+        }
+        layout
+    }
+
+    fn head(&mut self) {
+        let mapping = self.mapping;
+        let used: BTreeSet<Column> = if self.form.is_json() {
+            (0..mapping.columns.len()).map(Column).collect()
+        } else {
+            let cells = mapping
+                .sections
+                .iter()
+                .flat_map(cells)
+                .flat_map(Cell::columns);
+            let whens = mapping.sections.iter().flat_map(whens);
+            cells
+                .chain(whens)
+                .chain(mapping.requires.iter().copied())
+                .collect()
+        };
+        for column in used {
+            let names = &mapping.columns[column.0];
+            let known = names.iter().find_map(|name| self.columns.find(name));
+            let place = known.filter(|_| !mapping.csv.names.is_empty() && !self.form.is_json());
+            let label = names.get(1).filter(|label| {
+                self.form == Form::Csv { labels: true } && self.columns.find(label).is_none()
+            });
+            let place = place.unwrap_or_else(|| self.columns.intern(label.unwrap_or(&names[0])));
+            self.places.insert(column, place);
+        }
+    }
+
+    fn kinds_of(&mut self, cell: &Cell) {
+        match &cell.take {
+            Take::Column(column) => {
+                if cell.list == Some(List::Replace) {
+                    self.lists.insert(*column);
+                }
+                if cell.booleans.is_some() {
+                    self.booleans.insert(*column);
+                }
+            }
+            Take::First(cells) | Take::Join(cells, _) => {
+                for cell in cells {
+                    self.kinds_of(cell);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether a cell can hold a text.
+    pub fn takes(&self, text: &str) -> bool {
+        if text.len() > LONGEST || text.contains('\0') {
+            return false;
+        }
+        if let Some(encoding) = self.encoding {
+            let (.., misfit) = encoding.encode(text);
+            if misfit {
+                return false;
+            }
+        }
+        // A cell with lines like rows is taken for a quote that somebody forgot to close.
+        let rows =
+            text.contains('\n') && text.matches(self.delimiter).count() + 1 >= self.columns.len();
+        self.form.is_json() || !rows
+    }
+
+    /// The name of a column in messages.
+    pub fn name(&self, column: Column) -> &str {
+        match self.places.get(&column) {
+            Some(place) => self.columns.name(*place),
+            None => &self.mapping.columns[column.0][0],
+        }
+    }
+
+    /// The record that a reader makes of a row.
+    pub fn record(&self, draft: &Draft) -> Record {
+        let at = Pos { line: 1, column: 1 };
+        let entry = |text: &str| Entry {
+            text: Text::new(text),
+            shape: Shape::Text,
+            at,
+        };
+        let blank = (!self.form.is_json()).then(|| entry(""));
+        let mut cells = vec![blank; self.columns.len()];
+        for (place, text) in self.cells(draft) {
+            cells[place] = Some(entry(text));
+        }
+        let lists = draft.lists.iter().filter_map(|(column, members)| {
+            let members = members.iter().map(|member| self.record(member)).collect();
+            Some((*self.places.get(column)?, members))
+        });
+        Record {
+            at,
+            cells,
+            lists: lists.collect(),
+            faulty: false,
+        }
+    }
+
+    /// The cells of a row that are not absent, each with its place.
+    pub fn cells<'d>(&self, draft: &'d Draft) -> impl Iterator<Item = (usize, &'d str)> {
+        let own = draft
+            .texts()
+            .filter_map(|(column, text)| Some((*self.places.get(&column)?, text)));
+        let own: Vec<(usize, &str)> = own.collect();
+        let custom = self
+            .custom
+            .get(draft.section)
+            .into_iter()
+            .flatten()
+            .zip(&draft.custom);
+        let custom = custom.map(|(custom, text)| {
+            (
+                custom.place,
+                text.as_ref().map_or("", |(text, _)| text.as_str()),
+            )
+        });
+        own.into_iter().chain(custom.collect::<Vec<_>>())
+    }
+}
+
+/// The custom fields of a kind that have columns, by id.
+fn layout_custom(section: &Section, rows: &Keyed<Row>, columns: &mut Columns) -> Vec<Custom> {
+    let Some(prefix) = &section.every else {
+        return Vec::new();
+    };
+    let mapped = |id: &Text| {
+        let field = crate::model::FieldRef::Custom(id.clone());
+        section.fields.iter().any(|known| known.field == field)
+    };
+    let all = definitions(rows, section.kind.id).into_iter();
+    let all = all
+        .filter(|(id, _)| !mapped(id))
+        .map(|(id, required)| Custom {
+            place: columns.intern(&format!("{prefix}{id}")),
+            id,
+            required,
+        });
+    all.collect()
+}
+
+/// The custom fields of a kind, by id, and whether they are required: those defined and in use, and
+/// those that have values.
+fn definitions(rows: &Keyed<Row>, kind: KindId) -> BTreeMap<Text, bool> {
+    let definition = kinds::get(CUSTOM_FIELD);
+    let word = |row: &Row, name: &str| {
+        let value = row.values.get(definition.at(name))?.as_ref();
+        value.and_then(Value::as_text).map(str::to_owned)
+    };
+    let mut all = BTreeMap::new();
+    for row in rows {
+        if row.key.kind == kind {
+            for id in row.custom.keys() {
+                all.entry(id.clone()).or_insert(false);
+            }
+        } else if row.key.kind == CUSTOM_FIELD
+            && word(row, "appliesTo").as_deref() == kinds::get(kind).custom
+            && word(row, "status").as_deref() == Some("active")
+        {
+            let required = row.values[definition.at("required")].as_ref();
+            all.insert(
+                row.key.id.clone(),
+                required.and_then(Value::as_bool).unwrap_or(false),
+            );
+        }
+    }
+    all
+}
+
+/// All cells of a section that stand in rows of their own.
+fn cells(section: &Section) -> impl Iterator<Item = &Cell> {
+    let own = std::iter::once(&section.id).chain(section.fields.iter().map(|field| &field.cell));
+    let blocks = section.blocks.iter().filter(|block| block.rows.is_none());
+    own.chain(blocks.flat_map(|block| {
+        let fields = block.fields.iter().map(|field| &field.cell);
+        let flags = block.flags.iter().flatten().chain(&block.unlink);
+        std::iter::once(&block.id).chain(fields).chain(flags)
+    }))
+}
+
+fn whens(section: &Section) -> impl Iterator<Item = Column> {
+    let blocks = section.blocks.iter().flat_map(|block| &block.when);
+    section.when.iter().chain(blocks).map(|when| when.column)
+}

@@ -1,0 +1,274 @@
+//! The proof that what is written is what is stored: it is read again before it goes out, and what
+//! reads as anything else is left out instead.
+
+use super::draft::Draft;
+use super::lost::{Loss, Why};
+use super::place::{Place, plain};
+use super::unit::Unit;
+use crate::diagnostic::Severity;
+use crate::feed::collect::{Collected, Collector};
+use crate::feed::mapping::{Cell as From, Column};
+use crate::kinds::{self, ACCOUNT, ADDRESS};
+use crate::model::{Cell, Declared, FieldRef, Key, Row, Stated, Value};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What reading found wrong.
+enum Problem {
+    /// A field reads as something that is not stored.
+    Wrong(Key, FieldRef),
+    /// A field that was written does not read.
+    Unread(Key, FieldRef),
+    /// An address that was written does not read, or not as one of this account.
+    Address(crate::model::Text),
+    /// All of it.
+    All(Why),
+}
+
+impl Place<'_> {
+    /// Makes the rows of some resources, so that they read as what is stored.
+    pub fn prove(&self, units: &mut [Unit<'_>]) {
+        for unit in units.iter_mut() {
+            self.place(unit);
+        }
+        let read = self.read(units);
+        if self.is_sound(units, &read) {
+            return;
+        }
+        for unit in units {
+            loop {
+                let read = self.read(std::slice::from_ref(unit));
+                let problems = self.problems(unit, &read);
+                if !self.mend(unit, problems) {
+                    break;
+                }
+                self.place(unit);
+            }
+            unit.losses.append(&mut unit.unread);
+        }
+    }
+
+    /// What a reader makes of the rows.
+    fn read(&self, units: &[Unit<'_>]) -> Collected {
+        let mut collector = Collector::new(self.layout.mapping, &Arc::from("export"));
+        for draft in units.iter().flat_map(|unit| &unit.drafts) {
+            collector.take(&self.layout.record(draft), &self.layout.columns);
+        }
+        collector.finish()
+    }
+
+    fn is_sound(&self, units: &[Unit<'_>], read: &Collected) -> bool {
+        let strange = |declared: &Arc<Declared>| {
+            // Only what is deleted is not among the rows.
+            let of = |unit: &&Unit<'_>| unit.row.key == declared.key;
+            let stored = self.rows.get(&declared.key);
+            let stored = stored.or_else(|| Some(&*units.iter().find(of)?.row));
+            stored.is_none_or(|row| declared.cells.iter().any(|said| !fits(said, row)))
+        };
+        let faulty = !read.hidden.is_empty()
+            || !read.faulty.is_empty()
+            || read
+                .diagnostics
+                .iter()
+                .any(|found| found.severity == Severity::Error);
+        !faulty
+            && !read.resources.iter().any(strange)
+            && units.iter().all(|unit| unread(unit, read).is_empty())
+    }
+
+    fn problems(&self, unit: &Unit<'_>, read: &Collected) -> Vec<Problem> {
+        let mut problems: Vec<Problem> = Vec::new();
+        for (key, field) in &read.faulty {
+            problems.push(Problem::Wrong(key.clone(), field.clone()));
+        }
+        for declared in &read.resources {
+            let stored = if declared.key == unit.row.key {
+                Some(&*unit.row)
+            } else {
+                self.rows.get(&declared.key)
+            };
+            let Some(row) = stored else {
+                let why = Why::Reads(format!("{}, which is not stored", declared.key));
+                problems.push(Problem::All(why));
+                continue;
+            };
+            let wrong = declared.cells.iter().filter(|said| !fits(said, row));
+            problems
+                .extend(wrong.map(|said| Problem::Wrong(declared.key.clone(), said.field.clone())));
+        }
+        let error = read
+            .diagnostics
+            .iter()
+            .find(|found| found.severity == Severity::Error);
+        let hidden = read.hidden.values().next();
+        if problems.is_empty()
+            && let Some(what) = error.map(|found| found.message.clone()).or(hidden.cloned())
+        {
+            problems.push(Problem::All(Why::Reads(format!("an error: {what}"))));
+        }
+        if problems.is_empty() {
+            problems = unread(unit, read);
+        }
+        problems
+    }
+
+    /// Leaves out what is wrong; whether anything is to be made anew.
+    fn mend(&self, unit: &mut Unit<'_>, problems: Vec<Problem>) -> bool {
+        let mut again = false;
+        for problem in problems {
+            match problem {
+                Problem::All(why) => {
+                    unit.dropped = Some(why);
+                    return true;
+                }
+                Problem::Address(id) => {
+                    let why = Why::Reads("nothing".to_owned());
+                    unit.skip.entry(id).or_insert(why);
+                    again = true;
+                }
+                Problem::Unread(key, field) => {
+                    let name = kinds::get(key.kind).field_name(&field);
+                    unit.unread.insert(Loss {
+                        key,
+                        field: Some(name),
+                        why: Why::Reads("nothing".to_owned()),
+                    });
+                }
+                Problem::Wrong(key, field) => {
+                    again = true;
+                    self.leave_out(unit, &key, &field);
+                }
+            }
+        }
+        again
+    }
+
+    /// Leaves out a field that reads as something else, with what stands in the same columns.
+    fn leave_out(&self, unit: &mut Unit<'_>, key: &Key, field: &FieldRef) {
+        let mut found: BTreeSet<(usize, Column)> = BTreeSet::new();
+        for draft in &unit.drafts {
+            let cells = self.cells_of(draft.section, key, field);
+            let drafts = std::iter::once(draft).chain(draft.lists.values().flatten());
+            for draft in drafts {
+                let columns = cells.iter().flat_map(|cell| cell.columns());
+                let open = |column: &Column| {
+                    !draft.text(*column).is_empty() && !draft.fixed.contains(column)
+                };
+                found.extend(columns.filter(open).map(|column| (draft.section, column)));
+            }
+        }
+        let before = unit.avoid.len();
+        unit.avoid.extend(found);
+        if unit.avoid.len() > before {
+            return;
+        }
+        let name = kinds::get(key.kind).field_name(field);
+        let why = Why::Reads(format!("one with another {name}"));
+        // An address that cannot be said without saying something else goes, the account stays.
+        let address = key.kind == ADDRESS && !unit.skip.contains_key(&key.id);
+        let has = unit
+            .drafts
+            .iter()
+            .any(|draft| addresses(draft).any(|(id, _)| *id == key.id));
+        if address && has {
+            unit.skip.insert(key.id.clone(), why);
+        } else {
+            unit.dropped = Some(why);
+        }
+    }
+
+    /// What a field of a resource is made of in the rows of a section.
+    fn cells_of(&self, section: usize, key: &Key, field: &FieldRef) -> Vec<&From> {
+        let sections = &self.layout.mapping.sections;
+        let blocks = || sections[section].blocks.iter();
+        if key.kind == ADDRESS {
+            let fields = blocks().flat_map(|block| &block.fields);
+            return fields
+                .filter(|known| known.field == *field)
+                .map(|known| &known.cell)
+                .collect();
+        }
+        let of_kind = sections
+            .iter()
+            .filter(|section| section.kind.id == key.kind);
+        let fields = of_kind.flat_map(|section| &section.fields);
+        fields
+            .filter(|known| known.field == *field)
+            .map(|known| &known.cell)
+            .collect()
+    }
+}
+
+/// The addresses that a row has.
+fn addresses(draft: &Draft) -> impl Iterator<Item = &(crate::model::Text, bool)> {
+    let lists = draft.lists.values().flatten();
+    draft
+        .addresses
+        .iter()
+        .chain(lists.flat_map(|member| &member.addresses))
+}
+
+/// What was written and does not read.
+fn unread(unit: &Unit<'_>, read: &Collected) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let account = kinds::own(kinds::get(ACCOUNT).at("addresses"));
+    let owner = read.resources.get(&unit.row.key);
+    for draft in &unit.drafts {
+        if owner.is_none() {
+            problems.push(Problem::All(Why::Reads("nothing".to_owned())));
+            return problems;
+        }
+        let amend = owner
+            .and_then(|owner| owner.stated(&account))
+            .map(|stated| &stated.cell);
+        for (id, gone) in addresses(draft) {
+            let told = match amend {
+                Some(Cell::Amend(amend)) if *gone => amend.remove.contains(id),
+                Some(Cell::Amend(amend)) => amend.add.members().any(|member| member == id),
+                _ => false,
+            };
+            if !told {
+                problems.push(Problem::Address(id.clone()));
+            }
+        }
+        let members = draft
+            .lists
+            .values()
+            .flatten()
+            .flat_map(|member| &member.says);
+        for (key, field) in draft.says.iter().chain(members) {
+            let declared = read.resources.get(key);
+            let said = declared.and_then(|declared| declared.stated(field));
+            let known = unit.unread.iter().any(|loss| {
+                loss.key == *key
+                    && loss.field.as_deref() == Some(&kinds::get(key.kind).field_name(field))
+            });
+            if said.is_none() && !known {
+                problems.push(Problem::Unread(key.clone(), field.clone()));
+            }
+        }
+    }
+    problems
+}
+
+/// Whether what was said of a field is what is stored.
+pub(super) fn fits(said: &Stated, row: &Row) -> bool {
+    let stored = row.value(&said.field);
+    match (&said.cell, &said.field) {
+        (Cell::Blank | Cell::Clear, _) => stored.is_none(),
+        (Cell::Amend(amend), _) => amend.holds(stored),
+        (Cell::Value(Value::Links(links)), _) => {
+            let old = stored.map_or(&[][..], Value::as_links);
+            let same = links.iter().zip(old).all(|(new, old)| {
+                let mut attributes = new.attributes.iter().zip(old.attributes);
+                new.target == old.target
+                    && attributes.all(|(new, old)| new.is_none() || *new == old)
+            });
+            links.len() == old.len() && same
+        }
+        (Cell::Value(value), FieldRef::Custom(_)) => {
+            stored.is_some_and(|stored| plain(stored) == plain(value))
+        }
+        (Cell::Value(value), FieldRef::Own(_)) => stored == Some(value),
+    }
+}

@@ -1,0 +1,368 @@
+//! What is written is read as what is stored, whatever is stored.
+
+use super::lost::Why;
+use super::{Form, proof, write};
+use crate::diagnostic::Severity;
+use crate::feed::mapping::Mapping;
+use crate::feed::{self, preset};
+use crate::kinds::{self, ACCOUNT, ADDRESS, USER};
+use crate::model::{Key, Keyed, KindId, Link, Row, SmallMap, Text, Value};
+use proptest::prelude::*;
+use std::io::Cursor;
+
+const FORMS: [Form; 3] = [
+    Form::Csv { labels: true },
+    Form::Csv { labels: false },
+    Form::Json,
+];
+
+fn row(kind: KindId, id: &str, fields: &[(&str, Value)]) -> Row {
+    let table = kinds::get(kind);
+    let mut values: Vec<Option<Value>> = table
+        .fields
+        .iter()
+        .map(|field| field.default.value())
+        .collect();
+    for (index, field) in table.fields.iter().enumerate() {
+        if field.ty.has_table() {
+            values[index] = Some(Value::set([]));
+        }
+    }
+    for (name, value) in fields {
+        values[table.at(name)] = Some(value.clone());
+    }
+    Row {
+        key: Key::new(kind, id),
+        version: 1,
+        values,
+        custom: SmallMap::default(),
+        facts: SmallMap::default(),
+    }
+}
+
+/// The value of a field that somebody wrote, if it is one.
+fn value(kind: KindId, field: &str, text: &str) -> Option<Value> {
+    let table = kinds::get(kind);
+    let read = table.fields[table.at(field)].read(text.trim()).ok()?;
+    let blank = |text: &str| text.trim().is_empty();
+    (!blank(text) && !read.value.as_text().is_some_and(blank)).then_some(read.value)
+}
+
+/// Texts with all that means something to somebody.
+fn text() -> impl Strategy<Value = String> {
+    let signs = prop::sample::select(vec![
+        "a", "B", "Å", "é", "ß", " ", ";", ",", "|", "\"", "'", "=", "+", "-", "@", "0", "7", ".",
+        "#EOF;2", "||", "{n}", "\n", "TRUE", "null", "š", "🦊", ":", "(",
+    ]);
+    prop::collection::vec(signs, 0..8).prop_map(|parts| parts.concat())
+}
+
+/// Accounts with addresses, users of them.
+fn directory() -> impl Strategy<Value = Keyed<Row>> {
+    let account = (
+        prop::sample::select(vec!["a-", "00", "=x", "'0", "#EOF;", "é "]),
+        prop::collection::vec(text(), 6),
+        prop::option::of(text()),
+        0..3_usize,
+        any::<[bool; 3]>(),
+    );
+    let address = (prop::collection::vec(text(), 6), any::<[bool; 2]>());
+    let user = (prop::collection::vec(text(), 2), any::<bool>(), 0..4_usize);
+    (
+        prop::collection::vec(account, 1..6),
+        prop::collection::vec(address, 1..5),
+        prop::collection::vec(user, 0..4),
+    )
+        .prop_map(|(accounts, addresses, users)| {
+            let mut rows = Keyed::default();
+            let mut put = |row: Row| {
+                let _ = rows.insert(row);
+            };
+            let mut ids = Vec::new();
+            for (nth, (prefix, texts, note, count, flags)) in accounts.iter().enumerate() {
+                let id = format!("{prefix}{nth}");
+                let mut fields = vec![
+                    ("name", Value::text("N")),
+                    ("companyRegistrationName", Value::text("N")),
+                    ("businessRegistrationNumber", Value::text("1")),
+                ];
+                for (field, text) in [
+                    "name",
+                    "companyRegistrationName",
+                    "businessRegistrationNumber",
+                    "managerName",
+                    "vatNumber",
+                    "customerNumber",
+                ]
+                .into_iter()
+                .zip(texts)
+                {
+                    fields.extend(value(ACCOUNT, field, text).map(|value| (field, value)));
+                }
+                if flags[0] {
+                    fields.extend([
+                        ("customerNumber", Value::text(&id)),
+                        ("companyRegistrationName", fields[0].1.clone()),
+                    ]);
+                }
+                if flags[1] {
+                    fields.push(("status", Value::text("inactive")));
+                }
+                let tags = ["premium", "hotel"].iter().take(*count).map(Text::new);
+                fields.push(("tags", Value::set(tags)));
+                let mut links = Vec::new();
+                for at in 0..*count {
+                    let (texts, uses) = &addresses[(nth + at) % addresses.len()];
+                    let id = if flags[2] {
+                        format!("{id}-main")
+                    } else {
+                        format!("d{}", (nth + at) % addresses.len())
+                    };
+                    let mut fields = vec![
+                        ("fullName", Value::text("N")),
+                        ("street", Value::text("S")),
+                        ("city", Value::text("C")),
+                        ("zipCode", Value::text("1")),
+                        ("country", Value::text("SE")),
+                    ];
+                    for (field, text) in [
+                        "fullName",
+                        "street",
+                        "additionalStreet",
+                        "city",
+                        "state",
+                        "label",
+                    ]
+                    .into_iter()
+                    .zip(texts)
+                    {
+                        fields.extend(value(ADDRESS, field, text).map(|value| (field, value)));
+                    }
+                    put(row(ADDRESS, &id, &fields));
+                    links.push(Link {
+                        target: Text::new(&id),
+                        attributes: uses.map(|on| Some(u8::from(on || uses == &[false; 2]))),
+                    });
+                }
+                fields.push(("addresses", Value::links(links)));
+                let mut account = row(ACCOUNT, &id, &fields);
+                if let Some(note) = note.as_ref().filter(|note| !note.trim().is_empty()) {
+                    account
+                        .custom
+                        .insert("note".into(), Value::text(note.trim()));
+                }
+                put(account);
+                ids.push(id);
+            }
+            for (nth, (texts, inactive, many)) in users.iter().enumerate() {
+                let mut fields = vec![
+                    ("civility", Value::text("MRS")),
+                    ("email", Value::text(format!("u{nth}@roster.example"))),
+                    ("groups", Value::set(["FOC_User".into()])),
+                ];
+                for (field, text) in ["firstName", "lastName"].into_iter().zip(texts) {
+                    fields.extend(value(USER, field, text).map(|value| (field, value)));
+                }
+                if *inactive {
+                    fields.push(("status", Value::text("inactive")));
+                }
+                let links = ids.iter().take(*many).map(|id| Link {
+                    target: Text::new(id),
+                    attributes: [Some(u8::from(*inactive)), None],
+                });
+                fields.push(("accounts", Value::links(links)));
+                put(row(USER, &format!("u{nth}"), &fields));
+            }
+            rows
+        })
+}
+
+/// Writes and reads; what was lost comes back.
+fn round(mapping: &Mapping, form: Form, rows: &Keyed<Row>) -> Vec<(Option<String>, Why)> {
+    let mut bytes = Vec::new();
+    let written = write(mapping, form, rows, None, &mut bytes).expect("written");
+    let shown = String::from_utf8_lossy(&bytes).into_owned();
+    if written.records > 0 {
+        let read = feed::read(Cursor::new(bytes), &"w".into(), &"s".into(), mapping);
+        let errors = read
+            .diagnostics
+            .iter()
+            .filter(|found| found.severity == Severity::Error);
+        assert_eq!(
+            errors.collect::<Vec<_>>(),
+            Vec::<&crate::diagnostic::Diagnostic>::new(),
+            "{shown}"
+        );
+        assert!(read.complete, "{shown}");
+        assert_eq!(read.records, written.records, "{shown}");
+        for declared in &read.desired.resources {
+            let stored = rows
+                .get(&declared.key)
+                .unwrap_or_else(|| panic!("{}: {shown}", declared.key));
+            for said in &declared.cells {
+                assert!(
+                    proof::fits(said, stored),
+                    "{}: {said:?} {stored:?}\n{shown}",
+                    declared.key
+                );
+            }
+        }
+    }
+    written
+        .losses
+        .0
+        .keys()
+        .map(|(_, field, why)| (field.clone(), why.clone()))
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn no_preset_writes_what_reads_as_anything_else(rows in directory()) {
+        for name in preset::names() {
+            let mapping = preset::mapping(name).expect("a preset");
+            for form in FORMS {
+                if super::check(&mapping, form).is_ok() {
+                    round(&mapping, form, &rows);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_accounts_of_djust_lose_only_what_has_no_column(rows in directory()) {
+        let mapping = preset::mapping("djust-accounts").expect("a preset");
+        for form in FORMS {
+            for (field, why) in round(&mapping, form, &rows) {
+                let known = matches!(why, Why::NoColumn | Why::Text | Why::Alone);
+                prop_assert!(known, "{field:?}: {why}");
+            }
+        }
+    }
+}
+
+fn losses(yaml: &str, rows: &Keyed<Row>) -> (String, Vec<String>) {
+    let mapping = Mapping::parse(yaml).unwrap_or_else(|why| panic!("{why}"));
+    let mut bytes = Vec::new();
+    let written =
+        write(&mapping, Form::Csv { labels: true }, rows, None, &mut bytes).expect("written");
+    (
+        String::from_utf8_lossy(&bytes).into_owned(),
+        written.losses.lines().collect(),
+    )
+}
+
+fn one(fields: &[(&str, Value)]) -> Keyed<Row> {
+    let mut rows = Keyed::default();
+    let _ = rows.insert(row(ACCOUNT, "00a", fields));
+    rows
+}
+
+#[test]
+fn steps_values_and_joins_are_turned_round() {
+    let yaml = "
+apiVersion: roster/v1
+name: m
+csv: {delimiter: ';'}
+locale: de
+accounts:
+  externalId: {column: ID, without: 'K-', lower: true}
+  fields:
+    name: {join: [N1, N2], with: ' '}
+    managerName: {column: M, values: {E: Eva, J: Jan}, otherwise: error}
+    website: {first: [WEB, {constant: 'https://none.example'}]}
+    status: [{column: GONE, values: {true: deleted, false: null}}, {column: LOCK, values: {'': active, X: inactive}}]
+  customFields: {limit: {column: LIMIT, number: true}, since: {column: SINCE, date: true}}
+";
+    let mut rows = one(&[
+        ("name", Value::text("Acme Ltd")),
+        ("managerName", Value::text("Jan")),
+        ("website", Value::text("https://a.example")),
+        ("status", Value::text("inactive")),
+    ]);
+    let key = Key::new(ACCOUNT, "00a");
+    let account = rows.get_mut(&key).expect("it");
+    account
+        .custom
+        .insert("limit".into(), Value::Number("1250.5".into()));
+    account
+        .custom
+        .insert("since".into(), Value::text("2025-03-21"));
+    let (text, lost) = losses(yaml, &rows);
+    assert_eq!(lost, Vec::<String>::new());
+    let expected = "ID;N1;N2;M;WEB;GONE;LOCK;LIMIT;SINCE\nK-00a;Acme Ltd;;J;https://a.example;;X;1250,5;21.03.2025\n";
+    assert_eq!(text, expected);
+    // Nothing stands for Ada.
+    let (text, lost) = losses(
+        yaml,
+        &one(&[
+            ("name", Value::text("A")),
+            ("managerName", Value::text("Ada")),
+            ("website", Value::text("https://a.example")),
+        ]),
+    );
+    assert!(
+        text.ends_with("K-00a;A;;;https://a.example;;;;\n"),
+        "{text}"
+    );
+    assert_eq!(
+        lost,
+        ["not written: Account.managerName of 00a: no word of the export stands for `Ada`"]
+    );
+    // Without a website it would read as having one.
+    let (text, lost) = losses(yaml, &one(&[("name", Value::text("A"))]));
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert_eq!(
+        lost,
+        ["not written: Account/00a: read again it would be one with another website"]
+    );
+}
+
+#[test]
+fn two_fields_in_one_column_are_written_where_they_agree() {
+    let yaml = "{apiVersion: roster/v1, name: m, accounts: {externalId: ID, fields: {name: NAME, companyRegistrationName: NAME, managerName: {expression: 'X'}}}}";
+    let same = |name: &str, other: &str| {
+        one(&[
+            ("name", Value::text(name)),
+            ("companyRegistrationName", Value::text(other)),
+        ])
+    };
+    assert_eq!(
+        losses(yaml, &same("A", "A")),
+        ("ID,NAME\n00a,A\n".to_owned(), Vec::new())
+    );
+    let (text, lost) = losses(yaml, &same("A", "B"));
+    assert_eq!(text, "ID,NAME\n00a,\n");
+    assert_eq!(lost.len(), 2, "{lost:?}");
+    let managed = one(&[("managerName", Value::text("Eva"))]);
+    assert_eq!(
+        losses(yaml, &managed).1,
+        ["not written: Account.managerName of 00a: an expression cannot be turned round"]
+    );
+}
+
+#[test]
+fn an_encoding_without_the_letters_is_not_written_wrong() {
+    let yaml = "{apiVersion: roster/v1, name: m, csv: {encoding: windows-1252}, accounts: {externalId: ID, fields: {name: NAME}}}";
+    let mapping = Mapping::parse(yaml).expect("a mapping");
+    let mut bytes = Vec::new();
+    let written = write(
+        &mapping,
+        FORMS[0],
+        &one(&[("name", Value::text("Åre"))]),
+        None,
+        &mut bytes,
+    )
+    .expect("written");
+    assert!(written.losses.is_empty());
+    assert_eq!(bytes, b"ID,NAME\n00a,\xc5re\n");
+    let (_, lost) = losses(yaml, &one(&[("name", Value::text("Šumava"))]));
+    assert!(lost.is_empty(), "{lost:?}");
+    let (_, lost) = losses(yaml, &one(&[("name", Value::text("日本"))]));
+    assert_eq!(
+        lost,
+        ["not written: Account.name of 00a: the export cannot hold such a text"]
+    );
+}
