@@ -2,7 +2,7 @@
 //! What it does not declare stays, since a source that removes would take it away.
 
 use super::import_manifests::{by_kind, counted};
-use super::source::{WAIT, both, claims, is_configured, release};
+use super::source::{both, claims, is_configured, release};
 use super::{Failure, Global, Outcome, Output, apply, output, session};
 use crate::config::Config;
 use crate::diagnostic::did_you_mean;

@@ -56,7 +56,10 @@ pub fn manifests(config: &Config, source: &Source, dir: &Path) -> Result<Convert
     };
     converted.written = sorting.new.keys().cloned().collect();
     let items = sorting.new.values().map(|declared| item(declared));
-    converted.export = lay_out(items.collect(), &beside(dir, &there));
+    converted.export = lay_out(
+        items.collect(),
+        &laid_beside(dir, folders(there.desired.resources.iter())),
+    );
     Ok(converted)
 }
 
@@ -253,12 +256,10 @@ pub(super) fn item(declared: &Declared) -> Item {
 }
 
 /// What is in the directory: files by name, and the folders that are an account's own.
-fn beside(dir: &Path, there: &Loaded) -> Beside {
-    let files = there.files.iter().map(|(path, _)| path.to_lowercase());
+pub(super) fn laid_beside(dir: &Path, folders: BTreeMap<Text, String>) -> Beside {
     let mut beside = Beside {
-        folders: folders(there.desired.resources.iter()),
-        taken: files.collect(),
-        homes: BTreeMap::new(),
+        folders,
+        ..Beside::default()
     };
     // Files that are no manifests, too: what lies in the way is never written over.
     let mut waiting = vec![String::new()];
