@@ -184,7 +184,7 @@ fn message(source: &Source, proposal: &Proposal) -> String {
 
 fn tell(global: &Global, options: &Options, proposal: &Proposal, done: &str) {
     for lost in &proposal.unwritten {
-        let place = proposal.root.join(&lost.path);
+        let place = Path::new(&proposal.written).join(&lost.path);
         let (line, column) = (lost.at.line, lost.at.column);
         anstream::eprintln!(
             "could not be written at {}:{line}:{column}: {}: {}",

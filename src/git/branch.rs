@@ -117,12 +117,9 @@ fn git_in(folder: &Path) -> Command {
 
 impl Repository {
     fn of(folder: &Path) -> Result<Self, BranchError> {
-        let ask = |question: &str| {
+        let ask = |question: &[&str]| {
             let mut command = git_in(folder);
-            command.args(["rev-parse", question]);
-            if question == "HEAD^{commit}" {
-                command.args(["--verify", "--quiet"]);
-            }
+            command.arg("rev-parse").args(question);
             let ended = process::run(command, TIMEOUT)?;
             if !ended.status.success() {
                 return Err(BranchError::Repository {
@@ -133,9 +130,9 @@ impl Repository {
             Ok(text(&ended.stdout))
         };
         Ok(Self {
-            own: PathBuf::from(ask("--absolute-git-dir")?),
-            prefix: ask("--show-prefix")?,
-            head: ask("HEAD^{commit}")?,
+            own: PathBuf::from(ask(&["--absolute-git-dir"])?),
+            prefix: ask(&["--show-prefix"])?,
+            head: ask(&["--verify", "HEAD^{commit}"])?,
         })
     }
 

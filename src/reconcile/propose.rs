@@ -62,6 +62,8 @@ pub struct Unwritten {
 pub struct Proposal {
     /// The directory.
     pub root: PathBuf,
+    /// The same as the configuration writes it.
+    pub written: String,
     /// The digest of the export, or the revision of the source.
     pub digest: String,
     /// The files to change or to add, by path.
@@ -108,6 +110,7 @@ pub fn propose(
     };
     let mut proposal = Proposal {
         root: root.clone(),
+        written: into.written.clone(),
         digest,
         diagnostics: std::mem::take(&mut from.diagnostics),
         doubt: doubt.or_else(|| from.desired.removals_off.first().cloned()),

@@ -222,8 +222,8 @@ fn what_cannot_be_written_is_named_with_its_place() {
     ws.write("customers.csv", EXPORT.replace("hotel", "unheard-of"));
     let ran = propose(&ws, &["--write"]).exits(1);
     for said in [
-        "account.yaml:4:7: Account/acme name: the value is an alias",
-        "account.yaml:8:3: Account/acme tags: reference: ",
+        "could not be written at manifests/accounts/acme/account.yaml:4:7: Account/acme name: the value is an alias",
+        "manifests/accounts/acme/account.yaml:9:3: Account/acme tags: reference: ",
     ] {
         assert!(ran.stderr.contains(said), "{said}: {ran}");
     }
