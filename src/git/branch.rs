@@ -69,12 +69,12 @@ pub fn commit_on_branch(
 ) -> Result<String, BranchError> {
     let repository = Repository::of(folder)?;
     let reference = format!("refs/heads/{branch}");
-    let fits = repository.run(git_in(folder).args(["check-ref-format", &reference]))?;
+    let fits = run(git_in(folder).args(["check-ref-format", &reference]))?;
     if !fits.status.success() || branch.starts_with('-') {
         return Err(BranchError::Name(branch.to_owned()));
     }
     let known = ["rev-parse", "--verify", "--quiet", &reference];
-    if repository.run(git_in(folder).args(known))?.status.success() {
+    if run(git_in(folder).args(known))?.status.success() {
         return Err(BranchError::Exists(branch.to_owned()));
     }
     // Apart from others of this process, in a folder that git's own files are in.
@@ -93,7 +93,7 @@ pub fn commit_on_branch(
             &commit,
             "",
         ];
-        repository.done("update-ref", git_in(folder).args(set))?;
+        done("update-ref", git_in(folder).args(set))?;
         Ok(commit)
     });
     let _ = fs::remove_dir_all(&apart);
@@ -158,30 +158,14 @@ impl Repository {
         }
         let after = changes.iter().map(|change| (change.path, change.after));
         let new = Overlay::new(self, apart.join("new"), after)?;
-        let tree = self.done("write-tree", new.git().arg("write-tree"))?;
+        let tree = done("write-tree", new.git().arg("write-tree"))?;
         let words = apart.join("message");
         fs::write(&words, message)?;
         let mut command = new.git();
         command
             .args(["commit-tree", &tree, "-p", &self.head, "-F"])
             .arg(words);
-        self.done("commit-tree", &mut command)
-    }
-
-    fn run(&self, command: &mut Command) -> Result<process::Ended, BranchError> {
-        let command = std::mem::replace(command, Command::new("git"));
-        Ok(process::run(command, TIMEOUT)?)
-    }
-
-    fn done(&self, what: &'static str, command: &mut Command) -> Result<String, BranchError> {
-        let ended = self.run(command)?;
-        if ended.status.success() {
-            return Ok(text(&ended.stdout));
-        }
-        Err(BranchError::Failed {
-            what,
-            said: text(&ended.stderr),
-        })
+        done("commit-tree", &mut command)
     }
 }
 
@@ -201,7 +185,7 @@ impl<'r> Overlay<'r> {
         fs::create_dir_all(place.join("tree"))?;
         let overlay = Self { repository, place };
         let head = &repository.head;
-        repository.done("read-tree", overlay.git().args(["read-tree", head]))?;
+        done("read-tree", overlay.git().args(["read-tree", head]))?;
         let mut names = Vec::new();
         for (path, text) in files {
             let path = format!("{}{path}", repository.prefix);
@@ -225,7 +209,7 @@ impl<'r> Overlay<'r> {
             "--stdin",
         ]);
         add.stdin(File::open(list)?);
-        repository.done("update-index", &mut add)?;
+        done("update-index", &mut add)?;
         Ok(overlay)
     }
 
@@ -251,7 +235,7 @@ impl<'r> Overlay<'r> {
             "-z",
             &self.repository.head,
         ]);
-        let names = self.repository.done("diff-index", &mut command)?;
+        let names = done("diff-index", &mut command)?;
         Ok(names
             .split('\0')
             .next()
@@ -262,7 +246,7 @@ impl<'r> Overlay<'r> {
     fn listed(&self) -> Result<Vec<String>, BranchError> {
         let mut command = self.git();
         command.args(["ls-files", "--cached", "-z"]);
-        let names = self.repository.done("ls-files", &mut command)?;
+        let names = done("ls-files", &mut command)?;
         Ok(names.split('\0').map(str::to_owned).collect())
     }
 }
@@ -271,4 +255,20 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes)
         .trim_end_matches(['\n', '\r'])
         .to_owned()
+}
+
+fn run(command: &mut Command) -> Result<process::Ended, BranchError> {
+    let command = std::mem::replace(command, Command::new("git"));
+    Ok(process::run(command, TIMEOUT)?)
+}
+
+fn done(what: &'static str, command: &mut Command) -> Result<String, BranchError> {
+    let ended = run(command)?;
+    if ended.status.success() {
+        return Ok(text(&ended.stdout));
+    }
+    Err(BranchError::Failed {
+        what,
+        said: text(&ended.stderr),
+    })
 }

@@ -198,11 +198,10 @@ impl Sorting {
 /// What a resource may write out within itself, of what it links to.
 fn within(declared: &Declared) -> impl Iterator<Item = Key> {
     let list = inlined(kinds::get(declared.key.kind));
-    let members = list.into_iter().flat_map(|(index, kind)| {
+    list.into_iter().flat_map(|(index, kind)| {
         let members = declared.value(index).into_iter().flat_map(Value::members);
         members.map(move |id| Key::new(kind, id))
-    });
-    members
+    })
 }
 
 /// Something was left out before: that is what a reference misses that it did not miss at first.

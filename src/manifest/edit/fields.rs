@@ -227,9 +227,9 @@ impl<'t> Text<'t> {
                 "" => String::new(),
                 line => format!("{indent}{line}"),
             });
-            let after = value.end(self.text).max(key.range.end);
+            let after = value.end(self.body).max(key.range.end);
             return Ok(Some(new_lines(
-                self.text,
+                self.body,
                 after,
                 &lines.collect::<Vec<_>>(),
             )));
@@ -237,11 +237,11 @@ impl<'t> Text<'t> {
         if value.is_empty() {
             return Err(Refusal::new("the last value of its mapping is empty"));
         }
-        let line = line_start(self.text, key.range.start);
-        let before = &self.text[line..key.range.start];
+        let line = line_start(self.body, key.range.start);
+        let before = &self.body[line..key.range.start];
         // Where each key has a line of its own, so has a new one.
         let between = if before.trim().is_empty() && line > map.range.start {
-            let end = super::splice::line_break(self.text);
+            let end = super::splice::line_break(self.body);
             format!(",{end}{before}")
         } else {
             ", ".to_owned()

@@ -29,10 +29,10 @@ impl<'t> Text<'t> {
         let (key, list) = entry;
         let Shape::List(items) = &list.shape else {
             let all = self.members(ty, after, |_| true);
-            return match list.is_empty() {
-                true => Ok(vec![self.behind(key, &format!("[{}]", all.join(", ")))?]),
-                false => Err(Refusal::new("there is no list in its place")),
-            };
+            if !list.is_empty() {
+                return Err(Refusal::new("there is no list in its place"));
+            }
+            return Ok(vec![self.behind(key, &format!("[{}]", all.join(", ")))?]);
         };
         let turn = self.turn(ty, items, before, after)?;
         let mut splices = Vec::new();
@@ -161,7 +161,7 @@ impl<'t> Text<'t> {
         let (Some(first), Some(last)) = (items.first(), items.last()) else {
             return vec![Splice::new(inner, turn.add.join(", "))];
         };
-        let gap = |from: usize, to: usize| &self.text[from..to];
+        let gap = |from: usize, to: usize| &self.body[from..to];
         let mut gaps = items
             .windows(2)
             .map(|pair| gap(pair[0].range.end, pair[1].range.start));
@@ -172,7 +172,7 @@ impl<'t> Text<'t> {
         }
         let between = gaps.next().unwrap_or(", ").to_owned();
         let kept = items.iter().filter(|item| !removes(turn, item));
-        let kept = kept.map(|item| self.text[item.range.clone()].to_owned());
+        let kept = kept.map(|item| self.body[item.range.clone()].to_owned());
         let all: Vec<String> = kept.chain(turn.add.iter().cloned()).collect();
         if all.is_empty() {
             return vec![Splice::new(inner, "")];
@@ -185,7 +185,7 @@ impl<'t> Text<'t> {
     fn among_comments(&self, items: &[Node], turn: &Turn<'_>) -> Vec<Splice> {
         let mut splices = Vec::new();
         for item in items.iter().filter(|item| removes(turn, item)) {
-            let rest = &self.text[item.range.end..];
+            let rest = &self.body[item.range.end..];
             let blank = rest.len() - rest.trim_start().len();
             let comma = rest[blank..].starts_with(',');
             let end = item.range.end + if comma { blank + 1 } else { 0 };
@@ -211,12 +211,12 @@ impl<'t> Text<'t> {
         let mut splices = Vec::new();
         for item in items.iter().filter(|item| removes(turn, item)) {
             let start = self.dash(item)?;
-            let end = line_end(self.text, item.end(self.text));
-            splices.push(Splice::new(line_start(self.text, start)..end, ""));
+            let end = line_end(self.body, item.end(self.body));
+            splices.push(Splice::new(line_start(self.body, start)..end, ""));
         }
         let indent = {
             let dash = self.dash(last)?;
-            self.text[line_start(self.text, dash)..dash].to_owned()
+            self.body[line_start(self.body, dash)..dash].to_owned()
         };
         let lines: Vec<String> = turn
             .add
@@ -224,19 +224,19 @@ impl<'t> Text<'t> {
             .map(|item| format!("{indent}- {item}"))
             .collect();
         if !lines.is_empty() {
-            splices.push(new_lines(self.text, last.end(self.text), &lines));
+            splices.push(new_lines(self.body, last.end(self.body), &lines));
         } else if turn.remove.len() == items.len() {
             splices.push(self.behind(key, "[]")?);
         }
         // What ends without a break must not end with one less line and a break more.
         if let (true, Some(cut)) = (
-            !self.text.ends_with(['\n', '\r']),
+            !self.body.ends_with(['\n', '\r']),
             splices
                 .iter_mut()
-                .find(|cut| cut.text.is_empty() && cut.range.end == self.text.len()),
+                .find(|cut| cut.text.is_empty() && cut.range.end == self.body.len()),
         ) && cut.range.start > 0
         {
-            cut.range.start -= line_break(self.text).len();
+            cut.range.start -= line_break(self.body).len();
         }
         Ok(splices)
     }
@@ -245,8 +245,8 @@ impl<'t> Text<'t> {
     fn dash(&self, item: &Node) -> Result<usize, Refusal> {
         let mut at = item.range.start;
         loop {
-            let start = line_start(self.text, at);
-            let line = &self.text[start..at.max(start)];
+            let start = line_start(self.body, at);
+            let line = &self.body[start..at.max(start)];
             let lead = line.len() - line.trim_start().len();
             if line[lead..].starts_with('-') {
                 return Ok(start + lead);

@@ -7,7 +7,7 @@ use crate::model::{FieldRef, Pos};
 
 /// A file that is being edited.
 pub(super) struct Text<'t> {
-    pub text: &'t str,
+    pub body: &'t str,
     pub nodes: &'t Nodes,
     /// Whether it is JSON, which has but one way to write a text.
     pub json: bool,
@@ -16,17 +16,17 @@ pub(super) struct Text<'t> {
 }
 
 impl<'t> Text<'t> {
-    pub fn new(text: &'t str, nodes: &'t Nodes, json: bool) -> Self {
+    pub fn new(body: &'t str, nodes: &'t Nodes, json: bool) -> Self {
         let mut lines = vec![0];
         while let Some(last) = lines.last().copied() {
-            let next = splice::line_end(text, last);
-            if next == last || next == text.len() {
+            let next = splice::line_end(body, last);
+            if next == last || next == body.len() {
                 break;
             }
             lines.push(next);
         }
         Self {
-            text,
+            body,
             nodes,
             json,
             lines,
@@ -95,9 +95,9 @@ impl<'t> Text<'t> {
         let line = usize::try_from(at.line.checked_sub(1)?).ok()?;
         let before = usize::try_from(at.column.checked_sub(1)?).ok()?;
         let start = *self.lines.get(line)?;
-        let mut chars = self.text[start..].char_indices();
+        let mut chars = self.body[start..].char_indices();
         let column = chars.nth(before).map(|(column, _)| column);
-        Some(column.map_or(self.text.len(), |column| start + column))
+        Some(column.map_or(self.body.len(), |column| start + column))
     }
 
     /// The place that a byte is at.
@@ -107,7 +107,7 @@ impl<'t> Text<'t> {
         let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         Pos {
             line: small(line),
-            column: small(self.text[start..at].chars().count() + 1),
+            column: small(self.body[start..at].chars().count() + 1),
         }
     }
 }

@@ -70,13 +70,13 @@ impl Text<'_> {
 
     /// Something behind a key that has nothing.
     pub fn behind(&self, key: &Node, text: &str) -> Result<Splice, Refusal> {
-        let rest = &self.text[key.range.end..];
+        let rest = &self.body[key.range.end..];
         let blank = rest.len() - rest.trim_start_matches([' ', '\t']).len();
         if !rest[blank..].starts_with(':') {
             return Err(Refusal::new("the key is not followed by `:`"));
         }
         let at = key.range.end + blank + 1;
-        let space = if self.text[at..].starts_with([' ', '\t', '\r', '\n']) || at == self.text.len()
+        let space = if self.body[at..].starts_with([' ', '\t', '\r', '\n']) || at == self.body.len()
         {
             ""
         } else {
@@ -111,31 +111,31 @@ impl Text<'_> {
 
     /// A word in place of a block below its key.
     fn block(&self, key: &Node, value: &Node, word: &Word) -> Result<Splice, Refusal> {
-        let between = &self.text[key.range.end..value.range.start];
+        let between = &self.body[key.range.end..value.range.start];
         let head = between.find(['|', '>']);
         let head = head.ok_or_else(|| Refusal::new("the head of its block cannot be found"))?;
         let head = key.range.end + head;
-        let length = self.text[head..]
+        let length = self.body[head..]
             .find(|c: char| !matches!(c, '|' | '>' | '-' | '+') && !c.is_ascii_digit())
-            .unwrap_or(self.text.len() - head);
-        let marks = &self.text[head..head + length];
-        let end = line_end(self.text, value.end(self.text).max(value.range.start));
+            .unwrap_or(self.body.len() - head);
+        let marks = &self.body[head..head + length];
+        let end = line_end(self.body, value.end(self.body).max(value.range.start));
         if marks.contains(|c: char| c == '+' || c.is_ascii_digit())
-            || self.text[value.range.clone()].trim().is_empty()
+            || self.body[value.range.clone()].trim().is_empty()
         {
             return Err(Refusal::new(
                 "its block keeps blank lines or an indent of its own",
             ));
         }
-        let line = line_start(self.text, value.range.start);
-        let indent = &self.text[line..value.range.start];
+        let line = line_start(self.body, value.range.start);
+        let indent = &self.body[line..value.range.start];
         let text = word.text.as_str();
-        let tail = self.text[..end].ends_with(['\n', '\r']);
-        let tail = if tail { line_break(self.text) } else { "" };
+        let tail = self.body[..end].ends_with(['\n', '\r']);
+        let tail = if tail { line_break(self.body) } else { "" };
         if !write::fits_block(text) {
             // A comment behind the head stays behind the value.
-            let rest = line_end(self.text, head);
-            let behind = self.text[head + length..rest].trim_end();
+            let rest = line_end(self.body, head);
+            let behind = self.body[head + length..rest].trim_end();
             let new = format!("{}{behind}{tail}", write::quoted(text));
             return Ok(Splice::new(head..end, new));
         }
@@ -146,7 +146,7 @@ impl Text<'_> {
             '|'
         };
         let chomp = if text.ends_with('\n') { "" } else { "-" };
-        let comment = &self.text[head + length..line_end(self.text, head)];
+        let comment = &self.body[head + length..line_end(self.body, head)];
         let body: Vec<String> = text
             .trim_end_matches('\n')
             .split('\n')
@@ -155,7 +155,7 @@ impl Text<'_> {
                 line => format!("{indent}{line}"),
             })
             .collect();
-        let body = body.join(line_break(self.text));
+        let body = body.join(line_break(self.body));
         Ok(Splice::new(
             head..end,
             format!("{sign}{chomp}{comment}{body}{tail}"),
