@@ -125,7 +125,7 @@ fn members_come_and_go_where_they_are_written() {
             "tags: [ x,w,\"z, 1\" ] # c",
         ),
         ("tags: [x]", &[], "tags: []"),
-        ("tags: []", &["x", "w"], "tags: [x, w]"),
+        ("tags: []", &["x", "w"], "tags: [w, x]"),
         ("tags:", &["x"], "tags: [x]"),
         ("tags: # none", &["x"], "tags: [x] # none"),
         (
