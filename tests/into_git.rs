@@ -7,3 +7,5 @@ mod workspace;
 mod adopt;
 #[path = "into_git/import.rs"]
 mod import;
+#[path = "into_git/propose.rs"]
+mod propose;

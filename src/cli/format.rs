@@ -87,7 +87,7 @@ fn one(file: &Path, check: bool) -> Result<bool, Failure> {
 }
 
 /// Writes beside it and renames, so that nothing ever sees half a file.
-fn replace(file: &Path, text: &str) -> std::io::Result<()> {
+pub fn replace(file: &Path, text: &str) -> std::io::Result<()> {
     let file = file.canonicalize()?;
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let beside = file.with_file_name(format!(".{name}.{}", std::process::id()));

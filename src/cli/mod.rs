@@ -24,10 +24,12 @@ mod new_files;
 mod notice;
 mod openapi;
 mod output;
+mod patch;
 mod plan;
 mod plan_remote;
 mod print;
 mod progress;
+mod propose;
 mod remote;
 mod schema;
 mod serve;
@@ -182,6 +184,8 @@ pub enum Command {
     Source(source::Options),
     /// Hands the claims of one source over to another, of what that one declares.
     Adopt(adopt::Options),
+    /// Proposes what an export knows better for the manifests: as a patch, in place, or on a branch.
+    Propose(propose::Options),
     /// Creates or upgrades the database's schema.
     Migrate(migrate::Options),
     /// Shows or breaks the leases of sources.
@@ -297,6 +301,7 @@ fn run(cli: Cli) -> Outcome {
             Command::Approve(options) => approve::run(global, &options).await,
             Command::Source(options) => source::run(global, &options).await,
             Command::Adopt(options) => adopt::run(global, &options).await,
+            Command::Propose(options) => propose::run(global, &options),
             Command::Migrate(options) => migrate::run(global, &options).await,
             Command::Lock(options) => lock::run(global, &options).await,
             Command::Serve(options) => serve::run(global, &options).await,

@@ -85,7 +85,7 @@ async fn forget(global: &Global, name: &str) -> Outcome {
 }
 
 /// How long to wait for a pass of the source that is under way.
-pub(super) const WAIT: Duration = Duration::from_secs(30);
+const WAIT: Duration = Duration::from_secs(30);
 
 /// The leases of both sources, in the order of their names so that nobody waits in a circle.
 pub(super) async fn both(store: &Store, one: &str, other: &str) -> Result<Vec<Kept>, Failure> {

@@ -6,6 +6,7 @@
 //! be reached takes nothing away.
 
 mod blobs;
+mod branch;
 mod command;
 mod commit;
 mod error;
@@ -14,6 +15,7 @@ mod log;
 mod mirror;
 mod place;
 
+pub use branch::{BranchError, Change, commit_on_branch};
 pub use commit::{fetched, revision, tree};
 pub use error::GitError;
 pub use fetch::{Fetched, Moved, fetch};

@@ -2,6 +2,7 @@
 //! cells. Nothing here looks at another resource than the one it reads, but for repeats of a key.
 
 mod document;
+pub mod edit;
 mod entries;
 mod events;
 pub mod export;

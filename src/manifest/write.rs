@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 /// A list of texts longer than this gets a line an item.
 const LINE: usize = 80;
 /// What some readers of YAML take for something else than text.
-const WORDS: [&str; 12] = [
+pub(super) const WORDS: [&str; 12] = [
     "null", "~", "true", "false", "yes", "no", "on", "off", "y", "n", ".nan", ".inf",
 ];
 
@@ -202,14 +202,14 @@ fn flow_text(text: &str) -> String {
     scalar(text, true)
 }
 
-fn scalar(text: &str, flow: bool) -> String {
+pub(super) fn scalar(text: &str, flow: bool) -> String {
     if is_plain(text, flow) {
         return text.to_owned();
     }
     quoted(text)
 }
 
-fn is_plain(text: &str, flow: bool) -> bool {
+pub(super) fn is_plain(text: &str, flow: bool) -> bool {
     let Some(first) = text.chars().next() else {
         return false;
     };
@@ -243,7 +243,7 @@ fn is_words(text: &str) -> bool {
     text.contains(' ') && !text.contains(':')
 }
 
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for c in text.chars() {
@@ -267,7 +267,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// Whether a text of several lines reads the same as a block.
-fn fits_block(text: &str) -> bool {
+pub(super) fn fits_block(text: &str) -> bool {
     let body = text.strip_suffix('\n').unwrap_or(text);
     let odd = |c: char| c != '\n' && (c.is_control() || is_invisible(c));
     !body.is_empty()

@@ -56,7 +56,10 @@ pub fn manifests(config: &Config, source: &Source, dir: &Path) -> Result<Convert
     };
     converted.written = sorting.new.keys().cloned().collect();
     let items = sorting.new.values().map(|declared| item(declared));
-    converted.export = lay_out(items.collect(), &beside(dir, &there));
+    converted.export = lay_out(
+        items.collect(),
+        &laid_beside(dir, folders(there.desired.resources.iter())),
+    );
     Ok(converted)
 }
 
@@ -195,11 +198,10 @@ impl Sorting {
 /// What a resource may write out within itself, of what it links to.
 fn within(declared: &Declared) -> impl Iterator<Item = Key> {
     let list = inlined(kinds::get(declared.key.kind));
-    let members = list.into_iter().flat_map(|(index, kind)| {
+    list.into_iter().flat_map(|(index, kind)| {
         let members = declared.value(index).into_iter().flat_map(Value::members);
         members.map(move |id| Key::new(kind, id))
-    });
-    members
+    })
 }
 
 /// Something was left out before: that is what a reference misses that it did not miss at first.
@@ -253,12 +255,10 @@ pub(super) fn item(declared: &Declared) -> Item {
 }
 
 /// What is in the directory: files by name, and the folders that are an account's own.
-fn beside(dir: &Path, there: &Loaded) -> Beside {
-    let files = there.files.iter().map(|(path, _)| path.to_lowercase());
+pub(super) fn laid_beside(dir: &Path, folders: BTreeMap<Text, String>) -> Beside {
     let mut beside = Beside {
-        folders: folders(there.desired.resources.iter()),
-        taken: files.collect(),
-        homes: BTreeMap::new(),
+        folders,
+        ..Beside::default()
     };
     // Files that are no manifests, too: what lies in the way is never written over.
     let mut waiting = vec![String::new()];

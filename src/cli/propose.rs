@@ -1,0 +1,242 @@
+//! `roster propose`: what an export knows better, as a patch, in the files, or on a branch.
+
+use super::import_manifests::counted;
+use super::output::{self, write_diagnostics};
+use super::patch::patch;
+use super::{Failure, Global, Outcome, Output, failure, format, new_files, session};
+use crate::config::{Config, Source};
+use crate::diagnostic::{Diagnostic, chain, did_you_mean};
+use crate::git::{self, Change};
+use crate::reconcile::{self, More, Proposal, Request};
+use clap::Args;
+use serde_json::json;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::path::Path;
+
+/// How many origins the message of a commit names.
+const NAMED: usize = 1000;
+
+/// Options of `roster propose`.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The source that knows better: an export, usually one that only observes.
+    #[arg(value_name = "SOURCE")]
+    source: String,
+    /// The directory to write into; needed where several are configured.
+    #[arg(long, value_name = "SOURCE")]
+    into: Option<String>,
+    /// Also adds fields that the manifests say nothing of.
+    #[arg(long)]
+    add: bool,
+    /// Also adds resources that the manifests do not declare, as new files.
+    #[arg(long)]
+    new: bool,
+    /// Changes the files, in place of printing a patch.
+    #[arg(long, conflicts_with = "branch")]
+    write: bool,
+    /// Commits onto a new branch, and touches neither files nor index.
+    #[arg(long, value_name = "NAME")]
+    branch: Option<String>,
+}
+
+/// Compares, and gives what there is to propose.
+pub fn run(global: &Global, options: &Options) -> Outcome {
+    let config = session::config(global, None)?;
+    let source = named(&config, &options.source)?;
+    let into = into(&config, options, source)?;
+    let request = Request::default().after(&reconcile::fetch(&config, Some(&source.name)));
+    let more = More {
+        add: options.add,
+        new: options.new,
+    };
+    let proposal = reconcile::propose(&config, source, into, more, &request)?;
+    let mut errors = std::io::stderr();
+    write_diagnostics(&proposal.diagnostics, |_| None, &mut errors)?;
+    if let Some(why) = &proposal.doubt {
+        let message = format!("nothing of source {} is believed: {why}", source.name);
+        return Err(Failure::error(message));
+    }
+    let written = deliver(global, options, source, &proposal)?;
+    tell(global, options, &proposal, &written);
+    let wrong = proposal.diagnostics.iter().any(Diagnostic::is_error);
+    let whole = proposal.unwritten.is_empty() && !wrong;
+    Ok(if whole { 0 } else { failure::ERROR })
+}
+
+fn named<'c>(config: &'c Config, name: &str) -> Result<&'c Source, Failure> {
+    let mut sources = config.sources.iter();
+    let found = sources.find(|source| *source.name == *name);
+    found.ok_or_else(|| {
+        let names = config.sources.iter().map(|source| &*source.name);
+        let meant = did_you_mean(name, names.collect::<Vec<_>>());
+        let meant = meant.map(|meant| format!("; did you mean `{meant}`?"));
+        let meant = meant.unwrap_or_default();
+        Failure::usage(format!("no source is called `{name}`{meant}"))
+    })
+}
+
+fn into<'c>(config: &'c Config, options: &Options, source: &Source) -> Result<&'c Source, Failure> {
+    if let Some(name) = &options.into {
+        let into = named(config, name)?;
+        return match into.directory() {
+            Some(_) if into.name != source.name => Ok(into),
+            _ => Err(Failure::usage(format!(
+                "source {name} is no directory that could be written to"
+            ))),
+        };
+    }
+    let others = config.sources.iter();
+    let others = others.filter(|other| other.name != source.name && other.directory().is_some());
+    let others: Vec<&Source> = others.collect();
+    match others.as_slice() {
+        [only] => Ok(only),
+        [] => Err(Failure::usage("no directory is configured to write into")),
+        several => {
+            let names: Vec<&str> = several.iter().map(|source| &*source.name).collect();
+            Err(Failure::usage(format!(
+                "which directory? give `--into` one of {}",
+                names.join(", ")
+            )))
+        }
+    }
+}
+
+/// Prints, writes or commits it; what was done, for people.
+fn deliver(
+    global: &Global,
+    options: &Options,
+    source: &Source,
+    proposal: &Proposal,
+) -> Result<String, Failure> {
+    let mut done = String::new();
+    if let Some(branch) = options
+        .branch
+        .as_ref()
+        .filter(|_| !proposal.files.is_empty())
+    {
+        let message = message(source, proposal);
+        let changes = proposal.files.iter().map(|file| Change {
+            path: &file.path,
+            before: file.before.as_deref(),
+            after: &file.after,
+        });
+        let changes: Vec<Change<'_>> = changes.collect();
+        let commit = git::commit_on_branch(&proposal.root, branch, &message, &changes);
+        let commit = commit.map_err(|error| Failure::error(chain(&error)))?;
+        let short = commit.get(..12).unwrap_or(&commit);
+        done = format!(", on branch {branch} as {short}");
+    } else if options.write {
+        in_place(&proposal.root, proposal)?;
+        ", written".clone_into(&mut done);
+    }
+    if global.output == Output::Json {
+        json(options, proposal)?;
+    } else if !options.write && options.branch.is_none() {
+        let mut out = output::stdout();
+        out.write_all(patch(&proposal.root, &proposal.files).as_bytes())?;
+        out.flush()?;
+    }
+    Ok(done)
+}
+
+/// Changes the files, unless one is another one by now.
+fn in_place(root: &Path, proposal: &Proposal) -> Result<(), Failure> {
+    let failed = |path: &Path, error: io::Error| {
+        Failure::error(format!("cannot write {}: {error}", path.display()))
+    };
+    let changed = proposal.files.iter();
+    let changed: Vec<_> = changed
+        .filter_map(|file| Some((root.join(&file.path), file.before.as_ref()?, &file.after)))
+        .collect();
+    for (path, before, _) in &changed {
+        let now = std::fs::read(path).map_err(|error| failed(path, error))?;
+        if now != before.as_bytes() {
+            return Err(Failure::error(format!(
+                "{} was changed in the meantime; nothing was written",
+                path.display()
+            )));
+        }
+    }
+    let new = proposal.files.iter().filter(|file| file.before.is_none());
+    let new = new.map(|file| (file.path.clone(), file.after.clone()));
+    new_files::write(root, &new.collect())?;
+    for (path, _, after) in &changed {
+        format::replace(path, after).map_err(|error| failed(path, error))?;
+    }
+    Ok(())
+}
+
+/// What a commit says of itself: which export, and which of its rows.
+fn message(source: &Source, proposal: &Proposal) -> String {
+    let count = counted(proposal.proposed.len(), "value");
+    let mut text = format!("{count} of {}\n\n", source.name);
+    let _ = writeln!(text, "Export: {}", source.written);
+    let _ = writeln!(text, "Digest: {}\n", proposal.digest);
+    for proposed in proposal.proposed.iter().take(NAMED) {
+        let _ = writeln!(text, "{}: {}", proposed.from, proposed.subject);
+    }
+    if proposal.proposed.len() > NAMED {
+        let _ = writeln!(text, "and {} more", proposal.proposed.len() - NAMED);
+    }
+    text
+}
+
+fn tell(global: &Global, options: &Options, proposal: &Proposal, done: &str) {
+    for lost in &proposal.unwritten {
+        let place = Path::new(&proposal.written).join(&lost.path);
+        let (line, column) = (lost.at.line, lost.at.column);
+        anstream::eprintln!(
+            "could not be written at {}:{line}:{column}: {}: {}",
+            place.display(),
+            lost.subject,
+            lost.why
+        );
+    }
+    if global.quiet {
+        return;
+    }
+    let values = counted(proposal.proposed.len(), "proposal");
+    let files = counted(proposal.files.len(), "file");
+    anstream::eprintln!("{values} in {files}{done}.");
+    if proposal.needs_add > 0 && !options.add {
+        let fields = counted(proposal.needs_add, "field");
+        anstream::eprintln!("{fields} more that the manifests say nothing of: `--add`.");
+    }
+    if proposal.needs_new > 0 && !options.new {
+        let resources = counted(proposal.needs_new, "resource");
+        anstream::eprintln!("{resources} more that they do not declare: `--new`.");
+    }
+}
+
+fn json(options: &Options, proposal: &Proposal) -> io::Result<()> {
+    let proposed = proposal.proposed.iter();
+    let proposed = proposed.map(|one| json!({"subject": one.subject, "from": one.from}));
+    let unwritten = proposal.unwritten.iter().map(|lost| {
+        json!({
+            "subject": lost.subject,
+            "origin": {"path": lost.path, "line": lost.at.line, "column": lost.at.column},
+            "message": lost.why,
+        })
+    });
+    let files = proposal.files.iter();
+    let files = files.map(|file| json!({"path": file.path, "new": file.before.is_none()}));
+    let document = json!({
+        "formatVersion": "1.0",
+        "source": options.source,
+        "digest": proposal.digest,
+        "summary": {
+            "proposed": proposal.proposed.len(),
+            "unwritten": proposal.unwritten.len(),
+            "needsAdd": proposal.needs_add,
+            "needsNew": proposal.needs_new,
+        },
+        "proposed": proposed.collect::<Vec<_>>(),
+        "unwritten": unwritten.collect::<Vec<_>>(),
+        "files": files.collect::<Vec<_>>(),
+        "patch": patch(&proposal.root, &proposal.files),
+    });
+    let mut out = output::stdout();
+    writeln!(out, "{}", serde_json::to_string_pretty(&document)?)?;
+    out.flush()
+}

@@ -1,0 +1,274 @@
+//! A commit on a new branch of a repository that somebody works in: neither their files nor their
+//! index is touched.
+
+use super::command::git;
+use super::place::TIMEOUT;
+use crate::process::{self, Stopped};
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Why there is no such branch.
+#[derive(Debug, thiserror::Error)]
+pub enum BranchError {
+    /// Git itself.
+    #[error("git cannot be run: {0}")]
+    Program(#[from] Stopped),
+    /// The folder is in no repository.
+    #[error("{place} is in no git repository with a commit: {said}")]
+    Repository {
+        /// Which folder.
+        place: PathBuf,
+        /// What git said.
+        said: String,
+    },
+    /// No branch can be called so.
+    #[error("`{0}` is no name for a branch")]
+    Name(String),
+    /// There is one.
+    #[error("there is a branch `{0}` already; name another one, or delete it first")]
+    Exists(String),
+    /// The files are not those of the last commit.
+    #[error("{0} is not as in the last commit; commit or put away what was changed first")]
+    Unlike(String),
+    /// What is laid down for git.
+    #[error("the repository cannot be written: {0}")]
+    Io(#[from] io::Error),
+    /// Something else.
+    #[error("git {what}: {said}")]
+    Failed {
+        /// Which part of it.
+        what: &'static str,
+        /// What git said.
+        said: String,
+    },
+}
+
+/// A file of a commit, by its path below a folder: what it was, unless it is new, and what it is.
+pub struct Change<'a> {
+    /// Its path below the folder, with `/` between folders.
+    pub path: &'a str,
+    /// Its text in the last commit.
+    pub before: Option<&'a str>,
+    /// Its text in the new one.
+    pub after: &'a str,
+}
+
+/// Commits changes below a folder onto a new branch, which begins at the last commit. Returns the
+/// commit.
+///
+/// # Errors
+/// When there is no repository, the branch is there, or a file is not as in the last commit.
+pub fn commit_on_branch(
+    folder: &Path,
+    branch: &str,
+    message: &str,
+    changes: &[Change<'_>],
+) -> Result<String, BranchError> {
+    let repository = Repository::of(folder)?;
+    let reference = format!("refs/heads/{branch}");
+    let fits = run(git_in(folder).args(["check-ref-format", &reference]))?;
+    if !fits.status.success() || branch.starts_with('-') {
+        return Err(BranchError::Name(branch.to_owned()));
+    }
+    let known = ["rev-parse", "--verify", "--quiet", &reference];
+    if run(git_in(folder).args(known))?.status.success() {
+        return Err(BranchError::Exists(branch.to_owned()));
+    }
+    // Apart from others of this process, in a folder that git's own files are in.
+    let apart = repository
+        .own
+        .join(format!("roster-{}", std::process::id()));
+    fs::create_dir_all(&apart)?;
+    let made = repository.commit(&apart, message, changes);
+    let made = made.and_then(|commit| {
+        // Nothing as the old value: the branch must not be there.
+        let set = [
+            "update-ref",
+            "-m",
+            "roster propose",
+            &reference,
+            &commit,
+            "",
+        ];
+        done("update-ref", git_in(folder).args(set))?;
+        Ok(commit)
+    });
+    let _ = fs::remove_dir_all(&apart);
+    made
+}
+
+/// A repository by a folder in it.
+struct Repository {
+    /// Where git keeps what is its own.
+    own: PathBuf,
+    /// The folder below the top, with `/` at its end, or empty.
+    prefix: String,
+    head: String,
+}
+
+fn git_in(folder: &Path) -> Command {
+    let mut command = git();
+    command.arg("-C").arg(folder);
+    command
+}
+
+impl Repository {
+    fn of(folder: &Path) -> Result<Self, BranchError> {
+        let ask = |question: &[&str]| {
+            let mut command = git_in(folder);
+            command.arg("rev-parse").args(question);
+            let ended = process::run(command, TIMEOUT)?;
+            if !ended.status.success() {
+                return Err(BranchError::Repository {
+                    place: folder.to_owned(),
+                    said: text(&ended.stderr),
+                });
+            }
+            Ok(text(&ended.stdout))
+        };
+        Ok(Self {
+            own: PathBuf::from(ask(&["--absolute-git-dir"])?),
+            prefix: ask(&["--show-prefix"])?,
+            head: ask(&["--verify", "HEAD^{commit}"])?,
+        })
+    }
+
+    fn commit(
+        &self,
+        apart: &Path,
+        message: &str,
+        changes: &[Change<'_>],
+    ) -> Result<String, BranchError> {
+        let before = changes.iter();
+        let before = before.filter_map(|change| Some((change.path, change.before?)));
+        let old = Overlay::new(self, apart.join("old"), before)?;
+        if let Some(unlike) = old.unlike()? {
+            return Err(BranchError::Unlike(unlike));
+        }
+        let added = changes.iter().filter(|change| change.before.is_none());
+        let added: BTreeSet<String> = added
+            .map(|change| format!("{}{}", self.prefix, change.path))
+            .collect();
+        let listed = old.listed()?;
+        if let Some(there) = listed.into_iter().find(|path| added.contains(path)) {
+            return Err(BranchError::Unlike(there));
+        }
+        let after = changes.iter().map(|change| (change.path, change.after));
+        let new = Overlay::new(self, apart.join("new"), after)?;
+        let tree = done("write-tree", new.git().arg("write-tree"))?;
+        let words = apart.join("message");
+        fs::write(&words, message)?;
+        let mut command = new.git();
+        command
+            .args(["commit-tree", &tree, "-p", &self.head, "-F"])
+            .arg(words);
+        done("commit-tree", &mut command)
+    }
+}
+
+/// The last commit with some other files: an index and a work tree of its own, so that git's filters
+/// (line ends, for one) do what they do everywhere.
+struct Overlay<'r> {
+    repository: &'r Repository,
+    place: PathBuf,
+}
+
+impl<'r> Overlay<'r> {
+    fn new<'f>(
+        repository: &'r Repository,
+        place: PathBuf,
+        files: impl Iterator<Item = (&'f str, &'f str)>,
+    ) -> Result<Self, BranchError> {
+        fs::create_dir_all(place.join("tree"))?;
+        let overlay = Self { repository, place };
+        let head = &repository.head;
+        done("read-tree", overlay.git().args(["read-tree", head]))?;
+        let mut names = Vec::new();
+        for (path, text) in files {
+            let path = format!("{}{path}", repository.prefix);
+            let file = overlay.place.join("tree").join(&path);
+            if let Some(folder) = file.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            fs::write(file, text)?;
+            names.extend(path.bytes().chain([0]));
+        }
+        let list = overlay.place.join("list");
+        fs::write(&list, names)?;
+        let mut add = overlay.git();
+        // Whether a file may be run is not what was edited.
+        add.args([
+            "-c",
+            "core.fileMode=false",
+            "update-index",
+            "--add",
+            "-z",
+            "--stdin",
+        ]);
+        add.stdin(File::open(list)?);
+        done("update-index", &mut add)?;
+        Ok(overlay)
+    }
+
+    fn git(&self) -> Command {
+        let mut command = git();
+        command
+            .arg("--git-dir")
+            .arg(&self.repository.own)
+            .arg("--work-tree")
+            .arg(self.place.join("tree"))
+            .env("GIT_INDEX_FILE", self.place.join("index"))
+            .current_dir(self.place.join("tree"));
+        command
+    }
+
+    /// A file that is not as in the last commit.
+    fn unlike(&self) -> Result<Option<String>, BranchError> {
+        let mut command = self.git();
+        command.args([
+            "diff-index",
+            "--cached",
+            "--name-only",
+            "-z",
+            &self.repository.head,
+        ]);
+        let names = done("diff-index", &mut command)?;
+        Ok(names
+            .split('\0')
+            .next()
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned))
+    }
+
+    fn listed(&self) -> Result<Vec<String>, BranchError> {
+        let mut command = self.git();
+        command.args(["ls-files", "--cached", "-z"]);
+        let names = done("ls-files", &mut command)?;
+        Ok(names.split('\0').map(str::to_owned).collect())
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes)
+        .trim_end_matches(['\n', '\r'])
+        .to_owned()
+}
+
+fn run(command: &mut Command) -> Result<process::Ended, BranchError> {
+    let command = std::mem::replace(command, Command::new("git"));
+    Ok(process::run(command, TIMEOUT)?)
+}
+
+fn done(what: &'static str, command: &mut Command) -> Result<String, BranchError> {
+    let ended = run(command)?;
+    if ended.status.success() {
+        return Ok(text(&ended.stdout));
+    }
+    Err(BranchError::Failed {
+        what,
+        said: text(&ended.stderr),
+    })
+}

@@ -1,0 +1,265 @@
+//! Fields that change, and fields that a resource says nothing of so far.
+
+use super::nodes::{Node, Shape};
+use super::place::{Text, way};
+use super::scalar::Word;
+use super::splice::{Splice, line_start, new_lines};
+use super::{Edit, Refusal};
+use crate::kinds::{self, Kind, Type};
+use crate::manifest::write;
+use crate::model::{Cell, Declared, FieldRef, Link, Value};
+
+/// A key and its value that come into a mapping.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    name: String,
+    /// As it is written within `{..}`, without its name.
+    flow: Flow,
+    /// The lines it takes below other keys.
+    lines: Vec<String>,
+}
+
+/// A value as it is written within `{..}`.
+#[derive(Clone, Debug)]
+enum Flow {
+    Word(Word),
+    Text(String),
+}
+
+impl Entry {
+    pub fn of(name: &str, word: Word) -> Self {
+        let value = if word.bare {
+            word.text.clone()
+        } else {
+            write::scalar(&word.text, false)
+        };
+        Self {
+            name: name.to_owned(),
+            lines: vec![format!("{name}: {value}")],
+            flow: Flow::Word(word),
+        }
+    }
+}
+
+/// What is said of a link beside its target: attributes that are not what absence means.
+pub(super) fn link_words(ty: &Type, link: &Link) -> Vec<(&'static str, Word)> {
+    let said = ty.attributes().iter().zip(link.attributes);
+    let said = said.filter_map(|(attribute, choice)| {
+        let choice = choice.filter(|choice| *choice != attribute.default)?;
+        Some((attribute.name, Word::choice(attribute, choice)))
+    });
+    said.collect()
+}
+
+impl<'t> Text<'t> {
+    /// What an edit does to the text.
+    pub fn edited(&self, edit: &Edit, declared: &Declared) -> Result<Vec<Splice>, Refusal> {
+        let kind = kinds::get(edit.key.kind);
+        let resource = self.resource(declared.at)?;
+        let mut splices = Vec::new();
+        let mut missing = Vec::new();
+        for (field, cell) in &edit.cells {
+            match self.field(resource, kind, field)? {
+                Some(entry) => {
+                    let before = declared
+                        .stated(field)
+                        .and_then(|stated| stated.cell.value());
+                    let found = self.changed(kind, field, entry, before, cell);
+                    let at = self.pos(entry.1.range.start);
+                    splices.extend(found.map_err(|refusal| Refusal {
+                        at: refusal.at.or(Some(at)),
+                        ..refusal
+                    })?);
+                }
+                None if declared.stated(field).is_some() => {
+                    return Err(Refusal::new(
+                        "it comes from a merge key or from `clear`, not from a line of its own",
+                    ));
+                }
+                None => missing.extend(cell.value().map(|value| (field, value))),
+            }
+        }
+        splices.extend(self.added(kind, &edit.key.id, resource, &missing)?);
+        Ok(splices)
+    }
+
+    fn changed(
+        &self,
+        kind: &'static Kind,
+        field: &FieldRef,
+        entry: &'t (Node, Node),
+        before: Option<&Value>,
+        cell: &Cell,
+    ) -> Result<Vec<Splice>, Refusal> {
+        let (key, node) = entry;
+        let ty = kind.field(field).map(|field| &field.ty);
+        match cell {
+            Cell::Value(after @ (Value::List(_) | Value::Links(_))) => {
+                let none = Value::List(Box::default());
+                self.list(ty, entry, before.unwrap_or(&none), after)
+            }
+            Cell::Value(after) => {
+                let word = Word::of(after).ok_or_else(|| Refusal::new("it is no single value"))?;
+                Ok(vec![self.replace(key, node, &word)?])
+            }
+            Cell::Blank => Ok(vec![match &node.shape {
+                Shape::Scalar(..) if !node.is_block_scalar() => {
+                    Splice::new(node.range.clone(), "\"\"")
+                }
+                _ => return Err(Refusal::new("only a value on one line can be made blank")),
+            }]),
+            Cell::Clear | Cell::Amend(_) => Err(Refusal::new("no manifest says so")),
+        }
+    }
+
+    /// Adds fields behind the last one of a resource, or of their group in it.
+    fn added(
+        &self,
+        kind: &'static Kind,
+        id: &str,
+        resource: &'t Node,
+        missing: &[(&FieldRef, &Value)],
+    ) -> Result<Vec<Splice>, Refusal> {
+        let mut own: Vec<Entry> = Vec::new();
+        let mut splices = Vec::new();
+        let mut group: Vec<(&FieldRef, &Value)> = Vec::new();
+        for (index, (field, value)) in missing.iter().enumerate() {
+            let (name, _) = way(kind, field);
+            let Some(name) = name else {
+                own.push(self.entry(kind, id, &[(*field, *value)], false)?);
+                continue;
+            };
+            group.push((*field, *value));
+            let next = missing.get(index + 1);
+            if next.and_then(|(field, _)| way(kind, field).0).as_ref() == Some(&name) {
+                continue;
+            }
+            let members = std::mem::take(&mut group);
+            match self.own(resource, &name)? {
+                Some((_, map)) => {
+                    let entries = members.iter();
+                    let entries = entries.map(|member| self.entry(kind, id, &[*member], true));
+                    splices.extend(self.insert(map, &entries.collect::<Result<Vec<_>, _>>()?)?);
+                }
+                None => own.push(self.entry(kind, id, &members, false)?),
+            }
+        }
+        splices.extend(self.insert(resource, &own)?);
+        Ok(splices)
+    }
+
+    /// Fields as one entry of their resource, or `within` their group.
+    fn entry(
+        &self,
+        kind: &'static Kind,
+        id: &str,
+        said: &[(&FieldRef, &Value)],
+        within: bool,
+    ) -> Result<Entry, Refusal> {
+        let none = || Refusal::new("there is nothing to say");
+        let text = write::fields(kind, id, said.iter().copied(), &|_| None);
+        let head = usize::from(kind.singleton.is_none()) + usize::from(within);
+        let indent = if within { "  " } else { "" };
+        let lines = text.lines().skip(head);
+        let lines = lines.map(|line| line.strip_prefix(indent).unwrap_or(line).to_owned());
+        let (first, _) = said.first().ok_or_else(none)?;
+        let (group, name) = way(kind, first);
+        let pairs = said.iter().map(|(field, value)| {
+            let name = self.styled(&Word::text(&way(kind, field).1), None, true);
+            format!("{name}: {}", self.in_line(kind, field, value))
+        });
+        let flow = match &group {
+            Some(_) if !within => format!("{{{}}}", pairs.collect::<Vec<_>>().join(", ")),
+            _ => self.in_line(kind, first, said[0].1),
+        };
+        Ok(Entry {
+            name: group.filter(|_| !within).unwrap_or(name),
+            flow: Flow::Text(flow),
+            lines: lines.collect(),
+        })
+    }
+
+    /// A value as it is written within `{..}`.
+    fn in_line(&self, kind: &'static Kind, field: &FieldRef, value: &Value) -> String {
+        if let Some(word) = Word::of(value) {
+            return self.styled(&word, None, true);
+        }
+        let ty = kind.field(field).map(|field| &field.ty);
+        let members: Vec<String> = match (value, ty) {
+            (Value::Links(links), Some(ty)) => {
+                links.iter().map(|link| self.link(ty, link)).collect()
+            }
+            (value, _) => value
+                .members()
+                .map(|member| self.styled(&Word::text(member), None, true))
+                .collect(),
+        };
+        format!("[{}]", members.join(", "))
+    }
+
+    /// Puts entries behind the last one of a mapping.
+    pub fn insert(&self, map: &Node, entries: &[Entry]) -> Result<Option<Splice>, Refusal> {
+        let Shape::Map(known) = &map.shape else {
+            let why = match &map.shape {
+                Shape::Scalar(..) => "its key has no mapping yet",
+                _ => "there is no mapping in its place",
+            };
+            return if entries.is_empty() {
+                Ok(None)
+            } else {
+                Err(Refusal::new(why))
+            };
+        };
+        if entries.is_empty() {
+            return Ok(None);
+        }
+        let pairs: Vec<String> = entries.iter().map(|entry| self.flow_pair(entry)).collect();
+        let Some((key, value)) = known.last() else {
+            let at = map.range.end.saturating_sub(1);
+            return Ok(Some(Splice::insert(at, pairs.join(", "))));
+        };
+        if !map.flow {
+            let (first, _) = &known[0];
+            let column = self.pos(first.range.start).column;
+            let indent = " ".repeat(usize::try_from(column).unwrap_or(1) - 1);
+            let lines = entries.iter().flat_map(|entry| &entry.lines);
+            let lines = lines.map(|line| match line.as_str() {
+                "" => String::new(),
+                line => format!("{indent}{line}"),
+            });
+            let after = value.end(self.body).max(key.range.end);
+            return Ok(Some(new_lines(
+                self.body,
+                after,
+                &lines.collect::<Vec<_>>(),
+            )));
+        }
+        if value.is_empty() {
+            return Err(Refusal::new("the last value of its mapping is empty"));
+        }
+        let line = line_start(self.body, key.range.start);
+        let before = &self.body[line..key.range.start];
+        // Where each key has a line of its own, so has a new one.
+        let between = if before.trim().is_empty() && line > map.range.start {
+            let end = super::splice::line_break(self.body);
+            format!(",{end}{before}")
+        } else {
+            ", ".to_owned()
+        };
+        let new = pairs.iter().map(|pair| format!("{between}{pair}"));
+        Ok(Some(Splice::insert(
+            value.range.end,
+            new.collect::<String>(),
+        )))
+    }
+
+    fn flow_pair(&self, entry: &Entry) -> String {
+        match &entry.flow {
+            Flow::Word(word) => self.pair(&entry.name, word),
+            Flow::Text(text) => {
+                let name = self.styled(&Word::text(&entry.name), None, true);
+                format!("{name}: {text}")
+            }
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Members that come into a list, leave it, or change.
+
+use super::Refusal;
+use super::fields::{Entry, link_words};
+use super::nodes::{Node, Shape};
+use super::place::Text;
+use super::scalar::Word;
+use super::splice::{Splice, line_break, line_end, line_start, new_lines};
+use crate::kinds::Type;
+use crate::model::{Link, Value};
+
+/// What happens to the members of a list.
+#[derive(Debug, Default)]
+struct Turn<'v> {
+    add: Vec<String>,
+    remove: Vec<&'v Node>,
+    change: Vec<(&'v Node, &'v Link, &'v Link)>,
+}
+
+impl<'t> Text<'t> {
+    /// Makes the list of a field another one.
+    pub fn list(
+        &self,
+        ty: Option<&Type>,
+        entry: &'t (Node, Node),
+        before: &Value,
+        after: &Value,
+    ) -> Result<Vec<Splice>, Refusal> {
+        let (key, list) = entry;
+        let Shape::List(items) = &list.shape else {
+            let all = self.members(ty, after, |_| true);
+            if !list.is_empty() {
+                return Err(Refusal::new("there is no list in its place"));
+            }
+            return Ok(vec![self.behind(key, &format!("[{}]", all.join(", ")))?]);
+        };
+        let turn = self.turn(ty, items, before, after)?;
+        let mut splices = Vec::new();
+        for (item, old, new) in &turn.change {
+            splices.extend(self.attributes(ty, item, old, new)?);
+        }
+        if turn.add.is_empty() && turn.remove.is_empty() {
+            return Ok(splices);
+        }
+        if list.flow {
+            splices.extend(self.in_flow(list, items, &turn));
+        } else {
+            splices.extend(self.in_lines(key, items, &turn)?);
+        }
+        Ok(splices)
+    }
+
+    fn turn<'v>(
+        &self,
+        ty: Option<&Type>,
+        items: &'v [Node],
+        before: &'v Value,
+        after: &'v Value,
+    ) -> Result<Turn<'v>, Refusal> {
+        let mut turn = Turn::default();
+        for item in items {
+            let at = Some(self.pos(item.range.start));
+            let refused = |why: &str| Refusal {
+                at,
+                why: why.to_owned(),
+            };
+            if matches!(item.shape, Shape::Alias) || self.is_shared(item) {
+                return Err(refused("a member is an alias, or others use it by one"));
+            }
+            let id = member(ty, item).ok_or_else(|| refused("a member cannot be made out"))?;
+            if !after.members().any(|member| *member == *id) {
+                turn.remove.push(item);
+                continue;
+            }
+            let of = |value: &'v Value| value.as_links().iter().find(|link| *link.target == *id);
+            if let (Some(old), Some(new)) = (of(before), of(after))
+                && old != new
+            {
+                turn.change.push((item, old, new));
+            }
+        }
+        let known: Vec<&str> = items.iter().filter_map(|item| member(ty, item)).collect();
+        turn.add = self.members(ty, after, |id| !known.contains(&id));
+        Ok(turn)
+    }
+
+    /// The members that are wanted, as they are written in one line.
+    fn members(
+        &self,
+        ty: Option<&Type>,
+        value: &Value,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Vec<String> {
+        if let (Value::Links(links), Some(ty)) = (value, ty) {
+            let links = links.iter().filter(|link| wanted(&link.target));
+            return links.map(|link| self.link(ty, link)).collect();
+        }
+        let members = value.members().filter(|member| wanted(member));
+        members
+            .map(|member| self.styled(&Word::text(member), None, true))
+            .collect()
+    }
+
+    /// A link as it is written in one line.
+    pub fn link(&self, ty: &Type, link: &Link) -> String {
+        let (Type::Links { key, inline, .. }, target) = (ty, Word::text(&link.target)) else {
+            return self.styled(&Word::text(&link.target), None, true);
+        };
+        let said = link_words(ty, link);
+        if said.is_empty() && !inline {
+            return self.styled(&target, None, true);
+        }
+        let mut entries = vec![(*key, target)];
+        entries.extend(said);
+        let entries = entries
+            .into_iter()
+            .map(|(name, word)| self.pair(name, &word));
+        format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+    }
+
+    /// `name: word` within `{..}`.
+    pub fn pair(&self, name: &str, word: &Word) -> String {
+        let name = self.styled(&Word::text(name), None, true);
+        format!("{name}: {}", self.styled(word, None, true))
+    }
+
+    /// Changes what is said of a link that stays.
+    fn attributes(
+        &self,
+        ty: Option<&Type>,
+        item: &'t Node,
+        old: &Link,
+        new: &Link,
+    ) -> Result<Vec<Splice>, Refusal> {
+        let Some(ty) = ty else {
+            return Err(Refusal::new("its members have no attributes"));
+        };
+        if item.text().is_some() {
+            return Ok(vec![Splice::new(item.range.clone(), self.link(ty, new))]);
+        }
+        let mut splices = Vec::new();
+        let mut missing = Vec::new();
+        for (index, attribute) in ty.attributes().iter().enumerate() {
+            let Some(choice) =
+                new.attributes[index].filter(|_| old.attributes[index] != new.attributes[index])
+            else {
+                continue;
+            };
+            let word = Word::choice(attribute, choice);
+            match self.own(item, attribute.name)? {
+                Some((key, value)) => splices.push(self.replace(key, value, &word)?),
+                None => missing.push(Entry::of(attribute.name, word)),
+            }
+        }
+        splices.extend(self.insert(item, &missing)?);
+        Ok(splices)
+    }
+
+    fn in_flow(&self, list: &Node, items: &[Node], turn: &Turn<'_>) -> Vec<Splice> {
+        let inner = list.range.start + 1..list.range.end - 1;
+        let (Some(first), Some(last)) = (items.first(), items.last()) else {
+            return vec![Splice::new(inner, turn.add.join(", "))];
+        };
+        let gap = |from: usize, to: usize| &self.body[from..to];
+        let mut gaps = items
+            .windows(2)
+            .map(|pair| gap(pair[0].range.end, pair[1].range.start));
+        let clean = |gap: &str| gap.trim() == ",";
+        if !gaps.clone().all(clean) || gap(inner.start, first.range.start).contains(['#', '&', '!'])
+        {
+            return self.among_comments(items, turn);
+        }
+        let between = gaps.next().unwrap_or(", ").to_owned();
+        let kept = items.iter().filter(|item| !removes(turn, item));
+        let kept = kept.map(|item| self.body[item.range.clone()].to_owned());
+        let all: Vec<String> = kept.chain(turn.add.iter().cloned()).collect();
+        if all.is_empty() {
+            return vec![Splice::new(inner, "")];
+        }
+        let range = first.range.start..last.range.end;
+        vec![Splice::new(range, all.join(&between))]
+    }
+
+    /// The same where comments stand between the members, which stay.
+    fn among_comments(&self, items: &[Node], turn: &Turn<'_>) -> Vec<Splice> {
+        let mut splices = Vec::new();
+        for item in items.iter().filter(|item| removes(turn, item)) {
+            let rest = &self.body[item.range.end..];
+            let blank = rest.len() - rest.trim_start().len();
+            let comma = rest[blank..].starts_with(',');
+            let end = item.range.end + if comma { blank + 1 } else { 0 };
+            splices.push(Splice::new(item.range.start..end, ""));
+        }
+        if let (Some(last), false) = (items.last(), turn.add.is_empty()) {
+            let comma = if removes(turn, last) { "" } else { ", " };
+            let new = format!("{comma}{}", turn.add.join(", "));
+            splices.push(Splice::insert(last.range.end, new));
+        }
+        splices
+    }
+
+    fn in_lines(
+        &self,
+        key: &Node,
+        items: &[Node],
+        turn: &Turn<'_>,
+    ) -> Result<Vec<Splice>, Refusal> {
+        let Some(last) = items.last() else {
+            return Err(Refusal::new("its list has no member"));
+        };
+        let mut splices = Vec::new();
+        for item in items.iter().filter(|item| removes(turn, item)) {
+            let start = self.dash(item)?;
+            let end = line_end(self.body, item.end(self.body));
+            splices.push(Splice::new(line_start(self.body, start)..end, ""));
+        }
+        let indent = {
+            let dash = self.dash(last)?;
+            self.body[line_start(self.body, dash)..dash].to_owned()
+        };
+        let lines: Vec<String> = turn
+            .add
+            .iter()
+            .map(|item| format!("{indent}- {item}"))
+            .collect();
+        if !lines.is_empty() {
+            splices.push(new_lines(self.body, last.end(self.body), &lines));
+        } else if turn.remove.len() == items.len() {
+            splices.push(self.behind(key, "[]")?);
+        }
+        // What ends without a break must not end with one less line and a break more.
+        if let (true, Some(cut)) = (
+            !self.body.ends_with(['\n', '\r']),
+            splices
+                .iter_mut()
+                .find(|cut| cut.text.is_empty() && cut.range.end == self.body.len()),
+        ) && cut.range.start > 0
+        {
+            cut.range.start -= line_break(self.body).len();
+        }
+        Ok(splices)
+    }
+
+    /// Where the dash of an item is, which must be the first on its line.
+    fn dash(&self, item: &Node) -> Result<usize, Refusal> {
+        let mut at = item.range.start;
+        loop {
+            let start = line_start(self.body, at);
+            let line = &self.body[start..at.max(start)];
+            let lead = line.len() - line.trim_start().len();
+            if line[lead..].starts_with('-') {
+                return Ok(start + lead);
+            }
+            if start == 0 || !(line.trim().is_empty() || line[lead..].starts_with('#')) {
+                return Err(Refusal {
+                    at: Some(self.pos(item.range.start)),
+                    why: "its dash does not begin a line".to_owned(),
+                });
+            }
+            at = start - 1;
+        }
+    }
+}
+
+fn removes(turn: &Turn<'_>, item: &Node) -> bool {
+    turn.remove
+        .iter()
+        .any(|removed| removed.range == item.range)
+}
+
+/// The id of what an item of a list is, or is about.
+fn member<'n>(ty: Option<&Type>, item: &'n Node) -> Option<&'n str> {
+    if let Some(text) = item.text() {
+        return Some(text);
+    }
+    let Some(Type::Links { key, .. }) = ty else {
+        return None;
+    };
+    let entry = item.entry(key).or_else(|| item.entry("externalId"))?;
+    entry.1.text()
+}

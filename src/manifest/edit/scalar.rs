@@ -1,0 +1,201 @@
+//! One value in place of another, in the style of the other.
+
+use super::Refusal;
+use super::nodes::{Node, Shape};
+use super::place::Text;
+use super::splice::{Splice, line_break, line_end, line_start};
+use crate::kinds::read::is_invisible;
+use crate::kinds::{Attribute, BOOL};
+use crate::manifest::write;
+use crate::model::Value;
+use granit_parser::ScalarStyle;
+
+/// A value that is one text, as it reads.
+#[derive(Clone, Debug)]
+pub(super) struct Word {
+    pub text: String,
+    /// Whether it is a number or a boolean, which JSON writes without quotes.
+    pub bare: bool,
+}
+
+impl Word {
+    pub fn text(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            bare: false,
+        }
+    }
+
+    fn bare(text: String) -> Self {
+        Self { text, bare: true }
+    }
+
+    /// The word of an attribute's choice.
+    pub fn choice(attribute: &Attribute, choice: u8) -> Self {
+        let word = attribute.choices.get(usize::from(choice));
+        Self {
+            text: (*word.unwrap_or(&"")).to_owned(),
+            bare: attribute.choices == BOOL,
+        }
+    }
+
+    /// The word that a value is; `None` for lists.
+    pub fn of(value: &Value) -> Option<Self> {
+        match value {
+            Value::Text(text) => Some(Self::text(text)),
+            Value::Bool(value) => Some(Self::bare(value.to_string())),
+            Value::Int(value) => Some(Self::bare(value.to_string())),
+            Value::Number(value) => Some(Self::bare(value.to_string())),
+            Value::List(_) | Value::Links(_) => None,
+        }
+    }
+}
+
+impl Text<'_> {
+    /// Writes a word where another one stands.
+    pub fn replace(&self, key: &Node, value: &Node, word: &Word) -> Result<Splice, Refusal> {
+        let Shape::Scalar(style, old) = &value.shape else {
+            return Err(Refusal::new("there is a list or a mapping in its place"));
+        };
+        if value.is_empty() {
+            let text = self.styled(word, None, value.flow);
+            return self.behind(key, &text);
+        }
+        if value.is_block_scalar() {
+            return self.block(key, value, word);
+        }
+        let text = self.styled(word, Some((*style, old)), value.flow);
+        Ok(Splice::new(value.range.clone(), text))
+    }
+
+    /// Something behind a key that has nothing.
+    pub fn behind(&self, key: &Node, text: &str) -> Result<Splice, Refusal> {
+        let rest = &self.body[key.range.end..];
+        let blank = rest.len() - rest.trim_start_matches([' ', '\t']).len();
+        if !rest[blank..].starts_with(':') {
+            return Err(Refusal::new("the key is not followed by `:`"));
+        }
+        let at = key.range.end + blank + 1;
+        let space = if self.body[at..].starts_with([' ', '\t', '\r', '\n']) || at == self.body.len()
+        {
+            ""
+        } else {
+            " "
+        };
+        Ok(Splice::insert(at, format!(" {text}{space}")))
+    }
+
+    /// The text of a word, in the style of what stood there.
+    pub fn styled(&self, word: &Word, old: Option<(ScalarStyle, &str)>, flow: bool) -> String {
+        let text = word.text.as_str();
+        if self.json {
+            return if word.bare {
+                text.to_owned()
+            } else {
+                json(text)
+            };
+        }
+        match old {
+            Some((ScalarStyle::SingleQuoted, _)) if fits_line(text) => {
+                format!("'{}'", text.replace('\'', "''"))
+            }
+            Some((ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted, _)) => write::quoted(text),
+            _ if word.bare && reads_plain(text, flow) => text.to_owned(),
+            // Whoever wrote a number without quotes before writes the next one so, too.
+            Some((ScalarStyle::Plain, old)) if alike(old, text) && reads_plain(text, flow) => {
+                text.to_owned()
+            }
+            _ => write::scalar(text, flow),
+        }
+    }
+
+    /// A word in place of a block below its key.
+    fn block(&self, key: &Node, value: &Node, word: &Word) -> Result<Splice, Refusal> {
+        let between = &self.body[key.range.end..value.range.start];
+        let head = between.find(['|', '>']);
+        let head = head.ok_or_else(|| Refusal::new("the head of its block cannot be found"))?;
+        let head = key.range.end + head;
+        let length = self.body[head..]
+            .find(|c: char| !matches!(c, '|' | '>' | '-' | '+') && !c.is_ascii_digit())
+            .unwrap_or(self.body.len() - head);
+        let marks = &self.body[head..head + length];
+        let end = line_end(self.body, value.end(self.body).max(value.range.start));
+        if marks.contains(|c: char| c == '+' || c.is_ascii_digit())
+            || self.body[value.range.clone()].trim().is_empty()
+        {
+            return Err(Refusal::new(
+                "its block keeps blank lines or an indent of its own",
+            ));
+        }
+        let line = line_start(self.body, value.range.start);
+        let indent = &self.body[line..value.range.start];
+        let text = word.text.as_str();
+        let tail = self.body[..end].ends_with(['\n', '\r']);
+        let tail = if tail { line_break(self.body) } else { "" };
+        if !write::fits_block(text) {
+            // A comment behind the head stays behind the value.
+            let rest = line_end(self.body, head);
+            let behind = self.body[head + length..rest].trim_end();
+            let new = format!("{}{behind}{tail}", write::quoted(text));
+            return Ok(Splice::new(head..end, new));
+        }
+        let many = text.trim_end_matches('\n').contains('\n');
+        let sign = if marks.starts_with('>') && !many {
+            '>'
+        } else {
+            '|'
+        };
+        let chomp = if text.ends_with('\n') { "" } else { "-" };
+        let comment = &self.body[head + length..line_end(self.body, head)];
+        let body: Vec<String> = text
+            .trim_end_matches('\n')
+            .split('\n')
+            .map(|line| match line {
+                "" => String::new(),
+                line => format!("{indent}{line}"),
+            })
+            .collect();
+        let body = body.join(line_break(self.body));
+        Ok(Splice::new(
+            head..end,
+            format!("{sign}{chomp}{comment}{body}{tail}"),
+        ))
+    }
+}
+
+/// A text as JSON writes it.
+pub(super) fn json(text: &str) -> String {
+    serde_json::Value::String(text.to_owned()).to_string()
+}
+
+/// Whether a text can stand within quotes on one line without escapes.
+fn fits_line(text: &str) -> bool {
+    !text.contains(|c: char| {
+        c.is_control() || is_invisible(c) || matches!(c, '\u{2028}' | '\u{2029}' | '\u{85}')
+    })
+}
+
+/// Whether two texts begin alike, so that whoever reads one knows the other for the same thing.
+fn alike(old: &str, new: &str) -> bool {
+    let class = |text: &str| match text.chars().next() {
+        Some(c) if c.is_ascii_digit() => 1,
+        Some('+') => 2,
+        Some(c) if c.is_alphabetic() => 3,
+        _ => 0,
+    };
+    let known = class(old);
+    known != 0 && known == class(new) && !write::is_plain(old, false)
+}
+
+/// Whether a text reads back as itself without quotes.
+fn reads_plain(text: &str, flow: bool) -> bool {
+    let begins = text.starts_with(|c: char| c.is_alphanumeric() || c == '+')
+        || text.starts_with('-') && text[1..].starts_with(|c: char| c.is_ascii_digit());
+    let null = write::WORDS[..2]
+        .iter()
+        .any(|word| word.eq_ignore_ascii_case(text));
+    let breaks = text.contains(": ") || text.contains(" #") || text.ends_with([':', ' ']);
+    let in_flow = flow && text.contains([',', '[', ']', '{', '}', ':']);
+    let odd = |c: char| c.is_control() || is_invisible(c) || (c.is_whitespace() && c != ' ');
+    begins && !null && !breaks && !in_flow && !text.contains(odd)
+}

@@ -1,0 +1,85 @@
+//! Bytes that take the place of others.
+
+use std::ops::Range;
+
+/// What takes the place of some bytes of a text.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Splice {
+    pub range: Range<usize>,
+    pub text: String,
+}
+
+impl Splice {
+    pub fn new(range: Range<usize>, text: impl Into<String>) -> Self {
+        Self {
+            range,
+            text: text.into(),
+        }
+    }
+
+    /// Something new at a place.
+    pub fn insert(at: usize, text: impl Into<String>) -> Self {
+        Self::new(at..at, text)
+    }
+}
+
+/// The text with all of them made; `None` when two are about the same bytes.
+pub(super) fn splice<'s>(
+    text: &str,
+    splices: impl IntoIterator<Item = &'s Splice>,
+) -> Option<String> {
+    let mut splices: Vec<&Splice> = splices.into_iter().collect();
+    // What is inserted where something else begins comes before it, in the order of the edits.
+    splices.sort_by_key(|splice| (splice.range.start, splice.range.end));
+    let mut out = String::with_capacity(text.len() + 256);
+    let mut at = 0;
+    for splice in splices {
+        out.push_str(text.get(at..splice.range.start)?);
+        out.push_str(&splice.text);
+        at = splice.range.end;
+    }
+    out.push_str(text.get(at..)?);
+    Some(out)
+}
+
+/// Just behind the line that a place is in, its break included.
+pub(super) fn line_end(text: &str, at: usize) -> usize {
+    let rest = &text.as_bytes()[at..];
+    match memchr::memchr2(b'\n', b'\r', rest) {
+        Some(end) if rest[end..].starts_with(b"\r\n") => at + end + 2,
+        Some(end) => at + end + 1,
+        None => text.len(),
+    }
+}
+
+/// Where the line begins that a place is in.
+pub(super) fn line_start(text: &str, at: usize) -> usize {
+    let before = &text.as_bytes()[..at];
+    memchr::memrchr2(b'\n', b'\r', before).map_or(0, |before| before + 1)
+}
+
+/// How the lines of a text end.
+pub(super) fn line_break(text: &str) -> &'static str {
+    match memchr::memchr2(b'\n', b'\r', text.as_bytes()) {
+        Some(at) if text[at..].starts_with("\r\n") => "\r\n",
+        Some(at) if text[at..].starts_with('\r') => "\r",
+        _ => "\n",
+    }
+}
+
+/// A whole new line behind the line of a place: a file may end without a break.
+pub(super) fn new_lines(text: &str, after: usize, lines: &[String]) -> Splice {
+    let (at, end) = (line_end(text, after), line_break(text));
+    let closed = text[..at].ends_with(['\n', '\r']);
+    let mut new = String::new();
+    for line in lines {
+        if closed {
+            new.push_str(line);
+            new.push_str(end);
+        } else {
+            new.push_str(end);
+            new.push_str(line);
+        }
+    }
+    Splice::insert(at, new)
+}

@@ -1,0 +1,238 @@
+//! Edits made, read again, and kept only when the file says what was meant.
+
+use super::nodes::Nodes;
+use super::place::Text;
+use super::scalar::Word;
+use super::splice::{Splice, splice};
+use super::{Edit, Refusal};
+use crate::kinds;
+use crate::manifest::layout::inlined;
+use crate::manifest::{LoadOptions, Loaded, Tree, load};
+use crate::model::{Cell, Declared, FieldRef, Key, Pos, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A file with its edits.
+#[derive(Clone, Debug, Default)]
+pub struct Edited {
+    /// Its text now.
+    pub text: String,
+    /// What could not be written.
+    pub dropped: Vec<Dropped>,
+}
+
+/// An edit that could not be made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Dropped {
+    /// Which one, among those that were asked for.
+    pub index: usize,
+    /// Where.
+    pub at: Pos,
+    /// Why.
+    pub why: String,
+}
+
+/// An edit with what it does to the text.
+struct Ready<'e> {
+    index: usize,
+    edit: &'e Edit,
+    at: Pos,
+    splices: Vec<Splice>,
+}
+
+/// Edits the text of a manifest. What is said elsewhere in it, and every byte that says it, stays.
+#[must_use]
+pub fn edit(path: &str, text: &str, edits: &[Edit]) -> Edited {
+    let body = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mark = &text[..text.len() - body.len()];
+    let Some(nodes) = Nodes::read(body) else {
+        let dropped = (0..edits.len()).map(|index| Dropped {
+            index,
+            at: Pos::default(),
+            why: "the file is not YAML as a whole".to_owned(),
+        });
+        return Edited {
+            text: text.to_owned(),
+            dropped: dropped.collect(),
+        };
+    };
+    let json = path.to_ascii_lowercase().ends_with(".json");
+    let work = Work {
+        path,
+        body,
+        before: loaded(path, body),
+        written: Text::new(body, &nodes, json),
+    };
+    let mut dropped = Vec::new();
+    let ready = work.ready(edits, &mut dropped);
+    let (kept, _) = work.settle(ready, &mut dropped);
+    let edited = splice(body, kept.iter().flat_map(|ready| &ready.splices));
+    dropped.sort_by_key(|dropped| dropped.index);
+    Edited {
+        text: format!("{mark}{}", edited.as_deref().unwrap_or(body)),
+        dropped,
+    }
+}
+
+fn loaded(path: &str, text: &str) -> Loaded {
+    let tree = Tree::from_files([(path.to_owned(), text.as_bytes().to_vec())]);
+    load(&tree, &LoadOptions::default())
+}
+
+struct Work<'t> {
+    path: &'t str,
+    body: &'t str,
+    before: Loaded,
+    written: Text<'t>,
+}
+
+impl Work<'_> {
+    fn ready<'e>(&self, edits: &'e [Edit], dropped: &mut Vec<Dropped>) -> Vec<Ready<'e>> {
+        let mut ready = Vec::new();
+        for (index, edit) in edits.iter().enumerate() {
+            let declared = self.before.desired.resources.get(&edit.key);
+            let made = match declared {
+                None => Err(Refusal::new("the file does not declare it")),
+                Some(_) if self.before.repeated.contains_key(&edit.key) => {
+                    Err(Refusal::new("it is written out in several places"))
+                }
+                Some(declared) => self.written.edited(edit, declared),
+            };
+            let first = edit.cells.first().map(|(field, _)| field);
+            let at = declared.map(|declared| {
+                let stated = first.and_then(|field| declared.stated(field));
+                stated.map_or(declared.at, |stated| stated.at)
+            });
+            let at = at.unwrap_or_default();
+            match made {
+                Ok(splices) => ready.push(Ready {
+                    index,
+                    edit,
+                    at,
+                    splices,
+                }),
+                Err(refusal) => dropped.push(Dropped {
+                    index,
+                    at: refusal.at.unwrap_or(at),
+                    why: refusal.why,
+                }),
+            }
+        }
+        ready
+    }
+
+    /// Keeps of some edits those that together say what was meant; halves find the others.
+    fn settle<'e>(
+        &self,
+        edits: Vec<Ready<'e>>,
+        dropped: &mut Vec<Dropped>,
+    ) -> (Vec<Ready<'e>>, bool) {
+        if edits.is_empty() || self.holds(&edits) {
+            return (edits, true);
+        }
+        if let [only] = edits.as_slice() {
+            dropped.push(lost(only));
+            return (Vec::new(), false);
+        }
+        let mut first = edits;
+        let second = first.split_off(first.len() / 2);
+        let (mut kept, _) = self.settle(first, dropped);
+        let (more, _) = self.settle(second, dropped);
+        let alone = kept.len();
+        kept.extend(more);
+        if !self.holds(&kept) {
+            dropped.extend(kept.drain(alone..).map(|ready| lost(&ready)));
+        }
+        (kept, false)
+    }
+
+    /// Whether the text with these edits reads as the old one with them.
+    fn holds(&self, edits: &[Ready<'_>]) -> bool {
+        let all = edits.iter().flat_map(|ready| &ready.splices);
+        let Some(text) = splice(self.body, all) else {
+            return false;
+        };
+        let after = loaded(self.path, &text);
+        let errors = |loaded: &Loaded| {
+            let found = loaded.diagnostics.iter();
+            found.filter(|found| found.is_error()).count()
+        };
+        if errors(&after) > errors(&self.before) {
+            return false;
+        }
+        let mut meant: BTreeMap<&Key, Vec<(FieldRef, Cell)>> = BTreeMap::new();
+        for declared in &self.before.desired.resources {
+            meant.insert(&declared.key, said(declared));
+        }
+        let mut gone = BTreeSet::new();
+        for ready in edits {
+            let Some(cells) = meant.get_mut(&ready.edit.key) else {
+                return false;
+            };
+            for (field, cell) in &ready.edit.cells {
+                gone.extend(unlinked(&ready.edit.key, field, cells, cell));
+                match cells.binary_search_by(|(said, _)| said.cmp(field)) {
+                    Ok(at) => cells[at].1 = plain(field, cell),
+                    Err(at) => cells.insert(at, (field.clone(), plain(field, cell))),
+                }
+            }
+        }
+        let kept = |key: &Key| after.desired.resources.contains(key) || !gone.contains(key);
+        meant.retain(|key, _| kept(key));
+        let now = after.desired.resources.iter();
+        let now: BTreeMap<&Key, _> = now
+            .map(|declared| (&declared.key, said(declared)))
+            .collect();
+        now == meant
+    }
+}
+
+fn lost(ready: &Ready<'_>) -> Dropped {
+    Dropped {
+        index: ready.index,
+        at: ready.at,
+        why: "the file would not read as it is meant".to_owned(),
+    }
+}
+
+fn said(declared: &Declared) -> Vec<(FieldRef, Cell)> {
+    let cells = declared.cells.iter();
+    cells
+        .map(|stated| (stated.field.clone(), plain(&stated.field, &stated.cell)))
+        .collect()
+}
+
+/// The cell as it reads: whether a custom field is a set nobody knows here, so that order is nothing.
+fn plain(field: &FieldRef, cell: &Cell) -> Cell {
+    match (field, cell) {
+        (FieldRef::Custom(_), Cell::Value(Value::List(members))) => {
+            Cell::Value(Value::set(members.iter().cloned()))
+        }
+        // The reader of a file knows the definitions as little: a number is the text it is.
+        (FieldRef::Custom(_), Cell::Value(value)) => {
+            let word = Word::of(value).map(|word| Value::text(word.text));
+            Cell::Value(word.unwrap_or_else(|| value.clone()))
+        }
+        _ => cell.clone(),
+    }
+}
+
+/// What is written within a list and leaves it: it may leave the file with it.
+fn unlinked(key: &Key, field: &FieldRef, cells: &[(FieldRef, Cell)], after: &Cell) -> Vec<Key> {
+    let Some((index, kind)) = inlined(kinds::get(key.kind)) else {
+        return Vec::new();
+    };
+    if *field != kinds::own(index) {
+        return Vec::new();
+    }
+    let before = cells.iter().find(|(said, _)| said == field);
+    let before = before.and_then(|(_, cell)| cell.value());
+    let stays = |id| {
+        after
+            .value()
+            .is_some_and(|after| after.members().any(|member| member == id))
+    };
+    let gone = before.into_iter().flat_map(Value::members);
+    gone.filter(|id| !stays(*id))
+        .map(|id| Key::new(kind, id))
+        .collect()
+}

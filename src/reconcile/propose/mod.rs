@@ -1,0 +1,246 @@
+//! What another source knows better than the manifests of a directory, as edits of its files.
+
+mod comparing;
+mod rules;
+mod wanted;
+
+use super::manifests::{folders, item, laid_beside};
+use super::{PassError, Reading, Request, feeds, read};
+use crate::check;
+use crate::config::{Config, Place, Source};
+use crate::diagnostic::Diagnostic;
+use crate::manifest::edit::{Edit, edit};
+use crate::manifest::layout::{Export, lay_out};
+use crate::model::{Declared, Desired, Keyed, Pos, Snapshot};
+use comparing::{Comparing, Making};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What may be proposed beside other values of what the directory says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct More {
+    /// Fields that the directory says nothing of.
+    pub add: bool,
+    /// Resources that it does not declare.
+    pub new: bool,
+}
+
+/// A file that would be another one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Changed {
+    /// Its path below the directory.
+    pub path: String,
+    /// Its text; `None`: it is new.
+    pub before: Option<String>,
+    /// Its text with the proposals.
+    pub after: String,
+}
+
+/// One value that is proposed, or a resource.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Proposed {
+    /// What it is about: `Account/acme name`.
+    pub subject: String,
+    /// Where the source says so: file, line and column.
+    pub from: String,
+}
+
+/// What could not be written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unwritten {
+    /// What it is about.
+    pub subject: String,
+    /// Where, below the directory.
+    pub path: String,
+    /// Where in that file.
+    pub at: Pos,
+    /// Why.
+    pub why: String,
+}
+
+/// What a source knows better than a directory.
+#[derive(Clone, Debug, Default)]
+pub struct Proposal {
+    /// The directory.
+    pub root: PathBuf,
+    /// The same as the configuration writes it.
+    pub written: String,
+    /// The digest of the export, or the revision of the source.
+    pub digest: String,
+    /// The files to change or to add, by path.
+    pub files: Vec<Changed>,
+    /// What is in them.
+    pub proposed: Vec<Proposed>,
+    /// What could not be written.
+    pub unwritten: Vec<Unwritten>,
+    /// How many fields more there would be with those that the directory says nothing of.
+    pub needs_add: usize,
+    /// How many resources more there would be with those that it does not declare.
+    pub needs_new: usize,
+    /// What was found in the source.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Why nothing of the source is believed.
+    pub doubt: Option<String>,
+}
+
+/// Compares what a source says with the manifests of a directory, without a database.
+///
+/// # Errors
+/// When one of them cannot be read whole.
+pub fn propose(
+    config: &Config,
+    source: &Source,
+    into: &Source,
+    more: More,
+    request: &Request,
+) -> Result<Proposal, PassError> {
+    let Place::Directory(root) = &into.place else {
+        let why = format!("source {} is no directory on this host", into.name);
+        return Err(PassError::Usage(why));
+    };
+    let (mut from, doubt) = match source.feed() {
+        Some(feed) => feeds::alone(config, source, feed, request),
+        None => (
+            read::of_tree(config, source, read::tree(config, source, request)),
+            None,
+        ),
+    };
+    let digest = match &from.facts {
+        Some(facts) => facts.digest.to_string(),
+        None => from.desired.revision.to_string(),
+    };
+    let mut proposal = Proposal {
+        root: root.clone(),
+        written: into.written.clone(),
+        digest,
+        diagnostics: std::mem::take(&mut from.diagnostics),
+        doubt: doubt.or_else(|| from.desired.removals_off.first().cloned()),
+        ..Proposal::default()
+    };
+    if proposal.doubt.is_some() {
+        return Ok(proposal);
+    }
+    let mut there = read::of_tree(config, into, read::tree(config, into, request));
+    if let Some(why) = there.desired.removals_off.first() {
+        let why = format!(
+            "what source {} declares cannot be made out: {why}",
+            into.name
+        );
+        return Err(PassError::Refused(why));
+    }
+    let beside = beside(config, [source, into], request);
+    typed(&mut proposal.diagnostics, &mut from, &mut there, &beside);
+    let mut found = Comparing::of(&from, &there, &proposal.diagnostics, more);
+    proposal.needs_add = found.needs_add;
+    proposal.needs_new = found.needs_new;
+    proposal.unwritten.append(&mut found.unwritten);
+    found.without_new_errors(config, &there, &beside, &mut proposal.unwritten);
+    write(&found, &there, &mut proposal);
+    Ok(proposal)
+}
+
+/// What other directories declare, which references may be to.
+fn beside(config: &Config, but: [&Source; 2], request: &Request) -> Vec<Arc<Declared>> {
+    let others = config
+        .sources
+        .iter()
+        .filter(|source| source.feed().is_none() && but.iter().all(|but| but.name != source.name));
+    let readings = others.map(|source| {
+        let tree = read::tree(config, source, request);
+        read::of_tree(config, source, tree)
+    });
+    let declared = readings.map(|reading| {
+        let all = reading.desired.resources.iter().cloned();
+        all.collect::<Vec<_>>()
+    });
+    declared.flatten().collect()
+}
+
+/// Makes the custom values of both sides comparable.
+fn typed(
+    found: &mut Vec<Diagnostic>,
+    from: &mut Reading,
+    there: &mut Reading,
+    beside: &[Arc<Declared>],
+) {
+    let all = there.desired.resources.iter().chain(beside);
+    let together = Desired {
+        resources: all.cloned().collect::<Keyed<_>>(),
+        ..Desired::default()
+    };
+    let definitions = check::definitions(&together, &Snapshot::default());
+    let wrong = check::type_custom(Arc::make_mut(&mut from.desired), &definitions);
+    found.extend(wrong.into_iter().map(|finding| finding.diagnostic));
+    check::type_custom(Arc::make_mut(&mut there.desired), &definitions);
+}
+
+/// Makes the edits in the files, and lays the new resources beside them.
+fn write(found: &Comparing, there: &Reading, proposal: &mut Proposal) {
+    let mut by_file: BTreeMap<&str, Vec<&Making>> = BTreeMap::new();
+    for making in &found.edits {
+        by_file.entry(&making.path).or_default().push(making);
+    }
+    for (path, makings) in by_file {
+        let Some(before) = there.tree.text(path) else {
+            let lost = makings
+                .iter()
+                .map(|making| making.unwritten("the file cannot be read"));
+            proposal.unwritten.extend(lost);
+            continue;
+        };
+        let edits: Vec<Edit> = makings.iter().map(|making| making.edit.clone()).collect();
+        let edited = edit(path, &before, &edits);
+        let mut dropped = BTreeSet::new();
+        for lost in edited.dropped {
+            dropped.insert(lost.index);
+            proposal.unwritten.push(Unwritten {
+                at: lost.at,
+                ..makings[lost.index].unwritten(&lost.why)
+            });
+        }
+        let made = makings.iter().enumerate();
+        let made = made.filter(|(index, _)| !dropped.contains(index));
+        proposal.proposed.extend(made.map(|(_, making)| Proposed {
+            subject: making.edit.subject(),
+            from: making.from.clone(),
+        }));
+        if edited.text != before {
+            proposal.files.push(Changed {
+                path: path.to_owned(),
+                before: Some(before),
+                after: edited.text,
+            });
+        }
+    }
+    let Export { manifests, .. } = laid_out(found, there, &proposal.root);
+    proposal
+        .proposed
+        .extend(found.new.values().map(|declared| Proposed {
+            subject: declared.key.to_string(),
+            from: format!(
+                "{}:{}:{}",
+                declared.path, declared.at.line, declared.at.column
+            ),
+        }));
+    proposal
+        .files
+        .extend(manifests.into_iter().map(|(path, after)| Changed {
+            path,
+            before: None,
+            after,
+        }));
+    proposal.files.sort_by(|a, b| a.path.cmp(&b.path));
+}
+
+fn laid_out(found: &Comparing, there: &Reading, root: &std::path::Path) -> Export {
+    if found.new.is_empty() {
+        return Export::default();
+    }
+    let mut beside = laid_beside(root, folders(there.desired.resources.iter()));
+    beside.homes.clone_from(&found.homes);
+    lay_out(
+        found.new.values().map(|declared| item(declared)).collect(),
+        &beside,
+    )
+}

@@ -1,0 +1,142 @@
+//! Proposals that would break a rule, which are none.
+
+use super::Unwritten;
+use super::comparing::{Comparing, Making};
+use crate::config::Config;
+use crate::diagnostic::Diagnostic;
+use crate::kinds;
+use crate::model::{Cell, Declared, Desired, FieldRef, Key, Keyed, Stated};
+use crate::reconcile::{Pass, Reading, Request, feeds};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+impl Comparing {
+    /// Drops what would break a rule that holds now.
+    pub fn without_new_errors(
+        &mut self,
+        config: &Config,
+        there: &Reading,
+        beside: &[Arc<Declared>],
+        unwritten: &mut Vec<Unwritten>,
+    ) {
+        let before: BTreeSet<_> = errors(config, there, &Self::default(), beside)
+            .into_iter()
+            .map(|found| (found.key, found.code.name(), found.field))
+            .collect();
+        loop {
+            let after = errors(config, there, self, beside);
+            let new = after.into_iter().filter(|found| {
+                let known = (found.key.clone(), found.code.name(), found.field.clone());
+                !before.contains(&known)
+            });
+            let new: Vec<Diagnostic> = new.collect();
+            let mut dropped = 0;
+            for found in &new {
+                dropped += self.drop_for(found, unwritten);
+            }
+            if dropped == 0 {
+                return;
+            }
+        }
+    }
+
+    /// Drops what a finding is about: that edit of a field, or all edits of the resource.
+    fn drop_for(&mut self, found: &Diagnostic, unwritten: &mut Vec<Unwritten>) -> usize {
+        let Some(key) = &found.key else { return 0 };
+        let why = format!("{}: {}", found.code.name(), found.message);
+        if let Some(declared) = self.new.remove(key) {
+            unwritten.push(Unwritten {
+                subject: key.to_string(),
+                path: declared.path.to_string(),
+                at: declared.at,
+                why,
+            });
+            return 1;
+        }
+        let kind = kinds::get(key.kind);
+        let field = found.field.as_deref();
+        let about = |making: &Making| {
+            let mut names = making.edit.cells.iter();
+            names.any(|(said, _)| field.is_some_and(|name| name == kind.field_name(said)))
+        };
+        let mine = |making: &Making| making.edit.key == *key;
+        let exact = self
+            .edits
+            .iter()
+            .any(|making| mine(making) && about(making));
+        let (gone, kept) = std::mem::take(&mut self.edits)
+            .into_iter()
+            .partition(|making| mine(making) && (!exact || about(making)));
+        self.edits = kept;
+        let gone: Vec<Making> = gone;
+        unwritten.extend(gone.iter().map(|making| making.unwritten(&why)));
+        gone.len()
+    }
+}
+
+/// The errors of a directory with some edits and resources more.
+fn errors(
+    config: &Config,
+    there: &Reading,
+    with: &Comparing,
+    beside: &[Arc<Declared>],
+) -> Vec<Diagnostic> {
+    let mut edits: BTreeMap<&Key, Vec<&(FieldRef, Cell)>> = BTreeMap::new();
+    for making in &with.edits {
+        edits
+            .entry(&making.edit.key)
+            .or_default()
+            .extend(&making.edit.cells);
+    }
+    let edited = there
+        .desired
+        .resources
+        .iter()
+        .map(|declared| match edits.get(&declared.key) {
+            None => Arc::clone(declared),
+            Some(cells) => Arc::new(with_cells(declared, cells)),
+        });
+    let new = with.new.values().cloned();
+    let all = edited.chain(new).chain(beside.iter().cloned());
+    let mut all: Vec<Arc<Declared>> = all.collect();
+    all.sort_by(|a, b| a.key.cmp(&b.key));
+    let desired = Desired {
+        resources: all.into_iter().collect::<Keyed<_>>(),
+        partial: true,
+        ..(*there.desired).clone()
+    };
+    let together = Reading {
+        desired: Arc::new(desired),
+        ..feeds::reading(&there.source, Desired::default(), Vec::new(), None)
+    };
+    let mut pass = Pass {
+        config,
+        readings: vec![together],
+        request: Request::default(),
+        by_hand: true,
+    };
+    let mut found = pass.validate(0);
+    found.retain(Diagnostic::is_error);
+    found
+}
+
+fn with_cells(declared: &Declared, cells: &[&(FieldRef, Cell)]) -> Declared {
+    let mut edited = declared.clone();
+    for (field, cell) in cells.iter().copied() {
+        let place = edited
+            .cells
+            .binary_search_by(|stated| stated.field.cmp(field));
+        match place {
+            Ok(at) => edited.cells[at].cell = cell.clone(),
+            Err(at) => edited.cells.insert(
+                at,
+                Stated {
+                    field: field.clone(),
+                    cell: cell.clone(),
+                    at: declared.at,
+                },
+            ),
+        }
+    }
+    edited
+}
