@@ -61,9 +61,10 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
     };
     let request = request.after(&reconcile::fetch(&config, None));
     let mut pass = Pass::read(&config, request, &store).await?;
-    pass.by_hand = match options.complete {
-        true => ByHand::Whole,
-        false => ByHand::Part,
+    pass.by_hand = if options.complete {
+        ByHand::Whole
+    } else {
+        ByHand::Part
     };
     let plan = apply::one(global, &options.ways, &mut pass, index, &store).await?;
     if let Some(path) = &options.report {

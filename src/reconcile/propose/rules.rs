@@ -113,7 +113,7 @@ fn errors(
         config,
         readings: vec![together],
         request: Request::default(),
-        by_hand: true,
+        by_hand: crate::reconcile::ByHand::Part,
     };
     let mut found = pass.validate(0);
     found.retain(Diagnostic::is_error);
