@@ -133,6 +133,38 @@ fn cases() -> Vec<Case> {
             Named("BjÃ¶rkens"),
         ),
         case(
+            "17 an id in other code points",
+            file(&[
+                account("a-1", "d-1", &[("Account Name", "Acme AB")]),
+                account("a-9", "d-9", &[]),
+                account("Åre", "d-7", &[]),
+                account("A\u{30a}re", "d-8", &[]),
+            ]),
+            &["id-case"],
+            ALL,
+        ),
+        case(
+            "17 marks that nobody sees",
+            first(&[("Account Name", "\u{a0}Acme AB\u{200b}")]),
+            &[],
+            ALL,
+        ),
+        case(
+            "19 a quote that is none",
+            first(&[("Account Name", "\"Acme AB”")]),
+            &["row-quote"],
+            Rest,
+        ),
+        case(
+            "21 decimal commas beside semicolons",
+            first(&[
+                ("Account Name", "Acme AB"),
+                ("Address Street Name", "Torget 1,5, 2,5, 3,5, 4,5, 5,5, 6,5"),
+            ]),
+            &[],
+            Named("Acme AB"),
+        ),
+        case(
             "18 zero bytes",
             replaced("Acme AB", "Ac\0me"),
             &["encoding"],
@@ -272,6 +304,29 @@ fn cases() -> Vec<Case> {
             "42 a key twice",
             r#"[{"accountExternalId": "a-1", "accountName": "x", "accountName": "y"}]"#,
             &["duplicate-key"],
+            Nothing,
+        ),
+        case(
+            "39 a custom field that nobody defined",
+            first(&[("Account Name", "Acme AB")])
+                .replace("customField_credit-class", "customField_nobody")
+                .replace(
+                    ";Acme AB;Acme;556012-3456;;;;;;",
+                    ";Acme AB;Acme;556012-3456;;;;;x;",
+                ),
+            &["custom-field-unknown"],
+            Rest,
+        ),
+        case(
+            "42 half a letter",
+            r#"[{"accountExternalId": "a-1", "accountName": "\ud800"}]"#,
+            &[],
+            Nothing,
+        ),
+        case(
+            "42 a number too large",
+            r#"[{"accountExternalId": "a-1", "accountName": 1e400}]"#,
+            &["scientific-notation"],
             Nothing,
         ),
         case(

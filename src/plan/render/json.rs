@@ -322,6 +322,7 @@ impl Serialize for DiagnosticLine<'_> {
         optional(&mut map, "origin", origin.as_ref())?;
         let related: Vec<Place<'_>> = found.related.iter().map(Place).collect();
         map.serialize_entry("related", &related)?;
+        optional(&mut map, "djustCode", found.code.rule().djust.as_ref())?;
         map.end()
     }
 }

@@ -256,6 +256,9 @@ struct DiagnosticDocument {
     field: Option<String>,
     origin: Option<OriginDocument>,
     related: Vec<OriginDocument>,
+    /// Follows from the code.
+    #[serde(rename = "djustCode")]
+    _djust: Option<String>,
 }
 
 impl Form for Diagnostic {
