@@ -134,18 +134,37 @@ pub fn definitions(desired: &Desired, snapshot: &Snapshot) -> Definitions {
 /// Makes every custom cell a canonical value of its custom field's type. Cells that cannot be are
 /// reported and taken out; a blank or cleared cell of a required field is reported and stays.
 pub fn type_custom(desired: &mut Desired, definitions: &Definitions) -> Vec<Finding> {
+    let partial = desired.partial;
     let resources = desired.resources.iter_mut().into_slice();
     let found: Vec<Findings> = resources
         .par_chunks_mut(super::CHUNK)
         .map(|resources| {
             let mut found = Findings::new();
             for resource in resources {
+                if partial {
+                    without_unknown_blanks(resource, definitions);
+                }
                 type_resource(resource, definitions, &mut found);
             }
             found
         })
         .collect();
     found.into_iter().flatten().collect()
+}
+
+/// Of an export, which has each column in each row, a blank of a custom field that nobody defined says
+/// nothing.
+fn without_unknown_blanks(resource: &mut Arc<Declared>, definitions: &Definitions) {
+    let kind = resource.key.kind;
+    let says_nothing = |stated: &Stated| match &stated.field {
+        FieldRef::Custom(id) => stated.cell == Cell::Blank && definitions.get(kind, id).is_none(),
+        FieldRef::Own(_) => false,
+    };
+    if resource.cells.iter().any(says_nothing) {
+        Arc::make_mut(resource)
+            .cells
+            .retain(|stated| !says_nothing(stated));
+    }
 }
 
 fn type_resource(resource: &mut Arc<Declared>, definitions: &Definitions, out: &mut Findings) {
