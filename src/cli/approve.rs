@@ -72,7 +72,7 @@ async fn source(global: &Global, name: &str, reason: &str, remote: &Remote) -> O
         return Ok(0);
     }
     let config = session::config(global, None)?;
-    let known = config.sources.iter().find(|source| *source.name == *name);
+    let known = config.source(name);
     if known.is_none_or(|source| source.feed().is_none()) {
         return Err(Failure::usage(format!("no source `{name}` is an export")));
     }

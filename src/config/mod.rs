@@ -199,6 +199,12 @@ pub struct Overrides {
 }
 
 impl Config {
+    /// The source of a name.
+    #[must_use]
+    pub fn source(&self, name: &str) -> Option<&Source> {
+        self.sources.iter().find(|source| *source.name == *name)
+    }
+
     /// The configuration for a run in `directory`: the file named, or the one found upward to the
     /// git root, or, with none, the defaults around `path`.
     ///

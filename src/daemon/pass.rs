@@ -152,8 +152,7 @@ async fn leased(
     found: Found,
     lease: &Kept,
 ) -> Result<Ended, PassError> {
-    let mut sources = setup.config.sources.iter();
-    let pushed = sources.find(|known| *known.name == *source);
+    let pushed = setup.config.source(source);
     if pushed.and_then(Source::feed).is_some_and(Feed::is_pushed) {
         return push::work(daemon, setup, source, triggers, lease).await;
     }

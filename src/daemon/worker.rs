@@ -111,8 +111,7 @@ pub(super) async fn work(
     stop: CancellationToken,
 ) {
     let mut plan = Timetable::default();
-    let mut sources = setup.config.sources.iter();
-    let known = sources.find(|known| *known.name == *worker.source);
+    let known = setup.config.source(&worker.source);
     let regular = known.map(|known| &known.timing.trigger);
     loop {
         let (next, trigger) = plan.next(regular, &worker.source, Utc::now());

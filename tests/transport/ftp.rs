@@ -168,7 +168,7 @@ fn a_server_that_goes_away_in_the_middle_leaves_what_was_there() {
         let incoming = folder.with_file_name("incoming");
         let half = || fs::metadata(&incoming).is_ok_and(|file| file.len() > 0);
         while !half() && !fetching.is_finished() {
-            thread::sleep(Duration::from_millis(20));
+            thread::yield_now();
         }
         served.child.kill().expect("killed");
         fetching.join().expect("no panic").unwrap_err()

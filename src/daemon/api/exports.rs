@@ -76,8 +76,7 @@ pub(in crate::daemon) async fn begin(
     if let Err(refused) = setup.config.may_approve(&caller.name) {
         return Err(Problem::new(problem::NO_PERMISSION, refused));
     }
-    let mut sources = setup.config.sources.iter();
-    let configured = sources.find(|known| *known.name == *source);
+    let configured = setup.config.source(source);
     if configured.is_none_or(|source| source.feed().is_none()) {
         let why = "only an export waits to be let begin, and this is none";
         return Err(Problem::new(problem::WRONG_STATE, why));

@@ -46,11 +46,7 @@ async fn hook(
 ) -> Result<Accepted<Heard>, Problem> {
     let daemon = door.daemon()?;
     let setup = daemon.setup();
-    let known = setup
-        .config
-        .sources
-        .iter()
-        .find(|known| *known.name == *source);
+    let known = setup.config.source(&source);
     // Who sends no right signature does not learn which sources there are.
     let secret = known.and_then(|known| known.webhook_secret.as_ref());
     let Some((known, secret)) = known.zip(secret) else {

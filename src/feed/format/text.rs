@@ -26,7 +26,7 @@ pub(super) fn unwrapped(text: &str) -> &str {
     }
 }
 
-/// A text so that [`unwrapped`] makes the same of it; as a cell of a spreadsheet (`sheet`) also so
+/// A text so that `unwrapped` makes the same of it; as a cell of a spreadsheet (`sheet`) also so
 /// that none takes it for a formula.
 pub fn wrapped(text: &str, sheet: bool) -> Cow<'_, str> {
     let number = |rest: &str| {
