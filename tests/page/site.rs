@@ -115,7 +115,7 @@ impl Site {
         let cookie = site.login("ada");
         for words in [
             "deactivate 10 resources",
-            "1 source out of order",
+            " out of order",
             ">planned</span>",
         ] {
             site.until("/", &cookie, words);
