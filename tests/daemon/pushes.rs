@@ -434,9 +434,9 @@ fn what_is_pushed_before_the_source_may_begin_waits_and_goes_through_with_what_c
             (names(&ws) == ["a-1 Acme Nord", "a-2 Acme"]).then_some(())
         });
         api.once(&first, |view| view["held"] == json!([]));
-        let (_, eva) = (0, api.document("/api/v1/acts"));
-        assert_eq!(eva["items"][0]["act"], "approve source", "{eva}");
-        assert_eq!(eva["items"][0]["actor"], "anna", "{eva}");
+        let acts = api.document("/api/v1/acts");
+        assert_eq!(acts["items"][0]["act"], "approve source", "{acts}");
+        assert_eq!(acts["items"][0]["actor"], "anna", "{acts}");
         assert_eq!(
             ws.value("SELECT count(*) FROM imports WHERE body IS NOT NULL")
                 .as_deref(),

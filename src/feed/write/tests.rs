@@ -57,6 +57,13 @@ fn text() -> impl Strategy<Value = String> {
     prop::collection::vec(signs, 0..8).prop_map(|parts| parts.concat())
 }
 
+/// What an account is made of: how its id begins, its texts, a note, how many tags and addresses, and flags.
+type AccountParts = (&'static str, Vec<String>, Option<String>, usize, [bool; 3]);
+/// What an address is made of: its texts, and what it is used for.
+type AddressParts = (Vec<String>, [bool; 2]);
+/// What a user is made of: its texts, whether it is inactive, and of how many accounts it is.
+type UserParts = (Vec<String>, bool, usize);
+
 /// Accounts with addresses, users of them.
 fn directory() -> impl Strategy<Value = Keyed<Row>> {
     let account = (
@@ -75,106 +82,119 @@ fn directory() -> impl Strategy<Value = Keyed<Row>> {
     )
         .prop_map(|(accounts, addresses, users)| {
             let mut rows = Keyed::default();
-            let mut put = |row: Row| {
-                let _ = rows.insert(row);
-            };
             let mut ids = Vec::new();
-            for (nth, (prefix, texts, note, count, flags)) in accounts.iter().enumerate() {
-                let id = format!("{prefix}{nth}");
-                let mut fields = vec![
-                    ("name", Value::text("N")),
-                    ("companyRegistrationName", Value::text("N")),
-                    ("businessRegistrationNumber", Value::text("1")),
-                ];
-                for (field, text) in [
-                    "name",
-                    "companyRegistrationName",
-                    "businessRegistrationNumber",
-                    "managerName",
-                    "vatNumber",
-                    "customerNumber",
-                ]
-                .into_iter()
-                .zip(texts)
-                {
-                    fields.extend(value(ACCOUNT, field, text).map(|value| (field, value)));
-                }
-                if flags[0] {
-                    fields.extend([
-                        ("customerNumber", Value::text(&id)),
-                        ("companyRegistrationName", fields[0].1.clone()),
-                    ]);
-                }
-                if flags[1] {
-                    fields.push(("status", Value::text("inactive")));
-                }
-                let tags = ["premium", "hotel"].iter().take(*count).map(Text::new);
-                fields.push(("tags", Value::set(tags)));
-                let mut links = Vec::new();
-                for at in 0..*count {
-                    let (texts, uses) = &addresses[(nth + at) % addresses.len()];
-                    let id = if flags[2] {
-                        format!("{id}-main")
-                    } else {
-                        format!("d{}", (nth + at) % addresses.len())
-                    };
-                    let mut fields = vec![
-                        ("fullName", Value::text("N")),
-                        ("street", Value::text("S")),
-                        ("city", Value::text("C")),
-                        ("zipCode", Value::text("1")),
-                        ("country", Value::text("SE")),
-                    ];
-                    for (field, text) in [
-                        "fullName",
-                        "street",
-                        "additionalStreet",
-                        "city",
-                        "state",
-                        "label",
-                    ]
-                    .into_iter()
-                    .zip(texts)
-                    {
-                        fields.extend(value(ADDRESS, field, text).map(|value| (field, value)));
-                    }
-                    put(row(ADDRESS, &id, &fields));
-                    links.push(Link {
-                        target: Text::new(&id),
-                        attributes: uses.map(|on| Some(u8::from(on || uses == &[false; 2]))),
-                    });
-                }
-                fields.push(("addresses", Value::links(links)));
-                let mut account = row(ACCOUNT, &id, &fields);
-                if let Some(note) = note.as_ref().filter(|note| !note.trim().is_empty()) {
-                    account
-                        .custom
-                        .insert("note".into(), Value::text(note.trim()));
-                }
-                put(account);
-                ids.push(id);
+            for (nth, parts) in accounts.iter().enumerate() {
+                ids.push(put_account(nth, parts, &addresses, &mut rows));
             }
-            for (nth, (texts, inactive, many)) in users.iter().enumerate() {
-                let mut fields = vec![
-                    ("civility", Value::text("MRS")),
-                    ("email", Value::text(format!("u{nth}@roster.example"))),
-                    ("groups", Value::set(["FOC_User".into()])),
-                ];
-                for (field, text) in ["firstName", "lastName"].into_iter().zip(texts) {
-                    fields.extend(value(USER, field, text).map(|value| (field, value)));
-                }
-                if *inactive {
-                    fields.push(("status", Value::text("inactive")));
-                }
-                let links = ids.iter().take(*many).map(|id| Link {
-                    target: Text::new(id),
-                    attributes: [Some(u8::from(*inactive)), None],
-                });
-                fields.push(("accounts", Value::links(links)));
-                put(row(USER, &format!("u{nth}"), &fields));
+            for (nth, parts) in users.iter().enumerate() {
+                let _ = rows.insert(user_row(nth, parts, &ids));
             }
             rows
         })
+}
+
+/// The texts that are values of these fields.
+fn said(kind: KindId, fields: &[&'static str], texts: &[String]) -> Vec<(&'static str, Value)> {
+    let pairs = fields.iter().zip(texts);
+    let said = pairs.filter_map(|(field, text)| Some((*field, value(kind, field, text)?)));
+    said.collect()
+}
+
+/// Puts an account and its addresses among the rows; its id.
+fn put_account(
+    nth: usize,
+    (prefix, texts, note, count, flags): &AccountParts,
+    addresses: &[AddressParts],
+    rows: &mut Keyed<Row>,
+) -> String {
+    const TEXTS: [&str; 6] = [
+        "name",
+        "companyRegistrationName",
+        "businessRegistrationNumber",
+        "managerName",
+        "vatNumber",
+        "customerNumber",
+    ];
+    let id = format!("{prefix}{nth}");
+    let mut fields = vec![
+        ("name", Value::text("N")),
+        ("companyRegistrationName", Value::text("N")),
+        ("businessRegistrationNumber", Value::text("1")),
+    ];
+    fields.extend(said(ACCOUNT, &TEXTS, texts));
+    if flags[0] {
+        fields.extend([
+            ("customerNumber", Value::text(&id)),
+            ("companyRegistrationName", fields[0].1.clone()),
+        ]);
+    }
+    if flags[1] {
+        fields.push(("status", Value::text("inactive")));
+    }
+    let tags = ["premium", "hotel"].iter().take(*count).map(Text::new);
+    fields.push(("tags", Value::set(tags)));
+    let links = (0..*count).map(|at| {
+        let place = (nth + at) % addresses.len();
+        let target = if flags[2] {
+            format!("{id}-main")
+        } else {
+            format!("d{place}")
+        };
+        let (texts, uses) = &addresses[place];
+        let _ = rows.insert(address_row(&target, texts));
+        Link {
+            target: Text::new(&target),
+            attributes: uses.map(|on| Some(u8::from(on || uses == &[false; 2]))),
+        }
+    });
+    let links: Vec<Link> = links.collect();
+    fields.push(("addresses", Value::links(links)));
+    let mut account = row(ACCOUNT, &id, &fields);
+    if let Some(note) = note.as_ref().filter(|note| !note.trim().is_empty()) {
+        account
+            .custom
+            .insert("note".into(), Value::text(note.trim()));
+    }
+    let _ = rows.insert(account);
+    id
+}
+
+fn address_row(id: &str, texts: &[String]) -> Row {
+    const TEXTS: [&str; 6] = [
+        "fullName",
+        "street",
+        "additionalStreet",
+        "city",
+        "state",
+        "label",
+    ];
+    let mut fields = vec![
+        ("fullName", Value::text("N")),
+        ("street", Value::text("S")),
+        ("city", Value::text("C")),
+        ("zipCode", Value::text("1")),
+        ("country", Value::text("SE")),
+    ];
+    fields.extend(said(ADDRESS, &TEXTS, texts));
+    row(ADDRESS, id, &fields)
+}
+
+fn user_row(nth: usize, (texts, inactive, many): &UserParts, accounts: &[String]) -> Row {
+    let mut fields = vec![
+        ("civility", Value::text("MRS")),
+        ("email", Value::text(format!("u{nth}@roster.example"))),
+        ("groups", Value::set(["FOC_User".into()])),
+    ];
+    fields.extend(said(USER, &["firstName", "lastName"], texts));
+    if *inactive {
+        fields.push(("status", Value::text("inactive")));
+    }
+    let links = accounts.iter().take(*many).map(|id| Link {
+        target: Text::new(id),
+        attributes: [Some(u8::from(*inactive)), None],
+    });
+    fields.push(("accounts", Value::links(links)));
+    row(USER, &format!("u{nth}"), &fields)
 }
 
 /// Writes and reads; what was lost comes back.
