@@ -3,6 +3,8 @@
 mod support;
 mod workspace;
 
+#[path = "engines/activation.rs"]
+mod activation;
 #[path = "engines/cells.rs"]
 mod cells;
 #[path = "engines/claimants.rs"]

@@ -289,6 +289,7 @@ impl Fault {
         };
         Finding {
             diagnostic,
+            fault: None,
             involves: definition,
         }
     }
