@@ -9,6 +9,8 @@ mod activation;
 mod cells;
 #[path = "engines/claimants.rs"]
 mod claimants;
+#[path = "engines/custom.rs"]
+mod custom;
 #[path = "engines/drift.rs"]
 mod drift;
 #[path = "engines/saved.rs"]

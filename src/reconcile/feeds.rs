@@ -228,7 +228,8 @@ pub(super) fn reading(
         source: source.clone(),
         tree: Tree::default(),
         readable: desired.removals_off.is_empty() && desired.hidden.is_empty(),
-        desired: Arc::new(desired),
+        desired: Arc::default(),
+        as_read: Arc::default(),
         diagnostics,
         digests: Vec::new(),
         loud: BTreeSet::new(),
@@ -238,6 +239,7 @@ pub(super) fn reading(
         facts,
         judged: None,
     }
+    .declaring(Arc::new(desired))
 }
 
 /// Judges an export by what was accepted before.
