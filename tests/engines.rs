@@ -13,6 +13,8 @@ mod claimants;
 mod custom;
 #[path = "engines/drift.rs"]
 mod drift;
+#[path = "engines/incremental.rs"]
+mod incremental;
 #[path = "engines/saved.rs"]
 mod saved;
 #[path = "engines/sources.rs"]
