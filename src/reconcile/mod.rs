@@ -17,6 +17,7 @@ mod pushed;
 mod read;
 mod sent;
 mod set_by;
+mod typing;
 mod validate;
 
 pub use apply::{Applied, Kept, applied_plan, apply, here, made_for, rooted};
@@ -32,7 +33,6 @@ pub use set_by::SetBy;
 
 use phase::Phase;
 
-use crate::check;
 use crate::config::{Config, Source};
 use crate::diagnostic::Diagnostic;
 use crate::model::{Key, Snapshot};
@@ -353,20 +353,6 @@ impl<'a> Pass<'a> {
         }
         let rules = self.rules(index, stored);
         plan::plan(&self.readings[index].desired, stored, &rules, &found)
-    }
-
-    /// Types the custom cells of every source by the custom fields that are stored or declared by
-    /// the planned source or itself. What is wrong with another source's is for its own plan to say.
-    fn type_custom(&mut self, index: usize, stored: &Snapshot, found: &mut Vec<Diagnostic>) {
-        let planned = check::definitions(&self.readings[index].as_read, stored);
-        for (at, reading) in self.readings.iter_mut().enumerate() {
-            let mut findings = Vec::new();
-            let definitions = planned.with(&reading.as_read, stored);
-            reading.desired = check::type_custom(&reading.as_read, &definitions, &mut findings);
-            if at == index {
-                found.extend(findings.into_iter().map(|finding| finding.diagnostic));
-            }
-        }
     }
 
     fn rules(&self, index: usize, stored: &Snapshot) -> Rules {

@@ -79,6 +79,11 @@ fn a_value_of_a_field_that_a_later_source_defines_is_an_error_until_then() {
             "{}: {first}",
             ws.engine
         );
+        assert!(
+            first.stdout.contains("source b defines it"),
+            "{}: {first}",
+            ws.engine
+        );
         assert_eq!(values(&ws), "", "{}", ws.engine);
         ws.run(&["apply", "--yes"]).exits(0);
         assert!(
