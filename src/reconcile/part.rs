@@ -6,8 +6,10 @@
 //! is declared or changed in several places. So a part never decides about a removal or a hold.
 
 use super::known::whole;
-use super::{Pass, PassError, read};
+use super::{Pass, PassError, feeds, read};
 use crate::check;
+use crate::config::Feed;
+use crate::diagnostic::{Code, Severity};
 use crate::kinds;
 use crate::model::{Ask, Declared, Desired, Digest, Key, Keyed, Snapshot, Text};
 use crate::plan::{self, Plan, Rules, SourceRef, Summary};
@@ -28,6 +30,9 @@ pub(super) async fn plan(
     store: &Store,
     earlier: &[Plan],
 ) -> Result<Option<Plan>, PassError> {
+    if is_push(pass, index) && earlier.is_empty() {
+        return push(pass, index, store).await;
+    }
     if pass.readings[index].unread.is_none() {
         return Ok(None);
     }
@@ -70,6 +75,57 @@ pub(super) async fn plan(
     }
     plan.summary.unclaimed = standing.unclaimed.saturating_sub(adopted);
     Ok(Some(plan))
+}
+
+/// Whether records were pushed to the source, and nothing asks for all of it.
+fn is_push(pass: &Pass<'_>, index: usize) -> bool {
+    let (reading, request) = (&pass.readings[index], &pass.request);
+    let pushed = reading.source.feed().is_some_and(Feed::is_pushed) && reading.facts.is_some();
+    let known = reading.desired.removals_off.is_empty() && reading.desired.hidden.is_empty();
+    let asked = request.exact || request.scrub || !request.targets.is_empty();
+    pushed && known && !asked && pass.config.accepts.is_empty()
+}
+
+/// Plans what was pushed on the rows that it touches: a push takes nothing away that it does not name.
+async fn push(pass: &mut Pass<'_>, index: usize, store: &Store) -> Result<Option<Plan>, PassError> {
+    let Some(mut moment) = store.moment().await? else {
+        return Ok(None);
+    };
+    let source = pass.readings[index].source.clone();
+    let mut stored = moment.part(&pass.query(index)).await?;
+    let reading = &mut pass.readings[index];
+    let (blank, by_hand) = (pass.config.guards.blank, pass.by_hand);
+    reading.judged = feeds::judge(reading, &stored, store, blank, by_hand).await?;
+    let declared = reading.desired.resources.iter();
+    let asks = declared.map(|it| Ask::Row(it.key.clone())).collect();
+    if !moment.answer(&mut stored, asks).await? {
+        return Ok(whole(&source, "much was pushed"));
+    }
+    let Some((mut plan, stored)) = planned(pass, index, &mut moment, stored).await? else {
+        return Ok(whole(&source, "what was pushed touches everything"));
+    };
+    if plan.errored || !plan.held.iter().all(|held| is_record_error(held.root)) {
+        return Ok(whole(
+            &source,
+            "a person has to decide about a pushed record",
+        ));
+    }
+    let new = |key: &Key| stored.rows.has_read(key) && !stored.claims.contains_key(key);
+    let declared = &pass.readings[index].desired.resources;
+    let adopted = declared.iter().filter(|it| new(&it.key)).count() as u64;
+    let standing = moment.standing(&source.name).await?;
+    plan.summary.unclaimed = standing.unclaimed.saturating_sub(adopted);
+    tracing::info!(
+        "source {}: planned what was pushed on the {} rows that it touches",
+        source.name,
+        stored.rows.len()
+    );
+    Ok(Some(plan))
+}
+
+/// Whether a record is held for a fault of its own, which the rows it touches are enough to see.
+fn is_record_error(root: Code) -> bool {
+    root.severity() == Severity::Error
 }
 
 /// How the claims stand to the rows, if nobody else changed anything since the files were compared.
