@@ -21,7 +21,7 @@ mod typing;
 mod validate;
 
 pub use apply::{Applied, Kept, applied_plan, apply, here, made_for, rooted};
-pub use database::{reader, writer};
+pub use database::{Opened, reader, reader_or_none, writer, writer_or_new};
 pub use fetch::{FetchError, Fetches, Unreached, fetch};
 pub use manifests::{Converted, manifests};
 pub use propose::{Changed, More, Proposal, Proposed, Unwritten, propose};

@@ -10,7 +10,7 @@ use crate::plan::{self, Rules};
 use std::collections::BTreeSet;
 
 /// Rules that fire on a create and that an update of a stored resource would not break.
-const CREATE_ONLY: &[Code] = &[
+pub(super) const CREATE_ONLY: &[Code] = &[
     codes::REQUIRED,
     codes::CUSTOM_FIELD_REQUIRED,
     codes::ACCOUNT_WITHOUT_USER,

@@ -1,6 +1,7 @@
 //! What another source knows better than the manifests of a directory, as edits of its files.
 
 mod comparing;
+mod result;
 mod rules;
 mod wanted;
 
@@ -51,8 +52,10 @@ pub struct Proposed {
 pub struct Unwritten {
     /// What it is about.
     pub subject: String,
-    /// Where, below the directory.
+    /// Where: below the directory, or in the source.
     pub path: String,
+    /// Whether the place is in the source, and not in the directory.
+    pub in_source: bool,
     /// Where in that file.
     pub at: Pos,
     /// Why.
@@ -137,6 +140,7 @@ pub fn propose(
     proposal.unwritten.append(&mut found.unwritten);
     found.without_new_errors(config, &there, &beside, &mut proposal.unwritten);
     write(&found, &there, &mut proposal);
+    result::must_fit(config, &there, &proposal, found.new.keys())?;
     Ok(proposal)
 }
 
