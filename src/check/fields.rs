@@ -248,6 +248,21 @@ fn billed<'a>(scene: &Scene<'_, 'a>, view: View<'_>) -> Option<(Key, &'a str)> {
     Some((key, country))
 }
 
+/// What to do about a postal code: only of one of digits a zero may have been dropped.
+fn zip_help(zip: &str, form: &str) -> String {
+    let digits = zip.bytes().filter(u8::is_ascii_digit).count();
+    if digits == 0 {
+        return "leave it blank where there is none; `blanks: [..]` of a mapping reads such words as blank".to_owned();
+    }
+    let wanted = form.bytes().filter(u8::is_ascii_digit).count();
+    let plain = zip.bytes().all(|byte| byte.is_ascii_digit());
+    if plain && digits < wanted {
+        "write it in full: spreadsheets drop leading zeros".to_owned()
+    } else {
+        format!("write it like {form}")
+    }
+}
+
 /// A postal code that does not look like one of its country.
 pub(super) fn zip_format(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
     let (Some(zip), Some(country)) = (view.text(address::ZIP_CODE), view.text(address::COUNTRY))
@@ -261,7 +276,7 @@ pub(super) fn zip_format(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findin
     let message = format!("`{zip}` is no postal code of {country}, which look like {form}");
     let code = codes::ZIP_FORMAT;
     let found = Finding::own(scene.world, code, view.key, address::ZIP_CODE, message);
-    out.push(found.help("write it in full: spreadsheets drop leading zeros"));
+    out.push(found.help(zip_help(zip, form)));
 }
 
 /// Whether what the source says of a field is faulty, `[]` of a required list included: the reader

@@ -65,6 +65,9 @@ pub struct View<'a> {
     outcome: Option<&'a Outcome>,
 }
 
+/// How long a number can be that zeros stand before.
+const LONGEST_NUMBER: usize = 20;
+
 impl<'a> World<'a> {
     /// The world after some effects.
     pub fn new(stored: &'a Snapshot, desired: &'a Desired, effects: &'a Keyed<Effect>) -> Self {
@@ -205,6 +208,18 @@ impl<'a> World<'a> {
             }
         }
         found
+    }
+
+    /// Says that somebody is about to look for rows whose id is this one with zeros before it.
+    pub fn ask_zeros(&self, key: &Key) {
+        let rows = &self.stored.rows;
+        if !rows.is_part() || key.id.starts_with('0') || rows.contains(key) {
+            return;
+        }
+        for zeros in 1..=LONGEST_NUMBER.saturating_sub(key.id.len()) {
+            let id = format!("{}{}", "0".repeat(zeros), key.id);
+            rows.ask(|| Ask::Row(Key::new(key.kind, &id)));
+        }
     }
 
     /// What the source says of a resource.

@@ -17,6 +17,7 @@ mod pushed;
 mod read;
 mod sent;
 mod set_by;
+mod targets;
 mod typing;
 mod validate;
 
@@ -147,18 +148,20 @@ impl<'a> Pass<'a> {
         store: &Store,
     ) -> Result<Self, PassError> {
         let _phase = Phase::begin("reading the sources");
-        match known::read(config, &request, store).await? {
+        let pass = match known::read(config, &request, store).await? {
             Some(readings) => {
                 Self::named(config, &request)?;
-                Ok(Self {
+                Self {
                     config,
                     readings,
                     request,
                     by_hand: ByHand::No,
-                })
+                }
             }
-            None => Self::whole(config, request),
-        }
+            None => Self::whole(config, request)?,
+        };
+        targets::look(&pass, store).await?;
+        Ok(pass)
     }
 
     /// Reads every configured source, all of it: removals are judged by all of them.
