@@ -3,7 +3,7 @@
 use super::World;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::kinds;
-use crate::model::{FieldRef, Key};
+use crate::model::{FieldRef, Key, Text};
 
 /// What a rule found, and whose doing it may be.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,6 +48,13 @@ impl Finding {
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.diagnostic.help = Some(help.into());
+        self
+    }
+
+    /// The same about one member of the list.
+    #[must_use]
+    pub fn member(mut self, member: &str) -> Self {
+        self.diagnostic.member = Some(Text::new(member));
         self
     }
 

@@ -4,6 +4,7 @@ mod apply;
 mod claimants;
 mod columns;
 mod database;
+mod emptied;
 mod feeds;
 mod fetch;
 pub mod json;
@@ -35,6 +36,7 @@ use phase::Phase;
 use crate::check;
 use crate::config::{Config, Source};
 use crate::diagnostic::Diagnostic;
+use crate::manifest;
 use crate::model::{Desired, Key, Snapshot};
 use crate::plan::{self, Peer, Plan, Rules};
 use crate::secrets::Secrets;
@@ -343,6 +345,7 @@ impl<'a> Pass<'a> {
         let mut found = self.readings[index].diagnostics.clone();
         found.extend(columns::unmapped(&self.readings[index], stored));
         for reading in &mut self.readings {
+            reading.keep_emptied(stored);
             let typed = reading.type_custom(stored);
             if reading.source.name == self.config.sources[index].name {
                 found.extend(typed);
@@ -355,7 +358,10 @@ impl<'a> Pass<'a> {
         let desired = Arc::make_mut(&mut self.readings[index].desired);
         found.extend(secrets.compare(desired, stored));
         let rules = self.rules(index, stored);
-        plan::plan(&self.readings[index].desired, stored, &rules, &found)
+        let reading = &self.readings[index];
+        let mut plan = plan::plan(&reading.desired, stored, &rules, &found);
+        manifest::locate(&reading.tree, &mut plan.diagnostics);
+        plan
     }
 
     fn rules(&self, index: usize, stored: &Snapshot) -> Rules {
@@ -447,9 +453,8 @@ impl Reading {
         let desired: &mut Desired = Arc::make_mut(&mut self.desired);
         let definitions = check::definitions(desired, stored);
         let findings = check::type_custom(desired, &definitions);
-        findings
-            .into_iter()
-            .map(|finding| finding.diagnostic)
-            .collect()
+        let found: Vec<Diagnostic> = findings.into_iter().map(|it| it.diagnostic).collect();
+        desired.faulty.extend(manifest::faulty(&found));
+        found
     }
 }
