@@ -199,7 +199,8 @@ pub(super) fn groups(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) 
             None => "write one of them, or add it to `userGroups` in Settings".to_owned(),
         };
         let found = Finding::own(scene.world, codes::ENUM, view.key, user::GROUPS, message);
-        let found = found.help(help).with(scene.world, &settings_key());
+        let found = found.help(help).member(group);
+        let found = found.with(scene.world, &settings_key());
         out.push(found.known_as(group.as_str()));
     }
 }

@@ -4,7 +4,7 @@ use super::World;
 use super::fields::settings_key;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::kinds;
-use crate::model::{FieldRef, Key};
+use crate::model::{FieldRef, Key, Text};
 
 /// What a rule found, and whose doing it may be.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -59,6 +59,13 @@ impl Finding {
     #[must_use]
     pub fn known_as(mut self, fault: impl Into<String>) -> Self {
         self.fault = Some(fault.into());
+        self
+    }
+
+    /// The same about one member of the list.
+    #[must_use]
+    pub fn member(mut self, member: &str) -> Self {
+        self.diagnostic.member = Some(Text::new(member));
         self
     }
 

@@ -18,6 +18,7 @@ mod subjects;
 mod suggest;
 mod typing;
 mod uniqueness;
+mod unread;
 mod users;
 mod world;
 pub mod zip;
@@ -29,6 +30,7 @@ pub use finding::Finding;
 pub use scene::Scene;
 pub use subjects::{Subjects, subjects};
 pub use typing::{CustomType, Definition, Definitions, definitions, type_custom};
+pub use unread::fold;
 pub use world::{Effect, Outcome, View, World};
 
 use crate::diagnostic::{Code, Severity, codes};
@@ -70,6 +72,7 @@ pub const RULES: &[Rule] = &[
         &[codes::REFERENCE_INACTIVE, codes::IN_USE],
         Check::Whole(references::removals),
     ),
+    rule(&[codes::REFERENCE], Check::Whole(references::salvaged)),
     rule(&[codes::REQUIRED], Check::Any(fields::required)),
     rule(&[codes::REQUIRED], Check::Whole(fields::required_again)),
     rule(&[codes::ID_IMMUTABLE], Check::Any(fields::immutable)),

@@ -68,6 +68,7 @@ fn not_in_use(world: &World<'_>, view: View<'_>, field: usize, target: &Key) -> 
         found
             .help("name an active one, or activate it in the same plan")
             .severity(severity)
+            .member(&target.id)
             .with(world, target),
     )
 }
@@ -104,7 +105,33 @@ fn not_there(world: &World<'_>, view: View<'_>, field: usize, target: &Key) -> O
         Finding::own(world, codes::REFERENCE, view.key, field, message)
             .help("correct the id, or declare it in the same tree")
     };
-    Some(found.with(world, target))
+    Some(found.member(&target.id).with(world, target))
+}
+
+/// The members that could be read of a list with a faulty one: they have to be there too.
+pub(super) fn salvaged(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Findings) {
+    let world = scene.world;
+    for ((key, field), members) in &world.desired.salvaged {
+        let Some(index) = field.own() else { continue };
+        let mut references = kinds::get(key.kind).references();
+        let Some((_, kind)) = references.find(|(at, _)| *at == index) else {
+            continue;
+        };
+        for id in &members.ids {
+            let target = Key::new(kind, id);
+            if world.after(&target).is_some() || world.stored.retired.contains(&target) {
+                continue;
+            }
+            let message = format!("there is no {target}: it is neither declared nor stored");
+            let mut found = Finding::own(world, codes::REFERENCE, key, index, message);
+            found.diagnostic.origin = world.origin(key).map(|origin| crate::diagnostic::Origin {
+                at: members.at,
+                ..origin
+            });
+            let help = "correct the id, or declare it in the same tree";
+            out.push(found.help(help).member(id).with(world, &target));
+        }
+    }
 }
 
 /// Every resource that the plan deletes or sets inactive: who still refers to it?

@@ -176,7 +176,7 @@ fn present(
     status::unwritten_status(context, declared, row, active, &mut draft, &mut changes);
     // What an export leaves blank says nothing.
     if !context.desired.partial {
-        released(declared, row, active, &mut draft);
+        released(context, declared, row, active, &mut draft);
     }
     changes.sort_by(|a, b| a.field.cmp(&b.field));
     if draft.reason == Reason::Declared && drifted && !declared_anew {
@@ -333,7 +333,13 @@ fn password(
 
 /// Fields that the source declared and no longer declares: they keep their value. One note says
 /// which they are.
-fn released(declared: &Declared, row: &Row, active: Option<&Claim>, draft: &mut Draft) {
+fn released(
+    context: &Context<'_>,
+    declared: &Declared,
+    row: &Row,
+    active: Option<&Claim>,
+    draft: &mut Draft,
+) {
     let kind = kinds::get(declared.key.kind);
     let (mut names, mut clearable) = (Vec::new(), Vec::new());
     for name in active.iter().flat_map(|claim| claim.fields.fields()) {
@@ -344,7 +350,10 @@ fn released(declared: &Declared, row: &Row, active: Option<&Claim>, draft: &mut 
             .value(&field)
             .is_some_and(|value| !value.is_empty_list());
         let implied = field.own() == Some(kind.status_index());
-        if !kept || implied || declared.stated(&field).is_some() {
+        // What is wrong with the value is said already.
+        let of_field = (declared.key.clone(), field.clone());
+        let faulty = context.desired.faulty.contains(&of_field);
+        if !kept || implied || faulty || declared.stated(&field).is_some() {
             continue;
         }
         let fixed = kind

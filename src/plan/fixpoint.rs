@@ -68,7 +68,7 @@ pub(super) fn judge(context: &Context<'_>, work: &mut Work, parted: &[Effect]) -
         .collect();
     if refused && !context.rules.hold_errors {
         work.diagnostics
-            .extend(findings.into_iter().map(|finding| finding.diagnostic));
+            .extend(check::fold(findings, context.desired));
         return Verdict {
             refused: true,
             faulty,
@@ -76,9 +76,12 @@ pub(super) fn judge(context: &Context<'_>, work: &mut Work, parted: &[Effect]) -
             calm: Vec::new(),
         };
     }
-    let found = findings.into_iter().map(|finding| finding.diagnostic);
-    let (errors, calm) = found.partition(super::super::diagnostic::Diagnostic::is_error);
-    work.diagnostics.extend::<Vec<Diagnostic>>(errors);
+    let (errors, calm): (Vec<Finding>, Vec<Finding>) = findings
+        .into_iter()
+        .partition(|finding| finding.diagnostic.is_error());
+    let calm = calm.into_iter().map(|finding| finding.diagnostic).collect();
+    work.diagnostics
+        .extend(check::fold(errors, context.desired));
     Verdict {
         refused: false,
         faulty,

@@ -235,6 +235,7 @@ pub(super) fn reading(
         loud: BTreeSet::new(),
         contents: Vec::new(),
         repeated: Repeated::new(),
+        blank: Vec::new(),
         unread: None,
         facts,
         judged: None,

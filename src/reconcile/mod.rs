@@ -4,6 +4,7 @@ mod apply;
 mod claimants;
 mod columns;
 mod database;
+mod emptied;
 mod feeds;
 mod fetch;
 pub mod json;
@@ -36,6 +37,7 @@ use phase::Phase;
 
 use crate::config::{Config, Source};
 use crate::diagnostic::Diagnostic;
+use crate::manifest;
 use crate::model::{Key, Snapshot};
 use crate::plan::{self, Peer, Plan, Rules};
 use crate::secrets::Secrets;
@@ -355,7 +357,10 @@ impl<'a> Pass<'a> {
             found.extend(secrets.compare(Arc::make_mut(desired), stored));
         }
         let rules = self.rules(index, stored);
-        plan::plan(&self.readings[index].desired, stored, &rules, &found)
+        let reading = &self.readings[index];
+        let mut plan = plan::plan(&reading.desired, stored, &rules, &found);
+        manifest::locate(&reading.tree, &mut plan.diagnostics);
+        plan
     }
 
     fn rules(&self, index: usize, stored: &Snapshot) -> Rules {

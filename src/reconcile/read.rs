@@ -32,6 +32,8 @@ pub struct Reading {
     pub contents: Vec<(Arc<str>, Digest)>,
     /// What is written out in several places, and the files of these.
     pub repeated: Repeated,
+    /// The files without a document, and empty folders in their place.
+    pub blank: Vec<Arc<str>>,
     /// Whether all of it could be read, so that what it does not declare it does not declare.
     pub readable: bool,
     /// What was not read, because it is known.
@@ -126,6 +128,7 @@ pub(super) fn of_tree(config: &Config, source: &Source, tree: Tree) -> Reading {
         contents: contents(&loaded, &tree),
         digests: loaded.files,
         repeated: loaded.repeated,
+        blank: loaded.blank,
         unread: None,
         facts: None,
         judged: None,

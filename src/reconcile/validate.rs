@@ -5,9 +5,10 @@ use super::{Pass, Reading};
 use crate::check::{self, Finding};
 use crate::diagnostic::{Code, Diagnostic, Severity, codes};
 use crate::kinds;
+use crate::manifest;
 use crate::model::{Key, Snapshot};
 use crate::plan::{self, Rules};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// Rules that fire on a create and that an update of a stored resource would not break.
 pub(super) const CREATE_ONLY: &[Code] = &[
@@ -34,6 +35,8 @@ impl Pass<'_> {
         };
         let mut diagnostics =
             plan::findings(&self.readings[index].desired, &stored, &rules, &found);
+        manifest::locate(&self.readings[index].tree, &mut diagnostics);
+        let of_reader: HashSet<&Diagnostic> = found.iter().collect();
         let several = self.readings.len() > 1;
         let complete = self.others(index).all(|other| other.readable);
         let partial: BTreeSet<Key> = diagnostics
@@ -47,7 +50,7 @@ impl Pass<'_> {
             .iter_mut()
             .filter(|diagnostic| diagnostic.is_error())
         {
-            if found.contains(diagnostic) {
+            if of_reader.contains(&*diagnostic) {
                 // Whatever the reader reports is wrong on a create and on an update.
                 continue;
             }
