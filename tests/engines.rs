@@ -3,6 +3,8 @@
 mod support;
 mod workspace;
 
+#[path = "engines/accepted.rs"]
+mod accepted;
 #[path = "engines/cells.rs"]
 mod cells;
 #[path = "engines/claimants.rs"]

@@ -2,11 +2,10 @@
 
 use super::draft::{Context, Draft, Part, member};
 use super::hold::{Hold, Member};
-use super::rules::Peer;
 use super::types::{Reason, Verb};
 use crate::diagnostic::codes;
 use crate::kinds;
-use crate::model::{Change, Claim, ClaimState, Declared, Key, Row, Value};
+use crate::model::{Change, Claim, Declared, Row, Value};
 
 /// A manifest without a status means active: what that asks of an inactive row.
 pub(super) fn unwritten_status(
@@ -29,12 +28,10 @@ pub(super) fn unwritten_status(
     if !kind.status || !inactive || declared.cell(index).is_some() {
         return;
     }
-    if context
-        .rules
-        .peers
-        .iter()
-        .any(|peer| decides_status(context, peer, key))
-    {
+    // Another source that writes a status decides.
+    let field = kinds::own(index);
+    let says = |peer| context.statement(peer, key, &field, "status").is_some();
+    if context.rules.peers.iter().any(says) {
         return;
     }
     let change = Change {
@@ -73,19 +70,5 @@ pub(super) fn unwritten_status(
             hold,
             full: Some(change),
         });
-    }
-}
-
-/// Whether another source writes a status for the resource.
-fn decides_status(context: &Context<'_>, peer: &Peer, key: &Key) -> bool {
-    let field = kinds::own(kinds::get(key.kind).status_index());
-    match &peer.desired {
-        Some(desired) => desired
-            .resources
-            .get(key)
-            .is_some_and(|theirs| theirs.stated(&field).is_some()),
-        None => context.stored.claim(&peer.name, key).is_some_and(|claim| {
-            claim.state == ClaimState::Active && claim.fields.get("status").is_some()
-        }),
     }
 }
