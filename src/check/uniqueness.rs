@@ -116,6 +116,7 @@ pub(super) fn emails(scene: &Scene<'_, '_>, subjects: &Subjects<'_>, out: &mut F
         if by_number {
             found = found.severity(Severity::Warning);
         }
+        found = found.switched_by(world, "loginMode");
         out.push(others().fold(found, |found, other| {
             found.with_field(world, other, user::EMAIL)
         }));

@@ -254,6 +254,23 @@ impl<'a> World<'a> {
         said.or_else(|| field.default.value())
     }
 
+    /// A value of the settings as they are stored, or their default.
+    pub fn setting_before(&self, name: &str) -> Option<Value> {
+        let kind = kinds::get(kinds::SETTINGS);
+        let index = kind.at(name);
+        let field = &kind.fields[index];
+        let settings = self.before(&Key::new(kinds::SETTINGS, "settings"));
+        match settings.and_then(|view| view.value(index)) {
+            None if field.ty.is_list() && settings.is_some() => Some(Value::List([].into())),
+            value => value.cloned().or_else(|| field.default.value()),
+        }
+    }
+
+    /// Whether the plan changes what a setting amounts to.
+    pub fn switches(&self, name: &str) -> bool {
+        self.setting(name) != self.setting_before(name)
+    }
+
     /// Whether a setting is the boolean true.
     pub fn setting_is(&self, name: &str) -> bool {
         self.setting(name)
@@ -388,6 +405,19 @@ impl<'a> View<'a> {
     /// Whether it counts: status active or, for kinds without status, stored.
     pub fn live(&self) -> bool {
         self.status() == "active"
+    }
+
+    /// Whether the plan brings it into use: it is live after the plan and was not before.
+    pub fn becomes_live(&self) -> bool {
+        let was_live = |row: &'a Row| {
+            let before = View {
+                row: Some(row),
+                outcome: None,
+                ..*self
+            };
+            before.live()
+        };
+        self.live() && !self.row.is_some_and(was_live)
     }
 
     /// A runtime fact of the stored row.

@@ -1,7 +1,7 @@
 //! `roster feed`: what is in an export, and a mapping to start from; without a database.
 
 use super::print::print;
-use super::{Failure, Global, Outcome, Output, output};
+use super::{Failure, Global, Outcome, Output, output, whole_file};
 use crate::feed::format::{Entry, Record};
 use crate::feed::guess::{self, Fit, Look};
 use clap::{Args, Subcommand};
@@ -256,8 +256,7 @@ fn map(global: &Global, options: &Map) -> Outcome {
     let Some(path) = &options.out else {
         return print(&draft.text);
     };
-    let written = File::create_new(path).and_then(|mut file| file.write_all(draft.text.as_bytes()));
-    written.map_err(|error| Failure::error(format!("cannot write {}: {error}", path.display())))?;
+    whole_file::write_new(path, |out| out.write_all(draft.text.as_bytes()))?;
     if !global.quiet {
         let from = draft.preset.map_or_else(
             || "of the names of the columns".to_owned(),

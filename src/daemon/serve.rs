@@ -238,14 +238,19 @@ fn open_doors(daemon: &Arc<Daemon>) -> Result<Doors, ServeError> {
 async fn open(config: &Config, signals: &mut Signals) -> Result<Option<Store>, ServeError> {
     loop {
         let opened = tokio::select! {
-            opened = reconcile::writer(config) => opened,
+            opened = reconcile::writer_or_new(config) => opened,
             asked = signals.next() => match asked {
                 Asked::End => return Ok(None),
                 Asked::Reload => continue,
             },
         };
         match opened {
-            Ok(store) => return Ok(Some(store)),
+            Ok(opened) => {
+                if let Some(absent) = &opened.absent {
+                    tracing::info!("{absent}; it is created");
+                }
+                return Ok(Some(opened.store));
+            }
             Err(PassError::Store(error)) if unreachable(&error) => {
                 tracing::warn!("{}; trying again", chain(&error));
                 systemd::starting();

@@ -126,10 +126,14 @@ pub(super) fn draft(context: &Context<'_>, declared: &Arc<Declared>) -> Option<D
             && claim.seen == row.version
             && claim.digest == claim::digest_of(context, declared)
     });
-    if current && !secret && !context.rules.scrub {
+    let known = current && !secret && !context.rules.scrub;
+    if known && !status::is_undecided(context, declared, row) {
         return None;
     }
-    Some(present(context, declared, row, claim))
+    let draft = present(context, declared, row, claim);
+    // Nothing came of it, and the claim says so already.
+    let nothing = draft.refresh && draft.parts.is_empty() && draft.notes.is_empty();
+    (!(known && nothing)).then_some(draft)
 }
 
 /// The status a manifest writes out, if it does.

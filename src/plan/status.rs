@@ -2,10 +2,23 @@
 
 use super::draft::{Context, Draft, Part, member};
 use super::hold::{Hold, Member};
+use super::rules::Peer;
 use super::types::{Reason, Verb};
 use crate::diagnostic::codes;
 use crate::kinds;
-use crate::model::{Change, Claim, Declared, Row, Value};
+use crate::model::{Change, Claim, ClaimState, Declared, Key, Row, Value};
+
+/// Whether a manifest writes no status and the row is inactive: what that means depends on the
+/// other sources, of which the claim knows nothing.
+pub(super) fn is_undecided(context: &Context<'_>, declared: &Declared, row: &Row) -> bool {
+    let kind = kinds::get(declared.key.kind);
+    let index = kind.status_index();
+    // What an export does not say, it keeps.
+    !context.desired.partial
+        && kind.status
+        && declared.cell(index).is_none()
+        && row.values[index].as_ref().and_then(Value::as_text) == Some("inactive")
+}
 
 /// A manifest without a status means active: what that asks of an inactive row.
 pub(super) fn unwritten_status(
@@ -16,22 +29,18 @@ pub(super) fn unwritten_status(
     draft: &mut Draft,
     changes: &mut Vec<Change>,
 ) {
-    // What an export does not say, it keeps.
-    if context.desired.partial {
+    if !is_undecided(context, declared, row) {
         return;
     }
     let key = &declared.key;
-    let kind = kinds::get(key.kind);
-    let index = kind.status_index();
+    let index = kinds::get(key.kind).status_index();
     let before = row.values[index].clone();
-    let inactive = before.as_ref().and_then(Value::as_text) == Some("inactive");
-    if !kind.status || !inactive || declared.cell(index).is_some() {
-        return;
-    }
-    // Another source that writes a status decides.
-    let field = kinds::own(index);
-    let says = |peer| context.statement(peer, key, &field, "status").is_some();
-    if context.rules.peers.iter().any(says) {
+    if context
+        .rules
+        .peers
+        .iter()
+        .any(|peer| decides_status(context, peer, key))
+    {
         return;
     }
     let change = Change {
@@ -71,4 +80,16 @@ pub(super) fn unwritten_status(
             full: Some(change),
         });
     }
+}
+
+/// Whether another source writes a status for the resource, or did in its last pass: what it takes
+/// back counts once a pass of its own has taken it back.
+fn decides_status(context: &Context<'_>, peer: &Peer, key: &Key) -> bool {
+    let field = kinds::own(kinds::get(key.kind).status_index());
+    let claim = context.stored.claim(&peer.name, key);
+    context.statement(peer, key, &field, "status").is_some()
+        || claim.is_some_and(|claim| {
+            let stands = claim.state == ClaimState::Active && !peer.absent.contains(key);
+            stands && claim.fields.get("status").is_some()
+        })
 }

@@ -83,6 +83,12 @@ impl Reading {
         self.verdict.as_ref()?.refused.clone()
     }
 
+    /// Whether all that it declares is known.
+    pub(super) fn is_whole(&self) -> bool {
+        let desired = &self.desired;
+        !self.is_pushed() && desired.removals_off.is_empty() && desired.hidden.is_empty()
+    }
+
     pub(super) fn is_pushed(&self) -> bool {
         let feed = self.source.feed();
         feed.is_some_and(crate::config::Feed::is_pushed)

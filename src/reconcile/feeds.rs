@@ -227,7 +227,8 @@ pub(super) fn reading(
     Reading {
         source: source.clone(),
         tree: Tree::default(),
-        desired: Arc::new(desired),
+        desired: Arc::default(),
+        as_read: Arc::default(),
         diagnostics,
         digests: Vec::new(),
         loud: BTreeSet::new(),
@@ -239,6 +240,7 @@ pub(super) fn reading(
         verdict: None,
         absent: BTreeSet::new(),
     }
+    .declaring(Arc::new(desired))
 }
 
 /// Judges an export by what was accepted before.

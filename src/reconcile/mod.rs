@@ -22,7 +22,7 @@ mod validate;
 
 pub use accept::PassVerdict;
 pub use apply::{Applied, Kept, applied_plan, apply, here, made_for, rooted};
-pub use database::{reader, writer};
+pub use database::{Opened, reader, reader_or_none, writer, writer_or_new};
 pub use fetch::{FetchError, Fetches, Unreached, fetch};
 pub use manifests::{Converted, manifests};
 pub use propose::{Changed, More, Proposal, Proposed, Unwritten, propose};
@@ -37,7 +37,7 @@ use phase::Phase;
 use crate::check;
 use crate::config::{Config, Source};
 use crate::diagnostic::Diagnostic;
-use crate::model::{Desired, Key, Snapshot};
+use crate::model::{Key, Snapshot};
 use crate::plan::{self, Peer, Plan, Rules};
 use crate::secrets::Secrets;
 
@@ -332,7 +332,7 @@ impl<'a> Pass<'a> {
                 "the source `{}` was read from {before} before and is read from {now} now; name it in a `roster.yaml` to move it",
                 reading.source.name
             );
-            Arc::make_mut(&mut self.readings[index].desired)
+            Arc::make_mut(&mut self.readings[index].as_read)
                 .removals_off
                 .push(reason);
         }
@@ -344,20 +344,31 @@ impl<'a> Pass<'a> {
         let _phase = Phase::begin("checking and comparing");
         let mut found = self.readings[index].diagnostics.clone();
         found.extend(columns::unmapped(&self.readings[index], stored));
-        for reading in &mut self.readings {
-            let typed = reading.type_custom(stored);
-            if reading.source.name == self.config.sources[index].name {
-                found.extend(typed);
-            }
-        }
+        self.type_custom(index, stored, &mut found);
         let secrets = Secrets {
             dir: self.config.secrets.clone(),
             sealed: self.request.sealed,
         };
-        let desired = Arc::make_mut(&mut self.readings[index].desired);
-        found.extend(secrets.compare(desired, stored));
+        let desired = &mut self.readings[index].desired;
+        if desired.resources.iter().any(|it| read::secret(it)) {
+            found.extend(secrets.compare(Arc::make_mut(desired), stored));
+        }
         let rules = self.rules(index, stored);
         plan::plan(&self.readings[index].desired, stored, &rules, &found)
+    }
+
+    /// Types the custom cells of every source by the custom fields that are stored or declared by
+    /// the planned source or itself. What is wrong with another source's is for its own plan to say.
+    fn type_custom(&mut self, index: usize, stored: &Snapshot, found: &mut Vec<Diagnostic>) {
+        let planned = check::definitions(&self.readings[index].as_read, stored);
+        for (at, reading) in self.readings.iter_mut().enumerate() {
+            let mut findings = Vec::new();
+            let definitions = planned.with(&reading.as_read, stored);
+            reading.desired = check::type_custom(&reading.as_read, &definitions, &mut findings);
+            if at == index {
+                found.extend(findings.into_iter().map(|finding| finding.diagnostic));
+            }
+        }
     }
 
     fn rules(&self, index: usize, stored: &Snapshot) -> Rules {
@@ -435,17 +446,4 @@ fn ago(duration: Duration) -> i64 {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     i64::try_from(now.saturating_sub(duration).as_millis()).unwrap_or(i64::MAX)
-}
-
-impl Reading {
-    /// Makes custom cells canonical by the custom fields declared here or stored.
-    fn type_custom(&mut self, stored: &Snapshot) -> Vec<Diagnostic> {
-        let desired: &mut Desired = Arc::make_mut(&mut self.desired);
-        let definitions = check::definitions(desired, stored);
-        let findings = check::type_custom(desired, &definitions);
-        findings
-            .into_iter()
-            .map(|finding| finding.diagnostic)
-            .collect()
-    }
 }

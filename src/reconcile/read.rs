@@ -19,7 +19,9 @@ pub struct Reading {
     pub source: Source,
     /// Where its files are read from.
     pub tree: Tree,
-    /// What it declares.
+    /// What it declares, its custom values as they are written.
+    pub as_read: Arc<Desired>,
+    /// The same with its custom values typed for the plan that was made last.
     pub desired: Arc<Desired>,
     /// What reading it came upon.
     pub diagnostics: Vec<Diagnostic>,
@@ -135,10 +137,12 @@ pub(super) fn of_tree(config: &Config, source: &Source, tree: Tree) -> Reading {
         judged: None,
         verdict: None,
         absent: BTreeSet::new(),
-        desired: Arc::new(loaded.desired),
+        desired: Arc::default(),
+        as_read: Arc::default(),
         diagnostics: loaded.diagnostics,
         tree,
     }
+    .declaring(Arc::new(loaded.desired))
 }
 
 /// The configurations among the manifests, but for the one that is used.
@@ -220,6 +224,15 @@ fn content(stated: &Stated, tree: &Tree) -> Option<(Arc<str>, Digest)> {
 }
 
 impl Reading {
+    /// The same, declaring this.
+    pub(super) fn declaring(self, as_read: Arc<Desired>) -> Self {
+        Self {
+            desired: Arc::clone(&as_read),
+            as_read,
+            ..self
+        }
+    }
+
     /// The path below the source's root, with `/` between folders; `None` when it lies outside.
     pub fn below(&self, path: &Path) -> Option<String> {
         let path = absolute(path);

@@ -36,9 +36,14 @@ fn metric(api: &Api, name: &str) -> Option<f64> {
 #[test]
 fn a_source_that_was_never_fetched_is_not_in_order() {
     let ws = sqlite();
-    let (served, api) = start(&ws, "git: {url: 'file:///does/not/exist.git', path: manifests}");
+    let (served, api) = start(
+        &ws,
+        "git: {url: 'file:///does/not/exist.git', path: manifests}",
+    );
     let view = api.once("/api/v1/sources/shop", |view| {
-        view["why"].as_str().is_some_and(|why| why.contains("ever fetched"))
+        view["why"]
+            .as_str()
+            .is_some_and(|why| why.contains("ever fetched"))
     });
     assert_eq!(view["state"]["outcome"], "failed", "{view}");
     assert!(view["state"]["lastApplied"].is_null(), "{view}");
@@ -61,10 +66,16 @@ fn drift_that_is_only_reported_is_counted() {
         served.signal(Signal::SIGHUP);
         let view = api.once("/api/v1/sources/shop", |view| view["state"]["drift"] == 1);
         let why = view["why"].as_str().unwrap_or_default();
-        assert!(why.contains("1 resource was changed") && !why.contains("matches"), "{view}");
+        assert!(
+            why.contains("1 resource was changed") && !why.contains("matches"),
+            "{view}"
+        );
     }
     assert_eq!(metric(&api, "source_drift{"), Some(1.0));
-    assert_eq!(ws.value("SELECT first_name FROM users").as_deref(), Some("Hand"));
+    assert_eq!(
+        ws.value("SELECT first_name FROM users").as_deref(),
+        Some("Hand")
+    );
     served.ends();
 }
 
@@ -78,7 +89,12 @@ fn a_configuration_that_could_not_be_reloaded_is_shown() {
     ws.write("roster.yaml", "apiVersion: roster/v1\nsourcez: []\n");
     served.signal(Signal::SIGHUP);
     let status = api.once("/api/v1/status", |status| status["reloadError"].is_string());
-    assert!(status["reloadError"].as_str().is_some_and(|why| why.contains("sourcez")), "{status}");
+    assert!(
+        status["reloadError"]
+            .as_str()
+            .is_some_and(|why| why.contains("sourcez")),
+        "{status}"
+    );
     assert_eq!(metric(&api, "reload_failed"), Some(1.0));
     ws.write("roster.yaml", config);
     served.signal(Signal::SIGHUP);

@@ -47,13 +47,13 @@ fn moves(fault: &str, settings: &str) {
             ws.write("a/all.yaml", &a);
             let there = user("u-4", "acme", "") + &moving;
             ws.write("b/all.yaml", there.clone() + fault);
-            for _ in 0..2 {
+            for pass in 0..2 {
                 let ran = apply(&ws, by_source, order);
                 assert_eq!(off(&ws), [], "{way}: {ran:?}", ran = steps(&ran));
                 let found = findings(&ran);
                 let said = ["warning removals-off", "note still-declared User/u-3"];
                 assert!(
-                    said.iter().any(|said| found.contains(&(*said).to_owned())),
+                    pass == 1 || said.iter().any(|said| found.contains(&(*said).to_owned())),
                     "{way}: {found:?}"
                 );
             }
@@ -199,18 +199,16 @@ fn a_source_that_only_plans_says_what_waits_for_it() {
             assert!(ran.stdout.contains("mode: apply"), "{ran}");
         }
         // By a tree that was never applied it decides nothing.
-        ws.write(
-            "b/all.yaml",
-            user("u-1", "acme", "company: First\nphone: \"+469\""),
-        );
-        ws.write(
-            "a/all.yaml",
-            account("acme", "") + &user("u-1", "acme", "phone: \"+468\""),
-        );
+        let manager = |name: &str| format!("managerName: {name}");
+        let b = format!("---\nkind: Account\nexternalId: acme\n{}\n", manager("B"));
+        ws.write("b/all.yaml", user("u-1", "acme", "company: First") + &b);
+        let a = account("acme", &manager("A")) + &user("u-1", "acme", "company: First");
+        ws.write("a/all.yaml", a);
         let ran = ws.run(&["apply", "--yes", "--source", "a"]).exits(0);
+        let changes = ran.changes();
         assert_eq!(
-            ran.changes(),
-            ["update User/u-1: phone"],
+            changes,
+            ["update Account/acme: managerName"],
             "{}: {ran}",
             ws.engine
         );

@@ -140,8 +140,9 @@ fn fewer_rows_than_usual_are_held_each_night_though_nothing_would_be_written() {
 #[test]
 fn a_trailer_that_counts_other_rows_is_held_though_nothing_would_be_written() {
     for ws in each("trailer") {
-        begun(&ws, "    complete: {trailer: '#EOF;{n}'}\n", "");
+        begun(&ws, "", "");
         ws.write("git/names.yaml", "# nothing\n");
+        configure(&ws, "    complete: {trailer: '#EOF;{n}'}\n", "");
         ws.write("erp.csv", rows(1..=20, "By ERP") + "#EOF;20\r\n");
         ws.run(&["approve", "source", "erp", "--reason", "looked at it"]);
         source(&ws, "erp").exits(0);
