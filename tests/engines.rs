@@ -3,6 +3,8 @@
 mod support;
 mod workspace;
 
+#[path = "engines/accepted.rs"]
+mod accepted;
 #[path = "engines/activation.rs"]
 mod activation;
 #[path = "engines/cells.rs"]

@@ -1,5 +1,7 @@
 //! Exports of an ERP: what a file does, on both engines, through the program.
 
+#[path = "feeds/accepted.rs"]
+mod accepted;
 #[path = "feeds/adversarial.rs"]
 mod adversarial;
 #[path = "feeds/columns.rs"]

@@ -207,6 +207,7 @@ pub(super) async fn once(
             .find_map(|(_, fetched)| Some(fetched.as_ref().ok()?.revision.clone()))
             .unwrap_or_default(),
         behind: false,
+        lost: false,
         same: fetches
             .iter()
             .find_map(|(_, fetched)| fetched.as_ref().ok()?.same.map(str::to_owned)),
@@ -255,6 +256,8 @@ struct Made {
     found: String,
     /// Whether what is here is not what a pass saw before: another replica knows a later commit.
     behind: bool,
+    /// Whether nothing of the source was ever fetched.
+    lost: bool,
     /// Why the export that was fetched is none that is new.
     same: Option<String>,
     /// What was sent, of a source that is pushed to.
@@ -299,6 +302,7 @@ impl Made {
         if self.behind {
             return Ok(());
         }
+        self.lost = self.unreached && plan.source.revision.is_empty();
         let now = Utc::now();
         self.state.tell(&plan, now);
         whose(store, &mut self.state).await?;
@@ -351,7 +355,10 @@ impl Made {
 
     /// What is to be done with a plan; `Applied` when it is to be applied.
     fn decide(&mut self, planned: Option<String>, plan: &Plan) -> Outcome {
-        let outcome = if plan.errored {
+        let outcome = if self.lost {
+            "the source was never fetched".clone_into(&mut self.state.reason);
+            Outcome::Failed
+        } else if plan.errored {
             let first = self.state.findings.first();
             let first = first.map(ToString::to_string).unwrap_or_default();
             self.state.reason = format!(
@@ -400,10 +407,12 @@ impl Made {
                 }
                 Ok(Moved::Same) => {}
                 Err(error) => {
-                    if self.state.outcome != Outcome::Failed || self.behind {
+                    if self.state.outcome != Outcome::Failed || self.behind || self.lost {
                         self.state.failures += 1;
                     }
-                    let what = if self.behind {
+                    let what = if self.lost {
+                        "nothing of the source was ever fetched, so that nothing is done"
+                    } else if self.behind {
                         "another one than fetched last here was applied since, so that nothing is done"
                     } else {
                         "the commit fetched last stays"

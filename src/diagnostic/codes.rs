@@ -176,6 +176,7 @@ codes! {
     ACCOUNT_REJECTED "account-rejected" Hold;
     REMOVALS_OFF "removals-off" Warning;
     STILL_DECLARED "still-declared" Note;
+    AUTHORITY_WAITS "authority-waits" Note;
     STALE_PLAN "stale-plan" Hold;
     INVARIANT "invariant" Hold;
     LOCK_TIMEOUT "lock-timeout" Error;

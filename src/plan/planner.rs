@@ -5,6 +5,7 @@ use super::draft::{self, Context, Draft};
 use super::hold::Hold;
 use super::rules::Rules;
 use super::types::{Agreed, AgreedClaim, Held, Plan, Reason, SourceRef, Verb};
+use super::waiting::Waiting;
 use super::{fixpoint, forbid, guard, order, removal, tally};
 use crate::check::{self, Effect, Outcome};
 use crate::diagnostic::{self, Code, Diagnostic};
@@ -50,6 +51,7 @@ fn planned(
         ..Work::default()
     };
     work.draft(&context);
+    work.say_waiting(&context);
     removal::removals(&context, &mut work);
     let parted = work.complete();
     let verdict = fixpoint::judge(&context, &mut work, &parted);
@@ -116,7 +118,11 @@ pub(super) struct Work {
     pub orphans: Vec<Key>,
     pub released: Vec<Key>,
     pub diagnostics: Vec<Diagnostic>,
-    refreshed: BTreeSet<Key>,
+    /// What waits for sources that decide it and write nothing now.
+    pub waiting: Waiting,
+    /// What is no longer declared and stays claimed until another source is read or accepted.
+    pub retained: Vec<Key>,
+    pub refreshed: BTreeSet<Key>,
 }
 
 impl Work {
@@ -139,6 +145,7 @@ impl Work {
     fn take(&mut self, declared: &Arc<Declared>, draft: Draft) {
         let key = &declared.key;
         self.diagnostics.extend(draft.notes);
+        self.wait(key, draft.waiting);
         self.parts.extend(draft.parts);
         if !draft.open.is_empty() {
             self.open.insert(key.clone(), draft.open);
@@ -383,6 +390,7 @@ fn finish(context: &Context<'_>, mut work: Work) -> Plan {
         accepted: work.used,
         diagnostics: work.diagnostics,
         agreed: work.agreed,
+        retained: work.retained,
         spent,
         ..header(context)
     };

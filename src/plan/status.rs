@@ -86,11 +86,10 @@ pub(super) fn unwritten_status(
 /// back counts once a pass of its own has taken it back.
 fn decides_status(context: &Context<'_>, peer: &Peer, key: &Key) -> bool {
     let field = kinds::own(kinds::get(key.kind).status_index());
-    let declared = peer.desired.as_ref();
-    let declared = declared.and_then(|desired| desired.resources.get(key));
     let claim = context.stored.claim(&peer.name, key);
-    declared.is_some_and(|theirs| theirs.stated(&field).is_some())
+    context.statement(peer, key, &field, "status").is_some()
         || claim.is_some_and(|claim| {
-            claim.state == ClaimState::Active && claim.fields.get("status").is_some()
+            let stands = claim.state == ClaimState::Active && !peer.absent.contains(key);
+            stands && claim.fields.get("status").is_some()
         })
 }

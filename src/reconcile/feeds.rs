@@ -227,7 +227,6 @@ pub(super) fn reading(
     Reading {
         source: source.clone(),
         tree: Tree::default(),
-        readable: desired.removals_off.is_empty() && desired.hidden.is_empty(),
         desired: Arc::default(),
         as_read: Arc::default(),
         diagnostics,
@@ -239,6 +238,8 @@ pub(super) fn reading(
         unread: None,
         facts,
         judged: None,
+        verdict: None,
+        absent: BTreeSet::new(),
     }
     .declaring(Arc::new(desired))
 }
@@ -246,6 +247,7 @@ pub(super) fn reading(
 /// Judges an export by what was accepted before.
 pub(super) async fn judge(
     reading: &Reading,
+    missed_before: &BTreeMap<Key, u32>,
     stored: &Snapshot,
     store: &Store,
     blank: Limit,
@@ -277,16 +279,33 @@ pub(super) async fn judge(
         filled_before: last.map(|last| last.filled.clone()),
         new,
         begun: by_hand != ByHand::No || may_begin,
-        doubt: broken(reading, facts, export)
-            .or_else(|| measured.then(|| unlike(facts, export, &accepted)).flatten()),
-        missed: missed(reading, stored, new),
+        doubt: doubt(reading, facts, export, &accepted, measured),
+        missed: missed(reading, missed_before, stored, new),
     }))
+}
+
+/// Why nothing of an export is believed. One that was accepted before can only have become too old.
+fn doubt(
+    reading: &Reading,
+    facts: &Facts,
+    export: &Feed,
+    accepted: &[Accepted],
+    measured: bool,
+) -> Option<(Code, String)> {
+    let last = accepted.first().filter(|_| measured);
+    if last.is_some_and(|last| last.digest == facts.digest) {
+        return stale(facts, export, accepted);
+    }
+    broken(reading, facts, export)
+        .or_else(|| measured.then(|| unlike(facts, export, accepted)).flatten())
 }
 
 /// Why nothing of an export is believed, by what can be seen of it alone.
 fn broken(reading: &Reading, facts: &Facts, export: &Feed) -> Option<(Code, String)> {
     let mut found = reading.diagnostics.iter();
-    let whole = |found: &&Diagnostic| found.key.is_none() && WHOLE.contains(&found.code);
+    let cut = facts.complete.then_some(codes::FEED_TRUNCATED);
+    let is_whole = |code: Code| WHOLE.contains(&code) || cut == Some(code);
+    let whole = |found: &&Diagnostic| found.key.is_none() && is_whole(found.code);
     let broken = found.find(whole);
     let broken = broken.map(|found| (found.code, found.message.clone()));
     broken.or_else(|| truncated(reading, facts, export))
@@ -308,7 +327,12 @@ pub(super) fn alone(
 }
 
 /// How often each of what the source claims was not named.
-fn missed(reading: &Reading, stored: &Snapshot, new: bool) -> BTreeMap<Key, u32> {
+fn missed(
+    reading: &Reading,
+    before: &BTreeMap<Key, u32>,
+    stored: &Snapshot,
+    new: bool,
+) -> BTreeMap<Key, u32> {
     let desired = &reading.desired;
     let mine = |claims: &[Claim]| {
         claims
@@ -324,7 +348,7 @@ fn missed(reading: &Reading, stored: &Snapshot, new: bool) -> BTreeMap<Key, u32>
     let missing = claimed.filter(|(key, _)| !named(key));
     missing
         .map(|(key, _)| {
-            let before = stored.missed.get(key).copied().unwrap_or_default();
+            let before = before.get(key).copied().unwrap_or_default();
             (key.clone(), before + u32::from(new))
         })
         .collect()
@@ -447,7 +471,11 @@ fn span(millis: i64) -> String {
 /// What is kept of an export that was applied: nothing of one that is in doubt, or that was seen before.
 pub(super) fn accepted(reading: &Reading, plan: &Plan) -> Option<Accepted> {
     let (facts, judged) = (reading.facts.as_ref()?, reading.judged.as_ref()?);
-    let believed = judged.doubt.is_none() || plan.held.is_empty();
+    let believed = judged.doubt.as_ref().is_none_or(|(code, _)| {
+        let mut held = plan.held.iter();
+        // Somebody let it through.
+        !plan.accepted.is_empty() && !held.any(|held| held.code == *code)
+    });
     (judged.new && believed).then(|| Accepted {
         digest: facts.digest,
         records: facts.records,

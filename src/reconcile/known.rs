@@ -230,7 +230,8 @@ pub(super) fn remember(config: &Config, reading: &Reading, plan: &Plan) -> Remem
         .held
         .iter()
         .any(|held| !desired.resources.contains(&held.key));
-    if undeclared || !desired.removals_off.is_empty() {
+    let open = undeclared || !plan.retained.is_empty();
+    if open || !desired.removals_off.is_empty() {
         files.clear();
     } else {
         files.extend(reading.contents.iter().map(|(path, digest)| {

@@ -1,5 +1,6 @@
 //! One pass: load, read, check, plan, guard, apply, record. Written once; every door only knocks.
 
+mod accept;
 mod apply;
 mod claimants;
 mod columns;
@@ -22,6 +23,7 @@ mod targets;
 mod typing;
 mod validate;
 
+pub use accept::PassVerdict;
 pub use apply::{Applied, Kept, applied_plan, apply, here, made_for, rooted};
 pub use database::{Opened, reader, reader_or_none, writer, writer_or_new};
 pub use fetch::{FetchError, Fetches, Unreached, fetch};
@@ -267,6 +269,7 @@ impl<'a> Pass<'a> {
             Some(plan) => plan,
             None => self.plan_whole(index, store, earlier).await?,
         };
+        self.readings[index].verdict = Some(PassVerdict::of(&plan));
         if self.wanted()?.first() == Some(&index) {
             claimants::say(self.config, store, &mut plan).await?;
         }
@@ -288,16 +291,15 @@ impl<'a> Pass<'a> {
             plan::advance(&mut stored, plan);
         }
         self.unnamed_moved(index, store).await?;
-        let reading = &mut self.readings[index];
-        reading.judged = feeds::judge(
-            reading,
-            &stored,
-            store,
-            self.config.guards.blank,
-            self.by_hand,
-        )
-        .await?;
-        Ok(self.plan_on(index, &stored))
+        self.judge_exports(index, &stored, store).await?;
+        let plan = self.plan_on(index, &stored);
+        if self
+            .judge_others(index, &stored, store, earlier, &plan)
+            .await?
+        {
+            return Ok(self.plan_on(index, &stored));
+        }
+        Ok(plan)
     }
 
     /// Reads what the database holds.
@@ -381,6 +383,7 @@ impl<'a> Pass<'a> {
             absence: source.feed().and_then(|export| export.absence),
             observed: judged.is_some_and(|judged| judged.new),
             doubt: judged.and_then(|judged| judged.doubt.clone()),
+            doubt_holds: judged.is_some_and(|judged| judged.new) && !reading.is_pushed(),
             doubtful: judged.map_or_else(Vec::new, |judged| judged.doubtful.clone()),
             exact: self.request.exact,
             scrub: self.request.scrub,
@@ -394,14 +397,7 @@ impl<'a> Pass<'a> {
             .iter()
             .enumerate()
             .filter(|(other, _)| *other != index);
-        others
-            .map(|(_, reading)| Peer {
-                name: reading.source.name.clone(),
-                desired: (reading.readable && reading.unread.is_none())
-                    .then(|| reading.desired.clone()),
-                authority: reading.source.authority.clone(),
-            })
-            .collect()
+        others.map(|(_, reading)| reading.peer()).collect()
     }
 
     /// The resources that a partial request is about.

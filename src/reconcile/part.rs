@@ -6,7 +6,7 @@
 //! is declared or changed in several places. So a part never decides about a removal or a hold.
 
 use super::known::whole;
-use super::{Pass, PassError, feeds, read};
+use super::{Pass, PassError, read};
 use crate::check;
 use crate::config::Feed;
 use crate::diagnostic::{Code, Severity};
@@ -93,10 +93,8 @@ async fn push(pass: &mut Pass<'_>, index: usize, store: &Store) -> Result<Option
     };
     let source = pass.readings[index].source.clone();
     let mut stored = moment.part(&pass.query(index)).await?;
-    let reading = &mut pass.readings[index];
-    let (blank, by_hand) = (pass.config.guards.blank, pass.by_hand);
-    reading.judged = feeds::judge(reading, &stored, store, blank, by_hand).await?;
-    let declared = reading.desired.resources.iter();
+    pass.judge_exports(index, &stored, store).await?;
+    let declared = pass.readings[index].desired.resources.iter();
     let asks = declared.map(|it| Ask::Row(it.key.clone())).collect();
     if !moment.answer(&mut stored, asks).await? {
         return Ok(whole(&source, "much was pushed"));

@@ -1,6 +1,7 @@
 //! The sources as they are now.
 
 use super::Request;
+use super::accept::PassVerdict;
 use super::feeds::{self, Facts, Judged};
 use crate::config::{Config, Place, Source};
 use crate::diagnostic::{self, Diagnostic, Origin, codes};
@@ -34,14 +35,16 @@ pub struct Reading {
     pub repeated: Repeated,
     /// The files without a document, and empty folders in their place.
     pub blank: Vec<Arc<str>>,
-    /// Whether all of it could be read, so that what it does not declare it does not declare.
-    pub readable: bool,
     /// What was not read, because it is known.
     pub unread: Option<Unread>,
     /// What an export is as a whole.
     pub facts: Option<Facts>,
     /// What is to be thought of it, once the database was asked.
     pub judged: Option<Judged>,
+    /// What its plan accepts, once it was made.
+    pub verdict: Option<PassVerdict>,
+    /// What its exports have not named so often that it decides nothing about it any more.
+    pub absent: BTreeSet<Key>,
 }
 
 /// What of a source was not read, because it is as it was when the source was last applied.
@@ -77,10 +80,14 @@ pub fn read_sources(config: &Config, request: &Request) -> Vec<Reading> {
 
 /// Reads sources again of which only a part was read: a commit is the same one.
 pub(super) fn read_again(config: &Config, readings: Vec<Reading>) -> Vec<Reading> {
-    let again = |reading: Reading| match &reading.source.place {
-        Place::Directory(root) => of_tree(config, &reading.source, Tree::read(root)),
-        Place::Git(_) => of_tree(config, &reading.source, reading.tree),
-        Place::Export(feed) => feeds::read(config, &reading.source, feed, &Request::default()),
+    let again = |reading: Reading| {
+        let verdict = reading.verdict.clone();
+        let whole = match &reading.source.place {
+            Place::Directory(root) => of_tree(config, &reading.source, Tree::read(root)),
+            Place::Git(_) => of_tree(config, &reading.source, reading.tree),
+            Place::Export(feed) => feeds::read(config, &reading.source, feed, &Request::default()),
+        };
+        Reading { verdict, ..whole }
     };
     readings.into_iter().map(again).collect()
 }
@@ -123,7 +130,6 @@ pub(super) fn of_tree(config: &Config, source: &Source, tree: Tree) -> Reading {
     diagnostic::sort(&mut loaded.diagnostics);
     Reading {
         source: source.clone(),
-        readable: loaded.desired.removals_off.is_empty(),
         loud: loud_files(&loaded),
         contents: contents(&loaded, &tree),
         digests: loaded.files,
@@ -132,6 +138,8 @@ pub(super) fn of_tree(config: &Config, source: &Source, tree: Tree) -> Reading {
         unread: None,
         facts: None,
         judged: None,
+        verdict: None,
+        absent: BTreeSet::new(),
         desired: Arc::default(),
         as_read: Arc::default(),
         diagnostics: loaded.diagnostics,

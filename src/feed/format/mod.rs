@@ -13,7 +13,7 @@ mod columns;
 mod csv;
 mod encoding;
 mod findings;
-mod json;
+pub mod json;
 mod record;
 mod source;
 mod table;

@@ -1,5 +1,6 @@
 //! A list of objects in JSON, one object after the other.
 
+mod beside;
 mod cursor;
 mod lines;
 mod object;
@@ -13,12 +14,15 @@ use super::{Body, Target, unlike};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::kinds::read::quoted;
 use crate::model::Pos;
+pub use beside::{Beside, beside};
 use cursor::{Bad, Cursor, Stop};
 pub(super) use lines::is_lines;
 use object::{Objects, Skipped};
 
 /// Names of members that an error has instead of data.
 const ERRORS: [&str; 5] = ["error", "errors", "message", "fault", "exception"];
+/// How much of a member beside the list is looked at.
+const AHEAD: usize = 64 << 10;
 /// How many members of an object are looked at for what it might be.
 const MEMBERS: usize = 64;
 
@@ -35,6 +39,10 @@ struct Reader<'s, 'i, 'f> {
     list: Option<String>,
     /// What an object is a part of.
     whole: &'static str,
+    /// How many rows there are in all, as the answer says.
+    total: Option<u64>,
+    /// What it says beside the list.
+    beside: Vec<(Pos, Diagnostic)>,
 }
 
 /// Reads the objects of a text.
@@ -70,6 +78,8 @@ fn all_of(
         most: limits.record,
         list: None,
         whole,
+        total: None,
+        beside: Vec::new(),
     };
     let mut objects = Objects::new(target.columns, limits, &target.options.blanks);
     let mut records = 0;
@@ -78,6 +88,11 @@ fn all_of(
         records += 1;
         (target.each)(record, columns)
     });
+    let total = reader.total.filter(|total| *total > records);
+    if let Some(total) = total.filter(|_| reader.findings.complete) {
+        let at = reader.source.pos;
+        reader.findings.report(at, beside::fewer(records, total));
+    }
     Body {
         records,
         list: reader.list,
@@ -93,9 +108,13 @@ impl Reader<'_, '_, '_> {
         each: &mut dyn FnMut(&Record, &Columns) -> bool,
     ) -> Result<(), Ended> {
         self.find_list(path)?;
-        self.list(objects, each)?;
+        let listed = self.list(objects, each);
+        self.say_beside();
+        listed?;
         for _ in path {
-            self.skip_members()?;
+            let skipped = self.skip_members();
+            self.say_beside();
+            skipped?;
         }
         if self.is_done()? {
             return Ok(());
@@ -142,7 +161,7 @@ impl Reader<'_, '_, '_> {
             if key == name {
                 return Ok(());
             }
-            self.skip_value()?;
+            self.skip_beside(&key)?;
             others.push(key);
             others.truncate(MEMBERS);
             (goes_on, _) = self.step(|cursor| cursor.goes_on(b'}'))?;
@@ -237,10 +256,47 @@ impl Reader<'_, '_, '_> {
     /// Skips what follows in an object after one of its members.
     fn skip_members(&mut self) -> Result<(), Ended> {
         while self.step(|cursor| cursor.goes_on(b'}'))?.0 {
-            self.key()?;
-            self.skip_value()?;
+            let key = self.key()?;
+            self.skip_beside(&key)?;
         }
         Ok(())
+    }
+
+    fn say_beside(&mut self) {
+        for (at, found) in std::mem::take(&mut self.beside) {
+            self.findings.report(at, found);
+        }
+    }
+
+    /// Skips a member beside the list, and reports what it says of the whole answer.
+    fn skip_beside(&mut self, name: &str) -> Result<(), Ended> {
+        self.peek()?;
+        let at = self.source.pos;
+        if let Some(value) = self.ahead() {
+            match beside(name, &value) {
+                Some(Beside::Problem(found)) => self.beside.push((at, found)),
+                Some(Beside::Total(total)) => self.total = Some(total),
+                None => {}
+            }
+        }
+        self.skip_value()
+    }
+
+    /// The value that follows, which stays there; of a large one only that it is there.
+    fn ahead(&mut self) -> Option<serde_json::Value> {
+        loop {
+            let rest = self.source.rest();
+            let mut values = serde_json::Deserializer::from_str(rest).into_iter();
+            match values.next() {
+                Some(Ok(value)) => return Some(value),
+                Some(Err(error)) if !error.is_eof() => return None,
+                _ if rest.len() > AHEAD => return Some(serde_json::Value::Bool(true)),
+                _ => {}
+            }
+            if !self.source.more() {
+                return None;
+            }
+        }
     }
 
     /// The next byte that is no white space.
