@@ -307,7 +307,7 @@ impl Made {
         self.state.tell(&plan, now);
         whose(store, &mut self.state).await?;
         self.state.commits = commits(config, source, &self.state, &plan.source.revision);
-        let mut attempted = mark(&plan, now, None);
+        let mut attempted = Mark::of(&plan, now, None);
         if attempted.revision.is_empty() {
             // A commit that could not be read was looked at all the same.
             attempted.revision.clone_from(&self.found);
@@ -331,7 +331,7 @@ impl Made {
                 .seconds
                 .insert("apply".to_owned(), begun.elapsed().as_secs_f64());
             let run = applied.run.filter(|_| !plan.steps.is_empty());
-            self.state.last_applied = Some(mark(&plan, Utc::now(), run));
+            self.state.last_applied = Some(Mark::of(&plan, Utc::now(), run));
             self.state.run = run.or(self.state.run);
             if run.is_some() && !plan.accepted.is_empty() && !plan.held.is_empty() {
                 // What is left of a hold is another hold: nobody may decide on the old one.
@@ -356,7 +356,7 @@ impl Made {
     /// What is to be done with a plan; `Applied` when it is to be applied.
     fn decide(&mut self, planned: Option<String>, plan: &Plan) -> Outcome {
         let outcome = if self.lost {
-            "the source was never fetched".clone_into(&mut self.state.reason);
+            // Why is said with what came of the fetch.
             Outcome::Failed
         } else if plan.errored {
             let first = self.state.findings.first();
@@ -461,13 +461,5 @@ impl Made {
             tracing::info!("source {source}: {reason}");
         }
         Ok(())
-    }
-}
-
-fn mark(plan: &Plan, at: DateTime<Utc>, run: Option<i64>) -> Mark {
-    Mark {
-        revision: plan.source.revision.to_string(),
-        at,
-        run,
     }
 }

@@ -171,6 +171,17 @@ pub struct State {
     pub feed: Option<FeedState>,
 }
 
+impl Mark {
+    /// The revision of a plan at a moment.
+    pub(super) fn of(plan: &Plan, at: DateTime<Utc>, run: Option<i64>) -> Self {
+        Self {
+            revision: plan.source.revision.to_string(),
+            at,
+            run,
+        }
+    }
+}
+
 impl State {
     /// Takes over what a plan says.
     pub fn tell(&mut self, plan: &Plan, now: DateTime<Utc>) {

@@ -15,9 +15,9 @@ pub(super) fn same_value(field: Option<&Field>, a: Option<&Value>, b: Option<&Va
 
 fn canonical(field: Option<&Field>, value: &Value) -> Value {
     match (value, field.map(|field| &field.ty)) {
-        (Value::Text(text), Some(Type::Email)) => Value::text(&composed(text).to_lowercase()),
-        (Value::Text(text), Some(Type::Phone)) => Value::text(&dialled(text)),
-        (Value::Text(text), _) => Value::text(&composed(text)),
+        (Value::Text(text), Some(Type::Email)) => Value::text(composed(text).to_lowercase()),
+        (Value::Text(text), Some(Type::Phone)) => Value::text(dialled(text)),
+        (Value::Text(text), _) => Value::text(composed(text)),
         (Value::List(members), ty) => {
             let members = members.iter().map(|member| Text::new(composed(member)));
             match ty {

@@ -11,6 +11,7 @@ mod equal;
 mod fixpoint;
 mod forbid;
 mod guard;
+mod handover;
 mod hold;
 mod mask;
 mod order;

@@ -3,14 +3,15 @@
 use super::absence::{absent_enough, hidden_elsewhere, hidden_keys, removals_off};
 use super::draft::Context;
 use super::forbid::whole;
+use super::handover::{not_accepted, still_declared};
 use super::hold::{Hold, Member};
 use super::order;
 use super::peer::Standing;
 use super::planner::Work;
-use super::rules::{Accept, Peer};
+use super::rules::Accept;
 use super::types::{Agreed, AgreedClaim, Reason, Verb};
 use crate::check::{Effect, Outcome};
-use crate::diagnostic::{Diagnostic, Origin, codes};
+use crate::diagnostic::codes;
 use crate::kinds;
 use crate::model::{Change, Claim, ClaimState, Key, KindId, Row, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -128,40 +129,6 @@ fn remove<'p>(
         Reason::Removed,
     );
     None
-}
-
-/// Gives the claim up on what another source declares.
-fn still_declared(work: &mut Work, key: &Key, claim: &Claim, peer: &Peer) {
-    work.released.push(key.clone());
-    work.agree(key, AgreedClaim::Release);
-    let message = format!(
-        "{key} is still declared by source {}: this source's claim is released",
-        peer.name
-    );
-    note(work, key, claim, message);
-}
-
-/// Keeps the claim on what another source declares but cannot take over yet.
-fn not_accepted(work: &mut Work, key: &Key, claim: &Claim, peer: &Peer) {
-    work.retained.push(key.clone());
-    let why = peer
-        .idle
-        .as_ref()
-        .map_or("it is held there", |idle| &idle.why);
-    let message = format!(
-        "{key} is declared by source {}, whose pass does not accept it yet ({why}): this source's claim stays",
-        peer.name
-    );
-    note(work, key, claim, message);
-}
-
-fn note(work: &mut Work, key: &Key, claim: &Claim, message: String) {
-    let at = Origin {
-        path: claim.path.clone(),
-        at: claim.at,
-    };
-    let note = Diagnostic::new(codes::STILL_DECLARED, message);
-    work.diagnostics.push(note.of(key).at(at));
 }
 
 fn status_of(row: &Row) -> &str {
@@ -436,7 +403,7 @@ fn rename_pairs(context: &Context<'_>, work: &Work) -> Vec<(Key, Key)> {
 }
 
 impl Work {
-    fn agree(&mut self, key: &Key, claim: AgreedClaim) {
+    pub fn agree(&mut self, key: &Key, claim: AgreedClaim) {
         self.agreed.push(Agreed {
             key: key.clone(),
             claim,

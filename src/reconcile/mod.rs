@@ -5,6 +5,7 @@ mod apply;
 mod claimants;
 mod columns;
 mod database;
+mod drop_folder;
 mod emptied;
 mod feeds;
 mod fetch;

@@ -38,7 +38,7 @@ impl Pass<'_> {
         manifest::locate(&self.readings[index].tree, &mut diagnostics);
         let of_reader: HashSet<&Diagnostic> = found.iter().collect();
         let several = self.readings.len() > 1;
-        let complete = self.others(index).all(|other| other.is_whole());
+        let complete = self.others(index).all(super::Reading::is_whole);
         let partial: BTreeSet<Key> = diagnostics
             .iter()
             .filter(|diagnostic| diagnostic.code == codes::REQUIRED)
@@ -74,7 +74,7 @@ impl Pass<'_> {
 
     /// Types the custom values of a source by its own custom fields and those of the others.
     fn typed_beside(&mut self, index: usize, stored: &Snapshot) -> Vec<Diagnostic> {
-        let complete = self.others(index).all(|other| other.is_whole());
+        let complete = self.others(index).all(super::Reading::is_whole);
         let reading = &mut self.readings[index];
         let definitions = check::definitions(&reading.as_read, stored);
         let mut findings = Vec::new();
