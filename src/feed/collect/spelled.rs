@@ -51,11 +51,11 @@ fn id_entry(entry: &Entry) -> Option<Fault> {
         !whole && text.parse::<f64>().is_ok()
     };
     match &entry.shape {
-        Shape::Number if number() => {
+        Shape::Number if number() => Some(value::made_number(&entry.text).unwrap_or_else(|| {
             let message = format!("the id {} is a decimal number", quoted(&entry.text));
-            let fault = Fault::new(codes::SCIENTIFIC_NOTATION, message);
-            Some(fault.help("export the column as text: zeros at the end are lost"))
-        }
+            Fault::new(codes::SCIENTIFIC_NOTATION, message)
+                .help("export the column as text: a number loses the zeros at its end")
+        })),
         Shape::Percent => Some(ruined(format!(
             "{} is shown as a percentage where an id belongs",
             quoted(&entry.text)
@@ -149,6 +149,10 @@ pub(in crate::feed) struct Numbers {
 impl Numbers {
     /// Notes an id of a record, if it was written as a number.
     pub(super) fn look(&mut self, cell: &Cell, row: &Row<'_>, id: &str) {
+        // What is made of an id is not another one.
+        if matches!(cell.take, Take::Template(_) | Take::Join(..)) {
+            return;
+        }
         let Some(entry) = entry(cell, row, &|entry| entry.shape == Shape::Number) else {
             return;
         };

@@ -54,7 +54,9 @@ pub(super) fn guess(input: &mut (impl Read + Seek), name: &Arc<str>, options: &O
         if table.is_row {
             continue;
         }
-        if table.known > best.map_or(first.known.max(1), |(_, known)| known) && table.columns > 1 {
+        // Of blank lines and the header below them the last one is meant.
+        let most = best.map_or(first.known.max(1) + 1, |(_, known)| known);
+        if table.known >= most && table.columns > 1 {
             best = Some((line, table.known));
         }
         if even.is_none() && table.is_even() {

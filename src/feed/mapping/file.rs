@@ -27,7 +27,7 @@ pub(super) struct File {
     header: Option<u32>,
     sheet: Option<Value>,
     #[serde(default)]
-    blanks: Vec<String>,
+    blanks: Vec<Value>,
     rows: Option<String>,
     locale: Option<String>,
     countries: Option<Countries>,
@@ -175,11 +175,7 @@ impl File {
             csv: self.csv,
             header: self.header,
             sheet: self.sheet.map(sheet).transpose()?,
-            blanks: self
-                .blanks
-                .iter()
-                .map(|text| text.trim().to_owned())
-                .collect(),
+            blanks: blanks(&self.blanks)?,
             rows: self.rows,
             trailer: self.trailer,
             words,
@@ -237,6 +233,20 @@ fn begins(header: Option<u32>, format: Option<Format>, csv: &Csv) -> Told<()> {
         ),
         Some(_) => Ok(()),
     }
+}
+
+/// The texts that stand for a blank. A word that YAML takes for null is meant in all its spellings.
+fn blanks(values: &[Value]) -> Told<Vec<String>> {
+    let mut texts = Vec::new();
+    for value in values {
+        match value {
+            Value::Null => texts.extend(["NULL", "null", "Null"].map(str::to_owned)),
+            Value::String(text) => texts.push(text.trim().to_owned()),
+            Value::Bool(_) | Value::Number(_) => texts.push(value.to_string()),
+            other => return Err(format!("blanks: `{other}` is no text")),
+        }
+    }
+    Ok(texts)
 }
 
 /// A sheet by its name or number.

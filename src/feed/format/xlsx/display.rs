@@ -40,9 +40,12 @@ impl Display {
         let mut rest = code.chars();
         while let Some(c) = rest.next() {
             match c {
-                ';' if format.conditional => continue,
+                ';' if format.conditional => {}
                 ';' => break,
-                '[' => format.bracket(rest.by_ref().take_while(|c| *c != ']').collect()),
+                '[' => {
+                    let inner: String = rest.by_ref().take_while(|c| *c != ']').collect();
+                    format.bracket(&inner);
+                }
                 '"' => {
                     let text = rest.by_ref().take_while(|c| *c != '"');
                     format.pieces.extend(text.map(Piece::Literal));
@@ -126,21 +129,21 @@ struct Reader {
     conditional: bool,
     /// Whether it has decimals, separators or words.
     other: bool,
-    decimals: bool,
+    points: usize,
 }
 
 impl Reader {
     /// A colour or a currency shows nothing of the digits; a condition chooses between formats.
-    fn bracket(&mut self, inner: String) {
+    fn bracket(&mut self, inner: &str) {
         self.conditional |= inner.starts_with(['<', '>', '=']);
     }
 
     fn take(&mut self, c: char) {
         match c {
-            '0' if !self.decimals => self.pieces.push(Piece::Zero),
-            '#' if !self.decimals => self.pieces.push(Piece::Digit),
+            '0' if self.points == 0 => self.pieces.push(Piece::Zero),
+            '#' if self.points == 0 => self.pieces.push(Piece::Digit),
             '0' | '#' => {}
-            '.' => (self.decimals, self.other) = (true, true),
+            '.' => (self.points, self.other) = (1, true),
             '%' => self.percent = true,
             ' ' | '\u{a0}' | '-' | '+' | '(' | ')' | ':' | '/' | '\'' | '$' | '€' | '£' => {
                 self.pieces.push(Piece::Literal(c));
