@@ -4,8 +4,12 @@
 mod support;
 mod workspace;
 
+#[path = "adversarial/emptied.rs"]
+mod emptied;
 #[path = "adversarial/semantics.rs"]
 mod semantics;
+#[path = "adversarial/told.rs"]
+mod told;
 #[path = "adversarial/values.rs"]
 mod values;
 

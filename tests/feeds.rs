@@ -4,6 +4,8 @@
 mod adversarial;
 #[path = "feeds/columns.rs"]
 mod columns;
+#[path = "feeds/formats.rs"]
+mod formats;
 #[path = "feeds/known.rs"]
 mod known;
 #[path = "feeds/month.rs"]

@@ -535,3 +535,54 @@ fn a_disk_that_takes_no_more_is_said() {
     assert!(ran.stdout.contains("no room left"), "{ran}");
     assert_eq!(plan(&place).exits(0).steps(), ["create Tag/premium"]);
 }
+
+#[test]
+fn another_default_branch_is_no_push_by_force() {
+    let (place, remote) = (sqlite(), Remote::with(TAG));
+    let config = format!(
+        "apiVersion: roster/v1\nsources:\n  - name: shop\n    git: {{url: '{}', path: manifests}}\n",
+        remote.url()
+    );
+    place.write("roster.yaml", config);
+    apply(&place).exits(0);
+    remote.git(&["checkout", "--quiet", "--orphan", "trunk"]);
+    remote.write("manifests/all.yaml", TWO);
+    remote.git(&["add", "--all"]);
+    remote.git(&["commit", "--quiet", "-m", "anew"]);
+    remote.git(&[
+        "push",
+        "--quiet",
+        &remote.bare().display().to_string(),
+        "trunk",
+    ]);
+    let bare = remote.bare().display().to_string();
+    remote.git(&[
+        "--git-dir",
+        &bare,
+        "symbolic-ref",
+        "HEAD",
+        "refs/heads/trunk",
+    ]);
+    let ran = plan(&place).exits(0);
+    assert!(ran.stderr.contains("another default branch now"), "{ran}");
+    assert!(!ran.stderr.contains("force"), "{ran}");
+}
+
+#[test]
+fn an_empty_file_of_a_commit_hides_what_it_declared() {
+    let (place, remote) = place(TAG);
+    remote.write(
+        "manifests/more.yaml",
+        "stores: [{externalId: north, name: North}]\n",
+    );
+    remote.push("two files");
+    apply(&place).exits(0);
+    remote.write("manifests/more.yaml", "");
+    remote.push("cut");
+    let ran = apply(&place).exits(0);
+    assert_eq!(ran.steps(), Vec::<String>::new());
+    assert!(ran.codes("warning").contains("removals-off"), "{ran}");
+    remote.git(&["rm", "--quiet", "manifests/more.yaml"]);
+    remote.push("gone");
+    assert_eq!(apply(&place).exits(0).steps().len(), 1);
+}

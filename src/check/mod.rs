@@ -18,6 +18,7 @@ mod subjects;
 mod suggest;
 mod typing;
 mod uniqueness;
+mod unread;
 mod users;
 mod world;
 pub mod zip;
@@ -29,6 +30,7 @@ pub use finding::Finding;
 pub use scene::Scene;
 pub use subjects::{Subjects, subjects};
 pub use typing::{CustomType, Definition, Definitions, definitions, type_custom};
+pub use unread::fold;
 pub use world::{Effect, Outcome, View, World};
 
 use crate::diagnostic::{Code, Severity, codes};
@@ -70,7 +72,9 @@ pub const RULES: &[Rule] = &[
         &[codes::REFERENCE_INACTIVE, codes::IN_USE],
         Check::Whole(references::removals),
     ),
+    rule(&[codes::REFERENCE], Check::Whole(references::salvaged)),
     rule(&[codes::REQUIRED], Check::Any(fields::required)),
+    rule(&[codes::REQUIRED], Check::Whole(fields::required_again)),
     rule(&[codes::ID_IMMUTABLE], Check::Any(fields::immutable)),
     rule(&[codes::ENUM], Check::Each(USER, fields::groups)),
     rule(
@@ -84,6 +88,10 @@ pub const RULES: &[Rule] = &[
     rule(
         &[codes::ACCOUNT_WITHOUT_USER],
         Check::Each(ACCOUNT, accounts::without_user),
+    ),
+    rule(
+        &[codes::ACCOUNT_WITHOUT_USER],
+        Check::Whole(accounts::without_first_users),
     ),
     rule(
         &[codes::ACCOUNT_WITHOUT_ADDRESS],
@@ -154,6 +162,10 @@ pub const RULES: &[Rule] = &[
         &[codes::CUSTOM_FIELD_BACKFILL],
         Check::Whole(custom::backfill),
     ),
+    rule(
+        &[codes::CUSTOM_FIELD_OPTION],
+        Check::Whole(custom::options_gone),
+    ),
     rule(&[codes::EMAIL_DUPLICATE], Check::Whole(uniqueness::emails)),
     rule(
         &[codes::CUSTOMER_NUMBER_DUPLICATE],
@@ -212,6 +224,7 @@ pub fn run(world: &World<'_>, subjects: &[Key]) -> Vec<Finding> {
     findings.sort_by(|a, b| a.order().cmp(&b.order()));
     findings.dedup_by(|later, first| later.order() == first.order());
     suggest::fill(&scene, &mut findings);
+    findings.iter_mut().for_each(Finding::placed);
     if world.desired.partial {
         of_feed(&mut findings);
     }

@@ -52,9 +52,14 @@ fn not_in_use(world: &World<'_>, view: View<'_>, field: usize, target: &Key) -> 
         // Told once, of the target.
         return None;
     }
-    let message = format!("{target} is inactive: a link to it is of no use");
+    let useless = !added && comes_without(world, view, field);
+    let message = if useless {
+        format!("{} becomes active, and {target} is inactive", view.key)
+    } else {
+        format!("{target} is inactive: a link to it is of no use")
+    };
     let found = Finding::own(world, codes::REFERENCE_INACTIVE, view.key, field, message);
-    let severity = if added {
+    let severity = if added || useless {
         Severity::Error
     } else {
         Severity::Warning
@@ -63,8 +68,26 @@ fn not_in_use(world: &World<'_>, view: View<'_>, field: usize, target: &Key) -> 
         found
             .help("name an active one, or activate it in the same plan")
             .severity(severity)
+            .member(&target.id)
             .with(world, target),
     )
+}
+
+/// Whether the plan brings a resource into use of which a required reference leads to nothing in
+/// use.
+fn comes_without(world: &World<'_>, view: View<'_>, field: usize) -> bool {
+    let definition = &view.kind().fields[field];
+    let Some(kind) = definition.ty.target() else {
+        return false;
+    };
+    let in_use = |id: &Text| {
+        let target = Key {
+            kind,
+            id: id.clone(),
+        };
+        world.after(&target).is_some_and(|there| there.live())
+    };
+    definition.required && view.becomes_live() && !view.targets(field).any(in_use)
 }
 
 fn not_there(world: &World<'_>, view: View<'_>, field: usize, target: &Key) -> Option<Finding> {
@@ -82,7 +105,33 @@ fn not_there(world: &World<'_>, view: View<'_>, field: usize, target: &Key) -> O
         Finding::own(world, codes::REFERENCE, view.key, field, message)
             .help("correct the id, or declare it in the same tree")
     };
-    Some(found.with(world, target))
+    Some(found.member(&target.id).with(world, target))
+}
+
+/// The members that could be read of a list with a faulty one: they have to be there too.
+pub(super) fn salvaged(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Findings) {
+    let world = scene.world;
+    for ((key, field), members) in &world.desired.salvaged {
+        let Some(index) = field.own() else { continue };
+        let mut references = kinds::get(key.kind).references();
+        let Some((_, kind)) = references.find(|(at, _)| *at == index) else {
+            continue;
+        };
+        for id in &members.ids {
+            let target = Key::new(kind, id);
+            if world.after(&target).is_some() || world.stored.retired.contains(&target) {
+                continue;
+            }
+            let message = format!("there is no {target}: it is neither declared nor stored");
+            let mut found = Finding::own(world, codes::REFERENCE, key, index, message);
+            found.diagnostic.origin = world.origin(key).map(|origin| crate::diagnostic::Origin {
+                at: members.at,
+                ..origin
+            });
+            let help = "correct the id, or declare it in the same tree";
+            out.push(found.help(help).member(id).with(world, &target));
+        }
+    }
 }
 
 /// Every resource that the plan deletes or sets inactive: who still refers to it?
@@ -129,9 +178,6 @@ fn states(world: &World<'_>, referrer: &Key, field: usize, id: &Text) -> bool {
 fn involve(mut found: Finding, world: &World<'_>, referrers: &[(&Key, usize)]) -> Finding {
     for (referrer, field) in referrers.iter().take(ALL_NAMED) {
         found = found.with_field(world, referrer, *field);
-    }
-    if found.diagnostic.origin.is_none() && !found.diagnostic.related.is_empty() {
-        found.diagnostic.origin = Some(found.diagnostic.related.remove(0));
     }
     found
 }

@@ -2,6 +2,7 @@
 
 use super::remote::{Daemon, Remote, part};
 use super::{Failure, Global, Outcome, Output, failure, items, output};
+use crate::diagnostic::visible;
 use clap::Args;
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -89,7 +90,7 @@ pub async fn status(global: &Global, options: &Status) -> Outcome {
 /// One source: a line, then what waits for a person and what is wrong.
 fn tell(source: &Value, out: &mut dyn Write) -> io::Result<()> {
     let state = &source["state"];
-    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let word = |value: &Value| visible(value.as_str().unwrap_or_default()).into_owned();
     let revision = word(&state["lastAttempted"]["revision"]);
     let revision = revision.get(..12).unwrap_or(&revision);
     let outcome = if source["suspended"].is_object() {
@@ -128,7 +129,7 @@ fn tell(source: &Value, out: &mut dyn Write) -> io::Result<()> {
     }
     let findings = state["findings"].as_array().into_iter().flatten();
     for found in findings.filter(|found| found["severity"] != "note") {
-        let place = found["place"].as_str().unwrap_or("-");
+        let place = visible(found["place"].as_str().unwrap_or("-"));
         writeln!(
             out,
             "  {}[{}]  {place}  {}",
@@ -145,7 +146,7 @@ fn feed(feed: &Value, out: &mut dyn Write) -> io::Result<()> {
     if feed.is_null() {
         return Ok(());
     }
-    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let word = |value: &Value| visible(value.as_str().unwrap_or_default()).into_owned();
     let trailer = feed["trailer"].as_u64();
     let trailer = trailer.map_or(String::new(), |rows| format!(" (its last line: {rows})"));
     let written = feed["writtenAt"].as_str();

@@ -68,7 +68,7 @@ impl WrittenAs {
         };
         let json = match self.format {
             Some(format) => format == FormatArg::Json,
-            None => mapping.format == Some(crate::feed::format::Format::Json),
+            None => mapping.format.is_some_and(|format| !format.has_header()),
         };
         let labels = !self.names;
         let form = if json {

@@ -1,6 +1,7 @@
 //! `roster get`: what is stored.
 
 use super::{Global, Outcome, items, output, session};
+use crate::diagnostic::visible;
 use crate::kinds::{self, Kind};
 use crate::manifest::write;
 use crate::model::{FieldRef, Row, Value};
@@ -61,7 +62,7 @@ fn one(kind: &'static Kind, record: &Record, out: &mut dyn Write) -> io::Result<
     for claim in &record.claims {
         let (state, at) = (json::state(claim.state), claim.at);
         let revision = super::history::short(&claim.revision);
-        let place = format!("{}:{}:{}", claim.path, at.line, at.column);
+        let place = format!("{}:{}:{}", visible(&claim.path), at.line, at.column);
         writeln!(
             out,
             "#   claim: {} ({state}) {place}, revision {revision}",

@@ -1,6 +1,7 @@
 //! `roster history`: the runs, the changes of one resource, and whether they are as written.
 
 use super::{Failure, Global, Outcome, failure, items, output, session};
+use crate::diagnostic::visible;
 use crate::model::{Key, moment};
 use crate::reconcile::json;
 use crate::store::{ChangeRecord, RunRecord, Store, Verification};
@@ -119,7 +120,7 @@ async fn changes(
 
 fn write_change(change: &ChangeRecord, out: &mut dyn Write) -> io::Result<()> {
     let origin = change.origin.as_ref();
-    let origin = origin.map(|(path, line, column)| format!("  {path}:{line}:{column}"));
+    let origin = origin.map(|(path, line, column)| format!("  {}:{line}:{column}", visible(path)));
     writeln!(
         out,
         "run {}  {}  {} ({})  {}@{}{}",
@@ -127,8 +128,8 @@ fn write_change(change: &ChangeRecord, out: &mut dyn Write) -> io::Result<()> {
         moment::utc(change.at),
         change.verb,
         change.reason,
-        change.source,
-        short(&change.revision),
+        visible(&change.source),
+        visible(short(&change.revision)),
         origin.unwrap_or_default()
     )?;
     let Value::Object(mut change) = json::change(change) else {
@@ -139,7 +140,7 @@ fn write_change(change: &ChangeRecord, out: &mut dyn Write) -> io::Result<()> {
     };
     fields
         .iter()
-        .try_for_each(|(name, values)| writeln!(out, "    {name}: {}", words(values)))
+        .try_for_each(|(name, values)| writeln!(out, "    {}: {}", visible(name), words(values)))
 }
 
 /// A change of a field on one line.
@@ -168,7 +169,7 @@ pub fn value(value: &Value) -> String {
     match value {
         Value::Null => "none".to_owned(),
         Value::Object(object) if object.contains_key("redacted") => "(secret)".to_owned(),
-        value => value.to_string(),
+        value => visible(&value.to_string()).into_owned(),
     }
 }
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// Options of `roster import`.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The export: CSV, JSON or XLSX.
+    /// The export: CSV, JSON, JSON Lines or XLSX.
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Which export it is: the name of a mapping that comes with Roster.

@@ -1,6 +1,7 @@
 //! Results that are lists of things.
 
 use super::{Global, Output};
+use crate::diagnostic::visible;
 use serde_json::Value;
 use std::io::{self, Write};
 
@@ -51,13 +52,15 @@ pub fn write_table<const N: usize>(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let header = header.map(str::to_owned);
+    let shown = |row: &[String; N]| row.each_ref().map(|cell| visible(cell).into_owned());
+    let rows: Vec<[String; N]> = rows.iter().map(shown).collect();
     let mut widths = [0; N];
-    for row in std::iter::once(&header).chain(rows) {
+    for row in std::iter::once(&header).chain(&rows) {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
     }
-    for row in std::iter::once(&header).chain(rows) {
+    for row in std::iter::once(&header).chain(&rows) {
         let cells = row.iter().zip(widths);
         let line: String = cells
             .map(|(cell, width)| format!("{cell:width$}  "))

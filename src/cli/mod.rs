@@ -18,6 +18,7 @@ mod import_manifests;
 mod init;
 mod items;
 mod lock;
+mod log_lines;
 mod man;
 mod migrate;
 mod new_files;
@@ -341,11 +342,12 @@ fn log(global: &Global, serving: bool) {
         format!("roster={level}")
     });
     let logger = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
+        .with_writer(log_lines::to_stderr)
         .with_ansi(output::colored(&std::io::stderr()))
         .with_env_filter(filter);
     match global.log {
-        Log::Json => logger.json().init(),
+        // JSON escapes by its own rules.
+        Log::Json => logger.json().with_writer(std::io::stderr).init(),
         Log::Text if serving => logger.with_target(false).init(),
         Log::Text => logger.with_target(false).without_time().init(),
     }

@@ -2,12 +2,11 @@
 
 use super::{Color, Global, Output};
 use crate::config::Place;
-use crate::diagnostic::Diagnostic;
 use crate::diagnostic::render::Renderer;
+use crate::diagnostic::{Diagnostic, cap, group};
 use crate::plan::Plan;
 use crate::plan::render::{self, Detail, Format, Options};
 use crate::reconcile::Reading;
-use std::borrow::Cow;
 use std::io::{self, BufWriter, Write};
 
 /// Sets whether anything is coloured, for stdout and stderr alike.
@@ -134,13 +133,14 @@ fn diagnostics(
         .find(|reading| reading.source.name == plan.source.name);
     let text = |path: &str| reading?.tree.text(path);
     if detail == Detail::Full {
-        return write_diagnostics(&plan.diagnostics, text, out);
+        let mut renderer = Renderer::new(text, colored(&io::stdout()));
+        let mut found = plan.diagnostics.iter();
+        return found.try_for_each(|found| writeln!(out, "{}", renderer.render(found)));
     }
-    let found = render::alike(&plan.diagnostics);
-    write_diagnostics(found.iter().map(Cow::as_ref), text, out)
+    write_diagnostics(&plan.diagnostics, text, out)
 }
 
-/// Writes findings with the line each is about.
+/// Writes findings with the line each is about, those of one cause once.
 ///
 /// # Errors
 /// When `out` cannot be written.
@@ -150,7 +150,11 @@ pub fn write_diagnostics<'d>(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let mut renderer = Renderer::new(text, colored(&io::stdout()));
-    found
-        .into_iter()
-        .try_for_each(|diagnostic| writeln!(out, "{}", renderer.render(diagnostic)))
+    let (shown, omitted) = cap(group(found), |one| (&*one.found, one.count));
+    for one in shown {
+        writeln!(out, "{}", renderer.render(&one.found))?;
+    }
+    omitted
+        .iter()
+        .try_for_each(|more| writeln!(out, "{more}\n"))
 }

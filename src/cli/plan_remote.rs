@@ -4,12 +4,14 @@
 use super::output::{DetailArg, Shown};
 use super::remote::Remote;
 use super::{Failure, Global, Outcome, Output, Scope, failure, output};
+use crate::diagnostic::visible;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ignore::WalkBuilder;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How large the files of a tree may be together.
 const MOST: usize = 48 << 20;
@@ -84,44 +86,159 @@ fn detail(detail: DetailArg) -> &'static str {
     }
 }
 
-/// Every file below a folder that does not hide, by path.
+/// Every file below a folder that does not hide, by path, links as links: the daemon reads them by
+/// the rules of a folder.
 fn files(root: &Path) -> Result<Map<String, Value>, Failure> {
-    let unread = |path: &Path, error: &dyn std::fmt::Display| {
-        Failure::error(format!("cannot read {}: {error}", path.display()))
-    };
-    if !root.is_dir() {
-        return Err(unread(root, &"it is no directory"));
+    let real = root.canonicalize();
+    let real = real.map_err(|error| unread(root, &error))?;
+    if !real.is_dir() {
+        return Err(unread(root, &"it is not a directory"));
     }
-    let (mut files, mut size) = (Map::new(), 0);
-    // Ignore files of Roster's are for the daemon to judge; git's have no say.
-    let mut walk = WalkBuilder::new(root);
-    walk.standard_filters(false);
-    walk.filter_entry(|entry| {
-        let name = entry.file_name().to_string_lossy();
-        entry.depth() == 0 || !name.starts_with('.') || name == ".rosterignore"
-    });
-    for entry in walk.build() {
-        let entry = entry.map_err(|error| unread(root, &error))?;
-        if !entry.file_type().is_some_and(|kind| kind.is_file()) {
-            continue;
+    let mut sent = SentTree {
+        root: real.clone(),
+        files: Map::new(),
+        size: 0,
+        hidden: Vec::new(),
+        seen: BTreeSet::new(),
+    };
+    sent.walk(&real)?;
+    // What links lead to is read also where it hides.
+    while let Some(place) = sent.hidden.pop() {
+        sent.walk(&place)?;
+    }
+    Ok(sent.files)
+}
+
+fn unread(path: &Path, error: &dyn std::fmt::Display) -> Failure {
+    let path = path.display().to_string();
+    Failure::error(format!("cannot read {}: {error}", visible(&path)))
+}
+
+/// A tree that is being gathered.
+struct SentTree {
+    root: PathBuf,
+    files: Map<String, Value>,
+    size: usize,
+    /// Places that hide and that links lead to.
+    hidden: Vec<PathBuf>,
+    /// Those of them that were seen.
+    seen: BTreeSet<PathBuf>,
+}
+
+impl SentTree {
+    /// Takes every file at or below a place.
+    fn walk(&mut self, place: &Path) -> Result<(), Failure> {
+        // Ignore files of Roster's are for the daemon to judge; git's have no say.
+        let mut walk = WalkBuilder::new(place);
+        walk.standard_filters(false);
+        walk.filter_entry(|entry| {
+            let name = entry.file_name().to_string_lossy();
+            entry.depth() == 0 || !name.starts_with('.') || name == ".rosterignore"
+        });
+        for entry in walk.build() {
+            match entry {
+                Ok(entry) => self.entry(&entry)?,
+                Err(error) => self.lost(&error),
+            }
         }
+        Ok(())
+    }
+
+    /// A folder or file that may not be read.
+    fn lost(&mut self, error: &ignore::Error) {
+        if let ignore::Error::WithPath { path, err } = error {
+            if let Some(name) = self.name(path) {
+                let lost = json!({"unreadable": plain(err), "folder": true});
+                self.files.insert(name, lost);
+            }
+        } else if let ignore::Error::WithDepth { err, .. } = error {
+            self.lost(err);
+        }
+    }
+
+    fn unreadable(&mut self, path: &Path, why: &str) {
+        if let Some(name) = self.name(path) {
+            self.files.insert(name, json!({"unreadable": why}));
+        }
+    }
+
+    /// The path below the root, with `/` between folders.
+    fn name(&self, path: &Path) -> Option<String> {
+        let below = path.strip_prefix(&self.root).ok()?;
+        let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
+        (!parts.is_empty()).then(|| parts.join("/"))
+    }
+
+    fn entry(&mut self, entry: &ignore::DirEntry) -> Result<(), Failure> {
         let path = entry.path();
-        let bytes = std::fs::read(path).map_err(|error| unread(path, &error))?;
-        size += bytes.len();
-        if size > MOST {
+        let (Some(kind), Some(name)) = (entry.file_type(), self.name(path)) else {
+            return Ok(());
+        };
+        if kind.is_dir() {
+            return Ok(());
+        }
+        if path.to_str().is_none() {
+            self.unreadable(path, "its name is not UTF-8");
+        } else if kind.is_symlink() {
+            let link = self.link(path, &name);
+            self.files.insert(name, json!({"link": link}));
+        } else if !kind.is_file() {
+            self.unreadable(path, "it is not a regular file");
+        } else {
+            match std::fs::read(path) {
+                Ok(bytes) => self.file(name, bytes)?,
+                Err(error) => self.unreadable(path, &plain(&error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, name: String, bytes: Vec<u8>) -> Result<(), Failure> {
+        self.size += bytes.len();
+        if self.size > MOST {
             return Err(Failure::error(format!(
                 "{} holds more than {} MB: push a branch, and have it planned with `--revision`",
-                root.display(),
+                self.root.display(),
                 MOST >> 20
             )));
         }
-        let below = path.strip_prefix(root).unwrap_or(path);
-        let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
         let content = match String::from_utf8(bytes) {
             Ok(text) => text.into(),
             Err(error) => json!({"base64": STANDARD.encode(error.as_bytes())}),
         };
-        files.insert(parts.join("/"), content);
+        self.files.insert(name, content);
+        Ok(())
     }
-    Ok(files)
+
+    /// Where a link leads, from the folder that it stands in; what it is without leading anywhere
+    /// below the root: itself, or `/` where it leads out of it.
+    fn link(&mut self, path: &Path, name: &str) -> String {
+        let Ok(real) = path.canonicalize() else {
+            return name.rsplit('/').next().unwrap_or(name).to_owned();
+        };
+        let Ok(below) = real.strip_prefix(&self.root) else {
+            return "/".to_owned();
+        };
+        let hides = |part: &std::ffi::OsStr| part.to_string_lossy().starts_with('.');
+        if below.iter().any(hides) && self.seen.insert(real.clone()) {
+            self.hidden.push(real.clone());
+        }
+        let parts = below.iter().map(|part| part.to_string_lossy());
+        let up = std::iter::repeat_n("..".into(), name.matches('/').count());
+        let to: Vec<_> = up.chain(parts).collect();
+        if to.is_empty() {
+            ".".to_owned()
+        } else {
+            to.join("/")
+        }
+    }
+}
+
+/// What went wrong, without the number the system gives it.
+fn plain(error: &dyn std::fmt::Display) -> String {
+    let text = error.to_string();
+    text.split(" (os error")
+        .next()
+        .unwrap_or_default()
+        .to_lowercase()
 }

@@ -2,7 +2,7 @@
 
 use super::output::{self};
 use super::{Global, Outcome, Output, Scope, failure, session};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Omitted, Severity, cap};
 use crate::plan::render::{Options as Render, github};
 use crate::reconcile::{self, Pass, Reading};
 use clap::Args;
@@ -79,17 +79,25 @@ fn print(
     let all = || found.iter().flat_map(|(_, found)| found);
     match global.output {
         Output::Json => {
-            let diagnostics: Vec<_> = all().map(Diagnostic::to_json).collect();
-            let document = json!({
+            let (shown, omitted) = cap(all(), |one| (*one, 1));
+            let mut document = json!({
                 "formatVersion": "1.0",
                 "summary": {"resources": resources, "errors": errors, "warnings": warnings},
-                "diagnostics": diagnostics,
+                "diagnostics": shown.into_iter().map(Diagnostic::to_json).collect::<Vec<_>>(),
             });
+            if !omitted.is_empty() {
+                let omitted: Vec<_> = omitted.iter().map(Omitted::to_json).collect();
+                document["truncated"] = omitted.into();
+            }
             writeln!(out, "{}", serde_json::to_string_pretty(&document)?)?;
         }
         Output::Ndjson => {
-            for diagnostic in all() {
+            let (shown, omitted) = cap(all(), |one| (*one, 1));
+            for diagnostic in shown {
                 writeln!(out, "{}", diagnostic.to_json())?;
+            }
+            for more in omitted {
+                writeln!(out, "{}", json!({"truncated": more.to_json()}))?;
             }
         }
         Output::Github => {

@@ -2,7 +2,7 @@
 
 use super::history::{short, value};
 use super::{Failure, Global, Outcome, items, output, session};
-use crate::diagnostic::did_you_mean;
+use crate::diagnostic::{did_you_mean, visible};
 use crate::model::moment;
 use crate::reconcile::{self, Field, Provenance, Said, SetBy, Voice, json};
 use crate::store::ChangeRecord;
@@ -93,7 +93,7 @@ fn voice_text(told: &Provenance, voice: &Voice, out: &mut dyn Write) -> io::Resu
         }
     }
     if let Some((path, at)) = voice.place() {
-        write!(out, "  {path}:{}:{}", at.line, at.column)?;
+        write!(out, "  {}:{}:{}", visible(path), at.line, at.column)?;
     }
     match &voice.claim {
         Some(claim) => writeln!(out, "  revision {}", short(&claim.revision)),
@@ -111,6 +111,7 @@ fn said_text(field: &Field, voice: &Voice, said: &Said, out: &mut dyn Write) -> 
     write!(out, "    {} says ", voice.source)?;
     match (what, voice.place()) {
         (Some((said, at)), Some((path, _))) => {
+            let path = visible(path);
             write!(out, "{} ({path}:{}:{})", value(said), at.line, at.column)?;
         }
         _ => write!(out, "otherwise")?,
@@ -125,7 +126,7 @@ fn said_text(field: &Field, voice: &Voice, said: &Said, out: &mut dyn Write) -> 
 
 fn run_text(what: &str, change: &ChangeRecord, out: &mut dyn Write) -> io::Result<()> {
     let origin = change.origin.as_ref();
-    let origin = origin.map(|(path, line, column)| format!(", {path}:{line}:{column}"));
+    let origin = origin.map(|(path, line, column)| format!(", {}:{line}:{column}", visible(path)));
     writeln!(
         out,
         "    {what} {} in run {} at {} ({}, {}), revision {}{}",

@@ -127,6 +127,7 @@ impl File {
     pub fn parse(text: &str, environment: Option<&str>) -> Result<Self, String> {
         // The lines around a mistake may hold secrets.
         let told = |error: serde_saphyr::Error| error.without_snippet().to_string();
+        super::references::check(text)?;
         let file: Self = serde_saphyr::from_str(text).map_err(told)?;
         let Some(name) = environment else {
             if let Some(first) = file.environments.keys().next() {

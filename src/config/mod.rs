@@ -7,6 +7,7 @@ mod feed;
 mod file;
 mod git;
 mod notices;
+mod references;
 mod rules;
 mod schedule;
 mod serve;

@@ -395,7 +395,9 @@ impl Made {
         for (_, fetched) in fetches {
             match fetched.map(|fetched| fetched.moved) {
                 Ok(Moved::Rewound { from }) => self.state.rewound = Some(from),
-                Ok(Moved::First | Moved::Forward) => self.state.rewound = None,
+                Ok(Moved::First | Moved::Forward | Moved::Switched { .. }) => {
+                    self.state.rewound = None
+                }
                 Ok(Moved::Same) => {}
                 Err(error) => {
                     if self.state.outcome != Outcome::Failed || self.behind {

@@ -1,6 +1,7 @@
 //! What a pass came to, in a sentence.
 
 use super::state::{Outcome, State};
+use crate::diagnostic::codes;
 use crate::plan::{Plan, Verb};
 
 impl State {
@@ -11,16 +12,19 @@ impl State {
             1 => "; one hold waits for a decision".to_owned(),
             many => format!("; {many} holds wait for a decision"),
         };
+        let mut found = plan.diagnostics.iter();
+        let kept = found.find(|found| found.code == codes::REMOVALS_OFF);
+        let kept_words = kept.map_or_else(String::new, |kept| format!("; {}", kept.message));
         let (outcome, what) = match run {
             Some(run) => (Outcome::Applied, format!("{} as run {run}", done(plan))),
-            None if self.errors == 0 => (
+            None if self.errors == 0 && kept.is_none() => (
                 Outcome::Unchanged,
                 "the database matches the source".to_owned(),
             ),
             None => (Outcome::Unchanged, "nothing to do".to_owned()),
         };
         self.outcome = outcome;
-        self.reason = what + &self.broken() + &waiting;
+        self.reason = what + &self.broken() + &kept_words + &waiting;
     }
 
     /// What errors hold back, of a source that goes on all the same.

@@ -1,7 +1,7 @@
 //! The state of one source, as the database keeps it and the API, the page and the metrics show it.
 
 use super::feed::FeedState;
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Severity, group};
 use crate::git::Commit;
 use crate::plan::render::holds;
 use crate::plan::{Plan, Reason};
@@ -255,11 +255,8 @@ fn held(plan: &Plan, before: &[HoldState], now: DateTime<Utc>) -> Vec<HoldState>
 fn findings(found: &[Diagnostic]) -> Vec<FindingState> {
     let mut found: Vec<&Diagnostic> = found.iter().collect();
     found.sort_by_key(|found| found.severity);
-    found
-        .into_iter()
-        .take(LISTED)
-        .map(FindingState::of)
-        .collect()
+    let grouped = group(found).into_iter().take(LISTED);
+    grouped.map(|one| FindingState::of(&one.found)).collect()
 }
 
 impl From<Commit> for CommitState {

@@ -207,6 +207,7 @@ codes! {
     JSON_NOT_LIST "json-not-list" Error;
     JSON_SHAPE "json-shape" Error;
     JSON_MIXED "json-mixed" Error;
+    JSON_NUMBER_ID "json-number-id" Warning;
     MAP_PARENT "map-parent" Error;
     MAP_REQUIRED_CUSTOM_FIELD "map-required-custom-field" Error;
     FEED_TRUNCATED "feed-truncated" Hold;

@@ -1,15 +1,22 @@
 //! What is wrong, where, and what to do about it.
 
+mod cap;
 mod chain;
 pub mod codes;
+mod group;
 mod json;
 pub mod render;
+mod visible;
 
+pub use cap::{Omitted, cap};
 pub use chain::chain;
 pub use codes::Code;
+pub use group::{Grouped, group};
 pub use render::Renderer;
+pub use visible::{is_hidden, visible};
 
-use crate::model::{Declared, FieldRef, Key, Pos};
+use crate::model::{Declared, FieldRef, Key, Pos, Text};
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -85,14 +92,14 @@ impl Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.at {
-            Pos { line: 0, .. } => f.write_str(&self.path),
-            Pos { line, column } => write!(f, "{}:{line}:{column}", self.path),
+            Pos { line: 0, .. } => f.write_str(&visible(&self.path)),
+            Pos { line, column } => write!(f, "{}:{line}:{column}", visible(&self.path)),
         }
     }
 }
 
 /// One finding.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Diagnostic {
     /// Which rule.
     pub code: Code,
@@ -108,6 +115,8 @@ pub struct Diagnostic {
     pub field: Option<String>,
     /// Where.
     pub origin: Option<Origin>,
+    /// Of a list, the member that it is about.
+    pub member: Option<Text>,
     /// Other places that have to do with it.
     pub related: Vec<Origin>,
 }
@@ -118,11 +127,12 @@ impl Diagnostic {
         Self {
             code,
             severity: code.severity(),
-            message: message.into(),
+            message: shown(message.into()),
             help: None,
             key: None,
             field: None,
             origin: None,
+            member: None,
             related: Vec::new(),
         }
     }
@@ -130,7 +140,7 @@ impl Diagnostic {
     /// The same with the way out.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(shown(help.into()));
         self
     }
 
@@ -175,12 +185,23 @@ impl Diagnostic {
     }
 }
 
+/// The words of a finding may quote a file, a path or a value: no renderer has to remember it.
+fn shown(text: String) -> String {
+    match visible(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(text) => text,
+    }
+}
+
 /// Sorts by path, line and column, then code, and drops repeats: one finding per fault.
 pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.sort_by(|a, b| {
-        let place = |d: &Diagnostic| (d.origin.is_none(), d.origin.clone(), d.code, d.key.clone());
-        place(a)
-            .cmp(&place(b))
+        let missing = |d: &Diagnostic| d.origin.is_none();
+        missing(a)
+            .cmp(&missing(b))
+            .then_with(|| a.origin.cmp(&b.origin))
+            .then_with(|| a.code.cmp(&b.code))
+            .then_with(|| a.key.cmp(&b.key))
             .then_with(|| a.field.cmp(&b.field))
             .then_with(|| a.message.cmp(&b.message))
     });

@@ -1,6 +1,6 @@
 //! Findings as text with the source line, as compilers show them.
 
-use super::{Diagnostic, Origin, Severity, codes};
+use super::{Diagnostic, Origin, Severity, codes, is_hidden, visible as escaped};
 use crate::model::Pos;
 use anstyle::{AnsiColor, Style};
 use std::collections::HashMap;
@@ -107,12 +107,12 @@ impl<F: FnMut(&str) -> Option<String>> Renderer<F> {
         let name = format!("{}[{}]", found.severity, found.code);
         let what = match (&found.key, &found.field) {
             (Some(key), _) if names(&found.message, &key.to_string()) => String::new(),
-            (Some(key), Some(field)) => format!("{key} {field}: "),
+            (Some(key), Some(field)) => format!("{key} {}: ", escaped(field)),
             (Some(key), None) => format!("{key}: "),
             (None, _) => String::new(),
         };
         let name = self.paint(severity_style(found.severity), &name);
-        let _ = writeln!(out, "{name}: {what}{}", found.message);
+        let _ = writeln!(out, "{name}: {what}{}", escaped(&found.message));
     }
 
     /// Writes the place and its line; says how wide the line's number is.
@@ -143,7 +143,7 @@ impl<F: FnMut(&str) -> Option<String>> Renderer<F> {
     fn remark(&self, out: &mut String, gutter: usize, name: &str, text: &str) {
         let equals = self.paint(BLUE, "=");
         let name = self.paint(Style::new().bold(), name);
-        let _ = writeln!(out, "{:gutter$} {equals} {name}: {text}", "");
+        let _ = writeln!(out, "{:gutter$} {equals} {name}: {}", "", escaped(text));
     }
 
     fn excerpt(&mut self, origin: &Origin) -> Option<Excerpt> {
@@ -203,7 +203,7 @@ fn excerpt(lines: &Lines, at: Pos) -> Option<Excerpt> {
 fn visible(c: char) -> char {
     match c {
         '\t' => ' ',
-        c if c.is_control() => '\u{fffd}',
+        c if is_hidden(c) => '\u{fffd}',
         c => c,
     }
 }

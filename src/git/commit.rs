@@ -131,6 +131,19 @@ pub(super) fn is_ancestor(
     }
 }
 
+/// Whether a branch still holds a commit.
+pub(super) fn is_in_a_branch(mirror: &Mirror, place: &GitPlace, commit: &str) -> bool {
+    let mut list = local(&mirror.path);
+    list.args([
+        "for-each-ref",
+        "--count=1",
+        "--contains",
+        commit,
+        "refs/heads",
+    ]);
+    done(list, place).is_ok_and(|ran| !ran.stdout.is_empty())
+}
+
 /// The names of all branches and tags.
 pub(super) fn names(mirror: &Mirror, place: &GitPlace) -> Result<Vec<String>, GitError> {
     let mut list = local(&mirror.path);

@@ -30,6 +30,11 @@ pub enum Moved {
         /// The one before.
         from: String,
     },
+    /// The one before is part of another branch: the remote has another default branch now.
+    Switched {
+        /// The one before.
+        from: String,
+    },
 }
 
 /// Brings the mirror of a repository up to date and writes down the commit that the place is at.
@@ -218,6 +223,11 @@ fn moved(mirror: &Mirror, place: &GitPlace, before: Option<String>, revision: &s
     // A commit that a new mirror does not have is in no history of it.
     match commit::is_ancestor(mirror, place, &before, revision) {
         Ok(true) => Moved::Forward,
+        Ok(false)
+            if place.reference() == "HEAD" && commit::is_in_a_branch(mirror, place, &before) =>
+        {
+            Moved::Switched { from: before }
+        }
         Ok(false) | Err(_) => Moved::Rewound { from: before },
     }
 }

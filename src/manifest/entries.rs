@@ -23,6 +23,8 @@ pub(super) struct Entries<'a> {
     many: HashMap<Cow<'a, str>, Pos>,
     merges: VecDeque<Recorded<'a>>,
     merged: bool,
+    /// Where the `<<` of the mapping that is being read stands.
+    merge_at: Option<Pos>,
     ids: bool,
 }
 
@@ -56,6 +58,7 @@ impl<'a> Entries<'a> {
                         return Ok(None);
                     };
                     self.merged = true;
+                    self.merge_at = None;
                     reader.replay(&merge);
                     reader.next()?;
                 }
@@ -82,7 +85,15 @@ impl<'a> Entries<'a> {
         sink: &mut Sink,
     ) -> Result<Option<Name<'a>>, Fatal> {
         if key.plain && key.text == "<<" {
-            self.merge(reader, sink)?;
+            let Some(first) = self.merge_at.replace(at) else {
+                self.merge(reader, sink)?;
+                return Ok(None);
+            };
+            let found = Diagnostic::new(codes::DUPLICATE_KEY, "`<<` stands twice in one mapping");
+            let first = sink.origin(first);
+            let help = "Write one list: `<<: [*a, *b]`";
+            sink.report(at, found.help(help).related([first]));
+            reader.skip_next()?;
             return Ok(None);
         }
         if let Some(first) = self.find(reader, &key.text) {

@@ -3,9 +3,11 @@
 use super::entries::Name;
 use super::nodes::{Fatal, Node, Problem, Recorded, collection, opens, scalar};
 use super::split::Part;
+use super::syntax;
 use crate::diagnostic::codes;
 use crate::model::Pos;
-use granit_parser::{ErrorKind, Event, Parser, ScanError, Span, StrInput};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StrInput};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -22,6 +24,25 @@ type Events<'a> = Rc<[(Item<'a>, Pos)]>;
 enum Item<'a> {
     Node(Node<'a>),
     Alias(usize),
+}
+
+/// Where the nodes stand that aliases name, by the places of the aliases.
+#[derive(Debug, Default)]
+pub(super) struct AnchorPlaces(RefCell<HashMap<Pos, Pos>>);
+
+impl AnchorPlaces {
+    /// Where what the alias at a place names stands.
+    pub fn of(&self, alias: Pos) -> Option<Pos> {
+        self.0.borrow().get(&alias).copied()
+    }
+}
+
+/// Nodes to hand out, and which is the next.
+struct Frame<'a> {
+    events: Events<'a>,
+    next: usize,
+    /// Where the alias stands that they are for.
+    alias: Option<Pos>,
 }
 
 /// An anchored node that has not ended yet.
@@ -44,10 +65,14 @@ pub(super) struct Reader<'a> {
     ended: bool,
     depth: u32,
     /// Nodes to hand out before the parser's, the last frame first.
-    frames: Vec<(Events<'a>, usize)>,
+    frames: Vec<Frame<'a>>,
     anchors: HashMap<usize, Events<'a>>,
     open: Vec<Open<'a>>,
     expanded: u32,
+    /// Where the nodes stand that aliases name.
+    pub anchors_at: Rc<AnchorPlaces>,
+    /// Where a `#` after a space ends a plain value though no comment seems to be meant.
+    pub cuts: Vec<Pos>,
     /// The keys seen of the mappings that are open, the innermost last.
     pub keys: Vec<Name<'a>>,
 }
@@ -67,6 +92,8 @@ impl<'a> Reader<'a> {
             anchors: HashMap::new(),
             open: Vec::new(),
             expanded: 0,
+            anchors_at: Rc::default(),
+            cuts: Vec::new(),
             keys: Vec::new(),
         }
     }
@@ -198,16 +225,22 @@ impl<'a> Reader<'a> {
     pub fn replay(&mut self, recorded: &Recorded<'a>) {
         let events = recorded.nodes.iter();
         let events = events.map(|(node, at)| (Item::Node(node.clone()), *at));
-        self.frames.push((events.collect(), 0));
+        self.frames.push(Frame {
+            events: events.collect(),
+            next: 0,
+            alias: None,
+        });
     }
 
     fn replayed(&mut self) -> Result<Option<(Node<'a>, Pos)>, Fatal> {
-        while let Some((events, next)) = self.frames.last_mut() {
-            let Some((item, at)) = events.get(*next).cloned() else {
+        while let Some(frame) = self.frames.last_mut() {
+            let Some((item, at)) = frame.events.get(frame.next).cloned() else {
                 self.frames.pop();
                 continue;
             };
-            *next += 1;
+            frame.next += 1;
+            // What an alias stands for is read where the alias is.
+            let at = frame.alias.unwrap_or(at);
             match item {
                 Item::Node(node) => return Ok(Some((node, at))),
                 Item::Alias(anchor) => self.expand(anchor, at)?,
@@ -225,6 +258,9 @@ impl<'a> Reader<'a> {
             let (node, anchor, at) = match self.parser.next_event() {
                 Some(Ok((Event::Scalar(text, style, anchor, tag), span))) => {
                     let at = self.pos(&span);
+                    if style == ScalarStyle::Plain && !text.is_empty() {
+                        self.see_cut(&span, at);
+                    }
                     (scalar(text, style, tag.as_deref(), at)?, anchor, at)
                 }
                 Some(Ok((Event::MappingStart(_, anchor, tag), span))) => {
@@ -260,6 +296,24 @@ impl<'a> Reader<'a> {
                 self.remember(&node, anchor, at);
             }
             return Ok((node, at));
+        }
+    }
+
+    /// `name: Foo #1`: to YAML, the name is `Foo`.
+    fn see_cut(&mut self, span: &Span, at: Pos) {
+        let end = self.base + span.end.byte_offset().unwrap_or_default();
+        let bytes = self.text.as_bytes();
+        let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
+        let from = bytes[..end.min(bytes.len())]
+            .iter()
+            .rposition(|byte| !is_space(byte));
+        let rest = &bytes[from.map_or(0, |last| last + 1)..];
+        let Some(mark) = rest.iter().position(|byte| !is_space(byte)) else {
+            return;
+        };
+        let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte >= 0x80;
+        if mark > 0 && rest[mark] == b'#' && rest.get(mark + 1).is_some_and(is_word) {
+            self.cuts.push(at);
         }
     }
 
@@ -325,7 +379,15 @@ impl<'a> Reader<'a> {
             let help = "write it out, or split the file into several";
             return Err(Fatal::limit(message, help, at));
         }
-        self.frames.push((Rc::clone(events), 0));
+        if let Some((_, anchor)) = events.first() {
+            let mut anchors = self.anchors_at.0.borrow_mut();
+            anchors.entry(at).or_insert(*anchor);
+        }
+        self.frames.push(Frame {
+            events: Rc::clone(events),
+            next: 0,
+            alias: Some(at),
+        });
         Ok(())
     }
 
@@ -337,14 +399,13 @@ impl<'a> Reader<'a> {
                 codes::YAML_SYNTAX,
                 Some("leave lines that start with `%` out: the version is YAML 1.2".to_owned()),
             ),
-            ErrorKind::TabInIndentation
-            | ErrorKind::TabInBlockIndentation
-            | ErrorKind::TabNotAllowed
-            | ErrorKind::TabAtBlockScalarStart => (
-                codes::YAML_SYNTAX,
-                Some("indent with spaces, never with tabs".to_owned()),
-            ),
-            _ => (codes::YAML_SYNTAX, None),
+            kind => {
+                let byte = error.marker().byte_offset().unwrap_or_default();
+                (
+                    codes::YAML_SYNTAX,
+                    syntax::help(kind, self.text, self.base + byte),
+                )
+            }
         };
         Fatal(Box::new(Problem {
             code,

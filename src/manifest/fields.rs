@@ -7,7 +7,7 @@ use super::nodes::{Fatal, Node, Scalar};
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::kinds::read::{CUSTOM_MOST, check_id, quoted};
 use crate::kinds::{Field, Item, Kind, Type, own};
-use crate::model::{Cell, FieldRef, Pos, Stated, Text, Value};
+use crate::model::{Cell, FieldRef, Pos, Salvaged, Stated, Text, Value};
 
 impl<'a> Parsing<'a, '_> {
     /// Reads the value of the field at `index`, whose name stands at `name_at`.
@@ -25,7 +25,15 @@ impl<'a> Parsing<'a, '_> {
                 return Ok(());
             }
             Node::Scalar(scalar) => self.scalar(kind, field, &scalar, at),
-            Node::List if field.ty.is_list() => self.list(field, at)?,
+            Node::List if field.ty.is_list() => {
+                let from = self.loose.len();
+                let value = self.list(field, at)?;
+                let ids: Vec<Text> = self.loose.drain(from..).collect();
+                if value.is_none() && !ids.is_empty() {
+                    self.torn.push((FieldRef::Own(index), Salvaged { ids, at }));
+                }
+                value
+            }
             Node::Map if field.secret() => self.secret(field, at)?,
             other => {
                 self.reader.skip(&other)?;
@@ -143,7 +151,11 @@ impl<'a> Parsing<'a, '_> {
         loop {
             let (node, at) = self.reader.next()?;
             match node {
-                Node::End | Node::Eof => return Ok(whole.then_some(members)),
+                Node::End | Node::Eof if whole => return Ok(Some(members)),
+                Node::End | Node::Eof => {
+                    self.loose.extend(members);
+                    return Ok(None);
+                }
                 Node::Scalar(scalar) if !scalar.is_blank() => {
                     match self.member(field, &scalar.text, at) {
                         Some(member) => members.push(member),

@@ -18,7 +18,11 @@ impl Parsing<'_, '_> {
         }
         let content = normal(text)
             .ok_or(ContentFault::Escape)
-            .and_then(|path| Ok((self.tree.content(&path)?, path)));
+            .and_then(|path| Ok((self.tree.content(&path)?, path)))
+            .and_then(|found| match found.0.is_empty() {
+                true => Err(ContentFault::Unreadable("it is empty".to_owned())),
+                false => Ok(found),
+            });
         match content {
             Ok((bytes, path)) => Some(Value::text(format!("{path} sha256:{}", sha256(&bytes)))),
             Err(fault) => {

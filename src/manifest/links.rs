@@ -51,7 +51,11 @@ impl Parsing<'_, '_> {
             links.extend(link);
         }
         whole &= self.agree(field, &mut links, list_at);
-        Ok(whole.then(|| Value::links(links)))
+        if !whole {
+            self.loose.extend(links.into_iter().map(|link| link.target));
+            return Ok(None);
+        }
+        Ok(Some(Value::links(links)))
     }
 
     /// Whether no target is listed twice with different attributes.
@@ -209,7 +213,11 @@ impl Parsing<'_, '_> {
                 return None;
             }
         };
-        item.whole.then_some(Link {
+        if !item.whole {
+            self.loose.push(target);
+            return None;
+        }
+        Some(Link {
             target,
             attributes: item.link.attributes,
         })

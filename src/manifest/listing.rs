@@ -2,7 +2,7 @@
 
 use super::ignored::Ignored;
 use super::walk::{Tree, TreeFile, is_configuration, is_hidden, is_visible, plain};
-use crate::diagnostic::{Code, codes};
+use crate::diagnostic::{Code, codes, visible};
 use crate::model::Digest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -43,6 +43,8 @@ pub(super) struct Listing {
     /// Where links lead, relative to the folder they stand in.
     links: BTreeMap<Arc<str>, String>,
     blobs: Arc<dyn Blobs>,
+    /// Whether the name of a content says what it is, so that it need not be read to be compared.
+    named_by_content: bool,
 }
 
 /// Why a path leads to nothing.
@@ -68,7 +70,8 @@ impl Listing {
 
     /// The digest of the file that a path leads to, known without reading it.
     pub(super) fn digest(&self, path: &str) -> Option<Digest> {
-        Some(Digest::of(self.file(path).ok()?.as_bytes()))
+        let name = self.named_by_content.then(|| self.file(path))?;
+        Some(Digest::of(name.ok()?.as_bytes()))
     }
 
     /// The bytes of the file that a path leads to.
@@ -127,25 +130,69 @@ impl Tree {
         names: impl IntoIterator<Item = (Vec<u8>, Entry)>,
         blobs: Arc<dyn Blobs>,
     ) -> Self {
-        let mut sorting = Sorting::new(blobs);
-        let mut odd = Vec::new();
-        for (name, entry) in names {
-            match String::from_utf8(name) {
-                Ok(path) => {
-                    sorting.listing.entries.insert(path.into(), entry);
+        Sorting::new(blobs).tree_of(revision, names)
+    }
+}
+
+impl Tree {
+    /// The tree of files that were sent: the rules of a folder, links among them.
+    #[must_use]
+    pub fn of_sent(files: impl IntoIterator<Item = (String, SentFile)>) -> Self {
+        let files: BTreeMap<String, SentFile> = files.into_iter().collect();
+        let mut unreadable = Vec::new();
+        let mut names = Vec::new();
+        for (path, file) in &files {
+            let name = path.as_str().into();
+            match file {
+                SentFile::Bytes(_) => names.push((path.clone().into_bytes(), Entry::File(name))),
+                SentFile::Link(_) => names.push((path.clone().into_bytes(), Entry::Link(name))),
+                SentFile::Unreadable { why, folder } => {
+                    unreadable.push((path.clone(), why.clone(), *folder));
                 }
-                Err(error) => odd.push(String::from_utf8_lossy(error.as_bytes()).into_owned()),
             }
         }
-        sorting.read_links();
-        sorting.read_ignored();
-        for path in odd {
-            if is_visible(&path) && !sorting.ignored.ignores(&path) {
-                sorting.unreadable(&path, "its name is not UTF-8");
+        let mut sorting = Sorting::new(Arc::new(SentBlobs(files)));
+        sorting.listing.named_by_content = false;
+        sorting.lost = unreadable;
+        let mut tree = sorting.tree_of("", names);
+        tree.revision = None;
+        tree
+    }
+}
+
+/// What was sent for a path.
+#[derive(Clone, Debug)]
+pub enum SentFile {
+    /// The bytes of a file.
+    Bytes(Vec<u8>),
+    /// Where a symbolic link leads.
+    Link(String),
+    /// Nothing: what stands there cannot be read.
+    Unreadable {
+        /// Why.
+        why: String,
+        /// Whether it is a folder.
+        folder: bool,
+    },
+}
+
+/// Files that were sent, by path.
+#[derive(Debug)]
+struct SentBlobs(BTreeMap<String, SentFile>);
+
+impl Blobs for SentBlobs {
+    fn read(&self, id: &str, limit: u64) -> io::Result<Vec<u8>> {
+        let bytes = match self.0.get(id) {
+            Some(SentFile::Bytes(bytes)) => bytes.clone(),
+            Some(SentFile::Link(target)) => target.clone().into_bytes(),
+            Some(SentFile::Unreadable { .. }) | None => {
+                return Err(io::ErrorKind::NotFound.into());
             }
+        };
+        if bytes.len() as u64 > limit {
+            return Err(io::ErrorKind::FileTooLarge.into());
         }
-        sorting.sort();
-        sorting.finish(revision)
+        Ok(bytes)
     }
 }
 
@@ -154,6 +201,8 @@ struct Sorting {
     listing: Listing,
     ignored: Ignored,
     files: BTreeSet<String>,
+    /// What cannot be read: path, why, and whether it is a folder.
+    lost: Vec<(String, String, bool)>,
     tree: Tree,
 }
 
@@ -164,11 +213,48 @@ impl Sorting {
                 entries: BTreeMap::new(),
                 links: BTreeMap::new(),
                 blobs,
+                named_by_content: true,
             },
             ignored: Ignored::default(),
             files: BTreeSet::new(),
+            lost: Vec::new(),
             tree: Tree::default(),
         }
+    }
+
+    fn tree_of(
+        mut self,
+        revision: &str,
+        names: impl IntoIterator<Item = (Vec<u8>, Entry)>,
+    ) -> Tree {
+        let mut odd = Vec::new();
+        for (name, entry) in names {
+            match String::from_utf8(name) {
+                Ok(path) => {
+                    self.listing.entries.insert(path.into(), entry);
+                }
+                Err(error) => odd.push(String::from_utf8_lossy(error.as_bytes()).into_owned()),
+            }
+        }
+        self.read_links();
+        self.read_ignored();
+        for path in odd {
+            if is_visible(&path) && !self.ignored.ignores(&path) {
+                self.unreadable(&path, "its name is not UTF-8");
+            }
+        }
+        for (path, why, folder) in std::mem::take(&mut self.lost) {
+            let matters = if folder {
+                !is_hidden(&path) && !self.leaves_out(&path)
+            } else {
+                is_visible(&path) && !self.ignored.ignores(&path)
+            };
+            if matters {
+                self.unreadable(&path, &why);
+            }
+        }
+        self.sort();
+        self.finish(revision)
     }
 
     fn unreadable(&mut self, path: &str, why: &str) {
@@ -325,6 +411,6 @@ impl Sorting {
 
 impl Tree {
     fn problem(&mut self, path: &str, code: Code, why: &str) {
-        self.report(path, code, format!("{path}: {why}"));
+        self.report(path, code, format!("{}: {why}", visible(path)));
     }
 }

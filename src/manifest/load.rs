@@ -8,13 +8,14 @@ use super::resource::Found;
 use super::sink::Sink;
 use super::split::{self, Part};
 use super::walk::{Tree, TreeFile, plain};
-use crate::diagnostic::{self, Diagnostic, codes};
+use crate::diagnostic::{self, Diagnostic, Severity, codes};
 use crate::kinds;
-use crate::model::{Desired, Digest, FieldRef, Key, Pos};
+use crate::model::{Desired, Digest, FieldRef, Key, KindId, Pos, Salvaged};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::io;
 use std::ops::Range;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// How to load a tree.
@@ -45,6 +46,8 @@ pub struct Loaded {
     pub files: Vec<(Arc<str>, Digest)>,
     /// What is written out in several places, and the files of these.
     pub repeated: Repeated,
+    /// The files without a document, and the folders that are named as a manifest and hold none.
+    pub blank: Vec<Arc<str>>,
 }
 
 impl Loaded {
@@ -79,6 +82,11 @@ pub(super) struct FileLoaded {
     documents: Vec<Document>,
     /// Of its bytes.
     digest: Digest,
+    /// Whether it holds no document.
+    blank: bool,
+    /// Of which kinds something may stand in what could not be read.
+    unread: BTreeSet<KindId>,
+    salvaged: Vec<((Key, FieldRef), Salvaged)>,
 }
 
 /// The digest of every file of a tree, without reading what it says (of a commit without reading
@@ -107,6 +115,11 @@ pub fn load(tree: &Tree, options: &LoadOptions) -> Loaded {
         desired: Desired {
             source: Arc::clone(&options.source),
             removals_off: tree.removals_off.clone(),
+            unread: if tree.removals_off.is_empty() {
+                BTreeSet::new()
+            } else {
+                kinds::ALL.iter().map(|kind| kind.id).collect()
+            },
             ..Desired::default()
         },
         diagnostics: tree.diagnostics.clone(),
@@ -118,16 +131,24 @@ pub fn load(tree: &Tree, options: &LoadOptions) -> Loaded {
             .map(|(file, loaded)| (file.path.clone(), loaded.digest))
             .collect(),
         repeated: Repeated::new(),
+        blank: tree.blank_folders.clone(),
     };
     let digests = loaded.files.iter().map(|(path, digest)| (&**path, *digest));
     loaded.desired.revision = match &tree.revision {
         Some(commit) => Arc::clone(commit),
         None => revision(digests).to_string().into(),
     };
+    let named = tree.files.iter().zip(&files);
+    let blank = named.filter(|(_, loaded)| loaded.blank);
+    loaded
+        .blank
+        .extend(blank.map(|(file, _)| file.path.clone()));
     let mut found = Vec::with_capacity(files.iter().map(|file| file.found.len()).sum());
     for file in files {
         loaded.diagnostics.extend(file.diagnostics);
         loaded.desired.removals_off.extend(file.hidden);
+        loaded.desired.unread.extend(file.unread);
+        loaded.desired.salvaged.extend(file.salvaged);
         loaded.documents.extend(file.documents);
         found.extend(file.found);
     }
@@ -141,17 +162,23 @@ pub fn load(tree: &Tree, options: &LoadOptions) -> Loaded {
 }
 
 /// The fields about which there is an error.
-fn faulty(diagnostics: &[Diagnostic]) -> BTreeSet<(Key, FieldRef)> {
-    let errors = diagnostics.iter().filter(|found| found.is_error());
+pub fn faulty<'d>(
+    diagnostics: impl IntoIterator<Item = &'d Diagnostic>,
+) -> BTreeSet<(Key, FieldRef)> {
+    let errors = diagnostics.into_iter().filter(|found| found.is_error());
     errors
-        .filter_map(|found| {
-            let key = found.key.as_ref()?;
-            let (kind, name) = (kinds::get(key.kind), found.field.as_deref()?);
-            // Of a list whose member has a faulty attribute (`accounts.level`), the list is faulty.
-            let list = || kind.field_ref(name.split('.').next()?);
-            Some((key.clone(), kind.field_ref(name).or_else(list)?))
-        })
+        .flat_map(|found| fields_of(found).unwrap_or_default())
         .collect()
+}
+
+fn fields_of(found: &Diagnostic) -> Option<Vec<(Key, FieldRef)>> {
+    let key = found.key.as_ref()?;
+    let (kind, name) = (kinds::get(key.kind), found.field.as_deref()?);
+    let group = kind.group(name).map(kinds::own);
+    // Of a list whose member has a faulty attribute (`accounts.level`), the list is faulty.
+    let list = || kind.field_ref(name.split('.').next()?);
+    let one = kind.field_ref(name).or_else(list);
+    Some(group.chain(one).map(|field| (key.clone(), field)).collect())
 }
 
 /// The digest of all paths and bytes, from those of the files in the order of the tree.
@@ -173,12 +200,21 @@ fn load_file(tree: &Tree, path: &Arc<str>, buffer: &mut Vec<u8>) -> FileLoaded {
         hidden: None,
         documents: Vec::new(),
         digest: Digest::default(),
+        blank: false,
+        unread: BTreeSet::new(),
+        salvaged: Vec::new(),
     };
     match tree.bytes(path, buffer) {
         Ok(bytes) => {
             let known = tree.digest(path);
             file.digest = known.unwrap_or_else(|| Digest::of(bytes));
-            if let Some(text) = decode(bytes, &mut sink) {
+            file.blank = is_blank(bytes);
+            let text = if file.blank {
+                None
+            } else {
+                decode(bytes, &mut sink)
+            };
+            if let Some(text) = text {
                 load_text(tree, text, &mut sink, &mut file);
             }
         }
@@ -187,10 +223,12 @@ fn load_file(tree: &Tree, path: &Arc<str>, buffer: &mut Vec<u8>) -> FileLoaded {
     file.found.shrink_to_fit();
     file.diagnostics = sink.diagnostics;
     file.hidden = sink.hidden;
+    file.unread = sink.unread;
     file
 }
 
 fn unreadable(path: &str, error: &io::Error, sink: &mut Sink) {
+    sink.hide_all();
     let found = if error.kind() == io::ErrorKind::FileTooLarge {
         Diagnostic::new(codes::YAML_LIMIT, format!("{path} has more than 64 MiB"))
             .help("split it into several files")
@@ -203,9 +241,33 @@ fn unreadable(path: &str, error: &io::Error, sink: &mut Sink) {
     sink.report(Pos::default(), found);
 }
 
+/// Whether a file has nothing but space, comments and marks of documents: what is left of one that is
+/// cut while it is written, or that a crash filled with NUL.
+fn is_blank(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let space = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0;
+    bytes
+        .split(|byte| matches!(byte, b'\n' | b'\r'))
+        .all(|line| {
+            let from = line.iter().position(|byte| !space(byte));
+            let line = &line[from.unwrap_or(line.len())..];
+            let rest = line.strip_prefix(b"---").or(line.strip_prefix(b"..."));
+            let rest = rest.unwrap_or(line);
+            let rest = &rest[rest.iter().position(|b| !space(b)).unwrap_or(rest.len())..];
+            matches!(rest.first(), None | Some(b'#'))
+        })
+}
+
 /// The text of a file, without its byte order mark.
 fn decode<'a>(bytes: &'a [u8], sink: &mut Sink) -> Option<&'a str> {
     let utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
+    if let (Some(at), false) = (memchr::memchr(0, bytes), utf16) {
+        let message = "the file holds a NUL character: it was not written to its end";
+        let found = Diagnostic::new(codes::ENCODING, message).help("save the file again");
+        sink.hide_all();
+        sink.report(place(&bytes[..at]), found);
+        return None;
+    }
     match std::str::from_utf8(bytes) {
         Ok(text) => Some(text.strip_prefix('\u{feff}').unwrap_or(text)),
         Err(error) => {
@@ -216,6 +278,7 @@ fn decode<'a>(bytes: &'a [u8], sink: &mut Sink) -> Option<&'a str> {
                 format!("the file is not UTF-8: byte {at} is {:#04x}", bytes[at])
             };
             let found = Diagnostic::new(codes::ENCODING, message).help("save it as UTF-8");
+            sink.hide_all();
             sink.report(place(&bytes[..at]), found);
             None
         }
@@ -241,7 +304,11 @@ fn load_text(tree: &Tree, text: &str, sink: &mut Sink, file: &mut FileLoaded) {
         tree,
         cells: Vec::with_capacity(16),
         found: Vec::new(),
+        loose: Vec::new(),
+        torn: Vec::new(),
+        salvaged: Vec::new(),
     };
+    parsing.reader.anchors_at = Rc::clone(&parsing.sink.anchors);
     for (index, part) in (0..).zip(split::split(text)) {
         let (first, findings) = (parsing.found.len(), parsing.sink.diagnostics.len());
         parsing.text = &text[part.range.clone()];
@@ -249,8 +316,21 @@ fn load_text(tree: &Tree, text: &str, sink: &mut Sink, file: &mut FileLoaded) {
             // What was read so far may not be what was meant.
             parsing.found.truncate(first);
             parsing.cells.clear();
+            parsing.torn.clear();
+            parsing.loose.clear();
             parsing.reader.give_up();
             report_fatal(fatal, parsing.text, &part, findings, parsing.sink);
+            parsing.reader.cuts.clear();
+        }
+        for at in std::mem::take(&mut parsing.reader.cuts) {
+            report_cut(at, parsing.sink);
+        }
+        let new = &parsing.sink.diagnostics[findings..];
+        if new
+            .iter()
+            .any(|it| it.key.is_none() && it.code == codes::DUPLICATE_KEY)
+        {
+            parsing.sink.hide_all();
         }
         file.documents.push(Document {
             path: Arc::clone(&parsing.sink.path),
@@ -260,7 +340,15 @@ fn load_text(tree: &Tree, text: &str, sink: &mut Sink, file: &mut FileLoaded) {
             clean: parsing.sink.diagnostics.len() == findings,
         });
     }
+    file.salvaged = parsing.salvaged;
     file.found = parsing.found;
+}
+
+fn report_cut(at: Pos, sink: &mut Sink) {
+    let message = "` #` begins a comment: the value ends before it";
+    let found = Diagnostic::new(codes::YAML_SYNTAX, message).severity(Severity::Warning);
+    let help = "Quote the value if `#` is part of it; else put a space after `#`";
+    sink.report_known(at, found.help(help));
 }
 
 /// `before`: how many findings there were before this part.
@@ -270,6 +358,7 @@ fn report_fatal(fatal: Fatal, text: &str, part: &Part, before: usize, sink: &mut
         return;
     };
     // Whatever else was found comes of it.
+    sink.hide_all();
     sink.diagnostics.truncate(before);
     let at = Pos {
         line: part.line + line,

@@ -15,6 +15,7 @@ pub mod layout;
 mod links;
 mod listing;
 mod load;
+mod locate;
 mod merge;
 mod names;
 mod nodes;
@@ -22,13 +23,15 @@ mod resource;
 mod secret;
 mod sink;
 pub mod split;
+mod syntax;
 mod walk;
 pub mod write;
 
 #[cfg(test)]
 mod tests;
 
-pub use listing::{Blobs, Entry};
-pub use load::{Document, LoadOptions, Loaded, digests, load, revision};
+pub use listing::{Blobs, Entry, SentFile};
+pub use load::{Document, LoadOptions, Loaded, digests, faulty, load, revision};
+pub use locate::locate;
 pub use merge::Repeated;
 pub use walk::{Tree, TreeFile};

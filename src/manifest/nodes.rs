@@ -151,7 +151,10 @@ fn custom(tag: &Tag, at: Pos) -> Fatal {
     Fatal(Box::new(Problem {
         code: codes::WRONG_TYPE,
         message: format!("the tag `{}` means nothing here", tag.original()),
-        help: Some("leave it out".to_owned()),
+        help: Some(format!(
+            "Leave it out, or quote the value: `\"{}\"`",
+            tag.original()
+        )),
         at,
     }))
 }

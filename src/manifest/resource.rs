@@ -31,6 +31,8 @@ pub(super) struct Draft {
     cells: usize,
     /// Where its findings begin.
     findings: usize,
+    /// Where what is left of its faulty lists begins.
+    torn: usize,
     clear: Vec<(Text, Pos)>,
     /// Whether it is a document of its own, which has a head.
     single: bool,
@@ -67,6 +69,7 @@ impl<'a> Parsing<'a, '_> {
             bad_id: false,
             cells: self.cells.len(),
             findings: self.sink.diagnostics.len(),
+            torn: self.torn.len(),
             clear: Vec::new(),
             single,
         }
@@ -75,6 +78,7 @@ impl<'a> Parsing<'a, '_> {
     /// Forgets a draft of which nothing is to be kept.
     pub(super) fn discard(&mut self, draft: &Draft) {
         self.cells.truncate(draft.cells);
+        self.torn.truncate(draft.torn);
     }
 
     /// Reads the value of one key of a resource.
@@ -198,7 +202,7 @@ impl<'a> Parsing<'a, '_> {
             self.clear_field(&draft, &name, at);
         }
         let Some((id, at)) = self.known_id(&mut draft) else {
-            self.cells.truncate(draft.cells);
+            self.discard(&draft);
             return None;
         };
         let key = Key {
@@ -206,6 +210,9 @@ impl<'a> Parsing<'a, '_> {
             id,
         };
         self.sink.attribute(draft.findings, &key);
+        let torn = self.torn.drain(draft.torn..);
+        self.salvaged
+            .extend(torn.map(|(field, left)| ((key.clone(), field), left)));
         // Exactly as much room as they take: `split_off` would keep that of the largest.
         let cells = self.cells.drain(draft.cells..);
         let mut cells: Vec<Stated> = cells.map(|stated| emptied(draft.kind, stated)).collect();
@@ -233,6 +240,7 @@ impl<'a> Parsing<'a, '_> {
             self.sink
                 .report(draft.at, found.help("give it an id of its own"));
         }
+        self.sink.unread.insert(draft.kind.id);
         self.sink
             .hide(draft.at, "the externalId cannot be made out");
         None

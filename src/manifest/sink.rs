@@ -1,9 +1,13 @@
 //! Where the findings of one file go.
 
+use super::events::AnchorPlaces;
 use super::nodes::Fatal;
 use crate::diagnostic::{Code, Diagnostic, Origin};
+use crate::kinds;
 use crate::kinds::read::Fault;
-use crate::model::{Key, Pos};
+use crate::model::{Key, KindId, Pos};
+use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// The findings of one file, and why its source may remove nothing.
@@ -14,6 +18,10 @@ pub(super) struct Sink {
     pub diagnostics: Vec<Diagnostic>,
     /// The first finding that turns removals off.
     pub hidden: Option<String>,
+    /// Of which kinds a key may stand in what could not be read.
+    pub unread: BTreeSet<KindId>,
+    /// Where the nodes stand that aliases at other places name.
+    pub anchors: Rc<AnchorPlaces>,
 }
 
 impl Sink {
@@ -22,6 +30,8 @@ impl Sink {
             path: Arc::clone(path),
             diagnostics: Vec::new(),
             hidden: None,
+            unread: BTreeSet::new(),
+            anchors: Rc::default(),
         }
     }
 
@@ -44,7 +54,8 @@ impl Sink {
     /// Adds a finding that hides nothing, whatever its rule.
     pub fn report_known(&mut self, at: Pos, diagnostic: Diagnostic) {
         let origin = self.origin(at);
-        self.diagnostics.push(diagnostic.at(origin));
+        let anchor = self.anchors.of(at).map(|at| self.origin(at));
+        self.diagnostics.push(diagnostic.at(origin).related(anchor));
     }
 
     /// Adds a finding of a rule at a place.
@@ -67,7 +78,13 @@ impl Sink {
     pub fn fatal(&mut self, Fatal(fatal): Fatal) {
         let mut diagnostic = Diagnostic::new(fatal.code, fatal.message);
         diagnostic.help = fatal.help;
+        self.hide_all();
         self.report(fatal.at, diagnostic);
+    }
+
+    /// Records that resources of any kind may stand in what cannot be read.
+    pub fn hide_all(&mut self) {
+        self.unread.extend(kinds::ALL.map(|kind| kind.id));
     }
 
     /// Records that a key cannot be made out here, so that nothing may be removed.

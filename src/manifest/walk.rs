@@ -2,7 +2,7 @@
 
 use super::ignored::Ignored;
 use super::listing::{Listing, Lost};
-use crate::diagnostic::{Code, Diagnostic, Origin, codes};
+use crate::diagnostic::{Code, Diagnostic, Origin, codes, visible};
 use crate::model::{Digest, Pos};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +34,8 @@ pub struct Tree {
     pub removals_off: Vec<String>,
     /// The configurations in it, which are not read.
     pub configurations: Vec<Arc<str>>,
+    /// Folders without an entry that are named as a manifest is.
+    pub blank_folders: Vec<Arc<str>>,
     /// The commit, where it is one.
     pub revision: Option<Arc<str>>,
     contents: Contents,
@@ -357,6 +359,10 @@ impl Walk {
         if self.ignored.ignores_folder(path) {
             return;
         }
+        let is_empty = |mut entries: fs::ReadDir| entries.next().is_none();
+        if is_visible(path) && fs::read_dir(place).is_ok_and(is_empty) {
+            self.tree.blank_folders.push(path.into());
+        }
         if let Err(error) = self.folder(place, path) {
             self.problem(path, codes::SOURCE_UNREADABLE, &plain(&error));
         }
@@ -401,7 +407,8 @@ impl Walk {
     }
 
     fn problem(&mut self, path: &str, code: Code, why: &str) {
-        self.tree.report(path, code, format!("{path}: {why}"));
+        self.tree
+            .report(path, code, format!("{}: {why}", visible(path)));
     }
 
     /// The tree; a link to a file that is in it anyway adds nothing.

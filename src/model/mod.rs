@@ -20,7 +20,7 @@ pub use keyed::{HasKey, Keyed};
 pub use resource::{Claim, ClaimState, Declared, Row};
 pub use rows::{Ask, Rows};
 pub use small::SmallMap;
-pub use state::{Desired, SecretState, Snapshot};
+pub use state::{Desired, Salvaged, SecretState, Snapshot};
 pub use value::{Link, Value};
 
 /// Short text, kept inline up to 24 bytes: most ids, names and cities need no allocation.

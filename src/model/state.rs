@@ -1,6 +1,6 @@
 //! The two sides of a comparison: what a source says, and what the database holds.
 
-use super::{Ask, Claim, Declared, FieldRef, Key, Keyed, KindId, Rows, Text};
+use super::{Ask, Claim, Declared, FieldRef, Key, Keyed, KindId, Pos, Rows, Text};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -27,6 +27,19 @@ pub struct Desired {
     /// The fields whose values are faulty and so are not among the cells: they were said, and what
     /// is wrong with them was reported.
     pub faulty: BTreeSet<(Key, FieldRef)>,
+    /// Of which kinds something may stand in what could not be read.
+    pub unread: BTreeSet<KindId>,
+    /// What could be read of the lists of references that have a faulty member.
+    pub salvaged: BTreeMap<(Key, FieldRef), Salvaged>,
+}
+
+/// The targets of a faulty list of references.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Salvaged {
+    /// Their external ids.
+    pub ids: Vec<Text>,
+    /// Where the list begins.
+    pub at: Pos,
 }
 
 /// How a declared password stands to the one last applied.

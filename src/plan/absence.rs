@@ -4,6 +4,9 @@ use super::draft::Context;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::model::Key;
 
+/// How many reasons are named.
+const NAMED: usize = 5;
+
 /// Whether a source that may forget somebody once has not named a resource often enough.
 pub(super) fn absent_enough(context: &Context<'_>, key: &Key) -> bool {
     let Some(times) = context.rules.absence else {
@@ -33,7 +36,11 @@ pub(super) fn hidden_keys(context: &Context<'_>, missing: usize) -> Diagnostic {
 
 /// That nothing is removed, and why.
 pub(super) fn removals_off(context: &Context<'_>, missing: usize) -> Diagnostic {
-    let reasons = context.desired.removals_off.join("; ");
+    let all = &context.desired.removals_off;
+    let mut reasons = all[..all.len().min(NAMED)].join("; ");
+    if all.len() > NAMED {
+        reasons = format!("{reasons}; and {} more", all.len() - NAMED);
+    }
     let stay = match missing {
         1 => "1 resource that it no longer declares stays".to_owned(),
         _ => format!("{missing} resources that it no longer declares stay"),

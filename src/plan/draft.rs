@@ -122,10 +122,14 @@ pub(super) fn draft(context: &Context<'_>, declared: &Arc<Declared>) -> Option<D
             && claim.seen == row.version
             && claim.digest == claim::digest_of(context, declared)
     });
-    if current && !secret && !context.rules.scrub {
+    let known = current && !secret && !context.rules.scrub;
+    if known && !status::is_undecided(context, declared, row) {
         return None;
     }
-    Some(present(context, declared, row, claim))
+    let draft = present(context, declared, row, claim);
+    // Nothing came of it, and the claim says so already.
+    let nothing = draft.refresh && draft.parts.is_empty() && draft.notes.is_empty();
+    (!(known && nothing)).then_some(draft)
 }
 
 /// The status a manifest writes out, if it does.
@@ -172,7 +176,7 @@ fn present(
     status::unwritten_status(context, declared, row, active, &mut draft, &mut changes);
     // What an export leaves blank says nothing.
     if !context.desired.partial {
-        released(declared, row, active, &mut draft);
+        released(context, declared, row, active, &mut draft);
     }
     changes.sort_by(|a, b| a.field.cmp(&b.field));
     if draft.reason == Reason::Declared && drifted && !declared_anew {
@@ -329,7 +333,13 @@ fn password(
 
 /// Fields that the source declared and no longer declares: they keep their value. One note says
 /// which they are.
-fn released(declared: &Declared, row: &Row, active: Option<&Claim>, draft: &mut Draft) {
+fn released(
+    context: &Context<'_>,
+    declared: &Declared,
+    row: &Row,
+    active: Option<&Claim>,
+    draft: &mut Draft,
+) {
     let kind = kinds::get(declared.key.kind);
     let (mut names, mut clearable) = (Vec::new(), Vec::new());
     for name in active.iter().flat_map(|claim| claim.fields.fields()) {
@@ -340,7 +350,10 @@ fn released(declared: &Declared, row: &Row, active: Option<&Claim>, draft: &mut 
             .value(&field)
             .is_some_and(|value| !value.is_empty_list());
         let implied = field.own() == Some(kind.status_index());
-        if !kept || implied || declared.stated(&field).is_some() {
+        // What is wrong with the value is said already.
+        let of_field = (declared.key.clone(), field.clone());
+        let faulty = context.desired.faulty.contains(&of_field);
+        if !kept || implied || faulty || declared.stated(&field).is_some() {
             continue;
         }
         let fixed = kind

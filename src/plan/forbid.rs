@@ -7,7 +7,7 @@ use super::order;
 use super::planner::Work;
 use super::types::{Reason, Verb};
 use crate::check::{Effect, Outcome};
-use crate::diagnostic::{Diagnostic, Severity, codes};
+use crate::diagnostic::{Code, Diagnostic, Severity, codes};
 use crate::kinds;
 use crate::model::{Change, Key, Value};
 
@@ -22,8 +22,7 @@ pub(super) fn doubted(context: &Context<'_>, work: &mut Work) {
         .map(|effect| whole(context, effect, order::verb(context, effect)))
         .collect();
     if members.is_empty() {
-        let found = Diagnostic::new(*code, message.clone()).severity(Severity::Warning);
-        return work.diagnostics.push(found);
+        return nothing_believed(work, *code, message);
     }
     let hold = Hold {
         count: Some(members.len() as u64),
@@ -31,6 +30,25 @@ pub(super) fn doubted(context: &Context<'_>, work: &mut Work) {
         ..Hold::many(*code, message.clone())
     };
     work.hold(context, hold);
+}
+
+/// Says that nothing is believed of what would change nothing. What holds no data at all is an error: it
+/// would be the same as an export that was read and is fine.
+fn nothing_believed(work: &mut Work, code: Code, message: &str) {
+    let whole = |found: &&mut Diagnostic| found.code == code && found.key.is_none();
+    let no_data = code == codes::FEED_NOT_DATA;
+    let mut known = work.diagnostics.iter_mut().filter(whole).peekable();
+    if known.peek().is_some() && (no_data || code.severity() == Severity::Error) {
+        known.for_each(|found| found.severity = Severity::Error);
+        return;
+    }
+    let severity = if no_data {
+        Severity::Error
+    } else {
+        Severity::Warning
+    };
+    let found = Diagnostic::new(code, message.to_owned()).severity(severity);
+    work.diagnostics.push(found);
 }
 
 /// What fields would change that an export has suddenly lost.

@@ -52,7 +52,7 @@ fn planned(
     work.draft(&context);
     removal::removals(&context, &mut work);
     let parted = work.complete();
-    let verdict = fixpoint::judge(&context, &mut work);
+    let verdict = fixpoint::judge(&context, &mut work, &parted);
     work.restore(parted);
     if verdict.refused {
         return refused(&context, work);
@@ -266,12 +266,23 @@ impl Work {
     fn restore(&mut self, without: Vec<Effect>) {
         // What was judged was more than what may be left.
         self.moved |= !without.is_empty();
-        // The first one kept of a resource is the one without any part.
-        for effect in without.into_iter().rev() {
-            if let Some(slot) = self.effects.get_mut(&effect.key.clone()) {
-                *slot = effect;
-            }
+        put_back(&mut self.effects, without);
+    }
+
+    /// The effects without the parts of drafts that are held; `None` when there are no such parts.
+    pub fn without_waiting(&self, without: &[Effect]) -> Option<Keyed<Effect>> {
+        if self.parts.is_empty() {
+            return None;
         }
+        let mut effects = self.effects.clone();
+        put_back(&mut effects, without.to_vec());
+        let members = self.parts.iter().flat_map(|part| &part.hold.members);
+        let whole: BTreeSet<&Key> = members
+            .filter(|member| member.whole)
+            .map(|member| &member.key)
+            .collect();
+        effects.retain(|effect| !whole.contains(&effect.key));
+        Some(effects)
     }
 
     /// Takes what is held out of the effects.
@@ -289,6 +300,16 @@ impl Work {
         }
         self.effects
             .retain(|effect| !blocked.contains_key(&effect.key));
+    }
+}
+
+/// Puts effects in the place of those of the same resources.
+fn put_back(effects: &mut Keyed<Effect>, without: Vec<Effect>) {
+    // The first one kept of a resource is the one without any part.
+    for effect in without.into_iter().rev() {
+        if let Some(slot) = effects.get_mut(&effect.key.clone()) {
+            *slot = effect;
+        }
     }
 }
 

@@ -147,7 +147,7 @@ pub(super) fn digest(config: &Config, feed: &Feed) -> Option<Digest> {
 pub(super) fn is_fresh(config: &Config, feed: &Feed) -> bool {
     let fetched = fetched(config, feed);
     let written = fetched.and_then(|(_, fetched)| Some(fetched.modified?.timestamp_millis()));
-    written.is_none_or(|written| too_old(written, feed).is_none())
+    written.is_none_or(|written| out_of_time(written, feed).is_none())
 }
 
 fn fetched(config: &Config, feed: &Feed) -> Option<(PathBuf, Fetched)> {
@@ -228,16 +228,19 @@ pub(super) fn reading(
         source: source.clone(),
         tree: Tree::default(),
         readable: desired.removals_off.is_empty() && desired.hidden.is_empty(),
-        desired: Arc::new(desired),
+        desired: Arc::default(),
+        as_read: Arc::default(),
         diagnostics,
         digests: Vec::new(),
         loud: BTreeSet::new(),
         contents: Vec::new(),
         repeated: Repeated::new(),
+        blank: Vec::new(),
         unread: None,
         facts,
         judged: None,
     }
+    .declaring(Arc::new(desired))
 }
 
 /// Judges an export by what was accepted before.
@@ -389,26 +392,56 @@ fn stale(facts: &Facts, export: &Feed, accepted: &[Accepted]) -> Option<(Code, S
     let written = facts.modified_at?;
     if let Some(last) = accepted.first()
         && last.digest != facts.digest
-        && last.modified_at.is_some_and(|last| written < last)
+        && let Some(before) = last.modified_at.filter(|before| written < *before)
     {
-        let message = "the export is older than the last one that was accepted".to_owned();
+        let message = format!(
+            "the export was written at {}, before the last accepted one, which was written at {}",
+            time(written),
+            time(before)
+        );
         return Some((codes::FEED_STALE, message));
     }
-    too_old(written, export).map(|message| (codes::FEED_STALE, message))
+    out_of_time(written, export).map(|message| (codes::FEED_STALE, message))
 }
 
-/// That an export written then is older than it may be, in words.
-fn too_old(written: i64, export: &Feed) -> Option<String> {
+/// That an export written then is older than it may be, or not written yet, in words.
+fn out_of_time(written: i64, export: &Feed) -> Option<String> {
     let most = export.max_age?;
-    let age = millis(SystemTime::now())?.saturating_sub(written);
+    let now = millis(SystemTime::now())?;
+    let (written_at, now_at) = (time(written), time(now));
+    if written.saturating_sub(now) > AHEAD {
+        return Some(format!(
+            "the export is dated {written_at}, in the future: it is {now_at} now, and `maxAge` cannot be checked"
+        ));
+    }
+    let age = now.saturating_sub(written);
     if age > i64::try_from(most.as_millis()).unwrap_or(i64::MAX) {
         return Some(format!(
-            "the export is {} hours old, and `maxAge` is {}",
-            age / 3_600_000,
-            most.as_secs() / 3600
+            "the export was written at {written_at}, {} ago, and `maxAge` is {}: it is {now_at} now",
+            span(age),
+            span(i64::try_from(most.as_millis()).unwrap_or(i64::MAX))
         ));
     }
     None
+}
+
+/// How far the clock of another machine may be ahead, in milliseconds.
+const AHEAD: i64 = 10 * 60 * 1000;
+
+/// A time as a person reads it.
+fn time(at: i64) -> String {
+    let at = chrono::DateTime::from_timestamp_millis(at).unwrap_or_default();
+    at.format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// A length of time in its largest unit that leaves no more than a fraction away.
+fn span(millis: i64) -> String {
+    let minutes = millis / 60_000;
+    match minutes {
+        ..60 => format!("{minutes} minutes"),
+        60..2880 => format!("{} hours", minutes / 60),
+        _ => format!("{} days", minutes / 1440),
+    }
 }
 
 /// What is kept of an export that was applied: nothing of one that is in doubt, or that was seen before.

@@ -137,6 +137,13 @@ fn tell(source: &Source, fetched: &Result<Fetched, FetchError>) {
             "source {name}: {} was rewound or pushed by force: commit {from}, which was read before, is no longer part of it; it is at {revision} now",
             source.git().map_or("it", |place| place.reference())
         ),
+        Ok(Fetched {
+            revision,
+            moved: Moved::Switched { from },
+            ..
+        }) => tracing::warn!(
+            "source {name}: the remote has another default branch now: commit {from} was read before, {revision} is read now; set `ref:` to stay on one branch"
+        ),
         Ok(_) => {}
         Err(error) => tracing::warn!("source {name} could not be fetched: {error}"),
     }

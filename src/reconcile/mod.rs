@@ -4,6 +4,7 @@ mod apply;
 mod claimants;
 mod columns;
 mod database;
+mod emptied;
 mod feeds;
 mod fetch;
 pub mod json;
@@ -17,6 +18,8 @@ mod pushed;
 mod read;
 mod sent;
 mod set_by;
+mod targets;
+mod typing;
 mod validate;
 
 pub use apply::{Applied, Kept, applied_plan, apply, here, made_for, rooted};
@@ -32,10 +35,10 @@ pub use set_by::SetBy;
 
 use phase::Phase;
 
-use crate::check;
 use crate::config::{Config, Source};
 use crate::diagnostic::Diagnostic;
-use crate::model::{Desired, Key, Snapshot};
+use crate::manifest;
+use crate::model::{Key, Snapshot};
 use crate::plan::{self, Peer, Plan, Rules};
 use crate::secrets::Secrets;
 
@@ -147,18 +150,20 @@ impl<'a> Pass<'a> {
         store: &Store,
     ) -> Result<Self, PassError> {
         let _phase = Phase::begin("reading the sources");
-        match known::read(config, &request, store).await? {
+        let pass = match known::read(config, &request, store).await? {
             Some(readings) => {
                 Self::named(config, &request)?;
-                Ok(Self {
+                Self {
                     config,
                     readings,
                     request,
                     by_hand: ByHand::No,
-                })
+                }
             }
-            None => Self::whole(config, request),
-        }
+            None => Self::whole(config, request)?,
+        };
+        targets::look(&pass, store).await?;
+        Ok(pass)
     }
 
     /// Reads every configured source, all of it: removals are judged by all of them.
@@ -330,7 +335,7 @@ impl<'a> Pass<'a> {
                 "the source `{}` was read from {before} before and is read from {now} now; name it in a `roster.yaml` to move it",
                 reading.source.name
             );
-            Arc::make_mut(&mut self.readings[index].desired)
+            Arc::make_mut(&mut self.readings[index].as_read)
                 .removals_off
                 .push(reason);
         }
@@ -342,20 +347,20 @@ impl<'a> Pass<'a> {
         let _phase = Phase::begin("checking and comparing");
         let mut found = self.readings[index].diagnostics.clone();
         found.extend(columns::unmapped(&self.readings[index], stored));
-        for reading in &mut self.readings {
-            let typed = reading.type_custom(stored);
-            if reading.source.name == self.config.sources[index].name {
-                found.extend(typed);
-            }
-        }
+        self.type_custom(index, stored, &mut found);
         let secrets = Secrets {
             dir: self.config.secrets.clone(),
             sealed: self.request.sealed,
         };
-        let desired = Arc::make_mut(&mut self.readings[index].desired);
-        found.extend(secrets.compare(desired, stored));
+        let desired = &mut self.readings[index].desired;
+        if desired.resources.iter().any(|it| read::secret(it)) {
+            found.extend(secrets.compare(Arc::make_mut(desired), stored));
+        }
         let rules = self.rules(index, stored);
-        plan::plan(&self.readings[index].desired, stored, &rules, &found)
+        let reading = &self.readings[index];
+        let mut plan = plan::plan(&reading.desired, stored, &rules, &found);
+        manifest::locate(&reading.tree, &mut plan.diagnostics);
+        plan
     }
 
     fn rules(&self, index: usize, stored: &Snapshot) -> Rules {
@@ -439,17 +444,4 @@ fn ago(duration: Duration) -> i64 {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     i64::try_from(now.saturating_sub(duration).as_millis()).unwrap_or(i64::MAX)
-}
-
-impl Reading {
-    /// Makes custom cells canonical by the custom fields declared here or stored.
-    fn type_custom(&mut self, stored: &Snapshot) -> Vec<Diagnostic> {
-        let desired: &mut Desired = Arc::make_mut(&mut self.desired);
-        let definitions = check::definitions(desired, stored);
-        let findings = check::type_custom(desired, &definitions);
-        findings
-            .into_iter()
-            .map(|finding| finding.diagnostic)
-            .collect()
-    }
 }

@@ -11,7 +11,7 @@ use crate::check;
 use crate::config::Feed;
 use crate::diagnostic::{Code, Severity};
 use crate::kinds;
-use crate::model::{Ask, Declared, Desired, Digest, Key, Keyed, Snapshot, Text};
+use crate::model::{Ask, Declared, Desired, Key, Keyed, Snapshot, Text};
 use crate::plan::{self, Plan, Rules, SourceRef, Summary};
 use crate::store::{Claimed, Moment, Standing, Store};
 use std::collections::{BTreeSet, HashMap};
@@ -209,12 +209,14 @@ async fn around(
     if claims.iter().any(elsewhere) {
         return Ok(Err("something is declared in several places"));
     }
-    let anew = anew(&desired, &stored, &claims, &pass.rules(index, &stored));
+    let Some(anew) = anew(&desired, &stored, &claims, &pass.rules(index, &stored)) else {
+        return Ok(Err("a custom value does not fit its field"));
+    };
     let asks = anew.iter().map(|it| Ask::Row(it.key.clone())).collect();
     if !moment.answer(&mut stored, asks).await? {
         return Ok(Err("much changed"));
     }
-    let changed = &mut pass.readings[index].desired;
+    let changed = &mut pass.readings[index].as_read;
     *changed = desired.clone();
     Arc::make_mut(changed).resources = anew;
     let repeated = before.into_iter().filter(|(_, repeated)| *repeated);
@@ -224,25 +226,35 @@ async fn around(
 }
 
 /// What is declared otherwise than it was when the source was applied, and passwords, which may
-/// change while their reference stays.
+/// change while their reference stays; `None` when something is wrong with a custom value, whether
+/// or not what is left of its resource is as it was.
 fn anew(
-    desired: &Desired,
+    desired: &Arc<Desired>,
     stored: &Snapshot,
     claims: &[Claimed],
     rules: &Rules,
-) -> Keyed<Arc<Declared>> {
-    let mut typed = desired.clone();
-    check::type_custom(&mut typed, &check::definitions(desired, stored));
-    let known: HashMap<&Key, Digest> = claims
+) -> Option<Keyed<Arc<Declared>>> {
+    let mut wrong = Vec::new();
+    let definitions = check::definitions(desired, stored);
+    let typed = check::type_custom(desired, &definitions, &mut wrong);
+    if !wrong.is_empty() {
+        return None;
+    }
+    let known: HashMap<&Key, &Claimed> = claims
         .iter()
         .filter(|claim| claim.active)
-        .map(|claim| (&claim.key, claim.digest))
+        .map(|claim| (&claim.key, claim))
         .collect();
     let pairs = desired.resources.iter().zip(&typed.resources);
     let differ = pairs.filter(|(declared, typed)| {
-        known.get(&declared.key) != Some(&plan::current(typed, rules)) || read::secret(declared)
+        let known = known.get(&declared.key);
+        let status = kinds::get(declared.key.kind).status_index();
+        // Without a status, what it says of an inactive row depends on the other sources.
+        let undecided = known.is_some_and(|it| it.idle) && declared.cell(status).is_none();
+        let same = known.is_some_and(|it| it.digest == plan::current(typed, rules));
+        !same || undecided || read::secret(declared)
     });
-    differ.map(|(declared, _)| declared.clone()).collect()
+    Some(differ.map(|(declared, _)| declared.clone()).collect())
 }
 
 /// Plans on a part that grows until the planner asks for nothing more.
@@ -252,7 +264,6 @@ async fn planned(
     moment: &mut Moment,
     mut stored: Snapshot,
 ) -> Result<Option<(Plan, Snapshot)>, PassError> {
-    let desired = pass.readings[index].desired.clone();
     for _ in 0..ROUNDS {
         let plan = pass.plan_on(index, &stored);
         let mut asked = stored.rows.asked();
@@ -263,8 +274,6 @@ async fn planned(
         if asked.len() > 1 {
             asked.remove(&Ask::Everything);
         }
-        // Custom values are typed by the planner's definitions: anew each time.
-        pass.readings[index].desired = desired.clone();
         if !moment.answer(&mut stored, asked).await? {
             return Ok(None);
         }

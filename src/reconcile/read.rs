@@ -18,7 +18,9 @@ pub struct Reading {
     pub source: Source,
     /// Where its files are read from.
     pub tree: Tree,
-    /// What it declares.
+    /// What it declares, its custom values as they are written.
+    pub as_read: Arc<Desired>,
+    /// The same with its custom values typed for the plan that was made last.
     pub desired: Arc<Desired>,
     /// What reading it came upon.
     pub diagnostics: Vec<Diagnostic>,
@@ -30,6 +32,8 @@ pub struct Reading {
     pub contents: Vec<(Arc<str>, Digest)>,
     /// What is written out in several places, and the files of these.
     pub repeated: Repeated,
+    /// The files without a document, and empty folders in their place.
+    pub blank: Vec<Arc<str>>,
     /// Whether all of it could be read, so that what it does not declare it does not declare.
     pub readable: bool,
     /// What was not read, because it is known.
@@ -124,13 +128,16 @@ pub(super) fn of_tree(config: &Config, source: &Source, tree: Tree) -> Reading {
         contents: contents(&loaded, &tree),
         digests: loaded.files,
         repeated: loaded.repeated,
+        blank: loaded.blank,
         unread: None,
         facts: None,
         judged: None,
-        desired: Arc::new(loaded.desired),
+        desired: Arc::default(),
+        as_read: Arc::default(),
         diagnostics: loaded.diagnostics,
         tree,
     }
+    .declaring(Arc::new(loaded.desired))
 }
 
 /// The configurations among the manifests, but for the one that is used.
@@ -212,6 +219,15 @@ fn content(stated: &Stated, tree: &Tree) -> Option<(Arc<str>, Digest)> {
 }
 
 impl Reading {
+    /// The same, declaring this.
+    pub(super) fn declaring(self, as_read: Arc<Desired>) -> Self {
+        Self {
+            desired: Arc::clone(&as_read),
+            as_read,
+            ..self
+        }
+    }
+
     /// The path below the source's root, with `/` between folders; `None` when it lies outside.
     pub fn below(&self, path: &Path) -> Option<String> {
         let path = absolute(path);

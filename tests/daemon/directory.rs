@@ -3,6 +3,8 @@
 use super::served::Served;
 use crate::workspace::{Workspace, account, each, sqlite, user};
 use nix::sys::signal::Signal;
+use std::fs;
+use std::os::unix::fs::symlink;
 
 fn people() -> String {
     let more = "groups: [FOC_User, FOC_Webmaster]";
@@ -86,6 +88,26 @@ fn an_emptied_directory_takes_nothing_away() {
 }
 
 #[test]
+fn a_file_that_is_cut_while_it_is_written_takes_nobody_away() {
+    for ws in each("cut") {
+        ws.tree(people());
+        let more = user("v-1", "acme", "") + &user("v-2", "acme", "");
+        ws.write("manifests/more.yaml", &more);
+        let mut served = Served::start(&ws, "");
+        served.says(&["created 16"]);
+        // Longer than any debounce: whoever writes it takes a pause.
+        ws.write("manifests/more.yaml", "");
+        served.says(&["more.yaml is empty and declared 2 resources"]);
+        ws.write("manifests/more.yaml", more.replacen("Karin", "Britta", 1));
+        served.says(&["updated 1", "run 2"]);
+        served.ends();
+        let changes = "SELECT count(*) FROM changes WHERE verb = 'deactivate'";
+        assert_eq!(ws.value(changes).as_deref(), Some("0"));
+        assert_eq!(value(&ws, "status", "v-2").as_deref(), Some("active"));
+    }
+}
+
+#[test]
 fn a_directory_that_is_not_there_is_said_and_found_again() {
     let ws = sqlite();
     let mut served = Served::start(&ws, ", interval: 1s");
@@ -137,4 +159,54 @@ fn two_daemons_on_one_database_do_not_get_in_each_others_way() {
             .exits(0);
         assert!(verified.stdout.contains("6 runs"), "{verified}");
     }
+}
+
+#[test]
+fn a_tree_that_is_sent_is_planned_as_it_is_here() {
+    let ws = sqlite();
+    ws.write("manifests/a.yaml", people());
+    ws.write("manifests/.shared/v.yaml", user("v-1", "acme", ""));
+    ws.write("manifests/terms.txt", "terms");
+    symlink(".shared/v.yaml", ws.path("manifests/v.yaml")).expect("a link");
+    let mut served = Served::start(&ws, "");
+    let remote = format!("http://{}", served.address());
+    served.says(&["created 15"]);
+    let both = || {
+        let mut local = ws.run(&["plan", "--config", "roster.yaml"]);
+        let mut sent = ws.run(&["plan", "manifests", "--remote", &remote]);
+        for ran in [&mut local, &mut sent] {
+            ran.stdout = ran.stdout.replace("cannot be read: ", "");
+        }
+        assert_eq!(
+            (sent.steps(), sent.findings()),
+            (local.steps(), local.findings()),
+            "{local}\n{sent}"
+        );
+        assert_eq!(sent.code, local.code, "{local}\n{sent}");
+        sent
+    };
+    // A link within the root is followed, also to what hides, by a path of its own or a whole one.
+    assert_eq!(both().exits(0).steps(), Vec::<String>::new());
+    fs::remove_file(ws.path("manifests/v.yaml")).expect("removed");
+    let whole = ws
+        .path("manifests/.shared/v.yaml")
+        .canonicalize()
+        .expect("a path");
+    symlink(&whole, ws.path("manifests/v.yaml")).expect("a link");
+    assert_eq!(both().exits(0).steps(), Vec::<String>::new());
+    // What a folder would report is reported.
+    symlink("/etc/passwd", ws.path("manifests/w.yaml")).expect("a link");
+    assert!(both().exits(1).codes("error").contains("path-escape"));
+    fs::remove_file(ws.path("manifests/w.yaml")).expect("removed");
+    symlink("nowhere.yaml", ws.path("manifests/w.yaml")).expect("a link");
+    assert!(both().exits(1).codes("error").contains("source-unreadable"));
+    fs::remove_file(ws.path("manifests/w.yaml")).expect("removed");
+    nix::unistd::mkfifo(&ws.path("manifests/w.yaml"), nix::sys::stat::Mode::S_IRWXU)
+        .expect("a pipe");
+    assert!(both().exits(1).codes("error").contains("source-unreadable"));
+    ws.write("manifests/.rosterignore", "w.yaml\n");
+    assert_eq!(both().exits(0).steps(), Vec::<String>::new());
+    ws.write("manifests/roster.yaml", "apiVersion: roster/v1\n");
+    assert!(both().codes("warning").contains("config-ignored"));
+    served.ends();
 }

@@ -8,7 +8,7 @@ use crate::diagnostic::chain;
 use crate::git::{self, GitError};
 use crate::http::problem::{self, Problem};
 use crate::http::{Caller, Input, Permission, Route};
-use crate::manifest::Tree;
+use crate::manifest::{SentFile, Tree};
 use crate::plan::Plan;
 use crate::plan::render::{self, Detail, Format, Options};
 use crate::reconcile::{self, Pass, PassError, Reading, Request};
@@ -94,6 +94,20 @@ pub enum Content {
         /// In base 64, with its padding.
         #[schemars(extend("contentEncoding" = "base64", "pattern" = BASE64))]
         base64: String,
+    },
+    /// A symbolic link.
+    Link {
+        /// Where it leads, from the folder that it stands in; to what is not there, itself; out of the
+        /// root, `/`.
+        link: String,
+    },
+    /// What stands there and cannot be read: a pipe, a file that nobody may read.
+    Unreadable {
+        /// Why.
+        unreadable: String,
+        /// Whether it is a folder.
+        #[serde(default)]
+        folder: bool,
     },
 }
 
@@ -232,15 +246,24 @@ async fn sent(
             let message = format!("`{path}` is no path below the root, with `/` between folders");
             return Err(Problem::new(problem::INVALID, message));
         }
-        let bytes = match content {
-            Content::Text(text) => text.into_bytes(),
-            Content::Bytes { base64 } => STANDARD
-                .decode(base64)
-                .map_err(|error| Problem::new(problem::INVALID, format!("{path}: {error}")))?,
-        };
-        read.push((path, bytes));
+        let sent =
+            match content {
+                Content::Text(text) => SentFile::Bytes(text.into_bytes()),
+                Content::Bytes { base64 } => {
+                    let bytes = STANDARD.decode(base64);
+                    SentFile::Bytes(bytes.map_err(|error| {
+                        Problem::new(problem::INVALID, format!("{path}: {error}"))
+                    })?)
+                }
+                Content::Link { link } => SentFile::Link(link),
+                Content::Unreadable {
+                    unreadable: why,
+                    folder,
+                } => SentFile::Unreadable { why, folder },
+            };
+        read.push((path, sent));
     }
-    let tree = Tree::from_files(read);
+    let tree = Tree::of_sent(read);
     reconcile::plan_sent(config, at, tree, &daemon.store)
         .await
         .map_err(refused)

@@ -1,5 +1,6 @@
 //! Values, and what became of them.
 
+use crate::diagnostic::visible;
 use maud::{Markup, html};
 use serde_json::{Map, Value};
 
@@ -9,7 +10,7 @@ pub(super) fn value(value: &Value) -> Markup {
         @match value {
             Value::Null => span.nothing { "nothing" },
             Value::String(text) if text.is_empty() => span.nothing { "empty" },
-            Value::String(text) => span.text { (text) },
+            Value::String(text) => span.text { (visible_lines(text)) },
             Value::Array(members) if members.is_empty() => span.nothing { "none" },
             Value::Array(members) => ul.members { @for member in members { li { (self::value(member)) } } },
             Value::Object(object) => (record(object)),
@@ -18,8 +19,15 @@ pub(super) fn value(value: &Value) -> Markup {
     }
 }
 
+/// A text with its line breaks, and nothing hidden in its lines.
+fn visible_lines(text: &str) -> String {
+    let lines: Vec<_> = text.split('\n').map(visible).collect();
+    lines.join("\n")
+}
+
 /// A sentence in which names stand between backticks.
 pub(super) fn prose(text: &str) -> Markup {
+    let text = visible(text);
     let parts: Vec<&str> = text.split('`').collect();
     // One backtick alone is no beginning of a name.
     if parts.len().is_multiple_of(2) {
@@ -94,7 +102,7 @@ pub(super) fn place(origin: &Value) -> Markup {
     html! {
         @if !path.is_empty() {
             code.place {
-                (path)
+                (visible(path))
                 @if let Some(line) = origin["line"].as_u64() { ":" (line) }
                 @if let Some(column) = origin["column"].as_u64() { ":" (column) }
             }

@@ -2,9 +2,8 @@
 
 use super::holds::{Hold, holds};
 use super::{Options, text};
-use crate::diagnostic::{Diagnostic, Origin, Severity};
+use crate::diagnostic::{Diagnostic, Origin, Severity, cap, visible};
 use crate::plan::Plan;
-use std::borrow::Cow;
 use std::io::{self, Write};
 
 /// Writes an annotation a finding and one a hold; the last line says what the plan comes to.
@@ -24,10 +23,11 @@ pub fn write(plan: &Plan, options: &Options, out: &mut dyn Write) -> io::Result<
 /// # Errors
 /// Those of `out`.
 pub fn findings(found: &[Diagnostic], options: &Options, out: &mut dyn Write) -> io::Result<()> {
-    for found in found {
+    let (shown, omitted) = cap(found, |one| (*one, 1));
+    for found in shown {
         let message = match &found.help {
-            Some(help) => Cow::Owned(format!("{}\n{help}", found.message)),
-            None => Cow::Borrowed(&*found.message),
+            Some(help) => format!("{}\n{}", visible(&found.message), visible(help)),
+            None => visible(&found.message).into_owned(),
         };
         let command = match found.severity {
             Severity::Error => "error",
@@ -42,12 +42,19 @@ pub fn findings(found: &[Diagnostic], options: &Options, out: &mut dyn Write) ->
         };
         annotation.write(options, out)?;
     }
-    Ok(())
+    omitted.iter().try_for_each(|more| {
+        writeln!(
+            out,
+            "::warning title=truncated::{}",
+            data(&more.to_string())
+        )
+    })
 }
 
 fn hold_line(hold: &Hold<'_>, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     let first = hold.first();
-    let mut message = hold.message().unwrap_or_else(|| first.message.clone());
+    let message = hold.message().unwrap_or_else(|| first.message.clone());
+    let mut message = visible(&message).into_owned();
     let more = hold.resources().len() - 1;
     if more > 0 {
         message = format!("{message}\n(and {more} more held by this rule)");
@@ -77,7 +84,7 @@ impl Annotation<'_> {
         if let Some(origin) = self.origin {
             let root = options.root.trim_end_matches('/');
             let slash = if root.is_empty() { "" } else { "/" };
-            let path = format!("{root}{slash}{}", origin.path);
+            let path = format!("{root}{slash}{}", visible(&origin.path));
             write!(out, "file={},", property(&path))?;
             if origin.at.line > 0 {
                 write!(out, "line={},col={},", origin.at.line, origin.at.column)?;

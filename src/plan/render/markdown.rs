@@ -9,7 +9,7 @@ use super::holds::{Hold, holds};
 use super::text::{self, Writer, plural};
 use super::words::{counted, grouped, title, visible};
 use super::{Detail, Options};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Severity, cap, group};
 use crate::kinds::{self, Kind};
 use crate::model::Change;
 use crate::plan::{Held, Plan, Step, Verb};
@@ -315,8 +315,16 @@ fn findings(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
         (Severity::Warning, What::Warning),
     ] {
         let found = plan.diagnostics.iter();
-        for found in found.filter(|found| found.severity == severity) {
-            page.block((what, 1), &finding(found))?;
+        let grouped = group(found.filter(|found| found.severity == severity));
+        let (shown, omitted) = cap(grouped, |one| (&*one.found, one.count));
+        for one in shown {
+            page.block((what, one.count), &finding(&one.found))?;
+        }
+        for more in omitted {
+            page.block(
+                (what, more.count),
+                &format!("- {}\n", code(&more.to_string())),
+            )?;
         }
     }
     page.end_section()

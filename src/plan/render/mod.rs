@@ -2,7 +2,6 @@
 //! that the caller gives.
 
 mod access;
-mod alike;
 mod decode;
 mod delta;
 mod encode;
@@ -17,7 +16,6 @@ mod saved;
 pub mod text;
 mod words;
 
-pub use alike::alike;
 pub use saved::{ParseError, parse};
 
 use crate::plan::Plan;

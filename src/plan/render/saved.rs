@@ -279,6 +279,7 @@ impl Form for Diagnostic {
             key,
             field: read.field,
             origin: read.origin.map(Origin::from),
+            member: None,
             related: read.related.into_iter().map(Origin::from).collect(),
         })
     }

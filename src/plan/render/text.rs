@@ -262,8 +262,9 @@ impl<'a> Writer<'a> {
             return lines(first).iter().try_for_each(|line| below(line, out));
         }
         for held in hold.entries.iter().take(limit) {
-            // A hold does not know its reason: what goes is most often no longer declared.
-            let place = place(held.origin.as_ref(), held.verb == Verb::Deactivate);
+            // A hold does not know its reason: what is no longer declared changes in nothing else.
+            let gone = held.verb == Verb::Deactivate && held.changes.len() == 1;
+            let place = place(held.origin.as_ref(), gone);
             let place = self.wording.paint(DIM, place);
             writeln!(out, "      {}  {}{place}", held.verb, key(&held.key))?;
             if own {

@@ -2,12 +2,14 @@
 
 use super::delta::{self, Delta};
 use super::json::field_name;
+pub(super) use crate::diagnostic::visible;
 use crate::kinds::{self, BOOL, Kind};
 use crate::model::{Change, KindId, Link, Text, Value};
 use anstyle::{AnsiColor, Style};
 use std::borrow::Cow;
 use std::fmt::Write;
 use std::io;
+use unicode_normalization::UnicodeNormalization;
 
 pub(super) const PLAIN: Style = Style::new();
 pub(super) const BOLD: Style = PLAIN.bold();
@@ -70,7 +72,12 @@ impl Wording {
             Delta::Scalar { after, .. } if created => shown(after),
             Delta::Scalar { before, after } => match (long(before), long(after)) {
                 (Some(before), Some(after)) => self.word_diff(before, after),
-                _ => format!("{} → {}", shown(before), shown(after)),
+                _ => format!(
+                    "{} → {}{}",
+                    shown(before),
+                    shown(after),
+                    alike(before, after)
+                ),
             },
             Delta::Set { added, removed } => {
                 let added = added.into_iter().map(|m| self.added(member(m)));
@@ -141,6 +148,27 @@ impl Wording {
         });
         runs.collect()
     }
+}
+
+/// What differs between two texts that read the same.
+fn alike(before: Option<&Value>, after: Option<&Value>) -> String {
+    let text = |value: Option<&Value>| value.and_then(Value::as_text).map(str::to_owned);
+    let (Some(before), Some(after)) = (text(before), text(after)) else {
+        return String::new();
+    };
+    if before == after || !before.nfc().eq(after.nfc()) {
+        return String::new();
+    }
+    let points = |text: &str| {
+        let odd = text.chars().filter(|c| !c.is_ascii());
+        let odd: Vec<String> = odd.map(|c| format!("U+{:04X}", u32::from(c))).collect();
+        odd.join(" ")
+    };
+    format!(
+        " (reads the same, written otherwise: {} → {})",
+        points(&before),
+        points(&after)
+    )
 }
 
 /// The words beside the changes around an unchanged stretch; what is far from both is left out.
@@ -242,35 +270,6 @@ fn changed_link(attributes: &'static [kinds::Attribute], before: &Link, after: &
         }
     }
     text
-}
-
-/// A text with everything that a terminal or a reader could be fooled by written out: control
-/// characters, escape sequences, marks that turn the direction of writing, invisible characters.
-pub(super) fn visible(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(hidden) {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
-        match c {
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if hidden(c) => {
-                let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    Cow::Owned(out)
-}
-
-fn hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}')
 }
 
 /// `1,000,000`.

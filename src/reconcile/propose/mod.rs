@@ -174,9 +174,11 @@ fn typed(
         ..Desired::default()
     };
     let definitions = check::definitions(&together, &Snapshot::default());
-    let wrong = check::type_custom(Arc::make_mut(&mut from.desired), &definitions);
+    let mut wrong = Vec::new();
+    from.desired = check::type_custom(&from.as_read, &definitions, &mut wrong);
     found.extend(wrong.into_iter().map(|finding| finding.diagnostic));
-    check::type_custom(Arc::make_mut(&mut there.desired), &definitions);
+    // What is wrong with what is declared already is for `validate` to tell.
+    there.desired = check::type_custom(&there.as_read, &definitions, &mut Vec::new());
 }
 
 /// Makes the edits in the files, and lays the new resources beside them.

@@ -1,6 +1,7 @@
 //! A list of objects in JSON, one object after the other.
 
 mod cursor;
+mod lines;
 mod object;
 
 use super::columns::Columns;
@@ -13,6 +14,7 @@ use crate::diagnostic::{Diagnostic, codes};
 use crate::kinds::read::quoted;
 use crate::model::Pos;
 use cursor::{Bad, Cursor, Stop};
+pub(super) use lines::is_lines;
 use object::{Objects, Skipped};
 
 /// Names of members that an error has instead of data.
@@ -31,23 +33,48 @@ struct Reader<'s, 'i, 'f> {
     most: usize,
     /// A list in an object that is none.
     list: Option<String>,
+    /// What an object is a part of.
+    whole: &'static str,
 }
 
 /// Reads the objects of a text.
 pub(super) fn read(source: &mut Source<'_>, target: &mut Target<'_>) -> Body {
-    let limits = target.options.limits;
     let path = target.options.rows.as_deref().unwrap_or_default();
     let path: Vec<&str> = path.split('.').filter(|name| !name.is_empty()).collect();
+    all_of(source, target, "list", |reader, objects, each| {
+        reader.all(&path, objects, each)
+    })
+}
+
+/// Reads the objects of a text that has one on each line.
+pub(super) fn read_lines(source: &mut Source<'_>, target: &mut Target<'_>) -> Body {
+    all_of(source, target, "line", |reader, objects, each| {
+        reader.lines(objects, each)
+    })
+}
+
+fn all_of(
+    source: &mut Source<'_>,
+    target: &mut Target<'_>,
+    whole: &'static str,
+    read: impl FnOnce(
+        &mut Reader<'_, '_, '_>,
+        &mut Objects<'_>,
+        &mut dyn FnMut(&Record, &Columns) -> bool,
+    ) -> Result<(), Ended>,
+) -> Body {
+    let limits = target.options.limits;
     let mut reader = Reader {
         source,
         findings: target.findings,
         most: limits.record,
         list: None,
+        whole,
     };
-    let mut objects = Objects::new(target.columns, limits);
+    let mut objects = Objects::new(target.columns, limits, &target.options.blanks);
     let mut records = 0;
     // What went wrong has been reported.
-    let _ = reader.all(&path, &mut objects, &mut |record, columns| {
+    let _ = read(&mut reader, &mut objects, &mut |record, columns| {
         records += 1;
         (target.each)(record, columns)
     });
@@ -165,21 +192,7 @@ impl Reader<'_, '_, '_> {
         let mut goes_on = !empty;
         let mut record = Record::default();
         while goes_on {
-            let first = self.peek()?;
-            if first == b'{' {
-                let ((), flawed) = self.step(|cursor| objects.read(cursor, &mut record))?;
-                record.faulty |= flawed;
-                for (at, found) in objects.found.drain(..) {
-                    // A letter that was just lost has been reported.
-                    if !flawed || found.code != codes::REPLACEMENT_CHARACTER {
-                        self.findings.report(at, found);
-                    }
-                }
-            } else {
-                record.reset(self.source.pos);
-                record.faulty = true;
-                self.no_object()?;
-            }
+            self.object(objects, &mut record)?;
             if !each(&record, objects.columns) {
                 self.findings.complete = false;
                 return Err(Ended);
@@ -189,9 +202,34 @@ impl Reader<'_, '_, '_> {
         Ok(())
     }
 
+    /// Reads the object that comes next into a record.
+    fn object(&mut self, objects: &mut Objects<'_>, record: &mut Record) -> Result<(), Ended> {
+        if self.peek()? != b'{' {
+            record.reset(self.source.pos);
+            record.faulty = true;
+            return self.no_object();
+        }
+        let ((), flawed) = self.step(|cursor| objects.read(cursor, record))?;
+        record.faulty |= flawed;
+        for (at, found) in objects.found.drain(..) {
+            // A letter that was just lost has been reported.
+            if !flawed || found.code != codes::REPLACEMENT_CHARACTER {
+                self.findings.report(at, found);
+            }
+        }
+        Ok(())
+    }
+
     fn no_object(&mut self) -> Result<(), Ended> {
-        let found = Diagnostic::new(codes::JSON_SHAPE, "a member of the list is no object")
-            .help("every member of the list is an object: `{…}`");
+        let (message, help) = if self.whole == "line" {
+            ("a line is no object", "every line is an object: `{…}`")
+        } else {
+            (
+                "a member of the list is no object",
+                "every member of the list is an object: `{…}`",
+            )
+        };
+        let found = Diagnostic::new(codes::JSON_SHAPE, message).help(help);
         self.findings.report(self.source.pos, found);
         self.skip_value()
     }
@@ -291,7 +329,7 @@ impl Reader<'_, '_, '_> {
     fn cut(&mut self, at: Pos) -> Ended {
         // What is wrong with the bytes is closer to the cause.
         if !self.flaws(self.source.rest().len()) {
-            let found = truncated("the export ends before its list does");
+            let found = truncated(&format!("the export ends before its {} does", self.whole));
             self.findings.fatal(at, found.help("get the whole export"));
         }
         self.findings.complete = false;

@@ -1,0 +1,81 @@
+//! The log: one line an event, whatever the event quotes.
+
+use super::output;
+use crate::diagnostic::visible;
+use std::io::{self, Write};
+
+/// Writes each event on one line, with nothing hidden in it.
+pub struct LogLines<W> {
+    out: W,
+    /// Whether sequences that begin a style are the logger's own.
+    styled: bool,
+}
+
+/// The log on stderr.
+pub fn to_stderr() -> LogLines<io::Stderr> {
+    LogLines {
+        out: io::stderr(),
+        styled: output::colored(&io::stderr()),
+    }
+}
+
+impl<W: Write> Write for LogLines<W> {
+    /// The logger writes an event at once.
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let line = escaped(text.strip_suffix('\n').unwrap_or(&text), self.styled);
+        self.out.write_all(format!("{line}\n").as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+fn escaped(line: &str, styled: bool) -> String {
+    let mut parts = line.split('\u{1b}');
+    let mut out = visible(parts.next().unwrap_or_default()).into_owned();
+    for part in parts {
+        let style = part.strip_prefix('[').and_then(|rest| rest.split_once('m'));
+        let style = style.filter(|(style, _)| {
+            styled
+                && style
+                    .bytes()
+                    .all(|byte| byte.is_ascii_digit() || byte == b';')
+        });
+        match style {
+            Some((style, rest)) => {
+                out.push_str(&format!("\u{1b}[{style}m"));
+                out.push_str(&visible(rest));
+            }
+            None => {
+                out.push_str("\\u{1b}");
+                out.push_str(&visible(part));
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_line_and_hides_nothing() {
+        let mut out = Vec::new();
+        let mut log = LogLines {
+            out: &mut out,
+            styled: false,
+        };
+        log.write_all(b"INFO a\nPlan: 0 to create\x1b[2J.yaml\n")
+            .expect("written");
+        let line = String::from_utf8(out).expect("text");
+        assert_eq!(line, "INFO a\\nPlan: 0 to create\\u{1b}[2J.yaml\n");
+        assert_eq!(
+            escaped("\u{1b}[1mb\u{1b}[0m\u{1b}[2J", true),
+            "\u{1b}[1mb\u{1b}[0m\\u{1b}[2J"
+        );
+    }
+}

@@ -1,0 +1,318 @@
+//! Findings that say the same, said once with their places.
+
+use super::{Diagnostic, Origin, Severity, visible};
+use crate::kinds;
+use crate::model::Key;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+/// From so many on, findings of the same words are one.
+const SAME: usize = 5;
+/// From so many different values on, findings that differ only in the value are one.
+const VALUES: usize = 10;
+/// How many places, values or resources of a group are named.
+const NAMED: usize = 5;
+
+/// One finding, or several that say the same.
+#[derive(Clone, Debug)]
+pub struct Grouped<'d> {
+    /// What to say: of several, at the place of the first.
+    pub found: Cow<'d, Diagnostic>,
+    /// How many it stands for.
+    pub count: usize,
+}
+
+/// The words of a finding apart from its resource and, in the second round, from every value.
+type Cause<'d> = (
+    Severity,
+    super::Code,
+    Option<&'d str>,
+    String,
+    Option<String>,
+);
+
+/// The findings with those of one cause in the place of the first of them.
+pub fn group<'d>(found: impl IntoIterator<Item = &'d Diagnostic>) -> Vec<Grouped<'d>> {
+    let same = collect(
+        found.into_iter().map(|one| vec![one]),
+        |one| cause(one, false),
+        SAME,
+    );
+    let alike = collect(same, |one| cause(one, true), VALUES);
+    let grouped = alike.into_iter().map(|group| match &group[..] {
+        [one] => Grouped {
+            found: Cow::Borrowed(*one),
+            count: 1,
+        },
+        all => Grouped {
+            found: Cow::Owned(once(all)),
+            count: all.len(),
+        },
+    });
+    grouped.collect()
+}
+
+/// Joins the lists whose first findings have one cause, where there are at least `least` of them.
+fn collect<'d>(
+    lists: impl IntoIterator<Item = Vec<&'d Diagnostic>>,
+    cause: impl Fn(&'d Diagnostic) -> Cause<'d>,
+    least: usize,
+) -> Vec<Vec<&'d Diagnostic>> {
+    let mut lists: Vec<Vec<&Diagnostic>> = lists.into_iter().collect();
+    let mut by_cause: HashMap<Cause<'_>, Vec<usize>> = HashMap::new();
+    for (index, list) in lists.iter().enumerate() {
+        by_cause.entry(cause(list[0])).or_default().push(index);
+    }
+    for indexes in by_cause.into_values().filter(|all| all.len() >= least) {
+        for index in &indexes[1..] {
+            let moved = std::mem::take(&mut lists[*index]);
+            lists[indexes[0]].extend(moved);
+        }
+    }
+    lists.retain(|list| !list.is_empty());
+    lists
+}
+
+fn cause(one: &Diagnostic, apart_from_values: bool) -> Cause<'_> {
+    let words = |text: &str| {
+        let text = without_key(text, one.key.as_ref());
+        if apart_from_values {
+            without_values(&text)
+        } else {
+            text
+        }
+    };
+    (
+        one.severity,
+        one.code,
+        // The name of a key that nobody knows is a value.
+        one.field
+            .as_deref()
+            .filter(|field| !apart_from_values || !one.message.contains(&format!("`{field}`"))),
+        words(&one.message),
+        one.help.as_deref().map(words),
+    )
+}
+
+/// `User/… is ..`: the text without the resource that it is about.
+fn without_key(text: &str, key: Option<&Key>) -> String {
+    let Some(key) = key else {
+        return text.to_owned();
+    };
+    let whole = visible(&key.to_string()).into_owned();
+    let quoted = format!("`{}`", visible(&key.id));
+    text.replace(&whole, &format!("{}/…", key.kind))
+        .replace(&quoted, "`…`")
+}
+
+/// The text with `…` in place of everything in backticks.
+fn without_values(text: &str) -> String {
+    let parts = text.split('`').enumerate();
+    let parts = parts.map(|(at, part)| if at % 2 == 1 { "…" } else { part });
+    parts.collect::<Vec<_>>().join("`")
+}
+
+/// One finding in the name of all.
+fn once(all: &[&Diagnostic]) -> Diagnostic {
+    let first = all[0];
+    let message = match note(all) {
+        Some(note) => note,
+        None => format!(
+            "{}: {} times: {}",
+            words(all),
+            thousands(all.len()),
+            places(all)
+        ),
+    };
+    Diagnostic {
+        message,
+        key: None,
+        related: Vec::new(),
+        ..first.clone()
+    }
+}
+
+/// `7 users: z is gone (u0, u1 and 5 more)`, of notes that begin with their resource.
+fn note(all: &[&Diagnostic]) -> Option<String> {
+    let first = all[0];
+    let key = first.key.as_ref()?;
+    let rest = first.message.strip_prefix(&format!("{key}: "))?;
+    if first.severity != Severity::Note {
+        return None;
+    }
+    let kind = kinds::get(key.kind);
+    let ids = all.iter().filter_map(|one| one.key.as_ref());
+    let ids: Vec<Cow<'_, str>> = ids.map(|key| visible(&key.id)).collect();
+    let name = spaced(kind.collection);
+    Some(format!(
+        "{} {name}: {rest} ({})",
+        thousands(all.len()),
+        first_of(&ids)
+    ))
+}
+
+/// What all say: the values apart where they differ.
+fn words(all: &[&Diagnostic]) -> String {
+    let first = all[0];
+    let message = without_key(&first.message, first.key.as_ref());
+    let same = all
+        .iter()
+        .all(|one| without_key(&one.message, one.key.as_ref()) == message);
+    let message = if same {
+        message
+    } else {
+        let mut values: Vec<Cow<'_, str>> = Vec::new();
+        for one in all {
+            let value = Cow::Borrowed(one.message.split('`').nth(1).unwrap_or_default());
+            if values.len() <= NAMED && !values.contains(&value) {
+                values.push(value);
+            }
+        }
+        values.truncate(NAMED);
+        let values: Vec<String> = values.iter().map(|value| format!("`{value}`")).collect();
+        format!("{} ({}, …)", without_values(&message), values.join(", "))
+    };
+    match (&first.key, &first.field) {
+        (Some(key), Some(field)) if !message.contains(&**field) => {
+            format!("{} {field}: {message}", key.kind)
+        }
+        _ => message,
+    }
+}
+
+/// `a.yaml:2, 4, 9 and 60 more`; of what is in no file, the resources.
+fn places(all: &[&Diagnostic]) -> String {
+    let origins: Vec<&Origin> = all.iter().filter_map(|one| one.origin.as_ref()).collect();
+    if origins.is_empty() {
+        let keys = all.iter().filter_map(|one| one.key.as_ref());
+        let keys: Vec<Cow<'_, str>> = keys.map(|key| Cow::Owned(key.to_string())).collect();
+        return first_of(&keys);
+    }
+    let mut text = String::new();
+    let mut path = None;
+    for origin in origins.iter().take(NAMED) {
+        let lead = if text.is_empty() { "" } else { ", " };
+        let line = origin.at.line;
+        if path == Some(&origin.path) && line > 0 {
+            let _ = write!(text, "{lead}{line}");
+        } else if line > 0 {
+            let _ = write!(text, "{lead}{}:{line}", visible(&origin.path));
+        } else {
+            let _ = write!(text, "{lead}{}", visible(&origin.path));
+        }
+        path = Some(&origin.path);
+    }
+    match all.len().saturating_sub(NAMED) {
+        0 => text,
+        more => format!("{text} and {} more", thousands(more)),
+    }
+}
+
+fn first_of(names: &[Cow<'_, str>]) -> String {
+    let few = names[..names.len().min(NAMED)].join(", ");
+    match names.len().saturating_sub(NAMED) {
+        0 => few,
+        more => format!("{few} and {} more", thousands(more)),
+    }
+}
+
+/// `custom fields` of `customFields`.
+fn spaced(name: &str) -> String {
+    let mut out = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() {
+            out.push(' ');
+        }
+        out.push(c.to_ascii_lowercase());
+    }
+    out
+}
+
+/// `1,000,000`.
+fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::codes;
+    use crate::kinds::USER;
+    use crate::model::Pos;
+
+    fn note(id: &str, rest: &str) -> Diagnostic {
+        let key = Key::new(USER, id);
+        Diagnostic::new(codes::FIELD_RELEASED, format!("{key}: {rest}")).of(&key)
+    }
+
+    fn at(line: u32, id: &str, message: &str) -> Diagnostic {
+        let pos = Pos { line, column: 3 };
+        let path = "users.yaml".into();
+        Diagnostic::new(codes::ENUM, message)
+            .of(&Key::new(USER, id))
+            .field("civility")
+            .at(Origin { path, at: pos })
+    }
+
+    fn said(found: &[Diagnostic]) -> Vec<String> {
+        let grouped = group(found).into_iter();
+        grouped.map(|one| one.found.message.clone()).collect()
+    }
+
+    #[test]
+    fn many_alike_are_one_in_the_place_of_the_first_and_few_are_not() {
+        let mut found = vec![note("a", "x is gone"), note("b", "y is gone")];
+        found.extend((0..7).map(|n| note(&format!("u{n}"), "z is gone")));
+        found.push(note("c", "x is gone"));
+        let expected = [
+            "User/a: x is gone",
+            "User/b: y is gone",
+            "7 users: z is gone (u0, u1, u2, u3, u4 and 2 more)",
+            "User/c: x is gone",
+        ];
+        assert_eq!(said(&found), expected);
+    }
+
+    #[test]
+    fn a_group_has_its_count_and_its_places() {
+        let words = "there is no Tag/Handwerk";
+        let found: Vec<_> = (1..=1063).map(|n| at(n, &format!("u{n}"), words)).collect();
+        let grouped = group(&found);
+        assert_eq!((grouped.len(), grouped[0].count), (1, 1063));
+        let expected = "User civility: there is no Tag/Handwerk: 1,063 times: users.yaml:1, 2, 3, 4, 5 and 1,058 more";
+        assert_eq!(said(&found), [expected]);
+        assert_eq!(said(&found[..4]), [words; 4]);
+    }
+
+    #[test]
+    fn what_differs_in_the_resource_or_the_value_alone_is_one_cause() {
+        let own: Vec<_> = (1..=6)
+            .map(|n| at(n, &format!("u{n}"), &format!("User/u{n} is declared twice")))
+            .collect();
+        assert_eq!(
+            said(&own),
+            [
+                "User civility: User/… is declared twice: 6 times: users.yaml:1, 2, 3, 4, 5 and 1 more"
+            ]
+        );
+        let value: Vec<_> = (1..=10)
+            .map(|n| at(n, "u", &format!("`m{n}` is not one of MR, MRS")))
+            .collect();
+        assert_eq!(
+            said(&value),
+            [
+                "User civility: `…` is not one of MR, MRS (`m1`, `m2`, `m3`, `m4`, `m5`, …): 10 times: users.yaml:1, 2, 3, 4, 5 and 5 more"
+            ]
+        );
+        assert_eq!(said(&value[..9]).len(), 9);
+    }
+}

@@ -1,0 +1,89 @@
+//! Where in its list the member stands that a finding is about.
+
+use super::events::Reader;
+use super::nodes::{Fatal, Node};
+use super::split;
+use super::walk::Tree;
+use crate::diagnostic::{self, Diagnostic};
+use crate::model::{Pos, Text};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The members of lists, by where the lists begin.
+type Lists = BTreeMap<Pos, Vec<(Text, Pos)>>;
+
+/// Moves findings about a member of a list from the list to the member.
+pub fn locate(tree: &Tree, diagnostics: &mut Vec<Diagnostic>) {
+    let mut files: BTreeMap<Arc<str>, Lists> = BTreeMap::new();
+    for found in diagnostics.iter().filter(|found| found.member.is_some()) {
+        if let Some(origin) = found.origin.as_ref().filter(|origin| origin.at.line > 0) {
+            let lists = files.entry(Arc::clone(&origin.path)).or_default();
+            lists.insert(origin.at, Vec::new());
+        }
+    }
+    if files.is_empty() {
+        return;
+    }
+    for (path, lists) in &mut files {
+        if let Some(text) = tree.text(path) {
+            read(text.trim_start_matches('\u{feff}'), lists);
+        }
+    }
+    for found in diagnostics.iter_mut() {
+        let (Some(member), Some(origin)) = (&found.member, &mut found.origin) else {
+            continue;
+        };
+        let members = files
+            .get(&origin.path)
+            .and_then(|lists| lists.get(&origin.at));
+        let place = members.and_then(|all| all.iter().find(|(text, _)| text == member));
+        if let Some((_, at)) = place {
+            origin.at = *at;
+        }
+    }
+    diagnostic::sort(diagnostics);
+}
+
+fn read(text: &str, lists: &mut Lists) {
+    let mut reader = Reader::new(text);
+    for part in split::split(text) {
+        let found = reader.begin(&part).and_then(|begins| match begins {
+            true => document(&mut reader, lists),
+            false => Ok(()),
+        });
+        if found.is_err() {
+            reader.give_up();
+        }
+    }
+}
+
+fn document(reader: &mut Reader<'_>, lists: &mut Lists) -> Result<(), Fatal> {
+    loop {
+        match reader.next()? {
+            (Node::Eof, _) => return Ok(()),
+            (Node::List, at) => {
+                if let Some(members) = lists.get_mut(&at) {
+                    list(reader, members)?;
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Takes the texts of a list, and those that its mappings hold.
+fn list(reader: &mut Reader<'_>, members: &mut Vec<(Text, Pos)>) -> Result<(), Fatal> {
+    let mut depth = 1;
+    while depth > 0 {
+        match reader.next()? {
+            (Node::Eof, _) => return Ok(()),
+            (Node::End, _) => depth -= 1,
+            (Node::List | Node::Map, _) => depth += 1,
+            (Node::Scalar(scalar), at) if depth <= 2 => {
+                members.push((Text::new(&scalar.text), at));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
