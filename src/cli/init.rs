@@ -194,9 +194,10 @@ mod tests {
         for example in all {
             let text = switched_on(|at| example.contains(&at));
             // A source is read from one place: one example stands for the other.
-            let text = match text.contains("\n    git: ") {
-                true => text.replace("    directory: manifests\n", ""),
-                false => text,
+            let text = if text.contains("\n    git: ") {
+                text.replace("    directory: manifests\n", "")
+            } else {
+                text
             };
             let environment = text.contains("\nenvironments:").then_some("staging");
             if let Err(why) = load(&text, environment) {

@@ -205,9 +205,10 @@ fn message(source: &Source, proposal: &Proposal) -> String {
 
 fn tell(global: &Global, options: &Options, proposal: &Proposal, done: &str) {
     for lost in &proposal.unwritten {
-        let place = match lost.in_source {
-            true => PathBuf::from(&lost.path),
-            false => Path::new(&proposal.written).join(&lost.path),
+        let place = if lost.in_source {
+            PathBuf::from(&lost.path)
+        } else {
+            Path::new(&proposal.written).join(&lost.path)
         };
         let (line, column) = (lost.at.line, lost.at.column);
         anstream::eprintln!(

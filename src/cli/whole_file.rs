@@ -3,7 +3,7 @@
 use super::Failure;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Writes a file, over an older one.
 ///
@@ -70,7 +70,7 @@ fn beside<T>(
     written
 }
 
-fn whole<T>(new: &PathBuf, content: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> io::Result<T> {
+fn whole<T>(new: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> io::Result<T> {
     let mut out = BufWriter::new(File::create(new)?);
     let done = content(&mut out)?;
     let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;

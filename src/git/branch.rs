@@ -111,7 +111,8 @@ pub fn uncommitted(folder: &Path, paths: &[&str]) -> Result<Vec<String>, BranchE
     if !real.ancestors().any(|above| above.join(".git").exists()) {
         return Ok(Vec::new());
     }
-    let mut dirty = Vec::new();
+    // One that is staged for removal and still there is named twice.
+    let mut dirty = BTreeSet::new();
     for part in paths.chunks(ONCE) {
         let mut command = git_in(&real);
         command
@@ -122,7 +123,7 @@ pub fn uncommitted(folder: &Path, paths: &[&str]) -> Result<Vec<String>, BranchE
         let lines = said.split('\0').filter_map(|line| line.get(3..));
         dirty.extend(lines.map(str::to_owned));
     }
-    Ok(dirty)
+    Ok(dirty.into_iter().collect())
 }
 
 /// A repository by a folder in it.

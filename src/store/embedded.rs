@@ -24,10 +24,10 @@ pub(super) async fn open(path: &Path, access: Access) -> Result<Option<SqlitePoo
         .foreign_keys(true)
         .busy_timeout(BUSY);
     if access == Access::Read {
-        return match there {
-            true => read_only(path, options.read_only(true)).await.map(Some),
-            false => Ok(None),
-        };
+        if !there {
+            return Ok(None);
+        }
+        return read_only(path, options.read_only(true)).await.map(Some);
     }
     if !there {
         create(path).await?;
@@ -97,10 +97,7 @@ async fn read_only(path: &Path, options: SqliteConnectOptions) -> Result<SqliteP
         });
     }
     let taken = looked_into(options.immutable(true)).await;
-    taken.map_err(|fault| match fault.is_damage() {
-        true => unfit(path, fault),
-        false => unfit(path, first),
-    })
+    taken.map_err(|fault| unfit(path, if fault.is_damage() { fault } else { first }))
 }
 
 /// Connects and reads the first page.
@@ -197,10 +194,12 @@ fn log_is_sound(path: &Path) -> Result<(), StoreError> {
 fn begins_log(first: &[u8]) -> bool {
     let word = |at: usize, big: bool| {
         let bytes = first.get(at..at + 4)?.try_into().ok()?;
-        Some(match big {
-            true => u32::from_be_bytes(bytes),
-            false => u32::from_le_bytes(bytes),
-        })
+        let value = if big {
+            u32::from_be_bytes(bytes)
+        } else {
+            u32::from_le_bytes(bytes)
+        };
+        Some(value)
     };
     let big = match word(0, true) {
         Some(0x377f_0682) => false,

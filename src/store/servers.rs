@@ -161,7 +161,7 @@ impl Unreached {
         }
     }
 
-    fn add(&mut self, options: &PgConnectOptions, why: impl fmt::Display) {
+    fn add(&mut self, options: &PgConnectOptions, why: &dyn fmt::Display) {
         let host = match options.get_socket() {
             Some(socket) => format!("socket {}", socket.display()),
             None => format!("host {}", options.get_host()),
@@ -178,9 +178,12 @@ async fn fitting(all: &[PgConnectOptions], access: Access) -> Result<PgConnectOp
     for options in all {
         match answer(options, access, wait).await {
             Some(Ok(true)) => return Ok(options.clone()),
-            Some(Ok(false)) => unreached.add(options, "a replica, which takes no writes"),
-            Some(Err(error)) => unreached.add(options, SqlFault(error)),
-            None => unreached.add(options, format!("no answer within {} s", wait.as_secs())),
+            Some(Ok(false)) => unreached.add(options, &"a replica, which takes no writes"),
+            Some(Err(error)) => unreached.add(options, &SqlFault(error)),
+            None => {
+                let why = format!("no answer within {} s", wait.as_secs());
+                unreached.add(options, &why);
+            }
         }
     }
     Err(unreached)

@@ -34,11 +34,8 @@ pub(super) fn must_fit<'k>(
         ))
     };
     let known: BTreeSet<_> = before.diagnostics.iter().map(fault).collect();
-    let wrong = after.diagnostics.iter().filter(|found| found.is_error());
-    if let Some(found) = wrong
-        .into_iter()
-        .find(|found| !known.contains(&fault(found)))
-    {
+    let mut wrong = after.diagnostics.iter().filter(|found| found.is_error());
+    if let Some(found) = wrong.find(|found| !known.contains(&fault(found))) {
         return Err(refused(found.message.clone()));
     }
     match new.find(|key| !after.desired.resources.contains(key)) {

@@ -107,10 +107,7 @@ fn errors(
         partial: true,
         ..(*there.desired).clone()
     };
-    let together = Reading {
-        desired: Arc::new(desired),
-        ..feeds::reading(&there.source, Desired::default(), Vec::new(), None)
-    };
+    let together = feeds::reading(&there.source, desired, Vec::new(), None);
     let mut pass = Pass {
         config,
         readings: vec![together],
