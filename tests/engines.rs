@@ -9,6 +9,8 @@ mod cells;
 mod claimants;
 #[path = "engines/drift.rs"]
 mod drift;
+#[path = "engines/holds.rs"]
+mod holds;
 #[path = "engines/saved.rs"]
 mod saved;
 #[path = "engines/sources.rs"]

@@ -29,6 +29,7 @@ pub use finding::Finding;
 pub use scene::Scene;
 pub use subjects::{Subjects, subjects};
 pub use typing::{CustomType, Definition, Definitions, definitions, type_custom};
+pub(crate) use users::ADMINISTRATOR;
 pub use world::{Effect, Outcome, View, World};
 
 use crate::diagnostic::{Code, Severity, codes};

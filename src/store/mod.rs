@@ -24,6 +24,7 @@ mod copy;
 mod dialect;
 mod error;
 mod feeds;
+mod held;
 mod history;
 mod imports;
 mod lease;
