@@ -15,6 +15,8 @@ mod claimants;
 mod custom;
 #[path = "engines/drift.rs"]
 mod drift;
+#[path = "engines/holds.rs"]
+mod holds;
 #[path = "engines/incremental.rs"]
 mod incremental;
 #[path = "engines/saved.rs"]

@@ -1137,19 +1137,14 @@ async fn a_schema_of_the_release_before_is_read_and_brought_up() {
         let mut draft = Draft::new(&read(&store).await);
         draft.create(TAG, "gold", &[("name", text("Gold"))]);
         draft.apply(&store).await.expect("applied");
-        for table in ["feeds", "absences", "imports", "reports"] {
-            foreign(&url, &format!("DROP TABLE {table}")).await;
-        }
-        foreign(&url, "UPDATE meta SET schema_version = 2").await;
+        foreign(&url, "DROP TABLE held_steps").await;
+        foreign(&url, "UPDATE meta SET schema_version = 3").await;
 
-        let old = Schema::Old { found: 2 };
+        let old = Schema::Old { found: 3 };
         assert_eq!(store.schema().await.expect("a schema"), old, "{engine}");
         assert_eq!(read(&store).await.rows.len(), 1, "{engine}: readable");
-        let accepted = store.accepted("a", 9).await.expect("read");
-        assert!(accepted.is_empty(), "{engine}");
-        let sent = store.queued_imports("a").await.expect("read");
-        assert!(sent.is_empty(), "{engine}");
-        assert_eq!(store.report("a").await.expect("read"), None, "{engine}");
+        let known = store.knows_hold("0123456789abcdef").await;
+        assert!(!known.expect("read"), "{engine}");
         assert!(store.suspend("a", "eva", "no").await.is_err(), "{engine}");
         assert!(store.migrate(None).await.expect("brought up").changed);
         store.suspend("a", "eva", "audit").await.expect("written");

@@ -31,6 +31,7 @@ pub use scene::Scene;
 pub use subjects::{Subjects, subjects};
 pub use typing::{CustomType, Definition, Definitions, definitions, type_custom};
 pub use unread::fold;
+pub(crate) use users::ADMINISTRATOR;
 pub use world::{Effect, Outcome, View, World};
 
 use crate::diagnostic::{Code, Severity, codes};

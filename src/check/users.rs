@@ -10,7 +10,7 @@ use crate::model::{Key, Link, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The choice of `level` that means administrator.
-const ADMINISTRATOR: Option<u8> = Some(1);
+pub(crate) const ADMINISTRATOR: Option<u8> = Some(1);
 
 /// A user who would belong to no account.
 pub(super) fn without_account(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {

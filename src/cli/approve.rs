@@ -2,6 +2,9 @@
 
 use super::remote::{Remote, part};
 use super::{Failure, Global, Outcome, session};
+use crate::config::Config;
+use crate::reconcile::{self, Pass, Request};
+use crate::store::Store;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -84,6 +87,24 @@ async fn source(global: &Global, name: &str, reason: &str, remote: &Remote) -> O
     Ok(0)
 }
 
+/// That some plan has a hold: one that an apply recorded, or one of the plans as they are now.
+async fn known(config: &Config, store: &Store, id: &str) -> Result<(), Failure> {
+    if store.knows_hold(id).await? {
+        return Ok(());
+    }
+    let request = Request::default().after(&reconcile::fetch(config, None));
+    let mut pass = Pass::read(config, request, store).await?;
+    for index in pass.wanted()? {
+        let plan = pass.plan(index, store, &[]).await?;
+        if plan.held.iter().any(|held| held.hold == id) {
+            return Ok(());
+        }
+    }
+    Err(Failure::error(format!(
+        "no plan has a hold `{id}`; it may have changed since. `roster plan` shows the holds and their ids"
+    )))
+}
+
 async fn hold(
     global: &Global,
     id: &str,
@@ -107,6 +128,7 @@ async fn hold(
     let actor = session::actor();
     config.may_approve(&actor).map_err(Failure::error)?;
     let store = session::writer(&config).await?;
+    known(&config, &store, id).await?;
     let parts = only
         .iter()
         .map(|text| session::key(text))

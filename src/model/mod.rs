@@ -3,6 +3,7 @@
 mod cell;
 mod change;
 pub mod digest;
+mod held;
 mod key;
 mod keyed;
 pub mod moment;
@@ -15,6 +16,7 @@ mod value;
 pub use cell::{Amend, Cell, Pos, Stated};
 pub use change::Change;
 pub use digest::{Digest, FieldDigests};
+pub use held::HeldStep;
 pub use key::{FieldRef, Key, KindId};
 pub use keyed::{HasKey, Keyed};
 pub use resource::{Claim, ClaimState, Declared, Row};

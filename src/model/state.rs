@@ -1,6 +1,6 @@
 //! The two sides of a comparison: what a source says, and what the database holds.
 
-use super::{Ask, Claim, Declared, FieldRef, Key, Keyed, KindId, Pos, Rows, Text};
+use super::{Ask, Claim, Declared, FieldRef, HeldStep, Key, Keyed, KindId, Pos, Rows, Text};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -77,6 +77,8 @@ pub struct Snapshot {
     pub missed: BTreeMap<Key, u32>,
     /// What this source did under each budget of the guards within the window.
     pub spent: BTreeMap<String, u64>,
+    /// The steps that guards held in earlier passes and nobody has decided about.
+    pub held: Vec<HeldStep>,
 }
 
 impl Snapshot {

@@ -2,7 +2,9 @@
 
 use super::types::{AgreedClaim, Plan, Reason, Step, Verb};
 use crate::kinds::{self, Kind};
-use crate::model::{Change, Claim, ClaimState, Key, Link, Row, SmallMap, Snapshot, Text, Value};
+use crate::model::{
+    Change, Claim, ClaimState, HeldStep, Key, Link, Row, SmallMap, Snapshot, Text, Value,
+};
 
 /// Applies `plan` to `stored`, in memory, as the store would.
 pub fn advance(stored: &mut Snapshot, plan: &Plan) {
@@ -22,6 +24,12 @@ pub fn advance(stored: &mut Snapshot, plan: &Plan) {
             stored.retired.insert(key);
         }
     }
+    let forgets = |old: &HeldStep| {
+        let mut records = plan.forgotten.iter().chain(&plan.remembered);
+        records.any(|record| record.is_same_step(old))
+    };
+    stored.held.retain(|old| !forgets(old));
+    stored.held.extend(plan.remembered.iter().cloned());
     for agreed in &plan.agreed {
         match &agreed.claim {
             AgreedClaim::Write(claim) => put(stored, &agreed.key, (**claim).clone()),

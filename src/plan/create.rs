@@ -1,13 +1,14 @@
 //! A declared resource that is not stored: created, or kept back because somebody removed it.
 
 use super::draft::{Context, Draft, member, written_status};
+use super::order;
 use super::rules::Mode;
 use super::types::{Reason, Verb};
-use crate::check::Outcome;
-use crate::diagnostic::{Diagnostic, Origin, Severity, codes};
+use crate::check::{Effect, Outcome};
+use crate::diagnostic::{Code, Diagnostic, Origin, Severity, codes};
 use crate::kinds::{self, Kind};
 use crate::model::{
-    Change, Claim, ClaimState, Declared, FieldRef, Row, SecretState, Stated, Value, digest,
+    Change, Claim, ClaimState, Declared, FieldRef, Key, Row, SecretState, Stated, Value, digest,
 };
 use std::sync::Arc;
 
@@ -57,8 +58,7 @@ pub(super) fn absent(
             let message = format!(
                 "{key} was removed from the database by somebody else; creating it again gives access back"
             );
-            let member = member(context, key, Verb::Create, None, Vec::new());
-            return draft.held(codes::REACTIVATION, message, member);
+            return held(context, key, draft, codes::REACTIVATION, message);
         }
     }
     draft
@@ -93,13 +93,22 @@ fn retired(
         .severity(Severity::Warning);
         return draft.note(warning.help(help).of(key).at(origin));
     }
-    let member = member(context, key, Verb::Create, None, Vec::new());
-    let mut draft = Draft {
+    let draft = Draft {
         outcome: Some(create(context, declared)),
         ..draft
     };
-    draft = draft.held(codes::RETIRED_ID, format!("{message}; {help}"), member);
-    draft
+    let message = format!("{message}; {help}");
+    held(context, key, draft, codes::RETIRED_ID, message)
+}
+
+/// The same draft, held with every value that it would create.
+fn held(context: &Context<'_>, key: &Key, draft: Draft, code: Code, message: String) -> Draft {
+    let effect = draft.outcome.clone().map(|outcome| Effect {
+        key: key.clone(),
+        outcome,
+    });
+    let changes = effect.as_ref().map(order::changes).unwrap_or_default();
+    draft.held(code, message, member(context, key, Verb::Create, changes))
 }
 
 /// A create: what is declared, without what the source may only observe and passwords that are

@@ -173,7 +173,7 @@ fn present(
             verdict,
             Verdict::Set { drift: true, .. } | Verdict::Regain { .. }
         );
-        take(context, declared, row, verdict, &mut draft, &mut changes);
+        take(context, declared, verdict, &mut draft, &mut changes);
     }
     changes.extend(create::inferred(kind, declared, Some(row)));
     changes.extend(password(context, kind, declared, row));
@@ -214,13 +214,7 @@ fn deletion(context: &Context<'_>, declared: &Declared, row: &Row, claim: Option
     let others = declared.cells.iter().map(|stated| &stated.field);
     draft.open = others.filter(|field| **field != protect).cloned().collect();
     let message = forbid::released_message(&row.key);
-    let held = member(
-        context,
-        &row.key,
-        Verb::Delete,
-        Some(row.version),
-        Vec::new(),
-    );
+    let held = member(context, &row.key, Verb::Delete, Vec::new());
     draft.parts.push(Part {
         hold: Hold::of(codes::PROTECTED, message, held),
         full: None,
@@ -243,7 +237,6 @@ fn gone(context: &Context<'_>, key: &Key) -> bool {
 fn take(
     context: &Context<'_>,
     declared: &Declared,
-    row: &Row,
     verdict: Verdict,
     draft: &mut Draft,
     changes: &mut Vec<Change>,
@@ -256,18 +249,9 @@ fn take(
             .field(name(change))
             .at(Origin::of_field(declared, &change.field))
     };
-    let part = |code, change: &Change, message: String| {
-        let held = member(
-            context,
-            key,
-            Verb::Update,
-            Some(row.version),
-            vec![change.clone()],
-        );
-        Part {
-            hold: Hold::of(code, message, held),
-            full: Some(change.clone()),
-        }
+    let part = |code, change: &Change, message: String| Part {
+        hold: Hold::of(code, message, partial(context, key, change.clone())),
+        full: Some(change.clone()),
     };
     match verdict {
         Verdict::Keep => {}
@@ -321,8 +305,11 @@ fn take(
             );
             draft.open.insert(whole.field.clone());
             let mut part = part(codes::REACTIVATION, &whole, message);
-            if whole.field.own() == Some(kinds::get(key.kind).status_index()) {
-                part.hold.members[0].verb = Verb::Reactivate;
+            if let Some(rest) = &rest {
+                // What goes on at once is not held: the next pass finds it done.
+                part.hold.members[0].changes[0]
+                    .before
+                    .clone_from(&rest.after);
             }
             draft.parts.push(part);
             changes.extend(rest);
@@ -416,7 +403,7 @@ fn rejected(context: &Context<'_>, key: &Key, row: &Row, draft: &mut Draft) {
         _ => Vec::new(),
     };
     let message = format!("{key} was rejected and is still declared; take it out of the manifests");
-    let held = member(context, key, Verb::Update, Some(row.version), changes);
+    let held = member(context, key, Verb::Update, changes);
     let hold = Hold::of(
         codes::ACCOUNT_REJECTED,
         message,
@@ -430,20 +417,25 @@ fn rejected(context: &Context<'_>, key: &Key, row: &Row, draft: &mut Draft) {
 }
 
 /// One resource's part in a hold.
-pub(super) fn member(
-    context: &Context<'_>,
-    key: &Key,
-    verb: Verb,
-    version: Option<i64>,
-    changes: Vec<Change>,
-) -> Member {
+pub(super) fn member(context: &Context<'_>, key: &Key, verb: Verb, changes: Vec<Change>) -> Member {
     Member {
         key: key.clone(),
         verb,
-        version,
         origin: context.origin(key),
         changes,
         whole: false,
         becomes: None,
     }
+}
+
+/// One field's part in a hold. Its verb is that of the field alone: what else the pass does to the
+/// resource is done once, and the hold stays.
+pub(super) fn partial(context: &Context<'_>, key: &Key, change: Change) -> Member {
+    let status = kinds::get(key.kind).status_index();
+    let verb = match change.after.as_ref().and_then(Value::as_text) {
+        _ if change.field.own() != Some(status) => Verb::Update,
+        Some("inactive") => Verb::Deactivate,
+        _ => Verb::Reactivate,
+    };
+    member(context, key, verb, vec![change])
 }

@@ -1,15 +1,16 @@
 //! Rules on the state after the plan, and holds until nothing more is held: what remains always
 //! passes every rule.
 
-use super::draft::Context;
+use super::draft::{Context, partial};
 use super::forbid::whole;
 use super::hold::Hold;
 use super::order;
 use super::planner::Work;
-use crate::check::{self, Effect, Finding, World};
+use super::successors;
+use crate::check::{self, Effect, Finding, Outcome, World};
 use crate::diagnostic::{Code, Diagnostic, Severity, codes};
 use crate::kinds;
-use crate::model::{Key, Keyed};
+use crate::model::{Change, Key, Keyed};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the rules say of the whole plan, before anything is held.
@@ -19,6 +20,8 @@ pub(super) struct Verdict {
     faulty: BTreeMap<Key, Code>,
     /// What the rules said, whoever's doing it is.
     known: BTreeSet<Signature>,
+    /// What they warned of that nobody wants who has a successor in the same plan.
+    warned: BTreeSet<Signature>,
     /// What they said beside errors, true as long as the effects are the same.
     calm: Vec<Diagnostic>,
 }
@@ -37,6 +40,11 @@ fn signature(finding: &Finding) -> Signature {
 /// Runs the rules on everything that would happen; `parted` are the effects without what waits.
 pub(super) fn judge(context: &Context<'_>, work: &mut Work, parted: &[Effect]) -> Verdict {
     let mut findings = findings(context, &work.effects);
+    // Whose e-mail another source still has to give up is held, and that is no fault of this one.
+    let waits = |finding: &Finding| finding_waits(context, work, finding);
+    let all = findings.len();
+    findings.retain(|finding| !waits(finding));
+    work.moved |= findings.len() < all;
     work.diagnostics
         .extend(only_if_approved(context, work, parted, &mut findings));
     let mut faulty: BTreeMap<Key, Code> = BTreeMap::new();
@@ -61,6 +69,8 @@ pub(super) fn judge(context: &Context<'_>, work: &mut Work, parted: &[Effect]) -
             faulty.entry(key.clone()).or_insert(error.code);
         }
     }
+    let warned = findings.iter().filter(|f| leaves_nobody(f));
+    let warned = warned.map(signature).collect();
     let known = findings
         .iter()
         .filter(|f| f.diagnostic.is_error())
@@ -73,6 +83,7 @@ pub(super) fn judge(context: &Context<'_>, work: &mut Work, parted: &[Effect]) -
             refused: true,
             faulty,
             known,
+            warned: BTreeSet::new(),
             calm: Vec::new(),
         };
     }
@@ -86,6 +97,7 @@ pub(super) fn judge(context: &Context<'_>, work: &mut Work, parted: &[Effect]) -
         refused: false,
         faulty,
         known,
+        warned,
         calm,
     }
 }
@@ -117,6 +129,17 @@ fn only_if_approved(
     Vec::into_iter(waits).map(warning).collect()
 }
 
+/// Whether a finding is about an e-mail that goes in another source while it comes here.
+fn finding_waits(context: &Context<'_>, work: &Work, finding: &Finding) -> bool {
+    let about =
+        |key: &Key| finding.diagnostic.key.as_ref() == Some(key) || finding.involves.contains(key);
+    finding.diagnostic.code == codes::EMAIL_DUPLICATE
+        && work
+            .from_elsewhere
+            .iter()
+            .any(|rename| about(&rename.new) && !super::rename::is_accepted(context, &rename.old))
+}
+
 /// Holds faulty units, then whatever is only valid with something held, until nothing more is.
 pub(super) fn settle(context: &Context<'_>, work: &mut Work, verdict: Verdict) {
     if verdict.faulty.is_empty() && !work.moved {
@@ -131,22 +154,34 @@ pub(super) fn settle(context: &Context<'_>, work: &mut Work, verdict: Verdict) {
     work.take_out();
     loop {
         let findings = findings(context, &work.effects);
-        let errors: Vec<&Finding> = findings
-            .iter()
-            .filter(|f| f.diagnostic.is_error())
-            .collect();
-        let held_before = work.blocked.len();
-        for finding in &errors {
+        let new = |f: &&Finding| leaves_nobody(f) && !verdict.warned.contains(&signature(f));
+        let wrong = |f: &&Finding| f.diagnostic.is_error() || new(f);
+        let held_before = work.held.len();
+        for finding in findings.iter().filter(wrong) {
             depend(context, work, finding, &verdict.known);
         }
+        successors::keep_predecessors(context, work, &verdict.faulty);
         work.take_out();
-        if work.blocked.len() == held_before {
+        if work.held.len() == held_before {
             let calm = findings.into_iter().map(|finding| finding.diagnostic);
             work.diagnostics
                 .extend(calm.filter(|diagnostic| !diagnostic.is_error()));
             return;
         }
     }
+}
+
+/// Whether a finding says that the last one of some goes: no fault by itself, but nobody's wish when
+/// only a hold keeps the successor away.
+fn leaves_nobody(finding: &Finding) -> bool {
+    let code = finding.diagnostic.code;
+    finding.diagnostic.severity == Severity::Warning
+        && [
+            codes::LAST_USER,
+            codes::LAST_ADMINISTRATOR,
+            codes::POLICY_APPROVERS,
+        ]
+        .contains(&code)
 }
 
 /// Holds what a finding says cannot stand without something that is held.
@@ -167,16 +202,61 @@ fn depend(context: &Context<'_>, work: &mut Work, finding: &Finding, known: &BTr
             );
             (message, codes::HELD_DEPENDENCY, root)
         }
+        _ if !finding.diagnostic.is_error() => return,
         _ => {
             let code = finding.diagnostic.code;
             (finding.diagnostic.message.clone(), code, code)
         }
     };
+    if code == codes::HELD_DEPENDENCY
+        && let Some(change) = dependent_change(work, finding)
+    {
+        return hold_field(context, work, subject, change, root, &message);
+    }
     if work.effects.contains(subject) && !work.blocked.contains_key(subject) {
         return hold_unit(context, work, subject, code, root, &message);
     }
     for key in &finding.involves {
         hold_one(context, work, key, code, root, &message);
+    }
+}
+
+/// The one field that a finding is about, of a resource of which more changes: the rest goes on.
+fn dependent_change(work: &Work, finding: &Finding) -> Option<Change> {
+    let (key, field) = (
+        finding.diagnostic.key.as_ref()?,
+        finding.diagnostic.field.as_ref()?,
+    );
+    let Outcome::Change(changes) = &work.effects.get(key)?.outcome else {
+        return None;
+    };
+    let kind = kinds::get(key.kind);
+    let found = changes
+        .iter()
+        .find(|change| kind.field_name(&change.field) == *field);
+    found.filter(|_| changes.len() > 1).cloned()
+}
+
+/// Holds one field of a resource.
+pub(super) fn hold_field(
+    context: &Context<'_>,
+    work: &mut Work,
+    key: &Key,
+    change: Change,
+    root: Code,
+    message: &str,
+) {
+    if work.holds_field(key, &change.field) {
+        return;
+    }
+    let member = partial(context, key, change);
+    let hold = Hold::of(codes::HELD_DEPENDENCY, message, member);
+    let id = hold.id(&context.desired.source, &context.rules.salt);
+    let entries = hold.entries(&id);
+    work.held
+        .extend(entries.map(|held| crate::plan::Held { root, ..held }));
+    for member in &hold.members {
+        work.block(root, key, false, &member.changes);
     }
 }
 
@@ -230,7 +310,8 @@ fn hold_unit(
     }
 }
 
-fn hold_one(
+/// Holds one resource.
+pub(super) fn hold_one(
     context: &Context<'_>,
     work: &mut Work,
     key: &Key,

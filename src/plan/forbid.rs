@@ -1,7 +1,7 @@
 //! What a plan may not do without a decision, whatever its number: removing what is protected,
 //! deleting, changing what login names are built on.
 
-use super::draft::{Context, member};
+use super::draft::{Context, member, partial};
 use super::hold::{Hold, Member};
 use super::order;
 use super::planner::Work;
@@ -60,11 +60,10 @@ fn counted(context: &Context<'_>) -> Vec<Member> {
         keys.extend(desired.resources.iter().map(|declared| &declared.key));
     }
     keys.sort();
-    let version = |key: &Key| Some(context.stored.rows.get(key)?.version);
     keys.into_iter()
         .map(|key| Member {
             whole: true,
-            ..member(context, key, Verb::Update, version(key), Vec::new())
+            ..member(context, key, Verb::Update, Vec::new())
         })
         .collect()
 }
@@ -100,11 +99,7 @@ pub(super) fn doubtful(context: &Context<'_>, work: &mut Work) {
             }
             _ => None,
         };
-        let held = |(effect, change): (&Effect, Change)| Member {
-            changes: vec![change],
-            whole: false,
-            ..whole(context, effect, order::verb(context, effect))
-        };
+        let held = |(effect, change): (&Effect, Change)| partial(context, &effect.key, change);
         let effects = work.effects.iter();
         let members: Vec<Member> = effects
             .filter_map(|effect| Some((effect, of(effect)?)))
@@ -188,11 +183,9 @@ pub(super) fn released_message(key: &Key) -> String {
 
 /// An effect as a member of a hold, all of it.
 pub(super) fn whole(context: &Context<'_>, effect: &Effect, verb: Verb) -> Member {
-    let version = context.stored.rows.get(&effect.key).map(|row| row.version);
-    let changes = order::changes(effect);
     Member {
         whole: true,
-        ..member(context, &effect.key, verb, version, changes)
+        ..member(context, &effect.key, verb, order::changes(effect))
     }
 }
 
@@ -218,9 +211,7 @@ pub(super) fn login_changes(context: &Context<'_>, work: &mut Work) {
             .and_then(Value::as_text)
             .map_or(0, |old| context.stored.logins_of(old));
         if logins > 0 {
-            let verb = order::verb(context, effect);
-            let version = context.stored.rows.get(&effect.key).map(|row| row.version);
-            let held = member(context, &effect.key, verb, version, vec![change.clone()]);
+            let held = partial(context, &effect.key, change.clone());
             let message = format!(
                 "{}: the customer number has {logins} logins, and all of them get new names",
                 effect.key

@@ -1,168 +1,306 @@
 //! Guards: how much one plan may take away or overturn, as data.
 
-use super::draft::{Context, member};
+use super::draft::{Context, partial};
 use super::forbid::whole;
 use super::hold::{Hold, Member};
+use super::limited::{self, Limited, Numbers, Tripped};
 use super::order;
 use super::planner::Work;
-use super::rules::{Accept, Limit};
+use super::remember;
+use super::rules::{Accept, Guards, Limit};
 use super::share::{Budget, is_live, undecided};
-use crate::check::{Effect, World};
+use super::types::Plan;
+use crate::check::World;
 use crate::diagnostic::codes;
 use crate::kinds;
-use crate::model::{Change, ClaimState, Key, KindId, Row, Value};
+use crate::model::{Change, ClaimState, HeldStep, Key, KindId, Row, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-/// How many live rows of each kind the source claims or adopts, before the plan.
-pub(super) fn live(context: &Context<'_>, work: &Work) -> BTreeMap<KindId, u64> {
+/// How many live rows of each kind the source claims, before the plan. What the plan itself creates,
+/// adopts or reactivates is not among them.
+pub(super) fn live(context: &Context<'_>) -> BTreeMap<KindId, u64> {
     let mut live = BTreeMap::new();
     for row in &context.stored.rows {
-        if is_live(row) && is_ours(context, work, &row.key) {
+        if is_live(row) && is_ours(context, &row.key) {
             *live.entry(row.key.kind).or_default() += 1;
         }
     }
     live
 }
 
-fn is_ours(context: &Context<'_>, work: &Work, key: &Key) -> bool {
+fn is_ours(context: &Context<'_>, key: &Key) -> bool {
     context
         .stored
         .claim(&context.desired.source, key)
         .is_some_and(|claim| claim.state == ClaimState::Active)
-        || work.effects.contains(key)
 }
 
-/// Holds what trips a limit; `covered` is left alone. Records what the plan uses up.
+/// One step under a budget.
+struct Counted {
+    key: Key,
+    /// How much it counts; nothing when only its record says that it is held.
+    n: u64,
+    /// The change that counts, or `None` when the whole effect does.
+    change: Option<Change>,
+    /// The record of an earlier pass that held it.
+    record: Option<HeldStep>,
+}
+
+/// The steps under each budget.
+type Budgets = BTreeMap<Budget, Vec<Counted>>;
+
+/// Holds what trips a limit, and what an earlier pass held; `covered` is left alone.
 pub(super) fn guards(
     context: &Context<'_>,
     work: &mut Work,
     live: &BTreeMap<KindId, u64>,
     covered: &BTreeSet<Key>,
 ) {
-    let mut budgets: BTreeMap<Budget, Vec<(Key, u64, Option<Change>)>> = BTreeMap::new();
-    let world = World::new(context.stored, context.desired, &work.effects);
-    for effect in work
-        .effects
-        .iter()
-        .filter(|effect| !covered.contains(&effect.key))
-    {
-        for share in undecided(context, work, &world, effect) {
-            let entry = (effect.key.clone(), share.n, share.change);
-            budgets.entry(share.budget).or_default().push(entry);
-        }
-    }
+    let mut budgets = counted(context, work, covered);
+    add_records(context, work, covered, &mut budgets);
+    let totals = totals(&budgets);
     // What is decided of a whole kind covers its accounts, so kinds come first.
     let (accounts, kinds): (Vec<_>, Vec<_>) = budgets
         .into_iter()
         .partition(|(budget, _)| budget.contains('@'));
-    let mut tripped = Tripped::default();
+    let mut guard = Guard {
+        context,
+        live,
+        totals,
+        tripped: Tripped::default(),
+    };
     for (budget, members) in kinds {
-        guard(context, work, live, &mut tripped, budget, members);
+        guard.judge(work, budget, members);
     }
     for (budget, members) in accounts {
-        let decided = |(key, _, change): &(Key, u64, Option<Change>)| {
-            work.blocked.contains_key(key) || (change.is_none() && work.decided.contains_key(key))
+        let decided = |member: &Counted| {
+            let whole = member.change.is_none() && work.decided.contains_key(&member.key);
+            whole || work.blocked.contains_key(&member.key)
         };
         if !members.iter().all(decided) {
-            guard(context, work, live, &mut tripped, budget, members);
+            guard.judge(work, budget, members);
         }
     }
 }
 
-/// The holds of guards by their id. One step may trip several limits, a group that is exchanged
-/// both `change` and `unlink`: what is held is the same, so it is one hold that says all of them.
-#[derive(Default)]
-struct Tripped(BTreeMap<String, (Range<usize>, Vec<Limited>)>);
+/// What the effects count against.
+fn counted(context: &Context<'_>, work: &Work, covered: &BTreeSet<Key>) -> Budgets {
+    let mut budgets = Budgets::new();
+    let world = World::new(context.stored, context.desired, &work.effects);
+    let effects = work.effects.iter();
+    for effect in effects.filter(|effect| !covered.contains(&effect.key)) {
+        for share in undecided(context, work, &world, effect) {
+            budgets.entry(share.budget).or_default().push(Counted {
+                key: effect.key.clone(),
+                n: share.n,
+                change: share.change,
+                record: None,
+            });
+        }
+    }
+    budgets
+}
 
-impl Tripped {
-    fn hold(&mut self, context: &Context<'_>, work: &mut Work, hold: Hold, limited: Limited) {
-        let id = hold.id(&context.desired.source, &context.rules.salt);
-        if let Some((entries, all)) = self.0.get_mut(&id) {
-            all.push(limited);
-            for held in &mut work.held[entries.clone()] {
-                held.message = message(all);
-                held.over = Some(overrides(all));
-            }
+/// Adds the records of earlier passes to the steps that they are about.
+fn add_records(context: &Context<'_>, work: &Work, covered: &BTreeSet<Key>, budgets: &mut Budgets) {
+    for record in remember::records(context).filter(|record| !covered.contains(&record.key)) {
+        // Under another limit of the configuration it may not be held at all.
+        let trips =
+            |(limit, _): (Limit, String)| limit.trips(record.count, record.earlier, record.total);
+        if !limit_of(&context.rules.guards, &record.budget).is_some_and(trips) {
+            continue;
+        }
+        let Some(change) = remember::planned_again(context, work, record) else {
+            continue;
+        };
+        let members = budgets.entry(record.budget.clone()).or_default();
+        match members.iter_mut().find(|member| member.key == record.key) {
+            Some(member) => member.record = Some(record.clone()),
+            None => members.push(Counted {
+                key: record.key.clone(),
+                n: 0,
+                change,
+                record: Some(record.clone()),
+            }),
+        }
+    }
+}
+
+/// Of every kind's budget, the numbers by which an override can name it: its own steps, and those of
+/// its accounts with them.
+fn totals(budgets: &Budgets) -> BTreeMap<Budget, BTreeSet<u64>> {
+    let mut keys: BTreeMap<Budget, BTreeSet<&Key>> = BTreeMap::new();
+    let mut totals: BTreeMap<Budget, BTreeSet<u64>> = BTreeMap::new();
+    for (budget, members) in budgets {
+        let name = name_of(budget).to_owned();
+        if name == *budget {
+            let count = members.iter().map(|member| member.n).sum();
+            totals.entry(name.clone()).or_default().insert(count);
+        }
+        let all = keys.entry(name).or_default();
+        all.extend(members.iter().map(|member| &member.key));
+    }
+    for (name, keys) in keys {
+        totals.entry(name).or_default().insert(keys.len() as u64);
+    }
+    totals
+}
+
+/// The budget of the kind, of one of its accounts too.
+fn name_of(budget: &str) -> &str {
+    budget.split('@').next().unwrap_or_default()
+}
+
+/// The guards of one plan.
+struct Guard<'a> {
+    context: &'a Context<'a>,
+    live: &'a BTreeMap<KindId, u64>,
+    totals: BTreeMap<Budget, BTreeSet<u64>>,
+    tripped: Tripped,
+}
+
+impl Guard<'_> {
+    fn judge(&mut self, work: &mut Work, budget: Budget, members: Vec<Counted>) {
+        let context = self.context;
+        let Some((limit, config)) = limit_of(&context.rules.guards, &budget) else {
+            return;
+        };
+        let members = without_approved(context, work, members);
+        let count: u64 = members.iter().map(|member| member.n).sum();
+        let spent = &context.stored.spent;
+        let earlier = spent.get(&budget).copied().unwrap_or_default();
+        let total = base(context, self.live, &budget);
+        let trips = count > 0 && limit.trips(count, earlier, total);
+        let held: Vec<Counted> = if trips {
+            members
+        } else {
+            let recorded = members.into_iter();
+            recorded.filter(|member| member.record.is_some()).collect()
+        };
+        if held.is_empty() || self.accepted(work, &budget, [count, held.len() as u64]) {
             return;
         }
-        let before = work.held.len();
-        work.hold(context, hold);
-        self.0.insert(id, (before..work.held.len(), vec![limited]));
+        let records = || held.iter().filter_map(|member| member.record.as_ref());
+        let numbers = Numbers {
+            count: held.len() as u64,
+            earlier: records()
+                .map(|record| record.earlier)
+                .filter(|_| !trips)
+                .fold(earlier, u64::max),
+            total: records().map(|record| record.total).fold(total, u64::min),
+            limit,
+            config,
+        };
+        let limited = limited::limited(context, &budget, &numbers);
+        let hold = trip(context, work, &held, &numbers, &limited);
+        let entries = self.tripped.hold(context, work, hold, limited);
+        record(context, work, &budget, entries, held, &numbers, trips);
+    }
+
+    /// Whether an override covers a budget; then nothing counts against it.
+    fn accepted(&self, work: &mut Work, budget: &Budget, counts: [u64; 2]) -> bool {
+        let name = name_of(budget);
+        let whole = |n: &u64| self.totals.get(name).is_some_and(|all| all.contains(n));
+        let covers = |accept: &&Accept| match accept {
+            Accept::Budget(given, n) if given == budget => counts.contains(n),
+            Accept::Budget(given, n) => given == name && whole(n),
+            _ => false,
+        };
+        let accept = self.context.rules.accepts.iter().find(covers);
+        if let Some(Accept::Budget(given, n)) = accept {
+            work.used.push(format!("{given}={n}"));
+            work.exempt.insert(budget.clone());
+        }
+        accept.is_some()
     }
 }
 
-/// A limit that a plan is over, in words.
-struct Limited {
-    /// What is more than which limit.
-    said: String,
-    /// The override.
-    over: String,
-    /// That an override was given, with another number.
-    wrong: String,
+/// Takes out the steps that a person approved under the hold of an earlier pass: more of the same
+/// kind beside them is another hold, and the approval stays what it was.
+fn without_approved(context: &Context<'_>, work: &mut Work, members: Vec<Counted>) -> Vec<Counted> {
+    let approved = &context.stored.approved;
+    let mut left = Vec::new();
+    for counted in members {
+        let approval = counted.record.as_ref().and_then(|record| {
+            let part = format!("{} {}", record.hold, record.key);
+            let given = [record.hold.clone(), part].into_iter();
+            let given = given.into_iter().find(|given| approved.contains(given))?;
+            let member = held_member(context, work, &counted)?;
+            (member.digest() == record.step).then_some((given, member))
+        });
+        match approval {
+            Some((given, member)) => {
+                work.used.push(format!("hold {given}"));
+                work.decide(member);
+            }
+            None => left.push(counted),
+        }
+    }
+    left
 }
 
-fn overrides(all: &[Limited]) -> String {
-    let all: Vec<&str> = all.iter().map(|limited| &*limited.over).collect();
-    all.join(" ")
-}
-
-fn message(all: &[Limited]) -> String {
-    let said: Vec<&str> = all.iter().map(|limited| &*limited.said).collect();
-    let wrong: String = all.iter().map(|limited| &*limited.wrong).collect();
-    let (said, over) = (said.join(", and "), overrides(all));
-    format!("{said}; if that is meant, `{over}`{wrong}")
-}
-
-fn guard(
+/// Remembers what was held, for later passes.
+fn record(
     context: &Context<'_>,
     work: &mut Work,
-    live: &BTreeMap<KindId, u64>,
-    tripped: &mut Tripped,
-    budget: Budget,
-    members: Vec<(Key, u64, Option<Change>)>,
+    budget: &Budget,
+    entries: Range<usize>,
+    held: Vec<Counted>,
+    numbers: &Numbers,
+    trips: bool,
 ) {
-    let count: u64 = members.iter().map(|(_, n, _)| n).sum();
-    let Some((limit, config)) = limit_of(context, &budget) else {
-        return;
-    };
-    let before = context
-        .stored
-        .spent
-        .get(&budget)
-        .copied()
-        .unwrap_or_default();
-    let of = base(context, work, live, &budget);
-    if !limit.trips(count + before, of) {
-        return;
+    let ids = work.held[entries].iter();
+    let ids: BTreeMap<Key, String> = ids.map(|it| (it.key.clone(), it.hold.clone())).collect();
+    for counted in held {
+        let Some(id) = ids.get(&counted.key) else {
+            continue;
+        };
+        let Some(member) = held_member(context, work, &counted) else {
+            continue;
+        };
+        let field = counted.change.as_ref().map(|change| &change.field);
+        let step = remember::step(context, budget, id, &member, field);
+        let judged = match (&counted.record, trips) {
+            (Some(record), false) => (record.count, record.earlier, record.total),
+            _ => (numbers.count, numbers.earlier, numbers.total),
+        };
+        work.remembered.push(HeldStep {
+            count: judged.0,
+            earlier: judged.1,
+            total: judged.2.min(numbers.total),
+            ..step
+        });
     }
-    let name = budget.split('@').next().unwrap_or_default();
-    let covers = |accept: &Accept| match accept {
-        Accept::Budget(given, n) => {
-            (*given == budget && *n == count)
-                || (given == name
-                    && given != &budget
-                    && work.used.contains(&format!("{given}={n}")))
-        }
-        _ => false,
-    };
-    if let Some(accept) = context.rules.accepts.iter().find(|accept| covers(accept)) {
-        if let Accept::Budget(given, n) = accept {
-            work.used.push(format!("{given}={n}"));
-        }
-        work.exempt.insert(budget);
-        return;
+}
+
+fn trip(
+    context: &Context<'_>,
+    work: &Work,
+    held: &[Counted],
+    numbers: &Numbers,
+    limited: &Limited,
+) -> Hold {
+    let members = held.iter();
+    Hold {
+        code: codes::GUARD,
+        message: limited::message(std::slice::from_ref(limited)),
+        count: Some(numbers.count),
+        of: Some(numbers.total),
+        limit: Some(numbers.limit.allowed(numbers.total)),
+        over: Some(limited.over.clone()),
+        members: members
+            .filter_map(|counted| held_member(context, work, counted))
+            .collect(),
     }
-    let numbers = Numbers {
-        count,
-        before,
-        of,
-        limit,
-        config,
-    };
-    let limited = limited(context, &budget, &numbers);
-    let hold = trip(context, work, members, &numbers, &limited);
-    tripped.hold(context, work, hold, limited);
+}
+
+fn held_member(context: &Context<'_>, work: &Work, counted: &Counted) -> Option<Member> {
+    let effect = work.effects.get(&counted.key)?;
+    Some(match &counted.change {
+        None => whole(context, effect, order::verb(context, effect)),
+        Some(change) => partial(context, &counted.key, change.clone()),
+    })
 }
 
 /// What the steps that are left use up of each budget; what somebody let through does not count.
@@ -176,9 +314,9 @@ pub(super) fn spent(context: &Context<'_>, work: &Work) -> BTreeMap<Budget, u64>
     {
         for share in undecided(context, work, &world, effect) {
             // An override for the whole kind covers the accounts.
-            let kind = share.budget.split('@').next().unwrap_or_default();
+            let kind = name_of(&share.budget);
             let exempt = work.exempt.contains(&share.budget) || work.exempt.contains(kind);
-            if !exempt && limit_of(context, &share.budget).is_some() {
+            if !exempt && limit_of(&context.rules.guards, &share.budget).is_some() {
                 *spent.entry(share.budget).or_default() += share.n;
             }
         }
@@ -186,87 +324,39 @@ pub(super) fn spent(context: &Context<'_>, work: &Work) -> BTreeMap<Budget, u64>
     spent
 }
 
-struct Numbers {
-    count: u64,
-    before: u64,
-    of: u64,
-    limit: Limit,
-    config: String,
-}
-
-fn limited(context: &Context<'_>, budget: &str, numbers: &Numbers) -> Limited {
-    let Numbers {
-        count,
-        before,
-        of,
-        limit,
-        config,
-    } = numbers;
-    let allowed = limit.allowed(*of);
-    let (earlier, are, when) = if *before > 0 {
-        let earlier = format!(" and {before} shortly before");
-        (earlier, "are", "within `guards.window`")
-    } else {
-        (String::new(), "is", "at once")
-    };
-    // What comes back was not among those that are there.
-    let share = if budget.ends_with(".reactivate") {
-        format!("{count} beside {of} active now")
-    } else {
-        format!("{count} of {of}")
-    };
-    let mut accepts = context.rules.accepts.iter();
-    let wrong = accepts.find_map(|accept| match accept {
-        Accept::Budget(given, n) if given == budget => Some(format!(
-            "; `{given}={n}` was given, which is another number"
-        )),
-        _ => None,
-    });
-    Limited {
-        said: format!(
-            "{budget}: {share}{earlier} {are} more than the {allowed} that `{config}` allows {when}"
-        ),
-        over: format!("--accept {budget}={count}"),
-        wrong: wrong.unwrap_or_default(),
-    }
-}
-
-fn trip(
+/// Of how many each of some budgets is a share, before the plan.
+pub(super) fn bases<'b>(
     context: &Context<'_>,
-    work: &Work,
-    members: Vec<(Key, u64, Option<Change>)>,
-    numbers: &Numbers,
-    limited: &Limited,
-) -> Hold {
-    let members = members.into_iter().filter_map(|(key, _, change)| {
-        let effect = work.effects.get(&key)?;
-        Some(held_member(context, effect, change))
-    });
-    Hold {
-        code: codes::GUARD,
-        message: message(std::slice::from_ref(limited)),
-        count: Some(numbers.count),
-        of: Some(numbers.of),
-        limit: Some(numbers.limit.allowed(numbers.of)),
-        over: Some(limited.over.clone()),
-        members: members.collect(),
-    }
+    budgets: impl Iterator<Item = &'b Budget>,
+) -> BTreeMap<Budget, u64> {
+    let mut live = None;
+    let base = |budget: &'b Budget| {
+        let live = live.get_or_insert_with(|| self::live(context));
+        (budget.clone(), base(context, live, budget))
+    };
+    budgets.map(base).collect()
 }
 
-fn held_member(context: &Context<'_>, effect: &Effect, change: Option<Change>) -> Member {
-    let verb = order::verb(context, effect);
-    match change {
-        None => whole(context, effect, verb),
-        Some(change) => {
-            let version = context.stored.rows.get(&effect.key).map(|row| row.version);
-            member(context, &effect.key, verb, version, vec![change])
-        }
-    }
+/// What a plan that was made earlier would be over now, by what its source has `spent` since.
+#[must_use]
+pub fn over_budget(plan: &Plan, guards: &Guards, spent: &BTreeMap<String, u64>) -> Vec<String> {
+    let over = plan.spent.iter().filter_map(|(budget, count)| {
+        let (limit, config) = limit_of(guards, budget)?;
+        let numbers = Numbers {
+            count: *count,
+            earlier: spent.get(budget).copied().unwrap_or_default(),
+            total: plan.bases.get(budget).copied().unwrap_or_default(),
+            limit,
+            config,
+        };
+        let trips = limit.trips(*count, numbers.earlier, numbers.total);
+        trips.then(|| limited::said(budget, &numbers))
+    });
+    over.collect()
 }
 
 /// The limit of a budget and its key in the configuration.
-fn limit_of(context: &Context<'_>, budget: &str) -> Option<(Limit, String)> {
-    let guards = &context.rules.guards;
+fn limit_of(guards: &Guards, budget: &str) -> Option<(Limit, String)> {
     if budget.contains('@') {
         return Some((guards.per_account, "guards.perAccount".into()));
     }
@@ -283,7 +373,7 @@ fn limit_of(context: &Context<'_>, budget: &str) -> Option<(Limit, String)> {
 }
 
 /// Of how many a budget's count is a share, before the plan.
-fn base(context: &Context<'_>, work: &Work, live: &BTreeMap<KindId, u64>, budget: &str) -> u64 {
+fn base(context: &Context<'_>, live: &BTreeMap<KindId, u64>, budget: &str) -> u64 {
     if let Some((_, account)) = budget.split_once('@') {
         let field = kinds::get(kinds::USER).at("accounts");
         let of_account = |row: &&Row| {
@@ -301,7 +391,7 @@ fn base(context: &Context<'_>, work: &Work, live: &BTreeMap<KindId, u64>, budget
         return 0;
     };
     let rest = parts.next().unwrap_or_default();
-    let Some((field, verb)) = rest.rsplit_once('.') else {
+    let Some((field, _)) = rest.rsplit_once('.') else {
         return live.get(&kind.id).copied().unwrap_or_default();
     };
     let field = kind
@@ -314,10 +404,8 @@ fn base(context: &Context<'_>, work: &Work, live: &BTreeMap<KindId, u64>, budget
         .iter()
         .filter(|row| row.key.kind == kind.id);
     let values = values
-        .filter(|row| is_ours(context, work, &row.key))
+        .filter(|row| is_ours(context, &row.key))
         .filter_map(|row| row.value(&field));
-    match verb {
-        "unlink" => values.map(|value| value.members().count() as u64).sum(),
-        _ => values.filter(|value| !value.is_empty_list()).count() as u64,
-    }
+    // Links too are counted by the resource that holds them.
+    values.filter(|value| !value.is_empty_list()).count() as u64
 }

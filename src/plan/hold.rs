@@ -23,7 +23,6 @@ pub(super) struct Hold {
 pub(super) struct Member {
     pub key: Key,
     pub verb: Verb,
-    pub version: Option<i64>,
     pub origin: Option<Origin>,
     /// What is held, field by field.
     pub changes: Vec<Change>,
@@ -121,11 +120,18 @@ impl Member {
             .map(move |change| reduced(kind, change))
     }
 
+    /// The digest of the held step, its values included.
+    pub fn digest(&self) -> Digest {
+        let mut hasher = blake3::Hasher::new();
+        self.feed(&mut hasher);
+        Digest::finish(&hasher)
+    }
+
+    /// Nothing that the same pass writes is fed, so that the id stays what it was when it was printed.
     fn feed(&self, hasher: &mut blake3::Hasher) {
         hasher.update(&[self.key.kind.0]);
         feed_text(hasher, &self.key.id);
         feed_text(hasher, self.verb.word());
-        hasher.update(&self.version.unwrap_or_default().to_le_bytes());
         for change in self.reduced() {
             for value in [change.before, change.after] {
                 let cell = value.map_or(Cell::Clear, Cell::Value);

@@ -2,14 +2,17 @@
 //! steps in order.
 
 use super::draft::{self, Context, Draft};
-use super::hold::Hold;
+use super::hold::{Hold, Member};
+use super::rename::Rename;
 use super::rules::Rules;
 use super::types::{Agreed, AgreedClaim, Held, Plan, Reason, SourceRef, Verb};
 use super::waiting::Waiting;
-use super::{fixpoint, forbid, guard, order, removal, tally};
+use super::{fixpoint, forbid, guard, order, remember, removal, rename, tally};
 use crate::check::{self, Effect, Outcome};
 use crate::diagnostic::{self, Code, Diagnostic};
-use crate::model::{Change, Claim, ClaimState, Declared, Desired, FieldRef, Key, Keyed, Snapshot};
+use crate::model::{
+    Change, Claim, ClaimState, Declared, Desired, FieldRef, HeldStep, Key, Keyed, Snapshot,
+};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -53,6 +56,7 @@ fn planned(
     work.draft(&context);
     work.say_waiting(&context);
     removal::removals(&context, &mut work);
+    work.from_elsewhere = rename::from_elsewhere(&context, &work);
     let parted = work.complete();
     let verdict = fixpoint::judge(&context, &mut work, &parted);
     work.restore(parted);
@@ -70,10 +74,10 @@ fn keep_back(context: &Context<'_>, work: &mut Work) {
     forbid::doubtful(context, work);
     let parts = std::mem::take(&mut work.parts);
     parts.into_iter().for_each(|part| work.part(context, part));
-    let live = guard::live(context, work);
+    let live = guard::live(context);
     forbid::forbidden(context, work);
     forbid::login_changes(context, work);
-    let mut covered = removal::renames(context, work);
+    let mut covered = rename::renames(context, work);
     covered.extend(removal::emptied(context, work, &live, &covered));
     covered.extend(work.standing.iter().cloned());
     guard::guards(context, work, &live, &covered);
@@ -114,6 +118,10 @@ pub(super) struct Work {
     pub let_through: BTreeSet<Key>,
     /// Of each resource, the fields about which an approval decided: they count against nothing.
     pub decided: BTreeMap<Key, BTreeSet<FieldRef>>,
+    /// Who comes here and has not gone yet under an old id in another source.
+    pub from_elsewhere: Vec<Rename>,
+    /// What guards held, for later passes.
+    pub remembered: Vec<HeldStep>,
     pub agreed: Vec<Agreed>,
     pub orphans: Vec<Key>,
     pub released: Vec<Key>,
@@ -180,15 +188,20 @@ impl Work {
     /// Keeps back what no approval lets through.
     pub fn hold(&mut self, context: &Context<'_>, hold: Hold) {
         self.moved = true;
-        let id = hold.id(&context.desired.source, &context.rules.salt);
+        let id = |hold: &Hold| hold.id(&context.desired.source, &context.rules.salt);
         let all = hold.members.clone();
-        let left = if hold.code.is_approvable() {
-            hold.without_approved(&id, &context.stored.approved, &mut self.used)
-        } else {
-            Some(hold)
-        };
+        let approved = &context.stored.approved;
+        let mut left = Some(hold);
+        // What is left of a hold of which a part was approved is a hold of its own.
+        while let Some(hold) = left.take_if(|hold| hold.code.is_approvable()) {
+            let (count, id) = (hold.members.len(), id(&hold));
+            left = hold.without_approved(&id, approved, &mut self.used);
+            if left.as_ref().is_none_or(|left| left.members.len() == count) {
+                break;
+            }
+        }
         if let Some(hold) = &left {
-            self.held.extend(hold.entries(&id));
+            self.held.extend(hold.entries(&id(hold)));
             for member in &hold.members {
                 self.block(hold.code, &member.key, member.whole, &member.changes);
             }
@@ -199,15 +212,21 @@ impl Work {
                 .any(|member| member.key == *key)
         };
         for member in all.into_iter().filter(|member| !still(&member.key)) {
-            if member.verb == Verb::Delete {
-                self.let_through.insert(member.key.clone());
-            }
-            let fields = member.changes.into_iter().map(|change| change.field);
-            self.decided.entry(member.key).or_default().extend(fields);
+            self.decide(member);
         }
     }
 
-    fn block(&mut self, code: Code, key: &Key, whole: bool, changes: &[Change]) {
+    /// Lets a part of a hold through that a person approved.
+    pub fn decide(&mut self, member: Member) {
+        if member.verb == Verb::Delete {
+            self.let_through.insert(member.key.clone());
+        }
+        let fields = member.changes.into_iter().map(|change| change.field);
+        self.decided.entry(member.key).or_default().extend(fields);
+    }
+
+    /// Notes what is to be taken out.
+    pub fn block(&mut self, code: Code, key: &Key, whole: bool, changes: &[Change]) {
         if code.is_standing() {
             self.standing.insert(key.clone());
         }
@@ -244,6 +263,12 @@ impl Work {
         if let Some(effect) = self.effects.get_mut(&key) {
             put(effect, full);
         }
+    }
+
+    /// Whether a field is to be taken out already.
+    pub fn holds_field(&self, key: &Key, field: &FieldRef) -> bool {
+        let fields = self.blocked_fields.get(key);
+        fields.is_some_and(|fields| fields.contains(field))
     }
 
     /// The rule that holds a resource or some of its fields.
@@ -363,6 +388,8 @@ fn header(context: &Context<'_>) -> Plan {
 fn finish(context: &Context<'_>, mut work: Work) -> Plan {
     work.drop_empty(context);
     let spent = guard::spent(context, &work);
+    let bases = guard::bases(context, spent.keys());
+    let forgotten = remember::forgotten(context, &work);
     let mut steps = order::steps(context, &work);
     order::sort(context, &work, &mut steps);
     work.agree_on_equal(context);
@@ -374,6 +401,9 @@ fn finish(context: &Context<'_>, mut work: Work) -> Plan {
     });
     work.used.sort();
     work.used.dedup();
+    work.remembered
+        .sort_by(|a, b| (&a.key, &a.budget).cmp(&(&b.key, &b.budget)));
+    work.remembered.dedup_by(|a, b| a.is_same_step(b));
     let mut unsettled: BTreeSet<Key> = work.open.into_keys().collect();
     unsettled.extend(work.held.iter().map(|held| held.key.clone()));
     unsettled.extend(
@@ -392,6 +422,9 @@ fn finish(context: &Context<'_>, mut work: Work) -> Plan {
         agreed: work.agreed,
         retained: work.retained,
         spent,
+        bases,
+        remembered: work.remembered,
+        forgotten,
         ..header(context)
     };
     plan.summary = tally::summary(context, &plan);

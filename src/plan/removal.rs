@@ -4,10 +4,10 @@ use super::absence::{absent_enough, hidden_elsewhere, hidden_keys, removals_off}
 use super::draft::Context;
 use super::forbid::whole;
 use super::handover::{not_accepted, still_declared};
-use super::hold::{Hold, Member};
-use super::order;
+use super::hold::Hold;
 use super::peer::Standing;
 use super::planner::Work;
+use super::remember;
 use super::rules::Accept;
 use super::types::{Agreed, AgreedClaim, Reason, Verb};
 use crate::check::{Effect, Outcome};
@@ -149,7 +149,7 @@ fn deactivation(row: &Row) -> Change {
 }
 
 /// The keys of what would be deactivated because it is no longer declared.
-fn removed(work: &Work) -> Vec<Key> {
+pub(super) fn removed(work: &Work) -> Vec<Key> {
     let absent = |effect: &&Effect| work.reason(&effect.key) == Reason::Removed;
     work.effects
         .iter()
@@ -183,25 +183,20 @@ pub(super) fn emptied(
     let nothing_left = context.desired.resources.is_empty();
     if nothing_left || (gone.len() >= 2 && gone.len() as u64 >= total) {
         let over = "empty=all";
-        return hold_emptied(
-            context,
-            work,
-            gone,
-            total,
-            over,
-            "everything that the source claims",
-        );
+        return hold_emptied(context, work, gone, total, over, &what_is_gone("all"));
     }
     let mut by_kind: BTreeMap<KindId, Vec<Key>> = BTreeMap::new();
     for key in gone {
         by_kind.entry(key.kind).or_default().push(key);
     }
-    let mut covered = BTreeSet::new();
-    for (kind, keys) in by_kind {
+    let mut covered = hold_emptied_before(context, work, &by_kind);
+    for (kind, mut keys) in by_kind {
         let of = live.get(&kind).copied().unwrap_or_default();
-        if keys.len() >= 2 && keys.len() as u64 >= of {
+        let count = keys.len();
+        keys.retain(|key| !covered.contains(key));
+        if !keys.is_empty() && count >= 2 && count as u64 >= of {
             let name = kinds::get(kind).name;
-            let what = format!("every {name} that the source claims");
+            let what = what_is_gone(name);
             covered.extend(hold_emptied(
                 context,
                 work,
@@ -213,6 +208,42 @@ pub(super) fn emptied(
         }
     }
     covered
+}
+
+/// Holds again what an earlier pass held because a kind, or all that the source claimed, was gone: that
+/// the source declares others now is no decision about those.
+fn hold_emptied_before(
+    context: &Context<'_>,
+    work: &mut Work,
+    gone: &BTreeMap<KindId, Vec<Key>>,
+) -> BTreeSet<Key> {
+    let mut groups: BTreeMap<&str, (Vec<Key>, u64)> = BTreeMap::new();
+    for record in remember::all(context).filter(|it| it.budget.starts_with(remember::EMPTY)) {
+        let missing = gone.get(&record.key.kind);
+        if missing.is_some_and(|keys| keys.contains(&record.key)) {
+            let group = groups
+                .entry(&record.budget)
+                .or_insert((Vec::new(), u64::MAX));
+            group.0.push(record.key.clone());
+            group.1 = group.1.min(record.total);
+        }
+    }
+    let mut covered = BTreeSet::new();
+    for (over, (mut keys, of)) in groups {
+        keys.retain(|key| !covered.contains(key));
+        if !keys.is_empty() {
+            let what = what_is_gone(over.trim_start_matches(remember::EMPTY));
+            covered.extend(hold_emptied(context, work, keys, of, over, &what));
+        }
+    }
+    covered
+}
+
+fn what_is_gone(name: &str) -> String {
+    match name {
+        "all" => "everything that the source claims".to_owned(),
+        name => format!("every {name} that the source claims"),
+    }
 }
 
 fn hold_emptied(
@@ -249,157 +280,9 @@ fn hold_emptied(
     if accepted {
         work.used.push(over.to_owned());
     } else {
-        work.hold(context, hold);
+        remember::hold(context, work, hold, over);
     }
     keys.into_iter().collect()
-}
-
-/// Fields by which a company or person is recognised under another id.
-const STRONG: &[(KindId, &str)] = &[
-    (kinds::ACCOUNT, "vatNumber"),
-    (kinds::ACCOUNT, "businessRegistrationNumber"),
-    (kinds::USER, "email"),
-];
-
-/// One goes and another comes with the same strong key: external ids cannot change, so both are
-/// held. Returns the keys that an accepted rename covers.
-pub(super) fn renames(context: &Context<'_>, work: &mut Work) -> BTreeSet<Key> {
-    let pairs = rename_pairs(context, work);
-    if pairs.is_empty() {
-        return BTreeSet::new();
-    }
-    let count = pairs.len() as u64;
-    if context.rules.accepts.contains(&Accept::Renames(count)) {
-        work.used.push(format!("rename={count}"));
-        return pairs
-            .into_iter()
-            .flat_map(|(old, new)| [old, new])
-            .collect();
-    }
-    if count > MANY_RENAMES {
-        let members = pairs
-            .iter()
-            .flat_map(|(old, new)| renamed(context, work, old, new));
-        let hold = Hold {
-            code: codes::POSSIBLE_RENAME,
-            message: format!(
-                "{count} resources go and as many come with the same VAT or registration number or e-mail: external ids cannot change; keep the old ids, or `--accept rename={count}` (nothing is carried over)"
-            ),
-            count: Some(count),
-            of: None,
-            limit: None,
-            over: Some(format!("--accept rename={count}")),
-            members: members.collect(),
-        };
-        work.hold(context, hold);
-        return pairs
-            .into_iter()
-            .flat_map(|(old, new)| [old, new])
-            .collect();
-    }
-    let mut covered = BTreeSet::new();
-    for (old, new) in pairs {
-        rename(context, work, &old, &new);
-        covered.extend([old, new]);
-    }
-    covered
-}
-
-/// More renames than this are one hold.
-const MANY_RENAMES: u64 = 5;
-
-fn rename(context: &Context<'_>, work: &mut Work, old: &Key, new: &Key) {
-    let over = format!("rename={}", old.id);
-    if context
-        .rules
-        .accepts
-        .contains(&Accept::Rename(old.id.to_string()))
-    {
-        work.used.push(over);
-        return;
-    }
-    let members = renamed(context, work, old, new);
-    let hold = Hold {
-        code: codes::POSSIBLE_RENAME,
-        message: format!(
-            "{old} goes and {new} comes with the same VAT or registration number or e-mail: external ids cannot change; keep the old id, or `--accept {over}` (nothing is carried over)"
-        ),
-        count: None,
-        of: None,
-        limit: None,
-        over: Some(format!("--accept {over}")),
-        members,
-    };
-    work.hold(context, hold);
-}
-
-/// What goes and what comes, as members of a hold.
-fn renamed(context: &Context<'_>, work: &Work, old: &Key, new: &Key) -> Vec<Member> {
-    let member = |key: &Key, becomes: Option<&Key>| {
-        let effect = work.effects.get(key)?;
-        Some(Member {
-            becomes: becomes.cloned(),
-            ..whole(context, effect, order::verb(context, effect))
-        })
-    };
-    let members = [member(old, Some(new)), member(new, None)];
-    members.into_iter().flatten().collect()
-}
-
-fn rename_pairs(context: &Context<'_>, work: &Work) -> Vec<(Key, Key)> {
-    let gone = removed(work);
-    let mut pairs: BTreeMap<Key, Key> = BTreeMap::new();
-    for &(kind, name) in STRONG {
-        let index = kinds::get(kind).at(name);
-        let mut old: BTreeMap<String, &Key> = BTreeMap::new();
-        for key in gone.iter().filter(|key| key.kind == kind) {
-            let value = context
-                .stored
-                .rows
-                .get(key)
-                .and_then(|row| row.values[index].as_ref());
-            if let Some(text) = value.and_then(Value::as_text) {
-                old.insert(text.to_lowercase(), key);
-            }
-        }
-        if old.is_empty() {
-            continue;
-        }
-        // Only a key that one stored row has tells who somebody is.
-        let mut holders: BTreeMap<&str, u32> = BTreeMap::new();
-        for row in context
-            .stored
-            .rows
-            .iter()
-            .filter(|row| row.key.kind == kind)
-        {
-            let text = row.values[index]
-                .as_ref()
-                .and_then(Value::as_text)
-                .map(str::to_lowercase);
-            if let Some((text, _)) = text.and_then(|text| old.get_key_value(&text)) {
-                *holders.entry(text.as_str()).or_default() += 1;
-            }
-        }
-        for effect in work.effects.iter().filter(|effect| effect.key.kind == kind) {
-            let Outcome::Create { declared, .. } = &effect.outcome else {
-                continue;
-            };
-            let text = declared
-                .value(index)
-                .and_then(Value::as_text)
-                .map(str::to_lowercase);
-            let found = text.and_then(|text| old.get_key_value(&text));
-            if let Some((text, key)) = found
-                && holders.get(text.as_str()) == Some(&1)
-            {
-                pairs
-                    .entry((*key).clone())
-                    .or_insert_with(|| effect.key.clone());
-            }
-        }
-    }
-    pairs.into_iter().collect()
 }
 
 impl Work {

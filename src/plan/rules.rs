@@ -23,6 +23,8 @@ pub struct Rules {
     pub shop: Authority,
     /// The other configured sources.
     pub peers: Vec<Peer>,
+    /// Those of them that deactivate what disappears from them.
+    pub pruning: BTreeSet<Arc<str>>,
     /// The names of sources, the first wins where two enforce one field.
     pub order: Vec<Arc<str>>,
     /// How much may change at once.
@@ -158,8 +160,8 @@ pub struct IdleReason {
     pub help: String,
 }
 
-/// One limit: held when `n > floor` and `n > percent`, or `n > max`, or `n >= 2` and n is at
-/// least half.
+/// One limit: held when `n > floor` and `n > percent`, or `n > max`, or this plan alone has at least 2
+/// and at least half.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limit {
     /// Per cent of what there is.
@@ -180,11 +182,12 @@ impl Limit {
         }
     }
 
-    /// Whether `n` of `of` is held.
-    pub fn trips(self, n: u64, of: u64) -> bool {
+    /// Whether `now` of `of` is held, after `earlier` within the window.
+    pub fn trips(self, now: u64, earlier: u64, of: u64) -> bool {
+        let n = now + earlier;
         let share = n > self.floor && n * 100 > self.percent * of;
         let most = self.max.is_some_and(|max| n > max);
-        let half = n >= 2 && n * 2 >= of;
+        let half = now >= 2 && now * 2 >= of;
         share || most || half
     }
 
@@ -315,7 +318,7 @@ mod tests {
             (2, 0, true),
         ];
         for (n, of, held) in cases {
-            assert_eq!(limit.trips(n, of), held, "{n} of {of}");
+            assert_eq!(limit.trips(n, 0, of), held, "{n} of {of}");
         }
     }
 
@@ -328,8 +331,8 @@ mod tests {
         };
         for of in 0..1_000 {
             let allowed = limit.allowed(of);
-            assert!(!limit.trips(allowed, of), "{allowed} of {of}");
-            assert!(limit.trips(allowed + 1, of), "{} of {of}", allowed + 1);
+            assert!(!limit.trips(allowed, 0, of), "{allowed} of {of}");
+            assert!(limit.trips(allowed + 1, 0, of), "{} of {of}", allowed + 1);
         }
     }
 

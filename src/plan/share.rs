@@ -96,7 +96,7 @@ fn field_shares(context: &Context<'_>, kind: &Kind, change: &Change) -> Vec<Shar
     };
     let list = matches!(change.before, Some(Value::List(_) | Value::Links(_)));
     if list {
-        count(".unlink", went(change).len() as u64);
+        count(".unlink", u64::from(!went(change).is_empty()));
     } else if change.after.is_none() {
         count(".clear", 1);
     }

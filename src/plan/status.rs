@@ -1,6 +1,6 @@
 //! What a manifest without a status means: active, unless somebody decided otherwise.
 
-use super::draft::{Context, Draft, Part, member};
+use super::draft::{Context, Draft, Part, member, partial};
 use super::hold::{Hold, Member};
 use super::rules::Peer;
 use super::types::{Reason, Verb};
@@ -53,20 +53,20 @@ pub(super) fn unwritten_status(
         changes.push(change);
         return;
     }
-    let held = |verb| member(context, key, verb, Some(row.version), vec![change.clone()]);
     draft.open.insert(change.field.clone());
     if active.is_none() {
         let message = format!(
             "{key} is stored inactive, and the manifest writes no status; write `status: inactive` to keep it so, or `status: active`"
         );
-        let hold = Hold::of(
-            codes::ADOPT_INACTIVE,
-            message,
-            Member {
-                whole: true,
-                ..held(Verb::Adopt)
-            },
-        );
+        // All of the adoption waits, and an approval covers all of its values.
+        let mut all = changes.clone();
+        all.push(change.clone());
+        all.sort_by(|a, b| a.field.cmp(&b.field));
+        let held = Member {
+            whole: true,
+            ..member(context, key, Verb::Adopt, all)
+        };
+        let hold = Hold::of(codes::ADOPT_INACTIVE, message, held);
         draft.parts.push(Part {
             hold,
             full: Some(change),
@@ -74,7 +74,11 @@ pub(super) fn unwritten_status(
     } else {
         let message =
             format!("{key} was deactivated by somebody else; activating it gives access back");
-        let hold = Hold::of(codes::REACTIVATION, message, held(Verb::Reactivate));
+        let hold = Hold::of(
+            codes::REACTIVATION,
+            message,
+            partial(context, key, change.clone()),
+        );
         draft.parts.push(Part {
             hold,
             full: Some(change),

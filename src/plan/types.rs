@@ -3,7 +3,7 @@
 use super::claim::StepClaim;
 use crate::diagnostic::{Code, Diagnostic, Origin, Severity};
 use crate::kinds;
-use crate::model::{Change, Claim, Declared, FieldRef, Key, Stated, Text, Value};
+use crate::model::{Change, Claim, Declared, FieldRef, HeldStep, Key, Stated, Text, Value};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -36,8 +36,14 @@ pub struct Plan {
     pub errored: bool,
     /// Claims to write though nothing of the resource changes; not part of a saved plan.
     pub agreed: Vec<Agreed>,
-    /// What the steps use up of each budget of the guards; not part of a saved plan.
+    /// What the steps use up of each budget of the guards.
     pub spent: BTreeMap<String, u64>,
+    /// Of how many each of these budgets was a share, before the plan.
+    pub bases: BTreeMap<String, u64>,
+    /// The steps that guards held, to be remembered: a later pass holds them again.
+    pub remembered: Vec<HeldStep>,
+    /// The remembered steps that no longer apply; not part of a saved plan.
+    pub forgotten: Vec<HeldStep>,
     /// The declared resources that are not as their source says, or about which there is something
     /// to say: the next pass has to look at them again. Not part of a saved plan.
     pub unsettled: BTreeSet<Key>,

@@ -8,7 +8,7 @@ use crate::manifest::Tree;
 use crate::model::{Desired, Key};
 use crate::plan::{Plan, Verb, render};
 use crate::secrets::Secrets;
-use crate::store::{Apply, Holder, Lease, Remember, Store, TTL};
+use crate::store::{Apply, ApplyError, Holder, Lease, Remember, Store, TTL};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -153,7 +153,8 @@ pub async fn apply(
     Ok(applied)
 }
 
-/// Applies a saved plan, once, as it is.
+/// Applies a saved plan, once, as it is, when the guards still let it through: what its source did
+/// since it was made counts too.
 ///
 /// # Errors
 /// As [`apply`].
@@ -170,6 +171,13 @@ pub async fn applied_plan(
         .iter()
         .find(|reading| reading.source.name == plan.source.name);
     let from = reading.map(|reading| (&*reading.desired, &reading.tree));
+    // Nobody else applies plans of this source as long as its lease is held.
+    let since = super::ago(pass.config.window);
+    let spent = store.spent(&plan.source.name, since).await?;
+    let what = crate::plan::over_budget(plan, &pass.config.guards, &spent);
+    if !what.is_empty() {
+        return Err(ApplyError::Stale { what }.into());
+    }
     let wanted = Wanted {
         plan,
         id,

@@ -40,7 +40,7 @@ pub(super) fn blank(facts: &Facts, export: &Feed, last: &Accepted, limit: Limit)
         let of = named(&facts.filled, kind)?;
         let now = facts.filled.get(name).map_or(0, |(now, _)| *now);
         let count = share(*before, of).checked_sub(now)?;
-        if count == 0 || !limit.trips(count, of) {
+        if count == 0 || !limit.trips(count, 0, of) {
             return None;
         }
         let limit = limit.allowed(of);

@@ -377,6 +377,7 @@ impl<'a> Pass<'a> {
             authority: source.authority.clone(),
             shop: self.config.shop.clone(),
             peers: self.peers(index),
+            pruning: self.pruning(index),
             order: self.config.order.clone(),
             guards: self.config.guards.clone(),
             accepts: self.config.accepts.clone(),
@@ -399,6 +400,15 @@ impl<'a> Pass<'a> {
             .enumerate()
             .filter(|(other, _)| *other != index);
         others.map(|(_, reading)| reading.peer()).collect()
+    }
+
+    /// The other sources that deactivate what disappears from them.
+    fn pruning(&self, index: usize) -> BTreeSet<Arc<str>> {
+        let others = self.readings.iter().enumerate();
+        let others = others.filter(|(other, reading)| *other != index && reading.source.prune);
+        others
+            .map(|(_, reading)| reading.source.name.clone())
+            .collect()
     }
 
     /// The resources that a partial request is about.

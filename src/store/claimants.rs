@@ -3,6 +3,7 @@
 
 use super::connection::{Batch, Tx};
 use super::error::StoreError;
+use super::held;
 use super::param::{Param, Ty};
 use super::watched::{ACT, act};
 use super::{Store, migrate};
@@ -118,6 +119,7 @@ impl Store {
             let sql = format!("UPDATE {table} SET source = ? WHERE source = ?");
             tx.run(&sql, &[to.into(), from.into()]).await?;
         }
+        held::give(&mut tx, from, to).await?;
         // What it claims now is not what was remembered of it.
         unremember(&mut tx, to).await?;
         unremember(&mut tx, from).await?;
@@ -137,6 +139,7 @@ impl Store {
         let claims = active(&mut tx, source).await?;
         tx.run("DELETE FROM claims WHERE source = ?", &[source.into()])
             .await?;
+        held::drop(&mut tx, source).await?;
         unremember(&mut tx, source).await?;
         tx.run(ACT, &act(actor, "source forget", source, ""))
             .await?;

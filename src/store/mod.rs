@@ -25,6 +25,7 @@ mod dialect;
 mod embedded;
 mod error;
 mod feeds;
+mod held;
 mod history;
 mod imports;
 mod lease;

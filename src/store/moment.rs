@@ -6,7 +6,7 @@ use super::migrate::{self, Meta};
 use super::param::{Param, Ty};
 use super::read::{self, Query};
 use super::tables::{self, KindTable, LinkTable};
-use super::{Store, claim, codec};
+use super::{Store, claim, codec, held};
 use crate::kinds::{self, Type};
 use crate::model::{Ask, Digest, Key, KindId, Link, Row, Rows, Snapshot, Text};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -71,6 +71,7 @@ impl Moment {
             retired: read::retired(tx, &self.meta.key, &query.declared).await?,
             approved: read::approved(tx, query.approved_since).await?,
             spent: read::spent(tx, query).await?,
+            held: held::read(tx, query.source).await?,
             ..Snapshot::default()
         };
         snapshot.rows = Rows::part();

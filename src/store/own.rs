@@ -10,7 +10,7 @@ pub(super) struct Own {
 }
 
 /// Every one, by the version of the schema that brought it: a new release adds a list.
-pub(super) const VERSIONS: &[&[Own]] = &[FIRST, DAEMON, FEEDS];
+pub(super) const VERSIONS: &[&[Own]] = &[FIRST, DAEMON, FEEDS, HOLDS];
 
 const FIRST: &[Own] = &[
     Own {
@@ -335,6 +335,27 @@ const FEEDS: &[Own] = &[
         keys: "",
     },
 ];
+
+/// What guards held, until somebody decides.
+const HOLDS: &[Own] = &[Own {
+    name: "held_steps",
+    columns: &[
+        ("source", Ty::Id, "NOT NULL"),
+        ("kind", Ty::Id, "NOT NULL"),
+        ("external_id", Ty::Id, "NOT NULL"),
+        ("budget", Ty::Id, "NOT NULL"),
+        ("field", Ty::Text, "NOT NULL"),
+        ("verb", Ty::Text, "NOT NULL"),
+        ("hold", Ty::Id, "NOT NULL"),
+        // By which numbers it was held: so many, after so many within the window, of so many.
+        ("steps", Ty::Int, "NOT NULL"),
+        ("earlier", Ty::Int, "NOT NULL"),
+        ("total", Ty::Int, "NOT NULL"),
+        ("declared", Ty::Bytes, "NOT NULL"),
+        ("step", Ty::Bytes, "NOT NULL"),
+    ],
+    keys: "PRIMARY KEY (source, kind, external_id, budget)",
+}];
 
 /// All of them.
 pub(super) fn all() -> impl Iterator<Item = &'static Own> {

@@ -4,7 +4,7 @@ use super::connection::{Scan, Tx};
 use super::error::StoreError;
 use super::param::{Param, Ty};
 use super::tables::{self, KindTable, LinkTable};
-use super::{Store, claim, codec, feeds, migrate};
+use super::{Store, claim, codec, feeds, held, migrate};
 use crate::kinds;
 use crate::model::{Key, KindId, Link, Row, Snapshot, Text};
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,8 +50,29 @@ impl Store {
         registries(&mut tx, &mut snapshot).await?;
         snapshot.approved = approved(&mut tx, query.approved_since).await?;
         snapshot.spent = spent(&mut tx, query).await?;
+        snapshot.held = held::read(&mut tx, query.source).await?;
         feeds::missed(&mut tx, query.source, &mut snapshot).await?;
         Ok(snapshot)
+    }
+
+    /// What a source did under each budget of the guards since a moment.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn spent(
+        &self,
+        source: &str,
+        since: i64,
+    ) -> Result<BTreeMap<String, u64>, StoreError> {
+        let Some(mut tx) = self.reading_schema("read the budgets").await? else {
+            return Ok(BTreeMap::new());
+        };
+        let query = Query {
+            source,
+            spent_since: since,
+            ..Query::default()
+        };
+        spent(&mut tx, &query).await
     }
 
     /// One stored resource.

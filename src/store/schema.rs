@@ -7,7 +7,7 @@ use super::{own, triggers};
 use crate::kinds::{self, Default, Kind, Type};
 
 /// The version of the schema that this release writes.
-pub(super) const VERSION: i64 = 3;
+pub(super) const VERSION: i64 = 4;
 
 /// What brings the schema from an older version to this one.
 pub(super) fn upgrade(dialect: &Dialect, found: i64) -> Vec<String> {

@@ -5,7 +5,7 @@ use super::encode::{Changes, Entry};
 use super::frame::Frame;
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::kinds;
-use crate::model::{FieldDigests, FieldRef, Key, KindId, digest};
+use crate::model::{FieldDigests, FieldRef, HeldStep, Key, KindId, digest};
 use crate::plan::{Held, Plan, Step, StepClaim, Summary, Verb};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use sha2::{Digest as _, Sha256};
@@ -189,6 +189,12 @@ fn document(plan: &Plan, frame: &mut Frame<'_>, parts: Parts<'_>) -> io::Result<
     frame.list("orphans", plan.orphans.iter().map(KeyLine))?;
     frame.list("released", plan.released.iter().map(KeyLine))?;
     frame.list("accepted", plan.accepted.iter())?;
+    if !plan.spent.is_empty() {
+        frame.member("budgets", &Budgets(plan))?;
+    }
+    if origin && !plan.remembered.is_empty() {
+        frame.list("remembered", plan.remembered.iter().map(RememberedLine))?;
+    }
     if origin {
         if !plan.undeclared.is_empty() {
             let undeclared = plan.undeclared.iter();
@@ -359,6 +365,45 @@ impl Serialize for KeyLine<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut map = to.serialize_map(Some(2))?;
         key_entries(&mut map, self.0)?;
+        map.end()
+    }
+}
+
+/// What the steps use up of each budget, and of how many that is.
+struct Budgets<'a>(&'a Plan);
+
+impl Serialize for Budgets<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        #[derive(serde::Serialize)]
+        struct Budget {
+            count: u64,
+            of: u64,
+        }
+        let plan = self.0;
+        to.collect_map(plan.spent.iter().map(|(name, count)| {
+            let of = plan.bases.get(name).copied().unwrap_or_default();
+            (name, Budget { count: *count, of })
+        }))
+    }
+}
+
+/// A step that a guard held, as a later pass needs it.
+struct RememberedLine<'a>(&'a HeldStep);
+
+impl Serialize for RememberedLine<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let step = self.0;
+        let mut map = to.serialize_map(None)?;
+        key_entries(&mut map, &step.key)?;
+        map.serialize_entry("budget", &step.budget)?;
+        map.serialize_entry("field", &step.field)?;
+        map.serialize_entry("verb", &step.verb)?;
+        map.serialize_entry("hold", &step.hold)?;
+        map.serialize_entry("count", &step.count)?;
+        map.serialize_entry("earlier", &step.earlier)?;
+        map.serialize_entry("of", &step.total)?;
+        map.serialize_entry("declared", &step.declared.to_string())?;
+        map.serialize_entry("step", &step.step.to_string())?;
         map.end()
     }
 }

@@ -7,10 +7,11 @@ use super::decode::{ChangeDocument, changes};
 use super::json;
 use crate::diagnostic::{Code, Diagnostic, Origin, Severity};
 use crate::kinds::{self, Kind};
-use crate::model::{Digest, Key, Pos, Text};
+use crate::model::{Digest, HeldStep, Key, Pos, Text};
 use crate::plan::{Body, Claimed, Held, Plan, Reason, SourceRef, Step, StepClaim, Summary, Verb};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Why a text is not a saved plan.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +79,10 @@ struct Document {
     released: Vec<As<Key>>,
     accepted: Vec<String>,
     #[serde(default)]
+    budgets: BTreeMap<String, BudgetDocument>,
+    #[serde(default)]
+    remembered: Vec<As<HeldStep>>,
+    #[serde(default)]
     undeclared: Vec<As<(Key, String)>>,
     diagnostics: Vec<As<Diagnostic>>,
     errored: bool,
@@ -85,11 +90,23 @@ struct Document {
 
 impl Document {
     fn into_plan(self) -> Plan {
+        let source = SourceRef {
+            name: self.source.name.into(),
+            revision: self.source.revision.into(),
+        };
+        let budgets = self.budgets.into_iter();
+        let (spent, bases) = budgets
+            .map(|(name, budget)| ((name.clone(), budget.count), (name, budget.of)))
+            .unzip();
+        let remembered = all(self.remembered).into_iter().map(|step| HeldStep {
+            source: source.name.clone(),
+            ..step
+        });
         Plan {
-            source: SourceRef {
-                name: self.source.name.into(),
-                revision: self.source.revision.into(),
-            },
+            spent,
+            bases,
+            remembered: remembered.collect(),
+            source,
             database: self.database,
             environment: self.environment,
             summary: self.summary.into(),
@@ -166,6 +183,51 @@ impl From<SummaryDocument> for Summary {
             unchanged: read.unchanged,
             unclaimed: read.unclaimed,
         }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BudgetDocument {
+    count: u64,
+    of: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RememberedDocument {
+    kind: String,
+    external_id: Text,
+    budget: String,
+    field: String,
+    verb: String,
+    hold: String,
+    count: u64,
+    earlier: u64,
+    of: u64,
+    declared: String,
+    step: String,
+}
+
+impl Form for HeldStep {
+    type Document = RememberedDocument;
+
+    fn read(read: RememberedDocument) -> Result<Self, String> {
+        let digest =
+            |text: &str| Digest::parse(text).ok_or_else(|| format!("`{text}` is not a digest"));
+        Ok(Self {
+            source: Arc::default(),
+            key: Key::new(kind(&read.kind)?.id, read.external_id),
+            budget: read.budget,
+            field: read.field,
+            verb: read.verb,
+            hold: read.hold,
+            count: read.count,
+            earlier: read.earlier,
+            total: read.of,
+            declared: digest(&read.declared)?,
+            step: digest(&read.step)?,
+        })
     }
 }
 

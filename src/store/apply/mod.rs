@@ -17,6 +17,7 @@ mod versions;
 
 use super::connection::Tx;
 use super::error::{ApplyError, StoreError};
+use super::held;
 use super::imports;
 use super::lease::Lease;
 use super::param::{self, Param, Ty};
@@ -203,6 +204,7 @@ impl<'a> Pass<'a> {
         self.check_invariants(&watched).await?;
         let claims = self.write_claims().await?;
         let run = self.record().await?;
+        held::record(&mut self.tx, self.apply.plan).await?;
         if let Some(remember) = self.apply.remember {
             source::remember(&mut self.tx, &self.apply.plan.source.name, remember).await?;
             imports::end(&mut self.tx, &remember.ended, run).await?;

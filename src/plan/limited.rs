@@ -1,0 +1,130 @@
+//! The limits that a plan is over, in words.
+
+use super::draft::Context;
+use super::hold::Hold;
+use super::planner::Work;
+use super::rules::{Accept, Limit};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// The holds of guards by their id. One step may trip several limits, a group that is exchanged
+/// both `change` and `unlink`: what is held is the same, so it is one hold that says all of them.
+#[derive(Default)]
+pub(super) struct Tripped(BTreeMap<String, (Range<usize>, Vec<Limited>)>);
+
+impl Tripped {
+    /// Holds, or says of what is held already that it is over one more limit. Returns where it stands
+    /// among what is held.
+    pub fn hold(
+        &mut self,
+        context: &Context<'_>,
+        work: &mut Work,
+        hold: Hold,
+        limited: Limited,
+    ) -> Range<usize> {
+        let id = hold.id(&context.desired.source, &context.rules.salt);
+        if let Some((entries, all)) = self.0.get_mut(&id) {
+            all.push(limited);
+            for held in &mut work.held[entries.clone()] {
+                held.message = message(all);
+                held.over = Some(overrides(all));
+            }
+            return entries.clone();
+        }
+        let before = work.held.len();
+        work.hold(context, hold);
+        let entries = before..work.held.len();
+        self.0.insert(id, (entries.clone(), vec![limited]));
+        entries
+    }
+}
+
+/// A limit that a plan is over, in words.
+pub(super) struct Limited {
+    /// What is more than which limit.
+    said: String,
+    /// The override.
+    pub over: String,
+    /// That an override was given, with another number.
+    wrong: String,
+}
+
+fn overrides(all: &[Limited]) -> String {
+    let all: Vec<&str> = all.iter().map(|limited| &*limited.over).collect();
+    all.join(" ")
+}
+
+/// What trips, and the way out.
+pub(super) fn message(all: &[Limited]) -> String {
+    let said: Vec<&str> = all.iter().map(|limited| &*limited.said).collect();
+    let wrong: String = all.iter().map(|limited| &*limited.wrong).collect();
+    let (said, over) = (said.join(", and "), overrides(all));
+    format!("{said}; if that is meant, `{over}`{wrong}")
+}
+
+/// The numbers by which a guard holds.
+pub(super) struct Numbers {
+    /// How many steps are held.
+    pub count: u64,
+    /// How many the source had applied within the window before.
+    pub earlier: u64,
+    /// Of how many.
+    pub total: u64,
+    /// The limit.
+    pub limit: Limit,
+    /// Its key in the configuration.
+    pub config: String,
+}
+
+/// What a budget is over, in words.
+pub(super) fn limited(context: &Context<'_>, budget: &str, numbers: &Numbers) -> Limited {
+    let name = budget.split('@').next().unwrap_or_default();
+    let mut accepts = context.rules.accepts.iter();
+    let wrong = accepts.find_map(|accept| match accept {
+        Accept::Budget(given, n) if given == budget || given == name => Some(format!(
+            "; `{given}={n}` was given, which is another number"
+        )),
+        _ => None,
+    });
+    Limited {
+        said: said(budget, numbers),
+        over: format!("--accept {budget}={}", numbers.count),
+        wrong: wrong.unwrap_or_default(),
+    }
+}
+
+/// Of how many so many are more than which limit.
+pub(super) fn said(budget: &str, numbers: &Numbers) -> String {
+    let Numbers { count, total, .. } = *numbers;
+    // What comes back was not among those that are there.
+    let share = if budget.ends_with(".reactivate") {
+        format!("{count} beside {total} active now")
+    } else {
+        format!("{count} of {total}")
+    };
+    format!("{budget}: {share}{}", over_what(numbers))
+}
+
+/// Why these steps are held: by their number now, or by the number they were part of.
+fn over_what(numbers: &Numbers) -> String {
+    let Numbers {
+        count,
+        earlier,
+        total,
+        limit,
+        config,
+    } = numbers;
+    let allowed = limit.allowed(*total);
+    if !limit.trips(*count, *earlier, *total) {
+        return format!(
+            " stay held; together with others they were more than the {allowed} that `{config}` allows"
+        );
+    }
+    let (earlier, are, when) = if *earlier > 0 {
+        let earlier = format!(" and {earlier} shortly before");
+        (earlier, "are", "within `guards.window`")
+    } else {
+        (String::new(), "is", "at once")
+    };
+    format!("{earlier} {are} more than the {allowed} that `{config}` allows {when}")
+}

@@ -1,0 +1,251 @@
+//! What guards held in earlier passes: which of these steps are planned again, and which records have
+//! come to their end.
+//!
+//! A hold does not dissolve because the rest of its plan was applied and there is more of the kind now:
+//! an apply records what a guard held and by which numbers, and the planner holds it again until
+//! somebody decides or the source declares something else.
+
+use super::compare;
+use super::draft::Context;
+use super::hold::{Hold, Member};
+use super::planner::Work;
+use super::share::is_live;
+use crate::check::{Effect, Outcome};
+use crate::kinds::{self, Kind};
+use crate::model::{
+    Change, ClaimState, Declared, Digest, FieldRef, HeldStep, Key, Row, Value, digest,
+};
+
+/// The start of the budgets of a source that was emptied.
+pub(super) const EMPTY: &str = "empty=";
+/// The budget of what seems to be renamed.
+pub(super) const RENAME: &str = "rename";
+
+/// The records of the source whose plan this is.
+pub(super) fn all<'a>(context: &Context<'a>) -> impl Iterator<Item = &'a HeldStep> + use<'a> {
+    let (held, source) = (&context.stored.held, &context.desired.source);
+    held.iter().filter(move |record| record.source == *source)
+}
+
+/// Those of them that a guard's limit made.
+pub(super) fn records<'a>(context: &Context<'a>) -> impl Iterator<Item = &'a HeldStep> + use<'a> {
+    all(context).filter(|record| record.budget.contains('.'))
+}
+
+/// Whether this plan has the same step by the same declaration, undecided: its field, or `None` when
+/// it is the whole of it.
+#[allow(clippy::option_option)]
+pub(super) fn planned_again(
+    context: &Context<'_>,
+    work: &Work,
+    record: &HeldStep,
+) -> Option<Option<Change>> {
+    let effect = work.effects.get(&record.key)?;
+    let field = field_of(record);
+    let decided = work.decided.get(&record.key);
+    if decided.is_some_and(|fields| fields.contains(&field))
+        || record.declared != declared(context, &record.key, &field)
+    {
+        return None;
+    }
+    if record.field.is_empty() {
+        return (verb(effect) == record.verb).then_some(None);
+    }
+    change_of(effect, &field).map(|change| Some(change.clone()))
+}
+
+/// Holds, and remembers what is held whole.
+pub(super) fn hold(context: &Context<'_>, work: &mut Work, hold: Hold, budget: &str) {
+    let (count, total) = (hold.members.len() as u64, hold.of.unwrap_or_default());
+    let members = hold.members.clone();
+    let before = work.held.len();
+    work.hold(context, hold);
+    for held in &work.held[before..] {
+        let member = members.iter().find(|member| member.key == held.key);
+        work.remembered.extend(member.map(|member| HeldStep {
+            count,
+            total,
+            ..step(context, budget, &held.hold, member, None)
+        }));
+    }
+}
+
+/// A record of a held step, without the numbers.
+pub(super) fn step(
+    context: &Context<'_>,
+    budget: &str,
+    hold: &str,
+    member: &Member,
+    field: Option<&FieldRef>,
+) -> HeldStep {
+    let kind = kinds::get(member.key.kind);
+    let own = field.cloned().unwrap_or_else(|| status_of(kind));
+    HeldStep {
+        source: context.desired.source.clone(),
+        key: member.key.clone(),
+        budget: budget.to_owned(),
+        field: field.map_or_else(String::new, |field| kind.field_name(field)),
+        verb: verb_of(member).to_owned(),
+        hold: hold.to_owned(),
+        count: 0,
+        earlier: 0,
+        total: 0,
+        declared: declared(context, &member.key, &own),
+        step: member.digest(),
+    }
+}
+
+/// The records that have come to their end: the step is done, or the source declares something else.
+/// A pass that could not show a step leaves its record.
+pub(super) fn forgotten(context: &Context<'_>, work: &Work) -> Vec<HeldStep> {
+    let again = |record: &&HeldStep| {
+        let mut held = work.remembered.iter();
+        held.any(|held| held.is_same_step(record))
+    };
+    let ended = all(context).filter(|record| !again(record) && ended(context, work, record));
+    ended.cloned().collect()
+}
+
+fn ended(context: &Context<'_>, work: &Work, record: &HeldStep) -> bool {
+    let field = field_of(record);
+    if let Some(effect) = work.effects.get(&record.key) {
+        let done = if record.field.is_empty() {
+            verb(effect) == record.verb
+        } else {
+            change_of(effect, &field).is_some()
+        };
+        if done {
+            return true;
+        }
+    }
+    let only = &context.rules.only;
+    if only
+        .as_ref()
+        .is_some_and(|only| !only.contains(&record.key))
+    {
+        return false;
+    }
+    match context.desired.resources.get(&record.key) {
+        Some(said) => declared_otherwise(context, record, said, &field),
+        None => is_read(context, &record.key) && no_longer_absent(context, record),
+    }
+}
+
+/// Whether the source was read so that what it does not declare is known to be absent.
+fn is_read(context: &Context<'_>, key: &Key) -> bool {
+    let desired = context.desired;
+    !context.stored.rows.is_part()
+        && desired.removals_off.is_empty()
+        && !desired.shielded.contains(key)
+        && !desired.hidden.contains_key(&key.kind)
+}
+
+fn no_longer_absent(context: &Context<'_>, record: &HeldStep) -> bool {
+    let claim = context.stored.claim(&context.desired.source, &record.key);
+    let claimed = claim.is_some_and(|claim| claim.state == ClaimState::Active);
+    let row = context.stored.rows.get(&record.key);
+    let done = |row: &Row| record.verb == "deactivate" && !is_live(row);
+    record.declared != absent() || !claimed || row.is_none_or(done)
+}
+
+fn declared_otherwise(
+    context: &Context<'_>,
+    record: &HeldStep,
+    said: &Declared,
+    field: &FieldRef,
+) -> bool {
+    if context
+        .desired
+        .faulty
+        .contains(&(record.key.clone(), field.clone()))
+    {
+        return false;
+    }
+    if record.declared != declared(context, &record.key, field) {
+        return true;
+    }
+    let row = context.stored.rows.get(&record.key);
+    if record.verb == "create" {
+        return row.is_some();
+    }
+    let Some(row) = row else {
+        return !context.stored.rows.is_part();
+    };
+    match (record.field.is_empty(), &*record.verb) {
+        (true, "deactivate") => !is_live(row),
+        (true, "reactivate") => is_live(row),
+        (true, _) => false,
+        (false, _) => has_it(said, row, field),
+    }
+}
+
+/// Whether a row has what is declared of a field.
+fn has_it(said: &Declared, row: &Row, field: &FieldRef) -> bool {
+    let kind = kinds::get(row.key.kind);
+    let stored = row.value(field);
+    said.stated(field).is_some_and(|stated| {
+        compare::target(kind.field(field), &stated.cell, stored)
+            .is_none_or(|after| after == compare::stored(stored))
+    })
+}
+
+/// The field that a record is about: the status, when the whole step was held.
+fn field_of(record: &HeldStep) -> FieldRef {
+    let kind = kinds::get(record.key.kind);
+    let named = kind.field_ref(&record.field);
+    named.unwrap_or_else(|| status_of(kind))
+}
+
+fn status_of(kind: &Kind) -> FieldRef {
+    kinds::own(kind.status_index())
+}
+
+fn change_of<'e>(effect: &'e Effect, field: &FieldRef) -> Option<&'e Change> {
+    match &effect.outcome {
+        Outcome::Change(changes) => changes.iter().find(|change| change.field == *field),
+        _ => None,
+    }
+}
+
+/// What an effect does to its resource, whatever else it changes.
+fn verb(effect: &Effect) -> &'static str {
+    let kind = kinds::get(effect.key.kind);
+    match &effect.outcome {
+        Outcome::Delete => "delete",
+        Outcome::Create { .. } => "create",
+        Outcome::Change(_) => change_of(effect, &status_of(kind)).map_or("update", access),
+    }
+}
+
+fn verb_of(member: &Member) -> &'static str {
+    let status = status_of(kinds::get(member.key.kind));
+    let change = member.changes.iter().find(|change| change.field == status);
+    match member.verb {
+        super::Verb::Delete => "delete",
+        super::Verb::Create => "create",
+        _ => change.map_or("update", access),
+    }
+}
+
+fn access(status: &Change) -> &'static str {
+    match status.after.as_ref().and_then(Value::as_text) {
+        Some("inactive") => "deactivate",
+        _ => "reactivate",
+    }
+}
+
+/// The digest of what the source declares of a field.
+fn declared(context: &Context<'_>, key: &Key, field: &FieldRef) -> Digest {
+    match context.desired.resources.get(key) {
+        None => absent(),
+        Some(said) => match said.stated(field) {
+            None => Digest::of(b"nothing"),
+            Some(stated) => Digest::of(&digest::short(&stated.cell).to_le_bytes()),
+        },
+    }
+}
+
+/// That a resource is no longer declared.
+fn absent() -> Digest {
+    Digest::of(b"absent")
+}

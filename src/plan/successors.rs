@@ -1,0 +1,173 @@
+//! An administrator stays as long as whoever is to take over is held.
+
+use super::draft::Context;
+use super::fixpoint::{hold_field, hold_one};
+use super::planner::Work;
+use super::share::is_live;
+use super::types::{Held, Verb};
+use crate::check::{ADMINISTRATOR, Effect, Outcome, World};
+use crate::diagnostic::{Code, codes};
+use crate::kinds;
+use crate::model::{Change, FieldRef, Key, Link, Row, Text, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The group whose members see all of their accounts, as administrators do.
+const ADMIN_GROUP: &str = "FOC_Admin";
+
+/// Of each account, who is held and would become its administrator, and by which rule.
+#[derive(Default)]
+struct Successors {
+    of: BTreeMap<Text, (Key, Code)>,
+    /// Somebody of whom it cannot be read which accounts he would have.
+    of_any: Option<(Key, Code)>,
+}
+
+/// Holds what takes an administrator from an account while another one of it is held.
+pub(super) fn keep_predecessors(
+    context: &Context<'_>,
+    work: &mut Work,
+    faulty: &BTreeMap<Key, Code>,
+) {
+    let successors = Successors::find(context, work, faulty);
+    if successors.of.is_empty() && successors.of_any.is_none() {
+        return;
+    }
+    let world = World::new(context.stored, context.desired, &work.effects);
+    let users = work.effects.iter().filter(|it| it.key.kind == kinds::USER);
+    let lost = users.filter_map(|effect| {
+        let lost = lost(context, &world, effect);
+        let mut held = lost.iter().filter_map(|account| {
+            let (key, root) = successors.of.get(account).or(successors.of_any.as_ref())?;
+            (*key != effect.key).then(|| (account.clone(), key.clone(), *root))
+        });
+        Some((effect.key.clone(), held.next()?))
+    });
+    for (key, (account, successor, root)) in lost.collect::<Vec<_>>() {
+        let message = format!(
+            "{key} stays administrator of Account/{account} as long as {successor}, which would become one, is held ({root})"
+        );
+        keep(context, work, &key, root, &message);
+    }
+}
+
+/// Holds the fields that make somebody administrator; the rest goes on.
+fn keep(context: &Context<'_>, work: &mut Work, key: &Key, root: Code, message: &str) {
+    let Some(effect) = work.effects.get(key) else {
+        return;
+    };
+    let Outcome::Change(changes) = &effect.outcome else {
+        return hold_one(context, work, key, codes::HELD_DEPENDENCY, root, message);
+    };
+    let granting = ["status", "accounts", "groups"].map(field);
+    let (kept, rest): (Vec<Change>, Vec<Change>) = changes
+        .iter()
+        .cloned()
+        .partition(|change| granting.contains(&change.field));
+    if rest.is_empty() {
+        return hold_one(context, work, key, codes::HELD_DEPENDENCY, root, message);
+    }
+    for change in kept {
+        hold_field(context, work, key, change, root, message);
+    }
+}
+
+impl Successors {
+    fn find(context: &Context<'_>, work: &Work, faulty: &BTreeMap<Key, Code>) -> Self {
+        let mut found = Self::default();
+        for held in work.held.iter().filter(|held| held.key.kind == kinds::USER) {
+            for account in gained(context, held) {
+                let successor = (held.key.clone(), held.root);
+                found.of.entry(account).or_insert(successor);
+            }
+        }
+        let unread = context.desired.shielded.iter();
+        let unread = unread.map(|key| (key, codes::HELD_DEPENDENCY));
+        let faulty = faulty.iter().map(|(key, code)| (key, *code));
+        let mut users: BTreeMap<&Key, Code> = unread.collect();
+        users.extend(faulty);
+        for (key, code) in users {
+            if key.kind == kinds::USER && is_unreadable(context, key) {
+                found.of_any.get_or_insert((key.clone(), code));
+            }
+        }
+        found
+    }
+}
+
+/// Whether it cannot be read of which accounts somebody would be administrator.
+fn is_unreadable(context: &Context<'_>, key: &Key) -> bool {
+    let faulty = |name| context.desired.faulty.contains(&(key.clone(), field(name)));
+    context.desired.shielded.contains(key) || faulty("accounts") || faulty("groups")
+}
+
+/// The accounts of which a held user would become administrator.
+fn gained(context: &Context<'_>, held: &Held) -> BTreeSet<Text> {
+    let row = context.stored.rows.get(&held.key);
+    let change = |name| {
+        held.changes
+            .iter()
+            .find(|change| change.field == field(name))
+    };
+    let before = |name| change(name).and_then(|change| change.before.as_ref());
+    let after = |name| change(name).and_then(|change| change.after.as_ref());
+    let mut accounts: BTreeSet<Text> = links(after("accounts"))
+        .filter(|link| is_administrator(link))
+        .map(|link| link.target.clone())
+        .collect();
+    for link in links(before("accounts")).filter(|link| is_administrator(link)) {
+        accounts.remove(&link.target);
+    }
+    let in_group = is_admin_group(after("groups")) && !is_admin_group(before("groups"));
+    let stored = row.and_then(|row| row.value(&field("accounts")));
+    if in_group {
+        let all = links(stored).chain(links(after("accounts")));
+        accounts.extend(all.map(|link| link.target.clone()));
+    }
+    if matches!(held.verb, Verb::Reactivate | Verb::Adopt) {
+        let inactive = row.filter(|row| !is_live(row));
+        accounts.extend(inactive.map(administered).unwrap_or_default());
+    }
+    accounts
+}
+
+/// The accounts of which a user would no longer be administrator.
+fn lost(context: &Context<'_>, world: &World<'_>, effect: &Effect) -> BTreeSet<Text> {
+    let row = context.stored.rows.get(&effect.key);
+    let Some(row) = row.filter(|row| is_live(row)) else {
+        return BTreeSet::new();
+    };
+    let after = world.after(&effect.key).filter(|view| view.live());
+    let value = |name| after.and_then(|view| view.get(&field(name)));
+    let stay = accounts_of(value("accounts"), value("groups"));
+    let mut lost = administered(row);
+    lost.retain(|account| !stay.contains(account));
+    lost
+}
+
+fn administered(row: &Row) -> BTreeSet<Text> {
+    accounts_of(row.value(&field("accounts")), row.value(&field("groups")))
+}
+
+/// The accounts of which somebody is administrator, by level or by group.
+fn accounts_of(accounts: Option<&Value>, groups: Option<&Value>) -> BTreeSet<Text> {
+    let all = is_admin_group(groups);
+    let links = links(accounts).filter(|link| all || is_administrator(link));
+    links.map(|link| link.target.clone()).collect()
+}
+
+fn links(value: Option<&Value>) -> std::slice::Iter<'_, Link> {
+    value.map_or(&[][..], Value::as_links).iter()
+}
+
+fn is_administrator(link: &Link) -> bool {
+    link.attributes[0] == ADMINISTRATOR
+}
+
+fn is_admin_group(groups: Option<&Value>) -> bool {
+    let mut groups = groups.into_iter().flat_map(Value::members);
+    groups.any(|group| group == ADMIN_GROUP)
+}
+
+fn field(name: &str) -> FieldRef {
+    kinds::own(kinds::get(kinds::USER).at(name))
+}

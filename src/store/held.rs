@@ -1,0 +1,150 @@
+//! The steps that guards held, until somebody decides: written by every apply, read by every plan.
+
+use super::connection::{Batch, Tx};
+use super::error::StoreError;
+use super::param::{Param, Ty};
+use super::{Store, migrate};
+use crate::kinds;
+use crate::model::{Digest, HeldStep, Key};
+use crate::plan::Plan;
+
+const COLUMNS: [(&str, Ty); 12] = [
+    ("source", Ty::Id),
+    ("kind", Ty::Id),
+    ("external_id", Ty::Id),
+    ("budget", Ty::Id),
+    ("field", Ty::Text),
+    ("verb", Ty::Text),
+    ("hold", Ty::Id),
+    ("steps", Ty::Int),
+    ("earlier", Ty::Int),
+    ("total", Ty::Int),
+    ("declared", Ty::Bytes),
+    ("step", Ty::Bytes),
+];
+
+/// The schema that brought the table.
+const SINCE: i64 = 4;
+
+impl Store {
+    /// Whether an apply recorded a hold, or part of one, that nobody has decided about, or a daemon
+    /// that watches a source has one.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn knows_hold(&self, hold: &str) -> Result<bool, StoreError> {
+        let Some(mut tx) = self.reading_schema("read the holds").await? else {
+            return Ok(false);
+        };
+        if !has_table(&mut tx).await? {
+            return Ok(false);
+        }
+        let sql = "SELECT 1 FROM held_steps WHERE hold = ? \
+                   UNION ALL SELECT 1 FROM watched WHERE state LIKE ?";
+        let within = format!("%\"{hold}\"%");
+        tx.any(sql, &[hold.into(), Param::text(within)]).await
+    }
+}
+
+async fn has_table(tx: &mut Tx) -> Result<bool, StoreError> {
+    let meta = migrate::meta(tx).await?;
+    Ok(meta.is_some_and(|meta| meta.schema >= SINCE))
+}
+
+/// What guards held of a source's plans.
+pub(super) async fn read(tx: &mut Tx, source: &str) -> Result<Vec<HeldStep>, StoreError> {
+    if !has_table(tx).await? {
+        return Ok(Vec::new());
+    }
+    let names = COLUMNS.map(|(name, _)| name).join(", ");
+    let sql = format!(
+        "SELECT {names} FROM held_steps WHERE source = ? ORDER BY kind, external_id, budget"
+    );
+    let types = COLUMNS.map(|(_, ty)| ty);
+    let found = tx.fetch(&sql, &[source.into()], &types).await?;
+    Ok(found.into_iter().filter_map(step).collect())
+}
+
+fn step(mut cells: Vec<Param>) -> Option<HeldStep> {
+    let kind = kinds::by_name(cells[1].as_text()?)?;
+    let count = |cell: &Param| u64::try_from(cell.int()).unwrap_or_default();
+    let [steps, earlier, total] = [7, 8, 9].map(|at| count(&cells[at]));
+    let [declared, step] =
+        [10, 11].map(|at| Digest(cells[at].take_bytes().try_into().unwrap_or_default()));
+    let mut text = |at: usize| cells[at].take_text();
+    Some(HeldStep {
+        source: text(0).as_str().into(),
+        key: Key::new(kind.id, text(2)),
+        budget: text(3).into(),
+        field: text(4).into(),
+        verb: text(5).into(),
+        hold: text(6).into(),
+        count: steps,
+        earlier,
+        total,
+        declared,
+        step,
+    })
+}
+
+/// Records what a plan held, and drops the records that have come to their end.
+pub(super) async fn record(tx: &mut Tx, plan: &Plan) -> Result<(), StoreError> {
+    if plan.remembered.is_empty() && plan.forgotten.is_empty() || !has_table(tx).await? {
+        return Ok(());
+    }
+    let old = plan.forgotten.iter().chain(&plan.remembered);
+    let keys = old.map(|step| {
+        vec![
+            Param::text(&step.source),
+            kinds::get(step.key.kind).name.into(),
+            Param::from(&step.key.id),
+            step.budget.as_str().into(),
+        ]
+    });
+    let sql = "WITH v(source, kind, id, budget) AS MATERIALIZED ({rows}) \
+               DELETE FROM held_steps WHERE EXISTS (SELECT 1 FROM v \
+               WHERE v.source = held_steps.source AND v.kind = held_steps.kind \
+               AND v.id = held_steps.external_id AND v.budget = held_steps.budget)";
+    let types = &[Ty::Id; 4];
+    tx.batch(&Batch { sql, types }, keys).await?;
+    let int = |number: u64| Param::Int(i64::try_from(number).unwrap_or(i64::MAX));
+    let rows = plan.remembered.iter().map(|step| {
+        vec![
+            Param::text(&step.source),
+            kinds::get(step.key.kind).name.into(),
+            Param::from(&step.key.id),
+            step.budget.as_str().into(),
+            step.field.as_str().into(),
+            step.verb.as_str().into(),
+            step.hold.as_str().into(),
+            int(step.count),
+            int(step.earlier),
+            int(step.total),
+            Param::Bytes(step.declared.0.to_vec()),
+            Param::Bytes(step.step.0.to_vec()),
+        ]
+    });
+    tx.insert("held_steps", &COLUMNS, rows).await?;
+    Ok(())
+}
+
+/// Gives what is held of one source to another.
+pub(super) async fn give(tx: &mut Tx, from: &str, to: &str) -> Result<(), StoreError> {
+    if !has_table(tx).await? {
+        return Ok(());
+    }
+    let sql = "DELETE FROM held_steps WHERE source = ?";
+    tx.run(sql, &[to.into()]).await?;
+    let sql = "UPDATE held_steps SET source = ? WHERE source = ?";
+    tx.run(sql, &[to.into(), from.into()]).await?;
+    Ok(())
+}
+
+/// Drops what is held of a source.
+pub(super) async fn drop(tx: &mut Tx, source: &str) -> Result<(), StoreError> {
+    if has_table(tx).await? {
+        let sql = "DELETE FROM held_steps WHERE source = ?";
+        tx.run(sql, &[source.into()]).await?;
+    }
+    Ok(())
+}
