@@ -1,7 +1,6 @@
 //! Findings that say the same, said once with their places.
 
 use super::{Diagnostic, Origin, Severity, visible};
-use crate::kinds;
 use crate::model::Key;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -133,7 +132,7 @@ fn once(all: &[&Diagnostic]) -> Diagnostic {
     }
 }
 
-/// `7 users: z is gone (u0, u1 and 5 more)`, of notes that begin with their resource.
+/// `7 resources: z is gone (User/u0, User/u1 and 5 more)`, of notes that begin with their resource.
 fn note(all: &[&Diagnostic]) -> Option<String> {
     let first = all[0];
     let key = first.key.as_ref()?;
@@ -141,12 +140,11 @@ fn note(all: &[&Diagnostic]) -> Option<String> {
     if first.severity != Severity::Note {
         return None;
     }
-    let kind = kinds::get(key.kind);
-    let ids = all.iter().filter_map(|one| one.key.as_ref());
-    let ids: Vec<Cow<'_, str>> = ids.map(|key| visible(&key.id)).collect();
-    let name = spaced(kind.collection);
+    let keys = all.iter().filter_map(|one| one.key.as_ref());
+    let keys: Vec<String> = keys.map(|key| visible(&key.to_string()).into_owned()).collect();
+    let ids: Vec<Cow<'_, str>> = keys.iter().map(|key| Cow::Borrowed(&**key)).collect();
     Some(format!(
-        "{} {name}: {rest} ({})",
+        "{} resources: {rest} ({})",
         thousands(all.len()),
         first_of(&ids)
     ))
@@ -217,18 +215,6 @@ fn first_of(names: &[Cow<'_, str>]) -> String {
     }
 }
 
-/// `custom fields` of `customFields`.
-fn spaced(name: &str) -> String {
-    let mut out = String::new();
-    for c in name.chars() {
-        if c.is_ascii_uppercase() {
-            out.push(' ');
-        }
-        out.push(c.to_ascii_lowercase());
-    }
-    out
-}
-
 /// `1,000,000`.
 fn thousands(number: usize) -> String {
     let digits = number.to_string();
@@ -276,7 +262,7 @@ mod tests {
         let expected = [
             "User/a: x is gone",
             "User/b: y is gone",
-            "7 users: z is gone (u0, u1, u2, u3, u4 and 2 more)",
+            "7 resources: z is gone (User/u0, User/u1, User/u2, User/u3, User/u4 and 2 more)",
             "User/c: x is gone",
         ];
         assert_eq!(said(&found), expected);

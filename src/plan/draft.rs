@@ -98,6 +98,16 @@ impl Draft {
         self
     }
 
+    /// Notes that a source which writes nothing now comes first at a field.
+    fn waits(&mut self, key: &Key, peer: Option<Arc<str>>, field: &FieldRef, written: bool) {
+        let field = kinds::get(key.kind).field_name(field);
+        self.waiting.extend(peer.map(|peer| WaitingField {
+            peer,
+            field,
+            written,
+        }));
+    }
+
     /// The same, all of it held.
     pub fn held(mut self, code: Code, message: String, member: Member) -> Self {
         let hold = Hold::of(
@@ -256,21 +266,12 @@ fn take(
     match verdict {
         Verdict::Keep => {}
         Verdict::Yield(field, idle) => {
-            let name = kinds::get(key.kind).field_name(&field);
-            draft.waiting.extend(idle.map(|peer| WaitingField {
-                peer,
-                field: name,
-                written: false,
-            }));
+            draft.waits(key, idle, &field, false);
             draft.open.insert(field);
         }
         Verdict::Set { change, .. } => {
             let first = compare::idle_first(context, kinds::get(key.kind), key, &change);
-            draft.waiting.extend(first.map(|peer| WaitingField {
-                peer,
-                field: name(&change),
-                written: true,
-            }));
+            draft.waits(key, first, &change.field, true);
             changes.push(change);
         }
         Verdict::Observed(change) => {

@@ -59,14 +59,8 @@ fn keep(context: &Context<'_>, work: &mut Work, key: &Key, root: Code, message: 
         return hold_one(context, work, key, codes::HELD_DEPENDENCY, root, message);
     };
     let granting = ["status", "accounts", "groups"].map(field);
-    let (kept, rest): (Vec<Change>, Vec<Change>) = changes
-        .iter()
-        .cloned()
-        .partition(|change| granting.contains(&change.field));
-    if rest.is_empty() {
-        return hold_one(context, work, key, codes::HELD_DEPENDENCY, root, message);
-    }
-    for change in kept {
+    let changes: Vec<Change> = changes.clone();
+    for change in changes.into_iter().filter(|it| granting.contains(&it.field)) {
         hold_field(context, work, key, change, root, message);
     }
 }

@@ -1,9 +1,10 @@
 //! Exports: read like any source, and believed only when they are whole.
 
 use super::columns;
+use super::completeness::{out_of_time, stale, unlike};
 use super::read::{Reading, Unread};
 use super::{ByHand, PassError, Request, pushed};
-use crate::config::{Body, Complete, Config, Feed, Source};
+use crate::config::{Body, Config, Feed, Source};
 use crate::diagnostic::{Code, Diagnostic, Origin, codes};
 use crate::manifest::{Repeated, Tree};
 use crate::model::{Claim, ClaimState, Desired, Digest, Key, Pos, Snapshot};
@@ -14,7 +15,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Against the median of how many accepted exports one is held.
 const LAST: u32 = 9;
@@ -382,92 +382,6 @@ fn truncated(reading: &Reading, facts: &Facts, export: &Feed) -> Option<(Code, S
     }
 }
 
-/// Why an export is not like those before it, if it is not.
-fn unlike(facts: &Facts, export: &Feed, accepted: &[Accepted]) -> Option<(Code, String)> {
-    let last = accepted.first();
-    shrunk(facts.records, &export.complete, accepted)
-        .or_else(|| columns::lost(facts, export, last?))
-        .or_else(|| stale(facts, export, accepted))
-}
-
-fn shrunk(records: u64, complete: &Complete, accepted: &[Accepted]) -> Option<(Code, String)> {
-    if let Some(least) = complete.min_rows.filter(|least| records < *least) {
-        let message = format!("the export has {records} rows, fewer than the {least} of `minRows`");
-        return Some((codes::FEED_SHRUNK, message));
-    }
-    let mut counts: Vec<u64> = accepted.iter().map(|accepted| accepted.records).collect();
-    counts.sort_unstable();
-    let usual = *counts.get(counts.len() / 2)?;
-    let shrink = complete.shrink.unwrap_or(SHRINK);
-    if u128::from(records) * 100 < u128::from(usual) * u128::from(100 - shrink) {
-        let message = format!(
-            "the export has {records} rows, and the last {} that were accepted have {usual} in the middle: more than {shrink} % fewer",
-            counts.len()
-        );
-        return Some((codes::FEED_SHRUNK, message));
-    }
-    None
-}
-
-/// By how many per cent an export may be smaller than usual when nothing is said.
-const SHRINK: u64 = 10;
-
-fn stale(facts: &Facts, export: &Feed, accepted: &[Accepted]) -> Option<(Code, String)> {
-    let written = facts.modified_at?;
-    if let Some(last) = accepted.first()
-        && last.digest != facts.digest
-        && let Some(before) = last.modified_at.filter(|before| written < *before)
-    {
-        let message = format!(
-            "the export was written at {}, before the last accepted one, which was written at {}",
-            time(written),
-            time(before)
-        );
-        return Some((codes::FEED_STALE, message));
-    }
-    out_of_time(written, export).map(|message| (codes::FEED_STALE, message))
-}
-
-/// That an export written then is older than it may be, or not written yet, in words.
-fn out_of_time(written: i64, export: &Feed) -> Option<String> {
-    let most = export.max_age?;
-    let now = millis(SystemTime::now())?;
-    let (written_at, now_at) = (time(written), time(now));
-    if written.saturating_sub(now) > AHEAD {
-        return Some(format!(
-            "the export is dated {written_at}, in the future: it is {now_at} now, and `maxAge` cannot be checked"
-        ));
-    }
-    let age = now.saturating_sub(written);
-    if age > i64::try_from(most.as_millis()).unwrap_or(i64::MAX) {
-        return Some(format!(
-            "the export was written at {written_at}, {} ago, and `maxAge` is {}: it is {now_at} now",
-            span(age),
-            span(i64::try_from(most.as_millis()).unwrap_or(i64::MAX))
-        ));
-    }
-    None
-}
-
-/// How far the clock of another machine may be ahead, in milliseconds.
-const AHEAD: i64 = 10 * 60 * 1000;
-
-/// A time as a person reads it.
-fn time(at: i64) -> String {
-    let at = chrono::DateTime::from_timestamp_millis(at).unwrap_or_default();
-    at.format("%Y-%m-%d %H:%M UTC").to_string()
-}
-
-/// A length of time in its largest unit that leaves no more than a fraction away.
-fn span(millis: i64) -> String {
-    let minutes = millis / 60_000;
-    match minutes {
-        ..60 => format!("{minutes} minutes"),
-        60..2880 => format!("{} hours", minutes / 60),
-        _ => format!("{} days", minutes / 1440),
-    }
-}
-
 /// What is kept of an export that was applied: nothing of one that is in doubt, or that was seen before.
 pub(super) fn accepted(reading: &Reading, plan: &Plan) -> Option<Accepted> {
     let (facts, judged) = (reading.facts.as_ref()?, reading.judged.as_ref()?);
@@ -485,8 +399,4 @@ pub(super) fn accepted(reading: &Reading, plan: &Plan) -> Option<Accepted> {
         at: 0,
         missed: judged.missed.clone(),
     })
-}
-
-fn millis(at: SystemTime) -> Option<i64> {
-    i64::try_from(at.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok()
 }

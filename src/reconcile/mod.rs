@@ -4,6 +4,7 @@ mod accept;
 mod apply;
 mod claimants;
 mod columns;
+mod completeness;
 mod database;
 mod drop_folder;
 mod emptied;

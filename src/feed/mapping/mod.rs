@@ -5,6 +5,7 @@ mod cell;
 mod cell_file;
 mod expression;
 mod file;
+mod file_options;
 mod section;
 mod words;
 

@@ -1,0 +1,99 @@
+//! Whether an export is like those before it: neither much smaller, nor without a column, nor old.
+
+use super::columns;
+use super::feeds::Facts;
+use crate::config::{Complete, Feed};
+use crate::diagnostic::{Code, codes};
+use crate::store::Accepted;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Why an export is not like those before it, if it is not.
+pub(super) fn unlike(facts: &Facts, export: &Feed, accepted: &[Accepted]) -> Option<(Code, String)> {
+    let last = accepted.first();
+    shrunk(facts.records, &export.complete, accepted)
+        .or_else(|| columns::lost(facts, export, last?))
+        .or_else(|| stale(facts, export, accepted))
+}
+
+fn shrunk(records: u64, complete: &Complete, accepted: &[Accepted]) -> Option<(Code, String)> {
+    if let Some(least) = complete.min_rows.filter(|least| records < *least) {
+        let message = format!("the export has {records} rows, fewer than the {least} of `minRows`");
+        return Some((codes::FEED_SHRUNK, message));
+    }
+    let mut counts: Vec<u64> = accepted.iter().map(|accepted| accepted.records).collect();
+    counts.sort_unstable();
+    let usual = *counts.get(counts.len() / 2)?;
+    let shrink = complete.shrink.unwrap_or(SHRINK);
+    if u128::from(records) * 100 < u128::from(usual) * u128::from(100 - shrink) {
+        let message = format!(
+            "the export has {records} rows, and the last {} that were accepted have {usual} in the middle: more than {shrink} % fewer",
+            counts.len()
+        );
+        return Some((codes::FEED_SHRUNK, message));
+    }
+    None
+}
+
+/// By how many per cent an export may be smaller than usual when nothing is said.
+const SHRINK: u64 = 10;
+
+/// Why an export is out of date, if it is.
+pub(super) fn stale(facts: &Facts, export: &Feed, accepted: &[Accepted]) -> Option<(Code, String)> {
+    let written = facts.modified_at?;
+    if let Some(last) = accepted.first()
+        && last.digest != facts.digest
+        && let Some(before) = last.modified_at.filter(|before| written < *before)
+    {
+        let message = format!(
+            "the export was written at {}, before the last accepted one, which was written at {}",
+            time(written),
+            time(before)
+        );
+        return Some((codes::FEED_STALE, message));
+    }
+    out_of_time(written, export).map(|message| (codes::FEED_STALE, message))
+}
+
+/// That an export written then is older than it may be, or not written yet, in words.
+pub(super) fn out_of_time(written: i64, export: &Feed) -> Option<String> {
+    let most = export.max_age?;
+    let now = millis(SystemTime::now())?;
+    let (written_at, now_at) = (time(written), time(now));
+    if written.saturating_sub(now) > AHEAD {
+        return Some(format!(
+            "the export is dated {written_at}, in the future: it is {now_at} now, and `maxAge` cannot be checked"
+        ));
+    }
+    let age = now.saturating_sub(written);
+    if age > i64::try_from(most.as_millis()).unwrap_or(i64::MAX) {
+        return Some(format!(
+            "the export was written at {written_at}, {} ago, and `maxAge` is {}: it is {now_at} now",
+            span(age),
+            span(i64::try_from(most.as_millis()).unwrap_or(i64::MAX))
+        ));
+    }
+    None
+}
+
+/// How far the clock of another machine may be ahead, in milliseconds.
+const AHEAD: i64 = 10 * 60 * 1000;
+
+/// A time as a person reads it.
+fn time(at: i64) -> String {
+    let at = chrono::DateTime::from_timestamp_millis(at).unwrap_or_default();
+    at.format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// A length of time in its largest unit that leaves no more than a fraction away.
+fn span(millis: i64) -> String {
+    let minutes = millis / 60_000;
+    match minutes {
+        ..60 => format!("{minutes} minutes"),
+        60..2880 => format!("{} hours", minutes / 60),
+        _ => format!("{} days", minutes / 1440),
+    }
+}
+
+fn millis(at: SystemTime) -> Option<i64> {
+    i64::try_from(at.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok()
+}
