@@ -49,7 +49,7 @@ fn nothing_is_applied_without_a_yes() {
         let ran = answered(&place, &["apply", "minimal", "--output", "json"], "yes\n");
         let said = String::from_utf8_lossy(&ran.stderr).into_owned();
         assert_eq!(ran.status.code(), Some(64), "{engine}: {said}");
-        assert!(said.contains("give `--yes`"), "{said}");
+        assert!(said.contains("Pass `--yes`"), "{said}");
         assert_eq!(place.ok(&["plan", "minimal"]), before, "{engine}");
 
         let ran = answered(&place, &["apply", "minimal"], "yes\n");

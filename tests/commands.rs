@@ -138,6 +138,7 @@ fn get_lists_a_kind() {
 fn what_is_not_there_is_said() {
     for (_, url) in databases("not_there") {
         let place = Place::new(&url);
+        place.ok(&["migrate"]);
         let ran = place.run(&["get", "user", "u-1"]);
         assert_eq!(
             (ran.code, ran.err.as_str()),

@@ -28,6 +28,11 @@ fn any_export_in_json_can_be_read() {
     replay("feed_json", feeds::json);
 }
 
+#[test]
+fn any_export_in_json_lines_can_be_read() {
+    replay("feed_jsonl", feeds::jsonl);
+}
+
 fn replay(target: &str, check: fn(&[u8])) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fuzz/corpus")

@@ -9,6 +9,7 @@ mod daemon {
     pub mod faults;
     pub mod feeds;
     pub mod git;
+    pub mod health;
     pub mod notices;
     pub mod pushes;
     pub mod remotes;

@@ -3,12 +3,20 @@
 mod support;
 mod workspace;
 
+#[path = "engines/accepted.rs"]
+mod accepted;
+#[path = "engines/activation.rs"]
+mod activation;
 #[path = "engines/cells.rs"]
 mod cells;
 #[path = "engines/claimants.rs"]
 mod claimants;
+#[path = "engines/custom.rs"]
+mod custom;
 #[path = "engines/drift.rs"]
 mod drift;
+#[path = "engines/incremental.rs"]
+mod incremental;
 #[path = "engines/saved.rs"]
 mod saved;
 #[path = "engines/sources.rs"]

@@ -1,9 +1,13 @@
 //! Exports of an ERP: what a file does, on both engines, through the program.
 
+#[path = "feeds/accepted.rs"]
+mod accepted;
 #[path = "feeds/adversarial.rs"]
 mod adversarial;
 #[path = "feeds/columns.rs"]
 mod columns;
+#[path = "feeds/formats.rs"]
+mod formats;
 #[path = "feeds/known.rs"]
 mod known;
 #[path = "feeds/month.rs"]

@@ -6,7 +6,7 @@ use directory::{Directory, found, held, read, steps};
 use roster::diagnostic::codes;
 use roster::kinds;
 use roster::model::{Key, Value};
-use roster::plan::{Accept, Authority, Peer, Reason, Verb};
+use roster::plan::{Accept, Peer, Reason, Verb};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -253,7 +253,7 @@ fn two_sources_hand_a_resource_over_without_deactivating_it() {
     let peer = |name: &str, desired| Peer {
         name: name.into(),
         desired: Some(Arc::new(desired)),
-        authority: Authority::default(),
+        ..Peer::default()
     };
     directory.rules.peers = vec![peer("b", theirs)];
     let released = directory.apply_as("a", &people(2));
@@ -276,7 +276,7 @@ fn two_sources_that_enforce_different_values_conflict_until_an_order_is_declared
     directory.rules.peers = vec![Peer {
         name: "a".into(),
         desired: Some(Arc::new(mine)),
-        authority: Authority::default(),
+        ..Peer::default()
     }];
     let plan = directory.apply_as("b", &theirs);
     assert!(held(&plan).contains(&(codes::CONFLICT, "User/u-1".to_owned())));

@@ -28,29 +28,64 @@ pub(super) fn has_user(world: &World<'_>, key: &Key) -> bool {
         .any(|user| world.after(user).is_some_and(|user| user.live()))
 }
 
-/// An account created active to which nobody active would belong.
+/// An account that comes into use and to which nobody active would belong.
 pub(super) fn without_user(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
     let world = scene.world;
-    if !view.created() || !view.live() || has_user(world, view.key) {
+    if !view.becomes_live() || has_user(world, view.key) {
         return;
     }
     let Some(severity) = first_user(world) else {
         return;
     };
-    let message = format!(
-        "{} is created active, and no active user belongs to it",
-        view.key
-    );
+    let (comes, instead) = if view.created() {
+        ("is created active", "create it inactive")
+    } else {
+        ("becomes active", "leave it inactive")
+    };
+    let message = format!("{} {comes}, and no active user belongs to it", view.key);
     let code = codes::ACCOUNT_WITHOUT_USER;
     let mut found = Finding::own(world, code, view.key, account::STATUS, message)
         .severity(severity)
-        .help("declare its first user in the same tree, or create it inactive");
+        .help(format!(
+            "declare its first user in the same tree, or {instead}"
+        ));
     // The account has no field to blame.
     found.diagnostic.field = None;
     found.diagnostic.origin = world.origin(view.key);
     for user in scene.declared_users(view.key) {
         found = found.with_field(world, user, user::ACCOUNTS);
     }
+    out.push(found);
+}
+
+/// Active accounts without a user, when the settings ask for one from now on. They were fine until
+/// now, and the rule is about what comes into use: nothing is refused.
+pub(super) fn without_first_users(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Findings) {
+    let world = scene.world;
+    let settings = settings_key();
+    let asks = first_user(world) == Some(Severity::Error) && world.switches("firstUser");
+    if !asks {
+        return;
+    }
+    let accounts = world.all_before(ACCOUNT);
+    let accounts = accounts.filter(|view| world.after(view.key).is_some_and(|it| it.live()));
+    let mut lacking: Vec<&Key> = accounts
+        .filter(|view| view.live() && !has_user(world, view.key))
+        .map(|view| view.key)
+        .collect();
+    if lacking.is_empty() {
+        return;
+    }
+    lacking.sort_unstable();
+    let message = format!(
+        "`firstUser` becomes `required`, and {} active accounts have no active user: {}",
+        lacking.len(),
+        listed(lacking.iter().copied(), NAMED)
+    );
+    let code = codes::ACCOUNT_WITHOUT_USER;
+    let found = Finding::own(world, code, &settings, settings::FIRST_USER, message)
+        .severity(Severity::Warning)
+        .help("give each of them a user, or set it inactive; they are not refused");
     out.push(found);
 }
 
@@ -65,8 +100,9 @@ pub(super) fn without_address(scene: &Scene<'_, '_>, view: View<'_>, out: &mut F
     }
     let message = format!("{} has no address", view.key);
     let code = codes::ACCOUNT_WITHOUT_ADDRESS;
-    let found = Finding::own(scene.world, code, view.key, account::ADDRESSES, message);
-    out.push(found.help("write at least one, in full or as a `ref:`"));
+    let found = Finding::own(scene.world, code, view.key, account::ADDRESSES, message)
+        .help("write at least one, in full or as a `ref:`");
+    out.push(found.switched_by(scene.world, "optionalFields"));
 }
 
 /// A legal user who is incomplete, or for whom there is no payment provider.
@@ -105,9 +141,8 @@ pub(super) fn without_number(scene: &Scene<'_, '_>, subjects: &Subjects<'_>, out
     }
     let lacks = |view: &View<'_>| view.live() && view.text(account::CUSTOMER_NUMBER).is_none();
     let settings = settings_key();
-    let asked = world
-        .after(&settings)
-        .is_some_and(|view| view.changes_field(settings::LOGIN_MODE));
+    let before = world.setting_before("loginMode");
+    let asked = before.is_none_or(|before| before.as_text() == Some("email"));
     if asked {
         let mut all: Vec<&Key> = world
             .all_after(ACCOUNT)

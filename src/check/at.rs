@@ -39,6 +39,7 @@ macro_rules! fields {
 }
 
 fields!(settings SETTINGS {
+    FIRST_USER "firstUser"
     ORGANISATION_DEPTH "organisationDepth"
     LOGIN_MODE "loginMode"
     USER_GROUPS "userGroups"

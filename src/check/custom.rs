@@ -2,7 +2,7 @@
 
 use super::at::custom_field;
 use super::finding::listed;
-use super::{Finding, Findings, Outcome, Scene, Subjects, View, World};
+use super::{Definition, Finding, Findings, Outcome, Scene, Subjects, View, World};
 use crate::diagnostic::codes;
 use crate::kinds::{self, CUSTOM_FIELD};
 use crate::model::{Cell, FieldRef, Key, KindId, Stated, Text};
@@ -93,7 +93,7 @@ pub(super) fn backfill(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Findin
             continue;
         }
         let demands = |view: Option<View<'_>>| {
-            let definition = view.and_then(super::Definition::of_view);
+            let definition = view.and_then(Definition::of_view);
             definition
                 .filter(|definition| {
                     definition.live && definition.required && definition.default.is_none()
@@ -107,6 +107,66 @@ pub(super) fn backfill(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Findin
             out.extend(lacking(world, &effect.key, kind));
         }
     }
+}
+
+/// Options that the plan takes away while stored resources have them as their value.
+pub(super) fn options_gone(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Findings) {
+    let world = scene.world;
+    for effect in world.effects {
+        let key = &effect.key;
+        let after = world.after(key).filter(View::live);
+        let (Some(before), Some(after)) = (world.before(key), after) else {
+            continue;
+        };
+        let options = |view: View<'_>| Definition::of_view(view).map(|it| (it.kind, it.options));
+        let (Some((_, old)), Some((Some(kind), new))) = (options(before), options(after)) else {
+            continue;
+        };
+        let gone: Vec<&Text> = old.iter().filter(|option| !new.contains(option)).collect();
+        if !gone.is_empty() {
+            out.extend(still_chosen(world, key, kind, &gone));
+        }
+    }
+}
+
+/// The resources whose value is an option that goes.
+fn still_chosen(
+    world: &World<'_>,
+    definition: &Key,
+    kind: KindId,
+    gone: &[&Text],
+) -> Option<Finding> {
+    let field = FieldRef::Custom(definition.id.clone());
+    let chosen = |view: &View<'_>| {
+        let value = view.get(&field);
+        value.is_some_and(|value| value.members().any(|option| gone.contains(&option)))
+    };
+    let stored = world.all_before(kind);
+    let mut keys: Vec<&Key> = stored
+        .filter_map(|view| world.after(view.key))
+        .filter(chosen)
+        .map(|view| view.key)
+        .collect();
+    if keys.is_empty() {
+        return None;
+    }
+    keys.sort_unstable();
+    let options: Vec<String> = gone.iter().map(|option| format!("`{option}`")).collect();
+    let message = format!(
+        "custom field `{}` loses {}, which {} stored {} have: {}",
+        definition.id,
+        options.join(", "),
+        keys.len(),
+        kinds::get(kind).collection,
+        listed(keys.iter().copied(), NAMED)
+    );
+    let at = custom_field::OPTIONS;
+    let mut found = Finding::own(world, codes::CUSTOM_FIELD_OPTION, definition, at, message)
+        .help("keep the old option until no resource has it: add the new one, change the values, then take the old one out");
+    for key in keys.into_iter().filter(|key| world.declared(key).is_some()) {
+        found = found.with(world, key);
+    }
+    Some(found)
 }
 
 fn lacking(world: &World<'_>, definition: &Key, kind: KindId) -> Option<Finding> {

@@ -1,9 +1,10 @@
 //! Fields of one resource, where only the plan as a whole can tell whether they are right.
 
-use super::at::{account, address, user};
-use super::{Finding, Findings, Scene, View, World, zip};
+use super::at::{account, address, settings, user};
+use super::finding::listed;
+use super::{Finding, Findings, Scene, Subjects, View, World, zip};
 use crate::diagnostic::{codes, did_you_mean};
-use crate::kinds::{self, ACCOUNT, ADDRESS, USER};
+use crate::kinds::{self, ACCOUNT, ADDRESS, Kind, USER};
 use crate::model::{Cell, Key, KindId, Text, Value};
 use std::sync::LazyLock;
 
@@ -33,6 +34,75 @@ pub(super) fn required(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings
     );
     let found = Finding::own(scene.world, codes::REQUIRED, view.key, *first, message);
     out.push(found.help("write a value for each of them"));
+}
+
+/// Fields that the settings make required again while stored resources lack them: one finding each,
+/// naming who lacks it.
+pub(super) fn required_again(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Findings) {
+    let world = scene.world;
+    if !world.switches("optionalFields") {
+        return;
+    }
+    let before = world.setting_before("optionalFields");
+    for name in before.iter().flat_map(Value::members) {
+        let Some((kind, field)) = named(name) else {
+            continue;
+        };
+        let settings = settings_key();
+        let own_rule = OWN_RULE.contains(&(kind.id, field));
+        if own_rule || !kind.fields[field].required || is_optional(world, name) {
+            continue;
+        }
+        let lacking = lacking(world, kind, field);
+        if lacking.is_empty() {
+            continue;
+        }
+        let message = format!(
+            "`{name}` becomes required again, and {} stored {} lack it: {}",
+            lacking.len(),
+            kind.collection,
+            listed(lacking.iter().copied(), NAMED)
+        );
+        let at = settings::OPTIONAL_FIELDS;
+        let mut found = Finding::own(world, codes::REQUIRED, &settings, at, message).help(format!(
+            "fill in the values first, or keep `{name}` in `optionalFields`"
+        ));
+        for key in lacking.iter().filter(|key| world.declared(key).is_some()) {
+            found = found.with(world, key);
+        }
+        out.push(found);
+    }
+}
+
+/// How many resources a message names.
+const NAMED: usize = 10;
+
+/// The kind and field that `User.phone` names.
+fn named(name: &str) -> Option<(&'static Kind, usize)> {
+    let (kind, field) = name.split_once('.')?;
+    let kind = kinds::by_name(kind)?;
+    let field = kind.fields.iter().position(|known| known.name == field)?;
+    Some((kind, field))
+}
+
+fn is_optional(world: &World<'_>, name: &str) -> bool {
+    let optional = world.setting("optionalFields");
+    optional
+        .iter()
+        .flat_map(Value::members)
+        .any(|member| *member == name)
+}
+
+/// The stored resources that would have no value of a field, sorted.
+fn lacking<'a>(world: &World<'a>, kind: &Kind, field: usize) -> Vec<&'a Key> {
+    let stored = world.all_before(kind.id);
+    let mut lacking: Vec<&Key> = stored
+        .filter_map(|view| world.after(view.key))
+        .filter(|view| view.value(field).is_none_or(Value::is_empty_list))
+        .map(|view| view.key)
+        .collect();
+    lacking.sort_unstable();
+    lacking
 }
 
 const fn bit(field: usize) -> u64 {
@@ -130,7 +200,8 @@ pub(super) fn groups(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) 
         };
         let found = Finding::own(scene.world, codes::ENUM, view.key, user::GROUPS, message);
         let found = found.help(help).member(group);
-        out.push(found.with(scene.world, &settings_key()));
+        let found = found.with(scene.world, &settings_key());
+        out.push(found.known_as(group.as_str()));
     }
 }
 
@@ -178,6 +249,21 @@ fn billed<'a>(scene: &Scene<'_, 'a>, view: View<'_>) -> Option<(Key, &'a str)> {
     Some((key, country))
 }
 
+/// What to do about a postal code: only of one of digits a zero may have been dropped.
+fn zip_help(zip: &str, form: &str) -> String {
+    let digits = zip.bytes().filter(u8::is_ascii_digit).count();
+    if digits == 0 {
+        return "leave it blank where there is none; `blanks: [..]` of a mapping reads such words as blank".to_owned();
+    }
+    let wanted = form.bytes().filter(u8::is_ascii_digit).count();
+    let plain = zip.bytes().all(|byte| byte.is_ascii_digit());
+    if plain && digits < wanted {
+        "write it in full: spreadsheets drop leading zeros".to_owned()
+    } else {
+        format!("write it like {form}")
+    }
+}
+
 /// A postal code that does not look like one of its country.
 pub(super) fn zip_format(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
     let (Some(zip), Some(country)) = (view.text(address::ZIP_CODE), view.text(address::COUNTRY))
@@ -191,7 +277,7 @@ pub(super) fn zip_format(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findin
     let message = format!("`{zip}` is no postal code of {country}, which look like {form}");
     let code = codes::ZIP_FORMAT;
     let found = Finding::own(scene.world, code, view.key, address::ZIP_CODE, message);
-    out.push(found.help("write it in full: spreadsheets drop leading zeros"));
+    out.push(found.help(zip_help(zip, form)));
 }
 
 /// Whether what the source says of a field is faulty, `[]` of a required list included: the reader

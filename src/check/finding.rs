@@ -1,6 +1,7 @@
 //! What a rule found, and how it is put.
 
 use super::World;
+use super::fields::settings_key;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::kinds;
 use crate::model::{FieldRef, Key, Text};
@@ -10,6 +11,8 @@ use crate::model::{FieldRef, Key, Text};
 pub struct Finding {
     /// What to tell.
     pub diagnostic: Diagnostic,
+    /// What the fault is where the message says more than that, such as what would be right.
+    pub fault: Option<String>,
     /// The other resources without whose change the fault would not be there: when one of them is
     /// held, what has the fault depends on it.
     pub involves: Vec<Key>,
@@ -29,6 +32,7 @@ impl Finding {
         diagnostic.origin = world.field_origin(key, field);
         Self {
             diagnostic,
+            fault: None,
             involves: Vec::new(),
         }
     }
@@ -48,6 +52,13 @@ impl Finding {
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.diagnostic.help = Some(help.into());
+        self
+    }
+
+    /// The same, recognised by this and not by its message.
+    #[must_use]
+    pub fn known_as(mut self, fault: impl Into<String>) -> Self {
+        self.fault = Some(fault.into());
         self
     }
 
@@ -73,6 +84,16 @@ impl Finding {
         self
     }
 
+    /// The same, with a part in it for the settings if the plan changes this one.
+    #[must_use]
+    pub fn switched_by(self, world: &World<'_>, setting: &str) -> Self {
+        if world.switches(setting) {
+            self.with(world, &settings_key())
+        } else {
+            self
+        }
+    }
+
     /// The same with another resource that has a part in it by one of its fields.
     #[must_use]
     pub fn with_field(mut self, world: &World<'_>, key: &Key, field: usize) -> Self {
@@ -80,6 +101,26 @@ impl Finding {
         self.diagnostic.related.extend(origin);
         self.involves.push(key.clone());
         self
+    }
+
+    /// What tells whether this is a fault that was there before the plan.
+    pub(crate) fn identity(&self) -> (Code, Option<Key>, Option<String>, String) {
+        let diagnostic = &self.diagnostic;
+        let fault = self.fault.as_ref().unwrap_or(&diagnostic.message);
+        (
+            diagnostic.code,
+            diagnostic.key.clone(),
+            diagnostic.field.clone(),
+            fault.clone(),
+        )
+    }
+
+    /// The same at a place: where it has none, at that of the first resource that has a part in it.
+    pub(super) fn placed(&mut self) {
+        let diagnostic = &mut self.diagnostic;
+        if diagnostic.origin.is_none() && !diagnostic.related.is_empty() {
+            diagnostic.origin = Some(diagnostic.related.remove(0));
+        }
     }
 
     /// What makes two findings one, in the order in which they are reported.

@@ -74,6 +74,7 @@ pub const RULES: &[Rule] = &[
     ),
     rule(&[codes::REFERENCE], Check::Whole(references::salvaged)),
     rule(&[codes::REQUIRED], Check::Any(fields::required)),
+    rule(&[codes::REQUIRED], Check::Whole(fields::required_again)),
     rule(&[codes::ID_IMMUTABLE], Check::Any(fields::immutable)),
     rule(&[codes::ENUM], Check::Each(USER, fields::groups)),
     rule(
@@ -87,6 +88,10 @@ pub const RULES: &[Rule] = &[
     rule(
         &[codes::ACCOUNT_WITHOUT_USER],
         Check::Each(ACCOUNT, accounts::without_user),
+    ),
+    rule(
+        &[codes::ACCOUNT_WITHOUT_USER],
+        Check::Whole(accounts::without_first_users),
     ),
     rule(
         &[codes::ACCOUNT_WITHOUT_ADDRESS],
@@ -157,6 +162,10 @@ pub const RULES: &[Rule] = &[
         &[codes::CUSTOM_FIELD_BACKFILL],
         Check::Whole(custom::backfill),
     ),
+    rule(
+        &[codes::CUSTOM_FIELD_OPTION],
+        Check::Whole(custom::options_gone),
+    ),
     rule(&[codes::EMAIL_DUPLICATE], Check::Whole(uniqueness::emails)),
     rule(
         &[codes::CUSTOMER_NUMBER_DUPLICATE],
@@ -215,6 +224,7 @@ pub fn run(world: &World<'_>, subjects: &[Key]) -> Vec<Finding> {
     findings.sort_by(|a, b| a.order().cmp(&b.order()));
     findings.dedup_by(|later, first| later.order() == first.order());
     suggest::fill(&scene, &mut findings);
+    findings.iter_mut().for_each(Finding::placed);
     if world.desired.partial {
         of_feed(&mut findings);
     }

@@ -158,7 +158,8 @@ fn too_deep<'a>(world: &World<'a>, view: View<'a>, depth: usize, allowed: usize)
     for ancestor in &chain[1..] {
         found = found.with_field(world, ancestor, organisation::PARENT);
     }
-    found.with(world, &settings_key())
+    let fault = format!("level {depth}: {}", ids.join(" > "));
+    found.with(world, &settings_key()).known_as(fault)
 }
 
 /// The organisation itself, its parent and so on; there is a top.

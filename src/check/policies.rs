@@ -14,9 +14,12 @@ fn key(id: &Text) -> Key {
     }
 }
 
-/// Everybody in a policy must belong to its account.
+/// Everybody in an active policy must belong to its account.
 pub(super) fn foreign_users(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
     let world = scene.world;
+    if !view.live() {
+        return;
+    }
     let Some(account) = view.text(policy::ACCOUNT) else {
         return;
     };
@@ -40,9 +43,12 @@ pub(super) fn foreign_users(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Fin
     }
 }
 
-/// One or two approvers, at least one of them active.
+/// One or two approvers of an active policy, at least one of them active.
 pub(super) fn approvers(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
     let world = scene.world;
+    if !view.live() {
+        return;
+    }
     let code = codes::POLICY_APPROVERS;
     let count = view.targets(policy::APPROVERS).count();
     let missing = count == 0 && view.created() && !scene.is_optional(view.key, policy::APPROVERS);
@@ -54,9 +60,9 @@ pub(super) fn approvers(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Finding
         let message = format!("{} has {count} approvers, not one or two", view.key);
         let found = Finding::own(world, code, view.key, policy::APPROVERS, message);
         out.push(found.help("name one or two users of the account"));
-    } else if view.live() && nobody_active(world, view) {
+    } else if nobody_active(world, view) {
         let before = world.before(view.key);
-        let own_doing = view.created()
+        let own_doing = view.becomes_live()
             || before.is_some_and(|before| before.live() && somebody_was_active(world, before));
         let message = format!("no approver of {} is active", view.key);
         let found = Finding::own(world, code, view.key, policy::APPROVERS, message)

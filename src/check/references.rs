@@ -52,9 +52,14 @@ fn not_in_use(world: &World<'_>, view: View<'_>, field: usize, target: &Key) -> 
         // Told once, of the target.
         return None;
     }
-    let message = format!("{target} is inactive: a link to it is of no use");
+    let useless = !added && comes_without(world, view, field);
+    let message = if useless {
+        format!("{} becomes active, and {target} is inactive", view.key)
+    } else {
+        format!("{target} is inactive: a link to it is of no use")
+    };
     let found = Finding::own(world, codes::REFERENCE_INACTIVE, view.key, field, message);
-    let severity = if added {
+    let severity = if added || useless {
         Severity::Error
     } else {
         Severity::Warning
@@ -66,6 +71,23 @@ fn not_in_use(world: &World<'_>, view: View<'_>, field: usize, target: &Key) -> 
             .member(&target.id)
             .with(world, target),
     )
+}
+
+/// Whether the plan brings a resource into use of which a required reference leads to nothing in
+/// use.
+fn comes_without(world: &World<'_>, view: View<'_>, field: usize) -> bool {
+    let definition = &view.kind().fields[field];
+    let Some(kind) = definition.ty.target() else {
+        return false;
+    };
+    let in_use = |id: &Text| {
+        let target = Key {
+            kind,
+            id: id.clone(),
+        };
+        world.after(&target).is_some_and(|there| there.live())
+    };
+    definition.required && view.becomes_live() && !view.targets(field).any(in_use)
 }
 
 fn not_there(world: &World<'_>, view: View<'_>, field: usize, target: &Key) -> Option<Finding> {
@@ -156,9 +178,6 @@ fn states(world: &World<'_>, referrer: &Key, field: usize, id: &Text) -> bool {
 fn involve(mut found: Finding, world: &World<'_>, referrers: &[(&Key, usize)]) -> Finding {
     for (referrer, field) in referrers.iter().take(ALL_NAMED) {
         found = found.with_field(world, referrer, *field);
-    }
-    if found.diagnostic.origin.is_none() && !found.diagnostic.related.is_empty() {
-        found.diagnostic.origin = Some(found.diagnostic.related.remove(0));
     }
     found
 }

@@ -100,6 +100,19 @@ impl Definitions {
         self.of(kind).filter(|(_, definition)| definition.required)
     }
 
+    /// These custom fields, and over them those that a source declares.
+    #[must_use]
+    pub fn with(&self, desired: &Desired, snapshot: &Snapshot) -> Self {
+        let mut all = self.0.clone();
+        let declared = desired.resources.iter();
+        for declared in declared.filter(|declared| declared.key.kind == CUSTOM_FIELD) {
+            let row = snapshot.rows.get(&declared.key);
+            let definition = Definition::of_declared(declared, row);
+            all.insert(declared.key.id.clone(), definition);
+        }
+        Self(all)
+    }
+
     /// The custom fields as they would be after the plan.
     pub(super) fn after(world: &World<'_>) -> Self {
         let views = world.all_after(CUSTOM_FIELD);
@@ -118,38 +131,53 @@ pub fn definitions(desired: &Desired, snapshot: &Snapshot) -> Definitions {
         let read = Definition::read(|index| row.value(&kinds::own(index)));
         (row.key.id.clone(), read)
     });
-    let mut all: BTreeMap<Text, Definition> = stored.collect();
-    for declared in &desired.resources {
-        if declared.key.kind == CUSTOM_FIELD {
-            let row = snapshot.rows.get(&declared.key);
-            all.insert(
-                declared.key.id.clone(),
-                Definition::of_declared(declared, row),
-            );
-        }
-    }
-    Definitions(all)
+    Definitions(stored.collect()).with(desired, snapshot)
 }
 
-/// Makes every custom cell a canonical value of its custom field's type. Cells that cannot be are
-/// reported and taken out; a blank or cleared cell of a required field is reported and stays.
-pub fn type_custom(desired: &mut Desired, definitions: &Definitions) -> Vec<Finding> {
-    let partial = desired.partial;
-    let resources = desired.resources.iter_mut().into_slice();
-    let found: Vec<Findings> = resources
-        .par_chunks_mut(super::CHUNK)
-        .map(|resources| {
-            let mut found = Findings::new();
-            for resource in resources {
-                if partial {
-                    without_unknown_blanks(resource, definitions);
+/// Returns the source with every custom cell as a canonical value of its custom field's type, and
+/// adds what is wrong with the others to `found`: no caller gets the one without the other.
+///
+/// Cells that cannot be typed are taken out; a blank or cleared cell of a required field stays.
+/// `as_read` is left as it is, so that other definitions can type it anew.
+#[must_use]
+pub fn type_custom(
+    as_read: &Arc<Desired>,
+    definitions: &Definitions,
+    found: &mut Findings,
+) -> Arc<Desired> {
+    let resources: Vec<&Arc<Declared>> = as_read.resources.iter().collect();
+    let chunks: Vec<(Vec<(usize, Arc<Declared>)>, Findings)> = resources
+        .par_chunks(super::CHUNK)
+        .enumerate()
+        .map(|(chunk, resources)| {
+            let (mut typed, mut found) = (Vec::new(), Findings::new());
+            for (at, resource) in resources.iter().enumerate() {
+                let mut resource = Arc::clone(resource);
+                if as_read.partial {
+                    without_unknown_blanks(&mut resource, definitions);
                 }
-                type_resource(resource, definitions, &mut found);
+                type_resource(&mut resource, definitions, &mut found);
+                if !Arc::ptr_eq(&resource, resources[at]) {
+                    typed.push((chunk * super::CHUNK + at, resource));
+                }
             }
-            found
+            (typed, found)
         })
         .collect();
-    found.into_iter().flatten().collect()
+    let mut desired = Arc::clone(as_read);
+    for (typed, wrong) in chunks {
+        found.extend(wrong);
+        if !typed.is_empty() {
+            let resources = Arc::make_mut(&mut desired)
+                .resources
+                .iter_mut()
+                .into_slice();
+            for (at, resource) in typed {
+                resources[at] = resource;
+            }
+        }
+    }
+    desired
 }
 
 /// Of an export, which has each column in each row, a blank of a custom field that nobody defined says
@@ -289,6 +317,7 @@ impl Fault {
         };
         Finding {
             diagnostic,
+            fault: None,
             involves: definition,
         }
     }

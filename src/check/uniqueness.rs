@@ -116,6 +116,7 @@ pub(super) fn emails(scene: &Scene<'_, '_>, subjects: &Subjects<'_>, out: &mut F
         if by_number {
             found = found.severity(Severity::Warning);
         }
+        found = found.switched_by(world, "loginMode");
         out.push(others().fold(found, |found, other| {
             found.with_field(world, other, user::EMAIL)
         }));
@@ -153,8 +154,8 @@ pub(super) fn customer_numbers(scene: &Scene<'_, '_>, subjects: &Subjects<'_>, o
     }
 }
 
-/// New ids that differ only in case or Unicode form from another. That is an error when both are
-/// declared, be one of them stored already: what was held for it must not go through later.
+/// New ids that differ only in case or Unicode form from another one, declared or stored: to everybody
+/// who reads them they are one.
 pub(super) fn id_case(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Findings) {
     let world = scene.world;
     let hash = |key: &Key| (key.kind, folded_hash(&key.id));
@@ -166,7 +167,8 @@ pub(super) fn id_case(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Finding
         if let Some(first) = created.insert(hash(key), key)
             && folded(&first.id) == folded(&key.id)
         {
-            out.push(differs_in_case(world, key, first).severity(Severity::Error));
+            let help = "write one of them everywhere, or give the other a clearly different id";
+            out.push(differs_in_case(world, key, first, help));
         }
     }
     if created.is_empty() {
@@ -177,11 +179,11 @@ pub(super) fn id_case(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Finding
         if let Some(key) = created.get(&hash(other))
             && folded(&other.id) == folded(&key.id)
         {
-            let severity = match world.declared(other) {
-                Some(_) => Severity::Error,
-                None => Severity::Warning,
-            };
-            out.push(differs_in_case(world, key, other).severity(severity));
+            let help = format!(
+                "write the stored id, `{}`, or one that is clearly different",
+                other.id
+            );
+            out.push(differs_in_case(world, key, other, &help));
         }
     }
 }
@@ -192,6 +194,8 @@ pub(super) fn id_zeros(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Findin
     if !world.desired.partial {
         return;
     }
+    let effects = || world.effects.iter().map(|effect| &effect.key);
+    effects().for_each(|key| world.ask_zeros(key));
     let mut zeros: HashMap<(KindId, &str), Option<&Key>, Fixed> = HashMap::default();
     let stored = world.stored.rows.iter().map(|row| &row.key);
     for key in stored.filter(|key| key.id.starts_with('0')) {
@@ -201,8 +205,7 @@ pub(super) fn id_zeros(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Findin
             .and_modify(|known| *known = None)
             .or_insert(Some(key));
     }
-    let effects = world.effects.iter().map(|effect| &effect.key);
-    for key in effects.filter(|key| !world.stored.rows.contains(key)) {
+    for key in effects().filter(|key| !world.stored.rows.contains(key)) {
         let Some(Some(meant)) = zeros.get(&(key.kind, key.id.as_str())) else {
             continue;
         };
@@ -216,12 +219,15 @@ pub(super) fn id_zeros(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Findin
     }
 }
 
-fn differs_in_case(world: &World<'_>, key: &Key, other: &Key) -> Finding {
-    let message = format!("{key} differs from {other} only in case or Unicode form");
+fn differs_in_case(world: &World<'_>, key: &Key, other: &Key, help: &str) -> Finding {
+    let how = if key.id.to_lowercase() == other.id.to_lowercase() {
+        "case"
+    } else {
+        "how Unicode writes its letters"
+    };
+    let message = format!("{key} differs from {other} only in {how}");
     let field = kinds::get(key.kind).status_index();
-    let mut found = Finding::own(world, codes::ID_CASE, key, field, message)
-        .severity(Severity::Warning)
-        .help("use the stored id, or one that is clearly different");
+    let mut found = Finding::own(world, codes::ID_CASE, key, field, message).help(help);
     found.diagnostic.field = Some("externalId".to_owned());
     found.diagnostic.origin = world.origin(key);
     found

@@ -24,7 +24,8 @@ pub(super) fn without_account(scene: &Scene<'_, '_>, view: View<'_>, out: &mut F
     let message = format!("{} belongs to no account", view.key);
     let code = codes::USER_WITHOUT_ACCOUNT;
     let found = Finding::own(scene.world, code, view.key, user::ACCOUNTS, message);
-    out.push(found.help("name at least one, or make `User.accounts` optional in Settings"));
+    let found = found.help("name at least one, or make `User.accounts` optional in Settings");
+    out.push(found.switched_by(scene.world, "optionalFields"));
 }
 
 /// Who goes from an account: active users of before who are inactive, gone, unlinked or demoted.

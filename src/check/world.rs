@@ -65,6 +65,9 @@ pub struct View<'a> {
     outcome: Option<&'a Outcome>,
 }
 
+/// How long a number can be that zeros stand before.
+const LONGEST_NUMBER: usize = 20;
+
 impl<'a> World<'a> {
     /// The world after some effects.
     pub fn new(stored: &'a Snapshot, desired: &'a Desired, effects: &'a Keyed<Effect>) -> Self {
@@ -207,6 +210,18 @@ impl<'a> World<'a> {
         found
     }
 
+    /// Says that somebody is about to look for rows whose id is this one with zeros before it.
+    pub fn ask_zeros(&self, key: &Key) {
+        let rows = &self.stored.rows;
+        if !rows.is_part() || key.id.starts_with('0') || rows.contains(key) {
+            return;
+        }
+        for zeros in 1..=LONGEST_NUMBER.saturating_sub(key.id.len()) {
+            let id = format!("{}{}", "0".repeat(zeros), key.id);
+            rows.ask(|| Ask::Row(Key::new(key.kind, &id)));
+        }
+    }
+
     /// What the source says of a resource.
     pub fn declared(&self, key: &Key) -> Option<&'a Arc<Declared>> {
         let declared = self.desired.resources.get(key);
@@ -252,6 +267,23 @@ impl<'a> World<'a> {
             value => value.cloned(),
         });
         said.or_else(|| field.default.value())
+    }
+
+    /// A value of the settings as they are stored, or their default.
+    pub fn setting_before(&self, name: &str) -> Option<Value> {
+        let kind = kinds::get(kinds::SETTINGS);
+        let index = kind.at(name);
+        let field = &kind.fields[index];
+        let settings = self.before(&Key::new(kinds::SETTINGS, "settings"));
+        match settings.and_then(|view| view.value(index)) {
+            None if field.ty.is_list() && settings.is_some() => Some(Value::List([].into())),
+            value => value.cloned().or_else(|| field.default.value()),
+        }
+    }
+
+    /// Whether the plan changes what a setting amounts to.
+    pub fn switches(&self, name: &str) -> bool {
+        self.setting(name) != self.setting_before(name)
     }
 
     /// Whether a setting is the boolean true.
@@ -388,6 +420,19 @@ impl<'a> View<'a> {
     /// Whether it counts: status active or, for kinds without status, stored.
     pub fn live(&self) -> bool {
         self.status() == "active"
+    }
+
+    /// Whether the plan brings it into use: it is live after the plan and was not before.
+    pub fn becomes_live(&self) -> bool {
+        let was_live = |row: &'a Row| {
+            let before = View {
+                row: Some(row),
+                outcome: None,
+                ..*self
+            };
+            before.live()
+        };
+        self.live() && !self.row.is_some_and(was_live)
     }
 
     /// A runtime fact of the stored row.

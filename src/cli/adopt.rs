@@ -47,7 +47,7 @@ struct Sorted {
 pub async fn run(global: &Global, options: &Options) -> Outcome {
     let asked = !options.yes;
     if asked && (global.output == Output::Json || !io::stdin().is_terminal()) {
-        return Err(Failure::usage("nobody can be asked here: give `--yes`"));
+        return Err(Failure::usage(apply::NO_TERMINAL));
     }
     let config = session::config(global, None)?;
     configured(&config, options)?;

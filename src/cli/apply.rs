@@ -1,7 +1,7 @@
 //! `roster apply`: plans, shows, asks, applies.
 
 use super::output::{self, Shown};
-use super::plan::exit_code;
+use super::plan::first_code;
 use super::progress::Progress;
 use super::{Failure, Global, Outcome, Output, Scope, session};
 use crate::config::{Config, Source};
@@ -9,7 +9,8 @@ use crate::plan::{Plan, render};
 use crate::reconcile::{self, Applied, Kept, Pass, Request};
 use crate::store::Store;
 use clap::Args;
-use std::io::{BufRead, IsTerminal, Write};
+use serde_json::json;
+use std::io::{BufRead, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -35,43 +36,122 @@ pub struct Ways {
     pub lock_timeout: Duration,
 }
 
+/// What became of one source.
+pub struct Ended {
+    source: String,
+    /// Its plan, unless something went wrong before there was one.
+    pub plan: Option<Plan>,
+    run: Option<i64>,
+    outcome: &'static str,
+    failure: Option<Failure>,
+}
+
 /// Applies every source that is asked for, or a saved plan.
 pub async fn run(global: &Global, mut options: Options) -> Outcome {
-    let saved =
-        options.scope.paths.first().filter(|path| {
-            path.is_file() && path.extension().is_some_and(|ending| ending == "json")
-        });
-    if saved.is_some() {
+    if options
+        .scope
+        .paths
+        .first()
+        .is_some_and(|path| is_plan(path))
+    {
         let file = options.scope.paths.remove(0);
         return apply_saved(global, &options, &file).await;
     }
     let config = session::config(global, Some(&options.scope))?;
     let request = session::request(&config, &options.scope, false)?;
-    options.ways.ask(global)?;
-    let store = session::writer(&config).await?;
+    options.ways.ask(global, &options.scope.paths)?;
+    let store = session::writer_or_new(global, &config).await?;
     let request = request.after(&reconcile::fetch(&config, None));
     let mut pass = Pass::read(&config, request, &store).await?;
-    let mut plans = Vec::new();
-    for index in pass.wanted()? {
-        plans.push(one(global, &options.ways, &mut pass, index, &store).await?);
+    let wanted = pass.wanted()?;
+    let mut ended = Vec::new();
+    for index in &wanted {
+        ended.push(one(global, &options.ways, &mut pass, *index, &store).await);
+        if ended.last().is_some_and(|ended| ended.failure.is_some()) {
+            break;
+        }
     }
-    let code = exit_code(&plans, false);
-    session::leave((pass, plans));
-    Ok(code)
+    store.close().await;
+    let code = finish(global, &mut ended, wanted.len());
+    session::leave((pass, ended));
+    code
+}
+
+/// Whether a path is that of a saved plan, be it there or not; any other is of manifests.
+fn is_plan(path: &Path) -> bool {
+    let named = path.extension().is_some_and(|ending| ending == "json");
+    if named || !path.is_file() {
+        return named && !path.is_dir();
+    }
+    let mut begin = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(200).read_to_end(&mut begin));
+    let begin = String::from_utf8_lossy(&begin);
+    read.is_ok() && begin.starts_with('{') && begin.contains("\"formatVersion\"")
+}
+
+/// Writes the document of what became of `wanted` sources; the exit code, or what went wrong.
+pub fn finish(global: &Global, ended: &mut [Ended], wanted: usize) -> Outcome {
+    if global.output == Output::Json {
+        document(ended, wanted)?;
+    }
+    if let Some(failure) = ended.last_mut().and_then(|ended| ended.failure.take()) {
+        return Err(failure);
+    }
+    Ok(first_code(
+        ended.iter().filter_map(|ended| ended.plan.as_ref()),
+        false,
+    ))
+}
+
+/// One document, of several sources with a member for each.
+fn document(ended: &[Ended], wanted: usize) -> std::io::Result<()> {
+    let mut out = output::stdout();
+    match ended {
+        [one] if wanted == 1 => {
+            if let Some(plan) = &one.plan {
+                render::json::write_applied(plan, one.run, one.outcome, &mut out)?;
+            }
+        }
+        all => {
+            let plans: Vec<&Plan> = all.iter().filter_map(|one| one.plan.as_ref()).collect();
+            let results = all.iter().map(Ended::json);
+            render::json::write_all_applied(&plans, &results.collect::<Vec<_>>(), &mut out)?;
+        }
+    }
+    out.flush()
+}
+
+impl Ended {
+    fn json(&self) -> serde_json::Value {
+        let mut result = json!({
+            "source": self.source,
+            "run": self.run,
+            "outcome": self.outcome,
+        });
+        if let Some(failure) = &self.failure {
+            result["error"] = failure.message.as_str().into();
+        }
+        result
+    }
 }
 
 impl Ways {
     /// That somebody said yes, or can be asked.
-    pub fn ask(&self, global: &Global) -> Result<(), Failure> {
+    pub fn ask(&self, global: &Global, paths: &[PathBuf]) -> Result<(), Failure> {
         // JSON is printed once it is done, so there would be nothing to say yes to.
-        if !self.yes && (global.output == Output::Json || !std::io::stdin().is_terminal()) {
-            return Err(Failure::usage(
-                "nobody can be asked here: give `--yes`, or a plan saved by `roster plan --out`",
-            ));
+        if self.yes || global.output != Output::Json && std::io::stdin().is_terminal() {
+            return Ok(());
         }
-        Ok(())
+        if let Some(path) = paths.iter().find(|path| !path.exists()) {
+            let message = format!("cannot read {}: there is no such file", path.display());
+            return Err(Failure::error(message));
+        }
+        Err(Failure::usage(NO_TERMINAL))
     }
 }
+
+/// What is said where nobody can confirm.
+pub const NO_TERMINAL: &str = "No terminal to confirm on. Pass `--yes`.";
 
 /// Plans, shows and applies one source, under its lease.
 pub async fn one(
@@ -80,17 +160,41 @@ pub async fn one(
     pass: &mut Pass<'_>,
     index: usize,
     store: &Store,
-) -> Result<Plan, Failure> {
-    let source = pass.readings[index].source.clone();
-    let lease = Kept::take(store, &source.name, options.lock_timeout).await?;
+) -> Ended {
+    let name = pass.readings[index].source.name.to_string();
+    let mut ended = Ended {
+        source: name.clone(),
+        plan: None,
+        run: None,
+        outcome: "failed",
+        failure: None,
+    };
+    let lease = match Kept::take(store, &name, options.lock_timeout).await {
+        Ok(lease) => lease,
+        Err(error) => {
+            ended.failure = Some(error.into());
+            return ended;
+        }
+    };
     let working = Progress::begin(global, "planning");
-    let plan = pass.plan(index, store, &[]).await?;
+    let planned = pass.plan(index, store, &[]).await.map_err(Failure::from);
     drop(working);
-    let applied = decide(global, options, pass, index, store, &plan, &lease).await;
+    let done = match planned {
+        Ok(plan) => {
+            let plan = ended.plan.insert(plan);
+            decide(global, options, pass, index, store, plan, &lease).await
+        }
+        Err(failure) => Err(failure),
+    };
     lease.release(store).await;
-    applied.map(|()| plan)
+    match done {
+        Ok((outcome, run)) => (ended.outcome, ended.run) = (outcome, run),
+        Err(failure) => ended.failure = Some(failure),
+    }
+    ended
 }
 
+/// Shows a plan and applies it; the outcome, and the run where something was written.
 async fn decide(
     global: &Global,
     options: &Ways,
@@ -99,41 +203,30 @@ async fn decide(
     store: &Store,
     plan: &Plan,
     lease: &Kept,
-) -> Result<(), Failure> {
-    let asked = !options.yes;
+) -> Result<(&'static str, Option<i64>), Failure> {
     if global.output != Output::Json {
-        output::plans(
-            global,
-            &options.shown,
-            std::slice::from_ref(plan),
-            &pass.readings,
-        )?;
+        let plans = std::slice::from_ref(plan);
+        output::plans(global, &options.shown, plans, &pass.readings)?;
     }
-    let mut run = None;
-    let mut outcome = if plan.errored { "refused" } else { "unchanged" };
-    if let (false, Some(why)) = (plan.errored, pass.readings[index].only_planned()) {
+    if plan.errored {
+        return Ok(("refused", None));
+    }
+    if let Some(why) = pass.readings[index].only_planned() {
         anstream::eprintln!("Source {}: {why}.", plan.source.name);
-        outcome = "planned";
-    } else if !plan.errored {
-        let changes = !plan.steps.is_empty();
-        if changes && asked && !confirmed("Apply this plan?")? {
-            return Err(Failure::error("declined; nothing was applied"));
-        }
-        let working = Progress::begin(global, "applying");
-        let applied = reconcile::apply(pass, index, store, plan, lease, &session::actor()).await?;
-        drop(working);
-        if changes {
-            outcome = "applied";
-            run = applied.run;
-            tell(global, plan, &applied);
-        }
+        return Ok(("planned", None));
     }
-    if global.output == Output::Json {
-        let mut out = output::stdout();
-        render::json::write_applied(plan, run, outcome, &mut out)?;
-        out.flush()?;
+    let changes = !plan.steps.is_empty();
+    if changes && !options.yes && !confirmed("Apply this plan?")? {
+        return Err(Failure::error("declined; nothing was applied"));
     }
-    Ok(())
+    let working = Progress::begin(global, "applying");
+    let applied = reconcile::apply(pass, index, store, plan, lease, &session::actor()).await?;
+    drop(working);
+    if !changes {
+        return Ok(("unchanged", None));
+    }
+    tell(global, plan, &applied);
+    Ok(("applied", applied.run))
 }
 
 fn tell(global: &Global, plan: &Plan, applied: &Applied) {
@@ -166,17 +259,18 @@ async fn apply_saved(global: &Global, options: &Options, file: &Path) -> Outcome
         ));
     }
     let mut config = session::config(global, None)?;
-    let reader = session::reader(&config).await?;
+    let reader = reconcile::reader_or_none(&config).await?.store;
     reconcile::made_for(&reader, &plan).await?;
     find_root(&mut config, &reader, &plan, &options.scope.paths).await?;
     reconcile::rooted(&config, &plan)?;
     reader.close().await;
-    let store = session::writer(&config).await?;
+    let store = session::writer_or_new(global, &config).await?;
     let fetched = reconcile::fetch(&config, Some(&plan.source.name));
     let pass = Pass::whole(&config, Request::default().after(&fetched))?;
     let lease = Kept::take(&store, &plan.source.name, options.ways.lock_timeout).await?;
     let written = saved(global, options, &pass, &store, &plan, &id, &lease).await;
     lease.release(&store).await;
+    store.close().await;
     written?;
     Ok(plan.exit_code(false))
 }
@@ -227,19 +321,21 @@ async fn saved(
     id: &str,
     lease: &Kept,
 ) -> Result<(), Failure> {
-    let applied = reconcile::applied_plan(pass, store, plan, id, lease, &session::actor()).await?;
+    let applied = reconcile::applied_plan(pass, store, plan, id, lease, &session::actor()).await;
     if global.output == Output::Json {
+        let (run, outcome) = match &applied {
+            Ok(applied) => (applied.run, "applied"),
+            Err(_) => (None, "failed"),
+        };
         let mut out = output::stdout();
-        render::json::write_applied(plan, applied.run, "applied", &mut out)?;
+        render::json::write_applied(plan, run, outcome, &mut out)?;
         out.flush()?;
-    } else {
-        output::plans(
-            global,
-            &options.ways.shown,
-            std::slice::from_ref(plan),
-            &pass.readings,
-        )?;
-        tell(global, plan, &applied);
+        applied?;
+        return Ok(());
     }
+    let applied = applied?;
+    let plans = std::slice::from_ref(plan);
+    output::plans(global, &options.ways.shown, plans, &pass.readings)?;
+    tell(global, plan, &applied);
     Ok(())
 }

@@ -7,7 +7,7 @@ use crate::feed::mapping::Mapping;
 use crate::feed::write::{Changed, Form};
 use crate::kinds;
 use crate::model::{Key, Text};
-use crate::reconcile::json;
+use crate::reconcile::{self, json};
 use crate::store::{ChangeRecord, Store};
 use clap::Args;
 use serde_json::Value;
@@ -59,7 +59,11 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
     }
     let config = session::config(global, None)?;
     let mut reader = Reader {
-        store: session::reader(&config).await?,
+        store: if options.follow {
+            waiting(global, &config).await?
+        } else {
+            session::reader(&config).await?
+        },
         config,
         seq: options.after,
         left: options.limit.unwrap_or(u64::MAX),
@@ -79,6 +83,16 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
         Err(failure) if failure.message.is_empty() => Ok(0),
         printed => printed.map(|()| 0),
     }
+}
+
+/// The database for somebody who waits for what comes; one that is not there yet is waited for, which
+/// is said.
+async fn waiting(global: &Global, config: &Config) -> Result<Store, Failure> {
+    let opened = reconcile::reader_or_none(config).await?;
+    if let Some(absent) = opened.absent.filter(|_| !global.quiet) {
+        anstream::eprintln!("{absent} yet; waiting for it");
+    }
+    Ok(opened.store)
 }
 
 /// A place in the sequence of all changes.
@@ -160,7 +174,7 @@ impl Reader {
         while self.left > 0 {
             // A database that was not there may have come.
             if !self.store.exists() {
-                self.store = session::reader(&self.config).await?;
+                self.store = reconcile::reader_or_none(&self.config).await?.store;
             }
             let pause = if self.part().await? > 0 {
                 Duration::ZERO

@@ -72,6 +72,12 @@ pub async fn status(global: &Global, options: &Status) -> Outcome {
     };
     let mut out = output::stdout();
     if !items::write_one(global, &status, &mut out)? {
+        if let Some(why) = status["reloadError"].as_str() {
+            writeln!(
+                out,
+                "The configuration could not be reloaded; the previous one is in use: {why}"
+            )?;
+        }
         match status["sources"].as_array() {
             Some(sources) => sources
                 .iter()

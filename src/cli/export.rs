@@ -1,6 +1,6 @@
 //! `roster export`: the database as manifests, or as the export that a preset reads.
 
-use super::{Failure, Global, Outcome, import, output, session};
+use super::{Failure, Global, Outcome, import, new_files, output, session, whole_file};
 use crate::feed::mapping::Mapping;
 use crate::feed::write::{self, Changed, Form, Written};
 use crate::manifest::export;
@@ -8,7 +8,9 @@ use crate::manifest::layout::Export;
 use crate::model::{Keyed, Row};
 use crate::store::Store;
 use clap::{Args, ValueEnum};
-use std::fs::{self, File};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -66,7 +68,7 @@ impl WrittenAs {
         };
         let json = match self.format {
             Some(format) => format == FormatArg::Json,
-            None => mapping.format == Some(crate::feed::format::Format::Json),
+            None => mapping.format.is_some_and(|format| !format.has_header()),
         };
         let labels = !self.names;
         let form = if json {
@@ -92,12 +94,9 @@ pub fn rows(
 ) -> Result<Written, Failure> {
     let written = match path {
         None => write::write(mapping, *form, rows, changed, &mut output::stdout())?,
-        Some(path) => {
-            let failed =
-                |error| Failure::error(format!("cannot write {}: {error}", path.display()));
-            let mut file = io::BufWriter::new(File::create(path).map_err(failed)?);
-            write::write(mapping, *form, rows, changed, &mut file).map_err(failed)?
-        }
+        Some(path) => whole_file::write(path, |mut out| {
+            write::write(mapping, *form, rows, changed, &mut out)
+        })?,
     };
     if !global.quiet {
         for line in written.losses.lines() {
@@ -129,10 +128,12 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
     match &options.out {
         None => stream(&export)?,
         Some(dir) => {
-            for (path, text) in &export.manifests {
-                write(&dir.join(path), text.as_bytes())?;
-            }
-            documents(&store, &export, dir).await?;
+            let manifests = export.manifests.iter();
+            let manifests =
+                manifests.map(|(path, text)| (path.clone(), Cow::from(text.as_bytes())));
+            let mut files: BTreeMap<String, Cow<'_, [u8]>> = manifests.collect();
+            documents(&store, &export, &mut files).await?;
+            new_files::write(dir, &files)?;
             if !global.quiet {
                 let files = export.manifests.len() + export.documents.len();
                 anstream::eprintln!("Wrote {files} files to {}.", dir.display());
@@ -168,18 +169,15 @@ fn stream(export: &Export) -> io::Result<()> {
     out.flush()
 }
 
-async fn documents(store: &Store, export: &Export, dir: &Path) -> Result<(), Failure> {
+async fn documents(
+    store: &Store,
+    export: &Export,
+    files: &mut BTreeMap<String, Cow<'_, [u8]>>,
+) -> Result<(), Failure> {
     for (path, sha256) in &export.documents {
         let missing = || Failure::error(format!("the content of {path} ({sha256}) is not stored"));
         let content = store.file_content(sha256).await?.ok_or_else(missing)?;
-        write(&dir.join(path), &content)?;
+        files.insert(path.clone(), content.into());
     }
     Ok(())
-}
-
-fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
-    let folder = path.parent().map_or(Ok(()), fs::create_dir_all);
-    // Two names that the file system takes for one are a fault to see, not to overwrite.
-    let written = folder.and_then(|()| File::create_new(path)?.write_all(content));
-    written.map_err(|error| Failure::error(format!("cannot write {}: {error}", path.display())))
 }

@@ -1,9 +1,9 @@
 //! `roster feed`: what is in an export, and a mapping to start from; without a database.
 
 use super::print::print;
-use super::{Failure, Global, Outcome, Output, output};
-use crate::feed::format::{Entry, Record};
-use crate::feed::guess::{self, Fit, Look};
+use super::{Failure, Global, Outcome, Output, output, whole_file};
+use crate::feed::format::{Entry, Record, Sheet};
+use crate::feed::guess::{self, Asked, Fit, Look};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -26,12 +26,38 @@ enum What {
     Map(Map),
 }
 
+/// Where in a file the table is.
+#[derive(Debug, Args)]
+struct TableArgs {
+    /// The sheet of a workbook, by its name or its number from 1.
+    #[arg(long, value_name = "SHEET")]
+    sheet: Option<String>,
+    /// The line, or the row of the sheet, that names the columns; guessed when not given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    header: Option<u32>,
+}
+
+impl TableArgs {
+    fn asked(&self) -> Asked {
+        let sheet = self.sheet.as_ref().map(|text| match text.parse() {
+            Ok(number) if number > 0 => Sheet::Number(number),
+            _ => Sheet::Name(text.clone()),
+        });
+        Asked {
+            sheet,
+            header: self.header,
+        }
+    }
+}
+
 /// Options of `roster feed inspect`.
 #[derive(Debug, Args)]
 struct Inspect {
-    /// The export: CSV, JSON or XLSX.
+    /// The export: CSV, JSON, JSON Lines or XLSX.
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    #[command(flatten)]
+    table: TableArgs,
     /// How many rows are shown.
     #[arg(long, value_name = "N", default_value_t = 3)]
     rows: usize,
@@ -40,9 +66,11 @@ struct Inspect {
 /// Options of `roster feed map`.
 #[derive(Debug, Args)]
 struct Map {
-    /// The export: CSV, JSON or XLSX.
+    /// The export: CSV, JSON, JSON Lines or XLSX.
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    #[command(flatten)]
+    table: TableArgs,
     /// Begins with this preset.
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
@@ -59,18 +87,18 @@ pub fn run(global: &Global, options: &Options) -> Outcome {
     }
 }
 
-fn look(path: &Path) -> Result<Look, Failure> {
+fn look(path: &Path, table: &TableArgs) -> Result<Look, Failure> {
     let failed = |error| Failure::error(format!("cannot read {}: {error}", path.display()));
     let file = File::open(path).map_err(failed)?;
     let name = path
         .file_name()
         .unwrap_or(path.as_os_str())
         .to_string_lossy();
-    guess::look(file, &name.as_ref().into()).map_err(failed)
+    guess::look(file, &name.as_ref().into(), table.asked()).map_err(failed)
 }
 
 fn inspect(global: &Global, options: &Inspect) -> Outcome {
-    let look = look(&options.file)?;
+    let look = look(&options.file, &options.table)?;
     let rows = &look.first[..look.first.len().min(options.rows)];
     match global.output {
         Output::Json => print(format!("{:#}\n", document(&look, rows)))?,
@@ -114,14 +142,7 @@ fn text(look: &Look, rows: &[Record]) -> String {
     if look.columns.is_empty() {
         return text;
     }
-    line(
-        "header",
-        if look.header {
-            "yes"
-        } else {
-            "no: columns are called by their number"
-        },
-    );
+    line("header", &header(look));
     if let Some(rows) = &look.rows {
         line("list", rows);
     }
@@ -146,6 +167,20 @@ fn text(look: &Look, rows: &[Record]) -> String {
         text += &cells(look, record, "  ");
     }
     text
+}
+
+fn header(look: &Look) -> String {
+    if !look.outcome.format.has_header() {
+        return "none in this format".to_owned();
+    }
+    if !look.header {
+        return "no: columns are called by their number".to_owned();
+    }
+    match look.begins {
+        1 => "yes".to_owned(),
+        2 => "line 2; the line above is skipped".to_owned(),
+        line => format!("line {line}; the {} lines above are skipped", line - 1),
+    }
 }
 
 fn delimiter_name(delimiter: char) -> String {
@@ -214,6 +249,7 @@ fn document(look: &Look, rows: &[Record]) -> Value {
         "delimiter": outcome.delimiter,
         "lineEnds": look.line_ends,
         "header": look.header,
+        "headerLine": (look.header && outcome.format.has_header()).then_some(look.begins),
         "list": look.rows,
         "trailer": look.trailer,
         "rows": outcome.records,
@@ -237,13 +273,16 @@ fn row(look: &Look, record: &Record) -> Value {
 }
 
 fn map(global: &Global, options: &Map) -> Outcome {
-    let look = look(&options.file)?;
-    if look.columns.is_empty() {
+    let look = look(&options.file, &options.table)?;
+    if look.columns.is_empty() || look.outcome.records == 0 && !look.outcome.complete {
         let why = look
             .outcome
             .diagnostics
             .first()
-            .map(|found| found.message.clone());
+            .map(|found| match &found.help {
+                Some(help) => format!("{}; {help}", found.message),
+                None => found.message.clone(),
+            });
         return Err(Failure::error(format!(
             "{}: {}",
             options.file.display(),
@@ -256,8 +295,7 @@ fn map(global: &Global, options: &Map) -> Outcome {
     let Some(path) = &options.out else {
         return print(&draft.text);
     };
-    let written = File::create_new(path).and_then(|mut file| file.write_all(draft.text.as_bytes()));
-    written.map_err(|error| Failure::error(format!("cannot write {}: {error}", path.display())))?;
+    whole_file::write_new(path, |out| out.write_all(draft.text.as_bytes()))?;
     if !global.quiet {
         let from = draft.preset.map_or_else(
             || "of the names of the columns".to_owned(),

@@ -1,6 +1,6 @@
 //! `roster fmt`: one layout for all manifests.
 
-use super::{Failure, Global, Outcome, failure, session};
+use super::{Failure, Global, Outcome, failure, session, whole_file};
 use crate::manifest::{Tree, format};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -80,18 +80,8 @@ fn one(file: &Path, check: bool) -> Result<bool, Failure> {
         return Ok(false);
     }
     if !check {
-        replace(file, &formatted).map_err(|error| failed("write", error))?;
+        whole_file::write(file, |out| out.write_all(formatted.as_bytes()))?;
     }
     anstream::println!("{}", file.display());
     Ok(true)
-}
-
-/// Writes beside it and renames, so that nothing ever sees half a file.
-pub fn replace(file: &Path, text: &str) -> std::io::Result<()> {
-    let file = file.canonicalize()?;
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let beside = file.with_file_name(format!(".{name}.{}", std::process::id()));
-    std::fs::write(&beside, text)?;
-    std::fs::set_permissions(&beside, std::fs::metadata(&file)?.permissions())?;
-    std::fs::rename(&beside, &file)
 }

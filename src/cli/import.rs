@@ -1,8 +1,7 @@
 //! `roster import`: one export by hand: what is wrong with its rows, then the apply.
 
 use super::apply::{self, Ways};
-use super::plan::exit_code;
-use super::{Failure, Global, Outcome, failure, import_manifests, session};
+use super::{Failure, Global, Outcome, failure, import_manifests, session, whole_file};
 use crate::config::{Body, Complete, Config, Feed, Place, Source};
 use crate::diagnostic::Diagnostic;
 use crate::feed::mapping::Mapping;
@@ -16,7 +15,7 @@ use std::sync::Arc;
 /// Options of `roster import`.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The export: CSV, JSON or XLSX.
+    /// The export: CSV, JSON, JSON Lines or XLSX.
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Which export it is: the name of a mapping that comes with Roster.
@@ -50,11 +49,13 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
     if let Some(dir) = &options.manifests {
         return as_manifests(global, options, dir);
     }
-    options.ways.ask(global)?;
     let mut config = session::config(global, None)?;
     let index = source(&mut config, options)?;
     let name = config.sources[index].name.clone();
-    let store = session::writer(&config).await?;
+    options
+        .ways
+        .ask(global, std::slice::from_ref(&options.file))?;
+    let store = session::writer_or_new(global, &config).await?;
     let request = Request {
         source: Some(name.to_string()),
         ..Request::default()
@@ -66,14 +67,15 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
     } else {
         ByHand::Part
     };
-    let plan = apply::one(global, &options.ways, &mut pass, index, &store).await?;
-    if let Some(path) = &options.report {
+    let mut ended = [apply::one(global, &options.ways, &mut pass, index, &store).await];
+    store.close().await;
+    let code = apply::finish(global, &mut ended, 1);
+    if let (Some(path), Some(plan)) = (&options.report, &ended[0].plan) {
         let found = &plan.diagnostics;
         write_report(&config.sources[index], &options.file, path, found)?;
     }
-    let code = exit_code(std::slice::from_ref(&plan), false);
-    session::leave((pass, plan));
-    Ok(code)
+    session::leave((pass, ended));
+    code
 }
 
 fn as_manifests(global: &Global, options: &Options, dir: &Path) -> Outcome {
@@ -175,8 +177,8 @@ fn write_report(
         return Ok(());
     };
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let mut out = std::io::BufWriter::new(File::create(path)?);
-    let input = File::open(file)?;
-    report::write(input, &name.as_ref().into(), &feed.mapping, found, &mut out)?;
-    Ok(())
+    let name = name.as_ref().into();
+    whole_file::write(path, |mut out| {
+        report::write(File::open(file)?, &name, &feed.mapping, found, &mut out)
+    })
 }

@@ -1,8 +1,7 @@
 //! `roster init`: a start that works, with nothing to invent.
 
-use super::{Failure, Outcome, print::print};
+use super::{Failure, Outcome, new_files, print::print};
 use std::fmt::Write;
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// Writes a commented roster.yaml, a small example tree and a CI workflow.
@@ -47,9 +46,8 @@ pub fn run(args: &Args) -> Outcome {
 
 fn init(dir: &Path) -> Result<String, Failure> {
     refuse_existing(dir)?;
-    for (name, text) in FILES {
-        write(&dir.join(name), text)?;
-    }
+    let files = FILES.map(|(name, text)| (name.to_owned(), text.to_owned()));
+    new_files::write(dir, &files.into_iter().collect())?;
     Ok(next_steps(dir))
 }
 
@@ -68,18 +66,6 @@ fn refuse_existing(dir: &Path) -> Result<(), Failure> {
         "{} {there}: {none}, and nothing was written",
         taken.join(", ")
     )))
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let written = match path.parent() {
-        Some(folder) => std::fs::create_dir_all(folder),
-        None => Ok(()),
-    };
-    // Never over a file that has come up meanwhile.
-    let written = written.and_then(|()| std::fs::File::create_new(path));
-    written
-        .and_then(|mut file| io::Write::write_all(&mut file, text.as_bytes()))
-        .map_err(|error| Failure::error(format!("cannot write {}: {error}", path.display())))
 }
 
 fn shown(dir: &Path, name: &str) -> String {
@@ -110,6 +96,7 @@ fn next_steps(dir: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Config, Overrides};
     use serde_json::Value;
 
     #[test]
@@ -143,19 +130,80 @@ mod tests {
         assert!(!dir.path().join("roster.yaml").exists());
     }
 
-    /// Settings that are not used stand behind `#` without a space; prose has one.
-    fn everything_on() -> String {
-        let on = |line: &str| {
-            let at = line.find('#').filter(|at| line[..*at].trim().is_empty());
-            match at.map(|at| (at, &line[at + 1..])) {
+    /// Settings that are not used stand behind `#` without a space; prose has one. Those that are at
+    /// `uncommented` are switched on.
+    fn switched_on(uncommented: impl Fn(usize) -> bool) -> String {
+        let on = |(at, line): (usize, &str)| {
+            let hash = line
+                .find('#')
+                .filter(|hash| line[..*hash].trim().is_empty());
+            match hash.map(|hash| (hash, &line[hash + 1..])) {
                 Some((_, rest)) if rest.starts_with(' ') && !rest.starts_with("  ") => {
                     String::new()
                 }
-                Some((at, rest)) => format!("{}{rest}", &line[..at]),
+                Some((hash, rest)) if uncommented(at) => format!("{}{rest}", &line[..hash]),
+                Some(_) => String::new(),
                 None => line.to_owned(),
             }
         };
-        FILES[0].1.lines().map(|line| on(line) + "\n").collect()
+        let lines = FILES[0].1.lines().enumerate();
+        lines.map(|line| on(line) + "\n").collect()
+    }
+
+    fn everything_on() -> String {
+        switched_on(|_| true)
+    }
+
+    /// The lines of each example: one that is written further in goes on with the one before.
+    fn examples() -> Vec<std::ops::Range<usize>> {
+        let mut all: Vec<std::ops::Range<usize>> = Vec::new();
+        for (at, line) in FILES[0].1.lines().enumerate() {
+            let line = line.trim_start();
+            let Some(rest) = line.strip_prefix('#') else {
+                continue;
+            };
+            match all.last_mut() {
+                Some(last) if rest.starts_with("  ") && last.end == at => last.end = at + 1,
+                _ if rest.starts_with(' ') || rest.is_empty() => {}
+                _ => all.push(at..at + 1),
+            }
+        }
+        all
+    }
+
+    fn load(text: &str, environment: Option<&str>) -> Result<Config, String> {
+        // What the examples take from the environment is set in no test.
+        let text = text.replace("${GIT_TOKEN}", "token");
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("roster.yaml");
+        std::fs::write(&path, text).expect("a file");
+        let overrides = Overrides {
+            config: Some(path),
+            environment: environment.map(str::to_owned),
+            serves: true,
+            ..Overrides::default()
+        };
+        Config::load(&overrides, dir.path(), None).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_example_of_the_configuration_works_once_it_is_uncommented() {
+        load(FILES[0].1, None).expect("as written");
+        let all = examples();
+        assert!(all.len() >= 10, "{all:?}");
+        for example in all {
+            let text = switched_on(|at| example.contains(&at));
+            // A source is read from one place: one example stands for the other.
+            let text = if text.contains("\n    git: ") {
+                text.replace("    directory: manifests\n", "")
+            } else {
+                text
+            };
+            let environment = text.contains("\nenvironments:").then_some("staging");
+            if let Err(why) = load(&text, environment) {
+                panic!("{why}\n{text}");
+            }
+        }
     }
 
     #[test]
@@ -172,7 +220,6 @@ mod tests {
             "order",
             "shop",
             "guards",
-            "scopes",
             "approvers",
             "approvalTtl",
             "secrets",

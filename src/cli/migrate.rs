@@ -15,18 +15,25 @@ pub struct Options {
 /// Brings the schema to what this release writes.
 pub async fn run(global: &Global, options: &Options) -> Outcome {
     let config = session::config(global, None)?;
-    let access = if options.plan {
-        Access::Read
-    } else {
-        Access::Write
-    };
-    let store = Store::open(&config.database, access).await?;
+    let store = Store::open(&config.database, Access::Read).await?;
+    let absent = store.absent().await?;
+    if let Some(absent) = &absent {
+        let when = if options.plan {
+            "on `roster migrate`"
+        } else {
+            "now"
+        };
+        session::say_absent(global, absent, when);
+    }
     match (store.schema().await?, options.plan) {
         (Schema::Current, _) => anstream::println!("The schema is current; nothing to do."),
         (Schema::None, true) => anstream::println!("The schema would be created."),
         (_, true) => anstream::println!("The schema would be upgraded."),
         (_, false) => {
+            store.close().await;
+            let store = Store::open(&config.database, Access::Write).await?;
             let migrated = store.migrate(config.environment.as_deref()).await?;
+            store.close().await;
             anstream::println!(
                 "The schema is current now; the database is {}.",
                 migrated.identity

@@ -39,6 +39,7 @@ mod show;
 mod source;
 mod token;
 mod validate;
+mod whole_file;
 mod why;
 
 pub use failure::Failure;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// When one cannot be written, or is there already.
-pub fn write(dir: &Path, files: &BTreeMap<String, String>) -> Result<(), Failure> {
+pub fn write<C: AsRef<[u8]>>(dir: &Path, files: &BTreeMap<String, C>) -> Result<(), Failure> {
     let failed = |error: io::Error| {
         Failure::error(format!("nothing was written to {}: {error}", dir.display()))
     };
@@ -43,7 +43,7 @@ fn apart(dir: &Path, there: bool) -> PathBuf {
     }
 }
 
-fn lay_down(apart: &Path, files: &BTreeMap<String, String>) -> io::Result<()> {
+fn lay_down<C: AsRef<[u8]>>(apart: &Path, files: &BTreeMap<String, C>) -> io::Result<()> {
     if apart.exists() {
         fs::remove_dir_all(apart)?;
     }
@@ -58,7 +58,8 @@ fn lay_down(apart: &Path, files: &BTreeMap<String, String>) -> io::Result<()> {
         }
         // Two names that the file system takes for one are a fault to see, not to overwrite.
         let mut file = File::create_new(&path).map_err(|error| named(&path, apart, &error))?;
-        file.write_all(text.as_bytes())?;
+        let written = file.write_all(text.as_ref());
+        written.map_err(|error| named(&path, apart, &error))?;
     }
     Ok(())
 }

@@ -3,13 +3,11 @@
 use super::output::{self, Shown};
 use super::progress::Progress;
 use super::remote::Remote;
-use super::{Failure, Global, Outcome, Scope, failure, plan_remote, session};
+use super::{Failure, Global, Outcome, Scope, failure, plan_remote, session, whole_file};
 use crate::config::{Config, Place};
 use crate::plan::{Plan, render};
 use crate::reconcile::{self, Fetches, Pass, Reading, Request};
 use clap::Args;
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// Options of `roster plan`.
@@ -52,7 +50,7 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
         request.source = Some(name.clone());
         request.at = Some((name, revision.clone()));
     }
-    let store = session::reader(&config).await?;
+    let store = session::reader_or_none(global, &config).await?;
     let working = Progress::begin(global, "planning");
     let fetched = fetch(&config, &request);
     let request = request.after(&fetched);
@@ -113,12 +111,12 @@ fn show(global: &Global, options: &Options, plans: &[Plan], readings: &[Reading]
     if let Some(file) = &options.out {
         save(file, plans)?;
     }
-    Ok(exit_code(plans, options.detailed_exitcode))
+    Ok(first_code(plans.iter(), options.detailed_exitcode))
 }
 
 /// The exit code over several plans: by precedence 1, 3, 2, 0.
-pub fn exit_code(plans: &[Plan], detailed: bool) -> u8 {
-    let codes: Vec<u8> = plans.iter().map(|plan| plan.exit_code(detailed)).collect();
+pub fn first_code<'p>(plans: impl Iterator<Item = &'p Plan>, detailed: bool) -> u8 {
+    let codes: Vec<u8> = plans.map(|plan| plan.exit_code(detailed)).collect();
     let first = [failure::ERROR, failure::HELD, failure::CHANGES];
     first
         .into_iter()
@@ -137,15 +135,5 @@ fn save(file: &Path, plans: &[Plan]) -> Result<(), Failure> {
             "the plan is refused because of its errors, so it was not saved; see `roster validate`",
         ));
     }
-    let write = || -> std::io::Result<()> {
-        let mut out = BufWriter::new(File::create(file)?);
-        render::json::write(plan, &mut out)?;
-        out.flush()
-    };
-    write().map_err(|error| {
-        Failure::error(format!(
-            "cannot save the plan to {}: {error}",
-            file.display()
-        ))
-    })
+    whole_file::write(file, |mut out| render::json::write(plan, &mut out))
 }

@@ -3,7 +3,7 @@
 use super::import_manifests::counted;
 use super::output::{self, write_diagnostics};
 use super::patch::patch;
-use super::{Failure, Global, Outcome, Output, failure, format, new_files, session};
+use super::{Failure, Global, Outcome, Output, failure, new_files, session, whole_file};
 use crate::config::{Config, Source};
 use crate::diagnostic::{Diagnostic, chain, did_you_mean};
 use crate::git::{self, Change};
@@ -12,7 +12,7 @@ use clap::Args;
 use serde_json::json;
 use std::fmt::Write as _;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How many origins the message of a commit names.
 const NAMED: usize = 1000;
@@ -158,13 +158,34 @@ fn in_place(root: &Path, proposal: &Proposal) -> Result<(), Failure> {
             )));
         }
     }
+    committed(root, proposal)?;
     let new = proposal.files.iter().filter(|file| file.before.is_none());
     let new = new.map(|file| (file.path.clone(), file.after.clone()));
     new_files::write(root, &new.collect())?;
     for (path, _, after) in &changed {
-        format::replace(path, after).map_err(|error| failed(path, error))?;
+        whole_file::write(path, |out| out.write_all(after.as_bytes()))?;
     }
     Ok(())
+}
+
+/// That what is changed can be had back: in a repository every file is as in the last commit.
+fn committed(root: &Path, proposal: &Proposal) -> Result<(), Failure> {
+    let changed = proposal.files.iter().filter(|file| file.before.is_some());
+    let changed: Vec<&str> = changed.map(|file| file.path.as_str()).collect();
+    let dirty = git::uncommitted(root, &changed);
+    let dirty = dirty.map_err(|error| Failure::error(chain(&error)))?;
+    let Some(first) = dirty.first() else {
+        return Ok(());
+    };
+    let more = match dirty.len() - 1 {
+        0 => String::new(),
+        more => format!(" and {}", counted(more, "other file")),
+    };
+    let have = if more.is_empty() { "has" } else { "have" };
+    Err(Failure::error(format!(
+        "{first}{more} {have} changes that are not committed: commit or stash them first; \
+         nothing was written"
+    )))
 }
 
 /// What a commit says of itself: which export, and which of its rows.
@@ -184,7 +205,11 @@ fn message(source: &Source, proposal: &Proposal) -> String {
 
 fn tell(global: &Global, options: &Options, proposal: &Proposal, done: &str) {
     for lost in &proposal.unwritten {
-        let place = Path::new(&proposal.written).join(&lost.path);
+        let place = if lost.in_source {
+            PathBuf::from(&lost.path)
+        } else {
+            Path::new(&proposal.written).join(&lost.path)
+        };
         let (line, column) = (lost.at.line, lost.at.column);
         anstream::eprintln!(
             "could not be written at {}:{line}:{column}: {}: {}",

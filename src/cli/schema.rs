@@ -1,6 +1,6 @@
 //! `roster schema`: JSON Schema of manifests, for editors.
 
-use super::{Failure, Outcome, print::print};
+use super::{Failure, Outcome, print::print, whole_file};
 use crate::diagnostic::did_you_mean;
 use crate::kinds::{self, schema};
 use std::path::PathBuf;
@@ -45,7 +45,7 @@ fn write(dir: &PathBuf) -> Outcome {
     std::fs::create_dir_all(dir).map_err(|error| cannot(dir, error))?;
     for (name, text) in schema::files() {
         let path = dir.join(name);
-        std::fs::write(&path, text).map_err(|error| cannot(&path, error))?;
+        whole_file::write(&path, |out| out.write_all(text.as_bytes()))?;
     }
     Ok(0)
 }

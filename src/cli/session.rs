@@ -6,7 +6,7 @@ use crate::diagnostic::did_you_mean;
 use crate::kinds::{self, Kind};
 use crate::model::{Key, Text};
 use crate::reconcile::{self, Request};
-use crate::store::Store;
+use crate::store::{Absent, Store};
 
 /// The configuration for this run.
 ///
@@ -35,18 +35,61 @@ pub fn config(global: &Global, scope: Option<&Scope>) -> Result<Config, Failure>
     Ok(config)
 }
 
-/// The database, opened for reading; one that is not there is empty.
+/// The database, opened for reading.
 ///
 /// # Errors
-/// When it cannot be opened, its schema is another release's, or it is another environment's.
+/// When it is not there or cannot be opened, its schema is another release's, or it is another
+/// environment's.
 pub async fn reader(config: &Config) -> Result<Store, Failure> {
     Ok(reconcile::reader(config).await?)
 }
 
-/// The database, opened for writing; an empty one, or SQLite, gets its schema.
+/// The database, opened for a plan; one that is not there yet is empty, which is said.
 ///
 /// # Errors
-/// As [`reader`], and when an empty schema cannot be made.
+/// As [`reader`], but for one that is not there.
+pub async fn reader_or_none(global: &Global, config: &Config) -> Result<Store, Failure> {
+    let opened = reconcile::reader_or_none(config).await?;
+    if let Some(absent) = &opened.absent {
+        say_absent(global, absent, "on apply");
+    }
+    Ok(opened.store)
+}
+
+/// The database, opened for an apply; one that is not there yet is made, which is said.
+///
+/// # Errors
+/// As [`reader_or_none`], and when it cannot be made.
+pub async fn writer_or_new(global: &Global, config: &Config) -> Result<Store, Failure> {
+    let opened = reconcile::writer_or_new(config).await?;
+    if let Some(absent) = &opened.absent {
+        say_absent(global, absent, "now");
+    }
+    Ok(opened.store)
+}
+
+/// Says what is not there yet, and when Roster creates it.
+pub fn say_absent(global: &Global, absent: &Absent, when: &str) {
+    if !global.quiet {
+        anstream::eprintln!("{}", absent_line(absent, when));
+    }
+}
+
+/// The same as a sentence.
+pub fn absent_line(absent: &Absent, when: &str) -> String {
+    let text = absent.to_string();
+    let (first, rest) = text.split_at(1);
+    let it = if absent.is_file() { "it" } else { "them" };
+    format!(
+        "{}{rest} yet; Roster creates {it} {when}.",
+        first.to_uppercase()
+    )
+}
+
+/// The database, opened for writing.
+///
+/// # Errors
+/// As [`reader`].
 pub async fn writer(config: &Config) -> Result<Store, Failure> {
     Ok(reconcile::writer(config).await?)
 }

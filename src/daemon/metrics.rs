@@ -352,6 +352,8 @@ async fn metrics(State(door): State<Door>) -> Result<Metrics, Problem> {
             Ok::<_, crate::store::StoreError>((status, leases, daemon.counted.clone()))
         })
         .await?;
+    let refused = Gauge::<i64>::default();
+    refused.set(i64::from(status.reload_error.is_some()));
     let mut registry = Registry::with_prefix("roster");
     counted.register(&mut registry);
     state(&status, &mut registry);
@@ -362,6 +364,11 @@ async fn metrics(State(door): State<Door>) -> Result<Metrics, Problem> {
     let held = Gauge::<i64>::default();
     held.set(i64::try_from(leases).unwrap_or(i64::MAX));
     registry.register("leases", "Leases that are held now", held);
+    registry.register(
+        "reload_failed",
+        "1 while the last reload of the configuration has failed",
+        refused,
+    );
     let mut text = String::new();
     encode(&mut text, &registry).map_err(Problem::internal)?;
     Ok(Metrics(text))

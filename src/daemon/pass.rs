@@ -207,6 +207,7 @@ pub(super) async fn once(
             .find_map(|(_, fetched)| Some(fetched.as_ref().ok()?.revision.clone()))
             .unwrap_or_default(),
         behind: false,
+        lost: false,
         same: fetches
             .iter()
             .find_map(|(_, fetched)| fetched.as_ref().ok()?.same.map(str::to_owned)),
@@ -255,6 +256,8 @@ struct Made {
     found: String,
     /// Whether what is here is not what a pass saw before: another replica knows a later commit.
     behind: bool,
+    /// Whether nothing of the source was ever fetched.
+    lost: bool,
     /// Why the export that was fetched is none that is new.
     same: Option<String>,
     /// What was sent, of a source that is pushed to.
@@ -299,11 +302,12 @@ impl Made {
         if self.behind {
             return Ok(());
         }
+        self.lost = self.unreached && plan.source.revision.is_empty();
         let now = Utc::now();
         self.state.tell(&plan, now);
         whose(store, &mut self.state).await?;
         self.state.commits = commits(config, source, &self.state, &plan.source.revision);
-        let mut attempted = mark(&plan, now, None);
+        let mut attempted = Mark::of(&plan, now, None);
         if attempted.revision.is_empty() {
             // A commit that could not be read was looked at all the same.
             attempted.revision.clone_from(&self.found);
@@ -327,7 +331,7 @@ impl Made {
                 .seconds
                 .insert("apply".to_owned(), begun.elapsed().as_secs_f64());
             let run = applied.run.filter(|_| !plan.steps.is_empty());
-            self.state.last_applied = Some(mark(&plan, Utc::now(), run));
+            self.state.last_applied = Some(Mark::of(&plan, Utc::now(), run));
             self.state.run = run.or(self.state.run);
             if run.is_some() && !plan.accepted.is_empty() && !plan.held.is_empty() {
                 // What is left of a hold is another hold: nobody may decide on the old one.
@@ -351,7 +355,10 @@ impl Made {
 
     /// What is to be done with a plan; `Applied` when it is to be applied.
     fn decide(&mut self, planned: Option<String>, plan: &Plan) -> Outcome {
-        let outcome = if plan.errored {
+        let outcome = if self.lost {
+            // Why is said with what came of the fetch.
+            Outcome::Failed
+        } else if plan.errored {
             let first = self.state.findings.first();
             let first = first.map(ToString::to_string).unwrap_or_default();
             self.state.reason = format!(
@@ -400,10 +407,12 @@ impl Made {
                 }
                 Ok(Moved::Same) => {}
                 Err(error) => {
-                    if self.state.outcome != Outcome::Failed || self.behind {
+                    if self.state.outcome != Outcome::Failed || self.behind || self.lost {
                         self.state.failures += 1;
                     }
-                    let what = if self.behind {
+                    let what = if self.lost {
+                        "nothing of the source was ever fetched, so that nothing is done"
+                    } else if self.behind {
                         "another one than fetched last here was applied since, so that nothing is done"
                     } else {
                         "the commit fetched last stays"
@@ -452,13 +461,5 @@ impl Made {
             tracing::info!("source {source}: {reason}");
         }
         Ok(())
-    }
-}
-
-fn mark(plan: &Plan, at: DateTime<Utc>, run: Option<i64>) -> Mark {
-    Mark {
-        revision: plan.source.revision.to_string(),
-        at,
-        run,
     }
 }

@@ -17,7 +17,8 @@ impl State {
         let kept_words = kept.map_or_else(String::new, |kept| format!("; {}", kept.message));
         let (outcome, what) = match run {
             Some(run) => (Outcome::Applied, format!("{} as run {run}", done(plan))),
-            None if self.errors == 0 && kept.is_none() => (
+            None if self.drift > 0 => (Outcome::Unchanged, reported(self.drift)),
+            None if self.errors == 0 && kept.is_none() && plan.held.is_empty() => (
                 Outcome::Unchanged,
                 "the database matches the source".to_owned(),
             ),
@@ -36,6 +37,14 @@ impl State {
             }
             _ => String::new(),
         }
+    }
+}
+
+/// That so many resources differ, and stay as they are.
+fn reported(drift: usize) -> String {
+    match drift {
+        1 => "1 resource was changed by somebody else; drift is only reported".to_owned(),
+        many => format!("{many} resources were changed by somebody else; drift is only reported"),
     }
 }
 

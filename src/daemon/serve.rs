@@ -67,6 +67,8 @@ pub struct Daemon {
     pub(super) turn: Semaphore,
     /// Changes when something that was sent is answered.
     pub(super) answers: watch::Sender<u64>,
+    /// Why the last reload of the configuration failed, if it did.
+    refused: Mutex<Option<String>>,
 }
 
 /// The configuration as it holds now, and a worker a source.
@@ -83,6 +85,17 @@ impl Daemon {
     /// What holds now.
     pub fn setup(&self) -> Arc<Setup> {
         Arc::clone(&self.setup.borrow())
+    }
+
+    /// Why the configuration was not read again when it should have been; the one before is used.
+    pub fn reload_error(&self) -> Option<String> {
+        let refused = self.refused.lock();
+        refused.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_reload_error(&self, why: Option<String>) {
+        let refused = self.refused.lock();
+        *refused.unwrap_or_else(PoisonError::into_inner) = why;
     }
 
     /// The worker of a source.
@@ -145,6 +158,7 @@ pub async fn serve(load: impl Fn() -> Result<Config, ConfigError>) -> Result<(),
         posted: Notify::new(),
         turn: Semaphore::new(1),
         answers: watch::Sender::new(0),
+        refused: Mutex::default(),
     });
     let server = open_doors(&daemon)?;
     systemd::ready();
@@ -224,14 +238,19 @@ fn open_doors(daemon: &Arc<Daemon>) -> Result<Doors, ServeError> {
 async fn open(config: &Config, signals: &mut Signals) -> Result<Option<Store>, ServeError> {
     loop {
         let opened = tokio::select! {
-            opened = reconcile::writer(config) => opened,
+            opened = reconcile::writer_or_new(config) => opened,
             asked = signals.next() => match asked {
                 Asked::End => return Ok(None),
                 Asked::Reload => continue,
             },
         };
         match opened {
-            Ok(store) => return Ok(Some(store)),
+            Ok(opened) => {
+                if let Some(absent) = &opened.absent {
+                    tracing::info!("{absent}; it is created");
+                }
+                return Ok(Some(opened.store));
+            }
             Err(PassError::Store(error)) if unreachable(&error) => {
                 tracing::warn!("{}; trying again", chain(&error));
                 systemd::starting();
@@ -259,9 +278,14 @@ fn reload(daemon: &Daemon, load: &impl Fn() -> Result<Config, ConfigError>) {
             }
             let before = daemon.setup.send_replace(Arc::new(setup));
             hand_over(&before, &daemon.setup());
+            daemon.set_reload_error(None);
             tracing::info!("the configuration was read again");
         }
-        Err(error) => tracing::error!("the old configuration stays: {}", chain(&error)),
+        Err(error) => {
+            let why = chain(&error);
+            tracing::error!("the old configuration stays: {why}");
+            daemon.set_reload_error(Some(why));
+        }
     }
 }
 

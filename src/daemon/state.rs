@@ -1,7 +1,7 @@
 //! The state of one source, as the database keeps it and the API, the page and the metrics show it.
 
 use super::feed::FeedState;
-use crate::diagnostic::{Diagnostic, Severity, group};
+use crate::diagnostic::{Diagnostic, Severity, codes, group};
 use crate::git::Commit;
 use crate::plan::render::holds;
 use crate::plan::{Plan, Reason};
@@ -171,6 +171,17 @@ pub struct State {
     pub feed: Option<FeedState>,
 }
 
+impl Mark {
+    /// The revision of a plan at a moment.
+    pub(super) fn of(plan: &Plan, at: DateTime<Utc>, run: Option<i64>) -> Self {
+        Self {
+            revision: plan.source.revision.to_string(),
+            at,
+            run,
+        }
+    }
+}
+
 impl State {
     /// Takes over what a plan says.
     pub fn tell(&mut self, plan: &Plan, now: DateTime<Utc>) {
@@ -186,7 +197,12 @@ impl State {
             .steps
             .iter()
             .filter(|step| step.reason == Reason::Drift);
-        self.drift = drift.count();
+        let mut drifted: BTreeSet<_> = drift.map(|step| &step.key).collect();
+        // With `drift: report` there is no step.
+        let reported = plan.diagnostics.iter();
+        let reported = reported.filter(|found| found.code == codes::DRIFT);
+        drifted.extend(reported.filter_map(|found| found.key.as_ref()));
+        self.drift = drifted.len();
     }
 
     /// Takes over what a plan holds.

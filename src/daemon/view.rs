@@ -33,6 +33,9 @@ pub struct Status {
     /// Why the last one of them could not be sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notice_error: Option<String>,
+    /// Why the last reload of the configuration failed; the one before is used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reload_error: Option<String>,
 }
 
 /// How a source stands.
@@ -196,6 +199,7 @@ impl Daemon {
             sources: sources.collect(),
             notices,
             notice_error,
+            reload_error: self.reload_error(),
         })
     }
 

@@ -176,6 +176,7 @@ codes! {
     ACCOUNT_REJECTED "account-rejected" Hold;
     REMOVALS_OFF "removals-off" Warning;
     STILL_DECLARED "still-declared" Note;
+    AUTHORITY_WAITS "authority-waits" Note;
     STALE_PLAN "stale-plan" Hold;
     INVARIANT "invariant" Hold;
     LOCK_TIMEOUT "lock-timeout" Error;
@@ -207,6 +208,7 @@ codes! {
     JSON_NOT_LIST "json-not-list" Error;
     JSON_SHAPE "json-shape" Error;
     JSON_MIXED "json-mixed" Error;
+    JSON_NUMBER_ID "json-number-id" Warning;
     MAP_PARENT "map-parent" Error;
     MAP_REQUIRED_CUSTOM_FIELD "map-required-custom-field" Error;
     FEED_TRUNCATED "feed-truncated" Hold;

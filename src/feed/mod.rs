@@ -23,7 +23,7 @@ use crate::model::{Cell, Declared, Desired, Digest, FieldRef, Keyed, KindId, Pos
 pub use collect::Listed;
 
 use collect::Collector;
-use format::{Columns, Format, Options, Outcome};
+use format::{Columns, Options, Outcome};
 use mapping::{Column, Mapping, Take};
 use std::collections::BTreeMap;
 use std::io::{Read, Seek};
@@ -94,14 +94,17 @@ fn collected<'m>(
             true
         },
     );
-    let collected = collector.finish();
+    let (collected, numbers) = collector.finish();
     let mut diagnostics = outcome.diagnostics.clone();
+    if !outcome.format.has_header() {
+        diagnostics.extend(numbers.warning(name));
+    }
     diagnostics.extend(collected.diagnostics);
     diagnostics.extend(headed(mapping, &columns, &outcome, name));
     diagnostic::sort(&mut diagnostics);
     let names = columns.names().map(str::to_owned);
     let feed = Feed {
-        headed: outcome.format != Format::Json,
+        headed: outcome.format.has_header(),
         filled: filled(&collected.resources),
         desired: Desired {
             source: source.clone(),
@@ -164,7 +167,8 @@ fn headed(
     outcome: &Outcome,
     name: &Arc<str>,
 ) -> Vec<Diagnostic> {
-    if outcome.records == 0 {
+    // A list without objects has no columns, and is an export all the same.
+    if outcome.records == 0 && (columns.is_empty() || !outcome.format.has_header()) {
         return Vec::new();
     }
     let origin = Origin {
@@ -230,6 +234,8 @@ impl Mapping {
             quote: ascii(self.csv.quote).or(Options::default().quote),
             encoding: encoding.and_then(format::encoding),
             header: self.csv.names.is_empty(),
+            begins: self.header.unwrap_or(1),
+            blanks: self.blanks.clone(),
             names: self.csv.names.clone(),
             trailer: self.trailer.clone(),
             sheet: self.sheet.clone(),

@@ -3,8 +3,8 @@
 
 use super::mapping::Words;
 use crate::diagnostic::codes;
-use crate::kinds::read::{Fault, Reading, quoted};
-use crate::kinds::{Field, Type, country};
+use crate::kinds::read::{Fault, Reading, is_fraction, looks_scientific, quoted};
+use crate::kinds::{Field, Item, Type, country};
 use crate::model::Value;
 
 /// Reads a text that is not blank as a value of a field; `None`: it stands for nothing.
@@ -12,6 +12,11 @@ use crate::model::Value;
 /// # Errors
 /// What is wrong with it.
 pub(super) fn read(field: &Field, text: &str, words: &Words) -> Result<Option<Reading>, Fault> {
+    if is_id(field)
+        && let Some(fault) = made_number(text)
+    {
+        return Err(fault);
+    }
     match &field.ty {
         Type::Bool => match words.boolean(text) {
             Some(value) => Ok(Some(Value::Bool(value).into())),
@@ -31,6 +36,34 @@ pub(super) fn read(field: &Field, text: &str, words: &Words) -> Result<Option<Re
         Type::Vat => vat(field, text).map(Some),
         _ => field.read(text).map(Some),
     }
+}
+
+/// Whether a field names something by an id, or is one itself.
+pub(super) fn is_id(field: &Field) -> bool {
+    let refers = matches!(
+        field.ty,
+        Type::Ref(_) | Type::Set(Item::Ref(_)) | Type::Links { .. }
+    );
+    refers || field.identifier
+}
+
+/// What is wrong with an id, if a program took it for a number on its way here.
+pub(super) fn made_number(id: &str) -> Option<Fault> {
+    let (what, help) = if looks_scientific(id) {
+        (
+            "is a number that a spreadsheet has shortened",
+            "export again with the column as text",
+        )
+    } else if is_fraction(id) {
+        (
+            "is an id that was made a decimal number",
+            "export the column as text; it is never taken for the id without the fraction",
+        )
+    } else {
+        return None;
+    };
+    let message = format!("{} {what}", quoted(id));
+    Some(Fault::new(codes::SCIENTIFIC_NOTATION, message).help(help))
 }
 
 /// A country by its code, of two or three letters, or by its name in some language.

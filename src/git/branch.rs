@@ -100,6 +100,32 @@ pub fn commit_on_branch(
     made
 }
 
+/// Which of these files below a folder differ from the last commit or are in none, by their path from
+/// the top of the repository; none where the folder is in no repository.
+///
+/// # Errors
+/// When git cannot say.
+pub fn uncommitted(folder: &Path, paths: &[&str]) -> Result<Vec<String>, BranchError> {
+    const ONCE: usize = 500;
+    let real = folder.canonicalize()?;
+    if !real.ancestors().any(|above| above.join(".git").exists()) {
+        return Ok(Vec::new());
+    }
+    // One that is staged for removal and still there is named twice.
+    let mut dirty = BTreeSet::new();
+    for part in paths.chunks(ONCE) {
+        let mut command = git_in(&real);
+        command
+            .args(["--literal-pathspecs", "status", "--porcelain", "-z"])
+            .args(["--untracked-files=all", "--no-renames", "--"])
+            .args(part);
+        let said = done("status", &mut command)?;
+        let lines = said.split('\0').filter_map(|line| line.get(3..));
+        dirty.extend(lines.map(str::to_owned));
+    }
+    Ok(dirty.into_iter().collect())
+}
+
 /// A repository by a folder in it.
 struct Repository {
     /// Where git keeps what is its own.

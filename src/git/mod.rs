@@ -15,7 +15,7 @@ mod log;
 mod mirror;
 mod place;
 
-pub use branch::{BranchError, Change, commit_on_branch};
+pub use branch::{BranchError, Change, commit_on_branch, uncommitted};
 pub use commit::{fetched, revision, tree};
 pub use error::GitError;
 pub use fetch::{Fetched, Moved, fetch};

@@ -149,7 +149,9 @@ impl<'a> Parsing<'a, '_> {
         let found = Diagnostic::new(codes::RUNTIME_FIELD, message).field(name);
         self.sink.report(
             at,
-            found.help("leave it out; see `roster user`, `approve` and `block`"),
+            found.help(
+                "leave it out: Roster keeps it with the stored resource, and no manifest states it",
+            ),
         );
         Ok(())
     }

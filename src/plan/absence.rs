@@ -52,3 +52,21 @@ pub(super) fn removals_off(context: &Context<'_>, missing: usize) -> Diagnostic 
     Diagnostic::new(codes::REMOVALS_OFF, message)
         .help("mend what is named; what is really gone is removed in the next pass")
 }
+
+/// That what is missing here may be declared by another source of which not everything is known.
+pub(super) fn hidden_elsewhere(
+    context: &Context<'_>,
+    peer: &str,
+    why: &str,
+    missing: usize,
+) -> Diagnostic {
+    let source = &context.desired.source;
+    let stay = match missing {
+        1 => format!("1 resource that source {source} no longer declares stays"),
+        _ => format!("{missing} resources that source {source} no longer declares stay"),
+    };
+    let message = format!("{stay}: source {peer} may declare more than is known of it ({why})");
+    Diagnostic::new(codes::REMOVALS_OFF, message).help(format!(
+        "Fix source {peer}; see `roster plan --source {peer}`. Removals resume on the next pass."
+    ))
+}

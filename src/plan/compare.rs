@@ -1,7 +1,9 @@
 //! One field: what is declared against what is stored, by the cell table and the authorities.
 
 use super::draft::Context;
-use super::rules::{Mode, Peer};
+use super::equal::same_value;
+use super::peer::Statement;
+use super::rules::Mode;
 use crate::kinds::{Field, Kind};
 use crate::model::{
     Amend, Cell, Change, Claim, FieldRef, Key, Link, Row, Stated, Text, Value, digest,
@@ -12,8 +14,9 @@ use std::sync::Arc;
 pub(super) enum Verdict {
     /// Nothing: it says nothing, or the row has it already.
     Keep,
-    /// The row differs, and somebody else decides: the row, or another source.
-    Yield(FieldRef),
+    /// The row differs, and somebody else decides: the row, or another source, which is named
+    /// when it writes nothing now.
+    Yield(FieldRef, Option<Arc<str>>),
     /// The row differs, and the source may only look.
     Observed(Change),
     /// The row differs because somebody else changed it, and that is only reported.
@@ -58,6 +61,10 @@ pub(super) fn compare(
         before,
         after,
     };
+    let same = same_value(field, change.before.as_ref(), change.after.as_ref());
+    if same && is_shared(context, kind, key, &change) {
+        return Verdict::Keep;
+    }
     judge(context, kind, key, stated, change, claim)
 }
 
@@ -71,14 +78,14 @@ fn judge(
 ) -> Verdict {
     match context.mode(kind, &stated.field) {
         Mode::Observe => return Verdict::Observed(change),
-        Mode::Seed if change.before.is_some() => return Verdict::Yield(change.field),
+        Mode::Seed if change.before.is_some() => return Verdict::Yield(change.field, None),
         Mode::Seed | Mode::Enforce => {}
     }
     let name = kind.field_name(&stated.field);
     let said = digest::short(&stated.cell);
-    match rivals(context, kind, key, stated, &name, said) {
+    match rivals(context, kind, key, &change) {
         Rivals::None => {}
-        Rivals::Win => return Verdict::Yield(change.field),
+        Rivals::Win(idle) => return Verdict::Yield(change.field, idle),
         Rivals::Conflict(names) => return Verdict::Conflict(change, names),
     }
     // A claim only says what a row has had: what it says and the row lacks, somebody else changed,
@@ -154,31 +161,33 @@ fn amended(amend: &Amend, before: Option<&Value>) -> Value {
 
 enum Rivals {
     None,
-    Win,
+    /// Another source decides; it is named when it writes nothing now.
+    Win(Option<Arc<str>>),
     Conflict(Vec<Arc<str>>),
 }
 
 /// Whether another source enforces another value of the field.
-fn rivals(
-    context: &Context<'_>,
-    kind: &'static Kind,
-    key: &Key,
-    stated: &Stated,
-    name: &str,
-    said: u64,
-) -> Rivals {
+fn rivals(context: &Context<'_>, kind: &'static Kind, key: &Key, change: &Change) -> Rivals {
+    let seeds = context.mode(kind, &change.field) == Mode::Seed;
+    let name = kind.field_name(&change.field);
     let mut against = Vec::new();
     for peer in &context.rules.peers {
-        let enforces = peer.authority.mode(kind, &stated.field) == Mode::Enforce;
-        let other = enforces
-            .then(|| peer_says(context, peer, key, stated, name))
-            .flatten();
-        if other.is_some_and(|other| other != said) {
-            match context.first(&peer.name) {
-                Some(true) => {}
-                Some(false) => return Rivals::Win,
-                None => against.push(peer.name.clone()),
-            }
+        if context.mode_of(peer, kind, &change.field) != Mode::Enforce {
+            continue;
+        }
+        let theirs = context.statement(peer, key, &change.field, &name);
+        if theirs.is_none_or(|theirs| says_the_same(kind, change, &theirs)) {
+            continue;
+        }
+        let first = if seeds {
+            Some(false)
+        } else {
+            context.first(&peer.name)
+        };
+        match first {
+            Some(true) => {}
+            Some(false) => return Rivals::Win(peer.idle.as_ref().map(|_| peer.name.clone())),
+            None => against.push(peer.name.clone()),
         }
     }
     if against.is_empty() {
@@ -188,21 +197,62 @@ fn rivals(
     }
 }
 
-/// The digest of what another source says of a field, by its tree or, unread, by its claim.
-pub(super) fn peer_says(
-    context: &Context<'_>,
-    peer: &Peer,
-    key: &Key,
-    stated: &Stated,
-    name: &str,
-) -> Option<u64> {
-    if let Some(desired) = &peer.desired {
-        let theirs = desired.resources.get(key)?.stated(&stated.field)?;
-        says_something(&theirs.field, &theirs.cell).then(|| digest::short(&theirs.cell))
-    } else {
-        let claim = context.stored.claim(&peer.name, key)?;
-        (claim.state == crate::model::ClaimState::Active).then(|| claim.fields.get(name))?
+/// Whether another source that enforces the field, and does not come after this one, says the same
+/// in another form: then the form that is stored stays.
+fn is_shared(context: &Context<'_>, kind: &'static Kind, key: &Key, change: &Change) -> bool {
+    let name = kind.field_name(&change.field);
+    context.rules.peers.iter().any(|peer| {
+        let decides = context.mode_of(peer, kind, &change.field) == Mode::Enforce
+            && context.first(&peer.name) != Some(true);
+        let theirs = decides.then(|| context.statement(peer, key, &change.field, &name));
+        let theirs = theirs.flatten();
+        theirs.is_some_and(|theirs| says_the_same(kind, change, &theirs))
+    })
+}
+
+/// Whether what another source says makes the field what this one makes it.
+fn says_the_same(kind: &Kind, change: &Change, theirs: &Statement<'_>) -> bool {
+    let field = kind.field(&change.field);
+    let before = change.before.as_ref();
+    match theirs {
+        Statement::Cell(cell) => {
+            let after = target(field, cell, before);
+            after.is_some_and(|after| same_value(field, after.as_ref(), change.after.as_ref()))
+        }
+        // A claim is a digest: its value is known when it is the stored one, or this one.
+        Statement::Claim(digest) => {
+            let is = |value: Option<&Value>| match value {
+                Some(value) => digest::short(&Cell::Value(value.clone())) == *digest,
+                None => [Cell::Clear, Cell::Blank]
+                    .iter()
+                    .any(|cell| digest::short(cell) == *digest),
+            };
+            is(change.after.as_ref())
+                || is(before) && same_value(field, before, change.after.as_ref())
+        }
     }
+}
+
+/// The source that comes first, declares another value of a field, and writes nothing now.
+pub(super) fn idle_first(
+    context: &Context<'_>,
+    kind: &'static Kind,
+    key: &Key,
+    change: &Change,
+) -> Option<Arc<str>> {
+    let mut peers = context.rules.peers.iter();
+    let waits = peers.find(|peer| {
+        let theirs = || {
+            let declared = peer.unaccepted.as_ref()?.resources.get(key)?;
+            let stated = declared.stated(&change.field)?;
+            says_something(&stated.field, &stated.cell).then_some(Statement::Cell(&stated.cell))
+        };
+        peer.idle.is_some()
+            && context.first(&peer.name) == Some(false)
+            && context.mode_of(peer, kind, &change.field) == Mode::Enforce
+            && theirs().is_some_and(|theirs| !says_the_same(kind, change, &theirs))
+    });
+    waits.map(|peer| peer.name.clone())
 }
 
 /// Whether a cell states anything: a blank standard cell does not.

@@ -5,6 +5,7 @@ use super::compare::{self, Verdict};
 use super::hold::{Hold, Member};
 use super::rules::{Mode, Rules};
 use super::types::{Reason, Verb};
+use super::waiting::WaitingField;
 use super::{create, forbid, status};
 use crate::check::{Definitions, Outcome};
 use crate::diagnostic::{Code, Diagnostic, Origin, codes};
@@ -39,6 +40,8 @@ pub(super) struct Draft {
     /// What of it is held, with what approval of it would add: see [`Part`].
     pub parts: Vec<Part>,
     pub notes: Vec<Diagnostic>,
+    /// Fields that another source decides which writes nothing now.
+    pub waiting: Vec<WaitingField>,
 }
 
 /// A part of a draft that is held unless approved: then `full` takes the place of the field.
@@ -86,6 +89,7 @@ impl Draft {
             open: BTreeSet::new(),
             parts: Vec::new(),
             notes: Vec::new(),
+            waiting: Vec::new(),
         }
     }
 
@@ -122,10 +126,14 @@ pub(super) fn draft(context: &Context<'_>, declared: &Arc<Declared>) -> Option<D
             && claim.seen == row.version
             && claim.digest == claim::digest_of(context, declared)
     });
-    if current && !secret && !context.rules.scrub {
+    let known = current && !secret && !context.rules.scrub;
+    if known && !status::is_undecided(context, declared, row) {
         return None;
     }
-    Some(present(context, declared, row, claim))
+    let draft = present(context, declared, row, claim);
+    // Nothing came of it, and the claim says so already.
+    let nothing = draft.refresh && draft.parts.is_empty() && draft.notes.is_empty();
+    (!(known && nothing)).then_some(draft)
 }
 
 /// The status a manifest writes out, if it does.
@@ -263,10 +271,24 @@ fn take(
     };
     match verdict {
         Verdict::Keep => {}
-        Verdict::Yield(field) => {
+        Verdict::Yield(field, idle) => {
+            let name = kinds::get(key.kind).field_name(&field);
+            draft.waiting.extend(idle.map(|peer| WaitingField {
+                peer,
+                field: name,
+                written: false,
+            }));
             draft.open.insert(field);
         }
-        Verdict::Set { change, .. } => changes.push(change),
+        Verdict::Set { change, .. } => {
+            let first = compare::idle_first(context, kinds::get(key.kind), key, &change);
+            draft.waiting.extend(first.map(|peer| WaitingField {
+                peer,
+                field: name(&change),
+                written: true,
+            }));
+            changes.push(change);
+        }
         Verdict::Observed(change) => {
             let message = format!(
                 "{key}: {} differs from what is stored; this source only observes it",

@@ -6,7 +6,7 @@ use super::forbid::whole;
 use super::hold::Hold;
 use super::order;
 use super::planner::Work;
-use crate::check::{self, Finding, World};
+use crate::check::{self, Effect, Finding, World};
 use crate::diagnostic::{Code, Diagnostic, Severity, codes};
 use crate::kinds;
 use crate::model::{Key, Keyed};
@@ -34,9 +34,11 @@ fn signature(finding: &Finding) -> Signature {
     )
 }
 
-/// Runs the rules on everything that would happen.
-pub(super) fn judge(context: &Context<'_>, work: &mut Work) -> Verdict {
-    let mut findings = findings(context, work);
+/// Runs the rules on everything that would happen; `parted` are the effects without what waits.
+pub(super) fn judge(context: &Context<'_>, work: &mut Work, parted: &[Effect]) -> Verdict {
+    let mut findings = findings(context, &work.effects);
+    work.diagnostics
+        .extend(only_if_approved(context, work, parted, &mut findings));
     let mut faulty: BTreeMap<Key, Code> = BTreeMap::new();
     let mut refused = false;
     // What a partial plan is not about is shown and refuses nothing.
@@ -88,6 +90,33 @@ pub(super) fn judge(context: &Context<'_>, work: &mut Work) -> Verdict {
     }
 }
 
+/// Takes out of the findings the errors that only what is held anyway would make, were it approved:
+/// somebody else changed the row, which is no reason to refuse the source.
+fn only_if_approved(
+    context: &Context<'_>,
+    work: &Work,
+    parted: &[Effect],
+    findings: &mut Vec<Finding>,
+) -> Vec<Diagnostic> {
+    let mut errors = findings.iter().filter(|found| found.diagnostic.is_error());
+    let Some(waiting) = work
+        .without_waiting(parted)
+        .filter(|_| errors.next().is_some())
+    else {
+        return Vec::new();
+    };
+    let left = self::findings(context, &waiting);
+    let left = left.iter().filter(|found| found.diagnostic.is_error());
+    let left: BTreeSet<Signature> = left.map(signature).collect();
+    let all = std::mem::take(findings);
+    let (kept, waits) = all
+        .into_iter()
+        .partition(|found| !found.diagnostic.is_error() || left.contains(&signature(found)));
+    *findings = kept;
+    let warning = |found: Finding| found.diagnostic.severity(Severity::Warning);
+    Vec::into_iter(waits).map(warning).collect()
+}
+
 /// Holds faulty units, then whatever is only valid with something held, until nothing more is.
 pub(super) fn settle(context: &Context<'_>, work: &mut Work, verdict: Verdict) {
     if verdict.faulty.is_empty() && !work.moved {
@@ -101,7 +130,7 @@ pub(super) fn settle(context: &Context<'_>, work: &mut Work, verdict: Verdict) {
     }
     work.take_out();
     loop {
-        let findings = findings(context, work);
+        let findings = findings(context, &work.effects);
         let errors: Vec<&Finding> = findings
             .iter()
             .filter(|f| f.diagnostic.is_error())
@@ -227,8 +256,8 @@ fn hold_one(
 
 /// What the rules find in the state after the effects that are left. A fault that was stored
 /// already, and that the plan neither makes nor worsens, is a warning.
-fn findings(context: &Context<'_>, work: &Work) -> Vec<Finding> {
-    let world = World::new(context.stored, context.desired, &work.effects);
+fn findings(context: &Context<'_>, effects: &Keyed<Effect>) -> Vec<Finding> {
+    let world = World::new(context.stored, context.desired, effects);
     let subjects = check::subjects(&world);
     let mut findings = check::run(&world, &subjects);
     if !findings.iter().any(|finding| finding.diagnostic.is_error()) {
@@ -236,13 +265,16 @@ fn findings(context: &Context<'_>, work: &Work) -> Vec<Finding> {
     }
     let nothing = Keyed::default();
     let before = World::new(context.stored, context.desired, &nothing);
-    let same = |finding: &Finding| {
-        let d = &finding.diagnostic;
-        (d.code, d.key.clone(), d.field.clone(), d.message.clone())
-    };
-    let stored: BTreeSet<_> = check::run(&before, &subjects).iter().map(same).collect();
+    // What was a warning before and is an error now, the plan makes.
+    let stored = check::run(&before, &subjects);
+    let stored = stored.iter().filter(|found| found.diagnostic.is_error());
+    let stored: BTreeSet<_> = stored.map(Finding::identity).collect();
     for finding in &mut findings {
-        if finding.diagnostic.is_error() && stored.contains(&same(finding)) {
+        let subject = finding.diagnostic.key.as_ref();
+        let comes = subject.and_then(|key| world.after(key));
+        // Whatever comes into use is judged as if it were created.
+        let comes = comes.is_some_and(|view| view.becomes_live());
+        if finding.diagnostic.is_error() && !comes && stored.contains(&finding.identity()) {
             finding.diagnostic.severity = Severity::Warning;
         }
     }

@@ -7,30 +7,85 @@ use super::order;
 use super::planner::Work;
 use super::types::{Reason, Verb};
 use crate::check::{Effect, Outcome};
-use crate::diagnostic::{Diagnostic, Severity, codes};
+use crate::diagnostic::{Code, Diagnostic, Severity, codes};
 use crate::kinds;
-use crate::model::{Change, Key, Value};
+use crate::model::{Change, Claim, ClaimState, Key, Value};
 
 /// All of a plan, when something is wrong with the whole of what the source sent.
 pub(super) fn doubted(context: &Context<'_>, work: &mut Work) {
     let Some((code, message)) = &context.rules.doubt else {
         return;
     };
-    let members: Vec<Member> = work
+    let mut members: Vec<Member> = work
         .effects
         .iter()
         .map(|effect| whole(context, effect, order::verb(context, effect)))
         .collect();
+    if members.is_empty() && context.rules.doubt_holds {
+        members = counted(context);
+    }
     if members.is_empty() {
-        let found = Diagnostic::new(*code, message.clone()).severity(Severity::Warning);
-        return work.diagnostics.push(found);
+        return nothing_believed(work, *code, message);
     }
     let hold = Hold {
         count: Some(members.len() as u64),
         members,
         ..Hold::many(*code, message.clone())
     };
+    let held = work.held.len();
     work.hold(context, hold);
+    if work.held.len() > held {
+        // Nothing of it is accepted, so no claim moves.
+        work.agreed.clear();
+        work.released.clear();
+        work.refreshed.clear();
+    }
+}
+
+/// What an export that would write nothing stands for once it is accepted: what it does not name
+/// counts as missing, or what it names as seen.
+fn counted(context: &Context<'_>) -> Vec<Member> {
+    let desired = context.desired;
+    let mine = |claims: &[Claim]| {
+        let mut mine = claims.iter();
+        mine.any(|claim| claim.source == desired.source && claim.state == ClaimState::Active)
+    };
+    let claimed = context.stored.claims.iter();
+    let claimed = claimed
+        .filter(|(_, claims)| mine(claims))
+        .map(|(key, _)| key);
+    let named = |key: &&Key| desired.resources.contains(key) || desired.shielded.contains(*key);
+    let mut keys: Vec<&Key> = claimed.filter(|key| !named(key)).collect();
+    if keys.is_empty() {
+        keys.extend(desired.resources.iter().map(|declared| &declared.key));
+    }
+    keys.sort();
+    let version = |key: &Key| Some(context.stored.rows.get(key)?.version);
+    keys.into_iter()
+        .map(|key| Member {
+            whole: true,
+            ..member(context, key, Verb::Update, version(key), Vec::new())
+        })
+        .collect()
+}
+
+/// Says that nothing is believed of what would change nothing. What holds no data at all is an error: it
+/// would be the same as an export that was read and is fine.
+fn nothing_believed(work: &mut Work, code: Code, message: &str) {
+    let whole = |found: &&mut Diagnostic| found.code == code && found.key.is_none();
+    let no_data = code == codes::FEED_NOT_DATA;
+    let mut known = work.diagnostics.iter_mut().filter(whole).peekable();
+    if known.peek().is_some() && (no_data || code.severity() == Severity::Error) {
+        known.for_each(|found| found.severity = Severity::Error);
+        return;
+    }
+    let severity = if no_data {
+        Severity::Error
+    } else {
+        Severity::Warning
+    };
+    let found = Diagnostic::new(code, message.to_owned()).severity(severity);
+    work.diagnostics.push(found);
 }
 
 /// What fields would change that an export has suddenly lost.

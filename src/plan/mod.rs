@@ -7,12 +7,15 @@ mod claim;
 mod compare;
 mod create;
 mod draft;
+mod equal;
 mod fixpoint;
 mod forbid;
 mod guard;
+mod handover;
 mod hold;
 mod mask;
 mod order;
+mod peer;
 mod planner;
 mod removal;
 pub mod render;
@@ -22,11 +25,12 @@ mod status;
 mod tally;
 mod target;
 mod types;
+mod waiting;
 
 pub use advance::{advance, fresh, next_version};
 pub use claim::{Claimed, StepClaim, current};
 pub use planner::{findings, plan};
-pub use rules::{Accept, Authority, Doubtful, Guards, Limit, Mode, Peer, Rules};
+pub use rules::{Accept, Authority, Doubtful, Guards, IdleReason, Limit, Mode, Peer, Rules};
 pub use target::closure;
 pub use types::{
     Agreed, AgreedClaim, Body, Held, Plan, Reason, SourceRef, Step, Summary, Verb, plain,

@@ -5,6 +5,7 @@ use super::draft::{self, Context, Draft};
 use super::hold::Hold;
 use super::rules::Rules;
 use super::types::{Agreed, AgreedClaim, Held, Plan, Reason, SourceRef, Verb};
+use super::waiting::Waiting;
 use super::{fixpoint, forbid, guard, order, removal, tally};
 use crate::check::{self, Effect, Outcome};
 use crate::diagnostic::{self, Code, Diagnostic};
@@ -50,9 +51,10 @@ fn planned(
         ..Work::default()
     };
     work.draft(&context);
+    work.say_waiting(&context);
     removal::removals(&context, &mut work);
     let parted = work.complete();
-    let verdict = fixpoint::judge(&context, &mut work);
+    let verdict = fixpoint::judge(&context, &mut work, &parted);
     work.restore(parted);
     if verdict.refused {
         return refused(&context, work);
@@ -116,7 +118,11 @@ pub(super) struct Work {
     pub orphans: Vec<Key>,
     pub released: Vec<Key>,
     pub diagnostics: Vec<Diagnostic>,
-    refreshed: BTreeSet<Key>,
+    /// What waits for sources that decide it and write nothing now.
+    pub waiting: Waiting,
+    /// What is no longer declared and stays claimed until another source is read or accepted.
+    pub retained: Vec<Key>,
+    pub refreshed: BTreeSet<Key>,
 }
 
 impl Work {
@@ -139,6 +145,7 @@ impl Work {
     fn take(&mut self, declared: &Arc<Declared>, draft: Draft) {
         let key = &declared.key;
         self.diagnostics.extend(draft.notes);
+        self.wait(key, draft.waiting);
         self.parts.extend(draft.parts);
         if !draft.open.is_empty() {
             self.open.insert(key.clone(), draft.open);
@@ -266,12 +273,23 @@ impl Work {
     fn restore(&mut self, without: Vec<Effect>) {
         // What was judged was more than what may be left.
         self.moved |= !without.is_empty();
-        // The first one kept of a resource is the one without any part.
-        for effect in without.into_iter().rev() {
-            if let Some(slot) = self.effects.get_mut(&effect.key.clone()) {
-                *slot = effect;
-            }
+        put_back(&mut self.effects, without);
+    }
+
+    /// The effects without the parts of drafts that are held; `None` when there are no such parts.
+    pub fn without_waiting(&self, without: &[Effect]) -> Option<Keyed<Effect>> {
+        if self.parts.is_empty() {
+            return None;
         }
+        let mut effects = self.effects.clone();
+        put_back(&mut effects, without.to_vec());
+        let members = self.parts.iter().flat_map(|part| &part.hold.members);
+        let whole: BTreeSet<&Key> = members
+            .filter(|member| member.whole)
+            .map(|member| &member.key)
+            .collect();
+        effects.retain(|effect| !whole.contains(&effect.key));
+        Some(effects)
     }
 
     /// Takes what is held out of the effects.
@@ -289,6 +307,16 @@ impl Work {
         }
         self.effects
             .retain(|effect| !blocked.contains_key(&effect.key));
+    }
+}
+
+/// Puts effects in the place of those of the same resources.
+fn put_back(effects: &mut Keyed<Effect>, without: Vec<Effect>) {
+    // The first one kept of a resource is the one without any part.
+    for effect in without.into_iter().rev() {
+        if let Some(slot) = effects.get_mut(&effect.key.clone()) {
+            *slot = effect;
+        }
     }
 }
 
@@ -362,6 +390,7 @@ fn finish(context: &Context<'_>, mut work: Work) -> Plan {
         accepted: work.used,
         diagnostics: work.diagnostics,
         agreed: work.agreed,
+        retained: work.retained,
         spent,
         ..header(context)
     };

@@ -1,15 +1,17 @@
 //! What the source no longer declares: deactivated, released, an orphan, or held.
 
-use super::absence::{absent_enough, hidden_keys, removals_off};
+use super::absence::{absent_enough, hidden_elsewhere, hidden_keys, removals_off};
 use super::draft::Context;
 use super::forbid::whole;
+use super::handover::{not_accepted, still_declared};
 use super::hold::{Hold, Member};
 use super::order;
+use super::peer::Standing;
 use super::planner::Work;
-use super::rules::{Accept, Peer};
+use super::rules::Accept;
 use super::types::{Agreed, AgreedClaim, Reason, Verb};
 use crate::check::{Effect, Outcome};
-use crate::diagnostic::{Diagnostic, Origin, codes};
+use crate::diagnostic::codes;
 use crate::kinds;
 use crate::model::{Change, Claim, ClaimState, Key, KindId, Row, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,57 +51,75 @@ pub(super) fn removals(context: &Context<'_>, work: &mut Work) {
         work.diagnostics
             .push(hidden_keys(context, known - missing.len()));
     }
+    let mut unknown: BTreeMap<Unknown<'_>, usize> = BTreeMap::new();
     for (key, claim) in missing {
         let meant = context
             .rules
             .only
             .as_ref()
             .is_none_or(|only| only.contains(key));
-        if meant && absent_enough(context, key) {
-            remove(context, work, key, &claim);
+        if meant
+            && absent_enough(context, key)
+            && let Some(why) = remove(context, work, key, &claim)
+        {
+            work.retained.push(key.clone());
+            *unknown.entry(why).or_default() += 1;
         }
+    }
+    for ((peer, why), count) in unknown {
+        work.diagnostics
+            .push(hidden_elsewhere(context, peer, why, count));
     }
 }
 
-fn remove(context: &Context<'_>, work: &mut Work, key: &Key, claim: &Claim) {
+/// The source that may declare a resource without anybody knowing, and why.
+type Unknown<'p> = (&'p str, &'p str);
+
+/// Removes one resource, unless another source declares it; returns the source of which that is not
+/// known.
+fn remove<'p>(
+    context: &Context<'p>,
+    work: &mut Work,
+    key: &Key,
+    claim: &Claim,
+) -> Option<Unknown<'p>> {
     let kind = kinds::get(key.kind);
     let Some(row) = context.stored.rows.get(key) else {
-        return work.agree(key, AgreedClaim::Release);
-    };
-    if let Some(peer) = context
-        .rules
-        .peers
-        .iter()
-        .find(|peer| declares(context, peer, key))
-    {
-        work.released.push(key.clone());
         work.agree(key, AgreedClaim::Release);
-        let message = format!(
-            "{key} is still declared by source {}: this source's claim is released",
-            peer.name
-        );
-        let at = Origin {
-            path: claim.path.clone(),
-            at: claim.at,
-        };
-        work.diagnostics.push(
-            Diagnostic::new(codes::STILL_DECLARED, message)
-                .of(key)
-                .at(at),
-        );
-        return;
+        return None;
+    };
+    let mut unknown = None;
+    let mut unaccepted = None;
+    for peer in &context.rules.peers {
+        match context.standing_of(peer, key) {
+            Standing::Declared => {
+                still_declared(work, key, claim, peer);
+                return None;
+            }
+            Standing::Unaccepted => unaccepted = unaccepted.or(Some(peer)),
+            Standing::Unknown(why) => unknown = unknown.or(Some((&*peer.name, why))),
+            Standing::Absent => {}
+        }
+    }
+    if let Some(peer) = unaccepted {
+        not_accepted(work, key, claim, peer);
+        return None;
     }
     if !kind.status {
         work.orphans.push(key.clone());
-        return;
+        return None;
     }
     if !context.rules.prune || !context.rules.authority.existence(key.kind) {
-        return;
+        return None;
+    }
+    if unknown.is_some() {
+        return unknown;
     }
     if status_of(row) == "inactive" {
         // Somebody deactivated it already. The claim is given up, so that a return adopts an
         // inactive row and is held, instead of undoing what was not this source's doing.
-        return work.agree(key, AgreedClaim::Release);
+        work.agree(key, AgreedClaim::Release);
+        return None;
     }
     work.effect(
         Effect {
@@ -108,18 +128,7 @@ fn remove(context: &Context<'_>, work: &mut Work, key: &Key, claim: &Claim) {
         },
         Reason::Removed,
     );
-}
-
-/// Whether another source with authority over existence declares the resource.
-fn declares(context: &Context<'_>, peer: &Peer, key: &Key) -> bool {
-    let says = match &peer.desired {
-        Some(desired) if desired.removals_off.is_empty() => desired.resources.contains(key),
-        _ => context
-            .stored
-            .claim(&peer.name, key)
-            .is_some_and(|claim| claim.state == ClaimState::Active),
-    };
-    says && peer.authority.existence(key.kind)
+    None
 }
 
 fn status_of(row: &Row) -> &str {
@@ -394,7 +403,7 @@ fn rename_pairs(context: &Context<'_>, work: &Work) -> Vec<(Key, Key)> {
 }
 
 impl Work {
-    fn agree(&mut self, key: &Key, claim: AgreedClaim) {
+    pub fn agree(&mut self, key: &Key, claim: AgreedClaim) {
         self.agreed.push(Agreed {
             key: key.clone(),
             claim,

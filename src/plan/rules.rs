@@ -38,6 +38,8 @@ pub struct Rules {
     pub observed: bool,
     /// Why all of it is held, if something is wrong with the whole of it.
     pub doubt: Option<(Code, String)>,
+    /// Whether that holds an export which would write nothing, too: accepted, it would count.
+    pub doubt_holds: bool,
     /// Fields of which nothing is believed, and why.
     pub doubtful: Vec<Doubtful>,
     /// Whether to list every stored field that nothing declares.
@@ -124,15 +126,36 @@ impl Authority {
 }
 
 /// Another configured source.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Peer {
     /// Its name.
     pub name: Arc<str>,
-    /// What it says now; `None` when it cannot be read or is not read in this pass: then its
-    /// claims stand for it.
+    /// What it declares now, if its pass accepts that; `None`: its claims stand for it.
     pub desired: Option<Arc<Desired>>,
     /// What it may say.
     pub authority: Authority,
+    /// What it declares though its pass does not accept it: it decides no field, but nothing that
+    /// it names is removed elsewhere.
+    pub unaccepted: Option<Arc<Desired>>,
+    /// Why its pass writes nothing, if it does not.
+    pub idle: Option<IdleReason>,
+    /// The kinds of which it may declare more than is known, and why.
+    pub hides: BTreeMap<KindId, String>,
+    /// The resources that its pass holds whole: their claims stand.
+    pub held: BTreeSet<Key>,
+    /// The fields that its pass holds: their claims stand.
+    pub held_fields: BTreeSet<(Key, FieldRef)>,
+    /// What its exports have not named so often that it decides nothing about it any more.
+    pub absent: BTreeSet<Key>,
+}
+
+/// Why a source writes nothing now.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct IdleReason {
+    /// What is wrong, or what it waits for.
+    pub why: String,
+    /// The way out.
+    pub help: String,
 }
 
 /// One limit: held when `n > floor` and `n > percent`, or `n > max`, or `n >= 2` and n is at

@@ -8,6 +8,18 @@ use crate::diagnostic::codes;
 use crate::kinds;
 use crate::model::{Change, Claim, ClaimState, Declared, Key, Row, Value};
 
+/// Whether a manifest writes no status and the row is inactive: what that means depends on the
+/// other sources, of which the claim knows nothing.
+pub(super) fn is_undecided(context: &Context<'_>, declared: &Declared, row: &Row) -> bool {
+    let kind = kinds::get(declared.key.kind);
+    let index = kind.status_index();
+    // What an export does not say, it keeps.
+    !context.desired.partial
+        && kind.status
+        && declared.cell(index).is_none()
+        && row.values[index].as_ref().and_then(Value::as_text) == Some("inactive")
+}
+
 /// A manifest without a status means active: what that asks of an inactive row.
 pub(super) fn unwritten_status(
     context: &Context<'_>,
@@ -17,18 +29,12 @@ pub(super) fn unwritten_status(
     draft: &mut Draft,
     changes: &mut Vec<Change>,
 ) {
-    // What an export does not say, it keeps.
-    if context.desired.partial {
+    if !is_undecided(context, declared, row) {
         return;
     }
     let key = &declared.key;
-    let kind = kinds::get(key.kind);
-    let index = kind.status_index();
+    let index = kinds::get(key.kind).status_index();
     let before = row.values[index].clone();
-    let inactive = before.as_ref().and_then(Value::as_text) == Some("inactive");
-    if !kind.status || !inactive || declared.cell(index).is_some() {
-        return;
-    }
     if context
         .rules
         .peers
@@ -76,16 +82,14 @@ pub(super) fn unwritten_status(
     }
 }
 
-/// Whether another source writes a status for the resource.
+/// Whether another source writes a status for the resource, or did in its last pass: what it takes
+/// back counts once a pass of its own has taken it back.
 fn decides_status(context: &Context<'_>, peer: &Peer, key: &Key) -> bool {
     let field = kinds::own(kinds::get(key.kind).status_index());
-    match &peer.desired {
-        Some(desired) => desired
-            .resources
-            .get(key)
-            .is_some_and(|theirs| theirs.stated(&field).is_some()),
-        None => context.stored.claim(&peer.name, key).is_some_and(|claim| {
-            claim.state == ClaimState::Active && claim.fields.get("status").is_some()
-        }),
-    }
+    let claim = context.stored.claim(&peer.name, key);
+    context.statement(peer, key, &field, "status").is_some()
+        || claim.is_some_and(|claim| {
+            let stands = claim.state == ClaimState::Active && !peer.absent.contains(key);
+            stands && claim.fields.get("status").is_some()
+        })
 }

@@ -1,7 +1,7 @@
 //! Applying a plan: the lease, what the plan needs from outside the database, the transaction.
 
 use super::phase::Phase;
-use super::{Pass, PassError, feeds, known};
+use super::{Pass, PassError, drop_folder, feeds, known};
 use crate::config::Config;
 use crate::kinds::{self, Type};
 use crate::manifest::Tree;
@@ -149,7 +149,7 @@ pub async fn apply(
         remember.as_ref(),
     )
     .await?;
-    feeds::settle(reading, plan)?;
+    drop_folder::settle(reading, plan)?;
     Ok(applied)
 }
 

@@ -2,28 +2,74 @@
 
 use super::PassError;
 use crate::config::Config;
-use crate::store::{Access, Schema, Store};
+use crate::store::{Absent, Access, Schema, Store, StoreError};
 use std::path::Path;
 
-/// The database, opened for reading; one that is not there is empty.
+/// A database for a plan, and why there is no directory in it yet: then it is empty.
+pub struct Opened {
+    /// The database.
+    pub store: Store,
+    /// What is not there yet.
+    pub absent: Option<Absent>,
+}
+
+/// The database, opened for reading.
 ///
 /// # Errors
-/// When it cannot be opened, its schema is another release's, or it is another environment's.
+/// When it is not there or cannot be opened, its schema is another release's, or it is another
+/// environment's.
 pub async fn reader(config: &Config) -> Result<Store, PassError> {
+    there(reader_or_none(config).await?)
+}
+
+/// The database, opened for a plan; one that is not there yet is empty.
+///
+/// # Errors
+/// As [`reader`], but for one that is not there.
+pub async fn reader_or_none(config: &Config) -> Result<Opened, PassError> {
     let store = Store::open(&config.database, Access::Read).await?;
+    let absent = store.absent().await?;
     check(&store, config).await?;
-    Ok(store)
+    Ok(Opened { store, absent })
+}
+
+/// The database, opened for writing.
+///
+/// # Errors
+/// As [`reader`].
+pub async fn writer(config: &Config) -> Result<Store, PassError> {
+    // A writer would make the file.
+    let found = Store::open(&config.database, Access::Read).await?;
+    let absent = found.absent().await?;
+    found.close().await;
+    there(Opened {
+        store: found,
+        absent,
+    })?;
+    Ok(writer_or_new(config).await?.store)
 }
 
 /// The database, opened for writing; an empty one, or SQLite, gets its schema.
 ///
 /// # Errors
-/// As [`reader`], and when an empty schema cannot be made.
-pub async fn writer(config: &Config) -> Result<Store, PassError> {
-    if let Some(path) = config.database.strip_prefix("sqlite:") {
-        ignore_folder(Path::new(path));
-    }
+/// As [`reader_or_none`], and when an empty schema cannot be made.
+pub async fn writer_or_new(config: &Config) -> Result<Opened, PassError> {
+    let file = config.database.strip_prefix("sqlite:").map(Path::new);
+    let new = match file {
+        Some(path) => {
+            ignore_folder(path);
+            let found = Store::open(&config.database, Access::Read).await?;
+            let absent = found.absent().await?;
+            found.close().await;
+            absent
+        }
+        None => None,
+    };
     let store = Store::open(&config.database, Access::Write).await?;
+    let absent = match new {
+        Some(absent) => Some(absent),
+        None => store.absent().await?,
+    };
     let due = match store.schema().await? {
         Schema::None => true,
         // A team decides when; a file has one user.
@@ -34,7 +80,14 @@ pub async fn writer(config: &Config) -> Result<Store, PassError> {
         store.migrate(config.environment.as_deref()).await?;
     }
     check(&store, config).await?;
-    Ok(store)
+    Ok(Opened { store, absent })
+}
+
+fn there(opened: Opened) -> Result<Store, PassError> {
+    match opened.absent {
+        Some(absent) => Err(StoreError::Absent(absent).into()),
+        None => Ok(opened.store),
+    }
 }
 
 async fn check(store: &Store, config: &Config) -> Result<(), PassError> {

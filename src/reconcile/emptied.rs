@@ -31,7 +31,6 @@ impl Reading {
         if reasons.is_empty() {
             return;
         }
-        self.readable = false;
         if self.desired.resources.is_empty() {
             // Nothing is left: that is the hold `empty-source`, which somebody decides.
             return;

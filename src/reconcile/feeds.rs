@@ -147,7 +147,7 @@ pub(super) fn digest(config: &Config, feed: &Feed) -> Option<Digest> {
 pub(super) fn is_fresh(config: &Config, feed: &Feed) -> bool {
     let fetched = fetched(config, feed);
     let written = fetched.and_then(|(_, fetched)| Some(fetched.modified?.timestamp_millis()));
-    written.is_none_or(|written| too_old(written, feed).is_none())
+    written.is_none_or(|written| out_of_time(written, feed).is_none())
 }
 
 fn fetched(config: &Config, feed: &Feed) -> Option<(PathBuf, Fetched)> {
@@ -227,8 +227,8 @@ pub(super) fn reading(
     Reading {
         source: source.clone(),
         tree: Tree::default(),
-        readable: desired.removals_off.is_empty() && desired.hidden.is_empty(),
-        desired: Arc::new(desired),
+        desired: Arc::default(),
+        as_read: Arc::default(),
         diagnostics,
         digests: Vec::new(),
         loud: BTreeSet::new(),
@@ -238,12 +238,16 @@ pub(super) fn reading(
         unread: None,
         facts,
         judged: None,
+        verdict: None,
+        absent: BTreeSet::new(),
     }
+    .declaring(Arc::new(desired))
 }
 
 /// Judges an export by what was accepted before.
 pub(super) async fn judge(
     reading: &Reading,
+    missed_before: &BTreeMap<Key, u32>,
     stored: &Snapshot,
     store: &Store,
     blank: Limit,
@@ -275,16 +279,33 @@ pub(super) async fn judge(
         filled_before: last.map(|last| last.filled.clone()),
         new,
         begun: by_hand != ByHand::No || may_begin,
-        doubt: broken(reading, facts, export)
-            .or_else(|| measured.then(|| unlike(facts, export, &accepted)).flatten()),
-        missed: missed(reading, stored, new),
+        doubt: doubt(reading, facts, export, &accepted, measured),
+        missed: missed(reading, missed_before, stored, new),
     }))
+}
+
+/// Why nothing of an export is believed. One that was accepted before can only have become too old.
+fn doubt(
+    reading: &Reading,
+    facts: &Facts,
+    export: &Feed,
+    accepted: &[Accepted],
+    measured: bool,
+) -> Option<(Code, String)> {
+    let last = accepted.first().filter(|_| measured);
+    if last.is_some_and(|last| last.digest == facts.digest) {
+        return stale(facts, export, accepted);
+    }
+    broken(reading, facts, export)
+        .or_else(|| measured.then(|| unlike(facts, export, accepted)).flatten())
 }
 
 /// Why nothing of an export is believed, by what can be seen of it alone.
 fn broken(reading: &Reading, facts: &Facts, export: &Feed) -> Option<(Code, String)> {
     let mut found = reading.diagnostics.iter();
-    let whole = |found: &&Diagnostic| found.key.is_none() && WHOLE.contains(&found.code);
+    let cut = facts.complete.then_some(codes::FEED_TRUNCATED);
+    let is_whole = |code: Code| WHOLE.contains(&code) || cut == Some(code);
+    let whole = |found: &&Diagnostic| found.key.is_none() && is_whole(found.code);
     let broken = found.find(whole);
     let broken = broken.map(|found| (found.code, found.message.clone()));
     broken.or_else(|| truncated(reading, facts, export))
@@ -306,7 +327,12 @@ pub(super) fn alone(
 }
 
 /// How often each of what the source claims was not named.
-fn missed(reading: &Reading, stored: &Snapshot, new: bool) -> BTreeMap<Key, u32> {
+fn missed(
+    reading: &Reading,
+    before: &BTreeMap<Key, u32>,
+    stored: &Snapshot,
+    new: bool,
+) -> BTreeMap<Key, u32> {
     let desired = &reading.desired;
     let mine = |claims: &[Claim]| {
         claims
@@ -322,7 +348,7 @@ fn missed(reading: &Reading, stored: &Snapshot, new: bool) -> BTreeMap<Key, u32>
     let missing = claimed.filter(|(key, _)| !named(key));
     missing
         .map(|(key, _)| {
-            let before = stored.missed.get(key).copied().unwrap_or_default();
+            let before = before.get(key).copied().unwrap_or_default();
             (key.clone(), before + u32::from(new))
         })
         .collect()
@@ -390,32 +416,66 @@ fn stale(facts: &Facts, export: &Feed, accepted: &[Accepted]) -> Option<(Code, S
     let written = facts.modified_at?;
     if let Some(last) = accepted.first()
         && last.digest != facts.digest
-        && last.modified_at.is_some_and(|last| written < last)
+        && let Some(before) = last.modified_at.filter(|before| written < *before)
     {
-        let message = "the export is older than the last one that was accepted".to_owned();
+        let message = format!(
+            "the export was written at {}, before the last accepted one, which was written at {}",
+            time(written),
+            time(before)
+        );
         return Some((codes::FEED_STALE, message));
     }
-    too_old(written, export).map(|message| (codes::FEED_STALE, message))
+    out_of_time(written, export).map(|message| (codes::FEED_STALE, message))
 }
 
-/// That an export written then is older than it may be, in words.
-fn too_old(written: i64, export: &Feed) -> Option<String> {
+/// That an export written then is older than it may be, or not written yet, in words.
+fn out_of_time(written: i64, export: &Feed) -> Option<String> {
     let most = export.max_age?;
-    let age = millis(SystemTime::now())?.saturating_sub(written);
+    let now = millis(SystemTime::now())?;
+    let (written_at, now_at) = (time(written), time(now));
+    if written.saturating_sub(now) > AHEAD {
+        return Some(format!(
+            "the export is dated {written_at}, in the future: it is {now_at} now, and `maxAge` cannot be checked"
+        ));
+    }
+    let age = now.saturating_sub(written);
     if age > i64::try_from(most.as_millis()).unwrap_or(i64::MAX) {
         return Some(format!(
-            "the export is {} hours old, and `maxAge` is {}",
-            age / 3_600_000,
-            most.as_secs() / 3600
+            "the export was written at {written_at}, {} ago, and `maxAge` is {}: it is {now_at} now",
+            span(age),
+            span(i64::try_from(most.as_millis()).unwrap_or(i64::MAX))
         ));
     }
     None
 }
 
+/// How far the clock of another machine may be ahead, in milliseconds.
+const AHEAD: i64 = 10 * 60 * 1000;
+
+/// A time as a person reads it.
+fn time(at: i64) -> String {
+    let at = chrono::DateTime::from_timestamp_millis(at).unwrap_or_default();
+    at.format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// A length of time in its largest unit that leaves no more than a fraction away.
+fn span(millis: i64) -> String {
+    let minutes = millis / 60_000;
+    match minutes {
+        ..60 => format!("{minutes} minutes"),
+        60..2880 => format!("{} hours", minutes / 60),
+        _ => format!("{} days", minutes / 1440),
+    }
+}
+
 /// What is kept of an export that was applied: nothing of one that is in doubt, or that was seen before.
 pub(super) fn accepted(reading: &Reading, plan: &Plan) -> Option<Accepted> {
     let (facts, judged) = (reading.facts.as_ref()?, reading.judged.as_ref()?);
-    let believed = judged.doubt.is_none() || plan.held.is_empty();
+    let believed = judged.doubt.as_ref().is_none_or(|(code, _)| {
+        let mut held = plan.held.iter();
+        // Somebody let it through.
+        !plan.accepted.is_empty() && !held.any(|held| held.code == *code)
+    });
     (judged.new && believed).then(|| Accepted {
         digest: facts.digest,
         records: facts.records,
@@ -425,36 +485,6 @@ pub(super) fn accepted(reading: &Reading, plan: &Plan) -> Option<Accepted> {
         at: 0,
         missed: judged.missed.clone(),
     })
-}
-
-/// Puts an export out of the way that came in a drop folder and has been dealt with, with what is wrong
-/// with its rows beside it. One that waits for a decision stays.
-pub(super) fn settle(reading: &Reading, plan: &Plan) -> Result<(), PassError> {
-    let (Some(facts), Some(judged)) = (&reading.facts, &reading.judged) else {
-        return Ok(());
-    };
-    let (Some(feed), (path, Some(fetched))) = (reading.source.feed(), &facts.body) else {
-        return Ok(());
-    };
-    let Body::Away(place) = &feed.body else {
-        return Ok(());
-    };
-    let accepted = match &judged.doubt {
-        None => true,
-        Some((code, _)) if code.is_approvable() && !plan.held.is_empty() => return Ok(()),
-        Some((code, _)) => code.is_approvable(),
-    };
-    let told = |error: std::io::Error| {
-        PassError::Refused(format!("the report of {}: {error}", fetched.name))
-    };
-    let mut report = Vec::new();
-    let name: Arc<str> = fetched.name.as_str().into();
-    let input = File::open(path).map_err(told)?;
-    crate::feed::report::write(input, &name, &feed.mapping, &plan.diagnostics, &mut report)
-        .map_err(told)?;
-    let reports = [("report.csv", report)];
-    transport::settle(place, fetched, accepted, &reports)
-        .map_err(|error| PassError::Refused(error.to_string()))
 }
 
 fn millis(at: SystemTime) -> Option<i64> {

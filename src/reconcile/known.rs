@@ -8,7 +8,7 @@ use crate::config::{Config, Source};
 use crate::diagnostic::Diagnostic;
 use crate::kinds;
 use crate::manifest::{self, Tree};
-use crate::model::{Desired, Digest, KindId, Text};
+use crate::model::{Digest, KindId, Text};
 use crate::plan::{Mode, Plan, Verb};
 use crate::store::{Accepted, Beside, FileRead, Keys, Remember, Remembered, Store};
 use sha2::{Digest as _, Sha256};
@@ -144,14 +144,14 @@ fn changed(
         ..Unread::default()
     };
     let some = tree.only(|path| others.contains_key(path));
-    let mut reading = read::of_tree(config, source, some);
+    let reading = read::of_tree(config, source, some);
     let raced = |(path, digest): &(Arc<str>, Digest)| others.get(&**path) != Some(digest);
     if reading.digests.iter().any(raced) || reading.diagnostics.iter().any(Diagnostic::is_error) {
         return Err("a changed file has errors");
     }
     let all = digests.iter().map(|(path, digest)| (&**path, *digest));
-    let desired: &mut Desired = Arc::make_mut(&mut reading.desired);
-    desired.revision = match &tree.revision {
+    let mut desired = reading.as_read.clone();
+    Arc::make_mut(&mut desired).revision = match &tree.revision {
         Some(commit) => Arc::clone(commit),
         None => manifest::revision(all).to_string().into(),
     };
@@ -161,12 +161,13 @@ fn changed(
         others.len(),
         digests.len()
     );
-    unread.read = reading.desired.clone();
-    Ok(Reading {
+    unread.read = desired.clone();
+    let reading = Reading {
         unread: Some(unread),
         tree,
         ..reading
-    })
+    };
+    Ok(reading.declaring(desired))
 }
 
 /// The path of a file that a manifest names is remembered with this before it.
@@ -229,7 +230,8 @@ pub(super) fn remember(config: &Config, reading: &Reading, plan: &Plan) -> Remem
         .held
         .iter()
         .any(|held| !desired.resources.contains(&held.key));
-    if undeclared || !desired.removals_off.is_empty() {
+    let open = undeclared || !plan.retained.is_empty();
+    if open || !desired.removals_off.is_empty() {
         files.clear();
     } else {
         files.extend(reading.contents.iter().map(|(path, digest)| {

@@ -159,11 +159,8 @@ impl Sorting {
             resources: all.into_iter().collect::<Keyed<_>>(),
             ..(*reading.desired).clone()
         };
-        let together = Reading {
-            desired: Arc::new(desired),
-            diagnostics: reading.diagnostics.clone(),
-            ..feeds::reading(&reading.source, Desired::default(), Vec::new(), None)
-        };
+        let found = reading.diagnostics.clone();
+        let together = feeds::reading(&reading.source, desired, found, None);
         let mut pass = Pass {
             config,
             readings: vec![together],

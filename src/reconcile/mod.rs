@@ -1,9 +1,11 @@
 //! One pass: load, read, check, plan, guard, apply, record. Written once; every door only knocks.
 
+mod accept;
 mod apply;
 mod claimants;
 mod columns;
 mod database;
+mod drop_folder;
 mod emptied;
 mod feeds;
 mod fetch;
@@ -18,10 +20,13 @@ mod pushed;
 mod read;
 mod sent;
 mod set_by;
+mod targets;
+mod typing;
 mod validate;
 
+pub use accept::PassVerdict;
 pub use apply::{Applied, Kept, applied_plan, apply, here, made_for, rooted};
-pub use database::{reader, writer};
+pub use database::{Opened, reader, reader_or_none, writer, writer_or_new};
 pub use fetch::{FetchError, Fetches, Unreached, fetch};
 pub use manifests::{Converted, manifests};
 pub use propose::{Changed, More, Proposal, Proposed, Unwritten, propose};
@@ -33,11 +38,10 @@ pub use set_by::SetBy;
 
 use phase::Phase;
 
-use crate::check;
 use crate::config::{Config, Source};
 use crate::diagnostic::Diagnostic;
 use crate::manifest;
-use crate::model::{Desired, Key, Snapshot};
+use crate::model::{Key, Snapshot};
 use crate::plan::{self, Peer, Plan, Rules};
 use crate::secrets::Secrets;
 
@@ -149,18 +153,20 @@ impl<'a> Pass<'a> {
         store: &Store,
     ) -> Result<Self, PassError> {
         let _phase = Phase::begin("reading the sources");
-        match known::read(config, &request, store).await? {
+        let pass = match known::read(config, &request, store).await? {
             Some(readings) => {
                 Self::named(config, &request)?;
-                Ok(Self {
+                Self {
                     config,
                     readings,
                     request,
                     by_hand: ByHand::No,
-                })
+                }
             }
-            None => Self::whole(config, request),
-        }
+            None => Self::whole(config, request)?,
+        };
+        targets::look(&pass, store).await?;
+        Ok(pass)
     }
 
     /// Reads every configured source, all of it: removals are judged by all of them.
@@ -264,6 +270,7 @@ impl<'a> Pass<'a> {
             Some(plan) => plan,
             None => self.plan_whole(index, store, earlier).await?,
         };
+        self.readings[index].verdict = Some(PassVerdict::of(&plan));
         if self.wanted()?.first() == Some(&index) {
             claimants::say(self.config, store, &mut plan).await?;
         }
@@ -285,16 +292,15 @@ impl<'a> Pass<'a> {
             plan::advance(&mut stored, plan);
         }
         self.unnamed_moved(index, store).await?;
-        let reading = &mut self.readings[index];
-        reading.judged = feeds::judge(
-            reading,
-            &stored,
-            store,
-            self.config.guards.blank,
-            self.by_hand,
-        )
-        .await?;
-        Ok(self.plan_on(index, &stored))
+        self.judge_exports(index, &stored, store).await?;
+        let plan = self.plan_on(index, &stored);
+        if self
+            .judge_others(index, &stored, store, earlier, &plan)
+            .await?
+        {
+            return Ok(self.plan_on(index, &stored));
+        }
+        Ok(plan)
     }
 
     /// Reads what the database holds.
@@ -332,7 +338,7 @@ impl<'a> Pass<'a> {
                 "the source `{}` was read from {before} before and is read from {now} now; name it in a `roster.yaml` to move it",
                 reading.source.name
             );
-            Arc::make_mut(&mut self.readings[index].desired)
+            Arc::make_mut(&mut self.readings[index].as_read)
                 .removals_off
                 .push(reason);
         }
@@ -344,19 +350,15 @@ impl<'a> Pass<'a> {
         let _phase = Phase::begin("checking and comparing");
         let mut found = self.readings[index].diagnostics.clone();
         found.extend(columns::unmapped(&self.readings[index], stored));
-        for reading in &mut self.readings {
-            reading.keep_emptied(stored);
-            let typed = reading.type_custom(stored);
-            if reading.source.name == self.config.sources[index].name {
-                found.extend(typed);
-            }
-        }
+        self.type_custom(index, stored, &mut found);
         let secrets = Secrets {
             dir: self.config.secrets.clone(),
             sealed: self.request.sealed,
         };
-        let desired = Arc::make_mut(&mut self.readings[index].desired);
-        found.extend(secrets.compare(desired, stored));
+        let desired = &mut self.readings[index].desired;
+        if desired.resources.iter().any(|it| read::secret(it)) {
+            found.extend(secrets.compare(Arc::make_mut(desired), stored));
+        }
         let rules = self.rules(index, stored);
         let reading = &self.readings[index];
         let mut plan = plan::plan(&reading.desired, stored, &rules, &found);
@@ -382,6 +384,7 @@ impl<'a> Pass<'a> {
             absence: source.feed().and_then(|export| export.absence),
             observed: judged.is_some_and(|judged| judged.new),
             doubt: judged.and_then(|judged| judged.doubt.clone()),
+            doubt_holds: judged.is_some_and(|judged| judged.new) && !reading.is_pushed(),
             doubtful: judged.map_or_else(Vec::new, |judged| judged.doubtful.clone()),
             exact: self.request.exact,
             scrub: self.request.scrub,
@@ -395,14 +398,7 @@ impl<'a> Pass<'a> {
             .iter()
             .enumerate()
             .filter(|(other, _)| *other != index);
-        others
-            .map(|(_, reading)| Peer {
-                name: reading.source.name.clone(),
-                desired: (reading.readable && reading.unread.is_none())
-                    .then(|| reading.desired.clone()),
-                authority: reading.source.authority.clone(),
-            })
-            .collect()
+        others.map(|(_, reading)| reading.peer()).collect()
     }
 
     /// The resources that a partial request is about.
@@ -445,16 +441,4 @@ fn ago(duration: Duration) -> i64 {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     i64::try_from(now.saturating_sub(duration).as_millis()).unwrap_or(i64::MAX)
-}
-
-impl Reading {
-    /// Makes custom cells canonical by the custom fields declared here or stored.
-    fn type_custom(&mut self, stored: &Snapshot) -> Vec<Diagnostic> {
-        let desired: &mut Desired = Arc::make_mut(&mut self.desired);
-        let definitions = check::definitions(desired, stored);
-        let findings = check::type_custom(desired, &definitions);
-        let found: Vec<Diagnostic> = findings.into_iter().map(|it| it.diagnostic).collect();
-        desired.faulty.extend(manifest::faulty(&found));
-        found
-    }
 }

@@ -8,8 +8,10 @@
 use super::known::whole;
 use super::{Pass, PassError, read};
 use crate::check;
+use crate::config::Feed;
+use crate::diagnostic::{Code, Severity};
 use crate::kinds;
-use crate::model::{Ask, Declared, Desired, Digest, Key, Keyed, Snapshot, Text};
+use crate::model::{Ask, Declared, Desired, Key, Keyed, Snapshot, Text};
 use crate::plan::{self, Plan, Rules, SourceRef, Summary};
 use crate::store::{Claimed, Moment, Standing, Store};
 use std::collections::{BTreeSet, HashMap};
@@ -28,6 +30,9 @@ pub(super) async fn plan(
     store: &Store,
     earlier: &[Plan],
 ) -> Result<Option<Plan>, PassError> {
+    if is_push(pass, index) && earlier.is_empty() {
+        return push(pass, index, store).await;
+    }
     if pass.readings[index].unread.is_none() {
         return Ok(None);
     }
@@ -70,6 +75,55 @@ pub(super) async fn plan(
     }
     plan.summary.unclaimed = standing.unclaimed.saturating_sub(adopted);
     Ok(Some(plan))
+}
+
+/// Whether records were pushed to the source, and nothing asks for all of it.
+fn is_push(pass: &Pass<'_>, index: usize) -> bool {
+    let (reading, request) = (&pass.readings[index], &pass.request);
+    let pushed = reading.source.feed().is_some_and(Feed::is_pushed) && reading.facts.is_some();
+    let known = reading.desired.removals_off.is_empty() && reading.desired.hidden.is_empty();
+    let asked = request.exact || request.scrub || !request.targets.is_empty();
+    pushed && known && !asked && pass.config.accepts.is_empty()
+}
+
+/// Plans what was pushed on the rows that it touches: a push takes nothing away that it does not name.
+async fn push(pass: &mut Pass<'_>, index: usize, store: &Store) -> Result<Option<Plan>, PassError> {
+    let Some(mut moment) = store.moment().await? else {
+        return Ok(None);
+    };
+    let source = pass.readings[index].source.clone();
+    let mut stored = moment.part(&pass.query(index)).await?;
+    pass.judge_exports(index, &stored, store).await?;
+    let declared = pass.readings[index].desired.resources.iter();
+    let asks = declared.map(|it| Ask::Row(it.key.clone())).collect();
+    if !moment.answer(&mut stored, asks).await? {
+        return Ok(whole(&source, "much was pushed"));
+    }
+    let Some((mut plan, stored)) = planned(pass, index, &mut moment, stored).await? else {
+        return Ok(whole(&source, "what was pushed touches everything"));
+    };
+    if plan.errored || !plan.held.iter().all(|held| is_record_error(held.root)) {
+        return Ok(whole(
+            &source,
+            "a person has to decide about a pushed record",
+        ));
+    }
+    let new = |key: &Key| stored.rows.has_read(key) && !stored.claims.contains_key(key);
+    let declared = &pass.readings[index].desired.resources;
+    let adopted = declared.iter().filter(|it| new(&it.key)).count() as u64;
+    let standing = moment.standing(&source.name).await?;
+    plan.summary.unclaimed = standing.unclaimed.saturating_sub(adopted);
+    tracing::info!(
+        "source {}: planned what was pushed on the {} rows that it touches",
+        source.name,
+        stored.rows.len()
+    );
+    Ok(Some(plan))
+}
+
+/// Whether a record is held for a fault of its own, which the rows it touches are enough to see.
+fn is_record_error(root: Code) -> bool {
+    root.severity() == Severity::Error
 }
 
 /// How the claims stand to the rows, if nobody else changed anything since the files were compared.
@@ -153,12 +207,14 @@ async fn around(
     if claims.iter().any(elsewhere) {
         return Ok(Err("something is declared in several places"));
     }
-    let anew = anew(&desired, &stored, &claims, &pass.rules(index, &stored));
+    let Some(anew) = anew(&desired, &stored, &claims, &pass.rules(index, &stored)) else {
+        return Ok(Err("a custom value does not fit its field"));
+    };
     let asks = anew.iter().map(|it| Ask::Row(it.key.clone())).collect();
     if !moment.answer(&mut stored, asks).await? {
         return Ok(Err("much changed"));
     }
-    let changed = &mut pass.readings[index].desired;
+    let changed = &mut pass.readings[index].as_read;
     *changed = desired.clone();
     Arc::make_mut(changed).resources = anew;
     let repeated = before.into_iter().filter(|(_, repeated)| *repeated);
@@ -168,25 +224,35 @@ async fn around(
 }
 
 /// What is declared otherwise than it was when the source was applied, and passwords, which may
-/// change while their reference stays.
+/// change while their reference stays; `None` when something is wrong with a custom value, whether
+/// or not what is left of its resource is as it was.
 fn anew(
-    desired: &Desired,
+    desired: &Arc<Desired>,
     stored: &Snapshot,
     claims: &[Claimed],
     rules: &Rules,
-) -> Keyed<Arc<Declared>> {
-    let mut typed = desired.clone();
-    check::type_custom(&mut typed, &check::definitions(desired, stored));
-    let known: HashMap<&Key, Digest> = claims
+) -> Option<Keyed<Arc<Declared>>> {
+    let mut wrong = Vec::new();
+    let definitions = check::definitions(desired, stored);
+    let typed = check::type_custom(desired, &definitions, &mut wrong);
+    if !wrong.is_empty() {
+        return None;
+    }
+    let known: HashMap<&Key, &Claimed> = claims
         .iter()
         .filter(|claim| claim.active)
-        .map(|claim| (&claim.key, claim.digest))
+        .map(|claim| (&claim.key, claim))
         .collect();
     let pairs = desired.resources.iter().zip(&typed.resources);
     let differ = pairs.filter(|(declared, typed)| {
-        known.get(&declared.key) != Some(&plan::current(typed, rules)) || read::secret(declared)
+        let known = known.get(&declared.key);
+        let status = kinds::get(declared.key.kind).status_index();
+        // Without a status, what it says of an inactive row depends on the other sources.
+        let undecided = known.is_some_and(|it| it.idle) && declared.cell(status).is_none();
+        let same = known.is_some_and(|it| it.digest == plan::current(typed, rules));
+        !same || undecided || read::secret(declared)
     });
-    differ.map(|(declared, _)| declared.clone()).collect()
+    Some(differ.map(|(declared, _)| declared.clone()).collect())
 }
 
 /// Plans on a part that grows until the planner asks for nothing more.
@@ -196,7 +262,6 @@ async fn planned(
     moment: &mut Moment,
     mut stored: Snapshot,
 ) -> Result<Option<(Plan, Snapshot)>, PassError> {
-    let desired = pass.readings[index].desired.clone();
     for _ in 0..ROUNDS {
         let plan = pass.plan_on(index, &stored);
         let mut asked = stored.rows.asked();
@@ -207,8 +272,6 @@ async fn planned(
         if asked.len() > 1 {
             asked.remove(&Ask::Everything);
         }
-        // Custom values are typed by the planner's definitions: anew each time.
-        pass.readings[index].desired = desired.clone();
         if !moment.answer(&mut stored, asked).await? {
             return Ok(None);
         }

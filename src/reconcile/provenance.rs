@@ -3,6 +3,7 @@
 use super::read::{Reading, read_sources};
 use super::set_by::SetBy;
 use super::{Request, json};
+use crate::check;
 use crate::config::Config;
 use crate::kinds::{self, CUSTOM_FIELD};
 use crate::model::digest::short;
@@ -87,7 +88,8 @@ pub async fn provenance(
     let mut readings = config.map_or_else(Vec::new, read);
     for reading in &mut readings {
         // What is wrong with a custom value is for `validate` to tell.
-        let _ = reading.type_custom(&stored);
+        let definitions = check::definitions(&reading.as_read, &stored);
+        reading.desired = check::type_custom(&reading.as_read, &definitions, &mut Vec::new());
     }
     let voices = voices(key, record.as_ref(), &readings);
     Ok(Some(Provenance::of(key, record.as_ref(), &history, voices)))

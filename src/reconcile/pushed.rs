@@ -66,10 +66,7 @@ pub(super) fn read(source: &Source, feed: &Feed, request: &Request) -> Reading {
         found.extend(read.diagnostics);
         merge(&mut desired, read.desired);
     }
-    let mut reading = feeds::reading(source, desired, found, facts);
-    // What it said before stands by its claims.
-    reading.readable = false;
-    reading
+    feeds::reading(source, desired, found, facts)
 }
 
 /// Of what was sent before only this is still to be done.

@@ -1,6 +1,7 @@
 //! The sources as they are now.
 
 use super::Request;
+use super::accept::PassVerdict;
 use super::feeds::{self, Facts, Judged};
 use crate::config::{Config, Place, Source};
 use crate::diagnostic::{self, Diagnostic, Origin, codes};
@@ -18,7 +19,9 @@ pub struct Reading {
     pub source: Source,
     /// Where its files are read from.
     pub tree: Tree,
-    /// What it declares.
+    /// What it declares, its custom values as they are written.
+    pub as_read: Arc<Desired>,
+    /// The same with its custom values typed for the plan that was made last.
     pub desired: Arc<Desired>,
     /// What reading it came upon.
     pub diagnostics: Vec<Diagnostic>,
@@ -32,14 +35,16 @@ pub struct Reading {
     pub repeated: Repeated,
     /// The files without a document, and empty folders in their place.
     pub blank: Vec<Arc<str>>,
-    /// Whether all of it could be read, so that what it does not declare it does not declare.
-    pub readable: bool,
     /// What was not read, because it is known.
     pub unread: Option<Unread>,
     /// What an export is as a whole.
     pub facts: Option<Facts>,
     /// What is to be thought of it, once the database was asked.
     pub judged: Option<Judged>,
+    /// What its plan accepts, once it was made.
+    pub verdict: Option<PassVerdict>,
+    /// What its exports have not named so often that it decides nothing about it any more.
+    pub absent: BTreeSet<Key>,
 }
 
 /// What of a source was not read, because it is as it was when the source was last applied.
@@ -75,10 +80,14 @@ pub fn read_sources(config: &Config, request: &Request) -> Vec<Reading> {
 
 /// Reads sources again of which only a part was read: a commit is the same one.
 pub(super) fn read_again(config: &Config, readings: Vec<Reading>) -> Vec<Reading> {
-    let again = |reading: Reading| match &reading.source.place {
-        Place::Directory(root) => of_tree(config, &reading.source, Tree::read(root)),
-        Place::Git(_) => of_tree(config, &reading.source, reading.tree),
-        Place::Export(feed) => feeds::read(config, &reading.source, feed, &Request::default()),
+    let again = |reading: Reading| {
+        let verdict = reading.verdict.clone();
+        let whole = match &reading.source.place {
+            Place::Directory(root) => of_tree(config, &reading.source, Tree::read(root)),
+            Place::Git(_) => of_tree(config, &reading.source, reading.tree),
+            Place::Export(feed) => feeds::read(config, &reading.source, feed, &Request::default()),
+        };
+        Reading { verdict, ..whole }
     };
     readings.into_iter().map(again).collect()
 }
@@ -121,7 +130,6 @@ pub(super) fn of_tree(config: &Config, source: &Source, tree: Tree) -> Reading {
     diagnostic::sort(&mut loaded.diagnostics);
     Reading {
         source: source.clone(),
-        readable: loaded.desired.removals_off.is_empty(),
         loud: loud_files(&loaded),
         contents: contents(&loaded, &tree),
         digests: loaded.files,
@@ -130,10 +138,14 @@ pub(super) fn of_tree(config: &Config, source: &Source, tree: Tree) -> Reading {
         unread: None,
         facts: None,
         judged: None,
-        desired: Arc::new(loaded.desired),
+        verdict: None,
+        absent: BTreeSet::new(),
+        desired: Arc::default(),
+        as_read: Arc::default(),
         diagnostics: loaded.diagnostics,
         tree,
     }
+    .declaring(Arc::new(loaded.desired))
 }
 
 /// The configurations among the manifests, but for the one that is used.
@@ -215,6 +227,15 @@ fn content(stated: &Stated, tree: &Tree) -> Option<(Arc<str>, Digest)> {
 }
 
 impl Reading {
+    /// The same, declaring this.
+    pub(super) fn declaring(self, as_read: Arc<Desired>) -> Self {
+        Self {
+            desired: Arc::clone(&as_read),
+            as_read,
+            ..self
+        }
+    }
+
     /// The path below the source's root, with `/` between folders; `None` when it lies outside.
     pub fn below(&self, path: &Path) -> Option<String> {
         let path = absolute(path);

@@ -2,7 +2,7 @@
 //! may hold anything, so it finds out no secret and changes nothing.
 
 use super::read::{self, Reading};
-use super::{Pass, PassError, Request};
+use super::{Pass, PassError, Request, feeds};
 use crate::config::Config;
 use crate::manifest::Tree;
 use crate::plan::Plan;
@@ -26,6 +26,9 @@ pub async fn plan_sent(
     let mut sent = Some(tree);
     let sources = config.sources.iter().enumerate();
     let readings = sources.map(|(at, source)| {
+        if let (true, Some(feed)) = (at != index, source.feed()) {
+            return feeds::read(config, source, feed, &request);
+        }
         let own = sent.take_if(|_| at == index);
         let tree = own.unwrap_or_else(|| read::tree(config, source, &request));
         read::of_tree(config, source, tree)

@@ -1,7 +1,8 @@
 //! What can be said of the sources without a database.
 
-use super::Pass;
 use super::phase::Phase;
+use super::{Pass, Reading};
+use crate::check::{self, Finding};
 use crate::diagnostic::{Code, Diagnostic, Severity, codes};
 use crate::kinds;
 use crate::manifest;
@@ -10,7 +11,7 @@ use crate::plan::{self, Rules};
 use std::collections::{BTreeSet, HashSet};
 
 /// Rules that fire on a create and that an update of a stored resource would not break.
-const CREATE_ONLY: &[Code] = &[
+pub(super) const CREATE_ONLY: &[Code] = &[
     codes::REQUIRED,
     codes::CUSTOM_FIELD_REQUIRED,
     codes::ACCOUNT_WITHOUT_USER,
@@ -25,10 +26,9 @@ impl Pass<'_> {
     /// another source may declare what is missing, it is a note.
     pub fn validate(&mut self, index: usize) -> Vec<Diagnostic> {
         let _phase = Phase::begin("checking");
-        let stored = Snapshot::default();
+        let stored = self.beside(index);
         let mut found = self.readings[index].diagnostics.clone();
-        let reading = &mut self.readings[index];
-        found.extend(reading.type_custom(&stored));
+        found.extend(self.typed_beside(index, &stored));
         let rules = Rules {
             only: self.only(index, &stored),
             ..Rules::default()
@@ -38,6 +38,7 @@ impl Pass<'_> {
         manifest::locate(&self.readings[index].tree, &mut diagnostics);
         let of_reader: HashSet<&Diagnostic> = found.iter().collect();
         let several = self.readings.len() > 1;
+        let complete = self.others(index).all(super::Reading::is_whole);
         let partial: BTreeSet<Key> = diagnostics
             .iter()
             .filter(|diagnostic| diagnostic.code == codes::REQUIRED)
@@ -59,7 +60,9 @@ impl Pass<'_> {
                     partial.contains(key)
                         || diagnostic.code == codes::ACCOUNT_WITHOUT_USER && someone_partial
                 });
-            let elsewhere = several && (create_only || diagnostic.code == codes::REFERENCE);
+            let group = diagnostic.code == codes::ENUM;
+            let elsewhere = several && (create_only || diagnostic.code == codes::REFERENCE)
+                || group && !complete;
             if elsewhere {
                 diagnostic.severity = Severity::Note;
             } else if may_be_stored {
@@ -67,5 +70,52 @@ impl Pass<'_> {
             }
         }
         diagnostics
+    }
+
+    /// Types the custom values of a source by its own custom fields and those of the others.
+    fn typed_beside(&mut self, index: usize, stored: &Snapshot) -> Vec<Diagnostic> {
+        let complete = self.others(index).all(super::Reading::is_whole);
+        let reading = &mut self.readings[index];
+        let definitions = check::definitions(&reading.as_read, stored);
+        let mut findings = Vec::new();
+        reading.desired = check::type_custom(&reading.as_read, &definitions, &mut findings);
+        let told = |finding: Finding| {
+            let found = finding.diagnostic;
+            // What cannot be read may define it.
+            if found.code == codes::CUSTOM_FIELD_UNKNOWN && !complete {
+                found.severity(Severity::Note)
+            } else {
+                found
+            }
+        };
+        findings.into_iter().map(told).collect()
+    }
+
+    /// The other sources of manifests: exports define nothing.
+    fn others(&self, index: usize) -> impl Iterator<Item = &Reading> {
+        let readings = self.readings.iter().enumerate();
+        let others = readings.filter(move |(at, _)| *at != index);
+        others
+            .map(|(_, reading)| reading)
+            .filter(|reading| reading.source.feed().is_none())
+    }
+
+    /// The settings and custom fields that only the other sources declare, as if they were applied.
+    fn beside(&self, index: usize) -> Snapshot {
+        let own = &self.readings[index].as_read.resources;
+        let mut stored = Snapshot::default();
+        let declared = self.others(index).flat_map(|it| &it.as_read.resources);
+        let judges = declared.filter(|it| kinds::JUDGES.contains(&it.key.kind));
+        for declared in judges.filter(|it| !own.contains(&it.key)) {
+            let mut row = plan::fresh(&declared.key);
+            for stated in &declared.cells {
+                if let Some(value) = stated.cell.value() {
+                    row.set(&stated.field, Some(value.clone()));
+                }
+            }
+            // Of two sources that declare one, either may come first: the first one read stays.
+            let _ = stored.rows.insert(row);
+        }
+        stored
     }
 }

@@ -1,11 +1,12 @@
 //! A transaction on either engine: the few operations everything else is written with.
 
 use super::dialect::{Dialect, POSTGRES, SQLITE};
-use super::error::StoreError;
+use super::error::{SqlFault, StoreError};
 use super::lent::Out;
 use super::param::{Param, Ty, iso};
 use crate::model::Text;
 use sqlx::{AssertSqlSafe, Postgres, Row as _, Sqlite, Transaction};
+use std::sync::Arc;
 
 /// One row.
 pub(super) type Cells = Vec<Param>;
@@ -15,6 +16,8 @@ pub(super) struct Tx {
     engine: Engine,
     /// What is being done, for errors.
     operation: &'static str,
+    /// Where, for errors.
+    place: Arc<str>,
 }
 
 /// Which engine's transaction.
@@ -97,8 +100,12 @@ macro_rules! cells {
 
 impl Tx {
     /// A transaction for one operation.
-    pub(super) fn new(engine: Engine, operation: &'static str) -> Self {
-        Self { engine, operation }
+    pub(super) fn new(engine: Engine, operation: &'static str, place: Arc<str>) -> Self {
+        Self {
+            engine,
+            operation,
+            place,
+        }
     }
 
     /// The engine's SQL.
@@ -111,8 +118,12 @@ impl Tx {
 
     /// Names what went wrong while doing this operation.
     fn failed(&self) -> impl Fn(sqlx::Error) -> StoreError + use<> {
-        let operation = self.operation;
-        move |source| StoreError::Sql { operation, source }
+        let (operation, place) = (self.operation, Arc::clone(&self.place));
+        move |source| StoreError::Sql {
+            operation,
+            place: Arc::clone(&place),
+            source: SqlFault(source),
+        }
     }
 
     /// The same for something the database should not hold.

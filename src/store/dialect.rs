@@ -77,8 +77,11 @@ pub(super) const POSTGRES: Dialect = Dialect {
     for_update: " FOR UPDATE",
     for_update_t: " FOR UPDATE OF t",
     booleans: ["false", "true"],
-    table_exists: "SELECT 1::bigint FROM information_schema.tables \
-                   WHERE table_schema = current_schema() AND table_name = ?",
+    // The information schema hides what the role may not read.
+    table_exists: "SELECT 1::bigint FROM pg_catalog.pg_class AS c \
+                   JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+                   WHERE n.nspname = current_schema() AND c.relname = ? \
+                   AND c.relkind IN ('r', 'p')",
     guard_on: "SET LOCAL roster.writing = 'on'",
     guard_off: "SET LOCAL roster.writing = ''",
     // Rough numbers will do for the planner until autovacuum has counted: a full ANALYZE of what was

@@ -1,5 +1,9 @@
 //! What can go wrong with the database.
 
+use super::presence::Absent;
+use std::fmt;
+use std::sync::Arc;
+
 /// Opening, reading or recording failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -15,6 +19,20 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The file of a SQLite database is not what was written: nothing is read from it or written to it.
+    #[error("the database {path} is damaged: {what}")]
+    Damaged {
+        /// The database file.
+        path: String,
+        /// What is wrong, and the way out.
+        what: String,
+    },
+    /// There is no directory in the database.
+    #[error("{0}; check the name, or create it with `roster apply` or `roster migrate`")]
+    Absent(Absent),
+    /// The role may not see what is in the database.
+    #[error("{0}")]
+    Denied(String),
     /// A database in a read-only place has changes that only a writer may fold in.
     #[error(
         "cannot read {path}: its folder is read-only and {path}-wal holds changes; \
@@ -25,7 +43,7 @@ pub enum StoreError {
         path: String,
     },
     /// A database that is not there cannot be written through a reader.
-    #[error("there is no database yet: `roster migrate` or `roster apply` makes one")]
+    #[error("there is no database yet; create it with `roster migrate` or `roster apply`")]
     Missing,
     /// The schema is not this release's.
     #[error("the database has schema version {found}, this release needs {needed}: {help}")]
@@ -38,13 +56,15 @@ pub enum StoreError {
         help: &'static str,
     },
     /// A statement failed.
-    #[error("cannot {operation}")]
+    #[error("cannot {operation} in {place}")]
     Sql {
         /// What was being done.
         operation: &'static str,
+        /// In which database, without a password.
+        place: Arc<str>,
         /// Why.
         #[source]
-        source: sqlx::Error,
+        source: SqlFault,
     },
     /// The database holds something that Roster never writes.
     #[error("cannot {operation}: {what}")]
@@ -71,11 +91,54 @@ impl StoreError {
     /// The engine's code, if a statement failed.
     fn code(&self) -> Option<String> {
         match self {
-            Self::Sql { source, .. } => Some(source.as_database_error()?.code()?.into_owned()),
+            Self::Sql { source, .. } => Some(source.0.as_database_error()?.code()?.into_owned()),
             _ => None,
         }
     }
 }
+
+/// Why a statement or a connection failed, without the words of the driver.
+#[derive(Debug)]
+pub struct SqlFault(pub(super) sqlx::Error);
+
+impl SqlFault {
+    /// Whether SQLite found that the file is not what was written.
+    pub(super) fn is_damage(&self) -> bool {
+        matches!(self.sqlite_code(), Some(11 | 26))
+    }
+
+    /// Whether SQLite could not open or write a file.
+    pub(super) fn is_read_only(&self) -> bool {
+        matches!(self.sqlite_code(), Some(8 | 14))
+    }
+
+    /// SQLite's primary result code.
+    fn sqlite_code(&self) -> Option<i64> {
+        let error = self.0.as_database_error()?;
+        error.try_downcast_ref::<sqlx::sqlite::SqliteError>()?;
+        error.code()?.parse::<i64>().ok().map(|code| code & 0xff)
+    }
+}
+
+impl fmt::Display for SqlFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            _ if self.is_damage() => f.write_str(
+                "the database file is damaged; restore it from a copy, nothing was written",
+            ),
+            sqlx::Error::Database(error) => f.write_str(error.message()),
+            sqlx::Error::Io(error) => match error.kind() {
+                std::io::ErrorKind::ConnectionRefused => f.write_str("connection refused"),
+                _ => error.fmt(f),
+            },
+            sqlx::Error::Tls(error) => write!(f, "no TLS connection: {error}"),
+            sqlx::Error::PoolTimedOut => f.write_str("no answer in time"),
+            error => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for SqlFault {}
 
 /// An apply that did nothing, and why.
 #[derive(Debug, thiserror::Error)]

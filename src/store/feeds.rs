@@ -70,6 +70,22 @@ impl Store {
     }
 }
 
+impl Store {
+    /// How many accepted exports in a row have not named each of what a source claims.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn missed(&self, source: &str) -> Result<BTreeMap<Key, u32>, StoreError> {
+        match self
+            .reading_schema("read what exports did not name")
+            .await?
+        {
+            Some(mut tx) => absences(&mut tx, source).await,
+            None => Ok(BTreeMap::new()),
+        }
+    }
+}
+
 /// What is kept of all accepted exports of a source.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counted {
@@ -144,25 +160,29 @@ pub(super) async fn missed(
     source: &str,
     snapshot: &mut Snapshot,
 ) -> Result<(), StoreError> {
+    snapshot.missed = absences(tx, source).await?;
+    Ok(())
+}
+
+async fn absences(tx: &mut Tx, source: &str) -> Result<BTreeMap<Key, u32>, StoreError> {
+    let mut missed = BTreeMap::new();
     if !known(tx).await? {
-        return Ok(());
+        return Ok(missed);
     }
     let sql = "SELECT kind, external_id, missed FROM absences WHERE source = ?";
-    for mut cells in tx
-        .fetch(sql, &[source.into()], &[Ty::Id, Ty::Id, Ty::Int])
-        .await?
-    {
+    let types = [Ty::Id, Ty::Id, Ty::Int];
+    for mut cells in tx.fetch(sql, &[source.into()], &types).await? {
         let Some(kind) = cells[0].as_text().and_then(kinds::by_name) else {
             continue;
         };
-        let missed = u32::try_from(cells[2].int()).unwrap_or_default();
+        let times = u32::try_from(cells[2].int()).unwrap_or_default();
         let key = Key {
             kind: kind.id,
             id: cells[1].take_text(),
         };
-        snapshot.missed.insert(key, missed);
+        missed.insert(key, times);
     }
-    Ok(())
+    Ok(missed)
 }
 
 /// Records an export, and what it did not name.

@@ -108,8 +108,7 @@ fn standing(found: i64) -> Schema {
 
 /// What the database says of itself; `None` while it has no schema.
 pub(super) async fn meta(tx: &mut Tx) -> Result<Option<Meta>, StoreError> {
-    let exists = tx.dialect().table_exists;
-    if !tx.any(exists, &["meta".into()]).await? {
+    if !has_table(tx, "meta").await? {
         return Ok(None);
     }
     let sql = "SELECT identity, environment, schema_version, secret_key FROM meta WHERE id = 1";
@@ -124,6 +123,12 @@ pub(super) async fn meta(tx: &mut Tx) -> Result<Option<Meta>, StoreError> {
         schema: row[2].int(),
         key: key.map_err(|_| tx.corrupt("the key in `meta` has another length"))?,
     }))
+}
+
+/// Whether a table is there, also one that may not be read.
+pub(super) async fn has_table(tx: &mut Tx, name: &str) -> Result<bool, StoreError> {
+    let exists = tx.dialect().table_exists;
+    tx.any(exists, &[name.into()]).await
 }
 
 /// The same, of a schema that this release can write to.

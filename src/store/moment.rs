@@ -27,6 +27,8 @@ pub struct Claimed {
     pub digest: Digest,
     /// Whether it still declares it.
     pub active: bool,
+    /// Whether the row is inactive.
+    pub idle: bool,
 }
 
 /// More rows than this are not a part: reading everything is as fast.
@@ -147,12 +149,14 @@ impl Moment {
         let keys: BTreeSet<Key> = keys.cloned().collect();
         let mut found = Vec::new();
         for kind in kinds::ALL {
+            let (status, table) = (if kind.status { "r.status" } else { "''" }, kind.table);
             let sql = format!(
-                "SELECT external_id, source, declared_digest, state FROM claims \
-                 WHERE kind = '{}' AND external_id IN ({{rows}})",
+                "SELECT c.external_id, c.source, c.declared_digest, c.state, {status} \
+                 FROM claims c LEFT JOIN {table} r ON r.external_id = c.external_id \
+                 WHERE c.kind = '{}' AND c.external_id IN ({{rows}})",
                 kind.name
             );
-            let types = [Ty::Id, Ty::Id, Ty::Bytes, Ty::Text];
+            let types = [Ty::Id, Ty::Id, Ty::Bytes, Ty::Text, Ty::Text];
             let claims = self.look_up(&sql, &ids_of(&keys, kind.id), &types).await?;
             found.extend(claims.into_iter().map(|mut cells| Claimed {
                 key: Key {
@@ -162,6 +166,7 @@ impl Moment {
                 source: cells[1].take_text(),
                 digest: Digest(cells[2].take_bytes().try_into().unwrap_or_default()),
                 active: cells[3].as_text() == Some("active"),
+                idle: cells[4].as_text() == Some("inactive"),
             }));
         }
         Ok(found)

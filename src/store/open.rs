@@ -1,12 +1,12 @@
 //! Opening a database.
 
 use super::connection::{Engine, Tx};
-use super::error::StoreError;
+use super::embedded;
+use super::error::{SqlFault, StoreError};
 use super::servers::Servers;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection as _, SqlitePool};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use sqlx::SqlitePool;
+use std::path::Path;
+use std::sync::Arc;
 
 /// What a store is opened for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,6 +21,8 @@ pub enum Access {
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: Pool,
+    /// Where it is, without a password.
+    url: Arc<str>,
 }
 
 #[derive(Clone, Debug)]
@@ -35,27 +37,38 @@ enum Pool {
 /// would hold its locks for as long: the server ends it, and the next one goes on.
 const WRITING: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '30s'";
 
-/// How long a writer waits for another one.
-const BUSY: Duration = Duration::from_secs(30);
-
 impl Store {
     /// Opens the database at `sqlite:PATH` or `postgres://…`.
     ///
     /// # Errors
-    /// When it is no database URL, or the database cannot be reached or opened; the message never
-    /// holds a password.
+    /// When it is no database URL, the database cannot be reached or opened, or the role may not see
+    /// what is in it; the message never holds a password.
     pub async fn open(url: &str, access: Access) -> Result<Self, StoreError> {
+        let unknown = || StoreError::Url(redacted(url));
         let pool = match url.split_once(':') {
             Some(("sqlite", path)) => {
                 let path = path.strip_prefix("//").unwrap_or(path);
-                sqlite(Path::new(path), access).await?
+                // A database in memory ends with the command.
+                if path.is_empty() || path == ":memory:" {
+                    return Err(unknown());
+                }
+                let pool = embedded::open(Path::new(path), access).await?;
+                pool.map_or(Pool::Missing, Pool::Sqlite)
             }
             Some(("postgres" | "postgresql", _)) => {
                 Pool::Postgres(Servers::open(url, access).await?)
             }
-            _ => return Err(StoreError::Url(redacted(url))),
+            _ => return Err(unknown()),
         };
-        Ok(Self { pool })
+        let url = redacted(url).into();
+        let store = Self { pool, url };
+        store.must_see().await?;
+        Ok(store)
+    }
+
+    /// Where it is, without a password.
+    pub(super) fn url(&self) -> &str {
+        &self.url
     }
 
     /// Whether there is a database at all; a missing SQLite file is an empty one.
@@ -90,7 +103,7 @@ impl Store {
 
     /// A transaction that reads one moment of the database; `None` when there is no database.
     pub(super) async fn reading(&self, operation: &'static str) -> Result<Option<Tx>, StoreError> {
-        let failed = |source| StoreError::Sql { operation, source };
+        let failed = |source| self.failed(operation, source);
         let engine = match &self.pool {
             Pool::Missing => return Ok(None),
             Pool::Sqlite(pool) => Engine::Sqlite(pool.begin().await.map_err(failed)?),
@@ -99,12 +112,12 @@ impl Store {
                 Engine::Postgres(servers.begin(begin).await.map_err(failed)?)
             }
         };
-        Ok(Some(Tx::new(engine, operation)))
+        Ok(Some(Tx::new(engine, operation, Arc::clone(&self.url))))
     }
 
     /// A transaction that writes.
     pub(super) async fn writing(&self, operation: &'static str) -> Result<Tx, StoreError> {
-        let failed = |source| StoreError::Sql { operation, source };
+        let failed = |source| self.failed(operation, source);
         let engine = match &self.pool {
             Pool::Missing => return Err(StoreError::Missing),
             Pool::Sqlite(pool) => {
@@ -114,7 +127,15 @@ impl Store {
                 Engine::Postgres(servers.begin(WRITING).await.map_err(failed)?)
             }
         };
-        Ok(Tx::new(engine, operation))
+        Ok(Tx::new(engine, operation, Arc::clone(&self.url)))
+    }
+
+    fn failed(&self, operation: &'static str, source: sqlx::Error) -> StoreError {
+        StoreError::Sql {
+            operation,
+            place: Arc::clone(&self.url),
+            source: SqlFault(source),
+        }
     }
 
     /// Folds SQLite's write-ahead log into the file as far as readers let it.
@@ -125,81 +146,6 @@ impl Store {
                 .execute(pool)
                 .await;
         }
-    }
-}
-
-async fn sqlite(path: &Path, access: Access) -> Result<Pool, StoreError> {
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .foreign_keys(true)
-        .busy_timeout(BUSY);
-    if access == Access::Read {
-        if !path.exists() {
-            return Ok(Pool::Missing);
-        }
-        return read_sqlite(path, options.read_only(true)).await;
-    }
-    if let Some(folder) = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
-        std::fs::create_dir_all(folder).map_err(|error| failed_open(path, error))?;
-    }
-    let options = options
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .pragma("cache_size", "-65536");
-    Ok(Pool::Sqlite(connect(path, options).await?))
-}
-
-/// Opens for reading; in a read-only place a file without a log beside it is taken as it is.
-async fn read_sqlite(path: &Path, options: SqliteConnectOptions) -> Result<Pool, StoreError> {
-    let first = match connect(path, options.clone()).await {
-        Ok(pool) => match sqlx::query("SELECT 1 FROM sqlite_schema")
-            .fetch_optional(&pool)
-            .await
-        {
-            Ok(_) => return Ok(Pool::Sqlite(pool)),
-            Err(error) => failed_open(path, error),
-        },
-        Err(error) => error,
-    };
-    let log = PathBuf::from(format!("{}-wal", path.display()));
-    match std::fs::metadata(&log) {
-        Ok(log) if log.len() > 0 => Err(StoreError::ReadOnlyWal {
-            path: path.display().to_string(),
-        }),
-        _ => match connect(path, options.immutable(true)).await {
-            Ok(pool) => Ok(Pool::Sqlite(pool)),
-            Err(_) => Err(first),
-        },
-    }
-}
-
-async fn connect(path: &Path, options: SqliteConnectOptions) -> Result<SqlitePool, StoreError> {
-    SqlitePoolOptions::new()
-        .max_connections(4)
-        .after_release(|connection, _| {
-            Box::pin(async move {
-                // A transaction that SQLite ends by itself (no room left, `OR ROLLBACK`) is still open
-                // to sqlx, for ever: such a connection begins no other one.
-                connection.ping().await?;
-                Ok(!connection.is_in_transaction())
-            })
-        })
-        .connect_with(options)
-        .await
-        .map_err(|error| failed_open(path, error))
-}
-
-fn failed_open(
-    path: &Path,
-    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> StoreError {
-    StoreError::Open {
-        url: format!("sqlite:{}", path.display()),
-        source: source.into(),
     }
 }
 

@@ -1,17 +1,21 @@
 //! PostgreSQL by a list of hosts: the one that fits is found, and found again when it moves.
 
-use super::error::StoreError;
+use super::error::{SqlFault, StoreError};
 use super::open::{Access, redacted};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{Connection, PgPool, Postgres, Transaction};
+use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout_at};
 
 /// How long a writer waits for a connection to the only server.
 const BUSY: Duration = Duration::from_secs(10);
 /// How long one of several servers may take to answer before the next is asked.
 const ANSWER: Duration = Duration::from_secs(3);
+/// How long until a server that is starting is asked again.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// The servers that a URL names, and connections to the one in use.
 #[derive(Clone, Debug)]
@@ -25,24 +29,24 @@ pub(super) struct Servers {
 impl Servers {
     /// Connects to the first server that fits.
     pub(super) async fn open(url: &str, access: Access) -> Result<Self, StoreError> {
-        let failed = |source: sqlx::Error| StoreError::Open {
-            url: redacted(url),
-            source: source.into(),
-        };
         let urls = each_host(url).into_iter();
         let all: Result<Vec<_>, _> = urls.map(|url| options(&url, access)).collect();
-        let all = all.map_err(failed)?;
-        let first = if all.len() == 1 {
-            all[0].clone()
-        } else {
-            fitting(&all, access).await.map_err(failed)?
-        };
-        let pool = pool(&all, access).connect_with(first).await;
+        let all = all.map_err(|source| StoreError::Open {
+            url: redacted(url),
+            source: SqlFault(source).into(),
+        })?;
+        // A pool goes on trying while it is refused, and then only says that it waited.
+        let first = fitting(&all, access).await;
+        let first = first.map_err(|unreached| StoreError::Open {
+            url: unreached.login.clone(),
+            source: unreached.into(),
+        })?;
+        let pool = pool(&all, access).connect_lazy_with(first);
         Ok(Self {
             url: redacted(url),
             access,
             all: Arc::new(all),
-            pool: Arc::new(RwLock::new(pool.map_err(failed)?)),
+            pool: Arc::new(RwLock::new(pool)),
         })
     }
 
@@ -60,7 +64,7 @@ impl Servers {
             // The pool only says that it waited: the server says why.
             Err(sqlx::Error::PoolTimedOut) => match fitting(&self.all, self.access).await {
                 Ok(_) => Err(sqlx::Error::PoolTimedOut),
-                Err(why) => Err(why),
+                Err(why) => Err(why.into()),
             },
             other => other,
         }
@@ -100,11 +104,15 @@ fn options(url: &str, access: Access) -> Result<PgConnectOptions, sqlx::Error> {
     let only = if access == Access::Read { "on" } else { "off" };
     Ok(PgConnectOptions::from_str(url)?
         .application_name("roster")
-        .options([("default_transaction_read_only", only)]))
+        // Policies for rows hide them without a word: whoever is subject to some is refused.
+        .options([
+            ("default_transaction_read_only", only),
+            ("row_security", "off"),
+        ]))
 }
 
 fn pool(all: &[PgConnectOptions], access: Access) -> PgPoolOptions {
-    let wait = if all.len() > 1 { ANSWER } else { BUSY };
+    let wait = patience(all);
     // A daemon has readers beside its passes.
     let connections = if access == Access::Write { 8 } else { 4 };
     PgPoolOptions::new()
@@ -112,21 +120,96 @@ fn pool(all: &[PgConnectOptions], access: Access) -> PgPoolOptions {
         .acquire_timeout(wait)
 }
 
-/// The first server that answers and, for a writer, is no replica.
-async fn fitting(
-    all: &[PgConnectOptions],
-    access: Access,
-) -> Result<PgConnectOptions, sqlx::Error> {
-    let mut last = sqlx::Error::PoolTimedOut;
-    for options in all {
-        let asked = tokio::time::timeout(ANSWER, fits(options, access)).await;
-        match asked.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
-            Ok(true) => return Ok(options.clone()),
-            Ok(false) => last = sqlx::Error::Configuration("no server takes writes".into()),
-            Err(error) => last = error,
+/// How long a server may take to answer.
+fn patience(all: &[PgConnectOptions]) -> Duration {
+    if all.len() > 1 { ANSWER } else { BUSY }
+}
+
+/// Why no server could be used, each with what it said.
+#[derive(Debug)]
+struct Unreached {
+    /// The database and the user, without a password.
+    login: String,
+    /// Every server that was asked, and what came of it.
+    asked: Vec<String>,
+}
+
+impl fmt::Display for Unreached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.asked.join("; "))
+    }
+}
+
+impl std::error::Error for Unreached {}
+
+impl From<Unreached> for sqlx::Error {
+    fn from(why: Unreached) -> Self {
+        Self::Io(std::io::Error::other(why))
+    }
+}
+
+impl Unreached {
+    fn of(all: &[PgConnectOptions]) -> Self {
+        let login = all.first().map(|options| {
+            let user = options.get_username();
+            let database = options.get_database().unwrap_or(user);
+            format!("{database} as user {user}")
+        });
+        Self {
+            login: login.unwrap_or_default(),
+            asked: Vec::new(),
         }
     }
-    Err(last)
+
+    fn add(&mut self, options: &PgConnectOptions, why: &dyn fmt::Display) {
+        let host = match options.get_socket() {
+            Some(socket) => format!("socket {}", socket.display()),
+            None => format!("host {}", options.get_host()),
+        };
+        let port = options.get_port();
+        self.asked.push(format!("{host}, port {port}: {why}"));
+    }
+}
+
+/// The first server that answers and, for a writer, is no replica.
+async fn fitting(all: &[PgConnectOptions], access: Access) -> Result<PgConnectOptions, Unreached> {
+    let wait = patience(all);
+    let mut unreached = Unreached::of(all);
+    for options in all {
+        match answer(options, access, wait).await {
+            Some(Ok(true)) => return Ok(options.clone()),
+            Some(Ok(false)) => unreached.add(options, &"a replica, which takes no writes"),
+            Some(Err(error)) => unreached.add(options, &SqlFault(error)),
+            None => {
+                let why = format!("no answer within {} s", wait.as_secs());
+                unreached.add(options, &why);
+            }
+        }
+    }
+    Err(unreached)
+}
+
+/// What a server says within a time; one that is only starting, or has no place left, is asked again.
+async fn answer(
+    options: &PgConnectOptions,
+    access: Access,
+    wait: Duration,
+) -> Option<Result<bool, sqlx::Error>> {
+    let until = Instant::now() + wait;
+    loop {
+        let asked = timeout_at(until, fits(options, access)).await.ok()?;
+        let busy = matches!(&asked, Err(error) if comes_later(error));
+        if !busy || Instant::now() + AGAIN > until {
+            return Some(asked);
+        }
+        sleep(AGAIN).await;
+    }
+}
+
+/// Whether the server is there and lets nobody in yet.
+fn comes_later(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| code == "53300" || code == "57P03")
 }
 
 async fn fits(options: &PgConnectOptions, access: Access) -> Result<bool, sqlx::Error> {

@@ -43,6 +43,12 @@ pub(super) async fn fetch(
     if answer.status() == StatusCode::NOT_MODIFIED {
         return Ok(Answer::Same);
     }
+    if next_link(&answer).is_some() {
+        return Err(TransportError::NotData {
+            place: place.to_string(),
+            what: "it is the first of several pages by its header `Link`; set `next: link` of the export".to_owned(),
+        });
+    }
     let about = about(&answer);
     session.take(answer, incoming).await?;
     Ok(Answer::New(about))

@@ -6,6 +6,8 @@ use super::http::{Session, about, next_link, told};
 use super::incoming::Incoming;
 use super::place::{Next, shown};
 use super::{About, http};
+use crate::diagnostic::codes;
+use crate::feed::format::json::{Beside, beside};
 use reqwest::{Response, Url};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -82,6 +84,9 @@ async fn take(
     let body = body(session, answer, incoming).await?;
     let page =
         Page::read(&body, session.http.items.as_deref()).map_err(|what| not_data(session, what))?;
+    if let Some(what) = page.problem() {
+        return Err(not_data(session, what));
+    }
     // Pages before may have been empty.
     let is_first = incoming.size() == 1;
     let mut between: &[u8] = if is_first { b"\n" } else { b",\n" };
@@ -183,6 +188,20 @@ impl<'p> Page<'p> {
             items,
             around: Some(around),
         })
+    }
+
+    /// The error that it reports beside its part of the list.
+    fn problem(&self) -> Option<String> {
+        let members = self.around.iter().flatten();
+        let mut found = members.filter_map(|(name, value)| {
+            match beside(name, &parse(value.get().as_bytes())?)? {
+                Beside::Problem(found) => Some(found),
+                Beside::Total(_) => None,
+            }
+        });
+        // That a page follows is what pages are for.
+        let error = found.find(|found| found.code == codes::FEED_NOT_DATA);
+        error.map(|error| error.message)
     }
 
     /// The text or number at a place; nothing where there is none.

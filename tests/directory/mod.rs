@@ -6,6 +6,7 @@ use roster::kinds;
 use roster::manifest::{self, LoadOptions, Tree};
 use roster::model::{Desired, Key, Snapshot, Value};
 use roster::plan::{self, Plan, Rules};
+use std::sync::Arc;
 
 /// The stored state, and the rules of the source under test.
 #[derive(Default)]
@@ -26,11 +27,12 @@ pub fn read_files(
             source: source.into(),
         },
     );
-    let (mut desired, mut found) = (loaded.desired, loaded.diagnostics);
-    let definitions = check::definitions(&desired, stored);
-    let typed = check::type_custom(&mut desired, &definitions);
+    let mut found = loaded.diagnostics;
+    let definitions = check::definitions(&loaded.desired, stored);
+    let mut typed = Vec::new();
+    let desired = check::type_custom(&Arc::new(loaded.desired), &definitions, &mut typed);
     found.extend(typed.into_iter().map(|finding| finding.diagnostic));
-    (desired, found)
+    (Arc::unwrap_or_clone(desired), found)
 }
 
 /// Reads one file as the source called `source`.

@@ -10,6 +10,7 @@ use roster::model::{Cell, Desired, FieldRef, Key, Row, Snapshot, Value};
 use roster::plan::render::{self, Detail, Format, Options};
 use roster::plan::{self, Plan, Rules};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Between the files of one input of [`validate`].
 const SEPARATOR: &[u8] = b"\n====\n";
@@ -104,12 +105,13 @@ fn files(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
 
 fn plan_on(stored: &Snapshot, files: &[(String, Vec<u8>)], rules: &Rules) -> Plan {
     let Loaded {
-        mut desired,
+        desired,
         mut diagnostics,
         ..
     } = load(files.iter().cloned());
     let definitions = check::definitions(&desired, stored);
-    let typed = check::type_custom(&mut desired, &definitions);
+    let mut typed = Vec::new();
+    let desired = check::type_custom(&Arc::new(desired), &definitions, &mut typed);
     diagnostics.extend(typed.into_iter().map(|finding| finding.diagnostic));
     plan::plan(&desired, stored, rules, &diagnostics)
 }

@@ -53,6 +53,41 @@ pub fn json(bytes: &[u8]) {
     }
 }
 
+/// Any bytes are JSON Lines, or are said not to be; each line alone is what it is in a list.
+pub fn jsonl(bytes: &[u8]) {
+    let (first, bytes) = bytes.split_first().unwrap_or((&0, bytes));
+    let options = Options {
+        format: (first & 1 != 0).then_some(Format::Jsonl),
+        blanks: if first & 2 != 0 {
+            vec!["NULL".to_owned()]
+        } else {
+            Vec::new()
+        },
+        ..Options::default()
+    };
+    let seen = holds(bytes, &options);
+    let text = std::str::from_utf8(bytes).ok();
+    let lines = text.map(|text| {
+        text.lines()
+            .filter(|line| !line.trim().is_empty())
+            .collect::<Vec<_>>()
+    });
+    let objects = |lines: &Vec<&str>| {
+        let object = |line: &&str| {
+            serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(line).is_ok()
+        };
+        !lines.is_empty() && lines.iter().all(object)
+    };
+    if let (Some(lines), Some(Format::Jsonl)) = (lines.filter(objects), options.format) {
+        assert_eq!(
+            seen.outcome.records,
+            lines.len() as u64,
+            "{:?}",
+            codes(&seen)
+        );
+    }
+}
+
 fn agrees(text: &str, seen: &Seen) {
     let other = serde_json::from_str::<IgnoredAny>(text);
     match other {

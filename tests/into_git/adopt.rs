@@ -76,7 +76,7 @@ fn what_both_declare_stays_and_one_may_be_named() {
         moved(&ws);
         ws.write("erp/again.yaml", user("u-1", "acme", ""));
         let refused = ws.run(&["adopt", "--from", "erp", "--to", "git"]).exits(64);
-        assert!(refused.stderr.contains("give `--yes`"), "{refused}");
+        assert!(refused.stderr.contains("Pass `--yes`"), "{refused}");
         let unknown = ["adopt", "--from", "erp", "--to", "git", "User/u-9", "--yes"];
         let unknown = ws.run(&unknown).exits(1);
         assert!(unknown.stderr.contains("does not claim User/u-9"));

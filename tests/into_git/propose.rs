@@ -258,3 +258,83 @@ fn a_password_and_a_broken_export_are_never_proposed() {
     let written = text(&ws, "manifests/users.yaml");
     assert_eq!(written, password("A", "+47"));
 }
+
+#[test]
+fn what_is_not_committed_is_never_written_over() {
+    let ws = sqlite();
+    scene(&ws);
+    repository(&ws);
+    let path = "manifests/accounts/acme/account.yaml";
+    let mine = format!("{ACME}# mine\n");
+    for staged in [false, true] {
+        ws.write(path, &mine);
+        if staged {
+            git(&ws, &["add", path]);
+        }
+        let ran = propose(&ws, &["--write", "--new"]).exits(1);
+        for said in [path, "not committed", "nothing was written"] {
+            assert!(ran.stderr.contains(said), "{said}: {ran}");
+        }
+        assert_eq!(text(&ws, path), mine);
+        assert!(!ws.path("manifests/accounts/beta").exists());
+    }
+    // Nor what was never committed; a patch is only printed.
+    git(&ws, &["rm", "-q", "--cached", "-f", path]);
+    let ran = propose(&ws, &["--write"]).exits(1);
+    assert!(ran.stderr.contains("not committed"), "{ran}");
+    propose(&ws, &[]).exits(0);
+    git(&ws, &["add", path]);
+    git(&ws, &["commit", "-q", "-m", "mine"]);
+    // Other files may be as they like.
+    ws.write("manifests/base.yaml", format!("{BASE}# mine\n"));
+    propose(&ws, &["--write"]).exits(0);
+    assert_eq!(text(&ws, path), acme() + "# mine\n");
+}
+
+const USERS: &str = "
+apiVersion: roster/v1
+sources:
+  - {name: git, directory: manifests}
+  - name: erp
+    export: {file: users.csv, preset: djust-users}
+";
+
+#[test]
+fn what_could_not_be_created_is_left_out_with_its_place_in_the_export() {
+    let ws = sqlite();
+    scene(&ws);
+    ws.write("roster.yaml", USERS);
+    ws.write(
+        "users.csv",
+        "Customer User External Id;Civility;First Name;Last Name;Email;Phone;Groups;Account Ids;Inactive\n\
+         u-1;MRS;Karin;Åslund;karin@acme.example;+4663123456;FOC_User;acme;FALSE\n\
+         u-2;MRS;Karin;;lena@acme.example;+4663123457;FOC_User;acme;FALSE\n\
+         u-3;MR;Olle;Berg;olle@acme.example;+4663123458;FOC_User;nowhere;FALSE\n",
+    );
+    let ran = propose(&ws, &["--write", "--new"]).exits(1);
+    for said in [
+        "could not be written at users.csv:3:1: User/u-2: required: ",
+        "could not be written at users.csv:4:1: User/u-3: reference: ",
+    ] {
+        assert!(ran.stderr.contains(said), "{said}: {ran}");
+    }
+    let written = text(&ws, "manifests/accounts/acme/users.yaml");
+    assert!(
+        written.contains("u-1") && !written.contains("u-2"),
+        "{written}"
+    );
+    ws.run(&["validate", "manifests"]).exits(0);
+    ws.run(&["apply", "--source", "git", "--yes"]).exits(0);
+    let again = propose(&ws, &["--new"]).exits(1);
+    assert!(again.stderr.contains("0 proposals in 0 files"), "{again}");
+}
+
+#[test]
+fn what_would_not_be_read_is_not_written() {
+    let ws = sqlite();
+    scene(&ws);
+    ws.write("manifests/.rosterignore", "accounts/beta\n");
+    let ran = propose(&ws, &["--write", "--new"]).exits(1);
+    assert!(ran.stderr.contains(".rosterignore"), "{ran}");
+    assert_eq!(text(&ws, "manifests/accounts/acme/account.yaml"), ACME);
+}

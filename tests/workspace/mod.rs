@@ -223,10 +223,32 @@ impl Workspace {
         found.remove(0)
     }
 
+    /// Runs statements on SQLite and keeps the connection, so that they stay in the log.
+    pub fn hold_open(&self, sql: &str) -> HeldOpen {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let connection = runtime.block_on(async {
+            let mut connection = self.open_sqlite().await;
+            sqlx::raw_sql(AssertSqlSafe(sql))
+                .execute(&mut connection)
+                .await
+                .expect("a foreign write");
+            connection
+        });
+        HeldOpen {
+            _connection: connection,
+            _runtime: runtime,
+        }
+    }
+
     async fn open_sqlite(&self) -> sqlx::SqliteConnection {
         let path = self.url.trim_start_matches("sqlite:");
         let options = sqlx::sqlite::SqliteConnectOptions::new()
             .filename(path)
+            .create_if_missing(true)
             .busy_timeout(LIMIT);
         sqlx::SqliteConnection::connect_with(&options)
             .await
@@ -270,6 +292,12 @@ impl Workspace {
         }
         hasher.finalize().to_string()
     }
+}
+
+/// A connection that somebody else has.
+pub struct HeldOpen {
+    _connection: sqlx::SqliteConnection,
+    _runtime: tokio::runtime::Runtime,
 }
 
 /// Runs to the end; what takes longer than [`LIMIT`] fails.

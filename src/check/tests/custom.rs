@@ -3,6 +3,7 @@ use super::build::told;
 use crate::check::type_custom;
 use crate::kinds::{ADDRESS, CUSTOM_FIELD, USER};
 use crate::model::{FieldRef, Key, Value};
+use std::sync::Arc;
 
 fn field(text: &str) -> Case {
     Case::default().declare(
@@ -16,8 +17,9 @@ fn field(text: &str) -> Case {
 fn typed(mut case: Case, text: &str) -> (Vec<String>, Option<Value>) {
     case = case.declare(ADDRESS, "a", text);
     let definitions = case.definitions();
-    let found = type_custom(&mut case.desired, &definitions);
-    let declared = case.desired.resources.get(&Key::new(ADDRESS, "a"));
+    let mut found = Vec::new();
+    let desired = type_custom(&Arc::new(case.desired), &definitions, &mut found);
+    let declared = desired.resources.get(&Key::new(ADDRESS, "a"));
     let declared = declared.expect("declared");
     let stated = declared.stated(&FieldRef::Custom("f".into()));
     (

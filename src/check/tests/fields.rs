@@ -163,7 +163,7 @@ fn an_id_that_differs_in_case_from_a_stored_one() {
     let stored = || Case::default().row(TAG, "Bj\u{f6}rk", "name=N");
     stored()
         .create(TAG, "bjo\u{308}rk", "")
-        .finds(&["id-case warning Tag/bjo\u{308}rk externalId"]);
+        .finds(&["id-case error Tag/bjo\u{308}rk externalId"]);
     stored().create(TAG, "birch", "").is_fine();
     stored()
         .create(TAG, "bj\u{f6}rk", "")

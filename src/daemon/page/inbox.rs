@@ -41,6 +41,11 @@ async fn inbox(
     let main = html! {
         h1 { "Inbox" }
         (frame::done(asked.done.as_deref()))
+        @if let Some(error) = &status.reload_error {
+            p.wrong role="alert" {
+                "The configuration could not be reloaded; the previous one is in use: " (error)
+            }
+        }
         (waiting(&status, &all, &caller, approves))
         section #sources data-live {
             h2 { "Sources" }

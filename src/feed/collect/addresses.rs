@@ -2,6 +2,7 @@
 
 use super::Collector;
 use super::row::Row;
+use super::spelled;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::feed::format::{Record, Shape};
 use crate::feed::mapping::{Block, Cell as From, Column, Said, Section, Source, Take};
@@ -133,7 +134,9 @@ impl<'m> Collector<'m> {
                 _ => None,
             }
         });
-        if let Some(at) = own {
+        if let Some((fault, at)) = spelled::covered(&block.id, row) {
+            self.report(&fault, Some(account), "addresses", at);
+        } else if let Some(at) = own {
             let fault = Fault::new(
                 codes::REQUIRED,
                 format!("an address of {account} has no externalId"),

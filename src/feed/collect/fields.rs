@@ -2,11 +2,12 @@
 
 use super::Collector;
 use super::row::Row;
+use super::spelled;
 use crate::diagnostic::codes;
 use crate::feed::format::{Entry, Shape};
 use crate::feed::mapping::{Field, List, Said, Source, Take, trimmed};
 use crate::feed::value;
-use crate::kinds::read::Fault;
+use crate::kinds::read::{Fault, spreadsheet, spreadsheet_error};
 use crate::kinds::{self, ADDRESS, Kind, Type};
 use crate::model::{Amend, Cell, FieldRef, Key, Link, Pos, Stated, Text, Value};
 
@@ -22,7 +23,9 @@ impl<'m> Collector<'m> {
         let mut stated: Vec<Stated> = Vec::with_capacity(fields.len());
         for field in fields {
             self.doubles(kind, key, field, row);
-            let said = match field.cell.said(row, &self.mapping.words) {
+            let own = kind.field(&field.field);
+            let ruined = own.and_then(|own| spelled::field(own, &field.cell, row));
+            let said = match ruined.map_or_else(|| field.cell.said(row, &self.mapping.words), Err) {
                 Ok(said) => said,
                 Err((fault, at)) => {
                     self.faulty(kind, key, &field.field, &fault, at);
@@ -78,7 +81,7 @@ impl<'m> Collector<'m> {
                 }
             }
             Take::Column(column) if field.cell.list.is_some() => {
-                let (empty, at) = match row.said(*column) {
+                let (empty, at) = match row.said(*column).unwrap_or(Said::Absent) {
                     Said::Text(text, at) if !trimmed(&text).is_empty() => (
                         words.members(&text).iter().any(|member| member.is_empty()),
                         at,
@@ -112,6 +115,10 @@ impl<'m> Collector<'m> {
         at: Pos,
     ) -> Option<Cell> {
         let Some(field) = kind.field(&from.field) else {
+            if let Some(error) = texts.iter().find_map(|text| spreadsheet_error(text)) {
+                self.faulty(kind, key, &from.field, &spreadsheet(error), at);
+                return None;
+            }
             return Some(Cell::Value(match (texts, from.cell.list) {
                 ([text], None) => Value::Text(text.clone()),
                 (texts, _) => Value::List(texts.into()),
@@ -236,7 +243,7 @@ fn without_country(kind: &'static Kind, stated: &mut [Stated]) {
 pub(super) fn custom(field: &FieldRef, entry: &Entry) -> Option<Stated> {
     let text = trimmed(&entry.text);
     let cell = match &entry.shape {
-        Shape::Object => return None,
+        Shape::Object | Shape::Covered(_) => return None,
         Shape::List(members) => Cell::Value(Value::List(members.clone())),
         _ if text.is_empty() => Cell::Blank,
         _ => Cell::Value(Value::text(text)),

@@ -3,15 +3,18 @@
 mod addresses;
 mod fields;
 mod row;
+mod spelled;
 
-use super::format::{Columns, Entry, Record};
+use super::format::{Columns, Entry, Record, Shape};
 use super::group::{self, Group};
 use super::mapping::{Cell as From, Mapping, Said, Section};
+use super::value;
 use crate::diagnostic::{Diagnostic, Origin, codes};
-use crate::kinds::read::{Fault, check_id, looks_scientific};
+use crate::kinds::read::{Fault, check_id, spreadsheet, spreadsheet_error};
 use crate::kinds::{ADDRESS, Kind};
 use crate::model::{Declared, FieldRef, Key, Keyed, KindId, Pos, Stated};
 use row::Row;
+use spelled::Numbers;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -54,6 +57,8 @@ pub(super) struct Collector<'m> {
     groups: HashMap<Key, Group, foldhash::fast::FixedState>,
     /// To which account each address was said first.
     owners: HashMap<Key, Key, foldhash::fast::FixedState>,
+    /// The ids that are numbers in the export.
+    numbers: Numbers,
     collected: Collected,
 }
 
@@ -67,6 +72,7 @@ impl<'m> Collector<'m> {
             every: Vec::new(),
             groups: HashMap::default(),
             owners: HashMap::default(),
+            numbers: Numbers::default(),
             collected: Collected::default(),
         }
     }
@@ -135,15 +141,38 @@ impl<'m> Collector<'m> {
             return;
         }
         let mut said = self.fields(section.kind, &key, &section.fields, row);
-        let every = self.every[nth].iter();
-        said.extend(
-            every.filter_map(|(field, place)| fields::custom(field, row.record.cell(*place)?)),
-        );
+        self.named(section, nth, &key, row, &mut said);
         if let Some(addresses) = self.addresses(section, &key, row) {
             let place = said.partition_point(|stated| stated.field < addresses.field);
             said.insert(place, addresses);
         }
         self.put(&key, None, at, said);
+    }
+
+    /// What a row says of the custom fields that columns are by their names.
+    fn named(
+        &mut self,
+        section: &Section,
+        nth: usize,
+        key: &Key,
+        row: &Row<'_>,
+        said: &mut Vec<Stated>,
+    ) {
+        let every = std::mem::take(&mut self.every[nth]);
+        for (field, place) in &every {
+            let Some(entry) = row.record.cell(*place) else {
+                continue;
+            };
+            let error = spreadsheet_error(&entry.text).map(|error| Box::new(spreadsheet(error)));
+            match (&entry.shape, error) {
+                (Shape::Lost(fault), _) => {
+                    self.faulty(section.kind, key, field, fault, entry.at);
+                }
+                (_, Some(fault)) => self.faulty(section.kind, key, field, &fault, entry.at),
+                _ => said.extend(fields::custom(field, entry)),
+            }
+        }
+        self.every[nth] = every;
     }
 
     /// Notes that the record at hand speaks of a resource.
@@ -192,7 +221,7 @@ impl<'m> Collector<'m> {
         let (text, at) = match id.said(row, &self.mapping.words) {
             Ok(Said::Text(text, at)) => (text, at),
             Ok(Said::Absent | Said::Blank(_) | Said::List(..)) => {
-                self.keyless(kind, row);
+                self.keyless(kind, id, row);
                 return None;
             }
             Err((fault, at)) => {
@@ -200,13 +229,12 @@ impl<'m> Collector<'m> {
                 return None;
             }
         };
-        if looks_scientific(&text) {
-            let message = format!("the id `{text}` is a number that a spreadsheet has shortened");
-            let fault = Fault::new(codes::SCIENTIFIC_NOTATION, message)
-                .help("export again with the column as text");
+        let ruined = spelled::id(id, row).or_else(|| Some((value::made_number(&text)?, at)));
+        if let Some((fault, at)) = ruined {
             self.hide(kind, at, &fault);
             return None;
         }
+        self.numbers.look(id, row, &text);
         match check_id(kind, &text) {
             Ok(warning) => {
                 let key = Key::new(kind.id, &text);
@@ -223,10 +251,13 @@ impl<'m> Collector<'m> {
     }
 
     /// A row without the id of what it speaks of.
-    fn keyless(&mut self, kind: &'static Kind, row: &Row<'_>) {
+    fn keyless(&mut self, kind: &'static Kind, id: &From, row: &Row<'_>) {
         let blank = row.record.cells.iter().flatten().all(Entry::is_blank);
         if blank && row.record.lists.is_empty() {
             return;
+        }
+        if let Some((fault, at)) = spelled::covered(id, row) {
+            return self.hide(kind, at, &fault);
         }
         let fault = Fault::new(
             codes::REQUIRED,
@@ -278,7 +309,7 @@ impl<'m> Collector<'m> {
     }
 
     /// All that the records said.
-    pub(super) fn finish(self) -> Collected {
+    pub(super) fn finish(self) -> (Collected, Numbers) {
         let mut collected = self.collected;
         let mut groups: Vec<(Key, Group)> = self.groups.into_iter().collect();
         groups.sort_by(|a, b| a.0.cmp(&b.0));
@@ -287,6 +318,6 @@ impl<'m> Collector<'m> {
             .into_iter()
             .map(|(key, group)| Arc::new(group.finish(key, path)));
         collected.resources = declared.collect();
-        collected
+        (collected, self.numbers)
     }
 }

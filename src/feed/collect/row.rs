@@ -1,7 +1,8 @@
 //! A record as the cells of a mapping see it.
 
-use crate::feed::format::{Columns, Record, Shape};
+use crate::feed::format::{Columns, Entry, Record, Shape};
 use crate::feed::mapping::{Column, Mapping, Said, Source, When, trimmed};
+use crate::kinds::read::Fault;
 use crate::model::Pos;
 use std::collections::BTreeMap;
 
@@ -15,15 +16,17 @@ pub(super) struct Row<'a> {
 }
 
 impl Source for Row<'_> {
-    fn said(&self, column: Column) -> Said {
-        let Some(entry) = self.places[column.0].and_then(|place| self.record.cell(place)) else {
-            return Said::Absent;
+    fn said(&self, column: Column) -> Result<Said, (Fault, Pos)> {
+        let Some(entry) = self.entry(column) else {
+            return Ok(Said::Absent);
         };
-        match &entry.shape {
+        Ok(match &entry.shape {
             Shape::List(members) => Said::List(members.to_vec(), entry.at),
             Shape::Null | Shape::Object => Said::Blank(entry.at),
+            Shape::Covered(_) => Said::Absent,
+            Shape::Lost(fault) => return Err(((**fault).clone(), entry.at)),
             _ => Said::Text(entry.text.clone(), entry.at),
-        }
+        })
     }
 
     fn name(&self, column: Column) -> &str {
@@ -41,7 +44,7 @@ impl Source for Row<'_> {
         }
         for (column, names) in self.mapping.columns.iter().enumerate() {
             // What is absent is blank to an expression, whatever other records have.
-            let entry = self.places[column].and_then(|place| self.record.cell(place));
+            let entry = self.entry(Column(column));
             let text = entry.map_or("", |entry| entry.text.trim());
             all.insert(names[0].clone(), text.to_owned());
         }
@@ -53,7 +56,12 @@ impl Source for Row<'_> {
     }
 }
 
-impl Row<'_> {
+impl<'a> Row<'a> {
+    /// What a column holds in the export.
+    pub(super) fn entry(&self, column: Column) -> Option<&'a Entry> {
+        self.record.cell(self.places[column.0]?)
+    }
+
     /// Whether it is one of those that all conditions mean.
     pub(super) fn fits(&self, when: &[When]) -> bool {
         when.iter().all(|when| self.fits_one(when))
@@ -61,7 +69,7 @@ impl Row<'_> {
 
     fn fits_one(&self, when: &When) -> bool {
         let text = match self.said(when.column) {
-            Said::Text(text, _) => trimmed(&text).to_lowercase(),
+            Ok(Said::Text(text, _)) => trimmed(&text).to_lowercase(),
             _ => String::new(),
         };
         when.blank.map_or_else(

@@ -13,7 +13,7 @@ mod columns;
 mod csv;
 mod encoding;
 mod findings;
-mod json;
+pub mod json;
 mod record;
 mod source;
 mod table;
@@ -43,6 +43,8 @@ pub enum Format {
     Csv,
     /// A list of objects.
     Json,
+    /// Objects, each on a line of its own.
+    Jsonl,
     /// A spreadsheet of Excel 2007 or later.
     Xlsx,
 }
@@ -61,18 +63,31 @@ pub struct Options {
     pub encoding: Option<&'static Encoding>,
     /// Whether its first row names the columns.
     pub header: bool,
+    /// The line, or the row of the sheet, at which the table begins, from 1. What is above is skipped.
+    pub begins: u32,
     /// The names of the columns by position: of all without a header, and with one of those that
     /// have none there. A blank one says nothing.
     pub names: Vec<String>,
     /// How its last line looks, with `{n}` for the number of rows: `#EOF;{n}`. The cells of a
     /// spreadsheet are joined with `;`.
     pub trailer: Option<String>,
-    /// The sheet of a spreadsheet; none: the first.
-    pub sheet: Option<String>,
+    /// The sheet of a spreadsheet; none: the only one with data.
+    pub sheet: Option<Sheet>,
+    /// The texts that stand for a blank cell.
+    pub blanks: Vec<String>,
     /// Where the list is in JSON: `data.items`; none: it is the whole.
     pub rows: Option<String>,
     /// What is too much.
     pub limits: Limits,
+}
+
+/// A sheet of a spreadsheet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Sheet {
+    /// By its name.
+    Name(String),
+    /// By its place in the workbook, from 1.
+    Number(usize),
 }
 
 /// What is too much, in bytes where nothing else is said.
@@ -142,12 +157,21 @@ impl Default for Options {
             quote: Some(b'"'),
             encoding: None,
             header: true,
+            begins: 1,
             names: Vec::new(),
             trailer: None,
             sheet: None,
+            blanks: Vec::new(),
             rows: None,
             limits: Limits::default(),
         }
+    }
+}
+
+impl Options {
+    /// Whether a text stands for a blank cell.
+    fn reads_as_blank(&self, text: &str) -> bool {
+        !self.blanks.is_empty() && self.blanks.iter().any(|blank| blank == text.trim())
     }
 }
 
@@ -164,12 +188,30 @@ impl Default for Limits {
 }
 
 impl Format {
+    /// Whether its columns are named in a header, so that all of them are always there.
+    #[must_use]
+    pub fn has_header(self) -> bool {
+        matches!(self, Self::Csv | Self::Xlsx)
+    }
+
+    /// The word for it in a mapping.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Json => "json",
+            Self::Jsonl => "jsonl",
+            Self::Xlsx => "xlsx",
+        }
+    }
+
     /// The word for it.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::Csv => "CSV",
             Self::Json => "JSON",
+            Self::Jsonl => "JSON Lines",
             Self::Xlsx => "XLSX",
         }
     }
@@ -193,7 +235,7 @@ pub fn read(
     };
     let mut outcome = match begins(&mut input) {
         Ok(head) if unlike::is_zip(&head) => xlsx::read(&mut input, &mut target),
-        Ok(head) => read_text(&mut input, &head, &mut target),
+        Ok(head) => read_text(&mut input, path, &head, &mut target),
         Err(error) => {
             unreadable(target.findings, Pos::default(), &error);
             Outcome::of(Format::Csv, Body::default())
@@ -233,20 +275,17 @@ fn begins(input: &mut (impl Read + Seek)) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-fn read_text(input: &mut dyn Read, head: &[u8], target: &mut Target<'_>) -> Outcome {
+fn read_text(input: &mut dyn Read, path: &str, head: &[u8], target: &mut Target<'_>) -> Outcome {
     let mut source = Source::open(input, target.options.encoding);
-    let looks = if unlike::is_json(source.rest()) {
-        Format::Json
-    } else {
-        Format::Csv
-    };
-    let format = target.options.format.unwrap_or(looks);
+    let declared = target.options.format;
+    let format = declared.unwrap_or_else(|| looks_like(&mut source, path, target.options.limits));
     let mut body = Body::default();
     if let Some(found) = unlike::data(head, &source, format) {
         target.findings.fatal(Pos::default(), found);
     } else if !refuted(&source, target.findings) {
         body = match format {
             Format::Json => json::read(&mut source, target),
+            Format::Jsonl => json::read_lines(&mut source, target),
             Format::Csv | Format::Xlsx => csv::read(&mut source, target),
         };
         refuted(&source, target.findings);
@@ -264,6 +303,20 @@ fn read_text(input: &mut dyn Read, head: &[u8], target: &mut Target<'_>) -> Outc
         digest: source.digest(),
         ..Outcome::of(format, body)
     }
+}
+
+/// What a text looks like: one object does not tell whether it is a line of many, so the name of the
+/// file decides then.
+fn looks_like(source: &mut Source<'_>, path: &str, limits: Limits) -> Format {
+    let ends = |end: &str| path.to_ascii_lowercase().ends_with(end);
+    if !unlike::is_json(source.rest()) {
+        return Format::Csv;
+    }
+    let object = source.rest().trim_start().starts_with('{');
+    if object && (ends(".jsonl") || ends(".ndjson") || json::is_lines(source, limits.record)) {
+        return Format::Jsonl;
+    }
+    Format::Json
 }
 
 /// Reports a declared encoding that cannot be, once.

@@ -1,6 +1,6 @@
 //! What an export is made of once its format is gone.
 
-use crate::kinds::read::is_blank;
+use crate::kinds::read::{Fault, is_blank};
 use crate::model::{Pos, Text};
 
 /// How a cell was written.
@@ -8,9 +8,13 @@ use crate::model::{Pos, Text};
 pub enum Shape {
     /// As text; everything in CSV is.
     Text,
-    /// As a number. Its text is how it was spelled; in a spreadsheet its shortest decimal, so that
-    /// of more than 15 digits the last ones may be lost.
+    /// As a number. Its text is how it was spelled; in a spreadsheet its shortest decimal, or what
+    /// its format shows where that has leading zeros.
     Number,
+    /// As a number that a spreadsheet shows as a percentage. Its text is the number.
+    Percent,
+    /// As a date or a moment of a spreadsheet. Its text is in ISO 8601.
+    Date,
     /// As a boolean: `true` or `false`.
     Bool,
     /// As nothing: null, or a cell of a spreadsheet that is not there.
@@ -19,6 +23,10 @@ pub enum Shape {
     List(Box<[Text]>),
     /// As an object. Its text is blank; its members are columns of their own: `address.city`.
     Object,
+    /// Not at all: a merged cell of a spreadsheet covers it. The range of that one, as `A2:A4`.
+    Covered(Box<str>),
+    /// As something whose value cannot be known, and why.
+    Lost(Box<Fault>),
 }
 
 /// One cell as it stands there.
@@ -50,7 +58,7 @@ impl Entry {
     /// Whether it says nothing.
     #[must_use]
     pub fn is_blank(&self) -> bool {
-        !matches!(self.shape, Shape::Object) && is_blank(&self.text)
+        !matches!(self.shape, Shape::Object | Shape::Lost(_)) && is_blank(&self.text)
     }
 
     pub(super) fn new(text: Text, shape: Shape, at: Pos) -> Self {

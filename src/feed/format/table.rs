@@ -233,6 +233,11 @@ impl<'t, 'a> Table<'t, 'a> {
             Some(b'\'' | b'=') => unwrapped(text),
             _ => text,
         };
+        let text = if self.target.options.reads_as_blank(text) {
+            ""
+        } else {
+            text
+        };
         if text.len() > self.target.options.limits.cell {
             return self.put_cut(column, text, at);
         }
@@ -258,13 +263,6 @@ impl<'t, 'a> Table<'t, 'a> {
             && let Some(entry) = &mut self.record.cells[column]
         {
             entry.shape = shape;
-        }
-    }
-
-    /// Takes a cell out of the record.
-    pub fn leave_out(&mut self, position: usize) {
-        if let Some(Some(column)) = self.places.get(position).copied() {
-            self.record.cells[column] = None;
         }
     }
 

@@ -66,7 +66,7 @@ pub(super) fn data(head: &[u8], source: &Source<'_>, format: Format) -> Option<D
             "a web page",
             "a login page or an error; look at the address and the credentials",
         )),
-        _ if text.starts_with("<?xml") => Some(instead(
+        _ if is_markup(text) => Some(instead(
             "XML, which is not read",
             "have it exported as CSV, JSON or XLSX",
         )),
@@ -87,8 +87,31 @@ pub(super) fn instead(what: &str, help: &str) -> Diagnostic {
     Diagnostic::new(codes::FEED_NOT_DATA, format!("the export is {what}")).help(help)
 }
 
+/// Whether a text begins with a tag, as no header does.
+fn is_markup(text: &str) -> bool {
+    let mut first = text.chars();
+    first.next() == Some('<')
+        && first
+            .next()
+            .is_some_and(|c| c.is_ascii_alphabetic() || "?!".contains(c))
+}
+
 fn is_page(text: &str) -> bool {
-    let tags = ["<!doctype", "<html", "<head", "<body", "<script", "<!--"];
+    let tags = [
+        "<!doctype",
+        "<html",
+        "<head",
+        "<body",
+        "<script",
+        "<!--",
+        "<title",
+        "<meta",
+        "<div",
+        "<p>",
+        "<h1",
+        "<center",
+        "<table",
+    ];
     let starts = |tag: &str| {
         let start = text.get(..tag.len());
         start.is_some_and(|start| start.eq_ignore_ascii_case(tag))

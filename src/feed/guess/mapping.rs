@@ -2,7 +2,7 @@
 
 use super::names::{Target, meant};
 use super::{Fit, Look};
-use crate::feed::format::Format;
+use crate::feed::format::{Format, Sheet};
 use crate::feed::mapping::{Mapping, Words};
 use crate::feed::preset;
 use crate::kinds::{self, ACCOUNT, ADDRESS, Kind, Type, USER};
@@ -219,12 +219,7 @@ impl<'l> Guess<'l> {
             "# A first guess by the names of the columns: check every line against the export.\napiVersion: roster/v1\nname: {}\n",
             quoted(name)
         );
-        let format = match outcome.format {
-            Format::Csv => "csv",
-            Format::Json => "json",
-            Format::Xlsx => "xlsx",
-        };
-        let _ = writeln!(text, "format: {format}");
+        let _ = writeln!(text, "format: {}", outcome.format.key());
         if outcome.format == Format::Csv {
             let delimiter = quoted(&outcome.delimiter.unwrap_or(',').to_string());
             let encoding = outcome.encoding.to_lowercase();
@@ -235,6 +230,7 @@ impl<'l> Guess<'l> {
             }
             text.push_str("}\n");
         }
+        text += &begins(self.look);
         if let Some(rows) = &self.look.rows {
             let _ = writeln!(text, "rows: {}", quoted(rows));
         }
@@ -406,6 +402,20 @@ impl<'l> Guess<'l> {
         text += &self.fields(kind, "    ", &stands_in, needs);
         text
     }
+}
+
+/// Where the table begins: the sheet, and the line of the header.
+fn begins(look: &Look) -> String {
+    let mut text = String::new();
+    let _ = match &look.sheet {
+        Some(Sheet::Name(name)) => writeln!(text, "sheet: {}", quoted(name)),
+        Some(Sheet::Number(number)) => writeln!(text, "sheet: {number}"),
+        None => Ok(()),
+    };
+    if look.begins > 1 {
+        let _ = writeln!(text, "header: {}   # what is above is skipped", look.begins);
+    }
+    text
 }
 
 /// Whether TRUE in a column of this name most likely means active.

@@ -1,14 +1,17 @@
 //! Looking into an export that nobody has described: what it is written in, what its columns are
 //! called, and which presets know them.
 
+mod header;
 mod mapping;
 mod names;
 
 pub use mapping::{Draft, draft};
 
-use super::format::{self, Columns, Format, Options, Outcome, Record};
+use super::format::{self, Columns, Format, Options, Outcome, Record, Sheet};
 use super::mapping::Mapping;
 use super::preset;
+use crate::diagnostic::{Diagnostic, Origin, codes};
+use crate::model::Pos;
 use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
 
@@ -26,6 +29,10 @@ pub struct Look {
     pub columns: Columns,
     /// Whether its first row names them.
     pub header: bool,
+    /// The line or row that does, from 1; what is above is no part of the table.
+    pub begins: u32,
+    /// The sheet that was asked for.
+    pub sheet: Option<Sheet>,
     /// Where in JSON its list is, where the whole is none.
     pub rows: Option<String>,
     /// How its last line looks, where that is no row.
@@ -36,6 +43,15 @@ pub struct Look {
     pub first: Vec<Record>,
     /// The presets that know something of it, the best first.
     pub fits: Vec<Fit>,
+}
+
+/// What is said of an export by who asks.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Asked {
+    /// The sheet of a workbook.
+    pub sheet: Option<Sheet>,
+    /// The line or row of the header.
+    pub header: Option<u32>,
 }
 
 /// How well a preset fits.
@@ -73,9 +89,14 @@ impl Fit {
 ///
 /// # Errors
 /// When the file cannot be read for its line ends.
-pub fn look(mut input: impl Read + Seek, name: &Arc<str>) -> std::io::Result<Look> {
+pub fn look(mut input: impl Read + Seek, name: &Arc<str>, asked: Asked) -> std::io::Result<Look> {
     let line_ends = line_ends(&mut input)?;
     let (mut options, mut header, mut trailer) = (Options::default(), true, None);
+    options.sheet.clone_from(&asked.sheet);
+    let begins = asked
+        .header
+        .unwrap_or_else(|| header::guess(&mut input, name, &options));
+    options.begins = begins;
     let mut read = read(&mut input, name, &options);
     let rows = read.outcome.list.take();
     if rows.is_some() {
@@ -93,16 +114,43 @@ pub fn look(mut input: impl Read + Seek, name: &Arc<str>) -> std::io::Result<Loo
         read = self::read(&mut input, name, &options);
     }
     let fits = fits(&read.columns, header, read.outcome.format);
+    if fits.is_empty() && says_nothing(&read) {
+        let what = format!(
+            "a line of text without rows: {}",
+            names::shown(&read.columns)
+        );
+        let at = Origin {
+            path: name.clone(),
+            at: Pos {
+                line: begins,
+                column: 1,
+            },
+        };
+        let found = Diagnostic::new(codes::FEED_NOT_DATA, format!("the export is {what}"))
+            .help("none of its columns is known; look at what wrote it");
+        read.outcome.diagnostics.push(found.at(at));
+        read.outcome.complete = false;
+    }
     Ok(Look {
         outcome: read.outcome,
         columns: read.columns,
         header,
+        begins,
+        sheet: asked.sheet,
         rows,
         trailer,
         line_ends,
         first: read.first,
         fits,
     })
+}
+
+/// Whether there is neither a row nor a column that anybody knows.
+fn says_nothing(read: &Once) -> bool {
+    let mut names = read.columns.names();
+    read.outcome.records == 0
+        && !read.columns.is_empty()
+        && names.all(|name| names::meant(name).is_empty())
 }
 
 /// An export that was read once.

@@ -1,7 +1,9 @@
 //! What exports call the fields of the table of kinds, in the languages of our customers.
 
+use crate::feed::format::Columns;
 use crate::feed::mapping::{Cell, Take};
 use crate::feed::preset;
+use crate::kinds::read::quoted;
 use crate::kinds::{self, ACCOUNT, ADDRESS, Field, Type, USER};
 use crate::model::KindId;
 use std::collections::HashMap;
@@ -120,6 +122,13 @@ pub(super) fn meant(name: &str) -> &'static [Target] {
         .get(&folded(name))
         .or_else(|| NAMES.get(&folded(last)));
     known.map_or(&[], Vec::as_slice)
+}
+
+/// The first names of columns, in words.
+pub(super) fn shown(columns: &Columns) -> String {
+    const SHOWN: usize = 5;
+    let names = columns.names().take(SHOWN).map(quoted);
+    names.collect::<Vec<_>>().join(", ")
 }
 
 /// A name without case, accents, spaces and signs.

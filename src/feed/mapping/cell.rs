@@ -103,7 +103,10 @@ pub enum Said {
 /// What cells are made from.
 pub trait Source {
     /// What a column holds.
-    fn said(&self, column: Column) -> Said;
+    ///
+    /// # Errors
+    /// Why that cannot be known, and where it stands.
+    fn said(&self, column: Column) -> Result<Said, (Fault, Pos)>;
     /// The name of a column, as the export writes it.
     fn name(&self, column: Column) -> &str;
     /// All columns with what they hold, for expressions.
@@ -179,7 +182,7 @@ impl Cell {
 
     fn taken(&self, record: &dyn Source, words: &Words) -> Result<Said, (Fault, Pos)> {
         match &self.take {
-            Take::Column(column) => Ok(tidied(record.said(*column))),
+            Take::Column(column) => Ok(tidied(record.said(*column)?)),
             Take::Constant(text) => Ok(Said::Text(Text::new(text), record.at())),
             Take::First(cells) => {
                 let mut first = Said::Absent;
@@ -194,7 +197,7 @@ impl Cell {
                 Ok(first)
             }
             Take::Join(cells, with) => joined(cells, with, record, words),
-            Take::Template(parts) => Ok(filled(parts, record)),
+            Take::Template(parts) => filled(parts, record),
             Take::Expression(expression) => {
                 let at = record.at();
                 let text = expression.evaluate(record).map_err(|fault| (fault, at))?;
@@ -324,20 +327,20 @@ fn joined(
     Ok(joined.map_or(blank, |(text, at)| Said::Text(text.into(), at)))
 }
 
-fn filled(parts: &[Part], record: &dyn Source) -> Said {
+fn filled(parts: &[Part], record: &dyn Source) -> Result<Said, (Fault, Pos)> {
     let mut text = String::new();
     let mut at = record.at();
     for part in parts {
         match part {
             Part::Text(literal) => text.push_str(literal),
-            Part::Column(column) => match tidied(record.said(*column)) {
+            Part::Column(column) => match tidied(record.said(*column)?) {
                 Said::Text(value, stands) => {
                     text.push_str(&value);
                     at = stands;
                 }
-                said => return said,
+                said => return Ok(said),
             },
         }
     }
-    Said::Text(text.into(), at)
+    Ok(Said::Text(text.into(), at))
 }

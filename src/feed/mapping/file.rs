@@ -5,7 +5,7 @@ use super::cell_file::{Names, cell};
 use super::section::{Block, Field, Section, When};
 use super::words::{Countries, Words};
 use super::{Csv, Mapping};
-use crate::feed::format::{Format, encoding};
+use crate::feed::format::{Format, Sheet, encoding};
 use crate::kinds::{self, ADDRESS, Kind, Type};
 use crate::model::{Digest, FieldRef};
 use serde::Deserialize;
@@ -23,7 +23,11 @@ pub(super) struct File {
     format: Option<String>,
     #[serde(default)]
     csv: Csv,
-    sheet: Option<String>,
+    /// The line or row of the header, from 1.
+    header: Option<u32>,
+    sheet: Option<Value>,
+    #[serde(default)]
+    blanks: Vec<Value>,
     rows: Option<String>,
     locale: Option<String>,
     countries: Option<Countries>,
@@ -145,17 +149,18 @@ impl File {
                     .to_owned(),
             );
         }
-        let format = match self.format.as_deref() {
-            None => None,
-            Some("csv") => Some(Format::Csv),
-            Some("json") => Some(Format::Json),
-            Some("xlsx") => Some(Format::Xlsx),
-            Some(other) => return Err(format!("format: `{other}`; there are csv, json and xlsx")),
-        };
+        let format = self.format.as_deref().map(format).transpose()?;
         if let Some(label) = &self.csv.encoding
             && encoding(label).is_none()
         {
             return Err(format!("csv: encoding: `{label}` is none that is known"));
+        }
+        begins(self.header, format, &self.csv)?;
+        if self.rows.is_some() && format == Some(Format::Jsonl) {
+            return Err(
+                "`rows:` belongs to one JSON document; JSON Lines has none around its objects"
+                    .to_owned(),
+            );
         }
         let requires = self
             .requires
@@ -168,7 +173,9 @@ impl File {
             digest: Digest::default(),
             format,
             csv: self.csv,
-            sheet: self.sheet,
+            header: self.header,
+            sheet: self.sheet.map(sheet).transpose()?,
+            blanks: blanks(&self.blanks)?,
             rows: self.rows,
             trailer: self.trailer,
             words,
@@ -197,6 +204,62 @@ impl File {
             words.lists.clone_from(lists);
         }
         Ok(words)
+    }
+}
+
+fn format(word: &str) -> Told<Format> {
+    match word {
+        "csv" => Ok(Format::Csv),
+        "json" => Ok(Format::Json),
+        "jsonl" | "ndjson" => Ok(Format::Jsonl),
+        "xlsx" => Ok(Format::Xlsx),
+        other => Err(format!(
+            "format: `{other}`; there are csv, json, jsonl and xlsx"
+        )),
+    }
+}
+
+/// That `header` is a line that a header can be on.
+fn begins(header: Option<u32>, format: Option<Format>, csv: &Csv) -> Told<()> {
+    match header {
+        None => Ok(()),
+        Some(0) => Err("header: lines are counted from 1".to_owned()),
+        Some(_) if matches!(format, Some(Format::Json | Format::Jsonl)) => {
+            Err("`header:` belongs to CSV and XLSX; JSON has no header".to_owned())
+        }
+        Some(_) if !csv.names.is_empty() => Err(
+            "`csv: {names: [..]}` says that there is no header; take it out, or take `header:` out"
+                .to_owned(),
+        ),
+        Some(_) => Ok(()),
+    }
+}
+
+/// The texts that stand for a blank. A word that YAML takes for null is meant in all its spellings.
+fn blanks(values: &[Value]) -> Told<Vec<String>> {
+    let mut texts = Vec::new();
+    for value in values {
+        match value {
+            Value::Null => texts.extend(["NULL", "null", "Null"].map(str::to_owned)),
+            Value::String(text) => texts.push(text.trim().to_owned()),
+            Value::Bool(_) | Value::Number(_) => texts.push(value.to_string()),
+            other => return Err(format!("blanks: `{other}` is no text")),
+        }
+    }
+    Ok(texts)
+}
+
+/// A sheet by its name or number.
+fn sheet(value: Value) -> Told<Sheet> {
+    let number = value
+        .as_u64()
+        .and_then(|number| usize::try_from(number).ok());
+    match (value, number) {
+        (Value::String(name), _) if !name.is_empty() => Ok(Sheet::Name(name)),
+        (_, Some(number)) if number > 0 => Ok(Sheet::Number(number)),
+        (other, _) => Err(format!(
+            "sheet: `{other}`; write the name of a sheet, or its number from 1"
+        )),
     }
 }
 

@@ -12,7 +12,7 @@ pub use cell::{Cell, Column, List, Part, Said, Source, Step, Take};
 pub use section::{Block, Field, Section, When};
 pub use words::{Countries, Words, trimmed};
 
-use crate::feed::format::{Columns, Format};
+use crate::feed::format::{Columns, Format, Sheet};
 use crate::kinds;
 use crate::model::{Digest, FieldRef, KindId};
 use serde::Deserialize;
@@ -30,8 +30,12 @@ pub struct Mapping {
     pub format: Option<Format>,
     /// How rows of text are written.
     pub csv: Csv,
-    /// The sheet of a workbook; the first when it is not said.
-    pub sheet: Option<String>,
+    /// The line or row of the header, from 1; the first with something in it when it is not said.
+    pub header: Option<u32>,
+    /// The sheet of a workbook; the only one with data when it is not said.
+    pub sheet: Option<Sheet>,
+    /// The texts that stand for a blank cell.
+    pub blanks: Vec<String>,
     /// Where in a JSON document the list is, as `data.items`; the document itself when not said.
     pub rows: Option<String>,
     /// What the last line looks like, as `#EOF;{n}`.

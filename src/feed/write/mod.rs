@@ -87,7 +87,9 @@ pub fn check(mapping: &Mapping, form: Form) -> Result<(), String> {
             mapping.name
         )),
         Some(Format::Csv) if form.is_json() => Err(format!("{} is CSV", mapping.name)),
-        Some(Format::Json) if !form.is_json() => Err(format!("{} is JSON", mapping.name)),
+        Some(Format::Json | Format::Jsonl) if !form.is_json() => {
+            Err(format!("{} is JSON", mapping.name))
+        }
         _ => Ok(()),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::layout::Layout;
-use crate::feed::format::wrapped;
+use crate::feed::format::{Format, wrapped};
 use crate::feed::mapping::Column;
 use serde_json::{Map, Value, json};
 use std::io::{self, Write};
@@ -22,6 +22,9 @@ impl<'a, 'o> Out<'a, 'o> {
             to: out,
             records: 0,
         };
+        if begun.is_lines() {
+            return Ok(begun);
+        }
         if layout.form.is_json() {
             let path = layout.mapping.rows.as_deref().unwrap_or_default();
             for name in path.split('.').filter(|name| !name.is_empty()) {
@@ -35,6 +38,11 @@ impl<'a, 'o> Out<'a, 'o> {
                 _ => b"",
             };
             begun.to.write_all(mark)?;
+            // What a reader skips above the header.
+            let above = layout.mapping.header.unwrap_or(1).saturating_sub(1);
+            for _ in 0..above {
+                begun.text("\n")?;
+            }
             if layout.mapping.csv.names.is_empty() {
                 let names: Vec<String> = layout.columns.names().map(str::to_owned).collect();
                 begun.line(&names)?;
@@ -46,6 +54,10 @@ impl<'a, 'o> Out<'a, 'o> {
     /// Writes a row.
     pub fn row(&mut self, draft: &Draft) -> io::Result<()> {
         self.records += 1;
+        if self.is_lines() {
+            let object = Value::Object(self.object(draft));
+            return writeln!(self.to, "{object}");
+        }
         if self.layout.form.is_json() {
             let comma = if self.records == 1 { "\n" } else { ",\n" };
             let object = Value::Object(self.object(draft));
@@ -60,6 +72,10 @@ impl<'a, 'o> Out<'a, 'o> {
 
     /// Writes what stands after the rows; how many there are.
     pub fn end(mut self) -> io::Result<u64> {
+        if self.is_lines() {
+            self.to.flush()?;
+            return Ok(self.records);
+        }
         if self.layout.form.is_json() {
             let path = self.layout.mapping.rows.as_deref().unwrap_or_default();
             let depth = path.split('.').filter(|name| !name.is_empty()).count();
@@ -70,6 +86,11 @@ impl<'a, 'o> Out<'a, 'o> {
         }
         self.to.flush()?;
         Ok(self.records)
+    }
+
+    /// Whether every object has a line of its own, with nothing around them.
+    fn is_lines(&self) -> bool {
+        self.layout.mapping.format == Some(Format::Jsonl) && self.layout.form.is_json()
     }
 
     fn line(&mut self, texts: &[String]) -> io::Result<()> {

@@ -54,7 +54,7 @@ impl Place<'_> {
         for draft in units.iter().flat_map(|unit| &unit.drafts) {
             collector.take(&self.layout.record(draft), &self.layout.columns);
         }
-        collector.finish()
+        collector.finish().0
     }
 
     fn is_sound(&self, units: &[Unit<'_>], read: &Collected) -> bool {

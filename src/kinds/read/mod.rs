@@ -6,7 +6,7 @@ mod scalar;
 mod text;
 
 pub use id::{check_id, is_invisible};
-pub use text::{is_blank, looks_scientific, spreadsheet_error};
+pub use text::{is_blank, is_fraction, looks_scientific, spreadsheet, spreadsheet_error};
 
 use super::{Choices, Field, Item, Type};
 use crate::diagnostic::{Code, codes, did_you_mean};

@@ -4,9 +4,13 @@ use super::{Fault, quoted};
 use crate::diagnostic::codes;
 use crate::model::{Text, Value};
 
-const SPREADSHEET_ERRORS: [&str; 7] = [
-    "#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!",
-];
+/// As spreadsheets write them in English, German, Swedish, French, Spanish, Italian and Dutch.
+const SPREADSHEET_ERRORS: &str = "#N/A #REF! #VALUE! #DIV/0! #NAME? #NULL! #NUM! #SPILL! #CALC! #FIELD! #BLOCKED! #CONNECT! #UNKNOWN! \
+    #BUSY! #GETTING_DATA #NV #BEZUG! #WERT! #ZAHL! #ÜBERLAUF! #SAKNAS! #REFERENS! #VÄRDEFEL! #NAMN? \
+    #OGILTIGT! #DIVISION/0! #SKÄRNING! #VALEUR! #NOM? #NOMBRE! #NUL! #N/D #¡REF! #¡VALOR! #¿NOMBRE? \
+    #¡DIV/0! #¡NUM! #RIF! #VALORE! #NOME? #N/B #VERW! #WAARDE! #DEEL/0!";
+/// What a column shows that is too narrow for its numbers.
+const NARROW: &str = "###";
 
 /// Whether a text says nothing: empty, or only white space.
 #[must_use]
@@ -25,20 +29,47 @@ pub fn spreadsheet_error(text: &str) -> Option<&'static str> {
         return None;
     }
     let trimmed = text.trim();
-    SPREADSHEET_ERRORS
-        .into_iter()
-        .find(|error| error.eq_ignore_ascii_case(trimmed))
+    if trimmed.starts_with(NARROW) && trimmed.bytes().all(|byte| byte == b'#') {
+        return Some(NARROW);
+    }
+    let same = |error: &&str| {
+        error.eq_ignore_ascii_case(trimmed) || error.to_lowercase() == trimmed.to_lowercase()
+    };
+    SPREADSHEET_ERRORS.split(' ').find(same)
 }
 
-/// Whether this is how a spreadsheet writes a long number: `6,12E+08`.
+/// Whether a text is a whole number with a fraction of zeros behind it, as programs write numbers:
+/// `10028.0`, `10.028,00`.
+#[must_use]
+pub fn is_fraction(text: &str) -> bool {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let text = text.trim().trim_start_matches('-');
+    let Some(at) = text.rfind(['.', ',']) else {
+        return false;
+    };
+    let (whole, fraction) = (&text[..at], &text[at + 1..]);
+    let zeros = !fraction.is_empty() && fraction.bytes().all(|byte| byte == b'0');
+    let mut groups = whole.split([' ', '\u{a0}', '\u{202f}', '\'', '.', ',']);
+    let first = groups.next().unwrap_or_default();
+    // A version or a date has the same sign before and behind, and no group of three.
+    let other = !whole.contains(&text[at..=at]);
+    zeros && other && digits(first) && groups.all(|group| group.len() == 3 && digits(group))
+}
+
+/// Whether this is how a program writes a long number: `6,12E+08`, `1.0028e4`.
 #[must_use]
 pub fn looks_scientific(text: &str) -> bool {
-    let Some((mantissa, exponent)) = text.trim().split_once("E+") else {
+    let Some((mantissa, exponent)) = text.trim().split_once(['E', 'e']) else {
         return false;
     };
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    let (whole, fraction) = mantissa.split_once(['.', ',']).unwrap_or((mantissa, "0"));
-    digits(whole) && digits(fraction) && digits(exponent)
+    let (whole, fraction) = mantissa.split_once(['.', ',']).unwrap_or((mantissa, ""));
+    // Without a sign it is the fraction after one digit that tells it from an article: `12E5`.
+    let told = match exponent.strip_prefix('+') {
+        Some(exponent) => digits(exponent),
+        None => whole.len() == 1 && digits(fraction) && digits(exponent),
+    };
+    told && digits(whole) && (fraction.is_empty() || digits(fraction))
 }
 
 pub(super) fn scientific(text: &str) -> Fault {
@@ -52,7 +83,9 @@ pub(super) fn scientific(text: &str) -> Fault {
     .help("the digits are lost: take the value from where it came from, with the column as text")
 }
 
-pub(super) fn spreadsheet(error: &str) -> Fault {
+/// What is wrong with a text that is the error value of a spreadsheet.
+#[must_use]
+pub fn spreadsheet(error: &str) -> Fault {
     Fault::new(
         codes::SPREADSHEET_ERROR,
         format!("`{error}` is an error value of a spreadsheet"),
@@ -138,11 +171,74 @@ mod tests {
 
     #[test]
     fn what_a_spreadsheet_shortened_is_seen() {
-        for text in ["6,12E+08", "1.09E+07", "1E+11"] {
+        for text in [
+            "6,12E+08", "1.09E+07", "1E+11", "1e+16", "1,0E+03", "1.0028e4", "1.0E4",
+        ] {
             assert!(looks_scientific(text), "{text}");
         }
-        for text in ["73928e05", "E+1", "1E+", "1.2.3E+4", "556012-3456", "12E5"] {
+        for text in [
+            "73928e05",
+            "E+1",
+            "1E+",
+            "1.2.3E+4",
+            "556012-3456",
+            "12E5",
+            "12.5E5",
+            "1.E5",
+            "1E-05",
+            "e",
+            "re",
+        ] {
             assert!(!looks_scientific(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_whole_number_with_a_fraction_was_a_number_on_its_way() {
+        for text in [
+            "10028.0",
+            "1.0",
+            "10028,00",
+            "10.028,0",
+            "10,028.0",
+            "10 028,0",
+            "10\u{a0}028,0",
+            "-1.0",
+            "0.0",
+        ] {
+            assert!(is_fraction(text), "{text}");
+        }
+        for text in [
+            "10028",
+            "10.028",
+            "1.10",
+            "1.0.0",
+            "a.0",
+            "10.0a",
+            ".0",
+            "1.",
+            "2024.01.0",
+            "10,02,0",
+            "",
+        ] {
+            assert!(!is_fraction(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn errors_of_spreadsheets_are_known_in_several_languages() {
+        for text in [
+            "#NV",
+            "#bezug!",
+            "#värdefel!",
+            "#DIVISION/0!",
+            "########",
+            "#SPILL!",
+        ] {
+            assert!(spreadsheet_error(text).is_some(), "{text}");
+        }
+        for text in ["##", "#1", "#NVX", "# 12"] {
+            assert!(spreadsheet_error(text).is_none(), "{text}");
         }
     }
 }

@@ -108,6 +108,32 @@ pub fn write_applied(
     out.flush()
 }
 
+/// Writes several plans, and what became of each, as one document.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_all_applied(
+    plans: &[&Plan],
+    results: &[serde_json::Value],
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut out = BufWriter::new(out);
+    let mut frame = Frame::pretty(&mut out);
+    frame.open('{')?;
+    frame.member("formatVersion", &FORMAT_VERSION)?;
+    frame.key("plans")?;
+    frame.open('[')?;
+    for plan in plans {
+        frame.next()?;
+        document(plan, &mut frame, Parts::All(&id(plan)))?;
+    }
+    frame.close(']')?;
+    frame.list("results", results.iter())?;
+    frame.close('}')?;
+    frame.end_line()?;
+    out.flush()
+}
+
 /// The id of a plan: the SHA-256, in hexadecimal, of its document without id, database, origins,
 /// diagnostics and `--exact` notes, all on one line, keys in their order.
 ///

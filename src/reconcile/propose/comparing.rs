@@ -153,6 +153,7 @@ impl Making {
         Unwritten {
             subject: self.edit.subject(),
             path: self.path.to_string(),
+            in_source: false,
             at: self.at,
             why: why.to_owned(),
         }

@@ -1,6 +1,7 @@
 //! What another source knows better than the manifests of a directory, as edits of its files.
 
 mod comparing;
+mod result;
 mod rules;
 mod wanted;
 
@@ -51,8 +52,10 @@ pub struct Proposed {
 pub struct Unwritten {
     /// What it is about.
     pub subject: String,
-    /// Where, below the directory.
+    /// Where: below the directory, or in the source.
     pub path: String,
+    /// Whether the place is in the source, and not in the directory.
+    pub in_source: bool,
     /// Where in that file.
     pub at: Pos,
     /// Why.
@@ -137,6 +140,7 @@ pub fn propose(
     proposal.unwritten.append(&mut found.unwritten);
     found.without_new_errors(config, &there, &beside, &mut proposal.unwritten);
     write(&found, &there, &mut proposal);
+    result::must_fit(config, &there, &proposal, found.new.keys())?;
     Ok(proposal)
 }
 
@@ -170,9 +174,11 @@ fn typed(
         ..Desired::default()
     };
     let definitions = check::definitions(&together, &Snapshot::default());
-    let wrong = check::type_custom(Arc::make_mut(&mut from.desired), &definitions);
+    let mut wrong = Vec::new();
+    from.desired = check::type_custom(&from.as_read, &definitions, &mut wrong);
     found.extend(wrong.into_iter().map(|finding| finding.diagnostic));
-    check::type_custom(Arc::make_mut(&mut there.desired), &definitions);
+    // What is wrong with what is declared already is for `validate` to tell.
+    there.desired = check::type_custom(&there.as_read, &definitions, &mut Vec::new());
 }
 
 /// Makes the edits in the files, and lays the new resources beside them.

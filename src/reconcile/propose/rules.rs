@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::diagnostic::Diagnostic;
 use crate::kinds;
 use crate::model::{Cell, Declared, Desired, FieldRef, Key, Keyed, Stated};
+use crate::reconcile::validate::CREATE_ONLY;
 use crate::reconcile::{Pass, Reading, Request, feeds};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -48,6 +49,7 @@ impl Comparing {
             unwritten.push(Unwritten {
                 subject: key.to_string(),
                 path: declared.path.to_string(),
+                in_source: true,
                 at: declared.at,
                 why,
             });
@@ -105,10 +107,7 @@ fn errors(
         partial: true,
         ..(*there.desired).clone()
     };
-    let together = Reading {
-        desired: Arc::new(desired),
-        ..feeds::reading(&there.source, Desired::default(), Vec::new(), None)
-    };
+    let together = feeds::reading(&there.source, desired, Vec::new(), None);
     let mut pass = Pass {
         config,
         readings: vec![together],
@@ -116,7 +115,12 @@ fn errors(
         by_hand: crate::reconcile::ByHand::Part,
     };
     let mut found = pass.validate(0);
-    found.retain(Diagnostic::is_error);
+    // What is new has to be whole: nothing that is stored makes up for what it lacks.
+    let lacking = |found: &Diagnostic| {
+        let new = |key| with.new.contains_key(key);
+        CREATE_ONLY.contains(&found.code) && found.key.as_ref().is_some_and(new)
+    };
+    found.retain(|found| found.is_error() || lacking(found));
     found
 }
 

@@ -1,15 +1,16 @@
 //! Claims after an apply: the source's own, and those of others that it left alone.
 
 use super::super::claim::{self, Written};
-use super::super::connection::{Batch, Cells};
+use super::super::connection::{Batch, Cells, Tx};
 use super::super::error::StoreError;
 use super::super::lent::Out;
 use super::super::param::{Param, Ty};
 use super::{Apply, Pass, changes_row, versions};
 use crate::kinds;
-use crate::model::{Claim, ClaimState, FieldDigests, Key};
+use crate::model::{Claim, ClaimState, FieldDigests, Key, Text};
 use crate::plan::{AgreedClaim, Reason, Step, StepClaim, Verb};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Kind and external id.
@@ -70,9 +71,9 @@ impl<'a> Pass<'a> {
     pub(super) async fn write_claims(&mut self) -> Result<u64, StoreError> {
         self.move_others().await?;
         let mut written = self.remove_claims().await?;
-        let source = Arc::clone(&self.apply.plan.source.name);
+        let name = Arc::clone(&self.apply.plan.source.name);
         let known = "SELECT 1 FROM claims WHERE source = ? LIMIT 1";
-        let fresh = !self.tx.any(known, &[Param::text(&source)]).await?;
+        let fresh = !self.tx.any(known, &[Param::text(&name)]).await?;
         let own = self.own_claims();
         written += own.len() as u64;
         // Made row by row as they go out: all of them would be more than the plan itself.
@@ -92,6 +93,10 @@ impl<'a> Pass<'a> {
             };
             self.tx.batch(&batch, rows).await?;
         }
+        let stored = self.steps().filter(|step| step.verb != Verb::Create);
+        let agreed = self.apply.plan.agreed.iter().map(|agreed| &agreed.key);
+        let keys: Vec<&Key> = stored.map(|step| &step.key).chain(agreed).collect();
+        look_again(&mut self.tx, &name, &keys).await?;
         Ok(written)
     }
 
@@ -229,4 +234,41 @@ fn upsert() -> String {
         names.join(", "),
         sets.join(", ")
     )
+}
+
+/// More keys than this are not looked up one by one.
+const MANY: usize = 20_000;
+
+/// Has the other sources look again at what they declare of these resources, of which this source
+/// now says something else: of an inactive row, a manifest that writes no status depends on it.
+async fn look_again(tx: &mut Tx, source: &str, keys: &[&Key]) -> Result<(), StoreError> {
+    if keys.len() > MANY {
+        let sql = "UPDATE sources SET fingerprint = ? WHERE name <> ?";
+        tx.run(sql, &[Param::Bytes(Vec::new()), source.into()])
+            .await?;
+        return Ok(());
+    }
+    let mut files: BTreeSet<(Text, Text)> = BTreeSet::new();
+    for kind in kinds::ALL.into_iter().filter(|kind| kind.status) {
+        let sql = format!(
+            "SELECT c.source, c.path FROM claims c JOIN {} r ON r.external_id = c.external_id \
+             WHERE c.kind = '{}' AND c.state = 'active' AND r.status = 'inactive' \
+             AND c.external_id IN ({{rows}})",
+            kind.table, kind.name
+        );
+        let batch = Batch {
+            sql: &sql,
+            types: &[Ty::Id],
+        };
+        let keys = keys.iter().filter(|key| key.kind == kind.id);
+        let rows = keys.map(|key| vec![Param::from(&key.id)]);
+        let found = tx.batch_fetch(&batch, rows, &[Ty::Id, Ty::Text]).await?;
+        let found = found.into_iter();
+        files.extend(found.map(|mut cells| (cells[0].take_text(), cells[1].take_text())));
+    }
+    for (other, path) in files.iter().filter(|(other, _)| other.as_str() != source) {
+        let sql = "UPDATE files SET digest = NULL WHERE source = ? AND path = ?";
+        tx.run(sql, &[other.into(), path.into()]).await?;
+    }
+    Ok(())
 }

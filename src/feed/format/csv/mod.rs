@@ -22,6 +22,13 @@ const WIDE: usize = 8;
 /// Reads the rows of a text.
 pub(super) fn read(source: &mut Source<'_>, target: &mut Target<'_>) -> Body {
     let mut detected = Vec::new();
+    if !skip(source, target.options.begins, target.options.limits.record) {
+        let (begins, lines) = (target.options.begins, source.pos.line);
+        let what = format!("without a line {begins}, where the header is: it has {lines}");
+        let found = unlike::instead(&what, "correct `header:` of the mapping");
+        target.findings.fatal(source.pos, found);
+        return Body::default();
+    }
     let dialect = dialect(source, target, &mut detected);
     let mut rows = Rows {
         dialect,
@@ -35,6 +42,28 @@ pub(super) fn read(source: &mut Source<'_>, target: &mut Target<'_>) -> Body {
         detected,
         ..body
     }
+}
+
+/// Consumes the lines above the table; false: the text ends before it, or a line does not.
+fn skip(source: &mut Source<'_>, begins: u32, most: usize) -> bool {
+    while source.pos.line < begins {
+        let rest = source.rest();
+        let end = memchr::memchr2(b'\n', b'\r', rest.as_bytes());
+        // What follows a carriage return may not be there yet.
+        let end = end.filter(|end| end + 1 < rest.len() || source.ended());
+        match end {
+            Some(end) => {
+                let pair = rest[end..].starts_with("\r\n");
+                let length = end + 1 + usize::from(pair);
+                let line = source.pos.line + 1;
+                while source.next_flaw(length).is_some() {}
+                source.consume(length, Pos { line, column: 1 });
+            }
+            None if rest.len() > most || !source.more() => return false,
+            None => {}
+        }
+    }
+    true
 }
 
 /// What the file is told apart by; a first line that says it is consumed.

@@ -1,6 +1,8 @@
 //! A list of objects in JSON, one object after the other.
 
+mod beside;
 mod cursor;
+mod lines;
 mod object;
 
 use super::columns::Columns;
@@ -12,11 +14,15 @@ use super::{Body, Target, unlike};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::kinds::read::quoted;
 use crate::model::Pos;
+pub use beside::{Beside, beside};
 use cursor::{Bad, Cursor, Stop};
+pub(super) use lines::is_lines;
 use object::{Objects, Skipped};
 
 /// Names of members that an error has instead of data.
 const ERRORS: [&str; 5] = ["error", "errors", "message", "fault", "exception"];
+/// How much of a member beside the list is looked at.
+const AHEAD: usize = 64 << 10;
 /// How many members of an object are looked at for what it might be.
 const MEMBERS: usize = 64;
 
@@ -31,26 +37,62 @@ struct Reader<'s, 'i, 'f> {
     most: usize,
     /// A list in an object that is none.
     list: Option<String>,
+    /// What an object is a part of.
+    whole: &'static str,
+    /// How many rows there are in all, as the answer says.
+    total: Option<u64>,
+    /// What it says beside the list.
+    beside: Vec<(Pos, Diagnostic)>,
 }
 
 /// Reads the objects of a text.
 pub(super) fn read(source: &mut Source<'_>, target: &mut Target<'_>) -> Body {
-    let limits = target.options.limits;
     let path = target.options.rows.as_deref().unwrap_or_default();
     let path: Vec<&str> = path.split('.').filter(|name| !name.is_empty()).collect();
+    all_of(source, target, "list", |reader, objects, each| {
+        reader.all(&path, objects, each)
+    })
+}
+
+/// Reads the objects of a text that has one on each line.
+pub(super) fn read_lines(source: &mut Source<'_>, target: &mut Target<'_>) -> Body {
+    all_of(source, target, "line", |reader, objects, each| {
+        reader.lines(objects, each)
+    })
+}
+
+fn all_of(
+    source: &mut Source<'_>,
+    target: &mut Target<'_>,
+    whole: &'static str,
+    read: impl FnOnce(
+        &mut Reader<'_, '_, '_>,
+        &mut Objects<'_>,
+        &mut dyn FnMut(&Record, &Columns) -> bool,
+    ) -> Result<(), Ended>,
+) -> Body {
+    let limits = target.options.limits;
     let mut reader = Reader {
         source,
         findings: target.findings,
         most: limits.record,
         list: None,
+        whole,
+        total: None,
+        beside: Vec::new(),
     };
-    let mut objects = Objects::new(target.columns, limits);
+    let mut objects = Objects::new(target.columns, limits, &target.options.blanks);
     let mut records = 0;
     // What went wrong has been reported.
-    let _ = reader.all(&path, &mut objects, &mut |record, columns| {
+    let _ = read(&mut reader, &mut objects, &mut |record, columns| {
         records += 1;
         (target.each)(record, columns)
     });
+    let total = reader.total.filter(|total| *total > records);
+    if let Some(total) = total.filter(|_| reader.findings.complete) {
+        let at = reader.source.pos;
+        reader.findings.report(at, beside::fewer(records, total));
+    }
     Body {
         records,
         list: reader.list,
@@ -66,9 +108,13 @@ impl Reader<'_, '_, '_> {
         each: &mut dyn FnMut(&Record, &Columns) -> bool,
     ) -> Result<(), Ended> {
         self.find_list(path)?;
-        self.list(objects, each)?;
+        let listed = self.list(objects, each);
+        self.say_beside();
+        listed?;
         for _ in path {
-            self.skip_members()?;
+            let skipped = self.skip_members();
+            self.say_beside();
+            skipped?;
         }
         if self.is_done()? {
             return Ok(());
@@ -115,7 +161,7 @@ impl Reader<'_, '_, '_> {
             if key == name {
                 return Ok(());
             }
-            self.skip_value()?;
+            self.skip_beside(&key)?;
             others.push(key);
             others.truncate(MEMBERS);
             (goes_on, _) = self.step(|cursor| cursor.goes_on(b'}'))?;
@@ -165,21 +211,7 @@ impl Reader<'_, '_, '_> {
         let mut goes_on = !empty;
         let mut record = Record::default();
         while goes_on {
-            let first = self.peek()?;
-            if first == b'{' {
-                let ((), flawed) = self.step(|cursor| objects.read(cursor, &mut record))?;
-                record.faulty |= flawed;
-                for (at, found) in objects.found.drain(..) {
-                    // A letter that was just lost has been reported.
-                    if !flawed || found.code != codes::REPLACEMENT_CHARACTER {
-                        self.findings.report(at, found);
-                    }
-                }
-            } else {
-                record.reset(self.source.pos);
-                record.faulty = true;
-                self.no_object()?;
-            }
+            self.object(objects, &mut record)?;
             if !each(&record, objects.columns) {
                 self.findings.complete = false;
                 return Err(Ended);
@@ -189,9 +221,34 @@ impl Reader<'_, '_, '_> {
         Ok(())
     }
 
+    /// Reads the object that comes next into a record.
+    fn object(&mut self, objects: &mut Objects<'_>, record: &mut Record) -> Result<(), Ended> {
+        if self.peek()? != b'{' {
+            record.reset(self.source.pos);
+            record.faulty = true;
+            return self.no_object();
+        }
+        let ((), flawed) = self.step(|cursor| objects.read(cursor, record))?;
+        record.faulty |= flawed;
+        for (at, found) in objects.found.drain(..) {
+            // A letter that was just lost has been reported.
+            if !flawed || found.code != codes::REPLACEMENT_CHARACTER {
+                self.findings.report(at, found);
+            }
+        }
+        Ok(())
+    }
+
     fn no_object(&mut self) -> Result<(), Ended> {
-        let found = Diagnostic::new(codes::JSON_SHAPE, "a member of the list is no object")
-            .help("every member of the list is an object: `{…}`");
+        let (message, help) = if self.whole == "line" {
+            ("a line is no object", "every line is an object: `{…}`")
+        } else {
+            (
+                "a member of the list is no object",
+                "every member of the list is an object: `{…}`",
+            )
+        };
+        let found = Diagnostic::new(codes::JSON_SHAPE, message).help(help);
         self.findings.report(self.source.pos, found);
         self.skip_value()
     }
@@ -199,10 +256,47 @@ impl Reader<'_, '_, '_> {
     /// Skips what follows in an object after one of its members.
     fn skip_members(&mut self) -> Result<(), Ended> {
         while self.step(|cursor| cursor.goes_on(b'}'))?.0 {
-            self.key()?;
-            self.skip_value()?;
+            let key = self.key()?;
+            self.skip_beside(&key)?;
         }
         Ok(())
+    }
+
+    fn say_beside(&mut self) {
+        for (at, found) in std::mem::take(&mut self.beside) {
+            self.findings.report(at, found);
+        }
+    }
+
+    /// Skips a member beside the list, and reports what it says of the whole answer.
+    fn skip_beside(&mut self, name: &str) -> Result<(), Ended> {
+        self.peek()?;
+        let at = self.source.pos;
+        if let Some(value) = self.ahead() {
+            match beside(name, &value) {
+                Some(Beside::Problem(found)) => self.beside.push((at, found)),
+                Some(Beside::Total(total)) => self.total = Some(total),
+                None => {}
+            }
+        }
+        self.skip_value()
+    }
+
+    /// The value that follows, which stays there; of a large one only that it is there.
+    fn ahead(&mut self) -> Option<serde_json::Value> {
+        loop {
+            let rest = self.source.rest();
+            let mut values = serde_json::Deserializer::from_str(rest).into_iter();
+            match values.next() {
+                Some(Ok(value)) => return Some(value),
+                Some(Err(error)) if !error.is_eof() => return None,
+                _ if rest.len() > AHEAD => return Some(serde_json::Value::Bool(true)),
+                _ => {}
+            }
+            if !self.source.more() {
+                return None;
+            }
+        }
     }
 
     /// The next byte that is no white space.
@@ -291,7 +385,7 @@ impl Reader<'_, '_, '_> {
     fn cut(&mut self, at: Pos) -> Ended {
         // What is wrong with the bytes is closer to the cause.
         if !self.flaws(self.source.rest().len()) {
-            let found = truncated("the export ends before its list does");
+            let found = truncated(&format!("the export ends before its {} does", self.whole));
             self.findings.fatal(at, found.help("get the whole export"));
         }
         self.findings.complete = false;

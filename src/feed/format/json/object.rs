@@ -8,6 +8,7 @@ use super::cursor::{Cursor, Stop, Word};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::kinds::read::quoted;
 use crate::model::{Pos, Text};
+use std::borrow::Cow;
 
 /// An object has room for one cell in so many bytes that it may have: each member of a list of
 /// objects has room for all columns up to its last one.
@@ -19,6 +20,8 @@ const DEEPEST: usize = 1 << 20;
 pub(super) struct Objects<'a> {
     pub columns: &'a mut Columns,
     pub limits: Limits,
+    /// The texts that stand for a blank.
+    blanks: &'a [String],
     /// What was found in the object, and where.
     pub found: Vec<(Pos, Diagnostic)>,
     /// How many more cells the object may have room for.
@@ -29,10 +32,11 @@ pub(super) struct Objects<'a> {
 }
 
 impl<'a> Objects<'a> {
-    pub fn new(columns: &'a mut Columns, limits: Limits) -> Self {
+    pub fn new(columns: &'a mut Columns, limits: Limits, blanks: &'a [String]) -> Self {
         Self {
             columns,
             limits,
+            blanks,
             found: Vec::new(),
             room: 0,
             name: String::new(),
@@ -148,7 +152,10 @@ impl<'a> Objects<'a> {
             }
             b'[' => self.list(cursor, record, column, depth),
             _ => {
-                let entry = self.scalar(cursor, record, first)?;
+                let mut entry = self.scalar(cursor, record, first)?;
+                if self.blanks.iter().any(|blank| blank == entry.text.trim()) {
+                    entry = Entry::new(Text::default(), Shape::Null, entry.at);
+                }
                 self.put(record, column, entry);
                 Ok(())
             }
@@ -178,7 +185,9 @@ impl<'a> Objects<'a> {
             return Ok(match cursor.word()? {
                 Word::Null => Entry::new(Text::default(), Shape::Null, at),
                 Word::Bool(text) => Entry::new(Text::new(text), Shape::Bool, at),
-                Word::Number(text) => Entry::new(self.within(text, at, record), Shape::Number, at),
+                Word::Number(text) => {
+                    Entry::new(self.within(&signed(text), at, record), Shape::Number, at)
+                }
             });
         }
         let mut value = std::mem::take(&mut self.value);
@@ -318,6 +327,17 @@ impl<'a> Objects<'a> {
     fn report(&mut self, at: Pos, record: &mut Record, found: Diagnostic) {
         self.found.push((at, found));
         record.faulty = true;
+    }
+}
+
+/// A number whose exponent has its sign: `1E+3` for `1e3`, so that nobody takes it for an id.
+fn signed(text: &str) -> Cow<'_, str> {
+    match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) if !exponent.starts_with('-') => {
+            let digits = exponent.trim_start_matches('+');
+            Cow::Owned(format!("{mantissa}E+{digits}"))
+        }
+        _ => Cow::Borrowed(text),
     }
 }
 

@@ -389,3 +389,41 @@ fn the_digest_is_of_all_bytes() {
     let seen = Seen::of(bytes, &Options::default());
     assert_eq!(seen.outcome.digest, crate::model::Digest::of(bytes));
 }
+
+#[test]
+fn lines_above_the_header_are_skipped_whatever_they_hold() {
+    for text in [
+        "Customers\n\"as of 2025\n\nid;name\n1;A\n",
+        "Customers\r\n;;;\r\n\r\nid;name\r\n1;A\r\n",
+        "sep=;\nx\ny,z\nid;name\n1;A\n",
+        "a\rb\rc\rid;name\r1;A\r",
+    ] {
+        let options = Options {
+            begins: 4,
+            ..Options::default()
+        };
+        let seen = Seen::of(text, &options);
+        assert_eq!(
+            (seen.codes().as_str(), seen.rows()),
+            ("", vec!["1|A".to_owned()]),
+            "{text:?}"
+        );
+        assert_eq!(seen.records[0].at.line, 5, "{text:?}");
+    }
+    let options = Options {
+        begins: 9,
+        ..Options::default()
+    };
+    let seen = Seen::of("id;name\n1;A\n", &options);
+    assert_eq!(seen.codes(), "feed-not-data 3:1, cut");
+}
+
+#[test]
+fn declared_blanks_are_blank_and_others_are_not() {
+    let options = Options {
+        blanks: vec!["NULL".to_owned(), "N/A".to_owned()],
+        ..Options::default()
+    };
+    let seen = Seen::of("id;name\nNULL; N/A \nnull;N/A.\n", &options);
+    assert_eq!(seen.rows(), ["|", "null|N/A."]);
+}

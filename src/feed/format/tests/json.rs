@@ -1,11 +1,11 @@
 //! JSON as it comes.
 
 use super::Seen;
-use crate::feed::format::{Limits, Options};
+use crate::feed::format::{Format, Limits, Options};
 
 fn json() -> Options {
     Options {
-        format: Some(crate::feed::format::Format::Json),
+        format: Some(Format::Json),
         ..Options::default()
     }
 }
@@ -50,7 +50,7 @@ fn objects_are_records() {
             (
                 r#"[{"a": 12345678901234567890, "b": 1e400, "c": -0.10}]"#,
                 "",
-                &["#12345678901234567890|#1e400|#-0.10"],
+                &["#12345678901234567890|#1E+400|#-0.10"],
             ),
             (r#"[{"a": "\u00e5\n\"\/\ud83d\ude00"}]"#, "", &["å\n\"/😀"]),
             (r#"[{"a": "'00123"}]"#, "", &["00123"]),
@@ -258,4 +258,81 @@ fn places_are_lines_and_characters() {
     assert_eq!((at(0).line, at(0).column), (2, 9));
     assert_eq!((at(1).line, at(1).column), (3, 4));
     assert_eq!((seen.records[0].at.line, seen.records[0].at.column), (2, 3));
+}
+
+/// Objects on lines of their own.
+#[test]
+fn each_line_of_json_lines_is_a_record_with_its_line() {
+    let text = "{\"id\": \"a\", \"tags\": [1, 2]}\n\n{\"id\": \"b\", \"address\": [{\"city\": \"Åre\"}]}\r\n";
+    let seen = Seen::of(text, &Options::default());
+    assert_eq!((seen.codes().as_str(), seen.outcome.records), ("", 2));
+    assert_eq!(seen.outcome.format, Format::Jsonl);
+    assert_eq!(
+        seen.outcome.detected,
+        ["format JSON Lines", "encoding UTF-8"]
+    );
+    let lines: Vec<u32> = seen.records.iter().map(|record| record.at.line).collect();
+    assert_eq!(lines, [1, 3]);
+}
+
+#[test]
+fn one_object_is_json_lines_where_it_is_said_to_be() {
+    let lines = Options {
+        format: Some(Format::Jsonl),
+        ..Options::default()
+    };
+    for (text, codes) in [
+        ("{\"id\": 1}", ""),
+        ("{\"id\": 1}\n{\"id\": 2", "feed-truncated 2:9, cut"),
+        ("{\"id\": 1}\n[1]\n", "json-shape 2:1"),
+        (
+            "{\"id\": 1},\n{\"id\": 2}\n",
+            "json-shape 1:10, feed-not-data 1:10, cut",
+        ),
+        (
+            "{\"id\": 1}\nService unavailable\n",
+            "json-shape 2:1, feed-not-data 2:1, cut",
+        ),
+        ("{\"error\": \"token expired\"}\n", "feed-not-data 1:1, cut"),
+        (
+            "{\"id\": 1}\n{\"error\": \"timeout\"}\n",
+            "feed-truncated 2:1, cut",
+        ),
+        (
+            "{\"id\": 1, \"error\": \"\"}\n{\"id\": 2, \"error\": \"x\"}\n",
+            "",
+        ),
+        ("", "feed-not-data 0:0, cut"),
+    ] {
+        assert_eq!(Seen::of(text, &lines).codes(), codes, "{text}");
+    }
+}
+
+#[test]
+fn a_document_is_not_taken_for_json_lines() {
+    let seen = Seen::of("{\"items\": [{\"id\": 1}]}\n", &Options::default());
+    assert_eq!(seen.outcome.format, Format::Json);
+    assert_eq!(seen.outcome.list.as_deref(), Some("items"));
+}
+
+#[test]
+fn numbers_with_an_exponent_are_seen_to_be_some() {
+    let seen = Seen::of(
+        "[{\"a\": 1e3, \"b\": 1.5E+2, \"c\": 1e-2}]",
+        &Options::default(),
+    );
+    assert_eq!(seen.rows(), ["#1E+3|#1.5E+2|#1e-2"]);
+}
+
+#[test]
+fn texts_that_stand_for_nothing_are_blank() {
+    let options = Options {
+        blanks: vec!["NULL".to_owned(), "false".to_owned()],
+        ..Options::default()
+    };
+    let seen = Seen::of(
+        "[{\"a\": \"NULL\", \"b\": \" NULL \", \"c\": \"null\", \"d\": false}]",
+        &options,
+    );
+    assert_eq!(seen.rows(), ["-|-|null|-"]);
 }

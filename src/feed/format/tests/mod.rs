@@ -70,6 +70,10 @@ impl Seen {
                     Shape::Null => "-",
                     Shape::List(_) => "*",
                     Shape::Object => "{",
+                    Shape::Percent => "%",
+                    Shape::Date => "@",
+                    Shape::Covered(_) => "^",
+                    Shape::Lost(_) => "~",
                 };
                 cells.push(format!("{mark}{}", entry.text));
             } else if let Some(list) = record.list(column) {
@@ -125,6 +129,8 @@ fn what_is_no_export_is_said_to_be_none() {
         "<?xml version=\"1.0\"?>",
         "{\"error\": \"session expired\"}",
         "{\"Errors\": [], \"status\": 401}",
+        "<div>Log in</div>",
+        "<Envelope><Body/></Envelope>",
         "%PDF-1.7",
     ] {
         let seen = Seen::of(bytes, &Options::default());

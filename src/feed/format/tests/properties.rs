@@ -154,7 +154,7 @@ proptest! {
 
     #[test]
     fn bytes_of_any_kind_come_to_an_end(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        for format in [None, Some(Format::Csv), Some(Format::Json)] {
+        for format in [None, Some(Format::Csv), Some(Format::Json), Some(Format::Jsonl)] {
             let seen = Seen::of(&bytes, &Options { format, ..Options::default() });
             prop_assert!(seen.outcome.records >= seen.records.len() as u64);
         }

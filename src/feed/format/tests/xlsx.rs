@@ -1,7 +1,7 @@
 //! Spreadsheets as they come.
 
 use super::Seen;
-use crate::feed::format::{Format, Limits, Options};
+use crate::feed::format::{Format, Limits, Options, Shape, Sheet};
 use std::io::{Cursor, Write};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -10,13 +10,22 @@ const HEAD: &str = r#"<?xml version="1.0" encoding="UTF-8"?>"#;
 
 /// A workbook with these sheets, each given by its rows in XML.
 fn workbook(sheets: &[(&str, &str)]) -> Vec<u8> {
+    let shown: Vec<(&str, &str, &str)> = sheets
+        .iter()
+        .map(|(name, rows)| (*name, "visible", *rows))
+        .collect();
+    workbook_of(&shown)
+}
+
+/// The same, each also with its state.
+fn workbook_of(sheets: &[(&str, &str, &str)]) -> Vec<u8> {
     let mut names = String::new();
     let mut links = String::new();
     let mut parts = vec![];
-    for (at, (name, rows)) in sheets.iter().enumerate() {
+    for (at, (name, state, rows)) in sheets.iter().enumerate() {
         let id = at + 1;
         names.push_str(&format!(
-            r#"<sheet name="{name}" sheetId="{id}" r:id="r{id}"/>"#
+            r#"<sheet name="{name}" sheetId="{id}" state="{state}" r:id="r{id}"/>"#
         ));
         links.push_str(&format!(
             r#"<Relationship Id="r{id}" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet" Target="worksheets/sheet{id}.xml"/>"#
@@ -32,7 +41,7 @@ fn workbook(sheets: &[(&str, &str)]) -> Vec<u8> {
     parts.push(("xl/workbook.xml".to_owned(), format!(r#"{HEAD}<workbook xmlns="{main}" xmlns:r="{relations}"><sheets>{names}</sheets></workbook>"#)));
     parts.push(("xl/_rels/workbook.xml.rels".to_owned(), format!(r#"{HEAD}<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">{links}</Relationships>"#)));
     parts.push(("xl/sharedStrings.xml".to_owned(), format!(r#"{HEAD}<sst xmlns="{main}"><si><t>id</t></si><si><t>name</t></si><si><t>Åre</t></si></sst>"#)));
-    parts.push(("xl/styles.xml".to_owned(), format!(r#"{HEAD}<styleSheet xmlns="{main}"><cellXfs><xf numFmtId="0"/><xf numFmtId="14"/></cellXfs></styleSheet>"#)));
+    parts.push(("xl/styles.xml".to_owned(), format!(r#"{HEAD}<styleSheet xmlns="{main}"><numFmts count="3"><numFmt numFmtId="164" formatCode="00000"/><numFmt numFmtId="165" formatCode="0000\-000"/><numFmt numFmtId="166" formatCode="0,000"/></numFmts><cellXfs><xf numFmtId="0"/><xf numFmtId="14"/><xf numFmtId="164"/><xf numFmtId="165"/><xf numFmtId="166"/><xf numFmtId="49"/><xf numFmtId="9"/></cellXfs></styleSheet>"#)));
     parts.push(("_rels/.rels".to_owned(), format!(r#"{HEAD}<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="r1" Type="{relations}/officeDocument" Target="xl/workbook.xml"/></Relationships>"#)));
     packed(&parts)
 }
@@ -62,7 +71,7 @@ fn cells_are_text_as_it_is_meant_and_missing_ones_are_blank() {
     assert_eq!(
         seen.rows(),
         [
-            "#10927781|Åre|2025-03-24",
+            "#10927781|Åre|@2025-03-24",
             "#10900000|?true|-",
             "#N/A|-|007"
         ]
@@ -78,7 +87,7 @@ fn covered_cells_are_absent_and_those_beyond_the_header_are_too_many() {
     let seen = Seen::of(workbook(&[("One", &rows)]), &Options::default());
     assert_eq!(
         seen.rows(),
-        ["#10927781|Åre|2025-03-24", "#10900000|_|_", "_|_|_"]
+        ["#10927781|Åre|@2025-03-24", "#10900000|^|^", "^|^|^"]
     );
     let wide = ROWS.replace("C5", "D5");
     let seen = Seen::of(workbook(&[("One", &wide)]), &Options::default());
@@ -86,22 +95,175 @@ fn covered_cells_are_absent_and_those_beyond_the_header_are_too_many() {
     assert_eq!(seen.rows()[2], "!#N/A|-|-");
 }
 
+/// The range that covers a cell.
 #[test]
-fn a_sheet_is_chosen_by_name() {
-    let other =
-        r#"<sheetData><row r="1"><c r="A1" t="inlineStr"><is><t>x</t></is></c></row></sheetData>"#;
-    let book = workbook(&[("One", other), ("Two", ROWS)]);
-    let sheet = |name: Option<&str>| Options {
-        sheet: name.map(str::to_owned),
+fn a_covered_cell_knows_its_range() {
+    let rows = format!("{ROWS}<mergeCells count=\"1\"><mergeCell ref=\"A4:A5\"/></mergeCells>");
+    let seen = Seen::of(workbook(&[("One", &rows)]), &Options::default());
+    let shape = seen.records[2].cell(0).map(|entry| entry.shape.clone());
+    assert_eq!(shape, Some(Shape::Covered("A4:A5".into())));
+}
+
+/// A sheet of a header and one row, given by its cells in XML.
+fn one_row(cells: &str) -> String {
+    format!(
+        r#"<sheetData><row r="1"><c r="A1" t="s"><v>0</v></c><c r="B1" t="s"><v>1</v></c></row><row r="2">{cells}</row></sheetData>"#
+    )
+}
+
+#[test]
+fn a_formula_without_its_value_is_not_blank() {
+    for (cell, expected) in [
+        ("<c r=\"B2\"><f>A1&amp;\"x\"</f></c>", "~"),
+        ("<c r=\"B2\"><f>A1</f><v></v></c>", "~"),
+        ("<c r=\"B2\" t=\"str\"><f>A1</f></c>", "~"),
+        ("<c r=\"B2\"><f t=\"shared\" si=\"0\"/></c>", "~"),
+        // A text without letters is a value; so is a number.
+        ("<c r=\"B2\" t=\"str\"><f>\"\"</f><v></v></c>", ""),
+        ("<c r=\"B2\"><f>1+1</f><v>2</v></c>", "#2"),
+        ("<c r=\"B2\" s=\"2\"/>", "-"),
+    ] {
+        let rows = one_row(&format!("<c r=\"A2\"><v>7</v></c>{cell}"));
+        let seen = Seen::of(workbook(&[("One", &rows)]), &Options::default());
+        assert_eq!(seen.rows(), [format!("#7|{expected}")], "{cell}");
+    }
+    let alone = one_row("<c r=\"A2\"><f>B1</f></c>");
+    let seen = Seen::of(workbook(&[("One", &alone)]), &Options::default());
+    assert_eq!(seen.rows(), ["~|-"]);
+}
+
+#[test]
+fn zeros_that_a_cell_shows_are_kept_and_digits_that_it_lost_are_an_error() {
+    for (cell, expected) in [
+        ("<c r=\"A2\" s=\"2\"><v>42</v></c>", "#00042"),
+        ("<c r=\"A2\" s=\"3\"><v>42007</v></c>", "#0042-007"),
+        ("<c r=\"A2\" s=\"4\"><v>42</v></c>", "~42"),
+        ("<c r=\"A2\" s=\"5\"><v>42</v></c>", "#42"),
+        ("<c r=\"A2\" s=\"6\"><v>42</v></c>", "%42"),
+        ("<c r=\"A2\"><v>10028.0</v></c>", "#10028"),
+        (
+            "<c r=\"A2\"><v>1234567890123456</v></c>",
+            "~1234567890123456",
+        ),
+        (
+            "<c r=\"A2\"><v>1.2345678901234568E+17</v></c>",
+            "~123456789012345680",
+        ),
+        ("<c r=\"A2\"><v>0.30000000000000004</v></c>", "#0.3"),
+    ] {
+        let seen = Seen::of(workbook(&[("One", &one_row(cell))]), &Options::default());
+        assert_eq!(seen.rows(), [format!("{expected}|-")], "{cell}");
+    }
+}
+
+const OTHER: &str =
+    r#"<sheetData><row r="1"><c r="A1" t="inlineStr"><is><t>x</t></is></c></row></sheetData>"#;
+const NOTHING: &str = r#"<sheetData><row r="1"><c r="A1" s="2"/></row></sheetData>"#;
+
+#[test]
+fn a_sheet_is_chosen_by_name_or_number() {
+    let book = workbook(&[("One", OTHER), ("Two", ROWS)]);
+    let records = |sheet: Sheet| {
+        let options = Options {
+            sheet: Some(sheet),
+            ..Options::default()
+        };
+        let seen = Seen::of(&book, &options);
+        (seen.outcome.records, seen.codes(), seen.messages())
+    };
+    assert_eq!(records(Sheet::Name("Two".to_owned())).0, 3);
+    assert_eq!(records(Sheet::Number(2)).0, 3);
+    for sheet in [
+        Sheet::Name("Three".to_owned()),
+        Sheet::Number(3),
+        Sheet::Number(0),
+    ] {
+        let (_, codes, messages) = records(sheet);
+        assert_eq!(codes, "feed-not-data 0:0, cut");
+        assert!(
+            messages[0].ends_with("(it has `One`, `Two`)"),
+            "{messages:?}"
+        );
+    }
+}
+
+#[test]
+fn without_a_choice_only_one_sheet_may_hold_data() {
+    for (sheets, expected) in [
+        (vec![("One", "visible", ROWS)], Ok("format XLSX")),
+        (
+            vec![("One", "visible", NOTHING), ("Two", "visible", ROWS)],
+            Ok("sheet `Two`"),
+        ),
+        (
+            vec![("One", "visible", ROWS), ("Codes", "hidden", OTHER)],
+            Ok("sheet `One`"),
+        ),
+        (
+            vec![("One", "visible", ROWS), ("Notes", "visible", OTHER)],
+            Ok("sheet `One`"),
+        ),
+        (
+            vec![("One", "visible", OTHER), ("Two", "visible", ROWS)],
+            Err("2 sheets that hold data"),
+        ),
+        (
+            vec![("One", "hidden", OTHER), ("Two", "visible", ROWS)],
+            Err("`One`, is hidden"),
+        ),
+        (
+            vec![("One", "veryHidden", NOTHING), ("Two", "visible", ROWS)],
+            Err("`One`, is hidden"),
+        ),
+        (
+            vec![("Instructions", "visible", OTHER), ("Two", "visible", ROWS)],
+            Err("explains the others"),
+        ),
+        (
+            vec![("Läs mig", "visible", NOTHING), ("Two", "visible", ROWS)],
+            Err("explains the others"),
+        ),
+        (vec![("One", "visible", NOTHING)], Err("without a cell")),
+    ] {
+        let seen = Seen::of(workbook_of(&sheets), &Options::default());
+        match expected {
+            Ok(said) => {
+                assert_eq!(seen.outcome.records, 3, "{sheets:?}");
+                assert_eq!(seen.outcome.detected.last().map(String::as_str), Some(said));
+            }
+            Err(why) => {
+                assert_eq!(seen.codes(), "feed-not-data 0:0, cut", "{sheets:?}");
+                let message = &seen.messages()[0];
+                assert!(message.contains(why), "{message}");
+                assert!(sheets.len() == 1 || message.contains("`Two`"), "{message}");
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_above_the_header_are_skipped() {
+    let rows = ROWS.replace(
+        "<sheetData>",
+        "<sheetData><row r=\"1\"><c r=\"A1\" t=\"inlineStr\"><is><t>Customers</t></is></c></row>",
+    );
+    let rows = rows.replacen(
+        "<row r=\"1\"><c r=\"A1\" t=\"s\">",
+        "<row r=\"3\"><c r=\"A3\" t=\"s\">",
+        1,
+    );
+    let rows = rows.replace("\"B1\"", "\"B3\"").replace("\"C1\"", "\"C3\"");
+    let rows = rows.replace("r=\"2\"", "r=\"4\"").replace(
+        "<row r=\"4\"><c r=\"A4\"><v>1.09E+7",
+        "<row r=\"6\"><c r=\"A6\"><v>1.09E+7",
+    );
+    let options = Options {
+        begins: 3,
         ..Options::default()
     };
-    assert_eq!(Seen::of(&book, &sheet(Some("Two"))).outcome.records, 3);
-    let first = Seen::of(&book, &sheet(None));
-    assert_eq!(first.outcome.records, 0);
-    assert_eq!(first.outcome.detected, ["format XLSX", "sheet `One`"]);
-    let none = Seen::of(&book, &sheet(Some("Three")));
-    assert_eq!(none.codes(), "feed-not-data 0:0, cut");
-    assert!(none.messages()[0].ends_with("(it has `One`, `Two`)"));
+    let seen = Seen::of(workbook(&[("One", &rows)]), &options);
+    let names: Vec<&str> = seen.columns.names().collect();
+    assert_eq!(names, ["id", "name", "since"]);
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! Spreadsheets of Excel 2007 and later, cell by cell.
 
+mod display;
+mod formula;
 mod merged;
 mod number;
+mod sheet;
 mod unpacked;
 
 use super::record::Shape;
@@ -11,6 +14,8 @@ use crate::diagnostic::Diagnostic;
 use crate::kinds::read::{is_blank, quoted};
 use crate::model::{Digest, Pos, Text};
 use calamine::{DataRef, Reader, Xlsx, XlsxError};
+use display::Display;
+use formula::Uncalculated;
 use merged::Merged;
 use std::io::{BufReader, Read, Seek};
 
@@ -33,7 +38,7 @@ pub(super) fn read<I: Read + Seek>(input: &mut I, target: &mut Target<'_>) -> Ou
     if declared == Format::Xlsx {
         let hashed = hasher.update_reader(&mut *input).map(|_| ());
         match hashed.and_then(|()| input.rewind()) {
-            Ok(()) => body = sheet(input, target),
+            Ok(()) => body = whole(input, target),
             Err(error) => super::unreadable(target.findings, Pos::default(), &error),
         }
     } else {
@@ -50,54 +55,45 @@ pub(super) fn read<I: Read + Seek>(input: &mut I, target: &mut Target<'_>) -> Ou
     }
 }
 
-fn sheet<I: Read + Seek>(input: &mut I, target: &mut Target<'_>) -> Body {
+fn whole<I: Read + Seek>(input: &mut I, target: &mut Target<'_>) -> Body {
     let limit = target.options.limits.unpacked;
-    let merged = match unpacked::look(&mut *input, limit) {
-        Ok(seen) => seen.merged,
+    let seen = match unpacked::look(&mut *input, limit) {
+        Ok(seen) => seen,
         Err(what) => return refuse(target, unlike::instead(&what, "look at what wrote it")),
     };
-    let mut book = match open(input) {
-        Ok(book) => book,
-        Err(error) => return refuse(target, no_spreadsheet(&error)),
-    };
-    let names = book.sheet_names();
-    let Some(name) = choose(&names, target.options.sheet.as_deref()) else {
-        let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
-        let help = format!("it has {}", names.join(", "));
-        return refuse(
-            target,
-            unlike::instead("without the sheet that is declared", &help),
-        );
+    let read = open(input).and_then(|mut book| book_of(&mut book, &seen, target));
+    read.unwrap_or_else(|error| refuse(target, no_spreadsheet(&error)))
+}
+
+fn book_of<I: Read + Seek>(
+    book: &mut Xlsx<I>,
+    seen: &unpacked::Seen,
+    target: &mut Target<'_>,
+) -> Result<Body, XlsxError> {
+    let name = match sheet::choose(book, target.options.sheet.as_ref())? {
+        Ok(name) => name,
+        Err(found) => return Ok(refuse(target, found)),
     };
     let mut detected = Vec::new();
-    if target.options.sheet.is_none() && names.len() > 1 {
+    if target.options.sheet.is_none() && book.sheets_metadata().len() > 1 {
         detected.push(format!("sheet {}", quoted(&name)));
     }
-    let merged = if merged {
-        merged_cells(&mut book, &name)
+    let merged = if seen.merged {
+        Merged::new(book.merge_cells_by_sheet_name(&name)?)
     } else {
-        Ok(Merged::default())
+        Merged::default()
     };
-    let read = merged.and_then(|merged| rows(&mut book, &name, merged, target));
-    match read {
-        Ok(body) => Body { detected, ..body },
-        Err(error) => refuse(target, no_spreadsheet(&error)),
-    }
+    let formulas = if seen.formulas {
+        Uncalculated::find(book, &name)?
+    } else {
+        Uncalculated::default()
+    };
+    let body = rows(book, &name, (merged, formulas), target)?;
+    Ok(Body { detected, ..body })
 }
 
 fn open<I: Read + Seek>(input: &mut I) -> Result<Xlsx<BufReader<&mut I>>, XlsxError> {
     Xlsx::new(BufReader::new(input))
-}
-
-fn choose(names: &[String], declared: Option<&str>) -> Option<String> {
-    match declared {
-        Some(declared) => names.iter().find(|name| *name == declared).cloned(),
-        None => names.first().cloned(),
-    }
-}
-
-fn merged_cells<I: Read + Seek>(book: &mut Xlsx<I>, name: &str) -> Result<Merged, XlsxError> {
-    Ok(Merged::new(book.merge_cells_by_sheet_name(name)?))
 }
 
 fn refuse(target: &mut Target<'_>, found: Diagnostic) -> Body {
@@ -118,16 +114,17 @@ fn beyond(column: u32) -> Diagnostic {
 fn rows<I: Read + Seek>(
     book: &mut Xlsx<I>,
     name: &str,
-    merged: Merged,
+    (merged, formulas): (Merged, Uncalculated),
     target: &mut Target<'_>,
 ) -> Result<Body, XlsxError> {
     let mut cells = book.worksheet_cells_reader(name)?;
+    let displays: Vec<Display> = cells.styles().iter().map(display).collect();
     let mut rows = Rows {
         table: Table::new(target),
         merged,
     };
     let mut line = Line::default();
-    while let Some(cell) = cells.next_cell()? {
+    while let Some((cell, style)) = cells.next_cell_with_style_id()? {
         let (row, column) = cell.get_position();
         if row != line.row {
             if !rows.take(&line) {
@@ -139,7 +136,12 @@ fn rows<I: Read + Seek>(
         if column >= MOST_COLUMNS {
             return Ok(refuse(rows.table.target, beyond(column)));
         }
-        line.put(column as usize, value(cell.get_value()));
+        let display = displays.get(style).unwrap_or(&Display::Plain);
+        let mut value = value(cell.get_value(), display);
+        if matches!(value.1, Shape::Null) && formulas.has(row, column) {
+            value.1 = formula::lost();
+        }
+        line.put(column as usize, value);
     }
     rows.take(&line);
     Ok(rows.table.end(at(&line, 0)))
@@ -158,11 +160,20 @@ impl Line {
     }
 }
 
+fn display(style: &calamine::Style) -> Display {
+    let format = style.number_format.as_ref();
+    format.map_or(Display::Plain, |format| Display::of(&format.format_code))
+}
+
 /// A cell as text, and how it is kept.
-fn value(value: &DataRef<'_>) -> (Text, Shape) {
+fn value(value: &DataRef<'_>, display: &Display) -> (Text, Shape) {
     match value {
-        DataRef::Int(number) => (Text::new(number.to_string()), Shape::Number),
-        DataRef::Float(number) => (number::decimal(*number), Shape::Number),
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "what has too many digits is refused"
+        )]
+        DataRef::Int(number) => display.show(*number as f64),
+        DataRef::Float(number) => display.show(*number),
         DataRef::String(text) | DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => {
             (Text::new(text), Shape::Text)
         }
@@ -192,10 +203,12 @@ impl Rows<'_, '_> {
     /// Takes a row for what it is; false stops.
     fn take(&mut self, line: &Line) -> bool {
         self.merged.go_to(line.row);
-        if line.cells.iter().all(|(text, _)| is_blank(text)) {
+        let blank =
+            |(text, shape): &(Text, Shape)| is_blank(text) && !matches!(shape, Shape::Lost(_));
+        let begins = at(line, 0);
+        if begins.line < self.table.target.options.begins || line.cells.iter().all(blank) {
             return true;
         }
-        let begins = at(line, 0);
         if self.table.has_trailer() && self.table.ends_with(begins, &joined(line)) {
             return !self.table.is_over();
         }
@@ -226,10 +239,11 @@ impl Rows<'_, '_> {
         self.table.begin(&names)
     }
 
-    /// Cells that are not there are blank, as they are in CSV; those that another one covers are
-    /// absent.
+    /// Cells that are not there are blank, as they are in CSV.
     fn record(&mut self, line: &Line) -> bool {
-        let last = line.cells.iter().rposition(|(text, _)| !is_blank(text));
+        let there =
+            |(text, shape): &(Text, Shape)| !is_blank(text) || matches!(shape, Shape::Lost(_));
+        let last = line.cells.iter().rposition(there);
         let width = self.table.width().max(last.map_or(0, |last| last + 1));
         self.table.start(at(line, 0), false);
         for column in 0..width {
@@ -238,8 +252,9 @@ impl Rows<'_, '_> {
                 None => ("", Shape::Null),
             };
             self.table.put(column, text, at(line, column));
-            if self.merged.covers(line.row, column) {
-                self.table.leave_out(column);
+            if let Some(range) = self.merged.covers(line.row, column) {
+                self.table.put(column, "", at(line, column));
+                self.table.shape(column, Shape::Covered(range.into()));
             } else if shape != Shape::Text {
                 self.table.shape(column, shape);
             }

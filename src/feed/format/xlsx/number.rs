@@ -34,7 +34,7 @@ pub(super) fn moment(time: &ExcelDateTime) -> (Text, Shape) {
     } else {
         format!("{date}T{hour:02}:{minute:02}:{second:02}")
     };
-    (Text::new(text), Shape::Text)
+    (Text::new(text), Shape::Date)
 }
 
 #[cfg(test)]

@@ -11,11 +11,16 @@ const MOST_SHARED: u64 = 256 << 20;
 /// The most bytes between two tags, which are kept at once.
 const MOST_BETWEEN: usize = 1 << 20;
 
+/// How the elements of formulas begin or end, whatever stands before their names.
+const FORMULAS: [&[u8]; 6] = [b"</f>", b":f>", b"<f ", b":f ", b"<f/>", b":f/>"];
+
 /// What was seen.
 #[derive(Default)]
 pub(super) struct Seen {
     /// Whether cells are merged.
     pub merged: bool,
+    /// Whether cells have formulas.
+    pub formulas: bool,
 }
 
 /// Unpacks all parts and keeps none.
@@ -67,10 +72,16 @@ fn look_at<R: Read + ?Sized>(
             // A word may be cut by the end of a chunk.
             last.extend_from_slice(&chunk[..read]);
             between = tags(&last, between)?;
-            seen.merged |= memchr::memmem::find(&last, b"<mergeCell ").is_some();
+            seen.merged |= has(&last, &[b"mergeCell "]);
+            seen.formulas |= has(&last, &FORMULAS);
             last.drain(..last.len().saturating_sub(16));
         }
     }
+}
+
+fn has(piece: &[u8], words: &[&[u8]]) -> bool {
+    let mut words = words.iter();
+    words.any(|word| memchr::memmem::find(piece, word).is_some())
 }
 
 /// Looks at the tags of a piece; says how many bytes follow the last of them.

@@ -1,0 +1,50 @@
+//! Formulas that were never calculated: what they come to is not in the file.
+
+use super::super::record::Shape;
+use crate::diagnostic::codes;
+use crate::kinds::read::Fault;
+use calamine::{DataRef, Xlsx, XlsxError};
+use std::io::{Read, Seek};
+
+/// More of them than anybody could correct.
+const MOST: usize = 1_000_000;
+
+/// The cells of a sheet that have a formula and no value, by row and column.
+#[derive(Default)]
+pub(super) struct Uncalculated(Vec<(u32, u32)>);
+
+impl Uncalculated {
+    /// Finds those of a sheet.
+    ///
+    /// # Errors
+    /// When the sheet cannot be read.
+    pub fn find<I: Read + Seek>(book: &mut Xlsx<I>, name: &str) -> Result<Self, XlsxError> {
+        let mut cells = book.worksheet_cells_reader(name)?;
+        let mut found = Vec::new();
+        while let Some(cell) = cells.next_cell_with_formula_metadata()? {
+            if cell.formula.is_some() && cell.value == DataRef::Empty {
+                if found.len() >= MOST {
+                    return Err(XlsxError::Unexpected("too many formulas without a value"));
+                }
+                found.push(cell.pos);
+            }
+        }
+        found.sort_unstable();
+        Ok(Self(found))
+    }
+
+    /// Whether a cell is one of them.
+    pub fn has(&self, row: u32, column: u32) -> bool {
+        self.0.binary_search(&(row, column)).is_ok()
+    }
+}
+
+/// What such a cell holds.
+pub(super) fn lost() -> Shape {
+    let fault = Fault::new(
+        codes::SPREADSHEET_ERROR,
+        "the cell holds a formula, and the file does not hold its value",
+    )
+    .help("open the file in a spreadsheet and save it, or export values instead of formulas");
+    Shape::Lost(Box::new(fault))
+}

@@ -1,0 +1,172 @@
+//! Which sheet of a workbook is read.
+
+use super::super::Sheet;
+use super::super::unlike;
+use crate::diagnostic::Diagnostic;
+use crate::kinds::read::{is_blank, quoted};
+use calamine::{DataRef, Reader, SheetType, SheetVisible, Xlsx, XlsxError};
+use std::io::{Read, Seek};
+
+/// How the names of sheets begin that explain the others, without case, spaces and signs.
+const EXPLAINING: [&str; 14] = [
+    "instruction",
+    "instruktion",
+    "anleitung",
+    "anweisung",
+    "hinweis",
+    "readme",
+    "liesmich",
+    "läsmig",
+    "lisezmoi",
+    "howto",
+    "explanation",
+    "erläuterung",
+    "förklaring",
+    "modedemploi",
+];
+/// What they are called in one word.
+const CALLED: [&str; 12] = [
+    "help",
+    "hilfe",
+    "hjälp",
+    "aide",
+    "info",
+    "information",
+    "notes",
+    "about",
+    "cover",
+    "deckblatt",
+    "intro",
+    "guide",
+];
+
+/// A sheet of a workbook.
+struct Candidate {
+    name: String,
+    hidden: bool,
+}
+
+impl Candidate {
+    fn explains(&self) -> bool {
+        let folded: String = self
+            .name
+            .to_lowercase()
+            .chars()
+            .filter(|c| c.is_alphanumeric())
+            .collect();
+        EXPLAINING.iter().any(|word| folded.starts_with(word)) || CALLED.contains(&&*folded)
+    }
+}
+
+/// The name of the sheet to read, or what is wrong: without a choice the first one that is shown has
+/// to be the only one with data.
+///
+/// # Errors
+/// When the workbook cannot be read.
+pub(super) fn choose<I: Read + Seek>(
+    book: &mut Xlsx<I>,
+    declared: Option<&Sheet>,
+) -> Result<Result<String, Diagnostic>, XlsxError> {
+    let all: Vec<Candidate> = book
+        .sheets_metadata()
+        .iter()
+        .filter(|sheet| sheet.typ == SheetType::WorkSheet)
+        .map(candidate)
+        .collect();
+    if let Some(declared) = declared {
+        return Ok(named(&all, declared).ok_or_else(|| without(&all, declared)));
+    }
+    let Some(first) = all.first() else {
+        return Ok(Err(unlike::instead(
+            "a workbook without a sheet",
+            "look at what wrote it",
+        )));
+    };
+    if all.len() > 1 && (first.hidden || first.explains()) {
+        let what = if first.hidden {
+            "is hidden"
+        } else {
+            "explains the others"
+        };
+        let what = format!(
+            "a workbook whose first sheet, {}, {what}",
+            quoted(&first.name)
+        );
+        return Ok(Err(unlike::instead(&what, &say_which(&all))));
+    }
+    let mut filled = Vec::new();
+    for sheet in all
+        .iter()
+        .filter(|sheet| all.len() == 1 || !sheet.hidden && !sheet.explains())
+    {
+        if has_data(book, &sheet.name)? {
+            filled.push(&sheet.name);
+        }
+    }
+    Ok(match filled.as_slice() {
+        [one] => Ok((*one).clone()),
+        [] => Err(unlike::instead(
+            "a workbook without a cell",
+            "an export without rows has a header at least; look at what wrote it",
+        )),
+        several => {
+            let what = format!("a workbook with {} sheets that hold data", several.len());
+            Err(unlike::instead(&what, &say_which(&all)))
+        }
+    })
+}
+
+fn candidate(sheet: &calamine::Sheet) -> Candidate {
+    Candidate {
+        name: sheet.name.clone(),
+        hidden: sheet.visible != SheetVisible::Visible,
+    }
+}
+
+fn named(all: &[Candidate], declared: &Sheet) -> Option<String> {
+    let found = match declared {
+        Sheet::Name(name) => all.iter().find(|sheet| sheet.name == *name),
+        Sheet::Number(number) => number.checked_sub(1).and_then(|at| all.get(at)),
+    };
+    found.map(|sheet| sheet.name.clone())
+}
+
+fn without(all: &[Candidate], declared: &Sheet) -> Diagnostic {
+    let what = match declared {
+        Sheet::Name(name) => format!("a workbook without the sheet {}", quoted(name)),
+        Sheet::Number(number) => format!("a workbook without a sheet {number}"),
+    };
+    unlike::instead(&what, &format!("it has {}", listed(all)))
+}
+
+fn say_which(all: &[Candidate]) -> String {
+    format!(
+        "write `sheet: NAME` into the mapping, or let `roster feed map FILE --sheet NAME` write one: it has {}",
+        listed(all)
+    )
+}
+
+fn listed(all: &[Candidate]) -> String {
+    let names = all.iter().map(|sheet| {
+        let hidden = if sheet.hidden { " (hidden)" } else { "" };
+        format!("{}{hidden}", quoted(&sheet.name))
+    });
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// Whether a sheet has a cell that is not blank.
+fn has_data<I: Read + Seek>(book: &mut Xlsx<I>, name: &str) -> Result<bool, XlsxError> {
+    let mut cells = book.worksheet_cells_reader(name)?;
+    while let Some(cell) = cells.next_cell()? {
+        let blank = match cell.get_value() {
+            DataRef::Empty => true,
+            DataRef::String(text) => is_blank(text),
+            DataRef::SharedString(text) => is_blank(text),
+            _ => false,
+        };
+        if !blank {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,113 @@
+//! What the other sources say: by what their passes accept, and for the rest by their claims.
+
+use super::compare::says_something;
+use super::draft::Context;
+use super::rules::{Mode, Peer};
+use crate::kinds::Kind;
+use crate::model::{Cell, ClaimState, FieldRef, Key};
+
+/// What another source says of a field.
+pub(super) enum Statement<'a> {
+    /// By its tree.
+    Cell(&'a Cell),
+    /// By its claim: the digest of the cell.
+    Claim(u64),
+}
+
+/// How another source stands to a resource that is no longer declared here.
+pub(super) enum Standing<'a> {
+    /// It declares or claims it.
+    Declared,
+    /// It declares it, but its pass does not accept that.
+    Unaccepted,
+    /// Nobody knows, for this reason.
+    Unknown(&'a str),
+    /// It does not declare it, or does not decide whether it exists.
+    Absent,
+}
+
+impl Context<'_> {
+    /// Who decides a field of another source: its own authority, and `shop` fields are seeds at most.
+    pub fn mode_of(&self, peer: &Peer, kind: &Kind, field: &FieldRef) -> Mode {
+        match peer.authority.mode(kind, field) {
+            Mode::Enforce => self.rules.shop.mode(kind, field),
+            mode => mode,
+        }
+    }
+
+    /// What another source says of a field.
+    pub fn statement<'p>(
+        &self,
+        peer: &'p Peer,
+        key: &Key,
+        field: &FieldRef,
+        name: &str,
+    ) -> Option<Statement<'p>> {
+        match by_tree(peer, key, field) {
+            Told::Says(cell) => Some(Statement::Cell(cell)),
+            Told::Nothing => None,
+            Told::Claim => {
+                let claim = self.stored.claim(&peer.name, key)?;
+                let stands = claim.state == ClaimState::Active && !peer.absent.contains(key);
+                let said = stands.then(|| claim.fields.get(name))?;
+                said.map(Statement::Claim)
+            }
+        }
+    }
+
+    /// How another source stands to a resource that is no longer declared here.
+    pub fn standing_of<'p>(&self, peer: &'p Peer, key: &Key) -> Standing<'p> {
+        if !peer.authority.existence(key.kind) {
+            return Standing::Absent;
+        }
+        let claim = self.stored.claim(&peer.name, key);
+        let claimed = claim.is_some_and(|claim| claim.state == ClaimState::Active);
+        let declared = peer.desired.as_ref();
+        let declared = declared.is_some_and(|desired| desired.resources.contains(key));
+        let accepted = declared && !peer.held.contains(key);
+        if accepted || claimed && !peer.absent.contains(key) {
+            return Standing::Declared;
+        }
+        let mut trees = peer.unaccepted.iter();
+        if declared || trees.any(|desired| desired.resources.contains(key)) {
+            return Standing::Unaccepted;
+        }
+        match peer.hides.get(&key.kind) {
+            Some(why) => Standing::Unknown(why),
+            None => Standing::Absent,
+        }
+    }
+}
+
+/// What an accepted tree says of a field.
+enum Told<'a> {
+    Says(&'a Cell),
+    Nothing,
+    /// It does not tell: the claim stands.
+    Claim,
+}
+
+fn by_tree<'p>(peer: &'p Peer, key: &Key, field: &FieldRef) -> Told<'p> {
+    let Some(desired) = &peer.desired else {
+        return Told::Claim;
+    };
+    if peer.held.contains(key) {
+        return Told::Claim;
+    }
+    let Some(declared) = desired.resources.get(key) else {
+        // What an export does not name once, it still decides.
+        let hidden = desired.partial || !desired.removals_off.is_empty();
+        return if hidden || desired.shielded.contains(key) {
+            Told::Claim
+        } else {
+            Told::Nothing
+        };
+    };
+    let of_field = (key.clone(), field.clone());
+    if peer.held_fields.contains(&of_field) || desired.faulty.contains(&of_field) {
+        return Told::Claim;
+    }
+    let stated = declared.stated(field);
+    let stated = stated.filter(|stated| says_something(&stated.field, &stated.cell));
+    stated.map_or(Told::Nothing, |stated| Told::Says(&stated.cell))
+}

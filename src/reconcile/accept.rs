@@ -1,0 +1,243 @@
+//! What a source's pass accepts: only that decides anything for the other sources.
+//!
+//! What is refused, held whole, unreadable, cut or not fetched stands by its claims. Whether a
+//! source that is planned later in the same run is refused is found out by planning it.
+
+use super::feeds::{self, Judged};
+use super::read::Reading;
+use super::{ByHand, Pass, PassError};
+use crate::diagnostic::Diagnostic;
+use crate::kinds;
+use crate::model::{Claim, ClaimState, FieldRef, Key, KindId, Snapshot};
+use crate::plan::{self, IdleReason, Peer, Plan, Verb};
+use crate::store::Store;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// After how many accepted exports without it a resource counts as absent where nothing is said.
+const ABSENT_AFTER: u32 = 3;
+
+/// What the plan of a source accepts of it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PassVerdict {
+    /// Why the plan is refused, if it is.
+    pub refused: Option<String>,
+    /// The resources that it holds whole.
+    pub held: BTreeSet<Key>,
+    /// The fields that it holds.
+    pub held_fields: BTreeSet<(Key, FieldRef)>,
+}
+
+impl PassVerdict {
+    /// What a plan accepts.
+    pub(super) fn of(plan: &Plan) -> Self {
+        let mut verdict = Self {
+            refused: plan.errored.then(|| refusal(&plan.diagnostics)),
+            ..Self::default()
+        };
+        for held in &plan.held {
+            if held.changes.is_empty() || matches!(held.verb, Verb::Create | Verb::Adopt) {
+                verdict.held.insert(held.key.clone());
+            }
+            let fields = held.changes.iter().map(|change| change.field.clone());
+            let fields = fields.map(|field| (held.key.clone(), field));
+            verdict.held_fields.extend(fields);
+        }
+        verdict
+    }
+
+    fn holds_something(&self) -> bool {
+        *self != Self::default()
+    }
+}
+
+/// The first error, and how many there are.
+fn refusal(found: &[Diagnostic]) -> String {
+    let mut errors = found.iter().filter(|found| found.is_error());
+    let first = errors.next().map_or("", |first| &first.message);
+    match errors.count() {
+        0 => format!("an error refuses it: {first}"),
+        more => format!("{} errors refuse it, the first: {first}", more + 1),
+    }
+}
+
+impl Reading {
+    /// Why the source's pass accepts nothing of what it declares, if so.
+    fn unaccepted(&self) -> Option<String> {
+        if self.unread.is_some() || self.is_pushed() {
+            return None;
+        }
+        if !self.source.hold_errors && self.diagnostics.iter().any(Diagnostic::is_error) {
+            return Some(refusal(&self.diagnostics));
+        }
+        let lost = self.source.feed().is_some() && self.facts.is_none();
+        if lost || self.desired.resources.is_empty() && !self.desired.removals_off.is_empty() {
+            return Some(self.desired.removals_off.join("; "));
+        }
+        let doubt = self
+            .judged
+            .as_ref()
+            .and_then(|judged| judged.doubt.as_ref());
+        if let Some((code, why)) = doubt {
+            return Some(format!("{code}: {why}"));
+        }
+        self.verdict.as_ref()?.refused.clone()
+    }
+
+    /// Whether all that it declares is known.
+    pub(super) fn is_whole(&self) -> bool {
+        let desired = &self.desired;
+        !self.is_pushed() && desired.removals_off.is_empty() && desired.hidden.is_empty()
+    }
+
+    pub(super) fn is_pushed(&self) -> bool {
+        let feed = self.source.feed();
+        feed.is_some_and(crate::config::Feed::is_pushed)
+    }
+
+    /// Why its pass writes nothing, and the way out.
+    fn idle(&self) -> Option<IdleReason> {
+        let name = &self.source.name;
+        if let Some(why) = self.unaccepted() {
+            let help = format!("See what waits with `roster plan --source {name}`.");
+            return Some(IdleReason { why, help });
+        }
+        let why = self.only_planned()?;
+        let help = if self.source.apply {
+            format!("Let it begin with `roster approve source {name}`.")
+        } else {
+            format!("Set `mode: apply` for source {name}, or take it out of `order`.")
+        };
+        Some(IdleReason { why, help })
+    }
+
+    /// The kinds of which it may declare more than is known, and why.
+    fn hides(&self) -> BTreeMap<KindId, String> {
+        let all = |why: &str| kinds::ALL.map(|kind| (kind.id, why.to_owned())).into();
+        let off = &self.desired.removals_off;
+        match self.unaccepted() {
+            _ if self.is_pushed() => BTreeMap::new(),
+            Some(why) => all(&why),
+            None if !off.is_empty() => all(&off.join("; ")),
+            None => self.desired.hidden.clone(),
+        }
+    }
+
+    /// The source as the others see it.
+    pub(super) fn peer(&self) -> Peer {
+        let idle = self.idle();
+        let tree = (self.unread.is_none() && !self.is_pushed()).then(|| self.desired.clone());
+        let verdict = self.verdict.clone().unwrap_or_default();
+        let (desired, unaccepted) = if idle.is_some() {
+            (None, tree)
+        } else {
+            (tree, None)
+        };
+        Peer {
+            name: self.source.name.clone(),
+            desired,
+            unaccepted,
+            authority: self.source.authority.clone(),
+            hides: self.hides(),
+            idle,
+            held: verdict.held,
+            held_fields: verdict.held_fields,
+            absent: self.absent.clone(),
+        }
+    }
+
+    /// What counts as absent from its exports, with the one that was read if that is accepted.
+    fn counts_as_absent(&self, before: &BTreeMap<Key, u32>) -> BTreeSet<Key> {
+        let export = self.source.feed();
+        let after = export.and_then(|export| export.absence);
+        let accepted = |judged: &&Judged| judged.begun && judged.doubt.is_none();
+        let judged = self.judged.as_ref().filter(accepted);
+        let now = judged.filter(|_| self.unread.is_none());
+        let missed = now.map_or(before, |judged| &judged.missed).iter();
+        let counts = missed.filter(|(_, missed)| **missed >= after.unwrap_or(ABSENT_AFTER));
+        counts.map(|(key, _)| key.clone()).collect()
+    }
+}
+
+impl Pass<'_> {
+    /// Judges every export by what was accepted before.
+    pub(super) async fn judge_exports(
+        &mut self,
+        index: usize,
+        stored: &Snapshot,
+        store: &Store,
+    ) -> Result<(), PassError> {
+        for at in 0..self.readings.len() {
+            let reading = &self.readings[at];
+            if reading.source.feed().is_none() || at != index && reading.is_pushed() {
+                continue;
+            }
+            let (before, by_hand) = if at == index {
+                (stored.missed.clone(), self.by_hand)
+            } else {
+                (store.missed(&reading.source.name).await?, ByHand::No)
+            };
+            if reading.unread.is_none() {
+                let blank = self.config.guards.blank;
+                let judged = feeds::judge(reading, &before, stored, store, blank, by_hand).await?;
+                self.readings[at].judged = judged;
+            }
+            self.readings[at].absent = self.readings[at].counts_as_absent(&before);
+        }
+        Ok(())
+    }
+
+    /// Finds out what the passes of other sources accept, where that matters for this one; whether
+    /// that is less than all of what they declare.
+    pub(super) async fn judge_others(
+        &mut self,
+        index: usize,
+        stored: &Snapshot,
+        store: &Store,
+        earlier: &[Plan],
+        plan: &Plan,
+    ) -> Result<bool, PassError> {
+        let mut earlier = earlier.to_vec();
+        if self.readings[index].only_planned().is_none() {
+            earlier.push(plan.clone());
+        }
+        let mut less = false;
+        for other in self.unjudged(index, stored) {
+            let mut stored = self.snapshot(other, store).await?;
+            for plan in &earlier {
+                plan::advance(&mut stored, plan);
+            }
+            let plan = self.plan_on(other, &stored);
+            let verdict = PassVerdict::of(&plan);
+            less |= verdict.holds_something();
+            self.readings[other].verdict = Some(verdict);
+            earlier.push(plan);
+        }
+        Ok(less)
+    }
+
+    /// The sources whose rules may refuse something that this one depends on.
+    fn unjudged(&self, index: usize, stored: &Snapshot) -> Vec<usize> {
+        let reading = &self.readings[index];
+        let declared = &reading.desired.resources;
+        let mine = |claim: &Claim| {
+            claim.source == reading.source.name && claim.state == ClaimState::Active
+        };
+        let mut claims = stored.claims.iter();
+        let missing =
+            claims.any(|(key, claims)| !declared.contains(key) && claims.iter().any(mine));
+        let depends = |other: &Reading| {
+            let mut theirs = other.desired.resources.iter();
+            missing || theirs.any(|theirs| declared.contains(&theirs.key))
+        };
+        let others = self.readings.iter().enumerate();
+        let others = others.filter(|(other, reading)| {
+            *other != index
+                && reading.verdict.is_none()
+                && reading.unread.is_none()
+                && !reading.is_pushed()
+                && reading.idle().is_none()
+                && depends(reading)
+        });
+        others.map(|(other, _)| other).collect()
+    }
+}

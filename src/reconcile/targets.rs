@@ -1,0 +1,59 @@
+//! That what a request is about is there at all.
+
+use super::{Pass, PassError, Reading};
+use crate::diagnostic::did_you_mean;
+use crate::model::Key;
+use crate::store::Store;
+
+/// Looks for every target among what is declared and what is stored.
+///
+/// # Errors
+/// The target that is neither, and what was probably meant.
+pub(super) async fn look(pass: &Pass<'_>, store: &Store) -> Result<(), PassError> {
+    // What cannot be read may declare it, and is an error of its own.
+    if pass.readings.iter().any(hides) {
+        return Ok(());
+    }
+    for target in &pass.request.targets {
+        let declared = pass.readings.iter().any(|reading| names(reading, target));
+        if !declared && store.row(target).await?.is_none() {
+            return Err(unknown(pass, store, target).await?);
+        }
+    }
+    Ok(())
+}
+
+fn hides(reading: &Reading) -> bool {
+    let desired = &reading.desired;
+    !desired.removals_off.is_empty() || !desired.hidden.is_empty()
+}
+
+fn names(reading: &Reading, key: &Key) -> bool {
+    let desired = &reading.desired;
+    desired.resources.contains(key)
+        || desired.shielded.contains(key)
+        || desired.faulty.iter().any(|(faulty, _)| faulty == key)
+}
+
+async fn unknown(pass: &Pass<'_>, store: &Store, key: &Key) -> Result<PassError, PassError> {
+    let mut ids: Vec<String> = store
+        .list(key.kind)
+        .await?
+        .into_iter()
+        .map(|row| row.key.id.to_string())
+        .collect();
+    let declared = pass
+        .readings
+        .iter()
+        .flat_map(|reading| reading.desired.resources.iter());
+    let alike = declared.filter(|declared| declared.key.kind == key.kind);
+    ids.extend(alike.map(|declared| declared.key.id.to_string()));
+    let kind = crate::kinds::get(key.kind).name;
+    let near = did_you_mean(&key.id, ids.iter().map(String::as_str));
+    let help = near.map_or_else(String::new, |near| {
+        format!("; did you mean `{kind}/{near}`?")
+    });
+    Ok(PassError::Refused(format!(
+        "no source declares `{key}`, and it is not stored{help}"
+    )))
+}

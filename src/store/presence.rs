@@ -1,0 +1,215 @@
+//! Whether there is a directory in a database at all, or it only cannot be seen.
+
+use super::connection::{Cells, Tx};
+use super::error::StoreError;
+use super::migrate::{has_table, meta};
+use super::open::Store;
+use super::param::{Param, Ty};
+use std::fmt;
+
+/// There is no directory in the database: the file is not there, or none of Roster's tables.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Absent {
+    /// No file.
+    File {
+        /// The database.
+        url: String,
+    },
+    /// No tables.
+    Tables {
+        /// The database.
+        url: String,
+        /// The schema that was looked into, of a server.
+        schema: Option<String>,
+        /// Other schemas of that database that hold a directory.
+        elsewhere: Vec<String>,
+    },
+}
+
+impl fmt::Display for Absent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { url } => write!(f, "the database {url} does not exist"),
+            Self::Tables {
+                url,
+                schema,
+                elsewhere,
+            } => {
+                write!(f, "the database {url} has no Roster tables")?;
+                if let Some(schema) = schema {
+                    write!(f, " in schema {schema}")?;
+                }
+                match elsewhere.as_slice() {
+                    [] => Ok(()),
+                    [one] => write!(f, " (schema {one} has)"),
+                    all => write!(f, " (schemas {} have)", all.join(", ")),
+                }
+            }
+        }
+    }
+}
+
+impl Absent {
+    /// Whether what is missing is the whole database, and not only its tables.
+    #[must_use]
+    pub fn is_file(&self) -> bool {
+        matches!(self, Self::File { .. })
+    }
+}
+
+/// What a role sees of the schemas of a PostgreSQL database.
+struct Sight {
+    role: String,
+    /// The first schema of the search path that is there and may be used.
+    schema: Option<String>,
+    /// The search path as it is set.
+    path: String,
+    homes: Vec<Home>,
+}
+
+/// A schema that holds Roster's tables.
+struct Home {
+    schema: String,
+    usable: bool,
+    readable: bool,
+    /// Whether it is on the search path as it works for this role.
+    found: bool,
+}
+
+impl Store {
+    /// Why there is no directory in the database; `None` when there is one.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or the role may not see what is there.
+    pub async fn absent(&self) -> Result<Option<Absent>, StoreError> {
+        let url = self.url().to_owned();
+        let Some(mut tx) = self.reading("look for Roster's tables").await? else {
+            return Ok(Some(Absent::File { url }));
+        };
+        if meta(&mut tx).await?.is_some() {
+            return Ok(None);
+        }
+        if has_table(&mut tx, "claims").await? {
+            return Err(tx.corrupt("the table `meta` is gone, and others of Roster's are there"));
+        }
+        if self.embedded() {
+            let (schema, elsewhere) = (None, Vec::new());
+            return Ok(Some(Absent::Tables {
+                url,
+                schema,
+                elsewhere,
+            }));
+        }
+        let sight = Sight::of(&mut tx).await?;
+        let homes = sight.homes.into_iter();
+        Ok(Some(Absent::Tables {
+            url,
+            schema: sight.schema,
+            elsewhere: homes.map(|home| home.schema).collect(),
+        }))
+    }
+
+    /// That the role may see what is there: of a table that it may not read, and of a schema that it
+    /// may not use, the server shows nothing.
+    pub(super) async fn must_see(&self) -> Result<(), StoreError> {
+        if self.embedded() {
+            return Ok(());
+        }
+        let Some(mut tx) = self.reading("look for Roster's tables").await? else {
+            return Ok(());
+        };
+        let sight = Sight::of(&mut tx).await?;
+        match sight.denied(self.url()) {
+            Some(why) => Err(StoreError::Denied(why)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Sight {
+    async fn of(tx: &mut Tx) -> Result<Self, StoreError> {
+        let sql = "SELECT current_user::text, current_schema()::text, \
+                   current_setting('search_path')";
+        let mut row = tx
+            .first(sql, &[], &[Ty::Text; 3])
+            .await?
+            .unwrap_or_default();
+        row.resize(3, Param::Null);
+        let homes = "SELECT n.nspname::text, has_schema_privilege(n.oid, 'USAGE'), \
+                     has_table_privilege(m.oid, 'SELECT'), \
+                     n.nspname = ANY (current_schemas(false)) \
+                     FROM pg_catalog.pg_class AS m \
+                     JOIN pg_catalog.pg_namespace AS n ON n.oid = m.relnamespace \
+                     JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = 'claims' \
+                     WHERE m.relname = 'meta' AND m.relkind IN ('r', 'p') ORDER BY 1";
+        let types = [Ty::Text, Ty::Bool, Ty::Bool, Ty::Bool];
+        let homes = tx.fetch(homes, &[], &types).await?;
+        Ok(Self {
+            role: row[0].take_text().into(),
+            schema: row[1].take_maybe().map(Into::into),
+            path: row[2].take_text().into(),
+            homes: homes.into_iter().map(Home::of).collect(),
+        })
+    }
+
+    /// What keeps the role from seeing the directory, with the way out.
+    fn denied(&self, url: &str) -> Option<String> {
+        let role = &self.role;
+        let usage = |schema: &str| {
+            format!(
+                "role {role} may not use schema {schema} of {url}: \
+                 `GRANT USAGE ON SCHEMA {schema} TO {role}`"
+            )
+        };
+        let here = |home: &&Home| Some(&home.schema) == self.schema.as_ref();
+        if let Some(home) = self.homes.iter().find(here) {
+            let schema = &home.schema;
+            return (!home.readable).then(|| {
+                format!(
+                    "role {role} may not read Roster's tables in schema {schema} of {url}: \
+                     `GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}`"
+                )
+            });
+        }
+        let mut named = self.homes.iter().filter(|home| self.names(&home.schema));
+        if let Some(home) = named.find(|home| !home.usable) {
+            return Some(usage(&home.schema));
+        }
+        let Some(schema) = &self.schema else {
+            return Some(format!(
+                "role {role} may use no schema of its search path ({}) in {url}: \
+                 grant it `USAGE` on one, or name another with `?options=-csearch_path%3DNAME`",
+                self.path
+            ));
+        };
+        let behind = self.homes.iter().find(|home| home.found)?;
+        Some(format!(
+            "schema {schema} comes first in the search path ({}) of {url} and has no Roster tables, \
+             schema {behind} has: name the one that is meant with `?options=-csearch_path%3D{behind}`",
+            self.path,
+            behind = behind.schema
+        ))
+    }
+
+    /// Whether the search path names a schema, whether or not the role may use it.
+    fn names(&self, schema: &str) -> bool {
+        let mut names = self
+            .path
+            .split(',')
+            .map(|name| name.trim().trim_matches('"'));
+        names.any(|name| name == schema || name == "$user" && schema == self.role)
+    }
+}
+
+impl Home {
+    fn of(mut cells: Cells) -> Self {
+        let flag = |at: usize| cells[at].maybe_int() == Some(1);
+        let (usable, readable, found) = (flag(1), flag(2), flag(3));
+        Self {
+            schema: cells[0].take_text().into(),
+            usable,
+            readable,
+            found,
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What is not in order is never shown as if it were.
+
+use super::api::{Api, serve, token};
+use super::served::Served;
+use crate::workspace::{Workspace, account, sqlite, user};
+use nix::sys::signal::Signal;
+use std::fs;
+
+fn people() -> String {
+    account("acme", "") + &user("u-1", "acme", "")
+}
+
+/// A daemon on one source called `shop`.
+fn start(ws: &Workspace, source: &str) -> (Served, Api) {
+    let admin = token(ws, "eva", "administrator", &[]);
+    ws.write(
+        "roster.yaml",
+        format!(
+            "apiVersion: roster/v1\nsources:\n  - {{name: shop, interval: 1s, {source}}}\n{}",
+            serve("")
+        ),
+    );
+    let mut served = Served::on(ws, &[]);
+    let api = Api::new(&served.address(), &admin);
+    (served, api)
+}
+
+fn metric(api: &Api, name: &str) -> Option<f64> {
+    let (_, text) = api.get("/metrics");
+    let text = text.as_str().expect("text");
+    let mut lines = text.lines();
+    let line = lines.find(|line| line.starts_with(&format!("roster_{name}")))?;
+    line.rsplit(' ').next()?.parse().ok()
+}
+
+#[test]
+fn a_source_that_was_never_fetched_is_not_in_order() {
+    let ws = sqlite();
+    let (served, api) = start(
+        &ws,
+        "git: {url: 'file:///does/not/exist.git', path: manifests}",
+    );
+    let view = api.once("/api/v1/sources/shop", |view| {
+        view["why"]
+            .as_str()
+            .is_some_and(|why| why.contains("ever fetched"))
+    });
+    assert_eq!(view["state"]["outcome"], "failed", "{view}");
+    assert!(view["state"]["lastApplied"].is_null(), "{view}");
+    assert_eq!(metric(&api, "source_failed{"), Some(1.0));
+    assert!(metric(&api, "source_lag_seconds{").is_some_and(|lag| lag > 0.0));
+    let (_, page) = api.get("/");
+    let page = page.as_str().unwrap_or_default();
+    assert!(!page.contains("in order"), "{page}");
+    served.ends();
+}
+
+#[test]
+fn drift_that_is_only_reported_is_counted() {
+    let ws = sqlite();
+    ws.write("manifests/all.yaml", people());
+    let (mut served, api) = start(&ws, "directory: manifests, drift: report");
+    served.says(&["run 1"]);
+    ws.sql("UPDATE users SET first_name = 'Hand' WHERE external_id = 'u-1'");
+    for _ in 0..2 {
+        served.signal(Signal::SIGHUP);
+        let view = api.once("/api/v1/sources/shop", |view| view["state"]["drift"] == 1);
+        let why = view["why"].as_str().unwrap_or_default();
+        assert!(
+            why.contains("1 resource was changed") && !why.contains("matches"),
+            "{view}"
+        );
+    }
+    assert_eq!(metric(&api, "source_drift{"), Some(1.0));
+    assert_eq!(
+        ws.value("SELECT first_name FROM users").as_deref(),
+        Some("Hand")
+    );
+    served.ends();
+}
+
+#[test]
+fn a_configuration_that_could_not_be_reloaded_is_shown() {
+    let ws = sqlite();
+    ws.write("manifests/all.yaml", people());
+    let (mut served, api) = start(&ws, "directory: manifests");
+    served.says(&["run 1"]);
+    let config = fs::read_to_string(ws.path("roster.yaml")).expect("the configuration");
+    ws.write("roster.yaml", "apiVersion: roster/v1\nsourcez: []\n");
+    served.signal(Signal::SIGHUP);
+    let status = api.once("/api/v1/status", |status| status["reloadError"].is_string());
+    assert!(
+        status["reloadError"]
+            .as_str()
+            .is_some_and(|why| why.contains("sourcez")),
+        "{status}"
+    );
+    assert_eq!(metric(&api, "reload_failed"), Some(1.0));
+    ws.write("roster.yaml", config);
+    served.signal(Signal::SIGHUP);
+    api.once("/api/v1/status", |status| status["reloadError"].is_null());
+    assert_eq!(metric(&api, "reload_failed"), Some(0.0));
+    served.ends();
+}
