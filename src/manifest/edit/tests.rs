@@ -288,7 +288,7 @@ fn what_others_use_is_not_edited_and_named() {
     refuses(
         "x-d: &d {name: Same}\naccounts:\n- externalId: a\n  <<: *d\n",
         &name("B"),
-        (1, 16),
+        (4, 7),
         "merge key",
     );
     refuses("a.yaml: {\n", &name("B"), (0, 0), "not YAML");

@@ -41,7 +41,7 @@ fn no_value_starts_a_command_of_its_own() {
     ];
     let written = written(&plan, "");
     assert_eq!(written.lines().count(), 3);
-    assert!(written.contains("::error file=a%2Cb%3Ac%0A%3A%3Aerror%3A%3Ax.yaml,line=1,col=1,"));
-    assert!(written.contains("::a%0A::set-env"));
+    assert!(written.contains(r"::error file=a%2Cb%3Ac\n%3A%3Aerror%3A%3Ax.yaml,line=1,col=1,"));
+    assert!(written.contains(r"::a\n::set-env"));
     assert!(written.contains("100%25"));
 }
