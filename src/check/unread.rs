@@ -2,7 +2,7 @@
 
 use super::Finding;
 use crate::diagnostic::{Code, Diagnostic, Severity, codes};
-use crate::kinds::{CUSTOM_FIELD, SETTINGS, USER};
+use crate::kinds::{self, CUSTOM_FIELD, SETTINGS, USER};
 use crate::model::{Desired, KindId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,6 +36,10 @@ fn misses(finding: &Finding, unread: &BTreeSet<KindId>) -> bool {
     if code == codes::REFERENCE {
         let target = finding.involves.first();
         return target.is_some_and(|target| unread.contains(&target.kind));
+    }
+    // One id that cannot be made out hides one resource: what else is wrong is said.
+    if unread.len() < kinds::ALL.len() {
+        return false;
     }
     let mut missing = MISSING.iter();
     missing.any(|(known, kind)| *known == code && unread.contains(kind))

@@ -1,12 +1,12 @@
 //! How many findings of one file are shown: a hostile file must not fill a terminal or a log.
 
-use super::{Diagnostic, Severity, visible};
+use super::{Code, Diagnostic, Severity, visible};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// So many findings of one severity are shown of one file.
+/// So many findings of one rule are shown of one file.
 const SHOWN: usize = 1000;
 
 /// What is not shown of one file.
@@ -14,23 +14,30 @@ const SHOWN: usize = 1000;
 pub struct Omitted {
     /// The file; `None` of what is in no file.
     pub path: Option<Arc<str>>,
+    /// Of which rule.
+    pub code: Code,
     /// Of which severity.
     pub severity: Severity,
     /// How many.
     pub count: usize,
 }
 
-/// The first findings of each file and severity, in their order, and how many there are besides.
+/// What is counted apart.
+type Place = (Option<Arc<str>>, Code, Severity);
+
+/// The first findings of each file, rule and severity, in their order, and how many there are besides.
 pub fn cap<T>(
     found: impl IntoIterator<Item = T>,
     of: impl Fn(&T) -> (&Diagnostic, usize),
 ) -> (Vec<T>, Vec<Omitted>) {
-    let mut seen: BTreeMap<(Option<Arc<str>>, Severity), (usize, usize)> = BTreeMap::new();
+    let mut seen: BTreeMap<Place, (usize, usize)> = BTreeMap::new();
     let mut shown = Vec::new();
     for one in found {
         let (diagnostic, count) = of(&one);
         let path = diagnostic.origin.as_ref().map(|origin| origin.path.clone());
-        let (taken, omitted) = seen.entry((path, diagnostic.severity)).or_default();
+        let (taken, omitted) = seen
+            .entry((path, diagnostic.code, diagnostic.severity))
+            .or_default();
         if *taken < SHOWN {
             *taken += 1;
             shown.push(one);
@@ -39,8 +46,9 @@ pub fn cap<T>(
         }
     }
     let omitted = seen.into_iter().filter(|(_, (_, omitted))| *omitted > 0);
-    let omitted = omitted.map(|((path, severity), (_, count))| Omitted {
+    let omitted = omitted.map(|((path, code, severity), (_, count))| Omitted {
         path,
+        code,
         severity,
         count,
     });
@@ -51,14 +59,23 @@ impl Omitted {
     /// As JSON.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        json!({"path": self.path.as_deref(), "severity": self.severity.word(), "count": self.count})
+        json!({
+            "path": self.path.as_deref(),
+            "code": self.code.name(),
+            "severity": self.severity.word(),
+            "count": self.count,
+        })
     }
 }
 
 impl fmt::Display for Omitted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let s = if self.count == 1 { "" } else { "s" };
-        write!(f, "{} more {}{s}", self.count, self.severity)?;
+        write!(
+            f,
+            "{} more {}{s} of {}",
+            self.count, self.severity, self.code
+        )?;
         match &self.path {
             Some(path) => write!(f, " in {} not shown; fix the first {SHOWN}", visible(path)),
             None => write!(f, " not shown; fix the first {SHOWN}"),
@@ -73,7 +90,7 @@ mod tests {
     use crate::model::Pos;
 
     #[test]
-    fn the_first_of_a_file_and_severity_are_shown_and_the_others_counted() {
+    fn the_first_of_a_file_and_rule_are_shown_and_the_others_counted() {
         let at = |path: &str, code| {
             let path = path.into();
             Diagnostic::new(code, "m").at(Origin {
@@ -89,7 +106,7 @@ mod tests {
         let said: Vec<String> = omitted.iter().map(ToString::to_string).collect();
         assert_eq!(
             said,
-            ["7 more errors in a.yaml not shown; fix the first 1000"]
+            ["7 more errors of enum in a.yaml not shown; fix the first 1000"]
         );
     }
 }

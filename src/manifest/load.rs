@@ -263,7 +263,7 @@ fn decode<'a>(bytes: &'a [u8], sink: &mut Sink) -> Option<&'a str> {
     let utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
     if let (Some(at), false) = (memchr::memchr(0, bytes), utf16) {
         let message = "the file holds a NUL character: it was not written to its end";
-        let found = Diagnostic::new(codes::ENCODING, message).help("save the file again");
+        let found = Diagnostic::new(codes::YAML_SYNTAX, message).help("Save the file again");
         sink.hide_all();
         sink.report(place(&bytes[..at]), found);
         return None;

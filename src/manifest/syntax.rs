@@ -13,7 +13,7 @@ pub(super) fn help(kind: &ErrorKind, text: &str, at: usize) -> Option<String> {
     if is_tab(kind) || leading(line).contains('\t') {
         return Some(tabs(line));
     }
-    if let ErrorKind::UnclosedQuotedScalar = kind {
+    if is_open_quote(kind) {
         return Some(
             "Close the quote. Inside double quotes, write `\\\"`; inside single quotes, write `''`"
                 .to_owned(),
@@ -47,6 +47,15 @@ fn is_tab(kind: &ErrorKind) -> bool {
             | ErrorKind::TabInBlockIndentation
             | ErrorKind::TabNotAllowed
             | ErrorKind::TabAtBlockScalarStart
+    )
+}
+
+fn is_open_quote(kind: &ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::UnclosedQuotedScalar
+            | ErrorKind::InvalidQuotedScalarIndent
+            | ErrorKind::DocumentIndicatorInQuotedScalar
     )
 }
 
