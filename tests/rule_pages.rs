@@ -31,6 +31,7 @@ const PROSE: &[&str] = &[
     "invariant",
     "json-mixed",
     "json-not-list",
+    "json-number-id",
     "json-shape",
     "legal-user-exists",
     "list-empty-item",

@@ -2,11 +2,12 @@
 
 use super::remote::{Remote, part};
 use super::{Failure, Global, Outcome, session};
-use crate::config::Config;
+use crate::config::{Config, Source};
 use crate::reconcile::{self, Pass, Request};
 use crate::store::Store;
 use clap::{Args, Subcommand};
 use serde_json::json;
+use std::path::Path;
 
 /// Options of `roster approve`.
 #[derive(Debug, Args)]
@@ -92,6 +93,7 @@ async fn known(config: &Config, store: &Store, id: &str) -> Result<(), Failure> 
     if store.knows_hold(id).await? {
         return Ok(());
     }
+    let config = &with_last_path(config, store).await?;
     let request = Request::default().after(&reconcile::fetch(config, None));
     let mut pass = Pass::read(config, request, store).await?;
     for index in pass.wanted()? {
@@ -104,6 +106,20 @@ async fn known(config: &Config, store: &Store, id: &str) -> Result<(), Failure> 
         "no plan has a hold `{id}`; it may have changed since. `roster plan` shows the holds and their ids"
     )))
 }
+
+/// The configuration; without one, with the directory that was applied last.
+async fn with_last_path(config: &Config, store: &Store) -> Result<Config, Failure> {
+    let mut config = config.clone();
+    if config.path.is_none() && config.sources.is_empty() {
+        let path = store.path_of(UNNAMED).await?;
+        let source = path.map(|path| Source::unnamed(UNNAMED, Path::new(&path)));
+        config.sources.extend(source);
+    }
+    Ok(config)
+}
+
+/// What a directory is called that no configuration names.
+const UNNAMED: &str = "directory";
 
 async fn hold(
     global: &Global,

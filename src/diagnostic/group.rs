@@ -141,7 +141,9 @@ fn note(all: &[&Diagnostic]) -> Option<String> {
         return None;
     }
     let keys = all.iter().filter_map(|one| one.key.as_ref());
-    let keys: Vec<String> = keys.map(|key| visible(&key.to_string()).into_owned()).collect();
+    let keys: Vec<String> = keys
+        .map(|key| visible(&key.to_string()).into_owned())
+        .collect();
     let ids: Vec<Cow<'_, str>> = keys.iter().map(|key| Cow::Borrowed(&**key)).collect();
     Some(format!(
         "{} resources: {rest} ({})",

@@ -60,7 +60,10 @@ fn keep(context: &Context<'_>, work: &mut Work, key: &Key, root: Code, message: 
     };
     let granting = ["status", "accounts", "groups"].map(field);
     let changes: Vec<Change> = changes.clone();
-    for change in changes.into_iter().filter(|it| granting.contains(&it.field)) {
+    for change in changes
+        .into_iter()
+        .filter(|it| granting.contains(&it.field))
+    {
         hold_field(context, work, key, change, root, message);
     }
 }

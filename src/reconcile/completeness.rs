@@ -8,7 +8,11 @@ use crate::store::Accepted;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Why an export is not like those before it, if it is not.
-pub(super) fn unlike(facts: &Facts, export: &Feed, accepted: &[Accepted]) -> Option<(Code, String)> {
+pub(super) fn unlike(
+    facts: &Facts,
+    export: &Feed,
+    accepted: &[Accepted],
+) -> Option<(Code, String)> {
     let last = accepted.first();
     shrunk(facts.records, &export.complete, accepted)
         .or_else(|| columns::lost(facts, export, last?))

@@ -214,8 +214,9 @@ fn where_there_is_no_database_one_made_for_another_makes_none() {
     assert!(!ws.path("else").exists(), "{refused}");
     ws.write("empty.db", "");
     let empty = format!("sqlite:{}", ws.path("empty.db").display());
+    // A file of 0 bytes was a database once: it is damaged.
     ws.run(&["apply", "plan.json", "--database", &empty])
-        .exits(3);
+        .exits(1);
     let bytes = std::fs::read(ws.path("empty.db")).expect("the file");
     assert_eq!(bytes.len(), 0, "it got no schema");
 }
@@ -325,7 +326,8 @@ fn a_cleared_list_is_empty_also_where_it_has_a_default() {
                 .as_str()
                 .unwrap_or_default()
                 .to_owned();
-            ws.apply(&accept.split(' ').collect::<Vec<_>>()).exits(0);
+            let accept: Vec<&str> = accept.split_whitespace().collect();
+            ws.apply(&accept).exits(0);
             assert_eq!(
                 ws.value(groups).as_deref(),
                 Some("0"),
