@@ -7,6 +7,7 @@ use super::{Store, migrate};
 use crate::kinds;
 use crate::model::{Digest, HeldStep, Key};
 use crate::plan::Plan;
+use std::collections::BTreeSet;
 
 const COLUMNS: [(&str, Ty); 12] = [
     ("source", Ty::Id),
@@ -87,9 +88,10 @@ fn step(mut cells: Vec<Param>) -> Option<HeldStep> {
     })
 }
 
-/// Records what a plan held, and drops the records that have come to their end.
+/// Records what a plan held and which approvals it used, and drops the records that have come to their end.
 pub(super) async fn record(tx: &mut Tx, plan: &Plan) -> Result<(), StoreError> {
-    if plan.remembered.is_empty() && plan.forgotten.is_empty() || !has_table(tx).await? {
+    use_approvals(tx, plan).await?;
+    if plan.remembered.is_empty() && plan.forgotten.is_empty() {
         return Ok(());
     }
     let old = plan.forgotten.iter().chain(&plan.remembered);
@@ -125,6 +127,39 @@ pub(super) async fn record(tx: &mut Tx, plan: &Plan) -> Result<(), StoreError> {
         ]
     });
     tx.insert("held_steps", &COLUMNS, rows).await?;
+    Ok(())
+}
+
+/// The approvals since then that no apply has used: `HOLD`, or `HOLD KIND/ID` of one resource.
+pub(super) async fn approved(tx: &mut Tx, since: i64) -> Result<BTreeSet<String>, StoreError> {
+    let unused = if has_table(tx).await? {
+        "AND NOT EXISTS (SELECT 1 FROM used_approvals u WHERE u.hold = a.hold \
+         AND u.resource = a.resource AND u.approved_at = a.approved_at)"
+    } else {
+        ""
+    };
+    let sql = format!("SELECT hold, resource FROM approvals a WHERE approved_at >= ? {unused}");
+    let found = tx.fetch(&sql, &[since.into()], &[Ty::Id, Ty::Id]).await?;
+    let names = found.into_iter().map(|mut cells| {
+        let (hold, resource) = (cells[0].take_text(), cells[1].take_text());
+        format!("{hold} {resource}").trim_end().to_owned()
+    });
+    Ok(names.collect())
+}
+
+/// Marks the approvals that a plan used: the same steps later are another decision.
+async fn use_approvals(tx: &mut Tx, plan: &Plan) -> Result<(), StoreError> {
+    let used = plan
+        .accepted
+        .iter()
+        .filter_map(|used| used.strip_prefix("hold "));
+    for approval in used {
+        let (hold, resource) = approval.split_once(' ').unwrap_or((approval, ""));
+        let sql = "INSERT INTO used_approvals (hold, resource, approved_at) \
+                   SELECT hold, resource, approved_at FROM approvals \
+                   WHERE hold = ? AND resource = ? ON CONFLICT DO NOTHING";
+        tx.run(sql, &[hold.into(), resource.into()]).await?;
+    }
     Ok(())
 }
 

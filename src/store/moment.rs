@@ -69,7 +69,7 @@ impl Moment {
             database: Some(self.meta.identity.clone()),
             environment: self.meta.environment.clone(),
             retired: read::retired(tx, &self.meta.key, &query.declared).await?,
-            approved: read::approved(tx, query.approved_since).await?,
+            approved: held::approved(tx, query.approved_since).await?,
             spent: read::spent(tx, query).await?,
             held: held::read(tx, query.source).await?,
             ..Snapshot::default()

@@ -337,25 +337,37 @@ const FEEDS: &[Own] = &[
 ];
 
 /// What guards held, until somebody decides.
-const HOLDS: &[Own] = &[Own {
-    name: "held_steps",
-    columns: &[
-        ("source", Ty::Id, "NOT NULL"),
-        ("kind", Ty::Id, "NOT NULL"),
-        ("external_id", Ty::Id, "NOT NULL"),
-        ("budget", Ty::Id, "NOT NULL"),
-        ("field", Ty::Text, "NOT NULL"),
-        ("verb", Ty::Text, "NOT NULL"),
-        ("hold", Ty::Id, "NOT NULL"),
-        // By which numbers it was held: so many, after so many within the window, of so many.
-        ("steps", Ty::Int, "NOT NULL"),
-        ("earlier", Ty::Int, "NOT NULL"),
-        ("total", Ty::Int, "NOT NULL"),
-        ("declared", Ty::Bytes, "NOT NULL"),
-        ("step", Ty::Bytes, "NOT NULL"),
-    ],
-    keys: "PRIMARY KEY (source, kind, external_id, budget)",
-}];
+const HOLDS: &[Own] = &[
+    Own {
+        name: "held_steps",
+        columns: &[
+            ("source", Ty::Id, "NOT NULL"),
+            ("kind", Ty::Id, "NOT NULL"),
+            ("external_id", Ty::Id, "NOT NULL"),
+            ("budget", Ty::Id, "NOT NULL"),
+            ("field", Ty::Text, "NOT NULL"),
+            ("verb", Ty::Text, "NOT NULL"),
+            ("hold", Ty::Id, "NOT NULL"),
+            // By which numbers it was held: so many, after so many within the window, of so many.
+            ("steps", Ty::Int, "NOT NULL"),
+            ("earlier", Ty::Int, "NOT NULL"),
+            ("total", Ty::Int, "NOT NULL"),
+            ("declared", Ty::Bytes, "NOT NULL"),
+            ("step", Ty::Bytes, "NOT NULL"),
+        ],
+        keys: "PRIMARY KEY (source, kind, external_id, budget)",
+    },
+    Own {
+        // An approval holds for one apply.
+        name: "used_approvals",
+        columns: &[
+            ("hold", Ty::Id, "NOT NULL"),
+            ("resource", Ty::Id, "NOT NULL"),
+            ("approved_at", Ty::Int, "NOT NULL"),
+        ],
+        keys: "PRIMARY KEY (hold, resource, approved_at)",
+    },
+];
 
 /// All of them.
 pub(super) fn all() -> impl Iterator<Item = &'static Own> {

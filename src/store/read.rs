@@ -48,7 +48,7 @@ impl Store {
         claims(&mut tx, &mut snapshot).await?;
         snapshot.retired = retired(&mut tx, &meta.key, &query.declared).await?;
         registries(&mut tx, &mut snapshot).await?;
-        snapshot.approved = approved(&mut tx, query.approved_since).await?;
+        snapshot.approved = held::approved(&mut tx, query.approved_since).await?;
         snapshot.spent = spent(&mut tx, query).await?;
         snapshot.held = held::read(&mut tx, query.source).await?;
         feeds::missed(&mut tx, query.source, &mut snapshot).await?;
@@ -253,21 +253,6 @@ async fn registries(tx: &mut Tx, snapshot: &mut Snapshot) -> Result<(), StoreErr
         snapshot.logins.insert(cells[0].take_text(), given);
     })
     .await
-}
-
-/// `HOLD`, or `HOLD KIND/ID` where an approval covers one resource of it.
-pub(super) async fn approved(tx: &mut Tx, since: i64) -> Result<BTreeSet<String>, StoreError> {
-    let sql = "SELECT hold, resource FROM approvals WHERE approved_at >= ?";
-    let found = tx.fetch(sql, &[since.into()], &[Ty::Id, Ty::Id]).await?;
-    let names = found.into_iter().map(|mut cells| {
-        let (hold, resource) = (cells[0].take_text(), cells[1].take_text());
-        if resource.is_empty() {
-            hold.into()
-        } else {
-            format!("{hold} {resource}")
-        }
-    });
-    Ok(names.collect())
 }
 
 pub(super) async fn spent(
