@@ -27,6 +27,7 @@ mod error;
 mod feeds;
 mod history;
 mod imports;
+mod last_changes;
 mod lease;
 mod lent;
 mod migrate;
