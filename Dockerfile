@@ -1,5 +1,9 @@
 # Two stages: the compiler stays behind, the image holds one binary and what it calls.
-FROM rust:1-bookworm AS builder
+# The tags name exact releases. Give a digest with `--build-arg RUNTIME=debian@sha256:…` to fix the bytes too.
+ARG BUILDER=rust:1.94.0-bookworm
+ARG RUNTIME=debian:12.12-slim
+
+FROM ${BUILDER} AS builder
 WORKDIR /src
 COPY . .
 # The caches make a rebuild cheap and are no part of a layer, so the binary is copied out of them.
@@ -8,7 +12,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     cargo build --release --locked --bin roster \
     && cp target/release/roster /usr/local/bin/roster
 
-FROM debian:bookworm-slim
+FROM ${RUNTIME}
 # git and ssh read git sources; the certificates are for https ones.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates git openssh-client \
@@ -24,6 +28,7 @@ USER 10001:10001
 WORKDIR /data
 VOLUME /data
 
-HEALTHCHECK --interval=30s --timeout=5s CMD ["roster", "--version"]
+# Asks /healthz at the address that `serve` listens at by default; give another one to your own health check.
+HEALTHCHECK --interval=30s --timeout=6s --start-period=30s CMD ["roster", "status", "--health"]
 ENTRYPOINT ["roster"]
 CMD ["--help"]

@@ -58,6 +58,65 @@ pub fn run(mut command: Command, timeout: Duration) -> Result<Ended, Stopped> {
     })
 }
 
+/// How many bytes of what a program prints are handed over at a time.
+const PART: usize = 64 << 10;
+
+/// Runs a program and hands over what it prints as it comes, until `take` has enough. A program that
+/// was cut short so has ended well.
+///
+/// # Errors
+/// When it cannot be run, or takes longer than it may.
+pub fn stream(
+    mut command: Command,
+    timeout: Duration,
+    mut take: impl FnMut(&[u8]) -> bool,
+) -> Result<Option<Ended>, Stopped> {
+    command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    let deadline = Instant::now() + timeout;
+    let mut child = command.spawn()?;
+    let (done, _ended) = mpsc::channel();
+    let stderr = drained(child.stderr.take(), done);
+    let parts = parts(child.stdout.take());
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match parts.recv_timeout(left.max(Duration::from_millis(1))) {
+            Ok(part) if take(&part) => {}
+            Ok(_) => {
+                kill(&mut child);
+                return Ok(None);
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                kill(&mut child);
+                return Err(Stopped::Timeout);
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    Ok(Some(Ended {
+        status: child.wait()?,
+        stdout: Vec::new(),
+        stderr: stderr.join().unwrap_or_default(),
+    }))
+}
+
+/// What comes through a pipe, a part at a time; a few of them wait.
+fn parts(from: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> {
+    let (sender, parts) = mpsc::sync_channel(4);
+    thread::spawn(move || {
+        let Some(mut from) = from else { return };
+        let mut buffer = vec![0; PART];
+        while let Ok(read) = from.read(&mut buffer) {
+            if read == 0 || sender.send(buffer[..read].to_vec()).is_err() {
+                return;
+            }
+        }
+    });
+    parts
+}
+
 /// Reads as it comes: a full pipe would stop the process.
 fn drained(
     from: Option<impl Read + Send + 'static>,

@@ -2,6 +2,8 @@
 
 #[path = "http/connections.rs"]
 mod connections;
+#[path = "http/crowds.rs"]
+mod crowds;
 #[path = "http/document.rs"]
 mod document;
 #[path = "http/limits.rs"]

@@ -10,12 +10,18 @@ use std::time::Duration;
 
 /// How often it is looked whether a pass has ended.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long a health check waits.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Options of `roster status`.
 #[derive(Debug, Args)]
 pub struct Status {
     /// Only this source.
     source: Option<String>,
+    /// Only ask whether the daemon is alive, without a token: for health checks of containers. Without
+    /// `--remote` it asks http://127.0.0.1:8080.
+    #[arg(long, conflicts_with = "source")]
+    health: bool,
     #[command(flatten)]
     remote: Remote,
 }
@@ -61,6 +67,9 @@ pub struct Reconcile {
 
 /// Shows how the sources stand.
 pub async fn status(global: &Global, options: &Status) -> Outcome {
+    if options.health {
+        return health(global, &options.remote).await;
+    }
     let daemon = options.remote.daemon()?;
     let status = match &options.source {
         None => daemon.get("api/v1/status").await?,
@@ -88,6 +97,20 @@ pub async fn status(global: &Global, options: &Status) -> Outcome {
             let why = status["noticeError"].as_str().unwrap_or("not tried yet");
             writeln!(out, "{waiting} notices wait to be sent: {why}")?;
         }
+    }
+    out.flush()?;
+    Ok(0)
+}
+
+/// Asks whether the daemon is alive.
+async fn health(global: &Global, remote: &Remote) -> Outcome {
+    let daemon = remote.anonymous("http://127.0.0.1:8080")?;
+    let asked = tokio::time::timeout(PATIENCE, daemon.get("healthz")).await;
+    let late = || format!("the daemon did not answer within {} s", PATIENCE.as_secs());
+    let health = asked.map_err(|_| Failure::error(late()))??;
+    let mut out = output::stdout();
+    if !items::write_one(global, &health, &mut out)? {
+        writeln!(out, "{}", health["status"].as_str().unwrap_or_default())?;
     }
     out.flush()?;
     Ok(0)

@@ -21,6 +21,9 @@ pub struct Options {
     /// At most so many, the latest.
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: u32,
+    /// Only changes before this number of a change, for the ones after the first N.
+    #[arg(long, value_name = "SEQ", requires = "kind")]
+    before: Option<i64>,
     /// Recomputes the chain of all runs and changes and compares it with what is stored.
     #[arg(long)]
     verify: bool,
@@ -34,7 +37,7 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
     let mut out = output::stdout();
     let code = match key {
         _ if options.verify => verify(global, &store, &mut out).await?,
-        Some(key) => changes(global, &store, &key, options.limit, &mut out).await?,
+        Some(key) => changes(global, &store, &key, options, &mut out).await?,
         None => runs(global, &store, options.limit, &mut out).await?,
     };
     out.flush()?;
@@ -99,10 +102,13 @@ async fn changes(
     global: &Global,
     store: &Store,
     key: &Key,
-    limit: u32,
+    options: &Options,
     out: &mut dyn Write,
 ) -> Outcome {
-    let changes = store.history(Some(key), limit).await?;
+    let before = options.before.unwrap_or(i64::MAX);
+    let changes = store
+        .history_before(Some(key), before, options.limit)
+        .await?;
     if changes.is_empty() && store.row(key).await?.is_none() {
         return Err(session::unknown(store, key).await?);
     }

@@ -54,12 +54,17 @@ use std::process::ExitCode;
 /// What a command ends with: its exit code, or why it could not do its work.
 pub type Outcome = Result<u8, Failure>;
 
+/// What the help says of who acts.
+const ACTOR: &str = "History records who ran a command: the first that is set of ROSTER_ACTOR, GITHUB_ACTOR, \
+    GITLAB_USER_LOGIN, git's user.email or user.name, USER and LOGNAME.";
+
 /// GitOps for B2B customer directories: YAML in git, a reviewed plan, one transaction.
 #[derive(Debug, Parser)]
 #[command(
     name = "roster",
     version,
     max_term_width = 100,
+    after_long_help = ACTOR,
     disable_help_subcommand = true
 )]
 pub struct Cli {

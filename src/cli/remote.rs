@@ -66,6 +66,19 @@ impl Remote {
         })
     }
 
+    /// The daemon, or the one at `default`, asked as nobody.
+    ///
+    /// # Errors
+    /// When its address or a certificate cannot be read.
+    pub fn anonymous(&self, default: &str) -> Result<Daemon, Failure> {
+        let url = base(self.url.as_deref().unwrap_or(default))?;
+        Ok(Daemon {
+            client: self.client(&url)?,
+            url,
+            token: None,
+        })
+    }
+
     fn token(&self) -> Result<Option<SecretString>, Failure> {
         let text = match &self.token_file {
             None => std::env::var("ROSTER_TOKEN").ok(),

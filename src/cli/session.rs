@@ -188,12 +188,7 @@ pub fn leave<T>(worked_with: T) {
     std::mem::forget(worked_with);
 }
 
-/// Who runs the command, for history: `ROSTER_ACTOR`, or the user of the system.
+/// Who runs the command, for history.
 pub fn actor() -> String {
-    let named = ["ROSTER_ACTOR", "USER", "LOGNAME"]
-        .into_iter()
-        .find_map(|name| std::env::var(name).ok());
-    named
-        .filter(|name| !name.is_empty())
-        .unwrap_or_else(|| "unknown".to_owned())
+    reconcile::actor().unwrap_or("unknown").to_owned()
 }

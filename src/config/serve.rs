@@ -1,6 +1,7 @@
 //! `serve:`: where the daemon listens, who may talk to it, and how much of it they get.
 
 use super::file::{duration, expand};
+use super::network::Network;
 use serde::Deserialize;
 use serde_json::Value;
 use std::net::SocketAddr;
@@ -17,6 +18,8 @@ pub(super) struct ServeFile {
     #[serde(default)]
     insecure: bool,
     url: Option<String>,
+    #[serde(default)]
+    proxies: Vec<String>,
     #[serde(rename = "stuckAfter")]
     stuck_after: Option<String>,
     #[serde(default)]
@@ -58,6 +61,8 @@ pub struct Serve {
     pub insecure: bool,
     /// How people reach it, for links; without a slash at the end.
     pub url: Option<String>,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub proxies: Vec<Network>,
     /// After how long a pass that does not end counts as one that hangs.
     pub stuck_after: Duration,
     /// How much of it one gets.
@@ -116,6 +121,7 @@ impl Default for Serve {
             tls: None,
             insecure: false,
             url: None,
+            proxies: Vec::new(),
             stuck_after: Duration::from_hours(1),
             limits: Limits::default(),
             notices: None,
@@ -193,6 +199,7 @@ impl ServeFile {
             tls,
             insecure: self.insecure,
             url: self.url.map(|url| link(&url)).transpose()?,
+            proxies: proxies(&self.proxies)?,
             stuck_after: self
                 .stuck_after
                 .map_or(Ok(default.stuck_after), |text| duration(&text))
@@ -241,6 +248,12 @@ impl LimitsFile {
             None => Ok(limits),
         }
     }
+}
+
+fn proxies(texts: &[String]) -> Result<Vec<Network>, String> {
+    let read = texts.iter().map(|text| Network::parse(&expand(text)?));
+    read.collect::<Result<_, _>>()
+        .map_err(|error| format!("serve.proxies: {error}"))
 }
 
 fn link(text: &str) -> Result<String, String> {
@@ -328,6 +341,7 @@ mod tests {
             ("{limits: {body: 99999999999999GiB}}", "serve.limits.body"),
             ("{url: roster.example}", "serve.url"),
             ("{tls: {cert: c}}", "key"),
+            ("{proxies: ['10.0.0.0/33']}", "serve.proxies"),
             ("{token: x}", "token"),
         ] {
             let error = serve(text).expect_err("wrong");

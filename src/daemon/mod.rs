@@ -13,6 +13,7 @@ mod page;
 mod part;
 mod pass;
 pub mod push;
+mod ready;
 mod reason;
 pub mod schedule;
 mod serve;

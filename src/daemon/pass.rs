@@ -94,7 +94,10 @@ pub(super) async fn run(
 ) -> Ended {
     match attempt(daemon, setup, source, triggers, found).await {
         Ok(ended) => ended,
-        Err(error) => Ended::Unknown(chain(&error)),
+        Err(error) => {
+            daemon.unwritable.ended(source, Some(&error));
+            Ended::Unknown(chain(&error))
+        }
     }
 }
 
@@ -216,9 +219,11 @@ pub(super) async fn once(
     made.state.triggers = triggers.clone();
     made.state.seconds.clear();
     let mut tries = 1;
+    daemon.unwritable.ended(source, None);
     while let Err(error) = made.make(daemon, &setup.config, index, lease).await {
         let stale = matches!(error, PassError::Apply(ApplyError::Stale { .. }));
         if !stale || tries == TRIES {
+            daemon.unwritable.ended(source, Some(&error));
             made.fail(&error);
             break;
         }

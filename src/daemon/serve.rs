@@ -3,10 +3,11 @@
 use super::api::{self, Door};
 use super::metrics::Counted;
 use super::page;
+use super::ready::Unwritable;
 use super::systemd;
 use super::tell;
 use super::watcher;
-use super::webhook::Seen;
+use super::webhook::{Push, Seen};
 use super::worker::{self, Worker};
 use crate::config::{Config, ConfigError, Target};
 use crate::diagnostic::chain;
@@ -61,6 +62,8 @@ pub struct Daemon {
     pub counted: Counted,
     /// The deliveries of webhooks that were seen.
     seen: Mutex<Seen>,
+    /// The sources whose last pass could not write.
+    pub(super) unwritable: Unwritable,
     /// Rings when a notice is put out.
     pub(super) posted: Notify,
     /// One pass at a time: each may use the whole machine.
@@ -104,9 +107,9 @@ impl Daemon {
     }
 
     /// Whether a delivery of a webhook was not seen before.
-    pub fn first_delivery(&self, delivery: &str) -> bool {
+    pub fn first_delivery(&self, source: &str, push: &Push) -> bool {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.first(delivery)
+        seen.first(source, push)
     }
 
     /// Says that something that was sent is answered.
@@ -155,6 +158,7 @@ pub async fn serve(load: impl Fn() -> Result<Config, ConfigError>) -> Result<(),
         setup: watch::Sender::new(Arc::new(Setup::new(config)?)),
         counted: Counted::default(),
         seen: Mutex::default(),
+        unwritable: Unwritable::default(),
         posted: Notify::new(),
         turn: Semaphore::new(1),
         answers: watch::Sender::new(0),

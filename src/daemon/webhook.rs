@@ -68,6 +68,8 @@ pub enum Told {
 pub struct Push {
     /// The name of the delivery, the same when it is sent again.
     pub delivery: Option<String>,
+    /// The digest of what was signed: whoever sends it again cannot give it another one.
+    pub signed: String,
     /// What was pushed: `refs/heads/main`.
     pub reference: String,
     /// The commit it is at now; `None` when it was deleted.
@@ -236,8 +238,8 @@ fn read(host: Host, headers: &HeaderMap, body: &[u8]) -> Result<Told, WebhookErr
     }
 }
 
-fn push(event: &str, delivery: Option<String>, body: &[u8]) -> Result<Told, WebhookError> {
-    let body: Value = serde_json::from_slice(body).map_err(|_| WebhookError::Body)?;
+fn push(event: &str, delivery: Option<String>, signed: &[u8]) -> Result<Told, WebhookError> {
+    let body: Value = serde_json::from_slice(signed).map_err(|_| WebhookError::Body)?;
     // GitLab's system hooks tell of everything under one header.
     let kind = body["object_kind"].as_str();
     if event == "System Hook" && !matches!(kind, Some("push" | "tag_push")) {
@@ -248,6 +250,7 @@ fn push(event: &str, delivery: Option<String>, body: &[u8]) -> Result<Told, Webh
     let gone = |commit: &&str| !commit.is_empty() && !commit.bytes().all(|byte| byte == b'0');
     Ok(Told::Push(Push {
         delivery,
+        signed: blake3::hash(signed).to_hex().to_string(),
         reference,
         after: after.filter(gone).map(str::to_owned),
         urls: urls(&body),
@@ -301,9 +304,19 @@ impl Seen {
         }
     }
 
-    /// Whether it is new; from now on it is not. The oldest is forgotten for it when there are too
-    /// many. Call it only with what [`verify`] let through, or strangers could fill it.
-    pub fn first(&mut self, delivery: &str) -> bool {
+    /// Whether a push of a source is new: neither its delivery nor its body was seen. From now on
+    /// it is not. The name of a delivery is signed by no host, so the body counts too. Call it only
+    /// with what [`verify`] let through, or strangers could fill it.
+    pub fn first(&mut self, source: &str, push: &Push) -> bool {
+        let body = self.is_first(&format!("{source} body {}", push.signed));
+        let delivery = push.delivery.as_ref();
+        let delivery =
+            delivery.is_none_or(|name| self.is_first(&format!("{source} delivery {name}")));
+        body && delivery
+    }
+
+    /// The oldest is forgotten for it when there are too many.
+    fn is_first(&mut self, delivery: &str) -> bool {
         // Names are short; a long one is kept as its digest.
         let name = if delivery.len() > 64 {
             blake3::hash(delivery.as_bytes()).to_hex().to_string()

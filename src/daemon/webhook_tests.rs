@@ -251,10 +251,28 @@ fn gitlab_signs_with_a_signing_token() {
 fn a_delivery_that_comes_again_is_known_and_the_oldest_is_forgotten() {
     let mut seen = Seen::new(3);
     let long = "x".repeat(5_000);
-    assert!(seen.first("a") && seen.first("b") && seen.first(&long));
-    assert!(!seen.first("a") && !seen.first(&long));
-    assert!(seen.first("d"));
-    assert!(seen.first("a"), "the oldest of four was forgotten");
-    assert!(!seen.first("d"));
+    assert!(seen.is_first("a") && seen.is_first("b") && seen.is_first(&long));
+    assert!(!seen.is_first("a") && !seen.is_first(&long));
+    assert!(seen.is_first("d"));
+    assert!(seen.is_first("a"), "the oldest of four was forgotten");
+    assert!(!seen.is_first("d"));
     assert!(seen.order.iter().all(|name| name.len() <= 64));
+}
+
+#[test]
+fn the_same_body_under_another_name_is_the_same_delivery() {
+    let mut seen = Seen::default();
+    let push = |delivery: Option<&str>, signed: &str| Push {
+        delivery: delivery.map(str::to_owned),
+        signed: signed.to_owned(),
+        reference: "refs/heads/main".to_owned(),
+        after: None,
+        urls: Vec::new(),
+    };
+    assert!(seen.first("shop", &push(Some("d-1"), "one")));
+    assert!(!seen.first("shop", &push(Some("d-2"), "one")));
+    assert!(!seen.first("shop", &push(None, "one")));
+    assert!(!seen.first("shop", &push(Some("d-1"), "two")));
+    // One webhook may be for several sources.
+    assert!(seen.first("other", &push(Some("d-1"), "one")));
 }

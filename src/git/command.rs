@@ -28,7 +28,7 @@ const KEPT: [&str; 10] = [
 ];
 
 /// What holds for every call, over what git is set up for.
-const SETTINGS: [(&str, &str); 11] = [
+const SETTINGS: [(&str, &str); 12] = [
     ("core.hooksPath", "/dev/null"),
     ("core.fsmonitor", "false"),
     ("protocol.ext.allow", "never"),
@@ -41,6 +41,8 @@ const SETTINGS: [(&str, &str); 11] = [
     ("http.lowSpeedLimit", "1"),
     ("http.lowSpeedTime", "30"),
     ("advice.detachedHead", "false"),
+    // What unpacks to more than this goes through no memory.
+    ("core.bigFileThreshold", "32m"),
 ];
 
 /// Answers git with what stands in its environment.
@@ -170,13 +172,7 @@ impl Ran {
 
 /// Runs to the end, whether that is good or bad.
 pub(super) fn run(command: Command, place: &GitPlace) -> Result<Ran, GitError> {
-    let ended = process::run(command, place.timeout).map_err(|stopped| match stopped {
-        Stopped::Program(error) => GitError::Program(error),
-        Stopped::Timeout => GitError::Timeout {
-            url: place.url.clone(),
-            after: place.timeout,
-        },
-    })?;
+    let ended = process::run(command, place.timeout).map_err(|stopped| stop(stopped, place))?;
     Ok(Ran {
         status: ended.status,
         stdout: ended.stdout,
@@ -191,6 +187,49 @@ pub(super) fn done(command: Command, place: &GitPlace) -> Result<Ran, GitError> 
         Ok(ran)
     } else {
         Err(GitError::of(place, &ran.stderr))
+    }
+}
+
+/// Runs, and hands over each name-ended part of what it prints as it comes. The first error ends the
+/// program.
+pub(super) fn each(
+    command: Command,
+    place: &GitPlace,
+    mut take: impl FnMut(&[u8]) -> Result<(), GitError>,
+) -> Result<(), GitError> {
+    let (mut rest, mut wrong) = (Vec::new(), None);
+    let ended = process::stream(command, place.timeout, |part| {
+        rest.extend_from_slice(part);
+        let mut from = 0;
+        while let Some(length) = rest[from..].iter().position(|byte| *byte == 0) {
+            if let Err(error) = take(&rest[from..from + length]) {
+                wrong = Some(error);
+                return false;
+            }
+            from += length + 1;
+        }
+        rest.drain(..from);
+        true
+    });
+    if let Some(wrong) = wrong {
+        return Err(wrong);
+    }
+    match ended.map_err(|stopped| stop(stopped, place))? {
+        Some(ended) if !ended.status.success() => {
+            let said = place.redact(&String::from_utf8_lossy(&ended.stderr));
+            Err(GitError::of(place, &said))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn stop(stopped: Stopped, place: &GitPlace) -> GitError {
+    match stopped {
+        Stopped::Program(error) => GitError::Program(error),
+        Stopped::Timeout => GitError::Timeout {
+            url: place.url.clone(),
+            after: place.timeout,
+        },
     }
 }
 

@@ -1,11 +1,11 @@
 //! A commit in the mirror: which one is meant, and the tree it holds.
 
 use super::blobs::GitBlobs;
-use super::command::{done, local, run};
+use super::command::{done, each, local, run};
 use super::error::GitError;
 use super::mirror::Mirror;
 use super::place::GitPlace;
-use crate::manifest::{Entry, Tree};
+use crate::manifest::{Entry, Extent, Tree, is_manifest};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -157,23 +157,46 @@ pub(super) fn names(mirror: &Mirror, place: &GitPlace) -> Result<Vec<String>, Gi
 /// That the mirror holds all that a place needs of a commit: sizes are in the packs, and stand for the content.
 pub(super) fn checked(mirror: &Mirror, place: &GitPlace, revision: &str) -> Result<(), GitError> {
     let mut list = local(&mirror.path);
-    list.args(["ls-tree", "-r", "-l", "-z", "--full-tree", revision, "--"]);
+    list.args(["ls-tree", "-r", "-t", "-l", "-z", "--full-tree"]);
+    list.args([revision, "--"]);
     if !place.path.is_empty() {
         list.arg(&place.path);
     }
-    let ran = done(list, place)?;
-    // ` BAD` stands in place of the size.
-    let bad = |line: &[u8]| {
-        let head = line.split(|byte| *byte == b'\t').next().unwrap_or_default();
-        head.ends_with(b" BAD")
-    };
-    if ran.stdout.split(|byte| *byte == 0).any(bad) {
-        return Err(GitError::Failed {
-            url: place.url.clone(),
-            said: "an object is missing".to_owned(),
-        });
+    let mut extent = Extent::default();
+    each(list, place, |line| {
+        let (head, path) = halves(line);
+        // ` BAD` stands in place of the size.
+        if head.ends_with(b" BAD") {
+            return Err(GitError::Failed {
+                url: place.url.clone(),
+                said: "an object is missing".to_owned(),
+            });
+        }
+        let size = head.rsplit(|byte| *byte == b' ').next();
+        let size = size.and_then(|size| std::str::from_utf8(size).ok()?.parse().ok());
+        let weighed = match size {
+            Some(size) if is_manifest(path) => extent.weigh(size),
+            _ => Ok(()),
+        };
+        let counted = extent.add(path).and(weighed);
+        counted.map_err(|what| too_large(place, revision, what))
+    })
+}
+
+fn too_large(place: &GitPlace, revision: &str, what: String) -> GitError {
+    GitError::Limit {
+        url: place.url.clone(),
+        revision: revision.to_owned(),
+        what,
     }
-    Ok(())
+}
+
+/// What stands before and after the tabulator.
+fn halves(line: &[u8]) -> (&[u8], &[u8]) {
+    match line.iter().position(|byte| *byte == b'\t') {
+        Some(tab) => (&line[..tab], &line[tab + 1..]),
+        None => (line, &[]),
+    }
 }
 
 /// Everything below the folder of a place.
@@ -192,10 +215,16 @@ fn listed(
         }
     };
     let mut list = local(&mirror.path);
-    list.args(["ls-tree", "-r", "-z", "--full-tree", &root]);
-    let ran = done(list, place)?;
-    let lines = ran.stdout.split(|byte| *byte == 0);
-    Ok(lines.filter_map(entry).collect())
+    // With the folders, or a tree of empty ones would be walked in silence.
+    list.args(["ls-tree", "-r", "-t", "-z", "--full-tree", &root]);
+    let (mut extent, mut found) = (Extent::default(), Vec::new());
+    each(list, place, |line| {
+        let counted = extent.add(halves(line).1);
+        counted.map_err(|what| too_large(place, revision, what))?;
+        found.extend(entry(line));
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 enum Found {
@@ -236,7 +265,7 @@ fn folder(mirror: &Mirror, place: &GitPlace, revision: &str) -> Result<Found, Gi
     })
 }
 
-/// `mode type id<TAB>path`.
+/// `mode type id<TAB>path`; nothing of a folder.
 fn entry(line: &[u8]) -> Option<(Vec<u8>, Entry)> {
     let tab = line.iter().position(|byte| *byte == b'\t')?;
     let head = std::str::from_utf8(&line[..tab]).ok()?;
@@ -245,6 +274,7 @@ fn entry(line: &[u8]) -> Option<(Vec<u8>, Entry)> {
     let entry = match mode {
         "120000" => Entry::Link(id.into()),
         "160000" => Entry::Module,
+        "040000" => return None,
         _ => Entry::File(id.into()),
     };
     Some((line[tab + 1..].to_vec(), entry))

@@ -79,6 +79,16 @@ pub enum GitError {
         /// What it is instead.
         why: &'static str,
     },
+    /// The commit holds more than is read of one.
+    #[error("commit {revision} of {url} is too large: {what}")]
+    Limit {
+        /// Which repository.
+        url: String,
+        /// The commit.
+        revision: String,
+        /// The limit that it passes.
+        what: String,
+    },
     /// It took too long.
     #[error("{url} did not answer within {} s", .after.as_secs())]
     Timeout {
@@ -134,6 +144,9 @@ impl GitError {
                 "name a branch, a tag, or a commit that one of them contains with `ref:`"
             }
             Self::Path { .. } => "name a folder of the repository with `path:`",
+            Self::Limit { .. } => {
+                "name the folder of the manifests with `path:`, or split the repository into several sources"
+            }
             Self::Timeout { .. } => {
                 "check the network, or give `timeout:` of the source more time for a large repository"
             }

@@ -14,6 +14,7 @@ mod fetch;
 mod log;
 mod mirror;
 mod place;
+mod user;
 
 pub use branch::{BranchError, Change, commit_on_branch, uncommitted};
 pub use commit::{fetched, revision, tree};
@@ -21,3 +22,4 @@ pub use error::GitError;
 pub use fetch::{Fetched, Moved, fetch};
 pub use log::{Commit, since};
 pub use place::{Auth, GitPlace, TIMEOUT};
+pub use user::user;

@@ -1,14 +1,15 @@
 //! The gate before every route: who, may it, how often, how much; then the handler.
 
 use super::access::{Access, AccessError, By, Caller};
+use super::arrival::Arrivals;
 use super::origin;
 use super::problem::{self, Problem};
 use super::rate::{Buckets, Who};
 use super::replay::Replays;
-use super::route::{About, Weight};
+use super::room::{Places, Rooms};
 use super::session::Sessions;
 use super::token::Grant;
-use crate::config::{Limits, Serve};
+use crate::config::{Limits, Network, Serve};
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -17,13 +18,11 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// The page that asks for a token.
 pub const LOGIN: &str = "/login";
 
 const MOST_COUNTED: usize = 10_000;
-const MOST_HEAVY: usize = 4;
 const FAILURES: u32 = 10;
 const FAILURE_EACH: Duration = Duration::from_secs(6);
 
@@ -59,8 +58,9 @@ pub struct Gate {
     pub(super) asked: Buckets,
     failed: Buckets,
     pub(super) replays: Arc<Replays>,
-    working: Semaphore,
-    heavy: Semaphore,
+    pub(super) arrivals: Rooms<Arrivals>,
+    pub(super) places: Rooms<Places>,
+    proxies: Vec<Network>,
 }
 
 impl fmt::Debug for Gate {
@@ -88,8 +88,9 @@ impl Gate {
             asked: Buckets::new(each, limits.burst, MOST_COUNTED),
             failed: Buckets::new(FAILURE_EACH, FAILURES, MOST_COUNTED),
             replays: Arc::default(),
-            working: Semaphore::new(limits.requests),
-            heavy: Semaphore::new(MOST_HEAVY),
+            arrivals: Rooms::new(|room| Arrivals::new(room.places(limits.requests))),
+            places: Rooms::new(|room| Places::new(room.places(limits.requests))),
+            proxies: serve.proxies.clone(),
         })
     }
 
@@ -113,15 +114,21 @@ impl Gate {
         self
     }
 
-    /// Opens a session for a token posted on the login form; gives the cookie to set.
+    /// Opens a session for a token posted on the login form, in place of the one that the browser
+    /// had; gives the cookie to set.
     ///
     /// # Errors
     /// When the token is worth nothing.
-    pub fn login(&self, peer: Peer, token: &str) -> Result<HeaderValue, Problem> {
+    pub fn login(
+        &self,
+        peer: Peer,
+        headers: &HeaderMap,
+        token: &str,
+    ) -> Result<HeaderValue, Problem> {
         let grant = self.grant(peer, token.trim())?;
         tracing::info!(name = %grant.name, role = %grant.role, "a session was opened");
         self.sessions
-            .open(&grant, Instant::now())
+            .open(headers, &grant, Instant::now())
             .map_err(Problem::internal)
     }
 
@@ -173,23 +180,36 @@ impl Gate {
         Ok(nobody)
     }
 
-    pub(super) fn room(&self, about: &About) -> Result<Vec<SemaphorePermit<'_>>, Problem> {
-        if about.vital {
-            return Ok(Vec::new());
+    /// Whose address a request comes from: of a trusted proxy, the one it names.
+    pub(super) fn peer(&self, parts: &Parts) -> Peer {
+        let info = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let mut address = info.map_or(Ipv4Addr::UNSPECIFIED.into(), |info| info.0.ip());
+        let trusted = |address| self.proxies.iter().any(|network| network.holds(address));
+        let named = parts.headers.get_all(FORWARDED).iter();
+        let named: Vec<&str> = named
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .collect();
+        // Each proxy adds whom it heard, so the last one that is no proxy of ours is the caller.
+        for name in named.into_iter().rev() {
+            match forwarded(name.trim()) {
+                Some(before) if trusted(address) => address = before,
+                _ => break,
+            }
         }
-        let mut doors = vec![&self.working];
-        if about.weight == Weight::Tree {
-            doors.push(&self.heavy);
-        }
-        let busy = |_| Problem::new(problem::UNAVAILABLE, "too much at once").retry_after(SOON);
-        doors
-            .into_iter()
-            .map(|door| door.try_acquire().map_err(busy))
-            .collect()
+        Peer(address)
     }
 }
 
-pub(super) const SOON: Duration = Duration::from_secs(1);
+/// The header in which proxies name whom they speak for.
+const FORWARDED: &str = "x-forwarded-for";
+
+/// An address as proxies write it, some with a port.
+fn forwarded(name: &str) -> Option<IpAddr> {
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    let with_port = || name.parse::<SocketAddr>().ok().map(|it| it.ip());
+    bare.parse().ok().or_else(with_port)
+}
 
 fn bearer(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
@@ -199,14 +219,14 @@ fn bearer(value: &str) -> Option<&str> {
         .filter(|token| !token.is_empty())
 }
 
-/// The address at the other end of the connection.
+/// The address that a request comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Peer(pub IpAddr);
 
 impl Peer {
     pub(super) fn of(parts: &Parts) -> Self {
-        let info = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        Self(info.map_or(Ipv4Addr::UNSPECIFIED.into(), |info| info.0.ip()))
+        let known = parts.extensions.get::<Self>().copied();
+        known.unwrap_or(Self(Ipv4Addr::UNSPECIFIED.into()))
     }
 }
 

@@ -12,6 +12,16 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
+/// The path of [`Health`].
+const HEALTH: &str = "/healthz";
+/// The path of readiness.
+const READY: &str = "/readyz";
+
+/// Whether a path is answered also when there is room for nothing else.
+pub(super) fn is_vital(path: &str) -> bool {
+    matches!(path, HEALTH | READY)
+}
+
 /// What knows whether it can do its work.
 pub trait Ready: Clone + Send + Sync + 'static {
     /// Whether it can.
@@ -72,14 +82,14 @@ async fn whoami(caller: Caller) -> Result<Json<Whoami>, Problem> {
 /// The routes of every server.
 pub fn routes<S: Ready>() -> Vec<Route<S>> {
     vec![
-        Route::get("/healthz", "alive", Needs::Nothing, alive)
+        Route::get(HEALTH, "alive", Needs::Nothing, alive)
             .says(
                 "Whether it is alive",
                 "Answers as long as the process can answer at all. Needs no token.",
             )
             .example(json!({"status": "ok"}))
             .vital(),
-        Route::get("/readyz", "ready", Needs::Nothing, ready::<S>)
+        Route::get(READY, "ready", Needs::Nothing, ready::<S>)
             .says(
                 "Whether it can do its work",
                 "A problem with status 503 and the reason while it cannot. Needs no token.",

@@ -7,6 +7,8 @@
 //! ```
 
 pub mod access;
+mod arrival;
+mod connections;
 pub mod describe;
 pub mod gate;
 pub mod health;
@@ -18,6 +20,7 @@ pub mod problem;
 pub mod rate;
 pub mod replay;
 pub mod role;
+mod room;
 pub mod route;
 pub mod server;
 pub mod session;

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use std::any::Any;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -51,7 +51,7 @@ async fn finish(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> 
     let method = request.method().clone();
     let person = reads_pages(&request);
     let address = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let address = address.map(|info| info.0.ip().to_string());
+    let address = address.map(|info| info.0.ip());
     let mut response = told(next.run(request).await, &id, person, &gate);
     guard(response.headers_mut(), &gate);
     if let Ok(value) = HeaderValue::from_str(&id) {
@@ -66,14 +66,16 @@ async fn finish(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> 
         elapsed: begun.elapsed(),
     };
     let caller = passed.and_then(|passed| passed.caller.as_deref());
-    log(&answered, caller, address.as_deref(), &id);
+    let peer = passed.and_then(|passed| passed.peer);
+    let address = peer.map(|peer| peer.0).or(address);
+    log(&answered, caller, address, &id);
     if let Some(observer) = &gate.observer {
         observer(&answered);
     }
     response
 }
 
-fn log(answered: &Answered<'_>, caller: Option<&str>, address: Option<&str>, id: &str) {
+fn log(answered: &Answered<'_>, caller: Option<&str>, address: Option<IpAddr>, id: &str) {
     tracing::info!(
         target: "roster::http::access",
         method = answered.method,
@@ -81,7 +83,7 @@ fn log(answered: &Answered<'_>, caller: Option<&str>, address: Option<&str>, id:
         status = answered.status,
         milliseconds = u64::try_from(answered.elapsed.as_millis()).unwrap_or(u64::MAX),
         caller = caller.unwrap_or("-"),
-        address = address.unwrap_or("-"),
+        address = address.map_or("-".to_owned(), |it| it.to_string()),
         request = id,
         "answered"
     );

@@ -1,14 +1,17 @@
 //! The way of a request through the gate: everything that is asked before its handler is.
 
 use super::access::{By, Caller};
-use super::gate::{Gate, LOGIN, Peer, SOON};
+use super::arrival::too_large;
+use super::connections::Connection;
+use super::gate::{Gate, LOGIN, Peer};
 use super::origin;
 use super::problem::{self, Problem};
 use super::rate::Who;
 use super::replay::{self, Turn};
+use super::room::{Place, Room, SOON};
 use super::route::{About, Audience, Needs, Weight};
 use super::session::{CSRF_FIELD, CSRF_HEADER, csrf_matches};
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::{FromRequestParts, RawPathParams, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -28,6 +31,7 @@ pub struct Pass {
 #[derive(Clone, Debug)]
 pub(super) struct Passed {
     pub route: &'static str,
+    pub peer: Option<Peer>,
     pub caller: Option<Arc<str>>,
 }
 
@@ -35,6 +39,7 @@ pub(super) struct Passed {
 pub async fn pass(State(pass): State<Arc<Pass>>, request: Request, next: Next) -> Response {
     let mut passed = Passed {
         route: pass.about.path,
+        peer: None,
         caller: None,
     };
     let mut response = match pass.through(request, next, &mut passed).await {
@@ -53,14 +58,21 @@ impl Pass {
         passed: &mut Passed,
     ) -> Result<Response, Problem> {
         let (mut parts, body) = request.into_parts();
-        let peer = Peer::of(&parts);
+        let peer = self.gate.peer(&parts);
+        parts.extensions.insert(peer);
+        passed.peer = Some(peer);
         let caller = match self.gate.caller(peer, &parts) {
             // Who needs to be nobody may also be nobody with a wrong token.
             Err(_) if self.about.needs == Needs::Nothing => None,
             caller => caller?,
         };
         passed.caller = caller.as_ref().map(|caller| Arc::clone(&caller.name));
-        self.count(peer, caller.as_ref())?;
+        let who = who(peer, caller.as_ref());
+        if let (Who::Token(_), Some(connection)) = (&who, parts.extensions.get::<Arc<Connection>>())
+        {
+            connection.is_known();
+        }
+        self.count(&who)?;
         if let Some(login) = self.login(caller.as_ref(), &parts) {
             return Ok(login);
         }
@@ -68,34 +80,37 @@ impl Pass {
         if !parts.method.is_safe() && caller.as_ref().is_none_or(|it| it.by != By::Token) {
             origin::same_site(&parts, self.gate.url.as_deref())?;
         }
-        let room = self.gate.room(&self.about)?;
-        let body = self.read(&parts, body).await?;
+        let body = self.read(&who, &parts, body).await?;
+        let place = self.place(&who)?;
         if let Some(caller) = caller.as_ref().filter(|it| it.csrf.is_some()) {
             check_form(caller, &parts, &body).await?;
         }
         if let Some(caller) = &caller {
             parts.extensions.insert(caller.clone());
         }
-        let answer = match caller {
-            Some(caller) if self.about.acts() => self.act(caller, parts, body, next).await,
+        match caller {
+            Some(caller) if self.about.acts() => self.act(caller, parts, body, next, place).await,
             _ => {
                 let work = next.run(Request::from_parts(parts, body.into()));
                 self.in_time(work).await
             }
-        };
-        drop(room);
-        answer
+        }
     }
 
-    fn count(&self, peer: Peer, caller: Option<&Caller>) -> Result<(), Problem> {
+    /// A place in work; health takes none.
+    fn place(&self, who: &Who) -> Result<Option<Place>, Problem> {
+        if self.about.vital {
+            return Ok(None);
+        }
+        let places = self.gate.places.get(Room::of(&self.about));
+        places.take(who).map(Some)
+    }
+
+    fn count(&self, who: &Who) -> Result<(), Problem> {
         if self.about.vital {
             return Ok(());
         }
-        let who = match caller {
-            Some(caller) if caller.by != By::Nothing => Who::Token(Arc::clone(&caller.name)),
-            _ => Who::address(peer.0),
-        };
-        let taken = self.gate.asked.take(&who, Instant::now());
+        let taken = self.gate.asked.take(who, Instant::now());
         taken.map_err(|wait| Problem::new(problem::TOO_MANY, "").retry_after(wait))
     }
 
@@ -144,24 +159,24 @@ impl Pass {
         Err(Problem::new(problem::NO_PERMISSION, detail))
     }
 
-    async fn read(&self, parts: &Parts, body: Body) -> Result<Bytes, Problem> {
+    async fn read(&self, who: &Who, parts: &Parts, body: Body) -> Result<Bytes, Problem> {
+        // What is asked without a body, and health, waits for none.
+        if self.about.vital || body.is_end_stream() {
+            return Ok(Bytes::new());
+        }
         let limit = match self.about.weight {
             Weight::Usual => self.gate.limits.body,
             Weight::Tree => self.gate.limits.tree,
         };
-        let too_large = || Problem::new(problem::TOO_LARGE, format!("at most {limit} bytes"));
         let told = parts.headers.get(header::CONTENT_LENGTH);
         let told = told.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
         if told.is_some_and(|length| length > limit) {
-            return Err(too_large());
+            return Err(too_large(limit));
         }
-        let whole = tokio::time::timeout(self.gate.limits.timeout, to_bytes(body, limit)).await;
-        match whole {
-            Ok(Ok(bytes)) => Ok(bytes),
-            Ok(Err(error)) if is_limit(&error) => Err(too_large()),
-            Ok(Err(_)) => Err(Problem::bad_request("the body breaks off")),
-            Err(_) => Err(Problem::new(problem::TIMEOUT, "the body came too slowly")),
-        }
+        let room = Room::of(&self.about);
+        let patience = room.patience(self.gate.limits.timeout);
+        let arrivals = self.gate.arrivals.get(room);
+        arrivals.read(who.clone(), body, limit, patience).await
     }
 
     async fn in_time(
@@ -183,6 +198,7 @@ impl Pass {
         parts: Parts,
         body: Bytes,
         next: Next,
+        place: Option<Place>,
     ) -> Result<Response, Problem> {
         let begun = match replay::key(&parts.headers)? {
             None => None,
@@ -201,6 +217,7 @@ impl Pass {
             }
         };
         let work = tokio::spawn(async move {
+            let _place = place;
             let response = next.run(Request::from_parts(parts, body.into())).await;
             match begun {
                 None => response,
@@ -228,15 +245,12 @@ fn escape(byte: u8) -> String {
     }
 }
 
-fn is_limit(error: &axum::Error) -> bool {
-    let mut at: Option<&dyn std::error::Error> = Some(error);
-    while let Some(error) = at {
-        if error.is::<http_body_util::LengthLimitError>() {
-            return true;
-        }
-        at = error.source();
+/// Whom a request is counted for.
+fn who(peer: Peer, caller: Option<&Caller>) -> Who {
+    match caller {
+        Some(caller) if caller.by != By::Nothing => Who::Token(Arc::clone(&caller.name)),
+        _ => Who::address(peer.0),
     }
-    false
 }
 
 /// A form of a session carries the session's own token: in a field, or in a header from a script.

@@ -1,9 +1,11 @@
 //! The listener: TLS, HTTP/1.1 and 2, connections that may not be slow, and an orderly end.
 
+use super::connections::{self, Connections};
 use super::stream::Watched;
 use super::tls::Certificate;
 use crate::config::Serve;
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum_server::accept::{Accept, DefaultAcceptor};
 use axum_server::tls_rustls::RustlsAcceptor;
 use axum_server::{Handle, Server as Listening};
@@ -15,7 +17,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 const HEADERS_IN: Duration = Duration::from_secs(10);
@@ -113,14 +114,16 @@ impl Server {
                 handle.graceful_shutdown(Some(self.grace));
             }
         });
+        let connections = Connections::new(self.connections);
         let door = Door {
             certificate: self.certificate.clone(),
-            places: Arc::new(Semaphore::new(self.connections)),
+            connections: Arc::clone(&connections),
             patience: self.headers_in,
         };
         let listening = axum_server::from_tcp(self.listener).map_err(ServerError::Broken)?;
         let mut listening = listening.handle(handle);
         tune(&mut listening, self.headers_in);
+        let app = app.layer(from_fn_with_state(connections, connections::mark));
         let app = app.into_make_service_with_connect_info::<SocketAddr>();
         let result = if let Some(certificate) = self.certificate {
             let tls = RustlsAcceptor::new(certificate.config).handshake_timeout(self.headers_in);
@@ -150,11 +153,11 @@ fn tune(listening: &mut Listening<SocketAddr>, headers_in: Duration) {
         .max_concurrent_streams(MOST_STREAMS);
 }
 
-/// Lets connections in while there are places.
+/// Lets connections in, if need be in place of others.
 #[derive(Clone)]
 struct Door {
     certificate: Option<Certificate>,
-    places: Arc<Semaphore>,
+    connections: Arc<Connections>,
     patience: Duration,
 }
 
@@ -184,9 +187,10 @@ where
     type Future = BoxFuture<'static, io::Result<(Self::Stream, Self::Service)>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        let Ok(place) = Arc::clone(&self.door.places).try_acquire_owned() else {
+        let peer = stream.peer_addr();
+        let Some(seat) = peer.ok().and_then(|peer| self.door.connections.enter(peer)) else {
             tracing::warn!(
-                "a connection was closed: as many as `serve.limits.connections` are open"
+                "a connection was closed: as many as `serve.limits.connections` are at work"
             );
             return Box::pin(async { Err(io::ErrorKind::ConnectionRefused.into()) });
         };
@@ -198,8 +202,12 @@ where
         let _ = stream.set_nodelay(true);
         let accepted = self.inner.accept(stream, service);
         Box::pin(async move {
-            let (stream, service) = accepted.await?;
-            Ok((Watched::new(stream, patience, STALLED, place), service))
+            let stop = seat.stop();
+            let (stream, service) = tokio::select! {
+                accepted = accepted => accepted?,
+                () = stop.cancelled() => return Err(io::ErrorKind::ConnectionAborted.into()),
+            };
+            Ok((Watched::new(stream, patience, STALLED, seat), service))
         })
     }
 }

@@ -46,11 +46,16 @@ impl Sessions {
         }
     }
 
-    /// Opens one, and gives the cookie to set.
+    /// Opens one in place of the one that the request carries, and gives the cookie to set.
     ///
     /// # Errors
     /// When the system has no randomness.
-    pub fn open(&self, grant: &Grant, now: Instant) -> Result<HeaderValue, String> {
+    pub fn open(
+        &self,
+        before: &HeaderMap,
+        grant: &Grant,
+        now: Instant,
+    ) -> Result<HeaderValue, String> {
         let told = |error| format!("no randomness: {error}");
         let id = random().map_err(told)?;
         let session = Session {
@@ -60,6 +65,9 @@ impl Sessions {
             used: now,
         };
         let mut open = self.lock();
+        for old in self.ids(before) {
+            open.remove(&key(old));
+        }
         open.retain(|_, session| session.lives(now));
         if open.len() >= MOST {
             let oldest = open.iter().min_by_key(|(_, session)| session.used);
@@ -90,7 +98,7 @@ impl Sessions {
 
     /// Ends the session that the request carries, and gives the cookie that takes its place.
     pub fn close(&self, headers: &HeaderMap) -> HeaderValue {
-        if let Some(id) = self.id(headers) {
+        for id in self.ids(headers) {
             self.lock().remove(&key(id));
         }
         let gone = self.cookie("", Duration::ZERO);
@@ -117,11 +125,17 @@ impl Sessions {
     }
 
     fn id<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
+        self.ids(headers).next()
+    }
+
+    /// A browser may carry several cookies of the name, of other paths.
+    fn ids<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a str> {
+        let own = self.name();
         let all = headers.get_all(header::COOKIE).into_iter();
         all.filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(';'))
             .filter_map(|pair| pair.trim().split_once('='))
-            .find_map(|(name, id)| (name == self.name()).then_some(id))
+            .filter_map(move |(name, id)| (name == own).then_some(id))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Session>> {
@@ -188,7 +202,13 @@ mod tests {
         let scene = scene();
         let sessions = Sessions::new(true);
         let start = Instant::now();
-        let open = || carried(&sessions.open(&scene.grant, start).expect("a session"));
+        let open = || {
+            carried(
+                &sessions
+                    .open(&HeaderMap::new(), &scene.grant, start)
+                    .expect("a session"),
+            )
+        };
         let alive = |headers: &HeaderMap, after: Duration| {
             let caller = sessions.caller(headers, &scene.access, start + after);
             caller.is_some()
@@ -213,7 +233,8 @@ mod tests {
     fn the_cookie_is_for_this_host_and_no_script() {
         let scene = scene();
         let cookie = |secure| {
-            let cookie = Sessions::new(secure).open(&scene.grant, Instant::now());
+            let cookie =
+                Sessions::new(secure).open(&HeaderMap::new(), &scene.grant, Instant::now());
             cookie
                 .expect("a session")
                 .to_str()
@@ -235,7 +256,7 @@ mod tests {
         let sessions = Sessions::new(false);
         let headers = carried(
             &sessions
-                .open(&scene.grant, Instant::now())
+                .open(&HeaderMap::new(), &scene.grant, Instant::now())
                 .expect("a session"),
         );
         let caller = sessions.caller(&headers, &scene.access, Instant::now());

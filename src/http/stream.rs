@@ -1,14 +1,15 @@
 //! A connection that may not idle where it has no right to: before its first words, and when it does
-//! not take what it asked for.
+//! not take what it asked for. It ends when it has to make room for another one.
 
+use super::connections::Seat;
 use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep, sleep};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
 /// How HTTP/2 begins. Until it is clear whether a connection does, nobody else watches the time.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -21,18 +22,20 @@ pub(super) struct Watched<T> {
     patience: Duration,
     first: Pin<Box<Sleep>>,
     stalled: Option<Pin<Box<Sleep>>>,
-    _place: OwnedSemaphorePermit,
+    stop: Pin<Box<WaitForCancellationFutureOwned>>,
+    _seat: Seat,
 }
 
 impl<T> Watched<T> {
-    pub fn new(inner: T, first: Duration, patience: Duration, place: OwnedSemaphorePermit) -> Self {
+    pub fn new(inner: T, first: Duration, patience: Duration, seat: Seat) -> Self {
         Self {
             inner,
             begun: Some(0),
             patience,
             first: Box::pin(sleep(first)),
             stalled: None,
-            _place: place,
+            stop: Box::pin(seat.stop().cancelled_owned()),
+            _seat: seat,
         }
     }
 
@@ -55,6 +58,9 @@ impl<T> Watched<T> {
             self.stalled = None;
             return result;
         }
+        if self.stop.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Err(ErrorKind::ConnectionAborted.into()));
+        }
         let deadline = Instant::now() + self.patience;
         let stalled = self
             .stalled
@@ -75,6 +81,9 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
         if result.is_ready() {
             self.look_at(&buffer.filled()[before..]);
             return result;
+        }
+        if self.stop.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Err(ErrorKind::ConnectionAborted.into()));
         }
         if self.begun.is_some() {
             ready!(self.first.as_mut().poll(context));

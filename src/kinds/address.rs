@@ -28,9 +28,13 @@ pub(super) const KIND: Kind = Kind {
             "A second line.",
         )
         .personal(),
-        Field::new("city", "city", Type::Text(255), "City.").required(),
-        Field::new("zipCode", "zip_code", Type::Zip, "Postal code, as written.").required(),
-        Field::new("state", "state", Type::Text(255), "State or region."),
+        Field::new("city", "city", Type::Text(255), "City.")
+            .required()
+            .locates(),
+        Field::new("zipCode", "zip_code", Type::Zip, "Postal code, as written.")
+            .required()
+            .locates(),
+        Field::new("state", "state", Type::Text(255), "State or region.").locates(),
         Field::new(
             "country",
             "country",
@@ -38,7 +42,7 @@ pub(super) const KIND: Kind = Kind {
             "Country, ISO 3166-1 alpha-2.",
         )
         .required(),
-        Field::new("label", "label", Type::Text(255), "What people call it."),
+        Field::new("label", "label", Type::Text(255), "What people call it.").locates(),
         Field::new("phone", "phone", Type::Phone, "Telephone number.").personal(),
         Field::DELETED,
         Field::PROTECT,

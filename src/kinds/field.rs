@@ -17,6 +17,8 @@ pub struct Field {
     pub immutable: bool,
     /// Whether it says something about a person.
     pub personal: bool,
+    /// Whether it says where a person lives, so that it is shown only to those who may read.
+    pub locates: bool,
     /// Whether a value, or a member of it, gives somebody access: never given back by itself.
     pub grants: bool,
     /// The list field whose only member is its value when nothing is said.
@@ -197,6 +199,7 @@ impl Field {
             required: false,
             immutable: false,
             personal: false,
+            locates: false,
             grants: false,
             only_of: None,
             identifier: false,
@@ -220,6 +223,12 @@ impl Field {
     /// The same, personal.
     pub(super) const fn personal(mut self) -> Self {
         self.personal = true;
+        self
+    }
+
+    /// The same, saying where a person lives.
+    pub(super) const fn locates(mut self) -> Self {
+        self.locates = true;
         self
     }
 

@@ -12,6 +12,7 @@ mod file_names;
 pub mod format;
 mod ignored;
 pub mod layout;
+pub mod limits;
 mod links;
 mod listing;
 mod load;
@@ -30,8 +31,9 @@ pub mod write;
 #[cfg(test)]
 mod tests;
 
+pub use limits::Extent;
 pub use listing::{Blobs, Entry, SentFile};
 pub use load::{Document, LoadOptions, Loaded, digests, faulty, load, revision};
 pub use locate::locate;
 pub use merge::Repeated;
-pub use walk::{Tree, TreeFile};
+pub use walk::{Tree, TreeFile, is_manifest};

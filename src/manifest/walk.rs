@@ -1,6 +1,7 @@
 //! The files of a source: which count as manifests, in which order, and how their bytes are read.
 
 use super::ignored::Ignored;
+use super::limits::Extent;
 use super::listing::{Listing, Lost};
 use crate::diagnostic::{Code, Diagnostic, Origin, codes, visible};
 use crate::model::{Digest, Pos};
@@ -266,7 +267,14 @@ pub(super) fn plain(error: &io::Error) -> String {
     }
 }
 
-fn is_manifest(name: &str) -> bool {
+/// Whether a path ends like one of a manifest.
+#[must_use]
+pub fn is_manifest(path: &[u8]) -> bool {
+    let ends = |ending: &str| path.ends_with(ending.as_bytes());
+    [".yaml", ".yml", ".json"].into_iter().any(ends)
+}
+
+fn is_manifest_name(name: &str) -> bool {
     let extension = Path::new(name).extension().unwrap_or_default();
     ["yaml", "yml", "json"]
         .iter()
@@ -278,7 +286,7 @@ fn is_manifest(name: &str) -> bool {
 /// Whether a path is a manifest, with no folder in it that starts with a dot.
 pub(super) fn is_visible(path: &str) -> bool {
     let name = path.rsplit('/').next();
-    name.is_some_and(is_manifest) && !is_hidden(path)
+    name.is_some_and(is_manifest_name) && !is_hidden(path)
 }
 
 /// Whether a path has a part that starts with a dot.
@@ -300,6 +308,9 @@ struct Walk {
     links: Vec<(String, PathBuf)>,
     /// Folders that links led to, so that none is walked twice.
     entered: BTreeSet<PathBuf>,
+    extent: Extent,
+    /// Whether a limit was passed, so that nothing more is looked at.
+    full: bool,
     tree: Tree,
 }
 
@@ -311,6 +322,8 @@ impl Walk {
             files: BTreeSet::new(),
             links: Vec::new(),
             entered: BTreeSet::new(),
+            extent: Extent::default(),
+            full: false,
             tree: Tree::default(),
         }
     }
@@ -321,6 +334,9 @@ impl Walk {
         }
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
+            if self.full {
+                return Ok(());
+            }
             let name = entry.file_name().to_string_lossy().into_owned();
             if name.starts_with('.') {
                 continue;
@@ -339,6 +355,10 @@ impl Walk {
     }
 
     fn entry(&mut self, place: &Path, kind: fs::FileType, path: &str) {
+        if let Err(why) = self.extent.add(path.as_bytes()) {
+            self.full = true;
+            return self.problem(path, codes::YAML_LIMIT, &why);
+        }
         if kind.is_symlink() {
             self.link(place, path);
         } else if kind.is_dir() {

@@ -28,13 +28,26 @@ impl Plan {
         self.undeclared.clear();
         self
     }
+
+    /// The plan with every text rewritten that tells what was found.
+    #[must_use]
+    pub fn reworded(mut self, reword: impl Fn(&str) -> String) -> Self {
+        for found in &mut self.diagnostics {
+            found.message = reword(&found.message);
+            found.help = found.help.as_deref().map(&reword);
+        }
+        for held in &mut self.held {
+            held.message = reword(&held.message);
+        }
+        self
+    }
 }
 
 fn mask(kind: KindId, change: &mut Change) {
     let personal = match &change.field {
         FieldRef::Own(_) => kinds::get(kind)
             .field(&change.field)
-            .is_some_and(|field| field.personal),
+            .is_some_and(|field| field.personal || field.locates),
         FieldRef::Custom(_) => true,
     };
     if personal && change.before.is_some() {
@@ -45,9 +58,34 @@ fn mask(kind: KindId, change: &mut Change) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kinds::USER;
+    use crate::kinds::{ADDRESS, USER};
     use crate::model::Key;
     use crate::plan::{Reason, Step, Verb};
+
+    #[test]
+    fn where_a_person_lives_is_left_out_and_the_country_stays() {
+        let address = kinds::get(ADDRESS);
+        for (name, hidden) in [
+            ("fullName", true),
+            ("street", true),
+            ("zipCode", true),
+            ("city", true),
+            ("state", true),
+            ("label", true),
+            ("phone", true),
+            ("country", false),
+        ] {
+            let mut change = Change {
+                field: address.field_ref(name).expect("a field"),
+                before: Some(Value::text("stored")),
+                after: Some(Value::text("sent")),
+            };
+            mask(ADDRESS, &mut change);
+            let masked = change.before == Some(Value::text(MASKED));
+            assert_eq!(masked, hidden, "{name}");
+            assert_eq!(change.after, Some(Value::text("sent")));
+        }
+    }
 
     #[test]
     fn what_is_stored_about_a_person_is_left_out_and_the_rest_stays() {

@@ -24,11 +24,8 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// This process, as a lease names it.
 #[must_use]
 pub fn here() -> Holder {
-    let named = ["ROSTER_ACTOR", "USER"]
-        .into_iter()
-        .find_map(|name| std::env::var(name).ok());
     Holder {
-        name: named.unwrap_or_else(|| "roster".to_owned()),
+        name: super::actor().unwrap_or("roster").to_owned(),
         host: host().to_owned(),
         pid: i64::from(std::process::id()),
     }

@@ -1,6 +1,7 @@
 //! One pass: load, read, check, plan, guard, apply, record. Written once; every door only knocks.
 
 mod accept;
+mod actor;
 mod apply;
 mod claimants;
 mod columns;
@@ -26,6 +27,7 @@ mod typing;
 mod validate;
 
 pub use accept::PassVerdict;
+pub use actor::actor;
 pub use apply::{Applied, Kept, applied_plan, apply, here, made_for, rooted};
 pub use database::{Opened, reader, reader_or_none, writer, writer_or_new};
 pub use fetch::{FetchError, Fetches, Unreached, fetch};
@@ -116,6 +118,19 @@ pub enum PassError {
     /// What a saved plan reads again cannot be found.
     #[error("the plan cannot be applied here: {0}")]
     Rootless(String),
+}
+
+impl PassError {
+    /// Why the database takes no writes, if that is what stopped the pass.
+    #[must_use]
+    pub fn cannot_write(&self) -> Option<&'static str> {
+        match self {
+            Self::Store(error)
+            | Self::Apply(ApplyError::Store(error))
+            | Self::Lease(LeaseError::Store(error)) => error.cannot_write(),
+            _ => None,
+        }
+    }
 }
 
 /// Whether a person gives an export by hand: then it begins without being let.

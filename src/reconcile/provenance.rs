@@ -76,7 +76,7 @@ pub async fn provenance(
     key: &Key,
 ) -> Result<Option<Provenance>, StoreError> {
     let record = store.record(key).await?;
-    let history = store.history(Some(key), u32::MAX).await?;
+    let history = store.last_changes(key).await?;
     if record.is_none() && history.is_empty() {
         return Ok(None);
     }
@@ -275,7 +275,7 @@ impl Field {
 }
 
 impl Provenance {
-    /// Tells it from what is stored, the changes, newest first, and the sources.
+    /// Tells it from what is stored, the changes that matter, newest first, and the sources.
     fn of(
         key: &Key,
         record: Option<&Record>,

@@ -29,6 +29,8 @@ pub(super) struct Dialect {
     pub(super) booleans: [&'static str; 2],
     /// Whether a table is there: a query with its name as the parameter.
     pub(super) table_exists: &'static str,
+    /// Around a JSON object in `FROM`: its members as rows `j` with a column `key`.
+    pub(super) members: [&'static str; 2],
     /// Announces a write of Roster's own, which triggers then leave alone.
     pub(super) guard_on: &'static str,
     /// Takes that back.
@@ -55,6 +57,7 @@ pub(super) const SQLITE: Dialect = Dialect {
     for_update_t: "",
     booleans: ["0", "1"],
     table_exists: "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?",
+    members: ["json_each(", ") AS j"],
     guard_on: "INSERT INTO writing (id) VALUES (1)",
     guard_off: "DELETE FROM writing",
     // Rows come in the order of their keys, so pages behind them are not needed again; what `open`
@@ -82,6 +85,7 @@ pub(super) const POSTGRES: Dialect = Dialect {
                    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
                    WHERE n.nspname = current_schema() AND c.relname = ? \
                    AND c.relkind IN ('r', 'p')",
+    members: ["json_object_keys(", "::json) AS j(key)"],
     guard_on: "SET LOCAL roster.writing = 'on'",
     guard_off: "SET LOCAL roster.writing = ''",
     // Rough numbers will do for the planner until autovacuum has counted: a full ANALYZE of what was

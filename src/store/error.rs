@@ -88,6 +88,30 @@ impl StoreError {
         self.code().is_some_and(|code| code == "55P03")
     }
 
+    /// Why nothing can be written however often it is tried, if that is so: no room, a read-only place,
+    /// a disk that fails.
+    #[must_use]
+    pub fn cannot_write(&self) -> Option<&'static str> {
+        const FULL: &str = "the disk is full";
+        const READ_ONLY: &str = "the database is read-only";
+        const BROKEN: &str = "the disk fails";
+        let code = self.code()?;
+        // The codes of PostgreSQL have five characters, those of SQLite fewer.
+        match code.as_str() {
+            "53100" => return Some(FULL),
+            "25006" => return Some(READ_ONLY),
+            "58030" => return Some(BROKEN),
+            code if code.len() == 5 => return None,
+            _ => {}
+        }
+        match code.parse::<u32>().ok()? & 0xff {
+            13 => Some(FULL),
+            8 => Some(READ_ONLY),
+            10 => Some(BROKEN),
+            _ => None,
+        }
+    }
+
     /// The engine's code, if a statement failed.
     fn code(&self) -> Option<String> {
         match self {

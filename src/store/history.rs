@@ -131,18 +131,31 @@ impl Store {
         key: Option<&Key>,
         limit: u32,
     ) -> Result<Vec<ChangeRecord>, StoreError> {
+        self.history_before(key, i64::MAX, limit).await
+    }
+
+    /// The latest changes before a place in the sequence, of one resource or of all, newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn history_before(
+        &self,
+        key: Option<&Key>,
+        before: i64,
+        limit: u32,
+    ) -> Result<Vec<ChangeRecord>, StoreError> {
         let Some(mut tx) = self.reading_schema("read the history").await? else {
             return Ok(Vec::new());
         };
         let (of, mut params) = match key {
             None => ("", Vec::new()),
             Some(key) => (
-                "WHERE c.kind = ? AND c.external_id = ?",
+                "c.kind = ? AND c.external_id = ? AND",
                 vec![kinds::get(key.kind).name.into(), Param::from(&key.id)],
             ),
         };
-        params.push(i64::from(limit).into());
-        let sql = format!("{SELECT} {of} ORDER BY c.seq DESC LIMIT ?");
+        params.extend([before.into(), i64::from(limit).into()]);
+        let sql = format!("{SELECT} WHERE {of} c.seq < ? ORDER BY c.seq DESC LIMIT ?");
         let found = tx.fetch(&sql, &params, &TYPES).await?;
         Ok(found.into_iter().map(record).collect())
     }

@@ -28,6 +28,7 @@ mod feeds;
 mod held;
 mod history;
 mod imports;
+mod last_changes;
 mod lease;
 mod lent;
 mod migrate;

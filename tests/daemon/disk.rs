@@ -70,10 +70,17 @@ fn copied(ws: &mut Workspace, at: &Path, served: &Served) {
 
 /// A push that the disk does not hold; `ws` is the database as the test sees it.
 fn too_much(ws: &mut Workspace, at: &Path, mut served: Served, api: &Api, words: &str) {
-    let full = Ballast::fill(at);
+    let ballast = Ballast::fill(at);
     ws.tree(people("Britta", MANY));
     served.says(&["source shop", words]);
     why(api, words);
+    let (ready, reason) = api.get("/readyz");
+    assert_eq!(ready, 503, "{reason}");
+    let full = reason["detail"].as_str();
+    assert!(
+        full.is_some_and(|it| it.contains("disk is full")),
+        "{reason}"
+    );
     let status = ws.run(&[
         "status",
         "--remote",
@@ -88,8 +95,9 @@ fn too_much(ws: &mut Workspace, at: &Path, mut served: Served, api: &Api, words:
     assert_eq!(users(ws).as_deref(), Some("1"));
     assert_eq!(ws.value("SELECT count(*) FROM runs").as_deref(), Some("1"));
 
-    drop(full);
+    drop(ballast);
     served.says(&["created 12000", "as run 2"]);
+    assert_eq!(api.get("/readyz").0, 200);
     copied(ws, at, &served);
     assert_eq!(name(ws).as_deref(), Some("Britta"));
     ws.run(&["history", "--verify"]).exits(0);

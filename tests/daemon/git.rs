@@ -96,6 +96,8 @@ fn a_push_is_applied_after_a_webhook_that_is_signed_rightly() {
     assert_eq!(scene.first_name("keeper").as_deref(), Some("Britta"));
     let (status, heard) = scene.api.github("shop", SECRET, "d-1");
     assert_eq!((status, &heard["result"]), (202, &json!("repeated")));
+    let (status, heard) = scene.api.github("shop", SECRET, "d-2");
+    assert_eq!((status, &heard["result"]), (202, &json!("repeated")));
 
     let state = scene.source();
     let state = &state["state"];

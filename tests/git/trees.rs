@@ -2,8 +2,10 @@
 
 use super::{TAG, TWO, go, place, plan};
 use crate::remote::Remote;
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
+use std::process::{Command, Stdio};
 
 #[test]
 fn a_finding_shows_its_line_of_the_commit() {
@@ -164,4 +166,59 @@ fn names_in_any_bytes_are_read_or_said() {
     let ran = plan(&place).exits(1);
     assert!(ran.stdout.contains("its name is not UTF-8"), "{ran}");
     assert!(ran.codes("error").contains("source-unreadable"), "{ran}");
+}
+
+/// A tree of these lines, as `git ls-tree` prints them; its id.
+fn tree(remote: &Remote, lines: &str) -> String {
+    let mut make = Command::new("git");
+    make.arg("mktree").current_dir(remote.work());
+    let mut make = make
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("git");
+    let mut stdin = make.stdin.take().expect("a pipe");
+    stdin.write_all(lines.as_bytes()).expect("written");
+    drop(stdin);
+    let made = make.wait_with_output().expect("a tree");
+    assert!(made.status.success());
+    String::from_utf8_lossy(&made.stdout).trim().to_owned()
+}
+
+/// Pushes a commit whose folder `manifests` is this tree.
+fn commit(remote: &Remote, folder: &str) {
+    let root = tree(remote, &format!("040000 tree {folder}\tmanifests\n"));
+    let commit = remote.git(&["commit-tree", &root, "-m", "made to be large"]);
+    let to = format!("{commit}:refs/heads/main");
+    remote.git(&["push", "--quiet", "--force", "origin", &to]);
+}
+
+#[test]
+fn a_commit_that_would_never_be_listed_is_refused_with_its_limit() {
+    let (place, remote) = place(TAG);
+    go(&place, &["apply", "--yes"]).exits(0);
+    let blob = remote.git(&["hash-object", "-w", "manifests/all.yaml"]);
+    let file = tree(&remote, &format!("100644 blob {blob}\ta.yaml\n"));
+    // A tree of empty folders holds no file at all.
+    for leaf in [file, tree(&remote, "")] {
+        let double = |below: String, _| {
+            let both = format!("040000 tree {below}\ta\n040000 tree {below}\tb\n");
+            tree(&remote, &both)
+        };
+        let bomb = (0..40).fold(leaf.clone(), double);
+        commit(&remote, &bomb);
+        let wide = plan(&place).exits(1);
+        assert!(wide.stdout.contains("500000 files and folders"), "{wide}");
+        assert!(wide.codes("error").contains("source-unreadable"), "{wide}");
+        assert!(wide.steps().is_empty(), "{wide}");
+
+        let nest = |below: String, _| tree(&remote, &format!("040000 tree {below}\ta\n"));
+        let deep = (0..200).fold(leaf, nest);
+        commit(&remote, &deep);
+        let deep = plan(&place).exits(1);
+        assert!(deep.stdout.contains("64 deep"), "{deep}");
+    }
+    // Nothing was removed, and it goes on with the next good commit.
+    remote.push("good again");
+    assert_eq!(plan(&place).exits(0).steps().len(), 0);
 }

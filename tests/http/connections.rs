@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// Writes a certificate for `localhost` and gives it as a client trusts it.
-fn certify(dir: &Path) -> reqwest::Certificate {
+pub fn certify(dir: &Path) -> reqwest::Certificate {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     std::fs::write(dir.join("cert.pem"), cert.pem()).expect("the certificate");
@@ -20,7 +20,7 @@ fn certify(dir: &Path) -> reqwest::Certificate {
     reqwest::Certificate::from_der(cert.der()).expect("a certificate")
 }
 
-fn trusting(certificate: reqwest::Certificate) -> reqwest::Client {
+pub fn trusting(certificate: reqwest::Certificate) -> reqwest::Client {
     client(|builder| builder.tls_certs_only([certificate]))
 }
 
@@ -100,18 +100,35 @@ async fn who_sends_the_body_too_slowly_is_told_so() {
 }
 
 #[tokio::test]
-async fn so_many_connections_and_no_more() {
+async fn beyond_the_connections_at_work_only_health_is_answered() {
     let scene = scene(|serve| serve.limits.connections = 1).await;
-    let mut first = TcpStream::connect(scene.address).await.expect("connected");
+    let slow = tokio::spawn(scene.get(Role::Viewer, "/api/v1/slow").send());
+    scene.app.entered.notified().await;
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(status(scene.bare(Method::GET, path)).await, 200, "{path}");
+    }
+    assert_eq!(status(scene.get(Role::Viewer, "/api/v1/read")).await, 503);
+    scene.app.go.notify_one();
+    assert_eq!(slow.await.expect("whole").expect("an answer").status(), 200);
+}
+
+#[tokio::test]
+async fn an_idle_connection_makes_room_for_the_next() {
+    let scene = scene(|serve| serve.limits.connections = 1).await;
     let ask = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
     let mut buffer = [0; 12];
-    first.write_all(ask).await.expect("written");
-    first.read_exact(&mut buffer).await.expect("an answer");
-    assert_eq!(&buffer, b"HTTP/1.1 200");
-    let mut second = TcpStream::connect(scene.address).await.expect("connected");
-    // It may be closed before or after this is written.
-    let _ = second.write_all(ask).await;
-    assert!(second.read_exact(&mut buffer).await.is_err());
+    let mut streams = Vec::new();
+    for _ in 0..5 {
+        let mut stream = TcpStream::connect(scene.address).await.expect("connected");
+        stream.write_all(ask).await.expect("written");
+        stream.read_exact(&mut buffer).await.expect("an answer");
+        assert_eq!(&buffer, b"HTTP/1.1 200");
+        streams.push(stream);
+    }
+    let mut rest = Vec::new();
+    let ended = streams[0].read_to_end(&mut rest);
+    let ended = tokio::time::timeout(Duration::from_secs(20), ended).await;
+    assert!(ended.is_ok(), "the first one is still open");
 }
 
 #[tokio::test]

@@ -112,8 +112,13 @@ async fn home(caller: Caller) -> Html<String> {
     Html(caller.csrf.as_deref().unwrap_or("none").to_owned())
 }
 
-async fn login(State(app): State<App>, peer: Peer, form: Form<Login>) -> Response {
-    match app.gate.login(peer, &form.token) {
+async fn login(
+    State(app): State<App>,
+    peer: Peer,
+    headers: HeaderMap,
+    form: Form<Login>,
+) -> Response {
+    match app.gate.login(peer, &headers, &form.token) {
         Ok(cookie) => (StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response(),
         Err(problem) => problem.into_response(),
     }
@@ -128,6 +133,7 @@ pub fn routes() -> Vec<Route<App>> {
     use Permission::{Administer, Approve, Operate, Plan, Read};
     vec![
         Route::post("/api/v1/plan", "plan", Plan, act).heavy(),
+        Route::post("/api/v1/push", "push", Operate, act).heavy(),
         Route::get("/api/v1/read", "read", Read, read),
         Route::get("/api/v1/sources/{source}", "source", Read, source),
         Route::post("/api/v1/operate", "operate", Operate, act),

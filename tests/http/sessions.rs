@@ -99,3 +99,31 @@ async fn a_login_from_another_site_is_refused() {
     let crossed = crossed.header("sec-fetch-site", "cross-site");
     assert_eq!(refused(crossed).await["code"], "forged");
 }
+
+#[tokio::test]
+async fn logging_in_again_ends_the_session_before() {
+    let scene = scene(|_| {}).await;
+    let home = |cookie: &str| scene.bare(Method::GET, "/").header("cookie", cookie);
+    let first = login(&scene, Role::Viewer).await;
+    let elsewhere = login(&scene, Role::Viewer).await;
+    let csrf = home(&first).send().await.expect("an answer").text().await;
+    let token = scene.tokens[&Role::Viewer].as_str();
+    let again = |csrf: &str| {
+        let again = scene.bare(Method::POST, "/login").header("cookie", &first);
+        posted(again, &[("token", token), ("csrf", csrf)])
+    };
+    let refused = again("wrong").send().await.expect("an answer");
+    assert_eq!(refused.status(), 403);
+    assert_eq!(status(home(&first)).await, 200);
+    let response = again(&csrf.expect("the page"))
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(response.status(), 204);
+    let cookie = response.headers()["set-cookie"].to_str().expect("text");
+    let second = cookie.split(';').next().expect("a pair").to_owned();
+    assert_eq!(status(home(&first)).await, 303);
+    assert_eq!(status(home(&second)).await, 200);
+    // Another browser goes on.
+    assert_eq!(status(home(&elsewhere)).await, 200);
+}

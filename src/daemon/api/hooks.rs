@@ -32,7 +32,7 @@ pub(super) fn routes() -> Vec<Route<Door>> {
         Route::post("/api/v1/hooks/{source}", "hook", Needs::Nothing, hook)
             .says(
                 "A webhook of GitHub, GitLab, Gitea or Forgejo",
-                "Signed with the `webhookSecret` of the source; a push to its branch asks for a pass. The same delivery again starts nothing.",
+                "Signed with the `webhookSecret` of the source; a push to its branch asks for a pass. The same delivery or the same body again starts nothing.",
             )
             .problems(&[problem::UNAUTHORIZED, problem::NOT_FOUND, problem::INVALID]),
     ]
@@ -65,16 +65,13 @@ async fn hook(
         Told::Other(_) => "ignored",
         Told::Push(push) if !wanted(known, &push) => "ignored",
         Told::Push(push) => {
-            if push
-                .delivery
-                .is_some_and(|delivery| !daemon.first_delivery(&delivery))
-            {
-                "repeated"
-            } else {
+            if daemon.first_delivery(&source, &push) {
                 if let Some(worker) = daemon.worker(&source) {
                     worker.knock("webhook");
                 }
                 "reconcile"
+            } else {
+                "repeated"
             }
         }
     };

@@ -1,6 +1,8 @@
 //! `/api/v1`: the daemon as programs see it.
 
+mod conceal;
 pub(super) mod exports;
+mod files;
 pub(super) mod holds;
 mod hooks;
 mod imports;
@@ -72,8 +74,8 @@ impl Door {
 
 impl Ready for Door {
     async fn ready(&self) -> Result<(), String> {
-        let answer = self.ask(async |daemon| daemon.store.identity().await).await;
-        answer.map(|_| ()).map_err(|problem| problem.detail)
+        let asked = self.ask(async |daemon| Ok::<_, Problem>(daemon.ready().await));
+        asked.await.map_err(|problem| problem.detail)?
     }
 }
 

@@ -1,7 +1,8 @@
 //! Remote plans: a CI job sends a tree, or names a commit, and gets the plan. It holds no password
 //! of the database.
 
-use super::{Door, at_most, known};
+use super::conceal::ServerPlaces;
+use super::{Door, at_most, files, known};
 use crate::config::{Config, Place};
 use crate::daemon::serve::Daemon;
 use crate::diagnostic::chain;
@@ -21,6 +22,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Number, Value, json};
 use std::collections::BTreeMap;
+use tokio::sync::SemaphorePermit;
 
 /// How long the name of a branch may be.
 const NAME: usize = 255;
@@ -35,7 +37,7 @@ pub struct Wanted {
     source: Option<String>,
     /// The files of a tree, by path below the root of the source: manifests, ignore files and what
     /// manifests name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "files::limited")]
     #[schemars(extend("propertyNames" = {
         "pattern": r"^[^/\\\u0000]+(/[^/\\\u0000]+)*$",
         "not": {"pattern": r"(^|/)\.\.?(/|$)"},
@@ -178,9 +180,28 @@ async fn plan(
     let source = chosen(door.daemon()?, &caller, wanted.source.as_deref())?;
     let reads = caller.may(Permission::Read);
     let planned = door
-        .ask(move |daemon| async move { made(&daemon, &source, wanted, reads).await })
+        .ask(move |daemon| async move {
+            let made = made(&daemon, &source, wanted, reads).await;
+            made.map_err(|problem| {
+                if reads {
+                    problem
+                } else {
+                    concealed(&daemon, problem)
+                }
+            })
+        })
         .await?;
     Ok(Json(planned))
+}
+
+/// A problem for somebody who may not read: where things are on this machine goes to the log only.
+fn concealed(daemon: &Daemon, mut problem: Problem) -> Problem {
+    let detail = ServerPlaces::of(&daemon.setup().config).conceal(&problem.detail);
+    if detail != problem.detail {
+        tracing::warn!("{}", problem.detail);
+        problem.detail = detail;
+    }
+    problem
 }
 
 /// The source that is meant.
@@ -218,8 +239,6 @@ async fn made(
         .position(|known| *known.name == *source);
     let at = at.ok_or_else(|| Problem::not_found(""))?;
     let shape = (wanted.format, wanted.detail, wanted.max_bytes);
-    // A large tree takes the whole machine for a while: one at a time, beside no pass.
-    let turn = daemon.turn.acquire().await.map_err(Problem::internal)?;
     let (plan, reading) = match (wanted.files, wanted.revision) {
         (Some(files), None) => sent(daemon, config, at, files).await?,
         (None, Some(revision)) => committed(daemon, config, at, revision).await?,
@@ -228,8 +247,12 @@ async fn made(
             return Err(Problem::new(problem::INVALID, message));
         }
     };
-    drop(turn);
-    let plan = if reads { plan } else { plan.masked() };
+    let plan = if reads {
+        plan
+    } else {
+        let places = ServerPlaces::of(config);
+        plan.masked().reworded(|text| places.conceal(text))
+    };
     shaped(&plan, &reading, shape)
 }
 
@@ -264,6 +287,7 @@ async fn sent(
         read.push((path, sent));
     }
     let tree = Tree::of_sent(read);
+    let _turn = turn(daemon).await?;
     reconcile::plan_sent(config, at, tree, &daemon.store)
         .await
         .map_err(refused)
@@ -287,10 +311,13 @@ async fn committed(
             "the source is no git repository",
         ));
     };
-    git::fetch(&place.at(&revision), &config.cache).map_err(|error| unfetched(&error))?;
+    // A remote that does not answer, and a commit that is too large, keep no source waiting.
+    let place = place.at(&revision);
+    let fetched = git::fetch(&place, &config.cache).map_err(|error| unfetched(&error))?;
+    let _turn = turn(daemon).await?;
     let request = Request {
         source: Some(source.name.to_string()),
-        at: Some((source.name.to_string(), revision)),
+        at: Some((source.name.to_string(), fetched.revision)),
         sealed: true,
         ..Request::default()
     };
@@ -299,13 +326,19 @@ async fn committed(
     Ok((plan, pass.readings.swap_remove(at)))
 }
 
+/// A large tree takes the whole machine for a while: one at a time, beside no pass.
+async fn turn(daemon: &Daemon) -> Result<SemaphorePermit<'_>, Problem> {
+    daemon.turn.acquire().await.map_err(Problem::internal)
+}
+
 /// Whose fault it is that a commit is not there.
 fn unfetched(error: &GitError) -> Problem {
     let kind = match error {
         GitError::Reference { .. } => problem::NOT_FOUND,
-        GitError::Empty { .. } | GitError::Path { .. } | GitError::Failed { .. } => {
-            problem::INVALID
-        }
+        GitError::Empty { .. }
+        | GitError::Path { .. }
+        | GitError::Limit { .. }
+        | GitError::Failed { .. } => problem::INVALID,
         _ => problem::UNAVAILABLE,
     };
     Problem::new(kind, error.to_string())

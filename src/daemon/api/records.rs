@@ -76,7 +76,7 @@ pub enum Standing {
 pub struct Items {
     /// The items of the page.
     items: Vec<Value>,
-    /// What `after` has to be for the next page; absent on the last one.
+    /// What `after`, or `before` of a history, has to be for the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
@@ -94,6 +94,17 @@ impl Limit {
     pub(super) fn rows(&self) -> u32 {
         self.limit.unwrap_or(50).clamp(1, 1000)
     }
+}
+
+/// Which changes of a resource.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Earlier {
+    /// Only changes before this number; the latest when not given.
+    #[schemars(range(min = 0))]
+    before: Option<i64>,
+    /// At most so many, newest first; 50 when not given, never more than 1000.
+    limit: Option<u32>,
 }
 
 /// A place in the sequence of all changes.
@@ -152,7 +163,10 @@ pub(super) fn routes() -> Vec<Route<Door>> {
         Route::get("/api/v1/resources/{kind}/{id}", "resource", Permission::Read, resource)
             .says("A stored resource", "Its manifest form and `meta`."),
         Route::get("/api/v1/resources/{kind}/{id}/history", "history", Permission::Read, history)
-            .says("The changes of a resource", "Newest first."),
+            .says(
+                "The changes of a resource",
+                "Newest first, a page at a time: `next` is the `before` of the page that follows.",
+            ),
         Route::get("/api/v1/resources/{kind}/{id}/why", "why", Permission::Read, why).says(
             "Who set its fields",
             "Each field with the source, commit and line that set it, as far as it was applied.",
@@ -241,15 +255,22 @@ async fn resource(State(door): State<Door>, Path(of): Path<OfKey>) -> Result<Jso
 async fn history(
     State(door): State<Door>,
     Path(of): Path<OfKey>,
-    Query(limit): Query<Limit>,
+    Query(earlier): Query<Earlier>,
 ) -> Result<Json<Items>, Problem> {
     let key = Key::new(kind(&of.kind)?.id, &of.id);
-    let limit = limit.rows();
-    let changes = door
-        .ask(move |daemon| async move { daemon.store.history(Some(&key), limit).await })
+    let before = earlier.before.unwrap_or(i64::MAX);
+    let limit = earlier.limit.unwrap_or(50).clamp(1, 1000);
+    let changes =
+        door.ask(move |daemon| async move {
+            daemon.store.history_before(Some(&key), before, limit).await
+        })
         .await?;
-    let items = changes.iter().map(json::change).collect();
-    Ok(Json(Items { items, next: None }))
+    let more = changes.len() == limit as usize;
+    let last = changes.last().filter(|_| more);
+    Ok(Json(Items {
+        next: last.map(|change| change.seq.to_string()),
+        items: changes.iter().map(json::change).collect(),
+    }))
 }
 
 async fn why(State(door): State<Door>, Path(of): Path<OfKey>) -> Result<Json<Value>, Problem> {

@@ -6,7 +6,7 @@ use crate::http::gate::LOGIN;
 use crate::http::problem::{self, Problem};
 use crate::http::{By, Caller, Gate, Needs, Peer, Query, Route};
 use axum::Form;
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -28,8 +28,12 @@ struct Credentials {
 
 pub(super) fn routes(gate: &Arc<Gate>) -> Vec<Route<Door>> {
     let (doorman, porter) = (Arc::clone(gate), Arc::clone(gate));
-    let login = async move |peer: Peer, caller: Option<Caller>, Form(given): Form<Credentials>| {
-        log_in(&doorman, peer, caller.as_ref(), &given)
+    let login = async move |peer: Peer,
+                            caller: Option<Caller>,
+                            headers: HeaderMap,
+                            Form(given): Form<Credentials>| {
+        let cookie = doorman.login(peer, &headers, &given.token);
+        log_in(cookie, caller.as_ref(), &given)
     };
     let logout = async move |headers: HeaderMap| {
         let cookie = porter.logout(&headers);
@@ -47,8 +51,12 @@ async fn ask(caller: Option<Caller>, Query(asked): Query<Asked>) -> Markup {
     form(caller.as_ref(), &asked, None)
 }
 
-fn log_in(gate: &Gate, peer: Peer, caller: Option<&Caller>, given: &Credentials) -> Response {
-    match gate.login(peer, &given.token) {
+fn log_in(
+    cookie: Result<HeaderValue, Problem>,
+    caller: Option<&Caller>,
+    given: &Credentials,
+) -> Response {
+    match cookie {
         Ok(cookie) => {
             let to = Redirect::to(link::local(&given.next));
             ([(header::SET_COOKIE, cookie)], to).into_response()

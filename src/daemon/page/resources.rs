@@ -124,11 +124,20 @@ fn row(record: &Record, caller: &Caller) -> Markup {
     }
 }
 
+/// Which part of the history is shown.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Asked {
+    before: Option<i64>,
+}
+
 async fn one(
     State(door): State<Door>,
     caller: Caller,
     Path(of): Path<OfKey>,
+    Query(asked): Query<Asked>,
 ) -> Result<Markup, Problem> {
+    let before = asked.before.unwrap_or(i64::MAX);
     let key = Key::new(records::kind(&of.kind)?.id, &of.id);
     let missing = Problem::not_found(format!("{key} is not stored and never was"));
     let title = key.to_string();
@@ -137,7 +146,7 @@ async fn one(
             let store = &daemon.store;
             let record = store.record(&key).await?;
             let told = reconcile::provenance(None, store, &key).await?;
-            let history = store.history(Some(&key), HISTORY).await?;
+            let history = store.history_before(Some(&key), before, HISTORY).await?;
             Ok::<_, StoreError>((record, told, history))
         })
         .await?;
@@ -153,6 +162,9 @@ async fn one(
             h2 { "History" }
             @if history.is_empty() { p { "No run changed it." } }
             ul.steps { @for change in &history { (change_line(change)) } }
+            @if let Some(last) = history.last().filter(|_| history.len() == HISTORY as usize) {
+                p { a href={ "?before=" (last.seq) "#history" } { "Older changes" } }
+            }
         }
     };
     frame::page(&door, &caller, "/resources/", &title, &main)

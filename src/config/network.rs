@@ -1,0 +1,69 @@
+//! An address, or all addresses of a network.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+/// One address or a network, as `10.0.0.0/8`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Network {
+    address: Ipv6Addr,
+    bits: u32,
+}
+
+impl Network {
+    /// Reads `10.0.0.1`, `10.0.0.0/8` or `fd00::/8`.
+    ///
+    /// # Errors
+    /// What was expected.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not an address or a network; write `10.0.0.0/8`");
+        let (address, bits) = match text.split_once('/') {
+            Some((address, bits)) => (address, Some(bits)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.trim().parse().map_err(|_| wrong())?;
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        let bits = bits.map_or(Ok(most), |bits| bits.trim().parse().map_err(|_| wrong()))?;
+        if bits > most {
+            return Err(wrong());
+        }
+        Ok(Self {
+            address: whole(address),
+            bits: bits + (128 - most),
+        })
+    }
+
+    /// Whether an address belongs to it.
+    #[must_use]
+    pub fn holds(&self, address: IpAddr) -> bool {
+        let differ = self.address.to_bits() ^ whole(address).to_bits();
+        differ.leading_zeros() >= self.bits
+    }
+}
+
+/// An IPv4 address in the form that IPv6 sockets name it.
+fn whole(address: IpAddr) -> Ipv6Addr {
+    match address {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+        IpAddr::V6(v6) => v6,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_holds_its_addresses_and_no_others() {
+        let holds = |network: &str, address: &str| {
+            let network = Network::parse(network).expect(network);
+            network.holds(address.parse().expect(address))
+        };
+        assert!(holds("10.0.0.0/8", "10.9.8.7") && holds("10.0.0.0/8", "::ffff:10.9.8.7"));
+        assert!(!holds("10.0.0.0/8", "11.0.0.1") && !holds("10.0.0.0/8", "fd00::1"));
+        assert!(holds("127.0.0.1", "127.0.0.1") && !holds("127.0.0.1", "127.0.0.2"));
+        assert!(holds("fd00::/8", "fd12::1") && holds("0.0.0.0/0", "1.2.3.4"));
+        for wrong in ["", "proxy", "10.0.0.0/33", "10.0.0.0/x", "::1/129"] {
+            assert!(Network::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! How large a source may be. What is larger was made to stop whoever reads it, or is a wrong path.
+
+/// Files and folders of a source.
+pub const ENTRIES: usize = 500_000;
+/// Folders within one another.
+pub const DEPTH: usize = 64;
+/// Bytes of all manifests of a commit.
+pub const BYTES: u64 = 1 << 30;
+
+/// What one source takes of the limits while it is listed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Extent {
+    entries: usize,
+    bytes: u64,
+}
+
+impl Extent {
+    /// Counts a file or folder by its path below the root.
+    ///
+    /// # Errors
+    /// Which limit it passes.
+    pub fn add(&mut self, path: &[u8]) -> Result<(), String> {
+        self.entries += 1;
+        if self.entries > ENTRIES {
+            return Err(format!("there are more than {ENTRIES} files and folders"));
+        }
+        let depth = path.iter().filter(|byte| **byte == b'/').count();
+        if depth > DEPTH {
+            return Err(format!("folders are nested more than {DEPTH} deep"));
+        }
+        Ok(())
+    }
+
+    /// Counts the bytes of a manifest.
+    ///
+    /// # Errors
+    /// Which limit they pass.
+    pub fn weigh(&mut self, bytes: u64) -> Result<(), String> {
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes > BYTES {
+            let most = BYTES >> 20;
+            return Err(format!("the manifests have more than {most} MiB"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_limit_is_named() {
+        let mut extent = Extent::default();
+        assert_eq!(extent.add(&b"a/".repeat(DEPTH)), Ok(()));
+        let deep = extent.add(&b"a/".repeat(DEPTH + 1)).expect_err("deep");
+        assert!(deep.contains("64 deep"), "{deep}");
+        let many = (0..=ENTRIES).find_map(|_| extent.add(b"a").err());
+        assert!(many.is_some_and(|many| many.contains("500000")));
+        assert_eq!(extent.weigh(BYTES), Ok(()));
+        let large = extent.weigh(1).expect_err("large");
+        assert!(large.contains("1024 MiB"), "{large}");
+    }
+}

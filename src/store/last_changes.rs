@@ -1,0 +1,36 @@
+//! Of a resource with a long history, the few changes that say who set what is stored.
+
+use super::Store;
+use super::error::StoreError;
+use super::history::{ChangeRecord, SELECT, TYPES, record};
+use super::param::Param;
+use crate::kinds;
+use crate::model::Key;
+
+impl Store {
+    /// Of each field that was ever changed the last change that touched it, and the first change of
+    /// all; newest first. However long the history is, these are few.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn last_changes(&self, key: &Key) -> Result<Vec<ChangeRecord>, StoreError> {
+        let Some(mut tx) = self.reading_schema("read the history").await? else {
+            return Ok(Vec::new());
+        };
+        let [open, close] = tx.dialect().members;
+        let of = "c.kind = ? AND c.external_id = ?";
+        let last = format!(
+            "SELECT max(c.seq) AS seq FROM changes AS c, {open}c.fields{close} WHERE {of} GROUP BY j.key \
+             UNION SELECT max(c.seq) FROM changes AS c JOIN change_values AS v ON v.seq = c.seq, \
+             {open}v.fields{close} WHERE {of} GROUP BY j.key \
+             UNION SELECT min(c.seq) FROM changes AS c WHERE {of}"
+        );
+        let sql = format!("{SELECT} WHERE c.seq IN ({last}) ORDER BY c.seq DESC");
+        let name = kinds::get(key.kind).name;
+        let params: Vec<Param> = (0..3)
+            .flat_map(|_| [name.into(), Param::from(&key.id)])
+            .collect();
+        let found = tx.fetch(&sql, &params, &TYPES).await?;
+        Ok(found.into_iter().map(record).collect())
+    }
+}
