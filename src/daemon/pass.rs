@@ -407,20 +407,20 @@ impl Made {
         for (_, fetched) in fetches {
             match fetched.map(|fetched| fetched.moved) {
                 Ok(Moved::Rewound { from }) => self.state.rewound = Some(from),
-                Ok(Moved::First | Moved::Forward | Moved::Switched { .. }) => {
-                    self.state.rewound = None
-                }
                 Ok(Moved::Same) => {}
+                Ok(_) => self.state.rewound = None,
                 Err(error) => {
                     if self.state.outcome != Outcome::Failed || self.behind || self.lost {
                         self.state.failures += 1;
                     }
-                    let what = if self.lost {
-                        "nothing of the source was ever fetched, so that nothing is done"
-                    } else if self.behind {
-                        "another one than fetched last here was applied since, so that nothing is done"
-                    } else {
-                        "the commit fetched last stays"
+                    let what = match (self.lost, self.behind) {
+                        (true, _) => {
+                            "nothing of the source was ever fetched, so that nothing is done"
+                        }
+                        (_, true) => {
+                            "another one than fetched last here was applied since, so that nothing is done"
+                        }
+                        _ => "the commit fetched last stays",
                     };
                     self.state.outcome = Outcome::Failed;
                     self.state.reason = format!("{error}; {what}");

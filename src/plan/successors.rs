@@ -4,7 +4,7 @@ use super::draft::Context;
 use super::fixpoint::{hold_field, hold_one};
 use super::planner::Work;
 use super::share::is_live;
-use super::types::{Held, Verb};
+use super::types::{Held, Reason, Verb};
 use crate::check::{ADMINISTRATOR, Effect, Outcome, World};
 use crate::diagnostic::{Code, codes};
 use crate::kinds;
@@ -33,7 +33,9 @@ pub(super) fn keep_predecessors(
         return;
     }
     let world = World::new(context.stored, context.desired, &work.effects);
+    // What somebody else gave is taken back whoever is held.
     let users = work.effects.iter().filter(|it| it.key.kind == kinds::USER);
+    let users = users.filter(|it| work.reason(&it.key) != Reason::Drift);
     let lost = users.filter_map(|effect| {
         let lost = lost(context, &world, effect);
         let mut held = lost.iter().filter_map(|account| {
