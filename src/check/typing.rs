@@ -134,6 +134,9 @@ pub fn definitions(desired: &Desired, snapshot: &Snapshot) -> Definitions {
     Definitions(stored.collect()).with(desired, snapshot)
 }
 
+/// What became other by typing, by its place, and what was found.
+type TypedChunk = (Vec<(usize, Arc<Declared>)>, Findings);
+
 /// Returns the source with every custom cell as a canonical value of its custom field's type, and
 /// adds what is wrong with the others to `found`: no caller gets the one without the other.
 ///
@@ -146,7 +149,7 @@ pub fn type_custom(
     found: &mut Findings,
 ) -> Arc<Desired> {
     let resources: Vec<&Arc<Declared>> = as_read.resources.iter().collect();
-    let chunks: Vec<(Vec<(usize, Arc<Declared>)>, Findings)> = resources
+    let chunks: Vec<TypedChunk> = resources
         .par_chunks(super::CHUNK)
         .enumerate()
         .map(|(chunk, resources)| {

@@ -44,15 +44,12 @@ fn escaped(line: &str, styled: bool) -> String {
                     .bytes()
                     .all(|byte| byte.is_ascii_digit() || byte == b';')
         });
-        match style {
-            Some((style, rest)) => {
-                out.push_str(&format!("\u{1b}[{style}m"));
-                out.push_str(&visible(rest));
-            }
-            None => {
-                out.push_str("\\u{1b}");
-                out.push_str(&visible(part));
-            }
+        if let Some((style, rest)) = style {
+            out.push_str(&format!("\u{1b}[{style}m"));
+            out.push_str(&visible(rest));
+        } else {
+            out.push_str("\\u{1b}");
+            out.push_str(&visible(part));
         }
     }
     out

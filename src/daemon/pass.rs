@@ -414,12 +414,8 @@ impl Made {
                         self.state.failures += 1;
                     }
                     let what = match (self.lost, self.behind) {
-                        (true, _) => {
-                            "nothing of the source was ever fetched, so that nothing is done"
-                        }
-                        (_, true) => {
-                            "another one than fetched last here was applied since, so that nothing is done"
-                        }
+                        (true, _) => "nothing was ever fetched, so nothing is done",
+                        (_, true) => "another commit was applied since, so nothing is done",
                         _ => "the commit fetched last stays",
                     };
                     self.state.outcome = Outcome::Failed;

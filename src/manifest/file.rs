@@ -19,9 +19,10 @@ impl Parsing<'_, '_> {
         let content = normal(text)
             .ok_or(ContentFault::Escape)
             .and_then(|path| Ok((self.tree.content(&path)?, path)))
-            .and_then(|found| match found.0.is_empty() {
-                true => Err(ContentFault::Unreadable("it is empty".to_owned())),
-                false => Ok(found),
+            .and_then(|found| {
+                let is_empty = found.0.is_empty();
+                let empty = || ContentFault::Unreadable("it is empty".to_owned());
+                (!is_empty).then_some(found).ok_or_else(empty)
             });
         match content {
             Ok((bytes, path)) => Some(Value::text(format!("{path} sha256:{}", sha256(&bytes)))),

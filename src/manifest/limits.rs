@@ -24,7 +24,7 @@ impl Extent {
         if self.entries > ENTRIES {
             return Err(format!("there are more than {ENTRIES} files and folders"));
         }
-        let depth = path.iter().filter(|byte| **byte == b'/').count();
+        let depth = memchr::memchr_iter(b'/', path).count();
         if depth > DEPTH {
             return Err(format!("folders are nested more than {DEPTH} deep"));
         }

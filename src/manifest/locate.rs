@@ -47,9 +47,12 @@ pub fn locate(tree: &Tree, diagnostics: &mut Vec<Diagnostic>) {
 fn read(text: &str, lists: &mut Lists) {
     let mut reader = Reader::new(text);
     for part in split::split(text) {
-        let found = reader.begin(&part).and_then(|begins| match begins {
-            true => document(&mut reader, lists),
-            false => Ok(()),
+        let found = reader.begin(&part).and_then(|begins| {
+            if begins {
+                document(&mut reader, lists)
+            } else {
+                Ok(())
+            }
         });
         if found.is_err() {
             reader.give_up();

@@ -7,6 +7,7 @@ use super::hold::Hold;
 use super::order;
 use super::planner::Work;
 use super::successors;
+use super::types::Reason;
 use crate::check::{self, Effect, Finding, Outcome, World};
 use crate::diagnostic::{Code, Diagnostic, Severity, codes};
 use crate::kinds;
@@ -154,10 +155,16 @@ pub(super) fn settle(context: &Context<'_>, work: &mut Work, verdict: Verdict) {
     work.take_out();
     loop {
         let findings = findings(context, &work.effects);
-        let new = |f: &&Finding| leaves_nobody(f) && !verdict.warned.contains(&signature(f));
-        let wrong = |f: &&Finding| f.diagnostic.is_error() || new(f);
+        let new = |f: &Finding| {
+            let known = verdict.warned.contains(&signature(f));
+            leaves_nobody(f) && !known && !is_drift(work, f)
+        };
+        let wrong = findings
+            .iter()
+            .filter(|f| f.diagnostic.is_error() || new(f));
+        let wrong: Vec<&Finding> = wrong.collect();
         let held_before = work.held.len();
-        for finding in findings.iter().filter(wrong) {
+        for finding in wrong {
             depend(context, work, finding, &verdict.known);
         }
         successors::keep_predecessors(context, work, &verdict.faulty);
@@ -169,6 +176,12 @@ pub(super) fn settle(context: &Context<'_>, work: &mut Work, verdict: Verdict) {
             return;
         }
     }
+}
+
+/// Whether a finding comes of taking back what somebody else gave.
+fn is_drift(work: &Work, finding: &Finding) -> bool {
+    let mut keys = finding.involves.iter().chain(&finding.diagnostic.key);
+    keys.any(|key| work.effects.contains(key) && work.reason(key) == Reason::Drift)
 }
 
 /// Whether a finding says that the last one of some goes: no fault by itself, but nobody's wish when

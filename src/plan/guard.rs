@@ -71,7 +71,7 @@ pub(super) fn guards(
         tripped: Tripped::default(),
     };
     for (budget, members) in kinds {
-        guard.judge(work, budget, members);
+        guard.judge(work, &budget, members);
     }
     for (budget, members) in accounts {
         let decided = |member: &Counted| {
@@ -79,7 +79,7 @@ pub(super) fn guards(
             whole || work.blocked.contains_key(&member.key)
         };
         if !members.iter().all(decided) {
-            guard.judge(work, budget, members);
+            guard.judge(work, &budget, members);
         }
     }
 }
@@ -161,16 +161,16 @@ struct Guard<'a> {
 }
 
 impl Guard<'_> {
-    fn judge(&mut self, work: &mut Work, budget: Budget, members: Vec<Counted>) {
+    fn judge(&mut self, work: &mut Work, budget: &Budget, members: Vec<Counted>) {
         let context = self.context;
-        let Some((limit, config)) = limit_of(&context.rules.guards, &budget) else {
+        let Some((limit, config)) = limit_of(&context.rules.guards, budget) else {
             return;
         };
         let members = without_approved(context, work, members);
         let count: u64 = members.iter().map(|member| member.n).sum();
         let spent = &context.stored.spent;
-        let earlier = spent.get(&budget).copied().unwrap_or_default();
-        let total = base(context, self.live, &budget);
+        let earlier = spent.get(budget).copied().unwrap_or_default();
+        let total = base(context, self.live, budget);
         let trips = count > 0 && limit.trips(count, earlier, total);
         let held: Vec<Counted> = if trips {
             members
@@ -178,7 +178,7 @@ impl Guard<'_> {
             let recorded = members.into_iter();
             recorded.filter(|member| member.record.is_some()).collect()
         };
-        if held.is_empty() || self.accepted(work, &budget, [count, held.len() as u64]) {
+        if held.is_empty() || self.accepted(work, budget, [count, held.len() as u64]) {
             return;
         }
         let records = || held.iter().filter_map(|member| member.record.as_ref());
@@ -192,10 +192,10 @@ impl Guard<'_> {
             limit,
             config,
         };
-        let limited = limited::limited(context, &budget, &numbers);
+        let limited = limited::limited(context, budget, &numbers);
         let hold = trip(context, work, &held, &numbers, &limited);
         let entries = self.tripped.hold(context, work, hold, limited);
-        record(context, work, &budget, entries, held, &numbers, trips);
+        record(context, work, budget, entries, held, &numbers, trips);
     }
 
     /// Whether an override covers a budget; then nothing counts against it.

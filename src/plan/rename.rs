@@ -302,7 +302,7 @@ fn elsewhere<'s>(
     })
 }
 
-fn created<'w>(work: &'w Work, kind: KindId) -> impl Iterator<Item = (&'w Key, &'w Declared)> {
+fn created(work: &Work, kind: KindId) -> impl Iterator<Item = (&Key, &Declared)> {
     let effects = work.effects.iter().filter(move |it| it.key.kind == kind);
     effects.filter_map(|Effect { key, outcome }| match outcome {
         Outcome::Create { declared, .. } => Some((key, &**declared)),

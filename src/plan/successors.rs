@@ -5,7 +5,7 @@ use super::fixpoint::{hold_field, hold_one};
 use super::planner::Work;
 use super::share::is_live;
 use super::types::{Held, Reason, Verb};
-use crate::check::{ADMINISTRATOR, Effect, Outcome, World};
+use crate::check::{ADMINISTRATOR, Effect, Outcome, View, World};
 use crate::diagnostic::{Code, codes};
 use crate::kinds;
 use crate::model::{Change, FieldRef, Key, Link, Row, Text, Value};
@@ -135,7 +135,7 @@ fn lost(context: &Context<'_>, world: &World<'_>, effect: &Effect) -> BTreeSet<T
     let Some(row) = row.filter(|row| is_live(row)) else {
         return BTreeSet::new();
     };
-    let after = world.after(&effect.key).filter(|view| view.live());
+    let after = world.after(&effect.key).filter(View::live);
     let value = |name| after.and_then(|view| view.get(&field(name)));
     let stay = accounts_of(value("accounts"), value("groups"));
     let mut lost = administered(row);

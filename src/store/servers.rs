@@ -208,7 +208,9 @@ async fn answer(
 
 /// Whether the server is there and lets nobody in yet.
 fn comes_later(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| code == "53300" || code == "57P03")
 }
 

@@ -207,6 +207,6 @@ fn a_tree_that_is_sent_is_planned_as_it_is_here() {
     ws.write("manifests/.rosterignore", "w.yaml\n");
     assert_eq!(both().exits(0).steps(), Vec::<String>::new());
     ws.write("manifests/roster.yaml", "apiVersion: roster/v1\n");
-    assert!(both().codes("warning").contains("config-ignored"));
+    assert!(both().codes("note").contains("config-ignored"));
     served.ends();
 }

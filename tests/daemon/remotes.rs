@@ -79,7 +79,7 @@ fn a_replica_whose_remote_is_gone_does_not_bring_an_older_commit_back() {
 
         // Also what somebody changes by hand is left: what it was before is not known here.
         ws.sql("UPDATE users SET first_name = 'Hand'");
-        let why = "another one than fetched last here was applied since, so that nothing is done";
+        let why = "another commit was applied since, so nothing is done";
         first.says(&[why]);
         let view = api.once("/api/v1/sources/shop", |view| {
             view["why"].as_str().is_some_and(|it| it.contains(why))

@@ -417,7 +417,10 @@ fn nothing_to_read_is_an_error_at_every_door() {
         let ran = ws.run(&["import", name, "--source", "erp", "--yes"]);
         assert!([Some(1), Some(3)].contains(&ran.code), "{name}: {ran}");
         ws.run(&["feed", "inspect", name]).exits(1);
-        ws.run(&["feed", "map", name]).exits(1);
+        // A line of JSON that is an error has columns like any other: the mapping names what is missing.
+        if name != "error.jsonl" {
+            ws.run(&["feed", "map", name]).exits(1);
+        }
     }
 }
 
@@ -617,7 +620,7 @@ fn an_export_out_of_time_names_both_times() {
         "erp.csv",
         file(&[account("a-1", "d-1", &[("Account Name", "Now")])]),
     );
-    date(SystemTime::now() + Duration::from_secs(60));
+    date(SystemTime::now() + Duration::from_mins(1));
     ws.run(&["apply", "--yes"]).exits(0);
     assert_eq!(
         ws.value("SELECT name FROM accounts").as_deref(),

@@ -42,7 +42,7 @@ fn the_inbox_says_what_waits_and_a_hold_goes_through_in_parts() {
     for words in [
         "deactivate 10 resources",
         "1 source out of order",
-        "all.yaml:10:11",
+        "all.yaml:10:12",
         "User/u-11",
     ] {
         assert!(inbox.text.contains(words), "{words}: {}", inbox.text);

@@ -21,7 +21,6 @@ pub(super) fn format(word: &str) -> Told<Format> {
 /// That `header` is a line that a header can be on.
 pub(super) fn begins(header: Option<u32>, format: Option<Format>, csv: &Csv) -> Told<()> {
     match header {
-        None => Ok(()),
         Some(0) => Err("header: lines are counted from 1".to_owned()),
         Some(_) if matches!(format, Some(Format::Json | Format::Jsonl)) => {
             Err("`header:` belongs to CSV and XLSX; JSON has no header".to_owned())
@@ -30,7 +29,7 @@ pub(super) fn begins(header: Option<u32>, format: Option<Format>, csv: &Csv) -> 
             "`csv: {names: [..]}` says that there is no header; take it out, or take `header:` out"
                 .to_owned(),
         ),
-        Some(_) => Ok(()),
+        _ => Ok(()),
     }
 }
 
