@@ -1138,6 +1138,7 @@ async fn a_schema_of_the_release_before_is_read_and_brought_up() {
         draft.create(TAG, "gold", &[("name", text("Gold"))]);
         draft.apply(&store).await.expect("applied");
         foreign(&url, "DROP TABLE held_steps").await;
+        foreign(&url, "DROP TABLE used_approvals").await;
         foreign(&url, "UPDATE meta SET schema_version = 3").await;
 
         let old = Schema::Old { found: 3 };

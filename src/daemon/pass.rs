@@ -394,10 +394,9 @@ impl Made {
     }
 
     fn fail(&mut self, error: &PassError) {
-        self.state.outcome = Outcome::Failed;
+        (self.state.outcome, self.again) = (Outcome::Failed, true);
         self.state.failures += 1;
         self.state.reason = chain(error);
-        self.again = true;
         tracing::warn!("{}", self.state.reason);
     }
 
@@ -418,9 +417,8 @@ impl Made {
                         (_, true) => "another commit was applied since, so nothing is done",
                         _ => "the commit fetched last stays",
                     };
-                    self.state.outcome = Outcome::Failed;
+                    (self.state.outcome, self.again) = (Outcome::Failed, true);
                     self.state.reason = format!("{error}; {what}");
-                    self.again = true;
                 }
             }
         }
@@ -441,8 +439,7 @@ impl Made {
         let notices = tell::notices(setup, source, states, self.ended, &self.state, plan);
         let state = self.state;
         let pass = state.is_news(before).then(|| document(&state));
-        let reason = state.reason.clone();
-        let ended = Some(Utc::now());
+        let (reason, ended) = (state.reason.clone(), Some(Utc::now()));
         let memory = document(&Memory { state, told, ended });
         let plan = plan.map(plan_document);
         // Before the state is kept: told twice is better than never.

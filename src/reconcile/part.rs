@@ -102,6 +102,9 @@ async fn push(pass: &mut Pass<'_>, index: usize, store: &Store) -> Result<Option
     let Some((mut plan, stored)) = planned(pass, index, &mut moment, stored).await? else {
         return Ok(whole(&source, "what was pushed touches everything"));
     };
+    if !plan.spent.is_empty() {
+        return Ok(whole(&source, "what was pushed counts for a guard"));
+    }
     if plan.errored || !plan.held.iter().all(|held| is_record_error(held.root)) {
         return Ok(whole(
             &source,
@@ -289,5 +292,6 @@ fn decides(plan: &Plan) -> bool {
         && plan.held.is_empty()
         && plan.released.is_empty()
         && plan.accepted.is_empty()
+        && plan.spent.is_empty()
         && !plan.steps.iter().any(judges)
 }
