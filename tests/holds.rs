@@ -1,5 +1,6 @@
 //! What a guard holds stays held until somebody decides; what depends on a hold waits with it.
 
+#[allow(dead_code)]
 mod directory;
 
 use directory::{Directory, held, read, steps};

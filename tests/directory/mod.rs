@@ -1,8 +1,5 @@
 //! A directory in memory, planned and applied without a database.
 
-// Each test file compiles this module for itself and uses the part it needs.
-#![allow(dead_code)]
-
 use roster::check;
 use roster::diagnostic::{Code, Diagnostic};
 use roster::kinds;
