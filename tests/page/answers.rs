@@ -76,7 +76,7 @@ fn the_inbox_says_what_waits_and_a_hold_goes_through_in_parts() {
     let knock = "/sources/customers/reconcile";
     assert_eq!(site.post(knock, &cookie, &common).status, 303);
     site.served
-        .says(&["customers: the database matches", "one hold waits"]);
+        .says(&["customers: nothing to do", "one hold waits"]);
     let mut inbox = site.until("/", &cookie, "deactivate 9 resources");
     while inbox.hold() == hold {
         inbox = site.get("/", &cookie);
