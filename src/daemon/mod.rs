@@ -22,6 +22,7 @@ pub mod state;
 mod systemd;
 mod tell;
 pub mod view;
+mod waits;
 mod watcher;
 pub mod webhook;
 mod worker;

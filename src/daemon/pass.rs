@@ -354,6 +354,7 @@ impl Made {
             feed.report = report;
             self.state.feed = Some(feed);
         }
+        daemon.wake_waiting(&source.name, &plan.waits_for, pass.stands(index));
         self.plan = Some(plan);
         Ok(())
     }

@@ -6,6 +6,7 @@ use super::page;
 use super::ready::Unwritable;
 use super::systemd;
 use super::tell;
+use super::waits::Waits;
 use super::watcher;
 use super::webhook::{Push, Seen};
 use super::worker::{self, Worker};
@@ -64,6 +65,8 @@ pub struct Daemon {
     seen: Mutex<Seen>,
     /// The sources whose last pass could not write.
     pub(super) unwritable: Unwritable,
+    /// Which sources wait for which.
+    pub(super) waits: Waits,
     /// Rings when a notice is put out.
     pub(super) posted: Notify,
     /// One pass at a time: each may use the whole machine.
@@ -159,6 +162,7 @@ pub async fn serve(load: impl Fn() -> Result<Config, ConfigError>) -> Result<(),
         counted: Counted::default(),
         seen: Mutex::default(),
         unwritable: Unwritable::default(),
+        waits: Waits::default(),
         posted: Notify::new(),
         turn: Semaphore::new(1),
         answers: watch::Sender::new(0),

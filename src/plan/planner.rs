@@ -130,6 +130,8 @@ pub(super) struct Work {
     pub waiting: Waiting,
     /// What is no longer declared and stays claimed until another source is read or accepted.
     pub retained: Vec<Key>,
+    /// The sources that these wait for.
+    pub waits_for: BTreeSet<String>,
     pub refreshed: BTreeSet<Key>,
 }
 
@@ -421,6 +423,7 @@ fn finish(context: &Context<'_>, mut work: Work) -> Plan {
         diagnostics: work.diagnostics,
         agreed: work.agreed,
         retained: work.retained,
+        waits_for: work.waits_for,
         spent,
         bases,
         remembered: work.remembered,

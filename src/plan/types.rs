@@ -50,6 +50,8 @@ pub struct Plan {
     /// What the source no longer declares and still claims, because another source has to be read
     /// or accepted first. Not part of a saved plan.
     pub retained: Vec<Key>,
+    /// The sources that have to be read or accepted first. Not part of a saved plan.
+    pub waits_for: BTreeSet<String>,
     /// The stored fields that no source declares, for `--exact`.
     pub undeclared: Vec<(Key, String)>,
 }

@@ -8,7 +8,7 @@ use super::read::Reading;
 use super::{ByHand, Pass, PassError};
 use crate::diagnostic::Diagnostic;
 use crate::kinds;
-use crate::model::{Claim, ClaimState, FieldRef, Key, KindId, Snapshot};
+use crate::model::{Claim, ClaimState, Digest, FieldRef, Key, KindId, Snapshot};
 use crate::plan::{self, IdleReason, Peer, Plan, Verb};
 use crate::store::Store;
 use std::collections::{BTreeMap, BTreeSet};
@@ -159,6 +159,17 @@ impl Reading {
 }
 
 impl Pass<'_> {
+    /// How a source that was planned stands to the others: the same digest, the same to them.
+    #[must_use]
+    pub fn stands(&self, index: usize) -> Digest {
+        let peer = self.readings[index].peer();
+        let revision = &self.readings[index].desired.revision;
+        let hides: Vec<_> = peer.hides.keys().collect();
+        // Why is left out: a time in it would make every pass another one.
+        let stands = (revision, hides, peer.idle.is_some(), peer.held, peer.absent);
+        Digest::of(format!("{stands:?}").as_bytes())
+    }
+
     /// Judges every export by what was accepted before.
     pub(super) async fn judge_exports(
         &mut self,

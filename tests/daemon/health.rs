@@ -102,3 +102,33 @@ fn a_configuration_that_could_not_be_reloaded_is_shown() {
     assert_eq!(metric(&api, "reload_failed"), Some(0.0));
     served.ends();
 }
+
+#[test]
+fn a_removal_that_waits_for_another_source_goes_on_when_that_one_is_mended() {
+    let ws = sqlite();
+    let one = |n: usize| user(&format!("u-{n}"), "acme", "");
+    let users = |range: std::ops::Range<usize>| range.map(one).collect::<String>();
+    ws.write("shop/all.yaml", account("acme", "") + &users(0..12));
+    ws.write("crm/all.yaml", one(90));
+    token(&ws, "eva", "administrator", &[]);
+    ws.write(
+        "roster.yaml",
+        format!(
+            "apiVersion: roster/v1\nsources:\n  - {{name: shop, interval: 1h, directory: shop}}\n  \
+             - {{name: crm, interval: 1h, directory: crm}}\n{}",
+            serve("")
+        ),
+    );
+    let mut served = Served::on(&ws, &[]);
+    served.says(&["source crm: created 1"]);
+    ws.write("crm/all.yaml", "users: [\n");
+    served.says(&["source crm: nothing to do; one error"]);
+    ws.write("shop/all.yaml", account("acme", "") + &users(0..11));
+    served.says(&[
+        "source shop",
+        "1 resource that source shop no longer declares stays",
+    ]);
+    ws.write("crm/all.yaml", one(90));
+    served.says(&["source shop: deactivated 1 as run"]);
+    served.ends();
+}
