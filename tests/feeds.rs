@@ -10,6 +10,8 @@ mod columns;
 mod formats;
 #[path = "feeds/known.rs"]
 mod known;
+#[path = "feeds/memberships.rs"]
+mod memberships;
 #[path = "feeds/month.rs"]
 mod month;
 #[path = "git/remote.rs"]

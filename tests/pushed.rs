@@ -69,7 +69,7 @@ fn record(dice: &mut Dice) -> Value {
         set("accountName", json!(format!("Firma {}", dice.roll(5))));
         set("companyRegistrationName", json!("Firma AB"));
         set("businessRegistrationNumber", json!(format!("R-{at}")));
-        let address = if dice.roll(6) == 9 {
+        let address = if dice.roll(15) == 0 {
             dice.roll(ACCOUNTS)
         } else {
             at

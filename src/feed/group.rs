@@ -67,6 +67,19 @@ impl Group {
         against
     }
 
+    /// Concludes a list of which every row says a part: all of it, or not all.
+    pub(super) fn conclude(&mut self, field: &FieldRef, is_whole: bool) {
+        let of_field = self.cells.iter_mut().filter(|cell| cell.field == *field);
+        for stated in of_field {
+            if let Cell::Amend(amend) = &mut stated.cell {
+                amend.partial = !is_whole;
+                if is_whole {
+                    stated.cell = Cell::Value(amend.add.clone());
+                }
+            }
+        }
+    }
+
     /// The resource that all rows speak of.
     pub(super) fn finish(mut self, key: Key, path: &Arc<str>) -> Declared {
         let open = &self.open;
@@ -116,7 +129,11 @@ fn amended(old: &Amend, new: &Amend) -> Option<Amend> {
         (old, new) => Value::set(old.members().chain(new.members()).cloned()),
     };
     let both = add.members().any(|member| remove.contains(member));
-    (!both).then_some(Amend { add, remove })
+    (!both).then_some(Amend {
+        add,
+        remove,
+        partial: old.partial || new.partial,
+    })
 }
 
 /// That two rows contradict each other.
@@ -236,6 +253,7 @@ mod tests {
             Cell::Amend(Box::new(Amend {
                 add: Value::links(links),
                 remove: remove.iter().map(Text::new).collect(),
+                partial: false,
             }))
         };
         let row = |line, cell| vec![said(line, 8, cell)];

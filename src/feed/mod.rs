@@ -220,7 +220,9 @@ fn unknown<'c>(mapping: &Mapping, columns: &'c Columns) -> Vec<&'c str> {
             .filter_map(|section| section.every.as_ref());
         all.find(name).is_some() || every.any(|before| name.starts_with(before.as_str()))
     };
-    columns.names().filter(|name| !known(name)).collect()
+    // Of secrets it is said apart that they are not read.
+    let said = |name: &str| known(name) || guess::holds_secrets(name);
+    columns.names().filter(|name| !said(name)).collect()
 }
 
 impl Mapping {

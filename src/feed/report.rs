@@ -2,6 +2,7 @@
 //! with its line, the rule, the field and what to do.
 
 use super::format::{self, Columns, Record};
+use super::guess::holds_secrets;
 use super::mapping::Mapping;
 use crate::diagnostic::Diagnostic;
 use std::collections::BTreeMap;
@@ -78,14 +79,14 @@ fn rows(
         name,
         &mapping.options(),
         &mut columns,
-        &mut |record, _| {
+        &mut |record, names| {
             let line = record.at.line;
             if let Some((before, cells)) = last.take()
                 && wanted.range(before..line.max(before + 1)).next().is_some()
             {
                 rows.insert(before, cells);
             }
-            last = Some((line, texts(record)));
+            last = Some((line, texts(record, names)));
             true
         },
     );
@@ -97,13 +98,13 @@ fn rows(
     (columns, rows)
 }
 
-fn texts(record: &Record) -> Vec<String> {
-    let text = |cell: &Option<format::Entry>| cell.as_ref().map(|cell| cell.text.to_string());
-    record
-        .cells
-        .iter()
-        .map(|cell| text(cell).unwrap_or_default())
-        .collect()
+/// What stands in a row, without secrets.
+fn texts(record: &Record, columns: &Columns) -> Vec<String> {
+    let text = |(at, cell): (usize, &Option<format::Entry>)| match cell {
+        Some(cell) if !holds_secrets(columns.name(at)) => cell.text.to_string(),
+        _ => String::new(),
+    };
+    record.cells.iter().enumerate().map(text).collect()
 }
 
 /// A text that no spreadsheet takes for a formula.

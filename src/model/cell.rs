@@ -22,6 +22,8 @@ pub struct Amend {
     pub add: Value,
     /// Those that go, sorted.
     pub remove: Vec<Text>,
+    /// Whether it is only a part of what the source declares: then no earlier member is dropped.
+    pub partial: bool,
 }
 
 impl Cell {

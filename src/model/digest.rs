@@ -149,6 +149,12 @@ impl FieldDigests {
             .map(|(_, digest)| digest)
     }
 
+    /// The members that were recorded of a list field.
+    pub fn members<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.iter()
+            .filter_map(move |(entry, _)| entry.strip_prefix(name)?.strip_prefix('='))
+    }
+
     /// The names of the declared fields, members left out.
     pub fn fields(&self) -> impl Iterator<Item = &str> {
         self.iter()
@@ -296,6 +302,9 @@ fn feed(fed: &mut Vec<u8>, cell: &Cell) {
                 .remove
                 .iter()
                 .for_each(|member| feed_text(fed, member));
+            if amend.partial {
+                fed.push(b'p');
+            }
         }
     }
 }

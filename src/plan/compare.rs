@@ -49,7 +49,8 @@ pub(super) fn compare(
     claim: Option<&Claim>,
 ) -> Verdict {
     let field = kind.field(&stated.field);
-    let Some(after) = target(field, &stated.cell, row.value(&stated.field)) else {
+    let cell = super::dropped::with_dropped(context, kind, key, stated, claim);
+    let Some(after) = target(field, &cell, row.value(&stated.field)) else {
         return Verdict::Keep;
     };
     let before = stored(row.value(&stated.field));

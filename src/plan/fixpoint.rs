@@ -6,6 +6,7 @@ use super::forbid::whole;
 use super::hold::Hold;
 use super::order;
 use super::planner::Work;
+use super::record;
 use super::successors;
 use super::types::Reason;
 use crate::check::{self, Effect, Finding, Outcome, World};
@@ -151,6 +152,14 @@ pub(super) fn settle(context: &Context<'_>, work: &mut Work, verdict: Verdict) {
     for (key, code) in &verdict.faulty {
         let message = format!("{key} has errors and is held until they are mended");
         hold_unit(context, work, key, *code, *code, &message);
+    }
+    for mate in record::mates(context, &verdict.faulty) {
+        let message = format!(
+            "{} is in one record with {}, which has errors: the record is held whole",
+            mate.key, mate.of
+        );
+        let (code, root) = (codes::HELD_DEPENDENCY, mate.code);
+        hold_unit(context, work, &mate.key, code, root, &message);
     }
     work.take_out();
     loop {
@@ -348,12 +357,32 @@ pub(super) fn hold_one(
     work.blocked.insert(key.clone(), root);
 }
 
+/// Of a reference that leads nowhere: names the other source that declares what is meant.
+fn name_declarers(context: &Context<'_>, findings: &mut [Finding]) {
+    let dangling = |finding: &&mut Finding| finding.diagnostic.code == codes::REFERENCE;
+    for finding in findings.iter_mut().filter(dangling) {
+        let Some(target) = finding.involves.first() else {
+            continue;
+        };
+        let mut peers = context.rules.peers.iter();
+        let declares = |desired: &crate::model::Desired| desired.resources.contains(target);
+        let found = peers.find(|peer| peer.desired.as_deref().is_some_and(declares));
+        if let Some(peer) = found {
+            finding.diagnostic.help = Some(format!(
+                "source {0} declares {target}, which is not stored yet; apply that source first: `roster apply --source {0}`",
+                peer.name
+            ));
+        }
+    }
+}
+
 /// What the rules find in the state after the effects that are left. A fault that was stored
 /// already, and that the plan neither makes nor worsens, is a warning.
 fn findings(context: &Context<'_>, effects: &Keyed<Effect>) -> Vec<Finding> {
     let world = World::new(context.stored, context.desired, effects);
     let subjects = check::subjects(&world);
     let mut findings = check::run(&world, &subjects);
+    name_declarers(context, &mut findings);
     if !findings.iter().any(|finding| finding.diagnostic.is_error()) {
         return findings;
     }

@@ -2,12 +2,13 @@
 
 use super::claim::{self, Claimed, StepClaim};
 use super::draft::Context;
+use super::dropped;
 use super::hold;
 use super::planner::Work;
 use super::types::{Body, Reason, Step, Verb};
 use crate::check::{Effect, Outcome, World};
 use crate::kinds;
-use crate::model::{Change, Digest, Key, Value};
+use crate::model::{Change, Digest, FieldDigests, Key, Value};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -111,15 +112,31 @@ fn step(context: &Context<'_>, work: &Work, effect: &Effect) -> Step {
 /// and the digest is none, so that the next pass compares again.
 pub(super) fn claim(context: &Context<'_>, work: &Work, key: &Key) -> Option<StepClaim> {
     let declared = context.desired.resources.get(key)?;
-    let Some(open) = work.open.get(key) else {
+    let kind = kinds::get(key.kind);
+    let old = context.stored.claim(&context.desired.source, key);
+    let carried = old
+        .filter(|_| context.desired.partial)
+        .map(|old| dropped::carried(declared, kind, old));
+    let carried = carried.filter(|carried| carried.iter().next().is_some());
+    let open = work.open.get(key);
+    if open.is_none() && carried.is_none() {
         return Some(StepClaim::Whole {
             declared: Arc::clone(declared),
             fingerprint: context.fingerprint,
         });
-    };
+    }
     let mut fields = claim::fields(declared);
-    let kind = kinds::get(key.kind);
-    let old = context.stored.claim(&context.desired.source, key);
+    for (entry, digest) in carried.iter().flat_map(FieldDigests::iter) {
+        if fields.iter().all(|(known, _)| known != entry) {
+            fields.put(entry, digest);
+        }
+    }
+    let Some(open) = open else {
+        return Some(StepClaim::Known(Claimed {
+            digest: claim::digest_of(context, declared),
+            fields,
+        }));
+    };
     for name in open.iter().map(|field| kind.field_name(field)) {
         let member = format!("{name}=");
         let of_field = |entry: &str| entry == name || entry.starts_with(&member);

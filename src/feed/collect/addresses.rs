@@ -5,7 +5,7 @@ use super::row::Row;
 use super::spelled;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::feed::format::{Record, Shape};
-use crate::feed::mapping::{Block, Cell as From, Column, Said, Section, Source, Take};
+use crate::feed::mapping::{Block, Cell as From, Column, Said, Section, Source, Take, trimmed};
 use crate::kinds::read::Fault;
 use crate::kinds::{self, ACCOUNT, ADDRESS};
 use crate::model::{Amend, Cell, Key, Link, Pos, Stated, Text, Value};
@@ -53,6 +53,7 @@ impl<'m> Collector<'m> {
             cell: Cell::Amend(Box::new(Amend {
                 add: Value::links(add),
                 remove,
+                partial: false,
             })),
             at,
         })
@@ -96,7 +97,7 @@ impl<'m> Collector<'m> {
         add: &mut Vec<Link>,
         remove: &mut Vec<Text>,
     ) -> Option<Pos> {
-        if !row.fits(&block.when) {
+        if !row.fits(&block.when) || is_blank(block, row) {
             return None;
         }
         let kind = kinds::get(ADDRESS);
@@ -157,6 +158,18 @@ impl<'m> Collector<'m> {
             }
         }
     }
+}
+
+/// Whether a numbered address has no value in any of its own columns.
+fn is_blank(block: &Block, row: &Row<'_>) -> bool {
+    let is_said = |column: &Column| match row.said(*column) {
+        Ok(Said::Text(text, _)) => !trimmed(&text).is_empty(),
+        Ok(Said::List(members, _)) => !members.is_empty(),
+        Ok(Said::Absent | Said::Blank(_)) => false,
+        // What cannot be read is reported where the address is.
+        Err(_) => true,
+    };
+    !block.own.is_empty() && !block.own.iter().any(is_said)
 }
 
 /// The objects that a block of addresses is, in a record that has them.

@@ -28,6 +28,7 @@ impl<'m> Collector<'m> {
             let said = match ruined.map_or_else(|| field.cell.said(row, &self.mapping.words), Err) {
                 Ok(said) => said,
                 Err((fault, at)) => {
+                    self.unsaid(key, field);
                     self.faulty(kind, key, &field.field, &fault, at);
                     continue;
                 }
@@ -35,6 +36,9 @@ impl<'m> Collector<'m> {
             if let Some(attribute) = field.attribute {
                 self.attribute(kind, key, field, attribute, said, &mut stated);
                 continue;
+            }
+            if matches!(said, Said::Absent | Said::Blank(_)) {
+                self.unsaid(key, field);
             }
             let (cell, at) = match said {
                 Said::Absent => continue,
@@ -60,6 +64,14 @@ impl<'m> Collector<'m> {
         }
         without_country(kind, &mut stated);
         stated
+    }
+
+    /// Notes that a row does not say its part of a list that all rows make together.
+    fn unsaid(&mut self, key: &Key, field: &Field) {
+        if field.cell.list == Some(List::Rows) && field.attribute.is_none() {
+            let unsaid = (key.clone(), field.field.clone());
+            self.unsaid.insert(unsaid);
+        }
     }
 
     /// What a row says twice, or says of nothing.
@@ -153,10 +165,11 @@ impl<'m> Collector<'m> {
         };
         Some(match from.cell.list {
             Some(List::Replace) => Cell::Value(list),
-            // A list fed by a column of one value only grows.
-            Some(List::Add) | None => Cell::Amend(Box::new(Amend {
+            // Members that came in another way stay; `plan` drops those of this source that went.
+            Some(List::Add | List::Rows) | None => Cell::Amend(Box::new(Amend {
                 add: list,
                 remove: Vec::new(),
+                partial: false,
             })),
         })
     }

@@ -7,6 +7,7 @@ mod spelled;
 
 use super::format::{Columns, Entry, Record, Shape};
 use super::group::{self, Group};
+use super::guess::holds_secrets;
 use super::mapping::{Cell as From, Mapping, Said, Section};
 use super::value;
 use crate::diagnostic::{Diagnostic, Origin, codes};
@@ -52,6 +53,8 @@ pub(super) struct Collector<'m> {
     places: Vec<Option<usize>>,
     /// How many columns of the export that was made for.
     known: usize,
+    /// How many of them were looked at by their names.
+    named: usize,
     /// Of each section the columns that are custom fields by their names, with the ids of these.
     every: Vec<Vec<(FieldRef, usize)>>,
     groups: HashMap<Key, Group, foldhash::fast::FixedState>,
@@ -59,6 +62,10 @@ pub(super) struct Collector<'m> {
     owners: HashMap<Key, Key, foldhash::fast::FixedState>,
     /// The ids that are numbers in the export.
     numbers: Numbers,
+    /// The columns of secrets that nothing was found in yet.
+    secrets: Vec<usize>,
+    /// The lists that all rows of a resource make together, where one of its rows does not say its part.
+    unsaid: BTreeSet<(Key, FieldRef)>,
     collected: Collected,
 }
 
@@ -69,10 +76,13 @@ impl<'m> Collector<'m> {
             path: path.clone(),
             places: Vec::new(),
             known: usize::MAX,
+            named: 0,
             every: Vec::new(),
             groups: HashMap::default(),
             owners: HashMap::default(),
             numbers: Numbers::default(),
+            secrets: Vec::new(),
+            unsaid: BTreeSet::new(),
             collected: Collected::default(),
         }
     }
@@ -92,6 +102,7 @@ impl<'m> Collector<'m> {
             });
         }
         self.find(columns);
+        self.notice_secrets(record, columns);
         let mapping = self.mapping;
         let places = std::mem::take(&mut self.places);
         let row = Row {
@@ -114,6 +125,10 @@ impl<'m> Collector<'m> {
             return;
         }
         self.known = columns.len();
+        let new = columns.names().enumerate().skip(self.named);
+        let secrets = new.filter(|(_, name)| holds_secrets(name) && !self.mapping.reads(name));
+        self.secrets.extend(secrets.map(|(at, _)| at));
+        self.named = columns.len();
         let found = self.mapping.columns.iter().map(|names| {
             let mut names = names.iter();
             names.find_map(|name| columns.find(name))
@@ -129,6 +144,25 @@ impl<'m> Collector<'m> {
             named
         });
         self.every = every.collect();
+    }
+
+    /// Says once of each column of secrets that it is not read; never what it holds.
+    fn notice_secrets(&mut self, record: &Record, columns: &Columns) {
+        let filled = |at: &usize| record.cell(*at).is_some_and(|entry| !entry.is_blank());
+        let (found, open): (Vec<usize>, Vec<usize>) = std::mem::take(&mut self.secrets)
+            .into_iter()
+            .partition(filled);
+        self.secrets = open;
+        for at in found {
+            let message = format!(
+                "the column `{}` is not read: no export brings passwords",
+                columns.name(at)
+            );
+            let help = "take the column out of the export; invite the users, or name `passwordFrom` in a manifest";
+            let found = Diagnostic::new(codes::COLUMN_UNKNOWN, message).help(help);
+            let origin = self.origin(record.cell(at).map_or(record.at, |entry| entry.at));
+            self.collected.diagnostics.push(found.at(origin));
+        }
     }
 
     fn section(&mut self, section: &'m Section, nth: usize, row: &Row<'_>) {
@@ -313,10 +347,14 @@ impl<'m> Collector<'m> {
         let mut collected = self.collected;
         let mut groups: Vec<(Key, Group)> = self.groups.into_iter().collect();
         groups.sort_by(|a, b| a.0.cmp(&b.0));
-        let path = &self.path;
-        let declared = groups
-            .into_iter()
-            .map(|(key, group)| Arc::new(group.finish(key, path)));
+        let (path, lists) = (&self.path, self.mapping.lists_of_rows());
+        let declared = groups.into_iter().map(|(key, mut group)| {
+            for (_, field) in lists.iter().filter(|(kind, _)| *kind == key.kind) {
+                let is_whole = !self.unsaid.contains(&(key.clone(), field.clone()));
+                group.conclude(field, is_whole);
+            }
+            Arc::new(group.finish(key, path))
+        });
         collected.resources = declared.collect();
         (collected, self.numbers)
     }

@@ -72,6 +72,9 @@ impl<'a> Row<'a> {
             Ok(Said::Text(text, _)) => trimmed(&text).to_lowercase(),
             _ => String::new(),
         };
+        if let Some(truth) = when.truth {
+            return (self.mapping.words.boolean(&text) == Some(true)) == truth;
+        }
         when.blank.map_or_else(
             || when.among.contains(&text),
             |blank| text.is_empty() == blank,

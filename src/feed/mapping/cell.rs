@@ -83,8 +83,10 @@ pub enum Step {
 pub enum List {
     /// The members take the place of what is stored.
     Replace,
-    /// The members come to what is stored.
+    /// The members come to what is stored; those that the source named before and no longer names go.
     Add,
+    /// Every row names some; those of all rows of a resource together are the whole list.
+    Rows,
 }
 
 /// What a record says.

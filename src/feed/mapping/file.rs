@@ -1,8 +1,10 @@
 //! The mapping as written: strict, every key known, everything checked before a row is read.
 
-use super::cell::{Cell, Take};
+use super::cell::Cell;
 use super::cell_file::{Names, cell};
 use super::file_options::{begins, blanks, format, sheet};
+use super::numbered;
+use super::polarity::{decided, pinned};
 use super::section::{Block, Field, Section, When};
 use super::words::{Countries, Words};
 use super::{Csv, Mapping};
@@ -43,6 +45,8 @@ pub(super) struct File {
     requires: Vec<String>,
     #[serde(default)]
     ignore: Vec<String>,
+    #[serde(default)]
+    undecided: Vec<String>,
     accounts: Option<Value>,
     organisations: Option<Value>,
     users: Option<Value>,
@@ -71,7 +75,9 @@ struct SectionFile {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct BlockFile {
+pub(super) struct BlockFile {
+    #[serde(default)]
+    own: Vec<String>,
     when: Option<Value>,
     rows: Option<String>,
     external_id: Value,
@@ -92,6 +98,8 @@ struct WhenFile {
     among: Vec<String>,
     #[serde(default)]
     blank: Option<bool>,
+    #[serde(default)]
+    is: Option<bool>,
 }
 
 /// What was read, or what is wrong.
@@ -123,6 +131,7 @@ impl File {
                 self.api_version
             ));
         }
+        decided(&self.undecided)?;
         let words = self.words()?;
         let mut names = Names::default();
         for (name, others) in self.columns {
@@ -217,7 +226,7 @@ impl SectionFile {
             .map(|columns| every(&columns))
             .transpose()?;
         let fields = fields(kind, self.fields, custom, names)?;
-        let blocks: Vec<BlockFile> = several("addresses", self.addresses)?;
+        let blocks: Vec<BlockFile> = numbered::blocks(self.addresses)?;
         if !blocks.is_empty() && kind.id != kinds::ACCOUNT {
             return Err("`addresses:` belongs to accounts".to_owned());
         }
@@ -263,6 +272,7 @@ impl BlockFile {
         let id = cell(self.external_id, names).map_err(|why| format!("externalId: {why}"))?;
         Ok(Block {
             when: whens(self.when, names)?,
+            own: self.own.iter().map(|name| names.column(name)).collect(),
             rows: self.rows.map(|rows| names.column(&rows)),
             id,
             fields: fields(kinds::get(ADDRESS), self.fields, self.custom_fields, names)?,
@@ -274,13 +284,21 @@ impl BlockFile {
 
 impl WhenFile {
     fn resolve(self, names: &mut Names) -> Told<When> {
-        if self.among.is_empty() == self.blank.is_none() {
-            return Err("when: give either `in: [..]` or `blank: true|false`".to_owned());
+        let given = [
+            !self.among.is_empty(),
+            self.blank.is_some(),
+            self.is.is_some(),
+        ];
+        if given.into_iter().filter(|given| *given).count() != 1 {
+            return Err(
+                "when: give one of `in: [..]`, `blank: true|false` and `is: true|false`".to_owned(),
+            );
         }
         Ok(When {
             column: names.column(&self.column),
             among: self.among.iter().map(|text| text.to_lowercase()).collect(),
             blank: self.blank,
+            truth: self.is,
         })
     }
 }
@@ -292,7 +310,10 @@ fn whens(value: Option<Value>, names: &mut Names) -> Told<Vec<When>> {
 }
 
 /// One of something, or a list of them.
-fn several<T: for<'de> Deserialize<'de>>(name: &str, value: Option<Value>) -> Told<Vec<T>> {
+pub(super) fn several<T: for<'de> Deserialize<'de>>(
+    name: &str,
+    value: Option<Value>,
+) -> Told<Vec<T>> {
     let all = match value {
         None => Vec::new(),
         Some(Value::Array(all)) => all,
@@ -398,30 +419,4 @@ fn allowed(field: &kinds::Field) -> Told<()> {
         Type::Links { inline: true, .. } => Err("write `addresses:` beside `fields:`".to_owned()),
         _ => Ok(()),
     }
-}
-
-/// That it is said which status a boolean column means.
-fn pinned(kind: &Kind, index: usize, cell: &Cell) -> Told<()> {
-    if index != kind.status_index() {
-        return Ok(());
-    }
-    let open = |cell: &&Cell| {
-        let takes = matches!(
-            cell.take,
-            Take::Column(_) | Take::Join(..) | Take::Template(_)
-        );
-        takes && cell.values.is_empty() && cell.booleans.is_none()
-    };
-    let found = match &cell.take {
-        Take::First(cells) => cells.iter().any(|cell| open(&cell)),
-        _ => open(&cell),
-    };
-    if found {
-        return Err(
-            "polarity-unpinned: TRUE means active to one export and inactive to the next; say which, as \
-             `values: {true: inactive, false: active}`"
-                .to_owned(),
-        );
-    }
-    Ok(())
 }

@@ -6,6 +6,8 @@ mod cell_file;
 mod expression;
 mod file;
 mod file_options;
+mod numbered;
+mod polarity;
 mod section;
 mod words;
 
@@ -78,6 +80,18 @@ impl Mapping {
             .into_iter()
             .map(|column| self.columns[column.0].clone());
         columns.chain(named).collect()
+    }
+
+    /// The lists of which every row of a resource says a part.
+    #[must_use]
+    pub fn lists_of_rows(&self) -> Vec<(KindId, FieldRef)> {
+        let sections = self.sections.iter();
+        let fields = sections.flat_map(|section| {
+            let rows = |field: &&Field| field.cell.list == Some(List::Rows);
+            let fields = section.fields.iter().filter(rows);
+            fields.map(move |field| (section.kind.id, field.field.clone()))
+        });
+        fields.collect()
     }
 
     /// Whether a field is filled without any column: by a constant or an expression.

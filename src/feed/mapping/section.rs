@@ -37,6 +37,8 @@ pub struct Field {
 pub struct Block {
     /// Which records: those that all of these mean.
     pub when: Vec<When>,
+    /// Of a numbered address: its own columns. A record without a value in any of them has no such address.
+    pub own: Vec<Column>,
     /// The array that holds them; without it they stand in the record of the account.
     pub rows: Option<Column>,
     /// The external id of the address.
@@ -58,4 +60,6 @@ pub struct When {
     pub among: Vec<String>,
     /// Whether it is blank or absent.
     pub blank: Option<bool>,
+    /// Whether it is true; everything else is false, a blank too.
+    pub truth: Option<bool>,
 }

@@ -97,7 +97,7 @@ impl<'m> Layout<'m> {
     fn kinds_of(&mut self, cell: &Cell) {
         match &cell.take {
             Take::Column(column) => {
-                if cell.list == Some(List::Replace) {
+                if matches!(cell.list, Some(List::Replace | List::Rows)) {
                     self.lists.insert(*column);
                 }
                 if cell.booleans.is_some() {

@@ -245,10 +245,12 @@ impl Place<'_> {
         unit: &Unit<'_>,
     ) -> Result<(), Why> {
         for when in when {
-            let alts: Vec<Alt> = match when.blank {
-                Some(true) => vec![Alt::blank()],
-                Some(false) => continue,
-                None => when.among.iter().map(Alt::word).collect(),
+            let words = &self.layout.mapping.words;
+            let alts: Vec<Alt> = match (when.blank, when.truth) {
+                (Some(true), _) => vec![Alt::blank()],
+                (Some(false), _) => continue,
+                (None, Some(truth)) => vec![Alt::word(words.word(truth))],
+                (None, None) => when.among.iter().map(Alt::word).collect(),
             };
             let needs = vec![(when.column, alts)];
             self.put(draft, vec![needs], unit).map_err(Stop::why)?;

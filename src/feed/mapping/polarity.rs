@@ -1,0 +1,41 @@
+//! What a mapping has to say about who is inactive before it is read.
+
+use super::cell::{Cell, Take};
+use crate::kinds::Kind;
+
+/// That nothing is left that may say who is inactive.
+pub(super) fn decided(undecided: &[String]) -> Result<(), String> {
+    if undecided.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "undecided: polarity-unpinned: these columns may say who is inactive: {}; map each as `status`, or move it to `ignore:`",
+        undecided.join(", ")
+    ))
+}
+
+/// That it is said which status a boolean column means.
+pub(super) fn pinned(kind: &Kind, index: usize, cell: &Cell) -> Result<(), String> {
+    if index != kind.status_index() {
+        return Ok(());
+    }
+    let open = |cell: &&Cell| {
+        let takes = matches!(
+            cell.take,
+            Take::Column(_) | Take::Join(..) | Take::Template(_)
+        );
+        takes && cell.values.is_empty() && cell.booleans.is_none()
+    };
+    let found = match &cell.take {
+        Take::First(cells) => cells.iter().any(|cell| open(&cell)),
+        _ => open(&cell),
+    };
+    if found {
+        return Err(
+            "polarity-unpinned: TRUE means active to one export and inactive to the next; say which, as \
+             `values: {true: inactive, false: active}`"
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
