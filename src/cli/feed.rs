@@ -162,6 +162,9 @@ fn text(look: &Look, rows: &[Record]) -> String {
     for fit in &look.fits {
         text += &fitting(fit);
     }
+    for rival in guess::rivals(look) {
+        let _ = writeln!(text, "  {}", rival.question());
+    }
     for record in rows {
         let _ = writeln!(text, "\nRow {}", record.at.line);
         text += &cells(look, record, "  ");
@@ -182,6 +185,9 @@ fn header(look: &Look) -> String {
         line => format!("line {line}; the {} lines above are skipped", line - 1),
     }
 }
+
+/// What stands in the place of a secret.
+const NOT_SHOWN: &str = "(not shown)";
 
 fn delimiter_name(delimiter: char) -> String {
     match delimiter {
@@ -216,6 +222,8 @@ fn cells(look: &Look, record: &Record, indent: &str) -> String {
         let place = format!("{}:{}", cell.at.line, cell.at.column);
         let shown = if cell.is_blank() {
             ""
+        } else if guess::holds_secrets(name) {
+            NOT_SHOWN
         } else {
             cell.text.as_str()
         };
@@ -256,6 +264,7 @@ fn document(look: &Look, rows: &[Record]) -> Value {
         "complete": outcome.complete,
         "columns": look.columns.names().collect::<Vec<_>>(),
         "presets": fits.collect::<Vec<_>>(),
+        "ambiguous": guess::rivals(look).iter().map(|rival| json!({"presets": [rival.first, rival.second], "columns": rival.columns, "why": rival.difference()})).collect::<Vec<_>>(),
         "first": rows.iter().map(|record| row(look, record)).collect::<Vec<_>>(),
         "diagnostics": outcome.diagnostics.iter().map(crate::diagnostic::Diagnostic::to_json).collect::<Vec<_>>(),
     })
@@ -263,7 +272,14 @@ fn document(look: &Look, rows: &[Record]) -> Value {
 
 fn row(look: &Look, record: &Record) -> Value {
     let cells = there(record).map(|(at, cell)| {
-        json!({"line": cell.at.line, "column": cell.at.column, "name": look.columns.name(at), "text": cell.text.as_str()})
+        let name = look.columns.name(at);
+        let hidden = guess::holds_secrets(name) && !cell.is_blank();
+        let text = if hidden {
+            NOT_SHOWN
+        } else {
+            cell.text.as_str()
+        };
+        json!({"line": cell.at.line, "column": cell.at.column, "name": name, "text": text})
     });
     let lists = record.lists.iter().map(|(at, members)| {
         let members: Vec<Value> = members.iter().map(|member| row(look, member)).collect();

@@ -1,9 +1,10 @@
 //! A mapping to start from: of a preset that fits, or of what the names of the columns say.
 
 use super::names::{Target, meant};
-use super::{Fit, Look};
+use super::of_preset::of_preset;
+use super::status::holds_secrets;
+use super::{Look, rivals};
 use crate::feed::format::{Format, Sheet};
-use crate::feed::mapping::{Mapping, Words};
 use crate::feed::preset;
 use crate::kinds::{self, ACCOUNT, ADDRESS, Kind, Type, USER};
 use crate::model::KindId;
@@ -26,6 +27,10 @@ const FIELDS: usize = 3;
 /// # Errors
 /// When there is no such preset.
 pub fn draft(look: &Look, name: &str, wanted: Option<&str>) -> Result<Draft, String> {
+    let rivals = rivals(look);
+    if let (None, Some(first)) = (wanted, rivals.first()) {
+        return Err(first.question());
+    }
     let fit = match wanted {
         Some(wanted) => {
             preset::mapping(wanted)?;
@@ -42,62 +47,15 @@ pub fn draft(look: &Look, name: &str, wanted: Option<&str>) -> Result<Draft, Str
     }
 }
 
-/// The text of a preset under another name; what it does not know is ignored, and said.
-fn of_preset(preset: &str, fit: Option<&Fit>, name: &str) -> Draft {
-    let text = preset::text(preset).unwrap_or_default();
-    let mut text = text.replacen(
-        &format!("name: {preset}\n"),
-        &format!("name: {}\n", quoted(name)),
-        1,
-    );
-    let unknown = fit.map_or(&[][..], |fit| &fit.unknown);
-    if !unknown.is_empty() {
-        let more: Vec<String> = unknown.iter().map(|name| quoted(name)).collect();
-        let more = more.join(", ");
-        text = if text.contains("\nignore: [") {
-            text.replacen("\nignore: [", &format!("\nignore: [{more}, "), 1)
-        } else {
-            text.replacen("\naccounts:", &format!("\nignore: [{more}]\naccounts:"), 1)
-        };
-    }
-    let mut head = format!("# Made of the preset {preset}.\n");
-    if !unknown.is_empty() {
-        let _ = writeln!(
-            head,
-            "# The preset does not know {}: map them, or leave them ignored.",
-            unknown.join(", ")
-        );
-    }
-    match fit {
-        Some(fit) if !fit.missing.is_empty() => {
-            let _ = writeln!(
-                head,
-                "# The export has no {}; if it calls them otherwise, add that under `columns:`.",
-                fit.missing.join(", ")
-            );
-        }
-        None => head.push_str("# The export has none of its columns.\n"),
-        Some(_) => {}
-    }
-    // A mapping that cannot be changed so is better than none.
-    if Mapping::parse(&text).is_err() {
-        preset::text(preset)
-            .unwrap_or_default()
-            .clone_into(&mut text);
-    }
-    Draft {
-        text: head + &text,
-        preset: Some(preset.to_owned()),
-    }
-}
-
 /// What the columns are by their names.
-struct Guess<'l> {
-    look: &'l Look,
+pub(super) struct Guess<'l> {
+    pub(super) look: &'l Look,
+    /// The columns that may say who is inactive.
+    pub(super) statuses: Vec<usize>,
     /// Each column with what it is.
     taken: Vec<(usize, Target)>,
     /// The list of objects that has addresses.
-    list: Option<usize>,
+    pub(super) list: Option<usize>,
 }
 
 fn of_names(look: &Look, name: &str) -> String {
@@ -133,9 +91,12 @@ impl<'l> Guess<'l> {
         });
         let mut guess = Self {
             look,
+            statuses: Vec::new(),
             taken: Vec::new(),
             list: list.map(|(at, _)| *at),
         };
+        let columns = 0..look.columns.len();
+        guess.statuses = columns.filter(|at| guess.is_status(*at)).collect();
         let count = |kinds: &[KindId]| {
             let names = look.columns.names();
             names
@@ -152,6 +113,9 @@ impl<'l> Guess<'l> {
             && count(&[USER]) + 1 >= count(&[ACCOUNT, ADDRESS]);
         let kinds: &[KindId] = if users { &[USER] } else { &[ACCOUNT, ADDRESS] };
         for (at, name) in look.columns.names().enumerate() {
+            if guess.statuses.contains(&at) {
+                continue;
+            }
             let open = |target: &&Target| {
                 kinds.contains(&target.0) && !guess.has(**target) && guess.can(at, **target)
             };
@@ -178,21 +142,14 @@ impl<'l> Guess<'l> {
         found.map(|(at, _)| self.look.columns.name(*at))
     }
 
-    /// Whether a column can be a field: a status has to be told in booleans.
+    /// Whether a column can be a field: a status is looked for by itself.
     fn can(&self, at: usize, (kind, field): Target) -> bool {
-        let words = Words::default();
-        let mut texts = self.texts(at);
-        match field {
-            "status" => {
-                polarity(self.look.columns.name(at)).is_some()
-                    && texts.all(|text| words.boolean(text).is_some())
-            }
-            _ => kind != ADDRESS || self.list.is_none() || self.in_list(at),
-        }
+        let in_place = kind != ADDRESS || self.list.is_none() || self.in_list(at);
+        field != "status" && in_place
     }
 
     /// What stands in a column, blanks left out.
-    fn texts(&self, at: usize) -> impl Iterator<Item = &str> {
+    pub(super) fn texts(&self, at: usize) -> impl Iterator<Item = &str> {
         let cells = self
             .look
             .first
@@ -203,7 +160,7 @@ impl<'l> Guess<'l> {
             .map(|cell| cell.text.as_str())
     }
 
-    fn in_list(&self, at: usize) -> bool {
+    pub(super) fn in_list(&self, at: usize) -> bool {
         let lists = self
             .look
             .first
@@ -247,11 +204,13 @@ impl<'l> Guess<'l> {
     fn ignored(&self) -> String {
         let taken =
             |at: usize| self.taken.iter().any(|(known, _)| *known == at) || self.list == Some(at);
-        let others = (0..self.look.columns.len()).filter(|at| !taken(*at));
+        let others =
+            (0..self.look.columns.len()).filter(|at| !taken(*at) && !self.statuses.contains(at));
         let lines: Vec<String> = others
             .map(|at| {
                 let name = quoted(self.look.columns.name(at));
-                let example = self.texts(at).next().map(|text| {
+                let secret = holds_secrets(self.look.columns.name(at));
+                let example = self.texts(at).next().filter(|_| !secret).map(|text| {
                     let shown: String = text
                         .chars()
                         .take(40)
@@ -304,13 +263,20 @@ impl<'l> Guess<'l> {
         for field in kind.fields {
             let inline = matches!(field.ty, Type::Links { inline: true, .. });
             let member = field.name.contains('.');
+            if field.name == "status" {
+                // Whoever a row is about is active or not, and not the place where they are.
+                if kind.id != ADDRESS {
+                    text += &self.status(indent);
+                }
+                continue;
+            }
             match self.column(kind.id, field.name) {
                 Some(column) => {
                     let _ = writeln!(
                         text,
                         "{indent}  {}: {}",
                         field.name,
-                        Self::cell(field.name, &field.ty, column)
+                        Self::cell(&field.ty, column)
                     );
                 }
                 None if !field.required || inline || member => {}
@@ -333,17 +299,8 @@ impl<'l> Guess<'l> {
         format!("{indent}fields:\n{text}")
     }
 
-    fn cell(field: &str, ty: &Type, column: &str) -> String {
+    fn cell(ty: &Type, column: &str) -> String {
         let name = quoted(column);
-        if field == "status" {
-            let (on, off) = match polarity(column) {
-                Some(true) => ("active", "inactive"),
-                _ => ("inactive", "active"),
-            };
-            return format!(
-                "{{column: {name}, values: {{true: {on}, false: {off}}}}}   # check what TRUE means"
-            );
-        }
         if ty.is_list() {
             return format!(
                 "{{column: {name}, list: add}}   # or `replace`, if it has all of them"
@@ -418,22 +375,8 @@ fn begins(look: &Look) -> String {
     text
 }
 
-/// Whether TRUE in a column of this name most likely means active.
-fn polarity(name: &str) -> Option<bool> {
-    const OFF: [&str; 10] = [
-        "inact", "inakt", "block", "bloq", "sperr", "sparr", "spärr", "disabl", "hold", "closed",
-    ];
-    const ON: [&str; 4] = ["activ", "aktiv", "actif", "enabl"];
-    let name = name.to_lowercase();
-    let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
-    if has(&OFF) {
-        return Some(false);
-    }
-    has(&ON).then_some(true)
-}
-
 /// A text as YAML.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let plain = text.starts_with(|c: char| c.is_alphabetic() || c == '_')
         && text
             .chars()

@@ -4,8 +4,14 @@
 mod header;
 mod mapping;
 mod names;
+mod of_preset;
+mod rivals;
+mod status;
+mod status_cell;
 
 pub use mapping::{Draft, draft};
+pub use rivals::{Rival, rivals};
+pub(crate) use status::holds_secrets;
 
 use super::format::{self, Columns, Format, Options, Outcome, Record, Sheet};
 use super::mapping::Mapping;

@@ -132,7 +132,7 @@ pub(super) fn shown(columns: &Columns) -> String {
 }
 
 /// A name without case, accents, spaces and signs.
-fn folded(name: &str) -> String {
+pub(super) fn folded(name: &str) -> String {
     use unicode_normalization::UnicodeNormalization;
     let plain = name.nfd().flat_map(char::to_lowercase);
     let plain: String = plain.filter(char::is_ascii_alphanumeric).collect();

@@ -1,0 +1,142 @@
+//! Presets that fit one header and read a column of it differently.
+
+use super::{Fit, Look};
+use crate::feed::mapping::{Cell, Mapping, Take};
+use crate::feed::preset;
+use std::collections::BTreeMap;
+
+/// Two presets of which either may be meant.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rival {
+    /// The one that stands first.
+    pub first: &'static str,
+    /// The other one.
+    pub second: &'static str,
+    /// The columns that decide, as the export calls them.
+    pub columns: Vec<String>,
+    /// What TRUE in the first of these means to each, where that is what differs.
+    pub truths: Option<[String; 2]>,
+}
+
+impl Rival {
+    /// Asks which of the two is meant.
+    #[must_use]
+    pub fn question(&self) -> String {
+        let Self { first, second, .. } = self;
+        format!(
+            "{}; pass `--preset {first}` or `--preset {second}`",
+            self.difference()
+        )
+    }
+
+    /// What the two differ in.
+    #[must_use]
+    pub fn difference(&self) -> String {
+        let Self {
+            first,
+            second,
+            columns,
+            truths,
+        } = self;
+        let named: Vec<String> = columns.iter().map(|name| format!("`{name}`")).collect();
+        let named = named.join(", ");
+        let truths = truths
+            .as_ref()
+            .map(|[one, other]| format!(": TRUE is {one} in {first} and {other} in {second}"));
+        format!(
+            "the presets {first} and {second} both fit, and they read {named} differently{}",
+            truths.unwrap_or_default()
+        )
+    }
+}
+
+/// The presets that fit as well as the best one and mean something else.
+#[must_use]
+pub fn rivals(look: &Look) -> Vec<Rival> {
+    let Some(best) = look.fits.first().filter(|fit| fit.is_good()) else {
+        return Vec::new();
+    };
+    let as_good = |fit: &&Fit| {
+        fit.is_good() && fit.found >= best.found && fit.unknown.len() <= best.unknown.len()
+    };
+    let others = look.fits[1..].iter().filter(as_good);
+    others
+        .filter_map(|other| rival(look, best.preset, other.preset))
+        .collect()
+}
+
+fn rival(look: &Look, first: &'static str, second: &'static str) -> Option<Rival> {
+    let mappings = [preset::mapping(first).ok()?, preset::mapping(second).ok()?];
+    let [one, other] = [meanings(look, &mappings[0]), meanings(look, &mappings[1])];
+    let differs = |at: &&usize| other.get(*at).is_some_and(|other| *other != one[*at]);
+    let columns: Vec<usize> = one.keys().filter(differs).copied().collect();
+    let at = columns.first()?;
+    let truth = |meanings: &BTreeMap<usize, Meanings>| {
+        let mut truths = meanings[at]
+            .iter()
+            .filter_map(|meaning| meaning.truth.clone());
+        truths.next()
+    };
+    Some(Rival {
+        first,
+        second,
+        truths: truth(&one)
+            .zip(truth(&other))
+            .filter(|(one, other)| one != other)
+            .map(|(one, other)| [one, other]),
+        columns: columns
+            .iter()
+            .map(|at| look.columns.name(*at).to_owned())
+            .collect(),
+    })
+}
+
+/// What a preset takes a column for.
+#[derive(PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Meaning {
+    /// Of which kind and field.
+    field: String,
+    /// What its values stand for.
+    values: String,
+    /// What TRUE stands for.
+    truth: Option<String>,
+}
+
+type Meanings = Vec<Meaning>;
+
+/// What a preset takes each column of the export for.
+fn meanings(look: &Look, mapping: &Mapping) -> BTreeMap<usize, Meanings> {
+    let mut found: BTreeMap<usize, Meanings> = BTreeMap::new();
+    for section in &mapping.sections {
+        for field in &section.fields {
+            let name = format!(
+                "{}.{}",
+                section.kind.name,
+                section.kind.field_name(&field.field)
+            );
+            cells(&field.cell, &mut |column, cell| {
+                let mut names = mapping.columns[column].iter();
+                let Some(at) = names.find_map(|name| look.columns.find(name)) else {
+                    return;
+                };
+                let truth = cell.booleans.as_ref().and_then(|[_, on]| on.clone());
+                found.entry(at).or_default().push(Meaning {
+                    field: name.clone(),
+                    values: format!("{:?} {:?}", cell.values, cell.booleans),
+                    truth,
+                });
+            });
+        }
+    }
+    found.values_mut().for_each(|all| all.sort());
+    found
+}
+
+/// The cells that are a column each.
+fn cells(cell: &Cell, each: &mut impl FnMut(usize, &Cell)) {
+    match &cell.take {
+        Take::Column(column) => each(column.0, cell),
+        Take::First(all) | Take::Join(all, _) => all.iter().for_each(|cell| cells(cell, each)),
+        Take::Template(_) | Take::Constant(_) | Take::Expression(_) => {}
+    }
+}

@@ -1,0 +1,215 @@
+//! Columns that may say who is inactive: none of them is ignored without a word.
+
+use super::names::folded;
+
+/// What the name of a column says of TRUE in it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Polarity {
+    /// TRUE is active.
+    On,
+    /// TRUE is inactive.
+    Off,
+    /// The name does not tell.
+    Open,
+}
+
+/// What names of columns hold whose TRUE means inactive, without case and accents.
+#[rustfmt::skip]
+const OFF: &[&str] = &[
+    "inact", "inakt", "nonact", "deact", "deakt", "desact", "block", "blok", "bloq", "sperr", "sparr", "spaerr", "disabl", "deshab",
+    "delet", "losch", "loesch", "supprim", "elimin", "borrad", "verwijder", "raderad", "borttag", "slett", "slet", "poistet", "locked",
+    "archiv", "arkiv", "suspend", "hidden", "versteckt", "ausgeblendet", "dold", "oculto", "verborgen", "loevm", "aufsd", "faksd", "lifsd",
+    "closed", "geschlossen", "gesloten", "cerrad", "ferme", "stangd", "stillgelegt", "stillgelegd", "terminat", "discontin", "banned",
+    "blacklist", "gekundigt", "uppsagd", "avslutad", "resili", "vervallen",
+];
+/// What stands as a word of its own in such names.
+const OFF_WORDS: &[&str] = &[
+    "hold",
+    "onhold",
+    "lock",
+    "isdeleted",
+    "stop",
+    "stopped",
+    "frozen",
+];
+/// What names of columns hold whose TRUE means active.
+#[rustfmt::skip]
+const ON: &[&str] = &["activ", "aktiv", "actif", "actief", "attiv", "enabl", "habilit", "freigegeben", "ingeschakeld", "aktiivi"];
+/// What is neither, though it begins like one of these.
+const OTHER: &[&str] = &["activit", "aktivit", "attivit", "blockchain"];
+/// What names of columns hold that say a status in words.
+const OPEN: &[&str] = &[
+    "status",
+    "statut",
+    "estado",
+    "zustand",
+    "lifecycle",
+    "livscykel",
+];
+/// What turns the meaning of the word behind it.
+const NOT: &[&str] = &[
+    "not", "nicht", "niet", "inte", "ej", "non", "no", "ikke", "un",
+];
+
+/// What a column of this name says of who is active; `None`: nothing.
+pub(super) fn polarity(name: &str) -> Option<Polarity> {
+    let words = words(name);
+    let has = |known: &[&str]| {
+        let of = |word: &String| known.iter().any(|known| word.contains(known));
+        words.iter().any(of)
+    };
+    if has(OTHER) {
+        return None;
+    }
+    let is = |known: &[&str]| words.iter().any(|word| known.contains(&word.as_str()));
+    let turned = words.len() > 1 && is(NOT);
+    if has(OFF) || is(OFF_WORDS) {
+        return Some(if turned {
+            Polarity::Open
+        } else {
+            Polarity::Off
+        });
+    }
+    if has(ON) {
+        return Some(if turned { Polarity::Off } else { Polarity::On });
+    }
+    (has(OPEN) || words == ["state"]).then_some(Polarity::Open)
+}
+
+/// The words of a name, without case and accents; `isActive` has two.
+fn words(name: &str) -> Vec<String> {
+    let mut spaced = String::new();
+    let mut lower = false;
+    for c in name.chars() {
+        if c.is_uppercase() && lower {
+            spaced.push(' ');
+        }
+        lower = c.is_lowercase();
+        spaced.push(c);
+    }
+    let words = spaced.split(|c: char| !c.is_alphanumeric());
+    words.map(folded).filter(|word| !word.is_empty()).collect()
+}
+
+/// What a word in a column of status words means: active or not; `None`: it is not known.
+pub(super) fn stands_for(text: &str) -> Option<bool> {
+    const ACTIVE: &[&str] = &[
+        "active", "aktiv", "aktiva", "actif", "active", "activo", "activa", "attivo", "actief",
+        "enabled", "normal",
+    ];
+    const INACTIVE: &[&str] = &[
+        "inactive",
+        "inaktiv",
+        "inactif",
+        "inactivo",
+        "inactiva",
+        "inattivo",
+        "inactief",
+        "nonactive",
+        "notactive",
+        "blocked",
+        "gesperrt",
+        "sparrad",
+        "bloqueado",
+        "bloque",
+        "bloccato",
+        "geblokkeerd",
+        "blockerad",
+        "disabled",
+        "deaktiviert",
+        "deactivated",
+        "suspended",
+        "archived",
+        "archiviert",
+        "arkiverad",
+        "deleted",
+        "geloscht",
+        "raderad",
+        "locked",
+        "onhold",
+        "hold",
+        "closed",
+        "hidden",
+    ];
+    let word = folded(text);
+    if ACTIVE.contains(&word.as_str()) {
+        return Some(true);
+    }
+    INACTIVE.contains(&word.as_str()).then_some(false)
+}
+
+/// Whether a column of this name holds secrets: what is in it is never shown.
+pub(crate) fn holds_secrets(name: &str) -> bool {
+    #[rustfmt::skip]
+    const SECRETS: &[&str] = &[
+        "password", "passwd", "passwort", "passord", "losenord", "motdepasse", "contrasena", "wachtwoord", "kennwort", "adgangskode",
+        "salasana", "senha", "passphrase", "pwd", "mdp", "pwhash",
+    ];
+    const WORDS: &[&str] = &["pw", "pass", "hash", "salt", "secret", "pin"];
+    let (whole, words) = (folded(name), words(name));
+    SECRETS.iter().any(|known| whole.contains(known))
+        || words.iter().any(|word| WORDS.contains(&word.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_that_may_say_who_is_inactive_are_known_in_many_languages() {
+        use Polarity::{Off, On, Open};
+        for (name, meant) in [
+            ("Active (0/1)", Some(On)),
+            ("isActive", Some(On)),
+            ("is_active", Some(On)),
+            ("aktiv", Some(On)),
+            ("Actief", Some(On)),
+            ("enabled", Some(On)),
+            ("Locked", Some(Off)),
+            ("Deleted", Some(Off)),
+            ("On Hold", Some(Off)),
+            ("LOEVM", Some(Off)),
+            ("gesperrt", Some(Off)),
+            ("Kundensperre", Some(Off)),
+            ("Löschvormerkung", Some(Off)),
+            ("spärrad", Some(Off)),
+            ("inaktiv", Some(Off)),
+            ("bloqueado", Some(Off)),
+            ("geblokkeerd", Some(Off)),
+            ("Bloqué", Some(Off)),
+            ("archived", Some(Off)),
+            ("suspended", Some(Off)),
+            ("hidden", Some(Off)),
+            ("not active", Some(Off)),
+            ("nicht gesperrt", Some(Open)),
+            ("Status", Some(Open)),
+            ("Kundenstatus", Some(Open)),
+            ("state", Some(Open)),
+            ("Activity", None),
+            ("Household", None),
+            ("Name", None),
+            ("Clock", None),
+        ] {
+            assert_eq!(polarity(name), meant, "{name}");
+        }
+    }
+
+    #[test]
+    fn columns_of_secrets_are_known_in_many_languages() {
+        for name in [
+            "password",
+            "Pwd",
+            "Passwort",
+            "lösenord",
+            "Mot de passe",
+            "password_hash",
+            "hash",
+            "user.password",
+        ] {
+            assert!(holds_secrets(name), "{name}");
+        }
+        for name in ["Name", "Spinning", "Passage", "Hashtag"] {
+            assert!(!holds_secrets(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The status in a mapping that is guessed: every column that may say who is inactive has a part in it.
+
+use super::mapping::{Guess, quoted};
+use super::names::{Target, meant};
+use super::status::{self, Polarity};
+use crate::feed::mapping::Words;
+use crate::kinds::ADDRESS;
+
+impl Guess<'_> {
+    /// Whether a column may say who is inactive. `State` of an address is a region.
+    pub(super) fn is_status(&self, at: usize) -> bool {
+        let name = self.look.columns.name(at);
+        if status::polarity(name).is_none() || self.list == Some(at) || self.in_list(at) {
+            return false;
+        }
+        let means_region = meant(name).contains(&(ADDRESS, "state"));
+        !means_region || self.says_status(at) || !self.has_places()
+    }
+
+    /// Whether the columns tell of places, so that a state is a region.
+    fn has_places(&self) -> bool {
+        let is_place =
+            |(kind, field): &Target| *kind == ADDRESS && ["city", "zipCode"].contains(field);
+        let place = |name: &str| meant(name).iter().any(is_place);
+        self.look.columns.names().any(place)
+    }
+
+    /// Whether a column holds words for a status.
+    fn says_status(&self, at: usize) -> bool {
+        let known = |text: &str| status::stands_for(text).is_some();
+        self.texts(at).next().is_some() && self.texts(at).all(known)
+    }
+
+    /// How a column says a status; `None`: somebody has to say what its values mean.
+    fn pinned(&self, at: usize, last: bool) -> Option<String> {
+        let column = self.look.columns.name(at);
+        let (name, words) = (quoted(column), Words::default());
+        let active = if last { "active" } else { "null" };
+        let polarity = status::polarity(column)?;
+        if self.texts(at).all(|text| words.boolean(text).is_some()) {
+            let (on, off) = match polarity {
+                Polarity::On => (active, "inactive"),
+                Polarity::Off => ("inactive", active),
+                Polarity::Open => return None,
+            };
+            return Some(format!(
+                "{{column: {name}, values: {{true: {on}, false: {off}}}}}"
+            ));
+        }
+        if polarity == Polarity::Off || !self.says_status(at) {
+            return None;
+        }
+        let mut values: Vec<String> = Vec::new();
+        for text in self.texts(at) {
+            let stands = match status::stands_for(text) {
+                Some(true) => active,
+                _ => "inactive",
+            };
+            let value = format!("{}: {stands}", quoted(text.trim()));
+            if !values.contains(&value) {
+                values.push(value);
+            }
+        }
+        let values = values.join(", ");
+        Some(format!(
+            "{{column: {name}, values: {{{values}}}, otherwise: error}}"
+        ))
+    }
+
+    /// The status of what is mapped: of several columns, one that says inactive wins.
+    pub(super) fn status(&self, indent: &str) -> String {
+        let rank = |at: &usize| match status::polarity(self.look.columns.name(*at)) {
+            Some(Polarity::Off) => 0,
+            Some(Polarity::Open) | None => 1,
+            Some(Polarity::On) => 2,
+        };
+        let mut columns = self.statuses.clone();
+        columns.sort_by_key(rank);
+        let count = columns.len();
+        let cells = columns.iter().enumerate().map(|(nth, at)| {
+            let (cell, note) = if let Some(cell) = self.pinned(*at, nth + 1 == count) {
+                (cell, "check what TRUE means".to_owned())
+            } else {
+                let name = quoted(self.look.columns.name(*at));
+                (format!("{{column: {name}}}"), self.question(*at))
+            };
+            format!("{cell}   # {note}\n")
+        });
+        let cells: Vec<String> = cells.collect();
+        match &cells[..] {
+            [] => String::new(),
+            [cell] => format!("{indent}  status: {cell}"),
+            cells => {
+                let line = |cell: &String| format!("{indent}    - {cell}");
+                let lines: String = cells.iter().map(line).collect();
+                format!("{indent}  status:   # the first that is not blank\n{lines}")
+            }
+        }
+    }
+
+    /// What has to be said of a column before the mapping is read.
+    fn question(&self, at: usize) -> String {
+        let mut seen: Vec<String> = Vec::new();
+        for text in self.texts(at) {
+            let shown: String = text.chars().filter(|c| !c.is_control()).take(20).collect();
+            if !seen.contains(&shown) && seen.len() < 5 {
+                seen.push(shown);
+            }
+        }
+        let seen = if seen.is_empty() {
+            "nothing".to_owned()
+        } else {
+            seen.join(", ")
+        };
+        format!("say who is inactive, as `values: {{..: inactive, ..: active}}`; it holds {seen}")
+    }
+}
