@@ -218,8 +218,8 @@ pub(super) async fn once(
     };
     made.state.triggers = triggers.clone();
     made.state.seconds.clear();
-    let mut tries = 1;
     daemon.unwritable.ended(source, None);
+    let mut tries = 1;
     while let Err(error) = made.make(daemon, &setup.config, index, lease).await {
         let stale = matches!(error, PassError::Apply(ApplyError::Stale { .. }));
         if !stale || tries == TRIES {
@@ -349,8 +349,8 @@ impl Made {
         } else {
             store.end_imports(&pass.request.ended).await?;
         }
-        let same = self.same.as_deref();
-        if let Some(mut feed) = feed::told(&pass.readings[index], store, same).await? {
+        let told = feed::told(&pass.readings[index], store, self.same.as_deref());
+        if let Some(mut feed) = told.await? {
             feed.report = report;
             self.state.feed = Some(feed);
         }
@@ -384,8 +384,7 @@ impl Made {
                     until.to_rfc3339_opts(SecondsFormat::Secs, true)
                 )
             });
-            let steps = plan.steps.len();
-            self.state.reason = format!("{steps} steps wait{until}: {by}");
+            self.state.reason = format!("{} steps wait{until}: {by}", plan.steps.len());
             Outcome::WindowClosed
         } else {
             return Outcome::Applied;

@@ -19,7 +19,6 @@ pub(super) fn still_declared(work: &mut Work, key: &Key, claim: &Claim, peer: &P
 
 /// Keeps the claim on what another source declares but cannot take over yet.
 pub(super) fn not_accepted(work: &mut Work, key: &Key, claim: &Claim, peer: &Peer) {
-    work.retained.push(key.clone());
     work.waits_for.insert(peer.name.to_string());
     let why = peer
         .idle

@@ -128,9 +128,7 @@ pub(super) struct Work {
     pub diagnostics: Vec<Diagnostic>,
     /// What waits for sources that decide it and write nothing now.
     pub waiting: Waiting,
-    /// What is no longer declared and stays claimed until another source is read or accepted.
-    pub retained: Vec<Key>,
-    /// The sources that these wait for.
+    /// The sources that have to be read or accepted before what is no longer declared is decided.
     pub waits_for: BTreeSet<String>,
     pub refreshed: BTreeSet<Key>,
 }
@@ -422,7 +420,6 @@ fn finish(context: &Context<'_>, mut work: Work) -> Plan {
         accepted: work.used,
         diagnostics: work.diagnostics,
         agreed: work.agreed,
-        retained: work.retained,
         waits_for: work.waits_for,
         spent,
         bases,

@@ -62,7 +62,6 @@ pub(super) fn removals(context: &Context<'_>, work: &mut Work) {
             && absent_enough(context, key)
             && let Some(why) = remove(context, work, key, &claim)
         {
-            work.retained.push(key.clone());
             work.waits_for.insert(why.0.to_owned());
             *unknown.entry(why).or_default() += 1;
         }

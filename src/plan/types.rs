@@ -47,10 +47,8 @@ pub struct Plan {
     /// The declared resources that are not as their source says, or about which there is something
     /// to say: the next pass has to look at them again. Not part of a saved plan.
     pub unsettled: BTreeSet<Key>,
-    /// What the source no longer declares and still claims, because another source has to be read
-    /// or accepted first. Not part of a saved plan.
-    pub retained: Vec<Key>,
-    /// The sources that have to be read or accepted first. Not part of a saved plan.
+    /// The sources that have to be read or accepted before it is decided what becomes of resources
+    /// that this one no longer declares and still claims. Not part of a saved plan.
     pub waits_for: BTreeSet<String>,
     /// The stored fields that no source declares, for `--exact`.
     pub undeclared: Vec<(Key, String)>,

@@ -230,7 +230,7 @@ pub(super) fn remember(config: &Config, reading: &Reading, plan: &Plan) -> Remem
         .held
         .iter()
         .any(|held| !desired.resources.contains(&held.key));
-    let open = undeclared || !plan.retained.is_empty();
+    let open = undeclared || !plan.waits_for.is_empty();
     if open || !desired.removals_off.is_empty() {
         files.clear();
     } else {
