@@ -2,6 +2,7 @@
 
 use super::at::{account, user};
 use super::finding::listed;
+use super::world::LONGEST_NUMBER;
 use super::{Finding, Findings, Scene, Subjects, View, World};
 use crate::diagnostic::{Severity, codes};
 use crate::kinds::{self, ACCOUNT, USER};
@@ -188,7 +189,8 @@ pub(super) fn id_case(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Finding
     }
 }
 
-/// New ids of an export that are a stored one without the zeros before it: a spreadsheet ate them.
+/// New ids of an export that are a stored one without the zeros before it, or as an exponent: a
+/// spreadsheet took them for numbers.
 pub(super) fn id_zeros(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Findings) {
     let world = scene.world;
     if !world.desired.partial {
@@ -206,10 +208,15 @@ pub(super) fn id_zeros(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Findin
             .or_insert(Some(key));
     }
     for key in effects().filter(|key| !world.stored.rows.contains(key)) {
-        let Some(Some(meant)) = zeros.get(&(key.kind, key.id.as_str())) else {
+        let message = if let Some(Some(meant)) = zeros.get(&(key.kind, key.id.as_str())) {
+            format!("{key} is {meant} without its zeros, which is stored")
+        } else if let Some(meant) = written_out(key)
+            && world.stored.rows.contains(&meant)
+        {
+            format!("{key} looks like {meant}, which is stored, shortened by a spreadsheet")
+        } else {
             continue;
         };
-        let message = format!("{key} is {meant} without its zeros, which is stored");
         let field = kinds::get(key.kind).status_index();
         let mut found = Finding::own(world, codes::ID_ZEROS, key, field, message)
             .help("export the column as text; it is never taken for the other one");
@@ -217,6 +224,18 @@ pub(super) fn id_zeros(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Findin
         found.diagnostic.origin = world.origin(key);
         out.push(found);
     }
+}
+
+/// The id that `1e3` stands for, if it is a number: `1000`.
+fn written_out(key: &Key) -> Option<Key> {
+    let (digits, exponent) = key.id.split_once(['e', 'E'])?;
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let zeros = exponent
+        .parse()
+        .ok()
+        .filter(|zeros| *zeros < LONGEST_NUMBER)?;
+    let written = format!("{digits}{}", "0".repeat(zeros));
+    (is_number(digits) && is_number(exponent)).then(|| Key::new(key.kind, &written))
 }
 
 fn differs_in_case(world: &World<'_>, key: &Key, other: &Key, help: &str) -> Finding {

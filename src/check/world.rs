@@ -66,7 +66,7 @@ pub struct View<'a> {
 }
 
 /// How long a number can be that zeros stand before.
-const LONGEST_NUMBER: usize = 20;
+pub(super) const LONGEST_NUMBER: usize = 20;
 
 impl<'a> World<'a> {
     /// The world after some effects.

@@ -10,6 +10,11 @@ const MARKS: &str = "@`%*&!}],";
 pub(super) fn help(kind: &ErrorKind, text: &str, at: usize) -> Option<String> {
     let at = at.min(text.len());
     let (line, start) = line_at(text, at);
+    if *kind == ErrorKind::TabInPlainScalar {
+        // It goes on in the next line, where the tab is.
+        let next = text.get(start + line.len() + 1..).unwrap_or_default();
+        return Some(tabs(line_at(next, 0).0));
+    }
     if is_tab(kind) || leading(line).contains('\t') {
         return Some(tabs(line));
     }

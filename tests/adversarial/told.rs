@@ -153,6 +153,8 @@ fn bad_yaml_says_what_to_write() {
     for yaml in [
         "tags:\n\t- externalId: a\n",
         "tags:\n  -\texternalId: a\n  \tname: A\n",
+        "tags:\n  - externalId: a\n\t  name: A\n",
+        "tags:\r\n  - externalId: a\r\n\tname: A\r\n",
     ] {
         let text = told(yaml);
         assert!(text.contains("Replace the tab"), "{yaml:?}: {text}");
