@@ -6,7 +6,7 @@ use super::page;
 use super::ready::Unwritable;
 use super::systemd;
 use super::tell;
-use super::waits::Waits;
+use super::waits::SourceWaits;
 use super::watcher;
 use super::webhook::{Push, Seen};
 use super::worker::{self, Worker};
@@ -66,7 +66,7 @@ pub struct Daemon {
     /// The sources whose last pass could not write.
     pub(super) unwritable: Unwritable,
     /// Which sources wait for which.
-    pub(super) waits: Waits,
+    pub(super) waits: SourceWaits,
     /// Rings when a notice is put out.
     pub(super) posted: Notify,
     /// One pass at a time: each may use the whole machine.
@@ -162,7 +162,7 @@ pub async fn serve(load: impl Fn() -> Result<Config, ConfigError>) -> Result<(),
         counted: Counted::default(),
         seen: Mutex::default(),
         unwritable: Unwritable::default(),
-        waits: Waits::default(),
+        waits: SourceWaits::default(),
         posted: Notify::new(),
         turn: Semaphore::new(1),
         answers: watch::Sender::new(0),
@@ -336,7 +336,7 @@ impl Team {
         Self { stop, tasks }
     }
 
-    /// Waits until one of them comes to an end that nobody asked for.
+    /// SourceWaits until one of them comes to an end that nobody asked for.
     async fn broken(&mut self) {
         while let Some(ended) = self.tasks.join_next().await {
             if let Err(error) = ended {

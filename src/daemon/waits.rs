@@ -8,21 +8,21 @@ use std::sync::{Mutex, PoisonError};
 
 /// How the last pass of each source here left it.
 #[derive(Debug, Default)]
-pub(super) struct Waits(Mutex<BTreeMap<String, Left>>);
+pub(super) struct SourceWaits(Mutex<BTreeMap<String, LeftSource>>);
 
 #[derive(Debug)]
-struct Left {
+struct LeftSource {
     waits_for: BTreeSet<String>,
     stands: Digest,
 }
 
-impl Waits {
+impl SourceWaits {
     /// Takes over how a pass left its source; returns the sources that waited for it, if it stands
     /// otherwise than before. Two that wait for each other come to rest so.
     fn left(&self, source: &str, waits_for: &BTreeSet<String>, stands: Digest) -> Vec<String> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let waits_for = waits_for.clone();
-        let left = Left { waits_for, stands };
+        let left = LeftSource { waits_for, stands };
         let before = all.insert(source.to_owned(), left);
         if before.is_some_and(|before| before.stands == stands) {
             return Vec::new();
@@ -49,14 +49,14 @@ impl Daemon {
 mod tests {
     use super::*;
 
-    fn left(waits: &Waits, source: &str, waits_for: &[&str], stands: &str) -> Vec<String> {
+    fn left(waits: &SourceWaits, source: &str, waits_for: &[&str], stands: &str) -> Vec<String> {
         let waits_for = waits_for.iter().map(|name| (*name).to_owned()).collect();
         waits.left(source, &waits_for, Digest::of(stands.as_bytes()))
     }
 
     #[test]
     fn who_waits_is_woken_once_each_time_the_other_stands_otherwise() {
-        let waits = Waits::default();
+        let waits = SourceWaits::default();
         assert!(left(&waits, "git", &["erp"], "all").is_empty());
         assert_eq!(left(&waits, "erp", &[], "half"), ["git"]);
         assert!(left(&waits, "erp", &[], "half").is_empty());
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn two_that_wait_for_each_other_come_to_rest() {
-        let waits = Waits::default();
+        let waits = SourceWaits::default();
         assert!(left(&waits, "a", &["b"], "half").is_empty());
         assert_eq!(left(&waits, "b", &["a"], "half"), ["a"]);
         assert!(left(&waits, "a", &["b"], "half").is_empty());

@@ -16,8 +16,8 @@ pub(super) struct RecordMate {
     pub code: Code,
 }
 
-/// What is in one record with something faulty, beside that itself; nothing of a tree that people
-/// write, where an address and its account are told apart.
+/// What is in one record with something faulty, beside that itself. In a tree that people write, an
+/// address and its account are separate resources: there are no mates.
 pub(super) fn mates(context: &Context<'_>, faulty: &BTreeMap<Key, Code>) -> Vec<RecordMate> {
     let concerns = |key: &Key| [ACCOUNT, ADDRESS].contains(&key.kind);
     if !context.desired.partial || !faulty.keys().any(concerns) {

@@ -48,7 +48,7 @@ pub fn draft(look: &Look, name: &str, wanted: Option<&str>) -> Result<Draft, Str
 }
 
 /// What the columns are by their names.
-pub(super) struct Guess<'l> {
+pub(super) struct ColumnGuess<'l> {
     pub(super) look: &'l Look,
     /// The columns that may say who is inactive.
     pub(super) statuses: Vec<usize>,
@@ -59,7 +59,7 @@ pub(super) struct Guess<'l> {
 }
 
 fn of_names(look: &Look, name: &str) -> String {
-    let guess = Guess::new(look);
+    let guess = ColumnGuess::new(look);
     let mut text = guess.head(name);
     let mut needs = Vec::new();
     if guess.is_users() {
@@ -77,7 +77,7 @@ fn of_names(look: &Look, name: &str) -> String {
     text
 }
 
-impl<'l> Guess<'l> {
+impl<'l> ColumnGuess<'l> {
     fn new(look: &'l Look) -> Self {
         let lists = || look.first.iter().flat_map(|record| &record.lists);
         let is_address = |name: &str| meant(name).iter().any(|(kind, _)| *kind == ADDRESS);

@@ -10,7 +10,7 @@ mod status;
 mod status_cell;
 
 pub use mapping::{Draft, draft};
-pub use rivals::{Rival, rivals};
+pub use rivals::{RivalPresets, rivals};
 pub(crate) use status::holds_secrets;
 
 use super::format::{self, Columns, Format, Options, Outcome, Record, Sheet};

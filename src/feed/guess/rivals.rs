@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 /// Two presets of which either may be meant.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Rival {
+pub struct RivalPresets {
     /// The one that stands first.
     pub first: &'static str,
     /// The other one.
@@ -18,7 +18,7 @@ pub struct Rival {
     pub truths: Option<[String; 2]>,
 }
 
-impl Rival {
+impl RivalPresets {
     /// Asks which of the two is meant.
     #[must_use]
     pub fn question(&self) -> String {
@@ -52,7 +52,7 @@ impl Rival {
 
 /// The presets that fit as well as the best one and mean something else.
 #[must_use]
-pub fn rivals(look: &Look) -> Vec<Rival> {
+pub fn rivals(look: &Look) -> Vec<RivalPresets> {
     let Some(best) = look.fits.first().filter(|fit| fit.is_good()) else {
         return Vec::new();
     };
@@ -65,19 +65,19 @@ pub fn rivals(look: &Look) -> Vec<Rival> {
         .collect()
 }
 
-fn rival(look: &Look, first: &'static str, second: &'static str) -> Option<Rival> {
+fn rival(look: &Look, first: &'static str, second: &'static str) -> Option<RivalPresets> {
     let mappings = [preset::mapping(first).ok()?, preset::mapping(second).ok()?];
     let [one, other] = [meanings(look, &mappings[0]), meanings(look, &mappings[1])];
     let differs = |at: &&usize| other.get(*at).is_some_and(|other| *other != one[*at]);
     let columns: Vec<usize> = one.keys().filter(differs).copied().collect();
     let at = columns.first()?;
-    let truth = |meanings: &BTreeMap<usize, Meanings>| {
+    let truth = |meanings: &BTreeMap<usize, ColumnMeanings>| {
         let mut truths = meanings[at]
             .iter()
             .filter_map(|meaning| meaning.truth.clone());
         truths.next()
     };
-    Some(Rival {
+    Some(RivalPresets {
         first,
         second,
         truths: truth(&one)
@@ -93,7 +93,7 @@ fn rival(look: &Look, first: &'static str, second: &'static str) -> Option<Rival
 
 /// What a preset takes a column for.
 #[derive(PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Meaning {
+struct ColumnMeaning {
     /// Of which kind and field.
     field: String,
     /// What its values stand for.
@@ -102,11 +102,11 @@ struct Meaning {
     truth: Option<String>,
 }
 
-type Meanings = Vec<Meaning>;
+type ColumnMeanings = Vec<ColumnMeaning>;
 
 /// What a preset takes each column of the export for.
-fn meanings(look: &Look, mapping: &Mapping) -> BTreeMap<usize, Meanings> {
-    let mut found: BTreeMap<usize, Meanings> = BTreeMap::new();
+fn meanings(look: &Look, mapping: &Mapping) -> BTreeMap<usize, ColumnMeanings> {
+    let mut found: BTreeMap<usize, ColumnMeanings> = BTreeMap::new();
     for section in &mapping.sections {
         for field in &section.fields {
             let name = format!(
@@ -120,7 +120,7 @@ fn meanings(look: &Look, mapping: &Mapping) -> BTreeMap<usize, Meanings> {
                     return;
                 };
                 let truth = cell.booleans.as_ref().and_then(|[_, on]| on.clone());
-                found.entry(at).or_default().push(Meaning {
+                found.entry(at).or_default().push(ColumnMeaning {
                     field: name.clone(),
                     values: format!("{:?} {:?}", cell.values, cell.booleans),
                     truth,

@@ -4,7 +4,7 @@ use super::names::folded;
 
 /// What the name of a column says of TRUE in it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Polarity {
+pub(super) enum StatusPolarity {
     /// TRUE is active.
     On,
     /// TRUE is inactive.
@@ -52,7 +52,7 @@ const NOT: &[&str] = &[
 ];
 
 /// What a column of this name says of who is active; `None`: nothing.
-pub(super) fn polarity(name: &str) -> Option<Polarity> {
+pub(super) fn polarity(name: &str) -> Option<StatusPolarity> {
     let words = words(name);
     let has = |known: &[&str]| {
         let of = |word: &String| known.iter().any(|known| word.contains(known));
@@ -65,15 +65,19 @@ pub(super) fn polarity(name: &str) -> Option<Polarity> {
     let turned = words.len() > 1 && is(NOT);
     if has(OFF) || is(OFF_WORDS) {
         return Some(if turned {
-            Polarity::Open
+            StatusPolarity::Open
         } else {
-            Polarity::Off
+            StatusPolarity::Off
         });
     }
     if has(ON) {
-        return Some(if turned { Polarity::Off } else { Polarity::On });
+        return Some(if turned {
+            StatusPolarity::Off
+        } else {
+            StatusPolarity::On
+        });
     }
-    (has(OPEN) || words == ["state"]).then_some(Polarity::Open)
+    (has(OPEN) || words == ["state"]).then_some(StatusPolarity::Open)
 }
 
 /// The words of a name, without case and accents; `isActive` has two.
@@ -157,7 +161,7 @@ mod tests {
 
     #[test]
     fn columns_that_may_say_who_is_inactive_are_known_in_many_languages() {
-        use Polarity::{Off, On, Open};
+        use StatusPolarity::{Off, On, Open};
         for (name, meant) in [
             ("Active (0/1)", Some(On)),
             ("isActive", Some(On)),

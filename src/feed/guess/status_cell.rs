@@ -1,12 +1,12 @@
 //! The status in a mapping that is guessed: every column that may say who is inactive has a part in it.
 
-use super::mapping::{Guess, quoted};
+use super::mapping::{ColumnGuess, quoted};
 use super::names::{Target, meant};
-use super::status::{self, Polarity};
+use super::status::{self, StatusPolarity};
 use crate::feed::mapping::Words;
 use crate::kinds::ADDRESS;
 
-impl Guess<'_> {
+impl ColumnGuess<'_> {
     /// Whether a column may say who is inactive. `State` of an address is a region.
     pub(super) fn is_status(&self, at: usize) -> bool {
         let name = self.look.columns.name(at);
@@ -39,15 +39,15 @@ impl Guess<'_> {
         let polarity = status::polarity(column)?;
         if self.texts(at).all(|text| words.boolean(text).is_some()) {
             let (on, off) = match polarity {
-                Polarity::On => (active, "inactive"),
-                Polarity::Off => ("inactive", active),
-                Polarity::Open => return None,
+                StatusPolarity::On => (active, "inactive"),
+                StatusPolarity::Off => ("inactive", active),
+                StatusPolarity::Open => return None,
             };
             return Some(format!(
                 "{{column: {name}, values: {{true: {on}, false: {off}}}}}"
             ));
         }
-        if polarity == Polarity::Off || !self.says_status(at) {
+        if polarity == StatusPolarity::Off || !self.says_status(at) {
             return None;
         }
         let mut values: Vec<String> = Vec::new();
@@ -70,9 +70,9 @@ impl Guess<'_> {
     /// The status of what is mapped: of several columns, one that says inactive wins.
     pub(super) fn status(&self, indent: &str) -> String {
         let rank = |at: &usize| match status::polarity(self.look.columns.name(*at)) {
-            Some(Polarity::Off) => 0,
-            Some(Polarity::Open) | None => 1,
-            Some(Polarity::On) => 2,
+            Some(StatusPolarity::Off) => 0,
+            Some(StatusPolarity::Open) | None => 1,
+            Some(StatusPolarity::On) => 2,
         };
         let mut columns = self.statuses.clone();
         columns.sort_by_key(rank);
