@@ -10,8 +10,9 @@ use super::serve::{Daemon, Setup};
 use super::settle::read;
 use super::state::{Mark, Outcome, State};
 use super::tell;
+use super::waits::LeftSource;
 use crate::config::{Config, Feed, Source, Window};
-use crate::diagnostic::chain;
+use crate::diagnostic::{Severity, chain};
 use crate::git::Moved;
 use crate::plan::Plan;
 use crate::reconcile::{self, Fetches, Kept, PassError, Request};
@@ -354,7 +355,15 @@ impl Made {
             feed.report = report;
             self.state.feed = Some(feed);
         }
-        daemon.wake_waiting(&source.name, &plan.waits_for, pass.stands(index));
+        let read = &pass.readings[index].diagnostics;
+        let in_files = read.iter().filter(|found| found.is_error()).count();
+        let left = LeftSource {
+            waits_for: plan.waits_for.clone(),
+            in_error: plan.count(Severity::Error) > in_files,
+            stands: pass.stands(index),
+            wrote: decided == Outcome::Applied && !plan.steps.is_empty(),
+        };
+        daemon.wake_waiting(&source.name, left);
         self.plan = Some(plan);
         Ok(())
     }

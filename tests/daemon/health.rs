@@ -132,3 +132,28 @@ fn a_removal_that_waits_for_another_source_goes_on_when_that_one_is_mended() {
     served.says(&["source shop: deactivated 1 as run"]);
     served.ends();
 }
+
+#[test]
+fn a_source_whose_error_another_source_ends_is_judged_again_at_once() {
+    let ws = sqlite();
+    ws.write("shop/all.yaml", "accounts: [\n");
+    ws.write("crm/all.yaml", user("u-90", "acme", ""));
+    token(&ws, "eva", "administrator", &[]);
+    ws.write(
+        "roster.yaml",
+        format!(
+            "apiVersion: roster/v1\nsources:\n  - {{name: crm, interval: 1h, directory: crm}}\n  \
+             - {{name: shop, interval: 1h, directory: shop}}\n{}",
+            serve("")
+        ),
+    );
+    let mut served = Served::on(&ws, &[]);
+    served.says(&["source crm: nothing to do; one error", "Account/acme"]);
+    ws.write(
+        "shop/all.yaml",
+        account("acme", "") + &user("u-1", "acme", ""),
+    );
+    served.says(&["source shop: created 3 as run"]);
+    served.says(&["source crm: created 1 as run"]);
+    served.ends();
+}
