@@ -11,7 +11,7 @@ use super::settle::read;
 use super::state::{Mark, Outcome, State};
 use super::tell;
 use super::waits::LeftSource;
-use crate::config::{Config, Feed, Source, Window};
+use crate::config::{Feed, Source, Window};
 use crate::diagnostic::{Severity, chain};
 use crate::git::Moved;
 use crate::plan::Plan;
@@ -19,6 +19,7 @@ use crate::reconcile::{self, Fetches, Kept, PassError, Request};
 use crate::store::{ApplyError, EVERY, LeaseError, Store, StoreError, Suspension};
 use chrono::{DateTime, SecondsFormat, Utc};
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// How often somebody may write between a plan and its apply before the pass counts as failed.
@@ -221,7 +222,7 @@ pub(super) async fn once(
     made.state.seconds.clear();
     daemon.unwritable.ended(source, None);
     let mut tries = 1;
-    while let Err(error) = made.make(daemon, &setup.config, index, lease).await {
+    while let Err(error) = made.make(daemon, setup, index, lease).await {
         let stale = matches!(error, PassError::Apply(ApplyError::Stale { .. }));
         if !stale || tries == TRIES {
             daemon.unwritable.ended(source, Some(&error));
@@ -283,10 +284,11 @@ impl Made {
     async fn make(
         &mut self,
         daemon: &Daemon,
-        config: &Config,
+        setup: &Setup,
         index: usize,
         lease: &Kept,
     ) -> Result<(), PassError> {
+        let config = &setup.config;
         let source = &config.sources[index];
         let (store, begun) = (&daemon.store, Instant::now());
         let request = Request {
@@ -294,7 +296,7 @@ impl Made {
             ..self.request(source)
         };
         let scrub = request.scrub;
-        let mut pass = read(config, request, store).await?;
+        let (mut pass, seen) = read(setup, request, store).await?;
         if self.push.as_ref().is_some_and(Push::atomic) {
             pass.readings[index].source.hold_errors = false;
         }
@@ -341,7 +343,7 @@ impl Made {
             self.state.run = run.or(self.state.run);
             if run.is_some() && !plan.accepted.is_empty() && !plan.held.is_empty() {
                 // What is left of a hold is another hold: nobody may decide on the old one.
-                let mut pass = read(config, self.request(source), store).await?;
+                let (mut pass, _) = read(setup, self.request(source), store).await?;
                 let left = pass.plan(index, store, &[]).await?;
                 self.state.tell_held(&left, Utc::now());
                 whose(store, &mut self.state).await?;
@@ -364,6 +366,10 @@ impl Made {
             wrote: decided == Outcome::Applied && !plan.steps.is_empty(),
         };
         daemon.wake_waiting(&source.name, left);
+        let others_wait = daemon.waiting.load(Ordering::Relaxed) > 0;
+        if let Some(seen) = seen.filter(|_| others_wait && self.push.is_none()) {
+            setup.last_read.leave(pass.readings, seen);
+        }
         self.plan = Some(plan);
         Ok(())
     }

@@ -4,6 +4,7 @@ use super::api::{self, Door};
 use super::metrics::Counted;
 use super::page;
 use super::ready::Unwritable;
+use super::settle::LastRead;
 use super::systemd;
 use super::tell;
 use super::waits::SourceWaits;
@@ -17,6 +18,7 @@ use crate::http::{self, Gate, Server, ServerError};
 use crate::reconcile::{self, PassError};
 use crate::store::{Store, StoreError};
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -71,6 +73,8 @@ pub struct Daemon {
     pub(super) posted: Notify,
     /// One pass at a time: each may use the whole machine.
     pub(super) turn: Semaphore,
+    /// How many passes wait for their turn.
+    pub(super) waiting: AtomicUsize,
     /// Changes when something that was sent is answered.
     pub(super) answers: watch::Sender<u64>,
     /// Why the last reload of the configuration failed, if it did.
@@ -85,6 +89,8 @@ pub struct Setup {
     pub targets: Vec<Target>,
     /// By name.
     pub workers: BTreeMap<String, Arc<Worker>>,
+    /// What the last pass has read.
+    pub(super) last_read: LastRead,
 }
 
 impl Daemon {
@@ -141,6 +147,7 @@ impl Setup {
             config,
             targets,
             workers,
+            last_read: LastRead::default(),
         })
     }
 }
@@ -165,6 +172,7 @@ pub async fn serve(load: impl Fn() -> Result<Config, ConfigError>) -> Result<(),
         waits: SourceWaits::default(),
         posted: Notify::new(),
         turn: Semaphore::new(1),
+        waiting: AtomicUsize::new(0),
         answers: watch::Sender::new(0),
         refused: Mutex::default(),
     });

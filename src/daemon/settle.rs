@@ -1,36 +1,106 @@
-//! A directory is read only when nobody is writing it: never a half-written tree.
+//! A directory is read only when nobody is writing it: never a half-written tree. What a pass has
+//! read is left to the next one that waits for its turn: many sources that begin at once do not
+//! each read all of them.
 
+use super::serve::Setup;
 use crate::config::Config;
 use crate::manifest::Tree;
-use crate::reconcile::{Pass, PassError, Request};
+use crate::reconcile::{Pass, PassError, Reading, Request};
 use crate::store::Store;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How long nothing may have changed.
 const QUIET: Duration = Duration::from_millis(400);
 /// How long a directory that is written without end is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long the directories of the other sources count as they were seen.
+const FRESH: Duration = Duration::from_millis(300);
 
 /// How often the files of a directory may change under a pass before it goes on all the same.
 const TRIES: usize = 5;
 
-/// Reads the sources, again when a directory was written meanwhile.
+/// What a pass has read, and how the directories were when it did.
+pub(super) struct LeftReadings {
+    readings: Vec<Reading>,
+    stamp: Stamp,
+    at: Instant,
+}
+
+/// What the last pass has read, while others wait for their turn.
+#[derive(Default)]
+pub(super) struct LastRead(Mutex<Option<LeftReadings>>);
+
+impl LastRead {
+    fn take(&self) -> Option<LeftReadings> {
+        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        left.take()
+    }
+
+    /// Leaves what was read to the next pass.
+    pub(super) fn leave(&self, readings: Vec<Reading>, seen: (Stamp, Instant)) {
+        let (stamp, at) = seen;
+        let left = LeftReadings {
+            readings,
+            stamp,
+            at,
+        };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(left);
+    }
+}
+
+/// Reads the sources, again when a directory was written meanwhile. With how the directories were,
+/// and when, unless they were written without end.
 pub(super) async fn read<'a>(
-    config: &'a Config,
+    setup: &'a Setup,
     request: Request,
     store: &Store,
-) -> Result<Pass<'a>, PassError> {
+) -> Result<(Pass<'a>, Option<(Stamp, Instant)>), PassError> {
+    let config = &setup.config;
+    if let Some(left) = setup.last_read.take()
+        && let Some((pass, seen)) = read_beside(config, &request, store, left).await?
+    {
+        return Ok((pass, Some(seen)));
+    }
     let roots = roots(config);
     for _ in 1..TRIES {
         let before = settled(&roots).await;
+        let at = Instant::now();
         let pass = Pass::read(config, request.clone(), store).await?;
         if Stamp::of(&roots) == before {
-            return Ok(pass);
+            return Ok((pass, Some((before, at))));
         }
         tracing::info!("files changed while they were read; they are read again");
     }
-    Pass::read(config, request, store).await
+    Ok((Pass::read(config, request, store).await?, None))
+}
+
+/// Reads one source beside what was read of the others, if they are still so.
+async fn read_beside<'a>(
+    config: &'a Config,
+    request: &Request,
+    store: &Store,
+    left: LeftReadings,
+) -> Result<Option<(Pass<'a>, (Stamp, Instant))>, PassError> {
+    let LeftReadings {
+        readings,
+        stamp,
+        mut at,
+    } = left;
+    let source = request.source.as_deref();
+    let own = source.and_then(|source| config.source(source)?.directory());
+    let own: Vec<PathBuf> = own.map(Path::to_owned).into_iter().collect();
+    let before = settled(&own).await;
+    if at.elapsed() > FRESH {
+        at = Instant::now();
+        if Stamp::of(&roots(config)) != stamp {
+            return Ok(None);
+        }
+    }
+    let pass = Pass::reread(config, request.clone(), store, readings).await?;
+    let pass = pass.filter(|_| Stamp::of(&own) == before);
+    Ok(pass.map(|pass| (pass, (stamp, at))))
 }
 
 /// The files of directories with their sizes and times.

@@ -2,12 +2,13 @@
 
 use super::serve::Setup;
 use super::worker::Worker;
-use notify_debouncer_full::notify::{RecommendedWatcher, RecursiveMode};
-use notify_debouncer_full::{DebounceEventResult, Debouncer, RecommendedCache, new_debouncer};
+use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
+use std::collections::{BTreeMap, HashMap};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// How long events are gathered.
@@ -34,37 +35,55 @@ struct Place {
     inode: u64,
 }
 
-/// Where events come from, and whom they are for.
-type Roots = Arc<Mutex<Vec<(PathBuf, Arc<Worker>)>>>;
-type Events = Debouncer<RecommendedWatcher, RecommendedCache>;
+/// What the file system says, gathered for those whom it is for.
+#[derive(Default)]
+struct Heard {
+    /// Every event is looked up here, those of our own reading too: it takes no longer with many
+    /// sources.
+    roots: Mutex<HashMap<PathBuf, Vec<Arc<Worker>>>>,
+    /// Whom something was heard for, by source.
+    workers: Mutex<BTreeMap<Arc<str>, Arc<Worker>>>,
+    bell: Notify,
+}
 
 /// Knocks at the worker of a directory when something in it changes, until `stop`.
 pub(super) async fn watch(setup: Arc<Setup>, stop: CancellationToken) {
     let mut watched = directories(&setup);
-    let roots = Roots::default();
-    let heard = Arc::clone(&roots);
-    let made = new_debouncer(GATHER, None, move |events| hear(&heard, events));
+    let heard = Arc::new(Heard::default());
+    let hears = Arc::clone(&heard);
+    let made = notify::recommended_watcher(move |event| hears.hear(event));
     let events = made.inspect_err(|error| tracing::warn!("files are not watched: {error}"));
     let (Ok(mut events), false) = (events, watched.is_empty()) else {
         return;
     };
-    let mut first = true;
-    loop {
-        let changed = watched.iter_mut().filter_map(|one| {
-            let now = Place::of(&one.written);
-            (first || now != one.now).then_some((one, now))
-        });
-        for (one, now) in changed {
-            one.turn_to(now, &mut events, &roots);
-            if !first {
-                one.worker.knock("files");
+    let knocking = async {
+        loop {
+            heard.bell.notified().await;
+            tokio::time::sleep(GATHER).await;
+            heard.knock();
+        }
+    };
+    let looking = async {
+        let mut first = true;
+        loop {
+            for one in &mut watched {
+                let now = Place::of(&one.written);
+                if !first && now == one.now {
+                    continue;
+                }
+                one.turn_to(now, &mut events, &heard);
+                if !first {
+                    one.worker.knock("files");
+                }
             }
+            first = false;
+            tokio::time::sleep(LOOK).await;
         }
-        first = false;
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(LOOK) => {}
-        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = knocking => {}
+        () = looking => {}
     }
 }
 
@@ -84,12 +103,12 @@ fn directories(setup: &Setup) -> Vec<Watched> {
 impl Watched {
     /// Watches the directory that is there now; one that cannot be watched is said and left to the
     /// interval.
-    fn turn_to(&mut self, now: Option<Place>, events: &mut Events, roots: &Roots) {
+    fn turn_to(&mut self, now: Option<Place>, events: &mut RecommendedWatcher, heard: &Heard) {
         if let Some(before) = self.now.take() {
             // It may be gone.
             let _ = events.unwatch(&before.path);
         }
-        self.point(roots, now.as_ref());
+        self.point(heard, now.as_ref());
         let source = &self.worker.source;
         let why = match &now {
             None => Some("it is not there".to_owned()),
@@ -113,10 +132,15 @@ impl Watched {
     }
 
     /// Events below this place are for its worker from now on.
-    fn point(&self, roots: &Roots, now: Option<&Place>) {
-        let mut roots = roots.lock().unwrap_or_else(PoisonError::into_inner);
-        roots.retain(|(_, worker)| !Arc::ptr_eq(worker, &self.worker));
-        roots.extend(now.map(|place| (place.path.clone(), Arc::clone(&self.worker))));
+    fn point(&self, heard: &Heard, now: Option<&Place>) {
+        let mut roots = heard.roots.lock().unwrap_or_else(PoisonError::into_inner);
+        for workers in roots.values_mut() {
+            workers.retain(|worker| !Arc::ptr_eq(worker, &self.worker));
+        }
+        if let Some(place) = now {
+            let workers = roots.entry(place.path.clone()).or_default();
+            workers.push(Arc::clone(&self.worker));
+        }
     }
 }
 
@@ -132,21 +156,40 @@ impl Place {
     }
 }
 
-fn hear(roots: &Roots, events: DebounceEventResult) {
-    let roots = roots.lock().unwrap_or_else(PoisonError::into_inner);
-    match events {
-        Ok(mut events) => {
+impl Heard {
+    /// Takes over an event for the workers that it concerns.
+    fn hear(&self, event: notify::Result<Event>) {
+        let lost = event.as_ref().map_or(true, Event::need_rescan);
+        let event = match event {
+            // Events were lost: whatever they were, the pass finds it.
+            _ if lost => None,
             // Reading is no change.
-            events.retain(|event| !event.kind.is_access());
-            for (root, worker) in roots.iter() {
-                let mut paths = events.iter().flat_map(|event| &event.paths);
-                let rescan = events.iter().any(|event| event.need_rescan());
-                if rescan || paths.any(|path| path.starts_with(root)) {
-                    worker.knock("files");
-                }
+            Ok(event) if event.kind.is_access() => return,
+            event => event.ok(),
+        };
+        let roots = self.roots.lock().unwrap_or_else(PoisonError::into_inner);
+        let concerned: Vec<_> = match &event {
+            None => roots.values().flatten().collect(),
+            Some(event) => {
+                let folders = event.paths.iter().flat_map(|path| path.ancestors());
+                let concerned = folders.filter_map(|folder| roots.get(folder));
+                concerned.flatten().collect()
             }
+        };
+        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        for worker in concerned {
+            workers.insert(Arc::clone(&worker.source), Arc::clone(worker));
         }
-        // Events were lost: whatever they were, the pass finds it.
-        Err(_) => roots.iter().for_each(|(_, worker)| worker.knock("files")),
+        if !workers.is_empty() {
+            self.bell.notify_one();
+        }
+    }
+
+    /// Knocks at the workers that something was heard for.
+    fn knock(&self) {
+        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *workers)
+            .values()
+            .for_each(|worker| worker.knock("files"));
     }
 }

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
@@ -162,10 +163,13 @@ async fn pass(
         Ok(Begun::Not(ended)) => return Some(ended),
         Err(why) => return Some(Ended::Unknown(why)),
     };
-    let _turn = tokio::select! {
-        turn = daemon.turn.acquire() => turn.ok()?,
-        () = stop.cancelled() => return None,
+    daemon.waiting.fetch_add(1, Ordering::Relaxed);
+    let turn = tokio::select! {
+        turn = daemon.turn.acquire() => turn.ok(),
+        () = stop.cancelled() => None,
     };
+    daemon.waiting.fetch_sub(1, Ordering::Relaxed);
+    let _turn = turn?;
     let ((of, with, name), asked) = (all(), triggers.clone());
     let run = move || async move { pass::run(&of, &with, &name, &asked, found).await };
     Some(apart(run).await.unwrap_or_else(Ended::Unknown))

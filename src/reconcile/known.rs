@@ -10,7 +10,7 @@ use crate::kinds;
 use crate::manifest::{self, Tree};
 use crate::model::{Digest, KindId, Text};
 use crate::plan::{Mode, Plan, Verb};
-use crate::store::{Accepted, Beside, FileRead, Keys, Remember, Remembered, Store};
+use crate::store::{Accepted, Beside, FileRead, Keys, Moment, Remember, Remembered, Store};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,30 +24,20 @@ pub(super) async fn read(
     request: &Request,
     store: &Store,
 ) -> Result<Option<Vec<Reading>>, PassError> {
-    let named = !request.paths.is_empty() || !request.targets.is_empty();
-    if named || request.exact || request.scrub || !config.accepts.is_empty() {
+    if asks_for_all(config, request) {
         return Ok(None);
     }
     let Some(mut moment) = store.moment().await? else {
         return Ok(None);
     };
+    let known = moment.remembered_sources().await?;
+    let mut directories = config.sources.iter().filter(|it| it.feed().is_none());
+    if !directories.all(|source| known.contains(&*source.name)) {
+        return Ok(None);
+    }
     let mut readings = Vec::new();
     for source in &config.sources {
-        let remembered = moment.remembered(&source.name).await?;
-        if let Some(feed) = source.feed() {
-            let last = store.accepted(&source.name, 1).await?.pop();
-            let known = remembered.zip(last);
-            let known = known.filter(|known| same_export(config, request, source, known));
-            readings.push(match known {
-                Some(known) => feeds::unchanged(config, source, feed, known),
-                None => feeds::read(config, source, feed, request),
-            });
-            continue;
-        }
-        let Some(remembered) = remembered else {
-            return Ok(None);
-        };
-        match changed(config, request, source, &remembered) {
+        match one(config, request, source, store, &mut moment).await? {
             Ok(reading) => readings.push(reading),
             Err(why) => return Ok(whole(source, why)),
         }
@@ -57,6 +47,72 @@ pub(super) async fn read(
         return Ok(whole(&second.source, "another source changed too"));
     }
     Ok(Some(readings))
+}
+
+/// The sources as another pass has just read them, but for the one that is asked for, which is read
+/// again; `None` when everything has to be read.
+///
+/// # Errors
+/// When the database cannot be read.
+pub(super) async fn reread(
+    config: &Config,
+    request: &Request,
+    store: &Store,
+    readings: Vec<Reading>,
+) -> Result<Option<Vec<Reading>>, PassError> {
+    let asked = |source: &Source| request.source.as_deref() == Some(&*source.name);
+    let index = config.sources.iter().position(asked);
+    let Some(index) = index else {
+        return Ok(None);
+    };
+    let others = || readings.iter().enumerate().filter(|(at, _)| *at != index);
+    let source = &config.sources[index];
+    let own = if others().all(|(_, reading)| reading.unread.is_none()) {
+        read::one(config, source, request)
+    } else if others().all(|(_, reading)| reading.unchanged()) && !asks_for_all(config, request) {
+        let Some(mut moment) = store.moment().await? else {
+            return Ok(None);
+        };
+        match one(config, request, source, store, &mut moment).await? {
+            Ok(reading) => reading,
+            Err(why) => return Ok(whole(source, why)),
+        }
+    } else {
+        return Ok(None);
+    };
+    let mut readings: Vec<Reading> = readings.into_iter().map(Reading::unjudged).collect();
+    readings[index] = own;
+    Ok(Some(readings))
+}
+
+fn asks_for_all(config: &Config, request: &Request) -> bool {
+    let named = !request.paths.is_empty() || !request.targets.is_empty();
+    named || request.exact || request.scrub || !config.accepts.is_empty()
+}
+
+/// One source, of which only what changed was read, or why all of it has to be.
+async fn one(
+    config: &Config,
+    request: &Request,
+    source: &Source,
+    store: &Store,
+    moment: &mut Moment,
+) -> Result<Result<Reading, &'static str>, PassError> {
+    let remembered = moment.remembered(&source.name).await?;
+    let Some(feed) = source.feed() else {
+        let remembered = remembered.as_ref();
+        return Ok(match remembered {
+            Some(remembered) => changed(config, request, source, remembered),
+            None => Err("nothing is remembered of it that still holds"),
+        });
+    };
+    let last = store.accepted(&source.name, 1).await?.pop();
+    let known = remembered.zip(last);
+    let known = known.filter(|known| same_export(config, request, source, known));
+    Ok(Ok(match known {
+        Some(known) => feeds::unchanged(config, source, feed, known),
+        None => feeds::read(config, source, feed, request),
+    }))
 }
 
 /// Every pass that reads everything says why.

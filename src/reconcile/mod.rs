@@ -185,6 +185,27 @@ impl<'a> Pass<'a> {
         Ok(pass)
     }
 
+    /// Reads the source that is asked for beside what a pass has just read of the others; `None`
+    /// when everything has to be read.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn reread(
+        config: &'a Config,
+        request: Request,
+        store: &Store,
+        readings: Vec<Reading>,
+    ) -> Result<Option<Self>, PassError> {
+        let _phase = Phase::begin("reading one source");
+        let readings = known::reread(config, &request, store, readings).await?;
+        Ok(readings.map(|readings| Self {
+            config,
+            readings,
+            request,
+            by_hand: ByHand::No,
+        }))
+    }
+
     /// Reads every configured source, all of it: removals are judged by all of them.
     ///
     /// # Errors

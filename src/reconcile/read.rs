@@ -70,12 +70,15 @@ pub(super) const CONTENT: &str = "=";
 /// Reads every configured source, a repository as it was fetched last: nothing goes to the network.
 pub fn read_sources(config: &Config, request: &Request) -> Vec<Reading> {
     let sources = config.sources.iter();
-    sources
-        .map(|source| match source.feed() {
-            Some(feed) => feeds::read(config, source, feed, request),
-            None => of_tree(config, source, tree(config, source, request)),
-        })
-        .collect()
+    sources.map(|source| one(config, source, request)).collect()
+}
+
+/// Reads all of one source.
+pub(super) fn one(config: &Config, source: &Source, request: &Request) -> Reading {
+    match source.feed() {
+        Some(feed) => feeds::read(config, source, feed, request),
+        None => of_tree(config, source, tree(config, source, request)),
+    }
 }
 
 /// Reads sources again of which only a part was read: a commit is the same one.
@@ -232,6 +235,17 @@ impl Reading {
         Self {
             desired: Arc::clone(&as_read),
             as_read,
+            ..self
+        }
+    }
+
+    /// As it was read, without what a pass thought of it.
+    pub(super) fn unjudged(self) -> Self {
+        Self {
+            judged: None,
+            verdict: None,
+            absent: BTreeSet::new(),
+            desired: Arc::clone(&self.as_read),
             ..self
         }
     }

@@ -10,7 +10,7 @@ use super::param::{Param, Ty};
 use super::{Store, migrate, tables};
 use crate::kinds::{self, Kind};
 use crate::model::{Digest, Key, KindId, Text};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the last apply of a source left to be remembered.
 #[derive(Clone, Debug, Default)]
@@ -161,6 +161,18 @@ impl Store {
 }
 
 impl Moment {
+    /// The sources of which an apply left something to be remembered.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn remembered_sources(&mut self) -> Result<BTreeSet<String>, StoreError> {
+        let rows = self.tx.fetch("SELECT name FROM sources", &[], &[Ty::Text]);
+        let names = rows.await?.into_iter();
+        Ok(names
+            .map(|mut row| row[0].take_text().to_string())
+            .collect())
+    }
+
     /// What the last apply of a source left to be remembered, if the settings and custom fields
     /// are as they were then.
     ///

@@ -1,5 +1,6 @@
 //! A directory that is watched.
 
+use super::api::until;
 use super::served::Served;
 use crate::workspace::{Workspace, account, each, sqlite, user};
 use nix::sys::signal::Signal;
@@ -104,6 +105,44 @@ fn a_file_that_is_cut_while_it_is_written_takes_nobody_away() {
         let changes = "SELECT count(*) FROM changes WHERE verb = 'deactivate'";
         assert_eq!(ws.value(changes).as_deref(), Some("0"));
         assert_eq!(value(&ws, "status", "v-2").as_deref(), Some("active"));
+    }
+}
+
+#[test]
+fn many_sources_that_begin_at_once_do_not_each_read_all_of_them_and_lose_no_change() {
+    const SOURCES: usize = 25;
+    for ws in each("many") {
+        let write = |first: &str| {
+            for n in 0..SOURCES {
+                let people = account(&format!("a-{n}"), "")
+                    + &user(&format!("u-{n}"), &format!("a-{n}"), "").replace("Karin", first);
+                ws.write(&format!("s{n}/all.yaml"), people);
+            }
+        };
+        write("Karin");
+        let sources = (0..SOURCES).map(|n| format!("  - {{name: s{n}, directory: s{n}}}\n"));
+        let sources: String = sources.collect();
+        ws.write(
+            "roster.yaml",
+            format!("apiVersion: roster/v1\nsources:\n{sources}serve: {{listen: '127.0.0.1:0'}}\n"),
+        );
+        let mut served = Served::on(&ws, &["--verbose"]);
+        for _ in 0..SOURCES / 3 {
+            served.says(&["source s", "created 3"]);
+        }
+        let read = served.said();
+        let whole = read.matches("reading the sources took").count();
+        assert!(whole <= SOURCES / 5, "{whole} times everything:\n{read}");
+        write("Britta");
+        until("every change", || {
+            let left = ws.value(&format!(
+                "SELECT {SOURCES} - count(*) FROM users WHERE first_name = 'Britta'"
+            ));
+            (left.as_deref() == Some("0")).then_some(())
+        });
+        served.ends();
+        ws.run(&["plan", "--detailed-exitcode", "--config", "roster.yaml"])
+            .exits(0);
     }
 }
 
