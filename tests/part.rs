@@ -402,6 +402,7 @@ const ROUNDS: usize = 30;
 struct Seen {
     parts: usize,
     parts_with_steps: usize,
+    parts_that_count: usize,
     wholes: usize,
     held: usize,
     errored: usize,
@@ -444,6 +445,12 @@ async fn edits(database: &str, seed: u64, seen: &mut Seen) {
             json(&whole),
             "seed {seed}, round {round}, part {part}"
         );
+        assert_eq!(
+            (&plan.spent, &plan.bases),
+            (&whole.spent, &whole.bases),
+            "seed {seed}, round {round}, part {part}"
+        );
+        seen.parts_that_count += usize::from(part && !plan.spent.is_empty());
         seen.parts += usize::from(part);
         seen.parts_with_steps += usize::from(part && !plan.steps.is_empty());
         seen.wholes += usize::from(!part);
@@ -490,6 +497,7 @@ fn a_part_plans_what_the_whole_plans() {
     println!("{seen:?}");
     for seen in seen.values() {
         assert!(seen.parts_with_steps > 10, "{seen:?}");
+        assert!(seen.parts_that_count > 3, "{seen:?}");
         assert!(seen.wholes > 10 && seen.errored > 10, "{seen:?}");
     }
 }

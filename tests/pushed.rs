@@ -146,6 +146,7 @@ fn document(plan: &Plan) -> String {
 struct Seen {
     steps: usize,
     held: usize,
+    counted: usize,
     quiet: usize,
 }
 
@@ -175,6 +176,12 @@ async fn pushes(database: &str, seed: u64, seen: &mut Seen) {
         let (_, whole) = place.plan(1, request(&body, true)).await;
         let said = format!("seed {seed}, push {round}: {body:#}");
         assert_eq!(document(&plan), document(&whole), "{said}");
+        assert_eq!(
+            (&plan.spent, &plan.bases),
+            (&whole.spent, &whole.bases),
+            "{said}"
+        );
+        seen.counted += usize::from(!plan.spent.is_empty());
         seen.steps += usize::from(!plan.steps.is_empty());
         seen.held += usize::from(!plan.held.is_empty());
         seen.quiet += usize::from(plan.steps.is_empty() && plan.held.is_empty());
@@ -199,7 +206,7 @@ fn what_is_pushed_is_planned_as_a_pass_over_everything_plans_it() {
     }
     for seen in seen.values() {
         assert!(
-            seen.steps > 10 && seen.held > 10 && seen.quiet > 2,
+            seen.steps > 10 && seen.held > 10 && seen.counted > 2 && seen.quiet > 2,
             "{seen:?}"
         );
     }

@@ -1,6 +1,6 @@
 //! The two sides of a comparison: what a source says, and what the database holds.
 
-use super::{Ask, Claim, Declared, FieldRef, HeldStep, Key, Keyed, KindId, Pos, Rows, Text};
+use super::{Ask, Base, Claim, Declared, FieldRef, HeldStep, Key, Keyed, KindId, Pos, Rows, Text};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -77,6 +77,8 @@ pub struct Snapshot {
     pub missed: BTreeMap<Key, u32>,
     /// What this source did under each budget of the guards within the window.
     pub spent: BTreeMap<String, u64>,
+    /// Of a part: the bases of guards that were asked for.
+    pub bases: BTreeMap<Base, u64>,
     /// The steps that guards held in earlier passes and nobody has decided about.
     pub held: Vec<HeldStep>,
 }
@@ -92,6 +94,17 @@ impl Snapshot {
     pub fn logins_of(&self, number: &str) -> u32 {
         self.rows.ask(|| Ask::CustomerNumber(number.into()));
         self.logins.get(number).copied().unwrap_or_default()
+    }
+
+    /// The base of a guard, which `count` finds out where all rows are here. Of a part it has to be
+    /// asked for.
+    pub fn base(&self, base: Base, count: impl FnOnce() -> u64) -> u64 {
+        if !self.rows.is_part() {
+            return count();
+        }
+        let known = self.bases.get(&base).copied();
+        self.rows.ask(|| Ask::Base(base));
+        known.unwrap_or_default()
     }
 
     /// The claim of one source on one resource.

@@ -13,7 +13,7 @@ use super::types::Plan;
 use crate::check::World;
 use crate::diagnostic::codes;
 use crate::kinds;
-use crate::model::{Change, ClaimState, HeldStep, Key, KindId, Row, Value};
+use crate::model::{Ask, Base, Change, ClaimState, FieldRef, HeldStep, Key, KindId, Text, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -374,17 +374,10 @@ fn limit_of(guards: &Guards, budget: &str) -> Option<(Limit, String)> {
 
 /// Of how many a budget's count is a share, before the plan.
 fn base(context: &Context<'_>, live: &BTreeMap<KindId, u64>, budget: &str) -> u64 {
+    let (stored, source) = (context.stored, Text::new(&context.desired.source));
     if let Some((_, account)) = budget.split_once('@') {
-        let field = kinds::get(kinds::USER).at("accounts");
-        let of_account = |row: &&Row| {
-            row.key.kind == kinds::USER
-                && is_live(row)
-                && row.values[field]
-                    .iter()
-                    .flat_map(Value::members)
-                    .any(|member| member == account)
-        };
-        return context.stored.rows.iter().filter(of_account).count() as u64;
+        let of = Base::Users(account.into());
+        return stored.base(of, || users_of(context, account));
     }
     let mut parts = budget.splitn(2, '.');
     let Some(kind) = parts.next().and_then(kinds::by_name) else {
@@ -392,20 +385,41 @@ fn base(context: &Context<'_>, live: &BTreeMap<KindId, u64>, budget: &str) -> u6
     };
     let rest = parts.next().unwrap_or_default();
     let Some((field, _)) = rest.rsplit_once('.') else {
-        return live.get(&kind.id).copied().unwrap_or_default();
+        let of = Base::Live(source, kind.id);
+        return stored.base(of, || live.get(&kind.id).copied().unwrap_or_default());
     };
     let field = kind
         .field_ref(field)
         .or_else(|| kind.field_ref(field.split('.').next()?));
-    let Some(field) = field else { return 0 };
-    let values = context
-        .stored
-        .rows
-        .iter()
-        .filter(|row| row.key.kind == kind.id);
-    let values = values
-        .filter(|row| is_ours(context, &row.key))
-        .filter_map(|row| row.value(&field));
-    // Links too are counted by the resource that holds them.
+    match field {
+        None => 0,
+        Some(FieldRef::Own(index)) => {
+            let of = Base::Filled(source, kind.id, index.into());
+            stored.base(of, || filled(context, kind.id, &FieldRef::Own(index)))
+        }
+        Some(custom) => {
+            stored.rows.ask(|| Ask::Everything);
+            filled(context, kind.id, &custom)
+        }
+    }
+}
+
+fn users_of(context: &Context<'_>, account: &str) -> u64 {
+    let field = kinds::get(kinds::USER).at("accounts");
+    let rows = context.stored.rows.iter();
+    let users = rows.filter(|row| row.key.kind == kinds::USER && is_live(row));
+    let of_account = users.filter(|row| {
+        let mut members = row.values[field].iter().flat_map(Value::members);
+        members.any(|member| member == account)
+    });
+    of_account.count() as u64
+}
+
+/// How many of a kind the source claims that have a value in a field. Links too are counted by the
+/// resource that holds them.
+fn filled(context: &Context<'_>, kind: KindId, field: &FieldRef) -> u64 {
+    let rows = context.stored.rows.iter();
+    let ours = rows.filter(|row| row.key.kind == kind && is_ours(context, &row.key));
+    let values = ours.filter_map(|row| row.value(field));
     values.filter(|value| !value.is_empty_list()).count() as u64
 }

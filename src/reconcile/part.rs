@@ -102,9 +102,6 @@ async fn push(pass: &mut Pass<'_>, index: usize, store: &Store) -> Result<Option
     let Some((mut plan, stored)) = planned(pass, index, &mut moment, stored).await? else {
         return Ok(whole(&source, "what was pushed touches everything"));
     };
-    if !plan.spent.is_empty() {
-        return Ok(whole(&source, "what was pushed counts for a guard"));
-    }
     if plan.errored || !plan.held.iter().all(|held| is_record_error(held.root)) {
         return Ok(whole(
             &source,
@@ -284,14 +281,12 @@ async fn planned(
 
 /// Whether a plan on a part may be taken: it changes what is declared, and nobody has to decide.
 ///
-/// Shares of guards are of a part, so they are never smaller than those of the whole: a guard that
-/// trips by the whole has tripped here.
+/// What guards are a share of is counted in the database, so they are those of the whole.
 fn decides(plan: &Plan) -> bool {
     let judges = |step: &crate::plan::Step| kinds::JUDGES.contains(&step.key.kind);
     !plan.errored
         && plan.held.is_empty()
         && plan.released.is_empty()
         && plan.accepted.is_empty()
-        && plan.spent.is_empty()
         && !plan.steps.iter().any(judges)
 }

@@ -7,8 +7,8 @@ use super::param::{Param, Ty};
 use super::read::{self, Query};
 use super::tables::{self, KindTable, LinkTable};
 use super::{Store, claim, codec, held};
-use crate::kinds::{self, Type};
-use crate::model::{Ask, Digest, Key, KindId, Link, Row, Rows, Snapshot, Text};
+use crate::kinds::{self, Kind, Type};
+use crate::model::{Ask, Base, Digest, Key, KindId, Link, Row, Rows, Snapshot, Text};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// One moment of a database with a schema.
@@ -113,6 +113,13 @@ impl Moment {
                     alike.entry((*kind, *field)).or_default().push(text);
                 }
                 Ask::CustomerNumber(number) => self.customer_number(snapshot, number).await?,
+                Ask::Base(base) => {
+                    let Some(sql) = base_sql(base) else {
+                        return Ok(false);
+                    };
+                    let count = self.count(sql).await?;
+                    snapshot.bases.insert(base.clone(), count);
+                }
                 Ask::Everything => return Ok(false),
             }
         }
@@ -171,6 +178,12 @@ impl Moment {
             }));
         }
         Ok(found)
+    }
+
+    async fn count(&mut self, (sql, param): (String, &Text)) -> Result<u64, StoreError> {
+        let found = self.tx.first(&sql, &[param.into()], &[Ty::Int]).await?;
+        let count = found.map_or(0, |cells| cells[0].int());
+        Ok(u64::try_from(count).unwrap_or_default())
     }
 
     async fn customer_number(
@@ -338,4 +351,43 @@ impl Moment {
 fn ids_of(keys: &BTreeSet<Key>, kind: KindId) -> Vec<&Text> {
     let of_kind = keys.iter().filter(|key| key.kind == kind);
     of_kind.map(|key| &key.id).collect()
+}
+
+/// What counts the base of a guard, and its parameter; `None` where no column says it.
+fn base_sql(base: &Base) -> Option<(String, &Text)> {
+    let claimed = |kind: &Kind, which: &str| {
+        format!(
+            "SELECT count(*) FROM claims c JOIN {} r ON r.external_id = c.external_id \
+             WHERE c.kind = '{}' AND c.source = ? AND c.state = 'active'{which}",
+            kind.table, kind.name
+        )
+    };
+    Some(match base {
+        Base::Live(source, kind) => {
+            let kind = kinds::get(*kind);
+            let live = " AND r.status <> 'inactive'";
+            (claimed(kind, if kind.status { live } else { "" }), source)
+        }
+        Base::Filled(source, kind, field) => {
+            let table = tables::of(*kind);
+            let filled = match table.link(*field) {
+                Some(link) => format!(
+                    " AND EXISTS (SELECT 1 FROM {} l WHERE l.{} = r.external_id)",
+                    link.name, link.owner
+                ),
+                None => format!(" AND r.{} IS NOT NULL", table.of_field(*field).next()?.name),
+            };
+            (claimed(table.kind, &filled), source)
+        }
+        Base::Users(account) => {
+            let users = tables::of(kinds::USER);
+            let link = users.link_named("accounts");
+            let sql = format!(
+                "SELECT count(*) FROM {} l JOIN {} r ON r.external_id = l.{} \
+                 WHERE l.{} = ? AND r.status <> 'inactive'",
+                link.name, users.kind.table, link.owner, link.member
+            );
+            (sql, account)
+        }
+    })
 }
