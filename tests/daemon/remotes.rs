@@ -1,11 +1,13 @@
 //! Remotes that stop answering: what is done from the commit fetched last, and what is not.
 
-use super::api::{Api, until};
+use super::api::{Api, serve, token, until};
 use super::served::Served;
 use crate::remote::Remote;
 use crate::web::Server;
-use crate::workspace::{Workspace, account, each, user};
+use crate::workspace::{LIMIT, Workspace, account, each, user};
+use serde_json::json;
 use std::sync::atomic::Ordering;
+use std::thread;
 
 pub const TOKEN: &str = "ghs_t0ken";
 
@@ -52,6 +54,53 @@ fn what_others_changed_is_repaired_while_the_remote_hangs() {
         served.says(&["did not answer within 2 s; the commit fetched last stays"]);
         server.silent.store(false, Ordering::SeqCst);
         served.says(&["the database matches the source"]);
+        served.ends();
+    }
+}
+
+#[test]
+fn a_plan_of_a_revision_whose_remote_hangs_keeps_no_source_waiting() {
+    for ws in each("planned") {
+        let remote = Remote::with(&people("Karin"));
+        let root = remote.bare().parent().expect("a folder").to_owned();
+        let server = Server::start(root, TOKEN);
+        ws.write("crm/all.yaml", user("c-1", "acme", "firstName: Karin"));
+        let ci = token(&ws, "ci", "planner", &[]);
+        ws.write(
+            "roster.yaml",
+            format!(
+                "apiVersion: roster/v1\nsources:\n  - name: shop\n    git: {{url: '{}', auth: {TOKEN}, \
+                 timeout: 20s, path: manifests, ref: main}}\n    interval: 1h\n  \
+                 - {{name: crm, directory: crm, interval: 1h}}\n{}",
+                server.url(),
+                serve("")
+            ),
+        );
+        let mut served = Served::on(&ws, &[]);
+        let address = served.address();
+        served.says(&["source shop: created 3"]);
+        let called = |name: &str| {
+            let sql = format!(
+                "SELECT count(*) FROM users WHERE external_id = 'c-1' AND first_name = '{name}'"
+            );
+            until(name, || {
+                (ws.value(&sql).as_deref() == Some("1")).then_some(())
+            });
+        };
+        called("Karin");
+
+        server.silent.store(true, Ordering::SeqCst);
+        let planned = thread::spawn(move || {
+            let wanted = json!({"source": "shop", "revision": "main"});
+            Api::new(&address, &ci).post("/api/v1/plan", &wanted)
+        });
+        let fetch = server.waiting.recv_timeout(LIMIT).expect("a fetch");
+        ws.write("crm/all.yaml", user("c-1", "acme", "firstName: Britta"));
+        called("Britta");
+        assert!(!planned.is_finished(), "the remote answered");
+        drop(fetch);
+        let (status, answer) = planned.join().expect("an answer");
+        assert_eq!(status, 503, "{answer}");
         served.ends();
     }
 }
