@@ -1,7 +1,7 @@
 # Two stages: the compiler stays behind, the image holds one binary and what it calls.
-# The tags name exact releases. Give a digest with `--build-arg RUNTIME=debian@sha256:…` to fix the bytes too.
-ARG BUILDER=rust:1.94.0-bookworm
-ARG RUNTIME=debian:12.12-slim
+# The digests fix the bytes, for every architecture; the tags say which releases they are.
+ARG BUILDER=rust:1.94.0-bookworm@sha256:365468470075493dc4583f47387001854321c5a8583ea9604b297e67f01c5a4f
+ARG RUNTIME=debian:12.12-slim@sha256:d5d3f9c23164ea16f31852f95bd5959aad1c5e854332fe00f7b3a20fcc9f635c
 
 FROM ${BUILDER} AS builder
 WORKDIR /src

@@ -268,6 +268,9 @@ async fn rests(together: &Place, apart: &Place, what: &str, seen: &mut Seen) {
         let steps = plans.iter().map(|plan| plan.steps.len()).sum::<usize>();
         let one = together.apply_together().await;
         apart.apply_apart().await;
+        if steps > 0 {
+            eprintln!("PASS {pass} {what}: {:?}", plans.iter().flat_map(|p| &p.steps).map(|s| format!("{} {:?} {:?} {:?}", s.key, s.verb, s.reason, s.changes())).collect::<Vec<_>>());
+        }
         if steps == 0 {
             assert_eq!(holds(&one), holds(&plans), "{what}, pass {pass}");
             assert_eq!(ids(&one), ids(&plans), "{what}, pass {pass}");
