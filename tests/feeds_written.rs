@@ -444,6 +444,8 @@ fn every_example_reads_the_file_beside_it() {
         if file.contains("oro-users") {
             expected[0] += 2;
             expected[1] += 2;
+            let level = "SELECT level FROM user_accounts WHERE user_id = 'claire@atelier.example'";
+            assert_eq!(ws.value(level).as_deref(), Some("administrator"));
         }
         comes_to(&ws, &file, expected);
         assert_eq!(

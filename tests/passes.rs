@@ -269,7 +269,14 @@ async fn rests(together: &Place, apart: &Place, what: &str, seen: &mut Seen) {
         let one = together.apply_together().await;
         apart.apply_apart().await;
         if steps > 0 {
-            eprintln!("PASS {pass} {what}: {:?}", plans.iter().flat_map(|p| &p.steps).map(|s| format!("{} {:?} {:?} {:?}", s.key, s.verb, s.reason, s.changes())).collect::<Vec<_>>());
+            eprintln!(
+                "PASS {pass} {what}: {:?}",
+                plans
+                    .iter()
+                    .flat_map(|p| &p.steps)
+                    .map(|s| format!("{} {:?} {:?} {:?}", s.key, s.verb, s.reason, s.changes()))
+                    .collect::<Vec<_>>()
+            );
         }
         if steps == 0 {
             assert_eq!(holds(&one), holds(&plans), "{what}, pass {pass}");

@@ -309,3 +309,14 @@ fn a_company_within_a_company_of_odoo_is_an_account() {
     assert_eq!(column(&ws, accounts), ["sub", "top"], "{ran}");
     assert!(!ran.stdout.contains("User/sub"), "{ran}");
 }
+
+#[test]
+fn a_word_that_the_mapping_does_not_know_is_told_in_the_words_that_it_does() {
+    let ws = sqlite();
+    companies(&ws);
+    let strict = MEMBERS.replace("Användare: user}", "Användare: user}, otherwise: error");
+    ws.write("strict.yaml", strict);
+    let ran = bring(&ws, "strict.yaml", &["c-1;Karin;k@x.example;a-1;Chef"]);
+    let told = "`Chef` is not one of Administratör, Användare";
+    assert!(ran.to_string().contains(told), "{ran}");
+}

@@ -242,7 +242,8 @@ impl Cell {
         }
         if self.closed {
             let known = self.values.keys().filter(|key| !key.is_empty());
-            let known: Vec<&str> = known.map(String::as_str).collect();
+            let known = known.map(|key| self.spelled.get(key).unwrap_or(key).as_str());
+            let known: Vec<&str> = known.collect();
             let message = format!("{} is not one of {}", quoted(text), known.join(", "));
             let fault = Fault::new(codes::ENUM, message)
                 .help("correct it there, or add it to `values:` of the mapping");
