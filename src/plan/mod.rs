@@ -37,6 +37,7 @@ pub use advance::{advance, fresh, next_version};
 pub use claim::{Claimed, StepClaim, current};
 pub use guard::over_budget;
 pub use planner::{findings, plan};
+pub use remember::held_since;
 pub use rules::{Accept, Authority, Doubtful, Guards, IdleReason, Limit, Mode, Peer, Rules};
 pub use target::closure;
 pub use types::{

@@ -10,11 +10,13 @@ use super::draft::Context;
 use super::hold::{Hold, Member};
 use super::planner::Work;
 use super::share::is_live;
+use super::types::{Plan, Step};
 use crate::check::{Effect, Outcome};
 use crate::kinds::{self, Kind};
 use crate::model::{
     Change, ClaimState, Declared, Digest, FieldRef, HeldStep, Key, Row, Value, digest,
 };
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The start of the budgets of a source that was emptied.
 pub(super) const EMPTY: &str = "empty=";
@@ -104,6 +106,46 @@ pub(super) fn forgotten(context: &Context<'_>, work: &Work) -> Vec<HeldStep> {
     };
     let ended = all(context).filter(|record| !again(record) && ended(context, work, record));
     ended.cloned().collect()
+}
+
+/// The steps of a plan made earlier that a later pass `held`, and that nobody had decided about when
+/// the plan was made.
+#[must_use]
+pub fn held_since(plan: &Plan, held: &[HeldStep]) -> Vec<String> {
+    let does = |step: &Step, record: &HeldStep| {
+        let field = field_of(record);
+        let whole = record.field.is_empty() && step.verb.word() == record.verb;
+        whole || !record.field.is_empty() && step.changes().iter().any(|it| it.field == field)
+    };
+    let decided = |record: &HeldStep| {
+        let hold = format!("hold {}", record.hold);
+        let budget = record.budget.split('@').next().unwrap_or_default();
+        let mut used = plan.accepted.iter();
+        used.any(|used| {
+            used.starts_with(&hold) || used.split('=').next().is_some_and(|it| it == budget)
+        })
+    };
+    let planned = |record: &&HeldStep| {
+        let mut steps = plan.steps.iter().filter(|step| step.key == record.key);
+        steps.any(|step| does(step, record)) && !decided(record)
+    };
+    let mut since: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for record in held.iter().filter(planned) {
+        let steps = since.entry(&record.hold).or_default();
+        steps.insert(format!("{} {}", record.verb, record.key));
+    }
+    let since = since.into_iter().map(|(hold, steps)| {
+        let shown: Vec<_> = steps.iter().take(3).cloned().collect();
+        let more = match steps.len().saturating_sub(3) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!(
+            "hold {hold} keeps back {}{more} since; decide about it and plan anew",
+            shown.join(", ")
+        )
+    });
+    since.collect()
 }
 
 fn ended(context: &Context<'_>, work: &Work, record: &HeldStep) -> bool {

@@ -151,7 +151,7 @@ pub async fn apply(
 }
 
 /// Applies a saved plan, once, as it is, when the guards still let it through: what its source did
-/// since it was made counts too.
+/// since it was made counts too, and what a later pass held waits.
 ///
 /// # Errors
 /// As [`apply`].
@@ -171,7 +171,11 @@ pub async fn applied_plan(
     // Nobody else applies plans of this source as long as its lease is held.
     let since = super::ago(pass.config.window);
     let spent = store.spent(&plan.source.name, since).await?;
-    let what = crate::plan::over_budget(plan, &pass.config.guards, &spent);
+    let mut what = crate::plan::over_budget(plan, &pass.config.guards, &spent);
+    what.extend(crate::plan::held_since(
+        plan,
+        &store.held(&plan.source.name).await?,
+    ));
     if !what.is_empty() {
         return Err(ApplyError::Stale { what }.into());
     }

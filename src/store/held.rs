@@ -28,6 +28,17 @@ const COLUMNS: [(&str, Ty); 12] = [
 const SINCE: i64 = 4;
 
 impl Store {
+    /// What guards held of a source's plans, and nobody has decided about.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn held(&self, source: &str) -> Result<Vec<HeldStep>, StoreError> {
+        match self.reading_schema("read the holds").await? {
+            Some(mut tx) => read(&mut tx, source).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// Whether an apply recorded a hold, or part of one, that nobody has decided about, or a daemon
     /// that watches a source has one.
     ///

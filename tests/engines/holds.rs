@@ -81,6 +81,29 @@ fn saved_plans_use_up_the_budgets_of_the_window() {
 }
 
 #[test]
+fn a_saved_plan_does_not_do_what_a_later_pass_held() {
+    for ws in each("saved held") {
+        ws.tree(people(1..=40));
+        ws.settle(&[]);
+        ws.tree(people(4..=40));
+        ws.plan(&["--out", "plan.json"]).exits(0);
+        // Three are let through, but six are not, and these are three of them.
+        ws.tree(people(7..=40));
+        let held = ids(&ws, &ws.apply(&[]).exits(3));
+        let refused = ws.run(&["apply", "plan.json"]).exits(3);
+        for said in ["stale", "User/u-2", "deactivate", &held[0]] {
+            assert!(refused.stderr.contains(said), "{refused}");
+        }
+        assert_eq!(active(&ws).as_deref(), Some("40"), "{}", ws.engine);
+        ws.approve(&held[0]);
+        ws.plan(&["--out", "approved.json"]).exits(0);
+        ws.run(&["apply", "approved.json"]).exits(0);
+        assert_eq!(active(&ws).as_deref(), Some("34"), "{}", ws.engine);
+        ws.plan(&["--detailed-exitcode"]).exits(0);
+    }
+}
+
+#[test]
 fn an_unknown_hold_is_not_approved() {
     for ws in each("unknown hold") {
         ws.tree(people(1..=10));
