@@ -141,7 +141,7 @@ pub fn held_since(plan: &Plan, held: &[HeldStep]) -> Vec<String> {
             more => format!(" and {more} more"),
         };
         format!(
-            "hold {hold} keeps back {}{more} since; decide about it and plan anew",
+            "hold {hold} waits for a decision since: {}{more}; plan anew once it is made",
             shown.join(", ")
         )
     });
