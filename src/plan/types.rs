@@ -61,10 +61,7 @@ impl Plan {
     pub fn exit_code(&self, detailed: bool) -> u8 {
         let wrong = self.errored
             || self.diagnostics.iter().any(Diagnostic::is_error)
-            || self
-                .held
-                .iter()
-                .any(|held| held.root.severity() == Severity::Error);
+            || self.held.iter().any(Held::is_error);
         if wrong {
             1
         } else if self.held.iter().any(|held| !held.root.is_standing()) {
@@ -375,6 +372,12 @@ pub struct Held {
 }
 
 impl Held {
+    /// Whether an error is at its root: a rule that holds nothing by itself holds what it calls an
+    /// error, also where it only warns of it elsewhere.
+    pub fn is_error(&self) -> bool {
+        self.root.severity() != Severity::Hold
+    }
+
     /// Whether `roster approve hold` lets it through; otherwise something else has to change first.
     #[must_use]
     pub fn approvable(&self) -> bool {

@@ -9,10 +9,9 @@ use super::known::whole;
 use super::{Pass, PassError, read};
 use crate::check;
 use crate::config::Feed;
-use crate::diagnostic::{Code, Severity};
 use crate::kinds;
 use crate::model::{Ask, Declared, Desired, Key, Keyed, Snapshot, Text};
-use crate::plan::{self, Plan, Rules, SourceRef, Summary};
+use crate::plan::{self, Held, Plan, Rules, SourceRef, Summary};
 use crate::store::{Claimed, Moment, Standing, Store};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -102,7 +101,8 @@ async fn push(pass: &mut Pass<'_>, index: usize, store: &Store) -> Result<Option
     let Some((mut plan, stored)) = planned(pass, index, &mut moment, stored).await? else {
         return Ok(whole(&source, "what was pushed touches everything"));
     };
-    if plan.errored || !plan.held.iter().all(|held| is_record_error(held.root)) {
+    // A record with a fault of its own: the rows it touches are enough to see that.
+    if plan.errored || !plan.held.iter().all(Held::is_error) {
         return Ok(whole(
             &source,
             "a person has to decide about a pushed record",
@@ -119,11 +119,6 @@ async fn push(pass: &mut Pass<'_>, index: usize, store: &Store) -> Result<Option
         stored.rows.len()
     );
     Ok(Some(plan))
-}
-
-/// Whether a record is held for a fault of its own, which the rows it touches are enough to see.
-fn is_record_error(root: Code) -> bool {
-    root.severity() == Severity::Error
 }
 
 /// How the claims stand to the rows, if nobody else changed anything since the files were compared.

@@ -640,3 +640,34 @@ fn what_cannot_be_dealt_with_is_given_up_and_says_so() {
     );
     served.ends();
 }
+
+#[test]
+fn a_record_that_changes_and_links_another_account_s_address_is_held_whole() {
+    for ws in each("pushed address") {
+        let (served, api) = begin(&ws, "", "");
+        approve(&ws);
+        let both = json!([account("a-1", &json!({})), account("a-2", &json!({}))]);
+        let (status, answer) = push(&api, &both);
+        assert_eq!(status, 200, "{answer}");
+        let own = account("a-2", &json!({}))["address"][0].clone();
+        let mut other = account("a-1", &json!({}))["address"][0].clone();
+        other["addressStreetName"] = json!("Storgatan 9");
+        let changed = json!({"accountName": "Renamed", "address": [own, other]});
+        let fine = account("a-3", &json!({}));
+        let (status, answer) = push(&api, &json!([account("a-2", &changed), fine]));
+        assert_eq!(status, 200, "{answer}");
+        assert_eq!(
+            outcomes(&answer),
+            ["a-2 refused", "a-3 created"],
+            "{answer:#}"
+        );
+        let code = &answer["records"][0]["diagnostics"][0]["code"];
+        assert_eq!(code, "address-link-and-update", "{answer:#}");
+        assert_eq!(names(&ws), ["a-1 Acme", "a-2 Acme", "a-3 Acme"]);
+        let links = "SELECT count(*) FROM account_addresses WHERE account_id = 'a-2'";
+        assert_eq!(ws.value(links).as_deref(), Some("1"), "{}", ws.engine);
+        let street = "SELECT street FROM addresses WHERE external_id = 'd-a-1'";
+        assert_eq!(ws.value(street).as_deref(), Some("Torget 1"));
+        served.ends();
+    }
+}

@@ -257,7 +257,7 @@ impl<'p> Fates<'p> {
         let errors = plan.diagnostics.iter().filter(|found| found.is_error());
         let errors = errors.filter_map(|found| Some((found.key.as_ref()?, (found.code, true))));
         let holds = plan.held.iter().map(|held| {
-            let wrong = held.root.severity() == crate::diagnostic::Severity::Error;
+            let wrong = held.is_error();
             (&held.key, (held.code, wrong))
         });
         for (key, (code, wrong)) in errors.chain(holds) {

@@ -8,7 +8,6 @@ use super::pass::{self, Ended, Found};
 use super::serve::{Daemon, Setup};
 use super::state::{Outcome, State};
 use crate::config::Source;
-use crate::diagnostic::Severity;
 use crate::feed;
 use crate::model::Key;
 use crate::plan::Plan;
@@ -206,7 +205,7 @@ fn waiting(source: &Source, plan: &Plan, outcome: Outcome) -> BTreeSet<String> {
     }
     let held = plan.held.iter();
     let held = held
-        .filter(|held| held.root.severity() != Severity::Error && !held.root.is_standing())
+        .filter(|held| !held.is_error() && !held.root.is_standing())
         .map(|held| held.key.to_string());
     let steps = plan.steps.iter().map(|step| step.key.to_string());
     let applied = matches!(outcome, Outcome::Applied | Outcome::Unchanged);

@@ -1,7 +1,7 @@
 //! The holds of a plan as somebody decides about them: one by one, each with its resources.
 
 use super::words::visible;
-use crate::diagnostic::{Severity, codes};
+use crate::diagnostic::codes;
 use crate::model::Key;
 use crate::plan::{Held, Plan};
 use std::collections::{HashMap, HashSet};
@@ -89,7 +89,7 @@ impl<'a> Hold<'a> {
                 Some("stands until that changes; it does not change the exit code")
             }
             (codes::HELD_DEPENDENCY, _) => Some("goes on by itself once what it waits for does"),
-            (code, _) if code.severity() == Severity::Error => {
+            _ if first.is_error() => {
                 Some("goes on once that is put right; everything else is not kept back")
             }
             _ => Some("cannot be approved: the sources have to change"),
