@@ -50,7 +50,7 @@ pub(super) async fn read(
 }
 
 /// The sources as another pass has just read them, but for the one that is asked for, which is read
-/// again; `None` when everything has to be read.
+/// again; `None` when it is not as it was, or everything has to be read for another reason.
 ///
 /// # Errors
 /// When the database cannot be read.
@@ -80,6 +80,10 @@ pub(super) async fn reread(
     } else {
         return Ok(None);
     };
+    if own.as_read.revision != readings[index].as_read.revision {
+        // What it lost may have come to another one, which has to be read as it is now.
+        return Ok(None);
+    }
     let mut readings: Vec<Reading> = readings.into_iter().map(Reading::unjudged).collect();
     readings[index] = own;
     Ok(Some(readings))
