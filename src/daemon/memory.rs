@@ -8,7 +8,7 @@ use crate::kinds::{self, ACCOUNT};
 use crate::model::{Key, Row, Value};
 use crate::plan::Plan;
 use crate::plan::render::json;
-use crate::store::{Store, StoreError};
+use crate::store::{EVERY, Store, StoreError, Suspension};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -149,4 +149,16 @@ pub(super) fn plan_document(plan: &Plan) -> Vec<u8> {
     // Writing to memory does not fail.
     let _ = json::write(&part, &mut bytes);
     bytes
+}
+
+/// Who suspended a source, alone or with all others.
+pub(super) async fn suspension(
+    store: &Store,
+    source: &str,
+) -> Result<Option<Suspension>, StoreError> {
+    let all = store.suspensions().await?;
+    let mut found = all
+        .into_iter()
+        .filter(|(name, _)| name == source || name == EVERY);
+    Ok(found.next().map(|(_, suspension)| suspension))
 }

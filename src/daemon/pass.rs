@@ -1,7 +1,7 @@
 //! One pass of one source: what `roster apply` does, with a reason for every nothing.
 
 use super::feed;
-use super::memory::{Memory, Seen, commits, document, kept, plan_document, whose};
+use super::memory::{Memory, Seen, commits, document, kept, plan_document, suspension, whose};
 use super::notice;
 use super::push::{self, Push};
 use super::reason;
@@ -10,16 +10,14 @@ use super::serve::{Daemon, Setup};
 use super::settle::read;
 use super::state::{Mark, Outcome, State};
 use super::tell;
-use super::waits::LeftSource;
 use crate::config::{Feed, Source, Window};
-use crate::diagnostic::{Severity, chain};
+use crate::diagnostic::chain;
 use crate::git::Moved;
 use crate::plan::Plan;
 use crate::reconcile::{self, Fetches, Kept, PassError, Request};
-use crate::store::{ApplyError, EVERY, LeaseError, Store, StoreError, Suspension};
+use crate::store::{ApplyError, LeaseError, Store, Suspension};
 use chrono::{DateTime, SecondsFormat, Utc};
 use std::collections::BTreeSet;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// How often somebody may write between a plan and its apply before the pass counts as failed.
@@ -123,32 +121,6 @@ async fn attempt(
     ended
 }
 
-/// When another replica made the pass that is only due because time went by.
-fn recent(
-    state: &State,
-    source: &Source,
-    triggers: &BTreeSet<String>,
-    now: DateTime<Utc>,
-) -> Option<DateTime<Utc>> {
-    let timed = ["interval", "retry"];
-    let timed = triggers.iter().all(|trigger| timed.contains(&&**trigger));
-    let at = state.last_attempted.as_ref()?.at;
-    let due = schedule::next(&source.timing.trigger, Some(at), now, -1.0);
-    (timed && state.failures == 0 && due > now).then_some(at)
-}
-
-/// Who suspended a source, alone or with all others.
-pub(super) async fn suspension(
-    store: &Store,
-    source: &str,
-) -> Result<Option<Suspension>, StoreError> {
-    let all = store.suspensions().await?;
-    let mut found = all
-        .into_iter()
-        .filter(|(name, _)| name == source || name == EVERY);
-    Ok(found.next().map(|(_, suspension)| suspension))
-}
-
 async fn leased(
     daemon: &Daemon,
     setup: &Setup,
@@ -189,7 +161,7 @@ pub(super) async fn once(
     else {
         return Err(PassError::Usage(format!("no source is called `{source}`")));
     };
-    let seen = recent(&before, &setup.config.sources[index], triggers, begun);
+    let seen = schedule::recent(&before, &setup.config.sources[index], triggers, begun);
     if let Some(at) = seen.filter(|_| push.is_none()) {
         return Ok(Ended::Recent(at));
     }
@@ -288,8 +260,7 @@ impl Made {
         index: usize,
         lease: &Kept,
     ) -> Result<(), PassError> {
-        let config = &setup.config;
-        let source = &config.sources[index];
+        let source = &setup.config.sources[index];
         let (store, begun) = (&daemon.store, Instant::now());
         let request = Request {
             scrub: self.state.scrub_due(Utc::now()),
@@ -314,7 +285,7 @@ impl Made {
         let now = Utc::now();
         self.state.tell(&plan, now);
         whose(store, &mut self.state).await?;
-        self.state.commits = commits(config, source, &self.state, &plan.source.revision);
+        self.state.commits = commits(&setup.config, source, &self.state, &plan.source.revision);
         let mut attempted = Mark::of(&plan, now, None);
         if attempted.revision.is_empty() {
             // A commit that could not be read was looked at all the same.
@@ -342,11 +313,7 @@ impl Made {
             self.state.last_applied = Some(Mark::of(&plan, Utc::now(), run));
             self.state.run = run.or(self.state.run);
             if run.is_some() && !plan.accepted.is_empty() && !plan.held.is_empty() {
-                // What is left of a hold is another hold: nobody may decide on the old one.
-                let (mut pass, _) = read(setup, self.request(source), store).await?;
-                let left = pass.plan(index, store, &[]).await?;
-                self.state.tell_held(&left, Utc::now());
-                whose(store, &mut self.state).await?;
+                self.look_again(setup, index, store).await?;
             }
             self.state.applied(&plan, run);
         } else {
@@ -357,21 +324,25 @@ impl Made {
             feed.report = report;
             self.state.feed = Some(feed);
         }
-        let read = &pass.readings[index].diagnostics;
-        let in_files = read.iter().filter(|found| found.is_error()).count();
-        let left = LeftSource {
-            waits_for: plan.waits_for.clone(),
-            in_error: plan.count(Severity::Error) > in_files,
-            stands: pass.stands(index),
-            wrote: decided == Outcome::Applied && !plan.steps.is_empty(),
-        };
-        daemon.wake_waiting(&source.name, left);
-        let others_wait = daemon.waiting.load(Ordering::Relaxed) > 0;
-        if let Some(seen) = seen.filter(|_| others_wait && self.push.is_none()) {
-            setup.last_read.leave(pass.readings, seen);
-        }
+        let seen = seen.filter(|_| self.push.is_none());
+        let applied = decided == Outcome::Applied;
+        daemon.leave(setup, (pass, index), &plan, applied, seen);
         self.plan = Some(plan);
         Ok(())
+    }
+
+    /// What is left of a hold is another hold: nobody may decide on the old one.
+    async fn look_again(
+        &mut self,
+        setup: &Setup,
+        index: usize,
+        store: &Store,
+    ) -> Result<(), PassError> {
+        let request = self.request(&setup.config.sources[index]);
+        let (mut pass, _) = read(setup, request, store).await?;
+        let left = pass.plan(index, store, &[]).await?;
+        self.state.tell_held(&left, Utc::now());
+        Ok(whose(store, &mut self.state).await?)
     }
 
     /// What is to be done with a plan; `Applied` when it is to be applied.

@@ -2,9 +2,11 @@
 //!
 //! Nothing here looks at a clock or rolls dice: the time and the jitter (from −1 to 1) are arguments.
 
-use crate::config::{Effect, Trigger, Window};
+use super::state;
+use crate::config::{Effect, Source, Trigger, Window};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// How far ahead of ours the clock of another replica may be before it counts as a jump.
 const SKEW: TimeDelta = TimeDelta::minutes(1);
@@ -222,6 +224,20 @@ impl Backoff {
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
 fn scaled(delta: TimeDelta, factor: f64) -> TimeDelta {
     TimeDelta::milliseconds((delta.num_milliseconds() as f64 * factor) as i64)
+}
+
+/// When another replica made the pass that is only due because time went by.
+pub(super) fn recent(
+    state: &state::State,
+    source: &Source,
+    triggers: &BTreeSet<String>,
+    now: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
+    let timed = ["interval", "retry"];
+    let timed = triggers.iter().all(|trigger| timed.contains(&&**trigger));
+    let at = state.last_attempted.as_ref()?.at;
+    let due = next(&source.timing.trigger, Some(at), now, -1.0);
+    (timed && state.failures == 0 && due > now).then_some(at)
 }
 
 #[cfg(test)]

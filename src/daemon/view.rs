@@ -1,7 +1,6 @@
 //! What the daemon shows: the API and the page are two forms of it.
 
 use super::memory::{self, Memory};
-use super::pass;
 use super::schedule;
 use super::serve::Daemon;
 use super::state::{HoldState, Outcome, State};
@@ -208,7 +207,7 @@ impl Daemon {
     /// # Errors
     /// When the database cannot be read.
     pub async fn suspension(&self, source: &str) -> Result<Option<Suspension>, StoreError> {
-        pass::suspension(&self.store, source).await
+        memory::suspension(&self.store, source).await
     }
 
     /// Every hold, those that wait for somebody first.

@@ -2,10 +2,16 @@
 //! or accepted looks again as soon as that one stands otherwise, and who has errors that another
 //! source may end looks again as soon as another one has changed anything.
 
-use super::serve::Daemon;
+use super::serve::{Daemon, Setup};
+use super::settle::Stamp;
+use crate::diagnostic::Severity;
 use crate::model::Digest;
+use crate::plan::Plan;
+use crate::reconcile::Pass;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 /// How the last pass of each source here left it.
 #[derive(Debug, Default)]
@@ -41,13 +47,41 @@ impl SourceWaits {
     }
 }
 
+impl LeftSource {
+    /// How a pass leaves the source that it planned.
+    fn of(pass: &Pass<'_>, index: usize, plan: &Plan, applied: bool) -> Self {
+        let read = &pass.readings[index].diagnostics;
+        let in_files = read.iter().filter(|found| found.is_error()).count();
+        Self {
+            waits_for: plan.waits_for.clone(),
+            in_error: plan.count(Severity::Error) > in_files,
+            stands: pass.stands(index),
+            wrote: applied && !plan.steps.is_empty(),
+        }
+    }
+}
+
 impl Daemon {
-    /// Asks for a pass of every source that waited for what the pass of this one has changed.
-    pub(super) fn wake_waiting(&self, source: &str, left: LeftSource) {
+    /// What a pass leaves to the others: those that waited for what it changed get a pass, and the
+    /// next one has what it read.
+    pub(super) fn leave(
+        &self,
+        setup: &Setup,
+        (pass, index): (Pass<'_>, usize),
+        plan: &Plan,
+        applied: bool,
+        seen: Option<(Stamp, Instant)>,
+    ) {
+        let source = &setup.config.sources[index].name;
+        let left = LeftSource::of(&pass, index, plan, applied);
         for waiting in self.waits.left(source, left) {
             if let Some(worker) = self.worker(&waiting) {
                 worker.knock(&format!("source {source}"));
             }
+        }
+        let others_wait = self.waiting.load(Ordering::Relaxed) > 0;
+        if let Some(seen) = seen.filter(|_| others_wait) {
+            setup.last_read.leave(pass.readings, seen);
         }
     }
 }

@@ -112,14 +112,24 @@ fn a_file_that_is_cut_while_it_is_written_takes_nobody_away() {
 fn many_sources_that_begin_at_once_do_not_each_read_all_of_them_and_lose_no_change() {
     const SOURCES: usize = 25;
     for ws in each("many") {
-        let write = |first: &str| {
+        // Each source has an account, and the user of its own or of another one.
+        let write = |first: &str, next: usize| {
             for n in 0..SOURCES {
+                let of = (n + next) % SOURCES;
                 let people = account(&format!("a-{n}"), "")
-                    + &user(&format!("u-{n}"), &format!("a-{n}"), "").replace("Karin", first);
+                    + &user(&format!("u-{of}"), &format!("a-{of}"), "").replace("Karin", first);
                 ws.write(&format!("s{n}/all.yaml"), people);
             }
         };
-        write("Karin");
+        let all_are = |first: &str| {
+            until(first, || {
+                let left = ws.value(&format!(
+                    "SELECT {SOURCES} - count(*) FROM users WHERE first_name = '{first}'"
+                ));
+                (left.as_deref() == Some("0")).then_some(())
+            });
+        };
+        write("Karin", 0);
         let sources = (0..SOURCES).map(|n| format!("  - {{name: s{n}, directory: s{n}}}\n"));
         let sources: String = sources.collect();
         ws.write(
@@ -133,13 +143,12 @@ fn many_sources_that_begin_at_once_do_not_each_read_all_of_them_and_lose_no_chan
         let read = served.said();
         let whole = read.matches("reading the sources took").count();
         assert!(whole <= SOURCES / 5, "{whole} times everything:\n{read}");
-        write("Britta");
-        until("every change", || {
-            let left = ws.value(&format!(
-                "SELECT {SOURCES} - count(*) FROM users WHERE first_name = 'Britta'"
-            ));
-            (left.as_deref() == Some("0")).then_some(())
-        });
+        write("Britta", 0);
+        all_are("Britta");
+        write("Anna", 1);
+        all_are("Anna");
+        let gone = "SELECT count(*) FROM changes WHERE verb = 'deactivate'";
+        assert_eq!(ws.value(gone).as_deref(), Some("0"), "{}", served.said());
         served.ends();
         ws.run(&["plan", "--detailed-exitcode", "--config", "roster.yaml"])
             .exits(0);
