@@ -344,7 +344,7 @@ impl Team {
         Self { stop, tasks }
     }
 
-    /// SourceWaits until one of them comes to an end that nobody asked for.
+    /// Waits until one of them comes to an end that nobody asked for.
     async fn broken(&mut self) {
         while let Some(ended) = self.tasks.join_next().await {
             if let Err(error) = ended {

@@ -22,7 +22,7 @@ const FRESH: Duration = Duration::from_millis(300);
 const TRIES: usize = 5;
 
 /// What a pass has read, and how the directories were when it did.
-pub(super) struct LeftReadings {
+struct LeftReadings {
     readings: Vec<Reading>,
     stamp: Stamp,
     at: Instant,

@@ -19,15 +19,15 @@ pub(super) struct SourceWaits(Mutex<BTreeMap<String, LeftSource>>);
 
 /// How a pass left its source.
 #[derive(Debug)]
-pub(super) struct LeftSource {
+struct LeftSource {
     /// The sources that its removals wait for.
-    pub(super) waits_for: BTreeSet<String>,
+    waits_for: BTreeSet<String>,
     /// Whether it has errors that its own files do not decide alone.
-    pub(super) in_error: bool,
+    in_error: bool,
     /// How it stands to the others.
-    pub(super) stands: Digest,
+    stands: Digest,
     /// Whether the pass wrote anything.
-    pub(super) wrote: bool,
+    wrote: bool,
 }
 
 impl SourceWaits {

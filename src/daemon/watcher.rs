@@ -37,7 +37,7 @@ struct Place {
 
 /// What the file system says, gathered for those whom it is for.
 #[derive(Default)]
-struct Heard {
+struct FileEvents {
     /// Every event is looked up here, those of our own reading too: it takes no longer with many
     /// sources.
     roots: Mutex<HashMap<PathBuf, Vec<Arc<Worker>>>>,
@@ -49,7 +49,7 @@ struct Heard {
 /// Knocks at the worker of a directory when something in it changes, until `stop`.
 pub(super) async fn watch(setup: Arc<Setup>, stop: CancellationToken) {
     let mut watched = directories(&setup);
-    let heard = Arc::new(Heard::default());
+    let heard = Arc::new(FileEvents::default());
     let hears = Arc::clone(&heard);
     let made = notify::recommended_watcher(move |event| hears.hear(event));
     let events = made.inspect_err(|error| tracing::warn!("files are not watched: {error}"));
@@ -103,7 +103,7 @@ fn directories(setup: &Setup) -> Vec<Watched> {
 impl Watched {
     /// Watches the directory that is there now; one that cannot be watched is said and left to the
     /// interval.
-    fn turn_to(&mut self, now: Option<Place>, events: &mut RecommendedWatcher, heard: &Heard) {
+    fn turn_to(&mut self, now: Option<Place>, events: &mut RecommendedWatcher, heard: &FileEvents) {
         if let Some(before) = self.now.take() {
             // It may be gone.
             let _ = events.unwatch(&before.path);
@@ -132,7 +132,7 @@ impl Watched {
     }
 
     /// Events below this place are for its worker from now on.
-    fn point(&self, heard: &Heard, now: Option<&Place>) {
+    fn point(&self, heard: &FileEvents, now: Option<&Place>) {
         let mut roots = heard.roots.lock().unwrap_or_else(PoisonError::into_inner);
         for workers in roots.values_mut() {
             workers.retain(|worker| !Arc::ptr_eq(worker, &self.worker));
@@ -156,7 +156,7 @@ impl Place {
     }
 }
 
-impl Heard {
+impl FileEvents {
     /// Takes over an event for the workers that it concerns.
     fn hear(&self, event: notify::Result<Event>) {
         let lost = event.as_ref().map_or(true, Event::need_rescan);

@@ -20,7 +20,7 @@ pub use held::HeldStep;
 pub use key::{FieldRef, Key, KindId};
 pub use keyed::{HasKey, Keyed};
 pub use resource::{Claim, ClaimState, Declared, Row};
-pub use rows::{Ask, Base, Rows};
+pub use rows::{Ask, GuardBase, Rows};
 pub use small::SmallMap;
 pub use state::{Desired, Salvaged, SecretState, Snapshot};
 pub use value::{Link, Value};

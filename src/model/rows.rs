@@ -16,14 +16,14 @@ pub enum Ask {
     /// To whom a customer number was given, and how many logins are built on it.
     CustomerNumber(Text),
     /// Of how many resources a guard's limit is a share.
-    Base(Base),
+    Base(GuardBase),
     /// What only a look at everything can answer.
     Everything,
 }
 
 /// What a guard's limit is a share of.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Base {
+pub enum GuardBase {
     /// The live resources of a kind that a source claims.
     Live(Text, KindId),
     /// The resources of a kind that a source claims and that have a value in the field at this index.

@@ -1,6 +1,8 @@
 //! The two sides of a comparison: what a source says, and what the database holds.
 
-use super::{Ask, Base, Claim, Declared, FieldRef, HeldStep, Key, Keyed, KindId, Pos, Rows, Text};
+use super::{
+    Ask, Claim, Declared, FieldRef, GuardBase, HeldStep, Key, Keyed, KindId, Pos, Rows, Text,
+};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -78,7 +80,7 @@ pub struct Snapshot {
     /// What this source did under each budget of the guards within the window.
     pub spent: BTreeMap<String, u64>,
     /// Of a part: the bases of guards that were asked for.
-    pub bases: BTreeMap<Base, u64>,
+    pub bases: BTreeMap<GuardBase, u64>,
     /// The steps that guards held in earlier passes and nobody has decided about.
     pub held: Vec<HeldStep>,
 }
@@ -98,7 +100,7 @@ impl Snapshot {
 
     /// The base of a guard, which `count` finds out where all rows are here. Of a part it has to be
     /// asked for.
-    pub fn base(&self, base: Base, count: impl FnOnce() -> u64) -> u64 {
+    pub fn base(&self, base: GuardBase, count: impl FnOnce() -> u64) -> u64 {
         if !self.rows.is_part() {
             return count();
         }

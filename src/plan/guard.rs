@@ -13,7 +13,9 @@ use super::types::Plan;
 use crate::check::World;
 use crate::diagnostic::codes;
 use crate::kinds;
-use crate::model::{Ask, Base, Change, ClaimState, FieldRef, HeldStep, Key, KindId, Text, Value};
+use crate::model::{
+    Ask, Change, ClaimState, FieldRef, GuardBase, HeldStep, Key, KindId, Text, Value,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -376,7 +378,7 @@ fn limit_of(guards: &Guards, budget: &str) -> Option<(Limit, String)> {
 fn base(context: &Context<'_>, live: &BTreeMap<KindId, u64>, budget: &str) -> u64 {
     let (stored, source) = (context.stored, Text::new(&context.desired.source));
     if let Some((_, account)) = budget.split_once('@') {
-        let of = Base::Users(account.into());
+        let of = GuardBase::Users(account.into());
         return stored.base(of, || users_of(context, account));
     }
     let mut parts = budget.splitn(2, '.');
@@ -385,7 +387,7 @@ fn base(context: &Context<'_>, live: &BTreeMap<KindId, u64>, budget: &str) -> u6
     };
     let rest = parts.next().unwrap_or_default();
     let Some((field, _)) = rest.rsplit_once('.') else {
-        let of = Base::Live(source, kind.id);
+        let of = GuardBase::Live(source, kind.id);
         return stored.base(of, || live.get(&kind.id).copied().unwrap_or_default());
     };
     let field = kind
@@ -394,7 +396,7 @@ fn base(context: &Context<'_>, live: &BTreeMap<KindId, u64>, budget: &str) -> u6
     match field {
         None => 0,
         Some(FieldRef::Own(index)) => {
-            let of = Base::Filled(source, kind.id, index.into());
+            let of = GuardBase::Filled(source, kind.id, index.into());
             stored.base(of, || filled(context, kind.id, &FieldRef::Own(index)))
         }
         Some(custom) => {

@@ -8,7 +8,7 @@ use super::read::{self, Query};
 use super::tables::{self, KindTable, LinkTable};
 use super::{Store, claim, codec, held};
 use crate::kinds::{self, Kind, Type};
-use crate::model::{Ask, Base, Digest, Key, KindId, Link, Row, Rows, Snapshot, Text};
+use crate::model::{Ask, Digest, GuardBase, Key, KindId, Link, Row, Rows, Snapshot, Text};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// One moment of a database with a schema.
@@ -354,7 +354,7 @@ fn ids_of(keys: &BTreeSet<Key>, kind: KindId) -> Vec<&Text> {
 }
 
 /// What counts the base of a guard, and its parameter; `None` where no column says it.
-fn base_sql(base: &Base) -> Option<(String, &Text)> {
+fn base_sql(base: &GuardBase) -> Option<(String, &Text)> {
     let claimed = |kind: &Kind, which: &str| {
         format!(
             "SELECT count(*) FROM claims c JOIN {} r ON r.external_id = c.external_id \
@@ -363,12 +363,12 @@ fn base_sql(base: &Base) -> Option<(String, &Text)> {
         )
     };
     Some(match base {
-        Base::Live(source, kind) => {
+        GuardBase::Live(source, kind) => {
             let kind = kinds::get(*kind);
             let live = " AND r.status <> 'inactive'";
             (claimed(kind, if kind.status { live } else { "" }), source)
         }
-        Base::Filled(source, kind, field) => {
+        GuardBase::Filled(source, kind, field) => {
             let table = tables::of(*kind);
             let filled = match table.link(*field) {
                 Some(link) => format!(
@@ -379,7 +379,7 @@ fn base_sql(base: &Base) -> Option<(String, &Text)> {
             };
             (claimed(table.kind, &filled), source)
         }
-        Base::Users(account) => {
+        GuardBase::Users(account) => {
             let users = tables::of(kinds::USER);
             let link = users.link_named("accounts");
             let sql = format!(

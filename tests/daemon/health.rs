@@ -25,6 +25,20 @@ fn start(ws: &Workspace, source: &str) -> (Served, Api) {
     (served, api)
 }
 
+/// A daemon on two directories that are looked at once an hour unless something calls for it.
+fn start_two(ws: &Workspace, sources: [&str; 2]) -> Served {
+    token(ws, "eva", "administrator", &[]);
+    let sources =
+        sources.map(|name| format!("  - {{name: {name}, interval: 1h, directory: {name}}}\n"));
+    let text = format!(
+        "apiVersion: roster/v1\nsources:\n{}{}",
+        sources.concat(),
+        serve("")
+    );
+    ws.write("roster.yaml", text);
+    Served::on(ws, &[])
+}
+
 fn metric(api: &Api, name: &str) -> Option<f64> {
     let (_, text) = api.get("/metrics");
     let text = text.as_str().expect("text");
@@ -110,16 +124,7 @@ fn a_removal_that_waits_for_another_source_goes_on_when_that_one_is_mended() {
     let users = |range: std::ops::Range<usize>| range.map(one).collect::<String>();
     ws.write("shop/all.yaml", account("acme", "") + &users(0..12));
     ws.write("crm/all.yaml", one(90));
-    token(&ws, "eva", "administrator", &[]);
-    ws.write(
-        "roster.yaml",
-        format!(
-            "apiVersion: roster/v1\nsources:\n  - {{name: shop, interval: 1h, directory: shop}}\n  \
-             - {{name: crm, interval: 1h, directory: crm}}\n{}",
-            serve("")
-        ),
-    );
-    let mut served = Served::on(&ws, &[]);
+    let mut served = start_two(&ws, ["shop", "crm"]);
     served.says(&["source crm: created 1"]);
     ws.write("crm/all.yaml", "users: [\n");
     served.says(&["source crm: nothing to do; one error"]);
@@ -138,16 +143,7 @@ fn a_source_whose_error_another_source_ends_is_judged_again_at_once() {
     let ws = sqlite();
     ws.write("shop/all.yaml", "accounts: [\n");
     ws.write("crm/all.yaml", user("u-90", "acme", ""));
-    token(&ws, "eva", "administrator", &[]);
-    ws.write(
-        "roster.yaml",
-        format!(
-            "apiVersion: roster/v1\nsources:\n  - {{name: crm, interval: 1h, directory: crm}}\n  \
-             - {{name: shop, interval: 1h, directory: shop}}\n{}",
-            serve("")
-        ),
-    );
-    let mut served = Served::on(&ws, &[]);
+    let mut served = start_two(&ws, ["crm", "shop"]);
     served.says(&["source crm: nothing to do; one error", "Account/acme"]);
     ws.write(
         "shop/all.yaml",

@@ -87,7 +87,7 @@ fn a_saved_plan_does_not_do_what_a_later_pass_held() {
         ws.settle(&[]);
         ws.tree(people(4..=40));
         ws.plan(&["--out", "plan.json"]).exits(0);
-        // Three are let through, but six are not, and these are three of them.
+        // A later pass wants to remove six. Its hold covers the three of the saved plan as well.
         ws.tree(people(7..=40));
         let held = ids(&ws, &ws.apply(&[]).exits(3));
         let refused = ws.run(&["apply", "plan.json"]).exits(3);
