@@ -2,6 +2,7 @@
 
 use crate::scene::{Scene, posted, scene, status};
 use axum::http::Method;
+use futures_util::StreamExt as _;
 use roster::config::{Network, Tls};
 use roster::http::Role;
 use std::time::Duration;
@@ -107,6 +108,90 @@ async fn half_open_connections_make_room() {
     ] {
         let _crowd = crowd(&scene, 60, sent).await;
         everybody_is_served(&scene).await;
+    }
+}
+
+#[tokio::test]
+async fn answers_that_nobody_reads_keep_nobody_out() {
+    let scene = scene(|serve| {
+        serve.limits.connections = 12;
+        serve.limits.requests = 4;
+    })
+    .await;
+    let token = &scene.tokens[&Role::Viewer];
+    let ask = format!("GET /large HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n");
+    let mut crowd = Vec::new();
+    for _ in 0..40 {
+        let mut stream = stuck(&scene, &ask).await;
+        // The answer has begun, so the rest of it waits for somebody who reads.
+        stream.read_exact(&mut [0; 12]).await.expect("an answer");
+        crowd.push(stream);
+    }
+    everybody_is_served(&scene).await;
+    assert_eq!(status(scene.get(Role::Viewer, "/api/v1/read")).await, 200);
+}
+
+/// A client that speaks HTTP/2 at once, all on one connection.
+fn http_2() -> reqwest::Client {
+    crate::scene::client(reqwest::ClientBuilder::http2_prior_knowledge)
+}
+
+#[tokio::test]
+async fn streams_whose_body_never_ends_keep_nobody_out() {
+    let scene = scene(|serve| serve.limits.requests = 8).await;
+    let endless = |client: &reqwest::Client, path: &str, role: Option<Role>| {
+        let first = futures_util::stream::once(async { Ok::<_, std::io::Error>("t") });
+        let body = first.chain(futures_util::stream::pending());
+        let request = client.post(scene.url(path));
+        let request = request
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(reqwest::Body::wrap_stream(body));
+        let token = role.map(|role| &scene.tokens[&role]);
+        status(match token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        })
+    };
+    let mut crowd = tokio::task::JoinSet::new();
+    for _ in 0..3 {
+        let client = http_2();
+        for _ in 0..50 {
+            crowd.spawn(endless(&client, "/login", None));
+            crowd.spawn(endless(&client, "/api/v1/plan", Some(Role::Planner)));
+            crowd.spawn(endless(&client, "/api/v1/push", Some(Role::Operator)));
+        }
+    }
+    // Of 450 streams no more than 8 logins, 4 plans and 4 pushes go on arriving.
+    for _ in 0..430 {
+        let ended = crowd.join_next().await.expect("a stream").expect("whole");
+        assert!([408, 503].contains(&ended), "{ended}");
+    }
+    everybody_is_served(&scene).await;
+}
+
+#[tokio::test]
+async fn streams_of_one_token_leave_places_for_others() {
+    let scene = scene(|serve| serve.limits.requests = 4).await;
+    let client = http_2();
+    let ask = |role: Role, path: &str| {
+        let token = &scene.tokens[&role];
+        status(client.get(scene.url(path)).bearer_auth(token))
+    };
+    let mut own = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        own.spawn(ask(Role::Viewer, "/api/v1/slow"));
+    }
+    // Three of four places are one's own; the other streams are refused, not kept.
+    for _ in 0..47 {
+        let refused = own.join_next().await.expect("a stream");
+        assert_eq!(refused.expect("whole"), 503);
+    }
+    everybody_is_served(&scene).await;
+    assert_eq!(ask(Role::Operator, "/api/v1/read").await, 200);
+    for _ in 0..3 {
+        scene.app.go.notify_one();
+        let answered = own.join_next().await.expect("a stream");
+        assert_eq!(answered.expect("whole"), 200);
     }
 }
 

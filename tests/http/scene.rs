@@ -100,6 +100,11 @@ async fn slow(State(app): State<App>) -> Result<Json<Said>, Problem> {
     Ok(said(&"done"))
 }
 
+/// More than the system takes from a server before the client reads.
+async fn large() -> Html<Vec<u8>> {
+    Html(vec![b'x'; 16 << 20])
+}
+
 async fn panics() -> Result<Json<Said>, Problem> {
     panic!("planted panic")
 }
@@ -145,6 +150,7 @@ pub fn routes() -> Vec<Route<App>> {
         Route::post("/api/v1/panics", "panicsToo", Operate, panics),
         Route::get("/api/v1/refuses", "refuses", Read, refuses).problems(&[problem::SUSPENDED]),
         Route::page(Method::GET, "/", Read, home),
+        Route::page(Method::GET, "/large", Read, large),
         Route::page(Method::POST, "/operate", Operate, home),
         Route::page(Method::POST, "/login", Needs::Nothing, login),
         Route::page(Method::POST, "/logout", Needs::Somebody, logout),
