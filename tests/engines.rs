@@ -19,6 +19,8 @@ mod drift;
 mod holds;
 #[path = "engines/incremental.rs"]
 mod incremental;
+#[path = "engines/messages.rs"]
+mod messages;
 #[path = "engines/saved.rs"]
 mod saved;
 #[path = "engines/sources.rs"]

@@ -364,15 +364,22 @@ fn name_declarers(context: &Context<'_>, findings: &mut [Finding]) {
         let Some(target) = finding.involves.first() else {
             continue;
         };
-        let mut peers = context.rules.peers.iter();
-        let declares = |desired: &crate::model::Desired| desired.resources.contains(target);
-        let found = peers.find(|peer| peer.desired.as_deref().is_some_and(declares));
-        if let Some(peer) = found {
-            finding.diagnostic.help = Some(format!(
-                "source {0} declares {target}, which is not stored yet; apply that source first: `roster apply --source {0}`",
-                peer.name
-            ));
-        }
+        let peers = context.rules.peers.iter();
+        let declarers = peers.filter_map(|peer| Some((&peer.name, peer.declares(target)?)));
+        // A source that could write it now comes first.
+        let Some((name, accepted)) = declarers.min_by_key(|(_, accepted)| !accepted) else {
+            continue;
+        };
+        finding.diagnostic.message = format!("there is no {target}: it is not stored yet").into();
+        finding.diagnostic.help = Some(if accepted {
+            format!(
+                "source {name} declares {target}; apply that source first: `roster apply --source {name}`"
+            )
+        } else {
+            format!(
+                "source {name} declares {target}, but it is held there; fix what is reported for {name} first"
+            )
+        });
     }
 }
 

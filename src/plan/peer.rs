@@ -4,7 +4,8 @@ use super::compare::says_something;
 use super::draft::Context;
 use super::rules::{Mode, Peer};
 use crate::kinds::Kind;
-use crate::model::{Cell, ClaimState, FieldRef, Key};
+use crate::model::{Cell, ClaimState, Desired, FieldRef, Key};
+use std::sync::Arc;
 
 /// What another source says of a field.
 pub(super) enum Statement<'a> {
@@ -24,6 +25,17 @@ pub(super) enum Standing<'a> {
     Unknown(&'a str),
     /// It does not declare it, or does not decide whether it exists.
     Absent,
+}
+
+impl Peer {
+    /// Whether it declares a resource and, if it does, whether its pass accepts that.
+    pub fn declares(&self, key: &Key) -> Option<bool> {
+        let names = |desired: &Arc<Desired>| desired.resources.contains(key);
+        if self.desired.as_ref().is_some_and(names) {
+            return Some(!self.held.contains(key));
+        }
+        self.unaccepted.iter().any(names).then_some(false)
+    }
 }
 
 impl Context<'_> {
@@ -62,14 +74,11 @@ impl Context<'_> {
         }
         let claim = self.stored.claim(&peer.name, key);
         let claimed = claim.is_some_and(|claim| claim.state == ClaimState::Active);
-        let declared = peer.desired.as_ref();
-        let declared = declared.is_some_and(|desired| desired.resources.contains(key));
-        let accepted = declared && !peer.held.contains(key);
-        if accepted || claimed && !peer.absent.contains(key) {
+        let declares = peer.declares(key);
+        if declares == Some(true) || claimed && !peer.absent.contains(key) {
             return Standing::Declared;
         }
-        let mut trees = peer.unaccepted.iter();
-        if declared || trees.any(|desired| desired.resources.contains(key)) {
+        if declares.is_some() {
             return Standing::Unaccepted;
         }
         match peer.hides.get(&key.kind) {
