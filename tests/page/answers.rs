@@ -1,7 +1,7 @@
 //! What the pages answer, without a browser.
 
 use super::site::{HOSTILE, ODD, Site};
-use crate::workspace::{account, users};
+use crate::workspace::{account, run, users};
 use std::collections::BTreeSet;
 
 #[test]
@@ -398,4 +398,52 @@ fn an_export_is_let_begin_from_the_inbox_and_its_page_says_how_it_stands() {
         report.text
     );
     assert!(site.get("/acts", &ada).text.contains("the sample is right"));
+}
+
+#[test]
+fn a_planted_file_name_is_visible_and_equal_errors_are_one_line() {
+    let planted = "a\u{1b}[31m\u{202e}b\nPlan: 0 to create.yaml";
+    let sources = "  - {name: planted, directory: planted}\n";
+    let mut site = Site::with(sources, |ws| {
+        let tag = |n| format!("  - {{externalId: t{n}}}\n");
+        let tags: String = (0..600).map(tag).collect();
+        ws.write(&format!("planted/{planted}"), format!("tags:\n{tags}"));
+    });
+    let cookie = site.login("vera");
+    let page = site.until("/sources/planted", &cookie, "600 errors");
+    let plain = |text: &str| !text.contains(['\u{1b}', '\u{202e}']);
+    let shown = "a\\u{1b}[31m\\u{202e}b\\nPlan: 0 to create.yaml";
+    assert!(
+        plain(&page.text) && page.text.contains(shown),
+        "{}",
+        page.text
+    );
+    // 600 of one cause are one entry, with the first places.
+    let (_, findings) = page
+        .text
+        .split_once("id=\"findings\"")
+        .expect("the findings");
+    let (findings, _) = findings.split_once("</section>").expect("their end");
+    assert!(findings.contains("600 times"), "{findings}");
+    let entries = findings.matches("cannot be created").count();
+    assert_eq!(entries, 1, "{findings}");
+    let inbox = site.get("/", &cookie);
+    assert!(plain(&inbox.text), "{}", inbox.text);
+    let log = site.served.said();
+    assert!(plain(&log) && log.contains(shown), "{log}");
+    assert!(!log.lines().any(|line| line.starts_with("Plan:")), "{log}");
+    for output in ["text", "json"] {
+        let mut command = site.ws.command(&["status", "--output", output]);
+        command.env("ROSTER_REMOTE", &site.base);
+        command.env("ROSTER_TOKEN", site.token("vera"));
+        let status = run(&mut command);
+        assert!(
+            plain(&status.stdout) && status.stdout.contains("Plan: 0"),
+            "{status}"
+        );
+        assert!(
+            !status.stdout.lines().any(|line| line.starts_with("Plan:")),
+            "{status}"
+        );
+    }
 }
