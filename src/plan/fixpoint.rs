@@ -370,7 +370,7 @@ fn name_declarers(context: &Context<'_>, findings: &mut [Finding]) {
         let Some((name, accepted)) = declarers.min_by_key(|(_, accepted)| !accepted) else {
             continue;
         };
-        finding.diagnostic.message = format!("there is no {target}: it is not stored yet").into();
+        finding.diagnostic.message = format!("there is no {target}: it is not stored yet");
         finding.diagnostic.help = Some(if accepted {
             format!(
                 "source {name} declares {target}; apply that source first: `roster apply --source {name}`"

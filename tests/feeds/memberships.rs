@@ -263,6 +263,60 @@ fn a_status_is_mapped_or_asked_for_and_never_ignored() {
 }
 
 #[test]
+fn numbered_addresses_are_found_by_the_names_of_their_columns() {
+    let rows = [
+        "orgnr",
+        "Torget 1;837 52;Åre;SE;Gatan 2;411 18;Göteborg;SE;;;;",
+        ";;;;Gatan 3;411 18;Göteborg;SE;;;;",
+    ];
+    for pattern in [
+        "Address {n} {f}",
+        "{f}{n}",
+        "addr_{n}_{f}",
+        "Adresse {n}: {f}",
+        "{f} ({n})",
+    ] {
+        let names = ["Street", "Zip", "City", "Country"];
+        let columns = (1..=3).flat_map(|n: u8| {
+            names.map(|name| pattern.replace("{n}", &n.to_string()).replace("{f}", name))
+        });
+        let columns: Vec<String> = columns.collect();
+        let ws = sqlite();
+        begin(&ws);
+        ws.write(
+            "x.csv",
+            format!(
+                "customer_no;name;{};{}\n1;A;556012-0001;{}\n2;B;556012-0002;{}\n",
+                rows[0],
+                columns.join(";"),
+                rows[1],
+                rows[2]
+            ),
+        );
+        let mapping = ws.run(&["feed", "map", "x.csv", "-o", "x.yaml"]).exits(0);
+        let ran = ws
+            .run(&["import", "x.csv", "--mapping", "x.yaml", "--yes"])
+            .exits(0);
+        let ids = column(
+            &ws,
+            "SELECT external_id FROM addresses ORDER BY external_id",
+        );
+        assert_eq!(ids, ["1-1", "1-2", "2-2"], "{pattern}: {mapping}{ran}");
+    }
+    // Two lines of a street are one address.
+    let ws = sqlite();
+    ws.write(
+        "x.csv",
+        "customer_no;name;address1;address2;zip;city;country\n1;A;Torget 1;c/o B;837 52;Åre;SE\n",
+    );
+    let mapping = ws.run(&["feed", "map", "x.csv"]).exits(0).stdout;
+    assert!(
+        !mapping.contains("numbered") && mapping.contains("additionalStreet: address2"),
+        "{mapping}"
+    );
+}
+
+#[test]
 fn two_presets_that_read_a_header_differently_are_asked_about() {
     let ws = sqlite();
     ws.write("users.csv", "externalId,civility,firstName,lastName,email,phone,inactive\nu-1,MR,A,B,a@x.example,+46 1,TRUE\n");

@@ -1,6 +1,7 @@
 //! A mapping to start from: of a preset that fits, or of what the names of the columns say.
 
 use super::names::{Target, meant};
+use super::numbered::NumberedAddresses;
 use super::of_preset::of_preset;
 use super::status::holds_secrets;
 use super::{Look, rivals};
@@ -56,6 +57,8 @@ pub(super) struct ColumnGuess<'l> {
     taken: Vec<(usize, Target)>,
     /// The list of objects that has addresses.
     pub(super) list: Option<usize>,
+    /// The addresses that stand side by side in a row.
+    numbered: Option<NumberedAddresses>,
 }
 
 fn of_names(look: &Look, name: &str) -> String {
@@ -94,6 +97,10 @@ impl<'l> ColumnGuess<'l> {
             statuses: Vec::new(),
             taken: Vec::new(),
             list: list.map(|(at, _)| *at),
+            numbered: match list {
+                Some(_) => None,
+                None => NumberedAddresses::find(&look.columns),
+            },
         };
         let columns = 0..look.columns.len();
         guess.statuses = columns.filter(|at| guess.is_status(*at)).collect();
@@ -113,7 +120,7 @@ impl<'l> ColumnGuess<'l> {
             && count(&[USER]) + 1 >= count(&[ACCOUNT, ADDRESS]);
         let kinds: &[KindId] = if users { &[USER] } else { &[ACCOUNT, ADDRESS] };
         for (at, name) in look.columns.names().enumerate() {
-            if guess.statuses.contains(&at) {
+            if guess.statuses.contains(&at) || guess.is_numbered(at) {
                 continue;
             }
             let open = |target: &&Target| {
@@ -135,6 +142,11 @@ impl<'l> ColumnGuess<'l> {
     }
 
     fn column(&self, kind: KindId, field: &str) -> Option<&str> {
+        let numbered = self.numbered.iter().filter(|_| kind == ADDRESS);
+        let mut numbered = numbered.flat_map(|numbered| &numbered.columns);
+        if let Some((_, column)) = numbered.find(|(known, _)| *known == field) {
+            return Some(column);
+        }
         let found = self
             .taken
             .iter()
@@ -144,8 +156,17 @@ impl<'l> ColumnGuess<'l> {
 
     /// Whether a column can be a field: a status is looked for by itself.
     fn can(&self, at: usize, (kind, field): Target) -> bool {
-        let in_place = kind != ADDRESS || self.list.is_none() || self.in_list(at);
+        let in_place = match (kind, &self.numbered) {
+            (ADDRESS, Some(numbered)) => numbered.columns.iter().all(|(known, _)| *known != field),
+            (ADDRESS, None) => self.list.is_none() || self.in_list(at),
+            _ => true,
+        };
         field != "status" && in_place
+    }
+
+    fn is_numbered(&self, at: usize) -> bool {
+        let numbered = self.numbered.as_ref();
+        numbered.is_some_and(|numbered| numbered.taken.contains(&at))
     }
 
     /// What stands in a column, blanks left out.
@@ -202,8 +223,10 @@ impl<'l> ColumnGuess<'l> {
 
     /// The columns that are nothing that is known.
     fn ignored(&self) -> String {
-        let taken =
-            |at: usize| self.taken.iter().any(|(known, _)| *known == at) || self.list == Some(at);
+        let taken = |at: usize| {
+            let known = self.taken.iter().any(|(known, _)| *known == at);
+            known || self.list == Some(at) || self.is_numbered(at)
+        };
         let others =
             (0..self.look.columns.len()).filter(|at| !taken(*at) && !self.statuses.contains(at));
         let lines: Vec<String> = others
@@ -311,12 +334,9 @@ impl<'l> ColumnGuess<'l> {
 
     fn addresses(&self, needs: &mut Vec<String>) -> String {
         let kind = kinds::get(ADDRESS);
-        let found = self
-            .taken
-            .iter()
-            .filter(|(_, target)| target.0 == ADDRESS)
-            .count();
-        if found < FIELDS {
+        let taken = self.taken.iter();
+        let found = taken.filter(|(_, target)| target.0 == ADDRESS).count();
+        if found < FIELDS && self.numbered.is_none() {
             needs.push(
                 "Account.addresses: the export has no address that is known by its columns"
                     .to_owned(),
@@ -327,15 +347,23 @@ impl<'l> ColumnGuess<'l> {
         if let Some(list) = self.list {
             let _ = writeln!(text, "    rows: {}", quoted(self.look.columns.name(list)));
         }
-        match (
-            self.column(ADDRESS, "externalId"),
-            self.column(ACCOUNT, "externalId"),
-        ) {
-            (Some(column), _) => {
+        if let Some(numbered) = &self.numbered {
+            let _ = writeln!(text, "    numbered: {}", numbered.count);
+        }
+        let account = self.column(ACCOUNT, "externalId");
+        let account = account.unwrap_or_else(|| self.look.columns.name(0));
+        match self.column(ADDRESS, "externalId") {
+            Some(column) => {
                 let _ = writeln!(text, "    externalId: {}", quoted(column));
             }
-            (None, account) => {
-                let account = account.unwrap_or_else(|| self.look.columns.name(0));
+            None if self.numbered.is_some() => {
+                let made = quoted(&format!("{{{account}}}-{{n}}"));
+                let _ = writeln!(
+                    text,
+                    "    externalId: {{template: {made}}}   # has no column: by its place in the row"
+                );
+            }
+            None => {
                 if let (Some(street), None) = (self.column(ADDRESS, "street"), self.list) {
                     let _ = writeln!(
                         text,

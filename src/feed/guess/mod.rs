@@ -4,6 +4,7 @@
 mod header;
 mod mapping;
 mod names;
+mod numbered;
 mod of_preset;
 mod rivals;
 mod status;
