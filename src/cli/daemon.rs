@@ -264,11 +264,13 @@ pub async fn reconcile(global: &Global, options: &Reconcile) -> Outcome {
         Some(source) if options.wait => passed(&daemon.get(&of(source)).await?),
         _ => None,
     };
-    daemon.post(&path, &body).await?;
+    let asked = daemon.post(&path, &body).await?;
     if let (true, Some(source)) = (options.wait, &options.source) {
         return waited(global, &daemon, source, before).await;
     }
-    let what = options.source.as_deref().unwrap_or("every source");
+    let sources = asked["sources"].as_array().into_iter().flatten();
+    let sources: Vec<&str> = sources.filter_map(Value::as_str).collect();
+    let what = sources.join(", ");
     say(
         global,
         &format!("A pass of {what} was asked for; `roster status` shows what it comes to."),
@@ -287,6 +289,12 @@ async fn waited(global: &Global, daemon: &Daemon, source: &str, before: Option<S
         let now = daemon.get(&of(source)).await?;
         let done = now["activity"]["now"] == "waiting" && passed(&now) != before;
         if !done {
+            if now["suspended"].is_object() {
+                let why = now["why"].as_str().unwrap_or("suspended");
+                return Err(Failure::error(format!(
+                    "{source} makes no pass: {why}; `roster resume {source} --reason ..` lets it go on"
+                )));
+            }
             tokio::time::sleep(LOOK).await;
             continue;
         }

@@ -63,6 +63,9 @@ fn a_suspension_survives_a_restart_and_stops_passes_until_somebody_resumes() {
     assert_eq!(view["why"], "suspended by eva: ticket 4711", "{view}");
     let (status, answer) = api.post("/api/v1/sources/shop/reconcile", &json!({}));
     assert_eq!(status, 409, "{answer}");
+    // Nor is it asked for among all, and nobody waits for it in vain.
+    let (status, answer) = api.post("/api/v1/reconcile", &json!({}));
+    assert_eq!((status, &answer["code"]), (409, &json!("suspended")));
     served.signal(Signal::SIGHUP);
     served.says(&["the configuration was read again"]);
     assert_eq!(first_name(&ws, "keeper").as_deref(), Some("Karin"));

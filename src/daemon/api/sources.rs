@@ -240,26 +240,43 @@ pub(in crate::daemon) async fn ask_for_pass(
     Ok(())
 }
 
+/// Of every source that the caller sees and that is not suspended. The record comes first: no pass is
+/// made that nobody is known to have asked for.
 async fn reconcile_all(
     State(door): State<Door>,
     caller: Caller,
 ) -> Result<Accepted<Knocked>, Problem> {
     let daemon = door.daemon()?;
     let setup = daemon.setup();
-    let workers = setup
-        .workers
-        .iter()
-        .filter(|(source, _)| caller.sees(source));
-    let mut sources = Vec::new();
-    for (source, worker) in workers {
-        worker.knock(&format!("asked for by {}", caller.name));
-        sources.push(source.clone());
+    let seen = setup.workers.keys().filter(|source| caller.sees(source));
+    let seen: Vec<String> = seen.cloned().collect();
+    let name = caller.name.to_string();
+    let sources = door
+        .ask(move |daemon| async move {
+            let mut sources = Vec::new();
+            for source in seen {
+                if daemon.suspension(&source).await?.is_none() {
+                    sources.push(source);
+                }
+            }
+            if !sources.is_empty() {
+                let of = sources.join(", ");
+                let stored = daemon.store.record_act(&name, "reconcile", &of, "");
+                stored.await?;
+            }
+            Ok::<_, crate::store::StoreError>(sources)
+        })
+        .await?;
+    if sources.is_empty() {
+        return Err(Problem::new(
+            problem::SUSPENDED,
+            "every source is suspended",
+        ));
     }
-    let (name, of) = (caller.name.to_string(), sources.join(", "));
-    door.ask(
-        move |daemon| async move { daemon.store.record_act(&name, "reconcile", &of, "").await },
-    )
-    .await?;
+    let workers = sources
+        .iter()
+        .filter_map(|source| setup.workers.get(source));
+    workers.for_each(|worker| worker.knock(&format!("asked for by {}", caller.name)));
     Ok(Accepted(Knocked { sources }))
 }
 
