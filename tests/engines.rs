@@ -25,6 +25,8 @@ mod messages;
 mod saved;
 #[path = "engines/sources.rs"]
 mod sources;
+#[path = "engines/taken.rs"]
+mod taken;
 
 use serde_json::Value;
 use std::fs;

@@ -14,6 +14,8 @@ mod known;
 mod memberships;
 #[path = "feeds/month.rs"]
 mod month;
+#[path = "feeds/nights.rs"]
+mod nights;
 #[path = "git/remote.rs"]
 #[allow(dead_code)]
 mod remote;

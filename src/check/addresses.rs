@@ -29,7 +29,7 @@ pub(super) fn no_use(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) 
             let code = codes::ADDRESS_NO_USE;
             let found = Finding::own(scene.world, code, view.key, account::ADDRESSES, message);
             let help = "leave a flag out or set it to true, or take the address off the list";
-            out.push(found.help(help));
+            out.push(found.member(id).help(help));
         }
     }
 }

@@ -178,6 +178,35 @@ pub(super) fn immutable(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Finding
     }
 }
 
+/// Names among `optionalFields` that are no required field: a typo would make nothing optional.
+pub(super) fn optional_fields(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+    let may_be = |kind: &Kind, field: usize| {
+        kind.fields[field].required || OWN_RULE.contains(&(kind.id, field))
+    };
+    let names = view.value(settings::OPTIONAL_FIELDS).into_iter();
+    for name in names.flat_map(Value::members) {
+        if named(name).is_some_and(|(kind, field)| may_be(kind, field)) {
+            continue;
+        }
+        let all = kinds::ALL.iter().flat_map(|kind| {
+            let fields = (0..kind.fields.len()).filter(|field| may_be(kind, *field));
+            fields.map(|field| format!("{}.{}", kind.name, kind.fields[field].name))
+        });
+        let all: Vec<String> = all.collect();
+        let message = format!("`{name}` is not a required field");
+        let help = match did_you_mean(name, all.iter().map(String::as_str)) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => {
+                "write the kind and the field, as `User.civility`; an externalId is always needed"
+                    .to_owned()
+            }
+        };
+        let at = settings::OPTIONAL_FIELDS;
+        let found = Finding::own(scene.world, codes::ENUM, view.key, at, message);
+        out.push(found.help(help).member(name));
+    }
+}
+
 /// Groups of a user that the settings do not know.
 pub(super) fn groups(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
     let known = scene.user_groups();

@@ -35,7 +35,7 @@ pub(crate) use users::ADMINISTRATOR;
 pub use world::{Effect, Outcome, View, World};
 
 use crate::diagnostic::{Code, Severity, codes};
-use crate::kinds::{ACCOUNT, ADDRESS, ORGANISATION, POLICY, USER};
+use crate::kinds::{ACCOUNT, ADDRESS, ORGANISATION, POLICY, SETTINGS, USER};
 use crate::model::{Key, KindId};
 use rayon::prelude::*;
 
@@ -78,6 +78,10 @@ pub const RULES: &[Rule] = &[
     rule(&[codes::REQUIRED], Check::Whole(fields::required_again)),
     rule(&[codes::ID_IMMUTABLE], Check::Any(fields::immutable)),
     rule(&[codes::ENUM], Check::Each(USER, fields::groups)),
+    rule(
+        &[codes::ENUM],
+        Check::Each(SETTINGS, fields::optional_fields),
+    ),
     rule(
         &[codes::VAT_COUNTRY],
         Check::Each(ACCOUNT, fields::vat_country),

@@ -57,6 +57,7 @@ pub(super) fn of_user(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings)
         let message = format!("organisation `{id}` is of account `{account}`, the user is not");
         let code = codes::ORGANISATION_ACCOUNT;
         let found = Finding::own(world, code, view.key, user::ORGANISATIONS, message)
+            .member(id)
             .help("choose one of the user's own accounts, or add the account to the user");
         let found = found.with_field(world, &organisation, organisation::ACCOUNT);
         out.push(found.with(world, &Key::new(ACCOUNT, account)));
@@ -147,7 +148,10 @@ pub(super) fn tree(scene: &Scene<'_, '_>, subjects: &Subjects<'_>, out: &mut Fin
 
 fn too_deep<'a>(world: &World<'a>, view: View<'a>, depth: usize, allowed: usize) -> Finding {
     let chain = ancestors(world, view);
-    let ids: Vec<&str> = chain.iter().rev().map(|key| key.id.as_str()).collect();
+    let mut ids: Vec<&str> = chain.iter().rev().map(|key| key.id.as_str()).collect();
+    if chain.len() < depth {
+        ids.insert(0, "…");
+    }
     let message = format!(
         "level {depth} of organisations is deeper than {allowed}: {}",
         ids.join(" > ")
@@ -162,12 +166,15 @@ fn too_deep<'a>(world: &World<'a>, view: View<'a>, depth: usize, allowed: usize)
     found.with(world, &settings_key()).known_as(fault)
 }
 
-/// The organisation itself, its parent and so on; there is a top.
+/// How many organisations a message names: a chain of thousands would be named thousands of times.
+const NAMED: usize = 12;
+
+/// The organisation itself, its parent and so on, up to the top or to [`NAMED`] of them.
 fn ancestors<'a>(world: &World<'a>, view: View<'a>) -> Vec<&'a Key> {
     let mut chain = vec![view.key];
     let mut seen: HashSet<&Key> = HashSet::from([view.key]);
     let mut next = Some(view);
-    while let Some(view) = next {
+    while let Some(view) = next.filter(|_| chain.len() < NAMED) {
         let parent = view.targets(organisation::PARENT).next();
         next = parent
             .and_then(|parent| world.after(&key(parent)))
@@ -183,7 +190,11 @@ fn cycle(world: &World<'_>, circle: &[&Key]) -> Finding {
         .unwrap_or_default();
     let (tail, head) = circle.split_at(first);
     let members: Vec<&Key> = head.iter().chain(tail).copied().collect();
-    let mut ids: Vec<&str> = members.iter().map(|key| key.id.as_str()).collect();
+    let named = members.iter().take(NAMED);
+    let mut ids: Vec<&str> = named.map(|key| key.id.as_str()).collect();
+    if members.len() > NAMED {
+        ids.push("…");
+    }
     ids.push(ids[0]);
     let message = format!("organisations go round in a circle: {}", ids.join(" > "));
     let code = codes::ORGANISATION_CYCLE;

@@ -36,6 +36,7 @@ pub(super) fn foreign_users(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Fin
             let message = format!("{role} `{id}` does not belong to account `{account}`");
             let code = codes::POLICY_FOREIGN_USER;
             let found = Finding::own(world, code, view.key, field, message)
+                .member(id)
                 .help("name users of the policy's account, or add the account to the user");
             let found = found.with_field(world, &user, user::ACCOUNTS);
             out.push(found.with(world, &Key::new(ACCOUNT, account)));
@@ -98,7 +99,7 @@ pub(super) fn self_approval(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Fin
             let code = codes::POLICY_SELF;
             let found = Finding::own(scene.world, code, view.key, policy::APPROVERS, message);
             let help = "take the user out of one of the two lists, unless that is meant";
-            out.push(found.help(help));
+            out.push(found.member(id).help(help));
         }
     }
 }

@@ -6,6 +6,7 @@ use super::{Effect, Finding, Findings, Outcome, Scene, Subjects, View, World};
 use crate::diagnostic::{Severity, codes};
 use crate::kinds;
 use crate::model::{Key, Text};
+use std::collections::HashSet;
 
 /// How many referrers a message names where it need not name all.
 const NAMED: usize = 10;
@@ -14,7 +15,8 @@ const ALL_NAMED: usize = 1000;
 
 /// Every link of a subject: its target must be there and in use.
 pub(super) fn links(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
-    let start = out.len();
+    // A main organisation is named among the organisations too: that is one fault.
+    let mut told: HashSet<Key> = HashSet::new();
     for (field, kind) in view.kind().references() {
         for target in view.targets(field) {
             let target = Key {
@@ -26,13 +28,9 @@ pub(super) fn links(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
                 Some(_) => not_in_use(scene.world, view, field, &target),
                 None => not_there(scene.world, view, field, &target),
             };
-            // A main organisation is named among the organisations too: that is one fault.
-            let told = |found: &Finding| {
-                out[start..]
-                    .iter()
-                    .all(|one| one.involves != found.involves)
-            };
-            if let Some(found) = found.filter(told) {
+            if let Some(found) = found
+                && told.insert(target)
+            {
                 out.push(found);
             }
         }

@@ -3,10 +3,12 @@
 use super::remote::{Remote, part};
 use super::{Failure, Global, Outcome, session};
 use crate::config::{Config, Source};
+use crate::model::Key;
 use crate::reconcile::{self, Pass, Request};
 use crate::store::Store;
 use clap::{Args, Subcommand};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Options of `roster approve`.
@@ -90,21 +92,29 @@ async fn source(global: &Global, name: &str, reason: &str, remote: &Remote) -> O
 
 /// That some plan has a hold: one that an apply recorded, or one of the plans as they are now.
 async fn known(config: &Config, store: &Store, id: &str) -> Result<(), Failure> {
-    if store.knows_hold(id).await? {
+    if store.knows_hold(id).await? || !members(config, store, id).await?.is_empty() {
         return Ok(());
-    }
-    let config = &with_last_path(config, store).await?;
-    let request = Request::default().after(&reconcile::fetch(config, None));
-    let mut pass = Pass::read(config, request, store).await?;
-    for index in pass.wanted()? {
-        let plan = pass.plan(index, store, &[]).await?;
-        if plan.held.iter().any(|held| held.hold == id) {
-            return Ok(());
-        }
     }
     Err(Failure::error(format!(
         "no plan has a hold `{id}`; it may have changed since. `roster plan` shows the holds and their ids"
     )))
+}
+
+/// What a hold holds: by what applies recorded, and by the plans as they are now.
+async fn members(config: &Config, store: &Store, id: &str) -> Result<BTreeSet<Key>, Failure> {
+    let config = &with_last_path(config, store).await?;
+    let mut members = BTreeSet::new();
+    for source in &config.sources {
+        let held = store.held(&source.name).await?.into_iter();
+        members.extend(held.filter(|held| *held.hold == *id).map(|held| held.key));
+    }
+    let request = Request::default().after(&reconcile::fetch(config, None));
+    let mut pass = Pass::read(config, request, store).await?;
+    for index in pass.wanted()? {
+        let held = pass.plan(index, store, &[]).await?.held.into_iter();
+        members.extend(held.filter(|held| held.hold == id).map(|held| held.key));
+    }
+    Ok(members)
 }
 
 /// The configuration; without one, with the directory that was applied last.
@@ -149,6 +159,14 @@ async fn hold(
         .iter()
         .map(|text| session::key(text))
         .collect::<Result<Vec<_>, _>>()?;
+    if !parts.is_empty() {
+        let members = members(&config, &store, id).await?;
+        if let Some(stranger) = parts.iter().find(|key| !members.contains(key)) {
+            return Err(Failure::error(format!(
+                "{stranger} is no part of hold {id}; `roster plan` shows what it holds"
+            )));
+        }
+    }
     if parts.is_empty() {
         store.approve_hold(id, None, &actor, reason).await?;
     }

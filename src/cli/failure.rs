@@ -1,7 +1,7 @@
 //! Why a command could not do its work, and the exit code that says so.
 
 use crate::config::ConfigError;
-use crate::diagnostic::chain;
+use crate::diagnostic::{chain, visible};
 use crate::reconcile::PassError;
 use crate::store::{ApplyError, LeaseError, StoreError};
 use std::io;
@@ -47,7 +47,9 @@ impl Failure {
     /// Tells it on stderr; nothing when it has no message.
     pub fn report(self) -> u8 {
         if !self.message.is_empty() {
-            anstream::eprintln!("error: {}", self.message);
+            // What a server or a file said may have any character in it.
+            let lines: Vec<_> = self.message.split('\n').map(visible).collect();
+            anstream::eprintln!("error: {}", lines.join("\n"));
         }
         self.exit
     }

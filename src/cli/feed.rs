@@ -2,6 +2,7 @@
 
 use super::print::print;
 use super::{Failure, Global, Outcome, Output, output, whole_file};
+use crate::diagnostic::visible;
 use crate::feed::format::{Entry, Record, Sheet};
 use crate::feed::guess::{self, Asked, Fit, Look};
 use clap::{Args, Subcommand};
@@ -128,7 +129,7 @@ fn text(look: &Look, rows: &[Record]) -> String {
     let outcome = &look.outcome;
     let mut text = format!("format     {}\n", outcome.format.word());
     let mut line = |name: &str, value: &str| {
-        let _ = writeln!(text, "{name:<10} {value}");
+        let _ = writeln!(text, "{name:<10} {}", visible(value));
     };
     if !outcome.encoding.is_empty() {
         line("encoding", outcome.encoding);
@@ -163,7 +164,7 @@ fn text(look: &Look, rows: &[Record]) -> String {
         text += &fitting(fit);
     }
     for rival in guess::rivals(look) {
-        let _ = writeln!(text, "  {}", rival.question());
+        let _ = writeln!(text, "  {}", visible(&rival.question()));
     }
     for record in rows {
         let _ = writeln!(text, "\nRow {}", record.at.line);
@@ -210,7 +211,7 @@ fn fitting(fit: &Fit) -> String {
         let _ = write!(text, "; not there: {}", fit.missing.join(", "));
     }
     if !fit.unknown.is_empty() && fit.needed.is_empty() {
-        let _ = write!(text, "; not known: {}", fit.unknown.join(", "));
+        let _ = write!(text, "; not known: {}", visible(&fit.unknown.join(", ")));
     }
     text + "\n"
 }
@@ -227,12 +228,14 @@ fn cells(look: &Look, record: &Record, indent: &str) -> String {
         } else {
             cell.text.as_str()
         };
-        let line = format!("{indent}{place:<8} {name:<28} {}", shown.replace('\n', "⏎"));
-        let _ = writeln!(text, "{}", line.trim_end());
+        let shown = shown.replace('\n', "⏎");
+        let line = format!("{place:<8} {name:<28} {shown}");
+        let _ = writeln!(text, "{indent}{}", visible(line.trim_end()));
     }
     for (at, members) in &record.lists {
         for (nth, member) in members.iter().enumerate() {
-            let _ = writeln!(text, "{indent}{}[{nth}]", look.columns.name(*at));
+            let name = visible(look.columns.name(*at));
+            let _ = writeln!(text, "{indent}{name}[{nth}]");
             text += &cells(look, member, &format!("{indent}  "));
         }
     }

@@ -2,7 +2,7 @@
 
 use super::apply::{self, Ways};
 use super::{Failure, Global, Outcome, failure, import_manifests, session, whole_file};
-use crate::config::{Body, Complete, Config, Feed, Place, Source};
+use crate::config::{Body, Complete, Config, Feed, Place, RELEASED_AFTER, Source};
 use crate::diagnostic::Diagnostic;
 use crate::feed::mapping::Mapping;
 use crate::feed::{preset, report};
@@ -157,6 +157,7 @@ fn source(config: &mut Config, options: &Options) -> Result<usize, Failure> {
             complete: Complete::default(),
             max_age: None,
             absence: None,
+            released_after: RELEASED_AFTER,
         }),
         prune: false,
         hold_errors: !options.atomic,

@@ -23,7 +23,12 @@ pub struct Feed {
     pub max_age: Option<Duration>,
     /// After how many accepted exports in a row without it a resource is deactivated; `None`: never.
     pub absence: Option<u32>,
+    /// After how many accepted exports in a row without it a resource is no longer decided by this one.
+    pub released_after: u32,
 }
+
+/// How often an export may leave a resource out before it no longer decides it, where nothing is said.
+pub const RELEASED_AFTER: u32 = 3;
 
 /// Where the bytes of an export are.
 #[derive(Clone, Debug)]
@@ -121,6 +126,7 @@ pub(super) fn resolve(
             shrink,
         },
         max_age: max_age.map(super::duration).transpose()?,
+        released_after: absence.map_or(RELEASED_AFTER, |absence| absence.after.max(1)),
         absence: absence
             .filter(|absence| absence.action == Action::Deactivate)
             .map(|absence| absence.after.max(1)),

@@ -15,7 +15,7 @@ mod serve;
 
 pub use cron::Cron;
 pub use export::{Export, Shape, export, readable};
-pub use feed::{Body, Complete, Feed};
+pub use feed::{Body, Complete, Feed, RELEASED_AFTER};
 pub use file::{File, duration};
 pub use network::Network;
 pub use notices::{Event, Format, NoticesFile, Post, Receiver, Target, is_loopback};

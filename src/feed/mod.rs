@@ -25,7 +25,7 @@ pub use collect::Listed;
 use collect::Collector;
 use format::{Columns, Options, Outcome};
 use mapping::{Column, Mapping, Take};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{Read, Seek};
 use std::sync::Arc;
 
@@ -40,6 +40,8 @@ pub struct Feed {
     pub digest: Digest,
     /// How many rows it has.
     pub records: u64,
+    /// How many of these repeat an earlier one.
+    pub repeated: u64,
     /// How many its trailer says there are.
     pub trailer: Option<u64>,
     /// Whether it was read to its end.
@@ -84,12 +86,14 @@ fn collected<'m>(
     mut collector: Collector<'m>,
 ) -> (Feed, Vec<Listed>) {
     let mut columns = Columns::default();
+    let (mut known, mut repeated) = (HashSet::new(), 0);
     let outcome = format::read(
         input,
         name,
         &mapping.options(),
         &mut columns,
         &mut |record, columns| {
+            repeated += u64::from(!known.insert(record.fingerprint()));
             collector.take(record, columns);
             true
         },
@@ -111,6 +115,7 @@ fn collected<'m>(
             revision: outcome.digest.to_string().into(),
             resources: collected.resources,
             partial: true,
+            mapped: mapped(mapping),
             shielded: collected.shielded,
             hidden: collected.hidden,
             faulty: collected.faulty,
@@ -120,6 +125,7 @@ fn collected<'m>(
         diagnostics,
         digest: outcome.digest,
         records: outcome.records,
+        repeated,
         trailer: outcome.trailer,
         complete: outcome.complete,
         columns: names.collect(),
@@ -150,6 +156,18 @@ fn filled(resources: &Keyed<Arc<Declared>>) -> Vec<(KindId, FieldRef, u64)> {
     let custom = custom.into_iter();
     let custom = custom.map(|((kind, id), count)| (kind, FieldRef::Custom(id.into()), count));
     own.chain(custom).collect()
+}
+
+/// The fields that a mapping has columns for.
+fn mapped(mapping: &Mapping) -> BTreeSet<(KindId, FieldRef)> {
+    let sections = mapping.sections.iter();
+    let fields = sections.flat_map(|section| {
+        let own = section.fields.iter();
+        let own = own.map(|field| (section.kind.id, field.field.clone()));
+        let addresses = section.blocks.iter().flat_map(|block| &block.fields);
+        own.chain(addresses.map(|field| (kinds::ADDRESS, field.field.clone())))
+    });
+    fields.collect()
 }
 
 /// Why nothing may be taken for missing: not all of it was read.

@@ -8,7 +8,7 @@ use crate::diagnostic::codes;
 use crate::model::Pos;
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StrInput};
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 /// How deep lists and mappings may nest.
@@ -73,6 +73,8 @@ pub(super) struct Reader<'a> {
     pub anchors_at: Rc<AnchorPlaces>,
     /// Where a `#` after a space ends a plain value though no comment seems to be meant.
     pub cuts: Vec<Pos>,
+    /// The anchored scalars that no alias has named so far, as `&Co` in `name: &Co KG`.
+    pub unnamed: BTreeMap<usize, Pos>,
     /// The keys seen of the mappings that are open, the innermost last.
     pub keys: Vec<Name<'a>>,
 }
@@ -94,6 +96,7 @@ impl<'a> Reader<'a> {
             expanded: 0,
             anchors_at: Rc::default(),
             cuts: Vec::new(),
+            unnamed: BTreeMap::new(),
             keys: Vec::new(),
         }
     }
@@ -258,8 +261,11 @@ impl<'a> Reader<'a> {
             let (node, anchor, at) = match self.parser.next_event() {
                 Some(Ok((Event::Scalar(text, style, anchor, tag), span))) => {
                     let at = self.pos(&span);
-                    if style == ScalarStyle::Plain && !text.is_empty() {
+                    if style == ScalarStyle::Plain {
                         self.see_cut(&span, at);
+                    }
+                    if anchor != 0 {
+                        self.unnamed.insert(anchor, at);
                     }
                     (scalar(text, style, tag.as_deref(), at)?, anchor, at)
                 }
@@ -278,6 +284,7 @@ impl<'a> Reader<'a> {
                 }
                 Some(Ok((Event::Alias(anchor), span))) => {
                     let at = self.pos(&span);
+                    self.unnamed.remove(&anchor);
                     self.keep(&Item::Alias(anchor), at);
                     self.expand(anchor, at)?;
                     match self.replayed()? {

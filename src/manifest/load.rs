@@ -321,6 +321,10 @@ fn load_text(tree: &Tree, text: &str, sink: &mut Sink, file: &mut FileLoaded) {
             parsing.reader.give_up();
             report_fatal(fatal, parsing.text, &part, findings, parsing.sink);
             parsing.reader.cuts.clear();
+            parsing.reader.unnamed.clear();
+        }
+        for at in std::mem::take(&mut parsing.reader.unnamed).into_values() {
+            report_anchor(at, parsing.sink);
         }
         for at in std::mem::take(&mut parsing.reader.cuts) {
             report_cut(at, parsing.sink);
@@ -342,6 +346,14 @@ fn load_text(tree: &Tree, text: &str, sink: &mut Sink, file: &mut FileLoaded) {
     }
     file.salvaged = parsing.salvaged;
     file.found = parsing.found;
+}
+
+fn report_anchor(at: Pos, sink: &mut Sink) {
+    let message =
+        "the word after `&` is an anchor and not part of the value, and no alias names it";
+    let found = Diagnostic::new(codes::YAML_SYNTAX, message).severity(Severity::Warning);
+    let help = "Quote the value if `&` is part of it; else take the anchor away";
+    sink.report_known(at, found.help(help));
 }
 
 fn report_cut(at: Pos, sink: &mut Sink) {

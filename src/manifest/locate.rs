@@ -6,11 +6,14 @@ use super::split;
 use super::walk::Tree;
 use crate::diagnostic::{self, Diagnostic};
 use crate::model::{Pos, Text};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+/// Where each member of a list stands.
+type Members = HashMap<Text, Pos>;
+
 /// The members of lists, by where the lists begin.
-type Lists = BTreeMap<Pos, Vec<(Text, Pos)>>;
+type Lists = BTreeMap<Pos, Members>;
 
 /// Moves findings about a member of a list from the list to the member.
 pub fn locate(tree: &Tree, diagnostics: &mut Vec<Diagnostic>) {
@@ -18,7 +21,7 @@ pub fn locate(tree: &Tree, diagnostics: &mut Vec<Diagnostic>) {
     for found in diagnostics.iter().filter(|found| found.member.is_some()) {
         if let Some(origin) = found.origin.as_ref().filter(|origin| origin.at.line > 0) {
             let lists = files.entry(Arc::clone(&origin.path)).or_default();
-            lists.insert(origin.at, Vec::new());
+            lists.insert(origin.at, Members::new());
         }
     }
     if files.is_empty() {
@@ -36,8 +39,7 @@ pub fn locate(tree: &Tree, diagnostics: &mut Vec<Diagnostic>) {
         let members = files
             .get(&origin.path)
             .and_then(|lists| lists.get(&origin.at));
-        let place = members.and_then(|all| all.iter().find(|(text, _)| text == member));
-        if let Some((_, at)) = place {
+        if let Some(at) = members.and_then(|all| all.get(member)) {
             origin.at = *at;
         }
     }
@@ -75,7 +77,7 @@ fn document(reader: &mut Reader<'_>, lists: &mut Lists) -> Result<(), Fatal> {
 }
 
 /// Takes the texts of a list, and those that its mappings hold.
-fn list(reader: &mut Reader<'_>, members: &mut Vec<(Text, Pos)>) -> Result<(), Fatal> {
+fn list(reader: &mut Reader<'_>, members: &mut Members) -> Result<(), Fatal> {
     let mut depth = 1;
     while depth > 0 {
         match reader.next()? {
@@ -83,7 +85,7 @@ fn list(reader: &mut Reader<'_>, members: &mut Vec<(Text, Pos)>) -> Result<(), F
             (Node::End, _) => depth -= 1,
             (Node::List | Node::Map, _) => depth += 1,
             (Node::Scalar(scalar), at) if depth <= 2 => {
-                members.push((Text::new(&scalar.text), at));
+                members.entry(Text::new(&scalar.text)).or_insert(at);
             }
             _ => {}
         }

@@ -8,7 +8,11 @@ use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::kinds::read::{check_id, quoted};
 use crate::kinds::{Kind, Type, own};
 use crate::model::{Cell, Declared, FieldRef, Key, KindId, Pos, Stated, Text, Value};
+use std::collections::HashMap;
 use std::sync::Arc;
+
+/// Where the cell of each field stands among those of a resource.
+type Places = HashMap<FieldRef, usize>;
 
 /// A resource that was read.
 #[derive(Debug)]
@@ -198,8 +202,15 @@ impl<'a> Parsing<'a, '_> {
 
     /// Makes a resource of what was read; `None` when its key cannot be made out.
     pub(super) fn finish(&mut self, mut draft: Draft) -> Option<Arc<Declared>> {
-        for (name, at) in std::mem::take(&mut draft.clear) {
-            self.clear_field(&draft, &name, at);
+        let clear = std::mem::take(&mut draft.clear);
+        // Thousands of names are not looked for among thousands of cells one by one.
+        let mut stated = Places::default();
+        if !clear.is_empty() {
+            let cells = self.cells[draft.cells..].iter().enumerate();
+            stated = cells.map(|(at, cell)| (cell.field.clone(), at)).collect();
+        }
+        for (name, at) in clear {
+            self.clear_field(&draft, &mut stated, &name, at);
         }
         let Some((id, at)) = self.known_id(&mut draft) else {
             self.discard(&draft);
@@ -246,12 +257,12 @@ impl<'a> Parsing<'a, '_> {
         None
     }
 
-    fn clear_field(&mut self, draft: &Draft, name: &str, at: Pos) {
+    fn clear_field(&mut self, draft: &Draft, stated: &mut Places, name: &str, at: Pos) {
         let kind = draft.kind;
         let group: Vec<usize> = kind.group(name).collect();
         if !group.is_empty() {
             for index in group {
-                self.clear_cell(draft, &own(index), name, at);
+                self.clear_cell(draft, stated, &own(index), name, at);
             }
             return;
         }
@@ -265,17 +276,27 @@ impl<'a> Parsing<'a, '_> {
             let help = format!("take `{name}` out of `clear:`, or write a value");
             self.sink.report(at, found.help(help));
         }
-        self.clear_cell(draft, &field, name, at);
+        self.clear_cell(draft, stated, &field, name, at);
     }
 
-    fn clear_cell(&mut self, draft: &Draft, field: &FieldRef, name: &str, at: Pos) {
-        let mut cells = self.cells[draft.cells..].iter_mut();
-        match cells.find(|stated| stated.field == *field) {
-            None => self.cells.push(Stated {
-                field: field.clone(),
-                cell: Cell::Clear,
-                at,
-            }),
+    fn clear_cell(
+        &mut self,
+        draft: &Draft,
+        places: &mut Places,
+        field: &FieldRef,
+        name: &str,
+        at: Pos,
+    ) {
+        let place = places.get(field).map(|place| draft.cells + place);
+        match place.and_then(|place| self.cells.get_mut(place)) {
+            None => {
+                places.insert(field.clone(), self.cells.len() - draft.cells);
+                self.cells.push(Stated {
+                    field: field.clone(),
+                    cell: Cell::Clear,
+                    at,
+                });
+            }
             Some(stated) if matches!(stated.cell, Cell::Value(_)) => {
                 let set = stated.at;
                 let message = format!("`{name}` is both cleared and set");

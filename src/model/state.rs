@@ -22,6 +22,9 @@ pub struct Desired {
     /// Whether it says only some things of what it names, as an export does: what it does not say
     /// keeps, a status too.
     pub partial: bool,
+    /// Of an export, the fields that it has columns for: where it leaves one blank, what it said last
+    /// goes on counting.
+    pub mapped: BTreeSet<(KindId, FieldRef)>,
     /// What could be made out of a resource's key but not the rest: it is held, not missing.
     pub shielded: BTreeSet<Key>,
     /// Of which kinds some key could not be made out, and why: none of these is missing.

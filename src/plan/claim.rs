@@ -64,6 +64,15 @@ fn digest(declared: &Declared, fingerprint: Digest) -> Digest {
     declared.digest(kinds::fingerprint(), &[fingerprint])
 }
 
+/// The entry of a field in a claim, or of a member of a list.
+pub(super) fn entry(field: &str, member: &str) -> String {
+    if member.is_empty() {
+        field.to_owned()
+    } else {
+        format!("{field}={member}")
+    }
+}
+
 /// What is claimed of a declared resource: the fields that say something.
 pub(super) fn fields(declared: &Declared) -> FieldDigests {
     let kind = kinds::get(declared.key.kind);

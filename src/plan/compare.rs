@@ -3,6 +3,7 @@
 use super::draft::Context;
 use super::equal::same_value;
 use super::peer::Statement;
+use super::regained::Witnesses;
 use super::rules::Mode;
 use crate::kinds::{Field, Kind};
 use crate::model::{
@@ -36,6 +37,8 @@ pub(super) enum Verdict {
         whole: Change,
         /// What may be done at once, if anything.
         rest: Option<Change>,
+        /// What the claim records of the field from now on: see [`Draft::recorded`].
+        recorded: Vec<Text>,
     },
 }
 
@@ -89,11 +92,8 @@ fn judge(
         Rivals::Win(idle) => return Verdict::Yield(change.field, idle),
         Rivals::Conflict(names) => return Verdict::Conflict(change, names),
     }
-    // A claim only says what a row has had: what it says and the row lacks, somebody else changed,
-    // also when this source has written other fields of the row since.
     if kind.field(&stated.field).is_some_and(|field| field.grants)
-        && let Some(claim) = claim
-        && let Some(verdict) = regained(&change, &stated.cell, &name, said, claim)
+        && let Some(verdict) = Witnesses::of(context, key, claim, &name).regained(&change, stated)
     {
         return verdict;
     }
@@ -259,64 +259,4 @@ pub(super) fn idle_first(
 /// Whether a cell states anything: a blank standard cell does not.
 pub(super) fn says_something(field: &FieldRef, cell: &Cell) -> bool {
     !matches!((field.own(), cell), (Some(_), Cell::Blank))
-}
-
-/// Splits off what would give back access that somebody took since the claim was written.
-fn regained(change: &Change, cell: &Cell, name: &str, said: u64, claim: &Claim) -> Option<Verdict> {
-    let whole = change.clone();
-    match (&change.before, &change.after) {
-        (before, Some(Value::List(after))) => {
-            let before = before.clone().unwrap_or(Value::List([].into()));
-            let has = |member: &str| before.members().any(|old| old == member);
-            let held = |member: &str| !has(member) && claim.fields.member(name, member).is_some();
-            let rest: Vec<_> = after
-                .iter()
-                .filter(|member| !held(member))
-                .cloned()
-                .collect();
-            (rest.len() < after.len()).then(|| regain(whole, &Value::List(rest.into())))
-        }
-        (before, Some(Value::Links(after))) => {
-            let old = before.as_ref().map_or(&[][..], Value::as_links);
-            let rest: Vec<Link> = after
-                .iter()
-                .filter_map(|link| kept_link(link, cell, old, name, claim))
-                .collect();
-            (rest != **after).then(|| regain(whole, &Value::Links(rest.into())))
-        }
-        // A status: active again though it was declared so before.
-        (_, Some(Value::Text(status))) if status == "active" => {
-            (claim.fields.get(name) == Some(said)).then_some(Verdict::Regain { whole, rest: None })
-        }
-        _ => None,
-    }
-}
-
-/// The link as far as it gives nothing back: as declared, as stored, or not at all.
-fn kept_link(link: &Link, cell: &Cell, old: &[Link], name: &str, claim: &Claim) -> Option<Link> {
-    let mut declared = cell.value().map_or(&[][..], Value::as_links).iter();
-    let Some(declared) = declared.find(|said| said.target == link.target) else {
-        // It is stored, and nothing is said of it.
-        return Some(link.clone());
-    };
-    let said = digest::short(&Cell::Value(Value::Links([declared.clone()].into())));
-    if claim.fields.member(name, &link.target) != Some(said) {
-        return Some(link.clone());
-    }
-    let stored = old.iter().find(|stored| stored.target == link.target)?;
-    Some(if link.attributes > stored.attributes {
-        stored.clone()
-    } else {
-        link.clone()
-    })
-}
-
-fn regain(whole: Change, rest: &Value) -> Verdict {
-    let rest = Change {
-        field: whole.field.clone(),
-        before: whole.before.clone(),
-        after: stored(Some(rest)),
-    };
-    let rest = (rest.before != rest.after).then_some(rest);
-    Verdict::Regain { whole, rest }
 }

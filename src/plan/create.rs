@@ -50,7 +50,10 @@ pub(super) fn absent(
         outcome: Some(outcome),
         ..draft
     };
-    if let Some(claim) = claim {
+    // Whoever declared it had it stored.
+    let claims = context.stored.claims.get(key).into_iter().flatten();
+    let mut others = claims.filter(|claim| claim.state == ClaimState::Active);
+    if let Some(claim) = claim.or_else(|| others.next()) {
         draft.reason = Reason::Drift;
         let index = kinds::get(key.kind).status_index();
         let said = declared.cell(index).map(digest::short);

@@ -12,7 +12,7 @@ use crate::diagnostic::{Code, Diagnostic, Origin, codes};
 use crate::kinds::{self, Kind};
 use crate::model::{
     Change, Claim, ClaimState, Declared, Desired, Digest, FieldRef, Key, Row, SecretState,
-    Snapshot, Value,
+    Snapshot, Text, Value,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -37,6 +37,9 @@ pub(super) struct Draft {
     pub refresh: bool,
     /// Fields that keep what the claim said of them: they were held or only reported.
     pub open: BTreeSet<FieldRef>,
+    /// Of open fields, what the claim records all the same: the members of a list, or, as an empty
+    /// text, the value. The row has it, or had it until somebody took it away.
+    pub recorded: Vec<(FieldRef, Text)>,
     /// What of it is held, with what approval of it would add: see [`Part`].
     pub parts: Vec<Part>,
     pub notes: Vec<Diagnostic>,
@@ -87,6 +90,7 @@ impl Draft {
             outcome: None,
             refresh: false,
             open: BTreeSet::new(),
+            recorded: Vec::new(),
             parts: Vec::new(),
             notes: Vec::new(),
             waiting: Vec::new(),
@@ -185,6 +189,8 @@ fn present(
         );
         take(context, declared, verdict, &mut draft, &mut changes);
     }
+    // What could not be read was said all the same: what it was before stands.
+    draft.open.extend(unread_fields(context, key).cloned());
     changes.extend(create::inferred(kind, declared, Some(row)));
     changes.extend(password(context, kind, declared, row));
     status::unwritten_status(context, declared, row, active, &mut draft, &mut changes);
@@ -203,6 +209,15 @@ fn present(
     }
     rejected(context, key, row, &mut draft);
     draft
+}
+
+/// The fields of a resource whose values are faulty.
+fn unread_fields<'c>(context: &'c Context<'_>, key: &Key) -> impl Iterator<Item = &'c FieldRef> {
+    let first = (key.clone(), kinds::own(0));
+    let from_there = context.desired.faulty.range(first..);
+    let key = key.clone();
+    let of_it = from_there.take_while(move |(of, _)| *of == key);
+    of_it.map(|(_, field)| field)
 }
 
 /// A delete; of a protected row that the manifest also releases, the release, and the delete waits
@@ -299,12 +314,19 @@ fn take(
             draft.open.insert(change.field.clone());
             draft.parts.push(part(codes::CONFLICT, &change, message));
         }
-        Verdict::Regain { whole, rest } => {
+        Verdict::Regain {
+            whole,
+            rest,
+            recorded,
+        } => {
             let message = format!(
                 "{key}: {} was taken away by somebody else; writing it again gives access back",
                 name(&whole)
             );
             draft.open.insert(whole.field.clone());
+            let field = || whole.field.clone();
+            let recorded = recorded.into_iter().map(|member| (field(), member));
+            draft.recorded.extend(recorded);
             let mut part = part(codes::REACTIVATION, &whole, message);
             if let Some(rest) = &rest {
                 // What goes on at once is not held: the next pass finds it done.

@@ -4,7 +4,7 @@
 use super::draft::Context;
 use crate::kinds::{Field, Kind, Type};
 use crate::model::{
-    Amend, Cell, Claim, ClaimState, Declared, FieldDigests, FieldRef, Key, Stated, Text,
+    Amend, Cell, Claim, ClaimState, Declared, Desired, FieldDigests, FieldRef, Key, Stated, Text,
 };
 use std::borrow::Cow;
 
@@ -74,9 +74,21 @@ fn others_declare(
     claims.any(|claim| claim.fields.member(name, member).is_some())
 }
 
+/// Whether an export has a column for a field and says nothing of it here.
+pub(super) fn is_left_blank(desired: &Desired, declared: &Declared, field: &FieldRef) -> bool {
+    let of_kind = (declared.key.kind, field.clone());
+    declared.stated(field).is_none() && desired.mapped.contains(&of_kind)
+}
+
 /// What a claim of an export goes on recording: the members of lists that it says nothing of today, or
-/// only a part of. Without them it would never know that they were its own.
-pub(super) fn carried(declared: &Declared, kind: &'static Kind, old: &Claim) -> FieldDigests {
+/// only a part of, and what it said of a field that it leaves blank. Without them it would never know
+/// that they were its own.
+pub(super) fn carried(
+    desired: &Desired,
+    declared: &Declared,
+    kind: &'static Kind,
+    old: &Claim,
+) -> FieldDigests {
     let carries = |name: &str| {
         let Some(field) = kind.field_ref(name) else {
             return false;
@@ -93,9 +105,13 @@ pub(super) fn carried(declared: &Declared, kind: &'static Kind, old: &Claim) -> 
             }
     };
     let mut fields = old.fields.clone();
-    fields.retain(|entry| {
-        let member = entry.split_once('=').map(|(name, _)| name);
-        member.is_some_and(carries)
+    let is_blank = |name: &str| {
+        let field = kind.field_ref(name);
+        field.is_some_and(|field| is_left_blank(desired, declared, &field))
+    };
+    fields.retain(|entry| match entry.split_once('=') {
+        Some((name, _)) => carries(name),
+        None => is_blank(entry),
     });
     fields
 }

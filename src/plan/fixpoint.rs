@@ -144,8 +144,8 @@ fn finding_waits(context: &Context<'_>, work: &Work, finding: &Finding) -> bool 
 
 /// Holds faulty units, then whatever is only valid with something held, until nothing more is.
 pub(super) fn settle(context: &Context<'_>, work: &mut Work, verdict: Verdict) {
-    if verdict.faulty.is_empty() && !work.moved {
-        // Nothing was held, so the rules would say the same again.
+    if verdict.faulty.is_empty() && !work.moved && successors::held_elsewhere(context).is_empty() {
+        // Nothing was held, here or by another source, so the rules would say the same again.
         work.diagnostics.extend(verdict.calm);
         return;
     }

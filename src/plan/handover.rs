@@ -1,13 +1,30 @@
 //! What is no longer declared here, and is declared by another source.
 
+use super::draft::Context;
 use super::planner::Work;
+use super::regained;
 use super::rules::Peer;
 use super::types::AgreedClaim;
 use crate::diagnostic::{Diagnostic, Origin, codes};
-use crate::model::{Claim, Key};
+use crate::model::{Claim, Key, Row};
 
-/// Gives the claim up on what another source declares.
-pub(super) fn still_declared(work: &mut Work, key: &Key, claim: &Claim, peer: &Peer) {
+/// Gives the claim up on what another source declares, unless it is the only one that knows of access
+/// that somebody took: then it stays until the other source has looked at it.
+pub(super) fn still_declared(
+    context: &Context<'_>,
+    work: &mut Work,
+    row: &Row,
+    claim: &Claim,
+    peer: &Peer,
+) {
+    let key = &row.key;
+    if regained::is_only_witness(context, row, claim, peer) {
+        let message = format!(
+            "{key} is still declared by source {}: this source's claim stays until that source has a claim of its own",
+            peer.name
+        );
+        return note(work, key, claim, message);
+    }
     work.released.push(key.clone());
     work.agree(key, AgreedClaim::Release);
     let message = format!(

@@ -20,6 +20,7 @@ mod order;
 mod peer;
 mod planner;
 mod record;
+mod regained;
 mod remember;
 mod removal;
 mod rename;
@@ -39,6 +40,7 @@ pub use guard::over_budget;
 pub use planner::{findings, plan};
 pub use remember::held_since;
 pub use rules::{Accept, Authority, Doubtful, Guards, IdleReason, Limit, Mode, Peer, Rules};
+pub use successors::{is_declared_administrator, losing_administrators};
 pub use target::closure;
 pub use types::{
     Agreed, AgreedClaim, Body, Held, Plan, Reason, SourceRef, Step, Summary, Verb, plain,

@@ -116,7 +116,7 @@ pub(super) fn claim(context: &Context<'_>, work: &Work, key: &Key) -> Option<Ste
     let old = context.stored.claim(&context.desired.source, key);
     let carried = old
         .filter(|_| context.desired.partial)
-        .map(|old| dropped::carried(declared, kind, old));
+        .map(|old| dropped::carried(context.desired, declared, kind, old));
     let carried = carried.filter(|carried| carried.iter().next().is_some());
     let open = work.open.get(key);
     if open.is_none() && carried.is_none() {
@@ -126,6 +126,15 @@ pub(super) fn claim(context: &Context<'_>, work: &Work, key: &Key) -> Option<Ste
         });
     }
     let mut fields = claim::fields(declared);
+    let recorded: Vec<(String, u64)> = work
+        .recorded
+        .get(key)
+        .into_iter()
+        .flatten()
+        .map(|(field, member)| claim::entry(&kind.field_name(field), member))
+        .filter_map(|entry| Some((fields.get(&entry)?, entry)))
+        .map(|(digest, entry)| (entry, digest))
+        .collect();
     for (entry, digest) in carried.iter().flat_map(FieldDigests::iter) {
         if fields.iter().all(|(known, _)| known != entry) {
             fields.put(entry, digest);
@@ -144,6 +153,9 @@ pub(super) fn claim(context: &Context<'_>, work: &Work, key: &Key) -> Option<Ste
         let kept = old.iter().flat_map(|claim| claim.fields.iter());
         kept.filter(|(entry, _)| of_field(entry))
             .for_each(|(entry, digest)| fields.put(entry, digest));
+    }
+    for (entry, digest) in recorded {
+        fields.put(&entry, digest);
     }
     Some(StepClaim::Known(Claimed {
         digest: Digest::default(),

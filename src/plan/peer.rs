@@ -2,6 +2,7 @@
 
 use super::compare::says_something;
 use super::draft::Context;
+use super::dropped::is_left_blank;
 use super::rules::{Mode, Peer};
 use crate::kinds::Kind;
 use crate::model::{Cell, ClaimState, Desired, FieldRef, Key};
@@ -116,7 +117,10 @@ fn by_tree<'p>(peer: &'p Peer, key: &Key, field: &FieldRef) -> Told<'p> {
     if peer.held_fields.contains(&of_field) || desired.faulty.contains(&of_field) {
         return Told::Claim;
     }
-    let stated = declared.stated(field);
-    let stated = stated.filter(|stated| says_something(&stated.field, &stated.cell));
-    stated.map_or(Told::Nothing, |stated| Told::Says(&stated.cell))
+    match declared.stated(field) {
+        Some(stated) if says_something(&stated.field, &stated.cell) => Told::Says(&stated.cell),
+        // A cell that an export leaves blank keeps what is stored, and who decides it.
+        None if is_left_blank(desired, declared, field) => Told::Claim,
+        _ => Told::Nothing,
+    }
 }

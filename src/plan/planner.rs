@@ -11,7 +11,7 @@ use super::{fixpoint, forbid, guard, order, remember, removal, rename, tally};
 use crate::check::{self, Effect, Outcome};
 use crate::diagnostic::{self, Code, Diagnostic};
 use crate::model::{
-    Change, Claim, ClaimState, Declared, Desired, FieldRef, HeldStep, Key, Keyed, Snapshot,
+    Change, Claim, ClaimState, Declared, Desired, FieldRef, HeldStep, Key, Keyed, Snapshot, Text,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -94,6 +94,8 @@ pub(super) struct Work {
     reasons: HashMap<Key, Reason>,
     /// Fields of which the claim keeps what it said.
     pub open: HashMap<Key, BTreeSet<FieldRef>>,
+    /// Of open fields, what the claim records all the same.
+    pub recorded: HashMap<Key, Vec<(FieldRef, Text)>>,
     /// Parts of drafts that are held unless approved.
     parts: Vec<draft::Part>,
     /// What is held so far.
@@ -157,6 +159,9 @@ impl Work {
         self.parts.extend(draft.parts);
         if !draft.open.is_empty() {
             self.open.insert(key.clone(), draft.open);
+        }
+        if !draft.recorded.is_empty() {
+            self.recorded.insert(key.clone(), draft.recorded);
         }
         if draft.refresh {
             self.refreshed.insert(key.clone());

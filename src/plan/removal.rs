@@ -85,7 +85,11 @@ fn remove<'p>(
 ) -> Option<Unknown<'p>> {
     let kind = kinds::get(key.kind);
     let Some(row) = context.stored.rows.get(key) else {
-        work.agree(key, AgreedClaim::Release);
+        // Without the claim nobody would know that somebody removed what another source declares.
+        let mut peers = context.rules.peers.iter();
+        if !peers.any(|peer| peer.declares(key).is_some()) {
+            work.agree(key, AgreedClaim::Release);
+        }
         return None;
     };
     let mut unknown = None;
@@ -93,7 +97,7 @@ fn remove<'p>(
     for peer in &context.rules.peers {
         match context.standing_of(peer, key) {
             Standing::Declared => {
-                still_declared(work, key, claim, peer);
+                still_declared(context, work, row, claim, peer);
                 return None;
             }
             Standing::Unaccepted => unaccepted = unaccepted.or(Some(peer)),

@@ -2,6 +2,7 @@
 
 use super::draft::{Context, Draft, Part, member, partial};
 use super::hold::{Hold, Member};
+use super::regained;
 use super::rules::Peer;
 use super::types::{Reason, Verb};
 use crate::diagnostic::codes;
@@ -48,7 +49,9 @@ pub(super) fn unwritten_status(
         before,
         after: Some(Value::text("active")),
     };
-    let taken_back = active.is_some_and(|claim| claim.fields.get("status").is_some());
+    // It was this source that took it out of use.
+    let taken_back =
+        active.is_some_and(|claim| claim.fields.get("status") == Some(regained::inactive()));
     if draft.reason == Reason::Returned || taken_back {
         changes.push(change);
         return;

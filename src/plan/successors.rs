@@ -4,11 +4,11 @@ use super::draft::Context;
 use super::fixpoint::{hold_field, hold_one};
 use super::planner::Work;
 use super::share::is_live;
-use super::types::{Held, Reason, Verb};
+use super::types::{Held, Plan, Reason, Verb};
 use crate::check::{ADMINISTRATOR, Effect, Outcome, View, World};
 use crate::diagnostic::{Code, codes};
 use crate::kinds;
-use crate::model::{Change, FieldRef, Key, Link, Row, Text, Value};
+use crate::model::{Change, Declared, FieldRef, Key, Link, Row, Snapshot, Text, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The group whose members see all of their accounts, as administrators do.
@@ -89,8 +89,88 @@ impl Successors {
                 found.of_any.get_or_insert((key.clone(), code));
             }
         }
+        for (account, key) in held_elsewhere(context) {
+            let successor = (key, codes::HELD_DEPENDENCY);
+            found.of.entry(account).or_insert(successor);
+        }
         found
     }
+}
+
+/// Of each account, who would become its administrator by what another source declares and holds.
+pub(super) fn held_elsewhere(context: &Context<'_>) -> BTreeMap<Text, Key> {
+    let mut found = BTreeMap::new();
+    for peer in &context.rules.peers {
+        let waits = |declared: &Declared| {
+            let holds = |name| {
+                let of_field = (declared.key.clone(), field(name));
+                peer.held_fields.contains(&of_field)
+            };
+            peer.held.contains(&declared.key) || holds("accounts") || holds("groups")
+        };
+        let holds_any = !peer.held.is_empty() || !peer.held_fields.is_empty();
+        let accepted = peer.desired.iter().filter(|_| holds_any);
+        let accepted = accepted.flat_map(|desired| &desired.resources);
+        let accepted = accepted.filter(|declared| waits(declared));
+        let unaccepted = peer.unaccepted.iter();
+        let unaccepted = unaccepted.flat_map(|desired| &desired.resources);
+        let users = accepted.chain(unaccepted);
+        for declared in users.filter(|declared| declared.key.kind == kinds::USER) {
+            let row = context.stored.rows.get(&declared.key);
+            let row = row.filter(|row| is_live(row));
+            let stored = row.map(administered).unwrap_or_default();
+            let said = |name| declared.stated(&field(name))?.cell.value();
+            let links = said("accounts").or_else(|| row?.value(&field("accounts")));
+            let gained = accounts_of(links, said("groups")).into_iter();
+            let gained = gained.filter(|account| !stored.contains(account));
+            found.extend(gained.map(|account| (account, declared.key.clone())));
+        }
+    }
+    found
+}
+
+/// The accounts from which a plan takes an administrator.
+#[must_use]
+pub fn losing_administrators(plan: &Plan, stored: &Snapshot) -> BTreeSet<Text> {
+    let steps = plan
+        .steps
+        .iter()
+        .filter(|step| step.key.kind == kinds::USER);
+    let lost = steps.filter_map(|step| {
+        let row = stored.rows.get(&step.key).filter(|row| is_live(row))?;
+        let changes = step.changes();
+        let after = |name| {
+            let change = changes.iter().find(|change| change.field == field(name));
+            change.map_or_else(|| row.value(&field(name)), |change| change.after.as_ref())
+        };
+        let active = after("status").and_then(Value::as_text) == Some("active");
+        let stay = if active {
+            accounts_of(after("accounts"), after("groups"))
+        } else {
+            BTreeSet::new()
+        };
+        Some(
+            administered(row)
+                .into_iter()
+                .filter(move |account| !stay.contains(account)),
+        )
+    });
+    lost.flatten().collect()
+}
+
+/// Whether a user is declared administrator of one of these accounts.
+#[must_use]
+pub fn is_declared_administrator(declared: &Declared, accounts: &BTreeSet<Text>) -> bool {
+    let said = |name| {
+        declared
+            .stated(&field(name))
+            .and_then(|stated| stated.cell.value())
+    };
+    declared.key.kind == kinds::USER
+        && (is_admin_group(said("groups"))
+            || accounts_of(said("accounts"), None)
+                .iter()
+                .any(|it| accounts.contains(it)))
 }
 
 /// Whether it cannot be read of which accounts somebody would be administrator.

@@ -6,15 +6,13 @@
 use super::feeds::{self, Judged};
 use super::read::Reading;
 use super::{ByHand, Pass, PassError};
+use crate::config::RELEASED_AFTER;
 use crate::diagnostic::Diagnostic;
 use crate::kinds;
-use crate::model::{Claim, ClaimState, Digest, FieldRef, Key, KindId, Snapshot};
+use crate::model::{Claim, ClaimState, Declared, Digest, FieldRef, Key, KindId, Snapshot};
 use crate::plan::{self, IdleReason, Peer, Plan, Verb};
 use crate::store::Store;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// After how many accepted exports without it a resource counts as absent where nothing is said.
-const ABSENT_AFTER: u32 = 3;
 
 /// What the plan of a source accepts of it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -148,12 +146,12 @@ impl Reading {
     /// What counts as absent from its exports, with the one that was read if that is accepted.
     fn counts_as_absent(&self, before: &BTreeMap<Key, u32>) -> BTreeSet<Key> {
         let export = self.source.feed();
-        let after = export.and_then(|export| export.absence);
+        let after = export.map_or(RELEASED_AFTER, |export| export.released_after);
         let accepted = |judged: &&Judged| judged.begun && judged.doubt.is_none();
         let judged = self.judged.as_ref().filter(accepted);
         let now = judged.filter(|_| self.unread.is_none());
         let missed = now.map_or(before, |judged| &judged.missed).iter();
-        let counts = missed.filter(|(_, missed)| **missed >= after.unwrap_or(ABSENT_AFTER));
+        let counts = missed.filter(|(_, missed)| **missed >= after);
         counts.map(|(key, _)| key.clone()).collect()
     }
 }
@@ -212,7 +210,7 @@ impl Pass<'_> {
             earlier.push(plan.clone());
         }
         let mut less = false;
-        for other in self.unjudged(index, stored) {
+        for other in self.unjudged(index, stored, plan) {
             let mut stored = self.snapshot(other, store).await?;
             for plan in &earlier {
                 plan::advance(&mut stored, plan);
@@ -227,7 +225,7 @@ impl Pass<'_> {
     }
 
     /// The sources whose rules may refuse something that this one depends on.
-    fn unjudged(&self, index: usize, stored: &Snapshot) -> Vec<usize> {
+    fn unjudged(&self, index: usize, stored: &Snapshot, plan: &Plan) -> Vec<usize> {
         let reading = &self.readings[index];
         let declared = &reading.desired.resources;
         let mine = |claim: &Claim| {
@@ -236,9 +234,13 @@ impl Pass<'_> {
         let mut claims = stored.claims.iter();
         let missing =
             claims.any(|(key, claims)| !declared.contains(key) && claims.iter().any(mine));
+        let losing = plan::losing_administrators(plan, stored);
+        let succeeds = |theirs: &Declared| {
+            !losing.is_empty() && plan::is_declared_administrator(theirs, &losing)
+        };
         let depends = |other: &Reading| {
             let mut theirs = other.desired.resources.iter();
-            missing || theirs.any(|theirs| declared.contains(&theirs.key))
+            missing || theirs.any(|theirs| declared.contains(&theirs.key) || succeeds(theirs))
         };
         let others = self.readings.iter().enumerate();
         let others = others.filter(|(other, reading)| {

@@ -14,14 +14,20 @@ pub(super) fn unlike(
     accepted: &[Accepted],
 ) -> Option<(Code, String)> {
     let last = accepted.first();
-    shrunk(facts.records, &export.complete, accepted)
+    shrunk(facts, &export.complete, accepted)
         .or_else(|| columns::lost(facts, export, last?))
         .or_else(|| stale(facts, export, accepted))
 }
 
-fn shrunk(records: u64, complete: &Complete, accepted: &[Accepted]) -> Option<(Code, String)> {
+fn shrunk(facts: &Facts, complete: &Complete, accepted: &[Accepted]) -> Option<(Code, String)> {
+    let records = facts.records - facts.repeated;
+    let rows = match facts.repeated {
+        0 => format!("{records} rows"),
+        1 => format!("{records} different rows and one that repeats another"),
+        n => format!("{records} different rows and {n} that repeat others"),
+    };
     if let Some(least) = complete.min_rows.filter(|least| records < *least) {
-        let message = format!("the export has {records} rows, fewer than the {least} of `minRows`");
+        let message = format!("the export has {rows}, fewer than the {least} of `minRows`");
         return Some((codes::FEED_SHRUNK, message));
     }
     let mut counts: Vec<u64> = accepted.iter().map(|accepted| accepted.records).collect();
@@ -30,7 +36,7 @@ fn shrunk(records: u64, complete: &Complete, accepted: &[Accepted]) -> Option<(C
     let shrink = complete.shrink.unwrap_or(SHRINK);
     if u128::from(records) * 100 < u128::from(usual) * u128::from(100 - shrink) {
         let message = format!(
-            "the export has {records} rows, and the last {} that were accepted have {usual} in the middle: more than {shrink} % fewer",
+            "the export has {rows}, and the last {} that were accepted have {usual} in the middle: more than {shrink} % fewer",
             counts.len()
         );
         return Some((codes::FEED_SHRUNK, message));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 impl Reading {
     /// Turns removals off when a file without a document declared what is now missing.
-    pub(super) fn keep_emptied(&mut self, stored: &Snapshot) {
+    pub(super) fn keep_emptied(&mut self, stored: &Snapshot, alone: bool) {
         if self.blank.is_empty() {
             return;
         }
@@ -31,8 +31,9 @@ impl Reading {
         if reasons.is_empty() {
             return;
         }
-        if self.desired.resources.is_empty() {
-            // Nothing is left: that is the hold `empty-source`, which somebody decides.
+        if alone && self.desired.resources.is_empty() {
+            // Nothing is left: that is the hold `empty-source`, which somebody decides. With another
+            // source, what that one declares would not be held but handed over.
             return;
         }
         let removals_off = &mut Arc::make_mut(&mut self.desired).removals_off;

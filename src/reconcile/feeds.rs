@@ -35,6 +35,8 @@ pub struct Facts {
     pub digest: Digest,
     /// How many rows it has.
     pub records: u64,
+    /// How many of these repeat an earlier one: a page that was sent twice is no more of the export.
+    pub repeated: u64,
     /// How many its trailer says there are.
     pub trailer: Option<u64>,
     /// Whether it was read to its end.
@@ -119,6 +121,7 @@ pub(super) fn read(config: &Config, source: &Source, feed: &Feed, request: &Requ
     let facts = Facts {
         digest: read.digest,
         records: read.records,
+        repeated: read.repeated,
         trailer: read.trailer,
         complete: read.complete,
         headed: read.headed,
@@ -178,6 +181,7 @@ pub(super) fn unchanged(
     let facts = fetched(config, feed).map(|(path, fetched)| Facts {
         digest: last.digest,
         records: last.records,
+        repeated: 0,
         trailer: None,
         complete: true,
         headed: false,
@@ -392,7 +396,7 @@ pub(super) fn accepted(reading: &Reading, plan: &Plan) -> Option<Accepted> {
     });
     (judged.new && believed).then(|| Accepted {
         digest: facts.digest,
-        records: facts.records,
+        records: facts.records - facts.repeated,
         columns: facts.columns.clone(),
         filled: columns::remembered(facts, judged.filled_before.as_ref(), plan),
         modified_at: facts.modified_at,

@@ -54,6 +54,7 @@ pub(super) fn read(source: &Source, feed: &Feed, request: &Request) -> Reading {
         facts = Some(Facts {
             digest: read.digest,
             records: read.records,
+            repeated: read.repeated,
             trailer: read.trailer,
             complete: read.complete,
             headed: false,

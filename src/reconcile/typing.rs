@@ -18,6 +18,7 @@ impl Pass<'_> {
     ) {
         let planned = check::definitions(&self.readings[index].as_read, stored);
         let mut own = Vec::new();
+        let alone = self.readings.len() == 1;
         for (at, reading) in self.readings.iter_mut().enumerate() {
             let mut findings = Vec::new();
             let definitions = planned.with(&reading.as_read, stored);
@@ -26,7 +27,7 @@ impl Pass<'_> {
             if !wrong.is_empty() {
                 Arc::make_mut(&mut reading.desired).faulty.extend(wrong);
             }
-            reading.keep_emptied(stored);
+            reading.keep_emptied(stored, alone);
             if at == index {
                 own = findings;
             }

@@ -311,3 +311,31 @@ fn twenty_thousand_faults_are_counted_in_time() {
         }
     }
 }
+
+#[test]
+fn a_value_that_yaml_takes_away_is_warned_about() {
+    for (value, words) in [
+        ("&Co KG", "an anchor and not part of the value"),
+        ("&Partner", "an anchor and not part of the value"),
+        ("#2 in the list", "begins a comment"),
+        ("Foo #1", "begins a comment"),
+    ] {
+        let text = told(&(tag("Good") + &format!("description: {value}\n")));
+        assert!(
+            text.contains("warning[yaml-syntax]") && text.contains(words),
+            "{value}: {text}"
+        );
+    }
+    for fine in [
+        "\"&Co KG\"",
+        "\"#2\"",
+        "Foo # said by the office",
+        "# to come",
+        "A&B",
+    ] {
+        let text = told(&(tag("Good") + &format!("description: {fine}\n")));
+        assert!(!text.contains("yaml-syntax"), "{fine}: {text}");
+    }
+    let aliased = "tags:\n  - {externalId: a, name: &n Good}\n  - {externalId: b, name: *n}\n";
+    assert!(!told(aliased).contains("yaml-syntax"));
+}

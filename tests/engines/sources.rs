@@ -10,7 +10,13 @@ fn configure(ws: &Workspace, git: &str, erp: &str, more: &str) {
 }
 
 fn trees(ws: &Workspace, git: &str, erp: &str) {
-    ws.write("git/all.yaml", git).write("erp/all.yaml", erp);
+    // A file without a document hides what it declared.
+    let tree = |text: &str| match text {
+        "" => "users: []\n".to_owned(),
+        text => text.to_owned(),
+    };
+    ws.write("git/all.yaml", tree(git))
+        .write("erp/all.yaml", tree(erp));
 }
 
 #[track_caller]
@@ -87,7 +93,7 @@ fn what_both_declare_goes_only_when_both_have_dropped_it() {
             "{}",
             ws.engine
         );
-        ws.write("erp/all.yaml", "# nobody any more\n");
+        ws.write("erp/all.yaml", "users: []\n");
         // All that it claims: a source that has become empty.
         let held = apply(&ws).exits(3);
         assert_eq!(held.held(), ["empty-source User/u-2"], "{}", ws.engine);

@@ -5,6 +5,7 @@ use super::{export, frame, holds, link, standing, time, value};
 use crate::daemon::api::{self, Door};
 use crate::daemon::state::State as SourceState;
 use crate::daemon::view::{HoldView, SourceView};
+use crate::diagnostic::visible;
 use crate::http::problem::Problem;
 use crate::http::{Caller, Path, Permission, Query, Route};
 use axum::extract::State;
@@ -133,7 +134,7 @@ fn commits(pass: &SourceState) -> Markup {
         @if let Some(commits) = &pass.commits {
             ul.commits.small {
                 @for commit in &commits.listed {
-                    li { (link::revision(&commit.revision)) " " (commit.subject) ", " (commit.author) }
+                    li { (link::revision(&commit.revision)) " " (visible(&commit.subject)) ", " (visible(&commit.author)) }
                 }
                 @if commits.count > commits.listed.len() {
                     li { "and " (commits.count - commits.listed.len()) " more" }

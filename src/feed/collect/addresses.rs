@@ -106,7 +106,7 @@ impl<'m> Collector<'m> {
             self.nameless(block, account, row);
             return None;
         }
-        let (key, at) = self.key(kind, &block.id, row)?;
+        let (key, at) = self.key(kind, &block.id, row, Some(account))?;
         if self.flag(block.unlink.as_ref(), account, row) == Some(1) {
             remove.push(key.id.clone());
             return Some(at);

@@ -166,7 +166,7 @@ impl<'m> Collector<'m> {
     }
 
     fn section(&mut self, section: &'m Section, nth: usize, row: &Row<'_>) {
-        let Some((key, at)) = self.key(section.kind, &section.id, row) else {
+        let Some((key, at)) = self.key(section.kind, &section.id, row, None) else {
             return;
         };
         self.list(&key);
@@ -250,22 +250,29 @@ impl<'m> Collector<'m> {
         }
     }
 
-    /// The key that a row speaks of; without one, none of its kind may be taken for missing.
-    fn key(&mut self, kind: &'static Kind, id: &From, row: &Row<'_>) -> Option<(Key, Pos)> {
+    /// The key that a row speaks of; without one, none of its kind may be taken for missing. What is
+    /// wrong with that of an address is wrong with its account.
+    fn key(
+        &mut self,
+        kind: &'static Kind,
+        id: &From,
+        row: &Row<'_>,
+        account: Option<&Key>,
+    ) -> Option<(Key, Pos)> {
         let (text, at) = match id.said(row, &self.mapping.words) {
             Ok(Said::Text(text, at)) => (text, at),
             Ok(Said::Absent | Said::Blank(_) | Said::List(..)) => {
-                self.keyless(kind, id, row);
+                self.keyless(kind, id, row, account);
                 return None;
             }
             Err((fault, at)) => {
-                self.hide(kind, at, &fault);
+                self.hide(kind, at, &fault, account);
                 return None;
             }
         };
         let ruined = spelled::id(id, row).or_else(|| Some((value::made_number(&text)?, at)));
         if let Some((fault, at)) = ruined {
-            self.hide(kind, at, &fault);
+            self.hide(kind, at, &fault, account);
             return None;
         }
         self.numbers.look(id, row, &text);
@@ -278,34 +285,35 @@ impl<'m> Collector<'m> {
                 Some((key, at))
             }
             Err(fault) => {
-                self.hide(kind, at, &fault);
+                self.hide(kind, at, &fault, account);
                 None
             }
         }
     }
 
     /// A row without the id of what it speaks of.
-    fn keyless(&mut self, kind: &'static Kind, id: &From, row: &Row<'_>) {
+    fn keyless(&mut self, kind: &'static Kind, id: &From, row: &Row<'_>, account: Option<&Key>) {
         let blank = row.record.cells.iter().flatten().all(Entry::is_blank);
         if blank && row.record.lists.is_empty() {
             return;
         }
         if let Some((fault, at)) = spelled::covered(id, row) {
-            return self.hide(kind, at, &fault);
+            return self.hide(kind, at, &fault, account);
         }
         let fault = Fault::new(
             codes::REQUIRED,
             format!("the row has no externalId of its {}", kind.name),
         )
         .help("give it one; until then nothing of this kind is taken for missing");
-        self.hide(kind, row.record.at, &fault);
+        self.hide(kind, row.record.at, &fault, account);
     }
 
-    fn hide(&mut self, kind: &'static Kind, at: Pos, fault: &Fault) {
+    fn hide(&mut self, kind: &'static Kind, at: Pos, fault: &Fault, account: Option<&Key>) {
         let origin = self.origin(at);
         let why = format!("{origin}: {}", fault.code);
         self.collected.hidden.entry(kind.id).or_insert(why);
-        self.report(fault, None, "externalId", at);
+        let field = account.map_or("externalId", |_| "addresses");
+        self.report(fault, account, field, at);
     }
 
     /// Shields what a row that could not be read names.

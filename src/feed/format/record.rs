@@ -2,6 +2,7 @@
 
 use crate::kinds::read::{Fault, is_blank};
 use crate::model::{Pos, Text};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// How a cell was written.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -52,6 +53,26 @@ pub struct Record {
     /// Whether something is wrong with it, which has been reported. Its cells are what could be
     /// made out: good enough to shield what they name, and for nothing else.
     pub faulty: bool,
+}
+
+impl Record {
+    /// A digest of its cells: two records that are alike have the same, wherever they are.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.feed(&mut hasher);
+        hasher.finish()
+    }
+
+    fn feed(&self, hasher: &mut DefaultHasher) {
+        for cell in &self.cells {
+            cell.as_ref().map(|cell| &*cell.text).hash(hasher);
+        }
+        for (column, members) in &self.lists {
+            column.hash(hasher);
+            members.iter().for_each(|member| member.feed(hasher));
+        }
+    }
 }
 
 impl Entry {

@@ -2,6 +2,7 @@
 
 use super::mapping::{Draft, quoted};
 use super::{Fit, status};
+use crate::diagnostic::visible;
 use crate::feed::mapping::Mapping;
 use crate::feed::preset;
 use std::fmt::Write;
@@ -70,6 +71,6 @@ pub(super) fn of_preset(preset: &str, fit: Option<&Fit>, name: &str) -> Draft {
 }
 
 fn joined(names: &[&String]) -> String {
-    let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
+    let names: Vec<_> = names.iter().map(|name| visible(name)).collect();
     names.join(", ")
 }

@@ -1,0 +1,206 @@
+//! Access that somebody took since a source declared it. A claim only says what a row has had: what a
+//! claim says and the row lacks, somebody else changed. What is declared as before is held then; and
+//! the claim goes on recording it, whoever declares it from now on.
+
+use super::compare::{Verdict, stored};
+use super::draft::Context;
+use super::rules::Peer;
+use crate::kinds;
+use crate::model::{Cell, Change, Claim, ClaimState, Key, Link, Row, Stated, Text, Value, digest};
+
+/// The claims that tell what a row has had of a field.
+pub(super) struct Witnesses<'c> {
+    name: &'c str,
+    /// What the source itself said of the field last.
+    own: Option<&'c Claim>,
+    /// All that count: its own, or, while it has said nothing of the field, those of every source.
+    claims: Vec<&'c Claim>,
+    /// Whether the source is an export.
+    export: bool,
+}
+
+impl<'c> Witnesses<'c> {
+    /// The witnesses of a field of a resource, of which the source has this active claim.
+    pub fn of(context: &'c Context<'_>, key: &Key, own: Option<&'c Claim>, name: &'c str) -> Self {
+        let export = context.desired.partial;
+        if let Some(claim) = own.filter(|claim| speaks_of(claim, name)) {
+            return Self {
+                name,
+                own,
+                claims: vec![claim],
+                export,
+            };
+        }
+        let all = context.stored.claims.get(key).into_iter().flatten();
+        Self {
+            name,
+            own: None,
+            claims: all.collect(),
+            export,
+        }
+    }
+
+    /// Splits off what would give back access that somebody took.
+    pub fn regained(&self, change: &Change, stated: &Stated) -> Option<Verdict> {
+        let before = change.before.as_ref();
+        match &change.after {
+            Some(Value::List(after)) => {
+                let has = |member: &str| {
+                    let mut old = before.into_iter().flat_map(Value::members);
+                    old.any(|old| old == member)
+                };
+                let (gone, rest): (Vec<Text>, Vec<Text>) = after
+                    .iter()
+                    .cloned()
+                    .partition(|member| !has(member) && self.names(member));
+                let had = rest.iter().filter(|member| has(member)).cloned();
+                let recorded = had.chain(gone.iter().cloned()).collect();
+                let rest = Value::List(rest.into());
+                (!gone.is_empty()).then(|| regain(change, &rest, recorded))
+            }
+            Some(Value::Links(after)) => {
+                let old = before.map_or(&[][..], Value::as_links);
+                let kept = |link: &Link| self.kept(link, &stated.cell, old);
+                let rest: Vec<Link> = after.iter().filter_map(kept).collect();
+                let recorded = after.iter().filter(|link| {
+                    let stays = rest.iter().any(|kept| kept == *link);
+                    !stays || old.contains(link)
+                });
+                let recorded = recorded.map(|link| link.target.clone()).collect();
+                let rest_value = Value::Links(rest.clone().into());
+                (rest != **after).then(|| regain(change, &rest_value, recorded))
+            }
+            Some(Value::Text(status)) if &**status == "active" => {
+                self.deactivated(stated).then(|| Verdict::Regain {
+                    whole: change.clone(),
+                    rest: None,
+                    recorded: vec![Text::new("")],
+                })
+            }
+            _ => None,
+        }
+    }
+
+    fn names(&self, member: &str) -> bool {
+        let mut claims = self.claims.iter();
+        claims.any(|claim| claim.fields.member(self.name, member).is_some())
+    }
+
+    /// Whether somebody else deactivated what is declared active.
+    fn deactivated(&self, stated: &Stated) -> bool {
+        let said = digest::short(&stated.cell);
+        if let Some(own) = self.own.and_then(|own| own.fields.get(self.name)) {
+            // Only what an export itself took out of use it brings back.
+            return own == said || self.export && own != inactive();
+        }
+        let mut claims = self.claims.iter();
+        if self.export {
+            // It comes back after it was away so long that it was deactivated for that.
+            return !claims.any(|claim| claim.state == ClaimState::Gone);
+        }
+        claims.any(|claim| {
+            claim.state == ClaimState::Active && claim.fields.get(self.name) == Some(said)
+        })
+    }
+
+    /// The link as far as it gives nothing back: as declared, as stored, or not at all.
+    fn kept(&self, link: &Link, cell: &Cell, old: &[Link]) -> Option<Link> {
+        let mut declared = cell.value().map_or(&[][..], Value::as_links).iter();
+        let Some(declared) = declared.find(|said| said.target == link.target) else {
+            // It is stored, and nothing is said of it.
+            return Some(link.clone());
+        };
+        let said = digest::short(&Cell::Value(Value::Links([declared.clone()].into())));
+        let mut claims = self.claims.iter();
+        if !claims.any(|claim| claim.fields.member(self.name, &link.target) == Some(said)) {
+            return Some(link.clone());
+        }
+        let stored = old.iter().find(|stored| stored.target == link.target)?;
+        Some(if link.attributes > stored.attributes {
+            stored.clone()
+        } else {
+            link.clone()
+        })
+    }
+}
+
+/// Whether a claim says what a row lacks, and another source declares the same without a claim that
+/// says so. The fields are those that give access.
+pub(super) fn is_only_witness(
+    context: &Context<'_>,
+    row: &Row,
+    claim: &Claim,
+    peer: &Peer,
+) -> bool {
+    let kind = kinds::get(row.key.kind);
+    let theirs = context.stored.claim(&peer.name, &row.key);
+    let theirs = theirs.filter(|claim| claim.state == ClaimState::Active);
+    let declared = peer.desired.as_ref();
+    let Some(declared) = declared.and_then(|desired| desired.resources.get(&row.key)) else {
+        return false;
+    };
+    let unseen = |name: &str| theirs.is_none_or(|theirs| !speaks_of(theirs, name));
+    let grants = kind
+        .fields
+        .iter()
+        .enumerate()
+        .filter(|(_, field)| field.grants);
+    grants.into_iter().any(|(index, field)| {
+        let said = declared.value(index);
+        said.is_some() && unseen(field.name) && lacks(row.values[index].as_ref(), claim, field.name)
+    })
+}
+
+/// Whether a value lacks something that a claim says of it.
+fn lacks(stored: Option<&Value>, claim: &Claim, name: &str) -> bool {
+    let as_stored = |value: Value| digest::short(&Cell::Value(value));
+    if let Some(Value::Text(_)) = stored {
+        let now = stored.cloned().map(as_stored);
+        return claim.fields.get(name).is_some_and(|said| Some(said) != now);
+    }
+    let links = stored.map_or(&[][..], Value::as_links);
+    claim.fields.members(name).any(|member| {
+        let is_there = stored.is_some_and(|value| value.members().any(|it| it == member));
+        let said = claim.fields.member(name, member);
+        let link = links.iter().find(|link| *link.target == *member);
+        let is_said = |link: &Link| {
+            // Not every attribute that is stored was said.
+            let mut forms =
+                [(false, false), (false, true), (true, false), (true, true)].into_iter();
+            forms.any(|(first, second)| {
+                let [one, two] = link.attributes;
+                let attributes = [one.filter(|_| first), two.filter(|_| second)];
+                let form = Link {
+                    attributes,
+                    ..link.clone()
+                };
+                Some(as_stored(Value::Links([form].into()))) == said
+            })
+        };
+        !is_there || link.is_some_and(|link| !is_said(link))
+    })
+}
+
+/// Whether a claim says anything of a field.
+fn speaks_of(claim: &Claim, name: &str) -> bool {
+    claim.fields.get(name).is_some() || claim.fields.members(name).next().is_some()
+}
+
+/// The digest of `status: inactive`.
+pub(super) fn inactive() -> u64 {
+    digest::short(&Cell::Value(Value::text("inactive")))
+}
+
+fn regain(whole: &Change, rest: &Value, recorded: Vec<Text>) -> Verdict {
+    let rest = Change {
+        field: whole.field.clone(),
+        before: whole.before.clone(),
+        after: stored(Some(rest)),
+    };
+    let rest = (rest.before != rest.after).then_some(rest);
+    Verdict::Regain {
+        whole: whole.clone(),
+        rest,
+        recorded,
+    }
+}
