@@ -268,6 +268,7 @@ impl Made {
         };
         let scrub = request.scrub;
         let (mut pass, seen) = read(setup, request, store).await?;
+        schedule::note_closed(&mut pass.readings, index, Utc::now());
         if self.push.as_ref().is_some_and(Push::atomic) {
             pass.readings[index].source.hold_errors = false;
         }

@@ -4,6 +4,8 @@
 
 use super::state;
 use crate::config::{Effect, Source, Trigger, Window};
+use crate::plan::IdleReason;
+use crate::reconcile::Reading;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -69,6 +71,23 @@ pub enum State {
         /// Until then; `None` when no end is in sight.
         until: Option<DateTime<Utc>>,
     },
+}
+
+/// Notes of every other source whose window is closed that it writes nothing now.
+pub(super) fn note_closed(readings: &mut [Reading], index: usize, now: DateTime<Utc>) {
+    for (at, reading) in readings.iter_mut().enumerate() {
+        let state = Window::state(&reading.source.timing.windows, now);
+        reading.closed = match state {
+            State::Closed { by, .. } if at != index => Some(IdleReason {
+                why: format!("its window is closed: {by}"),
+                help: format!(
+                    "It applies when its window opens, or by hand: `roster reconcile {} --overrule-window --reason ..`.",
+                    reading.source.name
+                ),
+            }),
+            _ => None,
+        };
+    }
 }
 
 impl State {

@@ -261,7 +261,10 @@ impl<'a> Reader<'a> {
             let (node, anchor, at) = match self.parser.next_event() {
                 Some(Ok((Event::Scalar(text, style, anchor, tag), span))) => {
                     let at = self.pos(&span);
-                    if style == ScalarStyle::Plain {
+                    // Where there is no value at all, the parser says `~`.
+                    if style == ScalarStyle::Plain && (text.is_empty() || text == "~") {
+                        self.see_cut_whole(&span);
+                    } else if style == ScalarStyle::Plain {
                         self.see_cut(&span, at);
                     }
                     if anchor != 0 {
@@ -320,6 +323,32 @@ impl<'a> Reader<'a> {
         };
         let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte >= 0x80;
         if mark > 0 && rest[mark] == b'#' && rest.get(mark + 1).is_some_and(is_word) {
+            self.cuts.push(at);
+        }
+    }
+
+    /// `name: #1 of all`: to YAML, there is no name. The parser places it at what comes next.
+    fn see_cut_whole(&mut self, span: &Span) {
+        let end = self.base + span.start.byte_offset().unwrap_or_default();
+        let Some(before) = self.text.get(..end) else {
+            return;
+        };
+        let trimmed = before.trim_end();
+        let is_said = |(_, line): &(usize, &str)| {
+            let line = line.trim_start();
+            !line.is_empty() && !line.starts_with('#')
+        };
+        let Some((above, line)) = trimmed.lines().rev().enumerate().find(is_said) else {
+            return;
+        };
+        let Some((said, comment)) = line.split_once(" #") else {
+            return;
+        };
+        let is_blank = said.trim_end().ends_with([':', '-']);
+        if is_blank && comment.starts_with(|c: char| c.is_alphanumeric()) {
+            let below = before[trimmed.len()..].matches('\n').count() + above;
+            let line = span.start.line().saturating_sub(below);
+            let at = self.place(line, said.chars().count() + 1);
             self.cuts.push(at);
         }
     }

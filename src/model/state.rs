@@ -38,6 +38,17 @@ pub struct Desired {
     pub salvaged: BTreeMap<(Key, FieldRef), Salvaged>,
 }
 
+impl Desired {
+    /// The fields of a resource whose values are faulty.
+    pub fn faulty_of(&self, key: &Key) -> impl Iterator<Item = &FieldRef> {
+        let first = (key.clone(), FieldRef::Own(0));
+        let of_it = self.faulty.range(first..);
+        let key = key.clone();
+        let of_it = of_it.take_while(move |(of, _)| *of == key);
+        of_it.map(|(_, field)| field)
+    }
+}
+
 /// The targets of a faulty list of references.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Salvaged {

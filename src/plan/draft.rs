@@ -190,7 +190,7 @@ fn present(
         take(context, declared, verdict, &mut draft, &mut changes);
     }
     // What could not be read was said all the same: what it was before stands.
-    draft.open.extend(unread_fields(context, key).cloned());
+    draft.open.extend(context.desired.faulty_of(key).cloned());
     changes.extend(create::inferred(kind, declared, Some(row)));
     changes.extend(password(context, kind, declared, row));
     status::unwritten_status(context, declared, row, active, &mut draft, &mut changes);
@@ -209,15 +209,6 @@ fn present(
     }
     rejected(context, key, row, &mut draft);
     draft
-}
-
-/// The fields of a resource whose values are faulty.
-fn unread_fields<'c>(context: &'c Context<'_>, key: &Key) -> impl Iterator<Item = &'c FieldRef> {
-    let first = (key.clone(), kinds::own(0));
-    let from_there = context.desired.faulty.range(first..);
-    let key = key.clone();
-    let of_it = from_there.take_while(move |(of, _)| *of == key);
-    of_it.map(|(_, field)| field)
 }
 
 /// A delete; of a protected row that the manifest also releases, the release, and the delete waits

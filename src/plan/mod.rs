@@ -8,6 +8,7 @@ mod compare;
 mod create;
 mod draft;
 mod dropped;
+mod effects;
 mod equal;
 mod fixpoint;
 mod forbid;

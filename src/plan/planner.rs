@@ -2,6 +2,7 @@
 //! steps in order.
 
 use super::draft::{self, Context, Draft};
+use super::effects::{put, put_back};
 use super::hold::{Hold, Member};
 use super::rename::Rename;
 use super::rules::Rules;
@@ -337,25 +338,6 @@ impl Work {
         }
         self.effects
             .retain(|effect| !blocked.contains_key(&effect.key));
-    }
-}
-
-/// Puts effects in the place of those of the same resources.
-fn put_back(effects: &mut Keyed<Effect>, without: Vec<Effect>) {
-    // The first one kept of a resource is the one without any part.
-    for effect in without.into_iter().rev() {
-        if let Some(slot) = effects.get_mut(&effect.key.clone()) {
-            *slot = effect;
-        }
-    }
-}
-
-/// Puts a change into an effect, in the place of another one of the same field.
-fn put(effect: &mut Effect, full: Change) {
-    if let Outcome::Change(changes) = &mut effect.outcome {
-        changes.retain(|change| change.field != full.field);
-        changes.push(full);
-        changes.sort_by(|a, b| a.field.cmp(&b.field));
     }
 }
 

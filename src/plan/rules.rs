@@ -1,7 +1,7 @@
 //! What the operator decided: the inputs of a plan beside the two states.
 
 use crate::diagnostic::Code;
-use crate::kinds::Kind;
+use crate::kinds::{self, Kind};
 use crate::model::{Desired, Digest, FieldRef, Key, KindId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -281,17 +281,36 @@ impl Accept {
             )
         };
         match text.split_once('=') {
-            Some(("empty", kind)) if !kind.is_empty() => Ok(Self::Empty(kind.to_owned())),
+            Some(("empty", kind)) if kind == "all" || kinds::by_name(kind).is_some() => {
+                Ok(Self::Empty(kind.to_owned()))
+            }
             Some(("rename", old)) if !old.is_empty() => Ok(old
                 .parse()
                 .map_or_else(|_| Self::Rename(old.to_owned()), Self::Renames)),
-            Some((budget, count)) if budget.contains('.') => {
+            Some((budget, count)) if is_budget(budget) => {
                 let count = count.parse().map_err(|_| expected())?;
                 Ok(Self::Budget(budget.to_owned(), count))
             }
             _ => Err(expected()),
         }
     }
+}
+
+/// Whether a budget has the name of a kind and ends with what guards count.
+fn is_budget(budget: &str) -> bool {
+    const COUNTED: [&str; 6] = [
+        "deactivate",
+        "delete",
+        "reactivate",
+        "clear",
+        "unlink",
+        "change",
+    ];
+    let name = budget.split('@').next().unwrap_or_default();
+    let parts = name.split_once('.').zip(name.rsplit_once('.'));
+    parts.is_some_and(|((kind, _), (_, verb))| {
+        kinds::by_name(kind).is_some() && COUNTED.contains(&verb)
+    })
 }
 
 #[cfg(test)]
@@ -348,6 +367,13 @@ mod tests {
         );
         assert_eq!(Accept::parse("rename=400"), Ok(Accept::Renames(400)));
         assert!(Accept::parse("User.deactivate=many").is_err());
-        assert!(Accept::parse("everything").is_err());
+        for wrong in [
+            "everything",
+            "Usr.deactivate=10",
+            "User.deactivated=10",
+            "empty=Users",
+        ] {
+            assert!(Accept::parse(wrong).is_err(), "{wrong}");
+        }
     }
 }

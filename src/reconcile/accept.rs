@@ -99,6 +99,9 @@ impl Reading {
             let help = format!("See what waits with `roster plan --source {name}`.");
             return Some(IdleReason { why, help });
         }
+        if self.closed.is_some() {
+            return self.closed.clone();
+        }
         let why = self.only_planned()?;
         let help = if self.source.apply {
             format!("Let it begin with `roster approve source {name}`.")

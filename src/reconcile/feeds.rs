@@ -243,6 +243,7 @@ pub(super) fn reading(
         facts,
         judged: None,
         verdict: None,
+        closed: None,
         absent: BTreeSet::new(),
     }
     .declaring(Arc::new(desired))

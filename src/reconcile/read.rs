@@ -4,11 +4,12 @@ use super::Request;
 use super::accept::PassVerdict;
 use super::feeds::{self, Facts, Judged};
 use crate::config::{Config, Place, Source};
-use crate::diagnostic::{self, Diagnostic, Origin, codes};
+use crate::diagnostic::{self, Diagnostic, Origin, Severity, codes};
 use crate::git::{self, GitError};
 use crate::kinds::{self, Kind, Type};
 use crate::manifest::{self, LoadOptions, Loaded, Repeated, Tree};
 use crate::model::{Declared, Desired, Digest, FieldRef, Key, Pos, Stated, Text};
+use crate::plan::IdleReason;
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -43,6 +44,8 @@ pub struct Reading {
     pub judged: Option<Judged>,
     /// What its plan accepts, once it was made.
     pub verdict: Option<PassVerdict>,
+    /// Why it writes nothing at this time of day, though its pass would.
+    pub closed: Option<IdleReason>,
     /// What its exports have not named so often that it decides nothing about it any more.
     pub absent: BTreeSet<Key>,
 }
@@ -130,6 +133,9 @@ pub(super) fn of_tree(config: &Config, source: &Source, tree: Tree) -> Reading {
         },
     );
     loaded.diagnostics.extend(ignored(config, source, &tree));
+    if loaded.files.is_empty() && loaded.diagnostics.is_empty() {
+        loaded.diagnostics.push(no_manifest(source));
+    }
     diagnostic::sort(&mut loaded.diagnostics);
     Reading {
         source: source.clone(),
@@ -142,6 +148,7 @@ pub(super) fn of_tree(config: &Config, source: &Source, tree: Tree) -> Reading {
         facts: None,
         judged: None,
         verdict: None,
+        closed: None,
         absent: BTreeSet::new(),
         desired: Arc::default(),
         as_read: Arc::default(),
@@ -149,6 +156,14 @@ pub(super) fn of_tree(config: &Config, source: &Source, tree: Tree) -> Reading {
         tree,
     }
     .declaring(Arc::new(loaded.desired))
+}
+
+/// A wrong folder looks like one that declares nothing.
+fn no_manifest(source: &Source) -> Diagnostic {
+    let message = format!("there is no manifest in {}", source.written);
+    let help = "name the folder that holds them: files that end in `.yaml`, `.yml` or `.json`";
+    let note = Diagnostic::new(codes::EMPTY_SOURCE, message).severity(Severity::Note);
+    note.help(help)
 }
 
 /// The configurations among the manifests, but for the one that is used.

@@ -236,3 +236,35 @@ fn only_approvers_approve() {
     served.says(&["deactivated 6", "run 2"]);
     served.ends();
 }
+
+#[test]
+fn a_source_whose_window_is_closed_does_not_silence_the_others() {
+    let ws = sqlite();
+    let named = |name: &str| people().replacen("Karin", name, 1);
+    ws.write("first/all.yaml", named("Karin"));
+    ws.write("second/all.yaml", named("Karin"));
+    let token = token(&ws, "eva", "administrator", &[]);
+    let configure = |window: &str| {
+        ws.write("roster.yaml", format!(
+            "apiVersion: roster/v1\norder: [first, second]\nsources:\n  - {{name: first, directory: first{window}}}\n  - {{name: second, directory: second}}\n{}",
+            serve("")
+        ));
+    };
+    configure("");
+    ws.run(&["apply", "--yes"]).exits(0);
+    configure(", windows: [{deny: '0 0 * * *', for: 48h}]");
+    let mut served = Served::on(&ws, &[]);
+    let api = Api::new(&served.address(), &token);
+    // The first one would say another name, and does not yet.
+    ws.write("first/all.yaml", named("Britta"));
+    served.says(&["first", "one step waits"]);
+    ws.write("second/all.yaml", named("Carla"));
+    let view = api.once("/api/v1/sources/second", |view| {
+        view["state"]["findings"]
+            .as_array()
+            .is_some_and(|found| found.iter().any(|found| found["code"] == "authority-waits"))
+    });
+    assert!(view.to_string().contains("its window is closed"), "{view}");
+    assert_eq!(first_name(&ws, "keeper").as_deref(), Some("Karin"));
+    served.ends();
+}

@@ -245,6 +245,11 @@ fn a_status_is_mapped_or_asked_for_and_never_ignored() {
         ("Status", ["A", "B"], false),
         ("Status", ["1", "0"], false),
         ("geblokkeerd", ["soms", "nooit"], false),
+        ("Account State", ["A", "I"], false),
+        ("Life Cycle", ["1", "2"], false),
+        ("Stato", ["A", "I"], false),
+        ("Ceased", ["x", ""], true),
+        ("Utgått", ["x", ""], true),
     ] {
         let text = format!(
             "customer_no;name;vat;{name}\n1;A;SE556012345601;{}\n2;B;SE556098765401;{}\n",
@@ -336,6 +341,21 @@ fn two_presets_that_read_a_header_differently_are_asked_about() {
     );
     ws.run(&["feed", "map", "users.csv", "--preset", "djust-users"])
         .exits(0);
+}
+
+#[test]
+fn odoo_without_the_column_that_tells_companies_from_contacts_is_refused() {
+    let ws = sqlite();
+    begin(&ws);
+    ws.write("p.csv", "id,name,parent_id/id,company_type,type,email\nc1,Azur,,company,contact,\ns1,Azur Sud,c1,company,contact,s@x.example\n");
+    let ran = ws
+        .run(&["import", "p.csv", "--preset", "odoo-partner", "--yes"])
+        .exits(1);
+    assert!(
+        ran.stderr.contains("the column `is_company` is missing"),
+        "{ran}"
+    );
+    assert_eq!(ws.value("SELECT count(*) FROM users").as_deref(), Some("0"));
 }
 
 #[test]

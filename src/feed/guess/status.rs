@@ -21,6 +21,7 @@ const OFF: &[&str] = &[
     "archiv", "arkiv", "suspend", "hidden", "versteckt", "ausgeblendet", "dold", "oculto", "verborgen", "loevm", "aufsd", "faksd", "lifsd",
     "closed", "geschlossen", "gesloten", "cerrad", "ferme", "stangd", "stillgelegt", "stillgelegd", "terminat", "discontin", "banned",
     "blacklist", "gekundigt", "uppsagd", "avslutad", "resili", "vervallen",
+    "ceased", "obsolet", "utgatt", "dormant", "defunct", "expired", "abgelaufen", "cessat", "cesad", "dismess", "opgeheven", "nedlagt", "nedlagd",
 ];
 /// What stands as a word of its own in such names.
 const OFF_WORDS: &[&str] = &[
@@ -45,6 +46,13 @@ const OPEN: &[&str] = &[
     "zustand",
     "lifecycle",
     "livscykel",
+    "stato",
+    "tillstand",
+    "toestand",
+];
+/// What stands beside `state` in a name that is no part of an address.
+const SUBJECTS: &[&str] = &[
+    "account", "customer", "client", "company", "contact", "user", "record", "partner",
 ];
 /// What turns the meaning of the word behind it.
 const NOT: &[&str] = &[
@@ -77,7 +85,9 @@ pub(super) fn polarity(name: &str) -> Option<StatusPolarity> {
             StatusPolarity::On
         });
     }
-    (has(OPEN) || words == ["state"]).then_some(StatusPolarity::Open)
+    let state = is(&["state"]) && (words.len() == 1 || is(SUBJECTS));
+    let spelled_apart = folded(name).contains("lifecycle");
+    (has(OPEN) || state || spelled_apart).then_some(StatusPolarity::Open)
 }
 
 /// The words of a name, without case and accents; `isActive` has two.

@@ -1,0 +1,23 @@
+//! Effects of which parts are taken out and put in again.
+
+use crate::check::{Effect, Outcome};
+use crate::model::{Change, Keyed};
+
+/// Puts effects in the place of those of the same resources.
+pub(super) fn put_back(effects: &mut Keyed<Effect>, without: Vec<Effect>) {
+    // The first one kept of a resource is the one without any part.
+    for effect in without.into_iter().rev() {
+        if let Some(slot) = effects.get_mut(&effect.key.clone()) {
+            *slot = effect;
+        }
+    }
+}
+
+/// Puts a change into an effect, in the place of another one of the same field.
+pub(super) fn put(effect: &mut Effect, full: Change) {
+    if let Outcome::Change(changes) = &mut effect.outcome {
+        changes.retain(|change| change.field != full.field);
+        changes.push(full);
+        changes.sort_by(|a, b| a.field.cmp(&b.field));
+    }
+}
