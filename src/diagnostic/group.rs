@@ -88,7 +88,7 @@ fn cause(one: &Diagnostic, apart_from_values: bool) -> Cause<'_> {
         // The name of a key that nobody knows is a value.
         one.field
             .as_deref()
-            .filter(|field| !apart_from_values || !one.message.contains(&format!("`{field}`"))),
+            .filter(|field| !apart_from_values || !names(&one.message, field)),
         words(&one.message),
         one.help.as_deref().map(words),
     )
@@ -105,11 +105,44 @@ fn without_key(text: &str, key: Option<&Key>) -> String {
         .replace(&quoted, "`…`")
 }
 
-/// The text with `…` in place of everything in backticks.
+/// Whether a message names a field, or the custom one that it is.
+fn names(message: &str, field: &str) -> bool {
+    let last = field.strip_prefix("customFields.").unwrap_or(field);
+    message.contains(&format!("`{last}`"))
+}
+
+/// The text with `…` in place of everything in backticks and of the ids of resources.
 fn without_values(text: &str) -> String {
     let parts = text.split('`').enumerate();
-    let parts = parts.map(|(at, part)| if at % 2 == 1 { "…" } else { part });
+    let parts = parts.map(|(at, part)| {
+        if at % 2 == 1 {
+            return Cow::Borrowed("…");
+        }
+        let words = part.split(' ').map(|word| match resource(word) {
+            Some((kind, _, after)) => Cow::Owned(format!("{kind}/…{after}")),
+            None => Cow::Borrowed(word),
+        });
+        Cow::Owned(words.collect::<Vec<_>>().join(" "))
+    });
     parts.collect::<Vec<_>>().join("`")
+}
+
+/// The kind, the id and what stands after it, of `Account/acme:`.
+fn resource(word: &str) -> Option<(&str, &str, &str)> {
+    let (kind, rest) = word.split_once('/')?;
+    let is_kind = kind.starts_with(|c: char| c.is_ascii_uppercase())
+        && kind.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let id = rest.trim_end_matches([':', ',', ';', ')', '.']);
+    (is_kind && !id.is_empty()).then(|| (kind, id, &rest[id.len()..]))
+}
+
+/// The first value that a text has in backticks, or else the first resource.
+fn value(text: &str) -> String {
+    if let Some(value) = text.split('`').nth(1) {
+        return format!("`{value}`");
+    }
+    let found = text.split(' ').find_map(resource);
+    found.map_or_else(String::new, |(kind, id, _)| format!("{kind}/{id}"))
 }
 
 /// One finding in the name of all.
@@ -162,15 +195,13 @@ fn words(all: &[&Diagnostic]) -> String {
     let message = if same {
         message
     } else {
-        let mut values: Vec<Cow<'_, str>> = Vec::new();
+        let mut values: Vec<String> = Vec::new();
         for one in all {
-            let value = Cow::Borrowed(one.message.split('`').nth(1).unwrap_or_default());
-            if values.len() <= NAMED && !values.contains(&value) {
+            let value = value(&without_key(&one.message, one.key.as_ref()));
+            if values.len() < NAMED && !values.contains(&value) {
                 values.push(value);
             }
         }
-        values.truncate(NAMED);
-        let values: Vec<String> = values.iter().map(|value| format!("`{value}`")).collect();
         format!("{} ({}, …)", without_values(&message), values.join(", "))
     };
     match (&first.key, &first.field) {
@@ -268,6 +299,32 @@ mod tests {
             "User/c: x is gone",
         ];
         assert_eq!(said(&found), expected);
+    }
+
+    #[test]
+    fn what_is_missing_is_a_value_and_so_is_a_custom_field() {
+        let missing = |n: u32| {
+            let message = format!("there is no Account/a-{n}: it is neither declared nor stored");
+            at(n + 1, &format!("u{n}"), &message)
+        };
+        let found: Vec<Diagnostic> = (0..12).map(missing).collect();
+        let said = said(&found);
+        let [one] = &said[..] else { panic!("{said:?}") };
+        assert!(
+            one.contains("there is no Account/…: it is neither declared nor stored (Account/a-0, Account/a-1,")
+                && one.contains("12 times"),
+            "{one}"
+        );
+        let custom = |n: u32| {
+            let found = at(
+                n + 1,
+                "u",
+                &format!("custom field `c{n}` is not defined for User"),
+            );
+            found.field(format!("customFields.c{n}"))
+        };
+        let found: Vec<Diagnostic> = (0..12).map(custom).collect();
+        assert_eq!(group(&found).len(), 1);
     }
 
     #[test]

@@ -61,6 +61,7 @@ pub enum Turn {
 pub struct Begun {
     replays: Arc<Replays>,
     name: Name,
+    since: Instant,
     answered: bool,
 }
 
@@ -131,6 +132,7 @@ impl Replays {
                 Ok(Turn::First(Begun {
                     replays: Arc::clone(self),
                     name,
+                    since: now,
                     answered: false,
                 }))
             }
@@ -143,18 +145,31 @@ impl Replays {
 }
 
 impl Acts {
+    /// Forgets what is too old, and, where there are too many, the oldest that have an answer: an act
+    /// that is still being done would be done twice.
     fn forget(&mut self, now: Instant) {
-        while let Some((name, since)) = self.order.front() {
-            let known = self.known.get(name).filter(|act| act.since == *since);
-            let old = now.saturating_duration_since(*since) > KEPT || self.order.len() >= MOST;
-            if known.is_some() && !old {
+        while let Some(at) = self.forgettable(now) {
+            let Some((name, since)) = self.order.remove(at) else {
                 return;
+            };
+            if self.known.get(&name).is_some_and(|act| act.since == since) {
+                self.known.remove(&name);
             }
-            if known.is_some() {
-                self.known.remove(name);
-            }
-            self.order.pop_front();
         }
+    }
+
+    fn forgettable(&self, now: Instant) -> Option<usize> {
+        let act = |(name, since): &(Name, Instant)| {
+            let act = self.known.get(name);
+            act.filter(|act| act.since == *since)
+        };
+        let first = self.order.front()?;
+        if act(first).is_none() || now.saturating_duration_since(first.1) > KEPT {
+            return Some(0);
+        }
+        let too_many = self.order.len() >= MOST;
+        let answered = |entry| act(entry).is_none_or(|act| act.answer.is_some());
+        too_many.then(|| self.order.iter().position(answered))?
     }
 }
 
@@ -183,7 +198,8 @@ impl Begun {
                 body: body.clone(),
             };
             let mut acts = self.replays.lock();
-            if let Some(act) = acts.known.get_mut(&self.name) {
+            let act = acts.known.get_mut(&self.name);
+            if let Some(act) = act.filter(|act| act.since == self.since) {
                 act.answer = Some(answer);
                 self.answered = true;
             }
@@ -195,7 +211,11 @@ impl Begun {
 impl Drop for Begun {
     fn drop(&mut self) {
         if !self.answered {
-            self.replays.lock().known.remove(&self.name);
+            let mut acts = self.replays.lock();
+            let own = acts.known.get(&self.name);
+            if own.is_some_and(|act| act.since == self.since) {
+                acts.known.remove(&self.name);
+            }
         }
     }
 }
@@ -251,6 +271,23 @@ mod tests {
         let failed = StatusCode::SERVICE_UNAVAILABLE.into_response();
         begun.end(failed).await.expect("an answer");
         first(begin(&replays, "ada", "k", "a"));
+    }
+
+    #[tokio::test]
+    async fn an_act_that_is_being_done_is_not_forgotten_for_others() {
+        let replays = Arc::new(Replays::default());
+        let slow = first(begin(&replays, "ada", "slow", ""));
+        for number in 0..2 * MOST {
+            let begun = first(begin(&replays, "bob", &format!("k{number}"), ""));
+            begun.end("".into_response()).await.expect("an answer");
+        }
+        let meanwhile = begin(&replays, "ada", "slow", "").expect_err("still being done");
+        assert_eq!(meanwhile.kind, problem::IN_PROGRESS);
+        slow.end("done".into_response()).await.expect("an answer");
+        assert!(matches!(
+            begin(&replays, "ada", "slow", ""),
+            Ok(Turn::Again(_))
+        ));
     }
 
     #[tokio::test]

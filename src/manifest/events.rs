@@ -261,10 +261,7 @@ impl<'a> Reader<'a> {
             let (node, anchor, at) = match self.parser.next_event() {
                 Some(Ok((Event::Scalar(text, style, anchor, tag), span))) => {
                     let at = self.pos(&span);
-                    // Where there is no value at all, the parser says `~`.
-                    if style == ScalarStyle::Plain && (text.is_empty() || text == "~") {
-                        self.see_cut_whole(&span);
-                    } else if style == ScalarStyle::Plain {
+                    if style == ScalarStyle::Plain {
                         self.see_cut(&span, at);
                     }
                     if anchor != 0 {
@@ -309,7 +306,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// `name: Foo #1`: to YAML, the name is `Foo`.
+    /// `name: Foo #1`: to YAML, the name is `Foo`; and with `name: #1` there is none. A value that is
+    /// not there has the place of the sign before it.
     fn see_cut(&mut self, span: &Span, at: Pos) {
         let end = self.base + span.end.byte_offset().unwrap_or_default();
         let bytes = self.text.as_bytes();
@@ -318,37 +316,16 @@ impl<'a> Reader<'a> {
             .iter()
             .rposition(|byte| !is_space(byte));
         let rest = &bytes[from.map_or(0, |last| last + 1)..];
+        let sign = rest.iter().position(|byte| !is_space(byte));
+        let rest = match sign.map(|sign| &rest[sign..]) {
+            Some([b':' | b'-', rest @ ..]) => rest,
+            _ => rest,
+        };
         let Some(mark) = rest.iter().position(|byte| !is_space(byte)) else {
             return;
         };
         let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte >= 0x80;
         if mark > 0 && rest[mark] == b'#' && rest.get(mark + 1).is_some_and(is_word) {
-            self.cuts.push(at);
-        }
-    }
-
-    /// `name: #1 of all`: to YAML, there is no name. The parser places it at what comes next.
-    fn see_cut_whole(&mut self, span: &Span) {
-        let end = self.base + span.start.byte_offset().unwrap_or_default();
-        let Some(before) = self.text.get(..end) else {
-            return;
-        };
-        let trimmed = before.trim_end();
-        let is_said = |(_, line): &(usize, &str)| {
-            let line = line.trim_start();
-            !line.is_empty() && !line.starts_with('#')
-        };
-        let Some((above, line)) = trimmed.lines().rev().enumerate().find(is_said) else {
-            return;
-        };
-        let Some((said, comment)) = line.split_once(" #") else {
-            return;
-        };
-        let is_blank = said.trim_end().ends_with([':', '-']);
-        if is_blank && comment.starts_with(|c: char| c.is_alphanumeric()) {
-            let below = before[trimmed.len()..].matches('\n').count() + above;
-            let line = span.start.line().saturating_sub(below);
-            let at = self.place(line, said.chars().count() + 1);
             self.cuts.push(at);
         }
     }
