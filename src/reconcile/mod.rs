@@ -42,9 +42,9 @@ pub use set_by::SetBy;
 use phase::Phase;
 
 use crate::config::{Config, Source};
-use crate::diagnostic::{Diagnostic, codes};
+use crate::diagnostic::Diagnostic;
 use crate::manifest;
-use crate::model::{Claim, Key, Snapshot};
+use crate::model::{Key, Snapshot};
 use crate::plan::{self, Peer, Plan, Rules};
 use crate::secrets::Secrets;
 
@@ -385,16 +385,7 @@ impl<'a> Pass<'a> {
     /// Plans one source on a state.
     pub fn plan_on(&mut self, index: usize, stored: &Snapshot) -> Plan {
         let _phase = Phase::begin("checking and comparing");
-        let mut found = self.readings[index].diagnostics.clone();
-        // What a source claims that is empty now is held, or has gone.
-        let own = |claim: &Claim| *claim.source == *self.readings[index].source.name;
-        if stored
-            .claims
-            .iter()
-            .any(|(_, claims)| claims.iter().any(own))
-        {
-            found.retain(|found| found.code != codes::EMPTY_SOURCE);
-        }
+        let mut found = self.readings[index].found(stored);
         found.extend(columns::unmapped(&self.readings[index], stored));
         self.type_custom(index, stored, &mut found);
         let secrets = Secrets {

@@ -8,7 +8,7 @@ use crate::diagnostic::{self, Diagnostic, Origin, Severity, codes};
 use crate::git::{self, GitError};
 use crate::kinds::{self, Kind, Type};
 use crate::manifest::{self, LoadOptions, Loaded, Repeated, Tree};
-use crate::model::{Declared, Desired, Digest, FieldRef, Key, Pos, Stated, Text};
+use crate::model::{Claim, Declared, Desired, Digest, FieldRef, Key, Pos, Snapshot, Stated, Text};
 use crate::plan::IdleReason;
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
@@ -80,20 +80,24 @@ pub fn read_sources(config: &Config, request: &Request) -> Vec<Reading> {
 pub(super) fn one(config: &Config, source: &Source, request: &Request) -> Reading {
     match source.feed() {
         Some(feed) => feeds::read(config, source, feed, request),
-        None => of_tree(config, source, tree(config, source, request)),
+        None => of_whole_tree(config, source, tree(config, source, request)),
     }
 }
 
 /// Reads sources again of which only a part was read: a commit is the same one.
 pub(super) fn read_again(config: &Config, readings: Vec<Reading>) -> Vec<Reading> {
     let again = |reading: Reading| {
-        let verdict = reading.verdict.clone();
+        let (verdict, closed) = (reading.verdict.clone(), reading.closed.clone());
         let whole = match &reading.source.place {
-            Place::Directory(root) => of_tree(config, &reading.source, Tree::read(root)),
-            Place::Git(_) => of_tree(config, &reading.source, reading.tree),
+            Place::Directory(root) => of_whole_tree(config, &reading.source, Tree::read(root)),
+            Place::Git(_) => of_whole_tree(config, &reading.source, reading.tree),
             Place::Export(feed) => feeds::read(config, &reading.source, feed, &Request::default()),
         };
-        Reading { verdict, ..whole }
+        Reading {
+            verdict,
+            closed,
+            ..whole
+        }
     };
     readings.into_iter().map(again).collect()
 }
@@ -124,7 +128,16 @@ pub(super) fn tree(config: &Config, source: &Source, request: &Request) -> Tree 
     tree.unwrap_or_else(|error: GitError| lost(error.to_string(), &error.help()))
 }
 
-/// Reads a tree of a source.
+/// Reads all of the tree of a source.
+fn of_whole_tree(config: &Config, source: &Source, tree: Tree) -> Reading {
+    let mut reading = of_tree(config, source, tree);
+    if reading.tree.files.is_empty() && reading.diagnostics.is_empty() {
+        reading.diagnostics.push(no_manifest(source));
+    }
+    reading
+}
+
+/// Reads a tree of a source, or a part of one.
 pub(super) fn of_tree(config: &Config, source: &Source, tree: Tree) -> Reading {
     let mut loaded = manifest::load(
         &tree,
@@ -133,9 +146,6 @@ pub(super) fn of_tree(config: &Config, source: &Source, tree: Tree) -> Reading {
         },
     );
     loaded.diagnostics.extend(ignored(config, source, &tree));
-    if loaded.files.is_empty() && loaded.diagnostics.is_empty() {
-        loaded.diagnostics.push(no_manifest(source));
-    }
     diagnostic::sort(&mut loaded.diagnostics);
     Reading {
         source: source.clone(),
@@ -156,6 +166,23 @@ pub(super) fn of_tree(config: &Config, source: &Source, tree: Tree) -> Reading {
         tree,
     }
     .declaring(Arc::new(loaded.desired))
+}
+
+impl Reading {
+    /// What was found in it. That there is no manifest is said of a source that claims nothing: what
+    /// another one claims is held, or has gone.
+    pub(super) fn found(&self, stored: &Snapshot) -> Vec<Diagnostic> {
+        let mut found = self.diagnostics.clone();
+        let own = |claim: &Claim| *claim.source == *self.source.name;
+        if stored
+            .claims
+            .iter()
+            .any(|(_, claims)| claims.iter().any(own))
+        {
+            found.retain(|found| found.code != codes::EMPTY_SOURCE);
+        }
+        found
+    }
 }
 
 /// A wrong folder looks like one that declares nothing.
