@@ -262,7 +262,9 @@ impl<'a> Reader<'a> {
                 Some(Ok((Event::Scalar(text, style, anchor, tag), span))) => {
                     let at = self.pos(&span);
                     if style == ScalarStyle::Plain {
-                        self.see_cut(&span, at);
+                        // Where there is no value at all, the parser says `~`.
+                        let blank = text.is_empty() || text == "~";
+                        self.see_cut(&span, at, blank);
                     }
                     if anchor != 0 {
                         self.unnamed.insert(anchor, at);
@@ -308,7 +310,7 @@ impl<'a> Reader<'a> {
 
     /// `name: Foo #1`: to YAML, the name is `Foo`; and with `name: #1` there is none. A value that is
     /// not there has the place of the sign before it.
-    fn see_cut(&mut self, span: &Span, at: Pos) {
+    fn see_cut(&mut self, span: &Span, at: Pos, blank: bool) {
         let end = self.base + span.end.byte_offset().unwrap_or_default();
         let bytes = self.text.as_bytes();
         let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
@@ -318,7 +320,7 @@ impl<'a> Reader<'a> {
         let rest = &bytes[from.map_or(0, |last| last + 1)..];
         let sign = rest.iter().position(|byte| !is_space(byte));
         let rest = match sign.map(|sign| &rest[sign..]) {
-            Some([b':' | b'-', rest @ ..]) => rest,
+            Some([b':' | b'-', rest @ ..]) if blank => rest,
             _ => rest,
         };
         let Some(mark) = rest.iter().position(|byte| !is_space(byte)) else {

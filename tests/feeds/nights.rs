@@ -80,7 +80,7 @@ fn no_night_activates_whom_somebody_deactivated() {
             apply(&ws).exits(3);
             night(&ws, |n, cells| {
                 if n == 2 {
-                    set(cells, name, bad)
+                    set(cells, name, bad);
                 }
             });
             apply(&ws);
@@ -134,7 +134,7 @@ fn a_blank_or_unreadable_cell_keeps_its_field_to_the_export() {
             apply(&ws);
             ws.sql("UPDATE accounts SET status = 'active'");
             night(&ws, |_, cells| {
-                set(cells, "Account Website", "https://erp.example")
+                set(cells, "Account Website", "https://erp.example");
             });
             apply(&ws);
             apply(&ws);
@@ -157,7 +157,7 @@ fn a_blank_or_unreadable_cell_keeps_its_field_to_the_export() {
                 assert_eq!(column(&ws, shown), before, "{name} {bad}: {ran}");
             }
             night(&ws, |_, cells| {
-                set(cells, "Account Website", "https://erp.example")
+                set(cells, "Account Website", "https://erp.example");
             });
             let ran = apply(&ws);
             assert_eq!(column(&ws, shown), before, "{name} {bad}: {ran}");

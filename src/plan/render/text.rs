@@ -7,7 +7,7 @@ use super::words::{
     visible, write_line,
 };
 use super::{Detail, Options};
-use crate::diagnostic::{Origin, Severity, codes};
+use crate::diagnostic::{Diagnostic, Origin, Severity, codes};
 use crate::kinds::{self, Kind};
 use crate::model::{Key, Text};
 use crate::plan::{Held, Plan, Reason, Step, Verb};
@@ -48,7 +48,8 @@ pub fn last_line(plan: &Plan) -> String {
     }
     if plan.steps.is_empty() && plan.held.is_empty() {
         let tells = [codes::DRIFT, codes::OBSERVED, codes::REMOVALS_OFF];
-        let differs = plan.diagnostics.iter().any(|d| tells.contains(&d.code));
+        let says_more = |found: &Diagnostic| found.is_error() || tells.contains(&found.code);
+        let differs = plan.diagnostics.iter().any(says_more);
         return if differs {
             "No changes. What differs and stays is named above.".to_owned()
         } else {
