@@ -371,7 +371,11 @@ impl Made {
                     until.to_rfc3339_opts(SecondsFormat::Secs, true)
                 )
             });
-            self.state.reason = format!("{} steps wait{until}: {by}", plan.steps.len());
+            let steps = match plan.steps.len() {
+                1 => "1 step waits".to_owned(),
+                many => format!("{many} steps wait"),
+            };
+            self.state.reason = format!("{steps}{until}: {by}");
             Outcome::WindowClosed
         } else {
             return Outcome::Applied;

@@ -112,7 +112,7 @@ fn a_closed_window_keeps_applies_out_until_somebody_overrules_it() {
 
     // Once, and not from then on.
     ws.tree(people().replacen("Karin", "Britta", 1));
-    served.says(&["1 steps wait"]);
+    served.says(&["1 step waits"]);
     served.ends();
 }
 
@@ -257,7 +257,7 @@ fn a_source_whose_window_is_closed_does_not_silence_the_others() {
     let api = Api::new(&served.address(), &token);
     // The first one would say another name, and does not yet.
     ws.write("first/all.yaml", named("Britta"));
-    served.says(&["first", "one step waits"]);
+    served.says(&["first", "1 step waits"]);
     ws.write("second/all.yaml", named("Carla"));
     let view = api.once("/api/v1/sources/second", |view| {
         view["state"]["findings"]
