@@ -3,7 +3,7 @@
 use super::draft::Context;
 use super::equal::same_value;
 use super::peer::Statement;
-use super::regained::Witnesses;
+use super::regained::FieldWitnesses;
 use super::rules::Mode;
 use crate::kinds::{Field, Kind};
 use crate::model::{
@@ -93,7 +93,8 @@ fn judge(
         Rivals::Conflict(names) => return Verdict::Conflict(change, names),
     }
     if kind.field(&stated.field).is_some_and(|field| field.grants)
-        && let Some(verdict) = Witnesses::of(context, key, claim, &name).regained(&change, stated)
+        && let Some(verdict) =
+            FieldWitnesses::of(context, key, claim, &name).regained(&change, stated)
     {
         return verdict;
     }

@@ -131,9 +131,11 @@ pub(super) fn claim(context: &Context<'_>, work: &Work, key: &Key) -> Option<Ste
         .get(key)
         .into_iter()
         .flatten()
-        .map(|(field, member)| claim::entry(&kind.field_name(field), member))
-        .filter_map(|entry| Some((fields.get(&entry)?, entry)))
-        .map(|(digest, entry)| (entry, digest))
+        .filter_map(|(field, member)| {
+            let entry = claim::entry(&kind.field_name(field), member);
+            let digest = fields.get(&entry)?;
+            Some((entry, digest))
+        })
         .collect();
     for (entry, digest) in carried.iter().flat_map(FieldDigests::iter) {
         if fields.iter().all(|(known, _)| known != entry) {

@@ -9,7 +9,7 @@ use crate::kinds;
 use crate::model::{Cell, Change, Claim, ClaimState, Key, Link, Row, Stated, Text, Value, digest};
 
 /// The claims that tell what a row has had of a field.
-pub(super) struct Witnesses<'c> {
+pub(super) struct FieldWitnesses<'c> {
     name: &'c str,
     /// What the source itself said of the field last.
     own: Option<&'c Claim>,
@@ -19,7 +19,7 @@ pub(super) struct Witnesses<'c> {
     export: bool,
 }
 
-impl<'c> Witnesses<'c> {
+impl<'c> FieldWitnesses<'c> {
     /// The witnesses of a field of a resource, of which the source has this active claim.
     pub fn of(context: &'c Context<'_>, key: &Key, own: Option<&'c Claim>, name: &'c str) -> Self {
         let export = context.desired.partial;

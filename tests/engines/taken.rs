@@ -95,9 +95,9 @@ const TAKEN: [Taken; 5] = [
 ];
 
 #[test]
-fn an_error_that_is_mended_gives_nothing_back() {
+fn a_corrected_error_gives_nothing_back() {
     for taken in TAKEN {
-        for ws in each("mended") {
+        for ws in each("corrected") {
             begin(&ws, taken.said);
             ws.sql(taken.sql);
             holds(&ws, taken.count);
