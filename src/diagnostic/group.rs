@@ -5,6 +5,7 @@ use crate::model::Key;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::hash::{BuildHasher as _, RandomState};
 
 /// From so many on, findings of the same words are one.
 const SAME: usize = 5;
@@ -22,23 +23,19 @@ pub struct Grouped<'d> {
     pub count: usize,
 }
 
-/// The words of a finding apart from its resource and, in the second round, from every value.
-type Cause<'d> = (
-    Severity,
-    super::Code,
-    Option<&'d str>,
-    String,
-    Option<String>,
-);
+/// The words of a finding apart from its resource and, in the second round, from every value; as a
+/// digest, because there may be millions.
+type Cause = u64;
 
 /// The findings with those of one cause in the place of the first of them.
 pub fn group<'d>(found: impl IntoIterator<Item = &'d Diagnostic>) -> Vec<Grouped<'d>> {
+    let hasher = RandomState::new();
     let same = collect(
         found.into_iter().map(|one| vec![one]),
-        |one| cause(one, false),
+        |one| cause(&hasher, one, false),
         SAME,
     );
-    let alike = collect(same, |one| cause(one, true), VALUES);
+    let alike = collect(same, |one| cause(&hasher, one, true), VALUES);
     let grouped = alike.into_iter().map(|group| match &group[..] {
         [one] => Grouped {
             found: Cow::Borrowed(*one),
@@ -55,11 +52,11 @@ pub fn group<'d>(found: impl IntoIterator<Item = &'d Diagnostic>) -> Vec<Grouped
 /// Joins the lists whose first findings have one cause, where there are at least `least` of them.
 fn collect<'d>(
     lists: impl IntoIterator<Item = Vec<&'d Diagnostic>>,
-    cause: impl Fn(&'d Diagnostic) -> Cause<'d>,
+    cause: impl Fn(&'d Diagnostic) -> Cause,
     least: usize,
 ) -> Vec<Vec<&'d Diagnostic>> {
     let mut lists: Vec<Vec<&Diagnostic>> = lists.into_iter().collect();
-    let mut by_cause: HashMap<Cause<'_>, Vec<usize>> = HashMap::new();
+    let mut by_cause: HashMap<Cause, Vec<usize>> = HashMap::new();
     for (index, list) in lists.iter().enumerate() {
         by_cause.entry(cause(list[0])).or_default().push(index);
     }
@@ -73,7 +70,7 @@ fn collect<'d>(
     lists
 }
 
-fn cause(one: &Diagnostic, apart_from_values: bool) -> Cause<'_> {
+fn cause(hasher: &RandomState, one: &Diagnostic, apart_from_values: bool) -> Cause {
     let words = |text: &str| {
         let text = without_key(text, one.key.as_ref());
         if apart_from_values {
@@ -82,16 +79,11 @@ fn cause(one: &Diagnostic, apart_from_values: bool) -> Cause<'_> {
             text
         }
     };
-    (
-        one.severity,
-        one.code,
-        // The name of a key that nobody knows is a value.
-        one.field
-            .as_deref()
-            .filter(|field| !apart_from_values || !names(&one.message, field)),
-        words(&one.message),
-        one.help.as_deref().map(words),
-    )
+    // The name of a key that nobody knows is a value.
+    let field = one.field.as_deref();
+    let field = field.filter(|field| !apart_from_values || !names(&one.message, field));
+    let help = one.help.as_deref().map(words);
+    hasher.hash_one((one.severity, one.code, field, words(&one.message), help))
 }
 
 /// `User/… is ..`: the text without the resource that it is about.
@@ -249,7 +241,8 @@ fn first_of(names: &[Cow<'_, str>]) -> String {
 }
 
 /// `1,000,000`.
-fn thousands(number: usize) -> String {
+#[must_use]
+pub fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {

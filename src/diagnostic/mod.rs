@@ -11,7 +11,7 @@ mod visible;
 pub use cap::{Omitted, cap};
 pub use chain::chain;
 pub use codes::Code;
-pub use group::{Grouped, group};
+pub use group::{Grouped, group, thousands};
 pub use render::Renderer;
 pub use visible::{is_hidden, visible};
 

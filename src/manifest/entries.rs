@@ -51,6 +51,9 @@ impl<'a> Entries<'a> {
         let from = *self.from.get_or_insert(reader.keys.len());
         loop {
             let (node, at) = reader.next()?;
+            if sink.has_too_many() {
+                return Err(Fatal::limit("there are too many errors to read on", "", at));
+            }
             match node {
                 Node::End | Node::Eof => {
                     let Some(merge) = self.merges.pop_front() else {

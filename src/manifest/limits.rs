@@ -1,11 +1,34 @@
 //! How large a source may be. What is larger was made to stop whoever reads it, or is a wrong path.
 
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+
 /// Files and folders of a source.
 pub const ENTRIES: usize = 500_000;
 /// Folders within one another.
 pub const DEPTH: usize = 64;
 /// Bytes of all manifests of a commit.
 pub const BYTES: u64 = 1 << 30;
+/// Errors in the files of a source: of one with more, nothing is used.
+pub const ERRORS: usize = 100_000;
+/// Findings of one rule beside errors that are kept of one file.
+pub const CALM: usize = 10_000;
+
+/// How many errors the files of one source have, all together.
+#[derive(Debug, Default)]
+pub struct Errors(AtomicUsize);
+
+impl Errors {
+    /// Counts one; whether it is to be kept.
+    pub fn add(&self) -> bool {
+        self.0.fetch_add(1, Relaxed) < ERRORS
+    }
+
+    /// Whether there are more than are kept.
+    pub fn too_many(&self) -> bool {
+        self.0.load(Relaxed) > ERRORS
+    }
+}
 
 /// What one source takes of the limits while it is listed.
 #[derive(Clone, Copy, Debug, Default)]

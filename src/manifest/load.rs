@@ -2,6 +2,7 @@
 
 use super::document::Parsing;
 use super::events::Reader;
+use super::limits::{ERRORS, Errors};
 use super::merge::{self, Repeated};
 use super::nodes::Fatal;
 use super::resource::Found;
@@ -10,7 +11,7 @@ use super::split::{self, Part};
 use super::walk::{Tree, TreeFile, plain};
 use crate::diagnostic::{self, Diagnostic, Severity, codes};
 use crate::kinds;
-use crate::model::{Desired, Digest, FieldRef, Key, KindId, Pos, Salvaged};
+use crate::model::{Desired, Digest, FieldRef, Key, Keyed, KindId, Pos, Salvaged};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::io;
@@ -56,6 +57,24 @@ impl Loaded {
     pub fn resources(&self) -> usize {
         self.desired.resources.len()
     }
+
+    /// Uses nothing of a tree with more errors than anybody reads: what it declares stands as it is.
+    fn give_up(&mut self) {
+        let why = format!(
+            "there are more than {} errors",
+            diagnostic::thousands(ERRORS)
+        );
+        let found = Diagnostic::new(
+            codes::YAML_LIMIT,
+            format!("{why}, so nothing of this source is used"),
+        );
+        let help = "fix the first of them, or check that the source is meant to be manifests";
+        self.diagnostics.push(found.help(help));
+        self.desired.removals_off = vec![why];
+        self.desired.unread = kinds::ALL.iter().map(|kind| kind.id).collect();
+        self.desired.resources = Keyed::default();
+        self.desired.salvaged.clear();
+    }
 }
 
 /// One YAML document of a tree.
@@ -89,6 +108,22 @@ pub(super) struct FileLoaded {
     salvaged: Vec<((Key, FieldRef), Salvaged)>,
 }
 
+impl FileLoaded {
+    /// Of a file of which nothing is read.
+    fn unread(digest: Digest) -> Self {
+        Self {
+            found: Vec::new(),
+            diagnostics: Vec::new(),
+            hidden: None,
+            documents: Vec::new(),
+            digest,
+            blank: false,
+            unread: BTreeSet::new(),
+            salvaged: Vec::new(),
+        }
+    }
+}
+
 /// The digest of every file of a tree, without reading what it says (of a commit without reading
 /// the file at all); `None` when one cannot be read.
 #[must_use]
@@ -106,11 +141,7 @@ pub fn digests(tree: &Tree) -> Option<Vec<(Arc<str>, Digest)>> {
 /// Reads every manifest of a tree.
 #[must_use]
 pub fn load(tree: &Tree, options: &LoadOptions) -> Loaded {
-    let files: Vec<FileLoaded> = tree
-        .files
-        .par_iter()
-        .map_init(Vec::new, |buffer, file| load_file(tree, &file.path, buffer))
-        .collect();
+    let (files, errors) = load_files(tree);
     let mut loaded = Loaded {
         desired: Desired {
             source: Arc::clone(&options.source),
@@ -154,7 +185,16 @@ pub fn load(tree: &Tree, options: &LoadOptions) -> Loaded {
     }
     let removals_off = &mut loaded.desired.removals_off;
     let (repeated, diagnostics) = (&mut loaded.repeated, &mut loaded.diagnostics);
-    loaded.desired.resources = merge::merge(found, repeated, diagnostics, removals_off);
+    let mut keep = |found, hides| {
+        if errors.add() {
+            diagnostics.push(found);
+            removals_off.extend(hides);
+        }
+    };
+    loaded.desired.resources = merge::merge(found, repeated, &mut keep);
+    if errors.too_many() {
+        loaded.give_up();
+    }
     merge::excuse_optional(&loaded.desired, &mut loaded.diagnostics);
     loaded.desired.faulty = faulty(&loaded.diagnostics);
     diagnostic::sort(&mut loaded.diagnostics);
@@ -192,18 +232,41 @@ pub fn revision<'p>(files: impl Iterator<Item = (&'p str, Digest)>) -> Digest {
     Digest::finish(&hasher)
 }
 
-fn load_file(tree: &Tree, path: &Arc<str>, buffer: &mut Vec<u8>) -> FileLoaded {
-    let mut sink = Sink::new(path);
-    let mut file = FileLoaded {
-        found: Vec::new(),
-        diagnostics: Vec::new(),
-        hidden: None,
-        documents: Vec::new(),
-        digest: Digest::default(),
-        blank: false,
-        unread: BTreeSet::new(),
-        salvaged: Vec::new(),
+/// Reads the files in parallel; those of a tree with too many errors in their order, so that the
+/// errors that are kept are the first.
+fn load_files(tree: &Tree) -> (Vec<FileLoaded>, Arc<Errors>) {
+    let load = |errors: &Arc<Errors>, buffer: &mut Vec<u8>, file: &TreeFile| {
+        load_file(tree, &file.path, errors, buffer)
     };
+    let errors = Arc::new(Errors::default());
+    let files = tree.files.par_iter();
+    let files: Vec<FileLoaded> = files
+        .map_init(Vec::new, |buffer, file| load(&errors, buffer, file))
+        .collect();
+    if !errors.too_many() {
+        return (files, errors);
+    }
+    let digests: Vec<Digest> = files.iter().map(|file| file.digest).collect();
+    drop(files);
+    let (errors, mut buffer) = (Arc::new(Errors::default()), Vec::new());
+    let files = tree.files.iter().zip(digests);
+    let files = files.map(|(file, digest)| {
+        if errors.too_many() {
+            return FileLoaded::unread(digest);
+        }
+        load(&errors, &mut buffer, file)
+    });
+    (files.collect(), errors)
+}
+
+fn load_file(
+    tree: &Tree,
+    path: &Arc<str>,
+    errors: &Arc<Errors>,
+    buffer: &mut Vec<u8>,
+) -> FileLoaded {
+    let mut sink = Sink::new(path, errors);
+    let mut file = FileLoaded::unread(Digest::default());
     match tree.bytes(path, buffer) {
         Ok(bytes) => {
             let known = tree.digest(path);
@@ -221,7 +284,7 @@ fn load_file(tree: &Tree, path: &Arc<str>, buffer: &mut Vec<u8>) -> FileLoaded {
         Err(error) => unreadable(path, &error, &mut sink),
     }
     file.found.shrink_to_fit();
-    file.diagnostics = sink.diagnostics;
+    file.diagnostics = sink.finish();
     file.hidden = sink.hidden;
     file.unread = sink.unread;
     file

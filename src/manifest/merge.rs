@@ -12,12 +12,12 @@ use std::sync::Arc;
 /// The resources that stand within several others, and the files of these.
 pub type Repeated = BTreeMap<Key, BTreeSet<Arc<str>>>;
 
-/// Sorts by key, and keeps one resource a key.
+/// Sorts by key, and keeps one resource a key; `report` takes what is wrong, and why nothing may be
+/// removed.
 pub(super) fn merge(
     mut found: Vec<Found>,
     repeated: &mut Repeated,
-    diagnostics: &mut Vec<Diagnostic>,
-    removals_off: &mut Vec<String>,
+    report: &mut impl FnMut(Diagnostic, Option<String>),
 ) -> Keyed<Arc<Declared>> {
     // Within a kind, files are mostly sorted as they are.
     found.sort_by_key(|found| found.kind);
@@ -30,7 +30,9 @@ pub(super) fn merge(
     for next in found {
         match kept.last() {
             Some(first) if first.declared.key == next.declared.key => {
-                diagnostics.extend(compare(first, &next, removals_off));
+                if let Some((wrong, hides)) = compare(first, &next) {
+                    report(wrong, hides);
+                }
                 let paths = [&first.declared.path, &next.declared.path];
                 let files = repeated.entry(next.declared.key.clone()).or_default();
                 files.extend(paths.map(Arc::clone));
@@ -51,8 +53,9 @@ fn order(a: &Found, b: &Found) -> Ordering {
         .then_with(|| (&one.path, one.at).cmp(&(&other.path, other.at)))
 }
 
-/// What is wrong with declaring `again` what `first` declares, if anything.
-fn compare(first: &Found, again: &Found, removals_off: &mut Vec<String>) -> Option<Diagnostic> {
+/// What is wrong with declaring `again` what `first` declares, if anything, and why nothing may be
+/// removed then.
+fn compare(first: &Found, again: &Found) -> Option<(Diagnostic, Option<String>)> {
     let (one, other) = (&first.declared, &again.declared);
     if first.inline && again.inline {
         let differing = difference(one, other)?;
@@ -61,16 +64,18 @@ fn compare(first: &Found, again: &Found, removals_off: &mut Vec<String>) -> Opti
             one.key
         );
         let found = twice(codes::ADDRESS_CONFLICT, message, one, other).field(differing);
-        return Some(found.help("write it once, as a document of its own, and `ref:` elsewhere"));
+        let help = "write it once, as a document of its own, and `ref:` elsewhere";
+        return Some((found.help(help), None));
     }
     let message = format!("{} is declared twice", one.key);
     let found = twice(codes::DUPLICATE_RESOURCE, message, one, other);
-    removals_off.push(format!("{}: {}", origin(other), found.code));
-    Some(if again.inline {
+    let hides = format!("{}: {}", origin(other), found.code);
+    let found = if again.inline {
         found.help(format!("use `ref: {}` in its place", one.key.id))
     } else {
         found.help("keep one of them")
-    })
+    };
+    Some((found, Some(hides)))
 }
 
 fn twice(code: Code, message: String, first: &Declared, again: &Declared) -> Diagnostic {

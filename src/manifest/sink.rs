@@ -1,12 +1,13 @@
 //! Where the findings of one file go.
 
 use super::events::AnchorPlaces;
+use super::limits::{CALM, Errors};
 use super::nodes::Fatal;
-use crate::diagnostic::{Code, Diagnostic, Origin};
+use crate::diagnostic::{Code, Diagnostic, Origin, Severity};
 use crate::kinds;
 use crate::kinds::read::Fault;
 use crate::model::{Key, KindId, Pos};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -22,12 +23,18 @@ pub(super) struct Sink {
     pub unread: BTreeSet<KindId>,
     /// Where the nodes stand that aliases at other places name.
     pub anchors: Rc<AnchorPlaces>,
+    /// How many errors the source has.
+    errors: Arc<Errors>,
+    /// How many findings beside errors this file has, by rule and severity.
+    calm: BTreeMap<(Code, Severity), usize>,
 }
 
 impl Sink {
-    pub fn new(path: &Arc<str>) -> Self {
+    pub fn new(path: &Arc<str>, errors: &Arc<Errors>) -> Self {
         Self {
             path: Arc::clone(path),
+            errors: Arc::clone(errors),
+            calm: BTreeMap::new(),
             diagnostics: Vec::new(),
             hidden: None,
             unread: BTreeSet::new(),
@@ -53,9 +60,42 @@ impl Sink {
 
     /// Adds a finding that hides nothing, whatever its rule.
     pub fn report_known(&mut self, at: Pos, diagnostic: Diagnostic) {
+        if !self.keeps(&diagnostic) {
+            return;
+        }
         let origin = self.origin(at);
         let anchor = self.anchors.of(at).map(|at| self.origin(at));
         self.diagnostics.push(diagnostic.at(origin).related(anchor));
+    }
+
+    /// Counts a finding; whether it is among those that are kept.
+    fn keeps(&mut self, found: &Diagnostic) -> bool {
+        if found.is_error() {
+            return self.errors.add();
+        }
+        let count = self.calm.entry((found.code, found.severity)).or_default();
+        *count += 1;
+        *count <= CALM
+    }
+
+    /// Whether the source has more errors than are kept, so that nothing of it is used.
+    pub fn has_too_many(&self) -> bool {
+        self.errors.too_many()
+    }
+
+    /// All findings, and how many there are besides.
+    pub fn finish(&mut self) -> Vec<Diagnostic> {
+        let path = Arc::clone(&self.path);
+        let more = self.calm.iter().filter(|(_, count)| **count > CALM);
+        let more = more.map(|((code, severity), count)| {
+            let message = format!("{} more of these in this file", count - CALM);
+            let (path, at) = (Arc::clone(&path), Pos::default());
+            Diagnostic::new(*code, message)
+                .severity(*severity)
+                .at(Origin { path, at })
+        });
+        self.diagnostics.extend(more);
+        std::mem::take(&mut self.diagnostics)
     }
 
     /// Adds a finding of a rule at a place.

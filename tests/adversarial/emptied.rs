@@ -137,3 +137,22 @@ fn an_empty_document_does_not_reset_every_acceptance() {
     let ran = ws.apply(&[]).exits(1);
     assert!(ran.stdout.contains("it is empty"), "{ran}");
 }
+
+#[test]
+fn a_source_with_too_many_errors_takes_nobody_away() {
+    for ws in settled("too_many") {
+        ws.write(
+            "roster.yaml",
+            "apiVersion: roster/v1\nsources: [{name: directory, directory: manifests, onError: hold}]\n",
+        );
+        ws.apply(&[]).exits(0);
+        let twice = "- {externalId: v-1}\n".repeat(100_100);
+        ws.write("manifests/b.yaml", format!("users:\n{twice}"));
+        ws.remove("manifests/a.yaml");
+        let ran = ws.apply(&[]);
+        assert_eq!(ran.steps(), Vec::<String>::new(), "{ran}");
+        let why = "there are more than 100,000 errors, so nothing of this source is used";
+        assert!(ran.stdout.contains(why), "{ran}");
+        assert_eq!(active(&ws).as_deref(), Some("14"), "{}", ws.engine);
+    }
+}

@@ -196,6 +196,55 @@ fn thousands_of_mistakes_are_all_reported() {
 }
 
 #[test]
+fn of_a_tree_with_more_errors_than_anyone_reads_nothing_is_used() {
+    let wrong = |file: usize, count: usize| {
+        let users: String = (0..count)
+            .map(|n| format!("- {{externalId: u{file}-{n}, x: 1, y: 2}}\n"))
+            .collect();
+        (format!("f{file}.yaml"), format!("users:\n{users}"))
+    };
+    let twice = format!("users:\n{}", "- {externalId: x}\n".repeat(100_200));
+    for tree in [
+        (0..3).map(|file| wrong(file, 25_000)).collect(),
+        vec![wrong(0, 60_000)],
+        vec![("f0.yaml".to_owned(), twice)],
+    ] {
+        let tree: Vec<(&str, &str)> = tree
+            .iter()
+            .map(|(p, t): &(String, String)| (&**p, &**t))
+            .collect();
+        let loaded = files(&tree);
+        assert_eq!(loaded.resources(), 0);
+        assert_eq!(
+            loaded.desired.removals_off,
+            ["there are more than 100,000 errors"]
+        );
+        assert_eq!(loaded.desired.unread.len(), crate::kinds::ALL.len());
+        assert_eq!(loaded.files.len(), tree.len());
+        let errors = loaded.diagnostics.iter().filter(|found| found.is_error());
+        assert_eq!(errors.count(), 100_001);
+        let last = loaded.diagnostics.last().expect("findings");
+        assert_eq!(
+            last.message,
+            "there are more than 100,000 errors, so nothing of this source is used"
+        );
+    }
+    // Warnings refuse nothing, and are counted.
+    let hash = "#x".repeat(3);
+    let users: String = (0..10_200)
+        .map(|n| format!("- {{externalId: u{n}, firstName: A {hash}\n  }}\n"))
+        .collect();
+    let loaded = yaml(&format!("users:\n{users}"));
+    assert_eq!(loaded.resources(), 10_200);
+    let more = loaded
+        .diagnostics
+        .iter()
+        .find(|found| found.message.contains("more"));
+    let more = more.map(|found| found.message.as_str());
+    assert_eq!(more, Some("200 more of these in this file"));
+}
+
+#[test]
 fn nasty_texts_are_values_or_findings_but_never_more() {
     for value in [
         "\"${HOME}\"",
