@@ -46,11 +46,11 @@ fn added(world: &World<'_>, view: View<'_>, field: usize, target: &Key) -> bool 
 fn not_in_use(world: &World<'_>, view: View<'_>, field: usize, target: &Key) -> Option<Finding> {
     let added = added(world, view, field, target);
     let was_live = world.before(target).is_some_and(|before| before.live());
-    if !added && was_live {
+    let useless = !added && comes_without(world, view, field);
+    if !added && was_live && !useless {
         // Told once, of the target.
         return None;
     }
-    let useless = !added && comes_without(world, view, field);
     let message = if useless {
         format!("{} becomes active, and {target} is inactive", view.key)
     } else {

@@ -28,11 +28,15 @@ pub(super) fn without_account(scene: &Scene<'_, '_>, view: View<'_>, out: &mut F
     out.push(found.switched_by(scene.world, "optionalFields"));
 }
 
-/// Who goes from an account: active users of before who are inactive, gone, unlinked or demoted.
+/// Who goes from an account: users who are inactive, gone, unlinked or demoted afterwards. Who comes
+/// into use by the plan and goes from the account by it too is among them, because the one may be held
+/// and the other not; somebody has to have been there before.
 #[derive(Default)]
 struct Leaving<'a> {
     users: Vec<&'a Key>,
     administrators: Vec<&'a Key>,
+    was_used: bool,
+    was_administered: bool,
 }
 
 /// Accounts that stay active and from which the plan takes the last user or administrator.
@@ -45,11 +49,11 @@ pub(super) fn last_of_accounts(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mu
         }
         let severity = first_user(world);
         if let Some(severity) = severity
-            && !leaving.users.is_empty()
+            && leaving.was_used
             && !has_user(world, &account)
         {
             out.extend(last_user(scene, &account, &leaving.users, severity));
-        } else if !leaving.administrators.is_empty() && !has_administrator(world, &account) {
+        } else if leaving.was_administered && !has_administrator(world, &account) {
             out.extend(last_administrator(scene, &account, &leaving.administrators));
         }
     }
@@ -61,10 +65,14 @@ fn leaving<'a>(world: &World<'a>) -> BTreeMap<Key, Leaving<'a>> {
         if effect.key.kind != USER || matches!(effect.outcome, Outcome::Create { .. }) {
             continue;
         }
-        let Some(before) = world.before(&effect.key).filter(View::live) else {
+        let Some(before) = world.before(&effect.key) else {
             continue;
         };
         let after = world.after(&effect.key).filter(View::live);
+        let was_live = before.live();
+        if !was_live && after.is_none() {
+            continue;
+        }
         for link in links(before) {
             let stays = after.and_then(|after| linked(after, &link.target));
             let account = || Key {
@@ -72,12 +80,15 @@ fn leaving<'a>(world: &World<'a>) -> BTreeMap<Key, Leaving<'a>> {
                 id: link.target.clone(),
             };
             if stays.is_none() {
-                found.entry(account()).or_default().users.push(&effect.key);
+                let leaving = found.entry(account()).or_default();
+                leaving.users.push(&effect.key);
+                leaving.was_used |= was_live;
             }
             let level = |link: &Link| link.attributes[0] == ADMINISTRATOR;
             if level(link) && !stays.is_some_and(level) {
                 let leaving = found.entry(account()).or_default();
                 leaving.administrators.push(&effect.key);
+                leaving.was_administered |= was_live;
             }
         }
     }

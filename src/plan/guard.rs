@@ -2,41 +2,20 @@
 
 use super::draft::{Context, partial};
 use super::forbid::whole;
+use super::guard_base::Bases;
 use super::hold::{Hold, Member};
 use super::limited::{self, Limited, Numbers, Tripped};
 use super::order;
 use super::planner::Work;
 use super::remember;
 use super::rules::{Accept, Guards, Limit};
-use super::share::{Budget, is_live, undecided};
+use super::share::{Budget, undecided};
 use super::types::Plan;
 use crate::check::World;
 use crate::diagnostic::codes;
-use crate::kinds;
-use crate::model::{
-    Ask, Change, ClaimState, FieldRef, GuardBase, HeldStep, Key, KindId, Text, Value,
-};
+use crate::model::{Change, HeldStep, Key};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-
-/// How many live rows of each kind the source claims, before the plan. What the plan itself creates,
-/// adopts or reactivates is not among them.
-pub(super) fn live(context: &Context<'_>) -> BTreeMap<KindId, u64> {
-    let mut live = BTreeMap::new();
-    for row in &context.stored.rows {
-        if is_live(row) && is_ours(context, &row.key) {
-            *live.entry(row.key.kind).or_default() += 1;
-        }
-    }
-    live
-}
-
-fn is_ours(context: &Context<'_>, key: &Key) -> bool {
-    context
-        .stored
-        .claim(&context.desired.source, key)
-        .is_some_and(|claim| claim.state == ClaimState::Active)
-}
 
 /// One step under a budget.
 struct Counted {
@@ -56,7 +35,7 @@ type Budgets = BTreeMap<Budget, Vec<Counted>>;
 pub(super) fn guards(
     context: &Context<'_>,
     work: &mut Work,
-    live: &BTreeMap<KindId, u64>,
+    bases: &Bases,
     covered: &BTreeSet<Key>,
 ) {
     let mut budgets = counted(context, work, covered);
@@ -68,7 +47,7 @@ pub(super) fn guards(
         .partition(|(budget, _)| budget.contains('@'));
     let mut guard = Guard {
         context,
-        live,
+        bases,
         totals,
         tripped: Tripped::default(),
     };
@@ -157,7 +136,7 @@ fn name_of(budget: &str) -> &str {
 /// The guards of one plan.
 struct Guard<'a> {
     context: &'a Context<'a>,
-    live: &'a BTreeMap<KindId, u64>,
+    bases: &'a Bases,
     totals: BTreeMap<Budget, BTreeSet<u64>>,
     tripped: Tripped,
 }
@@ -172,7 +151,8 @@ impl Guard<'_> {
         let count: u64 = members.iter().map(|member| member.n).sum();
         let spent = &context.stored.spent;
         let earlier = spent.get(budget).copied().unwrap_or_default();
-        let total = base(context, self.live, budget);
+        let own = members.iter().map(|member| &member.key);
+        let total = self.bases.left(context, work, budget, own);
         let trips = count > 0 && limit.trips(count, earlier, total);
         let held: Vec<Counted> = if trips {
             members
@@ -289,7 +269,7 @@ fn trip(
         message: limited::message(std::slice::from_ref(limited)),
         count: Some(numbers.count),
         of: Some(numbers.total),
-        limit: Some(numbers.limit.allowed(numbers.total)),
+        limit: Some(numbers.limit.allowed(numbers.earlier, numbers.total)),
         over: Some(limited.over.clone()),
         members: members
             .filter_map(|counted| held_member(context, work, counted))
@@ -326,19 +306,6 @@ pub(super) fn spent(context: &Context<'_>, work: &Work) -> BTreeMap<Budget, u64>
     spent
 }
 
-/// Of how many each of some budgets is a share, before the plan.
-pub(super) fn bases<'b>(
-    context: &Context<'_>,
-    budgets: impl Iterator<Item = &'b Budget>,
-) -> BTreeMap<Budget, u64> {
-    let mut live = None;
-    let base = |budget: &'b Budget| {
-        let live = live.get_or_insert_with(|| self::live(context));
-        (budget.clone(), base(context, live, budget))
-    };
-    budgets.map(base).collect()
-}
-
 /// What a plan that was made earlier would be over now, by what its source has `spent` since.
 #[must_use]
 pub fn over_budget(plan: &Plan, guards: &Guards, spent: &BTreeMap<String, u64>) -> Vec<String> {
@@ -372,56 +339,4 @@ fn limit_of(guards: &Guards, budget: &str) -> Option<(Limit, String)> {
         _ => return Some((*guards.change.get(name)?, format!("guards.change.{name}"))),
     };
     Some((limit, format!("guards.{verb}")))
-}
-
-/// Of how many a budget's count is a share, before the plan.
-fn base(context: &Context<'_>, live: &BTreeMap<KindId, u64>, budget: &str) -> u64 {
-    let (stored, source) = (context.stored, Text::new(&context.desired.source));
-    if let Some((_, account)) = budget.split_once('@') {
-        let of = GuardBase::Users(account.into());
-        return stored.base(of, || users_of(context, account));
-    }
-    let mut parts = budget.splitn(2, '.');
-    let Some(kind) = parts.next().and_then(kinds::by_name) else {
-        return 0;
-    };
-    let rest = parts.next().unwrap_or_default();
-    let Some((field, _)) = rest.rsplit_once('.') else {
-        let of = GuardBase::Live(source, kind.id);
-        return stored.base(of, || live.get(&kind.id).copied().unwrap_or_default());
-    };
-    let field = kind
-        .field_ref(field)
-        .or_else(|| kind.field_ref(field.split('.').next()?));
-    match field {
-        None => 0,
-        Some(FieldRef::Own(index)) => {
-            let of = GuardBase::Filled(source, kind.id, index.into());
-            stored.base(of, || filled(context, kind.id, &FieldRef::Own(index)))
-        }
-        Some(custom) => {
-            stored.rows.ask(|| Ask::Everything);
-            filled(context, kind.id, &custom)
-        }
-    }
-}
-
-fn users_of(context: &Context<'_>, account: &str) -> u64 {
-    let field = kinds::get(kinds::USER).at("accounts");
-    let rows = context.stored.rows.iter();
-    let users = rows.filter(|row| row.key.kind == kinds::USER && is_live(row));
-    let of_account = users.filter(|row| {
-        let mut members = row.values[field].iter().flat_map(Value::members);
-        members.any(|member| member == account)
-    });
-    of_account.count() as u64
-}
-
-/// How many of a kind the source claims that have a value in a field. Links too are counted by the
-/// resource that holds them.
-fn filled(context: &Context<'_>, kind: KindId, field: &FieldRef) -> u64 {
-    let rows = context.stored.rows.iter();
-    let ours = rows.filter(|row| row.key.kind == kind && is_ours(context, &row.key));
-    let values = ours.filter_map(|row| row.value(field));
-    values.filter(|value| !value.is_empty_list()).count() as u64
 }

@@ -13,6 +13,7 @@ mod equal;
 mod fixpoint;
 mod forbid;
 mod guard;
+mod guard_base;
 mod handover;
 mod hold;
 mod limited;

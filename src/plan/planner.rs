@@ -3,12 +3,13 @@
 
 use super::draft::{self, Context, Draft};
 use super::effects::{put, put_back};
+use super::guard_base::Bases;
 use super::hold::{Hold, Member};
 use super::rename::Rename;
 use super::rules::Rules;
 use super::types::{Agreed, AgreedClaim, Held, Plan, Reason, SourceRef, Verb};
 use super::waiting::Waiting;
-use super::{fixpoint, forbid, guard, order, remember, removal, rename, tally};
+use super::{fixpoint, forbid, guard, guard_base, order, remember, removal, rename, tally};
 use crate::check::{self, Effect, Outcome};
 use crate::diagnostic::{self, Code, Diagnostic};
 use crate::model::{
@@ -75,13 +76,13 @@ fn keep_back(context: &Context<'_>, work: &mut Work) {
     forbid::doubtful(context, work);
     let parts = std::mem::take(&mut work.parts);
     parts.into_iter().for_each(|part| work.part(context, part));
-    let live = guard::live(context);
     forbid::forbidden(context, work);
     forbid::login_changes(context, work);
     let mut covered = rename::renames(context, work);
-    covered.extend(removal::emptied(context, work, &live, &covered));
+    let bases = Bases::of(context, work);
+    covered.extend(removal::emptied(context, work, &bases.live, &covered));
     covered.extend(work.standing.iter().cloned());
-    guard::guards(context, work, &live, &covered);
+    guard::guards(context, work, &bases, &covered);
     work.let_through.extend(covered);
     work.take_out();
 }
@@ -375,7 +376,7 @@ fn header(context: &Context<'_>) -> Plan {
 fn finish(context: &Context<'_>, mut work: Work) -> Plan {
     work.drop_empty(context);
     let spent = guard::spent(context, &work);
-    let bases = guard::bases(context, spent.keys());
+    let bases = guard_base::bases(context, spent.keys());
     let forgotten = remember::forgotten(context, &work);
     let mut steps = order::steps(context, &work);
     order::sort(context, &work, &mut steps);

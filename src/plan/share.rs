@@ -117,18 +117,17 @@ fn field_shares(context: &Context<'_>, kind: &Kind, change: &Change) -> Vec<Shar
 }
 
 /// The members that a change takes out of a list.
-fn went(change: &Change) -> Vec<&str> {
-    let after: BTreeSet<&str> = change
-        .after
-        .iter()
-        .flat_map(Value::members)
-        .map(compact_str::CompactString::as_str)
-        .collect();
-    let before = change.before.iter().flat_map(Value::members);
+pub(super) fn went(change: &Change) -> Vec<&str> {
+    let after: BTreeSet<&str> = members(change.after.as_ref()).into_iter().collect();
+    let mut before = members(change.before.as_ref());
+    before.retain(|member| !after.contains(member));
     before
-        .map(compact_str::CompactString::as_str)
-        .filter(|member| !after.contains(member))
-        .collect()
+}
+
+/// The members of a list.
+pub(super) fn members(list: Option<&Value>) -> Vec<&str> {
+    let all = list.into_iter().flat_map(Value::members);
+    all.map(compact_str::CompactString::as_str).collect()
 }
 
 /// Whether a link that stays gets other attributes.
@@ -153,7 +152,8 @@ fn account_shares(context: &Context<'_>, world: &World<'_>, effect: &Effect) -> 
         .stored
         .rows
         .get(&effect.key)
-        .filter(|row| is_live(row))
+        // Who comes back in this plan is there in the next pass.
+        .filter(|row| is_live(row) || order::verb(context, effect) == Verb::Reactivate)
     else {
         return Vec::new();
     };
@@ -168,11 +168,13 @@ fn account_shares(context: &Context<'_>, world: &World<'_>, effect: &Effect) -> 
         _ => None,
     };
     let lost: Vec<&str> = match (leaves, unlinks) {
-        (true, _) => row.values[accounts]
-            .iter()
-            .flat_map(Value::members)
-            .map(compact_str::CompactString::as_str)
-            .collect(),
+        // A link that the same plan makes is there in the next pass.
+        (true, change) => {
+            let before = members(row.values[accounts].as_ref());
+            let after = members(change.and_then(|change| change.after.as_ref()));
+            let all: BTreeSet<&str> = before.into_iter().chain(after).collect();
+            all.into_iter().collect()
+        }
         (false, Some(change)) => went(change),
         (false, None) => Vec::new(),
     };

@@ -5,7 +5,7 @@ use super::fixpoint::{hold_field, hold_one};
 use super::planner::Work;
 use super::share::is_live;
 use super::types::{Held, Plan, Reason, Verb};
-use crate::check::{ADMINISTRATOR, Effect, Outcome, View, World};
+use crate::check::{ADMINISTRATOR, Effect, Outcome, World};
 use crate::diagnostic::{Code, codes};
 use crate::kinds;
 use crate::model::{Change, Declared, FieldRef, Key, Link, Row, Snapshot, Text, Value};
@@ -215,11 +215,16 @@ fn lost(context: &Context<'_>, world: &World<'_>, effect: &Effect) -> BTreeSet<T
     let Some(row) = row.filter(|row| is_live(row)) else {
         return BTreeSet::new();
     };
-    let after = world.after(&effect.key).filter(View::live);
+    let after = world.after(&effect.key);
     let value = |name| after.and_then(|view| view.get(&field(name)));
-    let stay = accounts_of(value("accounts"), value("groups"));
+    let linked = accounts_of(value("accounts"), value("groups"));
     let mut lost = administered(row);
-    lost.retain(|account| !stay.contains(account));
+    if after.is_some_and(|view| view.live()) {
+        lost.retain(|account| !linked.contains(account));
+    } else {
+        // A link that the same plan makes is there in the next pass.
+        lost.extend(linked);
+    }
     lost
 }
 

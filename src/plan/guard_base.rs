@@ -1,0 +1,262 @@
+//! Of how many the count of a guard is a share.
+
+use super::draft::Context;
+use super::planner::Work;
+use super::share::{Budget, is_live, members, went};
+use super::types::{Agreed, AgreedClaim};
+use crate::check::{Effect, Outcome};
+use crate::kinds;
+use crate::model::{Ask, Change, ClaimState, FieldRef, GuardBase, Key, KindId, Row, Text, Value};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// What guards count a share of, and who leaves it through the plan.
+pub(super) struct Bases {
+    /// How many live rows of each kind the source claims, before the plan.
+    pub live: BTreeMap<KindId, u64>,
+    leaving: Leaving,
+}
+
+/// Who leaves a base through the plan, held or not: if only those did that are applied, the base would
+/// be smaller in the next pass of the same tree, and more would be held.
+#[derive(Default)]
+struct Leaving {
+    /// Live rows of the source, which are not live afterwards or not its own.
+    live: HashSet<Key>,
+    /// Rows of the source, which are not its own afterwards.
+    claimed: BTreeSet<Key>,
+    /// The users of each account.
+    users: HashMap<Text, HashSet<Key>>,
+}
+
+impl Bases {
+    pub fn of(context: &Context<'_>, work: &Work) -> Self {
+        Self {
+            live: live(context),
+            leaving: Leaving::of(context, work),
+        }
+    }
+
+    /// Of how many a budget's count is a share: of those that are there before the plan and that nothing
+    /// but this budget takes away; `own` are the members of the budget.
+    pub fn left<'k>(
+        &self,
+        context: &Context<'_>,
+        work: &Work,
+        budget: &str,
+        own: impl Iterator<Item = &'k Key>,
+    ) -> u64 {
+        let base = base(context, &self.live, budget);
+        let leaving = self.leaving.of_budget(context, work, budget);
+        let own = own.filter(|key| leaving.contains(key)).count();
+        base.saturating_sub((leaving.len() - own) as u64)
+    }
+}
+
+impl Leaving {
+    fn of(context: &Context<'_>, work: &Work) -> Self {
+        let mut leaving = Self::default();
+        let released = work.released.iter().chain(released(&work.agreed));
+        for row in released.filter_map(|key| context.stored.rows.get(key)) {
+            leaving.unclaim(context, row);
+        }
+        let accounts = kinds::get(kinds::USER).at("accounts");
+        for effect in &work.effects {
+            let Some(row) = context.stored.rows.get(&effect.key) else {
+                continue;
+            };
+            let (live, goes) = (is_live(row), goes(effect));
+            if goes && live && is_ours(context, &row.key) {
+                leaving.live.insert(row.key.clone());
+            }
+            let declared = context.desired.resources.contains(&row.key);
+            if goes && (!declared || matches!(effect.outcome, Outcome::Delete)) {
+                leaving.unclaim(context, row);
+            }
+            if row.key.kind == kinds::USER && live {
+                let lost = match change_of(effect, &kinds::own(accounts)) {
+                    Some(change) if !goes => went(change),
+                    _ if goes => members(row.values[accounts].as_ref()),
+                    _ => Vec::new(),
+                };
+                for account in lost {
+                    let users = leaving.users.entry(Text::new(account)).or_default();
+                    users.insert(row.key.clone());
+                }
+            }
+        }
+        leaving
+    }
+
+    fn unclaim(&mut self, context: &Context<'_>, row: &Row) {
+        if !is_ours(context, &row.key) {
+            return;
+        }
+        self.claimed.insert(row.key.clone());
+        if is_live(row) {
+            self.live.insert(row.key.clone());
+        }
+    }
+
+    fn of_budget(&self, context: &Context<'_>, work: &Work, budget: &str) -> HashSet<Key> {
+        match Of::budget(budget) {
+            None => HashSet::new(),
+            Some(Of::Users(account)) => self.users.get(account).cloned().unwrap_or_default(),
+            Some(Of::Live(kind)) => {
+                let live = self.live.iter().filter(|key| key.kind == kind);
+                live.cloned().collect()
+            }
+            Some(Of::Filled(kind, field)) => {
+                let filled = |key: &&Key| {
+                    let row = context.stored.rows.get(key);
+                    row.is_some_and(|row| is_filled(row, &field))
+                };
+                let claimed = self.claimed.iter().filter(|key| key.kind == kind);
+                let emptied = work.effects.iter().filter(|effect| {
+                    effect.key.kind == kind
+                        && is_ours(context, &effect.key)
+                        && empties(effect, &field)
+                });
+                let emptied = emptied.map(|effect| &effect.key);
+                claimed.chain(emptied).filter(filled).cloned().collect()
+            }
+        }
+    }
+}
+
+/// What a budget counts a share of.
+enum Of<'b> {
+    /// The live users of an account.
+    Users(&'b str),
+    /// The live rows of a kind.
+    Live(KindId),
+    /// The rows of a kind that have a value in a field.
+    Filled(KindId, FieldRef),
+}
+
+impl<'b> Of<'b> {
+    fn budget(budget: &'b str) -> Option<Self> {
+        if let Some((_, account)) = budget.split_once('@') {
+            return Some(Self::Users(account));
+        }
+        let (kind, rest) = budget.split_once('.')?;
+        let kind = kinds::by_name(kind)?;
+        let Some((field, _)) = rest.rsplit_once('.') else {
+            return Some(Self::Live(kind.id));
+        };
+        let field = kind
+            .field_ref(field)
+            .or_else(|| kind.field_ref(field.split('.').next()?))?;
+        Some(Self::Filled(kind.id, field))
+    }
+}
+
+fn released(agreed: &[Agreed]) -> impl Iterator<Item = &Key> {
+    let released =
+        |agreed: &&Agreed| matches!(agreed.claim, AgreedClaim::Release | AgreedClaim::Gone);
+    agreed.iter().filter(released).map(|agreed| &agreed.key)
+}
+
+fn change_of<'e>(effect: &'e Effect, field: &FieldRef) -> Option<&'e Change> {
+    let Outcome::Change(changes) = &effect.outcome else {
+        return None;
+    };
+    changes.iter().find(|change| change.field == *field)
+}
+
+/// Whether an effect leaves a field without a value.
+fn empties(effect: &Effect, field: &FieldRef) -> bool {
+    change_of(effect, field)
+        .is_some_and(|change| change.after.as_ref().is_none_or(Value::is_empty_list))
+}
+
+/// Whether an effect takes its resource out of use.
+fn goes(effect: &Effect) -> bool {
+    let status = kinds::get(effect.key.kind).status_index();
+    match &effect.outcome {
+        Outcome::Delete => true,
+        Outcome::Create { .. } => false,
+        Outcome::Change(changes) => changes.iter().any(|change| {
+            let after = change.after.as_ref().and_then(Value::as_text);
+            change.field.own() == Some(status) && after == Some("inactive")
+        }),
+    }
+}
+
+/// How many live rows of each kind the source claims, before the plan. What the plan itself creates,
+/// adopts or reactivates is not among them.
+fn live(context: &Context<'_>) -> BTreeMap<KindId, u64> {
+    let mut live = BTreeMap::new();
+    for row in &context.stored.rows {
+        if is_live(row) && is_ours(context, &row.key) {
+            *live.entry(row.key.kind).or_default() += 1;
+        }
+    }
+    live
+}
+
+fn is_ours(context: &Context<'_>, key: &Key) -> bool {
+    context
+        .stored
+        .claim(&context.desired.source, key)
+        .is_some_and(|claim| claim.state == ClaimState::Active)
+}
+
+/// Of how many each of some budgets is a share, before the plan.
+pub(super) fn bases<'b>(
+    context: &Context<'_>,
+    budgets: impl Iterator<Item = &'b Budget>,
+) -> BTreeMap<Budget, u64> {
+    let mut live = None;
+    let base = |budget: &'b Budget| {
+        let live = live.get_or_insert_with(|| self::live(context));
+        (budget.clone(), base(context, live, budget))
+    };
+    budgets.map(base).collect()
+}
+
+/// Of how many a budget's count is a share, before the plan.
+fn base(context: &Context<'_>, live: &BTreeMap<KindId, u64>, budget: &str) -> u64 {
+    let (stored, source) = (context.stored, Text::new(&context.desired.source));
+    match Of::budget(budget) {
+        None => 0,
+        Some(Of::Users(account)) => {
+            let of = GuardBase::Users(account.into());
+            stored.base(of, || users_of(context, account))
+        }
+        Some(Of::Live(kind)) => {
+            let of = GuardBase::Live(source, kind);
+            stored.base(of, || live.get(&kind).copied().unwrap_or_default())
+        }
+        Some(Of::Filled(kind, FieldRef::Own(index))) => {
+            let of = GuardBase::Filled(source, kind, index.into());
+            stored.base(of, || filled(context, kind, &FieldRef::Own(index)))
+        }
+        Some(Of::Filled(kind, custom)) => {
+            stored.rows.ask(|| Ask::Everything);
+            filled(context, kind, &custom)
+        }
+    }
+}
+
+fn users_of(context: &Context<'_>, account: &str) -> u64 {
+    let field = kinds::get(kinds::USER).at("accounts");
+    let rows = context.stored.rows.iter();
+    let users = rows.filter(|row| row.key.kind == kinds::USER && is_live(row));
+    let of_account = users.filter(|row| {
+        let mut members = row.values[field].iter().flat_map(Value::members);
+        members.any(|member| member == account)
+    });
+    of_account.count() as u64
+}
+
+/// How many of a kind the source claims that have a value in a field. Links too are counted by the
+/// resource that holds them.
+fn filled(context: &Context<'_>, kind: KindId, field: &FieldRef) -> u64 {
+    let rows = context.stored.rows.iter();
+    let ours = rows.filter(|row| row.key.kind == kind && is_ours(context, &row.key));
+    ours.filter(|row| is_filled(row, field)).count() as u64
+}
+
+fn is_filled(row: &Row, field: &FieldRef) -> bool {
+    row.value(field).is_some_and(|value| !value.is_empty_list())
+}
