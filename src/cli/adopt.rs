@@ -5,7 +5,6 @@ use super::import_manifests::{by_kind, counted};
 use super::source::{both, claims, is_configured, release};
 use super::{Failure, Global, Outcome, Output, apply, output, session};
 use crate::config::Config;
-use crate::diagnostic::did_you_mean;
 use crate::model::Key;
 use crate::reconcile::{self, Pass, Reading, Request};
 use crate::store::Store;
@@ -45,10 +44,6 @@ struct Sorted {
 
 /// Sorts, shows, asks, hands over.
 pub async fn run(global: &Global, options: &Options) -> Outcome {
-    let asked = !options.yes;
-    if asked && (global.output == Output::Json || !io::stdin().is_terminal()) {
-        return Err(Failure::usage(apply::NO_TERMINAL));
-    }
     let config = session::config(global, None)?;
     configured(&config, options)?;
     let store = session::writer(&config).await?;
@@ -66,16 +61,7 @@ fn configured(config: &Config, options: &Options) -> Result<(), Failure> {
     if is_configured(config, &options.to) {
         return Ok(());
     }
-    let names: Vec<&str> = config.sources.iter().map(|source| &*source.name).collect();
-    let meant = did_you_mean(&options.to, names.iter().copied());
-    let meant = meant.map_or_else(
-        || "name it in roster.yaml first".to_owned(),
-        |meant| format!("did you mean `{meant}`?"),
-    );
-    Err(Failure::usage(format!(
-        "no source is called `{}`: {meant}",
-        options.to
-    )))
+    Err(Failure::usage(config.no_source(&options.to)))
 }
 
 async fn under_leases(
@@ -92,8 +78,13 @@ async fn under_leases(
     if global.output != Output::Json {
         show(options, &sorted)?;
     }
-    if !options.yes && !sorted.given.is_empty() && !apply::confirmed("Hand them over?")? {
-        return Err(Failure::error("declined; nothing was handed over"));
+    if !options.yes && !sorted.given.is_empty() {
+        if global.output == Output::Json || !io::stdin().is_terminal() {
+            return Err(Failure::usage(apply::NO_TERMINAL));
+        }
+        if !apply::confirmed("Hand them over?")? {
+            return Err(Failure::error("declined; nothing was handed over"));
+        }
     }
     let mut given = 0;
     if !sorted.given.is_empty() {

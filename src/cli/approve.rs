@@ -78,9 +78,13 @@ async fn source(global: &Global, name: &str, reason: &str, remote: &Remote) -> O
         return Ok(0);
     }
     let config = session::config(global, None)?;
-    let known = config.source(name);
-    if known.is_none_or(|source| source.feed().is_none()) {
-        return Err(Failure::usage(format!("no source `{name}` is an export")));
+    let Some(known) = config.source(name) else {
+        return Err(Failure::usage(config.no_source(name)));
+    };
+    if known.feed().is_none() {
+        return Err(Failure::usage(format!(
+            "source {name} is no export; only exports wait for a first approval"
+        )));
     }
     let actor = session::actor();
     config.may_approve(&actor).map_err(Failure::error)?;

@@ -1,6 +1,7 @@
 //! `roster lock`: who reconciles what.
 
-use super::{Global, Outcome, Output, session};
+use super::{Failure, Global, Outcome, Output, session};
+use crate::diagnostic::none_called;
 use crate::store::Held;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -52,13 +53,15 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
         }
         What::Break { scope } => {
             let store = session::writer(&config).await?;
-            if store.break_lease(scope).await? {
-                anstream::println!(
-                    "The lease {scope} is free; what its holder still writes is refused."
-                );
-            } else {
-                anstream::println!("No lease {scope} is held.");
+            if !store.break_lease(scope).await? {
+                let leases = store.leases().await?;
+                let held = leases.iter().map(|lease| lease.scope.as_str());
+                let why = none_called("held lease", scope, held);
+                return Err(Failure::error(why));
             }
+            anstream::println!(
+                "The lease {scope} is free; what its holder still writes is refused."
+            );
         }
     }
     Ok(0)

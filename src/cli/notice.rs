@@ -3,7 +3,7 @@
 use super::{Failure, Global, Outcome, Output, session};
 use crate::config::Target;
 use crate::daemon::notice::{Notice, SendError, Sender};
-use crate::diagnostic::did_you_mean;
+use crate::diagnostic::none_called;
 use chrono::Utc;
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -63,11 +63,8 @@ fn chosen(all: Vec<Target>, name: Option<&str>) -> Result<Vec<Target>, Failure> 
         .filter(|target| target.name == name)
         .collect();
     if found.is_empty() {
-        let hint = did_you_mean(name, names.iter().map(String::as_str));
-        let hint = hint.map_or_else(|| names.join(", "), str::to_owned);
-        return Err(Failure::usage(format!(
-            "no notice is called `{name}`; there is: {hint}"
-        )));
+        let names = names.iter().map(String::as_str);
+        return Err(Failure::usage(none_called("notice", name, names)));
     }
     Ok(found)
 }

@@ -5,6 +5,7 @@ use super::progress::Progress;
 use super::remote::Remote;
 use super::{Failure, Global, Outcome, Scope, failure, plan_remote, session, whole_file};
 use crate::config::{Config, Place};
+use crate::diagnostic::none_called;
 use crate::plan::{Plan, render};
 use crate::reconcile::{self, Fetches, Pass, Reading, Request};
 use clap::Args;
@@ -84,9 +85,15 @@ fn repository(config: &Config, scope: &Scope) -> Result<String, Failure> {
     let mut sources = sources.filter(|source| source.git().is_some() && wanted(&source.name));
     match (sources.next(), sources.next()) {
         (Some(one), None) => Ok(one.name.to_string()),
-        (None, _) => Err(Failure::usage(
-            "`--revision` is of a git source, and there is none here or none of that name",
-        )),
+        (None, _) => {
+            let git = config.sources.iter().filter(|it| it.git().is_some());
+            let git: Vec<&str> = git.map(|source| &*source.name).collect();
+            let why = match &scope.source {
+                Some(name) => none_called("git source", name, git),
+                None => "no git source is configured".to_owned(),
+            };
+            Err(Failure::usage(format!("`--revision`: {why}")))
+        }
         _ => Err(Failure::usage(
             "there are several git sources: choose one with `--source NAME`",
         )),

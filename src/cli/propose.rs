@@ -5,7 +5,7 @@ use super::output::{self, write_diagnostics};
 use super::patch::patch;
 use super::{Failure, Global, Outcome, Output, failure, new_files, session, whole_file};
 use crate::config::{Config, Source};
-use crate::diagnostic::{Diagnostic, chain, did_you_mean};
+use crate::diagnostic::{Diagnostic, chain};
 use crate::git::{self, Change};
 use crate::reconcile::{self, More, Proposal, Request};
 use clap::Args;
@@ -67,13 +67,7 @@ pub fn run(global: &Global, options: &Options) -> Outcome {
 fn named<'c>(config: &'c Config, name: &str) -> Result<&'c Source, Failure> {
     let mut sources = config.sources.iter();
     let found = sources.find(|source| *source.name == *name);
-    found.ok_or_else(|| {
-        let names = config.sources.iter().map(|source| &*source.name);
-        let meant = did_you_mean(name, names.collect::<Vec<_>>());
-        let meant = meant.map(|meant| format!("; did you mean `{meant}`?"));
-        let meant = meant.unwrap_or_default();
-        Failure::usage(format!("no source is called `{name}`{meant}"))
-    })
+    found.ok_or_else(|| Failure::usage(config.no_source(name)))
 }
 
 fn into<'c>(config: &'c Config, options: &Options, source: &Source) -> Result<&'c Source, Failure> {

@@ -43,7 +43,8 @@ async fn rename(global: &Global, old: &str, new: &str) -> Outcome {
     unconfigured(&config, old)?;
     if config.path.is_some() && !is_configured(&config, new) {
         return Err(Failure::usage(format!(
-            "no source is called `{new}`: name it in roster.yaml first"
+            "{}\nA new name has to be in roster.yaml first.",
+            config.no_source(new)
         )));
     }
     let store = session::writer(&config).await?;

@@ -22,6 +22,7 @@ pub use notices::{Event, Format, NoticesFile, Post, Receiver, Target, is_loopbac
 pub use schedule::{Effect, Timing, Trigger, Window};
 pub use serve::{Limits, Serve, Tls};
 
+use crate::diagnostic::none_called;
 use crate::git::GitPlace;
 use crate::plan::{Accept, Authority, Guards};
 use secrecy::SecretString;
@@ -206,6 +207,13 @@ impl Config {
     #[must_use]
     pub fn source(&self, name: &str) -> Option<&Source> {
         self.sources.iter().find(|source| *source.name == *name)
+    }
+
+    /// That no source has this name, with those that there are.
+    #[must_use]
+    pub fn no_source(&self, name: &str) -> String {
+        let known = self.sources.iter().map(|source| &*source.name);
+        none_called("source", name, known)
     }
 
     /// The configuration for a run in `directory`: the file named, or the one found upward to the

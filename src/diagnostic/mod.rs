@@ -224,9 +224,38 @@ pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
+/// That nothing has this name, with the nearest that there is, or all.
+#[must_use]
+pub fn none_called<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    let hint = match did_you_mean(name, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if known.is_empty() => "there is none".to_owned(),
+        None => {
+            let known: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
+            format!("there is {}", known.join(", "))
+        }
+    };
+    format!("no {what} is called `{name}`; {hint}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_unknown_name_is_told_with_what_there_is() {
+        for (name, known, told) in [
+            ("shpo", &["erp", "shop"][..], "did you mean `shop`?"),
+            ("nope", &["erp", "shop"], "there is `erp`, `shop`"),
+            ("nope", &[], "there is none"),
+        ] {
+            assert_eq!(
+                none_called("source", name, known.iter().copied()),
+                format!("no source is called `{name}`; {told}")
+            );
+        }
+    }
 
     #[test]
     fn suggests_the_nearest_name_and_nothing_for_a_stranger() {

@@ -1,6 +1,6 @@
 //! `roster adopt`.
 
-use crate::workspace::{Workspace, account, each, user};
+use crate::workspace::{Workspace, account, each, sqlite, user};
 use serde_json::{Value, json};
 
 const CONFIG: &str =
@@ -109,4 +109,29 @@ fn nothing_changes_hands_while_a_tree_cannot_be_read() {
         assert!(ran.stderr.contains("erp/broken.yaml") || ran.stderr.contains("broken.yaml"));
         assert_eq!(claims(&ws), ["erp 5"], "{}", ws.engine);
     }
+}
+
+#[test]
+fn nobody_is_asked_before_it_was_looked() {
+    let ws = sqlite();
+    moved(&ws);
+    let text = |arguments: &[&str]| ws.run(&[arguments, &["--output", "text"]].concat());
+    let unknown = text(&["adopt", "--from", "erp", "--to", "gti"]).exits(64);
+    assert!(
+        unknown
+            .stderr
+            .contains("no source is called `gti`; there is `erp`, `git`"),
+        "{unknown}"
+    );
+    let gone = text(&["adopt", "--from", "gone", "--to", "git"]).exits(1);
+    assert!(gone.stderr.contains("source gone claims nothing"), "{gone}");
+    let asked = text(&["adopt", "--from", "erp", "--to", "git"]).exits(64);
+    assert!(
+        asked.stdout.contains("From source erp to source git"),
+        "{asked}"
+    );
+    assert!(asked.stderr.contains("No terminal"), "{asked}");
+    text(&["adopt", "--from", "erp", "--to", "git", "--yes"]).exits(0);
+    // Nothing is left to ask about.
+    text(&["adopt", "--from", "erp", "--to", "git"]).exits(0);
 }

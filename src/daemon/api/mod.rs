@@ -14,7 +14,7 @@ pub(super) mod sources;
 use super::metrics;
 use super::serve::Daemon;
 use super::worker::apart;
-use crate::diagnostic::chain;
+use crate::diagnostic::{chain, none_called};
 use crate::http::problem::{self, Problem};
 use crate::http::{Caller, Ready, Route};
 use crate::store::StoreError;
@@ -103,13 +103,15 @@ pub(in crate::daemon) fn known(
     source: &str,
 ) -> Result<(), Problem> {
     let setup = daemon.setup();
-    let mut sources = setup.config.sources.iter();
-    if caller.sees(source) && sources.any(|known| *known.name == *source) {
+    let sources = setup.config.sources.iter();
+    // Whoever may not see a source does not learn its name.
+    let seen = sources.map(|known| &*known.name);
+    let seen: Vec<&str> = seen.filter(|name| caller.sees(name)).collect();
+    if seen.contains(&source) {
         return Ok(());
     }
-    Err(Problem::not_found(format!(
-        "no source is called `{source}`"
-    )))
+    let why = none_called("source", source, seen);
+    Err(Problem::not_found(why))
 }
 
 /// How long a reason may be.

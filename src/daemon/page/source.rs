@@ -85,7 +85,8 @@ async fn read(door: &Door, name: String) -> Result<Shown, Problem> {
     door.ask(move |daemon| async move {
         let status = daemon.status(|source| *source == *name).await?;
         let source = status.sources.into_iter().next();
-        let source = source.ok_or_else(|| Problem::not_found("no such source"))?;
+        let source =
+            source.ok_or_else(|| Problem::not_found(format!("no source is called `{name}`")))?;
         let kept = daemon.store.kept_plan(&name).await?;
         let passes = daemon.store.passes(Some(&name), PASSES).await?;
         let passes = passes
