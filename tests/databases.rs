@@ -129,6 +129,29 @@ fn a_database_without_tables_is_not_one_with_nobody() {
     fails(&ws.plan(&[]), &["the table `meta` is gone"]);
 }
 
+#[test]
+fn tables_of_another_program_are_neither_read_nor_written() {
+    for ws in each("foreign") {
+        ws.tree(company());
+        ws.write("roster.yaml", CONFIG);
+        ws.sql("CREATE TABLE users (id INTEGER, login TEXT)");
+        ws.sql("CREATE TABLE meta (name TEXT, value TEXT)");
+        ws.sql("INSERT INTO users VALUES (1, 'root')");
+        let said = [
+            "is not a Roster database: it has the tables `meta`, `users` of another program",
+            "nothing was changed",
+        ];
+        all_fail(&ws, &said);
+        for command in [&["migrate"][..], &["migrate", "--plan"]] {
+            fails(&ws.run(command), &said);
+        }
+        assert_eq!(ws.value("SELECT login FROM users").as_deref(), Some("root"));
+        ws.sql("DROP TABLE users");
+        ws.sql("DROP TABLE meta");
+        ws.run(&["migrate"]).exits(0);
+    }
+}
+
 fn role(ws: &Workspace, name: &str) -> Workspace {
     ws.sql(&format!(
         "DROP ROLE IF EXISTS {name}; CREATE ROLE {name} LOGIN"

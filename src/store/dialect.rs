@@ -29,6 +29,10 @@ pub(super) struct Dialect {
     pub(super) booleans: [&'static str; 2],
     /// Whether a table is there: a query with its name as the parameter.
     pub(super) table_exists: &'static str,
+    /// The tables and views that are there, by name.
+    pub(super) tables: &'static str,
+    /// The columns of a table: a query with its name as the parameter.
+    pub(super) columns: &'static str,
     /// Around a JSON object in `FROM`: its members as rows `j` with a column `key`.
     pub(super) members: [&'static str; 2],
     /// Announces a write of Roster's own, which triggers then leave alone.
@@ -57,6 +61,9 @@ pub(super) const SQLITE: Dialect = Dialect {
     for_update_t: "",
     booleans: ["0", "1"],
     table_exists: "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?",
+    tables: "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') \
+             AND name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY name",
+    columns: "SELECT name FROM pragma_table_info(?)",
     members: ["json_each(", ") AS j"],
     guard_on: "INSERT INTO writing (id) VALUES (1)",
     guard_off: "DELETE FROM writing",
@@ -85,6 +92,14 @@ pub(super) const POSTGRES: Dialect = Dialect {
                    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
                    WHERE n.nspname = current_schema() AND c.relname = ? \
                    AND c.relkind IN ('r', 'p')",
+    tables: "SELECT c.relname::text FROM pg_catalog.pg_class AS c \
+             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+             WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'f') \
+             ORDER BY 1",
+    columns: "SELECT a.attname::text FROM pg_catalog.pg_attribute AS a \
+              JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid \
+              JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+              WHERE n.nspname = current_schema() AND c.relname = ? AND a.attnum > 0",
     members: ["json_object_keys(", "::json) AS j(key)"],
     guard_on: "SET LOCAL roster.writing = 'on'",
     guard_off: "SET LOCAL roster.writing = ''",

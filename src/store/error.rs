@@ -33,6 +33,19 @@ pub enum StoreError {
     /// The role may not see what is in the database.
     #[error("{0}")]
     Denied(String),
+    /// The tables that are there are another program's: nothing is read from them or written to them.
+    #[error(
+        "{place} is not a Roster database: it has {tables} of another program; \
+         nothing was changed; {help}"
+    )]
+    Foreign {
+        /// Where, without a password.
+        place: String,
+        /// Some of its tables.
+        tables: String,
+        /// The way out.
+        help: &'static str,
+    },
     /// A database in a read-only place has changes that only a writer may fold in.
     #[error(
         "cannot read {path}: its folder is read-only and {path}-wal holds changes; \

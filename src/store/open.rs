@@ -63,6 +63,7 @@ impl Store {
         let url = redacted(url).into();
         let store = Self { pool, url };
         store.must_see().await?;
+        store.must_be_ours().await?;
         Ok(store)
     }
 

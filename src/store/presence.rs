@@ -5,6 +5,7 @@ use super::error::StoreError;
 use super::migrate::{has_table, meta};
 use super::open::Store;
 use super::param::{Param, Ty};
+use super::schema::table_names;
 use std::fmt;
 
 /// There is no directory in the database: the file is not there, or none of Roster's tables.
@@ -57,6 +58,17 @@ impl Absent {
     }
 }
 
+/// The columns by which Roster's own table `meta` is known.
+const META: [&str; 3] = ["identity", "schema_version", "secret_key"];
+/// How many tables of another program are named.
+const SHOWN: usize = 3;
+
+async fn names(tx: &mut Tx, sql: &str, of: &[Param]) -> Result<Vec<String>, StoreError> {
+    let rows = tx.fetch(sql, of, &[Ty::Text]).await?;
+    let names = rows.into_iter().map(|mut row| row[0].take_text().into());
+    Ok(names.collect())
+}
+
 /// What a role sees of the schemas of a PostgreSQL database.
 struct Sight {
     role: String,
@@ -107,6 +119,52 @@ impl Store {
             schema: sight.schema,
             elsewhere: homes.map(|home| home.schema).collect(),
         }))
+    }
+
+    /// That no table with the name of one of Roster's is another program's.
+    pub(super) async fn must_be_ours(&self) -> Result<(), StoreError> {
+        let Some(mut tx) = self.reading("look for Roster's tables").await? else {
+            return Ok(());
+        };
+        let dialect = tx.dialect();
+        let columns = names(&mut tx, dialect.columns, &["meta".into()]).await?;
+        if META.iter().all(|own| columns.iter().any(|it| it == own)) {
+            return Ok(());
+        }
+        let (own, there) = (table_names(), names(&mut tx, dialect.tables, &[]).await?);
+        let foreign: Vec<_> = there.iter().filter(|it| own.contains(it)).collect();
+        // Of a damaged database of Roster's nearly all is there.
+        if foreign.len() * 2 > own.len() {
+            return Ok(());
+        }
+        let shown: Vec<_> = foreign
+            .iter()
+            .take(SHOWN)
+            .map(|it| format!("`{it}`"))
+            .collect();
+        let (place, help) = if self.embedded() {
+            (
+                self.url().to_owned(),
+                "name another file as `database:` or with `--database`",
+            )
+        } else {
+            let schema = Sight::of(&mut tx).await?.schema.unwrap_or_default();
+            (
+                format!("schema {schema} of {}", self.url()),
+                "use another database, or another schema with `?options=-csearch_path%3DNAME`",
+            )
+        };
+        let tables = match (shown.len(), foreign.len() - shown.len()) {
+            (0, _) => return Ok(()),
+            (1, _) => format!("the table {}", shown[0]),
+            (_, 0) => format!("the tables {}", shown.join(", ")),
+            (_, more) => format!("the tables {} and {more} more", shown.join(", ")),
+        };
+        Err(StoreError::Foreign {
+            place,
+            tables,
+            help,
+        })
     }
 
     /// That the role may see what is there: of a table that it may not read, and of a schema that it
