@@ -1,8 +1,8 @@
 //! `roster feed`: what is in an export, and a mapping to start from; without a database.
 
 use super::print::print;
-use super::{Failure, Global, Outcome, Output, output, whole_file};
-use crate::diagnostic::visible;
+use super::{Failure, Global, Outcome, Output, failure, output, whole_file};
+use crate::diagnostic::{Diagnostic, visible};
 use crate::feed::format::{Entry, Record, Sheet};
 use crate::feed::guess::{self, Asked, Fit, Look};
 use clap::{Args, Subcommand};
@@ -122,7 +122,9 @@ fn inspect(global: &Global, options: &Inspect) -> Outcome {
         }
     };
     // A login page is worth an exit code: what asks may be a script.
-    Ok(u8::from(!look.outcome.complete))
+    let mut found = look.outcome.diagnostics.iter();
+    let wrong = !look.outcome.complete || found.any(Diagnostic::is_error);
+    Ok(if wrong { failure::ERROR } else { 0 })
 }
 
 fn text(look: &Look, rows: &[Record]) -> String {
@@ -141,6 +143,9 @@ fn text(look: &Look, rows: &[Record]) -> String {
         line("line ends", ends);
     }
     if look.columns.is_empty() {
+        if outcome.complete {
+            line("rows", &outcome.records.to_string());
+        }
         return text;
     }
     line("header", &header(look));
@@ -269,7 +274,7 @@ fn document(look: &Look, rows: &[Record]) -> Value {
         "presets": fits.collect::<Vec<_>>(),
         "ambiguous": guess::rivals(look).iter().map(|rival| json!({"presets": [rival.first, rival.second], "columns": rival.columns, "why": rival.difference()})).collect::<Vec<_>>(),
         "first": rows.iter().map(|record| row(look, record)).collect::<Vec<_>>(),
-        "diagnostics": outcome.diagnostics.iter().map(crate::diagnostic::Diagnostic::to_json).collect::<Vec<_>>(),
+        "diagnostics": outcome.diagnostics.iter().map(Diagnostic::to_json).collect::<Vec<_>>(),
     })
 }
 

@@ -32,8 +32,9 @@ pub use text::wrapped;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::model::{Digest, Pos};
 use findings::Findings;
+use flate2::bufread::MultiGzDecoder;
 use source::{Flaw, FlawKind, Found, Source};
-use std::io::{self, Read, Seek};
+use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
 use std::sync::Arc;
 
 /// What an export is written in.
@@ -194,6 +195,12 @@ impl Format {
         matches!(self, Self::Csv | Self::Xlsx)
     }
 
+    /// What its rows are counted as.
+    #[must_use]
+    pub fn row_word(self) -> &'static str {
+        if self == Self::Xlsx { "row" } else { "line" }
+    }
+
     /// The word for it in a mapping.
     #[must_use]
     pub fn key(self) -> &'static str {
@@ -234,6 +241,7 @@ pub fn read(
         each,
     };
     let mut outcome = match begins(&mut input) {
+        Ok(head) if head.starts_with(&unlike::GZIP) => read_packed(&mut input, path, &mut target),
         Ok(head) if unlike::is_zip(&head) => xlsx::read(&mut input, &mut target),
         Ok(head) => read_text(&mut input, path, &head, &mut target),
         Err(error) => {
@@ -273,6 +281,56 @@ fn begins(input: &mut (impl Read + Seek)) -> io::Result<Vec<u8>> {
     input.by_ref().take(8).read_to_end(&mut head)?;
     input.rewind()?;
     Ok(head)
+}
+
+/// Reads a text that is packed with gzip as if it were not.
+fn read_packed(input: &mut dyn Read, path: &str, target: &mut Target<'_>) -> Outcome {
+    let limit = target.options.limits.unpacked;
+    let mut unpacked = Unpacked {
+        inner: MultiGzDecoder::new(BufReader::new(input)),
+        left: limit,
+        limit,
+    };
+    let mut head = Vec::with_capacity(8);
+    let begun = unpacked.by_ref().take(8).read_to_end(&mut head);
+    if let Err(error) = begun {
+        unreadable(target.findings, Pos::default(), &error);
+        return Outcome::of(Format::Csv, Body::default());
+    }
+    if unlike::is_zip(&head) {
+        let found = unlike::instead("a spreadsheet or an archive within gzip", unlike::UNPACK);
+        target.findings.fatal(Pos::default(), found);
+        return Outcome::of(Format::Xlsx, Body::default());
+    }
+    let name = path.strip_suffix(".gz").unwrap_or(path);
+    read_text(
+        &mut Cursor::new(head.clone()).chain(unpacked),
+        name,
+        &head,
+        target,
+    )
+}
+
+/// What gzip unpacks to, not without end.
+struct Unpacked<R> {
+    inner: MultiGzDecoder<R>,
+    left: u64,
+    limit: u64,
+}
+
+impl<R: BufRead> Read for Unpacked<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer).map_err(|error| {
+            let why = format!("its gzip cannot be unpacked to the end: {error}");
+            io::Error::new(error.kind(), why)
+        })?;
+        let left = self.left.checked_sub(read as u64);
+        self.left = left.ok_or_else(|| {
+            let limit = self.limit;
+            io::Error::other(format!("more than {limit} bytes once it is unpacked"))
+        })?;
+        Ok(read)
+    }
 }
 
 fn read_text(input: &mut dyn Read, path: &str, head: &[u8], target: &mut Target<'_>) -> Outcome {

@@ -11,23 +11,20 @@ const MAGIC: [(&[u8], &str, &str); 5] = [
         "a spreadsheet of the old kind, `.xls`, or has a password",
         "save it as `.xlsx` without a password, or as CSV",
     ),
-    (
-        b"\x1f\x8b",
-        "compressed with gzip",
-        "unpack it before it is delivered",
-    ),
+    (&GZIP, "packed with gzip twice", UNPACK),
     (
         b"%PDF",
         "a PDF",
         "have the data exported, not a report of it",
     ),
-    (
-        b"7z\xbc\xaf",
-        "a 7z archive",
-        "unpack it before it is delivered",
-    ),
-    (b"Rar!", "a RAR archive", "unpack it before it is delivered"),
+    (b"7z\xbc\xaf", "a 7z archive", UNPACK),
+    (b"Rar!", "a RAR archive", UNPACK),
 ];
+
+/// How a file begins that is packed with gzip, which is unpacked as it is read.
+pub(super) const GZIP: [u8; 2] = *b"\x1f\x8b";
+/// The way out where an archive came.
+pub(super) const UNPACK: &str = "unpack it before it is delivered; only gzip is unpacked here";
 
 /// Whether a file is a ZIP archive, which XLSX is.
 pub(super) fn is_zip(head: &[u8]) -> bool {
@@ -36,14 +33,22 @@ pub(super) fn is_zip(head: &[u8]) -> bool {
 
 /// Whether a text looks like JSON: a name in brackets may begin a header.
 pub(super) fn is_json(text: &str) -> bool {
-    let mut shown = text.chars().filter(|c| !c.is_whitespace());
-    match shown.next() {
-        Some('{') => true,
-        Some('[') => shown
-            .next()
-            .is_none_or(|c| c.is_ascii_digit() || "{[]\"-".contains(c)),
-        _ => false,
+    let text = text.trim();
+    if let Some(first) = text.strip_prefix('[') {
+        let first = first.trim_start();
+        let is_value = |c: char| c.is_ascii_digit() || "{[]\"-".contains(c);
+        return first.chars().next().is_none_or(is_value) || begins_word(first);
     }
+    text.starts_with('{') || WORDS.contains(&text)
+}
+
+/// The values of JSON that are words.
+const WORDS: [&str; 3] = ["null", "true", "false"];
+
+/// Whether a list of JSON that begins so has a word first.
+fn begins_word(list: &str) -> bool {
+    let mut rests = WORDS.iter().filter_map(|word| list.strip_prefix(word));
+    rests.any(|rest| rest.trim_start().starts_with([',', ']']))
 }
 
 /// What came, if it is certainly not what was to come.

@@ -35,17 +35,19 @@ pub(super) fn read<I: Read + Seek>(input: &mut I, target: &mut Target<'_>) -> Ou
     let declared = target.options.format.unwrap_or(Format::Xlsx);
     let mut hasher = blake3::Hasher::new();
     let mut body = Body::default();
-    if declared == Format::Xlsx {
-        let hashed = hasher.update_reader(&mut *input).map(|_| ());
+    if !unpacked::is_workbook(&mut *input) {
+        let found = unlike::instead("a ZIP archive", unlike::UNPACK);
+        target.findings.fatal(Pos::default(), found);
+    } else if declared == Format::Xlsx {
+        let hashed = input
+            .rewind()
+            .and_then(|()| hasher.update_reader(&mut *input).map(|_| ()));
         match hashed.and_then(|()| input.rewind()) {
             Ok(()) => body = whole(input, target),
             Err(error) => super::unreadable(target.findings, Pos::default(), &error),
         }
     } else {
-        let what = format!(
-            "a spreadsheet or archive, although {} is declared",
-            declared.word()
-        );
+        let what = format!("a spreadsheet, although {} is declared", declared.word());
         let found = unlike::instead(&what, "declare what it is, or nothing");
         target.findings.fatal(Pos::default(), found);
     }

@@ -23,6 +23,17 @@ pub(super) struct Seen {
     pub formulas: bool,
 }
 
+/// Whether an archive has parts of a spreadsheet, of Excel's or another one; what cannot be read may be a
+/// damaged one.
+pub(super) fn is_workbook(input: impl Read + Seek) -> bool {
+    let Ok(archive) = ZipArchive::new(BufReader::new(input)) else {
+        return true;
+    };
+    let is_part = |name: &str| name.starts_with("xl/") || name == "mimetype";
+    let mut names = archive.file_names();
+    names.any(|name| name.is_ok_and(|name| is_part(&name)))
+}
+
 /// Unpacks all parts and keeps none.
 ///
 /// # Errors
