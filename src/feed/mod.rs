@@ -79,7 +79,7 @@ pub fn listed(
 }
 
 fn collected<'m>(
-    input: impl Read + Seek,
+    mut input: impl Read + Seek,
     name: &Arc<str>,
     source: &Arc<str>,
     mapping: &'m Mapping,
@@ -87,10 +87,11 @@ fn collected<'m>(
 ) -> (Feed, Vec<Listed>) {
     let mut columns = Columns::default();
     let (mut known, mut repeated) = (HashSet::new(), 0);
+    let options = mapping.options();
     let outcome = format::read(
-        input,
+        &mut input,
         name,
-        &mapping.options(),
+        &options,
         &mut columns,
         &mut |record, columns| {
             repeated += u64::from(!known.insert(record.fingerprint()));
@@ -104,7 +105,11 @@ fn collected<'m>(
         diagnostics.extend(numbers.warning(name));
     }
     diagnostics.extend(collected.diagnostics);
-    diagnostics.extend(headed(mapping, &columns, &outcome, name));
+    match elsewhere(&mut input, mapping, &columns, &outcome, name) {
+        // Whatever else was found comes of it.
+        Some(found) => diagnostics = vec![found],
+        None => diagnostics.extend(headed(mapping, &columns, &outcome, name)),
+    }
     diagnostic::sort(&mut diagnostics);
     let names = columns.names().map(str::to_owned);
     let feed = Feed {
@@ -178,6 +183,51 @@ fn removals_off(outcome: &Outcome, name: &Arc<str>) -> Vec<String> {
     vec![format!("{name} was not read to its end")]
 }
 
+/// That the header stands on another line than the one that was read, where it does.
+fn elsewhere(
+    input: &mut (impl Read + Seek),
+    mapping: &Mapping,
+    columns: &Columns,
+    outcome: &Outcome,
+    name: &Arc<str>,
+) -> Option<Diagnostic> {
+    let missing = missing(mapping, columns);
+    let (options, word) = (mapping.options(), outcome.format.row_word());
+    if missing.is_empty() || !outcome.format.has_header() || !options.header {
+        return None;
+    }
+    let fits = |columns: &Columns| self::missing(mapping, columns).is_empty();
+    let line = guess::header::find(input, name, &options, fits)?;
+    let names = missing.iter();
+    let names = names.map(|column| format!("`{}`", mapping.columns[column.0][0]));
+    let message = format!(
+        "{word} {} is not the header: it has no column {}",
+        options.begins,
+        names.collect::<Vec<_>>().join(", ")
+    );
+    let help = format!(
+        "{word} {line} is: write `header: {line}` into the mapping; `roster feed map` makes one of a preset"
+    );
+    let at = Pos {
+        line: options.begins,
+        column: 1,
+    };
+    let origin = Origin {
+        path: name.clone(),
+        at,
+    };
+    let found = Diagnostic::new(codes::COLUMN_MISSING, message);
+    Some(found.help(help).at(origin))
+}
+
+/// The columns without which nothing can be taken, and that are not there.
+fn missing(mapping: &Mapping, columns: &Columns) -> Vec<Column> {
+    let found = |names: &[String]| names.iter().any(|name| columns.find(name).is_some());
+    let needed = mapping.needed().into_iter();
+    let missing = needed.filter(|column| !found(&mapping.columns[column.0]));
+    missing.collect()
+}
+
 /// What is wrong with the columns: what a mapping cannot do without, and what it does not know.
 fn headed(
     mapping: &Mapping,
@@ -193,9 +243,7 @@ fn headed(
         path: name.clone(),
         at: Pos { line: 1, column: 1 },
     };
-    let found = |names: &[String]| names.iter().any(|name| columns.find(name).is_some());
-    let missing = mapping.needed().into_iter();
-    let missing = missing.filter(|column| !found(&mapping.columns[column.0]));
+    let missing = missing(mapping, columns).into_iter();
     let present: Vec<&str> = columns.names().collect();
     let mut diagnostics: Vec<Diagnostic> = missing
         .map(|column| {

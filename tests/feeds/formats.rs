@@ -632,3 +632,121 @@ fn an_export_out_of_time_names_both_times() {
         Some("Now")
     );
 }
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(bytes).expect("packed");
+    packed.finish().expect("packed")
+}
+
+/// A file at every door that reads one: its exit code and all that was said.
+fn doors(ws: &Workspace, name: &str) -> Vec<(&'static str, Option<i32>, String)> {
+    let doors = [
+        ("inspect", &["feed", "inspect"][..], &[][..]),
+        ("map", &["feed", "map"], &["--preset", "djust-accounts"]),
+        (
+            "import",
+            &["import"],
+            &["--preset", "djust-accounts", "--manifests", "out"],
+        ),
+    ];
+    let ran = doors.map(|(door, command, more)| {
+        let ran = ws.run(&[command, &[name], more].concat());
+        (door, ran.code, ran.stdout + &ran.stderr)
+    });
+    ran.into()
+}
+
+#[test]
+fn gzip_is_unpacked_at_every_door_and_another_archive_at_none() {
+    let ws = sqlite();
+    begin(&ws);
+    let export = file(&[account("10028", "d-1", &[])]);
+    ws.write("a.csv.gz", gzip(export.as_bytes()));
+    for (door, code, said) in doors(&ws, "a.csv.gz") {
+        assert_eq!(code, Some(0), "{door}: {said}");
+    }
+    import(&ws, "b.csv.gz", gzip(export.as_bytes()), &[]).exits(0);
+    assert_eq!(accounts(&ws), ["10028"]);
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    zip.start_file("a.csv", SimpleFileOptions::default())
+        .expect("a part");
+    zip.write_all(export.as_bytes()).expect("its bytes");
+    ws.write("a.zip", zip.finish().expect("an archive").into_inner());
+    ws.write("twice.csv.gz", gzip(&gzip(export.as_bytes())));
+    let cut = gzip(export.as_bytes());
+    ws.write("cut.csv.gz", &cut[..cut.len() - 12]);
+    for (name, why) in [
+        ("a.zip", "a ZIP archive"),
+        ("twice.csv.gz", "packed with gzip twice"),
+        ("cut.csv.gz", "its gzip cannot be unpacked to the end"),
+    ] {
+        for (door, code, said) in doors(&ws, name) {
+            // What is left of a cut one has columns to map.
+            if (door, name) == ("map", "cut.csv.gz") {
+                continue;
+            }
+            assert_eq!(code, Some(1), "{door}: {said}");
+            assert!(said.contains(why), "{door}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_header_below_a_title_is_found_and_its_line_is_named() {
+    let title =
+        "<sheetData><row r=\"1\"><c r=\"A1\" t=\"inlineStr\"><is><t>Customers</t></is></c></row>";
+    let mut below = rows(&[["1", "Acme", "556012-3456", ""]]);
+    for (row, moved) in [("2", "4"), ("1", "3")] {
+        for column in ["", "A", "B", "C", "D"] {
+            let place = |row: &str| format!("r=\"{column}{row}\"");
+            below = below.replace(&place(row), &place(moved));
+        }
+    }
+    let titled = below.replacen("<sheetData>", title, 1);
+    let csv = "Customers;;;\nas of today\nid;name;reg;class\n1;Acme;556012-3456;\n";
+    for (name, bytes, word) in [
+        ("a.csv", csv.as_bytes().to_vec(), "line"),
+        ("a.xlsx", book(&[("Customers", "visible", &titled)]), "row"),
+    ] {
+        let ws = sqlite();
+        begin(&ws);
+        let ran = few(&ws, name, &bytes, "").exits(1);
+        assert!(codes(&ran).contains("column-missing"), "{ran}");
+        assert!(!codes(&ran).contains("row-width"), "{ran}");
+        let said = ran.stdout;
+        assert!(
+            said.contains(&format!("{word} 1 is not the header")),
+            "{said}"
+        );
+        assert!(
+            said.contains(&format!("{word} 3 is: write `header: 3`")),
+            "{said}"
+        );
+        few(&ws, name, &bytes, "header: 3").exits(0);
+        assert_eq!(accounts(&ws), ["1"]);
+    }
+}
+
+#[test]
+fn json_without_rows_is_called_json_and_an_error_has_its_exit_code() {
+    let ws = sqlite();
+    for (text, code, found) in [
+        ("null", 1, "json-not-list"),
+        (" [null]\n", 1, "json-shape"),
+        ("[true, false]", 1, "json-shape"),
+        ("[]", 0, ""),
+    ] {
+        ws.write("a.txt", text);
+        let ran = ws.run(&["feed", "inspect", "a.txt"]).exits(code);
+        let told: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
+        assert_eq!(told["format"], "JSON", "{ran}");
+        assert!(ran.stdout.contains(found), "{ran}");
+    }
+    ws.write("ragged.csv", "id;name;reg\n1;Acme\n");
+    ws.run(&["feed", "inspect", "ragged.csv"]).exits(1);
+    // A name in brackets may begin a header.
+    ws.write("b.csv", "[null values];name\n1;Acme\n");
+    let ran = ws.run(&["feed", "inspect", "b.csv"]).exits(0);
+    assert!(ran.stdout.contains("\"CSV\""), "{ran}");
+}

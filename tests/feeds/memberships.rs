@@ -250,6 +250,10 @@ fn a_status_is_mapped_or_asked_for_and_never_ignored() {
         ("Stato", ["A", "I"], false),
         ("Ceased", ["x", ""], true),
         ("Utgått", ["x", ""], true),
+        ("Flag", ["Y", "N"], false),
+        ("FLG_2", ["1", "0"], false),
+        ("Kennzeichen", ["X", ""], false),
+        ("Code", ["ja", "nej"], false),
     ] {
         let text = format!(
             "customer_no;name;vat;{name}\n1;A;SE556012345601;{}\n2;B;SE556098765401;{}\n",

@@ -294,7 +294,8 @@ fn read_packed(input: &mut dyn Read, path: &str, target: &mut Target<'_>) -> Out
     let mut head = Vec::with_capacity(8);
     let begun = unpacked.by_ref().take(8).read_to_end(&mut head);
     if let Err(error) = begun {
-        unreadable(target.findings, Pos::default(), &error);
+        let found = unlike::instead(&format!("damaged: {error}"), "get it again, whole");
+        target.findings.fatal(Pos::default(), found);
         return Outcome::of(Format::Csv, Body::default());
     }
     if unlike::is_zip(&head) {

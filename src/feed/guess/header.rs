@@ -67,6 +67,29 @@ pub(super) fn guess(input: &mut (impl Read + Seek), name: &Arc<str>, options: &O
     best.map(|(line, _)| line).or(even).unwrap_or(1)
 }
 
+/// The line on which a header stands that fits, where the one that was read does not.
+pub(in crate::feed) fn find(
+    input: &mut (impl Read + Seek),
+    name: &Arc<str>,
+    options: &Options,
+    fits: impl Fn(&Columns) -> bool,
+) -> Option<u32> {
+    let mut lines = 1..=LINES;
+    let mut fits_from = |line: u32| {
+        let options = Options {
+            begins: line,
+            ..options.clone()
+        };
+        let mut columns = Columns::default();
+        format::read(&mut *input, name, &options, &mut columns, &mut |_, _| false);
+        fits(&columns)
+    };
+    let first = lines.find(|line| fits_from(*line))?;
+    // Of blank lines and the header below them the last one is meant.
+    let more = lines.take_while(|line| fits_from(*line));
+    Some(more.last().unwrap_or(first))
+}
+
 /// The table that begins on a line; none: the export has no lines, or not so many.
 fn table(
     input: &mut (impl Read + Seek),

@@ -40,7 +40,7 @@ pub fn draft(look: &Look, name: &str, wanted: Option<&str>) -> Result<Draft, Str
         None => look.fits.first().filter(|fit| fit.is_good()),
     };
     match (wanted.or(fit.map(|fit| fit.preset)), fit) {
-        (Some(preset), fit) => Ok(of_preset(preset, fit, name)),
+        (Some(preset), fit) => Ok(of_preset(preset, fit, look, name)),
         (None, _) => Ok(Draft {
             text: of_names(look, name),
             preset: None,
@@ -171,14 +171,7 @@ impl<'l> ColumnGuess<'l> {
 
     /// What stands in a column, blanks left out.
     pub(super) fn texts(&self, at: usize) -> impl Iterator<Item = &str> {
-        let cells = self
-            .look
-            .first
-            .iter()
-            .filter_map(move |record| record.cell(at));
-        cells
-            .filter(|cell| !cell.is_blank())
-            .map(|cell| cell.text.as_str())
+        self.look.texts(at)
     }
 
     pub(super) fn in_list(&self, at: usize) -> bool {
@@ -241,7 +234,12 @@ impl<'l> ColumnGuess<'l> {
                         .collect();
                     format!("   # as `{shown}`")
                 });
-                format!("  - {name}{}\n", example.unwrap_or_default())
+                let note = if self.is_yes_or_no(at) && !secret {
+                    ": if it says who is inactive, map it as `status`"
+                } else {
+                    ""
+                };
+                format!("  - {name}{}{note}\n", example.unwrap_or_default())
             })
             .collect();
         if lines.is_empty() {
@@ -390,7 +388,7 @@ impl<'l> ColumnGuess<'l> {
 }
 
 /// Where the table begins: the sheet, and the line of the header.
-fn begins(look: &Look) -> String {
+pub(super) fn begins(look: &Look) -> String {
     let mut text = String::new();
     let _ = match &look.sheet {
         Some(Sheet::Name(name)) => writeln!(text, "sheet: {}", quoted(name)),

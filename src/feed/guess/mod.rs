@@ -1,7 +1,7 @@
 //! Looking into an export that nobody has described: what it is written in, what its columns are
 //! called, and which presets know them.
 
-mod header;
+pub(super) mod header;
 mod mapping;
 mod names;
 mod numbered;
@@ -152,6 +152,15 @@ pub fn look(mut input: impl Read + Seek, name: &Arc<str>, asked: Asked) -> std::
     })
 }
 
+impl Look {
+    /// What stands in a column of its first records, blanks left out.
+    pub(super) fn texts(&self, at: usize) -> impl Iterator<Item = &str> {
+        let cells = self.first.iter().filter_map(move |record| record.cell(at));
+        let filled = cells.filter(|cell| !cell.is_blank());
+        filled.map(|cell| cell.text.as_str())
+    }
+}
+
 /// Whether there is neither a row nor a column that anybody knows.
 fn says_nothing(read: &Once) -> bool {
     let mut names = read.columns.names();
@@ -210,7 +219,7 @@ fn line_ends(input: &mut (impl Read + Seek)) -> std::io::Result<Option<&'static 
     input.seek(SeekFrom::Start(0))?;
     input.by_ref().take(WINDOW).read_to_end(&mut head)?;
     input.seek(SeekFrom::Start(0))?;
-    if head.starts_with(b"PK") {
+    if head.starts_with(b"PK") || head.starts_with(b"\x1f\x8b") {
         return Ok(None);
     }
     head.retain(|byte| *byte != 0);

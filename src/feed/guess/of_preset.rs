@@ -1,23 +1,25 @@
 //! A mapping made of a preset.
 
-use super::mapping::{Draft, quoted};
-use super::{Fit, status};
+use super::mapping::{Draft, begins, quoted};
+use super::{Fit, Look, status};
 use crate::diagnostic::visible;
 use crate::feed::mapping::Mapping;
 use crate::feed::preset;
 use std::fmt::Write;
 
 /// The text of a preset under another name; what it does not know is ignored, and said.
-pub(super) fn of_preset(preset: &str, fit: Option<&Fit>, name: &str) -> Draft {
+pub(super) fn of_preset(preset: &str, fit: Option<&Fit>, look: &Look, name: &str) -> Draft {
     let text = preset::text(preset).unwrap_or_default();
     let mut text = text.replacen(
         &format!("name: {preset}\n"),
-        &format!("name: {}\n", quoted(name)),
+        &format!("name: {}\n{}", quoted(name), begins(look)),
         1,
     );
     let unknown = fit.map_or(&[][..], |fit| &fit.unknown).iter();
-    let (undecided, unknown): (Vec<&String>, Vec<&String>) =
-        unknown.partition(|name| status::polarity(name).is_some());
+    let (undecided, unknown): (Vec<&String>, Vec<&String>) = unknown.partition(|name| {
+        let at = look.columns.find(name);
+        at.is_some_and(|at| status::polarity_of(look, at).is_some())
+    });
     if !unknown.is_empty() {
         let more: Vec<String> = unknown.iter().map(|name| quoted(name)).collect();
         let more = more.join(", ");

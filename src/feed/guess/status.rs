@@ -1,6 +1,8 @@
 //! Columns that may say who is inactive: none of them is ignored without a word.
 
-use super::names::folded;
+use super::Look;
+use super::names::{folded, meant};
+use crate::feed::mapping::Words;
 
 /// What the name of a column says of TRUE in it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,6 +90,35 @@ pub(super) fn polarity(name: &str) -> Option<StatusPolarity> {
     let state = is(&["state"]) && (words.len() == 1 || is(SUBJECTS));
     let spelled_apart = folded(name).contains("lifecycle");
     (has(OPEN) || state || spelled_apart).then_some(StatusPolarity::Open)
+}
+
+/// What stands in names of columns that say nothing of what is in them.
+#[rustfmt::skip]
+const VAGUE: &[&str] = &[
+    "flag", "flags", "flagga", "flg", "kennzeichen", "kz", "kennz", "indicator", "indikator", "ind", "mark", "marker", "marque",
+    "code", "cd", "kod", "sign", "switch", "schalter", "bool", "boolean", "yn", "jn", "check", "value", "wert", "valeur", "valor",
+    "field", "column", "spalte", "kolumn", "x", "y",
+];
+
+/// Whether a name leaves open what the column says: then one of yes and no may say who is inactive.
+fn is_vague(name: &str) -> bool {
+    let words = words(name);
+    let vague = |word: &String| {
+        let bare = word.trim_end_matches(|c: char| c.is_ascii_digit());
+        bare.is_empty() || VAGUE.contains(&bare)
+    };
+    words.iter().all(vague)
+}
+
+/// What a column says of who is active, by its name and, where that leaves it open, by what is in it.
+pub(super) fn polarity_of(look: &Look, at: usize) -> Option<StatusPolarity> {
+    let name = look.columns.name(at);
+    let (words, mut texts) = (Words::default(), look.texts(at).peekable());
+    let open = is_vague(name)
+        && meant(name).is_empty()
+        && texts.peek().is_some()
+        && texts.all(|text| words.boolean(text).is_some());
+    polarity(name).or(open.then_some(StatusPolarity::Open))
 }
 
 /// The words of a name, without case and accents; `isActive` has two.

@@ -10,11 +10,19 @@ impl ColumnGuess<'_> {
     /// Whether a column may say who is inactive. `State` of an address is a region.
     pub(super) fn is_status(&self, at: usize) -> bool {
         let name = self.look.columns.name(at);
-        if status::polarity(name).is_none() || self.list == Some(at) || self.in_list(at) {
+        if status::polarity_of(self.look, at).is_none() || self.list == Some(at) || self.in_list(at)
+        {
             return false;
         }
         let means_region = meant(name).contains(&(ADDRESS, "state"));
         !means_region || self.says_status(at) || !self.has_places()
+    }
+
+    /// Whether a column holds yes or no, in whatever words.
+    pub(super) fn is_yes_or_no(&self, at: usize) -> bool {
+        let words = Words::default();
+        let known = |text: &str| words.boolean(text).is_some();
+        self.texts(at).next().is_some() && self.texts(at).all(known)
     }
 
     /// Whether the columns tell of places, so that a state is a region.
@@ -36,7 +44,7 @@ impl ColumnGuess<'_> {
         let column = self.look.columns.name(at);
         let (name, words) = (quoted(column), Words::default());
         let active = if last { "active" } else { "null" };
-        let polarity = status::polarity(column)?;
+        let polarity = status::polarity_of(self.look, at)?;
         if self.texts(at).all(|text| words.boolean(text).is_some()) {
             let (on, off) = match polarity {
                 StatusPolarity::On => (active, "inactive"),
@@ -69,7 +77,7 @@ impl ColumnGuess<'_> {
 
     /// The status of what is mapped: of several columns, one that says inactive wins.
     pub(super) fn status(&self, indent: &str) -> String {
-        let rank = |at: &usize| match status::polarity(self.look.columns.name(*at)) {
+        let rank = |at: &usize| match status::polarity_of(self.look, *at) {
             Some(StatusPolarity::Off) => 0,
             Some(StatusPolarity::Open) | None => 1,
             Some(StatusPolarity::On) => 2,
