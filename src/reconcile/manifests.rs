@@ -193,7 +193,7 @@ impl Sorting {
 }
 
 /// What a resource may write out within itself, of what it links to.
-fn within(declared: &Declared) -> impl Iterator<Item = Key> {
+pub(super) fn within(declared: &Declared) -> impl Iterator<Item = Key> {
     let list = inlined(kinds::get(declared.key.kind));
     list.into_iter().flat_map(|(index, kind)| {
         let members = declared.value(index).into_iter().flat_map(Value::members);

@@ -338,3 +338,25 @@ fn what_would_not_be_read_is_not_written() {
     assert!(ran.stderr.contains(".rosterignore"), "{ran}");
     assert_eq!(text(&ws, "manifests/accounts/acme/account.yaml"), ACME);
 }
+
+#[test]
+fn an_address_of_an_account_that_cannot_be_written_is_not_written_alone() {
+    let ws = sqlite();
+    scene(&ws);
+    let export = EXPORT.to_owned()
+        + "delta;Delta;;Delta AB;556012-3459;unknown;2;d-5;Delta AB;SE;Åre;837 52;Torget 5\n";
+    ws.write("customers.csv", export);
+    let ran = propose(&ws, &["--write", "--new"]).exits(1);
+    let why = "Address/d-5: Account/delta is not written, and it belongs to that";
+    assert!(ran.stderr.contains(why), "{ran}");
+    ws.run(&["validate", "manifests"]).exits(0);
+    let mut written = String::new();
+    for entry in fs::read_dir(ws.path("manifests/accounts")).expect("a folder") {
+        let folder = entry.expect("an entry").path();
+        for file in fs::read_dir(folder).expect("a folder") {
+            written += &fs::read_to_string(file.expect("an entry").path()).expect("text");
+        }
+    }
+    assert!(written.contains("d-3"), "{written}");
+    assert!(!written.contains("d-5"), "{written}");
+}

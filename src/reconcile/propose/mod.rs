@@ -138,7 +138,7 @@ pub fn propose(
     proposal.needs_add = found.needs_add;
     proposal.needs_new = found.needs_new;
     proposal.unwritten.append(&mut found.unwritten);
-    found.without_new_errors(config, &there, &beside, &mut proposal.unwritten);
+    found.settle(config, (&from, &there), &beside, &mut proposal.unwritten);
     write(&found, &there, &mut proposal);
     result::must_fit(config, &there, &proposal, found.new.keys())?;
     Ok(proposal)

@@ -5,18 +5,20 @@ use super::comparing::{Comparing, Making};
 use crate::config::Config;
 use crate::diagnostic::Diagnostic;
 use crate::kinds;
-use crate::model::{Cell, Declared, Desired, FieldRef, Key, Keyed, Stated};
+use crate::manifest::layout::inlined;
+use crate::model::{Cell, Declared, Desired, FieldRef, Key, Keyed, Stated, Value};
+use crate::reconcile::manifests::{is_deleted, within};
 use crate::reconcile::validate::CREATE_ONLY;
 use crate::reconcile::{Pass, Reading, Request, feeds};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 impl Comparing {
-    /// Drops what would break a rule that holds now.
-    pub fn without_new_errors(
+    /// Drops what would break a rule that holds now, and what belongs to nothing that is written.
+    pub fn settle(
         &mut self,
         config: &Config,
-        there: &Reading,
+        (from, there): (&Reading, &Reading),
         beside: &[Arc<Declared>],
         unwritten: &mut Vec<Unwritten>,
     ) {
@@ -35,10 +37,50 @@ impl Comparing {
             for found in &new {
                 dropped += self.drop_for(found, unwritten);
             }
+            dropped += self.drop_homeless(from, there, unwritten);
             if dropped == 0 {
                 return;
             }
         }
+    }
+
+    /// Drops what is new and belongs to resources none of which is written.
+    fn drop_homeless(
+        &mut self,
+        from: &Reading,
+        there: &Reading,
+        unwritten: &mut Vec<Unwritten>,
+    ) -> usize {
+        let edits = self.edits.iter().flat_map(|making| {
+            let kind = kinds::get(making.edit.key.kind);
+            let list = inlined(kind).into_iter();
+            list.flat_map(|(index, target)| {
+                let cells = making.edit.cells.iter();
+                let own = cells.filter(move |(field, _)| *field == kinds::own(index));
+                let members = own
+                    .filter_map(|(_, cell)| cell.value())
+                    .flat_map(Value::members);
+                members.map(move |id| Key::new(target, id))
+            })
+        });
+        let written = self.new.values().chain(&there.desired.resources);
+        let written = written.flat_map(|declared| within(declared));
+        let written: BTreeSet<Key> = written.chain(edits).collect();
+        let before = self.new.len();
+        for owner in &from.desired.resources {
+            for key in within(owner).filter(|key| !written.contains(key)) {
+                let Some(declared) = self.new.remove(&key) else {
+                    continue;
+                };
+                // Of what the source deletes nobody misses anything.
+                if is_deleted(owner) {
+                    continue;
+                }
+                let why = format!("{} is not written, and it belongs to that", owner.key);
+                unwritten.push(Unwritten::new_one(&declared, why));
+            }
+        }
+        before - self.new.len()
     }
 
     /// Drops what a finding is about: that edit of a field, or all edits of the resource.
@@ -46,13 +88,7 @@ impl Comparing {
         let Some(key) = &found.key else { return 0 };
         let why = format!("{}: {}", found.code.name(), found.message);
         if let Some(declared) = self.new.remove(key) {
-            unwritten.push(Unwritten {
-                subject: key.to_string(),
-                path: declared.path.to_string(),
-                in_source: true,
-                at: declared.at,
-                why,
-            });
+            unwritten.push(Unwritten::new_one(&declared, why));
             return 1;
         }
         let kind = kinds::get(key.kind);
@@ -73,6 +109,19 @@ impl Comparing {
         let gone: Vec<Making> = gone;
         unwritten.extend(gone.iter().map(|making| making.unwritten(&why)));
         gone.len()
+    }
+}
+
+impl Unwritten {
+    /// That something new is not written.
+    fn new_one(declared: &Declared, why: String) -> Self {
+        Self {
+            subject: declared.key.to_string(),
+            path: declared.path.to_string(),
+            in_source: true,
+            at: declared.at,
+            why,
+        }
     }
 }
 
