@@ -197,7 +197,7 @@ type OfSource = (
 const GAUGES: &[OfSource] = &[
     (
         "source_failed",
-        "1 while the last pass failed or was refused",
+        "1 while the source cannot be read, or its last pass failed or was refused",
         |source, _| {
             let outcome = source.state.outcome;
             Some(flag(matches!(outcome, Outcome::Failed | Outcome::Refused)))
@@ -241,9 +241,9 @@ const GAUGES: &[OfSource] = &[
     ),
     (
         "source_lag_seconds",
-        "For how long the database has not been what the source says",
+        "For how long the database has not been what the source says, or the source cannot be read",
         |source, now| {
-            let behind = source.behind();
+            let behind = source.state.behind_since;
             Some(behind.map_or(0.0, |since| (now - since).as_seconds_f64()))
         },
     ),

@@ -159,7 +159,7 @@ pub(super) async fn once(
         .iter()
         .position(|known| *known.name == *source)
     else {
-        return Err(PassError::Usage(format!("no source is called `{source}`")));
+        return Err(PassError::Usage(setup.config.no_source(source)));
     };
     let seen = schedule::recent(&before, &setup.config.sources[index], triggers, begun);
     if let Some(at) = seen.filter(|_| push.is_none()) {
@@ -209,6 +209,7 @@ pub(super) async fn once(
     if made.state.outcome != Outcome::Failed {
         made.state.failures = 0;
     }
+    made.state.note_lag(&before, begun);
     if made.state.outcome != before.outcome || made.state.reason != before.reason {
         made.state.since = Some(begun);
     }
@@ -235,7 +236,7 @@ struct Made {
     found: String,
     /// Whether what is here is not what a pass saw before: another replica knows a later commit.
     behind: bool,
-    /// Whether nothing of the source was ever fetched.
+    /// Whether nothing of the source can be read.
     lost: bool,
     /// Why the export that was fetched is none that is new.
     same: Option<String>,
@@ -282,7 +283,7 @@ impl Made {
         if self.behind {
             return Ok(());
         }
-        self.lost = self.unreached && plan.source.revision.is_empty();
+        self.lost = pass.readings[index].is_unreadable();
         let now = Utc::now();
         self.state.tell(&plan, now);
         whose(store, &mut self.state).await?;
@@ -349,7 +350,8 @@ impl Made {
     /// What is to be done with a plan; `Applied` when it is to be applied.
     fn decide(&mut self, planned: Option<String>, plan: &Plan) -> Outcome {
         let outcome = if self.lost {
-            // Why is said with what came of the fetch.
+            self.again = true;
+            self.state.unreadable();
             Outcome::Failed
         } else if plan.errored {
             let first = self.state.findings.first();
@@ -400,13 +402,13 @@ impl Made {
                 Ok(Moved::Same) => {}
                 Ok(_) => self.state.rewound = None,
                 Err(error) => {
-                    if self.state.outcome != Outcome::Failed || self.behind || self.lost {
+                    if self.state.outcome != Outcome::Failed || self.behind {
                         self.state.failures += 1;
                     }
                     let what = match (self.lost, self.behind) {
                         (true, _) => "nothing was ever fetched, so nothing is done",
                         (_, true) => "another commit was applied since, so nothing is done",
-                        _ => "the commit fetched last stays",
+                        _ => "what was fetched last stays",
                     };
                     (self.state.outcome, self.again) = (Outcome::Failed, true);
                     self.state.reason = format!("{error}; {what}");

@@ -28,6 +28,14 @@ impl State {
         self.reason = what + &self.broken() + &kept_words + &waiting;
     }
 
+    /// Says that nothing of the source can be read, so that what was applied stays.
+    pub(super) fn unreadable(&mut self) {
+        self.failures += 1;
+        let first = self.findings.first();
+        let first = first.map(ToString::to_string).unwrap_or_default();
+        self.reason = format!("{first}; nothing is done");
+    }
+
     /// What errors hold back, of a source that goes on all the same.
     fn broken(&self) -> String {
         match (self.errors, self.findings.first()) {

@@ -134,6 +134,10 @@ pub struct State {
     pub reason: String,
     /// Since when passes come to the same.
     pub since: Option<DateTime<Utc>>,
+    /// Since when the database has not been what the source says, or the source cannot be read; absent
+    /// while it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub behind_since: Option<DateTime<Utc>>,
     /// The last revision that a pass looked at.
     pub last_attempted: Option<Mark>,
     /// The last revision that the database was made equal to, held and refused parts aside.
@@ -217,6 +221,21 @@ impl State {
             || self.reason != before.reason
             || self.run != before.run
             || self.commits.is_some() && seen(self) != seen(before)
+    }
+
+    /// Notes since when the database has not been what the source says: over passes that differ in why.
+    pub(super) fn note_lag(&mut self, before: &Self, begun: DateTime<Utc>) {
+        let since = before.behind_since.unwrap_or(begun);
+        self.behind_since = self.is_behind().then_some(since);
+    }
+
+    fn is_behind(&self) -> bool {
+        match (&self.last_attempted, &self.last_applied) {
+            _ if matches!(self.outcome, Outcome::Failed | Outcome::Refused) => true,
+            (Some(attempted), Some(applied)) => attempted.revision != applied.revision,
+            (attempted, None) => attempted.is_some(),
+            (None, Some(_)) => false,
+        }
     }
 
     /// Whether it is time to compare every column again.

@@ -139,20 +139,6 @@ pub struct ActView {
     pub reason: String,
 }
 
-impl SourceView {
-    /// Since when the database has not been what the source says.
-    #[must_use]
-    pub fn behind(&self) -> Option<DateTime<Utc>> {
-        let state = &self.state;
-        let behind = match (&state.last_attempted, &state.last_applied) {
-            (Some(attempted), Some(applied)) => attempted.revision != applied.revision,
-            (attempted, None) => attempted.is_some(),
-            (None, Some(_)) => false,
-        };
-        state.since.filter(|_| behind)
-    }
-}
-
 impl Daemon {
     /// How everything stands; of the sources those that `sees` says yes to.
     ///

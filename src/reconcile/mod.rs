@@ -42,7 +42,7 @@ pub use set_by::SetBy;
 use phase::Phase;
 
 use crate::config::{Config, Source};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, none_called};
 use crate::manifest;
 use crate::model::{Key, Snapshot};
 use crate::plan::{self, Peer, Plan, Rules};
@@ -224,15 +224,15 @@ impl<'a> Pass<'a> {
         if let Some(name) = &request.source
             && !config.sources.iter().any(|source| *source.name == **name)
         {
-            return Err(PassError::Usage(format!("no source is called `{name}`")));
+            return Err(PassError::Usage(config.no_source(name)));
         }
         if let Some((name, _)) = &request.at {
-            let mut sources = config.sources.iter();
-            let source = sources.find(|source| *source.name == **name);
-            if source.and_then(Source::git).is_none() {
-                return Err(PassError::Usage(format!(
-                    "no git source is called `{name}`"
-                )));
+            let sources = config.sources.iter();
+            let git = sources.filter(|source| source.git().is_some());
+            let git: Vec<&str> = git.map(|source| &*source.name).collect();
+            if !git.contains(&name.as_str()) {
+                let why = none_called("git source", name, git);
+                return Err(PassError::Usage(why));
             }
         }
         Ok(())

@@ -169,6 +169,14 @@ pub(super) fn of_tree(config: &Config, source: &Source, tree: Tree) -> Reading {
 }
 
 impl Reading {
+    /// Whether nothing of it can be read.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        let mut errors = self.diagnostics.iter().filter(|found| found.is_error());
+        let nothing = self.unread.is_none() && self.digests.is_empty();
+        nothing && errors.any(|found| found.code == codes::SOURCE_UNREADABLE)
+    }
+
     /// What was found in it. That there is no manifest is said of a source that claims nothing: what
     /// another one claims is held, or has gone.
     pub(super) fn found(&self, stored: &Snapshot) -> Vec<Diagnostic> {

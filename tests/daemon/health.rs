@@ -1,7 +1,8 @@
 //! What is not in order is never shown as if it were.
 
-use super::api::{Api, serve, token};
+use super::api::{Api, serve, token, until};
 use super::served::Served;
+use crate::remote::Remote;
 use crate::workspace::{Workspace, account, sqlite, user};
 use nix::sys::signal::Signal;
 use std::fs;
@@ -66,6 +67,101 @@ fn a_source_that_was_never_fetched_is_not_in_order() {
     let (_, page) = api.get("/");
     let page = page.as_str().unwrap_or_default();
     assert!(!page.contains("in order"), "{page}");
+    served.ends();
+}
+
+/// That a source counts as failed wherever it is shown, for longer and longer.
+fn shows_failed(ws: &Workspace, api: &Api, why: &str) {
+    let view = api.once("/api/v1/sources/shop", |view| {
+        let said = view["why"].as_str().unwrap_or_default();
+        view["state"]["outcome"] == "failed" && said.contains(why)
+    });
+    assert!(view["state"]["behindSince"].is_string(), "{view}");
+    assert_eq!(metric(api, "source_failed{"), Some(1.0));
+    let lag = metric(api, "source_lag_seconds{").expect("a lag");
+    until("a lag that grows", || {
+        metric(api, "source_lag_seconds{").filter(|later| *later > lag)
+    });
+    let (_, page) = api.get("/");
+    let page = page.as_str().unwrap_or_default();
+    assert!(page.contains("failed"), "{page}");
+    assert!(!page.contains("in order"), "{page}");
+    ws.write("token", api.token.as_deref().expect("a token"));
+    let remote = format!("http://{}", api.address);
+    let status = ["status", "--remote", &remote, "--token-file", "token"];
+    let told = ws.run(&[&status[..], &["--output", "text"]].concat());
+    let told = told.exits(0).stdout;
+    assert!(told.contains("failed") && told.contains(why), "{told}");
+}
+
+fn is_in_order(api: &Api, outcome: &str) {
+    api.once("/api/v1/sources/shop", |view| {
+        view["state"]["outcome"] == outcome
+    });
+    assert_eq!(metric(api, "source_failed{"), Some(0.0));
+    assert_eq!(metric(api, "source_lag_seconds{"), Some(0.0));
+}
+
+#[test]
+fn a_folder_that_is_not_there_has_failed_from_the_start() {
+    for (source, why) in [
+        ("directory: manifests", "manifests cannot be read"),
+        (
+            "export: {drop: manifests, preset: djust-accounts}",
+            "nothing was ever fetched",
+        ),
+    ] {
+        let ws = sqlite();
+        let (served, api) = start(&ws, source);
+        shows_failed(&ws, &api, why);
+        if source.starts_with("directory") {
+            ws.write("manifests/all.yaml", people());
+            is_in_order(&api, "applied");
+        }
+        served.ends();
+    }
+}
+
+#[test]
+fn what_can_no_longer_be_read_has_failed_and_takes_nothing_away() {
+    let remote = Remote::with(&people());
+    let git = format!("git: {{url: '{}', path: manifests}}", remote.url());
+    for (source, why) in [
+        ("directory: manifests", "manifests cannot be read"),
+        (&git, "what was fetched last stays"),
+    ] {
+        let ws = sqlite();
+        ws.write("manifests/all.yaml", people());
+        let place = if source == git {
+            remote.bare()
+        } else {
+            ws.path("manifests")
+        };
+        let (served, api) = start(&ws, source);
+        api.once("/api/v1/sources/shop", |view| {
+            view["state"]["lastApplied"].is_object()
+        });
+        let away = place.with_extension("away");
+        fs::rename(&place, &away).expect("moved");
+        shows_failed(&ws, &api, why);
+        let active = "SELECT count(*) FROM users WHERE status = 'active'";
+        assert_eq!(ws.value(active).as_deref(), Some("1"));
+        fs::rename(&away, &place).expect("moved");
+        is_in_order(&api, "unchanged");
+        served.ends();
+    }
+}
+
+#[test]
+fn a_source_that_nothing_was_pushed_to_is_neither_failed_nor_in_order() {
+    let ws = sqlite();
+    let (served, api) = start(&ws, "export: {push: true, preset: djust-accounts}");
+    let view = api.source("shop");
+    assert_eq!(view["why"], "nothing was pushed to it yet", "{view}");
+    assert_eq!(metric(&api, "source_failed{"), Some(0.0));
+    let (_, page) = api.get("/");
+    let page = page.as_str().unwrap_or_default();
+    assert!(page.contains("not yet looked at"), "{page}");
     served.ends();
 }
 

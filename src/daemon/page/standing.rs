@@ -75,8 +75,8 @@ pub(super) fn facts(source: &SourceView) -> Markup {
                 }
             }
             div { dt { "Lag" } dd {
-                @if let Some(since) = source.behind() {
-                    (time::span(Utc::now() - since)) ": the database is not what the source says"
+                @if let Some(since) = state.behind_since {
+                    (time::span(Utc::now() - since)) ": the database is not known to be what the source says"
                 } @else { "none" }
             } }
             div { dt { "Now" } dd {
