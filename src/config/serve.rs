@@ -45,6 +45,8 @@ struct LimitsFile {
     rate: Option<u32>,
     burst: Option<u32>,
     connections: Option<usize>,
+    #[serde(rename = "connectionsPerAddress")]
+    connections_per_address: Option<usize>,
     requests: Option<usize>,
 }
 
@@ -95,6 +97,8 @@ pub struct Limits {
     pub burst: u32,
     /// Connections open at once.
     pub connections: usize,
+    /// Connections of one address that is none of a proxy's.
+    pub connections_per_address: usize,
     /// Requests in work at once.
     pub requests: usize,
 }
@@ -108,6 +112,7 @@ impl Default for Limits {
             rate: 50,
             burst: 200,
             connections: 1024,
+            connections_per_address: 128,
             requests: 256,
         }
     }
@@ -230,6 +235,9 @@ impl LimitsFile {
             rate: self.rate.unwrap_or(default.rate),
             burst: self.burst.unwrap_or(default.burst),
             connections: self.connections.unwrap_or(default.connections),
+            connections_per_address: self
+                .connections_per_address
+                .unwrap_or(default.connections_per_address),
             requests: self.requests.unwrap_or(default.requests),
         };
         let none = [
@@ -238,6 +246,7 @@ impl LimitsFile {
             ("rate", limits.rate as usize),
             ("burst", limits.burst as usize),
             ("connections", limits.connections),
+            ("connectionsPerAddress", limits.connections_per_address),
             ("requests", limits.requests),
         ];
         match none.iter().find(|(_, value)| *value == 0) {

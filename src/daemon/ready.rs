@@ -35,7 +35,10 @@ impl Daemon {
     /// Whether it can work; else why not, in words for anybody.
     pub(super) async fn ready(&self) -> Result<(), String> {
         if let Err(error) = self.store.identity().await {
-            tracing::warn!("not ready: {}", chain(&error));
+            // Anybody may ask as often as they like.
+            if self.tallies.is_first("not ready", None) {
+                tracing::warn!("not ready: {}", chain(&error));
+            }
             return Err("the database cannot be read; the log of the daemon says why".to_owned());
         }
         let setup = self.setup();

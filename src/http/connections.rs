@@ -3,13 +3,16 @@
 
 use super::health::is_vital;
 use super::problem::{self, Problem};
+use super::rate::Who;
 use super::room::SOON;
+use super::tally::Tallies;
+use crate::config::{Limits, Network};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -24,13 +27,18 @@ const OTHER_FILES: usize = 128;
 #[derive(Debug)]
 pub(super) struct Connections {
     most: usize,
+    /// How many one address has.
+    each: usize,
+    /// Whose addresses stand for those of many others.
+    proxies: Vec<Network>,
+    pub tallies: Tallies,
     open: Mutex<HashMap<SocketAddr, Arc<Connection>>>,
 }
 
 /// One of them.
 #[derive(Debug)]
 pub(super) struct Connection {
-    address: IpAddr,
+    address: Who,
     /// Whether it is one of the few that are for health alone.
     reserved: bool,
     /// Whether somebody with a token or a session spoke on it.
@@ -51,7 +59,7 @@ pub(super) struct Seat {
 impl Connection {
     fn new(peer: SocketAddr, reserved: bool) -> Self {
         Self {
-            address: peer.ip(),
+            address: Who::address(peer.ip()),
             reserved,
             known: AtomicBool::new(false),
             working: AtomicUsize::new(0),
@@ -84,7 +92,8 @@ impl Connection {
 
 impl Connections {
     /// At most so many, and no more than the process may have files open.
-    pub fn new(most: usize) -> Arc<Self> {
+    pub fn new(limits: Limits, proxies: &[Network]) -> Arc<Self> {
+        let most = limits.connections;
         let files = open_files().unwrap_or(usize::MAX);
         let room = files.saturating_sub(OTHER_FILES).max(1);
         if room < most {
@@ -95,6 +104,9 @@ impl Connections {
         }
         Arc::new(Self {
             most: most.min(room),
+            each: limits.connections_per_address,
+            proxies: proxies.to_vec(),
+            tallies: Tallies::default(),
             open: Mutex::default(),
         })
     }
@@ -102,12 +114,24 @@ impl Connections {
     /// Takes a place for a connection, if need be that of another one.
     pub fn enter(self: &Arc<Self>, peer: SocketAddr) -> Option<Seat> {
         let mut open = self.lock();
-        let staying = open.values().filter(|it| !it.stop.is_cancelled()).count();
-        let evicted = staying >= self.most && evict(&open);
-        let reserved = staying >= self.most && !evicted;
-        if (reserved && staying >= self.most + RESERVE) || open.len() >= 2 * self.most + RESERVE {
+        let address = Who::address(peer.ip());
+        let many = self.proxies.iter().any(|proxies| proxies.holds(peer.ip()));
+        let count = |of: &dyn Fn(&Connection) -> bool| {
+            let staying = open.values().filter(|it| !it.stop.is_cancelled());
+            staying.filter(|it| of(it)).count()
+        };
+        let (staying, own) = (count(&|_| true), count(&|it| it.address == address));
+        // Whoever has all that one address gets makes room among these.
+        let alone = !many && own >= self.each;
+        let full = alone || staying >= self.most;
+        let may_go = |it: &Connection| !alone || it.address == address;
+        let evicted = full.then(|| evict(&open, may_go)).flatten();
+        let over = staying >= self.most + RESERVE || alone && own >= self.each + RESERVE;
+        if (full && evicted.is_none() && over) || open.len() >= 2 * self.most + RESERVE {
             return None;
         }
+        // In the place of one that is for health alone there is another such.
+        let reserved = full && evicted.is_none_or(|gone| gone.reserved);
         let connection = Arc::new(Connection::new(peer, reserved));
         open.insert(peer, Arc::clone(&connection));
         Some(Seat {
@@ -122,21 +146,33 @@ impl Connections {
     }
 }
 
-/// Ends the connection that does least, of the address that has the most; whether there was one.
-fn evict(open: &HashMap<SocketAddr, Arc<Connection>>) -> bool {
-    let mut counts: HashMap<IpAddr, usize> = HashMap::new();
+/// Ends the connection that does least, of the address that has the most, if there is one among those
+/// that may go.
+fn evict(
+    open: &HashMap<SocketAddr, Arc<Connection>>,
+    may_go: impl Fn(&Connection) -> bool,
+) -> Option<&Connection> {
+    let mut counts: HashMap<&Who, usize> = HashMap::new();
     for connection in open.values() {
-        *counts.entry(connection.address).or_default() += 1;
+        *counts.entry(&connection.address).or_default() += 1;
     }
-    let ranked = open.values().filter_map(|it| Some((it.rank()?, it)));
+    let ranked = open.values().filter(|it| may_go(it));
+    let ranked = ranked.filter_map(|it| Some((it.rank()?, it)));
     let first = ranked.min_by_key(|(rank, it)| {
         let count = counts.get(&it.address).copied();
         (*rank, Reverse(count), *it.seen())
     });
-    first.inspect(|(_, it)| it.stop.cancel()).is_some()
+    let (_, gone) = first?;
+    gone.stop.cancel();
+    Some(gone)
 }
 
 impl Seat {
+    /// Whether the connection has to make room.
+    pub fn is_stopped(&self) -> bool {
+        self.connection.stop.is_cancelled()
+    }
+
     /// Ends when the connection has to make room.
     pub fn stop(&self) -> CancellationToken {
         self.connection.stop.clone()
@@ -184,7 +220,7 @@ pub(super) async fn mark(
         return next.run(request).await;
     };
     if connection.reserved && !is_vital(request.uri().path()) {
-        let detail = "as many connections as `serve.limits.connections` are at work";
+        let detail = "as many connections as `serve.limits` allow are at work";
         let busy = Problem::new(problem::UNAVAILABLE, detail).retry_after(SOON);
         return busy.into_response();
     }
@@ -206,13 +242,45 @@ fn open_files() -> Option<usize> {
 mod tests {
     use super::*;
 
+    fn limited(connections: usize, connections_per_address: usize) -> Arc<Connections> {
+        let limits = Limits {
+            connections,
+            connections_per_address,
+            ..Limits::default()
+        };
+        let proxies = Network::parse("10.0.0.9").expect("a network");
+        Connections::new(limits, &[proxies])
+    }
+
+    #[test]
+    fn one_address_makes_room_for_itself_and_a_proxy_stands_for_many() {
+        let connections = limited(100, 2);
+        let enter = |last, port| connections.enter(peer(last, port)).expect("a place");
+        let stopped = |seat: &Seat| seat.stop().is_cancelled();
+        let other = enter(2, 1);
+        let own = [enter(1, 1), enter(1, 2), enter(1, 3)];
+        assert!(stopped(&own[0]) && ![&own[1], &own[2], &other].into_iter().any(stopped));
+        let proxied: Vec<_> = (0..10).map(|port| enter(9, port)).collect();
+        assert!(!proxied.iter().any(stopped));
+        // Those at work of somebody known stay: the next ones are for health, and not without end.
+        let works = |seat: &Seat| {
+            seat.connection.is_known();
+            Working::on(Arc::clone(&seat.connection))
+        };
+        let _works = [works(&own[1]), works(&own[2])];
+        let more: Vec<_> = (4..100).map(|port| enter(1, port)).collect();
+        assert!(more.iter().all(|seat| seat.connection.reserved));
+        assert_eq!(more.iter().filter(|seat| !stopped(seat)).count(), 1);
+        assert!(!enter(3, 1).connection.reserved);
+    }
+
     fn peer(last: u8, port: u16) -> SocketAddr {
         SocketAddr::from(([10, 0, 0, last], port))
     }
 
     #[test]
     fn half_open_connections_of_the_address_with_the_most_make_room_first() {
-        let connections = Connections::new(3);
+        let connections = limited(3, 3);
         let enter = |last, port| connections.enter(peer(last, port)).expect("a place");
         let stopped = |seat: &Seat| seat.stop().is_cancelled();
         let quiet = enter(1, 1);
@@ -227,7 +295,7 @@ mod tests {
 
     #[test]
     fn work_of_known_callers_stays_and_a_few_places_are_for_health() {
-        let connections = Connections::new(1);
+        let connections = limited(1, 1);
         let busy = connections.enter(peer(1, 1)).expect("a place");
         busy.connection.is_known();
         let working = Working::on(Arc::clone(&busy.connection));

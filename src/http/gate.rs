@@ -8,6 +8,7 @@ use super::rate::{Buckets, Who};
 use super::replay::Replays;
 use super::room::{Places, Rooms};
 use super::session::Sessions;
+use super::tally::Tallies;
 use super::token::Grant;
 use crate::config::{Limits, Network, Serve};
 use axum::extract::{ConnectInfo, FromRequestParts};
@@ -61,6 +62,7 @@ pub struct Gate {
     pub(super) arrivals: Rooms<Arrivals>,
     pub(super) places: Rooms<Places>,
     proxies: Vec<Network>,
+    pub(super) tallies: Tallies,
 }
 
 impl fmt::Debug for Gate {
@@ -91,6 +93,7 @@ impl Gate {
             arrivals: Rooms::new(|room| Arrivals::new(room.places(limits.requests))),
             places: Rooms::new(|room| Places::new(room.places(limits.requests))),
             proxies: serve.proxies.clone(),
+            tallies: Tallies::default(),
         })
     }
 
@@ -147,7 +150,10 @@ impl Gate {
             .map_err(|wait| {
                 Problem::new(problem::TOO_MANY, "too many wrong tokens").retry_after(wait)
             })?;
-        tracing::warn!(address = %peer.0, "a token that is worth nothing was refused");
+        let what = "a token that is worth nothing was refused";
+        if self.tallies.is_first(what, Some(peer.0)) {
+            tracing::warn!(address = %peer.0, "{what}");
+        }
         Err(Problem::new(
             problem::UNAUTHORIZED,
             "the token is unknown, expired or revoked",

@@ -25,6 +25,7 @@ pub mod route;
 pub mod server;
 pub mod session;
 mod stream;
+pub mod tally;
 mod tls;
 pub mod token;
 

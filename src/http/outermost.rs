@@ -6,7 +6,7 @@ use super::pass::Passed;
 use super::problem::{self, MEDIA_TYPE, Problem};
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use std::any::Any;
@@ -68,11 +68,36 @@ async fn finish(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> 
     let caller = passed.and_then(|passed| passed.caller.as_deref());
     let peer = passed.and_then(|passed| passed.peer);
     let address = peer.map(|peer| peer.0).or(address);
-    log(&answered, caller, address, &id);
+    let known = passed.is_some_and(|passed| passed.known);
+    let what = by_tally(response.status(), known);
+    if what.is_none_or(|what| gate.tallies.is_first(what, address)) {
+        log(&answered, caller, address, &id);
+    }
     if let Some(observer) = &gate.observer {
         observer(&answered);
     }
     response
+}
+
+/// As what an answer is counted that has no line of its own in the log: strangers get as many as they ask
+/// for, and whoever is turned away may ask without end.
+fn by_tally(status: StatusCode, known: bool) -> Option<&'static str> {
+    let away = [
+        StatusCode::UNAUTHORIZED,
+        StatusCode::REQUEST_TIMEOUT,
+        StatusCode::PAYLOAD_TOO_LARGE,
+        StatusCode::TOO_MANY_REQUESTS,
+        StatusCode::SERVICE_UNAVAILABLE,
+    ];
+    if known && !away.contains(&status) {
+        return None;
+    }
+    let failed = status.is_client_error() || status.is_server_error();
+    Some(if failed {
+        Problem::of_status(status).kind.title
+    } else {
+        "Answered without a token"
+    })
 }
 
 fn log(answered: &Answered<'_>, caller: Option<&str>, address: Option<IpAddr>, id: &str) {

@@ -33,6 +33,8 @@ pub(super) struct Passed {
     pub route: &'static str,
     pub peer: Option<Peer>,
     pub caller: Option<Arc<str>>,
+    /// Whether the caller has a token or a session.
+    pub known: bool,
 }
 
 /// Lets a request through to its handler, or not.
@@ -41,6 +43,7 @@ pub async fn pass(State(pass): State<Arc<Pass>>, request: Request, next: Next) -
         route: pass.about.path,
         peer: None,
         caller: None,
+        known: false,
     };
     let mut response = match pass.through(request, next, &mut passed).await {
         Ok(response) => response,
@@ -68,7 +71,8 @@ impl Pass {
         };
         passed.caller = caller.as_ref().map(|caller| Arc::clone(&caller.name));
         let who = who(peer, caller.as_ref());
-        if let (Who::Token(_), Some(connection)) = (&who, parts.extensions.get::<Arc<Connection>>())
+        passed.known = matches!(who, Who::Token(_));
+        if let (true, Some(connection)) = (passed.known, parts.extensions.get::<Arc<Connection>>())
         {
             connection.is_known();
         }

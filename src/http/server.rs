@@ -3,7 +3,7 @@
 use super::connections::{self, Connections};
 use super::stream::Watched;
 use super::tls::Certificate;
-use crate::config::Serve;
+use crate::config::{Limits, Network, Serve};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum_server::accept::{Accept, DefaultAcceptor};
@@ -54,7 +54,8 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     certificate: Option<Certificate>,
-    connections: usize,
+    limits: Limits,
+    proxies: Vec<Network>,
     headers_in: Duration,
     grace: Duration,
 }
@@ -82,7 +83,8 @@ impl Server {
             listener,
             address,
             certificate,
-            connections: serve.limits.connections,
+            limits: serve.limits,
+            proxies: serve.proxies.clone(),
             headers_in: HEADERS_IN.min(serve.limits.timeout),
             grace: serve.limits.timeout,
         })
@@ -114,7 +116,7 @@ impl Server {
                 handle.graceful_shutdown(Some(self.grace));
             }
         });
-        let connections = Connections::new(self.connections);
+        let connections = Connections::new(self.limits, &self.proxies);
         let door = Door {
             certificate: self.certificate.clone(),
             connections: Arc::clone(&connections),
@@ -187,11 +189,14 @@ where
     type Future = BoxFuture<'static, io::Result<(Self::Stream, Self::Service)>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        let peer = stream.peer_addr();
-        let Some(seat) = peer.ok().and_then(|peer| self.door.connections.enter(peer)) else {
-            tracing::warn!(
-                "a connection was closed: as many as `serve.limits.connections` are at work"
-            );
+        let peer = stream.peer_addr().ok();
+        let connections = &self.door.connections;
+        let Some(seat) = peer.and_then(|peer| connections.enter(peer)) else {
+            let what = "a connection was closed: as many as `serve.limits` allow are at work";
+            let address = peer.map(|peer| peer.ip());
+            if connections.tallies.is_first(what, address) {
+                tracing::warn!("{what}");
+            }
             return Box::pin(async { Err(io::ErrorKind::ConnectionRefused.into()) });
         };
         if let Some(certificate) = &self.door.certificate {

@@ -23,7 +23,7 @@ pub(super) struct Watched<T> {
     first: Pin<Box<Sleep>>,
     stalled: Option<Pin<Box<Sleep>>>,
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
-    _seat: Seat,
+    seat: Seat,
 }
 
 impl<T> Watched<T> {
@@ -35,7 +35,7 @@ impl<T> Watched<T> {
             first: Box::pin(sleep(first)),
             stalled: None,
             stop: Box::pin(seat.stop().cancelled_owned()),
-            _seat: seat,
+            seat,
         }
     }
 
@@ -54,6 +54,9 @@ impl<T> Watched<T> {
         context: &mut Context<'_>,
         result: Poll<io::Result<R>>,
     ) -> Poll<io::Result<R>> {
+        if self.seat.is_stopped() {
+            return Poll::Ready(Err(ErrorKind::ConnectionAborted.into()));
+        }
         if result.is_ready() {
             self.stalled = None;
             return result;
@@ -76,6 +79,10 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        // What has to make room is not worked off first, however much of it has arrived.
+        if self.seat.is_stopped() {
+            return Poll::Ready(Err(ErrorKind::ConnectionAborted.into()));
+        }
         let before = buffer.filled().len();
         let result = Pin::new(&mut self.inner).poll_read(context, buffer);
         if result.is_ready() {

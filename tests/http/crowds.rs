@@ -253,3 +253,20 @@ async fn behind_a_trusted_proxy_each_caller_is_counted_alone() {
     }
     assert_eq!(guess(&direct, "192.0.2.99").await, 429);
 }
+
+#[tokio::test]
+async fn one_address_that_pipelines_and_does_not_read_leaves_places_for_others() {
+    let scene = scene(|serve| serve.limits.connections_per_address = 10).await;
+    let ask = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n".repeat(200);
+    let mut crowd = crowd(&scene, 60, &ask).await;
+    everybody_is_served(&scene).await;
+    let mut closed = 0;
+    for stream in &mut crowd {
+        // What was answered before it had to make room comes first, then the end.
+        let mut answers = Vec::new();
+        let end = stream.read_to_end(&mut answers);
+        let ended = tokio::time::timeout(Duration::from_millis(200), end).await;
+        closed += usize::from(ended.is_ok());
+    }
+    assert!(closed >= 50, "{closed} of 60 made room");
+}

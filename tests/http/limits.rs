@@ -172,3 +172,24 @@ async fn too_many_requests_wait_and_too_many_at_once_are_turned_away() {
         200
     );
 }
+
+#[tokio::test]
+async fn what_is_turned_away_is_logged_once_and_then_counted() {
+    let scene = scene(|serve| (serve.limits.rate, serve.limits.burst) = (1, 20)).await;
+    let asked = |request: reqwest::RequestBuilder| request.header("x-request-id", "planted-flood");
+    for _ in 0..50 {
+        status(asked(scene.bare(Method::GET, "/api/v1/read"))).await;
+        status(asked(scene.get(Role::Viewer, "/api/v1/read"))).await;
+        status(asked(scene.bare(Method::GET, "/healthz"))).await;
+    }
+    let log = crate::scene::logged();
+    let lines = log.lines().filter(|line| line.contains("planted-flood"));
+    let mut counts = std::collections::BTreeMap::new();
+    for line in lines {
+        let status = line.split("status=").nth(1).expect("a status");
+        *counts.entry(status[..3].to_owned()).or_insert(0) += 1;
+    }
+    assert_eq!((counts["401"], counts["429"]), (1, 1), "{counts:?}");
+    // Those of a token that were not turned away, and the first of the strangers.
+    assert!((20..=25).contains(&counts["200"]), "{counts:?}");
+}

@@ -1,0 +1,118 @@
+//! What a stranger could write into the log without end: the first of its kind is written as it is, the
+//! others are counted, and told once a minute.
+
+use super::rate::Who;
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::runtime::Handle;
+
+/// How long what is counted is told at once.
+const MINUTE: Duration = Duration::from_mins(1);
+/// How many addresses are told apart.
+const MOST: usize = 1000;
+
+/// What was counted since it was told last, by what it is.
+#[derive(Clone, Debug, Default)]
+pub struct Tallies(Arc<Mutex<HashMap<&'static str, Tally>>>);
+
+#[derive(Debug, Default)]
+struct Tally {
+    count: u64,
+    addresses: HashSet<Who>,
+}
+
+impl Tallies {
+    /// Counts one; whether it is the first, which is not told with the others.
+    pub fn is_first(&self, what: &'static str, address: Option<IpAddr>) -> bool {
+        let mut open = self.lock();
+        if let Some(tally) = open.get_mut(what) {
+            tally.count += 1;
+            if tally.addresses.len() <= MOST {
+                tally.addresses.extend(address.map(Who::address));
+            }
+            return false;
+        }
+        let Ok(runtime) = Handle::try_current() else {
+            return true;
+        };
+        open.insert(what, Tally::default());
+        let all = self.clone();
+        runtime.spawn(async move {
+            loop {
+                tokio::time::sleep(MINUTE).await;
+                match all.take(what) {
+                    Some(told) => tracing::info!("{told}"),
+                    None => return,
+                }
+            }
+        });
+        true
+    }
+
+    /// What is to be told; `None`: nothing more came, and the next one is the first again.
+    fn take(&self, what: &'static str) -> Option<String> {
+        let mut open = self.lock();
+        let tally = open.get_mut(what).map(std::mem::take);
+        let Some(Tally { count, addresses }) = tally.filter(|tally| tally.count > 0) else {
+            open.remove(what);
+            return None;
+        };
+        let of = match addresses.len() {
+            0 => String::new(),
+            1 => " from 1 address".to_owned(),
+            many if many > MOST => format!(" from more than {MOST} addresses"),
+            many => format!(" from {many} addresses"),
+        };
+        Some(format!("{what}: {count} more within a minute{of}"))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<&'static str, Tally>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(last: u16) -> IpAddr {
+        let [high, low] = last.to_be_bytes();
+        IpAddr::from([10, 0, high, low])
+    }
+
+    #[tokio::test]
+    async fn the_first_is_told_at_once_and_the_others_once_a_minute() {
+        let tallies = Tallies::default();
+        assert!(tallies.is_first("refused", Some(address(1))));
+        assert!(tallies.is_first("closed", Some(address(1))));
+        for last in [2, 3, 3] {
+            assert!(!tallies.is_first("refused", Some(address(last))));
+        }
+        assert_eq!(
+            tallies.take("refused").as_deref(),
+            Some("refused: 3 more within a minute from 2 addresses")
+        );
+        assert!(!tallies.is_first("refused", None));
+        assert_eq!(
+            tallies.take("refused").as_deref(),
+            Some("refused: 1 more within a minute")
+        );
+        assert_eq!(tallies.take("refused"), None);
+        assert!(tallies.is_first("refused", Some(address(1))));
+    }
+
+    #[tokio::test]
+    async fn many_addresses_take_no_more_memory() {
+        let tallies = Tallies::default();
+        for last in 0..5000 {
+            tallies.is_first("refused", Some(address(last)));
+        }
+        assert!(tallies.lock()["refused"].addresses.len() <= MOST + 1);
+        assert_eq!(
+            tallies.take("refused").as_deref(),
+            Some("refused: 4999 more within a minute from more than 1000 addresses")
+        );
+    }
+}
