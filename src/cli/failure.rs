@@ -111,7 +111,7 @@ impl From<PassError> for Failure {
         match error {
             PassError::Usage(message) => Self::usage(message),
             PassError::Refused(message) => Self::error(message),
-            PassError::Environment { .. } => Self::error(error.to_string()),
+            PassError::Environment { .. } | PassError::Stopped => Self::error(error.to_string()),
             PassError::Store(error) => error.into(),
             PassError::Apply(error) => error.into(),
             PassError::Lease(error) => error.into(),

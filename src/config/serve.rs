@@ -48,6 +48,7 @@ struct LimitsFile {
     #[serde(rename = "connectionsPerAddress")]
     connections_per_address: Option<usize>,
     requests: Option<usize>,
+    plan: Option<String>,
 }
 
 /// How the daemon is reached.
@@ -101,6 +102,8 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// Requests in work at once.
     pub requests: usize,
+    /// How long a plan that is asked for may take.
+    pub plan: Duration,
 }
 
 impl Default for Limits {
@@ -114,6 +117,7 @@ impl Default for Limits {
             connections: 1024,
             connections_per_address: 128,
             requests: 256,
+            plan: Duration::from_mins(5),
         }
     }
 }
@@ -239,6 +243,10 @@ impl LimitsFile {
                 .connections_per_address
                 .unwrap_or(default.connections_per_address),
             requests: self.requests.unwrap_or(default.requests),
+            plan: self
+                .plan
+                .map_or(Ok(default.plan), |text| duration(&text))
+                .map_err(|error| format!("plan: {error}"))?,
         };
         let none = [
             ("body", limits.body),
@@ -253,6 +261,9 @@ impl LimitsFile {
             Some((name, _)) => Err(format!("{name}: nothing would be served with 0")),
             None if limits.timeout.is_zero() => {
                 Err("timeout: nothing would be served with 0".to_owned())
+            }
+            None if limits.plan.is_zero() => {
+                Err("plan: nothing would be planned with 0".to_owned())
             }
             None => Ok(limits),
         }

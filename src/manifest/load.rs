@@ -11,7 +11,7 @@ use super::split::{self, Part};
 use super::walk::{Tree, TreeFile, plain};
 use crate::diagnostic::{self, Diagnostic, Severity, codes};
 use crate::kinds;
-use crate::model::{Desired, Digest, FieldRef, Key, Keyed, KindId, Pos, Salvaged};
+use crate::model::{Desired, Digest, FieldRef, Key, Keyed, KindId, Pos, Salvaged, Stop};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::io;
@@ -24,12 +24,15 @@ use std::sync::Arc;
 pub struct LoadOptions {
     /// The name of the source.
     pub source: Arc<str>,
+    /// Ends the reading before all files are read.
+    pub stop: Stop,
 }
 
 impl Default for LoadOptions {
     fn default() -> Self {
         Self {
             source: "directory".into(),
+            stop: Stop::default(),
         }
     }
 }
@@ -94,6 +97,7 @@ pub struct Document {
 }
 
 /// What one file came to.
+#[derive(Default)]
 pub(super) struct FileLoaded {
     pub found: Vec<Found>,
     diagnostics: Vec<Diagnostic>,
@@ -106,22 +110,6 @@ pub(super) struct FileLoaded {
     /// Of which kinds something may stand in what could not be read.
     unread: BTreeSet<KindId>,
     salvaged: Vec<((Key, FieldRef), Salvaged)>,
-}
-
-impl FileLoaded {
-    /// Of a file of which nothing is read.
-    fn unread(digest: Digest) -> Self {
-        Self {
-            found: Vec::new(),
-            diagnostics: Vec::new(),
-            hidden: None,
-            documents: Vec::new(),
-            digest,
-            blank: false,
-            unread: BTreeSet::new(),
-            salvaged: Vec::new(),
-        }
-    }
 }
 
 /// The digest of every file of a tree, without reading what it says (of a commit without reading
@@ -141,7 +129,7 @@ pub fn digests(tree: &Tree) -> Option<Vec<(Arc<str>, Digest)>> {
 /// Reads every manifest of a tree.
 #[must_use]
 pub fn load(tree: &Tree, options: &LoadOptions) -> Loaded {
-    let (files, errors) = load_files(tree);
+    let (files, errors) = load_files(tree, &options.stop);
     let mut loaded = Loaded {
         desired: Desired {
             source: Arc::clone(&options.source),
@@ -234,8 +222,11 @@ pub fn revision<'p>(files: impl Iterator<Item = (&'p str, Digest)>) -> Digest {
 
 /// Reads the files in parallel; those of a tree with too many errors in their order, so that the
 /// errors that are kept are the first.
-fn load_files(tree: &Tree) -> (Vec<FileLoaded>, Arc<Errors>) {
+fn load_files(tree: &Tree, stop: &Stop) -> (Vec<FileLoaded>, Arc<Errors>) {
     let load = |errors: &Arc<Errors>, buffer: &mut Vec<u8>, file: &TreeFile| {
+        if stop.is_set() {
+            return FileLoaded::default();
+        }
         load_file(tree, &file.path, errors, buffer)
     };
     let errors = Arc::new(Errors::default());
@@ -252,7 +243,10 @@ fn load_files(tree: &Tree) -> (Vec<FileLoaded>, Arc<Errors>) {
     let files = tree.files.iter().zip(digests);
     let files = files.map(|(file, digest)| {
         if errors.too_many() {
-            return FileLoaded::unread(digest);
+            return FileLoaded {
+                digest,
+                ..FileLoaded::default()
+            };
         }
         load(&errors, &mut buffer, file)
     });
@@ -266,7 +260,7 @@ fn load_file(
     buffer: &mut Vec<u8>,
 ) -> FileLoaded {
     let mut sink = Sink::new(path, errors);
-    let mut file = FileLoaded::unread(Digest::default());
+    let mut file = FileLoaded::default();
     match tree.bytes(path, buffer) {
         Ok(bytes) => {
             let known = tree.digest(path);

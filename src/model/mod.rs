@@ -11,6 +11,7 @@ mod resource;
 mod rows;
 mod small;
 mod state;
+mod stop;
 mod value;
 
 pub use cell::{Amend, Cell, Pos, Stated};
@@ -23,6 +24,7 @@ pub use resource::{Claim, ClaimState, Declared, Row};
 pub use rows::{Ask, GuardBase, Rows};
 pub use small::SmallMap;
 pub use state::{Desired, Salvaged, SecretState, Snapshot};
+pub use stop::Stop;
 pub use value::{Link, Value};
 
 /// Short text, kept inline up to 24 bytes: most ids, names and cities need no allocation.

@@ -163,6 +163,9 @@ pub(super) fn settle(context: &Context<'_>, work: &mut Work, verdict: Verdict) {
     }
     work.take_out();
     loop {
+        if context.rules.stop.is_set() {
+            return;
+        }
         let findings = findings(context, &work.effects);
         let new = |f: &Finding| {
             let known = verdict.warned.contains(&signature(f));

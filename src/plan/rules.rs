@@ -2,7 +2,7 @@
 
 use crate::diagnostic::Code;
 use crate::kinds::{self, Kind};
-use crate::model::{Desired, Digest, FieldRef, Key, KindId};
+use crate::model::{Desired, Digest, FieldRef, Key, KindId, Stop};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -50,6 +50,8 @@ pub struct Rules {
     pub scrub: bool,
     /// The key for digests of secret and personal values in hold ids.
     pub salt: String,
+    /// Ends the planning before all is settled.
+    pub stop: Stop,
 }
 
 impl Rules {

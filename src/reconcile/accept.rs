@@ -219,6 +219,7 @@ impl Pass<'_> {
                 plan::advance(&mut stored, plan);
             }
             let plan = self.plan_on(other, &stored);
+            self.go_on()?;
             let verdict = PassVerdict::of(&plan);
             less |= verdict.holds_something();
             self.readings[other].verdict = Some(verdict);

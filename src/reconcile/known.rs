@@ -204,7 +204,7 @@ fn changed(
         ..Unread::default()
     };
     let some = tree.only(|path| others.contains_key(path));
-    let reading = read::of_tree(config, source, some);
+    let reading = read::of_tree(config, source, some, &request.stop);
     let raced = |(path, digest): &(Arc<str>, Digest)| others.get(&**path) != Some(digest);
     if reading.digests.iter().any(raced) || reading.diagnostics.iter().any(Diagnostic::is_error) {
         return Err("a changed file has errors");

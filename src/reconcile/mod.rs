@@ -9,6 +9,7 @@ mod completeness;
 mod database;
 mod drop_folder;
 mod emptied;
+mod error;
 mod feeds;
 mod fetch;
 pub mod json;
@@ -30,6 +31,7 @@ pub use accept::PassVerdict;
 pub use actor::actor;
 pub use apply::{Applied, Kept, applied_plan, apply, here, made_for, rooted};
 pub use database::{Opened, reader, reader_or_none, writer, writer_or_new};
+pub use error::PassError;
 pub use fetch::{FetchError, Fetches, Unreached, fetch};
 pub use manifests::{Converted, manifests};
 pub use propose::{Changed, More, Proposal, Proposed, Unwritten, propose};
@@ -44,11 +46,11 @@ use phase::Phase;
 use crate::config::{Config, Source};
 use crate::diagnostic::{Diagnostic, none_called};
 use crate::manifest;
-use crate::model::{Key, Snapshot};
+use crate::model::{Key, Snapshot, Stop};
 use crate::plan::{self, Peer, Plan, Rules};
 use crate::secrets::Secrets;
 
-use crate::store::{ApplyError, Ending, LeaseError, Query, Store, StoreError};
+use crate::store::{Ending, Query, Store};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -78,59 +80,8 @@ pub struct Request {
     pub pushed: Option<Arc<Pushed>>,
     /// How what was sent comes to its end, if the plan is applied.
     pub ended: Vec<Ending>,
-}
-
-/// What can keep a pass from being made.
-#[derive(Debug, thiserror::Error)]
-pub enum PassError {
-    /// The request does not fit the configuration.
-    #[error("{0}")]
-    Usage(String),
-    /// The configuration cannot work.
-    #[error("{0}")]
-    Refused(String),
-    /// The database is another environment's.
-    #[error("environment-mismatch: the database belongs to {database}, and this run is for {run}")]
-    Environment {
-        /// Whose it is.
-        database: String,
-        /// Whose it should be.
-        run: String,
-    },
-    /// The database.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// Writing.
-    #[error(transparent)]
-    Apply(#[from] ApplyError),
-    /// The lease of the source.
-    #[error(transparent)]
-    Lease(#[from] LeaseError),
-    /// A password that was there is gone.
-    #[error("the plan is stale: {0}")]
-    Secret(#[from] crate::secrets::SecretError),
-    /// A file that the plan stores is not as it was planned.
-    #[error("the plan is stale: {0}")]
-    File(String),
-    /// A saved plan is for one database.
-    #[error("the plan is stale: {0}")]
-    Elsewhere(String),
-    /// What a saved plan reads again cannot be found.
-    #[error("the plan cannot be applied here: {0}")]
-    Rootless(String),
-}
-
-impl PassError {
-    /// Why the database takes no writes, if that is what stopped the pass.
-    #[must_use]
-    pub fn cannot_write(&self) -> Option<&'static str> {
-        match self {
-            Self::Store(error)
-            | Self::Apply(ApplyError::Store(error))
-            | Self::Lease(LeaseError::Store(error)) => error.cannot_write(),
-            _ => None,
-        }
-    }
+    /// Ends the pass at the next place where it can end.
+    pub stop: Stop,
 }
 
 /// Whether a person gives an export by hand: then it begins without being let.
@@ -322,22 +273,38 @@ impl<'a> Pass<'a> {
     ) -> Result<Plan, PassError> {
         if self.readings[index].unread.is_some() {
             let _phase = Phase::begin("reading all of the sources");
-            self.readings = read::read_again(self.config, std::mem::take(&mut self.readings));
+            self.readings = read::read_again(
+                self.config,
+                std::mem::take(&mut self.readings),
+                &self.request.stop,
+            );
         }
+        self.go_on()?;
         let mut stored = self.snapshot(index, store).await?;
         for plan in earlier {
             plan::advance(&mut stored, plan);
         }
         self.unnamed_moved(index, store).await?;
         self.judge_exports(index, &stored, store).await?;
-        let plan = self.plan_on(index, &stored);
+        self.go_on()?;
+        let mut plan = self.plan_on(index, &stored);
+        self.go_on()?;
         if self
             .judge_others(index, &stored, store, earlier, &plan)
             .await?
         {
-            return Ok(self.plan_on(index, &stored));
+            plan = self.plan_on(index, &stored);
+            self.go_on()?;
         }
         Ok(plan)
+    }
+
+    /// Whether somebody still waits for it: what was stopped came to nothing that may be used.
+    fn go_on(&self) -> Result<(), PassError> {
+        if self.request.stop.is_set() {
+            return Err(PassError::Stopped);
+        }
+        Ok(())
     }
 
     /// Reads what the database holds.
@@ -427,6 +394,7 @@ impl<'a> Pass<'a> {
             exact: self.request.exact,
             scrub: self.request.scrub,
             salt: stored.database.clone().unwrap_or_default(),
+            stop: self.request.stop.clone(),
         }
     }
 

@@ -8,7 +8,9 @@ use crate::diagnostic::{self, Diagnostic, Origin, Severity, codes};
 use crate::git::{self, GitError};
 use crate::kinds::{self, Kind, Type};
 use crate::manifest::{self, LoadOptions, Loaded, Repeated, Tree};
-use crate::model::{Claim, Declared, Desired, Digest, FieldRef, Key, Pos, Snapshot, Stated, Text};
+use crate::model::{
+    Claim, Declared, Desired, Digest, FieldRef, Key, Pos, Snapshot, Stated, Stop, Text,
+};
 use crate::plan::IdleReason;
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
@@ -80,17 +82,19 @@ pub fn read_sources(config: &Config, request: &Request) -> Vec<Reading> {
 pub(super) fn one(config: &Config, source: &Source, request: &Request) -> Reading {
     match source.feed() {
         Some(feed) => feeds::read(config, source, feed, request),
-        None => of_whole_tree(config, source, tree(config, source, request)),
+        None => of_whole_tree(config, source, tree(config, source, request), &request.stop),
     }
 }
 
 /// Reads sources again of which only a part was read: a commit is the same one.
-pub(super) fn read_again(config: &Config, readings: Vec<Reading>) -> Vec<Reading> {
+pub(super) fn read_again(config: &Config, readings: Vec<Reading>, stop: &Stop) -> Vec<Reading> {
     let again = |reading: Reading| {
         let (verdict, closed) = (reading.verdict.clone(), reading.closed.clone());
         let whole = match &reading.source.place {
-            Place::Directory(root) => of_whole_tree(config, &reading.source, Tree::read(root)),
-            Place::Git(_) => of_whole_tree(config, &reading.source, reading.tree),
+            Place::Directory(root) => {
+                of_whole_tree(config, &reading.source, Tree::read(root), stop)
+            }
+            Place::Git(_) => of_whole_tree(config, &reading.source, reading.tree, stop),
             Place::Export(feed) => feeds::read(config, &reading.source, feed, &Request::default()),
         };
         Reading {
@@ -129,8 +133,8 @@ pub(super) fn tree(config: &Config, source: &Source, request: &Request) -> Tree 
 }
 
 /// Reads all of the tree of a source.
-fn of_whole_tree(config: &Config, source: &Source, tree: Tree) -> Reading {
-    let mut reading = of_tree(config, source, tree);
+fn of_whole_tree(config: &Config, source: &Source, tree: Tree, stop: &Stop) -> Reading {
+    let mut reading = of_tree(config, source, tree, stop);
     if reading.tree.files.is_empty() && reading.diagnostics.is_empty() {
         reading.diagnostics.push(no_manifest(source));
     }
@@ -138,11 +142,12 @@ fn of_whole_tree(config: &Config, source: &Source, tree: Tree) -> Reading {
 }
 
 /// Reads a tree of a source, or a part of one.
-pub(super) fn of_tree(config: &Config, source: &Source, tree: Tree) -> Reading {
+pub(super) fn of_tree(config: &Config, source: &Source, tree: Tree, stop: &Stop) -> Reading {
     let mut loaded = manifest::load(
         &tree,
         &LoadOptions {
             source: source.name.clone(),
+            stop: stop.clone(),
         },
     );
     loaded.diagnostics.extend(ignored(config, source, &tree));

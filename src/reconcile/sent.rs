@@ -5,22 +5,25 @@ use super::read::{self, Reading};
 use super::{Pass, PassError, Request, feeds};
 use crate::config::Config;
 use crate::manifest::Tree;
+use crate::model::Stop;
 use crate::plan::Plan;
 use crate::store::Store;
 
 /// What source `index` would come to if it said this.
 ///
 /// # Errors
-/// When the database cannot be read.
+/// When the database cannot be read, or `stop` was set.
 pub async fn plan_sent(
     config: &Config,
     index: usize,
     tree: Tree,
+    stop: Stop,
     store: &Store,
 ) -> Result<(Plan, Reading), PassError> {
     let request = Request {
         source: Some(config.sources[index].name.to_string()),
         sealed: true,
+        stop,
         ..Request::default()
     };
     let mut sent = Some(tree);
@@ -31,7 +34,7 @@ pub async fn plan_sent(
         }
         let own = sent.take_if(|_| at == index);
         let tree = own.unwrap_or_else(|| read::tree(config, source, &request));
-        read::of_tree(config, source, tree)
+        read::of_tree(config, source, tree, &request.stop)
     });
     let mut pass = Pass {
         readings: readings.collect(),

@@ -25,6 +25,7 @@ pub fn read_files(
         &Tree::from_files(files),
         &LoadOptions {
             source: source.into(),
+            ..LoadOptions::default()
         },
     );
     let mut found = loaded.diagnostics;

@@ -10,6 +10,7 @@ use crate::git::{self, GitError};
 use crate::http::problem::{self, Problem};
 use crate::http::{Caller, Input, Permission, Route};
 use crate::manifest::{SentFile, Tree};
+use crate::model::Stop;
 use crate::plan::Plan;
 use crate::plan::render::{self, Detail, Format, Options};
 use crate::reconcile::{self, Pass, PassError, Reading, Request};
@@ -22,7 +23,10 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Number, Value, json};
 use std::collections::BTreeMap;
+use std::time::Duration;
 use tokio::sync::SemaphorePermit;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 /// How long the name of a branch may be.
 const NAME: usize = 255;
@@ -181,7 +185,9 @@ async fn plan(
     let reads = caller.may(Permission::Read);
     let planned = door
         .ask(move |daemon| async move {
-            let made = made(&daemon, &source, wanted, reads).await;
+            let limit = daemon.setup().config.serve.limits.plan;
+            let patience = Patience::new(limit);
+            let made = made(&daemon, &source, wanted, reads, &patience).await;
             made.map_err(|problem| {
                 if reads {
                     problem
@@ -230,6 +236,7 @@ async fn made(
     source: &str,
     wanted: Wanted,
     reads: bool,
+    patience: &Patience,
 ) -> Result<Planned, Problem> {
     let setup = daemon.setup();
     let config = &setup.config;
@@ -240,8 +247,8 @@ async fn made(
     let at = at.ok_or_else(|| Problem::not_found(""))?;
     let shape = (wanted.format, wanted.detail, wanted.max_bytes);
     let (plan, reading) = match (wanted.files, wanted.revision) {
-        (Some(files), None) => sent(daemon, config, at, files).await?,
-        (None, Some(revision)) => committed(daemon, config, at, revision).await?,
+        (Some(files), None) => sent(daemon, config, at, files, patience).await?,
+        (None, Some(revision)) => committed(daemon, config, at, revision, patience).await?,
         _ => {
             let message = "give either `files` or `revision`";
             return Err(Problem::new(problem::INVALID, message));
@@ -261,6 +268,7 @@ async fn sent(
     config: &Config,
     at: usize,
     files: BTreeMap<String, Content>,
+    patience: &Patience,
 ) -> Result<(Plan, Reading), Problem> {
     let mut read = Vec::with_capacity(files.len());
     for (path, content) in files {
@@ -287,10 +295,11 @@ async fn sent(
         read.push((path, sent));
     }
     let tree = Tree::of_sent(read);
-    let _turn = turn(daemon).await?;
-    reconcile::plan_sent(config, at, tree, &daemon.store)
+    let _turn = patience.turn(daemon).await?;
+    let stop = patience.stop.clone();
+    reconcile::plan_sent(config, at, tree, stop, &daemon.store)
         .await
-        .map_err(refused)
+        .map_err(|error| patience.refused(error))
 }
 
 async fn committed(
@@ -298,6 +307,7 @@ async fn committed(
     config: &Config,
     at: usize,
     revision: String,
+    patience: &Patience,
 ) -> Result<(Plan, Reading), Problem> {
     at_most(NAME, "revision", &revision)?;
     if revision.is_empty() || revision.contains(char::is_control) {
@@ -314,21 +324,74 @@ async fn committed(
     // A remote that does not answer, and a commit that is too large, keep no source waiting.
     let place = place.at(&revision);
     let fetched = git::fetch(&place, &config.cache).map_err(|error| unfetched(&error))?;
-    let _turn = turn(daemon).await?;
+    let _turn = patience.turn(daemon).await?;
     let request = Request {
         source: Some(source.name.to_string()),
         at: Some((source.name.to_string(), fetched.revision)),
         sealed: true,
+        stop: patience.stop.clone(),
         ..Request::default()
     };
+    let refused = |error| patience.refused(error);
     let mut pass = Pass::whole(config, request).map_err(refused)?;
     let plan = pass.plan(at, &daemon.store, &[]).await.map_err(refused)?;
     Ok((plan, pass.readings.swap_remove(at)))
 }
 
-/// A large tree takes the whole machine for a while: one at a time, beside no pass.
-async fn turn(daemon: &Daemon) -> Result<SemaphorePermit<'_>, Problem> {
-    daemon.turn.acquire().await.map_err(Problem::internal)
+/// How long a plan may take, the wait for its turn included.
+struct Patience {
+    limit: Duration,
+    until: Instant,
+    stop: Stop,
+    timer: JoinHandle<()>,
+}
+
+impl Patience {
+    fn new(limit: Duration) -> Self {
+        let (until, stop) = (Instant::now() + limit, Stop::default());
+        let ending = stop.clone();
+        let timer = tokio::spawn(async move {
+            tokio::time::sleep_until(until).await;
+            ending.set();
+        });
+        Self {
+            limit,
+            until,
+            stop,
+            timer,
+        }
+    }
+
+    /// A large tree takes the whole machine for a while: one at a time, beside no pass.
+    async fn turn<'d>(&self, daemon: &'d Daemon) -> Result<SemaphorePermit<'d>, Problem> {
+        match tokio::time::timeout_at(self.until, daemon.turn.acquire()).await {
+            Ok(turn) => turn.map_err(Problem::internal),
+            Err(_) => Err(self.ended("waited")),
+        }
+    }
+
+    fn refused(&self, error: PassError) -> Problem {
+        match error {
+            PassError::Usage(message) => Problem::new(problem::INVALID, message),
+            PassError::Stopped => self.ended("took"),
+            error => Problem::new(problem::UNAVAILABLE, chain(&error)),
+        }
+    }
+
+    fn ended(&self, did: &str) -> Problem {
+        let seconds = self.limit.as_secs();
+        let detail = format!(
+            "the plan {did} longer than the {seconds} s of `serve.limits.plan` and was stopped; \
+             try again, send fewer files, or raise the limit"
+        );
+        Problem::new(problem::TIMEOUT, detail)
+    }
+}
+
+impl Drop for Patience {
+    fn drop(&mut self) {
+        self.timer.abort();
+    }
 }
 
 /// Whose fault it is that a commit is not there.
@@ -342,13 +405,6 @@ fn unfetched(error: &GitError) -> Problem {
         _ => problem::UNAVAILABLE,
     };
     Problem::new(kind, error.to_string())
-}
-
-fn refused(error: PassError) -> Problem {
-    match error {
-        PassError::Usage(message) => Problem::new(problem::INVALID, message),
-        error => Problem::new(problem::UNAVAILABLE, chain(&error)),
-    }
 }
 
 fn shaped(

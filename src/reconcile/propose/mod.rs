@@ -105,7 +105,12 @@ pub fn propose(
     let (mut from, doubt) = match source.feed() {
         Some(feed) => feeds::alone(config, source, feed, request),
         None => (
-            read::of_tree(config, source, read::tree(config, source, request)),
+            read::of_tree(
+                config,
+                source,
+                read::tree(config, source, request),
+                &request.stop,
+            ),
             None,
         ),
     };
@@ -124,7 +129,8 @@ pub fn propose(
     if proposal.doubt.is_some() {
         return Ok(proposal);
     }
-    let mut there = read::of_tree(config, into, read::tree(config, into, request));
+    let tree = read::tree(config, into, request);
+    let mut there = read::of_tree(config, into, tree, &request.stop);
     if let Some(why) = there.desired.removals_off.first() {
         let why = format!(
             "what source {} declares cannot be made out: {why}",
@@ -152,7 +158,7 @@ fn beside(config: &Config, but: [&Source; 2], request: &Request) -> Vec<Arc<Decl
         .filter(|source| source.feed().is_none() && but.iter().all(|but| but.name != source.name));
     let readings = others.map(|source| {
         let tree = read::tree(config, source, request);
-        read::of_tree(config, source, tree)
+        read::of_tree(config, source, tree, &request.stop)
     });
     let declared = readings.map(|reading| {
         let all = reading.desired.resources.iter().cloned();

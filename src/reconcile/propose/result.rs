@@ -4,7 +4,7 @@ use super::{Changed, Proposal};
 use crate::config::Config;
 use crate::diagnostic::Diagnostic;
 use crate::manifest::Tree;
-use crate::model::Key;
+use crate::model::{Key, Stop};
 use crate::reconcile::{PassError, Reading, read};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +26,10 @@ pub(super) fn must_fit<'k>(
     for file in &proposal.files {
         after.insert(file.path.clone(), file.after.clone().into_bytes());
     }
-    let read = |files| read::of_tree(config, &there.source, Tree::from_files(files));
+    let read = |files| {
+        let tree = Tree::from_files(files);
+        read::of_tree(config, &there.source, tree, &Stop::default())
+    };
     let (before, after) = (read(before), read(after));
     let refused = |why: String| {
         PassError::Refused(format!(
