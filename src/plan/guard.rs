@@ -269,7 +269,7 @@ fn trip(
         message: limited::message(std::slice::from_ref(limited)),
         count: Some(numbers.count),
         of: Some(numbers.total),
-        limit: Some(numbers.limit.allowed(numbers.earlier, numbers.total)),
+        limit: Some(numbers.limit.allowed(numbers.total)),
         over: Some(limited.over.clone()),
         members: members
             .filter_map(|counted| held_member(context, work, counted))

@@ -114,7 +114,7 @@ fn over_what(numbers: &Numbers) -> String {
         limit,
         config,
     } = numbers;
-    let allowed = limit.allowed(*earlier, *total);
+    let allowed = limit.allowed(*total);
     if !limit.trips(*count, *earlier, *total) {
         return format!(
             " stay held; together with others they were more than the {allowed} that `{config}` allows"

@@ -184,19 +184,18 @@ impl Limit {
         }
     }
 
-    /// Whether `now` of `of` is held, after `earlier` within the window: what went earlier was among
-    /// those that there were then.
+    /// Whether `now` of `of` is held, after `earlier` within the window.
     pub fn trips(self, now: u64, earlier: u64, of: u64) -> bool {
         let n = now + earlier;
-        let share = n > self.floor && n * 100 > self.percent * (of + earlier);
+        let share = n > self.floor && n * 100 > self.percent * of;
         let most = self.max.is_some_and(|max| n > max);
         let half = now >= 2 && now * 2 >= of;
         share || most || half
     }
 
-    /// The number that `now` and `earlier` of `of` may not pass.
-    pub fn allowed(self, earlier: u64, of: u64) -> u64 {
-        let share = self.floor.max(self.percent * (of + earlier) / 100);
+    /// The number that `n` of `of` may not pass.
+    pub fn allowed(self, of: u64) -> u64 {
+        let share = self.floor.max(self.percent * of / 100);
         let half = if of >= 3 { (of - 1) / 2 } else { 1 };
         share.min(self.max.unwrap_or(u64::MAX)).min(half.max(1))
     }
@@ -352,7 +351,7 @@ mod tests {
             max: Some(50),
         };
         for of in 0..1_000 {
-            let allowed = limit.allowed(0, of);
+            let allowed = limit.allowed(of);
             assert!(!limit.trips(allowed, 0, of), "{allowed} of {of}");
             assert!(limit.trips(allowed + 1, 0, of), "{} of {of}", allowed + 1);
         }

@@ -43,7 +43,7 @@ pub(super) fn blank(facts: &Facts, export: &Feed, last: &Accepted, limit: Limit)
         if count == 0 || !limit.trips(count, 0, of) {
             return None;
         }
-        let limit = limit.allowed(0, of);
+        let limit = limit.allowed(of);
         let message = format!(
             "`{column}` has a value for {now} of {of} {}, and had one for {} of {} in the last accepted export: \
              `guards.blank` allows {limit} to lose it; the other columns go on",
