@@ -1,10 +1,11 @@
 //! `roster adopt`: hands the claims of one source over to another, of what that one declares now.
 //! What it does not declare stays, since a source that removes would take it away.
 
-use super::import_manifests::{by_kind, counted};
+use super::import_manifests::by_kind;
 use super::source::{both, claims, is_configured, release};
 use super::{Failure, Global, Outcome, Output, apply, output, session};
 use crate::config::Config;
+use crate::diagnostic::plural;
 use crate::model::Key;
 use crate::reconcile::{self, Pass, Reading, Request};
 use crate::store::Store;
@@ -185,7 +186,7 @@ fn list(out: &mut dyn Write, title: &str, keys: &[Key]) -> io::Result<()> {
         writeln!(out, "  {key}")?;
     }
     if keys.len() > NAMED {
-        writeln!(out, "  and {}", counted(keys.len() - NAMED, "other"))?;
+        writeln!(out, "  and {}", plural(keys.len() - NAMED, "other"))?;
     }
     writeln!(out)
 }

@@ -3,6 +3,7 @@
 use super::remote::{Remote, part};
 use super::{Failure, Global, Outcome, session};
 use crate::config::{Config, Source};
+use crate::diagnostic::plural;
 use crate::model::Key;
 use crate::reconcile::{self, Pass, Request};
 use crate::store::Store;
@@ -179,7 +180,8 @@ async fn hold(
     }
     let hours = config.approval_ttl.as_secs() / 3_600;
     anstream::println!(
-        "Approved hold {id} as {actor}: the next plan that contains it lets it through, for {hours} hours."
+        "Approved hold {id} as {actor}: the next plan that contains it lets it through, for {}.",
+        plural(hours, "hour")
     );
     Ok(0)
 }

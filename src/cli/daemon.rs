@@ -2,7 +2,7 @@
 
 use super::remote::{Daemon, Remote, part};
 use super::{Failure, Global, Outcome, Output, failure, items, output};
-use crate::diagnostic::visible;
+use crate::diagnostic::{plural, visible};
 use clap::Args;
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -187,9 +187,9 @@ fn feed(feed: &Value, out: &mut dyn Write) -> io::Result<()> {
     };
     writeln!(
         out,
-        "  export: {}, {} rows{trailer}{written}; {accepted}",
+        "  export: {}, {}{trailer}{written}; {accepted}",
         word(&feed["name"]),
-        feed["rows"]
+        plural(&feed["rows"], "row")
     )?;
     if feed["doubt"].is_object() {
         let doubt = &feed["doubt"];

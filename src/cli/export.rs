@@ -1,6 +1,7 @@
 //! `roster export`: the database as manifests, or as the export that a preset reads.
 
 use super::{Failure, Global, Outcome, import, new_files, output, session, whole_file};
+use crate::diagnostic::plural;
 use crate::feed::mapping::Mapping;
 use crate::feed::write::{self, Changed, Form, Written};
 use crate::manifest::export;
@@ -116,7 +117,8 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
         let path = options.out.as_deref();
         let written = rows(global, as_export, &stored, None, path)?;
         if let Some(path) = path.filter(|_| !global.quiet) {
-            anstream::eprintln!("Wrote {} rows to {}.", written.records, path.display());
+            let rows = plural(written.records, "row");
+            anstream::eprintln!("Wrote {rows} to {}.", path.display());
         }
         session::leave(stored);
         return Ok(0);
@@ -136,7 +138,7 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
             new_files::write(dir, &files)?;
             if !global.quiet {
                 let files = export.manifests.len() + export.documents.len();
-                anstream::eprintln!("Wrote {files} files to {}.", dir.display());
+                anstream::eprintln!("Wrote {} to {}.", plural(files, "file"), dir.display());
             }
         }
     }

@@ -1,7 +1,7 @@
 //! `roster history`: the runs, the changes of one resource, and whether they are as written.
 
 use super::{Failure, Global, Outcome, failure, items, output, session};
-use crate::diagnostic::visible;
+use crate::diagnostic::{plural, visible};
 use crate::model::{Key, moment};
 use crate::reconcile::json;
 use crate::store::{ChangeRecord, RunRecord, Store, Verification};
@@ -184,7 +184,11 @@ async fn verify(global: &Global, store: &Store, out: &mut dyn Write) -> Outcome 
     let (document, text, code) = match &found {
         Verification::Sound { runs, changes } => (
             serde_json::json!({"sound": true, "runs": runs, "changes": changes}),
-            format!("History verified: {runs} runs, {changes} changes."),
+            format!(
+                "History verified: {}, {}.",
+                plural(runs, "run"),
+                plural(changes, "change")
+            ),
             0,
         ),
         Verification::Broken { run, what } => (

@@ -3,7 +3,7 @@
 use super::output::{self, write_diagnostics};
 use super::{Failure, Global, Output, new_files};
 use crate::config::Config;
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Severity, plural};
 use crate::kinds;
 use crate::model::Key;
 use crate::reconcile::{self, Converted};
@@ -108,7 +108,7 @@ fn text(converted: &Converted, dir: &Path, refused: bool, out: &mut dyn Write) -
             out,
             "Wrote {} to {dir}, in {}; {} left out, {} declared already.",
             by_kind(&converted.written),
-            counted(converted.export.manifests.len(), "file"),
+            plural(converted.export.manifests.len(), "file"),
             converted.faulty.len(),
             converted.declared.len(),
         ),
@@ -149,8 +149,4 @@ pub(super) fn by_kind(keys: &[Key]) -> String {
         return "nothing".to_owned();
     }
     words.join(", ")
-}
-
-pub(super) fn counted(count: usize, word: &str) -> String {
-    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }

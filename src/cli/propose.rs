@@ -1,11 +1,10 @@
 //! `roster propose`: what an export knows better, as a patch, in the files, or on a branch.
 
-use super::import_manifests::counted;
 use super::output::{self, write_diagnostics};
 use super::patch::patch;
 use super::{Failure, Global, Outcome, Output, failure, new_files, session, whole_file};
 use crate::config::{Config, Source};
-use crate::diagnostic::{Diagnostic, chain};
+use crate::diagnostic::{Diagnostic, chain, plural};
 use crate::git::{self, Change};
 use crate::reconcile::{self, More, Proposal, Request};
 use clap::Args;
@@ -173,7 +172,7 @@ fn committed(root: &Path, proposal: &Proposal) -> Result<(), Failure> {
     };
     let more = match dirty.len() - 1 {
         0 => String::new(),
-        more => format!(" and {}", counted(more, "other file")),
+        more => format!(" and {}", plural(more, "other file")),
     };
     let have = if more.is_empty() { "has" } else { "have" };
     Err(Failure::error(format!(
@@ -184,7 +183,7 @@ fn committed(root: &Path, proposal: &Proposal) -> Result<(), Failure> {
 
 /// What a commit says of itself: which export, and which of its rows.
 fn message(source: &Source, proposal: &Proposal) -> String {
-    let count = counted(proposal.proposed.len(), "value");
+    let count = plural(proposal.proposed.len(), "value");
     let mut text = format!("{count} of {}\n\n", source.name);
     let _ = writeln!(text, "Export: {}", source.written);
     let _ = writeln!(text, "Digest: {}\n", proposal.digest);
@@ -215,15 +214,15 @@ fn tell(global: &Global, options: &Options, proposal: &Proposal, done: &str) {
     if global.quiet {
         return;
     }
-    let values = counted(proposal.proposed.len(), "proposal");
-    let files = counted(proposal.files.len(), "file");
+    let values = plural(proposal.proposed.len(), "proposal");
+    let files = plural(proposal.files.len(), "file");
     anstream::eprintln!("{values} in {files}{done}.");
     if proposal.needs_add > 0 && !options.add {
-        let fields = counted(proposal.needs_add, "field");
+        let fields = plural(proposal.needs_add, "field");
         anstream::eprintln!("{fields} more that the manifests say nothing of: `--add`.");
     }
     if proposal.needs_new > 0 && !options.new {
-        let resources = counted(proposal.needs_new, "resource");
+        let resources = plural(proposal.needs_new, "resource");
         anstream::eprintln!("{resources} more that they do not declare: `--new`.");
     }
 }

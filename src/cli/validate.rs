@@ -2,7 +2,7 @@
 
 use super::output::{self};
 use super::{Global, Outcome, Output, Scope, failure, session};
-use crate::diagnostic::{Diagnostic, Omitted, Severity, cap};
+use crate::diagnostic::{Diagnostic, Omitted, Severity, cap, plural};
 use crate::plan::render::{Options as Render, github};
 use crate::reconcile::{self, Pass, Reading};
 use clap::Args;
@@ -117,15 +117,11 @@ fn print(
             writeln!(
                 out,
                 "{}, {}, {}.",
-                counted(*resources, "resource"),
-                counted(*errors, "error"),
-                counted(*warnings, "warning")
+                plural(*resources, "resource"),
+                plural(*errors, "error"),
+                plural(*warnings, "warning")
             )?;
         }
     }
     out.flush()
-}
-
-fn counted(count: usize, word: &str) -> String {
-    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }

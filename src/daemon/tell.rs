@@ -4,6 +4,7 @@ use super::notice::{self, Detail, Event, Notice, SendError, Sender};
 use super::reason;
 use super::serve::{Daemon, Setup};
 use super::state::{Outcome, State};
+use crate::diagnostic::agreed;
 use crate::plan::Plan;
 use crate::store::{Outgoing, StoreError};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -103,9 +104,13 @@ fn summary(event: Event, state: &State) -> String {
         Event::Recovered => "the source is in order again".to_owned(),
         Event::Held => {
             let waiting: usize = state.waiting().map(|hold| hold.count).sum();
-            format!("{waiting} changes wait for a decision")
+            let waiting = agreed(waiting, ("change", "changes"), ("waits", "wait"));
+            format!("{waiting} for a decision")
         }
-        Event::Drift => format!("{} resources were changed by somebody else", state.drift),
+        Event::Drift => {
+            let drifted = agreed(state.drift, ("resource", "resources"), ("was", "were"));
+            format!("{drifted} changed by somebody else")
+        }
         Event::Applied | Event::Test => state.reason.clone(),
     }
 }

@@ -1,6 +1,6 @@
 //! How many findings of one file are shown: a hostile file must not fill a terminal or a log.
 
-use super::{Code, Diagnostic, Severity, visible};
+use super::{Code, Diagnostic, Severity, plural, visible};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -70,12 +70,8 @@ impl Omitted {
 
 impl fmt::Display for Omitted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let s = if self.count == 1 { "" } else { "s" };
-        write!(
-            f,
-            "{} more {}{s} of {}",
-            self.count, self.severity, self.code
-        )?;
+        let more = plural(self.count, &format!("more {}", self.severity));
+        write!(f, "{more} of {}", self.code)?;
         match &self.path {
             Some(path) => write!(f, " in {} not shown; fix the first {SHOWN}", visible(path)),
             None => write!(f, " not shown; fix the first {SHOWN}"),

@@ -1,6 +1,6 @@
 //! Findings that say the same, said once with their places.
 
-use super::{Diagnostic, Origin, Severity, visible};
+use super::{Diagnostic, Origin, Severity, thousands, visible};
 use crate::model::Key;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -238,20 +238,6 @@ fn first_of(names: &[Cow<'_, str>]) -> String {
         0 => few,
         more => format!("{few} and {} more", thousands(more)),
     }
-}
-
-/// `1,000,000`.
-#[must_use]
-pub fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod cap;
 mod chain;
 pub mod codes;
+mod count;
 mod group;
 mod json;
 pub mod render;
@@ -11,7 +12,8 @@ mod visible;
 pub use cap::{Omitted, cap};
 pub use chain::chain;
 pub use codes::Code;
-pub use group::{Grouped, group, thousands};
+pub use count::{agreed, plural, thousands};
+pub use group::{Grouped, group};
 pub use render::Renderer;
 pub use visible::{is_hidden, visible};
 

@@ -1,7 +1,7 @@
 //! When what a source does not name is taken for gone, and why it is not.
 
 use super::draft::Context;
-use crate::diagnostic::{Diagnostic, codes};
+use crate::diagnostic::{Diagnostic, agreed, codes};
 use crate::model::Key;
 
 /// How many reasons are named.
@@ -25,13 +25,21 @@ pub(super) fn hidden_keys(context: &Context<'_>, missing: usize) -> Diagnostic {
         .values()
         .map(String::as_str)
         .collect();
+    let what = format!("that source {} does not name", context.desired.source);
     let message = format!(
-        "{missing} resources that source {} does not name stay: a row has no id that can be read ({})",
-        context.desired.source,
+        "{}: a row has no id that can be read ({})",
+        stay(missing, &what),
         whys.join("; ")
     );
     Diagnostic::new(codes::REMOVALS_OFF, message)
         .help("mend the row; what is really gone counts as missing in the next feed")
+}
+
+/// `1 resource that it no longer declares stays`.
+fn stay(missing: usize, what: &str) -> String {
+    let one = format!("resource {what}");
+    let several = format!("resources {what}");
+    agreed(missing, (&one, &several), ("stays", "stay"))
 }
 
 /// That nothing is removed, and why.
@@ -41,13 +49,10 @@ pub(super) fn removals_off(context: &Context<'_>, missing: usize) -> Diagnostic 
     if all.len() > NAMED {
         reasons = format!("{reasons}; and {} more", all.len() - NAMED);
     }
-    let stay = match missing {
-        1 => "1 resource that it no longer declares stays".to_owned(),
-        _ => format!("{missing} resources that it no longer declares stay"),
-    };
     let message = format!(
-        "nothing of source {} is removed in this pass, {stay}: {reasons}",
-        context.desired.source
+        "nothing of source {} is removed in this pass, {}: {reasons}",
+        context.desired.source,
+        stay(missing, "that it no longer declares")
     );
     Diagnostic::new(codes::REMOVALS_OFF, message)
         .help("mend what is named; what is really gone is removed in the next pass")
@@ -61,10 +66,7 @@ pub(super) fn hidden_elsewhere(
     missing: usize,
 ) -> Diagnostic {
     let source = &context.desired.source;
-    let stay = match missing {
-        1 => format!("1 resource that source {source} no longer declares stays"),
-        _ => format!("{missing} resources that source {source} no longer declares stay"),
-    };
+    let stay = stay(missing, &format!("that source {source} no longer declares"));
     let message = format!("{stay}: source {peer} may declare more than is known of it ({why})");
     Diagnostic::new(codes::REMOVALS_OFF, message).help(format!(
         "Fix source {peer}; see `roster plan --source {peer}`. Removals resume on the next pass."

@@ -7,7 +7,7 @@ use super::order;
 use super::planner::Work;
 use super::types::{Reason, Verb};
 use crate::check::{Effect, Outcome};
-use crate::diagnostic::{Code, Diagnostic, Severity, codes};
+use crate::diagnostic::{Code, Diagnostic, Severity, codes, plural};
 use crate::kinds;
 use crate::model::{Change, Claim, ClaimState, Key, Value};
 
@@ -213,8 +213,9 @@ pub(super) fn login_changes(context: &Context<'_>, work: &mut Work) {
         if logins > 0 {
             let held = partial(context, &effect.key, change.clone());
             let message = format!(
-                "{}: the customer number has {logins} logins, and all of them get new names",
-                effect.key
+                "{}: the customer number has {}, and all of them get new names",
+                effect.key,
+                plural(logins, "login")
             );
             holds.push(Hold::of(codes::LOGIN_CHANGE, message, held));
         }

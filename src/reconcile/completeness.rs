@@ -3,7 +3,7 @@
 use super::columns;
 use super::feeds::Facts;
 use crate::config::{Complete, Feed};
-use crate::diagnostic::{Code, codes};
+use crate::diagnostic::{Code, codes, plural};
 use crate::store::Accepted;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -98,7 +98,7 @@ fn time(at: i64) -> String {
 fn span(millis: i64) -> String {
     let minutes = millis / 60_000;
     match minutes {
-        ..60 => format!("{minutes} minutes"),
+        ..60 => plural(minutes, "minute"),
         60..2880 => format!("{} hours", minutes / 60),
         _ => format!("{} days", minutes / 1440),
     }

@@ -5,7 +5,7 @@ use super::completeness::{out_of_time, stale, unlike};
 use super::read::{Reading, Unread};
 use super::{ByHand, PassError, Request, pushed};
 use crate::config::{Body, Config, Feed, Source};
-use crate::diagnostic::{Code, Diagnostic, Origin, codes};
+use crate::diagnostic::{Code, Diagnostic, Origin, codes, plural};
 use crate::manifest::{Repeated, Tree};
 use crate::model::{Claim, ClaimState, Desired, Digest, Key, Pos, Snapshot};
 use crate::plan::{Doubtful, Limit, Plan};
@@ -367,15 +367,17 @@ fn truncated(reading: &Reading, facts: &Facts, export: &Feed) -> Option<(Code, S
         let found = found.find(|found| found.key.is_none() && found.code == codes::ENCODING);
         let message = match found {
             Some(found) if records == 0 => format!("the export cannot be read: {}", found.message),
-            _ => format!("the export breaks off after {records} rows"),
+            _ => format!("the export breaks off after {}", plural(records, "row")),
         };
         return Some((codes::FEED_TRUNCATED, message));
     }
     let wanted = export.mapping.trailer.is_some();
     match facts.trailer {
         Some(told) if told != records => {
-            let message =
-                format!("the last line of the export counts {told} rows, and there are {records}");
+            let message = format!(
+                "the last line of the export counts {}, and there are {records}",
+                plural(told, "row")
+            );
             Some((codes::FEED_TRUNCATED, message))
         }
         None if wanted => {

@@ -7,6 +7,7 @@ use super::held;
 use super::param::{Param, Ty};
 use super::watched::{ACT, act};
 use super::{Store, migrate};
+use crate::diagnostic::plural;
 use crate::kinds;
 use crate::model::{Key, Text};
 
@@ -97,7 +98,7 @@ impl Store {
         unremember(&mut tx, to).await?;
         unremember(&mut tx, from).await?;
         let subject = format!("{from} {to}");
-        let told = format!("{given} resources");
+        let told = plural(given, "resource");
         tx.run(ACT, &act(actor, "adopt", &subject, &told)).await?;
         tx.commit().await?;
         Ok(given)

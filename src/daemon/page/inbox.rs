@@ -3,6 +3,7 @@
 use super::{export, frame, holds, link, standing, time};
 use crate::daemon::api::Door;
 use crate::daemon::view::{HoldView, SourceView, Status};
+use crate::diagnostic::agreed;
 use crate::http::problem::Problem;
 use crate::http::{Caller, Permission, Query, Route};
 use axum::extract::State;
@@ -53,7 +54,7 @@ async fn inbox(
             @if status.sources.is_empty() { p { "No source is configured that you may see." } }
         }
         @if let Some(error) = &status.notice_error {
-            p.wrong { (status.notices) " notices wait; the last could not be sent: " (error) }
+            p.wrong { (agreed(status.notices, ("notice", "notices"), ("waits", "wait"))) "; the last could not be sent: " (error) }
         }
         @if frame::operates(&caller) && caller.sources.is_none() { (everything(&status, &caller)) }
     };

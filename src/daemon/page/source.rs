@@ -5,7 +5,7 @@ use super::{export, frame, holds, link, standing, time, value};
 use crate::daemon::api::{self, Door};
 use crate::daemon::state::State as SourceState;
 use crate::daemon::view::{HoldView, SourceView};
-use crate::diagnostic::visible;
+use crate::diagnostic::{plural, visible};
 use crate::http::problem::Problem;
 use crate::http::{Caller, Path, Permission, Query, Route};
 use axum::extract::State;
@@ -64,7 +64,7 @@ async fn page(
             h2 { "Findings" }
             @if source.state.findings.is_empty() { p { "None." } }
             @else {
-                p { (counted(source.state.errors, "error")) ", " (counted(source.state.warnings, "warning")) "." }
+                p { (plural(source.state.errors, "error")) ", " (plural(source.state.warnings, "warning")) "." }
                 (standing::findings(source.state.findings.iter(), &caller))
             }
         }
@@ -143,10 +143,6 @@ fn commits(pass: &SourceState) -> Markup {
             }
         }
     }
-}
-
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn passes(passes: &[SourceState]) -> Markup {

@@ -4,6 +4,7 @@ use super::{frame, link, time, value};
 use crate::daemon::Activity;
 use crate::daemon::state::{FindingState, Outcome};
 use crate::daemon::view::SourceView;
+use crate::diagnostic::agreed;
 use crate::http::Caller;
 use chrono::Utc;
 use maud::{Markup, html};
@@ -90,7 +91,10 @@ pub(super) fn facts(source: &SourceView) -> Markup {
             }
             @if let Some(rewound) = &state.rewound { div { dt { "Rewound" } dd { (rewound) } } }
             @if state.drift > 0 {
-                div { dt { "Drift" } dd { (state.drift) " resources were changed by somebody else" } }
+                div { dt { "Drift" } dd {
+                    (agreed(state.drift, ("resource", "resources"), ("was", "were")))
+                    " changed by somebody else"
+                } }
             }
             @if state.failures > 0 { div { dt { "Failures" } dd { (state.failures) " in a row" } } }
             @if let Some(replica) = &source.replica { div { dt { "Replica" } dd { (replica) } } }

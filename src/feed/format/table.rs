@@ -4,7 +4,7 @@ use super::columns::fold;
 use super::record::{Entry, Record, Shape};
 use super::text::{has_lost_letter, is_suspicious, repaired, unwrapped};
 use super::{Body, Target};
-use crate::diagnostic::{Diagnostic, codes};
+use crate::diagnostic::{Diagnostic, codes, plural};
 use crate::kinds::read::{is_blank, quoted};
 use crate::model::{Pos, Text};
 use std::collections::HashMap;
@@ -331,7 +331,11 @@ impl<'t, 'a> Table<'t, 'a> {
         let findings = &mut *self.target.findings;
         match self.last {
             Some((pos, Last { count: Some(count) })) if count != self.records => {
-                let message = format!("the trailer counts {count} rows, here are {}", self.records);
+                let message = format!(
+                    "the trailer counts {}; the export has {}",
+                    plural(count, "row"),
+                    self.records
+                );
                 findings.report(pos, truncated(&message).help("get the whole export"));
             }
             None if self.trailer.is_some() && findings.complete => {

@@ -6,8 +6,8 @@
 use super::access::Access;
 use super::groups::{self, Entry};
 use super::holds::{Hold, holds};
-use super::text::{self, Writer, plural};
-use super::words::{counted, grouped, title, visible};
+use super::text::{self, Writer};
+use super::words::{counted, plural, thousands, title, visible};
 use super::{Detail, Options};
 use crate::diagnostic::{Diagnostic, Severity, cap, group};
 use crate::kinds::{self, Kind};
@@ -187,7 +187,7 @@ fn table(plan: &Plan) -> String {
                 let text = if count == 0 {
                     String::new()
                 } else {
-                    grouped(count)
+                    thousands(count)
                 };
                 let _ = write!(rows, " {text} |");
             }
@@ -245,7 +245,7 @@ fn held(hold: &Hold<'_>) -> String {
         }
         let more = hold.entries.len().saturating_sub(NAMED);
         if more > 0 {
-            let _ = writeln!(item, "  - and {} more", grouped(more));
+            let _ = writeln!(item, "  - and {} more", thousands(more));
         }
     }
     let commands: Vec<String> = hold.commands().iter().map(|text| code(text)).collect();
@@ -396,7 +396,7 @@ fn named(all: impl ExactSizeIterator<Item = String>) -> String {
     let few: Vec<String> = all.take(NAMED).map(|text| code(&text)).collect();
     let few = few.join(", ");
     if more > 0 {
-        format!("{few} and {} more", grouped(more))
+        format!("{few} and {} more", thousands(more))
     } else {
         few
     }

@@ -1,7 +1,7 @@
 //! What a reader of a text plan should know though nothing is done about it.
 
-use super::text::{NAMED, Writer, key, plural, resources};
-use super::words::{BOLD, first_of, visible};
+use super::text::{NAMED, Writer, key, resources};
+use super::words::{BOLD, first_of, plural, visible};
 use crate::diagnostic::Severity;
 use crate::model::Key;
 use std::borrow::Cow;

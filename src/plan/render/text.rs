@@ -3,8 +3,8 @@
 use super::groups::{self, Entry};
 use super::holds::{Hold, holds};
 use super::words::{
-    BOLD, CYAN, DIM, GREEN, Line, RED, Wording, YELLOW, counted, first_of, grouped, id, title,
-    visible, write_line,
+    BOLD, CYAN, DIM, GREEN, Line, RED, Wording, YELLOW, counted, first_of, id, plural, thousands,
+    title, visible, write_line,
 };
 use super::{Detail, Options};
 use crate::diagnostic::{Diagnostic, Origin, Severity, codes};
@@ -81,12 +81,6 @@ pub(super) fn short(revision: &str) -> Cow<'_, str> {
         Some((end, _)) => visible(&revision[..end]),
         None => visible(revision),
     }
-}
-
-/// `1 error`, `3 errors`.
-pub(super) fn plural(number: usize, word: &str) -> String {
-    let s = if number == 1 { "" } else { "s" };
-    format!("{} {word}{s}", grouped(number))
 }
 
 /// Writes the steps of one kind below its heading.
@@ -215,10 +209,13 @@ impl<'a> Writer<'a> {
         let code = hold.first().code;
         let shared = hold.message();
         let what = shared.clone().unwrap_or_else(|| {
-            format!(
-                "{}, each for its own reason",
-                resources(hold.resources().len())
-            )
+            let held = hold.resources().len();
+            let reasons = if held == 1 {
+                "for several reasons"
+            } else {
+                "each for its own reason"
+            };
+            format!("{}, {reasons}", resources(held))
         });
         writeln!(out, "  {sign}  {code}  {what}")?;
         self.members(hold, shared.is_none(), out)?;
@@ -275,7 +272,7 @@ impl<'a> Writer<'a> {
         }
         match hold.entries.len().saturating_sub(limit) {
             0 => Ok(()),
-            more => writeln!(out, "      and {} more", grouped(more)),
+            more => writeln!(out, "      and {} more", thousands(more)),
         }
     }
 }
@@ -297,7 +294,7 @@ impl Writer<'_> {
             more => writeln!(
                 out,
                 "      and {} more (--detail full lists them)",
-                grouped(more)
+                thousands(more)
             ),
         }
     }
@@ -328,7 +325,7 @@ pub(super) fn counts(plan: &Plan, kind: &Kind) -> Vec<String> {
     let of_kind = || plan.steps.iter().filter(|step| step.key.kind == kind.id);
     let counts = ORDER.into_iter().filter_map(|verb| {
         let count = of_kind().filter(|step| step.verb == verb).count();
-        (count > 0).then(|| format!("{} to {verb}", grouped(count)))
+        (count > 0).then(|| format!("{} to {verb}", thousands(count)))
     });
     counts.collect()
 }
@@ -368,7 +365,7 @@ fn named_of(named: &[&Text], count: usize) -> String {
     let ids: Vec<_> = named.iter().map(|text| id(text)).collect();
     let more = count.saturating_sub(ids.len());
     if more > 0 {
-        format!("{} and {} more", ids.join(", "), grouped(more))
+        format!("{} and {} more", ids.join(", "), thousands(more))
     } else {
         ids.join(", ")
     }

@@ -2,7 +2,7 @@
 
 use super::delta::{self, Delta};
 use super::json::field_name;
-pub(super) use crate::diagnostic::visible;
+pub(super) use crate::diagnostic::{plural, thousands, visible};
 use crate::kinds::{self, BOOL, Kind};
 use crate::model::{Change, KindId, Link, Text, Value};
 use anstyle::{AnsiColor, Style};
@@ -114,7 +114,7 @@ impl Wording {
         let all = parts.len();
         if !self.full && all > MEMBERS {
             parts.truncate(MEMBERS);
-            return format!("{} and {} more", parts.join(", "), grouped(all - MEMBERS));
+            return format!("{} and {} more", parts.join(", "), thousands(all - MEMBERS));
         }
         if parts.is_empty() {
             "(none)".to_owned()
@@ -272,19 +272,6 @@ fn changed_link(attributes: &'static [kinds::Attribute], before: &Link, after: &
     text
 }
 
-/// `1,000,000`.
-pub(super) fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 /// `1 user`, `412 users`, `2 custom fields`.
 pub(super) fn counted(number: usize, kind: &Kind) -> String {
     let words = if number == 1 {
@@ -292,7 +279,7 @@ pub(super) fn counted(number: usize, kind: &Kind) -> String {
     } else {
         spaced(kind.collection)
     };
-    format!("{} {words}", grouped(number))
+    format!("{} {words}", thousands(number))
 }
 
 /// `Users`, `Custom fields`.
@@ -325,7 +312,7 @@ pub(super) fn first_of<'t>(all: impl ExactSizeIterator<Item = Cow<'t, str>>, few
     let named: Vec<_> = all.take(few).collect();
     let named = named.join(", ");
     if more > 0 {
-        format!("{named} and {} more", grouped(more))
+        format!("{named} and {} more", thousands(more))
     } else {
         named
     }

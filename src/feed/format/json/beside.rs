@@ -1,6 +1,6 @@
 //! What stands beside the list of an answer: an error that it reports, or a page that follows.
 
-use crate::diagnostic::{Diagnostic, codes};
+use crate::diagnostic::{Diagnostic, codes, plural};
 use crate::kinds::read::quoted;
 use serde_json::Value;
 
@@ -128,7 +128,10 @@ pub fn beside(name: &str, value: &Value) -> Option<Beside> {
 
 /// That there are fewer rows than the answer says.
 pub(super) fn fewer(rows: u64, total: u64) -> Diagnostic {
-    let message = format!("the answer says that there are {total} rows in all, and holds {rows}");
+    let message = format!(
+        "the answer should have {} in all, and has {rows}",
+        plural(total, "row")
+    );
     Diagnostic::new(codes::FEED_TRUNCATED, message)
         .help("Fetch all pages: set `next:` of the export.")
 }
