@@ -33,7 +33,70 @@ pub fn check_id(kind: &Kind, id: &str) -> Result<Option<Fault>, Fault> {
             ..fault(message).help("shorten it")
         });
     }
+    if let Some(plain) = in_plain_characters(id) {
+        return Err(look_alike(id, &plain));
+    }
     characters(kind, id)
+}
+
+/// The digits zero of the scripts that have ten of their own in a row.
+const ZEROS: &[char] = &[
+    '\u{660}',
+    '\u{6f0}',
+    '\u{7c0}',
+    '\u{966}',
+    '\u{9e6}',
+    '\u{a66}',
+    '\u{ae6}',
+    '\u{b66}',
+    '\u{be6}',
+    '\u{c66}',
+    '\u{ce6}',
+    '\u{d66}',
+    '\u{e50}',
+    '\u{ed0}',
+    '\u{f20}',
+    '\u{1040}',
+    '\u{17e0}',
+    '\u{1810}',
+    '\u{ff10}',
+    '\u{1d7ce}',
+    '\u{1d7d8}',
+    '\u{1d7e2}',
+    '\u{1d7ec}',
+    '\u{1d7f6}',
+];
+
+/// The digit from 0 to 9 that one of another script means.
+fn foreign_digit(c: char) -> Option<char> {
+    let value = |zero: &char| u32::from(c).checked_sub(u32::from(*zero));
+    let value = ZEROS.iter().filter_map(value).find(|value| *value < 10)?;
+    char::from_digit(value, 10)
+}
+
+/// The sign that a full-width one means.
+fn of_full_width(c: char) -> Option<char> {
+    let wide = matches!(c, '\u{ff01}'..='\u{ff5e}');
+    wide.then(|| char::from_u32(u32::from(c) - 0xfee0))
+        .flatten()
+}
+
+/// An id with digits of other scripts or full-width signs, as it is written without them: to the
+/// eye the two are one.
+fn in_plain_characters(id: &str) -> Option<String> {
+    let plain = |c: char| foreign_digit(c).or_else(|| of_full_width(c));
+    let odd = !id.is_ascii() && id.chars().any(|c| plain(c).is_some());
+    odd.then(|| id.chars().map(|c| plain(c).unwrap_or(c)).collect())
+}
+
+fn look_alike(id: &str, plain: &str) -> Fault {
+    let what = if id.chars().any(|c| foreign_digit(c).is_some()) {
+        "digits other than 0 to 9"
+    } else {
+        "full-width characters"
+    };
+    let message = format!("the externalId {} uses {what}", super::quoted(id));
+    fault(message).help(format!("write {}", super::quoted(plain)))
 }
 
 /// The common case: short, and nothing but letters, digits, `-`, `_` and `.`, which no
@@ -140,6 +203,13 @@ mod tests {
             ("Account", "\u{202e}a", "id-format"),
             ("Account", "a\tb", "id-format"),
             ("Account", "a\0", "id-format"),
+            ("Account", "\u{ff11}\u{ff12}", "id-format"),
+            ("Account", "\u{ff21}b", "id-format"),
+            ("Account", "\u{661}\u{662}", "id-format"),
+            ("Account", "\u{967}", "id-format"),
+            ("Account", "\u{1d7cf}", "id-format"),
+            ("Account", "m\u{b2}", ""),
+            ("Account", "東京", ""),
             ("Account", "1.2E+11", "scientific-notation"),
             ("Account", "#N/A", "spreadsheet-error"),
             ("Settings", "settings", ""),
@@ -150,5 +220,12 @@ mod tests {
         assert_eq!(code("Account", &"x".repeat(129)), "length");
         let fault = check_id(kinds::get(kinds::USER), "kärl").expect_err("accent");
         assert!(fault.message.contains("`ä` (U+00E4) at position 2"));
+        let fault = check_id(kinds::get(kinds::ACCOUNT), "１２３").expect_err("digits");
+        assert!(
+            fault
+                .message
+                .contains("`１２３` uses digits other than 0 to 9")
+        );
+        assert_eq!(fault.help.as_deref(), Some("write `123`"));
     }
 }
