@@ -1,7 +1,7 @@
 //! What several rows say of one resource, made into one: they must agree.
 
 use crate::diagnostic::{Diagnostic, Origin, codes};
-use crate::kinds::{self, read::quoted};
+use crate::kinds::{self, Field, read::quoted};
 use crate::model::{Amend, Cell, Declared, FieldRef, Key, Link, Pos, Stated, Text, Value};
 use std::sync::Arc;
 
@@ -150,12 +150,13 @@ pub(super) fn conflict(
         Some(_) => codes::ADDRESS_CONFLICT,
         None => codes::ROW_CONFLICT,
     };
+    let field = kind.field(&old.field);
+    let (what, one, other) = field
+        .and_then(|field| disagreement(field, &old.cell, &new.cell))
+        .unwrap_or_else(|| (String::new(), shown(&old.cell), shown(&new.cell)));
     let message = format!(
-        "{key}: `{name}` is {} in line {} and {} in line {}",
-        shown(&old.cell),
-        old.at.line,
-        shown(&new.cell),
-        new.at.line
+        "{key}: {what}`{name}` is {one} in line {} and {other} in line {}",
+        old.at.line, new.at.line
     );
     let place = |at| Origin {
         path: path.clone(),
@@ -167,6 +168,42 @@ pub(super) fn conflict(
         .field(name)
         .at(place(new.at))
         .related([place(old.at)])
+}
+
+/// What two parts of one list say of a member, and what each of them says.
+fn disagreement(field: &Field, old: &Cell, new: &Cell) -> Option<(String, String, String)> {
+    let (Cell::Amend(old), Cell::Amend(new)) = (old, new) else {
+        return None;
+    };
+    let quoted = |text: &str| format!("`{text}`");
+    for link in old.add.as_links() {
+        let other = new.add.as_links().iter();
+        let Some(other) = other.into_iter().find(|other| other.target == link.target) else {
+            continue;
+        };
+        let both = link.attributes.iter().zip(other.attributes);
+        for (attribute, (one, other)) in field.ty.attributes().iter().zip(both) {
+            if let (Some(one), Some(other)) = (*one, other)
+                && one != other
+            {
+                let word = |choice: u8| quoted(attribute.choices[usize::from(choice)]);
+                let what = format!("the {} of `{}` in ", attribute.name, link.target);
+                return Some((what, word(one), word(other)));
+            }
+        }
+    }
+    let takes = |one: &Amend, other: &Amend| {
+        let mut members = one.add.members();
+        members
+            .find(|member| other.remove.contains(member))
+            .cloned()
+    };
+    let (added, removed) = ("listed".to_owned(), "taken away".to_owned());
+    if let Some(member) = takes(old, new) {
+        return Some((format!("`{member}` of "), added, removed));
+    }
+    let member = takes(new, old)?;
+    Some((format!("`{member}` of "), removed, added))
 }
 
 fn shown(cell: &Cell) -> String {
@@ -271,6 +308,19 @@ mod tests {
             row(3, add(vec![link("a", Some(0))], &[])),
         ];
         assert_eq!(cells(&[&twice[0], &twice[1]]).1, 1);
+        let user = kinds::get(kinds::USER);
+        let accounts = kinds::own(user.at("accounts"));
+        let levels = [(2, Some(0)), (3, Some(1))].map(|(line, level)| Stated {
+            field: accounts.clone(),
+            ..said(line, 0, add(vec![link("acme", level)], &[]))
+        });
+        let [one, other] = levels;
+        let key = Key::new(kinds::USER, "u-1");
+        let found = conflict(&key, None, &"feed.csv".into(), &(one, other));
+        assert_eq!(
+            found.message,
+            "User/u-1: the level of `acme` in `accounts` is `user` in line 2 and `administrator` in line 3"
+        );
         let gone = [
             row(2, add(vec![link("a", None)], &[])),
             row(3, add(vec![], &["a"])),
