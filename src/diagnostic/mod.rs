@@ -7,6 +7,7 @@ mod count;
 mod group;
 mod json;
 pub mod render;
+mod span;
 mod visible;
 
 pub use cap::{Omitted, cap};

@@ -1,5 +1,6 @@
 //! Findings as text with the source line, as compilers show them.
 
+use super::span::Spans;
 use super::{Diagnostic, Origin, Severity, codes, is_hidden, visible as escaped};
 use crate::model::Pos;
 use anstyle::{AnsiColor, Style};
@@ -36,14 +37,16 @@ struct Lines {
     text: String,
     ascii: bool,
     starts: Vec<usize>,
+    spans: Spans,
 }
 
 impl Lines {
-    fn of(text: String) -> Self {
+    fn of(path: &str, text: String) -> Self {
         let breaks = memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1);
         Self {
             starts: std::iter::once(0).chain(breaks).collect(),
             ascii: text.is_ascii(),
+            spans: Spans::of(path, &text),
             text,
         }
     }
@@ -150,8 +153,10 @@ impl<F: FnMut(&str) -> Option<String>> Renderer<F> {
         if !self.files.contains_key(&origin.path) {
             let text = (self.text)(&origin.path);
             let text = text.map(|text| text.trim_start_matches('\u{feff}').to_owned());
-            self.files
-                .insert(Arc::clone(&origin.path), text.map(Lines::of));
+            self.files.insert(
+                Arc::clone(&origin.path),
+                text.map(|text| Lines::of(&origin.path, text)),
+            );
         }
         let lines = self.files.get(&origin.path)?.as_ref()?;
         excerpt(lines, origin.at)
@@ -184,7 +189,15 @@ fn excerpt(lines: &Lines, at: Pos) -> Option<Excerpt> {
         return None;
     }
     let before = column - skipped;
-    let width = value_width(&shown, before);
+    let known = lines.spans.width(at);
+    let width = known.map_or_else(
+        || value_width(&shown, before),
+        |width| {
+            width
+                .min(shown.chars().count().saturating_sub(before))
+                .max(1)
+        },
+    );
     let mut lead = 0;
     if skipped > 0 {
         shown.insert(0, '…');
@@ -208,11 +221,12 @@ fn visible(c: char) -> char {
     }
 }
 
-/// How many characters the scalar or bracket at this place has.
+/// How many characters the scalar or bracket at this place seems to have, in a text that could not
+/// be read so far.
 fn value_width(line: &str, before: usize) -> usize {
     let head: String = line.chars().take(before).collect();
     let rest: Vec<char> = line.chars().skip(before).collect();
-    let flow = head.contains(['[', '{']);
+    let flow = head.matches(['[', '{']).count() > head.matches([']', '}']).count();
     let end = match rest.first() {
         None | Some('[' | '{') => return 1,
         Some(quote @ ('"' | '\'')) => rest[1..].iter().position(|c| c == quote).map(|at| at + 2),
