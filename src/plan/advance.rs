@@ -70,7 +70,12 @@ pub fn fresh(key: &Key) -> Row {
 
 fn create(stored: &mut Snapshot, step: &Step) {
     let mut row = fresh(&step.key);
-    set(&mut row, &step.changes());
+    let changes = step.changes();
+    // A list that is stated takes the place of its default.
+    for change in changes.iter().filter(|change| change.after.is_some()) {
+        row.set(&change.field, None);
+    }
+    set(&mut row, &changes);
     register(stored, &row);
     let _ = stored.rows.insert(row);
 }
