@@ -4,6 +4,8 @@
 mod support;
 mod workspace;
 
+#[path = "adversarial/consequences.rs"]
+mod consequences;
 #[path = "adversarial/emptied.rs"]
 mod emptied;
 #[path = "adversarial/semantics.rs"]

@@ -4,7 +4,7 @@ use super::at::{account, settings, user};
 use super::fields::{is_reported, settings_key};
 use super::finding::listed;
 use super::{Finding, Findings, Scene, Subjects, View, World};
-use crate::diagnostic::{Severity, codes};
+use crate::diagnostic::{Severity, agreed, codes};
 use crate::kinds::{ACCOUNT, USER};
 use crate::model::Key;
 
@@ -48,7 +48,9 @@ pub(super) fn without_user(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Find
         .severity(severity)
         .help(format!(
             "declare its first user in the same tree, or {instead}"
-        ));
+        ))
+        .set_by(world, "firstUser")
+        .unless(scene.unread_user(view.key));
     // The account has no field to blame.
     found.diagnostic.field = None;
     found.diagnostic.origin = world.origin(view.key);
@@ -78,8 +80,12 @@ pub(super) fn without_first_users(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: 
     }
     lacking.sort_unstable();
     let message = format!(
-        "`firstUser` becomes `required`, and {} active accounts have no active user: {}",
-        lacking.len(),
+        "`firstUser` becomes `required`, and {} no active user: {}",
+        agreed(
+            lacking.len(),
+            ("active account", "active accounts"),
+            ("has", "have")
+        ),
         listed(lacking.iter().copied(), NAMED)
     );
     let code = codes::ACCOUNT_WITHOUT_USER;
@@ -128,7 +134,8 @@ pub(super) fn legal_user(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findin
         let message = "a legal user needs a payment provider, and there is none";
         let found = Finding::own(world, codes::LEGAL_USER, view.key, first, message);
         let help = "set `paymentProvider: true` in Settings, or leave `legalUser` out";
-        out.push(found.help(help).with(world, &settings_key()));
+        let found = found.help(help).set_by(world, "paymentProvider");
+        out.push(found.with(world, &settings_key()));
     }
 }
 

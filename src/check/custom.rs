@@ -2,8 +2,8 @@
 
 use super::at::custom_field;
 use super::finding::listed;
-use super::{Definition, Finding, Findings, Outcome, Scene, Subjects, View, World};
-use crate::diagnostic::codes;
+use super::{Definition, Finding, Findings, Outcome, Scene, Subjects, View, World, unread};
+use crate::diagnostic::{agreed, codes};
 use crate::kinds::{self, CUSTOM_FIELD};
 use crate::model::{Cell, FieldRef, Key, KindId, Stated, Text};
 
@@ -81,6 +81,7 @@ pub(super) fn missing(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings)
         let code = codes::CUSTOM_FIELD_REQUIRED;
         let found = Finding::of(scene.world, code, view.key, &field, message)
             .help("write a value, or give the custom field a `default`");
+        let found = found.unless(unread::faulty_definition(scene.world, id));
         out.push(found.with(scene.world, &key(id)));
     }
 }
@@ -153,11 +154,10 @@ fn still_chosen(
     keys.sort_unstable();
     let options: Vec<String> = gone.iter().map(|option| format!("`{option}`")).collect();
     let message = format!(
-        "custom field `{}` loses {}, which {} stored {} have: {}",
+        "custom field `{}` loses {}, which {}: {}",
         definition.id,
         options.join(", "),
-        keys.len(),
-        kinds::get(kind).collection,
+        stored_ones(keys.len(), kind, ("has", "have")),
         listed(keys.iter().copied(), NAMED)
     );
     let at = custom_field::OPTIONS;
@@ -167,6 +167,14 @@ fn still_chosen(
         found = found.with(world, key);
     }
     Some(found)
+}
+
+/// `1 stored user lacks`.
+pub(super) fn stored_ones(number: usize, kind: KindId, verb: (&str, &str)) -> String {
+    let kind = kinds::get(kind);
+    let one = format!("stored {}", kind.singular.replace('_', " "));
+    let several = format!("stored {}", kind.collection);
+    agreed(number, (&one, &several), verb)
 }
 
 fn lacking(world: &World<'_>, definition: &Key, kind: KindId) -> Option<Finding> {
@@ -183,10 +191,9 @@ fn lacking(world: &World<'_>, definition: &Key, kind: KindId) -> Option<Finding>
     }
     lacking.sort_unstable();
     let message = format!(
-        "custom field `{}` becomes required, and {} stored {} lack it: {}",
+        "custom field `{}` becomes required, and {} it: {}",
         definition.id,
-        lacking.len(),
-        kinds::get(kind).collection,
+        stored_ones(lacking.len(), kind, ("lacks", "lack")),
         listed(lacking.iter().copied(), NAMED)
     );
     let code = codes::CUSTOM_FIELD_BACKFILL;

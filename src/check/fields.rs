@@ -1,6 +1,7 @@
 //! Fields of one resource, where only the plan as a whole can tell whether they are right.
 
 use super::at::{account, address, settings, user};
+use super::custom::stored_ones;
 use super::finding::listed;
 use super::{Finding, Findings, Scene, Subjects, View, World, zip};
 use crate::diagnostic::{codes, did_you_mean};
@@ -33,6 +34,7 @@ pub(super) fn required(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings
         names.join(", ")
     );
     let found = Finding::own(scene.world, codes::REQUIRED, view.key, *first, message);
+    let found = found.set_by(scene.world, "optionalFields");
     out.push(found.help("write a value for each of them"));
 }
 
@@ -58,9 +60,8 @@ pub(super) fn required_again(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut 
             continue;
         }
         let message = format!(
-            "`{name}` becomes required again, and {} stored {} lack it: {}",
-            lacking.len(),
-            kind.collection,
+            "`{name}` becomes required again, and {} it: {}",
+            stored_ones(lacking.len(), kind.id, ("lacks", "lack")),
             listed(lacking.iter().copied(), NAMED)
         );
         let at = settings::OPTIONAL_FIELDS;
@@ -180,11 +181,21 @@ pub(super) fn immutable(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Finding
 
 /// Names among `optionalFields` that are no required field: a typo would make nothing optional.
 pub(super) fn optional_fields(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+    let names = view.value(settings::OPTIONAL_FIELDS).into_iter();
+    unknown_optional(scene, view.key, names.flat_map(Value::members), out);
+}
+
+/// Those names of the settings that are no required field.
+pub(super) fn unknown_optional<'t>(
+    scene: &Scene<'_, '_>,
+    key: &Key,
+    names: impl Iterator<Item = &'t Text>,
+    out: &mut Findings,
+) {
     let may_be = |kind: &Kind, field: usize| {
         kind.fields[field].required || OWN_RULE.contains(&(kind.id, field))
     };
-    let names = view.value(settings::OPTIONAL_FIELDS).into_iter();
-    for name in names.flat_map(Value::members) {
+    for name in names {
         if named(name).is_some_and(|(kind, field)| may_be(kind, field)) {
             continue;
         }
@@ -202,16 +213,27 @@ pub(super) fn optional_fields(scene: &Scene<'_, '_>, view: View<'_>, out: &mut F
             }
         };
         let at = settings::OPTIONAL_FIELDS;
-        let found = Finding::own(scene.world, codes::ENUM, view.key, at, message);
+        let found = Finding::own(scene.world, codes::ENUM, key, at, message);
         out.push(found.help(help).member(name));
     }
 }
 
 /// Groups of a user that the settings do not know.
 pub(super) fn groups(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
-    let known = scene.user_groups();
     let groups = view.value(user::GROUPS);
-    for group in groups.into_iter().flat_map(Value::members) {
+    let groups = groups.into_iter().flat_map(Value::members);
+    unknown_groups(scene, view.key, groups, out);
+}
+
+/// Those groups of a user that the settings do not know.
+pub(super) fn unknown_groups<'t>(
+    scene: &Scene<'_, '_>,
+    key: &Key,
+    groups: impl Iterator<Item = &'t Text>,
+    out: &mut Findings,
+) {
+    let known = scene.user_groups();
+    for group in groups {
         if known.binary_search(group).is_ok() {
             continue;
         }
@@ -227,8 +249,9 @@ pub(super) fn groups(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) 
             None if words.is_empty() => "add it to `userGroups` in Settings".to_owned(),
             None => "write one of them, or add it to `userGroups` in Settings".to_owned(),
         };
-        let found = Finding::own(scene.world, codes::ENUM, view.key, user::GROUPS, message);
+        let found = Finding::own(scene.world, codes::ENUM, key, user::GROUPS, message);
         let found = found.help(help).member(group);
+        let found = found.set_by(scene.world, "userGroups");
         let found = found.with(scene.world, &settings_key());
         out.push(found.known_as(group.as_str()));
     }

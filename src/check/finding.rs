@@ -1,7 +1,7 @@
 //! What a rule found, and how it is put.
 
-use super::World;
 use super::fields::settings_key;
+use super::{World, unread};
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::kinds;
 use crate::model::{FieldRef, Key, Text};
@@ -16,6 +16,10 @@ pub struct Finding {
     /// The other resources without whose change the fault would not be there: when one of them is
     /// held, what has the fault depends on it.
     pub involves: Vec<Key>,
+    /// What could not be read and without which there may be no fault.
+    pub unread: Option<String>,
+    /// The setting without which there may be no fault.
+    pub setting: Option<&'static str>,
 }
 
 impl Finding {
@@ -34,6 +38,8 @@ impl Finding {
             diagnostic,
             fault: None,
             involves: Vec::new(),
+            unread: None,
+            setting: None,
         }
     }
 
@@ -62,6 +68,22 @@ impl Finding {
         self
     }
 
+    /// The same, a fault only if what could not be read does not say otherwise.
+    #[must_use]
+    pub(super) fn unless(mut self, unread: Option<String>) -> Self {
+        self.unread = self.unread.or(unread);
+        self
+    }
+
+    /// The same, a fault only by this setting.
+    #[must_use]
+    pub(super) fn set_by(mut self, world: &World<'_>, setting: &'static str) -> Self {
+        self.setting = Some(setting);
+        let settings = settings_key();
+        let field = kinds::get(settings.kind).at(setting);
+        self.unless(unread::faulty(world, &settings, field))
+    }
+
     /// The same about one member of the list.
     #[must_use]
     pub fn member(mut self, member: &str) -> Self {
@@ -86,11 +108,12 @@ impl Finding {
 
     /// The same, with a part in it for the settings if the plan changes this one.
     #[must_use]
-    pub fn switched_by(self, world: &World<'_>, setting: &str) -> Self {
+    pub fn switched_by(self, world: &World<'_>, setting: &'static str) -> Self {
+        let found = self.set_by(world, setting);
         if world.switches(setting) {
-            self.with(world, &settings_key())
+            found.with(world, &settings_key())
         } else {
-            self
+            found
         }
     }
 

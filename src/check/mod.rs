@@ -34,7 +34,7 @@ pub use unread::fold;
 pub(crate) use users::ADMINISTRATOR;
 pub use world::{Effect, Outcome, View, World};
 
-use crate::diagnostic::{Code, Severity, codes};
+use crate::diagnostic::{Code, Severity, codes, thousands};
 use crate::kinds::{ACCOUNT, ADDRESS, ORGANISATION, POLICY, SETTINGS, USER};
 use crate::model::{Key, KindId};
 use rayon::prelude::*;
@@ -73,7 +73,10 @@ pub const RULES: &[Rule] = &[
         &[codes::REFERENCE_INACTIVE, codes::IN_USE],
         Check::Whole(references::removals),
     ),
-    rule(&[codes::REFERENCE], Check::Whole(references::salvaged)),
+    rule(
+        &[codes::REFERENCE, codes::ENUM],
+        Check::Whole(references::salvaged),
+    ),
     rule(&[codes::REQUIRED], Check::Any(fields::required)),
     rule(&[codes::REQUIRED], Check::Whole(fields::required_again)),
     rule(&[codes::ID_IMMUTABLE], Check::Any(fields::immutable)),
@@ -208,7 +211,11 @@ fn of_feed(findings: &mut Findings) {
         let told = findings.iter_mut().find(|finding| is(finding));
         if let (Some(told), 2..) = (told, count) {
             let message = &mut told.diagnostic.message;
-            *message = format!("{message}; so are {} more", count - 1);
+            let more = match count - 1 {
+                1 => "so is 1 more".to_owned(),
+                more => format!("so are {} more", thousands(more)),
+            };
+            *message = format!("{message}; {more}");
         }
     }
 }

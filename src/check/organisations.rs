@@ -2,7 +2,7 @@
 
 use super::at::{organisation, user};
 use super::fields::settings_key;
-use super::{Finding, Findings, Scene, Subjects, View, World};
+use super::{Finding, Findings, Scene, Subjects, View, World, unread};
 use crate::diagnostic::{Severity, codes};
 use crate::kinds::{ACCOUNT, ORGANISATION};
 use crate::model::{Key, Text};
@@ -37,6 +37,7 @@ pub(super) fn main(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
     let message = format!("main organisation `{main}` is not among the user's organisations");
     let found = Finding::own(world, code, view.key, field, message);
     let found = found.help("add it to `organisations`, or name one that is there");
+    let found = found.unless(unread::faulty(world, view.key, user::ORGANISATIONS));
     out.push(found.with(world, &organisation));
 }
 
@@ -60,6 +61,9 @@ pub(super) fn of_user(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings)
             .member(id)
             .help("choose one of the user's own accounts, or add the account to the user");
         let found = found.with_field(world, &organisation, organisation::ACCOUNT);
+        let found = found.unless(unread::faulty(world, view.key, user::ACCOUNTS));
+        let at = organisation::ACCOUNT;
+        let found = found.unless(unread::faulty(world, &organisation, at));
         out.push(found.with(world, &Key::new(ACCOUNT, account)));
     }
 }
@@ -85,7 +89,10 @@ pub(super) fn parent_account(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Fi
         let code = codes::ORGANISATION_ACCOUNT;
         let found = Finding::own(world, code, view.key, organisation::PARENT, message);
         let found = found.help("choose a parent of the same account");
-        out.push(found.with_field(world, &parent, organisation::ACCOUNT));
+        let at = organisation::ACCOUNT;
+        let found = found.unless(unread::faulty(world, view.key, at));
+        let found = found.unless(unread::faulty(world, &parent, at));
+        out.push(found.with_field(world, &parent, at));
     }
 }
 
@@ -163,6 +170,7 @@ fn too_deep<'a>(world: &World<'a>, view: View<'a>, depth: usize, allowed: usize)
         found = found.with_field(world, ancestor, organisation::PARENT);
     }
     let fault = format!("level {depth}: {}", ids.join(" > "));
+    let found = found.set_by(world, "organisationDepth");
     found.with(world, &settings_key()).known_as(fault)
 }
 

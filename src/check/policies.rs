@@ -2,7 +2,7 @@
 
 use super::at::policy;
 use super::at::user;
-use super::{Finding, Findings, Scene, View, World};
+use super::{Finding, Findings, Scene, View, World, unread};
 use crate::diagnostic::{Severity, codes};
 use crate::kinds::{ACCOUNT, USER};
 use crate::model::{Key, Text};
@@ -39,6 +39,7 @@ pub(super) fn foreign_users(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Fin
                 .member(id)
                 .help("name users of the policy's account, or add the account to the user");
             let found = found.with_field(world, &user, user::ACCOUNTS);
+            let found = found.unless(unread::faulty(world, &user, user::ACCOUNTS));
             out.push(found.with(world, &Key::new(ACCOUNT, account)));
         }
     }

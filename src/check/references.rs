@@ -1,11 +1,13 @@
 //! Links to what is not there, no longer there, or of no use.
 
+use super::at::{settings, user};
+use super::fields::{unknown_groups, unknown_optional};
 use super::finding::listed;
 use super::world::names;
 use super::{Effect, Finding, Findings, Outcome, Scene, Subjects, View, World};
-use crate::diagnostic::{Severity, codes};
-use crate::kinds;
-use crate::model::{Key, Text};
+use crate::diagnostic::{Origin, Severity, codes};
+use crate::kinds::{self, SETTINGS, USER};
+use crate::model::{Key, KindId, Text};
 use std::collections::HashSet;
 
 /// How many referrers a message names where it need not name all.
@@ -106,29 +108,50 @@ fn not_there(world: &World<'_>, view: View<'_>, field: usize, target: &Key) -> O
     Some(found.member(&target.id).with(world, target))
 }
 
-/// The members that could be read of a list with a faulty one: they have to be there too.
+/// The members that could be read of a list with a faulty one: they have to be right too.
 pub(super) fn salvaged(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Findings) {
     let world = scene.world;
-    for ((key, field), members) in &world.desired.salvaged {
+    for ((key, field), left) in &world.desired.salvaged {
         let Some(index) = field.own() else { continue };
-        let mut references = kinds::get(key.kind).references();
-        let Some((_, kind)) = references.find(|(at, _)| *at == index) else {
-            continue;
-        };
-        for id in &members.ids {
-            let target = Key::new(kind, id);
-            if world.after(&target).is_some() || world.stored.retired.contains(&target) {
-                continue;
+        let first = out.len();
+        match (key.kind, index) {
+            (USER, user::GROUPS) => unknown_groups(scene, key, left.members.iter(), out),
+            (SETTINGS, settings::OPTIONAL_FIELDS) => {
+                unknown_optional(scene, key, left.members.iter(), out);
             }
-            let message = format!("there is no {target}: it is neither declared nor stored");
-            let mut found = Finding::own(world, codes::REFERENCE, key, index, message);
-            found.diagnostic.origin = world.origin(key).map(|origin| crate::diagnostic::Origin {
-                at: members.at,
+            _ => {}
+        }
+        let mut references = kinds::get(key.kind).references();
+        if let Some((_, kind)) = references.find(|(at, _)| *at == index) {
+            dangling(world, key, index, kind, &left.members, out);
+        }
+        for found in &mut out[first..] {
+            let origin = world.origin(key);
+            found.diagnostic.origin = origin.map(|origin| Origin {
+                at: left.at,
                 ..origin
             });
-            let help = "correct the id, or declare it in the same tree";
-            out.push(found.help(help).member(id).with(world, &target));
         }
+    }
+}
+
+fn dangling(
+    world: &World<'_>,
+    key: &Key,
+    field: usize,
+    kind: KindId,
+    ids: &[Text],
+    out: &mut Findings,
+) {
+    for id in ids {
+        let target = Key::new(kind, id);
+        if world.after(&target).is_some() || world.stored.retired.contains(&target) {
+            continue;
+        }
+        let message = format!("there is no {target}: it is neither declared nor stored");
+        let found = Finding::own(world, codes::REFERENCE, key, field, message)
+            .help("correct the id, or declare it in the same tree");
+        out.push(found.member(id).with(world, &target));
     }
 }
 

@@ -1,6 +1,7 @@
 //! The world with what several rules need of it, worked out once.
 
 use super::at::user;
+use super::unread::UnreadUsers;
 use super::{Definitions, World};
 use crate::kinds::{self, USER};
 use crate::model::{Key, Text, Value};
@@ -15,6 +16,7 @@ pub struct Scene<'w, 'a> {
     optional: Option<Value>,
     definitions: OnceLock<Definitions>,
     declared_users: OnceLock<HashMap<&'a str, Vec<&'a Key>>>,
+    unread_users: OnceLock<UnreadUsers>,
 }
 
 impl<'w, 'a> Scene<'w, 'a> {
@@ -26,6 +28,7 @@ impl<'w, 'a> Scene<'w, 'a> {
             optional: world.setting("optionalFields"),
             definitions: OnceLock::new(),
             declared_users: OnceLock::new(),
+            unread_users: OnceLock::new(),
         }
     }
 
@@ -49,6 +52,14 @@ impl<'w, 'a> Scene<'w, 'a> {
     pub fn definitions(&self) -> &Definitions {
         self.definitions
             .get_or_init(|| Definitions::after(self.world))
+    }
+
+    /// What could not be read and may be a user of an account.
+    pub fn unread_user(&self, account: &Key) -> Option<String> {
+        let users = self
+            .unread_users
+            .get_or_init(|| UnreadUsers::of(self.world));
+        users.of_account(account)
     }
 
     /// The users whose documents name an account, in no particular order, whether or not they

@@ -3,9 +3,10 @@
 mod parse;
 
 use super::at::custom_field;
-use super::{Finding, Findings, View, World};
+use super::{Finding, Findings, View, World, unread};
 use crate::diagnostic::{Code, Diagnostic, Origin, codes, did_you_mean};
 use crate::kinds::{self, CUSTOM_FIELD};
+use crate::manifest;
 use crate::model::{
     Cell, Declared, Desired, FieldRef, Key, KindId, Row, Snapshot, Stated, Text, Value,
 };
@@ -107,7 +108,10 @@ impl Definitions {
         let declared = desired.resources.iter();
         for declared in declared.filter(|declared| declared.key.kind == CUSTOM_FIELD) {
             let row = snapshot.rows.get(&declared.key);
-            let definition = Definition::of_declared(declared, row);
+            let mut definition = Definition::of_declared(declared, row);
+            if unread::hides_values(desired, &declared.key) {
+                definition.ty = None;
+            }
             all.insert(declared.key.id.clone(), definition);
         }
         Self(all)
@@ -149,6 +153,8 @@ pub fn type_custom(
     found: &mut Findings,
 ) -> Arc<Desired> {
     let resources: Vec<&Arc<Declared>> = as_read.resources.iter().collect();
+    // What cannot be read may define it: a rule says so of all at once.
+    let undefined = unread::may_declare(as_read, CUSTOM_FIELD).is_some();
     let chunks: Vec<TypedChunk> = resources
         .par_chunks(super::CHUNK)
         .enumerate()
@@ -159,7 +165,7 @@ pub fn type_custom(
                 if as_read.partial {
                     without_unknown_blanks(&mut resource, definitions);
                 }
-                type_resource(&mut resource, definitions, &mut found);
+                type_resource(&mut resource, definitions, undefined, &mut found);
                 if !Arc::ptr_eq(&resource, resources[at]) {
                     typed.push((chunk * super::CHUNK + at, resource));
                 }
@@ -169,6 +175,10 @@ pub fn type_custom(
         .collect();
     let mut desired = Arc::clone(as_read);
     for (typed, wrong) in chunks {
+        let faulty = manifest::faulty(wrong.iter().map(|finding| &finding.diagnostic));
+        if !faulty.is_empty() {
+            Arc::make_mut(&mut desired).faulty.extend(faulty);
+        }
         found.extend(wrong);
         if !typed.is_empty() {
             let resources = Arc::make_mut(&mut desired)
@@ -198,7 +208,13 @@ fn without_unknown_blanks(resource: &mut Arc<Declared>, definitions: &Definition
     }
 }
 
-fn type_resource(resource: &mut Arc<Declared>, definitions: &Definitions, out: &mut Findings) {
+/// `undefined`: whether a value may have no definition.
+fn type_resource(
+    resource: &mut Arc<Declared>,
+    definitions: &Definitions,
+    undefined: bool,
+    out: &mut Findings,
+) {
     if resource.key.kind == CUSTOM_FIELD {
         check_default(resource, definitions, out);
         return;
@@ -214,6 +230,7 @@ fn type_resource(resource: &mut Arc<Declared>, definitions: &Definitions, out: &
         match typed(definitions, resource, id, &stated.cell) {
             Ok(None) => {}
             Ok(Some(cell)) => Arc::make_mut(resource).cells[index].cell = cell,
+            Err(fault) if undefined && fault.code == codes::CUSTOM_FIELD_UNKNOWN => {}
             Err(fault) => {
                 out.push(fault.finding(resource, stated));
                 let stays = fault.code == codes::CUSTOM_FIELD_REQUIRED;
@@ -322,6 +339,8 @@ impl Fault {
             diagnostic,
             fault: None,
             involves: definition,
+            unread: None,
+            setting: None,
         }
     }
 }

@@ -1,74 +1,255 @@
-//! What a file that cannot be read may declare is not missing.
+//! What something that cannot be read may declare is not missing.
 
-use super::Finding;
-use crate::diagnostic::{Code, Diagnostic, Severity, codes};
+use super::at::{custom_field, user};
+use super::{Finding, World};
+use crate::diagnostic::{Code, Diagnostic, Origin, Severity, codes, thousands};
 use crate::kinds::{self, CUSTOM_FIELD, SETTINGS, USER};
-use crate::model::{Desired, KindId};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::model::{Cell, Desired, Key, KindId, Text, Value};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// The rules that miss a resource of a kind.
+/// The rules that miss a resource of a kind, whichever.
 const MISSING: &[(Code, KindId)] = &[
     (codes::ACCOUNT_WITHOUT_USER, USER),
     (codes::LAST_USER, USER),
     (codes::LAST_ADMINISTRATOR, USER),
-    (codes::CUSTOM_FIELD_UNKNOWN, CUSTOM_FIELD),
     (codes::ENUM, SETTINGS),
     (codes::LEGAL_USER, SETTINGS),
 ];
 
-/// What the findings say; those that miss what could not be read are said once, counted.
+/// The rules that miss the resource that a finding names first.
+const DANGLING: &[Code] = &[codes::REFERENCE, codes::CUSTOM_FIELD_UNKNOWN];
+
+/// What a rule misses, one and several.
+const NOUNS: &[(Code, &str, &str)] = &[
+    (codes::REFERENCE, "reference", "references"),
+    (codes::CUSTOM_FIELD_UNKNOWN, "custom field", "custom fields"),
+    (
+        codes::ACCOUNT_WITHOUT_USER,
+        "account without a user",
+        "accounts without a user",
+    ),
+    (codes::LAST_USER, "last user", "last users"),
+    (
+        codes::LAST_ADMINISTRATOR,
+        "last administrator",
+        "last administrators",
+    ),
+    (codes::ENUM, "user group", "user groups"),
+    (codes::LEGAL_USER, "legal user", "legal users"),
+    (
+        codes::REQUIRED,
+        "resource without a required field",
+        "resources without a required field",
+    ),
+    (
+        codes::CUSTOM_FIELD_REQUIRED,
+        "required custom field",
+        "required custom fields",
+    ),
+    (
+        codes::MAIN_ORGANISATION,
+        "main organisation",
+        "main organisations",
+    ),
+    (
+        codes::ORGANISATION_ACCOUNT,
+        "account of an organisation",
+        "accounts of organisations",
+    ),
+    (
+        codes::ORGANISATION_DEPTH,
+        "level of an organisation",
+        "levels of organisations",
+    ),
+    (
+        codes::POLICY_FOREIGN_USER,
+        "user of a policy",
+        "users of policies",
+    ),
+    (
+        codes::ACCOUNT_WITHOUT_ADDRESS,
+        "account without an address",
+        "accounts without an address",
+    ),
+    (
+        codes::USER_WITHOUT_ACCOUNT,
+        "user without an account",
+        "users without an account",
+    ),
+];
+
+/// The fields without which a definition says nothing about a value.
+const DEFINING: &[usize] = &[
+    custom_field::TYPE,
+    custom_field::OPTIONS,
+    custom_field::REQUIRED,
+    custom_field::DEFAULT,
+];
+
+/// Returns what the findings say. Those that miss what could not be read are said once for each
+/// cause, counted.
 #[must_use]
 pub fn fold(findings: Vec<Finding>, desired: &Desired) -> Vec<Diagnostic> {
-    let unread = &desired.unread;
-    if unread.is_empty() {
-        return findings.into_iter().map(|it| it.diagnostic).collect();
+    let mut shown = Vec::new();
+    let mut folded: BTreeMap<String, Vec<Finding>> = BTreeMap::new();
+    for finding in findings {
+        match cause(&finding, desired) {
+            Some(cause) => folded.entry(cause).or_default().push(finding),
+            None => shown.push(finding.diagnostic),
+        }
     }
-    let (folded, shown): (Vec<_>, Vec<_>) = findings
-        .into_iter()
-        .partition(|finding| misses(finding, unread));
-    let mut shown: Vec<Diagnostic> = shown.into_iter().map(|it| it.diagnostic).collect();
-    shown.extend(once(&folded, desired));
+    shown.extend(folded.iter().map(|(cause, findings)| once(cause, findings)));
     shown
 }
 
-fn misses(finding: &Finding, unread: &BTreeSet<KindId>) -> bool {
+/// What could not be read and may be what a finding misses.
+fn cause(finding: &Finding, desired: &Desired) -> Option<String> {
     let code = finding.diagnostic.code;
-    if code == codes::REFERENCE {
-        let target = finding.involves.first();
-        return target.is_some_and(|target| unread.contains(&target.kind));
+    if DANGLING.contains(&code) {
+        return may_declare(desired, finding.involves.first()?.kind);
     }
-    // One id that cannot be made out hides one resource: what else is wrong is said.
-    if unread.len() < kinds::ALL.len() {
-        return false;
-    }
-    let mut missing = MISSING.iter();
-    missing.any(|(known, kind)| *known == code && unread.contains(kind))
+    let mut missing = MISSING.iter().filter(|(known, _)| *known == code);
+    let unread = missing.find_map(|(_, kind)| desired.unread.get(kind));
+    let unread = unread.map(ToString::to_string);
+    unread.or_else(|| finding.unread.clone())
 }
 
-fn once(folded: &[Finding], desired: &Desired) -> Option<Diagnostic> {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for finding in folded {
-        *counts.entry(finding.diagnostic.code.name()).or_default() += 1;
+/// What could not be read and may declare a resource of a kind.
+pub(super) fn may_declare(desired: &Desired, kind: KindId) -> Option<String> {
+    if let Some(what) = desired.unread.get(&kind) {
+        return Some(what.to_string());
     }
-    let counts: Vec<String> = counts
-        .into_iter()
-        .map(|(code, count)| format!("{count} {code}"))
-        .collect();
-    let first = folded.first()?;
-    let why = desired.removals_off.first();
-    let why = why.map_or_else(String::new, |why| format!(" ({why})"));
-    let message = format!(
-        "not checked, because a file cannot be read{why}: {}",
-        counts.join(", ")
-    );
-    let mut found = Diagnostic::new(first.diagnostic.code, message)
+    let mut nameless = desired.nameless.iter();
+    let nameless = nameless.find(|it| it.kind == kind)?;
+    let place = Origin {
+        path: nameless.path.clone(),
+        at: nameless.at,
+    };
+    let kind = kinds::get(kind).with_article();
+    Some(format!("the externalId of {kind} cannot be read ({place})"))
+}
+
+/// Who could not be read and may name which account.
+#[derive(Default)]
+pub(super) struct UnreadUsers {
+    /// Somebody who may name any.
+    any: Option<String>,
+    named: HashMap<Text, String>,
+}
+
+impl UnreadUsers {
+    /// Those of a source of manifests.
+    pub fn of(world: &World<'_>) -> Self {
+        let mut found = Self::default();
+        let (desired, field) = (world.desired, kinds::own(user::ACCOUNTS));
+        if desired.partial {
+            return found;
+        }
+        for nameless in desired.nameless.iter().filter(|it| it.kind == USER) {
+            let what = may_declare(desired, USER).unwrap_or_default();
+            let stated = nameless.cells.iter().find(|it| it.field == field);
+            let named = stated.and_then(|stated| match &stated.cell {
+                Cell::Value(value) => Some(value),
+                _ => None,
+            });
+            found.name(named.into_iter().flat_map(Value::members), &what);
+            let torn = nameless.torn.iter().filter(|(torn, _)| *torn == field);
+            for (_, left) in torn {
+                found.lose(left.all, &left.members, &what);
+            }
+        }
+        for (key, _) in desired
+            .faulty
+            .iter()
+            .filter(|(key, it)| key.kind == USER && *it == field)
+        {
+            let what = faulty(world, key, user::ACCOUNTS).unwrap_or_default();
+            match desired.salvaged.get(&(key.clone(), field.clone())) {
+                Some(left) => found.lose(left.all, &left.members, &what),
+                None => found.lose(false, &[], &what),
+            }
+        }
+        found
+    }
+
+    fn name<'t>(&mut self, accounts: impl IntoIterator<Item = &'t Text>, what: &str) {
+        for account in accounts {
+            let first = self.named.entry(account.clone());
+            first.or_insert_with(|| what.to_owned());
+        }
+    }
+
+    fn lose(&mut self, all: bool, accounts: &[Text], what: &str) {
+        self.name(accounts, what);
+        if !all && self.any.is_none() {
+            self.any = Some(what.to_owned());
+        }
+    }
+
+    /// Whose account this may be.
+    pub fn of_account(&self, account: &Key) -> Option<String> {
+        self.named.get(&account.id).or(self.any.as_ref()).cloned()
+    }
+}
+
+/// That there is an error in a field of a resource, in words.
+pub(super) fn faulty(world: &World<'_>, key: &Key, field: usize) -> Option<String> {
+    let of_field = (key.clone(), kinds::own(field));
+    if !world.desired.faulty.contains(&of_field) {
+        return None;
+    }
+    let name = kinds::get(key.kind).fields[field].name;
+    let left = world.desired.salvaged.get(&of_field);
+    let place = left.zip(world.origin(key)).map(|(left, origin)| {
+        let at = left.at;
+        format!(" ({})", Origin { at, ..origin })
+    });
+    let place = place.unwrap_or_default();
+    Some(format!("`{name}` of {key} has an error{place}"))
+}
+
+/// That a definition of a custom field cannot be read, in words.
+pub(super) fn faulty_definition(world: &World<'_>, id: &Text) -> Option<String> {
+    let key = Key::new(CUSTOM_FIELD, id);
+    let mut fields = DEFINING.iter();
+    fields.find_map(|field| faulty(world, &key, *field))
+}
+
+/// Whether a definition that cannot be read tells which values there are.
+pub(super) fn hides_values(desired: &Desired, key: &Key) -> bool {
+    let of = |field: &usize| desired.faulty.contains(&(key.clone(), kinds::own(*field)));
+    [custom_field::TYPE, custom_field::OPTIONS].iter().any(of)
+}
+
+fn once(cause: &str, folded: &[Finding]) -> Diagnostic {
+    let mut counts: BTreeMap<Code, usize> = BTreeMap::new();
+    for finding in folded {
+        *counts.entry(finding.diagnostic.code).or_default() += 1;
+    }
+    let code = folded[0].diagnostic.code;
+    let counts: Vec<String> = counts.into_iter().map(counted).collect();
+    let message = format!("not checked, because {cause}: {}", counts.join(", "));
+    let mut found = Diagnostic::new(code, message)
         .severity(Severity::Warning)
-        .help("Fix the file first; what is still missing is reported then");
-    found.origin.clone_from(&first.diagnostic.origin);
-    found.member.clone_from(&first.diagnostic.member);
-    let places = folded[1..].iter();
-    found.related = places
+        .help("Fix that first. What is still missing is reported then");
+    found.member.clone_from(&folded[0].diagnostic.member);
+    let places = folded.iter();
+    let mut places: Vec<Origin> = places
         .filter_map(|finding| finding.diagnostic.origin.clone())
         .collect();
-    Some(found)
+    let mut seen = BTreeSet::new();
+    places.retain(|place| seen.insert(place.clone()));
+    let mut places = places.into_iter();
+    found.origin = places.next();
+    found.related = places.collect();
+    found
+}
+
+/// `8 references`.
+fn counted((code, count): (Code, usize)) -> String {
+    match NOUNS.iter().find(|(known, ..)| *known == code) {
+        Some((_, one, _)) if count == 1 => format!("1 {one}"),
+        Some((_, _, several)) => format!("{} {several}", thousands(count)),
+        None => format!("{} of `{code}`", thousands(count)),
+    }
 }

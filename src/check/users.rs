@@ -124,13 +124,16 @@ fn last_user(
     let message = format!("{account} stays active, and its last active user is taken from it");
     let help = "add the successor in the same plan, or set the account inactive as well";
     let found = one_of(scene, account, users, codes::LAST_USER, message)?;
-    Some(found.help(help).severity(severity))
+    let found = found.help(help).severity(severity);
+    let found = found.set_by(scene.world, "firstUser");
+    Some(found.unless(scene.unread_user(account)))
 }
 
 fn last_administrator(scene: &Scene<'_, '_>, account: &Key, users: &[&Key]) -> Option<Finding> {
     let message = format!("{account} loses its last administrator");
     let help = "make somebody else administrator in the same plan";
-    Some(one_of(scene, account, users, codes::LAST_ADMINISTRATOR, message)?.help(help))
+    let found = one_of(scene, account, users, codes::LAST_ADMINISTRATOR, message)?;
+    Some(found.help(help).unless(scene.unread_user(account)))
 }
 
 /// The finding at the last of those who go: the account itself need not be in the plan at all.

@@ -210,6 +210,16 @@ impl Kind {
             .filter_map(move |(i, field)| (field.name.split_once('.')?.0 == name).then_some(i))
     }
 
+    /// The name after `a` or `an`.
+    pub fn with_article(&self) -> String {
+        let article = if self.name.starts_with(['A', 'E', 'I', 'O']) {
+            "an"
+        } else {
+            "a"
+        };
+        format!("{article} {}", self.name)
+    }
+
     /// The names that may head an entry of a manifest of this kind, groups once.
     pub fn manifest_keys(&self) -> Vec<&'static str> {
         let mut names = vec!["externalId"];

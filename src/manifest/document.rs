@@ -10,7 +10,7 @@ use super::walk::Tree;
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::kinds::read::quoted;
 use crate::kinds::{self, Kind};
-use crate::model::{FieldRef, Key, Pos, Salvaged, Stated, Text};
+use crate::model::{FieldRef, Key, Nameless, Pos, Salvaged, Stated, Text};
 use memchr::memmem;
 
 const API_VERSION: &str = "roster/v1";
@@ -27,12 +27,22 @@ pub(super) struct Parsing<'a, 'f> {
     pub cells: Vec<Stated>,
     /// The resources that were read.
     pub found: Vec<Found>,
-    /// Of the list that is being read, the targets of faulty items.
-    pub loose: Vec<Text>,
-    /// What could be read of faulty lists of the resources that are being read, the innermost last.
+    /// What could be read of the list that is being read, when one of its items is faulty.
+    pub loose: Loose,
+    /// What could be read of faulty fields of the resources that are being read, the innermost last.
     pub torn: Vec<(FieldRef, Salvaged)>,
     /// The same of the resources that were read.
     pub salvaged: Vec<((Key, FieldRef), Salvaged)>,
+    /// The resources that were read but for their external ids.
+    pub nameless: Vec<Nameless>,
+}
+
+/// The items of a list with a faulty one.
+#[derive(Default)]
+pub(super) struct Loose {
+    pub members: Vec<Text>,
+    /// Whether it cannot be said what one of them names.
+    pub lost: bool,
 }
 
 impl<'a> Parsing<'a, '_> {
@@ -53,7 +63,7 @@ impl<'a> Parsing<'a, '_> {
             Node::Scalar(scalar) if scalar.is_blank() => Ok(()),
             other => {
                 self.reader.skip(&other)?;
-                self.sink.hide_all();
+                self.sink.hide_all(at);
                 let message = "a document must be a mapping";
                 self.sink.fault(codes::WRONG_TYPE, at, message, SHAPES);
                 Ok(())
@@ -123,7 +133,7 @@ impl<'a> Parsing<'a, '_> {
             return Ok(self.kind_named(&scalar, at));
         }
         self.reader.skip(&node)?;
-        self.sink.hide_all();
+        self.sink.hide_all(at);
         let message = "`kind` must be the name of a kind";
         self.sink
             .fault(codes::WRONG_TYPE, at, message, &one_of_kinds(""));
@@ -135,7 +145,7 @@ impl<'a> Parsing<'a, '_> {
         if kind.is_none() {
             let message = format!("{} is not a kind", quoted(&scalar.text));
             let help = one_of_kinds(&scalar.text);
-            self.sink.hide_all();
+            self.sink.hide_all(at);
             self.sink.fault(codes::UNKNOWN_KIND, at, message, &help);
         }
         kind
@@ -182,7 +192,7 @@ impl<'a> Parsing<'a, '_> {
     }
 
     fn no_kind(&mut self, (name, at): &Name<'a>) {
-        self.sink.hide_all();
+        self.sink.hide_all(*at);
         let message = format!("the document starts with `{name}` and names no kind");
         let help = match did_you_mean(name, ["kind"]) {
             Some(_) => "did you mean `kind`?",
@@ -192,7 +202,7 @@ impl<'a> Parsing<'a, '_> {
     }
 
     fn no_collection(&mut self, name: &str, at: Pos, collections: &[&'static str]) {
-        self.sink.hide_all();
+        self.sink.hide_all(at);
         let message = format!("`{name}` is not a collection");
         let found = Diagnostic::new(codes::UNKNOWN_FIELD, message);
         let help = match did_you_mean(name, collections.iter().copied()) {
@@ -212,7 +222,7 @@ impl<'a> Parsing<'a, '_> {
             }
             other => {
                 self.reader.skip(&other)?;
-                self.sink.unread.insert(kind.id);
+                self.sink.hide_kind(kind, at);
                 let message = format!("`{}` must be a list", kind.collection);
                 let help = format!("write each {} as `- externalId: ..`", kind.name);
                 self.sink.fault(codes::WRONG_TYPE, at, message, &help);
@@ -229,7 +239,7 @@ impl<'a> Parsing<'a, '_> {
                 Node::Map => self.resource(kind, at, Entries::of_fields(), false)?,
                 other => {
                     self.reader.skip(&other)?;
-                    self.sink.unread.insert(kind.id);
+                    self.sink.hide_kind(kind, at);
                     let message = format!("an item of `{}` must be a mapping", kind.collection);
                     let help = "write `- externalId: ..` and its fields";
                     self.sink.fault(codes::WRONG_TYPE, at, message, help);

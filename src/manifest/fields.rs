@@ -26,13 +26,19 @@ impl<'a> Parsing<'a, '_> {
             }
             Node::Scalar(scalar) => self.scalar(kind, field, &scalar, at),
             Node::List if field.ty.is_list() => {
-                let from = self.loose.len();
+                let around = std::mem::take(&mut self.loose);
                 let value = self.list(field, at)?;
-                let ids: Vec<Text> = self.loose.drain(from..).collect();
-                if value.is_none() && !ids.is_empty() {
-                    self.torn.push((FieldRef::Own(index), Salvaged { ids, at }));
+                let loose = std::mem::replace(&mut self.loose, around);
+                if value.is_none() {
+                    let left = Salvaged {
+                        members: loose.members,
+                        all: !loose.lost,
+                        at,
+                    };
+                    self.torn.push((FieldRef::Own(index), left));
                 }
-                value
+                self.take(index, value, at);
+                return Ok(());
             }
             Node::Map if field.secret() => self.secret(field, at)?,
             other => {
@@ -41,10 +47,37 @@ impl<'a> Parsing<'a, '_> {
                 None
             }
         };
+        if value.is_none() {
+            self.lose(index, at);
+        }
+        self.take(index, value, at);
+        Ok(())
+    }
+
+    fn take(&mut self, index: u8, value: Option<Value>, at: Pos) {
         if let Some(value) = value {
             self.state(FieldRef::Own(index), Cell::Value(value), at);
         }
-        Ok(())
+    }
+
+    /// Records that a field, or a group of them, is stated with a slip in its name.
+    pub(super) fn lose_field(&mut self, kind: &'static Kind, name: &str, at: Pos) {
+        let one = kind.field_ref(name).into_iter();
+        for field in one.chain(kind.group(name).map(own)) {
+            if let FieldRef::Own(index) = field {
+                self.lose(index, at);
+            }
+        }
+    }
+
+    /// Records that a field is stated with a value that cannot be read.
+    pub(super) fn lose(&mut self, index: u8, at: Pos) {
+        let left = Salvaged {
+            members: Vec::new(),
+            all: false,
+            at,
+        };
+        self.torn.push((FieldRef::Own(index), left));
     }
 
     fn state(&mut self, field: FieldRef, cell: Cell, at: Pos) {
@@ -153,7 +186,8 @@ impl<'a> Parsing<'a, '_> {
             match node {
                 Node::End | Node::Eof if whole => return Ok(Some(members)),
                 Node::End | Node::Eof => {
-                    self.loose.extend(members);
+                    self.loose.members.extend(members);
+                    self.loose.lost = true;
                     return Ok(None);
                 }
                 Node::Scalar(scalar) if !scalar.is_blank() => {
@@ -239,7 +273,11 @@ impl<'a> Parsing<'a, '_> {
             .collect();
         let message = format!("`{group}` has no field {}", quoted(name));
         let found = Diagnostic::new(codes::UNKNOWN_FIELD, message);
-        let help = match did_you_mean(name, members.iter().copied()) {
+        let meant = did_you_mean(name, members.iter().copied());
+        if let Some(meant) = meant {
+            self.lose_field(kind, &format!("{group}.{meant}"), at);
+        }
+        let help = match meant {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => format!("its fields are {}", members.join(", ")),
         };

@@ -2,6 +2,7 @@
 
 use super::document::Parsing;
 use super::entries::Entries;
+use super::names;
 use super::nodes::{Fatal, Node};
 use super::resource::{Draft, Found};
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
@@ -38,12 +39,15 @@ impl Parsing<'_, '_> {
             let link = match node {
                 Node::End | Node::Eof => break,
                 Node::Scalar(scalar) if !scalar.is_blank() => {
-                    self.short_link(field, &scalar.text, at)
+                    let link = self.short_link(field, &scalar.text, at);
+                    self.loose.lost |= link.is_none();
+                    link
                 }
                 Node::Map => self.long_link(field, at)?,
                 other => {
                     self.reader.skip(&other)?;
                     self.bad_item(field.name, &other, at);
+                    self.loose.lost = true;
                     None
                 }
             };
@@ -52,7 +56,8 @@ impl Parsing<'_, '_> {
         }
         whole &= self.agree(field, &mut links, list_at);
         if !whole {
-            self.loose.extend(links.into_iter().map(|link| link.target));
+            let targets = links.into_iter().map(|link| link.target);
+            self.loose.members.extend(targets);
             return Ok(None);
         }
         Ok(Some(Value::links(links)))
@@ -124,13 +129,11 @@ impl Parsing<'_, '_> {
             self.link_target(item)
         } else if let Some(index) = attributes.iter().position(|known| known.name == name) {
             self.attribute(item, index, &attributes[index])
-        } else if item.inline {
+        } else if item.inline && !is_misspelt(item, name) {
             item.written = true;
             self.entry(draft, name, at)
         } else {
-            self.reader.skip_next()?;
-            self.unknown_attribute(item, name, at);
-            Ok(())
+            self.unknown_attribute(item, name, at)
         }
     }
 
@@ -180,22 +183,28 @@ impl Parsing<'_, '_> {
         Ok(())
     }
 
-    fn unknown_attribute(&mut self, item: &Linking, name: &str, at: Pos) {
-        let attributes = item.field.ty.attributes().iter().map(|known| known.name);
-        let known: Vec<&str> = std::iter::once(item.key).chain(attributes).collect();
+    fn unknown_attribute(&mut self, item: &mut Linking, name: &str, at: Pos) -> Result<(), Fatal> {
+        self.reader.skip_next()?;
+        let known: Vec<&str> = item.keys().collect();
         let message = format!("an item of `{}` has no {}", item.field.name, quoted(name));
-        let help = match did_you_mean(name, known.iter().copied()) {
+        let meant = did_you_mean(name, known.iter().copied());
+        let help = match meant {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => format!("it has {}", known.join(", ")),
         };
+        // That the target is missing, too, would be the same mistake.
+        item.whole &= meant != Some(item.key);
         let found = Diagnostic::new(codes::UNKNOWN_FIELD, message).help(help);
         self.sink.report(at, found.field(item.field.name));
+        Ok(())
     }
 
     /// The link that an item comes to; a resource written out in it is found besides.
     fn linked(&mut self, mut item: Linking, draft: Draft, at: Pos) -> Option<Link> {
+        let field = item.field;
         let target = match item.target.take() {
-            Some((_, ref_at)) if item.written => {
+            Some((target, ref_at)) if item.written => {
+                self.loose.members.push(target);
                 self.discard(&draft);
                 let what = format!("has an item with both `{}` and other fields", item.key);
                 let help = format!("keep `{}`, or the fields", item.key);
@@ -203,8 +212,13 @@ impl Parsing<'_, '_> {
                 return None;
             }
             Some((target, _)) => target,
-            None if item.inline && (item.written || item.whole) => self.written(draft)?,
+            None if item.inline && (item.written || item.whole) => {
+                let written = self.written(field, draft);
+                self.loose.lost |= written.is_none();
+                written?
+            }
             None => {
+                self.loose.lost = true;
                 if item.whole {
                     let what = format!("has an item without `{}`", item.key);
                     let help = format!("write `{}: ..`", item.key);
@@ -214,7 +228,7 @@ impl Parsing<'_, '_> {
             }
         };
         if !item.whole {
-            self.loose.push(target);
+            self.loose.members.push(target);
             return None;
         }
         Some(Link {
@@ -223,8 +237,13 @@ impl Parsing<'_, '_> {
         })
     }
 
-    fn written(&mut self, draft: Draft) -> Option<Text> {
-        let declared = self.finish(draft)?;
+    fn written(&mut self, field: &Field, draft: Draft) -> Option<Text> {
+        let findings = draft.findings;
+        let Some(declared) = self.finish(draft) else {
+            // They are then of the resource around it.
+            self.sink.within(findings, field.name);
+            return None;
+        };
         let target = declared.key.id.clone();
         self.found.push(Found {
             kind: declared.key.kind,
@@ -233,6 +252,22 @@ impl Parsing<'_, '_> {
         });
         Some(target)
     }
+}
+
+impl Linking {
+    /// The keys that an item has besides those of a resource that is written out in it.
+    fn keys(&self) -> impl Iterator<Item = &'static str> {
+        let attributes = self.field.ty.attributes().iter().map(|known| known.name);
+        std::iter::once(self.key).chain(attributes)
+    }
+}
+
+/// Whether a key of an item that may be written out is one of the link with a slip.
+fn is_misspelt(item: &Linking, name: &str) -> bool {
+    let is_field = names::slot(item.kind.id, name).is_some();
+    !is_field
+        && names::meant(item.kind, name).is_none()
+        && did_you_mean(name, item.keys()).is_some()
 }
 
 /// The choice that a word means for an attribute.

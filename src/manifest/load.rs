@@ -1,6 +1,6 @@
 //! A tree into what it declares: file by file, in parallel, the same for any order of work.
 
-use super::document::Parsing;
+use super::document::{Loose, Parsing};
 use super::events::Reader;
 use super::limits::{ERRORS, Errors};
 use super::merge::{self, Repeated};
@@ -11,9 +11,9 @@ use super::split::{self, Part};
 use super::walk::{Tree, TreeFile, plain};
 use crate::diagnostic::{self, Diagnostic, Severity, codes};
 use crate::kinds;
-use crate::model::{Desired, Digest, FieldRef, Key, Keyed, KindId, Pos, Salvaged, Stop};
+use crate::model::{Desired, Digest, FieldRef, Key, Keyed, KindId, Nameless, Pos, Salvaged, Stop};
 use rayon::prelude::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Range;
 use std::rc::Rc;
@@ -73,10 +73,13 @@ impl Loaded {
         );
         let help = "fix the first of them, or check that the source is meant to be manifests";
         self.diagnostics.push(found.help(help));
+        let what: Arc<str> = why.as_str().into();
+        let all = kinds::ALL.iter();
+        self.desired.unread = all.map(|kind| (kind.id, Arc::clone(&what))).collect();
         self.desired.removals_off = vec![why];
-        self.desired.unread = kinds::ALL.iter().map(|kind| kind.id).collect();
         self.desired.resources = Keyed::default();
         self.desired.salvaged.clear();
+        self.desired.nameless.clear();
     }
 }
 
@@ -108,8 +111,9 @@ pub(super) struct FileLoaded {
     /// Whether it holds no document.
     blank: bool,
     /// Of which kinds something may stand in what could not be read.
-    unread: BTreeSet<KindId>,
+    unread: BTreeMap<KindId, Arc<str>>,
     salvaged: Vec<((Key, FieldRef), Salvaged)>,
+    nameless: Vec<Nameless>,
 }
 
 /// The digest of every file of a tree, without reading what it says (of a commit without reading
@@ -134,11 +138,7 @@ pub fn load(tree: &Tree, options: &LoadOptions) -> Loaded {
         desired: Desired {
             source: Arc::clone(&options.source),
             removals_off: tree.removals_off.clone(),
-            unread: if tree.removals_off.is_empty() {
-                BTreeSet::new()
-            } else {
-                kinds::ALL.iter().map(|kind| kind.id).collect()
-            },
+            unread: unread(tree),
             ..Desired::default()
         },
         diagnostics: tree.diagnostics.clone(),
@@ -166,8 +166,11 @@ pub fn load(tree: &Tree, options: &LoadOptions) -> Loaded {
     for file in files {
         loaded.diagnostics.extend(file.diagnostics);
         loaded.desired.removals_off.extend(file.hidden);
-        loaded.desired.unread.extend(file.unread);
+        for (kind, what) in file.unread {
+            loaded.desired.unread.entry(kind).or_insert(what);
+        }
         loaded.desired.salvaged.extend(file.salvaged);
+        loaded.desired.nameless.extend(file.nameless);
         loaded.documents.extend(file.documents);
         found.extend(file.found);
     }
@@ -185,8 +188,20 @@ pub fn load(tree: &Tree, options: &LoadOptions) -> Loaded {
     }
     merge::excuse_optional(&loaded.desired, &mut loaded.diagnostics);
     loaded.desired.faulty = faulty(&loaded.diagnostics);
+    let salvaged = loaded.desired.salvaged.keys().cloned();
+    loaded.desired.faulty.extend(salvaged);
     diagnostic::sort(&mut loaded.diagnostics);
     loaded
+}
+
+/// Of which kinds a resource may stand in what the walk could not read.
+fn unread(tree: &Tree) -> BTreeMap<KindId, Arc<str>> {
+    let Some(why) = tree.removals_off.first() else {
+        return BTreeMap::new();
+    };
+    let what: Arc<str> = format!("a file cannot be read ({why})").into();
+    let kinds = kinds::ALL.iter();
+    kinds.map(|kind| (kind.id, Arc::clone(&what))).collect()
 }
 
 /// The fields about which there is an error.
@@ -285,7 +300,7 @@ fn load_file(
 }
 
 fn unreadable(path: &str, error: &io::Error, sink: &mut Sink) {
-    sink.hide_all();
+    sink.hide_all(Pos::default());
     let found = if error.kind() == io::ErrorKind::FileTooLarge {
         Diagnostic::new(codes::YAML_LIMIT, format!("{path} has more than 64 MiB"))
             .help("split it into several files")
@@ -321,7 +336,7 @@ fn decode<'a>(bytes: &'a [u8], sink: &mut Sink) -> Option<&'a str> {
     if let (Some(at), false) = (memchr::memchr(0, bytes), utf16) {
         let message = "the file holds a NUL character: it was not written to its end";
         let found = Diagnostic::new(codes::YAML_SYNTAX, message).help("Save the file again");
-        sink.hide_all();
+        sink.hide_all(place(&bytes[..at]));
         sink.report(place(&bytes[..at]), found);
         return None;
     }
@@ -335,7 +350,7 @@ fn decode<'a>(bytes: &'a [u8], sink: &mut Sink) -> Option<&'a str> {
                 format!("the file is not UTF-8: byte {at} is {:#04x}", bytes[at])
             };
             let found = Diagnostic::new(codes::ENCODING, message).help("save it as UTF-8");
-            sink.hide_all();
+            sink.hide_all(place(&bytes[..at]));
             sink.report(place(&bytes[..at]), found);
             None
         }
@@ -361,20 +376,23 @@ fn load_text(tree: &Tree, text: &str, sink: &mut Sink, file: &mut FileLoaded) {
         tree,
         cells: Vec::with_capacity(16),
         found: Vec::new(),
-        loose: Vec::new(),
+        loose: Loose::default(),
         torn: Vec::new(),
         salvaged: Vec::new(),
+        nameless: Vec::new(),
     };
     parsing.reader.anchors_at = Rc::clone(&parsing.sink.anchors);
     for (index, part) in (0..).zip(split::split(text)) {
         let (first, findings) = (parsing.found.len(), parsing.sink.diagnostics.len());
+        let nameless = parsing.nameless.len();
         parsing.text = &text[part.range.clone()];
         if let Err(fatal) = parsing.part(&part) {
             // What was read so far may not be what was meant.
             parsing.found.truncate(first);
             parsing.cells.clear();
             parsing.torn.clear();
-            parsing.loose.clear();
+            parsing.loose = Loose::default();
+            parsing.nameless.truncate(nameless);
             parsing.reader.give_up();
             report_fatal(fatal, parsing.text, &part, findings, parsing.sink);
             parsing.reader.cuts.clear();
@@ -386,12 +404,10 @@ fn load_text(tree: &Tree, text: &str, sink: &mut Sink, file: &mut FileLoaded) {
         for at in std::mem::take(&mut parsing.reader.cuts) {
             report_cut(at, parsing.sink);
         }
-        let new = &parsing.sink.diagnostics[findings..];
-        if new
-            .iter()
-            .any(|it| it.key.is_none() && it.code == codes::DUPLICATE_KEY)
-        {
-            parsing.sink.hide_all();
+        let mut new = parsing.sink.diagnostics[findings..].iter();
+        let twice = new.find(|it| it.key.is_none() && it.code == codes::DUPLICATE_KEY);
+        if let Some(at) = twice.and_then(|it| it.origin.as_ref()).map(|it| it.at) {
+            parsing.sink.hide_all(at);
         }
         file.documents.push(Document {
             path: Arc::clone(&parsing.sink.path),
@@ -402,6 +418,7 @@ fn load_text(tree: &Tree, text: &str, sink: &mut Sink, file: &mut FileLoaded) {
         });
     }
     file.salvaged = parsing.salvaged;
+    file.nameless = parsing.nameless;
     file.found = parsing.found;
 }
 
@@ -427,12 +444,12 @@ fn report_fatal(fatal: Fatal, text: &str, part: &Part, before: usize, sink: &mut
         return;
     };
     // Whatever else was found comes of it.
-    sink.hide_all();
     sink.diagnostics.truncate(before);
     let at = Pos {
         line: part.line + line,
         column: 1,
     };
+    sink.hide_all(at);
     let message = "a conflict marker of a merge that was never finished";
     let help = "resolve the conflict, and take out the lines of `<`, `=` and `>`";
     sink.fault(codes::YAML_SYNTAX, at, message, help);

@@ -131,7 +131,13 @@ pub(super) fn is_password(name: &str) -> bool {
     PASSWORDS.iter().any(|word| word.eq_ignore_ascii_case(name))
 }
 
+/// What people call a key that is spelled quite differently.
+const OTHER_NAMES: &[(&str, &str)] = &[("id", "externalId"), ("key", "externalId")];
+
 /// The key that was probably meant.
 pub(super) fn meant(kind: &Kind, name: &str) -> Option<&'static str> {
-    did_you_mean(name, kind.manifest_keys())
+    let mut others = OTHER_NAMES.iter();
+    let other = others.find(|(other, _)| other.eq_ignore_ascii_case(name));
+    let other = other.map(|(_, key)| *key);
+    other.or_else(|| did_you_mean(name, kind.manifest_keys()))
 }

@@ -7,7 +7,7 @@ use super::nodes::{Fatal, Node};
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::kinds::read::{check_id, quoted};
 use crate::kinds::{Kind, Type, own};
-use crate::model::{Cell, Declared, FieldRef, Key, KindId, Pos, Stated, Text, Value};
+use crate::model::{Cell, Declared, FieldRef, Key, KindId, Nameless, Pos, Stated, Text, Value};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -29,12 +29,13 @@ pub(super) struct Draft {
     pub kind: &'static Kind,
     at: Pos,
     id: Option<(Text, Pos)>,
-    /// Whether an externalId was written that is none.
+    /// Whether an externalId was written that is none, and where it stands.
     bad_id: bool,
+    id_at: Option<Pos>,
     /// Where its cells begin.
     cells: usize,
     /// Where its findings begin.
-    findings: usize,
+    pub findings: usize,
     /// Where what is left of its faulty lists begins.
     torn: usize,
     clear: Vec<(Text, Pos)>,
@@ -71,6 +72,7 @@ impl<'a> Parsing<'a, '_> {
             at,
             id: None,
             bad_id: false,
+            id_at: None,
             cells: self.cells.len(),
             findings: self.sink.diagnostics.len(),
             torn: self.torn.len(),
@@ -97,13 +99,14 @@ impl<'a> Parsing<'a, '_> {
             Some(Slot::Head) if draft.single => self.reader.skip_next(),
             Some(Slot::Password) => self.password(name, at),
             Some(Slot::Fact) => self.fact(name, at),
-            Some(Slot::Head) | None => self.unknown(draft.kind, name, at),
+            Some(Slot::Head) | None => self.unknown(draft, name, at),
         }
     }
 
     fn id(&mut self, draft: &mut Draft, name_at: Pos) -> Result<(), Fatal> {
         let (node, at) = self.reader.next()?;
         draft.bad_id = true;
+        draft.id_at = Some(at);
         match node {
             Node::Scalar(scalar) if scalar.is_blank() => {
                 let message = "the externalId is blank";
@@ -160,11 +163,19 @@ impl<'a> Parsing<'a, '_> {
         Ok(())
     }
 
-    fn unknown(&mut self, kind: &'static Kind, name: &str, at: Pos) -> Result<(), Fatal> {
+    fn unknown(&mut self, draft: &mut Draft, name: &str, at: Pos) -> Result<(), Fatal> {
         self.reader.skip_next()?;
+        let kind = draft.kind;
         let message = format!("{} has no field {}", kind.name, quoted(name));
         let found = Diagnostic::new(codes::UNKNOWN_FIELD, message).field(name);
-        let help = match names::meant(kind, name) {
+        let meant = names::meant(kind, name);
+        // That what was meant is missing would be the same mistake once more.
+        match meant.and_then(|meant| Some((meant, names::slot(kind.id, meant)?))) {
+            Some((_, Slot::Id)) => draft.bad_id = true,
+            Some((meant, Slot::Field(_) | Slot::Group)) => self.lose_field(kind, meant, at),
+            _ => {}
+        }
+        let help = match meant {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => format!("its fields are {}", kind.manifest_keys().join(", ")),
         };
@@ -213,7 +224,14 @@ impl<'a> Parsing<'a, '_> {
             self.clear_field(&draft, &mut stated, &name, at);
         }
         let Some((id, at)) = self.known_id(&mut draft) else {
-            self.discard(&draft);
+            let nameless = Nameless {
+                kind: draft.kind.id,
+                path: Arc::clone(&self.sink.path),
+                at: draft.id_at.unwrap_or(draft.at),
+                cells: self.cells.drain(draft.cells..).collect(),
+                torn: self.torn.drain(draft.torn..).collect(),
+            };
+            self.nameless.push(nameless);
             return None;
         };
         let key = Key {
@@ -221,9 +239,7 @@ impl<'a> Parsing<'a, '_> {
             id,
         };
         self.sink.attribute(draft.findings, &key);
-        let torn = self.torn.drain(draft.torn..);
-        self.salvaged
-            .extend(torn.map(|(field, left)| ((key.clone(), field), left)));
+        self.salvage(&draft, &key);
         // Exactly as much room as they take: `split_off` would keep that of the largest.
         let cells = self.cells.drain(draft.cells..);
         let mut cells: Vec<Stated> = cells.map(|stated| emptied(draft.kind, stated)).collect();
@@ -238,6 +254,15 @@ impl<'a> Parsing<'a, '_> {
         }))
     }
 
+    /// Keeps what is left of the faulty fields of a resource; of one that is stated besides, nothing.
+    fn salvage(&mut self, draft: &Draft, key: &Key) {
+        let cells = &self.cells[draft.cells..];
+        let torn = self.torn.drain(draft.torn..);
+        let lost = torn.filter(|(field, _)| cells.iter().all(|cell| cell.field != *field));
+        let lost = lost.map(|(field, left)| ((key.clone(), field), left));
+        self.salvaged.extend(lost);
+    }
+
     fn known_id(&mut self, draft: &mut Draft) -> Option<(Text, Pos)> {
         if let Some(id) = draft.id.take() {
             return Some(id);
@@ -246,12 +271,11 @@ impl<'a> Parsing<'a, '_> {
             return Some((Text::new(only), draft.at));
         }
         if !draft.bad_id {
-            let message = format!("a {} without an externalId", draft.kind.name);
+            let message = format!("{} without an externalId", draft.kind.with_article());
             let found = Diagnostic::new(codes::REQUIRED, message).field("externalId");
             self.sink
                 .report(draft.at, found.help("give it an id of its own"));
         }
-        self.sink.unread.insert(draft.kind.id);
         self.sink
             .hide(draft.at, "the externalId cannot be made out");
         None

@@ -4,10 +4,10 @@ use super::events::AnchorPlaces;
 use super::limits::{CALM, Errors};
 use super::nodes::Fatal;
 use crate::diagnostic::{Code, Diagnostic, Origin, Severity};
-use crate::kinds;
 use crate::kinds::read::Fault;
+use crate::kinds::{self, Kind};
 use crate::model::{Key, KindId, Pos};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -19,8 +19,8 @@ pub(super) struct Sink {
     pub diagnostics: Vec<Diagnostic>,
     /// The first finding that turns removals off.
     pub hidden: Option<String>,
-    /// Of which kinds a key may stand in what could not be read.
-    pub unread: BTreeSet<KindId>,
+    /// Of which kinds a resource may stand in what could not be read, and what that is.
+    pub unread: BTreeMap<KindId, Arc<str>>,
     /// Where the nodes stand that aliases at other places name.
     pub anchors: Rc<AnchorPlaces>,
     /// How many errors the source has.
@@ -37,7 +37,7 @@ impl Sink {
             calm: BTreeMap::new(),
             diagnostics: Vec::new(),
             hidden: None,
-            unread: BTreeSet::new(),
+            unread: BTreeMap::new(),
             anchors: Rc::default(),
         }
     }
@@ -118,13 +118,23 @@ impl Sink {
     pub fn fatal(&mut self, Fatal(fatal): Fatal) {
         let mut diagnostic = Diagnostic::new(fatal.code, fatal.message);
         diagnostic.help = fatal.help;
-        self.hide_all();
+        self.hide_all(fatal.at);
         self.report(fatal.at, diagnostic);
     }
 
     /// Records that resources of any kind may stand in what cannot be read.
-    pub fn hide_all(&mut self) {
-        self.unread.extend(kinds::ALL.map(|kind| kind.id));
+    pub fn hide_all(&mut self, at: Pos) {
+        let what: Arc<str> = format!("a file cannot be read ({})", self.origin(at)).into();
+        for kind in kinds::ALL {
+            self.unread.insert(kind.id, Arc::clone(&what));
+        }
+    }
+
+    /// Records that resources of a kind may stand in what cannot be read.
+    pub fn hide_kind(&mut self, kind: &Kind, at: Pos) {
+        let place = self.origin(at);
+        let what = || format!("`{}` cannot be read ({place})", kind.collection).into();
+        self.unread.entry(kind.id).or_insert_with(what);
     }
 
     /// Records that a key cannot be made out here, so that nothing may be removed.
@@ -137,6 +147,17 @@ impl Sink {
                     at
                 }
             ));
+        }
+    }
+
+    /// Says that the findings since `from` are about what stands within a field.
+    pub fn within(&mut self, from: usize, field: &str) {
+        let found = self.diagnostics[from..].iter_mut();
+        for diagnostic in found.filter(|found| found.key.is_none()) {
+            diagnostic.field = Some(match diagnostic.field.take() {
+                Some(inner) => format!("{field}.{inner}"),
+                None => field.to_owned(),
+            });
         }
     }
 

@@ -23,7 +23,7 @@ pub use keyed::{HasKey, Keyed};
 pub use resource::{Claim, ClaimState, Declared, Row};
 pub use rows::{Ask, GuardBase, Rows};
 pub use small::SmallMap;
-pub use state::{Desired, Salvaged, SecretState, Snapshot};
+pub use state::{Desired, Nameless, Salvaged, SecretState, Snapshot};
 pub use stop::Stop;
 pub use value::{Link, Value};
 

@@ -1,7 +1,8 @@
 //! The two sides of a comparison: what a source says, and what the database holds.
 
 use super::{
-    Ask, Claim, Declared, FieldRef, GuardBase, HeldStep, Key, Keyed, KindId, Pos, Rows, Text,
+    Ask, Claim, Declared, FieldRef, GuardBase, HeldStep, Key, Keyed, KindId, Pos, Rows, Stated,
+    Text,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -32,10 +33,27 @@ pub struct Desired {
     /// The fields whose values are faulty and so are not among the cells: they were said, and what
     /// is wrong with them was reported.
     pub faulty: BTreeSet<(Key, FieldRef)>,
-    /// Of which kinds something may stand in what could not be read.
-    pub unread: BTreeSet<KindId>,
-    /// What could be read of the lists of references that have a faulty member.
+    /// Of which kinds something may stand in what could not be read, and what that is.
+    pub unread: BTreeMap<KindId, Arc<str>>,
+    /// The resources whose external id could not be made out.
+    pub nameless: Vec<Nameless>,
+    /// What could be read of the fields whose values are faulty.
     pub salvaged: BTreeMap<(Key, FieldRef), Salvaged>,
+}
+
+/// A resource whose external id could not be made out, and what is known of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Nameless {
+    /// Its kind.
+    pub kind: KindId,
+    /// The file.
+    pub path: Arc<str>,
+    /// Where the id stands, or else the resource.
+    pub at: Pos,
+    /// The fields it states.
+    pub cells: Vec<Stated>,
+    /// What is left of its faulty fields.
+    pub torn: Vec<(FieldRef, Salvaged)>,
 }
 
 impl Desired {
@@ -49,13 +67,22 @@ impl Desired {
     }
 }
 
-/// The targets of a faulty list of references.
+/// What could be read of a field whose value is faulty.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Salvaged {
-    /// Their external ids.
-    pub ids: Vec<Text>,
-    /// Where the list begins.
+    /// Of a list, the members, or the external ids of the targets.
+    pub members: Vec<Text>,
+    /// Whether these are all, so that something else about the members is wrong.
+    pub all: bool,
+    /// Where the value begins.
     pub at: Pos,
+}
+
+impl Salvaged {
+    /// Whether the value may have named a member.
+    pub fn may_name(&self, member: &str) -> bool {
+        !self.all || self.members.iter().any(|known| known == member)
+    }
 }
 
 /// How a declared password stands to the one last applied.

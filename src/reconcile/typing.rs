@@ -3,9 +3,7 @@
 use super::Pass;
 use crate::check::{self, Finding};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::manifest;
 use crate::model::Snapshot;
-use std::sync::Arc;
 
 impl Pass<'_> {
     /// Types the custom cells of every source by the custom fields that are stored or declared by
@@ -23,10 +21,6 @@ impl Pass<'_> {
             let mut findings = Vec::new();
             let definitions = planned.with(&reading.as_read, stored);
             reading.desired = check::type_custom(&reading.as_read, &definitions, &mut findings);
-            let wrong = manifest::faulty(findings.iter().map(|finding| &finding.diagnostic));
-            if !wrong.is_empty() {
-                Arc::make_mut(&mut reading.desired).faulty.extend(wrong);
-            }
             reading.keep_emptied(stored, alone);
             if at == index {
                 own = findings;

@@ -5,13 +5,13 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::time::Instant;
 
-fn validated(ws: &Workspace, output: &str) -> Ran {
+pub fn validated(ws: &Workspace, output: &str) -> Ran {
     let mut command = ws.command(&["validate", "manifests"]);
     run(command.env("ROSTER_OUTPUT", output))
 }
 
 /// What `validate` prints of a tree of one file.
-fn told(yaml: &str) -> String {
+pub fn told(yaml: &str) -> String {
     let ws = sqlite();
     ws.tree(yaml);
     validated(&ws, "text").stdout
@@ -37,13 +37,11 @@ fn what_a_broken_file_may_declare_is_not_missing() {
         assert_eq!(ran.code, Some(1), "{ran}");
         assert!(!ran.codes("error").contains("reference"), "{broken}: {ran}");
         assert_eq!(
-            ran.stdout
-                .matches("not checked, because a file cannot be read")
-                .count(),
+            ran.stdout.matches("not checked, because").count(),
             1,
             "{ran}"
         );
-        assert!(ran.stdout.contains("30 reference"), "{ran}");
+        assert!(ran.stdout.contains("30 references"), "{ran}");
     }
     // Another kind is missing all the same.
     let ws = sqlite();

@@ -140,7 +140,22 @@ fn external_ids() {
         (
             "17 an accent in a user's",
             (account("acme", "") + &user("ué", "acme", "email: a@roster.example")).into_bytes(),
-            Errors(&["account-without-user", "id-format"]),
+            Errors(&["id-format"]),
+        ),
+        (
+            "17 digits of another width",
+            id("\"１２３\""),
+            Errors(&["id-format"]),
+        ),
+        (
+            "17 digits of another script",
+            id("\"١٢٣\""),
+            Errors(&["id-format"]),
+        ),
+        (
+            "17 letters of another width",
+            id("\"ＡＢ\""),
+            Errors(&["id-format"]),
         ),
         (
             "17 a letter that looks the same",

@@ -148,7 +148,7 @@ fn what_becomes_required_is_there_already() {
     case.finds(&["custom-field-backfill error CustomField/f required"]);
     let message = &case.run()[0].diagnostic.message;
     assert!(
-        message.ends_with("1 stored addresses lack it: Address/a"),
+        message.ends_with("1 stored address lacks it: Address/a"),
         "{message}"
     );
     case.finds_nothing_before();
