@@ -10,6 +10,8 @@ mod consequences;
 mod emptied;
 #[path = "adversarial/semantics.rs"]
 mod semantics;
+#[path = "adversarial/syntax.rs"]
+mod syntax;
 #[path = "adversarial/told.rs"]
 mod told;
 #[path = "adversarial/values.rs"]

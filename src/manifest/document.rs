@@ -6,6 +6,7 @@ use super::nodes::{Fatal, Node, Scalar};
 use super::resource::Found;
 use super::sink::Sink;
 use super::split::Part;
+use super::syntax;
 use super::walk::Tree;
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::kinds::read::quoted;
@@ -65,7 +66,8 @@ impl<'a> Parsing<'a, '_> {
                 self.reader.skip(&other)?;
                 self.sink.hide_all(at);
                 let message = "a document must be a mapping";
-                self.sink.fault(codes::WRONG_TYPE, at, message, SHAPES);
+                let help = spaced(&other).unwrap_or_else(|| SHAPES.to_owned());
+                self.sink.fault(codes::WRONG_TYPE, at, message, &help);
                 Ok(())
             }
         }
@@ -241,11 +243,27 @@ impl<'a> Parsing<'a, '_> {
                     self.reader.skip(&other)?;
                     self.sink.hide_kind(kind, at);
                     let message = format!("an item of `{}` must be a mapping", kind.collection);
-                    let help = "write `- externalId: ..` and its fields";
-                    self.sink.fault(codes::WRONG_TYPE, at, message, help);
+                    let help = match other {
+                        Node::List => "write one `-` for each item: `- externalId: ..`".to_owned(),
+                        other => spaced(&other).unwrap_or_else(|| {
+                            "write `- externalId: ..` and its fields".to_owned()
+                        }),
+                    };
+                    self.sink.fault(codes::WRONG_TYPE, at, message, &help);
                 }
             }
         }
+    }
+}
+
+/// The way out of a text that was meant as a key and its value: `kind:Tag`.
+fn spaced(node: &Node<'_>) -> Option<String> {
+    match node {
+        Node::Scalar(scalar) => {
+            let first = scalar.text.split(' ').next()?;
+            syntax::glued(first).map(syntax::spaced)
+        }
+        _ => None,
     }
 }
 

@@ -9,6 +9,7 @@ use crate::model::Pos;
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StrInput};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::rc::Rc;
 
 /// How deep lists and mappings may nest.
@@ -59,6 +60,11 @@ pub(super) struct Reader<'a> {
     /// How many bytes and lines of the file come before the parser's text.
     base: usize,
     before: u32,
+    /// The bytes of the document that is being read, and the number of its first line.
+    part: Range<usize>,
+    part_line: u32,
+    /// Where the mapping that began last begins.
+    begun: usize,
     /// Whether the parser cannot go on.
     broken: bool,
     /// Whether the document has ended.
@@ -87,6 +93,9 @@ impl<'a> Reader<'a> {
             parser: parser(text),
             base: 0,
             before: 0,
+            part: 0..text.len(),
+            part_line: 1,
+            begun: 0,
             broken: false,
             ended: true,
             depth: 0,
@@ -110,6 +119,8 @@ impl<'a> Reader<'a> {
         self.anchors.clear();
         self.open.clear();
         self.keys.clear();
+        self.part = part.range.clone();
+        self.part_line = part.line;
         if std::mem::take(&mut self.broken) {
             self.parser = parser(&self.text[part.range.start..]);
             self.base = part.range.start;
@@ -148,6 +159,14 @@ impl<'a> Reader<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The mark of a template, as `{{ name }}`, where that is what a mapping that has just begun is.
+    pub fn template(&self, begun: &Node<'a>) -> Option<&'a str> {
+        let text = self.text.get(self.begun..)?;
+        let line = text.lines().next().filter(|line| line.starts_with("{{"))?;
+        let end = line.find("}}").map_or(line.len(), |end| end + 2);
+        matches!(begun, Node::Map).then_some(&line[..end])
     }
 
     /// Gives the document up: the next one is begun at its own part of the file.
@@ -273,6 +292,7 @@ impl<'a> Reader<'a> {
                 }
                 Some(Ok((Event::MappingStart(_, anchor, tag), span))) => {
                     let at = self.pos(&span);
+                    self.begun = self.base + span.start.byte_offset().unwrap_or_default();
                     collection(tag.as_deref(), "map", at)?;
                     (Node::Map, anchor, at)
                 }
@@ -408,28 +428,28 @@ impl<'a> Reader<'a> {
 
     fn syntax(&self, error: &ScanError) -> Fatal {
         let at = self.place(error.marker().line(), error.marker().col());
-        let (code, help) = match error.kind() {
-            ErrorKind::RecursionLimitExceeded => (codes::YAML_LIMIT, Some(FLATTEN.to_owned())),
-            ErrorKind::DirectiveDisallowed => (
-                codes::YAML_SYNTAX,
-                Some("leave lines that start with `%` out: the version is YAML 1.2".to_owned()),
-            ),
-            kind => {
-                let byte = error.marker().byte_offset().unwrap_or_default();
-                (
-                    codes::YAML_SYNTAX,
-                    syntax::help(kind, self.text, self.base + byte),
-                )
+        if *error.kind() == ErrorKind::RecursionLimitExceeded {
+            return Fatal::limit("nested too deep to be read", FLATTEN, at);
+        }
+        let (text, begin) = (&self.text[self.part.clone()], self.part.start);
+        let byte = error.marker().byte_offset().unwrap_or_default() + self.base;
+        let advice = syntax::advise(error, text, byte.saturating_sub(begin));
+        let place = |byte: usize| {
+            let head = &text[..byte.min(text.len())];
+            let line = head.rsplit('\n').next().unwrap_or_default();
+            let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+            Pos {
+                line: small(head.matches('\n').count()).saturating_add(self.part_line),
+                column: small(line.chars().count()).saturating_add(1),
             }
         };
+        let at = advice.at.map_or(at, place);
         Fatal(Box::new(Problem {
-            code,
-            message: match error.kind() {
-                ErrorKind::RecursionLimitExceeded => "nested too deep to be read".to_owned(),
-                _ => error.info(),
-            },
-            help,
+            code: codes::YAML_SYNTAX,
+            message: advice.message.unwrap_or_else(|| error.info()),
+            help: advice.help,
             at,
+            since: advice.since.map_or(at, place).line,
         }))
     }
 }

@@ -4,6 +4,7 @@ use super::document::Parsing;
 use super::entries::Entries;
 use super::names;
 use super::nodes::{Fatal, Node, Scalar};
+use super::syntax;
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::kinds::read::{CUSTOM_MOST, check_id, quoted};
 use crate::kinds::{Field, Item, Kind, Type, own};
@@ -42,8 +43,12 @@ impl<'a> Parsing<'a, '_> {
             }
             Node::Map if field.secret() => self.secret(field, at)?,
             other => {
+                let template = self.reader.template(&other);
                 self.reader.skip(&other)?;
-                self.misshapen(field, &other, at);
+                match template {
+                    Some(mark) => self.template(field.name, at, mark),
+                    None => self.misshapen(field, &other, at),
+                }
                 None
             }
         };
@@ -142,6 +147,14 @@ impl<'a> Parsing<'a, '_> {
                 None
             }
         }
+    }
+
+    /// Reports `name: {{ name }}`, which reads as a mapping.
+    pub(super) fn template(&mut self, field: &str, at: Pos, mark: &str) {
+        let found = Diagnostic::new(codes::WRONG_TYPE, syntax::unfilled(mark));
+        let name = field.rsplit('.').next().unwrap_or(field);
+        let found = found.help(syntax::fill(name, mark)).field(field);
+        self.sink.report(at, found);
     }
 
     fn misshapen(&mut self, field: &'static Field, node: &Node<'a>, at: Pos) {

@@ -332,8 +332,14 @@ fn is_blank(bytes: &[u8]) -> bool {
 
 /// The text of a file, without its byte order mark.
 fn decode<'a>(bytes: &'a [u8], sink: &mut Sink) -> Option<&'a str> {
-    let utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
-    if let (Some(at), false) = (memchr::memchr(0, bytes), utf16) {
+    if is_utf16(bytes) {
+        let message = "the file is UTF-16, not UTF-8";
+        sink.hide_all(place(&[]));
+        let found = Diagnostic::new(codes::ENCODING, message).help("save it as UTF-8");
+        sink.report(place(&[]), found);
+        return None;
+    }
+    if let Some(at) = memchr::memchr(0, bytes) {
         let message = "the file holds a NUL character: it was not written to its end";
         let found = Diagnostic::new(codes::YAML_SYNTAX, message).help("Save the file again");
         sink.hide_all(place(&bytes[..at]));
@@ -344,16 +350,31 @@ fn decode<'a>(bytes: &'a [u8], sink: &mut Sink) -> Option<&'a str> {
         Ok(text) => Some(text.strip_prefix('\u{feff}').unwrap_or(text)),
         Err(error) => {
             let at = error.valid_up_to();
-            let message = if utf16 {
-                "the file is UTF-16, not UTF-8".to_owned()
-            } else {
-                format!("the file is not UTF-8: byte {at} is {:#04x}", bytes[at])
-            };
+            let message = format!("the file is not UTF-8: byte {at} is {}", shown(bytes[at]));
             let found = Diagnostic::new(codes::ENCODING, message).help("save it as UTF-8");
             sink.hide_all(place(&bytes[..at]));
             sink.report(place(&bytes[..at]), found);
             None
         }
+    }
+}
+
+/// Whether a file begins as one in UTF-16 does: with its mark, or with letters of two bytes.
+fn is_utf16(bytes: &[u8]) -> bool {
+    let marked = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
+    let is_letter = |byte: u8| byte.is_ascii() && byte > 0;
+    marked
+        || match *bytes {
+            [a, 0, b, 0, ..] | [0, a, 0, b, ..] => is_letter(a) && is_letter(b),
+            _ => false,
+        }
+}
+
+/// A byte that is not UTF-8, with the letter that it is in Windows-1252.
+fn shown(byte: u8) -> String {
+    match byte {
+        0xa1.. => format!("{byte:#04x} (`{}` in Windows-1252)", char::from(byte)),
+        _ => format!("{byte:#04x}"),
     }
 }
 
@@ -440,6 +461,13 @@ fn report_cut(at: Pos, sink: &mut Sink) {
 /// `before`: how many findings there were before this part.
 fn report_fatal(fatal: Fatal, text: &str, part: &Part, before: usize, sink: &mut Sink) {
     let Some(line) = conflict_marker(text) else {
+        // What was made of the same lines is wrong only because of them.
+        let mut at = 0;
+        sink.diagnostics.retain(|found| {
+            at += 1;
+            let line = found.origin.as_ref().map_or(0, |origin| origin.at.line);
+            at <= before || line < fatal.0.since
+        });
         sink.fatal(fatal);
         return;
     };
@@ -457,9 +485,11 @@ fn report_fatal(fatal: Fatal, text: &str, part: &Part, before: usize, sink: &mut
 
 /// Which line of the text, from 0, is the first conflict marker.
 fn conflict_marker(text: &str) -> Option<u32> {
-    let marks = ["<<<<<<< ", ">>>>>>> ", "||||||| "];
-    let line = text
-        .lines()
-        .position(|line| marks.iter().any(|mark| line.starts_with(mark)))?;
+    let marks = ["<<<<<<<", ">>>>>>>", "|||||||"];
+    let is_marker = |line: &str| {
+        let mut rest = marks.iter().filter_map(|mark| line.strip_prefix(mark));
+        rest.any(|rest| rest.is_empty() || rest.starts_with(' '))
+    };
+    let line = text.lines().position(is_marker)?;
     u32::try_from(line).ok()
 }

@@ -59,6 +59,8 @@ pub(super) struct Problem {
     pub message: String,
     pub help: Option<String>,
     pub at: Pos,
+    /// The line from which on whatever else was found comes of it.
+    pub since: u32,
 }
 
 impl Fatal {
@@ -68,6 +70,7 @@ impl Fatal {
             message: message.into(),
             help: Some(help.to_owned()),
             at,
+            since: u32::MAX,
         }))
     }
 }
@@ -156,5 +159,6 @@ fn custom(tag: &Tag, at: Pos) -> Fatal {
             tag.original()
         )),
         at,
+        since: u32::MAX,
     }))
 }

@@ -124,8 +124,13 @@ impl<'a> Parsing<'a, '_> {
                 Err(fault) => self.sink.reading(fault, at, "externalId"),
             },
             other => {
+                let template = self.reader.template(&other);
                 self.reader.skip(&other)?;
-                self.wrong_type("externalId", at, "must be text", "write `externalId: acme`");
+                let help = "write `externalId: acme`";
+                match template {
+                    Some(mark) => self.template("externalId", at, mark),
+                    None => self.wrong_type("externalId", at, "must be text", help),
+                }
             }
         }
         Ok(())

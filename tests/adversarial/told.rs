@@ -142,7 +142,7 @@ fn bad_yaml_says_what_to_write() {
         ("[Foo", "or quote the value: `name: \"[Foo\"`"),
         ("{Foo", "or quote the value: `name: \"{Foo\"`"),
         ("!x", "or quote the value: `\"!x\"`"),
-        ("\"Foo", "Close the quote"),
+        ("\"Foo", "Close the quote: `\"Foo\"`"),
     ] {
         let text = told(&tag(value));
         assert!(text.contains("error["), "{value}: {text}");

@@ -1,0 +1,185 @@
+//! Brackets that stay open, and what is missing or too much between them.
+
+use super::{Advice, Fault, entry, is_name, line_at, quoted, short};
+use granit_parser::ErrorKind;
+
+/// A comment as in JavaScript: to YAML it is a value.
+pub(super) fn comment(fault: &Fault<'_>) -> Option<Advice> {
+    fault.bracket()?;
+    let begins = |at: usize| {
+        let text = fault.text.get(at..)?;
+        let mark = ["//", "/*"].into_iter().find(|mark| text.starts_with(mark));
+        Some((at, mark?))
+    };
+    let (at, mark) = begins(fault.last.start).or_else(|| begins(fault.at))?;
+    let message = format!("`{mark}` begins no comment, neither in JSON nor in YAML");
+    let help = "Delete the comment. In a .yaml file, a comment begins with `# `";
+    Some(Advice::new(at, message, help).since(line_at(fault.text, at).1))
+}
+
+/// `{name: Foo #1}`: the comment takes the closing bracket away.
+pub(super) fn cut(fault: &Fault<'_>) -> Option<Advice> {
+    let opened = fault.bracket().map(|open| open.at);
+    let unclosed = match fault.kind {
+        ErrorKind::UnclosedFlowCollection { .. }
+        | ErrorKind::UnexpectedEofFlowMapping
+        | ErrorKind::UnexpectedEofFlowSequence => true,
+        ErrorKind::MismatchedFlowCollectionEnd { .. }
+        | ErrorKind::ExpectedFlowMappingSeparator
+        | ErrorKind::ExpectedFlowSequenceSeparator => false,
+        _ => return None,
+    };
+    let from = opened.unwrap_or(fault.at).min(fault.at);
+    let reach = fault.text.len();
+    let end = if unclosed {
+        reach
+    } else {
+        fault.last.end.max(fault.at)
+    };
+    let mut start = line_at(fault.text, from).1;
+    while start <= end {
+        let (line, _) = line_at(fault.text, start);
+        if let Some(found) = cut_line(fault, line, start, from) {
+            return Some(found);
+        }
+        start += line.len() + 1;
+    }
+    None
+}
+
+fn cut_line(fault: &Fault<'_>, line: &str, start: usize, from: usize) -> Option<Advice> {
+    let mark = line.find(" #")?;
+    let rest = &line[mark + 2..];
+    let close = rest.find([']', '}', ','])?;
+    let head = &line[..mark];
+    let quotes = |quote| head.matches(quote).count() % 2 == 1;
+    if rest.starts_with(' ') || quotes('"') || start + mark < from {
+        return None;
+    }
+    let begin = head.rfind(['[', '{', ',']).map_or(0, |at| at + 1);
+    let item = line[begin..mark + 2 + close].trim();
+    let shown = match item.split_once(": ") {
+        Some((name, value)) if is_name(name) => quoted(Some(name), value.trim()),
+        _ => quoted(None, item),
+    };
+    let message = "` #` begins a comment, which hides the closing bracket";
+    let help = format!("Quote the value: `{shown}`");
+    let at = start + mark + 1;
+    debug_assert!(at <= fault.text.len());
+    Some(Advice::new(at, message, help).since(start))
+}
+
+/// Two items without a comma between them, or a key without its colon.
+pub(super) fn missing_comma(fault: &Fault<'_>) -> Option<Advice> {
+    let open = fault.open.last().filter(|open| open.flow)?;
+    let is_missing = matches!(
+        fault.kind,
+        ErrorKind::ExpectedFlowMappingSeparator
+            | ErrorKind::ExpectedFlowSequenceSeparator
+            | ErrorKind::InvalidTrailingSingleQuotedScalar
+            | ErrorKind::InvalidTrailingDoubleQuotedScalar
+    );
+    if !is_missing {
+        return None;
+    }
+    let head = fault.text[..fault.at].trim_end();
+    let next = &fault.text[fault.at..];
+    if next.is_empty() || next.starts_with([']', '}']) {
+        return None;
+    }
+    if next.starts_with(':') {
+        // `{externalId: a name: B}`: to YAML, `a name` is one value.
+        let at = head
+            .rfind([' ', '\n', ',', '{', '['])
+            .map_or(0, |at| at + 1);
+        let word = &head[at..];
+        let message = format!("a comma is missing before `{}`", short(word));
+        let help = format!("Write a comma: `, {}: ..`", short(word));
+        return Some(Advice::new(at, message, help).since(line_at(fault.text, at).1));
+    }
+    let before = token(head);
+    let scanned = fault.text[fault.last.end.min(head.len())..head.len()].contains(':');
+    let is_key =
+        !open.list && !scanned && head.ends_with(['"', '\'']) && fault.last.end < head.len();
+    if is_key {
+        let message = format!("a colon is missing after `{}`", short(before));
+        let help = format!("Write `{}: ..`", short(before));
+        return Some(Advice::new(fault.at, message, help));
+    }
+    let message = format!("a comma is missing after `{}`", short(before));
+    let help = format!("Write `{},`", short(before));
+    Some(Advice::new(fault.at, message, help))
+}
+
+/// The last value or bracket of a text.
+fn token(head: &str) -> &str {
+    let last = head.chars().next_back();
+    if let Some(quote @ ('"' | '\'')) = last
+        && let Some(at) = head[..head.len() - 1].rfind(quote)
+    {
+        return &head[at..];
+    }
+    if last.is_some_and(|c| matches!(c, ']' | '}')) {
+        return &head[head.len() - 1..];
+    }
+    let at = head
+        .rfind(['[', '{', ',', ':', '\n'])
+        .map_or(0, |at| at + 1);
+    head[at..].trim()
+}
+
+/// A closing bracket for which none is open.
+pub(super) fn too_many(fault: &Fault<'_>) -> Option<Advice> {
+    if *fault.kind != ErrorKind::MisplacedFlowCollectionEnd {
+        return None;
+    }
+    let bracket = fault.text[fault.at..].chars().next()?;
+    let is_value = entry(fault.line).is_some_and(|(_, value, _)| value.starts_with(bracket));
+    if is_value {
+        return None;
+    }
+    let message = format!("`{bracket}` closes nothing: no bracket is open here");
+    let advice = Advice::new(fault.at, message, format!("Delete the `{bracket}`"));
+    Some(advice.since(fault.start))
+}
+
+/// A bracket that is never closed, or by another one.
+pub(super) fn unclosed(fault: &Fault<'_>) -> Option<Advice> {
+    let (message, at) = match fault.kind {
+        ErrorKind::UnclosedFlowCollection { open } => {
+            (format!("`{open}` is never closed"), fault.at)
+        }
+        ErrorKind::MismatchedFlowCollectionEnd { open, close } => {
+            (format!("`{open}` is closed by `{close}`"), fault.at)
+        }
+        _ => {
+            let open = fault.bracket()?;
+            let bracket = if open.list { '[' } else { '{' };
+            (format!("`{bracket}` is not closed before this"), fault.at)
+        }
+    };
+    let opener = match fault.text[at..].chars().next() {
+        Some('[' | '{') => at,
+        _ => fault.bracket()?.at,
+    };
+    let (line, start) = line_at(fault.text, opener);
+    let close = if fault.text[opener..].starts_with('[') {
+        ']'
+    } else {
+        '}'
+    };
+    let help = match entry(line) {
+        Some((name, value, begin)) if start + begin == opener && !is_closed(value) => format!(
+            "Close the bracket with `{close}`, or quote the value: `{}`",
+            quoted(Some(name), value)
+        ),
+        _ => format!("Close the bracket with `{close}`"),
+    };
+    Some(Advice::new(at, message, help).since(start))
+}
+
+/// Whether as many brackets close as open.
+fn is_closed(value: &str) -> bool {
+    let count = |marks: [char; 2]| value.matches(marks).count();
+    count(['[', '{']) == count([']', '}'])
+}

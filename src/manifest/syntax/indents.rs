@@ -1,0 +1,153 @@
+//! Tabs, spaces and colons: what makes a line belong to another.
+
+use super::{Advice, Fault, entry, is_name, line_at, short};
+use crate::diagnostic::plural;
+use granit_parser::ErrorKind;
+
+/// A tab where only spaces may stand.
+pub(super) fn tab(fault: &Fault<'_>) -> Option<Advice> {
+    let mut line = fault.line;
+    if *fault.kind == ErrorKind::TabInPlainScalar {
+        // It goes on in the next line, where the tab is.
+        let next = fault.start + line.len() + 1;
+        line = line_at(fault.text.get(next..).unwrap_or_default(), 0).0;
+    }
+    let is_tab = matches!(
+        fault.kind,
+        ErrorKind::TabInIndentation
+            | ErrorKind::TabInBlockIndentation
+            | ErrorKind::TabNotAllowed
+            | ErrorKind::TabAtBlockScalarStart
+            | ErrorKind::TabInPlainScalar
+    );
+    if !is_tab && !leading(line).contains('\t') {
+        return None;
+    }
+    let help = if leading(line).trim_start().starts_with('-') && !line.starts_with('\t') {
+        "Replace the tab after `-` with a space: `- externalId: ..`"
+    } else {
+        "Replace the tab with spaces: YAML is indented with spaces, never with tabs"
+    };
+    Some(Advice {
+        message: Some("a tab stands where only spaces may".to_owned()),
+        help: Some(help.to_owned()),
+        ..Advice::default()
+    })
+}
+
+/// What stands before the first word of a line.
+fn leading(line: &str) -> &str {
+    let rest = line.trim_start_matches([' ', '\t', '-']);
+    &line[..line.len() - rest.len()]
+}
+
+/// `externalId:acme`: the key, and the value that has no space before it.
+pub(in crate::manifest) fn glued(line: &str) -> Option<(&str, &str)> {
+    let line = line.trim_start_matches([' ', '-']).trim_end();
+    let (name, value) = line.split_once(':')?;
+    let is_value = !value.is_empty() && !value.starts_with([' ', '\t', ':', '/']);
+    let is_time = name.bytes().all(|byte| byte.is_ascii_digit());
+    (is_name(name) && is_value && !is_time).then_some((name, value))
+}
+
+/// What to write in its place.
+pub(in crate::manifest) fn spaced((name, value): (&str, &str)) -> String {
+    format!("Write a space after the colon: `{name}: {}`", short(value))
+}
+
+/// A colon without a space after it, here or in the line above.
+pub(super) fn missing_space(fault: &Fault<'_>) -> Option<Advice> {
+    let is_key = matches!(
+        fault.kind,
+        ErrorKind::SimpleKeyExpected | ErrorKind::MappingValueNotAllowed
+    );
+    if !is_key {
+        return None;
+    }
+    let own = (fault.line, fault.start);
+    let lines = std::iter::once(own).chain(fault.line_above());
+    let mut lines = lines.filter_map(|(line, start)| Some((glued(line)?, line, start)));
+    let (found, line, start) = lines.next()?;
+    let colon = line.find(':')?;
+    let message = format!("a space is missing after `{}:`", found.0);
+    Some(Advice::new(start + colon, message, spaced(found)).since(start))
+}
+
+/// `externalId acme`: a line without a colon.
+pub(super) fn missing_colon(fault: &Fault<'_>) -> Option<Advice> {
+    if *fault.kind != ErrorKind::SimpleKeyExpected {
+        return None;
+    }
+    let line = fault.line.trim_start_matches([' ', '-']).trim_end();
+    let help = match line.split_once(' ') {
+        Some((name, value)) if is_name(name) && !value.contains(' ') => {
+            format!("Write `{name}: {}`", short(value))
+        }
+        _ => "Write `name: value`. If it belongs to the line above, indent it further".to_owned(),
+    };
+    let at = fault.start + leading(fault.line).len();
+    Some(Advice::new(at, "this line has no colon", help))
+}
+
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start_matches(' ').len()
+}
+
+/// Where the key of a line begins, behind `- ` too.
+fn key_column(line: &str) -> usize {
+    line.len() - line.trim_start_matches([' ', '-']).len()
+}
+
+fn indent_by(spaces: usize) -> String {
+    match spaces {
+        0 => "Write it at the beginning of the line".to_owned(),
+        _ => format!("Indent it by {}", plural(spaces, "space")),
+    }
+}
+
+/// A key below one that has its value already.
+pub(super) fn too_deep(fault: &Fault<'_>) -> Option<Advice> {
+    if *fault.kind != ErrorKind::MappingValueNotAllowed {
+        return None;
+    }
+    let (above, start) = fault.line_above()?;
+    let (name, value, _) = entry(above)?;
+    let wanted = key_column(above);
+    if value.is_empty() || indent(fault.line) <= wanted {
+        return None;
+    }
+    let message = format!("this line is indented further than `{name}`, which has a value already");
+    let help = format!("{}, like `{name}`", indent_by(wanted));
+    let at = fault.start + indent(fault.line);
+    Some(Advice::new(at, message, help).since(start))
+}
+
+/// A line that begins between the columns of what it could belong to.
+pub(super) fn between(fault: &Fault<'_>) -> Option<Advice> {
+    let is_odd = matches!(
+        fault.kind,
+        ErrorKind::ExpectedBlockMappingKey
+            | ErrorKind::ExpectedBlockSequenceEntry
+            | ErrorKind::InvalidIndentation
+    );
+    let content = fault.line.trim_start_matches(' ');
+    let own = indent(fault.line);
+    let item = content.starts_with("- ");
+    if !is_odd || content.is_empty() {
+        return None;
+    }
+    let columns = fault.columns.iter().rev();
+    let columns = columns.filter(|(_, list)| *list == item);
+    let near = columns
+        .map(|(column, _)| *column)
+        .min_by_key(|column| column.abs_diff(own))?;
+    if near == own {
+        return None;
+    }
+    let what = if item { "a list item" } else { "a key" };
+    let message = format!(
+        "{what} indented by {} fits none of the lines above",
+        plural(own, "space")
+    );
+    Some(Advice::new(fault.start + own, message, indent_by(near)))
+}

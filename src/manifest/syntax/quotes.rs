@@ -1,0 +1,141 @@
+//! Quotes that stay open, end too early, or hold what they cannot.
+
+use super::{Advice, Fault, line_at, quoted, short, value_of};
+use granit_parser::ErrorKind;
+
+/// A quote that is never closed: where it opens.
+pub(super) fn open(fault: &Fault<'_>) -> Option<Advice> {
+    let is_open = matches!(
+        fault.kind,
+        ErrorKind::UnclosedQuotedScalar
+            | ErrorKind::InvalidQuotedScalarIndent
+            | ErrorKind::DocumentIndicatorInQuotedScalar
+    );
+    if !is_open {
+        return None;
+    }
+    let inside = |quote| match quote {
+        '"' => "Inside double quotes, write `\\\"` for a quote",
+        _ => "Inside single quotes, write `''` for a quote",
+    };
+    let Some((at, quote)) = opener(fault) else {
+        return Some(Advice {
+            help: Some(format!("Close the quote. {}", inside('"'))),
+            ..Advice::default()
+        });
+    };
+    let (line, start) = line_at(fault.text, at);
+    let value = line[at - start..].trim_end();
+    let value = match fault.bracket() {
+        Some(_) => value.trim_end_matches([',', ']', '}', ' ']),
+        None => value,
+    };
+    let help = format!(
+        "Close the quote: `{}{quote}`. {}",
+        short(value),
+        inside(quote)
+    );
+    let message = "this quote is never closed";
+    Some(Advice::new(at, message, help).since(start))
+}
+
+/// The quote that opens behind what was read last and does not close before the fault.
+fn opener(fault: &Fault<'_>) -> Option<(usize, char)> {
+    let end = fault.at.max(fault.last.end);
+    let mut from = fault.last.end;
+    loop {
+        let rest = fault.text.get(from..end)?;
+        let at = from + rest.find(['"', '\''])?;
+        let before = fault.text[..at].chars().next_back();
+        let quote = fault.text[at..].chars().next()?;
+        if !may_precede(before) {
+            from = at + 1;
+            continue;
+        }
+        match closing(&fault.text[at + 1..end], quote) {
+            Some(length) => from = at + 1 + length,
+            None => return Some((at, quote)),
+        }
+    }
+}
+
+/// Whether a value can begin behind a character.
+pub(super) fn may_precede(before: Option<char>) -> bool {
+    before.is_none_or(|c| c.is_whitespace() || matches!(c, '[' | '{' | ',' | ':' | '-'))
+}
+
+/// How many bytes there are to the end of a quoted text, its closing quote included.
+pub(super) fn closing(text: &str, quote: char) -> Option<usize> {
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        if c == '\\' && quote == '"' {
+            chars.next();
+        } else if c == quote {
+            if quote == '\'' && chars.peek().is_some_and(|(_, next)| *next == '\'') {
+                chars.next();
+                continue;
+            }
+            return Some(at + 1);
+        }
+    }
+    None
+}
+
+/// What may follow a backslash in double quotes.
+const ESCAPES: &str = "0abt\tnvfre \"/\\N_LPxuU\n\r";
+
+/// `"C:\path"`: a backslash that is meant as one.
+pub(super) fn escape(fault: &Fault<'_>) -> Option<Advice> {
+    let digits = match fault.kind {
+        ErrorKind::UnknownQuotedScalarEscape => false,
+        ErrorKind::InvalidQuotedScalarHexEscape
+        | ErrorKind::InvalidLowSurrogateHexEscape
+        | ErrorKind::InvalidUnicodeEscape => true,
+        _ => return None,
+    };
+    let text = &fault.text[fault.at..];
+    let begin = text.find('"')?;
+    let is_bad = |mark: char| !ESCAPES.contains(mark) || digits && "xuU".contains(mark);
+    let mut marks = text.match_indices('\\').filter_map(|(at, _)| {
+        let mark = text[at + 1..].chars().next()?;
+        Some((at, mark))
+    });
+    let (at, mark) = marks.find(|(_, mark)| is_bad(*mark))?;
+    let inner = &text[begin + 1..];
+    let inner = &inner[..closing(inner, '"').map_or(inner.len(), |length| length - 1)];
+    let inner = inner.lines().next().unwrap_or_default();
+    let doubled = format!("\"{}\"", short(&inner.replace('\\', "\\\\")));
+    let help = if inner.contains('\'') {
+        format!("Double each backslash: `{doubled}`")
+    } else {
+        format!(
+            "Write it in single quotes: `'{}'`. Or double each backslash: `{doubled}`",
+            short(inner)
+        )
+    };
+    let message = format!("`\\{mark}` is not a valid escape inside double quotes");
+    Some(Advice::new(fault.at + at, message, help))
+}
+
+/// `'L'Oréal'` and `"VIP" customers`: what follows the closing quote.
+pub(super) fn trailing(fault: &Fault<'_>) -> Option<Advice> {
+    let is_trailing = matches!(
+        fault.kind,
+        ErrorKind::InvalidTrailingSingleQuotedScalar | ErrorKind::InvalidTrailingDoubleQuotedScalar
+    );
+    if !is_trailing || fault.bracket().is_some() {
+        return None;
+    }
+    let message = "text follows the closing quote";
+    let (name, value, _) = value_of(fault.line);
+    let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+    // Three of them: the one in the middle is meant as it stands.
+    let whole = value.len() > 1 && value.ends_with(quote) && value.matches(quote).count() % 2 == 1;
+    let meant = if whole {
+        &value[1..value.len() - 1]
+    } else {
+        value
+    };
+    let help = format!("Quote the whole value: `{}`", quoted(name, meant));
+    Some(Advice::new(fault.at, message, help))
+}

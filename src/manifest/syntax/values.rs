@@ -1,0 +1,96 @@
+//! Values that have to be quoted.
+
+use super::{Advice, Fault, entry, quoted, value_of};
+use granit_parser::ErrorKind;
+
+/// What a plain value may not begin with.
+const MARKS: &str = "@`%*&!}],";
+
+/// The marks between which templates stand.
+const TEMPLATES: &[(&str, &str)] = &[("{{", "}}"), ("{%", "%}"), ("{#", "#}")];
+
+/// `{{#each users}}`: a template that was never filled in.
+pub(super) fn template(fault: &Fault<'_>) -> Option<Advice> {
+    let line = fault.line;
+    let (at, end) = TEMPLATES
+        .iter()
+        .find_map(|(open, close)| Some((line.find(open)?, *close)))?;
+    if line[..at].contains(['"', '\'', '#']) {
+        return None;
+    }
+    let rest = &line[at..];
+    let mark = rest.find(end).map_or(rest, |found| &rest[..found + 2]);
+    let message = unfilled(mark);
+    let help = match entry(line) {
+        Some((name, value, begin)) if begin <= at => fill(name, value),
+        _ => format!("{FILL}, or delete the line"),
+    };
+    let at = fault.start + at;
+    Some(Advice::new(at, message, help).since(fault.start))
+}
+
+/// What to do with a template.
+const FILL: &str = "Run the template before Roster reads the file";
+
+/// That a mark of a template is left.
+pub(in crate::manifest) fn unfilled(mark: &str) -> String {
+    format!("`{mark}` is a mark of a template that was not filled in")
+}
+
+/// What to do about it where it is the value of a key.
+pub(in crate::manifest) fn fill(name: &str, value: &str) -> String {
+    let kept = quoted(Some(name), value);
+    format!("{FILL}. To keep the text, quote it: `{kept}`")
+}
+
+/// `name: > 1000 EUR`: a `>` or `|` announces lines below.
+pub(super) fn block_header(fault: &Fault<'_>) -> Option<Advice> {
+    if *fault.kind != ErrorKind::InvalidBlockScalarHeader {
+        return None;
+    }
+    let (name, value, begin) = value_of(fault.line);
+    let mark = value.chars().next()?;
+    let message = format!("`{mark}` announces a text on the lines below, so nothing may follow it");
+    let help = quote_it(name, value);
+    Some(Advice::new(fault.start + begin, message, help))
+}
+
+/// `name: [VIP] customers`: what follows the bracket is no part of the list.
+pub(super) fn after_bracket(fault: &Fault<'_>) -> Option<Advice> {
+    let (name, value, begin) = entry(fault.line)?;
+    let flow = value.starts_with(['[', '{']) && fault.bracket().is_none();
+    let behind = fault.at > fault.start + begin;
+    if *fault.kind != ErrorKind::ExpectedBlockMappingKey || !flow || !behind {
+        return None;
+    }
+    let help = quote_it(Some(name), value);
+    let advice = Advice::new(fault.at, "text follows the closing bracket", help);
+    Some(advice.since(fault.start))
+}
+
+/// A line whose value has to be quoted.
+pub(super) fn value(fault: &Fault<'_>) -> Option<Advice> {
+    let (name, value, _) = value_of(fault.line);
+    if value.is_empty() || value.starts_with('#') || value.starts_with(['"', '\'', '[', '{']) {
+        return None;
+    }
+    let anchored = value.starts_with(['&', '!']) && value.contains(' ');
+    let marked = value.starts_with(|c| MARKS.contains(c)) && !anchored;
+    let begins = value.starts_with("- ") || value == "-" || value.starts_with("? ");
+    let odd = marked || name.is_some() && (value.contains(": ") || value.ends_with(':') || begins);
+    let first = value.chars().next().filter(|_| marked);
+    let first = first.filter(|_| *fault.kind != ErrorKind::UnknownAnchor);
+    let message = first.map(|first| match first {
+        '`' => "a value without quotes cannot begin with a backtick".to_owned(),
+        first => format!("a value without quotes cannot begin with `{first}`"),
+    });
+    odd.then(|| Advice {
+        message,
+        help: Some(quote_it(name, value)),
+        ..Advice::default()
+    })
+}
+
+pub(super) fn quote_it(name: Option<&str>, value: &str) -> String {
+    format!("Quote the value: `{}`", quoted(name, value))
+}
