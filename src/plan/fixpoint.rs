@@ -7,6 +7,7 @@ use super::hold::Hold;
 use super::order;
 use super::planner::Work;
 use super::record;
+use super::rules::Peer;
 use super::successors;
 use super::types::Reason;
 use crate::check::{self, Effect, Finding, Outcome, World};
@@ -360,6 +361,35 @@ pub(super) fn hold_one(
     work.blocked.insert(key.clone(), root);
 }
 
+/// The other sources, by whom what is missing may be declared.
+fn others<'c>(context: &'c Context<'_>) -> impl Iterator<Item = &'c Peer> {
+    context.rules.peers.iter().chain(&context.rules.witnesses)
+}
+
+/// Of a fault by a setting: names the other source that is going to set it otherwise.
+fn name_setters(context: &Context<'_>, world: &World<'_>, findings: &mut [Finding]) {
+    for finding in findings {
+        let Some(setting) = finding.setting else {
+            continue;
+        };
+        let field = kinds::own(kinds::get(kinds::SETTINGS).at(setting));
+        let key = Key::new(kinds::SETTINGS, "settings");
+        let now = world.setting(setting);
+        let sets = |peer: &&Peer| {
+            let declared = peer.desired.as_ref()?.resources.get(&key)?;
+            let stated = declared.stated(&field)?.cell.value();
+            Some(stated.is_some() && stated != now.as_ref())
+        };
+        let Some(peer) = others(context).find(|peer| sets(peer) == Some(true)) else {
+            continue;
+        };
+        let name = &peer.name;
+        finding.diagnostic.help = Some(format!(
+            "source {name} sets `{setting}`; apply that source first: `roster apply --source {name}`"
+        ));
+    }
+}
+
 /// Of a reference that leads nowhere: names the other source that declares what is meant.
 fn name_declarers(context: &Context<'_>, findings: &mut [Finding]) {
     let dangling = |finding: &&mut Finding| finding.diagnostic.code == codes::REFERENCE;
@@ -367,13 +397,18 @@ fn name_declarers(context: &Context<'_>, findings: &mut [Finding]) {
         let Some(target) = finding.involves.first() else {
             continue;
         };
-        let peers = context.rules.peers.iter();
+        let peers = others(context);
         let declarers = peers.filter_map(|peer| Some((&peer.name, peer.declares(target)?)));
         // A source that could write it now comes first.
         let Some((name, accepted)) = declarers.min_by_key(|(_, accepted)| !accepted) else {
             continue;
         };
-        finding.diagnostic.message = format!("there is no {target}: it is not stored yet");
+        // Without a database nobody knows what is stored.
+        finding.diagnostic.message = if context.rules.witnesses.is_empty() {
+            format!("there is no {target}: it is not stored yet")
+        } else {
+            format!("there is no {target} in this source")
+        };
         finding.diagnostic.help = Some(if accepted {
             format!(
                 "source {name} declares {target}; apply that source first: `roster apply --source {name}`"
@@ -393,6 +428,7 @@ fn findings(context: &Context<'_>, effects: &Keyed<Effect>) -> Vec<Finding> {
     let subjects = check::subjects(&world);
     let mut findings = check::run(&world, &subjects);
     name_declarers(context, &mut findings);
+    name_setters(context, &world, &mut findings);
     if !findings.iter().any(|finding| finding.diagnostic.is_error()) {
         return findings;
     }

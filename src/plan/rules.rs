@@ -23,6 +23,8 @@ pub struct Rules {
     pub shop: Authority,
     /// The other configured sources.
     pub peers: Vec<Peer>,
+    /// Other sources that are asked only who declares what is missing.
+    pub witnesses: Vec<Peer>,
     /// Those of them that deactivate what disappears from them.
     pub pruning: BTreeSet<Arc<str>>,
     /// The names of sources, the first wins where two enforce one field.

@@ -381,6 +381,7 @@ impl<'a> Pass<'a> {
             authority: source.authority.clone(),
             shop: self.config.shop.clone(),
             peers: self.peers(index),
+            witnesses: Vec::new(),
             pruning: self.pruning(index),
             order: self.config.order.clone(),
             guards: self.config.guards.clone(),

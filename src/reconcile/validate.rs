@@ -7,7 +7,7 @@ use crate::diagnostic::{Code, Diagnostic, Severity, codes};
 use crate::kinds;
 use crate::manifest;
 use crate::model::{Key, Snapshot};
-use crate::plan::{self, Rules};
+use crate::plan::{self, Peer, Rules};
 use std::collections::{BTreeSet, HashSet};
 
 /// Rules that fire on a create and that an update of a stored resource would not break.
@@ -31,6 +31,7 @@ impl Pass<'_> {
         found.extend(self.typed_beside(index, &stored));
         let rules = Rules {
             only: self.only(index, &stored),
+            witnesses: self.witnesses(index),
             ..Rules::default()
         };
         let mut diagnostics =
@@ -89,6 +90,20 @@ impl Pass<'_> {
             }
         };
         findings.into_iter().map(told).collect()
+    }
+
+    /// The other sources, with what of theirs has errors.
+    fn witnesses(&self, index: usize) -> Vec<Peer> {
+        let others = self.readings.iter().enumerate();
+        let others = others.filter(|(at, _)| *at != index);
+        let witness = |(_, reading): (usize, &Reading)| {
+            let errors = reading.diagnostics.iter().filter(|found| found.is_error());
+            Peer {
+                held: errors.filter_map(|found| found.key.clone()).collect(),
+                ..reading.peer()
+            }
+        };
+        others.map(witness).collect()
     }
 
     /// The other sources of manifests: exports define nothing.

@@ -89,3 +89,42 @@ fn an_id_that_another_source_declares_need_not_be_corrected() {
         assert!(about("u-2").contains("correct the id"), "{planned}");
     }
 }
+
+#[test]
+fn validate_and_plan_name_the_other_source_that_has_what_is_missing() {
+    for ws in each("same words") {
+        ws.write(
+            "roster.yaml",
+            "apiVersion: roster/v1\nsources:\n  - {name: erp, directory: erp}\n  - {name: git, directory: git}\n",
+        );
+        ws.write("erp/all.yaml", account("acme", "status: inactive"));
+        let settings = "---\nkind: Settings\nuserGroups: [FOC_User, Press]\n";
+        ws.write("git/all.yaml", user("u-1", "acme", "") + settings);
+        let said = ws.run(&["validate", "--output", "text"]);
+        assert!(
+            said.stdout
+                .contains("source erp declares Account/acme; apply that source first"),
+            "{said}"
+        );
+        // What settings of another source allow is named, too.
+        ws.write("git/all.yaml", settings);
+        ws.write(
+            "erp/all.yaml",
+            account("acme", "") + &user("u-1", "acme", "groups: [Press]"),
+        );
+        let said = ws.run(&["plan", "--output", "text"]);
+        assert!(
+            said.stdout
+                .contains("source git sets `userGroups`; apply that source first"),
+            "{said}"
+        );
+        // A list that is stated is planned as it is stored later: without its defaults.
+        ws.write("erp/all.yaml", settings);
+        ws.write(
+            "git/all.yaml",
+            account("acme", "") + &user("u-1", "acme", "groups: [Pres]"),
+        );
+        let said = ws.run(&["plan", "--output", "text"]);
+        assert!(said.stdout.contains("one of FOC_User, Press"), "{said}");
+    }
+}
