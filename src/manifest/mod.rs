@@ -1,6 +1,7 @@
 //! Bytes to desired: the files of a source, split into documents, read by the table of kinds into
 //! cells. Nothing here looks at another resource than the one it reads, but for repeats of a key.
 
+mod decode;
 mod document;
 pub mod edit;
 mod entries;

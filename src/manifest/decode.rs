@@ -1,0 +1,81 @@
+//! The bytes of a file as text.
+
+use super::sink::Sink;
+use crate::diagnostic::{Diagnostic, codes};
+use crate::model::Pos;
+
+/// Whether a file has nothing but space, comments and marks of documents: what is left of one that is
+/// cut while it is written, or that a crash filled with NUL.
+pub(super) fn is_blank(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let space = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0;
+    bytes
+        .split(|byte| matches!(byte, b'\n' | b'\r'))
+        .all(|line| {
+            let from = line.iter().position(|byte| !space(byte));
+            let line = &line[from.unwrap_or(line.len())..];
+            let rest = line.strip_prefix(b"---").or(line.strip_prefix(b"..."));
+            let rest = rest.unwrap_or(line);
+            let rest = &rest[rest.iter().position(|b| !space(b)).unwrap_or(rest.len())..];
+            matches!(rest.first(), None | Some(b'#'))
+        })
+}
+
+/// The text of a file, without its byte order mark.
+pub(super) fn decode<'a>(bytes: &'a [u8], sink: &mut Sink) -> Option<&'a str> {
+    if is_utf16(bytes) {
+        let message = "the file is UTF-16, not UTF-8";
+        sink.hide_all(place(&[]));
+        let found = Diagnostic::new(codes::ENCODING, message).help("save it as UTF-8");
+        sink.report(place(&[]), found);
+        return None;
+    }
+    if let Some(at) = memchr::memchr(0, bytes) {
+        let message = "the file holds a NUL character: it was not written to its end";
+        let found = Diagnostic::new(codes::YAML_SYNTAX, message).help("Save the file again");
+        sink.hide_all(place(&bytes[..at]));
+        sink.report(place(&bytes[..at]), found);
+        return None;
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Some(text.strip_prefix('\u{feff}').unwrap_or(text)),
+        Err(error) => {
+            let at = error.valid_up_to();
+            let message = format!("the file is not UTF-8: byte {at} is {}", shown(bytes[at]));
+            let found = Diagnostic::new(codes::ENCODING, message).help("save it as UTF-8");
+            sink.hide_all(place(&bytes[..at]));
+            sink.report(place(&bytes[..at]), found);
+            None
+        }
+    }
+}
+
+/// Whether a file begins as one in UTF-16 does: with its mark, or with letters of two bytes.
+fn is_utf16(bytes: &[u8]) -> bool {
+    let marked = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
+    let is_letter = |byte: u8| byte.is_ascii() && byte > 0;
+    marked
+        || match *bytes {
+            [a, 0, b, 0, ..] | [0, a, 0, b, ..] => is_letter(a) && is_letter(b),
+            _ => false,
+        }
+}
+
+/// A byte that is not UTF-8, with the letter that it is in Windows-1252.
+fn shown(byte: u8) -> String {
+    match byte {
+        0xa1.. => format!("{byte:#04x} (`{}` in Windows-1252)", char::from(byte)),
+        _ => format!("{byte:#04x}"),
+    }
+}
+
+/// The place just after some bytes that are UTF-8.
+fn place(before: &[u8]) -> Pos {
+    let text = std::str::from_utf8(before).unwrap_or_default();
+    let line = text.rsplit('\n').next().unwrap_or_default();
+    let count = |number: usize| u32::try_from(number + 1).unwrap_or(u32::MAX);
+    Pos {
+        line: count(text.matches('\n').count()),
+        column: count(line.chars().count()),
+    }
+}
