@@ -515,7 +515,7 @@ async fn the_command_tries_every_target_and_shows_no_secret() {
         let (code, _, err) = run(&["notice", "test", "--name", "chatt"]);
         assert_eq!(code, Some(64));
         assert!(
-            err.contains("no notice is called `chatt`; there is: chat"),
+            err.contains("no notice is called `chatt`; did you mean `chat`?"),
             "{err}"
         );
     });
