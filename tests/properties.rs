@@ -296,7 +296,8 @@ proptest! {
         plan::advance(&mut directory.stored, &plan);
         let again = plan_of(&directory.stored, &directory.rules, files());
         prop_assert_eq!(steps(&again), Vec::<String>::new(), "after {:?} held {:?}", steps(&plan), held(&plan));
-        prop_assert_eq!(ids(&again), ids(&plan), "after {:?}", steps(&plan));
+        // What was printed can be approved. What only half went through may be held for one reason more.
+        prop_assert!(ids(&again).is_superset(&ids(&plan)), "{:?} after {:?}: {:?}", ids(&plan), steps(&plan), ids(&again));
         plan::advance(&mut directory.stored, &again);
         let third = plan_of(&directory.stored, &directory.rules, files());
         prop_assert_eq!(steps(&third), Vec::<String>::new(), "held {:?}", held(&third));
