@@ -14,7 +14,7 @@ use super::worker::{self, Worker};
 use crate::config::{Config, ConfigError, Target};
 use crate::diagnostic::chain;
 use crate::http::access::AccessError;
-use crate::http::tally::Tallies;
+use crate::http::tally::LogTallies;
 use crate::http::{self, Gate, Server, ServerError};
 use crate::reconcile::{self, PassError};
 use crate::store::{Store, StoreError};
@@ -68,7 +68,7 @@ pub struct Daemon {
     seen: Mutex<Seen>,
     /// The sources whose last pass could not write.
     pub(super) unwritable: Unwritable,
-    pub(super) tallies: Tallies,
+    pub(super) tallies: LogTallies,
     /// Which sources wait for which.
     pub(super) waits: SourceWaits,
     /// Rings when a notice is put out.
@@ -171,7 +171,7 @@ pub async fn serve(load: impl Fn() -> Result<Config, ConfigError>) -> Result<(),
         counted: Counted::default(),
         seen: Mutex::default(),
         unwritable: Unwritable::default(),
-        tallies: Tallies::default(),
+        tallies: LogTallies::default(),
         waits: SourceWaits::default(),
         posted: Notify::new(),
         turn: Semaphore::new(1),

@@ -1,6 +1,6 @@
 //! Findings as text with the source line, as compilers show them.
 
-use super::span::Spans;
+use super::span::UnderlineWidths;
 use super::{Diagnostic, Origin, Severity, codes, is_hidden, visible as escaped};
 use crate::model::Pos;
 use anstyle::{AnsiColor, Style};
@@ -37,7 +37,7 @@ struct Lines {
     text: String,
     ascii: bool,
     starts: Vec<usize>,
-    spans: Spans,
+    spans: UnderlineWidths,
 }
 
 impl Lines {
@@ -46,7 +46,7 @@ impl Lines {
         Self {
             starts: std::iter::once(0).chain(breaks).collect(),
             ascii: text.is_ascii(),
-            spans: Spans::of(path, &text),
+            spans: UnderlineWidths::of(path, &text),
             text,
         }
     }

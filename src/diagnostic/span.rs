@@ -9,9 +9,9 @@ const MOST: usize = 8 << 20;
 
 /// The values of a text that could be read, and how many characters of its first line each has.
 #[derive(Default)]
-pub(super) struct Spans(HashMap<Pos, usize>);
+pub(super) struct UnderlineWidths(HashMap<Pos, usize>);
 
-impl Spans {
+impl UnderlineWidths {
     /// Those of a file; of one that is no YAML, or in which YAML breaks off, those before that.
     pub fn of(path: &str, text: &str) -> Self {
         let mut spans = Self::default();

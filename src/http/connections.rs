@@ -5,7 +5,7 @@ use super::health::is_vital;
 use super::problem::{self, Problem};
 use super::rate::Who;
 use super::room::SOON;
-use super::tally::Tallies;
+use super::tally::LogTallies;
 use crate::config::{Limits, Network};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
@@ -31,7 +31,7 @@ pub(super) struct Connections {
     each: usize,
     /// Whose addresses stand for those of many others.
     proxies: Vec<Network>,
-    pub tallies: Tallies,
+    pub tallies: LogTallies,
     open: Mutex<HashMap<SocketAddr, Arc<Connection>>>,
 }
 
@@ -106,7 +106,7 @@ impl Connections {
             most: most.min(room),
             each: limits.connections_per_address,
             proxies: proxies.to_vec(),
-            tallies: Tallies::default(),
+            tallies: LogTallies::default(),
             open: Mutex::default(),
         })
     }

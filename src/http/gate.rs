@@ -8,7 +8,7 @@ use super::rate::{Buckets, Who};
 use super::replay::Replays;
 use super::room::{Places, Rooms};
 use super::session::Sessions;
-use super::tally::Tallies;
+use super::tally::LogTallies;
 use super::token::Grant;
 use crate::config::{Limits, Network, Serve};
 use axum::extract::{ConnectInfo, FromRequestParts};
@@ -62,7 +62,7 @@ pub struct Gate {
     pub(super) arrivals: Rooms<Arrivals>,
     pub(super) places: Rooms<Places>,
     proxies: Vec<Network>,
-    pub(super) tallies: Tallies,
+    pub(super) tallies: LogTallies,
 }
 
 impl fmt::Debug for Gate {
@@ -93,7 +93,7 @@ impl Gate {
             arrivals: Rooms::new(|room| Arrivals::new(room.places(limits.requests))),
             places: Rooms::new(|room| Places::new(room.places(limits.requests))),
             proxies: serve.proxies.clone(),
-            tallies: Tallies::default(),
+            tallies: LogTallies::default(),
         })
     }
 

@@ -8,22 +8,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
 
-/// How long what is counted is told at once.
+/// How often the counts are logged.
 const MINUTE: Duration = Duration::from_mins(1);
-/// How many addresses are told apart.
+/// How many addresses are counted separately.
 const MOST: usize = 1000;
 
 /// What was counted since it was told last, by what it is.
 #[derive(Clone, Debug, Default)]
-pub struct Tallies(Arc<Mutex<HashMap<&'static str, Tally>>>);
+pub struct LogTallies(Arc<Mutex<HashMap<&'static str, LogTally>>>);
 
 #[derive(Debug, Default)]
-struct Tally {
+struct LogTally {
     count: u64,
     addresses: HashSet<Who>,
 }
 
-impl Tallies {
+impl LogTallies {
     /// Counts one; whether it is the first, which is not told with the others.
     pub fn is_first(&self, what: &'static str, address: Option<IpAddr>) -> bool {
         let mut open = self.lock();
@@ -37,7 +37,7 @@ impl Tallies {
         let Ok(runtime) = Handle::try_current() else {
             return true;
         };
-        open.insert(what, Tally::default());
+        open.insert(what, LogTally::default());
         let all = self.clone();
         runtime.spawn(async move {
             loop {
@@ -55,7 +55,7 @@ impl Tallies {
     fn take(&self, what: &'static str) -> Option<String> {
         let mut open = self.lock();
         let tally = open.get_mut(what).map(std::mem::take);
-        let Some(Tally { count, addresses }) = tally.filter(|tally| tally.count > 0) else {
+        let Some(LogTally { count, addresses }) = tally.filter(|tally| tally.count > 0) else {
             open.remove(what);
             return None;
         };
@@ -68,7 +68,7 @@ impl Tallies {
         Some(format!("{what}: {count} more within a minute{of}"))
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<&'static str, Tally>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<&'static str, LogTally>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -84,7 +84,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_first_is_told_at_once_and_the_others_once_a_minute() {
-        let tallies = Tallies::default();
+        let tallies = LogTallies::default();
         assert!(tallies.is_first("refused", Some(address(1))));
         assert!(tallies.is_first("closed", Some(address(1))));
         for last in [2, 3, 3] {
@@ -105,7 +105,7 @@ mod tests {
 
     #[tokio::test]
     async fn many_addresses_take_no_more_memory() {
-        let tallies = Tallies::default();
+        let tallies = LogTallies::default();
         for last in 0..5000 {
             tallies.is_first("refused", Some(address(last)));
         }

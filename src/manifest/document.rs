@@ -29,7 +29,7 @@ pub(super) struct Parsing<'a, 'f> {
     /// The resources that were read.
     pub found: Vec<Found>,
     /// What could be read of the list that is being read, when one of its items is faulty.
-    pub loose: Loose,
+    pub loose: PartialList,
     /// What could be read of faulty fields of the resources that are being read, the innermost last.
     pub torn: Vec<(FieldRef, Salvaged)>,
     /// The same of the resources that were read.
@@ -40,7 +40,7 @@ pub(super) struct Parsing<'a, 'f> {
 
 /// The items of a list with a faulty one.
 #[derive(Default)]
-pub(super) struct Loose {
+pub(super) struct PartialList {
     pub members: Vec<Text>,
     /// Whether it cannot be said what one of them names.
     pub lost: bool,

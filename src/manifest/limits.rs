@@ -9,16 +9,16 @@ pub const ENTRIES: usize = 500_000;
 pub const DEPTH: usize = 64;
 /// Bytes of all manifests of a commit.
 pub const BYTES: u64 = 1 << 30;
-/// Errors in the files of a source: of one with more, nothing is used.
+/// ErrorBudget in the files of a source: of one with more, nothing is used.
 pub const ERRORS: usize = 100_000;
 /// Findings of one rule beside errors that are kept of one file.
 pub const CALM: usize = 10_000;
 
 /// How many errors the files of one source have, all together.
 #[derive(Debug, Default)]
-pub struct Errors(AtomicUsize);
+pub struct ErrorBudget(AtomicUsize);
 
-impl Errors {
+impl ErrorBudget {
     /// Counts one; whether it is to be kept.
     pub fn add(&self) -> bool {
         self.0.fetch_add(1, Relaxed) < ERRORS

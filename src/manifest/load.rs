@@ -1,9 +1,9 @@
 //! A tree into what it declares: file by file, in parallel, the same for any order of work.
 
 use super::decode::{decode, is_blank};
-use super::document::{Loose, Parsing};
+use super::document::{Parsing, PartialList};
 use super::events::Reader;
-use super::limits::{ERRORS, Errors};
+use super::limits::{ERRORS, ErrorBudget};
 use super::merge::{self, Repeated};
 use super::nodes::Fatal;
 use super::resource::Found;
@@ -238,14 +238,14 @@ pub fn revision<'p>(files: impl Iterator<Item = (&'p str, Digest)>) -> Digest {
 
 /// Reads the files in parallel; those of a tree with too many errors in their order, so that the
 /// errors that are kept are the first.
-fn load_files(tree: &Tree, stop: &Stop) -> (Vec<FileLoaded>, Arc<Errors>) {
-    let load = |errors: &Arc<Errors>, buffer: &mut Vec<u8>, file: &TreeFile| {
+fn load_files(tree: &Tree, stop: &Stop) -> (Vec<FileLoaded>, Arc<ErrorBudget>) {
+    let load = |errors: &Arc<ErrorBudget>, buffer: &mut Vec<u8>, file: &TreeFile| {
         if stop.is_set() {
             return FileLoaded::default();
         }
         load_file(tree, &file.path, errors, buffer)
     };
-    let errors = Arc::new(Errors::default());
+    let errors = Arc::new(ErrorBudget::default());
     let files = tree.files.par_iter();
     let files: Vec<FileLoaded> = files
         .map_init(Vec::new, |buffer, file| load(&errors, buffer, file))
@@ -255,7 +255,7 @@ fn load_files(tree: &Tree, stop: &Stop) -> (Vec<FileLoaded>, Arc<Errors>) {
     }
     let digests: Vec<Digest> = files.iter().map(|file| file.digest).collect();
     drop(files);
-    let (errors, mut buffer) = (Arc::new(Errors::default()), Vec::new());
+    let (errors, mut buffer) = (Arc::new(ErrorBudget::default()), Vec::new());
     let files = tree.files.iter().zip(digests);
     let files = files.map(|(file, digest)| {
         if errors.too_many() {
@@ -272,7 +272,7 @@ fn load_files(tree: &Tree, stop: &Stop) -> (Vec<FileLoaded>, Arc<Errors>) {
 fn load_file(
     tree: &Tree,
     path: &Arc<str>,
-    errors: &Arc<Errors>,
+    errors: &Arc<ErrorBudget>,
     buffer: &mut Vec<u8>,
 ) -> FileLoaded {
     let mut sink = Sink::new(path, errors);
@@ -322,7 +322,7 @@ fn load_text(tree: &Tree, text: &str, sink: &mut Sink, file: &mut FileLoaded) {
         tree,
         cells: Vec::with_capacity(16),
         found: Vec::new(),
-        loose: Loose::default(),
+        loose: PartialList::default(),
         torn: Vec::new(),
         salvaged: Vec::new(),
         nameless: Vec::new(),
@@ -337,7 +337,7 @@ fn load_text(tree: &Tree, text: &str, sink: &mut Sink, file: &mut FileLoaded) {
             parsing.found.truncate(first);
             parsing.cells.clear();
             parsing.torn.clear();
-            parsing.loose = Loose::default();
+            parsing.loose = PartialList::default();
             parsing.nameless.truncate(nameless);
             parsing.reader.give_up();
             report_fatal(fatal, parsing.text, &part, findings, parsing.sink);

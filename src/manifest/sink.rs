@@ -1,7 +1,7 @@
 //! Where the findings of one file go.
 
 use super::events::AnchorPlaces;
-use super::limits::{CALM, Errors};
+use super::limits::{CALM, ErrorBudget};
 use super::nodes::Fatal;
 use crate::diagnostic::{Code, Diagnostic, Origin, Severity};
 use crate::kinds::read::Fault;
@@ -24,13 +24,13 @@ pub(super) struct Sink {
     /// Where the nodes stand that aliases at other places name.
     pub anchors: Rc<AnchorPlaces>,
     /// How many errors the source has.
-    errors: Arc<Errors>,
+    errors: Arc<ErrorBudget>,
     /// How many findings beside errors this file has, by rule and severity.
     calm: BTreeMap<(Code, Severity), usize>,
 }
 
 impl Sink {
-    pub fn new(path: &Arc<str>, errors: &Arc<Errors>) -> Self {
+    pub fn new(path: &Arc<str>, errors: &Arc<ErrorBudget>) -> Self {
         Self {
             path: Arc::clone(path),
             errors: Arc::clone(errors),

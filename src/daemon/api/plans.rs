@@ -186,7 +186,7 @@ async fn plan(
     let planned = door
         .ask(move |daemon| async move {
             let limit = daemon.setup().config.serve.limits.plan;
-            let patience = Patience::new(limit);
+            let patience = PlanDeadline::new(limit);
             let made = made(&daemon, &source, wanted, reads, &patience).await;
             made.map_err(|problem| {
                 if reads {
@@ -236,7 +236,7 @@ async fn made(
     source: &str,
     wanted: Wanted,
     reads: bool,
-    patience: &Patience,
+    patience: &PlanDeadline,
 ) -> Result<Planned, Problem> {
     let setup = daemon.setup();
     let config = &setup.config;
@@ -268,7 +268,7 @@ async fn sent(
     config: &Config,
     at: usize,
     files: BTreeMap<String, Content>,
-    patience: &Patience,
+    patience: &PlanDeadline,
 ) -> Result<(Plan, Reading), Problem> {
     let mut read = Vec::with_capacity(files.len());
     for (path, content) in files {
@@ -307,7 +307,7 @@ async fn committed(
     config: &Config,
     at: usize,
     revision: String,
-    patience: &Patience,
+    patience: &PlanDeadline,
 ) -> Result<(Plan, Reading), Problem> {
     at_most(NAME, "revision", &revision)?;
     if revision.is_empty() || revision.contains(char::is_control) {
@@ -339,14 +339,14 @@ async fn committed(
 }
 
 /// How long a plan may take, the wait for its turn included.
-struct Patience {
+struct PlanDeadline {
     limit: Duration,
     until: Instant,
     stop: Stop,
     timer: JoinHandle<()>,
 }
 
-impl Patience {
+impl PlanDeadline {
     fn new(limit: Duration) -> Self {
         let (until, stop) = (Instant::now() + limit, Stop::default());
         let ending = stop.clone();
@@ -388,7 +388,7 @@ impl Patience {
     }
 }
 
-impl Drop for Patience {
+impl Drop for PlanDeadline {
     fn drop(&mut self) {
         self.timer.abort();
     }

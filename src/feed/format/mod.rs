@@ -286,7 +286,7 @@ fn begins(input: &mut (impl Read + Seek)) -> io::Result<Vec<u8>> {
 /// Reads a text that is packed with gzip as if it were not.
 fn read_packed(input: &mut dyn Read, path: &str, target: &mut Target<'_>) -> Outcome {
     let limit = target.options.limits.unpacked;
-    let mut unpacked = Unpacked {
+    let mut unpacked = DecompressedExport {
         inner: MultiGzDecoder::new(BufReader::new(input)),
         left: limit,
         limit,
@@ -313,13 +313,13 @@ fn read_packed(input: &mut dyn Read, path: &str, target: &mut Target<'_>) -> Out
 }
 
 /// What gzip unpacks to, not without end.
-struct Unpacked<R> {
+struct DecompressedExport<R> {
     inner: MultiGzDecoder<R>,
     left: u64,
     limit: u64,
 }
 
-impl<R: BufRead> Read for Unpacked<R> {
+impl<R: BufRead> Read for DecompressedExport<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer).map_err(|error| {
             let why = format!("its gzip cannot be unpacked to the end: {error}");

@@ -1,10 +1,10 @@
 //! Brackets that stay open, and what is missing or too much between them.
 
-use super::{Advice, Fault, entry, is_name, line_at, quoted, short};
+use super::{SyntaxAdvice, SyntaxFault, entry, is_name, line_at, quoted, short};
 use granit_parser::ErrorKind;
 
 /// A comment as in JavaScript: to YAML it is a value.
-pub(super) fn comment(fault: &Fault<'_>) -> Option<Advice> {
+pub(super) fn comment(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     fault.bracket()?;
     let begins = |at: usize| {
         let text = fault.text.get(at..)?;
@@ -14,11 +14,11 @@ pub(super) fn comment(fault: &Fault<'_>) -> Option<Advice> {
     let (at, mark) = begins(fault.last.start).or_else(|| begins(fault.at))?;
     let message = format!("`{mark}` begins no comment, neither in JSON nor in YAML");
     let help = "Delete the comment. In a .yaml file, a comment begins with `# `";
-    Some(Advice::new(at, message, help).since(line_at(fault.text, at).1))
+    Some(SyntaxAdvice::new(at, message, help).since(line_at(fault.text, at).1))
 }
 
 /// `{name: Foo #1}`: the comment takes the closing bracket away.
-pub(super) fn cut(fault: &Fault<'_>) -> Option<Advice> {
+pub(super) fn cut(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let opened = fault.bracket().map(|open| open.at);
     let unclosed = match fault.kind {
         ErrorKind::UnclosedFlowCollection { .. }
@@ -47,7 +47,12 @@ pub(super) fn cut(fault: &Fault<'_>) -> Option<Advice> {
     None
 }
 
-fn cut_line(fault: &Fault<'_>, line: &str, start: usize, from: usize) -> Option<Advice> {
+fn cut_line(
+    fault: &SyntaxFault<'_>,
+    line: &str,
+    start: usize,
+    from: usize,
+) -> Option<SyntaxAdvice> {
     let mark = line.find(" #")?;
     let rest = &line[mark + 2..];
     let close = rest.find([']', '}', ','])?;
@@ -66,11 +71,11 @@ fn cut_line(fault: &Fault<'_>, line: &str, start: usize, from: usize) -> Option<
     let help = format!("Quote the value: `{shown}`");
     let at = start + mark + 1;
     debug_assert!(at <= fault.text.len());
-    Some(Advice::new(at, message, help).since(start))
+    Some(SyntaxAdvice::new(at, message, help).since(start))
 }
 
 /// Two items without a comma between them, or a key without its colon.
-pub(super) fn missing_comma(fault: &Fault<'_>) -> Option<Advice> {
+pub(super) fn missing_comma(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let open = fault.open.last().filter(|open| open.flow)?;
     let is_missing = matches!(
         fault.kind,
@@ -95,7 +100,7 @@ pub(super) fn missing_comma(fault: &Fault<'_>) -> Option<Advice> {
         let word = &head[at..];
         let message = format!("a comma is missing before `{}`", short(word));
         let help = format!("Write a comma: `, {}: ..`", short(word));
-        return Some(Advice::new(at, message, help).since(line_at(fault.text, at).1));
+        return Some(SyntaxAdvice::new(at, message, help).since(line_at(fault.text, at).1));
     }
     let before = token(head);
     let scanned = fault.text[fault.last.end.min(head.len())..head.len()].contains(':');
@@ -104,11 +109,11 @@ pub(super) fn missing_comma(fault: &Fault<'_>) -> Option<Advice> {
     if is_key {
         let message = format!("a colon is missing after `{}`", short(before));
         let help = format!("Write `{}: ..`", short(before));
-        return Some(Advice::new(fault.at, message, help));
+        return Some(SyntaxAdvice::new(fault.at, message, help));
     }
     let message = format!("a comma is missing after `{}`", short(before));
     let help = format!("Write `{},`", short(before));
-    Some(Advice::new(fault.at, message, help))
+    Some(SyntaxAdvice::new(fault.at, message, help))
 }
 
 /// The last value or bracket of a text.
@@ -129,7 +134,7 @@ fn token(head: &str) -> &str {
 }
 
 /// A closing bracket for which none is open.
-pub(super) fn too_many(fault: &Fault<'_>) -> Option<Advice> {
+pub(super) fn too_many(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     if *fault.kind != ErrorKind::MisplacedFlowCollectionEnd {
         return None;
     }
@@ -139,12 +144,12 @@ pub(super) fn too_many(fault: &Fault<'_>) -> Option<Advice> {
         return None;
     }
     let message = format!("`{bracket}` closes nothing: no bracket is open here");
-    let advice = Advice::new(fault.at, message, format!("Delete the `{bracket}`"));
+    let advice = SyntaxAdvice::new(fault.at, message, format!("Delete the `{bracket}`"));
     Some(advice.since(fault.start))
 }
 
 /// A bracket that is never closed, or by another one.
-pub(super) fn unclosed(fault: &Fault<'_>) -> Option<Advice> {
+pub(super) fn unclosed(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let (message, at) = match fault.kind {
         ErrorKind::UnclosedFlowCollection { open } => {
             (format!("`{open}` is never closed"), fault.at)
@@ -175,7 +180,7 @@ pub(super) fn unclosed(fault: &Fault<'_>) -> Option<Advice> {
         ),
         _ => format!("Close the bracket with `{close}`"),
     };
-    Some(Advice::new(at, message, help).since(start))
+    Some(SyntaxAdvice::new(at, message, help).since(start))
 }
 
 /// Whether as many brackets close as open.

@@ -1,11 +1,11 @@
 //! Tabs, spaces and colons: what makes a line belong to another.
 
-use super::{Advice, Fault, entry, is_name, line_at, short};
+use super::{SyntaxAdvice, SyntaxFault, entry, is_name, line_at, short};
 use crate::diagnostic::plural;
 use granit_parser::ErrorKind;
 
 /// A tab where only spaces may stand.
-pub(super) fn tab(fault: &Fault<'_>) -> Option<Advice> {
+pub(super) fn tab(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let mut line = fault.line;
     if *fault.kind == ErrorKind::TabInPlainScalar {
         // It goes on in the next line, where the tab is.
@@ -28,10 +28,10 @@ pub(super) fn tab(fault: &Fault<'_>) -> Option<Advice> {
     } else {
         "Replace the tab with spaces: YAML is indented with spaces, never with tabs"
     };
-    Some(Advice {
+    Some(SyntaxAdvice {
         message: Some("a tab stands where only spaces may".to_owned()),
         help: Some(help.to_owned()),
-        ..Advice::default()
+        ..SyntaxAdvice::default()
     })
 }
 
@@ -56,7 +56,7 @@ pub(in crate::manifest) fn spaced((name, value): (&str, &str)) -> String {
 }
 
 /// A colon without a space after it, here or in the line above.
-pub(super) fn missing_space(fault: &Fault<'_>) -> Option<Advice> {
+pub(super) fn missing_space(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let is_key = matches!(
         fault.kind,
         ErrorKind::SimpleKeyExpected | ErrorKind::MappingValueNotAllowed
@@ -70,11 +70,11 @@ pub(super) fn missing_space(fault: &Fault<'_>) -> Option<Advice> {
     let (found, line, start) = lines.next()?;
     let colon = line.find(':')?;
     let message = format!("a space is missing after `{}:`", found.0);
-    Some(Advice::new(start + colon, message, spaced(found)).since(start))
+    Some(SyntaxAdvice::new(start + colon, message, spaced(found)).since(start))
 }
 
 /// `externalId acme`: a line without a colon.
-pub(super) fn missing_colon(fault: &Fault<'_>) -> Option<Advice> {
+pub(super) fn missing_colon(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     if *fault.kind != ErrorKind::SimpleKeyExpected {
         return None;
     }
@@ -86,7 +86,7 @@ pub(super) fn missing_colon(fault: &Fault<'_>) -> Option<Advice> {
         _ => "Write `name: value`. If it belongs to the line above, indent it further".to_owned(),
     };
     let at = fault.start + leading(fault.line).len();
-    Some(Advice::new(at, "this line has no colon", help))
+    Some(SyntaxAdvice::new(at, "this line has no colon", help))
 }
 
 fn indent(line: &str) -> usize {
@@ -106,7 +106,7 @@ fn indent_by(spaces: usize) -> String {
 }
 
 /// A key below one that has its value already.
-pub(super) fn too_deep(fault: &Fault<'_>) -> Option<Advice> {
+pub(super) fn too_deep(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     if *fault.kind != ErrorKind::MappingValueNotAllowed {
         return None;
     }
@@ -119,11 +119,11 @@ pub(super) fn too_deep(fault: &Fault<'_>) -> Option<Advice> {
     let message = format!("this line is indented further than `{name}`, which has a value already");
     let help = format!("{}, like `{name}`", indent_by(wanted));
     let at = fault.start + indent(fault.line);
-    Some(Advice::new(at, message, help).since(start))
+    Some(SyntaxAdvice::new(at, message, help).since(start))
 }
 
 /// A line that begins between the columns of what it could belong to.
-pub(super) fn between(fault: &Fault<'_>) -> Option<Advice> {
+pub(super) fn between(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let is_odd = matches!(
         fault.kind,
         ErrorKind::ExpectedBlockMappingKey
@@ -149,5 +149,9 @@ pub(super) fn between(fault: &Fault<'_>) -> Option<Advice> {
         "{what} indented by {} fits none of the lines above",
         plural(own, "space")
     );
-    Some(Advice::new(fault.start + own, message, indent_by(near)))
+    Some(SyntaxAdvice::new(
+        fault.start + own,
+        message,
+        indent_by(near),
+    ))
 }

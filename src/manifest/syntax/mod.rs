@@ -14,7 +14,7 @@ use std::ops::Range;
 
 /// What is wrong with a text, in words that need no knowledge of the parser.
 #[derive(Debug, Default)]
-pub(super) struct Advice {
+pub(super) struct SyntaxAdvice {
     /// The byte at which it is wrong, when the parser saw it only later.
     pub at: Option<usize>,
     /// What is wrong, when the parser does not say so plainly.
@@ -25,7 +25,7 @@ pub(super) struct Advice {
     pub since: Option<usize>,
 }
 
-impl Advice {
+impl SyntaxAdvice {
     fn new(at: usize, message: impl Into<String>, help: impl Into<String>) -> Self {
         Self {
             at: Some(at),
@@ -42,14 +42,14 @@ impl Advice {
 }
 
 /// A list or mapping that has not ended.
-struct Open {
+struct OpenBracket {
     flow: bool,
     list: bool,
     at: usize,
 }
 
 /// Where a document cannot be read on, and what is around that place.
-struct Fault<'t> {
+struct SyntaxFault<'t> {
     kind: &'t ErrorKind,
     text: &'t str,
     at: usize,
@@ -57,14 +57,14 @@ struct Fault<'t> {
     line: &'t str,
     start: usize,
     /// What is open there, the innermost last.
-    open: Vec<Open>,
+    open: Vec<OpenBracket>,
     /// The columns at which lists and mappings of the document begin, with what they are.
     columns: Vec<(usize, bool)>,
     /// What was read last.
     last: Range<usize>,
 }
 
-type Look = fn(&Fault<'_>) -> Option<Advice>;
+type Look = fn(&SyntaxFault<'_>) -> Option<SyntaxAdvice>;
 
 /// What is looked for, in this order.
 const LOOKS: &[Look] = &[
@@ -88,12 +88,12 @@ const LOOKS: &[Look] = &[
 ];
 
 /// The advice for a fault at a byte of a document.
-pub(super) fn advise(error: &ScanError, text: &str, at: usize) -> Advice {
+pub(super) fn advise(error: &ScanError, text: &str, at: usize) -> SyntaxAdvice {
     let mut at = at.min(text.len());
     while !text.is_char_boundary(at) {
         at -= 1;
     }
-    let fault = Fault::new(error.kind(), text, at);
+    let fault = SyntaxFault::new(error.kind(), text, at);
     let mut advice = LOOKS
         .iter()
         .find_map(|look| look(&fault))
@@ -124,7 +124,7 @@ fn plain(kind: &ErrorKind) -> Option<&'static str> {
     })
 }
 
-impl<'t> Fault<'t> {
+impl<'t> SyntaxFault<'t> {
     fn new(kind: &'t ErrorKind, text: &'t str, at: usize) -> Self {
         let (line, start) = line_at(text, at);
         let mut fault = Self {
@@ -168,7 +168,7 @@ impl<'t> Fault<'t> {
                     self.columns.push((column, list));
                 }
                 let at = from;
-                self.open.push(Open { flow, list, at });
+                self.open.push(OpenBracket { flow, list, at });
             }
             if to > from || self.last.end < from {
                 self.last = from..to;
@@ -188,7 +188,7 @@ impl<'t> Fault<'t> {
             let begins = quotes::may_precede(before);
             let mut next = at + c.len_utf8();
             match c {
-                '[' | '{' if begins => self.open.push(Open {
+                '[' | '{' if begins => self.open.push(OpenBracket {
                     flow: true,
                     list: c == '[',
                     at,
@@ -206,7 +206,7 @@ impl<'t> Fault<'t> {
     }
 
     /// The outermost of the brackets that are open.
-    fn bracket(&self) -> Option<&Open> {
+    fn bracket(&self) -> Option<&OpenBracket> {
         self.open.iter().find(|open| open.flow)
     }
 

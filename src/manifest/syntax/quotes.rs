@@ -1,10 +1,10 @@
 //! Quotes that stay open, end too early, or hold what they cannot.
 
-use super::{Advice, Fault, line_at, quoted, short, value_of};
+use super::{SyntaxAdvice, SyntaxFault, line_at, quoted, short, value_of};
 use granit_parser::ErrorKind;
 
 /// A quote that is never closed: where it opens.
-pub(super) fn open(fault: &Fault<'_>) -> Option<Advice> {
+pub(super) fn open(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let is_open = matches!(
         fault.kind,
         ErrorKind::UnclosedQuotedScalar
@@ -19,9 +19,9 @@ pub(super) fn open(fault: &Fault<'_>) -> Option<Advice> {
         _ => "Inside single quotes, write `''` for a quote",
     };
     let Some((at, quote)) = opener(fault) else {
-        return Some(Advice {
+        return Some(SyntaxAdvice {
             help: Some(format!("Close the quote. {}", inside('"'))),
-            ..Advice::default()
+            ..SyntaxAdvice::default()
         });
     };
     let (line, start) = line_at(fault.text, at);
@@ -36,11 +36,11 @@ pub(super) fn open(fault: &Fault<'_>) -> Option<Advice> {
         inside(quote)
     );
     let message = "this quote is never closed";
-    Some(Advice::new(at, message, help).since(start))
+    Some(SyntaxAdvice::new(at, message, help).since(start))
 }
 
 /// The quote that opens behind what was read last and does not close before the fault.
-fn opener(fault: &Fault<'_>) -> Option<(usize, char)> {
+fn opener(fault: &SyntaxFault<'_>) -> Option<(usize, char)> {
     let end = fault.at.max(fault.last.end);
     let mut from = fault.last.end;
     loop {
@@ -85,7 +85,7 @@ pub(super) fn closing(text: &str, quote: char) -> Option<usize> {
 const ESCAPES: &str = "0abt\tnvfre \"/\\N_LPxuU\n\r";
 
 /// `"C:\path"`: a backslash that is meant as one.
-pub(super) fn escape(fault: &Fault<'_>) -> Option<Advice> {
+pub(super) fn escape(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let digits = match fault.kind {
         ErrorKind::UnknownQuotedScalarEscape => false,
         ErrorKind::InvalidQuotedScalarHexEscape
@@ -114,11 +114,11 @@ pub(super) fn escape(fault: &Fault<'_>) -> Option<Advice> {
         )
     };
     let message = format!("`\\{mark}` is not a valid escape inside double quotes");
-    Some(Advice::new(fault.at + at, message, help))
+    Some(SyntaxAdvice::new(fault.at + at, message, help))
 }
 
 /// `'L'Oréal'` and `"VIP" customers`: what follows the closing quote.
-pub(super) fn trailing(fault: &Fault<'_>) -> Option<Advice> {
+pub(super) fn trailing(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let is_trailing = matches!(
         fault.kind,
         ErrorKind::InvalidTrailingSingleQuotedScalar | ErrorKind::InvalidTrailingDoubleQuotedScalar
@@ -137,5 +137,5 @@ pub(super) fn trailing(fault: &Fault<'_>) -> Option<Advice> {
         value
     };
     let help = format!("Quote the whole value: `{}`", quoted(name, meant));
-    Some(Advice::new(fault.at, message, help))
+    Some(SyntaxAdvice::new(fault.at, message, help))
 }

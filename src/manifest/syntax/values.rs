@@ -1,6 +1,6 @@
 //! Values that have to be quoted.
 
-use super::{Advice, Fault, entry, quoted, value_of};
+use super::{SyntaxAdvice, SyntaxFault, entry, quoted, value_of};
 use granit_parser::ErrorKind;
 
 /// What a plain value may not begin with.
@@ -10,7 +10,7 @@ const MARKS: &str = "@`%*&!}],";
 const TEMPLATES: &[(&str, &str)] = &[("{{", "}}"), ("{%", "%}"), ("{#", "#}")];
 
 /// `{{#each users}}`: a template that was never filled in.
-pub(super) fn template(fault: &Fault<'_>) -> Option<Advice> {
+pub(super) fn template(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let line = fault.line;
     let (at, end) = TEMPLATES
         .iter()
@@ -26,7 +26,7 @@ pub(super) fn template(fault: &Fault<'_>) -> Option<Advice> {
         _ => format!("{FILL}, or delete the line"),
     };
     let at = fault.start + at;
-    Some(Advice::new(at, message, help).since(fault.start))
+    Some(SyntaxAdvice::new(at, message, help).since(fault.start))
 }
 
 /// What to do with a template.
@@ -44,7 +44,7 @@ pub(in crate::manifest) fn fill(name: &str, value: &str) -> String {
 }
 
 /// `name: > 1000 EUR`: a `>` or `|` announces lines below.
-pub(super) fn block_header(fault: &Fault<'_>) -> Option<Advice> {
+pub(super) fn block_header(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     if *fault.kind != ErrorKind::InvalidBlockScalarHeader {
         return None;
     }
@@ -52,11 +52,11 @@ pub(super) fn block_header(fault: &Fault<'_>) -> Option<Advice> {
     let mark = value.chars().next()?;
     let message = format!("`{mark}` announces a text on the lines below, so nothing may follow it");
     let help = quote_it(name, value);
-    Some(Advice::new(fault.start + begin, message, help))
+    Some(SyntaxAdvice::new(fault.start + begin, message, help))
 }
 
 /// `name: [VIP] customers`: what follows the bracket is no part of the list.
-pub(super) fn after_bracket(fault: &Fault<'_>) -> Option<Advice> {
+pub(super) fn after_bracket(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let (name, value, begin) = entry(fault.line)?;
     let flow = value.starts_with(['[', '{']) && fault.bracket().is_none();
     let behind = fault.at > fault.start + begin;
@@ -64,12 +64,12 @@ pub(super) fn after_bracket(fault: &Fault<'_>) -> Option<Advice> {
         return None;
     }
     let help = quote_it(Some(name), value);
-    let advice = Advice::new(fault.at, "text follows the closing bracket", help);
+    let advice = SyntaxAdvice::new(fault.at, "text follows the closing bracket", help);
     Some(advice.since(fault.start))
 }
 
 /// A line whose value has to be quoted.
-pub(super) fn value(fault: &Fault<'_>) -> Option<Advice> {
+pub(super) fn value(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let (name, value, _) = value_of(fault.line);
     if value.is_empty() || value.starts_with('#') || value.starts_with(['"', '\'', '[', '{']) {
         return None;
@@ -84,10 +84,10 @@ pub(super) fn value(fault: &Fault<'_>) -> Option<Advice> {
         '`' => "a value without quotes cannot begin with a backtick".to_owned(),
         first => format!("a value without quotes cannot begin with `{first}`"),
     });
-    odd.then(|| Advice {
+    odd.then(|| SyntaxAdvice {
         message,
         help: Some(quote_it(name, value)),
-        ..Advice::default()
+        ..SyntaxAdvice::default()
     })
 }
 
