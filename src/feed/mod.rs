@@ -250,10 +250,13 @@ fn headed(
             let name = &mapping.columns[column.0][0];
             let message = format!("the column `{name}` is missing");
             let near = did_you_mean(name, present.iter().copied());
-            let help = near.map_or_else(
-                || format!("the export has {}", present.join(", ")),
-                |near| format!("did the export rename it to `{near}`? then add that under `columns:` of the mapping"),
-            );
+            let help = match near {
+                Some(near) => format!(
+                    "did the export rename it to `{near}`? then add that under `columns:` of the mapping"
+                ),
+                None if present.is_empty() => "the export has no columns".to_owned(),
+                None => format!("the export has {}", present.join(", ")),
+            };
             Diagnostic::new(codes::COLUMN_MISSING, message).help(help).at(origin.clone())
         })
         .collect();

@@ -7,10 +7,10 @@ use super::feeds::{self, Judged};
 use super::read::Reading;
 use super::{ByHand, Pass, PassError};
 use crate::config::RELEASED_AFTER;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, codes};
 use crate::kinds;
 use crate::model::{Claim, ClaimState, Declared, Digest, FieldRef, Key, KindId, Snapshot};
-use crate::plan::{self, IdleReason, Peer, Plan, Verb};
+use crate::plan::{self, Held, IdleReason, Peer, Plan, Verb};
 use crate::store::Store;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +23,8 @@ pub struct PassVerdict {
     pub held: BTreeSet<Key>,
     /// The fields that it holds.
     pub held_fields: BTreeSet<(Key, FieldRef)>,
+    /// The kinds of which it lost everything at once, and holds that.
+    pub emptied: BTreeSet<KindId>,
 }
 
 impl PassVerdict {
@@ -39,6 +41,9 @@ impl PassVerdict {
             let fields = held.changes.iter().map(|change| change.field.clone());
             let fields = fields.map(|field| (held.key.clone(), field));
             verdict.held_fields.extend(fields);
+            if held.code == codes::EMPTY_SOURCE {
+                verdict.emptied.extend(emptied(held));
+            }
         }
         verdict
     }
@@ -46,6 +51,14 @@ impl PassVerdict {
     fn holds_something(&self) -> bool {
         *self != Self::default()
     }
+}
+
+/// The kinds whose resources a hold of `empty-source` is about.
+fn emptied(held: &Held) -> Vec<KindId> {
+    if held.over.as_deref() == Some("--accept empty=all") {
+        return kinds::ALL.iter().map(|kind| kind.id).collect();
+    }
+    vec![held.key.kind]
 }
 
 /// The first error, and how many there are.
@@ -119,7 +132,19 @@ impl Reading {
             _ if self.is_pushed() => BTreeMap::new(),
             Some(why) => all(&why),
             None if !off.is_empty() => all(&off.join("; ")),
-            None => self.desired.hidden.clone(),
+            None => {
+                // What was lost at once may be a folder that was not there: then so is what moved into it.
+                let emptied = self.verdict.iter().flat_map(|verdict| &verdict.emptied);
+                let why = |kind| {
+                    format!(
+                        "all of its {} are gone at once",
+                        kinds::get(kind).collection
+                    )
+                };
+                let mut hidden: BTreeMap<_, _> = emptied.map(|kind| (*kind, why(*kind))).collect();
+                hidden.extend(self.desired.hidden.clone());
+                hidden
+            }
         }
     }
 

@@ -128,6 +128,33 @@ fn what_another_source_drops_waits_for_a_file_that_is_empty() {
 }
 
 #[test]
+fn what_another_source_drops_waits_for_a_source_that_lost_everything() {
+    for ws in each("emptied root") {
+        let config = "apiVersion: roster/v1\nsources:\n  - {name: a, directory: a}\n  - {name: b, directory: b}\n";
+        ws.write("roster.yaml", config);
+        let rest = account("acme", "") + &users(0..12, "acme", "");
+        ws.write("a/a.yaml", rest.clone() + &user("v-1", "acme", ""));
+        ws.write("b/b.yaml", users(20..23, "acme", ""));
+        ws.run(&["apply", "--yes"]).exits(0);
+        // The user moves to a folder that is not mounted.
+        ws.write("a/a.yaml", rest);
+        ws.remove("b/b.yaml");
+        for _ in 0..2 {
+            let ran = ws.run(&["apply", "--yes"]).exits(3);
+            assert!(ran.codes("warning").contains("removals-off"), "{ran}");
+            assert_eq!(active(&ws).as_deref(), Some("16"), "{}", ws.engine);
+        }
+        ws.write(
+            "b/b.yaml",
+            users(20..23, "acme", "") + &user("v-1", "acme", ""),
+        );
+        ws.run(&["apply", "--yes"]).exits(0);
+        assert!(ws.run(&["plan"]).exits(0).steps().is_empty());
+        assert_eq!(active(&ws).as_deref(), Some("16"), "{}", ws.engine);
+    }
+}
+
+#[test]
 fn an_empty_document_does_not_reset_every_acceptance() {
     let ws = sqlite();
     ws.write("manifests/terms.pdf", "terms");

@@ -248,6 +248,8 @@ fn a_status_is_mapped_or_asked_for_and_never_ignored() {
         ("Account State", ["A", "I"], false),
         ("Life Cycle", ["1", "2"], false),
         ("Stato", ["A", "I"], false),
+        ("Valid To", ["2020-01-01", ""], false),
+        ("Slutdatum", ["2021-06-30", ""], false),
         ("Ceased", ["x", ""], true),
         ("Utgått", ["x", ""], true),
         ("Flag", ["Y", "N"], false),

@@ -52,6 +52,12 @@ const OPEN: &[&str] = &[
     "tillstand",
     "toestand",
 ];
+/// What names of columns hold, written as one word, that say until when something is in use.
+#[rustfmt::skip]
+const UNTIL: &[&str] = &[
+    "validto", "validuntil", "validthru", "gultigbis", "giltigtill", "gyldigtil", "geldigtot", "validejusqu", "valablejusqu", "fechabaja",
+    "enddate", "dateend", "enddatum", "slutdatum", "einddatum", "datefin", "fechafin", "datafine", "expir",
+];
 /// What stands beside `state` in a name that is no part of an address.
 const SUBJECTS: &[&str] = &[
     "account", "customer", "client", "company", "contact", "user", "record", "partner",
@@ -88,8 +94,10 @@ pub(super) fn polarity(name: &str) -> Option<StatusPolarity> {
         });
     }
     let state = is(&["state"]) && (words.len() == 1 || is(SUBJECTS));
-    let spelled_apart = folded(name).contains("lifecycle");
-    (has(OPEN) || state || spelled_apart).then_some(StatusPolarity::Open)
+    let joined = folded(name);
+    let spelled_apart = joined.contains("lifecycle");
+    let until = UNTIL.iter().any(|known| joined.contains(known));
+    (has(OPEN) || state || spelled_apart || until).then_some(StatusPolarity::Open)
 }
 
 /// What stands in names of columns that say nothing of what is in them.
@@ -230,6 +238,12 @@ mod tests {
             ("Status", Some(Open)),
             ("Kundenstatus", Some(Open)),
             ("state", Some(Open)),
+            ("Valid To", Some(Open)),
+            ("gültig bis", Some(Open)),
+            ("end_date", Some(Open)),
+            ("Expiry", Some(Open)),
+            ("Weekend delivery", None),
+            ("Start date", None),
             ("Activity", None),
             ("Household", None),
             ("Name", None),
