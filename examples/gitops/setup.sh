@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes what a team would have: a bare repository of customers, a checkout of it, and a daemon's
-# configuration with its tokens. Run it in an empty folder; `roster` must be on the PATH.
+# Creates what a team would have: a bare repository of customers, a checkout, and the configuration of
+# a daemon with its tokens. Run it in an empty folder. `roster` must be on the PATH.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 
