@@ -19,16 +19,17 @@ const NAMED: usize = 20;
 /// Options of `roster adopt`.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The source that gives its claims up.
+    /// The source that hands over its claims.
     #[arg(long, value_name = "SOURCE")]
     from: String,
-    /// The source that takes them over, and keeps its own.
+    /// The source that receives the claims. It keeps its own.
     #[arg(long, value_name = "SOURCE")]
     to: String,
-    /// Only these, as `User/u-1`; all that the other source declares when not given.
+    /// Only these resources, such as `User/u-1`. Default: everything that the receiving source
+    /// declares.
     #[arg(value_name = "KIND/ID")]
     only: Vec<String>,
-    /// Hands over without asking.
+    /// Do not ask for confirmation.
     #[arg(short, long)]
     yes: bool,
 }

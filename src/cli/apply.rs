@@ -28,7 +28,7 @@ pub struct Options {
 pub struct Ways {
     #[command(flatten)]
     pub shown: Shown,
-    /// Applies without asking.
+    /// Do not ask for confirmation.
     #[arg(short, long)]
     pub yes: bool,
     /// How long to wait for another apply of the same source.

@@ -21,25 +21,25 @@ pub struct Options {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Lets a hold through: exactly these steps with exactly these values.
+    /// Approve a hold: exactly these steps with exactly these values.
     Hold {
-        /// The id of the hold, as the plan shows it.
+        /// The id of the hold, as shown in the plan.
         id: String,
-        /// Only these resources of it.
+        /// Approve only these resources of the hold.
         #[arg(long, value_name = "KIND/ID")]
         only: Vec<String>,
-        /// Why; kept in the records.
+        /// The reason, for the audit log.
         #[arg(long)]
         reason: String,
         #[command(flatten)]
         remote: Remote,
     },
-    /// Lets a source that exports begin: until then its passes only plan.
+    /// Approve an export source. Until then its passes only plan.
     Source {
         /// The name of the source.
         #[arg(value_name = "NAME")]
         name: String,
-        /// Why; kept in the records.
+        /// The reason, for the audit log.
         #[arg(long)]
         reason: String,
         #[command(flatten)]

@@ -23,16 +23,16 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Options of `roster changes`.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The last change already seen, by its `seq`; 0 for all.
+    /// Start after this change, by its `seq`. 0 prints all changes.
     #[arg(long, value_name = "SEQ", default_value_t = 0)]
     after: i64,
-    /// At most so many.
+    /// Print at most this many changes.
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
-    /// Waits for more until it is interrupted.
+    /// Wait for more changes until interrupted.
     #[arg(long)]
     follow: bool,
-    /// Writes what changed into this file; to stdout when not given.
+    /// Write to this file instead of stdout.
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]

@@ -2,10 +2,10 @@
 
 use super::{Outcome, print::print};
 
-/// Prints completions for a shell.
+/// Print a completion script for a shell.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// The shell
+    /// The shell.
     shell: clap_complete::Shell,
 }
 

@@ -16,10 +16,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Options of `roster status`.
 #[derive(Debug, Args)]
 pub struct Status {
-    /// Only this source.
+    /// Show only this source.
     source: Option<String>,
-    /// Only ask whether the daemon is alive, without a token: for health checks of containers. Without
-    /// `--remote` it asks http://127.0.0.1:8080.
+    /// Check only whether the daemon is alive, without a token. For health checks of containers.
+    /// Default address: http://127.0.0.1:8080.
     #[arg(long, conflicts_with = "source")]
     health: bool,
     #[command(flatten)]
@@ -29,13 +29,13 @@ pub struct Status {
 /// Options of `roster suspend` and `roster resume`.
 #[derive(Debug, Args)]
 pub struct Stop {
-    /// The source.
+    /// The name of the source.
     #[arg(required_unless_present = "all")]
     source: Option<String>,
-    /// Every source.
+    /// All sources.
     #[arg(long, conflicts_with = "source")]
     all: bool,
-    /// Why; kept in the records.
+    /// The reason, for the audit log.
     #[arg(long)]
     reason: String,
     #[command(flatten)]
@@ -45,20 +45,20 @@ pub struct Stop {
 /// Options of `roster reconcile`.
 #[derive(Debug, Args)]
 pub struct Reconcile {
-    /// The source.
+    /// The name of the source.
     #[arg(required_unless_present = "all")]
     source: Option<String>,
-    /// Every source.
+    /// All sources.
     #[arg(long, conflicts_with = "source")]
     all: bool,
-    /// Applies although no window lets it; needs a reason.
+    /// Apply outside the configured windows. Needs `--reason`.
     #[arg(long, requires = "reason", conflicts_with = "all")]
     overrule_window: bool,
-    /// Why; kept in the records.
+    /// The reason, for the audit log.
     #[arg(long)]
     reason: Option<String>,
-    /// Waits for the pass, shows what it came to, and ends with 1 when it failed and with 3 when a
-    /// hold waits for a decision.
+    /// Wait for the pass and show its result. Exit with 1 if it failed, and with 3 if a hold needs
+    /// a decision.
     #[arg(long, conflicts_with = "all")]
     wait: bool,
     #[command(flatten)]

@@ -5,10 +5,10 @@ use crate::diagnostic::{Code, did_you_mean};
 use crate::kinds::reference::{overview, reference, topics};
 use std::fmt::Write;
 
-/// Explains a kind, a field or a diagnostic code; without one it lists them.
+/// Explain a kind, a field or a diagnostic code. Without an argument, list them all.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// `Account`, `Account.vatNumber` or `last-user`
+    /// What to explain: `Account`, `Account.vatNumber` or `last-user`.
     #[arg(value_name = "CODE|KIND[.FIELD]")]
     topic: Option<String>,
 }

@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 /// Options of `roster export`.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Writes a tree of files into this directory, which must be empty, or with `--preset` and
-    /// `--mapping` this file; to stdout when not given.
+    /// Write manifests into this directory, which must be empty. With `--preset` or `--mapping`,
+    /// write this file. Default: stdout.
     #[arg(short, long, value_name = "DIR|FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -29,16 +29,16 @@ pub struct Options {
 /// As which export something is written.
 #[derive(Debug, Args)]
 pub struct WrittenAs {
-    /// As the export that this preset reads.
+    /// Write the format that this preset reads.
     #[arg(long, value_name = "NAME", conflicts_with = "mapping")]
     preset: Option<String>,
-    /// As the export that a mapping of one's own reads.
+    /// Write the format that your own mapping reads.
     #[arg(long, value_name = "FILE")]
     mapping: Option<PathBuf>,
-    /// As CSV or JSON; what the mapping says, else CSV.
+    /// The file format. Default: that of the mapping, or CSV.
     #[arg(long, value_enum)]
     format: Option<FormatArg>,
-    /// Heads the columns of CSV with their names, not with their labels.
+    /// Use column names instead of labels in the CSV header.
     #[arg(long)]
     names: bool,
 }

@@ -21,19 +21,19 @@ pub struct Options {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Shows what an export is written in, which presets fit, and its first rows.
+    /// Show the format of an export, the presets that fit, and the first rows.
     Inspect(Inspect),
-    /// Writes a mapping to start from: of a preset that fits, or of the names of the columns.
+    /// Write a mapping to start from, based on a matching preset or on column names.
     Map(Map),
 }
 
 /// Where in a file the table is.
 #[derive(Debug, Args)]
 struct TableArgs {
-    /// The sheet of a workbook, by its name or its number from 1.
+    /// The sheet of a workbook, by name or by number from 1.
     #[arg(long, value_name = "SHEET")]
     sheet: Option<String>,
-    /// The line, or the row of the sheet, that names the columns; guessed when not given.
+    /// The line or sheet row of the column names. Default: guessed.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     header: Option<u32>,
 }
@@ -59,7 +59,7 @@ struct Inspect {
     file: PathBuf,
     #[command(flatten)]
     table: TableArgs,
-    /// How many rows are shown.
+    /// How many rows to show.
     #[arg(long, value_name = "N", default_value_t = 3)]
     rows: usize,
 }
@@ -72,10 +72,10 @@ struct Map {
     file: PathBuf,
     #[command(flatten)]
     table: TableArgs,
-    /// Begins with this preset.
+    /// Start from this preset.
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
-    /// Writes it into this file, which must not be there yet; to stdout when not given.
+    /// Write to this file, which must not exist yet. Default: stdout.
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
 }

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 /// Options of `roster fmt`.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Files, or directories of manifests; those of the configuration when not given.
+    /// Files or directories of manifests. Default: those of the configuration.
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Writes nothing; exits with 1 when a file would change.
+    /// Write nothing. Exit with 1 if a file would change.
     #[arg(long)]
     check: bool,
 }

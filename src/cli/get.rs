@@ -13,10 +13,10 @@ use std::io::{self, Write};
 /// Options of `roster get`.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// What kind of thing: `User`, `user`, `users`; or `user/u-1`.
+    /// The kind: `User`, `user` or `users`. Or one resource: `user/u-1`.
     #[arg(value_name = "KIND")]
     kind: String,
-    /// The externalId of one; all of the kind when not given.
+    /// The externalId of one resource. Default: all resources of the kind.
     #[arg(value_name = "ID")]
     id: Option<String>,
 }

@@ -12,19 +12,19 @@ use std::io::{self, Write};
 /// Options of `roster history`.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The kind of the resource whose changes to print; or `user/u-1`. The runs when not given.
+    /// Print the changes of a resource of this kind, or of `user/u-1`. Default: print the runs.
     #[arg(value_name = "KIND")]
     kind: Option<String>,
-    /// Its externalId.
+    /// The externalId of the resource.
     #[arg(value_name = "ID")]
     id: Option<String>,
-    /// At most so many, the latest.
+    /// Print at most this many, the latest.
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: u32,
-    /// Only changes before this number of a change, for the ones after the first N.
+    /// Print only changes before this change number, to page back.
     #[arg(long, value_name = "SEQ", requires = "kind")]
     before: Option<i64>,
-    /// Recomputes the chain of all runs and changes and compares it with what is stored.
+    /// Verify the hash chain of all runs and changes.
     #[arg(long)]
     verify: bool,
 }

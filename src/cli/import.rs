@@ -18,26 +18,26 @@ pub struct Options {
     /// The export: CSV, JSON, JSON Lines or XLSX.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Which export it is: the name of a mapping that comes with Roster.
+    /// The preset that reads the export.
     #[arg(long, value_name = "NAME", conflicts_with = "mapping")]
     preset: Option<String>,
-    /// A mapping of one's own.
+    /// The file of your own mapping.
     #[arg(long, value_name = "FILE")]
     mapping: Option<PathBuf>,
-    /// In the name of which source; the name of the preset or mapping when not given.
+    /// The source to import as. Default: the name of the preset or mapping.
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
-    /// Refuses all of it for one bad row, instead of leaving that one as it is.
+    /// Refuse the whole export if one row is bad, instead of skipping that row.
     #[arg(long)]
     atomic: bool,
-    /// It is whole: what it does not name counts as missing once more, and it is measured against those
-    /// before it. For a configured source.
+    /// Treat the export as complete, for a configured source: resources that it lacks count as
+    /// missing once more, and it is compared with earlier exports.
     #[arg(long, requires = "source", conflicts_with = "manifests")]
     complete: bool,
-    /// Writes the faulty rows with what is wrong with them, as CSV.
+    /// Write the faulty rows and their errors to this CSV file.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Writes it into this directory as manifests, a folder an account, and touches no database.
+    /// Write manifests into this directory, one folder per account, without a database.
     #[arg(long, value_name = "DIR")]
     manifests: Option<PathBuf>,
     #[command(flatten)]

@@ -4,10 +4,10 @@ use super::{Failure, Outcome, new_files, print::print};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-/// Writes a commented roster.yaml, a small example tree and a CI workflow.
+/// Write a commented roster.yaml, a small example tree and a CI workflow.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// Where to
+    /// The directory to write into.
     #[arg(default_value = ".")]
     dir: PathBuf,
 }

@@ -15,9 +15,9 @@ pub struct Options {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Shows who holds which lease.
+    /// Show who holds which lease.
     Show,
-    /// Takes a lease away from its holder; what that one still writes is refused.
+    /// Break a lease. Later writes by its holder are refused.
     Break {
         /// The lease, as shown: `source:NAME`.
         scope: String,

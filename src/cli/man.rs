@@ -6,10 +6,10 @@ use clap_mangen::Man;
 use std::io;
 use std::path::PathBuf;
 
-/// Prints the manual as one page, or writes a page a command.
+/// Print the manual as one page, or write one page per command.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// Write a page a command into this directory: `roster.1`, `roster-plan.1`, …
+    /// Write one page per command into this directory: `roster.1`, `roster-plan.1`, …
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }

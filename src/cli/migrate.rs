@@ -7,7 +7,7 @@ use clap::Args;
 /// Options of `roster migrate`.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Only says what would be done.
+    /// Only show what would be done.
     #[arg(long)]
     plan: bool,
 }

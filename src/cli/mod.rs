@@ -55,8 +55,8 @@ use std::process::ExitCode;
 pub type Outcome = Result<u8, Failure>;
 
 /// What the help says of who acts.
-const ACTOR: &str = "History records who ran a command: the first that is set of ROSTER_ACTOR, GITHUB_ACTOR, \
-    GITLAB_USER_LOGIN, git's user.email or user.name, USER and LOGNAME.";
+const ACTOR: &str = "The history records who ran a command. Roster takes the first of these that is set: ROSTER_ACTOR, \
+    GITHUB_ACTOR, GITLAB_USER_LOGIN, git's user.email or user.name, USER, LOGNAME.";
 
 /// GitOps for B2B customer directories: YAML in git, a reviewed plan, one transaction.
 #[derive(Debug, Parser)]
@@ -79,10 +79,10 @@ pub struct Cli {
 /// Options of every command.
 #[derive(Clone, Debug, Args)]
 pub struct Global {
-    /// The configuration; looked for as `roster.yaml` upward to the git root when not given.
+    /// The configuration. Default: `roster.yaml` here or in a parent directory, up to the git root.
     #[arg(long, global = true, env = "ROSTER_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The database, `sqlite:PATH` or `postgres://…`; over the one of the configuration.
+    /// The database, `sqlite:PATH` or `postgres://…`. Overrides the configuration.
     #[arg(
         long,
         global = true,
@@ -91,7 +91,7 @@ pub struct Global {
         hide_env_values = true
     )]
     pub database: Option<String>,
-    /// Where the mirrors of git repositories are kept; over the one of the configuration.
+    /// The directory for git mirrors and fetched exports. Overrides the configuration.
     #[arg(long, global = true, env = "ROSTER_CACHE", value_name = "DIR")]
     pub cache: Option<PathBuf>,
     /// The environment of the configuration to use.
@@ -103,48 +103,48 @@ pub struct Global {
         value_name = "NAME"
     )]
     pub environment: Option<String>,
-    /// How the result is written.
+    /// The format of the result.
     #[arg(long, global = true, env = "ROSTER_OUTPUT", value_enum, default_value_t = Output::Text)]
     pub output: Output,
-    /// How log lines are written to stderr.
+    /// The format of log lines on stderr.
     #[arg(long, global = true, env = "ROSTER_LOG", value_enum, default_value_t = Log::Text)]
     pub log: Log,
-    /// Says more on stderr; twice for still more.
+    /// Print more on stderr. Repeat for even more.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// Says nothing on stderr but errors.
+    /// Print only errors on stderr.
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// Whether to colour: `auto` does on a terminal, unless NO_COLOR is set.
+    /// When to use colour. `auto` does on a terminal, unless NO_COLOR is set.
     #[arg(long, global = true, env = "ROSTER_COLOR", value_enum, default_value_t = Color::Auto)]
     pub color: Color,
 }
 
-/// How a result is written.
+/// The format of a result.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum Output {
-    /// For people.
+    /// Text for people.
     Text,
     /// One JSON document.
     Json,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Ndjson,
-    /// For a pull-request comment.
+    /// Markdown for a pull-request comment.
     Markdown,
     /// GitHub workflow annotations.
     Github,
 }
 
-/// How log lines are written.
+/// The format of log lines.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum Log {
-    /// For people.
+    /// Text for people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// Whether to colour.
+/// When to use colour.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum Color {
     /// On a terminal.
@@ -158,89 +158,89 @@ pub enum Color {
 /// All commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Reads and checks manifests without a database.
+    /// Check manifests without a database.
     Validate(validate::Options),
-    /// Prints what apply would do; writes nothing.
+    /// Show what apply would do, without writing.
     #[command(visible_alias = "diff")]
     Plan(plan::Options),
-    /// Plans, shows, asks, applies; or applies a saved plan as it is.
+    /// Show the plan, ask for confirmation and apply it. Or apply a saved plan.
     #[command(visible_alias = "sync")]
     Apply(apply::Options),
-    /// Imports one export by hand: says what is wrong with its rows, then applies the others, or
-    /// writes them as manifests.
+    /// Import one export by hand. Report bad rows, and apply the others or write them as manifests.
     Import(import::Options),
-    /// Looks into an export, or writes a mapping to start from.
+    /// Inspect an export, or write a mapping to start from.
     Feed(feed::Options),
-    /// Renders a saved plan.
+    /// Show a saved plan.
     Show(show::Options),
-    /// Prints a stored resource, or those of a kind.
+    /// Print a stored resource, or all of a kind.
     Get(get::Options),
-    /// Writes the database as manifests, a folder an account, or as the export that a preset reads.
+    /// Export the database as manifests, one folder per account, or in the format of a preset.
     Export(export::Options),
-    /// Prints the runs, or the changes of one resource; or verifies that nothing was altered.
+    /// Print the runs or the changes of one resource, or verify the history.
     History(history::Options),
-    /// Tells who set a field, from where, and what that overruled.
+    /// Show who set a field, from where, and what it overrode.
     Why(why::Options),
-    /// Prints every committed change in order, one JSON object a line, or what changed as an export.
+    /// Print every committed change in order, one JSON object per line, or as an export.
     Changes(changes::Options),
-    /// Lays manifests out in one way; what they mean stays.
+    /// Format manifests without changing their meaning.
     Fmt(format::Options),
-    /// Lets through what waits for a decision.
+    /// Approve a hold, or the first apply of an export source.
     Approve(approve::Options),
-    /// Renames or forgets a source that is no longer configured.
+    /// Rename or forget a source that is no longer configured.
     Source(source::Options),
-    /// Hands the claims of one source over to another, of what that one declares.
+    /// Hand over claims from one source to another that declares the same resources.
     Adopt(adopt::Options),
-    /// Proposes what an export knows better for the manifests: as a patch, in place, or on a branch.
+    /// Propose the values of an export for the manifests, as a patch, in place or on a branch.
     Propose(propose::Options),
-    /// Creates or upgrades the database's schema.
+    /// Create or upgrade the database schema.
     Migrate(migrate::Options),
-    /// Shows or breaks the leases of sources.
+    /// Show or break the leases of sources.
     Lock(lock::Options),
-    /// Tries whether notices arrive.
+    /// Test whether notices arrive.
     Notice(notice::Options),
-    /// Writes a commented configuration, a small example tree and a CI workflow.
+    /// Write a commented configuration, a small example tree and a CI workflow.
     Init(init::Args),
-    /// Prints the JSON Schema of manifests.
+    /// Print the JSON Schema of manifests.
     Schema(schema::Args),
-    /// Prints the OpenAPI document of the daemon.
+    /// Print the OpenAPI document of the daemon.
     Openapi,
-    /// Makes tokens for the daemon, and lists them.
+    /// Create and list tokens for the daemon.
     Token(token::Options),
-    /// Explains a rule, a kind or a field.
+    /// Explain a diagnostic code, a kind or a field.
     Explain(explain::Args),
-    /// Keeps the database equal to its sources: watches, polls, repairs, until it is asked to end.
+    /// Run the daemon: watch the sources and keep the database equal to them until stopped.
     Serve(serve::Options),
-    /// Shows how the sources of a running daemon stand, and why nothing happens if nothing does.
+    /// Show the state of the sources of a running daemon, and the reason if nothing happens.
     Status(daemon::Status),
-    /// Suspends a source of a running daemon, over restarts and on every replica.
+    /// Suspend a source on every replica, across restarts.
     Suspend(daemon::Stop),
-    /// Resumes a source of a running daemon.
+    /// Resume a suspended source.
     Resume(daemon::Stop),
-    /// Asks a running daemon for a pass.
+    /// Request a pass from a running daemon.
     Reconcile(daemon::Reconcile),
-    /// Prints a completion script for a shell.
+    /// Print a completion script for a shell.
     Completions(completions::Args),
-    /// Prints the manual page.
+    /// Print the manual page.
     Man(man::Args),
 }
 
-/// What is planned, and what is let through: shared by `plan` and `apply`.
+/// The scope and the overrides of `plan` and `apply`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Scope {
-    /// The directory of manifests; with a configuration, parts of its sources.
+    /// The directory of manifests. With a configuration: parts of its sources.
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// Only this source.
+    /// Use only this source.
     #[arg(long, value_name = "NAME")]
     pub source: Option<String>,
-    /// Only this resource and what it needs (`User/u-1`); removes only what is named.
+    /// Plan only this resource and what it needs (`User/u-1`). Removes only named resources.
     #[arg(long, value_name = "KIND/ID")]
     pub target: Vec<String>,
-    /// Lets exactly so many through a guard: `User.deactivate=104`, `empty=Policy`, `rename=OLD`.
+    /// Accept exactly this many steps of a guard: `User.deactivate=104`, `empty=Policy`,
+    /// `rename=OLD`.
     #[arg(long, value_name = "WHAT=N", value_parser = Accept::parse)]
     pub accept: Vec<Accept>,
-    /// Allows deletes in this run.
+    /// Allow deletes in this run.
     #[arg(long)]
     pub allow_delete: bool,
 }

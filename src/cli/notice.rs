@@ -17,9 +17,9 @@ pub struct Options {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Sends a test notice, whatever a target is told otherwise, and prints what came of it.
+    /// Send a test notice to every target, and print the result.
     Test {
-        /// Only to the target of this name.
+        /// Send only to the target with this name.
         #[arg(long, value_name = "NAME")]
         name: Option<String>,
     },

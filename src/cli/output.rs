@@ -33,10 +33,10 @@ pub fn stdout() -> impl Write {
 /// How much of a plan is shown, and how large it may be.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Shown {
-    /// How much detail: counts, changes, or every field of every resource.
+    /// How much detail to show.
     #[arg(long, value_enum, default_value_t = DetailArg::Changes)]
     pub detail: DetailArg,
-    /// The most that Markdown may be; whole blocks are left out beyond it.
+    /// The maximum size of Markdown. Beyond it, whole blocks are left out.
     #[arg(long, value_name = "N")]
     pub max_bytes: Option<usize>,
 }
@@ -46,9 +46,9 @@ pub struct Shown {
 pub enum DetailArg {
     /// Counts and holds.
     Summary,
-    /// What changes; creates by name.
+    /// Changes, with creates by name only.
     Changes,
-    /// Every field.
+    /// Every field of every resource.
     Full,
 }
 

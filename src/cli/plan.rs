@@ -18,22 +18,21 @@ pub struct Options {
     scope: Scope,
     #[command(flatten)]
     shown: Shown,
-    /// Saves the plan to this file, to be applied as it is.
+    /// Save the plan to this file. `roster apply FILE` applies it exactly.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Plans a git source as it is at this branch, tag or commit of its repository; such a plan is
-    /// not applied.
+    /// Plan a git source at this branch, tag or commit. You cannot apply such a plan.
     #[arg(long, value_name = "REV", conflicts_with = "out")]
     revision: Option<String>,
     #[command(flatten)]
     remote: Remote,
-    /// Lists every stored field that nothing declares.
+    /// List every stored field that no source declares.
     #[arg(long)]
     exact: bool,
-    /// Reads and compares every stored column instead of trusting versions.
+    /// Read and compare every stored column instead of trusting versions.
     #[arg(long)]
     scrub: bool,
-    /// Exits with 2 when there are steps.
+    /// Exit with 2 if the plan has steps.
     #[arg(long)]
     detailed_exitcode: bool,
 }

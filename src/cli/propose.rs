@@ -19,22 +19,22 @@ const NAMED: usize = 1000;
 /// Options of `roster propose`.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The source that knows better: an export, usually one that only observes.
+    /// The source of the new values: an export, usually one that only observes.
     #[arg(value_name = "SOURCE")]
     source: String,
-    /// The directory to write into; needed where several are configured.
+    /// The source to write into. Needed if several directories are configured.
     #[arg(long, value_name = "SOURCE")]
     into: Option<String>,
-    /// Also adds fields that the manifests say nothing of.
+    /// Also add fields that the manifests do not declare.
     #[arg(long)]
     add: bool,
-    /// Also adds resources that the manifests do not declare, as new files.
+    /// Also add resources that the manifests do not declare, as new files.
     #[arg(long)]
     new: bool,
-    /// Changes the files, in place of printing a patch.
+    /// Change the files instead of printing a patch.
     #[arg(long, conflicts_with = "branch")]
     write: bool,
-    /// Commits onto a new branch, and touches neither files nor index.
+    /// Commit to a new branch, without changing files or index.
     #[arg(long, value_name = "NAME")]
     branch: Option<String>,
 }

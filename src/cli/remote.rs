@@ -17,16 +17,16 @@ use std::time::Duration;
 const TIMEOUT: Duration = Duration::from_mins(15);
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// Which daemon, and who is asking.
+/// The daemon to ask, and the credentials.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Remote {
-    /// The daemon to ask: `https://roster.example`.
+    /// The URL of the daemon: `https://roster.example`.
     #[arg(long = "remote", value_name = "URL", env = "ROSTER_REMOTE")]
     pub url: Option<String>,
-    /// The file that holds the token; otherwise it is taken from ROSTER_TOKEN.
+    /// The file that holds the token. Default: the token in ROSTER_TOKEN.
     #[arg(long, value_name = "FILE", env = "ROSTER_TOKEN_FILE")]
     token_file: Option<PathBuf>,
-    /// Certificates (PEM) to trust beside those of the system.
+    /// Certificates (PEM) to trust in addition to those of the system.
     #[arg(long, value_name = "FILE", env = "ROSTER_CA")]
     ca: Option<PathBuf>,
 }

@@ -5,13 +5,13 @@ use crate::diagnostic::did_you_mean;
 use crate::kinds::{self, schema};
 use std::path::PathBuf;
 
-/// Prints the JSON Schema of manifests, or of documents of one kind.
+/// Print the JSON Schema of manifests, or of documents of one kind.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// Of one kind only, as `Account`
+    /// Only this kind, such as `Account`.
     #[arg(conflicts_with = "dir")]
     kind: Option<String>,
-    /// Write all of them into this directory: `manifest.json` and one a kind
+    /// Write all schemas into this directory: `manifest.json` and one per kind.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }

@@ -10,10 +10,10 @@ use std::net::SocketAddr;
 /// Options of `roster serve`.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Where to listen; over the `serve.listen` of the configuration. Port 0 takes a free one.
+    /// The address to listen at. Overrides `serve.listen`. Port 0 takes a free port.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
-    /// Serves without tokens, or without TLS beyond this machine: for a private network.
+    /// Allow serving without tokens, or without TLS to other machines. For private networks.
     #[arg(long)]
     insecure: bool,
 }

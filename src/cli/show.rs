@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// Options of `roster show`.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The plan, as saved by `roster plan --out`.
+    /// The file saved by `roster plan --out`.
     #[arg(value_name = "PLAN.json")]
     plan: PathBuf,
     #[command(flatten)]

@@ -16,16 +16,16 @@ pub struct Options {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Gives the claims of a source to its new name, once `roster.yaml` has that name.
+    /// Move the claims of a source to its new name in `roster.yaml`.
     Rename {
-        /// The name it had.
+        /// The old name of the source.
         old: String,
-        /// The name it has now.
+        /// The new name of the source.
         new: String,
     },
-    /// Drops the claims of a source that is gone for good; its resources stay as they are.
+    /// Drop the claims of a removed source. Its resources stay as they are.
     Forget {
-        /// The name it had.
+        /// The old name of the source.
         name: String,
     },
 }

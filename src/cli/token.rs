@@ -13,7 +13,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Makes tokens for the daemon, and lists them.
+/// Create and list tokens for the daemon.
 #[derive(clap::Args, Debug)]
 pub struct Options {
     #[command(subcommand)]
@@ -22,34 +22,34 @@ pub struct Options {
 
 #[derive(clap::Subcommand, Debug)]
 enum Command {
-    /// Prints a new token, once, and its line for the file of tokens.
+    /// Create a token. Print it once, with its line for the token file.
     Create(Create),
-    /// Lists the tokens of a file: names, roles, sources and when they expire.
+    /// List the tokens of a file, with roles, sources and expiry.
     List(List),
 }
 
 #[derive(clap::Args, Debug)]
 struct Create {
-    /// In whose name acts are recorded
+    /// The name that the audit log records.
     #[arg(long)]
     name: String,
-    /// What it may
+    /// The role.
     #[arg(long, value_enum)]
     role: Role,
-    /// From which day on (00:00 UTC) or moment it is worth nothing: `2027-01-31`
+    /// When the token expires: `2027-01-31` (00:00 UTC), or a time.
     #[arg(long, value_name = "WHEN", value_parser = token::moment)]
     expires: Option<DateTime<Utc>>,
-    /// Only for these sources: `a,b`
+    /// Limit the token to these sources: `a,b`.
     #[arg(long, value_name = "NAMES")]
     sources: Option<String>,
-    /// Appends the line to this file instead of printing it
+    /// Append the line to this file instead of printing it.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
 }
 
 #[derive(clap::Args, Debug)]
 struct List {
-    /// The file of tokens; that of the configuration when not given
+    /// The token file. Default: that of the configuration.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
 }

@@ -13,10 +13,10 @@ use std::path::PathBuf;
 /// Options of `roster validate`.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The directory of manifests; with a configuration, parts of its sources.
+    /// The directory of manifests. With a configuration: parts of its sources.
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Only this source.
+    /// Check only this source.
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
 }

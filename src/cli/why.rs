@@ -12,10 +12,10 @@ use std::io::{self, Write};
 /// Options of `roster why`.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The resource.
+    /// The resource, such as `User/u-1`.
     #[arg(value_name = "KIND/ID")]
     resource: String,
-    /// One field, as in plans: `phone`, `customFields.badge`; all when not given.
+    /// One field, as in plans: `phone`, `customFields.badge`. Default: all fields.
     #[arg(value_name = "FIELD")]
     field: Option<String>,
 }
