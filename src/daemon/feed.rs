@@ -19,47 +19,47 @@ const NAMED: usize = 20;
 /// How large a report may be that is kept.
 const LARGEST: usize = 16 << 20;
 
-/// What is known of the last export of a source.
+/// The state of the last export of a source.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct FeedState {
-    /// What it is called.
+    /// The name of the export.
     pub name: String,
     /// The digest of its bytes.
     pub digest: String,
-    /// How many rows it has.
+    /// The number of rows.
     pub rows: u64,
-    /// How many its last line counts.
+    /// The number of rows in the trailer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trailer: Option<u64>,
-    /// The names of its columns.
+    /// The names of the columns.
     pub columns: Vec<String>,
-    /// Whether it was read to its end.
+    /// Whether the export was read to its end.
     pub complete: bool,
-    /// Why nothing of it is believed, if nothing is.
+    /// Why nothing of the export is used, if nothing is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub doubt: Option<Doubt>,
-    /// When it was written, where that is known.
+    /// When the export was written, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub written_at: Option<DateTime<Utc>>,
-    /// Why it is none that is new, if it is none.
+    /// Why this is not a new export.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub same: Option<String>,
-    /// Whether the source was let begin: until then its passes only plan.
+    /// Whether the source was approved. Until then its passes only plan.
     pub begun: bool,
-    /// How many were accepted, of the last hundred.
+    /// How many of the last hundred exports were accepted.
     pub accepted: u64,
-    /// When the last one was.
+    /// When the last export was accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accepted_at: Option<DateTime<Utc>>,
-    /// What accepted exports no longer name, by how often.
+    /// Resources that accepted exports no longer name, by how many exports.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<Missing>,
     /// Whether there is a report of faulty rows.
     pub report: bool,
 }
 
-/// Why nothing of an export is believed.
+/// Why nothing of an export is used.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Doubt {
     /// The code of the rule.
@@ -68,17 +68,17 @@ pub struct Doubt {
     pub message: String,
 }
 
-/// What so many accepted exports in a row did not name.
+/// Resources that this many accepted exports in a row did not name.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Missing {
-    /// How many exports.
+    /// The number of exports.
     pub missed: u32,
-    /// After how many a resource is deactivated; absent: it never is.
+    /// The number of exports after which a resource is deactivated. Absent: never.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub of: Option<u32>,
-    /// How many resources.
+    /// The number of resources.
     pub count: usize,
-    /// The first of them.
+    /// The first resources.
     pub resources: Vec<String>,
 }
 

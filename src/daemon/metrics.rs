@@ -338,8 +338,8 @@ impl Gives for Metrics {
 pub(super) fn routes() -> Vec<Route<Door>> {
     vec![
         Route::get("/metrics", "metrics", Permission::Read, metrics).says(
-            "Metrics for Prometheus",
-            "Passes, how long their phases took, steps, holds, drift, lag, requests.",
+            "Get metrics for Prometheus",
+            "Passes, durations of their phases, steps, holds, drift, lag and requests.",
         ),
     ]
 }

@@ -20,24 +20,24 @@ const SCRUB: TimeDelta = TimeDelta::days(1);
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// There was none yet.
+    /// There was no pass yet.
     #[default]
     Never,
     /// Changes were committed.
     Applied,
     /// The database already matched.
     Unchanged,
-    /// The source is in mode `plan`: it was only said what would be done.
+    /// The source is in mode `plan`: the pass only planned.
     Planned,
-    /// Changes wait for a window to open.
+    /// Changes are not applied until a window opens.
     WindowClosed,
-    /// Errors of the source refused the plan: nothing was done.
+    /// Errors of the source refused the plan. Nothing was applied.
     Refused,
-    /// The source or the database could not be read or written: it is tried again.
+    /// The source or the database could not be read or written. Roster tries again.
     Failed,
 }
 
-/// A revision of a source at a moment.
+/// A revision of a source at a point in time.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Mark {
@@ -45,18 +45,18 @@ pub struct Mark {
     pub revision: String,
     /// When.
     pub at: DateTime<Utc>,
-    /// The run that committed changes of it, if any had to be.
+    /// The run that committed its changes. Absent if there were none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<i64>,
 }
 
-/// What git says of the commits of a source that came since another one.
+/// The commits of a source since another commit.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Commits {
-    /// How many they are.
+    /// The number of commits.
     pub count: usize,
-    /// The newest of them, newest first.
+    /// The newest commits, newest first.
     pub listed: Vec<CommitState>,
 }
 
@@ -64,46 +64,46 @@ pub struct Commits {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CommitState {
-    /// Its id in full.
+    /// The full id of the commit.
     pub revision: String,
-    /// The name of its author.
+    /// The name of the author.
     pub author: String,
-    /// The first line of what it says.
+    /// The first line of the commit message.
     pub subject: String,
 }
 
-/// A hold that waits for a person, or stands.
+/// A hold that needs a decision, or a standing hold.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HoldState {
-    /// What an approval names; without one no approval helps.
+    /// The id for an approval. Absent if nobody can approve this hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<String>,
-    /// The code of its rule.
+    /// The code of the rule.
     pub code: String,
-    /// What is held and why.
+    /// What is held, and why.
     pub message: String,
-    /// What would be done.
+    /// The held verb.
     pub verb: String,
-    /// How many resources.
+    /// The number of resources.
     pub count: usize,
-    /// The first of them, as `User/u-1`.
+    /// The first resources, such as `User/u-1`.
     pub resources: Vec<String>,
-    /// The accounts that the held users, organisations and policies belong to, as far as the plan says.
+    /// The accounts of the held users, organisations and policies, as far as the plan names them.
     #[serde(default)]
     pub accounts: Vec<String>,
-    /// Whether it only stands there.
+    /// Whether this is a standing hold, which needs no decision.
     pub standing: bool,
-    /// Since when it was seen in every pass.
+    /// Since when every pass has had this hold.
     pub since: DateTime<Utc>,
-    /// The commands that let it through.
+    /// The commands that approve the hold.
     pub commands: Vec<String>,
-    /// What has to happen where no command lets it through.
+    /// What to do if no command can approve the hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub otherwise: Option<String>,
 }
 
-/// Something that reading or checking came upon.
+/// A diagnostic of a pass.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FindingState {
@@ -113,13 +113,13 @@ pub struct FindingState {
     pub code: String,
     /// What is wrong.
     pub message: String,
-    /// The way out.
+    /// How to fix it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
-    /// The resource, as `User/u-1`.
+    /// The resource, such as `User/u-1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,
-    /// Where: path, line and column.
+    /// The path, line and column.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
 }
@@ -128,49 +128,49 @@ pub struct FindingState {
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct State {
-    /// What the last pass came to.
+    /// The result of the last pass.
     pub outcome: Outcome,
-    /// Why, in a sentence; why nothing happened, if nothing did.
+    /// One sentence that explains the result. If nothing happened, it says why.
     pub reason: String,
-    /// Since when passes come to the same.
+    /// Since when passes have had the same result.
     pub since: Option<DateTime<Utc>>,
-    /// Since when the database has not been what the source says, or the source cannot be read; absent
-    /// while it is.
+    /// Since when the database has differed from the source, or the source has been unreadable.
+    /// Absent if they are equal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub behind_since: Option<DateTime<Utc>>,
-    /// The last revision that a pass looked at.
+    /// The last revision that a pass read.
     pub last_attempted: Option<Mark>,
-    /// The last revision that the database was made equal to, held and refused parts aside.
+    /// The last revision that was applied, apart from held and refused parts.
     pub last_applied: Option<Mark>,
-    /// The commits that the pass looked at and the last applied revision has not: what it brought, or
-    /// what waits. Those that touch nothing of the source are not among them.
+    /// The commits between the last applied revision and the one that the pass read. Commits that
+    /// do not change the source are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commits: Option<Commits>,
-    /// How many passes in a row have failed.
+    /// The number of failed passes in a row.
     pub failures: u32,
-    /// What made the last pass begin.
+    /// The triggers of the last pass.
     pub triggers: BTreeSet<String>,
-    /// How many resources each verb of the last plan concerns.
+    /// The number of resources per verb of the last plan.
     pub summary: BTreeMap<String, u64>,
-    /// What waits for a person, or stands.
+    /// The holds that need a decision, and standing holds.
     pub held: Vec<HoldState>,
-    /// How many errors there are.
+    /// The number of errors.
     pub errors: usize,
-    /// How many warnings there are.
+    /// The number of warnings.
     pub warnings: usize,
-    /// The first findings, errors first.
+    /// The first diagnostics, errors first.
     pub findings: Vec<FindingState>,
-    /// How many resources somebody else had changed.
+    /// The number of resources with drift.
     pub drift: usize,
-    /// That the branch was rewound or pushed by force, and from where.
+    /// The commit before the branch was rewound or force-pushed.
     pub rewound: Option<String>,
-    /// Seconds that each phase of the last pass took.
+    /// The duration of each phase of the last pass, in seconds.
     pub seconds: BTreeMap<String, f64>,
-    /// The last run of the source that was told of.
+    /// The last run of the source that was reported.
     pub run: Option<i64>,
-    /// When every column was last compared, whatever the versions say.
+    /// When a pass last compared every column, regardless of versions.
     pub scrubbed: Option<DateTime<Utc>>,
-    /// Of an export: what is known of it.
+    /// For an export: its state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub feed: Option<FeedState>,
 }

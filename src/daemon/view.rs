@@ -12,58 +12,58 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// How everything stands.
+/// The state of the daemon and its sources.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
-    /// Which replica answers.
+    /// The replica that answers.
     pub replica: String,
-    /// Its release.
+    /// The release of the replica.
     pub version: &'static str,
-    /// The environment it serves.
+    /// The environment that it serves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
-    /// The clock of the replica.
+    /// The time on the replica's clock.
     pub time: DateTime<Utc>,
     /// Every source, in the order of the configuration.
     pub sources: Vec<SourceView>,
-    /// How many notices wait to be sent.
+    /// The number of unsent notices.
     pub notices: u64,
-    /// Why the last one of them could not be sent.
+    /// Why the last unsent notice could not be sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notice_error: Option<String>,
-    /// Why the last reload of the configuration failed; the one before is used.
+    /// Why the last reload of the configuration failed. The previous configuration is in force.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reload_error: Option<String>,
 }
 
-/// How a source stands.
+/// The state of a source.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceView {
-    /// Its name.
+    /// The name of the source.
     pub name: String,
-    /// Where it is read from, without secrets.
+    /// Where the source is read from, without secrets.
     pub from: String,
-    /// `apply`, or `plan`: only said what would be done.
+    /// `apply`, or `plan` for a source that only plans.
     pub mode: &'static str,
-    /// In a sentence, why it stands as it does: why nothing happens, if nothing does.
+    /// One sentence that explains the state. If nothing happens, it says why.
     pub why: String,
-    /// Who suspended it, and why.
+    /// Who suspended the source, and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspended: Option<Suspended>,
-    /// Until when no window lets it apply, if none does.
+    /// The window that prevents applies at the moment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window: Option<Closed>,
-    /// When its last pass ended, on any replica, whatever it came to.
+    /// When the last pass ended, on any replica, with any result.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended: Option<DateTime<Utc>>,
-    /// What the replica that answers does with it now.
+    /// What the answering replica does with the source now.
     pub activity: Activity,
-    /// Which replica made the last pass.
+    /// The replica that ran the last pass.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replica: Option<String>,
-    /// What the last pass came to.
+    /// The result of the last pass.
     pub state: State,
 }
 
@@ -77,17 +77,17 @@ pub struct Suspended {
     pub reason: String,
     /// Since when.
     pub since: DateTime<Utc>,
-    /// Whether every source is.
+    /// Whether every source is suspended.
     pub all: bool,
 }
 
-/// A window that keeps applies out.
+/// A window that prevents applies.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Closed {
-    /// Which, as written.
+    /// The window, as written in the configuration.
     pub by: String,
-    /// Until when; absent when no end is in sight.
+    /// When applies are possible again. Absent if there is no such time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<DateTime<Utc>>,
 }
@@ -98,7 +98,7 @@ pub struct Closed {
 pub struct HoldView {
     /// The source.
     pub source: String,
-    /// Who let it through, for the next pass.
+    /// The approval for the next pass.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalView>,
     /// The hold.
@@ -106,7 +106,7 @@ pub struct HoldView {
     pub hold: HoldState,
 }
 
-/// That somebody let a hold through.
+/// An approval of a hold.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ApprovalView {
@@ -116,14 +116,14 @@ pub struct ApprovalView {
     pub reason: String,
     /// When.
     pub at: DateTime<Utc>,
-    /// When it lapses, if the hold has not gone through by then.
+    /// When the approval expires, if it is not used before.
     pub lapses: DateTime<Utc>,
-    /// Only these resources of it; absent: all.
+    /// The approved resources. Absent: all of the hold.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub only: Option<Vec<String>>,
 }
 
-/// What a person did.
+/// An act of a person.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ActView {
@@ -133,7 +133,7 @@ pub struct ActView {
     pub actor: String,
     /// What.
     pub act: String,
-    /// On what.
+    /// The source or hold that the act concerns.
     pub subject: String,
     /// Why.
     pub reason: String,

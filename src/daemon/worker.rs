@@ -21,20 +21,20 @@ const NAP: Duration = Duration::from_secs(15);
 /// How long after another replica was found at it.
 const ELSEWHERE: Duration = Duration::from_millis(700);
 
-/// What a worker does now.
+/// What the worker of a source does now.
 #[derive(Clone, PartialEq, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", tag = "now")]
 pub enum Activity {
-    /// It waits for a trigger.
+    /// The worker is idle.
     #[serde(rename_all = "camelCase")]
     Waiting {
-        /// The next pass without another trigger.
+        /// The time of the next pass, unless a trigger comes earlier.
         next: DateTime<Utc>,
-        /// What nothing happened for, if the last trigger led to nothing.
+        /// Why the last trigger had no effect.
         #[serde(skip_serializing_if = "Option::is_none")]
         why: Option<String>,
     },
-    /// It makes a pass.
+    /// The worker runs a pass.
     #[serde(rename_all = "camelCase")]
     Working {
         /// Since when.

@@ -291,7 +291,7 @@ impl<T: Serialize> IntoResponse for Accepted<T> {
 
 impl<T: JsonSchema> Gives for Accepted<T> {
     fn describe(operation: &mut Operation<'_>) {
-        json_answer::<T>(operation, StatusCode::ACCEPTED, "It is going to be done.");
+        json_answer::<T>(operation, StatusCode::ACCEPTED, "Accepted.");
     }
 }
 

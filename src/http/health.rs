@@ -31,28 +31,28 @@ pub trait Ready: Clone + Send + Sync + 'static {
     fn ready(&self) -> impl Future<Output = Result<(), String>> + Send;
 }
 
-/// That it is well.
+/// The daemon is healthy.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Health {
-    /// Always `ok`: what is not well is a problem.
+    /// Always `ok`. Failures are problems.
     status: &'static str,
 }
 
-/// Who one is.
+/// The identity of the caller.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Whoami {
-    /// The name that acts are recorded with.
+    /// The name that the audit log records.
     name: String,
     /// The role of the token.
     role: Role,
-    /// What the role may.
+    /// The permissions of the role.
     permissions: Vec<Permission>,
-    /// The sources that the token is for; absent: all of them.
+    /// The sources of the token. Absent: all sources.
     #[serde(skip_serializing_if = "Option::is_none")]
     sources: Option<Vec<String>>,
-    /// Whether a token was needed to learn this.
+    /// Whether the caller has no token.
     anonymous: bool,
-    /// The clock of the server.
+    /// The time on the server's clock.
     time: DateTime<Utc>,
 }
 
@@ -84,23 +84,23 @@ pub fn routes<S: Ready>() -> Vec<Route<S>> {
     vec![
         Route::get(HEALTH, "alive", Needs::Nothing, alive)
             .says(
-                "Whether it is alive",
-                "Answers as long as the process can answer at all. Needs no token.",
+                "Check whether the daemon is alive",
+                "Answers as long as the process runs. Needs no token.",
             )
             .example(json!({"status": "ok"}))
             .vital(),
         Route::get(READY, "ready", Needs::Nothing, ready::<S>)
             .says(
-                "Whether it can do its work",
-                "A problem with status 503 and the reason while it cannot. Needs no token.",
+                "Check whether the daemon is ready",
+                "Answers 503 with the reason if it is not ready. Needs no token.",
             )
             .example(json!({"status": "ok"}))
             .problems(&[problem::UNAVAILABLE])
             .vital(),
         Route::get("/api/v1/whoami", "whoami", Needs::Somebody, whoami)
             .says(
-                "Who one is",
-                "The name, the role and the sources of the token, and what the role may.",
+                "Get the identity of the caller",
+                "Returns the name, the role and the sources of the token, and the permissions of the role.",
             )
             .example(json!({
                 "name": "ci",
@@ -121,7 +121,7 @@ where
     T: 'static,
 {
     Route::get("/api/v1/openapi.json", "openapi", Needs::Nothing, document).says(
-        "This document",
+        "Get this document",
         "The routes of this server as OpenAPI 3.1. Needs no token.",
     )
 }

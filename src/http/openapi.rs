@@ -33,7 +33,7 @@ pub fn document<S>(routes: &[Route<S>]) -> Value {
         "info": {
             "title": "Roster",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "What `roster serve` answers. Every failure is a problem (RFC 9457) whose `code` is stable.",
+            "description": "The API of `roster serve`. Every failure is a problem (RFC 9457) with a stable `code`.",
             "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
         },
         "servers": [{"url": "/"}],
@@ -45,7 +45,7 @@ pub fn document<S>(routes: &[Route<S>]) -> Value {
                 "token": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "A token that `roster token create` made.",
+                    "description": "A token from `roster token create`.",
                 },
             },
         },
@@ -73,7 +73,7 @@ fn operation(about: &About, inputs: &mut SchemaGenerator, outputs: &mut SchemaGe
             "name": "Idempotency-Key",
             "in": "header",
             "required": false,
-            "description": "With a key an act that is sent again is answered again, not done again.",
+            "description": "If you send the same key and body again, you get the first answer, and the act is not repeated.",
             "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"},
         }));
         drawn

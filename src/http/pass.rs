@@ -145,7 +145,7 @@ impl Pass {
                 let detail = "without a token one only reads; set `serve.tokens`";
                 return Err(Problem::new(problem::UNAUTHORIZED, detail));
             }
-            let detail = format!("it takes `{permission}`, which `{}` has not", caller.role);
+            let detail = format!("needs `{permission}`; your role is `{}`", caller.role);
             return Err(Problem::new(problem::NO_PERMISSION, detail));
         }
         if caller.sources.is_none() || self.about.sifted || self.about.needs == Needs::Somebody {

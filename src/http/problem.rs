@@ -38,34 +38,34 @@ macro_rules! kinds {
 }
 
 kinds! {
-    BAD_REQUEST "bad-request" BAD_REQUEST "The request is not understood";
-    NOT_A_LIST "json-not-list" BAD_REQUEST "What was sent is no list of records";
-    NOT_DATA "feed-not-data" BAD_REQUEST "What was sent is no data";
-    TRUNCATED "feed-truncated" BAD_REQUEST "What was sent breaks off";
-    UNAUTHORIZED "unauthorized" UNAUTHORIZED "A token is needed";
-    NO_PERMISSION "no-permission" FORBIDDEN "The role does not allow it";
+    BAD_REQUEST "bad-request" BAD_REQUEST "Malformed request";
+    NOT_A_LIST "json-not-list" BAD_REQUEST "The body is not a list of records";
+    NOT_DATA "feed-not-data" BAD_REQUEST "The body is not data";
+    TRUNCATED "feed-truncated" BAD_REQUEST "The body is incomplete";
+    UNAUTHORIZED "unauthorized" UNAUTHORIZED "A valid token is required";
+    NO_PERMISSION "no-permission" FORBIDDEN "Permission denied";
     FORGED "forged" FORBIDDEN "The request does not come from a page of this server";
-    MISDIRECTED "misdirected" MISDIRECTED_REQUEST "The host asked for is not this one";
-    NOT_FOUND "not-found" NOT_FOUND "There is no such thing";
-    METHOD "method-not-allowed" METHOD_NOT_ALLOWED "The method is not one of this path";
-    NOT_ACCEPTABLE "not-acceptable" NOT_ACCEPTABLE "There is no such form of the answer";
+    MISDIRECTED "misdirected" MISDIRECTED_REQUEST "This server does not serve the requested host";
+    NOT_FOUND "not-found" NOT_FOUND "Not found";
+    METHOD "method-not-allowed" METHOD_NOT_ALLOWED "This path does not support the method";
+    NOT_ACCEPTABLE "not-acceptable" NOT_ACCEPTABLE "The requested media type is not available";
     TIMEOUT "timeout" REQUEST_TIMEOUT "The request took too long";
     SUSPENDED "suspended" CONFLICT "The source is suspended";
-    WRONG_STATE "wrong-state" CONFLICT "The act does not fit the state";
+    WRONG_STATE "wrong-state" CONFLICT "The act is not possible in the current state";
     WINDOW_CLOSED "window-closed" CONFLICT "No window is open";
-    ALREADY_DECIDED "already-decided" CONFLICT "It has been decided before";
-    STALE_PLAN "stale-plan" CONFLICT "The database or the source moved on since the plan";
-    IN_PROGRESS "in-progress" CONFLICT "The same act is still being done";
+    ALREADY_DECIDED "already-decided" CONFLICT "Already decided";
+    STALE_PLAN "stale-plan" CONFLICT "The database or the source changed after the plan";
+    IN_PROGRESS "in-progress" CONFLICT "The same act is still in progress";
     TOO_LARGE "too-large" PAYLOAD_TOO_LARGE "The body is too large";
-    MEDIA "unsupported-media-type" UNSUPPORTED_MEDIA_TYPE "The body is of another type than expected";
-    INVALID "invalid" UNPROCESSABLE_ENTITY "The request is understood and makes no sense";
-    UNREADABLE "source-unreadable" UNPROCESSABLE_ENTITY "Nothing of what was sent can be taken";
-    REFUSED "refused" UNPROCESSABLE_ENTITY "Errors refused all of what was sent";
+    MEDIA "unsupported-media-type" UNSUPPORTED_MEDIA_TYPE "Unsupported media type";
+    INVALID "invalid" UNPROCESSABLE_ENTITY "Invalid request";
+    UNREADABLE "source-unreadable" UNPROCESSABLE_ENTITY "The body cannot be used";
+    REFUSED "refused" UNPROCESSABLE_ENTITY "Errors refused the whole push";
     KEY_REUSED "idempotency-key-reused" UNPROCESSABLE_ENTITY "The idempotency key was used for another request";
     TOO_MANY "too-many-requests" TOO_MANY_REQUESTS "Too many requests";
-    INTERNAL "internal" INTERNAL_SERVER_ERROR "Something went wrong in here";
-    UNAVAILABLE "unavailable" SERVICE_UNAVAILABLE "Not now";
-    LOCK_TIMEOUT "lock-timeout" SERVICE_UNAVAILABLE "Another holds the lease";
+    INTERNAL "internal" INTERNAL_SERVER_ERROR "Internal error";
+    UNAVAILABLE "unavailable" SERVICE_UNAVAILABLE "Temporarily unavailable";
+    LOCK_TIMEOUT "lock-timeout" SERVICE_UNAVAILABLE "Another process holds the lease";
 }
 
 /// Something that went wrong, and how it is answered.
@@ -81,23 +81,23 @@ pub struct Problem {
     pub more: Map<String, Value>,
 }
 
-/// A problem as it is sent.
+/// A problem (RFC 9457).
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Problem")]
 pub struct Told {
     /// `urn:roster:problem:` and the code.
     #[serde(rename = "type")]
     kind: String,
-    /// The stable name of what went wrong, as in `roster explain`.
+    /// The stable code of the problem.
     code: &'static str,
-    /// What the code means.
+    /// The meaning of the code.
     title: &'static str,
-    /// The status of the answer.
+    /// The HTTP status.
     status: u16,
-    /// The case at hand.
+    /// What is wrong in this case.
     #[serde(skip_serializing_if = "String::is_empty")]
     detail: String,
-    /// The request, as the daemon's log names it.
+    /// The id of the request in the daemon's log.
     #[serde(rename = "requestId", skip_serializing_if = "Option::is_none")]
     request: Option<String>,
     /// What more there is to it.

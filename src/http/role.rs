@@ -4,25 +4,25 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// What one may be allowed to do.
+/// A permission of a role.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Permission {
-    /// Have a plan made, and see that plan.
+    /// Request plans and see them.
     Plan,
     /// Read the directory, its history, plans, holds and runs.
     Read,
     /// Suspend, resume and reconcile sources.
     Operate,
-    /// Let holds through.
+    /// Approve holds and export sources.
     Approve,
     /// Everything else.
     Administer,
 }
 
-/// What a token was made for.
+/// The role of a token.
 #[derive(
     Clone,
     Copy,
@@ -39,15 +39,15 @@ pub enum Permission {
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// A CI job: has plans made and sees nothing else.
+    /// For a CI job: requests plans and sees nothing else.
     Planner,
-    /// Reads.
+    /// Reads everything.
     Viewer,
-    /// Keeps sources going.
+    /// Reads, and suspends, resumes and reconciles sources.
     Operator,
-    /// Decides on holds; does not keep sources going.
+    /// Reads, and approves holds and export sources.
     Approver,
-    /// May everything.
+    /// Has all permissions.
     Administrator,
 }
 
@@ -77,7 +77,7 @@ impl Role {
         Self::Administrator,
     ];
 
-    /// Its name.
+    /// The name of the source.
     pub fn name(self) -> &'static str {
         match self {
             Self::Planner => "planner",

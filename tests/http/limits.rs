@@ -87,7 +87,7 @@ async fn a_person_reads_a_page_and_all_answers_are_guarded() {
     }
     assert!(!page.headers().contains_key("strict-transport-security"));
     let text = page.text().await.expect("a page");
-    assert_eq!(text, "<h1>There is no such thing from-the-proxy</h1>");
+    assert_eq!(text, "<h1>Not found from-the-proxy</h1>");
 }
 
 #[tokio::test]

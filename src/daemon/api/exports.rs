@@ -13,15 +13,15 @@ use serde_json::json;
 /// A source by name.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Named {
-    /// Its name in the configuration.
+    /// The name of the source in the configuration.
     source: String,
 }
 
-/// Why a source may begin.
+/// An approval of a source.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Beginning {
-    /// Kept in the records.
+    /// The reason, for the audit log.
     #[schemars(length(min = 1, max = REASON), regex(pattern = SAID))]
     reason: String,
 }
@@ -37,8 +37,8 @@ pub(super) fn routes() -> Vec<Route<Door>> {
     vec![
         Route::post("/api/v1/sources/{source}/approve", "approveSource", Permission::Approve, approve)
             .says(
-                "Lets an export begin",
-                "Until then its passes only plan. It is recorded, and a pass is asked for.",
+                "Approve an export source",
+                "Until then its passes only plan. The audit log records the approval, and a pass is requested.",
             )
             .problems(&[
                 problem::ALREADY_DECIDED,
@@ -46,8 +46,8 @@ pub(super) fn routes() -> Vec<Route<Door>> {
                 problem::WRONG_STATE,
             ]),
         Route::get("/api/v1/sources/{source}/report", "report", Permission::Read, report).says(
-            "The faulty rows of the last export",
-            "CSV: of each its line, the rule, the code of DJUST, the resource, the field, what is wrong, and the row as it stood there. Cells that a spreadsheet would take for formulas are escaped.",
+            "Get the faulty rows of the last export",
+            "CSV with line, rule, DJUST code, resource, field, message and the original row. Cells that a spreadsheet would take for formulas are escaped.",
         ),
     ]
 }

@@ -11,28 +11,28 @@ use axum::extract::State;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Holds, those that wait for somebody first.
+/// Holds, those that need a decision first.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Holds {
-    /// One by one.
+    /// The holds.
     items: Vec<HoldView>,
 }
 
 /// A hold by its id.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Identified {
-    /// As the plan shows it: 16 hexadecimal digits.
+    /// The id of the hold: 16 hexadecimal digits, as shown in the plan.
     hold: String,
 }
 
-/// The decision to let a hold through.
+/// An approval of a hold.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Decision {
-    /// Kept in the records.
+    /// The reason, for the audit log.
     #[schemars(length(min = 1, max = REASON), regex(pattern = SAID))]
     reason: String,
-    /// Only these resources of it, as `User/u-1`; all of it when absent.
+    /// Approve only these resources, such as `User/u-1`. Default: the whole hold.
     #[serde(default)]
     #[schemars(inner(regex(pattern = known())))]
     only: Vec<String>,
@@ -48,14 +48,14 @@ pub(super) fn routes() -> Vec<Route<Door>> {
     vec![
         Route::get("/api/v1/holds", "holds", Permission::Read, holds)
             .says(
-                "What is held",
-                "What, how many, whose customers, since when, the command that lets it through and when its approval lapses.",
+                "List the holds",
+                "Each with its message, count, accounts, start, the command that approves it, and the expiry of its approval.",
             )
             .sifted(),
         Route::post("/api/v1/holds/{hold}/approve", "approveHold", Permission::Approve, approve)
             .says(
-                "Lets a hold through",
-                "Exactly these steps with exactly these values, in the next plan that contains them; and asks for a pass.",
+                "Approve a hold",
+                "Covers exactly these steps with exactly these values, in the next plan that contains them. Also requests a pass.",
             )
             .problems(&[problem::ALREADY_DECIDED, problem::NO_PERMISSION])
             .sifted(),

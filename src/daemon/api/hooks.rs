@@ -16,11 +16,11 @@ use serde::{Deserialize, Serialize};
 /// A source by name.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Named {
-    /// Its name in the configuration.
+    /// The name of the source in the configuration.
     source: String,
 }
 
-/// What became of a webhook.
+/// The result of a webhook.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Heard {
     /// `reconcile`, `ping`, `repeated` or `ignored`.
@@ -31,8 +31,8 @@ pub(super) fn routes() -> Vec<Route<Door>> {
     vec![
         Route::post("/api/v1/hooks/{source}", "hook", Needs::Nothing, hook)
             .says(
-                "A webhook of GitHub, GitLab, Gitea or Forgejo",
-                "Signed with the `webhookSecret` of the source; a push to its branch asks for a pass. The same delivery or the same body again starts nothing.",
+                "Receive a webhook of GitHub, GitLab, Gitea or Forgejo",
+                "Signed with the `webhookSecret` of the source. A push to its branch requests a pass. A repeated delivery or body starts nothing.",
             )
             .problems(&[problem::UNAUTHORIZED, problem::NOT_FOUND, problem::INVALID]),
     ]

@@ -54,16 +54,16 @@ pub struct About {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Asked {
-    /// To which source; may be left out where one alone is pushed such records.
+    /// The source. Optional if only one source accepts such records.
     source: Option<String>,
-    /// Refuses all of it for one bad record, instead of leaving that one out.
+    /// Refuse the whole push if one record is bad, instead of skipping that record.
     atomic: bool,
 }
 
 /// Which import.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Identified {
-    /// As `Location` has it.
+    /// The id from `Location`.
     id: String,
 }
 
@@ -71,8 +71,8 @@ pub(super) fn routes() -> Vec<Route<Door>> {
     vec![
         Route::post("/api/v1/import/{kind}", "import", Permission::Operate, import)
             .says(
-                "Takes records that are pushed",
-                "For a source with `export: {push: true}`. The body is what its mapping reads: a list of objects, or CSV with its content type. What is not in it is left as it is; a bad record is left out and the others go on. More than 1,000 records, whatever takes longer than a request may, and `Prefer: respond-async` are answered with 202 and where the answer will be.",
+                "Push records",
+                "For a source with `export: {push: true}`. The body is what its mapping reads: a list of objects, or CSV with its content type. Resources that the push does not name stay as they are. A bad record is skipped, and the others are applied. The answer is 202 with a `Location` if there are more than 1,000 records, if the push takes longer than the request timeout, or with `Prefer: respond-async`.",
             )
             .problems(&[
                 problem::SUSPENDED,
@@ -95,8 +95,8 @@ pub(super) fn routes() -> Vec<Route<Door>> {
             .sifted(),
         Route::get("/api/v1/imports/{id}", "importState", Permission::Read, look)
             .says(
-                "What became of something that was pushed",
-                "Any replica knows it, and a restart does not forget it: until it was answered, and for a week after that.",
+                "Get the result of a push",
+                "Available on every replica and after restarts, until one week after the answer.",
             )
             .sifted(),
     ]

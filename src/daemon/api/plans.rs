@@ -31,16 +31,16 @@ use tokio::time::Instant;
 /// How long the name of a branch may be.
 const NAME: usize = 255;
 
-/// What is to be planned: a tree or a commit.
+/// A request for a plan of a tree or a commit.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(extend("oneOf" = [given("files", "revision"), given("revision", "files")]))]
 pub struct Wanted {
-    /// In place of which source; may be left out where there is one.
+    /// The source to plan. Optional if there is only one.
     #[serde(default)]
     source: Option<String>,
-    /// The files of a tree, by path below the root of the source: manifests, ignore files and what
-    /// manifests name.
+    /// The files of a tree, by path below the root of the source: manifests, ignore files and files
+    /// that manifests name.
     #[serde(default, deserialize_with = "files::limited")]
     #[schemars(extend("propertyNames" = {
         "pattern": r"^[^/\\\u0000]+(/[^/\\\u0000]+)*$",
@@ -51,13 +51,13 @@ pub struct Wanted {
     #[serde(default)]
     #[schemars(length(min = 1, max = NAME), regex(pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$"))]
     revision: Option<String>,
-    /// In which form the plan is also written.
+    /// An additional format of the plan.
     #[serde(default)]
     format: Form,
-    /// How much of it.
+    /// How much detail to show.
     #[serde(default)]
     detail: Much,
-    /// Markdown: at most so many bytes.
+    /// For Markdown: the maximum size in bytes.
     #[serde(default, deserialize_with = "whole")]
     max_bytes: Option<usize>,
 }
@@ -97,27 +97,27 @@ pub enum Content {
     Text(String),
     /// Any bytes.
     Bytes {
-        /// In base 64, with its padding.
+        /// The bytes in base64, with padding.
         #[schemars(extend("contentEncoding" = "base64", "pattern" = BASE64))]
         base64: String,
     },
     /// A symbolic link.
     Link {
-        /// Where it leads, from the folder that it stands in; to what is not there, itself; out of the
-        /// root, `/`.
+        /// The target, relative to the folder of the link. If the target does not exist, the link
+        /// itself. If it is outside the root, `/`.
         link: String,
     },
-    /// What stands there and cannot be read: a pipe, a file that nobody may read.
+    /// Something that cannot be read, such as a pipe or a file without read permission.
     Unreadable {
         /// Why.
         unreadable: String,
-        /// Whether it is a folder.
+        /// Whether this is a folder.
         #[serde(default)]
         folder: bool,
     },
 }
 
-/// A form of a plan.
+/// A format of a plan.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Form {
@@ -132,13 +132,13 @@ pub enum Form {
     Github,
 }
 
-/// How much of a plan.
+/// How much of a plan to show.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Much {
-    /// How many of each kind, and what is held.
+    /// Counts per kind, and holds.
     Summary,
-    /// What changes; of what is created only the ids.
+    /// Changes, with creates by id only.
     #[default]
     Changes,
     /// Everything.
@@ -149,15 +149,15 @@ pub enum Much {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Planned {
-    /// What `roster plan` would end with: 0, 1 (errors) or 3 (a hold waits).
+    /// The exit code of `roster plan`: 0, 1 (errors) or 3 (a hold needs a decision).
     exit_code: u8,
-    /// Whether there are steps.
+    /// Whether the plan has steps.
     steps: bool,
-    /// The plan document, with `format: json`. Stored values of persons are left out for whoever
-    /// may not read the directory.
+    /// The plan document, with `format: json`. Without the permission `read`, stored personal data
+    /// are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     plan: Option<Value>,
-    /// The plan in the form that was asked for.
+    /// The plan in the requested format.
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
 }
@@ -166,8 +166,8 @@ pub(super) fn routes() -> Vec<Route<Door>> {
     vec![
         Route::post("/api/v1/plan", "plan", Permission::Plan, plan)
             .says(
-                "Plans a tree or a commit",
-                "What the source would come to if it said this; nothing is written. No password is looked at.",
+                "Plan a tree or a commit",
+                "Returns the plan for this content of the source. Nothing is written, and no password is read.",
             )
             .problems(&[problem::INVALID, problem::NOT_FOUND])
             .heavy()

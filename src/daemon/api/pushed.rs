@@ -34,32 +34,32 @@ pub struct Sent {
     pub(super) bytes: Bytes,
 }
 
-/// How far an import is.
+/// The state of a push.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ImportView {
-    /// Its id.
+    /// The id of the push.
     id: String,
-    /// The source that it was sent to.
+    /// The source of the push.
     source: String,
-    /// What its records are about.
+    /// The kind of the records.
     kind: String,
-    /// Who sent it.
+    /// Who sent the push.
     by: String,
-    /// When it came.
+    /// When the push arrived.
     at: DateTime<Utc>,
-    /// `queued`, `running`, `done`, or `lost`: given up, nothing of it was applied.
+    /// `queued`, `running`, `done`, or `lost` if Roster gave up and applied nothing.
     state: &'static str,
-    /// When it was answered.
+    /// When the push was answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     ended: Option<DateTime<Utc>>,
-    /// Why it was given up.
+    /// Why Roster gave up.
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
-    /// The answer, as it was given.
+    /// The answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     answer: Option<Answer>,
-    /// What of it is still held back, and goes through by itself once it may.
+    /// The records that are still held. They are applied automatically.
     held: Vec<String>,
 }
 
@@ -152,7 +152,7 @@ impl Takes for Sent {
             "name": "Prefer",
             "in": "header",
             "required": false,
-            "description": "`respond-async`: the answer is fetched later.",
+            "description": "`respond-async`: get the answer later.",
             "schema": {"type": "string"},
         }));
     }
@@ -182,12 +182,12 @@ impl Gives for Reply {
         let now = operation.outputs.subschema_for::<Answer>().to_value();
         operation.answers(
             StatusCode::OK,
-            "What became of each record.",
+            "The result of each record.",
             media,
             Some(now),
         );
         let later = operation.outputs.subschema_for::<ImportView>().to_value();
-        let what = "It is kept, and `Location` says where the answer will be.";
+        let what = "The push is stored, and `Location` says where to get the answer.";
         operation.answers(StatusCode::ACCEPTED, what, media, Some(later));
     }
 }

@@ -32,7 +32,8 @@ pub struct OfKind {
 pub struct OfKey {
     /// `User`, `users` or `user`.
     kind: String,
-    /// Its external id; `~.` and `~..` for the ids `.` and `..`, which are no parts of a path.
+    /// The external id. Write `~.` and `~..` for the ids `.` and `..`, which have a special meaning
+    /// in paths.
     #[serde(deserialize_with = "part::id")]
     #[schemars(length(min = 1))]
     id: String,
@@ -41,7 +42,7 @@ pub struct OfKey {
 /// A run by number.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct OfRun {
-    /// Its number, from 1.
+    /// The number of the run, from 1.
     run: i64,
 }
 
@@ -49,15 +50,15 @@ pub struct OfRun {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Filter {
-    /// Words that stand in the external id or a text of it.
+    /// Words to search for in the external id and in text fields.
     #[schemars(length(max = WORDS))]
     q: Option<String>,
     /// `active` or `inactive`.
     status: Option<Standing>,
-    /// Only after this external id: the `next` of the page before.
+    /// Start after this external id, the `next` of the previous page.
     #[schemars(length(max = ID))]
     after: Option<String>,
-    /// At most so many; 50 when not given, never more than 500.
+    /// The maximum number of items. Default: 50. Limit: 500.
     limit: Option<u32>,
 }
 
@@ -65,9 +66,9 @@ pub struct Filter {
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Standing {
-    /// It is.
+    /// The resource is active.
     Active,
-    /// It is not.
+    /// The resource is inactive.
     Inactive,
 }
 
@@ -76,7 +77,7 @@ pub enum Standing {
 pub struct Items {
     /// The items of the page.
     items: Vec<Value>,
-    /// What `after`, or `before` of a history, has to be for the next page; absent on the last one.
+    /// The `after` (for a history, the `before`) of the next page. Absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
@@ -85,7 +86,7 @@ pub struct Items {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limit {
-    /// At most so many, newest first; 50 when not given, never more than 1000.
+    /// The maximum number of items, newest first. Default: 50. Limit: 1000.
     limit: Option<u32>,
 }
 
@@ -100,10 +101,10 @@ impl Limit {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Earlier {
-    /// Only changes before this number; the latest when not given.
+    /// Return changes before this number. Default: the latest.
     #[schemars(range(min = 0))]
     before: Option<i64>,
-    /// At most so many, newest first; 50 when not given, never more than 1000.
+    /// The maximum number of items, newest first. Default: 50. Limit: 1000.
     limit: Option<u32>,
 }
 
@@ -111,19 +112,19 @@ pub struct Earlier {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Cursor {
-    /// Only changes after this number; 0 begins at the beginning.
+    /// Return changes after this number. 0 starts at the first change.
     #[schemars(range(min = 0))]
     after: i64,
-    /// At most so many; 500 when not given, never more than 5000.
+    /// The maximum number of changes. Default: 500. Limit: 5000.
     limit: Option<u32>,
 }
 
-/// Committed changes in their order, without gaps.
+/// Committed changes in order, without gaps.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Changes {
     /// The changes.
     items: Vec<Value>,
-    /// What `after` has to be to go on.
+    /// The `after` of the next request.
     next: i64,
 }
 
@@ -146,46 +147,46 @@ impl Changes {
     }
 }
 
-/// What persons did.
+/// The audit log.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Acts {
-    /// Newest first.
+    /// The acts, newest first.
     items: Vec<ActView>,
 }
 
 pub(super) fn routes() -> Vec<Route<Door>> {
     vec![
         Route::get("/api/v1/resources/{kind}", "resources", Permission::Read, resources).says(
-            "Stored resources of a kind",
-            "Sorted by external id, a page at a time; each as `roster get --output json` has it.",
+            "List stored resources of a kind",
+            "Sorted by external id, one page at a time, in the format of `roster get --output json`.",
         )
         .problems(&[problem::INVALID]),
         Route::get("/api/v1/resources/{kind}/{id}", "resource", Permission::Read, resource)
-            .says("A stored resource", "Its manifest form and `meta`."),
+            .says("Get a stored resource", "Returns its manifest and `meta`."),
         Route::get("/api/v1/resources/{kind}/{id}/history", "history", Permission::Read, history)
             .says(
-                "The changes of a resource",
-                "Newest first, a page at a time: `next` is the `before` of the page that follows.",
+                "List the changes of a resource",
+                "Newest first, one page at a time. `next` is the `before` of the next page.",
             ),
         Route::get("/api/v1/resources/{kind}/{id}/why", "why", Permission::Read, why).says(
-            "Who set its fields",
-            "Each field with the source, commit and line that set it, as far as it was applied.",
+            "Get the origin of each field",
+            "Each applied field with the source, commit and line that set it.",
         ),
         Route::get("/api/v1/runs", "runs", Permission::Read, runs)
-            .says("What was committed", "The latest runs, newest first."),
+            .says("List the runs", "The latest runs, newest first."),
         Route::get("/api/v1/runs/{run}", "run", Permission::Read, run)
-            .says("One run", "What it came to, of which source and revision."),
+            .says("Get a run", "Returns its result, source and revision."),
         Route::get("/api/v1/runs/{run}/changes", "runChanges", Permission::Read, run_changes).says(
-            "What a run changed",
-            "In order, a page at a time: `next` is the `after` of the page that follows.",
+            "List the changes of a run",
+            "In order, one page at a time. `next` is the `after` of the next page.",
         ),
         Route::get("/api/v1/changes", "changes", Permission::Read, changes).says(
-            "Every committed change in order",
-            "Without gaps and resumable: remember `next` and ask again with it as `after`.",
+            "List every committed change in order",
+            "Without gaps. To continue, pass `next` as `after` in the next request.",
         ),
         Route::get("/api/v1/acts", "acts", Permission::Read, acts).says(
-            "What persons did",
-            "Suspended, resumed, approved and asked for, newest first, each with its name and reason.",
+            "Get the audit log",
+            "Acts such as suspend, resume, approve and reconcile, newest first, each with a name and a reason.",
         ),
     ]
 }

@@ -17,20 +17,20 @@ use serde_json::Value;
 /// A source by name.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Named {
-    /// Its name in the configuration.
+    /// The name of the source in the configuration.
     source: String,
 }
 
-/// Why something is done.
+/// The reason for an act.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Why {
-    /// Kept in the records.
+    /// The reason, for the audit log.
     #[schemars(length(min = 1, max = REASON), regex(pattern = SAID))]
     reason: String,
 }
 
-/// A pass that is asked for.
+/// A request for a pass.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 #[schemars(extend("anyOf" = [
@@ -38,31 +38,31 @@ pub struct Why {
     {"properties": {"reason": {"pattern": SAID}}, "required": ["reason"]},
 ]))]
 pub struct Asked {
-    /// Why; needed to overrule a window.
+    /// The reason. Required with `overruleWindow`.
     #[schemars(length(max = REASON))]
     reason: String,
-    /// Applies although no window lets it; recorded.
+    /// Apply outside the configured windows. The audit log records this.
     overrule_window: bool,
 }
 
-/// That a pass was asked for.
+/// A requested pass.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Knocked {
-    /// Of which sources.
+    /// The sources.
     sources: Vec<String>,
 }
 
 /// Every source, in the order of the configuration.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Sources {
-    /// How each stands.
+    /// The state of each source.
     items: Vec<SourceView>,
 }
 
 /// Passes, newest first.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Passes {
-    /// What each came to.
+    /// The passes.
     items: Vec<SourceState>,
 }
 
@@ -70,46 +70,46 @@ pub(super) fn routes() -> Vec<Route<Door>> {
     vec![
         Route::get("/api/v1/status", "status", Permission::Read, status)
             .says(
-                "How everything stands",
-                "Every source with its state, and in a sentence why nothing happens, if nothing does.",
+                "Get the state of the daemon",
+                "Returns every source with its state. If nothing happens, one sentence says why.",
             )
             .sifted(),
         Route::get("/api/v1/sources", "sources", Permission::Read, sources)
-            .says("How every source stands", "As in the status.")
+            .says("List the sources", "The same state as in the status.")
             .sifted(),
         Route::get("/api/v1/sources/{source}", "source", Permission::Read, source)
-            .says("How a source stands", "As in the status."),
+            .says("Get the state of a source", "The same state as in the status."),
         Route::get("/api/v1/sources/{source}/plan", "sourcePlan", Permission::Read, plan).says(
-            "The last plan of a source",
-            "The document of `roster plan --output json`; of a plan of many thousand steps the first of them.",
+            "Get the last plan of a source",
+            "The document of `roster plan --output json`. A plan of many thousand steps has only the first ones.",
         ),
         Route::get("/api/v1/sources/{source}/passes", "passes", Permission::Read, passes).says(
-            "The passes of a source",
-            "Those that came to something else than the one before, newest first.",
+            "List the passes of a source",
+            "Passes with a new result, newest first.",
         ),
         Route::post("/api/v1/sources/{source}/reconcile", "reconcile", Permission::Operate, reconcile)
             .says(
-                "Asks for a pass",
-                "One that is under way is followed by another one. `overruleWindow` applies although no window lets it.",
+                "Request a pass",
+                "If a pass is running, another one follows. `overruleWindow` applies outside the configured windows.",
             )
             .problems(&[problem::SUSPENDED]),
         Route::post("/api/v1/sources/{source}/suspend", "suspend", Permission::Operate, suspend).says(
-            "Suspends a source",
-            "No pass is made of it, on any replica and over restarts, until it is resumed.",
+            "Suspend a source",
+            "No replica runs a pass of the source until it is resumed, even after a restart.",
         ),
         Route::post("/api/v1/sources/{source}/resume", "resume", Permission::Operate, resume)
-            .says("Resumes a source", "And asks for a pass of it.")
+            .says("Resume a source", "Also requests a pass.")
             .problems(&[problem::WRONG_STATE]),
         Route::post("/api/v1/suspend", "suspendAll", Permission::Operate, suspend_all)
-            .says("Suspends every source", "Also those that are configured later."),
+            .says("Suspend every source", "Includes sources that are configured later."),
         Route::post("/api/v1/resume", "resumeAll", Permission::Operate, resume_all)
             .says(
-                "Takes the suspension of every source back",
-                "Those that were suspended by name stay so.",
+                "End the suspension of every source",
+                "Sources that were suspended by name stay suspended.",
             )
             .problems(&[problem::WRONG_STATE]),
         Route::post("/api/v1/reconcile", "reconcileAll", Permission::Operate, reconcile_all)
-            .says("Asks for a pass of every source", "Of those that the token is for.")
+            .says("Request a pass of every source", "Only of the sources of the token.")
             .sifted(),
     ]
 }

@@ -65,7 +65,7 @@ pub struct Detail {
     pub code: Option<String>,
     /// Of which resource: `User/u-1`.
     pub resource: Option<String>,
-    /// Of which field.
+    /// The field.
     pub field: Option<String>,
     /// Where.
     pub place: Option<Place>,

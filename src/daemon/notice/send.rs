@@ -45,7 +45,7 @@ pub enum SendError {
         to: String,
         /// The status.
         status: StatusCode,
-        /// The first line of what it says.
+        /// The first line of the commit message.
         line: String,
         /// When it wants to be asked again.
         after: Option<TimeDelta>,

@@ -150,7 +150,7 @@ fn passes(passes: &[SourceState]) -> Markup {
         section #passes data-live {
             h2 { "Passes" }
             table {
-                caption { "Those that came to something else than the one before, newest first." }
+                caption { "Passes with a new result, newest first." }
                 thead { tr {
                     th scope="col" { "When" } th scope="col" { "Came to" } th scope="col" { "Revision" } th scope="col" { "Because of" }
                 } }

@@ -10,115 +10,115 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// What became of something that was sent.
+/// The result of a push.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Answer {
-    /// Its id: `/api/v1/imports/{id}`.
+    /// The id of the push: `/api/v1/imports/{id}`.
     #[serde(default)]
     pub id: String,
-    /// The source that it was sent to.
+    /// The source of the push.
     #[serde(default)]
     pub source: String,
-    /// The run that applied it; `null` when there was nothing to do, or nothing was applied.
+    /// The run that applied the push. `null` if nothing was applied.
     #[serde(default)]
     pub run: Option<i64>,
-    /// What the pass came to.
+    /// The result of the pass.
     pub outcome: Outcome,
     /// Why nothing was applied, if nothing was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
-    /// How many records came to what.
+    /// The number of records per result.
     pub summary: BTreeMap<Fate, u64>,
-    /// Record by record, in the order in which they were sent.
+    /// The result of each record, in the order of the push.
     pub records: Vec<Answered>,
-    /// What was found that is of no record.
+    /// Diagnostics that belong to no record.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub diagnostics: Vec<Finding>,
 }
 
-/// What became of a record, or of something that it names.
+/// The result of a record, or of a resource that it names.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "camelCase")]
 pub enum Fate {
-    /// It is stored now.
+    /// The resource was created.
     Created,
-    /// It was stored otherwise.
+    /// The stored values were changed.
     Updated,
-    /// It was stored, and the source claims it now.
+    /// The resource was stored, and the source now claims it.
     Adopted,
-    /// It may no longer be used.
+    /// The resource was set inactive.
     Deactivated,
-    /// It may be used again.
+    /// The resource was set active again.
     Reactivated,
-    /// It is gone for good.
+    /// The resource was deleted.
     Deleted,
-    /// It was stored just so.
+    /// The same values were already stored.
     Unchanged,
-    /// It is kept back, and may still go through: nobody has to send it again.
+    /// The record is held and may still be applied. Do not send it again.
     Held,
-    /// It is wrong, and was left out: it has to be sent again once it is right.
+    /// The record is invalid and was not applied. Fix it and send it again.
     Refused,
 }
 
-/// A record, and what became of it.
+/// A record and its result.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Answered {
-    /// Its place among those that were sent, from 0.
+    /// The index in the push, from 0.
     pub index: usize,
-    /// The line that it begins in.
+    /// The line where the record begins.
     pub line: u32,
     /// What it is about.
     #[serde(flatten)]
     pub resource: Resource,
-    /// What else it names, as the addresses of an account.
+    /// Other resources that the record names, such as the addresses of an account.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<Resource>,
-    /// What was found in it.
+    /// The diagnostics of the record.
     pub diagnostics: Vec<Finding>,
 }
 
-/// Something that a record names, and what became of it.
+/// A resource that a record names, and its result.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Resource {
-    /// `Account`, `Address` and so on; `null` when it could not be made out.
+    /// `Account`, `Address` and so on. `null` if unknown.
     pub kind: Option<String>,
     /// Its external id.
     pub external_id: Option<String>,
-    /// What became of it.
+    /// The result.
     pub outcome: Fate,
-    /// Of what is held only because nothing is applied now: what will become of it.
+    /// For a record that is held only because nothing is applied now: its later result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub would: Option<Fate>,
-    /// The rules that kept it back.
+    /// The codes of the holds and errors.
     pub codes: Vec<String>,
 }
 
-/// Something that was found.
+/// A diagnostic.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
     /// `error`, `warning` or `note`.
     pub severity: String,
-    /// The code of the rule: `roster explain` has its page.
+    /// The code. `roster explain CODE` describes it.
     pub code: String,
-    /// The code that DJUST has for it.
+    /// The DJUST code.
     pub djust_code: Option<String>,
-    /// Of which resource, as `Address/d-1`.
+    /// The resource, such as `Address/d-1`.
     pub resource: Option<String>,
-    /// Of which field.
+    /// The field.
     pub field: Option<String>,
     /// What is wrong.
     pub message: String,
-    /// The way out.
+    /// How to fix it.
     pub help: Option<String>,
-    /// In which line.
+    /// The line.
     pub line: Option<u32>,
-    /// At which column of it.
+    /// The column.
     pub column: Option<u32>,
 }
 
