@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// What a program came to.
-pub struct Ended {
+pub struct ProcessOutput {
     /// How it ended.
     pub status: ExitStatus,
     /// What it printed.
@@ -22,7 +22,7 @@ pub struct Ended {
 
 /// Why a program did not come to its end.
 #[derive(Debug, thiserror::Error)]
-pub enum Stopped {
+pub enum ProcessError {
     /// It cannot be run.
     #[error(transparent)]
     Program(#[from] io::Error),
@@ -35,7 +35,7 @@ pub enum Stopped {
 ///
 /// # Errors
 /// When it cannot be run, or takes longer than it may.
-pub fn run(mut command: Command, timeout: Duration) -> Result<Ended, Stopped> {
+pub fn run(mut command: Command, timeout: Duration) -> Result<ProcessOutput, ProcessError> {
     command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -43,15 +43,15 @@ pub fn run(mut command: Command, timeout: Duration) -> Result<Ended, Stopped> {
     let deadline = Instant::now() + timeout;
     let mut child = command.spawn()?;
     let (done, ended) = mpsc::channel();
-    let stdout = drained(child.stdout.take(), done.clone());
-    let stderr = drained(child.stderr.take(), done);
-    if !both(&ended, deadline) {
+    let stdout = drain_pipe(child.stdout.take(), done.clone());
+    let stderr = drain_pipe(child.stderr.take(), done);
+    if !both_pipes_closed(&ended, deadline) {
         kill(&mut child);
-        return Err(Stopped::Timeout);
+        return Err(ProcessError::Timeout);
     }
     let status = child.wait()?;
     let take = |thread: thread::JoinHandle<Vec<u8>>| thread.join().unwrap_or_default();
-    Ok(Ended {
+    Ok(ProcessOutput {
         status,
         stdout: take(stdout),
         stderr: take(stderr),
@@ -59,7 +59,7 @@ pub fn run(mut command: Command, timeout: Duration) -> Result<Ended, Stopped> {
 }
 
 /// How many bytes of what a program prints are handed over at a time.
-const PART: usize = 64 << 10;
+const CHUNK_SIZE: usize = 64 << 10;
 
 /// Runs a program and hands over what it prints as it comes, until `take` has enough. A program that
 /// was cut short so has ended well.
@@ -70,7 +70,7 @@ pub fn stream(
     mut command: Command,
     timeout: Duration,
     mut take: impl FnMut(&[u8]) -> bool,
-) -> Result<Option<Ended>, Stopped> {
+) -> Result<Option<ProcessOutput>, ProcessError> {
     command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -78,8 +78,8 @@ pub fn stream(
     let deadline = Instant::now() + timeout;
     let mut child = command.spawn()?;
     let (done, _ended) = mpsc::channel();
-    let stderr = drained(child.stderr.take(), done);
-    let parts = parts(child.stdout.take());
+    let stderr = drain_pipe(child.stderr.take(), done);
+    let parts = read_chunks(child.stdout.take());
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         match parts.recv_timeout(left.max(Duration::from_millis(1))) {
@@ -90,12 +90,12 @@ pub fn stream(
             }
             Err(RecvTimeoutError::Timeout) => {
                 kill(&mut child);
-                return Err(Stopped::Timeout);
+                return Err(ProcessError::Timeout);
             }
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
-    Ok(Some(Ended {
+    Ok(Some(ProcessOutput {
         status: child.wait()?,
         stdout: Vec::new(),
         stderr: stderr.join().unwrap_or_default(),
@@ -103,11 +103,11 @@ pub fn stream(
 }
 
 /// What comes through a pipe, a part at a time; a few of them wait.
-fn parts(from: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> {
+fn read_chunks(from: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> {
     let (sender, parts) = mpsc::sync_channel(4);
     thread::spawn(move || {
         let Some(mut from) = from else { return };
-        let mut buffer = vec![0; PART];
+        let mut buffer = vec![0; CHUNK_SIZE];
         while let Ok(read) = from.read(&mut buffer) {
             if read == 0 || sender.send(buffer[..read].to_vec()).is_err() {
                 return;
@@ -118,7 +118,7 @@ fn parts(from: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> {
 }
 
 /// Reads as it comes: a full pipe would stop the process.
-fn drained(
+fn drain_pipe(
     from: Option<impl Read + Send + 'static>,
     done: mpsc::Sender<()>,
 ) -> thread::JoinHandle<Vec<u8>> {
@@ -135,7 +135,7 @@ fn drained(
 }
 
 /// Whether both pipes were closed in time.
-fn both(ended: &mpsc::Receiver<()>, deadline: Instant) -> bool {
+fn both_pipes_closed(ended: &mpsc::Receiver<()>, deadline: Instant) -> bool {
     (0..2).all(|_| {
         let left = deadline.saturating_duration_since(Instant::now());
         let left = left.max(Duration::from_millis(1));

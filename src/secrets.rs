@@ -3,8 +3,8 @@
 
 use crate::diagnostic::{Diagnostic, Origin, Severity, codes};
 use crate::kinds;
-use crate::model::{Declared, Desired, Key, SecretState, Snapshot, Stated};
-use crate::plan::{Plan, Verb};
+use crate::model::{DeclaredResource, Desired, Key, SecretState, Snapshot, StatedField};
+use crate::plan::{Plan, StepVerb};
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 /// Where secrets are found.
 #[derive(Clone, Debug, Default)]
-pub struct Secrets {
+pub struct SecretReader {
     /// The secrets directory of the configuration.
     pub dir: Option<PathBuf>,
     /// Whether none is looked at.
@@ -32,18 +32,18 @@ pub struct SecretError {
     pub reference: String,
 }
 
-impl Secrets {
+impl SecretReader {
     /// Finds out how every declared password stands to the stored one, and says which are weak or
     /// not at hand. Only the state is kept.
     pub fn compare(&self, desired: &mut Desired, stored: &Snapshot) -> Vec<Diagnostic> {
-        let declared: Vec<(&Declared, &Stated)> = desired
+        let declared: Vec<(&DeclaredResource, &StatedField)> = desired
             .resources
             .iter()
             .filter_map(|declared| Some((&**declared, secret_of(declared)?)))
             .collect();
         let judged: Vec<(Key, SecretState, Option<Diagnostic>)> = declared
             .par_iter()
-            .map(|(declared, stated)| self.judge(declared, stated, stored))
+            .map(|(declared, stated)| self.judge_password(declared, stated, stored))
             .collect();
         let mut diagnostics = Vec::new();
         for (key, state, diagnostic) in judged {
@@ -53,10 +53,10 @@ impl Secrets {
         diagnostics
     }
 
-    fn judge(
+    fn judge_password(
         &self,
-        declared: &Declared,
-        stated: &Stated,
+        declared: &DeclaredResource,
+        stated: &StatedField,
         stored: &Snapshot,
     ) -> (Key, SecretState, Option<Diagnostic>) {
         let key = declared.key.clone();
@@ -71,7 +71,7 @@ impl Secrets {
                 at: stated.at,
             };
             Diagnostic::new(code, message)
-                .of(&key)
+                .for_resource(&key)
                 .field("passwordFrom")
                 .at(origin)
         };
@@ -81,7 +81,7 @@ impl Secrets {
             let diagnostic = told(codes::SECRET_UNAVAILABLE, message).severity(Severity::Warning);
             return (key, SecretState::Unavailable, Some(diagnostic));
         };
-        if let Some(lack) = weakness(&secret) {
+        if let Some(lack) = password_weakness(&secret) {
             let message = format!("the password at `{reference}` {lack}");
             let help = "use 8 to 255 characters with a lower-case letter, a capital and a digit";
             let diagnostic = told(codes::PASSWORD_WEAK, message).help(help);
@@ -115,12 +115,12 @@ impl Secrets {
         let sets = plan
             .steps
             .iter()
-            .filter(|step| step.verb != Verb::Delete)
+            .filter(|step| step.verb != StepVerb::Delete)
             .filter(|step| {
                 let kind = kinds::get(step.key.kind);
                 let fields = kind.fields.iter().enumerate();
-                let mut secret = fields.filter(|(_, field)| field.secret());
-                secret.any(|(index, _)| step.change(&kinds::own(index)).is_some())
+                let mut secret = fields.filter(|(_, field)| field.is_secret());
+                secret.any(|(index, _)| step.change(&kinds::own_field(index)).is_some())
             });
         let keys: Vec<&Key> = sets.map(|step| &step.key).collect();
         let hashed = keys.par_iter().map(|key| self.hash(key, desired));
@@ -136,7 +136,7 @@ impl Secrets {
             .to_owned();
         let secret = self
             .read(&reference)
-            .filter(|secret| weakness(secret).is_none());
+            .filter(|secret| password_weakness(secret).is_none());
         let hash = secret.and_then(|secret| {
             Argon2::default()
                 .hash_password(secret.expose_secret().as_bytes())
@@ -168,15 +168,18 @@ impl Secrets {
     }
 }
 
-fn secret_of(declared: &Declared) -> Option<&Stated> {
+fn secret_of(declared: &DeclaredResource) -> Option<&StatedField> {
     let kind = kinds::get(declared.key.kind);
     declared.cells.iter().find(|stated| {
-        stated.cell.value().is_some() && kind.field(&stated.field).is_some_and(kinds::Field::secret)
+        stated.cell.value().is_some()
+            && kind
+                .field(&stated.field)
+                .is_some_and(kinds::Field::is_secret)
     })
 }
 
 /// What a password lacks, without a word of it.
-fn weakness(secret: &SecretString) -> Option<&'static str> {
+fn password_weakness(secret: &SecretString) -> Option<&'static str> {
     let text = secret.expose_secret();
     let length = text.chars().count();
     match () {
@@ -211,7 +214,7 @@ mod tests {
             ("Good12345", None),
         ];
         for (text, lack) in cases {
-            assert_eq!(weakness(&SecretString::from(text)), lack);
+            assert_eq!(password_weakness(&SecretString::from(text)), lack);
         }
     }
 
@@ -219,7 +222,7 @@ mod tests {
     fn a_file_is_read_below_the_secrets_directory_without_its_last_newline() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("u-1"), "Secret123\r\n").unwrap();
-        let secrets = Secrets {
+        let secrets = SecretReader {
             sealed: false,
             dir: Some(dir.path().to_owned()),
         };
@@ -228,7 +231,7 @@ mod tests {
             "Secret123"
         );
         assert!(secrets.read("file:u-2").is_none());
-        assert!(Secrets::default().read("file:u-1").is_none());
+        assert!(SecretReader::default().read("file:u-1").is_none());
     }
 
     #[test]

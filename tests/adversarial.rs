@@ -6,14 +6,14 @@ mod workspace;
 
 #[path = "adversarial/consequences.rs"]
 mod consequences;
+#[path = "adversarial/diagnostics.rs"]
+mod diagnostics;
 #[path = "adversarial/emptied.rs"]
 mod emptied;
 #[path = "adversarial/semantics.rs"]
 mod semantics;
 #[path = "adversarial/syntax.rs"]
 mod syntax;
-#[path = "adversarial/told.rs"]
-mod told;
 #[path = "adversarial/values.rs"]
 mod values;
 

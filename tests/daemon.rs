@@ -4,6 +4,7 @@ mod daemon {
     pub mod acts;
     pub mod api;
     pub mod clock;
+    pub mod daemon_process;
     pub mod directory;
     pub mod disk;
     pub mod faults;
@@ -14,7 +15,6 @@ mod daemon {
     pub mod pushes;
     pub mod remotes;
     pub mod replicas;
-    pub mod served;
     pub mod systemd;
 }
 #[allow(dead_code)]

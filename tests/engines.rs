@@ -21,12 +21,12 @@ mod holds;
 mod incremental;
 #[path = "engines/messages.rs"]
 mod messages;
-#[path = "engines/saved.rs"]
-mod saved;
+#[path = "engines/saved_plans.rs"]
+mod saved_plans;
 #[path = "engines/sources.rs"]
 mod sources;
-#[path = "engines/taken.rs"]
-mod taken;
+#[path = "engines/taken_access.rs"]
+mod taken_access;
 
 use serde_json::Value;
 use std::fs;

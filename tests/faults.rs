@@ -7,7 +7,7 @@ mod support;
 mod workspace;
 
 use rand::Rng;
-use roster::store::{Access, Store, Verification};
+use roster::store::{HistoryVerification, Store, StoreAccess};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -140,12 +140,12 @@ fn verified(ws: &Workspace) {
         .build()
         .expect("a runtime");
     runtime.block_on(async {
-        let store = Store::open(&ws.url, Access::Read)
+        let store = Store::open(&ws.url, StoreAccess::Read)
             .await
             .expect("a database");
         let found = store.verify().await.expect("a verification");
         assert!(
-            matches!(found, Verification::Sound { .. }),
+            matches!(found, HistoryVerification::Sound { .. }),
             "{}: {found:?}",
             ws.engine
         );

@@ -1,27 +1,27 @@
 //! Exports of an ERP: what a file does, on both engines, through the program.
 
-#[path = "feeds/accepted.rs"]
-mod accepted;
 #[path = "feeds/adversarial.rs"]
 mod adversarial;
+#[path = "feeds/bad_night.rs"]
+mod bad_night;
 #[path = "feeds/columns.rs"]
 mod columns;
 #[path = "feeds/formats.rs"]
 mod formats;
-#[path = "feeds/known.rs"]
-mod known;
 #[path = "feeds/memberships.rs"]
 mod memberships;
 #[path = "feeds/month.rs"]
 mod month;
-#[path = "feeds/nights.rs"]
-mod nights;
 #[path = "git/remote.rs"]
 #[allow(dead_code)]
 mod remote;
 mod support;
-#[path = "feeds/whole.rs"]
-mod whole;
+#[path = "feeds/suspect_exports.rs"]
+mod suspect_exports;
+#[path = "feeds/unaccepted_exports.rs"]
+mod unaccepted_exports;
+#[path = "feeds/unchanged_exports.rs"]
+mod unchanged_exports;
 mod workspace;
 
 use serde_json::{Value, json};

@@ -7,7 +7,7 @@ use directory::{Directory, held, read, steps};
 use roster::diagnostic::codes;
 use roster::kinds;
 use roster::model::{Key, Value};
-use roster::plan::{self, Accept, Peer, Plan};
+use roster::plan::{self, AcceptOverride, PeerSource, Plan};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -69,7 +69,7 @@ fn users_who_come_do_not_let_the_removal_of_others_through() {
         (Some(5), Some(40), Some(4))
     );
     // The override of the plan lets them through.
-    directory.rules.accepts = vec![Accept::Budget("User.deactivate".into(), 5)];
+    directory.rules.accepts = vec![AcceptOverride::Budget("User.deactivate".into(), 5)];
     assert_eq!(directory.apply(&edited).summary.deactivate, 5);
     directory.rules.accepts.clear();
     assert!(directory.stored.held.is_empty());
@@ -241,10 +241,10 @@ fn a_rename_over_two_sources_is_held_in_both() {
     );
     let mut directory = Directory::new();
     directory.apply_as("a", &old);
-    let peer = |name: &str, yaml: &str| Peer {
+    let peer = |name: &str, yaml: &str| PeerSource {
         name: name.into(),
         desired: Some(Arc::new(read(name, &directory.stored, yaml).0)),
-        ..Peer::default()
+        ..PeerSource::default()
     };
     let (a, b) = (peer("a", &fewer), peer("b", &comes));
     directory.rules.peers = vec![b];
@@ -282,7 +282,7 @@ fn an_override_of_the_kind_covers_a_guard_of_one_account() {
     let mut directory = Directory::new();
     directory.apply(&with_two(false));
     assert_eq!(directory.plan(&with_two(true)).held.len(), 4);
-    directory.rules.accepts = vec![Accept::Budget("User.deactivate".into(), 4)];
+    directory.rules.accepts = vec![AcceptOverride::Budget("User.deactivate".into(), 4)];
     assert_eq!(directory.plan(&with_two(true)).summary.deactivate, 4);
 }
 

@@ -8,9 +8,9 @@ mod crowds;
 mod document;
 #[path = "http/limits.rs"]
 mod limits;
+#[path = "http/permissions.rs"]
+mod permissions;
 #[path = "http/scene.rs"]
 mod scene;
 #[path = "http/sessions.rs"]
 mod sessions;
-#[path = "http/who.rs"]
-mod who;

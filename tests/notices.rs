@@ -10,8 +10,10 @@ use axum::routing::post;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, TimeDelta, Utc};
-use roster::config::{Event, Format, Post, Receiver, Target};
-use roster::daemon::notice::{Detail, Notice, SendError, Sender, again, sign};
+use roster::config::{MailServer, NoticeChannel, NoticeEvent, NoticeFormat, NoticeTarget};
+use roster::daemon::notice::{
+    DeliveryError, Notice, NoticeDetail, NoticeSender, next_attempt_at, sign,
+};
 use secrecy::SecretString;
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
@@ -70,11 +72,11 @@ async fn closed() -> SocketAddr {
     listener.local_addr().unwrap()
 }
 
-fn webhook(scheme: &str, address: SocketAddr, format: Format) -> Target {
-    Target {
+fn webhook(scheme: &str, address: SocketAddr, format: NoticeFormat) -> NoticeTarget {
+    NoticeTarget {
         name: "hook".to_owned(),
-        on: Event::ALL.into(),
-        to: Receiver::Webhook {
+        on: NoticeEvent::ALL.into(),
+        to: NoticeChannel::Webhook {
             url: format!("{scheme}://{address}{PATH}").into(),
             shown: format!("{scheme}://{address}"),
             format,
@@ -85,13 +87,13 @@ fn webhook(scheme: &str, address: SocketAddr, format: Format) -> Target {
 
 fn notice() -> Notice {
     Notice {
-        event: Event::Failed,
+        event: NoticeEvent::Failed,
         source: "directory".to_owned(),
         environment: None,
         revision: Some("4f2a9c1".to_owned()),
         state: "9d1c".to_owned(),
         summary: "1 error; nothing was applied.".to_owned(),
-        details: vec![Detail {
+        details: vec![NoticeDetail {
             what: "A phone number holds something that is not a number.".to_owned(),
             code: Some("phone".to_owned()),
             resource: Some("User/u-1".to_owned()),
@@ -109,16 +111,16 @@ fn now() -> DateTime<Utc> {
     "2026-05-01T12:00:00Z".parse().unwrap()
 }
 
-async fn send(target: &Target, now: DateTime<Utc>) -> Result<(), SendError> {
+async fn send(target: &NoticeTarget, now: DateTime<Utc>) -> Result<(), DeliveryError> {
     let notice = notice();
-    Sender::new()
+    NoticeSender::new()
         .send(target, &notice, &notice.delivery(target), now)
         .await
 }
 
-async fn error_of(answer: Answer) -> SendError {
+async fn error_of(answer: Answer) -> DeliveryError {
     let (address, _) = receiver(vec![answer]).await;
-    let error = send(&webhook("http", address, Format::Json), now())
+    let error = send(&webhook("http", address, NoticeFormat::Json), now())
         .await
         .unwrap_err();
     assert!(!error.to_string().contains("SENTINEL"), "{error}");
@@ -128,9 +130,9 @@ async fn error_of(answer: Answer) -> SendError {
 #[tokio::test]
 async fn a_notice_that_was_not_taken_comes_again_as_the_same_delivery() {
     let (address, requests) = receiver(vec![answer(500, "oops"), answer(200, "")]).await;
-    let target = webhook("http", address, Format::Json);
+    let target = webhook("http", address, NoticeFormat::Json);
     let error = send(&target, now()).await.unwrap_err();
-    let later = again(now(), 1, now(), &error, 0.0).expect("another attempt");
+    let later = next_attempt_at(now(), 1, now(), &error, 0.0).expect("another attempt");
     send(&target, later).await.unwrap();
     let requests = requests.lock().unwrap();
     let [(first, body), (second, same)] = &requests[..] else {
@@ -154,7 +156,7 @@ async fn a_notice_that_was_not_taken_comes_again_as_the_same_delivery() {
 #[tokio::test]
 async fn slack_gets_a_message_of_blocks() {
     let (address, requests) = receiver(vec![answer(200, "ok")]).await;
-    send(&webhook("http", address, Format::Slack), now())
+    send(&webhook("http", address, NoticeFormat::Slack), now())
         .await
         .unwrap();
     let message: Value = serde_json::from_slice(&requests.lock().unwrap()[0].1).unwrap();
@@ -170,12 +172,12 @@ async fn what_an_answer_means_is_said_with_its_first_line_and_without_secrets() 
             .ends_with("HTTP 403 Forbidden: invalid_token for [secret]"),
         "{error}"
     );
-    assert!(!error.retry());
+    assert!(!error.is_retryable());
     for status in [408, 429, 500, 503] {
-        assert!(error_of(answer(status, "")).await.retry());
+        assert!(error_of(answer(status, "")).await.is_retryable());
     }
     // Gone is gone.
-    assert!(!error_of(answer(410, "")).await.retry());
+    assert!(!error_of(answer(410, "")).await.is_retryable());
     let error = error_of(answer_with(429, ("retry-after", "120"))).await;
     assert_eq!(error.after(), Some(TimeDelta::minutes(2)));
     let error = error_of(answer_with(
@@ -195,12 +197,12 @@ async fn what_an_answer_means_is_said_with_its_first_line_and_without_secrets() 
             .contains("it has moved: https://elsewhere.example"),
         "{error}"
     );
-    assert!(!error.retry());
+    assert!(!error.is_retryable());
 }
 
 #[tokio::test]
 async fn nobody_there_and_no_tls_there_are_said_as_such() {
-    let error = send(&webhook("http", closed().await, Format::Json), now())
+    let error = send(&webhook("http", closed().await, NoticeFormat::Json), now())
         .await
         .unwrap_err();
     assert!(
@@ -209,9 +211,9 @@ async fn nobody_there_and_no_tls_there_are_said_as_such() {
             .ends_with("connection refused: nothing listens there"),
         "{error}"
     );
-    assert!(error.retry());
+    assert!(error.is_retryable());
     let (address, _) = receiver(vec![answer(200, "")]).await;
-    let error = send(&webhook("https", address, Format::Json), now())
+    let error = send(&webhook("https", address, NoticeFormat::Json), now())
         .await
         .unwrap_err();
     assert!(
@@ -228,14 +230,14 @@ async fn a_receiver_that_says_nothing_is_tried_again() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let begin = std::time::Instant::now();
-    let error = send(&webhook("http", address, Format::Json), now())
+    let error = send(&webhook("http", address, NoticeFormat::Json), now())
         .await
         .unwrap_err();
     assert!(
         error.to_string().ends_with("no answer within 10 seconds"),
         "{error}"
     );
-    assert!(error.retry() && begin.elapsed() < std::time::Duration::from_secs(30));
+    assert!(error.is_retryable() && begin.elapsed() < std::time::Duration::from_secs(30));
     drop(listener);
 }
 
@@ -381,13 +383,13 @@ async fn session(stream: TcpStream, mails: Arc<Mutex<Vec<String>>>) -> std::io::
     Ok(())
 }
 
-fn mail(address: SocketAddr, password: &str, to: &str, redirect: Option<&str>) -> Target {
-    Target {
+fn mail(address: SocketAddr, password: &str, to: &str, redirect: Option<&str>) -> NoticeTarget {
+    NoticeTarget {
         name: "ops".to_owned(),
-        on: Event::ALL.into(),
-        to: Receiver::Mail {
+        on: NoticeEvent::ALL.into(),
+        to: NoticeChannel::Mail {
             to: vec![to.to_owned()],
-            post: Arc::new(Post {
+            post: Arc::new(MailServer {
                 url: format!("smtp://shop:{password}@{address}?tls=opportunistic").into(),
                 shown: format!("smtp://{address}"),
                 from: "Roster <shop@example.com>".to_owned(),
@@ -443,11 +445,11 @@ async fn a_mail_server_that_refuses_is_quoted_without_the_password() {
             .ends_with("authentication refused: 535 5.7.8 Username and Password not accepted"),
         "{error}"
     );
-    assert!(!error.retry());
+    assert!(!error.is_retryable());
     let full = send(&mail(address, PASSWORD, "full@example.com", None), now()).await;
     let full = full.unwrap_err();
     assert!(
-        full.retry() && full.to_string().contains("refused: 452 4.2.2 mailbox full"),
+        full.is_retryable() && full.to_string().contains("refused: 452 4.2.2 mailbox full"),
         "{full}"
     );
     let gone = send(
@@ -457,7 +459,7 @@ async fn a_mail_server_that_refuses_is_quoted_without_the_password() {
     .await;
     let gone = gone.unwrap_err();
     assert!(
-        gone.retry() && gone.to_string().contains("connection refused"),
+        gone.is_retryable() && gone.to_string().contains("connection refused"),
         "{gone}"
     );
     for error in [error, full, gone] {

@@ -8,12 +8,12 @@ mod support;
 #[path = "passes/trees.rs"]
 mod trees;
 
-use roster::config::{Config, Overrides};
+use roster::config::{Config, ConfigOverrides};
 use roster::diagnostic::Diagnostic;
 use roster::model::{Key, Snapshot, Value};
 use roster::plan::{Plan, render};
-use roster::reconcile::{self, Kept, Pass, Request};
-use roster::store::{Access, Query, Store};
+use roster::reconcile::{self, LeaseGuard, Pass, PassRequest};
+use roster::store::{SnapshotQuery, Store, StoreAccess};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -80,12 +80,12 @@ impl Place {
         let text = format!("apiVersion: roster/v1\ndatabase: \"{database}\"\n{more}");
         let path = root.join(format!("{name}.yaml"));
         fs::write(&path, text).unwrap();
-        let overrides = Overrides {
+        let overrides = ConfigOverrides {
             config: Some(path),
-            ..Overrides::default()
+            ..ConfigOverrides::default()
         };
         let config = Config::load(&overrides, root, None).unwrap();
-        let store = Store::open(database, Access::Write).await.unwrap();
+        let store = Store::open(database, StoreAccess::Write).await.unwrap();
         store.migrate(None).await.unwrap();
         store
             .approve_source("erp", "test", "looked at it")
@@ -100,14 +100,14 @@ impl Place {
     }
 
     /// What a pass is asked for, once the export was fetched.
-    fn request(&self) -> Request {
-        Request::default().after(&reconcile::fetch(&self.config, None))
+    fn request(&self) -> PassRequest {
+        PassRequest::default().with_fetch_results(&reconcile::fetch(&self.config, None))
     }
 
     /// The plans of a pass, and of how many sources only a part was read.
     async fn plans(&self, mut pass: Pass<'_>) -> (Vec<Plan>, usize) {
         let (mut plans, mut parts) = (Vec::new(), 0);
-        for index in pass.wanted().unwrap() {
+        for index in pass.selected_sources().unwrap() {
             plans.push(pass.plan(index, &self.store, &plans).await.unwrap());
             parts += usize::from(pass.readings[index].unread.is_some());
         }
@@ -119,13 +119,15 @@ impl Place {
         let pass = Pass::read(&self.config, self.request(), &self.store);
         let (some, parts) = self.plans(pass.await.unwrap()).await;
         seen.parts += parts;
-        let whole = Pass::whole(&self.config, self.request()).unwrap();
+        let whole = Pass::read_in_full(&self.config, self.request()).unwrap();
         let (whole, _) = self.plans(whole).await;
-        let scrub = Request {
+        let scrub = PassRequest {
             scrub: true,
             ..self.request()
         };
-        let (scrubbed, _) = self.plans(Pass::whole(&self.config, scrub).unwrap()).await;
+        let (scrubbed, _) = self
+            .plans(Pass::read_in_full(&self.config, scrub).unwrap())
+            .await;
         for (at, plan) in some.iter().enumerate() {
             assert_eq!(json(plan), json(&whole[at]), "{what}: everything read");
             assert_eq!(
@@ -140,9 +142,9 @@ impl Place {
     async fn apply_one(&self, pass: &mut Pass<'_>, index: usize) -> Plan {
         let wait = Duration::from_secs(5);
         let name = self.config.sources[index].name.clone();
-        let lease = Kept::take(&self.store, &name, wait).await.unwrap();
+        let lease = LeaseGuard::take(&self.store, &name, wait).await.unwrap();
         let plan = pass.plan(index, &self.store, &[]).await.unwrap();
-        if !plan.errored && pass.readings[index].only_planned().is_none() {
+        if !plan.errored && pass.readings[index].why_not_applied().is_none() {
             let applied = reconcile::apply(pass, index, &self.store, &plan, &lease, "test").await;
             applied.unwrap();
         }
@@ -154,7 +156,7 @@ impl Place {
         let pass = Pass::read(&self.config, self.request(), &self.store);
         let mut pass = pass.await.unwrap();
         let mut plans = Vec::new();
-        for index in pass.wanted().unwrap() {
+        for index in pass.selected_sources().unwrap() {
             plans.push(self.apply_one(&mut pass, index).await);
         }
         plans
@@ -163,7 +165,7 @@ impl Place {
     async fn apply_apart(&self) -> Vec<Plan> {
         let mut plans = Vec::new();
         for (index, source) in self.config.sources.iter().enumerate() {
-            let request = Request {
+            let request = PassRequest {
                 source: Some(source.name.to_string()),
                 ..self.request()
             };
@@ -174,9 +176,9 @@ impl Place {
     }
 
     async fn stored(&self) -> Snapshot {
-        let query = Query {
+        let query = SnapshotQuery {
             source: "a",
-            ..Query::default()
+            ..SnapshotQuery::default()
         };
         self.store.read(&query).await.unwrap()
     }

@@ -6,7 +6,7 @@ use directory::{Directory, found, held, read, steps};
 use roster::diagnostic::codes;
 use roster::kinds;
 use roster::model::{Key, Value};
-use roster::plan::{Accept, Peer, Reason, Verb};
+use roster::plan::{AcceptOverride, PeerSource, StepReason, StepVerb};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -68,10 +68,10 @@ fn a_removed_user_is_deactivated_once_and_a_returned_one_reactivated() {
     directory.apply(&people(6));
     let plan = directory.apply(&people(5));
     assert_eq!(steps(&plan), ["deactivate User/u-6"]);
-    assert_eq!(plan.steps[0].reason, Reason::Removed);
+    assert_eq!(plan.steps[0].reason, StepReason::Removed);
     let plan = directory.apply(&people(6));
     assert_eq!(steps(&plan), ["reactivate User/u-6"]);
-    assert_eq!(plan.steps[0].reason, Reason::Returned);
+    assert_eq!(plan.steps[0].reason, StepReason::Returned);
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_foreign_change_is_drift_and_repaired_field_by_field() {
     directory.edit(&user("u-1"), "phone", Some(Value::text("+4699")));
     let plan = directory.apply(&people(2));
     assert_eq!(steps(&plan), ["update User/u-1"]);
-    assert_eq!(plan.steps[0].reason, Reason::Drift);
+    assert_eq!(plan.steps[0].reason, StepReason::Drift);
     let changes = plan.steps[0].changes();
     assert_eq!(changes.len(), 1);
     assert_eq!(changes[0].before, Some(Value::text("+4699")));
@@ -176,12 +176,12 @@ fn what_trips_two_guards_is_one_hold_and_its_users_count_once() {
         assert!(first.message.contains(said), "{}", first.message);
     }
     // One of the two overrides leaves what the other limit holds.
-    let change = Accept::Budget("User.groups.change".into(), 7);
+    let change = AcceptOverride::Budget("User.groups.change".into(), 7);
     directory.rules.accepts = vec![change.clone()];
     let plan = directory.plan(&moved);
     let over = plan.held[0].over.as_deref();
     assert_eq!(over, Some("--accept User.groups.unlink=7"));
-    let unlink = Accept::Budget("User.groups.unlink".into(), 7);
+    let unlink = AcceptOverride::Budget("User.groups.unlink".into(), 7);
     directory.rules.accepts = vec![change, unlink];
     let plan = directory.plan(&moved);
     assert_eq!((plan.summary.update, plan.summary.held), (7, 0));
@@ -231,9 +231,9 @@ fn wipes_are_held_with_the_override_that_releases_them() {
             .iter()
             .any(|held| held.over.as_deref() == Some("--accept User.deactivate=8"))
     );
-    directory.rules.accepts = vec![Accept::Budget("User.deactivate".into(), 8)];
+    directory.rules.accepts = vec![AcceptOverride::Budget("User.deactivate".into(), 8)];
     assert_eq!(directory.plan(&people(12)).summary.deactivate, 8);
-    directory.rules.accepts = vec![Accept::Budget("User.deactivate".into(), 7)];
+    directory.rules.accepts = vec![AcceptOverride::Budget("User.deactivate".into(), 7)];
     assert_eq!(directory.plan(&people(12)).summary.deactivate, 0);
 }
 
@@ -250,10 +250,10 @@ fn two_sources_hand_a_resource_over_without_deactivating_it() {
     let mut directory = Directory::new();
     directory.apply_as("a", &people(3));
     let (theirs, _) = read("b", &directory.stored, &people(3));
-    let peer = |name: &str, desired| Peer {
+    let peer = |name: &str, desired| PeerSource {
         name: name.into(),
         desired: Some(Arc::new(desired)),
-        ..Peer::default()
+        ..PeerSource::default()
     };
     directory.rules.peers = vec![peer("b", theirs)];
     let released = directory.apply_as("a", &people(2));
@@ -263,7 +263,12 @@ fn two_sources_hand_a_resource_over_without_deactivating_it() {
     let (mine, _) = read("a", &directory.stored, &people(2));
     directory.rules.peers = vec![peer("a", mine)];
     let adopted = directory.apply_as("b", &people(3));
-    assert!(adopted.steps.iter().all(|step| step.verb == Verb::Adopt));
+    assert!(
+        adopted
+            .steps
+            .iter()
+            .all(|step| step.verb == StepVerb::Adopt)
+    );
     assert!(steps(&adopted).contains(&"adopt User/u-3".to_owned()));
 }
 
@@ -273,10 +278,10 @@ fn two_sources_that_enforce_different_values_conflict_until_an_order_is_declared
     directory.apply_as("a", &people(2));
     let theirs = people(2).replace("+4640123456", "+4640999999");
     let (mine, _) = read("a", &directory.stored, &people(2));
-    directory.rules.peers = vec![Peer {
+    directory.rules.peers = vec![PeerSource {
         name: "a".into(),
         desired: Some(Arc::new(mine)),
-        ..Peer::default()
+        ..PeerSource::default()
     }];
     let plan = directory.apply_as("b", &theirs);
     assert!(held(&plan).contains(&(codes::CONFLICT, "User/u-1".to_owned())));
@@ -352,7 +357,7 @@ fn a_rename_is_held_and_the_override_lets_both_halves_through() {
             (codes::POSSIBLE_RENAME, "User/v-5".to_owned())
         ]
     );
-    directory.rules.accepts = vec![Accept::Rename("u-5".into())];
+    directory.rules.accepts = vec![AcceptOverride::Rename("u-5".into())];
     assert_eq!(
         steps(&directory.apply(&renamed)),
         ["create User/v-5", "deactivate User/u-5"]

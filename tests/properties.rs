@@ -7,7 +7,7 @@ use directory::{Directory, held, read_files, steps};
 use proptest::prelude::*;
 use roster::kinds::{self, ACCOUNT, ORGANISATION, TAG, USER};
 use roster::model::{Key, Row, Snapshot, Value};
-use roster::plan::{self, Plan, Rules, Verb};
+use roster::plan::{self, Plan, PlanRules, StepVerb};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -229,7 +229,7 @@ fn make(directory: &mut Directory, edit: &Edit) {
     }
 }
 
-fn plan_of(stored: &Snapshot, rules: &Rules, files: Vec<(String, Vec<u8>)>) -> Plan {
+fn plan_of(stored: &Snapshot, rules: &PlanRules, files: Vec<(String, Vec<u8>)>) -> Plan {
     let (desired, found) = read_files("directory", stored, files);
     plan::plan(&desired, stored, rules, &found)
 }
@@ -348,14 +348,14 @@ proptest! {
         let mut directory = started(&first, &edits, true);
         let before = directory.stored.clone();
         let plan = plan_of(&directory.stored, &directory.rules, one_file(&documents(&first)));
-        prop_assert!(plan.steps.iter().all(|step| !matches!(step.verb, Verb::Reactivate)), "{:?}", steps(&plan));
+        prop_assert!(plan.steps.iter().all(|step| !matches!(step.verb, StepVerb::Reactivate)), "{:?}", steps(&plan));
         plan::advance(&mut directory.stored, &plan);
         for edit in &edits {
             let (Edit::Groups(n) | Edit::Unlink(n)) = edit else { continue };
             let key = Key::new(USER, format!("u{n}"));
             let (Some(was), Some(is)) = (before.rows.get(&key), directory.stored.rows.get(&key)) else { continue };
             for field in ["groups", "accounts"] {
-                let index = kinds::get(USER).at(field);
+                let index = kinds::get(USER).expect_index(field);
                 let gained: Vec<String> = targets(is, index).into_iter().filter(|id| !targets(was, index).contains(id)).collect();
                 prop_assert!(gained.is_empty(), "{} gained {:?}", key, gained);
             }

@@ -7,13 +7,15 @@ use roster::kinds::{
     self, ACCOUNT, ADDRESS, CUSTOM_FIELD, ORGANISATION, POLICY, SETTINGS, TAG, TERMS, USER,
 };
 use roster::model::{
-    Cell, Change, Declared, Digest, FieldDigests, Key, KindId, Link, Pos, Row, Snapshot, Stated,
-    Value,
+    Cell, DeclaredResource, Digest, FieldChange, FieldDigests, Key, KindId, LineColumn, Link, Row,
+    Snapshot, StatedField, Value,
 };
-use roster::plan::{Body, Claimed, Plan, Reason, SourceRef, Step, StepClaim, Verb};
+use roster::plan::{
+    ClaimDigests, Plan, SourceRef, Step, StepBody, StepClaim, StepReason, StepVerb,
+};
 use roster::store::{
-    Access, Applied, Apply, ApplyError, Holder, Lease, LeaseError, Query, Schema, Store,
-    Verification,
+    ApplyError, ApplyRequest, ApplySummary, HistoryVerification, Lease, LeaseError, LeaseHolder,
+    SchemaState, SnapshotQuery, Store, StoreAccess,
 };
 use sqlx::{AssertSqlSafe, Connection};
 use std::collections::BTreeMap;
@@ -34,11 +36,11 @@ fn text(value: &str) -> Value {
 }
 
 fn set(members: &[&str]) -> Value {
-    Value::set(members.iter().map(roster::model::Text::new))
+    Value::set(members.iter().map(roster::model::CompactText::new))
 }
 
 fn linked(kind: KindId, field: &str, members: &[(&str, [Option<u8>; 2])]) -> Value {
-    let _ = kinds::get(kind).at(field);
+    let _ = kinds::get(kind).expect_index(field);
     Value::links(members.iter().map(|(target, attributes)| Link {
         target: (*target).into(),
         attributes: *attributes,
@@ -58,14 +60,14 @@ fn claim(key: &Key, fields: &[(&str, Value)]) -> StepClaim {
     for (name, value) in fields {
         digests.insert(name, &Cell::Value(value.clone()));
     }
-    StepClaim::Known(Claimed {
+    StepClaim::Digests(ClaimDigests {
         digest: Digest::of(format!("{key} {fields:?}").as_bytes()),
         fields: digests,
     })
 }
 
 fn origin() -> Origin {
-    let at = Pos { line: 3, column: 5 };
+    let at = LineColumn { line: 3, column: 5 };
     Origin {
         path: "users.yaml".into(),
         at,
@@ -98,26 +100,26 @@ impl Draft {
 
     fn create(&mut self, kind: KindId, id: &str, fields: &[(&str, Value)]) -> &mut Self {
         let (key, table) = (key(kind, id), kinds::get(kind));
-        let cells = fields.iter().map(|(name, value)| Stated {
+        let cells = fields.iter().map(|(name, value)| StatedField {
             field: table.field_ref(name).expect("a field of the table"),
             cell: Cell::Value(value.clone()),
-            at: Pos::default(),
+            at: LineColumn::default(),
         });
-        let mut cells: Vec<Stated> = cells.collect();
+        let mut cells: Vec<StatedField> = cells.collect();
         cells.sort_by(|a, b| a.field.cmp(&b.field));
-        let declared = Declared {
+        let declared = DeclaredResource {
             key: key.clone(),
             path: "users.yaml".into(),
-            at: Pos::default(),
+            at: LineColumn::default(),
             cells,
         };
         self.plan.steps.push(Step {
-            verb: Verb::Create,
+            verb: StepVerb::Create,
             version: None,
-            reason: Reason::Declared,
+            reason: StepReason::Declared,
             origin: Some(origin()),
             claim: Some(claim(&key, fields)),
-            body: Body::Create {
+            body: StepBody::Create {
                 declared: Arc::new(declared),
                 derived: Box::new([]),
             },
@@ -127,47 +129,47 @@ impl Draft {
     }
 
     /// Changes fields of a row as it was read.
-    fn change(&mut self, verb: Verb, row: &Row, fields: &[(&str, Option<Value>)]) -> &mut Self {
+    fn change(&mut self, verb: StepVerb, row: &Row, fields: &[(&str, Option<Value>)]) -> &mut Self {
         let table = kinds::get(row.key.kind);
         let changes = fields.iter().map(|(name, after)| {
             let field = table.field_ref(name).expect("a field of the table");
             let before = row.value(&field).cloned();
-            let change = Change {
+            let change = FieldChange {
                 field: field.clone(),
                 before,
                 after: after.clone(),
             };
             let reduce = table
                 .field(&field)
-                .is_some_and(|field| field.ty.has_table());
+                .is_some_and(|field| field.ty.has_link_table());
             if reduce { change.reduced() } else { change }
         });
-        let mut changes: Vec<Change> = changes.collect();
+        let mut changes: Vec<FieldChange> = changes.collect();
         changes.sort_by(|a, b| a.field.cmp(&b.field));
         let said: Vec<(&str, Value)> = fields
             .iter()
             .filter_map(|(name, value)| Some((*name, value.clone()?)))
             .collect();
-        let gone = matches!(verb, Verb::Delete | Verb::Deactivate);
+        let gone = matches!(verb, StepVerb::Delete | StepVerb::Deactivate);
         self.plan.steps.push(Step {
             verb,
             key: row.key.clone(),
             version: Some(row.version),
             reason: if gone {
-                Reason::Removed
+                StepReason::Removed
             } else {
-                Reason::Declared
+                StepReason::Declared
             },
             origin: Some(origin()),
             claim: (!gone).then(|| claim(&row.key, &said)),
-            body: Body::Changes(changes),
+            body: StepBody::Changes(changes),
         });
         self
     }
 
-    async fn apply(&self, store: &Store) -> Result<Applied, ApplyError> {
+    async fn apply(&self, store: &Store) -> Result<ApplySummary, ApplyError> {
         store
-            .apply(&Apply {
+            .apply(&ApplyRequest {
                 plan: &self.plan,
                 plan_id: "plan-1",
                 actor: "eva",
@@ -182,7 +184,9 @@ impl Draft {
 }
 
 async fn fresh(url: &str) -> Store {
-    let store = Store::open(url, Access::Write).await.expect("a database");
+    let store = Store::open(url, StoreAccess::Write)
+        .await
+        .expect("a database");
     let migrated = store.migrate(Some("test")).await.expect("a schema");
     assert!(migrated.changed);
     store
@@ -190,9 +194,9 @@ async fn fresh(url: &str) -> Store {
 
 async fn read(store: &Store) -> Snapshot {
     store
-        .read(&Query {
+        .read(&SnapshotQuery {
             source: "directory",
-            ..Query::default()
+            ..SnapshotQuery::default()
         })
         .await
         .expect("a snapshot")
@@ -211,7 +215,7 @@ async fn row(store: &Store, kind: KindId, id: &str) -> Row {
 }
 
 fn fact<'r>(row: &'r Row, name: &str) -> Option<&'r str> {
-    row.facts.get(name).map(roster::model::Text::as_str)
+    row.facts.get(name).map(roster::model::CompactText::as_str)
 }
 
 fn value(row: &Row, name: &str) -> Option<Value> {
@@ -359,9 +363,13 @@ async fn changes_touch_only_what_they_say() {
         let hub = linked(ACCOUNT, "addresses", &[("hub", [Some(0), Some(0)])]);
         let options = Value::List(["C".into(), "B".into(), "A".into()].into());
         draft
-            .change(Verb::Update, &credit, &[("options", Some(options.clone()))])
             .change(
-                Verb::Update,
+                StepVerb::Update,
+                &credit,
+                &[("options", Some(options.clone()))],
+            )
+            .change(
+                StepVerb::Update,
                 &acme,
                 &[
                     ("website", Some(text("https://acme.example"))),
@@ -372,7 +380,7 @@ async fn changes_touch_only_what_they_say() {
                 ],
             )
             .change(
-                Verb::Update,
+                StepVerb::Update,
                 &user,
                 &[("groups", Some(set(&["FOC_Admin", "FOC_User"])))],
             );
@@ -415,12 +423,12 @@ async fn a_deactivated_resource_stays_and_a_deleted_id_is_retired() {
         let mut draft = Draft::new(&read(&store).await);
         draft
             .change(
-                Verb::Deactivate,
+                StepVerb::Deactivate,
                 &user,
                 &[("status", Some(text("inactive")))],
             )
-            .change(Verb::Update, &acme, &[("tags", Some(set(&[])))])
-            .change(Verb::Delete, &tag, &[]);
+            .change(StepVerb::Update, &acme, &[("tags", Some(set(&[])))])
+            .change(StepVerb::Delete, &tag, &[]);
         draft.apply(&store).await.expect("applied");
 
         let gone = row(&store, USER, "u1").await;
@@ -436,10 +444,10 @@ async fn a_deactivated_resource_stays_and_a_deleted_id_is_retired() {
         assert!(snapshot.rows.get(&tag.key).is_none());
         assert!(snapshot.claim("directory", &tag.key).is_none());
         let declared = vec![&tag.key, &user.key];
-        let query = Query {
+        let query = SnapshotQuery {
             source: "directory",
             declared,
-            ..Query::default()
+            ..SnapshotQuery::default()
         };
         let snapshot = store.read(&query).await.expect("a snapshot");
         assert_eq!(snapshot.retired, [tag.key.clone()].into());
@@ -459,12 +467,12 @@ async fn a_plan_that_no_longer_fits_writes_nothing() {
         let before = read(&store).await;
         let user = row(&store, USER, "u1").await;
         let mut first = Draft::new(&before);
-        first.change(Verb::Update, &user, &[("phone", Some(text("+46")))]);
+        first.change(StepVerb::Update, &user, &[("phone", Some(text("+46")))]);
         first.apply(&store).await.expect("applied");
 
         let mut second = Draft::new(&before);
         second.create(TAG, "gold", &[("name", text("Gold"))]);
-        second.change(Verb::Update, &user, &[("phone", Some(text("+47")))]);
+        second.change(StepVerb::Update, &user, &[("phone", Some(text("+47")))]);
         let error = second.apply(&store).await.expect_err("stale");
         assert_eq!(
             error.to_string(),
@@ -492,11 +500,11 @@ async fn a_reader_finds_no_database_and_makes_none() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("none").join("roster.db");
     let url = format!("sqlite:{}", path.display());
-    let store = Store::open(&url, Access::Read)
+    let store = Store::open(&url, StoreAccess::Read)
         .await
         .expect("an empty database");
     assert!(!store.exists());
-    assert_eq!(store.schema().await.expect("a schema"), Schema::None);
+    assert_eq!(store.schema().await.expect("a schema"), SchemaState::None);
     assert_eq!(read(&store).await.database, None);
     assert!(!path.parent().expect("a folder").exists());
 }
@@ -592,7 +600,7 @@ async fn roster_writes_over_a_foreign_version_with_a_positive_one() {
         .await;
         let user = row(&store, USER, "u1").await;
         let mut draft = Draft::new(&read(&store).await);
-        draft.change(Verb::Update, &user, &[("phone", Some(text("+46")))]);
+        draft.change(StepVerb::Update, &user, &[("phone", Some(text("+46")))]);
         draft.apply(&store).await.expect("applied");
         let after = row(&store, USER, "u1").await;
         assert!(after.version > 0);
@@ -610,12 +618,12 @@ async fn another_sources_claim_moves_unless_its_fields_changed() {
         for (source, field) in [("erp", "company"), ("crm", "phone")] {
             let user = row(&store, USER, "u1").await;
             let mut draft = Draft::of(source, &read(&store).await);
-            draft.change(Verb::Adopt, &user, &[(field, Some(text(source)))]);
+            draft.change(StepVerb::Adopt, &user, &[(field, Some(text(source)))]);
             draft.apply(&store).await.expect("applied");
         }
         let before = row(&store, USER, "u1").await;
         let mut draft = Draft::new(&read(&store).await);
-        draft.change(Verb::Update, &before, &[("phone", Some(text("+46")))]);
+        draft.change(StepVerb::Update, &before, &[("phone", Some(text("+46")))]);
         draft.apply(&store).await.expect("applied");
         let (after, snapshot) = (row(&store, USER, "u1").await, read(&store).await);
         let seen = |source| snapshot.claim(source, &after.key).map(|claim| claim.seen);
@@ -653,7 +661,7 @@ async fn the_history_verifies_also_after_erasure_and_names_a_forged_run() {
         let user = row(&store, USER, "u1").await;
         let mut draft = Draft::new(&read(&store).await);
         draft.change(
-            Verb::Update,
+            StepVerb::Update,
             &user,
             &[
                 ("phone", Some(text("+46"))),
@@ -661,7 +669,7 @@ async fn the_history_verifies_also_after_erasure_and_names_a_forged_run() {
             ],
         );
         draft.apply(&store).await.expect("applied");
-        let sound = Verification::Sound {
+        let sound = HistoryVerification::Sound {
             runs: 2,
             changes: 10,
         };
@@ -697,7 +705,7 @@ async fn the_history_verifies_also_after_erasure_and_names_a_forged_run() {
         foreign(&url, "UPDATE changes SET verb = 'adopt' WHERE seq = 2").await;
         let verified = store.verify().await.expect("verified");
         assert!(
-            matches!(verified, Verification::Broken { run: 1, .. }),
+            matches!(verified, HistoryVerification::Broken { run: 1, .. }),
             "{verified:?}"
         );
     }
@@ -711,7 +719,7 @@ async fn a_shortened_history_is_found() {
         foreign(&url, "DELETE FROM changes; DELETE FROM runs").await;
         let verified = store.verify().await.expect("verified");
         assert!(
-            matches!(verified, Verification::Broken { run: 1, .. }),
+            matches!(verified, HistoryVerification::Broken { run: 1, .. }),
             "{verified:?}"
         );
     }
@@ -754,7 +762,7 @@ async fn a_login_number_is_never_given_out_twice() {
             };
             let user = row(&store, USER, "u1").await;
             let mut draft = Draft::new(&read(&store).await);
-            draft.change(Verb::Update, &user, &[("accounts", Some(accounts))]);
+            draft.change(StepVerb::Update, &user, &[("accounts", Some(accounts))]);
             draft.apply(&store).await.expect("applied");
         }
         assert_eq!(login_names(&store).await, 3);
@@ -763,7 +771,7 @@ async fn a_login_number_is_never_given_out_twice() {
 
         let mut draft = Draft::new(&read(&store).await);
         draft.change(
-            Verb::Update,
+            StepVerb::Update,
             &acme,
             &[("customerNumber", Some(text("2002")))],
         );
@@ -796,7 +804,7 @@ async fn nobody_takes_the_last_active_user_or_approver() {
         let approver = row(&store, USER, "u2").await;
         let mut draft = Draft::new(&read(&store).await);
         draft.change(
-            Verb::Deactivate,
+            StepVerb::Deactivate,
             &approver,
             &[("status", Some(text("inactive")))],
         );
@@ -815,12 +823,12 @@ async fn nobody_takes_the_last_active_user_or_approver() {
         let mut draft = Draft::new(&read(&store).await);
         let policy = row(&store, POLICY, "p").await;
         draft.change(
-            Verb::Deactivate,
+            StepVerb::Deactivate,
             &policy,
             &[("status", Some(text("inactive")))],
         );
         draft.change(
-            Verb::Deactivate,
+            StepVerb::Deactivate,
             &approver,
             &[("status", Some(text("inactive")))],
         );
@@ -832,7 +840,7 @@ async fn nobody_takes_the_last_active_user_or_approver() {
         let last = row(&store, USER, "u1").await;
         let mut draft = Draft::new(&read(&store).await);
         draft.change(
-            Verb::Update,
+            StepVerb::Update,
             &last,
             &[("accounts", Some(linked(USER, "accounts", &[])))],
         );
@@ -843,8 +851,8 @@ async fn nobody_takes_the_last_active_user_or_approver() {
     }
 }
 
-fn holder(name: &str, pid: i64) -> Holder {
-    Holder {
+fn holder(name: &str, pid: i64) -> LeaseHolder {
+    LeaseHolder {
         name: name.into(),
         host: "here".into(),
         pid,
@@ -901,7 +909,7 @@ async fn an_apply_under_a_lost_lease_writes_nothing() {
         store.release(&next).await.expect("released");
 
         // What another machine or container of the same name calls its processes says nothing here.
-        let apart = Holder {
+        let apart = LeaseHolder {
             host: "there".into(),
             ..holder("apart", 999_999_999)
         };
@@ -974,10 +982,10 @@ async fn approvals_are_read_back_until_they_lapse() {
             .expect("recorded");
         let approved = read(&store).await.approved;
         assert_eq!(approved, ["h1".to_owned(), "h2 User/u1".to_owned()].into());
-        let query = Query {
+        let query = SnapshotQuery {
             source: "directory",
             approved_since: i64::MAX,
-            ..Query::default()
+            ..SnapshotQuery::default()
         };
         assert!(
             store
@@ -1010,10 +1018,10 @@ async fn budgets_are_summed_up_within_the_window() {
             read(&store).await.spent,
             [("User.deactivate".to_owned(), 6)].into()
         );
-        let query = Query {
+        let query = SnapshotQuery {
             source: "directory",
             spent_since: i64::MAX,
-            ..Query::default()
+            ..SnapshotQuery::default()
         };
         assert!(
             store
@@ -1031,7 +1039,9 @@ async fn a_reader_reads_and_cannot_write() {
     for (engine, url) in support::postgres::databases("reader") {
         let store = fresh(&url).await;
         populate(&store).await;
-        let reader = Store::open(&url, Access::Read).await.expect("a reader");
+        let reader = Store::open(&url, StoreAccess::Read)
+            .await
+            .expect("a reader");
         assert_eq!(read(&reader).await.rows.len(), 9, "{engine}");
         let mut draft = Draft::new(&read(&reader).await);
         draft.create(TAG, "gold", &[("name", text("Gold"))]);
@@ -1043,18 +1053,23 @@ async fn a_reader_reads_and_cannot_write() {
 #[tokio::test]
 async fn a_schema_is_made_once() {
     for (_, url) in support::postgres::databases("schema") {
-        let store = Store::open(&url, Access::Write).await.expect("a database");
-        assert_eq!(store.schema().await.expect("a schema"), Schema::None);
+        let store = Store::open(&url, StoreAccess::Write)
+            .await
+            .expect("a database");
+        assert_eq!(store.schema().await.expect("a schema"), SchemaState::None);
         let first = store.migrate(Some("test")).await.expect("a schema");
         let second = store.migrate(None).await.expect("a schema");
         assert_eq!((second.identity, second.changed), (first.identity, false));
-        assert_eq!(store.schema().await.expect("a schema"), Schema::Current);
+        assert_eq!(
+            store.schema().await.expect("a schema"),
+            SchemaState::Current
+        );
         foreign(&url, "UPDATE meta SET schema_version = 99").await;
         assert_eq!(
             store.schema().await.expect("a schema"),
-            Schema::Newer { found: 99 }
+            SchemaState::Newer { found: 99 }
         );
-        assert!(store.read(&Query::default()).await.is_err());
+        assert!(store.read(&SnapshotQuery::default()).await.is_err());
     }
 }
 
@@ -1100,7 +1115,7 @@ async fn a_first_load_leaves_everything_in_place() {
             row(&store, USER, "u10099").await.version < 0,
             "{engine}: the triggers are back"
         );
-        let sound = Verification::Sound {
+        let sound = HistoryVerification::Sound {
             runs: 1,
             changes: 10_101,
         };
@@ -1115,7 +1130,7 @@ async fn a_first_load_leaves_everything_in_place() {
         let mut draft = Draft::new(&snapshot);
         for user in &users[..500] {
             draft.change(
-                Verb::Update,
+                StepVerb::Update,
                 user,
                 &[("groups", Some(set(&["B"]))), ("phone", Some(text("+46")))],
             );
@@ -1141,7 +1156,7 @@ async fn a_schema_of_the_release_before_is_read_and_brought_up() {
         foreign(&url, "DROP TABLE used_approvals").await;
         foreign(&url, "UPDATE meta SET schema_version = 3").await;
 
-        let old = Schema::Old { found: 3 };
+        let old = SchemaState::Old { found: 3 };
         assert_eq!(store.schema().await.expect("a schema"), old, "{engine}");
         assert_eq!(read(&store).await.rows.len(), 1, "{engine}: readable");
         let known = store.knows_hold("0123456789abcdef").await;
@@ -1189,7 +1204,7 @@ async fn a_state_is_kept_only_by_the_last_holder_of_the_lease() {
         let old = old.expect("free");
         assert!(
             store
-                .keep("a", "{}", Some(b"plan"), Some("first"), "one", &old)
+                .save_source_state("a", "{}", Some(b"plan"), Some("first"), "one", &old)
                 .await
                 .expect("kept")
         );
@@ -1198,19 +1213,19 @@ async fn a_state_is_kept_only_by_the_last_holder_of_the_lease() {
         let new = new.expect("free");
         assert!(
             store
-                .keep("a", "{\"n\":2}", None, Some("second"), "two", &new)
+                .save_source_state("a", "{\"n\":2}", None, Some("second"), "two", &new)
                 .await
                 .expect("kept")
         );
         assert!(
             !store
-                .keep("a", "{\"n\":1}", None, Some("late"), "one", &old)
+                .save_source_state("a", "{\"n\":1}", None, Some("late"), "one", &old)
                 .await
                 .expect("too late")
         );
-        let watched = store.watched().await.expect("read");
+        let watched = store.source_states().await.expect("read");
         assert_eq!(watched[0].state, "{\"n\":2}", "{engine}");
-        let plan = store.kept_plan("a").await.expect("read");
+        let plan = store.last_plan("a").await.expect("read");
         assert_eq!(plan.as_deref(), Some(&b"plan"[..]), "{engine}: it stays");
         let mut passes = store.passes(Some("a"), 9).await.expect("read");
         passes.sort();

@@ -1,9 +1,11 @@
 //! What an account needs: a person, an address, a number to log in with.
 
-use super::at::{account, settings, user};
+use super::field_index::{account, settings, user};
 use super::fields::{is_reported, settings_key};
-use super::finding::listed;
-use super::{Finding, Findings, Scene, Subjects, View, World};
+use super::rule_diagnostic::list_keys;
+use super::{
+    CheckContext, CheckSubjects, PlannedState, ResourceView, RuleDiagnostic, RuleDiagnostics,
+};
 use crate::diagnostic::{Severity, agreed, codes};
 use crate::kinds::{ACCOUNT, USER};
 use crate::model::Key;
@@ -12,7 +14,7 @@ use crate::model::Key;
 const NAMED: usize = 1000;
 
 /// How much it matters that an account has nobody, by `firstUser`; `None`: not at all.
-pub(super) fn first_user(world: &World<'_>) -> Option<Severity> {
+pub(super) fn first_user(world: &PlannedState<'_>) -> Option<Severity> {
     match world.setting_text("firstUser").as_str() {
         "off" => None,
         "warn" => Some(Severity::Warning),
@@ -21,15 +23,19 @@ pub(super) fn first_user(world: &World<'_>) -> Option<Severity> {
 }
 
 /// Whether somebody active would belong to the account.
-pub(super) fn has_user(world: &World<'_>, key: &Key) -> bool {
+pub(super) fn has_user(world: &PlannedState<'_>, key: &Key) -> bool {
     let users = world.referrers(USER, user::ACCOUNTS, key);
     users
         .iter()
-        .any(|user| world.after(user).is_some_and(|user| user.live()))
+        .any(|user| world.after(user).is_some_and(|user| user.is_live()))
 }
 
 /// An account that comes into use and to which nobody active would belong.
-pub(super) fn without_user(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+pub(super) fn without_user(
+    scene: &CheckContext<'_, '_>,
+    view: ResourceView<'_>,
+    out: &mut RuleDiagnostics,
+) {
     let world = scene.world;
     if !view.becomes_live() || has_user(world, view.key) {
         return;
@@ -37,42 +43,46 @@ pub(super) fn without_user(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Find
     let Some(severity) = first_user(world) else {
         return;
     };
-    let (comes, instead) = if view.created() {
+    let (comes, instead) = if view.is_created() {
         ("is created active", "create it inactive")
     } else {
         ("becomes active", "leave it inactive")
     };
     let message = format!("{} {comes}, and no active user belongs to it", view.key);
     let code = codes::ACCOUNT_WITHOUT_USER;
-    let mut found = Finding::own(world, code, view.key, account::STATUS, message)
+    let mut found = RuleDiagnostic::at_own_field(world, code, view.key, account::STATUS, message)
         .severity(severity)
         .help(format!(
             "declare its first user in the same tree, or {instead}"
         ))
         .set_by(world, "firstUser")
-        .unless(scene.unread_user(view.key));
+        .unless_unread(scene.unread_user(view.key));
     // The account has no field to blame.
     found.diagnostic.field = None;
     found.diagnostic.origin = world.origin(view.key);
     for user in scene.declared_users(view.key) {
-        found = found.with_field(world, user, user::ACCOUNTS);
+        found = found.involving_field(world, user, user::ACCOUNTS);
     }
     out.push(found);
 }
 
 /// Active accounts without a user, when the settings ask for one from now on. They were fine until
 /// now, and the rule is about what comes into use: nothing is refused.
-pub(super) fn without_first_users(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Findings) {
+pub(super) fn without_first_users(
+    scene: &CheckContext<'_, '_>,
+    _: &CheckSubjects<'_>,
+    out: &mut RuleDiagnostics,
+) {
     let world = scene.world;
     let settings = settings_key();
-    let asks = first_user(world) == Some(Severity::Error) && world.switches("firstUser");
+    let asks = first_user(world) == Some(Severity::Error) && world.changes_setting("firstUser");
     if !asks {
         return;
     }
     let accounts = world.all_before(ACCOUNT);
-    let accounts = accounts.filter(|view| world.after(view.key).is_some_and(|it| it.live()));
+    let accounts = accounts.filter(|view| world.after(view.key).is_some_and(|it| it.is_live()));
     let mut lacking: Vec<&Key> = accounts
-        .filter(|view| view.live() && !has_user(world, view.key))
+        .filter(|view| view.is_live() && !has_user(world, view.key))
         .map(|view| view.key)
         .collect();
     if lacking.is_empty() {
@@ -86,17 +96,21 @@ pub(super) fn without_first_users(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: 
             ("active account", "active accounts"),
             ("has", "have")
         ),
-        listed(lacking.iter().copied(), NAMED)
+        list_keys(lacking.iter().copied(), NAMED)
     );
     let code = codes::ACCOUNT_WITHOUT_USER;
-    let found = Finding::own(world, code, &settings, settings::FIRST_USER, message)
+    let found = RuleDiagnostic::at_own_field(world, code, &settings, settings::FIRST_USER, message)
         .severity(Severity::Warning)
         .help("give each of them a user, or set it inactive; they are not refused");
     out.push(found);
 }
 
 /// An account that would have no address.
-pub(super) fn without_address(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+pub(super) fn without_address(
+    scene: &CheckContext<'_, '_>,
+    view: ResourceView<'_>,
+    out: &mut RuleDiagnostics,
+) {
     let has = view.targets(account::ADDRESSES).next().is_some();
     if has || is_reported(scene.world, view, account::ADDRESSES) {
         return;
@@ -106,13 +120,18 @@ pub(super) fn without_address(scene: &Scene<'_, '_>, view: View<'_>, out: &mut F
     }
     let message = format!("{} has no address", view.key);
     let code = codes::ACCOUNT_WITHOUT_ADDRESS;
-    let found = Finding::own(scene.world, code, view.key, account::ADDRESSES, message)
-        .help("write at least one, in full or as a `ref:`");
-    out.push(found.switched_by(scene.world, "optionalFields"));
+    let found =
+        RuleDiagnostic::at_own_field(scene.world, code, view.key, account::ADDRESSES, message)
+            .help("write at least one, in full or as a `ref:`");
+    out.push(found.involving_setting(scene.world, "optionalFields"));
 }
 
 /// A legal user who is incomplete, or for whom there is no payment provider.
-pub(super) fn legal_user(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+pub(super) fn legal_user(
+    scene: &CheckContext<'_, '_>,
+    view: ResourceView<'_>,
+    out: &mut RuleDiagnostics,
+) {
     let mut fields = account::LEGAL_FIRST_NAME..=account::LEGAL_RESIDENCE;
     let Some(first) = fields.find(|field| view.value(*field).is_some()) else {
         return;
@@ -127,26 +146,33 @@ pub(super) fn legal_user(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findin
             "the legal user is incomplete without {}",
             missing.join(", ")
         );
-        let found = Finding::own(world, codes::LEGAL_USER, view.key, first, message);
+        let found =
+            RuleDiagnostic::at_own_field(world, codes::LEGAL_USER, view.key, first, message);
         out.push(found.help("write all five fields, or none of them"));
     }
-    if !world.setting_is("paymentProvider") {
+    if !world.is_setting_true("paymentProvider") {
         let message = "a legal user needs a payment provider, and there is none";
-        let found = Finding::own(world, codes::LEGAL_USER, view.key, first, message);
+        let found =
+            RuleDiagnostic::at_own_field(world, codes::LEGAL_USER, view.key, first, message);
         let help = "set `paymentProvider: true` in Settings, or leave `legalUser` out";
         let found = found.help(help).set_by(world, "paymentProvider");
-        out.push(found.with(world, &settings_key()));
+        out.push(found.involving(world, &settings_key()));
     }
 }
 
 /// Active accounts without the customer number that people log in with: all of them in one
 /// finding when the settings ask for it from now on, else each at its own place.
-pub(super) fn without_number(scene: &Scene<'_, '_>, subjects: &Subjects<'_>, out: &mut Findings) {
+pub(super) fn without_number(
+    scene: &CheckContext<'_, '_>,
+    subjects: &CheckSubjects<'_>,
+    out: &mut RuleDiagnostics,
+) {
     let world = scene.world;
     if world.setting_text("loginMode") == "email" {
         return;
     }
-    let lacks = |view: &View<'_>| view.live() && view.text(account::CUSTOMER_NUMBER).is_none();
+    let lacks =
+        |view: &ResourceView<'_>| view.is_live() && view.text(account::CUSTOMER_NUMBER).is_none();
     let settings = settings_key();
     let before = world.setting_before("loginMode");
     let asked = before.is_none_or(|before| before.as_text() == Some("email"));
@@ -160,36 +186,42 @@ pub(super) fn without_number(scene: &Scene<'_, '_>, subjects: &Subjects<'_>, out
         out.extend(all_without_number(world, &settings, &all));
         return;
     }
-    let subjects = subjects.of(ACCOUNT).iter();
+    let subjects = subjects.of_kind(ACCOUNT).iter();
     for view in subjects.filter_map(|key| world.after(key)).filter(lacks) {
         let message = format!(
             "{} has no customer number, and people log in with it",
             view.key
         );
         let code = codes::CUSTOMER_NUMBER_MISSING;
-        let found = Finding::own(world, code, view.key, account::CUSTOMER_NUMBER, message);
+        let found =
+            RuleDiagnostic::at_own_field(world, code, view.key, account::CUSTOMER_NUMBER, message);
         out.push(
             found
                 .help("write its `customerNumber`")
-                .with(world, &settings),
+                .involving(world, &settings),
         );
     }
 }
 
-fn all_without_number(world: &World<'_>, settings: &Key, all: &[&Key]) -> Option<Finding> {
+fn all_without_number(
+    world: &PlannedState<'_>,
+    settings: &Key,
+    all: &[&Key],
+) -> Option<RuleDiagnostic> {
     if all.is_empty() {
         return None;
     }
     let message = format!(
         "people are to log in with customer numbers, and {} of the accounts have none: {}",
         all.len(),
-        listed(all.iter().copied(), NAMED)
+        list_keys(all.iter().copied(), NAMED)
     );
     let code = codes::CUSTOMER_NUMBER_MISSING;
-    let mut found = Finding::own(world, code, settings, settings::LOGIN_MODE, message)
-        .help("write their `customerNumber` first, then switch `loginMode`");
+    let mut found =
+        RuleDiagnostic::at_own_field(world, code, settings, settings::LOGIN_MODE, message)
+            .help("write their `customerNumber` first, then switch `loginMode`");
     for account in all.iter().take(NAMED) {
-        found = found.with(world, account);
+        found = found.involving(world, account);
     }
     Some(found)
 }

@@ -1,16 +1,18 @@
 //! Addresses and the accounts that share them.
 
-use super::at::{account, address};
-use super::finding::listed;
-use super::{Finding, Findings, Outcome, Scene, View, World};
+use super::field_index::{account, address};
+use super::rule_diagnostic::list_keys;
+use super::{
+    CheckContext, EffectOutcome, PlannedState, ResourceView, RuleDiagnostic, RuleDiagnostics,
+};
 use crate::diagnostic::codes;
 use crate::kinds::{self, ACCOUNT, ADDRESS};
-use crate::model::{Declared, Key, Text, Value};
+use crate::model::{CompactText, DeclaredResource, Key, Value};
 
 /// How many accounts a message names.
 const NAMED: usize = 1000;
 
-fn key(id: &Text) -> Key {
+fn key(id: &CompactText) -> Key {
     Key {
         kind: ADDRESS,
         id: id.clone(),
@@ -18,7 +20,11 @@ fn key(id: &Text) -> Key {
 }
 
 /// An address of an account that is for nothing.
-pub(super) fn no_use(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+pub(super) fn no_use(
+    scene: &CheckContext<'_, '_>,
+    view: ResourceView<'_>,
+    out: &mut RuleDiagnostics,
+) {
     let links = view
         .value(account::ADDRESSES)
         .map_or(&[][..], Value::as_links);
@@ -27,7 +33,13 @@ pub(super) fn no_use(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) 
             let id = &link.target;
             let message = format!("address `{id}` is neither for shipping nor for billing");
             let code = codes::ADDRESS_NO_USE;
-            let found = Finding::own(scene.world, code, view.key, account::ADDRESSES, message);
+            let found = RuleDiagnostic::at_own_field(
+                scene.world,
+                code,
+                view.key,
+                account::ADDRESSES,
+                message,
+            );
             let help = "leave a flag out or set it to true, or take the address off the list";
             out.push(found.member(id).help(help));
         }
@@ -35,7 +47,11 @@ pub(super) fn no_use(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) 
 }
 
 /// A stored address that one more account gets without all its mandatory fields.
-pub(super) fn link_incomplete(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+pub(super) fn link_incomplete(
+    scene: &CheckContext<'_, '_>,
+    view: ResourceView<'_>,
+    out: &mut RuleDiagnostics,
+) {
     if view.outcome().is_none() {
         return;
     }
@@ -50,7 +66,7 @@ pub(super) fn link_incomplete(scene: &Scene<'_, '_>, view: View<'_>, out: &mut F
         let Some(declared) = world.declared(&address) else {
             continue;
         };
-        let missing = unsaid(declared);
+        let missing = missing_required_fields(declared);
         if missing.is_empty() || !is_inline(world, declared) {
             continue;
         }
@@ -60,13 +76,14 @@ pub(super) fn link_incomplete(scene: &Scene<'_, '_>, view: View<'_>, out: &mut F
             missing.join(", ")
         );
         let code = codes::ADDRESS_LINK_INCOMPLETE;
-        let found = Finding::own(world, code, view.key, account::ADDRESSES, message)
-            .help("write it in full, or declare it as an Address and use `ref:`");
-        out.push(found.with(world, &address));
+        let found =
+            RuleDiagnostic::at_own_field(world, code, view.key, account::ADDRESSES, message)
+                .help("write it in full, or declare it as an Address and use `ref:`");
+        out.push(found.involving(world, &address));
     }
 }
 
-fn unsaid(declared: &Declared) -> Vec<&'static str> {
+fn missing_required_fields(declared: &DeclaredResource) -> Vec<&'static str> {
     let fields = kinds::get(ADDRESS).fields.iter().enumerate();
     fields
         .filter(|(index, field)| field.required && declared.value(*index).is_none())
@@ -76,26 +93,30 @@ fn unsaid(declared: &Declared) -> Vec<&'static str> {
 
 /// Whether an address is written within the list of an account: it then stands behind the start
 /// of that list, in its file, and before whatever the account says next.
-fn is_inline(world: &World<'_>, declared: &Declared) -> bool {
+fn is_inline(world: &PlannedState<'_>, declared: &DeclaredResource) -> bool {
     let holders = world.referrers(ACCOUNT, account::ADDRESSES, &declared.key);
     holders.iter().any(|holder| {
         let Some(holder) = world.declared(holder) else {
             return false;
         };
-        let Some(list) = holder.stated(&kinds::own(account::ADDRESSES)) else {
+        let Some(list) = holder.stated(&kinds::own_field(account::ADDRESSES)) else {
             return false;
         };
-        let between = |cell: &crate::model::Stated| cell.at > list.at && cell.at < declared.at;
+        let between = |cell: &crate::model::StatedField| cell.at > list.at && cell.at < declared.at;
         holder.path == declared.path && list.at <= declared.at && !holder.cells.iter().any(between)
     })
 }
 
 /// An address that others hold, changed and linked to one more account in one plan.
-pub(super) fn link_and_update(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
-    let Some(Outcome::Change(changes)) = view.outcome() else {
+pub(super) fn link_and_update(
+    scene: &CheckContext<'_, '_>,
+    view: ResourceView<'_>,
+    out: &mut RuleDiagnostics,
+) {
+    let Some(EffectOutcome::Change(changes)) = view.outcome() else {
         return;
     };
-    let protect = kinds::own(address::PROTECT);
+    let protect = kinds::own_field(address::PROTECT);
     let Some(first) = changes.iter().find(|change| change.field != protect) else {
         return;
     };
@@ -113,13 +134,13 @@ pub(super) fn link_and_update(scene: &Scene<'_, '_>, view: View<'_>, out: &mut F
     let message = format!(
         "{} changes for {} and is linked to {} at once",
         view.key,
-        listed(before.iter().copied(), NAMED),
-        listed(new.iter().copied(), NAMED)
+        list_keys(before.iter().copied(), NAMED),
+        list_keys(new.iter().copied(), NAMED)
     );
     let code = codes::ADDRESS_LINK_AND_UPDATE;
-    let found = Finding::of(world, code, view.key, &first.field, message)
+    let found = RuleDiagnostic::at_field(world, code, view.key, &first.field, message)
         .help("give the new account an address of its own, unless the change is meant for all");
     out.push(new.into_iter().take(NAMED).fold(found, |found, account| {
-        found.with_field(world, account, account::ADDRESSES)
+        found.involving_field(world, account, account::ADDRESSES)
     }));
 }

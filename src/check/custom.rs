@@ -1,16 +1,19 @@
 //! Custom values and the definitions they need.
 
-use super::at::custom_field;
-use super::finding::listed;
-use super::{Definition, Finding, Findings, Outcome, Scene, Subjects, View, World, unread};
+use super::field_index::custom_field;
+use super::rule_diagnostic::list_keys;
+use super::{
+    CheckContext, CheckSubjects, CustomFieldDefinition, EffectOutcome, PlannedState, ResourceView,
+    RuleDiagnostic, RuleDiagnostics, unread,
+};
 use crate::diagnostic::{agreed, codes};
 use crate::kinds::{self, CUSTOM_FIELD};
-use crate::model::{Cell, FieldRef, Key, KindId, Stated, Text};
+use crate::model::{Cell, CompactText, FieldRef, Key, KindId, StatedField};
 
 /// How many resources a message names.
 const NAMED: usize = 10;
 
-fn key(id: &Text) -> Key {
+fn key(id: &CompactText) -> Key {
     Key {
         kind: CUSTOM_FIELD,
         id: id.clone(),
@@ -18,7 +21,7 @@ fn key(id: &Text) -> Key {
 }
 
 /// What the source says of a subject's custom fields; they come last among the cells.
-fn says<'a>(world: &World<'a>, view: View<'a>) -> &'a [Stated] {
+fn stated_custom_fields<'a>(world: &PlannedState<'a>, view: ResourceView<'a>) -> &'a [StatedField] {
     if view.kind().custom.is_none() {
         return &[];
     }
@@ -29,9 +32,13 @@ fn says<'a>(world: &World<'a>, view: View<'a>) -> &'a [Stated] {
 }
 
 /// Custom values that are said and of which there would be no definition in use.
-pub(super) fn undefined<'a>(scene: &Scene<'_, 'a>, view: View<'a>, out: &mut Findings) {
+pub(super) fn undefined<'a>(
+    scene: &CheckContext<'_, 'a>,
+    view: ResourceView<'a>,
+    out: &mut RuleDiagnostics,
+) {
     let world = scene.world;
-    for stated in says(world, view) {
+    for stated in stated_custom_fields(world, view) {
         let (FieldRef::Custom(id), Cell::Value(_)) = (&stated.field, &stated.cell) else {
             continue;
         };
@@ -46,14 +53,18 @@ pub(super) fn undefined<'a>(scene: &Scene<'_, 'a>, view: View<'a>, out: &mut Fin
         };
         let message = format!("custom field `{id}` {why}");
         let code = codes::CUSTOM_FIELD_UNKNOWN;
-        let found = Finding::of(world, code, view.key, &stated.field, message)
+        let found = RuleDiagnostic::at_field(world, code, view.key, &stated.field, message)
             .help("define it as a CustomField, correct the name, or check `appliesTo`");
-        out.push(found.with(world, &definition));
+        out.push(found.involving(world, &definition));
     }
 }
 
 /// Required custom fields without which something is created, or that are taken away.
-pub(super) fn missing(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+pub(super) fn missing(
+    scene: &CheckContext<'_, '_>,
+    view: ResourceView<'_>,
+    out: &mut RuleDiagnostics,
+) {
     if view.outcome().is_none() || view.kind().custom.is_none() {
         return;
     }
@@ -66,7 +77,7 @@ pub(super) fn missing(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings)
         let lost = view.changes().iter().any(|change| {
             change.field == field && change.before.is_some() && change.after.is_none()
         });
-        let lacks = view.created() && definition.default.is_none();
+        let lacks = view.is_created() && definition.default.is_none();
         if view.get(&field).is_some() || said || !(lacks || lost) {
             continue;
         }
@@ -79,22 +90,26 @@ pub(super) fn missing(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings)
         }
         let message = format!("{} has no value for required custom field `{id}`", view.key);
         let code = codes::CUSTOM_FIELD_REQUIRED;
-        let found = Finding::of(scene.world, code, view.key, &field, message)
+        let found = RuleDiagnostic::at_field(scene.world, code, view.key, &field, message)
             .help("write a value, or give the custom field a `default`");
-        let found = found.unless(unread::faulty_definition(scene.world, id));
-        out.push(found.with(scene.world, &key(id)));
+        let found = found.unless_unread(unread::faulty_definition(scene.world, id));
+        out.push(found.involving(scene.world, &key(id)));
     }
 }
 
 /// Custom fields that the plan makes required while stored resources have no value for them.
-pub(super) fn backfill(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Findings) {
+pub(super) fn backfill(
+    scene: &CheckContext<'_, '_>,
+    _: &CheckSubjects<'_>,
+    out: &mut RuleDiagnostics,
+) {
     let world = scene.world;
     for effect in world.effects {
-        if effect.key.kind != CUSTOM_FIELD || matches!(effect.outcome, Outcome::Delete) {
+        if effect.key.kind != CUSTOM_FIELD || matches!(effect.outcome, EffectOutcome::Delete) {
             continue;
         }
-        let demands = |view: Option<View<'_>>| {
-            let definition = view.and_then(Definition::of_view);
+        let demands = |view: Option<ResourceView<'_>>| {
+            let definition = view.and_then(CustomFieldDefinition::of_view);
             definition
                 .filter(|definition| {
                     definition.live && definition.required && definition.default.is_none()
@@ -105,40 +120,46 @@ pub(super) fn backfill(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Findin
             continue;
         };
         if demands(world.before(&effect.key)).is_none() {
-            out.extend(lacking(world, &effect.key, kind));
+            out.extend(missing_backfill(world, &effect.key, kind));
         }
     }
 }
 
 /// Options that the plan takes away while stored resources have them as their value.
-pub(super) fn options_gone(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Findings) {
+pub(super) fn options_gone(
+    scene: &CheckContext<'_, '_>,
+    _: &CheckSubjects<'_>,
+    out: &mut RuleDiagnostics,
+) {
     let world = scene.world;
     for effect in world.effects {
         let key = &effect.key;
-        let after = world.after(key).filter(View::live);
+        let after = world.after(key).filter(ResourceView::is_live);
         let (Some(before), Some(after)) = (world.before(key), after) else {
             continue;
         };
-        let options = |view: View<'_>| Definition::of_view(view).map(|it| (it.kind, it.options));
+        let options = |view: ResourceView<'_>| {
+            CustomFieldDefinition::of_view(view).map(|it| (it.kind, it.options))
+        };
         let (Some((_, old)), Some((Some(kind), new))) = (options(before), options(after)) else {
             continue;
         };
-        let gone: Vec<&Text> = old.iter().filter(|option| !new.contains(option)).collect();
+        let gone: Vec<&CompactText> = old.iter().filter(|option| !new.contains(option)).collect();
         if !gone.is_empty() {
-            out.extend(still_chosen(world, key, kind, &gone));
+            out.extend(removed_options_in_use(world, key, kind, &gone));
         }
     }
 }
 
 /// The resources whose value is an option that goes.
-fn still_chosen(
-    world: &World<'_>,
+fn removed_options_in_use(
+    world: &PlannedState<'_>,
     definition: &Key,
     kind: KindId,
-    gone: &[&Text],
-) -> Option<Finding> {
+    gone: &[&CompactText],
+) -> Option<RuleDiagnostic> {
     let field = FieldRef::Custom(definition.id.clone());
-    let chosen = |view: &View<'_>| {
+    let chosen = |view: &ResourceView<'_>| {
         let value = view.get(&field);
         value.is_some_and(|value| value.members().any(|option| gone.contains(&option)))
     };
@@ -158,13 +179,13 @@ fn still_chosen(
         definition.id,
         options.join(", "),
         stored_ones(keys.len(), kind, ("has", "have")),
-        listed(keys.iter().copied(), NAMED)
+        list_keys(keys.iter().copied(), NAMED)
     );
     let at = custom_field::OPTIONS;
-    let mut found = Finding::own(world, codes::CUSTOM_FIELD_OPTION, definition, at, message)
+    let mut found = RuleDiagnostic::at_own_field(world, codes::CUSTOM_FIELD_OPTION, definition, at, message)
         .help("keep the old option until no resource has it: add the new one, change the values, then take the old one out");
     for key in keys.into_iter().filter(|key| world.declared(key).is_some()) {
-        found = found.with(world, key);
+        found = found.involving(world, key);
     }
     Some(found)
 }
@@ -177,7 +198,11 @@ pub(super) fn stored_ones(number: usize, kind: KindId, verb: (&str, &str)) -> St
     agreed(number, (&one, &several), verb)
 }
 
-fn lacking(world: &World<'_>, definition: &Key, kind: KindId) -> Option<Finding> {
+fn missing_backfill(
+    world: &PlannedState<'_>,
+    definition: &Key,
+    kind: KindId,
+) -> Option<RuleDiagnostic> {
     let field = FieldRef::Custom(definition.id.clone());
     let stored = world
         .all_before(kind)
@@ -194,11 +219,11 @@ fn lacking(world: &World<'_>, definition: &Key, kind: KindId) -> Option<Finding>
         "custom field `{}` becomes required, and {} it: {}",
         definition.id,
         stored_ones(lacking.len(), kind, ("lacks", "lack")),
-        listed(lacking.iter().copied(), NAMED)
+        list_keys(lacking.iter().copied(), NAMED)
     );
     let code = codes::CUSTOM_FIELD_BACKFILL;
     let at = custom_field::REQUIRED;
-    let mut found = Finding::own(world, code, definition, at, message)
+    let mut found = RuleDiagnostic::at_own_field(world, code, definition, at, message)
         .help("give it a `default`, or fill in the values first");
     // Those that the source fills in lack it only because they are held.
     for key in lacking {
@@ -206,7 +231,7 @@ fn lacking(world: &World<'_>, definition: &Key, kind: KindId) -> Option<Finding>
             .declared(key)
             .is_some_and(|declared| declared.stated(&field).is_some());
         if fills {
-            found = found.with(world, key);
+            found = found.involving(world, key);
         }
     }
     Some(found)

@@ -1,20 +1,26 @@
 //! Fields of one resource, where only the plan as a whole can tell whether they are right.
 
-use super::at::{account, address, settings, user};
 use super::custom::stored_ones;
-use super::finding::listed;
-use super::{Finding, Findings, Scene, Subjects, View, World, zip};
+use super::field_index::{account, address, settings, user};
+use super::rule_diagnostic::list_keys;
+use super::{
+    CheckContext, CheckSubjects, PlannedState, ResourceView, RuleDiagnostic, RuleDiagnostics, zip,
+};
 use crate::diagnostic::{codes, did_you_mean};
 use crate::kinds::{self, ACCOUNT, ADDRESS, Kind, USER};
-use crate::model::{Cell, Key, KindId, Text, Value};
+use crate::model::{Cell, CompactText, Key, KindId, Value};
 use std::sync::LazyLock;
 
 /// Required fields whose absence has a rule of its own.
 const OWN_RULE: &[(KindId, usize)] = &[(ACCOUNT, account::ADDRESSES), (USER, user::ACCOUNTS)];
 
 /// What a create must say and does not: one finding, naming every field.
-pub(super) fn required(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
-    let missing = NEEDED[usize::from(view.key.kind.0)] & !said(view);
+pub(super) fn required(
+    scene: &CheckContext<'_, '_>,
+    view: ResourceView<'_>,
+    out: &mut RuleDiagnostics,
+) {
+    let missing = NEEDED[usize::from(view.key.kind.0)] & !stated_bits(view);
     if missing == 0 {
         return;
     }
@@ -33,16 +39,21 @@ pub(super) fn required(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings
         view.key,
         names.join(", ")
     );
-    let found = Finding::own(scene.world, codes::REQUIRED, view.key, *first, message);
+    let found =
+        RuleDiagnostic::at_own_field(scene.world, codes::REQUIRED, view.key, *first, message);
     let found = found.set_by(scene.world, "optionalFields");
     out.push(found.help("write a value for each of them"));
 }
 
 /// Fields that the settings make required again while stored resources lack them: one finding each,
 /// naming who lacks it.
-pub(super) fn required_again(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Findings) {
+pub(super) fn required_again(
+    scene: &CheckContext<'_, '_>,
+    _: &CheckSubjects<'_>,
+    out: &mut RuleDiagnostics,
+) {
     let world = scene.world;
-    if !world.switches("optionalFields") {
+    if !world.changes_setting("optionalFields") {
         return;
     }
     let before = world.setting_before("optionalFields");
@@ -55,21 +66,22 @@ pub(super) fn required_again(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut 
         if own_rule || !kind.fields[field].required || is_optional(world, name) {
             continue;
         }
-        let lacking = lacking(world, kind, field);
+        let lacking = resources_without_value(world, kind, field);
         if lacking.is_empty() {
             continue;
         }
         let message = format!(
             "`{name}` becomes required again, and {} it: {}",
             stored_ones(lacking.len(), kind.id, ("lacks", "lack")),
-            listed(lacking.iter().copied(), NAMED)
+            list_keys(lacking.iter().copied(), NAMED)
         );
         let at = settings::OPTIONAL_FIELDS;
-        let mut found = Finding::own(world, codes::REQUIRED, &settings, at, message).help(format!(
-            "fill in the values first, or keep `{name}` in `optionalFields`"
-        ));
+        let mut found =
+            RuleDiagnostic::at_own_field(world, codes::REQUIRED, &settings, at, message).help(
+                format!("fill in the values first, or keep `{name}` in `optionalFields`"),
+            );
         for key in lacking.iter().filter(|key| world.declared(key).is_some()) {
-            found = found.with(world, key);
+            found = found.involving(world, key);
         }
         out.push(found);
     }
@@ -86,7 +98,7 @@ fn named(name: &str) -> Option<(&'static Kind, usize)> {
     Some((kind, field))
 }
 
-fn is_optional(world: &World<'_>, name: &str) -> bool {
+fn is_optional(world: &PlannedState<'_>, name: &str) -> bool {
     let optional = world.setting("optionalFields");
     optional
         .iter()
@@ -95,7 +107,11 @@ fn is_optional(world: &World<'_>, name: &str) -> bool {
 }
 
 /// The stored resources that would have no value of a field, sorted.
-fn lacking<'a>(world: &World<'a>, kind: &Kind, field: usize) -> Vec<&'a Key> {
+fn resources_without_value<'a>(
+    world: &PlannedState<'a>,
+    kind: &Kind,
+    field: usize,
+) -> Vec<&'a Key> {
     let stored = world.all_before(kind.id);
     let mut lacking: Vec<&Key> = stored
         .filter_map(|view| world.after(view.key))
@@ -111,10 +127,14 @@ const fn bit(field: usize) -> u64 {
 }
 
 /// Of each kind, one bit a field that a create must say.
-static NEEDED: LazyLock<Vec<u64>> =
-    LazyLock::new(|| kinds::ALL.iter().map(|kind| needed(kind.id)).collect());
+static NEEDED: LazyLock<Vec<u64>> = LazyLock::new(|| {
+    kinds::ALL
+        .iter()
+        .map(|kind| required_bits(kind.id))
+        .collect()
+});
 
-fn needed(kind: KindId) -> u64 {
+fn required_bits(kind: KindId) -> u64 {
     let fields = kinds::get(kind).fields.iter().enumerate();
     fields
         .filter(|(index, field)| {
@@ -125,7 +145,7 @@ fn needed(kind: KindId) -> u64 {
 }
 
 /// One bit a field that is said or derived; of what is stored already, all.
-fn said(view: View<'_>) -> u64 {
+fn stated_bits(view: ResourceView<'_>) -> u64 {
     let Some(declared) = view.created_from() else {
         return u64::MAX;
     };
@@ -150,8 +170,12 @@ fn said(view: View<'_>) -> u64 {
 }
 
 /// Fields that may never change and would.
-pub(super) fn immutable(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
-    if view.created() {
+pub(super) fn immutable(
+    scene: &CheckContext<'_, '_>,
+    view: ResourceView<'_>,
+    out: &mut RuleDiagnostics,
+) {
+    if view.is_created() {
         return;
     }
     for change in view.changes() {
@@ -174,23 +198,30 @@ pub(super) fn immutable(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Finding
             );
             let help = "write the old value, and declare a new resource beside it";
             let code = codes::ID_IMMUTABLE;
-            out.push(Finding::of(scene.world, code, view.key, &change.field, message).help(help));
+            out.push(
+                RuleDiagnostic::at_field(scene.world, code, view.key, &change.field, message)
+                    .help(help),
+            );
         }
     }
 }
 
 /// Names among `optionalFields` that are no required field: a typo would make nothing optional.
-pub(super) fn optional_fields(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+pub(super) fn optional_fields(
+    scene: &CheckContext<'_, '_>,
+    view: ResourceView<'_>,
+    out: &mut RuleDiagnostics,
+) {
     let names = view.value(settings::OPTIONAL_FIELDS).into_iter();
     unknown_optional(scene, view.key, names.flat_map(Value::members), out);
 }
 
 /// Those names of the settings that are no required field.
 pub(super) fn unknown_optional<'t>(
-    scene: &Scene<'_, '_>,
+    scene: &CheckContext<'_, '_>,
     key: &Key,
-    names: impl Iterator<Item = &'t Text>,
-    out: &mut Findings,
+    names: impl Iterator<Item = &'t CompactText>,
+    out: &mut RuleDiagnostics,
 ) {
     let may_be = |kind: &Kind, field: usize| {
         kind.fields[field].required || OWN_RULE.contains(&(kind.id, field))
@@ -213,13 +244,17 @@ pub(super) fn unknown_optional<'t>(
             }
         };
         let at = settings::OPTIONAL_FIELDS;
-        let found = Finding::own(scene.world, codes::ENUM, key, at, message);
+        let found = RuleDiagnostic::at_own_field(scene.world, codes::ENUM, key, at, message);
         out.push(found.help(help).member(name));
     }
 }
 
 /// Groups of a user that the settings do not know.
-pub(super) fn groups(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+pub(super) fn groups(
+    scene: &CheckContext<'_, '_>,
+    view: ResourceView<'_>,
+    out: &mut RuleDiagnostics,
+) {
     let groups = view.value(user::GROUPS);
     let groups = groups.into_iter().flat_map(Value::members);
     unknown_groups(scene, view.key, groups, out);
@@ -227,17 +262,17 @@ pub(super) fn groups(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) 
 
 /// Those groups of a user that the settings do not know.
 pub(super) fn unknown_groups<'t>(
-    scene: &Scene<'_, '_>,
+    scene: &CheckContext<'_, '_>,
     key: &Key,
-    groups: impl Iterator<Item = &'t Text>,
-    out: &mut Findings,
+    groups: impl Iterator<Item = &'t CompactText>,
+    out: &mut RuleDiagnostics,
 ) {
     let known = scene.user_groups();
     for group in groups {
         if known.binary_search(group).is_ok() {
             continue;
         }
-        let words: Vec<&str> = known.iter().map(Text::as_str).collect();
+        let words: Vec<&str> = known.iter().map(CompactText::as_str).collect();
         let message = if words.is_empty() {
             format!("`{group}` is no group of users: `userGroups` in Settings names none")
         } else {
@@ -249,11 +284,12 @@ pub(super) fn unknown_groups<'t>(
             None if words.is_empty() => "add it to `userGroups` in Settings".to_owned(),
             None => "write one of them, or add it to `userGroups` in Settings".to_owned(),
         };
-        let found = Finding::own(scene.world, codes::ENUM, key, user::GROUPS, message);
+        let found =
+            RuleDiagnostic::at_own_field(scene.world, codes::ENUM, key, user::GROUPS, message);
         let found = found.help(help).member(group);
         let found = found.set_by(scene.world, "userGroups");
-        let found = found.with(scene.world, &settings_key());
-        out.push(found.known_as(group.as_str()));
+        let found = found.involving(scene.world, &settings_key());
+        out.push(found.identified_by(group.as_str()));
     }
 }
 
@@ -263,7 +299,11 @@ pub(super) fn settings_key() -> Key {
 }
 
 /// A VAT number of another country than the first billing address.
-pub(super) fn vat_country(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+pub(super) fn vat_country(
+    scene: &CheckContext<'_, '_>,
+    view: ResourceView<'_>,
+    out: &mut RuleDiagnostics,
+) {
     let Some(vat) = view.text(account::VAT_NUMBER) else {
         return;
     };
@@ -271,7 +311,7 @@ pub(super) fn vat_country(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findi
     if !prefix.bytes().all(|byte| byte.is_ascii_uppercase()) {
         return;
     }
-    let Some((address, country)) = billed(scene, view) else {
+    let Some((address, country)) = billing_country(scene, view) else {
         return;
     };
     let of_vat = match prefix {
@@ -283,14 +323,18 @@ pub(super) fn vat_country(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findi
         let message =
             format!("VAT number `{vat}` is one of {of_vat}, and {address} is in {country}");
         let code = codes::VAT_COUNTRY;
-        let found = Finding::own(scene.world, code, view.key, account::VAT_NUMBER, message);
+        let found =
+            RuleDiagnostic::at_own_field(scene.world, code, view.key, account::VAT_NUMBER, message);
         let found = found.help("correct it, unless the company is really registered abroad");
-        out.push(found.with_field(scene.world, &address, address::COUNTRY));
+        out.push(found.involving_field(scene.world, &address, address::COUNTRY));
     }
 }
 
 /// The first billing address of an account, and its country.
-fn billed<'a>(scene: &Scene<'_, 'a>, view: View<'_>) -> Option<(Key, &'a str)> {
+fn billing_country<'a>(
+    scene: &CheckContext<'_, 'a>,
+    view: ResourceView<'_>,
+) -> Option<(Key, &'a str)> {
     let links = view.value(account::ADDRESSES)?.as_links();
     let billing = links.iter().find(|link| link.attributes[1] != Some(0))?;
     let key = Key {
@@ -317,25 +361,30 @@ fn zip_help(zip: &str, form: &str) -> String {
 }
 
 /// A postal code that does not look like one of its country.
-pub(super) fn zip_format(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+pub(super) fn zip_format(
+    scene: &CheckContext<'_, '_>,
+    view: ResourceView<'_>,
+    out: &mut RuleDiagnostics,
+) {
     let (Some(zip), Some(country)) = (view.text(address::ZIP_CODE), view.text(address::COUNTRY))
     else {
         return;
     };
-    if zip::zip_ok(country, zip) {
+    if zip::is_zip_of_country(country, zip) {
         return;
     }
     let form = zip::form(country).unwrap_or_default();
     let message = format!("`{zip}` is no postal code of {country}, which look like {form}");
     let code = codes::ZIP_FORMAT;
-    let found = Finding::own(scene.world, code, view.key, address::ZIP_CODE, message);
+    let found =
+        RuleDiagnostic::at_own_field(scene.world, code, view.key, address::ZIP_CODE, message);
     out.push(found.help(zip_help(zip, form)));
 }
 
 /// Whether what the source says of a field is faulty, `[]` of a required list included: the reader
 /// has reported it.
-pub(super) fn is_reported(world: &World<'_>, view: View<'_>, field: usize) -> bool {
-    let field = kinds::own(field);
+pub(super) fn is_reported(world: &PlannedState<'_>, view: ResourceView<'_>, field: usize) -> bool {
+    let field = kinds::own_field(field);
     let stated = world
         .declared(view.key)
         .and_then(|declared| declared.stated(&field));

@@ -1,38 +1,40 @@
 //! Rules across resources: one named list, each a function of the state after the plan.
 //!
-//! A rule looks at what the plan touches and at whatever refers to it, in the [`World`] as it
+//! A rule looks at what the plan touches and at whatever refers to it, in the [`PlannedState`] as it
 //! would be after the plan, and says what is wrong. It never looks at the database, and it never
 //! knows what is held: what is held is simply not in its world.
 
 mod accounts;
 mod addresses;
-mod at;
+mod context;
 mod custom;
+mod field_index;
 mod fields;
-mod finding;
 mod organisations;
+mod planned_state;
 mod policies;
 mod references;
-mod scene;
+mod rule_diagnostic;
 mod subjects;
 mod suggest;
 mod typing;
 mod uniqueness;
 mod unread;
 mod users;
-mod world;
 pub mod zip;
 
 #[cfg(test)]
 mod tests;
 
-pub use finding::Finding;
-pub use scene::Scene;
-pub use subjects::{Subjects, subjects};
-pub use typing::{CustomType, Definition, Definitions, definitions, type_custom};
-pub use unread::fold;
+pub use context::CheckContext;
+pub use planned_state::{EffectOutcome, PlannedState, ResourceEffect, ResourceView};
+pub use rule_diagnostic::RuleDiagnostic;
+pub use subjects::{CheckSubjects, subjects};
+pub use typing::{
+    CustomFieldDefinition, CustomFieldDefinitions, CustomType, definitions, type_custom,
+};
+pub use unread::fold_unread;
 pub(crate) use users::ADMINISTRATOR;
-pub use world::{Effect, Outcome, View, World};
 
 use crate::diagnostic::{Code, Severity, codes, thousands};
 use crate::kinds::{ACCOUNT, ADDRESS, ORGANISATION, POLICY, SETTINGS, USER};
@@ -40,171 +42,193 @@ use crate::model::{Key, KindId};
 use rayon::prelude::*;
 
 /// What rules found, in any order.
-pub type Findings = Vec<Finding>;
+pub type RuleDiagnostics = Vec<RuleDiagnostic>;
 
 /// A rule, or several that look at the same things.
-pub struct Rule {
+pub struct CheckRule {
     /// What it may find.
     pub codes: &'static [Code],
     /// How it looks.
-    pub check: Check,
+    pub check: RuleCheck,
 }
 
 /// Looks at one resource as it would be.
-pub type Look = for<'a> fn(&Scene<'_, 'a>, View<'a>, &mut Findings);
+pub type ResourceCheck = for<'a> fn(&CheckContext<'_, 'a>, ResourceView<'a>, &mut RuleDiagnostics);
 
 /// How a rule looks at the world.
-pub enum Check {
+pub enum RuleCheck {
     /// At each subject that would be there.
-    Any(Look),
+    EachResource(ResourceCheck),
     /// At each subject of one kind that would be there.
-    Each(KindId, Look),
+    EachOfKind(KindId, ResourceCheck),
     /// At everything at once.
-    Whole(fn(&Scene<'_, '_>, &Subjects<'_>, &mut Findings)),
+    Everything(fn(&CheckContext<'_, '_>, &CheckSubjects<'_>, &mut RuleDiagnostics)),
 }
 
 /// All rules across resources.
-pub const RULES: &[Rule] = &[
+pub const RULES: &[CheckRule] = &[
     rule(
         &[codes::REFERENCE, codes::REFERENCE_INACTIVE],
-        Check::Any(references::links),
+        RuleCheck::EachResource(references::links),
     ),
     rule(
         &[codes::REFERENCE_INACTIVE, codes::IN_USE],
-        Check::Whole(references::removals),
+        RuleCheck::Everything(references::removals),
     ),
     rule(
         &[codes::REFERENCE, codes::ENUM],
-        Check::Whole(references::salvaged),
+        RuleCheck::Everything(references::salvaged),
     ),
-    rule(&[codes::REQUIRED], Check::Any(fields::required)),
-    rule(&[codes::REQUIRED], Check::Whole(fields::required_again)),
-    rule(&[codes::ID_IMMUTABLE], Check::Any(fields::immutable)),
-    rule(&[codes::ENUM], Check::Each(USER, fields::groups)),
+    rule(
+        &[codes::REQUIRED],
+        RuleCheck::EachResource(fields::required),
+    ),
+    rule(
+        &[codes::REQUIRED],
+        RuleCheck::Everything(fields::required_again),
+    ),
+    rule(
+        &[codes::ID_IMMUTABLE],
+        RuleCheck::EachResource(fields::immutable),
+    ),
+    rule(&[codes::ENUM], RuleCheck::EachOfKind(USER, fields::groups)),
     rule(
         &[codes::ENUM],
-        Check::Each(SETTINGS, fields::optional_fields),
+        RuleCheck::EachOfKind(SETTINGS, fields::optional_fields),
     ),
     rule(
         &[codes::VAT_COUNTRY],
-        Check::Each(ACCOUNT, fields::vat_country),
+        RuleCheck::EachOfKind(ACCOUNT, fields::vat_country),
     ),
     rule(
         &[codes::ZIP_FORMAT],
-        Check::Each(ADDRESS, fields::zip_format),
+        RuleCheck::EachOfKind(ADDRESS, fields::zip_format),
     ),
     rule(
         &[codes::ACCOUNT_WITHOUT_USER],
-        Check::Each(ACCOUNT, accounts::without_user),
+        RuleCheck::EachOfKind(ACCOUNT, accounts::without_user),
     ),
     rule(
         &[codes::ACCOUNT_WITHOUT_USER],
-        Check::Whole(accounts::without_first_users),
+        RuleCheck::Everything(accounts::without_first_users),
     ),
     rule(
         &[codes::ACCOUNT_WITHOUT_ADDRESS],
-        Check::Each(ACCOUNT, accounts::without_address),
+        RuleCheck::EachOfKind(ACCOUNT, accounts::without_address),
     ),
     rule(
         &[codes::LEGAL_USER],
-        Check::Each(ACCOUNT, accounts::legal_user),
+        RuleCheck::EachOfKind(ACCOUNT, accounts::legal_user),
     ),
     rule(
         &[codes::CUSTOMER_NUMBER_MISSING],
-        Check::Whole(accounts::without_number),
+        RuleCheck::Everything(accounts::without_number),
     ),
     rule(
         &[codes::USER_WITHOUT_ACCOUNT],
-        Check::Each(USER, users::without_account),
+        RuleCheck::EachOfKind(USER, users::without_account),
     ),
     rule(
         &[codes::LAST_USER, codes::LAST_ADMINISTRATOR],
-        Check::Whole(users::last_of_accounts),
+        RuleCheck::Everything(users::last_of_accounts),
     ),
     rule(
         &[codes::MAIN_ORGANISATION],
-        Check::Each(USER, organisations::main),
+        RuleCheck::EachOfKind(USER, organisations::main),
     ),
     rule(
         &[codes::ORGANISATION_ACCOUNT],
-        Check::Each(USER, organisations::of_user),
+        RuleCheck::EachOfKind(USER, organisations::of_user),
     ),
     rule(
         &[codes::ORGANISATION_ACCOUNT],
-        Check::Each(ORGANISATION, organisations::parent_account),
+        RuleCheck::EachOfKind(ORGANISATION, organisations::parent_account),
     ),
     rule(
         &[codes::ORGANISATION_CYCLE, codes::ORGANISATION_DEPTH],
-        Check::Whole(organisations::tree),
+        RuleCheck::Everything(organisations::tree),
     ),
     rule(
         &[codes::POLICY_FOREIGN_USER],
-        Check::Each(POLICY, policies::foreign_users),
+        RuleCheck::EachOfKind(POLICY, policies::foreign_users),
     ),
     rule(
         &[codes::POLICY_APPROVERS],
-        Check::Each(POLICY, policies::approvers),
+        RuleCheck::EachOfKind(POLICY, policies::approvers),
     ),
     rule(
         &[codes::POLICY_SELF],
-        Check::Each(POLICY, policies::self_approval),
+        RuleCheck::EachOfKind(POLICY, policies::self_approval),
     ),
     rule(
         &[codes::ADDRESS_NO_USE],
-        Check::Each(ACCOUNT, addresses::no_use),
+        RuleCheck::EachOfKind(ACCOUNT, addresses::no_use),
     ),
     rule(
         &[codes::ADDRESS_LINK_INCOMPLETE],
-        Check::Each(ACCOUNT, addresses::link_incomplete),
+        RuleCheck::EachOfKind(ACCOUNT, addresses::link_incomplete),
     ),
     rule(
         &[codes::ADDRESS_LINK_AND_UPDATE],
-        Check::Each(ADDRESS, addresses::link_and_update),
+        RuleCheck::EachOfKind(ADDRESS, addresses::link_and_update),
     ),
     rule(
         &[codes::CUSTOM_FIELD_UNKNOWN],
-        Check::Any(custom::undefined),
+        RuleCheck::EachResource(custom::undefined),
     ),
-    rule(&[codes::CUSTOM_FIELD_REQUIRED], Check::Any(custom::missing)),
+    rule(
+        &[codes::CUSTOM_FIELD_REQUIRED],
+        RuleCheck::EachResource(custom::missing),
+    ),
     rule(
         &[codes::CUSTOM_FIELD_BACKFILL],
-        Check::Whole(custom::backfill),
+        RuleCheck::Everything(custom::backfill),
     ),
     rule(
         &[codes::CUSTOM_FIELD_OPTION],
-        Check::Whole(custom::options_gone),
+        RuleCheck::Everything(custom::options_gone),
     ),
-    rule(&[codes::EMAIL_DUPLICATE], Check::Whole(uniqueness::emails)),
+    rule(
+        &[codes::EMAIL_DUPLICATE],
+        RuleCheck::Everything(uniqueness::emails),
+    ),
     rule(
         &[codes::CUSTOMER_NUMBER_DUPLICATE],
-        Check::Whole(uniqueness::customer_numbers),
+        RuleCheck::Everything(uniqueness::customer_numbers),
     ),
-    rule(&[codes::ID_CASE], Check::Whole(uniqueness::id_case)),
-    rule(&[codes::ID_ZEROS], Check::Whole(uniqueness::id_zeros)),
+    rule(
+        &[codes::ID_CASE],
+        RuleCheck::Everything(uniqueness::id_case),
+    ),
+    rule(
+        &[codes::ID_ZEROS],
+        RuleCheck::Everything(uniqueness::id_zeros),
+    ),
 ];
 
 /// What matters otherwise in an export, which nobody reviews and which names no users beside their
 /// accounts.
-const FEEDS: &[(Code, Severity)] = &[
+const FEED_SEVERITIES: &[(Code, Severity)] = &[
     (codes::ACCOUNT_WITHOUT_USER, Severity::Warning),
     (codes::ORGANISATION_DEPTH, Severity::Warning),
     (codes::ADDRESS_LINK_AND_UPDATE, Severity::Error),
 ];
 
 /// What is said once of an export, with how often: nobody wants it of each of its rows.
-const ONCE: &[Code] = &[codes::ACCOUNT_WITHOUT_USER];
+const ONCE_PER_EXPORT: &[Code] = &[codes::ACCOUNT_WITHOUT_USER];
 
 /// Gives findings the weight that they have in an export.
-fn of_feed(findings: &mut Findings) {
+fn apply_feed_severities(findings: &mut RuleDiagnostics) {
     for finding in findings.iter_mut() {
         let found = &mut finding.diagnostic;
-        if let Some((_, severity)) = FEEDS.iter().find(|(code, _)| *code == found.code) {
+        if let Some((_, severity)) = FEED_SEVERITIES.iter().find(|(code, _)| *code == found.code) {
             found.severity = *severity;
         }
     }
-    for code in ONCE {
-        let is =
-            |finding: &Finding| finding.diagnostic.code == *code && !finding.diagnostic.is_error();
+    for code in ONCE_PER_EXPORT {
+        let is = |finding: &RuleDiagnostic| {
+            finding.diagnostic.code == *code && !finding.diagnostic.is_error()
+        };
         let count = findings.iter().filter(|finding| is(finding)).count();
         let mut first = true;
         findings.retain(|finding| !is(finding) || std::mem::take(&mut first));
@@ -220,59 +244,74 @@ fn of_feed(findings: &mut Findings) {
     }
 }
 
-const fn rule(codes: &'static [Code], check: Check) -> Rule {
-    Rule { codes, check }
+const fn rule(codes: &'static [Code], check: RuleCheck) -> CheckRule {
+    CheckRule { codes, check }
 }
 
 /// How many subjects one task looks at.
 const CHUNK: usize = 4096;
 
 /// What all rules find of these subjects, sorted by resource, rule and field.
-pub fn run(world: &World<'_>, subjects: &[Key]) -> Vec<Finding> {
-    let scene = Scene::new(world);
-    let subjects = Subjects::new(subjects);
-    let (each, whole) = rayon::join(|| each(&scene, &subjects), || whole(&scene, &subjects));
-    let mut findings: Findings = each.into_iter().chain(whole).flatten().collect();
-    findings.sort_by(|a, b| a.order().cmp(&b.order()));
-    findings.dedup_by(|later, first| later.order() == first.order());
-    suggest::fill(&scene, &mut findings);
-    findings.iter_mut().for_each(Finding::placed);
+pub fn run(world: &PlannedState<'_>, subjects: &[Key]) -> Vec<RuleDiagnostic> {
+    let scene = CheckContext::new(world);
+    let subjects = CheckSubjects::new(subjects);
+    let (each, whole) = rayon::join(
+        || run_resource_checks(&scene, &subjects),
+        || run_global_checks(&scene, &subjects),
+    );
+    let mut findings: RuleDiagnostics = each.into_iter().chain(whole).flatten().collect();
+    findings.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
+    findings.dedup_by(|later, first| later.sort_key() == first.sort_key());
+    suggest::add_suggestions(&scene, &mut findings);
+    findings.iter_mut().for_each(RuleDiagnostic::ensure_origin);
     if world.desired.partial {
-        of_feed(&mut findings);
+        apply_feed_severities(&mut findings);
     }
     findings
 }
 
-fn each(scene: &Scene<'_, '_>, subjects: &Subjects<'_>) -> Vec<Findings> {
+fn run_resource_checks(
+    scene: &CheckContext<'_, '_>,
+    subjects: &CheckSubjects<'_>,
+) -> Vec<RuleDiagnostics> {
     subjects
         .keys()
         .par_chunks(CHUNK)
         .map(|keys| {
-            let mut findings = Findings::new();
+            let mut findings = RuleDiagnostics::new();
             for view in keys.iter().filter_map(|key| scene.world.after(key)) {
-                look(scene, view, &mut findings);
+                check_resource(scene, view, &mut findings);
             }
             findings
         })
         .collect()
 }
 
-fn look<'a>(scene: &Scene<'_, 'a>, view: View<'a>, findings: &mut Findings) {
+fn check_resource<'a>(
+    scene: &CheckContext<'_, 'a>,
+    view: ResourceView<'a>,
+    findings: &mut RuleDiagnostics,
+) {
     for rule in RULES {
         match rule.check {
-            Check::Any(check) => check(scene, view, findings),
-            Check::Each(kind, check) if kind == view.key.kind => check(scene, view, findings),
-            Check::Each(..) | Check::Whole(_) => {}
+            RuleCheck::EachResource(check) => check(scene, view, findings),
+            RuleCheck::EachOfKind(kind, check) if kind == view.key.kind => {
+                check(scene, view, findings);
+            }
+            RuleCheck::EachOfKind(..) | RuleCheck::Everything(_) => {}
         }
     }
 }
 
-fn whole(scene: &Scene<'_, '_>, subjects: &Subjects<'_>) -> Vec<Findings> {
+fn run_global_checks(
+    scene: &CheckContext<'_, '_>,
+    subjects: &CheckSubjects<'_>,
+) -> Vec<RuleDiagnostics> {
     RULES
         .par_iter()
         .map(|rule| {
-            let mut findings = Findings::new();
-            if let Check::Whole(check) = rule.check {
+            let mut findings = RuleDiagnostics::new();
+            if let RuleCheck::Everything(check) = rule.check {
                 check(scene, subjects, &mut findings);
             }
             findings

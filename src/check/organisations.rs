@@ -1,14 +1,17 @@
 //! The tree of organisations, and who may belong to which.
 
-use super::at::{organisation, user};
+use super::field_index::{organisation, user};
 use super::fields::settings_key;
-use super::{Finding, Findings, Scene, Subjects, View, World, unread};
+use super::{
+    CheckContext, CheckSubjects, PlannedState, ResourceView, RuleDiagnostic, RuleDiagnostics,
+    unread,
+};
 use crate::diagnostic::{Severity, codes};
 use crate::kinds::{ACCOUNT, ORGANISATION};
-use crate::model::{Key, Text};
+use crate::model::{CompactText, Key};
 use std::collections::{HashMap, HashSet};
 
-fn key(id: &Text) -> Key {
+fn key(id: &CompactText) -> Key {
     Key {
         kind: ORGANISATION,
         id: id.clone(),
@@ -16,14 +19,18 @@ fn key(id: &Text) -> Key {
 }
 
 /// The main organisation of a user must be one of the user's own.
-pub(super) fn main(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+pub(super) fn main(
+    scene: &CheckContext<'_, '_>,
+    view: ResourceView<'_>,
+    out: &mut RuleDiagnostics,
+) {
     let world = scene.world;
     let code = codes::MAIN_ORGANISATION;
     let field = user::MAIN_ORGANISATION;
     let Some(main) = view.targets(field).next() else {
         if view.targets(user::ORGANISATIONS).nth(1).is_some() {
             let message = format!("{} has several organisations and no main one", view.key);
-            let found = Finding::own(world, code, view.key, field, message);
+            let found = RuleDiagnostic::at_own_field(world, code, view.key, field, message);
             let help = "name one of them as `mainOrganisation`";
             out.push(found.severity(Severity::Warning).help(help));
         }
@@ -35,14 +42,18 @@ pub(super) fn main(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
         return;
     }
     let message = format!("main organisation `{main}` is not among the user's organisations");
-    let found = Finding::own(world, code, view.key, field, message);
+    let found = RuleDiagnostic::at_own_field(world, code, view.key, field, message);
     let found = found.help("add it to `organisations`, or name one that is there");
-    let found = found.unless(unread::faulty(world, view.key, user::ORGANISATIONS));
-    out.push(found.with(world, &organisation));
+    let found = found.unless_unread(unread::faulty(world, view.key, user::ORGANISATIONS));
+    out.push(found.involving(world, &organisation));
 }
 
 /// The organisations of a user must be of the user's accounts.
-pub(super) fn of_user(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+pub(super) fn of_user(
+    scene: &CheckContext<'_, '_>,
+    view: ResourceView<'_>,
+    out: &mut RuleDiagnostics,
+) {
     let world = scene.world;
     for id in view.targets(user::ORGANISATIONS) {
         let organisation = key(id);
@@ -57,19 +68,24 @@ pub(super) fn of_user(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings)
         }
         let message = format!("organisation `{id}` is of account `{account}`, the user is not");
         let code = codes::ORGANISATION_ACCOUNT;
-        let found = Finding::own(world, code, view.key, user::ORGANISATIONS, message)
-            .member(id)
-            .help("choose one of the user's own accounts, or add the account to the user");
-        let found = found.with_field(world, &organisation, organisation::ACCOUNT);
-        let found = found.unless(unread::faulty(world, view.key, user::ACCOUNTS));
+        let found =
+            RuleDiagnostic::at_own_field(world, code, view.key, user::ORGANISATIONS, message)
+                .member(id)
+                .help("choose one of the user's own accounts, or add the account to the user");
+        let found = found.involving_field(world, &organisation, organisation::ACCOUNT);
+        let found = found.unless_unread(unread::faulty(world, view.key, user::ACCOUNTS));
         let at = organisation::ACCOUNT;
-        let found = found.unless(unread::faulty(world, &organisation, at));
-        out.push(found.with(world, &Key::new(ACCOUNT, account)));
+        let found = found.unless_unread(unread::faulty(world, &organisation, at));
+        out.push(found.involving(world, &Key::new(ACCOUNT, account)));
     }
 }
 
 /// The parent of an organisation must be of the same account.
-pub(super) fn parent_account(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+pub(super) fn parent_account(
+    scene: &CheckContext<'_, '_>,
+    view: ResourceView<'_>,
+    out: &mut RuleDiagnostics,
+) {
     let world = scene.world;
     let Some(id) = view.targets(organisation::PARENT).next() else {
         return;
@@ -87,28 +103,29 @@ pub(super) fn parent_account(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Fi
     {
         let message = format!("parent `{id}` is of account `{other}`, not of `{own}`");
         let code = codes::ORGANISATION_ACCOUNT;
-        let found = Finding::own(world, code, view.key, organisation::PARENT, message);
+        let found =
+            RuleDiagnostic::at_own_field(world, code, view.key, organisation::PARENT, message);
         let found = found.help("choose a parent of the same account");
         let at = organisation::ACCOUNT;
-        let found = found.unless(unread::faulty(world, view.key, at));
-        let found = found.unless(unread::faulty(world, &parent, at));
-        out.push(found.with_field(world, &parent, at));
+        let found = found.unless_unread(unread::faulty(world, view.key, at));
+        let found = found.unless_unread(unread::faulty(world, &parent, at));
+        out.push(found.involving_field(world, &parent, at));
     }
 }
 
 /// How deep organisations are, and the circles in which they hang together.
 #[derive(Default)]
-struct Depths<'a> {
+struct OrganisationDepths<'a> {
     /// From 1 at the top; 0 in or below a circle, where depth means nothing.
-    known: HashMap<&'a Text, usize>,
+    known: HashMap<&'a CompactText, usize>,
     circles: Vec<Vec<&'a Key>>,
 }
 
-impl<'a> Depths<'a> {
+impl<'a> OrganisationDepths<'a> {
     /// The depth of an organisation; each one is walked once however many ask.
-    fn of(&mut self, world: &World<'a>, key_of: &Key) -> usize {
+    fn depth(&mut self, world: &PlannedState<'a>, key_of: &Key) -> usize {
         let mut path: Vec<&'a Key> = Vec::new();
-        let mut places: HashMap<&'a Text, usize> = HashMap::new();
+        let mut places: HashMap<&'a CompactText, usize> = HashMap::new();
         let mut next = world.after(key_of);
         let mut depth = loop {
             let Some(view) = next else { break 0 };
@@ -136,14 +153,18 @@ impl<'a> Depths<'a> {
 }
 
 /// Circles among organisations, and what is deeper than the settings allow.
-pub(super) fn tree(scene: &Scene<'_, '_>, subjects: &Subjects<'_>, out: &mut Findings) {
+pub(super) fn tree(
+    scene: &CheckContext<'_, '_>,
+    subjects: &CheckSubjects<'_>,
+    out: &mut RuleDiagnostics,
+) {
     let world = scene.world;
     let allowed = world.setting("organisationDepth");
     let allowed = allowed.and_then(|value| value.as_int()).unwrap_or(2);
     let allowed = usize::try_from(allowed).unwrap_or(0);
-    let mut depths = Depths::default();
-    for subject in subjects.of(ORGANISATION) {
-        let depth = depths.of(world, subject);
+    let mut depths = OrganisationDepths::default();
+    for subject in subjects.of_kind(ORGANISATION) {
+        let depth = depths.depth(world, subject);
         if depth > allowed
             && let Some(view) = world.after(subject)
         {
@@ -153,7 +174,12 @@ pub(super) fn tree(scene: &Scene<'_, '_>, subjects: &Subjects<'_>, out: &mut Fin
     out.extend(depths.circles.iter().map(|circle| cycle(world, circle)));
 }
 
-fn too_deep<'a>(world: &World<'a>, view: View<'a>, depth: usize, allowed: usize) -> Finding {
+fn too_deep<'a>(
+    world: &PlannedState<'a>,
+    view: ResourceView<'a>,
+    depth: usize,
+    allowed: usize,
+) -> RuleDiagnostic {
     let chain = ancestors(world, view);
     let mut ids: Vec<&str> = chain.iter().rev().map(|key| key.id.as_str()).collect();
     if chain.len() < depth {
@@ -164,21 +190,22 @@ fn too_deep<'a>(world: &World<'a>, view: View<'a>, depth: usize, allowed: usize)
         ids.join(" > ")
     );
     let code = codes::ORGANISATION_DEPTH;
-    let mut found = Finding::own(world, code, view.key, organisation::PARENT, message)
-        .help("hang it one level higher, or raise `organisationDepth` in Settings");
+    let mut found =
+        RuleDiagnostic::at_own_field(world, code, view.key, organisation::PARENT, message)
+            .help("hang it one level higher, or raise `organisationDepth` in Settings");
     for ancestor in &chain[1..] {
-        found = found.with_field(world, ancestor, organisation::PARENT);
+        found = found.involving_field(world, ancestor, organisation::PARENT);
     }
     let fault = format!("level {depth}: {}", ids.join(" > "));
     let found = found.set_by(world, "organisationDepth");
-    found.with(world, &settings_key()).known_as(fault)
+    found.involving(world, &settings_key()).identified_by(fault)
 }
 
 /// How many organisations a message names: a chain of thousands would be named thousands of times.
 const NAMED: usize = 12;
 
 /// The organisation itself, its parent and so on, up to the top or to [`NAMED`] of them.
-fn ancestors<'a>(world: &World<'a>, view: View<'a>) -> Vec<&'a Key> {
+fn ancestors<'a>(world: &PlannedState<'a>, view: ResourceView<'a>) -> Vec<&'a Key> {
     let mut chain = vec![view.key];
     let mut seen: HashSet<&Key> = HashSet::from([view.key]);
     let mut next = Some(view);
@@ -192,7 +219,7 @@ fn ancestors<'a>(world: &World<'a>, view: View<'a>) -> Vec<&'a Key> {
     chain
 }
 
-fn cycle(world: &World<'_>, circle: &[&Key]) -> Finding {
+fn cycle(world: &PlannedState<'_>, circle: &[&Key]) -> RuleDiagnostic {
     let first = (0..circle.len())
         .min_by_key(|index| circle[*index])
         .unwrap_or_default();
@@ -206,10 +233,11 @@ fn cycle(world: &World<'_>, circle: &[&Key]) -> Finding {
     ids.push(ids[0]);
     let message = format!("organisations go round in a circle: {}", ids.join(" > "));
     let code = codes::ORGANISATION_CYCLE;
-    let mut found = Finding::own(world, code, members[0], organisation::PARENT, message)
-        .help("take the parent away from the one that belongs on top");
+    let mut found =
+        RuleDiagnostic::at_own_field(world, code, members[0], organisation::PARENT, message)
+            .help("take the parent away from the one that belongs on top");
     for member in &members[1..] {
-        found = found.with_field(world, member, organisation::PARENT);
+        found = found.involving_field(world, member, organisation::PARENT);
     }
     found
 }

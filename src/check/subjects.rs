@@ -1,17 +1,17 @@
 //! What the rules look at: what a plan touches, and whoever depends on it.
 
-use super::at::{address, custom_field, organisation, policy, settings, user};
-use super::{Effect, Outcome, World};
+use super::field_index::{address, custom_field, organisation, policy, settings, user};
+use super::{EffectOutcome, PlannedState, ResourceEffect};
 use crate::kinds::{self, ACCOUNT, ADDRESS, CUSTOM_FIELD, ORGANISATION, POLICY, SETTINGS, USER};
 use crate::model::{FieldRef, Key, KindId};
 use std::collections::BTreeSet;
 
 /// The keys that rules look at, sorted.
-pub struct Subjects<'k> {
+pub struct CheckSubjects<'k> {
     keys: Vec<&'k Key>,
 }
 
-impl<'k> Subjects<'k> {
+impl<'k> CheckSubjects<'k> {
     /// The subjects with these keys.
     pub fn new(keys: &'k [Key]) -> Self {
         let mut keys: Vec<&Key> = keys.iter().collect();
@@ -27,7 +27,7 @@ impl<'k> Subjects<'k> {
     }
 
     /// Those of one kind.
-    pub fn of(&self, kind: KindId) -> &[&'k Key] {
+    pub fn of_kind(&self, kind: KindId) -> &[&'k Key] {
         let start = self.keys.partition_point(|key| key.kind < kind);
         let end = self.keys.partition_point(|key| key.kind <= kind);
         &self.keys[start..end]
@@ -59,14 +59,14 @@ const SEEN_BY_ALL: &[(usize, &[KindId])] = &[
 ];
 
 /// What the plan touches, and whoever refers, before or after, to something of which that matters.
-pub fn subjects(world: &World<'_>) -> Vec<Key> {
+pub fn subjects(world: &PlannedState<'_>) -> Vec<Key> {
     let mut keys: Vec<Key> = Vec::with_capacity(world.effects.len());
     let mut moved = Vec::new();
     for effect in world.effects {
         keys.push(effect.key.clone());
         match effect.key.kind {
-            SETTINGS => keys.extend(settled(world, effect)),
-            CUSTOM_FIELD => keys.extend(filled(world, effect)),
+            SETTINGS => keys.extend(affected_by_settings(world, effect)),
+            CUSTOM_FIELD => keys.extend(resources_stating_field(world, effect)),
             _ => {}
         }
         if seen_by_referrers(world, effect) {
@@ -76,30 +76,30 @@ pub fn subjects(world: &World<'_>) -> Vec<Key> {
             moved.push(effect.key.clone());
         }
     }
-    keys.extend(below(world, moved));
+    keys.extend(organisations_below(world, moved));
     keys.sort();
     keys.dedup();
     keys
 }
 
-fn changes(effect: &Effect, field: usize) -> bool {
+fn changes(effect: &ResourceEffect, field: usize) -> bool {
     match &effect.outcome {
-        Outcome::Change(changes) => {
-            let field = kinds::own(field);
+        EffectOutcome::Change(changes) => {
+            let field = kinds::own_field(field);
             changes.iter().any(|change| change.field == field)
         }
-        Outcome::Create { .. } | Outcome::Delete => false,
+        EffectOutcome::Create { .. } | EffectOutcome::Delete => false,
     }
 }
 
 /// Whoever refers to something new is new or changed itself.
-fn seen_by_referrers(world: &World<'_>, effect: &Effect) -> bool {
+fn seen_by_referrers(world: &PlannedState<'_>, effect: &ResourceEffect) -> bool {
     let kind = kinds::get(effect.key.kind);
     let seen = SEEN_BY_REFERRERS.iter();
     match effect.outcome {
-        Outcome::Delete => world.stored.rows.contains(&effect.key),
-        Outcome::Create { .. } => false,
-        Outcome::Change(_) => {
+        EffectOutcome::Delete => world.stored.rows.contains(&effect.key),
+        EffectOutcome::Create { .. } => false,
+        EffectOutcome::Change(_) => {
             changes(effect, kind.status_index())
                 || seen
                     .filter(|(of, _)| *of == kind.id)
@@ -108,7 +108,7 @@ fn seen_by_referrers(world: &World<'_>, effect: &Effect) -> bool {
     }
 }
 
-fn referrers(world: &World<'_>, key: &Key) -> BTreeSet<Key> {
+fn referrers(world: &PlannedState<'_>, key: &Key) -> BTreeSet<Key> {
     let mut found = BTreeSet::new();
     for kind in kinds::ALL {
         for (field, target) in kind.references() {
@@ -123,7 +123,7 @@ fn referrers(world: &World<'_>, key: &Key) -> BTreeSet<Key> {
 }
 
 /// Everything below organisations that move: it gets deeper with them.
-fn below(world: &World<'_>, mut queue: Vec<Key>) -> BTreeSet<Key> {
+fn organisations_below(world: &PlannedState<'_>, mut queue: Vec<Key>) -> BTreeSet<Key> {
     let mut found = BTreeSet::new();
     while let Some(key) = queue.pop() {
         for child in world.referrers(ORGANISATION, organisation::PARENT, &key) {
@@ -135,7 +135,7 @@ fn below(world: &World<'_>, mut queue: Vec<Key>) -> BTreeSet<Key> {
     found
 }
 
-fn settled(world: &World<'_>, effect: &Effect) -> BTreeSet<Key> {
+fn affected_by_settings(world: &PlannedState<'_>, effect: &ResourceEffect) -> BTreeSet<Key> {
     let mut kinds_seen: BTreeSet<KindId> = BTreeSet::new();
     for (field, seen_by) in SEEN_BY_ALL {
         let now = world.after(&effect.key).and_then(|view| view.value(*field));
@@ -155,11 +155,11 @@ fn settled(world: &World<'_>, effect: &Effect) -> BTreeSet<Key> {
 }
 
 /// Whose documents say something of a custom field that is no longer what it was.
-fn filled(world: &World<'_>, effect: &Effect) -> Vec<Key> {
+fn resources_stating_field(world: &PlannedState<'_>, effect: &ResourceEffect) -> Vec<Key> {
     let matters = match effect.outcome {
-        Outcome::Delete => true,
-        Outcome::Create { .. } => false,
-        Outcome::Change(_) => changes(effect, custom_field::STATUS),
+        EffectOutcome::Delete => true,
+        EffectOutcome::Create { .. } => false,
+        EffectOutcome::Change(_) => changes(effect, custom_field::STATUS),
     };
     if !matters {
         return Vec::new();

@@ -1,6 +1,6 @@
 //! What a wrong id was probably meant to be.
 
-use super::{Finding, Findings, Scene};
+use super::{CheckContext, RuleDiagnostic, RuleDiagnostics};
 use crate::diagnostic::{codes, did_you_mean};
 use crate::model::{Key, KindId};
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ const SUGGESTIONS: usize = 50;
 const FEW: usize = 5000;
 
 /// Adds the nearest id to the help of the first findings about references that lead nowhere.
-pub(super) fn fill(scene: &Scene<'_, '_>, findings: &mut Findings) {
+pub(super) fn add_suggestions(scene: &CheckContext<'_, '_>, findings: &mut RuleDiagnostics) {
     let mut known: BTreeMap<KindId, Vec<&str>> = BTreeMap::new();
     let dangling = findings
         .iter_mut()
@@ -27,12 +27,12 @@ pub(super) fn fill(scene: &Scene<'_, '_>, findings: &mut Findings) {
     }
 }
 
-fn ids<'a>(scene: &Scene<'_, 'a>, kind: KindId) -> Vec<&'a str> {
+fn ids<'a>(scene: &CheckContext<'_, 'a>, kind: KindId) -> Vec<&'a str> {
     let views = scene.world.all_after(kind);
     views.map(|view| view.key.id.as_str()).collect()
 }
 
-fn suggest(finding: &mut Finding, missing: &Key, ids: &[&str]) {
+fn suggest(finding: &mut RuleDiagnostic, missing: &Key, ids: &[&str]) {
     let few = ids.len() <= FEW;
     let alike = ids
         .iter()

@@ -2,29 +2,30 @@
 
 mod parse;
 
-use super::at::custom_field;
-use super::{Finding, Findings, View, World, unread};
+use super::field_index::custom_field;
+use super::{PlannedState, ResourceView, RuleDiagnostic, RuleDiagnostics, unread};
 use crate::diagnostic::{Code, Diagnostic, Origin, codes, did_you_mean};
 use crate::kinds::{self, CUSTOM_FIELD};
 use crate::manifest;
 use crate::model::{
-    Cell, Declared, Desired, FieldRef, Key, KindId, Row, Snapshot, Stated, Text, Value,
+    Cell, CompactText, DeclaredResource, Desired, FieldRef, Key, KindId, Row, Snapshot,
+    StatedField, Value,
 };
 pub use parse::CustomType;
-use parse::{Fault, parse};
+use parse::{CustomValueError, parse};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What a custom field is a field of, and what its values are.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Definition {
+pub struct CustomFieldDefinition {
     /// The kind it applies to; `None` when that is said wrongly, which is reported elsewhere.
     pub kind: Option<KindId>,
     /// The type of its values; `None` when that is said wrongly.
     pub ty: Option<CustomType>,
     /// The values of a list to choose from, in their order.
-    pub options: Vec<Text>,
+    pub options: Vec<CompactText>,
     /// Whether every resource must have a value.
     pub required: bool,
     /// The canonical value that stands in for a missing one.
@@ -35,9 +36,9 @@ pub struct Definition {
 
 /// The custom fields that there are, by external id.
 #[derive(Clone, Default, Debug)]
-pub struct Definitions(BTreeMap<Text, Definition>);
+pub struct CustomFieldDefinitions(BTreeMap<CompactText, CustomFieldDefinition>);
 
-impl Definition {
+impl CustomFieldDefinition {
     /// The definition whose own fields have these values, by index.
     fn read<'v>(value: impl Fn(usize) -> Option<&'v Value>) -> Self {
         let word = |index| value(index).and_then(Value::as_text);
@@ -66,49 +67,56 @@ impl Definition {
     }
 
     /// The definition that a resource would be.
-    pub(super) fn of_view(view: View<'_>) -> Option<Self> {
+    pub(super) fn of_view(view: ResourceView<'_>) -> Option<Self> {
         (view.key.kind == CUSTOM_FIELD).then(|| Self::read(|index| view.value(index)))
     }
 
-    fn of_declared(declared: &Declared, row: Option<&Row>) -> Self {
+    fn of_declared(declared: &DeclaredResource, row: Option<&Row>) -> Self {
         Self::read(|index| match declared.cell(index) {
             Some(cell @ (Cell::Value(_) | Cell::Amend(_))) => cell.value(),
             Some(Cell::Clear) => None,
             // A manifest that says nothing of its status says active.
             None if index == custom_field::STATUS => None,
-            Some(Cell::Blank) | None => row?.value(&kinds::own(index)),
+            Some(Cell::Blank) | None => row?.value(&kinds::own_field(index)),
         })
     }
 }
 
-impl Definitions {
+impl CustomFieldDefinitions {
     /// The definition in use of a custom field of a kind.
-    pub fn get(&self, kind: KindId, id: &str) -> Option<&Definition> {
+    pub fn get(&self, kind: KindId, id: &str) -> Option<&CustomFieldDefinition> {
         let definition = self.0.get(id)?;
         let applies = definition.kind.is_none_or(|applies_to| applies_to == kind);
         (definition.live && applies).then_some(definition)
     }
 
     /// The definitions in use of a kind, by external id.
-    pub fn of(&self, kind: KindId) -> impl Iterator<Item = (&Text, &Definition)> {
+    pub fn of_kind(
+        &self,
+        kind: KindId,
+    ) -> impl Iterator<Item = (&CompactText, &CustomFieldDefinition)> {
         self.0
             .iter()
             .filter(move |(_, definition)| definition.live && definition.kind == Some(kind))
     }
 
     /// Those of them that every resource must have.
-    pub fn required(&self, kind: KindId) -> impl Iterator<Item = (&Text, &Definition)> {
-        self.of(kind).filter(|(_, definition)| definition.required)
+    pub fn required(
+        &self,
+        kind: KindId,
+    ) -> impl Iterator<Item = (&CompactText, &CustomFieldDefinition)> {
+        self.of_kind(kind)
+            .filter(|(_, definition)| definition.required)
     }
 
     /// These custom fields, and over them those that a source declares.
     #[must_use]
-    pub fn with(&self, desired: &Desired, snapshot: &Snapshot) -> Self {
+    pub fn with_declared(&self, desired: &Desired, snapshot: &Snapshot) -> Self {
         let mut all = self.0.clone();
         let declared = desired.resources.iter();
         for declared in declared.filter(|declared| declared.key.kind == CUSTOM_FIELD) {
             let row = snapshot.rows.get(&declared.key);
-            let mut definition = Definition::of_declared(declared, row);
+            let mut definition = CustomFieldDefinition::of_declared(declared, row);
             if unread::hides_values(desired, &declared.key) {
                 definition.ty = None;
             }
@@ -118,28 +126,29 @@ impl Definitions {
     }
 
     /// The custom fields as they would be after the plan.
-    pub(super) fn after(world: &World<'_>) -> Self {
+    pub(super) fn after_plan(world: &PlannedState<'_>) -> Self {
         let views = world.all_after(CUSTOM_FIELD);
-        let read = views.filter_map(|view| Some((view.key.id.clone(), Definition::of_view(view)?)));
+        let read = views
+            .filter_map(|view| Some((view.key.id.clone(), CustomFieldDefinition::of_view(view)?)));
         Self(read.collect())
     }
 }
 
 /// The custom fields that the source declares, and the stored ones beside them.
-pub fn definitions(desired: &Desired, snapshot: &Snapshot) -> Definitions {
+pub fn definitions(desired: &Desired, snapshot: &Snapshot) -> CustomFieldDefinitions {
     let rows = snapshot
         .rows
         .iter()
         .filter(|row| row.key.kind == CUSTOM_FIELD);
     let stored = rows.map(|row| {
-        let read = Definition::read(|index| row.value(&kinds::own(index)));
+        let read = CustomFieldDefinition::read(|index| row.value(&kinds::own_field(index)));
         (row.key.id.clone(), read)
     });
-    Definitions(stored.collect()).with(desired, snapshot)
+    CustomFieldDefinitions(stored.collect()).with_declared(desired, snapshot)
 }
 
 /// What became other by typing, by its place, and what was found.
-type TypedChunk = (Vec<(usize, Arc<Declared>)>, Findings);
+type TypedChunk = (Vec<(usize, Arc<DeclaredResource>)>, RuleDiagnostics);
 
 /// Returns the source with every custom cell as a canonical value of its custom field's type, and
 /// adds what is wrong with the others to `found`: no caller gets the one without the other.
@@ -149,17 +158,17 @@ type TypedChunk = (Vec<(usize, Arc<Declared>)>, Findings);
 #[must_use]
 pub fn type_custom(
     as_read: &Arc<Desired>,
-    definitions: &Definitions,
-    found: &mut Findings,
+    definitions: &CustomFieldDefinitions,
+    found: &mut RuleDiagnostics,
 ) -> Arc<Desired> {
-    let resources: Vec<&Arc<Declared>> = as_read.resources.iter().collect();
+    let resources: Vec<&Arc<DeclaredResource>> = as_read.resources.iter().collect();
     // What cannot be read may define it: a rule says so of all at once.
     let undefined = unread::may_declare(as_read, CUSTOM_FIELD).is_some();
     let chunks: Vec<TypedChunk> = resources
         .par_chunks(super::CHUNK)
         .enumerate()
         .map(|(chunk, resources)| {
-            let (mut typed, mut found) = (Vec::new(), Findings::new());
+            let (mut typed, mut found) = (Vec::new(), RuleDiagnostics::new());
             for (at, resource) in resources.iter().enumerate() {
                 let mut resource = Arc::clone(resource);
                 if as_read.partial {
@@ -175,7 +184,7 @@ pub fn type_custom(
         .collect();
     let mut desired = Arc::clone(as_read);
     for (typed, wrong) in chunks {
-        let faulty = manifest::faulty(wrong.iter().map(|finding| &finding.diagnostic));
+        let faulty = manifest::faulty_fields(wrong.iter().map(|finding| &finding.diagnostic));
         if !faulty.is_empty() {
             Arc::make_mut(&mut desired).faulty.extend(faulty);
         }
@@ -195,9 +204,12 @@ pub fn type_custom(
 
 /// Of an export, which has each column in each row, a blank of a custom field that nobody defined says
 /// nothing.
-fn without_unknown_blanks(resource: &mut Arc<Declared>, definitions: &Definitions) {
+fn without_unknown_blanks(
+    resource: &mut Arc<DeclaredResource>,
+    definitions: &CustomFieldDefinitions,
+) {
     let kind = resource.key.kind;
-    let says_nothing = |stated: &Stated| match &stated.field {
+    let says_nothing = |stated: &StatedField| match &stated.field {
         FieldRef::Custom(id) => stated.cell == Cell::Blank && definitions.get(kind, id).is_none(),
         FieldRef::Own(_) => false,
     };
@@ -210,10 +222,10 @@ fn without_unknown_blanks(resource: &mut Arc<Declared>, definitions: &Definition
 
 /// `undefined`: whether a value may have no definition.
 fn type_resource(
-    resource: &mut Arc<Declared>,
-    definitions: &Definitions,
+    resource: &mut Arc<DeclaredResource>,
+    definitions: &CustomFieldDefinitions,
     undefined: bool,
-    out: &mut Findings,
+    out: &mut RuleDiagnostics,
 ) {
     if resource.key.kind == CUSTOM_FIELD {
         check_default(resource, definitions, out);
@@ -244,22 +256,22 @@ fn type_resource(
 
 /// What a cell becomes; `None`: it stays as it is.
 fn typed(
-    definitions: &Definitions,
-    resource: &Declared,
-    id: &Text,
+    definitions: &CustomFieldDefinitions,
+    resource: &DeclaredResource,
+    id: &CompactText,
     cell: &Cell,
-) -> Result<Option<Cell>, Fault> {
+) -> Result<Option<Cell>, CustomValueError> {
     let kind = resource.key.kind;
     let Some(definition) = definitions.get(kind, id) else {
         return Err(unknown(definitions, kind, id));
     };
     match cell {
-        Cell::Blank if definition.required => Err(Fault::new(
+        Cell::Blank if definition.required => Err(CustomValueError::new(
             codes::CUSTOM_FIELD_REQUIRED,
             format!("required custom field `{id}` cannot be blank"),
             "write a value; to keep the stored one, leave the field out",
         )),
-        Cell::Clear if definition.required => Err(Fault::new(
+        Cell::Clear if definition.required => Err(CustomValueError::new(
             codes::CUSTOM_FIELD_REQUIRED,
             format!("required custom field `{id}` cannot be cleared"),
             format!("take `customFields.{id}` out of `clear:`, or write a value"),
@@ -273,8 +285,12 @@ fn typed(
     }
 }
 
-fn unknown(definitions: &Definitions, kind: KindId, id: &Text) -> Fault {
-    let known = definitions.of(kind).map(|(id, _)| id.as_str());
+fn unknown(
+    definitions: &CustomFieldDefinitions,
+    kind: KindId,
+    id: &CompactText,
+) -> CustomValueError {
+    let known = definitions.of_kind(kind).map(|(id, _)| id.as_str());
     let kind_name = kinds::get(kind).name;
     let why = match definitions.0.get(id) {
         Some(definition) if !definition.live => "is not in use".to_owned(),
@@ -291,11 +307,15 @@ fn unknown(definitions: &Definitions, kind: KindId, id: &Text) -> Fault {
         None => "define it as a CustomField, correct the name, or check `appliesTo`".to_owned(),
     };
     let message = format!("custom field `{id}` {why}");
-    Fault::new(codes::CUSTOM_FIELD_UNKNOWN, message, help)
+    CustomValueError::new(codes::CUSTOM_FIELD_UNKNOWN, message, help)
 }
 
-fn check_default(resource: &mut Arc<Declared>, definitions: &Definitions, out: &mut Findings) {
-    let field = kinds::own(custom_field::DEFAULT);
+fn check_default(
+    resource: &mut Arc<DeclaredResource>,
+    definitions: &CustomFieldDefinitions,
+    out: &mut RuleDiagnostics,
+) {
+    let field = kinds::own_field(custom_field::DEFAULT);
     let Some(definition) = definitions.0.get(&resource.key.id) else {
         return;
     };
@@ -312,7 +332,7 @@ fn check_default(resource: &mut Arc<Declared>, definitions: &Definitions, out: &
     }
 }
 
-impl Fault {
+impl CustomValueError {
     fn new(code: Code, message: impl Into<String>, help: impl Into<String>) -> Self {
         Self {
             code,
@@ -321,11 +341,11 @@ impl Fault {
         }
     }
 
-    fn finding(&self, resource: &Declared, stated: &Stated) -> Finding {
+    fn finding(&self, resource: &DeclaredResource, stated: &StatedField) -> RuleDiagnostic {
         let key = &resource.key;
         let diagnostic = Diagnostic::new(self.code, self.message.as_str())
             .help(self.help.as_str())
-            .of(key)
+            .for_resource(key)
             .field(kinds::get(key.kind).field_name(&stated.field))
             .at(Origin {
                 path: resource.path.clone(),
@@ -335,7 +355,7 @@ impl Fault {
             FieldRef::Custom(id) => vec![Key::new(CUSTOM_FIELD, id)],
             FieldRef::Own(_) => Vec::new(),
         };
-        Finding {
+        RuleDiagnostic {
             diagnostic,
             fault: None,
             involves: definition,

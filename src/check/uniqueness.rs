@@ -1,9 +1,11 @@
 //! What only one may have: an e-mail, a customer number, an id in whatever case.
 
-use super::at::{account, user};
-use super::finding::listed;
-use super::world::LONGEST_NUMBER;
-use super::{Finding, Findings, Scene, Subjects, View, World};
+use super::field_index::{account, user};
+use super::planned_state::LONGEST_NUMBER;
+use super::rule_diagnostic::list_keys;
+use super::{
+    CheckContext, CheckSubjects, PlannedState, ResourceView, RuleDiagnostic, RuleDiagnostics,
+};
 use crate::diagnostic::{Severity, codes};
 use crate::kinds::{self, ACCOUNT, USER};
 use crate::model::{Key, KindId};
@@ -12,13 +14,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher, Hasher};
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
-type Fixed = foldhash::fast::FixedState;
-type Hashes = HashSet<u64, Fixed>;
+type TextHashState = foldhash::fast::FixedState;
+type TextHashes = HashSet<u64, TextHashState>;
 
 /// A hash of a text without regard to case and Unicode form. Nothing is allocated for ASCII:
 /// almost every one of a million texts is looked at once and is nobody's double.
 fn folded_hash(text: &str) -> u64 {
-    let mut hasher = Fixed::default().build_hasher();
+    let mut hasher = TextHashState::default().build_hasher();
     let mut feed = |bytes: &[u8]| {
         for chunk in bytes.chunks(64) {
             let mut lower = [0; 64];
@@ -48,27 +50,30 @@ fn folded(text: &str) -> String {
 const FEW: usize = 10_000;
 
 /// Active users by e-mail, those e-mails only that several have; each group sorted by key.
-fn sharing<'a>(world: &World<'a>, subjects: &[&Key]) -> Vec<Vec<View<'a>>> {
-    let hash = |view: &View<'_>| view.text(user::EMAIL).map(folded_hash);
-    let wanted: Option<Hashes> = (subjects.len() < FEW).then(|| {
+fn users_sharing_email<'a>(
+    world: &PlannedState<'a>,
+    subjects: &[&Key],
+) -> Vec<Vec<ResourceView<'a>>> {
+    let hash = |view: &ResourceView<'_>| view.text(user::EMAIL).map(folded_hash);
+    let wanted: Option<TextHashes> = (subjects.len() < FEW).then(|| {
         let views = subjects.iter().filter_map(|key| world.after(key));
         views
-            .filter(View::live)
+            .filter(ResourceView::is_live)
             .filter_map(|view| hash(&view))
             .collect()
     });
     for key in subjects {
         if let Some(email) = world.after(key).and_then(|view| view.text(user::EMAIL)) {
-            world.ask_alike(USER, Some(user::EMAIL), email);
+            world.note_case_lookup(USER, Some(user::EMAIL), email);
         }
     }
-    let users = || world.known_after(USER).filter(View::live);
+    let users = || world.read_after(USER).filter(ResourceView::is_live);
     let mut hashes: Vec<u64> = users()
         .filter_map(|view| hash(&view))
         .filter(|hash| wanted.as_ref().is_none_or(|wanted| wanted.contains(hash)))
         .collect();
     hashes.par_sort_unstable();
-    let twice: Hashes = hashes
+    let twice: TextHashes = hashes
         .windows(2)
         .filter(|pair| pair[0] == pair[1])
         .map(|pair| pair[0])
@@ -76,12 +81,13 @@ fn sharing<'a>(world: &World<'a>, subjects: &[&Key]) -> Vec<Vec<View<'a>>> {
     if twice.is_empty() {
         return Vec::new();
     }
-    let mut groups: BTreeMap<String, Vec<View<'a>>> = BTreeMap::new();
+    let mut groups: BTreeMap<String, Vec<ResourceView<'a>>> = BTreeMap::new();
     for view in users().filter(|view| hash(view).is_some_and(|hash| twice.contains(&hash))) {
         let email = folded(view.text(user::EMAIL).unwrap_or_default());
         groups.entry(email).or_default().push(view);
     }
-    let mut groups: Vec<Vec<View<'a>>> = groups.into_values().filter(|all| all.len() > 1).collect();
+    let mut groups: Vec<Vec<ResourceView<'a>>> =
+        groups.into_values().filter(|all| all.len() > 1).collect();
     for group in &mut groups {
         group.sort_unstable_by_key(|view| view.key);
     }
@@ -89,15 +95,20 @@ fn sharing<'a>(world: &World<'a>, subjects: &[&Key]) -> Vec<Vec<View<'a>>> {
 }
 
 /// Active users who share an e-mail.
-pub(super) fn emails(scene: &Scene<'_, '_>, subjects: &Subjects<'_>, out: &mut Findings) {
+pub(super) fn emails(
+    scene: &CheckContext<'_, '_>,
+    subjects: &CheckSubjects<'_>,
+    out: &mut RuleDiagnostics,
+) {
     let world = scene.world;
     let by_number = world.setting_text("loginMode") == "customer-number";
-    if subjects.of(USER).is_empty() {
+    if subjects.of_kind(USER).is_empty() {
         return;
     }
-    for group in sharing(world, subjects.of(USER)) {
-        let makes =
-            |view: &&View<'_>| view.changes_field(user::EMAIL) || view.changes_field(user::STATUS);
+    for group in users_sharing_email(world, subjects.of_kind(USER)) {
+        let makes = |view: &&ResourceView<'_>| {
+            view.changes_field(user::EMAIL) || view.changes_field(user::STATUS)
+        };
         // The last of those whose doing it is: the first may well be the rightful one.
         let doer = group.iter().rfind(makes);
         let Some(at) = doer.or_else(|| group.iter().rfind(|view| subjects.contains(view.key)))
@@ -111,31 +122,44 @@ pub(super) fn emails(scene: &Scene<'_, '_>, subjects: &Subjects<'_>, out: &mut F
                 .filter(|key| *key != at.key)
         };
         let email = at.text(user::EMAIL).unwrap_or_default();
-        let message = format!("e-mail `{email}` is that of {} too", listed(others(), 10));
-        let mut found = Finding::own(world, codes::EMAIL_DUPLICATE, at.key, user::EMAIL, message)
-            .help("give one of them another e-mail, or set one inactive");
+        let message = format!(
+            "e-mail `{email}` is that of {} too",
+            list_keys(others(), 10)
+        );
+        let mut found = RuleDiagnostic::at_own_field(
+            world,
+            codes::EMAIL_DUPLICATE,
+            at.key,
+            user::EMAIL,
+            message,
+        )
+        .help("give one of them another e-mail, or set one inactive");
         if by_number {
             found = found.severity(Severity::Warning);
         }
-        found = found.switched_by(world, "loginMode");
+        found = found.involving_setting(world, "loginMode");
         out.push(others().fold(found, |found, other| {
-            found.with_field(world, other, user::EMAIL)
+            found.involving_field(world, other, user::EMAIL)
         }));
     }
 }
 
 /// Accounts whose customer number is, or ever was, that of another.
-pub(super) fn customer_numbers(scene: &Scene<'_, '_>, subjects: &Subjects<'_>, out: &mut Findings) {
+pub(super) fn customer_numbers(
+    scene: &CheckContext<'_, '_>,
+    subjects: &CheckSubjects<'_>,
+    out: &mut RuleDiagnostics,
+) {
     let world = scene.world;
     let mut first: HashMap<&str, &Key> = HashMap::new();
-    for key in subjects.of(ACCOUNT) {
+    for key in subjects.of_kind(ACCOUNT) {
         let Some(number) = world
             .after(key)
             .and_then(|view| view.text(account::CUSTOMER_NUMBER))
         else {
             continue;
         };
-        let ever = world.stored.numbered(number);
+        let ever = world.stored.account_with_number(number);
         let other = match ever {
             Some(id) if *id == key.id => continue,
             Some(id) => Key::new(ACCOUNT, id),
@@ -149,22 +173,26 @@ pub(super) fn customer_numbers(scene: &Scene<'_, '_>, subjects: &Subjects<'_>, o
         };
         let message = format!("customer number `{number}` is or was that of {other}");
         let code = codes::CUSTOMER_NUMBER_DUPLICATE;
-        let found = Finding::own(world, code, key, account::CUSTOMER_NUMBER, message)
+        let found = RuleDiagnostic::at_own_field(world, code, key, account::CUSTOMER_NUMBER, message)
             .help("give this account a number of its own: one that was given out is never given out again");
-        out.push(found.with_field(world, &other, account::CUSTOMER_NUMBER));
+        out.push(found.involving_field(world, &other, account::CUSTOMER_NUMBER));
     }
 }
 
 /// New ids that differ only in case or Unicode form from another one, declared or stored: to everybody
 /// who reads them they are one.
-pub(super) fn id_case(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Findings) {
+pub(super) fn id_case(
+    scene: &CheckContext<'_, '_>,
+    _: &CheckSubjects<'_>,
+    out: &mut RuleDiagnostics,
+) {
     let world = scene.world;
     let hash = |key: &Key| (key.kind, folded_hash(&key.id));
-    let mut created: HashMap<(KindId, u64), &Key, Fixed> =
-        HashMap::with_capacity_and_hasher(world.effects.len(), Fixed::default());
+    let mut created: HashMap<(KindId, u64), &Key, TextHashState> =
+        HashMap::with_capacity_and_hasher(world.effects.len(), TextHashState::default());
     let effects = world.effects.iter().map(|effect| &effect.key);
     for key in effects.filter(|key| !world.stored.rows.contains(key)) {
-        world.ask_alike(key.kind, None, &key.id);
+        world.note_case_lookup(key.kind, None, &key.id);
         if let Some(first) = created.insert(hash(key), key)
             && folded(&first.id) == folded(&key.id)
         {
@@ -191,14 +219,18 @@ pub(super) fn id_case(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Finding
 
 /// New ids of an export that are a stored one without the zeros before it, or as an exponent: a
 /// spreadsheet took them for numbers.
-pub(super) fn id_zeros(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Findings) {
+pub(super) fn id_zeros(
+    scene: &CheckContext<'_, '_>,
+    _: &CheckSubjects<'_>,
+    out: &mut RuleDiagnostics,
+) {
     let world = scene.world;
     if !world.desired.partial {
         return;
     }
     let effects = || world.effects.iter().map(|effect| &effect.key);
-    effects().for_each(|key| world.ask_zeros(key));
-    let mut zeros: HashMap<(KindId, &str), Option<&Key>, Fixed> = HashMap::default();
+    effects().for_each(|key| world.note_zero_lookups(key));
+    let mut zeros: HashMap<(KindId, &str), Option<&Key>, TextHashState> = HashMap::default();
     let stored = world.stored.rows.iter().map(|row| &row.key);
     for key in stored.filter(|key| key.id.starts_with('0')) {
         let bare = key.id.trim_start_matches('0');
@@ -218,7 +250,7 @@ pub(super) fn id_zeros(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Findin
             continue;
         };
         let field = kinds::get(key.kind).status_index();
-        let mut found = Finding::own(world, codes::ID_ZEROS, key, field, message)
+        let mut found = RuleDiagnostic::at_own_field(world, codes::ID_ZEROS, key, field, message)
             .help("export the column as text; it is never taken for the other one");
         found.diagnostic.field = Some("externalId".to_owned());
         found.diagnostic.origin = world.origin(key);
@@ -238,7 +270,7 @@ fn written_out(key: &Key) -> Option<Key> {
     (is_number(digits) && is_number(exponent)).then(|| Key::new(key.kind, &written))
 }
 
-fn differs_in_case(world: &World<'_>, key: &Key, other: &Key, help: &str) -> Finding {
+fn differs_in_case(world: &PlannedState<'_>, key: &Key, other: &Key, help: &str) -> RuleDiagnostic {
     let how = if key.id.to_lowercase() == other.id.to_lowercase() {
         "case"
     } else {
@@ -246,7 +278,8 @@ fn differs_in_case(world: &World<'_>, key: &Key, other: &Key, help: &str) -> Fin
     };
     let message = format!("{key} differs from {other} only in {how}");
     let field = kinds::get(key.kind).status_index();
-    let mut found = Finding::own(world, codes::ID_CASE, key, field, message).help(help);
+    let mut found =
+        RuleDiagnostic::at_own_field(world, codes::ID_CASE, key, field, message).help(help);
     found.diagnostic.field = Some("externalId".to_owned());
     found.diagnostic.origin = world.origin(key);
     found

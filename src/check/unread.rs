@@ -1,10 +1,10 @@
 //! What something that cannot be read may declare is not missing.
 
-use super::at::{custom_field, user};
-use super::{Finding, World};
+use super::field_index::{custom_field, user};
+use super::{PlannedState, RuleDiagnostic};
 use crate::diagnostic::{Code, Diagnostic, Origin, Severity, codes, thousands};
 use crate::kinds::{self, CUSTOM_FIELD, SETTINGS, USER};
-use crate::model::{Cell, Desired, Key, KindId, Text, Value};
+use crate::model::{Cell, CompactText, Desired, Key, KindId, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The rules that miss a resource of a kind, whichever.
@@ -89,21 +89,25 @@ const DEFINING: &[usize] = &[
 /// Returns what the findings say. Those that miss what could not be read are said once for each
 /// cause, counted.
 #[must_use]
-pub fn fold(findings: Vec<Finding>, desired: &Desired) -> Vec<Diagnostic> {
+pub fn fold_unread(findings: Vec<RuleDiagnostic>, desired: &Desired) -> Vec<Diagnostic> {
     let mut shown = Vec::new();
-    let mut folded: BTreeMap<String, Vec<Finding>> = BTreeMap::new();
+    let mut folded: BTreeMap<String, Vec<RuleDiagnostic>> = BTreeMap::new();
     for finding in findings {
         match cause(&finding, desired) {
             Some(cause) => folded.entry(cause).or_default().push(finding),
             None => shown.push(finding.diagnostic),
         }
     }
-    shown.extend(folded.iter().map(|(cause, findings)| once(cause, findings)));
+    shown.extend(
+        folded
+            .iter()
+            .map(|(cause, findings)| unread_summary(cause, findings)),
+    );
     shown
 }
 
 /// What could not be read and may be what a finding misses.
-fn cause(finding: &Finding, desired: &Desired) -> Option<String> {
+fn cause(finding: &RuleDiagnostic, desired: &Desired) -> Option<String> {
     let code = finding.diagnostic.code;
     if DANGLING.contains(&code) {
         return may_declare(desired, finding.involves.first()?.kind);
@@ -134,14 +138,14 @@ pub(super) fn may_declare(desired: &Desired, kind: KindId) -> Option<String> {
 pub(super) struct UnreadUsers {
     /// Somebody who may name any.
     any: Option<String>,
-    named: HashMap<Text, String>,
+    named: HashMap<CompactText, String>,
 }
 
 impl UnreadUsers {
     /// Those of a source of manifests.
-    pub fn of(world: &World<'_>) -> Self {
+    pub fn of(world: &PlannedState<'_>) -> Self {
         let mut found = Self::default();
-        let (desired, field) = (world.desired, kinds::own(user::ACCOUNTS));
+        let (desired, field) = (world.desired, kinds::own_field(user::ACCOUNTS));
         if desired.partial {
             return found;
         }
@@ -155,7 +159,7 @@ impl UnreadUsers {
             found.name(named.into_iter().flat_map(Value::members), &what);
             let torn = nameless.torn.iter().filter(|(torn, _)| *torn == field);
             for (_, left) in torn {
-                found.lose(left.all, &left.members, &what);
+                found.note_unread(left.all, &left.members, &what);
             }
         }
         for (key, _) in desired
@@ -165,21 +169,21 @@ impl UnreadUsers {
         {
             let what = faulty(world, key, user::ACCOUNTS).unwrap_or_default();
             match desired.salvaged.get(&(key.clone(), field.clone())) {
-                Some(left) => found.lose(left.all, &left.members, &what),
-                None => found.lose(false, &[], &what),
+                Some(left) => found.note_unread(left.all, &left.members, &what),
+                None => found.note_unread(false, &[], &what),
             }
         }
         found
     }
 
-    fn name<'t>(&mut self, accounts: impl IntoIterator<Item = &'t Text>, what: &str) {
+    fn name<'t>(&mut self, accounts: impl IntoIterator<Item = &'t CompactText>, what: &str) {
         for account in accounts {
             let first = self.named.entry(account.clone());
             first.or_insert_with(|| what.to_owned());
         }
     }
 
-    fn lose(&mut self, all: bool, accounts: &[Text], what: &str) {
+    fn note_unread(&mut self, all: bool, accounts: &[CompactText], what: &str) {
         self.name(accounts, what);
         if !all && self.any.is_none() {
             self.any = Some(what.to_owned());
@@ -193,8 +197,8 @@ impl UnreadUsers {
 }
 
 /// That there is an error in a field of a resource, in words.
-pub(super) fn faulty(world: &World<'_>, key: &Key, field: usize) -> Option<String> {
-    let of_field = (key.clone(), kinds::own(field));
+pub(super) fn faulty(world: &PlannedState<'_>, key: &Key, field: usize) -> Option<String> {
+    let of_field = (key.clone(), kinds::own_field(field));
     if !world.desired.faulty.contains(&of_field) {
         return None;
     }
@@ -209,7 +213,7 @@ pub(super) fn faulty(world: &World<'_>, key: &Key, field: usize) -> Option<Strin
 }
 
 /// That a definition of a custom field cannot be read, in words.
-pub(super) fn faulty_definition(world: &World<'_>, id: &Text) -> Option<String> {
+pub(super) fn faulty_definition(world: &PlannedState<'_>, id: &CompactText) -> Option<String> {
     let key = Key::new(CUSTOM_FIELD, id);
     let mut fields = DEFINING.iter();
     fields.find_map(|field| faulty(world, &key, *field))
@@ -217,11 +221,15 @@ pub(super) fn faulty_definition(world: &World<'_>, id: &Text) -> Option<String> 
 
 /// Whether a definition that cannot be read tells which values there are.
 pub(super) fn hides_values(desired: &Desired, key: &Key) -> bool {
-    let of = |field: &usize| desired.faulty.contains(&(key.clone(), kinds::own(*field)));
+    let of = |field: &usize| {
+        desired
+            .faulty
+            .contains(&(key.clone(), kinds::own_field(*field)))
+    };
     [custom_field::TYPE, custom_field::OPTIONS].iter().any(of)
 }
 
-fn once(cause: &str, folded: &[Finding]) -> Diagnostic {
+fn unread_summary(cause: &str, folded: &[RuleDiagnostic]) -> Diagnostic {
     let mut counts: BTreeMap<Code, usize> = BTreeMap::new();
     for finding in folded {
         *counts.entry(finding.diagnostic.code).or_default() += 1;

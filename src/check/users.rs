@@ -1,9 +1,12 @@
 //! Users, and what becomes of an account when they go.
 
 use super::accounts::{first_user, has_user};
-use super::at::user;
+use super::field_index::user;
 use super::fields::is_reported;
-use super::{Finding, Findings, Outcome, Scene, Subjects, View, World};
+use super::{
+    CheckContext, CheckSubjects, EffectOutcome, PlannedState, ResourceView, RuleDiagnostic,
+    RuleDiagnostics,
+};
 use crate::diagnostic::{Code, Severity, codes};
 use crate::kinds::{ACCOUNT, USER};
 use crate::model::{Key, Link, Value};
@@ -13,7 +16,11 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) const ADMINISTRATOR: Option<u8> = Some(1);
 
 /// A user who would belong to no account.
-pub(super) fn without_account(scene: &Scene<'_, '_>, view: View<'_>, out: &mut Findings) {
+pub(super) fn without_account(
+    scene: &CheckContext<'_, '_>,
+    view: ResourceView<'_>,
+    out: &mut RuleDiagnostics,
+) {
     let has = view.targets(user::ACCOUNTS).next().is_some();
     if has
         || is_reported(scene.world, view, user::ACCOUNTS)
@@ -23,16 +30,16 @@ pub(super) fn without_account(scene: &Scene<'_, '_>, view: View<'_>, out: &mut F
     }
     let message = format!("{} belongs to no account", view.key);
     let code = codes::USER_WITHOUT_ACCOUNT;
-    let found = Finding::own(scene.world, code, view.key, user::ACCOUNTS, message);
+    let found = RuleDiagnostic::at_own_field(scene.world, code, view.key, user::ACCOUNTS, message);
     let found = found.help("name at least one, or make `User.accounts` optional in Settings");
-    out.push(found.switched_by(scene.world, "optionalFields"));
+    out.push(found.involving_setting(scene.world, "optionalFields"));
 }
 
 /// Who goes from an account: users who are inactive, gone, unlinked or demoted afterwards. Who comes
 /// into use by the plan and goes from the account by it too is among them, because the one may be held
 /// and the other not; somebody has to have been there before.
 #[derive(Default)]
-struct Leaving<'a> {
+struct DepartingUsers<'a> {
     users: Vec<&'a Key>,
     administrators: Vec<&'a Key>,
     was_used: bool,
@@ -40,10 +47,14 @@ struct Leaving<'a> {
 }
 
 /// Accounts that stay active and from which the plan takes the last user or administrator.
-pub(super) fn last_of_accounts(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mut Findings) {
+pub(super) fn last_of_accounts(
+    scene: &CheckContext<'_, '_>,
+    _: &CheckSubjects<'_>,
+    out: &mut RuleDiagnostics,
+) {
     let world = scene.world;
     for (account, leaving) in leaving(world) {
-        let live = |view: Option<View<'_>>| view.is_some_and(|view| view.live());
+        let live = |view: Option<ResourceView<'_>>| view.is_some_and(|view| view.is_live());
         if !live(world.before(&account)) || !live(world.after(&account)) {
             continue;
         }
@@ -59,17 +70,17 @@ pub(super) fn last_of_accounts(scene: &Scene<'_, '_>, _: &Subjects<'_>, out: &mu
     }
 }
 
-fn leaving<'a>(world: &World<'a>) -> BTreeMap<Key, Leaving<'a>> {
-    let mut found: BTreeMap<Key, Leaving<'a>> = BTreeMap::new();
+fn leaving<'a>(world: &PlannedState<'a>) -> BTreeMap<Key, DepartingUsers<'a>> {
+    let mut found: BTreeMap<Key, DepartingUsers<'a>> = BTreeMap::new();
     for effect in world.effects {
-        if effect.key.kind != USER || matches!(effect.outcome, Outcome::Create { .. }) {
+        if effect.key.kind != USER || matches!(effect.outcome, EffectOutcome::Create { .. }) {
             continue;
         }
         let Some(before) = world.before(&effect.key) else {
             continue;
         };
-        let after = world.after(&effect.key).filter(View::live);
-        let was_live = before.live();
+        let after = world.after(&effect.key).filter(ResourceView::is_live);
+        let was_live = before.is_live();
         if !was_live && after.is_none() {
             continue;
         }
@@ -95,64 +106,69 @@ fn leaving<'a>(world: &World<'a>) -> BTreeMap<Key, Leaving<'a>> {
     found
 }
 
-fn links(view: View<'_>) -> &[Link] {
+fn links(view: ResourceView<'_>) -> &[Link] {
     view.value(user::ACCOUNTS).map_or(&[], Value::as_links)
 }
 
-fn linked<'v>(view: View<'v>, account: &str) -> Option<&'v Link> {
+fn linked<'v>(view: ResourceView<'v>, account: &str) -> Option<&'v Link> {
     let links = links(view);
     let index = links.binary_search_by(|link| link.target.as_str().cmp(account));
     index.ok().map(|index| &links[index])
 }
 
-fn has_administrator(world: &World<'_>, account: &Key) -> bool {
+fn has_administrator(world: &PlannedState<'_>, account: &Key) -> bool {
     let users = world.referrers(USER, user::ACCOUNTS, account).iter();
     let mut users = users
         .filter_map(|user| world.after(user))
-        .filter(View::live);
+        .filter(ResourceView::is_live);
     users.any(|user| {
         linked(user, &account.id).is_some_and(|link| link.attributes[0] == ADMINISTRATOR)
     })
 }
 
 fn last_user(
-    scene: &Scene<'_, '_>,
+    scene: &CheckContext<'_, '_>,
     account: &Key,
     users: &[&Key],
     severity: Severity,
-) -> Option<Finding> {
+) -> Option<RuleDiagnostic> {
     let message = format!("{account} stays active, and its last active user is taken from it");
     let help = "add the successor in the same plan, or set the account inactive as well";
     let found = one_of(scene, account, users, codes::LAST_USER, message)?;
     let found = found.help(help).severity(severity);
     let found = found.set_by(scene.world, "firstUser");
-    Some(found.unless(scene.unread_user(account)))
+    Some(found.unless_unread(scene.unread_user(account)))
 }
 
-fn last_administrator(scene: &Scene<'_, '_>, account: &Key, users: &[&Key]) -> Option<Finding> {
+fn last_administrator(
+    scene: &CheckContext<'_, '_>,
+    account: &Key,
+    users: &[&Key],
+) -> Option<RuleDiagnostic> {
     let message = format!("{account} loses its last administrator");
     let help = "make somebody else administrator in the same plan";
     let found = one_of(scene, account, users, codes::LAST_ADMINISTRATOR, message)?;
-    Some(found.help(help).unless(scene.unread_user(account)))
+    Some(found.help(help).unless_unread(scene.unread_user(account)))
 }
 
 /// The finding at the last of those who go: the account itself need not be in the plan at all.
 fn one_of(
-    scene: &Scene<'_, '_>,
+    scene: &CheckContext<'_, '_>,
     account: &Key,
     users: &[&Key],
     code: Code,
     message: String,
-) -> Option<Finding> {
+) -> Option<RuleDiagnostic> {
     let world = scene.world;
     let (last, others) = users.split_last()?;
-    let gone = !world.after(last).is_some_and(|view| view.live());
+    let gone = !world.after(last).is_some_and(|view| view.is_live());
     let field = if gone { user::STATUS } else { user::ACCOUNTS };
-    let mut found = Finding::own(world, code, last, field, message).with(world, account);
+    let mut found =
+        RuleDiagnostic::at_own_field(world, code, last, field, message).involving(world, account);
     let mut named = BTreeSet::from([last]);
     for other in others.iter().chain(scene.declared_users(account)) {
         if named.insert(other) {
-            found = found.with(world, other);
+            found = found.involving(world, other);
         }
     }
     Some(found)

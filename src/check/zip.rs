@@ -58,7 +58,7 @@ pub fn form(country: &str) -> Option<&'static str> {
 
 /// Whether a postal code looks like one of its country; of a country that is not known here,
 /// every one does. The country itself may stand before it, as in `SE-211 20`.
-pub fn zip_ok(country: &str, zip: &str) -> bool {
+pub fn is_zip_of_country(country: &str, zip: &str) -> bool {
     let Some(forms) = form(country) else {
         return true;
     };
@@ -68,10 +68,10 @@ pub fn zip_ok(country: &str, zip: &str) -> bool {
         .or_else(|| (country == "LV").then(|| zip.strip_prefix("LV")).flatten());
     forms
         .split('|')
-        .any(|form| fits(form, zip) || bare.is_some_and(|bare| fits(form, bare)))
+        .any(|form| matches_form(form, zip) || bare.is_some_and(|bare| matches_form(form, bare)))
 }
 
-fn fits(form: &str, zip: &str) -> bool {
+fn matches_form(form: &str, zip: &str) -> bool {
     let mut form = form.bytes().filter(|byte| !is_gap(*byte));
     let mut zip = zip.bytes().filter(|byte| !is_gap(*byte));
     loop {
@@ -121,7 +121,7 @@ mod tests {
             ("IE", "D02 AF30"),
             ("HK", "anything"),
         ] {
-            assert!(zip_ok(country, good), "{country} {good}");
+            assert!(is_zip_of_country(country, good), "{country} {good}");
         }
         for (country, bad) in [
             ("DE", "1067"),
@@ -131,7 +131,7 @@ mod tests {
             ("US", "1001"),
             ("FR", "1000"),
         ] {
-            assert!(!zip_ok(country, bad), "{country} {bad}");
+            assert!(!is_zip_of_country(country, bad), "{country} {bad}");
         }
     }
 }

@@ -2,12 +2,12 @@
 //! What it does not declare stays, since a source that removes would take it away.
 
 use super::import_manifests::by_kind;
-use super::source::{both, claims, is_configured, release};
-use super::{Failure, Global, Outcome, Output, apply, output, session};
+use super::source::{is_configured, lease_both, release, require_claims};
+use super::{CommandFailure, CommandResult, GlobalOptions, OutputFormat, apply, output, session};
 use crate::config::Config;
 use crate::diagnostic::plural;
 use crate::model::Key;
-use crate::reconcile::{self, Pass, Reading, Request};
+use crate::reconcile::{self, Pass, PassRequest, SourceReading};
 use crate::store::Store;
 use clap::Args;
 use serde_json::json;
@@ -36,7 +36,7 @@ pub struct Options {
 
 /// What changes hands, and what does not.
 #[derive(Debug, Default)]
-struct Sorted {
+struct ClaimHandover {
     given: Vec<Key>,
     /// The other source does not declare it.
     undeclared: Vec<Key>,
@@ -45,47 +45,47 @@ struct Sorted {
 }
 
 /// Sorts, shows, asks, hands over.
-pub async fn run(global: &Global, options: &Options) -> Outcome {
+pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let config = session::config(global, None)?;
     configured(&config, options)?;
     let store = session::writer(&config).await?;
-    claims(&store, &options.from).await?;
-    let held = both(&store, &options.from, &options.to).await?;
+    require_claims(&store, &options.from).await?;
+    let held = lease_both(&store, &options.from, &options.to).await?;
     let done = under_leases(global, options, &config, &store).await;
     release(&store, held).await;
     done
 }
 
-fn configured(config: &Config, options: &Options) -> Result<(), Failure> {
+fn configured(config: &Config, options: &Options) -> Result<(), CommandFailure> {
     if options.from == options.to {
-        return Err(Failure::usage("a source cannot hand over to itself"));
+        return Err(CommandFailure::usage("a source cannot hand over to itself"));
     }
     if is_configured(config, &options.to) {
         return Ok(());
     }
-    Err(Failure::usage(config.no_source(&options.to)))
+    Err(CommandFailure::usage(config.no_source(&options.to)))
 }
 
 async fn under_leases(
-    global: &Global,
+    global: &GlobalOptions,
     options: &Options,
     config: &Config,
     store: &Store,
-) -> Outcome {
-    let request = Request::default().after(&reconcile::fetch(config, None));
-    let pass = Pass::whole(config, request)?;
+) -> CommandResult {
+    let request = PassRequest::default().with_fetch_results(&reconcile::fetch(config, None));
+    let pass = Pass::read_in_full(config, request)?;
     let claimed = store.claimed_by(&options.from).await?;
-    let claimed = wanted(options, claimed)?;
+    let claimed = select_keys(options, claimed)?;
     let sorted = sort(options, &pass.readings, claimed)?;
-    if global.output != Output::Json {
+    if global.output != OutputFormat::Json {
         show(options, &sorted)?;
     }
     if !options.yes && !sorted.given.is_empty() {
-        if global.output == Output::Json || !io::stdin().is_terminal() {
-            return Err(Failure::usage(apply::NO_TERMINAL));
+        if global.output == OutputFormat::Json || !io::stdin().is_terminal() {
+            return Err(CommandFailure::usage(apply::NO_TERMINAL));
         }
-        if !apply::confirmed("Hand them over?")? {
-            return Err(Failure::error("declined; nothing was handed over"));
+        if !apply::confirm("Hand them over?")? {
+            return Err(CommandFailure::error("declined; nothing was handed over"));
         }
     }
     let mut given = 0;
@@ -94,7 +94,7 @@ async fn under_leases(
         let actor = session::actor();
         given = store.hand_over(from, to, &sorted.given, &actor).await?;
     }
-    if global.output == Output::Json {
+    if global.output == OutputFormat::Json {
         json(options, &sorted, given)?;
     } else if given > 0 && !global.quiet {
         anstream::eprintln!("Handed over {given}.");
@@ -103,7 +103,7 @@ async fn under_leases(
 }
 
 /// Of what the source claims, what is asked for.
-fn wanted(options: &Options, claimed: Vec<Key>) -> Result<Vec<Key>, Failure> {
+fn select_keys(options: &Options, claimed: Vec<Key>) -> Result<Vec<Key>, CommandFailure> {
     if options.only.is_empty() {
         return Ok(claimed);
     }
@@ -112,7 +112,7 @@ fn wanted(options: &Options, claimed: Vec<Key>) -> Result<Vec<Key>, Failure> {
         let key = session::key(text)?;
         if claimed.binary_search(&key).is_err() {
             let message = format!("source {} does not claim {key}", options.from);
-            return Err(Failure::error(message));
+            return Err(CommandFailure::error(message));
         }
         wanted.push(key);
     }
@@ -121,7 +121,11 @@ fn wanted(options: &Options, claimed: Vec<Key>) -> Result<Vec<Key>, Failure> {
     Ok(wanted)
 }
 
-fn sort(options: &Options, readings: &[Reading], claimed: Vec<Key>) -> Result<Sorted, Failure> {
+fn sort(
+    options: &Options,
+    readings: &[SourceReading],
+    claimed: Vec<Key>,
+) -> Result<ClaimHandover, CommandFailure> {
     let reading = |name: &str| {
         let mut readings = readings.iter();
         readings.find(|reading| *reading.source.name == *name)
@@ -132,17 +136,17 @@ fn sort(options: &Options, readings: &[Reading], claimed: Vec<Key>) -> Result<So
             "what source {} declares still cannot be made out: {why}",
             options.from
         );
-        return Err(Failure::error(message));
+        return Err(CommandFailure::error(message));
     }
     let Some(taker) = reading(&options.to) else {
         let message = format!("source {} was not read", options.to);
-        return Err(Failure::error(message));
+        return Err(CommandFailure::error(message));
     };
     if let Some(why) = taker.desired.removals_off.first() {
         let message = format!("source {} cannot be read whole: {why}", options.to);
-        return Err(Failure::error(message));
+        return Err(CommandFailure::error(message));
     }
-    let mut sorted = Sorted::default();
+    let mut sorted = ClaimHandover::default();
     for key in claimed {
         if !taker.desired.resources.contains(&key) {
             sorted.undeclared.push(key);
@@ -156,14 +160,14 @@ fn sort(options: &Options, readings: &[Reading], claimed: Vec<Key>) -> Result<So
 }
 
 /// Whether a source declares a resource, or may for all that can be read.
-fn declares(reading: &Reading, key: &Key) -> bool {
+fn declares(reading: &SourceReading, key: &Key) -> bool {
     let desired = &reading.desired;
     desired.resources.contains(key)
         || desired.shielded.contains(key)
         || desired.hidden.contains_key(&key.kind)
 }
 
-fn show(options: &Options, sorted: &Sorted) -> io::Result<()> {
+fn show(options: &Options, sorted: &ClaimHandover) -> io::Result<()> {
     let Options { from, to, .. } = options;
     let mut out = output::stdout();
     let title = format!("From source {from} to source {to}");
@@ -192,7 +196,7 @@ fn list(out: &mut dyn Write, title: &str, keys: &[Key]) -> io::Result<()> {
     writeln!(out)
 }
 
-fn json(options: &Options, sorted: &Sorted, given: u64) -> io::Result<()> {
+fn json(options: &Options, sorted: &ClaimHandover, given: u64) -> io::Result<()> {
     let names = |keys: &[Key]| keys.iter().map(ToString::to_string).collect::<Vec<_>>();
     let document = json!({
         "formatVersion": "1.0",

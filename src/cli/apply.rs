@@ -1,12 +1,12 @@
 //! `roster apply`: plans, shows, asks, applies.
 
-use super::output::{self, Shown};
+use super::output::{self, DisplayOptions};
 use super::plan::first_code;
-use super::progress::Progress;
-use super::{Failure, Global, Outcome, Output, Scope, session};
+use super::progress::ProgressGuard;
+use super::{CommandFailure, CommandResult, GlobalOptions, OutputFormat, PlanScope, session};
 use crate::config::{Config, Source};
 use crate::plan::{Plan, render};
-use crate::reconcile::{self, Applied, Kept, Pass, Request};
+use crate::reconcile::{self, ApplySummary, LeaseGuard, Pass, PassRequest};
 use crate::store::Store;
 use clap::Args;
 use serde_json::json;
@@ -18,36 +18,36 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 pub struct Options {
     #[command(flatten)]
-    scope: Scope,
+    scope: PlanScope,
     #[command(flatten)]
-    ways: Ways,
+    ways: ApplyOptions,
 }
 
 /// How something is applied.
 #[derive(Debug, Args)]
-pub struct Ways {
+pub struct ApplyOptions {
     #[command(flatten)]
-    pub shown: Shown,
+    pub shown: DisplayOptions,
     /// Do not ask for confirmation.
     #[arg(short, long)]
     pub yes: bool,
     /// How long to wait for another apply of the same source.
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = crate::config::duration)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = crate::config::parse_duration)]
     pub lock_timeout: Duration,
 }
 
 /// What became of one source.
-pub struct Ended {
+pub struct SourceResult {
     source: String,
     /// Its plan, unless something went wrong before there was one.
     pub plan: Option<Plan>,
     run: Option<i64>,
     outcome: &'static str,
-    failure: Option<Failure>,
+    failure: Option<CommandFailure>,
 }
 
 /// Applies every source that is asked for, or a saved plan.
-pub async fn run(global: &Global, mut options: Options) -> Outcome {
+pub async fn run(global: &GlobalOptions, mut options: Options) -> CommandResult {
     if options
         .scope
         .paths
@@ -59,21 +59,23 @@ pub async fn run(global: &Global, mut options: Options) -> Outcome {
     }
     let config = session::config(global, Some(&options.scope))?;
     let request = session::request(&config, &options.scope, false)?;
-    options.ways.ask(global, &options.scope.paths)?;
+    options
+        .ways
+        .require_confirmation(global, &options.scope.paths)?;
     let store = session::writer_or_new(global, &config).await?;
-    let request = request.after(&reconcile::fetch(&config, None));
+    let request = request.with_fetch_results(&reconcile::fetch(&config, None));
     let mut pass = Pass::read(&config, request, &store).await?;
-    let wanted = pass.wanted()?;
+    let wanted = pass.selected_sources()?;
     let mut ended = Vec::new();
     for index in &wanted {
-        ended.push(one(global, &options.ways, &mut pass, *index, &store).await);
+        ended.push(apply_source(global, &options.ways, &mut pass, *index, &store).await);
         if ended.last().is_some_and(|ended| ended.failure.is_some()) {
             break;
         }
     }
     store.close().await;
     let code = finish(global, &mut ended, wanted.len());
-    session::leave((pass, ended));
+    session::forget_at_exit((pass, ended));
     code
 }
 
@@ -90,8 +92,8 @@ fn is_plan(path: &Path) -> bool {
 }
 
 /// Writes the document of what became of `wanted` sources; the exit code, or what went wrong.
-pub fn finish(global: &Global, ended: &mut [Ended], wanted: usize) -> Outcome {
-    if global.output == Output::Json {
+pub fn finish(global: &GlobalOptions, ended: &mut [SourceResult], wanted: usize) -> CommandResult {
+    if global.output == OutputFormat::Json {
         document(ended, wanted)?;
     }
     if let Some(failure) = ended.last_mut().and_then(|ended| ended.failure.take()) {
@@ -104,7 +106,7 @@ pub fn finish(global: &Global, ended: &mut [Ended], wanted: usize) -> Outcome {
 }
 
 /// One document, of several sources with a member for each.
-fn document(ended: &[Ended], wanted: usize) -> std::io::Result<()> {
+fn document(ended: &[SourceResult], wanted: usize) -> std::io::Result<()> {
     let mut out = output::stdout();
     match ended {
         [one] if wanted == 1 => {
@@ -114,14 +116,14 @@ fn document(ended: &[Ended], wanted: usize) -> std::io::Result<()> {
         }
         all => {
             let plans: Vec<&Plan> = all.iter().filter_map(|one| one.plan.as_ref()).collect();
-            let results = all.iter().map(Ended::json);
+            let results = all.iter().map(SourceResult::json);
             render::json::write_all_applied(&plans, &results.collect::<Vec<_>>(), &mut out)?;
         }
     }
     out.flush()
 }
 
-impl Ended {
+impl SourceResult {
     fn json(&self) -> serde_json::Value {
         let mut result = json!({
             "source": self.source,
@@ -135,18 +137,22 @@ impl Ended {
     }
 }
 
-impl Ways {
+impl ApplyOptions {
     /// That somebody said yes, or can be asked.
-    pub fn ask(&self, global: &Global, paths: &[PathBuf]) -> Result<(), Failure> {
+    pub fn require_confirmation(
+        &self,
+        global: &GlobalOptions,
+        paths: &[PathBuf],
+    ) -> Result<(), CommandFailure> {
         // JSON is printed once it is done, so there would be nothing to say yes to.
-        if self.yes || global.output != Output::Json && std::io::stdin().is_terminal() {
+        if self.yes || global.output != OutputFormat::Json && std::io::stdin().is_terminal() {
             return Ok(());
         }
         if let Some(path) = paths.iter().find(|path| !path.exists()) {
             let message = format!("cannot read {}: there is no such file", path.display());
-            return Err(Failure::error(message));
+            return Err(CommandFailure::error(message));
         }
-        Err(Failure::usage(NO_TERMINAL))
+        Err(CommandFailure::usage(NO_TERMINAL))
     }
 }
 
@@ -154,35 +160,38 @@ impl Ways {
 pub const NO_TERMINAL: &str = "No terminal to confirm on. Pass `--yes`.";
 
 /// Plans, shows and applies one source, under its lease.
-pub async fn one(
-    global: &Global,
-    options: &Ways,
+pub async fn apply_source(
+    global: &GlobalOptions,
+    options: &ApplyOptions,
     pass: &mut Pass<'_>,
     index: usize,
     store: &Store,
-) -> Ended {
+) -> SourceResult {
     let name = pass.readings[index].source.name.to_string();
-    let mut ended = Ended {
+    let mut ended = SourceResult {
         source: name.clone(),
         plan: None,
         run: None,
         outcome: "failed",
         failure: None,
     };
-    let lease = match Kept::take(store, &name, options.lock_timeout).await {
+    let lease = match LeaseGuard::take(store, &name, options.lock_timeout).await {
         Ok(lease) => lease,
         Err(error) => {
             ended.failure = Some(error.into());
             return ended;
         }
     };
-    let working = Progress::begin(global, "planning");
-    let planned = pass.plan(index, store, &[]).await.map_err(Failure::from);
+    let working = ProgressGuard::begin(global, "planning");
+    let planned = pass
+        .plan(index, store, &[])
+        .await
+        .map_err(CommandFailure::from);
     drop(working);
     let done = match planned {
         Ok(plan) => {
             let plan = ended.plan.insert(plan);
-            decide(global, options, pass, index, store, plan, &lease).await
+            show_and_apply(global, options, pass, index, store, plan, &lease).await
         }
         Err(failure) => Err(failure),
     };
@@ -195,41 +204,41 @@ pub async fn one(
 }
 
 /// Shows a plan and applies it; the outcome, and the run where something was written.
-async fn decide(
-    global: &Global,
-    options: &Ways,
+async fn show_and_apply(
+    global: &GlobalOptions,
+    options: &ApplyOptions,
     pass: &Pass<'_>,
     index: usize,
     store: &Store,
     plan: &Plan,
-    lease: &Kept,
-) -> Result<(&'static str, Option<i64>), Failure> {
-    if global.output != Output::Json {
+    lease: &LeaseGuard,
+) -> Result<(&'static str, Option<i64>), CommandFailure> {
+    if global.output != OutputFormat::Json {
         let plans = std::slice::from_ref(plan);
         output::plans(global, &options.shown, plans, &pass.readings)?;
     }
     if plan.errored {
         return Ok(("refused", None));
     }
-    if let Some(why) = pass.readings[index].only_planned() {
+    if let Some(why) = pass.readings[index].why_not_applied() {
         anstream::eprintln!("Source {}: {why}.", plan.source.name);
         return Ok(("planned", None));
     }
     let changes = !plan.steps.is_empty();
-    if changes && !options.yes && !confirmed("Apply this plan?")? {
-        return Err(Failure::error("declined; nothing was applied"));
+    if changes && !options.yes && !confirm("Apply this plan?")? {
+        return Err(CommandFailure::error("declined; nothing was applied"));
     }
-    let working = Progress::begin(global, "applying");
+    let working = ProgressGuard::begin(global, "applying");
     let applied = reconcile::apply(pass, index, store, plan, lease, &session::actor()).await?;
     drop(working);
     if !changes {
         return Ok(("unchanged", None));
     }
-    tell(global, plan, &applied);
+    print_applied(global, plan, &applied);
     Ok(("applied", applied.run))
 }
 
-fn tell(global: &Global, plan: &Plan, applied: &Applied) {
+fn print_applied(global: &GlobalOptions, plan: &Plan, applied: &ApplySummary) {
     if let (false, Some(run)) = (global.quiet, applied.run) {
         let steps = plan.steps.len();
         let changes = if steps == 1 { "change" } else { "changes" };
@@ -238,7 +247,7 @@ fn tell(global: &Global, plan: &Plan, applied: &Applied) {
 }
 
 /// Asks on the terminal.
-pub fn confirmed(what: &str) -> std::io::Result<bool> {
+pub fn confirm(what: &str) -> std::io::Result<bool> {
     anstream::eprint!("{what} Only `yes` is taken for yes: ");
     std::io::stderr().flush()?;
     let mut answer = String::new();
@@ -246,29 +255,29 @@ pub fn confirmed(what: &str) -> std::io::Result<bool> {
     Ok(answer.trim() == "yes")
 }
 
-async fn apply_saved(global: &Global, options: &Options, file: &Path) -> Outcome {
+async fn apply_saved(global: &GlobalOptions, options: &Options, file: &Path) -> CommandResult {
     let (plan, id) = super::show::read(file)?;
     if !options.scope.accept.is_empty() || !options.scope.target.is_empty() {
-        return Err(Failure::usage(
+        return Err(CommandFailure::usage(
             "a saved plan is applied as it is: give `--accept` and `--target` to `roster plan --out`",
         ));
     }
     if plan.errored {
-        return Err(Failure::error(
+        return Err(CommandFailure::error(
             "the saved plan is refused because of its errors",
         ));
     }
     let mut config = session::config(global, None)?;
     let reader = reconcile::reader_or_none(&config).await?.store;
-    reconcile::made_for(&reader, &plan).await?;
+    reconcile::check_same_database(&reader, &plan).await?;
     find_root(&mut config, &reader, &plan, &options.scope.paths).await?;
-    reconcile::rooted(&config, &plan)?;
+    reconcile::check_source_located(&config, &plan)?;
     reader.close().await;
     let store = session::writer_or_new(global, &config).await?;
     let fetched = reconcile::fetch(&config, Some(&plan.source.name));
-    let pass = Pass::whole(&config, Request::default().after(&fetched))?;
-    let lease = Kept::take(&store, &plan.source.name, options.ways.lock_timeout).await?;
-    let written = saved(global, options, &pass, &store, &plan, &id, &lease).await;
+    let pass = Pass::read_in_full(&config, PassRequest::default().with_fetch_results(&fetched))?;
+    let lease = LeaseGuard::take(&store, &plan.source.name, options.ways.lock_timeout).await?;
+    let written = apply_and_print(global, options, &pass, &store, &plan, &id, &lease).await;
     lease.release(&store).await;
     store.close().await;
     written?;
@@ -282,17 +291,17 @@ async fn find_root(
     store: &Store,
     plan: &Plan,
     paths: &[PathBuf],
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     let given = match paths {
         [] => None,
         [path] if config.path.is_none() => Some(path.clone()),
         [_] => {
-            return Err(Failure::usage(
+            return Err(CommandFailure::usage(
                 "roster.yaml says where the sources are: give the saved plan alone",
             ));
         }
         _ => {
-            return Err(Failure::usage(
+            return Err(CommandFailure::usage(
                 "give one saved plan, and one directory at most",
             ));
         }
@@ -312,17 +321,17 @@ async fn find_root(
     Ok(())
 }
 
-async fn saved(
-    global: &Global,
+async fn apply_and_print(
+    global: &GlobalOptions,
     options: &Options,
     pass: &Pass<'_>,
     store: &Store,
     plan: &Plan,
     id: &str,
-    lease: &Kept,
-) -> Result<(), Failure> {
-    let applied = reconcile::applied_plan(pass, store, plan, id, lease, &session::actor()).await;
-    if global.output == Output::Json {
+    lease: &LeaseGuard,
+) -> Result<(), CommandFailure> {
+    let applied = reconcile::apply_saved(pass, store, plan, id, lease, &session::actor()).await;
+    if global.output == OutputFormat::Json {
         let (run, outcome) = match &applied {
             Ok(applied) => (applied.run, "applied"),
             Err(_) => (None, "failed"),
@@ -336,6 +345,6 @@ async fn saved(
     let applied = applied?;
     let plans = std::slice::from_ref(plan);
     output::plans(global, &options.ways.shown, plans, &pass.readings)?;
-    tell(global, plan, &applied);
+    print_applied(global, plan, &applied);
     Ok(())
 }

@@ -1,11 +1,11 @@
 //! `roster approve`: lets exactly what was held through in the next plan, or an export begin.
 
-use super::remote::{Remote, part};
-use super::{Failure, Global, Outcome, session};
+use super::remote::{RemoteOptions, encode_segment};
+use super::{CommandFailure, CommandResult, GlobalOptions, session};
 use crate::config::{Config, Source};
 use crate::diagnostic::plural;
 use crate::model::Key;
-use crate::reconcile::{self, Pass, Request};
+use crate::reconcile::{self, Pass, PassRequest};
 use crate::store::Store;
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -16,11 +16,11 @@ use std::path::Path;
 #[derive(Debug, Args)]
 pub struct Options {
     #[command(subcommand)]
-    what: What,
+    what: ApproveCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum ApproveCommand {
     /// Approve a hold: exactly these steps with exactly these values.
     Hold {
         /// The id of the hold, as shown in the plan.
@@ -32,7 +32,7 @@ enum What {
         #[arg(long)]
         reason: String,
         #[command(flatten)]
-        remote: Remote,
+        remote: RemoteOptions,
     },
     /// Approve an export source. Until then its passes only plan.
     Source {
@@ -43,36 +43,41 @@ enum What {
         #[arg(long)]
         reason: String,
         #[command(flatten)]
-        remote: Remote,
+        remote: RemoteOptions,
     },
 }
 
 /// Records the approval.
-pub async fn run(global: &Global, options: &Options) -> Outcome {
+pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     match &options.what {
-        What::Hold {
+        ApproveCommand::Hold {
             id,
             only,
             reason,
             remote,
-        } => hold(global, id, only, said(reason)?, remote).await,
-        What::Source {
+        } => hold(global, id, only, require_reason(reason)?, remote).await,
+        ApproveCommand::Source {
             name,
             reason,
             remote,
-        } => source(global, name, said(reason)?, remote).await,
+        } => source(global, name, require_reason(reason)?, remote).await,
     }
 }
 
-fn said(reason: &str) -> Result<&str, Failure> {
+fn require_reason(reason: &str) -> Result<&str, CommandFailure> {
     let said = !reason.trim().is_empty();
     said.then_some(reason)
-        .ok_or_else(|| Failure::usage("`--reason` must say why"))
+        .ok_or_else(|| CommandFailure::usage("`--reason` must say why"))
 }
 
-async fn source(global: &Global, name: &str, reason: &str, remote: &Remote) -> Outcome {
+async fn source(
+    global: &GlobalOptions,
+    name: &str,
+    reason: &str,
+    remote: &RemoteOptions,
+) -> CommandResult {
     if remote.url.is_some() {
-        let path = format!("api/v1/sources/{}/approve", part(name));
+        let path = format!("api/v1/sources/{}/approve", encode_segment(name));
         let body = json!({"reason": reason});
         remote.daemon()?.post(&path, &body).await?;
         anstream::println!("Approved source {name}; the daemon makes a pass.");
@@ -80,15 +85,15 @@ async fn source(global: &Global, name: &str, reason: &str, remote: &Remote) -> O
     }
     let config = session::config(global, None)?;
     let Some(known) = config.source(name) else {
-        return Err(Failure::usage(config.no_source(name)));
+        return Err(CommandFailure::usage(config.no_source(name)));
     };
     if known.feed().is_none() {
-        return Err(Failure::usage(format!(
+        return Err(CommandFailure::usage(format!(
             "source {name} is no export; only exports wait for a first approval"
         )));
     }
     let actor = session::actor();
-    config.may_approve(&actor).map_err(Failure::error)?;
+    config.may_approve(&actor).map_err(CommandFailure::error)?;
     let store = session::writer(&config).await?;
     store.approve_source(name, &actor, reason).await?;
     anstream::println!("Approved source {name} as {actor}: its next pass is applied.");
@@ -96,26 +101,34 @@ async fn source(global: &Global, name: &str, reason: &str, remote: &Remote) -> O
 }
 
 /// That some plan has a hold: one that an apply recorded, or one of the plans as they are now.
-async fn known(config: &Config, store: &Store, id: &str) -> Result<(), Failure> {
+async fn require_known_hold(
+    config: &Config,
+    store: &Store,
+    id: &str,
+) -> Result<(), CommandFailure> {
     if store.knows_hold(id).await? || !members(config, store, id).await?.is_empty() {
         return Ok(());
     }
-    Err(Failure::error(format!(
+    Err(CommandFailure::error(format!(
         "no plan has a hold `{id}`; it may have changed since. `roster plan` shows the holds and their ids"
     )))
 }
 
 /// What a hold holds: by what applies recorded, and by the plans as they are now.
-async fn members(config: &Config, store: &Store, id: &str) -> Result<BTreeSet<Key>, Failure> {
+async fn members(
+    config: &Config,
+    store: &Store,
+    id: &str,
+) -> Result<BTreeSet<Key>, CommandFailure> {
     let config = &with_last_path(config, store).await?;
     let mut members = BTreeSet::new();
     for source in &config.sources {
-        let held = store.held(&source.name).await?.into_iter();
+        let held = store.held_steps(&source.name).await?.into_iter();
         members.extend(held.filter(|held| *held.hold == *id).map(|held| held.key));
     }
-    let request = Request::default().after(&reconcile::fetch(config, None));
+    let request = PassRequest::default().with_fetch_results(&reconcile::fetch(config, None));
     let mut pass = Pass::read(config, request, store).await?;
-    for index in pass.wanted()? {
+    for index in pass.selected_sources()? {
         let held = pass.plan(index, store, &[]).await?.held.into_iter();
         members.extend(held.filter(|held| held.hold == id).map(|held| held.key));
     }
@@ -123,7 +136,7 @@ async fn members(config: &Config, store: &Store, id: &str) -> Result<BTreeSet<Ke
 }
 
 /// The configuration; without one, with the directory that was applied last.
-async fn with_last_path(config: &Config, store: &Store) -> Result<Config, Failure> {
+async fn with_last_path(config: &Config, store: &Store) -> Result<Config, CommandFailure> {
     let mut config = config.clone();
     if config.path.is_none() && config.sources.is_empty() {
         let path = store.path_of(UNNAMED).await?;
@@ -137,14 +150,14 @@ async fn with_last_path(config: &Config, store: &Store) -> Result<Config, Failur
 const UNNAMED: &str = "directory";
 
 async fn hold(
-    global: &Global,
+    global: &GlobalOptions,
     id: &str,
     only: &[String],
     reason: &str,
-    remote: &Remote,
-) -> Outcome {
+    remote: &RemoteOptions,
+) -> CommandResult {
     if id.len() != 16 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(Failure::usage(format!(
+        return Err(CommandFailure::usage(format!(
             "`{id}` is no hold; `roster plan` shows the ids"
         )));
     }
@@ -157,9 +170,9 @@ async fn hold(
     }
     let config = session::config(global, None)?;
     let actor = session::actor();
-    config.may_approve(&actor).map_err(Failure::error)?;
+    config.may_approve(&actor).map_err(CommandFailure::error)?;
     let store = session::writer(&config).await?;
-    known(&config, &store, id).await?;
+    require_known_hold(&config, &store, id).await?;
     let parts = only
         .iter()
         .map(|text| session::key(text))
@@ -167,7 +180,7 @@ async fn hold(
     if !parts.is_empty() {
         let members = members(&config, &store, id).await?;
         if let Some(stranger) = parts.iter().find(|key| !members.contains(key)) {
-            return Err(Failure::error(format!(
+            return Err(CommandFailure::error(format!(
                 "{stranger} is no part of hold {id}; `roster plan` shows what it holds"
             )));
         }

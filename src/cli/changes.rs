@@ -1,12 +1,15 @@
 //! `roster changes`: every committed change in order, or what changed as the export that a preset
 //! reads.
 
-use super::{Failure, Global, Outcome, Output, export, items, output, session};
+use super::{
+    CommandFailure, CommandResult, GlobalOptions, OutputFormat, export, list_output, output,
+    session,
+};
 use crate::config::Config;
 use crate::feed::mapping::Mapping;
-use crate::feed::write::{Changed, Form};
+use crate::feed::write::{DirectoryChanges, WriteFormat};
 use crate::kinds;
-use crate::model::{Key, Text};
+use crate::model::{CompactText, Key};
 use crate::reconcile::{self, json};
 use crate::store::{ChangeRecord, Store};
 use clap::Args;
@@ -16,9 +19,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How many changes are read at a time.
-const PART: u32 = 2_000;
+const BATCH_SIZE: u32 = 2_000;
 /// How often `--follow` looks.
-const EVERY: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Options of `roster changes`.
 #[derive(Debug, Args)]
@@ -36,31 +39,31 @@ pub struct Options {
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
-    written: export::WrittenAs,
+    written: export::ExportFormatOptions,
 }
 
 /// Prints them; a reader that has gone ends it.
-pub async fn run(global: &Global, options: &Options) -> Outcome {
-    if options.follow && global.output == Output::Json {
-        return Err(Failure::usage(
+pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
+    if options.follow && global.output == OutputFormat::Json {
+        return Err(CommandFailure::usage(
             "`--follow` never ends, a JSON document does: use `--output ndjson`",
         ));
     }
     let as_export = options.written.resolve()?;
     if as_export.is_some() && (options.follow || options.limit.is_some()) {
-        return Err(Failure::usage(
+        return Err(CommandFailure::usage(
             "`--preset` and `--mapping` write the present values of all that changed: leave `--follow` and `--limit` out",
         ));
     }
     if as_export.is_none() && options.out.is_some() {
-        return Err(Failure::usage(
+        return Err(CommandFailure::usage(
             "`--out` belongs to `--preset NAME` or `--mapping FILE`",
         ));
     }
     let config = session::config(global, None)?;
-    let mut reader = Reader {
+    let mut reader = ChangeReader {
         store: if options.follow {
-            waiting(global, &config).await?
+            open_store(global, &config).await?
         } else {
             session::reader(&config).await?
         },
@@ -74,7 +77,7 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
             .await;
     }
     let printed = match (global.output, options.follow) {
-        (Output::Json, _) => reader.document(global).await,
+        (OutputFormat::Json, _) => reader.document(global).await,
         (_, false) => reader.lines().await,
         (_, true) => reader.follow().await,
     };
@@ -87,7 +90,7 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
 
 /// The database for somebody who waits for what comes; one that is not there yet is waited for, which
 /// is said.
-async fn waiting(global: &Global, config: &Config) -> Result<Store, Failure> {
+async fn open_store(global: &GlobalOptions, config: &Config) -> Result<Store, CommandFailure> {
     let opened = reconcile::reader_or_none(config).await?;
     if let Some(absent) = opened.absent.filter(|_| !global.quiet) {
         anstream::eprintln!("{absent} yet; waiting for it");
@@ -96,17 +99,19 @@ async fn waiting(global: &Global, config: &Config) -> Result<Store, Failure> {
 }
 
 /// A place in the sequence of all changes.
-struct Reader {
+struct ChangeReader {
     store: Store,
     config: Config,
     seq: i64,
     left: u64,
 }
 
-impl Reader {
+impl ChangeReader {
     /// The next changes, at most a part.
-    async fn next(&mut self) -> Result<Vec<ChangeRecord>, Failure> {
-        let limit = u32::try_from(self.left).unwrap_or(PART).min(PART);
+    async fn next(&mut self) -> Result<Vec<ChangeRecord>, CommandFailure> {
+        let limit = u32::try_from(self.left)
+            .unwrap_or(BATCH_SIZE)
+            .min(BATCH_SIZE);
         let found = self.store.changes_after(self.seq, limit).await?;
         self.left -= found.len() as u64;
         self.seq = found.last().map_or(self.seq, |change| change.seq);
@@ -116,29 +121,30 @@ impl Reader {
     /// Writes what changed with its present values, as rows of an export.
     async fn export(
         &mut self,
-        global: &Global,
-        as_export: &(Mapping, Form),
+        global: &GlobalOptions,
+        as_export: &(Mapping, WriteFormat),
         path: Option<&Path>,
-    ) -> Outcome {
-        let mut changed = Changed::default();
+    ) -> CommandResult {
+        let mut changed = DirectoryChanges::default();
         loop {
             let part = self.next().await?;
             if part.is_empty() {
                 break;
             }
-            part.iter().for_each(|change| note(change, &mut changed));
+            part.iter()
+                .for_each(|change| record_change(change, &mut changed));
         }
         // What changes from here on comes again the next time: rather twice than never.
         let rows = self.store.rows().await?;
-        export::rows(global, as_export, &rows, Some(&changed), path)?;
+        export::write_rows(global, as_export, &rows, Some(&changed), path)?;
         if !global.quiet {
             anstream::eprintln!("Go on with --after {}.", self.seq);
         }
-        session::leave(rows);
+        session::forget_at_exit(rows);
         Ok(0)
     }
 
-    async fn document(&mut self, global: &Global) -> Result<(), Failure> {
+    async fn document(&mut self, global: &GlobalOptions) -> Result<(), CommandFailure> {
         let mut all = Vec::new();
         loop {
             let part = self.next().await?;
@@ -148,18 +154,18 @@ impl Reader {
             all.extend(part);
         }
         let mut out = output::stdout();
-        items::write(global, all.iter().map(json::change), &mut out)?;
+        list_output::write(global, all.iter().map(json::change), &mut out)?;
         Ok(out.flush()?)
     }
 
     /// Prints what there is now.
-    async fn lines(&mut self) -> Result<(), Failure> {
-        while self.part().await? > 0 {}
+    async fn lines(&mut self) -> Result<(), CommandFailure> {
+        while self.print_batch().await? > 0 {}
         Ok(())
     }
 
     /// Prints a part; how many changes it had.
-    async fn part(&mut self) -> Result<usize, Failure> {
+    async fn print_batch(&mut self) -> Result<usize, CommandFailure> {
         let part = self.next().await?;
         let mut out = output::stdout();
         part.iter()
@@ -169,17 +175,17 @@ impl Reader {
     }
 
     /// Prints what there is and what comes; an interrupt is heard between two parts.
-    async fn follow(&mut self) -> Result<(), Failure> {
-        let mut interrupted = std::pin::pin!(interrupted());
+    async fn follow(&mut self) -> Result<(), CommandFailure> {
+        let mut interrupted = std::pin::pin!(wait_for_interrupt());
         while self.left > 0 {
             // A database that was not there may have come.
             if !self.store.exists() {
                 self.store = reconcile::reader_or_none(&self.config).await?.store;
             }
-            let pause = if self.part().await? > 0 {
+            let pause = if self.print_batch().await? > 0 {
                 Duration::ZERO
             } else {
-                EVERY
+                POLL_INTERVAL
             };
             tokio::select! {
                 biased;
@@ -193,7 +199,7 @@ impl Reader {
 
 /// Notes what a change touches: its resource, and the addresses that it takes from it. Whose id was
 /// erased nobody can name any more.
-fn note(change: &ChangeRecord, changed: &mut Changed) {
+fn record_change(change: &ChangeRecord, changed: &mut DirectoryChanges) {
     let kind = kinds::by_name(&change.kind);
     let (Some(kind), Some(id)) = (kind, &change.external_id) else {
         return;
@@ -212,7 +218,7 @@ fn note(change: &ChangeRecord, changed: &mut Changed) {
             .filter(|values| values.len() == 2)
             .and_then(|values| values[0].as_array());
         let ids = went.into_iter().flatten().filter_map(member);
-        let ids: Vec<Text> = ids.collect();
+        let ids: Vec<CompactText> = ids.collect();
         if !ids.is_empty() {
             changed.unlinked.entry(key.clone()).or_default().extend(ids);
         }
@@ -221,15 +227,15 @@ fn note(change: &ChangeRecord, changed: &mut Changed) {
 }
 
 /// The id of a member of a list in the history.
-fn member(value: &Value) -> Option<Text> {
+fn member(value: &Value) -> Option<CompactText> {
     let text = value
         .as_str()
         .or_else(|| value.as_object()?.values().next()?.as_str());
-    text.map(Text::from)
+    text.map(CompactText::from)
 }
 
 /// Waits until somebody wants an end.
-async fn interrupted() -> io::Result<()> {
+async fn wait_for_interrupt() -> io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut stop, mut end) = (
         signal(SignalKind::interrupt())?,

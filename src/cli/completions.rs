@@ -1,10 +1,10 @@
 //! `roster completions`: a shell that knows the commands.
 
-use super::{Outcome, print::print};
+use super::{CommandResult, print::print};
 
 /// Print a completion script for a shell.
 #[derive(clap::Args, Debug)]
-pub struct Args {
+pub struct CompletionsArgs {
     /// The shell.
     shell: clap_complete::Shell,
 }
@@ -13,7 +13,7 @@ pub struct Args {
 ///
 /// # Errors
 /// When stdout cannot be written.
-pub fn run(args: &Args, command: &clap::Command) -> Outcome {
+pub fn run(args: &CompletionsArgs, command: &clap::Command) -> CommandResult {
     print(completions(args.shell, command))
 }
 

@@ -1,7 +1,9 @@
 //! `roster status`, `suspend`, `resume`, `reconcile`: what a running daemon is asked for.
 
-use super::remote::{Daemon, Remote, part};
-use super::{Failure, Global, Outcome, Output, failure, items, output};
+use super::remote::{DaemonClient, RemoteOptions, encode_segment};
+use super::{
+    CommandFailure, CommandResult, GlobalOptions, OutputFormat, failure, list_output, output,
+};
 use crate::diagnostic::{plural, visible};
 use clap::Args;
 use serde_json::{Value, json};
@@ -9,13 +11,13 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 /// How often it is looked whether a pass has ended.
-const LOOK: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// How long a health check waits.
-const PATIENCE: Duration = Duration::from_secs(5);
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Options of `roster status`.
 #[derive(Debug, Args)]
-pub struct Status {
+pub struct StatusOptions {
     /// Show only this source.
     source: Option<String>,
     /// Check only whether the daemon is alive, without a token. For health checks of containers.
@@ -23,12 +25,12 @@ pub struct Status {
     #[arg(long, conflicts_with = "source")]
     health: bool,
     #[command(flatten)]
-    remote: Remote,
+    remote: RemoteOptions,
 }
 
 /// Options of `roster suspend` and `roster resume`.
 #[derive(Debug, Args)]
-pub struct Stop {
+pub struct SuspendOptions {
     /// The name of the source.
     #[arg(required_unless_present = "all")]
     source: Option<String>,
@@ -39,12 +41,12 @@ pub struct Stop {
     #[arg(long)]
     reason: String,
     #[command(flatten)]
-    remote: Remote,
+    remote: RemoteOptions,
 }
 
 /// Options of `roster reconcile`.
 #[derive(Debug, Args)]
-pub struct Reconcile {
+pub struct ReconcileOptions {
     /// The name of the source.
     #[arg(required_unless_present = "all")]
     source: Option<String>,
@@ -62,11 +64,11 @@ pub struct Reconcile {
     #[arg(long, conflicts_with = "all")]
     wait: bool,
     #[command(flatten)]
-    remote: Remote,
+    remote: RemoteOptions,
 }
 
 /// Shows how the sources stand.
-pub async fn status(global: &Global, options: &Status) -> Outcome {
+pub async fn status(global: &GlobalOptions, options: &StatusOptions) -> CommandResult {
     if options.health {
         return health(global, &options.remote).await;
     }
@@ -75,12 +77,12 @@ pub async fn status(global: &Global, options: &Status) -> Outcome {
         None => daemon.get("api/v1/status").await?,
         Some(source) => {
             daemon
-                .get(&format!("api/v1/sources/{}", part(source)))
+                .get(&format!("api/v1/sources/{}", encode_segment(source)))
                 .await?
         }
     };
     let mut out = output::stdout();
-    if !items::write_one(global, &status, &mut out)? {
+    if !list_output::write_one(global, &status, &mut out)? {
         if let Some(why) = status["reloadError"].as_str() {
             writeln!(
                 out,
@@ -90,8 +92,8 @@ pub async fn status(global: &Global, options: &Status) -> Outcome {
         match status["sources"].as_array() {
             Some(sources) => sources
                 .iter()
-                .try_for_each(|source| tell(source, &mut out))?,
-            None => tell(&status, &mut out)?,
+                .try_for_each(|source| print_source(source, &mut out))?,
+            None => print_source(&status, &mut out)?,
         }
         if let Some(waiting) = status["notices"].as_u64().filter(|waiting| *waiting > 0) {
             let why = status["noticeError"].as_str().unwrap_or("not tried yet");
@@ -103,13 +105,18 @@ pub async fn status(global: &Global, options: &Status) -> Outcome {
 }
 
 /// Asks whether the daemon is alive.
-async fn health(global: &Global, remote: &Remote) -> Outcome {
+async fn health(global: &GlobalOptions, remote: &RemoteOptions) -> CommandResult {
     let daemon = remote.anonymous("http://127.0.0.1:8080")?;
-    let asked = tokio::time::timeout(PATIENCE, daemon.get("healthz")).await;
-    let late = || format!("the daemon did not answer within {} s", PATIENCE.as_secs());
-    let health = asked.map_err(|_| Failure::error(late()))??;
+    let asked = tokio::time::timeout(HEALTH_TIMEOUT, daemon.get("healthz")).await;
+    let late = || {
+        format!(
+            "the daemon did not answer within {} s",
+            HEALTH_TIMEOUT.as_secs()
+        )
+    };
+    let health = asked.map_err(|_| CommandFailure::error(late()))??;
     let mut out = output::stdout();
-    if !items::write_one(global, &health, &mut out)? {
+    if !list_output::write_one(global, &health, &mut out)? {
         writeln!(out, "{}", health["status"].as_str().unwrap_or_default())?;
     }
     out.flush()?;
@@ -117,7 +124,7 @@ async fn health(global: &Global, remote: &Remote) -> Outcome {
 }
 
 /// One source: a line, then what waits for a person and what is wrong.
-fn tell(source: &Value, out: &mut dyn Write) -> io::Result<()> {
+fn print_source(source: &Value, out: &mut dyn Write) -> io::Result<()> {
     let state = &source["state"];
     let word = |value: &Value| visible(value.as_str().unwrap_or_default()).into_owned();
     let revision = word(&state["lastAttempted"]["revision"]);
@@ -221,25 +228,30 @@ fn feed(feed: &Value, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Suspends a source, or all.
-pub async fn suspend(global: &Global, options: &Stop) -> Outcome {
-    stop(global, options, "suspend", "Suspended").await
+pub async fn suspend(global: &GlobalOptions, options: &SuspendOptions) -> CommandResult {
+    send_suspension(global, options, "suspend", "Suspended").await
 }
 
 /// Resumes a source, or takes the suspension of all back.
-pub async fn resume(global: &Global, options: &Stop) -> Outcome {
-    stop(global, options, "resume", "Resumed").await
+pub async fn resume(global: &GlobalOptions, options: &SuspendOptions) -> CommandResult {
+    send_suspension(global, options, "resume", "Resumed").await
 }
 
-async fn stop(global: &Global, options: &Stop, act: &str, done: &str) -> Outcome {
+async fn send_suspension(
+    global: &GlobalOptions,
+    options: &SuspendOptions,
+    act: &str,
+    done: &str,
+) -> CommandResult {
     if options.reason.trim().is_empty() {
-        return Err(Failure::usage("`--reason` must say why"));
+        return Err(CommandFailure::usage("`--reason` must say why"));
     }
     let daemon = options.remote.daemon()?;
     let path = path(options.source.as_deref(), act);
     daemon
         .post(&path, &json!({"reason": options.reason}))
         .await?;
-    say(
+    print_done(
         global,
         &format!(
             "{done} {}.",
@@ -250,7 +262,7 @@ async fn stop(global: &Global, options: &Stop, act: &str, done: &str) -> Outcome
 }
 
 /// Asks for a pass.
-pub async fn reconcile(global: &Global, options: &Reconcile) -> Outcome {
+pub async fn reconcile(global: &GlobalOptions, options: &ReconcileOptions) -> CommandResult {
     let daemon = options.remote.daemon()?;
     let path = path(options.source.as_deref(), "reconcile");
     let body = match &options.source {
@@ -261,17 +273,17 @@ pub async fn reconcile(global: &Global, options: &Reconcile) -> Outcome {
         }),
     };
     let before = match &options.source {
-        Some(source) if options.wait => passed(&daemon.get(&of(source)).await?),
+        Some(source) if options.wait => last_pass_end(&daemon.get(&source_path(source)).await?),
         _ => None,
     };
     let asked = daemon.post(&path, &body).await?;
     if let (true, Some(source)) = (options.wait, &options.source) {
-        return waited(global, &daemon, source, before).await;
+        return wait_for_pass(global, &daemon, source, before).await;
     }
     let sources = asked["sources"].as_array().into_iter().flatten();
     let sources: Vec<&str> = sources.filter_map(Value::as_str).collect();
     let what = sources.join(", ");
-    say(
+    print_done(
         global,
         &format!("A pass of {what} was asked for; `roster status` shows what it comes to."),
     );
@@ -279,28 +291,33 @@ pub async fn reconcile(global: &Global, options: &Reconcile) -> Outcome {
 }
 
 /// When the last pass of a source ended, as its status says.
-fn passed(source: &Value) -> Option<String> {
+fn last_pass_end(source: &Value) -> Option<String> {
     source["ended"].as_str().map(str::to_owned)
 }
 
 /// Waits until a pass came after the one before, and tells of it.
-async fn waited(global: &Global, daemon: &Daemon, source: &str, before: Option<String>) -> Outcome {
+async fn wait_for_pass(
+    global: &GlobalOptions,
+    daemon: &DaemonClient,
+    source: &str,
+    before: Option<String>,
+) -> CommandResult {
     loop {
-        let now = daemon.get(&of(source)).await?;
-        let done = now["activity"]["now"] == "waiting" && passed(&now) != before;
+        let now = daemon.get(&source_path(source)).await?;
+        let done = now["activity"]["now"] == "waiting" && last_pass_end(&now) != before;
         if !done {
             if now["suspended"].is_object() {
                 let why = now["why"].as_str().unwrap_or("suspended");
-                return Err(Failure::error(format!(
+                return Err(CommandFailure::error(format!(
                     "{source} makes no pass: {why}; `roster resume {source} --reason ..` lets it go on"
                 )));
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
             continue;
         }
         let mut out = output::stdout();
-        if !items::write_one(global, &now, &mut out)? {
-            tell(&now, &mut out)?;
+        if !list_output::write_one(global, &now, &mut out)? {
+            print_source(&now, &mut out)?;
         }
         out.flush()?;
         return Ok(exit_code(&now["state"]));
@@ -319,19 +336,19 @@ fn exit_code(state: &Value) -> u8 {
     }
 }
 
-fn of(source: &str) -> String {
-    format!("api/v1/sources/{}", part(source))
+fn source_path(source: &str) -> String {
+    format!("api/v1/sources/{}", encode_segment(source))
 }
 
 fn path(source: Option<&str>, act: &str) -> String {
     match source {
         None => format!("api/v1/{act}"),
-        Some(source) => format!("{}/{act}", of(source)),
+        Some(source) => format!("{}/{act}", source_path(source)),
     }
 }
 
-fn say(global: &Global, what: &str) {
-    if global.output == Output::Json {
+fn print_done(global: &GlobalOptions, what: &str) {
+    if global.output == OutputFormat::Json {
         anstream::println!("{}", json!({"done": what}));
     } else {
         anstream::println!("{what}");

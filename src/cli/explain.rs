@@ -1,13 +1,13 @@
 //! `roster explain`: what a kind, a field or a code means.
 
-use super::{Failure, Outcome, print::print};
+use super::{CommandFailure, CommandResult, print::print};
 use crate::diagnostic::{Code, did_you_mean};
-use crate::kinds::reference::{overview, reference, topics};
+use crate::kinds::explain::{explain_topic, overview, topics};
 use std::fmt::Write;
 
 /// Explain a kind, a field or a diagnostic code. Without an argument, list them all.
 #[derive(clap::Args, Debug)]
-pub struct Args {
+pub struct ExplainArgs {
     /// What to explain: `Account`, `Account.vatNumber` or `last-user`.
     #[arg(value_name = "CODE|KIND[.FIELD]")]
     topic: Option<String>,
@@ -17,28 +17,28 @@ pub struct Args {
 ///
 /// # Errors
 /// When there is nothing of that name.
-pub fn run(args: &Args) -> Outcome {
+pub fn run(args: &ExplainArgs) -> CommandResult {
     match &args.topic {
         None => print(list()),
         Some(topic) => print(explain(topic)?),
     }
 }
 
-fn explain(topic: &str) -> Result<String, Failure> {
+fn explain(topic: &str) -> Result<String, CommandFailure> {
     if let Some(code) = Code::by_name(topic) {
         return Ok(code.page().to_owned());
     }
-    reference(topic).ok_or_else(|| unknown(topic))
+    explain_topic(topic).ok_or_else(|| unknown(topic))
 }
 
-fn unknown(topic: &str) -> Failure {
+fn unknown(topic: &str) -> CommandFailure {
     let codes = Code::all().map(|code| code.name().to_owned());
     let known: Vec<String> = topics().chain(codes).collect();
     let way_out = match did_you_mean(topic, known.iter().map(String::as_str)) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => "`roster explain` lists what there is".to_owned(),
     };
-    Failure::usage(format!(
+    CommandFailure::usage(format!(
         "there is no kind, field or code `{topic}`: {way_out}"
     ))
 }

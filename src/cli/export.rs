@@ -1,12 +1,14 @@
 //! `roster export`: the database as manifests, or as the export that a preset reads.
 
-use super::{Failure, Global, Outcome, import, new_files, output, session, whole_file};
+use super::{
+    CommandFailure, CommandResult, GlobalOptions, atomic_file, import, new_files, output, session,
+};
 use crate::diagnostic::plural;
 use crate::feed::mapping::Mapping;
-use crate::feed::write::{self, Changed, Form, Written};
+use crate::feed::write::{self, DirectoryChanges, WriteFormat, WriteSummary};
 use crate::manifest::export;
-use crate::manifest::layout::Export;
-use crate::model::{Keyed, Row};
+use crate::manifest::layout::ManifestExport;
+use crate::model::{KeyedList, Row};
 use crate::store::Store;
 use clap::{Args, ValueEnum};
 use std::borrow::Cow;
@@ -23,12 +25,12 @@ pub struct Options {
     #[arg(short, long, value_name = "DIR|FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
-    written: WrittenAs,
+    written: ExportFormatOptions,
 }
 
 /// As which export something is written.
 #[derive(Debug, Args)]
-pub struct WrittenAs {
+pub struct ExportFormatOptions {
     /// Write the format that this preset reads.
     #[arg(long, value_name = "NAME", conflicts_with = "mapping")]
     preset: Option<String>,
@@ -52,16 +54,16 @@ pub enum FormatArg {
     Json,
 }
 
-impl WrittenAs {
+impl ExportFormatOptions {
     /// The mapping that is asked for, and the form.
     ///
     /// # Errors
     /// When there is no such mapping, or it is not of that form.
-    pub fn resolve(&self) -> Result<Option<(Mapping, Form)>, Failure> {
+    pub fn resolve(&self) -> Result<Option<(Mapping, WriteFormat)>, CommandFailure> {
         let Some(mapping) = import::mapping(self.preset.as_deref(), self.mapping.as_deref())?
         else {
             if self.format.is_some() || self.names {
-                return Err(Failure::usage(
+                return Err(CommandFailure::usage(
                     "`--format` and `--names` belong to `--preset NAME` or `--mapping FILE`",
                 ));
             }
@@ -73,11 +75,11 @@ impl WrittenAs {
         };
         let labels = !self.names;
         let form = if json {
-            Form::Json
+            WriteFormat::Json
         } else {
-            Form::Csv { labels }
+            WriteFormat::Csv { labels }
         };
-        write::check(&mapping, form).map_err(Failure::usage)?;
+        write::check_format(&mapping, form).map_err(CommandFailure::usage)?;
         Ok(Some((mapping, form)))
     }
 }
@@ -86,16 +88,16 @@ impl WrittenAs {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn rows(
-    global: &Global,
-    (mapping, form): &(Mapping, Form),
-    rows: &Keyed<Row>,
-    changed: Option<&Changed>,
+pub fn write_rows(
+    global: &GlobalOptions,
+    (mapping, form): &(Mapping, WriteFormat),
+    rows: &KeyedList<Row>,
+    changed: Option<&DirectoryChanges>,
     path: Option<&Path>,
-) -> Result<Written, Failure> {
+) -> Result<WriteSummary, CommandFailure> {
     let written = match path {
         None => write::write(mapping, *form, rows, changed, &mut output::stdout())?,
-        Some(path) => whole_file::write(path, |mut out| {
+        Some(path) => atomic_file::write(path, |mut out| {
             write::write(mapping, *form, rows, changed, &mut out)
         })?,
     };
@@ -108,19 +110,19 @@ pub fn rows(
 }
 
 /// Writes it.
-pub async fn run(global: &Global, options: &Options) -> Outcome {
+pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let as_export = options.written.resolve()?;
     let config = session::config(global, None)?;
     let store = session::reader(&config).await?;
     if let Some(as_export) = &as_export {
         let stored = store.rows().await?;
         let path = options.out.as_deref();
-        let written = rows(global, as_export, &stored, None, path)?;
+        let written = write_rows(global, as_export, &stored, None, path)?;
         if let Some(path) = path.filter(|_| !global.quiet) {
             let rows = plural(written.records, "row");
             anstream::eprintln!("Wrote {rows} to {}.", path.display());
         }
-        session::leave(stored);
+        session::forget_at_exit(stored);
         return Ok(0);
     }
     if let Some(dir) = &options.out {
@@ -145,13 +147,14 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
     Ok(0)
 }
 
-fn must_be_empty(dir: &Path) -> Result<(), Failure> {
-    let failed = |error| Failure::error(format!("cannot write to {}: {error}", dir.display()));
+fn must_be_empty(dir: &Path) -> Result<(), CommandFailure> {
+    let failed =
+        |error| CommandFailure::error(format!("cannot write to {}: {error}", dir.display()));
     match fs::read_dir(dir) {
         Ok(mut entries) => match entries.next() {
             None => Ok(()),
             Some(Err(error)) => Err(failed(error)),
-            Some(Ok(_)) => Err(Failure::error(format!(
+            Some(Ok(_)) => Err(CommandFailure::error(format!(
                 "{} is not empty: nothing was written; name a new directory",
                 dir.display()
             ))),
@@ -162,7 +165,7 @@ fn must_be_empty(dir: &Path) -> Result<(), Failure> {
 }
 
 /// All manifests in one stream; each begins with the path it would have.
-fn stream(export: &Export) -> io::Result<()> {
+fn stream(export: &ManifestExport) -> io::Result<()> {
     let mut out = output::stdout();
     for (at, (path, text)) in export.manifests.iter().enumerate() {
         let mark = if at == 0 { "" } else { "---\n" };
@@ -173,11 +176,12 @@ fn stream(export: &Export) -> io::Result<()> {
 
 async fn documents(
     store: &Store,
-    export: &Export,
+    export: &ManifestExport,
     files: &mut BTreeMap<String, Cow<'_, [u8]>>,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     for (path, sha256) in &export.documents {
-        let missing = || Failure::error(format!("the content of {path} ({sha256}) is not stored"));
+        let missing =
+            || CommandFailure::error(format!("the content of {path} ({sha256}) is not stored"));
         let content = store.file_content(sha256).await?.ok_or_else(missing)?;
         files.insert(path.clone(), content.into());
     }

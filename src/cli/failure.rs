@@ -20,14 +20,14 @@ pub const USAGE: u8 = 64;
 /// Why a command could not do its work.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{message}")]
-pub struct Failure {
+pub struct CommandFailure {
     /// What to tell.
     pub message: String,
     /// The exit code.
     pub exit: u8,
 }
 
-impl Failure {
+impl CommandFailure {
     /// An error.
     pub fn error(message: impl Into<String>) -> Self {
         Self {
@@ -55,7 +55,7 @@ impl Failure {
     }
 }
 
-impl From<io::Error> for Failure {
+impl From<io::Error> for CommandFailure {
     /// A reader that has gone away is no failure worth a message.
     fn from(error: io::Error) -> Self {
         let message = match error.kind() {
@@ -66,19 +66,19 @@ impl From<io::Error> for Failure {
     }
 }
 
-impl From<ConfigError> for Failure {
+impl From<ConfigError> for CommandFailure {
     fn from(error: ConfigError) -> Self {
         Self::error(error.to_string())
     }
 }
 
-impl From<StoreError> for Failure {
+impl From<StoreError> for CommandFailure {
     fn from(error: StoreError) -> Self {
         Self::error(chain(&error))
     }
 }
 
-impl From<LeaseError> for Failure {
+impl From<LeaseError> for CommandFailure {
     fn from(error: LeaseError) -> Self {
         let exit = if matches!(error, LeaseError::Timeout(_)) {
             LOCKED
@@ -92,12 +92,12 @@ impl From<LeaseError> for Failure {
     }
 }
 
-impl From<ApplyError> for Failure {
+impl From<ApplyError> for CommandFailure {
     fn from(error: ApplyError) -> Self {
         let exit = match error {
             ApplyError::Stale { .. } | ApplyError::Invariant { .. } => HELD,
             ApplyError::Fenced { .. } => LOCKED,
-            ApplyError::Refused | ApplyError::Unknown { .. } | ApplyError::Store(_) => ERROR,
+            ApplyError::Refused | ApplyError::CommitUnknown { .. } | ApplyError::Store(_) => ERROR,
         };
         Self {
             message: chain(&error),
@@ -106,7 +106,7 @@ impl From<ApplyError> for Failure {
     }
 }
 
-impl From<PassError> for Failure {
+impl From<PassError> for CommandFailure {
     fn from(error: PassError) -> Self {
         match error {
             PassError::Usage(message) => Self::usage(message),

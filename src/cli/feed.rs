@@ -1,10 +1,12 @@
 //! `roster feed`: what is in an export, and a mapping to start from; without a database.
 
 use super::print::print;
-use super::{Failure, Global, Outcome, Output, failure, output, whole_file};
+use super::{
+    CommandFailure, CommandResult, GlobalOptions, OutputFormat, atomic_file, failure, output,
+};
 use crate::diagnostic::{Diagnostic, visible};
-use crate::feed::format::{Entry, Record, Sheet};
-use crate::feed::guess::{self, Asked, Fit, Look};
+use crate::feed::format::{ExportRecord, RawCell, SheetSelector};
+use crate::feed::guess::{self, ExportProfile, PresetFit, ProfileOptions};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -16,15 +18,15 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Args)]
 pub struct Options {
     #[command(subcommand)]
-    what: What,
+    what: FeedCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum FeedCommand {
     /// Show the format of an export, the presets that fit, and the first rows.
-    Inspect(Inspect),
+    Inspect(InspectOptions),
     /// Write a mapping to start from, based on a matching preset or on column names.
-    Map(Map),
+    Map(MapOptions),
 }
 
 /// Where in a file the table is.
@@ -39,12 +41,12 @@ struct TableArgs {
 }
 
 impl TableArgs {
-    fn asked(&self) -> Asked {
+    fn table_request(&self) -> ProfileOptions {
         let sheet = self.sheet.as_ref().map(|text| match text.parse() {
-            Ok(number) if number > 0 => Sheet::Number(number),
-            _ => Sheet::Name(text.clone()),
+            Ok(number) if number > 0 => SheetSelector::Number(number),
+            _ => SheetSelector::Name(text.clone()),
         });
-        Asked {
+        ProfileOptions {
             sheet,
             header: self.header,
         }
@@ -53,7 +55,7 @@ impl TableArgs {
 
 /// Options of `roster feed inspect`.
 #[derive(Debug, Args)]
-struct Inspect {
+struct InspectOptions {
     /// The export: CSV, JSON, JSON Lines or XLSX.
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -66,7 +68,7 @@ struct Inspect {
 
 /// Options of `roster feed map`.
 #[derive(Debug, Args)]
-struct Map {
+struct MapOptions {
     /// The export: CSV, JSON, JSON Lines or XLSX.
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -81,30 +83,30 @@ struct Map {
 }
 
 /// Looks, or writes.
-pub fn run(global: &Global, options: &Options) -> Outcome {
+pub fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     match &options.what {
-        What::Inspect(options) => inspect(global, options),
-        What::Map(options) => map(global, options),
+        FeedCommand::Inspect(options) => inspect(global, options),
+        FeedCommand::Map(options) => map(global, options),
     }
 }
 
-fn look(path: &Path, table: &TableArgs) -> Result<Look, Failure> {
-    let failed = |error| Failure::error(format!("cannot read {}: {error}", path.display()));
+fn inspect_file(path: &Path, table: &TableArgs) -> Result<ExportProfile, CommandFailure> {
+    let failed = |error| CommandFailure::error(format!("cannot read {}: {error}", path.display()));
     let file = File::open(path).map_err(failed)?;
     let name = path
         .file_name()
         .unwrap_or(path.as_os_str())
         .to_string_lossy();
-    guess::look(file, &name.as_ref().into(), table.asked()).map_err(failed)
+    guess::inspect(file, &name.as_ref().into(), table.table_request()).map_err(failed)
 }
 
-fn inspect(global: &Global, options: &Inspect) -> Outcome {
-    let look = look(&options.file, &options.table)?;
+fn inspect(global: &GlobalOptions, options: &InspectOptions) -> CommandResult {
+    let look = inspect_file(&options.file, &options.table)?;
     let rows = &look.first[..look.first.len().min(options.rows)];
     match global.output {
-        Output::Json => print(format!("{:#}\n", document(&look, rows)))?,
-        Output::Ndjson => print(format!("{}\n", document(&look, rows)))?,
-        Output::Text | Output::Markdown | Output::Github => {
+        OutputFormat::Json => print(format!("{:#}\n", document(&look, rows)))?,
+        OutputFormat::Ndjson => print(format!("{}\n", document(&look, rows)))?,
+        OutputFormat::Text | OutputFormat::Markdown | OutputFormat::Github => {
             let mut out = output::stdout();
             out.write_all(text(&look, rows).as_bytes())?;
             if !look.outcome.diagnostics.is_empty() {
@@ -127,9 +129,9 @@ fn inspect(global: &Global, options: &Inspect) -> Outcome {
     Ok(if wrong { failure::ERROR } else { 0 })
 }
 
-fn text(look: &Look, rows: &[Record]) -> String {
+fn text(look: &ExportProfile, rows: &[ExportRecord]) -> String {
     let outcome = &look.outcome;
-    let mut text = format!("format     {}\n", outcome.format.word());
+    let mut text = format!("format     {}\n", outcome.format.display_name());
     let mut line = |name: &str, value: &str| {
         let _ = writeln!(text, "{name:<10} {}", visible(value));
     };
@@ -166,7 +168,7 @@ fn text(look: &Look, rows: &[Record]) -> String {
         );
     }
     for fit in &look.fits {
-        text += &fitting(fit);
+        text += &fit_line(fit);
     }
     for rival in guess::rivals(look) {
         let _ = writeln!(text, "  {}", visible(&rival.question()));
@@ -178,7 +180,7 @@ fn text(look: &Look, rows: &[Record]) -> String {
     text
 }
 
-fn header(look: &Look) -> String {
+fn header(look: &ExportProfile) -> String {
     if !look.outcome.format.has_header() {
         return "none in this format".to_owned();
     }
@@ -202,8 +204,8 @@ fn delimiter_name(delimiter: char) -> String {
     }
 }
 
-fn fitting(fit: &Fit) -> String {
-    let Fit {
+fn fit_line(fit: &PresetFit) -> String {
+    let PresetFit {
         preset, found, of, ..
     } = fit;
     let mut text = format!(
@@ -221,9 +223,9 @@ fn fitting(fit: &Fit) -> String {
     text + "\n"
 }
 
-fn cells(look: &Look, record: &Record, indent: &str) -> String {
+fn cells(look: &ExportProfile, record: &ExportRecord, indent: &str) -> String {
     let mut text = String::new();
-    for (at, cell) in there(record) {
+    for (at, cell) in present_cells(record) {
         let name = look.columns.name(at);
         let place = format!("{}:{}", cell.at.line, cell.at.column);
         let shown = if cell.is_blank() {
@@ -247,12 +249,12 @@ fn cells(look: &Look, record: &Record, indent: &str) -> String {
     text
 }
 
-fn there(record: &Record) -> impl Iterator<Item = (usize, &Entry)> {
+fn present_cells(record: &ExportRecord) -> impl Iterator<Item = (usize, &RawCell)> {
     let cells = record.cells.iter().enumerate();
     cells.filter_map(|(at, cell)| Some((at, cell.as_ref()?)))
 }
 
-fn document(look: &Look, rows: &[Record]) -> Value {
+fn document(look: &ExportProfile, rows: &[ExportRecord]) -> Value {
     let outcome = &look.outcome;
     let fits = look.fits.iter().map(|fit| {
         json!({"preset": fit.preset, "share": fit.share(), "found": fit.found, "of": fit.of,
@@ -260,7 +262,7 @@ fn document(look: &Look, rows: &[Record]) -> Value {
     });
     json!({
         "formatVersion": "1.0",
-        "format": outcome.format.word(),
+        "format": outcome.format.display_name(),
         "encoding": outcome.encoding,
         "delimiter": outcome.delimiter,
         "lineEnds": look.line_ends,
@@ -278,8 +280,8 @@ fn document(look: &Look, rows: &[Record]) -> Value {
     })
 }
 
-fn row(look: &Look, record: &Record) -> Value {
-    let cells = there(record).map(|(at, cell)| {
+fn row(look: &ExportProfile, record: &ExportRecord) -> Value {
+    let cells = present_cells(record).map(|(at, cell)| {
         let name = look.columns.name(at);
         let hidden = guess::holds_secrets(name) && !cell.is_blank();
         let text = if hidden {
@@ -296,8 +298,8 @@ fn row(look: &Look, record: &Record) -> Value {
     json!({"cells": cells.collect::<Vec<_>>(), "lists": lists.collect::<Vec<_>>()})
 }
 
-fn map(global: &Global, options: &Map) -> Outcome {
-    let look = look(&options.file, &options.table)?;
+fn map(global: &GlobalOptions, options: &MapOptions) -> CommandResult {
+    let look = inspect_file(&options.file, &options.table)?;
     if look.columns.is_empty() || look.outcome.records == 0 && !look.outcome.complete {
         let why = look
             .outcome
@@ -307,7 +309,7 @@ fn map(global: &Global, options: &Map) -> Outcome {
                 Some(help) => format!("{}; {help}", found.message),
                 None => found.message.clone(),
             });
-        return Err(Failure::error(format!(
+        return Err(CommandFailure::error(format!(
             "{}: {}",
             options.file.display(),
             why.unwrap_or_else(|| "there are no columns in it".to_owned())
@@ -315,11 +317,12 @@ fn map(global: &Global, options: &Map) -> Outcome {
     }
     let name = options.out.as_deref().unwrap_or(&options.file).file_stem();
     let name = name.unwrap_or_default().to_string_lossy();
-    let draft = guess::draft(&look, &name, options.preset.as_deref()).map_err(Failure::usage)?;
+    let draft = guess::draft_mapping(&look, &name, options.preset.as_deref())
+        .map_err(CommandFailure::usage)?;
     let Some(path) = &options.out else {
         return print(&draft.text);
     };
-    whole_file::write_new(path, |out| out.write_all(draft.text.as_bytes()))?;
+    atomic_file::write_new(path, |out| out.write_all(draft.text.as_bytes()))?;
     if !global.quiet {
         let from = draft.preset.map_or_else(
             || "of the names of the columns".to_owned(),

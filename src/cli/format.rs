@@ -1,6 +1,6 @@
 //! `roster fmt`: one layout for all manifests.
 
-use super::{Failure, Global, Outcome, failure, session, whole_file};
+use super::{CommandFailure, CommandResult, GlobalOptions, atomic_file, failure, session};
 use crate::manifest::{Tree, format};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -17,13 +17,13 @@ pub struct Options {
 }
 
 /// Lays out, or says what is not laid out.
-pub fn run(global: &Global, options: &Options) -> Outcome {
+pub fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let mut changed = 0;
     for file in files(global, &options.paths)? {
-        changed += usize::from(one(&file, options.check)?);
+        changed += usize::from(format_file(&file, options.check)?);
     }
     if options.check && changed > 0 {
-        return Err(Failure {
+        return Err(CommandFailure {
             message: String::new(),
             exit: failure::ERROR,
         });
@@ -31,27 +31,27 @@ pub fn run(global: &Global, options: &Options) -> Outcome {
     Ok(0)
 }
 
-fn files(global: &Global, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+fn files(global: &GlobalOptions, paths: &[PathBuf]) -> Result<Vec<PathBuf>, CommandFailure> {
     let mut roots = paths.to_vec();
     if roots.is_empty() {
         let sources = session::config(global, None)?.sources;
         let directories = sources.iter().filter_map(|source| source.directory());
         roots = directories.map(Path::to_owned).collect();
         if roots.is_empty() && !sources.is_empty() {
-            return Err(Failure::usage(
+            return Err(CommandFailure::usage(
                 "the sources are git repositories, which are laid out in a checkout: give a PATH",
             ));
         }
     }
     if roots.is_empty() {
-        return Err(Failure::usage(
+        return Err(CommandFailure::usage(
             "without a roster.yaml a PATH is needed: a file or a directory",
         ));
     }
     let mut files = Vec::new();
     for root in roots {
         if root.is_dir() {
-            files.extend(below(&root));
+            files.extend(yaml_files(&root));
         } else {
             files.push(root);
         }
@@ -60,7 +60,7 @@ fn files(global: &Global, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 }
 
 /// The YAML among the manifests of a directory; JSON has a layout of its own.
-fn below(root: &Path) -> Vec<PathBuf> {
+fn yaml_files(root: &Path) -> Vec<PathBuf> {
     let tree = Tree::read(root);
     let yaml = tree
         .files
@@ -70,9 +70,9 @@ fn below(root: &Path) -> Vec<PathBuf> {
 }
 
 /// Whether a file is, or was, not laid out.
-fn one(file: &Path, check: bool) -> Result<bool, Failure> {
+fn format_file(file: &Path, check: bool) -> Result<bool, CommandFailure> {
     let failed = |what: &str, error: std::io::Error| {
-        Failure::error(format!("cannot {what} {}: {error}", file.display()))
+        CommandFailure::error(format!("cannot {what} {}: {error}", file.display()))
     };
     let text = std::fs::read_to_string(file).map_err(|error| failed("read", error))?;
     let formatted = format::format(&text);
@@ -80,7 +80,7 @@ fn one(file: &Path, check: bool) -> Result<bool, Failure> {
         return Ok(false);
     }
     if !check {
-        whole_file::write(file, |out| out.write_all(formatted.as_bytes()))?;
+        atomic_file::write(file, |out| out.write_all(formatted.as_bytes()))?;
     }
     anstream::println!("{}", file.display());
     Ok(true)

@@ -1,12 +1,12 @@
 //! `roster get`: what is stored.
 
-use super::{Global, Outcome, items, output, session};
+use super::{CommandResult, GlobalOptions, list_output, output, session};
 use crate::diagnostic::visible;
 use crate::kinds::{self, Kind};
 use crate::manifest::write;
 use crate::model::{FieldRef, Row, Value};
 use crate::reconcile::json;
-use crate::store::Record;
+use crate::store::StoredResource;
 use clap::Args;
 use std::io::{self, Write};
 
@@ -22,22 +22,22 @@ pub struct Options {
 }
 
 /// Prints one resource, or all of a kind.
-pub async fn run(global: &Global, options: &Options) -> Outcome {
-    let (kind, key) = session::resources(&options.kind, options.id.as_deref())?;
+pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
+    let (kind, key) = session::parse_resource(&options.kind, options.id.as_deref())?;
     let config = session::config(global, None)?;
     let store = session::reader(&config).await?;
     let mut out = output::stdout();
     if let Some(key) = key {
         let Some(record) = store.record(&key).await? else {
-            return Err(session::unknown(&store, &key).await?);
+            return Err(session::unknown_resource(&store, &key).await?);
         };
-        if !items::write_one(global, &json::resource(&record), &mut out)? {
-            one(kind, &record, &mut out)?;
+        if !list_output::write_one(global, &json::resource(&record), &mut out)? {
+            print_resource(kind, &record, &mut out)?;
         }
     } else {
         let records = store.records(kind.id).await?;
-        if !items::write(global, records.iter().map(json::resource), &mut out)? {
-            many(kind, &records, &mut out)?;
+        if !list_output::write(global, records.iter().map(json::resource), &mut out)? {
+            print_table(kind, &records, &mut out)?;
         }
     }
     out.flush()?;
@@ -45,7 +45,11 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
 }
 
 /// The manifest form, then what no manifest says as comments.
-fn one(kind: &'static Kind, record: &Record, out: &mut dyn Write) -> io::Result<()> {
+fn print_resource(
+    kind: &'static Kind,
+    record: &StoredResource,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let said = stored(&record.row);
     let said = said.iter().map(|(field, value)| (field, *value));
     out.write_all(write::document(kind, &record.row.key.id, said).as_bytes())?;
@@ -82,21 +86,25 @@ fn plain(value: &serde_json::Value) -> String {
 
 fn stored(row: &Row) -> Vec<(FieldRef, &Value)> {
     let own = row.values.iter().enumerate();
-    let own = own.filter_map(|(index, value)| Some((kinds::own(index), value.as_ref()?)));
+    let own = own.filter_map(|(index, value)| Some((kinds::own_field(index), value.as_ref()?)));
     let custom = row.custom.iter();
     own.chain(custom.map(|(id, value)| (FieldRef::Custom(id.clone()), value)))
         .collect()
 }
 
-fn many(kind: &'static Kind, records: &[Record], out: &mut dyn Write) -> io::Result<()> {
+fn print_table(
+    kind: &'static Kind,
+    records: &[StoredResource],
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let rows: Vec<[String; 3]> = records.iter().map(|record| line(kind, record)).collect();
     if rows.is_empty() {
         return writeln!(out, "No {} is stored.", kind.name);
     }
-    items::write_table(["ID", "STATUS", "NAME"], &rows, out)
+    list_output::write_table(["ID", "STATUS", "NAME"], &rows, out)
 }
 
-fn line(kind: &Kind, record: &Record) -> [String; 3] {
+fn line(kind: &Kind, record: &StoredResource) -> [String; 3] {
     let row = &record.row;
     let text = |index: usize| row.values[index].as_ref().and_then(Value::as_text);
     let mut status = text(kind.status_index()).unwrap_or("-").to_owned();

@@ -1,10 +1,10 @@
 //! `roster history`: the runs, the changes of one resource, and whether they are as written.
 
-use super::{Failure, Global, Outcome, failure, items, output, session};
+use super::{CommandFailure, CommandResult, GlobalOptions, failure, list_output, output, session};
 use crate::diagnostic::{plural, visible};
-use crate::model::{Key, moment};
+use crate::model::{Key, timestamp};
 use crate::reconcile::json;
-use crate::store::{ChangeRecord, RunRecord, Store, Verification};
+use crate::store::{ChangeRecord, HistoryVerification, RunRecord, Store};
 use clap::Args;
 use serde_json::Value;
 use std::io::{self, Write};
@@ -30,7 +30,7 @@ pub struct Options {
 }
 
 /// Prints it, the latest first.
-pub async fn run(global: &Global, options: &Options) -> Outcome {
+pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let key = key(options)?;
     let config = session::config(global, None)?;
     let store = session::reader(&config).await?;
@@ -44,23 +44,28 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
     Ok(code)
 }
 
-fn key(options: &Options) -> Result<Option<Key>, Failure> {
+fn key(options: &Options) -> Result<Option<Key>, CommandFailure> {
     let Some(kind) = &options.kind else {
         return Ok(None);
     };
     if options.verify {
-        return Err(Failure::usage(
+        return Err(CommandFailure::usage(
             "`--verify` takes the whole history: leave the resource out",
         ));
     }
-    let (kind, key) = session::resources(kind, options.id.as_deref())?;
-    let wrong = || Failure::usage(format!("which {}? give `{}/ID`", kind.name, kind.name));
+    let (kind, key) = session::parse_resource(kind, options.id.as_deref())?;
+    let wrong = || CommandFailure::usage(format!("which {}? give `{}/ID`", kind.name, kind.name));
     key.ok_or_else(wrong).map(Some)
 }
 
-async fn runs(global: &Global, store: &Store, limit: u32, out: &mut dyn Write) -> Outcome {
+async fn runs(
+    global: &GlobalOptions,
+    store: &Store,
+    limit: u32,
+    out: &mut dyn Write,
+) -> CommandResult {
     let runs = store.runs(limit).await?;
-    if items::write(global, runs.iter().map(json::run), out)? {
+    if list_output::write(global, runs.iter().map(json::run), out)? {
         return Ok(0);
     }
     if runs.is_empty() {
@@ -68,7 +73,7 @@ async fn runs(global: &Global, store: &Store, limit: u32, out: &mut dyn Write) -
         return Ok(0);
     }
     let rows: Vec<[String; 6]> = runs.iter().map(run_line).collect();
-    items::write_table(
+    list_output::write_table(
         ["RUN", "WHEN", "SOURCE", "REVISION", "BY", "CHANGES"],
         &rows,
         out,
@@ -84,7 +89,7 @@ fn run_line(run: &RunRecord) -> [String; 6] {
         .collect();
     [
         run.id.to_string(),
-        moment::utc(run.finished_at),
+        timestamp::format_utc(run.finished_at),
         run.source.clone(),
         short(&run.revision).to_owned(),
         run.actor.clone(),
@@ -99,20 +104,20 @@ pub fn short(revision: &str) -> &str {
 }
 
 async fn changes(
-    global: &Global,
+    global: &GlobalOptions,
     store: &Store,
     key: &Key,
     options: &Options,
     out: &mut dyn Write,
-) -> Outcome {
+) -> CommandResult {
     let before = options.before.unwrap_or(i64::MAX);
     let changes = store
         .history_before(Some(key), before, options.limit)
         .await?;
     if changes.is_empty() && store.row(key).await?.is_none() {
-        return Err(session::unknown(store, key).await?);
+        return Err(session::unknown_resource(store, key).await?);
     }
-    if items::write(global, changes.iter().map(json::change), out)? {
+    if list_output::write(global, changes.iter().map(json::change), out)? {
         return Ok(0);
     }
     if changes.is_empty() {
@@ -131,7 +136,7 @@ fn write_change(change: &ChangeRecord, out: &mut dyn Write) -> io::Result<()> {
         out,
         "run {}  {}  {} ({})  {}@{}{}",
         change.run,
-        moment::utc(change.at),
+        timestamp::format_utc(change.at),
         change.verb,
         change.reason,
         visible(&change.source),
@@ -179,10 +184,10 @@ pub fn value(value: &Value) -> String {
     }
 }
 
-async fn verify(global: &Global, store: &Store, out: &mut dyn Write) -> Outcome {
+async fn verify(global: &GlobalOptions, store: &Store, out: &mut dyn Write) -> CommandResult {
     let found = store.verify().await?;
     let (document, text, code) = match &found {
-        Verification::Sound { runs, changes } => (
+        HistoryVerification::Sound { runs, changes } => (
             serde_json::json!({"sound": true, "runs": runs, "changes": changes}),
             format!(
                 "History verified: {}, {}.",
@@ -191,13 +196,13 @@ async fn verify(global: &Global, store: &Store, out: &mut dyn Write) -> Outcome 
             ),
             0,
         ),
-        Verification::Broken { run, what } => (
+        HistoryVerification::Broken { run, what } => (
             serde_json::json!({"sound": false, "run": run, "what": what}),
             format!("The history is broken at run {run}: {what}."),
             failure::ERROR,
         ),
     };
-    if !items::write_one(global, &document, out)? {
+    if !list_output::write_one(global, &document, out)? {
         writeln!(out, "{text}")?;
     }
     Ok(code)

@@ -1,12 +1,16 @@
 //! `roster import`: one export by hand: what is wrong with its rows, then the apply.
 
-use super::apply::{self, Ways};
-use super::{Failure, Global, Outcome, failure, import_manifests, session, whole_file};
-use crate::config::{Body, Complete, Config, Feed, Place, RELEASED_AFTER, Source};
+use super::apply::{self, ApplyOptions};
+use super::{
+    CommandFailure, CommandResult, GlobalOptions, atomic_file, failure, import_manifests, session,
+};
+use crate::config::{
+    CompletenessRule, Config, FeedConfig, FeedLocation, RELEASED_AFTER, Source, SourceLocation,
+};
 use crate::diagnostic::Diagnostic;
 use crate::feed::mapping::Mapping;
 use crate::feed::{preset, report};
-use crate::reconcile::{self, ByHand, Pass, Request};
+use crate::reconcile::{self, ManualExport, Pass, PassRequest};
 use clap::Args;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -41,46 +45,46 @@ pub struct Options {
     #[arg(long, value_name = "DIR")]
     manifests: Option<PathBuf>,
     #[command(flatten)]
-    ways: Ways,
+    ways: ApplyOptions,
 }
 
 /// Reads, shows and applies it.
-pub async fn run(global: &Global, options: &Options) -> Outcome {
+pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     if let Some(dir) = &options.manifests {
         return as_manifests(global, options, dir);
     }
     let mut config = session::config(global, None)?;
-    let index = source(&mut config, options)?;
+    let index = select_source(&mut config, options)?;
     let name = config.sources[index].name.clone();
     options
         .ways
-        .ask(global, std::slice::from_ref(&options.file))?;
+        .require_confirmation(global, std::slice::from_ref(&options.file))?;
     let store = session::writer_or_new(global, &config).await?;
-    let request = Request {
+    let request = PassRequest {
         source: Some(name.to_string()),
-        ..Request::default()
+        ..PassRequest::default()
     };
-    let request = request.after(&reconcile::fetch(&config, None));
+    let request = request.with_fetch_results(&reconcile::fetch(&config, None));
     let mut pass = Pass::read(&config, request, &store).await?;
     pass.by_hand = if options.complete {
-        ByHand::Whole
+        ManualExport::Whole
     } else {
-        ByHand::Part
+        ManualExport::Part
     };
-    let mut ended = [apply::one(global, &options.ways, &mut pass, index, &store).await];
+    let mut ended = [apply::apply_source(global, &options.ways, &mut pass, index, &store).await];
     store.close().await;
     let code = apply::finish(global, &mut ended, 1);
     if let (Some(path), Some(plan)) = (&options.report, &ended[0].plan) {
         let found = &plan.diagnostics;
         write_report(&config.sources[index], &options.file, path, found)?;
     }
-    session::leave((pass, ended));
+    session::forget_at_exit((pass, ended));
     code
 }
 
-fn as_manifests(global: &Global, options: &Options, dir: &Path) -> Outcome {
+fn as_manifests(global: &GlobalOptions, options: &Options, dir: &Path) -> CommandResult {
     let mut config = session::config(global, None)?;
-    let index = source(&mut config, options)?;
+    let index = select_source(&mut config, options)?;
     let (found, right) = import_manifests::run(global, &config, index, dir, options.atomic)?;
     if let Some(path) = &options.report {
         write_report(&config.sources[index], &options.file, path, &found)?;
@@ -92,18 +96,20 @@ fn as_manifests(global: &Global, options: &Options, dir: &Path) -> Outcome {
 ///
 /// # Errors
 /// When there is no such preset or file, or the mapping is wrong.
-pub fn mapping(name: Option<&str>, path: Option<&Path>) -> Result<Option<Mapping>, Failure> {
+pub fn mapping(name: Option<&str>, path: Option<&Path>) -> Result<Option<Mapping>, CommandFailure> {
     if let Some(name) = name {
-        return preset::mapping(name).map(Some).map_err(Failure::usage);
+        return preset::mapping(name)
+            .map(Some)
+            .map_err(CommandFailure::usage);
     }
     let Some(path) = path else { return Ok(None) };
-    let wrong = |why: String| Failure::usage(format!("{}: {why}", path.display()));
+    let wrong = |why: String| CommandFailure::usage(format!("{}: {why}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     Mapping::parse(&text).map(Some).map_err(wrong)
 }
 
 /// The source that the export is of, with this file: the configured one, or a new one.
-fn source(config: &mut Config, options: &Options) -> Result<usize, Failure> {
+fn select_source(config: &mut Config, options: &Options) -> Result<usize, CommandFailure> {
     let mapping = mapping(options.preset.as_deref(), options.mapping.as_deref())?;
     let known = |name: &str| {
         config
@@ -115,13 +121,13 @@ fn source(config: &mut Config, options: &Options) -> Result<usize, Failure> {
     let written = options.file.to_string_lossy().into_owned();
     if let Some(index) = place {
         let source = &mut config.sources[index];
-        let Place::Export(export) = &mut source.place else {
-            return Err(Failure::usage(format!(
+        let SourceLocation::Export(export) = &mut source.place else {
+            return Err(CommandFailure::usage(format!(
                 "source {} is no export",
                 source.name
             )));
         };
-        export.body = Body::Here(options.file.clone());
+        export.body = FeedLocation::File(options.file.clone());
         // By hand one gives a part of it as often as not: what is missing means nothing.
         if !options.complete {
             export.absence = None;
@@ -134,14 +140,14 @@ fn source(config: &mut Config, options: &Options) -> Result<usize, Failure> {
         return Ok(index);
     }
     if options.complete {
-        return Err(Failure::usage(format!(
+        return Err(CommandFailure::usage(format!(
             "`--complete` is for a source of roster.yaml, and none is called `{}`",
             options.source.as_deref().unwrap_or_default()
         )));
     }
     let Some(mapping) = mapping else {
         let all: Vec<&str> = preset::names().collect();
-        return Err(Failure::usage(format!(
+        return Err(CommandFailure::usage(format!(
             "which export is it? give `--preset NAME` ({}), `--mapping FILE`, or `--source` of one that is configured",
             all.join(", ")
         )));
@@ -151,10 +157,10 @@ fn source(config: &mut Config, options: &Options) -> Result<usize, Failure> {
         .clone()
         .unwrap_or_else(|| mapping.name.clone());
     config.sources.push(Source {
-        place: Place::Export(Feed {
-            body: Body::Here(options.file.clone()),
+        place: SourceLocation::Export(FeedConfig {
+            body: FeedLocation::File(options.file.clone()),
             mapping: Arc::new(mapping),
-            complete: Complete::default(),
+            complete: CompletenessRule::default(),
             max_age: None,
             absence: None,
             released_after: RELEASED_AFTER,
@@ -173,13 +179,13 @@ fn write_report(
     file: &Path,
     path: &Path,
     found: &[Diagnostic],
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     let Some(feed) = source.feed() else {
         return Ok(());
     };
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let name = name.as_ref().into();
-    whole_file::write(path, |mut out| {
+    atomic_file::write(path, |mut out| {
         report::write(File::open(file)?, &name, &feed.mapping, found, &mut out)
     })
 }

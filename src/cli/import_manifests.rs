@@ -1,12 +1,12 @@
 //! `roster import --manifests`: an export as manifests, without a database.
 
 use super::output::{self, write_diagnostics};
-use super::{Failure, Global, Output, new_files};
+use super::{CommandFailure, GlobalOptions, OutputFormat, new_files};
 use crate::config::Config;
 use crate::diagnostic::{Diagnostic, Severity, plural};
 use crate::kinds;
 use crate::model::Key;
-use crate::reconcile::{self, Converted};
+use crate::reconcile::{self, ConvertedExport};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -20,27 +20,32 @@ const NAMED: usize = 20;
 /// # Errors
 /// When the directory cannot be read or written.
 pub fn run(
-    global: &Global,
+    global: &GlobalOptions,
     config: &Config,
     index: usize,
     dir: &Path,
     atomic: bool,
-) -> Result<(Vec<Diagnostic>, bool), Failure> {
+) -> Result<(Vec<Diagnostic>, bool), CommandFailure> {
     let converted = reconcile::manifests(config, &config.sources[index], dir)?;
     let errors = converted.diagnostics.iter().any(Diagnostic::is_error);
     let refused = atomic && errors || converted.doubt.is_some();
     if !refused {
         new_files::write(dir, &converted.export.manifests)?;
     }
-    tell(global, &converted, dir, refused)?;
+    print_conversion(global, &converted, dir, refused)?;
     let right = !errors && converted.doubt.is_none();
     Ok((converted.diagnostics, right))
 }
 
-fn tell(global: &Global, converted: &Converted, dir: &Path, refused: bool) -> io::Result<()> {
+fn print_conversion(
+    global: &GlobalOptions,
+    converted: &ConvertedExport,
+    dir: &Path,
+    refused: bool,
+) -> io::Result<()> {
     let mut out = output::stdout();
     match global.output {
-        Output::Json | Output::Ndjson => json(converted, refused, &mut out)?,
+        OutputFormat::Json | OutputFormat::Ndjson => json(converted, refused, &mut out)?,
         _ => {
             write_diagnostics(&converted.diagnostics, |_| None, &mut out)?;
             text(converted, dir, refused, &mut out)?;
@@ -49,7 +54,7 @@ fn tell(global: &Global, converted: &Converted, dir: &Path, refused: bool) -> io
     out.flush()
 }
 
-fn json(converted: &Converted, refused: bool, out: &mut dyn Write) -> io::Result<()> {
+fn json(converted: &ConvertedExport, refused: bool, out: &mut dyn Write) -> io::Result<()> {
     let count = |severity| {
         let found = converted.diagnostics.iter();
         found.filter(|found| found.severity == severity).count()
@@ -84,7 +89,12 @@ fn json(converted: &Converted, refused: bool, out: &mut dyn Write) -> io::Result
     writeln!(out, "{}", serde_json::to_string_pretty(&document)?)
 }
 
-fn text(converted: &Converted, dir: &Path, refused: bool, out: &mut dyn Write) -> io::Result<()> {
+fn text(
+    converted: &ConvertedExport,
+    dir: &Path,
+    refused: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let dir = dir.display();
     let plain = |keys: &mut dyn Iterator<Item = &Key>| keys.map(ToString::to_string).collect();
     let declared = converted.declared.iter();

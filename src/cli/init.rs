@@ -1,12 +1,12 @@
 //! `roster init`: a start that works, with nothing to invent.
 
-use super::{Failure, Outcome, new_files, print::print};
+use super::{CommandFailure, CommandResult, new_files, print::print};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// Write a commented roster.yaml, a small example tree and a CI workflow.
 #[derive(clap::Args, Debug)]
-pub struct Args {
+pub struct InitArgs {
     /// The directory to write into.
     #[arg(default_value = ".")]
     dir: PathBuf,
@@ -40,21 +40,24 @@ const FILES: [(&str, &str); 5] = [
 ///
 /// # Errors
 /// When one of them is there already (then none is written), or cannot be written.
-pub fn run(args: &Args) -> Outcome {
+pub fn run(args: &InitArgs) -> CommandResult {
     print(init(&args.dir)?)
 }
 
-fn init(dir: &Path) -> Result<String, Failure> {
+fn init(dir: &Path) -> Result<String, CommandFailure> {
     refuse_existing(dir)?;
     let files = FILES.map(|(name, text)| (name.to_owned(), text.to_owned()));
     new_files::write(dir, &files.into_iter().collect())?;
     Ok(next_steps(dir))
 }
 
-fn refuse_existing(dir: &Path) -> Result<(), Failure> {
+fn refuse_existing(dir: &Path) -> Result<(), CommandFailure> {
     let taken = |name: &&str| dir.join(name).symlink_metadata().is_ok();
     let names = FILES.map(|(name, _)| name).into_iter();
-    let taken: Vec<String> = names.filter(taken).map(|name| shown(dir, name)).collect();
+    let taken: Vec<String> = names
+        .filter(taken)
+        .map(|name| display_path(dir, name))
+        .collect();
     if taken.is_empty() {
         return Ok(());
     }
@@ -62,13 +65,13 @@ fn refuse_existing(dir: &Path) -> Result<(), Failure> {
         1 => ("is there already", "it is not overwritten"),
         _ => ("are there already", "they are not overwritten"),
     };
-    Err(Failure::error(format!(
+    Err(CommandFailure::error(format!(
         "{} {there}: {none}, and nothing was written",
         taken.join(", ")
     )))
 }
 
-fn shown(dir: &Path, name: &str) -> String {
+fn display_path(dir: &Path, name: &str) -> String {
     let here = dir == Path::new(".");
     let path = if here { name.into() } else { dir.join(name) };
     path.display().to_string()
@@ -77,7 +80,7 @@ fn shown(dir: &Path, name: &str) -> String {
 fn next_steps(dir: &Path) -> String {
     let mut text = String::from("Written:\n\n");
     for (name, _) in FILES {
-        let _ = writeln!(text, "  {}", shown(dir, name));
+        let _ = writeln!(text, "  {}", display_path(dir, name));
     }
     text.push_str("\nNext:\n\n");
     if dir != Path::new(".") {
@@ -96,7 +99,7 @@ fn next_steps(dir: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Config, Overrides};
+    use crate::config::{Config, ConfigOverrides};
     use serde_json::Value;
 
     #[test]
@@ -177,11 +180,11 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("roster.yaml");
         std::fs::write(&path, text).expect("a file");
-        let overrides = Overrides {
+        let overrides = ConfigOverrides {
             config: Some(path),
             environment: environment.map(str::to_owned),
             serves: true,
-            ..Overrides::default()
+            ..ConfigOverrides::default()
         };
         Config::load(&overrides, dir.path(), None).map_err(|error| error.to_string())
     }

@@ -1,8 +1,8 @@
 //! `roster lock`: who reconciles what.
 
-use super::{Failure, Global, Outcome, Output, session};
+use super::{CommandFailure, CommandResult, GlobalOptions, OutputFormat, session};
 use crate::diagnostic::none_called;
-use crate::store::Held;
+use crate::store::HeldLease;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 #[derive(Debug, Args)]
 pub struct Options {
     #[command(subcommand)]
-    what: What,
+    what: LockCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum LockCommand {
     /// Show who holds which lease.
     Show,
     /// Break a lease. Later writes by its holder are refused.
@@ -25,13 +25,13 @@ enum What {
 }
 
 /// Shows or breaks.
-pub async fn run(global: &Global, options: &Options) -> Outcome {
+pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let config = session::config(global, None)?;
     match &options.what {
-        What::Show => {
+        LockCommand::Show => {
             let store = session::reader(&config).await?;
             let leases = store.leases().await?;
-            if global.output == Output::Json {
+            if global.output == OutputFormat::Json {
                 let items: Vec<_> = leases.iter().map(json).collect();
                 anstream::println!("{}", json!({ "items": items }));
                 return Ok(0);
@@ -40,7 +40,7 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
                 anstream::println!("No lease is held.");
             }
             for lease in leases {
-                let Held { scope, holder, .. } = lease;
+                let HeldLease { scope, holder, .. } = lease;
                 anstream::println!(
                     "{scope}  {} on {} (process {}), {} ms since 1970 until {}",
                     holder.name,
@@ -51,13 +51,13 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
                 );
             }
         }
-        What::Break { scope } => {
+        LockCommand::Break { scope } => {
             let store = session::writer(&config).await?;
             if !store.break_lease(scope).await? {
                 let leases = store.leases().await?;
                 let held = leases.iter().map(|lease| lease.scope.as_str());
                 let why = none_called("held lease", scope, held);
-                return Err(Failure::error(why));
+                return Err(CommandFailure::error(why));
             }
             anstream::println!(
                 "The lease {scope} is free; what its holder still writes is refused."
@@ -67,7 +67,7 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
     Ok(0)
 }
 
-fn json(lease: &Held) -> Value {
+fn json(lease: &HeldLease) -> Value {
     json!({
         "scope": lease.scope,
         "holder": lease.holder.name,

@@ -5,21 +5,21 @@ use crate::diagnostic::visible;
 use std::io::{self, Write};
 
 /// Writes each event on one line, with nothing hidden in it.
-pub struct LogLines<W> {
+pub struct LogLineWriter<W> {
     out: W,
     /// Whether sequences that begin a style are the logger's own.
     styled: bool,
 }
 
 /// The log on stderr.
-pub fn to_stderr() -> LogLines<io::Stderr> {
-    LogLines {
+pub fn to_stderr() -> LogLineWriter<io::Stderr> {
+    LogLineWriter {
         out: io::stderr(),
         styled: output::colored(&io::stderr()),
     }
 }
 
-impl<W: Write> Write for LogLines<W> {
+impl<W: Write> Write for LogLineWriter<W> {
     /// The logger writes an event at once.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(event);
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn an_event_is_one_line_and_hides_nothing() {
         let mut out = Vec::new();
-        let mut log = LogLines {
+        let mut log = LogLineWriter {
             out: &mut out,
             styled: false,
         };

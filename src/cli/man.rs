@@ -1,6 +1,6 @@
 //! `roster man`: the manual.
 
-use super::{Failure, Outcome, print::print};
+use super::{CommandFailure, CommandResult, print::print};
 use clap::Command;
 use clap_mangen::Man;
 use std::io;
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 /// Print the manual as one page, or write one page per command.
 #[derive(clap::Args, Debug)]
-pub struct Args {
+pub struct ManArgs {
     /// Write one page per command into this directory: `roster.1`, `roster-plan.1`, …
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
@@ -18,13 +18,15 @@ pub struct Args {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn run(args: &Args, command: &Command) -> Outcome {
+pub fn run(args: &ManArgs, command: &Command) -> CommandResult {
     let Some(dir) = &args.dir else {
         return print(page(command)?);
     };
     std::fs::create_dir_all(dir)
         .and_then(|()| clap_mangen::generate_to(command.clone(), dir))
-        .map_err(|error| Failure::error(format!("cannot write into {}: {error}", dir.display())))?;
+        .map_err(|error| {
+            CommandFailure::error(format!("cannot write into {}: {error}", dir.display()))
+        })?;
     Ok(0)
 }
 
@@ -119,7 +121,7 @@ mod tests {
     #[test]
     fn a_directory_gets_a_page_a_command() {
         let dir = tempfile::tempdir().expect("a directory");
-        let args = Args {
+        let args = ManArgs {
             dir: Some(dir.path().join("man")),
         };
         assert_eq!(run(&args, &command()), Ok(0));

@@ -1,7 +1,7 @@
 //! `roster migrate`: the schema of the database.
 
-use super::{Global, Outcome, session};
-use crate::store::{Access, Schema, Store};
+use super::{CommandResult, GlobalOptions, session};
+use crate::store::{SchemaState, Store, StoreAccess};
 use clap::Args;
 
 /// Options of `roster migrate`.
@@ -13,10 +13,10 @@ pub struct Options {
 }
 
 /// Brings the schema to what this release writes.
-pub async fn run(global: &Global, options: &Options) -> Outcome {
+pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let config = session::config(global, None)?;
-    let store = Store::open(&config.database, Access::Read).await?;
-    let absent = store.absent().await?;
+    let store = Store::open(&config.database, StoreAccess::Read).await?;
+    let absent = store.missing_directory().await?;
     if let Some(absent) = &absent {
         let when = if options.plan {
             "on `roster migrate`"
@@ -26,12 +26,12 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
         session::say_absent(global, absent, when);
     }
     match (store.schema().await?, options.plan) {
-        (Schema::Current, _) => anstream::println!("The schema is current; nothing to do."),
-        (Schema::None, true) => anstream::println!("The schema would be created."),
+        (SchemaState::Current, _) => anstream::println!("The schema is current; nothing to do."),
+        (SchemaState::None, true) => anstream::println!("The schema would be created."),
         (_, true) => anstream::println!("The schema would be upgraded."),
         (_, false) => {
             store.close().await;
-            let store = Store::open(&config.database, Access::Write).await?;
+            let store = Store::open(&config.database, StoreAccess::Write).await?;
             let migrated = store.migrate(config.environment.as_deref()).await?;
             store.close().await;
             anstream::println!(

@@ -3,6 +3,7 @@
 mod adopt;
 mod apply;
 mod approve;
+mod atomic_file;
 mod changes;
 mod completions;
 mod daemon;
@@ -16,7 +17,7 @@ mod history;
 mod import;
 mod import_manifests;
 mod init;
-mod items;
+mod list_output;
 mod lock;
 mod log_lines;
 mod man;
@@ -39,20 +40,19 @@ mod show;
 mod source;
 mod token;
 mod validate;
-mod whole_file;
 mod why;
 
-pub use failure::Failure;
+pub use failure::CommandFailure;
 
-use crate::config::Overrides;
-use crate::plan::Accept;
+use crate::config::ConfigOverrides;
+use crate::plan::AcceptOverride;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// What a command ends with: its exit code, or why it could not do its work.
-pub type Outcome = Result<u8, Failure>;
+pub type CommandResult = Result<u8, CommandFailure>;
 
 /// What the help says of who acts.
 const ACTOR: &str = "The history records who ran a command. Roster takes the first of these that is set: ROSTER_ACTOR, \
@@ -70,15 +70,15 @@ const ACTOR: &str = "The history records who ran a command. Roster takes the fir
 pub struct Cli {
     /// What holds for every command.
     #[command(flatten)]
-    pub global: Global,
+    pub global: GlobalOptions,
     /// The command.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: CliCommand,
 }
 
 /// Options of every command.
 #[derive(Clone, Debug, Args)]
-pub struct Global {
+pub struct GlobalOptions {
     /// The configuration. Default: `roster.yaml` here or in a parent directory, up to the git root.
     #[arg(long, global = true, env = "ROSTER_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -104,11 +104,11 @@ pub struct Global {
     )]
     pub environment: Option<String>,
     /// The format of the result.
-    #[arg(long, global = true, env = "ROSTER_OUTPUT", value_enum, default_value_t = Output::Text)]
-    pub output: Output,
+    #[arg(long, global = true, env = "ROSTER_OUTPUT", value_enum, default_value_t = OutputFormat::Text)]
+    pub output: OutputFormat,
     /// The format of log lines on stderr.
-    #[arg(long, global = true, env = "ROSTER_LOG", value_enum, default_value_t = Log::Text)]
-    pub log: Log,
+    #[arg(long, global = true, env = "ROSTER_LOG", value_enum, default_value_t = LogFormat::Text)]
+    pub log: LogFormat,
     /// Print more on stderr. Repeat for even more.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
@@ -116,13 +116,13 @@ pub struct Global {
     #[arg(short, long, global = true)]
     pub quiet: bool,
     /// When to use colour. `auto` does on a terminal, unless NO_COLOR is set.
-    #[arg(long, global = true, env = "ROSTER_COLOR", value_enum, default_value_t = Color::Auto)]
-    pub color: Color,
+    #[arg(long, global = true, env = "ROSTER_COLOR", value_enum, default_value_t = ColorMode::Auto)]
+    pub color: ColorMode,
 }
 
 /// The format of a result.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum Output {
+pub enum OutputFormat {
     /// Text for people.
     Text,
     /// One JSON document.
@@ -137,7 +137,7 @@ pub enum Output {
 
 /// The format of log lines.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum Log {
+pub enum LogFormat {
     /// Text for people.
     Text,
     /// One JSON object per line.
@@ -146,7 +146,7 @@ pub enum Log {
 
 /// When to use colour.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum Color {
+pub enum ColorMode {
     /// On a terminal.
     Auto,
     /// Always.
@@ -157,7 +157,7 @@ pub enum Color {
 
 /// All commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum CliCommand {
     /// Check manifests without a database.
     Validate(validate::Options),
     /// Show what apply would do, without writing.
@@ -199,34 +199,34 @@ pub enum Command {
     /// Test whether notices arrive.
     Notice(notice::Options),
     /// Write a commented configuration, a small example tree and a CI workflow.
-    Init(init::Args),
+    Init(init::InitArgs),
     /// Print the JSON Schema of manifests.
-    Schema(schema::Args),
+    Schema(schema::SchemaArgs),
     /// Print the OpenAPI document of the daemon.
     Openapi,
     /// Create and list tokens for the daemon.
     Token(token::Options),
     /// Explain a diagnostic code, a kind or a field.
-    Explain(explain::Args),
+    Explain(explain::ExplainArgs),
     /// Run the daemon: watch the sources and keep the database equal to them until stopped.
     Serve(serve::Options),
     /// Show the state of the sources of a running daemon, and the reason if nothing happens.
-    Status(daemon::Status),
+    Status(daemon::StatusOptions),
     /// Suspend a source on every replica, across restarts.
-    Suspend(daemon::Stop),
+    Suspend(daemon::SuspendOptions),
     /// Resume a suspended source.
-    Resume(daemon::Stop),
+    Resume(daemon::SuspendOptions),
     /// Request a pass from a running daemon.
-    Reconcile(daemon::Reconcile),
+    Reconcile(daemon::ReconcileOptions),
     /// Print a completion script for a shell.
-    Completions(completions::Args),
+    Completions(completions::CompletionsArgs),
     /// Print the manual page.
-    Man(man::Args),
+    Man(man::ManArgs),
 }
 
 /// The scope and the overrides of `plan` and `apply`.
 #[derive(Clone, Debug, Default, Args)]
-pub struct Scope {
+pub struct PlanScope {
     /// The directory of manifests. With a configuration: parts of its sources.
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
@@ -238,17 +238,17 @@ pub struct Scope {
     pub target: Vec<String>,
     /// Accept exactly this many steps of a guard: `User.deactivate=104`, `empty=Policy`,
     /// `rename=OLD`.
-    #[arg(long, value_name = "WHAT=N", value_parser = Accept::parse)]
-    pub accept: Vec<Accept>,
+    #[arg(long, value_name = "WHAT=N", value_parser = AcceptOverride::parse)]
+    pub accept: Vec<AcceptOverride>,
     /// Allow deletes in this run.
     #[arg(long)]
     pub allow_delete: bool,
 }
 
-impl Global {
+impl GlobalOptions {
     /// What the command line says beside the configuration file.
-    pub fn overrides(&self, scope: Option<&Scope>) -> Overrides {
-        Overrides {
+    pub fn overrides(&self, scope: Option<&PlanScope>) -> ConfigOverrides {
+        ConfigOverrides {
             config: self.config.clone(),
             database: self.database.clone(),
             cache: self.cache.clone(),
@@ -278,52 +278,52 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => error.exit(),
     };
     output::set_color(cli.global.color);
-    log(&cli.global, matches!(cli.command, Command::Serve(_)));
+    log(&cli.global, matches!(cli.command, CliCommand::Serve(_)));
     ExitCode::from(match run(cli) {
         Ok(code) => code,
         Err(failure) => failure.report(),
     })
 }
 
-fn run(cli: Cli) -> Outcome {
+fn run(cli: Cli) -> CommandResult {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::error(format!("cannot start: {error}")))?;
+        .map_err(|error| CommandFailure::error(format!("cannot start: {error}")))?;
     let global = &cli.global;
     let outcome = runtime.block_on(async {
         match cli.command {
-            Command::Validate(options) => validate::run(global, &options),
-            Command::Plan(options) => plan::run(global, &options).await,
-            Command::Apply(options) => apply::run(global, options).await,
-            Command::Import(options) => import::run(global, &options).await,
-            Command::Feed(options) => feed::run(global, &options),
-            Command::Show(options) => show::run(global, &options),
-            Command::Get(options) => get::run(global, &options).await,
-            Command::Export(options) => export::run(global, &options).await,
-            Command::History(options) => history::run(global, &options).await,
-            Command::Why(options) => why::run(global, &options).await,
-            Command::Changes(options) => changes::run(global, &options).await,
-            Command::Fmt(options) => format::run(global, &options),
-            Command::Approve(options) => approve::run(global, &options).await,
-            Command::Source(options) => source::run(global, &options).await,
-            Command::Adopt(options) => adopt::run(global, &options).await,
-            Command::Propose(options) => propose::run(global, &options),
-            Command::Migrate(options) => migrate::run(global, &options).await,
-            Command::Lock(options) => lock::run(global, &options).await,
-            Command::Serve(options) => serve::run(global, &options).await,
-            Command::Status(options) => daemon::status(global, &options).await,
-            Command::Suspend(options) => daemon::suspend(global, &options).await,
-            Command::Resume(options) => daemon::resume(global, &options).await,
-            Command::Reconcile(options) => daemon::reconcile(global, &options).await,
-            Command::Notice(options) => notice::run(global, &options).await,
-            Command::Init(args) => init::run(&args),
-            Command::Schema(args) => schema::run(&args),
-            Command::Openapi => openapi::run(),
-            Command::Token(options) => token::run(global, &options),
-            Command::Explain(args) => explain::run(&args),
-            Command::Completions(args) => completions::run(&args, &Cli::command()),
-            Command::Man(args) => man::run(&args, &Cli::command()),
+            CliCommand::Validate(options) => validate::run(global, &options),
+            CliCommand::Plan(options) => plan::run(global, &options).await,
+            CliCommand::Apply(options) => apply::run(global, options).await,
+            CliCommand::Import(options) => import::run(global, &options).await,
+            CliCommand::Feed(options) => feed::run(global, &options),
+            CliCommand::Show(options) => show::run(global, &options),
+            CliCommand::Get(options) => get::run(global, &options).await,
+            CliCommand::Export(options) => export::run(global, &options).await,
+            CliCommand::History(options) => history::run(global, &options).await,
+            CliCommand::Why(options) => why::run(global, &options).await,
+            CliCommand::Changes(options) => changes::run(global, &options).await,
+            CliCommand::Fmt(options) => format::run(global, &options),
+            CliCommand::Approve(options) => approve::run(global, &options).await,
+            CliCommand::Source(options) => source::run(global, &options).await,
+            CliCommand::Adopt(options) => adopt::run(global, &options).await,
+            CliCommand::Propose(options) => propose::run(global, &options),
+            CliCommand::Migrate(options) => migrate::run(global, &options).await,
+            CliCommand::Lock(options) => lock::run(global, &options).await,
+            CliCommand::Serve(options) => serve::run(global, &options).await,
+            CliCommand::Status(options) => daemon::status(global, &options).await,
+            CliCommand::Suspend(options) => daemon::suspend(global, &options).await,
+            CliCommand::Resume(options) => daemon::resume(global, &options).await,
+            CliCommand::Reconcile(options) => daemon::reconcile(global, &options).await,
+            CliCommand::Notice(options) => notice::run(global, &options).await,
+            CliCommand::Init(args) => init::run(&args),
+            CliCommand::Schema(args) => schema::run(&args),
+            CliCommand::Openapi => openapi::run(),
+            CliCommand::Token(options) => token::run(global, &options),
+            CliCommand::Explain(args) => explain::run(&args),
+            CliCommand::Completions(args) => completions::run(&args, &Cli::command()),
+            CliCommand::Man(args) => man::run(&args, &Cli::command()),
         }
     });
     // A pass that did not end when it was asked to is rolled back by the end of the process.
@@ -331,7 +331,7 @@ fn run(cli: Cli) -> Outcome {
     outcome
 }
 
-fn log(global: &Global, serving: bool) {
+fn log(global: &GlobalOptions, serving: bool) {
     let level = match (global.quiet, global.verbose) {
         (true, _) => tracing::Level::ERROR,
         (false, 0) => tracing::Level::WARN,
@@ -352,8 +352,8 @@ fn log(global: &Global, serving: bool) {
         .with_env_filter(filter);
     match global.log {
         // JSON escapes by its own rules.
-        Log::Json => logger.json().with_writer(std::io::stderr).init(),
-        Log::Text if serving => logger.with_target(false).init(),
-        Log::Text => logger.with_target(false).without_time().init(),
+        LogFormat::Json => logger.json().with_writer(std::io::stderr).init(),
+        LogFormat::Text if serving => logger.with_target(false).init(),
+        LogFormat::Text => logger.with_target(false).without_time().init(),
     }
 }

@@ -1,6 +1,6 @@
 //! New files in a directory: all of them or none, and never over what is there.
 
-use super::Failure;
+use super::CommandFailure;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -11,18 +11,21 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// When one cannot be written, or is there already.
-pub fn write<C: AsRef<[u8]>>(dir: &Path, files: &BTreeMap<String, C>) -> Result<(), Failure> {
+pub fn write<C: AsRef<[u8]>>(
+    dir: &Path,
+    files: &BTreeMap<String, C>,
+) -> Result<(), CommandFailure> {
     let failed = |error: io::Error| {
-        Failure::error(format!("nothing was written to {}: {error}", dir.display()))
+        CommandFailure::error(format!("nothing was written to {}: {error}", dir.display()))
     };
     if files.is_empty() {
         return Ok(());
     }
     let there = dir.try_exists().map_err(failed)?;
-    let apart = apart(dir, there);
-    let made = lay_down(&apart, files).and_then(|()| {
+    let apart = staging_dir(dir, there);
+    let made = write_staged(&apart, files).and_then(|()| {
         if there {
-            move_in(&apart, dir, files.keys())
+            link_into_place(&apart, dir, files.keys())
         } else {
             fs::rename(&apart, dir)
         }
@@ -33,7 +36,7 @@ pub fn write<C: AsRef<[u8]>>(dir: &Path, files: &BTreeMap<String, C>) -> Result<
 
 /// Where the files are until all are whole: beside a new directory, and within one that is there,
 /// which may be all that can be written to. Readers of manifests pass it over.
-fn apart(dir: &Path, there: bool) -> PathBuf {
+fn staging_dir(dir: &Path, there: bool) -> PathBuf {
     let name = dir.file_name().unwrap_or_default().to_string_lossy();
     let hidden = format!(".{name}.{}", std::process::id());
     if there {
@@ -43,7 +46,7 @@ fn apart(dir: &Path, there: bool) -> PathBuf {
     }
 }
 
-fn lay_down<C: AsRef<[u8]>>(apart: &Path, files: &BTreeMap<String, C>) -> io::Result<()> {
+fn write_staged<C: AsRef<[u8]>>(apart: &Path, files: &BTreeMap<String, C>) -> io::Result<()> {
     if apart.exists() {
         fs::remove_dir_all(apart)?;
     }
@@ -57,26 +60,26 @@ fn lay_down<C: AsRef<[u8]>>(apart: &Path, files: &BTreeMap<String, C>) -> io::Re
             folder.clone_into(&mut last);
         }
         // Two names that the file system takes for one are a fault to see, not to overwrite.
-        let mut file = File::create_new(&path).map_err(|error| named(&path, apart, &error))?;
+        let mut file = File::create_new(&path).map_err(|error| error_at(&path, apart, &error))?;
         let written = file.write_all(text.as_ref());
-        written.map_err(|error| named(&path, apart, &error))?;
+        written.map_err(|error| error_at(&path, apart, &error))?;
     }
     Ok(())
 }
 
-fn named(path: &Path, below: &Path, error: &io::Error) -> io::Error {
+fn error_at(path: &Path, below: &Path, error: &io::Error) -> io::Error {
     let path = path.strip_prefix(below).unwrap_or(path);
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 /// Links each file to its place, which fails where something is; what was put there is taken away
 /// again when one fails.
-fn move_in<'p>(
+fn link_into_place<'p>(
     apart: &Path,
     dir: &Path,
     paths: impl Iterator<Item = &'p String>,
 ) -> io::Result<()> {
-    let mut put = Put::default();
+    let mut put = PlacedFiles::default();
     for path in paths {
         let to = dir.join(path);
         let moved = put
@@ -85,8 +88,8 @@ fn move_in<'p>(
         match moved {
             Ok(()) => put.files.push(to),
             Err(error) => {
-                put.take_back();
-                return Err(named(&to, dir, &error));
+                put.roll_back();
+                return Err(error_at(&to, dir, &error));
             }
         }
     }
@@ -95,12 +98,12 @@ fn move_in<'p>(
 
 /// What was made so far.
 #[derive(Default)]
-struct Put {
+struct PlacedFiles {
     files: Vec<PathBuf>,
     folders: Vec<PathBuf>,
 }
 
-impl Put {
+impl PlacedFiles {
     fn folders_of(&mut self, file: &Path) -> io::Result<()> {
         let folder = file.parent().unwrap_or(file);
         let missing = folder.ancestors().take_while(|folder| !folder.exists());
@@ -112,7 +115,7 @@ impl Put {
         Ok(())
     }
 
-    fn take_back(&self) {
+    fn roll_back(&self) {
         for file in &self.files {
             let _ = fs::remove_file(file);
         }

@@ -1,8 +1,8 @@
 //! `roster notice test`: whether notices arrive where the configuration sends them.
 
-use super::{Failure, Global, Outcome, Output, session};
-use crate::config::Target;
-use crate::daemon::notice::{Notice, SendError, Sender};
+use super::{CommandFailure, CommandResult, GlobalOptions, OutputFormat, session};
+use crate::config::NoticeTarget;
+use crate::daemon::notice::{DeliveryError, Notice, NoticeSender};
 use crate::diagnostic::none_called;
 use chrono::Utc;
 use clap::{Args, Subcommand};
@@ -12,11 +12,11 @@ use serde_json::json;
 #[derive(Debug, Args)]
 pub struct Options {
     #[command(subcommand)]
-    what: What,
+    what: NoticeCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum NoticeCommand {
     /// Send a test notice to every target, and print the result.
     Test {
         /// Send only to the target with this name.
@@ -25,16 +25,16 @@ enum What {
     },
 }
 
-type Results = Vec<(Target, Result<(), SendError>)>;
+type DeliveryResults = Vec<(NoticeTarget, Result<(), DeliveryError>)>;
 
 /// Sends one to every target; exits with 1 when one did not arrive.
-pub async fn run(global: &Global, options: &Options) -> Outcome {
-    let What::Test { name } = &options.what;
+pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
+    let NoticeCommand::Test { name } = &options.what;
     let config = session::config(global, None)?;
     let all = config.notices.resolve();
-    let targets = chosen(all.map_err(Failure::error)?, name.as_deref())?;
-    let sender = Sender::new();
-    let mut results = Results::new();
+    let targets = select_targets(all.map_err(CommandFailure::error)?, name.as_deref())?;
+    let sender = NoticeSender::new();
+    let mut results = DeliveryResults::new();
     for target in targets {
         let now = Utc::now();
         let notice = Notice::test(config.environment.as_deref(), now);
@@ -42,7 +42,7 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
         let result = sender.send(&target, &notice, &delivery, now).await;
         results.push((target, result));
     }
-    if global.output == Output::Json {
+    if global.output == OutputFormat::Json {
         anstream::println!("{}", document(&results));
     } else {
         print(&results);
@@ -50,26 +50,29 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
     Ok(u8::from(results.iter().any(|(_, result)| result.is_err())))
 }
 
-fn chosen(all: Vec<Target>, name: Option<&str>) -> Result<Vec<Target>, Failure> {
+fn select_targets(
+    all: Vec<NoticeTarget>,
+    name: Option<&str>,
+) -> Result<Vec<NoticeTarget>, CommandFailure> {
     if all.is_empty() {
-        return Err(Failure::error(
+        return Err(CommandFailure::error(
             "nobody is told anything: the configuration has no `serve.notices`",
         ));
     }
     let Some(name) = name else { return Ok(all) };
     let names: Vec<String> = all.iter().map(|target| target.name.clone()).collect();
-    let found: Vec<Target> = all
+    let found: Vec<NoticeTarget> = all
         .into_iter()
         .filter(|target| target.name == name)
         .collect();
     if found.is_empty() {
         let names = names.iter().map(String::as_str);
-        return Err(Failure::usage(none_called("notice", name, names)));
+        return Err(CommandFailure::usage(none_called("notice", name, names)));
     }
     Ok(found)
 }
 
-fn print(results: &Results) {
+fn print(results: &DeliveryResults) {
     let width = results
         .iter()
         .map(|(target, _)| target.name.chars().count());
@@ -77,18 +80,18 @@ fn print(results: &Results) {
     for (target, result) in results {
         let name = &target.name;
         match result {
-            Ok(()) => anstream::println!("{name:width$}  sent    {}", target.shown()),
+            Ok(()) => anstream::println!("{name:width$}  sent    {}", target.display_address()),
             Err(error) => anstream::println!("{name:width$}  failed  {error}"),
         }
     }
 }
 
-fn document(results: &Results) -> serde_json::Value {
+fn document(results: &DeliveryResults) -> serde_json::Value {
     let items = results.iter().map(|(target, result)| {
         let error = result.as_ref().err();
         json!({
             "name": target.name,
-            "to": target.shown(),
+            "to": target.display_address(),
             "sent": result.is_ok(),
             "error": error.map(ToString::to_string),
         })

@@ -1,6 +1,6 @@
 //! `roster openapi`: the daemon's API as a document.
 
-use super::{Outcome, print::print};
+use super::{CommandResult, print::print};
 use crate::daemon::api;
 use crate::http;
 
@@ -8,6 +8,6 @@ use crate::http;
 ///
 /// # Errors
 /// When stdout cannot be written.
-pub fn run() -> Outcome {
+pub fn run() -> CommandResult {
     print(format!("{:#}\n", http::document(api::routes())))
 }

@@ -1,20 +1,20 @@
 //! Where results go, and in which dress.
 
-use super::{Color, Global, Output};
-use crate::config::Place;
-use crate::diagnostic::render::Renderer;
+use super::{ColorMode, GlobalOptions, OutputFormat};
+use crate::config::SourceLocation;
+use crate::diagnostic::render::DiagnosticRenderer;
 use crate::diagnostic::{Diagnostic, cap, group};
 use crate::plan::Plan;
-use crate::plan::render::{self, Detail, Format, Options};
-use crate::reconcile::Reading;
+use crate::plan::render::{self, PlanDetail, PlanFormat, RenderOptions};
+use crate::reconcile::SourceReading;
 use std::io::{self, BufWriter, Write};
 
 /// Sets whether anything is coloured, for stdout and stderr alike.
-pub fn set_color(color: Color) {
+pub fn set_color(color: ColorMode) {
     let choice = match color {
-        Color::Auto => anstream::ColorChoice::Auto,
-        Color::Always => anstream::ColorChoice::Always,
-        Color::Never => anstream::ColorChoice::Never,
+        ColorMode::Auto => anstream::ColorChoice::Auto,
+        ColorMode::Always => anstream::ColorChoice::Always,
+        ColorMode::Never => anstream::ColorChoice::Never,
     };
     choice.write_global();
 }
@@ -32,7 +32,7 @@ pub fn stdout() -> impl Write {
 
 /// How much of a plan is shown, and how large it may be.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Shown {
+pub struct DisplayOptions {
     /// How much detail to show.
     #[arg(long, value_enum, default_value_t = DetailArg::Changes)]
     pub detail: DetailArg,
@@ -41,7 +41,7 @@ pub struct Shown {
     pub max_bytes: Option<usize>,
 }
 
-/// [`Detail`] on the command line.
+/// [`PlanDetail`] on the command line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
 pub enum DetailArg {
     /// Counts and holds.
@@ -57,28 +57,28 @@ pub enum DetailArg {
 /// # Errors
 /// When stdout cannot be written.
 pub fn plans(
-    global: &Global,
-    shown: &Shown,
+    global: &GlobalOptions,
+    shown: &DisplayOptions,
     plans: &[Plan],
-    readings: &[Reading],
+    readings: &[SourceReading],
 ) -> io::Result<()> {
     let mut out = stdout();
-    let options = Options {
+    let options = RenderOptions {
         detail: match shown.detail {
-            DetailArg::Summary => Detail::Summary,
-            DetailArg::Changes => Detail::Changes,
-            DetailArg::Full => Detail::Full,
+            DetailArg::Summary => PlanDetail::Summary,
+            DetailArg::Changes => PlanDetail::Changes,
+            DetailArg::Full => PlanDetail::Full,
         },
         max_bytes: shown.max_bytes,
         color: colored(&io::stdout()),
         root: String::new(),
     };
-    if global.output == Output::Json && plans.len() != 1 {
+    if global.output == OutputFormat::Json && plans.len() != 1 {
         render::json::write_all(plans, &mut out)?;
         return out.flush();
     }
     for (index, plan) in plans.iter().enumerate() {
-        if global.output == Output::Text {
+        if global.output == OutputFormat::Text {
             if index > 0 {
                 writeln!(out)?;
             }
@@ -87,8 +87,8 @@ pub fn plans(
         let reading = readings
             .iter()
             .find(|reading| reading.source.name == plan.source.name);
-        let options = Options {
-            root: reading.map(in_repository).unwrap_or_default(),
+        let options = RenderOptions {
+            root: reading.map(path_in_repository).unwrap_or_default(),
             ..options.clone()
         };
         render::render(plan, format(global.output), &options, &mut out)?;
@@ -98,11 +98,11 @@ pub fn plans(
 
 /// The folder of a source within its git checkout, or as it was written where there is none:
 /// annotations are shown by paths of the repository.
-pub fn in_repository(reading: &Reading) -> String {
+pub fn path_in_repository(reading: &SourceReading) -> String {
     let root = match &reading.source.place {
-        Place::Directory(root) => root,
-        Place::Git(place) => return place.path.clone(),
-        Place::Export(_) => return String::new(),
+        SourceLocation::Directory(root) => root,
+        SourceLocation::Git(place) => return place.path.clone(),
+        SourceLocation::Export(_) => return String::new(),
     };
     let root = root.canonicalize().unwrap_or_else(|_| root.clone());
     let checkout = root.ancestors().find(|folder| folder.join(".git").exists());
@@ -112,28 +112,28 @@ pub fn in_repository(reading: &Reading) -> String {
     }
 }
 
-fn format(output: Output) -> Format {
+fn format(output: OutputFormat) -> PlanFormat {
     match output {
-        Output::Text => Format::Text,
-        Output::Json => Format::Json,
-        Output::Ndjson => Format::Ndjson,
-        Output::Markdown => Format::Markdown,
-        Output::Github => Format::Github,
+        OutputFormat::Text => PlanFormat::Text,
+        OutputFormat::Json => PlanFormat::Json,
+        OutputFormat::Ndjson => PlanFormat::Ndjson,
+        OutputFormat::Markdown => PlanFormat::Markdown,
+        OutputFormat::Github => PlanFormat::Github,
     }
 }
 
 fn diagnostics(
     plan: &Plan,
-    readings: &[Reading],
-    detail: Detail,
+    readings: &[SourceReading],
+    detail: PlanDetail,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let reading = readings
         .iter()
         .find(|reading| reading.source.name == plan.source.name);
     let text = |path: &str| reading?.tree.text(path);
-    if detail == Detail::Full {
-        let mut renderer = Renderer::new(text, colored(&io::stdout()));
+    if detail == PlanDetail::Full {
+        let mut renderer = DiagnosticRenderer::new(text, colored(&io::stdout()));
         let mut found = plan.diagnostics.iter();
         return found.try_for_each(|found| writeln!(out, "{}", renderer.render(found)));
     }
@@ -149,7 +149,7 @@ pub fn write_diagnostics<'d>(
     text: impl Fn(&str) -> Option<String>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let mut renderer = Renderer::new(text, colored(&io::stdout()));
+    let mut renderer = DiagnosticRenderer::new(text, colored(&io::stdout()));
     let (shown, omitted) = cap(group(found), |one| (&*one.found, one.count));
     for one in shown {
         writeln!(out, "{}", renderer.render(&one.found))?;

@@ -1,13 +1,13 @@
 //! Changed files as a patch that `git apply` takes.
 
-use crate::reconcile::Changed;
+use crate::reconcile::ChangedFile;
 use similar::TextDiff;
 use std::fmt::Write as _;
 use std::path::Path;
 
 /// The patch; its paths are those of the git repository that the directory is in, or else of the
 /// folder one is in.
-pub fn patch(root: &Path, files: &[Changed]) -> String {
+pub fn patch(root: &Path, files: &[ChangedFile]) -> String {
     let below = below(root);
     let mut out = String::new();
     for file in files {

@@ -1,13 +1,16 @@
 //! `roster plan`: what apply would do.
 
-use super::output::{self, Shown};
-use super::progress::Progress;
-use super::remote::Remote;
-use super::{Failure, Global, Outcome, Scope, failure, plan_remote, session, whole_file};
-use crate::config::{Config, Place};
+use super::output::{self, DisplayOptions};
+use super::progress::ProgressGuard;
+use super::remote::RemoteOptions;
+use super::{
+    CommandFailure, CommandResult, GlobalOptions, PlanScope, atomic_file, failure, plan_remote,
+    session,
+};
+use crate::config::{Config, SourceLocation};
 use crate::diagnostic::none_called;
 use crate::plan::{Plan, render};
-use crate::reconcile::{self, Fetches, Pass, Reading, Request};
+use crate::reconcile::{self, FetchResults, Pass, PassRequest, SourceReading};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -15,9 +18,9 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Args)]
 pub struct Options {
     #[command(flatten)]
-    scope: Scope,
+    scope: PlanScope,
     #[command(flatten)]
-    shown: Shown,
+    shown: DisplayOptions,
     /// Save the plan to this file. `roster apply FILE` applies it exactly.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -25,7 +28,7 @@ pub struct Options {
     #[arg(long, value_name = "REV", conflicts_with = "out")]
     revision: Option<String>,
     #[command(flatten)]
-    remote: Remote,
+    remote: RemoteOptions,
     /// List every stored field that no source declares.
     #[arg(long)]
     exact: bool,
@@ -38,9 +41,9 @@ pub struct Options {
 }
 
 /// Prints the plan of every source that is asked for.
-pub async fn run(global: &Global, options: &Options) -> Outcome {
+pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     if options.remote.url.is_some() {
-        return remotely(global, options).await;
+        return plan_remotely(global, options).await;
     }
     let config = session::config(global, Some(&options.scope))?;
     let mut request = session::request(&config, &options.scope, options.exact)?;
@@ -51,24 +54,24 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
         request.at = Some((name, revision.clone()));
     }
     let store = session::reader_or_none(global, &config).await?;
-    let working = Progress::begin(global, "planning");
+    let working = ProgressGuard::begin(global, "planning");
     let fetched = fetch(&config, &request);
-    let request = request.after(&fetched);
+    let request = request.with_fetch_results(&fetched);
     let mut pass = Pass::read(&config, request, &store).await?;
     let mut plans: Vec<Plan> = Vec::new();
-    for index in pass.wanted()? {
+    for index in pass.selected_sources()? {
         let plan = pass.plan(index, &store, &plans).await?;
         plans.push(plan);
     }
     drop(working);
     let shown = show(global, options, &plans, &pass.readings);
-    session::leave((pass, plans));
+    session::forget_at_exit((pass, plans));
     shown
 }
 
-async fn remotely(global: &Global, options: &Options) -> Outcome {
+async fn plan_remotely(global: &GlobalOptions, options: &Options) -> CommandResult {
     if options.out.is_some() || options.exact || options.scrub {
-        return Err(Failure::usage(
+        return Err(CommandFailure::usage(
             "`--out`, `--exact` and `--scrub` are for plans that are made here",
         ));
     }
@@ -78,7 +81,7 @@ async fn remotely(global: &Global, options: &Options) -> Outcome {
 }
 
 /// The git source that `--revision` is about.
-fn repository(config: &Config, scope: &Scope) -> Result<String, Failure> {
+fn repository(config: &Config, scope: &PlanScope) -> Result<String, CommandFailure> {
     let wanted = |name: &str| scope.source.as_ref().is_none_or(|wanted| wanted == name);
     let sources = config.sources.iter();
     let mut sources = sources.filter(|source| source.git().is_some() && wanted(&source.name));
@@ -91,20 +94,21 @@ fn repository(config: &Config, scope: &Scope) -> Result<String, Failure> {
                 Some(name) => none_called("git source", name, git),
                 None => "no git source is configured".to_owned(),
             };
-            Err(Failure::usage(format!("`--revision`: {why}")))
+            Err(CommandFailure::usage(format!("`--revision`: {why}")))
         }
-        _ => Err(Failure::usage(
+        _ => Err(CommandFailure::usage(
             "there are several git sources: choose one with `--source NAME`",
         )),
     }
 }
 
 /// Fetches every git source, the one that is planned at another revision with that.
-fn fetch(config: &Config, request: &Request) -> Fetches {
+fn fetch(config: &Config, request: &PassRequest) -> FetchResults {
     let mut config = config.clone();
     if let Some((name, revision)) = &request.at {
         for source in &mut config.sources {
-            if let (true, Place::Git(place)) = (*source.name == **name, &mut source.place) {
+            if let (true, SourceLocation::Git(place)) = (*source.name == **name, &mut source.place)
+            {
                 *place = place.at(revision);
             }
         }
@@ -112,7 +116,12 @@ fn fetch(config: &Config, request: &Request) -> Fetches {
     reconcile::fetch(&config, None)
 }
 
-fn show(global: &Global, options: &Options, plans: &[Plan], readings: &[Reading]) -> Outcome {
+fn show(
+    global: &GlobalOptions,
+    options: &Options,
+    plans: &[Plan],
+    readings: &[SourceReading],
+) -> CommandResult {
     output::plans(global, &options.shown, plans, readings)?;
     if let Some(file) = &options.out {
         save(file, plans)?;
@@ -130,16 +139,16 @@ pub fn first_code<'p>(plans: impl Iterator<Item = &'p Plan>, detailed: bool) -> 
         .unwrap_or(0)
 }
 
-fn save(file: &Path, plans: &[Plan]) -> Result<(), Failure> {
+fn save(file: &Path, plans: &[Plan]) -> Result<(), CommandFailure> {
     let [plan] = plans else {
-        return Err(Failure::usage(
+        return Err(CommandFailure::usage(
             "`--out` saves exactly one plan: choose a source with `--source NAME`",
         ));
     };
     if plan.errored {
-        return Err(Failure::error(
+        return Err(CommandFailure::error(
             "the plan is refused because of its errors, so it was not saved; see `roster validate`",
         ));
     }
-    whole_file::write(file, |mut out| render::json::write(plan, &mut out))
+    atomic_file::write(file, |mut out| render::json::write(plan, &mut out))
 }

@@ -1,9 +1,11 @@
 //! `roster plan --remote`: a daemon plans the tree that is here, so that a CI job needs no password
 //! of the database.
 
-use super::output::{DetailArg, Shown};
-use super::remote::Remote;
-use super::{Failure, Global, Outcome, Output, Scope, failure, output};
+use super::output::{DetailArg, DisplayOptions};
+use super::remote::RemoteOptions;
+use super::{
+    CommandFailure, CommandResult, GlobalOptions, OutputFormat, PlanScope, failure, output,
+};
 use crate::diagnostic::visible;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,17 +16,17 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// How large the files of a tree may be together.
-const MOST: usize = 48 << 20;
+const MAX_TREE_BYTES: usize = 48 << 20;
 
 /// Has a tree or a revision planned, and prints what the daemon says of it.
 pub async fn run(
-    global: &Global,
-    remote: &Remote,
-    scope: &Scope,
-    shown: &Shown,
+    global: &GlobalOptions,
+    remote: &RemoteOptions,
+    scope: &PlanScope,
+    shown: &DisplayOptions,
     revision: Option<&str>,
     detailed: bool,
-) -> Outcome {
+) -> CommandResult {
     let mut body = json!({
         "format": format(global.output)?,
         "detail": detail(shown.detail),
@@ -36,7 +38,7 @@ pub async fn run(
         body["source"] = source.as_str().into();
     }
     if !scope.target.is_empty() || !scope.accept.is_empty() || scope.allow_delete {
-        return Err(Failure::usage(
+        return Err(CommandFailure::usage(
             "a daemon plans all of a source as it is configured there: no `--target`, `--accept` or `--allow-delete`",
         ));
     }
@@ -44,7 +46,7 @@ pub async fn run(
         (Some(revision), []) => body["revision"] = revision.into(),
         (None, [path]) => body["files"] = files(path)?.into(),
         _ => {
-            return Err(Failure::usage(
+            return Err(CommandFailure::usage(
                 "give the directory to be planned, or `--revision REV` of the source's repository",
             ));
         }
@@ -68,13 +70,13 @@ pub async fn run(
     })
 }
 
-fn format(output: Output) -> Result<&'static str, Failure> {
+fn format(output: OutputFormat) -> Result<&'static str, CommandFailure> {
     match output {
-        Output::Text => Ok("text"),
-        Output::Json => Ok("json"),
-        Output::Markdown => Ok("markdown"),
-        Output::Github => Ok("github"),
-        Output::Ndjson => Err(Failure::usage("a remote plan has no form `ndjson`")),
+        OutputFormat::Text => Ok("text"),
+        OutputFormat::Json => Ok("json"),
+        OutputFormat::Markdown => Ok("markdown"),
+        OutputFormat::Github => Ok("github"),
+        OutputFormat::Ndjson => Err(CommandFailure::usage("a remote plan has no form `ndjson`")),
     }
 }
 
@@ -88,13 +90,13 @@ fn detail(detail: DetailArg) -> &'static str {
 
 /// Every file below a folder that does not hide, by path, links as links: the daemon reads them by
 /// the rules of a folder.
-fn files(root: &Path) -> Result<Map<String, Value>, Failure> {
+fn files(root: &Path) -> Result<Map<String, Value>, CommandFailure> {
     let real = root.canonicalize();
-    let real = real.map_err(|error| unread(root, &error))?;
+    let real = real.map_err(|error| read_failure(root, &error))?;
     if !real.is_dir() {
-        return Err(unread(root, &"it is not a directory"));
+        return Err(read_failure(root, &"it is not a directory"));
     }
-    let mut sent = SentTree {
+    let mut sent = TreeUpload {
         root: real.clone(),
         files: Map::new(),
         size: 0,
@@ -109,13 +111,13 @@ fn files(root: &Path) -> Result<Map<String, Value>, Failure> {
     Ok(sent.files)
 }
 
-fn unread(path: &Path, error: &dyn std::fmt::Display) -> Failure {
+fn read_failure(path: &Path, error: &dyn std::fmt::Display) -> CommandFailure {
     let path = path.display().to_string();
-    Failure::error(format!("cannot read {}: {error}", visible(&path)))
+    CommandFailure::error(format!("cannot read {}: {error}", visible(&path)))
 }
 
 /// A tree that is being gathered.
-struct SentTree {
+struct TreeUpload {
     root: PathBuf,
     files: Map<String, Value>,
     size: usize,
@@ -125,9 +127,9 @@ struct SentTree {
     seen: BTreeSet<PathBuf>,
 }
 
-impl SentTree {
+impl TreeUpload {
     /// Takes every file at or below a place.
-    fn walk(&mut self, place: &Path) -> Result<(), Failure> {
+    fn walk(&mut self, place: &Path) -> Result<(), CommandFailure> {
         // Ignore files of Roster's are for the daemon to judge; git's have no say.
         let mut walk = WalkBuilder::new(place);
         walk.standard_filters(false);
@@ -138,25 +140,25 @@ impl SentTree {
         for entry in walk.build() {
             match entry {
                 Ok(entry) => self.entry(&entry)?,
-                Err(error) => self.lost(&error),
+                Err(error) => self.add_unreadable_folder(&error),
             }
         }
         Ok(())
     }
 
     /// A folder or file that may not be read.
-    fn lost(&mut self, error: &ignore::Error) {
+    fn add_unreadable_folder(&mut self, error: &ignore::Error) {
         if let ignore::Error::WithPath { path, err } = error {
             if let Some(name) = self.name(path) {
                 let lost = json!({"unreadable": plain(err), "folder": true});
                 self.files.insert(name, lost);
             }
         } else if let ignore::Error::WithDepth { err, .. } = error {
-            self.lost(err);
+            self.add_unreadable_folder(err);
         }
     }
 
-    fn unreadable(&mut self, path: &Path, why: &str) {
+    fn add_unreadable(&mut self, path: &Path, why: &str) {
         if let Some(name) = self.name(path) {
             self.files.insert(name, json!({"unreadable": why}));
         }
@@ -169,7 +171,7 @@ impl SentTree {
         (!parts.is_empty()).then(|| parts.join("/"))
     }
 
-    fn entry(&mut self, entry: &ignore::DirEntry) -> Result<(), Failure> {
+    fn entry(&mut self, entry: &ignore::DirEntry) -> Result<(), CommandFailure> {
         let path = entry.path();
         let (Some(kind), Some(name)) = (entry.file_type(), self.name(path)) else {
             return Ok(());
@@ -178,28 +180,28 @@ impl SentTree {
             return Ok(());
         }
         if path.to_str().is_none() {
-            self.unreadable(path, "its name is not UTF-8");
+            self.add_unreadable(path, "its name is not UTF-8");
         } else if kind.is_symlink() {
             let link = self.link(path, &name);
             self.files.insert(name, json!({"link": link}));
         } else if !kind.is_file() {
-            self.unreadable(path, "it is not a regular file");
+            self.add_unreadable(path, "it is not a regular file");
         } else {
             match std::fs::read(path) {
                 Ok(bytes) => self.file(name, bytes)?,
-                Err(error) => self.unreadable(path, &plain(&error)),
+                Err(error) => self.add_unreadable(path, &plain(&error)),
             }
         }
         Ok(())
     }
 
-    fn file(&mut self, name: String, bytes: Vec<u8>) -> Result<(), Failure> {
+    fn file(&mut self, name: String, bytes: Vec<u8>) -> Result<(), CommandFailure> {
         self.size += bytes.len();
-        if self.size > MOST {
-            return Err(Failure::error(format!(
+        if self.size > MAX_TREE_BYTES {
+            return Err(CommandFailure::error(format!(
                 "{} holds more than {} MB: push a branch, and have it planned with `--revision`",
                 self.root.display(),
-                MOST >> 20
+                MAX_TREE_BYTES >> 20
             )));
         }
         let content = match String::from_utf8(bytes) {

@@ -1,13 +1,13 @@
 //! The result of a command goes to stdout.
 
-use super::Outcome;
+use super::CommandResult;
 use std::io::{self, ErrorKind, Write};
 
 /// Prints a result; that the reader has gone (`| head`) is no failure.
 ///
 /// # Errors
 /// When stdout cannot be written.
-pub fn print(text: impl AsRef<[u8]>) -> Outcome {
+pub fn print(text: impl AsRef<[u8]>) -> CommandResult {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_ref()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),

@@ -1,6 +1,6 @@
 //! A sign of life on a terminal, when something takes over a second.
 
-use super::Global;
+use super::GlobalOptions;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What is being done, shown on stderr until it is dropped.
-pub struct Progress {
+pub struct ProgressGuard {
     bar: ProgressBar,
     showing: tokio::task::JoinHandle<()>,
 }
 
-impl Progress {
+impl ProgressGuard {
     /// Begins; shows itself after a second, on a terminal only.
-    pub fn begin(global: &Global, doing: &'static str) -> Self {
+    pub fn begin(global: &GlobalOptions, doing: &'static str) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         let shown = std::io::stderr().is_terminal() && !global.quiet;
         let begun = bar.clone();
@@ -35,7 +35,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for ProgressGuard {
     fn drop(&mut self) {
         self.showing.abort();
         self.bar.finish_and_clear();

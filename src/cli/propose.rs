@@ -2,11 +2,14 @@
 
 use super::output::{self, write_diagnostics};
 use super::patch::patch;
-use super::{Failure, Global, Outcome, Output, failure, new_files, session, whole_file};
+use super::{
+    CommandFailure, CommandResult, GlobalOptions, OutputFormat, atomic_file, failure, new_files,
+    session,
+};
 use crate::config::{Config, Source};
 use crate::diagnostic::{Diagnostic, chain, plural};
-use crate::git::{self, Change};
-use crate::reconcile::{self, More, Proposal, Request};
+use crate::git::{self, FileChange};
+use crate::reconcile::{self, ManifestProposal, PassRequest, ProposalScope};
 use clap::Args;
 use serde_json::json;
 use std::fmt::Write as _;
@@ -40,12 +43,13 @@ pub struct Options {
 }
 
 /// Compares, and gives what there is to propose.
-pub fn run(global: &Global, options: &Options) -> Outcome {
+pub fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let config = session::config(global, None)?;
-    let source = named(&config, &options.source)?;
-    let into = into(&config, options, source)?;
-    let request = Request::default().after(&reconcile::fetch(&config, Some(&source.name)));
-    let more = More {
+    let source = find_source(&config, &options.source)?;
+    let into = target_source(&config, options, source)?;
+    let request =
+        PassRequest::default().with_fetch_results(&reconcile::fetch(&config, Some(&source.name)));
+    let more = ProposalScope {
         add: options.add,
         new: options.new,
     };
@@ -54,27 +58,31 @@ pub fn run(global: &Global, options: &Options) -> Outcome {
     write_diagnostics(&proposal.diagnostics, |_| None, &mut errors)?;
     if let Some(why) = &proposal.doubt {
         let message = format!("nothing of source {} is believed: {why}", source.name);
-        return Err(Failure::error(message));
+        return Err(CommandFailure::error(message));
     }
     let written = deliver(global, options, source, &proposal)?;
-    tell(global, options, &proposal, &written);
+    print_proposal(global, options, &proposal, &written);
     let wrong = proposal.diagnostics.iter().any(Diagnostic::is_error);
     let whole = proposal.unwritten.is_empty() && !wrong;
     Ok(if whole { 0 } else { failure::ERROR })
 }
 
-fn named<'c>(config: &'c Config, name: &str) -> Result<&'c Source, Failure> {
+fn find_source<'c>(config: &'c Config, name: &str) -> Result<&'c Source, CommandFailure> {
     let mut sources = config.sources.iter();
     let found = sources.find(|source| *source.name == *name);
-    found.ok_or_else(|| Failure::usage(config.no_source(name)))
+    found.ok_or_else(|| CommandFailure::usage(config.no_source(name)))
 }
 
-fn into<'c>(config: &'c Config, options: &Options, source: &Source) -> Result<&'c Source, Failure> {
+fn target_source<'c>(
+    config: &'c Config,
+    options: &Options,
+    source: &Source,
+) -> Result<&'c Source, CommandFailure> {
     if let Some(name) = &options.into {
-        let into = named(config, name)?;
+        let into = find_source(config, name)?;
         return match into.directory() {
             Some(_) if into.name != source.name => Ok(into),
-            _ => Err(Failure::usage(format!(
+            _ => Err(CommandFailure::usage(format!(
                 "source {name} is no directory that could be written to"
             ))),
         };
@@ -84,10 +92,12 @@ fn into<'c>(config: &'c Config, options: &Options, source: &Source) -> Result<&'
     let others: Vec<&Source> = others.collect();
     match others.as_slice() {
         [only] => Ok(only),
-        [] => Err(Failure::usage("no directory is configured to write into")),
+        [] => Err(CommandFailure::usage(
+            "no directory is configured to write into",
+        )),
         several => {
             let names: Vec<&str> = several.iter().map(|source| &*source.name).collect();
-            Err(Failure::usage(format!(
+            Err(CommandFailure::usage(format!(
                 "which directory? give `--into` one of {}",
                 names.join(", ")
             )))
@@ -97,11 +107,11 @@ fn into<'c>(config: &'c Config, options: &Options, source: &Source) -> Result<&'
 
 /// Prints, writes or commits it; what was done, for people.
 fn deliver(
-    global: &Global,
+    global: &GlobalOptions,
     options: &Options,
     source: &Source,
-    proposal: &Proposal,
-) -> Result<String, Failure> {
+    proposal: &ManifestProposal,
+) -> Result<String, CommandFailure> {
     let mut done = String::new();
     if let Some(branch) = options
         .branch
@@ -109,21 +119,21 @@ fn deliver(
         .filter(|_| !proposal.files.is_empty())
     {
         let message = message(source, proposal);
-        let changes = proposal.files.iter().map(|file| Change {
+        let changes = proposal.files.iter().map(|file| FileChange {
             path: &file.path,
             before: file.before.as_deref(),
             after: &file.after,
         });
-        let changes: Vec<Change<'_>> = changes.collect();
+        let changes: Vec<FileChange<'_>> = changes.collect();
         let commit = git::commit_on_branch(&proposal.root, branch, &message, &changes);
-        let commit = commit.map_err(|error| Failure::error(chain(&error)))?;
+        let commit = commit.map_err(|error| CommandFailure::error(chain(&error)))?;
         let short = commit.get(..12).unwrap_or(&commit);
         done = format!(", on branch {branch} as {short}");
     } else if options.write {
-        in_place(&proposal.root, proposal)?;
+        write_in_place(&proposal.root, proposal)?;
         ", written".clone_into(&mut done);
     }
-    if global.output == Output::Json {
+    if global.output == OutputFormat::Json {
         json(options, proposal)?;
     } else if !options.write && options.branch.is_none() {
         let mut out = output::stdout();
@@ -134,9 +144,9 @@ fn deliver(
 }
 
 /// Changes the files, unless one is another one by now.
-fn in_place(root: &Path, proposal: &Proposal) -> Result<(), Failure> {
+fn write_in_place(root: &Path, proposal: &ManifestProposal) -> Result<(), CommandFailure> {
     let failed = |path: &Path, error: io::Error| {
-        Failure::error(format!("cannot write {}: {error}", path.display()))
+        CommandFailure::error(format!("cannot write {}: {error}", path.display()))
     };
     let changed = proposal.files.iter();
     let changed: Vec<_> = changed
@@ -145,28 +155,28 @@ fn in_place(root: &Path, proposal: &Proposal) -> Result<(), Failure> {
     for (path, before, _) in &changed {
         let now = std::fs::read(path).map_err(|error| failed(path, error))?;
         if now != before.as_bytes() {
-            return Err(Failure::error(format!(
+            return Err(CommandFailure::error(format!(
                 "{} was changed in the meantime; nothing was written",
                 path.display()
             )));
         }
     }
-    committed(root, proposal)?;
+    require_committed(root, proposal)?;
     let new = proposal.files.iter().filter(|file| file.before.is_none());
     let new = new.map(|file| (file.path.clone(), file.after.clone()));
     new_files::write(root, &new.collect())?;
     for (path, _, after) in &changed {
-        whole_file::write(path, |out| out.write_all(after.as_bytes()))?;
+        atomic_file::write(path, |out| out.write_all(after.as_bytes()))?;
     }
     Ok(())
 }
 
 /// That what is changed can be had back: in a repository every file is as in the last commit.
-fn committed(root: &Path, proposal: &Proposal) -> Result<(), Failure> {
+fn require_committed(root: &Path, proposal: &ManifestProposal) -> Result<(), CommandFailure> {
     let changed = proposal.files.iter().filter(|file| file.before.is_some());
     let changed: Vec<&str> = changed.map(|file| file.path.as_str()).collect();
     let dirty = git::uncommitted(root, &changed);
-    let dirty = dirty.map_err(|error| Failure::error(chain(&error)))?;
+    let dirty = dirty.map_err(|error| CommandFailure::error(chain(&error)))?;
     let Some(first) = dirty.first() else {
         return Ok(());
     };
@@ -175,14 +185,14 @@ fn committed(root: &Path, proposal: &Proposal) -> Result<(), Failure> {
         more => format!(" and {}", plural(more, "other file")),
     };
     let have = if more.is_empty() { "has" } else { "have" };
-    Err(Failure::error(format!(
+    Err(CommandFailure::error(format!(
         "{first}{more} {have} changes that are not committed: commit or stash them first; \
          nothing was written"
     )))
 }
 
 /// What a commit says of itself: which export, and which of its rows.
-fn message(source: &Source, proposal: &Proposal) -> String {
+fn message(source: &Source, proposal: &ManifestProposal) -> String {
     let count = plural(proposal.proposed.len(), "value");
     let mut text = format!("{count} of {}\n\n", source.name);
     let _ = writeln!(text, "Export: {}", source.written);
@@ -196,7 +206,12 @@ fn message(source: &Source, proposal: &Proposal) -> String {
     text
 }
 
-fn tell(global: &Global, options: &Options, proposal: &Proposal, done: &str) {
+fn print_proposal(
+    global: &GlobalOptions,
+    options: &Options,
+    proposal: &ManifestProposal,
+    done: &str,
+) {
     for lost in &proposal.unwritten {
         let place = if lost.in_source {
             PathBuf::from(&lost.path)
@@ -227,7 +242,7 @@ fn tell(global: &Global, options: &Options, proposal: &Proposal, done: &str) {
     }
 }
 
-fn json(options: &Options, proposal: &Proposal) -> io::Result<()> {
+fn json(options: &Options, proposal: &ManifestProposal) -> io::Result<()> {
     let proposed = proposal.proposed.iter();
     let proposed = proposed.map(|one| json!({"subject": one.subject, "from": one.from}));
     let unwritten = proposal.unwritten.iter().map(|lost| {

@@ -1,6 +1,6 @@
 //! A daemon elsewhere, as commands talk to it.
 
-use super::Failure;
+use super::CommandFailure;
 use crate::config::is_loopback;
 use crate::diagnostic::chain;
 use crate::http::choose_provider;
@@ -19,7 +19,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 
 /// The daemon to ask, and the credentials.
 #[derive(Clone, Debug, Default, Args)]
-pub struct Remote {
+pub struct RemoteOptions {
     /// The URL of the daemon: `https://roster.example`.
     #[arg(long = "remote", value_name = "URL", env = "ROSTER_REMOTE")]
     pub url: Option<String>,
@@ -32,34 +32,34 @@ pub struct Remote {
 }
 
 /// A daemon that is talked to.
-pub struct Daemon {
+pub struct DaemonClient {
     client: Client,
     url: Url,
     token: Option<SecretString>,
 }
 
-impl Remote {
+impl RemoteOptions {
     /// The daemon.
     ///
     /// # Errors
     /// When it is not said which, or the token or a certificate cannot be read.
-    pub fn daemon(&self) -> Result<Daemon, Failure> {
+    pub fn daemon(&self) -> Result<DaemonClient, CommandFailure> {
         let Some(url) = &self.url else {
-            return Err(Failure::usage(
+            return Err(CommandFailure::usage(
                 "which daemon? give `--remote URL`, or set ROSTER_REMOTE",
             ));
         };
-        let url = base(url)?;
+        let url = parse_base_url(url)?;
         let token = self.token()?;
         if token.is_some()
             && url.scheme() == "http"
             && !is_loopback(url.host_str().unwrap_or_default())
         {
-            return Err(Failure::usage(
+            return Err(CommandFailure::usage(
                 "the token would be readable on its way: use https://",
             ));
         }
-        Ok(Daemon {
+        Ok(DaemonClient {
             client: self.client(&url)?,
             url,
             token,
@@ -70,29 +70,29 @@ impl Remote {
     ///
     /// # Errors
     /// When its address or a certificate cannot be read.
-    pub fn anonymous(&self, default: &str) -> Result<Daemon, Failure> {
-        let url = base(self.url.as_deref().unwrap_or(default))?;
-        Ok(Daemon {
+    pub fn anonymous(&self, default: &str) -> Result<DaemonClient, CommandFailure> {
+        let url = parse_base_url(self.url.as_deref().unwrap_or(default))?;
+        Ok(DaemonClient {
             client: self.client(&url)?,
             url,
             token: None,
         })
     }
 
-    fn token(&self) -> Result<Option<SecretString>, Failure> {
+    fn token(&self) -> Result<Option<SecretString>, CommandFailure> {
         let text = match &self.token_file {
             None => std::env::var("ROSTER_TOKEN").ok(),
             Some(file) => {
                 let read = std::fs::read_to_string(file);
                 let why = |error| format!("cannot read the token {}: {error}", file.display());
-                Some(read.map_err(|error| Failure::error(why(error)))?)
+                Some(read.map_err(|error| CommandFailure::error(why(error)))?)
             }
         };
         let text = text.map(|text| text.trim().to_owned());
         Ok(text.filter(|text| !text.is_empty()).map(SecretString::from))
     }
 
-    fn client(&self, url: &Url) -> Result<Client, Failure> {
+    fn client(&self, url: &Url) -> Result<Client, CommandFailure> {
         choose_provider();
         let mut client = Client::builder()
             .user_agent(concat!("roster/", env!("CARGO_PKG_VERSION")))
@@ -103,7 +103,7 @@ impl Remote {
             client = client.no_proxy().tls_certs_only([]);
         }
         if let Some(file) = &self.ca {
-            let why = |error: String| Failure::error(format!("{}: {error}", file.display()));
+            let why = |error: String| CommandFailure::error(format!("{}: {error}", file.display()));
             let pem = std::fs::read(file).map_err(|error| why(error.to_string()))?;
             let chain =
                 Certificate::from_pem_bundle(&pem).map_err(|error| why(error.to_string()))?;
@@ -111,12 +111,12 @@ impl Remote {
         }
         client
             .build()
-            .map_err(|error| Failure::error(chain(&error)))
+            .map_err(|error| CommandFailure::error(chain(&error)))
     }
 }
 
-fn base(text: &str) -> Result<Url, Failure> {
-    let wrong = |why: String| Failure::usage(format!("`--remote {text}`: {why}"));
+fn parse_base_url(text: &str) -> Result<Url, CommandFailure> {
+    let wrong = |why: String| CommandFailure::usage(format!("`--remote {text}`: {why}"));
     let mut url = Url::parse(text).map_err(|error| wrong(error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(wrong(
@@ -129,20 +129,20 @@ fn base(text: &str) -> Result<Url, Failure> {
     Ok(url)
 }
 
-impl Daemon {
+impl DaemonClient {
     /// Asks for something.
     ///
     /// # Errors
     /// When the daemon cannot be reached, or says no: with its reason.
-    pub async fn get(&self, path: &str) -> Result<Value, Failure> {
+    pub async fn get(&self, path: &str) -> Result<Value, CommandFailure> {
         self.ask(Method::GET, path, None).await
     }
 
     /// Has something done.
     ///
     /// # Errors
-    /// As [`Daemon::get`].
-    pub async fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+    /// As [`DaemonClient::get`].
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Value, CommandFailure> {
         self.ask(Method::POST, path, Some(body)).await
     }
 
@@ -151,11 +151,11 @@ impl Daemon {
         method: Method,
         path: &str,
         body: Option<&Value>,
-    ) -> Result<Value, Failure> {
+    ) -> Result<Value, CommandFailure> {
         let url = self
             .url
             .join(path)
-            .map_err(|error| Failure::usage(error.to_string()))?;
+            .map_err(|error| CommandFailure::usage(error.to_string()))?;
         let shown = self.url.as_str().trim_end_matches('/');
         let mut request = self.client.request(method, url);
         if let Some(token) = &self.token {
@@ -166,7 +166,7 @@ impl Daemon {
         }
         let unreached = |error: reqwest::Error| {
             let why = chain(&error.without_url());
-            Failure::error(format!("{shown} does not answer: {why}"))
+            CommandFailure::error(format!("{shown} does not answer: {why}"))
         };
         let answer = request.send().await.map_err(unreached)?;
         let (status, problem) = (answer.status(), is_problem(&answer));
@@ -175,8 +175,8 @@ impl Daemon {
         match read {
             _ if status.is_success() && text.is_empty() => Ok(Value::Null),
             Ok(value) if status.is_success() => Ok(value),
-            Ok(value) if problem => Err(refused(shown, &value)),
-            _ => Err(Failure::error(format!(
+            Ok(value) if problem => Err(problem_failure(shown, &value)),
+            _ => Err(CommandFailure::error(format!(
                 "{shown} answers {status}, which is nothing a Roster daemon says"
             ))),
         }
@@ -189,7 +189,7 @@ fn is_problem(answer: &reqwest::Response) -> bool {
 }
 
 /// A problem as a person reads it, with the exit code of the same thing done here.
-fn refused(shown: &str, problem: &Value) -> Failure {
+fn problem_failure(shown: &str, problem: &Value) -> CommandFailure {
     let word = |name: &str| problem[name].as_str().unwrap_or_default().to_owned();
     let (code, title, detail) = (word("code"), word("title"), word("detail"));
     let what = if detail.is_empty() {
@@ -203,21 +203,21 @@ fn refused(shown: &str, problem: &Value) -> Failure {
     };
     let message = format!("{shown} refuses ({code}): {what}{hint}");
     match code.as_str() {
-        "stale-plan" => Failure {
+        "stale-plan" => CommandFailure {
             message,
             exit: super::failure::HELD,
         },
-        "lock-timeout" => Failure {
+        "lock-timeout" => CommandFailure {
             message,
             exit: super::failure::LOCKED,
         },
-        _ => Failure::error(message),
+        _ => CommandFailure::error(message),
     }
 }
 
 /// A part of a path, written so that it stays one.
 #[must_use]
-pub fn part(text: &str) -> String {
+pub fn encode_segment(text: &str) -> String {
     let mut part = String::new();
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {

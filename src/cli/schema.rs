@@ -1,13 +1,13 @@
 //! `roster schema`: JSON Schema of manifests, for editors.
 
-use super::{Failure, Outcome, print::print, whole_file};
+use super::{CommandFailure, CommandResult, atomic_file, print::print};
 use crate::diagnostic::did_you_mean;
 use crate::kinds::{self, schema};
 use std::path::PathBuf;
 
 /// Print the JSON Schema of manifests, or of documents of one kind.
 #[derive(clap::Args, Debug)]
-pub struct Args {
+pub struct SchemaArgs {
     /// Only this kind, such as `Account`.
     #[arg(conflicts_with = "dir")]
     kind: Option<String>,
@@ -20,7 +20,7 @@ pub struct Args {
 ///
 /// # Errors
 /// When there is no such kind, or a file cannot be written.
-pub fn run(args: &Args) -> Outcome {
+pub fn run(args: &SchemaArgs) -> CommandResult {
     if let Some(dir) = &args.dir {
         return write(dir);
     }
@@ -28,24 +28,24 @@ pub fn run(args: &Args) -> Outcome {
     print(format!("{:#}\n", schema::schema(kind)))
 }
 
-fn find(name: &str) -> Result<&'static kinds::Kind, Failure> {
+fn find(name: &str) -> Result<&'static kinds::Kind, CommandFailure> {
     kinds::by_name(name).ok_or_else(|| {
         let names = kinds::ALL.map(|kind| kind.name);
-        Failure::usage(match did_you_mean(name, names) {
+        CommandFailure::usage(match did_you_mean(name, names) {
             Some(meant) => format!("there is no kind `{name}`: did you mean `{meant}`?"),
             None => format!("there is no kind `{name}`: kinds are {}", names.join(", ")),
         })
     })
 }
 
-fn write(dir: &PathBuf) -> Outcome {
+fn write(dir: &PathBuf) -> CommandResult {
     let cannot = |path: &PathBuf, error: std::io::Error| {
-        Failure::error(format!("cannot write {}: {error}", path.display()))
+        CommandFailure::error(format!("cannot write {}: {error}", path.display()))
     };
     std::fs::create_dir_all(dir).map_err(|error| cannot(dir, error))?;
     for (name, text) in schema::files() {
         let path = dir.join(name);
-        whole_file::write(&path, |out| out.write_all(text.as_bytes()))?;
+        atomic_file::write(&path, |out| out.write_all(text.as_bytes()))?;
     }
     Ok(0)
 }

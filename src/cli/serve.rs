@@ -1,7 +1,7 @@
 //! `roster serve`: the daemon.
 
-use super::{Failure, Global, Outcome};
-use crate::config::{Config, Overrides};
+use super::{CommandFailure, CommandResult, GlobalOptions};
+use crate::config::{Config, ConfigOverrides};
 use crate::daemon::{self, ServeError};
 use crate::diagnostic::chain;
 use clap::Args;
@@ -19,15 +19,15 @@ pub struct Options {
 }
 
 /// Runs until it is asked to end.
-pub async fn run(global: &Global, options: &Options) -> Outcome {
+pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let Some(file) = &global.config else {
-        return Err(Failure::usage(
+        return Err(CommandFailure::usage(
             "give the configuration by name, `roster serve --config roster.yaml`: none is looked for, so that a folder cannot bring its own",
         ));
     };
     let directory = file.parent().map(ToOwned::to_owned).unwrap_or_default();
     let load = || {
-        let overrides = Overrides {
+        let overrides = ConfigOverrides {
             serves: true,
             ..global.overrides(None)
         };
@@ -45,6 +45,6 @@ pub async fn run(global: &Global, options: &Options) -> Outcome {
     match daemon::serve(load).await {
         Ok(()) => Ok(0),
         Err(ServeError::Database(error)) => Err(error.into()),
-        Err(error) => Err(Failure::error(chain(&error))),
+        Err(error) => Err(CommandFailure::error(chain(&error))),
     }
 }

@@ -1,30 +1,30 @@
 //! What most commands begin with: the configuration and the database.
 
-use super::{Failure, Global, Scope};
+use super::{CommandFailure, GlobalOptions, PlanScope};
 use crate::config::Config;
 use crate::diagnostic::did_you_mean;
 use crate::kinds::{self, Kind};
-use crate::model::{Key, Text};
-use crate::reconcile::{self, Request};
-use crate::store::{Absent, Store};
+use crate::model::{CompactText, Key};
+use crate::reconcile::{self, PassRequest};
+use crate::store::{MissingDirectory, Store};
 
 /// The configuration for this run.
 ///
 /// # Errors
 /// When it cannot be read, or there is none and no path either.
-pub fn config(global: &Global, scope: Option<&Scope>) -> Result<Config, Failure> {
+pub fn config(global: &GlobalOptions, scope: Option<&PlanScope>) -> Result<Config, CommandFailure> {
     let directory = std::env::current_dir()?;
     let paths = scope.map_or(&[][..], |scope| &scope.paths);
     let first = paths.first().map(std::path::PathBuf::as_path);
     let config = Config::load(&global.overrides(scope), &directory, first)?;
     if config.path.is_none() && scope.is_some() {
         if paths.len() != 1 {
-            return Err(Failure::usage(
+            return Err(CommandFailure::usage(
                 "without a roster.yaml exactly one PATH is needed: the directory of manifests",
             ));
         }
         if global.environment.is_some() {
-            return Err(Failure::usage(
+            return Err(CommandFailure::usage(
                 "`--environment` needs a roster.yaml that names it",
             ));
         }
@@ -40,7 +40,7 @@ pub fn config(global: &Global, scope: Option<&Scope>) -> Result<Config, Failure>
 /// # Errors
 /// When it is not there or cannot be opened, its schema is another release's, or it is another
 /// environment's.
-pub async fn reader(config: &Config) -> Result<Store, Failure> {
+pub async fn reader(config: &Config) -> Result<Store, CommandFailure> {
     Ok(reconcile::reader(config).await?)
 }
 
@@ -48,7 +48,10 @@ pub async fn reader(config: &Config) -> Result<Store, Failure> {
 ///
 /// # Errors
 /// As [`reader`], but for one that is not there.
-pub async fn reader_or_none(global: &Global, config: &Config) -> Result<Store, Failure> {
+pub async fn reader_or_none(
+    global: &GlobalOptions,
+    config: &Config,
+) -> Result<Store, CommandFailure> {
     let opened = reconcile::reader_or_none(config).await?;
     if let Some(absent) = &opened.absent {
         say_absent(global, absent, "on apply");
@@ -60,7 +63,10 @@ pub async fn reader_or_none(global: &Global, config: &Config) -> Result<Store, F
 ///
 /// # Errors
 /// As [`reader_or_none`], and when it cannot be made.
-pub async fn writer_or_new(global: &Global, config: &Config) -> Result<Store, Failure> {
+pub async fn writer_or_new(
+    global: &GlobalOptions,
+    config: &Config,
+) -> Result<Store, CommandFailure> {
     let opened = reconcile::writer_or_new(config).await?;
     if let Some(absent) = &opened.absent {
         say_absent(global, absent, "now");
@@ -69,14 +75,14 @@ pub async fn writer_or_new(global: &Global, config: &Config) -> Result<Store, Fa
 }
 
 /// Says what is not there yet, and when Roster creates it.
-pub fn say_absent(global: &Global, absent: &Absent, when: &str) {
+pub fn say_absent(global: &GlobalOptions, absent: &MissingDirectory, when: &str) {
     if !global.quiet {
         anstream::eprintln!("{}", absent_line(absent, when));
     }
 }
 
 /// The same as a sentence.
-pub fn absent_line(absent: &Absent, when: &str) -> String {
+pub fn absent_line(absent: &MissingDirectory, when: &str) -> String {
     let text = absent.to_string();
     let (first, rest) = text.split_at(1);
     let it = if absent.is_file() { "it" } else { "them" };
@@ -90,7 +96,7 @@ pub fn absent_line(absent: &Absent, when: &str) -> String {
 ///
 /// # Errors
 /// As [`reader`].
-pub async fn writer(config: &Config) -> Result<Store, Failure> {
+pub async fn writer(config: &Config) -> Result<Store, CommandFailure> {
     Ok(reconcile::writer(config).await?)
 }
 
@@ -98,7 +104,11 @@ pub async fn writer(config: &Config) -> Result<Store, Failure> {
 ///
 /// # Errors
 /// When a target is no `KIND/ID`.
-pub fn request(config: &Config, scope: &Scope, exact: bool) -> Result<Request, Failure> {
+pub fn request(
+    config: &Config,
+    scope: &PlanScope,
+    exact: bool,
+) -> Result<PassRequest, CommandFailure> {
     let targets = scope
         .target
         .iter()
@@ -109,12 +119,12 @@ pub fn request(config: &Config, scope: &Scope, exact: bool) -> Result<Request, F
     } else {
         Vec::new()
     };
-    Ok(Request {
+    Ok(PassRequest {
         source: scope.source.clone(),
         paths,
         targets,
         exact,
-        ..Request::default()
+        ..PassRequest::default()
     })
 }
 
@@ -122,9 +132,9 @@ pub fn request(config: &Config, scope: &Scope, exact: bool) -> Result<Request, F
 ///
 /// # Errors
 /// When it is not of that form or names no kind.
-pub fn key(text: &str) -> Result<Key, Failure> {
+pub fn key(text: &str) -> Result<Key, CommandFailure> {
     let wrong = || {
-        Failure::usage(format!(
+        CommandFailure::usage(format!(
             "`{text}` is no resource; expected KIND/ID, as `User/u-1`"
         ))
     };
@@ -141,10 +151,10 @@ pub fn key(text: &str) -> Result<Key, Failure> {
 ///
 /// # Errors
 /// When there is none.
-pub fn kind_named(name: &str) -> Result<&'static Kind, Failure> {
-    kinds::meant(name).ok_or_else(|| {
+pub fn kind_named(name: &str) -> Result<&'static Kind, CommandFailure> {
+    kinds::by_loose_name(name).ok_or_else(|| {
         let names: Vec<&str> = kinds::ALL.iter().map(|kind| kind.name).collect();
-        Failure::usage(format!(
+        CommandFailure::usage(format!(
             "`{name}` is no kind; the kinds are {}",
             names.join(", ")
         ))
@@ -155,15 +165,22 @@ pub fn kind_named(name: &str) -> Result<&'static Kind, Failure> {
 ///
 /// # Errors
 /// When it names no kind, or two ids.
-pub fn resources(kind: &str, id: Option<&str>) -> Result<(&'static Kind, Option<Key>), Failure> {
+pub fn parse_resource(
+    kind: &str,
+    id: Option<&str>,
+) -> Result<(&'static Kind, Option<Key>), CommandFailure> {
     let (kind, id) = match (kind.split_once('/'), id) {
         (None, id) => (kind, id),
         (Some((kind, id)), None) => (kind, Some(id)),
-        (Some(_), Some(_)) => return Err(Failure::usage("give `KIND ID` or `KIND/ID`, not both")),
+        (Some(_), Some(_)) => {
+            return Err(CommandFailure::usage(
+                "give `KIND ID` or `KIND/ID`, not both",
+            ));
+        }
     };
     let kind = kind_named(kind)?;
     if id.is_some_and(str::is_empty) {
-        return Err(Failure::usage("the id is empty"));
+        return Err(CommandFailure::usage("the id is empty"));
     }
     let key = id.or(kind.singleton).map(|id| Key::new(kind.id, id));
     Ok((kind, key))
@@ -173,18 +190,18 @@ pub fn resources(kind: &str, id: Option<&str>) -> Result<(&'static Kind, Option<
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn unknown(store: &Store, key: &Key) -> Result<Failure, Failure> {
+pub async fn unknown_resource(store: &Store, key: &Key) -> Result<CommandFailure, CommandFailure> {
     let ids = store.ids(key.kind).await?;
-    let meant = did_you_mean(&key.id, ids.iter().map(Text::as_str));
+    let meant = did_you_mean(&key.id, ids.iter().map(CompactText::as_str));
     let meant = meant
         .map(|id| format!("; did you mean `{id}`?"))
         .unwrap_or_default();
-    Ok(Failure::error(format!("{key} is not stored{meant}")))
+    Ok(CommandFailure::error(format!("{key} is not stored{meant}")))
 }
 
 /// Leaves what a command worked with to the end of the process, which is near: giving a million
 /// resources back one by one takes longer.
-pub fn leave<T>(worked_with: T) {
+pub fn forget_at_exit<T>(worked_with: T) {
     std::mem::forget(worked_with);
 }
 

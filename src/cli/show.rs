@@ -1,7 +1,7 @@
 //! `roster show`: a saved plan, in any form.
 
-use super::output::{self, Shown};
-use super::{Failure, Global, Outcome};
+use super::output::{self, DisplayOptions};
+use super::{CommandFailure, CommandResult, GlobalOptions};
 use crate::plan::{Plan, render};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -13,11 +13,11 @@ pub struct Options {
     #[arg(value_name = "PLAN.json")]
     plan: PathBuf,
     #[command(flatten)]
-    shown: Shown,
+    shown: DisplayOptions,
 }
 
 /// Renders it; whether it could still be applied does not matter.
-pub fn run(global: &Global, options: &Options) -> Outcome {
+pub fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let (plan, _) = read(&options.plan)?;
     output::plans(global, &options.shown, &[plan], &[])?;
     Ok(0)
@@ -27,9 +27,10 @@ pub fn run(global: &Global, options: &Options) -> Outcome {
 ///
 /// # Errors
 /// When the file cannot be read or is not a plan as it was saved.
-pub fn read(file: &Path) -> Result<(Plan, String), Failure> {
+pub fn read(file: &Path) -> Result<(Plan, String), CommandFailure> {
     let text = std::fs::read_to_string(file).map_err(|error| {
-        Failure::error(format!("cannot read the plan {}: {error}", file.display()))
+        CommandFailure::error(format!("cannot read the plan {}: {error}", file.display()))
     })?;
-    render::parse(&text).map_err(|error| Failure::error(format!("{}: {error}", file.display())))
+    render::parse(&text)
+        .map_err(|error| CommandFailure::error(format!("{}: {error}", file.display())))
 }

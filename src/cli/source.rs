@@ -1,8 +1,8 @@
 //! `roster source`: what becomes of the claims of a source that has another name now, or is gone.
 
-use super::{Failure, Global, Outcome, session};
+use super::{CommandFailure, CommandResult, GlobalOptions, session};
 use crate::config::Config;
-use crate::reconcile::Kept;
+use crate::reconcile::LeaseGuard;
 use crate::store::Store;
 use clap::{Args, Subcommand};
 use std::time::Duration;
@@ -11,11 +11,11 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 pub struct Options {
     #[command(subcommand)]
-    what: What,
+    what: SourceCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum SourceCommand {
     /// Move the claims of a source to its new name in `roster.yaml`.
     Rename {
         /// The old name of the source.
@@ -31,56 +31,56 @@ enum What {
 }
 
 /// Renames or forgets.
-pub async fn run(global: &Global, options: &Options) -> Outcome {
+pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     match &options.what {
-        What::Rename { old, new } => rename(global, old, new).await,
-        What::Forget { name } => forget(global, name).await,
+        SourceCommand::Rename { old, new } => rename(global, old, new).await,
+        SourceCommand::Forget { name } => forget(global, name).await,
     }
 }
 
-async fn rename(global: &Global, old: &str, new: &str) -> Outcome {
+async fn rename(global: &GlobalOptions, old: &str, new: &str) -> CommandResult {
     let config = session::config(global, None)?;
-    unconfigured(&config, old)?;
+    require_unconfigured(&config, old)?;
     if config.path.is_some() && !is_configured(&config, new) {
-        return Err(Failure::usage(format!(
+        return Err(CommandFailure::usage(format!(
             "{}\nA new name has to be in roster.yaml first.",
             config.no_source(new)
         )));
     }
     let store = session::writer(&config).await?;
-    claims(&store, old).await?;
-    let held = both(&store, old, new).await?;
-    let given = if claims(&store, new).await.is_ok() {
-        Err(Failure::error(format!(
+    require_claims(&store, old).await?;
+    let held = lease_both(&store, old, new).await?;
+    let given = if require_claims(&store, new).await.is_ok() {
+        Err(CommandFailure::error(format!(
             "source {new} claims resources of its own; to give it those of {old} that it declares: `roster adopt --from {old} --to {new}`"
         )))
     } else {
         let given = store.give_claims(old, new, &session::actor()).await;
-        given.map_err(Failure::from)
+        given.map_err(CommandFailure::from)
     };
     release(&store, held).await;
     let given = given?;
     anstream::println!(
         "{} of source {old} {} with source {new} now.",
         resources(given),
-        are(given)
+        is_or_are(given)
     );
     Ok(0)
 }
 
-async fn forget(global: &Global, name: &str) -> Outcome {
+async fn forget(global: &GlobalOptions, name: &str) -> CommandResult {
     let config = session::config(global, None)?;
-    unconfigured(&config, name)?;
+    require_unconfigured(&config, name)?;
     let store = session::writer(&config).await?;
-    claims(&store, name).await?;
-    let held = vec![Kept::take(&store, name, WAIT).await?];
+    require_claims(&store, name).await?;
+    let held = vec![LeaseGuard::take(&store, name, WAIT).await?];
     let dropped = store.drop_claims(name, &session::actor()).await;
     release(&store, held).await;
     let dropped = dropped?;
     anstream::println!(
         "Source {name} is forgotten. {} it claimed {} stored as before; the next source that declares one adopts it.",
         resources(dropped),
-        are(dropped)
+        is_or_are(dropped)
     );
     Ok(0)
 }
@@ -89,12 +89,16 @@ async fn forget(global: &Global, name: &str) -> Outcome {
 const WAIT: Duration = Duration::from_secs(30);
 
 /// The leases of both sources, in the order of their names so that nobody waits in a circle.
-pub(super) async fn both(store: &Store, one: &str, other: &str) -> Result<Vec<Kept>, Failure> {
+pub(super) async fn lease_both(
+    store: &Store,
+    one: &str,
+    other: &str,
+) -> Result<Vec<LeaseGuard>, CommandFailure> {
     let mut names = [one, other];
     names.sort_unstable();
     let mut held = Vec::new();
     for name in names {
-        match Kept::take(store, name, WAIT).await {
+        match LeaseGuard::take(store, name, WAIT).await {
             Ok(lease) => held.push(lease),
             Err(error) => {
                 release(store, held).await;
@@ -105,7 +109,7 @@ pub(super) async fn both(store: &Store, one: &str, other: &str) -> Result<Vec<Ke
     Ok(held)
 }
 
-pub(super) async fn release(store: &Store, held: Vec<Kept>) {
+pub(super) async fn release(store: &Store, held: Vec<LeaseGuard>) {
     for lease in held {
         lease.release(store).await;
     }
@@ -116,9 +120,9 @@ pub(super) fn is_configured(config: &Config, name: &str) -> bool {
 }
 
 /// What a configured source claims is for its own manifests to say.
-fn unconfigured(config: &Config, name: &str) -> Result<(), Failure> {
+fn require_unconfigured(config: &Config, name: &str) -> Result<(), CommandFailure> {
     if is_configured(config, name) {
-        return Err(Failure::usage(format!(
+        return Err(CommandFailure::usage(format!(
             "source {name} is still configured; take it out of roster.yaml first"
         )));
     }
@@ -126,8 +130,8 @@ fn unconfigured(config: &Config, name: &str) -> Result<(), Failure> {
 }
 
 /// That a source claims something.
-pub(super) async fn claims(store: &Store, name: &str) -> Result<(), Failure> {
-    let all = store.claims_beside(&[]).await?;
+pub(super) async fn require_claims(store: &Store, name: &str) -> Result<(), CommandFailure> {
+    let all = store.unconfigured_claims(&[]).await?;
     if all.iter().any(|(source, _)| source == name) {
         return Ok(());
     }
@@ -139,7 +143,7 @@ pub(super) async fn claims(store: &Store, name: &str) -> Result<(), Failure> {
             names.join(", ")
         ),
     };
-    Err(Failure::error(message))
+    Err(CommandFailure::error(message))
 }
 
 fn resources(count: u64) -> String {
@@ -149,6 +153,6 @@ fn resources(count: u64) -> String {
     }
 }
 
-fn are(count: u64) -> &'static str {
+fn is_or_are(count: u64) -> &'static str {
     if count == 1 { "is" } else { "are" }
 }

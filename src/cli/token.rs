@@ -1,9 +1,9 @@
 //! `roster token`: makes tokens for the daemon, and lists them.
 
-use super::{Failure, Global, Outcome, print::print};
-use crate::config::{Config, Overrides};
+use super::{CommandFailure, CommandResult, GlobalOptions, print::print};
+use crate::config::{Config, ConfigOverrides};
 use crate::http::Role;
-use crate::http::token::{self, Grant};
+use crate::http::token::{self, TokenGrant};
 use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -17,19 +17,19 @@ use std::sync::Arc;
 #[derive(clap::Args, Debug)]
 pub struct Options {
     #[command(subcommand)]
-    command: Command,
+    command: TokenCommand,
 }
 
 #[derive(clap::Subcommand, Debug)]
-enum Command {
+enum TokenCommand {
     /// Create a token. Print it once, with its line for the token file.
-    Create(Create),
+    Create(TokenCreateOptions),
     /// List the tokens of a file, with roles, sources and expiry.
-    List(List),
+    List(TokenListOptions),
 }
 
 #[derive(clap::Args, Debug)]
-struct Create {
+struct TokenCreateOptions {
     /// The name that the audit log records.
     #[arg(long)]
     name: String,
@@ -37,7 +37,7 @@ struct Create {
     #[arg(long, value_enum)]
     role: Role,
     /// When the token expires: `2027-01-31` (00:00 UTC), or a time.
-    #[arg(long, value_name = "WHEN", value_parser = token::moment)]
+    #[arg(long, value_name = "WHEN", value_parser = token::parse_expiry)]
     expires: Option<DateTime<Utc>>,
     /// Limit the token to these sources: `a,b`.
     #[arg(long, value_name = "NAMES")]
@@ -48,7 +48,7 @@ struct Create {
 }
 
 #[derive(clap::Args, Debug)]
-struct List {
+struct TokenListOptions {
     /// The token file. Default: that of the configuration.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
@@ -58,26 +58,27 @@ struct List {
 ///
 /// # Errors
 /// When a file cannot be read or written, or a name is not one.
-pub fn run(global: &Global, options: &Options) -> Outcome {
+pub fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     match &options.command {
-        Command::Create(create) => create.run(global),
-        Command::List(list) => list.run(global),
+        TokenCommand::Create(create) => create.run(global),
+        TokenCommand::List(list) => list.run(global),
     }
 }
 
-impl Create {
+impl TokenCreateOptions {
     /// The token goes to stdout alone, so that it can be piped where it belongs.
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &GlobalOptions) -> CommandResult {
         let sources: Option<BTreeSet<Arc<str>>> = match &self.sources {
-            Some(text) => Some(token::sources(text).map_err(Failure::usage)?),
+            Some(text) => Some(token::parse_sources(text).map_err(CommandFailure::usage)?),
             None => None,
         };
-        let made = Grant::create(&self.name, self.role, self.expires, sources);
-        let (grant, token) = made.map_err(Failure::usage)?;
+        let made = TokenGrant::create(&self.name, self.role, self.expires, sources);
+        let (grant, token) = made.map_err(CommandFailure::usage)?;
         match &self.file {
             Some(file) => {
-                append(file, &grant)
-                    .map_err(|error| Failure::error(format!("{}: {error}", file.display())))?;
+                append(file, &grant).map_err(|error| {
+                    CommandFailure::error(format!("{}: {error}", file.display()))
+                })?;
                 if !global.quiet {
                     anstream::eprintln!("{}: the line was added", file.display());
                 }
@@ -91,17 +92,17 @@ impl Create {
     }
 }
 
-impl List {
-    fn run(&self, global: &Global) -> Outcome {
+impl TokenListOptions {
+    fn run(&self, global: &GlobalOptions) -> CommandResult {
         let file = match &self.file {
             Some(file) => file.clone(),
             None => configured(global)?,
         };
         let shown = file.display();
         let text = fs::read_to_string(&file)
-            .map_err(|error| Failure::error(format!("cannot read {shown}: {error}")))?;
+            .map_err(|error| CommandFailure::error(format!("cannot read {shown}: {error}")))?;
         let grants = token::parse(&text)
-            .map_err(|(line, error)| Failure::error(format!("{shown}:{line}: {error}")))?;
+            .map_err(|(line, error)| CommandFailure::error(format!("{shown}:{line}: {error}")))?;
         let now = Utc::now();
         let rows: Vec<[String; 4]> = grants.iter().map(|grant| row(grant, now)).collect();
         let heads = ["NAME", "ROLE", "SOURCES", "EXPIRES"].map(str::to_owned);
@@ -109,20 +110,22 @@ impl List {
     }
 }
 
-fn configured(global: &Global) -> Result<PathBuf, Failure> {
+fn configured(global: &GlobalOptions) -> Result<PathBuf, CommandFailure> {
     let here = std::env::current_dir()?;
     // Where the tokens are may be said by a variable.
-    let overrides = Overrides {
+    let overrides = ConfigOverrides {
         serves: true,
         ..global.overrides(None)
     };
     let config = Config::load(&overrides, &here, None)?;
     config.serve.tokens.ok_or_else(|| {
-        Failure::usage("the configuration names no `serve.tokens`; give the file with `--file`")
+        CommandFailure::usage(
+            "the configuration names no `serve.tokens`; give the file with `--file`",
+        )
     })
 }
 
-fn row(grant: &Grant, now: DateTime<Utc>) -> [String; 4] {
+fn row(grant: &TokenGrant, now: DateTime<Utc>) -> [String; 4] {
     let sources = grant.sources.as_ref().map_or("all".to_owned(), |sources| {
         sources
             .iter()
@@ -156,7 +159,7 @@ fn table(rows: &[[String; 4]]) -> String {
 }
 
 /// The file is written beside and put in place, so that a daemon that reads it never sees half of it.
-fn append(file: &Path, grant: &Grant) -> std::io::Result<()> {
+fn append(file: &Path, grant: &TokenGrant) -> std::io::Result<()> {
     let mut text = match fs::read_to_string(file) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
@@ -194,7 +197,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let file = dir.path().join("tokens");
         fs::write(&file, "# ours").expect("the file");
-        let (grant, _) = Grant::create("ci", Role::Planner, None, None).expect("a token");
+        let (grant, _) = TokenGrant::create("ci", Role::Planner, None, None).expect("a token");
         append(&file, &grant).expect("added");
         let text = fs::read_to_string(&file).expect("the file");
         assert_eq!(text, format!("# ours\n{}\n", grant.line()));

@@ -1,10 +1,10 @@
 //! `roster validate`: manifests against every rule that needs no database.
 
 use super::output::{self};
-use super::{Global, Outcome, Output, Scope, failure, session};
-use crate::diagnostic::{Diagnostic, Omitted, Severity, cap, plural};
-use crate::plan::render::{Options as Render, github};
-use crate::reconcile::{self, Pass, Reading};
+use super::{CommandResult, GlobalOptions, OutputFormat, PlanScope, failure, session};
+use crate::diagnostic::{Diagnostic, OmittedDiagnostics, Severity, cap, plural};
+use crate::plan::render::{RenderOptions as Render, github};
+use crate::reconcile::{self, Pass, SourceReading};
 use clap::Args;
 use serde_json::json;
 use std::io::{self, Write};
@@ -22,18 +22,18 @@ pub struct Options {
 }
 
 /// Reads, checks and tells everything found.
-pub fn run(global: &Global, options: &Options) -> Outcome {
-    let scope = Scope {
+pub fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
+    let scope = PlanScope {
         paths: options.paths.clone(),
         source: options.source.clone(),
-        ..Scope::default()
+        ..PlanScope::default()
     };
     let config = session::config(global, Some(&scope))?;
     let request = session::request(&config, &scope, false)?;
-    let request = request.after(&reconcile::fetch(&config, None));
-    let mut pass = Pass::whole(&config, request)?;
+    let request = request.with_fetch_results(&reconcile::fetch(&config, None));
+    let mut pass = Pass::read_in_full(&config, request)?;
     let mut found: Vec<(usize, Vec<Diagnostic>)> = Vec::new();
-    for index in pass.wanted()? {
+    for index in pass.selected_sources()? {
         found.push((index, pass.validate(index)));
     }
     let count = |severity| {
@@ -48,37 +48,37 @@ pub fn run(global: &Global, options: &Options) -> Outcome {
         .iter()
         .map(|(index, _)| pass.readings[*index].desired.resources.len())
         .sum();
-    let counts = Counts {
+    let counts = ValidationCounts {
         resources,
         errors,
         warnings,
     };
     print(global, &counts, &found, &pass.readings)?;
-    session::leave((pass, found));
+    session::forget_at_exit((pass, found));
     Ok(if errors > 0 { failure::ERROR } else { 0 })
 }
 
-struct Counts {
+struct ValidationCounts {
     resources: usize,
     errors: usize,
     warnings: usize,
 }
 
 fn print(
-    global: &Global,
-    counts: &Counts,
+    global: &GlobalOptions,
+    counts: &ValidationCounts,
     found: &[(usize, Vec<Diagnostic>)],
-    readings: &[Reading],
+    readings: &[SourceReading],
 ) -> io::Result<()> {
     let mut out = output::stdout();
-    let Counts {
+    let ValidationCounts {
         resources,
         errors,
         warnings,
     } = counts;
     let all = || found.iter().flat_map(|(_, found)| found);
     match global.output {
-        Output::Json => {
+        OutputFormat::Json => {
             let (shown, omitted) = cap(all(), |one| (*one, 1));
             let mut document = json!({
                 "formatVersion": "1.0",
@@ -86,12 +86,12 @@ fn print(
                 "diagnostics": shown.into_iter().map(Diagnostic::to_json).collect::<Vec<_>>(),
             });
             if !omitted.is_empty() {
-                let omitted: Vec<_> = omitted.iter().map(Omitted::to_json).collect();
+                let omitted: Vec<_> = omitted.iter().map(OmittedDiagnostics::to_json).collect();
                 document["truncated"] = omitted.into();
             }
             writeln!(out, "{}", serde_json::to_string_pretty(&document)?)?;
         }
-        Output::Ndjson => {
+        OutputFormat::Ndjson => {
             let (shown, omitted) = cap(all(), |one| (*one, 1));
             for diagnostic in shown {
                 writeln!(out, "{}", diagnostic.to_json())?;
@@ -100,16 +100,16 @@ fn print(
                 writeln!(out, "{}", json!({"truncated": more.to_json()}))?;
             }
         }
-        Output::Github => {
+        OutputFormat::Github => {
             for (index, found) in found {
                 let options = Render {
-                    root: output::in_repository(&readings[*index]),
+                    root: output::path_in_repository(&readings[*index]),
                     ..Render::default()
                 };
-                github::findings(found, &options, &mut out)?;
+                github::write_diagnostics(found, &options, &mut out)?;
             }
         }
-        Output::Text | Output::Markdown => {
+        OutputFormat::Text | OutputFormat::Markdown => {
             for (index, found) in found {
                 let tree = &readings[*index].tree;
                 output::write_diagnostics(found, |path| tree.text(path), &mut out)?;

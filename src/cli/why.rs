@@ -1,10 +1,12 @@
 //! `roster why`: who set a field.
 
 use super::history::{short, value};
-use super::{Failure, Global, Outcome, items, output, session};
+use super::{CommandFailure, CommandResult, GlobalOptions, list_output, output, session};
 use crate::diagnostic::{did_you_mean, visible};
-use crate::model::moment;
-use crate::reconcile::{self, Field, Provenance, Said, SetBy, Voice, json};
+use crate::model::timestamp;
+use crate::reconcile::{
+    self, FieldProvenance, FieldStatement, ResourceProvenance, SourceStatement, ValueSetter, json,
+};
 use crate::store::ChangeRecord;
 use clap::Args;
 use std::io::{self, Write};
@@ -21,28 +23,28 @@ pub struct Options {
 }
 
 /// Tells where the stored values come from.
-pub async fn run(global: &Global, options: &Options) -> Outcome {
+pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let key = session::key(&options.resource)?;
     let config = session::config(global, None)?;
     let store = session::reader(&config).await?;
     let Some(mut told) = reconcile::provenance(Some(&config), &store, &key).await? else {
-        return Err(session::unknown(&store, &key).await?);
+        return Err(session::unknown_resource(&store, &key).await?);
     };
     if let Some(field) = &options.field {
         let known: Vec<String> = told.fields.iter().map(|field| field.name.clone()).collect();
-        if !told.keep(field) {
-            return Err(nothing_of(&told, field, &known));
+        if !told.retain_field(field) {
+            return Err(unknown_field(&told, field, &known));
         }
     }
     let mut out = output::stdout();
-    if !items::write_one(global, &told.to_json(), &mut out)? {
+    if !list_output::write_one(global, &told.to_json(), &mut out)? {
         text(&told, &mut out)?;
     }
     out.flush()?;
     Ok(0)
 }
 
-fn nothing_of(told: &Provenance, field: &str, known: &[String]) -> Failure {
+fn unknown_field(told: &ResourceProvenance, field: &str, known: &[String]) -> CommandFailure {
     let kind = crate::kinds::get(told.key.kind);
     let message = if kind.manifest_keys().contains(&field) || kind.field_ref(field).is_some() {
         format!(
@@ -57,10 +59,10 @@ fn nothing_of(told: &Provenance, field: &str, known: &[String]) -> Failure {
             .unwrap_or_default();
         format!("{} has no field `{field}`{meant}", kind.name)
     };
-    Failure::error(message)
+    CommandFailure::error(message)
 }
 
-fn text(told: &Provenance, out: &mut dyn Write) -> io::Result<()> {
+fn text(told: &ResourceProvenance, out: &mut dyn Write) -> io::Result<()> {
     match told.version {
         Some(_) => writeln!(out, "{}", told.key)?,
         None => writeln!(out, "{}, which is not stored any more", told.key)?,
@@ -82,7 +84,11 @@ fn text(told: &Provenance, out: &mut dyn Write) -> io::Result<()> {
         .try_for_each(|field| field_text(told, field, out))
 }
 
-fn voice_text(told: &Provenance, voice: &Voice, out: &mut dyn Write) -> io::Result<()> {
+fn voice_text(
+    told: &ResourceProvenance,
+    voice: &SourceStatement,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     write!(out, "  source {}", voice.source)?;
     match &voice.claim {
         None => write!(out, " (not applied yet)")?,
@@ -102,11 +108,16 @@ fn voice_text(told: &Provenance, voice: &Voice, out: &mut dyn Write) -> io::Resu
 }
 
 /// What one source says of a field, where it says anything.
-fn said_text(field: &Field, voice: &Voice, said: &Said, out: &mut dyn Write) -> io::Result<()> {
+fn claimed_value_text(
+    field: &FieldProvenance,
+    voice: &SourceStatement,
+    said: &FieldStatement,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let what = match said {
-        Said::Nothing => return Ok(()),
-        Said::Stored => return writeln!(out, "    declared by {}", voice.source),
-        Said::Otherwise(what) => what,
+        FieldStatement::Nothing => return Ok(()),
+        FieldStatement::Stored => return writeln!(out, "    declared by {}", voice.source),
+        FieldStatement::Different(what) => what,
     };
     write!(out, "    {} says ", voice.source)?;
     match (what, voice.place()) {
@@ -132,7 +143,7 @@ fn run_text(what: &str, change: &ChangeRecord, out: &mut dyn Write) -> io::Resul
         "    {what} {} in run {} at {} ({}, {}), revision {}{}",
         change.source,
         change.run,
-        moment::utc(change.at),
+        timestamp::format_utc(change.at),
         change.verb,
         change.reason,
         short(&change.revision),
@@ -140,27 +151,37 @@ fn run_text(what: &str, change: &ChangeRecord, out: &mut dyn Write) -> io::Resul
     )
 }
 
-fn field_text(told: &Provenance, field: &Field, out: &mut dyn Write) -> io::Result<()> {
+fn field_text(
+    told: &ResourceProvenance,
+    field: &FieldProvenance,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let shown = field
         .value
         .as_ref()
         .map_or_else(|| "none".to_owned(), value);
     writeln!(out, "{} = {shown}", field.name)?;
     match &field.set_by {
-        SetBy::Change(change) => run_text("set by", change, out)?,
-        SetBy::Default(change) => run_text("not said, so set to its default by", change, out)?,
-        SetBy::Found(change) => {
+        ValueSetter::Change(change) => run_text("set by", change, out)?,
+        ValueSetter::Default(change) => {
+            run_text("not said, so set to its default by", change, out)?;
+        }
+        ValueSetter::Adopted(change) => {
             run_text("stored before Roster knew of it; adopted by", change, out)?;
         }
-        SetBy::Nobody => writeln!(out, "    set by no run")?,
+        ValueSetter::Nobody => writeln!(out, "    set by no run")?,
     }
     if field.changed_elsewhere {
         writeln!(out, "    changed by another program since")?;
     }
     for (voice, said) in told.voices.iter().zip(&field.said) {
-        said_text(field, voice, said, out)?;
+        claimed_value_text(field, voice, said, out)?;
     }
-    if field.said.iter().all(|said| *said == Said::Nothing) {
+    if field
+        .said
+        .iter()
+        .all(|said| *said == FieldStatement::Nothing)
+    {
         writeln!(out, "    declared by no source")?;
     }
     Ok(())

@@ -28,7 +28,7 @@ const FIELDS: [(&str, &str); 6] = [
 
 /// A cron line in a time zone.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Cron {
+pub struct CronSchedule {
     written: String,
     zone: Tz,
     pattern: croner::Cron,
@@ -36,7 +36,7 @@ pub struct Cron {
     hourly: bool,
 }
 
-impl Cron {
+impl CronSchedule {
     /// Reads a line of five fields, of six with the seconds first, or a word as `@daily`.
     ///
     /// # Errors
@@ -53,7 +53,7 @@ impl Cron {
             hourly,
         };
         // Any moment does: what comes within the next thousands of years comes after this one.
-        match cron.after(DateTime::UNIX_EPOCH) {
+        match cron.next_after(DateTime::UNIX_EPOCH) {
             Some(_) => Ok(cron),
             None => Err(format!("`{written}` never comes: there is no such day")),
         }
@@ -65,7 +65,7 @@ impl Cron {
     }
 
     /// The first time after `at`; `None` when there is none any more.
-    pub fn after(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    pub fn next_after(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let local = at.with_timezone(&self.zone);
         if self.hourly {
             let next = self.pattern.find_next_occurrence(&local, false).ok()?;
@@ -75,7 +75,7 @@ impl Cron {
         let mut wall = local.naive_local();
         loop {
             wall = self.pattern.find_next_occurrence(&wall, false).ok()?;
-            let moment = self.moment(wall)?;
+            let moment = self.resolve_local(wall)?;
             if moment > at {
                 return Some(moment);
             }
@@ -83,7 +83,7 @@ impl Cron {
     }
 
     /// The last time that is not after `at`; `None` when there was none.
-    pub fn until(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    pub fn last_until(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let local = at.with_timezone(&self.zone);
         if self.hourly {
             let last = self.pattern.find_previous_occurrence(&local, true).ok()?;
@@ -102,7 +102,7 @@ impl Cron {
                 .pattern
                 .find_previous_occurrence(&wall, inclusive)
                 .ok()?;
-            let moment = self.moment(wall)?;
+            let moment = self.resolve_local(wall)?;
             if moment <= at {
                 return Some(moment);
             }
@@ -112,17 +112,17 @@ impl Cron {
 
     /// The moment a wall clock time stands for: the first of two, the end of the leap for one that
     /// was leapt over.
-    fn moment(&self, wall: NaiveDateTime) -> Option<DateTime<Utc>> {
+    fn resolve_local(&self, wall: NaiveDateTime) -> Option<DateTime<Utc>> {
         match self.zone.from_local_datetime(&wall) {
             LocalResult::Single(moment) | LocalResult::Ambiguous(moment, _) => {
                 Some(moment.to_utc())
             }
-            LocalResult::None => self.leap(wall),
+            LocalResult::None => self.end_of_leap(wall),
         }
     }
 
     /// The first moment at which the clock shows `wall` or later, around a leap.
-    fn leap(&self, wall: NaiveDateTime) -> Option<DateTime<Utc>> {
+    fn end_of_leap(&self, wall: NaiveDateTime) -> Option<DateTime<Utc>> {
         let mut before = wall.checked_sub_signed(LONGEST_LEAP)?.and_utc().timestamp();
         let mut after = wall.checked_add_signed(LONGEST_LEAP)?.and_utc().timestamp();
         while after - before > 1 {
@@ -138,7 +138,7 @@ impl Cron {
     }
 }
 
-impl fmt::Display for Cron {
+impl fmt::Display for CronSchedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.written, self.zone)
     }

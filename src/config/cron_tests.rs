@@ -6,8 +6,8 @@ use proptest::prelude::*;
 const STOCKHOLM: Tz = chrono_tz::Europe::Stockholm;
 const NEW_YORK: Tz = chrono_tz::America::New_York;
 
-fn cron(line: &str, zone: Tz) -> Cron {
-    Cron::parse(line, zone).unwrap()
+fn cron(line: &str, zone: Tz) -> CronSchedule {
+    CronSchedule::parse(line, zone).unwrap()
 }
 
 fn at(text: &str) -> DateTime<Utc> {
@@ -18,7 +18,7 @@ fn at(text: &str) -> DateTime<Utc> {
 fn times(line: &str, zone: Tz, from: &str, to: &str) -> Vec<String> {
     let cron = cron(line, zone);
     let first = at(from) - TimeDelta::seconds(1);
-    std::iter::successors(cron.after(first), |last| cron.after(*last))
+    std::iter::successors(cron.next_after(first), |last| cron.next_after(*last))
         .take_while(|time| *time < at(to))
         .map(|time| time.with_timezone(&zone).format("%d %H:%M %z").to_string())
         .collect()
@@ -99,7 +99,7 @@ fn a_leap_at_midnight_keeps_the_day() {
 
 #[test]
 fn what_is_wrong_with_a_line_is_said_by_its_field() {
-    let wrong = |line: &str| Cron::parse(line, Tz::UTC).unwrap_err();
+    let wrong = |line: &str| CronSchedule::parse(line, Tz::UTC).unwrap_err();
     assert!(wrong("*/15 * * *").contains("it has 4 fields; expected five"));
     assert!(wrong("0 0 0 * * * 2030").contains("it has 7 fields"));
     assert_eq!(
@@ -141,12 +141,12 @@ proptest! {
     ) {
         let cron = cron(line, zone);
         let now = at(&format!("{day}T00:00:00Z")) + TimeDelta::seconds(second);
-        let next = cron.after(now).unwrap();
+        let next = cron.next_after(now).unwrap();
         prop_assert!(next > now);
-        prop_assert_eq!(cron.until(next), Some(next));
-        let last = cron.until(now).unwrap();
+        prop_assert_eq!(cron.last_until(next), Some(next));
+        let last = cron.last_until(now).unwrap();
         prop_assert!(last <= now);
-        prop_assert_eq!(cron.after(last), Some(next));
-        prop_assert_eq!(cron.until(next - TimeDelta::seconds(1)), Some(last));
+        prop_assert_eq!(cron.next_after(last), Some(next));
+        prop_assert_eq!(cron.last_until(next - TimeDelta::seconds(1)), Some(last));
     }
 }

@@ -1,6 +1,6 @@
 //! Exports as sources: how they are read, and when they are believed.
 
-use super::export::{self, Shape};
+use super::export::{self, MappingReference};
 use crate::feed::mapping::Mapping;
 use crate::feed::preset;
 use crate::transport;
@@ -12,13 +12,13 @@ use std::time::Duration;
 
 /// An export of another system, as a source.
 #[derive(Clone, Debug)]
-pub struct Feed {
+pub struct FeedConfig {
     /// Where its bytes are.
-    pub body: Body,
+    pub body: FeedLocation,
     /// How it becomes resources.
     pub mapping: Arc<Mapping>,
     /// When it is taken for whole.
-    pub complete: Complete,
+    pub complete: CompletenessRule,
     /// How old it may be.
     pub max_age: Option<Duration>,
     /// After how many accepted exports in a row without it a resource is deactivated; `None`: never.
@@ -32,26 +32,26 @@ pub const RELEASED_AFTER: u32 = 3;
 
 /// Where the bytes of an export are.
 #[derive(Clone, Debug)]
-pub enum Body {
+pub enum FeedLocation {
     /// Somewhere else: they are fetched first.
-    Away(transport::Place),
+    Remote(transport::ExportLocation),
     /// In a file that somebody gives by hand.
-    Here(PathBuf),
+    File(PathBuf),
     /// Nowhere: they are sent to the daemon, a part at a time.
     Pushed,
 }
 
-impl Feed {
+impl FeedConfig {
     /// Whether it is sent, and nothing is fetched.
     #[must_use]
     pub fn is_pushed(&self) -> bool {
-        matches!(self.body, Body::Pushed)
+        matches!(self.body, FeedLocation::Pushed)
     }
 }
 
 /// When an export is taken for whole, beside what its trailer says.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Complete {
+pub struct CompletenessRule {
     /// How many rows it has at least.
     pub min_rows: Option<u64>,
     /// By how many per cent it may be smaller than usual.
@@ -60,7 +60,7 @@ pub struct Complete {
 
 #[derive(Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
-pub(super) struct CompleteFile {
+pub(super) struct CompletenessSpec {
     trailer: Option<String>,
     min_rows: Option<u64>,
     shrink: Option<String>,
@@ -68,20 +68,20 @@ pub(super) struct CompleteFile {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct AbsenceFile {
-    #[serde(default = "three")]
+pub(super) struct AbsenceSpec {
+    #[serde(default = "default_absence_after")]
     after: u32,
     #[serde(default)]
-    action: Action,
+    action: AbsenceAction,
 }
 
-fn three() -> u32 {
+fn default_absence_after() -> u32 {
     3
 }
 
 #[derive(Default, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Action {
+enum AbsenceAction {
     #[default]
     Ignore,
     Deactivate,
@@ -90,23 +90,23 @@ enum Action {
 /// What the configuration says of an export.
 pub(super) fn resolve(
     export: &Value,
-    complete: CompleteFile,
+    complete: CompletenessSpec,
     max_age: Option<&str>,
-    absence: Option<&AbsenceFile>,
+    absence: Option<&AbsenceSpec>,
     base: &Path,
-) -> Result<(Feed, String), String> {
+) -> Result<(FeedConfig, String), String> {
     let export = export::export(export, base)?;
     let open = export.place.as_ref().and_then(export::readable);
     if let Some(open) = open {
         tracing::warn!("{open}");
     }
-    let judged = complete != CompleteFile::default() || max_age.is_some() || absence.is_some();
+    let judged = complete != CompletenessSpec::default() || max_age.is_some() || absence.is_some();
     if export.place.is_none() && judged {
         return Err("a push says only what it names: `complete:`, `maxAge:` and `absence:` judge an export that is whole".to_owned());
     }
     let mut mapping = match &export.shape {
-        Shape::Preset(name) => preset::mapping(name)?,
-        Shape::Mapping(path) => {
+        MappingReference::Preset(name) => preset::mapping(name)?,
+        MappingReference::Mapping(path) => {
             let text = std::fs::read_to_string(base.join(path))
                 .map_err(|error| format!("export: mapping: {path}: {error}"))?;
             Mapping::parse(&text).map_err(|why| format!("{path}: {why}"))?
@@ -118,17 +118,19 @@ pub(super) fn resolve(
         None => "push".to_owned(),
     };
     let shrink = complete.shrink.as_deref().map(percent).transpose()?;
-    let feed = Feed {
-        body: export.place.map_or(Body::Pushed, Body::Away),
+    let feed = FeedConfig {
+        body: export
+            .place
+            .map_or(FeedLocation::Pushed, FeedLocation::Remote),
         mapping: Arc::new(mapping),
-        complete: Complete {
+        complete: CompletenessRule {
             min_rows: complete.min_rows,
             shrink,
         },
-        max_age: max_age.map(super::duration).transpose()?,
+        max_age: max_age.map(super::parse_duration).transpose()?,
         released_after: absence.map_or(RELEASED_AFTER, |absence| absence.after.max(1)),
         absence: absence
-            .filter(|absence| absence.action == Action::Deactivate)
+            .filter(|absence| absence.action == AbsenceAction::Deactivate)
             .map(|absence| absence.after.max(1)),
     };
     Ok((feed, shown))

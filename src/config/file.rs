@@ -1,11 +1,11 @@
 //! The file as written: strict, every key known, environment variables expanded where they may be.
 
-use super::feed::{self, AbsenceFile, CompleteFile};
-use super::notices::NoticesFile;
-use super::rules::{self, AuthorityFile, GuardsFile};
-use super::schedule::{TimingFile, WindowFile};
-use super::serve::ServeFile;
-use super::{Config, Place, Source, git};
+use super::feed::{self, AbsenceSpec, CompletenessSpec};
+use super::notices::NoticesSpec;
+use super::rules::{self, AuthoritySpec, GuardsSpec};
+use super::schedule::{TimingSpec, WindowSpec};
+use super::serve::ServeSpec;
+use super::{Config, Source, SourceLocation, git};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::Value;
@@ -20,77 +20,77 @@ pub(super) const DAY: Duration = Duration::from_hours(24);
 /// `roster.yaml` as written: it may hold secrets, so it is never shown.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct File {
+pub struct ConfigFile {
     api_version: String,
     requires: Option<String>,
     database: Option<String>,
     cache: Option<PathBuf>,
     #[serde(default)]
-    sources: Vec<SourceFile>,
+    sources: Vec<SourceSpec>,
     #[serde(default)]
     order: Vec<String>,
     #[serde(default)]
-    shop: ShopFile,
+    shop: ShopSpec,
     #[serde(default)]
-    guards: GuardsFile,
+    guards: GuardsSpec,
     scopes: Option<Value>,
     severity: Option<Value>,
     #[serde(default)]
     approvers: Vec<String>,
     approval_ttl: Option<String>,
     #[serde(default)]
-    secrets: SecretsFile,
+    secrets: SecretsSpec,
     #[serde(default)]
     environments: BTreeMap<String, Value>,
     mail: Option<Value>,
     #[serde(default)]
-    serve: ServeFile,
+    serve: ServeSpec,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ShopFile {
+struct ShopSpec {
     #[serde(default)]
     authority: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SecretsFile {
+struct SecretsSpec {
     dir: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct SourceFile {
+struct SourceSpec {
     name: String,
     directory: Option<String>,
     git: Option<Value>,
     webhook_secret: Option<String>,
     export: Option<Value>,
-    complete: Option<CompleteFile>,
+    complete: Option<CompletenessSpec>,
     max_age: Option<String>,
-    absence: Option<AbsenceFile>,
+    absence: Option<AbsenceSpec>,
     #[serde(default)]
-    mode: ModeFile,
-    prune: Option<PruneFile>,
-    on_error: Option<OnErrorFile>,
+    mode: ModeSpec,
+    prune: Option<PruneSpec>,
+    on_error: Option<OnErrorSpec>,
     #[serde(default)]
-    drift: DriftFile,
+    drift: DriftSpec,
     #[serde(default)]
     allow_delete: bool,
     interval: Option<String>,
     schedule: Option<String>,
     timezone: Option<String>,
     #[serde(default)]
-    windows: Vec<WindowFile>,
+    windows: Vec<WindowSpec>,
     #[serde(default)]
-    authority: BTreeMap<String, AuthorityFile>,
+    authority: BTreeMap<String, AuthoritySpec>,
 }
 
 #[derive(Debug, Default, Deserialize, PartialEq)]
 #[serde(rename_all = "lowercase")]
-enum ModeFile {
+enum ModeSpec {
     #[default]
     Apply,
     Plan,
@@ -98,14 +98,14 @@ enum ModeFile {
 
 #[derive(Debug, Deserialize, PartialEq)]
 #[serde(rename_all = "lowercase")]
-enum PruneFile {
+enum PruneSpec {
     Deactivate,
     Ignore,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]
 #[serde(rename_all = "lowercase")]
-enum OnErrorFile {
+enum OnErrorSpec {
     #[default]
     Refuse,
     Hold,
@@ -113,13 +113,13 @@ enum OnErrorFile {
 
 #[derive(Debug, Default, Deserialize, PartialEq)]
 #[serde(rename_all = "lowercase")]
-enum DriftFile {
+enum DriftSpec {
     #[default]
     Repair,
     Report,
 }
 
-impl File {
+impl ConfigFile {
     /// Reads the text, with an environment laid over the top level.
     ///
     /// # Errors
@@ -127,7 +127,7 @@ impl File {
     pub fn parse(text: &str, environment: Option<&str>) -> Result<Self, String> {
         // The lines around a mistake may hold secrets.
         let told = |error: serde_saphyr::Error| error.without_snippet().to_string();
-        super::references::check(text)?;
+        super::git_ref::check(text)?;
         let file: Self = serde_saphyr::from_str(text).map_err(told)?;
         let Some(name) = environment else {
             if let Some(first) = file.environments.keys().next() {
@@ -145,14 +145,14 @@ impl File {
             ));
         };
         let mut whole: Value = serde_saphyr::from_str(text).map_err(told)?;
-        overlay(&mut whole, layer);
+        merge(&mut whole, layer);
         serde_json::from_value(whole).map_err(|error| format!("environment {name}: {error}"))
     }
 
     /// Without what only the daemon needs and a variable is put into: a job that plans holds none of
     /// its secrets.
-    pub(super) fn unserved(mut self) -> Self {
-        self.serve = self.serve.unserved();
+    pub(super) fn without_serve_secrets(mut self) -> Self {
+        self.serve = self.serve.without_notices();
         for source in &mut self.sources {
             source.webhook_secret = None;
         }
@@ -187,7 +187,7 @@ impl File {
             String::new()
         } else {
             resolve_database(
-                &expand(self.database.as_deref().unwrap_or(DEFAULT_DATABASE))?,
+                &expand_variables(self.database.as_deref().unwrap_or(DEFAULT_DATABASE))?,
                 base,
             )
         };
@@ -202,9 +202,11 @@ impl File {
             guards,
             window,
             approvers: self.approvers,
-            approval_ttl: self.approval_ttl.map_or(Ok(DAY), |text| duration(&text))?,
+            approval_ttl: self
+                .approval_ttl
+                .map_or(Ok(DAY), |text| parse_duration(&text))?,
             secrets: self.secrets.dir.map(|dir| base.join(dir)),
-            notices: NoticesFile::read(self.serve.notices.as_ref(), self.mail.as_ref())?,
+            notices: NoticesSpec::read(self.serve.notices.as_ref(), self.mail.as_ref())?,
             serve: self.serve.resolve(base)?,
             cache: base.join(self.cache.as_deref().unwrap_or(Path::new(DEFAULT_CACHE))),
             accepts: Vec::new(),
@@ -244,20 +246,20 @@ impl File {
     }
 }
 
-impl SourceFile {
+impl SourceSpec {
     fn resolve(self, base: &Path) -> Result<Source, String> {
         let name = &self.name;
         let wrong = |error: String| format!("source {name}: {error}");
         let feed = (self.complete, self.max_age, self.absence);
         let (place, written) =
-            place(self.directory, self.git, self.export, feed, base).map_err(wrong)?;
-        let export = matches!(place, Place::Export(_));
-        let absent = matches!(&place, Place::Export(feed) if feed.absence.is_some());
-        let mut authority = crate::plan::Authority::default();
+            source_location(self.directory, self.git, self.export, feed, base).map_err(wrong)?;
+        let export = matches!(place, SourceLocation::Export(_));
+        let absent = matches!(&place, SourceLocation::Export(feed) if feed.absence.is_some());
+        let mut authority = crate::plan::SourceAuthority::default();
         for (kind, file) in &self.authority {
             file.resolve(kind, &mut authority).map_err(wrong)?;
         }
-        let timing = TimingFile {
+        let timing = TimingSpec {
             interval: self.interval,
             schedule: self.schedule,
             timezone: self.timezone,
@@ -266,7 +268,7 @@ impl SourceFile {
         let timing = timing
             .resolve()
             .map_err(|error| format!("source {name}: {error}"))?;
-        let secret = self.webhook_secret.as_deref().map(expand);
+        let secret = self.webhook_secret.as_deref().map(expand_variables);
         let secret = secret.transpose().map_err(wrong)?;
         Ok(Source {
             place,
@@ -274,15 +276,15 @@ impl SourceFile {
             webhook_secret: secret.map(SecretString::from),
             prune: self
                 .prune
-                .map_or(!export || absent, |prune| prune == PruneFile::Deactivate),
+                .map_or(!export || absent, |prune| prune == PruneSpec::Deactivate),
             // One bad row never stops the others.
             hold_errors: self
                 .on_error
-                .map_or(export, |on_error| on_error == OnErrorFile::Hold),
+                .map_or(export, |on_error| on_error == OnErrorSpec::Hold),
             hold_errors_unsaid: self.on_error.is_none() && !export,
-            report_drift: self.drift == DriftFile::Report,
+            report_drift: self.drift == DriftSpec::Report,
             allow_delete: self.allow_delete,
-            apply: self.mode == ModeFile::Apply,
+            apply: self.mode == ModeSpec::Apply,
             authority,
             timing,
             unnamed: false,
@@ -292,16 +294,20 @@ impl SourceFile {
 }
 
 /// What is said of an export beside where it is.
-type FeedFile = (Option<CompleteFile>, Option<String>, Option<AbsenceFile>);
+type FeedSpec = (
+    Option<CompletenessSpec>,
+    Option<String>,
+    Option<AbsenceSpec>,
+);
 
 /// Where a source is read from, and how that is shown.
-fn place(
+fn source_location(
     directory: Option<String>,
     git: Option<Value>,
     export: Option<Value>,
-    feed: FeedFile,
+    feed: FeedSpec,
     base: &Path,
-) -> Result<(Place, String), String> {
+) -> Result<(SourceLocation, String), String> {
     let (complete, max_age, absence) = feed;
     let of_export = complete.is_some() || max_age.is_some() || absence.is_some();
     match (directory, git, export) {
@@ -309,19 +315,19 @@ fn place(
             let complete = complete.unwrap_or_default();
             let max_age = max_age.as_deref();
             let (feed, shown) = feed::resolve(&export, complete, max_age, absence.as_ref(), base)?;
-            Ok((Place::Export(feed), shown))
+            Ok((SourceLocation::Export(feed), shown))
         }
         _ if of_export => {
             Err("`complete:`, `maxAge:` and `absence:` belong to an `export:`".to_owned())
         }
         (Some(directory), None, None) => {
-            let directory = expand(&directory)?;
-            Ok((Place::Directory(base.join(&directory)), directory))
+            let directory = expand_variables(&directory)?;
+            Ok((SourceLocation::Directory(base.join(&directory)), directory))
         }
         (None, Some(git), None) => {
             let git = git::resolve(git, base)?;
             let shown = git.to_string();
-            Ok((Place::Git(git), shown))
+            Ok((SourceLocation::Git(git), shown))
         }
         (None, None, None) => Err("`directory:`, `git:` or `export:` is missing".to_owned()),
         _ => Err("`directory:`, `git:` and `export:` exclude each other".to_owned()),
@@ -329,11 +335,11 @@ fn place(
 }
 
 /// Mappings merge, everything else replaces.
-fn overlay(base: &mut Value, layer: &Value) {
+fn merge(base: &mut Value, layer: &Value) {
     match (base, layer) {
         (Value::Object(base), Value::Object(layer)) => {
             for (key, value) in layer {
-                overlay(base.entry(key.clone()).or_insert(Value::Null), value);
+                merge(base.entry(key.clone()).or_insert(Value::Null), value);
             }
         }
         (base, layer) => *base = layer.clone(),
@@ -352,7 +358,7 @@ fn resolve_database(url: &str, base: &Path) -> String {
 }
 
 /// Puts in environment variables: `${NAME}`.
-pub(super) fn expand(text: &str) -> Result<String, String> {
+pub(super) fn expand_variables(text: &str) -> Result<String, String> {
     let mut expanded = String::new();
     let mut rest = text;
     while let Some(start) = rest.find("${") {
@@ -373,7 +379,7 @@ pub(super) fn expand(text: &str) -> Result<String, String> {
 ///
 /// # Errors
 /// What was expected, for anything else.
-pub fn duration(text: &str) -> Result<Duration, String> {
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is no duration; expected `30s`, `15m`, `24h` or `3d`");
     let unit = text.chars().last().ok_or_else(wrong)?;
     let number: u64 = text[..text.len() - unit.len_utf8()]
@@ -397,7 +403,7 @@ mod tests {
     use super::*;
 
     fn config(text: &str, environment: Option<&str>) -> Result<Config, String> {
-        File::parse(text, environment)?.resolve(Path::new("/base"), environment, false)
+        ConfigFile::parse(text, environment)?.resolve(Path::new("/base"), environment, false)
     }
 
     #[test]
@@ -405,14 +411,18 @@ mod tests {
         let text = "apiVersion: roster/v1\nsources:\n  - name: main\n    directory: manifests\n    onError: hold\n    authority: {Account: {existence: false, seed: [website]}}\nguards: {deactivate: {percent: 5, floor: 1, max: 20}}\n";
         let config = config(text, None).unwrap();
         assert_eq!(config.database, "sqlite:/base/.roster/roster.db");
-        let Place::Directory(root) = &config.sources[0].place else {
+        let SourceLocation::Directory(root) = &config.sources[0].place else {
             panic!("no directory");
         };
         assert_eq!(root, Path::new("/base/manifests"));
         assert_eq!(config.cache, Path::new("/base/.roster/cache"));
         assert!(config.sources[0].hold_errors);
         assert_eq!(config.guards.deactivate.max, Some(20));
-        assert!(!config.sources[0].authority.existence(crate::kinds::ACCOUNT));
+        assert!(
+            !config.sources[0]
+                .authority
+                .decides_existence(crate::kinds::ACCOUNT)
+        );
     }
 
     #[test]
@@ -434,11 +444,15 @@ mod tests {
     fn variables_of_the_daemon_are_none_of_anybody_else() {
         let text = "apiVersion: roster/v1\nsources: [{name: x, directory: d, webhookSecret: '${ROSTER_NOT_SET_HERE}'}]\nserve: {listen: '${ROSTER_NOT_SET_HERE}', tokens: '${ROSTER_NOT_SET_HERE}', url: 'https://${ROSTER_NOT_SET_HERE}', tls: {cert: '${ROSTER_NOT_SET_HERE}', key: k}}\n";
         assert!(config(text, None).is_err());
-        let file = File::parse(text, None).unwrap().unserved();
+        let file = ConfigFile::parse(text, None)
+            .unwrap()
+            .without_serve_secrets();
         let known = file.resolve(Path::new("/base"), None, false).unwrap();
         assert!(known.serve.tokens.is_none() && known.sources[0].webhook_secret.is_none());
         let wrong = "apiVersion: roster/v1\nserve: {listen: here}\n";
-        let file = File::parse(wrong, None).unwrap().unserved();
+        let file = ConfigFile::parse(wrong, None)
+            .unwrap()
+            .without_serve_secrets();
         assert!(file.resolve(Path::new("/base"), None, false).is_err());
     }
 
@@ -484,7 +498,7 @@ mod tests {
 
     #[test]
     fn durations_read_in_four_units() {
-        assert_eq!(duration("90m"), Ok(Duration::from_mins(90)));
-        assert!(duration("soon").is_err());
+        assert_eq!(parse_duration("90m"), Ok(Duration::from_mins(90)));
+        assert!(parse_duration("soon").is_err());
     }
 }

@@ -1,8 +1,8 @@
 //! `git:` of a source: where the repository is, which part of it counts, how it lets us in.
 
-use super::file::{duration, expand};
+use super::file::{expand_variables, parse_duration};
 use super::is_loopback;
-use crate::git::{Auth, GitPlace, TIMEOUT};
+use crate::git::{GitAuth, GitLocation, TIMEOUT};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -16,7 +16,7 @@ const TOKEN_USER: &str = "x-access-token";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct GitFile {
+struct GitSpec {
     url: String,
     #[serde(rename = "ref")]
     reference: Option<String>,
@@ -26,32 +26,34 @@ struct GitFile {
 }
 
 /// Reads it; what is wrong is said without a word of a secret.
-pub(super) fn resolve(value: Value, base: &Path) -> Result<GitPlace, String> {
-    let file: GitFile =
+pub(super) fn resolve(value: Value, base: &Path) -> Result<GitLocation, String> {
+    let file: GitSpec =
         serde_json::from_value(value).map_err(|error| format!("`git:`: {error}"))?;
-    let url = url(&expand(&file.url)?, base)?;
+    let url = url(&expand_variables(&file.url)?, base)?;
     let auth = match file.auth {
         Some(value) => auth(value, &url, base).map_err(|error| format!("`auth:`: {error}"))?,
-        None => Auth::Own,
+        None => GitAuth::GitConfig,
     };
-    Ok(GitPlace {
+    Ok(GitLocation {
         reference: file.reference.map(reference).transpose()?,
         path: folder(file.path.as_deref().unwrap_or_default())?,
-        timeout: file.timeout.map_or(Ok(TIMEOUT), |text| duration(&text))?,
+        timeout: file
+            .timeout
+            .map_or(Ok(TIMEOUT), |text| parse_duration(&text))?,
         url,
         auth,
     })
 }
 
 /// What others can read on its way to the remote.
-pub(super) fn readable(place: &GitPlace) -> Option<String> {
+pub(super) fn cleartext_secret(place: &GitLocation) -> Option<String> {
     let rest = place.url.strip_prefix("http://")?;
     let host = rest.split('/').next().unwrap_or_default();
     let host = match host.rsplit_once(':') {
         Some((name, port)) if !port.contains(']') => name,
         _ => host,
     };
-    let secret = matches!(place.auth, Auth::Password { .. }) && !is_loopback(host);
+    let secret = matches!(place.auth, GitAuth::Password { .. }) && !is_loopback(host);
     secret.then(|| {
         format!(
             "the token or password for {} is readable on its way; use https://",
@@ -117,7 +119,7 @@ fn folder(text: &str) -> Result<String, String> {
     Ok(parts.join("/"))
 }
 
-fn auth(value: Value, url: &str, base: &Path) -> Result<Auth, String> {
+fn auth(value: Value, url: &str, base: &Path) -> Result<GitAuth, String> {
     let auth = match value {
         Value::String(token) => password(TOKEN_USER, &token)?,
         Value::Object(parts) => from_parts(parts, base)?,
@@ -125,10 +127,10 @@ fn auth(value: Value, url: &str, base: &Path) -> Result<Auth, String> {
     };
     let http = url.starts_with("http://") || url.starts_with("https://");
     match &auth {
-        Auth::Password { .. } if !http => {
+        GitAuth::Password { .. } if !http => {
             Err("a token or a password is for https; for ssh give `{sshKey: FILE}`".to_owned())
         }
-        Auth::Key { .. } if http => {
+        GitAuth::Key { .. } if http => {
             Err("a key is for ssh; for https give a token, or `{username, password}`".to_owned())
         }
         _ => Ok(auth),
@@ -137,10 +139,10 @@ fn auth(value: Value, url: &str, base: &Path) -> Result<Auth, String> {
 
 const FORMS: &str = "expected a token, `{token, username?}`, `{username, password}` or `{sshKey: FILE, knownHosts?: FILE}`, all of them text";
 
-fn from_parts(mut parts: Map<String, Value>, base: &Path) -> Result<Auth, String> {
+fn from_parts(mut parts: Map<String, Value>, base: &Path) -> Result<GitAuth, String> {
     let mut take = |name: &str| match parts.remove(name) {
         None => Ok(None),
-        Some(Value::String(text)) => expand(&text).map(Some),
+        Some(Value::String(text)) => expand_variables(&text).map(Some),
         Some(_) => Err(format!("`{name}` is no text; {FORMS}")),
     };
     let (token, user, word) = (take("token")?, take("username")?, take("password")?);
@@ -155,7 +157,7 @@ fn from_parts(mut parts: Map<String, Value>, base: &Path) -> Result<Auth, String
             Ok(secret(user.as_deref().unwrap_or(TOKEN_USER), token)?)
         }
         (None, Some(user), Some(word), None, None) => secret(&user, word),
-        (None, None, None, Some(key), hosts) => Ok(Auth::Key {
+        (None, None, None, Some(key), hosts) => Ok(GitAuth::Key {
             key: file(key),
             known_hosts: hosts.map(file),
         }),
@@ -163,16 +165,16 @@ fn from_parts(mut parts: Map<String, Value>, base: &Path) -> Result<Auth, String
     }
 }
 
-fn password(username: &str, text: &str) -> Result<Auth, String> {
-    secret(username, expand(text)?)
+fn password(username: &str, text: &str) -> Result<GitAuth, String> {
+    secret(username, expand_variables(text)?)
 }
 
-fn secret(username: &str, password: String) -> Result<Auth, String> {
+fn secret(username: &str, password: String) -> Result<GitAuth, String> {
     // Git's protocol for credentials is lines.
     if password.is_empty() || password.contains(['\n', '\r', '\0']) || username.contains('\n') {
         return Err("the token or password is empty, or has a line break in it".to_owned());
     }
-    Ok(Auth::Password {
+    Ok(GitAuth::Password {
         username: username.to_owned(),
         password: SecretString::from(password),
     })
@@ -184,7 +186,7 @@ mod tests {
     use secrecy::ExposeSecret;
     use serde_json::json;
 
-    fn read(value: Value) -> Result<GitPlace, String> {
+    fn read(value: Value) -> Result<GitLocation, String> {
         resolve(value, Path::new("/base"))
     }
 
@@ -199,7 +201,7 @@ mod tests {
             "https://git.example/c.git#main:manifests"
         );
         assert!(!format!("{place:?}").contains("hunter22"));
-        let Auth::Password { username, password } = place.auth else {
+        let GitAuth::Password { username, password } = place.auth else {
             panic!("no password");
         };
         assert_eq!(
@@ -220,9 +222,9 @@ mod tests {
             ("http://[::1]:80/c.git", false),
         ] {
             let place = read(json!({"url": url, "auth": "hunter22"})).unwrap();
-            assert_eq!(readable(&place).is_some(), told, "{url}");
+            assert_eq!(cleartext_secret(&place).is_some(), told, "{url}");
             let open = read(json!({"url": url})).unwrap();
-            assert_eq!(readable(&open), None);
+            assert_eq!(cleartext_secret(&open), None);
         }
     }
 
@@ -230,7 +232,9 @@ mod tests {
     fn every_form_of_auth_is_read() {
         let ssh = "git@git.example:c.git";
         let key = read(json!({"url": ssh, "auth": {"sshKey": "id", "knownHosts": "/hosts"}}));
-        assert!(matches!(key.unwrap().auth, Auth::Key { key, .. } if key == Path::new("/base/id")));
+        assert!(
+            matches!(key.unwrap().auth, GitAuth::Key { key, .. } if key == Path::new("/base/id"))
+        );
         let http = "https://git.example/c.git";
         for auth in [
             json!({"token": "hunter22"}),
@@ -239,7 +243,7 @@ mod tests {
         ] {
             assert!(matches!(
                 read(json!({"url": http, "auth": auth})).unwrap().auth,
-                Auth::Password { .. }
+                GitAuth::Password { .. }
             ));
         }
     }

@@ -6,25 +6,27 @@ mod export;
 mod feed;
 mod file;
 mod git;
+mod git_ref;
 mod network;
 mod notices;
-mod references;
 mod rules;
 mod schedule;
 mod serve;
 
-pub use cron::Cron;
-pub use export::{Export, Shape, export, readable};
-pub use feed::{Body, Complete, Feed, RELEASED_AFTER};
-pub use file::{File, duration};
-pub use network::Network;
-pub use notices::{Event, Format, NoticesFile, Post, Receiver, Target, is_loopback};
-pub use schedule::{Effect, Timing, Trigger, Window};
-pub use serve::{Limits, Serve, Tls};
+pub use cron::CronSchedule;
+pub use export::{ExportConfig, MappingReference, export, readable};
+pub use feed::{CompletenessRule, FeedConfig, FeedLocation, RELEASED_AFTER};
+pub use file::{ConfigFile, parse_duration};
+pub use network::IpNetwork;
+pub use notices::{
+    MailServer, NoticeChannel, NoticeEvent, NoticeFormat, NoticeTarget, NoticesSpec, is_loopback,
+};
+pub use schedule::{ApplyWindow, PassTimer, SourceTiming, WindowEffect};
+pub use serve::{ServeConfig, ServeLimits, TlsFiles};
 
 use crate::diagnostic::none_called;
-use crate::git::GitPlace;
-use crate::plan::{Accept, Authority, Guards};
+use crate::git::GitLocation;
+use crate::plan::{AcceptOverride, GuardLimits, SourceAuthority};
 use secrecy::SecretString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -68,9 +70,9 @@ pub struct Config {
     /// The names of sources, the first wins where two enforce.
     pub order: Vec<Arc<str>>,
     /// The fields that other programs write.
-    pub shop: Authority,
+    pub shop: SourceAuthority,
     /// How much may change at once.
-    pub guards: Guards,
+    pub guards: GuardLimits,
     /// The window in which the guards count.
     pub window: Duration,
     /// Who may approve; everybody with the right to when it is empty.
@@ -80,26 +82,26 @@ pub struct Config {
     /// Where password files are looked for.
     pub secrets: Option<PathBuf>,
     /// How the daemon is reached.
-    pub serve: Serve,
+    pub serve: ServeConfig,
     /// Who is told what; addresses and secrets are put in where notices are sent.
-    pub notices: NoticesFile,
+    pub notices: NoticesSpec,
     /// Where the mirrors of git repositories are kept.
     pub cache: PathBuf,
     /// The overrides given for this run.
-    pub accepts: Vec<Accept>,
+    pub accepts: Vec<AcceptOverride>,
     /// Whether deletes are allowed for this run, whatever the source says.
     pub allow_delete: bool,
 }
 
 /// Where manifests are read from.
 #[derive(Clone, Debug)]
-pub enum Place {
+pub enum SourceLocation {
     /// A directory: its root.
     Directory(PathBuf),
     /// A folder of a commit.
-    Git(GitPlace),
+    Git(GitLocation),
     /// An export of another system.
-    Export(Feed),
+    Export(FeedConfig),
 }
 
 /// A directory or repository of manifests.
@@ -108,7 +110,7 @@ pub struct Source {
     /// Its name.
     pub name: Arc<str>,
     /// Where it is.
-    pub place: Place,
+    pub place: SourceLocation,
     /// The root as written, before it was resolved; of a repository its url, without secrets.
     pub written: String,
     /// What the webhooks of its host are signed with.
@@ -126,9 +128,9 @@ pub struct Source {
     /// Whether applies are allowed, or only plans.
     pub apply: bool,
     /// What it may say.
-    pub authority: Authority,
+    pub authority: SourceAuthority,
     /// When the daemon looks at it, and when what it says may be applied.
-    pub timing: Timing,
+    pub timing: SourceTiming,
     /// Whether the source was given as a path, without a configuration: then another path is not
     /// taken for the same source.
     pub unnamed: bool,
@@ -139,26 +141,26 @@ impl Source {
     #[must_use]
     pub fn directory(&self) -> Option<&Path> {
         match &self.place {
-            Place::Directory(root) => Some(root),
-            Place::Git(_) | Place::Export(_) => None,
+            SourceLocation::Directory(root) => Some(root),
+            SourceLocation::Git(_) | SourceLocation::Export(_) => None,
         }
     }
 
     /// The export it is, if it is one.
     #[must_use]
-    pub fn feed(&self) -> Option<&Feed> {
+    pub fn feed(&self) -> Option<&FeedConfig> {
         match &self.place {
-            Place::Export(feed) => Some(feed),
-            Place::Directory(_) | Place::Git(_) => None,
+            SourceLocation::Export(feed) => Some(feed),
+            SourceLocation::Directory(_) | SourceLocation::Git(_) => None,
         }
     }
 
     /// The place in a repository it is, if it is one.
     #[must_use]
-    pub fn git(&self) -> Option<&GitPlace> {
+    pub fn git(&self) -> Option<&GitLocation> {
         match &self.place {
-            Place::Git(place) => Some(place),
-            Place::Directory(_) | Place::Export(_) => None,
+            SourceLocation::Git(place) => Some(place),
+            SourceLocation::Directory(_) | SourceLocation::Export(_) => None,
         }
     }
 
@@ -167,7 +169,7 @@ impl Source {
     pub fn unnamed(name: &str, path: &Path) -> Self {
         Self {
             name: name.into(),
-            place: Place::Directory(path.to_owned()),
+            place: SourceLocation::Directory(path.to_owned()),
             written: path.to_string_lossy().into_owned(),
             webhook_secret: None,
             prune: true,
@@ -176,8 +178,8 @@ impl Source {
             report_drift: false,
             allow_delete: false,
             apply: true,
-            authority: Authority::default(),
-            timing: Timing::default(),
+            authority: SourceAuthority::default(),
+            timing: SourceTiming::default(),
             unnamed: true,
         }
     }
@@ -185,7 +187,7 @@ impl Source {
 
 /// What the command line says beside the file.
 #[derive(Clone, Debug, Default)]
-pub struct Overrides {
+pub struct ConfigOverrides {
     /// `--config`.
     pub config: Option<PathBuf>,
     /// `--database`.
@@ -195,7 +197,7 @@ pub struct Overrides {
     /// `-e`.
     pub environment: Option<String>,
     /// `--accept`.
-    pub accepts: Vec<Accept>,
+    pub accepts: Vec<AcceptOverride>,
     /// `--allow-delete`.
     pub allow_delete: bool,
     /// Whether this is the daemon: only it needs the variables of `serve:` and of webhooks.
@@ -222,7 +224,7 @@ impl Config {
     /// # Errors
     /// When a file is named or found and is not valid, or there is none and no path either.
     pub fn load(
-        overrides: &Overrides,
+        overrides: &ConfigOverrides,
         directory: &Path,
         path: Option<&Path>,
     ) -> Result<Self, ConfigError> {
@@ -232,7 +234,7 @@ impl Config {
         };
         let mut config = match found {
             Some(file) => Self::read(&file, overrides)?,
-            None => Self::around(path),
+            None => Self::with_defaults(path),
         };
         if let Some(database) = &overrides.database {
             config.database.clone_from(database);
@@ -241,7 +243,7 @@ impl Config {
             config.cache.clone_from(cache);
         }
         for source in &config.sources {
-            if let Some(what) = source.git().and_then(git::readable) {
+            if let Some(what) = source.git().and_then(git::cleartext_secret) {
                 tracing::warn!("source {}: {what}", source.name);
             }
         }
@@ -262,19 +264,19 @@ impl Config {
         Err(format!("{name} is none of the `approvers`: {known}"))
     }
 
-    fn read(path: &Path, overrides: &Overrides) -> Result<Self, ConfigError> {
+    fn read(path: &Path, overrides: &ConfigOverrides) -> Result<Self, ConfigError> {
         let shown = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
             path: shown.clone(),
             source,
         })?;
         let base = path.parent().unwrap_or(Path::new("."));
-        File::parse(&text, overrides.environment.as_deref())
+        ConfigFile::parse(&text, overrides.environment.as_deref())
             .and_then(|file| {
                 let file = if overrides.serves {
                     file
                 } else {
-                    file.unserved()
+                    file.without_serve_secrets()
                 };
                 file.resolve(
                     base,
@@ -293,7 +295,7 @@ impl Config {
     }
 
     /// Without a file there is one path, and the source is called `directory`.
-    fn around(path: Option<&Path>) -> Self {
+    fn with_defaults(path: Option<&Path>) -> Self {
         let source = path.map(|path| Source::unnamed("directory", path));
         Self {
             path: None,
@@ -301,14 +303,14 @@ impl Config {
             environment: None,
             sources: source.into_iter().collect(),
             order: Vec::new(),
-            shop: Authority::default(),
-            guards: Guards::default(),
+            shop: SourceAuthority::default(),
+            guards: GuardLimits::default(),
             window: file::DAY,
             approvers: Vec::new(),
             approval_ttl: file::DAY,
             secrets: None,
-            serve: Serve::default(),
-            notices: NoticesFile::default(),
+            serve: ServeConfig::default(),
+            notices: NoticesSpec::default(),
             cache: PathBuf::from(file::DEFAULT_CACHE),
             accepts: Vec::new(),
             allow_delete: false,

@@ -4,12 +4,12 @@ use std::net::{IpAddr, Ipv6Addr};
 
 /// One address or a network, as `10.0.0.0/8`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Network {
+pub struct IpNetwork {
     address: Ipv6Addr,
     bits: u32,
 }
 
-impl Network {
+impl IpNetwork {
     /// Reads `10.0.0.1`, `10.0.0.0/8` or `fd00::/8`.
     ///
     /// # Errors
@@ -27,21 +27,21 @@ impl Network {
             return Err(wrong());
         }
         Ok(Self {
-            address: whole(address),
+            address: to_ipv6(address),
             bits: bits + (128 - most),
         })
     }
 
     /// Whether an address belongs to it.
     #[must_use]
-    pub fn holds(&self, address: IpAddr) -> bool {
-        let differ = self.address.to_bits() ^ whole(address).to_bits();
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let differ = self.address.to_bits() ^ to_ipv6(address).to_bits();
         differ.leading_zeros() >= self.bits
     }
 }
 
 /// An IPv4 address in the form that IPv6 sockets name it.
-fn whole(address: IpAddr) -> Ipv6Addr {
+fn to_ipv6(address: IpAddr) -> Ipv6Addr {
     match address {
         IpAddr::V4(v4) => v4.to_ipv6_mapped(),
         IpAddr::V6(v6) => v6,
@@ -55,15 +55,15 @@ mod tests {
     #[test]
     fn a_network_holds_its_addresses_and_no_others() {
         let holds = |network: &str, address: &str| {
-            let network = Network::parse(network).expect(network);
-            network.holds(address.parse().expect(address))
+            let network = IpNetwork::parse(network).expect(network);
+            network.contains(address.parse().expect(address))
         };
         assert!(holds("10.0.0.0/8", "10.9.8.7") && holds("10.0.0.0/8", "::ffff:10.9.8.7"));
         assert!(!holds("10.0.0.0/8", "11.0.0.1") && !holds("10.0.0.0/8", "fd00::1"));
         assert!(holds("127.0.0.1", "127.0.0.1") && !holds("127.0.0.1", "127.0.0.2"));
         assert!(holds("fd00::/8", "fd12::1") && holds("0.0.0.0/0", "1.2.3.4"));
         for wrong in ["", "proxy", "10.0.0.0/33", "10.0.0.0/x", "::1/129"] {
-            assert!(Network::parse(wrong).is_err(), "{wrong}");
+            assert!(IpNetwork::parse(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -2,7 +2,7 @@
 //! variables are put in, and addresses looked at, only where notices are sent: a job that only plans
 //! holds no webhook.
 
-use super::file::expand;
+use super::file::expand_variables;
 use lettre::message::Mailbox;
 use reqwest::Url;
 use secrecy::SecretString;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// What happened to a source that somebody may want to know.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Event {
+pub enum NoticeEvent {
     /// A pass wrote something.
     Applied,
     /// A pass failed or was refused, in a way it did not before.
@@ -32,7 +32,7 @@ pub enum Event {
     Test,
 }
 
-impl Event {
+impl NoticeEvent {
     /// All that can happen.
     pub const ALL: [Self; 5] = [
         Self::Applied,
@@ -61,7 +61,7 @@ impl Event {
 /// What a webhook is sent.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Format {
+pub enum NoticeFormat {
     /// The documented document.
     #[default]
     Json,
@@ -71,59 +71,59 @@ pub enum Format {
 
 /// `serve.notices` and `mail` as written.
 #[derive(Clone, Default, Debug)]
-pub struct NoticesFile {
-    notices: Vec<NoticeFile>,
-    mail: Option<MailFile>,
+pub struct NoticesSpec {
+    notices: Vec<NoticeSpec>,
+    mail: Option<MailSpec>,
 }
 
 /// One of `serve.notices`.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NoticeFile {
+struct NoticeSpec {
     name: Option<String>,
     webhook: Option<String>,
-    format: Option<Format>,
+    format: Option<NoticeFormat>,
     secret: Option<String>,
     mail: Option<Vec<String>>,
-    on: Option<BTreeSet<Event>>,
+    on: Option<BTreeSet<NoticeEvent>>,
 }
 
 /// `mail`.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct MailFile {
+struct MailSpec {
     smtp: String,
     from: String,
     redirect: Option<String>,
 }
 
 // Addresses of webhooks and mail servers are secrets, also as written.
-impl fmt::Debug for NoticeFile {
+impl fmt::Debug for NoticeSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NoticeFile").finish_non_exhaustive()
+        f.debug_struct("NoticeSpec").finish_non_exhaustive()
     }
 }
 
-impl fmt::Debug for MailFile {
+impl fmt::Debug for MailSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MailFile").finish_non_exhaustive()
+        f.debug_struct("MailSpec").finish_non_exhaustive()
     }
 }
 
 /// One who is told.
 #[derive(Clone, Debug)]
-pub struct Target {
+pub struct NoticeTarget {
     /// Its name: given, or the host or first address.
     pub name: String,
     /// What it is told.
-    pub on: BTreeSet<Event>,
+    pub on: BTreeSet<NoticeEvent>,
     /// How.
-    pub to: Receiver,
+    pub to: NoticeChannel,
 }
 
 /// How somebody is told.
 #[derive(Clone, Debug)]
-pub enum Receiver {
+pub enum NoticeChannel {
     /// An HTTP request.
     Webhook {
         /// The whole address: a secret in itself.
@@ -131,7 +131,7 @@ pub enum Receiver {
         /// Scheme and host of it, to be shown.
         shown: String,
         /// What is sent.
-        format: Format,
+        format: NoticeFormat,
         /// The key of the signature.
         secret: Option<SecretString>,
     },
@@ -140,13 +140,13 @@ pub enum Receiver {
         /// To whom.
         to: Vec<String>,
         /// Through which server.
-        post: Arc<Post>,
+        post: Arc<MailServer>,
     },
 }
 
 /// The mail server and what it is told.
 #[derive(Clone, Debug)]
-pub struct Post {
+pub struct MailServer {
     /// The server with user and password, as the mail library wants it.
     pub url: SecretString,
     /// Scheme, host and port, to be shown.
@@ -157,28 +157,28 @@ pub struct Post {
     pub redirect: Option<String>,
 }
 
-impl Target {
+impl NoticeTarget {
     /// Where it goes, without secrets.
     #[must_use]
-    pub fn shown(&self) -> String {
+    pub fn display_address(&self) -> String {
         match &self.to {
-            Receiver::Webhook { shown, .. } => shown.clone(),
-            Receiver::Mail { to, .. } => to.join(", "),
+            NoticeChannel::Webhook { shown, .. } => shown.clone(),
+            NoticeChannel::Mail { to, .. } => to.join(", "),
         }
     }
 }
 
-impl NoticesFile {
+impl NoticesSpec {
     /// Reads the two keys.
     ///
     /// # Errors
     /// What is wrong with them, without a word of what may be secret.
     pub(super) fn read(notices: Option<&Value>, mail: Option<&Value>) -> Result<Self, String> {
-        let notices: Vec<NoticeFile> = match notices {
+        let notices: Vec<NoticeSpec> = match notices {
             None | Some(Value::Null) => Vec::new(),
-            Some(value) => shaped("serve.notices", value)?,
+            Some(value) => parse_key("serve.notices", value)?,
         };
-        let mail = mail.map(|value| shaped("mail", value)).transpose()?;
+        let mail = mail.map(|value| parse_key("mail", value)).transpose()?;
         let file = Self { notices, mail };
         for (at, notice) in file.notices.iter().enumerate() {
             notice
@@ -192,11 +192,11 @@ impl NoticesFile {
     ///
     /// # Errors
     /// A variable that is not set, an address that is none, two of one name.
-    pub fn resolve(&self) -> Result<Vec<Target>, String> {
-        let mail = self.mail.as_ref().map(MailFile::resolve);
+    pub fn resolve(&self) -> Result<Vec<NoticeTarget>, String> {
+        let mail = self.mail.as_ref().map(MailSpec::resolve);
         let mail = mail.transpose().map_err(|error| format!("mail: {error}"))?;
         let mail = mail.map(Arc::new);
-        let mut targets: Vec<Target> = Vec::new();
+        let mut targets: Vec<NoticeTarget> = Vec::new();
         for (at, notice) in self.notices.iter().enumerate() {
             let target = notice
                 .resolve(mail.as_ref())
@@ -213,7 +213,7 @@ impl NoticesFile {
     }
 }
 
-impl NoticeFile {
+impl NoticeSpec {
     fn check(&self, mail: bool) -> Result<(), String> {
         let signed = self.format.is_some() || self.secret.is_some();
         let wrong = match (&self.webhook, &self.mail) {
@@ -228,22 +228,22 @@ impl NoticeFile {
         Err(wrong.to_owned())
     }
 
-    fn resolve(&self, post: Option<&Arc<Post>>) -> Result<Target, String> {
+    fn resolve(&self, post: Option<&Arc<MailServer>>) -> Result<NoticeTarget, String> {
         let (to, default) = match (&self.webhook, &self.mail, post) {
             (Some(webhook), ..) => self.webhook(webhook)?,
             (None, Some(to), Some(post)) => mail(to, post)?,
             _ => return Err("expected either `webhook:` or `mail:`".to_owned()),
         };
         let on = self.on.clone();
-        Ok(Target {
+        Ok(NoticeTarget {
             name: self.name.clone().unwrap_or(default),
-            on: on.unwrap_or_else(|| Event::DEFAULT.into()),
+            on: on.unwrap_or_else(|| NoticeEvent::DEFAULT.into()),
             to,
         })
     }
 
-    fn webhook(&self, written: &str) -> Result<(Receiver, String), String> {
-        let text = expand(written)?;
+    fn webhook(&self, written: &str) -> Result<(NoticeChannel, String), String> {
+        let text = expand_variables(written)?;
         // The parser's own words carry no part of what it reads.
         let url = Url::parse(&text).map_err(|error| format!("webhook: no address: {error}"))?;
         let host = url.host_str().unwrap_or_default().to_owned();
@@ -257,12 +257,12 @@ impl NoticeFile {
             }
             other => return Err(format!("webhook: expected https://, found {other}:")),
         }
-        let secret = self.secret.as_deref().map(expand).transpose()?;
+        let secret = self.secret.as_deref().map(expand_variables).transpose()?;
         if secret.as_ref().is_some_and(String::is_empty) {
             return Err("secret: is empty, and would sign nothing".to_owned());
         }
-        let receiver = Receiver::Webhook {
-            shown: shown(&url),
+        let receiver = NoticeChannel::Webhook {
+            shown: shown_address(&url),
             url: text.into(),
             format: self.format.unwrap_or_default(),
             secret: secret.map(SecretString::from),
@@ -271,18 +271,18 @@ impl NoticeFile {
     }
 }
 
-fn mail(to: &[String], post: &Arc<Post>) -> Result<(Receiver, String), String> {
+fn mail(to: &[String], post: &Arc<MailServer>) -> Result<(NoticeChannel, String), String> {
     let to: Vec<String> = to
         .iter()
         .map(|text| address(text))
         .collect::<Result<_, _>>()?;
     let first = to[0].clone();
     let post = post.clone();
-    Ok((Receiver::Mail { to, post }, first))
+    Ok((NoticeChannel::Mail { to, post }, first))
 }
 
-impl MailFile {
-    fn resolve(&self) -> Result<Post, String> {
+impl MailSpec {
+    fn resolve(&self) -> Result<MailServer, String> {
         let mut url = self.server()?;
         let host = url.host_str().unwrap_or_default().to_owned();
         let known = !url.username().is_empty();
@@ -306,8 +306,8 @@ impl MailFile {
             }));
         }
         let redirect = self.redirect.as_deref().map(address);
-        Ok(Post {
-            shown: shown(&url),
+        Ok(MailServer {
+            shown: shown_address(&url),
             url: String::from(url).into(),
             from: address(&self.from).map_err(|error| format!("from: {error}"))?,
             redirect: redirect
@@ -320,7 +320,7 @@ impl MailFile {
         let wrong = || {
             "smtp: expected `smtps://user:password@host` or `smtp://host`; what is special within a password is written as in any address: `@` as `%40`, `/` as `%2F`, `#` as `%23`".to_owned()
         };
-        let url = Url::parse(&expand(&self.smtp)?).map_err(|_| wrong())?;
+        let url = Url::parse(&expand_variables(&self.smtp)?).map_err(|_| wrong())?;
         let plain = matches!(url.path(), "" | "/") && url.query().is_none();
         let known = ["smtp", "smtps"].contains(&url.scheme());
         if known && plain && url.fragment().is_none() && url.host_str().is_some() {
@@ -332,7 +332,7 @@ impl MailFile {
 }
 
 /// Reads a part of the file; what is wrong is said without the value found.
-fn shaped<T: DeserializeOwned>(key: &str, value: &Value) -> Result<T, String> {
+fn parse_key<T: DeserializeOwned>(key: &str, value: &Value) -> Result<T, String> {
     T::deserialize(value).map_err(|error| {
         let text = error.to_string();
         match text.rsplit_once(", expected ") {
@@ -345,7 +345,7 @@ fn shaped<T: DeserializeOwned>(key: &str, value: &Value) -> Result<T, String> {
 }
 
 fn address(text: &str) -> Result<String, String> {
-    let text = expand(text)?;
+    let text = expand_variables(text)?;
     let mailbox: Result<Mailbox, _> = text.parse();
     mailbox.map_err(|_| format!("`{text}` is no mail address; expected `ops@example.com`"))?;
     Ok(text)
@@ -360,7 +360,7 @@ pub fn is_loopback(host: &str) -> bool {
 }
 
 /// Scheme, host and port: what of an address may be shown.
-fn shown(url: &Url) -> String {
+fn shown_address(url: &Url) -> String {
     let port = url
         .port()
         .map(|port| format!(":{port}"))
@@ -377,13 +377,13 @@ mod tests {
     use super::*;
     use secrecy::ExposeSecret;
 
-    fn read(notices: &str, mail: &str) -> Result<NoticesFile, String> {
+    fn read(notices: &str, mail: &str) -> Result<NoticesSpec, String> {
         let notices: Value = serde_saphyr::from_str(notices).unwrap();
         let mail: Option<Value> = (!mail.is_empty()).then(|| serde_saphyr::from_str(mail).unwrap());
-        NoticesFile::read(Some(&notices), mail.as_ref())
+        NoticesSpec::read(Some(&notices), mail.as_ref())
     }
 
-    fn targets(notices: &str, mail: &str) -> Result<Vec<Target>, String> {
+    fn targets(notices: &str, mail: &str) -> Result<Vec<NoticeTarget>, String> {
         read(notices, mail)?.resolve()
     }
 
@@ -395,10 +395,10 @@ mod tests {
         )
         .unwrap();
         assert_eq!(found[0].name, "hooks.example");
-        assert_eq!(found[0].shown(), "https://hooks.example");
-        assert_eq!(found[0].on, Event::DEFAULT.into());
+        assert_eq!(found[0].display_address(), "https://hooks.example");
+        assert_eq!(found[0].on, NoticeEvent::DEFAULT.into());
         assert_eq!(found[1].name, "ops@example.com");
-        assert_eq!(found[1].on, [Event::Applied].into());
+        assert_eq!(found[1].on, [NoticeEvent::Applied].into());
         let debug = format!("{found:?}");
         assert!(
             !debug.contains("secret\"") && !debug.contains("pass"),
@@ -411,7 +411,7 @@ mod tests {
         let url = |smtp: &str| {
             let mail = format!("{{smtp: '{smtp}', from: a@example.com}}");
             let found = targets("[{mail: [ops@example.com]}]", &mail).unwrap();
-            let Receiver::Mail { post, .. } = &found[0].to else {
+            let NoticeChannel::Mail { post, .. } = &found[0].to else {
                 panic!("a mail")
             };
             (post.url.expose_secret().to_owned(), post.shown.clone())

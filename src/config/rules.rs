@@ -1,8 +1,8 @@
 //! Guards and authority as written.
 
-use super::file::{DAY, duration};
+use super::file::{DAY, parse_duration};
 use crate::kinds;
-use crate::plan::{Authority, Guards, Limit, Mode};
+use crate::plan::{AuthorityMode, GuardLimit, GuardLimits, SourceAuthority};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use std::time::Duration;
 /// `authority: {Account: {existence: false, enforce: [..], seed: [..], observe: [..]}}`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct AuthorityFile {
+pub(super) struct AuthoritySpec {
     existence: Option<bool>,
     #[serde(default)]
     enforce: Vec<String>,
@@ -20,16 +20,16 @@ pub(super) struct AuthorityFile {
     observe: Vec<String>,
 }
 
-impl AuthorityFile {
-    pub fn resolve(&self, kind: &str, authority: &mut Authority) -> Result<(), String> {
+impl AuthoritySpec {
+    pub fn resolve(&self, kind: &str, authority: &mut SourceAuthority) -> Result<(), String> {
         let kind = known_kind(kind)?;
         if self.existence == Some(false) {
             authority.not_existence.insert(kind.id);
         }
         let modes = [
-            (Mode::Enforce, &self.enforce),
-            (Mode::Seed, &self.seed),
-            (Mode::Observe, &self.observe),
+            (AuthorityMode::Enforce, &self.enforce),
+            (AuthorityMode::Seed, &self.seed),
+            (AuthorityMode::Observe, &self.observe),
         ];
         for (mode, fields) in modes {
             for field in fields {
@@ -48,15 +48,15 @@ impl AuthorityFile {
 }
 
 /// `shop: {authority: {User: [phone]}}`: those fields are seeds for every source.
-pub(super) fn shop(file: &BTreeMap<String, Vec<String>>) -> Result<Authority, String> {
-    let mut authority = Authority::default();
+pub(super) fn shop(file: &BTreeMap<String, Vec<String>>) -> Result<SourceAuthority, String> {
+    let mut authority = SourceAuthority::default();
     for (kind, fields) in file {
         let kind = known_kind(kind)?;
         for field in fields {
             known_field(kind, field)?;
             authority
                 .fields
-                .insert((kind.id, field.clone()), Mode::Seed);
+                .insert((kind.id, field.clone()), AuthorityMode::Seed);
         }
     }
     Ok(authority)
@@ -80,29 +80,29 @@ fn known_field(kind: &kinds::Kind, name: &str) -> Result<(), String> {
 /// `guards:` as written; what is not there keeps its default.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct GuardsFile {
-    deactivate: Option<LimitFile>,
-    delete: Option<LimitFile>,
-    reactivate: Option<LimitFile>,
-    clear: Option<LimitFile>,
-    unlink: Option<LimitFile>,
+pub(super) struct GuardsSpec {
+    deactivate: Option<GuardLimitSpec>,
+    delete: Option<GuardLimitSpec>,
+    reactivate: Option<GuardLimitSpec>,
+    clear: Option<GuardLimitSpec>,
+    unlink: Option<GuardLimitSpec>,
     #[serde(default)]
-    change: BTreeMap<String, LimitFile>,
-    per_account: Option<LimitFile>,
-    blank: Option<LimitFile>,
+    change: BTreeMap<String, GuardLimitSpec>,
+    per_account: Option<GuardLimitSpec>,
+    blank: Option<GuardLimitSpec>,
     window: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct LimitFile {
+struct GuardLimitSpec {
     percent: u64,
     floor: u64,
     max: Option<u64>,
 }
 
-impl From<LimitFile> for Limit {
-    fn from(file: LimitFile) -> Self {
+impl From<GuardLimitSpec> for GuardLimit {
+    fn from(file: GuardLimitSpec) -> Self {
         Self {
             percent: file.percent,
             floor: file.floor,
@@ -111,9 +111,9 @@ impl From<LimitFile> for Limit {
     }
 }
 
-impl GuardsFile {
-    pub fn resolve(self) -> Result<(Guards, Duration), String> {
-        let mut guards = Guards::default();
+impl GuardsSpec {
+    pub fn resolve(self) -> Result<(GuardLimits, Duration), String> {
+        let mut guards = GuardLimits::default();
         let slots = [
             (&mut guards.deactivate, self.deactivate),
             (&mut guards.delete, self.delete),
@@ -138,7 +138,7 @@ impl GuardsFile {
                 .or_else(|_| known_field(kind, field))?;
             guards.change.insert(name, file.into());
         }
-        let window = self.window.map_or(Ok(DAY), |text| duration(&text))?;
+        let window = self.window.map_or(Ok(DAY), |text| parse_duration(&text))?;
         Ok((guards, window))
     }
 }

@@ -1,8 +1,8 @@
 //! When a source is looked at, and when what it says may be applied: `interval`, `schedule`,
 //! `timezone` and `windows` of a source.
 
-use super::cron::{self, Cron};
-use super::file::duration;
+use super::cron::{self, CronSchedule};
+use super::file::parse_duration;
 use chrono::TimeDelta;
 use chrono_tz::Tz;
 use serde::Deserialize;
@@ -15,23 +15,23 @@ const LONGEST: TimeDelta = TimeDelta::days(366);
 
 /// When a source is looked at, and when what it says may be applied.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Timing {
+pub struct SourceTiming {
     /// What starts a pass.
-    pub trigger: Trigger,
+    pub trigger: PassTimer,
     /// When a pass may apply; always when there are none.
-    pub windows: Vec<Window>,
+    pub windows: Vec<ApplyWindow>,
 }
 
 /// What starts a pass by itself; with both, whichever comes first.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Trigger {
+pub struct PassTimer {
     /// So long after the last pass.
     pub interval: Option<TimeDelta>,
     /// At these times.
-    pub schedule: Option<Cron>,
+    pub schedule: Option<CronSchedule>,
 }
 
-impl Default for Trigger {
+impl Default for PassTimer {
     fn default() -> Self {
         Self {
             interval: Some(INTERVAL),
@@ -42,7 +42,7 @@ impl Default for Trigger {
 
 /// Whether a window lets applies through or keeps them out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Effect {
+pub enum WindowEffect {
     /// Applies only within.
     Allow,
     /// No applies within.
@@ -51,18 +51,18 @@ pub enum Effect {
 
 /// A stretch of time that comes again and again.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Window {
+pub struct ApplyWindow {
     /// What it does.
-    pub effect: Effect,
+    pub effect: WindowEffect,
     /// When it begins.
-    pub starts: Cron,
+    pub starts: CronSchedule,
     /// How long it lasts, in time that really passes: 60 hours also when the clock changes.
     pub length: TimeDelta,
     written: String,
 }
 
 /// As written: `deny: 0 22 * * 5, for: 60h (Europe/Stockholm)`.
-impl fmt::Display for Window {
+impl fmt::Display for ApplyWindow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.written, self.starts.zone())
     }
@@ -70,17 +70,17 @@ impl fmt::Display for Window {
 
 /// The keys of a source that this is read from.
 #[derive(Debug, Default)]
-pub(super) struct TimingFile {
+pub(super) struct TimingSpec {
     pub interval: Option<String>,
     pub schedule: Option<String>,
     pub timezone: Option<String>,
-    pub windows: Vec<WindowFile>,
+    pub windows: Vec<WindowSpec>,
 }
 
 /// `{deny: "0 22 * * 5", for: 60h}` or `{allow: …, for: …}`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct WindowFile {
+pub(super) struct WindowSpec {
     allow: Option<String>,
     deny: Option<String>,
     #[serde(rename = "for")]
@@ -88,37 +88,37 @@ pub(super) struct WindowFile {
     timezone: Option<String>,
 }
 
-impl TimingFile {
+impl TimingSpec {
     /// What it means; a schedule takes the place of the interval that is not written.
-    pub fn resolve(&self) -> Result<Timing, String> {
+    pub fn resolve(&self) -> Result<SourceTiming, String> {
         let zone = zone(self.timezone.as_deref(), Tz::UTC)?;
         let interval = self.interval.as_deref().map(interval).transpose()?;
         let schedule = self.schedule.as_deref();
         let schedule = schedule
-            .map(|line| Cron::parse(line, zone))
+            .map(|line| CronSchedule::parse(line, zone))
             .transpose()
             .map_err(|error| format!("schedule: {error}"))?;
         let trigger = if interval.is_none() && schedule.is_none() {
-            Trigger::default()
+            PassTimer::default()
         } else {
-            Trigger { interval, schedule }
+            PassTimer { interval, schedule }
         };
         let windows = (1..).zip(&self.windows).map(|(number, file)| {
             file.resolve(zone)
                 .map_err(|error| format!("windows: the {}: {error}", ordinal(number)))
         });
-        Ok(Timing {
+        Ok(SourceTiming {
             trigger,
             windows: windows.collect::<Result<_, _>>()?,
         })
     }
 }
 
-impl WindowFile {
-    fn resolve(&self, outer: Tz) -> Result<Window, String> {
+impl WindowSpec {
+    fn resolve(&self, outer: Tz) -> Result<ApplyWindow, String> {
         let (effect, word, line) = match (&self.allow, &self.deny) {
-            (Some(line), None) => (Effect::Allow, "allow", line),
-            (None, Some(line)) => (Effect::Deny, "deny", line),
+            (Some(line), None) => (WindowEffect::Allow, "allow", line),
+            (None, Some(line)) => (WindowEffect::Deny, "deny", line),
             _ => {
                 return Err("expected either `allow:` or `deny:`, with the cron line at which it begins, as `{deny: \"0 22 * * 5\", for: 60h}`".to_owned());
             }
@@ -128,9 +128,9 @@ impl WindowFile {
                 "`for:` is missing: how long it lasts, as `{{{word}: \"{line}\", for: 60h}}`"
             ));
         };
-        let starts = Cron::parse(line, zone(self.timezone.as_deref(), outer)?)
+        let starts = CronSchedule::parse(line, zone(self.timezone.as_deref(), outer)?)
             .map_err(|error| format!("{word}: {error}"))?;
-        Ok(Window {
+        Ok(ApplyWindow {
             effect,
             starts,
             length: length("for", text)?,
@@ -151,7 +151,7 @@ fn interval(text: &str) -> Result<TimeDelta, String> {
 }
 
 fn length(key: &str, text: &str) -> Result<TimeDelta, String> {
-    let read = duration(text.trim()).map_err(|error| format!("{key}: {error}"))?;
+    let read = parse_duration(text.trim()).map_err(|error| format!("{key}: {error}"))?;
     let read = TimeDelta::from_std(read).unwrap_or(TimeDelta::MAX);
     if read < TimeDelta::seconds(1) || read > LONGEST {
         return Err(format!(
@@ -171,17 +171,17 @@ fn ordinal(number: usize) -> String {
 }
 
 #[cfg(test)]
-impl Window {
+impl ApplyWindow {
     /// A window of a test.
-    pub(crate) fn of(effect: Effect, line: &str, zone: Tz, length: TimeDelta) -> Self {
-        let word = if effect == Effect::Allow {
+    pub(crate) fn of(effect: WindowEffect, line: &str, zone: Tz, length: TimeDelta) -> Self {
+        let word = if effect == WindowEffect::Allow {
             "allow"
         } else {
             "deny"
         };
         Self {
             effect,
-            starts: Cron::parse(line, zone).unwrap(),
+            starts: CronSchedule::parse(line, zone).unwrap(),
             length,
             written: format!("{word}: {line}"),
         }
@@ -192,17 +192,17 @@ impl Window {
 mod tests {
     use super::*;
 
-    fn timing(yaml: &str) -> Result<Timing, String> {
+    fn timing(yaml: &str) -> Result<SourceTiming, String> {
         #[derive(Deserialize)]
-        struct Keys {
+        struct TimingKeys {
             interval: Option<String>,
             schedule: Option<String>,
             timezone: Option<String>,
             #[serde(default)]
-            windows: Vec<WindowFile>,
+            windows: Vec<WindowSpec>,
         }
-        let keys: Keys = serde_saphyr::from_str(yaml).unwrap();
-        let file = TimingFile {
+        let keys: TimingKeys = serde_saphyr::from_str(yaml).unwrap();
+        let file = TimingSpec {
             interval: keys.interval,
             schedule: keys.schedule,
             timezone: keys.timezone,

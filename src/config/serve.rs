@@ -1,7 +1,7 @@
 //! `serve:`: where the daemon listens, who may talk to it, and how much of it they get.
 
-use super::file::{duration, expand};
-use super::network::Network;
+use super::file::{expand_variables, parse_duration};
+use super::network::IpNetwork;
 use serde::Deserialize;
 use serde_json::Value;
 use std::net::SocketAddr;
@@ -11,10 +11,10 @@ use std::time::Duration;
 /// `serve:` as written.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ServeFile {
+pub(super) struct ServeSpec {
     listen: Option<String>,
     tokens: Option<String>,
-    tls: Option<TlsFile>,
+    tls: Option<TlsSpec>,
     #[serde(default)]
     insecure: bool,
     url: Option<String>,
@@ -23,7 +23,7 @@ pub(super) struct ServeFile {
     #[serde(rename = "stuckAfter")]
     stuck_after: Option<String>,
     #[serde(default)]
-    limits: LimitsFile,
+    limits: ServeLimitsSpec,
     /// Read where notices are: `notices.rs`.
     #[serde(default)]
     pub(super) notices: Option<Value>,
@@ -31,14 +31,14 @@ pub(super) struct ServeFile {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct TlsFile {
+struct TlsSpec {
     cert: String,
     key: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct LimitsFile {
+struct ServeLimitsSpec {
     body: Option<String>,
     tree: Option<String>,
     timeout: Option<String>,
@@ -53,30 +53,30 @@ struct LimitsFile {
 
 /// How the daemon is reached.
 #[derive(Clone, Debug)]
-pub struct Serve {
+pub struct ServeConfig {
     /// The address it listens at.
     pub listen: SocketAddr,
     /// The file of tokens.
     pub tokens: Option<PathBuf>,
     /// Certificate and key.
-    pub tls: Option<Tls>,
+    pub tls: Option<TlsFiles>,
     /// Whether somebody said that it may be open to everybody.
     pub insecure: bool,
     /// How people reach it, for links; without a slash at the end.
     pub url: Option<String>,
     /// The proxies whose `X-Forwarded-For` is believed.
-    pub proxies: Vec<Network>,
+    pub proxies: Vec<IpNetwork>,
     /// After how long a pass that does not end counts as one that hangs.
     pub stuck_after: Duration,
     /// How much of it one gets.
-    pub limits: Limits,
+    pub limits: ServeLimits,
     /// `serve.notices` as written.
     pub notices: Option<Value>,
 }
 
 /// A certificate chain and its key, in PEM files.
 #[derive(Clone, Debug)]
-pub struct Tls {
+pub struct TlsFiles {
     /// The chain, the server's own certificate first.
     pub cert: PathBuf,
     /// The private key.
@@ -85,7 +85,7 @@ pub struct Tls {
 
 /// How much one gets.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct ServeLimits {
     /// Bytes in the body of a request.
     pub body: usize,
     /// Bytes in a tree sent to be planned.
@@ -106,7 +106,7 @@ pub struct Limits {
     pub plan: Duration,
 }
 
-impl Default for Limits {
+impl Default for ServeLimits {
     fn default() -> Self {
         Self {
             body: 1 << 20,
@@ -122,7 +122,7 @@ impl Default for Limits {
     }
 }
 
-impl Default for Serve {
+impl Default for ServeConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
@@ -132,19 +132,19 @@ impl Default for Serve {
             url: None,
             proxies: Vec::new(),
             stuck_after: Duration::from_hours(1),
-            limits: Limits::default(),
+            limits: ServeLimits::default(),
             notices: None,
         }
     }
 }
 
-impl Serve {
+impl ServeConfig {
     /// Whether it may listen where it is to listen: beyond this machine only with tokens and TLS,
     /// or when somebody said that it may be open.
     ///
     /// # Errors
     /// The ways out.
-    pub fn permitted(&self) -> Result<(), String> {
+    pub fn check_exposure(&self) -> Result<(), String> {
         let guarded = self.tokens.is_some() && self.tls.is_some();
         if self.listen.ip().is_loopback() || guarded || self.insecure {
             return Ok(());
@@ -164,7 +164,7 @@ impl Serve {
     }
 
     /// Whether browsers reach it by https, directly or through a proxy.
-    pub fn https(&self) -> bool {
+    pub fn uses_https(&self) -> bool {
         self.tls.is_some()
             || self
                 .url
@@ -173,9 +173,9 @@ impl Serve {
     }
 }
 
-impl ServeFile {
+impl ServeSpec {
     /// Without what a variable is put into.
-    pub(super) fn unserved(mut self) -> Self {
+    pub(super) fn without_notices(mut self) -> Self {
         let fixed = |text: &String| !text.contains("${");
         self.listen = self.listen.filter(fixed);
         self.tokens = self.tokens.filter(fixed);
@@ -188,19 +188,19 @@ impl ServeFile {
     ///
     /// # Errors
     /// What is wrong: an address, a size, a duration, an unset variable.
-    pub(super) fn resolve(self, base: &Path) -> Result<Serve, String> {
-        let place = |text: &str| Ok::<_, String>(base.join(expand(text)?));
+    pub(super) fn resolve(self, base: &Path) -> Result<ServeConfig, String> {
+        let place = |text: &str| Ok::<_, String>(base.join(expand_variables(text)?));
         let tls = match self.tls {
-            Some(tls) => Some(Tls {
+            Some(tls) => Some(TlsFiles {
                 cert: place(&tls.cert)?,
                 key: place(&tls.key)?,
             }),
             None => None,
         };
-        let default = Serve::default();
-        Ok(Serve {
+        let default = ServeConfig::default();
+        Ok(ServeConfig {
             listen: self.listen.map_or(Ok(default.listen), |text| {
-                expand(&text)?.parse().map_err(|_| {
+                expand_variables(&text)?.parse().map_err(|_| {
                     format!("serve.listen: `{text}` is no address; expected `127.0.0.1:8080`")
                 })
             })?,
@@ -211,7 +211,7 @@ impl ServeFile {
             proxies: proxies(&self.proxies)?,
             stuck_after: self
                 .stuck_after
-                .map_or(Ok(default.stuck_after), |text| duration(&text))
+                .map_or(Ok(default.stuck_after), |text| parse_duration(&text))
                 .map_err(|error| format!("serve.stuckAfter: {error}"))?,
             limits: self
                 .limits
@@ -222,19 +222,19 @@ impl ServeFile {
     }
 }
 
-impl LimitsFile {
-    fn resolve(self) -> Result<Limits, String> {
-        let default = Limits::default();
+impl ServeLimitsSpec {
+    fn resolve(self) -> Result<ServeLimits, String> {
+        let default = ServeLimits::default();
         let bytes = |name: &str, text: Option<String>, default: usize| {
             text.map_or(Ok(default), |text| size(&text))
                 .map_err(|error| format!("{name}: {error}"))
         };
-        let limits = Limits {
+        let limits = ServeLimits {
             body: bytes("body", self.body, default.body)?,
             tree: bytes("tree", self.tree, default.tree)?,
             timeout: self
                 .timeout
-                .map_or(Ok(default.timeout), |text| duration(&text))
+                .map_or(Ok(default.timeout), |text| parse_duration(&text))
                 .map_err(|error| format!("timeout: {error}"))?,
             rate: self.rate.unwrap_or(default.rate),
             burst: self.burst.unwrap_or(default.burst),
@@ -245,7 +245,7 @@ impl LimitsFile {
             requests: self.requests.unwrap_or(default.requests),
             plan: self
                 .plan
-                .map_or(Ok(default.plan), |text| duration(&text))
+                .map_or(Ok(default.plan), |text| parse_duration(&text))
                 .map_err(|error| format!("plan: {error}"))?,
         };
         let none = [
@@ -270,14 +270,16 @@ impl LimitsFile {
     }
 }
 
-fn proxies(texts: &[String]) -> Result<Vec<Network>, String> {
-    let read = texts.iter().map(|text| Network::parse(&expand(text)?));
+fn proxies(texts: &[String]) -> Result<Vec<IpNetwork>, String> {
+    let read = texts
+        .iter()
+        .map(|text| IpNetwork::parse(&expand_variables(text)?));
     read.collect::<Result<_, _>>()
         .map_err(|error| format!("serve.proxies: {error}"))
 }
 
 fn link(text: &str) -> Result<String, String> {
-    let url = expand(text)?;
+    let url = expand_variables(text)?;
     let rest = url
         .strip_prefix("https://")
         .or_else(|| url.strip_prefix("http://"));
@@ -307,8 +309,8 @@ fn size(text: &str) -> Result<usize, String> {
 mod tests {
     use super::*;
 
-    fn serve(text: &str) -> Result<Serve, String> {
-        let file: ServeFile = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+    fn serve(text: &str) -> Result<ServeConfig, String> {
+        let file: ServeSpec = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
         file.resolve(Path::new("/base"))
     }
 
@@ -325,7 +327,7 @@ mod tests {
         assert_eq!(serve.limits.tree, 2 << 30);
         assert_eq!(serve.limits.timeout, Duration::from_secs(5));
         assert_eq!(serve.url.as_deref(), Some("https://roster.example"));
-        assert!(serve.permitted().is_ok());
+        assert!(serve.check_exposure().is_ok());
     }
 
     #[test]
@@ -338,7 +340,10 @@ mod tests {
                 "no tokens",
             ),
         ] {
-            let error = serve(text).expect("valid").permitted().expect_err("open");
+            let error = serve(text)
+                .expect("valid")
+                .check_exposure()
+                .expect_err("open");
             for part in [lacks, "127.0.0.1:80", "serve.tokens", "--insecure"] {
                 assert!(error.contains(part), "{error}");
             }
@@ -348,7 +353,10 @@ mod tests {
             "{listen: '[::1]:80'}",
             "{listen: '0.0.0.0:80', insecure: true}",
         ] {
-            assert!(serve(text).expect("valid").permitted().is_ok(), "{text}");
+            assert!(
+                serve(text).expect("valid").check_exposure().is_ok(),
+                "{text}"
+            );
         }
     }
 

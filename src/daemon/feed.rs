@@ -5,7 +5,7 @@ use crate::config::Source;
 use crate::feed::report;
 use crate::kinds;
 use crate::plan::Plan;
-use crate::reconcile::{PassError, Pushed, Reading};
+use crate::reconcile::{PassError, SourcePushes, SourceReading};
 use crate::store::Store;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -15,9 +15,9 @@ use std::fs::File;
 use std::io::Cursor;
 
 /// How many resources that are missing are named.
-const NAMED: usize = 20;
+const MAX_NAMED_RESOURCES: usize = 20;
 /// How large a report may be that is kept.
-const LARGEST: usize = 16 << 20;
+const MAX_REPORT_BYTES: usize = 16 << 20;
 
 /// The state of the last export of a source.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -38,7 +38,7 @@ pub struct FeedState {
     pub complete: bool,
     /// Why nothing of the export is used, if nothing is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub doubt: Option<Doubt>,
+    pub doubt: Option<ExportRejection>,
     /// When the export was written, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub written_at: Option<DateTime<Utc>>,
@@ -54,14 +54,14 @@ pub struct FeedState {
     pub accepted_at: Option<DateTime<Utc>>,
     /// Resources that accepted exports no longer name, by how many exports.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub missing: Vec<Missing>,
+    pub missing: Vec<MissingResources>,
     /// Whether there is a report of faulty rows.
     pub report: bool,
 }
 
 /// Why nothing of an export is used.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
-pub struct Doubt {
+pub struct ExportRejection {
     /// The code of the rule.
     pub code: String,
     /// What is wrong.
@@ -70,7 +70,7 @@ pub struct Doubt {
 
 /// Resources that this many accepted exports in a row did not name.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
-pub struct Missing {
+pub struct MissingResources {
     /// The number of exports.
     pub missed: u32,
     /// The number of exports after which a resource is deactivated. Absent: never.
@@ -84,8 +84,8 @@ pub struct Missing {
 
 /// What is to be said of the export that a pass has read; `None` when there is none, or it could not
 /// be read.
-pub(super) async fn told(
-    reading: &Reading,
+pub(super) async fn feed_state(
+    reading: &SourceReading,
     store: &Store,
     same: Option<&str>,
 ) -> Result<Option<FeedState>, PassError> {
@@ -96,10 +96,13 @@ pub(super) async fn told(
     let counted = store.count_accepted(&source.name).await?;
     let fetched = facts.body.1.as_ref();
     let name = fetched.map_or_else(|| source.written.clone(), |fetched| fetched.name.clone());
-    let doubt = judged.doubt.as_ref().map(|(code, message)| Doubt {
-        code: code.name().to_owned(),
-        message: message.clone(),
-    });
+    let doubt = judged
+        .doubt
+        .as_ref()
+        .map(|(code, message)| ExportRejection {
+            code: code.name().to_owned(),
+            message: message.clone(),
+        });
     Ok(Some(FeedState {
         name,
         digest: facts.digest.to_string(),
@@ -118,9 +121,9 @@ pub(super) async fn told(
     }))
 }
 
-fn missing(source: &Source, missed: &BTreeMap<crate::model::Key, u32>) -> Vec<Missing> {
+fn missing(source: &Source, missed: &BTreeMap<crate::model::Key, u32>) -> Vec<MissingResources> {
     let of = source.feed().and_then(|feed| feed.absence);
-    let mut by_count: BTreeMap<u32, Missing> = BTreeMap::new();
+    let mut by_count: BTreeMap<u32, MissingResources> = BTreeMap::new();
     // What has no status is never deactivated: nobody has to know.
     let told = missed
         .iter()
@@ -129,7 +132,7 @@ fn missing(source: &Source, missed: &BTreeMap<crate::model::Key, u32>) -> Vec<Mi
         let entry = by_count.entry(*missed).or_default();
         (entry.missed, entry.of) = (*missed, of);
         entry.count += 1;
-        if entry.resources.len() < NAMED {
+        if entry.resources.len() < MAX_NAMED_RESOURCES {
             entry.resources.push(key.to_string());
         }
     }
@@ -137,10 +140,10 @@ fn missing(source: &Source, missed: &BTreeMap<crate::model::Key, u32>) -> Vec<Mi
 }
 
 /// Keeps what is wrong with the rows of the export that a pass has read; whether there is anything.
-pub(super) async fn reported(
-    reading: &Reading,
+pub(super) async fn store_report(
+    reading: &SourceReading,
     plan: &Plan,
-    pushed: Option<&Pushed>,
+    pushed: Option<&SourcePushes>,
     store: &Store,
 ) -> Result<bool, PassError> {
     let Some(report) = report(reading, plan, pushed) else {
@@ -158,7 +161,7 @@ pub(super) async fn reported(
     Ok(any)
 }
 
-fn report(reading: &Reading, plan: &Plan, pushed: Option<&Pushed>) -> Option<Vec<u8>> {
+fn report(reading: &SourceReading, plan: &Plan, pushed: Option<&SourcePushes>) -> Option<Vec<u8>> {
     let (facts, feed) = (reading.facts.as_ref()?, reading.source.feed()?);
     let mut text = Vec::new();
     let (mapping, found) = (&feed.mapping, &plan.diagnostics);
@@ -180,9 +183,11 @@ fn report(reading: &Reading, plan: &Plan, pushed: Option<&Pushed>) -> Option<Vec
         tracing::warn!("source {}: the report: {error}", reading.source.name);
         return None;
     }
-    if text.len() > LARGEST {
+    if text.len() > MAX_REPORT_BYTES {
         // Whole lines of it.
-        let end = text[..LARGEST].iter().rposition(|byte| *byte == b'\n')?;
+        let end = text[..MAX_REPORT_BYTES]
+            .iter()
+            .rposition(|byte| *byte == b'\n')?;
         text.truncate(end + 1);
     }
     Some(text)

@@ -1,12 +1,12 @@
 //! `/metrics`: what Prometheus asks for, read from the state that is kept and from what this replica
 //! counted itself.
 
-use super::api::Door;
-use super::state::Outcome;
-use super::view::{SourceView, Status};
-use crate::http::gate::Answered;
-use crate::http::problem::Problem;
-use crate::http::{Gives, Operation, Permission, Route};
+use super::api::DaemonHandle;
+use super::state::PassOutcome;
+use super::view::{DaemonStatus, SourceView};
+use crate::http::gate::AnsweredRequest;
+use crate::http::problem::HttpProblem;
+use crate::http::{OperationBuilder, OperationOutput, Permission, Route};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -22,11 +22,11 @@ use serde_json::json;
 use std::sync::atomic::AtomicU64;
 
 /// How many errors of a source are named.
-const NAMED: usize = 5;
+const MAX_NAMED_ERRORS: usize = 5;
 
 /// What this replica counts itself.
 #[derive(Clone, Debug)]
-pub struct Counted {
+pub struct ReplicaCounters {
     passes: Family<PassLabels, Counter>,
     seconds: Family<PhaseLabels, Histogram>,
     steps: Family<StepLabels, Counter>,
@@ -80,7 +80,7 @@ fn buckets() -> Histogram {
     Histogram::new(exponential_buckets(0.001, 4.0, 10))
 }
 
-impl Default for Counted {
+impl Default for ReplicaCounters {
     fn default() -> Self {
         Self {
             passes: Family::default(),
@@ -92,9 +92,9 @@ impl Default for Counted {
     }
 }
 
-impl Counted {
+impl ReplicaCounters {
     /// Counts a pass.
-    pub fn pass(&self, source: &str, state: &super::state::State) {
+    pub fn count_pass(&self, source: &str, state: &super::state::SourceState) {
         let source = || source.to_owned();
         let outcome = outcome(state.outcome);
         self.passes
@@ -110,11 +110,11 @@ impl Counted {
             };
             self.seconds.get_or_create(&labels).observe(*seconds);
         }
-        if state.outcome == Outcome::Applied {
+        if state.outcome == PassOutcome::Applied {
             let verbs = state
                 .summary
                 .iter()
-                .filter(|(verb, _)| crate::plan::Verb::by_word(verb).is_some());
+                .filter(|(verb, _)| crate::plan::StepVerb::by_word(verb).is_some());
             for (verb, count) in verbs {
                 let labels = StepLabels {
                     source: source(),
@@ -126,7 +126,7 @@ impl Counted {
     }
 
     /// Counts an answer.
-    pub fn answer(&self, answered: &Answered<'_>) {
+    pub fn count_request(&self, answered: &AnsweredRequest<'_>) {
         let route = answered.route.to_owned();
         let labels = RequestLabels {
             method: answered.method.to_owned(),
@@ -163,18 +163,18 @@ impl Counted {
     }
 }
 
-fn outcome(outcome: Outcome) -> String {
+fn outcome(outcome: PassOutcome) -> String {
     let word = json!(outcome);
     word.as_str().unwrap_or_default().to_owned()
 }
 
 /// Where the first errors of each source are: an alert can name file and line.
-fn errors(status: &Status, registry: &mut Registry) {
+fn errors(status: &DaemonStatus, registry: &mut Registry) {
     let family = Family::<ErrorLabels, Gauge>::default();
     for source in &status.sources {
         let errors = source.state.findings.iter();
         let errors = errors.filter(|found| found.severity == "error");
-        for found in errors.take(NAMED) {
+        for found in errors.take(MAX_NAMED_ERRORS) {
             let labels = ErrorLabels {
                 source: source.name.clone(),
                 code: found.code.clone(),
@@ -187,20 +187,23 @@ fn errors(status: &Status, registry: &mut Registry) {
 }
 
 /// A gauge of each source: its name, what it says, and its value at a moment, if there is one.
-type OfSource = (
+type SourceGauge = (
     &'static str,
     &'static str,
     fn(&SourceView, DateTime<Utc>) -> Option<f64>,
 );
 
 /// Those of the state that is kept.
-const GAUGES: &[OfSource] = &[
+const GAUGES: &[SourceGauge] = &[
     (
         "source_failed",
         "1 while the source cannot be read, or its last pass failed or was refused",
         |source, _| {
             let outcome = source.state.outcome;
-            Some(flag(matches!(outcome, Outcome::Failed | Outcome::Refused)))
+            Some(flag(matches!(
+                outcome,
+                PassOutcome::Failed | PassOutcome::Refused
+            )))
         },
     ),
     (
@@ -250,7 +253,7 @@ const GAUGES: &[OfSource] = &[
 ];
 
 /// Those of the last export of a source.
-const FEEDS: &[OfSource] = &[
+const FEEDS: &[SourceGauge] = &[
     ("feed_rows", "Rows of the last export", |source, _| {
         let rows = source.state.feed.as_ref()?.rows;
         Some(count(usize::try_from(rows).unwrap_or(usize::MAX)))
@@ -301,7 +304,7 @@ fn count(value: usize) -> f64 {
 }
 
 /// Gauges of the state that is kept.
-fn state(status: &Status, registry: &mut Registry) {
+fn state(status: &DaemonStatus, registry: &mut Registry) {
     for (name, help, value) in GAUGES.iter().chain(FEEDS) {
         let family = Family::<SourceLabels, Gauge<f64, AtomicU64>>::default();
         for source in &status.sources {
@@ -318,35 +321,35 @@ fn state(status: &Status, registry: &mut Registry) {
 
 /// The metrics in the text form of OpenMetrics.
 #[derive(Debug)]
-pub struct Metrics(String);
+pub struct MetricsText(String);
 
-impl IntoResponse for Metrics {
+impl IntoResponse for MetricsText {
     fn into_response(self) -> Response {
         let media = "application/openmetrics-text; version=1.0.0; charset=utf-8";
         ([(header::CONTENT_TYPE, media)], self.0).into_response()
     }
 }
 
-impl Gives for Metrics {
-    fn describe(operation: &mut Operation<'_>) {
+impl OperationOutput for MetricsText {
+    fn describe(operation: &mut OperationBuilder<'_>) {
         let schema = json!({"type": "string"});
         let media = "application/openmetrics-text";
-        operation.answers(axum::http::StatusCode::OK, "Metrics.", media, Some(schema));
+        operation.add_response(axum::http::StatusCode::OK, "Metrics.", media, Some(schema));
     }
 }
 
-pub(super) fn routes() -> Vec<Route<Door>> {
+pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
     vec![
-        Route::get("/metrics", "metrics", Permission::Read, metrics).says(
+        Route::get("/metrics", "metrics", Permission::Read, metrics).with_docs(
             "Get metrics for Prometheus",
             "Passes, durations of their phases, steps, holds, drift, lag and requests.",
         ),
     ]
 }
 
-async fn metrics(State(door): State<Door>) -> Result<Metrics, Problem> {
+async fn metrics(State(door): State<DaemonHandle>) -> Result<MetricsText, HttpProblem> {
     let (status, leases, counted) = door
-        .ask(async |daemon| {
+        .query(async |daemon| {
             let status = daemon.status(|_| true).await?;
             let leases = daemon.store.leases().await?.len();
             Ok::<_, crate::store::StoreError>((status, leases, daemon.counted.clone()))
@@ -370,6 +373,6 @@ async fn metrics(State(door): State<Door>) -> Result<Metrics, Problem> {
         refused,
     );
     let mut text = String::new();
-    encode(&mut text, &registry).map_err(Problem::internal)?;
-    Ok(Metrics(text))
+    encode(&mut text, &registry).map_err(HttpProblem::internal)?;
+    Ok(MetricsText(text))
 }

@@ -6,26 +6,27 @@
 
 pub mod api;
 pub mod feed;
-mod memory;
 mod metrics;
 pub mod notice;
+mod outbox;
+mod outcome_text;
 mod page;
-mod part;
 mod pass;
+mod pass_readiness;
+mod path_segment;
 pub mod push;
-mod ready;
-mod reason;
+mod readiness;
 pub mod schedule;
 mod serve;
-mod settle;
+mod source_waits;
+mod stable_read;
 pub mod state;
+mod state_document;
 mod systemd;
-mod tell;
 pub mod view;
-mod waits;
 mod watcher;
 pub mod webhook;
 mod worker;
 
 pub use serve::{Daemon, ServeError, serve};
-pub use worker::{Activity, Worker};
+pub use worker::{SourceWorker, WorkerActivity};

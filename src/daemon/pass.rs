@@ -1,157 +1,117 @@
 //! One pass of one source: what `roster apply` does, with a reason for every nothing.
 
 use super::feed;
-use super::memory::{Memory, Seen, commits, document, kept, plan_document, suspension, whose};
 use super::notice;
-use super::push::{self, Push};
-use super::reason;
+use super::outbox;
+use super::outcome_text;
+use super::pass_readiness::PassFetches;
+use super::push::{self, PushInput};
 use super::schedule;
-use super::serve::{Daemon, Setup};
-use super::settle::read;
-use super::state::{Mark, Outcome, State};
-use super::tell;
-use crate::config::{Feed, Source, Window};
+use super::serve::{Daemon, DaemonSetup};
+use super::stable_read::read_settled;
+use super::state::{PassOutcome, RevisionMark, SourceState};
+use super::state_document::{
+    SourceStateDocument, commits, find_hold_accounts, load, plan_document, to_json,
+};
+use crate::config::{ApplyWindow, FeedConfig, Source};
 use crate::diagnostic::chain;
-use crate::git::Moved;
+use crate::git::CommitMovement;
 use crate::plan::Plan;
-use crate::reconcile::{self, Fetches, Kept, PassError, Request};
+use crate::reconcile::{self, FetchResults, LeaseGuard, PassError, PassRequest};
 use crate::store::{ApplyError, LeaseError, Store, Suspension};
 use chrono::{DateTime, SecondsFormat, Utc};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// How often somebody may write between a plan and its apply before the pass counts as failed.
-const TRIES: usize = 5;
+const MAX_TRIES: usize = 5;
 /// The trigger of a pass that applies whatever the windows say.
-pub(super) const OVERRULE: &str = "overrule";
+pub(super) const OVERRULE_TRIGGER: &str = "overrule";
 
 /// How a pass ended.
-pub(super) enum Ended {
+pub(super) enum PassEnd {
     /// It was made; whether it has to be tried again soon.
-    Made {
+    Completed {
         /// Whether to try again.
         again: bool,
     },
     /// Another replica is at it.
-    Elsewhere(String),
+    LeaseHeld(String),
     /// Another replica has just made it.
-    Recent(DateTime<Utc>),
+    MadeByOtherReplica(DateTime<Utc>),
     /// Somebody suspended the source.
     Suspended(Suspension),
     /// The database cannot be asked.
-    Unknown(String),
-}
-
-/// What there is to know before a pass has its turn.
-pub(super) enum Begun {
-    /// Nothing keeps it from being made.
-    Ready(Found),
-    /// There is none.
-    Not(Ended),
-}
-
-/// What came of going to the network.
-pub(super) struct Found {
-    fetches: Fetches,
-    /// The pass that was the last one before.
-    after: Option<Seen>,
-}
-
-impl Found {
-    /// Nothing: there was no need to go anywhere.
-    pub(super) fn none() -> Self {
-        Self {
-            fetches: Fetches::new(),
-            after: None,
-        }
-    }
-}
-
-/// Looks whether there is to be a pass, and goes to the network for it: a remote that does not
-/// answer keeps no other source waiting.
-pub(super) async fn begin(daemon: &Daemon, setup: &Setup, source: &str) -> Begun {
-    match suspension(&daemon.store, source).await {
-        Ok(None) => {}
-        Ok(Some(suspension)) => return Begun::Not(Ended::Suspended(suspension)),
-        Err(error) => return Begun::Not(Ended::Unknown(chain(&error))),
-    }
-    match kept(&daemon.store, source).await {
-        Ok((_, after)) => Begun::Ready(Found {
-            fetches: reconcile::fetch(&setup.config, Some(source)),
-            after,
-        }),
-        Err(error) => Begun::Not(Ended::Unknown(chain(&error))),
-    }
+    Failed(String),
 }
 
 /// Makes a pass of a source.
 pub(super) async fn run(
     daemon: &Daemon,
-    setup: &Setup,
+    setup: &DaemonSetup,
     source: &str,
     triggers: &BTreeSet<String>,
-    found: Found,
-) -> Ended {
-    match attempt(daemon, setup, source, triggers, found).await {
+    found: PassFetches,
+) -> PassEnd {
+    match run_under_lease(daemon, setup, source, triggers, found).await {
         Ok(ended) => ended,
         Err(error) => {
-            daemon.unwritable.ended(source, Some(&error));
-            Ended::Unknown(chain(&error))
+            daemon.unwritable.record_pass_end(source, Some(&error));
+            PassEnd::Failed(chain(&error))
         }
     }
 }
 
-async fn attempt(
+async fn run_under_lease(
     daemon: &Daemon,
-    setup: &Setup,
+    setup: &DaemonSetup,
     source: &str,
     triggers: &BTreeSet<String>,
-    found: Found,
-) -> Result<Ended, PassError> {
+    found: PassFetches,
+) -> Result<PassEnd, PassError> {
     let store = &daemon.store;
-    let lease = match Kept::take(store, source, Duration::ZERO).await {
+    let lease = match LeaseGuard::take(store, source, Duration::ZERO).await {
         Ok(lease) => lease,
         Err(PassError::Lease(error @ LeaseError::Timeout(_))) => {
-            return Ok(Ended::Elsewhere(error.to_string()));
+            return Ok(PassEnd::LeaseHeld(error.to_string()));
         }
         Err(error) => return Err(error),
     };
-    let ended = leased(daemon, setup, source, triggers, found, &lease).await;
+    let ended = dispatch_pass(daemon, setup, source, triggers, found, &lease).await;
     lease.release(store).await;
     ended
 }
 
-async fn leased(
+async fn dispatch_pass(
     daemon: &Daemon,
-    setup: &Setup,
+    setup: &DaemonSetup,
     source: &str,
     triggers: &BTreeSet<String>,
-    found: Found,
-    lease: &Kept,
-) -> Result<Ended, PassError> {
+    found: PassFetches,
+    lease: &LeaseGuard,
+) -> Result<PassEnd, PassError> {
     let pushed = setup.config.source(source);
-    if pushed.and_then(Source::feed).is_some_and(Feed::is_pushed) {
-        return push::work(daemon, setup, source, triggers, lease).await;
+    if pushed
+        .and_then(Source::feed)
+        .is_some_and(FeedConfig::is_pushed)
+    {
+        return push::make_passes(daemon, setup, source, triggers, lease).await;
     }
-    once(daemon, setup, source, triggers, found, lease, None).await
+    make_pass(daemon, setup, source, triggers, found, lease, None).await
 }
 
 /// Makes one pass, under the lease.
-pub(super) async fn once(
+pub(super) async fn make_pass(
     daemon: &Daemon,
-    setup: &Setup,
+    setup: &DaemonSetup,
     source: &str,
     triggers: &BTreeSet<String>,
-    found: Found,
-    lease: &Kept,
-    push: Option<Push>,
-) -> Result<Ended, PassError> {
-    let (memory, last) = kept(&daemon.store, source).await?;
-    let Memory {
-        state: before,
-        told,
-        ended,
-    } = memory;
+    found: PassFetches,
+    lease: &LeaseGuard,
+    push: Option<PushInput>,
+) -> Result<PassEnd, PassError> {
+    let (memory, last) = load(&daemon.store, source).await?;
+    let before = memory.state.clone();
     let begun = Utc::now();
     let Some(index) = setup
         .config
@@ -161,43 +121,30 @@ pub(super) async fn once(
     else {
         return Err(PassError::Usage(setup.config.no_source(source)));
     };
-    let seen = schedule::recent(&before, &setup.config.sources[index], triggers, begun);
+    let seen =
+        schedule::recent_pass_elsewhere(&before, &setup.config.sources[index], triggers, begun);
     if let Some(at) = seen.filter(|_| push.is_none()) {
-        return Ok(Ended::Recent(at));
+        return Ok(PassEnd::MadeByOtherReplica(at));
     }
     let mut fetches = found.fetches;
     if last != found.after && !fetches.is_empty() {
         // Another replica made a pass meanwhile, maybe of a later commit than the one found before.
         fetches = reconcile::fetch(&setup.config, Some(source));
     }
-    let mut made = Made {
-        window: Window::state(&setup.config.sources[index].timing.windows, begun),
-        overruled: triggers.contains(OVERRULE),
-        state: before.clone(),
-        told,
-        ended,
-        plan: None,
-        again: false,
-        unreached: fetches.iter().any(|(_, fetched)| fetched.is_err()),
-        found: fetches
-            .iter()
-            .find_map(|(_, fetched)| Some(fetched.as_ref().ok()?.revision.clone()))
-            .unwrap_or_default(),
-        behind: false,
-        lost: false,
-        same: fetches
-            .iter()
-            .find_map(|(_, fetched)| fetched.as_ref().ok()?.same.map(str::to_owned)),
+    let mut made = PassInProgress::new(
+        memory,
+        &setup.config.sources[index],
+        triggers,
+        &fetches,
         push,
-    };
-    made.state.triggers = triggers.clone();
-    made.state.seconds.clear();
-    daemon.unwritable.ended(source, None);
+        begun,
+    );
+    daemon.unwritable.record_pass_end(source, None);
     let mut tries = 1;
-    while let Err(error) = made.make(daemon, setup, index, lease).await {
+    while let Err(error) = made.plan_and_apply(daemon, setup, index, lease).await {
         let stale = matches!(error, PassError::Apply(ApplyError::Stale { .. }));
-        if !stale || tries == TRIES {
-            daemon.unwritable.ended(source, Some(&error));
+        if !stale || tries == MAX_TRIES {
+            daemon.unwritable.record_pass_end(source, Some(&error));
             made.fail(&error);
             break;
         }
@@ -205,8 +152,8 @@ pub(super) async fn once(
         tracing::info!("source {source}: {}; planned again", chain(&error));
         tries += 1;
     }
-    made.fetched(fetches);
-    if made.state.outcome != Outcome::Failed {
+    made.record_fetches(fetches);
+    if made.state.outcome != PassOutcome::Failed {
         made.state.failures = 0;
     }
     made.state.note_lag(&before, begun);
@@ -214,18 +161,18 @@ pub(super) async fn once(
         made.state.since = Some(begun);
     }
     let again = made.again;
-    made.keep(daemon, setup, source, &before, lease).await?;
-    Ok(Ended::Made { again })
+    made.save(daemon, setup, source, &before, lease).await?;
+    Ok(PassEnd::Completed { again })
 }
 
 /// A pass being made.
-struct Made {
+struct PassInProgress {
     /// Whether a window lets it apply.
-    window: schedule::State,
+    window: schedule::WindowState,
     /// Whether somebody said to apply all the same.
     overruled: bool,
-    state: State,
-    told: notice::State,
+    state: SourceState,
+    told: notice::NoticeState,
     /// When the pass before ended.
     ended: Option<DateTime<Utc>>,
     plan: Option<Plan>,
@@ -241,36 +188,72 @@ struct Made {
     /// Why the export that was fetched is none that is new.
     same: Option<String>,
     /// What was sent, of a source that is pushed to.
-    push: Option<Push>,
+    push: Option<PushInput>,
 }
 
-impl Made {
-    /// What the pass is asked for.
-    fn request(&self, source: &Source) -> Request {
-        Request {
-            source: Some(source.name.to_string()),
-            pushed: self.push.as_ref().map(|push| push.pushed.clone()),
-            ..Request::default()
+impl PassInProgress {
+    /// A pass that begins now, after what came of going to the network.
+    fn new(
+        memory: SourceStateDocument,
+        source: &Source,
+        triggers: &BTreeSet<String>,
+        fetches: &FetchResults,
+        push: Option<PushInput>,
+        begun: DateTime<Utc>,
+    ) -> Self {
+        let mut state = memory.state;
+        state.triggers.clone_from(triggers);
+        state.seconds.clear();
+        let fetched = || {
+            fetches
+                .iter()
+                .filter_map(|(_, result)| result.as_ref().ok())
+        };
+        Self {
+            window: ApplyWindow::state(&source.timing.windows, begun),
+            overruled: triggers.contains(OVERRULE_TRIGGER),
+            state,
+            told: memory.told,
+            ended: memory.ended,
+            plan: None,
+            again: false,
+            unreached: fetches.iter().any(|(_, result)| result.is_err()),
+            found: fetched()
+                .next()
+                .map_or_else(String::new, |it| it.revision.clone()),
+            behind: false,
+            lost: false,
+            same: fetched().find_map(|it| it.same.map(str::to_owned)),
+            push,
         }
     }
 
-    async fn make(
+    /// What the pass is asked for.
+    fn request(&self, source: &Source) -> PassRequest {
+        PassRequest {
+            source: Some(source.name.to_string()),
+            pushed: self.push.as_ref().map(|push| push.pushed.clone()),
+            ..PassRequest::default()
+        }
+    }
+
+    async fn plan_and_apply(
         &mut self,
         daemon: &Daemon,
-        setup: &Setup,
+        setup: &DaemonSetup,
         index: usize,
-        lease: &Kept,
+        lease: &LeaseGuard,
     ) -> Result<(), PassError> {
         let source = &setup.config.sources[index];
         let (store, begun) = (&daemon.store, Instant::now());
-        let request = Request {
+        let request = PassRequest {
             scrub: self.state.scrub_due(Utc::now()),
             ..self.request(source)
         };
         let scrub = request.scrub;
-        let (mut pass, seen) = read(setup, request, store).await?;
+        let (mut pass, seen) = read_settled(setup, request, store).await?;
         schedule::note_closed(&mut pass.readings, index, Utc::now());
-        if self.push.as_ref().is_some_and(Push::atomic) {
+        if self.push.as_ref().is_some_and(PushInput::atomic) {
             pass.readings[index].source.hold_errors = false;
         }
         let plan = pass.plan(index, store, &[]).await?;
@@ -285,10 +268,10 @@ impl Made {
         }
         self.lost = pass.readings[index].is_unreadable();
         let now = Utc::now();
-        self.state.tell(&plan, now);
-        whose(store, &mut self.state).await?;
+        self.state.record_plan(&plan, now);
+        find_hold_accounts(store, &mut self.state).await?;
         self.state.commits = commits(&setup.config, source, &self.state, &plan.source.revision);
-        let mut attempted = Mark::of(&plan, now, None);
+        let mut attempted = RevisionMark::from_plan(&plan, now, None);
         if attempted.revision.is_empty() {
             // A commit that could not be read was looked at all the same.
             attempted.revision.clone_from(&self.found);
@@ -297,74 +280,74 @@ impl Made {
         if scrub {
             self.state.scrubbed = Some(now);
         }
-        let decided = self.decide(pass.readings[index].only_planned(), &plan);
+        let decided = self.decide(pass.readings[index].why_not_applied(), &plan);
         let reading = &pass.readings[index];
         let pushed = self.push.as_ref().map(|push| &*push.pushed);
-        let report = feed::reported(reading, &plan, pushed, store).await?;
+        let report = feed::store_report(reading, &plan, pushed, store).await?;
         if let Some(push) = &self.push {
             pass.request.ended = push.endings(source, &plan, decided, &self.state);
         }
-        if decided == Outcome::Applied {
+        if decided == PassOutcome::Applied {
             let begun = Instant::now();
-            let actor = self.push.as_ref().map_or("roster serve", Push::actor);
+            let actor = self.push.as_ref().map_or("roster serve", PushInput::actor);
             let applied = reconcile::apply(&pass, index, store, &plan, lease, actor).await?;
             self.state
                 .seconds
                 .insert("apply".to_owned(), begun.elapsed().as_secs_f64());
             let run = applied.run.filter(|_| !plan.steps.is_empty());
-            self.state.last_applied = Some(Mark::of(&plan, Utc::now(), run));
+            self.state.last_applied = Some(RevisionMark::from_plan(&plan, Utc::now(), run));
             self.state.run = run.or(self.state.run);
             if run.is_some() && !plan.accepted.is_empty() && !plan.held.is_empty() {
-                self.look_again(setup, index, store).await?;
+                self.refresh_holds(setup, index, store).await?;
             }
-            self.state.applied(&plan, run);
+            self.state.set_applied(&plan, run);
         } else {
             store.end_imports(&pass.request.ended).await?;
         }
-        let told = feed::told(&pass.readings[index], store, self.same.as_deref());
+        let told = feed::feed_state(&pass.readings[index], store, self.same.as_deref());
         if let Some(mut feed) = told.await? {
             feed.report = report;
             self.state.feed = Some(feed);
         }
         let seen = seen.filter(|_| self.push.is_none());
-        let applied = decided == Outcome::Applied;
-        daemon.leave(setup, (pass, index), &plan, applied, seen);
+        let applied = decided == PassOutcome::Applied;
+        daemon.finish_pass(setup, (pass, index), &plan, applied, seen);
         self.plan = Some(plan);
         Ok(())
     }
 
     /// What is left of a hold is another hold: nobody may decide on the old one.
-    async fn look_again(
+    async fn refresh_holds(
         &mut self,
-        setup: &Setup,
+        setup: &DaemonSetup,
         index: usize,
         store: &Store,
     ) -> Result<(), PassError> {
         let request = self.request(&setup.config.sources[index]);
-        let (mut pass, _) = read(setup, request, store).await?;
+        let (mut pass, _) = read_settled(setup, request, store).await?;
         let left = pass.plan(index, store, &[]).await?;
-        self.state.tell_held(&left, Utc::now());
-        Ok(whose(store, &mut self.state).await?)
+        self.state.record_holds(&left, Utc::now());
+        Ok(find_hold_accounts(store, &mut self.state).await?)
     }
 
     /// What is to be done with a plan; `Applied` when it is to be applied.
-    fn decide(&mut self, planned: Option<String>, plan: &Plan) -> Outcome {
+    fn decide(&mut self, planned: Option<String>, plan: &Plan) -> PassOutcome {
         let outcome = if self.lost {
             self.again = true;
             self.state.unreadable();
-            Outcome::Failed
+            PassOutcome::Failed
         } else if plan.errored {
             let first = self.state.findings.first();
             let first = first.map(ToString::to_string).unwrap_or_default();
             self.state.reason = format!(
                 "{} refused the plan, the first: {first}",
-                reason::errors(self.state.errors)
+                outcome_text::error_count(self.state.errors)
             );
-            Outcome::Refused
+            PassOutcome::Refused
         } else if let Some(why) = planned {
             self.state.reason = why;
-            Outcome::Planned
-        } else if let (schedule::State::Closed { by, until }, false) =
+            PassOutcome::Planned
+        } else if let (schedule::WindowState::Closed { by, until }, false) =
             (&self.window, self.overruled || plan.steps.is_empty())
         {
             let until = until.map_or(String::new(), |until| {
@@ -378,16 +361,16 @@ impl Made {
                 many => format!("{many} steps wait"),
             };
             self.state.reason = format!("{steps}{until}: {by}");
-            Outcome::WindowClosed
+            PassOutcome::WindowClosed
         } else {
-            return Outcome::Applied;
+            return PassOutcome::Applied;
         };
         self.state.outcome = outcome;
         outcome
     }
 
     fn fail(&mut self, error: &PassError) {
-        (self.state.outcome, self.again) = (Outcome::Failed, true);
+        (self.state.outcome, self.again) = (PassOutcome::Failed, true);
         self.state.failures += 1;
         self.state.reason = chain(error);
         tracing::warn!("{}", self.state.reason);
@@ -395,14 +378,14 @@ impl Made {
 
     /// Takes over what came of going to the network. What could not be fetched stays as it was
     /// fetched last, and is repaired as that.
-    fn fetched(&mut self, fetches: Fetches) {
+    fn record_fetches(&mut self, fetches: FetchResults) {
         for (_, fetched) in fetches {
             match fetched.map(|fetched| fetched.moved) {
-                Ok(Moved::Rewound { from }) => self.state.rewound = Some(from),
-                Ok(Moved::Same) => {}
+                Ok(CommitMovement::Rewound { from }) => self.state.rewound = Some(from),
+                Ok(CommitMovement::Same) => {}
                 Ok(_) => self.state.rewound = None,
                 Err(error) => {
-                    if self.state.outcome != Outcome::Failed || self.behind {
+                    if self.state.outcome != PassOutcome::Failed || self.behind {
                         self.state.failures += 1;
                     }
                     let what = match (self.lost, self.behind) {
@@ -410,34 +393,34 @@ impl Made {
                         (_, true) => "another commit was applied since, so nothing is done",
                         _ => "what was fetched last stays",
                     };
-                    (self.state.outcome, self.again) = (Outcome::Failed, true);
+                    (self.state.outcome, self.again) = (PassOutcome::Failed, true);
                     self.state.reason = format!("{error}; {what}");
                 }
             }
         }
     }
 
-    async fn keep(
+    async fn save(
         self,
         daemon: &Daemon,
-        setup: &Setup,
+        setup: &DaemonSetup,
         source: &str,
-        before: &State,
-        lease: &Kept,
+        before: &SourceState,
+        lease: &LeaseGuard,
     ) -> Result<(), PassError> {
         let (store, plan) = (&daemon.store, self.plan.as_ref());
-        daemon.counted.pass(source, &self.state);
-        let told = self.state.told(plan);
+        daemon.counted.count_pass(source, &self.state);
+        let told = self.state.notice_state(plan);
         let states = [&self.told, &told];
-        let notices = tell::notices(setup, source, states, self.ended, &self.state, plan);
+        let notices = outbox::notices(setup, source, states, self.ended, &self.state, plan);
         let state = self.state;
-        let pass = state.is_news(before).then(|| document(&state));
+        let pass = state.is_noteworthy(before).then(|| to_json(&state));
         let (reason, ended) = (state.reason.clone(), Some(Utc::now()));
-        let memory = document(&Memory { state, told, ended });
+        let memory = to_json(&SourceStateDocument { state, told, ended });
         let plan = plan.map(plan_document);
         // Before the state is kept: told twice is better than never.
-        tell::post(daemon, setup, &notices).await?;
-        let kept = store.keep(
+        outbox::enqueue(daemon, setup, &notices).await?;
+        let kept = store.save_source_state(
             source,
             &memory,
             plan.as_deref(),

@@ -3,9 +3,9 @@
 //! Nothing here looks at a clock or rolls dice: the time and the jitter (from −1 to 1) are arguments.
 
 use super::state;
-use crate::config::{Effect, Source, Trigger, Window};
+use crate::config::{ApplyWindow, PassTimer, Source, WindowEffect};
 use crate::plan::IdleReason;
-use crate::reconcile::Reading;
+use crate::reconcile::SourceReading;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -25,8 +25,8 @@ const MOST_EDGES: usize = 5_000;
 /// forward, comes once. When the clock was put back (the last pass lies in the future), one pass is
 /// due at once and from then on all is as usual.
 #[must_use]
-pub fn next(
-    trigger: &Trigger,
+pub fn next_due(
+    trigger: &PassTimer,
     last: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
     jitter: f64,
@@ -38,7 +38,7 @@ pub fn next(
         .interval
         .and_then(|interval| last.checked_add_signed(interval + scaled(interval, 0.1 * jitter)));
     let schedule = trigger.schedule.as_ref();
-    let schedule = schedule.and_then(|schedule| schedule.after(last));
+    let schedule = schedule.and_then(|schedule| schedule.next_after(last));
     let earlier = [interval, schedule].into_iter().flatten().min();
     earlier.unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
@@ -58,7 +58,7 @@ pub fn jitter(source: &str, last: Option<DateTime<Utc>>) -> f64 {
 
 /// Whether a pass may apply.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum State {
+pub enum WindowState {
     /// It may.
     Open {
         /// Until then; `None` when no end is in sight.
@@ -74,11 +74,11 @@ pub enum State {
 }
 
 /// Notes of every other source whose window is closed that it writes nothing now.
-pub(super) fn note_closed(readings: &mut [Reading], index: usize, now: DateTime<Utc>) {
+pub(super) fn note_closed(readings: &mut [SourceReading], index: usize, now: DateTime<Utc>) {
     for (at, reading) in readings.iter_mut().enumerate() {
-        let state = Window::state(&reading.source.timing.windows, now);
+        let state = ApplyWindow::state(&reading.source.timing.windows, now);
         reading.closed = match state {
-            State::Closed { by, .. } if at != index => Some(IdleReason {
+            WindowState::Closed { by, .. } if at != index => Some(IdleReason {
                 why: format!("its window is closed: {by}"),
                 help: format!(
                     "It applies when its window opens, or by hand: `roster reconcile {} --overrule-window --reason ..`.",
@@ -90,7 +90,7 @@ pub(super) fn note_closed(readings: &mut [Reading], index: usize, now: DateTime<
     }
 }
 
-impl State {
+impl WindowState {
     /// Whether a pass may apply.
     #[must_use]
     pub fn is_open(&self) -> bool {
@@ -98,21 +98,21 @@ impl State {
     }
 }
 
-impl Window {
+impl ApplyWindow {
     /// What the windows say together: `deny` wins over `allow`; with any `allow`, all outside of
     /// them is closed; without windows everything is open. A window begins with its first moment
     /// and ends before its last; windows that overlap or touch are one as far as `until` goes.
     #[must_use]
-    pub fn state(windows: &[Self], now: DateTime<Utc>) -> State {
-        let here = Stand::at(windows, now);
-        let until = until(windows, now, here.open());
+    pub fn state(windows: &[Self], now: DateTime<Utc>) -> WindowState {
+        let here = WindowVerdict::at(windows, now);
+        let until = end_of_state(windows, now, here.is_open());
         match here {
-            Stand::Open { .. } => State::Open { until },
-            Stand::Denied { by, .. } => State::Closed {
+            WindowVerdict::Open { .. } => WindowState::Open { until },
+            WindowVerdict::Denied { by, .. } => WindowState::Closed {
                 by: by.to_string(),
                 until,
             },
-            Stand::Outside { .. } => State::Closed {
+            WindowVerdict::Outside { .. } => WindowState::Closed {
                 by: outside(windows),
                 until,
             },
@@ -120,47 +120,61 @@ impl Window {
     }
 
     /// The end of what of it covers `at`; of those that overlap the last to begin ends last.
-    fn covers(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let end = self.starts.until(at)?.checked_add_signed(self.length)?;
+    fn covered_until(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let end = self
+            .starts
+            .last_until(at)?
+            .checked_add_signed(self.length)?;
         (end > at).then_some(end)
     }
 }
 
 /// What the windows say at one moment, and the next moment at which that could be otherwise.
-enum Stand<'a> {
-    Open { look: Option<DateTime<Utc>> },
-    Denied { by: &'a Window, look: DateTime<Utc> },
-    Outside { look: Option<DateTime<Utc>> },
+enum WindowVerdict<'a> {
+    Open {
+        look: Option<DateTime<Utc>>,
+    },
+    Denied {
+        by: &'a ApplyWindow,
+        look: DateTime<Utc>,
+    },
+    Outside {
+        look: Option<DateTime<Utc>>,
+    },
 }
 
-impl<'a> Stand<'a> {
-    fn at(windows: &'a [Window], at: DateTime<Utc>) -> Self {
+impl<'a> WindowVerdict<'a> {
+    fn at(windows: &'a [ApplyWindow], at: DateTime<Utc>) -> Self {
         let of = |effect| windows.iter().filter(move |window| window.effect == effect);
-        let covering = |effect| of(effect).filter_map(|window| Some((window.covers(at)?, window)));
+        let covering =
+            |effect| of(effect).filter_map(|window| Some((window.covered_until(at)?, window)));
         let starting = |effect| {
             of(effect)
-                .filter_map(|window| window.starts.after(at))
+                .filter_map(|window| window.starts.next_after(at))
                 .min()
         };
         // Of two that forbid it the one that does so longest; of two equals the first written.
-        let denied = covering(Effect::Deny).reduce(|a, b| if b.0 > a.0 { b } else { a });
+        let denied = covering(WindowEffect::Deny).reduce(|a, b| if b.0 > a.0 { b } else { a });
         if let Some((look, by)) = denied {
             return Self::Denied { by, look };
         }
-        let allowed = covering(Effect::Allow).map(|(end, _)| end).max();
-        if allowed.is_none() && of(Effect::Allow).next().is_some() {
-            let look = starting(Effect::Allow);
+        let allowed = covering(WindowEffect::Allow).map(|(end, _)| end).max();
+        if allowed.is_none() && of(WindowEffect::Allow).next().is_some() {
+            let look = starting(WindowEffect::Allow);
             return Self::Outside { look };
         }
-        let look = starting(Effect::Deny).into_iter().chain(allowed).min();
+        let look = starting(WindowEffect::Deny)
+            .into_iter()
+            .chain(allowed)
+            .min();
         Self::Open { look }
     }
 
-    fn open(&self) -> bool {
+    fn is_open(&self) -> bool {
         matches!(self, Self::Open { .. })
     }
 
-    fn look(&self) -> Option<DateTime<Utc>> {
+    fn next_change(&self) -> Option<DateTime<Utc>> {
         match self {
             Self::Open { look } | Self::Outside { look } => *look,
             Self::Denied { look, .. } => Some(*look),
@@ -169,35 +183,35 @@ impl<'a> Stand<'a> {
 }
 
 /// The next moment at which it is no longer so.
-fn until(windows: &[Window], now: DateTime<Utc>, open: bool) -> Option<DateTime<Utc>> {
+fn end_of_state(windows: &[ApplyWindow], now: DateTime<Utc>, open: bool) -> Option<DateTime<Utc>> {
     let mut at = now;
     for _ in 0..MOST_EDGES {
-        at = Stand::at(windows, at).look()?;
+        at = WindowVerdict::at(windows, at).next_change()?;
         if at > now + HORIZON {
             return None;
         }
-        if Stand::at(windows, at).open() != open {
+        if WindowVerdict::at(windows, at).is_open() != open {
             return Some(at);
         }
     }
     None
 }
 
-fn outside(windows: &[Window]) -> String {
+fn outside(windows: &[ApplyWindow]) -> String {
     let allows = windows
         .iter()
-        .filter(|window| window.effect == Effect::Allow);
+        .filter(|window| window.effect == WindowEffect::Allow);
     let allows: Vec<String> = allows.map(ToString::to_string).collect();
     format!("outside of {}", allows.join("; "))
 }
 
 /// How long to wait after failures: from 5 seconds, twice as long each time, at most 5 minutes.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
-pub struct Backoff {
+pub struct PassBackoff {
     failures: u32,
 }
 
-impl Backoff {
+impl PassBackoff {
     /// The first wait.
     const FIRST: TimeDelta = TimeDelta::seconds(5);
     /// The longest, before jitter lengthens it to five minutes at most.
@@ -231,7 +245,7 @@ impl Backoff {
 
     /// When to try again after a failure at `at`; at once when the clock was put back since.
     #[must_use]
-    pub fn due(&self, at: DateTime<Utc>, now: DateTime<Utc>, jitter: f64) -> DateTime<Utc> {
+    pub fn retry_at(&self, at: DateTime<Utc>, now: DateTime<Utc>, jitter: f64) -> DateTime<Utc> {
         if at > now + SKEW {
             return now;
         }
@@ -246,8 +260,8 @@ fn scaled(delta: TimeDelta, factor: f64) -> TimeDelta {
 }
 
 /// When another replica made the pass that is only due because time went by.
-pub(super) fn recent(
-    state: &state::State,
+pub(super) fn recent_pass_elsewhere(
+    state: &state::SourceState,
     source: &Source,
     triggers: &BTreeSet<String>,
     now: DateTime<Utc>,
@@ -255,7 +269,7 @@ pub(super) fn recent(
     let timed = ["interval", "retry"];
     let timed = triggers.iter().all(|trigger| timed.contains(&&**trigger));
     let at = state.last_attempted.as_ref()?.at;
-    let due = next(&source.timing.trigger, Some(at), now, -1.0);
+    let due = next_due(&source.timing.trigger, Some(at), now, -1.0);
     (timed && state.failures == 0 && due > now).then_some(at)
 }
 

@@ -1,7 +1,7 @@
 //! What is due when, and what windows say, against a look at every minute.
 
 use super::*;
-use crate::config::Cron;
+use crate::config::CronSchedule;
 use chrono_tz::Tz;
 use proptest::prelude::*;
 
@@ -11,28 +11,28 @@ fn at(text: &str) -> DateTime<Utc> {
     DateTime::parse_from_rfc3339(text).unwrap().to_utc()
 }
 
-fn every(minutes: i64) -> Trigger {
-    Trigger {
+fn every(minutes: i64) -> PassTimer {
+    PassTimer {
         interval: Some(TimeDelta::minutes(minutes)),
         schedule: None,
     }
 }
 
-fn scheduled(line: &str) -> Trigger {
-    Trigger {
+fn scheduled(line: &str) -> PassTimer {
+    PassTimer {
         interval: None,
-        schedule: Some(Cron::parse(line, STOCKHOLM).unwrap()),
+        schedule: Some(CronSchedule::parse(line, STOCKHOLM).unwrap()),
     }
 }
 
 /// The passes of a day when somebody looks every ten seconds at what is due.
-fn passes(trigger: &Trigger, from: &str, clock: impl Fn(i64) -> i64) -> Vec<DateTime<Utc>> {
+fn passes(trigger: &PassTimer, from: &str, clock: impl Fn(i64) -> i64) -> Vec<DateTime<Utc>> {
     let start = at(from);
     let mut last = Some(start);
     let mut passes = Vec::new();
     for tick in 1..=(86_400 / 10) {
         let now = start + TimeDelta::seconds(clock(tick * 10));
-        if next(trigger, last, now, 0.0) <= now {
+        if next_due(trigger, last, now, 0.0) <= now {
             last = Some(now);
             passes.push(now);
         }
@@ -44,11 +44,11 @@ fn passes(trigger: &Trigger, from: &str, clock: impl Fn(i64) -> i64) -> Vec<Date
 fn an_interval_counts_from_the_last_pass_a_tenth_more_or_less() {
     let last = at("2026-05-01T12:00:00Z");
     let now = at("2026-05-01T12:01:00Z");
-    let due = |jitter| next(&every(10), Some(last), now, jitter);
+    let due = |jitter| next_due(&every(10), Some(last), now, jitter);
     assert_eq!(due(0.0), at("2026-05-01T12:10:00Z"));
     assert_eq!(due(-1.0), at("2026-05-01T12:09:00Z"));
     assert_eq!(due(1.0), at("2026-05-01T12:11:00Z"));
-    assert_eq!(next(&every(10), None, now, 1.0), now);
+    assert_eq!(next_due(&every(10), None, now, 1.0), now);
 }
 
 #[test]
@@ -64,18 +64,18 @@ fn the_jitter_of_a_pass_is_always_the_same_and_spreads_sources() {
 
 #[test]
 fn of_interval_and_schedule_the_earlier_counts() {
-    let both = Trigger {
+    let both = PassTimer {
         interval: Some(TimeDelta::hours(8)),
         ..scheduled("0 3 * * *")
     };
     let last = at("2026-05-01T22:00:00+02:00");
     assert_eq!(
-        next(&both, Some(last), last, 0.0),
+        next_due(&both, Some(last), last, 0.0),
         at("2026-05-02T03:00:00+02:00")
     );
     let last = at("2026-05-02T03:00:00+02:00");
     assert_eq!(
-        next(&both, Some(last), last, 0.0),
+        next_due(&both, Some(last), last, 0.0),
         at("2026-05-02T11:00:00+02:00")
     );
 }
@@ -85,9 +85,9 @@ fn what_was_missed_comes_once() {
     let nightly = scheduled("*/15 * * * *");
     let last = at("2026-05-01T12:00:00Z");
     let now = at("2026-05-03T08:07:00Z");
-    assert!(next(&nightly, Some(last), now, 0.0) <= now);
+    assert!(next_due(&nightly, Some(last), now, 0.0) <= now);
     assert_eq!(
-        next(&nightly, Some(now), now, 0.0),
+        next_due(&nightly, Some(now), now, 0.0),
         at("2026-05-03T08:15:00Z")
     );
     // A clock that is put forward by six hours.
@@ -126,7 +126,7 @@ fn a_clock_that_is_put_back_neither_stalls_passes_nor_starts_a_storm() {
     let last = at("2026-05-01T12:00:02Z");
     let now = at("2026-05-01T12:00:00Z");
     assert_eq!(
-        next(&every(5), Some(last), now, 0.0),
+        next_due(&every(5), Some(last), now, 0.0),
         at("2026-05-01T12:05:02Z")
     );
 }
@@ -142,34 +142,42 @@ fn a_nightly_pass_comes_once_on_the_days_the_clock_changes() {
     }
 }
 
-fn deny(line: &str, hours: i64) -> Window {
-    Window::of(Effect::Deny, line, STOCKHOLM, TimeDelta::hours(hours))
+fn deny(line: &str, hours: i64) -> ApplyWindow {
+    ApplyWindow::of(WindowEffect::Deny, line, STOCKHOLM, TimeDelta::hours(hours))
 }
 
-fn allow(line: &str, hours: i64) -> Window {
-    Window::of(Effect::Allow, line, STOCKHOLM, TimeDelta::hours(hours))
+fn allow(line: &str, hours: i64) -> ApplyWindow {
+    ApplyWindow::of(
+        WindowEffect::Allow,
+        line,
+        STOCKHOLM,
+        TimeDelta::hours(hours),
+    )
 }
 
-fn open(until: Option<&str>) -> State {
-    State::Open {
+fn open(until: Option<&str>) -> WindowState {
+    WindowState::Open {
         until: until.map(at),
     }
 }
 
 #[test]
 fn without_windows_everything_is_open() {
-    assert_eq!(Window::state(&[], at("2026-05-01T12:00:00Z")), open(None));
+    assert_eq!(
+        ApplyWindow::state(&[], at("2026-05-01T12:00:00Z")),
+        open(None)
+    );
 }
 
 #[test]
 fn a_weekend_is_closed_from_friday_evening_to_monday_morning() {
     let windows = [deny("0 22 * * 5", 60)];
-    let state = |time| Window::state(&windows, at(time));
+    let state = |time| ApplyWindow::state(&windows, at(time));
     assert_eq!(
         state("2026-05-01T21:59:59+02:00"),
         open(Some("2026-05-01T22:00:00+02:00"))
     );
-    let closed = State::Closed {
+    let closed = WindowState::Closed {
         by: "deny: 0 22 * * 5 (Europe/Stockholm)".to_owned(),
         until: Some(at("2026-05-04T10:00:00+02:00")),
     };
@@ -179,7 +187,7 @@ fn a_weekend_is_closed_from_friday_evening_to_monday_morning() {
     // Sixty hours are sixty hours: in spring they end an hour later by the clock.
     let spring = state("2026-03-28T12:00:00+01:00");
     assert!(
-        matches!(spring, State::Closed { until: Some(until), .. } if until == at("2026-03-30T11:00:00+02:00"))
+        matches!(spring, WindowState::Closed { until: Some(until), .. } if until == at("2026-03-30T11:00:00+02:00"))
     );
 }
 
@@ -190,8 +198,8 @@ fn outside_of_all_that_is_allowed_is_closed_and_deny_wins() {
         allow("0 11 * * 1-5", 6),
         deny("0 9 * * 1", 1),
     ];
-    let state = |time| Window::state(&windows, at(time));
-    let State::Closed { by, until } = state("2026-05-03T12:00:00+02:00") else {
+    let state = |time| ApplyWindow::state(&windows, at(time));
+    let WindowState::Closed { by, until } = state("2026-05-03T12:00:00+02:00") else {
         panic!("a Sunday is closed");
     };
     assert_eq!(
@@ -204,7 +212,7 @@ fn outside_of_all_that_is_allowed_is_closed_and_deny_wins() {
         open(Some("2026-05-04T09:00:00+02:00"))
     );
     assert!(
-        matches!(state("2026-05-04T09:30:00+02:00"), State::Closed { by, .. } if by.starts_with("deny"))
+        matches!(state("2026-05-04T09:30:00+02:00"), WindowState::Closed { by, .. } if by.starts_with("deny"))
     );
     // The two that are allowed overlap: one stretch to 17:00.
     assert_eq!(
@@ -216,28 +224,28 @@ fn outside_of_all_that_is_allowed_is_closed_and_deny_wins() {
 #[test]
 fn a_deny_that_never_ends_has_no_end_in_sight() {
     for windows in [[deny("0 0 * * *", 24)], [deny("0 * * * *", 24)]] {
-        let state = Window::state(&windows, at("2026-05-01T12:00:00Z"));
+        let state = ApplyWindow::state(&windows, at("2026-05-01T12:00:00Z"));
         // The day the clock is put back has 25 hours: a deny of every midnight for 24 leaves one.
         let until = (windows[0].starts.to_string().starts_with("0 0"))
             .then(|| at("2026-10-26T00:00:00+02:00"));
         assert!(
-            matches!(state, State::Closed { until: found, .. } if found == until),
+            matches!(state, WindowState::Closed { until: found, .. } if found == until),
             "{state:?}"
         );
     }
-    let always = [Window::of(
-        Effect::Deny,
+    let always = [ApplyWindow::of(
+        WindowEffect::Deny,
         "* * * * *",
         Tz::UTC,
         TimeDelta::minutes(1),
     )];
-    let state = Window::state(&always, at("2026-05-01T12:00:00Z"));
-    assert!(matches!(state, State::Closed { until: None, .. }));
+    let state = ApplyWindow::state(&always, at("2026-05-01T12:00:00Z"));
+    assert!(matches!(state, WindowState::Closed { until: None, .. }));
 }
 
 #[test]
 fn waits_double_from_five_seconds_to_five_minutes_until_a_success() {
-    let mut backoff = Backoff::default();
+    let mut backoff = PassBackoff::default();
     assert_eq!(backoff.delay(1.0), TimeDelta::zero());
     let waits: Vec<i64> = (0..8)
         .map(|_| {
@@ -248,17 +256,20 @@ fn waits_double_from_five_seconds_to_five_minutes_until_a_success() {
     assert_eq!(waits, [5, 10, 20, 40, 80, 160, 250, 250]);
     assert_eq!(backoff.delay(1.0), TimeDelta::minutes(5));
     let failed = at("2026-05-01T12:00:00Z");
-    assert_eq!(backoff.due(failed, failed, 1.0), at("2026-05-01T12:05:00Z"));
+    assert_eq!(
+        backoff.retry_at(failed, failed, 1.0),
+        at("2026-05-01T12:05:00Z")
+    );
     let put_back = at("2026-05-01T07:00:00Z");
-    assert_eq!(backoff.due(failed, put_back, 1.0), put_back);
+    assert_eq!(backoff.retry_at(failed, put_back, 1.0), put_back);
     backoff.succeeded();
     backoff.failed();
     assert_eq!(backoff.delay(-1.0), TimeDelta::seconds(5));
 }
 
 /// Whether it is open, by looking at every start there ever was near.
-fn plainly(windows: &[(Window, Vec<DateTime<Utc>>)], at: DateTime<Utc>) -> bool {
-    let inside = |window: &Window, starts: &[DateTime<Utc>]| {
+fn plainly(windows: &[(ApplyWindow, Vec<DateTime<Utc>>)], at: DateTime<Utc>) -> bool {
+    let inside = |window: &ApplyWindow, starts: &[DateTime<Utc>]| {
         starts
             .iter()
             .any(|start| *start <= at && at < *start + window.length)
@@ -268,20 +279,20 @@ fn plainly(windows: &[(Window, Vec<DateTime<Utc>>)], at: DateTime<Utc>) -> bool 
             .iter()
             .filter(move |(window, _)| window.effect == effect)
     };
-    let denied = of(Effect::Deny).any(|(window, starts)| inside(window, starts));
-    let mut allows = of(Effect::Allow).peekable();
+    let denied = of(WindowEffect::Deny).any(|(window, starts)| inside(window, starts));
+    let mut allows = of(WindowEffect::Allow).peekable();
     !denied && (allows.peek().is_none() || allows.any(|(window, starts)| inside(window, starts)))
 }
 
 /// The starts by looking at every minute's clock, with what is leapt over at the leap.
 fn starts(
-    window: &Window,
+    window: &ApplyWindow,
     line: &str,
     zone: Tz,
     from: DateTime<Utc>,
     minutes: i64,
 ) -> Vec<DateTime<Utc>> {
-    let utc = Cron::parse(line, Tz::UTC).unwrap();
+    let utc = CronSchedule::parse(line, Tz::UTC).unwrap();
     let hourly = line.split(' ').nth(1) == Some("*");
     let shown = |at: DateTime<Utc>| at.with_timezone(&zone).naive_local();
     let mut found = Vec::new();
@@ -297,7 +308,7 @@ fn starts(
         };
         let mut candidate = fresh;
         while candidate <= wall {
-            if utc.until(candidate.and_utc()) == Some(candidate.and_utc()) {
+            if utc.last_until(candidate.and_utc()) == Some(candidate.and_utc()) {
                 found.push(at);
                 break;
             }
@@ -317,7 +328,7 @@ proptest! {
     #[test]
     fn windows_say_what_a_look_at_every_minute_says(
         written in prop::collection::vec((
-            prop::sample::select(vec![Effect::Allow, Effect::Deny]),
+            prop::sample::select(vec![WindowEffect::Allow, WindowEffect::Deny]),
             prop::sample::select(vec!["0 22 * * 5", "30 2 * * *", "0 */6 * * *", "15 * * * *", "0 8 * * 1-5", "0 0 * * *", "45 1,3 * * 0"]),
             prop::sample::select(vec![STOCKHOLM, Tz::UTC, chrono_tz::America::New_York]),
             prop::sample::select(vec![1_i64, 10, 45, 60, 61, 180, 360, 600, 1_440, 3_600]),
@@ -328,17 +339,17 @@ proptest! {
     ) {
         let minutes = 10 * 1_440;
         let from = at(week) - TimeDelta::days(3);
-        let windows: Vec<(Window, Vec<DateTime<Utc>>)> = written.iter().map(|(effect, line, zone, length)| {
-            let window = Window::of(*effect, line, *zone, TimeDelta::minutes(*length));
+        let windows: Vec<(ApplyWindow, Vec<DateTime<Utc>>)> = written.iter().map(|(effect, line, zone, length)| {
+            let window = ApplyWindow::of(*effect, line, *zone, TimeDelta::minutes(*length));
             let starts = starts(&window, line, *zone, from, minutes);
             (window, starts)
         }).collect();
-        let plain: Vec<Window> = windows.iter().map(|(window, _)| window.clone()).collect();
+        let plain: Vec<ApplyWindow> = windows.iter().map(|(window, _)| window.clone()).collect();
         let now = at(week) + TimeDelta::minutes(offset);
         let open = plainly(&windows, now);
-        let state = Window::state(&plain, now);
+        let state = ApplyWindow::state(&plain, now);
         prop_assert_eq!(state.is_open(), open);
-        let (State::Open { until } | State::Closed { until, .. }) = state;
+        let (WindowState::Open { until } | WindowState::Closed { until, .. }) = state;
         let last = from + TimeDelta::minutes(minutes - 1);
         let mut later = (1..minutes).map(|minute| now + TimeDelta::minutes(minute));
         let changes = later.find(|at| *at <= last && plainly(&windows, *at) != open);

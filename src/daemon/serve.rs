@@ -1,21 +1,21 @@
 //! The process: opens the database, employs a worker a source, and ends in order.
 
-use super::api::{self, Door};
-use super::metrics::Counted;
+use super::api::{self, DaemonHandle};
+use super::metrics::ReplicaCounters;
+use super::outbox;
 use super::page;
-use super::ready::Unwritable;
-use super::settle::LastRead;
+use super::readiness::UnwritableSources;
+use super::source_waits::SourceWaits;
+use super::stable_read::ReadingsCache;
 use super::systemd;
-use super::tell;
-use super::waits::SourceWaits;
 use super::watcher;
-use super::webhook::{Push, Seen};
-use super::worker::{self, Worker};
-use crate::config::{Config, ConfigError, Target};
+use super::webhook::{SeenDeliveries, WebhookPush};
+use super::worker::{self, SourceWorker};
+use crate::config::{Config, ConfigError, NoticeTarget};
 use crate::diagnostic::chain;
 use crate::http::access::AccessError;
 use crate::http::tally::LogTallies;
-use crate::http::{self, Gate, Server, ServerError};
+use crate::http::{self, HttpServer, RequestGate, ServerError};
 use crate::reconcile::{self, PassError};
 use crate::store::{Store, StoreError};
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 /// How long a pass under way may take to end once the process is asked to.
 const GRACE: Duration = Duration::from_mins(1);
 /// How long between two tries to open the database, or to begin again.
-const OPENING: Duration = Duration::from_secs(2);
+const OPEN_RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
 /// What can keep the daemon from starting.
 #[derive(Debug, thiserror::Error)]
@@ -61,13 +61,13 @@ pub struct Daemon {
     pub store: Store,
     /// Which replica this is: host and process.
     pub replica: String,
-    setup: watch::Sender<Arc<Setup>>,
+    setup: watch::Sender<Arc<DaemonSetup>>,
     /// What this replica counts.
-    pub counted: Counted,
+    pub counted: ReplicaCounters,
     /// The deliveries of webhooks that were seen.
-    seen: Mutex<Seen>,
+    seen: Mutex<SeenDeliveries>,
     /// The sources whose last pass could not write.
-    pub(super) unwritable: Unwritable,
+    pub(super) unwritable: UnwritableSources,
     pub(super) tallies: LogTallies,
     /// Which sources wait for which.
     pub(super) waits: SourceWaits,
@@ -84,20 +84,20 @@ pub struct Daemon {
 }
 
 /// The configuration as it holds now, and a worker a source.
-pub struct Setup {
+pub struct DaemonSetup {
     /// The configuration.
     pub config: Config,
     /// Who is told what.
-    pub targets: Vec<Target>,
+    pub targets: Vec<NoticeTarget>,
     /// By name.
-    pub workers: BTreeMap<String, Arc<Worker>>,
+    pub workers: BTreeMap<String, Arc<SourceWorker>>,
     /// What the last pass has read.
-    pub(super) last_read: LastRead,
+    pub(super) last_read: ReadingsCache,
 }
 
 impl Daemon {
     /// What holds now.
-    pub fn setup(&self) -> Arc<Setup> {
+    pub fn setup(&self) -> Arc<DaemonSetup> {
         Arc::clone(&self.setup.borrow())
     }
 
@@ -113,43 +113,48 @@ impl Daemon {
     }
 
     /// The worker of a source.
-    pub fn worker(&self, source: &str) -> Option<Arc<Worker>> {
+    pub fn worker(&self, source: &str) -> Option<Arc<SourceWorker>> {
         self.setup().workers.get(source).cloned()
     }
 
     /// Whether a delivery of a webhook was not seen before.
-    pub fn first_delivery(&self, source: &str, push: &Push) -> bool {
+    pub fn remember_delivery(&self, source: &str, push: &WebhookPush) -> bool {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.first(source, push)
+        seen.insert_push(source, push)
     }
 
     /// Says that something that was sent is answered.
-    pub(super) fn answered(&self) {
+    pub(super) fn announce_answer(&self) {
         self.answers.send_modify(|count| *count += 1);
     }
 
     /// Knocks at every source.
-    pub fn knock_all(&self, trigger: &str) {
+    pub fn request_all_passes(&self, trigger: &str) {
         let setup = self.setup();
         setup
             .workers
             .values()
-            .for_each(|worker| worker.knock(trigger));
+            .for_each(|worker| worker.request_pass(trigger));
     }
 }
 
-impl Setup {
+impl DaemonSetup {
     fn new(config: Config) -> Result<Self, ServeError> {
         let targets = config.notices.resolve().map_err(ServeError::Notices)?;
         let sources = config.sources.iter();
         let workers = sources
-            .map(|source| (source.name.to_string(), Arc::new(Worker::new(&source.name))))
+            .map(|source| {
+                (
+                    source.name.to_string(),
+                    Arc::new(SourceWorker::new(&source.name)),
+                )
+            })
             .collect();
         Ok(Self {
             config,
             targets,
             workers,
-            last_read: LastRead::default(),
+            last_read: ReadingsCache::default(),
         })
     }
 }
@@ -159,7 +164,7 @@ impl Setup {
 /// # Errors
 /// When the configuration cannot be read at the start, or the database is not fit.
 pub async fn serve(load: impl Fn() -> Result<Config, ConfigError>) -> Result<(), ServeError> {
-    let mut signals = Signals::new()?;
+    let mut signals = SignalListener::new()?;
     let config = load()?;
     let Some(store) = open(&config, &mut signals).await? else {
         return Ok(());
@@ -167,10 +172,10 @@ pub async fn serve(load: impl Fn() -> Result<Config, ConfigError>) -> Result<(),
     let daemon = Arc::new(Daemon {
         store,
         replica: replica(),
-        setup: watch::Sender::new(Arc::new(Setup::new(config)?)),
-        counted: Counted::default(),
+        setup: watch::Sender::new(Arc::new(DaemonSetup::new(config)?)),
+        counted: ReplicaCounters::default(),
         seen: Mutex::default(),
-        unwritable: Unwritable::default(),
+        unwritable: UnwritableSources::default(),
         tallies: LogTallies::default(),
         waits: SourceWaits::default(),
         posted: Notify::new(),
@@ -179,30 +184,30 @@ pub async fn serve(load: impl Fn() -> Result<Config, ConfigError>) -> Result<(),
         answers: watch::Sender::new(0),
         refused: Mutex::default(),
     });
-    let server = open_doors(&daemon)?;
+    let server = start_http_server(&daemon)?;
     systemd::ready();
     let watchdog = systemd::watchdog(Arc::clone(&daemon), server.serving.abort_handle());
     let watchdog = tokio::spawn(watchdog);
     loop {
-        let mut team = Team::employ(&daemon);
-        daemon.knock_all("start");
+        let mut team = WorkerTasks::spawn(&daemon);
+        daemon.request_all_passes("start");
         let mut asked = tokio::select! {
             asked = signals.next() => asked,
-            () = team.broken() => Asked::Reload,
+            () = team.wait_for_failure() => ControlSignal::Reload,
         };
-        systemd::asked(asked);
-        let mut dismissed = std::pin::pin!(team.dismiss());
-        while asked == Asked::Reload {
+        systemd::notify_signal(asked);
+        let mut dismissed = std::pin::pin!(team.shut_down());
+        while asked == ControlSignal::Reload {
             tokio::select! {
                 () = &mut dismissed => break,
                 // Whoever has to wait for a reload may still want the end.
                 then = signals.next() => {
                     asked = then;
-                    systemd::asked(asked);
+                    systemd::notify_signal(asked);
                 }
             }
         }
-        if asked == Asked::End {
+        if asked == ControlSignal::End {
             dismissed.await;
             break;
         }
@@ -216,12 +221,12 @@ pub async fn serve(load: impl Fn() -> Result<Config, ConfigError>) -> Result<(),
 }
 
 /// The HTTP server at work.
-struct Doors {
+struct HttpServerTask {
     stop: CancellationToken,
     serving: JoinHandle<Result<(), ServerError>>,
 }
 
-impl Doors {
+impl HttpServerTask {
     async fn close(self) {
         self.stop.cancel();
         match self.serving.await {
@@ -232,13 +237,13 @@ impl Doors {
     }
 }
 
-fn open_doors(daemon: &Arc<Daemon>) -> Result<Doors, ServeError> {
+fn start_http_server(daemon: &Arc<Daemon>) -> Result<HttpServerTask, ServeError> {
     let setup = daemon.setup();
     let counted = daemon.counted.clone();
-    let gate = Gate::new(&setup.config.serve)?;
-    let gate = gate.with_observer(move |answered| counted.answer(answered));
+    let gate = RequestGate::new(&setup.config.serve)?;
+    let gate = gate.with_observer(move |answered| counted.count_request(answered));
     let gate = Arc::new(gate.with_page(page::problem));
-    let server = Server::bind(&setup.config.serve)?;
+    let server = HttpServer::bind(&setup.config.serve)?;
     let scheme = if setup.config.serve.tls.is_some() {
         "https"
     } else {
@@ -247,20 +252,20 @@ fn open_doors(daemon: &Arc<Daemon>) -> Result<Doors, ServeError> {
     tracing::info!("listening at {scheme}://{}", server.address());
     let mut routes = api::routes();
     routes.extend(page::routes(&gate));
-    let app = http::app(routes, &gate, Door::to(daemon));
+    let app = http::app(routes, &gate, DaemonHandle::for_daemon(daemon));
     let stop = CancellationToken::new();
     let serving = tokio::spawn(server.run(app, stop.clone()));
-    Ok(Doors { stop, serving })
+    Ok(HttpServerTask { stop, serving })
 }
 
 /// Opens the database, and goes on trying while it cannot be reached; `None` when asked to end.
-async fn open(config: &Config, signals: &mut Signals) -> Result<Option<Store>, ServeError> {
+async fn open(config: &Config, signals: &mut SignalListener) -> Result<Option<Store>, ServeError> {
     loop {
         let opened = tokio::select! {
             opened = reconcile::writer_or_new(config) => opened,
             asked = signals.next() => match asked {
-                Asked::End => return Ok(None),
-                Asked::Reload => continue,
+                ControlSignal::End => return Ok(None),
+                ControlSignal::Reload => continue,
             },
         };
         match opened {
@@ -270,33 +275,33 @@ async fn open(config: &Config, signals: &mut Signals) -> Result<Option<Store>, S
                 }
                 return Ok(Some(opened.store));
             }
-            Err(PassError::Store(error)) if unreachable(&error) => {
+            Err(PassError::Store(error)) if is_unreachable(&error) => {
                 tracing::warn!("{}; trying again", chain(&error));
                 systemd::starting();
             }
             Err(error) => return Err(error.into()),
         }
         tokio::select! {
-            () = tokio::time::sleep(OPENING) => {}
-            asked = signals.next() => if asked == Asked::End { return Ok(None) },
+            () = tokio::time::sleep(OPEN_RETRY_INTERVAL) => {}
+            asked = signals.next() => if asked == ControlSignal::End { return Ok(None) },
         }
     }
 }
 
 /// Whether a later try may find the database.
-fn unreachable(error: &StoreError) -> bool {
+fn is_unreachable(error: &StoreError) -> bool {
     matches!(error, StoreError::Open { .. } | StoreError::Sql { .. })
 }
 
 fn reload(daemon: &Daemon, load: &impl Fn() -> Result<Config, ConfigError>) {
-    let read = load().map_err(ServeError::from).and_then(Setup::new);
+    let read = load().map_err(ServeError::from).and_then(DaemonSetup::new);
     match read {
         Ok(setup) => {
             if setup.config.database != daemon.setup().config.database {
                 tracing::warn!("another database is taken on only by a restart");
             }
             let before = daemon.setup.send_replace(Arc::new(setup));
-            hand_over(&before, &daemon.setup());
+            hand_over_triggers(&before, &daemon.setup());
             daemon.set_reload_error(None);
             tracing::info!("the configuration was read again");
         }
@@ -309,28 +314,28 @@ fn reload(daemon: &Daemon, load: &impl Fn() -> Result<Config, ConfigError>) {
 }
 
 /// What was asked for and not begun yet is asked for again.
-fn hand_over(before: &Setup, after: &Setup) {
+fn hand_over_triggers(before: &DaemonSetup, after: &DaemonSetup) {
     for (source, worker) in &before.workers {
         let Some(next) = after.workers.get(source) else {
             continue;
         };
-        let knocks = worker.knocks();
-        knocks.iter().for_each(|trigger| next.knock(trigger));
+        let knocks = worker.take_triggers();
+        knocks.iter().for_each(|trigger| next.request_pass(trigger));
     }
 }
 
 /// The workers at work under one configuration.
-struct Team {
+struct WorkerTasks {
     stop: CancellationToken,
     tasks: JoinSet<()>,
 }
 
-impl Team {
-    fn employ(daemon: &Arc<Daemon>) -> Self {
+impl WorkerTasks {
+    fn spawn(daemon: &Arc<Daemon>) -> Self {
         let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
         let setup = daemon.setup();
         for worker in setup.workers.values() {
-            let at_work = worker::work(
+            let at_work = worker::run_worker(
                 Arc::clone(daemon),
                 Arc::clone(&setup),
                 Arc::clone(worker),
@@ -338,7 +343,7 @@ impl Team {
             );
             tasks.spawn(at_work);
         }
-        tasks.spawn(tell::deliver(
+        tasks.spawn(outbox::deliver(
             Arc::clone(daemon),
             Arc::clone(&setup),
             stop.clone(),
@@ -348,11 +353,11 @@ impl Team {
     }
 
     /// Waits until one of them comes to an end that nobody asked for.
-    async fn broken(&mut self) {
+    async fn wait_for_failure(&mut self) {
         while let Some(ended) = self.tasks.join_next().await {
             if let Err(error) = ended {
                 tracing::error!("a worker broke off, all begin again: {error}");
-                tokio::time::sleep(OPENING).await;
+                tokio::time::sleep(OPEN_RETRY_INTERVAL).await;
                 return;
             }
         }
@@ -360,7 +365,7 @@ impl Team {
     }
 
     /// Lets passes under way come to their end, or rolls them back.
-    async fn dismiss(mut self) {
+    async fn shut_down(mut self) {
         self.stop.cancel();
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(GRACE, ended).await.is_err() {
@@ -372,7 +377,7 @@ impl Team {
 
 /// What the process is asked to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Asked {
+pub(super) enum ControlSignal {
     /// To end in order.
     End,
     /// To read its configuration again.
@@ -380,13 +385,13 @@ pub(super) enum Asked {
 }
 
 /// The signals that ask for something.
-struct Signals {
+struct SignalListener {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
 }
 
-impl Signals {
+impl SignalListener {
     fn new() -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -395,17 +400,17 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) -> Asked {
+    async fn next(&mut self) -> ControlSignal {
         tokio::select! {
-            _ = self.terminate.recv() => Asked::End,
-            _ = self.interrupt.recv() => Asked::End,
-            _ = self.hangup.recv() => Asked::Reload,
+            _ = self.terminate.recv() => ControlSignal::End,
+            _ = self.interrupt.recv() => ControlSignal::End,
+            _ = self.hangup.recv() => ControlSignal::Reload,
         }
     }
 }
 
 /// Host and process, as status shows a replica.
 fn replica() -> String {
-    let holder = reconcile::here();
+    let holder = reconcile::this_process();
     format!("{}:{}", holder.host, holder.pid)
 }

@@ -2,9 +2,9 @@
 
 use super::feed::FeedState;
 use crate::diagnostic::{Diagnostic, Severity, codes, group};
-use crate::git::Commit;
+use crate::git::CommitInfo;
 use crate::plan::render::holds;
-use crate::plan::{Plan, Reason};
+use crate::plan::{Plan, StepReason};
 use chrono::{DateTime, TimeDelta, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,14 +12,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// How many findings, and resources of a hold, the state lists; the plan has them all.
-const LISTED: usize = 100;
+const MAX_LISTED: usize = 100;
 /// How long until every column is compared again, whatever the versions say.
-const SCRUB: TimeDelta = TimeDelta::days(1);
+const SCRUB_INTERVAL: TimeDelta = TimeDelta::days(1);
 
 /// What the last pass of a source came to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Outcome {
+pub enum PassOutcome {
     /// There was no pass yet.
     #[default]
     Never,
@@ -40,7 +40,7 @@ pub enum Outcome {
 /// A revision of a source at a point in time.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Mark {
+pub struct RevisionMark {
     /// A git commit or a content digest.
     pub revision: String,
     /// When.
@@ -53,17 +53,17 @@ pub struct Mark {
 /// The commits of a source since another commit.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Commits {
+pub struct CommitList {
     /// The number of commits.
     pub count: usize,
     /// The newest commits, newest first.
-    pub listed: Vec<CommitState>,
+    pub listed: Vec<CommitSummary>,
 }
 
 /// A commit.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct CommitState {
+pub struct CommitSummary {
     /// The full id of the commit.
     pub revision: String,
     /// The name of the author.
@@ -106,7 +106,7 @@ pub struct HoldState {
 /// A diagnostic of a pass.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct FindingState {
+pub struct DiagnosticState {
     /// `error`, `warning` or `note`.
     pub severity: String,
     /// The code of the rule.
@@ -127,9 +127,9 @@ pub struct FindingState {
 /// The state of one source.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
-pub struct State {
+pub struct SourceState {
     /// The result of the last pass.
-    pub outcome: Outcome,
+    pub outcome: PassOutcome,
     /// One sentence that explains the result. If nothing happened, it says why.
     pub reason: String,
     /// Since when passes have had the same result.
@@ -139,13 +139,13 @@ pub struct State {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub behind_since: Option<DateTime<Utc>>,
     /// The last revision that a pass read.
-    pub last_attempted: Option<Mark>,
+    pub last_attempted: Option<RevisionMark>,
     /// The last revision that was applied, apart from held and refused parts.
-    pub last_applied: Option<Mark>,
+    pub last_applied: Option<RevisionMark>,
     /// The commits between the last applied revision and the one that the pass read. Commits that
     /// do not change the source are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub commits: Option<Commits>,
+    pub commits: Option<CommitList>,
     /// The number of failed passes in a row.
     pub failures: u32,
     /// The triggers of the last pass.
@@ -159,7 +159,7 @@ pub struct State {
     /// The number of warnings.
     pub warnings: usize,
     /// The first diagnostics, errors first.
-    pub findings: Vec<FindingState>,
+    pub findings: Vec<DiagnosticState>,
     /// The number of resources with drift.
     pub drift: usize,
     /// The commit before the branch was rewound or force-pushed.
@@ -175,9 +175,9 @@ pub struct State {
     pub feed: Option<FeedState>,
 }
 
-impl Mark {
+impl RevisionMark {
     /// The revision of a plan at a moment.
-    pub(super) fn of(plan: &Plan, at: DateTime<Utc>, run: Option<i64>) -> Self {
+    pub(super) fn from_plan(plan: &Plan, at: DateTime<Utc>, run: Option<i64>) -> Self {
         Self {
             revision: plan.source.revision.to_string(),
             at,
@@ -186,21 +186,21 @@ impl Mark {
     }
 }
 
-impl State {
+impl SourceState {
     /// Takes over what a plan says.
-    pub fn tell(&mut self, plan: &Plan, now: DateTime<Utc>) {
+    pub fn record_plan(&mut self, plan: &Plan, now: DateTime<Utc>) {
         let entries = plan.summary.entries().into_iter();
         self.summary = entries
             .map(|(name, count)| (name.to_owned(), count))
             .collect();
-        self.tell_held(plan, now);
+        self.record_holds(plan, now);
         self.errors = plan.count(Severity::Error);
         self.warnings = plan.count(Severity::Warning);
-        self.findings = findings(&plan.diagnostics);
+        self.findings = diagnostic_states(&plan.diagnostics);
         let drift = plan
             .steps
             .iter()
-            .filter(|step| step.reason == Reason::Drift);
+            .filter(|step| step.reason == StepReason::Drift);
         let mut drifted: BTreeSet<_> = drift.map(|step| &step.key).collect();
         // With `drift: report` there is no step.
         let reported = plan.diagnostics.iter();
@@ -210,12 +210,12 @@ impl State {
     }
 
     /// Takes over what a plan holds.
-    pub(super) fn tell_held(&mut self, plan: &Plan, now: DateTime<Utc>) {
-        self.held = held(plan, &self.held, now);
+    pub(super) fn record_holds(&mut self, plan: &Plan, now: DateTime<Utc>) {
+        self.held = hold_states(plan, &self.held, now);
     }
 
     /// Whether a pass that ended so is worth telling of after one that ended in `before`.
-    pub(super) fn is_news(&self, before: &Self) -> bool {
+    pub(super) fn is_noteworthy(&self, before: &Self) -> bool {
         let seen = |state: &Self| Some(state.last_attempted.as_ref()?.revision.clone());
         self.outcome != before.outcome
             || self.reason != before.reason
@@ -231,7 +231,7 @@ impl State {
 
     fn is_behind(&self) -> bool {
         match (&self.last_attempted, &self.last_applied) {
-            _ if matches!(self.outcome, Outcome::Failed | Outcome::Refused) => true,
+            _ if matches!(self.outcome, PassOutcome::Failed | PassOutcome::Refused) => true,
             (Some(attempted), Some(applied)) => attempted.revision != applied.revision,
             (attempted, None) => attempted.is_some(),
             (None, Some(_)) => false,
@@ -241,7 +241,8 @@ impl State {
     /// Whether it is time to compare every column again.
     pub(super) fn scrub_due(&self, now: DateTime<Utc>) -> bool {
         // A clock that was set back must not put it off.
-        self.scrubbed.is_none_or(|last| (now - last).abs() > SCRUB)
+        self.scrubbed
+            .is_none_or(|last| (now - last).abs() > SCRUB_INTERVAL)
     }
 
     /// What waits for a decision of a person.
@@ -253,11 +254,11 @@ impl State {
 }
 
 /// The holds of a plan; those that were there before keep their beginning.
-fn held(plan: &Plan, before: &[HoldState], now: DateTime<Utc>) -> Vec<HoldState> {
+fn hold_states(plan: &Plan, before: &[HoldState], now: DateTime<Utc>) -> Vec<HoldState> {
     let holds = holds::holds(plan);
     let shown = holds.iter().map(|hold| {
         let first = hold.first();
-        let id = first.approvable().then(|| first.hold.clone());
+        let id = first.is_approvable().then(|| first.hold.clone());
         let message = hold.message().unwrap_or_else(|| first.message.clone());
         let same = |old: &&HoldState| match (&id, &old.hold) {
             (Some(id), Some(old)) => id == old,
@@ -271,15 +272,15 @@ fn held(plan: &Plan, before: &[HoldState], now: DateTime<Utc>) -> Vec<HoldState>
             count: resources.len(),
             resources: resources
                 .iter()
-                .take(LISTED)
+                .take(MAX_LISTED)
                 .map(ToString::to_string)
                 .collect(),
             accounts: Vec::new(),
-            standing: hold.standing(),
+            standing: hold.is_standing(),
             since: before.iter().find(same).map_or(now, |old| old.since),
             // An override is of one run of the command line, which this is not.
             commands: hold.commands().into_iter().take(1).collect(),
-            otherwise: hold.otherwise().map(str::to_owned),
+            otherwise: hold.required_action().map(str::to_owned),
             hold: id,
             message,
         }
@@ -287,15 +288,15 @@ fn held(plan: &Plan, before: &[HoldState], now: DateTime<Utc>) -> Vec<HoldState>
     shown.collect()
 }
 
-fn findings(found: &[Diagnostic]) -> Vec<FindingState> {
+fn diagnostic_states(found: &[Diagnostic]) -> Vec<DiagnosticState> {
     let mut found: Vec<&Diagnostic> = found.iter().collect();
     found.sort_by_key(|found| found.severity);
-    let grouped = group(found).into_iter().take(LISTED);
-    grouped.map(|one| FindingState::of(&one.found)).collect()
+    let grouped = group(found).into_iter().take(MAX_LISTED);
+    grouped.map(|one| DiagnosticState::of(&one.found)).collect()
 }
 
-impl From<Commit> for CommitState {
-    fn from(commit: Commit) -> Self {
+impl From<CommitInfo> for CommitSummary {
+    fn from(commit: CommitInfo) -> Self {
         Self {
             revision: commit.revision,
             author: commit.author,
@@ -304,7 +305,7 @@ impl From<Commit> for CommitState {
     }
 }
 
-impl FindingState {
+impl DiagnosticState {
     fn of(found: &Diagnostic) -> Self {
         Self {
             severity: found.severity.to_string(),
@@ -317,7 +318,7 @@ impl FindingState {
     }
 }
 
-impl fmt::Display for FindingState {
+impl fmt::Display for DiagnosticState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.message)?;
         match &self.place {

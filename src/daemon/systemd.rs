@@ -1,6 +1,6 @@
 //! What systemd is told: when the daemon is ready, reloads and ends, and that it lives.
 
-use super::serve::{Asked, Daemon};
+use super::serve::{ControlSignal, Daemon};
 use sd_notify::NotifyState;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ const STARTING: Duration = Duration::from_mins(2);
 /// That the daemon waits for its database: that is no reason to end it.
 pub(super) fn starting() {
     let more = u32::try_from(STARTING.as_micros()).unwrap_or(u32::MAX);
-    tell(&[
+    notify_systemd(&[
         NotifyState::ExtendTimeoutUsec(more),
         NotifyState::Status("waits for the database"),
     ]);
@@ -20,17 +20,17 @@ pub(super) fn starting() {
 
 /// That it is at work, under the configuration that it read last.
 pub(super) fn ready() {
-    tell(&[NotifyState::Ready, NotifyState::Status("at work")]);
+    notify_systemd(&[NotifyState::Ready, NotifyState::Status("at work")]);
 }
 
 /// What it was asked to do.
-pub(super) fn asked(asked: Asked) {
+pub(super) fn notify_signal(asked: ControlSignal) {
     let now = NotifyState::monotonic_usec_now().ok();
     match asked {
-        Asked::End => tell(&[NotifyState::Stopping]),
-        Asked::Reload => {
+        ControlSignal::End => notify_systemd(&[NotifyState::Stopping]),
+        ControlSignal::Reload => {
             let states: Vec<_> = [NotifyState::Reloading].into_iter().chain(now).collect();
-            tell(&states);
+            notify_systemd(&states);
         }
     }
 }
@@ -47,10 +47,10 @@ pub(super) async fn watchdog(daemon: Arc<Daemon>, doors: AbortHandle) {
         let hangs = if doors.is_finished() {
             Some("nobody is served any more".to_owned())
         } else {
-            hanging(&daemon)
+            stuck_source(&daemon)
         };
         match &hangs {
-            None => tell(&[NotifyState::Watchdog]),
+            None => notify_systemd(&[NotifyState::Watchdog]),
             Some(what) if hangs != hung => {
                 tracing::error!("{what}; systemd is not told that all is well");
             }
@@ -61,11 +61,11 @@ pub(super) async fn watchdog(daemon: Arc<Daemon>, doors: AbortHandle) {
 }
 
 /// The first source whose pass does not end.
-fn hanging(daemon: &Daemon) -> Option<String> {
+fn stuck_source(daemon: &Daemon) -> Option<String> {
     let setup = daemon.setup();
     let most = setup.config.serve.stuck_after;
     let mut workers = setup.workers.values();
-    let hung = workers.find(|worker| worker.working().is_some_and(|time| time > most))?;
+    let hung = workers.find(|worker| worker.pass_duration().is_some_and(|time| time > most))?;
     let most = most.as_secs();
     Some(format!(
         "source {}: a pass has not ended for {most} s",
@@ -73,7 +73,7 @@ fn hanging(daemon: &Daemon) -> Option<String> {
     ))
 }
 
-fn tell(states: &[NotifyState<'_>]) {
+fn notify_systemd(states: &[NotifyState<'_>]) {
     // Without systemd there is nobody to tell.
     let _ = sd_notify::notify(states);
 }

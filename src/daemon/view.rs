@@ -1,12 +1,12 @@
 //! What the daemon shows: the API and the page are two forms of it.
 
-use super::memory::{self, Memory};
 use super::schedule;
 use super::serve::Daemon;
-use super::state::{HoldState, Outcome, State};
-use super::worker::Activity;
-use crate::config::{Feed, Source, Window};
-use crate::store::{Act, EVERY, StoreError, Suspension};
+use super::state::{HoldState, PassOutcome, SourceState};
+use super::state_document::{self, SourceStateDocument};
+use super::worker::WorkerActivity;
+use crate::config::{ApplyWindow, FeedConfig, Source};
+use crate::store::{ALL_SOURCES, ActRecord, StoreError, Suspension};
 use chrono::{DateTime, TimeDelta, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 /// The state of the daemon and its sources.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Status {
+pub struct DaemonStatus {
     /// The replica that answers.
     pub replica: String,
     /// The release of the replica.
@@ -51,26 +51,26 @@ pub struct SourceView {
     pub why: String,
     /// Who suspended the source, and why.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub suspended: Option<Suspended>,
+    pub suspended: Option<SuspensionView>,
     /// The window that prevents applies at the moment.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub window: Option<Closed>,
+    pub window: Option<ClosedWindow>,
     /// When the last pass ended, on any replica, with any result.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended: Option<DateTime<Utc>>,
     /// What the answering replica does with the source now.
-    pub activity: Activity,
+    pub activity: WorkerActivity,
     /// The replica that ran the last pass.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replica: Option<String>,
     /// The result of the last pass.
-    pub state: State,
+    pub state: SourceState,
 }
 
 /// Who suspended a source, and why.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Suspended {
+pub struct SuspensionView {
     /// Who.
     pub by: String,
     /// Why.
@@ -84,7 +84,7 @@ pub struct Suspended {
 /// A window that prevents applies.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Closed {
+pub struct ClosedWindow {
     /// The window, as written in the configuration.
     pub by: String,
     /// When applies are possible again. Absent if there is no such time.
@@ -144,7 +144,7 @@ impl Daemon {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn status(&self, sees: impl Fn(&str) -> bool) -> Result<Status, StoreError> {
+    pub async fn status(&self, sees: impl Fn(&str) -> bool) -> Result<DaemonStatus, StoreError> {
         let setup = self.setup();
         let (notices, notice_error) = self.store.waiting_notices().await?;
         let shown = setup
@@ -152,16 +152,16 @@ impl Daemon {
             .sources
             .iter()
             .filter(|source| sees(&source.name));
-        let mut kept = memory::all_kept(&self.store).await?;
+        let mut kept = state_document::load_all(&self.store).await?;
         let suspensions: BTreeMap<_, _> = self.store.suspensions().await?.into_iter().collect();
         let now = Utc::now();
         let sources = shown.map(|source| {
             let own = suspensions.get(&*source.name).map(|one| (one, false));
-            let all = suspensions.get(EVERY).map(|one| (one, true));
+            let all = suspensions.get(ALL_SOURCES).map(|one| (one, true));
             let (replica, memory) = kept.remove(&*source.name).unzip();
             let worker = setup.workers.get(&*source.name);
             let activity = worker.map_or(
-                Activity::Waiting {
+                WorkerActivity::Waiting {
                     next: now,
                     why: None,
                 },
@@ -176,7 +176,7 @@ impl Daemon {
                 now,
             )
         });
-        Ok(Status {
+        Ok(DaemonStatus {
             replica: self.replica.clone(),
             version: env!("CARGO_PKG_VERSION"),
             environment: setup.config.environment.clone(),
@@ -193,7 +193,7 @@ impl Daemon {
     /// # Errors
     /// When the database cannot be read.
     pub async fn suspension(&self, source: &str) -> Result<Option<Suspension>, StoreError> {
-        memory::suspension(&self.store, source).await
+        state_document::suspension(&self.store, source).await
     }
 
     /// Every hold, those that wait for somebody first.
@@ -206,7 +206,7 @@ impl Daemon {
         let ttl = TimeDelta::from_std(setup.config.approval_ttl).unwrap_or(TimeDelta::MAX);
         let now = Utc::now();
         let mut holds = Vec::new();
-        for (source, (_, memory)) in memory::all_kept(&self.store).await? {
+        for (source, (_, memory)) in state_document::load_all(&self.store).await? {
             let configured = setup
                 .config
                 .sources
@@ -219,8 +219,8 @@ impl Daemon {
                 let given = approvals
                     .iter()
                     .filter(|approval| Some(&approval.hold) == hold.hold.as_ref());
-                let approval =
-                    ApprovalView::of(&given.collect::<Vec<_>>(), ttl).filter(|it| it.lapses > now);
+                let approval = ApprovalView::from_approvals(&given.collect::<Vec<_>>(), ttl)
+                    .filter(|it| it.lapses > now);
                 holds.push(HoldView {
                     source: source.clone(),
                     approval,
@@ -250,27 +250,27 @@ impl Daemon {
 
 fn view(
     source: &Source,
-    memory: Memory,
+    memory: SourceStateDocument,
     replica: Option<String>,
     suspended: Option<(&Suspension, bool)>,
-    activity: Activity,
+    activity: WorkerActivity,
     now: DateTime<Utc>,
 ) -> SourceView {
-    let Memory { state, ended, .. } = memory;
-    let suspended = suspended.map(|(suspension, all)| Suspended {
+    let SourceStateDocument { state, ended, .. } = memory;
+    let suspended = suspended.map(|(suspension, all)| SuspensionView {
         by: suspension.actor.clone(),
         reason: suspension.reason.clone(),
-        since: moment(suspension.at),
+        since: from_millis(suspension.at),
         all,
     });
-    let window = match Window::state(&source.timing.windows, now) {
-        schedule::State::Open { .. } => None,
-        schedule::State::Closed { by, until } => Some(Closed { by, until }),
+    let window = match ApplyWindow::state(&source.timing.windows, now) {
+        schedule::WindowState::Open { .. } => None,
+        schedule::WindowState::Closed { by, until } => Some(ClosedWindow { by, until }),
     };
     let why = match (&suspended, &activity) {
         (Some(suspended), _) => format!("suspended by {}: {}", suspended.by, suspended.reason),
-        (None, Activity::Waiting { why: Some(why), .. }) => why.clone(),
-        _ => standing(source, &state),
+        (None, WorkerActivity::Waiting { why: Some(why), .. }) => why.clone(),
+        _ => status_sentence(source, &state),
     };
     SourceView {
         name: source.name.to_string(),
@@ -287,23 +287,23 @@ fn view(
 }
 
 /// Why a source stands as it does by its last pass.
-fn standing(source: &Source, state: &State) -> String {
+fn status_sentence(source: &Source, state: &SourceState) -> String {
     let feed = state.feed.as_ref();
     match (state.outcome, feed.and_then(|feed| feed.same.as_deref())) {
-        (Outcome::Never, _) if source.feed().is_some_and(Feed::is_pushed) => {
+        (PassOutcome::Never, _) if source.feed().is_some_and(FeedConfig::is_pushed) => {
             "nothing was pushed to it yet".to_owned()
         }
-        (Outcome::Unchanged, Some(same)) => format!("{}; {same}", state.reason),
+        (PassOutcome::Unchanged, Some(same)) => format!("{}; {same}", state.reason),
         _ => state.reason.clone(),
     }
 }
 
 impl ApprovalView {
     /// The approvals of one hold: of all of it, or of some resources.
-    fn of(given: &[&crate::store::Approval], ttl: TimeDelta) -> Option<Self> {
+    fn from_approvals(given: &[&crate::store::Approval], ttl: TimeDelta) -> Option<Self> {
         let first = given.iter().min_by_key(|approval| approval.at)?;
         let whole = given.iter().any(|approval| approval.resource.is_empty());
-        let at = moment(first.at);
+        let at = from_millis(first.at);
         Some(Self {
             by: first.approver.clone(),
             reason: first.reason.clone(),
@@ -321,10 +321,10 @@ impl ApprovalView {
     }
 }
 
-impl From<Act> for ActView {
-    fn from(act: Act) -> Self {
+impl From<ActRecord> for ActView {
+    fn from(act: ActRecord) -> Self {
         Self {
-            at: moment(act.at),
+            at: from_millis(act.at),
             actor: act.actor,
             act: act.act,
             subject: act.subject,
@@ -334,6 +334,6 @@ impl From<Act> for ActView {
 }
 
 /// A moment of the database's, in milliseconds since 1970.
-fn moment(milliseconds: i64) -> DateTime<Utc> {
+fn from_millis(milliseconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(milliseconds).unwrap_or_default()
 }

@@ -1,7 +1,7 @@
 //! Events of the file system: hints that a directory has changed. What they miss the interval finds.
 
-use super::serve::Setup;
-use super::worker::Worker;
+use super::serve::DaemonSetup;
+use super::worker::SourceWorker;
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::{BTreeMap, HashMap};
 use std::os::unix::fs::MetadataExt;
@@ -12,24 +12,24 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// How long events are gathered.
-const GATHER: Duration = Duration::from_millis(300);
+const DEBOUNCE: Duration = Duration::from_millis(300);
 /// How often it is looked whether a directory is still the one that is watched.
-const LOOK: Duration = Duration::from_secs(2);
+const RECHECK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// A directory to watch.
-struct Watched {
+struct WatchedDirectory {
     /// As configured.
     written: PathBuf,
-    worker: Arc<Worker>,
+    worker: Arc<SourceWorker>,
     /// What is watched now: another directory may have taken its place, or it is there only now.
-    now: Option<Place>,
+    now: Option<DirectoryIdentity>,
     /// Whether it was said that it is not watched.
     said: bool,
 }
 
 /// A directory as the file system knows it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-struct Place {
+struct DirectoryIdentity {
     path: PathBuf,
     device: u64,
     inode: u64,
@@ -40,18 +40,18 @@ struct Place {
 struct FileEvents {
     /// Every event is looked up here, those of our own reading too: it takes no longer with many
     /// sources.
-    roots: Mutex<HashMap<PathBuf, Vec<Arc<Worker>>>>,
+    roots: Mutex<HashMap<PathBuf, Vec<Arc<SourceWorker>>>>,
     /// Whom something was heard for, by source.
-    workers: Mutex<BTreeMap<Arc<str>, Arc<Worker>>>,
+    workers: Mutex<BTreeMap<Arc<str>, Arc<SourceWorker>>>,
     bell: Notify,
 }
 
 /// Knocks at the worker of a directory when something in it changes, until `stop`.
-pub(super) async fn watch(setup: Arc<Setup>, stop: CancellationToken) {
+pub(super) async fn watch(setup: Arc<DaemonSetup>, stop: CancellationToken) {
     let mut watched = directories(&setup);
     let heard = Arc::new(FileEvents::default());
     let hears = Arc::clone(&heard);
-    let made = notify::recommended_watcher(move |event| hears.hear(event));
+    let made = notify::recommended_watcher(move |event| hears.record_event(event));
     let events = made.inspect_err(|error| tracing::warn!("files are not watched: {error}"));
     let (Ok(mut events), false) = (events, watched.is_empty()) else {
         return;
@@ -59,25 +59,25 @@ pub(super) async fn watch(setup: Arc<Setup>, stop: CancellationToken) {
     let knocking = async {
         loop {
             heard.bell.notified().await;
-            tokio::time::sleep(GATHER).await;
-            heard.knock();
+            tokio::time::sleep(DEBOUNCE).await;
+            heard.trigger_workers();
         }
     };
     let looking = async {
         let mut first = true;
         loop {
             for one in &mut watched {
-                let now = Place::of(&one.written);
+                let now = DirectoryIdentity::of(&one.written);
                 if !first && now == one.now {
                     continue;
                 }
-                one.turn_to(now, &mut events, &heard);
+                one.watch_directory(now, &mut events, &heard);
                 if !first {
-                    one.worker.knock("files");
+                    one.worker.request_pass("files");
                 }
             }
             first = false;
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(RECHECK_INTERVAL).await;
         }
     };
     tokio::select! {
@@ -87,10 +87,10 @@ pub(super) async fn watch(setup: Arc<Setup>, stop: CancellationToken) {
     }
 }
 
-fn directories(setup: &Setup) -> Vec<Watched> {
+fn directories(setup: &DaemonSetup) -> Vec<WatchedDirectory> {
     let sources = setup.config.sources.iter();
     let found = sources.filter_map(|source| {
-        Some(Watched {
+        Some(WatchedDirectory {
             written: source.directory()?.to_owned(),
             worker: Arc::clone(setup.workers.get(&*source.name)?),
             now: None,
@@ -100,15 +100,20 @@ fn directories(setup: &Setup) -> Vec<Watched> {
     found.collect()
 }
 
-impl Watched {
+impl WatchedDirectory {
     /// Watches the directory that is there now; one that cannot be watched is said and left to the
     /// interval.
-    fn turn_to(&mut self, now: Option<Place>, events: &mut RecommendedWatcher, heard: &FileEvents) {
+    fn watch_directory(
+        &mut self,
+        now: Option<DirectoryIdentity>,
+        events: &mut RecommendedWatcher,
+        heard: &FileEvents,
+    ) {
         if let Some(before) = self.now.take() {
             // It may be gone.
             let _ = events.unwatch(&before.path);
         }
-        self.point(heard, now.as_ref());
+        self.route_events(heard, now.as_ref());
         let source = &self.worker.source;
         let why = match &now {
             None => Some("it is not there".to_owned()),
@@ -132,7 +137,7 @@ impl Watched {
     }
 
     /// Events below this place are for its worker from now on.
-    fn point(&self, heard: &FileEvents, now: Option<&Place>) {
+    fn route_events(&self, heard: &FileEvents, now: Option<&DirectoryIdentity>) {
         let mut roots = heard.roots.lock().unwrap_or_else(PoisonError::into_inner);
         for workers in roots.values_mut() {
             workers.retain(|worker| !Arc::ptr_eq(worker, &self.worker));
@@ -144,7 +149,7 @@ impl Watched {
     }
 }
 
-impl Place {
+impl DirectoryIdentity {
     fn of(written: &Path) -> Option<Self> {
         let path = written.canonicalize().ok()?;
         let metadata = std::fs::metadata(&path).ok()?;
@@ -158,7 +163,7 @@ impl Place {
 
 impl FileEvents {
     /// Takes over an event for the workers that it concerns.
-    fn hear(&self, event: notify::Result<Event>) {
+    fn record_event(&self, event: notify::Result<Event>) {
         let lost = event.as_ref().map_or(true, Event::need_rescan);
         let event = match event {
             // Events were lost: whatever they were, the pass finds it.
@@ -186,10 +191,10 @@ impl FileEvents {
     }
 
     /// Knocks at the workers that something was heard for.
-    fn knock(&self) {
+    fn trigger_workers(&self) {
         let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut *workers)
             .values()
-            .for_each(|worker| worker.knock("files"));
+            .for_each(|worker| worker.request_pass("files"));
     }
 }

@@ -19,7 +19,7 @@ const TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
 /// A git host, known by its headers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Host {
+pub enum GitHost {
     /// GitHub: `X-GitHub-Event`, `X-Hub-Signature-256`.
     GitHub,
     /// GitLab: `X-Gitlab-Event`; `X-Gitlab-Token`, or a signature as of Standard Webhooks.
@@ -33,7 +33,7 @@ pub enum Host {
 pub enum WebhookError {
     /// No header of a host that is known.
     #[error("no webhook of GitHub, GitLab, Gitea or Forgejo: none of their event headers is there")]
-    Unknown,
+    UnknownHost,
     /// Neither a signature nor a token.
     #[error("not signed: the webhook has no secret; set the one of the configuration at the host")]
     Unsigned,
@@ -54,18 +54,18 @@ pub enum WebhookError {
 
 /// What a webhook that was rightly signed tells.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Told {
+pub enum WebhookEvent {
     /// Somebody tries whether webhooks arrive.
     Ping,
     /// A push.
-    Push(Push),
+    Push(WebhookPush),
     /// Anything else, by its name: nothing to do.
     Other(String),
 }
 
 /// A push to a repository.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Push {
+pub struct WebhookPush {
     /// The name of the delivery, the same when it is sent again.
     pub delivery: Option<String>,
     /// The digest of what was signed: whoever sends it again cannot give it another one.
@@ -78,11 +78,11 @@ pub struct Push {
     pub urls: Vec<String>,
 }
 
-impl Push {
+impl WebhookPush {
     /// Whether a source that follows `wanted` (a branch, a tag, or a full ref) has something to
     /// look at. A commit never moves, so that no push matters to it.
     #[must_use]
-    pub fn matters(&self, wanted: &str) -> bool {
+    pub fn concerns_ref(&self, wanted: &str) -> bool {
         let short = ["refs/heads/", "refs/tags/"];
         self.reference == wanted
             || short
@@ -101,34 +101,34 @@ pub fn verify(
     body: &[u8],
     secret: &str,
     now: DateTime<Utc>,
-) -> Result<Told, WebhookError> {
-    let host = host(headers).ok_or(WebhookError::Unknown)?;
+) -> Result<WebhookEvent, WebhookError> {
+    let host = detect_host(headers).ok_or(WebhookError::UnknownHost)?;
     // An empty secret would let through what anybody signs.
     if secret.is_empty() {
         return Err(WebhookError::Signature);
     }
     match host {
-        Host::GitHub => {
+        GitHost::GitHub => {
             let given = text(headers, "x-hub-signature-256").ok_or(WebhookError::Unsigned)?;
             let given = given.strip_prefix("sha256=");
-            hex_fits(given.ok_or(WebhookError::Signature)?, secret, body)?;
+            verify_hex(given.ok_or(WebhookError::Signature)?, secret, body)?;
         }
-        Host::Gitea => {
+        GitHost::Gitea => {
             let given = text(headers, "x-gitea-signature").filter(|given| !given.is_empty());
-            hex_fits(given.ok_or(WebhookError::Unsigned)?, secret, body)?;
+            verify_hex(given.ok_or(WebhookError::Unsigned)?, secret, body)?;
         }
-        Host::GitLab => gitlab(headers, body, secret, now)?,
+        GitHost::GitLab => verify_gitlab(headers, body, secret, now)?,
     }
-    read(host, headers, body)
+    parse_event(host, headers, body)
 }
 
 /// Whose webhook it is. Gitea sends GitHub's headers beside its own, so its own are looked for first.
 #[must_use]
-pub fn host(headers: &HeaderMap) -> Option<Host> {
+pub fn detect_host(headers: &HeaderMap) -> Option<GitHost> {
     let by_header = [
-        ("x-gitea-event", Host::Gitea),
-        ("x-gitlab-event", Host::GitLab),
-        ("x-github-event", Host::GitHub),
+        ("x-gitea-event", GitHost::Gitea),
+        ("x-gitlab-event", GitHost::GitLab),
+        ("x-github-event", GitHost::GitHub),
     ];
     let mut known = by_header.into_iter();
     let found = known.find(|(name, _)| headers.contains_key(*name));
@@ -139,14 +139,14 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }
 
-fn hex_fits(given: &str, secret: &str, body: &[u8]) -> Result<(), WebhookError> {
+fn verify_hex(given: &str, secret: &str, body: &[u8]) -> Result<(), WebhookError> {
     let given = unhex(given).ok_or(WebhookError::Signature)?;
-    fits(&given, &digest(secret.as_bytes(), &[body]))
+    verify_digest(&given, &digest(secret.as_bytes(), &[body]))
 }
 
 /// A token as it is, or, where GitLab has a signing token, a signature. A secret that is a signing
 /// token is never accepted as a plain one.
-fn gitlab(
+fn verify_gitlab(
     headers: &HeaderMap,
     body: &[u8],
     secret: &str,
@@ -154,17 +154,17 @@ fn gitlab(
 ) -> Result<(), WebhookError> {
     if let Some(key) = secret.strip_prefix("whsec_") {
         let key = STANDARD.decode(key).map_err(|_| WebhookError::Signature)?;
-        return standard(headers, body, &key, now);
+        return verify_standard(headers, body, &key, now);
     }
     let given = text(headers, "x-gitlab-token").ok_or(WebhookError::Unsigned)?;
     // Digests are compared, so that not even the length of the secret shows in the time it takes.
     let of = |token: &str| digest(b"token", &[token.as_bytes()]);
-    fits(&of(given), &of(secret))
+    verify_digest(&of(given), &of(secret))
 }
 
 /// Standard Webhooks: `webhook-signature` has one or more `v1,BASE64`, of HMAC-SHA256 over the id, the
 /// time and the body with dots between.
-fn standard(
+fn verify_standard(
     headers: &HeaderMap,
     body: &[u8],
     key: &[u8],
@@ -179,7 +179,7 @@ fn standard(
         .split(' ')
         .filter_map(|one| one.strip_prefix("v1,"));
     let decoded = given.filter_map(|one| STANDARD.decode(one).ok());
-    let any = decoded.fold(false, |any, one| any | fits(&one, &right).is_ok());
+    let any = decoded.fold(false, |any, one| any | verify_digest(&one, &right).is_ok());
     if !any {
         return Err(WebhookError::Signature);
     }
@@ -203,7 +203,7 @@ fn digest(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-fn fits(given: &[u8], right: &[u8; 32]) -> Result<(), WebhookError> {
+fn verify_digest(given: &[u8], right: &[u8; 32]) -> Result<(), WebhookError> {
     if bool::from(given.ct_eq(right)) {
         Ok(())
     } else {
@@ -220,35 +220,43 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     bytes.collect::<Result<_, _>>().ok()
 }
 
-fn read(host: Host, headers: &HeaderMap, body: &[u8]) -> Result<Told, WebhookError> {
+fn parse_event(
+    host: GitHost,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<WebhookEvent, WebhookError> {
     let (event, delivery) = match host {
-        Host::GitHub => ("x-github-event", "x-github-delivery"),
-        Host::Gitea => ("x-gitea-event", "x-gitea-delivery"),
+        GitHost::GitHub => ("x-github-event", "x-github-delivery"),
+        GitHost::Gitea => ("x-gitea-event", "x-gitea-delivery"),
         // The event's own id is of the cause; the key is the same on every attempt.
-        Host::GitLab => ("x-gitlab-event", "idempotency-key"),
+        GitHost::GitLab => ("x-gitlab-event", "idempotency-key"),
     };
     let event = text(headers, event).unwrap_or_default();
     match event {
-        "ping" => Ok(Told::Ping),
+        "ping" => Ok(WebhookEvent::Ping),
         "push" | "Push Hook" | "Tag Push Hook" | "System Hook" => {
             let delivery = text(headers, delivery).map(str::to_owned);
-            push(event, delivery, body)
+            parse_push(event, delivery, body)
         }
-        other => Ok(Told::Other(other.chars().take(64).collect())),
+        other => Ok(WebhookEvent::Other(other.chars().take(64).collect())),
     }
 }
 
-fn push(event: &str, delivery: Option<String>, signed: &[u8]) -> Result<Told, WebhookError> {
+fn parse_push(
+    event: &str,
+    delivery: Option<String>,
+    signed: &[u8],
+) -> Result<WebhookEvent, WebhookError> {
     let body: Value = serde_json::from_slice(signed).map_err(|_| WebhookError::Body)?;
     // GitLab's system hooks tell of everything under one header.
     let kind = body["object_kind"].as_str();
     if event == "System Hook" && !matches!(kind, Some("push" | "tag_push")) {
-        return Ok(Told::Other(event.to_owned()));
+        return Ok(WebhookEvent::Other(event.to_owned()));
     }
     let reference = body["ref"].as_str().ok_or(WebhookError::Body)?.to_owned();
     let after = body["after"].as_str();
     let gone = |commit: &&str| !commit.is_empty() && !commit.bytes().all(|byte| byte == b'0');
-    Ok(Told::Push(Push {
+    Ok(WebhookEvent::Push(WebhookPush {
         delivery,
         signed: blake3::hash(signed).to_hex().to_string(),
         reference,
@@ -281,19 +289,19 @@ fn urls(body: &Value) -> Vec<String> {
 
 /// The deliveries seen last: one that comes again is answered as the first time and starts nothing.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct SeenDeliveries {
     most: usize,
     order: VecDeque<String>,
     known: BTreeSet<String>,
 }
 
-impl Default for Seen {
+impl Default for SeenDeliveries {
     fn default() -> Self {
         Self::new(1_000)
     }
 }
 
-impl Seen {
+impl SeenDeliveries {
     /// One that remembers so many.
     #[must_use]
     pub fn new(most: usize) -> Self {
@@ -307,16 +315,16 @@ impl Seen {
     /// Whether a push of a source is new: neither its delivery nor its body was seen. From now on
     /// it is not. The name of a delivery is signed by no host, so the body counts too. Call it only
     /// with what [`verify`] let through, or strangers could fill it.
-    pub fn first(&mut self, source: &str, push: &Push) -> bool {
-        let body = self.is_first(&format!("{source} body {}", push.signed));
+    pub fn insert_push(&mut self, source: &str, push: &WebhookPush) -> bool {
+        let body = self.insert_delivery(&format!("{source} body {}", push.signed));
         let delivery = push.delivery.as_ref();
         let delivery =
-            delivery.is_none_or(|name| self.is_first(&format!("{source} delivery {name}")));
+            delivery.is_none_or(|name| self.insert_delivery(&format!("{source} delivery {name}")));
         body && delivery
     }
 
     /// The oldest is forgotten for it when there are too many.
-    fn is_first(&mut self, delivery: &str) -> bool {
+    fn insert_delivery(&mut self, delivery: &str) -> bool {
         // Names are short; a long one is kept as its digest.
         let name = if delivery.len() > 64 {
             blake3::hash(delivery.as_bytes()).to_hex().to_string()

@@ -43,7 +43,7 @@ fn githubs_own_example_is_right() {
         ])
     };
     let told = verify(&headers(signature), b"Hello, World!", secret, now());
-    assert_eq!(told, Ok(Told::Other("watch".to_owned())));
+    assert_eq!(told, Ok(WebhookEvent::Other("watch".to_owned())));
     let upper = signature.to_uppercase().replace("SHA256", "sha256");
     assert!(verify(&headers(&upper), b"Hello, World!", secret, now()).is_ok());
 }
@@ -56,7 +56,7 @@ fn a_push_names_its_branch_commit_and_repository() {
         "s3cret",
         now(),
     );
-    let Ok(Told::Push(push)) = told else {
+    let Ok(WebhookEvent::Push(push)) = told else {
         panic!("{told:?}")
     };
     assert_eq!(
@@ -75,22 +75,29 @@ fn a_push_names_its_branch_commit_and_repository() {
             "https://github.com/acme/customers.git"
         ]
     );
-    assert!(push.matters("main") && push.matters("refs/heads/main"));
-    assert!(!push.matters("release") && !push.matters("refs/tags/main") && !push.matters("in"));
-    let tag = Push {
+    assert!(push.concerns_ref("main") && push.concerns_ref("refs/heads/main"));
+    assert!(
+        !push.concerns_ref("release")
+            && !push.concerns_ref("refs/tags/main")
+            && !push.concerns_ref("in")
+    );
+    let tag = WebhookPush {
         reference: "refs/tags/v1".to_owned(),
         ..push
     };
-    assert!(tag.matters("v1") && !tag.matters("main"));
+    assert!(tag.concerns_ref("v1") && !tag.concerns_ref("main"));
 }
 
 #[test]
 fn a_deleted_branch_has_no_commit_and_a_ping_is_one() {
     let body = GITHUB.replace("59b20b8d5c6ff8d09518454d4dd8b7b30f095ab5", &"0".repeat(40));
     let told = verify(&github("push", "s", &body), body.as_bytes(), "s", now());
-    assert!(matches!(told, Ok(Told::Push(Push { after: None, .. }))));
+    assert!(matches!(
+        told,
+        Ok(WebhookEvent::Push(WebhookPush { after: None, .. }))
+    ));
     let told = verify(&github("ping", "s", "{}"), b"{}", "s", now());
-    assert_eq!(told, Ok(Told::Ping));
+    assert_eq!(told, Ok(WebhookEvent::Ping));
 }
 
 #[test]
@@ -138,7 +145,7 @@ fn one_bit_more_or_less_is_refused() {
     assert_eq!(refused(&unsigned, GITHUB, "s3cret"), WebhookError::Unsigned);
     assert_eq!(
         refused(&HeaderMap::new(), GITHUB, "s3cret"),
-        WebhookError::Unknown
+        WebhookError::UnknownHost
     );
 }
 
@@ -150,10 +157,10 @@ fn gitea_signs_in_its_own_header_and_is_not_taken_for_github() {
         ("X-Gitea-Delivery", "f6266f16-1bf3-46a5-9ea4-602e06ead473"),
         ("X-Gitea-Signature", &hex("s", GITHUB)),
     ]);
-    assert_eq!(host(&headers), Some(Host::Gitea));
+    assert_eq!(detect_host(&headers), Some(GitHost::Gitea));
     let told = verify(&headers, GITHUB.as_bytes(), "s", now());
     assert!(
-        matches!(told, Ok(Told::Push(push)) if push.delivery.as_deref() == Some("f6266f16-1bf3-46a5-9ea4-602e06ead473"))
+        matches!(told, Ok(WebhookEvent::Push(push)) if push.delivery.as_deref() == Some("f6266f16-1bf3-46a5-9ea4-602e06ead473"))
     );
     assert_eq!(
         verify(&headers, GITHUB.as_bytes(), "x", now()),
@@ -181,7 +188,7 @@ fn gitlab_sends_its_token_as_it_is() {
         "token",
         now(),
     );
-    let Ok(Told::Push(push)) = told else {
+    let Ok(WebhookEvent::Push(push)) = told else {
         panic!("{told:?}")
     };
     assert_eq!(
@@ -202,7 +209,7 @@ fn gitlab_sends_its_token_as_it_is() {
         "token",
         now(),
     );
-    assert_eq!(told, Ok(Told::Other("System Hook".to_owned())));
+    assert_eq!(told, Ok(WebhookEvent::Other("System Hook".to_owned())));
     let told = verify(&with("Push Hook", "token"), b"not json", "token", now());
     assert_eq!(told, Err(WebhookError::Body));
 }
@@ -249,30 +256,33 @@ fn gitlab_signs_with_a_signing_token() {
 
 #[test]
 fn a_delivery_that_comes_again_is_known_and_the_oldest_is_forgotten() {
-    let mut seen = Seen::new(3);
+    let mut seen = SeenDeliveries::new(3);
     let long = "x".repeat(5_000);
-    assert!(seen.is_first("a") && seen.is_first("b") && seen.is_first(&long));
-    assert!(!seen.is_first("a") && !seen.is_first(&long));
-    assert!(seen.is_first("d"));
-    assert!(seen.is_first("a"), "the oldest of four was forgotten");
-    assert!(!seen.is_first("d"));
+    assert!(seen.insert_delivery("a") && seen.insert_delivery("b") && seen.insert_delivery(&long));
+    assert!(!seen.insert_delivery("a") && !seen.insert_delivery(&long));
+    assert!(seen.insert_delivery("d"));
+    assert!(
+        seen.insert_delivery("a"),
+        "the oldest of four was forgotten"
+    );
+    assert!(!seen.insert_delivery("d"));
     assert!(seen.order.iter().all(|name| name.len() <= 64));
 }
 
 #[test]
 fn the_same_body_under_another_name_is_the_same_delivery() {
-    let mut seen = Seen::default();
-    let push = |delivery: Option<&str>, signed: &str| Push {
+    let mut seen = SeenDeliveries::default();
+    let push = |delivery: Option<&str>, signed: &str| WebhookPush {
         delivery: delivery.map(str::to_owned),
         signed: signed.to_owned(),
         reference: "refs/heads/main".to_owned(),
         after: None,
         urls: Vec::new(),
     };
-    assert!(seen.first("shop", &push(Some("d-1"), "one")));
-    assert!(!seen.first("shop", &push(Some("d-2"), "one")));
-    assert!(!seen.first("shop", &push(None, "one")));
-    assert!(!seen.first("shop", &push(Some("d-1"), "two")));
+    assert!(seen.insert_push("shop", &push(Some("d-1"), "one")));
+    assert!(!seen.insert_push("shop", &push(Some("d-2"), "one")));
+    assert!(!seen.insert_push("shop", &push(None, "one")));
+    assert!(!seen.insert_push("shop", &push(Some("d-1"), "two")));
     // One webhook may be for several sources.
-    assert!(seen.first("other", &push(Some("d-1"), "one")));
+    assert!(seen.insert_push("other", &push(Some("d-1"), "one")));
 }

@@ -1,9 +1,10 @@
 //! One source's worker: waits for a trigger, makes a pass, says what it is doing.
 
-use super::pass::{self, Begun, Ended};
-use super::schedule::{self, Backoff};
-use super::serve::{Daemon, Setup};
-use crate::config::Trigger;
+use super::pass::{self, PassEnd};
+use super::pass_readiness::{self, PassReadiness};
+use super::schedule::{self, PassBackoff};
+use super::serve::{Daemon, DaemonSetup};
+use crate::config::PassTimer;
 use crate::store::Suspension;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -17,14 +18,14 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 /// The longest sleep at once: a clock that jumps is noticed after it.
-const NAP: Duration = Duration::from_secs(15);
+const MAX_SLEEP: Duration = Duration::from_secs(15);
 /// How long after another replica was found at it.
-const ELSEWHERE: Duration = Duration::from_millis(700);
+const LEASE_HELD_DELAY: Duration = Duration::from_millis(700);
 
 /// What the worker of a source does now.
 #[derive(Clone, PartialEq, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", tag = "now")]
-pub enum Activity {
+pub enum WorkerActivity {
     /// The worker is idle.
     #[serde(rename_all = "camelCase")]
     Waiting {
@@ -43,125 +44,126 @@ pub enum Activity {
 }
 
 /// The worker of one source.
-pub struct Worker {
+pub struct SourceWorker {
     /// The source.
     pub source: Arc<str>,
     knocks: Mutex<BTreeSet<String>>,
     bell: Notify,
-    activity: watch::Sender<Activity>,
+    activity: watch::Sender<WorkerActivity>,
     /// Since when it makes a pass, by a clock that does not jump.
     since: Mutex<Option<Instant>>,
 }
 
-impl Worker {
+impl SourceWorker {
     pub(super) fn new(source: &str) -> Self {
         let next = Utc::now();
         Self {
             source: source.into(),
             knocks: Mutex::default(),
             bell: Notify::new(),
-            activity: watch::Sender::new(Activity::Waiting { next, why: None }),
+            activity: watch::Sender::new(WorkerActivity::Waiting { next, why: None }),
             since: Mutex::default(),
         }
     }
 
     /// Asks for a pass. Knocks while one is under way lead to one more after it.
-    pub fn knock(&self, trigger: &str) {
+    pub fn request_pass(&self, trigger: &str) {
         let mut knocks = self.knocks.lock().unwrap_or_else(PoisonError::into_inner);
         knocks.insert(trigger.to_owned());
         self.bell.notify_one();
     }
 
     /// What it does now.
-    pub fn activity(&self) -> Activity {
+    pub fn activity(&self) -> WorkerActivity {
         self.activity.borrow().clone()
     }
 
     /// For how long it has made its pass, if it makes one.
-    pub(super) fn working(&self) -> Option<Duration> {
+    pub(super) fn pass_duration(&self) -> Option<Duration> {
         let since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
         since.map(|since| since.elapsed())
     }
 
     /// Says what it does now.
-    fn does(&self, activity: Activity) {
-        let works = matches!(activity, Activity::Working { .. });
+    fn set_activity(&self, activity: WorkerActivity) {
+        let works = matches!(activity, WorkerActivity::Working { .. });
         let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
         *since = works.then(Instant::now);
         self.activity.send_replace(activity);
     }
 
     /// Keeps triggers for the next pass, without asking for it now.
-    fn keep(&self, triggers: BTreeSet<String>) {
+    fn restore_triggers(&self, triggers: BTreeSet<String>) {
         let mut knocks = self.knocks.lock().unwrap_or_else(PoisonError::into_inner);
         knocks.extend(triggers);
     }
 
     /// What was asked for and not begun yet.
-    pub(super) fn knocks(&self) -> BTreeSet<String> {
+    pub(super) fn take_triggers(&self) -> BTreeSet<String> {
         let mut knocks = self.knocks.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut knocks)
     }
 }
 
 /// Works until `stop`.
-pub(super) async fn work(
+pub(super) async fn run_worker(
     daemon: Arc<Daemon>,
-    setup: Arc<Setup>,
-    worker: Arc<Worker>,
+    setup: Arc<DaemonSetup>,
+    worker: Arc<SourceWorker>,
     stop: CancellationToken,
 ) {
-    let mut plan = Timetable::default();
+    let mut plan = PassTimetable::default();
     let known = setup.config.source(&worker.source);
     let regular = known.map(|known| &known.timing.trigger);
     loop {
         let (next, trigger) = plan.next(regular, &worker.source, Utc::now());
         let why = plan.why.clone();
-        worker.does(Activity::Waiting { next, why });
-        if !waited(&worker, next, trigger, &stop).await {
+        worker.set_activity(WorkerActivity::Waiting { next, why });
+        if !wait_for_trigger(&worker, next, trigger, &stop).await {
             return;
         }
-        let triggers = worker.knocks();
+        let triggers = worker.take_triggers();
         if triggers.is_empty() {
             continue;
         }
         let since = Utc::now();
-        worker.does(Activity::Working { since });
+        worker.set_activity(WorkerActivity::Working { since });
         let Some(ended) = pass(&daemon, &setup, &worker.source, &triggers, &stop).await else {
             // Whoever works under the next configuration makes it.
-            worker.keep(triggers);
+            worker.restore_triggers(triggers);
             return;
         };
-        if matches!(ended, Ended::Elsewhere(_)) {
-            worker.keep(triggers);
+        if matches!(ended, PassEnd::LeaseHeld(_)) {
+            worker.restore_triggers(triggers);
         }
-        if let Ended::Unknown(why) = &ended {
+        if let PassEnd::Failed(why) = &ended {
             tracing::warn!("source {}: {why}", worker.source);
         }
-        plan.ended(ended, Utc::now());
+        plan.record_pass_end(ended, Utc::now());
     }
 }
 
 /// Makes a pass, when its turn comes; `None` when the work is over before.
 async fn pass(
     daemon: &Arc<Daemon>,
-    setup: &Arc<Setup>,
+    setup: &Arc<DaemonSetup>,
     source: &Arc<str>,
     triggers: &BTreeSet<String>,
     stop: &CancellationToken,
-) -> Option<Ended> {
+) -> Option<PassEnd> {
     let all = || (Arc::clone(daemon), Arc::clone(setup), Arc::clone(source));
     let (of, with, name) = all();
-    let begin = apart(move || async move { pass::begin(&of, &with, &name).await });
+    let begin =
+        run_blocking(move || async move { pass_readiness::prepare(&of, &with, &name).await });
     // A remote that does not answer keeps nobody from leaving: what git fetches changes nothing yet.
     let begun = tokio::select! {
         begun = begin => begun,
         () = stop.cancelled() => return None,
     };
     let found = match begun {
-        Ok(Begun::Ready(found)) => found,
-        Ok(Begun::Not(ended)) => return Some(ended),
-        Err(why) => return Some(Ended::Unknown(why)),
+        Ok(PassReadiness::Ready(found)) => found,
+        Ok(PassReadiness::Skip(ended)) => return Some(ended),
+        Err(why) => return Some(PassEnd::Failed(why)),
     };
     daemon.waiting.fetch_add(1, Ordering::Relaxed);
     let turn = tokio::select! {
@@ -172,12 +174,14 @@ async fn pass(
     let _turn = turn?;
     let ((of, with, name), asked) = (all(), triggers.clone());
     let run = move || async move { pass::run(&of, &with, &name, &asked, found).await };
-    Some(apart(run).await.unwrap_or_else(Ended::Unknown))
+    Some(run_blocking(run).await.unwrap_or_else(PassEnd::Failed))
 }
 
 /// Runs something that reads, computes and writes on a thread of its own, so that nothing else waits
 /// for it. A panic ends it alone.
-pub(super) async fn apart<T, F>(work: impl FnOnce() -> F + Send + 'static) -> Result<T, String>
+pub(super) async fn run_blocking<T, F>(
+    work: impl FnOnce() -> F + Send + 'static,
+) -> Result<T, String>
 where
     T: Send + 'static,
     F: Future<Output = T>,
@@ -188,8 +192,8 @@ where
 }
 
 /// Waits for a knock or the time; `false` when the work is over.
-async fn waited(
-    worker: &Worker,
+async fn wait_for_trigger(
+    worker: &SourceWorker,
     next: DateTime<Utc>,
     trigger: &str,
     stop: &CancellationToken,
@@ -199,39 +203,39 @@ async fn waited(
         biased;
         () = stop.cancelled() => return false,
         () = worker.bell.notified() => {}
-        () = tokio::time::sleep(left.min(NAP)) => if left <= NAP { worker.knock(trigger) },
+        () = tokio::time::sleep(left.min(MAX_SLEEP)) => if left <= MAX_SLEEP { worker.request_pass(trigger) },
     }
     true
 }
 
 /// When the next pass is due, and why.
 #[derive(Default)]
-struct Timetable {
+struct PassTimetable {
     last: Option<DateTime<Utc>>,
-    backoff: Backoff,
+    backoff: PassBackoff,
     /// Another replica is at it: what was asked for is asked again after it.
     elsewhere: bool,
     why: Option<String>,
 }
 
-impl Timetable {
+impl PassTimetable {
     fn next(
         &self,
-        trigger: Option<&Trigger>,
+        trigger: Option<&PassTimer>,
         source: &str,
         now: DateTime<Utc>,
     ) -> (DateTime<Utc>, &'static str) {
         let jitter = schedule::jitter(source, self.last);
         let regular = trigger.map_or(DateTime::<Utc>::MAX_UTC, |trigger| {
-            schedule::next(trigger, self.last, now, jitter)
+            schedule::next_due(trigger, self.last, now, jitter)
         });
         let Some(last) = self.last else {
             return (regular, "start");
         };
         let again = if self.elsewhere {
-            Some(last + ELSEWHERE)
+            Some(last + LEASE_HELD_DELAY)
         } else {
-            (self.backoff.failures() > 0).then(|| self.backoff.due(last, now, jitter))
+            (self.backoff.failures() > 0).then(|| self.backoff.retry_at(last, now, jitter))
         };
         match again.filter(|again| *again < regular) {
             Some(again) => (again, "retry"),
@@ -239,27 +243,27 @@ impl Timetable {
         }
     }
 
-    fn ended(&mut self, ended: Ended, now: DateTime<Utc>) {
+    fn record_pass_end(&mut self, ended: PassEnd, now: DateTime<Utc>) {
         self.last = Some(now);
         self.elsewhere = false;
         self.why = None;
         match ended {
-            Ended::Made { again: false, .. } => self.backoff.succeeded(),
-            Ended::Made { again: true, .. } => self.backoff.failed(),
-            Ended::Elsewhere(why) => {
+            PassEnd::Completed { again: false, .. } => self.backoff.succeeded(),
+            PassEnd::Completed { again: true, .. } => self.backoff.failed(),
+            PassEnd::LeaseHeld(why) => {
                 self.elsewhere = true;
                 self.why = Some(why);
             }
-            Ended::Recent(at) => {
+            PassEnd::MadeByOtherReplica(at) => {
                 // What failed here has succeeded there.
                 self.backoff.succeeded();
                 self.last = Some(at);
             }
-            Ended::Suspended(suspension) => {
+            PassEnd::Suspended(suspension) => {
                 let Suspension { actor, reason, .. } = suspension;
                 self.why = Some(format!("suspended by {actor}: {reason}"));
             }
-            Ended::Unknown(why) => {
+            PassEnd::Failed(why) => {
                 self.backoff.failed();
                 self.why = Some(why);
             }
@@ -276,16 +280,16 @@ mod tests {
         "2026-05-01T12:00:00Z".parse().expect("a time")
     }
 
-    fn next(plan: &Timetable, now: DateTime<Utc>) -> (TimeDelta, &'static str) {
-        let (next, trigger) = plan.next(Some(&Trigger::default()), "shop", now);
+    fn next(plan: &PassTimetable, now: DateTime<Utc>) -> (TimeDelta, &'static str) {
+        let (next, trigger) = plan.next(Some(&PassTimer::default()), "shop", now);
         (next - now, trigger)
     }
 
     #[test]
     fn the_first_pass_is_due_at_once_and_the_next_after_the_interval() {
-        let mut plan = Timetable::default();
+        let mut plan = PassTimetable::default();
         assert_eq!(next(&plan, noon()).0, TimeDelta::zero());
-        plan.ended(Ended::Made { again: false }, noon());
+        plan.record_pass_end(PassEnd::Completed { again: false }, noon());
         let (left, trigger) = next(&plan, noon());
         assert_eq!(trigger, "interval");
         assert!(left >= TimeDelta::seconds(270) && left <= TimeDelta::seconds(330));
@@ -293,8 +297,8 @@ mod tests {
 
     #[test]
     fn a_clock_that_jumps_makes_one_pass_come_at_once() {
-        let mut plan = Timetable::default();
-        plan.ended(Ended::Made { again: false }, noon());
+        let mut plan = PassTimetable::default();
+        plan.record_pass_end(PassEnd::Completed { again: false }, noon());
         for jump in [
             TimeDelta::days(-400),
             TimeDelta::hours(-1),
@@ -302,47 +306,50 @@ mod tests {
         ] {
             let then = noon() + jump;
             assert!(next(&plan, then).0 <= TimeDelta::zero(), "{jump}");
-            let mut after = Timetable::default();
-            after.ended(Ended::Made { again: false }, then);
+            let mut after = PassTimetable::default();
+            after.record_pass_end(PassEnd::Completed { again: false }, then);
             assert!(next(&after, then).0 > TimeDelta::seconds(200), "{jump}");
         }
     }
 
     #[test]
     fn what_another_replica_keeps_from_happening_comes_soon_and_not_at_once() {
-        let mut plan = Timetable::default();
-        plan.ended(Ended::Elsewhere("busy".to_owned()), noon());
+        let mut plan = PassTimetable::default();
+        plan.record_pass_end(PassEnd::LeaseHeld("busy".to_owned()), noon());
         let (left, trigger) = next(&plan, noon());
         assert_eq!((left, trigger), (TimeDelta::milliseconds(700), "retry"));
         assert_eq!(plan.why.as_deref(), Some("busy"));
-        plan.ended(Ended::Recent(noon()), noon());
+        plan.record_pass_end(PassEnd::MadeByOtherReplica(noon()), noon());
         assert!(next(&plan, noon()).0 > TimeDelta::seconds(200));
         assert_eq!(plan.why, None);
     }
 
     #[test]
     fn what_failed_here_and_was_made_elsewhere_is_not_tried_without_end() {
-        let mut plan = Timetable::default();
-        plan.ended(Ended::Unknown("away".to_owned()), noon());
+        let mut plan = PassTimetable::default();
+        plan.record_pass_end(PassEnd::Failed("away".to_owned()), noon());
         let (left, trigger) = next(&plan, noon());
         assert_eq!(trigger, "retry");
         assert!(left >= TimeDelta::seconds(5) && left < TimeDelta::seconds(7));
         let later = noon() + TimeDelta::minutes(1);
-        plan.ended(Ended::Recent(noon() + TimeDelta::seconds(30)), later);
+        plan.record_pass_end(
+            PassEnd::MadeByOtherReplica(noon() + TimeDelta::seconds(30)),
+            later,
+        );
         assert!(next(&plan, later).0 > TimeDelta::seconds(200));
     }
 
     #[test]
     fn no_knock_is_lost() {
-        let worker = Worker::new("shop");
-        worker.knock("files");
-        let begun = worker.knocks();
-        worker.knock("webhook");
-        worker.keep(begun);
+        let worker = SourceWorker::new("shop");
+        worker.request_pass("files");
+        let begun = worker.take_triggers();
+        worker.request_pass("webhook");
+        worker.restore_triggers(begun);
         assert_eq!(
-            worker.knocks(),
+            worker.take_triggers(),
             ["files", "webhook"].map(str::to_owned).into()
         );
-        assert!(worker.knocks().is_empty());
+        assert!(worker.take_triggers().is_empty());
     }
 }

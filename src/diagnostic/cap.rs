@@ -11,7 +11,7 @@ const SHOWN: usize = 1000;
 
 /// What is not shown of one file.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Omitted {
+pub struct OmittedDiagnostics {
     /// The file; `None` of what is in no file.
     pub path: Option<Arc<str>>,
     /// Of which rule.
@@ -23,14 +23,14 @@ pub struct Omitted {
 }
 
 /// What is counted apart.
-type Place = (Option<Arc<str>>, Code, Severity);
+type DiagnosticBucket = (Option<Arc<str>>, Code, Severity);
 
 /// The first findings of each file, rule and severity, in their order, and how many there are besides.
 pub fn cap<T>(
     found: impl IntoIterator<Item = T>,
     of: impl Fn(&T) -> (&Diagnostic, usize),
-) -> (Vec<T>, Vec<Omitted>) {
-    let mut seen: BTreeMap<Place, (usize, usize)> = BTreeMap::new();
+) -> (Vec<T>, Vec<OmittedDiagnostics>) {
+    let mut seen: BTreeMap<DiagnosticBucket, (usize, usize)> = BTreeMap::new();
     let mut shown = Vec::new();
     for one in found {
         let (diagnostic, count) = of(&one);
@@ -46,7 +46,7 @@ pub fn cap<T>(
         }
     }
     let omitted = seen.into_iter().filter(|(_, (_, omitted))| *omitted > 0);
-    let omitted = omitted.map(|((path, code, severity), (_, count))| Omitted {
+    let omitted = omitted.map(|((path, code, severity), (_, count))| OmittedDiagnostics {
         path,
         code,
         severity,
@@ -55,7 +55,7 @@ pub fn cap<T>(
     (shown, omitted.collect())
 }
 
-impl Omitted {
+impl OmittedDiagnostics {
     /// As JSON.
     #[must_use]
     pub fn to_json(&self) -> Value {
@@ -68,7 +68,7 @@ impl Omitted {
     }
 }
 
-impl fmt::Display for Omitted {
+impl fmt::Display for OmittedDiagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let more = plural(self.count, &format!("more {}", self.severity));
         write!(f, "{more} of {}", self.code)?;
@@ -83,7 +83,7 @@ impl fmt::Display for Omitted {
 mod tests {
     use super::*;
     use crate::diagnostic::{Origin, codes};
-    use crate::model::Pos;
+    use crate::model::LineColumn;
 
     #[test]
     fn the_first_of_a_file_and_rule_are_shown_and_the_others_counted() {
@@ -91,7 +91,7 @@ mod tests {
             let path = path.into();
             Diagnostic::new(code, "m").at(Origin {
                 path,
-                at: Pos::default(),
+                at: LineColumn::default(),
             })
         };
         let mut found = vec![at("a.yaml", codes::ENUM); SHOWN + 7];

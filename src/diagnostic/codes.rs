@@ -9,7 +9,7 @@ pub struct Code(u8);
 
 /// What the table says of one rule.
 #[derive(Debug)]
-pub struct Rule {
+pub struct DiagnosticRule {
     /// The stable name, kebab case.
     pub name: &'static str,
     /// The severity unless the finding says otherwise.
@@ -22,7 +22,7 @@ pub struct Rule {
 
 impl Code {
     /// What the table says of it.
-    pub fn rule(self) -> &'static Rule {
+    pub fn rule(self) -> &'static DiagnosticRule {
         &ALL[usize::from(self.0)]
     }
 
@@ -79,7 +79,7 @@ macro_rules! codes {
         )*
 
         /// All rules, in the order of the rule pages.
-        pub const ALL: &[Rule] = &[$(Rule {
+        pub const ALL: &[DiagnosticRule] = &[$(DiagnosticRule {
             name: $name,
             severity: $severity,
             djust: codes!(@djust $($djust)?),

@@ -16,7 +16,7 @@ const NAMED: usize = 5;
 
 /// One finding, or several that say the same.
 #[derive(Clone, Debug)]
-pub struct Grouped<'d> {
+pub struct DiagnosticGroup<'d> {
     /// What to say: of several, at the place of the first.
     pub found: Cow<'d, Diagnostic>,
     /// How many it stands for.
@@ -25,24 +25,24 @@ pub struct Grouped<'d> {
 
 /// The words of a finding apart from its resource and, in the second round, from every value; as a
 /// digest, because there may be millions.
-type Cause = u64;
+type DiagnosticGroupKey = u64;
 
 /// The findings with those of one cause in the place of the first of them.
-pub fn group<'d>(found: impl IntoIterator<Item = &'d Diagnostic>) -> Vec<Grouped<'d>> {
+pub fn group<'d>(found: impl IntoIterator<Item = &'d Diagnostic>) -> Vec<DiagnosticGroup<'d>> {
     let hasher = RandomState::new();
     let same = collect(
         found.into_iter().map(|one| vec![one]),
-        |one| cause(&hasher, one, false),
+        |one| group_key(&hasher, one, false),
         SAME,
     );
-    let alike = collect(same, |one| cause(&hasher, one, true), VALUES);
+    let alike = collect(same, |one| group_key(&hasher, one, true), VALUES);
     let grouped = alike.into_iter().map(|group| match &group[..] {
-        [one] => Grouped {
+        [one] => DiagnosticGroup {
             found: Cow::Borrowed(*one),
             count: 1,
         },
-        all => Grouped {
-            found: Cow::Owned(once(all)),
+        all => DiagnosticGroup {
+            found: Cow::Owned(merge_group(all)),
             count: all.len(),
         },
     });
@@ -52,11 +52,11 @@ pub fn group<'d>(found: impl IntoIterator<Item = &'d Diagnostic>) -> Vec<Grouped
 /// Joins the lists whose first findings have one cause, where there are at least `least` of them.
 fn collect<'d>(
     lists: impl IntoIterator<Item = Vec<&'d Diagnostic>>,
-    cause: impl Fn(&'d Diagnostic) -> Cause,
+    cause: impl Fn(&'d Diagnostic) -> DiagnosticGroupKey,
     least: usize,
 ) -> Vec<Vec<&'d Diagnostic>> {
     let mut lists: Vec<Vec<&Diagnostic>> = lists.into_iter().collect();
-    let mut by_cause: HashMap<Cause, Vec<usize>> = HashMap::new();
+    let mut by_cause: HashMap<DiagnosticGroupKey, Vec<usize>> = HashMap::new();
     for (index, list) in lists.iter().enumerate() {
         by_cause.entry(cause(list[0])).or_default().push(index);
     }
@@ -70,7 +70,11 @@ fn collect<'d>(
     lists
 }
 
-fn cause(hasher: &RandomState, one: &Diagnostic, apart_from_values: bool) -> Cause {
+fn group_key(
+    hasher: &RandomState,
+    one: &Diagnostic,
+    apart_from_values: bool,
+) -> DiagnosticGroupKey {
     let words = |text: &str| {
         let text = without_key(text, one.key.as_ref());
         if apart_from_values {
@@ -138,9 +142,9 @@ fn value(text: &str) -> String {
 }
 
 /// One finding in the name of all.
-fn once(all: &[&Diagnostic]) -> Diagnostic {
+fn merge_group(all: &[&Diagnostic]) -> Diagnostic {
     let first = all[0];
-    let message = match note(all) {
+    let message = match note_message(all) {
         Some(note) => note,
         None => format!(
             "{}: {} times: {}",
@@ -158,7 +162,7 @@ fn once(all: &[&Diagnostic]) -> Diagnostic {
 }
 
 /// `7 resources: z is gone (User/u0, User/u1 and 5 more)`, of notes that begin with their resource.
-fn note(all: &[&Diagnostic]) -> Option<String> {
+fn note_message(all: &[&Diagnostic]) -> Option<String> {
     let first = all[0];
     let key = first.key.as_ref()?;
     let rest = first.message.strip_prefix(&format!("{key}: "))?;
@@ -245,18 +249,18 @@ mod tests {
     use super::*;
     use crate::diagnostic::codes;
     use crate::kinds::USER;
-    use crate::model::Pos;
+    use crate::model::LineColumn;
 
     fn note(id: &str, rest: &str) -> Diagnostic {
         let key = Key::new(USER, id);
-        Diagnostic::new(codes::FIELD_RELEASED, format!("{key}: {rest}")).of(&key)
+        Diagnostic::new(codes::FIELD_RELEASED, format!("{key}: {rest}")).for_resource(&key)
     }
 
     fn at(line: u32, id: &str, message: &str) -> Diagnostic {
-        let pos = Pos { line, column: 3 };
+        let pos = LineColumn { line, column: 3 };
         let path = "users.yaml".into();
         Diagnostic::new(codes::ENUM, message)
-            .of(&Key::new(USER, id))
+            .for_resource(&Key::new(USER, id))
             .field("civility")
             .at(Origin { path, at: pos })
     }

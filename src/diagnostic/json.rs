@@ -39,16 +39,16 @@ impl Origin {
 mod tests {
     use crate::diagnostic::{Diagnostic, Origin, codes};
     use crate::kinds::USER;
-    use crate::model::{Key, Pos};
+    use crate::model::{Key, LineColumn};
 
     #[test]
     fn every_key_stands_in_its_order() {
         let at = |path: &str, line| Origin {
             path: path.into(),
-            at: Pos { line, column: line },
+            at: LineColumn { line, column: line },
         };
         let found = Diagnostic::new(codes::ENUM, "m")
-            .of(&Key::new(USER, "u"))
+            .for_resource(&Key::new(USER, "u"))
             .field("civility")
             .at(at("a.yaml", 3))
             .related([at("b.yaml", 0)]);

@@ -1,24 +1,24 @@
 //! What is wrong, where, and what to do about it.
 
 mod cap;
-mod chain;
 pub mod codes;
 mod count;
+mod error_chain;
 mod group;
 mod json;
 pub mod render;
 mod span;
 mod visible;
 
-pub use cap::{Omitted, cap};
-pub use chain::chain;
+pub use cap::{OmittedDiagnostics, cap};
 pub use codes::Code;
 pub use count::{agreed, plural, thousands};
-pub use group::{Grouped, group};
-pub use render::Renderer;
+pub use error_chain::chain;
+pub use group::{DiagnosticGroup, group};
+pub use render::DiagnosticRenderer;
 pub use visible::{is_hidden, visible};
 
-use crate::model::{Declared, FieldRef, Key, Pos, Text};
+use crate::model::{CompactText, DeclaredResource, FieldRef, Key, LineColumn};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -69,12 +69,12 @@ pub struct Origin {
     /// The file, relative to the source's root, with `/` between folders.
     pub path: Arc<str>,
     /// Line and column; zero when the whole file is meant.
-    pub at: Pos,
+    pub at: LineColumn,
 }
 
 impl Origin {
     /// Where a resource is declared.
-    pub fn of(declared: &Declared) -> Self {
+    pub fn of_resource(declared: &DeclaredResource) -> Self {
         Self {
             path: declared.path.clone(),
             at: declared.at,
@@ -82,7 +82,7 @@ impl Origin {
     }
 
     /// Where a field of it is stated, or else the resource is declared.
-    pub fn of_field(declared: &Declared, field: &FieldRef) -> Self {
+    pub fn of_field(declared: &DeclaredResource, field: &FieldRef) -> Self {
         Self {
             path: declared.path.clone(),
             at: declared
@@ -95,8 +95,8 @@ impl Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.at {
-            Pos { line: 0, .. } => f.write_str(&visible(&self.path)),
-            Pos { line, column } => write!(f, "{}:{line}:{column}", visible(&self.path)),
+            LineColumn { line: 0, .. } => f.write_str(&visible(&self.path)),
+            LineColumn { line, column } => write!(f, "{}:{line}:{column}", visible(&self.path)),
         }
     }
 }
@@ -119,7 +119,7 @@ pub struct Diagnostic {
     /// Where.
     pub origin: Option<Origin>,
     /// Of a list, the member that it is about.
-    pub member: Option<Text>,
+    pub member: Option<CompactText>,
     /// Other places that have to do with it.
     pub related: Vec<Origin>,
 }
@@ -130,7 +130,7 @@ impl Diagnostic {
         Self {
             code,
             severity: code.severity(),
-            message: shown(message.into()),
+            message: escape_message(message.into()),
             help: None,
             key: None,
             field: None,
@@ -143,13 +143,13 @@ impl Diagnostic {
     /// The same with the way out.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(shown(help.into()));
+        self.help = Some(escape_message(help.into()));
         self
     }
 
     /// The same, of a resource.
     #[must_use]
-    pub fn of(mut self, key: &Key) -> Self {
+    pub fn for_resource(mut self, key: &Key) -> Self {
         self.key = Some(key.clone());
         self
     }
@@ -189,7 +189,7 @@ impl Diagnostic {
 }
 
 /// The words of a finding may quote a file, a path or a value: no renderer has to remember it.
-fn shown(text: String) -> String {
+fn escape_message(text: String) -> String {
     match visible(&text) {
         Cow::Borrowed(_) => text,
         Cow::Owned(text) => text,

@@ -2,7 +2,7 @@
 
 use super::span::UnderlineWidths;
 use super::{Diagnostic, Origin, Severity, codes, is_hidden, visible as escaped};
-use crate::model::Pos;
+use crate::model::LineColumn;
 use anstyle::{AnsiColor, Style};
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -18,14 +18,14 @@ const RELATED: usize = 4;
 const SECRETS: [&str; 4] = ["passw", "passwort", "pwd", "secret"];
 
 /// Renders findings one by one; each file is looked up once.
-pub struct Renderer<F> {
+pub struct DiagnosticRenderer<F> {
     text: F,
     colour: bool,
-    files: HashMap<Arc<str>, Option<Lines>>,
+    files: HashMap<Arc<str>, Option<LineIndex>>,
 }
 
 /// Whether a message names a resource itself.
-fn names(message: &str, key: &str) -> bool {
+fn mentions_key(message: &str, key: &str) -> bool {
     message.match_indices(key).any(|(at, _)| {
         let next = message[at + key.len()..].chars().next();
         next.is_none_or(|next| matches!(next, ' ' | ':' | ',' | ';'))
@@ -33,14 +33,14 @@ fn names(message: &str, key: &str) -> bool {
 }
 
 /// A text and where its lines begin.
-struct Lines {
+struct LineIndex {
     text: String,
     ascii: bool,
     starts: Vec<usize>,
     spans: UnderlineWidths,
 }
 
-impl Lines {
+impl LineIndex {
     fn of(path: &str, text: String) -> Self {
         let breaks = memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1);
         Self {
@@ -74,7 +74,7 @@ impl Lines {
     }
 }
 
-impl<F: FnMut(&str) -> Option<String>> Renderer<F> {
+impl<F: FnMut(&str) -> Option<String>> DiagnosticRenderer<F> {
     /// A renderer that gets the texts of files from `text`, which may have none.
     pub fn new(text: F, colour: bool) -> Self {
         Self {
@@ -89,7 +89,7 @@ impl<F: FnMut(&str) -> Option<String>> Renderer<F> {
         let mut out = String::new();
         self.head(&mut out, found);
         let gutter = match &found.origin {
-            Some(origin) => self.place(&mut out, found, origin),
+            Some(origin) => self.write_location(&mut out, found, origin),
             None => 1,
         };
         let (shown, more) = found.related.split_at(found.related.len().min(RELATED));
@@ -109,7 +109,7 @@ impl<F: FnMut(&str) -> Option<String>> Renderer<F> {
     fn head(&self, out: &mut String, found: &Diagnostic) {
         let name = format!("{}[{}]", found.severity, found.code);
         let what = match (&found.key, &found.field) {
-            (Some(key), _) if names(&found.message, &key.to_string()) => String::new(),
+            (Some(key), _) if mentions_key(&found.message, &key.to_string()) => String::new(),
             (Some(key), Some(field)) => format!("{key} {}: ", escaped(field)),
             (Some(key), None) => format!("{key}: "),
             (None, _) => String::new(),
@@ -119,7 +119,7 @@ impl<F: FnMut(&str) -> Option<String>> Renderer<F> {
     }
 
     /// Writes the place and its line; says how wide the line's number is.
-    fn place(&mut self, out: &mut String, found: &Diagnostic, origin: &Origin) -> usize {
+    fn write_location(&mut self, out: &mut String, found: &Diagnostic, origin: &Origin) -> usize {
         let gutter = origin.at.line.to_string().len();
         let arrow = self.paint(BLUE, "-->");
         let _ = writeln!(out, "{:gutter$}{arrow} {origin}", "");
@@ -127,7 +127,7 @@ impl<F: FnMut(&str) -> Option<String>> Renderer<F> {
             return gutter;
         }
         let style = severity_style(found.severity);
-        if let Some(Excerpt {
+        if let Some(SourceExcerpt {
             line,
             before,
             width,
@@ -149,13 +149,13 @@ impl<F: FnMut(&str) -> Option<String>> Renderer<F> {
         let _ = writeln!(out, "{:gutter$} {equals} {name}: {}", "", escaped(text));
     }
 
-    fn excerpt(&mut self, origin: &Origin) -> Option<Excerpt> {
+    fn excerpt(&mut self, origin: &Origin) -> Option<SourceExcerpt> {
         if !self.files.contains_key(&origin.path) {
             let text = (self.text)(&origin.path);
             let text = text.map(|text| text.trim_start_matches('\u{feff}').to_owned());
             self.files.insert(
                 Arc::clone(&origin.path),
-                text.map(|text| Lines::of(&origin.path, text)),
+                text.map(|text| LineIndex::of(&origin.path, text)),
             );
         }
         let lines = self.files.get(&origin.path)?.as_ref()?;
@@ -171,7 +171,7 @@ impl<F: FnMut(&str) -> Option<String>> Renderer<F> {
 }
 
 /// The part of a source line around a place.
-struct Excerpt {
+struct SourceExcerpt {
     line: String,
     /// How many of its characters stand before the place.
     before: usize,
@@ -179,12 +179,16 @@ struct Excerpt {
     width: usize,
 }
 
-fn excerpt(lines: &Lines, at: Pos) -> Option<Excerpt> {
+fn excerpt(lines: &LineIndex, at: LineColumn) -> Option<SourceExcerpt> {
     let line = lines.line(at.line)?;
     let column = usize::try_from(at.column).ok()?.saturating_sub(1);
     let skipped = column.saturating_sub(BEFORE);
     let start = lines.byte(line, skipped);
-    let mut shown: String = line[start..].chars().take(WIDTH).map(visible).collect();
+    let mut shown: String = line[start..]
+        .chars()
+        .take(WIDTH)
+        .map(visible_char)
+        .collect();
     if may_hold_secret(&shown) {
         return None;
     }
@@ -206,14 +210,14 @@ fn excerpt(lines: &Lines, at: Pos) -> Option<Excerpt> {
     if line[start..].chars().nth(WIDTH).is_some() {
         shown.push('…');
     }
-    Some(Excerpt {
+    Some(SourceExcerpt {
         line: shown.trim_end().to_owned(),
         before: before + lead,
         width,
     })
 }
 
-fn visible(c: char) -> char {
+fn visible_char(c: char) -> char {
     match c {
         '\t' => ' ',
         c if is_hidden(c) => '\u{fffd}',
@@ -270,12 +274,12 @@ mod tests {
     fn at(line: u32, column: u32) -> Origin {
         Origin {
             path: "users.yaml".into(),
-            at: Pos { line, column },
+            at: LineColumn { line, column },
         }
     }
 
     fn render(text: &str, found: &Diagnostic) -> String {
-        Renderer::new(|_| Some(text.to_owned()), false).render(found)
+        DiagnosticRenderer::new(|_| Some(text.to_owned()), false).render(found)
     }
 
     #[test]
@@ -298,7 +302,7 @@ mod tests {
     fn of_many_related_places_the_first_are_shown() {
         let related = (1..=402).map(|line| at(line, 1));
         let found = Diagnostic::new(codes::LAST_USER, "m").related(related);
-        let shown = Renderer::new(|_| None, false).render(&found);
+        let shown = DiagnosticRenderer::new(|_| None, false).render(&found);
         assert_eq!(shown.lines().count(), 1 + RELATED + 1);
         assert!(shown.ends_with("= note: and 398 more\n"), "{shown}");
     }
@@ -323,7 +327,7 @@ mod tests {
         let found = Diagnostic::new(codes::ENUM, "m").at(at(1, 501));
         let shown = render(&line, &found);
         assert!(shown.contains("VALUE") && shown.len() < 600, "{shown}");
-        let none = Renderer::new(|_| None, false).render(&found);
+        let none = DiagnosticRenderer::new(|_| None, false).render(&found);
         assert_eq!(none, "error[enum]: m\n --> users.yaml:1:501\n");
         let beyond = Diagnostic::new(codes::ENUM, "m").at(at(7, 900));
         assert!(render("a\n", &beyond).contains("7:900"));

@@ -1,6 +1,6 @@
 //! How wide the values of a manifest are, by where they begin.
 
-use crate::model::Pos;
+use crate::model::LineColumn;
 use granit_parser::{Event, Parser};
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ const MOST: usize = 8 << 20;
 
 /// The values of a text that could be read, and how many characters of its first line each has.
 #[derive(Default)]
-pub(super) struct UnderlineWidths(HashMap<Pos, usize>);
+pub(super) struct UnderlineWidths(HashMap<LineColumn, usize>);
 
 impl UnderlineWidths {
     /// Those of a file; of one that is no YAML, or in which YAML breaks off, those before that.
@@ -24,7 +24,7 @@ impl UnderlineWidths {
         let mut parser = Parser::new_from_str(text);
         while let Some(Ok((event, span))) = parser.next_event() {
             let at = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-            let pos = Pos {
+            let pos = LineColumn {
                 line: at(span.start.line()),
                 column: at(span.start.col()).saturating_add(1),
             };
@@ -47,7 +47,7 @@ impl UnderlineWidths {
     }
 
     /// How many characters the value that begins at a place has.
-    pub fn width(&self, at: Pos) -> Option<usize> {
+    pub fn width(&self, at: LineColumn) -> Option<usize> {
         self.0.get(&at).copied()
     }
 }

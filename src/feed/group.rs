@@ -2,24 +2,27 @@
 
 use crate::diagnostic::{Diagnostic, Origin, codes};
 use crate::kinds::{self, Field, read::quoted};
-use crate::model::{Amend, Cell, Declared, FieldRef, Key, Link, Pos, Stated, Text, Value};
+use crate::model::{
+    Cell, CompactText, DeclaredResource, FieldRef, Key, LineColumn, Link, ListAmendment,
+    StatedField, Value,
+};
 use std::sync::Arc;
 
 /// What was said of one resource so far.
 #[derive(Debug)]
-pub(super) struct Group {
+pub(super) struct RowGroup {
     /// Where it was said first.
-    pub at: Pos,
+    pub at: LineColumn,
     /// What was said, sorted by field.
-    cells: Vec<Stated>,
+    cells: Vec<StatedField>,
     /// How many rows speak of it.
     rows: u32,
     /// Custom fields that some row does not say are blank, so that they are not cleared.
     open: Vec<FieldRef>,
 }
 
-impl Group {
-    pub(super) fn new(at: Pos) -> Self {
+impl RowGroup {
+    pub(super) fn new(at: LineColumn) -> Self {
         Self {
             at,
             cells: Vec::new(),
@@ -30,7 +33,7 @@ impl Group {
 
     /// Takes over what one more row says, sorted by field; which fields it contradicts comes back,
     /// with where the other value stands.
-    pub(super) fn take(&mut self, said: Vec<Stated>) -> Vec<(Stated, Stated)> {
+    pub(super) fn take(&mut self, said: Vec<StatedField>) -> Vec<(StatedField, StatedField)> {
         self.rows += 1;
         if self.rows == 1 {
             self.cells = said;
@@ -53,7 +56,7 @@ impl Group {
                 }
                 Ok(place) => {
                     let old = &mut self.cells[place];
-                    if let Some(merged) = merged(&old.cell, &new.cell) {
+                    if let Some(merged) = merge_cells(&old.cell, &new.cell) {
                         if old.cell != merged {
                             old.at = new.at;
                         }
@@ -68,7 +71,7 @@ impl Group {
     }
 
     /// Concludes a list of which every row says a part: all of it, or not all.
-    pub(super) fn conclude(&mut self, field: &FieldRef, is_whole: bool) {
+    pub(super) fn conclude_list(&mut self, field: &FieldRef, is_whole: bool) {
         let of_field = self.cells.iter_mut().filter(|cell| cell.field == *field);
         for stated in of_field {
             if let Cell::Amend(amend) = &mut stated.cell {
@@ -81,11 +84,11 @@ impl Group {
     }
 
     /// The resource that all rows speak of.
-    pub(super) fn finish(mut self, key: Key, path: &Arc<str>) -> Declared {
+    pub(super) fn finish(mut self, key: Key, path: &Arc<str>) -> DeclaredResource {
         let open = &self.open;
         self.cells
             .retain(|stated| stated.cell != Cell::Blank || !open.contains(&stated.field));
-        Declared {
+        DeclaredResource {
             key,
             path: path.clone(),
             at: self.at,
@@ -95,16 +98,18 @@ impl Group {
 }
 
 /// What two rows say together; `None`: they contradict each other.
-fn merged(old: &Cell, new: &Cell) -> Option<Cell> {
+fn merge_cells(old: &Cell, new: &Cell) -> Option<Cell> {
     match (old, new) {
         (old, new) if old == new => Some(old.clone()),
         (Cell::Blank, other) | (other, Cell::Blank) => Some(other.clone()),
-        (Cell::Amend(old), Cell::Amend(new)) => amended(old, new).map(Box::new).map(Cell::Amend),
+        (Cell::Amend(old), Cell::Amend(new)) => {
+            merge_amends(old, new).map(Box::new).map(Cell::Amend)
+        }
         _ => None,
     }
 }
 
-fn amended(old: &Amend, new: &Amend) -> Option<Amend> {
+fn merge_amends(old: &ListAmendment, new: &ListAmendment) -> Option<ListAmendment> {
     let mut remove = [&old.remove[..], &new.remove].concat();
     remove.sort_unstable();
     remove.dedup();
@@ -129,7 +134,7 @@ fn amended(old: &Amend, new: &Amend) -> Option<Amend> {
         (old, new) => Value::set(old.members().chain(new.members()).cloned()),
     };
     let both = add.members().any(|member| remove.contains(member));
-    (!both).then_some(Amend {
+    (!both).then_some(ListAmendment {
         add,
         remove,
         partial: old.partial || new.partial,
@@ -141,7 +146,7 @@ pub(super) fn conflict(
     key: &Key,
     owner: Option<&Key>,
     path: &Arc<str>,
-    (old, new): &(Stated, Stated),
+    (old, new): &(StatedField, StatedField),
 ) -> Diagnostic {
     let kind = kinds::get(key.kind);
     let name = kind.field_name(&old.field);
@@ -153,7 +158,13 @@ pub(super) fn conflict(
     let field = kind.field(&old.field);
     let (what, one, other) = field
         .and_then(|field| disagreement(field, &old.cell, &new.cell))
-        .unwrap_or_else(|| (String::new(), shown(&old.cell), shown(&new.cell)));
+        .unwrap_or_else(|| {
+            (
+                String::new(),
+                display_cell(&old.cell),
+                display_cell(&new.cell),
+            )
+        });
     let message = format!(
         "{key}: {what}`{name}` is {one} in line {} and {other} in line {}",
         old.at.line, new.at.line
@@ -164,7 +175,7 @@ pub(super) fn conflict(
     };
     Diagnostic::new(code, message)
         .help("the rows of one resource must agree, or leave the cell blank; none of them is taken for the right one")
-        .of(key)
+        .for_resource(key)
         .field(name)
         .at(place(new.at))
         .related([place(old.at)])
@@ -192,7 +203,7 @@ fn disagreement(field: &Field, old: &Cell, new: &Cell) -> Option<(String, String
             }
         }
     }
-    let takes = |one: &Amend, other: &Amend| {
+    let takes = |one: &ListAmendment, other: &ListAmendment| {
         let mut members = one.add.members();
         members
             .find(|member| other.remove.contains(member))
@@ -206,14 +217,14 @@ fn disagreement(field: &Field, old: &Cell, new: &Cell) -> Option<(String, String
     Some((format!("`{member}` of "), removed, added))
 }
 
-fn shown(cell: &Cell) -> String {
+fn display_cell(cell: &Cell) -> String {
     match cell.value() {
         Some(value) => match value.as_text() {
             Some(text) => quoted(text),
             None => match value {
                 Value::Bool(value) => format!("`{value}`"),
                 value => {
-                    let members: Vec<&Text> = value.members().collect();
+                    let members: Vec<&CompactText> = value.members().collect();
                     format!("{members:?}")
                 }
             },
@@ -226,11 +237,11 @@ fn shown(cell: &Cell) -> String {
 mod tests {
     use super::*;
 
-    fn said(line: u32, field: u8, cell: Cell) -> Stated {
-        Stated {
+    fn said(line: u32, field: u8, cell: Cell) -> StatedField {
+        StatedField {
             field: FieldRef::Own(field),
             cell,
-            at: Pos { line, column: 1 },
+            at: LineColumn { line, column: 1 },
         }
     }
 
@@ -238,15 +249,15 @@ mod tests {
         Cell::Value(Value::text(text))
     }
 
-    fn custom(line: u32, cell: Cell) -> Stated {
-        Stated {
+    fn custom(line: u32, cell: Cell) -> StatedField {
+        StatedField {
             field: FieldRef::Custom("badge".into()),
             ..said(line, 0, cell)
         }
     }
 
-    fn cells(rows: &[&[Stated]]) -> (Vec<Stated>, usize) {
-        let mut group = Group::new(Pos { line: 2, column: 1 });
+    fn cells(rows: &[&[StatedField]]) -> (Vec<StatedField>, usize) {
+        let mut group = RowGroup::new(LineColumn { line: 2, column: 1 });
         let against = rows.iter().map(|row| group.take(row.to_vec()).len()).sum();
         let key = Key::new(kinds::ACCOUNT, "acme");
         (group.finish(key, &"feed.csv".into()).cells, against)
@@ -287,9 +298,9 @@ mod tests {
             attributes: [flag, None],
         };
         let add = |links: Vec<Link>, remove: &[&str]| {
-            Cell::Amend(Box::new(Amend {
+            Cell::Amend(Box::new(ListAmendment {
                 add: Value::links(links),
-                remove: remove.iter().map(Text::new).collect(),
+                remove: remove.iter().map(CompactText::new).collect(),
                 partial: false,
             }))
         };
@@ -309,8 +320,8 @@ mod tests {
         ];
         assert_eq!(cells(&[&twice[0], &twice[1]]).1, 1);
         let user = kinds::get(kinds::USER);
-        let accounts = kinds::own(user.at("accounts"));
-        let levels = [(2, Some(0)), (3, Some(1))].map(|(line, level)| Stated {
+        let accounts = kinds::own_field(user.expect_index("accounts"));
+        let levels = [(2, Some(0)), (3, Some(1))].map(|(line, level)| StatedField {
             field: accounts.clone(),
             ..said(line, 0, add(vec![link("acme", level)], &[]))
         });

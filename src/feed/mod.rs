@@ -19,19 +19,21 @@ pub mod write;
 
 use crate::diagnostic::{self, Diagnostic, Origin, codes, did_you_mean};
 use crate::kinds;
-use crate::model::{Cell, Declared, Desired, Digest, FieldRef, Keyed, KindId, Pos};
-pub use collect::Listed;
+use crate::model::{
+    Cell, DeclaredResource, Desired, Digest, FieldRef, KeyedList, KindId, LineColumn,
+};
+pub use collect::RecordKeys;
 
-use collect::Collector;
-use format::{Columns, Options, Outcome};
-use mapping::{Column, Mapping, Take};
+use collect::ResourceCollector;
+use format::{ExportColumns, FormatOptions, ReadOutcome};
+use mapping::{CellSource, ColumnIndex, Mapping};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{Read, Seek};
 use std::sync::Arc;
 
 /// An export as it was read.
 #[derive(Debug)]
-pub struct Feed {
+pub struct ParsedExport {
     /// What it says; its revision is the digest of its bytes.
     pub desired: Desired,
     /// What was found.
@@ -62,30 +64,30 @@ pub fn read(
     name: &Arc<str>,
     source: &Arc<str>,
     mapping: &Mapping,
-) -> Feed {
-    let collector = Collector::new(mapping, name);
-    collected(input, name, source, mapping, collector).0
+) -> ParsedExport {
+    let collector = ResourceCollector::new(mapping, name);
+    read_into(input, name, source, mapping, collector).0
 }
 
 /// Reads an export, and says of each of its records which resources it speaks of.
-pub fn listed(
+pub fn read_with_keys(
     input: impl Read + Seek,
     name: &Arc<str>,
     source: &Arc<str>,
     mapping: &Mapping,
-) -> (Feed, Vec<Listed>) {
-    let collector = Collector::new(mapping, name).listing();
-    collected(input, name, source, mapping, collector)
+) -> (ParsedExport, Vec<RecordKeys>) {
+    let collector = ResourceCollector::new(mapping, name).with_record_keys();
+    read_into(input, name, source, mapping, collector)
 }
 
-fn collected<'m>(
+fn read_into<'m>(
     mut input: impl Read + Seek,
     name: &Arc<str>,
     source: &Arc<str>,
     mapping: &'m Mapping,
-    mut collector: Collector<'m>,
-) -> (Feed, Vec<Listed>) {
-    let mut columns = Columns::default();
+    mut collector: ResourceCollector<'m>,
+) -> (ParsedExport, Vec<RecordKeys>) {
+    let mut columns = ExportColumns::default();
     let (mut known, mut repeated) = (HashSet::new(), 0);
     let options = mapping.options();
     let outcome = format::read(
@@ -108,13 +110,13 @@ fn collected<'m>(
     match elsewhere(&mut input, mapping, &columns, &outcome, name) {
         // Whatever else was found comes of it.
         Some(found) => diagnostics = vec![found],
-        None => diagnostics.extend(headed(mapping, &columns, &outcome, name)),
+        None => diagnostics.extend(check_columns(mapping, &columns, &outcome, name)),
     }
     diagnostic::sort(&mut diagnostics);
     let names = columns.names().map(str::to_owned);
-    let feed = Feed {
+    let feed = ParsedExport {
         headed: outcome.format.has_header(),
-        filled: filled(&collected.resources),
+        filled: count_filled(&collected.resources),
         desired: Desired {
             source: source.clone(),
             revision: outcome.digest.to_string().into(),
@@ -140,7 +142,7 @@ fn collected<'m>(
 }
 
 /// In how many resources of its kind each field has a value.
-fn filled(resources: &Keyed<Arc<Declared>>) -> Vec<(KindId, FieldRef, u64)> {
+fn count_filled(resources: &KeyedList<Arc<DeclaredResource>>) -> Vec<(KindId, FieldRef, u64)> {
     let mut own: BTreeMap<(KindId, usize), u64> = BTreeMap::new();
     let mut custom: BTreeMap<(KindId, &str), u64> = BTreeMap::new();
     for declared in resources {
@@ -157,7 +159,7 @@ fn filled(resources: &Keyed<Arc<Declared>>) -> Vec<(KindId, FieldRef, u64)> {
         }
     }
     let own = own.into_iter();
-    let own = own.map(|((kind, index), count)| (kind, kinds::own(index), count));
+    let own = own.map(|((kind, index), count)| (kind, kinds::own_field(index), count));
     let custom = custom.into_iter();
     let custom = custom.map(|((kind, id), count)| (kind, FieldRef::Custom(id.into()), count));
     own.chain(custom).collect()
@@ -176,7 +178,7 @@ fn mapped(mapping: &Mapping) -> BTreeSet<(KindId, FieldRef)> {
 }
 
 /// Why nothing may be taken for missing: not all of it was read.
-fn removals_off(outcome: &Outcome, name: &Arc<str>) -> Vec<String> {
+fn removals_off(outcome: &ReadOutcome, name: &Arc<str>) -> Vec<String> {
     if outcome.complete {
         return Vec::new();
     }
@@ -187,8 +189,8 @@ fn removals_off(outcome: &Outcome, name: &Arc<str>) -> Vec<String> {
 fn elsewhere(
     input: &mut (impl Read + Seek),
     mapping: &Mapping,
-    columns: &Columns,
-    outcome: &Outcome,
+    columns: &ExportColumns,
+    outcome: &ReadOutcome,
     name: &Arc<str>,
 ) -> Option<Diagnostic> {
     let missing = missing(mapping, columns);
@@ -196,7 +198,7 @@ fn elsewhere(
     if missing.is_empty() || !outcome.format.has_header() || !options.header {
         return None;
     }
-    let fits = |columns: &Columns| self::missing(mapping, columns).is_empty();
+    let fits = |columns: &ExportColumns| self::missing(mapping, columns).is_empty();
     let line = guess::header::find(input, name, &options, fits)?;
     let names = missing.iter();
     let names = names.map(|column| format!("`{}`", mapping.columns[column.0][0]));
@@ -208,7 +210,7 @@ fn elsewhere(
     let help = format!(
         "{word} {line} is: write `header: {line}` into the mapping; `roster feed map` makes one of a preset"
     );
-    let at = Pos {
+    let at = LineColumn {
         line: options.begins,
         column: 1,
     };
@@ -221,18 +223,18 @@ fn elsewhere(
 }
 
 /// The columns without which nothing can be taken, and that are not there.
-fn missing(mapping: &Mapping, columns: &Columns) -> Vec<Column> {
+fn missing(mapping: &Mapping, columns: &ExportColumns) -> Vec<ColumnIndex> {
     let found = |names: &[String]| names.iter().any(|name| columns.find(name).is_some());
-    let needed = mapping.needed().into_iter();
+    let needed = mapping.required_columns().into_iter();
     let missing = needed.filter(|column| !found(&mapping.columns[column.0]));
     missing.collect()
 }
 
 /// What is wrong with the columns: what a mapping cannot do without, and what it does not know.
-fn headed(
+fn check_columns(
     mapping: &Mapping,
-    columns: &Columns,
-    outcome: &Outcome,
+    columns: &ExportColumns,
+    outcome: &ReadOutcome,
     name: &Arc<str>,
 ) -> Vec<Diagnostic> {
     // A list without objects has no columns, and is an export all the same.
@@ -241,7 +243,7 @@ fn headed(
     }
     let origin = Origin {
         path: name.clone(),
-        at: Pos { line: 1, column: 1 },
+        at: LineColumn { line: 1, column: 1 },
     };
     let missing = missing(mapping, columns).into_iter();
     let present: Vec<&str> = columns.names().collect();
@@ -260,7 +262,7 @@ fn headed(
             Diagnostic::new(codes::COLUMN_MISSING, message).help(help).at(origin.clone())
         })
         .collect();
-    let unknown = unknown(mapping, columns);
+    let unknown = unknown_columns(mapping, columns);
     if !unknown.is_empty() {
         let message = format!(
             "the mapping {} does not know {}",
@@ -277,8 +279,8 @@ fn headed(
 }
 
 /// The columns of an export that a mapping does not know.
-fn unknown<'c>(mapping: &Mapping, columns: &'c Columns) -> Vec<&'c str> {
-    let mut all = Columns::default();
+fn unknown_columns<'c>(mapping: &Mapping, columns: &'c ExportColumns) -> Vec<&'c str> {
+    let mut all = ExportColumns::default();
     for name in mapping.columns.iter().flatten().chain(&mapping.ignored) {
         all.intern(name);
     }
@@ -296,14 +298,14 @@ fn unknown<'c>(mapping: &Mapping, columns: &'c Columns) -> Vec<&'c str> {
 
 impl Mapping {
     /// How an export of this mapping is read.
-    fn options(&self) -> Options {
+    fn options(&self) -> FormatOptions {
         let ascii = |sign: Option<char>| sign.and_then(|sign| u8::try_from(sign).ok());
         let encoding = self.csv.encoding.as_deref();
-        Options {
+        FormatOptions {
             format: self.format,
             delimiter: ascii(self.csv.delimiter),
-            quote: ascii(self.csv.quote).or(Options::default().quote),
-            encoding: encoding.and_then(format::encoding),
+            quote: ascii(self.csv.quote).or(FormatOptions::default().quote),
+            encoding: encoding.and_then(format::encoding_for_label),
             header: self.csv.names.is_empty(),
             begins: self.header.unwrap_or(1),
             blanks: self.blanks.clone(),
@@ -311,22 +313,22 @@ impl Mapping {
             trailer: self.trailer.clone(),
             sheet: self.sheet.clone(),
             rows: self.rows.clone(),
-            ..Options::default()
+            ..FormatOptions::default()
         }
     }
 
     /// The columns without which nothing can be taken: those of external ids, and what the mapping
     /// says.
-    fn needed(&self) -> Vec<Column> {
+    fn required_columns(&self) -> Vec<ColumnIndex> {
         let ids = self
             .sections
             .iter()
             .filter(|section| section.kind.id != kinds::ADDRESS);
         let ids = ids.filter_map(|section| match section.id.take {
-            Take::Column(column) => Some(column),
+            CellSource::Column(column) => Some(column),
             _ => None,
         });
-        let mut needed: Vec<Column> = ids.chain(self.requires.iter().copied()).collect();
+        let mut needed: Vec<ColumnIndex> = ids.chain(self.requires.iter().copied()).collect();
         needed.sort_unstable();
         needed.dedup();
         needed

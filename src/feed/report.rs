@@ -1,7 +1,7 @@
 //! What is wrong with an export, as a table that can be sent back: each faulty row as it stood there,
 //! with its line, the rule, the field and what to do.
 
-use super::format::{self, Columns, Record};
+use super::format::{self, ExportColumns, ExportRecord};
 use super::guess::holds_secrets;
 use super::mapping::Mapping;
 use crate::diagnostic::Diagnostic;
@@ -36,7 +36,7 @@ pub fn write(
     let (columns, rows) = rows(input, name, mapping, &by_line);
     let mut table = csv::Writer::from_writer(out);
     let head = HEAD.iter().map(|name| (*name).to_owned());
-    table.write_record(head.chain(columns.names().map(safe)))?;
+    table.write_record(head.chain(columns.names().map(escape_formula)))?;
     for (line, findings) in &by_line {
         // A cell may stand some lines below the beginning of its row.
         let row = rows.range(..=line).next_back().map(|(_, cells)| cells);
@@ -56,9 +56,13 @@ pub fn write(
             ];
             let cells = (0..columns.len()).map(|at| {
                 let cell = row.and_then(|row| row.get(at));
-                cell.map_or_else(String::new, |cell| safe(cell))
+                cell.map_or_else(String::new, |cell| escape_formula(cell))
             });
-            table.write_record(said.into_iter().map(|text| safe(&text)).chain(cells))?;
+            table.write_record(
+                said.into_iter()
+                    .map(|text| escape_formula(&text))
+                    .chain(cells),
+            )?;
         }
     }
     table.flush()
@@ -70,8 +74,8 @@ fn rows(
     name: &Arc<str>,
     mapping: &Mapping,
     wanted: &BTreeMap<u32, Vec<&Diagnostic>>,
-) -> (Columns, BTreeMap<u32, Vec<String>>) {
-    let mut columns = Columns::default();
+) -> (ExportColumns, BTreeMap<u32, Vec<String>>) {
+    let mut columns = ExportColumns::default();
     let mut rows = BTreeMap::new();
     let mut last: Option<(u32, Vec<String>)> = None;
     format::read(
@@ -99,8 +103,8 @@ fn rows(
 }
 
 /// What stands in a row, without secrets.
-fn texts(record: &Record, columns: &Columns) -> Vec<String> {
-    let text = |(at, cell): (usize, &Option<format::Entry>)| match cell {
+fn texts(record: &ExportRecord, columns: &ExportColumns) -> Vec<String> {
+    let text = |(at, cell): (usize, &Option<format::RawCell>)| match cell {
         Some(cell) if !holds_secrets(columns.name(at)) => cell.text.to_string(),
         _ => String::new(),
     };
@@ -108,6 +112,6 @@ fn texts(record: &Record, columns: &Columns) -> Vec<String> {
 }
 
 /// A text that no spreadsheet takes for a formula.
-fn safe(text: &str) -> String {
-    format::wrapped(text, true).into_owned()
+fn escape_formula(text: &str) -> String {
+    format::add_text_marker(text, true).into_owned()
 }

@@ -1,39 +1,43 @@
 //! The text of a cell as a value of a field: what exports write is read more leniently than what
 //! people write by hand, and said.
 
-use super::mapping::Words;
+use super::mapping::ExportLocale;
 use crate::diagnostic::codes;
-use crate::kinds::read::{Fault, Reading, is_fraction, looks_scientific, quoted};
-use crate::kinds::{Field, Item, Type, country};
+use crate::kinds::read::{ParsedValue, ValueProblem, has_zero_fraction, looks_scientific, quoted};
+use crate::kinds::{Field, FieldType, SetItem, country};
 use crate::model::Value;
 
 /// Reads a text that is not blank as a value of a field; `None`: it stands for nothing.
 ///
 /// # Errors
 /// What is wrong with it.
-pub(super) fn read(field: &Field, text: &str, words: &Words) -> Result<Option<Reading>, Fault> {
+pub(super) fn read(
+    field: &Field,
+    text: &str,
+    words: &ExportLocale,
+) -> Result<Option<ParsedValue>, ValueProblem> {
     if is_id(field)
-        && let Some(fault) = made_number(text)
+        && let Some(fault) = mangled_id(text)
     {
         return Err(fault);
     }
     match &field.ty {
-        Type::Bool => match words.boolean(text) {
+        FieldType::Bool => match words.boolean(text) {
             Some(value) => Ok(Some(Value::Bool(value).into())),
             None => field.read(text).map(Some),
         },
-        Type::Date => match words.date(text)? {
+        FieldType::Date => match words.date(text)? {
             Some(day) => field.read(&day).map(Some),
             None => Ok(None),
         },
-        Type::Enum(choices) => {
+        FieldType::Enum(choices) => {
             let folded = choices
                 .iter()
                 .find(|choice| choice.eq_ignore_ascii_case(text));
             field.read(folded.unwrap_or(&text)).map(Some)
         }
-        Type::Country => land(field, text).map(Some),
-        Type::Vat => vat(field, text).map(Some),
+        FieldType::Country => read_country(field, text).map(Some),
+        FieldType::Vat => vat(field, text).map(Some),
         _ => field.read(text).map(Some),
     }
 }
@@ -42,19 +46,19 @@ pub(super) fn read(field: &Field, text: &str, words: &Words) -> Result<Option<Re
 pub(super) fn is_id(field: &Field) -> bool {
     let refers = matches!(
         field.ty,
-        Type::Ref(_) | Type::Set(Item::Ref(_)) | Type::Links { .. }
+        FieldType::Ref(_) | FieldType::Set(SetItem::Ref(_)) | FieldType::Links { .. }
     );
     refers || field.identifier
 }
 
 /// What is wrong with an id, if a program took it for a number on its way here.
-pub(super) fn made_number(id: &str) -> Option<Fault> {
+pub(super) fn mangled_id(id: &str) -> Option<ValueProblem> {
     let (what, help) = if looks_scientific(id) {
         (
             "is a number that a spreadsheet has shortened",
             "export again with the column as text",
         )
-    } else if is_fraction(id) {
+    } else if has_zero_fraction(id) {
         (
             "is an id that was made a decimal number",
             "export the column as text; it is never taken for the id without the fraction",
@@ -63,29 +67,29 @@ pub(super) fn made_number(id: &str) -> Option<Fault> {
         return None;
     };
     let message = format!("{} {what}", quoted(id));
-    Some(Fault::new(codes::SCIENTIFIC_NOTATION, message).help(help))
+    Some(ValueProblem::new(codes::SCIENTIFIC_NOTATION, message).help(help))
 }
 
 /// A country by its code, of two or three letters, or by its name in some language.
-fn land(field: &Field, text: &str) -> Result<Reading, Fault> {
+fn read_country(field: &Field, text: &str) -> Result<ParsedValue, ValueProblem> {
     if text.eq_ignore_ascii_case("XI") {
         let message = format!(
             "{} is Northern Ireland in VAT numbers only; it is stored as GB",
             quoted(text)
         );
-        return Ok(Reading {
+        return Ok(ParsedValue {
             value: Value::text("GB"),
-            warning: Some(Fault::new(codes::VAT_COUNTRY, message)),
+            warning: Some(ValueProblem::new(codes::VAT_COUNTRY, message)),
         });
     }
-    match country::known(text) {
+    match country::code_of(text) {
         Some(code) => field.read(code),
         None => field.read(text),
     }
 }
 
 /// A VAT number; a Belgian one of nine digits is an old one and has a zero before it now.
-fn vat(field: &Field, text: &str) -> Result<Reading, Fault> {
+fn vat(field: &Field, text: &str) -> Result<ParsedValue, ValueProblem> {
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     let belgian = text
         .get(..2)
@@ -97,20 +101,20 @@ fn vat(field: &Field, text: &str) -> Result<Reading, Fault> {
         "{} has nine digits; it is stored with a zero before them",
         quoted(text)
     );
-    Ok(Reading {
-        warning: Some(Fault::new(codes::VAT_FORMAT, message)),
+    Ok(ParsedValue {
+        warning: Some(ValueProblem::new(codes::VAT_FORMAT, message)),
         ..field.read(&format!("BE0{digits}"))?
     })
 }
 
 /// A postal code without the country before it: `SE-831 30`, `B-9000`.
-pub(super) fn zip<'t>(text: &'t str, country: &str) -> &'t str {
+pub(super) fn strip_country_prefix<'t>(text: &'t str, country: &str) -> &'t str {
     let Some((before, rest)) = text.split_once('-') else {
         return text;
     };
     let letters =
         (1..=2).contains(&before.len()) && before.bytes().all(|byte| byte.is_ascii_alphabetic());
-    let means = before.eq_ignore_ascii_case(country) || country::known(before) == Some(country);
+    let means = before.eq_ignore_ascii_case(country) || country::code_of(before) == Some(country);
     if letters && means {
         rest.trim_start()
     } else {

@@ -1,9 +1,9 @@
 //! The bytes of a commit's files: long-lived `git cat-file` children, one a reading thread.
 
 use super::command::local;
-use super::mirror::Mirror;
-use super::place::GitPlace;
-use crate::manifest::Blobs;
+use super::location::GitLocation;
+use super::mirror::GitMirror;
+use crate::manifest::BlobSource;
 use crate::process::kill;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
@@ -16,23 +16,23 @@ const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 /// The objects of a mirror.
 #[derive(Debug)]
 pub(super) struct GitBlobs {
-    mirror: Mirror,
-    place: GitPlace,
+    mirror: GitMirror,
+    place: GitLocation,
     /// Those that nobody asks just now.
-    idle: Mutex<Vec<Reader>>,
+    idle: Mutex<Vec<CatFileProcess>>,
     begun: AtomicBool,
 }
 
 /// One child, which answers one question after the other.
 #[derive(Debug)]
-struct Reader {
+struct CatFileProcess {
     child: Child,
     questions: ChildStdin,
     answers: BufReader<ChildStdout>,
 }
 
 impl GitBlobs {
-    pub(super) fn new(mirror: Mirror, place: GitPlace) -> Self {
+    pub(super) fn new(mirror: GitMirror, place: GitLocation) -> Self {
         Self {
             mirror,
             place,
@@ -41,24 +41,24 @@ impl GitBlobs {
         }
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Reader>> {
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<CatFileProcess>> {
         // A reader is put back whole, so another thread's panic leaves nothing half done.
         let idle = self.idle.lock();
         idle.unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn reader(&self) -> io::Result<Reader> {
+    fn reader(&self) -> io::Result<CatFileProcess> {
         if let Some(reader) = self.idle().pop() {
             return Ok(reader);
         }
         if !self.begun.swap(true, Ordering::Relaxed) {
             tracing::info!("reading files of {}", self.place);
         }
-        Reader::start(&self.mirror)
+        CatFileProcess::start(&self.mirror)
     }
 }
 
-impl Blobs for GitBlobs {
+impl BlobSource for GitBlobs {
     fn read(&self, id: &str, limit: u64) -> io::Result<Vec<u8>> {
         let mut reader = self.reader()?;
         match reader.ask(id, limit) {
@@ -74,7 +74,7 @@ impl Blobs for GitBlobs {
             Err(error) => {
                 // What it would say next belongs to this question.
                 if error.kind() != io::ErrorKind::FileTooLarge {
-                    self.mirror.damaged();
+                    self.mirror.mark_damaged();
                 }
                 Err(error)
             }
@@ -82,8 +82,8 @@ impl Blobs for GitBlobs {
     }
 }
 
-impl Reader {
-    fn start(mirror: &Mirror) -> io::Result<Self> {
+impl CatFileProcess {
+    fn start(mirror: &GitMirror) -> io::Result<Self> {
         let mut command = local(&mirror.path);
         command
             .args(["cat-file", "--batch"])
@@ -125,7 +125,7 @@ impl Reader {
     }
 }
 
-impl Drop for Reader {
+impl Drop for CatFileProcess {
     fn drop(&mut self) {
         kill(&mut self.child);
     }

@@ -2,8 +2,8 @@
 //! index is touched.
 
 use super::command::git;
-use super::place::TIMEOUT;
-use crate::process::{self, Stopped};
+use super::location::TIMEOUT;
+use crate::process::{self, ProcessError};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
@@ -15,7 +15,7 @@ use std::process::Command;
 pub enum BranchError {
     /// Git itself.
     #[error("git cannot be run: {0}")]
-    Program(#[from] Stopped),
+    Program(#[from] ProcessError),
     /// The folder is in no repository.
     #[error("{place} is in no git repository with a commit: {said}")]
     Repository {
@@ -32,7 +32,7 @@ pub enum BranchError {
     Exists(String),
     /// The files are not those of the last commit.
     #[error("{0} is not as in the last commit; commit or put away what was changed first")]
-    Unlike(String),
+    Modified(String),
     /// What is laid down for git.
     #[error("the repository cannot be written: {0}")]
     Io(#[from] io::Error),
@@ -47,7 +47,7 @@ pub enum BranchError {
 }
 
 /// A file of a commit, by its path below a folder: what it was, unless it is new, and what it is.
-pub struct Change<'a> {
+pub struct FileChange<'a> {
     /// Its path below the folder, with `/` between folders.
     pub path: &'a str,
     /// Its text in the last commit.
@@ -65,9 +65,9 @@ pub fn commit_on_branch(
     folder: &Path,
     branch: &str,
     message: &str,
-    changes: &[Change<'_>],
+    changes: &[FileChange<'_>],
 ) -> Result<String, BranchError> {
-    let repository = Repository::of(folder)?;
+    let repository = WorkingRepository::of(folder)?;
     let reference = format!("refs/heads/{branch}");
     let fits = run(git_in(folder).args(["check-ref-format", &reference]))?;
     if !fits.status.success() || branch.starts_with('-') {
@@ -93,7 +93,7 @@ pub fn commit_on_branch(
             &commit,
             "",
         ];
-        done("update-ref", git_in(folder).args(set))?;
+        run_checked("update-ref", git_in(folder).args(set))?;
         Ok(commit)
     });
     let _ = fs::remove_dir_all(&apart);
@@ -119,7 +119,7 @@ pub fn uncommitted(folder: &Path, paths: &[&str]) -> Result<Vec<String>, BranchE
             .args(["--literal-pathspecs", "status", "--porcelain", "-z"])
             .args(["--untracked-files=all", "--no-renames", "--"])
             .args(part);
-        let said = done("status", &mut command)?;
+        let said = run_checked("status", &mut command)?;
         let lines = said.split('\0').filter_map(|line| line.get(3..));
         dirty.extend(lines.map(str::to_owned));
     }
@@ -127,7 +127,7 @@ pub fn uncommitted(folder: &Path, paths: &[&str]) -> Result<Vec<String>, BranchE
 }
 
 /// A repository by a folder in it.
-struct Repository {
+struct WorkingRepository {
     /// Where git keeps what is its own.
     own: PathBuf,
     /// The folder below the top, with `/` at its end, or empty.
@@ -141,7 +141,7 @@ fn git_in(folder: &Path) -> Command {
     command
 }
 
-impl Repository {
+impl WorkingRepository {
     fn of(folder: &Path) -> Result<Self, BranchError> {
         let ask = |question: &[&str]| {
             let mut command = git_in(folder);
@@ -166,13 +166,13 @@ impl Repository {
         &self,
         apart: &Path,
         message: &str,
-        changes: &[Change<'_>],
+        changes: &[FileChange<'_>],
     ) -> Result<String, BranchError> {
         let before = changes.iter();
         let before = before.filter_map(|change| Some((change.path, change.before?)));
-        let old = Overlay::new(self, apart.join("old"), before)?;
-        if let Some(unlike) = old.unlike()? {
-            return Err(BranchError::Unlike(unlike));
+        let old = CommitOverlay::new(self, apart.join("old"), before)?;
+        if let Some(unlike) = old.first_difference()? {
+            return Err(BranchError::Modified(unlike));
         }
         let added = changes.iter().filter(|change| change.before.is_none());
         let added: BTreeSet<String> = added
@@ -180,38 +180,38 @@ impl Repository {
             .collect();
         let listed = old.listed()?;
         if let Some(there) = listed.into_iter().find(|path| added.contains(path)) {
-            return Err(BranchError::Unlike(there));
+            return Err(BranchError::Modified(there));
         }
         let after = changes.iter().map(|change| (change.path, change.after));
-        let new = Overlay::new(self, apart.join("new"), after)?;
-        let tree = done("write-tree", new.git().arg("write-tree"))?;
+        let new = CommitOverlay::new(self, apart.join("new"), after)?;
+        let tree = run_checked("write-tree", new.git().arg("write-tree"))?;
         let words = apart.join("message");
         fs::write(&words, message)?;
         let mut command = new.git();
         command
             .args(["commit-tree", &tree, "-p", &self.head, "-F"])
             .arg(words);
-        done("commit-tree", &mut command)
+        run_checked("commit-tree", &mut command)
     }
 }
 
 /// The last commit with some other files: an index and a work tree of its own, so that git's filters
 /// (line ends, for one) do what they do everywhere.
-struct Overlay<'r> {
-    repository: &'r Repository,
+struct CommitOverlay<'r> {
+    repository: &'r WorkingRepository,
     place: PathBuf,
 }
 
-impl<'r> Overlay<'r> {
+impl<'r> CommitOverlay<'r> {
     fn new<'f>(
-        repository: &'r Repository,
+        repository: &'r WorkingRepository,
         place: PathBuf,
         files: impl Iterator<Item = (&'f str, &'f str)>,
     ) -> Result<Self, BranchError> {
         fs::create_dir_all(place.join("tree"))?;
         let overlay = Self { repository, place };
         let head = &repository.head;
-        done("read-tree", overlay.git().args(["read-tree", head]))?;
+        run_checked("read-tree", overlay.git().args(["read-tree", head]))?;
         let mut names = Vec::new();
         for (path, text) in files {
             let path = format!("{}{path}", repository.prefix);
@@ -235,7 +235,7 @@ impl<'r> Overlay<'r> {
             "--stdin",
         ]);
         add.stdin(File::open(list)?);
-        done("update-index", &mut add)?;
+        run_checked("update-index", &mut add)?;
         Ok(overlay)
     }
 
@@ -252,7 +252,7 @@ impl<'r> Overlay<'r> {
     }
 
     /// A file that is not as in the last commit.
-    fn unlike(&self) -> Result<Option<String>, BranchError> {
+    fn first_difference(&self) -> Result<Option<String>, BranchError> {
         let mut command = self.git();
         command.args([
             "diff-index",
@@ -261,7 +261,7 @@ impl<'r> Overlay<'r> {
             "-z",
             &self.repository.head,
         ]);
-        let names = done("diff-index", &mut command)?;
+        let names = run_checked("diff-index", &mut command)?;
         Ok(names
             .split('\0')
             .next()
@@ -272,7 +272,7 @@ impl<'r> Overlay<'r> {
     fn listed(&self) -> Result<Vec<String>, BranchError> {
         let mut command = self.git();
         command.args(["ls-files", "--cached", "-z"]);
-        let names = done("ls-files", &mut command)?;
+        let names = run_checked("ls-files", &mut command)?;
         Ok(names.split('\0').map(str::to_owned).collect())
     }
 }
@@ -283,12 +283,12 @@ fn text(bytes: &[u8]) -> String {
         .to_owned()
 }
 
-fn run(command: &mut Command) -> Result<process::Ended, BranchError> {
+fn run(command: &mut Command) -> Result<process::ProcessOutput, BranchError> {
     let command = std::mem::replace(command, Command::new("git"));
     Ok(process::run(command, TIMEOUT)?)
 }
 
-fn done(what: &'static str, command: &mut Command) -> Result<String, BranchError> {
+fn run_checked(what: &'static str, command: &mut Command) -> Result<String, BranchError> {
     let ended = run(command)?;
     if ended.status.success() {
         return Ok(text(&ended.stdout));

@@ -5,8 +5,8 @@
 //! that needs them.
 
 use super::error::GitError;
-use super::place::{Auth, GitPlace};
-use crate::process::{self, Stopped};
+use super::location::{GitAuth, GitLocation};
+use crate::process::{self, ProcessError};
 use secrecy::ExposeSecret;
 use std::fs::File;
 use std::os::unix::process::CommandExt;
@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 
 /// What the caller may say to git all the same: how to reach remotes and whom to trust.
-const KEPT: [&str; 10] = [
+const ALLOWED_VARIABLES: [&str; 10] = [
     "GIT_CONFIG_GLOBAL",
     "GIT_CONFIG_NOSYSTEM",
     "GIT_CONFIG_SYSTEM",
@@ -58,7 +58,7 @@ pub(super) fn local(repository: &Path) -> Command {
 }
 
 /// Git on a repository of ours, with what the remote asks for.
-pub(super) fn remote(repository: &Path, place: &GitPlace) -> Command {
+pub(super) fn remote(repository: &Path, place: &GitLocation) -> Command {
     let mut command = git();
     let mut settings = vec![(
         "safe.directory".to_owned(),
@@ -66,8 +66,8 @@ pub(super) fn remote(repository: &Path, place: &GitPlace) -> Command {
     )];
     let mut ssh = "ssh -oBatchMode=yes -oConnectTimeout=20 -oServerAliveInterval=15 -oControlMaster=no -oControlPath=none".to_owned();
     match &place.auth {
-        Auth::Own => {}
-        Auth::Password { username, password } => {
+        GitAuth::GitConfig => {}
+        GitAuth::Password { username, password } => {
             // Only the host of the url is answered, wherever it may send us.
             let host = format!("credential.{}.helper", origin(&place.url));
             settings.push(("credential.helper".to_owned(), String::new()));
@@ -76,7 +76,7 @@ pub(super) fn remote(repository: &Path, place: &GitPlace) -> Command {
                 .env("ROSTER_GIT_USERNAME", username)
                 .env("ROSTER_GIT_PASSWORD", password.expose_secret());
         }
-        Auth::Key { key, known_hosts } => {
+        GitAuth::Key { key, known_hosts } => {
             ssh += &format!(
                 " -oIdentitiesOnly=yes -oIdentityAgent=none -i {}",
                 quoted(key)
@@ -90,7 +90,7 @@ pub(super) fn remote(repository: &Path, place: &GitPlace) -> Command {
             }
         }
     }
-    let own = matches!(place.auth, Auth::Key { .. });
+    let own = matches!(place.auth, GitAuth::Key { .. });
     let given = ["GIT_SSH", "GIT_SSH_COMMAND"];
     if own || given.iter().all(|name| std::env::var_os(name).is_none()) {
         command
@@ -108,7 +108,7 @@ pub(super) fn git() -> Command {
     let mut command = Command::new("git");
     for (name, _) in std::env::vars_os() {
         let shown = name.to_string_lossy();
-        let foreign = shown.starts_with("GIT_") && !KEPT.contains(&&*shown);
+        let foreign = shown.starts_with("GIT_") && !ALLOWED_VARIABLES.contains(&&*shown);
         // What is Roster's own, secrets among it, is no business of git.
         if foreign || shown.starts_with("ROSTER_") {
             command.env_remove(&name);
@@ -156,13 +156,13 @@ fn quoted(path: &Path) -> String {
 }
 
 /// What a call of git came to.
-pub(super) struct Ran {
+pub(super) struct GitOutput {
     pub status: ExitStatus,
     pub stdout: Vec<u8>,
     pub stderr: String,
 }
 
-impl Ran {
+impl GitOutput {
     /// The first line of what it printed.
     pub(super) fn line(&self) -> String {
         let text = String::from_utf8_lossy(&self.stdout);
@@ -171,9 +171,10 @@ impl Ran {
 }
 
 /// Runs to the end, whether that is good or bad.
-pub(super) fn run(command: Command, place: &GitPlace) -> Result<Ran, GitError> {
-    let ended = process::run(command, place.timeout).map_err(|stopped| stop(stopped, place))?;
-    Ok(Ran {
+pub(super) fn run(command: Command, place: &GitLocation) -> Result<GitOutput, GitError> {
+    let ended =
+        process::run(command, place.timeout).map_err(|stopped| stopped_error(stopped, place))?;
+    Ok(GitOutput {
         status: ended.status,
         stdout: ended.stdout,
         stderr: place.redact(&String::from_utf8_lossy(&ended.stderr)),
@@ -181,20 +182,20 @@ pub(super) fn run(command: Command, place: &GitPlace) -> Result<Ran, GitError> {
 }
 
 /// Runs, and takes a bad end for an error.
-pub(super) fn done(command: Command, place: &GitPlace) -> Result<Ran, GitError> {
+pub(super) fn run_checked(command: Command, place: &GitLocation) -> Result<GitOutput, GitError> {
     let ran = run(command, place)?;
     if ran.status.success() {
         Ok(ran)
     } else {
-        Err(GitError::of(place, &ran.stderr))
+        Err(GitError::classify(place, &ran.stderr))
     }
 }
 
 /// Runs, and hands over each name-ended part of what it prints as it comes. The first error ends the
 /// program.
-pub(super) fn each(
+pub(super) fn stream_parts(
     command: Command,
-    place: &GitPlace,
+    place: &GitLocation,
     mut take: impl FnMut(&[u8]) -> Result<(), GitError>,
 ) -> Result<(), GitError> {
     let (mut rest, mut wrong) = (Vec::new(), None);
@@ -214,19 +215,19 @@ pub(super) fn each(
     if let Some(wrong) = wrong {
         return Err(wrong);
     }
-    match ended.map_err(|stopped| stop(stopped, place))? {
+    match ended.map_err(|stopped| stopped_error(stopped, place))? {
         Some(ended) if !ended.status.success() => {
             let said = place.redact(&String::from_utf8_lossy(&ended.stderr));
-            Err(GitError::of(place, &said))
+            Err(GitError::classify(place, &said))
         }
         _ => Ok(()),
     }
 }
 
-fn stop(stopped: Stopped, place: &GitPlace) -> GitError {
+fn stopped_error(stopped: ProcessError, place: &GitLocation) -> GitError {
     match stopped {
-        Stopped::Program(error) => GitError::Program(error),
-        Stopped::Timeout => GitError::Timeout {
+        ProcessError::Program(error) => GitError::Program(error),
+        ProcessError::Timeout => GitError::Timeout {
             url: place.url.clone(),
             after: place.timeout,
         },
@@ -234,14 +235,14 @@ fn stop(stopped: Stopped, place: &GitPlace) -> GitError {
 }
 
 /// The same, holding the lock for as long as the process lives, even when we do not.
-pub(super) fn done_under(
+pub(super) fn run_locked(
     mut command: Command,
     lock: &File,
-    place: &GitPlace,
-) -> Result<Ran, GitError> {
+    place: &GitLocation,
+) -> Result<GitOutput, GitError> {
     let held = lock.try_clone().map_err(GitError::Program)?;
     command.stdin(held);
-    done(command, place)
+    run_checked(command, place)
 }
 
 #[cfg(test)]

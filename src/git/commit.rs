@@ -1,11 +1,11 @@
 //! A commit in the mirror: which one is meant, and the tree it holds.
 
 use super::blobs::GitBlobs;
-use super::command::{done, each, local, run};
+use super::command::{local, run, run_checked, stream_parts};
 use super::error::GitError;
-use super::mirror::Mirror;
-use super::place::GitPlace;
-use crate::manifest::{Entry, Extent, Tree, is_manifest};
+use super::location::GitLocation;
+use super::mirror::GitMirror;
+use crate::manifest::{ListingEntry, Tree, TreeSize, is_manifest};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,10 +17,10 @@ pub(super) const HEAD_SPEC: &str = "+HEAD:refs/remote/HEAD";
 ///
 /// # Errors
 /// When it was never fetched, or the mirror cannot be read.
-pub fn fetched(place: &GitPlace, cache: &Path) -> Result<String, GitError> {
-    let mirror = Mirror::of(place, cache);
+pub fn last_fetched(place: &GitLocation, cache: &Path) -> Result<String, GitError> {
+    let mirror = GitMirror::of(place, cache);
     let found = if mirror.exists() {
-        exactly(&mirror, place, &place.mark())?
+        resolve_exact(&mirror, place, &place.record_reference())?
     } else {
         None
     };
@@ -34,8 +34,8 @@ pub fn fetched(place: &GitPlace, cache: &Path) -> Result<String, GitError> {
 ///
 /// # Errors
 /// When the mirror does not have it.
-pub fn revision(place: &GitPlace, cache: &Path, reference: &str) -> Result<String, GitError> {
-    let mirror = Mirror::of(place, cache);
+pub fn revision(place: &GitLocation, cache: &Path, reference: &str) -> Result<String, GitError> {
+    let mirror = GitMirror::of(place, cache);
     let place = place.at(reference);
     let found = if mirror.exists() {
         resolve(&mirror, &place)?
@@ -53,11 +53,11 @@ pub fn revision(place: &GitPlace, cache: &Path, reference: &str) -> Result<Strin
 ///
 /// # Errors
 /// When the mirror does not hold the commit, or the commit not the folder.
-pub fn tree(place: &GitPlace, cache: &Path, revision: &str) -> Result<Tree, GitError> {
-    let mirror = Mirror::of(place, cache);
-    let listed = listed(&mirror, place, revision).inspect_err(|error| {
+pub fn tree(place: &GitLocation, cache: &Path, revision: &str) -> Result<Tree, GitError> {
+    let mirror = GitMirror::of(place, cache);
+    let listed = list_tree(&mirror, place, revision).inspect_err(|error| {
         if error.may_be_damage() {
-            mirror.damaged();
+            mirror.mark_damaged();
         }
     })?;
     let blobs = Arc::new(GitBlobs::new(mirror, place.clone()));
@@ -70,7 +70,7 @@ pub(super) fn is_full(name: &str) -> bool {
 }
 
 /// The commit a place is at in the mirror: a branch before a tag before a commit.
-pub(super) fn resolve(mirror: &Mirror, place: &GitPlace) -> Result<Option<String>, GitError> {
+pub(super) fn resolve(mirror: &GitMirror, place: &GitLocation) -> Result<Option<String>, GitError> {
     let wanted = place.reference();
     let names = match wanted.strip_prefix("refs/") {
         _ if wanted == "HEAD" => vec![HEAD.to_owned()],
@@ -78,32 +78,32 @@ pub(super) fn resolve(mirror: &Mirror, place: &GitPlace) -> Result<Option<String
             format!("refs/heads/{wanted}"),
             format!("refs/tags/{wanted}"),
         ],
-        Some(_) if !is_asked_for(wanted) => vec![wanted.to_owned()],
+        Some(_) if !is_other_reference(wanted) => vec![wanted.to_owned()],
         Some(name) => vec![format!("refs/asked/{name}")],
     };
     for name in names {
-        if let Some(found) = exactly(mirror, place, &name)? {
+        if let Some(found) = resolve_exact(mirror, place, &name)? {
             return Ok(Some(found));
         }
     }
     let hex = wanted.len() >= 4 && wanted.bytes().all(|byte| byte.is_ascii_hexdigit());
     if hex {
-        return exactly(mirror, place, wanted);
+        return resolve_exact(mirror, place, wanted);
     }
     Ok(None)
 }
 
 /// Whether it is a reference that is neither a branch nor a tag, so that it comes only when it is
 /// asked for: `refs/pull/7/merge`.
-pub(super) fn is_asked_for(reference: &str) -> bool {
+pub(super) fn is_other_reference(reference: &str) -> bool {
     let mut parts = reference.split('/');
     parts.next() == Some("refs") && !matches!(parts.next(), Some("heads" | "tags"))
 }
 
 /// The commit that a name of git's own stands for, an annotated tag's being the one it is on.
-pub(super) fn exactly(
-    mirror: &Mirror,
-    place: &GitPlace,
+pub(super) fn resolve_exact(
+    mirror: &GitMirror,
+    place: &GitLocation,
     name: &str,
 ) -> Result<Option<String>, GitError> {
     let mut parse = local(&mirror.path);
@@ -116,8 +116,8 @@ pub(super) fn exactly(
 
 /// Whether the history of a commit holds another one.
 pub(super) fn is_ancestor(
-    mirror: &Mirror,
-    place: &GitPlace,
+    mirror: &GitMirror,
+    place: &GitLocation,
     before: &str,
     after: &str,
 ) -> Result<bool, GitError> {
@@ -127,12 +127,12 @@ pub(super) fn is_ancestor(
     match ran.status.code() {
         Some(0) => Ok(true),
         Some(1) => Ok(false),
-        _ => Err(GitError::of(place, &ran.stderr)),
+        _ => Err(GitError::classify(place, &ran.stderr)),
     }
 }
 
 /// Whether a branch still holds a commit.
-pub(super) fn is_in_a_branch(mirror: &Mirror, place: &GitPlace, commit: &str) -> bool {
+pub(super) fn is_in_a_branch(mirror: &GitMirror, place: &GitLocation, commit: &str) -> bool {
     let mut list = local(&mirror.path);
     list.args([
         "for-each-ref",
@@ -141,30 +141,37 @@ pub(super) fn is_in_a_branch(mirror: &Mirror, place: &GitPlace, commit: &str) ->
         commit,
         "refs/heads",
     ]);
-    done(list, place).is_ok_and(|ran| !ran.stdout.is_empty())
+    run_checked(list, place).is_ok_and(|ran| !ran.stdout.is_empty())
 }
 
 /// The names of all branches and tags.
-pub(super) fn names(mirror: &Mirror, place: &GitPlace) -> Result<Vec<String>, GitError> {
+pub(super) fn branch_and_tag_names(
+    mirror: &GitMirror,
+    place: &GitLocation,
+) -> Result<Vec<String>, GitError> {
     let mut list = local(&mirror.path);
     list.args(["for-each-ref", "--format=%(refname:strip=2)"])
         .args(["refs/heads", "refs/tags"]);
-    let ran = done(list, place)?;
+    let ran = run_checked(list, place)?;
     let text = String::from_utf8_lossy(&ran.stdout).into_owned();
     Ok(text.lines().map(str::to_owned).collect())
 }
 
 /// That the mirror holds all that a place needs of a commit: sizes are in the packs, and stand for the content.
-pub(super) fn checked(mirror: &Mirror, place: &GitPlace, revision: &str) -> Result<(), GitError> {
+pub(super) fn check_complete(
+    mirror: &GitMirror,
+    place: &GitLocation,
+    revision: &str,
+) -> Result<(), GitError> {
     let mut list = local(&mirror.path);
     list.args(["ls-tree", "-r", "-t", "-l", "-z", "--full-tree"]);
     list.args([revision, "--"]);
     if !place.path.is_empty() {
         list.arg(&place.path);
     }
-    let mut extent = Extent::default();
-    each(list, place, |line| {
-        let (head, path) = halves(line);
+    let mut extent = TreeSize::default();
+    stream_parts(list, place, |line| {
+        let (head, path) = split_at_tab(line);
         // ` BAD` stands in place of the size.
         if head.ends_with(b" BAD") {
             return Err(GitError::Failed {
@@ -175,7 +182,7 @@ pub(super) fn checked(mirror: &Mirror, place: &GitPlace, revision: &str) -> Resu
         let size = head.rsplit(|byte| *byte == b' ').next();
         let size = size.and_then(|size| std::str::from_utf8(size).ok()?.parse().ok());
         let weighed = match size {
-            Some(size) if is_manifest(path) => extent.weigh(size),
+            Some(size) if is_manifest(path) => extent.add_bytes(size),
             _ => Ok(()),
         };
         let counted = extent.add(path).and(weighed);
@@ -183,7 +190,7 @@ pub(super) fn checked(mirror: &Mirror, place: &GitPlace, revision: &str) -> Resu
     })
 }
 
-fn too_large(place: &GitPlace, revision: &str, what: String) -> GitError {
+fn too_large(place: &GitLocation, revision: &str, what: String) -> GitError {
     GitError::Limit {
         url: place.url.clone(),
         revision: revision.to_owned(),
@@ -192,7 +199,7 @@ fn too_large(place: &GitPlace, revision: &str, what: String) -> GitError {
 }
 
 /// What stands before and after the tabulator.
-fn halves(line: &[u8]) -> (&[u8], &[u8]) {
+fn split_at_tab(line: &[u8]) -> (&[u8], &[u8]) {
     match line.iter().position(|byte| *byte == b'\t') {
         Some(tab) => (&line[..tab], &line[tab + 1..]),
         None => (line, &[]),
@@ -200,26 +207,26 @@ fn halves(line: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// Everything below the folder of a place.
-fn listed(
-    mirror: &Mirror,
-    place: &GitPlace,
+fn list_tree(
+    mirror: &GitMirror,
+    place: &GitLocation,
     revision: &str,
-) -> Result<Vec<(Vec<u8>, Entry)>, GitError> {
+) -> Result<Vec<(Vec<u8>, ListingEntry)>, GitError> {
     let whole = place.path.is_empty();
     let root = if whole {
         revision.to_owned()
     } else {
-        match folder(mirror, place, revision)? {
-            Found::Folder(id) => id,
-            Found::File(file) => return Ok(vec![file]),
+        match find_path(mirror, place, revision)? {
+            TreeTarget::Folder(id) => id,
+            TreeTarget::File(file) => return Ok(vec![file]),
         }
     };
     let mut list = local(&mirror.path);
     // With the folders, or a tree of empty ones would be walked in silence.
     list.args(["ls-tree", "-r", "-t", "-z", "--full-tree", &root]);
-    let (mut extent, mut found) = (Extent::default(), Vec::new());
-    each(list, place, |line| {
-        let counted = extent.add(halves(line).1);
+    let (mut extent, mut found) = (TreeSize::default(), Vec::new());
+    stream_parts(list, place, |line| {
+        let counted = extent.add(split_at_tab(line).1);
         counted.map_err(|what| too_large(place, revision, what))?;
         found.extend(entry(line));
         Ok(())
@@ -227,31 +234,35 @@ fn listed(
     Ok(found)
 }
 
-enum Found {
+enum TreeTarget {
     /// By the name of its tree.
     Folder(String),
     /// The one manifest that the path is.
-    File((Vec<u8>, Entry)),
+    File((Vec<u8>, ListingEntry)),
 }
 
-fn folder(mirror: &Mirror, place: &GitPlace, revision: &str) -> Result<Found, GitError> {
+fn find_path(
+    mirror: &GitMirror,
+    place: &GitLocation,
+    revision: &str,
+) -> Result<TreeTarget, GitError> {
     let mut look = local(&mirror.path);
     look.args(["ls-tree", "-z", "--full-tree", revision, "--", &place.path]);
-    let ran = done(look, place)?;
+    let ran = run_checked(look, place)?;
     let line = ran.stdout.split(|byte| *byte == 0).next();
     let line = line.unwrap_or_default();
     let why = match line.get(..6) {
         Some(b"040000") => {
             let id = line.split(|byte| matches!(byte, b' ' | b'\t')).nth(2);
             let id = String::from_utf8_lossy(id.unwrap_or_default()).into_owned();
-            return Ok(Found::Folder(id));
+            return Ok(TreeTarget::Folder(id));
         }
         Some(b"160000") => "it is a git submodule",
         Some(b"120000") => "it is a symbolic link",
         Some(_) => match entry(line) {
             Some((path, entry)) => {
                 let name = path.rsplit(|byte| *byte == b'/').next();
-                return Ok(Found::File((name.unwrap_or_default().to_vec(), entry)));
+                return Ok(TreeTarget::File((name.unwrap_or_default().to_vec(), entry)));
             }
             None => "git says nothing of it",
         },
@@ -266,16 +277,16 @@ fn folder(mirror: &Mirror, place: &GitPlace, revision: &str) -> Result<Found, Gi
 }
 
 /// `mode type id<TAB>path`; nothing of a folder.
-fn entry(line: &[u8]) -> Option<(Vec<u8>, Entry)> {
+fn entry(line: &[u8]) -> Option<(Vec<u8>, ListingEntry)> {
     let tab = line.iter().position(|byte| *byte == b'\t')?;
     let head = std::str::from_utf8(&line[..tab]).ok()?;
     let mut words = head.split(' ');
     let (mode, _, id) = (words.next()?, words.next()?, words.next()?);
     let entry = match mode {
-        "120000" => Entry::Link(id.into()),
-        "160000" => Entry::Module,
+        "120000" => ListingEntry::Link(id.into()),
+        "160000" => ListingEntry::Submodule,
         "040000" => return None,
-        _ => Entry::File(id.into()),
+        _ => ListingEntry::File(id.into()),
     };
     Some((line[tab + 1..].to_vec(), entry))
 }

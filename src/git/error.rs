@@ -1,6 +1,6 @@
 //! What can be wrong with a repository, told from what git says.
 
-use super::place::GitPlace;
+use super::location::GitLocation;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -165,11 +165,11 @@ impl GitError {
     }
 
     /// What git meant by what it said.
-    pub(super) fn of(place: &GitPlace, said: &str) -> Self {
+    pub(super) fn classify(place: &GitLocation, said: &str) -> Self {
         // The name of a host is no reason.
         let folded = said.replace(&place.url, "").to_lowercase();
         let has = |words: &[&str]| words.iter().any(|word| folded.contains(word));
-        let (url, said) = (place.url.clone(), brief(said));
+        let (url, said) = (place.url.clone(), summarize_output(said));
         match () {
             () if has(FULL) => Self::Full { url, said },
             () if has(HOST_KEY) => Self::HostKey { url, said },
@@ -235,7 +235,7 @@ const NO_REPOSITORY: &[&str] = &[
 ];
 
 /// The lines that say something, on one line.
-fn brief(said: &str) -> String {
+fn summarize_output(said: &str) -> String {
     let lines = said.lines().map(str::trim).filter(|line| {
         let noise = line.is_empty()
             || line.starts_with("warning:")
@@ -254,18 +254,18 @@ fn brief(said: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::place::{Auth, TIMEOUT};
+    use super::super::location::{GitAuth, TIMEOUT};
     use super::*;
 
     fn of(said: &str) -> GitError {
-        let place = GitPlace {
+        let place = GitLocation {
             url: "https://git.example/x.git".to_owned(),
             reference: None,
             path: String::new(),
-            auth: Auth::Own,
+            auth: GitAuth::GitConfig,
             timeout: TIMEOUT,
         };
-        GitError::of(&place, said)
+        GitError::classify(&place, said)
     }
 
     #[test]
@@ -309,6 +309,6 @@ mod tests {
     #[test]
     fn the_reason_stands_on_one_line() {
         let said = "warning: x\nfatal: a\n\nPlease make sure you have the correct access rights\nand the repository exists.\n";
-        assert_eq!(brief(said), "a");
+        assert_eq!(summarize_output(said), "a");
     }
 }

@@ -1,24 +1,24 @@
 //! Fetching: the network, and which commit was found.
 
-use super::command::{done_under, local, remote};
-use super::commit::{self, checked};
+use super::command::{local, remote, run_locked};
+use super::commit::{self, check_complete};
 use super::error::GitError;
-use super::mirror::{Lock, Mirror};
-use super::place::GitPlace;
+use super::location::GitLocation;
+use super::mirror::{GitMirror, MirrorLock};
 use std::path::Path;
 
 /// What a fetch found.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Fetched {
+pub struct FetchedCommit {
     /// The commit, in full.
     pub revision: String,
     /// How it stands to the one that was fetched before.
-    pub moved: Moved,
+    pub moved: CommitMovement,
 }
 
 /// How a commit stands to the one that was fetched before.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Moved {
+pub enum CommitMovement {
     /// Nothing was fetched before.
     First,
     /// It is the same.
@@ -42,10 +42,10 @@ pub enum Moved {
 ///
 /// # Errors
 /// Why it could not be fetched: what was fetched before is still there then.
-pub fn fetch(place: &GitPlace, cache: &Path) -> Result<Fetched, GitError> {
-    let mirror = Mirror::of(place, cache);
+pub fn fetch(place: &GitLocation, cache: &Path) -> Result<FetchedCommit, GitError> {
+    let mirror = GitMirror::of(place, cache);
     let lock = mirror.lock()?;
-    let before = before(&mirror, place);
+    let before = previous_commit(&mirror, place);
     let updated = if mirror.is_sound(place, &lock)? {
         Some(update(&mirror, place, &lock))
     } else {
@@ -54,32 +54,32 @@ pub fn fetch(place: &GitPlace, cache: &Path) -> Result<Fetched, GitError> {
     let revision = match updated {
         Some(Ok(revision)) => revision,
         Some(Err(error)) if !error.may_be_damage() => return Err(error),
-        other => anew(&mirror, place, &lock, other.and_then(Result::err))?,
+        other => fetch_anew(&mirror, place, &lock, other.and_then(Result::err))?,
     };
-    mark(&mirror, place, &lock, &revision)?;
+    record_commit(&mirror, place, &lock, &revision)?;
     tidy(&mirror, place, &lock);
     tracing::info!("{place} is at commit {revision}");
-    Ok(Fetched {
-        moved: moved(&mirror, place, before, &revision),
+    Ok(FetchedCommit {
+        moved: compare_commits(&mirror, place, before, &revision),
         revision,
     })
 }
 
 /// Fetches into a new mirror, which then takes the place of the old one.
-fn anew(
-    mirror: &Mirror,
-    place: &GitPlace,
-    lock: &Lock,
+fn fetch_anew(
+    mirror: &GitMirror,
+    place: &GitLocation,
+    lock: &MirrorLock,
     why: Option<GitError>,
 ) -> Result<String, GitError> {
     if let Some(why) = why {
         tracing::info!("{why}; a new mirror is tried");
     }
-    let made = filled(mirror, place, lock, "sha1");
+    let made = new_mirror(mirror, place, lock, "sha1");
     let (fresh, revision) = match made {
         // The remote has the other kind of names.
         Err(GitError::Failed { said, .. }) if said.contains("sha256") => {
-            filled(mirror, place, lock, "sha256")?
+            new_mirror(mirror, place, lock, "sha256")?
         }
         other => other?,
     };
@@ -88,15 +88,15 @@ fn anew(
 }
 
 /// A new mirror beside the old one, fetched into; nothing of it stays when that fails.
-fn filled(
-    mirror: &Mirror,
-    place: &GitPlace,
-    lock: &Lock,
+fn new_mirror(
+    mirror: &GitMirror,
+    place: &GitLocation,
+    lock: &MirrorLock,
     hash: &str,
-) -> Result<(Mirror, String), GitError> {
-    let fresh = mirror.beside(place, hash)?;
+) -> Result<(GitMirror, String), GitError> {
+    let fresh = mirror.new_beside(place, hash)?;
     let filled = update(&fresh, place, lock).and_then(|revision| {
-        mark(&fresh, place, lock, &revision)?;
+        record_commit(&fresh, place, lock, &revision)?;
         Ok(revision)
     });
     match filled {
@@ -109,38 +109,47 @@ fn filled(
 }
 
 /// Writes down which commit the place is at. That also keeps it from being tidied away.
-fn mark(mirror: &Mirror, place: &GitPlace, lock: &Lock, revision: &str) -> Result<(), GitError> {
+fn record_commit(
+    mirror: &GitMirror,
+    place: &GitLocation,
+    lock: &MirrorLock,
+    revision: &str,
+) -> Result<(), GitError> {
     let mut mark = local(&mirror.path);
-    mark.args(["update-ref", &place.mark(), revision]);
-    done_under(mark, &lock.0, place).map(|_| ())
+    mark.args(["update-ref", &place.record_reference(), revision]);
+    run_locked(mark, &lock.0, place).map(|_| ())
 }
 
 /// Many small fetches make many small files; git says when that is too many.
-fn tidy(mirror: &Mirror, place: &GitPlace, lock: &Lock) {
+fn tidy(mirror: &GitMirror, place: &GitLocation, lock: &MirrorLock) {
     let mut tidy = local(&mirror.path);
     tidy.args(["gc", "--auto", "--quiet"]);
-    if let Err(error) = done_under(tidy, &lock.0, place) {
+    if let Err(error) = run_locked(tidy, &lock.0, place) {
         tracing::debug!("the mirror was not tidied: {error}");
     }
 }
 
 /// Fetches, and finds the commit with all of its tree.
-fn update(mirror: &Mirror, place: &GitPlace, lock: &Lock) -> Result<String, GitError> {
-    everything(mirror, place, lock)?;
+fn update(mirror: &GitMirror, place: &GitLocation, lock: &MirrorLock) -> Result<String, GitError> {
+    fetch_all_references(mirror, place, lock)?;
     // What is no branch or tag moves only when it is asked for again.
     let found = match commit::resolve(mirror, place)? {
-        Some(revision) if !commit::is_asked_for(place.reference()) => Some(revision),
-        _ => asked_for(mirror, place, lock)?,
+        Some(revision) if !commit::is_other_reference(place.reference()) => Some(revision),
+        _ => fetch_requested(mirror, place, lock)?,
     };
     let Some(revision) = found else {
-        return Err(missing(mirror, place));
+        return Err(missing_reference(mirror, place));
     };
-    checked(mirror, place, &revision)?;
+    check_complete(mirror, place, &revision)?;
     Ok(revision)
 }
 
 /// All branches and tags; and where HEAD points, if that is what counts.
-fn everything(mirror: &Mirror, place: &GitPlace, lock: &Lock) -> Result<(), GitError> {
+fn fetch_all_references(
+    mirror: &GitMirror,
+    place: &GitLocation,
+    lock: &MirrorLock,
+) -> Result<(), GitError> {
     let mut specs = vec!["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
     if place.reference() == "HEAD" {
         specs.push(commit::HEAD_SPEC);
@@ -157,9 +166,13 @@ fn everything(mirror: &Mirror, place: &GitPlace, lock: &Lock) -> Result<(), GitE
 }
 
 /// What no branch or tag holds but the remote may hand out: a commit by its id, a reference in full.
-fn asked_for(mirror: &Mirror, place: &GitPlace, lock: &Lock) -> Result<Option<String>, GitError> {
+fn fetch_requested(
+    mirror: &GitMirror,
+    place: &GitLocation,
+    lock: &MirrorLock,
+) -> Result<Option<String>, GitError> {
     let wanted = place.reference();
-    if !commit::is_full(wanted) && !commit::is_asked_for(wanted) {
+    if !commit::is_full(wanted) && !commit::is_other_reference(wanted) {
         return Ok(None);
     }
     // Beside the branches and tags, which are pruned.
@@ -174,9 +187,9 @@ fn asked_for(mirror: &Mirror, place: &GitPlace, lock: &Lock) -> Result<Option<St
 }
 
 fn fetch_refs(
-    mirror: &Mirror,
-    place: &GitPlace,
-    lock: &Lock,
+    mirror: &GitMirror,
+    place: &GitLocation,
+    lock: &MirrorLock,
     specs: &[&str],
 ) -> Result<(), GitError> {
     let mut fetch = remote(&mirror.path, place);
@@ -186,12 +199,12 @@ fn fetch_refs(
         .args(["--no-auto-maintenance", "--"])
         .arg(&place.url)
         .args(specs);
-    done_under(fetch, &lock.0, place).map(|_| ())
+    run_locked(fetch, &lock.0, place).map(|_| ())
 }
 
-fn missing(mirror: &Mirror, place: &GitPlace) -> GitError {
+fn missing_reference(mirror: &GitMirror, place: &GitLocation) -> GitError {
     let reference = place.reference().to_owned();
-    let names = commit::names(mirror, place).unwrap_or_default();
+    let names = commit::branch_and_tag_names(mirror, place).unwrap_or_default();
     if names.is_empty() {
         return GitError::Empty {
             url: place.url.clone(),
@@ -206,28 +219,33 @@ fn missing(mirror: &Mirror, place: &GitPlace) -> GitError {
 }
 
 /// The commit that is written down; of a mirror that cannot tell, none.
-fn before(mirror: &Mirror, place: &GitPlace) -> Option<String> {
+fn previous_commit(mirror: &GitMirror, place: &GitLocation) -> Option<String> {
     let found = mirror
         .exists()
-        .then(|| commit::exactly(mirror, place, &place.mark()));
+        .then(|| commit::resolve_exact(mirror, place, &place.record_reference()));
     found?.ok()?
 }
 
-fn moved(mirror: &Mirror, place: &GitPlace, before: Option<String>, revision: &str) -> Moved {
+fn compare_commits(
+    mirror: &GitMirror,
+    place: &GitLocation,
+    before: Option<String>,
+    revision: &str,
+) -> CommitMovement {
     let Some(before) = before else {
-        return Moved::First;
+        return CommitMovement::First;
     };
     if before == revision {
-        return Moved::Same;
+        return CommitMovement::Same;
     }
     // A commit that a new mirror does not have is in no history of it.
     match commit::is_ancestor(mirror, place, &before, revision) {
-        Ok(true) => Moved::Forward,
+        Ok(true) => CommitMovement::Forward,
         Ok(false)
             if place.reference() == "HEAD" && commit::is_in_a_branch(mirror, place, &before) =>
         {
-            Moved::Switched { from: before }
+            CommitMovement::Switched { from: before }
         }
-        Ok(false) | Err(_) => Moved::Rewound { from: before },
+        Ok(false) | Err(_) => CommitMovement::Rewound { from: before },
     }
 }

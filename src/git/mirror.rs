@@ -1,8 +1,8 @@
 //! The bare mirror of a repository: where it is, who may write to it, and how it is made anew.
 
-use super::command::{done, done_under, git, local};
+use super::command::{git, local, run_checked, run_locked};
 use super::error::GitError;
-use super::place::GitPlace;
+use super::location::GitLocation;
 use crate::model::Digest;
 use crate::own_folder;
 use std::fs::{self, File};
@@ -14,7 +14,7 @@ const DAMAGED: &str = "roster-damaged";
 
 /// One repository on this machine.
 #[derive(Clone, Debug)]
-pub(super) struct Mirror {
+pub(super) struct GitMirror {
     /// The bare repository.
     pub path: PathBuf,
     /// The folder of all mirrors.
@@ -22,11 +22,11 @@ pub(super) struct Mirror {
 }
 
 /// The right to write to a mirror. It ends with the process, and with every git it started.
-pub(super) struct Lock(pub(super) File);
+pub(super) struct MirrorLock(pub(super) File);
 
-impl Mirror {
+impl GitMirror {
     /// The mirror of a place, there or not.
-    pub(super) fn of(place: &GitPlace, cache: &Path) -> Self {
+    pub(super) fn of(place: &GitLocation, cache: &Path) -> Self {
         let cache = std::path::absolute(cache).unwrap_or_else(|_| cache.to_owned());
         let name = Digest::of(place.url.as_bytes());
         Self {
@@ -41,18 +41,22 @@ impl Mirror {
     }
 
     /// Waits for the right to write.
-    pub(super) fn lock(&self) -> Result<Lock, GitError> {
+    pub(super) fn lock(&self) -> Result<MirrorLock, GitError> {
         let locked = || {
             own_folder::make(&self.cache)?;
             let file = File::create(self.path.with_extension("lock"))?;
             file.lock()?;
             Ok(file)
         };
-        locked().map(Lock).map_err(|error| self.fault(error))
+        locked().map(MirrorLock).map_err(|error| self.fault(error))
     }
 
     /// Whether it can be fetched into as it is.
-    pub(super) fn is_sound(&self, place: &GitPlace, lock: &Lock) -> Result<bool, GitError> {
+    pub(super) fn is_sound(
+        &self,
+        place: &GitLocation,
+        lock: &MirrorLock,
+    ) -> Result<bool, GitError> {
         if !self.exists() {
             return Ok(false);
         }
@@ -64,7 +68,7 @@ impl Mirror {
         drop_locks(&self.path);
         let mut check = local(&self.path);
         check.args(["rev-parse", "--git-dir"]);
-        match done_under(check, &lock.0, place) {
+        match run_locked(check, &lock.0, place) {
             Ok(_) => Ok(true),
             Err(GitError::Repository { .. } | GitError::Failed { .. }) => Ok(false),
             Err(error) => Err(error),
@@ -73,7 +77,7 @@ impl Mirror {
 
     /// An empty one beside it, with the kind of hash that the remote has: it takes the place once it
     /// is whole, so that neither a kill nor a remote that fails leaves half of one.
-    pub(super) fn beside(&self, place: &GitPlace, hash: &str) -> Result<Self, GitError> {
+    pub(super) fn new_beside(&self, place: &GitLocation, hash: &str) -> Result<Self, GitError> {
         let beside = Self {
             path: self.path.with_extension("partial"),
             cache: self.cache.clone(),
@@ -83,7 +87,7 @@ impl Mirror {
         init.args(["init", "--quiet", "--bare", "--template="])
             .arg(format!("--object-format={hash}"))
             .arg(&beside.path);
-        done(init, place)?;
+        run_checked(init, place)?;
         Ok(beside)
     }
 
@@ -107,7 +111,7 @@ impl Mirror {
     }
 
     /// Says that it does not hold what it should: the next fetch makes it anew.
-    pub(super) fn damaged(&self) {
+    pub(super) fn mark_damaged(&self) {
         // If this cannot be written, the next reader finds the damage again.
         let _ = File::create(self.path.join(DAMAGED));
     }

@@ -1,7 +1,7 @@
 //! The tokens in force, read again when their file changes, and who somebody therefore is.
 
 use super::role::{Permission, Role};
-use super::token::{self, Grant, Hash};
+use super::token::{self, TokenGrant, TokenHash};
 use chrono::Utc;
 use std::collections::BTreeSet;
 use std::fs::{self, Metadata};
@@ -19,20 +19,20 @@ pub struct Caller {
     /// The sources it is for; `None`: all of them.
     pub sources: Option<BTreeSet<Arc<str>>>,
     /// How it said who it is.
-    pub by: By,
+    pub by: AuthMethod,
     /// What a form must carry so that no other site can send it; only with a session.
     pub csrf: Option<Arc<str>>,
 }
 
 /// How somebody says who they are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum By {
+pub enum AuthMethod {
     /// A token in the `Authorization` header.
     Token,
     /// The cookie of a session.
     Session,
     /// Not at all: there are no tokens.
-    Nothing,
+    Anonymous,
 }
 
 impl Caller {
@@ -42,12 +42,12 @@ impl Caller {
     }
 
     /// Whether it is for this source.
-    pub fn sees(&self, source: &str) -> bool {
+    pub fn may_access_source(&self, source: &str) -> bool {
         let sources = self.sources.as_ref();
         sources.is_none_or(|sources| sources.contains(source))
     }
 
-    pub(super) fn of(grant: &Grant, by: By) -> Self {
+    pub(super) fn from_grant(grant: &TokenGrant, by: AuthMethod) -> Self {
         Self {
             name: grant.name.clone(),
             role: grant.role,
@@ -89,22 +89,22 @@ pub enum AccessError {
 
 /// The tokens in force.
 #[derive(Debug)]
-pub struct Access {
+pub struct AccessTokens {
     path: Option<PathBuf>,
     insecure: bool,
-    state: Mutex<State>,
+    state: Mutex<TokenState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    grants: Arc<Vec<Grant>>,
-    seen: Option<Stamp>,
+struct TokenState {
+    grants: Arc<Vec<TokenGrant>>,
+    seen: Option<TokenFileStamp>,
     fault: Option<AccessError>,
 }
 
 /// What changes when a file does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Stamp {
+struct TokenFileStamp {
     place: (u64, u64),
     size: u64,
     mode: u32,
@@ -112,7 +112,7 @@ struct Stamp {
     modified: (i64, i64),
 }
 
-impl Stamp {
+impl TokenFileStamp {
     fn of(metadata: &Metadata) -> Self {
         Self {
             place: (metadata.dev(), metadata.ino()),
@@ -124,14 +124,14 @@ impl Stamp {
     }
 }
 
-impl Access {
+impl AccessTokens {
     /// Reads the file. Without one nobody has a token: everybody reads, and with `insecure`
     /// everybody may everything.
     ///
     /// # Errors
     /// When the file is not what it should be.
     pub fn open(path: Option<&Path>, insecure: bool) -> Result<Self, AccessError> {
-        let mut state = State::default();
+        let mut state = TokenState::default();
         if let Some(path) = path {
             let (grants, stamp) = read(path)?;
             state.grants = Arc::new(grants);
@@ -145,17 +145,17 @@ impl Access {
     }
 
     /// Whose token this is.
-    pub fn by_token(&self, token: &str) -> Option<Grant> {
-        self.by_hash(&Hash::of(token))
+    pub fn by_token(&self, token: &str) -> Option<TokenGrant> {
+        self.by_hash(&TokenHash::of(token))
     }
 
     /// Whose token has this hash. All are compared, so that the time says nothing.
-    pub(super) fn by_hash(&self, hash: &Hash) -> Option<Grant> {
+    pub(super) fn by_hash(&self, hash: &TokenHash) -> Option<TokenGrant> {
         let now = Utc::now();
         let grants = self.grants();
         let mut found = None;
         for grant in grants.iter() {
-            if grant.hash.same(hash) {
+            if grant.hash.constant_time_eq(hash) {
                 found = Some(grant);
             }
         }
@@ -163,7 +163,7 @@ impl Access {
     }
 
     /// Who somebody without a token is; nobody when there are tokens.
-    pub fn nobody(&self) -> Option<Caller> {
+    pub fn anonymous_caller(&self) -> Option<Caller> {
         if self.path.is_some() {
             return None;
         }
@@ -176,7 +176,7 @@ impl Access {
             name: "anyone".into(),
             role,
             sources: None,
-            by: By::Nothing,
+            by: AuthMethod::Anonymous,
             csrf: None,
         })
     }
@@ -187,7 +187,7 @@ impl Access {
         self.lock().fault.clone()
     }
 
-    fn grants(&self) -> Arc<Vec<Grant>> {
+    fn grants(&self) -> Arc<Vec<TokenGrant>> {
         self.refresh();
         Arc::clone(&self.lock().grants)
     }
@@ -195,7 +195,9 @@ impl Access {
     /// Looked at for each request, so that what was revoked is refused at once.
     fn refresh(&self) {
         let Some(path) = &self.path else { return };
-        let stamp = fs::metadata(path).ok().map(|metadata| Stamp::of(&metadata));
+        let stamp = fs::metadata(path)
+            .ok()
+            .map(|metadata| TokenFileStamp::of(&metadata));
         let mut state = self.lock();
         if stamp == state.seen {
             return;
@@ -215,12 +217,12 @@ impl Access {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, TokenState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn read(path: &Path) -> Result<(Vec<Grant>, Stamp), AccessError> {
+fn read(path: &Path) -> Result<(Vec<TokenGrant>, TokenFileStamp), AccessError> {
     let shown = || path.display().to_string();
     let cannot = |error: std::io::Error| AccessError::Read {
         path: shown(),
@@ -243,7 +245,7 @@ fn read(path: &Path) -> Result<(Vec<Grant>, Stamp), AccessError> {
         line,
         message,
     })?;
-    Ok((grants, Stamp::of(&metadata)))
+    Ok((grants, TokenFileStamp::of(&metadata)))
 }
 
 #[cfg(test)]
@@ -260,15 +262,17 @@ mod tests {
     fn what_is_revoked_is_refused_at_once_and_a_broken_file_changes_nothing() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("tokens");
-        let (ada, ada_token) = Grant::create("ada", Role::Viewer, None, None).expect("a token");
-        let (bob, bob_token) = Grant::create("bob", Role::Operator, None, None).expect("a token");
+        let (ada, ada_token) =
+            TokenGrant::create("ada", Role::Viewer, None, None).expect("a token");
+        let (bob, bob_token) =
+            TokenGrant::create("bob", Role::Operator, None, None).expect("a token");
         write(&path, &format!("{}\n{}\n", ada.line(), bob.line()));
-        let access = Access::open(Some(&path), false).expect("valid");
+        let access = AccessTokens::open(Some(&path), false).expect("valid");
         assert_eq!(
             access.by_token(&ada_token).map(|grant| grant.role),
             Some(Role::Viewer)
         );
-        assert!(access.nobody().is_none());
+        assert!(access.anonymous_caller().is_none());
 
         write(&path, &format!("{}\n", bob.line()));
         assert!(access.by_token(&ada_token).is_none());
@@ -292,27 +296,27 @@ mod tests {
         let path = dir.path().join("tokens");
         write(&path, "");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o602)).expect("its mode");
-        let error = Access::open(Some(&path), false).expect_err("open to all");
+        let error = AccessTokens::open(Some(&path), false).expect_err("open to all");
         assert!(matches!(error, AccessError::Writable { .. }));
-        assert!(Access::open(Some(&dir.path().join("none")), false).is_err());
+        assert!(AccessTokens::open(Some(&dir.path().join("none")), false).is_err());
     }
 
     #[test]
     fn what_has_expired_is_worth_nothing() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("tokens");
-        let past = token::moment("2020-01-01").ok();
-        let (old, token) = Grant::create("old", Role::Viewer, past, None).expect("a token");
+        let past = token::parse_expiry("2020-01-01").ok();
+        let (old, token) = TokenGrant::create("old", Role::Viewer, past, None).expect("a token");
         write(&path, &old.line());
-        let access = Access::open(Some(&path), false).expect("valid");
+        let access = AccessTokens::open(Some(&path), false).expect("valid");
         assert!(access.by_token(&token).is_none());
     }
 
     #[test]
     fn without_tokens_everybody_reads_and_insecurely_everybody_may_all() {
         let role = |insecure| {
-            let access = Access::open(None, insecure).expect("no file");
-            access.nobody().map(|caller| caller.role)
+            let access = AccessTokens::open(None, insecure).expect("no file");
+            access.anonymous_caller().map(|caller| caller.role)
         };
         assert_eq!(role(false), Some(Role::Viewer));
         assert_eq!(role(true), Some(Role::Administrator));

@@ -1,12 +1,12 @@
 //! The connections that are open. When there are too many, the one that does least makes room: half
 //! open ones first, those of a known caller last. A few more places are for health alone.
 
+use super::concurrency::SOON;
 use super::health::is_vital;
-use super::problem::{self, Problem};
-use super::rate::Who;
-use super::room::SOON;
+use super::problem::{self, HttpProblem};
+use super::rate::ClientKey;
 use super::tally::LogTallies;
-use crate::config::{Limits, Network};
+use crate::config::{IpNetwork, ServeLimits};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -25,20 +25,20 @@ const OTHER_FILES: usize = 128;
 
 /// The open connections of a server.
 #[derive(Debug)]
-pub(super) struct Connections {
+pub(super) struct ConnectionLimiter {
     most: usize,
     /// How many one address has.
     each: usize,
     /// Whose addresses stand for those of many others.
-    proxies: Vec<Network>,
+    proxies: Vec<IpNetwork>,
     pub tallies: LogTallies,
-    open: Mutex<HashMap<SocketAddr, Arc<Connection>>>,
+    open: Mutex<HashMap<SocketAddr, Arc<OpenConnection>>>,
 }
 
 /// One of them.
 #[derive(Debug)]
-pub(super) struct Connection {
-    address: Who,
+pub(super) struct OpenConnection {
+    address: ClientKey,
     /// Whether it is one of the few that are for health alone.
     reserved: bool,
     /// Whether somebody with a token or a session spoke on it.
@@ -50,16 +50,16 @@ pub(super) struct Connection {
 
 /// A place among the open connections. It is free again once this is dropped.
 #[derive(Debug)]
-pub(super) struct Seat {
-    connections: Arc<Connections>,
+pub(super) struct ConnectionPermit {
+    connections: Arc<ConnectionLimiter>,
     peer: SocketAddr,
-    connection: Arc<Connection>,
+    connection: Arc<OpenConnection>,
 }
 
-impl Connection {
+impl OpenConnection {
     fn new(peer: SocketAddr, reserved: bool) -> Self {
         Self {
-            address: Who::address(peer.ip()),
+            address: ClientKey::address(peer.ip()),
             reserved,
             known: AtomicBool::new(false),
             working: AtomicUsize::new(0),
@@ -69,7 +69,7 @@ impl Connection {
     }
 
     /// Somebody who is known speaks on it.
-    pub fn is_known(&self) {
+    pub fn mark_known(&self) {
         self.known.store(true, Ordering::Relaxed);
     }
 
@@ -85,14 +85,14 @@ impl Connection {
         }
     }
 
-    fn seen(&self) -> std::sync::MutexGuard<'_, Instant> {
+    fn lock_last_active(&self) -> std::sync::MutexGuard<'_, Instant> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Connections {
+impl ConnectionLimiter {
     /// At most so many, and no more than the process may have files open.
-    pub fn new(limits: Limits, proxies: &[Network]) -> Arc<Self> {
+    pub fn new(limits: ServeLimits, proxies: &[IpNetwork]) -> Arc<Self> {
         let most = limits.connections;
         let files = open_files().unwrap_or(usize::MAX);
         let room = files.saturating_sub(OTHER_FILES).max(1);
@@ -112,11 +112,14 @@ impl Connections {
     }
 
     /// Takes a place for a connection, if need be that of another one.
-    pub fn enter(self: &Arc<Self>, peer: SocketAddr) -> Option<Seat> {
+    pub fn admit(self: &Arc<Self>, peer: SocketAddr) -> Option<ConnectionPermit> {
         let mut open = self.lock();
-        let address = Who::address(peer.ip());
-        let many = self.proxies.iter().any(|proxies| proxies.holds(peer.ip()));
-        let count = |of: &dyn Fn(&Connection) -> bool| {
+        let address = ClientKey::address(peer.ip());
+        let many = self
+            .proxies
+            .iter()
+            .any(|proxies| proxies.contains(peer.ip()));
+        let count = |of: &dyn Fn(&OpenConnection) -> bool| {
             let staying = open.values().filter(|it| !it.stop.is_cancelled());
             staying.filter(|it| of(it)).count()
         };
@@ -124,7 +127,7 @@ impl Connections {
         // Whoever has all that one address gets makes room among these.
         let alone = !many && own >= self.each;
         let full = alone || staying >= self.most;
-        let may_go = |it: &Connection| !alone || it.address == address;
+        let may_go = |it: &OpenConnection| !alone || it.address == address;
         let evicted = full.then(|| evict(&open, may_go)).flatten();
         let over = staying >= self.most + RESERVE || alone && own >= self.each + RESERVE;
         if (full && evicted.is_none() && over) || open.len() >= 2 * self.most + RESERVE {
@@ -132,16 +135,16 @@ impl Connections {
         }
         // In the place of one that is for health alone there is another such.
         let reserved = full && evicted.is_none_or(|gone| gone.reserved);
-        let connection = Arc::new(Connection::new(peer, reserved));
+        let connection = Arc::new(OpenConnection::new(peer, reserved));
         open.insert(peer, Arc::clone(&connection));
-        Some(Seat {
+        Some(ConnectionPermit {
             connections: Arc::clone(self),
             peer,
             connection,
         })
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<SocketAddr, Arc<Connection>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<SocketAddr, Arc<OpenConnection>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -149,10 +152,10 @@ impl Connections {
 /// Ends the connection that does least, of the address that has the most, if there is one among those
 /// that may go.
 fn evict(
-    open: &HashMap<SocketAddr, Arc<Connection>>,
-    may_go: impl Fn(&Connection) -> bool,
-) -> Option<&Connection> {
-    let mut counts: HashMap<&Who, usize> = HashMap::new();
+    open: &HashMap<SocketAddr, Arc<OpenConnection>>,
+    may_go: impl Fn(&OpenConnection) -> bool,
+) -> Option<&OpenConnection> {
+    let mut counts: HashMap<&ClientKey, usize> = HashMap::new();
     for connection in open.values() {
         *counts.entry(&connection.address).or_default() += 1;
     }
@@ -160,14 +163,14 @@ fn evict(
     let ranked = ranked.filter_map(|it| Some((it.rank()?, it)));
     let first = ranked.min_by_key(|(rank, it)| {
         let count = counts.get(&it.address).copied();
-        (*rank, Reverse(count), *it.seen())
+        (*rank, Reverse(count), *it.lock_last_active())
     });
     let (_, gone) = first?;
     gone.stop.cancel();
     Some(gone)
 }
 
-impl Seat {
+impl ConnectionPermit {
     /// Whether the connection has to make room.
     pub fn is_stopped(&self) -> bool {
         self.connection.stop.is_cancelled()
@@ -179,7 +182,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut open = self.connections.lock();
         // The port may have a new connection already.
@@ -191,26 +194,26 @@ impl Drop for Seat {
 }
 
 /// A request in work on a connection.
-struct Working(Arc<Connection>);
+struct InFlightRequest(Arc<OpenConnection>);
 
-impl Working {
-    fn on(connection: Arc<Connection>) -> Self {
+impl InFlightRequest {
+    fn on(connection: Arc<OpenConnection>) -> Self {
         connection.working.fetch_add(1, Ordering::Relaxed);
-        *connection.seen() = Instant::now();
+        *connection.lock_last_active() = Instant::now();
         Self(connection)
     }
 }
 
-impl Drop for Working {
+impl Drop for InFlightRequest {
     fn drop(&mut self) {
         self.0.working.fetch_sub(1, Ordering::Relaxed);
-        *self.0.seen() = Instant::now();
+        *self.0.lock_last_active() = Instant::now();
     }
 }
 
 /// Notes on the connection that a request is in work.
-pub(super) async fn mark(
-    State(connections): State<Arc<Connections>>,
+pub(super) async fn track_request(
+    State(connections): State<Arc<ConnectionLimiter>>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -221,10 +224,10 @@ pub(super) async fn mark(
     };
     if connection.reserved && !is_vital(request.uri().path()) {
         let detail = "as many connections as `serve.limits` allow are at work";
-        let busy = Problem::new(problem::UNAVAILABLE, detail).retry_after(SOON);
+        let busy = HttpProblem::new(problem::UNAVAILABLE, detail).retry_after(SOON);
         return busy.into_response();
     }
-    let _working = Working::on(Arc::clone(&connection));
+    let _working = InFlightRequest::on(Arc::clone(&connection));
     request.extensions_mut().insert(connection);
     next.run(request).await
 }
@@ -242,30 +245,30 @@ fn open_files() -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn limited(connections: usize, connections_per_address: usize) -> Arc<Connections> {
-        let limits = Limits {
+    fn limited(connections: usize, connections_per_address: usize) -> Arc<ConnectionLimiter> {
+        let limits = ServeLimits {
             connections,
             connections_per_address,
-            ..Limits::default()
+            ..ServeLimits::default()
         };
-        let proxies = Network::parse("10.0.0.9").expect("a network");
-        Connections::new(limits, &[proxies])
+        let proxies = IpNetwork::parse("10.0.0.9").expect("a network");
+        ConnectionLimiter::new(limits, &[proxies])
     }
 
     #[test]
     fn one_address_makes_room_for_itself_and_a_proxy_stands_for_many() {
         let connections = limited(100, 2);
-        let enter = |last, port| connections.enter(peer(last, port)).expect("a place");
-        let stopped = |seat: &Seat| seat.stop().is_cancelled();
+        let enter = |last, port| connections.admit(peer(last, port)).expect("a place");
+        let stopped = |seat: &ConnectionPermit| seat.stop().is_cancelled();
         let other = enter(2, 1);
         let own = [enter(1, 1), enter(1, 2), enter(1, 3)];
         assert!(stopped(&own[0]) && ![&own[1], &own[2], &other].into_iter().any(stopped));
         let proxied: Vec<_> = (0..10).map(|port| enter(9, port)).collect();
         assert!(!proxied.iter().any(stopped));
         // Those at work of somebody known stay: the next ones are for health, and not without end.
-        let works = |seat: &Seat| {
-            seat.connection.is_known();
-            Working::on(Arc::clone(&seat.connection))
+        let works = |seat: &ConnectionPermit| {
+            seat.connection.mark_known();
+            InFlightRequest::on(Arc::clone(&seat.connection))
         };
         let _works = [works(&own[1]), works(&own[2])];
         let more: Vec<_> = (4..100).map(|port| enter(1, port)).collect();
@@ -281,11 +284,11 @@ mod tests {
     #[test]
     fn half_open_connections_of_the_address_with_the_most_make_room_first() {
         let connections = limited(3, 3);
-        let enter = |last, port| connections.enter(peer(last, port)).expect("a place");
-        let stopped = |seat: &Seat| seat.stop().is_cancelled();
+        let enter = |last, port| connections.admit(peer(last, port)).expect("a place");
+        let stopped = |seat: &ConnectionPermit| seat.stop().is_cancelled();
         let quiet = enter(1, 1);
         let many = [enter(2, 1), enter(2, 2)];
-        many[1].connection.is_known();
+        many[1].connection.mark_known();
         let next = enter(3, 1);
         assert!(stopped(&many[0]) && ![&quiet, &many[1], &next].into_iter().any(stopped));
         // The oldest of those that are alike.
@@ -296,14 +299,14 @@ mod tests {
     #[test]
     fn work_of_known_callers_stays_and_a_few_places_are_for_health() {
         let connections = limited(1, 1);
-        let busy = connections.enter(peer(1, 1)).expect("a place");
-        busy.connection.is_known();
-        let working = Working::on(Arc::clone(&busy.connection));
-        let health = connections.enter(peer(2, 1)).expect("a place");
+        let busy = connections.admit(peer(1, 1)).expect("a place");
+        busy.connection.mark_known();
+        let working = InFlightRequest::on(Arc::clone(&busy.connection));
+        let health = connections.admit(peer(2, 1)).expect("a place");
         assert!(health.connection.reserved && !busy.stop().is_cancelled());
         drop(health);
         drop(working);
-        let next = connections.enter(peer(3, 1)).expect("a place");
+        let next = connections.admit(peer(3, 1)).expect("a place");
         assert!(busy.stop().is_cancelled() && !next.connection.reserved);
     }
 }

@@ -1,16 +1,16 @@
 //! The gate before every route: who, may it, how often, how much; then the handler.
 
-use super::access::{Access, AccessError, By, Caller};
-use super::arrival::Arrivals;
-use super::origin;
-use super::problem::{self, Problem};
-use super::rate::{Buckets, Who};
-use super::replay::Replays;
-use super::room::{Places, Rooms};
-use super::session::Sessions;
+use super::access::{AccessError, AccessTokens, AuthMethod, Caller};
+use super::body_limiter::BodyLimiter;
+use super::concurrency::{ConcurrencyLimiter, RequestClassMap};
+use super::idempotency::IdempotencyCache;
+use super::problem::{self, HttpProblem};
+use super::rate::{ClientKey, RateLimiter};
+use super::same_site;
+use super::session::LoginSessions;
 use super::tally::LogTallies;
-use super::token::Grant;
-use crate::config::{Limits, Network, Serve};
+use super::token::TokenGrant;
+use crate::config::{IpNetwork, ServeConfig, ServeLimits};
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -28,13 +28,13 @@ const FAILURES: u32 = 10;
 const FAILURE_EACH: Duration = Duration::from_secs(6);
 
 /// Makes the page that tells a person of a problem; with the request's id.
-pub type ProblemPage = dyn Fn(&Problem, &str) -> Response + Send + Sync;
+pub type ProblemPage = dyn Fn(&HttpProblem, &str) -> Response + Send + Sync;
 /// Is told of every answer, for metrics.
-pub type Observer = dyn Fn(&Answered<'_>) + Send + Sync;
+pub type ResponseObserver = dyn Fn(&AnsweredRequest<'_>) + Send + Sync;
 
 /// An answer, as it is counted.
 #[derive(Clone, Copy, Debug)]
-pub struct Answered<'a> {
+pub struct AnsweredRequest<'a> {
     /// The method.
     pub method: &'a str,
     /// The path of the route, parameters by name; `-` when there is none.
@@ -46,52 +46,56 @@ pub struct Answered<'a> {
 }
 
 /// What all routes share.
-pub struct Gate {
+pub struct RequestGate {
     /// The tokens in force.
-    pub access: Access,
+    pub access: AccessTokens,
     /// The sessions that are open.
-    pub sessions: Sessions,
+    pub sessions: LoginSessions,
     pub(super) hsts: bool,
     pub(super) page: Option<Box<ProblemPage>>,
-    pub(super) observer: Option<Box<Observer>>,
-    pub(super) limits: Limits,
+    pub(super) observer: Option<Box<ResponseObserver>>,
+    pub(super) limits: ServeLimits,
     pub(super) url: Option<String>,
-    pub(super) asked: Buckets,
-    failed: Buckets,
-    pub(super) replays: Arc<Replays>,
-    pub(super) arrivals: Rooms<Arrivals>,
-    pub(super) places: Rooms<Places>,
-    proxies: Vec<Network>,
+    pub(super) asked: RateLimiter,
+    failed: RateLimiter,
+    pub(super) replays: Arc<IdempotencyCache>,
+    pub(super) arrivals: RequestClassMap<BodyLimiter>,
+    pub(super) places: RequestClassMap<ConcurrencyLimiter>,
+    proxies: Vec<IpNetwork>,
     pub(super) tallies: LogTallies,
 }
 
-impl fmt::Debug for Gate {
+impl fmt::Debug for RequestGate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gate").finish_non_exhaustive()
+        f.debug_struct("RequestGate").finish_non_exhaustive()
     }
 }
 
-impl Gate {
+impl RequestGate {
     /// As the configuration has it.
     ///
     /// # Errors
     /// When the file of tokens is not what it should be.
-    pub fn new(serve: &Serve) -> Result<Self, AccessError> {
+    pub fn new(serve: &ServeConfig) -> Result<Self, AccessError> {
         let limits = serve.limits;
         let each = Duration::from_secs(1) / limits.rate.max(1);
         Ok(Self {
-            access: Access::open(serve.tokens.as_deref(), serve.insecure)?,
-            sessions: Sessions::new(serve.https()),
+            access: AccessTokens::open(serve.tokens.as_deref(), serve.insecure)?,
+            sessions: LoginSessions::new(serve.uses_https()),
             hsts: serve.tls.is_some(),
             page: None,
             observer: None,
             limits,
             url: serve.url.clone(),
-            asked: Buckets::new(each, limits.burst, MOST_COUNTED),
-            failed: Buckets::new(FAILURE_EACH, FAILURES, MOST_COUNTED),
+            asked: RateLimiter::new(each, limits.burst, MOST_COUNTED),
+            failed: RateLimiter::new(FAILURE_EACH, FAILURES, MOST_COUNTED),
             replays: Arc::default(),
-            arrivals: Rooms::new(|room| Arrivals::new(room.places(limits.requests))),
-            places: Rooms::new(|room| Places::new(room.places(limits.requests))),
+            arrivals: RequestClassMap::new(|room| {
+                BodyLimiter::new(room.max_concurrent(limits.requests))
+            }),
+            places: RequestClassMap::new(|room| {
+                ConcurrencyLimiter::new(room.max_concurrent(limits.requests))
+            }),
             proxies: serve.proxies.clone(),
             tallies: LogTallies::default(),
         })
@@ -101,7 +105,7 @@ impl Gate {
     #[must_use]
     pub fn with_page(
         mut self,
-        page: impl Fn(&Problem, &str) -> Response + Send + Sync + 'static,
+        page: impl Fn(&HttpProblem, &str) -> Response + Send + Sync + 'static,
     ) -> Self {
         self.page = Some(Box::new(page));
         self
@@ -111,7 +115,7 @@ impl Gate {
     #[must_use]
     pub fn with_observer(
         mut self,
-        observer: impl Fn(&Answered<'_>) + Send + Sync + 'static,
+        observer: impl Fn(&AnsweredRequest<'_>) + Send + Sync + 'static,
     ) -> Self {
         self.observer = Some(Box::new(observer));
         self
@@ -124,15 +128,15 @@ impl Gate {
     /// When the token is worth nothing.
     pub fn login(
         &self,
-        peer: Peer,
+        peer: PeerAddress,
         headers: &HeaderMap,
         token: &str,
-    ) -> Result<HeaderValue, Problem> {
-        let grant = self.grant(peer, token.trim())?;
+    ) -> Result<HeaderValue, HttpProblem> {
+        let grant = self.authenticate(peer, token.trim())?;
         tracing::info!(name = %grant.name, role = %grant.role, "a session was opened");
         self.sessions
             .open(headers, &grant, Instant::now())
-            .map_err(Problem::internal)
+            .map_err(HttpProblem::internal)
     }
 
     /// Ends the session of a request; gives the cookie that takes the place of its own.
@@ -141,33 +145,37 @@ impl Gate {
     }
 
     /// A right token is always taken; who sends wrong ones is told less and less often why.
-    fn grant(&self, peer: Peer, token: &str) -> Result<Grant, Problem> {
+    fn authenticate(&self, peer: PeerAddress, token: &str) -> Result<TokenGrant, HttpProblem> {
         if let Some(grant) = self.access.by_token(token) {
             return Ok(grant);
         }
         self.failed
-            .take(&Who::address(peer.0), Instant::now())
+            .take(&ClientKey::address(peer.0), Instant::now())
             .map_err(|wait| {
-                Problem::new(problem::TOO_MANY, "too many wrong tokens").retry_after(wait)
+                HttpProblem::new(problem::TOO_MANY, "too many wrong tokens").retry_after(wait)
             })?;
         let what = "a token that is worth nothing was refused";
         if self.tallies.is_first(what, Some(peer.0)) {
             tracing::warn!(address = %peer.0, "{what}");
         }
-        Err(Problem::new(
+        Err(HttpProblem::new(
             problem::UNAUTHORIZED,
             "the token is unknown, expired or revoked",
         ))
     }
 
     /// Who sends the request; nobody when there is nothing that says so.
-    pub(super) fn caller(&self, peer: Peer, request: &Parts) -> Result<Option<Caller>, Problem> {
+    pub(super) fn caller(
+        &self,
+        peer: PeerAddress,
+        request: &Parts,
+    ) -> Result<Option<Caller>, HttpProblem> {
         if let Some(value) = request.headers.get(header::AUTHORIZATION) {
             let token = value.to_str().ok().and_then(bearer).ok_or_else(|| {
-                Problem::new(problem::UNAUTHORIZED, "expected `Authorization: Bearer …`")
+                HttpProblem::new(problem::UNAUTHORIZED, "expected `Authorization: Bearer …`")
             })?;
-            let grant = self.grant(peer, token)?;
-            return Ok(Some(Caller::of(&grant, By::Token)));
+            let grant = self.authenticate(peer, token)?;
+            return Ok(Some(Caller::from_grant(&grant, AuthMethod::Token)));
         }
         let session = self
             .sessions
@@ -175,10 +183,10 @@ impl Gate {
         if session.is_some() {
             return Ok(session);
         }
-        let nobody = self.access.nobody();
+        let nobody = self.access.anonymous_caller();
         // A page of another site that made its name point here would read as anybody does.
-        if nobody.is_some() && !origin::is_own_host(request, self.url.as_deref()) {
-            return Err(Problem::new(
+        if nobody.is_some() && !same_site::is_own_host(request, self.url.as_deref()) {
+            return Err(HttpProblem::new(
                 problem::MISDIRECTED,
                 "ask for it by its address or as `serve.url` has it",
             ));
@@ -187,10 +195,10 @@ impl Gate {
     }
 
     /// Whose address a request comes from: of a trusted proxy, the one it names.
-    pub(super) fn peer(&self, parts: &Parts) -> Peer {
+    pub(super) fn peer(&self, parts: &Parts) -> PeerAddress {
         let info = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         let mut address = info.map_or(Ipv4Addr::UNSPECIFIED.into(), |info| info.0.ip());
-        let trusted = |address| self.proxies.iter().any(|network| network.holds(address));
+        let trusted = |address| self.proxies.iter().any(|network| network.contains(address));
         let named = parts.headers.get_all(FORWARDED).iter();
         let named: Vec<&str> = named
             .filter_map(|value| value.to_str().ok())
@@ -203,7 +211,7 @@ impl Gate {
                 _ => break,
             }
         }
-        Peer(address)
+        PeerAddress(address)
     }
 }
 
@@ -227,36 +235,36 @@ fn bearer(value: &str) -> Option<&str> {
 
 /// The address that a request comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Peer(pub IpAddr);
+pub struct PeerAddress(pub IpAddr);
 
-impl Peer {
+impl PeerAddress {
     pub(super) fn of(parts: &Parts) -> Self {
         let known = parts.extensions.get::<Self>().copied();
         known.unwrap_or(Self(Ipv4Addr::UNSPECIFIED.into()))
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Peer {
-    type Rejection = Problem;
+impl<S: Send + Sync> FromRequestParts<S> for PeerAddress {
+    type Rejection = HttpProblem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, HttpProblem> {
         Ok(Self::of(parts))
     }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
-    type Rejection = Problem;
+    type Rejection = HttpProblem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, HttpProblem> {
         let caller = parts.extensions.get::<Self>().cloned();
-        caller.ok_or_else(|| Problem::new(problem::UNAUTHORIZED, ""))
+        caller.ok_or_else(|| HttpProblem::new(problem::UNAUTHORIZED, ""))
     }
 }
 
 impl<S: Send + Sync> axum::extract::OptionalFromRequestParts<S> for Caller {
-    type Rejection = Problem;
+    type Rejection = HttpProblem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Problem> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, HttpProblem> {
         Ok(parts.extensions.get::<Self>().cloned())
     }
 }

@@ -1,10 +1,10 @@
 //! The routes that every server has: is it alive, is it ready, who am I, what is there.
 
-use super::access::{By, Caller};
-use super::describe::Described;
-use super::problem::{self, Problem};
+use super::access::{AuthMethod, Caller};
+use super::operation::OperationHandler;
+use super::problem::{self, HttpProblem};
 use super::role::{Permission, Role};
-use super::route::{Needs, Route};
+use super::route::{AccessRequirement, Route};
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
-/// The path of [`Health`].
+/// The path of [`HealthReply`].
 const HEALTH: &str = "/healthz";
 /// The path of readiness.
 const READY: &str = "/readyz";
@@ -23,7 +23,7 @@ pub(super) fn is_vital(path: &str) -> bool {
 }
 
 /// What knows whether it can do its work.
-pub trait Ready: Clone + Send + Sync + 'static {
+pub trait ReadinessCheck: Clone + Send + Sync + 'static {
     /// Whether it can.
     ///
     /// # Errors
@@ -33,14 +33,14 @@ pub trait Ready: Clone + Send + Sync + 'static {
 
 /// The daemon is healthy.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Health {
+pub struct HealthReply {
     /// Always `ok`. Failures are problems.
     status: &'static str,
 }
 
 /// The identity of the caller.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Whoami {
+pub struct WhoamiReply {
     /// The name that the audit log records.
     name: String,
     /// The role of the token.
@@ -56,71 +56,84 @@ pub struct Whoami {
     time: DateTime<Utc>,
 }
 
-async fn alive() -> Result<Json<Health>, Problem> {
-    Ok(Json(Health { status: "ok" }))
+async fn alive() -> Result<Json<HealthReply>, HttpProblem> {
+    Ok(Json(HealthReply { status: "ok" }))
 }
 
-async fn ready<S: Ready>(State(state): State<S>) -> Result<Json<Health>, Problem> {
+async fn ready<S: ReadinessCheck>(
+    State(state): State<S>,
+) -> Result<Json<HealthReply>, HttpProblem> {
     match state.ready().await {
-        Ok(()) => Ok(Json(Health { status: "ok" })),
-        Err(reason) => Err(Problem::new(problem::UNAVAILABLE, reason)),
+        Ok(()) => Ok(Json(HealthReply { status: "ok" })),
+        Err(reason) => Err(HttpProblem::new(problem::UNAVAILABLE, reason)),
     }
 }
 
-async fn whoami(caller: Caller) -> Result<Json<Whoami>, Problem> {
+async fn whoami(caller: Caller) -> Result<Json<WhoamiReply>, HttpProblem> {
     let sources = caller.sources.as_ref();
-    Ok(Json(Whoami {
+    Ok(Json(WhoamiReply {
         name: caller.name.to_string(),
         role: caller.role,
         permissions: caller.role.permissions().to_vec(),
         sources: sources.map(|all| all.iter().map(ToString::to_string).collect()),
-        anonymous: caller.by == By::Nothing,
+        anonymous: caller.by == AuthMethod::Anonymous,
         time: Utc::now(),
     }))
 }
 
 /// The routes of every server.
-pub fn routes<S: Ready>() -> Vec<Route<S>> {
+pub fn routes<S: ReadinessCheck>() -> Vec<Route<S>> {
     vec![
-        Route::get(HEALTH, "alive", Needs::Nothing, alive)
-            .says(
+        Route::get(HEALTH, "alive", AccessRequirement::Public, alive)
+            .with_docs(
                 "Check whether the daemon is alive",
                 "Answers as long as the process runs. Needs no token.",
             )
             .example(json!({"status": "ok"}))
-            .vital(),
-        Route::get(READY, "ready", Needs::Nothing, ready::<S>)
-            .says(
+            .exempt_from_limits(),
+        Route::get(READY, "ready", AccessRequirement::Public, ready::<S>)
+            .with_docs(
                 "Check whether the daemon is ready",
                 "Answers 503 with the reason if it is not ready. Needs no token.",
             )
             .example(json!({"status": "ok"}))
             .problems(&[problem::UNAVAILABLE])
-            .vital(),
-        Route::get("/api/v1/whoami", "whoami", Needs::Somebody, whoami)
-            .says(
-                "Get the identity of the caller",
-                "Returns the name, the role and the sources of the token, and the permissions of the role.",
-            )
-            .example(json!({
-                "name": "ci",
-                "role": "planner",
-                "permissions": ["plan"],
-                "sources": ["directory"],
-                "anonymous": false,
-                "time": "2027-01-31T12:00:00Z",
-            })),
+            .exempt_from_limits(),
+        Route::get(
+            "/api/v1/whoami",
+            "whoami",
+            AccessRequirement::Authenticated,
+            whoami,
+        )
+        .with_docs(
+            "Get the identity of the caller",
+            "Returns the name, the role and the sources of the token, and the permissions of the role.",
+        )
+        .example(json!({
+            "name": "ci",
+            "role": "planner",
+            "permissions": ["plan"],
+            "sources": ["directory"],
+            "anonymous": false,
+            "time": "2027-01-31T12:00:00Z",
+        })),
     ]
 }
 
 /// The route of the document itself; `document` is asked for when it is.
 pub(super) fn own_document<S, H, D, T>(document: H) -> Route<S>
 where
-    S: Ready,
-    H: axum::handler::Handler<T, S> + Described<D>,
+    S: ReadinessCheck,
+    H: axum::handler::Handler<T, S> + OperationHandler<D>,
     T: 'static,
 {
-    Route::get("/api/v1/openapi.json", "openapi", Needs::Nothing, document).says(
+    Route::get(
+        "/api/v1/openapi.json",
+        "openapi",
+        AccessRequirement::Public,
+        document,
+    )
+    .with_docs(
         "Get this document",
         "The routes of this server as OpenAPI 3.1. Needs no token.",
     )

@@ -7,21 +7,21 @@
 //! ```
 
 pub mod access;
-mod arrival;
+mod body_limiter;
+mod concurrency;
 mod connections;
-pub mod describe;
 pub mod gate;
 pub mod health;
+pub mod idempotency;
 pub mod openapi;
-mod origin;
-mod outermost;
-mod pass;
+pub mod operation;
+mod outer_layer;
 pub mod problem;
 pub mod rate;
-pub mod replay;
 pub mod role;
-mod room;
 pub mod route;
+mod route_guard;
+mod same_site;
 pub mod server;
 pub mod session;
 mod stream;
@@ -30,38 +30,41 @@ mod tls;
 pub mod token;
 
 pub use crate::tls::choose_provider;
-pub use access::{Access, By, Caller};
-pub use describe::{Accepted, Created, Done, Gives, Input, Operation, Path, Query, Takes};
-pub use gate::{Gate, Peer};
-pub use health::Ready;
-pub use problem::Problem;
+pub use access::{AccessTokens, AuthMethod, Caller};
+pub use gate::{PeerAddress, RequestGate};
+pub use health::ReadinessCheck;
+pub use operation::{
+    AcceptedResponse, CreatedResponse, JsonBody, NoContentResponse, OperationBuilder,
+    OperationInput, OperationOutput, PathParams, QueryParams,
+};
+pub use problem::HttpProblem;
 pub use role::{Permission, Role};
-pub use route::{Needs, Route};
-pub use server::{Server, ServerError};
+pub use route::{AccessRequirement, Route};
+pub use server::{HttpServer, ServerError};
 
 use axum::{Json, Router};
 use serde_json::Value;
 use std::sync::{Arc, OnceLock};
 
 /// The whole application of a table: its routes and those of every server, each behind its gate.
-pub fn app<S: Ready>(routes: Vec<Route<S>>, gate: &Arc<Gate>, state: S) -> Router {
+pub fn app<S: ReadinessCheck>(routes: Vec<Route<S>>, gate: &Arc<RequestGate>, state: S) -> Router {
     let (routes, _) = complete(routes);
     let router = route::router(routes, gate).with_state(state);
-    outermost::around(router, gate)
+    outer_layer::wrap_router(router, gate)
 }
 
 /// The OpenAPI document of a table and of the routes of every server.
-pub fn document<S: Ready>(routes: Vec<Route<S>>) -> Value {
+pub fn document<S: ReadinessCheck>(routes: Vec<Route<S>>) -> Value {
     complete(routes).1
 }
 
 /// All routes, with the document that also stands behind one of them.
-pub fn complete<S: Ready>(routes: Vec<Route<S>>) -> (Vec<Route<S>>, Value) {
+pub fn complete<S: ReadinessCheck>(routes: Vec<Route<S>>) -> (Vec<Route<S>>, Value) {
     let kept: Arc<OnceLock<Value>> = Arc::default();
     let told = Arc::clone(&kept);
     let mut all = health::routes();
     all.push(health::own_document(async move || {
-        Ok::<_, Problem>(Json(told.get().cloned().unwrap_or_default()))
+        Ok::<_, HttpProblem>(Json(told.get().cloned().unwrap_or_default()))
     }));
     all.extend(routes);
     let document = openapi::document(&all);

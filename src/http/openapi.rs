@@ -1,10 +1,10 @@
 //! The OpenAPI 3.1 document, drawn from the table of routes.
 
-use super::describe::Operation;
-use super::describe::bounded;
-use super::problem::{self, Kind, MEDIA_TYPE, Told};
+use super::operation::OperationBuilder;
+use super::operation::add_number_bounds;
+use super::problem::{self, MEDIA_TYPE, ProblemDetails, ProblemKind};
 use super::role::Role;
-use super::route::{About, Audience, Needs, Route};
+use super::route::{AccessRequirement, Route, RouteAudience, RouteSpec};
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
@@ -16,18 +16,18 @@ const SCHEMAS: &str = "/components/schemas";
 /// The document of a table.
 pub fn document<S>(routes: &[Route<S>]) -> Value {
     let inputs = SchemaSettings::draft2020_12().for_deserialize();
-    let mut inputs = generator(inputs.with_transform(RecursiveTransform(bounded)));
+    let mut inputs = generator(inputs.with_transform(RecursiveTransform(add_number_bounds)));
     let mut outputs = generator(SchemaSettings::draft2020_12().for_serialize());
     let mut paths: Map<String, Value> = Map::new();
     let programs = routes
         .iter()
-        .filter(|route| route.about.audience == Audience::Program);
+        .filter(|route| route.about.audience == RouteAudience::Program);
     for Route { about, .. } in programs {
         let drawn = operation(about, &mut inputs, &mut outputs);
         let path = paths.entry(about.path).or_insert_with(|| json!({}));
         path[about.method.as_str().to_lowercase()] = drawn;
     }
-    let problem = outputs.subschema_for::<Told>().to_value();
+    let problem = outputs.subschema_for::<ProblemDetails>().to_value();
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -58,8 +58,12 @@ fn generator(settings: SchemaSettings) -> SchemaGenerator {
         .into_generator()
 }
 
-fn operation(about: &About, inputs: &mut SchemaGenerator, outputs: &mut SchemaGenerator) -> Value {
-    let mut drawn = Operation {
+fn operation(
+    about: &RouteSpec,
+    inputs: &mut SchemaGenerator,
+    outputs: &mut SchemaGenerator,
+) -> Value {
+    let mut drawn = OperationBuilder {
         parameters: Vec::new(),
         body: None,
         responses: BTreeMap::new(),
@@ -68,7 +72,7 @@ fn operation(about: &About, inputs: &mut SchemaGenerator, outputs: &mut SchemaGe
         outputs,
     };
     (about.describe)(&mut drawn);
-    if about.acts() {
+    if about.is_act() {
         drawn.parameters.push(json!({
             "name": "Idempotency-Key",
             "in": "header",
@@ -80,21 +84,21 @@ fn operation(about: &About, inputs: &mut SchemaGenerator, outputs: &mut SchemaGe
             .problems
             .extend([problem::KEY_REUSED, problem::IN_PROGRESS]);
     }
-    drawn.problems.extend(raised(about));
+    drawn.problems.extend(gate_problems(about));
     examples(&mut drawn, about);
-    told(about, drawn)
+    operation_json(about, drawn)
 }
 
 /// What the gate answers before the handler is asked.
-fn raised(about: &About) -> Vec<&'static Kind> {
+fn gate_problems(about: &RouteSpec) -> Vec<&'static ProblemKind> {
     let mut kinds = vec![problem::BAD_REQUEST];
     if !about.vital {
         kinds.extend([problem::TOO_LARGE, problem::TOO_MANY, problem::UNAVAILABLE]);
     }
-    if about.needs != Needs::Nothing {
+    if about.needs != AccessRequirement::Public {
         kinds.extend([problem::UNAUTHORIZED, problem::MISDIRECTED]);
     }
-    if matches!(about.needs, Needs::May(_)) || !about.method.is_safe() {
+    if matches!(about.needs, AccessRequirement::Permission(_)) || !about.method.is_safe() {
         kinds.push(problem::NO_PERMISSION);
     }
     if !about.method.is_safe() {
@@ -103,7 +107,7 @@ fn raised(about: &About) -> Vec<&'static Kind> {
     kinds
 }
 
-fn examples(drawn: &mut Operation<'_>, about: &About) {
+fn examples(drawn: &mut OperationBuilder<'_>, about: &RouteSpec) {
     if let (Some(body), Some(example)) = (&mut drawn.body, &about.example_body) {
         body["content"]["application/json"]["example"] = example.clone();
     }
@@ -113,8 +117,8 @@ fn examples(drawn: &mut Operation<'_>, about: &About) {
     }
 }
 
-fn told(about: &About, drawn: Operation<'_>) -> Value {
-    let mut by_status: BTreeMap<u16, Vec<&Kind>> = BTreeMap::new();
+fn operation_json(about: &RouteSpec, drawn: OperationBuilder<'_>) -> Value {
+    let mut by_status: BTreeMap<u16, Vec<&ProblemKind>> = BTreeMap::new();
     for kind in drawn.problems {
         let kinds = by_status.entry(kind.status.as_u16()).or_default();
         if !kinds.contains(&kind) {
@@ -151,8 +155,8 @@ fn told(about: &About, drawn: Operation<'_>) -> Value {
     operation
 }
 
-fn described(about: &About) -> String {
-    let Needs::May(permission) = about.needs else {
+fn described(about: &RouteSpec) -> String {
+    let AccessRequirement::Permission(permission) = about.needs else {
         return about.description.to_owned();
     };
     let roles: Vec<&str> = Role::ALL
@@ -172,14 +176,14 @@ fn described(about: &About) -> String {
     )
 }
 
-fn security(about: &About) -> Value {
+fn security(about: &RouteSpec) -> Value {
     match about.needs {
-        Needs::Nothing => json!([]),
+        AccessRequirement::Public => json!([]),
         _ => json!([{"token": []}]),
     }
 }
 
-fn problem_response(kinds: &[&Kind]) -> Value {
+fn problem_response(kinds: &[&ProblemKind]) -> Value {
     let said: Vec<String> = kinds
         .iter()
         .map(|kind| format!("`{}`: {}.", kind.code, kind.title))

@@ -13,7 +13,7 @@ pub const MEDIA_TYPE: &str = "application/problem+json";
 
 /// A kind of problem: an entry of [`ALL`].
 #[derive(Debug, PartialEq, Eq)]
-pub struct Kind {
+pub struct ProblemKind {
     /// The stable name, kebab case.
     pub code: &'static str,
     /// The status it is answered with.
@@ -26,14 +26,14 @@ macro_rules! kinds {
     ($($constant:ident $code:literal $status:ident $title:literal;)*) => {
         $(
             #[doc = concat!("`", $code, "`: ", $title, ".")]
-            pub const $constant: &Kind = &Kind {
+            pub const $constant: &ProblemKind = &ProblemKind {
                 code: $code,
                 status: StatusCode::$status,
                 title: $title,
             };
         )*
         /// All of them.
-        pub const ALL: &[&Kind] = &[$($constant),*];
+        pub const ALL: &[&ProblemKind] = &[$($constant),*];
     };
 }
 
@@ -70,9 +70,9 @@ kinds! {
 
 /// Something that went wrong, and how it is answered.
 #[derive(Clone, Debug)]
-pub struct Problem {
+pub struct HttpProblem {
     /// Its kind.
-    pub kind: &'static Kind,
+    pub kind: &'static ProblemKind,
     /// The case at hand, for people; nothing secret.
     pub detail: String,
     /// After how long another try makes sense.
@@ -84,7 +84,7 @@ pub struct Problem {
 /// A problem (RFC 9457).
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Problem")]
-pub struct Told {
+pub struct ProblemDetails {
     /// `urn:roster:problem:` and the code.
     #[serde(rename = "type")]
     kind: String,
@@ -105,9 +105,9 @@ pub struct Told {
     more: Map<String, Value>,
 }
 
-impl Problem {
+impl HttpProblem {
     /// A problem of this kind; the detail is for people and has nothing secret in it.
-    pub fn new(kind: &'static Kind, detail: impl Into<String>) -> Self {
+    pub fn new(kind: &'static ProblemKind, detail: impl Into<String>) -> Self {
         Self {
             kind,
             detail: detail.into(),
@@ -161,8 +161,8 @@ impl Problem {
         Self::new(kind, "")
     }
 
-    pub(super) fn told(&self, request: Option<&str>) -> Told {
-        Told {
+    pub(super) fn to_details(&self, request: Option<&str>) -> ProblemDetails {
+        ProblemDetails {
             kind: format!("urn:roster:problem:{}", self.kind.code),
             code: self.kind.code,
             title: self.kind.title,
@@ -174,8 +174,8 @@ impl Problem {
     }
 
     /// The answer, with the request named.
-    pub(super) fn answer(&self, request: Option<&str>) -> Response {
-        let mut response = (self.kind.status, Json(self.told(request))).into_response();
+    pub(super) fn to_response(&self, request: Option<&str>) -> Response {
+        let mut response = (self.kind.status, Json(self.to_details(request))).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         if let Some(wait) = self.retry_after {
@@ -192,8 +192,8 @@ impl Problem {
     }
 }
 
-impl IntoResponse for Problem {
+impl IntoResponse for HttpProblem {
     fn into_response(self) -> Response {
-        self.answer(None)
+        self.to_response(None)
     }
 }

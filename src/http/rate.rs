@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 
 /// Who is counted.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum Who {
+pub enum ClientKey {
     /// The holder of a token, by its name.
     Token(Arc<str>),
     /// An address; of IPv6 its network, because one host has a whole one.
     Address(IpAddr),
     /// All whom there is no room to count one by one.
-    Rest,
+    Overflow,
 }
 
-impl Who {
+impl ClientKey {
     /// An address as it is counted.
     pub fn address(address: IpAddr) -> Self {
         Self::Address(match address {
@@ -31,14 +31,14 @@ impl Who {
 
 /// Buckets of tries, one for each who asks.
 #[derive(Debug)]
-pub struct Buckets {
+pub struct RateLimiter {
     each: Duration,
     burst: u32,
     most: usize,
-    full_at: Mutex<HashMap<Who, Instant>>,
+    full_at: Mutex<HashMap<ClientKey, Instant>>,
 }
 
-impl Buckets {
+impl RateLimiter {
     /// One more try each `each`, `burst` at once, for at most `most` who ask.
     pub fn new(each: Duration, burst: u32, most: usize) -> Self {
         Self {
@@ -53,7 +53,7 @@ impl Buckets {
     ///
     /// # Errors
     /// How long to wait when there is none.
-    pub fn take(&self, who: &Who, now: Instant) -> Result<(), Duration> {
+    pub fn take(&self, who: &ClientKey, now: Instant) -> Result<(), Duration> {
         // A bucket is the moment at which it is full again; a full one need not be kept.
         let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
         if full_at.len() >= self.most && !full_at.contains_key(who) {
@@ -61,7 +61,11 @@ impl Buckets {
         }
         let room = full_at.len() < self.most || full_at.contains_key(who);
         let at = full_at
-            .entry(if room { who.clone() } else { Who::Rest })
+            .entry(if room {
+                who.clone()
+            } else {
+                ClientKey::Overflow
+            })
             .or_insert(now);
         let next = (*at).max(now) + self.each;
         let wait = next.saturating_duration_since(now + self.each * self.burst);
@@ -78,13 +82,13 @@ impl Buckets {
 mod tests {
     use super::*;
 
-    fn who(last: u8) -> Who {
-        Who::address(IpAddr::from([10, 0, 0, last]))
+    fn who(last: u8) -> ClientKey {
+        ClientKey::address(IpAddr::from([10, 0, 0, last]))
     }
 
     #[test]
     fn a_burst_passes_and_then_one_each_interval() {
-        let buckets = Buckets::new(Duration::from_millis(100), 3, 10);
+        let buckets = RateLimiter::new(Duration::from_millis(100), 3, 10);
         let start = Instant::now();
         for _ in 0..3 {
             assert_eq!(buckets.take(&who(1), start), Ok(()));
@@ -101,7 +105,7 @@ mod tests {
 
     #[test]
     fn many_addresses_take_no_more_memory_and_share_what_is_left() {
-        let buckets = Buckets::new(Duration::from_secs(1), 1, 2);
+        let buckets = RateLimiter::new(Duration::from_secs(1), 1, 2);
         let start = Instant::now();
         assert!(buckets.take(&who(1), start).is_ok() && buckets.take(&who(2), start).is_ok());
         assert!(buckets.take(&who(3), start).is_ok());
@@ -113,7 +117,7 @@ mod tests {
 
     #[test]
     fn one_network_is_one_asker() {
-        let who = |text: &str| Who::address(text.parse().expect("an address"));
+        let who = |text: &str| ClientKey::address(text.parse().expect("an address"));
         assert_eq!(who("2001:db8::1"), who("2001:db8::ffff:2"));
         assert_ne!(who("2001:db8::1"), who("2001:db8:0:1::1"));
         assert_eq!(who("::ffff:10.0.0.1"), who("10.0.0.1"));

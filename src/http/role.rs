@@ -62,7 +62,7 @@ impl Permission {
     ];
 
     /// Whether what it allows changes something.
-    pub fn acts(self) -> bool {
+    pub fn allows_changes(self) -> bool {
         matches!(self, Self::Operate | Self::Approve | Self::Administer)
     }
 }

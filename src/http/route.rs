@@ -1,9 +1,9 @@
 //! Routes as data: one table makes the router, with its checks, and the OpenAPI document.
 
-use super::describe::{Described, Operation};
-use super::gate::Gate;
-use super::pass::{Pass, pass};
+use super::gate::RequestGate;
+use super::operation::{OperationBuilder, OperationHandler};
 use super::role::Permission;
+use super::route_guard::{RouteGuard, guard_route};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
@@ -15,24 +15,24 @@ use std::sync::Arc;
 
 /// What one needs to be let through.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Needs {
+pub enum AccessRequirement {
     /// Nothing.
-    Nothing,
+    Public,
     /// To be somebody, whoever it is.
-    Somebody,
+    Authenticated,
     /// A role with this permission.
-    May(Permission),
+    Permission(Permission),
 }
 
-impl From<Permission> for Needs {
+impl From<Permission> for AccessRequirement {
     fn from(permission: Permission) -> Self {
-        Self::May(permission)
+        Self::Permission(permission)
     }
 }
 
 /// Who reads the answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Audience {
+pub enum RouteAudience {
     /// Programs; it stands in the OpenAPI document.
     Program,
     /// People with a browser: without a session they are sent to the login.
@@ -41,7 +41,7 @@ pub enum Audience {
 
 /// How much the body of a request may weigh.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Weight {
+pub enum BodySizeLimit {
     /// As `serve.limits.body` has it.
     Usual,
     /// As `serve.limits.tree` has it; few at once.
@@ -50,7 +50,7 @@ pub enum Weight {
 
 /// What the table says of a route.
 #[derive(Clone, Debug)]
-pub struct About {
+pub struct RouteSpec {
     /// The method; `GET` also answers `HEAD`.
     pub method: Method,
     /// The path, parameters as `{name}`. `{source}` is held against the sources of the token.
@@ -58,15 +58,15 @@ pub struct About {
     /// The name of the operation in the document.
     pub id: &'static str,
     /// What one needs.
-    pub needs: Needs,
+    pub needs: AccessRequirement,
     /// Who reads the answers.
-    pub audience: Audience,
+    pub audience: RouteAudience,
     /// In a few words.
     pub summary: &'static str,
     /// In whole sentences, Markdown.
     pub description: &'static str,
     /// How much the body may weigh.
-    pub weight: Weight,
+    pub weight: BodySizeLimit,
     /// Whether it answers under load too: health.
     pub vital: bool,
     /// Whether a token for some sources may come here although the path names none: the handler
@@ -81,14 +81,15 @@ pub struct About {
     /// An example of the answer.
     pub example: Option<Value>,
     /// Codes of problems of its own.
-    pub problems: Vec<&'static super::problem::Kind>,
-    pub(super) describe: fn(&mut Operation<'_>),
+    pub problems: Vec<&'static super::problem::ProblemKind>,
+    pub(super) describe: fn(&mut OperationBuilder<'_>),
 }
 
-impl About {
+impl RouteSpec {
     /// Whether it changes something, so that an idempotency key makes sense.
-    pub fn acts(&self) -> bool {
-        !self.method.is_safe() && matches!(self.needs, Needs::May(may) if may.acts())
+    pub fn is_act(&self) -> bool {
+        !self.method.is_safe()
+            && matches!(self.needs, AccessRequirement::Permission(may) if may.allows_changes())
     }
 }
 
@@ -96,7 +97,7 @@ impl About {
 #[derive(Debug)]
 pub struct Route<S> {
     /// What the table says.
-    pub about: About,
+    pub about: RouteSpec,
     handler: MethodRouter<S>,
 }
 
@@ -106,26 +107,26 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         method: Method,
         path: &'static str,
         id: &'static str,
-        needs: impl Into<Needs>,
+        needs: impl Into<AccessRequirement>,
         handler: H,
     ) -> Self
     where
-        H: Handler<T, S> + Described<D>,
+        H: Handler<T, S> + OperationHandler<D>,
         T: 'static,
     {
         let handler = on(filter(&method), handler);
-        Self::made(method, path, id, needs.into(), handler, H::describe)
+        Self::build(method, path, id, needs.into(), handler, H::describe)
     }
 
     /// `GET`.
     pub fn get<H, T, D>(
         path: &'static str,
         id: &'static str,
-        needs: impl Into<Needs>,
+        needs: impl Into<AccessRequirement>,
         handler: H,
     ) -> Self
     where
-        H: Handler<T, S> + Described<D>,
+        H: Handler<T, S> + OperationHandler<D>,
         T: 'static,
     {
         Self::new(Method::GET, path, id, needs, handler)
@@ -135,11 +136,11 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
     pub fn post<H, T, D>(
         path: &'static str,
         id: &'static str,
-        needs: impl Into<Needs>,
+        needs: impl Into<AccessRequirement>,
         handler: H,
     ) -> Self
     where
-        H: Handler<T, S> + Described<D>,
+        H: Handler<T, S> + OperationHandler<D>,
         T: 'static,
     {
         Self::new(Method::POST, path, id, needs, handler)
@@ -149,7 +150,7 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
     pub fn page<H, T>(
         method: Method,
         path: &'static str,
-        needs: impl Into<Needs>,
+        needs: impl Into<AccessRequirement>,
         handler: H,
     ) -> Self
     where
@@ -157,28 +158,28 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         T: 'static,
     {
         let handler = on(filter(&method), handler);
-        let mut route = Self::made(method, path, "", needs.into(), handler, |_| {});
-        route.about.audience = Audience::Person;
+        let mut route = Self::build(method, path, "", needs.into(), handler, |_| {});
+        route.about.audience = RouteAudience::Person;
         route
     }
 
-    fn made(
+    fn build(
         method: Method,
         path: &'static str,
         id: &'static str,
-        needs: Needs,
+        needs: AccessRequirement,
         handler: MethodRouter<S>,
-        describe: fn(&mut Operation<'_>),
+        describe: fn(&mut OperationBuilder<'_>),
     ) -> Self {
-        let about = About {
+        let about = RouteSpec {
             method,
             path,
             id,
             needs,
-            audience: Audience::Program,
+            audience: RouteAudience::Program,
             summary: "",
             description: "",
-            weight: Weight::Usual,
+            weight: BodySizeLimit::Usual,
             vital: false,
             sifted: false,
             lasting: false,
@@ -193,7 +194,7 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
 
     /// What it does: in a few words, and in whole sentences.
     #[must_use]
-    pub fn says(mut self, summary: &'static str, description: &'static str) -> Self {
+    pub fn with_docs(mut self, summary: &'static str, description: &'static str) -> Self {
         self.about.summary = summary;
         self.about.description = description;
         self
@@ -201,7 +202,7 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
 
     /// The problems that are its own.
     #[must_use]
-    pub fn problems(mut self, problems: &'static [&'static super::problem::Kind]) -> Self {
+    pub fn problems(mut self, problems: &'static [&'static super::problem::ProblemKind]) -> Self {
         self.about.problems.extend(problems);
         self
     }
@@ -222,35 +223,35 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
 
     /// Takes bodies as heavy as `serve.limits.tree`, a few at once.
     #[must_use]
-    pub fn heavy(mut self) -> Self {
-        self.about.weight = Weight::Tree;
+    pub fn with_tree_limit(mut self) -> Self {
+        self.about.weight = BodySizeLimit::Tree;
         self
     }
 
     /// Answers under load too.
     #[must_use]
-    pub fn vital(mut self) -> Self {
+    pub fn exempt_from_limits(mut self) -> Self {
         self.about.vital = true;
         self
     }
 
     /// Its handler shows the holder of a token for some sources only what is its own.
     #[must_use]
-    pub fn sifted(mut self) -> Self {
+    pub fn filters_by_source(mut self) -> Self {
         self.about.sifted = true;
         self
     }
 
     /// Its handler keeps the keys of acts, and their answers, longer than this process lives.
     #[must_use]
-    pub fn keyed(mut self) -> Self {
+    pub fn handles_idempotency(mut self) -> Self {
         self.about.keyed = true;
         self
     }
 
     /// May take as long as it takes.
     #[must_use]
-    pub fn lasting(mut self) -> Self {
+    pub fn without_timeout(mut self) -> Self {
         self.about.lasting = true;
         self
     }
@@ -259,11 +260,11 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
 /// The router of a table: no route without its check.
 pub fn router<S: Clone + Send + Sync + 'static>(
     routes: Vec<Route<S>>,
-    gate: &Arc<Gate>,
+    gate: &Arc<RequestGate>,
 ) -> Router<S> {
     let mut router = Router::new();
     for route in routes {
-        let pass_state = Arc::new(Pass {
+        let pass_state = Arc::new(RouteGuard {
             gate: Arc::clone(gate),
             about: route.about,
         });
@@ -272,7 +273,7 @@ pub fn router<S: Clone + Send + Sync + 'static>(
             .handler
             // The gate has weighed the body by then.
             .route_layer(DefaultBodyLimit::disable())
-            .route_layer(from_fn_with_state(pass_state, pass));
+            .route_layer(from_fn_with_state(pass_state, guard_route));
         router = router.route(path, handler);
     }
     router

@@ -1,9 +1,9 @@
 //! The listener: TLS, HTTP/1.1 and 2, connections that may not be slow, and an orderly end.
 
-use super::connections::{self, Connections};
-use super::stream::Watched;
-use super::tls::Certificate;
-use crate::config::{Limits, Network, Serve};
+use super::connections::{self, ConnectionLimiter};
+use super::stream::TimeoutStream;
+use super::tls::ServerCertificate;
+use crate::config::{IpNetwork, ServeConfig, ServeLimits};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum_server::accept::{Accept, DefaultAcceptor};
@@ -19,8 +19,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-const HEADERS_IN: Duration = Duration::from_secs(10);
-const STALLED: Duration = Duration::from_secs(30);
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 const MOST_HEADER_BYTES: u32 = 32 << 10;
 const MOST_STREAMS: u32 = 64;
@@ -50,24 +50,24 @@ pub enum ServerError {
 
 /// A server that has its address and answers nothing yet.
 #[derive(Debug)]
-pub struct Server {
+pub struct HttpServer {
     listener: TcpListener,
     address: SocketAddr,
-    certificate: Option<Certificate>,
-    limits: Limits,
-    proxies: Vec<Network>,
+    certificate: Option<ServerCertificate>,
+    limits: ServeLimits,
+    proxies: Vec<IpNetwork>,
     headers_in: Duration,
     grace: Duration,
 }
 
-impl Server {
+impl HttpServer {
     /// Takes its address.
     ///
     /// # Errors
     /// When it may not, cannot, or the certificate is not one.
-    pub fn bind(serve: &Serve) -> Result<Self, ServerError> {
-        serve.permitted().map_err(ServerError::NotPermitted)?;
-        let certificate = serve.tls.as_ref().map(Certificate::read).transpose();
+    pub fn bind(serve: &ServeConfig) -> Result<Self, ServerError> {
+        serve.check_exposure().map_err(ServerError::NotPermitted)?;
+        let certificate = serve.tls.as_ref().map(ServerCertificate::read).transpose();
         let certificate = certificate.map_err(ServerError::Certificate)?;
         let listen = || {
             let listener = TcpListener::bind(serve.listen)?;
@@ -85,7 +85,7 @@ impl Server {
             certificate,
             limits: serve.limits,
             proxies: serve.proxies.clone(),
-            headers_in: HEADERS_IN.min(serve.limits.timeout),
+            headers_in: HEADER_TIMEOUT.min(serve.limits.timeout),
             grace: serve.limits.timeout,
         })
     }
@@ -116,8 +116,8 @@ impl Server {
                 handle.graceful_shutdown(Some(self.grace));
             }
         });
-        let connections = Connections::new(self.limits, &self.proxies);
-        let door = Door {
+        let connections = ConnectionLimiter::new(self.limits, &self.proxies);
+        let door = AcceptorLayer {
             certificate: self.certificate.clone(),
             connections: Arc::clone(&connections),
             patience: self.headers_in,
@@ -125,14 +125,14 @@ impl Server {
         let listening = axum_server::from_tcp(self.listener).map_err(ServerError::Broken)?;
         let mut listening = listening.handle(handle);
         tune(&mut listening, self.headers_in);
-        let app = app.layer(from_fn_with_state(connections, connections::mark));
+        let app = app.layer(from_fn_with_state(connections, connections::track_request));
         let app = app.into_make_service_with_connect_info::<SocketAddr>();
         let result = if let Some(certificate) = self.certificate {
             let tls = RustlsAcceptor::new(certificate.config).handshake_timeout(self.headers_in);
-            listening.acceptor(door.before(tls)).serve(app).await
+            listening.acceptor(door.wrap(tls)).serve(app).await
         } else {
             let plain = DefaultAcceptor::new();
-            listening.acceptor(door.before(plain)).serve(app).await
+            listening.acceptor(door.wrap(plain)).serve(app).await
         };
         ending.abort();
         result.map_err(ServerError::Broken)
@@ -157,26 +157,26 @@ fn tune(listening: &mut Listening<SocketAddr>, headers_in: Duration) {
 
 /// Lets connections in, if need be in place of others.
 #[derive(Clone)]
-struct Door {
-    certificate: Option<Certificate>,
-    connections: Arc<Connections>,
+struct AcceptorLayer {
+    certificate: Option<ServerCertificate>,
+    connections: Arc<ConnectionLimiter>,
     patience: Duration,
 }
 
-impl Door {
-    fn before<A>(self, inner: A) -> Guarded<A> {
-        Guarded { door: self, inner }
+impl AcceptorLayer {
+    fn wrap<A>(self, inner: A) -> LimitedAcceptor<A> {
+        LimitedAcceptor { door: self, inner }
     }
 }
 
 /// A door with what accepts behind it.
 #[derive(Clone)]
-struct Guarded<A> {
-    door: Door,
+struct LimitedAcceptor<A> {
+    door: AcceptorLayer,
     inner: A,
 }
 
-impl<A, S> Accept<TcpStream, S> for Guarded<A>
+impl<A, S> Accept<TcpStream, S> for LimitedAcceptor<A>
 where
     A: Accept<TcpStream, S>,
     A::Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -184,14 +184,14 @@ where
     A::Future: Send + 'static,
     S: Send + 'static,
 {
-    type Stream = Watched<A::Stream>;
+    type Stream = TimeoutStream<A::Stream>;
     type Service = A::Service;
     type Future = BoxFuture<'static, io::Result<(Self::Stream, Self::Service)>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         let peer = stream.peer_addr().ok();
         let connections = &self.door.connections;
-        let Some(seat) = peer.and_then(|peer| connections.enter(peer)) else {
+        let Some(seat) = peer.and_then(|peer| connections.admit(peer)) else {
             let what = "a connection was closed: as many as `serve.limits` allow are at work";
             let address = peer.map(|peer| peer.ip());
             if connections.tallies.is_first(what, address) {
@@ -212,7 +212,10 @@ where
                 accepted = accepted => accepted?,
                 () = stop.cancelled() => return Err(io::ErrorKind::ConnectionAborted.into()),
             };
-            Ok((Watched::new(stream, patience, STALLED, seat), service))
+            Ok((
+                TimeoutStream::new(stream, patience, STALL_TIMEOUT, seat),
+                service,
+            ))
         })
     }
 }

@@ -1,7 +1,7 @@
 //! The page's sessions: a token posted once, then a cookie that says nothing.
 
-use super::access::{Access, By, Caller};
-use super::token::{Grant, Hash, random};
+use super::access::{AccessTokens, AuthMethod, Caller};
+use super::token::{TokenGrant, TokenHash, random_secret};
 use axum::http::{HeaderMap, HeaderValue, header};
 use std::collections::HashMap;
 use std::fmt;
@@ -15,29 +15,29 @@ pub const CSRF_FIELD: &str = "csrf";
 pub const CSRF_HEADER: &str = "x-csrf-token";
 
 const IDLE: Duration = Duration::from_hours(1);
-const WHOLE: Duration = Duration::from_hours(12);
+const MAX_AGE: Duration = Duration::from_hours(12);
 const MOST: usize = 1024;
 
 /// The sessions that are open. They are kept in memory: a restart asks for the token again.
-pub struct Sessions {
+pub struct LoginSessions {
     secure: bool,
-    open: Mutex<HashMap<String, Session>>,
+    open: Mutex<HashMap<String, LoginSession>>,
 }
 
-struct Session {
-    token: Hash,
+struct LoginSession {
+    token: TokenHash,
     csrf: Arc<str>,
     since: Instant,
     used: Instant,
 }
 
-impl fmt::Debug for Sessions {
+impl fmt::Debug for LoginSessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sessions").finish_non_exhaustive()
+        f.debug_struct("LoginSessions").finish_non_exhaustive()
     }
 }
 
-impl Sessions {
+impl LoginSessions {
     /// No sessions yet; `secure` when browsers come by https.
     pub fn new(secure: bool) -> Self {
         Self {
@@ -53,14 +53,14 @@ impl Sessions {
     pub fn open(
         &self,
         before: &HeaderMap,
-        grant: &Grant,
+        grant: &TokenGrant,
         now: Instant,
     ) -> Result<HeaderValue, String> {
         let told = |error| format!("no randomness: {error}");
-        let id = random().map_err(told)?;
-        let session = Session {
+        let id = random_secret().map_err(told)?;
+        let session = LoginSession {
             token: grant.hash,
-            csrf: random().map_err(told)?.into(),
+            csrf: random_secret().map_err(told)?.into(),
             since: now,
             used: now,
         };
@@ -68,7 +68,7 @@ impl Sessions {
         for old in self.ids(before) {
             open.remove(&key(old));
         }
-        open.retain(|_, session| session.lives(now));
+        open.retain(|_, session| session.is_live(now));
         if open.len() >= MOST {
             let oldest = open.iter().min_by_key(|(_, session)| session.used);
             if let Some(oldest) = oldest.map(|(id, _)| id.clone()) {
@@ -76,15 +76,20 @@ impl Sessions {
             }
         }
         open.insert(key(&id), session);
-        self.cookie(&id, WHOLE)
+        self.cookie(&id, MAX_AGE)
     }
 
     /// Whose session the request carries. The token behind it is looked up each time, so that a
     /// revoked one ends its sessions.
-    pub fn caller(&self, headers: &HeaderMap, access: &Access, now: Instant) -> Option<Caller> {
+    pub fn caller(
+        &self,
+        headers: &HeaderMap,
+        access: &AccessTokens,
+        now: Instant,
+    ) -> Option<Caller> {
         let id = key(self.id(headers)?);
         let mut open = self.lock();
-        let session = open.get_mut(&id).filter(|session| session.lives(now))?;
+        let session = open.get_mut(&id).filter(|session| session.is_live(now))?;
         let Some(grant) = access.by_hash(&session.token) else {
             open.remove(&id);
             return None;
@@ -92,7 +97,7 @@ impl Sessions {
         session.used = now;
         Some(Caller {
             csrf: Some(Arc::clone(&session.csrf)),
-            ..Caller::of(&grant, By::Session)
+            ..Caller::from_grant(&grant, AuthMethod::Session)
         })
     }
 
@@ -138,21 +143,21 @@ impl Sessions {
             .filter_map(move |(name, id)| (name == own).then_some(id))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Session>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, LoginSession>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Session {
-    fn lives(&self, now: Instant) -> bool {
+impl LoginSession {
+    fn is_live(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.used) < IDLE
-            && now.saturating_duration_since(self.since) < WHOLE
+            && now.saturating_duration_since(self.since) < MAX_AGE
     }
 }
 
 /// Looked up by its hash, so that the time of the look-up says nothing of an id.
 fn key(id: &str) -> String {
-    Hash::of(id).hex()
+    TokenHash::of(id).hex()
 }
 
 /// Whether a form's token is the session's.
@@ -167,22 +172,22 @@ mod tests {
     use crate::http::role::Role;
     use std::os::unix::fs::PermissionsExt;
 
-    struct Scene {
+    struct SessionFixture {
         _dir: tempfile::TempDir,
         path: std::path::PathBuf,
-        access: Access,
-        grant: Grant,
+        access: AccessTokens,
+        grant: TokenGrant,
     }
 
-    fn scene() -> Scene {
+    fn scene() -> SessionFixture {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("tokens");
-        let (grant, _) = Grant::create("ada", Role::Operator, None, None).expect("a token");
+        let (grant, _) = TokenGrant::create("ada", Role::Operator, None, None).expect("a token");
         std::fs::write(&path, grant.line()).expect("the file");
         let mode = std::fs::Permissions::from_mode(0o600);
         std::fs::set_permissions(&path, mode).expect("its mode");
-        let access = Access::open(Some(&path), false).expect("valid");
-        Scene {
+        let access = AccessTokens::open(Some(&path), false).expect("valid");
+        SessionFixture {
             _dir: dir,
             path,
             access,
@@ -200,7 +205,7 @@ mod tests {
     #[test]
     fn a_session_ends_idle_at_its_time_by_logout_and_with_its_token() {
         let scene = scene();
-        let sessions = Sessions::new(true);
+        let sessions = LoginSessions::new(true);
         let start = Instant::now();
         let open = || {
             carried(
@@ -219,7 +224,7 @@ mod tests {
         for step in 1..24 {
             assert!(alive(&two, step * IDLE / 2), "{step}");
         }
-        assert!(!alive(&two, WHOLE));
+        assert!(!alive(&two, MAX_AGE));
         let three = open();
         let gone = sessions.close(&three);
         assert!(gone.to_str().is_ok_and(|text| text.contains("Max-Age=0")));
@@ -234,7 +239,7 @@ mod tests {
         let scene = scene();
         let cookie = |secure| {
             let cookie =
-                Sessions::new(secure).open(&HeaderMap::new(), &scene.grant, Instant::now());
+                LoginSessions::new(secure).open(&HeaderMap::new(), &scene.grant, Instant::now());
             cookie
                 .expect("a session")
                 .to_str()
@@ -253,7 +258,7 @@ mod tests {
     #[test]
     fn a_form_carries_its_own_sessions_token() {
         let scene = scene();
-        let sessions = Sessions::new(false);
+        let sessions = LoginSessions::new(false);
         let headers = carried(
             &sessions
                 .open(&HeaderMap::new(), &scene.grant, Instant::now())

@@ -1,7 +1,7 @@
 //! A connection that may not idle where it has no right to: before its first words, and when it does
 //! not take what it asked for. It ends when it has to make room for another one.
 
-use super::connections::Seat;
+use super::connections::ConnectionPermit;
 use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
@@ -15,7 +15,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A connection with its place among the open ones.
-pub(super) struct Watched<T> {
+pub(super) struct TimeoutStream<T> {
     inner: T,
     /// How much of [`PREFACE`] was read; `None` once it is clear what the connection speaks.
     begun: Option<usize>,
@@ -23,11 +23,11 @@ pub(super) struct Watched<T> {
     first: Pin<Box<Sleep>>,
     stalled: Option<Pin<Box<Sleep>>>,
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
-    seat: Seat,
+    seat: ConnectionPermit,
 }
 
-impl<T> Watched<T> {
-    pub fn new(inner: T, first: Duration, patience: Duration, seat: Seat) -> Self {
+impl<T> TimeoutStream<T> {
+    pub fn new(inner: T, first: Duration, patience: Duration, seat: ConnectionPermit) -> Self {
         Self {
             inner,
             begun: Some(0),
@@ -39,7 +39,7 @@ impl<T> Watched<T> {
         }
     }
 
-    fn look_at(&mut self, words: &[u8]) {
+    fn match_preface(&mut self, words: &[u8]) {
         if let Some(read) = self.begun {
             let rest = &PREFACE[read..];
             let length = words.len().min(rest.len());
@@ -49,7 +49,7 @@ impl<T> Watched<T> {
     }
 
     /// The result of a write, unless the other end has not taken anything for too long.
-    fn timed<R>(
+    fn with_stall_timeout<R>(
         &mut self,
         context: &mut Context<'_>,
         result: Poll<io::Result<R>>,
@@ -73,7 +73,7 @@ impl<T> Watched<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for TimeoutStream<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -86,7 +86,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
         let before = buffer.filled().len();
         let result = Pin::new(&mut self.inner).poll_read(context, buffer);
         if result.is_ready() {
-            self.look_at(&buffer.filled()[before..]);
+            self.match_preface(&buffer.filled()[before..]);
             return result;
         }
         if self.stop.as_mut().poll(context).is_ready() {
@@ -100,14 +100,14 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for TimeoutStream<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.inner).poll_write(context, bytes);
-        self.timed(context, result)
+        self.with_stall_timeout(context, result)
     }
 
     fn poll_write_vectored(
@@ -116,7 +116,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.inner).poll_write_vectored(context, bytes);
-        self.timed(context, result)
+        self.with_stall_timeout(context, result)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -125,11 +125,11 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let result = Pin::new(&mut self.inner).poll_flush(context);
-        self.timed(context, result)
+        self.with_stall_timeout(context, result)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let result = Pin::new(&mut self.inner).poll_shutdown(context);
-        self.timed(context, result)
+        self.with_stall_timeout(context, result)
     }
 }

@@ -1,7 +1,7 @@
 //! What a stranger could write into the log without end: the first of its kind is written as it is, the
 //! others are counted, and told once a minute.
 
-use super::rate::Who;
+use super::rate::ClientKey;
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +20,7 @@ pub struct LogTallies(Arc<Mutex<HashMap<&'static str, LogTally>>>);
 #[derive(Debug, Default)]
 struct LogTally {
     count: u64,
-    addresses: HashSet<Who>,
+    addresses: HashSet<ClientKey>,
 }
 
 impl LogTallies {
@@ -30,7 +30,7 @@ impl LogTallies {
         if let Some(tally) = open.get_mut(what) {
             tally.count += 1;
             if tally.addresses.len() <= MOST {
-                tally.addresses.extend(address.map(Who::address));
+                tally.addresses.extend(address.map(ClientKey::address));
             }
             return false;
         }

@@ -12,22 +12,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 /// When the files were last written, as far as they are there.
-type Stamp = [Option<(SystemTime, u64)>; 2];
+type CertificateStamp = [Option<(SystemTime, u64)>; 2];
 
 /// A certificate in force.
 #[derive(Clone, Debug)]
-pub(super) struct Certificate {
+pub(super) struct ServerCertificate {
     pub config: RustlsConfig,
-    files: config::Tls,
-    seen: Arc<Mutex<Stamp>>,
+    files: config::TlsFiles,
+    seen: Arc<Mutex<CertificateStamp>>,
 }
 
-impl Certificate {
+impl ServerCertificate {
     /// Reads certificate and key.
     ///
     /// # Errors
     /// Which file is not what it should be.
-    pub fn read(files: &config::Tls) -> Result<Self, String> {
+    pub fn read(files: &config::TlsFiles) -> Result<Self, String> {
         let seen = stamp(files);
         Ok(Self {
             config: RustlsConfig::from_config(Arc::new(load(files)?)),
@@ -57,14 +57,14 @@ impl Certificate {
     }
 }
 
-fn stamp(files: &config::Tls) -> Stamp {
+fn stamp(files: &config::TlsFiles) -> CertificateStamp {
     [&files.cert, &files.key].map(|path| {
         let metadata = metadata(path).ok()?;
         Some((metadata.modified().ok()?, metadata.len()))
     })
 }
 
-fn load(files: &config::Tls) -> Result<ServerConfig, String> {
+fn load(files: &config::TlsFiles) -> Result<ServerConfig, String> {
     let wrong = |path: &Path, error: &dyn std::fmt::Display| {
         format!("cannot take {}: {error}", path.display())
     };

@@ -20,9 +20,9 @@ const LONGEST_NAME: usize = 64;
 
 /// What is kept of a token.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Hash([u8; 32]);
+pub struct TokenHash([u8; 32]);
 
-impl Hash {
+impl TokenHash {
     /// Of a token as it was sent.
     pub fn of(token: &str) -> Self {
         Self(Sha256::digest(token.as_bytes()).into())
@@ -45,7 +45,7 @@ impl Hash {
     }
 
     /// In a time that says nothing of where they differ.
-    pub(super) fn same(&self, other: &Self) -> bool {
+    pub(super) fn constant_time_eq(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
 
@@ -54,7 +54,7 @@ impl Hash {
     }
 }
 
-impl fmt::Debug for Hash {
+impl fmt::Debug for TokenHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Hash(…)")
     }
@@ -62,7 +62,7 @@ impl fmt::Debug for Hash {
 
 /// What a token allows: a line of the file.
 #[derive(Clone, Debug)]
-pub struct Grant {
+pub struct TokenGrant {
     /// In whose name acts are recorded.
     pub name: Arc<str>,
     /// What it was made for.
@@ -71,10 +71,10 @@ pub struct Grant {
     pub expires: Option<DateTime<Utc>>,
     /// The sources it is for; `None`: all of them.
     pub sources: Option<BTreeSet<Arc<str>>>,
-    pub(super) hash: Hash,
+    pub(super) hash: TokenHash,
 }
 
-impl Grant {
+impl TokenGrant {
     /// A new grant with its token, which is nowhere kept.
     ///
     /// # Errors
@@ -93,14 +93,14 @@ impl Grant {
         if let Some(wrong) = sources.iter().flatten().find(|source| !is_name(source)) {
             return Err(format!("`{wrong}` is no name of a source"));
         }
-        let random = random().map_err(|error| format!("no randomness: {error}"))?;
+        let random = random_secret().map_err(|error| format!("no randomness: {error}"))?;
         let token = format!("{PREFIX}{random}");
         let grant = Self {
             name: name.into(),
             role,
             expires,
             sources,
-            hash: Hash::of(&token),
+            hash: TokenHash::of(&token),
         };
         Ok((grant, token))
     }
@@ -138,7 +138,7 @@ impl Grant {
             let roles = Role::ALL.map(Role::name);
             format!("no such role: there are {}", roles.join(", "))
         })?;
-        let hash = Hash::parse(next("the hash")?)
+        let hash = TokenHash::parse(next("the hash")?)
             .ok_or("the hash is not `sha256:` and 64 hexadecimal digits")?;
         let mut grant = Self {
             name: name.into(),
@@ -156,10 +156,10 @@ impl Grant {
     fn option(&mut self, word: &str) -> Result<(), String> {
         match word.split_once('=') {
             Some(("expires", text)) if self.expires.is_none() => {
-                self.expires = Some(moment(text)?);
+                self.expires = Some(parse_expiry(text)?);
             }
             Some(("sources", text)) if self.sources.is_none() => {
-                self.sources = Some(sources(text)?);
+                self.sources = Some(parse_sources(text)?);
             }
             Some(("expires" | "sources", _)) => return Err("an option is given twice".to_owned()),
             _ => return Err("only `expires=` and `sources=` may follow the hash".to_owned()),
@@ -172,14 +172,14 @@ impl Grant {
 ///
 /// # Errors
 /// The first broken line and what is wrong with it.
-pub fn parse(text: &str) -> Result<Vec<Grant>, (usize, String)> {
-    let mut grants: Vec<Grant> = Vec::new();
+pub fn parse(text: &str) -> Result<Vec<TokenGrant>, (usize, String)> {
+    let mut grants: Vec<TokenGrant> = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let grant = Grant::parse(line).map_err(|error| (number, error))?;
+        let grant = TokenGrant::parse(line).map_err(|error| (number, error))?;
         if let Some(other) = grants.iter().find(|other| other.hash == grant.hash) {
             return Err((number, format!("the token of `{}` again", other.name)));
         }
@@ -192,7 +192,7 @@ pub fn parse(text: &str) -> Result<Vec<Grant>, (usize, String)> {
 ///
 /// # Errors
 /// What was expected.
-pub fn moment(text: &str) -> Result<DateTime<Utc>, String> {
+pub fn parse_expiry(text: &str) -> Result<DateTime<Utc>, String> {
     if let Ok(day) = text.parse::<NaiveDate>() {
         return Ok(day.and_time(chrono::NaiveTime::MIN).and_utc());
     }
@@ -205,7 +205,7 @@ pub fn moment(text: &str) -> Result<DateTime<Utc>, String> {
 ///
 /// # Errors
 /// When there is none or one is no name.
-pub fn sources(text: &str) -> Result<BTreeSet<Arc<str>>, String> {
+pub fn parse_sources(text: &str) -> Result<BTreeSet<Arc<str>>, String> {
     let names = text.split(',').map(str::trim);
     names
         .map(|name| {
@@ -222,7 +222,7 @@ fn is_name(text: &str) -> bool {
 }
 
 /// 256 random bits, in letters and digits.
-pub(super) fn random() -> Result<String, rand::rand_core::OsError> {
+pub(super) fn random_secret() -> Result<String, rand::rand_core::OsError> {
     let mut bytes = [0; 32];
     OsRng.try_fill_bytes(&mut bytes)?;
     let mut digits = [0; DIGITS];
@@ -245,10 +245,10 @@ mod tests {
 
     #[test]
     fn a_created_token_reads_back_from_its_line() {
-        let expires = moment("2027-01-01").expect("a day");
-        let sources = sources("erp,directory").expect("names");
+        let expires = parse_expiry("2027-01-01").expect("a day");
+        let sources = parse_sources("erp,directory").expect("names");
         let (grant, token) =
-            Grant::create("ci", Role::Planner, Some(expires), Some(sources)).expect("a token");
+            TokenGrant::create("ci", Role::Planner, Some(expires), Some(sources)).expect("a token");
         let line = grant.line();
         assert!(
             line.starts_with("ci planner sha256:")
@@ -258,14 +258,14 @@ mod tests {
         assert!(!line.contains(&token));
         assert_eq!(token.len(), PREFIX.len() + DIGITS);
         let read = &parse(&format!("# the CI\n\n{line}\n")).expect("valid")[0];
-        assert!(read.hash.same(&Hash::of(&token)));
+        assert!(read.hash.constant_time_eq(&TokenHash::of(&token)));
         assert_eq!(read.line(), line);
         assert!(read.expired(expires) && !read.expired(expires - chrono::TimeDelta::seconds(1)));
     }
 
     #[test]
     fn a_broken_line_is_named_and_what_may_be_secret_is_not_repeated() {
-        let hash = Hash::of("x").hex();
+        let hash = TokenHash::of("x").hex();
         let cases = [
             ("ada", "role is missing"),
             ("ada roster_PLANTED", "no such role"),
@@ -292,9 +292,12 @@ mod tests {
 
     #[test]
     fn tokens_differ_and_names_are_plain() {
-        assert_ne!(random().expect("random"), random().expect("random"));
+        assert_ne!(
+            random_secret().expect("random"),
+            random_secret().expect("random")
+        );
         for name in ["", "a b", "a\nb", "ä", &"x".repeat(65)] {
-            assert!(Grant::create(name, Role::Viewer, None, None).is_err());
+            assert!(TokenGrant::create(name, Role::Viewer, None, None).is_err());
         }
     }
 }

@@ -1,18 +1,19 @@
 //! `Account`: a company whose people buy.
 
 use super::{
-    ACCOUNT, ADDRESS, Attribute, BLOCKED, BOOL, Fact, Field, IdChars, Item, Kind, TAG, Type,
+    ACCOUNT, ADDRESS, BLOCKED, BOOL, Field, FieldType, IdChars, Kind, LinkAttribute, RuntimeFact,
+    SetItem, TAG,
 };
 
-const USES: &[Attribute] = &[
-    Attribute {
+const USES: &[LinkAttribute] = &[
+    LinkAttribute {
         name: "shipping",
         column: "shipping",
         choices: BOOL,
         default: 1,
         doc: "Whether this account has goods sent there.",
     },
-    Attribute {
+    LinkAttribute {
         name: "billing",
         column: "billing",
         choices: BOOL,
@@ -29,53 +30,53 @@ pub(super) const KIND: Kind = Kind {
     singular: "account",
     doc: "A company whose people buy.",
     fields: &[
-        Field::new("name", "name", Type::Text(255), "What it is called.").required(),
+        Field::new("name", "name", FieldType::Text(255), "What it is called.").required(),
         Field::new(
             "companyRegistrationName",
             "company_registration_name",
-            Type::Text(255),
+            FieldType::Text(255),
             "Its name in the company register.",
         )
         .required(),
         Field::new(
             "businessRegistrationNumber",
             "business_registration_number",
-            Type::Text(64),
+            FieldType::Text(64),
             "Its number in the company register, zeros kept.",
         )
         .required()
         .identifier(),
-        Field::new("vatNumber", "vat_number", Type::Vat, "Its VAT number."),
+        Field::new("vatNumber", "vat_number", FieldType::Vat, "Its VAT number."),
         Field::new(
             "website",
             "website",
-            Type::Url,
+            FieldType::Url,
             "Its website, http or https.",
         ),
         Field::new(
             "managerName",
             "manager_name",
-            Type::Text(255),
+            FieldType::Text(255),
             "Who looks after it.",
         )
         .personal(),
         Field::new(
             "customerNumber",
             "customer_number",
-            Type::Text(64),
+            FieldType::Text(64),
             "Its number in the ERP, unique for ever; login names are built on it.",
         )
         .identifier(),
         Field::new(
             "tags",
             "tags",
-            Type::Set(Item::Ref(TAG)),
+            FieldType::Set(SetItem::Ref(TAG)),
             "The customer groups it is in.",
         ),
         Field::new(
             "addresses",
             "addresses",
-            Type::Links {
+            FieldType::Links {
                 kind: ADDRESS,
                 key: "ref",
                 attributes: USES,
@@ -87,7 +88,7 @@ pub(super) const KIND: Kind = Kind {
         Field::new(
             "legalUser.firstName",
             "legal_user_first_name",
-            Type::Text(255),
+            FieldType::Text(255),
             "First name of the legal user.",
         )
         .required()
@@ -95,7 +96,7 @@ pub(super) const KIND: Kind = Kind {
         Field::new(
             "legalUser.lastName",
             "legal_user_last_name",
-            Type::Text(255),
+            FieldType::Text(255),
             "Last name of the legal user.",
         )
         .required()
@@ -103,7 +104,7 @@ pub(super) const KIND: Kind = Kind {
         Field::new(
             "legalUser.birthday",
             "legal_user_birthday",
-            Type::Date,
+            FieldType::Date,
             "Birthday of the legal user.",
         )
         .required()
@@ -111,7 +112,7 @@ pub(super) const KIND: Kind = Kind {
         Field::new(
             "legalUser.nationality",
             "legal_user_nationality",
-            Type::Country,
+            FieldType::Country,
             "Nationality of the legal user, ISO 3166-1 alpha-2.",
         )
         .required()
@@ -119,7 +120,7 @@ pub(super) const KIND: Kind = Kind {
         Field::new(
             "legalUser.countryOfResidence",
             "legal_user_country_of_residence",
-            Type::Country,
+            FieldType::Country,
             "Where the legal user lives, ISO 3166-1 alpha-2.",
         )
         .required()
@@ -134,7 +135,7 @@ pub(super) const KIND: Kind = Kind {
     personal_id: false,
     facts: &[
         BLOCKED,
-        Fact {
+        RuntimeFact {
             column: "approval",
             name: "approval",
             initial: Some("approved"),

@@ -1,6 +1,6 @@
 //! `Address`: a postal address, alone or inline in accounts, shared by any number of them.
 
-use super::{ADDRESS, Field, IdChars, Kind, Type};
+use super::{ADDRESS, Field, FieldType, IdChars, Kind};
 
 pub(super) const KIND: Kind = Kind {
     id: ADDRESS,
@@ -13,37 +13,53 @@ pub(super) const KIND: Kind = Kind {
         Field::new(
             "fullName",
             "full_name",
-            Type::Text(255),
+            FieldType::Text(255),
             "Who is addressed.",
         )
         .required()
         .personal(),
-        Field::new("street", "street", Type::Text(255), "Street and number.")
-            .required()
-            .personal(),
+        Field::new(
+            "street",
+            "street",
+            FieldType::Text(255),
+            "Street and number.",
+        )
+        .required()
+        .personal(),
         Field::new(
             "additionalStreet",
             "additional_street",
-            Type::Text(255),
+            FieldType::Text(255),
             "A second line.",
         )
         .personal(),
-        Field::new("city", "city", Type::Text(255), "City.")
+        Field::new("city", "city", FieldType::Text(255), "City.")
             .required()
-            .locates(),
-        Field::new("zipCode", "zip_code", Type::Zip, "Postal code, as written.")
-            .required()
-            .locates(),
-        Field::new("state", "state", Type::Text(255), "State or region.").locates(),
+            .locates_person(),
+        Field::new(
+            "zipCode",
+            "zip_code",
+            FieldType::Zip,
+            "Postal code, as written.",
+        )
+        .required()
+        .locates_person(),
+        Field::new("state", "state", FieldType::Text(255), "State or region.").locates_person(),
         Field::new(
             "country",
             "country",
-            Type::Country,
+            FieldType::Country,
             "Country, ISO 3166-1 alpha-2.",
         )
         .required(),
-        Field::new("label", "label", Type::Text(255), "What people call it.").locates(),
-        Field::new("phone", "phone", Type::Phone, "Telephone number.").personal(),
+        Field::new(
+            "label",
+            "label",
+            FieldType::Text(255),
+            "What people call it.",
+        )
+        .locates_person(),
+        Field::new("phone", "phone", FieldType::Phone, "Telephone number.").personal(),
         Field::DELETED,
         Field::PROTECT,
     ],

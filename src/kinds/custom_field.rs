@@ -1,9 +1,9 @@
 //! `CustomField`: a field that the operator adds to a kind.
 
-use super::{BLOCKED, CUSTOM_FIELD, Choices, Default, Field, IdChars, Kind, Type};
+use super::{BLOCKED, CUSTOM_FIELD, EnumChoices, Field, FieldDefault, FieldType, IdChars, Kind};
 
-const APPLIES_TO: Choices = &["account", "organisation", "user", "address"];
-const TYPES: Choices = &["text", "long-text", "number", "boolean", "date", "list"];
+const APPLIES_TO: EnumChoices = &["account", "organisation", "user", "address"];
+const TYPES: EnumChoices = &["text", "long-text", "number", "boolean", "date", "list"];
 
 pub(super) const KIND: Kind = Kind {
     id: CUSTOM_FIELD,
@@ -16,32 +16,37 @@ pub(super) const KIND: Kind = Kind {
         Field::new(
             "appliesTo",
             "applies_to",
-            Type::Enum(APPLIES_TO),
+            FieldType::Enum(APPLIES_TO),
             "What it is a field of.",
         )
         .required()
         .immutable(),
-        Field::new("name", "name", Type::Text(255), "What people see.").required(),
-        Field::new("type", "type", Type::Enum(TYPES), "What its values are.")
-            .required()
-            .immutable(),
+        Field::new("name", "name", FieldType::Text(255), "What people see.").required(),
+        Field::new(
+            "type",
+            "type",
+            FieldType::Enum(TYPES),
+            "What its values are.",
+        )
+        .required()
+        .immutable(),
         Field::new(
             "options",
             "options",
-            Type::Ordered(255),
+            FieldType::Ordered(255),
             "The values to choose from, in the order shown; only for `type: list`.",
         ),
         Field::new(
             "required",
             "required",
-            Type::Bool,
+            FieldType::Bool,
             "Whether every resource must have a value.",
         )
-        .default(Default::Bool(false)),
+        .default(FieldDefault::Bool(false)),
         Field::new(
             "default",
             "default_value",
-            Type::CustomDefault,
+            FieldType::CustomDefault,
             "Written on create when nothing is said; stands in for a missing value of stored rows.",
         ),
         Field::STATUS,

@@ -1,6 +1,6 @@
 //! What the table says of one field.
 
-use crate::model::{KindId, Link, Text, Value};
+use crate::model::{CompactText, KindId, Link, Value};
 
 /// One field of a kind.
 #[derive(Debug)]
@@ -10,7 +10,7 @@ pub struct Field {
     /// The SQL column, or, for lists, the second part of the link table's name; snake case.
     pub column: &'static str,
     /// What its values are.
-    pub ty: Type,
+    pub ty: FieldType,
     /// Whether a create must say it.
     pub required: bool,
     /// Whether it may never change.
@@ -26,14 +26,14 @@ pub struct Field {
     /// Whether it is a number by which others know the resource, which a spreadsheet ruins.
     pub identifier: bool,
     /// What a create writes when it is absent.
-    pub default: Default,
+    pub default: FieldDefault,
     /// What it means, in one sentence.
     pub doc: &'static str,
 }
 
 /// The type of a field: how it reads, what is allowed, how it is stored.
 #[derive(Debug)]
-pub enum Type {
+pub enum FieldType {
     /// Text on one line, at most so many characters.
     Text(usize),
     /// Text that may have several lines, at most so many characters.
@@ -45,7 +45,7 @@ pub enum Type {
     /// `72h`, `15m`, `30s`, `3d`.
     Duration,
     /// One of these words.
-    Enum(Choices),
+    Enum(EnumChoices),
     /// `YYYY-MM-DD`.
     Date,
     /// ISO 3166-1 alpha-2.
@@ -63,7 +63,7 @@ pub enum Type {
     /// The external id of a resource of that kind.
     Ref(KindId),
     /// A set of such items.
-    Set(Item),
+    Set(SetItem),
     /// A list of texts that keeps its order.
     Ordered(usize),
     /// Links to resources of a kind, each with attributes of the link itself.
@@ -73,7 +73,7 @@ pub enum Type {
         /// The key that names the target in the long form: `account`, `ref`.
         key: &'static str,
         /// At most two attributes.
-        attributes: &'static [Attribute],
+        attributes: &'static [LinkAttribute],
         /// Whether the target may be written out in place of a reference.
         inline: bool,
     },
@@ -86,9 +86,9 @@ pub enum Type {
     CustomDefault,
 }
 
-/// The items of a [`Type::Set`].
+/// The items of a [`FieldType::Set`].
 #[derive(Debug)]
-pub enum Item {
+pub enum SetItem {
     /// References to resources of a kind.
     Ref(KindId),
     /// Free text, at most so many characters each.
@@ -96,17 +96,17 @@ pub enum Item {
 }
 
 /// The words of an enum, in their order.
-pub type Choices = &'static [&'static str];
+pub type EnumChoices = &'static [&'static str];
 
 /// An attribute of a link: its choices, and the one that an absent attribute means.
 #[derive(Debug)]
-pub struct Attribute {
+pub struct LinkAttribute {
     /// As in manifests.
     pub name: &'static str,
     /// The SQL column of the link table.
     pub column: &'static str,
     /// Its words; [`BOOL`] for booleans. The index of the word is the stored choice.
-    pub choices: Choices,
+    pub choices: EnumChoices,
     /// What absence means in a manifest.
     pub default: u8,
     /// What it means.
@@ -114,11 +114,11 @@ pub struct Attribute {
 }
 
 /// The choices of a boolean attribute.
-pub const BOOL: Choices = &["false", "true"];
+pub const BOOL: EnumChoices = &["false", "true"];
 
 /// What a create writes when nothing is said.
 #[derive(Clone, Copy, Debug)]
-pub enum Default {
+pub enum FieldDefault {
     /// Nothing.
     None,
     /// A boolean.
@@ -131,7 +131,7 @@ pub enum Default {
     List(&'static [&'static str]),
 }
 
-impl Default {
+impl FieldDefault {
     /// The default as a value.
     pub fn value(self) -> Option<Value> {
         Some(match self {
@@ -139,32 +139,34 @@ impl Default {
             Self::Bool(value) => Value::Bool(value),
             Self::Int(value) => Value::Int(value),
             Self::Text(text) => Value::text(text),
-            Self::List(items) => Value::set(items.iter().map(Text::new)),
+            Self::List(items) => Value::set(items.iter().map(CompactText::new)),
         })
     }
 }
 
-impl Type {
+impl FieldType {
     /// The kind that values of this type refer to.
     pub fn target(&self) -> Option<KindId> {
         match self {
-            Self::Ref(kind) | Self::Set(Item::Ref(kind)) | Self::Links { kind, .. } => Some(*kind),
+            Self::Ref(kind) | Self::Set(SetItem::Ref(kind)) | Self::Links { kind, .. } => {
+                Some(*kind)
+            }
             _ => None,
         }
     }
 
     /// Whether values are lists: a blank says nothing and `[]` is the empty list.
     pub fn is_list(&self) -> bool {
-        self.has_table() || matches!(self, Self::Ordered(_))
+        self.has_link_table() || matches!(self, Self::Ordered(_))
     }
 
     /// Whether values are sets of members, stored in a link table of their own.
-    pub fn has_table(&self) -> bool {
+    pub fn has_link_table(&self) -> bool {
         matches!(self, Self::Set(_) | Self::Links { .. })
     }
 
     /// The attributes of the links, none for other types.
-    pub fn attributes(&self) -> &'static [Attribute] {
+    pub fn attributes(&self) -> &'static [LinkAttribute] {
         match self {
             Self::Links { attributes, .. } => attributes,
             _ => &[],
@@ -178,7 +180,7 @@ impl Type {
             *choice = Some(attribute.default);
         }
         Link {
-            target: Text::new(target),
+            target: CompactText::new(target),
             attributes,
         }
     }
@@ -189,7 +191,7 @@ impl Field {
     pub(super) const fn new(
         name: &'static str,
         column: &'static str,
-        ty: Type,
+        ty: FieldType,
         doc: &'static str,
     ) -> Self {
         Self {
@@ -203,7 +205,7 @@ impl Field {
             grants: false,
             only_of: None,
             identifier: false,
-            default: Default::None,
+            default: FieldDefault::None,
             doc,
         }
     }
@@ -227,19 +229,19 @@ impl Field {
     }
 
     /// The same, saying where a person lives.
-    pub(super) const fn locates(mut self) -> Self {
+    pub(super) const fn locates_person(mut self) -> Self {
         self.locates = true;
         self
     }
 
     /// The same, giving access.
-    pub(super) const fn grants(mut self) -> Self {
+    pub(super) const fn grants_access(mut self) -> Self {
         self.grants = true;
         self
     }
 
     /// The same, inferred from a list of one.
-    pub(super) const fn only_of(mut self, list: &'static str) -> Self {
+    pub(super) const fn inferred_from(mut self, list: &'static str) -> Self {
         self.only_of = Some(list);
         self
     }
@@ -251,31 +253,31 @@ impl Field {
     }
 
     /// The same, with a default on create.
-    pub(super) const fn default(mut self, default: Default) -> Self {
+    pub(super) const fn default(mut self, default: FieldDefault) -> Self {
         self.default = default;
         self
     }
 
     /// Whether its values may never be shown.
-    pub fn secret(&self) -> bool {
-        matches!(self.ty, Type::Secret)
+    pub fn is_secret(&self) -> bool {
+        matches!(self.ty, FieldType::Secret)
     }
 
     /// `status: active | inactive | deleted`, the same for every kind that has it.
     pub(super) const STATUS: Self = Self::new(
         "status",
         "status",
-        Type::Enum(&["active", "inactive", "deleted"]),
+        FieldType::Enum(&["active", "inactive", "deleted"]),
         "Whether it is in use; `deleted` is final.",
     )
-    .default(Default::Text("active"))
-    .grants();
+    .default(FieldDefault::Text("active"))
+    .grants_access();
 
     /// `status: deleted`, for kinds that have no other.
     pub(super) const DELETED: Self = Self::new(
         "status",
         "status",
-        Type::Enum(&["deleted"]),
+        FieldType::Enum(&["deleted"]),
         "Only `deleted`, which is final.",
     );
 
@@ -283,8 +285,8 @@ impl Field {
     pub(super) const PROTECT: Self = Self::new(
         "protect",
         "protect",
-        Type::Bool,
+        FieldType::Bool,
         "Whether the stored row refuses removal, also after its manifest is gone.",
     )
-    .default(Default::Bool(false));
+    .default(FieldDefault::Bool(false));
 }

@@ -1,6 +1,6 @@
 //! Values and resources as JSON, in the form of manifests.
 
-use super::{BOOL, Field, Type, get};
+use super::{BOOL, Field, FieldType, get};
 use crate::model::{FieldRef, Link, Row, Value};
 use serde_json::{Map, Value as Json, json};
 
@@ -16,13 +16,13 @@ pub fn resource(row: &Row) -> Map<String, Json> {
     object.insert("externalId".to_owned(), row.key.id.as_str().into());
     for (field, value) in kind.fields.iter().zip(&row.values) {
         if let Some(value) = value {
-            put(&mut object, field, own(field, value));
+            put(&mut object, field, own_field_json(field, value));
         }
     }
     if !row.custom.is_empty() {
         let custom = row.custom.iter();
         let custom: Map<_, _> = custom
-            .map(|(id, value)| (id.to_string(), plain(value)))
+            .map(|(id, value)| (id.to_string(), scalar_json(value)))
             .collect();
         object.insert("customFields".to_owned(), custom.into());
     }
@@ -32,7 +32,7 @@ pub fn resource(row: &Row) -> Map<String, Json> {
 /// The value of any field of the kind.
 #[must_use]
 pub fn value(field: Option<&Field>, value: &Value) -> Json {
-    field.map_or_else(|| plain(value), |field| own(field, value))
+    field.map_or_else(|| scalar_json(value), |field| own_field_json(field, value))
 }
 
 /// The stored value of a field.
@@ -55,26 +55,26 @@ fn put(object: &mut Map<String, Json>, field: &Field, value: Json) {
     }
 }
 
-fn own(field: &Field, value: &Value) -> Json {
+fn own_field_json(field: &Field, value: &Value) -> Json {
     match (&field.ty, value) {
-        (ty @ Type::Links { key, .. }, Value::Links(links)) => {
-            links.iter().map(|link| linked(ty, key, link)).collect()
+        (ty @ FieldType::Links { key, .. }, Value::Links(links)) => {
+            links.iter().map(|link| link_json(ty, key, link)).collect()
         }
-        (Type::Secret, Value::Text(from)) => match from.split_once(':') {
+        (FieldType::Secret, Value::Text(from)) => match from.split_once(':') {
             Some((place, name)) => json!({ place: name }),
             None => from.as_str().into(),
         },
-        (Type::File, Value::Text(file)) => {
+        (FieldType::File, Value::Text(file)) => {
             let path = file
                 .rsplit_once(" sha256:")
                 .map_or(&**file, |(path, _)| path);
             path.into()
         }
-        _ => plain(value),
+        _ => scalar_json(value),
     }
 }
 
-fn linked(ty: &Type, key: &str, link: &Link) -> Json {
+fn link_json(ty: &FieldType, key: &str, link: &Link) -> Json {
     let mut object = Map::new();
     object.insert(key.to_owned(), link.target.as_str().into());
     for (attribute, choice) in ty.attributes().iter().zip(link.attributes) {
@@ -102,7 +102,7 @@ pub fn number(number: &serde_json::Number) -> Value {
 }
 
 /// A number keeps its spelling where JSON can.
-fn plain(value: &Value) -> Json {
+fn scalar_json(value: &Value) -> Json {
     match value {
         Value::Text(text) => text.as_str().into(),
         Value::Number(text) => {

@@ -5,12 +5,12 @@ mod account;
 mod address;
 pub mod country;
 mod custom_field;
+pub mod explain;
 mod field;
 pub mod json;
 mod organisation;
 mod policy;
 pub mod read;
-pub mod reference;
 pub mod schema;
 mod settings;
 mod store;
@@ -18,13 +18,13 @@ mod tag;
 mod terms;
 mod user;
 
-pub use field::{Attribute, BOOL, Choices, Default, Field, Item, Type};
+pub use field::{BOOL, EnumChoices, Field, FieldDefault, FieldType, LinkAttribute, SetItem};
 
 use crate::model::{Digest, FieldRef, KindId};
 use std::sync::LazyLock;
 
 /// The kinds that everything else is judged by.
-pub const JUDGES: [KindId; 2] = [SETTINGS, CUSTOM_FIELD];
+pub const RULE_KINDS: [KindId; 2] = [SETTINGS, CUSTOM_FIELD];
 
 /// `Settings`: one per directory.
 pub const SETTINGS: KindId = KindId(0);
@@ -90,7 +90,7 @@ pub struct Kind {
     /// Whether the external id says something about a person, so that history keeps only its hash.
     pub personal_id: bool,
     /// Runtime facts: columns that no manifest states.
-    pub facts: &'static [Fact],
+    pub facts: &'static [RuntimeFact],
 }
 
 /// Which characters an external id may have; always 1 to 128 of them.
@@ -104,7 +104,7 @@ pub enum IdChars {
 
 /// A runtime fact: a column that Roster initialises and never compares.
 #[derive(Debug)]
-pub struct Fact {
+pub struct RuntimeFact {
     /// The column, snake case.
     pub column: &'static str,
     /// The name a manifest might try to state it by.
@@ -116,7 +116,7 @@ pub struct Fact {
 }
 
 /// `blocked`, which every kind with a status has.
-pub(crate) const BLOCKED: Fact = Fact {
+pub(crate) const BLOCKED: RuntimeFact = RuntimeFact {
     column: "blocked",
     name: "blocked",
     initial: None,
@@ -133,7 +133,7 @@ pub fn get(id: KindId) -> &'static Kind {
 
 /// The kind that somebody means by `User`, `user` or `users`.
 #[must_use]
-pub fn meant(name: &str) -> Option<&'static Kind> {
+pub fn by_loose_name(name: &str) -> Option<&'static Kind> {
     ALL.into_iter().find(|kind| {
         kind.name.eq_ignore_ascii_case(name) || kind.collection.eq_ignore_ascii_case(name)
     })
@@ -166,7 +166,7 @@ impl Kind {
     ///
     /// # Panics
     /// When it has none: the callers name fields of the table.
-    pub fn at(&self, name: &str) -> usize {
+    pub fn expect_index(&self, name: &str) -> usize {
         self.index(name)
             .unwrap_or_else(|| panic!("the table of kinds has no {}.{name}", self.name))
     }
@@ -183,7 +183,7 @@ impl Kind {
     pub fn field_ref(&self, name: &str) -> Option<FieldRef> {
         match name.strip_prefix("customFields.") {
             Some(id) if self.custom.is_some() => Some(FieldRef::Custom(id.into())),
-            _ => self.index(name).map(own),
+            _ => self.index(name).map(own_field),
         }
     }
 
@@ -249,7 +249,7 @@ impl Kind {
 ///
 /// # Panics
 /// Never: no kind has 256 fields.
-pub fn own(index: usize) -> FieldRef {
+pub fn own_field(index: usize) -> FieldRef {
     FieldRef::Own(u8::try_from(index).expect("a kind has fewer than 256 fields"))
 }
 

@@ -1,6 +1,6 @@
 //! `Organisation`: a group of users within an account.
 
-use super::{ACCOUNT, BLOCKED, Field, IdChars, Kind, ORGANISATION, Type};
+use super::{ACCOUNT, BLOCKED, Field, FieldType, IdChars, Kind, ORGANISATION};
 
 pub(super) const KIND: Kind = Kind {
     id: ORGANISATION,
@@ -10,11 +10,11 @@ pub(super) const KIND: Kind = Kind {
     singular: "organisation",
     doc: "A group of users within an account.",
     fields: &[
-        Field::new("name", "name", Type::Text(255), "What it is called.").required(),
+        Field::new("name", "name", FieldType::Text(255), "What it is called.").required(),
         Field::new(
             "account",
             "account_id",
-            Type::Ref(ACCOUNT),
+            FieldType::Ref(ACCOUNT),
             "The account it is a part of.",
         )
         .required()
@@ -22,7 +22,7 @@ pub(super) const KIND: Kind = Kind {
         Field::new(
             "parent",
             "parent_id",
-            Type::Ref(ORGANISATION),
+            FieldType::Ref(ORGANISATION),
             "The organisation it is a part of, in the same account.",
         ),
         Field::STATUS,

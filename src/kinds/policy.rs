@@ -1,6 +1,6 @@
 //! `Policy`: whose purchases wait for whose approval.
 
-use super::{ACCOUNT, BLOCKED, Field, IdChars, Item, Kind, POLICY, Type, USER};
+use super::{ACCOUNT, BLOCKED, Field, FieldType, IdChars, Kind, POLICY, SetItem, USER};
 
 pub(super) const KIND: Kind = Kind {
     id: POLICY,
@@ -10,41 +10,41 @@ pub(super) const KIND: Kind = Kind {
     singular: "policy",
     doc: "A buying policy: whose purchases wait for whose approval.",
     fields: &[
-        Field::new("name", "name", Type::Text(255), "What it is called.").required(),
+        Field::new("name", "name", FieldType::Text(255), "What it is called.").required(),
         Field::new(
             "description",
             "description",
-            Type::LongText(2000),
+            FieldType::LongText(2000),
             "What it is for.",
         ),
         Field::new(
             "message",
             "message",
-            Type::LongText(2000),
+            FieldType::LongText(2000),
             "What the customer is shown.",
         ),
         Field::new(
             "account",
             "account_id",
-            Type::Ref(ACCOUNT),
+            FieldType::Ref(ACCOUNT),
             "The account it holds in.",
         )
         .required(),
         Field::new(
             "reviewed",
             "reviewed",
-            Type::Set(Item::Ref(USER)),
+            FieldType::Set(SetItem::Ref(USER)),
             "The users of the account whose purchases are reviewed.",
         )
         .required(),
         Field::new(
             "approvers",
             "approvers",
-            Type::Set(Item::Ref(USER)),
+            FieldType::Set(SetItem::Ref(USER)),
             "The one or two users of the account who review them.",
         )
         .required()
-        .grants(),
+        .grants_access(),
         Field::STATUS,
         Field::PROTECT,
     ],

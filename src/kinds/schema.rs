@@ -4,7 +4,9 @@
 //! calendar can tell is left to `roster validate`. A number is allowed where text belongs,
 //! because text is taken as written.
 
-use super::{ALL, Attribute, BOOL, Default, Field, IdChars, Item, Kind, Type, get};
+use super::{
+    ALL, BOOL, Field, FieldDefault, FieldType, IdChars, Kind, LinkAttribute, SetItem, get,
+};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -179,50 +181,50 @@ fn description(field: &Field) -> String {
     words
 }
 
-fn default(default: Default) -> Option<Value> {
+fn default(default: FieldDefault) -> Option<Value> {
     Some(match default {
-        Default::None => return None,
-        Default::Bool(value) => json!(value),
-        Default::Int(value) => json!(value),
-        Default::Text(text) => json!(text),
-        Default::List(items) => json!(items),
+        FieldDefault::None => return None,
+        FieldDefault::Bool(value) => json!(value),
+        FieldDefault::Int(value) => json!(value),
+        FieldDefault::Text(text) => json!(text),
+        FieldDefault::List(items) => json!(items),
     })
 }
 
 fn of_type(field: &Field) -> Value {
     match &field.ty {
         // A blank status is an error: it must never mean active.
-        Type::Enum(choices) if field.name == "status" => json!({"enum": choices}),
-        Type::Set(item) => list(&member(item), field.required),
-        Type::Ordered(most) => list(&item_text(*most), field.required),
-        Type::Links {
+        FieldType::Enum(choices) if field.name == "status" => json!({"enum": choices}),
+        FieldType::Set(item) => list(&member(item), field.required),
+        FieldType::Ordered(most) => list(&item_text(*most), field.required),
+        FieldType::Links {
             kind,
             key,
             attributes,
             inline,
         } => list(&link(get(*kind), key, attributes, *inline), field.required),
-        Type::Secret => secret(),
+        FieldType::Secret => secret(),
         scalar => of_scalar(scalar),
     }
 }
 
-fn of_scalar(ty: &Type) -> Value {
+fn of_scalar(ty: &FieldType) -> Value {
     match ty {
-        Type::Text(most) | Type::LongText(most) => text(&json!({"maxLength": most})),
-        Type::Bool => boolean(),
-        Type::Int(least, most) => json!({
+        FieldType::Text(most) | FieldType::LongText(most) => text(&json!({"maxLength": most})),
+        FieldType::Bool => boolean(),
+        FieldType::Int(least, most) => json!({
             "type": ["integer", "string", "null"], "minimum": least, "maximum": most,
             "pattern": r"^\s*\d*\s*$",
         }),
-        Type::Duration => pattern("([1-9][0-9]{0,8}[smhd])?"),
-        Type::Enum(choices) => one_of(choices),
-        Type::Date => formatted("date", "([0-9]{4}-[0-9]{2}-[0-9]{2})?"),
-        Type::Country => pattern("([A-Z]{2})?"),
-        Type::Email => formatted("idn-email", r"([^@\s]+@[^@\s]+\.[^@\s]+)?"),
-        Type::Phone => text(&json!({"pattern": r"^\s*\+?[0-9\s().\/-]*$"})),
-        Type::Url => formatted("uri", r"([hH][tT][tT][pP][sS]?:\/\/\S+)?"),
-        Type::Ref(kind) => blank_or(&id(get(*kind))),
-        Type::File => json!({
+        FieldType::Duration => pattern("([1-9][0-9]{0,8}[smhd])?"),
+        FieldType::Enum(choices) => one_of(choices),
+        FieldType::Date => formatted("date", "([0-9]{4}-[0-9]{2}-[0-9]{2})?"),
+        FieldType::Country => pattern("([A-Z]{2})?"),
+        FieldType::Email => formatted("idn-email", r"([^@\s]+@[^@\s]+\.[^@\s]+)?"),
+        FieldType::Phone => text(&json!({"pattern": r"^\s*\+?[0-9\s().\/-]*$"})),
+        FieldType::Url => formatted("uri", r"([hH][tT][tT][pP][sS]?:\/\/\S+)?"),
+        FieldType::Ref(kind) => blank_or(&id(get(*kind))),
+        FieldType::File => json!({
             "type": ["string", "null"], "maxLength": 1024,
             "not": {"pattern": r"^\/|(^|\/)\.\.(\/|$)"},
         }),
@@ -274,10 +276,10 @@ fn list(items: &Value, required: bool) -> Value {
     value
 }
 
-fn member(item: &Item) -> Value {
+fn member(item: &SetItem) -> Value {
     match item {
-        Item::Ref(kind) => id(get(*kind)),
-        Item::Text(most) => item_text(*most),
+        SetItem::Ref(kind) => id(get(*kind)),
+        SetItem::Text(most) => item_text(*most),
     }
 }
 
@@ -296,7 +298,7 @@ fn id(kind: &Kind) -> Value {
 }
 
 /// A link: the long form, and beside it the id alone or the target written out.
-fn link(target: &Kind, key: &str, attributes: &[Attribute], inline: bool) -> Value {
+fn link(target: &Kind, key: &str, attributes: &[LinkAttribute], inline: bool) -> Value {
     let mut long = Map::new();
     let mut key_of = id(target);
     key_of["description"] = json!(format!("The externalId of the {}.", target.name));
@@ -317,7 +319,7 @@ fn link(target: &Kind, key: &str, attributes: &[Attribute], inline: bool) -> Val
     })
 }
 
-fn described_attribute(attribute: &Attribute) -> (String, Value) {
+fn described_attribute(attribute: &LinkAttribute) -> (String, Value) {
     let default = attribute.choices[usize::from(attribute.default)];
     let (mut value, default) = if attribute.choices == BOOL {
         (boolean(), json!(default == "true"))
@@ -364,7 +366,7 @@ fn custom_fields() -> Value {
 fn clear(kind: &Kind) -> Value {
     let mut names: Vec<&str> = Vec::new();
     let status = &kind.fields[kind.status_index()];
-    for field in fields(kind).filter(|field| !field.secret() && !std::ptr::eq(*field, status)) {
+    for field in fields(kind).filter(|field| !field.is_secret() && !std::ptr::eq(*field, status)) {
         match field.name.split_once('.') {
             // A group goes as a whole, though its members are required within it.
             Some((group, _)) if !names.contains(&group) => names.push(group),

@@ -1,6 +1,6 @@
 //! `Store`: a web shop that users may have access to.
 
-use super::{BLOCKED, Field, IdChars, Kind, STORE, Type};
+use super::{BLOCKED, Field, FieldType, IdChars, Kind, STORE};
 
 pub(super) const KIND: Kind = Kind {
     id: STORE,
@@ -10,7 +10,7 @@ pub(super) const KIND: Kind = Kind {
     singular: "store",
     doc: "A web shop that users may have access to.",
     fields: &[
-        Field::new("name", "name", Type::Text(255), "Its name.").required(),
+        Field::new("name", "name", FieldType::Text(255), "Its name.").required(),
         Field::STATUS,
         Field::PROTECT,
     ],

@@ -1,6 +1,6 @@
 //! `Tag`: a group of customers, which offers and prices refer to.
 
-use super::{BLOCKED, Field, IdChars, Kind, TAG, Type};
+use super::{BLOCKED, Field, FieldType, IdChars, Kind, TAG};
 
 pub(super) const KIND: Kind = Kind {
     id: TAG,
@@ -13,14 +13,14 @@ pub(super) const KIND: Kind = Kind {
         Field::new(
             "name",
             "name",
-            Type::Text(255),
+            FieldType::Text(255),
             "Its name; simple names are best.",
         )
         .required(),
         Field::new(
             "description",
             "description",
-            Type::LongText(2000),
+            FieldType::LongText(2000),
             "What it is for.",
         ),
         Field::STATUS,

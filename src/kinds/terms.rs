@@ -1,6 +1,6 @@
 //! `Terms`: a terms and conditions document that users accept.
 
-use super::{Field, IdChars, Kind, TERMS, Type};
+use super::{Field, FieldType, IdChars, Kind, TERMS};
 
 pub(super) const KIND: Kind = Kind {
     id: TERMS,
@@ -10,11 +10,11 @@ pub(super) const KIND: Kind = Kind {
     singular: "terms",
     doc: "A terms and conditions document that users accept; a new content resets every acceptance.",
     fields: &[
-        Field::new("title", "title", Type::Text(255), "What it is called.").required(),
+        Field::new("title", "title", FieldType::Text(255), "What it is called.").required(),
         Field::new(
             "file",
             "file",
-            Type::File,
+            FieldType::File,
             "The document: a path below the root, at most 20 MB.",
         )
         .required(),

@@ -1,11 +1,11 @@
 //! `User`: a person who buys.
 
 use super::{
-    ACCOUNT, Attribute, BLOCKED, Default, Fact, Field, IdChars, Item, Kind, ORGANISATION, STORE,
-    Type, USER,
+    ACCOUNT, BLOCKED, Field, FieldDefault, FieldType, IdChars, Kind, LinkAttribute, ORGANISATION,
+    RuntimeFact, STORE, SetItem, USER,
 };
 
-const LEVEL: &[Attribute] = &[Attribute {
+const LEVEL: &[LinkAttribute] = &[LinkAttribute {
     name: "level",
     column: "level",
     choices: &["user", "administrator"],
@@ -24,40 +24,50 @@ pub(super) const KIND: Kind = Kind {
         Field::new(
             "civility",
             "civility",
-            Type::Enum(&["MISS", "MRS", "MR"]),
+            FieldType::Enum(&["MISS", "MRS", "MR"]),
             "How to address them.",
         )
         .required(),
-        Field::new("firstName", "first_name", Type::Text(255), "First name.")
-            .required()
-            .personal(),
-        Field::new("lastName", "last_name", Type::Text(255), "Last name.")
+        Field::new(
+            "firstName",
+            "first_name",
+            FieldType::Text(255),
+            "First name.",
+        )
+        .required()
+        .personal(),
+        Field::new("lastName", "last_name", FieldType::Text(255), "Last name.")
             .required()
             .personal(),
         Field::new(
             "email",
             "email",
-            Type::Email,
+            FieldType::Email,
             "E-mail address, compared without regard to case.",
         )
         .required()
         .personal(),
-        Field::new("phone", "phone", Type::Phone, "Telephone number.")
+        Field::new("phone", "phone", FieldType::Phone, "Telephone number.")
             .required()
             .personal(),
-        Field::new("company", "company", Type::Text(255), "Company, free text."),
+        Field::new(
+            "company",
+            "company",
+            FieldType::Text(255),
+            "Company, free text.",
+        ),
         Field::new(
             "groups",
             "groups",
-            Type::Set(Item::Text(128)),
+            FieldType::Set(SetItem::Text(128)),
             "The groups they are in, of `Settings.userGroups`.",
         )
         .required()
-        .grants(),
+        .grants_access(),
         Field::new(
             "accounts",
             "accounts",
-            Type::Links {
+            FieldType::Links {
                 kind: ACCOUNT,
                 key: "account",
                 attributes: LEVEL,
@@ -66,39 +76,39 @@ pub(super) const KIND: Kind = Kind {
             "The accounts they buy for, each with their level there.",
         )
         .required()
-        .grants(),
+        .grants_access(),
         Field::new(
             "organisations",
             "organisations",
-            Type::Set(Item::Ref(ORGANISATION)),
+            FieldType::Set(SetItem::Ref(ORGANISATION)),
             "The organisations they belong to, of their accounts.",
         ),
         Field::new(
             "mainOrganisation",
             "main_organisation_id",
-            Type::Ref(ORGANISATION),
+            FieldType::Ref(ORGANISATION),
             "The main one of their organisations; of one, that one.",
         )
-        .only_of("organisations"),
+        .inferred_from("organisations"),
         Field::new(
             "stores",
             "stores",
-            Type::Set(Item::Ref(STORE)),
+            FieldType::Set(SetItem::Ref(STORE)),
             "The stores they have access to.",
         ),
         Field::new(
             "passwordFrom",
             "password_from",
-            Type::Secret,
+            FieldType::Secret,
             "Where a temporary password is found: `{env: ROSTER_SECRET_X}` or `{file: name}`.",
         ),
         Field::new(
             "notify",
             "notify",
-            Type::Bool,
+            FieldType::Bool,
             "Whether they are sent a set-password link on create and on a new password.",
         )
-        .default(Default::Bool(false)),
+        .default(FieldDefault::Bool(false)),
         Field::STATUS,
         Field::PROTECT,
     ],
@@ -109,37 +119,37 @@ pub(super) const KIND: Kind = Kind {
     personal_id: true,
     facts: &[
         BLOCKED,
-        Fact {
+        RuntimeFact {
             column: "access",
             name: "access",
             initial: Some("unregistered"),
             doc: "`unregistered`, `invited`, `pending`, `enabled` or `disabled`: whether they can log in.",
         },
-        Fact {
+        RuntimeFact {
             column: "password_hash",
             name: "passwordHash",
             initial: None,
             doc: "The argon2 hash of the password last set.",
         },
-        Fact {
+        RuntimeFact {
             column: "password_temporary",
             name: "passwordTemporary",
             initial: None,
             doc: "`true` while the password must be changed at the first login.",
         },
-        Fact {
+        RuntimeFact {
             column: "invited_at",
             name: "invitedAt",
             initial: None,
             doc: "When the last invitation went out.",
         },
-        Fact {
+        RuntimeFact {
             column: "terms_accepted",
             name: "termsAccepted",
             initial: None,
             doc: "The SHA-256 of the terms they last accepted.",
         },
-        Fact {
+        RuntimeFact {
             column: "terms_accepted_at",
             name: "termsAcceptedAt",
             initial: None,

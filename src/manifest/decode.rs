@@ -1,8 +1,8 @@
 //! The bytes of a file as text.
 
-use super::sink::Sink;
+use super::sink::DiagnosticSink;
 use crate::diagnostic::{Diagnostic, codes};
-use crate::model::Pos;
+use crate::model::LineColumn;
 
 /// Whether a file has nothing but space, comments and marks of documents: what is left of one that is
 /// cut while it is written, or that a crash filled with NUL.
@@ -22,10 +22,10 @@ pub(super) fn is_blank(bytes: &[u8]) -> bool {
 }
 
 /// The text of a file, without its byte order mark.
-pub(super) fn decode<'a>(bytes: &'a [u8], sink: &mut Sink) -> Option<&'a str> {
+pub(super) fn decode<'a>(bytes: &'a [u8], sink: &mut DiagnosticSink) -> Option<&'a str> {
     if is_utf16(bytes) {
         let message = "the file is UTF-16, not UTF-8";
-        sink.hide_all(place(&[]));
+        sink.mark_all_unread(place(&[]));
         let found = Diagnostic::new(codes::ENCODING, message).help("save it as UTF-8");
         sink.report(place(&[]), found);
         return None;
@@ -33,7 +33,7 @@ pub(super) fn decode<'a>(bytes: &'a [u8], sink: &mut Sink) -> Option<&'a str> {
     if let Some(at) = memchr::memchr(0, bytes) {
         let message = "the file holds a NUL character: it was not written to its end";
         let found = Diagnostic::new(codes::YAML_SYNTAX, message).help("Save the file again");
-        sink.hide_all(place(&bytes[..at]));
+        sink.mark_all_unread(place(&bytes[..at]));
         sink.report(place(&bytes[..at]), found);
         return None;
     }
@@ -41,9 +41,12 @@ pub(super) fn decode<'a>(bytes: &'a [u8], sink: &mut Sink) -> Option<&'a str> {
         Ok(text) => Some(text.strip_prefix('\u{feff}').unwrap_or(text)),
         Err(error) => {
             let at = error.valid_up_to();
-            let message = format!("the file is not UTF-8: byte {at} is {}", shown(bytes[at]));
+            let message = format!(
+                "the file is not UTF-8: byte {at} is {}",
+                display_byte(bytes[at])
+            );
             let found = Diagnostic::new(codes::ENCODING, message).help("save it as UTF-8");
-            sink.hide_all(place(&bytes[..at]));
+            sink.mark_all_unread(place(&bytes[..at]));
             sink.report(place(&bytes[..at]), found);
             None
         }
@@ -62,7 +65,7 @@ fn is_utf16(bytes: &[u8]) -> bool {
 }
 
 /// A byte that is not UTF-8, with the letter that it is in Windows-1252.
-fn shown(byte: u8) -> String {
+fn display_byte(byte: u8) -> String {
     match byte {
         0xa1.. => format!("{byte:#04x} (`{}` in Windows-1252)", char::from(byte)),
         _ => format!("{byte:#04x}"),
@@ -70,11 +73,11 @@ fn shown(byte: u8) -> String {
 }
 
 /// The place just after some bytes that are UTF-8.
-fn place(before: &[u8]) -> Pos {
+fn place(before: &[u8]) -> LineColumn {
     let text = std::str::from_utf8(before).unwrap_or_default();
     let line = text.rsplit('\n').next().unwrap_or_default();
     let count = |number: usize| u32::try_from(number + 1).unwrap_or(u32::MAX);
-    Pos {
+    LineColumn {
         line: count(text.matches('\n').count()),
         column: count(line.chars().count()),
     }

@@ -1,54 +1,56 @@
 //! One YAML document: one resource under `kind:`, or collections.
 
-use super::entries::{Entries, Name};
-use super::events::Reader;
-use super::nodes::{Fatal, Node, Scalar};
-use super::resource::Found;
-use super::sink::Sink;
-use super::split::Part;
+use super::entries::{MappingEntries, MappingKey};
+use super::events::NodeReader;
+use super::nodes::{DocumentError, NodeEvent, YamlScalar};
+use super::resource::ParsedResource;
+use super::sink::DiagnosticSink;
+use super::split::DocumentSpan;
 use super::syntax;
 use super::walk::Tree;
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::kinds::read::quoted;
 use crate::kinds::{self, Kind};
-use crate::model::{FieldRef, Key, Nameless, Pos, Salvaged, Stated, Text};
+use crate::model::{
+    CompactText, FieldRef, Key, LineColumn, NamelessResource, SalvagedReferences, StatedField,
+};
 use memchr::memmem;
 
 const API_VERSION: &str = "roster/v1";
 const SHAPES: &str = "write `kind: User` and its fields, or a collection as `users: [..]`";
 
 /// The reading of one file.
-pub(super) struct Parsing<'a, 'f> {
+pub(super) struct ManifestParser<'a, 'f> {
     /// The document that is being read.
     pub text: &'a str,
-    pub reader: Reader<'a>,
-    pub sink: &'f mut Sink,
+    pub reader: NodeReader<'a>,
+    pub sink: &'f mut DiagnosticSink,
     pub tree: &'f Tree,
     /// Cells of the resources that are being read, the innermost last.
-    pub cells: Vec<Stated>,
+    pub cells: Vec<StatedField>,
     /// The resources that were read.
-    pub found: Vec<Found>,
+    pub found: Vec<ParsedResource>,
     /// What could be read of the list that is being read, when one of its items is faulty.
     pub loose: PartialList,
     /// What could be read of faulty fields of the resources that are being read, the innermost last.
-    pub torn: Vec<(FieldRef, Salvaged)>,
+    pub torn: Vec<(FieldRef, SalvagedReferences)>,
     /// The same of the resources that were read.
-    pub salvaged: Vec<((Key, FieldRef), Salvaged)>,
+    pub salvaged: Vec<((Key, FieldRef), SalvagedReferences)>,
     /// The resources that were read but for their external ids.
-    pub nameless: Vec<Nameless>,
+    pub nameless: Vec<NamelessResource>,
 }
 
 /// The items of a list with a faulty one.
 #[derive(Default)]
 pub(super) struct PartialList {
-    pub members: Vec<Text>,
+    pub members: Vec<CompactText>,
     /// Whether it cannot be said what one of them names.
     pub lost: bool,
 }
 
-impl<'a> Parsing<'a, '_> {
+impl<'a> ManifestParser<'a, '_> {
     /// Reads the document of a part of the file.
-    pub fn part(&mut self, part: &Part) -> Result<(), Fatal> {
+    pub fn part(&mut self, part: &DocumentSpan) -> Result<(), DocumentError> {
         if self.reader.begin(part)? {
             self.document()?;
             self.reader.finish(part)?;
@@ -56,15 +58,15 @@ impl<'a> Parsing<'a, '_> {
         Ok(())
     }
 
-    fn document(&mut self) -> Result<(), Fatal> {
+    fn document(&mut self) -> Result<(), DocumentError> {
         let (node, at) = self.reader.next()?;
         match node {
-            Node::Map => self.top(),
-            Node::Eof => Ok(()),
-            Node::Scalar(scalar) if scalar.is_blank() => Ok(()),
+            NodeEvent::Map => self.read_top_level(),
+            NodeEvent::Eof => Ok(()),
+            NodeEvent::Scalar(scalar) if scalar.is_blank() => Ok(()),
             other => {
                 self.reader.skip(&other)?;
-                self.sink.hide_all(at);
+                self.sink.mark_all_unread(at);
                 let message = "a document must be a mapping";
                 let help = spaced(&other).unwrap_or_else(|| SHAPES.to_owned());
                 self.sink.fault(codes::WRONG_TYPE, at, message, &help);
@@ -73,8 +75,8 @@ impl<'a> Parsing<'a, '_> {
         }
     }
 
-    fn top(&mut self) -> Result<(), Fatal> {
-        let mut entries = Entries::of_fields();
+    fn read_top_level(&mut self) -> Result<(), DocumentError> {
+        let mut entries = MappingEntries::of_fields();
         while let Some((name, at)) = entries.next(&mut self.reader, self.sink)? {
             match &*name {
                 "apiVersion" => self.api_version()?,
@@ -82,7 +84,7 @@ impl<'a> Parsing<'a, '_> {
                     let kind = self.kind()?;
                     return self.single(kind, at, entries);
                 }
-                _ => return self.headless((name, at), entries),
+                _ => return self.read_without_leading_kind((name, at), entries),
             }
         }
         Ok(())
@@ -90,19 +92,23 @@ impl<'a> Parsing<'a, '_> {
 
     /// A document whose first key is neither `kind` nor `apiVersion`: `kind` may still come, and
     /// until then `accounts` may be a collection or a field.
-    fn headless(&mut self, first: Name<'a>, mut entries: Entries<'a>) -> Result<(), Fatal> {
+    fn read_without_leading_kind(
+        &mut self,
+        first: MappingKey<'a>,
+        mut entries: MappingEntries<'a>,
+    ) -> Result<(), DocumentError> {
         if !mentions_kind(self.text) {
             return self.collections(first, entries);
         }
         let (text, at) = first.clone();
-        let key = Node::Scalar(Scalar { text, plain: false });
+        let key = NodeEvent::Scalar(YamlScalar { text, plain: false });
         let rest = self.reader.record_open((key, at))?;
         let kind = rest
             .value_of("kind")
             .map(|(scalar, at)| (scalar.clone(), at));
         self.reader.replay(&rest);
         if let Some((scalar, kind_at)) = kind {
-            entries.unsee(&mut self.reader, &first.0);
+            entries.forget_key(&mut self.reader, &first.0);
             let kind = self.kind_named(&scalar, kind_at);
             return self.single(kind, at, entries);
         }
@@ -113,53 +119,53 @@ impl<'a> Parsing<'a, '_> {
     fn single(
         &mut self,
         kind: Option<&'static Kind>,
-        at: Pos,
-        mut entries: Entries<'a>,
-    ) -> Result<(), Fatal> {
+        at: LineColumn,
+        mut entries: MappingEntries<'a>,
+    ) -> Result<(), DocumentError> {
         match kind {
             Some(kind) => self.resource(kind, at, entries, true),
             None => self.pass_over(&mut entries),
         }
     }
 
-    fn pass_over(&mut self, entries: &mut Entries<'a>) -> Result<(), Fatal> {
+    fn pass_over(&mut self, entries: &mut MappingEntries<'a>) -> Result<(), DocumentError> {
         while entries.next(&mut self.reader, self.sink)?.is_some() {
             self.reader.skip_next()?;
         }
         Ok(())
     }
 
-    fn kind(&mut self) -> Result<Option<&'static Kind>, Fatal> {
+    fn kind(&mut self) -> Result<Option<&'static Kind>, DocumentError> {
         let (node, at) = self.reader.next()?;
-        if let Node::Scalar(scalar) = node {
+        if let NodeEvent::Scalar(scalar) = node {
             return Ok(self.kind_named(&scalar, at));
         }
         self.reader.skip(&node)?;
-        self.sink.hide_all(at);
+        self.sink.mark_all_unread(at);
         let message = "`kind` must be the name of a kind";
         self.sink
             .fault(codes::WRONG_TYPE, at, message, &one_of_kinds(""));
         Ok(None)
     }
 
-    fn kind_named(&mut self, scalar: &Scalar<'a>, at: Pos) -> Option<&'static Kind> {
+    fn kind_named(&mut self, scalar: &YamlScalar<'a>, at: LineColumn) -> Option<&'static Kind> {
         let kind = kinds::by_name(&scalar.text);
         if kind.is_none() {
             let message = format!("{} is not a kind", quoted(&scalar.text));
             let help = one_of_kinds(&scalar.text);
-            self.sink.hide_all(at);
+            self.sink.mark_all_unread(at);
             self.sink.fault(codes::UNKNOWN_KIND, at, message, &help);
         }
         kind
     }
 
-    pub(super) fn api_version(&mut self) -> Result<(), Fatal> {
+    pub(super) fn api_version(&mut self) -> Result<(), DocumentError> {
         let (node, at) = self.reader.next()?;
         match &node {
-            Node::Scalar(scalar) if scalar.is_blank() || scalar.text == API_VERSION => {}
+            NodeEvent::Scalar(scalar) if scalar.is_blank() || scalar.text == API_VERSION => {}
             other => {
                 let found = match other {
-                    Node::Scalar(scalar) => quoted(&scalar.text),
+                    NodeEvent::Scalar(scalar) => quoted(&scalar.text),
                     _ => "a list or mapping".to_owned(),
                 };
                 self.reader.skip(other)?;
@@ -171,10 +177,14 @@ impl<'a> Parsing<'a, '_> {
         Ok(())
     }
 
-    fn collections(&mut self, first: Name<'a>, mut entries: Entries<'a>) -> Result<(), Fatal> {
+    fn collections(
+        &mut self,
+        first: MappingKey<'a>,
+        mut entries: MappingEntries<'a>,
+    ) -> Result<(), DocumentError> {
         let collections = kinds::ALL.map(|kind| kind.collection);
         if !collections.contains(&&*first.0) && did_you_mean(&first.0, collections).is_none() {
-            self.no_kind(&first);
+            self.report_missing_kind(&first);
             self.reader.skip_next()?;
             return self.pass_over(&mut entries);
         }
@@ -193,8 +203,8 @@ impl<'a> Parsing<'a, '_> {
         Ok(())
     }
 
-    fn no_kind(&mut self, (name, at): &Name<'a>) {
-        self.sink.hide_all(*at);
+    fn report_missing_kind(&mut self, (name, at): &MappingKey<'a>) {
+        self.sink.mark_all_unread(*at);
         let message = format!("the document starts with `{name}` and names no kind");
         let help = match did_you_mean(name, ["kind"]) {
             Some(_) => "did you mean `kind`?",
@@ -203,8 +213,8 @@ impl<'a> Parsing<'a, '_> {
         self.sink.fault(codes::UNKNOWN_KIND, *at, message, help);
     }
 
-    fn no_collection(&mut self, name: &str, at: Pos, collections: &[&'static str]) {
-        self.sink.hide_all(at);
+    fn no_collection(&mut self, name: &str, at: LineColumn, collections: &[&'static str]) {
+        self.sink.mark_all_unread(at);
         let message = format!("`{name}` is not a collection");
         let found = Diagnostic::new(codes::UNKNOWN_FIELD, message);
         let help = match did_you_mean(name, collections.iter().copied()) {
@@ -214,13 +224,13 @@ impl<'a> Parsing<'a, '_> {
         self.sink.report(at, found.help(help));
     }
 
-    fn collection(&mut self, kind: &'static Kind) -> Result<(), Fatal> {
+    fn collection(&mut self, kind: &'static Kind) -> Result<(), DocumentError> {
         let (node, at) = self.reader.next()?;
         match node {
-            Node::Scalar(scalar) if scalar.is_blank() => Ok(()),
-            Node::List => self.items(kind),
-            Node::Map if kind.singleton.is_some() => {
-                self.resource(kind, at, Entries::of_fields(), false)
+            NodeEvent::Scalar(scalar) if scalar.is_blank() => Ok(()),
+            NodeEvent::List => self.items(kind),
+            NodeEvent::Map if kind.singleton.is_some() => {
+                self.resource(kind, at, MappingEntries::of_fields(), false)
             }
             other => {
                 self.reader.skip(&other)?;
@@ -233,18 +243,20 @@ impl<'a> Parsing<'a, '_> {
         }
     }
 
-    fn items(&mut self, kind: &'static Kind) -> Result<(), Fatal> {
+    fn items(&mut self, kind: &'static Kind) -> Result<(), DocumentError> {
         loop {
             let (node, at) = self.reader.next()?;
             match node {
-                Node::End | Node::Eof => return Ok(()),
-                Node::Map => self.resource(kind, at, Entries::of_fields(), false)?,
+                NodeEvent::End | NodeEvent::Eof => return Ok(()),
+                NodeEvent::Map => self.resource(kind, at, MappingEntries::of_fields(), false)?,
                 other => {
                     self.reader.skip(&other)?;
                     self.sink.hide_kind(kind, at);
                     let message = format!("an item of `{}` must be a mapping", kind.collection);
                     let help = match other {
-                        Node::List => "write one `-` for each item: `- externalId: ..`".to_owned(),
+                        NodeEvent::List => {
+                            "write one `-` for each item: `- externalId: ..`".to_owned()
+                        }
                         other => spaced(&other).unwrap_or_else(|| {
                             "write `- externalId: ..` and its fields".to_owned()
                         }),
@@ -257,11 +269,11 @@ impl<'a> Parsing<'a, '_> {
 }
 
 /// The way out of a text that was meant as a key and its value: `kind:Tag`.
-fn spaced(node: &Node<'_>) -> Option<String> {
+fn spaced(node: &NodeEvent<'_>) -> Option<String> {
     match node {
-        Node::Scalar(scalar) => {
+        NodeEvent::Scalar(scalar) => {
             let first = scalar.text.split(' ').next()?;
-            syntax::glued(first).map(syntax::spaced)
+            syntax::value_without_space(first).map(syntax::spaced)
         }
         _ => None,
     }

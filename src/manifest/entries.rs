@@ -1,10 +1,10 @@
 //! The entries of one mapping: repeats found, `x-` keys passed over, merge keys laid under.
 
-use super::events::Reader;
-use super::nodes::{Fatal, Node, Recorded, Scalar};
-use super::sink::Sink;
+use super::events::NodeReader;
+use super::nodes::{DocumentError, NodeEvent, RecordedNodes, YamlScalar};
+use super::sink::DiagnosticSink;
 use crate::diagnostic::{Diagnostic, codes};
-use crate::model::Pos;
+use crate::model::LineColumn;
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 
@@ -12,23 +12,23 @@ use std::collections::{HashMap, VecDeque};
 const FEW: usize = 32;
 
 /// A key of a mapping and where it stands.
-pub(super) type Name<'a> = (Cow<'a, str>, Pos);
+pub(super) type MappingKey<'a> = (Cow<'a, str>, LineColumn);
 
 /// Walks the entries of a mapping whose start has been taken. The keys it has seen lie on the
 /// reader's stack, above those of the mappings around it.
 #[derive(Default)]
-pub(super) struct Entries<'a> {
+pub(super) struct MappingEntries<'a> {
     /// Where its keys begin; known from the first one on.
     from: Option<usize>,
-    many: HashMap<Cow<'a, str>, Pos>,
-    merges: VecDeque<Recorded<'a>>,
+    many: HashMap<Cow<'a, str>, LineColumn>,
+    merges: VecDeque<RecordedNodes<'a>>,
     merged: bool,
     /// Where the `<<` of the mapping that is being read stands.
-    merge_at: Option<Pos>,
+    merge_at: Option<LineColumn>,
     ids: bool,
 }
 
-impl<'a> Entries<'a> {
+impl<'a> MappingEntries<'a> {
     /// Of a mapping whose keys are fields.
     pub fn of_fields() -> Self {
         Self::default()
@@ -45,17 +45,21 @@ impl<'a> Entries<'a> {
     /// The next key; its value must be taken before the next call. `None`: the mapping ended.
     pub fn next(
         &mut self,
-        reader: &mut Reader<'a>,
-        sink: &mut Sink,
-    ) -> Result<Option<Name<'a>>, Fatal> {
+        reader: &mut NodeReader<'a>,
+        sink: &mut DiagnosticSink,
+    ) -> Result<Option<MappingKey<'a>>, DocumentError> {
         let from = *self.from.get_or_insert(reader.keys.len());
         loop {
             let (node, at) = reader.next()?;
             if sink.has_too_many() {
-                return Err(Fatal::limit("there are too many errors to read on", "", at));
+                return Err(DocumentError::limit(
+                    "there are too many errors to read on",
+                    "",
+                    at,
+                ));
             }
             match node {
-                Node::End | Node::Eof => {
+                NodeEvent::End | NodeEvent::Eof => {
                     let Some(merge) = self.merges.pop_front() else {
                         reader.keys.truncate(from);
                         return Ok(None);
@@ -65,7 +69,7 @@ impl<'a> Entries<'a> {
                     reader.replay(&merge);
                     reader.next()?;
                 }
-                Node::Scalar(key) => {
+                NodeEvent::Scalar(key) => {
                     if let Some(name) = self.key(key, at, reader, sink)? {
                         return Ok(Some(name));
                     }
@@ -82,11 +86,11 @@ impl<'a> Entries<'a> {
     /// The key, unless the entry is none that matters; then its value is passed over.
     fn key(
         &mut self,
-        key: Scalar<'a>,
-        at: Pos,
-        reader: &mut Reader<'a>,
-        sink: &mut Sink,
-    ) -> Result<Option<Name<'a>>, Fatal> {
+        key: YamlScalar<'a>,
+        at: LineColumn,
+        reader: &mut NodeReader<'a>,
+        sink: &mut DiagnosticSink,
+    ) -> Result<Option<MappingKey<'a>>, DocumentError> {
         if key.plain && key.text == "<<" {
             let Some(first) = self.merge_at.replace(at) else {
                 self.merge(reader, sink)?;
@@ -109,7 +113,7 @@ impl<'a> Entries<'a> {
             reader.skip_next()?;
             return Ok(None);
         }
-        self.see(reader, key.text.clone(), at);
+        self.remember_key(reader, key.text.clone(), at);
         if !self.ids && key.text.starts_with("x-") {
             reader.skip_next()?;
             return Ok(None);
@@ -118,46 +122,56 @@ impl<'a> Entries<'a> {
     }
 
     /// Forgets a key that is going to be replayed.
-    pub fn unsee(&mut self, reader: &mut Reader<'a>, key: &str) {
+    pub fn forget_key(&mut self, reader: &mut NodeReader<'a>, key: &str) {
         self.many.remove(key);
         let from = self.from.unwrap_or_default();
-        if let Some(at) = self.seen(reader).iter().position(|(name, _)| name == key) {
+        if let Some(at) = self
+            .seen_keys(reader)
+            .iter()
+            .position(|(name, _)| name == key)
+        {
             reader.keys.swap_remove(from + at);
         }
     }
 
-    fn seen<'r>(&self, reader: &'r Reader<'a>) -> &'r [Name<'a>] {
+    fn seen_keys<'r>(&self, reader: &'r NodeReader<'a>) -> &'r [MappingKey<'a>] {
         &reader.keys[self.from.unwrap_or_default()..]
     }
 
-    fn find(&self, reader: &Reader<'a>, key: &str) -> Option<Pos> {
+    fn find(&self, reader: &NodeReader<'a>, key: &str) -> Option<LineColumn> {
         if !self.many.is_empty() {
             return self.many.get(key).copied();
         }
-        let found = self.seen(reader).iter().find(|(name, _)| name == key);
+        let found = self.seen_keys(reader).iter().find(|(name, _)| name == key);
         found.map(|(_, at)| *at)
     }
 
-    fn see(&mut self, reader: &mut Reader<'a>, key: Cow<'a, str>, at: Pos) {
+    fn remember_key(&mut self, reader: &mut NodeReader<'a>, key: Cow<'a, str>, at: LineColumn) {
         if !self.many.is_empty() {
             self.many.insert(key, at);
             return;
         }
         reader.keys.push((key, at));
-        if self.seen(reader).len() > FEW {
-            self.many = self.seen(reader).iter().cloned().collect();
+        if self.seen_keys(reader).len() > FEW {
+            self.many = self.seen_keys(reader).iter().cloned().collect();
         }
     }
 
     /// Takes the value of `<<`: a mapping, or a list of them.
-    fn merge(&mut self, reader: &mut Reader<'a>, sink: &mut Sink) -> Result<(), Fatal> {
+    fn merge(
+        &mut self,
+        reader: &mut NodeReader<'a>,
+        sink: &mut DiagnosticSink,
+    ) -> Result<(), DocumentError> {
         let (node, at) = reader.next()?;
         match node {
-            Node::Map => self.merges.push_back(reader.record((Node::Map, at))?),
-            Node::List => loop {
+            NodeEvent::Map => self.merges.push_back(reader.record((NodeEvent::Map, at))?),
+            NodeEvent::List => loop {
                 match reader.next()? {
-                    (Node::Map, at) => self.merges.push_back(reader.record((Node::Map, at))?),
-                    (Node::End | Node::Eof, _) => break,
+                    (NodeEvent::Map, at) => {
+                        self.merges.push_back(reader.record((NodeEvent::Map, at))?);
+                    }
+                    (NodeEvent::End | NodeEvent::Eof, _) => break,
                     (other, at) => {
                         reader.skip(&other)?;
                         no_mapping(sink, at);
@@ -170,7 +184,7 @@ impl<'a> Entries<'a> {
     }
 }
 
-fn no_mapping(sink: &mut Sink, at: Pos) {
+fn no_mapping(sink: &mut DiagnosticSink, at: LineColumn) {
     sink.fault(
         codes::WRONG_TYPE,
         at,

@@ -1,11 +1,15 @@
 //! The events of the YAML documents of a file, aliases expanded within a budget.
 
-use super::entries::Name;
-use super::nodes::{Fatal, Node, Problem, Recorded, collection, opens, scalar};
-use super::split::Part;
+use super::comment_cut::is_cut_by_comment;
+use super::entries::MappingKey;
+use super::nodes::{
+    DocumentError, DocumentErrorDetail, NodeEvent, RecordedNodes, check_collection_tag, opens,
+    scalar,
+};
+use super::split::DocumentSpan;
 use super::syntax;
 use crate::diagnostic::codes;
-use crate::model::Pos;
+use crate::model::LineColumn;
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StrInput};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -18,43 +22,43 @@ const DEPTH: u32 = 64;
 const FLATTEN: &str = "take levels out: no resource needs so many";
 /// How many nodes the aliases of one document may come to.
 const EXPANDED: u32 = 100_000;
-type Events<'a> = Rc<[(Item<'a>, Pos)]>;
+type RecordedEvents<'a> = Rc<[(RecordedEvent<'a>, LineColumn)]>;
 
 /// What is recorded of an anchored node.
 #[derive(Clone, Debug)]
-enum Item<'a> {
-    Node(Node<'a>),
+enum RecordedEvent<'a> {
+    Node(NodeEvent<'a>),
     Alias(usize),
 }
 
 /// Where the nodes stand that aliases name, by the places of the aliases.
 #[derive(Debug, Default)]
-pub(super) struct AnchorPlaces(RefCell<HashMap<Pos, Pos>>);
+pub(super) struct AnchorPlaces(RefCell<HashMap<LineColumn, LineColumn>>);
 
 impl AnchorPlaces {
     /// Where what the alias at a place names stands.
-    pub fn of(&self, alias: Pos) -> Option<Pos> {
+    pub fn anchor_of(&self, alias: LineColumn) -> Option<LineColumn> {
         self.0.borrow().get(&alias).copied()
     }
 }
 
 /// Nodes to hand out, and which is the next.
-struct Frame<'a> {
-    events: Events<'a>,
+struct ReplayFrame<'a> {
+    events: RecordedEvents<'a>,
     next: usize,
     /// Where the alias stands that they are for.
-    alias: Option<Pos>,
+    alias: Option<LineColumn>,
 }
 
 /// An anchored node that has not ended yet.
-struct Open<'a> {
+struct OpenAnchor<'a> {
     anchor: usize,
     depth: u32,
-    events: Vec<(Item<'a>, Pos)>,
+    events: Vec<(RecordedEvent<'a>, LineColumn)>,
 }
 
 /// Pulls nodes out of the documents of a file, one document after the other.
-pub(super) struct Reader<'a> {
+pub(super) struct NodeReader<'a> {
     text: &'a str,
     parser: Parser<'a, StrInput<'a>>,
     /// How many bytes and lines of the file come before the parser's text.
@@ -71,21 +75,21 @@ pub(super) struct Reader<'a> {
     ended: bool,
     depth: u32,
     /// Nodes to hand out before the parser's, the last frame first.
-    frames: Vec<Frame<'a>>,
-    anchors: HashMap<usize, Events<'a>>,
-    open: Vec<Open<'a>>,
+    frames: Vec<ReplayFrame<'a>>,
+    anchors: HashMap<usize, RecordedEvents<'a>>,
+    open: Vec<OpenAnchor<'a>>,
     expanded: u32,
     /// Where the nodes stand that aliases name.
     pub anchors_at: Rc<AnchorPlaces>,
     /// Where a `#` after a space ends a plain value though no comment seems to be meant.
-    pub cuts: Vec<Pos>,
+    pub cuts: Vec<LineColumn>,
     /// The anchored scalars that no alias has named so far, as `&Co` in `name: &Co KG`.
-    pub unnamed: BTreeMap<usize, Pos>,
+    pub unnamed: BTreeMap<usize, LineColumn>,
     /// The keys seen of the mappings that are open, the innermost last.
-    pub keys: Vec<Name<'a>>,
+    pub keys: Vec<MappingKey<'a>>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> NodeReader<'a> {
     /// A reader of a file, before its first document.
     pub fn new(text: &'a str) -> Self {
         Self {
@@ -112,7 +116,7 @@ impl<'a> Reader<'a> {
 
     /// Begins the document of a part of the file, which comes after those begun before; `false`
     /// when the part holds none, only comments.
-    pub fn begin(&mut self, part: &Part) -> Result<bool, Fatal> {
+    pub fn begin(&mut self, part: &DocumentSpan) -> Result<bool, DocumentError> {
         self.depth = 0;
         self.expanded = 0;
         self.frames.clear();
@@ -148,7 +152,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the document to the end of its part, so that a fault behind its content is seen.
-    pub fn finish(&mut self, part: &Part) -> Result<(), Fatal> {
+    pub fn finish(&mut self, part: &DocumentSpan) -> Result<(), DocumentError> {
         while !self.ended {
             self.next()?;
         }
@@ -162,11 +166,11 @@ impl<'a> Reader<'a> {
     }
 
     /// The mark of a template, as `{{ name }}`, where that is what a mapping that has just begun is.
-    pub fn template(&self, begun: &Node<'a>) -> Option<&'a str> {
+    pub fn template(&self, begun: &NodeEvent<'a>) -> Option<&'a str> {
         let text = self.text.get(self.begun..)?;
         let line = text.lines().next().filter(|line| line.starts_with("{{"))?;
         let end = line.find("}}").map_or(line.len(), |end| end + 2);
-        matches!(begun, Node::Map).then_some(&line[..end])
+        matches!(begun, NodeEvent::Map).then_some(&line[..end])
     }
 
     /// Gives the document up: the next one is begun at its own part of the file.
@@ -175,36 +179,36 @@ impl<'a> Reader<'a> {
     }
 
     /// The next node and where it stands.
-    pub fn next(&mut self) -> Result<(Node<'a>, Pos), Fatal> {
+    pub fn next(&mut self) -> Result<(NodeEvent<'a>, LineColumn), DocumentError> {
         let replayed = if self.frames.is_empty() {
             None
         } else {
-            self.replayed()?
+            self.next_replayed()?
         };
         let (node, at) = match replayed {
             Some(found) => found,
-            None => self.parsed()?,
+            None => self.next_parsed()?,
         };
         match node {
-            Node::List | Node::Map if self.depth == DEPTH => {
+            NodeEvent::List | NodeEvent::Map if self.depth == DEPTH => {
                 let message = format!("lists and mappings nest more than {DEPTH} deep");
-                return Err(Fatal::limit(message, FLATTEN, at));
+                return Err(DocumentError::limit(message, FLATTEN, at));
             }
-            Node::List | Node::Map => self.depth += 1,
-            Node::End => self.depth = self.depth.saturating_sub(1),
-            Node::Scalar(_) | Node::Eof => {}
+            NodeEvent::List | NodeEvent::Map => self.depth += 1,
+            NodeEvent::End => self.depth = self.depth.saturating_sub(1),
+            NodeEvent::Scalar(_) | NodeEvent::Eof => {}
         }
         Ok((node, at))
     }
 
     /// Passes over the rest of a node whose first event has been taken.
-    pub fn skip(&mut self, first: &Node<'a>) -> Result<(), Fatal> {
+    pub fn skip(&mut self, first: &NodeEvent<'a>) -> Result<(), DocumentError> {
         let mut depth = opens(first);
         while depth > 0 {
             let (node, _) = self.next()?;
             match node {
-                Node::End => depth -= 1,
-                Node::Eof => break,
+                NodeEvent::End => depth -= 1,
+                NodeEvent::Eof => break,
                 node => depth += opens(&node),
             }
         }
@@ -212,49 +216,59 @@ impl<'a> Reader<'a> {
     }
 
     /// Passes over the next node.
-    pub fn skip_next(&mut self) -> Result<(), Fatal> {
+    pub fn skip_next(&mut self) -> Result<(), DocumentError> {
         let (node, _) = self.next()?;
         self.skip(&node)
     }
 
     /// Takes the rest of a node whose first event has been taken, to be read later.
-    pub fn record(&mut self, first: (Node<'a>, Pos)) -> Result<Recorded<'a>, Fatal> {
+    pub fn record(
+        &mut self,
+        first: (NodeEvent<'a>, LineColumn),
+    ) -> Result<RecordedNodes<'a>, DocumentError> {
         let depth = opens(&first.0);
         self.record_to(first, depth)
     }
 
     /// Takes the rest of a mapping whose first key has been taken, to be read later.
-    pub fn record_open(&mut self, key: (Node<'a>, Pos)) -> Result<Recorded<'a>, Fatal> {
+    pub fn record_open(
+        &mut self,
+        key: (NodeEvent<'a>, LineColumn),
+    ) -> Result<RecordedNodes<'a>, DocumentError> {
         self.record_to(key, 1)
     }
 
-    fn record_to(&mut self, first: (Node<'a>, Pos), depth: u32) -> Result<Recorded<'a>, Fatal> {
+    fn record_to(
+        &mut self,
+        first: (NodeEvent<'a>, LineColumn),
+        depth: u32,
+    ) -> Result<RecordedNodes<'a>, DocumentError> {
         let mut depth = depth;
         let mut nodes = vec![first];
         while depth > 0 {
             let (node, at) = self.next()?;
             match node {
-                Node::End => depth -= 1,
-                Node::Eof => break,
+                NodeEvent::End => depth -= 1,
+                NodeEvent::Eof => break,
                 ref node => depth += opens(node),
             }
             nodes.push((node, at));
         }
-        Ok(Recorded { nodes })
+        Ok(RecordedNodes { nodes })
     }
 
     /// Hands out recorded nodes before anything else.
-    pub fn replay(&mut self, recorded: &Recorded<'a>) {
+    pub fn replay(&mut self, recorded: &RecordedNodes<'a>) {
         let events = recorded.nodes.iter();
-        let events = events.map(|(node, at)| (Item::Node(node.clone()), *at));
-        self.frames.push(Frame {
+        let events = events.map(|(node, at)| (RecordedEvent::Node(node.clone()), *at));
+        self.frames.push(ReplayFrame {
             events: events.collect(),
             next: 0,
             alias: None,
         });
     }
 
-    fn replayed(&mut self) -> Result<Option<(Node<'a>, Pos)>, Fatal> {
+    fn next_replayed(&mut self) -> Result<Option<(NodeEvent<'a>, LineColumn)>, DocumentError> {
         while let Some(frame) = self.frames.last_mut() {
             let Some((item, at)) = frame.events.get(frame.next).cloned() else {
                 self.frames.pop();
@@ -264,17 +278,17 @@ impl<'a> Reader<'a> {
             // What an alias stands for is read where the alias is.
             let at = frame.alias.unwrap_or(at);
             match item {
-                Item::Node(node) => return Ok(Some((node, at))),
-                Item::Alias(anchor) => self.expand(anchor, at)?,
+                RecordedEvent::Node(node) => return Ok(Some((node, at))),
+                RecordedEvent::Alias(anchor) => self.expand(anchor, at)?,
             }
         }
         Ok(None)
     }
 
-    fn parsed(&mut self) -> Result<(Node<'a>, Pos), Fatal> {
+    fn next_parsed(&mut self) -> Result<(NodeEvent<'a>, LineColumn), DocumentError> {
         loop {
             if self.ended {
-                return Ok((Node::Eof, Pos::default()));
+                return Ok((NodeEvent::Eof, LineColumn::default()));
             }
             // One match, so that the large event is not moved on its way.
             let (node, anchor, at) = match self.parser.next_event() {
@@ -283,7 +297,10 @@ impl<'a> Reader<'a> {
                     if style == ScalarStyle::Plain {
                         // Where there is no value at all, the parser says `~`.
                         let blank = text.is_empty() || text == "~";
-                        self.see_cut(&span, at, blank);
+                        let end = self.base + span.end.byte_offset().unwrap_or_default();
+                        if is_cut_by_comment(self.text, end, blank) {
+                            self.cuts.push(at);
+                        }
                     }
                     if anchor != 0 {
                         self.unnamed.insert(anchor, at);
@@ -293,88 +310,64 @@ impl<'a> Reader<'a> {
                 Some(Ok((Event::MappingStart(_, anchor, tag), span))) => {
                     let at = self.pos(&span);
                     self.begun = self.base + span.start.byte_offset().unwrap_or_default();
-                    collection(tag.as_deref(), "map", at)?;
-                    (Node::Map, anchor, at)
+                    check_collection_tag(tag.as_deref(), "map", at)?;
+                    (NodeEvent::Map, anchor, at)
                 }
                 Some(Ok((Event::SequenceStart(_, anchor, tag), span))) => {
                     let at = self.pos(&span);
-                    collection(tag.as_deref(), "seq", at)?;
-                    (Node::List, anchor, at)
+                    check_collection_tag(tag.as_deref(), "seq", at)?;
+                    (NodeEvent::List, anchor, at)
                 }
                 Some(Ok((Event::MappingEnd | Event::SequenceEnd, span))) => {
-                    (Node::End, 0, self.pos(&span))
+                    (NodeEvent::End, 0, self.pos(&span))
                 }
                 Some(Ok((Event::Alias(anchor), span))) => {
                     let at = self.pos(&span);
                     self.unnamed.remove(&anchor);
-                    self.keep(&Item::Alias(anchor), at);
+                    self.record_event(&RecordedEvent::Alias(anchor), at);
                     self.expand(anchor, at)?;
-                    match self.replayed()? {
+                    match self.next_replayed()? {
                         Some(found) => return Ok(found),
                         None => continue,
                     }
                 }
                 None | Some(Ok((Event::DocumentEnd | Event::StreamEnd, _))) => {
                     self.ended = true;
-                    (Node::Eof, 0, Pos::default())
+                    (NodeEvent::Eof, 0, LineColumn::default())
                 }
                 Some(Ok(_)) => continue,
                 Some(Err(error)) => return Err(self.syntax(&error)),
             };
             if anchor != 0 || !self.open.is_empty() {
-                self.remember(&node, anchor, at);
+                self.record_anchors(&node, anchor, at);
             }
             return Ok((node, at));
         }
     }
 
-    /// `name: Foo #1`: to YAML, the name is `Foo`; and with `name: #1` there is none. A value that is
-    /// not there has the place of the sign before it.
-    fn see_cut(&mut self, span: &Span, at: Pos, blank: bool) {
-        let end = self.base + span.end.byte_offset().unwrap_or_default();
-        let bytes = self.text.as_bytes();
-        let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
-        let from = bytes[..end.min(bytes.len())]
-            .iter()
-            .rposition(|byte| !is_space(byte));
-        let rest = &bytes[from.map_or(0, |last| last + 1)..];
-        let sign = rest.iter().position(|byte| !is_space(byte));
-        let rest = match sign.map(|sign| &rest[sign..]) {
-            Some([b':' | b'-', rest @ ..]) if blank => rest,
-            _ => rest,
-        };
-        let Some(mark) = rest.iter().position(|byte| !is_space(byte)) else {
-            return;
-        };
-        let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte >= 0x80;
-        if mark > 0 && rest[mark] == b'#' && rest.get(mark + 1).is_some_and(is_word) {
-            self.cuts.push(at);
-        }
-    }
-
-    fn pos(&self, span: &Span) -> Pos {
+    fn pos(&self, span: &Span) -> LineColumn {
         self.place(span.start.line(), span.start.col())
     }
 
-    fn place(&self, line: usize, column: usize) -> Pos {
+    fn place(&self, line: usize, column: usize) -> LineColumn {
         let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        Pos {
+        LineColumn {
             line: small(line).saturating_add(self.before),
             column: small(column).saturating_add(1),
         }
     }
 
     /// Records what anchored nodes that are still open, or open here, are made of.
-    fn remember(&mut self, node: &Node<'a>, anchor: usize, at: Pos) {
-        self.keep(&Item::Node(node.clone()), at);
+    fn record_anchors(&mut self, node: &NodeEvent<'a>, anchor: usize, at: LineColumn) {
+        self.record_event(&RecordedEvent::Node(node.clone()), at);
         match node {
-            Node::End => self.close(),
+            NodeEvent::End => self.close(),
             node if anchor != 0 => {
-                let events = vec![(Item::Node(node.clone()), at)];
+                let events = vec![(RecordedEvent::Node(node.clone()), at)];
                 if opens(node) == 0 {
                     self.anchors.insert(anchor, events.into());
                 } else {
-                    self.open.push(Open {
+                    self.open.push(OpenAnchor {
                         anchor,
                         depth: self.depth,
                         events,
@@ -385,7 +378,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn keep(&mut self, item: &Item<'a>, at: Pos) {
+    fn record_event(&mut self, item: &RecordedEvent<'a>, at: LineColumn) {
         for open in &mut self.open {
             open.events.push((item.clone(), at));
         }
@@ -398,9 +391,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn expand(&mut self, anchor: usize, at: Pos) -> Result<(), Fatal> {
+    fn expand(&mut self, anchor: usize, at: LineColumn) -> Result<(), DocumentError> {
         let Some(events) = self.anchors.get(&anchor) else {
-            return Err(Fatal::limit(
+            return Err(DocumentError::limit(
                 "an alias within the very node it names",
                 "write what is meant in place of the alias",
                 at,
@@ -412,13 +405,13 @@ impl<'a> Reader<'a> {
             let message =
                 format!("the aliases of this document come to more than {EXPANDED} nodes");
             let help = "write it out, or split the file into several";
-            return Err(Fatal::limit(message, help, at));
+            return Err(DocumentError::limit(message, help, at));
         }
         if let Some((_, anchor)) = events.first() {
             let mut anchors = self.anchors_at.0.borrow_mut();
             anchors.entry(at).or_insert(*anchor);
         }
-        self.frames.push(Frame {
+        self.frames.push(ReplayFrame {
             events: Rc::clone(events),
             next: 0,
             alias: Some(at),
@@ -426,10 +419,10 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn syntax(&self, error: &ScanError) -> Fatal {
+    fn syntax(&self, error: &ScanError) -> DocumentError {
         let at = self.place(error.marker().line(), error.marker().col());
         if *error.kind() == ErrorKind::RecursionLimitExceeded {
-            return Fatal::limit("nested too deep to be read", FLATTEN, at);
+            return DocumentError::limit("nested too deep to be read", FLATTEN, at);
         }
         let (text, begin) = (&self.text[self.part.clone()], self.part.start);
         let byte = error.marker().byte_offset().unwrap_or_default() + self.base;
@@ -438,13 +431,13 @@ impl<'a> Reader<'a> {
             let head = &text[..byte.min(text.len())];
             let line = head.rsplit('\n').next().unwrap_or_default();
             let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-            Pos {
+            LineColumn {
                 line: small(head.matches('\n').count()).saturating_add(self.part_line),
                 column: small(line.chars().count()).saturating_add(1),
             }
         };
         let at = advice.at.map_or(at, place);
-        Fatal(Box::new(Problem {
+        DocumentError(Box::new(DocumentErrorDetail {
             code: codes::YAML_SYNTAX,
             message: advice.message.unwrap_or_else(|| error.info()),
             help: advice.help,

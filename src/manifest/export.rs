@@ -1,30 +1,30 @@
 //! A stored directory as manifests: a folder an account, what belongs to no single account beside.
 
-use super::layout::{Beside, Export, Item, lay_out};
+use super::layout::{ExistingFiles, ManifestExport, ManifestResource, lay_out};
 use crate::kinds::{self, Field};
-use crate::model::{FieldRef, Keyed, Row, Value};
+use crate::model::{FieldRef, KeyedList, Row, Value};
 
 /// Writes every row into the file where it belongs.
 ///
 /// The same rows give the same bytes, and what is written reads back as the same cells: what a
 /// create writes by itself is left out, an address of one account is written out within it.
 #[must_use]
-pub fn export(rows: &Keyed<Row>) -> Export {
-    let items = rows.iter().map(|row| Item {
+pub fn export(rows: &KeyedList<Row>) -> ManifestExport {
+    let items = rows.iter().map(|row| ManifestResource {
         key: row.key.clone(),
-        said: said(row),
+        said: exported_fields(row),
     });
-    lay_out(items.collect(), &Beside::default())
+    lay_out(items.collect(), &ExistingFiles::default())
 }
 
 /// What a manifest has to say of a row: what a create would not write by itself.
-fn said(row: &Row) -> Vec<(FieldRef, Value)> {
+fn exported_fields(row: &Row) -> Vec<(FieldRef, Value)> {
     let kind = kinds::get(row.key.kind);
     let own = row.values.iter().enumerate().filter_map(|(index, value)| {
         let value = value
             .as_ref()
             .filter(|value| is_said(&kind.fields[index], value))?;
-        Some((kinds::own(index), value.clone()))
+        Some((kinds::own_field(index), value.clone()))
     });
     let custom = row.custom.iter();
     let custom = custom.map(|(id, value)| (FieldRef::Custom(id.clone()), value.clone()));
@@ -85,7 +85,7 @@ mod tests {
         declared.collect()
     }
 
-    fn rows(tree: &BTreeMap<Key, Vec<(FieldRef, Cell)>>) -> Keyed<Row> {
+    fn rows(tree: &BTreeMap<Key, Vec<(FieldRef, Cell)>>) -> KeyedList<Row> {
         let rows = tree.iter().map(|(key, cells)| {
             let kind = kinds::get(key.kind);
             let fields = kind.fields.iter();

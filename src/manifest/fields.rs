@@ -1,37 +1,39 @@
 //! The value of one field, by its type, made into a cell.
 
-use super::document::Parsing;
-use super::entries::Entries;
-use super::names;
-use super::nodes::{Fatal, Node, Scalar};
+use super::document::ManifestParser;
+use super::entries::MappingEntries;
+use super::keys;
+use super::nodes::{DocumentError, NodeEvent, YamlScalar};
 use super::syntax;
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
-use crate::kinds::read::{CUSTOM_MOST, check_id, quoted};
-use crate::kinds::{Field, Item, Kind, Type, own};
-use crate::model::{Cell, FieldRef, Pos, Salvaged, Stated, Text, Value};
+use crate::kinds::read::{MAX_CUSTOM_CHARS, check_id, quoted};
+use crate::kinds::{Field, FieldType, Kind, SetItem, own_field};
+use crate::model::{
+    Cell, CompactText, FieldRef, LineColumn, SalvagedReferences, StatedField, Value,
+};
 
-impl<'a> Parsing<'a, '_> {
+impl<'a> ManifestParser<'a, '_> {
     /// Reads the value of the field at `index`, whose name stands at `name_at`.
     pub(super) fn field(
         &mut self,
         kind: &'static Kind,
         index: u8,
-        name_at: Pos,
-    ) -> Result<(), Fatal> {
+        name_at: LineColumn,
+    ) -> Result<(), DocumentError> {
         let field = &kind.fields[usize::from(index)];
         let (node, at) = self.reader.next()?;
         let value = match node {
-            Node::Scalar(scalar) if scalar.is_blank() => {
+            NodeEvent::Scalar(scalar) if scalar.is_blank() => {
                 self.blank(kind, index, name_at);
                 return Ok(());
             }
-            Node::Scalar(scalar) => self.scalar(kind, field, &scalar, at),
-            Node::List if field.ty.is_list() => {
+            NodeEvent::Scalar(scalar) => self.scalar(kind, field, &scalar, at),
+            NodeEvent::List if field.ty.is_list() => {
                 let around = std::mem::take(&mut self.loose);
                 let value = self.list(field, at)?;
                 let loose = std::mem::replace(&mut self.loose, around);
                 if value.is_none() {
-                    let left = Salvaged {
+                    let left = SalvagedReferences {
                         members: loose.members,
                         all: !loose.lost,
                         at,
@@ -41,43 +43,43 @@ impl<'a> Parsing<'a, '_> {
                 self.take(index, value, at);
                 return Ok(());
             }
-            Node::Map if field.secret() => self.secret(field, at)?,
+            NodeEvent::Map if field.is_secret() => self.secret(field, at)?,
             other => {
                 let template = self.reader.template(&other);
                 self.reader.skip(&other)?;
                 match template {
                     Some(mark) => self.template(field.name, at, mark),
-                    None => self.misshapen(field, &other, at),
+                    None => self.report_wrong_shape(field, &other, at),
                 }
                 None
             }
         };
         if value.is_none() {
-            self.lose(index, at);
+            self.note_unreadable_field(index, at);
         }
         self.take(index, value, at);
         Ok(())
     }
 
-    fn take(&mut self, index: u8, value: Option<Value>, at: Pos) {
+    fn take(&mut self, index: u8, value: Option<Value>, at: LineColumn) {
         if let Some(value) = value {
-            self.state(FieldRef::Own(index), Cell::Value(value), at);
+            self.push_cell(FieldRef::Own(index), Cell::Value(value), at);
         }
     }
 
     /// Records that a field, or a group of them, is stated with a slip in its name.
-    pub(super) fn lose_field(&mut self, kind: &'static Kind, name: &str, at: Pos) {
+    pub(super) fn lose_field(&mut self, kind: &'static Kind, name: &str, at: LineColumn) {
         let one = kind.field_ref(name).into_iter();
-        for field in one.chain(kind.group(name).map(own)) {
+        for field in one.chain(kind.group(name).map(own_field)) {
             if let FieldRef::Own(index) = field {
-                self.lose(index, at);
+                self.note_unreadable_field(index, at);
             }
         }
     }
 
     /// Records that a field is stated with a value that cannot be read.
-    pub(super) fn lose(&mut self, index: u8, at: Pos) {
-        let left = Salvaged {
+    pub(super) fn note_unreadable_field(&mut self, index: u8, at: LineColumn) {
+        let left = SalvagedReferences {
             members: Vec::new(),
             all: false,
             at,
@@ -85,33 +87,33 @@ impl<'a> Parsing<'a, '_> {
         self.torn.push((FieldRef::Own(index), left));
     }
 
-    fn state(&mut self, field: FieldRef, cell: Cell, at: Pos) {
-        self.cells.push(Stated { field, cell, at });
+    fn push_cell(&mut self, field: FieldRef, cell: Cell, at: LineColumn) {
+        self.cells.push(StatedField { field, cell, at });
     }
 
-    fn blank(&mut self, kind: &'static Kind, index: u8, at: Pos) {
+    fn blank(&mut self, kind: &'static Kind, index: u8, at: LineColumn) {
         if usize::from(index) == kind.status_index() {
             let found = Diagnostic::new(codes::ENUM, "the status is blank").field("status");
             let help = "write `active`, `inactive` or `deleted`, or leave the line out";
             self.sink.report(at, found.help(help));
             return;
         }
-        self.state(FieldRef::Own(index), Cell::Blank, at);
+        self.push_cell(FieldRef::Own(index), Cell::Blank, at);
     }
 
     fn scalar(
         &mut self,
         kind: &'static Kind,
         field: &'static Field,
-        scalar: &Scalar<'a>,
-        at: Pos,
+        scalar: &YamlScalar<'a>,
+        at: LineColumn,
     ) -> Option<Value> {
         match field.ty {
-            Type::Secret => {
+            FieldType::Secret => {
                 self.plain_password(field.name, at);
                 return None;
             }
-            Type::File => return self.file(field, &scalar.text, at),
+            FieldType::File => return self.file(field, &scalar.text, at),
             _ if field.ty.is_list() => {
                 let help = format!("write `{}: [..]`", field.name);
                 self.wrong_type(field.name, at, "must be a list", &help);
@@ -134,7 +136,7 @@ impl<'a> Parsing<'a, '_> {
         Some(value)
     }
 
-    fn read(&mut self, field: &'static Field, text: &str, at: Pos) -> Option<Value> {
+    fn read(&mut self, field: &'static Field, text: &str, at: LineColumn) -> Option<Value> {
         match field.read(text) {
             Ok(reading) => {
                 if let Some(warning) = reading.warning {
@@ -150,21 +152,21 @@ impl<'a> Parsing<'a, '_> {
     }
 
     /// Reports `name: {{ name }}`, which reads as a mapping.
-    pub(super) fn template(&mut self, field: &str, at: Pos, mark: &str) {
+    pub(super) fn template(&mut self, field: &str, at: LineColumn, mark: &str) {
         let found = Diagnostic::new(codes::WRONG_TYPE, syntax::unfilled(mark));
         let name = field.rsplit('.').next().unwrap_or(field);
         let found = found.help(syntax::fill(name, mark)).field(field);
         self.sink.report(at, found);
     }
 
-    fn misshapen(&mut self, field: &'static Field, node: &Node<'a>, at: Pos) {
+    fn report_wrong_shape(&mut self, field: &'static Field, node: &NodeEvent<'a>, at: LineColumn) {
         let (what, help) = match (&field.ty, node) {
-            (Type::Secret, _) => (
+            (FieldType::Secret, _) => (
                 "must be a mapping",
                 "write `{env: ROSTER_SECRET_…}` or `{file: name}`".to_owned(),
             ),
             (ty, _) if ty.is_list() => ("must be a list", format!("write `{}: [..]`", field.name)),
-            (_, Node::List) => (
+            (_, NodeEvent::List) => (
                 "is one value, not a list",
                 format!("write `{}: ..`", field.name),
             ),
@@ -176,10 +178,14 @@ impl<'a> Parsing<'a, '_> {
         self.wrong_type(field.name, at, what, &help);
     }
 
-    fn list(&mut self, field: &'static Field, at: Pos) -> Result<Option<Value>, Fatal> {
+    fn list(
+        &mut self,
+        field: &'static Field,
+        at: LineColumn,
+    ) -> Result<Option<Value>, DocumentError> {
         let value = match &field.ty {
-            Type::Links { .. } => self.links(field, at)?,
-            ty => self.members(field)?.map(|members| listed(ty, members)),
+            FieldType::Links { .. } => self.links(field, at)?,
+            ty => self.members(field)?.map(|members| list_value(ty, members)),
         };
         if field.required && value.as_ref().is_some_and(Value::is_empty_list) {
             let message = format!("`{}` is required: `[]` would leave it empty", field.name);
@@ -191,19 +197,22 @@ impl<'a> Parsing<'a, '_> {
     }
 
     /// The items of a list that has begun; `None` when one of them is faulty.
-    fn members(&mut self, field: &'static Field) -> Result<Option<Vec<Text>>, Fatal> {
+    fn members(
+        &mut self,
+        field: &'static Field,
+    ) -> Result<Option<Vec<CompactText>>, DocumentError> {
         let mut members = Vec::new();
         let mut whole = true;
         loop {
             let (node, at) = self.reader.next()?;
             match node {
-                Node::End | Node::Eof if whole => return Ok(Some(members)),
-                Node::End | Node::Eof => {
+                NodeEvent::End | NodeEvent::Eof if whole => return Ok(Some(members)),
+                NodeEvent::End | NodeEvent::Eof => {
                     self.loose.members.extend(members);
                     self.loose.lost = true;
                     return Ok(None);
                 }
-                Node::Scalar(scalar) if !scalar.is_blank() => {
+                NodeEvent::Scalar(scalar) if !scalar.is_blank() => {
                     match self.member(field, &scalar.text, at) {
                         Some(member) => members.push(member),
                         None => whole = false,
@@ -218,16 +227,16 @@ impl<'a> Parsing<'a, '_> {
         }
     }
 
-    pub(super) fn bad_item(&mut self, field: &str, node: &Node<'a>, at: Pos) {
+    pub(super) fn bad_item(&mut self, field: &str, node: &NodeEvent<'a>, at: LineColumn) {
         let what = match node {
-            Node::Scalar(_) => "has a blank item",
+            NodeEvent::Scalar(_) => "has a blank item",
             _ => "takes texts as items",
         };
         self.wrong_type(field, at, what, &format!("write `{field}: [a, b]`"));
     }
 
-    fn member(&mut self, field: &'static Field, text: &str, at: Pos) -> Option<Text> {
-        if let Type::Set(Item::Ref(kind)) = field.ty {
+    fn member(&mut self, field: &'static Field, text: &str, at: LineColumn) -> Option<CompactText> {
+        if let FieldType::Set(SetItem::Ref(kind)) = field.ty {
             return self.target(crate::kinds::get(kind), field.name, text, at);
         }
         match self.read(field, text, at)? {
@@ -242,10 +251,10 @@ impl<'a> Parsing<'a, '_> {
         kind: &'static Kind,
         field: &str,
         text: &str,
-        at: Pos,
-    ) -> Option<Text> {
+        at: LineColumn,
+    ) -> Option<CompactText> {
         match check_id(kind, text) {
-            Ok(_) => Some(Text::new(text)),
+            Ok(_) => Some(CompactText::new(text)),
             Err(fault) => {
                 self.sink.reading(fault, at, field);
                 None
@@ -254,11 +263,11 @@ impl<'a> Parsing<'a, '_> {
     }
 
     /// Reads the mapping of a group of fields, as `legalUser`.
-    pub(super) fn group(&mut self, kind: &'static Kind, group: &str) -> Result<(), Fatal> {
+    pub(super) fn group(&mut self, kind: &'static Kind, group: &str) -> Result<(), DocumentError> {
         let (node, at) = self.reader.next()?;
         match node {
-            Node::Scalar(scalar) if scalar.is_blank() => return Ok(()),
-            Node::Map => {}
+            NodeEvent::Scalar(scalar) if scalar.is_blank() => return Ok(()),
+            NodeEvent::Map => {}
             other => {
                 self.reader.skip(&other)?;
                 let help = format!("write `{group}: {{..}}`");
@@ -266,10 +275,10 @@ impl<'a> Parsing<'a, '_> {
                 return Ok(());
             }
         }
-        let mut entries = Entries::of_fields();
+        let mut entries = MappingEntries::of_fields();
         while let Some((name, at)) = entries.next(&mut self.reader, self.sink)? {
             let is_member = |index: &usize| kind.fields[*index].name[group.len() + 1..] == *name;
-            if let Some(FieldRef::Own(index)) = kind.group(group).find(is_member).map(own) {
+            if let Some(FieldRef::Own(index)) = kind.group(group).find(is_member).map(own_field) {
                 self.field(kind, index, at)?;
             } else {
                 self.reader.skip_next()?;
@@ -279,7 +288,7 @@ impl<'a> Parsing<'a, '_> {
         Ok(())
     }
 
-    fn no_member(&mut self, kind: &'static Kind, group: &str, name: &str, at: Pos) {
+    fn no_member(&mut self, kind: &'static Kind, group: &str, name: &str, at: LineColumn) {
         let members = kind.group(group);
         let members: Vec<&str> = members
             .map(|index| &kind.fields[index].name[group.len() + 1..])
@@ -299,11 +308,11 @@ impl<'a> Parsing<'a, '_> {
     }
 
     /// Reads `customFields`: texts as written, whose types the definitions know.
-    pub(super) fn custom(&mut self, kind: &'static Kind) -> Result<(), Fatal> {
+    pub(super) fn custom(&mut self, kind: &'static Kind) -> Result<(), DocumentError> {
         let (node, at) = self.reader.next()?;
         match node {
-            Node::Scalar(scalar) if scalar.is_blank() => return Ok(()),
-            Node::Map => {}
+            NodeEvent::Scalar(scalar) if scalar.is_blank() => return Ok(()),
+            NodeEvent::Map => {}
             other => {
                 self.reader.skip(&other)?;
                 let help = "write `customFields: {credit-class: A}`";
@@ -311,10 +320,10 @@ impl<'a> Parsing<'a, '_> {
                 return Ok(());
             }
         }
-        let secrets = kind.fields.iter().any(Field::secret);
-        let mut entries = Entries::of_ids();
+        let secrets = kind.fields.iter().any(Field::is_secret);
+        let mut entries = MappingEntries::of_ids();
         while let Some((id, at)) = entries.next(&mut self.reader, self.sink)? {
-            if secrets && names::is_password(&id) {
+            if secrets && keys::is_password(&id) {
                 self.password(&format!("customFields.{id}"), at)?;
             } else {
                 self.custom_value(&id, at)?;
@@ -323,19 +332,23 @@ impl<'a> Parsing<'a, '_> {
         Ok(())
     }
 
-    fn custom_value(&mut self, id: &str, name_at: Pos) -> Result<(), Fatal> {
+    fn custom_value(&mut self, id: &str, name_at: LineColumn) -> Result<(), DocumentError> {
         let (node, at) = self.reader.next()?;
         let name = || format!("customFields.{id}");
-        let field = FieldRef::Custom(Text::new(id));
+        let field = FieldRef::Custom(CompactText::new(id));
         match node {
-            Node::Scalar(scalar) if scalar.is_blank() => self.state(field, Cell::Blank, name_at),
-            Node::Scalar(scalar) => match Type::LongText(CUSTOM_MOST).read(&scalar.text) {
-                Ok(reading) => self.state(field, Cell::Value(reading.value), at),
-                Err(fault) => self.sink.reading(fault, at, &name()),
-            },
-            Node::List => {
+            NodeEvent::Scalar(scalar) if scalar.is_blank() => {
+                self.push_cell(field, Cell::Blank, name_at);
+            }
+            NodeEvent::Scalar(scalar) => {
+                match FieldType::LongText(MAX_CUSTOM_CHARS).read(&scalar.text) {
+                    Ok(reading) => self.push_cell(field, Cell::Value(reading.value), at),
+                    Err(fault) => self.sink.reading(fault, at, &name()),
+                }
+            }
+            NodeEvent::List => {
                 if let Some(members) = self.custom_list(&name())? {
-                    self.state(field, Cell::Value(Value::List(members.into())), at);
+                    self.push_cell(field, Cell::Value(Value::List(members.into())), at);
                 }
             }
             other => {
@@ -346,16 +359,16 @@ impl<'a> Parsing<'a, '_> {
         Ok(())
     }
 
-    fn custom_list(&mut self, name: &str) -> Result<Option<Vec<Text>>, Fatal> {
+    fn custom_list(&mut self, name: &str) -> Result<Option<Vec<CompactText>>, DocumentError> {
         let mut members = Vec::new();
         let mut whole = true;
         loop {
             let (node, at) = self.reader.next()?;
             match node {
-                Node::End | Node::Eof => return Ok(whole.then_some(members)),
-                Node::Scalar(scalar) if !scalar.is_blank() => {
-                    match Type::LongText(CUSTOM_MOST).read(&scalar.text) {
-                        Ok(_) => members.push(Text::new(&scalar.text)),
+                NodeEvent::End | NodeEvent::Eof => return Ok(whole.then_some(members)),
+                NodeEvent::Scalar(scalar) if !scalar.is_blank() => {
+                    match FieldType::LongText(MAX_CUSTOM_CHARS).read(&scalar.text) {
+                        Ok(_) => members.push(CompactText::new(&scalar.text)),
                         Err(fault) => {
                             self.sink.reading(fault, at, name);
                             whole = false;
@@ -372,11 +385,11 @@ impl<'a> Parsing<'a, '_> {
     }
 }
 
-fn listed(ty: &Type, members: Vec<Text>) -> Value {
-    if !matches!(ty, Type::Ordered(_)) {
+fn list_value(ty: &FieldType, members: Vec<CompactText>) -> Value {
+    if !matches!(ty, FieldType::Ordered(_)) {
         return Value::set(members);
     }
-    let mut kept: Vec<Text> = Vec::with_capacity(members.len());
+    let mut kept: Vec<CompactText> = Vec::with_capacity(members.len());
     let mut seen = std::collections::HashSet::new();
     kept.extend(
         members

@@ -11,7 +11,7 @@ pub fn format(text: &str) -> String {
     let Some((meaning, lines)) = read(&unix) else {
         return text.to_owned();
     };
-    let Some(formatted) = Layout::new(&lines).lay_out(&unix) else {
+    let Some(formatted) = YamlFormatter::new(&lines).lay_out(&unix) else {
         return text.to_owned();
     };
     match read(&formatted) {
@@ -22,12 +22,12 @@ pub fn format(text: &str) -> String {
 
 /// What of a text must not change: events without their places, and comments.
 #[derive(Default, PartialEq)]
-struct Meaning {
+struct YamlMeaning {
     nodes: Vec<String>,
     comments: Vec<String>,
 }
 
-impl Meaning {
+impl YamlMeaning {
     fn add(&mut self, event: &Event<'_>) {
         match event {
             Event::Comment(text, _) => self.comments.push(text.trim_end().to_owned()),
@@ -40,16 +40,16 @@ impl Meaning {
 
 /// What the parser knows of one line.
 #[derive(Clone, Copy, Default)]
-struct Line {
+struct LineContext {
     /// How many flow lists and mappings are open where it begins.
     flow: usize,
     /// Whether it begins within a scalar that is no block.
     scalar: bool,
 }
 
-fn read(text: &str) -> Option<(Meaning, Vec<Line>)> {
-    let mut meaning = Meaning::default();
-    let mut lines = vec![Line::default(); text.split('\n').count() + 2];
+fn read(text: &str) -> Option<(YamlMeaning, Vec<LineContext>)> {
+    let mut meaning = YamlMeaning::default();
+    let mut lines = vec![LineContext::default(); text.split('\n').count() + 2];
     let mut open = Vec::new();
     for event in Parser::new_from_str(text) {
         let (event, span) = event.ok()?;
@@ -87,7 +87,7 @@ fn is_block(style: ScalarStyle) -> bool {
 
 /// A block scalar whose lines are being laid out.
 #[derive(Clone, Copy)]
-struct Block {
+struct BlockScalar {
     /// The column its lines must lie right of.
     parent: usize,
     /// Where its own lines go.
@@ -99,17 +99,17 @@ struct Block {
 }
 
 /// The state of laying out a text line by line.
-struct Layout<'a> {
-    lines: &'a [Line],
+struct YamlFormatter<'a> {
+    lines: &'a [LineContext],
     out: String,
     /// Columns of the block collections that are open: before, and after.
     columns: Vec<(usize, usize)>,
-    block: Option<Block>,
+    block: Option<BlockScalar>,
     blanks: usize,
 }
 
-impl<'a> Layout<'a> {
-    fn new(lines: &'a [Line]) -> Self {
+impl<'a> YamlFormatter<'a> {
+    fn new(lines: &'a [LineContext]) -> Self {
         Self {
             lines,
             out: String::new(),
@@ -127,15 +127,15 @@ impl<'a> Layout<'a> {
             let known = self.lines.get(index + 1).copied().unwrap_or_default();
             if known.scalar {
                 self.flush(usize::MAX);
-                self.continued(line, known);
+                self.continuation_line(line, known);
             } else if line.trim().is_empty() {
                 self.blank(line);
             } else if !self.block_line(line) {
                 self.flush(1);
                 if known.flow > 0 {
-                    self.continued(line, known);
+                    self.continuation_line(line, known);
                 } else {
-                    self.begun(line, &lines[index + 1..])?;
+                    self.structure_line(line, &lines[index + 1..])?;
                 }
             }
         }
@@ -176,7 +176,7 @@ impl<'a> Layout<'a> {
     }
 
     /// A line within a list, mapping or scalar that began on a line before.
-    fn continued(&mut self, line: &str, known: Line) {
+    fn continuation_line(&mut self, line: &str, known: LineContext) {
         let content = line.trim();
         if content.is_empty() {
             self.out.push('\n');
@@ -210,7 +210,7 @@ impl<'a> Layout<'a> {
     }
 
     /// A line on which block structure begins.
-    fn begun(&mut self, line: &str, rest: &[&str]) -> Option<()> {
+    fn structure_line(&mut self, line: &str, rest: &[&str]) -> Option<()> {
         let content = line.trim();
         if is_marker(line) {
             self.columns.clear();
@@ -261,7 +261,7 @@ impl<'a> Layout<'a> {
             } else {
                 (old, new)
             };
-            self.block = Some(Block {
+            self.block = Some(BlockScalar {
                 parent: own.0 + 1,
                 indent: own.1 + 2,
                 first: None,

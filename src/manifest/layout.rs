@@ -3,13 +3,13 @@
 
 use super::file_names::{file_name, file_names};
 use super::write;
-use crate::kinds::{self, ACCOUNT, Kind, Type};
-use crate::model::{FieldRef, Key, KindId, Text, Value};
+use crate::kinds::{self, ACCOUNT, FieldType, Kind};
+use crate::model::{CompactText, FieldRef, Key, KindId, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What a directory is written as.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Export {
+pub struct ManifestExport {
     /// The manifests, by path.
     pub manifests: BTreeMap<String, String>,
     /// The documents that they point to, by path: the SHA-256 of each.
@@ -18,16 +18,16 @@ pub struct Export {
 
 /// A resource to be written, and what is to be said of it.
 #[derive(Clone, Debug)]
-pub struct Item {
+pub struct ManifestResource {
     /// Which one.
     pub key: Key,
     /// What to say of its fields.
     pub said: Vec<(FieldRef, Value)>,
 }
 
-impl Item {
+impl ManifestResource {
     fn value(&self, index: usize) -> Option<&Value> {
-        let field = kinds::own(index);
+        let field = kinds::own_field(index);
         let mut said = self.said.iter();
         said.find(|(said, _)| *said == field)
             .map(|(_, value)| value)
@@ -36,13 +36,13 @@ impl Item {
 
 /// What is there already where something is written.
 #[derive(Clone, Debug, Default)]
-pub struct Beside {
+pub struct ExistingFiles {
     /// The folders of the accounts that are declared there, by external id.
-    pub folders: BTreeMap<Text, String>,
+    pub folders: BTreeMap<CompactText, String>,
     /// The files that are there, in small letters: some file systems see no difference.
     pub taken: BTreeSet<String>,
     /// To which account belongs what does not say so itself.
-    pub homes: BTreeMap<Key, Text>,
+    pub homes: BTreeMap<Key, CompactText>,
 }
 
 /// The most that is written into one file, so that it can still be read and reviewed.
@@ -52,10 +52,10 @@ const LARGEST: usize = 8 << 20;
 ///
 /// The same items give the same bytes. A file that is there already is never named again.
 #[must_use]
-pub fn lay_out(mut items: Vec<Item>, beside: &Beside) -> Export {
+pub fn lay_out(mut items: Vec<ManifestResource>, beside: &ExistingFiles) -> ManifestExport {
     items.sort_by(|a, b| a.key.cmp(&b.key));
-    let layout = Layout::new(&items, beside);
-    let mut files = Files::default();
+    let layout = FileLayout::new(&items, beside);
+    let mut files = OutputFiles::default();
     let mut documents = BTreeMap::new();
     for item in &items {
         if layout.inline.contains_key(&item.key) {
@@ -65,7 +65,7 @@ pub fn lay_out(mut items: Vec<Item>, beside: &Beside) -> Export {
         files.put(&layout.path(item), &text, &beside.taken);
         documents.extend(pointed);
     }
-    Export {
+    ManifestExport {
         manifests: files.written,
         documents,
     }
@@ -73,12 +73,12 @@ pub fn lay_out(mut items: Vec<Item>, beside: &Beside) -> Export {
 
 /// Files that are being written, each path with the number it got.
 #[derive(Default)]
-struct Files {
+struct OutputFiles {
     written: BTreeMap<String, String>,
     numbers: HashMap<String, u32>,
 }
 
-impl Files {
+impl OutputFiles {
     fn put(&mut self, path: &str, text: &str, taken: &BTreeSet<String>) {
         let number = self.numbers.entry(path.to_owned()).or_insert(1);
         let name = loop {
@@ -106,34 +106,36 @@ fn numbered(path: &str, number: u32) -> String {
 }
 
 /// Where everything goes.
-struct Layout<'a> {
-    beside: &'a Beside,
+struct FileLayout<'a> {
+    beside: &'a ExistingFiles,
     /// The folder of each account.
     folders: HashMap<&'a str, String>,
     /// What is written within the only resource that links to it.
-    inline: BTreeMap<Key, &'a Item>,
+    inline: BTreeMap<Key, &'a ManifestResource>,
 }
 
-impl<'a> Layout<'a> {
-    fn new(items: &'a [Item], beside: &'a Beside) -> Self {
+impl<'a> FileLayout<'a> {
+    fn new(items: &'a [ManifestResource], beside: &'a ExistingFiles) -> Self {
         let accounts = items.iter().filter(|item| item.key.kind == ACCOUNT);
         let new = accounts.map(|item| item.key.id.as_str());
-        let ids: Vec<&str> = new.chain(beside.folders.keys().map(Text::as_str)).collect();
+        let ids: Vec<&str> = new
+            .chain(beside.folders.keys().map(CompactText::as_str))
+            .collect();
         Self {
             beside,
             folders: file_names(&ids),
-            inline: used_once(items),
+            inline: linked_once(items),
         }
     }
 
     /// The file of a resource: of the first account it belongs to, or beside the accounts.
-    fn path(&self, item: &Item) -> String {
+    fn path(&self, item: &ManifestResource) -> String {
         let kind = kinds::get(item.key.kind);
         if kind.id == ACCOUNT {
             return format!("{}/{}.yaml", self.folder(&item.key.id), kind.singular);
         }
         let file = kebab(kind.collection);
-        let home = self.beside.homes.get(&item.key).map(Text::as_str);
+        let home = self.beside.homes.get(&item.key).map(CompactText::as_str);
         match home.or_else(|| first_account(kind, item)) {
             Some(account) => format!("{}/{file}.yaml", self.folder(account)),
             None => format!("{file}.yaml"),
@@ -152,14 +154,14 @@ impl<'a> Layout<'a> {
     }
 
     /// One document, and the documents it points to.
-    fn document(&self, item: &Item) -> (String, Vec<(String, String)>) {
+    fn document(&self, item: &ManifestResource) -> (String, Vec<(String, String)>) {
         let kind = kinds::get(item.key.kind);
         let mut documents = Vec::new();
         let mut said = item.said.clone();
         for (field, value) in &mut said {
             let is_file = kind
                 .field(field)
-                .is_some_and(|field| matches!(field.ty, Type::File));
+                .is_some_and(|field| matches!(field.ty, FieldType::File));
             if let (true, Some((path, sha256))) = (is_file, file(value)) {
                 let path = document_path(kind, &item.key.id, path);
                 let sha256 = sha256.to_owned();
@@ -174,7 +176,7 @@ impl<'a> Layout<'a> {
     }
 
     fn written_within(&self, outer: &Kind, id: &str) -> Option<String> {
-        let key = Key::new(inlined(outer)?.1, id);
+        let key = Key::new(inline_list(outer)?.1, id);
         let item = self.inline.get(&key)?;
         let said = item.said.iter().map(|(field, value)| (field, value));
         Some(write::fields(kinds::get(key.kind), id, said, &|_| None))
@@ -182,10 +184,10 @@ impl<'a> Layout<'a> {
 }
 
 /// The list of a kind whose members may be written out in it, and their kind.
-pub(crate) fn inlined(kind: &Kind) -> Option<(usize, KindId)> {
+pub(crate) fn inline_list(kind: &Kind) -> Option<(usize, KindId)> {
     let mut fields = kind.fields.iter().enumerate();
     fields.find_map(|(index, field)| match field.ty {
-        Type::Links {
+        FieldType::Links {
             kind, inline: true, ..
         } => Some((index, kind)),
         _ => None,
@@ -193,27 +195,27 @@ pub(crate) fn inlined(kind: &Kind) -> Option<(usize, KindId)> {
 }
 
 /// What exactly one of the items links to and may write out, and is one of them itself.
-fn used_once(items: &[Item]) -> BTreeMap<Key, &Item> {
+fn linked_once(items: &[ManifestResource]) -> BTreeMap<Key, &ManifestResource> {
     let mut users: BTreeMap<Key, usize> = BTreeMap::new();
     for item in items {
-        let Some((index, kind)) = inlined(kinds::get(item.key.kind)) else {
+        let Some((index, kind)) = inline_list(kinds::get(item.key.kind)) else {
             continue;
         };
         for id in item.value(index).into_iter().flat_map(Value::members) {
             *users.entry(Key::new(kind, id)).or_default() += 1;
         }
     }
-    let once = |item: &&Item| users.get(&item.key) == Some(&1);
+    let once = |item: &&ManifestResource| users.get(&item.key) == Some(&1);
     let found = items.iter().filter(once);
     found.map(|item| (item.key.clone(), item)).collect()
 }
 
-fn first_account<'a>(kind: &Kind, item: &'a Item) -> Option<&'a str> {
+fn first_account<'a>(kind: &Kind, item: &'a ManifestResource) -> Option<&'a str> {
     let (index, _) = kind.references().find(|(_, target)| *target == ACCOUNT)?;
     let value = item.value(index)?;
     value
         .as_text()
-        .or_else(|| value.members().next().map(Text::as_str))
+        .or_else(|| value.members().next().map(CompactText::as_str))
 }
 
 /// The path and the hash within a file's value.

@@ -32,12 +32,12 @@ impl ErrorBudget {
 
 /// What one source takes of the limits while it is listed.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Extent {
+pub struct TreeSize {
     entries: usize,
     bytes: u64,
 }
 
-impl Extent {
+impl TreeSize {
     /// Counts a file or folder by its path below the root.
     ///
     /// # Errors
@@ -58,7 +58,7 @@ impl Extent {
     ///
     /// # Errors
     /// Which limit they pass.
-    pub fn weigh(&mut self, bytes: u64) -> Result<(), String> {
+    pub fn add_bytes(&mut self, bytes: u64) -> Result<(), String> {
         self.bytes = self.bytes.saturating_add(bytes);
         if self.bytes > BYTES {
             let most = BYTES >> 20;
@@ -74,14 +74,14 @@ mod tests {
 
     #[test]
     fn each_limit_is_named() {
-        let mut extent = Extent::default();
+        let mut extent = TreeSize::default();
         assert_eq!(extent.add(&b"a/".repeat(DEPTH)), Ok(()));
         let deep = extent.add(&b"a/".repeat(DEPTH + 1)).expect_err("deep");
         assert!(deep.contains("64 deep"), "{deep}");
         let many = (0..=ENTRIES).find_map(|_| extent.add(b"a").err());
         assert!(many.is_some_and(|many| many.contains("500000")));
-        assert_eq!(extent.weigh(BYTES), Ok(()));
-        let large = extent.weigh(1).expect_err("large");
+        assert_eq!(extent.add_bytes(BYTES), Ok(()));
+        let large = extent.add_bytes(1).expect_err("large");
         assert!(large.contains("1024 MiB"), "{large}");
     }
 }

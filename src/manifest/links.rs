@@ -1,17 +1,17 @@
 //! Links that carry attributes, and resources written out within others.
 
-use super::document::Parsing;
-use super::entries::Entries;
-use super::names;
-use super::nodes::{Fatal, Node};
-use super::resource::{Draft, Found};
+use super::document::ManifestParser;
+use super::entries::MappingEntries;
+use super::keys;
+use super::nodes::{DocumentError, NodeEvent};
+use super::resource::{ManifestDraft, ParsedResource};
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::kinds::read::{one_of, quoted};
-use crate::kinds::{self, Attribute, BOOL, Field, Kind, Type};
-use crate::model::{Link, Pos, Text, Value};
+use crate::kinds::{self, BOOL, Field, FieldType, Kind, LinkAttribute};
+use crate::model::{CompactText, LineColumn, Link, Value};
 
 /// One item of a link list that is being read.
-struct Linking {
+struct LinkDraft {
     field: &'static Field,
     /// The key that names the target.
     key: &'static str,
@@ -19,31 +19,31 @@ struct Linking {
     inline: bool,
     link: Link,
     /// The target by reference, and where it stands.
-    target: Option<(Text, Pos)>,
+    target: Option<(CompactText, LineColumn)>,
     /// Whether fields of the target itself are written.
     written: bool,
     whole: bool,
 }
 
-impl Parsing<'_, '_> {
+impl ManifestParser<'_, '_> {
     /// Reads the items of a list of links that has begun; `None` when one of them is faulty.
     pub(super) fn links(
         &mut self,
         field: &'static Field,
-        list_at: Pos,
-    ) -> Result<Option<Value>, Fatal> {
+        list_at: LineColumn,
+    ) -> Result<Option<Value>, DocumentError> {
         let mut links = Vec::new();
         let mut whole = true;
         loop {
             let (node, at) = self.reader.next()?;
             let link = match node {
-                Node::End | Node::Eof => break,
-                Node::Scalar(scalar) if !scalar.is_blank() => {
+                NodeEvent::End | NodeEvent::Eof => break,
+                NodeEvent::Scalar(scalar) if !scalar.is_blank() => {
                     let link = self.short_link(field, &scalar.text, at);
                     self.loose.lost |= link.is_none();
                     link
                 }
-                Node::Map => self.long_link(field, at)?,
+                NodeEvent::Map => self.long_link(field, at)?,
                 other => {
                     self.reader.skip(&other)?;
                     self.bad_item(field.name, &other, at);
@@ -64,7 +64,7 @@ impl Parsing<'_, '_> {
     }
 
     /// Whether no target is listed twice with different attributes.
-    fn agree(&mut self, field: &Field, links: &mut [Link], at: Pos) -> bool {
+    fn agree(&mut self, field: &Field, links: &mut [Link], at: LineColumn) -> bool {
         links.sort();
         let clash = links
             .windows(2)
@@ -76,8 +76,8 @@ impl Parsing<'_, '_> {
         clash.is_none()
     }
 
-    fn short_link(&mut self, field: &'static Field, text: &str, at: Pos) -> Option<Link> {
-        let Type::Links {
+    fn short_link(&mut self, field: &'static Field, text: &str, at: LineColumn) -> Option<Link> {
+        let FieldType::Links {
             kind, key, inline, ..
         } = field.ty
         else {
@@ -92,14 +92,18 @@ impl Parsing<'_, '_> {
         Some(field.ty.plain_link(&target))
     }
 
-    fn long_link(&mut self, field: &'static Field, at: Pos) -> Result<Option<Link>, Fatal> {
-        let Type::Links {
+    fn long_link(
+        &mut self,
+        field: &'static Field,
+        at: LineColumn,
+    ) -> Result<Option<Link>, DocumentError> {
+        let FieldType::Links {
             kind, key, inline, ..
         } = field.ty
         else {
             return Ok(None);
         };
-        let mut item = Linking {
+        let mut item = LinkDraft {
             field,
             key,
             kind: kinds::get(kind),
@@ -110,20 +114,20 @@ impl Parsing<'_, '_> {
             whole: true,
         };
         let mut draft = self.draft(item.kind, at, false);
-        let mut entries = Entries::of_fields();
+        let mut entries = MappingEntries::of_fields();
         while let Some((name, at)) = entries.next(&mut self.reader, self.sink)? {
             self.link_entry(&mut item, &mut draft, &name, at)?;
         }
-        Ok(self.linked(item, draft, at))
+        Ok(self.finish_link(item, draft, at))
     }
 
     fn link_entry(
         &mut self,
-        item: &mut Linking,
-        draft: &mut Draft,
+        item: &mut LinkDraft,
+        draft: &mut ManifestDraft,
         name: &str,
-        at: Pos,
-    ) -> Result<(), Fatal> {
+        at: LineColumn,
+    ) -> Result<(), DocumentError> {
         let attributes = item.field.ty.attributes();
         if name == item.key {
             self.link_target(item)
@@ -137,10 +141,10 @@ impl Parsing<'_, '_> {
         }
     }
 
-    fn link_target(&mut self, item: &mut Linking) -> Result<(), Fatal> {
+    fn link_target(&mut self, item: &mut LinkDraft) -> Result<(), DocumentError> {
         let (node, at) = self.reader.next()?;
         match node {
-            Node::Scalar(scalar) if !scalar.is_blank() => {
+            NodeEvent::Scalar(scalar) if !scalar.is_blank() => {
                 let target = self.target(item.kind, item.field.name, &scalar.text, at);
                 item.whole &= target.is_some();
                 item.target = target.map(|target| (target, at));
@@ -158,14 +162,14 @@ impl Parsing<'_, '_> {
 
     fn attribute(
         &mut self,
-        item: &mut Linking,
+        item: &mut LinkDraft,
         index: usize,
-        attribute: &'static Attribute,
-    ) -> Result<(), Fatal> {
+        attribute: &'static LinkAttribute,
+    ) -> Result<(), DocumentError> {
         let (node, at) = self.reader.next()?;
         match node {
-            Node::Scalar(scalar) if scalar.is_blank() => {}
-            Node::Scalar(scalar) => match choice(attribute, &scalar.text) {
+            NodeEvent::Scalar(scalar) if scalar.is_blank() => {}
+            NodeEvent::Scalar(scalar) => match choice(attribute, &scalar.text) {
                 Ok(choice) => item.link.attributes[index] = Some(choice),
                 Err(fault) => {
                     item.whole = false;
@@ -183,7 +187,12 @@ impl Parsing<'_, '_> {
         Ok(())
     }
 
-    fn unknown_attribute(&mut self, item: &mut Linking, name: &str, at: Pos) -> Result<(), Fatal> {
+    fn unknown_attribute(
+        &mut self,
+        item: &mut LinkDraft,
+        name: &str,
+        at: LineColumn,
+    ) -> Result<(), DocumentError> {
         self.reader.skip_next()?;
         let known: Vec<&str> = item.keys().collect();
         let message = format!("an item of `{}` has no {}", item.field.name, quoted(name));
@@ -200,7 +209,12 @@ impl Parsing<'_, '_> {
     }
 
     /// The link that an item comes to; a resource written out in it is found besides.
-    fn linked(&mut self, mut item: Linking, draft: Draft, at: Pos) -> Option<Link> {
+    fn finish_link(
+        &mut self,
+        mut item: LinkDraft,
+        draft: ManifestDraft,
+        at: LineColumn,
+    ) -> Option<Link> {
         let field = item.field;
         let target = match item.target.take() {
             Some((target, ref_at)) if item.written => {
@@ -213,7 +227,7 @@ impl Parsing<'_, '_> {
             }
             Some((target, _)) => target,
             None if item.inline && (item.written || item.whole) => {
-                let written = self.written(field, draft);
+                let written = self.finish_inline_resource(field, draft);
                 self.loose.lost |= written.is_none();
                 written?
             }
@@ -237,7 +251,11 @@ impl Parsing<'_, '_> {
         })
     }
 
-    fn written(&mut self, field: &Field, draft: Draft) -> Option<Text> {
+    fn finish_inline_resource(
+        &mut self,
+        field: &Field,
+        draft: ManifestDraft,
+    ) -> Option<CompactText> {
         let findings = draft.findings;
         let Some(declared) = self.finish(draft) else {
             // They are then of the resource around it.
@@ -245,7 +263,7 @@ impl Parsing<'_, '_> {
             return None;
         };
         let target = declared.key.id.clone();
-        self.found.push(Found {
+        self.found.push(ParsedResource {
             kind: declared.key.kind,
             declared,
             inline: true,
@@ -254,7 +272,7 @@ impl Parsing<'_, '_> {
     }
 }
 
-impl Linking {
+impl LinkDraft {
     /// The keys that an item has besides those of a resource that is written out in it.
     fn keys(&self) -> impl Iterator<Item = &'static str> {
         let attributes = self.field.ty.attributes().iter().map(|known| known.name);
@@ -263,17 +281,17 @@ impl Linking {
 }
 
 /// Whether a key of an item that may be written out is one of the link with a slip.
-fn is_misspelt(item: &Linking, name: &str) -> bool {
-    let is_field = names::slot(item.kind.id, name).is_some();
+fn is_misspelt(item: &LinkDraft, name: &str) -> bool {
+    let is_field = keys::slot(item.kind.id, name).is_some();
     !is_field
-        && names::meant(item.kind, name).is_none()
+        && keys::suggest_key(item.kind, name).is_none()
         && did_you_mean(name, item.keys()).is_some()
 }
 
 /// The choice that a word means for an attribute.
-fn choice(attribute: &Attribute, text: &str) -> Result<u8, kinds::read::Fault> {
+fn choice(attribute: &LinkAttribute, text: &str) -> Result<u8, kinds::read::ValueProblem> {
     if attribute.choices == BOOL {
-        let value = Type::Bool.read(text)?.value;
+        let value = FieldType::Bool.read(text)?.value;
         return Ok(u8::from(value.as_bool().unwrap_or_default()));
     }
     let word = one_of(text, attribute.choices)?;

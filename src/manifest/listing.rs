@@ -1,7 +1,7 @@
 //! The tree of a commit: the rules of a folder for a list of names whose bytes lie elsewhere.
 
-use super::ignored::Ignored;
-use super::walk::{Tree, TreeFile, is_configuration, is_hidden, is_visible, plain};
+use super::ignore_rules::IgnoreRules;
+use super::walk::{Tree, TreeFile, io_error_message, is_configuration, is_hidden, is_visible};
 use crate::diagnostic::{Code, codes, visible};
 use crate::model::Digest;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +17,7 @@ const HOPS: usize = 40;
 const SMALL: u64 = 1 << 20;
 
 /// Bytes by the name of their content: the same name means the same bytes.
-pub trait Blobs: Send + Sync + fmt::Debug {
+pub trait BlobSource: Send + Sync + fmt::Debug {
     /// The bytes called `id`.
     ///
     /// # Errors
@@ -27,43 +27,43 @@ pub trait Blobs: Send + Sync + fmt::Debug {
 
 /// What stands at a path of a listing.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Entry {
+pub enum ListingEntry {
     /// A file, by the name of its content.
     File(Box<str>),
     /// A symbolic link, by the name of the content that is its target.
     Link(Box<str>),
     /// Another repository, whose content is not here.
-    Module,
+    Submodule,
 }
 
 /// Everything that a commit holds below the root of a source.
 #[derive(Debug)]
-pub(super) struct Listing {
-    entries: BTreeMap<Arc<str>, Entry>,
+pub(super) struct TreeListing {
+    entries: BTreeMap<Arc<str>, ListingEntry>,
     /// Where links lead, relative to the folder they stand in.
     links: BTreeMap<Arc<str>, String>,
-    blobs: Arc<dyn Blobs>,
+    blobs: Arc<dyn BlobSource>,
     /// Whether the name of a content says what it is, so that it need not be read to be compared.
     named_by_content: bool,
 }
 
 /// Why a path leads to nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Lost {
+pub(super) enum PathResolveError {
     /// It leaves the root.
     Outside,
     /// There is nothing.
     Missing,
 }
 
-impl Listing {
+impl TreeListing {
     /// The content of the file that a path leads to, by name.
-    pub(super) fn file(&self, path: &str) -> Result<&str, Lost> {
+    pub(super) fn file(&self, path: &str) -> Result<&str, PathResolveError> {
         match self.entries.get(path) {
-            Some(Entry::File(id)) => Ok(id),
+            Some(ListingEntry::File(id)) => Ok(id),
             _ => match self.entries.get(&*self.resolve(path)?) {
-                Some(Entry::File(id)) => Ok(id),
-                _ => Err(Lost::Missing),
+                Some(ListingEntry::File(id)) => Ok(id),
+                _ => Err(PathResolveError::Missing),
             },
         }
     }
@@ -78,13 +78,15 @@ impl Listing {
     pub(super) fn read(&self, path: &str, limit: u64) -> io::Result<Vec<u8>> {
         match self.file(path) {
             Ok(id) => self.blobs.read(id, limit),
-            Err(Lost::Missing) => Err(io::ErrorKind::NotFound.into()),
-            Err(Lost::Outside) => Err(io::Error::other("it leaves the root of the source")),
+            Err(PathResolveError::Missing) => Err(io::ErrorKind::NotFound.into()),
+            Err(PathResolveError::Outside) => {
+                Err(io::Error::other("it leaves the root of the source"))
+            }
         }
     }
 
     /// The path without links, `.` and `..` in it.
-    fn resolve(&self, path: &str) -> Result<String, Lost> {
+    fn resolve(&self, path: &str) -> Result<String, PathResolveError> {
         let mut rest: Vec<&str> = path.rsplit('/').collect();
         let mut real: Vec<&str> = Vec::new();
         let mut hops = 0;
@@ -92,7 +94,7 @@ impl Listing {
             match part {
                 "" | "." => continue,
                 ".." => {
-                    real.pop().ok_or(Lost::Outside)?;
+                    real.pop().ok_or(PathResolveError::Outside)?;
                     continue;
                 }
                 part => real.push(part),
@@ -102,10 +104,10 @@ impl Listing {
             };
             hops += 1;
             if hops > HOPS {
-                return Err(Lost::Missing);
+                return Err(PathResolveError::Missing);
             }
             if target.starts_with('/') {
-                return Err(Lost::Outside);
+                return Err(PathResolveError::Outside);
             }
             real.pop();
             rest.extend(target.rsplit('/'));
@@ -114,7 +116,7 @@ impl Listing {
     }
 
     /// What stands below a folder; nothing when it is none.
-    fn below(&self, folder: &str) -> impl Iterator<Item = (&Arc<str>, &Entry)> {
+    fn entries_below(&self, folder: &str) -> impl Iterator<Item = (&Arc<str>, &ListingEntry)> {
         let prefix = format!("{folder}/");
         let bounds = (Bound::Included(&*prefix), Bound::Unbounded);
         let from = self.entries.range::<str, _>(bounds);
@@ -127,10 +129,10 @@ impl Tree {
     #[must_use]
     pub fn of_listing(
         revision: &str,
-        names: impl IntoIterator<Item = (Vec<u8>, Entry)>,
-        blobs: Arc<dyn Blobs>,
+        names: impl IntoIterator<Item = (Vec<u8>, ListingEntry)>,
+        blobs: Arc<dyn BlobSource>,
     ) -> Self {
-        Sorting::new(blobs).tree_of(revision, names)
+        ListingWalk::new(blobs).tree_of(revision, names)
     }
 }
 
@@ -144,14 +146,18 @@ impl Tree {
         for (path, file) in &files {
             let name = path.as_str().into();
             match file {
-                SentFile::Bytes(_) => names.push((path.clone().into_bytes(), Entry::File(name))),
-                SentFile::Link(_) => names.push((path.clone().into_bytes(), Entry::Link(name))),
+                SentFile::Bytes(_) => {
+                    names.push((path.clone().into_bytes(), ListingEntry::File(name)));
+                }
+                SentFile::Link(_) => {
+                    names.push((path.clone().into_bytes(), ListingEntry::Link(name)));
+                }
                 SentFile::Unreadable { why, folder } => {
                     unreadable.push((path.clone(), why.clone(), *folder));
                 }
             }
         }
-        let mut sorting = Sorting::new(Arc::new(SentBlobs(files)));
+        let mut sorting = ListingWalk::new(Arc::new(SentBlobs(files)));
         sorting.listing.named_by_content = false;
         sorting.lost = unreadable;
         let mut tree = sorting.tree_of("", names);
@@ -180,7 +186,7 @@ pub enum SentFile {
 #[derive(Debug)]
 struct SentBlobs(BTreeMap<String, SentFile>);
 
-impl Blobs for SentBlobs {
+impl BlobSource for SentBlobs {
     fn read(&self, id: &str, limit: u64) -> io::Result<Vec<u8>> {
         let bytes = match self.0.get(id) {
             Some(SentFile::Bytes(bytes)) => bytes.clone(),
@@ -197,25 +203,25 @@ impl Blobs for SentBlobs {
 }
 
 /// The state of finding the manifests of a listing.
-struct Sorting {
-    listing: Listing,
-    ignored: Ignored,
+struct ListingWalk {
+    listing: TreeListing,
+    ignored: IgnoreRules,
     files: BTreeSet<String>,
     /// What cannot be read: path, why, and whether it is a folder.
     lost: Vec<(String, String, bool)>,
     tree: Tree,
 }
 
-impl Sorting {
-    fn new(blobs: Arc<dyn Blobs>) -> Self {
+impl ListingWalk {
+    fn new(blobs: Arc<dyn BlobSource>) -> Self {
         Self {
-            listing: Listing {
+            listing: TreeListing {
                 entries: BTreeMap::new(),
                 links: BTreeMap::new(),
                 blobs,
                 named_by_content: true,
             },
-            ignored: Ignored::default(),
+            ignored: IgnoreRules::default(),
             files: BTreeSet::new(),
             lost: Vec::new(),
             tree: Tree::default(),
@@ -225,7 +231,7 @@ impl Sorting {
     fn tree_of(
         mut self,
         revision: &str,
-        names: impl IntoIterator<Item = (Vec<u8>, Entry)>,
+        names: impl IntoIterator<Item = (Vec<u8>, ListingEntry)>,
     ) -> Tree {
         let mut odd = Vec::new();
         for (name, entry) in names {
@@ -253,7 +259,7 @@ impl Sorting {
                 self.unreadable(&path, &why);
             }
         }
-        self.sort();
+        self.collect_files();
         self.finish(revision)
     }
 
@@ -264,14 +270,16 @@ impl Sorting {
     fn read_links(&mut self) {
         let mut lost = Vec::new();
         for (path, entry) in &self.listing.entries {
-            let Entry::Link(id) = entry else { continue };
+            let ListingEntry::Link(id) = entry else {
+                continue;
+            };
             let read = self.listing.blobs.read(id, SMALL);
             let target = read.and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other));
             match target {
                 Ok(target) => {
                     self.listing.links.insert(Arc::clone(path), target);
                 }
-                Err(error) => lost.push((Arc::clone(path), plain(&error))),
+                Err(error) => lost.push((Arc::clone(path), io_error_message(&error))),
             }
         }
         for (path, why) in lost {
@@ -281,15 +289,15 @@ impl Sorting {
 
     fn read_ignored(&mut self) {
         let paths = self.listing.entries.keys();
-        let paths = paths.filter(|path| Ignored::folder_of(path).is_some());
+        let paths = paths.filter(|path| IgnoreRules::folder_of(path).is_some());
         for path in paths.cloned().collect::<Vec<_>>() {
             match self.listing.read(&path, SMALL) {
                 Ok(lines) => {
-                    let folder = Ignored::folder_of(&path).unwrap_or_default();
+                    let folder = IgnoreRules::folder_of(&path).unwrap_or_default();
                     self.ignored.add(folder, &String::from_utf8_lossy(&lines));
                 }
                 // What it would leave out is not known.
-                Err(error) => self.unreadable(&path, &plain(&error)),
+                Err(error) => self.unreadable(&path, &io_error_message(&error)),
             }
         }
     }
@@ -299,15 +307,15 @@ impl Sorting {
         self.ignored.ignores(folder) || self.ignored.ignores_folder(folder)
     }
 
-    fn sort(&mut self) {
+    fn collect_files(&mut self) {
         let entries = self.listing.entries.iter();
         let entries = entries.map(|(path, entry)| (Arc::clone(path), entry.clone()));
         let mut links = Vec::new();
         for (path, entry) in entries.collect::<Vec<_>>() {
             match entry {
-                Entry::File(_) => self.file(&path),
-                Entry::Link(_) => links.push(path),
-                Entry::Module => self.module(&path),
+                ListingEntry::File(_) => self.file(&path),
+                ListingEntry::Link(_) => links.push(path),
+                ListingEntry::Submodule => self.report_submodule(&path),
             }
         }
         // Those to files that are there anyway add nothing, whatever the order.
@@ -326,7 +334,7 @@ impl Sorting {
         }
     }
 
-    fn module(&mut self, path: &str) {
+    fn report_submodule(&mut self, path: &str) {
         if !is_hidden(path) && !self.leaves_out(path) {
             let why = "it is a git submodule, whose content is not in this commit; make it a source of its own, or name it in `.rosterignore`";
             self.unreadable(path, why);
@@ -339,30 +347,32 @@ impl Sorting {
         }
         let seen = is_visible(path) && !self.ignored.ignores(path);
         match self.listing.resolve(path) {
-            Err(Lost::Missing) if seen => self.unreadable(path, "there is no such file"),
-            Err(Lost::Missing) => {}
-            Err(Lost::Outside) => {
+            Err(PathResolveError::Missing) if seen => {
+                self.unreadable(path, "there is no such file");
+            }
+            Err(PathResolveError::Missing) => {}
+            Err(PathResolveError::Outside) => {
                 // What lies there is not known; it may be a folder of manifests.
                 if seen || (Path::new(path).extension().is_none() && !self.leaves_out(path)) {
                     let why = "a symbolic link that leaves the root of the source";
                     self.tree.problem(path, codes::PATH_ESCAPE, why);
                 }
             }
-            Ok(real) => self.leads(path, &real, seen, found),
+            Ok(real) => self.follow_link(path, &real, seen, found),
         }
     }
 
     /// A link to a place below the root.
-    fn leads(&mut self, path: &str, real: &str, seen: bool, found: &mut BTreeSet<String>) {
+    fn follow_link(&mut self, path: &str, real: &str, seen: bool, found: &mut BTreeSet<String>) {
         match self.listing.entries.get(real) {
-            Some(Entry::File(_)) => {
+            Some(ListingEntry::File(_)) => {
                 if seen && !self.files.contains(real) {
                     found.insert(path.to_owned());
                 }
             }
-            Some(Entry::Module) => self.module(path),
+            Some(ListingEntry::Submodule) => self.report_submodule(path),
             // A link that cannot be read is said already.
-            Some(Entry::Link(_)) => {}
+            Some(ListingEntry::Link(_)) => {}
             None if real.is_empty() => {}
             None => self.linked_folder(path, real, seen, found),
         }
@@ -370,7 +380,7 @@ impl Sorting {
 
     /// A folder that is seen anyway is read where it stands.
     fn linked_folder(&mut self, path: &str, real: &str, seen: bool, found: &mut BTreeSet<String>) {
-        if self.listing.below(real).next().is_none() {
+        if self.listing.entries_below(real).next().is_none() {
             if seen {
                 self.unreadable(path, "there is no such file");
             }
@@ -379,13 +389,13 @@ impl Sorting {
         if !is_hidden(real) || self.leaves_out(path) {
             return;
         }
-        let below = self.listing.below(real);
+        let below = self.listing.entries_below(real);
         let below = below.map(|(under, entry)| (format!("{path}{}", &under[real.len()..]), entry));
         let mut modules = Vec::new();
         for (under, entry) in below {
             match entry {
-                Entry::Module => modules.push(under),
-                Entry::File(_) | Entry::Link(_) => {
+                ListingEntry::Submodule => modules.push(under),
+                ListingEntry::File(_) | ListingEntry::Link(_) => {
                     if is_visible(&under) && !self.ignored.ignores(&under) {
                         found.insert(under);
                     }
@@ -393,7 +403,7 @@ impl Sorting {
             }
         }
         for path in modules {
-            self.module(&path);
+            self.report_submodule(&path);
         }
     }
 
@@ -402,7 +412,7 @@ impl Sorting {
         let files = files.map(|path| TreeFile {
             path: path.as_str().into(),
         });
-        let mut tree = self.tree.with(self.listing);
+        let mut tree = self.tree.with_listing(self.listing);
         tree.files = files.collect();
         tree.revision = Some(revision.into());
         tree

@@ -1,18 +1,21 @@
 //! A tree into what it declares: file by file, in parallel, the same for any order of work.
 
 use super::decode::{decode, is_blank};
-use super::document::{Parsing, PartialList};
-use super::events::Reader;
+use super::document::{ManifestParser, PartialList};
+use super::events::NodeReader;
 use super::limits::{ERRORS, ErrorBudget};
-use super::merge::{self, Repeated};
-use super::nodes::Fatal;
-use super::resource::Found;
-use super::sink::Sink;
-use super::split::{self, Part};
-use super::walk::{Tree, TreeFile, plain};
+use super::merge::{self, RepeatedKeys};
+use super::nodes::DocumentError;
+use super::resource::ParsedResource;
+use super::sink::DiagnosticSink;
+use super::split::{self, DocumentSpan};
+use super::walk::{Tree, TreeFile, io_error_message};
 use crate::diagnostic::{self, Diagnostic, Severity, codes};
 use crate::kinds;
-use crate::model::{Desired, Digest, FieldRef, Key, Keyed, KindId, Nameless, Pos, Salvaged, Stop};
+use crate::model::{
+    Desired, Digest, FieldRef, Key, KeyedList, KindId, LineColumn, NamelessResource,
+    SalvagedReferences, StopFlag,
+};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -26,36 +29,36 @@ pub struct LoadOptions {
     /// The name of the source.
     pub source: Arc<str>,
     /// Ends the reading before all files are read.
-    pub stop: Stop,
+    pub stop: StopFlag,
 }
 
 impl Default for LoadOptions {
     fn default() -> Self {
         Self {
             source: "directory".into(),
-            stop: Stop::default(),
+            stop: StopFlag::default(),
         }
     }
 }
 
 /// What a tree declares, and what is wrong with it.
 #[derive(Debug, Default)]
-pub struct Loaded {
+pub struct LoadedManifests {
     /// What it declares.
     pub desired: Desired,
     /// All findings, sorted, each fault once.
     pub diagnostics: Vec<Diagnostic>,
     /// Every YAML document, by path and place.
-    pub documents: Vec<Document>,
+    pub documents: Vec<ManifestDocument>,
     /// The digest of every file, in the order of the tree.
     pub files: Vec<(Arc<str>, Digest)>,
     /// What is written out in several places, and the files of these.
-    pub repeated: Repeated,
+    pub repeated: RepeatedKeys,
     /// The files without a document, and the folders that are named as a manifest and hold none.
     pub blank: Vec<Arc<str>>,
 }
 
-impl Loaded {
+impl LoadedManifests {
     /// How many resources the tree declares.
     #[must_use]
     pub fn resources(&self) -> usize {
@@ -78,7 +81,7 @@ impl Loaded {
         let all = kinds::ALL.iter();
         self.desired.unread = all.map(|kind| (kind.id, Arc::clone(&what))).collect();
         self.desired.removals_off = vec![why];
-        self.desired.resources = Keyed::default();
+        self.desired.resources = KeyedList::default();
         self.desired.salvaged.clear();
         self.desired.nameless.clear();
     }
@@ -86,7 +89,7 @@ impl Loaded {
 
 /// One YAML document of a tree.
 #[derive(Clone, Debug)]
-pub struct Document {
+pub struct ManifestDocument {
     /// Its file.
     pub path: Arc<str>,
     /// Which document of the file it is, from 0.
@@ -102,19 +105,19 @@ pub struct Document {
 
 /// What one file came to.
 #[derive(Default)]
-pub(super) struct FileLoaded {
-    pub found: Vec<Found>,
+pub(super) struct LoadedFile {
+    pub found: Vec<ParsedResource>,
     diagnostics: Vec<Diagnostic>,
     hidden: Option<String>,
-    documents: Vec<Document>,
+    documents: Vec<ManifestDocument>,
     /// Of its bytes.
     digest: Digest,
     /// Whether it holds no document.
     blank: bool,
     /// Of which kinds something may stand in what could not be read.
     unread: BTreeMap<KindId, Arc<str>>,
-    salvaged: Vec<((Key, FieldRef), Salvaged)>,
-    nameless: Vec<Nameless>,
+    salvaged: Vec<((Key, FieldRef), SalvagedReferences)>,
+    nameless: Vec<NamelessResource>,
 }
 
 /// The digest of every file of a tree, without reading what it says (of a commit without reading
@@ -133,9 +136,9 @@ pub fn digests(tree: &Tree) -> Option<Vec<(Arc<str>, Digest)>> {
 
 /// Reads every manifest of a tree.
 #[must_use]
-pub fn load(tree: &Tree, options: &LoadOptions) -> Loaded {
+pub fn load(tree: &Tree, options: &LoadOptions) -> LoadedManifests {
     let (files, errors) = load_files(tree, &options.stop);
-    let mut loaded = Loaded {
+    let mut loaded = LoadedManifests {
         desired: Desired {
             source: Arc::clone(&options.source),
             removals_off: tree.removals_off.clone(),
@@ -150,7 +153,7 @@ pub fn load(tree: &Tree, options: &LoadOptions) -> Loaded {
             .zip(&files)
             .map(|(file, loaded)| (file.path.clone(), loaded.digest))
             .collect(),
-        repeated: Repeated::new(),
+        repeated: RepeatedKeys::new(),
         blank: tree.blank_folders.clone(),
     };
     let digests = loaded.files.iter().map(|(path, digest)| (&**path, *digest));
@@ -188,7 +191,7 @@ pub fn load(tree: &Tree, options: &LoadOptions) -> Loaded {
         loaded.give_up();
     }
     merge::excuse_optional(&loaded.desired, &mut loaded.diagnostics);
-    loaded.desired.faulty = faulty(&loaded.diagnostics);
+    loaded.desired.faulty = faulty_fields(&loaded.diagnostics);
     let salvaged = loaded.desired.salvaged.keys().cloned();
     loaded.desired.faulty.extend(salvaged);
     diagnostic::sort(&mut loaded.diagnostics);
@@ -206,7 +209,7 @@ fn unread(tree: &Tree) -> BTreeMap<KindId, Arc<str>> {
 }
 
 /// The fields about which there is an error.
-pub fn faulty<'d>(
+pub fn faulty_fields<'d>(
     diagnostics: impl IntoIterator<Item = &'d Diagnostic>,
 ) -> BTreeSet<(Key, FieldRef)> {
     let errors = diagnostics.into_iter().filter(|found| found.is_error());
@@ -218,7 +221,7 @@ pub fn faulty<'d>(
 fn fields_of(found: &Diagnostic) -> Option<Vec<(Key, FieldRef)>> {
     let key = found.key.as_ref()?;
     let (kind, name) = (kinds::get(key.kind), found.field.as_deref()?);
-    let group = kind.group(name).map(kinds::own);
+    let group = kind.group(name).map(kinds::own_field);
     // Of a list whose member has a faulty attribute (`accounts.level`), the list is faulty.
     let list = || kind.field_ref(name.split('.').next()?);
     let one = kind.field_ref(name).or_else(list);
@@ -233,21 +236,21 @@ pub fn revision<'p>(files: impl Iterator<Item = (&'p str, Digest)>) -> Digest {
         hasher.update(path.as_bytes());
         hasher.update(&digest.0);
     }
-    Digest::finish(&hasher)
+    Digest::from_hasher(&hasher)
 }
 
 /// Reads the files in parallel; those of a tree with too many errors in their order, so that the
 /// errors that are kept are the first.
-fn load_files(tree: &Tree, stop: &Stop) -> (Vec<FileLoaded>, Arc<ErrorBudget>) {
+fn load_files(tree: &Tree, stop: &StopFlag) -> (Vec<LoadedFile>, Arc<ErrorBudget>) {
     let load = |errors: &Arc<ErrorBudget>, buffer: &mut Vec<u8>, file: &TreeFile| {
         if stop.is_set() {
-            return FileLoaded::default();
+            return LoadedFile::default();
         }
         load_file(tree, &file.path, errors, buffer)
     };
     let errors = Arc::new(ErrorBudget::default());
     let files = tree.files.par_iter();
-    let files: Vec<FileLoaded> = files
+    let files: Vec<LoadedFile> = files
         .map_init(Vec::new, |buffer, file| load(&errors, buffer, file))
         .collect();
     if !errors.too_many() {
@@ -259,9 +262,9 @@ fn load_files(tree: &Tree, stop: &Stop) -> (Vec<FileLoaded>, Arc<ErrorBudget>) {
     let files = tree.files.iter().zip(digests);
     let files = files.map(|(file, digest)| {
         if errors.too_many() {
-            return FileLoaded {
+            return LoadedFile {
                 digest,
-                ..FileLoaded::default()
+                ..LoadedFile::default()
             };
         }
         load(&errors, &mut buffer, file)
@@ -274,9 +277,9 @@ fn load_file(
     path: &Arc<str>,
     errors: &Arc<ErrorBudget>,
     buffer: &mut Vec<u8>,
-) -> FileLoaded {
-    let mut sink = Sink::new(path, errors);
-    let mut file = FileLoaded::default();
+) -> LoadedFile {
+    let mut sink = DiagnosticSink::new(path, errors);
+    let mut file = LoadedFile::default();
     match tree.bytes(path, buffer) {
         Ok(bytes) => {
             let known = tree.digest(path);
@@ -300,24 +303,24 @@ fn load_file(
     file
 }
 
-fn unreadable(path: &str, error: &io::Error, sink: &mut Sink) {
-    sink.hide_all(Pos::default());
+fn unreadable(path: &str, error: &io::Error, sink: &mut DiagnosticSink) {
+    sink.mark_all_unread(LineColumn::default());
     let found = if error.kind() == io::ErrorKind::FileTooLarge {
         Diagnostic::new(codes::YAML_LIMIT, format!("{path} has more than 64 MiB"))
             .help("split it into several files")
     } else {
         Diagnostic::new(
             codes::SOURCE_UNREADABLE,
-            format!("{path} cannot be read: {}", plain(error)),
+            format!("{path} cannot be read: {}", io_error_message(error)),
         )
     };
-    sink.report(Pos::default(), found);
+    sink.report(LineColumn::default(), found);
 }
 
-fn load_text(tree: &Tree, text: &str, sink: &mut Sink, file: &mut FileLoaded) {
-    let mut parsing = Parsing {
+fn load_text(tree: &Tree, text: &str, sink: &mut DiagnosticSink, file: &mut LoadedFile) {
+    let mut parsing = ManifestParser {
         text: "",
-        reader: Reader::new(text),
+        reader: NodeReader::new(text),
         sink,
         tree,
         cells: Vec::with_capacity(16),
@@ -353,9 +356,9 @@ fn load_text(tree: &Tree, text: &str, sink: &mut Sink, file: &mut FileLoaded) {
         let mut new = parsing.sink.diagnostics[findings..].iter();
         let twice = new.find(|it| it.key.is_none() && it.code == codes::DUPLICATE_KEY);
         if let Some(at) = twice.and_then(|it| it.origin.as_ref()).map(|it| it.at) {
-            parsing.sink.hide_all(at);
+            parsing.sink.mark_all_unread(at);
         }
-        file.documents.push(Document {
+        file.documents.push(ManifestDocument {
             path: Arc::clone(&parsing.sink.path),
             index,
             line: part.line,
@@ -368,23 +371,29 @@ fn load_text(tree: &Tree, text: &str, sink: &mut Sink, file: &mut FileLoaded) {
     file.found = parsing.found;
 }
 
-fn report_anchor(at: Pos, sink: &mut Sink) {
+fn report_anchor(at: LineColumn, sink: &mut DiagnosticSink) {
     let message =
         "the word after `&` is an anchor and not part of the value, and no alias names it";
     let found = Diagnostic::new(codes::YAML_SYNTAX, message).severity(Severity::Warning);
     let help = "Quote the value if `&` is part of it; else take the anchor away";
-    sink.report_known(at, found.help(help));
+    sink.report_without_blocking(at, found.help(help));
 }
 
-fn report_cut(at: Pos, sink: &mut Sink) {
+fn report_cut(at: LineColumn, sink: &mut DiagnosticSink) {
     let message = "` #` begins a comment: the value ends before it";
     let found = Diagnostic::new(codes::YAML_SYNTAX, message).severity(Severity::Warning);
     let help = "Quote the value if `#` is part of it; else put a space after `#`";
-    sink.report_known(at, found.help(help));
+    sink.report_without_blocking(at, found.help(help));
 }
 
 /// `before`: how many findings there were before this part.
-fn report_fatal(fatal: Fatal, text: &str, part: &Part, before: usize, sink: &mut Sink) {
+fn report_fatal(
+    fatal: DocumentError,
+    text: &str,
+    part: &DocumentSpan,
+    before: usize,
+    sink: &mut DiagnosticSink,
+) {
     let Some(line) = conflict_marker(text) else {
         // What was made of the same lines is wrong only because of them.
         let mut at = 0;
@@ -398,11 +407,11 @@ fn report_fatal(fatal: Fatal, text: &str, part: &Part, before: usize, sink: &mut
     };
     // Whatever else was found comes of it.
     sink.diagnostics.truncate(before);
-    let at = Pos {
+    let at = LineColumn {
         line: part.line + line,
         column: 1,
     };
-    sink.hide_all(at);
+    sink.mark_all_unread(at);
     let message = "a conflict marker of a merge that was never finished";
     let help = "resolve the conflict, and take out the lines of `<`, `=` and `>`";
     sink.fault(codes::YAML_SYNTAX, at, message, help);

@@ -1,23 +1,23 @@
 //! Where in its list the member stands that a finding is about.
 
-use super::events::Reader;
-use super::nodes::{Fatal, Node};
+use super::events::NodeReader;
+use super::nodes::{DocumentError, NodeEvent};
 use super::split;
 use super::walk::Tree;
 use crate::diagnostic::{self, Diagnostic};
-use crate::model::{Pos, Text};
+use crate::model::{CompactText, LineColumn};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// Where each member of a list stands.
-type Members = HashMap<Text, Pos>;
+type Members = HashMap<CompactText, LineColumn>;
 
 /// The members of lists, by where the lists begin.
-type Lists = BTreeMap<Pos, Members>;
+type MemberPositions = BTreeMap<LineColumn, Members>;
 
 /// Moves findings about a member of a list from the list to the member.
 pub fn locate(tree: &Tree, diagnostics: &mut Vec<Diagnostic>) {
-    let mut files: BTreeMap<Arc<str>, Lists> = BTreeMap::new();
+    let mut files: BTreeMap<Arc<str>, MemberPositions> = BTreeMap::new();
     for found in diagnostics.iter().filter(|found| found.member.is_some()) {
         if let Some(origin) = found.origin.as_ref().filter(|origin| origin.at.line > 0) {
             let lists = files.entry(Arc::clone(&origin.path)).or_default();
@@ -46,8 +46,8 @@ pub fn locate(tree: &Tree, diagnostics: &mut Vec<Diagnostic>) {
     diagnostic::sort(diagnostics);
 }
 
-fn read(text: &str, lists: &mut Lists) {
-    let mut reader = Reader::new(text);
+fn read(text: &str, lists: &mut MemberPositions) {
+    let mut reader = NodeReader::new(text);
     for part in split::split(text) {
         let found = reader.begin(&part).and_then(|begins| {
             if begins {
@@ -62,11 +62,11 @@ fn read(text: &str, lists: &mut Lists) {
     }
 }
 
-fn document(reader: &mut Reader<'_>, lists: &mut Lists) -> Result<(), Fatal> {
+fn document(reader: &mut NodeReader<'_>, lists: &mut MemberPositions) -> Result<(), DocumentError> {
     loop {
         match reader.next()? {
-            (Node::Eof, _) => return Ok(()),
-            (Node::List, at) => {
+            (NodeEvent::Eof, _) => return Ok(()),
+            (NodeEvent::List, at) => {
                 if let Some(members) = lists.get_mut(&at) {
                     list(reader, members)?;
                 }
@@ -77,15 +77,15 @@ fn document(reader: &mut Reader<'_>, lists: &mut Lists) -> Result<(), Fatal> {
 }
 
 /// Takes the texts of a list, and those that its mappings hold.
-fn list(reader: &mut Reader<'_>, members: &mut Members) -> Result<(), Fatal> {
+fn list(reader: &mut NodeReader<'_>, members: &mut Members) -> Result<(), DocumentError> {
     let mut depth = 1;
     while depth > 0 {
         match reader.next()? {
-            (Node::Eof, _) => return Ok(()),
-            (Node::End, _) => depth -= 1,
-            (Node::List | Node::Map, _) => depth += 1,
-            (Node::Scalar(scalar), at) if depth <= 2 => {
-                members.entry(Text::new(&scalar.text)).or_insert(at);
+            (NodeEvent::Eof, _) => return Ok(()),
+            (NodeEvent::End, _) => depth -= 1,
+            (NodeEvent::List | NodeEvent::Map, _) => depth += 1,
+            (NodeEvent::Scalar(scalar), at) if depth <= 2 => {
+                members.entry(CompactText::new(&scalar.text)).or_insert(at);
             }
             _ => {}
         }

@@ -1,24 +1,24 @@
 //! The resources of all files into one list by key: what is declared twice is found here.
 
-use super::resource::Found;
+use super::resource::ParsedResource;
 use crate::diagnostic::{Code, Diagnostic, Origin, codes};
 use crate::kinds::{self, SETTINGS};
-use crate::model::{Declared, Desired, Key, Keyed, Stated};
+use crate::model::{DeclaredResource, Desired, Key, KeyedList, StatedField};
 use rayon::prelude::*;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The resources that stand within several others, and the files of these.
-pub type Repeated = BTreeMap<Key, BTreeSet<Arc<str>>>;
+pub type RepeatedKeys = BTreeMap<Key, BTreeSet<Arc<str>>>;
 
 /// Sorts by key, and keeps one resource a key; `report` takes what is wrong, and why nothing may be
 /// removed.
 pub(super) fn merge(
-    mut found: Vec<Found>,
-    repeated: &mut Repeated,
+    mut found: Vec<ParsedResource>,
+    repeated: &mut RepeatedKeys,
     report: &mut impl FnMut(Diagnostic, Option<String>),
-) -> Keyed<Arc<Declared>> {
+) -> KeyedList<Arc<DeclaredResource>> {
     // Within a kind, files are mostly sorted as they are.
     found.sort_by_key(|found| found.kind);
     for kind in found.chunk_by_mut(|a, b| a.kind == b.kind) {
@@ -26,7 +26,7 @@ pub(super) fn merge(
             kind.par_sort_unstable_by(order);
         }
     }
-    let mut kept: Vec<Found> = Vec::with_capacity(found.len());
+    let mut kept: Vec<ParsedResource> = Vec::with_capacity(found.len());
     for next in found {
         match kept.last() {
             Some(first) if first.declared.key == next.declared.key => {
@@ -45,7 +45,7 @@ pub(super) fn merge(
 
 /// By key; of two with one key the one that is a resource of its own comes first, then the place
 /// decides.
-fn order(a: &Found, b: &Found) -> Ordering {
+fn order(a: &ParsedResource, b: &ParsedResource) -> Ordering {
     let (one, other) = (&a.declared, &b.declared);
     one.key
         .cmp(&other.key)
@@ -55,7 +55,7 @@ fn order(a: &Found, b: &Found) -> Ordering {
 
 /// What is wrong with declaring `again` what `first` declares, if anything, and why nothing may be
 /// removed then.
-fn compare(first: &Found, again: &Found) -> Option<(Diagnostic, Option<String>)> {
+fn compare(first: &ParsedResource, again: &ParsedResource) -> Option<(Diagnostic, Option<String>)> {
     let (one, other) = (&first.declared, &again.declared);
     if first.inline && again.inline {
         let differing = difference(one, other)?;
@@ -63,12 +63,13 @@ fn compare(first: &Found, again: &Found) -> Option<(Diagnostic, Option<String>)>
             "{} is declared twice, with different `{differing}`",
             one.key
         );
-        let found = twice(codes::ADDRESS_CONFLICT, message, one, other).field(differing);
+        let found =
+            duplicate_diagnostic(codes::ADDRESS_CONFLICT, message, one, other).field(differing);
         let help = "write it once, as a document of its own, and `ref:` elsewhere";
         return Some((found.help(help), None));
     }
     let message = format!("{} is declared twice", one.key);
-    let found = twice(codes::DUPLICATE_RESOURCE, message, one, other);
+    let found = duplicate_diagnostic(codes::DUPLICATE_RESOURCE, message, one, other);
     let hides = format!("{}: {}", origin(other), found.code);
     let found = if again.inline {
         found.help(format!("use `ref: {}` in its place", one.key.id))
@@ -78,14 +79,19 @@ fn compare(first: &Found, again: &Found) -> Option<(Diagnostic, Option<String>)>
     Some((found, Some(hides)))
 }
 
-fn twice(code: Code, message: String, first: &Declared, again: &Declared) -> Diagnostic {
+fn duplicate_diagnostic(
+    code: Code,
+    message: String,
+    first: &DeclaredResource,
+    again: &DeclaredResource,
+) -> Diagnostic {
     Diagnostic::new(code, message)
-        .of(&again.key)
+        .for_resource(&again.key)
         .at(origin(again))
         .related([origin(first)])
 }
 
-fn origin(declared: &Declared) -> Origin {
+fn origin(declared: &DeclaredResource) -> Origin {
     Origin {
         path: Arc::clone(&declared.path),
         at: declared.at,
@@ -93,9 +99,9 @@ fn origin(declared: &Declared) -> Origin {
 }
 
 /// The name of the first field that two declarations do not agree on.
-fn difference(one: &Declared, other: &Declared) -> Option<String> {
-    let missing = |cells: &[Stated], from: &Declared| {
-        let differs = |stated: &&Stated| {
+fn difference(one: &DeclaredResource, other: &DeclaredResource) -> Option<String> {
+    let missing = |cells: &[StatedField], from: &DeclaredResource| {
+        let differs = |stated: &&StatedField| {
             let there = from.stated(&stated.field);
             there.map(|there| &there.cell) != Some(&stated.cell)
         };
@@ -116,7 +122,7 @@ pub(super) fn excuse_optional(desired: &Desired, diagnostics: &mut Vec<Diagnosti
     let Some(settings) = desired.resources.get(&key) else {
         return;
     };
-    let Some(optional) = settings.value(kind.at("optionalFields")) else {
+    let Some(optional) = settings.value(kind.expect_index("optionalFields")) else {
         return;
     };
     diagnostics.retain(|found| {

@@ -1,6 +1,7 @@
 //! Bytes to desired: the files of a source, split into documents, read by the table of kinds into
 //! cells. Nothing here looks at another resource than the one it reads, but for repeats of a key.
 
+mod comment_cut;
 mod decode;
 mod document;
 pub mod edit;
@@ -8,10 +9,11 @@ mod entries;
 mod events;
 pub mod export;
 mod fields;
-mod file;
+mod file_field;
 mod file_names;
 pub mod format;
-mod ignored;
+mod ignore_rules;
+mod keys;
 pub mod layout;
 pub mod limits;
 mod links;
@@ -19,7 +21,6 @@ mod listing;
 mod load;
 mod locate;
 mod merge;
-mod names;
 mod nodes;
 mod resource;
 mod secret;
@@ -32,9 +33,11 @@ pub mod write;
 #[cfg(test)]
 mod tests;
 
-pub use limits::Extent;
-pub use listing::{Blobs, Entry, SentFile};
-pub use load::{Document, LoadOptions, Loaded, digests, faulty, load, revision};
+pub use limits::TreeSize;
+pub use listing::{BlobSource, ListingEntry, SentFile};
+pub use load::{
+    LoadOptions, LoadedManifests, ManifestDocument, digests, faulty_fields, load, revision,
+};
 pub use locate::locate;
-pub use merge::Repeated;
+pub use merge::RepeatedKeys;
 pub use walk::{Tree, TreeFile, is_manifest};

@@ -1,7 +1,7 @@
 //! What the documents of a file are made of, and why one cannot be read on.
 
 use crate::diagnostic::{Code, codes};
-use crate::model::Pos;
+use crate::model::LineColumn;
 use granit_parser::{ScalarStyle, Tag};
 use std::borrow::Cow;
 
@@ -10,12 +10,12 @@ const SCALAR: usize = 1 << 20;
 
 /// What the reader meets next.
 #[derive(Clone, Debug)]
-pub(super) enum Node<'a> {
+pub(super) enum NodeEvent<'a> {
     /// A scalar.
-    Scalar(Scalar<'a>),
-    /// A list begins; its items and [`Node::End`] follow.
+    Scalar(YamlScalar<'a>),
+    /// A list begins; its items and [`NodeEvent::End`] follow.
     List,
-    /// A mapping begins; keys and values in turn and [`Node::End`] follow.
+    /// A mapping begins; keys and values in turn and [`NodeEvent::End`] follow.
     Map,
     /// The innermost list or mapping ends.
     End,
@@ -25,14 +25,14 @@ pub(super) enum Node<'a> {
 
 /// A scalar as written.
 #[derive(Clone, Debug)]
-pub(super) struct Scalar<'a> {
+pub(super) struct YamlScalar<'a> {
     /// The text after quotes and escapes are resolved.
     pub text: Cow<'a, str>,
     /// Whether it stands without quotes, so that `~` and `null` are null.
     pub plain: bool,
 }
 
-impl Scalar<'_> {
+impl YamlScalar<'_> {
     /// Whether it says nothing: null, empty or only white space.
     #[inline]
     pub fn is_blank(&self) -> bool {
@@ -50,22 +50,22 @@ impl Scalar<'_> {
 
 /// Why a document cannot be read on; boxed, because what is returned for every node should be small.
 #[derive(Debug)]
-pub(super) struct Fatal(pub Box<Problem>);
+pub(super) struct DocumentError(pub Box<DocumentErrorDetail>);
 
-/// What a [`Fatal`] says.
+/// What a [`DocumentError`] says.
 #[derive(Debug)]
-pub(super) struct Problem {
+pub(super) struct DocumentErrorDetail {
     pub code: Code,
     pub message: String,
     pub help: Option<String>,
-    pub at: Pos,
+    pub at: LineColumn,
     /// The line from which on whatever else was found comes of it.
     pub since: u32,
 }
 
-impl Fatal {
-    pub fn limit(message: impl Into<String>, help: &str, at: Pos) -> Self {
-        Self(Box::new(Problem {
+impl DocumentError {
+    pub fn limit(message: impl Into<String>, help: &str, at: LineColumn) -> Self {
+        Self(Box::new(DocumentErrorDetail {
             code: codes::YAML_LIMIT,
             message: message.into(),
             help: Some(help.to_owned()),
@@ -81,10 +81,10 @@ pub(super) fn scalar<'a>(
     text: Cow<'a, str>,
     style: ScalarStyle,
     tag: Option<&Tag>,
-    at: Pos,
-) -> Result<Node<'a>, Fatal> {
+    at: LineColumn,
+) -> Result<NodeEvent<'a>, DocumentError> {
     if text.len() > SCALAR {
-        return Err(Fatal::limit(
+        return Err(DocumentError::limit(
             "a text of more than 1 MiB",
             "shorten it; what is long and published belongs in the `file:` of a Terms",
             at,
@@ -95,27 +95,27 @@ pub(super) fn scalar<'a>(
         None => plain,
         Some(tag) => plain && !is_text(tag, at)?,
     };
-    Ok(Node::Scalar(Scalar { text, plain }))
+    Ok(NodeEvent::Scalar(YamlScalar { text, plain }))
 }
 
 /// A node that was taken whole, to be read later.
-pub(super) struct Recorded<'a> {
-    pub nodes: Vec<(Node<'a>, Pos)>,
+pub(super) struct RecordedNodes<'a> {
+    pub nodes: Vec<(NodeEvent<'a>, LineColumn)>,
 }
 
-impl<'a> Recorded<'a> {
+impl<'a> RecordedNodes<'a> {
     /// The scalar that the key `name` of a recorded mapping, begun at its first key, has.
-    pub fn value_of(&self, name: &str) -> Option<(&Scalar<'a>, Pos)> {
+    pub fn value_of(&self, name: &str) -> Option<(&YamlScalar<'a>, LineColumn)> {
         let mut depth = 0;
         let mut is_key = true;
         let mut found = false;
         for (node, at) in &self.nodes {
             match node {
-                Node::Scalar(scalar) if depth == 0 && is_key => found = scalar.text == name,
-                Node::Scalar(scalar) if depth == 0 && found => return Some((scalar, *at)),
-                Node::List | Node::Map => depth += 1,
-                Node::End if depth == 0 => return None,
-                Node::End => depth -= 1,
+                NodeEvent::Scalar(scalar) if depth == 0 && is_key => found = scalar.text == name,
+                NodeEvent::Scalar(scalar) if depth == 0 && found => return Some((scalar, *at)),
+                NodeEvent::List | NodeEvent::Map => depth += 1,
+                NodeEvent::End if depth == 0 => return None,
+                NodeEvent::End => depth -= 1,
                 _ => {}
             }
             if depth == 0 {
@@ -127,12 +127,12 @@ impl<'a> Recorded<'a> {
 }
 
 /// How many levels a node opens.
-pub(super) fn opens(node: &Node<'_>) -> u32 {
-    u32::from(matches!(node, Node::List | Node::Map))
+pub(super) fn opens(node: &NodeEvent<'_>) -> u32 {
+    u32::from(matches!(node, NodeEvent::List | NodeEvent::Map))
 }
 
 /// Whether the tag makes the scalar a text; `!!int` and the like leave it as it reads.
-fn is_text(tag: &Tag, at: Pos) -> Result<bool, Fatal> {
+fn is_text(tag: &Tag, at: LineColumn) -> Result<bool, DocumentError> {
     if tag.original_parts() == ("!", "") || tag.is_yaml_core_schema_tag("str") {
         return Ok(true);
     }
@@ -143,15 +143,19 @@ fn is_text(tag: &Tag, at: Pos) -> Result<bool, Fatal> {
 }
 
 /// Checks the tag of a list or mapping.
-pub(super) fn collection(tag: Option<&Tag>, own: &str, at: Pos) -> Result<(), Fatal> {
+pub(super) fn check_collection_tag(
+    tag: Option<&Tag>,
+    own: &str,
+    at: LineColumn,
+) -> Result<(), DocumentError> {
     match tag {
         Some(tag) if tag.core_suffix() != Some(own) => Err(custom(tag, at)),
         _ => Ok(()),
     }
 }
 
-fn custom(tag: &Tag, at: Pos) -> Fatal {
-    Fatal(Box::new(Problem {
+fn custom(tag: &Tag, at: LineColumn) -> DocumentError {
+    DocumentError(Box::new(DocumentErrorDetail {
         code: codes::WRONG_TYPE,
         message: format!("the tag `{}` means nothing here", tag.original()),
         help: Some(format!(

@@ -1,13 +1,16 @@
 //! One resource: a mapping of its kind's keys, made into cells.
 
-use super::document::Parsing;
-use super::entries::Entries;
-use super::names::{self, Slot};
-use super::nodes::{Fatal, Node};
+use super::document::ManifestParser;
+use super::entries::MappingEntries;
+use super::keys::{self, ManifestKey};
+use super::nodes::{DocumentError, NodeEvent};
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::kinds::read::{check_id, quoted};
-use crate::kinds::{Kind, Type, own};
-use crate::model::{Cell, Declared, FieldRef, Key, KindId, Nameless, Pos, Stated, Text, Value};
+use crate::kinds::{FieldType, Kind, own_field};
+use crate::model::{
+    Cell, CompactText, DeclaredResource, FieldRef, Key, KindId, LineColumn, NamelessResource,
+    StatedField, Value,
+};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -16,48 +19,48 @@ type Places = HashMap<FieldRef, usize>;
 
 /// A resource that was read.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct ParsedResource {
     /// Its kind, at hand for sorting.
     pub kind: KindId,
-    pub declared: Arc<Declared>,
+    pub declared: Arc<DeclaredResource>,
     /// Whether it stood within another resource, which may repeat it.
     pub inline: bool,
 }
 
 /// A resource that is being read.
-pub(super) struct Draft {
+pub(super) struct ManifestDraft {
     pub kind: &'static Kind,
-    at: Pos,
-    id: Option<(Text, Pos)>,
+    at: LineColumn,
+    id: Option<(CompactText, LineColumn)>,
     /// Whether an externalId was written that is none, and where it stands.
     bad_id: bool,
-    id_at: Option<Pos>,
+    id_at: Option<LineColumn>,
     /// Where its cells begin.
     cells: usize,
     /// Where its findings begin.
     pub findings: usize,
     /// Where what is left of its faulty lists begins.
     torn: usize,
-    clear: Vec<(Text, Pos)>,
+    clear: Vec<(CompactText, LineColumn)>,
     /// Whether it is a document of its own, which has a head.
     single: bool,
 }
 
-impl<'a> Parsing<'a, '_> {
+impl<'a> ManifestParser<'a, '_> {
     /// Reads a resource whose mapping has begun.
     pub(super) fn resource(
         &mut self,
         kind: &'static Kind,
-        at: Pos,
-        mut entries: Entries<'a>,
+        at: LineColumn,
+        mut entries: MappingEntries<'a>,
         single: bool,
-    ) -> Result<(), Fatal> {
+    ) -> Result<(), DocumentError> {
         let mut draft = self.draft(kind, at, single);
         while let Some((name, at)) = entries.next(&mut self.reader, self.sink)? {
             self.entry(&mut draft, &name, at)?;
         }
         if let Some(declared) = self.finish(draft) {
-            self.found.push(Found {
+            self.found.push(ParsedResource {
                 kind: kind.id,
                 declared,
                 inline: false,
@@ -66,8 +69,8 @@ impl<'a> Parsing<'a, '_> {
         Ok(())
     }
 
-    pub(super) fn draft(&self, kind: &'static Kind, at: Pos, single: bool) -> Draft {
-        Draft {
+    pub(super) fn draft(&self, kind: &'static Kind, at: LineColumn, single: bool) -> ManifestDraft {
+        ManifestDraft {
             kind,
             at,
             id: None,
@@ -82,41 +85,46 @@ impl<'a> Parsing<'a, '_> {
     }
 
     /// Forgets a draft of which nothing is to be kept.
-    pub(super) fn discard(&mut self, draft: &Draft) {
+    pub(super) fn discard(&mut self, draft: &ManifestDraft) {
         self.cells.truncate(draft.cells);
         self.torn.truncate(draft.torn);
     }
 
     /// Reads the value of one key of a resource.
-    pub(super) fn entry(&mut self, draft: &mut Draft, name: &str, at: Pos) -> Result<(), Fatal> {
-        match names::slot(draft.kind.id, name) {
-            Some(Slot::Field(index)) => self.field(draft.kind, index, at),
-            Some(Slot::Id) => self.id(draft, at),
-            Some(Slot::Group) => self.group(draft.kind, name),
-            Some(Slot::Custom) => self.custom(draft.kind),
-            Some(Slot::Clear) => self.clear(draft),
-            Some(Slot::Head) if draft.single && name == "apiVersion" => self.api_version(),
-            Some(Slot::Head) if draft.single => self.reader.skip_next(),
-            Some(Slot::Password) => self.password(name, at),
-            Some(Slot::Fact) => self.fact(name, at),
-            Some(Slot::Head) | None => self.unknown(draft, name, at),
+    pub(super) fn entry(
+        &mut self,
+        draft: &mut ManifestDraft,
+        name: &str,
+        at: LineColumn,
+    ) -> Result<(), DocumentError> {
+        match keys::slot(draft.kind.id, name) {
+            Some(ManifestKey::Field(index)) => self.field(draft.kind, index, at),
+            Some(ManifestKey::Id) => self.id(draft, at),
+            Some(ManifestKey::Group) => self.group(draft.kind, name),
+            Some(ManifestKey::Custom) => self.custom(draft.kind),
+            Some(ManifestKey::Clear) => self.clear(draft),
+            Some(ManifestKey::Header) if draft.single && name == "apiVersion" => self.api_version(),
+            Some(ManifestKey::Header) if draft.single => self.reader.skip_next(),
+            Some(ManifestKey::Password) => self.password(name, at),
+            Some(ManifestKey::Fact) => self.fact(name, at),
+            Some(ManifestKey::Header) | None => self.unknown(draft, name, at),
         }
     }
 
-    fn id(&mut self, draft: &mut Draft, name_at: Pos) -> Result<(), Fatal> {
+    fn id(&mut self, draft: &mut ManifestDraft, name_at: LineColumn) -> Result<(), DocumentError> {
         let (node, at) = self.reader.next()?;
         draft.bad_id = true;
         draft.id_at = Some(at);
         match node {
-            Node::Scalar(scalar) if scalar.is_blank() => {
+            NodeEvent::Scalar(scalar) if scalar.is_blank() => {
                 let message = "the externalId is blank";
                 let found = Diagnostic::new(codes::REQUIRED, message).field("externalId");
                 self.sink
                     .report(name_at, found.help("give it an id of its own"));
             }
-            Node::Scalar(scalar) => match check_id(draft.kind, &scalar.text) {
+            NodeEvent::Scalar(scalar) => match check_id(draft.kind, &scalar.text) {
                 Ok(warning) => {
-                    draft.id = Some((Text::new(&scalar.text), at));
+                    draft.id = Some((CompactText::new(&scalar.text), at));
                     if let Some(warning) = warning {
                         self.sink.reading(warning, at, "externalId");
                     }
@@ -136,26 +144,26 @@ impl<'a> Parsing<'a, '_> {
         Ok(())
     }
 
-    pub(super) fn wrong_type(&mut self, field: &str, at: Pos, what: &str, help: &str) {
+    pub(super) fn wrong_type(&mut self, field: &str, at: LineColumn, what: &str, help: &str) {
         let found = Diagnostic::new(codes::WRONG_TYPE, format!("`{field}` {what}"));
         self.sink.report(at, found.help(help).field(field));
     }
 
-    pub(super) fn password(&mut self, name: &str, at: Pos) -> Result<(), Fatal> {
+    pub(super) fn password(&mut self, name: &str, at: LineColumn) -> Result<(), DocumentError> {
         self.reader.skip_next()?;
         self.plain_password(name, at);
         Ok(())
     }
 
     /// Reports a password without repeating it.
-    pub(super) fn plain_password(&mut self, field: &str, at: Pos) {
+    pub(super) fn plain_password(&mut self, field: &str, at: LineColumn) {
         let found = Diagnostic::new(codes::SECRET_IN_GIT, format!("`{field}` holds a password"));
         let help = "take it out, change it, and write `passwordFrom: {env: ROSTER_SECRET_…}` or \
                     `{file: name}` of a file in the secrets directory";
         self.sink.report(at, found.help(help).field(field));
     }
 
-    fn fact(&mut self, name: &str, at: Pos) -> Result<(), Fatal> {
+    fn fact(&mut self, name: &str, at: LineColumn) -> Result<(), DocumentError> {
         self.reader.skip_next()?;
         let message = format!("`{name}` is a fact of run time, which no manifest states");
         let found = Diagnostic::new(codes::RUNTIME_FIELD, message).field(name);
@@ -168,16 +176,23 @@ impl<'a> Parsing<'a, '_> {
         Ok(())
     }
 
-    fn unknown(&mut self, draft: &mut Draft, name: &str, at: Pos) -> Result<(), Fatal> {
+    fn unknown(
+        &mut self,
+        draft: &mut ManifestDraft,
+        name: &str,
+        at: LineColumn,
+    ) -> Result<(), DocumentError> {
         self.reader.skip_next()?;
         let kind = draft.kind;
         let message = format!("{} has no field {}", kind.name, quoted(name));
         let found = Diagnostic::new(codes::UNKNOWN_FIELD, message).field(name);
-        let meant = names::meant(kind, name);
+        let meant = keys::suggest_key(kind, name);
         // That what was meant is missing would be the same mistake once more.
-        match meant.and_then(|meant| Some((meant, names::slot(kind.id, meant)?))) {
-            Some((_, Slot::Id)) => draft.bad_id = true,
-            Some((meant, Slot::Field(_) | Slot::Group)) => self.lose_field(kind, meant, at),
+        match meant.and_then(|meant| Some((meant, keys::slot(kind.id, meant)?))) {
+            Some((_, ManifestKey::Id)) => draft.bad_id = true,
+            Some((meant, ManifestKey::Field(_) | ManifestKey::Group)) => {
+                self.lose_field(kind, meant, at);
+            }
             _ => {}
         }
         let help = match meant {
@@ -188,11 +203,11 @@ impl<'a> Parsing<'a, '_> {
         Ok(())
     }
 
-    fn clear(&mut self, draft: &mut Draft) -> Result<(), Fatal> {
+    fn clear(&mut self, draft: &mut ManifestDraft) -> Result<(), DocumentError> {
         let (node, at) = self.reader.next()?;
         match node {
-            Node::Scalar(scalar) if scalar.is_blank() => return Ok(()),
-            Node::List => {}
+            NodeEvent::Scalar(scalar) if scalar.is_blank() => return Ok(()),
+            NodeEvent::List => {}
             other => {
                 self.reader.skip(&other)?;
                 self.wrong_type("clear", at, "must be a list", "write `clear: [website]`");
@@ -201,8 +216,10 @@ impl<'a> Parsing<'a, '_> {
         }
         loop {
             match self.reader.next()? {
-                (Node::End | Node::Eof, _) => return Ok(()),
-                (Node::Scalar(scalar), at) => draft.clear.push((Text::new(&scalar.text), at)),
+                (NodeEvent::End | NodeEvent::Eof, _) => return Ok(()),
+                (NodeEvent::Scalar(scalar), at) => {
+                    draft.clear.push((CompactText::new(&scalar.text), at));
+                }
                 (other, at) => {
                     self.reader.skip(&other)?;
                     self.wrong_type(
@@ -217,7 +234,7 @@ impl<'a> Parsing<'a, '_> {
     }
 
     /// Makes a resource of what was read; `None` when its key cannot be made out.
-    pub(super) fn finish(&mut self, mut draft: Draft) -> Option<Arc<Declared>> {
+    pub(super) fn finish(&mut self, mut draft: ManifestDraft) -> Option<Arc<DeclaredResource>> {
         let clear = std::mem::take(&mut draft.clear);
         // Thousands of names are not looked for among thousands of cells one by one.
         let mut stated = Places::default();
@@ -229,7 +246,7 @@ impl<'a> Parsing<'a, '_> {
             self.clear_field(&draft, &mut stated, &name, at);
         }
         let Some((id, at)) = self.known_id(&mut draft) else {
-            let nameless = Nameless {
+            let nameless = NamelessResource {
                 kind: draft.kind.id,
                 path: Arc::clone(&self.sink.path),
                 at: draft.id_at.unwrap_or(draft.at),
@@ -247,11 +264,13 @@ impl<'a> Parsing<'a, '_> {
         self.salvage(&draft, &key);
         // Exactly as much room as they take: `split_off` would keep that of the largest.
         let cells = self.cells.drain(draft.cells..);
-        let mut cells: Vec<Stated> = cells.map(|stated| emptied(draft.kind, stated)).collect();
+        let mut cells: Vec<StatedField> = cells
+            .map(|stated| clear_to_empty_list(draft.kind, stated))
+            .collect();
         if !cells.is_sorted_by(|a, b| a.field < b.field) {
             cells.sort_by(|a, b| a.field.cmp(&b.field));
         }
-        Some(Arc::new(Declared {
+        Some(Arc::new(DeclaredResource {
             key,
             path: Arc::clone(&self.sink.path),
             at,
@@ -260,7 +279,7 @@ impl<'a> Parsing<'a, '_> {
     }
 
     /// Keeps what is left of the faulty fields of a resource; of one that is stated besides, nothing.
-    fn salvage(&mut self, draft: &Draft, key: &Key) {
+    fn salvage(&mut self, draft: &ManifestDraft, key: &Key) {
         let cells = &self.cells[draft.cells..];
         let torn = self.torn.drain(draft.torn..);
         let lost = torn.filter(|(field, _)| cells.iter().all(|cell| cell.field != *field));
@@ -268,12 +287,12 @@ impl<'a> Parsing<'a, '_> {
         self.salvaged.extend(lost);
     }
 
-    fn known_id(&mut self, draft: &mut Draft) -> Option<(Text, Pos)> {
+    fn known_id(&mut self, draft: &mut ManifestDraft) -> Option<(CompactText, LineColumn)> {
         if let Some(id) = draft.id.take() {
             return Some(id);
         }
         if let (Some(only), false) = (draft.kind.singleton, draft.bad_id) {
-            return Some((Text::new(only), draft.at));
+            return Some((CompactText::new(only), draft.at));
         }
         if !draft.bad_id {
             let message = format!("{} without an externalId", draft.kind.with_article());
@@ -282,16 +301,22 @@ impl<'a> Parsing<'a, '_> {
                 .report(draft.at, found.help("give it an id of its own"));
         }
         self.sink
-            .hide(draft.at, "the externalId cannot be made out");
+            .block_removals(draft.at, "the externalId cannot be made out");
         None
     }
 
-    fn clear_field(&mut self, draft: &Draft, stated: &mut Places, name: &str, at: Pos) {
+    fn clear_field(
+        &mut self,
+        draft: &ManifestDraft,
+        stated: &mut Places,
+        name: &str,
+        at: LineColumn,
+    ) {
         let kind = draft.kind;
         let group: Vec<usize> = kind.group(name).collect();
         if !group.is_empty() {
             for index in group {
-                self.clear_cell(draft, stated, &own(index), name, at);
+                self.clear_cell(draft, stated, &own_field(index), name, at);
             }
             return;
         }
@@ -310,17 +335,17 @@ impl<'a> Parsing<'a, '_> {
 
     fn clear_cell(
         &mut self,
-        draft: &Draft,
+        draft: &ManifestDraft,
         places: &mut Places,
         field: &FieldRef,
         name: &str,
-        at: Pos,
+        at: LineColumn,
     ) {
         let place = places.get(field).map(|place| draft.cells + place);
         match place.and_then(|place| self.cells.get_mut(place)) {
             None => {
                 places.insert(field.clone(), self.cells.len() - draft.cells);
-                self.cells.push(Stated {
+                self.cells.push(StatedField {
                     field: field.clone(),
                     cell: Cell::Clear,
                     at,
@@ -342,7 +367,7 @@ impl<'a> Parsing<'a, '_> {
         }
     }
 
-    fn unknown_clear(&mut self, kind: &'static Kind, name: &str, at: Pos) {
+    fn unknown_clear(&mut self, kind: &'static Kind, name: &str, at: LineColumn) {
         let message = format!("{} has no field {} to clear", kind.name, quoted(name));
         let mut found = Diagnostic::new(codes::CLEAR_UNKNOWN, message).field("clear");
         let known = kind.fields.iter().map(|field| field.name);
@@ -357,16 +382,16 @@ impl<'a> Parsing<'a, '_> {
 
 /// A cleared list is the empty list, as `[]` is; also one that has a default, which stands in only
 /// for a list that nobody states.
-fn emptied(kind: &Kind, stated: Stated) -> Stated {
+fn clear_to_empty_list(kind: &Kind, stated: StatedField) -> StatedField {
     if stated.cell != Cell::Clear || !may_be_cleared(kind, &stated.field) {
         return stated;
     }
     let none = match kind.field(&stated.field).map(|field| &field.ty) {
-        Some(Type::Links { .. }) => Value::links([]),
+        Some(FieldType::Links { .. }) => Value::links([]),
         Some(ty) if ty.is_list() => Value::List([].into()),
         _ => return stated,
     };
-    Stated {
+    StatedField {
         cell: Cell::Value(none),
         ..stated
     }
@@ -378,5 +403,5 @@ fn may_be_cleared(kind: &Kind, field: &FieldRef) -> bool {
         return true;
     };
     let field = &kind.fields[index];
-    !field.required && !field.secret() && index != kind.status_index()
+    !field.required && !field.is_secret() && index != kind.status_index()
 }

@@ -1,29 +1,29 @@
 //! `passwordFrom`: where a password is found, never the password.
 
-use super::document::Parsing;
-use super::entries::Entries;
-use super::names;
-use super::nodes::{Fatal, Node};
+use super::document::ManifestParser;
+use super::entries::MappingEntries;
+use super::keys;
+use super::nodes::{DocumentError, NodeEvent};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::kinds::Field;
-use crate::model::{Pos, Value};
+use crate::model::{LineColumn, Value};
 
-impl Parsing<'_, '_> {
+impl ManifestParser<'_, '_> {
     /// Reads `{env: ROSTER_SECRET_X}` or `{file: name}`, whose mapping has begun.
     pub(super) fn secret(
         &mut self,
         field: &'static Field,
-        at: Pos,
-    ) -> Result<Option<Value>, Fatal> {
+        at: LineColumn,
+    ) -> Result<Option<Value>, DocumentError> {
         let mut places = Vec::new();
         let mut whole = true;
-        let mut entries = Entries::of_fields();
+        let mut entries = MappingEntries::of_fields();
         while let Some((name, at)) = entries.next(&mut self.reader, self.sink)? {
-            if names::is_password(&name) || name == "value" || name == "plain" {
+            if keys::is_password(&name) || name == "value" || name == "plain" {
                 self.password(field.name, at)?;
                 whole = false;
             } else if name == "env" || name == "file" {
-                places.extend(self.place(field, &name)?);
+                places.extend(self.secret_location(field, &name)?);
             } else {
                 self.reader.skip_next()?;
                 let message = format!("`{}` has no field of this name", field.name);
@@ -35,15 +35,19 @@ impl Parsing<'_, '_> {
         if !whole {
             return Ok(None);
         }
-        Ok(self.only_place(field, &places, at))
+        Ok(self.single_location(field, &places, at))
     }
 
     /// The text of one place, `env:X` or `file:name`, blank ones left out.
-    fn place(&mut self, field: &'static Field, name: &str) -> Result<Option<String>, Fatal> {
+    fn secret_location(
+        &mut self,
+        field: &'static Field,
+        name: &str,
+    ) -> Result<Option<String>, DocumentError> {
         let (node, at) = self.reader.next()?;
         match node {
-            Node::Scalar(scalar) if scalar.is_blank() => Ok(None),
-            Node::Scalar(scalar) => Ok(Some(format!("{name}:{}", scalar.text))),
+            NodeEvent::Scalar(scalar) if scalar.is_blank() => Ok(None),
+            NodeEvent::Scalar(scalar) => Ok(Some(format!("{name}:{}", scalar.text))),
             other => {
                 self.reader.skip(&other)?;
                 let help = "write `{env: ROSTER_SECRET_…}` or `{file: name}`";
@@ -53,7 +57,12 @@ impl Parsing<'_, '_> {
         }
     }
 
-    fn only_place(&mut self, field: &'static Field, places: &[String], at: Pos) -> Option<Value> {
+    fn single_location(
+        &mut self,
+        field: &'static Field,
+        places: &[String],
+        at: LineColumn,
+    ) -> Option<Value> {
         let [place] = places else {
             let help = "write `{env: ROSTER_SECRET_…}` or `{file: name}`";
             let what = "names one place, `env` or `file`";

@@ -2,17 +2,17 @@
 
 use super::events::AnchorPlaces;
 use super::limits::{CALM, ErrorBudget};
-use super::nodes::Fatal;
+use super::nodes::DocumentError;
 use crate::diagnostic::{Code, Diagnostic, Origin, Severity};
-use crate::kinds::read::Fault;
+use crate::kinds::read::ValueProblem;
 use crate::kinds::{self, Kind};
-use crate::model::{Key, KindId, Pos};
+use crate::model::{Key, KindId, LineColumn};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 /// The findings of one file, and why its source may remove nothing.
-pub(super) struct Sink {
+pub(super) struct DiagnosticSink {
     /// The file.
     pub path: Arc<str>,
     /// What was found so far.
@@ -29,7 +29,7 @@ pub(super) struct Sink {
     calm: BTreeMap<(Code, Severity), usize>,
 }
 
-impl Sink {
+impl DiagnosticSink {
     pub fn new(path: &Arc<str>, errors: &Arc<ErrorBudget>) -> Self {
         Self {
             path: Arc::clone(path),
@@ -43,7 +43,7 @@ impl Sink {
     }
 
     /// A place in this file.
-    pub fn origin(&self, at: Pos) -> Origin {
+    pub fn origin(&self, at: LineColumn) -> Origin {
         Origin {
             path: Arc::clone(&self.path),
             at,
@@ -51,25 +51,25 @@ impl Sink {
     }
 
     /// Adds a finding at a place.
-    pub fn report(&mut self, at: Pos, diagnostic: Diagnostic) {
+    pub fn report(&mut self, at: LineColumn, diagnostic: Diagnostic) {
         if diagnostic.code.turns_removals_off() {
-            self.hide(at, diagnostic.code.name());
+            self.block_removals(at, diagnostic.code.name());
         }
-        self.report_known(at, diagnostic);
+        self.report_without_blocking(at, diagnostic);
     }
 
     /// Adds a finding that hides nothing, whatever its rule.
-    pub fn report_known(&mut self, at: Pos, diagnostic: Diagnostic) {
-        if !self.keeps(&diagnostic) {
+    pub fn report_without_blocking(&mut self, at: LineColumn, diagnostic: Diagnostic) {
+        if !self.count_and_admit(&diagnostic) {
             return;
         }
         let origin = self.origin(at);
-        let anchor = self.anchors.of(at).map(|at| self.origin(at));
+        let anchor = self.anchors.anchor_of(at).map(|at| self.origin(at));
         self.diagnostics.push(diagnostic.at(origin).related(anchor));
     }
 
     /// Counts a finding; whether it is among those that are kept.
-    fn keeps(&mut self, found: &Diagnostic) -> bool {
+    fn count_and_admit(&mut self, found: &Diagnostic) -> bool {
         if found.is_error() {
             return self.errors.add();
         }
@@ -89,7 +89,7 @@ impl Sink {
         let more = self.calm.iter().filter(|(_, count)| **count > CALM);
         let more = more.map(|((code, severity), count)| {
             let message = format!("{} more of these in this file", count - CALM);
-            let (path, at) = (Arc::clone(&path), Pos::default());
+            let (path, at) = (Arc::clone(&path), LineColumn::default());
             Diagnostic::new(*code, message)
                 .severity(*severity)
                 .at(Origin { path, at })
@@ -99,7 +99,7 @@ impl Sink {
     }
 
     /// Adds a finding of a rule at a place.
-    pub fn fault(&mut self, code: Code, at: Pos, message: impl Into<String>, help: &str) {
+    pub fn fault(&mut self, code: Code, at: LineColumn, message: impl Into<String>, help: &str) {
         let mut diagnostic = Diagnostic::new(code, message);
         if !help.is_empty() {
             diagnostic = diagnostic.help(help);
@@ -108,22 +108,22 @@ impl Sink {
     }
 
     /// Adds what the reading of a value found.
-    pub fn reading(&mut self, fault: Fault, at: Pos, field: &str) {
+    pub fn reading(&mut self, fault: ValueProblem, at: LineColumn, field: &str) {
         let mut diagnostic = Diagnostic::new(fault.code, fault.message).field(field);
         diagnostic.help = fault.help;
         self.report(at, diagnostic);
     }
 
     /// Adds why a document cannot be read on.
-    pub fn fatal(&mut self, Fatal(fatal): Fatal) {
+    pub fn fatal(&mut self, DocumentError(fatal): DocumentError) {
         let mut diagnostic = Diagnostic::new(fatal.code, fatal.message);
         diagnostic.help = fatal.help;
-        self.hide_all(fatal.at);
+        self.mark_all_unread(fatal.at);
         self.report(fatal.at, diagnostic);
     }
 
     /// Records that resources of any kind may stand in what cannot be read.
-    pub fn hide_all(&mut self, at: Pos) {
+    pub fn mark_all_unread(&mut self, at: LineColumn) {
         let what: Arc<str> = format!("a file cannot be read ({})", self.origin(at)).into();
         for kind in kinds::ALL {
             self.unread.insert(kind.id, Arc::clone(&what));
@@ -131,14 +131,14 @@ impl Sink {
     }
 
     /// Records that resources of a kind may stand in what cannot be read.
-    pub fn hide_kind(&mut self, kind: &Kind, at: Pos) {
+    pub fn hide_kind(&mut self, kind: &Kind, at: LineColumn) {
         let place = self.origin(at);
         let what = || format!("`{}` cannot be read ({place})", kind.collection).into();
         self.unread.entry(kind.id).or_insert_with(what);
     }
 
     /// Records that a key cannot be made out here, so that nothing may be removed.
-    pub fn hide(&mut self, at: Pos, why: &str) {
+    pub fn block_removals(&mut self, at: LineColumn, why: &str) {
         if self.hidden.is_none() {
             self.hidden = Some(format!(
                 "{}: {why}",

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 /// The place of one YAML document in its file.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Part {
+pub struct DocumentSpan {
     /// Its bytes, the `---` that opens it included.
     pub range: Range<usize>,
     /// The number of the line it begins at, from 1.
@@ -15,7 +15,7 @@ pub struct Part {
 
 /// Splits a text; parts without any content, as before a leading `---`, are left out.
 #[must_use]
-pub fn split(text: &str) -> Vec<Part> {
+pub fn split(text: &str) -> Vec<DocumentSpan> {
     let bytes = text.as_bytes();
     let mut parts = Vec::new();
     let mut start = 0;
@@ -25,12 +25,12 @@ pub fn split(text: &str) -> Vec<Part> {
         let end = part_end(bytes, start, &mut lines);
         let part = &bytes[start..end];
         if part.iter().any(|byte| !byte.is_ascii_whitespace()) {
-            parts.push(Part {
+            parts.push(DocumentSpan {
                 range: start..end,
                 line,
             });
         }
-        line += breaks(part);
+        line += count_line_breaks(part);
         start = end;
     }
     parts
@@ -75,7 +75,7 @@ fn line_end(bytes: &[u8], at: usize) -> usize {
 }
 
 /// How many line breaks there are: `\n`, `\r\n` or a `\r` alone.
-fn breaks(bytes: &[u8]) -> u32 {
+fn count_line_breaks(bytes: &[u8]) -> u32 {
     let feeds = memchr_iter(b'\n', bytes).count();
     let lone = memchr_iter(b'\r', bytes)
         .filter(|&at| bytes.get(at + 1) != Some(&b'\n'))

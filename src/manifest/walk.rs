@@ -1,10 +1,10 @@
 //! The files of a source: which count as manifests, in which order, and how their bytes are read.
 
-use super::ignored::Ignored;
-use super::limits::Extent;
-use super::listing::{Listing, Lost};
+use super::ignore_rules::IgnoreRules;
+use super::limits::TreeSize;
+use super::listing::{PathResolveError, TreeListing};
 use crate::diagnostic::{Code, Diagnostic, Origin, codes, visible};
-use crate::model::{Digest, Pos};
+use crate::model::{Digest, LineColumn};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -39,26 +39,26 @@ pub struct Tree {
     pub blank_folders: Vec<Arc<str>>,
     /// The commit, where it is one.
     pub revision: Option<Arc<str>>,
-    contents: Contents,
+    contents: TreeContents,
 }
 
 /// Where the bytes are.
 #[derive(Clone, Debug, Default)]
-enum Contents {
+enum TreeContents {
     #[default]
-    Nowhere,
+    Empty,
     /// Below this folder, whose path has no link in it.
     Folder(PathBuf),
     /// In memory, by path.
     Memory(BTreeMap<Arc<str>, Vec<u8>>),
     /// In a commit.
-    Listed(Arc<Listing>),
+    Listed(Arc<TreeListing>),
 }
 
 /// Why a file that a manifest names has no content.
 #[derive(Debug)]
 pub(super) enum ContentFault {
-    Escape,
+    OutsideRoot,
     Unreadable(String),
     TooLarge,
 }
@@ -74,7 +74,7 @@ impl Tree {
         if real.is_file() {
             return Self::of_file(&real);
         }
-        let mut walk = Walk::new(real.clone());
+        let mut walk = FolderWalk::new(real.clone());
         if let Err(error) = walk.folder(&real, "") {
             return Self::unreadable(root, &error);
         }
@@ -87,9 +87,9 @@ impl Tree {
             .into_iter()
             .map(|(path, bytes)| (path.into(), bytes))
             .collect();
-        let mut ignored = Ignored::default();
+        let mut ignored = IgnoreRules::default();
         for (path, bytes) in &files {
-            if let Some(folder) = Ignored::folder_of(path) {
+            if let Some(folder) = IgnoreRules::folder_of(path) {
                 ignored.add(folder, &String::from_utf8_lossy(bytes));
             }
         }
@@ -102,27 +102,31 @@ impl Tree {
                     path: Arc::clone(path),
                 })
                 .collect(),
-            contents: Contents::Memory(files),
+            contents: TreeContents::Memory(files),
             ..Self::default()
         }
     }
 
     /// The same place with only the manifests that `keep` says yes to.
     #[must_use]
-    pub fn only(&self, keep: impl Fn(&str) -> bool) -> Self {
+    pub fn with_only(&self, keep: impl Fn(&str) -> bool) -> Self {
         let mut only = self.clone();
         only.files.retain(|file| keep(&file.path));
         only
     }
 
     fn unreadable(root: &Path, error: &io::Error) -> Self {
-        let message = format!("{} cannot be read: {}", root.display(), plain(error));
-        Self::lost(message, "name an existing folder that may be read")
+        let message = format!(
+            "{} cannot be read: {}",
+            root.display(),
+            io_error_message(error)
+        );
+        Self::unreadable_tree(message, "name an existing folder that may be read")
     }
 
     /// A tree of which nothing can be read: why, and the way out.
     #[must_use]
-    pub fn lost(message: String, help: &str) -> Self {
+    pub fn unreadable_tree(message: String, help: &str) -> Self {
         let found = Diagnostic::new(codes::SOURCE_UNREADABLE, message.clone()).help(help);
         Self {
             removals_off: vec![message],
@@ -132,9 +136,9 @@ impl Tree {
     }
 
     /// The same with its files in a listing.
-    pub(super) fn with(self, listing: Listing) -> Self {
+    pub(super) fn with_listing(self, listing: TreeListing) -> Self {
         Self {
-            contents: Contents::Listed(Arc::new(listing)),
+            contents: TreeContents::Listed(Arc::new(listing)),
             ..self
         }
     }
@@ -143,7 +147,7 @@ impl Tree {
     pub(super) fn report(&mut self, path: &str, code: Code, message: String) {
         let origin = Origin {
             path: path.into(),
-            at: Pos::default(),
+            at: LineColumn::default(),
         };
         self.removals_off.push(message.clone());
         self.diagnostics
@@ -156,7 +160,7 @@ impl Tree {
             files: vec![TreeFile {
                 path: name.as_ref().into(),
             }],
-            contents: Contents::Folder(file.parent().unwrap_or(file).to_owned()),
+            contents: TreeContents::Folder(file.parent().unwrap_or(file).to_owned()),
             ..Self::default()
         }
     }
@@ -164,8 +168,8 @@ impl Tree {
     /// The bytes of a manifest; those of a file lie in the buffer, which is used again and again.
     pub(super) fn bytes<'b>(&'b self, path: &str, buffer: &'b mut Vec<u8>) -> io::Result<&'b [u8]> {
         match &self.contents {
-            Contents::Nowhere => Err(io::ErrorKind::NotFound.into()),
-            Contents::Folder(root) => {
+            TreeContents::Empty => Err(io::ErrorKind::NotFound.into()),
+            TreeContents::Folder(root) => {
                 let path = root.join(path);
                 if fs::metadata(&path)?.len() > FILE {
                     return Err(io::ErrorKind::FileTooLarge.into());
@@ -174,12 +178,12 @@ impl Tree {
                 fs::File::open(path)?.read_to_end(buffer)?;
                 Ok(buffer)
             }
-            Contents::Memory(files) => match files.get(path) {
+            TreeContents::Memory(files) => match files.get(path) {
                 Some(bytes) if bytes.len() as u64 > FILE => Err(io::ErrorKind::FileTooLarge.into()),
                 Some(bytes) => Ok(bytes),
                 None => Err(io::ErrorKind::NotFound.into()),
             },
-            Contents::Listed(listing) => {
+            TreeContents::Listed(listing) => {
                 *buffer = listing.read(path, FILE)?;
                 Ok(buffer)
             }
@@ -190,7 +194,7 @@ impl Tree {
     #[must_use]
     pub fn digest(&self, path: &str) -> Option<Digest> {
         match &self.contents {
-            Contents::Listed(listing) => listing.digest(path),
+            TreeContents::Listed(listing) => listing.digest(path),
             _ => None,
         }
     }
@@ -203,7 +207,9 @@ impl Tree {
         match self.content(path) {
             Ok(bytes) => Ok(bytes.into_owned()),
             Err(ContentFault::TooLarge) => Err(io::ErrorKind::FileTooLarge.into()),
-            Err(ContentFault::Escape) => Err(io::Error::other("it leaves the root of the source")),
+            Err(ContentFault::OutsideRoot) => {
+                Err(io::Error::other("it leaves the root of the source"))
+            }
             Err(ContentFault::Unreadable(why)) => Err(io::Error::other(why)),
         }
     }
@@ -211,14 +217,14 @@ impl Tree {
     /// The bytes of a file that a manifest names, by its path below the root.
     pub(super) fn content(&self, path: &str) -> Result<Cow<'_, [u8]>, ContentFault> {
         match &self.contents {
-            Contents::Folder(root) => on_disk(root, path).map(Cow::Owned),
-            Contents::Memory(files) => match files.get(path) {
+            TreeContents::Folder(root) => read_from_disk(root, path).map(Cow::Owned),
+            TreeContents::Memory(files) => match files.get(path) {
                 Some(bytes) if bytes.len() as u64 > CONTENT => Err(ContentFault::TooLarge),
                 Some(bytes) => Ok(Cow::Borrowed(bytes)),
                 None => Err(ContentFault::Unreadable("there is no such file".to_owned())),
             },
-            Contents::Listed(listing) => listed(listing, path).map(Cow::Owned),
-            Contents::Nowhere => Err(ContentFault::Unreadable("there is no root".to_owned())),
+            TreeContents::Listed(listing) => listed(listing, path).map(Cow::Owned),
+            TreeContents::Empty => Err(ContentFault::Unreadable("there is no root".to_owned())),
         }
     }
 
@@ -231,22 +237,22 @@ impl Tree {
     }
 }
 
-fn listed(listing: &Listing, path: &str) -> Result<Vec<u8>, ContentFault> {
-    if listing.file(path) == Err(Lost::Outside) {
-        return Err(ContentFault::Escape);
+fn listed(listing: &TreeListing, path: &str) -> Result<Vec<u8>, ContentFault> {
+    if listing.file(path) == Err(PathResolveError::Outside) {
+        return Err(ContentFault::OutsideRoot);
     }
     let read = listing.read(path, CONTENT);
     read.map_err(|error| match error.kind() {
         io::ErrorKind::FileTooLarge => ContentFault::TooLarge,
-        _ => ContentFault::Unreadable(plain(&error)),
+        _ => ContentFault::Unreadable(io_error_message(&error)),
     })
 }
 
-fn on_disk(root: &Path, path: &str) -> Result<Vec<u8>, ContentFault> {
-    let unreadable = |error: io::Error| ContentFault::Unreadable(plain(&error));
+fn read_from_disk(root: &Path, path: &str) -> Result<Vec<u8>, ContentFault> {
+    let unreadable = |error: io::Error| ContentFault::Unreadable(io_error_message(&error));
     let real = root.join(path).canonicalize().map_err(unreadable)?;
     if !real.starts_with(root) {
-        return Err(ContentFault::Escape);
+        return Err(ContentFault::OutsideRoot);
     }
     let metadata = fs::metadata(&real).map_err(unreadable)?;
     if !metadata.is_file() {
@@ -259,7 +265,7 @@ fn on_disk(root: &Path, path: &str) -> Result<Vec<u8>, ContentFault> {
 }
 
 /// What went wrong, without the number the system gives it.
-pub(super) fn plain(error: &io::Error) -> String {
+pub(super) fn io_error_message(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
@@ -300,36 +306,36 @@ pub(super) fn is_configuration(path: &str) -> bool {
 }
 
 /// The state of one walk over a folder.
-struct Walk {
+struct FolderWalk {
     root: PathBuf,
-    ignored: Ignored,
+    ignored: IgnoreRules,
     files: BTreeSet<String>,
     /// Links to files within the root: path and where it leads.
     links: Vec<(String, PathBuf)>,
     /// Folders that links led to, so that none is walked twice.
     entered: BTreeSet<PathBuf>,
-    extent: Extent,
+    extent: TreeSize,
     /// Whether a limit was passed, so that nothing more is looked at.
     full: bool,
     tree: Tree,
 }
 
-impl Walk {
+impl FolderWalk {
     fn new(root: PathBuf) -> Self {
         Self {
             root,
-            ignored: Ignored::default(),
+            ignored: IgnoreRules::default(),
             files: BTreeSet::new(),
             links: Vec::new(),
             entered: BTreeSet::new(),
-            extent: Extent::default(),
+            extent: TreeSize::default(),
             full: false,
             tree: Tree::default(),
         }
     }
 
     fn folder(&mut self, folder: &Path, relative: &str) -> io::Result<()> {
-        if let Ok(lines) = fs::read_to_string(folder.join(Ignored::FILE)) {
+        if let Ok(lines) = fs::read_to_string(folder.join(IgnoreRules::FILE)) {
             self.ignored.add(relative, &lines);
         }
         for entry in fs::read_dir(folder)? {
@@ -348,7 +354,9 @@ impl Walk {
             };
             match entry.file_type() {
                 Ok(kind) => self.entry(&entry.path(), kind, &path),
-                Err(error) => self.problem(&path, codes::SOURCE_UNREADABLE, &plain(&error)),
+                Err(error) => {
+                    self.problem(&path, codes::SOURCE_UNREADABLE, &io_error_message(&error));
+                }
             }
         }
         Ok(())
@@ -362,7 +370,7 @@ impl Walk {
         if kind.is_symlink() {
             self.link(place, path);
         } else if kind.is_dir() {
-            self.below(place, path);
+            self.walk_subfolder(place, path);
         } else if is_visible(path) && !self.ignored.ignores(path) {
             if kind.is_file() {
                 self.files.insert(path.to_owned());
@@ -375,7 +383,7 @@ impl Walk {
         }
     }
 
-    fn below(&mut self, place: &Path, path: &str) {
+    fn walk_subfolder(&mut self, place: &Path, path: &str) {
         if self.ignored.ignores_folder(path) {
             return;
         }
@@ -384,7 +392,7 @@ impl Walk {
             self.tree.blank_folders.push(path.into());
         }
         if let Err(error) = self.folder(place, path) {
-            self.problem(path, codes::SOURCE_UNREADABLE, &plain(&error));
+            self.problem(path, codes::SOURCE_UNREADABLE, &io_error_message(&error));
         }
     }
 
@@ -393,7 +401,7 @@ impl Walk {
             Ok(real) => real,
             Err(error) => {
                 if is_visible(path) && !self.ignored.ignores(path) {
-                    self.problem(path, codes::SOURCE_UNREADABLE, &plain(&error));
+                    self.problem(path, codes::SOURCE_UNREADABLE, &io_error_message(&error));
                 }
                 return;
             }
@@ -413,7 +421,7 @@ impl Walk {
             self.links.push((path.to_owned(), real));
         } else if real.is_dir() && self.is_hidden(&real) && self.entered.insert(real) {
             // A folder that is seen anyway is walked where it stands.
-            self.below(place, path);
+            self.walk_subfolder(place, path);
         }
     }
 
@@ -446,7 +454,7 @@ impl Walk {
             })
             .collect();
         self.tree.configurations.sort();
-        self.tree.contents = Contents::Folder(self.root);
+        self.tree.contents = TreeContents::Folder(self.root);
         self.tree
     }
 }

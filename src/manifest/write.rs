@@ -1,7 +1,7 @@
 //! Resources as YAML text that reads back to the same cells: what `export` writes.
 
 use crate::kinds::read::{is_blank, is_invisible};
-use crate::kinds::{Attribute, BOOL, Field, Kind, Type};
+use crate::kinds::{BOOL, Field, FieldType, Kind, LinkAttribute};
 use crate::model::{FieldRef, Link, Value};
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ pub(super) const WORDS: [&str; 12] = [
 ];
 
 /// What a linked resource is written as in place of a reference: its fields, as of [`fields`].
-pub type Inline<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub type InlineWriter<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// One document: `kind`, `externalId`, the kind's own fields in table order, custom fields.
 #[must_use]
@@ -31,7 +31,7 @@ pub fn fields<'a>(
     kind: &'static Kind,
     id: &str,
     said: impl IntoIterator<Item = (&'a FieldRef, &'a Value)>,
-    inline: Inline<'_>,
+    inline: InlineWriter<'_>,
 ) -> String {
     let mut said: Vec<_> = said.into_iter().collect();
     said.sort_by_key(|(field, _)| *field);
@@ -45,7 +45,7 @@ pub fn fields<'a>(
         match field {
             FieldRef::Own(index) => {
                 let field = &kind.fields[usize::from(*index)];
-                own(&mut out, field, value, &mut group, inline);
+                write_field(&mut out, field, value, &mut group, inline);
             }
             FieldRef::Custom(id) => {
                 if !std::mem::replace(&mut custom, true) {
@@ -59,16 +59,16 @@ pub fn fields<'a>(
     out
 }
 
-fn own(
+fn write_field(
     out: &mut String,
     field: &'static Field,
     value: &Value,
     group: &mut &'static str,
-    inline: Inline<'_>,
+    inline: InlineWriter<'_>,
 ) {
     match field.name.split_once('.') {
         None => {
-            entry(out, field.name, &typed(field, value, 0, inline));
+            entry(out, field.name, &field_value(field, value, 0, inline));
         }
         Some((name, member)) => {
             if *group != name {
@@ -76,7 +76,7 @@ fn own(
                 let _ = writeln!(out, "{name}:");
             }
             out.push_str("  ");
-            entry(out, member, &typed(field, value, 2, inline));
+            entry(out, member, &field_value(field, value, 2, inline));
         }
     }
 }
@@ -87,20 +87,20 @@ fn entry(out: &mut String, name: &str, value: &str) {
 }
 
 /// The value of a field, as it stands after `name: `.
-fn typed(field: &Field, value: &Value, indent: usize, inline: Inline<'_>) -> String {
+fn field_value(field: &Field, value: &Value, indent: usize, inline: InlineWriter<'_>) -> String {
     match (&field.ty, value) {
-        (Type::Links { .. }, Value::Links(links)) => link_list(&field.ty, links, inline),
-        (Type::Secret, Value::Text(from)) => match from.split_once(':') {
+        (FieldType::Links { .. }, Value::Links(links)) => link_list(&field.ty, links, inline),
+        (FieldType::Secret, Value::Text(from)) => match from.split_once(':') {
             Some((place, name)) => format!("{{{place}: {}}}", text(name, indent)),
             None => text(from, indent),
         },
-        (Type::File, Value::Text(file)) => {
+        (FieldType::File, Value::Text(file)) => {
             let path = file
                 .rsplit_once(" sha256:")
                 .map_or(&**file, |(path, _)| path);
             text(path, indent)
         }
-        (Type::Date | Type::Duration, Value::Text(plain)) => plain.to_string(),
+        (FieldType::Date | FieldType::Duration, Value::Text(plain)) => plain.to_string(),
         _ => plain_value(value, indent),
     }
 }
@@ -132,7 +132,7 @@ fn lines(items: &[String], indent: usize) -> String {
     })
 }
 
-fn link_list(ty: &Type, links: &[Link], inline: Inline<'_>) -> String {
+fn link_list(ty: &FieldType, links: &[Link], inline: InlineWriter<'_>) -> String {
     if links.is_empty() {
         return "[]".to_owned();
     }
@@ -145,8 +145,8 @@ fn link_list(ty: &Type, links: &[Link], inline: Inline<'_>) -> String {
 
 /// `acme`, `ref: acme`, with attributes that are not what absence means a mapping, or the resource
 /// itself.
-fn link_item(ty: &Type, link: &Link, inline: Inline<'_>) -> String {
-    let Type::Links {
+fn link_item(ty: &FieldType, link: &Link, inline: InlineWriter<'_>) -> String {
+    let FieldType::Links {
         key,
         inline: may_be_inline,
         ..
@@ -156,7 +156,7 @@ fn link_item(ty: &Type, link: &Link, inline: Inline<'_>) -> String {
     };
     let said = ty.attributes().iter().zip(link.attributes);
     let said: Vec<String> = said
-        .filter_map(|(attribute, choice)| said_of(attribute, choice?))
+        .filter_map(|(attribute, choice)| attribute_entry(attribute, choice?))
         .collect();
     if let Some(fields) = may_be_inline.then(|| inline(&link.target)).flatten() {
         return indented(&fields, &said);
@@ -180,7 +180,7 @@ fn indented(fields: &str, said: &[String]) -> String {
     lines.collect()
 }
 
-fn said_of(attribute: &Attribute, choice: u8) -> Option<String> {
+fn attribute_entry(attribute: &LinkAttribute, choice: u8) -> Option<String> {
     let word = attribute.choices.get(usize::from(choice))?;
     let word = if attribute.choices == BOOL {
         (*word).to_owned()
@@ -294,9 +294,9 @@ fn block(text: &str, indent: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kinds::{self, own};
+    use crate::kinds::{self, own_field};
     use crate::manifest::{LoadOptions, Tree, load};
-    use crate::model::{Cell, Key, Text};
+    use crate::model::{Cell, CompactText, Key};
     use proptest::prelude::*;
 
     fn read_back(kind: &'static Kind, id: &str, cells: &[(FieldRef, Value)]) {
@@ -338,18 +338,24 @@ mod tests {
             },
         ]);
         let cells = [
-            (own(kind.at("firstName")), Value::text("Åsa")),
-            (own(kind.at("phone")), Value::text("+4663123456")),
             (
-                own(kind.at("groups")),
+                own_field(kind.expect_index("firstName")),
+                Value::text("Åsa"),
+            ),
+            (
+                own_field(kind.expect_index("phone")),
+                Value::text("+4663123456"),
+            ),
+            (
+                own_field(kind.expect_index("groups")),
                 Value::set(["FOC_Admin".into(), "b, c".into()]),
             ),
-            (own(kind.at("accounts")), accounts),
+            (own_field(kind.expect_index("accounts")), accounts),
             (
-                own(kind.at("passwordFrom")),
+                own_field(kind.expect_index("passwordFrom")),
                 Value::text("env:ROSTER_SECRET_A"),
             ),
-            (own(kind.at("notify")), Value::Bool(false)),
+            (own_field(kind.expect_index("notify")), Value::Bool(false)),
             (FieldRef::Custom("note".into()), Value::text("a\n\nb: c")),
         ];
         let text = document(
@@ -383,29 +389,47 @@ mod tests {
             kind,
             "00123",
             &[
-                (own(kind.at("name")), Value::text("null")),
-                (own(kind.at("addresses")), addresses),
-                (own(kind.at("legalUser.firstName")), Value::text("NO")),
+                (own_field(kind.expect_index("name")), Value::text("null")),
+                (own_field(kind.expect_index("addresses")), addresses),
                 (
-                    own(kind.at("legalUser.birthday")),
+                    own_field(kind.expect_index("legalUser.firstName")),
+                    Value::text("NO"),
+                ),
+                (
+                    own_field(kind.expect_index("legalUser.birthday")),
                     Value::text("1980-01-02"),
                 ),
-                (own(kind.at("legalUser.nationality")), Value::text("NO")),
+                (
+                    own_field(kind.expect_index("legalUser.nationality")),
+                    Value::text("NO"),
+                ),
             ],
         );
         let kind = kinds::by_name("Terms").expect("a kind");
         let hash = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
         let file = Value::text(format!("t.txt sha256:{hash}"));
-        read_back(kind, "t", &[(own(kind.at("file")), file)]);
+        read_back(kind, "t", &[(own_field(kind.expect_index("file")), file)]);
         let kind = kinds::by_name("Settings").expect("a kind");
         read_back(
             kind,
             "settings",
             &[
-                (own(kind.at("firstUser")), Value::text("off")),
-                (own(kind.at("organisationDepth")), Value::Int(3)),
-                (own(kind.at("optionalFields")), Value::set([])),
-                (own(kind.at("invitationTtl")), Value::text("3d")),
+                (
+                    own_field(kind.expect_index("firstUser")),
+                    Value::text("off"),
+                ),
+                (
+                    own_field(kind.expect_index("organisationDepth")),
+                    Value::Int(3),
+                ),
+                (
+                    own_field(kind.expect_index("optionalFields")),
+                    Value::set([]),
+                ),
+                (
+                    own_field(kind.expect_index("invitationTtl")),
+                    Value::text("3d"),
+                ),
             ],
         );
     }
@@ -476,14 +500,14 @@ mod tests {
         fn any_text_reads_back(name in texts(), message in long_texts(), tag in texts()) {
             let kind = kinds::by_name("Policy").expect("a kind");
             read_back(kind, "p", &[
-                (own(kind.at("name")), Value::text(name.chars().take(255).collect::<String>())),
-                (own(kind.at("message")), Value::text(&message)),
+                (own_field(kind.expect_index("name")), Value::text(name.chars().take(255).collect::<String>())),
+                (own_field(kind.expect_index("message")), Value::text(&message)),
             ]);
             let kind = kinds::by_name("User").expect("a kind");
             read_back(kind, "u", &[
-                (own(kind.at("company")), Value::text(&name)),
-                (own(kind.at("groups")), Value::set([Text::new(&tag), Text::new(&name)])),
-                (FieldRef::Custom(Text::new(&tag)), Value::text(&message)),
+                (own_field(kind.expect_index("company")), Value::text(&name)),
+                (own_field(kind.expect_index("groups")), Value::set([CompactText::new(&tag), CompactText::new(&name)])),
+                (FieldRef::Custom(CompactText::new(&tag)), Value::text(&message)),
             ]);
         }
     }

@@ -1,6 +1,6 @@
 //! What a form says of one field.
 
-use super::{FieldRef, Link, Text, Value};
+use super::{CompactText, FieldRef, Link, Value};
 
 /// What was said; a field of which nothing was said has no cell at all (absent).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -12,16 +12,16 @@ pub enum Cell {
     /// A value in canonical form.
     Value(Value),
     /// Members of a list that come or change, and members that go; all others stay.
-    Amend(Box<Amend>),
+    Amend(Box<ListAmendment>),
 }
 
 /// What is said of some members of a list.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Amend {
+pub struct ListAmendment {
     /// Those that come, or change: a list or links.
     pub add: Value,
     /// Those that go, sorted.
-    pub remove: Vec<Text>,
+    pub remove: Vec<CompactText>,
     /// Whether it is only a part of what the source declares: then no earlier member is dropped.
     pub partial: bool,
 }
@@ -37,11 +37,12 @@ impl Cell {
     }
 }
 
-impl Amend {
+impl ListAmendment {
     /// Whether a stored list already is what it asks for.
     pub fn holds(&self, stored: Option<&Value>) -> bool {
-        let has =
-            |member: &Text| stored.is_some_and(|list| list.members().any(|old| old == member));
+        let has = |member: &CompactText| {
+            stored.is_some_and(|list| list.members().any(|old| old == member))
+        };
         let kept = |link: &Link| {
             let mut old = stored.map_or(&[][..], Value::as_links).iter();
             let said = link.attributes.iter();
@@ -61,7 +62,7 @@ impl Amend {
 
 /// A place in a file: line and column, both from 1; columns count characters.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
-pub struct Pos {
+pub struct LineColumn {
     /// Line, from 1.
     pub line: u32,
     /// Column in characters, from 1.
@@ -70,11 +71,11 @@ pub struct Pos {
 
 /// One stated field of a declared resource, and where its value (or, blank, its key) stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Stated {
+pub struct StatedField {
     /// Which field.
     pub field: FieldRef,
     /// What was said.
     pub cell: Cell,
     /// Where, in the file of the resource's origin.
-    pub at: Pos,
+    pub at: LineColumn,
 }

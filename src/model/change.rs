@@ -4,7 +4,7 @@ use super::{FieldRef, Value};
 
 /// A field and its value before and after.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Change {
+pub struct FieldChange {
     /// Which field.
     pub field: FieldRef,
     /// The stored value; `None`: none.
@@ -13,7 +13,7 @@ pub struct Change {
     pub after: Option<Value>,
 }
 
-impl Change {
+impl FieldChange {
     /// The same with the members that stay left out of lists: `before` keeps those that go or
     /// change, `after` those that come or change. Reducing twice changes nothing.
     #[must_use]

@@ -15,7 +15,7 @@ impl Digest {
     }
 
     /// The digest that a hasher has come to.
-    pub fn finish(hasher: &blake3::Hasher) -> Self {
+    pub fn from_hasher(hasher: &blake3::Hasher) -> Self {
         Self::short(&hasher.finalize())
     }
 
@@ -71,7 +71,7 @@ impl fmt::Debug for Digest {
 pub struct FieldDigests(Vec<u8>);
 
 /// Where one entry lies in the packed bytes.
-struct Entry<'a> {
+struct PackedEntry<'a> {
     start: usize,
     end: usize,
     name: &'a str,
@@ -93,13 +93,13 @@ impl FieldDigests {
     }
 
     /// The entries as they are stored.
-    pub fn packed(&self) -> &[u8] {
+    pub fn as_packed(&self) -> &[u8] {
         &self.0
     }
 
     /// Records what was said of the field called `name`.
     pub fn insert(&mut self, name: &str, cell: &Cell) {
-        self.put(name, short(cell));
+        self.put(name, short_digest(cell));
         members(name, cell, &mut |name, digest| self.put(&name, digest));
     }
 
@@ -207,14 +207,14 @@ impl fmt::Debug for FieldDigests {
     }
 }
 
-fn entries(bytes: &[u8]) -> impl Iterator<Item = Entry<'_>> {
+fn entries(bytes: &[u8]) -> impl Iterator<Item = PackedEntry<'_>> {
     let mut start = 0;
     std::iter::from_fn(move || {
         let (length, rest) = bytes[start..].split_first_chunk::<2>()?;
         let (name, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
         let (digest, _) = rest.split_first_chunk::<8>()?;
         let name = std::str::from_utf8(name).ok()?;
-        let entry = Entry {
+        let entry = PackedEntry {
             start,
             end: start + 10 + name.len(),
             name,
@@ -246,7 +246,7 @@ fn members(name: &str, cell: &Cell, entry: &mut impl FnMut(String, u64)) {
         }
         Some(Value::Links(links)) => {
             for link in links {
-                let digest = short(&Cell::Value(Value::Links([link.clone()].into())));
+                let digest = short_digest(&Cell::Value(Value::Links([link.clone()].into())));
                 entry(format!("{name}={}", link.target), digest);
             }
         }
@@ -255,7 +255,7 @@ fn members(name: &str, cell: &Cell, entry: &mut impl FnMut(String, u64)) {
 }
 
 /// Eight bytes that tell two statements about one field apart.
-pub fn short(cell: &Cell) -> u64 {
+pub fn short_digest(cell: &Cell) -> u64 {
     short_of(&mut Vec::with_capacity(64), cell)
 }
 
@@ -263,7 +263,7 @@ pub fn short(cell: &Cell) -> u64 {
 fn short_of(fed: &mut Vec<u8>, cell: &Cell) -> u64 {
     // At once, out of a buffer: a hasher costs more than what it hashes here.
     fed.clear();
-    feed(fed, cell);
+    encode_cell(fed, cell);
     let mut bytes = [0; 8];
     bytes.copy_from_slice(&blake3::hash(fed).as_bytes()[..8]);
     // Kept positive: SQL integers and JSON readers are signed.
@@ -272,20 +272,20 @@ fn short_of(fed: &mut Vec<u8>, cell: &Cell) -> u64 {
 
 /// Feeds the canonical bytes of a field and its cell: every part is tagged and length-prefixed,
 /// so no two different statements share them.
-pub fn feed_stated(fed: &mut Vec<u8>, field: &FieldRef, cell: &Cell) {
+pub fn encode_stated(fed: &mut Vec<u8>, field: &FieldRef, cell: &Cell) {
     match field {
         FieldRef::Own(index) => {
             fed.extend([b'o', *index]);
         }
         FieldRef::Custom(id) => {
             fed.push(b'c');
-            feed_text(fed, id);
+            encode_text(fed, id);
         }
     }
-    feed(fed, cell);
+    encode_cell(fed, cell);
 }
 
-fn feed(fed: &mut Vec<u8>, cell: &Cell) {
+fn encode_cell(fed: &mut Vec<u8>, cell: &Cell) {
     match cell {
         Cell::Blank => {
             fed.push(b'-');
@@ -293,15 +293,15 @@ fn feed(fed: &mut Vec<u8>, cell: &Cell) {
         Cell::Clear => {
             fed.push(b'x');
         }
-        Cell::Value(value) => feed_value(fed, value),
+        Cell::Value(value) => encode_value(fed, value),
         Cell::Amend(amend) => {
             fed.push(b'a');
-            feed_value(fed, &amend.add);
+            encode_value(fed, &amend.add);
             fed.extend_from_slice(&(amend.remove.len() as u64).to_le_bytes());
             amend
                 .remove
                 .iter()
-                .for_each(|member| feed_text(fed, member));
+                .for_each(|member| encode_text(fed, member));
             if amend.partial {
                 fed.push(b'p');
             }
@@ -309,15 +309,15 @@ fn feed(fed: &mut Vec<u8>, cell: &Cell) {
     }
 }
 
-fn feed_value(fed: &mut Vec<u8>, value: &Value) {
+fn encode_value(fed: &mut Vec<u8>, value: &Value) {
     match value {
         Value::Text(text) => {
             fed.push(b't');
-            feed_text(fed, text);
+            encode_text(fed, text);
         }
         Value::Number(text) => {
             fed.push(b'n');
-            feed_text(fed, text);
+            encode_text(fed, text);
         }
         Value::Bool(value) => {
             fed.extend([b'b', u8::from(*value)]);
@@ -329,24 +329,24 @@ fn feed_value(fed: &mut Vec<u8>, value: &Value) {
         Value::List(members) => {
             fed.push(b'l');
             fed.extend_from_slice(&(members.len() as u64).to_le_bytes());
-            members.iter().for_each(|member| feed_text(fed, member));
+            members.iter().for_each(|member| encode_text(fed, member));
         }
         Value::Links(links) => {
             fed.push(b'k');
             fed.extend_from_slice(&(links.len() as u64).to_le_bytes());
-            links.iter().for_each(|link| feed_link(fed, link));
+            links.iter().for_each(|link| encode_link(fed, link));
         }
     }
 }
 
-fn feed_link(fed: &mut Vec<u8>, link: &Link) {
-    feed_text(fed, &link.target);
+fn encode_link(fed: &mut Vec<u8>, link: &Link) {
+    encode_text(fed, &link.target);
     for attribute in link.attributes {
         fed.extend([attribute.map_or(255, |choice| choice)]);
     }
 }
 
-fn feed_text(fed: &mut Vec<u8>, text: &str) {
+fn encode_text(fed: &mut Vec<u8>, text: &str) {
     fed.extend_from_slice(&(text.len() as u64).to_le_bytes());
     fed.extend_from_slice(text.as_bytes());
 }
@@ -363,7 +363,10 @@ mod tests {
             ("accounts", 7),
         ];
         let fields: FieldDigests = fields.into_iter().collect();
-        assert_eq!(FieldDigests::from_packed(fields.packed().to_vec()), fields);
+        assert_eq!(
+            FieldDigests::from_packed(fields.as_packed().to_vec()),
+            fields
+        );
         assert_eq!(
             FieldDigests::from_packed(b"\xff\xffx".to_vec()),
             FieldDigests::default()

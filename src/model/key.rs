@@ -1,6 +1,6 @@
 //! What identifies a resource and a field.
 
-use super::Text;
+use super::CompactText;
 use std::fmt;
 
 /// A kind of thing: its index in the table of kinds, which is also the order of creation.
@@ -13,7 +13,7 @@ pub struct Key {
     /// The kind; comes first so that keys sort in the order of creation.
     pub kind: KindId,
     /// The external id, byte for byte as declared.
-    pub id: Text,
+    pub id: CompactText,
 }
 
 impl Key {
@@ -21,7 +21,7 @@ impl Key {
     pub fn new(kind: KindId, id: impl AsRef<str>) -> Self {
         Self {
             kind,
-            id: Text::new(id),
+            id: CompactText::new(id),
         }
     }
 
@@ -39,7 +39,7 @@ pub enum FieldRef {
     /// Index into the fields of the kind.
     Own(u8),
     /// External id of a `CustomField` that applies to the kind.
-    Custom(Text),
+    Custom(CompactText),
 }
 
 impl FieldRef {

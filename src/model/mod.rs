@@ -3,29 +3,29 @@
 mod cell;
 mod change;
 pub mod digest;
-mod held;
+mod held_step;
 mod key;
-mod keyed;
-pub mod moment;
+mod keyed_list;
 mod resource;
 mod rows;
-mod small;
+mod small_map;
 mod state;
 mod stop;
+pub mod timestamp;
 mod value;
 
-pub use cell::{Amend, Cell, Pos, Stated};
-pub use change::Change;
+pub use cell::{Cell, LineColumn, ListAmendment, StatedField};
+pub use change::FieldChange;
 pub use digest::{Digest, FieldDigests};
-pub use held::HeldStep;
+pub use held_step::HeldStep;
 pub use key::{FieldRef, Key, KindId};
-pub use keyed::{HasKey, Keyed};
-pub use resource::{Claim, ClaimState, Declared, Row};
-pub use rows::{Ask, GuardBase, Rows};
-pub use small::SmallMap;
-pub use state::{Desired, Nameless, Salvaged, SecretState, Snapshot};
-pub use stop::Stop;
+pub use keyed_list::{HasKey, KeyedList};
+pub use resource::{Claim, ClaimState, DeclaredResource, Row};
+pub use rows::{GuardBase, SnapshotLookup, SnapshotRows};
+pub use small_map::SmallMap;
+pub use state::{Desired, NamelessResource, SalvagedReferences, SecretState, Snapshot};
+pub use stop::StopFlag;
 pub use value::{Link, Value};
 
 /// Short text, kept inline up to 24 bytes: most ids, names and cities need no allocation.
-pub type Text = compact_str::CompactString;
+pub type CompactText = compact_str::CompactString;

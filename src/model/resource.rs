@@ -1,32 +1,33 @@
 //! A resource as a source declares it, as the database stores it, and the claim between the two.
 
 use super::{
-    Cell, Digest, FieldDigests, FieldRef, Key, Pos, SmallMap, Stated, Text, Value, digest,
+    Cell, CompactText, Digest, FieldDigests, FieldRef, Key, LineColumn, SmallMap, StatedField,
+    Value, digest,
 };
 use std::sync::Arc;
 
 /// What one source says of one resource.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Declared {
+pub struct DeclaredResource {
     /// Which resource.
     pub key: Key,
     /// The file, relative to the source's root, with `/` between folders.
     pub path: Arc<str>,
     /// Where in the file its externalId stands.
-    pub at: Pos,
+    pub at: LineColumn,
     /// What was said, sorted by field; a field that was not mentioned is not here.
-    pub cells: Vec<Stated>,
+    pub cells: Vec<StatedField>,
 }
 
-impl Declared {
+impl DeclaredResource {
     /// What was said of a field, and where.
-    pub fn stated(&self, field: &FieldRef) -> Option<&Stated> {
+    pub fn stated(&self, field: &FieldRef) -> Option<&StatedField> {
         if let FieldRef::Own(index) = field {
             // Own fields come first, each at most as far in as its index. Most are found at once,
             // and what is not there, as mostly the status, is known after one look or two.
             let end = self.cells.len().min(usize::from(*index) + 1);
             let before =
-                |stated: &&Stated| matches!(stated.field, FieldRef::Own(at) if at <= *index);
+                |stated: &&StatedField| matches!(stated.field, FieldRef::Own(at) if at <= *index);
             let last = self.cells[..end].iter().rev().find(before)?;
             return (last.field == *field).then_some(last);
         }
@@ -57,7 +58,7 @@ impl Declared {
         fed.push(self.key.kind.0);
         fed.extend(self.key.id.as_bytes());
         for stated in &self.cells {
-            digest::feed_stated(&mut fed, &stated.field, &stated.cell);
+            digest::encode_stated(&mut fed, &stated.field, &stated.cell);
         }
         for content in contents {
             fed.extend(content.0);
@@ -76,9 +77,9 @@ pub struct Row {
     /// The kind's own fields by index; `None` is none. A list without members is an empty list.
     pub values: Vec<Option<Value>>,
     /// Custom values by external id of the custom field.
-    pub custom: SmallMap<Text, Value>,
+    pub custom: SmallMap<CompactText, Value>,
     /// Runtime facts by name (`approval`, `blocked`, `access`); no manifest states them.
-    pub facts: SmallMap<&'static str, Text>,
+    pub facts: SmallMap<&'static str, CompactText>,
 }
 
 impl Row {
@@ -129,7 +130,7 @@ pub struct Claim {
     /// Where it was declared.
     pub path: Arc<str>,
     /// Where in that file.
-    pub at: Pos,
+    pub at: LineColumn,
     /// The revision that declared it: a commit, or a digest of the tree.
     pub revision: Arc<str>,
 }

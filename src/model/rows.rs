@@ -1,20 +1,20 @@
 //! The rows of a snapshot: all there are, or a part that notices what is asked beyond it.
 
-use super::{Key, Keyed, KindId, Row, Text};
+use super::{CompactText, Key, KeyedList, KindId, Row};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What can be asked about the stored rows, as far as it is not everything.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Ask {
+pub enum SnapshotLookup {
     /// The row of a key and the claims on it.
     Row(Key),
     /// Who refers to a key by the field at this index of this kind.
     Referrers(KindId, usize, Key),
     /// Whose text at this index of this kind, or id (`None`), is this one in whatever case.
-    Alike(KindId, Option<usize>, Text),
+    IgnoringCase(KindId, Option<usize>, CompactText),
     /// To whom a customer number was given, and how many logins are built on it.
-    CustomerNumber(Text),
+    CustomerNumber(CompactText),
     /// Of how many resources a guard's limit is a share.
     Base(GuardBase),
     /// What only a look at everything can answer.
@@ -25,11 +25,11 @@ pub enum Ask {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum GuardBase {
     /// The live resources of a kind that a source claims.
-    Live(Text, KindId),
+    Live(CompactText, KindId),
     /// The resources of a kind that a source claims and that have a value in the field at this index.
-    Filled(Text, KindId, usize),
+    Filled(CompactText, KindId, usize),
     /// The live users of an account.
-    Users(Text),
+    Users(CompactText),
 }
 
 /// The rows that were read.
@@ -37,29 +37,29 @@ pub enum GuardBase {
 /// Of a part, whoever looks beyond what was read is noticed: then the answer was a guess, and has
 /// to be asked again with what was missing.
 #[derive(Clone, Debug, Default)]
-pub struct Rows {
-    read: Keyed<Row>,
-    part: Option<Part>,
+pub struct SnapshotRows {
+    read: KeyedList<Row>,
+    part: Option<LookupCoverage>,
 }
 
 /// What is known of a part, and what was asked beyond it.
 #[derive(Clone, Debug, Default)]
-struct Part {
-    known: BTreeSet<Ask>,
-    asked: Arc<Mutex<BTreeSet<Ask>>>,
+struct LookupCoverage {
+    known: BTreeSet<SnapshotLookup>,
+    asked: Arc<Mutex<BTreeSet<SnapshotLookup>>>,
 }
 
-impl Rows {
+impl SnapshotRows {
     /// A part of which nothing is known yet.
-    pub fn part() -> Self {
+    pub fn partial() -> Self {
         Self {
-            read: Keyed::default(),
-            part: Some(Part::default()),
+            read: KeyedList::default(),
+            part: Some(LookupCoverage::default()),
         }
     }
 
     /// From now on the part answers these, by what was added to it; whatever was asked is settled.
-    pub fn know(&mut self, asks: BTreeSet<Ask>) {
+    pub fn mark_answered(&mut self, asks: BTreeSet<SnapshotLookup>) {
         if let Some(part) = &mut self.part {
             part.known.extend(asks);
             part.asked = Arc::default();
@@ -72,12 +72,12 @@ impl Rows {
     }
 
     /// Whether not all rows are here.
-    pub fn is_part(&self) -> bool {
+    pub fn is_partial(&self) -> bool {
         self.part.is_some()
     }
 
     /// Notes what somebody is about to look for; nothing when all rows are here.
-    pub fn ask(&self, ask: impl FnOnce() -> Ask) {
+    pub fn note_lookup(&self, ask: impl FnOnce() -> SnapshotLookup) {
         if let Some(part) = &self.part {
             let ask = ask();
             if !part.known.contains(&ask) {
@@ -88,7 +88,7 @@ impl Rows {
     }
 
     /// What was asked and is not known.
-    pub fn asked(&self) -> BTreeSet<Ask> {
+    pub fn unanswered_lookups(&self) -> BTreeSet<SnapshotLookup> {
         let Some(part) = &self.part else {
             return BTreeSet::new();
         };
@@ -100,7 +100,7 @@ impl Rows {
     pub fn get(&self, key: &Key) -> Option<&Row> {
         let found = self.read.get(key);
         if found.is_none() {
-            self.ask(|| Ask::Row(key.clone()));
+            self.note_lookup(|| SnapshotLookup::Row(key.clone()));
         }
         found
     }
@@ -144,7 +144,7 @@ impl Rows {
     }
 }
 
-impl FromIterator<Row> for Rows {
+impl FromIterator<Row> for SnapshotRows {
     /// All rows there are.
     fn from_iter<I: IntoIterator<Item = Row>>(rows: I) -> Self {
         Self {
@@ -154,7 +154,7 @@ impl FromIterator<Row> for Rows {
     }
 }
 
-impl<'a> IntoIterator for &'a Rows {
+impl<'a> IntoIterator for &'a SnapshotRows {
     type Item = &'a Row;
     type IntoIter = std::slice::Iter<'a, Row>;
 

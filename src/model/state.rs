@@ -1,8 +1,8 @@
 //! The two sides of a comparison: what a source says, and what the database holds.
 
 use super::{
-    Ask, Claim, Declared, FieldRef, GuardBase, HeldStep, Key, Keyed, KindId, Pos, Rows, Stated,
-    Text,
+    Claim, CompactText, DeclaredResource, FieldRef, GuardBase, HeldStep, Key, KeyedList, KindId,
+    LineColumn, SnapshotLookup, SnapshotRows, StatedField,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ pub struct Desired {
     /// The git commit, or the digest of everything that was read.
     pub revision: Arc<str>,
     /// What it declares, sorted by key.
-    pub resources: Keyed<Arc<Declared>>,
+    pub resources: KeyedList<Arc<DeclaredResource>>,
     /// Why nothing may be removed in this pass: what hides a key. Empty: removals are on.
     pub removals_off: Vec<String>,
     /// Of every declared password reference, how its content stands to the stored one.
@@ -36,24 +36,24 @@ pub struct Desired {
     /// Of which kinds something may stand in what could not be read, and what that is.
     pub unread: BTreeMap<KindId, Arc<str>>,
     /// The resources whose external id could not be made out.
-    pub nameless: Vec<Nameless>,
+    pub nameless: Vec<NamelessResource>,
     /// What could be read of the fields whose values are faulty.
-    pub salvaged: BTreeMap<(Key, FieldRef), Salvaged>,
+    pub salvaged: BTreeMap<(Key, FieldRef), SalvagedReferences>,
 }
 
 /// A resource whose external id could not be made out, and what is known of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Nameless {
+pub struct NamelessResource {
     /// Its kind.
     pub kind: KindId,
     /// The file.
     pub path: Arc<str>,
     /// Where the id stands, or else the resource.
-    pub at: Pos,
+    pub at: LineColumn,
     /// The fields it states.
-    pub cells: Vec<Stated>,
+    pub cells: Vec<StatedField>,
     /// What is left of its faulty fields.
-    pub torn: Vec<(FieldRef, Salvaged)>,
+    pub torn: Vec<(FieldRef, SalvagedReferences)>,
 }
 
 impl Desired {
@@ -69,16 +69,16 @@ impl Desired {
 
 /// What could be read of a field whose value is faulty.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Salvaged {
+pub struct SalvagedReferences {
     /// Of a list, the members, or the external ids of the targets.
-    pub members: Vec<Text>,
+    pub members: Vec<CompactText>,
     /// Whether these are all, so that something else about the members is wrong.
     pub all: bool,
     /// Where the value begins.
-    pub at: Pos,
+    pub at: LineColumn,
 }
 
-impl Salvaged {
+impl SalvagedReferences {
     /// Whether the value may have named a member.
     pub fn may_name(&self, member: &str) -> bool {
         !self.all || self.members.iter().any(|known| known == member)
@@ -104,15 +104,15 @@ pub struct Snapshot {
     /// The name of the environment the database belongs to.
     pub environment: Option<String>,
     /// The stored resources.
-    pub rows: Rows,
+    pub rows: SnapshotRows,
     /// Every source's claims, by key.
     pub claims: HashMap<Key, Vec<Claim>, foldhash::fast::FixedState>,
     /// The declared keys whose external id was deleted and is retired for ever.
     pub retired: BTreeSet<Key>,
     /// Every customer number ever given, and the account it was given to.
-    pub customer_numbers: HashMap<Text, Text>,
+    pub customer_numbers: HashMap<CompactText, CompactText>,
     /// How many login names were given out, by customer number.
-    pub logins: HashMap<Text, u32>,
+    pub logins: HashMap<CompactText, u32>,
     /// The ids of holds that a person approved and that have not lapsed.
     pub approved: BTreeSet<String>,
     /// How many accepted feeds in a row have not named what this source claims; of those that were
@@ -128,25 +128,27 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// The account that a customer number was given to, whatever became of it.
-    pub fn numbered(&self, number: &str) -> Option<&Text> {
-        self.rows.ask(|| Ask::CustomerNumber(number.into()));
+    pub fn account_with_number(&self, number: &str) -> Option<&CompactText> {
+        self.rows
+            .note_lookup(|| SnapshotLookup::CustomerNumber(number.into()));
         self.customer_numbers.get(number)
     }
 
     /// How many login names were built on a customer number.
     pub fn logins_of(&self, number: &str) -> u32 {
-        self.rows.ask(|| Ask::CustomerNumber(number.into()));
+        self.rows
+            .note_lookup(|| SnapshotLookup::CustomerNumber(number.into()));
         self.logins.get(number).copied().unwrap_or_default()
     }
 
     /// The base of a guard, which `count` finds out where all rows are here. Of a part it has to be
     /// asked for.
-    pub fn base(&self, base: GuardBase, count: impl FnOnce() -> u64) -> u64 {
-        if !self.rows.is_part() {
+    pub fn guard_base(&self, base: GuardBase, count: impl FnOnce() -> u64) -> u64 {
+        if !self.rows.is_partial() {
             return count();
         }
         let known = self.bases.get(&base).copied();
-        self.rows.ask(|| Ask::Base(base));
+        self.rows.note_lookup(|| SnapshotLookup::Base(base));
         known.unwrap_or_default()
     }
 

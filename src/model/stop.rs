@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Says to work that takes long that it is to end: what it comes to is thrown away.
 #[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct StopFlag(Arc<AtomicBool>);
 
-impl Stop {
+impl StopFlag {
     /// Says it.
     pub fn set(&self) {
         self.0.store(true, Ordering::Relaxed);

@@ -1,6 +1,6 @@
 //! Canonical values: both sides of a comparison are made of these, and equality is `==`.
 
-use super::Text;
+use super::CompactText;
 
 /// One value in canonical form.
 ///
@@ -9,16 +9,16 @@ use super::Text;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Value {
     /// Any scalar that is written as text.
-    Text(Text),
+    Text(CompactText),
     /// A boolean.
     Bool(bool),
     /// A whole number.
     Int(i64),
     /// A decimal number in its shortest spelling, at most 15 significant digits. Boxed, since only
-    /// one of the variants may be a whole [`Text`] if all of them are to take no more room.
+    /// one of the variants may be a whole [`CompactText`] if all of them are to take no more room.
     Number(Box<str>),
     /// Members without attributes: sorted and without repeats, unless the field keeps its order.
-    List(Box<[Text]>),
+    List(Box<[CompactText]>),
     /// Members that carry attributes, sorted by target, one a target.
     Links(Box<[Link]>),
 }
@@ -27,7 +27,7 @@ pub enum Value {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Link {
     /// External id of the linked resource.
-    pub target: Text,
+    pub target: CompactText,
     /// One choice an attribute, in the order of the table: an index into its allowed values
     /// (`false` is 0 and `true` is 1). `None`: not said, the stored one stays (feeds only).
     pub attributes: [Option<u8>; 2],
@@ -36,12 +36,12 @@ pub struct Link {
 impl Value {
     /// A text value.
     pub fn text(text: impl AsRef<str>) -> Self {
-        Self::Text(Text::new(text))
+        Self::Text(CompactText::new(text))
     }
 
     /// A set of members: sorted, repeats dropped.
-    pub fn set(members: impl IntoIterator<Item = Text>) -> Self {
-        let mut members: Vec<Text> = members.into_iter().collect();
+    pub fn set(members: impl IntoIterator<Item = CompactText>) -> Self {
+        let mut members: Vec<CompactText> = members.into_iter().collect();
         members.sort_unstable();
         members.dedup();
         Self::List(members.into())
@@ -81,8 +81,8 @@ impl Value {
     }
 
     /// The members of a list or the targets of links; nothing for other values.
-    pub fn members(&self) -> impl Iterator<Item = &Text> {
-        let (list, links): (&[Text], &[Link]) = match self {
+    pub fn members(&self) -> impl Iterator<Item = &CompactText> {
+        let (list, links): (&[CompactText], &[Link]) = match self {
             Self::List(list) => (list, &[]),
             Self::Links(links) => (&[], links),
             _ => (&[], &[]),

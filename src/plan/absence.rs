@@ -1,6 +1,6 @@
 //! When what a source does not name is taken for gone, and why it is not.
 
-use super::draft::Context;
+use super::context::PlanContext;
 use crate::diagnostic::{Diagnostic, agreed, codes};
 use crate::model::Key;
 
@@ -8,7 +8,7 @@ use crate::model::Key;
 const NAMED: usize = 5;
 
 /// Whether a source that may forget somebody once has not named a resource often enough.
-pub(super) fn absent_enough(context: &Context<'_>, key: &Key) -> bool {
+pub(super) fn counts_as_absent(context: &PlanContext<'_>, key: &Key) -> bool {
     let Some(times) = context.rules.absence else {
         // An export takes nobody away unless it is said when.
         return !context.desired.partial;
@@ -18,7 +18,7 @@ pub(super) fn absent_enough(context: &Context<'_>, key: &Key) -> bool {
 }
 
 /// That what is missing may stand in a row whose id cannot be read.
-pub(super) fn hidden_keys(context: &Context<'_>, missing: usize) -> Diagnostic {
+pub(super) fn hidden_keys(context: &PlanContext<'_>, missing: usize) -> Diagnostic {
     let whys: Vec<&str> = context
         .desired
         .hidden
@@ -28,7 +28,7 @@ pub(super) fn hidden_keys(context: &Context<'_>, missing: usize) -> Diagnostic {
     let what = format!("that source {} does not name", context.desired.source);
     let message = format!(
         "{}: a row has no id that can be read ({})",
-        stay(missing, &what),
+        resources_stay(missing, &what),
         whys.join("; ")
     );
     Diagnostic::new(codes::REMOVALS_OFF, message)
@@ -36,14 +36,14 @@ pub(super) fn hidden_keys(context: &Context<'_>, missing: usize) -> Diagnostic {
 }
 
 /// `1 resource that it no longer declares stays`.
-fn stay(missing: usize, what: &str) -> String {
+fn resources_stay(missing: usize, what: &str) -> String {
     let one = format!("resource {what}");
     let several = format!("resources {what}");
     agreed(missing, (&one, &several), ("stays", "stay"))
 }
 
 /// That nothing is removed, and why.
-pub(super) fn removals_off(context: &Context<'_>, missing: usize) -> Diagnostic {
+pub(super) fn removals_off(context: &PlanContext<'_>, missing: usize) -> Diagnostic {
     let all = &context.desired.removals_off;
     let mut reasons = all[..all.len().min(NAMED)].join("; ");
     if all.len() > NAMED {
@@ -52,7 +52,7 @@ pub(super) fn removals_off(context: &Context<'_>, missing: usize) -> Diagnostic 
     let message = format!(
         "nothing of source {} is removed in this pass, {}: {reasons}",
         context.desired.source,
-        stay(missing, "that it no longer declares")
+        resources_stay(missing, "that it no longer declares")
     );
     Diagnostic::new(codes::REMOVALS_OFF, message)
         .help("mend what is named; what is really gone is removed in the next pass")
@@ -60,13 +60,13 @@ pub(super) fn removals_off(context: &Context<'_>, missing: usize) -> Diagnostic 
 
 /// That what is missing here may be declared by another source of which not everything is known.
 pub(super) fn hidden_elsewhere(
-    context: &Context<'_>,
+    context: &PlanContext<'_>,
     peer: &str,
     why: &str,
     missing: usize,
 ) -> Diagnostic {
     let source = &context.desired.source;
-    let stay = stay(missing, &format!("that source {source} no longer declares"));
+    let stay = resources_stay(missing, &format!("that source {source} no longer declares"));
     let message = format!("{stay}: source {peer} may declare more than is known of it ({why})");
     Diagnostic::new(codes::REMOVALS_OFF, message).help(format!(
         "Fix source {peer}; see `roster plan --source {peer}`. Removals resume on the next pass."

@@ -1,9 +1,10 @@
 //! The database as it will be once a plan is applied: what the next source is planned on.
 
-use super::types::{AgreedClaim, Plan, Reason, Step, Verb};
+use super::types::{ClaimAction, Plan, Step, StepReason, StepVerb};
 use crate::kinds::{self, Kind};
 use crate::model::{
-    Change, Claim, ClaimState, HeldStep, Key, Link, Row, SmallMap, Snapshot, Text, Value,
+    Claim, ClaimState, CompactText, FieldChange, HeldStep, Key, Link, Row, SmallMap, Snapshot,
+    Value,
 };
 
 /// Applies `plan` to `stored`, in memory, as the store would.
@@ -11,8 +12,8 @@ pub fn advance(stored: &mut Snapshot, plan: &Plan) {
     let mut gone = Vec::new();
     for step in &plan.steps {
         match step.verb {
-            Verb::Delete => gone.push(step.key.clone()),
-            Verb::Create => create(stored, step),
+            StepVerb::Delete => gone.push(step.key.clone()),
+            StepVerb::Create => create(stored, step),
             _ => change(stored, step),
         }
         claim(stored, plan, step);
@@ -32,9 +33,9 @@ pub fn advance(stored: &mut Snapshot, plan: &Plan) {
     stored.held.extend(plan.remembered.iter().cloned());
     for agreed in &plan.agreed {
         match &agreed.claim {
-            AgreedClaim::Write(claim) => put(stored, &agreed.key, (**claim).clone()),
-            AgreedClaim::Release => release(stored, &plan.source.name, &agreed.key),
-            AgreedClaim::Gone => mark_gone(stored, &plan.source.name, &agreed.key),
+            ClaimAction::Write(claim) => put_claim(stored, &agreed.key, (**claim).clone()),
+            ClaimAction::Release => release_claim(stored, &plan.source.name, &agreed.key),
+            ClaimAction::Gone => mark_gone(stored, &plan.source.name, &agreed.key),
         }
     }
 }
@@ -49,7 +50,7 @@ pub fn next_version(version: i64) -> i64 {
 }
 
 /// A row with the defaults of its kind and nothing else.
-pub fn fresh(key: &Key) -> Row {
+pub fn default_row(key: &Key) -> Row {
     let kind = kinds::get(key.kind);
     Row {
         key: key.clone(),
@@ -63,13 +64,13 @@ pub fn fresh(key: &Key) -> Row {
         facts: kind
             .facts
             .iter()
-            .filter_map(|fact| Some((fact.name, Text::new(fact.initial?))))
+            .filter_map(|fact| Some((fact.name, CompactText::new(fact.initial?))))
             .collect(),
     }
 }
 
 fn create(stored: &mut Snapshot, step: &Step) {
-    let mut row = fresh(&step.key);
+    let mut row = default_row(&step.key);
     let changes = step.changes();
     // A list that is stated takes the place of its default.
     for change in changes.iter().filter(|change| change.after.is_some()) {
@@ -100,20 +101,20 @@ fn register(stored: &mut Snapshot, row: &Row) {
     if row.key.kind != kinds::ACCOUNT {
         return;
     }
-    let index = kinds::get(kinds::ACCOUNT).at("customerNumber");
+    let index = kinds::get(kinds::ACCOUNT).expect_index("customerNumber");
     if let Some(number) = row.values[index].as_ref().and_then(Value::as_text) {
         stored
             .customer_numbers
-            .entry(Text::new(number))
+            .entry(CompactText::new(number))
             .or_insert_with(|| row.key.id.clone());
     }
 }
 
-fn set(row: &mut Row, changes: &[Change]) {
+fn set(row: &mut Row, changes: &[FieldChange]) {
     let kind = kinds::get(row.key.kind);
     for change in changes {
         let value = match kind.field(&change.field) {
-            Some(field) if field.ty.has_table() => merged(row.value(&change.field), change),
+            Some(field) if field.ty.has_link_table() => merged(row.value(&change.field), change),
             _ => change.after.clone(),
         };
         row.set(&change.field, value);
@@ -121,8 +122,8 @@ fn set(row: &mut Row, changes: &[Change]) {
 }
 
 /// The list after a change that names only the members that differ.
-fn merged(stored: Option<&Value>, change: &Change) -> Option<Value> {
-    let went: Vec<&Text> = change.before.iter().flat_map(Value::members).collect();
+fn merged(stored: Option<&Value>, change: &FieldChange) -> Option<Value> {
+    let went: Vec<&CompactText> = change.before.iter().flat_map(Value::members).collect();
     let links = matches!(
         change.before.as_ref().or(change.after.as_ref()),
         Some(Value::Links(_))
@@ -144,12 +145,18 @@ fn merged(stored: Option<&Value>, change: &Change) -> Option<Value> {
         .flat_map(Value::members)
         .filter(|member| !went.contains(member));
     let came = change.after.iter().flat_map(Value::members);
-    let all: Vec<Text> = kept.chain(came).cloned().collect();
+    let all: Vec<CompactText> = kept.chain(came).cloned().collect();
     (!all.is_empty()).then(|| Value::set(all))
 }
 
 /// Other sources' claims that were current stay so when their fields were left alone.
-fn move_claims(stored: &mut Snapshot, kind: &Kind, row: &Row, before: i64, changes: &[Change]) {
+fn move_claims(
+    stored: &mut Snapshot,
+    kind: &Kind,
+    row: &Row,
+    before: i64,
+    changes: &[FieldChange],
+) {
     let names: Vec<String> = changes
         .iter()
         .map(|change| kind.field_name(&change.field))
@@ -164,7 +171,7 @@ fn move_claims(stored: &mut Snapshot, kind: &Kind, row: &Row, before: i64, chang
 
 fn claim(stored: &mut Snapshot, plan: &Plan, step: &Step) {
     let seen = stored.rows.get(&step.key).map_or(0, |row| row.version);
-    if step.reason == Reason::Removed {
+    if step.reason == StepReason::Removed {
         mark_gone(stored, &plan.source.name, &step.key);
     }
     let Some(claimed) = &step.claim else {
@@ -182,17 +189,17 @@ fn claim(stored: &mut Snapshot, plan: &Plan, step: &Step) {
         at: origin.at,
         revision: plan.source.revision.clone(),
     };
-    put(stored, &step.key, claim);
+    put_claim(stored, &step.key, claim);
 }
 
-fn put(stored: &mut Snapshot, key: &Key, claim: Claim) {
+fn put_claim(stored: &mut Snapshot, key: &Key, claim: Claim) {
     let claims = stored.claims.entry(key.clone()).or_default();
     claims.retain(|old| old.source != claim.source);
     claims.push(claim);
     claims.sort_by(|a, b| a.source.cmp(&b.source));
 }
 
-fn release(stored: &mut Snapshot, source: &str, key: &Key) {
+fn release_claim(stored: &mut Snapshot, source: &str, key: &Key) {
     if let Some(claims) = stored.claims.get_mut(key) {
         claims.retain(|claim| &*claim.source != source);
         if claims.is_empty() {

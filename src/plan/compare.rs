@@ -1,108 +1,111 @@
 //! One field: what is declared against what is stored, by the cell table and the authorities.
 
-use super::draft::Context;
-use super::equal::same_value;
-use super::peer::Statement;
+use super::context::PlanContext;
+use super::peer::PeerStatement;
 use super::regained::FieldWitnesses;
-use super::rules::Mode;
+use super::rules::AuthorityMode;
+use super::value_equality::same_value;
 use crate::kinds::{Field, Kind};
 use crate::model::{
-    Amend, Cell, Change, Claim, FieldRef, Key, Link, Row, Stated, Text, Value, digest,
+    Cell, Claim, CompactText, FieldChange, FieldRef, Key, Link, ListAmendment, Row, StatedField,
+    Value, digest,
 };
 use std::sync::Arc;
 
 /// What one stated field asks for.
-pub(super) enum Verdict {
+pub(super) enum FieldVerdict {
     /// Nothing: it says nothing, or the row has it already.
     Keep,
     /// The row differs, and somebody else decides: the row, or another source, which is named
     /// when it writes nothing now.
     Yield(FieldRef, Option<Arc<str>>),
     /// The row differs, and the source may only look.
-    Observed(Change),
+    Observed(FieldChange),
     /// The row differs because somebody else changed it, and that is only reported.
-    Reported(Change),
+    Reported(FieldChange),
     /// Another source enforces another value, and nothing says who wins.
-    Conflict(Change, Vec<Arc<str>>),
+    Conflict(FieldChange, Vec<Arc<str>>),
     /// The row gets this; `drift` when what is declared did not change.
     Set {
         /// All of it.
-        change: Change,
+        change: FieldChange,
         /// Whether what is declared is what the last apply saw.
         drift: bool,
     },
     /// Part of it would give back access that somebody took elsewhere.
     Regain {
         /// All of it.
-        whole: Change,
+        whole: FieldChange,
         /// What may be done at once, if anything.
-        rest: Option<Change>,
-        /// What the claim records of the field from now on: see [`Draft::recorded`].
-        recorded: Vec<Text>,
+        rest: Option<FieldChange>,
+        /// What the claim records of the field from now on: see [`ResourceDraft`](super::draft::ResourceDraft).
+        recorded: Vec<CompactText>,
     },
 }
 
 /// Compares one stated field of `row`.
 pub(super) fn compare(
-    context: &Context<'_>,
+    context: &PlanContext<'_>,
     kind: &'static Kind,
     key: &Key,
-    stated: &Stated,
+    stated: &StatedField,
     row: &Row,
     claim: Option<&Claim>,
-) -> Verdict {
+) -> FieldVerdict {
     let field = kind.field(&stated.field);
-    let cell = super::dropped::with_dropped(context, kind, key, stated, claim);
+    let cell = super::dropped_members::with_dropped(context, kind, key, stated, claim);
     let Some(after) = target(field, &cell, row.value(&stated.field)) else {
-        return Verdict::Keep;
+        return FieldVerdict::Keep;
     };
     let before = stored(row.value(&stated.field));
     if before == after {
-        return Verdict::Keep;
+        return FieldVerdict::Keep;
     }
-    let change = Change {
+    let change = FieldChange {
         field: stated.field.clone(),
         before,
         after,
     };
     let same = same_value(field, change.before.as_ref(), change.after.as_ref());
     if same && is_shared(context, kind, key, &change) {
-        return Verdict::Keep;
+        return FieldVerdict::Keep;
     }
     judge(context, kind, key, stated, change, claim)
 }
 
 fn judge(
-    context: &Context<'_>,
+    context: &PlanContext<'_>,
     kind: &'static Kind,
     key: &Key,
-    stated: &Stated,
-    change: Change,
+    stated: &StatedField,
+    change: FieldChange,
     claim: Option<&Claim>,
-) -> Verdict {
+) -> FieldVerdict {
     match context.mode(kind, &stated.field) {
-        Mode::Observe => return Verdict::Observed(change),
-        Mode::Seed if change.before.is_some() => return Verdict::Yield(change.field, None),
-        Mode::Seed | Mode::Enforce => {}
+        AuthorityMode::Observe => return FieldVerdict::Observed(change),
+        AuthorityMode::Seed if change.before.is_some() => {
+            return FieldVerdict::Yield(change.field, None);
+        }
+        AuthorityMode::Seed | AuthorityMode::Enforce => {}
     }
     let name = kind.field_name(&stated.field);
-    let said = digest::short(&stated.cell);
+    let said = digest::short_digest(&stated.cell);
     match rivals(context, kind, key, &change) {
-        Rivals::None => {}
-        Rivals::Win(idle) => return Verdict::Yield(change.field, idle),
-        Rivals::Conflict(names) => return Verdict::Conflict(change, names),
+        RivalSources::None => {}
+        RivalSources::Win(idle) => return FieldVerdict::Yield(change.field, idle),
+        RivalSources::Conflict(names) => return FieldVerdict::Conflict(change, names),
     }
     if kind.field(&stated.field).is_some_and(|field| field.grants)
         && let Some(verdict) =
-            FieldWitnesses::of(context, key, claim, &name).regained(&change, stated)
+            FieldWitnesses::of(context, key, claim, &name).split_regained_access(&change, stated)
     {
         return verdict;
     }
     let drift = claim.is_some_and(|claim| claim.fields.get(&name) == Some(said));
     if drift && context.rules.report_drift {
-        return Verdict::Reported(change);
+        return FieldVerdict::Reported(change);
     }
-    Verdict::Set { change, drift }
+    FieldVerdict::Set { change, drift }
 }
 
 /// What the cell table says the field becomes: `None`, it keeps; `Some(None)`, it becomes none.
@@ -143,12 +146,12 @@ fn merged(links: &[Link], before: Option<&Value>) -> Value {
 }
 
 /// A list with what comes and without what goes.
-fn amended(amend: &Amend, before: Option<&Value>) -> Value {
-    let stays = |member: &Text| !amend.remove.contains(member);
+fn amended(amend: &ListAmendment, before: Option<&Value>) -> Value {
+    let stays = |member: &CompactText| !amend.remove.contains(member);
     match &amend.add {
         Value::Links(links) => {
             let old = before.map_or(&[][..], Value::as_links).iter();
-            let comes = |target: &Text| links.iter().any(|link| link.target == *target);
+            let comes = |target: &CompactText| links.iter().any(|link| link.target == *target);
             let kept = old.filter(|link| stays(&link.target) && !comes(&link.target));
             let links = [&kept.cloned().collect::<Vec<_>>()[..], links].concat();
             merged(&links, before)
@@ -161,7 +164,7 @@ fn amended(amend: &Amend, before: Option<&Value>) -> Value {
     }
 }
 
-enum Rivals {
+enum RivalSources {
     None,
     /// Another source decides; it is named when it writes nothing now.
     Win(Option<Arc<str>>),
@@ -169,12 +172,17 @@ enum Rivals {
 }
 
 /// Whether another source enforces another value of the field.
-fn rivals(context: &Context<'_>, kind: &'static Kind, key: &Key, change: &Change) -> Rivals {
-    let seeds = context.mode(kind, &change.field) == Mode::Seed;
+fn rivals(
+    context: &PlanContext<'_>,
+    kind: &'static Kind,
+    key: &Key,
+    change: &FieldChange,
+) -> RivalSources {
+    let seeds = context.mode(kind, &change.field) == AuthorityMode::Seed;
     let name = kind.field_name(&change.field);
     let mut against = Vec::new();
     for peer in &context.rules.peers {
-        if context.mode_of(peer, kind, &change.field) != Mode::Enforce {
+        if context.mode_of(peer, kind, &change.field) != AuthorityMode::Enforce {
             continue;
         }
         let theirs = context.statement(peer, key, &change.field, &name);
@@ -184,28 +192,33 @@ fn rivals(context: &Context<'_>, kind: &'static Kind, key: &Key, change: &Change
         let first = if seeds {
             Some(false)
         } else {
-            context.first(&peer.name)
+            context.comes_before(&peer.name)
         };
         match first {
             Some(true) => {}
-            Some(false) => return Rivals::Win(peer.idle.as_ref().map(|_| peer.name.clone())),
+            Some(false) => return RivalSources::Win(peer.idle.as_ref().map(|_| peer.name.clone())),
             None => against.push(peer.name.clone()),
         }
     }
     if against.is_empty() {
-        Rivals::None
+        RivalSources::None
     } else {
-        Rivals::Conflict(against)
+        RivalSources::Conflict(against)
     }
 }
 
 /// Whether another source that enforces the field, and does not come after this one, says the same
 /// in another form: then the form that is stored stays.
-fn is_shared(context: &Context<'_>, kind: &'static Kind, key: &Key, change: &Change) -> bool {
+fn is_shared(
+    context: &PlanContext<'_>,
+    kind: &'static Kind,
+    key: &Key,
+    change: &FieldChange,
+) -> bool {
     let name = kind.field_name(&change.field);
     context.rules.peers.iter().any(|peer| {
-        let decides = context.mode_of(peer, kind, &change.field) == Mode::Enforce
-            && context.first(&peer.name) != Some(true);
+        let decides = context.mode_of(peer, kind, &change.field) == AuthorityMode::Enforce
+            && context.comes_before(&peer.name) != Some(true);
         let theirs = decides.then(|| context.statement(peer, key, &change.field, &name));
         let theirs = theirs.flatten();
         theirs.is_some_and(|theirs| says_the_same(kind, change, &theirs))
@@ -213,21 +226,21 @@ fn is_shared(context: &Context<'_>, kind: &'static Kind, key: &Key, change: &Cha
 }
 
 /// Whether what another source says makes the field what this one makes it.
-fn says_the_same(kind: &Kind, change: &Change, theirs: &Statement<'_>) -> bool {
+fn says_the_same(kind: &Kind, change: &FieldChange, theirs: &PeerStatement<'_>) -> bool {
     let field = kind.field(&change.field);
     let before = change.before.as_ref();
     match theirs {
-        Statement::Cell(cell) => {
+        PeerStatement::Cell(cell) => {
             let after = target(field, cell, before);
             after.is_some_and(|after| same_value(field, after.as_ref(), change.after.as_ref()))
         }
         // A claim is a digest: its value is known when it is the stored one, or this one.
-        Statement::Claim(digest) => {
+        PeerStatement::Claim(digest) => {
             let is = |value: Option<&Value>| match value {
-                Some(value) => digest::short(&Cell::Value(value.clone())) == *digest,
+                Some(value) => digest::short_digest(&Cell::Value(value.clone())) == *digest,
                 None => [Cell::Clear, Cell::Blank]
                     .iter()
-                    .any(|cell| digest::short(cell) == *digest),
+                    .any(|cell| digest::short_digest(cell) == *digest),
             };
             is(change.after.as_ref())
                 || is(before) && same_value(field, before, change.after.as_ref())
@@ -236,22 +249,22 @@ fn says_the_same(kind: &Kind, change: &Change, theirs: &Statement<'_>) -> bool {
 }
 
 /// The source that comes first, declares another value of a field, and writes nothing now.
-pub(super) fn idle_first(
-    context: &Context<'_>,
+pub(super) fn preceding_idle_peer(
+    context: &PlanContext<'_>,
     kind: &'static Kind,
     key: &Key,
-    change: &Change,
+    change: &FieldChange,
 ) -> Option<Arc<str>> {
     let mut peers = context.rules.peers.iter();
     let waits = peers.find(|peer| {
         let theirs = || {
             let declared = peer.unaccepted.as_ref()?.resources.get(key)?;
             let stated = declared.stated(&change.field)?;
-            says_something(&stated.field, &stated.cell).then_some(Statement::Cell(&stated.cell))
+            says_something(&stated.field, &stated.cell).then_some(PeerStatement::Cell(&stated.cell))
         };
         peer.idle.is_some()
-            && context.first(&peer.name) == Some(false)
-            && context.mode_of(peer, kind, &change.field) == Mode::Enforce
+            && context.comes_before(&peer.name) == Some(false)
+            && context.mode_of(peer, kind, &change.field) == AuthorityMode::Enforce
             && theirs().is_some_and(|theirs| !says_the_same(kind, change, &theirs))
     });
     waits.map(|peer| peer.name.clone())

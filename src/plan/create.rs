@@ -1,52 +1,58 @@
 //! A declared resource that is not stored: created, or kept back because somebody removed it.
 
-use super::draft::{Context, Draft, member, written_status};
+use super::context::PlanContext;
+use super::draft::{ResourceDraft, member, written_status};
 use super::order;
-use super::rules::Mode;
-use super::types::{Reason, Verb};
-use crate::check::{Effect, Outcome};
+use super::rules::AuthorityMode;
+use super::types::{StepReason, StepVerb};
+use crate::check::{EffectOutcome, ResourceEffect};
 use crate::diagnostic::{Code, Diagnostic, Origin, Severity, codes};
 use crate::kinds::{self, Kind};
 use crate::model::{
-    Change, Claim, ClaimState, Declared, FieldRef, Key, Row, SecretState, Stated, Value, digest,
+    Claim, ClaimState, DeclaredResource, FieldChange, FieldRef, Key, Row, SecretState, StatedField,
+    Value, digest,
 };
 use std::sync::Arc;
 
 /// What becomes of a declared resource that is not stored.
-pub(super) fn absent(
-    context: &Context<'_>,
-    declared: &Arc<Declared>,
+pub(super) fn draft_unstored(
+    context: &PlanContext<'_>,
+    declared: &Arc<DeclaredResource>,
     claim: Option<&Claim>,
-) -> Draft {
+) -> ResourceDraft {
     let key = &declared.key;
-    let draft = Draft::new(Reason::Declared);
-    let origin = || Origin::of(declared);
+    let draft = ResourceDraft::new(StepReason::Declared);
+    let origin = || Origin::of_resource(declared);
     if context.desired.partial && is_flag(declared) {
         let message = format!("{key} is not stored: there is nothing to deactivate or delete");
         return draft.note(
             Diagnostic::new(codes::NOT_FOUND, message)
-                .of(key)
+                .for_resource(key)
                 .at(origin()),
         );
     }
     if written_status(declared) == Some("deleted") {
         let message = format!("{key} is not stored: there is nothing to delete");
-        return draft.note(Diagnostic::new(codes::NO_OP, message).of(key).at(origin()));
+        return draft.note(
+            Diagnostic::new(codes::NO_OP, message)
+                .for_resource(key)
+                .at(origin()),
+        );
     }
     if context.stored.retired.contains(key) {
-        return retired(context, declared, claim, draft);
+        return draft_retired(context, declared, claim, draft);
     }
-    if !context.rules.authority.existence(key.kind) {
+    if !context.rules.authority.decides_existence(key.kind) {
         let message =
             format!("{key} is not stored, and this source does not decide that it exists");
         return draft.note(
             Diagnostic::new(codes::OBSERVED, message)
-                .of(key)
+                .for_resource(key)
                 .at(origin()),
         );
     }
     let outcome = create(context, declared);
-    let mut draft = Draft {
+    let mut draft = ResourceDraft {
         outcome: Some(outcome),
         ..draft
     };
@@ -54,23 +60,23 @@ pub(super) fn absent(
     let claims = context.stored.claims.get(key).into_iter().flatten();
     let mut others = claims.filter(|claim| claim.state == ClaimState::Active);
     if let Some(claim) = claim.or_else(|| others.next()) {
-        draft.reason = Reason::Drift;
+        draft.reason = StepReason::Drift;
         let index = kinds::get(key.kind).status_index();
-        let said = declared.cell(index).map(digest::short);
+        let said = declared.cell(index).map(digest::short_digest);
         if said.is_none() || claim.fields.get("status") == said {
             let message = format!(
                 "{key} was removed from the database by somebody else; creating it again gives access back"
             );
-            return held(context, key, draft, codes::REACTIVATION, message);
+            return hold_create(context, key, draft, codes::REACTIVATION, message);
         }
     }
     draft
 }
 
 /// Whether a row of an export only takes a resource out of use.
-fn is_flag(declared: &Declared) -> bool {
+fn is_flag(declared: &DeclaredResource) -> bool {
     let kind = kinds::get(declared.key.kind);
-    let says = |stated: &Stated| {
+    let says = |stated: &StatedField| {
         let field = stated.field.own().map(|index| &kind.fields[index]);
         field.is_some_and(|field| field.required) && stated.cell.value().is_some()
     };
@@ -78,51 +84,61 @@ fn is_flag(declared: &Declared) -> bool {
         && !declared.cells.iter().any(says)
 }
 
-fn retired(
-    context: &Context<'_>,
-    declared: &Arc<Declared>,
+fn draft_retired(
+    context: &PlanContext<'_>,
+    declared: &Arc<DeclaredResource>,
     claim: Option<&Claim>,
-    draft: Draft,
-) -> Draft {
+    draft: ResourceDraft,
+) -> ResourceDraft {
     let key = &declared.key;
     let message = format!("{key} was deleted, and a deleted id is never used again");
     let help = "give it a new externalId, or take the document out";
-    let origin = Origin::of(declared);
+    let origin = Origin::of_resource(declared);
     if claim.is_some_and(|claim| claim.state == ClaimState::Active) {
         let warning = Diagnostic::new(
             codes::RETIRED_ID,
             format!("{message}: the document is ignored"),
         )
         .severity(Severity::Warning);
-        return draft.note(warning.help(help).of(key).at(origin));
+        return draft.note(warning.help(help).for_resource(key).at(origin));
     }
-    let draft = Draft {
+    let draft = ResourceDraft {
         outcome: Some(create(context, declared)),
         ..draft
     };
     let message = format!("{message}; {help}");
-    held(context, key, draft, codes::RETIRED_ID, message)
+    hold_create(context, key, draft, codes::RETIRED_ID, message)
 }
 
 /// The same draft, held with every value that it would create.
-fn held(context: &Context<'_>, key: &Key, draft: Draft, code: Code, message: String) -> Draft {
-    let effect = draft.outcome.clone().map(|outcome| Effect {
+fn hold_create(
+    context: &PlanContext<'_>,
+    key: &Key,
+    draft: ResourceDraft,
+    code: Code,
+    message: String,
+) -> ResourceDraft {
+    let effect = draft.outcome.clone().map(|outcome| ResourceEffect {
         key: key.clone(),
         outcome,
     });
     let changes = effect.as_ref().map(order::changes).unwrap_or_default();
-    draft.held(code, message, member(context, key, Verb::Create, changes))
+    draft.held(
+        code,
+        message,
+        member(context, key, StepVerb::Create, changes),
+    )
 }
 
 /// A create: what is declared, without what the source may only observe and passwords that are
 /// not at hand, and what follows from it.
-fn create(context: &Context<'_>, declared: &Arc<Declared>) -> Outcome {
+fn create(context: &PlanContext<'_>, declared: &Arc<DeclaredResource>) -> EffectOutcome {
     let kind = kinds::get(declared.key.kind);
     let secret = context.desired.secrets.get(&declared.key);
     let skip = |field: &FieldRef| {
-        let unset = kind.field(field).is_some_and(kinds::Field::secret)
+        let unset = kind.field(field).is_some_and(kinds::Field::is_secret)
             && secret != Some(&SecretState::Changed);
-        unset || context.mode(kind, field) == Mode::Observe
+        unset || context.mode(kind, field) == AuthorityMode::Observe
     };
     let mut declared = declared.clone();
     if declared.cells.iter().any(|stated| skip(&stated.field)) {
@@ -132,13 +148,13 @@ fn create(context: &Context<'_>, declared: &Arc<Declared>) -> Outcome {
     }
     let mut derived = inferred(kind, &declared, None);
     if kind.custom.is_some() {
-        for (id, definition) in context.definitions.of(kind.id) {
+        for (id, definition) in context.definitions.of_kind(kind.id) {
             let field = FieldRef::Custom(id.clone());
             if let Some(default) = &definition.default
                 && declared.stated(&field).is_none()
             {
                 let after = Some(default.clone());
-                derived.push(Change {
+                derived.push(FieldChange {
                     field,
                     before: None,
                     after,
@@ -147,14 +163,18 @@ fn create(context: &Context<'_>, declared: &Arc<Declared>) -> Outcome {
         }
     }
     derived.sort_by(|a, b| a.field.cmp(&b.field));
-    Outcome::Create { declared, derived }
+    EffectOutcome::Create { declared, derived }
 }
 
 /// What follows from a list of one: fields that the table infers and the source does not state.
-pub(super) fn inferred(kind: &'static Kind, declared: &Declared, row: Option<&Row>) -> Vec<Change> {
+pub(super) fn inferred(
+    kind: &'static Kind,
+    declared: &DeclaredResource,
+    row: Option<&Row>,
+) -> Vec<FieldChange> {
     let mut changes = Vec::new();
     for (index, field) in kind.fields.iter().enumerate() {
-        let Some(list) = field.only_of.map(|list| kind.at(list)) else {
+        let Some(list) = field.only_of.map(|list| kind.expect_index(list)) else {
             continue;
         };
         let Some(members) = declared
@@ -171,8 +191,8 @@ pub(super) fn inferred(kind: &'static Kind, declared: &Declared, row: Option<&Ro
             (Some(_), Some(_)) => before.clone(),
         };
         if before != after {
-            changes.push(Change {
-                field: kinds::own(index),
+            changes.push(FieldChange {
+                field: kinds::own_field(index),
                 before,
                 after,
             });

@@ -1,47 +1,38 @@
 //! One declared resource against its row: what would happen to it, before any guard.
 
-use super::claim;
-use super::compare::{self, Verdict};
-use super::hold::{Hold, Member};
-use super::rules::{Mode, Rules};
-use super::types::{Reason, Verb};
-use super::waiting::WaitingField;
+use super::compare::{self, FieldVerdict};
+use super::context::PlanContext;
+use super::hold::{Hold, HoldMember};
+use super::rules::AuthorityMode;
+use super::step_claim;
+use super::types::{StepReason, StepVerb};
+use super::waiting_fields::WaitingField;
 use super::{create, forbid, status};
-use crate::check::{Definitions, Outcome};
+use crate::check::EffectOutcome;
 use crate::diagnostic::{Code, Diagnostic, Origin, codes};
 use crate::kinds::{self, Kind};
 use crate::model::{
-    Change, Claim, ClaimState, Declared, Desired, Digest, FieldRef, Key, Row, SecretState,
-    Snapshot, Text, Value,
+    Claim, ClaimState, CompactText, DeclaredResource, FieldChange, FieldRef, Key, Row, SecretState,
+    Value,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// What a draft is made from.
-pub(super) struct Context<'a> {
-    pub desired: &'a Desired,
-    pub stored: &'a Snapshot,
-    pub rules: &'a Rules,
-    pub definitions: &'a Definitions,
-    /// Of what the operator decided about who writes what.
-    pub fingerprint: Digest,
-}
-
 /// What would happen to one declared resource.
 #[derive(Debug)]
-pub(super) struct Draft {
-    pub reason: Reason,
+pub(super) struct ResourceDraft {
+    pub reason: StepReason,
     /// `None`: nothing changes and nothing new is claimed.
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<EffectOutcome>,
     /// Whether the claim has to be written though nothing changes.
     pub refresh: bool,
     /// Fields that keep what the claim said of them: they were held or only reported.
     pub open: BTreeSet<FieldRef>,
     /// Of open fields, what the claim records all the same: the members of a list, or, as an empty
     /// text, the value. The row has it, or had it until somebody took it away.
-    pub recorded: Vec<(FieldRef, Text)>,
-    /// What of it is held, with what approval of it would add: see [`Part`].
-    pub parts: Vec<Part>,
+    pub recorded: Vec<(FieldRef, CompactText)>,
+    /// What of it is held, with what approval of it would add: see [`DraftPart`].
+    pub parts: Vec<DraftPart>,
     pub notes: Vec<Diagnostic>,
     /// Fields that another source decides which writes nothing now.
     pub waiting: Vec<WaitingField>,
@@ -49,42 +40,14 @@ pub(super) struct Draft {
 
 /// A part of a draft that is held unless approved: then `full` takes the place of the field.
 #[derive(Debug)]
-pub(super) struct Part {
+pub(super) struct DraftPart {
     pub hold: Hold,
     /// The change to make when it is approved; `None` when the whole draft is held.
-    pub full: Option<Change>,
+    pub full: Option<FieldChange>,
 }
 
-impl Context<'_> {
-    /// Who decides a field: the source's own authority, and `shop` fields are seeds at most.
-    pub fn mode(&self, kind: &Kind, field: &FieldRef) -> Mode {
-        match self.rules.authority.mode(kind, field) {
-            Mode::Enforce => self.rules.shop.mode(kind, field),
-            mode => mode,
-        }
-    }
-
-    /// Whether this source comes before the other in the declared order, if both are in it.
-    pub fn first(&self, other: &str) -> Option<bool> {
-        let place = |name: &str| self.rules.order.iter().position(|named| &**named == name);
-        Some(place(&self.desired.source)? < place(other)?)
-    }
-
-    /// Where a resource is declared, or, by this source's claim, was.
-    pub fn origin(&self, key: &Key) -> Option<Origin> {
-        if let Some(declared) = self.desired.resources.get(key) {
-            return Some(Origin::of(declared));
-        }
-        let claim = self.stored.claim(&self.desired.source, key)?;
-        Some(Origin {
-            path: claim.path.clone(),
-            at: claim.at,
-        })
-    }
-}
-
-impl Draft {
-    pub fn new(reason: Reason) -> Self {
+impl ResourceDraft {
+    pub fn new(reason: StepReason) -> Self {
         Self {
             reason,
             outcome: None,
@@ -103,7 +66,7 @@ impl Draft {
     }
 
     /// Notes that a source which writes nothing now comes first at a field.
-    fn waits(&mut self, key: &Key, peer: Option<Arc<str>>, field: &FieldRef, written: bool) {
+    fn note_waiting(&mut self, key: &Key, peer: Option<Arc<str>>, field: &FieldRef, written: bool) {
         let field = kinds::get(key.kind).field_name(field);
         self.waiting.extend(peer.map(|peer| WaitingField {
             peer,
@@ -113,81 +76,87 @@ impl Draft {
     }
 
     /// The same, all of it held.
-    pub fn held(mut self, code: Code, message: String, member: Member) -> Self {
-        let hold = Hold::of(
+    pub fn held(mut self, code: Code, message: String, member: HoldMember) -> Self {
+        let hold = Hold::single(
             code,
             message,
-            Member {
+            HoldMember {
                 whole: true,
                 ..member
             },
         );
-        self.parts.push(Part { hold, full: None });
+        self.parts.push(DraftPart { hold, full: None });
         self
     }
 }
 
 /// Drafts what would happen to a declared resource; `None`: nothing, and the claim is current.
-pub(super) fn draft(context: &Context<'_>, declared: &Arc<Declared>) -> Option<Draft> {
+pub(super) fn draft(
+    context: &PlanContext<'_>,
+    declared: &Arc<DeclaredResource>,
+) -> Option<ResourceDraft> {
     let key = &declared.key;
     let claim = context.stored.claim(&context.desired.source, key);
     let Some(row) = context.stored.rows.get(key) else {
-        return Some(create::absent(context, declared, claim));
+        return Some(create::draft_unstored(context, declared, claim));
     };
     let secret = context.desired.secrets.get(key) == Some(&SecretState::Changed);
     let current = claim.is_some_and(|claim| {
         claim.state == ClaimState::Active
             && claim.seen == row.version
-            && claim.digest == claim::digest_of(context, declared)
+            && claim.digest == step_claim::digest_of(context, declared)
     });
     let known = current && !secret && !context.rules.scrub;
     if known && !status::is_undecided(context, declared, row) {
         return None;
     }
-    let draft = present(context, declared, row, claim);
+    let draft = draft_stored(context, declared, row, claim);
     // Nothing came of it, and the claim says so already.
     let nothing = draft.refresh && draft.parts.is_empty() && draft.notes.is_empty();
     (!(known && nothing)).then_some(draft)
 }
 
 /// The status a manifest writes out, if it does.
-pub(super) fn written_status(declared: &Declared) -> Option<&str> {
+pub(super) fn written_status(declared: &DeclaredResource) -> Option<&str> {
     declared
         .value(kinds::get(declared.key.kind).status_index())?
         .as_text()
 }
 
-fn present(
-    context: &Context<'_>,
-    declared: &Arc<Declared>,
+fn draft_stored(
+    context: &PlanContext<'_>,
+    declared: &Arc<DeclaredResource>,
     row: &Row,
     claim: Option<&Claim>,
-) -> Draft {
+) -> ResourceDraft {
     let key = &declared.key;
     let kind = kinds::get(key.kind);
     if written_status(declared) == Some("deleted") {
         return deletion(context, declared, row, claim);
     }
     let active = claim.filter(|claim| claim.state == ClaimState::Active);
-    let returned = active.is_none() && gone(context, key);
-    let mut draft = Draft::new(match (active, returned) {
-        (_, true) => Reason::Returned,
-        (None, false) => Reason::Adopted,
-        (Some(_), false) => Reason::Declared,
+    let returned = active.is_none() && was_removed(context, key);
+    let mut draft = ResourceDraft::new(match (active, returned) {
+        (_, true) => StepReason::Returned,
+        (None, false) => StepReason::Adopted,
+        (Some(_), false) => StepReason::Declared,
     });
     let mut changes = Vec::new();
     let (mut declared_anew, mut drifted) = (false, false);
     for stated in &declared.cells {
-        if kind.field(&stated.field).is_some_and(kinds::Field::secret) {
+        if kind
+            .field(&stated.field)
+            .is_some_and(kinds::Field::is_secret)
+        {
             continue;
         }
         let verdict = compare::compare(context, kind, key, stated, row, active);
-        declared_anew |= matches!(verdict, Verdict::Set { drift: false, .. });
+        declared_anew |= matches!(verdict, FieldVerdict::Set { drift: false, .. });
         drifted |= matches!(
             verdict,
-            Verdict::Set { drift: true, .. } | Verdict::Regain { .. }
+            FieldVerdict::Set { drift: true, .. } | FieldVerdict::Regain { .. }
         );
-        take(context, declared, verdict, &mut draft, &mut changes);
+        add_verdict(context, declared, verdict, &mut draft, &mut changes);
     }
     // What could not be read was said all the same: what it was before stands.
     draft.open.extend(context.desired.faulty_of(key).cloned());
@@ -196,46 +165,51 @@ fn present(
     status::unwritten_status(context, declared, row, active, &mut draft, &mut changes);
     // What an export leaves blank says nothing.
     if !context.desired.partial {
-        released(context, declared, row, active, &mut draft);
+        note_released_fields(context, declared, row, active, &mut draft);
     }
     changes.sort_by(|a, b| a.field.cmp(&b.field));
-    if draft.reason == Reason::Declared && drifted && !declared_anew {
-        draft.reason = Reason::Drift;
+    if draft.reason == StepReason::Declared && drifted && !declared_anew {
+        draft.reason = StepReason::Drift;
     }
     let adopts = claim.is_none();
     draft.refresh = changes.is_empty() && !adopts;
     if adopts || !changes.is_empty() || draft.parts.iter().any(|part| part.full.is_some()) {
-        draft.outcome = Some(Outcome::Change(changes));
+        draft.outcome = Some(EffectOutcome::Change(changes));
     }
-    rejected(context, key, row, &mut draft);
+    hold_rejected_account(context, key, row, &mut draft);
     draft
 }
 
 /// A delete; of a protected row that the manifest also releases, the release, and the delete waits
 /// for the next pass.
-fn deletion(context: &Context<'_>, declared: &Declared, row: &Row, claim: Option<&Claim>) -> Draft {
-    let mut draft = Draft::new(match claim {
-        Some(_) => Reason::Declared,
-        None => Reason::Adopted,
+fn deletion(
+    context: &PlanContext<'_>,
+    declared: &DeclaredResource,
+    row: &Row,
+    claim: Option<&Claim>,
+) -> ResourceDraft {
+    let mut draft = ResourceDraft::new(match claim {
+        Some(_) => StepReason::Declared,
+        None => StepReason::Adopted,
     });
-    draft.outcome = Some(Outcome::Delete);
+    draft.outcome = Some(EffectOutcome::Delete);
     let kind = kinds::get(row.key.kind);
-    let protect = kinds::own(kind.protect_index());
+    let protect = kinds::own_field(kind.protect_index());
     let (on, off) = (Some(Value::Bool(true)), Some(Value::Bool(false)));
     let releases = declared.value(kind.protect_index()) == off.as_ref()
-        && context.mode(kind, &protect) == Mode::Enforce;
+        && context.mode(kind, &protect) == AuthorityMode::Enforce;
     if !releases || row.values[kind.protect_index()] != on {
         return draft;
     }
     let others = declared.cells.iter().map(|stated| &stated.field);
     draft.open = others.filter(|field| **field != protect).cloned().collect();
     let message = forbid::released_message(&row.key);
-    let held = member(context, &row.key, Verb::Delete, Vec::new());
-    draft.parts.push(Part {
-        hold: Hold::of(codes::PROTECTED, message, held),
+    let held = member(context, &row.key, StepVerb::Delete, Vec::new());
+    draft.parts.push(DraftPart {
+        hold: Hold::single(codes::PROTECTED, message, held),
         full: None,
     });
-    draft.outcome = Some(Outcome::Change(vec![Change {
+    draft.outcome = Some(EffectOutcome::Change(vec![FieldChange {
         field: protect,
         before: on,
         after: off,
@@ -244,43 +218,43 @@ fn deletion(context: &Context<'_>, declared: &Declared, row: &Row, claim: Option
 }
 
 /// Whether some source declared the resource until it was removed.
-fn gone(context: &Context<'_>, key: &Key) -> bool {
+fn was_removed(context: &PlanContext<'_>, key: &Key) -> bool {
     let claims = context.stored.claims.get(key);
     claims.is_some_and(|claims| claims.iter().any(|claim| claim.state == ClaimState::Gone))
 }
 
 /// Takes one field's verdict into the draft.
-fn take(
-    context: &Context<'_>,
-    declared: &Declared,
-    verdict: Verdict,
-    draft: &mut Draft,
-    changes: &mut Vec<Change>,
+fn add_verdict(
+    context: &PlanContext<'_>,
+    declared: &DeclaredResource,
+    verdict: FieldVerdict,
+    draft: &mut ResourceDraft,
+    changes: &mut Vec<FieldChange>,
 ) {
     let key = &declared.key;
-    let name = |change: &Change| kinds::get(key.kind).field_name(&change.field);
-    let told = |code, change: &Change, message: String| {
+    let name = |change: &FieldChange| kinds::get(key.kind).field_name(&change.field);
+    let told = |code, change: &FieldChange, message: String| {
         Diagnostic::new(code, message)
-            .of(key)
+            .for_resource(key)
             .field(name(change))
             .at(Origin::of_field(declared, &change.field))
     };
-    let part = |code, change: &Change, message: String| Part {
-        hold: Hold::of(code, message, partial(context, key, change.clone())),
+    let part = |code, change: &FieldChange, message: String| DraftPart {
+        hold: Hold::single(code, message, field_member(context, key, change.clone())),
         full: Some(change.clone()),
     };
     match verdict {
-        Verdict::Keep => {}
-        Verdict::Yield(field, idle) => {
-            draft.waits(key, idle, &field, false);
+        FieldVerdict::Keep => {}
+        FieldVerdict::Yield(field, idle) => {
+            draft.note_waiting(key, idle, &field, false);
             draft.open.insert(field);
         }
-        Verdict::Set { change, .. } => {
-            let first = compare::idle_first(context, kinds::get(key.kind), key, &change);
-            draft.waits(key, first, &change.field, true);
+        FieldVerdict::Set { change, .. } => {
+            let first = compare::preceding_idle_peer(context, kinds::get(key.kind), key, &change);
+            draft.note_waiting(key, first, &change.field, true);
             changes.push(change);
         }
-        Verdict::Observed(change) => {
+        FieldVerdict::Observed(change) => {
             let message = format!(
                 "{key}: {} differs from what is stored; this source only observes it",
                 name(&change)
@@ -288,7 +262,7 @@ fn take(
             draft.notes.push(told(codes::OBSERVED, &change, message));
             draft.open.insert(change.field);
         }
-        Verdict::Reported(change) => {
+        FieldVerdict::Reported(change) => {
             let message = format!(
                 "{key}: {} was changed by somebody else; drift is only reported",
                 name(&change)
@@ -296,7 +270,7 @@ fn take(
             draft.notes.push(told(codes::DRIFT, &change, message));
             draft.open.insert(change.field);
         }
-        Verdict::Conflict(change, others) => {
+        FieldVerdict::Conflict(change, others) => {
             let message = format!(
                 "{key}: {} is enforced with another value by {}; name both in `order:` of the configuration, or let one of them `seed` or `observe` it",
                 name(&change),
@@ -305,7 +279,7 @@ fn take(
             draft.open.insert(change.field.clone());
             draft.parts.push(part(codes::CONFLICT, &change, message));
         }
-        Verdict::Regain {
+        FieldVerdict::Regain {
             whole,
             rest,
             recorded,
@@ -333,17 +307,19 @@ fn take(
 
 /// A new password: its content differs from the one last applied.
 fn password(
-    context: &Context<'_>,
+    context: &PlanContext<'_>,
     kind: &'static Kind,
-    declared: &Declared,
+    declared: &DeclaredResource,
     row: &Row,
-) -> Option<Change> {
+) -> Option<FieldChange> {
     let changed = context.desired.secrets.get(&declared.key) == Some(&SecretState::Changed);
-    let stated = declared
-        .cells
-        .iter()
-        .find(|stated| changed && kind.field(&stated.field).is_some_and(kinds::Field::secret))?;
-    Some(Change {
+    let stated = declared.cells.iter().find(|stated| {
+        changed
+            && kind
+                .field(&stated.field)
+                .is_some_and(kinds::Field::is_secret)
+    })?;
+    Some(FieldChange {
         field: stated.field.clone(),
         before: row.value(&stated.field).cloned(),
         after: stated.cell.value().cloned(),
@@ -352,12 +328,12 @@ fn password(
 
 /// Fields that the source declared and no longer declares: they keep their value. One note says
 /// which they are.
-fn released(
-    context: &Context<'_>,
-    declared: &Declared,
+fn note_released_fields(
+    context: &PlanContext<'_>,
+    declared: &DeclaredResource,
     row: &Row,
     active: Option<&Claim>,
-    draft: &mut Draft,
+    draft: &mut ResourceDraft,
 ) {
     let kind = kinds::get(declared.key.kind);
     let (mut names, mut clearable) = (Vec::new(), Vec::new());
@@ -377,7 +353,7 @@ fn released(
         }
         let fixed = kind
             .field(&field)
-            .is_some_and(|field| field.required || field.secret());
+            .is_some_and(|field| field.required || field.is_secret());
         names.push(name);
         clearable.extend((!fixed).then_some(name));
     }
@@ -388,8 +364,8 @@ fn released(
     };
     let message = format!("{}: {} {keep}", declared.key, names.join(", "));
     let mut note = Diagnostic::new(codes::FIELD_RELEASED, message)
-        .of(&declared.key)
-        .at(Origin::of(declared));
+        .for_resource(&declared.key)
+        .at(Origin::of_resource(declared));
     if let [name] = names.as_slice() {
         note = note.field(*name);
     }
@@ -404,7 +380,12 @@ fn released(
 }
 
 /// A rejected account is still declared: nothing of it is written until a person decides.
-fn rejected(context: &Context<'_>, key: &Key, row: &Row, draft: &mut Draft) {
+fn hold_rejected_account(
+    context: &PlanContext<'_>,
+    key: &Key,
+    row: &Row,
+    draft: &mut ResourceDraft,
+) {
     if row
         .facts
         .get("approval")
@@ -413,26 +394,31 @@ fn rejected(context: &Context<'_>, key: &Key, row: &Row, draft: &mut Draft) {
         return;
     }
     let changes = match &draft.outcome {
-        Some(Outcome::Change(changes)) => changes.clone(),
+        Some(EffectOutcome::Change(changes)) => changes.clone(),
         _ => Vec::new(),
     };
     let message = format!("{key} was rejected and is still declared; take it out of the manifests");
-    let held = member(context, key, Verb::Update, changes);
-    let hold = Hold::of(
+    let held = member(context, key, StepVerb::Update, changes);
+    let hold = Hold::single(
         codes::ACCOUNT_REJECTED,
         message,
-        Member {
+        HoldMember {
             whole: true,
             ..held
         },
     );
     draft.refresh = false;
-    draft.parts.push(Part { hold, full: None });
+    draft.parts.push(DraftPart { hold, full: None });
 }
 
 /// One resource's part in a hold.
-pub(super) fn member(context: &Context<'_>, key: &Key, verb: Verb, changes: Vec<Change>) -> Member {
-    Member {
+pub(super) fn member(
+    context: &PlanContext<'_>,
+    key: &Key,
+    verb: StepVerb,
+    changes: Vec<FieldChange>,
+) -> HoldMember {
+    HoldMember {
         key: key.clone(),
         verb,
         origin: context.origin(key),
@@ -444,12 +430,16 @@ pub(super) fn member(context: &Context<'_>, key: &Key, verb: Verb, changes: Vec<
 
 /// One field's part in a hold. Its verb is that of the field alone: what else the pass does to the
 /// resource is done once, and the hold stays.
-pub(super) fn partial(context: &Context<'_>, key: &Key, change: Change) -> Member {
+pub(super) fn field_member(
+    context: &PlanContext<'_>,
+    key: &Key,
+    change: FieldChange,
+) -> HoldMember {
     let status = kinds::get(key.kind).status_index();
     let verb = match change.after.as_ref().and_then(Value::as_text) {
-        _ if change.field.own() != Some(status) => Verb::Update,
-        Some("inactive") => Verb::Deactivate,
-        _ => Verb::Reactivate,
+        _ if change.field.own() != Some(status) => StepVerb::Update,
+        Some("inactive") => StepVerb::Deactivate,
+        _ => StepVerb::Reactivate,
     };
     member(context, key, verb, vec![change])
 }

@@ -1,37 +1,35 @@
 //! Rules on the state after the plan, and holds until nothing more is held: what remains always
 //! passes every rule.
 
-use super::draft::{Context, partial};
-use super::forbid::whole;
-use super::hold::Hold;
-use super::order;
-use super::planner::Work;
-use super::record;
-use super::rules::Peer;
+use super::context::PlanContext;
+use super::planner::PlanInProgress;
+use super::record_mates;
+use super::resource_holds::{hold_field, hold_one, hold_unit};
+use super::rules::PeerSource;
 use super::successors;
-use super::types::Reason;
-use crate::check::{self, Effect, Finding, Outcome, World};
+use super::types::StepReason;
+use crate::check::{self, EffectOutcome, PlannedState, ResourceEffect, RuleDiagnostic};
 use crate::diagnostic::{Code, Diagnostic, Severity, codes};
 use crate::kinds;
-use crate::model::{Change, Key, Keyed};
+use crate::model::{FieldChange, Key, KeyedList};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the rules say of the whole plan, before anything is held.
-pub(super) struct Verdict {
+pub(super) struct RuleVerdict {
     pub refused: bool,
     /// The resources with errors, and the rule each broke first.
     faulty: BTreeMap<Key, Code>,
     /// What the rules said, whoever's doing it is.
-    known: BTreeSet<Signature>,
+    known: BTreeSet<RuleSignature>,
     /// What they warned of that nobody wants who has a successor in the same plan.
-    warned: BTreeSet<Signature>,
+    warned: BTreeSet<RuleSignature>,
     /// What they said beside errors, true as long as the effects are the same.
     calm: Vec<Diagnostic>,
 }
 
-type Signature = (Code, Option<Key>, Option<String>);
+type RuleSignature = (Code, Option<Key>, Option<String>);
 
-fn signature(finding: &Finding) -> Signature {
+fn signature(finding: &RuleDiagnostic) -> RuleSignature {
     let diagnostic = &finding.diagnostic;
     (
         diagnostic.code,
@@ -41,10 +39,14 @@ fn signature(finding: &Finding) -> Signature {
 }
 
 /// Runs the rules on everything that would happen; `parted` are the effects without what waits.
-pub(super) fn judge(context: &Context<'_>, work: &mut Work, parted: &[Effect]) -> Verdict {
-    let mut findings = findings(context, &work.effects);
+pub(super) fn judge(
+    context: &PlanContext<'_>,
+    work: &mut PlanInProgress,
+    parted: &[ResourceEffect],
+) -> RuleVerdict {
+    let mut findings = rule_diagnostics(context, &work.effects);
     // Whose e-mail another source still has to give up is held, and that is no fault of this one.
-    let waits = |finding: &Finding| finding_waits(context, work, finding);
+    let waits = |finding: &RuleDiagnostic| finding_waits(context, work, finding);
     let all = findings.len();
     findings.retain(|finding| !waits(finding));
     work.moved |= findings.len() < all;
@@ -81,8 +83,8 @@ pub(super) fn judge(context: &Context<'_>, work: &mut Work, parted: &[Effect]) -
         .collect();
     if refused && !context.rules.hold_errors {
         work.diagnostics
-            .extend(check::fold(findings, context.desired));
-        return Verdict {
+            .extend(check::fold_unread(findings, context.desired));
+        return RuleVerdict {
             refused: true,
             faulty,
             known,
@@ -90,13 +92,13 @@ pub(super) fn judge(context: &Context<'_>, work: &mut Work, parted: &[Effect]) -
             calm: Vec::new(),
         };
     }
-    let (errors, calm): (Vec<Finding>, Vec<Finding>) = findings
+    let (errors, calm): (Vec<RuleDiagnostic>, Vec<RuleDiagnostic>) = findings
         .into_iter()
         .partition(|finding| finding.diagnostic.is_error());
     let calm = calm.into_iter().map(|finding| finding.diagnostic).collect();
     work.diagnostics
-        .extend(check::fold(errors, context.desired));
-    Verdict {
+        .extend(check::fold_unread(errors, context.desired));
+    RuleVerdict {
         refused: false,
         faulty,
         known,
@@ -108,10 +110,10 @@ pub(super) fn judge(context: &Context<'_>, work: &mut Work, parted: &[Effect]) -
 /// Takes out of the findings the errors that only what is held anyway would make, were it approved:
 /// somebody else changed the row, which is no reason to refuse the source.
 fn only_if_approved(
-    context: &Context<'_>,
-    work: &Work,
-    parted: &[Effect],
-    findings: &mut Vec<Finding>,
+    context: &PlanContext<'_>,
+    work: &PlanInProgress,
+    parted: &[ResourceEffect],
+    findings: &mut Vec<RuleDiagnostic>,
 ) -> Vec<Diagnostic> {
     let mut errors = findings.iter().filter(|found| found.diagnostic.is_error());
     let Some(waiting) = work
@@ -120,20 +122,24 @@ fn only_if_approved(
     else {
         return Vec::new();
     };
-    let left = self::findings(context, &waiting);
+    let left = self::rule_diagnostics(context, &waiting);
     let left = left.iter().filter(|found| found.diagnostic.is_error());
-    let left: BTreeSet<Signature> = left.map(signature).collect();
+    let left: BTreeSet<RuleSignature> = left.map(signature).collect();
     let all = std::mem::take(findings);
     let (kept, waits) = all
         .into_iter()
         .partition(|found| !found.diagnostic.is_error() || left.contains(&signature(found)));
     *findings = kept;
-    let warning = |found: Finding| found.diagnostic.severity(Severity::Warning);
+    let warning = |found: RuleDiagnostic| found.diagnostic.severity(Severity::Warning);
     Vec::into_iter(waits).map(warning).collect()
 }
 
 /// Whether a finding is about an e-mail that goes in another source while it comes here.
-fn finding_waits(context: &Context<'_>, work: &Work, finding: &Finding) -> bool {
+fn finding_waits(
+    context: &PlanContext<'_>,
+    work: &PlanInProgress,
+    finding: &RuleDiagnostic,
+) -> bool {
     let about =
         |key: &Key| finding.diagnostic.key.as_ref() == Some(key) || finding.involves.contains(key);
     finding.diagnostic.code == codes::EMAIL_DUPLICATE
@@ -144,7 +150,7 @@ fn finding_waits(context: &Context<'_>, work: &Work, finding: &Finding) -> bool 
 }
 
 /// Holds faulty units, then whatever is only valid with something held, until nothing more is.
-pub(super) fn settle(context: &Context<'_>, work: &mut Work, verdict: Verdict) {
+pub(super) fn settle(context: &PlanContext<'_>, work: &mut PlanInProgress, verdict: RuleVerdict) {
     if verdict.faulty.is_empty() && !work.moved && successors::held_elsewhere(context).is_empty() {
         // Nothing was held, here or by another source, so the rules would say the same again.
         work.diagnostics.extend(verdict.calm);
@@ -154,7 +160,7 @@ pub(super) fn settle(context: &Context<'_>, work: &mut Work, verdict: Verdict) {
         let message = format!("{key} has errors and is held until they are mended");
         hold_unit(context, work, key, *code, *code, &message);
     }
-    for mate in record::mates(context, &verdict.faulty) {
+    for mate in record_mates::mates(context, &verdict.faulty) {
         let message = format!(
             "{} is in one record with {}, which has errors: the record is held whole",
             mate.key, mate.of
@@ -162,26 +168,26 @@ pub(super) fn settle(context: &Context<'_>, work: &mut Work, verdict: Verdict) {
         let (code, root) = (codes::HELD_DEPENDENCY, mate.code);
         hold_unit(context, work, &mate.key, code, root, &message);
     }
-    work.take_out();
+    work.remove_held();
     loop {
         if context.rules.stop.is_set() {
             return;
         }
-        let findings = findings(context, &work.effects);
-        let new = |f: &Finding| {
+        let findings = rule_diagnostics(context, &work.effects);
+        let new = |f: &RuleDiagnostic| {
             let known = verdict.warned.contains(&signature(f));
             leaves_nobody(f) && !known && !is_drift(work, f)
         };
         let wrong = findings
             .iter()
             .filter(|f| f.diagnostic.is_error() || new(f));
-        let wrong: Vec<&Finding> = wrong.collect();
+        let wrong: Vec<&RuleDiagnostic> = wrong.collect();
         let held_before = work.held.len();
         for finding in wrong {
-            depend(context, work, finding, &verdict.known);
+            hold_dependent(context, work, finding, &verdict.known);
         }
         successors::keep_predecessors(context, work, &verdict.faulty);
-        work.take_out();
+        work.remove_held();
         if work.held.len() == held_before {
             let calm = findings.into_iter().map(|finding| finding.diagnostic);
             work.diagnostics
@@ -192,14 +198,14 @@ pub(super) fn settle(context: &Context<'_>, work: &mut Work, verdict: Verdict) {
 }
 
 /// Whether a finding comes of taking back what somebody else gave.
-fn is_drift(work: &Work, finding: &Finding) -> bool {
+fn is_drift(work: &PlanInProgress, finding: &RuleDiagnostic) -> bool {
     let mut keys = finding.involves.iter().chain(&finding.diagnostic.key);
-    keys.any(|key| work.effects.contains(key) && work.reason(key) == Reason::Drift)
+    keys.any(|key| work.effects.contains(key) && work.reason(key) == StepReason::Drift)
 }
 
 /// Whether a finding says that the last one of some goes: no fault by itself, but nobody's wish when
 /// only a hold keeps the successor away.
-fn leaves_nobody(finding: &Finding) -> bool {
+fn leaves_nobody(finding: &RuleDiagnostic) -> bool {
     let code = finding.diagnostic.code;
     finding.diagnostic.severity == Severity::Warning
         && [
@@ -211,7 +217,12 @@ fn leaves_nobody(finding: &Finding) -> bool {
 }
 
 /// Holds what a finding says cannot stand without something that is held.
-fn depend(context: &Context<'_>, work: &mut Work, finding: &Finding, known: &BTreeSet<Signature>) {
+fn hold_dependent(
+    context: &PlanContext<'_>,
+    work: &mut PlanInProgress,
+    finding: &RuleDiagnostic,
+    known: &BTreeSet<RuleSignature>,
+) {
     let Some(subject) = &finding.diagnostic.key else {
         return;
     };
@@ -219,7 +230,7 @@ fn depend(context: &Context<'_>, work: &mut Work, finding: &Finding, known: &BTr
         .involves
         .iter()
         .chain([subject])
-        .find_map(|key| Some((key, work.cause(key)?)));
+        .find_map(|key| Some((key, work.holding_rule(key)?)));
     let (message, code, root) = match held {
         Some((cause, root)) if !known.contains(&signature(finding)) => {
             let message = format!(
@@ -248,12 +259,12 @@ fn depend(context: &Context<'_>, work: &mut Work, finding: &Finding, known: &BTr
 }
 
 /// The one field that a finding is about, of a resource of which more changes: the rest goes on.
-fn dependent_change(work: &Work, finding: &Finding) -> Option<Change> {
+fn dependent_change(work: &PlanInProgress, finding: &RuleDiagnostic) -> Option<FieldChange> {
     let (key, field) = (
         finding.diagnostic.key.as_ref()?,
         finding.diagnostic.field.as_ref()?,
     );
-    let Outcome::Change(changes) = &work.effects.get(key)?.outcome else {
+    let EffectOutcome::Change(changes) = &work.effects.get(key)?.outcome else {
         return None;
     };
     let kind = kinds::get(key.kind);
@@ -263,124 +274,30 @@ fn dependent_change(work: &Work, finding: &Finding) -> Option<Change> {
     found.filter(|_| changes.len() > 1).cloned()
 }
 
-/// Holds one field of a resource.
-pub(super) fn hold_field(
-    context: &Context<'_>,
-    work: &mut Work,
-    key: &Key,
-    change: Change,
-    root: Code,
-    message: &str,
-) {
-    if work.holds_field(key, &change.field) {
-        return;
-    }
-    let member = partial(context, key, change);
-    let hold = Hold::of(codes::HELD_DEPENDENCY, message, member);
-    let id = hold.id(&context.desired.source, &context.rules.salt);
-    let entries = hold.entries(&id);
-    work.held
-        .extend(entries.map(|held| crate::plan::Held { root, ..held }));
-    for member in &hold.members {
-        work.block(root, key, false, &member.changes);
-    }
-}
-
-/// Holds a resource; of an account also its organisations, policies and the users whose only
-/// account it is.
-fn hold_unit(
-    context: &Context<'_>,
-    work: &mut Work,
-    key: &Key,
-    code: Code,
-    root: Code,
-    message: &str,
-) {
-    hold_one(context, work, key, code, root, message);
-    if key.kind != kinds::ACCOUNT {
-        return;
-    }
-    let world = World::new(context.stored, context.desired, &work.effects);
-    let mut unit: Vec<Key> = Vec::new();
-    for (referrer, field) in world.all_referrers(key) {
-        let only = world
-            .after(referrer)
-            .is_some_and(|view| view.targets(field).count() == 1);
-        if only && work.effects.contains(referrer) {
-            unit.push(referrer.clone());
-        }
-    }
-    // An address that nobody else has would be left behind.
-    let addresses = kinds::get(kinds::ACCOUNT).at("addresses");
-    let targets = world.after(key).into_iter().flat_map(|view| {
-        let targets = view
-            .targets(addresses)
-            .map(|id| Key::new(kinds::ADDRESS, id));
-        targets.collect::<Vec<_>>()
-    });
-    let alone = |address: &Key| {
-        let created = !context.stored.rows.contains(address) && work.effects.contains(address);
-        created && world.referrers(kinds::ACCOUNT, addresses, address) == [key]
-    };
-    unit.extend(targets.filter(alone));
-    for member in unit {
-        let message = format!("{member} belongs to {key}, which is held ({code})");
-        hold_one(
-            context,
-            work,
-            &member,
-            codes::HELD_DEPENDENCY,
-            root,
-            &message,
-        );
-    }
-}
-
-/// Holds one resource.
-pub(super) fn hold_one(
-    context: &Context<'_>,
-    work: &mut Work,
-    key: &Key,
-    code: Code,
-    root: Code,
-    message: &str,
-) {
-    if work.blocked.contains_key(key) {
-        return;
-    }
-    let Some(effect) = work.effects.get(key) else {
-        return;
-    };
-    let verb = order::verb(context, effect);
-    let hold = Hold::of(code, message, whole(context, effect, verb));
-    let id = hold.id(&context.desired.source, &context.rules.salt);
-    work.held.extend(
-        hold.entries(&id)
-            .map(|held| crate::plan::Held { root, ..held }),
-    );
-    work.blocked.insert(key.clone(), root);
-}
-
 /// The other sources, by whom what is missing may be declared.
-fn others<'c>(context: &'c Context<'_>) -> impl Iterator<Item = &'c Peer> {
+fn other_sources<'c>(context: &'c PlanContext<'_>) -> impl Iterator<Item = &'c PeerSource> {
     context.rules.peers.iter().chain(&context.rules.witnesses)
 }
 
 /// Of a fault by a setting: names the other source that is going to set it otherwise.
-fn name_setters(context: &Context<'_>, world: &World<'_>, findings: &mut [Finding]) {
+fn name_setters(
+    context: &PlanContext<'_>,
+    world: &PlannedState<'_>,
+    findings: &mut [RuleDiagnostic],
+) {
     for finding in findings {
         let Some(setting) = finding.setting else {
             continue;
         };
-        let field = kinds::own(kinds::get(kinds::SETTINGS).at(setting));
+        let field = kinds::own_field(kinds::get(kinds::SETTINGS).expect_index(setting));
         let key = Key::new(kinds::SETTINGS, "settings");
         let now = world.setting(setting);
-        let sets = |peer: &&Peer| {
+        let sets = |peer: &&PeerSource| {
             let declared = peer.desired.as_ref()?.resources.get(&key)?;
             let stated = declared.stated(&field)?.cell.value();
             Some(stated.is_some() && stated != now.as_ref())
         };
-        let Some(peer) = others(context).find(|peer| sets(peer) == Some(true)) else {
+        let Some(peer) = other_sources(context).find(|peer| sets(peer) == Some(true)) else {
             continue;
         };
         let name = &peer.name;
@@ -391,13 +308,13 @@ fn name_setters(context: &Context<'_>, world: &World<'_>, findings: &mut [Findin
 }
 
 /// Of a reference that leads nowhere: names the other source that declares what is meant.
-fn name_declarers(context: &Context<'_>, findings: &mut [Finding]) {
-    let dangling = |finding: &&mut Finding| finding.diagnostic.code == codes::REFERENCE;
+fn name_declarers(context: &PlanContext<'_>, findings: &mut [RuleDiagnostic]) {
+    let dangling = |finding: &&mut RuleDiagnostic| finding.diagnostic.code == codes::REFERENCE;
     for finding in findings.iter_mut().filter(dangling) {
         let Some(target) = finding.involves.first() else {
             continue;
         };
-        let peers = others(context);
+        let peers = other_sources(context);
         let declarers = peers.filter_map(|peer| Some((&peer.name, peer.declares(target)?)));
         // A source that could write it now comes first.
         let Some((name, accepted)) = declarers.min_by_key(|(_, accepted)| !accepted) else {
@@ -423,8 +340,11 @@ fn name_declarers(context: &Context<'_>, findings: &mut [Finding]) {
 
 /// What the rules find in the state after the effects that are left. A fault that was stored
 /// already, and that the plan neither makes nor worsens, is a warning.
-fn findings(context: &Context<'_>, effects: &Keyed<Effect>) -> Vec<Finding> {
-    let world = World::new(context.stored, context.desired, effects);
+fn rule_diagnostics(
+    context: &PlanContext<'_>,
+    effects: &KeyedList<ResourceEffect>,
+) -> Vec<RuleDiagnostic> {
+    let world = PlannedState::new(context.stored, context.desired, effects);
     let subjects = check::subjects(&world);
     let mut findings = check::run(&world, &subjects);
     name_declarers(context, &mut findings);
@@ -432,12 +352,12 @@ fn findings(context: &Context<'_>, effects: &Keyed<Effect>) -> Vec<Finding> {
     if !findings.iter().any(|finding| finding.diagnostic.is_error()) {
         return findings;
     }
-    let nothing = Keyed::default();
-    let before = World::new(context.stored, context.desired, &nothing);
+    let nothing = KeyedList::default();
+    let before = PlannedState::new(context.stored, context.desired, &nothing);
     // What was a warning before and is an error now, the plan makes.
     let stored = check::run(&before, &subjects);
     let stored = stored.iter().filter(|found| found.diagnostic.is_error());
-    let stored: BTreeSet<_> = stored.map(Finding::identity).collect();
+    let stored: BTreeSet<_> = stored.map(RuleDiagnostic::identity).collect();
     for finding in &mut findings {
         let subject = finding.diagnostic.key.as_ref();
         let comes = subject.and_then(|key| world.after(key));

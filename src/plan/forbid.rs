@@ -1,28 +1,29 @@
 //! What a plan may not do without a decision, whatever its number: removing what is protected,
 //! deleting, changing what login names are built on.
 
-use super::draft::{Context, member, partial};
-use super::hold::{Hold, Member};
+use super::context::PlanContext;
+use super::draft::{field_member, member};
+use super::hold::{Hold, HoldMember};
 use super::order;
-use super::planner::Work;
-use super::types::{Reason, Verb};
-use crate::check::{Effect, Outcome};
+use super::planner::PlanInProgress;
+use super::types::{StepReason, StepVerb};
+use crate::check::{EffectOutcome, ResourceEffect};
 use crate::diagnostic::{Code, Diagnostic, Severity, codes, plural};
 use crate::kinds;
-use crate::model::{Change, Claim, ClaimState, Key, Value};
+use crate::model::{Claim, ClaimState, FieldChange, Key, Value};
 
 /// All of a plan, when something is wrong with the whole of what the source sent.
-pub(super) fn doubted(context: &Context<'_>, work: &mut Work) {
+pub(super) fn hold_doubted_export(context: &PlanContext<'_>, work: &mut PlanInProgress) {
     let Some((code, message)) = &context.rules.doubt else {
         return;
     };
-    let mut members: Vec<Member> = work
+    let mut members: Vec<HoldMember> = work
         .effects
         .iter()
-        .map(|effect| whole(context, effect, order::verb(context, effect)))
+        .map(|effect| effect_member(context, effect, order::verb(context, effect)))
         .collect();
     if members.is_empty() && context.rules.doubt_holds {
-        members = counted(context);
+        members = members_if_accepted(context);
     }
     if members.is_empty() {
         return nothing_believed(work, *code, message);
@@ -30,7 +31,7 @@ pub(super) fn doubted(context: &Context<'_>, work: &mut Work) {
     let hold = Hold {
         count: Some(members.len() as u64),
         members,
-        ..Hold::many(*code, message.clone())
+        ..Hold::without_members(*code, message.clone())
     };
     let held = work.held.len();
     work.hold(context, hold);
@@ -44,7 +45,7 @@ pub(super) fn doubted(context: &Context<'_>, work: &mut Work) {
 
 /// What an export that would write nothing stands for once it is accepted: what it does not name
 /// counts as missing, or what it names as seen.
-fn counted(context: &Context<'_>) -> Vec<Member> {
+fn members_if_accepted(context: &PlanContext<'_>) -> Vec<HoldMember> {
     let desired = context.desired;
     let mine = |claims: &[Claim]| {
         let mut mine = claims.iter();
@@ -61,16 +62,16 @@ fn counted(context: &Context<'_>) -> Vec<Member> {
     }
     keys.sort();
     keys.into_iter()
-        .map(|key| Member {
+        .map(|key| HoldMember {
             whole: true,
-            ..member(context, key, Verb::Update, Vec::new())
+            ..member(context, key, StepVerb::Update, Vec::new())
         })
         .collect()
 }
 
 /// Says that nothing is believed of what would change nothing. What holds no data at all is an error: it
 /// would be the same as an export that was read and is fine.
-fn nothing_believed(work: &mut Work, code: Code, message: &str) {
+fn nothing_believed(work: &mut PlanInProgress, code: Code, message: &str) {
     let whole = |found: &&mut Diagnostic| found.code == code && found.key.is_none();
     let no_data = code == codes::FEED_NOT_DATA;
     let mut known = work.diagnostics.iter_mut().filter(whole).peekable();
@@ -88,10 +89,10 @@ fn nothing_believed(work: &mut Work, code: Code, message: &str) {
 }
 
 /// What fields would change that an export has suddenly lost.
-pub(super) fn doubtful(context: &Context<'_>, work: &mut Work) {
+pub(super) fn hold_doubtful_fields(context: &PlanContext<'_>, work: &mut PlanInProgress) {
     for doubtful in &context.rules.doubtful {
-        let of = |effect: &Effect| match &effect.outcome {
-            Outcome::Change(changes) if effect.key.kind == doubtful.kind => {
+        let of = |effect: &ResourceEffect| match &effect.outcome {
+            EffectOutcome::Change(changes) if effect.key.kind == doubtful.kind => {
                 let mut changes = changes.iter();
                 changes
                     .find(|change| change.field == doubtful.field)
@@ -99,9 +100,11 @@ pub(super) fn doubtful(context: &Context<'_>, work: &mut Work) {
             }
             _ => None,
         };
-        let held = |(effect, change): (&Effect, Change)| partial(context, &effect.key, change);
+        let held = |(effect, change): (&ResourceEffect, FieldChange)| {
+            field_member(context, &effect.key, change)
+        };
         let effects = work.effects.iter();
-        let members: Vec<Member> = effects
+        let members: Vec<HoldMember> = effects
             .filter_map(|effect| Some((effect, of(effect)?)))
             .map(held)
             .collect();
@@ -119,28 +122,30 @@ pub(super) fn doubtful(context: &Context<'_>, work: &mut Work) {
             of: Some(doubtful.of),
             limit: Some(doubtful.limit),
             members,
-            ..Hold::many(codes::COLUMN_BLANK, doubtful.message.clone())
+            ..Hold::without_members(codes::COLUMN_BLANK, doubtful.message.clone())
         };
         work.hold(context, hold);
     }
 }
 
 /// Rows that refuse removal, and deletes that the configuration does not allow.
-pub(super) fn forbidden(context: &Context<'_>, work: &mut Work) {
+pub(super) fn hold_forbidden_removals(context: &PlanContext<'_>, work: &mut PlanInProgress) {
     let mut holds = Vec::new();
     for effect in &work.effects {
         let verb = order::verb(context, effect);
-        if !matches!(verb, Verb::Delete | Verb::Deactivate) {
+        if !matches!(verb, StepVerb::Delete | StepVerb::Deactivate) {
             continue;
         }
         let Some(row) = context.stored.rows.get(&effect.key) else {
             continue;
         };
-        let held = |code, message: String| Hold::of(code, message, whole(context, effect, verb));
+        let held = |code, message: String| {
+            Hold::single(code, message, effect_member(context, effect, verb))
+        };
         let protect = kinds::get(effect.key.kind).protect_index();
         if row.values[protect] == Some(Value::Bool(true)) {
-            holds.push(protected(context, work, effect, verb));
-        } else if verb == Verb::Delete && !context.rules.allow_delete {
+            holds.push(removal_hold(context, work, effect, verb));
+        } else if verb == StepVerb::Delete && !context.rules.allow_delete {
             let message = format!(
                 "{} would be deleted for ever; deletes need `allowDelete: true` or `--allow-delete`",
                 effect.key
@@ -153,10 +158,15 @@ pub(super) fn forbidden(context: &Context<'_>, work: &mut Work) {
 
 /// Only what removes is held: the rest of a declared resource goes on, so that a manifest that
 /// releases it and removes it gets its way in the next pass.
-fn protected(context: &Context<'_>, work: &Work, effect: &Effect, verb: Verb) -> Hold {
+fn removal_hold(
+    context: &PlanContext<'_>,
+    work: &PlanInProgress,
+    effect: &ResourceEffect,
+    verb: StepVerb,
+) -> Hold {
     let kind = kinds::get(effect.key.kind);
-    let of = |index| move |change: &Change| change.field.own() == Some(index);
-    let mut member = whole(context, effect, verb);
+    let of = |index| move |change: &FieldChange| change.field.own() == Some(index);
+    let mut member = effect_member(context, effect, verb);
     let released = member.changes.iter().any(of(kind.protect_index()));
     let (status, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut member.changes)
         .into_iter()
@@ -166,12 +176,12 @@ fn protected(context: &Context<'_>, work: &Work, effect: &Effect, verb: Verb) ->
     let key = &effect.key;
     let message = match (released, work.reason(key)) {
         (true, _) => released_message(key),
-        (false, Reason::Removed) => {
+        (false, StepReason::Removed) => {
             format!("{key} is protected: apply `protect: false` first, then take it out")
         }
         (false, _) => format!("{key} is protected: write `protect: false` as well"),
     };
-    Hold::of(codes::PROTECTED, message, member)
+    Hold::single(codes::PROTECTED, message, member)
 }
 
 /// Why a removal waits though its manifest releases the resource.
@@ -182,8 +192,12 @@ pub(super) fn released_message(key: &Key) -> String {
 }
 
 /// An effect as a member of a hold, all of it.
-pub(super) fn whole(context: &Context<'_>, effect: &Effect, verb: Verb) -> Member {
-    Member {
+pub(super) fn effect_member(
+    context: &PlanContext<'_>,
+    effect: &ResourceEffect,
+    verb: StepVerb,
+) -> HoldMember {
+    HoldMember {
         whole: true,
         ..member(context, &effect.key, verb, order::changes(effect))
     }
@@ -191,15 +205,15 @@ pub(super) fn whole(context: &Context<'_>, effect: &Effect, verb: Verb) -> Membe
 
 /// Numbers that login names are built on and that have logins: new names mean that everybody of
 /// the account logs in otherwise.
-pub(super) fn login_changes(context: &Context<'_>, work: &mut Work) {
-    let number = kinds::own(kinds::get(kinds::ACCOUNT).at("customerNumber"));
+pub(super) fn login_changes(context: &PlanContext<'_>, work: &mut PlanInProgress) {
+    let number = kinds::own_field(kinds::get(kinds::ACCOUNT).expect_index("customerNumber"));
     let mut holds = Vec::new();
     for effect in work
         .effects
         .iter()
         .filter(|effect| effect.key.kind == kinds::ACCOUNT)
     {
-        let Outcome::Change(changes) = &effect.outcome else {
+        let EffectOutcome::Change(changes) = &effect.outcome else {
             continue;
         };
         let Some(change) = changes.iter().find(|change| change.field == number) else {
@@ -211,13 +225,13 @@ pub(super) fn login_changes(context: &Context<'_>, work: &mut Work) {
             .and_then(Value::as_text)
             .map_or(0, |old| context.stored.logins_of(old));
         if logins > 0 {
-            let held = partial(context, &effect.key, change.clone());
+            let held = field_member(context, &effect.key, change.clone());
             let message = format!(
                 "{}: the customer number has {}, and all of them get new names",
                 effect.key,
                 plural(logins, "login")
             );
-            holds.push(Hold::of(codes::LOGIN_CHANGE, message, held));
+            holds.push(Hold::single(codes::LOGIN_CHANGE, message, held));
         }
     }
     holds.into_iter().for_each(|hold| work.hold(context, hold));

@@ -1,61 +1,62 @@
 //! Guards: how much one plan may take away or overturn, as data.
 
-use super::draft::{Context, partial};
-use super::forbid::whole;
-use super::guard_base::Bases;
-use super::hold::{Hold, Member};
-use super::limited::{self, Limited, Numbers, Tripped};
+use super::budget_share::{BudgetName, undecided};
+use super::context::PlanContext;
+use super::draft::field_member;
+use super::exceeded_limit::{self, ExceededLimit, GuardNumbers, TrippedLimits};
+use super::forbid::effect_member;
+use super::guard_base::BudgetBases;
+use super::hold::{Hold, HoldMember};
 use super::order;
-use super::planner::Work;
-use super::remember;
-use super::rules::{Accept, Guards, Limit};
-use super::share::{Budget, undecided};
+use super::planner::PlanInProgress;
+use super::remembered_steps;
+use super::rules::{AcceptOverride, GuardLimit, GuardLimits};
 use super::types::Plan;
-use crate::check::World;
+use crate::check::PlannedState;
 use crate::diagnostic::codes;
-use crate::model::{Change, HeldStep, Key};
+use crate::model::{FieldChange, HeldStep, Key};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// One step under a budget.
-struct Counted {
+struct CountedStep {
     key: Key,
     /// How much it counts; nothing when only its record says that it is held.
     n: u64,
     /// The change that counts, or `None` when the whole effect does.
-    change: Option<Change>,
+    change: Option<FieldChange>,
     /// The record of an earlier pass that held it.
     record: Option<HeldStep>,
 }
 
 /// The steps under each budget.
-type Budgets = BTreeMap<Budget, Vec<Counted>>;
+type BudgetSteps = BTreeMap<BudgetName, Vec<CountedStep>>;
 
 /// Holds what trips a limit, and what an earlier pass held; `covered` is left alone.
 pub(super) fn guards(
-    context: &Context<'_>,
-    work: &mut Work,
-    bases: &Bases,
+    context: &PlanContext<'_>,
+    work: &mut PlanInProgress,
+    bases: &BudgetBases,
     covered: &BTreeSet<Key>,
 ) {
-    let mut budgets = counted(context, work, covered);
+    let mut budgets = count_steps(context, work, covered);
     add_records(context, work, covered, &mut budgets);
     let totals = totals(&budgets);
     // What is decided of a whole kind covers its accounts, so kinds come first.
     let (accounts, kinds): (Vec<_>, Vec<_>) = budgets
         .into_iter()
         .partition(|(budget, _)| budget.contains('@'));
-    let mut guard = Guard {
+    let mut guard = GuardEvaluator {
         context,
         bases,
         totals,
-        tripped: Tripped::default(),
+        tripped: TrippedLimits::default(),
     };
     for (budget, members) in kinds {
         guard.judge(work, &budget, members);
     }
     for (budget, members) in accounts {
-        let decided = |member: &Counted| {
+        let decided = |member: &CountedStep| {
             let whole = member.change.is_none() && work.decided.contains_key(&member.key);
             whole || work.blocked.contains_key(&member.key)
         };
@@ -66,13 +67,17 @@ pub(super) fn guards(
 }
 
 /// What the effects count against.
-fn counted(context: &Context<'_>, work: &Work, covered: &BTreeSet<Key>) -> Budgets {
-    let mut budgets = Budgets::new();
-    let world = World::new(context.stored, context.desired, &work.effects);
+fn count_steps(
+    context: &PlanContext<'_>,
+    work: &PlanInProgress,
+    covered: &BTreeSet<Key>,
+) -> BudgetSteps {
+    let mut budgets = BudgetSteps::new();
+    let world = PlannedState::new(context.stored, context.desired, &work.effects);
     let effects = work.effects.iter();
     for effect in effects.filter(|effect| !covered.contains(&effect.key)) {
         for share in undecided(context, work, &world, effect) {
-            budgets.entry(share.budget).or_default().push(Counted {
+            budgets.entry(share.budget).or_default().push(CountedStep {
                 key: effect.key.clone(),
                 n: share.n,
                 change: share.change,
@@ -84,21 +89,29 @@ fn counted(context: &Context<'_>, work: &Work, covered: &BTreeSet<Key>) -> Budge
 }
 
 /// Adds the records of earlier passes to the steps that they are about.
-fn add_records(context: &Context<'_>, work: &Work, covered: &BTreeSet<Key>, budgets: &mut Budgets) {
-    for record in remember::records(context).filter(|record| !covered.contains(&record.key)) {
+fn add_records(
+    context: &PlanContext<'_>,
+    work: &PlanInProgress,
+    covered: &BTreeSet<Key>,
+    budgets: &mut BudgetSteps,
+) {
+    for record in
+        remembered_steps::guard_records(context).filter(|record| !covered.contains(&record.key))
+    {
         // Under another limit of the configuration it may not be held at all.
-        let trips =
-            |(limit, _): (Limit, String)| limit.trips(record.count, record.earlier, record.total);
+        let trips = |(limit, _): (GuardLimit, String)| {
+            limit.is_exceeded_by(record.count, record.earlier, record.total)
+        };
         if !limit_of(&context.rules.guards, &record.budget).is_some_and(trips) {
             continue;
         }
-        let Some(change) = remember::planned_again(context, work, record) else {
+        let Some(change) = remembered_steps::planned_again(context, work, record) else {
             continue;
         };
         let members = budgets.entry(record.budget.clone()).or_default();
         match members.iter_mut().find(|member| member.key == record.key) {
             Some(member) => member.record = Some(record.clone()),
-            None => members.push(Counted {
+            None => members.push(CountedStep {
                 key: record.key.clone(),
                 n: 0,
                 change,
@@ -110,9 +123,9 @@ fn add_records(context: &Context<'_>, work: &Work, covered: &BTreeSet<Key>, budg
 
 /// Of every kind's budget, the numbers by which an override can name it: its own steps, and those of
 /// its accounts with them.
-fn totals(budgets: &Budgets) -> BTreeMap<Budget, BTreeSet<u64>> {
-    let mut keys: BTreeMap<Budget, BTreeSet<&Key>> = BTreeMap::new();
-    let mut totals: BTreeMap<Budget, BTreeSet<u64>> = BTreeMap::new();
+fn totals(budgets: &BudgetSteps) -> BTreeMap<BudgetName, BTreeSet<u64>> {
+    let mut keys: BTreeMap<BudgetName, BTreeSet<&Key>> = BTreeMap::new();
+    let mut totals: BTreeMap<BudgetName, BTreeSet<u64>> = BTreeMap::new();
     for (budget, members) in budgets {
         let name = name_of(budget).to_owned();
         if name == *budget {
@@ -134,15 +147,15 @@ fn name_of(budget: &str) -> &str {
 }
 
 /// The guards of one plan.
-struct Guard<'a> {
-    context: &'a Context<'a>,
-    bases: &'a Bases,
-    totals: BTreeMap<Budget, BTreeSet<u64>>,
-    tripped: Tripped,
+struct GuardEvaluator<'a> {
+    context: &'a PlanContext<'a>,
+    bases: &'a BudgetBases,
+    totals: BTreeMap<BudgetName, BTreeSet<u64>>,
+    tripped: TrippedLimits,
 }
 
-impl Guard<'_> {
-    fn judge(&mut self, work: &mut Work, budget: &Budget, members: Vec<Counted>) {
+impl GuardEvaluator<'_> {
+    fn judge(&mut self, work: &mut PlanInProgress, budget: &BudgetName, members: Vec<CountedStep>) {
         let context = self.context;
         let Some((limit, config)) = limit_of(&context.rules.guards, budget) else {
             return;
@@ -152,9 +165,9 @@ impl Guard<'_> {
         let spent = &context.stored.spent;
         let earlier = spent.get(budget).copied().unwrap_or_default();
         let own = members.iter().map(|member| &member.key);
-        let total = self.bases.left(context, work, budget, own);
-        let trips = count > 0 && limit.trips(count, earlier, total);
-        let held: Vec<Counted> = if trips {
+        let total = self.bases.base_for_budget(context, work, budget, own);
+        let trips = count > 0 && limit.is_exceeded_by(count, earlier, total);
+        let held: Vec<CountedStep> = if trips {
             members
         } else {
             let recorded = members.into_iter();
@@ -164,7 +177,7 @@ impl Guard<'_> {
             return;
         }
         let records = || held.iter().filter_map(|member| member.record.as_ref());
-        let numbers = Numbers {
+        let numbers = GuardNumbers {
             count: held.len() as u64,
             earlier: records()
                 .map(|record| record.earlier)
@@ -174,23 +187,23 @@ impl Guard<'_> {
             limit,
             config,
         };
-        let limited = limited::limited(context, budget, &numbers);
+        let limited = exceeded_limit::exceeded_limit(context, budget, &numbers);
         let hold = trip(context, work, &held, &numbers, &limited);
         let entries = self.tripped.hold(context, work, hold, limited);
         record(context, work, budget, entries, held, &numbers, trips);
     }
 
     /// Whether an override covers a budget; then nothing counts against it.
-    fn accepted(&self, work: &mut Work, budget: &Budget, counts: [u64; 2]) -> bool {
+    fn accepted(&self, work: &mut PlanInProgress, budget: &BudgetName, counts: [u64; 2]) -> bool {
         let name = name_of(budget);
         let whole = |n: &u64| self.totals.get(name).is_some_and(|all| all.contains(n));
-        let covers = |accept: &&Accept| match accept {
-            Accept::Budget(given, n) if given == budget => counts.contains(n),
-            Accept::Budget(given, n) => given == name && whole(n),
+        let covers = |accept: &&AcceptOverride| match accept {
+            AcceptOverride::Budget(given, n) if given == budget => counts.contains(n),
+            AcceptOverride::Budget(given, n) => given == name && whole(n),
             _ => false,
         };
         let accept = self.context.rules.accepts.iter().find(covers);
-        if let Some(Accept::Budget(given, n)) = accept {
+        if let Some(AcceptOverride::Budget(given, n)) = accept {
             work.used.push(format!("{given}={n}"));
             work.exempt.insert(budget.clone());
         }
@@ -200,7 +213,11 @@ impl Guard<'_> {
 
 /// Takes out the steps that a person approved under the hold of an earlier pass: more of the same
 /// kind beside them is another hold, and the approval stays what it was.
-fn without_approved(context: &Context<'_>, work: &mut Work, members: Vec<Counted>) -> Vec<Counted> {
+fn without_approved(
+    context: &PlanContext<'_>,
+    work: &mut PlanInProgress,
+    members: Vec<CountedStep>,
+) -> Vec<CountedStep> {
     let approved = &context.stored.approved;
     let mut left = Vec::new();
     for counted in members {
@@ -214,7 +231,7 @@ fn without_approved(context: &Context<'_>, work: &mut Work, members: Vec<Counted
         match approval {
             Some((given, member)) => {
                 work.used.push(format!("hold {given}"));
-                work.decide(member);
+                work.let_member_through(member);
             }
             None => left.push(counted),
         }
@@ -224,12 +241,12 @@ fn without_approved(context: &Context<'_>, work: &mut Work, members: Vec<Counted
 
 /// Remembers what was held, for later passes.
 fn record(
-    context: &Context<'_>,
-    work: &mut Work,
-    budget: &Budget,
+    context: &PlanContext<'_>,
+    work: &mut PlanInProgress,
+    budget: &BudgetName,
     entries: Range<usize>,
-    held: Vec<Counted>,
-    numbers: &Numbers,
+    held: Vec<CountedStep>,
+    numbers: &GuardNumbers,
     trips: bool,
 ) {
     let ids = work.held[entries].iter();
@@ -242,7 +259,7 @@ fn record(
             continue;
         };
         let field = counted.change.as_ref().map(|change| &change.field);
-        let step = remember::step(context, budget, id, &member, field);
+        let step = remembered_steps::step(context, budget, id, &member, field);
         let judged = match (&counted.record, trips) {
             (Some(record), false) => (record.count, record.earlier, record.total),
             _ => (numbers.count, numbers.earlier, numbers.total),
@@ -257,16 +274,16 @@ fn record(
 }
 
 fn trip(
-    context: &Context<'_>,
-    work: &Work,
-    held: &[Counted],
-    numbers: &Numbers,
-    limited: &Limited,
+    context: &PlanContext<'_>,
+    work: &PlanInProgress,
+    held: &[CountedStep],
+    numbers: &GuardNumbers,
+    limited: &ExceededLimit,
 ) -> Hold {
     let members = held.iter();
     Hold {
         code: codes::GUARD,
-        message: limited::message(std::slice::from_ref(limited)),
+        message: exceeded_limit::message(std::slice::from_ref(limited)),
         count: Some(numbers.count),
         of: Some(numbers.total),
         limit: Some(numbers.limit.allowed(numbers.total)),
@@ -277,17 +294,24 @@ fn trip(
     }
 }
 
-fn held_member(context: &Context<'_>, work: &Work, counted: &Counted) -> Option<Member> {
+fn held_member(
+    context: &PlanContext<'_>,
+    work: &PlanInProgress,
+    counted: &CountedStep,
+) -> Option<HoldMember> {
     let effect = work.effects.get(&counted.key)?;
     Some(match &counted.change {
-        None => whole(context, effect, order::verb(context, effect)),
-        Some(change) => partial(context, &counted.key, change.clone()),
+        None => effect_member(context, effect, order::verb(context, effect)),
+        Some(change) => field_member(context, &counted.key, change.clone()),
     })
 }
 
 /// What the steps that are left use up of each budget; what somebody let through does not count.
-pub(super) fn spent(context: &Context<'_>, work: &Work) -> BTreeMap<Budget, u64> {
-    let world = World::new(context.stored, context.desired, &work.effects);
+pub(super) fn budget_use(
+    context: &PlanContext<'_>,
+    work: &PlanInProgress,
+) -> BTreeMap<BudgetName, u64> {
+    let world = PlannedState::new(context.stored, context.desired, &work.effects);
     let mut spent = BTreeMap::new();
     for effect in work
         .effects
@@ -308,24 +332,28 @@ pub(super) fn spent(context: &Context<'_>, work: &Work) -> BTreeMap<Budget, u64>
 
 /// What a plan that was made earlier would be over now, by what its source has `spent` since.
 #[must_use]
-pub fn over_budget(plan: &Plan, guards: &Guards, spent: &BTreeMap<String, u64>) -> Vec<String> {
+pub fn over_budget(
+    plan: &Plan,
+    guards: &GuardLimits,
+    spent: &BTreeMap<String, u64>,
+) -> Vec<String> {
     let over = plan.spent.iter().filter_map(|(budget, count)| {
         let (limit, config) = limit_of(guards, budget)?;
-        let numbers = Numbers {
+        let numbers = GuardNumbers {
             count: *count,
             earlier: spent.get(budget).copied().unwrap_or_default(),
             total: plan.bases.get(budget).copied().unwrap_or_default(),
             limit,
             config,
         };
-        let trips = limit.trips(*count, numbers.earlier, numbers.total);
-        trips.then(|| limited::said(budget, &numbers))
+        let trips = limit.is_exceeded_by(*count, numbers.earlier, numbers.total);
+        trips.then(|| exceeded_limit::describe_excess(budget, &numbers))
     });
     over.collect()
 }
 
 /// The limit of a budget and its key in the configuration.
-fn limit_of(guards: &Guards, budget: &str) -> Option<(Limit, String)> {
+fn limit_of(guards: &GuardLimits, budget: &str) -> Option<(GuardLimit, String)> {
     if budget.contains('@') {
         return Some((guards.per_account, "guards.perAccount".into()));
     }

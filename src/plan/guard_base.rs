@@ -1,47 +1,50 @@
 //! Of how many the count of a guard is a share.
 
-use super::draft::Context;
-use super::planner::Work;
-use super::share::{Budget, is_live, members, went};
-use super::types::{Agreed, AgreedClaim};
-use crate::check::{Effect, Outcome};
+use super::budget_share::{BudgetName, is_live, members, removed_members};
+use super::context::PlanContext;
+use super::planner::PlanInProgress;
+use super::types::{ClaimAction, ClaimUpdate};
+use crate::check::{EffectOutcome, ResourceEffect};
 use crate::kinds;
-use crate::model::{Ask, Change, ClaimState, FieldRef, GuardBase, Key, KindId, Row, Text, Value};
+use crate::model::{
+    ClaimState, CompactText, FieldChange, FieldRef, GuardBase, Key, KindId, Row, SnapshotLookup,
+    Value,
+};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// What guards count a share of, and who leaves it through the plan.
-pub(super) struct Bases {
+pub(super) struct BudgetBases {
     /// How many live rows of each kind the source claims, before the plan.
     pub live: BTreeMap<KindId, u64>,
-    leaving: Leaving,
+    leaving: DepartingRows,
 }
 
 /// Who leaves a base through the plan, held or not: if only those did that are applied, the base would
 /// be smaller in the next pass of the same tree, and more would be held.
 #[derive(Default)]
-struct Leaving {
+struct DepartingRows {
     /// Live rows of the source, which are not live afterwards or not its own.
     live: HashSet<Key>,
     /// Rows of the source, which are not its own afterwards.
     claimed: BTreeSet<Key>,
     /// The users of each account.
-    users: HashMap<Text, HashSet<Key>>,
+    users: HashMap<CompactText, HashSet<Key>>,
 }
 
-impl Bases {
-    pub fn of(context: &Context<'_>, work: &Work) -> Self {
+impl BudgetBases {
+    pub fn of(context: &PlanContext<'_>, work: &PlanInProgress) -> Self {
         Self {
             live: live(context),
-            leaving: Leaving::of(context, work),
+            leaving: DepartingRows::of(context, work),
         }
     }
 
     /// Of how many a budget's count is a share: of those that are there before the plan and that nothing
     /// but this budget takes away; `own` are the members of the budget.
-    pub fn left<'k>(
+    pub fn base_for_budget<'k>(
         &self,
-        context: &Context<'_>,
-        work: &Work,
+        context: &PlanContext<'_>,
+        work: &PlanInProgress,
         budget: &str,
         own: impl Iterator<Item = &'k Key>,
     ) -> u64 {
@@ -52,34 +55,34 @@ impl Bases {
     }
 }
 
-impl Leaving {
-    fn of(context: &Context<'_>, work: &Work) -> Self {
+impl DepartingRows {
+    fn of(context: &PlanContext<'_>, work: &PlanInProgress) -> Self {
         let mut leaving = Self::default();
         let released = work.released.iter().chain(released(&work.agreed));
         for row in released.filter_map(|key| context.stored.rows.get(key)) {
             leaving.unclaim(context, row);
         }
-        let accounts = kinds::get(kinds::USER).at("accounts");
+        let accounts = kinds::get(kinds::USER).expect_index("accounts");
         for effect in &work.effects {
             let Some(row) = context.stored.rows.get(&effect.key) else {
                 continue;
             };
-            let (live, goes) = (is_live(row), goes(effect));
+            let (live, goes) = (is_live(row), takes_out_of_use(effect));
             if goes && live && is_ours(context, &row.key) {
                 leaving.live.insert(row.key.clone());
             }
             let declared = context.desired.resources.contains(&row.key);
-            if goes && (!declared || matches!(effect.outcome, Outcome::Delete)) {
+            if goes && (!declared || matches!(effect.outcome, EffectOutcome::Delete)) {
                 leaving.unclaim(context, row);
             }
             if row.key.kind == kinds::USER && live {
-                let lost = match change_of(effect, &kinds::own(accounts)) {
-                    Some(change) if !goes => went(change),
+                let lost = match change_of(effect, &kinds::own_field(accounts)) {
+                    Some(change) if !goes => removed_members(change),
                     _ if goes => members(row.values[accounts].as_ref()),
                     _ => Vec::new(),
                 };
                 for account in lost {
-                    let users = leaving.users.entry(Text::new(account)).or_default();
+                    let users = leaving.users.entry(CompactText::new(account)).or_default();
                     users.insert(row.key.clone());
                 }
             }
@@ -87,7 +90,7 @@ impl Leaving {
         leaving
     }
 
-    fn unclaim(&mut self, context: &Context<'_>, row: &Row) {
+    fn unclaim(&mut self, context: &PlanContext<'_>, row: &Row) {
         if !is_ours(context, &row.key) {
             return;
         }
@@ -97,15 +100,22 @@ impl Leaving {
         }
     }
 
-    fn of_budget(&self, context: &Context<'_>, work: &Work, budget: &str) -> HashSet<Key> {
-        match Of::budget(budget) {
+    fn of_budget(
+        &self,
+        context: &PlanContext<'_>,
+        work: &PlanInProgress,
+        budget: &str,
+    ) -> HashSet<Key> {
+        match BudgetBaseKind::budget(budget) {
             None => HashSet::new(),
-            Some(Of::Users(account)) => self.users.get(account).cloned().unwrap_or_default(),
-            Some(Of::Live(kind)) => {
+            Some(BudgetBaseKind::Users(account)) => {
+                self.users.get(account).cloned().unwrap_or_default()
+            }
+            Some(BudgetBaseKind::Live(kind)) => {
                 let live = self.live.iter().filter(|key| key.kind == kind);
                 live.cloned().collect()
             }
-            Some(Of::Filled(kind, field)) => {
+            Some(BudgetBaseKind::Filled(kind, field)) => {
                 let filled = |key: &&Key| {
                     let row = context.stored.rows.get(key);
                     row.is_some_and(|row| is_filled(row, &field))
@@ -114,7 +124,7 @@ impl Leaving {
                 let emptied = work.effects.iter().filter(|effect| {
                     effect.key.kind == kind
                         && is_ours(context, &effect.key)
-                        && empties(effect, &field)
+                        && leaves_field_empty(effect, &field)
                 });
                 let emptied = emptied.map(|effect| &effect.key);
                 claimed.chain(emptied).filter(filled).cloned().collect()
@@ -124,7 +134,7 @@ impl Leaving {
 }
 
 /// What a budget counts a share of.
-enum Of<'b> {
+enum BudgetBaseKind<'b> {
     /// The live users of an account.
     Users(&'b str),
     /// The live rows of a kind.
@@ -133,7 +143,7 @@ enum Of<'b> {
     Filled(KindId, FieldRef),
 }
 
-impl<'b> Of<'b> {
+impl<'b> BudgetBaseKind<'b> {
     fn budget(budget: &'b str) -> Option<Self> {
         if let Some((_, account)) = budget.split_once('@') {
             return Some(Self::Users(account));
@@ -150,32 +160,32 @@ impl<'b> Of<'b> {
     }
 }
 
-fn released(agreed: &[Agreed]) -> impl Iterator<Item = &Key> {
+fn released(agreed: &[ClaimUpdate]) -> impl Iterator<Item = &Key> {
     let released =
-        |agreed: &&Agreed| matches!(agreed.claim, AgreedClaim::Release | AgreedClaim::Gone);
+        |agreed: &&ClaimUpdate| matches!(agreed.claim, ClaimAction::Release | ClaimAction::Gone);
     agreed.iter().filter(released).map(|agreed| &agreed.key)
 }
 
-fn change_of<'e>(effect: &'e Effect, field: &FieldRef) -> Option<&'e Change> {
-    let Outcome::Change(changes) = &effect.outcome else {
+fn change_of<'e>(effect: &'e ResourceEffect, field: &FieldRef) -> Option<&'e FieldChange> {
+    let EffectOutcome::Change(changes) = &effect.outcome else {
         return None;
     };
     changes.iter().find(|change| change.field == *field)
 }
 
 /// Whether an effect leaves a field without a value.
-fn empties(effect: &Effect, field: &FieldRef) -> bool {
+fn leaves_field_empty(effect: &ResourceEffect, field: &FieldRef) -> bool {
     change_of(effect, field)
         .is_some_and(|change| change.after.as_ref().is_none_or(Value::is_empty_list))
 }
 
 /// Whether an effect takes its resource out of use.
-fn goes(effect: &Effect) -> bool {
+fn takes_out_of_use(effect: &ResourceEffect) -> bool {
     let status = kinds::get(effect.key.kind).status_index();
     match &effect.outcome {
-        Outcome::Delete => true,
-        Outcome::Create { .. } => false,
-        Outcome::Change(changes) => changes.iter().any(|change| {
+        EffectOutcome::Delete => true,
+        EffectOutcome::Create { .. } => false,
+        EffectOutcome::Change(changes) => changes.iter().any(|change| {
             let after = change.after.as_ref().and_then(Value::as_text);
             change.field.own() == Some(status) && after == Some("inactive")
         }),
@@ -184,7 +194,7 @@ fn goes(effect: &Effect) -> bool {
 
 /// How many live rows of each kind the source claims, before the plan. What the plan itself creates,
 /// adopts or reactivates is not among them.
-fn live(context: &Context<'_>) -> BTreeMap<KindId, u64> {
+fn live(context: &PlanContext<'_>) -> BTreeMap<KindId, u64> {
     let mut live = BTreeMap::new();
     for row in &context.stored.rows {
         if is_live(row) && is_ours(context, &row.key) {
@@ -194,7 +204,7 @@ fn live(context: &Context<'_>) -> BTreeMap<KindId, u64> {
     live
 }
 
-fn is_ours(context: &Context<'_>, key: &Key) -> bool {
+fn is_ours(context: &PlanContext<'_>, key: &Key) -> bool {
     context
         .stored
         .claim(&context.desired.source, key)
@@ -203,11 +213,11 @@ fn is_ours(context: &Context<'_>, key: &Key) -> bool {
 
 /// Of how many each of some budgets is a share, before the plan.
 pub(super) fn bases<'b>(
-    context: &Context<'_>,
-    budgets: impl Iterator<Item = &'b Budget>,
-) -> BTreeMap<Budget, u64> {
+    context: &PlanContext<'_>,
+    budgets: impl Iterator<Item = &'b BudgetName>,
+) -> BTreeMap<BudgetName, u64> {
     let mut live = None;
-    let base = |budget: &'b Budget| {
+    let base = |budget: &'b BudgetName| {
         let live = live.get_or_insert_with(|| self::live(context));
         (budget.clone(), base(context, live, budget))
     };
@@ -215,31 +225,31 @@ pub(super) fn bases<'b>(
 }
 
 /// Of how many a budget's count is a share, before the plan.
-fn base(context: &Context<'_>, live: &BTreeMap<KindId, u64>, budget: &str) -> u64 {
-    let (stored, source) = (context.stored, Text::new(&context.desired.source));
-    match Of::budget(budget) {
+fn base(context: &PlanContext<'_>, live: &BTreeMap<KindId, u64>, budget: &str) -> u64 {
+    let (stored, source) = (context.stored, CompactText::new(&context.desired.source));
+    match BudgetBaseKind::budget(budget) {
         None => 0,
-        Some(Of::Users(account)) => {
+        Some(BudgetBaseKind::Users(account)) => {
             let of = GuardBase::Users(account.into());
-            stored.base(of, || users_of(context, account))
+            stored.guard_base(of, || users_of(context, account))
         }
-        Some(Of::Live(kind)) => {
+        Some(BudgetBaseKind::Live(kind)) => {
             let of = GuardBase::Live(source, kind);
-            stored.base(of, || live.get(&kind).copied().unwrap_or_default())
+            stored.guard_base(of, || live.get(&kind).copied().unwrap_or_default())
         }
-        Some(Of::Filled(kind, FieldRef::Own(index))) => {
+        Some(BudgetBaseKind::Filled(kind, FieldRef::Own(index))) => {
             let of = GuardBase::Filled(source, kind, index.into());
-            stored.base(of, || filled(context, kind, &FieldRef::Own(index)))
+            stored.guard_base(of, || filled(context, kind, &FieldRef::Own(index)))
         }
-        Some(Of::Filled(kind, custom)) => {
-            stored.rows.ask(|| Ask::Everything);
+        Some(BudgetBaseKind::Filled(kind, custom)) => {
+            stored.rows.note_lookup(|| SnapshotLookup::Everything);
             filled(context, kind, &custom)
         }
     }
 }
 
-fn users_of(context: &Context<'_>, account: &str) -> u64 {
-    let field = kinds::get(kinds::USER).at("accounts");
+fn users_of(context: &PlanContext<'_>, account: &str) -> u64 {
+    let field = kinds::get(kinds::USER).expect_index("accounts");
     let rows = context.stored.rows.iter();
     let users = rows.filter(|row| row.key.kind == kinds::USER && is_live(row));
     let of_account = users.filter(|row| {
@@ -251,7 +261,7 @@ fn users_of(context: &Context<'_>, account: &str) -> u64 {
 
 /// How many of a kind the source claims that have a value in a field. Links too are counted by the
 /// resource that holds them.
-fn filled(context: &Context<'_>, kind: KindId, field: &FieldRef) -> u64 {
+fn filled(context: &PlanContext<'_>, kind: KindId, field: &FieldRef) -> u64 {
     let rows = context.stored.rows.iter();
     let ours = rows.filter(|row| row.key.kind == kind && is_ours(context, &row.key));
     ours.filter(|row| is_filled(row, field)).count() as u64

@@ -1,21 +1,21 @@
 //! What is no longer declared here, and is declared by another source.
 
-use super::draft::Context;
-use super::planner::Work;
+use super::context::PlanContext;
+use super::planner::PlanInProgress;
 use super::regained;
-use super::rules::Peer;
-use super::types::AgreedClaim;
+use super::rules::PeerSource;
+use super::types::ClaimAction;
 use crate::diagnostic::{Diagnostic, Origin, codes};
 use crate::model::{Claim, Key, Row};
 
 /// Gives the claim up on what another source declares, unless it is the only one that knows of access
 /// that somebody took: then it stays until the other source has looked at it.
-pub(super) fn still_declared(
-    context: &Context<'_>,
-    work: &mut Work,
+pub(super) fn release_claim(
+    context: &PlanContext<'_>,
+    work: &mut PlanInProgress,
     row: &Row,
     claim: &Claim,
-    peer: &Peer,
+    peer: &PeerSource,
 ) {
     let key = &row.key;
     if regained::is_only_witness(context, row, claim, peer) {
@@ -26,7 +26,7 @@ pub(super) fn still_declared(
         return note(work, key, claim, message);
     }
     work.released.push(key.clone());
-    work.agree(key, AgreedClaim::Release);
+    work.update_claim(key, ClaimAction::Release);
     let message = format!(
         "{key} is still declared by source {}: this source's claim is released",
         peer.name
@@ -35,7 +35,7 @@ pub(super) fn still_declared(
 }
 
 /// Keeps the claim on what another source declares but cannot take over yet.
-pub(super) fn not_accepted(work: &mut Work, key: &Key, claim: &Claim, peer: &Peer) {
+pub(super) fn keep_claim(work: &mut PlanInProgress, key: &Key, claim: &Claim, peer: &PeerSource) {
     work.waits_for.insert(peer.name.to_string());
     let why = peer
         .idle
@@ -48,11 +48,11 @@ pub(super) fn not_accepted(work: &mut Work, key: &Key, claim: &Claim, peer: &Pee
     note(work, key, claim, message);
 }
 
-fn note(work: &mut Work, key: &Key, claim: &Claim, message: String) {
+fn note(work: &mut PlanInProgress, key: &Key, claim: &Claim, message: String) {
     let at = Origin {
         path: claim.path.clone(),
         at: claim.at,
     };
     let note = Diagnostic::new(codes::STILL_DECLARED, message);
-    work.diagnostics.push(note.of(key).at(at));
+    work.diagnostics.push(note.for_resource(key).at(at));
 }

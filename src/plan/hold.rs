@@ -1,9 +1,9 @@
 //! What is kept back: members, ids, and how a hold reads in a plan.
 
-use super::types::{Held, Verb};
+use super::types::{HoldEntry, StepVerb};
 use crate::diagnostic::{Code, Origin};
 use crate::kinds::{self, Kind};
-use crate::model::{Cell, Change, Digest, Key, digest};
+use crate::model::{Cell, Digest, FieldChange, Key, digest};
 use std::collections::BTreeSet;
 
 /// A group of effects, or parts of them, that is kept back until somebody decides.
@@ -15,17 +15,17 @@ pub(super) struct Hold {
     pub of: Option<u64>,
     pub limit: Option<u64>,
     pub over: Option<String>,
-    pub members: Vec<Member>,
+    pub members: Vec<HoldMember>,
 }
 
 /// One resource's part in a hold.
 #[derive(Clone, Debug)]
-pub(super) struct Member {
+pub(super) struct HoldMember {
     pub key: Key,
-    pub verb: Verb,
+    pub verb: StepVerb,
     pub origin: Option<Origin>,
     /// What is held, field by field.
-    pub changes: Vec<Change>,
+    pub changes: Vec<FieldChange>,
     /// Whether the whole effect is held, not only these fields.
     pub whole: bool,
     /// Of what seems to be renamed: the resource that comes in its place.
@@ -34,15 +34,15 @@ pub(super) struct Member {
 
 impl Hold {
     /// A hold of one member, without numbers.
-    pub fn of(code: Code, message: impl Into<String>, member: Member) -> Self {
+    pub fn single(code: Code, message: impl Into<String>, member: HoldMember) -> Self {
         Self {
             members: vec![member],
-            ..Self::many(code, message)
+            ..Self::without_members(code, message)
         }
     }
 
     /// A hold without members yet.
-    pub fn many(code: Code, message: impl Into<String>) -> Self {
+    pub fn without_members(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,
             message: message.into(),
@@ -56,7 +56,7 @@ impl Hold {
 
     /// The id that an approval names: another value anywhere in it is another id.
     pub fn id(&self, source: &str, salt: &str) -> String {
-        let mut members: Vec<&Member> = self.members.iter().collect();
+        let mut members: Vec<&HoldMember> = self.members.iter().collect();
         members.sort_by(|a, b| (&a.key, a.verb).cmp(&(&b.key, b.verb)));
         let mut hasher = blake3::Hasher::new();
         for part in [salt, source, self.code.name()] {
@@ -65,7 +65,7 @@ impl Hold {
         members
             .into_iter()
             .for_each(|member| member.feed(&mut hasher));
-        Digest::finish(&hasher).to_string()[..16].to_owned()
+        Digest::from_hasher(&hasher).to_string()[..16].to_owned()
     }
 
     /// Drops the members that are approved; `None` when all of it is. Says which approvals were used.
@@ -91,8 +91,8 @@ impl Hold {
     }
 
     /// The hold as it stands in a plan, one entry a member.
-    pub fn entries(&self, id: &str) -> impl Iterator<Item = Held> {
-        self.members.iter().map(move |member| Held {
+    pub fn entries(&self, id: &str) -> impl Iterator<Item = HoldEntry> {
+        self.members.iter().map(move |member| HoldEntry {
             verb: member.verb,
             key: member.key.clone(),
             code: self.code,
@@ -110,9 +110,9 @@ impl Hold {
     }
 }
 
-impl Member {
+impl HoldMember {
     /// The changes, lists reduced to what differs.
-    fn reduced(&self) -> impl Iterator<Item = Change> {
+    fn reduced(&self) -> impl Iterator<Item = FieldChange> {
         let kind = kinds::get(self.key.kind);
         self.changes
             .iter()
@@ -124,7 +124,7 @@ impl Member {
     pub fn digest(&self) -> Digest {
         let mut hasher = blake3::Hasher::new();
         self.feed(&mut hasher);
-        Digest::finish(&hasher)
+        Digest::from_hasher(&hasher)
     }
 
     /// Nothing that the same pass writes is fed, so that the id stays what it was when it was printed.
@@ -136,7 +136,7 @@ impl Member {
             for value in [change.before, change.after] {
                 let cell = value.map_or(Cell::Clear, Cell::Value);
                 let mut fed = Vec::new();
-                digest::feed_stated(&mut fed, &change.field, &cell);
+                digest::encode_stated(&mut fed, &change.field, &cell);
                 hasher.update(&fed);
             }
         }
@@ -144,9 +144,9 @@ impl Member {
 }
 
 /// A change with the members that stay left out of sets; lists that keep an order stay whole.
-pub(super) fn reduced(kind: &Kind, change: Change) -> Change {
+pub(super) fn reduced(kind: &Kind, change: FieldChange) -> FieldChange {
     match kind.field(&change.field) {
-        Some(field) if field.ty.has_table() => change.reduced(),
+        Some(field) if field.ty.has_link_table() => change.reduced(),
         _ => change,
     }
 }

@@ -1,8 +1,8 @@
 //! A plan for somebody who may not read the directory: what is stored about persons is left out.
 
-use super::types::{Body, Plan};
+use super::types::{Plan, StepBody};
 use crate::kinds;
-use crate::model::{Change, FieldRef, KindId, Text, Value};
+use crate::model::{CompactText, FieldChange, FieldRef, KindId, Value};
 
 /// Stands for a stored value that is not shown.
 pub const MASKED: &str = "•••";
@@ -13,7 +13,7 @@ impl Plan {
     #[must_use]
     pub fn masked(mut self) -> Self {
         for step in &mut self.steps {
-            if let Body::Changes(changes) = &mut step.body {
+            if let StepBody::Changes(changes) = &mut step.body {
                 changes
                     .iter_mut()
                     .for_each(|change| mask(step.key.kind, change));
@@ -31,7 +31,7 @@ impl Plan {
 
     /// The plan with every text rewritten that tells what was found.
     #[must_use]
-    pub fn reworded(mut self, reword: impl Fn(&str) -> String) -> Self {
+    pub fn with_messages(mut self, reword: impl Fn(&str) -> String) -> Self {
         for found in &mut self.diagnostics {
             found.message = reword(&found.message);
             found.help = found.help.as_deref().map(&reword);
@@ -43,7 +43,7 @@ impl Plan {
     }
 }
 
-fn mask(kind: KindId, change: &mut Change) {
+fn mask(kind: KindId, change: &mut FieldChange) {
     let personal = match &change.field {
         FieldRef::Own(_) => kinds::get(kind)
             .field(&change.field)
@@ -51,7 +51,7 @@ fn mask(kind: KindId, change: &mut Change) {
         FieldRef::Custom(_) => true,
     };
     if personal && change.before.is_some() {
-        change.before = Some(Value::Text(Text::new(MASKED)));
+        change.before = Some(Value::Text(CompactText::new(MASKED)));
     }
 }
 
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
     use crate::kinds::{ADDRESS, USER};
     use crate::model::Key;
-    use crate::plan::{Reason, Step, Verb};
+    use crate::plan::{Step, StepReason, StepVerb};
 
     #[test]
     fn where_a_person_lives_is_left_out_and_the_country_stays() {
@@ -75,7 +75,7 @@ mod tests {
             ("phone", true),
             ("country", false),
         ] {
-            let mut change = Change {
+            let mut change = FieldChange {
                 field: address.field_ref(name).expect("a field"),
                 before: Some(Value::text("stored")),
                 after: Some(Value::text("sent")),
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn what_is_stored_about_a_person_is_left_out_and_the_rest_stays() {
         let user = kinds::get(USER);
-        let change = |name: &str, before: &str, after: &str| Change {
+        let change = |name: &str, before: &str, after: &str| FieldChange {
             field: user.field_ref(name).expect("a field"),
             before: Some(Value::text(before)),
             after: Some(Value::text(after)),
@@ -101,13 +101,13 @@ mod tests {
         ];
         let plan = Plan {
             steps: vec![Step {
-                verb: Verb::Deactivate,
+                verb: StepVerb::Deactivate,
                 key: Key::new(USER, "u-1"),
                 version: Some(1),
-                reason: Reason::Declared,
+                reason: StepReason::Declared,
                 origin: None,
                 claim: None,
-                body: Body::Changes(changes),
+                body: StepBody::Changes(changes),
             }],
             ..Plan::default()
         };

@@ -3,47 +3,54 @@
 
 mod absence;
 mod advance;
-mod claim;
+mod budget_share;
 mod compare;
+mod context;
 mod create;
 mod draft;
-mod dropped;
+mod dropped_members;
 mod effects;
-mod equal;
+mod exceeded_limit;
+mod finish;
 mod fixpoint;
 mod forbid;
 mod guard;
 mod guard_base;
 mod handover;
 mod hold;
-mod limited;
 mod mask;
 mod order;
 mod peer;
 mod planner;
-mod record;
+mod record_mates;
 mod regained;
-mod remember;
+mod remembered_steps;
 mod removal;
 mod rename;
 pub mod render;
+mod resource_holds;
 mod rules;
-mod share;
 mod status;
+mod step_claim;
 mod successors;
-mod tally;
-mod target;
+mod summary;
+mod target_closure;
 mod types;
-mod waiting;
+mod value_equality;
+mod waiting_fields;
 
-pub use advance::{advance, fresh, next_version};
-pub use claim::{Claimed, StepClaim, current};
+pub use advance::{advance, default_row, next_version};
 pub use guard::over_budget;
-pub use planner::{findings, plan};
-pub use remember::held_since;
-pub use rules::{Accept, Authority, Doubtful, Guards, IdleReason, Limit, Mode, Peer, Rules};
+pub use planner::{diagnostics, plan};
+pub use remembered_steps::held_since;
+pub use rules::{
+    AcceptOverride, AuthorityMode, DoubtfulField, GuardLimit, GuardLimits, IdleReason, PeerSource,
+    PlanRules, SourceAuthority,
+};
+pub use step_claim::{ClaimDigests, StepClaim, current_digest};
 pub use successors::{is_declared_administrator, losing_administrators};
-pub use target::closure;
+pub use target_closure::closure;
 pub use types::{
-    Agreed, AgreedClaim, Body, Held, Plan, Reason, SourceRef, Step, Summary, Verb, plain,
+    ClaimAction, ClaimUpdate, HoldEntry, Plan, PlanSummary, SourceRef, Step, StepBody, StepReason,
+    StepVerb, plain,
 };

@@ -1,24 +1,24 @@
 //! Steps from effects, in an order in which no prefix breaks a reference.
 
-use super::claim::{self, Claimed, StepClaim};
-use super::draft::Context;
-use super::dropped;
+use super::context::PlanContext;
+use super::dropped_members;
 use super::hold;
-use super::planner::Work;
-use super::types::{Body, Reason, Step, Verb};
-use crate::check::{Effect, Outcome, World};
+use super::planner::PlanInProgress;
+use super::step_claim::{self, ClaimDigests, StepClaim};
+use super::types::{Step, StepBody, StepReason, StepVerb};
+use crate::check::{EffectOutcome, PlannedState, ResourceEffect};
 use crate::kinds;
-use crate::model::{Change, Digest, FieldDigests, Key, Value};
+use crate::model::{Digest, FieldChange, FieldDigests, Key, Value};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The word for what would happen: the first that fits.
-pub(super) fn verb(context: &Context<'_>, effect: &Effect) -> Verb {
+pub(super) fn verb(context: &PlanContext<'_>, effect: &ResourceEffect) -> StepVerb {
     let changes = match &effect.outcome {
-        Outcome::Delete => return Verb::Delete,
-        Outcome::Create { .. } => return Verb::Create,
-        Outcome::Change(changes) => changes,
+        EffectOutcome::Delete => return StepVerb::Delete,
+        EffectOutcome::Create { .. } => return StepVerb::Create,
+        EffectOutcome::Change(changes) => changes,
     };
     let status = kinds::get(effect.key.kind).status_index();
     let status = changes
@@ -32,36 +32,36 @@ pub(super) fn verb(context: &Context<'_>, effect: &Effect) -> Verb {
         .claim(&context.desired.source, &effect.key)
         .is_none();
     match (becomes, adopts) {
-        (Some("inactive"), _) => Verb::Deactivate,
-        (_, true) => Verb::Adopt,
-        (Some(_), false) => Verb::Reactivate,
-        (None, false) => Verb::Update,
+        (Some("inactive"), _) => StepVerb::Deactivate,
+        (_, true) => StepVerb::Adopt,
+        (Some(_), false) => StepVerb::Reactivate,
+        (None, false) => StepVerb::Update,
     }
 }
 
 /// The changes of an effect, field by field.
-pub(super) fn changes(effect: &Effect) -> Vec<Change> {
+pub(super) fn changes(effect: &ResourceEffect) -> Vec<FieldChange> {
     match &effect.outcome {
-        Outcome::Change(changes) => changes.clone(),
-        Outcome::Delete => Vec::new(),
-        Outcome::Create { .. } => created(effect).changes().into_owned(),
+        EffectOutcome::Change(changes) => changes.clone(),
+        EffectOutcome::Delete => Vec::new(),
+        EffectOutcome::Create { .. } => created(effect).changes().into_owned(),
     }
 }
 
 /// The step that creates, without its claim.
-pub(super) fn created(effect: &Effect) -> Step {
+pub(super) fn created(effect: &ResourceEffect) -> Step {
     let body = match &effect.outcome {
-        Outcome::Create { declared, derived } => Body::Create {
+        EffectOutcome::Create { declared, derived } => StepBody::Create {
             declared: declared.clone(),
             derived: derived.clone().into(),
         },
-        Outcome::Change(_) | Outcome::Delete => Body::Changes(Vec::new()),
+        EffectOutcome::Change(_) | EffectOutcome::Delete => StepBody::Changes(Vec::new()),
     };
     Step {
-        verb: Verb::Create,
+        verb: StepVerb::Create,
         key: effect.key.clone(),
         version: None,
-        reason: Reason::Declared,
+        reason: StepReason::Declared,
         origin: None,
         claim: None,
         body,
@@ -69,22 +69,22 @@ pub(super) fn created(effect: &Effect) -> Step {
 }
 
 /// The steps of all effects that are left.
-pub(super) fn steps(context: &Context<'_>, work: &Work) -> Vec<Step> {
+pub(super) fn steps(context: &PlanContext<'_>, work: &PlanInProgress) -> Vec<Step> {
     // In parallel: of a first plan there are as many as resources.
-    let effects: Vec<&Effect> = work.effects.iter().collect();
+    let effects: Vec<&ResourceEffect> = work.effects.iter().collect();
     effects
         .par_iter()
         .map(|effect| step(context, work, effect))
         .collect()
 }
 
-fn step(context: &Context<'_>, work: &Work, effect: &Effect) -> Step {
+fn step(context: &PlanContext<'_>, work: &PlanInProgress, effect: &ResourceEffect) -> Step {
     let reason = work.reason(&effect.key);
     let verb = verb(context, effect);
     let body = match &effect.outcome {
-        Outcome::Create { .. } => created(effect).body,
-        Outcome::Delete => Body::Changes(Vec::new()),
-        Outcome::Change(changes) => Body::Changes(
+        EffectOutcome::Create { .. } => created(effect).body,
+        EffectOutcome::Delete => StepBody::Changes(Vec::new()),
+        EffectOutcome::Change(changes) => StepBody::Changes(
             changes
                 .iter()
                 .cloned()
@@ -92,7 +92,7 @@ fn step(context: &Context<'_>, work: &Work, effect: &Effect) -> Step {
                 .collect(),
         ),
     };
-    let claimed = reason != Reason::Removed && verb != Verb::Delete;
+    let claimed = reason != StepReason::Removed && verb != StepVerb::Delete;
     Step {
         verb,
         key: effect.key.clone(),
@@ -110,29 +110,33 @@ fn step(context: &Context<'_>, work: &Work, effect: &Effect) -> Step {
 
 /// What the source claims after the step. Fields that stay open keep what the claim said of them,
 /// and the digest is none, so that the next pass compares again.
-pub(super) fn claim(context: &Context<'_>, work: &Work, key: &Key) -> Option<StepClaim> {
+pub(super) fn claim(
+    context: &PlanContext<'_>,
+    work: &PlanInProgress,
+    key: &Key,
+) -> Option<StepClaim> {
     let declared = context.desired.resources.get(key)?;
     let kind = kinds::get(key.kind);
     let old = context.stored.claim(&context.desired.source, key);
     let carried = old
         .filter(|_| context.desired.partial)
-        .map(|old| dropped::carried(context.desired, declared, kind, old));
+        .map(|old| dropped_members::carried_digests(context.desired, declared, kind, old));
     let carried = carried.filter(|carried| carried.iter().next().is_some());
     let open = work.open.get(key);
     if open.is_none() && carried.is_none() {
-        return Some(StepClaim::Whole {
+        return Some(StepClaim::Declared {
             declared: Arc::clone(declared),
             fingerprint: context.fingerprint,
         });
     }
-    let mut fields = claim::fields(declared);
+    let mut fields = step_claim::fields(declared);
     let recorded: Vec<(String, u64)> = work
         .recorded
         .get(key)
         .into_iter()
         .flatten()
         .filter_map(|(field, member)| {
-            let entry = claim::entry(&kind.field_name(field), member);
+            let entry = step_claim::entry(&kind.field_name(field), member);
             let digest = fields.get(&entry)?;
             Some((entry, digest))
         })
@@ -143,8 +147,8 @@ pub(super) fn claim(context: &Context<'_>, work: &Work, key: &Key) -> Option<Ste
         }
     }
     let Some(open) = open else {
-        return Some(StepClaim::Known(Claimed {
-            digest: claim::digest_of(context, declared),
+        return Some(StepClaim::Digests(ClaimDigests {
+            digest: step_claim::digest_of(context, declared),
             fields,
         }));
     };
@@ -159,22 +163,22 @@ pub(super) fn claim(context: &Context<'_>, work: &Work, key: &Key) -> Option<Ste
     for (entry, digest) in recorded {
         fields.put(&entry, digest);
     }
-    Some(StepClaim::Known(Claimed {
+    Some(StepClaim::Digests(ClaimDigests {
         digest: Digest::default(),
         fields,
     }))
 }
 
 /// By kind, parents before children; removals last and in reverse.
-pub(super) fn sort(context: &Context<'_>, work: &Work, steps: &mut [Step]) {
-    let world = World::new(context.stored, context.desired, &work.effects);
+pub(super) fn sort(context: &PlanContext<'_>, work: &PlanInProgress, steps: &mut [Step]) {
+    let world = PlannedState::new(context.stored, context.desired, &work.effects);
     let depths: HashMap<Key, usize> = steps
         .iter()
         .filter_map(|step| Some((step.key.clone(), depth(&world, &step.key)?)))
         .collect();
     let depth = |step: &Step| depths.get(&step.key).copied().unwrap_or_default();
     steps.sort_by(|a, b| {
-        let goes = |step: &Step| matches!(step.verb, Verb::Delete | Verb::Deactivate);
+        let goes = |step: &Step| matches!(step.verb, StepVerb::Delete | StepVerb::Deactivate);
         goes(a).cmp(&goes(b)).then_with(|| {
             let order = (a.key.kind, depth(a), &a.key.id).cmp(&(b.key.kind, depth(b), &b.key.id));
             if goes(a) { order.reverse() } else { order }
@@ -183,7 +187,7 @@ pub(super) fn sort(context: &Context<'_>, work: &Work, steps: &mut [Step]) {
 }
 
 /// How many resources of its own kind a resource is below, by the references of the table.
-fn depth(world: &World<'_>, key: &Key) -> Option<usize> {
+fn depth(world: &PlannedState<'_>, key: &Key) -> Option<usize> {
     let kind = kinds::get(key.kind);
     let (parent, _) = kind.references().find(|(_, target)| *target == key.kind)?;
     let mut depth = 0;

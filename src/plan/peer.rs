@@ -1,15 +1,15 @@
 //! What the other sources say: by what their passes accept, and for the rest by their claims.
 
 use super::compare::says_something;
-use super::draft::Context;
-use super::dropped::is_left_blank;
-use super::rules::{Mode, Peer};
+use super::context::PlanContext;
+use super::dropped_members::is_left_blank;
+use super::rules::{AuthorityMode, PeerSource};
 use crate::kinds::Kind;
 use crate::model::{Cell, ClaimState, Desired, FieldRef, Key};
 use std::sync::Arc;
 
 /// What another source says of a field.
-pub(super) enum Statement<'a> {
+pub(super) enum PeerStatement<'a> {
     /// By its tree.
     Cell(&'a Cell),
     /// By its claim: the digest of the cell.
@@ -17,7 +17,7 @@ pub(super) enum Statement<'a> {
 }
 
 /// How another source stands to a resource that is no longer declared here.
-pub(super) enum Standing<'a> {
+pub(super) enum PeerStanding<'a> {
     /// It declares or claims it.
     Declared,
     /// It declares it, but its pass does not accept that.
@@ -28,7 +28,7 @@ pub(super) enum Standing<'a> {
     Absent,
 }
 
-impl Peer {
+impl PeerSource {
     /// Whether it declares a resource and, if it does, whether its pass accepts that.
     pub fn declares(&self, key: &Key) -> Option<bool> {
         let names = |desired: &Arc<Desired>| desired.resources.contains(key);
@@ -39,11 +39,11 @@ impl Peer {
     }
 }
 
-impl Context<'_> {
+impl PlanContext<'_> {
     /// Who decides a field of another source: its own authority, and `shop` fields are seeds at most.
-    pub fn mode_of(&self, peer: &Peer, kind: &Kind, field: &FieldRef) -> Mode {
+    pub fn mode_of(&self, peer: &PeerSource, kind: &Kind, field: &FieldRef) -> AuthorityMode {
         match peer.authority.mode(kind, field) {
-            Mode::Enforce => self.rules.shop.mode(kind, field),
+            AuthorityMode::Enforce => self.rules.shop.mode(kind, field),
             mode => mode,
         }
     }
@@ -51,76 +51,78 @@ impl Context<'_> {
     /// What another source says of a field.
     pub fn statement<'p>(
         &self,
-        peer: &'p Peer,
+        peer: &'p PeerSource,
         key: &Key,
         field: &FieldRef,
         name: &str,
-    ) -> Option<Statement<'p>> {
+    ) -> Option<PeerStatement<'p>> {
         match by_tree(peer, key, field) {
-            Told::Says(cell) => Some(Statement::Cell(cell)),
-            Told::Nothing => None,
-            Told::Claim => {
+            TreeStatement::Stated(cell) => Some(PeerStatement::Cell(cell)),
+            TreeStatement::Nothing => None,
+            TreeStatement::ByClaim => {
                 let claim = self.stored.claim(&peer.name, key)?;
                 let stands = claim.state == ClaimState::Active && !peer.absent.contains(key);
                 let said = stands.then(|| claim.fields.get(name))?;
-                said.map(Statement::Claim)
+                said.map(PeerStatement::Claim)
             }
         }
     }
 
     /// How another source stands to a resource that is no longer declared here.
-    pub fn standing_of<'p>(&self, peer: &'p Peer, key: &Key) -> Standing<'p> {
-        if !peer.authority.existence(key.kind) {
-            return Standing::Absent;
+    pub fn standing_of<'p>(&self, peer: &'p PeerSource, key: &Key) -> PeerStanding<'p> {
+        if !peer.authority.decides_existence(key.kind) {
+            return PeerStanding::Absent;
         }
         let claim = self.stored.claim(&peer.name, key);
         let claimed = claim.is_some_and(|claim| claim.state == ClaimState::Active);
         let declares = peer.declares(key);
         if declares == Some(true) || claimed && !peer.absent.contains(key) {
-            return Standing::Declared;
+            return PeerStanding::Declared;
         }
         if declares.is_some() {
-            return Standing::Unaccepted;
+            return PeerStanding::Unaccepted;
         }
         match peer.hides.get(&key.kind) {
-            Some(why) => Standing::Unknown(why),
-            None => Standing::Absent,
+            Some(why) => PeerStanding::Unknown(why),
+            None => PeerStanding::Absent,
         }
     }
 }
 
 /// What an accepted tree says of a field.
-enum Told<'a> {
-    Says(&'a Cell),
+enum TreeStatement<'a> {
+    Stated(&'a Cell),
     Nothing,
     /// It does not tell: the claim stands.
-    Claim,
+    ByClaim,
 }
 
-fn by_tree<'p>(peer: &'p Peer, key: &Key, field: &FieldRef) -> Told<'p> {
+fn by_tree<'p>(peer: &'p PeerSource, key: &Key, field: &FieldRef) -> TreeStatement<'p> {
     let Some(desired) = &peer.desired else {
-        return Told::Claim;
+        return TreeStatement::ByClaim;
     };
     if peer.held.contains(key) {
-        return Told::Claim;
+        return TreeStatement::ByClaim;
     }
     let Some(declared) = desired.resources.get(key) else {
         // What an export does not name once, it still decides.
         let hidden = desired.partial || !desired.removals_off.is_empty();
         return if hidden || desired.shielded.contains(key) {
-            Told::Claim
+            TreeStatement::ByClaim
         } else {
-            Told::Nothing
+            TreeStatement::Nothing
         };
     };
     let of_field = (key.clone(), field.clone());
     if peer.held_fields.contains(&of_field) || desired.faulty.contains(&of_field) {
-        return Told::Claim;
+        return TreeStatement::ByClaim;
     }
     match declared.stated(field) {
-        Some(stated) if says_something(&stated.field, &stated.cell) => Told::Says(&stated.cell),
+        Some(stated) if says_something(&stated.field, &stated.cell) => {
+            TreeStatement::Stated(&stated.cell)
+        }
         // A cell that an export leaves blank keeps what is stored, and who decides it.
-        None if is_left_blank(desired, declared, field) => Told::Claim,
-        _ => Told::Nothing,
+        None if is_left_blank(desired, declared, field) => TreeStatement::ByClaim,
+        _ => TreeStatement::Nothing,
     }
 }

@@ -1,19 +1,22 @@
 //! Compares what is desired with what is stored: effects first, then what keeps them back, then
 //! steps in order.
 
-use super::draft::{self, Context, Draft};
+use super::context::PlanContext;
+use super::draft::{self, ResourceDraft};
 use super::effects::{put, put_back};
-use super::guard_base::Bases;
-use super::hold::{Hold, Member};
-use super::rename::Rename;
-use super::rules::Rules;
-use super::types::{Agreed, AgreedClaim, Held, Plan, Reason, SourceRef, Verb};
-use super::waiting::Waiting;
-use super::{fixpoint, forbid, guard, guard_base, order, remember, removal, rename, tally};
-use crate::check::{self, Effect, Outcome};
-use crate::diagnostic::{self, Code, Diagnostic};
+use super::finish::{diagnostics_only, finish, refused};
+use super::guard_base::BudgetBases;
+use super::hold::{Hold, HoldMember};
+use super::rename::RenamePair;
+use super::rules::PlanRules;
+use super::types::{ClaimUpdate, HoldEntry, Plan, StepReason, StepVerb};
+use super::waiting_fields::WaitingByPeer;
+use super::{fixpoint, forbid, guard, removal, rename};
+use crate::check::{self, EffectOutcome, ResourceEffect};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{
-    Change, Claim, ClaimState, Declared, Desired, FieldRef, HeldStep, Key, Keyed, Snapshot, Text,
+    CompactText, DeclaredResource, Desired, FieldChange, FieldRef, HeldStep, Key, KeyedList,
+    Snapshot,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -22,86 +25,93 @@ use std::sync::Arc;
 ///
 /// `found` is what reading the source came upon: an error of it refuses the plan or, with
 /// `hold_errors`, holds its resource.
-pub fn plan(desired: &Desired, stored: &Snapshot, rules: &Rules, found: &[Diagnostic]) -> Plan {
-    planned(desired, stored, rules, found, finish)
+pub fn plan(desired: &Desired, stored: &Snapshot, rules: &PlanRules, found: &[Diagnostic]) -> Plan {
+    plan_with(desired, stored, rules, found, finish)
 }
 
 /// What a plan would say is wrong, without making its steps.
-pub fn findings(
+pub fn diagnostics(
     desired: &Desired,
     stored: &Snapshot,
-    rules: &Rules,
+    rules: &PlanRules,
     found: &[Diagnostic],
 ) -> Vec<Diagnostic> {
-    planned(desired, stored, rules, found, told).diagnostics
+    plan_with(desired, stored, rules, found, diagnostics_only).diagnostics
 }
 
-fn planned(
+fn plan_with(
     desired: &Desired,
     stored: &Snapshot,
-    rules: &Rules,
+    rules: &PlanRules,
     found: &[Diagnostic],
-    finish: fn(&Context<'_>, Work) -> Plan,
+    finish: fn(&PlanContext<'_>, PlanInProgress) -> Plan,
 ) -> Plan {
     let definitions = check::definitions(desired, stored);
-    let context = Context {
+    let context = PlanContext {
         desired,
         stored,
         rules,
         definitions: &definitions,
         fingerprint: rules.fingerprint(),
     };
-    let mut work = Work {
+    let mut work = PlanInProgress {
         diagnostics: found.to_vec(),
-        ..Work::default()
+        ..PlanInProgress::default()
     };
     work.draft(&context);
-    work.say_waiting(&context);
+    work.note_waiting(&context);
     removal::removals(&context, &mut work);
-    work.from_elsewhere = rename::from_elsewhere(&context, &work);
-    let parted = work.complete();
+    work.from_elsewhere = rename::renames_from_peers(&context, &work);
+    let parted = work.insert_parts();
     let verdict = fixpoint::judge(&context, &mut work, &parted);
-    work.restore(parted);
+    work.remove_parts(parted);
     if verdict.refused {
         return refused(&context, work);
     }
-    keep_back(&context, &mut work);
+    apply_holds(&context, &mut work);
     fixpoint::settle(&context, &mut work, verdict);
     finish(&context, work)
 }
 
 /// Holds and guards, all on the whole plan, before any of it is taken out.
-fn keep_back(context: &Context<'_>, work: &mut Work) {
-    forbid::doubted(context, work);
-    forbid::doubtful(context, work);
+fn apply_holds(context: &PlanContext<'_>, work: &mut PlanInProgress) {
+    forbid::hold_doubted_export(context, work);
+    forbid::hold_doubtful_fields(context, work);
     let parts = std::mem::take(&mut work.parts);
-    parts.into_iter().for_each(|part| work.part(context, part));
-    forbid::forbidden(context, work);
+    parts
+        .into_iter()
+        .for_each(|part| work.apply_part(context, part));
+    forbid::hold_forbidden_removals(context, work);
     forbid::login_changes(context, work);
     let mut covered = rename::renames(context, work);
-    let bases = Bases::of(context, work);
-    covered.extend(removal::emptied(context, work, &bases.live, &covered));
+    let bases = BudgetBases::of(context, work);
+    covered.extend(removal::hold_emptied_kinds(
+        context,
+        work,
+        &bases.live,
+        &covered,
+    ));
     covered.extend(work.standing.iter().cloned());
     guard::guards(context, work, &bases, &covered);
     work.let_through.extend(covered);
-    work.take_out();
+    work.remove_held();
 }
 
 /// A plan in the making.
 #[derive(Default)]
-pub(super) struct Work {
+pub(super) struct PlanInProgress {
     /// What would happen; what is held is taken out.
-    pub effects: Keyed<Effect>,
+    pub effects: KeyedList<ResourceEffect>,
     /// Why, where it is not simply declared.
-    reasons: HashMap<Key, Reason>,
+    reasons: HashMap<Key, StepReason>,
     /// Fields of which the claim keeps what it said.
     pub open: HashMap<Key, BTreeSet<FieldRef>>,
     /// Of open fields, what the claim records all the same.
-    pub recorded: HashMap<Key, Vec<(FieldRef, Text)>>,
+    pub recorded: HashMap<Key, Vec<(FieldRef, CompactText)>>,
     /// Parts of drafts that are held unless approved.
-    parts: Vec<draft::Part>,
+    parts: Vec<draft::DraftPart>,
     /// What is held so far.
-    pub held: Vec<Held>,
+    pub held: Vec<HoldEntry>,
     /// The effects that are to be taken out whole, with the rule that held them first.
     pub blocked: BTreeMap<Key, Code>,
     /// The fields that are to be taken out.
@@ -123,22 +133,22 @@ pub(super) struct Work {
     /// Of each resource, the fields about which an approval decided: they count against nothing.
     pub decided: BTreeMap<Key, BTreeSet<FieldRef>>,
     /// Who comes here and has not gone yet under an old id in another source.
-    pub from_elsewhere: Vec<Rename>,
+    pub from_elsewhere: Vec<RenamePair>,
     /// What guards held, for later passes.
     pub remembered: Vec<HeldStep>,
-    pub agreed: Vec<Agreed>,
+    pub agreed: Vec<ClaimUpdate>,
     pub orphans: Vec<Key>,
     pub released: Vec<Key>,
     pub diagnostics: Vec<Diagnostic>,
     /// What waits for sources that decide it and write nothing now.
-    pub waiting: Waiting,
+    pub waiting: WaitingByPeer,
     /// The sources that have to be read or accepted before what is no longer declared is decided.
     pub waits_for: BTreeSet<String>,
     pub refreshed: BTreeSet<Key>,
 }
 
-impl Work {
-    fn draft(&mut self, context: &Context<'_>) {
+impl PlanInProgress {
+    fn draft(&mut self, context: &PlanContext<'_>) {
         let new = context.desired.resources.len();
         self.effects
             .reserve(new.saturating_sub(context.stored.rows.len()));
@@ -149,12 +159,12 @@ impl Work {
                 .as_ref()
                 .is_none_or(|only| only.contains(&declared.key));
             if wanted && let Some(draft) = draft::draft(context, declared) {
-                self.take(declared, draft);
+                self.add_draft(declared, draft);
             }
         }
     }
 
-    fn take(&mut self, declared: &Arc<Declared>, draft: Draft) {
+    fn add_draft(&mut self, declared: &Arc<DeclaredResource>, draft: ResourceDraft) {
         let key = &declared.key;
         self.diagnostics.extend(draft.notes);
         self.wait(key, draft.waiting);
@@ -169,8 +179,8 @@ impl Work {
             self.refreshed.insert(key.clone());
         }
         if let Some(outcome) = draft.outcome {
-            self.effect(
-                Effect {
+            self.add_effect(
+                ResourceEffect {
                     key: key.clone(),
                     outcome,
                 },
@@ -180,20 +190,23 @@ impl Work {
     }
 
     /// Adds what would happen to a resource, and why.
-    pub fn effect(&mut self, effect: Effect, reason: Reason) {
-        if reason != Reason::Declared {
+    pub fn add_effect(&mut self, effect: ResourceEffect, reason: StepReason) {
+        if reason != StepReason::Declared {
             self.reasons.insert(effect.key.clone(), reason);
         }
         let _ = self.effects.insert(effect);
     }
 
     /// Why something would happen to a resource.
-    pub fn reason(&self, key: &Key) -> Reason {
-        self.reasons.get(key).copied().unwrap_or(Reason::Declared)
+    pub fn reason(&self, key: &Key) -> StepReason {
+        self.reasons
+            .get(key)
+            .copied()
+            .unwrap_or(StepReason::Declared)
     }
 
     /// Keeps back what no approval lets through.
-    pub fn hold(&mut self, context: &Context<'_>, hold: Hold) {
+    pub fn hold(&mut self, context: &PlanContext<'_>, hold: Hold) {
         self.moved = true;
         let id = |hold: &Hold| hold.id(&context.desired.source, &context.rules.salt);
         let all = hold.members.clone();
@@ -219,13 +232,13 @@ impl Work {
                 .any(|member| member.key == *key)
         };
         for member in all.into_iter().filter(|member| !still(&member.key)) {
-            self.decide(member);
+            self.let_member_through(member);
         }
     }
 
     /// Lets a part of a hold through that a person approved.
-    pub fn decide(&mut self, member: Member) {
-        if member.verb == Verb::Delete {
+    pub fn let_member_through(&mut self, member: HoldMember) {
+        if member.verb == StepVerb::Delete {
             self.let_through.insert(member.key.clone());
         }
         let fields = member.changes.into_iter().map(|change| change.field);
@@ -233,7 +246,7 @@ impl Work {
     }
 
     /// Notes what is to be taken out.
-    pub fn block(&mut self, code: Code, key: &Key, whole: bool, changes: &[Change]) {
+    pub fn block(&mut self, code: Code, key: &Key, whole: bool, changes: &[FieldChange]) {
         if code.is_standing() {
             self.standing.insert(key.clone());
         }
@@ -250,7 +263,7 @@ impl Work {
     }
 
     /// A part of a draft: held, or, approved, put into the effect.
-    fn part(&mut self, context: &Context<'_>, part: draft::Part) {
+    fn apply_part(&mut self, context: &PlanContext<'_>, part: draft::DraftPart) {
         let key = part.hold.members[0].key.clone();
         let whole = part.hold.members[0].whole;
         let blocked = |work: &Self| work.held.len();
@@ -279,7 +292,7 @@ impl Work {
     }
 
     /// The rule that holds a resource or some of its fields.
-    pub fn cause(&self, key: &Key) -> Option<Code> {
+    pub fn holding_rule(&self, key: &Key) -> Option<Code> {
         self.blocked
             .get(key)
             .or_else(|| self.partly.get(key))
@@ -288,7 +301,7 @@ impl Work {
 
     /// Puts every part into its effect, for what is declared is judged whole: that a part of it
     /// waits for somebody is no fault of the source. Returns the effects without.
-    fn complete(&mut self) -> Vec<Effect> {
+    fn insert_parts(&mut self) -> Vec<ResourceEffect> {
         let mut without = Vec::new();
         for part in &self.parts {
             if let Some(full) = &part.full
@@ -301,15 +314,15 @@ impl Work {
         without
     }
 
-    /// Undoes [`Work::complete`].
-    fn restore(&mut self, without: Vec<Effect>) {
+    /// Undoes [`PlanInProgress::insert_parts`].
+    fn remove_parts(&mut self, without: Vec<ResourceEffect>) {
         // What was judged was more than what may be left.
         self.moved |= !without.is_empty();
         put_back(&mut self.effects, without);
     }
 
     /// The effects without the parts of drafts that are held; `None` when there are no such parts.
-    pub fn without_waiting(&self, without: &[Effect]) -> Option<Keyed<Effect>> {
+    pub fn without_waiting(&self, without: &[ResourceEffect]) -> Option<KeyedList<ResourceEffect>> {
         if self.parts.is_empty() {
             return None;
         }
@@ -325,11 +338,11 @@ impl Work {
     }
 
     /// Takes what is held out of the effects.
-    pub fn take_out(&mut self) {
+    pub fn remove_held(&mut self) {
         let (blocked, fields) = (&self.blocked, std::mem::take(&mut self.blocked_fields));
         for (key, fields) in &fields {
             if let Some(effect) = self.effects.get_mut(key)
-                && let Outcome::Change(changes) = &mut effect.outcome
+                && let EffectOutcome::Change(changes) = &mut effect.outcome
             {
                 changes.retain(|change| !fields.contains(&change.field));
             }
@@ -339,130 +352,5 @@ impl Work {
         }
         self.effects
             .retain(|effect| !blocked.contains_key(&effect.key));
-    }
-}
-
-/// Errors refuse the plan: nothing but the findings is left.
-fn refused(context: &Context<'_>, mut work: Work) -> Plan {
-    diagnostic::sort(&mut work.diagnostics);
-    Plan {
-        errored: true,
-        diagnostics: work.diagnostics,
-        ..header(context)
-    }
-}
-
-/// The findings alone.
-fn told(context: &Context<'_>, mut work: Work) -> Plan {
-    diagnostic::sort(&mut work.diagnostics);
-    Plan {
-        diagnostics: work.diagnostics,
-        ..header(context)
-    }
-}
-
-fn header(context: &Context<'_>) -> Plan {
-    Plan {
-        source: SourceRef {
-            name: context.desired.source.clone(),
-            revision: context.desired.revision.clone(),
-        },
-        database: context.stored.database.clone(),
-        environment: context.stored.environment.clone(),
-        ..Plan::default()
-    }
-}
-
-fn finish(context: &Context<'_>, mut work: Work) -> Plan {
-    work.drop_empty(context);
-    let spent = guard::spent(context, &work);
-    let bases = guard_base::bases(context, spent.keys());
-    let forgotten = remember::forgotten(context, &work);
-    let mut steps = order::steps(context, &work);
-    order::sort(context, &work, &mut steps);
-    work.agree_on_equal(context);
-    diagnostic::sort(&mut work.diagnostics);
-    // Not by the id alone, which differs from database to database.
-    let place = |held: &Held| held.changes.first().map(|change| change.field.clone());
-    work.held.sort_by(|a, b| {
-        (&a.key, a.code, place(a), &a.hold).cmp(&(&b.key, b.code, place(b), &b.hold))
-    });
-    work.used.sort();
-    work.used.dedup();
-    work.remembered
-        .sort_by(|a, b| (&a.key, &a.budget).cmp(&(&b.key, &b.budget)));
-    work.remembered.dedup_by(|a, b| a.is_same_step(b));
-    let mut unsettled: BTreeSet<Key> = work.open.into_keys().collect();
-    unsettled.extend(work.held.iter().map(|held| held.key.clone()));
-    unsettled.extend(
-        work.diagnostics
-            .iter()
-            .filter_map(|found| found.key.clone()),
-    );
-    let mut plan = Plan {
-        unsettled,
-        steps,
-        held: work.held,
-        orphans: work.orphans,
-        released: work.released,
-        accepted: work.used,
-        diagnostics: work.diagnostics,
-        agreed: work.agreed,
-        waits_for: work.waits_for,
-        spent,
-        bases,
-        remembered: work.remembered,
-        forgotten,
-        ..header(context)
-    };
-    plan.summary = tally::summary(context, &plan);
-    if context.rules.exact {
-        plan.undeclared = tally::undeclared(context);
-    }
-    plan
-}
-
-impl Work {
-    /// An effect of which nothing is left is none, unless it adopts.
-    fn drop_empty(&mut self, context: &Context<'_>) {
-        let source = &context.desired.source;
-        self.effects.retain(|effect| match &effect.outcome {
-            Outcome::Change(changes) => {
-                !changes.is_empty() || context.stored.claim(source, &effect.key).is_none()
-            }
-            _ => true,
-        });
-    }
-
-    /// The claims of what was found equal move with it.
-    fn agree_on_equal(&mut self, context: &Context<'_>) {
-        for key in std::mem::take(&mut self.refreshed) {
-            let declared = context.desired.resources.get(&key);
-            let (Some(declared), Some(row)) = (declared, context.stored.rows.get(&key)) else {
-                continue;
-            };
-            if self.blocked.contains_key(&key) || self.effects.contains(&key) {
-                continue;
-            }
-            let Some(claimed) = order::claim(context, self, &key) else {
-                continue;
-            };
-            let claimed = claimed.digests().into_owned();
-            let claim = Claim {
-                source: context.desired.source.clone(),
-                digest: claimed.digest,
-                fields: claimed.fields,
-                seen: row.version,
-                state: ClaimState::Active,
-                path: declared.path.clone(),
-                at: declared.at,
-                revision: context.desired.revision.clone(),
-            };
-            self.agreed.push(Agreed {
-                key,
-                claim: AgreedClaim::Write(Box::new(claim)),
-            });
-        }
-        self.agreed.sort_by(|a, b| a.key.cmp(&b.key));
     }
 }

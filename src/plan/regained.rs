@@ -2,11 +2,13 @@
 //! claim says and the row lacks, somebody else changed. What is declared as before is held then; and
 //! the claim goes on recording it, whoever declares it from now on.
 
-use super::compare::{Verdict, stored};
-use super::draft::Context;
-use super::rules::Peer;
+use super::compare::{FieldVerdict, stored};
+use super::context::PlanContext;
+use super::rules::PeerSource;
 use crate::kinds;
-use crate::model::{Cell, Change, Claim, ClaimState, Key, Link, Row, Stated, Text, Value, digest};
+use crate::model::{
+    Cell, Claim, ClaimState, CompactText, FieldChange, Key, Link, Row, StatedField, Value, digest,
+};
 
 /// The claims that tell what a row has had of a field.
 pub(super) struct FieldWitnesses<'c> {
@@ -21,7 +23,12 @@ pub(super) struct FieldWitnesses<'c> {
 
 impl<'c> FieldWitnesses<'c> {
     /// The witnesses of a field of a resource, of which the source has this active claim.
-    pub fn of(context: &'c Context<'_>, key: &Key, own: Option<&'c Claim>, name: &'c str) -> Self {
+    pub fn of(
+        context: &'c PlanContext<'_>,
+        key: &Key,
+        own: Option<&'c Claim>,
+        name: &'c str,
+    ) -> Self {
         let export = context.desired.partial;
         if let Some(claim) = own.filter(|claim| speaks_of(claim, name)) {
             return Self {
@@ -41,7 +48,11 @@ impl<'c> FieldWitnesses<'c> {
     }
 
     /// Splits off what would give back access that somebody took.
-    pub fn regained(&self, change: &Change, stated: &Stated) -> Option<Verdict> {
+    pub fn split_regained_access(
+        &self,
+        change: &FieldChange,
+        stated: &StatedField,
+    ) -> Option<FieldVerdict> {
         let before = change.before.as_ref();
         match &change.after {
             Some(Value::List(after)) => {
@@ -49,18 +60,18 @@ impl<'c> FieldWitnesses<'c> {
                     let mut old = before.into_iter().flat_map(Value::members);
                     old.any(|old| old == member)
                 };
-                let (gone, rest): (Vec<Text>, Vec<Text>) = after
+                let (gone, rest): (Vec<CompactText>, Vec<CompactText>) = after
                     .iter()
                     .cloned()
                     .partition(|member| !has(member) && self.names(member));
                 let had = rest.iter().filter(|member| has(member)).cloned();
                 let recorded = had.chain(gone.iter().cloned()).collect();
                 let rest = Value::List(rest.into());
-                (!gone.is_empty()).then(|| regain(change, &rest, recorded))
+                (!gone.is_empty()).then(|| regain_verdict(change, &rest, recorded))
             }
             Some(Value::Links(after)) => {
                 let old = before.map_or(&[][..], Value::as_links);
-                let kept = |link: &Link| self.kept(link, &stated.cell, old);
+                let kept = |link: &Link| self.safe_part_of_link(link, &stated.cell, old);
                 let rest: Vec<Link> = after.iter().filter_map(kept).collect();
                 let recorded = after.iter().filter(|link| {
                     let stays = rest.iter().any(|kept| kept == *link);
@@ -68,13 +79,13 @@ impl<'c> FieldWitnesses<'c> {
                 });
                 let recorded = recorded.map(|link| link.target.clone()).collect();
                 let rest_value = Value::Links(rest.clone().into());
-                (rest != **after).then(|| regain(change, &rest_value, recorded))
+                (rest != **after).then(|| regain_verdict(change, &rest_value, recorded))
             }
             Some(Value::Text(status)) if &**status == "active" => {
-                self.deactivated(stated).then(|| Verdict::Regain {
+                self.deactivated(stated).then(|| FieldVerdict::Regain {
                     whole: change.clone(),
                     rest: None,
-                    recorded: vec![Text::new("")],
+                    recorded: vec![CompactText::new("")],
                 })
             }
             _ => None,
@@ -87,8 +98,8 @@ impl<'c> FieldWitnesses<'c> {
     }
 
     /// Whether somebody else deactivated what is declared active.
-    fn deactivated(&self, stated: &Stated) -> bool {
-        let said = digest::short(&stated.cell);
+    fn deactivated(&self, stated: &StatedField) -> bool {
+        let said = digest::short_digest(&stated.cell);
         if let Some(own) = self.own.and_then(|own| own.fields.get(self.name)) {
             // Only what an export itself took out of use it brings back.
             return own == said || self.export && own != inactive();
@@ -104,13 +115,13 @@ impl<'c> FieldWitnesses<'c> {
     }
 
     /// The link as far as it gives nothing back: as declared, as stored, or not at all.
-    fn kept(&self, link: &Link, cell: &Cell, old: &[Link]) -> Option<Link> {
+    fn safe_part_of_link(&self, link: &Link, cell: &Cell, old: &[Link]) -> Option<Link> {
         let mut declared = cell.value().map_or(&[][..], Value::as_links).iter();
         let Some(declared) = declared.find(|said| said.target == link.target) else {
             // It is stored, and nothing is said of it.
             return Some(link.clone());
         };
-        let said = digest::short(&Cell::Value(Value::Links([declared.clone()].into())));
+        let said = digest::short_digest(&Cell::Value(Value::Links([declared.clone()].into())));
         let mut claims = self.claims.iter();
         if !claims.any(|claim| claim.fields.member(self.name, &link.target) == Some(said)) {
             return Some(link.clone());
@@ -127,10 +138,10 @@ impl<'c> FieldWitnesses<'c> {
 /// Whether a claim says what a row lacks, and another source declares the same without a claim that
 /// says so. The fields are those that give access.
 pub(super) fn is_only_witness(
-    context: &Context<'_>,
+    context: &PlanContext<'_>,
     row: &Row,
     claim: &Claim,
-    peer: &Peer,
+    peer: &PeerSource,
 ) -> bool {
     let kind = kinds::get(row.key.kind);
     let theirs = context.stored.claim(&peer.name, &row.key);
@@ -147,13 +158,15 @@ pub(super) fn is_only_witness(
         .filter(|(_, field)| field.grants);
     grants.into_iter().any(|(index, field)| {
         let said = declared.value(index);
-        said.is_some() && unseen(field.name) && lacks(row.values[index].as_ref(), claim, field.name)
+        said.is_some()
+            && unseen(field.name)
+            && lacks_claimed_value(row.values[index].as_ref(), claim, field.name)
     })
 }
 
 /// Whether a value lacks something that a claim says of it.
-fn lacks(stored: Option<&Value>, claim: &Claim, name: &str) -> bool {
-    let as_stored = |value: Value| digest::short(&Cell::Value(value));
+fn lacks_claimed_value(stored: Option<&Value>, claim: &Claim, name: &str) -> bool {
+    let as_stored = |value: Value| digest::short_digest(&Cell::Value(value));
     if let Some(Value::Text(_)) = stored {
         let now = stored.cloned().map(as_stored);
         return claim.fields.get(name).is_some_and(|said| Some(said) != now);
@@ -188,17 +201,17 @@ fn speaks_of(claim: &Claim, name: &str) -> bool {
 
 /// The digest of `status: inactive`.
 pub(super) fn inactive() -> u64 {
-    digest::short(&Cell::Value(Value::text("inactive")))
+    digest::short_digest(&Cell::Value(Value::text("inactive")))
 }
 
-fn regain(whole: &Change, rest: &Value, recorded: Vec<Text>) -> Verdict {
-    let rest = Change {
+fn regain_verdict(whole: &FieldChange, rest: &Value, recorded: Vec<CompactText>) -> FieldVerdict {
+    let rest = FieldChange {
         field: whole.field.clone(),
         before: whole.before.clone(),
         after: stored(Some(rest)),
     };
     let rest = (rest.before != rest.after).then_some(rest);
-    Verdict::Regain {
+    FieldVerdict::Regain {
         whole: whole.clone(),
         rest,
         recorded,

@@ -1,25 +1,25 @@
 //! What the source no longer declares: deactivated, released, an orphan, or held.
 
-use super::absence::{absent_enough, hidden_elsewhere, hidden_keys, removals_off};
-use super::draft::Context;
-use super::forbid::whole;
-use super::handover::{not_accepted, still_declared};
+use super::absence::{counts_as_absent, hidden_elsewhere, hidden_keys, removals_off};
+use super::context::PlanContext;
+use super::forbid::effect_member;
+use super::handover::{keep_claim, release_claim};
 use super::hold::Hold;
-use super::peer::Standing;
-use super::planner::Work;
-use super::remember;
-use super::rules::Accept;
-use super::types::{Agreed, AgreedClaim, Reason, Verb};
-use crate::check::{Effect, Outcome};
+use super::peer::PeerStanding;
+use super::planner::PlanInProgress;
+use super::remembered_steps;
+use super::rules::AcceptOverride;
+use super::types::{ClaimAction, ClaimUpdate, StepReason, StepVerb};
+use crate::check::{EffectOutcome, ResourceEffect};
 use crate::diagnostic::codes;
 use crate::kinds;
-use crate::model::{Change, Claim, ClaimState, Key, KindId, Row, Value};
+use crate::model::{Claim, ClaimState, FieldChange, Key, KindId, Row, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Takes every claimed and no longer declared resource into the work.
-pub(super) fn removals(context: &Context<'_>, work: &mut Work) {
+pub(super) fn removals(context: &PlanContext<'_>, work: &mut PlanInProgress) {
     // A part is planned only of files that still declare all they declared.
-    if context.stored.rows.is_part() {
+    if context.stored.rows.is_partial() {
         return;
     }
     let mine = |claims: &[Claim]| {
@@ -51,7 +51,7 @@ pub(super) fn removals(context: &Context<'_>, work: &mut Work) {
         work.diagnostics
             .push(hidden_keys(context, known - missing.len()));
     }
-    let mut unknown: BTreeMap<Unknown<'_>, usize> = BTreeMap::new();
+    let mut unknown: BTreeMap<UncertainPeer<'_>, usize> = BTreeMap::new();
     for (key, claim) in missing {
         let meant = context
             .rules
@@ -59,7 +59,7 @@ pub(super) fn removals(context: &Context<'_>, work: &mut Work) {
             .as_ref()
             .is_none_or(|only| only.contains(key));
         if meant
-            && absent_enough(context, key)
+            && counts_as_absent(context, key)
             && let Some(why) = remove(context, work, key, &claim)
         {
             work.waits_for.insert(why.0.to_owned());
@@ -73,22 +73,22 @@ pub(super) fn removals(context: &Context<'_>, work: &mut Work) {
 }
 
 /// The source that may declare a resource without anybody knowing, and why.
-type Unknown<'p> = (&'p str, &'p str);
+type UncertainPeer<'p> = (&'p str, &'p str);
 
 /// Removes one resource, unless another source declares it; returns the source of which that is not
 /// known.
 fn remove<'p>(
-    context: &Context<'p>,
-    work: &mut Work,
+    context: &PlanContext<'p>,
+    work: &mut PlanInProgress,
     key: &Key,
     claim: &Claim,
-) -> Option<Unknown<'p>> {
+) -> Option<UncertainPeer<'p>> {
     let kind = kinds::get(key.kind);
     let Some(row) = context.stored.rows.get(key) else {
         // Without the claim nobody would know that somebody removed what another source declares.
         let mut peers = context.rules.peers.iter();
         if !peers.any(|peer| peer.declares(key).is_some()) {
-            work.agree(key, AgreedClaim::Release);
+            work.update_claim(key, ClaimAction::Release);
         }
         return None;
     };
@@ -96,24 +96,24 @@ fn remove<'p>(
     let mut unaccepted = None;
     for peer in &context.rules.peers {
         match context.standing_of(peer, key) {
-            Standing::Declared => {
-                still_declared(context, work, row, claim, peer);
+            PeerStanding::Declared => {
+                release_claim(context, work, row, claim, peer);
                 return None;
             }
-            Standing::Unaccepted => unaccepted = unaccepted.or(Some(peer)),
-            Standing::Unknown(why) => unknown = unknown.or(Some((&*peer.name, why))),
-            Standing::Absent => {}
+            PeerStanding::Unaccepted => unaccepted = unaccepted.or(Some(peer)),
+            PeerStanding::Unknown(why) => unknown = unknown.or(Some((&*peer.name, why))),
+            PeerStanding::Absent => {}
         }
     }
     if let Some(peer) = unaccepted {
-        not_accepted(work, key, claim, peer);
+        keep_claim(work, key, claim, peer);
         return None;
     }
     if !kind.status {
         work.orphans.push(key.clone());
         return None;
     }
-    if !context.rules.prune || !context.rules.authority.existence(key.kind) {
+    if !context.rules.prune || !context.rules.authority.decides_existence(key.kind) {
         return None;
     }
     if unknown.is_some() {
@@ -122,15 +122,15 @@ fn remove<'p>(
     if status_of(row) == "inactive" {
         // Somebody deactivated it already. The claim is given up, so that a return adopts an
         // inactive row and is held, instead of undoing what was not this source's doing.
-        work.agree(key, AgreedClaim::Release);
+        work.update_claim(key, ClaimAction::Release);
         return None;
     }
-    work.effect(
-        Effect {
+    work.add_effect(
+        ResourceEffect {
             key: key.clone(),
-            outcome: Outcome::Change(vec![deactivation(row)]),
+            outcome: EffectOutcome::Change(vec![deactivation(row)]),
         },
-        Reason::Removed,
+        StepReason::Removed,
     );
     None
 }
@@ -143,18 +143,18 @@ fn status_of(row: &Row) -> &str {
         .unwrap_or("active")
 }
 
-fn deactivation(row: &Row) -> Change {
+fn deactivation(row: &Row) -> FieldChange {
     let index = kinds::get(row.key.kind).status_index();
-    Change {
-        field: kinds::own(index),
+    FieldChange {
+        field: kinds::own_field(index),
         before: row.values[index].clone(),
         after: Some(Value::text("inactive")),
     }
 }
 
 /// The keys of what would be deactivated because it is no longer declared.
-pub(super) fn removed(work: &Work) -> Vec<Key> {
-    let absent = |effect: &&Effect| work.reason(&effect.key) == Reason::Removed;
+pub(super) fn removed_keys(work: &PlanInProgress) -> Vec<Key> {
+    let absent = |effect: &&ResourceEffect| work.reason(&effect.key) == StepReason::Removed;
     work.effects
         .iter()
         .filter(absent)
@@ -165,13 +165,13 @@ pub(super) fn removed(work: &Work) -> Vec<Key> {
 /// A source by whose absences all of a kind, or all that it claims, would go; returns the keys
 /// that it covers, which the guards then leave alone. What goes under a new id is `renamed`, a
 /// decision of its own.
-pub(super) fn emptied(
-    context: &Context<'_>,
-    work: &mut Work,
+pub(super) fn hold_emptied_kinds(
+    context: &PlanContext<'_>,
+    work: &mut PlanInProgress,
     live: &BTreeMap<KindId, u64>,
     renamed: &BTreeSet<Key>,
 ) -> BTreeSet<Key> {
-    let (moved, gone): (Vec<Key>, Vec<Key>) = removed(work)
+    let (moved, gone): (Vec<Key>, Vec<Key>) = removed_keys(work)
         .into_iter()
         .partition(|key| renamed.contains(key));
     let mut live = live.clone();
@@ -217,12 +217,14 @@ pub(super) fn emptied(
 /// Holds again what an earlier pass held because a kind, or all that the source claimed, was gone: that
 /// the source declares others now is no decision about those.
 fn hold_emptied_before(
-    context: &Context<'_>,
-    work: &mut Work,
+    context: &PlanContext<'_>,
+    work: &mut PlanInProgress,
     gone: &BTreeMap<KindId, Vec<Key>>,
 ) -> BTreeSet<Key> {
     let mut groups: BTreeMap<&str, (Vec<Key>, u64)> = BTreeMap::new();
-    for record in remember::all(context).filter(|it| it.budget.starts_with(remember::EMPTY)) {
+    for record in remembered_steps::source_records(context)
+        .filter(|it| it.budget.starts_with(remembered_steps::EMPTY))
+    {
         let missing = gone.get(&record.key.kind);
         if missing.is_some_and(|keys| keys.contains(&record.key)) {
             let group = groups
@@ -236,7 +238,7 @@ fn hold_emptied_before(
     for (over, (mut keys, of)) in groups {
         keys.retain(|key| !covered.contains(key));
         if !keys.is_empty() {
-            let what = what_is_gone(over.trim_start_matches(remember::EMPTY));
+            let what = what_is_gone(over.trim_start_matches(remembered_steps::EMPTY));
             covered.extend(hold_emptied(context, work, keys, of, over, &what));
         }
     }
@@ -251,8 +253,8 @@ fn what_is_gone(name: &str) -> String {
 }
 
 fn hold_emptied(
-    context: &Context<'_>,
-    work: &mut Work,
+    context: &PlanContext<'_>,
+    work: &mut PlanInProgress,
     keys: Vec<Key>,
     of: u64,
     over: &str,
@@ -260,15 +262,15 @@ fn hold_emptied(
 ) -> BTreeSet<Key> {
     let count = keys.len() as u64;
     let name = over.trim_start_matches("empty=");
-    let all = Accept::Empty("all".to_owned());
+    let all = AcceptOverride::Empty("all".to_owned());
     let accepted = context
         .rules
         .accepts
-        .contains(&Accept::Empty(name.to_owned()))
+        .contains(&AcceptOverride::Empty(name.to_owned()))
         || context.rules.accepts.contains(&all);
     let members = keys.iter().filter_map(|key| work.effects.get(key));
     let members = members
-        .map(|effect| whole(context, effect, Verb::Deactivate))
+        .map(|effect| effect_member(context, effect, StepVerb::Deactivate))
         .collect();
     let hold = Hold {
         code: codes::EMPTY_SOURCE,
@@ -284,14 +286,14 @@ fn hold_emptied(
     if accepted {
         work.used.push(over.to_owned());
     } else {
-        remember::hold(context, work, hold, over);
+        remembered_steps::hold(context, work, hold, over);
     }
     keys.into_iter().collect()
 }
 
-impl Work {
-    pub fn agree(&mut self, key: &Key, claim: AgreedClaim) {
-        self.agreed.push(Agreed {
+impl PlanInProgress {
+    pub fn update_claim(&mut self, key: &Key, claim: ClaimAction) {
+        self.agreed.push(ClaimUpdate {
             key: key.clone(),
             claim,
         });

@@ -1,18 +1,18 @@
 //! What goes under one id and comes under another: external ids cannot change, so both are held.
 
-use super::draft::Context;
-use super::forbid::whole;
-use super::hold::{Hold, Member};
+use super::budget_share::is_live;
+use super::context::PlanContext;
+use super::forbid::effect_member;
+use super::hold::{Hold, HoldMember};
 use super::order;
-use super::planner::Work;
-use super::remember;
-use super::removal::removed;
-use super::rules::{Accept, Peer};
-use super::share::is_live;
-use crate::check::{Effect, Outcome};
+use super::planner::PlanInProgress;
+use super::remembered_steps;
+use super::removal::removed_keys;
+use super::rules::{AcceptOverride, PeerSource};
+use crate::check::{EffectOutcome, ResourceEffect};
 use crate::diagnostic::codes;
 use crate::kinds;
-use crate::model::{Ask, ClaimState, Declared, Key, KindId, Row, Value};
+use crate::model::{ClaimState, DeclaredResource, Key, KindId, Row, SnapshotLookup, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -28,28 +28,31 @@ const STRONG: &[(KindId, &str, bool)] = &[
 const MANY_RENAMES: u64 = 5;
 
 /// Somebody who goes under one id and comes under another.
-pub(super) struct Rename {
+pub(super) struct RenamePair {
     pub old: Key,
     pub new: Key,
     /// The other source of the two, when one of the halves is its doing.
-    other: Option<Other>,
+    other: Option<RenamePeer>,
 }
 
 /// The other source of a rename, and which half is its doing.
-enum Other {
+enum RenamePeer {
     Removes(Arc<str>),
     Declares(Arc<str>),
 }
 
 /// What comes here while another source no longer declares it under its old id. Looked for before the
 /// rules are run: until the other source has removed it, its e-mail is taken.
-pub(super) fn from_elsewhere(context: &Context<'_>, work: &Work) -> Vec<Rename> {
+pub(super) fn renames_from_peers(
+    context: &PlanContext<'_>,
+    work: &PlanInProgress,
+) -> Vec<RenamePair> {
     if context.rules.pruning.is_empty() {
         return Vec::new();
     }
-    let mut found: BTreeMap<Key, Rename> = BTreeMap::new();
+    let mut found: BTreeMap<Key, RenamePair> = BTreeMap::new();
     for &(kind, name, single) in STRONG {
-        let index = kinds::get(kind).at(name);
+        let index = kinds::get(kind).expect_index(name);
         let mut comes: BTreeMap<String, &Key> = BTreeMap::new();
         for (key, declared) in created(work, kind) {
             if let Some(text) = declared.value(index).and_then(folded) {
@@ -69,10 +72,10 @@ pub(super) fn from_elsewhere(context: &Context<'_>, work: &Work) -> Vec<Rename> 
             if let Some((row, source)) = goes
                 && (!single || rows.len() == 1 || again)
             {
-                let rename = Rename {
+                let rename = RenamePair {
                     old: row.key.clone(),
                     new: new.clone(),
-                    other: Some(Other::Removes(source)),
+                    other: Some(RenamePeer::Removes(source)),
                 };
                 found.entry(new.clone()).or_insert(rename);
             }
@@ -82,17 +85,17 @@ pub(super) fn from_elsewhere(context: &Context<'_>, work: &Work) -> Vec<Rename> 
 }
 
 /// In a part of the database, whoever has the same is read too.
-fn ask_alike(context: &Context<'_>, kind: KindId, index: usize, text: &str) {
+fn ask_alike(context: &PlanContext<'_>, kind: KindId, index: usize, text: &str) {
     let rows = &context.stored.rows;
     if text.is_ascii() {
-        rows.ask(|| Ask::Alike(kind, Some(index), text.into()));
+        rows.note_lookup(|| SnapshotLookup::IgnoringCase(kind, Some(index), text.into()));
     } else {
-        rows.ask(|| Ask::Everything);
+        rows.note_lookup(|| SnapshotLookup::Everything);
     }
 }
 
 /// The source that claims a live row and no longer declares it, when nobody else does.
-fn remover(context: &Context<'_>, row: &Row) -> Option<Arc<str>> {
+fn remover(context: &PlanContext<'_>, row: &Row) -> Option<Arc<str>> {
     let key = &row.key;
     if !is_live(row) || context.desired.resources.contains(key) {
         return None;
@@ -113,13 +116,16 @@ fn remover(context: &Context<'_>, row: &Row) -> Option<Arc<str>> {
     match &peer.desired {
         // A part of it does not say what it no longer declares.
         None => {
-            context.stored.rows.ask(|| Ask::Everything);
+            context
+                .stored
+                .rows
+                .note_lookup(|| SnapshotLookup::Everything);
             None
         }
         Some(desired) => {
             let removes = context.rules.pruning.contains(&peer.name)
                 && !desired.partial
-                && peer.authority.existence(key.kind)
+                && peer.authority.decides_existence(key.kind)
                 && desired.removals_off.is_empty()
                 && !desired.hidden.contains_key(&key.kind)
                 && !desired.shielded.contains(key)
@@ -131,20 +137,24 @@ fn remover(context: &Context<'_>, row: &Row) -> Option<Arc<str>> {
 
 /// One goes and another comes with the same strong key: both are held. Returns the keys that an
 /// accepted rename covers.
-pub(super) fn renames(context: &Context<'_>, work: &mut Work) -> BTreeSet<Key> {
-    let mut pairs = within(context, work);
+pub(super) fn renames(context: &PlanContext<'_>, work: &mut PlanInProgress) -> BTreeSet<Key> {
+    let mut pairs = renames_of_removed(context, work);
     pairs.append(&mut work.from_elsewhere);
     let count = pairs.len() as u64;
     if pairs.is_empty() {
         return BTreeSet::new();
     }
-    let covered = |pairs: &[Rename]| {
+    let covered = |pairs: &[RenamePair]| {
         let both = pairs
             .iter()
             .flat_map(|pair| [pair.old.clone(), pair.new.clone()]);
         both.collect()
     };
-    if context.rules.accepts.contains(&Accept::Renames(count)) {
+    if context
+        .rules
+        .accepts
+        .contains(&AcceptOverride::Renames(count))
+    {
         work.used.push(format!("rename={count}"));
     } else if count > MANY_RENAMES {
         let members = pairs.iter().flat_map(|pair| renamed(context, work, pair));
@@ -152,14 +162,14 @@ pub(super) fn renames(context: &Context<'_>, work: &mut Work) -> BTreeSet<Key> {
             count: Some(count),
             over: Some(format!("--accept rename={count}")),
             members: members.collect(),
-            ..Hold::many(
+            ..Hold::without_members(
                 codes::POSSIBLE_RENAME,
                 format!(
                     "{count} resources go and as many come with the same VAT or registration number or e-mail: external ids cannot change; keep the old ids, or `--accept rename={count}` (nothing is carried over)"
                 ),
             )
         };
-        remember::hold(context, work, hold, remember::RENAME);
+        remembered_steps::hold(context, work, hold, remembered_steps::RENAME);
     } else {
         pairs.iter().for_each(|pair| rename(context, work, pair));
     }
@@ -167,30 +177,30 @@ pub(super) fn renames(context: &Context<'_>, work: &mut Work) -> BTreeSet<Key> {
 }
 
 /// Whether an override lets a rename through.
-pub(super) fn is_accepted(context: &Context<'_>, old: &Key) -> bool {
+pub(super) fn is_accepted(context: &PlanContext<'_>, old: &Key) -> bool {
     let accepts = &context.rules.accepts;
     accepts.iter().any(|accept| match accept {
-        Accept::Rename(id) => **id == *old.id,
-        Accept::Renames(_) => true,
+        AcceptOverride::Rename(id) => **id == *old.id,
+        AcceptOverride::Renames(_) => true,
         _ => false,
     })
 }
 
-fn rename(context: &Context<'_>, work: &mut Work, pair: &Rename) {
-    let Rename { old, new, other } = pair;
+fn rename(context: &PlanContext<'_>, work: &mut PlanInProgress, pair: &RenamePair) {
+    let RenamePair { old, new, other } = pair;
     let over = format!("rename={}", old.id);
     if context
         .rules
         .accepts
-        .contains(&Accept::Rename(old.id.to_string()))
+        .contains(&AcceptOverride::Rename(old.id.to_string()))
     {
         work.used.push(over);
         return;
     }
     let (goes, comes) = match other {
         None => (String::new(), String::new()),
-        Some(Other::Removes(source)) => (format!(" in source {source}"), String::new()),
-        Some(Other::Declares(source)) => (String::new(), format!(" in source {source}")),
+        Some(RenamePeer::Removes(source)) => (format!(" in source {source}"), String::new()),
+        Some(RenamePeer::Declares(source)) => (String::new(), format!(" in source {source}")),
     };
     let message = format!(
         "{old} goes{goes} and {new} comes{comes} with the same VAT or registration number or e-mail: external ids cannot change; keep the old id, or `--accept {over}` (nothing is carried over)"
@@ -198,18 +208,18 @@ fn rename(context: &Context<'_>, work: &mut Work, pair: &Rename) {
     let hold = Hold {
         over: Some(format!("--accept {over}")),
         members: renamed(context, work, pair),
-        ..Hold::many(codes::POSSIBLE_RENAME, message)
+        ..Hold::without_members(codes::POSSIBLE_RENAME, message)
     };
-    remember::hold(context, work, hold, remember::RENAME);
+    remembered_steps::hold(context, work, hold, remembered_steps::RENAME);
 }
 
 /// What goes and what comes in this plan, as members of a hold.
-fn renamed(context: &Context<'_>, work: &Work, pair: &Rename) -> Vec<Member> {
+fn renamed(context: &PlanContext<'_>, work: &PlanInProgress, pair: &RenamePair) -> Vec<HoldMember> {
     let member = |key: &Key, becomes: Option<&Key>| {
         let effect = work.effects.get(key)?;
-        Some(Member {
+        Some(HoldMember {
             becomes: becomes.cloned(),
-            ..whole(context, effect, order::verb(context, effect))
+            ..effect_member(context, effect, order::verb(context, effect))
         })
     };
     let members = [member(&pair.old, Some(&pair.new)), member(&pair.new, None)];
@@ -217,11 +227,11 @@ fn renamed(context: &Context<'_>, work: &Work, pair: &Rename) -> Vec<Member> {
 }
 
 /// Whoever goes in this plan and comes in it too, or in another source.
-fn within(context: &Context<'_>, work: &Work) -> Vec<Rename> {
-    let gone = removed(work);
-    let mut pairs: BTreeMap<Key, Rename> = BTreeMap::new();
+fn renames_of_removed(context: &PlanContext<'_>, work: &PlanInProgress) -> Vec<RenamePair> {
+    let gone = removed_keys(work);
+    let mut pairs: BTreeMap<Key, RenamePair> = BTreeMap::new();
     for &(kind, name, single) in STRONG {
-        let index = kinds::get(kind).at(name);
+        let index = kinds::get(kind).expect_index(name);
         let of_kind = gone.iter().filter(|key| key.kind == kind);
         let old = of_kind.filter_map(|key| {
             let row = context.stored.rows.get(key)?;
@@ -238,9 +248,9 @@ fn within(context: &Context<'_>, work: &Work) -> Vec<Rename> {
         if old.is_empty() {
             continue;
         }
-        let mut take = |text: Option<String>, new: &Key, other: Option<Other>| {
+        let mut take = |text: Option<String>, new: &Key, other: Option<RenamePeer>| {
             if let Some(key) = text.and_then(|text| old.get(&text)) {
-                pairs.entry((*key).clone()).or_insert_with(|| Rename {
+                pairs.entry((*key).clone()).or_insert_with(|| RenamePair {
                     old: (*key).clone(),
                     new: new.clone(),
                     other,
@@ -251,14 +261,14 @@ fn within(context: &Context<'_>, work: &Work) -> Vec<Rename> {
             take(declared.value(index).and_then(folded), key, None);
         }
         for peer in &context.rules.peers {
-            for (key, text) in comes_in(context, peer, kind, index) {
-                take(text, key, Some(Other::Declares(peer.name.clone())));
+            for (key, text) in declared_by_peer(context, peer, kind, index) {
+                take(text, key, Some(RenamePeer::Declares(peer.name.clone())));
             }
         }
         if !single {
-            for (row, source) in elsewhere(context, kind) {
+            for (row, source) in rows_of_peers(context, kind) {
                 let text = row.values[index].as_ref().and_then(folded);
-                take(text, &row.key, Some(Other::Declares(source)));
+                take(text, &row.key, Some(RenamePeer::Declares(source)));
             }
         }
     }
@@ -266,16 +276,16 @@ fn within(context: &Context<'_>, work: &Work) -> Vec<Rename> {
 }
 
 /// What another source declares that is not stored yet.
-fn comes_in<'p>(
-    context: &'p Context<'_>,
-    peer: &'p Peer,
+fn declared_by_peer<'p>(
+    context: &'p PlanContext<'_>,
+    peer: &'p PeerSource,
     kind: KindId,
     index: usize,
 ) -> impl Iterator<Item = (&'p Key, Option<String>)> {
     let declared = peer.desired.iter().flat_map(|desired| &desired.resources);
     let declared = declared.filter(move |declared| {
         declared.key.kind == kind
-            && peer.authority.existence(kind)
+            && peer.authority.decides_existence(kind)
             && !context.stored.rows.contains(&declared.key)
             && !context.desired.resources.contains(&declared.key)
     });
@@ -283,8 +293,8 @@ fn comes_in<'p>(
 }
 
 /// The live rows that only another source claims.
-fn elsewhere<'s>(
-    context: &'s Context<'_>,
+fn rows_of_peers<'s>(
+    context: &'s PlanContext<'_>,
     kind: KindId,
 ) -> impl Iterator<Item = (&'s Row, Arc<str>)> {
     let rows = context.stored.rows.iter();
@@ -302,17 +312,17 @@ fn elsewhere<'s>(
     })
 }
 
-fn created(work: &Work, kind: KindId) -> impl Iterator<Item = (&Key, &Declared)> {
+fn created(work: &PlanInProgress, kind: KindId) -> impl Iterator<Item = (&Key, &DeclaredResource)> {
     let effects = work.effects.iter().filter(move |it| it.key.kind == kind);
-    effects.filter_map(|Effect { key, outcome }| match outcome {
-        Outcome::Create { declared, .. } => Some((key, &**declared)),
+    effects.filter_map(|ResourceEffect { key, outcome }| match outcome {
+        EffectOutcome::Create { declared, .. } => Some((key, &**declared)),
         _ => None,
     })
 }
 
 /// The stored rows that have one of some values.
 fn holders<'s>(
-    context: &'s Context<'_>,
+    context: &'s PlanContext<'_>,
     kind: KindId,
     index: usize,
     wanted: impl Fn(&str) -> bool,
@@ -329,9 +339,9 @@ fn holders<'s>(
 }
 
 /// Whether an earlier pass held a resource as renamed.
-fn is_remembered(context: &Context<'_>, key: &Key) -> bool {
-    let mut records = remember::all(context);
-    records.any(|record| record.budget == remember::RENAME && record.key == *key)
+fn is_remembered(context: &PlanContext<'_>, key: &Key) -> bool {
+    let mut records = remembered_steps::source_records(context);
+    records.any(|record| record.budget == remembered_steps::RENAME && record.key == *key)
 }
 
 fn folded(value: &Value) -> Option<String> {

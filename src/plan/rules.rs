@@ -2,13 +2,13 @@
 
 use crate::diagnostic::Code;
 use crate::kinds::{self, Kind};
-use crate::model::{Desired, Digest, FieldRef, Key, KindId, Stop};
+use crate::model::{Desired, Digest, FieldRef, Key, KindId, StopFlag};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Everything that decides a plan besides what is desired and what is stored.
 #[derive(Clone, Debug, Default)]
-pub struct Rules {
+pub struct PlanRules {
     /// Whether a resource that disappears from the source is deactivated.
     pub prune: bool,
     /// Whether a faulty resource is held, instead of refusing the whole plan.
@@ -18,21 +18,21 @@ pub struct Rules {
     /// Whether deletes may be applied.
     pub allow_delete: bool,
     /// What this source may say.
-    pub authority: Authority,
+    pub authority: SourceAuthority,
     /// The fields that others than Roster write: seeds, never drift.
-    pub shop: Authority,
+    pub shop: SourceAuthority,
     /// The other configured sources.
-    pub peers: Vec<Peer>,
+    pub peers: Vec<PeerSource>,
     /// Other sources that are asked only who declares what is missing.
-    pub witnesses: Vec<Peer>,
+    pub witnesses: Vec<PeerSource>,
     /// Those of them that deactivate what disappears from them.
     pub pruning: BTreeSet<Arc<str>>,
     /// The names of sources, the first wins where two enforce one field.
     pub order: Vec<Arc<str>>,
     /// How much may change at once.
-    pub guards: Guards,
+    pub guards: GuardLimits,
     /// The overrides given for this plan.
-    pub accepts: Vec<Accept>,
+    pub accepts: Vec<AcceptOverride>,
     /// Only these, when it is a partial plan: nothing else is removed, no other error refuses.
     pub only: Option<BTreeSet<Key>>,
     /// After how many accepted feeds in a row without it a resource counts as gone; `None`: of an
@@ -45,7 +45,7 @@ pub struct Rules {
     /// Whether that holds an export which would write nothing, too: accepted, it would count.
     pub doubt_holds: bool,
     /// Fields of which nothing is believed, and why.
-    pub doubtful: Vec<Doubtful>,
+    pub doubtful: Vec<DoubtfulField>,
     /// Whether to list every stored field that nothing declares.
     pub exact: bool,
     /// Whether to compare every field, whatever digests and versions say.
@@ -53,10 +53,10 @@ pub struct Rules {
     /// The key for digests of secret and personal values in hold ids.
     pub salt: String,
     /// Ends the planning before all is settled.
-    pub stop: Stop,
+    pub stop: StopFlag,
 }
 
-impl Rules {
+impl PlanRules {
     /// What a claim depends on besides what was declared: under other authorities, what was left
     /// alone may have to be written.
     pub(super) fn fingerprint(&self) -> Digest {
@@ -68,13 +68,13 @@ impl Rules {
             }
             hasher.update(&[u8::MAX]);
         }
-        Digest::finish(&hasher)
+        Digest::from_hasher(&hasher)
     }
 }
 
 /// A field that an export fills for far fewer than before.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Doubtful {
+pub struct DoubtfulField {
     /// Of what.
     pub kind: KindId,
     /// Which.
@@ -91,7 +91,7 @@ pub struct Doubtful {
 
 /// Who decides a field.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Mode {
+pub enum AuthorityMode {
     /// The declared value is written whenever the row differs.
     #[default]
     Enforce,
@@ -103,18 +103,18 @@ pub enum Mode {
 
 /// What a source may say, by kind and field; what is not listed it enforces.
 #[derive(Clone, Debug, Default)]
-pub struct Authority {
+pub struct SourceAuthority {
     /// Kinds of which the source does not decide whether they exist.
     pub not_existence: BTreeSet<KindId>,
     /// Fields that are not enforced; `customFields` means all of them.
-    pub fields: BTreeMap<(KindId, String), Mode>,
+    pub fields: BTreeMap<(KindId, String), AuthorityMode>,
 }
 
-impl Authority {
+impl SourceAuthority {
     /// Who decides a field.
-    pub fn mode(&self, kind: &Kind, field: &FieldRef) -> Mode {
+    pub fn mode(&self, kind: &Kind, field: &FieldRef) -> AuthorityMode {
         if self.fields.is_empty() {
-            return Mode::Enforce;
+            return AuthorityMode::Enforce;
         }
         let name = kind.field_name(field);
         let head = name.split('.').next().unwrap_or_default().to_owned();
@@ -126,20 +126,20 @@ impl Authority {
     }
 
     /// Whether the source decides about the existence of a kind's resources.
-    pub fn existence(&self, kind: KindId) -> bool {
+    pub fn decides_existence(&self, kind: KindId) -> bool {
         !self.not_existence.contains(&kind)
     }
 }
 
 /// Another configured source.
 #[derive(Clone, Debug, Default)]
-pub struct Peer {
+pub struct PeerSource {
     /// Its name.
     pub name: Arc<str>,
     /// What it declares now, if its pass accepts that; `None`: its claims stand for it.
     pub desired: Option<Arc<Desired>>,
     /// What it may say.
-    pub authority: Authority,
+    pub authority: SourceAuthority,
     /// What it declares though its pass does not accept it: it decides no field, but nothing that
     /// it names is removed elsewhere.
     pub unaccepted: Option<Arc<Desired>>,
@@ -167,7 +167,7 @@ pub struct IdleReason {
 /// One limit: held when `n > floor` and `n > percent`, or `n > max`, or this plan alone has at least 2
 /// and at least half.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Limit {
+pub struct GuardLimit {
     /// Per cent of what there is.
     pub percent: u64,
     /// So many are always fine, up to half.
@@ -176,7 +176,7 @@ pub struct Limit {
     pub max: Option<u64>,
 }
 
-impl Limit {
+impl GuardLimit {
     /// A limit without a maximum.
     pub const fn new(percent: u64, floor: u64) -> Self {
         Self {
@@ -187,7 +187,7 @@ impl Limit {
     }
 
     /// Whether `now` of `of` is held, after `earlier` within the window.
-    pub fn trips(self, now: u64, earlier: u64, of: u64) -> bool {
+    pub fn is_exceeded_by(self, now: u64, earlier: u64, of: u64) -> bool {
         let n = now + earlier;
         let share = n > self.floor && n * 100 > self.percent * of;
         let most = self.max.is_some_and(|max| n > max);
@@ -205,64 +205,64 @@ impl Limit {
 
 /// The limits, by what they count.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Guards {
+pub struct GuardLimits {
     /// Deactivated resources, a kind.
-    pub deactivate: Limit,
+    pub deactivate: GuardLimit,
     /// Deleted resources, a kind.
-    pub delete: Limit,
+    pub delete: GuardLimit,
     /// Reactivated resources, a kind.
-    pub reactivate: Limit,
+    pub reactivate: GuardLimit,
     /// Cleared values, a field.
-    pub clear: Limit,
+    pub clear: GuardLimit,
     /// Members taken out, a list field.
-    pub unlink: Limit,
+    pub unlink: GuardLimit,
     /// Changed values, of the fields named (`User.email`; `User.accounts.level` is the attribute).
-    pub change: BTreeMap<String, Limit>,
+    pub change: BTreeMap<String, GuardLimit>,
     /// Users that one account loses.
-    pub per_account: Limit,
+    pub per_account: GuardLimit,
     /// Values that a column of an export has no longer.
-    pub blank: Limit,
+    pub blank: GuardLimit,
 }
 
-impl Default for Guards {
+impl Default for GuardLimits {
     fn default() -> Self {
         let changes = [
-            ("User.email", Limit::new(2, 3)),
-            ("User.groups", Limit::new(2, 3)),
-            ("User.accounts.level", Limit::new(2, 3)),
-            ("Organisation.parent", Limit::new(5, 3)),
+            ("User.email", GuardLimit::new(2, 3)),
+            ("User.groups", GuardLimit::new(2, 3)),
+            ("User.accounts.level", GuardLimit::new(2, 3)),
+            ("Organisation.parent", GuardLimit::new(5, 3)),
         ];
         Self {
-            deactivate: Limit {
+            deactivate: GuardLimit {
                 percent: 10,
                 floor: 3,
                 max: Some(500),
             },
-            delete: Limit {
+            delete: GuardLimit {
                 percent: 1,
                 floor: 1,
                 max: Some(10),
             },
-            reactivate: Limit {
+            reactivate: GuardLimit {
                 percent: 10,
                 floor: 3,
                 max: Some(500),
             },
-            clear: Limit::new(10, 3),
-            unlink: Limit::new(10, 3),
+            clear: GuardLimit::new(10, 3),
+            unlink: GuardLimit::new(10, 3),
             change: changes
                 .into_iter()
                 .map(|(name, limit)| (name.to_owned(), limit))
                 .collect(),
-            per_account: Limit::new(50, 3),
-            blank: Limit::new(30, 3),
+            per_account: GuardLimit::new(50, 3),
+            blank: GuardLimit::new(30, 3),
         }
     }
 }
 
 /// An override for this plan: what it lets through, and exactly how many.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Accept {
+pub enum AcceptOverride {
     /// `User.deactivate=104`, `User.website.clear=7`, `User.deactivate@acme=4`: a guard's budget.
     Budget(String, u64),
     /// `empty=Policy`, `empty=all`.
@@ -273,7 +273,7 @@ pub enum Accept {
     Renames(u64),
 }
 
-impl Accept {
+impl AcceptOverride {
     /// Reads the value of `--accept`.
     ///
     /// # Errors
@@ -323,7 +323,7 @@ mod tests {
 
     #[test]
     fn a_limit_holds_a_share_above_the_floor_a_maximum_and_half_of_two() {
-        let limit = Limit {
+        let limit = GuardLimit {
             percent: 10,
             floor: 3,
             max: Some(500),
@@ -341,43 +341,50 @@ mod tests {
             (2, 0, true),
         ];
         for (n, of, held) in cases {
-            assert_eq!(limit.trips(n, 0, of), held, "{n} of {of}");
+            assert_eq!(limit.is_exceeded_by(n, 0, of), held, "{n} of {of}");
         }
     }
 
     #[test]
     fn a_number_within_the_allowed_one_is_never_held() {
-        let limit = Limit {
+        let limit = GuardLimit {
             percent: 10,
             floor: 3,
             max: Some(50),
         };
         for of in 0..1_000 {
             let allowed = limit.allowed(of);
-            assert!(!limit.trips(allowed, 0, of), "{allowed} of {of}");
-            assert!(limit.trips(allowed + 1, 0, of), "{} of {of}", allowed + 1);
+            assert!(!limit.is_exceeded_by(allowed, 0, of), "{allowed} of {of}");
+            assert!(
+                limit.is_exceeded_by(allowed + 1, 0, of),
+                "{} of {of}",
+                allowed + 1
+            );
         }
     }
 
     #[test]
     fn overrides_read_back() {
         assert_eq!(
-            Accept::parse("User.deactivate@acme=4"),
-            Ok(Accept::Budget("User.deactivate@acme".into(), 4))
+            AcceptOverride::parse("User.deactivate@acme=4"),
+            Ok(AcceptOverride::Budget("User.deactivate@acme".into(), 4))
         );
         assert_eq!(
-            Accept::parse("rename=u-1"),
-            Ok(Accept::Rename("u-1".into()))
+            AcceptOverride::parse("rename=u-1"),
+            Ok(AcceptOverride::Rename("u-1".into()))
         );
-        assert_eq!(Accept::parse("rename=400"), Ok(Accept::Renames(400)));
-        assert!(Accept::parse("User.deactivate=many").is_err());
+        assert_eq!(
+            AcceptOverride::parse("rename=400"),
+            Ok(AcceptOverride::Renames(400))
+        );
+        assert!(AcceptOverride::parse("User.deactivate=many").is_err());
         for wrong in [
             "everything",
             "Usr.deactivate=10",
             "User.deactivated=10",
             "empty=Users",
         ] {
-            assert!(Accept::parse(wrong).is_err(), "{wrong}");
+            assert!(AcceptOverride::parse(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -1,17 +1,22 @@
 //! What a manifest without a status means: active, unless somebody decided otherwise.
 
-use super::draft::{Context, Draft, Part, member, partial};
-use super::hold::{Hold, Member};
+use super::context::PlanContext;
+use super::draft::{DraftPart, ResourceDraft, field_member, member};
+use super::hold::{Hold, HoldMember};
 use super::regained;
-use super::rules::Peer;
-use super::types::{Reason, Verb};
+use super::rules::PeerSource;
+use super::types::{StepReason, StepVerb};
 use crate::diagnostic::codes;
 use crate::kinds;
-use crate::model::{Change, Claim, ClaimState, Declared, Key, Row, Value};
+use crate::model::{Claim, ClaimState, DeclaredResource, FieldChange, Key, Row, Value};
 
 /// Whether a manifest writes no status and the row is inactive: what that means depends on the
 /// other sources, of which the claim knows nothing.
-pub(super) fn is_undecided(context: &Context<'_>, declared: &Declared, row: &Row) -> bool {
+pub(super) fn is_undecided(
+    context: &PlanContext<'_>,
+    declared: &DeclaredResource,
+    row: &Row,
+) -> bool {
     let kind = kinds::get(declared.key.kind);
     let index = kind.status_index();
     // What an export does not say, it keeps.
@@ -23,12 +28,12 @@ pub(super) fn is_undecided(context: &Context<'_>, declared: &Declared, row: &Row
 
 /// A manifest without a status means active: what that asks of an inactive row.
 pub(super) fn unwritten_status(
-    context: &Context<'_>,
-    declared: &Declared,
+    context: &PlanContext<'_>,
+    declared: &DeclaredResource,
     row: &Row,
     active: Option<&Claim>,
-    draft: &mut Draft,
-    changes: &mut Vec<Change>,
+    draft: &mut ResourceDraft,
+    changes: &mut Vec<FieldChange>,
 ) {
     if !is_undecided(context, declared, row) {
         return;
@@ -44,15 +49,15 @@ pub(super) fn unwritten_status(
     {
         return;
     }
-    let change = Change {
-        field: kinds::own(index),
+    let change = FieldChange {
+        field: kinds::own_field(index),
         before,
         after: Some(Value::text("active")),
     };
     // It was this source that took it out of use.
     let taken_back =
         active.is_some_and(|claim| claim.fields.get("status") == Some(regained::inactive()));
-    if draft.reason == Reason::Returned || taken_back {
+    if draft.reason == StepReason::Returned || taken_back {
         changes.push(change);
         return;
     }
@@ -65,24 +70,24 @@ pub(super) fn unwritten_status(
         let mut all = changes.clone();
         all.push(change.clone());
         all.sort_by(|a, b| a.field.cmp(&b.field));
-        let held = Member {
+        let held = HoldMember {
             whole: true,
-            ..member(context, key, Verb::Adopt, all)
+            ..member(context, key, StepVerb::Adopt, all)
         };
-        let hold = Hold::of(codes::ADOPT_INACTIVE, message, held);
-        draft.parts.push(Part {
+        let hold = Hold::single(codes::ADOPT_INACTIVE, message, held);
+        draft.parts.push(DraftPart {
             hold,
             full: Some(change),
         });
     } else {
         let message =
             format!("{key} was deactivated by somebody else; activating it gives access back");
-        let hold = Hold::of(
+        let hold = Hold::single(
             codes::REACTIVATION,
             message,
-            partial(context, key, change.clone()),
+            field_member(context, key, change.clone()),
         );
-        draft.parts.push(Part {
+        draft.parts.push(DraftPart {
             hold,
             full: Some(change),
         });
@@ -91,8 +96,8 @@ pub(super) fn unwritten_status(
 
 /// Whether another source writes a status for the resource, or did in its last pass: what it takes
 /// back counts once a pass of its own has taken it back.
-fn decides_status(context: &Context<'_>, peer: &Peer, key: &Key) -> bool {
-    let field = kinds::own(kinds::get(key.kind).status_index());
+fn decides_status(context: &PlanContext<'_>, peer: &PeerSource, key: &Key) -> bool {
+    let field = kinds::own_field(kinds::get(key.kind).status_index());
     let claim = context.stored.claim(&peer.name, key);
     context.statement(peer, key, &field, "status").is_some()
         || claim.is_some_and(|claim| {

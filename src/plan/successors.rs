@@ -1,14 +1,16 @@
 //! An administrator stays as long as whoever is to take over is held.
 
-use super::draft::Context;
-use super::fixpoint::{hold_field, hold_one};
-use super::planner::Work;
-use super::share::is_live;
-use super::types::{Held, Plan, Reason, Verb};
-use crate::check::{ADMINISTRATOR, Effect, Outcome, World};
+use super::budget_share::is_live;
+use super::context::PlanContext;
+use super::planner::PlanInProgress;
+use super::resource_holds::{hold_field, hold_one};
+use super::types::{HoldEntry, Plan, StepReason, StepVerb};
+use crate::check::{ADMINISTRATOR, EffectOutcome, PlannedState, ResourceEffect};
 use crate::diagnostic::{Code, codes};
 use crate::kinds;
-use crate::model::{Change, Declared, FieldRef, Key, Link, Row, Snapshot, Text, Value};
+use crate::model::{
+    CompactText, DeclaredResource, FieldChange, FieldRef, Key, Link, Row, Snapshot, Value,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The group whose members see all of their accounts, as administrators do.
@@ -16,28 +18,28 @@ const ADMIN_GROUP: &str = "FOC_Admin";
 
 /// Of each account, who is held and would become its administrator, and by which rule.
 #[derive(Default)]
-struct Successors {
-    of: BTreeMap<Text, (Key, Code)>,
+struct HeldSuccessors {
+    of: BTreeMap<CompactText, (Key, Code)>,
     /// Somebody of whom it cannot be read which accounts he would have.
     of_any: Option<(Key, Code)>,
 }
 
 /// Holds what takes an administrator from an account while another one of it is held.
 pub(super) fn keep_predecessors(
-    context: &Context<'_>,
-    work: &mut Work,
+    context: &PlanContext<'_>,
+    work: &mut PlanInProgress,
     faulty: &BTreeMap<Key, Code>,
 ) {
-    let successors = Successors::find(context, work, faulty);
+    let successors = HeldSuccessors::find(context, work, faulty);
     if successors.of.is_empty() && successors.of_any.is_none() {
         return;
     }
-    let world = World::new(context.stored, context.desired, &work.effects);
+    let world = PlannedState::new(context.stored, context.desired, &work.effects);
     // What somebody else gave is taken back whoever is held.
     let users = work.effects.iter().filter(|it| it.key.kind == kinds::USER);
-    let users = users.filter(|it| work.reason(&it.key) != Reason::Drift);
+    let users = users.filter(|it| work.reason(&it.key) != StepReason::Drift);
     let lost = users.filter_map(|effect| {
-        let lost = lost(context, &world, effect);
+        let lost = no_longer_administered(context, &world, effect);
         let mut held = lost.iter().filter_map(|account| {
             let (key, root) = successors.of.get(account).or(successors.of_any.as_ref())?;
             (*key != effect.key).then(|| (account.clone(), key.clone(), *root))
@@ -48,20 +50,26 @@ pub(super) fn keep_predecessors(
         let message = format!(
             "{key} stays administrator of Account/{account} as long as {successor}, which would become one, is held ({root})"
         );
-        keep(context, work, &key, root, &message);
+        keep_administrator(context, work, &key, root, &message);
     }
 }
 
 /// Holds the fields that make somebody administrator; the rest goes on.
-fn keep(context: &Context<'_>, work: &mut Work, key: &Key, root: Code, message: &str) {
+fn keep_administrator(
+    context: &PlanContext<'_>,
+    work: &mut PlanInProgress,
+    key: &Key,
+    root: Code,
+    message: &str,
+) {
     let Some(effect) = work.effects.get(key) else {
         return;
     };
-    let Outcome::Change(changes) = &effect.outcome else {
+    let EffectOutcome::Change(changes) = &effect.outcome else {
         return hold_one(context, work, key, codes::HELD_DEPENDENCY, root, message);
     };
     let granting = ["status", "accounts", "groups"].map(field);
-    let changes: Vec<Change> = changes.clone();
+    let changes: Vec<FieldChange> = changes.clone();
     for change in changes
         .into_iter()
         .filter(|it| granting.contains(&it.field))
@@ -70,11 +78,15 @@ fn keep(context: &Context<'_>, work: &mut Work, key: &Key, root: Code, message: 
     }
 }
 
-impl Successors {
-    fn find(context: &Context<'_>, work: &Work, faulty: &BTreeMap<Key, Code>) -> Self {
+impl HeldSuccessors {
+    fn find(
+        context: &PlanContext<'_>,
+        work: &PlanInProgress,
+        faulty: &BTreeMap<Key, Code>,
+    ) -> Self {
         let mut found = Self::default();
         for held in work.held.iter().filter(|held| held.key.kind == kinds::USER) {
-            for account in gained(context, held) {
+            for account in administered_if_applied(context, held) {
                 let successor = (held.key.clone(), held.root);
                 found.of.entry(account).or_insert(successor);
             }
@@ -98,10 +110,10 @@ impl Successors {
 }
 
 /// Of each account, who would become its administrator by what another source declares and holds.
-pub(super) fn held_elsewhere(context: &Context<'_>) -> BTreeMap<Text, Key> {
+pub(super) fn held_elsewhere(context: &PlanContext<'_>) -> BTreeMap<CompactText, Key> {
     let mut found = BTreeMap::new();
     for peer in &context.rules.peers {
-        let waits = |declared: &Declared| {
+        let waits = |declared: &DeclaredResource| {
             let holds = |name| {
                 let of_field = (declared.key.clone(), field(name));
                 peer.held_fields.contains(&of_field)
@@ -131,7 +143,7 @@ pub(super) fn held_elsewhere(context: &Context<'_>) -> BTreeMap<Text, Key> {
 
 /// The accounts from which a plan takes an administrator.
 #[must_use]
-pub fn losing_administrators(plan: &Plan, stored: &Snapshot) -> BTreeSet<Text> {
+pub fn losing_administrators(plan: &Plan, stored: &Snapshot) -> BTreeSet<CompactText> {
     let steps = plan
         .steps
         .iter()
@@ -160,7 +172,10 @@ pub fn losing_administrators(plan: &Plan, stored: &Snapshot) -> BTreeSet<Text> {
 
 /// Whether a user is declared administrator of one of these accounts.
 #[must_use]
-pub fn is_declared_administrator(declared: &Declared, accounts: &BTreeSet<Text>) -> bool {
+pub fn is_declared_administrator(
+    declared: &DeclaredResource,
+    accounts: &BTreeSet<CompactText>,
+) -> bool {
     let said = |name| {
         declared
             .stated(&field(name))
@@ -174,13 +189,13 @@ pub fn is_declared_administrator(declared: &Declared, accounts: &BTreeSet<Text>)
 }
 
 /// Whether it cannot be read of which accounts somebody would be administrator.
-fn is_unreadable(context: &Context<'_>, key: &Key) -> bool {
+fn is_unreadable(context: &PlanContext<'_>, key: &Key) -> bool {
     let faulty = |name| context.desired.faulty.contains(&(key.clone(), field(name)));
     context.desired.shielded.contains(key) || faulty("accounts") || faulty("groups")
 }
 
 /// The accounts of which a held user would become administrator.
-fn gained(context: &Context<'_>, held: &Held) -> BTreeSet<Text> {
+fn administered_if_applied(context: &PlanContext<'_>, held: &HoldEntry) -> BTreeSet<CompactText> {
     let row = context.stored.rows.get(&held.key);
     let change = |name| {
         held.changes
@@ -189,7 +204,7 @@ fn gained(context: &Context<'_>, held: &Held) -> BTreeSet<Text> {
     };
     let before = |name| change(name).and_then(|change| change.before.as_ref());
     let after = |name| change(name).and_then(|change| change.after.as_ref());
-    let mut accounts: BTreeSet<Text> = links(after("accounts"))
+    let mut accounts: BTreeSet<CompactText> = links(after("accounts"))
         .filter(|link| is_administrator(link))
         .map(|link| link.target.clone())
         .collect();
@@ -202,7 +217,7 @@ fn gained(context: &Context<'_>, held: &Held) -> BTreeSet<Text> {
         let all = links(stored).chain(links(after("accounts")));
         accounts.extend(all.map(|link| link.target.clone()));
     }
-    if matches!(held.verb, Verb::Reactivate | Verb::Adopt) {
+    if matches!(held.verb, StepVerb::Reactivate | StepVerb::Adopt) {
         let inactive = row.filter(|row| !is_live(row));
         accounts.extend(inactive.map(administered).unwrap_or_default());
     }
@@ -210,7 +225,11 @@ fn gained(context: &Context<'_>, held: &Held) -> BTreeSet<Text> {
 }
 
 /// The accounts of which a user would no longer be administrator.
-fn lost(context: &Context<'_>, world: &World<'_>, effect: &Effect) -> BTreeSet<Text> {
+fn no_longer_administered(
+    context: &PlanContext<'_>,
+    world: &PlannedState<'_>,
+    effect: &ResourceEffect,
+) -> BTreeSet<CompactText> {
     let row = context.stored.rows.get(&effect.key);
     let Some(row) = row.filter(|row| is_live(row)) else {
         return BTreeSet::new();
@@ -219,7 +238,7 @@ fn lost(context: &Context<'_>, world: &World<'_>, effect: &Effect) -> BTreeSet<T
     let value = |name| after.and_then(|view| view.get(&field(name)));
     let linked = accounts_of(value("accounts"), value("groups"));
     let mut lost = administered(row);
-    if after.is_some_and(|view| view.live()) {
+    if after.is_some_and(|view| view.is_live()) {
         lost.retain(|account| !linked.contains(account));
     } else {
         // A link that the same plan makes is there in the next pass.
@@ -228,12 +247,12 @@ fn lost(context: &Context<'_>, world: &World<'_>, effect: &Effect) -> BTreeSet<T
     lost
 }
 
-fn administered(row: &Row) -> BTreeSet<Text> {
+fn administered(row: &Row) -> BTreeSet<CompactText> {
     accounts_of(row.value(&field("accounts")), row.value(&field("groups")))
 }
 
 /// The accounts of which somebody is administrator, by level or by group.
-fn accounts_of(accounts: Option<&Value>, groups: Option<&Value>) -> BTreeSet<Text> {
+fn accounts_of(accounts: Option<&Value>, groups: Option<&Value>) -> BTreeSet<CompactText> {
     let all = is_admin_group(groups);
     let links = links(accounts).filter(|link| all || is_administrator(link));
     links.map(|link| link.target.clone()).collect()
@@ -253,5 +272,5 @@ fn is_admin_group(groups: Option<&Value>) -> bool {
 }
 
 fn field(name: &str) -> FieldRef {
-    kinds::own(kinds::get(kinds::USER).at(name))
+    kinds::own_field(kinds::get(kinds::USER).expect_index(name))
 }

@@ -1,9 +1,11 @@
 //! Plan, step, change and hold: immutable, complete, the same bytes for the same input.
 
-use super::claim::StepClaim;
+use super::step_claim::StepClaim;
 use crate::diagnostic::{Code, Diagnostic, Origin, Severity};
 use crate::kinds;
-use crate::model::{Change, Claim, Declared, FieldRef, HeldStep, Key, Stated, Text, Value};
+use crate::model::{
+    Claim, CompactText, DeclaredResource, FieldChange, FieldRef, HeldStep, Key, StatedField, Value,
+};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -19,11 +21,11 @@ pub struct Plan {
     /// The name of the environment.
     pub environment: Option<String>,
     /// Counts.
-    pub summary: Summary,
+    pub summary: PlanSummary,
     /// What apply does, in order.
     pub steps: Vec<Step>,
     /// What was kept back.
-    pub held: Vec<Held>,
+    pub held: Vec<HoldEntry>,
     /// Stored resources of kinds without status that their source no longer declares.
     pub orphans: Vec<Key>,
     /// Claims given up because another source still declares the resource.
@@ -35,7 +37,7 @@ pub struct Plan {
     /// Whether errors refused the plan: then there are no steps.
     pub errored: bool,
     /// Claims to write though nothing of the resource changes; not part of a saved plan.
-    pub agreed: Vec<Agreed>,
+    pub agreed: Vec<ClaimUpdate>,
     /// What the steps use up of each budget of the guards.
     pub spent: BTreeMap<String, u64>,
     /// Of how many each of these budgets was a share, before the plan.
@@ -61,7 +63,7 @@ impl Plan {
     pub fn exit_code(&self, detailed: bool) -> u8 {
         let wrong = self.errored
             || self.diagnostics.iter().any(Diagnostic::is_error)
-            || self.held.iter().any(Held::is_error);
+            || self.held.iter().any(HoldEntry::is_error);
         if wrong {
             1
         } else if self.held.iter().any(|held| !held.root.is_standing()) {
@@ -90,7 +92,7 @@ pub struct SourceRef {
 
 /// How many resources each verb concerns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Summary {
+pub struct PlanSummary {
     /// Created.
     pub create: u64,
     /// Updated.
@@ -111,7 +113,7 @@ pub struct Summary {
     pub unclaimed: u64,
 }
 
-impl Summary {
+impl PlanSummary {
     /// All counts with the names they have in plans, in their order.
     #[must_use]
     pub fn entries(&self) -> [(&'static str, u64); 9] {
@@ -142,7 +144,7 @@ impl Summary {
 
 /// What a step does to its resource. The first that fits, in this order, is a step's verb.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Verb {
+pub enum StepVerb {
     /// Removes the row and retires its id.
     Delete,
     /// Sets the status to inactive.
@@ -157,7 +159,7 @@ pub enum Verb {
     Update,
 }
 
-impl Verb {
+impl StepVerb {
     /// All verbs.
     pub const ALL: [Self; 6] = [
         Self::Delete,
@@ -199,7 +201,7 @@ impl Verb {
     }
 }
 
-impl fmt::Display for Verb {
+impl fmt::Display for StepVerb {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
     }
@@ -207,7 +209,7 @@ impl fmt::Display for Verb {
 
 /// Why a step is there.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Reason {
+pub enum StepReason {
     /// The source says something new.
     Declared,
     /// The source declares a row it did not claim.
@@ -222,7 +224,7 @@ pub enum Reason {
     Requested,
 }
 
-impl Reason {
+impl StepReason {
     /// All reasons.
     pub const ALL: [Self; 6] = [
         Self::Declared,
@@ -254,45 +256,46 @@ impl Reason {
 
 /// What a step changes.
 #[derive(Clone, Debug)]
-pub enum Body {
+pub enum StepBody {
     /// A new row: everything declared, and what is derived from it (defaults, inferred values).
     Create {
         /// What was declared.
-        declared: Arc<Declared>,
+        declared: Arc<DeclaredResource>,
         /// Values that are not declared; sorted by field.
-        derived: Box<[Change]>,
+        derived: Box<[FieldChange]>,
     },
     /// Changes to a stored row, sorted by field; lists are reduced to what differs.
-    Changes(Vec<Change>),
+    Changes(Vec<FieldChange>),
 }
 
 /// One change to one resource.
 #[derive(Clone, Debug)]
 pub struct Step {
     /// What happens.
-    pub verb: Verb,
+    pub verb: StepVerb,
     /// To which resource.
     pub key: Key,
     /// The version of the row that the plan saw; `None` for a create.
     pub version: Option<i64>,
     /// Why.
-    pub reason: Reason,
+    pub reason: StepReason,
     /// Where it is declared, or, of a removal, was.
     pub origin: Option<Origin>,
     /// What the source claims afterwards; `None` when it no longer declares the resource.
     pub claim: Option<StepClaim>,
     /// Field by field.
-    pub body: Body,
+    pub body: StepBody,
 }
 
 impl Step {
     /// The change of one field: much less work than looking for it in all changes of a create.
     #[must_use]
-    pub fn change(&self, field: &FieldRef) -> Option<Cow<'_, Change>> {
-        let find = |changes: &'_ [Change]| changes.iter().position(|change| change.field == *field);
+    pub fn change(&self, field: &FieldRef) -> Option<Cow<'_, FieldChange>> {
+        let find =
+            |changes: &'_ [FieldChange]| changes.iter().position(|change| change.field == *field);
         match &self.body {
-            Body::Changes(changes) => find(changes).map(|at| Cow::Borrowed(&changes[at])),
-            Body::Create { declared, derived } => {
+            StepBody::Changes(changes) => find(changes).map(|at| Cow::Borrowed(&changes[at])),
+            StepBody::Create { declared, derived } => {
                 let stated = declared.stated(field);
                 match stated.and_then(|stated| self.created(stated)) {
                     Some(change) => Some(Cow::Owned(change)),
@@ -303,15 +306,15 @@ impl Step {
     }
 
     /// The changes, field by field; a create has `after` only.
-    pub fn changes(&self) -> Cow<'_, [Change]> {
+    pub fn changes(&self) -> Cow<'_, [FieldChange]> {
         match &self.body {
-            Body::Changes(changes) => Cow::Borrowed(changes),
-            Body::Create { declared, derived } => {
+            StepBody::Changes(changes) => Cow::Borrowed(changes),
+            StepBody::Create { declared, derived } => {
                 let said = declared
                     .cells
                     .iter()
                     .filter_map(|stated| self.created(stated));
-                let mut changes: Vec<Change> = said.chain(derived.iter().cloned()).collect();
+                let mut changes: Vec<FieldChange> = said.chain(derived.iter().cloned()).collect();
                 changes.sort_by(|a, b| a.field.cmp(&b.field));
                 Cow::Owned(changes)
             }
@@ -320,9 +323,9 @@ impl Step {
 
     /// What a stated cell of a create writes. No members is what a new list has anyway, unless it
     /// has a default.
-    fn created(&self, stated: &Stated) -> Option<Change> {
+    fn created(&self, stated: &StatedField) -> Option<FieldChange> {
         let value = stated.cell.value()?;
-        (!value.is_empty_list() || self.has_default(&stated.field)).then(|| Change {
+        (!value.is_empty_list() || self.has_default(&stated.field)).then(|| FieldChange {
             field: stated.field.clone(),
             before: None,
             after: Some(value.clone()),
@@ -335,16 +338,16 @@ impl Step {
     }
 
     /// The name of a changed field.
-    pub fn field_name(&self, change: &Change) -> String {
+    pub fn field_name(&self, change: &FieldChange) -> String {
         kinds::get(self.key.kind).field_name(&change.field)
     }
 }
 
 /// Something that was kept back, and why.
 #[derive(Clone, Debug)]
-pub struct Held {
+pub struct HoldEntry {
     /// What would happen.
-    pub verb: Verb,
+    pub verb: StepVerb,
     /// To which resource.
     pub key: Key,
     /// By which rule.
@@ -366,12 +369,12 @@ pub struct Held {
     /// Where it is declared, or, of a removal, was.
     pub origin: Option<Origin>,
     /// What was held, field by field.
-    pub changes: Vec<Change>,
+    pub changes: Vec<FieldChange>,
     /// Of what seems to be renamed: the resource that comes in its place.
     pub becomes: Option<Key>,
 }
 
-impl Held {
+impl HoldEntry {
     /// Whether an error is at its root: a rule that holds nothing by itself holds what it calls an
     /// error, also where it only warns of it elsewhere.
     pub fn is_error(&self) -> bool {
@@ -380,23 +383,23 @@ impl Held {
 
     /// Whether `roster approve hold` lets it through; otherwise something else has to change first.
     #[must_use]
-    pub fn approvable(&self) -> bool {
+    pub fn is_approvable(&self) -> bool {
         self.code.is_approvable()
     }
 }
 
 /// A claim to write though its resource does not change.
 #[derive(Clone, Debug)]
-pub struct Agreed {
+pub struct ClaimUpdate {
     /// Which resource.
     pub key: Key,
     /// What to do with the claim.
-    pub claim: AgreedClaim,
+    pub claim: ClaimAction,
 }
 
 /// What becomes of a claim whose resource does not change.
 #[derive(Clone, Debug)]
-pub enum AgreedClaim {
+pub enum ClaimAction {
     /// It is written as given (`source` and `revision` are the plan's).
     Write(Box<Claim>),
     /// It is given up: another source declares the resource, or its row is gone.
@@ -406,14 +409,14 @@ pub enum AgreedClaim {
 }
 
 /// The text of a member or scalar, for messages and renderings.
-pub fn plain(value: &Value) -> Text {
+pub fn plain(value: &Value) -> CompactText {
     match value {
         Value::Text(text) => text.clone(),
-        Value::Number(text) => Text::new(text),
+        Value::Number(text) => CompactText::new(text),
         Value::Bool(value) => compact_str::format_compact!("{value}"),
         Value::Int(value) => compact_str::format_compact!("{value}"),
         Value::List(_) | Value::Links(_) => {
-            let members: Vec<&str> = value.members().map(Text::as_str).collect();
+            let members: Vec<&str> = value.members().map(CompactText::as_str).collect();
             members.join(", ").into()
         }
     }

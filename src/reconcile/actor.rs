@@ -11,7 +11,7 @@ const LONGEST: usize = 200;
 #[must_use]
 pub fn actor() -> Option<&'static str> {
     static ACTOR: OnceLock<Option<String>> = OnceLock::new();
-    let found = ACTOR.get_or_init(|| first(|name| std::env::var(name).ok(), git::user));
+    let found = ACTOR.get_or_init(|| first(|name| std::env::var(name).ok(), git::committer));
     found.as_deref()
 }
 

@@ -1,39 +1,39 @@
 //! Applying a plan: the lease, what the plan needs from outside the database, the transaction.
 
-use super::phase::Phase;
-use super::{Pass, PassError, drop_folder, feeds, known};
+use super::phase::PhaseTimer;
+use super::{Pass, PassError, drop_folder, feeds, incremental};
 use crate::config::Config;
-use crate::kinds::{self, Type};
+use crate::kinds::{self, FieldType};
 use crate::manifest::Tree;
 use crate::model::{Desired, Key};
-use crate::plan::{Plan, Verb, render};
-use crate::secrets::Secrets;
-use crate::store::{Apply, ApplyError, Holder, Lease, Remember, Store, TTL};
+use crate::plan::{Plan, StepVerb, render};
+use crate::secrets::SecretReader;
+use crate::store::{ApplyError, ApplyRequest, CheckpointUpdate, Lease, LeaseHolder, Store, TTL};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-pub use crate::store::Applied;
+pub use crate::store::ApplySummary;
 
 /// How often a lease is renewed while a person looks at the plan.
-const RENEW: Duration = Duration::from_secs(5);
+const RENEW_INTERVAL: Duration = Duration::from_secs(5);
 /// How long until it is tried again to give a lease up.
-const AGAIN: Duration = Duration::from_millis(500);
+const RELEASE_RETRY: Duration = Duration::from_millis(500);
 
 /// This process, as a lease names it.
 #[must_use]
-pub fn here() -> Holder {
-    Holder {
+pub fn this_process() -> LeaseHolder {
+    LeaseHolder {
         name: super::actor().unwrap_or("roster").to_owned(),
-        host: host().to_owned(),
+        host: host_identity().to_owned(),
         pid: i64::from(std::process::id()),
     }
 }
 
 /// The name of the host, and which boot and process namespace of it this is: containers often share
 /// a name, and each has a process 1. Where that is not known, nobody else is on this host.
-fn host() -> &'static str {
+fn host_identity() -> &'static str {
     static HOST: OnceLock<String> = OnceLock::new();
     HOST.get_or_init(|| {
         let name = std::fs::read_to_string("/proc/sys/kernel/hostname")
@@ -58,24 +58,24 @@ fn host() -> &'static str {
 }
 
 /// A lease that is renewed until it is dropped or released.
-pub struct Kept {
+pub struct LeaseGuard {
     lease: Lease,
     renewing: tokio::task::JoinHandle<()>,
 }
 
-impl Kept {
+impl LeaseGuard {
     /// Takes the lease of a source, waiting so long at most.
     ///
     /// # Errors
     /// When somebody else holds it all that time.
     pub async fn take(store: &Store, source: &str, wait: Duration) -> Result<Self, PassError> {
         let lease = store
-            .acquire(&format!("source:{source}"), &here(), wait)
+            .acquire(&format!("source:{source}"), &this_process(), wait)
             .await?;
         let (renewer, renewed) = (store.clone(), lease.clone());
         let renewing = tokio::spawn(async move {
             loop {
-                tokio::time::sleep(RENEW).await;
+                tokio::time::sleep(RENEW_INTERVAL).await;
                 // While the database is away it is tried again: it may come back in time.
                 if let Ok(false) = renewer.renew(&renewed).await {
                     return;
@@ -103,7 +103,7 @@ impl Kept {
             let begun = Instant::now();
             // After that it has run out by itself.
             while begun.elapsed() < TTL && store.release(&lease).await.is_err() {
-                tokio::time::sleep(AGAIN).await;
+                tokio::time::sleep(RELEASE_RETRY).await;
             }
         });
     }
@@ -118,20 +118,20 @@ pub async fn apply(
     index: usize,
     store: &Store,
     plan: &Plan,
-    lease: &Kept,
+    lease: &LeaseGuard,
     actor: &str,
-) -> Result<Applied, PassError> {
+) -> Result<ApplySummary, PassError> {
     let reading = &pass.readings[index];
     let whole = pass.request.paths.is_empty() && pass.request.targets.is_empty();
     let remember = whole.then(|| {
         let accepted = feeds::accepted(reading, plan);
-        Remember {
+        CheckpointUpdate {
             accepted,
             ended: pass.request.ended.clone(),
-            ..known::remember(pass.config, reading, plan)
+            ..incremental::remember(pass.config, reading, plan)
         }
     });
-    let wanted = Wanted {
+    let wanted = PlanWrite {
         plan,
         id: &render::json::id(plan),
         actor,
@@ -155,31 +155,31 @@ pub async fn apply(
 ///
 /// # Errors
 /// As [`apply`].
-pub async fn applied_plan(
+pub async fn apply_saved(
     pass: &Pass<'_>,
     store: &Store,
     plan: &Plan,
     id: &str,
-    lease: &Kept,
+    lease: &LeaseGuard,
     actor: &str,
-) -> Result<Applied, PassError> {
+) -> Result<ApplySummary, PassError> {
     let reading = pass
         .readings
         .iter()
         .find(|reading| reading.source.name == plan.source.name);
     let from = reading.map(|reading| (&*reading.desired, &reading.tree));
     // Nobody else applies plans of this source as long as its lease is held.
-    let since = super::ago(pass.config.window);
+    let since = super::millis_before_now(pass.config.window);
     let spent = store.spent(&plan.source.name, since).await?;
     let mut what = crate::plan::over_budget(plan, &pass.config.guards, &spent);
     what.extend(crate::plan::held_since(
         plan,
-        &store.held(&plan.source.name).await?,
+        &store.held_steps(&plan.source.name).await?,
     ));
     if !what.is_empty() {
         return Err(ApplyError::Stale { what }.into());
     }
-    let wanted = Wanted {
+    let wanted = PlanWrite {
         plan,
         id,
         actor,
@@ -193,7 +193,7 @@ pub async fn applied_plan(
 ///
 /// # Errors
 /// When it is another one, or cannot be read.
-pub async fn made_for(store: &Store, plan: &Plan) -> Result<(), PassError> {
+pub async fn check_same_database(store: &Store, plan: &Plan) -> Result<(), PassError> {
     let Some(planned) = &plan.database else {
         return Ok(());
     };
@@ -211,10 +211,10 @@ pub async fn made_for(store: &Store, plan: &Plan) -> Result<(), PassError> {
 ///
 /// # Errors
 /// When nobody knows: it names what is missing, and the way out.
-pub fn rooted(config: &Config, plan: &Plan) -> Result<(), PassError> {
+pub fn check_source_located(config: &Config, plan: &Plan) -> Result<(), PassError> {
     let source = &plan.source.name;
     let known = config.sources.iter().any(|known| known.name == *source);
-    let Some(needs) = needs(plan).filter(|_| !known) else {
+    let Some(needs) = first_external_input(plan).filter(|_| !known) else {
         return Ok(());
     };
     let way = if config.path.is_some() {
@@ -227,7 +227,7 @@ pub fn rooted(config: &Config, plan: &Plan) -> Result<(), PassError> {
     )))
 }
 
-struct Wanted<'a> {
+struct PlanWrite<'a> {
     plan: &'a Plan,
     id: &'a str,
     actor: &'a str,
@@ -236,13 +236,13 @@ struct Wanted<'a> {
 
 async fn write(
     store: &Store,
-    wanted: Wanted<'_>,
+    wanted: PlanWrite<'_>,
     from: Option<(&Desired, &Tree)>,
     pass: &Pass<'_>,
-    lease: &Kept,
-    remember: Option<&Remember>,
-) -> Result<Applied, PassError> {
-    let secrets = Secrets {
+    lease: &LeaseGuard,
+    remember: Option<&CheckpointUpdate>,
+) -> Result<ApplySummary, PassError> {
+    let secrets = SecretReader {
         dir: pass.config.secrets.clone(),
         sealed: pass.request.sealed,
     };
@@ -250,7 +250,7 @@ async fn write(
     let desired = from.map_or(&nothing, |(desired, _)| desired);
     let passwords = secrets.hashes(wanted.plan, desired)?;
     let contents = contents(wanted.plan, from.map(|(_, tree)| tree))?;
-    let apply = Apply {
+    let apply = ApplyRequest {
         plan: wanted.plan,
         plan_id: wanted.id,
         actor: wanted.actor,
@@ -260,23 +260,26 @@ async fn write(
         passwords: &passwords,
         remember,
     };
-    let _phase = Phase::begin("applying");
+    let _phase = PhaseTimer::begin("applying");
     Ok(store.apply(&apply).await?)
 }
 
 /// What a plan does not carry: the first file it stores, or password it sets.
-fn needs(plan: &Plan) -> Option<String> {
-    let steps = plan.steps.iter().filter(|step| step.verb != Verb::Delete);
+fn first_external_input(plan: &Plan) -> Option<String> {
+    let steps = plan
+        .steps
+        .iter()
+        .filter(|step| step.verb != StepVerb::Delete);
     steps.into_iter().find_map(|step| {
         let kind = kinds::get(step.key.kind);
         step.changes().iter().find_map(|change| {
             let value = change.after.as_ref()?;
             match kind.field(&change.field)?.ty {
-                Type::File => {
+                FieldType::File => {
                     let path = value.as_text()?.split(" sha256:").next()?;
                     Some(format!("the file `{path}` of {}", step.key))
                 }
-                Type::Secret => Some(format!("the password of {}", step.key)),
+                FieldType::Secret => Some(format!("the password of {}", step.key)),
                 _ => None,
             }
         })
@@ -286,19 +289,23 @@ fn needs(plan: &Plan) -> Option<String> {
 /// The files that the plan stores, read again and held against their digests.
 fn contents(plan: &Plan, tree: Option<&Tree>) -> Result<BTreeMap<Key, Vec<u8>>, PassError> {
     let mut contents = BTreeMap::new();
-    for step in plan.steps.iter().filter(|step| step.verb != Verb::Delete) {
+    for step in plan
+        .steps
+        .iter()
+        .filter(|step| step.verb != StepVerb::Delete)
+    {
         let kind = kinds::get(step.key.kind);
         if !kind
             .fields
             .iter()
-            .any(|field| matches!(field.ty, Type::File))
+            .any(|field| matches!(field.ty, FieldType::File))
         {
             continue;
         }
         for change in step.changes().iter() {
             let file = kind
                 .field(&change.field)
-                .is_some_and(|field| matches!(field.ty, Type::File));
+                .is_some_and(|field| matches!(field.ty, FieldType::File));
             let value = change.after.as_ref().and_then(|value| value.as_text());
             if let (true, Some(value)) = (file, value) {
                 contents.insert(step.key.clone(), content(&step.key, value, tree)?);

@@ -1,18 +1,18 @@
 //! The columns of an export against those of the last one that was accepted.
 
-use super::feeds::Facts;
-use super::read::Reading;
+use super::feeds::ExportFacts;
+use super::source_reading::SourceReading;
 use crate::check;
-use crate::config::Feed;
+use crate::config::FeedConfig;
 use crate::diagnostic::{Code, Diagnostic, Origin, codes};
-use crate::feed::format::Columns;
+use crate::feed::format::ExportColumns;
 use crate::kinds::{self, Kind};
-use crate::model::{Declared, FieldRef, Pos, Snapshot};
-use crate::plan::{Doubtful, Limit, Plan};
-use crate::store::{Accepted, Filled};
+use crate::model::{DeclaredResource, FieldRef, LineColumn, Snapshot};
+use crate::plan::{DoubtfulField, GuardLimit, Plan};
+use crate::store::{AcceptedExport, FieldFillCounts};
 
 /// Of each field that an export fills: how many have a value, of how many that it names.
-pub(super) fn filled(read: &crate::feed::Feed) -> Filled {
+pub(super) fn filled(read: &crate::feed::ParsedExport) -> FieldFillCounts {
     let mut named = [0; kinds::ALL.len()];
     for declared in &read.desired.resources {
         named[usize::from(declared.key.kind.0)] += 1;
@@ -27,8 +27,13 @@ pub(super) fn filled(read: &crate::feed::Feed) -> Filled {
 }
 
 /// The fields that have a value for far fewer than in the last accepted export.
-pub(super) fn blank(facts: &Facts, export: &Feed, last: &Accepted, limit: Limit) -> Vec<Doubtful> {
-    let present = present(facts);
+pub(super) fn blank_fields(
+    facts: &ExportFacts,
+    export: &FeedConfig,
+    last: &AcceptedExport,
+    limit: GuardLimit,
+) -> Vec<DoubtfulField> {
+    let present = current_columns(facts);
     let lost = last.filled.iter().filter_map(|(name, before)| {
         let (kind, field) = name.split_once('.')?;
         let kind = kinds::by_name(kind)?;
@@ -40,7 +45,7 @@ pub(super) fn blank(facts: &Facts, export: &Feed, last: &Accepted, limit: Limit)
         let of = named(&facts.filled, kind)?;
         let now = facts.filled.get(name).map_or(0, |(now, _)| *now);
         let count = share(*before, of).checked_sub(now)?;
-        if count == 0 || !limit.trips(count, 0, of) {
+        if count == 0 || !limit.is_exceeded_by(count, 0, of) {
             return None;
         }
         let limit = limit.allowed(of);
@@ -49,13 +54,13 @@ pub(super) fn blank(facts: &Facts, export: &Feed, last: &Accepted, limit: Limit)
              `guards.blank` allows {limit} to lose it; the other columns go on",
             kind.collection, before.0, before.1
         );
-        Some(Doubtful { kind: kind.id, field, count, of, limit, message })
+        Some(DoubtfulField { kind: kind.id, field, count, of, limit, message })
     });
     lost.collect()
 }
 
 /// How many of a kind an export names.
-fn named(filled: &Filled, kind: &Kind) -> Option<u64> {
+fn named(filled: &FieldFillCounts, kind: &Kind) -> Option<u64> {
     let of = filled
         .iter()
         .filter(|(name, _)| name.split('.').next() == Some(kind.name));
@@ -69,10 +74,14 @@ fn share((count, of): (u64, u64), now: u64) -> u64 {
 }
 
 /// What an export has no longer that its mapping reads, where all columns stand in a header.
-pub(super) fn lost(facts: &Facts, export: &Feed, last: &Accepted) -> Option<(Code, String)> {
-    let present = present(facts);
+pub(super) fn lost_columns(
+    facts: &ExportFacts,
+    export: &FeedConfig,
+    last: &AcceptedExport,
+) -> Option<(Code, String)> {
+    let present = current_columns(facts);
     let gone = last.columns.iter().filter(|column| {
-        let known = export.mapping.reads(column);
+        let known = export.mapping.is_mapped_column(column);
         facts.headed && known && present.find(column).is_none()
     });
     let gone: Vec<&str> = gone.map(String::as_str).collect();
@@ -86,7 +95,11 @@ pub(super) fn lost(facts: &Facts, export: &Feed, last: &Accepted) -> Option<(Cod
 }
 
 /// What is remembered of an export that was accepted: of what waits, what was there before.
-pub(super) fn remembered(facts: &Facts, last: Option<&Filled>, plan: &Plan) -> Filled {
+pub(super) fn remembered(
+    facts: &ExportFacts,
+    last: Option<&FieldFillCounts>,
+    plan: &Plan,
+) -> FieldFillCounts {
     let mut filled = facts.filled.clone();
     let waiting = plan
         .held
@@ -105,12 +118,12 @@ pub(super) fn remembered(facts: &Facts, last: Option<&Filled>, plan: &Plan) -> F
 }
 
 /// The required custom fields that an export creates something without, whatever its rows say.
-pub(super) fn unmapped(reading: &Reading, stored: &Snapshot) -> Vec<Diagnostic> {
+pub(super) fn unmapped(reading: &SourceReading, stored: &Snapshot) -> Vec<Diagnostic> {
     let (Some(facts), Some(export)) = (&reading.facts, reading.source.feed()) else {
         return Vec::new();
     };
     let definitions = check::definitions(&reading.desired, stored);
-    let present = present(facts);
+    let present = current_columns(facts);
     let mapping = &export.mapping;
     let kinds = kinds::ALL
         .iter()
@@ -125,7 +138,7 @@ pub(super) fn unmapped(reading: &Reading, stored: &Snapshot) -> Vec<Diagnostic> 
         let field = FieldRef::Custom((*id).clone());
         let columns = mapping.columns_of(kind.id, &field);
         let mut names = columns.iter().flatten();
-        !mapping.computes(kind.id, &field) && !names.any(|name| present.find(name).is_some())
+        !mapping.is_computed(kind.id, &field) && !names.any(|name| present.find(name).is_some())
     });
     missing
         .map(|(kind, id)| {
@@ -133,7 +146,7 @@ pub(super) fn unmapped(reading: &Reading, stored: &Snapshot) -> Vec<Diagnostic> 
                 "custom field `{id}` is required of {}, and the mapping {} fills it from no column of the export",
                 kind.collection, mapping.name
             );
-            let origin = Origin { path: reading.source.written.as_str().into(), at: Pos::default() };
+            let origin = Origin { path: reading.source.written.as_str().into(), at: LineColumn::default() };
             Diagnostic::new(codes::MAP_REQUIRED_CUSTOM_FIELD, message)
                 .help("map a column or a constant to it under `customFields:`, give it a `default`, or let the source decide about the existence of none (`existence: false`)")
                 .at(origin)
@@ -142,9 +155,9 @@ pub(super) fn unmapped(reading: &Reading, stored: &Snapshot) -> Vec<Diagnostic> 
 }
 
 /// Whether an export creates resources of a kind.
-fn creates(reading: &Reading, kind: &Kind, stored: &Snapshot) -> bool {
+fn creates(reading: &SourceReading, kind: &Kind, stored: &Snapshot) -> bool {
     let mut declared = reading.desired.resources.iter();
-    let says = |declared: &Declared| {
+    let says = |declared: &DeclaredResource| {
         let mut cells = declared.cells.iter();
         cells.any(|stated| {
             kind.field(&stated.field)
@@ -152,12 +165,12 @@ fn creates(reading: &Reading, kind: &Kind, stored: &Snapshot) -> bool {
         })
     };
     kind.custom.is_some()
-        && reading.source.authority.existence(kind.id)
+        && reading.source.authority.decides_existence(kind.id)
         && declared.any(|it| it.key.kind == kind.id && !stored.rows.contains(&it.key) && says(it))
 }
 
-fn present(facts: &Facts) -> Columns {
-    let mut present = Columns::default();
+fn current_columns(facts: &ExportFacts) -> ExportColumns {
+    let mut present = ExportColumns::default();
     for column in &facts.columns {
         present.intern(column);
     }

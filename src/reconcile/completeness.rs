@@ -1,25 +1,29 @@
 //! Whether an export is like those before it: neither much smaller, nor without a column, nor old.
 
 use super::columns;
-use super::feeds::Facts;
-use crate::config::{Complete, Feed};
+use super::feeds::ExportFacts;
+use crate::config::{CompletenessRule, FeedConfig};
 use crate::diagnostic::{Code, codes, plural};
-use crate::store::Accepted;
+use crate::store::AcceptedExport;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Why an export is not like those before it, if it is not.
-pub(super) fn unlike(
-    facts: &Facts,
-    export: &Feed,
-    accepted: &[Accepted],
+pub(super) fn why_unlike_earlier(
+    facts: &ExportFacts,
+    export: &FeedConfig,
+    accepted: &[AcceptedExport],
 ) -> Option<(Code, String)> {
     let last = accepted.first();
     shrunk(facts, &export.complete, accepted)
-        .or_else(|| columns::lost(facts, export, last?))
-        .or_else(|| stale(facts, export, accepted))
+        .or_else(|| columns::lost_columns(facts, export, last?))
+        .or_else(|| why_stale(facts, export, accepted))
 }
 
-fn shrunk(facts: &Facts, complete: &Complete, accepted: &[Accepted]) -> Option<(Code, String)> {
+fn shrunk(
+    facts: &ExportFacts,
+    complete: &CompletenessRule,
+    accepted: &[AcceptedExport],
+) -> Option<(Code, String)> {
     let records = facts.records - facts.repeated;
     let rows = match facts.repeated {
         0 => format!("{records} rows"),
@@ -48,7 +52,11 @@ fn shrunk(facts: &Facts, complete: &Complete, accepted: &[Accepted]) -> Option<(
 const SHRINK: u64 = 10;
 
 /// Why an export is out of date, if it is.
-pub(super) fn stale(facts: &Facts, export: &Feed, accepted: &[Accepted]) -> Option<(Code, String)> {
+pub(super) fn why_stale(
+    facts: &ExportFacts,
+    export: &FeedConfig,
+    accepted: &[AcceptedExport],
+) -> Option<(Code, String)> {
     let written = facts.modified_at?;
     if let Some(last) = accepted.first()
         && last.digest != facts.digest
@@ -65,7 +73,7 @@ pub(super) fn stale(facts: &Facts, export: &Feed, accepted: &[Accepted]) -> Opti
 }
 
 /// That an export written then is older than it may be, or not written yet, in words.
-pub(super) fn out_of_time(written: i64, export: &Feed) -> Option<String> {
+pub(super) fn out_of_time(written: i64, export: &FeedConfig) -> Option<String> {
     let most = export.max_age?;
     let now = millis(SystemTime::now())?;
     let (written_at, now_at) = (time(written), time(now));

@@ -2,15 +2,15 @@
 
 use super::PassError;
 use crate::config::Config;
-use crate::store::{Absent, Access, Schema, Store, StoreError};
+use crate::store::{MissingDirectory, SchemaState, Store, StoreAccess, StoreError};
 use std::path::Path;
 
 /// A database for a plan, and why there is no directory in it yet: then it is empty.
-pub struct Opened {
+pub struct OpenedStore {
     /// The database.
     pub store: Store,
     /// What is not there yet.
-    pub absent: Option<Absent>,
+    pub absent: Option<MissingDirectory>,
 }
 
 /// The database, opened for reading.
@@ -19,18 +19,18 @@ pub struct Opened {
 /// When it is not there or cannot be opened, its schema is another release's, or it is another
 /// environment's.
 pub async fn reader(config: &Config) -> Result<Store, PassError> {
-    there(reader_or_none(config).await?)
+    require_directory(reader_or_none(config).await?)
 }
 
 /// The database, opened for a plan; one that is not there yet is empty.
 ///
 /// # Errors
 /// As [`reader`], but for one that is not there.
-pub async fn reader_or_none(config: &Config) -> Result<Opened, PassError> {
-    let store = Store::open(&config.database, Access::Read).await?;
-    let absent = store.absent().await?;
-    check(&store, config).await?;
-    Ok(Opened { store, absent })
+pub async fn reader_or_none(config: &Config) -> Result<OpenedStore, PassError> {
+    let store = Store::open(&config.database, StoreAccess::Read).await?;
+    let absent = store.missing_directory().await?;
+    check_environment(&store, config).await?;
+    Ok(OpenedStore { store, absent })
 }
 
 /// The database, opened for writing.
@@ -39,10 +39,10 @@ pub async fn reader_or_none(config: &Config) -> Result<Opened, PassError> {
 /// As [`reader`].
 pub async fn writer(config: &Config) -> Result<Store, PassError> {
     // A writer would make the file.
-    let found = Store::open(&config.database, Access::Read).await?;
-    let absent = found.absent().await?;
+    let found = Store::open(&config.database, StoreAccess::Read).await?;
+    let absent = found.missing_directory().await?;
     found.close().await;
-    there(Opened {
+    require_directory(OpenedStore {
         store: found,
         absent,
     })?;
@@ -53,45 +53,45 @@ pub async fn writer(config: &Config) -> Result<Store, PassError> {
 ///
 /// # Errors
 /// As [`reader_or_none`], and when an empty schema cannot be made.
-pub async fn writer_or_new(config: &Config) -> Result<Opened, PassError> {
+pub async fn writer_or_new(config: &Config) -> Result<OpenedStore, PassError> {
     let file = config.database.strip_prefix("sqlite:").map(Path::new);
     let new = match file {
         Some(path) => {
             ignore_folder(path);
-            let found = Store::open(&config.database, Access::Read).await?;
-            let absent = found.absent().await?;
+            let found = Store::open(&config.database, StoreAccess::Read).await?;
+            let absent = found.missing_directory().await?;
             found.close().await;
             absent
         }
         None => None,
     };
-    let store = Store::open(&config.database, Access::Write).await?;
+    let store = Store::open(&config.database, StoreAccess::Write).await?;
     let absent = match new {
         Some(absent) => Some(absent),
-        None => store.absent().await?,
+        None => store.missing_directory().await?,
     };
     let due = match store.schema().await? {
-        Schema::None => true,
+        SchemaState::None => true,
         // A team decides when; a file has one user.
-        Schema::Old { .. } => store.embedded(),
-        Schema::Current | Schema::Newer { .. } => false,
+        SchemaState::Old { .. } => store.embedded(),
+        SchemaState::Current | SchemaState::Newer { .. } => false,
     };
     if due {
         store.migrate(config.environment.as_deref()).await?;
     }
-    check(&store, config).await?;
-    Ok(Opened { store, absent })
+    check_environment(&store, config).await?;
+    Ok(OpenedStore { store, absent })
 }
 
-fn there(opened: Opened) -> Result<Store, PassError> {
+fn require_directory(opened: OpenedStore) -> Result<Store, PassError> {
     match opened.absent {
         Some(absent) => Err(StoreError::Absent(absent).into()),
         None => Ok(opened.store),
     }
 }
 
-async fn check(store: &Store, config: &Config) -> Result<(), PassError> {
-    if matches!(store.schema().await?, Schema::None) {
+async fn check_environment(store: &Store, config: &Config) -> Result<(), PassError> {
+    if matches!(store.schema().await?, SchemaState::None) {
         return Ok(());
     }
     let found = store.environment().await?;

@@ -1,8 +1,8 @@
 //! Exports that came in a drop folder, once they are dealt with.
 
 use super::PassError;
-use super::read::Reading;
-use crate::config::Body;
+use super::source_reading::SourceReading;
+use crate::config::FeedLocation;
 use crate::plan::Plan;
 use crate::transport;
 use std::fs::File;
@@ -10,14 +10,14 @@ use std::sync::Arc;
 
 /// Puts an export out of the way that came in a drop folder and has been dealt with, with what is wrong
 /// with its rows beside it. One that waits for a decision stays.
-pub(super) fn settle(reading: &Reading, plan: &Plan) -> Result<(), PassError> {
+pub(super) fn settle(reading: &SourceReading, plan: &Plan) -> Result<(), PassError> {
     let (Some(facts), Some(judged)) = (&reading.facts, &reading.judged) else {
         return Ok(());
     };
     let (Some(feed), (path, Some(fetched))) = (reading.source.feed(), &facts.body) else {
         return Ok(());
     };
-    let Body::Away(place) = &feed.body else {
+    let FeedLocation::Remote(place) = &feed.body else {
         return Ok(());
     };
     let accepted = match &judged.doubt {

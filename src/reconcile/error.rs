@@ -52,7 +52,7 @@ impl PassError {
         match self {
             Self::Store(error)
             | Self::Apply(ApplyError::Store(error))
-            | Self::Lease(LeaseError::Store(error)) => error.cannot_write(),
+            | Self::Lease(LeaseError::Store(error)) => error.write_failure(),
             _ => None,
         }
     }

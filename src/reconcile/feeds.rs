@@ -1,26 +1,26 @@
 //! Exports: read like any source, and believed only when they are whole.
 
 use super::columns;
-use super::completeness::{out_of_time, stale, unlike};
-use super::read::{Reading, Unread};
-use super::{ByHand, PassError, Request, pushed};
-use crate::config::{Body, Config, Feed, Source};
+use super::completeness::{out_of_time, why_stale, why_unlike_earlier};
+use super::source_reading::{IncrementalRead, SourceReading};
+use super::{ManualExport, PassError, PassRequest, push_reading};
+use crate::config::{Config, FeedConfig, FeedLocation, Source};
 use crate::diagnostic::{Code, Diagnostic, Origin, codes, plural};
-use crate::manifest::{Repeated, Tree};
-use crate::model::{Claim, ClaimState, Desired, Digest, Key, Pos, Snapshot};
-use crate::plan::{Doubtful, Limit, Plan};
-use crate::store::{Accepted, Filled, Remembered, Store};
-use crate::transport::{self, Fetched};
+use crate::manifest::{RepeatedKeys, Tree};
+use crate::model::{Claim, ClaimState, Desired, Digest, Key, LineColumn, Snapshot};
+use crate::plan::{DoubtfulField, GuardLimit, Plan};
+use crate::store::{AcceptedExport, FieldFillCounts, SourceCheckpoint, Store};
+use crate::transport::{self, FetchedExport};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Against the median of how many accepted exports one is held.
-const LAST: u32 = 9;
+const MEDIAN_EXPORTS: u32 = 9;
 
 /// What is wrong with all of an export, not with a row of it.
-const WHOLE: &[Code] = &[
+const WHOLE_EXPORT_CODES: &[Code] = &[
     codes::FEED_NOT_DATA,
     codes::JSON_NOT_LIST,
     codes::HEADER_BLANK,
@@ -30,7 +30,7 @@ const WHOLE: &[Code] = &[
 
 /// What an export is as a whole.
 #[derive(Clone, Debug)]
-pub struct Facts {
+pub struct ExportFacts {
     /// The digest of its bytes.
     pub digest: Digest,
     /// How many rows it has.
@@ -46,18 +46,18 @@ pub struct Facts {
     /// Whether these stand in a header.
     pub headed: bool,
     /// Of each field that it fills, how many have a value.
-    pub filled: Filled,
+    pub filled: FieldFillCounts,
     /// When it was written, in milliseconds since 1970.
     pub modified_at: Option<i64>,
     /// Of what was sent: whether it is looked at for the first time.
     pub sent: Option<bool>,
     /// Where its bytes are, and what was fetched if it was.
-    pub body: (PathBuf, Option<Fetched>),
+    pub body: (PathBuf, Option<FetchedExport>),
 }
 
 /// What is to be thought of an export.
 #[derive(Clone, Debug, Default)]
-pub struct Judged {
+pub struct ExportVerdict {
     /// Whether it is another one than the last accepted one.
     pub new: bool,
     /// Whether a person let the source begin, or one of it was accepted before.
@@ -65,17 +65,17 @@ pub struct Judged {
     /// Why nothing of it is believed.
     pub doubt: Option<(Code, String)>,
     /// Of which fields nothing is believed.
-    pub doubtful: Vec<Doubtful>,
+    pub doubtful: Vec<DoubtfulField>,
     /// Of each field, how many had a value in the last accepted one.
-    pub filled_before: Option<Filled>,
+    pub filled_before: Option<FieldFillCounts>,
     /// How often each of what the source claims was not named, this time included.
     pub missed: BTreeMap<Key, u32>,
 }
 
-impl Reading {
+impl SourceReading {
     /// Why nothing of the source is applied, if nothing is.
     #[must_use]
-    pub fn only_planned(&self) -> Option<String> {
+    pub fn why_not_applied(&self) -> Option<String> {
         if !self.source.apply {
             return Some("the source is in mode `plan`: nothing is applied".to_owned());
         }
@@ -90,7 +90,12 @@ impl Reading {
 }
 
 /// Reads an export as it was fetched last, or as it is here.
-pub(super) fn read(config: &Config, source: &Source, feed: &Feed, request: &Request) -> Reading {
+pub(super) fn read(
+    config: &Config,
+    source: &Source,
+    feed: &FeedConfig,
+    request: &PassRequest,
+) -> SourceReading {
     let lost = |why: String, help: &str| {
         let name: Arc<str> = source.written.as_str().into();
         unreadable(source, &name, &why, help)
@@ -99,12 +104,12 @@ pub(super) fn read(config: &Config, source: &Source, feed: &Feed, request: &Requ
         return lost(why.message.clone(), &why.help);
     }
     let (path, name, fetched) = match &feed.body {
-        Body::Pushed => return pushed::read(source, feed, request),
-        Body::Here(path) => {
+        FeedLocation::Pushed => return push_reading::read(source, feed, request),
+        FeedLocation::File(path) => {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             (path.clone(), name.into_owned(), None)
         }
-        Body::Away(place) => match transport::fetched(place, &config.cache) {
+        FeedLocation::Remote(place) => match transport::last_fetched(place, &config.cache) {
             Ok((path, fetched)) => (path, fetched.name.clone(), Some(fetched)),
             Err(error) => return lost(error.to_string(), &error.help()),
         },
@@ -118,7 +123,7 @@ pub(super) fn read(config: &Config, source: &Source, feed: &Feed, request: &Requ
         }
     };
     let read = crate::feed::read(file, &name, &source.name, &feed.mapping);
-    let facts = Facts {
+    let facts = ExportFacts {
         digest: read.digest,
         records: read.records,
         repeated: read.repeated,
@@ -133,7 +138,7 @@ pub(super) fn read(config: &Config, source: &Source, feed: &Feed, request: &Requ
         sent: None,
         body: (path, fetched),
     };
-    Reading {
+    SourceReading {
         digests: vec![(name.clone(), facts.digest)],
         loud: read.diagnostics.iter().map(|_| name.clone()).collect(),
         ..reading(source, read.desired, read.diagnostics, Some(facts))
@@ -141,22 +146,22 @@ pub(super) fn read(config: &Config, source: &Source, feed: &Feed, request: &Requ
 }
 
 /// The digest of an export as it was fetched last.
-pub(super) fn digest(config: &Config, feed: &Feed) -> Option<Digest> {
+pub(super) fn digest(config: &Config, feed: &FeedConfig) -> Option<Digest> {
     let (_, fetched) = fetched(config, feed)?;
     Some(fetched.digest)
 }
 
 /// Whether an export is young enough.
-pub(super) fn is_fresh(config: &Config, feed: &Feed) -> bool {
+pub(super) fn is_fresh(config: &Config, feed: &FeedConfig) -> bool {
     let fetched = fetched(config, feed);
     let written = fetched.and_then(|(_, fetched)| Some(fetched.modified?.timestamp_millis()));
     written.is_none_or(|written| out_of_time(written, feed).is_none())
 }
 
-fn fetched(config: &Config, feed: &Feed) -> Option<(PathBuf, Fetched)> {
+fn fetched(config: &Config, feed: &FeedConfig) -> Option<(PathBuf, FetchedExport)> {
     match &feed.body {
-        Body::Away(place) => transport::fetched(place, &config.cache).ok(),
-        Body::Here(_) | Body::Pushed => None,
+        FeedLocation::Remote(place) => transport::last_fetched(place, &config.cache).ok(),
+        FeedLocation::File(_) | FeedLocation::Pushed => None,
     }
 }
 
@@ -164,9 +169,9 @@ fn fetched(config: &Config, feed: &Feed) -> Option<(PathBuf, Fetched)> {
 pub(super) fn unchanged(
     config: &Config,
     source: &Source,
-    feed: &Feed,
-    (remembered, last): (Remembered, Accepted),
-) -> Reading {
+    feed: &FeedConfig,
+    (remembered, last): (SourceCheckpoint, AcceptedExport),
+) -> SourceReading {
     tracing::info!(
         "source {}: the export is the one that was applied",
         source.name
@@ -178,7 +183,7 @@ pub(super) fn unchanged(
         ..Desired::default()
     };
     let read = Arc::new(desired.clone());
-    let facts = fetched(config, feed).map(|(path, fetched)| Facts {
+    let facts = fetched(config, feed).map(|(path, fetched)| ExportFacts {
         digest: last.digest,
         records: last.records,
         repeated: 0,
@@ -191,21 +196,21 @@ pub(super) fn unchanged(
         sent: None,
         body: (path, Some(fetched)),
     });
-    Reading {
-        unread: Some(Unread {
+    SourceReading {
+        unread: Some(IncrementalRead {
             since: remembered.revision,
             read,
-            ..Unread::default()
+            ..IncrementalRead::default()
         }),
-        judged: Some(Judged {
+        judged: Some(ExportVerdict {
             begun: true,
-            ..Judged::default()
+            ..ExportVerdict::default()
         }),
         ..reading(source, desired, Vec::new(), facts)
     }
 }
 
-fn unreadable(source: &Source, name: &Arc<str>, why: &str, help: &str) -> Reading {
+fn unreadable(source: &Source, name: &Arc<str>, why: &str, help: &str) -> SourceReading {
     let desired = Desired {
         source: source.name.clone(),
         partial: true,
@@ -214,7 +219,7 @@ fn unreadable(source: &Source, name: &Arc<str>, why: &str, help: &str) -> Readin
     };
     let at = Origin {
         path: name.clone(),
-        at: Pos::default(),
+        at: LineColumn::default(),
     };
     let found = Diagnostic::new(codes::SOURCE_UNREADABLE, why)
         .help(help)
@@ -226,9 +231,9 @@ pub(super) fn reading(
     source: &Source,
     desired: Desired,
     diagnostics: Vec<Diagnostic>,
-    facts: Option<Facts>,
-) -> Reading {
-    Reading {
+    facts: Option<ExportFacts>,
+) -> SourceReading {
+    SourceReading {
         source: source.clone(),
         tree: Tree::default(),
         desired: Arc::default(),
@@ -237,7 +242,7 @@ pub(super) fn reading(
         digests: Vec::new(),
         loud: BTreeSet::new(),
         contents: Vec::new(),
-        repeated: Repeated::new(),
+        repeated: RepeatedKeys::new(),
         blank: Vec::new(),
         unread: None,
         facts,
@@ -246,94 +251,107 @@ pub(super) fn reading(
         closed: None,
         absent: BTreeSet::new(),
     }
-    .declaring(Arc::new(desired))
+    .with_desired(Arc::new(desired))
 }
 
 /// Judges an export by what was accepted before.
 pub(super) async fn judge(
-    reading: &Reading,
+    reading: &SourceReading,
     missed_before: &BTreeMap<Key, u32>,
     stored: &Snapshot,
     store: &Store,
-    blank: Limit,
-    by_hand: ByHand,
-) -> Result<Option<Judged>, PassError> {
+    blank: GuardLimit,
+    by_hand: ManualExport,
+) -> Result<Option<ExportVerdict>, PassError> {
     let (Some(facts), Some(export)) = (&reading.facts, reading.source.feed()) else {
         return Ok(None);
     };
-    let accepted = store.accepted(&reading.source.name, LAST).await?;
+    let accepted = store
+        .accepted_exports(&reading.source.name, MEDIAN_EXPORTS)
+        .await?;
     let may_begin = !accepted.is_empty() || store.source_approved(&reading.source.name).await?;
     // What is sent is a part: measured against nothing, and of what is not in it nothing is known.
     if let Some(new) = facts.sent {
-        return Ok(Some(Judged {
+        return Ok(Some(ExportVerdict {
             new,
             begun: may_begin,
-            doubt: broken(reading, facts, export),
-            ..Judged::default()
+            doubt: why_unbelievable(reading, facts, export),
+            ..ExportVerdict::default()
         }));
     }
-    let measured = by_hand != ByHand::Part;
+    let measured = by_hand != ManualExport::Part;
     let new = measured
         && accepted
             .first()
             .is_none_or(|last| last.digest != facts.digest);
     let last = accepted.first();
     let regular = last.filter(|_| measured);
-    Ok(Some(Judged {
-        doubtful: regular.map_or_else(Vec::new, |last| columns::blank(facts, export, last, blank)),
+    Ok(Some(ExportVerdict {
+        doubtful: regular.map_or_else(Vec::new, |last| {
+            columns::blank_fields(facts, export, last, blank)
+        }),
         filled_before: last.map(|last| last.filled.clone()),
         new,
-        begun: by_hand != ByHand::No || may_begin,
-        doubt: doubt(reading, facts, export, &accepted, measured),
-        missed: missed(reading, missed_before, stored, new),
+        begun: by_hand != ManualExport::NotManual || may_begin,
+        doubt: reason_for_doubt(reading, facts, export, &accepted, measured),
+        missed: missed_counts(reading, missed_before, stored, new),
     }))
 }
 
 /// Why nothing of an export is believed. One that was accepted before can only have become too old.
-fn doubt(
-    reading: &Reading,
-    facts: &Facts,
-    export: &Feed,
-    accepted: &[Accepted],
+fn reason_for_doubt(
+    reading: &SourceReading,
+    facts: &ExportFacts,
+    export: &FeedConfig,
+    accepted: &[AcceptedExport],
     measured: bool,
 ) -> Option<(Code, String)> {
     let last = accepted.first().filter(|_| measured);
     if last.is_some_and(|last| last.digest == facts.digest) {
-        return stale(facts, export, accepted);
+        return why_stale(facts, export, accepted);
     }
-    broken(reading, facts, export)
-        .or_else(|| measured.then(|| unlike(facts, export, accepted)).flatten())
+    why_unbelievable(reading, facts, export).or_else(|| {
+        measured
+            .then(|| why_unlike_earlier(facts, export, accepted))
+            .flatten()
+    })
 }
 
 /// Why nothing of an export is believed, by what can be seen of it alone.
-fn broken(reading: &Reading, facts: &Facts, export: &Feed) -> Option<(Code, String)> {
+fn why_unbelievable(
+    reading: &SourceReading,
+    facts: &ExportFacts,
+    export: &FeedConfig,
+) -> Option<(Code, String)> {
     let mut found = reading.diagnostics.iter();
     let cut = facts.complete.then_some(codes::FEED_TRUNCATED);
-    let is_whole = |code: Code| WHOLE.contains(&code) || cut == Some(code);
+    let is_whole = |code: Code| WHOLE_EXPORT_CODES.contains(&code) || cut == Some(code);
     let whole = |found: &&Diagnostic| found.key.is_none() && is_whole(found.code);
     let broken = found.find(whole);
     let broken = broken.map(|found| (found.code, found.message.clone()));
-    broken.or_else(|| truncated(reading, facts, export))
+    broken.or_else(|| why_truncated(reading, facts, export))
 }
 
 /// Reads an export without a database, and why nothing of it is believed if nothing is.
-pub(super) fn alone(
+pub(super) fn read_without_database(
     config: &Config,
     source: &Source,
-    feed: &Feed,
-    request: &Request,
-) -> (Reading, Option<String>) {
+    feed: &FeedConfig,
+    request: &PassRequest,
+) -> (SourceReading, Option<String>) {
     let reading = read(config, source, feed, request);
     let why = match &reading.facts {
         None => Some("the export cannot be read".to_owned()),
-        Some(facts) => broken(&reading, facts, feed).map(|(code, why)| format!("{code}: {why}")),
+        Some(facts) => {
+            why_unbelievable(&reading, facts, feed).map(|(code, why)| format!("{code}: {why}"))
+        }
     };
     (reading, why)
 }
 
 /// How often each of what the source claims was not named.
-fn missed(
-    reading: &Reading,
+fn missed_counts(
+    reading: &SourceReading,
     before: &BTreeMap<Key, u32>,
     stored: &Snapshot,
     new: bool,
@@ -360,7 +378,11 @@ fn missed(
 }
 
 /// Why an export is not whole, if it is not.
-fn truncated(reading: &Reading, facts: &Facts, export: &Feed) -> Option<(Code, String)> {
+fn why_truncated(
+    reading: &SourceReading,
+    facts: &ExportFacts,
+    export: &FeedConfig,
+) -> Option<(Code, String)> {
     let records = facts.records;
     if !facts.complete {
         let mut found = reading.diagnostics.iter();
@@ -390,14 +412,14 @@ fn truncated(reading: &Reading, facts: &Facts, export: &Feed) -> Option<(Code, S
 }
 
 /// What is kept of an export that was applied: nothing of one that is in doubt, or that was seen before.
-pub(super) fn accepted(reading: &Reading, plan: &Plan) -> Option<Accepted> {
+pub(super) fn accepted(reading: &SourceReading, plan: &Plan) -> Option<AcceptedExport> {
     let (facts, judged) = (reading.facts.as_ref()?, reading.judged.as_ref()?);
     let believed = judged.doubt.as_ref().is_none_or(|(code, _)| {
         let mut held = plan.held.iter();
         // Somebody let it through.
         !plan.accepted.is_empty() && !held.any(|held| held.code == *code)
     });
-    (judged.new && believed).then(|| Accepted {
+    (judged.new && believed).then(|| AcceptedExport {
         digest: facts.digest,
         records: facts.records - facts.repeated,
         columns: facts.columns.clone(),

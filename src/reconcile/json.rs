@@ -1,13 +1,13 @@
 //! What is stored as JSON, the same through every door.
 
 use crate::kinds;
-use crate::model::{Claim, ClaimState, Pos, moment};
-use crate::store::{ChangeRecord, Record, RunRecord};
+use crate::model::{Claim, ClaimState, LineColumn, timestamp};
+use crate::store::{ChangeRecord, RunRecord, StoredResource};
 use serde_json::{Map, Value, json};
 
 /// A stored resource: its manifest form, and `meta` with what no manifest says.
 #[must_use]
-pub fn resource(record: &Record) -> Value {
+pub fn resource(record: &StoredResource) -> Value {
     let mut object = kinds::json::resource(&record.row);
     object.insert("meta".to_owned(), meta(record));
     Value::Object(object)
@@ -15,7 +15,7 @@ pub fn resource(record: &Record) -> Value {
 
 /// What the database knows of a resource beside its fields.
 #[must_use]
-pub fn meta(record: &Record) -> Value {
+pub fn meta(record: &StoredResource) -> Value {
     let row = &record.row;
     let fact = |name| row.facts.get(name).map(compact_str::CompactString::as_str);
     let login = record.login.as_ref();
@@ -50,7 +50,7 @@ pub fn state(state: ClaimState) -> &'static str {
 
 /// A place in a file; line and column are null where the whole file is meant.
 #[must_use]
-pub fn place(path: &str, at: Pos) -> Value {
+pub fn place(path: &str, at: LineColumn) -> Value {
     let number = |number: u32| (at.line > 0).then_some(number);
     json!({"path": path, "line": number(at.line), "column": number(at.column)})
 }
@@ -65,7 +65,7 @@ pub fn change(change: &ChangeRecord) -> Value {
     json!({
         "seq": change.seq,
         "run": change.run,
-        "at": moment::utc(change.at),
+        "at": timestamp::format_utc(change.at),
         "source": change.source,
         "revision": change.revision,
         "kind": change.kind,
@@ -82,7 +82,7 @@ pub fn change(change: &ChangeRecord) -> Value {
 pub fn origin(change: &ChangeRecord) -> Option<Value> {
     let (path, line, column) = change.origin.as_ref()?;
     let number = |number: i64| u32::try_from(number).unwrap_or_default();
-    let at = Pos {
+    let at = LineColumn {
         line: number(*line),
         column: number(*column),
     };
@@ -115,7 +115,7 @@ fn list(value: &Value) -> Value {
 fn is_set(kind: &str, name: &str) -> bool {
     let kind = kinds::by_name(kind);
     let field = kind.and_then(|kind| kind.index(name).map(|index| &kind.fields[index]));
-    field.is_some_and(|field| field.ty.has_table())
+    field.is_some_and(|field| field.ty.has_link_table())
 }
 
 /// One run.
@@ -123,8 +123,8 @@ fn is_set(kind: &str, name: &str) -> bool {
 pub fn run(run: &RunRecord) -> Value {
     json!({
         "id": run.id,
-        "at": moment::utc(run.finished_at),
-        "startedAt": moment::utc(run.started_at),
+        "at": timestamp::format_utc(run.finished_at),
+        "startedAt": timestamp::format_utc(run.started_at),
         "source": run.source,
         "revision": run.revision,
         "plan": run.plan_id,

@@ -1,56 +1,63 @@
 //! One pass: load, read, check, plan, guard, apply, record. Written once; every door only knocks.
 
-mod accept;
 mod actor;
 mod apply;
-mod claimants;
 mod columns;
 mod completeness;
 mod database;
 mod drop_folder;
-mod emptied;
+mod emptied_files;
 mod error;
+mod export_manifests;
 mod feeds;
 mod fetch;
+mod incremental;
 pub mod json;
-mod known;
-mod manifests;
-mod part;
+mod partial_plan;
+mod pass_verdict;
 mod phase;
 mod propose;
 mod provenance;
-mod pushed;
-mod read;
-mod sent;
-mod set_by;
+mod push_reading;
+mod source_reading;
+mod submitted_tree;
 mod targets;
 mod typing;
+mod unconfigured_claims;
 mod validate;
+mod value_setter;
 
-pub use accept::PassVerdict;
 pub use actor::actor;
-pub use apply::{Applied, Kept, applied_plan, apply, here, made_for, rooted};
-pub use database::{Opened, reader, reader_or_none, writer, writer_or_new};
+pub use apply::{
+    ApplySummary, LeaseGuard, apply, apply_saved, check_same_database, check_source_located,
+    this_process,
+};
+pub use database::{OpenedStore, reader, reader_or_none, writer, writer_or_new};
 pub use error::PassError;
-pub use fetch::{FetchError, Fetches, Unreached, fetch};
-pub use manifests::{Converted, manifests};
-pub use propose::{Changed, More, Proposal, Proposed, Unwritten, propose};
-pub use provenance::{Field, Provenance, Said, Voice, provenance};
-pub use pushed::{Pushed, Sent};
-pub use read::{Reading, Unread, read_sources};
-pub use sent::plan_sent;
-pub use set_by::SetBy;
+pub use export_manifests::{ConvertedExport, manifests};
+pub use fetch::{FetchError, FetchResults, UnreachedSource, fetch};
+pub use pass_verdict::PassVerdict;
+pub use propose::{
+    ChangedFile, ManifestProposal, ProposalScope, ProposedItem, UnwrittenItem, propose,
+};
+pub use provenance::{
+    FieldProvenance, FieldStatement, ResourceProvenance, SourceStatement, provenance,
+};
+pub use push_reading::{PushedBody, SourcePushes};
+pub use source_reading::{IncrementalRead, SourceReading, read_sources};
+pub use submitted_tree::plan_submitted_tree;
+pub use value_setter::ValueSetter;
 
-use phase::Phase;
+use phase::PhaseTimer;
 
 use crate::config::{Config, Source};
 use crate::diagnostic::{Diagnostic, none_called};
 use crate::manifest;
-use crate::model::{Key, Snapshot, Stop};
-use crate::plan::{self, Peer, Plan, Rules};
-use crate::secrets::Secrets;
+use crate::model::{Key, Snapshot, StopFlag};
+use crate::plan::{self, PeerSource, Plan, PlanRules};
+use crate::secrets::SecretReader;
 
-use crate::store::{Ending, Query, Store};
+use crate::store::{ImportEnding, SnapshotQuery, Store};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -58,7 +65,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// What a pass is asked for.
 #[derive(Clone, Debug, Default)]
-pub struct Request {
+pub struct PassRequest {
     /// Only this source.
     pub source: Option<String>,
     /// Only what these paths hold.
@@ -75,21 +82,21 @@ pub struct Request {
     /// Looks at no password: whoever sent the tree must not find out what is where.
     pub sealed: bool,
     /// The sources that could not be fetched: they count as unreadable.
-    pub unreached: BTreeMap<Arc<str>, Unreached>,
+    pub unreached: BTreeMap<Arc<str>, UnreachedSource>,
     /// What was sent to a source that is pushed to.
-    pub pushed: Option<Arc<Pushed>>,
+    pub pushed: Option<Arc<SourcePushes>>,
     /// How what was sent comes to its end, if the plan is applied.
-    pub ended: Vec<Ending>,
+    pub ended: Vec<ImportEnding>,
     /// Ends the pass at the next place where it can end.
-    pub stop: Stop,
+    pub stop: StopFlag,
 }
 
 /// Whether a person gives an export by hand: then it begins without being let.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum ByHand {
+pub enum ManualExport {
     /// It is fetched.
     #[default]
-    No,
+    NotManual,
     /// What is given may be a part: it is measured against nothing and counts for nothing.
     Part,
     /// What is given is whole, as if it had been fetched.
@@ -101,11 +108,11 @@ pub struct Pass<'a> {
     /// The configuration.
     pub config: &'a Config,
     /// Every configured source, in order.
-    pub readings: Vec<Reading>,
+    pub readings: Vec<SourceReading>,
     /// What was asked for.
-    pub request: Request,
+    pub request: PassRequest,
     /// Whether a person gives an export by hand.
-    pub by_hand: ByHand,
+    pub by_hand: ManualExport,
 }
 
 impl<'a> Pass<'a> {
@@ -116,23 +123,23 @@ impl<'a> Pass<'a> {
     /// When the request names a source that is not there, or the database cannot be read.
     pub async fn read(
         config: &'a Config,
-        request: Request,
+        request: PassRequest,
         store: &Store,
     ) -> Result<Self, PassError> {
-        let _phase = Phase::begin("reading the sources");
-        let pass = match known::read(config, &request, store).await? {
+        let _phase = PhaseTimer::begin("reading the sources");
+        let pass = match incremental::read(config, &request, store).await? {
             Some(readings) => {
-                Self::named(config, &request)?;
+                Self::check_source_exists(config, &request)?;
                 Self {
                     config,
                     readings,
                     request,
-                    by_hand: ByHand::No,
+                    by_hand: ManualExport::NotManual,
                 }
             }
-            None => Self::whole(config, request)?,
+            None => Self::read_in_full(config, request)?,
         };
-        targets::look(&pass, store).await?;
+        targets::check_targets_exist(&pass, store).await?;
         Ok(pass)
     }
 
@@ -143,17 +150,17 @@ impl<'a> Pass<'a> {
     /// When the database cannot be read.
     pub async fn reread(
         config: &'a Config,
-        request: Request,
+        request: PassRequest,
         store: &Store,
-        readings: Vec<Reading>,
+        readings: Vec<SourceReading>,
     ) -> Result<Option<Self>, PassError> {
-        let _phase = Phase::begin("reading one source");
-        let readings = known::reread(config, &request, store, readings).await?;
+        let _phase = PhaseTimer::begin("reading one source");
+        let readings = incremental::reread(config, &request, store, readings).await?;
         Ok(readings.map(|readings| Self {
             config,
             readings,
             request,
-            by_hand: ByHand::No,
+            by_hand: ManualExport::NotManual,
         }))
     }
 
@@ -161,17 +168,17 @@ impl<'a> Pass<'a> {
     ///
     /// # Errors
     /// When the request names a source that is not there.
-    pub fn whole(config: &'a Config, request: Request) -> Result<Self, PassError> {
-        Self::named(config, &request)?;
+    pub fn read_in_full(config: &'a Config, request: PassRequest) -> Result<Self, PassError> {
+        Self::check_source_exists(config, &request)?;
         Ok(Self {
             config,
             readings: read_sources(config, &request),
             request,
-            by_hand: ByHand::No,
+            by_hand: ManualExport::NotManual,
         })
     }
 
-    fn named(config: &Config, request: &Request) -> Result<(), PassError> {
+    fn check_source_exists(config: &Config, request: &PassRequest) -> Result<(), PassError> {
         if let Some(name) = &request.source
             && !config.sources.iter().any(|source| *source.name == **name)
         {
@@ -193,9 +200,9 @@ impl<'a> Pass<'a> {
     ///
     /// # Errors
     /// When a path lies outside every source.
-    pub fn wanted(&self) -> Result<Vec<usize>, PassError> {
+    pub fn selected_sources(&self) -> Result<Vec<usize>, PassError> {
         let by_path = self.by_path()?;
-        let wanted = |(index, reading): (usize, &Reading)| {
+        let wanted = |(index, reading): (usize, &SourceReading)| {
             let named = self
                 .request
                 .source
@@ -226,7 +233,7 @@ impl<'a> Pass<'a> {
             let index = self
                 .readings
                 .iter()
-                .position(|reading| reading.below(path).is_some());
+                .position(|reading| reading.relative_path(path).is_some());
             let Some(index) = index else {
                 let sources = self.config.sources.iter();
                 let sources: Vec<_> = sources
@@ -254,13 +261,13 @@ impl<'a> Pass<'a> {
         store: &Store,
         earlier: &[Plan],
     ) -> Result<Plan, PassError> {
-        let mut plan = match part::plan(self, index, store, earlier).await? {
+        let mut plan = match partial_plan::plan(self, index, store, earlier).await? {
             Some(plan) => plan,
             None => self.plan_whole(index, store, earlier).await?,
         };
         self.readings[index].verdict = Some(PassVerdict::of(&plan));
-        if self.wanted()?.first() == Some(&index) {
-            claimants::say(self.config, store, &mut plan).await?;
+        if self.selected_sources()?.first() == Some(&index) {
+            unconfigured_claims::note_unconfigured(self.config, store, &mut plan).await?;
         }
         Ok(plan)
     }
@@ -272,8 +279,8 @@ impl<'a> Pass<'a> {
         earlier: &[Plan],
     ) -> Result<Plan, PassError> {
         if self.readings[index].unread.is_some() {
-            let _phase = Phase::begin("reading all of the sources");
-            self.readings = read::read_again(
+            let _phase = PhaseTimer::begin("reading all of the sources");
+            self.readings = source_reading::read_again(
                 self.config,
                 std::mem::take(&mut self.readings),
                 &self.request.stop,
@@ -284,7 +291,7 @@ impl<'a> Pass<'a> {
         for plan in earlier {
             plan::advance(&mut stored, plan);
         }
-        self.unnamed_moved(index, store).await?;
+        self.disable_removals_if_moved(index, store).await?;
         self.judge_exports(index, &stored, store).await?;
         self.go_on()?;
         let mut plan = self.plan_on(index, &stored);
@@ -309,14 +316,14 @@ impl<'a> Pass<'a> {
 
     /// Reads what the database holds.
     async fn snapshot(&self, index: usize, store: &Store) -> Result<Snapshot, PassError> {
-        let _phase = Phase::begin("reading the database");
+        let _phase = PhaseTimer::begin("reading the database");
         Ok(store.read(&self.query(index)).await?)
     }
 
     /// What has to be known of a source to plan it.
-    fn query(&self, index: usize) -> Query<'_> {
+    fn query(&self, index: usize) -> SnapshotQuery<'_> {
         let reading = &self.readings[index];
-        Query {
+        SnapshotQuery {
             source: &reading.source.name,
             declared: reading
                 .desired
@@ -324,13 +331,17 @@ impl<'a> Pass<'a> {
                 .iter()
                 .map(|declared| &declared.key)
                 .collect(),
-            spent_since: ago(self.config.window),
-            approved_since: ago(self.config.approval_ttl),
+            spent_since: millis_before_now(self.config.window),
+            approved_since: millis_before_now(self.config.approval_ttl),
         }
     }
 
     /// Without a configuration another path may be another directory: nothing is removed then.
-    async fn unnamed_moved(&mut self, index: usize, store: &Store) -> Result<(), PassError> {
+    async fn disable_removals_if_moved(
+        &mut self,
+        index: usize,
+        store: &Store,
+    ) -> Result<(), PassError> {
         let reading = &self.readings[index];
         if !reading.source.unnamed {
             return Ok(());
@@ -351,16 +362,20 @@ impl<'a> Pass<'a> {
 
     /// Plans one source on a state.
     pub fn plan_on(&mut self, index: usize, stored: &Snapshot) -> Plan {
-        let _phase = Phase::begin("checking and comparing");
-        let mut found = self.readings[index].found(stored);
+        let _phase = PhaseTimer::begin("checking and comparing");
+        let mut found = self.readings[index].relevant_diagnostics(stored);
         found.extend(columns::unmapped(&self.readings[index], stored));
         self.type_custom(index, stored, &mut found);
-        let secrets = Secrets {
+        let secrets = SecretReader {
             dir: self.config.secrets.clone(),
             sealed: self.request.sealed,
         };
         let desired = &mut self.readings[index].desired;
-        if desired.resources.iter().any(|it| read::secret(it)) {
+        if desired
+            .resources
+            .iter()
+            .any(|it| source_reading::has_password(it))
+        {
             found.extend(secrets.compare(Arc::make_mut(desired), stored));
         }
         let rules = self.rules(index, stored);
@@ -370,10 +385,10 @@ impl<'a> Pass<'a> {
         plan
     }
 
-    fn rules(&self, index: usize, stored: &Snapshot) -> Rules {
+    fn rules(&self, index: usize, stored: &Snapshot) -> PlanRules {
         let reading = &self.readings[index];
         let (source, judged): (&Source, _) = (&reading.source, reading.judged.as_ref());
-        Rules {
+        PlanRules {
             prune: source.prune,
             hold_errors: source.hold_errors,
             report_drift: source.report_drift,
@@ -386,7 +401,7 @@ impl<'a> Pass<'a> {
             order: self.config.order.clone(),
             guards: self.config.guards.clone(),
             accepts: self.config.accepts.clone(),
-            only: self.only(index, stored),
+            only: self.selected_keys(index, stored),
             absence: source.feed().and_then(|export| export.absence),
             observed: judged.is_some_and(|judged| judged.new),
             doubt: judged.and_then(|judged| judged.doubt.clone()),
@@ -399,7 +414,7 @@ impl<'a> Pass<'a> {
         }
     }
 
-    fn peers(&self, index: usize) -> Vec<Peer> {
+    fn peers(&self, index: usize) -> Vec<PeerSource> {
         let others = self
             .readings
             .iter()
@@ -418,7 +433,7 @@ impl<'a> Pass<'a> {
     }
 
     /// The resources that a partial request is about.
-    fn only(&self, index: usize, stored: &Snapshot) -> Option<BTreeSet<Key>> {
+    fn selected_keys(&self, index: usize, stored: &Snapshot) -> Option<BTreeSet<Key>> {
         let reading = &self.readings[index];
         let by_path = self.config.path.is_some() && !self.request.paths.is_empty();
         if !by_path && self.request.targets.is_empty() {
@@ -430,9 +445,13 @@ impl<'a> Pass<'a> {
                 .request
                 .paths
                 .iter()
-                .filter_map(|path| reading.below(path))
+                .filter_map(|path| reading.relative_path(path))
                 .collect();
-            let held = |path: &str| folders.iter().any(|folder| read::holds(folder, path));
+            let held = |path: &str| {
+                folders
+                    .iter()
+                    .any(|folder| source_reading::contains_path(folder, path))
+            };
             let declared = reading
                 .desired
                 .resources
@@ -452,7 +471,7 @@ impl<'a> Pass<'a> {
 }
 
 /// Milliseconds since 1970, so long ago.
-fn ago(duration: Duration) -> i64 {
+fn millis_before_now(duration: Duration) -> i64 {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

@@ -3,12 +3,12 @@
 use std::time::Instant;
 
 /// One phase; when it goes out of scope, the log says how long it took.
-pub(super) struct Phase {
+pub(super) struct PhaseTimer {
     name: &'static str,
     start: Instant,
 }
 
-impl Phase {
+impl PhaseTimer {
     /// Begins a phase.
     pub(super) fn begin(name: &'static str) -> Self {
         Self {
@@ -18,7 +18,7 @@ impl Phase {
     }
 }
 
-impl Drop for Phase {
+impl Drop for PhaseTimer {
     fn drop(&mut self) {
         tracing::info!(
             "{} took {:.3} s",

@@ -1,21 +1,23 @@
 //! Who set each field of a resource, from where, and what that overruled.
 
-use super::read::{Reading, read_sources};
-use super::set_by::SetBy;
-use super::{Request, json};
+use super::source_reading::{SourceReading, read_sources};
+use super::value_setter::ValueSetter;
+use super::{PassRequest, json};
 use crate::check;
 use crate::config::Config;
 use crate::kinds::{self, CUSTOM_FIELD};
-use crate::model::digest::short;
-use crate::model::{Cell, Claim, ClaimState, Declared, FieldRef, Key, Pos, Snapshot, Stated};
-use crate::store::{ChangeRecord, Record, Store, StoreError};
+use crate::model::digest::short_digest;
+use crate::model::{
+    Cell, Claim, ClaimState, DeclaredResource, FieldRef, Key, LineColumn, Snapshot, StatedField,
+};
+use crate::store::{ChangeRecord, Store, StoreError, StoredResource};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Where the stored state of a resource comes from.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Provenance {
+pub struct ResourceProvenance {
     /// Which resource.
     pub key: Key,
     /// The version of its row; `None` when it is not stored any more.
@@ -23,46 +25,46 @@ pub struct Provenance {
     /// Whether the row is no longer what any run of Roster left.
     pub changed_elsewhere: bool,
     /// Every source that has something to do with it.
-    pub voices: Vec<Voice>,
+    pub voices: Vec<SourceStatement>,
     /// Its fields, in the order of the table.
-    pub fields: Vec<Field>,
+    pub fields: Vec<FieldProvenance>,
 }
 
 /// One source: what it was last applied with, and what it says now.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Voice {
+pub struct SourceStatement {
     /// Its name.
     pub source: Arc<str>,
     /// What its last apply recorded.
     pub claim: Option<Claim>,
     /// What it declares now, where it is configured and could be read.
-    pub declared: Option<Arc<Declared>>,
+    pub declared: Option<Arc<DeclaredResource>>,
 }
 
 /// Where the stored value of one field comes from.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Field {
+pub struct FieldProvenance {
     /// Its name as in plans.
     pub name: String,
     /// The stored value.
     pub value: Option<Value>,
     /// What gave it its value.
-    pub set_by: SetBy,
+    pub set_by: ValueSetter,
     /// Whether the stored value is not what that change left.
     pub changed_elsewhere: bool,
     /// What each source says of it, in the order of the voices.
-    pub said: Vec<Said>,
+    pub said: Vec<FieldStatement>,
 }
 
 /// What a source says of a field.
 #[derive(Clone, PartialEq, Debug)]
-pub enum Said {
+pub enum FieldStatement {
     /// Nothing.
     Nothing,
     /// The stored value.
     Stored,
     /// Another value, which is not stored; the value and its place where the source could be read.
-    Otherwise(Option<(Value, Pos)>),
+    Different(Option<(Value, LineColumn)>),
 }
 
 /// What stands behind a resource; `None` for one that is not stored and never was. Without a
@@ -74,7 +76,7 @@ pub async fn provenance(
     config: Option<&Config>,
     store: &Store,
     key: &Key,
-) -> Result<Option<Provenance>, StoreError> {
+) -> Result<Option<ResourceProvenance>, StoreError> {
     let record = store.record(key).await?;
     let history = store.last_changes(key).await?;
     if record.is_none() && history.is_empty() {
@@ -84,19 +86,28 @@ pub async fn provenance(
         rows: store.list(CUSTOM_FIELD).await?.into_iter().collect(),
         ..Snapshot::default()
     };
-    let read = |config| read_sources(config, &Request::default());
+    let read = |config| read_sources(config, &PassRequest::default());
     let mut readings = config.map_or_else(Vec::new, read);
     for reading in &mut readings {
         // What is wrong with a custom value is for `validate` to tell.
         let definitions = check::definitions(&reading.as_read, &stored);
         reading.desired = check::type_custom(&reading.as_read, &definitions, &mut Vec::new());
     }
-    let voices = voices(key, record.as_ref(), &readings);
-    Ok(Some(Provenance::of(key, record.as_ref(), &history, voices)))
+    let voices = collect_statements(key, record.as_ref(), &readings);
+    Ok(Some(ResourceProvenance::of(
+        key,
+        record.as_ref(),
+        &history,
+        voices,
+    )))
 }
 
 /// The sources with a claim, then those that declare the resource and were not applied yet.
-fn voices(key: &Key, record: Option<&Record>, readings: &[Reading]) -> Vec<Voice> {
+fn collect_statements(
+    key: &Key,
+    record: Option<&StoredResource>,
+    readings: &[SourceReading],
+) -> Vec<SourceStatement> {
     let declared = |source: &str| {
         let mut readings = readings.iter();
         let reading = readings.find(|reading| *reading.source.name == *source)?;
@@ -105,8 +116,8 @@ fn voices(key: &Key, record: Option<&Record>, readings: &[Reading]) -> Vec<Voice
     let claims = record
         .into_iter()
         .flat_map(|record| record.claims.iter().cloned());
-    let mut voices: Vec<Voice> = claims
-        .map(|claim| Voice {
+    let mut voices: Vec<SourceStatement> = claims
+        .map(|claim| SourceStatement {
             source: claim.source.clone(),
             declared: declared(&claim.source),
             claim: Some(claim),
@@ -117,7 +128,7 @@ fn voices(key: &Key, record: Option<&Record>, readings: &[Reading]) -> Vec<Voice
         if let Some(declared) = declared(source)
             && voices.iter().all(|voice| voice.source != *source)
         {
-            voices.push(Voice {
+            voices.push(SourceStatement {
                 source: source.clone(),
                 claim: None,
                 declared: Some(declared),
@@ -130,12 +141,12 @@ fn voices(key: &Key, record: Option<&Record>, readings: &[Reading]) -> Vec<Voice
 /// Every field that is stored, was changed or is declared.
 fn fields(
     key: &Key,
-    record: Option<&Record>,
+    record: Option<&StoredResource>,
     history: &[ChangeRecord],
-    voices: &[Voice],
+    voices: &[SourceStatement],
 ) -> BTreeSet<FieldRef> {
     let kind = kinds::get(key.kind);
-    let own = (0..kind.fields.len()).map(kinds::own);
+    let own = (0..kind.fields.len()).map(kinds::own_field);
     let custom = record
         .iter()
         .flat_map(|record| record.row.custom.keys().cloned());
@@ -159,51 +170,58 @@ fn fields(
 }
 
 /// A blank clears a custom field and says nothing of any other.
-fn says_something(stated: &Stated) -> bool {
+fn says_something(stated: &StatedField) -> bool {
     stated.field.own().is_none() || stated.cell != Cell::Blank
 }
 
-impl Voice {
+impl SourceStatement {
     /// What it says of a field: by what it declares now, else by the digests of its claim.
-    fn says(&self, name: &str, field: &FieldRef, record: Option<&Record>) -> Said {
+    fn statement_of(
+        &self,
+        name: &str,
+        field: &FieldRef,
+        record: Option<&StoredResource>,
+    ) -> FieldStatement {
         let stored = record.and_then(|record| record.row.value(field));
         if let Some(declared) = &self.declared {
             let stated = declared
                 .stated(field)
                 .filter(|stated| says_something(stated));
-            return stated.map_or(Said::Nothing, |stated| match stated.cell.value() {
-                _ if matches!(&stated.cell, Cell::Amend(amend) if amend.holds(stored)) => {
-                    Said::Stored
-                }
-                said if said == stored => Said::Stored,
-                said => {
-                    let field = kinds::get(declared.key.kind).field(field);
-                    let said = said.map(|said| kinds::json::value(field, said));
-                    Said::Otherwise(Some((said.unwrap_or_default(), stated.at)))
+            return stated.map_or(FieldStatement::Nothing, |stated| {
+                match stated.cell.value() {
+                    _ if matches!(&stated.cell, Cell::Amend(amend) if amend.holds(stored)) => {
+                        FieldStatement::Stored
+                    }
+                    said if said == stored => FieldStatement::Stored,
+                    said => {
+                        let field = kinds::get(declared.key.kind).field(field);
+                        let said = said.map(|said| kinds::json::value(field, said));
+                        FieldStatement::Different(Some((said.unwrap_or_default(), stated.at)))
+                    }
                 }
             });
         }
         let claim = self.claim.as_ref();
         let claim = claim.filter(|claim| claim.state == ClaimState::Active);
         let Some(digest) = claim.and_then(|claim| claim.fields.get(name)) else {
-            return Said::Nothing;
+            return FieldStatement::Nothing;
         };
         let same = match stored {
-            Some(value) => digest == short(&Cell::Value(value.clone())),
+            Some(value) => digest == short_digest(&Cell::Value(value.clone())),
             None => [Cell::Blank, Cell::Clear]
                 .iter()
-                .any(|cell| digest == short(cell)),
+                .any(|cell| digest == short_digest(cell)),
         };
         if same {
-            Said::Stored
+            FieldStatement::Stored
         } else {
-            Said::Otherwise(None)
+            FieldStatement::Different(None)
         }
     }
 
     /// The file that declares the resource, and where in it.
     #[must_use]
-    pub fn place(&self) -> Option<(&str, Pos)> {
+    pub fn place(&self) -> Option<(&str, LineColumn)> {
         let now = self.declared.as_ref();
         let now = now.map(|declared| (&*declared.path, declared.at));
         let then = self.claim.as_ref();
@@ -229,19 +247,19 @@ impl Voice {
     }
 }
 
-impl Field {
+impl FieldProvenance {
     /// Whether some source says the stored value, so that others who say otherwise are overruled;
     /// else what they say waits for an apply.
     #[must_use]
     pub fn is_declared(&self) -> bool {
-        self.said.contains(&Said::Stored)
+        self.said.contains(&FieldStatement::Stored)
     }
 
-    fn to_json(&self, voices: &[Voice]) -> Value {
+    fn to_json(&self, voices: &[SourceStatement]) -> Value {
         let said = || voices.iter().zip(&self.said);
-        let stored = said().filter(|(_, said)| **said == Said::Stored);
+        let stored = said().filter(|(_, said)| **said == FieldStatement::Stored);
         let otherwise = said().filter_map(|(voice, said)| match said {
-            Said::Otherwise(what) => Some((voice, what)),
+            FieldStatement::Different(what) => Some((voice, what)),
             _ => None,
         });
         let otherwise: Vec<Value> = otherwise
@@ -274,13 +292,13 @@ impl Field {
     }
 }
 
-impl Provenance {
+impl ResourceProvenance {
     /// Tells it from what is stored, the changes that matter, newest first, and the sources.
     fn of(
         key: &Key,
-        record: Option<&Record>,
+        record: Option<&StoredResource>,
         history: &[ChangeRecord],
-        voices: Vec<Voice>,
+        voices: Vec<SourceStatement>,
     ) -> Self {
         let version = record.map(|record| record.row.version);
         let kind = kinds::get(key.kind);
@@ -288,13 +306,13 @@ impl Provenance {
         let fields = fields.map(|field| {
             let name = kind.field_name(&field);
             let value = record.and_then(|record| kinds::json::stored(&record.row, &field));
-            let set_by = SetBy::of(&name, &field, record, history);
+            let set_by = ValueSetter::of(&name, &field, record, history);
             let differs = set_by.differs(&name, value.as_ref(), history);
-            Field {
+            FieldProvenance {
                 changed_elsewhere: version.is_some() && differs,
                 said: voices
                     .iter()
-                    .map(|voice| voice.says(&name, &field, record))
+                    .map(|voice| voice.statement_of(&name, &field, record))
                     .collect(),
                 set_by,
                 value,
@@ -315,7 +333,7 @@ impl Provenance {
     }
 
     /// Keeps only one field, or those of a group; whether there is any.
-    pub fn keep(&mut self, name: &str) -> bool {
+    pub fn retain_field(&mut self, name: &str) -> bool {
         self.fields.retain(|field| {
             let rest = field.name.strip_prefix(name);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))

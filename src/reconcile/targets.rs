@@ -1,6 +1,6 @@
 //! That what a request is about is there at all.
 
-use super::{Pass, PassError, Reading};
+use super::{Pass, PassError, SourceReading};
 use crate::diagnostic::did_you_mean;
 use crate::model::Key;
 use crate::store::Store;
@@ -9,13 +9,16 @@ use crate::store::Store;
 ///
 /// # Errors
 /// The target that is neither, and what was probably meant.
-pub(super) async fn look(pass: &Pass<'_>, store: &Store) -> Result<(), PassError> {
+pub(super) async fn check_targets_exist(pass: &Pass<'_>, store: &Store) -> Result<(), PassError> {
     // What cannot be read may declare it, and is an error of its own.
-    if pass.readings.iter().any(hides) {
+    if pass.readings.iter().any(may_hide_resources) {
         return Ok(());
     }
     for target in &pass.request.targets {
-        let declared = pass.readings.iter().any(|reading| names(reading, target));
+        let declared = pass
+            .readings
+            .iter()
+            .any(|reading| declares_key(reading, target));
         if !declared && store.row(target).await?.is_none() {
             return Err(unknown(pass, store, target).await?);
         }
@@ -23,12 +26,12 @@ pub(super) async fn look(pass: &Pass<'_>, store: &Store) -> Result<(), PassError
     Ok(())
 }
 
-fn hides(reading: &Reading) -> bool {
+fn may_hide_resources(reading: &SourceReading) -> bool {
     let desired = &reading.desired;
     !desired.removals_off.is_empty() || !desired.hidden.is_empty()
 }
 
-fn names(reading: &Reading, key: &Key) -> bool {
+fn declares_key(reading: &SourceReading, key: &Key) -> bool {
     let desired = &reading.desired;
     desired.resources.contains(key)
         || desired.shielded.contains(key)

@@ -1,7 +1,7 @@
 //! Custom values of every source, typed for one plan.
 
 use super::Pass;
-use crate::check::{self, Finding};
+use crate::check::{self, RuleDiagnostic};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::model::Snapshot;
 
@@ -19,7 +19,7 @@ impl Pass<'_> {
         let alone = self.readings.len() == 1;
         for (at, reading) in self.readings.iter_mut().enumerate() {
             let mut findings = Vec::new();
-            let definitions = planned.with(&reading.as_read, stored);
+            let definitions = planned.with_declared(&reading.as_read, stored);
             reading.desired = check::type_custom(&reading.as_read, &definitions, &mut findings);
             reading.keep_emptied(stored, alone);
             if at == index {
@@ -28,12 +28,17 @@ impl Pass<'_> {
         }
         found.extend(
             own.into_iter()
-                .map(|finding| self.told(index, stored, finding)),
+                .map(|finding| self.custom_value_diagnostic(index, stored, finding)),
         );
     }
 
     /// What is wrong with a value; of a custom field that another source defines, what to do.
-    fn told(&self, index: usize, stored: &Snapshot, finding: Finding) -> Diagnostic {
+    fn custom_value_diagnostic(
+        &self,
+        index: usize,
+        stored: &Snapshot,
+        finding: RuleDiagnostic,
+    ) -> Diagnostic {
         let found = finding.diagnostic;
         let unknown = found.code == codes::CUSTOM_FIELD_UNKNOWN;
         let definition = finding.involves.into_iter().find(|_| unknown);

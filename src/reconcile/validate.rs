@@ -1,13 +1,13 @@
 //! What can be said of the sources without a database.
 
-use super::phase::Phase;
-use super::{Pass, Reading};
-use crate::check::{self, Finding};
+use super::phase::PhaseTimer;
+use super::{Pass, SourceReading};
+use crate::check::{self, RuleDiagnostic};
 use crate::diagnostic::{Code, Diagnostic, Severity, codes};
 use crate::kinds;
 use crate::manifest;
 use crate::model::{Key, Snapshot};
-use crate::plan::{self, Peer, Rules};
+use crate::plan::{self, PeerSource, PlanRules};
 use std::collections::{BTreeSet, HashSet};
 
 /// Rules that fire on a create and that an update of a stored resource would not break.
@@ -25,21 +25,23 @@ impl Pass<'_> {
     /// Where only the database can tell a create from an update, a finding is a warning; where
     /// another source may declare what is missing, it is a note.
     pub fn validate(&mut self, index: usize) -> Vec<Diagnostic> {
-        let _phase = Phase::begin("checking");
-        let stored = self.beside(index);
+        let _phase = PhaseTimer::begin("checking");
+        let stored = self.rules_of_other_sources(index);
         let mut found = self.readings[index].diagnostics.clone();
         found.extend(self.typed_beside(index, &stored));
-        let rules = Rules {
-            only: self.only(index, &stored),
+        let rules = PlanRules {
+            only: self.selected_keys(index, &stored),
             witnesses: self.witnesses(index),
-            ..Rules::default()
+            ..PlanRules::default()
         };
         let mut diagnostics =
-            plan::findings(&self.readings[index].desired, &stored, &rules, &found);
+            plan::diagnostics(&self.readings[index].desired, &stored, &rules, &found);
         manifest::locate(&self.readings[index].tree, &mut diagnostics);
         let of_reader: HashSet<&Diagnostic> = found.iter().collect();
         let several = self.readings.len() > 1;
-        let complete = self.others(index).all(super::Reading::is_whole);
+        let complete = self
+            .other_readings(index)
+            .all(super::SourceReading::is_fully_known);
         let partial: BTreeSet<Key> = diagnostics
             .iter()
             .filter(|diagnostic| diagnostic.code == codes::REQUIRED)
@@ -75,12 +77,14 @@ impl Pass<'_> {
 
     /// Types the custom values of a source by its own custom fields and those of the others.
     fn typed_beside(&mut self, index: usize, stored: &Snapshot) -> Vec<Diagnostic> {
-        let complete = self.others(index).all(super::Reading::is_whole);
+        let complete = self
+            .other_readings(index)
+            .all(super::SourceReading::is_fully_known);
         let reading = &mut self.readings[index];
         let definitions = check::definitions(&reading.as_read, stored);
         let mut findings = Vec::new();
         reading.desired = check::type_custom(&reading.as_read, &definitions, &mut findings);
-        let told = |finding: Finding| {
+        let told = |finding: RuleDiagnostic| {
             let found = finding.diagnostic;
             // What cannot be read may define it.
             if found.code == codes::CUSTOM_FIELD_UNKNOWN && !complete {
@@ -93,12 +97,12 @@ impl Pass<'_> {
     }
 
     /// The other sources, with what of theirs has errors.
-    fn witnesses(&self, index: usize) -> Vec<Peer> {
+    fn witnesses(&self, index: usize) -> Vec<PeerSource> {
         let others = self.readings.iter().enumerate();
         let others = others.filter(|(at, _)| *at != index);
-        let witness = |(_, reading): (usize, &Reading)| {
+        let witness = |(_, reading): (usize, &SourceReading)| {
             let errors = reading.diagnostics.iter().filter(|found| found.is_error());
-            Peer {
+            PeerSource {
                 held: errors.filter_map(|found| found.key.clone()).collect(),
                 ..reading.peer()
             }
@@ -107,7 +111,7 @@ impl Pass<'_> {
     }
 
     /// The other sources of manifests: exports define nothing.
-    fn others(&self, index: usize) -> impl Iterator<Item = &Reading> {
+    fn other_readings(&self, index: usize) -> impl Iterator<Item = &SourceReading> {
         let readings = self.readings.iter().enumerate();
         let others = readings.filter(move |(at, _)| *at != index);
         others
@@ -116,13 +120,15 @@ impl Pass<'_> {
     }
 
     /// The settings and custom fields that only the other sources declare, as if they were applied.
-    fn beside(&self, index: usize) -> Snapshot {
+    fn rules_of_other_sources(&self, index: usize) -> Snapshot {
         let own = &self.readings[index].as_read.resources;
         let mut stored = Snapshot::default();
-        let declared = self.others(index).flat_map(|it| &it.as_read.resources);
-        let judges = declared.filter(|it| kinds::JUDGES.contains(&it.key.kind));
+        let declared = self
+            .other_readings(index)
+            .flat_map(|it| &it.as_read.resources);
+        let judges = declared.filter(|it| kinds::RULE_KINDS.contains(&it.key.kind));
         for declared in judges.filter(|it| !own.contains(&it.key)) {
-            let mut row = plan::fresh(&declared.key);
+            let mut row = plan::default_row(&declared.key);
             for stated in &declared.cells {
                 if let Some(value) = stated.cell.value() {
                     row.set(&stated.field, Some(value.clone()));

@@ -1,8 +1,8 @@
 //! Approvals of holds and of sources, by named persons.
 
+use super::daemon_state::{INSERT_ACT, act_params};
 use super::error::StoreError;
-use super::param::{self, Param, Ty};
-use super::watched::{ACT, act};
+use super::sql_value::{self, SqlType, SqlValue};
 use super::{Store, migrate};
 use crate::model::Key;
 
@@ -27,12 +27,18 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn approvals(&self) -> Result<Vec<Approval>, StoreError> {
-        let Some(mut tx) = self.reading_schema("read the approvals").await? else {
+        let Some(mut tx) = self.begin_schema_read("read the approvals").await? else {
             return Ok(Vec::new());
         };
         let sql = "SELECT hold, resource, approver, reason, approved_at FROM approvals \
                    ORDER BY hold, resource";
-        let types = [Ty::Id, Ty::Id, Ty::Text, Ty::Text, Ty::Int];
+        let types = [
+            SqlType::Id,
+            SqlType::Id,
+            SqlType::Text,
+            SqlType::Text,
+            SqlType::Int,
+        ];
         let found = tx.fetch(sql, &[], &types).await?;
         let approvals = found.into_iter().map(|mut cells| Approval {
             hold: cells[0].take_text().into(),
@@ -61,8 +67,8 @@ impl Store {
                    approver = excluded.approver, reason = excluded.reason, \
                    approved_at = excluded.approved_at";
         let subject = format!("{hold} {resource}");
-        let act = act(approver, "approve hold", subject.trim_end(), reason);
-        let of = [hold.into(), Param::text(resource)];
+        let act = act_params(approver, "approve hold", subject.trim_end(), reason);
+        let of = [hold.into(), SqlValue::text(resource)];
         self.approve(sql, &of, act, approver, reason).await
     }
 
@@ -78,7 +84,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let sql = "INSERT INTO source_approvals (source, approver, reason, approved_at) \
                    VALUES (?, ?, ?, ?) ON CONFLICT (source) DO NOTHING";
-        let act = act(approver, "approve source", source, reason);
+        let act = act_params(approver, "approve source", source, reason);
         self.approve(sql, &[source.into()], act, approver, reason)
             .await
     }
@@ -88,10 +94,10 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn source_approved(&self, source: &str) -> Result<bool, StoreError> {
-        let Some(mut tx) = self.reading_schema("read the approvals").await? else {
+        let Some(mut tx) = self.begin_schema_read("read the approvals").await? else {
             return Ok(false);
         };
-        tx.any(
+        tx.has_rows(
             "SELECT 1 FROM source_approvals WHERE source = ?",
             &[source.into()],
         )
@@ -101,17 +107,21 @@ impl Store {
     async fn approve(
         &self,
         sql: &str,
-        of: &[Param],
-        act: [Param; 6],
+        of: &[SqlValue],
+        act: [SqlValue; 6],
         approver: &str,
         reason: &str,
     ) -> Result<(), StoreError> {
-        let mut tx = self.writing("record the approval").await?;
-        migrate::current(&mut tx).await?;
+        let mut tx = self.begin_write("record the approval").await?;
+        migrate::require_current(&mut tx).await?;
         let mut params = of.to_vec();
-        params.extend([approver.into(), reason.into(), Param::Int(param::now())]);
+        params.extend([
+            approver.into(),
+            reason.into(),
+            SqlValue::Int(sql_value::now()),
+        ]);
         tx.run(sql, &params).await?;
-        tx.run(ACT, &act).await?;
+        tx.run(INSERT_ACT, &act).await?;
         tx.commit().await
     }
 }

@@ -1,30 +1,30 @@
 //! Claims as rows: the declared fields are packed into one value.
 
-use super::lent::Lent;
-use super::param::{Param, Ty};
+use super::row_writer::SqlValueRef;
+use super::sql_value::{SqlType, SqlValue};
 use crate::kinds;
-use crate::model::{Claim, ClaimState, Digest, FieldDigests, Key, Pos};
+use crate::model::{Claim, ClaimState, Digest, FieldDigests, Key, LineColumn};
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
 /// The columns of a claim, the key's first.
-pub(super) const COLUMNS: [(&str, Ty); 11] = [
-    ("source", Ty::Id),
-    ("kind", Ty::Id),
-    ("external_id", Ty::Id),
-    ("declared_digest", Ty::Bytes),
-    ("fields", Ty::Bytes),
-    ("seen_version", Ty::Int),
-    ("state", Ty::Text),
-    ("path", Ty::Text),
-    ("line", Ty::Int),
-    ("col", Ty::Int),
-    ("revision", Ty::Text),
+pub(super) const COLUMNS: [(&str, SqlType); 11] = [
+    ("source", SqlType::Id),
+    ("kind", SqlType::Id),
+    ("external_id", SqlType::Id),
+    ("declared_digest", SqlType::Bytes),
+    ("fields", SqlType::Bytes),
+    ("seen_version", SqlType::Int),
+    ("state", SqlType::Text),
+    ("path", SqlType::Text),
+    ("line", SqlType::Int),
+    ("col", SqlType::Int),
+    ("revision", SqlType::Text),
 ];
 
 /// A claim on its way into the table.
-pub(super) struct Written<'a> {
+pub(super) struct ClaimRow<'a> {
     pub(super) source: &'a Arc<str>,
     pub(super) key: &'a Key,
     pub(super) digest: Digest,
@@ -32,27 +32,27 @@ pub(super) struct Written<'a> {
     pub(super) seen: i64,
     pub(super) state: ClaimState,
     /// Where it is declared.
-    pub(super) origin: Option<(&'a Arc<str>, Pos)>,
+    pub(super) origin: Option<(&'a Arc<str>, LineColumn)>,
     pub(super) revision: &'a Arc<str>,
 }
 
-impl Written<'_> {
+impl ClaimRow<'_> {
     /// Its values in the order of the columns.
-    pub(super) fn values(&self) -> [Lent<'_>; COLUMNS.len()] {
+    pub(super) fn values(&self) -> [SqlValueRef<'_>; COLUMNS.len()] {
         let at = self.origin.map(|(_, at)| at).unwrap_or_default();
-        let path = self.origin.map(|(path, _)| Lent::Shared(path));
+        let path = self.origin.map(|(path, _)| SqlValueRef::Shared(path));
         [
-            Lent::Shared(self.source),
-            Lent::Word(kinds::get(self.key.kind).name),
-            Lent::Text(&self.key.id),
-            Lent::Bytes(&self.digest.0),
-            Lent::Bytes(self.fields.packed()),
-            Lent::Int(self.seen),
-            Lent::Word(state_word(self.state)),
-            path.unwrap_or(Lent::Word("")),
-            Lent::Int(at.line.into()),
-            Lent::Int(at.column.into()),
-            Lent::Shared(self.revision),
+            SqlValueRef::Shared(self.source),
+            SqlValueRef::Static(kinds::get(self.key.kind).name),
+            SqlValueRef::Text(&self.key.id),
+            SqlValueRef::Bytes(&self.digest.0),
+            SqlValueRef::Bytes(self.fields.as_packed()),
+            SqlValueRef::Int(self.seen),
+            SqlValueRef::Static(state_word(self.state)),
+            path.unwrap_or(SqlValueRef::Static("")),
+            SqlValueRef::Int(at.line.into()),
+            SqlValueRef::Int(at.column.into()),
+            SqlValueRef::Shared(self.revision),
         ]
     }
 }
@@ -66,13 +66,13 @@ fn state_word(state: ClaimState) -> &'static str {
 
 /// Reads claims; sources, paths and revisions that repeat are kept once.
 #[derive(Default)]
-pub(super) struct Reader {
+pub(super) struct ClaimReader {
     shared: HashSet<Arc<str>>,
 }
 
-impl Reader {
+impl ClaimReader {
     /// The claim in some cells and the key it is on; `None` for a kind nobody knows.
-    pub(super) fn read(&mut self, cells: &mut [Param]) -> Option<(Key, Claim)> {
+    pub(super) fn read(&mut self, cells: &mut [SqlValue]) -> Option<(Key, Claim)> {
         let kind = kinds::by_name(cells[1].as_text()?)?.id;
         let id = cells[2].take_text();
         let mut digest = [0; 16];
@@ -92,7 +92,7 @@ impl Reader {
                 ClaimState::Active
             },
             path: self.share(&cells[7]),
-            at: Pos {
+            at: LineColumn {
                 line: u32::try_from(cells[8].int()).unwrap_or_default(),
                 column: u32::try_from(cells[9].int()).unwrap_or_default(),
             },
@@ -101,7 +101,7 @@ impl Reader {
         Some((Key { kind, id }, claim))
     }
 
-    fn share(&mut self, cell: &Param) -> Arc<str> {
+    fn share(&mut self, cell: &SqlValue) -> Arc<str> {
         let text = cell.as_text().unwrap_or_default();
         if let Some(known) = self.shared.get(text) {
             return Arc::clone(known);

@@ -1,15 +1,15 @@
 //! Canonical values to SQL and back.
 
-use super::lent::Lent;
-use super::param::Param;
-use super::tables::{Column, Holds, KindTable, LinkTable};
-use crate::kinds::{self, Attribute, Type};
-use crate::model::{Key, Link, Row, SmallMap, Text, Value};
+use super::row_writer::SqlValueRef;
+use super::sql_value::SqlValue;
+use super::tables::{ColumnContent, KindTable, LinkTable, TableColumn};
+use crate::kinds::{self, FieldType, LinkAttribute};
+use crate::model::{CompactText, Key, Link, Row, SmallMap, Value};
 use serde::{Serialize, Serializer};
 use serde_json::Value as Json;
 
 /// A row of a kind's table as a stored resource; its lists are still empty.
-pub(super) fn row(table: &KindTable, cells: &mut [Param]) -> Row {
+pub(super) fn row(table: &KindTable, cells: &mut [SqlValue]) -> Row {
     let kind = table.kind;
     let mut row = Row {
         key: Key {
@@ -23,14 +23,14 @@ pub(super) fn row(table: &KindTable, cells: &mut [Param]) -> Row {
     };
     for (column, cell) in table.columns.iter().zip(cells) {
         match column.holds {
-            Holds::Id | Holds::Version => {}
-            Holds::Field(index) | Holds::Path(index) => {
+            ColumnContent::Id | ColumnContent::Version => {}
+            ColumnContent::Field(index) | ColumnContent::Path(index) => {
                 row.values[index] = value(&kind.fields[index].ty, cell);
             }
-            Holds::Sha256(index) => join_sha256(&mut row.values[index], cell),
-            Holds::Custom => row.custom = custom(cell.as_text().unwrap_or_default()),
-            Holds::Fact(fact) => {
-                if let Some(text) = cell.take_maybe() {
+            ColumnContent::Sha256(index) => join_sha256(&mut row.values[index], cell),
+            ColumnContent::Custom => row.custom = custom(cell.as_text().unwrap_or_default()),
+            ColumnContent::Fact(fact) => {
+                if let Some(text) = cell.take_optional_text() {
                     row.facts.insert(fact.name, text);
                 }
             }
@@ -52,7 +52,7 @@ pub(super) fn members(link: &LinkTable, links: Vec<Link>) -> Value {
 }
 
 /// One link, from the cells after the owner's.
-pub(super) fn link(table: &LinkTable, cells: &mut [Param]) -> Link {
+pub(super) fn link(table: &LinkTable, cells: &mut [SqlValue]) -> Link {
     let mut attributes = [None; 2];
     for ((choice, attribute), cell) in attributes.iter_mut().zip(table.attributes).zip(&cells[1..])
     {
@@ -64,10 +64,10 @@ pub(super) fn link(table: &LinkTable, cells: &mut [Param]) -> Link {
     }
 }
 
-fn choice_of(attribute: &Attribute, cell: &Param) -> Option<u8> {
+fn choice_of(attribute: &LinkAttribute, cell: &SqlValue) -> Option<u8> {
     let word = match cell {
-        Param::Bool(value) => ["false", "true"][usize::from(*value)],
-        Param::Text(text) => text.as_str(),
+        SqlValue::Bool(value) => ["false", "true"][usize::from(*value)],
+        SqlValue::Text(text) => text.as_str(),
         _ => return None,
     };
     let index = attribute
@@ -82,42 +82,44 @@ pub(super) fn attribute_cells(
     table: &LinkTable,
     link: &Link,
     otherwise: Option<&Link>,
-) -> impl Iterator<Item = Lent<'static>> {
+) -> impl Iterator<Item = SqlValueRef<'static>> {
     let attributes = table.attributes.iter().enumerate();
     attributes.map(move |(at, attribute)| {
         let said = link.attributes[at].or_else(|| otherwise?.attributes[at]);
         let choice = said.unwrap_or(attribute.default);
         match super::tables::attribute_type(attribute) {
-            super::param::Ty::Bool => Lent::Bool(choice != 0),
+            super::sql_value::SqlType::Bool => SqlValueRef::Bool(choice != 0),
             _ => attribute
                 .choices
                 .get(usize::from(choice))
-                .map(|word| Lent::Word(word))
+                .map(|word| SqlValueRef::Static(word))
                 .into(),
         }
     })
 }
 
-fn value(ty: &Type, cell: &mut Param) -> Option<Value> {
+fn value(ty: &FieldType, cell: &mut SqlValue) -> Option<Value> {
     Some(match (ty, std::mem::take(cell)) {
-        (_, Param::Null) => return matches!(ty, Type::Ordered(_)).then(|| Value::List([].into())),
-        (Type::Ordered(_), Param::Text(text)) => Value::List(list(&text)),
-        (_, Param::Text(text)) => Value::Text(text),
-        (_, Param::Bool(value)) => Value::Bool(value),
-        (_, Param::Int(value) | Param::Time(value)) => Value::Int(value),
-        (_, Param::Bytes(_)) => return None,
+        (_, SqlValue::Null) => {
+            return matches!(ty, FieldType::Ordered(_)).then(|| Value::List([].into()));
+        }
+        (FieldType::Ordered(_), SqlValue::Text(text)) => Value::List(list(&text)),
+        (_, SqlValue::Text(text)) => Value::Text(text),
+        (_, SqlValue::Bool(value)) => Value::Bool(value),
+        (_, SqlValue::Int(value) | SqlValue::Time(value)) => Value::Int(value),
+        (_, SqlValue::Bytes(_)) => return None,
     })
 }
 
 /// A list that keeps its order, out of its JSON.
-pub(super) fn list(json: &str) -> Box<[Text]> {
-    serde_json::from_str::<Vec<Text>>(json)
+pub(super) fn list(json: &str) -> Box<[CompactText]> {
+    serde_json::from_str::<Vec<CompactText>>(json)
         .unwrap_or_default()
         .into()
 }
 
 /// A file's value is its path and the hash of its content.
-fn join_sha256(value: &mut Option<Value>, cell: &Param) {
+fn join_sha256(value: &mut Option<Value>, cell: &SqlValue) {
     if let (Some(Value::Text(path)), Some(hash)) = (value, cell.as_text()) {
         path.push_str(" sha256:");
         path.push_str(hash);
@@ -130,19 +132,19 @@ pub(super) fn sha256(value: &Value) -> Option<&str> {
 }
 
 /// What a column holds of a field's value.
-pub(super) fn cell<'v>(column: &Column, value: Option<&'v Value>) -> Lent<'v> {
+pub(super) fn cell<'v>(column: &TableColumn, value: Option<&'v Value>) -> SqlValueRef<'v> {
     match (column.holds, value) {
-        (_, None | Some(Value::Links(_))) => Lent::Null,
-        (Holds::Sha256(_), Some(value)) => sha256(value).map(Lent::Text).into(),
-        (Holds::Path(_), Some(Value::Text(file))) => {
+        (_, None | Some(Value::Links(_))) => SqlValueRef::Null,
+        (ColumnContent::Sha256(_), Some(value)) => sha256(value).map(SqlValueRef::Text).into(),
+        (ColumnContent::Path(_), Some(Value::Text(file))) => {
             let path = file.rsplit_once(" sha256:");
-            Lent::Text(path.map_or(file, |(path, _)| path))
+            SqlValueRef::Text(path.map_or(file, |(path, _)| path))
         }
-        (_, Some(Value::Text(text))) => Lent::Text(text),
-        (_, Some(Value::Number(text))) => Lent::Text(text),
-        (_, Some(Value::Bool(value))) => Lent::Bool(*value),
-        (_, Some(Value::Int(value))) => Lent::Int(*value),
-        (_, Some(Value::List(members))) => Lent::Made(json_list(members)),
+        (_, Some(Value::Text(text))) => SqlValueRef::Text(text),
+        (_, Some(Value::Number(text))) => SqlValueRef::Text(text),
+        (_, Some(Value::Bool(value))) => SqlValueRef::Bool(*value),
+        (_, Some(Value::Int(value))) => SqlValueRef::Int(*value),
+        (_, Some(Value::List(members))) => SqlValueRef::Owned(json_list(members)),
     }
 }
 
@@ -152,18 +154,20 @@ pub(super) fn json_list(members: &[impl Serialize]) -> String {
 }
 
 /// Custom values, sorted by id, as canonical JSON: no spaces.
-pub(super) fn custom_json<'v>(custom: impl Iterator<Item = (&'v Text, &'v Value)>) -> String {
+pub(super) fn custom_json<'v>(
+    custom: impl Iterator<Item = (&'v CompactText, &'v Value)>,
+) -> String {
     let mut text = Vec::with_capacity(128);
-    let shown = custom.map(|(id, value)| (id.as_str(), Shown(value)));
+    let shown = custom.map(|(id, value)| (id.as_str(), ValueJson(value)));
     // Neither writing to memory nor these values can fail.
     let _ = serde_json::Serializer::new(&mut text).collect_map(shown);
     String::from_utf8(text).unwrap_or_default()
 }
 
 /// A value that is written as JSON, without a tree of it where it is a mere text.
-struct Shown<'a>(&'a Value);
+struct ValueJson<'a>(&'a Value);
 
-impl Serialize for Shown<'_> {
+impl Serialize for ValueJson<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         match self.0 {
             Value::Text(text) => to.serialize_str(text),
@@ -173,7 +177,7 @@ impl Serialize for Shown<'_> {
 }
 
 /// Custom values out of their JSON; what Roster would not write is left out.
-pub(super) fn custom(text: &str) -> SmallMap<Text, Value> {
+pub(super) fn custom(text: &str) -> SmallMap<CompactText, Value> {
     if matches!(text, "" | "{}") {
         return SmallMap::default();
     }
@@ -182,7 +186,7 @@ pub(super) fn custom(text: &str) -> SmallMap<Text, Value> {
     };
     object
         .into_iter()
-        .filter_map(|(id, value)| Some((Text::from(id), custom_value(value)?)))
+        .filter_map(|(id, value)| Some((CompactText::from(id), custom_value(value)?)))
         .collect()
 }
 
@@ -193,7 +197,7 @@ fn custom_value(json: Json) -> Option<Value> {
         Json::Number(number) => kinds::json::number(&number),
         Json::Array(members) => {
             let members = members.into_iter().filter_map(|member| match member {
-                Json::String(text) => Some(Text::from(text)),
+                Json::String(text) => Some(CompactText::from(text)),
                 _ => None,
             });
             Value::List(members.collect())

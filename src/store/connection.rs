@@ -1,19 +1,19 @@
 //! A transaction on either engine: the few operations everything else is written with.
 
-use super::dialect::{Dialect, POSTGRES, SQLITE};
+use super::dialect::{POSTGRES, SQLITE, SqlDialect};
 use super::error::{SqlFault, StoreError};
-use super::lent::Out;
-use super::param::{Param, Ty, iso};
-use crate::model::Text;
+use super::row_writer::RowWriter;
+use super::sql_value::{SqlType, SqlValue, iso};
+use crate::model::CompactText;
 use sqlx::{AssertSqlSafe, Postgres, Row as _, Sqlite, Transaction};
 use std::sync::Arc;
 
 /// One row.
-pub(super) type Cells = Vec<Param>;
+pub(super) type SqlRow = Vec<SqlValue>;
 
 /// A transaction; dropped, it is rolled back.
-pub(super) struct Tx {
-    engine: Engine,
+pub(super) struct SqlTransaction {
+    engine: EngineTransaction,
     /// What is being done, for errors.
     operation: &'static str,
     /// Where, for errors.
@@ -21,7 +21,7 @@ pub(super) struct Tx {
 }
 
 /// Which engine's transaction.
-pub(super) enum Engine {
+pub(super) enum EngineTransaction {
     /// Embedded.
     Sqlite(Transaction<'static, Sqlite>),
     /// A server's.
@@ -29,29 +29,29 @@ pub(super) enum Engine {
 }
 
 /// A whole table to read, in the order of its key.
-pub(super) struct Scan<'a> {
+pub(super) struct TableScan<'a> {
     /// The table.
     pub(super) table: &'a str,
     /// The columns, the key's first.
-    pub(super) columns: &'a [(&'a str, Ty)],
+    pub(super) columns: &'a [(&'a str, SqlType)],
     /// How many of the columns are the key.
     pub(super) key: usize,
 }
 
 /// Rows for one statement, in as many statements as it takes.
-pub(super) struct Batch<'a> {
+pub(super) struct BatchStatement<'a> {
     /// The statement; `{rows}` stands for the rows.
     pub(super) sql: &'a str,
     /// The types of the rows' cells.
-    pub(super) types: &'a [Ty],
+    pub(super) types: &'a [SqlType],
 }
 
 /// Runs one expression on whichever engine it is.
 macro_rules! on {
     ($tx:expr, $inner:ident => $body:expr) => {
         match &mut $tx.engine {
-            Engine::Sqlite($inner) => $body,
-            Engine::Postgres($inner) => $body,
+            EngineTransaction::Sqlite($inner) => $body,
+            EngineTransaction::Postgres($inner) => $body,
         }
     };
 }
@@ -62,12 +62,12 @@ macro_rules! bind {
         let mut query = $query;
         for param in $params {
             query = match param {
-                Param::Null => query.bind(None::<String>),
-                Param::Int(value) => query.bind(*value),
-                Param::Text(text) => query.bind(text.as_str()),
-                Param::Bool(value) => query.bind(*value),
-                Param::Bytes(bytes) => query.bind(bytes.as_slice()),
-                Param::Time(millis) => query.bind(iso(*millis)),
+                SqlValue::Null => query.bind(None::<String>),
+                SqlValue::Int(value) => query.bind(*value),
+                SqlValue::Text(text) => query.bind(text.as_str()),
+                SqlValue::Bool(value) => query.bind(*value),
+                SqlValue::Bytes(bytes) => query.bind(bytes.as_slice()),
+                SqlValue::Time(millis) => query.bind(iso(*millis)),
             };
         }
         query
@@ -77,30 +77,30 @@ macro_rules! bind {
 /// Reads a fetched row by the types asked for.
 macro_rules! cells {
     ($row:expr, $types:expr) => {{
-        let mut cells = Cells::with_capacity($types.len());
+        let mut cells = SqlRow::with_capacity($types.len());
         for (index, ty) in $types.iter().enumerate() {
             cells.push(match ty {
-                Ty::Text | Ty::Id | Ty::Time => {
-                    Param::maybe($row.try_get_unchecked::<Option<&str>, _>(index)?)
+                SqlType::Text | SqlType::Id | SqlType::Time => {
+                    SqlValue::text_or_null($row.try_get_unchecked::<Option<&str>, _>(index)?)
                 }
-                Ty::Int => $row
+                SqlType::Int => $row
                     .try_get_unchecked::<Option<i64>, _>(index)?
-                    .map_or(Param::Null, Param::Int),
-                Ty::Bool => $row
+                    .map_or(SqlValue::Null, SqlValue::Int),
+                SqlType::Bool => $row
                     .try_get_unchecked::<Option<bool>, _>(index)?
-                    .map_or(Param::Null, Param::Bool),
-                Ty::Bytes => $row
+                    .map_or(SqlValue::Null, SqlValue::Bool),
+                SqlType::Bytes => $row
                     .try_get_unchecked::<Option<Vec<u8>>, _>(index)?
-                    .map_or(Param::Null, Param::Bytes),
+                    .map_or(SqlValue::Null, SqlValue::Bytes),
             });
         }
-        Ok::<Cells, sqlx::Error>(cells)
+        Ok::<SqlRow, sqlx::Error>(cells)
     }};
 }
 
-impl Tx {
+impl SqlTransaction {
     /// A transaction for one operation.
-    pub(super) fn new(engine: Engine, operation: &'static str, place: Arc<str>) -> Self {
+    pub(super) fn new(engine: EngineTransaction, operation: &'static str, place: Arc<str>) -> Self {
         Self {
             engine,
             operation,
@@ -109,15 +109,15 @@ impl Tx {
     }
 
     /// The engine's SQL.
-    pub(super) fn dialect(&self) -> &'static Dialect {
+    pub(super) fn dialect(&self) -> &'static SqlDialect {
         match self.engine {
-            Engine::Sqlite(_) => &SQLITE,
-            Engine::Postgres(_) => &POSTGRES,
+            EngineTransaction::Sqlite(_) => &SQLITE,
+            EngineTransaction::Postgres(_) => &POSTGRES,
         }
     }
 
     /// Names what went wrong while doing this operation.
-    fn failed(&self) -> impl Fn(sqlx::Error) -> StoreError + use<> {
+    fn error_mapper(&self) -> impl Fn(sqlx::Error) -> StoreError + use<> {
         let (operation, place) = (self.operation, Arc::clone(&self.place));
         move |source| StoreError::Sql {
             operation,
@@ -136,14 +136,14 @@ impl Tx {
 
     /// Runs statements without parameters.
     pub(super) async fn script(&mut self, sql: &str) -> Result<(), StoreError> {
-        let failed = self.failed();
+        let failed = self.error_mapper();
         on!(self, tx => sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut **tx).await.map(|_| ()))
             .map_err(failed)
     }
 
     /// Runs one statement, and says how many rows it touched.
-    pub(super) async fn run(&mut self, sql: &str, params: &[Param]) -> Result<u64, StoreError> {
-        let (sql, failed) = (self.dialect().place(sql), self.failed());
+    pub(super) async fn run(&mut self, sql: &str, params: &[SqlValue]) -> Result<u64, StoreError> {
+        let (sql, failed) = (self.dialect().number_placeholders(sql), self.error_mapper());
         on!(self, tx => {
             let query = bind!(sqlx::query(AssertSqlSafe(sql)), params);
             query.execute(&mut **tx).await.map(|done| done.rows_affected())
@@ -155,10 +155,10 @@ impl Tx {
     pub(super) async fn fetch(
         &mut self,
         sql: &str,
-        params: &[Param],
-        types: &[Ty],
-    ) -> Result<Vec<Cells>, StoreError> {
-        let (sql, failed) = (self.dialect().place(sql), self.failed());
+        params: &[SqlValue],
+        types: &[SqlType],
+    ) -> Result<Vec<SqlRow>, StoreError> {
+        let (sql, failed) = (self.dialect().number_placeholders(sql), self.error_mapper());
         on!(self, tx => {
             let query = bind!(sqlx::query(AssertSqlSafe(sql)), params);
             match query.fetch_all(&mut **tx).await {
@@ -173,28 +173,32 @@ impl Tx {
     pub(super) async fn first(
         &mut self,
         sql: &str,
-        params: &[Param],
-        types: &[Ty],
-    ) -> Result<Option<Cells>, StoreError> {
+        params: &[SqlValue],
+        types: &[SqlType],
+    ) -> Result<Option<SqlRow>, StoreError> {
         Ok(self.fetch(sql, params, types).await?.into_iter().next())
     }
 
     /// Whether a query has any row.
-    pub(super) async fn any(&mut self, sql: &str, params: &[Param]) -> Result<bool, StoreError> {
+    pub(super) async fn has_rows(
+        &mut self,
+        sql: &str,
+        params: &[SqlValue],
+    ) -> Result<bool, StoreError> {
         Ok(!self.fetch(sql, params, &[]).await?.is_empty())
     }
 
     /// Runs a statement for many rows, and says how many rows it touched.
     pub(super) async fn batch(
         &mut self,
-        batch: &Batch<'_>,
-        rows: impl IntoIterator<Item = Cells>,
+        batch: &BatchStatement<'_>,
+        rows: impl IntoIterator<Item = SqlRow>,
     ) -> Result<u64, StoreError> {
         let (mut touched, limit) = (0, self.dialect().rows);
         let mut rows = rows.into_iter();
         let full = self.dialect().batch(batch.types, limit);
         let full = batch.sql.replace("{rows}", &full);
-        let mut chunk: Vec<Cells> = rows.by_ref().take(limit).collect();
+        let mut chunk: Vec<SqlRow> = rows.by_ref().take(limit).collect();
         while !chunk.is_empty() {
             // While the engine works on these rows, the next ones are made.
             let next = async { rows.by_ref().take(limit).collect() };
@@ -208,13 +212,13 @@ impl Tx {
     /// Runs a statement for the rows of one statement.
     async fn chunk(
         &mut self,
-        batch: &Batch<'_>,
+        batch: &BatchStatement<'_>,
         full: &str,
-        chunk: Vec<Cells>,
+        chunk: Vec<SqlRow>,
     ) -> Result<u64, StoreError> {
-        let (failed, limit) = (self.failed(), self.dialect().rows);
+        let (failed, limit) = (self.error_mapper(), self.dialect().rows);
         match &mut self.engine {
-            Engine::Sqlite(tx) => {
+            EngineTransaction::Sqlite(tx) => {
                 let whole = chunk.len() == limit;
                 let sql = if whole {
                     full.to_owned()
@@ -230,7 +234,7 @@ impl Tx {
                     .await
                     .map(|done| done.rows_affected())
             }
-            Engine::Postgres(tx) => {
+            EngineTransaction::Postgres(tx) => {
                 let query = sqlx::query(AssertSqlSafe(full));
                 let query = arrays(query, batch.types, &chunk);
                 query
@@ -245,14 +249,14 @@ impl Tx {
     /// The rows of a query for many rows.
     pub(super) async fn batch_fetch(
         &mut self,
-        batch: &Batch<'_>,
-        rows: impl IntoIterator<Item = Cells>,
-        types: &[Ty],
-    ) -> Result<Vec<Cells>, StoreError> {
+        batch: &BatchStatement<'_>,
+        rows: impl IntoIterator<Item = SqlRow>,
+        types: &[SqlType],
+    ) -> Result<Vec<SqlRow>, StoreError> {
         let (mut found, limit) = (Vec::new(), self.dialect().rows);
         let mut rows = rows.into_iter().peekable();
         while rows.peek().is_some() {
-            let chunk: Vec<Cells> = rows.by_ref().take(limit).collect();
+            let chunk: Vec<SqlRow> = rows.by_ref().take(limit).collect();
             found.extend(self.chunk_fetch(batch, &chunk, types).await?);
         }
         Ok(found)
@@ -260,15 +264,15 @@ impl Tx {
 
     async fn chunk_fetch(
         &mut self,
-        batch: &Batch<'_>,
-        chunk: &[Cells],
-        types: &[Ty],
-    ) -> Result<Vec<Cells>, StoreError> {
-        let failed = self.failed();
+        batch: &BatchStatement<'_>,
+        chunk: &[SqlRow],
+        types: &[SqlType],
+    ) -> Result<Vec<SqlRow>, StoreError> {
+        let failed = self.error_mapper();
         let rows = self.dialect().batch(batch.types, chunk.len());
         let sql = batch.sql.replace("{rows}", &rows);
         match &mut self.engine {
-            Engine::Sqlite(tx) => {
+            EngineTransaction::Sqlite(tx) => {
                 let whole = chunk.len() == SQLITE.rows;
                 let query = sqlx::query(AssertSqlSafe(sql)).persistent(whole);
                 let query = bind!(query, chunk.iter().flatten());
@@ -277,7 +281,7 @@ impl Tx {
                     Err(error) => Err(error),
                 }
             }
-            Engine::Postgres(tx) => {
+            EngineTransaction::Postgres(tx) => {
                 let query = arrays(sqlx::query(AssertSqlSafe(sql)), batch.types, chunk);
                 match query.fetch_all(&mut **tx).await {
                     Ok(rows) => rows.iter().map(|row| cells!(row, types)).collect(),
@@ -292,10 +296,11 @@ impl Tx {
     pub(super) async fn insert(
         &mut self,
         table: &str,
-        columns: &[(&str, Ty)],
-        rows: impl IntoIterator<Item = Cells>,
+        columns: &[(&str, SqlType)],
+        rows: impl IntoIterator<Item = SqlRow>,
     ) -> Result<u64, StoreError> {
-        let put = |cells: Cells, out: &mut Out<'_>| cells.iter().for_each(|cell| out.put(cell));
+        let put =
+            |cells: SqlRow, out: &mut RowWriter<'_>| cells.iter().for_each(|cell| out.put(cell));
         self.load(table, columns, rows, put).await
     }
 
@@ -304,23 +309,23 @@ impl Tx {
     pub(super) async fn load<T>(
         &mut self,
         table: &str,
-        columns: &[(&str, Ty)],
+        columns: &[(&str, SqlType)],
         rows: impl IntoIterator<Item = T>,
-        put: impl FnMut(T, &mut Out<'_>),
+        put: impl FnMut(T, &mut RowWriter<'_>),
     ) -> Result<u64, StoreError> {
         let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-        let types: Vec<Ty> = columns.iter().map(|(_, ty)| *ty).collect();
-        let (names, failed) = (names.join(", "), self.failed());
+        let types: Vec<SqlType> = columns.iter().map(|(_, ty)| *ty).collect();
+        let (names, failed) = (names.join(", "), self.error_mapper());
         match &mut self.engine {
-            Engine::Sqlite(tx) => {
+            EngineTransaction::Sqlite(tx) => {
                 // OR ROLLBACK: a failure ends the transaction anyway, so the statement needs no
                 // journal.
                 let head = format!("INSERT OR ROLLBACK INTO {table} ({names}) ");
-                super::bulk::insert(tx, &head, &types, rows, put).await
+                super::sqlite_bulk::insert(tx, &head, &types, rows, put).await
             }
-            Engine::Postgres(tx) => {
+            EngineTransaction::Postgres(tx) => {
                 let sql = format!("COPY {table} ({names}) FROM STDIN (FORMAT binary)");
-                super::copy::insert(tx, &sql, types.len(), rows, put).await
+                super::postgres_copy::insert(tx, &sql, types.len(), rows, put).await
             }
         }
         .map_err(failed)
@@ -329,23 +334,25 @@ impl Tx {
     /// Gives every row of a table to `each`, in the order of its key.
     pub(super) async fn scan(
         &mut self,
-        scan: &Scan<'_>,
-        mut each: impl FnMut(&mut [Param]),
+        scan: &TableScan<'_>,
+        mut each: impl FnMut(&mut [SqlValue]),
     ) -> Result<(), StoreError> {
-        let failed = self.failed();
+        let failed = self.error_mapper();
         match &mut self.engine {
-            Engine::Sqlite(tx) => super::packed::scan(tx, scan, &mut each).await,
-            Engine::Postgres(tx) => super::copy::scan(tx, scan, &mut each).await,
+            EngineTransaction::Sqlite(tx) => super::sqlite_scan::scan(tx, scan, &mut each).await,
+            EngineTransaction::Postgres(tx) => {
+                super::postgres_copy::scan(tx, scan, &mut each).await
+            }
         }
         .map_err(failed)
     }
 
     /// Commits.
     pub(super) async fn commit(self) -> Result<(), StoreError> {
-        let failed = self.failed();
+        let failed = self.error_mapper();
         match self.engine {
-            Engine::Sqlite(tx) => tx.commit().await,
-            Engine::Postgres(tx) => tx.commit().await,
+            EngineTransaction::Sqlite(tx) => tx.commit().await,
+            EngineTransaction::Postgres(tx) => tx.commit().await,
         }
         .map_err(failed)
     }
@@ -354,31 +361,31 @@ impl Tx {
 /// Binds a column of each type as one array.
 fn arrays<'q>(
     query: sqlx::query::Query<'q, Postgres, sqlx::postgres::PgArguments>,
-    types: &[Ty],
-    rows: &[Cells],
+    types: &[SqlType],
+    rows: &[SqlRow],
 ) -> sqlx::query::Query<'q, Postgres, sqlx::postgres::PgArguments> {
     let mut query = query;
     for (at, ty) in types.iter().enumerate() {
         let column = rows.iter().map(|row| &row[at]);
         query = match ty {
-            Ty::Text | Ty::Id => {
-                query.bind(column.map(Param::as_text).collect::<Vec<Option<&str>>>())
+            SqlType::Text | SqlType::Id => {
+                query.bind(column.map(SqlValue::as_text).collect::<Vec<Option<&str>>>())
             }
-            Ty::Int => query.bind(column.map(Param::maybe_int).collect::<Vec<Option<i64>>>()),
-            Ty::Bool => {
-                let flags = column.map(|cell| cell.maybe_int().map(|value| value != 0));
+            SqlType::Int => query.bind(column.map(SqlValue::as_int).collect::<Vec<Option<i64>>>()),
+            SqlType::Bool => {
+                let flags = column.map(|cell| cell.as_int().map(|value| value != 0));
                 query.bind(flags.collect::<Vec<Option<bool>>>())
             }
-            Ty::Bytes => query.bind(
+            SqlType::Bytes => query.bind(
                 column
                     .map(|cell| match cell {
-                        Param::Bytes(bytes) => Some(bytes.as_slice()),
+                        SqlValue::Bytes(bytes) => Some(bytes.as_slice()),
                         _ => None,
                     })
                     .collect::<Vec<Option<&[u8]>>>(),
             ),
-            Ty::Time => {
-                let times = column.map(|cell| cell.maybe_int().map(iso));
+            SqlType::Time => {
+                let times = column.map(|cell| cell.as_int().map(iso));
                 query.bind(times.collect::<Vec<Option<String>>>())
             }
         };
@@ -387,6 +394,6 @@ fn arrays<'q>(
 }
 
 /// Text that is known to be UTF-8 unless somebody stored bytes as text.
-pub(super) fn utf8(bytes: &[u8]) -> Text {
-    Text::from_utf8_lossy(bytes)
+pub(super) fn utf8(bytes: &[u8]) -> CompactText {
+    CompactText::from_utf8_lossy(bytes)
 }

@@ -1,10 +1,10 @@
 //! What differs between the two engines' SQL, as data.
 
-use super::param::Ty;
+use super::sql_value::SqlType;
 
 /// One engine's way to say things.
 #[derive(Debug)]
-pub(super) struct Dialect {
+pub(super) struct SqlDialect {
     /// Its name, for messages.
     pub(super) name: &'static str,
     /// `?` or `$1`.
@@ -48,7 +48,7 @@ pub(super) struct Dialect {
 }
 
 /// Embedded, the default.
-pub(super) const SQLITE: Dialect = Dialect {
+pub(super) const SQLITE: SqlDialect = SqlDialect {
     name: "SQLite",
     numbered: false,
     table_options: " STRICT, WITHOUT ROWID",
@@ -75,7 +75,7 @@ pub(super) const SQLITE: Dialect = Dialect {
 };
 
 /// For teams.
-pub(super) const POSTGRES: Dialect = Dialect {
+pub(super) const POSTGRES: SqlDialect = SqlDialect {
     name: "PostgreSQL",
     numbered: true,
     table_options: "",
@@ -110,22 +110,22 @@ pub(super) const POSTGRES: Dialect = Dialect {
     rows: 5000,
 };
 
-impl Dialect {
+impl SqlDialect {
     /// The type of a column, as in `CREATE TABLE`.
-    pub(super) fn ty(&self, ty: Ty) -> &'static str {
+    pub(super) fn ty(&self, ty: SqlType) -> &'static str {
         let [sqlite, postgres] = match ty {
-            Ty::Text => ["TEXT", "text"],
-            Ty::Id => ["TEXT", "text COLLATE \"C\""],
-            Ty::Int => ["INTEGER", "bigint"],
-            Ty::Bool => ["INTEGER", "boolean"],
-            Ty::Bytes => ["BLOB", "bytea"],
-            Ty::Time => ["TEXT", "timestamptz"],
+            SqlType::Text => ["TEXT", "text"],
+            SqlType::Id => ["TEXT", "text COLLATE \"C\""],
+            SqlType::Int => ["INTEGER", "bigint"],
+            SqlType::Bool => ["INTEGER", "boolean"],
+            SqlType::Bytes => ["BLOB", "bytea"],
+            SqlType::Time => ["TEXT", "timestamptz"],
         };
         if self.numbered { postgres } else { sqlite }
     }
 
     /// A statement with this engine's placeholders; it is written with `?`.
-    pub(super) fn place(&self, sql: &str) -> String {
+    pub(super) fn number_placeholders(&self, sql: &str) -> String {
         if !self.numbered {
             return sql.to_owned();
         }
@@ -141,7 +141,7 @@ impl Dialect {
     }
 
     /// The rows of a batch as a query: `VALUES (?, ?), …`, or `unnest` of an array a column.
-    pub(super) fn batch(&self, types: &[Ty], rows: usize) -> String {
+    pub(super) fn batch(&self, types: &[SqlType], rows: usize) -> String {
         if !self.numbered {
             let row = format!("({})", vec!["?"; types.len()].join(","));
             return format!("VALUES {}", vec![row.as_str(); rows].join(","));
@@ -149,11 +149,11 @@ impl Dialect {
         let (mut read, mut arrays, mut names) = (Vec::new(), Vec::new(), Vec::new());
         for (index, ty) in types.iter().enumerate() {
             let (array, cast) = match ty {
-                Ty::Text | Ty::Id => ("text", ""),
-                Ty::Int => ("bigint", ""),
-                Ty::Bool => ("boolean", ""),
-                Ty::Bytes => ("bytea", ""),
-                Ty::Time => ("text", "::timestamptz"),
+                SqlType::Text | SqlType::Id => ("text", ""),
+                SqlType::Int => ("bigint", ""),
+                SqlType::Bool => ("boolean", ""),
+                SqlType::Bytes => ("bytea", ""),
+                SqlType::Time => ("text", "::timestamptz"),
             };
             read.push(format!("c{index}{cast}"));
             arrays.push(format!("${}::{array}[]", index + 1));

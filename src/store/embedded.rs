@@ -1,7 +1,7 @@
 //! Opening a SQLite file, and what is wrong with one that cannot be opened.
 
 use super::error::{SqlFault, StoreError};
-use super::open::Access;
+use super::open::StoreAccess;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -17,13 +17,16 @@ const BUSY: Duration = Duration::from_secs(30);
 const HEADER: &[u8; 16] = b"SQLite format 3\0";
 
 /// Connections to a file; `None` when it is not there and nothing is to be written.
-pub(super) async fn open(path: &Path, access: Access) -> Result<Option<SqlitePool>, StoreError> {
-    let there = is_there(path)?;
+pub(super) async fn open(
+    path: &Path,
+    access: StoreAccess,
+) -> Result<Option<SqlitePool>, StoreError> {
+    let there = check_file(path)?;
     let options = SqliteConnectOptions::new()
         .filename(path)
         .foreign_keys(true)
         .busy_timeout(BUSY);
-    if access == Access::Read {
+    if access == StoreAccess::Read {
         if !there {
             return Ok(None);
         }
@@ -32,13 +35,13 @@ pub(super) async fn open(path: &Path, access: Access) -> Result<Option<SqlitePoo
     if !there {
         create(path).await?;
     }
-    let options = lasting(options).pragma("cache_size", "-65536");
+    let options = with_durability(options).pragma("cache_size", "-65536");
     let pool = connect(options).await;
     pool.map(Some).map_err(|fault| cannot_write(path, fault))
 }
 
 /// What a writer's connection does so that nothing committed is lost.
-fn lasting(options: SqliteConnectOptions) -> SqliteConnectOptions {
+fn with_durability(options: SqliteConnectOptions) -> SqliteConnectOptions {
     options
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
@@ -57,24 +60,24 @@ async fn create(path: &Path) -> Result<(), StoreError> {
     fs::create_dir_all(folder).map_err(failed)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let new = folder.join(format!(".{name}.{:08x}.new", rand::random::<u32>()));
-    let options = lasting(SqliteConnectOptions::new().filename(&new));
+    let options = with_durability(SqliteConnectOptions::new().filename(&new));
     let made: Result<(), sqlx::Error> = async {
         let connection: SqliteConnection = options.connect().await?;
         connection.close().await
     }
     .await;
     let placed = match made {
-        Ok(()) => place(&new, path).map_err(failed),
+        Ok(()) => move_into_place(&new, path).map_err(failed),
         Err(error) => Err(cannot_write(path, SqlFault(error))),
     };
     for end in ["", "-wal", "-shm", "-journal"] {
-        let _ = fs::remove_file(beside(&new, end));
+        let _ = fs::remove_file(sidecar_path(&new, end));
     }
     placed
 }
 
 /// Puts a new file in its place, unless somebody else's is there by now.
-fn place(new: &Path, path: &Path) -> io::Result<()> {
+fn move_into_place(new: &Path, path: &Path) -> io::Result<()> {
     match fs::hard_link(new, path) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
@@ -86,22 +89,22 @@ fn place(new: &Path, path: &Path) -> io::Result<()> {
 
 /// Opens for reading; in a read-only place a file without a log beside it is taken as it is.
 async fn read_only(path: &Path, options: SqliteConnectOptions) -> Result<SqlitePool, StoreError> {
-    let first = match looked_into(options.clone()).await {
+    let first = match connect_and_probe(options.clone()).await {
         Ok(pool) => return Ok(pool),
         Err(fault) if fault.is_read_only() => fault,
-        Err(fault) => return Err(unfit(path, fault)),
+        Err(fault) => return Err(open_error(path, fault)),
     };
-    if length(&beside(path, "-wal")) > 0 {
+    if length(&sidecar_path(path, "-wal")) > 0 {
         return Err(StoreError::ReadOnlyWal {
             path: path.display().to_string(),
         });
     }
-    let taken = looked_into(options.immutable(true)).await;
-    taken.map_err(|fault| unfit(path, if fault.is_damage() { fault } else { first }))
+    let taken = connect_and_probe(options.immutable(true)).await;
+    taken.map_err(|fault| open_error(path, if fault.is_damage() { fault } else { first }))
 }
 
 /// Connects and reads the first page.
-async fn looked_into(options: SqliteConnectOptions) -> Result<SqlitePool, SqlFault> {
+async fn connect_and_probe(options: SqliteConnectOptions) -> Result<SqlitePool, SqlFault> {
     let pool = connect(options).await?;
     sqlx::query("SELECT 1 FROM sqlite_schema")
         .fetch_optional(&pool)
@@ -127,14 +130,17 @@ async fn connect(options: SqliteConnectOptions) -> Result<SqlitePool, SqlFault> 
 }
 
 /// Whether there is a file, and that it may be a database.
-fn is_there(path: &Path) -> Result<bool, StoreError> {
+fn check_file(path: &Path) -> Result<bool, StoreError> {
     let failed = |error: io::Error| failed_open(path, error);
     let found = match fs::metadata(path) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return match length(&beside(path, "-wal")) {
+            return match length(&sidecar_path(path, "-wal")) {
                 0 => Ok(false),
-                _ => Err(damaged(path, &gone(path, "the file is gone"))),
+                _ => Err(damaged_error(
+                    path,
+                    &missing_file_message(path, "the file is gone"),
+                )),
             };
         }
         Err(error) => return Err(failed(error)),
@@ -145,7 +151,10 @@ fn is_there(path: &Path) -> Result<bool, StoreError> {
         )));
     }
     if found.len() == 0 {
-        return Err(damaged(path, &gone(path, "the file is empty")));
+        return Err(damaged_error(
+            path,
+            &missing_file_message(path, "the file is empty"),
+        ));
     }
     let mut first = Vec::new();
     let file = File::open(path).map_err(failed)?;
@@ -154,14 +163,14 @@ fn is_there(path: &Path) -> Result<bool, StoreError> {
         .map_err(failed)?;
     if first != HEADER {
         let what = "it does not begin as a SQLite database does; check the name, or restore it from a copy";
-        return Err(damaged(path, what));
+        return Err(damaged_error(path, what));
     }
     log_is_sound(path).map(|()| true)
 }
 
 /// What is said of a file that was a database.
-fn gone(path: &Path, what: &str) -> String {
-    let log = beside(path, "-wal");
+fn missing_file_message(path: &Path, what: &str) -> String {
+    let log = sidecar_path(path, "-wal");
     if length(&log) > 0 {
         return format!(
             "{what}, and {} still holds changes of it; restore both from a copy, \
@@ -176,7 +185,7 @@ fn gone(path: &Path, what: &str) -> String {
 /// committed would be missing without a word.
 fn log_is_sound(path: &Path) -> Result<(), StoreError> {
     const BEGIN: u64 = 32;
-    let log = beside(path, "-wal");
+    let log = sidecar_path(path, "-wal");
     let mut first = Vec::new();
     let read = File::open(&log).and_then(|file| file.take(BEGIN).read_to_end(&mut first));
     // A crash may leave the beginning alone, unwritten; changes come after it is on the disk.
@@ -187,7 +196,7 @@ fn log_is_sound(path: &Path) -> Result<(), StoreError> {
         "{} holds changes that cannot be read; restore both files from a copy",
         log.display()
     );
-    Err(damaged(path, &what))
+    Err(damaged_error(path, &what))
 }
 
 /// Whether these are the first bytes of a log: its mark, and the checksum over the first 24.
@@ -218,7 +227,7 @@ fn begins_log(first: &[u8]) -> bool {
 }
 
 /// A file of the database's beside it: its log is called `…-wal`.
-fn beside(path: &Path, end: &str) -> PathBuf {
+fn sidecar_path(path: &Path, end: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(end);
     PathBuf::from(name)
@@ -233,17 +242,17 @@ fn folder_of(path: &Path) -> &Path {
     folder.unwrap_or(Path::new("."))
 }
 
-fn unfit(path: &Path, fault: SqlFault) -> StoreError {
+fn open_error(path: &Path, fault: SqlFault) -> StoreError {
     if fault.is_damage() {
         let what = "SQLite cannot read it; restore it from a copy";
-        return damaged(path, what);
+        return damaged_error(path, what);
     }
     failed_open(path, fault)
 }
 
 fn cannot_write(path: &Path, fault: SqlFault) -> StoreError {
     if !fault.is_read_only() {
-        return unfit(path, fault);
+        return open_error(path, fault);
     }
     let why = format!(
         "{fault}; Roster must be able to write the file and its folder {}",
@@ -252,7 +261,7 @@ fn cannot_write(path: &Path, fault: SqlFault) -> StoreError {
     failed_open(path, io::Error::other(why))
 }
 
-fn damaged(path: &Path, what: &str) -> StoreError {
+fn damaged_error(path: &Path, what: &str) -> StoreError {
     StoreError::Damaged {
         path: format!("sqlite:{}", path.display()),
         what: what.to_owned(),

@@ -1,6 +1,6 @@
 //! What can go wrong with the database.
 
-use super::presence::Absent;
+use super::presence::MissingDirectory;
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use std::sync::Arc;
 pub enum StoreError {
     /// The URL is of no engine.
     #[error("`{0}` is no database: use sqlite:PATH or postgres://…")]
-    Url(String),
+    InvalidUrl(String),
     /// The database cannot be reached or opened.
     #[error("cannot open the database {url}")]
     Open {
@@ -29,7 +29,7 @@ pub enum StoreError {
     },
     /// There is no directory in the database.
     #[error("{0}; check the name, or create it with `roster apply` or `roster migrate`")]
-    Absent(Absent),
+    Absent(MissingDirectory),
     /// The role may not see what is in the database.
     #[error("{0}")]
     Denied(String),
@@ -97,14 +97,14 @@ impl StoreError {
     }
 
     /// Whether somebody else held a lock for longer than the statement was to wait.
-    pub(super) fn locked(&self) -> bool {
+    pub(super) fn is_lock_timeout(&self) -> bool {
         self.code().is_some_and(|code| code == "55P03")
     }
 
     /// Why nothing can be written however often it is tried, if that is so: no room, a read-only place,
     /// a disk that fails.
     #[must_use]
-    pub fn cannot_write(&self) -> Option<&'static str> {
+    pub fn write_failure(&self) -> Option<&'static str> {
         const FULL: &str = "the disk is full";
         const READ_ONLY: &str = "the database is read-only";
         const BROKEN: &str = "the disk fails";
@@ -207,7 +207,7 @@ pub enum ApplyError {
     #[error(
         "the answer of the commit of run {run} was lost; `roster history` shows whether it was made"
     )]
-    Unknown {
+    CommitUnknown {
         /// Which run.
         run: i64,
         /// Why the database cannot be asked.

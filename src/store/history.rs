@@ -1,9 +1,9 @@
 //! Reading the history back, and verifying its chain.
 
-use super::chain::{Chain, Chained, Header, id_digest, personal_digest};
-use super::connection::{Cells, Tx};
+use super::connection::{SqlRow, SqlTransaction};
 use super::error::StoreError;
-use super::param::{Param, Ty};
+use super::hash_chain::{ChainedChange, HashChain, RunHeader, id_digest, personal_digest};
+use super::sql_value::{SqlType, SqlValue};
 use super::{Store, migrate};
 use crate::kinds;
 use crate::model::Key;
@@ -62,7 +62,7 @@ pub struct RunRecord {
 
 /// Whether the history is as it was written.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Verification {
+pub enum HistoryVerification {
     /// All runs and changes add up.
     Sound {
         /// How many runs.
@@ -84,39 +84,39 @@ pub(super) const SELECT: &str = "SELECT c.seq, c.run, c.kind, c.external_id, c.i
     r.finished_at, r.source, r.revision \
     FROM changes AS c LEFT JOIN change_values AS v ON v.seq = c.seq \
     LEFT JOIN runs AS r ON r.id = c.run";
-pub(super) const TYPES: [Ty; 17] = [
-    Ty::Int,
-    Ty::Int,
-    Ty::Id,
-    Ty::Id,
-    Ty::Bytes,
-    Ty::Text,
-    Ty::Text,
-    Ty::Text,
-    Ty::Bytes,
-    Ty::Text,
-    Ty::Int,
-    Ty::Int,
-    Ty::Bytes,
-    Ty::Text,
-    Ty::Int,
-    Ty::Text,
-    Ty::Text,
+pub(super) const TYPES: [SqlType; 17] = [
+    SqlType::Int,
+    SqlType::Int,
+    SqlType::Id,
+    SqlType::Id,
+    SqlType::Bytes,
+    SqlType::Text,
+    SqlType::Text,
+    SqlType::Text,
+    SqlType::Bytes,
+    SqlType::Text,
+    SqlType::Int,
+    SqlType::Int,
+    SqlType::Bytes,
+    SqlType::Text,
+    SqlType::Int,
+    SqlType::Text,
+    SqlType::Text,
 ];
 pub(super) const RUNS: &str = "SELECT id, source, revision, plan_id, actor, started_at, finished_at, counts, \
     outcome, head_before, head FROM runs";
-pub(super) const RUN_TYPES: [Ty; 11] = [
-    Ty::Int,
-    Ty::Text,
-    Ty::Text,
-    Ty::Text,
-    Ty::Text,
-    Ty::Int,
-    Ty::Int,
-    Ty::Text,
-    Ty::Text,
-    Ty::Bytes,
-    Ty::Bytes,
+pub(super) const RUN_TYPES: [SqlType; 11] = [
+    SqlType::Int,
+    SqlType::Text,
+    SqlType::Text,
+    SqlType::Text,
+    SqlType::Text,
+    SqlType::Int,
+    SqlType::Int,
+    SqlType::Text,
+    SqlType::Text,
+    SqlType::Bytes,
+    SqlType::Bytes,
 ];
 /// How many changes are read at a time.
 const PART: i64 = 5000;
@@ -144,14 +144,14 @@ impl Store {
         before: i64,
         limit: u32,
     ) -> Result<Vec<ChangeRecord>, StoreError> {
-        let Some(mut tx) = self.reading_schema("read the history").await? else {
+        let Some(mut tx) = self.begin_schema_read("read the history").await? else {
             return Ok(Vec::new());
         };
         let (of, mut params) = match key {
             None => ("", Vec::new()),
             Some(key) => (
                 "c.kind = ? AND c.external_id = ? AND",
-                vec![kinds::get(key.kind).name.into(), Param::from(&key.id)],
+                vec![kinds::get(key.kind).name.into(), SqlValue::from(&key.id)],
             ),
         };
         params.extend([before.into(), i64::from(limit).into()]);
@@ -170,10 +170,10 @@ impl Store {
         seq: i64,
         limit: u32,
     ) -> Result<Vec<ChangeRecord>, StoreError> {
-        let Some(mut tx) = self.reading_schema("read the changes").await? else {
+        let Some(mut tx) = self.begin_schema_read("read the changes").await? else {
             return Ok(Vec::new());
         };
-        let found = after(&mut tx, seq, i64::from(limit)).await?;
+        let found = fetch_changes_after(&mut tx, seq, i64::from(limit)).await?;
         Ok(found.into_iter().map(record).collect())
     }
 
@@ -182,7 +182,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn runs(&self, limit: u32) -> Result<Vec<RunRecord>, StoreError> {
-        let Some(mut tx) = self.reading_schema("read the runs").await? else {
+        let Some(mut tx) = self.begin_schema_read("read the runs").await? else {
             return Ok(Vec::new());
         };
         let sql = format!("{RUNS} ORDER BY id DESC LIMIT ?");
@@ -196,31 +196,31 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn verify(&self) -> Result<Verification, StoreError> {
-        let sound = Verification::Sound {
+    pub async fn verify(&self) -> Result<HistoryVerification, StoreError> {
+        let sound = HistoryVerification::Sound {
             runs: 0,
             changes: 0,
         };
-        let Some(mut tx) = self.reading_schema("verify the history").await? else {
+        let Some(mut tx) = self.begin_schema_read("verify the history").await? else {
             return Ok(sound);
         };
         let runs = tx
             .fetch(&format!("{RUNS} ORDER BY id"), &[], &RUN_TYPES)
             .await?;
         let mut head = vec![0; 32];
-        let mut walk = Walk::default();
+        let mut walk = HistoryWalk::default();
         let mut counted = 0;
         for mut cells in runs {
             let (before, stored) = (cells[9].take_bytes(), cells[10].take_bytes());
             let header = header(&cells);
             counted += 1;
             let id = header.id;
-            let broken = |what: &str| Verification::Broken {
+            let broken = |what: &str| HistoryVerification::Broken {
                 run: id,
                 what: what.to_owned(),
             };
             if id != counted {
-                return Ok(Verification::Broken {
+                return Ok(HistoryVerification::Broken {
                     run: counted,
                     what: "it is missing".into(),
                 });
@@ -228,8 +228,8 @@ impl Store {
             if before != head {
                 return Ok(broken("it does not follow the run before it"));
             }
-            let mut chain = Chain::start(&before, &header);
-            if let Some(what) = walk.run(&mut tx, id, &mut chain).await? {
+            let mut chain = HashChain::start(&before, &header);
+            if let Some(what) = walk.chain_run(&mut tx, id, &mut chain).await? {
                 return Ok(broken(&what));
             }
             if chain.head().as_slice() != stored {
@@ -237,15 +237,15 @@ impl Store {
             }
             head = stored;
         }
-        end(&mut tx, &walk, &head, counted).await
+        verify_end(&mut tx, &walk, &head, counted).await
     }
 
     /// A reading transaction on a database that has a schema.
-    pub(super) async fn reading_schema(
+    pub(super) async fn begin_schema_read(
         &self,
         operation: &'static str,
-    ) -> Result<Option<Tx>, StoreError> {
-        let Some(mut tx) = self.reading(operation).await? else {
+    ) -> Result<Option<SqlTransaction>, StoreError> {
+        let Some(mut tx) = self.begin_read(operation).await? else {
             return Ok(None);
         };
         let present = migrate::meta(&mut tx).await?.is_some();
@@ -254,27 +254,27 @@ impl Store {
 }
 
 /// Whether the last run and change are those that were last written.
-async fn end(
-    tx: &mut Tx,
-    walk: &Walk,
+async fn verify_end(
+    tx: &mut SqlTransaction,
+    walk: &HistoryWalk,
     head: &[u8],
     counted: i64,
-) -> Result<Verification, StoreError> {
+) -> Result<HistoryVerification, StoreError> {
     let sql = "SELECT last_seq, last_run, head FROM write WHERE id = 1";
-    let types = [Ty::Int, Ty::Int, Ty::Bytes];
+    let types = [SqlType::Int, SqlType::Int, SqlType::Bytes];
     let mut last = tx
         .first(sql, &[], &types)
         .await?
-        .unwrap_or_else(|| vec![Param::Null; 3]);
+        .unwrap_or_else(|| vec![SqlValue::Null; 3]);
     let written = (last[0].int(), last[1].int(), last[2].take_bytes());
-    let more = walk.pending.is_some() || !after(tx, walk.seq, 1).await?.is_empty();
+    let more = walk.pending.is_some() || !fetch_changes_after(tx, walk.seq, 1).await?.is_empty();
     if written != (walk.seq, counted, head.to_vec()) || more {
-        return Ok(Verification::Broken {
+        return Ok(HistoryVerification::Broken {
             run: counted + 1,
             what: "the history does not end where it was last written".to_owned(),
         });
     }
-    Ok(Verification::Sound {
+    Ok(HistoryVerification::Sound {
         runs: counted.unsigned_abs(),
         changes: walk.seq.unsigned_abs(),
     })
@@ -282,19 +282,19 @@ async fn end(
 
 /// A walk over all changes, run by run.
 #[derive(Default)]
-struct Walk {
+struct HistoryWalk {
     seq: i64,
-    part: std::vec::IntoIter<Cells>,
-    pending: Option<Cells>,
+    part: std::vec::IntoIter<SqlRow>,
+    pending: Option<SqlRow>,
 }
 
-impl Walk {
+impl HistoryWalk {
     /// Adds the changes of one run to its chain; what is wrong with one of them.
-    async fn run(
+    async fn chain_run(
         &mut self,
-        tx: &mut Tx,
+        tx: &mut SqlTransaction,
         run: i64,
-        chain: &mut Chain,
+        chain: &mut HashChain,
     ) -> Result<Option<String>, StoreError> {
         while let Some(cells) = self.next(tx).await? {
             if cells[1].int() != run {
@@ -305,35 +305,39 @@ impl Walk {
                 return Ok(Some(format!("change {} is missing", self.seq + 1)));
             }
             self.seq += 1;
-            if let Some(what) = add(chain, cells) {
+            if let Some(what) = verify_and_chain_change(chain, cells) {
                 return Ok(Some(what));
             }
         }
         Ok(None)
     }
 
-    async fn next(&mut self, tx: &mut Tx) -> Result<Option<Cells>, StoreError> {
+    async fn next(&mut self, tx: &mut SqlTransaction) -> Result<Option<SqlRow>, StoreError> {
         if let Some(cells) = self.pending.take() {
             return Ok(Some(cells));
         }
         if let Some(cells) = self.part.next() {
             return Ok(Some(cells));
         }
-        self.part = after(tx, self.seq, PART).await?.into_iter();
+        self.part = fetch_changes_after(tx, self.seq, PART).await?.into_iter();
         Ok(self.part.next())
     }
 }
 
-async fn after(tx: &mut Tx, seq: i64, limit: i64) -> Result<Vec<Cells>, StoreError> {
+async fn fetch_changes_after(
+    tx: &mut SqlTransaction,
+    seq: i64,
+    limit: i64,
+) -> Result<Vec<SqlRow>, StoreError> {
     let sql = format!("{SELECT} WHERE c.seq > ? ORDER BY c.seq LIMIT ?");
     tx.fetch(&sql, &[seq.into(), limit.into()], &TYPES).await
 }
 
 /// Adds a change to the chain; where its personal values and id are there, they must fit their
 /// digests.
-fn add(chain: &mut Chain, mut cells: Cells) -> Option<String> {
+fn verify_and_chain_change(chain: &mut HashChain, mut cells: SqlRow) -> Option<String> {
     let seq = cells[0].int();
-    let bytes = |cell: &mut Param| {
+    let bytes = |cell: &mut SqlValue| {
         let bytes = cell.take_bytes();
         (!bytes.is_empty()).then_some(bytes)
     };
@@ -351,7 +355,7 @@ fn add(chain: &mut Chain, mut cells: Cells) -> Option<String> {
         return Some(format!("the personal values of change {seq} were altered"));
     }
     let text = |at: usize| cells[at].as_text().unwrap_or_default();
-    chain.add(&Chained {
+    chain.add(&ChainedChange {
         seq,
         kind: text(2),
         id: text(3),
@@ -367,9 +371,9 @@ fn add(chain: &mut Chain, mut cells: Cells) -> Option<String> {
     None
 }
 
-fn header(cells: &[Param]) -> Header {
+fn header(cells: &[SqlValue]) -> RunHeader {
     let text = |at: usize| cells[at].as_text().unwrap_or_default().to_owned();
-    Header {
+    RunHeader {
         id: cells[0].int(),
         source: text(1),
         revision: text(2),
@@ -382,7 +386,7 @@ fn header(cells: &[Param]) -> Header {
     }
 }
 
-pub(super) fn run_record(cells: &[Param]) -> RunRecord {
+pub(super) fn run_record(cells: &[SqlValue]) -> RunRecord {
     let header = header(cells);
     RunRecord {
         id: header.id,
@@ -397,16 +401,16 @@ pub(super) fn run_record(cells: &[Param]) -> RunRecord {
     }
 }
 
-pub(super) fn record(mut cells: Cells) -> ChangeRecord {
+pub(super) fn record(mut cells: SqlRow) -> ChangeRecord {
     let mut fields = object(cells[7].as_text());
     fields.extend(object(cells[13].as_text()));
     let (line, column) = (cells[10].int(), cells[11].int());
-    let path = cells[9].take_maybe();
+    let path = cells[9].take_optional_text();
     ChangeRecord {
         seq: cells[0].int(),
         run: cells[1].int(),
         kind: cells[2].take_text().into(),
-        external_id: cells[3].take_maybe().map(Into::into),
+        external_id: cells[3].take_optional_text().map(Into::into),
         verb: cells[5].take_text().into(),
         reason: cells[6].take_text().into(),
         fields,

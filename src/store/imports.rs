@@ -2,20 +2,20 @@
 //! first, and what came of it for whoever asks. It is kept here and not in a folder, so that every
 //! replica knows it and its end is written in the transaction that applies it.
 
-use super::connection::{Cells, Tx};
+use super::connection::{SqlRow, SqlTransaction};
 use super::error::StoreError;
-use super::param::{self, Param, Ty};
+use super::sql_value::{self, SqlType, SqlValue};
 use super::{Store, migrate};
 use rand::Rng;
 
 /// How many of a source may wait, or have something in them that does.
-const MOST: i64 = 100;
+const MAX_QUEUED: i64 = 100;
 /// How long what came of one is kept, in milliseconds: a week.
 const KEPT: i64 = 7 * 24 * 60 * 60 * 1000;
 
 /// What somebody sends.
 #[derive(Clone, Debug)]
-pub struct Wanted<'a> {
+pub struct ImportRequest<'a> {
     /// To which source.
     pub source: &'a str,
     /// What its records are about.
@@ -36,23 +36,23 @@ pub struct Wanted<'a> {
 
 /// What became of something that was sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Taken {
+pub enum ImportReceipt {
     /// It is kept, under this id.
     New(String),
     /// It was sent before with this key.
-    Known {
+    Duplicate {
         /// Its id.
         id: String,
         /// Whether it is the same.
         same: bool,
     },
     /// Too much of the source waits already.
-    Full(i64),
+    QueueFull(i64),
 }
 
 /// How far an import is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Standing {
+pub enum ImportState {
     /// It waits for its turn.
     Queued,
     /// It is being dealt with.
@@ -65,7 +65,7 @@ pub enum Standing {
 
 /// Something that was sent, and what came of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Import {
+pub struct StoredImport {
     /// Its id.
     pub id: String,
     /// The source it was sent to.
@@ -79,7 +79,7 @@ pub struct Import {
     /// Whether one bad record refuses all of it.
     pub atomic: bool,
     /// How far it is.
-    pub standing: Standing,
+    pub standing: ImportState,
     /// How often it was begun.
     pub attempts: i64,
     /// When it came, in milliseconds since 1970.
@@ -96,7 +96,7 @@ pub struct Import {
 
 /// How something that was sent comes to its end, or is left after another one.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Ending {
+pub struct ImportEnding {
     /// Which.
     pub id: String,
     /// The answer; `None` for one that was answered before.
@@ -109,23 +109,23 @@ pub struct Ending {
 
 const COLUMNS: &str = "id, source, kind, actor, name, atomic, state, attempts, at, ended_at, run, \
                        answer, held";
-const TYPES: [Ty; 13] = [
-    Ty::Id,
-    Ty::Id,
-    Ty::Id,
-    Ty::Id,
-    Ty::Text,
-    Ty::Int,
-    Ty::Text,
-    Ty::Int,
-    Ty::Int,
-    Ty::Int,
-    Ty::Int,
-    Ty::Text,
-    Ty::Text,
+const TYPES: [SqlType; 13] = [
+    SqlType::Id,
+    SqlType::Id,
+    SqlType::Id,
+    SqlType::Id,
+    SqlType::Text,
+    SqlType::Int,
+    SqlType::Text,
+    SqlType::Int,
+    SqlType::Int,
+    SqlType::Int,
+    SqlType::Int,
+    SqlType::Text,
+    SqlType::Text,
 ];
 
-impl Standing {
+impl ImportState {
     const WORDS: [(Self, &str); 4] = [
         (Self::Queued, "queued"),
         (Self::Running, "running"),
@@ -157,21 +157,26 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn take_import(&self, wanted: &Wanted<'_>) -> Result<Taken, StoreError> {
-        let mut tx = self.writing("keep what was sent").await?;
-        migrate::current(&mut tx).await?;
-        if let Some(known) = known(&mut tx, wanted).await? {
+    pub async fn queue_import(
+        &self,
+        wanted: &ImportRequest<'_>,
+    ) -> Result<ImportReceipt, StoreError> {
+        let mut tx = self.begin_write("keep what was sent").await?;
+        migrate::require_current(&mut tx).await?;
+        if let Some(known) = find_by_key(&mut tx, wanted).await? {
             return Ok(known);
         }
         forget(&mut tx).await?;
         let sql = "SELECT count(*) FROM imports WHERE source = ? AND body IS NOT NULL";
-        let waiting = tx.first(sql, &[wanted.source.into()], &[Ty::Int]).await?;
+        let waiting = tx
+            .first(sql, &[wanted.source.into()], &[SqlType::Int])
+            .await?;
         let waiting = waiting.map_or(0, |cells| cells[0].int());
-        if waiting >= MOST {
-            return Ok(Taken::Full(waiting));
+        if waiting >= MAX_QUEUED {
+            return Ok(ImportReceipt::QueueFull(waiting));
         }
         let sql = "SELECT coalesce(max(nth), 0) + 1 FROM imports";
-        let nth = tx.first(sql, &[], &[Ty::Int]).await?;
+        let nth = tx.first(sql, &[], &[SqlType::Int]).await?;
         let nth = nth.map_or(1, |cells| cells[0].int());
         let id = format!("{:016x}", rand::rng().random::<u64>());
         let name = format!("push-{}.{}", &id[..8], wanted.ending);
@@ -185,27 +190,27 @@ impl Store {
             wanted.source.into(),
             wanted.kind.into(),
             wanted.actor.into(),
-            Param::maybe(wanted.key),
+            SqlValue::text_or_null(wanted.key),
             wanted.digest.into(),
-            Param::text(name),
+            SqlValue::text(name),
             i64::from(wanted.atomic).into(),
-            param::now().into(),
-            Param::Bytes(wanted.body.to_vec()),
+            sql_value::now().into(),
+            SqlValue::Bytes(wanted.body.to_vec()),
         ];
         if tx.run(sql, &params).await? == 0 {
             // Somebody else was asked for the same at the same time.
-            let found = known(&mut tx, wanted).await?;
+            let found = find_by_key(&mut tx, wanted).await?;
             return found.ok_or_else(|| tx.corrupt("an import that is there and is not"));
         }
         tx.commit().await?;
-        Ok(Taken::New(id))
+        Ok(ImportReceipt::New(id))
     }
 
     /// Something that was sent.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn import(&self, id: &str) -> Result<Option<Import>, StoreError> {
+    pub async fn import(&self, id: &str) -> Result<Option<StoredImport>, StoreError> {
         let found = self.imports("WHERE id = ?", &[id.into()]).await?;
         Ok(found.into_iter().next())
     }
@@ -214,7 +219,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn queued_imports(&self, source: &str) -> Result<Vec<Import>, StoreError> {
+    pub async fn queued_imports(&self, source: &str) -> Result<Vec<StoredImport>, StoreError> {
         let of = "WHERE source = ? AND state IN ('queued', 'running') ORDER BY nth, id";
         self.imports(of, &[source.into()]).await
     }
@@ -224,17 +229,21 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn held_imports(&self, source: &str) -> Result<Vec<Import>, StoreError> {
+    pub async fn held_imports(&self, source: &str) -> Result<Vec<StoredImport>, StoreError> {
         let of = "WHERE source = ? AND state = 'done' AND body IS NOT NULL ORDER BY nth, id";
         self.imports(of, &[source.into()]).await
     }
 
-    async fn imports(&self, of: &str, params: &[Param]) -> Result<Vec<Import>, StoreError> {
-        let Some(mut tx) = self.reading_schema("read what was sent").await? else {
+    async fn imports(
+        &self,
+        of: &str,
+        params: &[SqlValue],
+    ) -> Result<Vec<StoredImport>, StoreError> {
+        let Some(mut tx) = self.begin_schema_read("read what was sent").await? else {
             return Ok(Vec::new());
         };
         let exists = tx.dialect().table_exists;
-        if !tx.any(exists, &["imports".into()]).await? {
+        if !tx.has_rows(exists, &["imports".into()]).await? {
             return Ok(Vec::new());
         }
         let sql = format!("SELECT {COLUMNS} FROM imports {of}");
@@ -247,11 +256,11 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn import_body(&self, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some(mut tx) = self.reading_schema("read what was sent").await? else {
+        let Some(mut tx) = self.begin_schema_read("read what was sent").await? else {
             return Ok(None);
         };
         let sql = "SELECT body FROM imports WHERE id = ? AND body IS NOT NULL";
-        let found = tx.first(sql, &[id.into()], &[Ty::Bytes]).await?;
+        let found = tx.first(sql, &[id.into()], &[SqlType::Bytes]).await?;
         Ok(found.map(|mut cells| cells[0].take_bytes()))
     }
 
@@ -260,8 +269,8 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn begin_import(&self, id: &str) -> Result<(), StoreError> {
-        let mut tx = self.writing("begin an import").await?;
-        migrate::current(&mut tx).await?;
+        let mut tx = self.begin_write("begin an import").await?;
+        migrate::require_current(&mut tx).await?;
         let sql = "UPDATE imports SET state = 'running', attempts = attempts + 1 \
                    WHERE id = ? AND state IN ('queued', 'running')";
         tx.run(sql, &[id.into()]).await?;
@@ -272,9 +281,9 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn end_imports(&self, endings: &[Ending]) -> Result<(), StoreError> {
-        let mut tx = self.writing("end an import").await?;
-        migrate::current(&mut tx).await?;
+    pub async fn end_imports(&self, endings: &[ImportEnding]) -> Result<(), StoreError> {
+        let mut tx = self.begin_write("end an import").await?;
+        migrate::require_current(&mut tx).await?;
         end(&mut tx, endings, None).await?;
         tx.commit().await
     }
@@ -282,8 +291,8 @@ impl Store {
 
 /// Notes how what was sent comes to its end.
 pub(super) async fn end(
-    tx: &mut Tx,
-    endings: &[Ending],
+    tx: &mut SqlTransaction,
+    endings: &[ImportEnding],
     run: Option<i64>,
 ) -> Result<(), StoreError> {
     for ending in endings {
@@ -292,13 +301,13 @@ pub(super) async fn end(
             let sql =
                 "UPDATE imports SET state = ?, ended_at = ?, run = ?, answer = ? WHERE id = ?";
             let standing = if ending.lost {
-                Standing::Lost
+                ImportState::Lost
             } else {
-                Standing::Done
+                ImportState::Done
             };
             let params = [
                 standing.word().into(),
-                param::now().into(),
+                sql_value::now().into(),
                 run.unwrap_or_default().into(),
                 answer.as_str().into(),
                 ending.id.as_str().into(),
@@ -317,39 +326,44 @@ pub(super) async fn end(
 }
 
 /// What was sent before with the same key.
-async fn known(tx: &mut Tx, wanted: &Wanted<'_>) -> Result<Option<Taken>, StoreError> {
+async fn find_by_key(
+    tx: &mut SqlTransaction,
+    wanted: &ImportRequest<'_>,
+) -> Result<Option<ImportReceipt>, StoreError> {
     let Some(key) = wanted.key else {
         return Ok(None);
     };
     let sql = "SELECT id, digest FROM imports WHERE actor = ? AND idem = ?";
     let params = [wanted.actor.into(), key.into()];
-    let found = tx.first(sql, &params, &[Ty::Id, Ty::Text]).await?;
-    Ok(found.map(|mut cells| Taken::Known {
+    let found = tx
+        .first(sql, &params, &[SqlType::Id, SqlType::Text])
+        .await?;
+    Ok(found.map(|mut cells| ImportReceipt::Duplicate {
         id: cells[0].take_text().into(),
         same: cells[1].as_text() == Some(wanted.digest),
     }))
 }
 
 /// Forgets what was answered long ago.
-async fn forget(tx: &mut Tx) -> Result<(), StoreError> {
+async fn forget(tx: &mut SqlTransaction) -> Result<(), StoreError> {
     let sql = "DELETE FROM imports WHERE body IS NULL AND ended_at > 0 AND ended_at < ?";
-    tx.run(sql, &[(param::now() - KEPT).into()]).await?;
+    tx.run(sql, &[(sql_value::now() - KEPT).into()]).await?;
     Ok(())
 }
 
-fn import(mut cells: Cells) -> Import {
+fn import(mut cells: SqlRow) -> StoredImport {
     let mut text = |at: usize| String::from(cells[at].take_text());
     let (id, source, kind) = (text(0), text(1), text(2));
     let (actor, name, state) = (text(3), text(4), text(6));
     let (answer, held) = (text(11), text(12));
-    Import {
+    StoredImport {
         id,
         source,
         kind,
         actor,
         name,
         atomic: cells[5].int() != 0,
-        standing: Standing::by_word(&state),
+        standing: ImportState::by_word(&state),
         attempts: cells[7].int(),
         at: cells[8].int(),
         ended_at: cells[9].int(),

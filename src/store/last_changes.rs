@@ -3,7 +3,7 @@
 use super::Store;
 use super::error::StoreError;
 use super::history::{ChangeRecord, SELECT, TYPES, record};
-use super::param::Param;
+use super::sql_value::SqlValue;
 use crate::kinds;
 use crate::model::Key;
 
@@ -14,7 +14,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn last_changes(&self, key: &Key) -> Result<Vec<ChangeRecord>, StoreError> {
-        let Some(mut tx) = self.reading_schema("read the history").await? else {
+        let Some(mut tx) = self.begin_schema_read("read the history").await? else {
             return Ok(Vec::new());
         };
         let [open, close] = tx.dialect().members;
@@ -27,8 +27,8 @@ impl Store {
         );
         let sql = format!("{SELECT} WHERE c.seq IN ({last}) ORDER BY c.seq DESC");
         let name = kinds::get(key.kind).name;
-        let params: Vec<Param> = (0..3)
-            .flat_map(|_| [name.into(), Param::from(&key.id)])
+        let params: Vec<SqlValue> = (0..3)
+            .flat_map(|_| [name.into(), SqlValue::from(&key.id)])
             .collect();
         let found = tx.fetch(&sql, &params, &TYPES).await?;
         Ok(found.into_iter().map(record).collect())

@@ -1,8 +1,8 @@
 //! Leases: who reconciles what, said in the database and fenced by a token that only grows.
 
-use super::connection::Tx;
+use super::connection::SqlTransaction;
 use super::error::{ApplyError, StoreError};
-use super::param::{Param, Ty, iso};
+use super::sql_value::{SqlType, SqlValue, iso};
 use super::{Store, migrate};
 use nix::errno::Errno;
 use nix::sys::signal::kill;
@@ -15,7 +15,7 @@ pub const TTL: Duration = Duration::from_secs(15);
 
 /// Who holds a lease.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Holder {
+pub struct LeaseHolder {
     /// In words: the actor or the daemon.
     pub name: String,
     /// On which host: processes of the same host see each other.
@@ -35,11 +35,11 @@ pub struct Lease {
 
 /// A lease as the database shows it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Held {
+pub struct HeldLease {
     /// What it is on.
     pub scope: String,
     /// Who holds it.
-    pub holder: Holder,
+    pub holder: LeaseHolder,
     /// Since when, in milliseconds since 1970.
     pub acquired_at: i64,
     /// Until when unless renewed, in milliseconds since 1970.
@@ -55,14 +55,21 @@ pub enum LeaseError {
         .0.scope, .0.holder.name, .0.holder.host, .0.holder.pid,
         iso(.0.acquired_at), iso(.0.expires_at)
     )]
-    Timeout(Box<Held>),
+    Timeout(Box<HeldLease>),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 const COLUMNS: &str = "scope, holder, host, pid, acquired_at, expires_at";
-const TYPES: [Ty; 6] = [Ty::Id, Ty::Text, Ty::Text, Ty::Int, Ty::Int, Ty::Int];
+const TYPES: [SqlType; 6] = [
+    SqlType::Id,
+    SqlType::Text,
+    SqlType::Text,
+    SqlType::Int,
+    SqlType::Int,
+    SqlType::Int,
+];
 
 impl Store {
     /// Obtains a lease, waiting at most `timeout` for whoever holds it. One whose process is gone
@@ -73,7 +80,7 @@ impl Store {
     pub async fn acquire(
         &self,
         scope: &str,
-        holder: &Holder,
+        holder: &LeaseHolder,
         timeout: Duration,
     ) -> Result<Lease, LeaseError> {
         let start = Instant::now();
@@ -83,7 +90,7 @@ impl Store {
                 Ok(Err(held)) => Some(held),
                 Err(error) if error.transient() => None,
                 // Whoever holds it is within an apply, or stands still in one.
-                Err(error) if error.locked() => self.holder(scope).await?,
+                Err(error) if error.is_lock_timeout() => self.current_holder(scope).await?,
                 Err(error) => return Err(error.into()),
             };
             if let Some(held) = held.filter(|_| start.elapsed() >= timeout) {
@@ -97,14 +104,14 @@ impl Store {
     async fn try_acquire(
         &self,
         scope: &str,
-        holder: &Holder,
-    ) -> Result<Result<Lease, Held>, StoreError> {
-        let mut tx = self.writing("obtain the lease").await?;
-        migrate::current(&mut tx).await?;
+        holder: &LeaseHolder,
+    ) -> Result<Result<Lease, HeldLease>, StoreError> {
+        let mut tx = self.begin_write("obtain the lease").await?;
+        migrate::require_current(&mut tx).await?;
         let dialect = tx.dialect();
         tx.script(dialect.impatient).await?;
         let clock = tx.dialect().clock;
-        let dead = self.dead(&mut tx, scope, holder).await?;
+        let dead = self.dead_holder_pid(&mut tx, scope, holder).await?;
         // Whoever wrote a later end did so before the clock was set back.
         let sane = format!(
             "UPDATE leases SET expires_at = {clock} + ? WHERE scope = ? AND expires_at > {clock} + ?"
@@ -129,12 +136,12 @@ impl Store {
             holder.host.as_str().into(),
             dead.unwrap_or(-1).into(),
         ];
-        let lease = match tx.first(&sql, &params, &[Ty::Int]).await? {
+        let lease = match tx.first(&sql, &params, &[SqlType::Int]).await? {
             Some(cells) => Ok(Lease {
                 scope: scope.to_owned(),
                 token: cells[0].int(),
             }),
-            None => Err(held(&mut tx, scope)
+            None => Err(find_held_lease(&mut tx, scope)
                 .await?
                 .ok_or_else(|| tx.corrupt("a lease vanished"))?),
         };
@@ -143,23 +150,25 @@ impl Store {
     }
 
     /// Who holds a lease, without waiting for anybody.
-    async fn holder(&self, scope: &str) -> Result<Option<Held>, StoreError> {
-        match self.reading_schema("read the lease").await? {
-            Some(mut tx) => held(&mut tx, scope).await,
+    async fn current_holder(&self, scope: &str) -> Result<Option<HeldLease>, StoreError> {
+        match self.begin_schema_read("read the lease").await? {
+            Some(mut tx) => find_held_lease(&mut tx, scope).await,
             None => Ok(None),
         }
     }
 
     /// The pid of the present holder, when that process ran on this host and is gone.
-    async fn dead(
+    async fn dead_holder_pid(
         &self,
-        tx: &mut Tx,
+        tx: &mut SqlTransaction,
         scope: &str,
-        holder: &Holder,
+        holder: &LeaseHolder,
     ) -> Result<Option<i64>, StoreError> {
-        let present = held(tx, scope).await?;
+        let present = find_held_lease(tx, scope).await?;
         let local = present.filter(|held| held.holder.host == holder.host);
-        Ok(local.map(|held| held.holder.pid).filter(|pid| gone(*pid)))
+        Ok(local
+            .map(|held| held.holder.pid)
+            .filter(|pid| is_process_gone(*pid)))
     }
 
     /// Renews a lease for another [`TTL`]; `false` when it was lost.
@@ -167,7 +176,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn renew(&self, lease: &Lease) -> Result<bool, StoreError> {
-        let mut tx = self.writing("renew the lease").await?;
+        let mut tx = self.begin_write("renew the lease").await?;
         let clock = tx.dialect().clock;
         let sql = format!(
             "UPDATE leases SET expires_at = {clock} + ? \
@@ -188,7 +197,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
-        let mut tx = self.writing("give up the lease").await?;
+        let mut tx = self.begin_write("give up the lease").await?;
         let sql = "UPDATE leases SET holder = NULL, expires_at = 0 WHERE scope = ? AND token = ?";
         tx.run(sql, &[lease.scope.as_str().into(), lease.token.into()])
             .await?;
@@ -200,7 +209,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn break_lease(&self, scope: &str) -> Result<bool, StoreError> {
-        let mut tx = self.writing("break the lease").await?;
+        let mut tx = self.begin_write("break the lease").await?;
         let sql = "UPDATE leases SET holder = NULL, expires_at = 0, token = token + 1 \
                    WHERE scope = ? AND holder IS NOT NULL";
         let broken = tx.run(sql, &[scope.into()]).await?;
@@ -212,25 +221,25 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn leases(&self) -> Result<Vec<Held>, StoreError> {
-        let Some(mut tx) = self.reading_schema("read the leases").await? else {
+    pub async fn leases(&self) -> Result<Vec<HeldLease>, StoreError> {
+        let Some(mut tx) = self.begin_schema_read("read the leases").await? else {
             return Ok(Vec::new());
         };
         let sql = format!("SELECT {COLUMNS} FROM leases WHERE holder IS NOT NULL ORDER BY scope");
         let found = tx.fetch(&sql, &[], &TYPES).await?;
-        Ok(found.into_iter().map(shown).collect())
+        Ok(found.into_iter().map(held_lease_from_row).collect())
     }
 }
 
 impl Lease {
     /// Checks, under the lock of an apply, that nobody else has taken over since.
-    pub(super) async fn still_held(&self, tx: &mut Tx) -> Result<(), ApplyError> {
+    pub(super) async fn ensure_held(&self, tx: &mut SqlTransaction) -> Result<(), ApplyError> {
         let sql = format!(
             "SELECT token FROM leases WHERE scope = ? AND token = ? AND holder IS NOT NULL{}",
             tx.dialect().for_update
         );
         let params = [self.scope.as_str().into(), self.token.into()];
-        if tx.any(&sql, &params).await? {
+        if tx.has_rows(&sql, &params).await? {
             return Ok(());
         }
         Err(ApplyError::Fenced {
@@ -243,16 +252,19 @@ fn ttl() -> i64 {
     i64::try_from(TTL.as_millis()).unwrap_or(i64::MAX)
 }
 
-async fn held(tx: &mut Tx, scope: &str) -> Result<Option<Held>, StoreError> {
+async fn find_held_lease(
+    tx: &mut SqlTransaction,
+    scope: &str,
+) -> Result<Option<HeldLease>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM leases WHERE scope = ?");
     let found = tx.first(&sql, &[scope.into()], &TYPES).await?;
-    Ok(found.map(shown))
+    Ok(found.map(held_lease_from_row))
 }
 
-fn shown(mut cells: Vec<Param>) -> Held {
-    Held {
+fn held_lease_from_row(mut cells: Vec<SqlValue>) -> HeldLease {
+    HeldLease {
         scope: cells[0].take_text().into(),
-        holder: Holder {
+        holder: LeaseHolder {
             name: cells[1].take_text().into(),
             host: cells[2].take_text().into(),
             pid: cells[3].int(),
@@ -264,7 +276,7 @@ fn shown(mut cells: Vec<Param>) -> Held {
 
 /// Whether a process of this host is gone; where that cannot be told, it is not. One that another
 /// process has the number of by now is not told either: its lease runs out.
-fn gone(pid: i64) -> bool {
+fn is_process_gone(pid: i64) -> bool {
     let pid = i32::try_from(pid).ok().filter(|pid| *pid > 0);
     pid.is_some_and(|pid| kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH))
 }

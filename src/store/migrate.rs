@@ -1,15 +1,15 @@
 //! The schema's version, and what brings it up.
 
-use super::connection::Tx;
+use super::connection::SqlTransaction;
 use super::error::StoreError;
-use super::param::{Param, Ty};
+use super::sql_value::{SqlType, SqlValue};
 use super::{Store, schema};
 use crate::model::Digest;
 use rand::RngCore;
 
 /// How the stored schema stands to this release's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Schema {
+pub enum SchemaState {
     /// There is none: an empty database.
     None,
     /// The one this release writes.
@@ -28,7 +28,7 @@ pub enum Schema {
 
 /// What a migration came to.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Migrated {
+pub struct MigrationResult {
     /// The identity of the database.
     pub identity: String,
     /// The name of the environment it belongs to.
@@ -38,7 +38,7 @@ pub struct Migrated {
 }
 
 /// What the database says of itself.
-pub(super) struct Meta {
+pub(super) struct DatabaseMeta {
     /// Its identity.
     pub(super) identity: String,
     /// Its environment.
@@ -54,13 +54,13 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn schema(&self) -> Result<Schema, StoreError> {
-        let Some(mut tx) = self.reading("read the schema version").await? else {
-            return Ok(Schema::None);
+    pub async fn schema(&self) -> Result<SchemaState, StoreError> {
+        let Some(mut tx) = self.begin_read("read the schema version").await? else {
+            return Ok(SchemaState::None);
         };
         Ok(match meta(&mut tx).await? {
-            None => Schema::None,
-            Some(meta) => standing(meta.schema),
+            None => SchemaState::None,
+            Some(meta) => schema_state(meta.schema),
         })
     }
 
@@ -69,28 +69,28 @@ impl Store {
     ///
     /// # Errors
     /// When the schema is of a newer release, or a statement fails: then nothing was done.
-    pub async fn migrate(&self, environment: Option<&str>) -> Result<Migrated, StoreError> {
-        let mut tx = self.writing("migrate").await?;
+    pub async fn migrate(&self, environment: Option<&str>) -> Result<MigrationResult, StoreError> {
+        let mut tx = self.begin_write("migrate").await?;
         let present = meta(&mut tx).await?;
-        let standing = present.map_or(Schema::None, |meta| standing(meta.schema));
+        let standing = present.map_or(SchemaState::None, |meta| schema_state(meta.schema));
         let statements = match standing {
-            Schema::None => schema::create(tx.dialect()),
-            Schema::Old { found } => schema::upgrade(tx.dialect(), found),
-            Schema::Current | Schema::Newer { .. } => Vec::new(),
+            SchemaState::None => schema::create(tx.dialect()),
+            SchemaState::Old { found } => schema::upgrade(tx.dialect(), found),
+            SchemaState::Current | SchemaState::Newer { .. } => Vec::new(),
         };
         for statement in &statements {
             tx.script(statement).await?;
         }
-        if standing == Schema::None {
+        if standing == SchemaState::None {
             first_rows(&mut tx, environment).await?;
         } else if !statements.is_empty() {
             let sql = "UPDATE meta SET schema_version = ? WHERE id = 1";
-            tx.run(sql, &[Param::Int(schema::VERSION)]).await?;
+            tx.run(sql, &[SqlValue::Int(schema::VERSION)]).await?;
         }
         let changed = !statements.is_empty();
-        let meta = current(&mut tx).await?;
+        let meta = require_current(&mut tx).await?;
         tx.commit().await?;
-        Ok(Migrated {
+        Ok(MigrationResult {
             identity: meta.identity,
             environment: meta.environment,
             changed,
@@ -98,58 +98,61 @@ impl Store {
     }
 }
 
-fn standing(found: i64) -> Schema {
+fn schema_state(found: i64) -> SchemaState {
     match found.cmp(&schema::VERSION) {
-        std::cmp::Ordering::Less => Schema::Old { found },
-        std::cmp::Ordering::Equal => Schema::Current,
-        std::cmp::Ordering::Greater => Schema::Newer { found },
+        std::cmp::Ordering::Less => SchemaState::Old { found },
+        std::cmp::Ordering::Equal => SchemaState::Current,
+        std::cmp::Ordering::Greater => SchemaState::Newer { found },
     }
 }
 
 /// What the database says of itself; `None` while it has no schema.
-pub(super) async fn meta(tx: &mut Tx) -> Result<Option<Meta>, StoreError> {
+pub(super) async fn meta(tx: &mut SqlTransaction) -> Result<Option<DatabaseMeta>, StoreError> {
     if !has_table(tx, "meta").await? {
         return Ok(None);
     }
     let sql = "SELECT identity, environment, schema_version, secret_key FROM meta WHERE id = 1";
-    let types = [Ty::Text, Ty::Text, Ty::Int, Ty::Bytes];
+    let types = [SqlType::Text, SqlType::Text, SqlType::Int, SqlType::Bytes];
     let Some(mut row) = tx.first(sql, &[], &types).await? else {
         return Err(tx.corrupt("the table `meta` is empty"));
     };
     let key = row[3].take_bytes().try_into();
-    Ok(Some(Meta {
+    Ok(Some(DatabaseMeta {
         identity: row[0].take_text().into(),
-        environment: row[1].take_maybe().map(Into::into),
+        environment: row[1].take_optional_text().map(Into::into),
         schema: row[2].int(),
         key: key.map_err(|_| tx.corrupt("the key in `meta` has another length"))?,
     }))
 }
 
 /// Whether a table is there, also one that may not be read.
-pub(super) async fn has_table(tx: &mut Tx, name: &str) -> Result<bool, StoreError> {
+pub(super) async fn has_table(tx: &mut SqlTransaction, name: &str) -> Result<bool, StoreError> {
     let exists = tx.dialect().table_exists;
-    tx.any(exists, &[name.into()]).await
+    tx.has_rows(exists, &[name.into()]).await
 }
 
 /// The same, of a schema that this release can write to.
-pub(super) async fn current(tx: &mut Tx) -> Result<Meta, StoreError> {
-    within(tx, 0).await
+pub(super) async fn require_current(tx: &mut SqlTransaction) -> Result<DatabaseMeta, StoreError> {
+    require_within(tx, 0).await
 }
 
 /// The same, of a schema that this release can read: its own, or of the release before or after.
-pub(super) async fn readable(tx: &mut Tx) -> Result<Meta, StoreError> {
-    within(tx, 1).await
+pub(super) async fn require_readable(tx: &mut SqlTransaction) -> Result<DatabaseMeta, StoreError> {
+    require_within(tx, 1).await
 }
 
-async fn within(tx: &mut Tx, releases: u64) -> Result<Meta, StoreError> {
+async fn require_within(
+    tx: &mut SqlTransaction,
+    releases: u64,
+) -> Result<DatabaseMeta, StoreError> {
     let meta = meta(tx).await?.ok_or(StoreError::Missing)?;
     if meta.schema.abs_diff(schema::VERSION) <= releases {
         return Ok(meta);
     }
-    let help = match standing(meta.schema) {
-        Schema::None | Schema::Current => return Ok(meta),
-        Schema::Old { .. } => "run `roster migrate`",
-        Schema::Newer { .. } => "use the release that wrote it, or a newer one",
+    let help = match schema_state(meta.schema) {
+        SchemaState::None | SchemaState::Current => return Ok(meta),
+        SchemaState::Old { .. } => "run `roster migrate`",
+        SchemaState::Newer { .. } => "use the release that wrote it, or a newer one",
     };
     Err(StoreError::Schema {
         found: meta.schema,
@@ -158,20 +161,20 @@ async fn within(tx: &mut Tx, releases: u64) -> Result<Meta, StoreError> {
     })
 }
 
-async fn first_rows(tx: &mut Tx, environment: Option<&str>) -> Result<(), StoreError> {
+async fn first_rows(tx: &mut SqlTransaction, environment: Option<&str>) -> Result<(), StoreError> {
     let mut key = [0; 32];
     rand::rng().fill_bytes(&mut key);
     let meta = [
-        Param::text(identity()),
-        Param::maybe(environment),
-        Param::Int(schema::VERSION),
-        Param::Bytes(key.to_vec()),
+        SqlValue::text(identity()),
+        SqlValue::text_or_null(environment),
+        SqlValue::Int(schema::VERSION),
+        SqlValue::Bytes(key.to_vec()),
     ];
     let sql = "INSERT INTO meta (id, identity, environment, schema_version, secret_key) \
                VALUES (1, ?, ?, ?, ?)";
     tx.run(sql, &meta).await?;
     let sql = "INSERT INTO write (id, last_seq, last_run, head) VALUES (1, 0, 0, ?)";
-    tx.run(sql, &[Param::Bytes(vec![0; 32])]).await?;
+    tx.run(sql, &[SqlValue::Bytes(vec![0; 32])]).await?;
     Ok(())
 }
 

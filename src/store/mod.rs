@@ -12,59 +12,63 @@
 //! - Times of Roster's own tables are milliseconds since 1970; those that shops read
 //!   (`created_at`, `updated_at`) are the engine's own.
 
+mod accepted_exports;
 mod apply;
 mod approval;
-mod bulk;
-mod chain;
 mod claim;
-mod claimants;
 mod codec;
 mod connection;
-mod copy;
+mod daemon_state;
 mod dialect;
 mod embedded;
 mod error;
-mod feeds;
-mod held;
+mod hash_chain;
+mod held_steps;
 mod history;
 mod imports;
+mod internal_tables;
 mod last_changes;
 mod lease;
-mod lent;
 mod migrate;
-mod moment;
 mod open;
 mod outbox;
-mod own;
-mod packed;
-mod param;
+mod postgres_copy;
+mod postgres_servers;
 mod presence;
 mod read;
-mod record;
+mod read_transaction;
+mod row_writer;
 mod runs;
 mod schema;
 mod search;
-mod servers;
 mod source;
+mod source_claims;
+mod sql_value;
+mod sqlite_bulk;
+mod sqlite_scan;
+mod stored_resource;
 mod tables;
 mod triggers;
 mod views;
-mod watched;
 
-pub use apply::{Applied, Apply};
+pub use accepted_exports::{AcceptedExport, AcceptedExportStats, FieldFillCounts};
+pub use apply::{ApplyRequest, ApplySummary};
 pub use approval::Approval;
+pub use daemon_state::{ALL_SOURCES, ActRecord, StoredSourceState, Suspension};
 pub use error::{ApplyError, StoreError};
-pub use feeds::{Accepted, Counted, Filled};
-pub use history::{ChangeRecord, RunRecord, Verification};
-pub use imports::{Ending, Import, Standing as ImportStanding, Taken, Wanted};
-pub use lease::{Held, Holder, Lease, LeaseError, TTL};
-pub use migrate::{Migrated, Schema};
-pub use moment::{Claimed, Moment};
-pub use open::{Access, Store};
-pub use outbox::Outgoing;
-pub use presence::Absent;
-pub use read::Query;
-pub use record::Record;
-pub use search::Search;
-pub use source::{Beside, FileRead, Keys, Remember, Remembered, Standing};
-pub use watched::{Act, EVERY, Suspension, Watched};
+pub use history::{ChangeRecord, HistoryVerification, RunRecord};
+pub use imports::{
+    ImportEnding, ImportReceipt, ImportRequest, ImportState as ImportStanding, StoredImport,
+};
+pub use lease::{HeldLease, Lease, LeaseError, LeaseHolder, TTL};
+pub use migrate::{MigrationResult, SchemaState};
+pub use open::{Store, StoreAccess};
+pub use outbox::OutboxNotice;
+pub use presence::MissingDirectory;
+pub use read::SnapshotQuery;
+pub use read_transaction::{ClaimSummary, ReadTransaction};
+pub use search::SearchQuery;
+pub use source::{
+    CheckpointUpdate, ClaimCounts, FileCheckpoint, IncrementalUpdate, PackedKeys, SourceCheckpoint,
+};
+pub use stored_resource::StoredResource;

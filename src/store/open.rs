@@ -1,16 +1,16 @@
 //! Opening a database.
 
-use super::connection::{Engine, Tx};
+use super::connection::{EngineTransaction, SqlTransaction};
 use super::embedded;
 use super::error::{SqlFault, StoreError};
-use super::servers::Servers;
+use super::postgres_servers::PostgresServers;
 use sqlx::SqlitePool;
 use std::path::Path;
 use std::sync::Arc;
 
 /// What a store is opened for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Access {
+pub enum StoreAccess {
     /// Nothing is written, nothing is created: read rights are enough.
     Read,
     /// A missing SQLite file is created.
@@ -20,15 +20,15 @@ pub enum Access {
 /// A database.
 #[derive(Clone, Debug)]
 pub struct Store {
-    pool: Pool,
+    pool: ConnectionPool,
     /// Where it is, without a password.
     url: Arc<str>,
 }
 
 #[derive(Clone, Debug)]
-enum Pool {
+enum ConnectionPool {
     Sqlite(SqlitePool),
-    Postgres(Servers),
+    Postgres(PostgresServers),
     /// A SQLite file that is not there, opened for reading: an empty database.
     Missing,
 }
@@ -43,8 +43,8 @@ impl Store {
     /// # Errors
     /// When it is no database URL, the database cannot be reached or opened, or the role may not see
     /// what is in it; the message never holds a password.
-    pub async fn open(url: &str, access: Access) -> Result<Self, StoreError> {
-        let unknown = || StoreError::Url(redacted(url));
+    pub async fn open(url: &str, access: StoreAccess) -> Result<Self, StoreError> {
+        let unknown = || StoreError::InvalidUrl(redacted(url));
         let pool = match url.split_once(':') {
             Some(("sqlite", path)) => {
                 let path = path.strip_prefix("//").unwrap_or(path);
@@ -53,16 +53,16 @@ impl Store {
                     return Err(unknown());
                 }
                 let pool = embedded::open(Path::new(path), access).await?;
-                pool.map_or(Pool::Missing, Pool::Sqlite)
+                pool.map_or(ConnectionPool::Missing, ConnectionPool::Sqlite)
             }
             Some(("postgres" | "postgresql", _)) => {
-                Pool::Postgres(Servers::open(url, access).await?)
+                ConnectionPool::Postgres(PostgresServers::open(url, access).await?)
             }
             _ => return Err(unknown()),
         };
         let url = redacted(url).into();
         let store = Self { pool, url };
-        store.must_see().await?;
+        store.ensure_visible().await?;
         store.must_be_ours().await?;
         Ok(store)
     }
@@ -75,63 +75,79 @@ impl Store {
     /// Whether there is a database at all; a missing SQLite file is an empty one.
     #[must_use]
     pub fn exists(&self) -> bool {
-        !matches!(self.pool, Pool::Missing)
+        !matches!(self.pool, ConnectionPool::Missing)
     }
 
     /// The name of the engine.
     #[must_use]
     pub fn engine(&self) -> &'static str {
         match self.pool {
-            Pool::Postgres(_) => super::dialect::POSTGRES.name,
-            Pool::Sqlite(_) | Pool::Missing => super::dialect::SQLITE.name,
+            ConnectionPool::Postgres(_) => super::dialect::POSTGRES.name,
+            ConnectionPool::Sqlite(_) | ConnectionPool::Missing => super::dialect::SQLITE.name,
         }
     }
 
     /// Whether the database is a file of this machine's.
     #[must_use]
     pub fn embedded(&self) -> bool {
-        !matches!(self.pool, Pool::Postgres(_))
+        !matches!(self.pool, ConnectionPool::Postgres(_))
     }
 
     /// Closes every connection; SQLite folds its write-ahead log into the file.
     pub async fn close(&self) {
         match &self.pool {
-            Pool::Sqlite(pool) => pool.close().await,
-            Pool::Postgres(servers) => servers.close().await,
-            Pool::Missing => {}
+            ConnectionPool::Sqlite(pool) => pool.close().await,
+            ConnectionPool::Postgres(servers) => servers.close().await,
+            ConnectionPool::Missing => {}
         }
     }
 
     /// A transaction that reads one moment of the database; `None` when there is no database.
-    pub(super) async fn reading(&self, operation: &'static str) -> Result<Option<Tx>, StoreError> {
-        let failed = |source| self.failed(operation, source);
+    pub(super) async fn begin_read(
+        &self,
+        operation: &'static str,
+    ) -> Result<Option<SqlTransaction>, StoreError> {
+        let failed = |source| self.sql_error(operation, source);
         let engine = match &self.pool {
-            Pool::Missing => return Ok(None),
-            Pool::Sqlite(pool) => Engine::Sqlite(pool.begin().await.map_err(failed)?),
-            Pool::Postgres(servers) => {
+            ConnectionPool::Missing => return Ok(None),
+            ConnectionPool::Sqlite(pool) => {
+                EngineTransaction::Sqlite(pool.begin().await.map_err(failed)?)
+            }
+            ConnectionPool::Postgres(servers) => {
                 let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-                Engine::Postgres(servers.begin(begin).await.map_err(failed)?)
+                EngineTransaction::Postgres(servers.begin(begin).await.map_err(failed)?)
             }
         };
-        Ok(Some(Tx::new(engine, operation, Arc::clone(&self.url))))
+        Ok(Some(SqlTransaction::new(
+            engine,
+            operation,
+            Arc::clone(&self.url),
+        )))
     }
 
     /// A transaction that writes.
-    pub(super) async fn writing(&self, operation: &'static str) -> Result<Tx, StoreError> {
-        let failed = |source| self.failed(operation, source);
+    pub(super) async fn begin_write(
+        &self,
+        operation: &'static str,
+    ) -> Result<SqlTransaction, StoreError> {
+        let failed = |source| self.sql_error(operation, source);
         let engine = match &self.pool {
-            Pool::Missing => return Err(StoreError::Missing),
-            Pool::Sqlite(pool) => {
-                Engine::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?)
+            ConnectionPool::Missing => return Err(StoreError::Missing),
+            ConnectionPool::Sqlite(pool) => {
+                EngineTransaction::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?)
             }
-            Pool::Postgres(servers) => {
-                Engine::Postgres(servers.begin(WRITING).await.map_err(failed)?)
+            ConnectionPool::Postgres(servers) => {
+                EngineTransaction::Postgres(servers.begin(WRITING).await.map_err(failed)?)
             }
         };
-        Ok(Tx::new(engine, operation, Arc::clone(&self.url)))
+        Ok(SqlTransaction::new(
+            engine,
+            operation,
+            Arc::clone(&self.url),
+        ))
     }
 
-    fn failed(&self, operation: &'static str, source: sqlx::Error) -> StoreError {
+    fn sql_error(&self, operation: &'static str, source: sqlx::Error) -> StoreError {
         StoreError::Sql {
             operation,
             place: Arc::clone(&self.url),
@@ -141,7 +157,7 @@ impl Store {
 
     /// Folds SQLite's write-ahead log into the file as far as readers let it.
     pub(super) async fn checkpoint(&self) {
-        if let Pool::Sqlite(pool) = &self.pool {
+        if let ConnectionPool::Sqlite(pool) = &self.pool {
             // A reader in the way only means that the next apply does it.
             let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
                 .execute(pool)

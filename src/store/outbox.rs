@@ -1,12 +1,12 @@
 //! Notices on their way: kept until they are sent, sent by whichever replica comes first.
 
 use super::error::StoreError;
-use super::param::{self, Param, Ty};
+use super::sql_value::{self, SqlType, SqlValue};
 use super::{Store, migrate};
 
 /// A notice that waits to be sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Outgoing {
+pub struct OutboxNotice {
     /// The same on every attempt.
     pub id: String,
     /// The name of the target.
@@ -23,11 +23,11 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn post(&self, id: &str, target: &str, notice: &str) -> Result<(), StoreError> {
-        let mut tx = self.writing("put the notice out").await?;
-        migrate::current(&mut tx).await?;
+        let mut tx = self.begin_write("put the notice out").await?;
+        migrate::require_current(&mut tx).await?;
         let sql = "INSERT INTO outbox (id, target, notice, attempts, next_at, created_at) \
                    VALUES (?, ?, ?, 0, ?, ?) ON CONFLICT (id) DO NOTHING";
-        let now = param::now();
+        let now = sql_value::now();
         let params = [
             id.into(),
             target.into(),
@@ -43,21 +43,21 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn take_notice(&self, hold: i64) -> Result<Option<Outgoing>, StoreError> {
-        let mut tx = self.writing("take a notice").await?;
-        migrate::current(&mut tx).await?;
+    pub async fn take_notice(&self, hold: i64) -> Result<Option<OutboxNotice>, StoreError> {
+        let mut tx = self.begin_write("take a notice").await?;
+        migrate::require_current(&mut tx).await?;
         let (sql, types) = (
             // One of the future was put out before the clock was set back.
             "SELECT id, target, notice, attempts FROM outbox WHERE next_at <= ? OR created_at > ? \
              ORDER BY next_at, id LIMIT 1",
-            [Ty::Id, Ty::Text, Ty::Text, Ty::Int],
+            [SqlType::Id, SqlType::Text, SqlType::Text, SqlType::Int],
         );
         let sql = format!("{sql}{}", tx.dialect().for_update);
-        let now = param::now();
+        let now = sql_value::now();
         let Some(mut cells) = tx.first(&sql, &[now.into(), now.into()], &types).await? else {
             return Ok(None);
         };
-        let due = Outgoing {
+        let due = OutboxNotice {
             id: cells[0].take_text().into(),
             target: cells[1].take_text().into(),
             notice: cells[2].take_text().into(),
@@ -66,7 +66,7 @@ impl Store {
         let sql = "UPDATE outbox SET attempts = attempts + 1, next_at = ?, \
                    created_at = CASE WHEN created_at > ? THEN ? ELSE created_at END \
                    WHERE id = ? AND (next_at <= ? OR created_at > ?)";
-        let time = || Param::from(now);
+        let time = || SqlValue::from(now);
         let params = [
             (now + hold).into(),
             time(),
@@ -86,7 +86,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn drop_notice(&self, id: &str) -> Result<(), StoreError> {
-        let mut tx = self.writing("drop the notice").await?;
+        let mut tx = self.begin_write("drop the notice").await?;
         tx.run("DELETE FROM outbox WHERE id = ?", &[id.into()])
             .await?;
         tx.commit().await
@@ -97,9 +97,13 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn delay_notice(&self, id: &str, wait: i64, error: &str) -> Result<(), StoreError> {
-        let mut tx = self.writing("delay the notice").await?;
+        let mut tx = self.begin_write("delay the notice").await?;
         let sql = "UPDATE outbox SET next_at = ?, error = ? WHERE id = ?";
-        let params = [(param::now() + wait).into(), Param::text(error), id.into()];
+        let params = [
+            (sql_value::now() + wait).into(),
+            SqlValue::text(error),
+            id.into(),
+        ];
         tx.run(sql, &params).await?;
         tx.commit().await
     }
@@ -109,16 +113,16 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn waiting_notices(&self) -> Result<(u64, Option<String>), StoreError> {
-        let Some(mut tx) = self.reading_schema("count the notices").await? else {
+        let Some(mut tx) = self.begin_schema_read("count the notices").await? else {
             return Ok((0, None));
         };
         let sql = "SELECT count(*), max(error) FROM outbox";
         let mut cells = tx
-            .first(sql, &[], &[Ty::Int, Ty::Text])
+            .first(sql, &[], &[SqlType::Int, SqlType::Text])
             .await?
             .unwrap_or_default();
-        let count = cells.first().map_or(0, Param::int);
-        let error = cells.get_mut(1).and_then(Param::take_maybe);
+        let count = cells.first().map_or(0, SqlValue::int);
+        let error = cells.get_mut(1).and_then(SqlValue::take_optional_text);
         Ok((
             u64::try_from(count).unwrap_or_default(),
             error.map(Into::into),

@@ -1,16 +1,16 @@
 //! Whether there is a directory in a database at all, or it only cannot be seen.
 
-use super::connection::{Cells, Tx};
+use super::connection::{SqlRow, SqlTransaction};
 use super::error::StoreError;
 use super::migrate::{has_table, meta};
 use super::open::Store;
-use super::param::{Param, Ty};
 use super::schema::table_names;
+use super::sql_value::{SqlType, SqlValue};
 use std::fmt;
 
 /// There is no directory in the database: the file is not there, or none of Roster's tables.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Absent {
+pub enum MissingDirectory {
     /// No file.
     File {
         /// The database.
@@ -27,7 +27,7 @@ pub enum Absent {
     },
 }
 
-impl fmt::Display for Absent {
+impl fmt::Display for MissingDirectory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { url } => write!(f, "the database {url} does not exist"),
@@ -50,7 +50,7 @@ impl fmt::Display for Absent {
     }
 }
 
-impl Absent {
+impl MissingDirectory {
     /// Whether what is missing is the whole database, and not only its tables.
     #[must_use]
     pub fn is_file(&self) -> bool {
@@ -63,24 +63,28 @@ const META: [&str; 3] = ["identity", "schema_version", "secret_key"];
 /// How many tables of another program are named.
 const SHOWN: usize = 3;
 
-async fn names(tx: &mut Tx, sql: &str, of: &[Param]) -> Result<Vec<String>, StoreError> {
-    let rows = tx.fetch(sql, of, &[Ty::Text]).await?;
+async fn names(
+    tx: &mut SqlTransaction,
+    sql: &str,
+    of: &[SqlValue],
+) -> Result<Vec<String>, StoreError> {
+    let rows = tx.fetch(sql, of, &[SqlType::Text]).await?;
     let names = rows.into_iter().map(|mut row| row[0].take_text().into());
     Ok(names.collect())
 }
 
 /// What a role sees of the schemas of a PostgreSQL database.
-struct Sight {
+struct SchemaVisibility {
     role: String,
     /// The first schema of the search path that is there and may be used.
     schema: Option<String>,
     /// The search path as it is set.
     path: String,
-    homes: Vec<Home>,
+    homes: Vec<RosterSchema>,
 }
 
 /// A schema that holds Roster's tables.
-struct Home {
+struct RosterSchema {
     schema: String,
     usable: bool,
     readable: bool,
@@ -93,10 +97,10 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read, or the role may not see what is there.
-    pub async fn absent(&self) -> Result<Option<Absent>, StoreError> {
+    pub async fn missing_directory(&self) -> Result<Option<MissingDirectory>, StoreError> {
         let url = self.url().to_owned();
-        let Some(mut tx) = self.reading("look for Roster's tables").await? else {
-            return Ok(Some(Absent::File { url }));
+        let Some(mut tx) = self.begin_read("look for Roster's tables").await? else {
+            return Ok(Some(MissingDirectory::File { url }));
         };
         if meta(&mut tx).await?.is_some() {
             return Ok(None);
@@ -106,15 +110,15 @@ impl Store {
         }
         if self.embedded() {
             let (schema, elsewhere) = (None, Vec::new());
-            return Ok(Some(Absent::Tables {
+            return Ok(Some(MissingDirectory::Tables {
                 url,
                 schema,
                 elsewhere,
             }));
         }
-        let sight = Sight::of(&mut tx).await?;
+        let sight = SchemaVisibility::of(&mut tx).await?;
         let homes = sight.homes.into_iter();
-        Ok(Some(Absent::Tables {
+        Ok(Some(MissingDirectory::Tables {
             url,
             schema: sight.schema,
             elsewhere: homes.map(|home| home.schema).collect(),
@@ -123,7 +127,7 @@ impl Store {
 
     /// That no table with the name of one of Roster's is another program's.
     pub(super) async fn must_be_ours(&self) -> Result<(), StoreError> {
-        let Some(mut tx) = self.reading("look for Roster's tables").await? else {
+        let Some(mut tx) = self.begin_read("look for Roster's tables").await? else {
             return Ok(());
         };
         let dialect = tx.dialect();
@@ -148,7 +152,10 @@ impl Store {
                 "name another file as `database:` or with `--database`",
             )
         } else {
-            let schema = Sight::of(&mut tx).await?.schema.unwrap_or_default();
+            let schema = SchemaVisibility::of(&mut tx)
+                .await?
+                .schema
+                .unwrap_or_default();
             (
                 format!("schema {schema} of {}", self.url()),
                 "use another database, or another schema with `?options=-csearch_path%3DNAME`",
@@ -169,30 +176,30 @@ impl Store {
 
     /// That the role may see what is there: of a table that it may not read, and of a schema that it
     /// may not use, the server shows nothing.
-    pub(super) async fn must_see(&self) -> Result<(), StoreError> {
+    pub(super) async fn ensure_visible(&self) -> Result<(), StoreError> {
         if self.embedded() {
             return Ok(());
         }
-        let Some(mut tx) = self.reading("look for Roster's tables").await? else {
+        let Some(mut tx) = self.begin_read("look for Roster's tables").await? else {
             return Ok(());
         };
-        let sight = Sight::of(&mut tx).await?;
-        match sight.denied(self.url()) {
+        let sight = SchemaVisibility::of(&mut tx).await?;
+        match sight.denial_reason(self.url()) {
             Some(why) => Err(StoreError::Denied(why)),
             None => Ok(()),
         }
     }
 }
 
-impl Sight {
-    async fn of(tx: &mut Tx) -> Result<Self, StoreError> {
+impl SchemaVisibility {
+    async fn of(tx: &mut SqlTransaction) -> Result<Self, StoreError> {
         let sql = "SELECT current_user::text, current_schema()::text, \
                    current_setting('search_path')";
         let mut row = tx
-            .first(sql, &[], &[Ty::Text; 3])
+            .first(sql, &[], &[SqlType::Text; 3])
             .await?
             .unwrap_or_default();
-        row.resize(3, Param::Null);
+        row.resize(3, SqlValue::Null);
         let homes = "SELECT n.nspname::text, has_schema_privilege(n.oid, 'USAGE'), \
                      has_table_privilege(m.oid, 'SELECT'), \
                      n.nspname = ANY (current_schemas(false)) \
@@ -200,18 +207,18 @@ impl Sight {
                      JOIN pg_catalog.pg_namespace AS n ON n.oid = m.relnamespace \
                      JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = 'claims' \
                      WHERE m.relname = 'meta' AND m.relkind IN ('r', 'p') ORDER BY 1";
-        let types = [Ty::Text, Ty::Bool, Ty::Bool, Ty::Bool];
+        let types = [SqlType::Text, SqlType::Bool, SqlType::Bool, SqlType::Bool];
         let homes = tx.fetch(homes, &[], &types).await?;
         Ok(Self {
             role: row[0].take_text().into(),
-            schema: row[1].take_maybe().map(Into::into),
+            schema: row[1].take_optional_text().map(Into::into),
             path: row[2].take_text().into(),
-            homes: homes.into_iter().map(Home::of).collect(),
+            homes: homes.into_iter().map(RosterSchema::of).collect(),
         })
     }
 
     /// What keeps the role from seeing the directory, with the way out.
-    fn denied(&self, url: &str) -> Option<String> {
+    fn denial_reason(&self, url: &str) -> Option<String> {
         let role = &self.role;
         let usage = |schema: &str| {
             format!(
@@ -219,7 +226,7 @@ impl Sight {
                  `GRANT USAGE ON SCHEMA {schema} TO {role}`"
             )
         };
-        let here = |home: &&Home| Some(&home.schema) == self.schema.as_ref();
+        let here = |home: &&RosterSchema| Some(&home.schema) == self.schema.as_ref();
         if let Some(home) = self.homes.iter().find(here) {
             let schema = &home.schema;
             return (!home.readable).then(|| {
@@ -229,7 +236,10 @@ impl Sight {
                 )
             });
         }
-        let mut named = self.homes.iter().filter(|home| self.names(&home.schema));
+        let mut named = self
+            .homes
+            .iter()
+            .filter(|home| self.search_path_names(&home.schema));
         if let Some(home) = named.find(|home| !home.usable) {
             return Some(usage(&home.schema));
         }
@@ -250,7 +260,7 @@ impl Sight {
     }
 
     /// Whether the search path names a schema, whether or not the role may use it.
-    fn names(&self, schema: &str) -> bool {
+    fn search_path_names(&self, schema: &str) -> bool {
         let mut names = self
             .path
             .split(',')
@@ -259,9 +269,9 @@ impl Sight {
     }
 }
 
-impl Home {
-    fn of(mut cells: Cells) -> Self {
-        let flag = |at: usize| cells[at].maybe_int() == Some(1);
+impl RosterSchema {
+    fn of(mut cells: SqlRow) -> Self {
+        let flag = |at: usize| cells[at].as_int() == Some(1);
         let (usable, readable, found) = (flag(1), flag(2), flag(3));
         Self {
             schema: cells[0].take_text().into(),

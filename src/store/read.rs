@@ -1,17 +1,17 @@
 //! Reading: one moment of the whole directory, or one resource.
 
-use super::connection::{Scan, Tx};
+use super::connection::{SqlTransaction, TableScan};
 use super::error::StoreError;
-use super::param::{Param, Ty};
+use super::sql_value::{SqlType, SqlValue};
 use super::tables::{self, KindTable, LinkTable};
-use super::{Store, claim, codec, feeds, held, migrate};
+use super::{Store, accepted_exports, claim, codec, held_steps, migrate};
 use crate::kinds;
-use crate::model::{Key, KindId, Link, Row, Snapshot, Text};
+use crate::model::{CompactText, Key, KindId, Link, Row, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a plan needs to know.
 #[derive(Clone, Debug, Default)]
-pub struct Query<'a> {
+pub struct SnapshotQuery<'a> {
     /// The source that is planned.
     pub source: &'a str,
     /// The declared keys: which of them are retired is looked up.
@@ -27,14 +27,14 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read or its schema is not this release's.
-    pub async fn read(&self, query: &Query<'_>) -> Result<Snapshot, StoreError> {
-        let Some(mut tx) = self.reading("read the directory").await? else {
+    pub async fn read(&self, query: &SnapshotQuery<'_>) -> Result<Snapshot, StoreError> {
+        let Some(mut tx) = self.begin_read("read the directory").await? else {
             return Ok(Snapshot::default());
         };
         if migrate::meta(&mut tx).await?.is_none() {
             return Ok(Snapshot::default());
         }
-        let meta = migrate::readable(&mut tx).await?;
+        let meta = migrate::require_readable(&mut tx).await?;
         let mut snapshot = Snapshot {
             database: Some(meta.identity),
             environment: meta.environment,
@@ -48,10 +48,10 @@ impl Store {
         claims(&mut tx, &mut snapshot).await?;
         snapshot.retired = retired(&mut tx, &meta.key, &query.declared).await?;
         registries(&mut tx, &mut snapshot).await?;
-        snapshot.approved = held::approved(&mut tx, query.approved_since).await?;
+        snapshot.approved = held_steps::unused_approvals(&mut tx, query.approved_since).await?;
         snapshot.spent = spent(&mut tx, query).await?;
-        snapshot.held = held::read(&mut tx, query.source).await?;
-        feeds::missed(&mut tx, query.source, &mut snapshot).await?;
+        snapshot.held = held_steps::read(&mut tx, query.source).await?;
+        accepted_exports::read_missed_counts(&mut tx, query.source, &mut snapshot).await?;
         Ok(snapshot)
     }
 
@@ -64,13 +64,13 @@ impl Store {
         source: &str,
         since: i64,
     ) -> Result<BTreeMap<String, u64>, StoreError> {
-        let Some(mut tx) = self.reading_schema("read the budgets").await? else {
+        let Some(mut tx) = self.begin_schema_read("read the budgets").await? else {
             return Ok(BTreeMap::new());
         };
-        let query = Query {
+        let query = SnapshotQuery {
             source,
             spent_since: since,
-            ..Query::default()
+            ..SnapshotQuery::default()
         };
         spent(&mut tx, &query).await
     }
@@ -80,10 +80,10 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn row(&self, key: &Key) -> Result<Option<Row>, StoreError> {
-        let Some(mut tx) = self.reading_schema("read a resource").await? else {
+        let Some(mut tx) = self.begin_schema_read("read a resource").await? else {
             return Ok(None);
         };
-        one(&mut tx, key).await
+        read_row(&mut tx, key).await
     }
 
     /// All stored resources of a kind, sorted by external id.
@@ -91,17 +91,20 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn list(&self, kind: KindId) -> Result<Vec<Row>, StoreError> {
-        let Some(mut tx) = self.reading_schema("read the resources").await? else {
+        let Some(mut tx) = self.begin_schema_read("read the resources").await? else {
             return Ok(Vec::new());
         };
-        rows(&mut tx, tables::of(kind)).await
+        rows(&mut tx, tables::for_kind(kind)).await
     }
 }
 
 /// The rows of a kind with their lists, sorted by external id.
-pub(super) async fn rows(tx: &mut Tx, table: &KindTable) -> Result<Vec<Row>, StoreError> {
+pub(super) async fn rows(
+    tx: &mut SqlTransaction,
+    table: &KindTable,
+) -> Result<Vec<Row>, StoreError> {
     let mut rows = Vec::new();
-    let scan = Scan {
+    let scan = TableScan {
         table: table.kind.table,
         columns: &table.shape(),
         key: 1,
@@ -115,9 +118,13 @@ pub(super) async fn rows(tx: &mut Tx, table: &KindTable) -> Result<Vec<Row>, Sto
 }
 
 /// Fills one list of all rows: rows and links come in the same order, so one walk joins them.
-async fn lists(tx: &mut Tx, table: &LinkTable, rows: &mut [Row]) -> Result<(), StoreError> {
+async fn lists(
+    tx: &mut SqlTransaction,
+    table: &LinkTable,
+    rows: &mut [Row],
+) -> Result<(), StoreError> {
     let (mut at, mut found): (usize, Vec<Link>) = (0, Vec::new());
-    let scan = Scan {
+    let scan = TableScan {
         table: &table.name,
         columns: &table.shape(),
         key: 2,
@@ -125,7 +132,7 @@ async fn lists(tx: &mut Tx, table: &LinkTable, rows: &mut [Row]) -> Result<(), S
     tx.scan(&scan, |cells| {
         let owner = cells[0].as_text().unwrap_or_default();
         if rows.get(at).is_some_and(|row| row.key.id.as_str() != owner) {
-            settle(table, rows, at, &mut found);
+            attach_links(table, rows, at, &mut found);
             while rows.get(at).is_some_and(|row| row.key.id.as_str() < owner) {
                 at += 1;
             }
@@ -135,32 +142,35 @@ async fn lists(tx: &mut Tx, table: &LinkTable, rows: &mut [Row]) -> Result<(), S
         }
     })
     .await?;
-    settle(table, rows, at, &mut found);
+    attach_links(table, rows, at, &mut found);
     Ok(())
 }
 
 /// Gives the links found so far to the row they are of.
-fn settle(table: &LinkTable, rows: &mut [Row], at: usize, found: &mut Vec<Link>) {
+fn attach_links(table: &LinkTable, rows: &mut [Row], at: usize, found: &mut Vec<Link>) {
     if let (Some(row), false) = (rows.get_mut(at), found.is_empty()) {
         row.values[table.field] = Some(codec::members(table, std::mem::take(found)));
     }
 }
 
 /// One row with its lists.
-pub(super) async fn one(tx: &mut Tx, key: &Key) -> Result<Option<Row>, StoreError> {
-    let table = tables::of(key.kind);
-    let (names, types) = split(&table.shape());
+pub(super) async fn read_row(
+    tx: &mut SqlTransaction,
+    key: &Key,
+) -> Result<Option<Row>, StoreError> {
+    let table = tables::for_kind(key.kind);
+    let (names, types) = column_names_and_types(&table.shape());
     let sql = format!(
         "SELECT {names} FROM {} WHERE external_id = ?",
         table.kind.table
     );
-    let id = [Param::from(&key.id)];
+    let id = [SqlValue::from(&key.id)];
     let Some(mut cells) = tx.first(&sql, &id, &types).await? else {
         return Ok(None);
     };
     let mut row = codec::row(table, &mut cells);
     for link in &table.links {
-        let (names, types) = split(&link.shape()[1..]);
+        let (names, types) = column_names_and_types(&link.shape()[1..]);
         let sql = format!(
             "SELECT {names} FROM {} WHERE {} = ? ORDER BY {}",
             link.name, link.owner, link.member
@@ -175,14 +185,14 @@ pub(super) async fn one(tx: &mut Tx, key: &Key) -> Result<Option<Row>, StoreErro
 }
 
 /// Column names as SQL, and their types.
-pub(super) fn split(shape: &[(&str, Ty)]) -> (String, Vec<Ty>) {
+pub(super) fn column_names_and_types(shape: &[(&str, SqlType)]) -> (String, Vec<SqlType>) {
     let names: Vec<&str> = shape.iter().map(|(name, _)| *name).collect();
     (names.join(", "), shape.iter().map(|(_, ty)| *ty).collect())
 }
 
-async fn claims(tx: &mut Tx, snapshot: &mut Snapshot) -> Result<(), StoreError> {
-    let mut reader = claim::Reader::default();
-    let scan = Scan {
+async fn claims(tx: &mut SqlTransaction, snapshot: &mut Snapshot) -> Result<(), StoreError> {
+    let mut reader = claim::ClaimReader::default();
+    let scan = TableScan {
         table: "claims",
         columns: &claim::COLUMNS,
         key: 3,
@@ -199,19 +209,22 @@ async fn claims(tx: &mut Tx, snapshot: &mut Snapshot) -> Result<(), StoreError> 
 
 /// Those of some keys that are retired.
 pub(super) async fn retired(
-    tx: &mut Tx,
+    tx: &mut SqlTransaction,
     secret: &[u8; 32],
     keys: &[&Key],
 ) -> Result<BTreeSet<Key>, StoreError> {
-    if !tx.any("SELECT 1 FROM retired_ids LIMIT 1", &[]).await? {
+    if !tx
+        .has_rows("SELECT 1 FROM retired_ids LIMIT 1", &[])
+        .await?
+    {
         return Ok(BTreeSet::new());
     }
-    let scan = Scan {
+    let scan = TableScan {
         table: "retired_ids",
-        columns: &[("kind", Ty::Id), ("id_hash", Ty::Id)],
+        columns: &[("kind", SqlType::Id), ("id_hash", SqlType::Id)],
         key: 2,
     };
-    let mut hashes: BTreeSet<(Text, Text)> = BTreeSet::new();
+    let mut hashes: BTreeSet<(CompactText, CompactText)> = BTreeSet::new();
     tx.scan(&scan, |cells| {
         hashes.insert((cells[0].take_text(), cells[1].take_text()));
     })
@@ -223,19 +236,22 @@ pub(super) async fn retired(
 }
 
 /// Under what a retired id is kept: the kind, and a hash keyed by the database's own key.
-pub(super) fn retired_hash(secret: &[u8; 32], key: &Key) -> (Text, Text) {
+pub(super) fn retired_hash(secret: &[u8; 32], key: &Key) -> (CompactText, CompactText) {
     let kind = kinds::get(key.kind).name;
     let mut hasher = blake3::Hasher::new_keyed(secret);
     hasher.update(kind.as_bytes());
     hasher.update(b"/");
     hasher.update(key.id.as_bytes());
-    (kind.into(), Text::from(hasher.finalize().to_hex().as_str()))
+    (
+        kind.into(),
+        CompactText::from(hasher.finalize().to_hex().as_str()),
+    )
 }
 
-async fn registries(tx: &mut Tx, snapshot: &mut Snapshot) -> Result<(), StoreError> {
-    let scan = Scan {
+async fn registries(tx: &mut SqlTransaction, snapshot: &mut Snapshot) -> Result<(), StoreError> {
+    let scan = TableScan {
         table: "customer_numbers",
-        columns: &[("number", Ty::Id), ("account_id", Ty::Id)],
+        columns: &[("number", SqlType::Id), ("account_id", SqlType::Id)],
         key: 1,
     };
     tx.scan(&scan, |cells| {
@@ -243,9 +259,9 @@ async fn registries(tx: &mut Tx, snapshot: &mut Snapshot) -> Result<(), StoreErr
         snapshot.customer_numbers.insert(number, account);
     })
     .await?;
-    let scan = Scan {
+    let scan = TableScan {
         table: "login_counters",
-        columns: &[("customer_number", Ty::Id), ("next", Ty::Int)],
+        columns: &[("customer_number", SqlType::Id), ("next", SqlType::Int)],
         key: 1,
     };
     tx.scan(&scan, |cells| {
@@ -256,13 +272,13 @@ async fn registries(tx: &mut Tx, snapshot: &mut Snapshot) -> Result<(), StoreErr
 }
 
 pub(super) async fn spent(
-    tx: &mut Tx,
-    query: &Query<'_>,
+    tx: &mut SqlTransaction,
+    query: &SnapshotQuery<'_>,
 ) -> Result<BTreeMap<String, u64>, StoreError> {
     let sql = "SELECT budget, CAST(sum(count) AS bigint) FROM run_budgets \
                WHERE source = ? AND at >= ? GROUP BY budget";
     let params = [query.source.into(), query.spent_since.into()];
-    let found = tx.fetch(sql, &params, &[Ty::Id, Ty::Int]).await?;
+    let found = tx.fetch(sql, &params, &[SqlType::Id, SqlType::Int]).await?;
     let spent = found.into_iter().map(|mut cells| {
         let count = u64::try_from(cells[1].int()).unwrap_or_default();
         (cells[0].take_text().into(), count)

@@ -10,7 +10,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn run(&self, id: i64) -> Result<Option<RunRecord>, StoreError> {
-        let Some(mut tx) = self.reading_schema("read a run").await? else {
+        let Some(mut tx) = self.begin_schema_read("read a run").await? else {
             return Ok(None);
         };
         let sql = format!("{RUNS} WHERE id = ?");
@@ -28,7 +28,7 @@ impl Store {
         after: i64,
         limit: u32,
     ) -> Result<Vec<ChangeRecord>, StoreError> {
-        let Some(mut tx) = self.reading_schema("read the changes of a run").await? else {
+        let Some(mut tx) = self.begin_schema_read("read the changes of a run").await? else {
             return Ok(Vec::new());
         };
         let sql = format!("{SELECT} WHERE c.run = ? AND c.seq > ? ORDER BY c.seq LIMIT ?");

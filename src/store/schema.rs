@@ -1,18 +1,22 @@
 //! The schema: what `migrate` creates, rendered from the table of kinds.
 
-use super::dialect::Dialect;
-use super::param::Ty;
-use super::tables::{self, Column, Holds, KindTable, LinkTable};
-use super::{own, triggers};
-use crate::kinds::{self, Default, Kind, Type};
+use super::dialect::SqlDialect;
+use super::sql_value::SqlType;
+use super::tables::{self, ColumnContent, KindTable, LinkTable, TableColumn};
+use super::{internal_tables, triggers};
+use crate::kinds::{self, FieldDefault, FieldType, Kind};
 
 /// The version of the schema that this release writes.
 pub(super) const VERSION: i64 = 4;
 
 /// What brings the schema from an older version to this one.
-pub(super) fn upgrade(dialect: &Dialect, found: i64) -> Vec<String> {
+pub(super) fn upgrade(dialect: &SqlDialect, found: i64) -> Vec<String> {
     let known = usize::try_from(found).unwrap_or_default();
-    let new: Vec<&own::Own> = own::VERSIONS[known..].iter().copied().flatten().collect();
+    let new: Vec<&internal_tables::InternalTable> = internal_tables::VERSIONS[known..]
+        .iter()
+        .copied()
+        .flatten()
+        .collect();
     let tables = new.iter().map(|own| own_table(dialect, own));
     let indexes = indexes().into_iter();
     let indexes = indexes.filter(|index| new.iter().any(|own| own.name == index.table));
@@ -20,8 +24,10 @@ pub(super) fn upgrade(dialect: &Dialect, found: i64) -> Vec<String> {
 }
 
 /// Everything, in the order in which it can be created.
-pub(super) fn create(dialect: &Dialect) -> Vec<String> {
-    let mut statements: Vec<String> = own::all().map(|own| own_table(dialect, own)).collect();
+pub(super) fn create(dialect: &SqlDialect) -> Vec<String> {
+    let mut statements: Vec<String> = internal_tables::all()
+        .map(|own| own_table(dialect, own))
+        .collect();
     for table in tables::ALL.iter() {
         statements.push(kind_table(dialect, table));
         statements.extend(
@@ -39,7 +45,7 @@ pub(super) fn create(dialect: &Dialect) -> Vec<String> {
     statements
 }
 
-fn own_table(dialect: &Dialect, own: &own::Own) -> String {
+fn own_table(dialect: &SqlDialect, own: &internal_tables::InternalTable) -> String {
     let columns = own.columns.iter();
     let mut parts: Vec<String> = columns
         .map(|(name, ty, rest)| format!("{name} {} {rest}", dialect.ty(*ty)))
@@ -50,7 +56,7 @@ fn own_table(dialect: &Dialect, own: &own::Own) -> String {
     table(dialect, own.name, &parts)
 }
 
-fn table(dialect: &Dialect, name: &str, parts: &[String]) -> String {
+fn table(dialect: &SqlDialect, name: &str, parts: &[String]) -> String {
     let parts = parts.join(",\n  ");
     format!(
         "CREATE TABLE {name} (\n  {parts}\n){}",
@@ -58,7 +64,7 @@ fn table(dialect: &Dialect, name: &str, parts: &[String]) -> String {
     )
 }
 
-fn kind_table(dialect: &Dialect, of: &KindTable) -> String {
+fn kind_table(dialect: &SqlDialect, of: &KindTable) -> String {
     let columns = of.columns.iter();
     let mut parts: Vec<String> = columns
         .map(|column| {
@@ -67,37 +73,44 @@ fn kind_table(dialect: &Dialect, of: &KindTable) -> String {
         })
         .collect();
     for time in ["created_at", "updated_at"] {
-        let ty = dialect.ty(Ty::Time);
+        let ty = dialect.ty(SqlType::Time);
         parts.push(format!("{time} {ty} NOT NULL DEFAULT {}", dialect.now));
     }
     table(dialect, of.kind.table, &parts)
 }
 
 /// What a column says beside its type: key, reference, default, allowed values.
-fn constraint(dialect: &Dialect, kind: &Kind, column: &Column) -> String {
+fn constraint(dialect: &SqlDialect, kind: &Kind, column: &TableColumn) -> String {
     match column.holds {
-        Holds::Id => " PRIMARY KEY".to_owned(),
-        Holds::Version => format!(" NOT NULL DEFAULT {}", dialect.foreign_version),
-        Holds::Custom => " NOT NULL DEFAULT '{}'".to_owned(),
-        Holds::Fact(fact) => fact
+        ColumnContent::Id => " PRIMARY KEY".to_owned(),
+        ColumnContent::Version => format!(" NOT NULL DEFAULT {}", dialect.foreign_version),
+        ColumnContent::Custom => " NOT NULL DEFAULT '{}'".to_owned(),
+        ColumnContent::Fact(fact) => fact
             .initial
             .map_or_else(String::new, |initial| format!(" DEFAULT '{initial}'")),
-        Holds::Sha256(_) => String::new(),
-        Holds::Field(index) | Holds::Path(index) => field_constraint(dialect, kind, index, column),
+        ColumnContent::Sha256(_) => String::new(),
+        ColumnContent::Field(index) | ColumnContent::Path(index) => {
+            field_constraint(dialect, kind, index, column)
+        }
     }
 }
 
-fn field_constraint(dialect: &Dialect, kind: &Kind, index: usize, column: &Column) -> String {
+fn field_constraint(
+    dialect: &SqlDialect,
+    kind: &Kind,
+    index: usize,
+    column: &TableColumn,
+) -> String {
     let field = &kind.fields[index];
     let default = match field.default {
-        Default::Bool(value) => format!(" DEFAULT {}", dialect.booleans[usize::from(value)]),
-        Default::Int(value) => format!(" DEFAULT {value}"),
-        Default::Text(text) => format!(" DEFAULT '{text}'"),
-        Default::None | Default::List(_) => String::new(),
+        FieldDefault::Bool(value) => format!(" DEFAULT {}", dialect.booleans[usize::from(value)]),
+        FieldDefault::Int(value) => format!(" DEFAULT {value}"),
+        FieldDefault::Text(text) => format!(" DEFAULT '{text}'"),
+        FieldDefault::None | FieldDefault::List(_) => String::new(),
     };
     let name = &column.name;
     match field.ty {
-        Type::Ref(target) => {
+        FieldType::Ref(target) => {
             let key = ForeignKey::new(kind.table, name, kinds::get(target).table, "");
             format!("{default} {}", key.inline())
         }
@@ -109,8 +122,8 @@ fn field_constraint(dialect: &Dialect, kind: &Kind, index: usize, column: &Colum
     }
 }
 
-fn link_table(dialect: &Dialect, of: &KindTable, link: &LinkTable) -> String {
-    let (owner, member, id) = (&link.owner, &link.member, dialect.ty(Ty::Id));
+fn link_table(dialect: &SqlDialect, of: &KindTable, link: &LinkTable) -> String {
+    let (owner, member, id) = (&link.owner, &link.member, dialect.ty(SqlType::Id));
     let mut keys = link_keys(of, link).into_iter().map(|key| key.inline());
     let mut column = |name: &str| {
         let references = keys.next().unwrap_or_default();
@@ -120,7 +133,7 @@ fn link_table(dialect: &Dialect, of: &KindTable, link: &LinkTable) -> String {
     for attribute in link.attributes {
         let ty = tables::attribute_type(attribute);
         let word = attribute.choices[usize::from(attribute.default)];
-        let default = if ty == Ty::Bool {
+        let default = if ty == SqlType::Bool {
             dialect.booleans[usize::from(attribute.default)].to_owned()
         } else {
             format!("'{word}'")
@@ -197,7 +210,7 @@ pub(super) fn foreign_keys() -> Vec<ForeignKey> {
     let mut keys = Vec::new();
     for table in tables::ALL.iter() {
         for field in table.kind.fields {
-            if let Type::Ref(target) = field.ty {
+            if let FieldType::Ref(target) = field.ty {
                 let (name, target) = (table.kind.table, kinds::get(target).table);
                 keys.push(ForeignKey::new(name, field.column, target, ""));
             }
@@ -208,13 +221,13 @@ pub(super) fn foreign_keys() -> Vec<ForeignKey> {
 }
 
 /// A secondary index.
-pub(super) struct Index {
+pub(super) struct TableIndex {
     name: String,
     table: String,
     on: String,
 }
 
-impl Index {
+impl TableIndex {
     /// The statement that takes it away.
     pub(super) fn drop(&self) -> String {
         format!("DROP INDEX {}", self.name)
@@ -227,10 +240,10 @@ impl Index {
 }
 
 /// Every secondary index: references and links by their target, e-mails, customer numbers.
-pub(super) fn indexes() -> Vec<Index> {
-    let own = own::INDEXES.iter();
-    let mut indexes: Vec<Index> = own
-        .map(|(name, table, on)| Index {
+pub(super) fn indexes() -> Vec<TableIndex> {
+    let own = internal_tables::INDEXES.iter();
+    let mut indexes: Vec<TableIndex> = own
+        .map(|(name, table, on)| TableIndex {
             name: (*name).to_owned(),
             table: (*table).to_owned(),
             on: (*on).to_owned(),
@@ -239,14 +252,14 @@ pub(super) fn indexes() -> Vec<Index> {
     for table in tables::ALL.iter() {
         for (index, field) in table.kind.fields.iter().enumerate() {
             let on = match field.ty {
-                Type::Ref(_) => field.column.to_owned(),
-                Type::Email => format!("lower({})", field.column),
+                FieldType::Ref(_) => field.column.to_owned(),
+                FieldType::Email => format!("lower({})", field.column),
                 _ => continue,
             };
-            debug_assert!(table.of_field(index).next().is_some());
+            debug_assert!(table.columns_of_field(index).next().is_some());
             let name = format!("{}_{}", table.kind.table, field.column);
             let table = table.kind.table.to_owned();
-            indexes.push(Index { name, table, on });
+            indexes.push(TableIndex { name, table, on });
         }
         for link in table.links.iter().filter(|link| link.target.is_some()) {
             let (name, on) = (
@@ -254,10 +267,10 @@ pub(super) fn indexes() -> Vec<Index> {
                 link.member.clone(),
             );
             let table = link.name.clone();
-            indexes.push(Index { name, table, on });
+            indexes.push(TableIndex { name, table, on });
         }
     }
-    indexes.push(Index {
+    indexes.push(TableIndex {
         name: "accounts_customer_number".to_owned(),
         table: "accounts".to_owned(),
         on: "customer_number".to_owned(),
@@ -267,7 +280,9 @@ pub(super) fn indexes() -> Vec<Index> {
 
 /// The names of all tables.
 pub(super) fn table_names() -> Vec<String> {
-    let mut names: Vec<String> = own::all().map(|own| own.name.to_owned()).collect();
+    let mut names: Vec<String> = internal_tables::all()
+        .map(|own| own.name.to_owned())
+        .collect();
     for table in tables::ALL.iter() {
         names.push(table.kind.table.to_owned());
         names.extend(table.links.iter().map(|link| link.name.clone()));

@@ -2,14 +2,14 @@
 
 use super::Store;
 use super::error::StoreError;
-use super::param::{Param, Ty};
-use super::tables::{self, Holds};
-use crate::kinds::{self, Type};
-use crate::model::{KindId, Text};
+use super::sql_value::{SqlType, SqlValue};
+use super::tables::{self, ColumnContent};
+use crate::kinds::{self, FieldType};
+use crate::model::{CompactText, KindId};
 
 /// What is looked for.
 #[derive(Clone, Debug, Default)]
-pub struct Search<'a> {
+pub struct SearchQuery<'a> {
     /// Words that stand in the external id or in a text of the resource, in any case.
     pub words: Option<&'a str>,
     /// `active` or `inactive`.
@@ -25,11 +25,15 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn search(&self, kind: KindId, wanted: &Search<'_>) -> Result<Vec<Text>, StoreError> {
-        let Some(mut tx) = self.reading_schema("look for resources").await? else {
+    pub async fn search(
+        &self,
+        kind: KindId,
+        wanted: &SearchQuery<'_>,
+    ) -> Result<Vec<CompactText>, StoreError> {
+        let Some(mut tx) = self.begin_schema_read("look for resources").await? else {
             return Ok(Vec::new());
         };
-        let mut params: Vec<Param> = vec![wanted.after.unwrap_or_default().into()];
+        let mut params: Vec<SqlValue> = vec![wanted.after.unwrap_or_default().into()];
         let mut conditions = vec!["external_id > ?".to_owned()];
         if let Some(status) = wanted.status {
             conditions.push("status = ?".to_owned());
@@ -41,7 +45,7 @@ impl Store {
                 .map(|column| format!("lower({column}) LIKE ? ESCAPE '\\'"))
                 .collect();
             conditions.push(format!("({})", any.join(" OR ")));
-            params.extend(any.iter().map(|_| Param::text(pattern(word))));
+            params.extend(any.iter().map(|_| SqlValue::text(pattern(word))));
         }
         params.push(i64::from(wanted.limit).into());
         let sql = format!(
@@ -49,7 +53,7 @@ impl Store {
             kinds::get(kind).table,
             conditions.join(" AND ")
         );
-        let found = tx.fetch(&sql, &params, &[Ty::Id]).await?;
+        let found = tx.fetch(&sql, &params, &[SqlType::Id]).await?;
         let ids = found.into_iter().map(|mut cells| cells[0].take_text());
         Ok(ids.collect())
     }
@@ -57,12 +61,15 @@ impl Store {
 
 /// The columns in which words are looked for.
 fn texts(kind: KindId) -> Vec<&'static str> {
-    let table = tables::of(kind);
+    let table = tables::for_kind(kind);
     let columns = table.columns.iter().filter(|column| match column.holds {
-        Holds::Id => true,
-        Holds::Field(index) => {
+        ColumnContent::Id => true,
+        ColumnContent::Field(index) => {
             let ty = &table.kind.fields[index].ty;
-            matches!(ty, Type::Text(_) | Type::Email | Type::Phone | Type::Vat)
+            matches!(
+                ty,
+                FieldType::Text(_) | FieldType::Email | FieldType::Phone | FieldType::Vat
+            )
         }
         _ => false,
     });

@@ -1,20 +1,20 @@
 //! What the database remembers of a source: the files that were read when it was last applied, so
 //! that a pass over the same files only has to look whether anybody else changed a row.
 
-use super::connection::Tx;
+use super::accepted_exports::{self, AcceptedExport};
+use super::connection::SqlTransaction;
 use super::error::StoreError;
-use super::feeds::{self, Accepted};
-use super::imports::Ending;
-use super::moment::Moment;
-use super::param::{Param, Ty};
+use super::imports::ImportEnding;
+use super::read_transaction::ReadTransaction;
+use super::sql_value::{SqlType, SqlValue};
 use super::{Store, migrate, tables};
 use crate::kinds::{self, Kind};
-use crate::model::{Digest, Key, KindId, Text};
+use crate::model::{CompactText, Digest, Key, KindId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the last apply of a source left to be remembered.
 #[derive(Clone, Debug, Default)]
-pub struct Remembered {
+pub struct SourceCheckpoint {
     /// The root, as it was written.
     pub path: String,
     /// The digest of everything that was read.
@@ -28,12 +28,12 @@ pub struct Remembered {
     /// What it claimed without declaring it, of kinds of which nothing is ever removed.
     pub orphans: Vec<Key>,
     /// The digest of every file, by path; `None` where something of it has to be looked at again.
-    pub files: BTreeMap<Text, Option<Digest>>,
+    pub files: BTreeMap<CompactText, Option<Digest>>,
 }
 
 /// What an apply leaves to be remembered of its source.
 #[derive(Clone, Debug, Default)]
-pub struct Remember {
+pub struct CheckpointUpdate {
     /// The root, as it was written.
     pub path: String,
     /// The digest of everything that was read.
@@ -43,43 +43,43 @@ pub struct Remember {
     /// How many resources the source declares.
     pub resources: u64,
     /// What it claims without declaring it, of kinds of which nothing is ever removed.
-    pub orphans: Keys,
+    pub orphans: PackedKeys,
     /// The files that were read, by path.
-    pub files: BTreeMap<Text, FileRead>,
+    pub files: BTreeMap<CompactText, FileCheckpoint>,
     /// When only some files were read: what of the others stays.
-    pub beside: Option<Beside>,
+    pub beside: Option<IncrementalUpdate>,
     /// Of an export that was not seen before: what counts from now on.
-    pub accepted: Option<Accepted>,
+    pub accepted: Option<AcceptedExport>,
     /// How what was sent to the source comes to its end.
-    pub ended: Vec<Ending>,
+    pub ended: Vec<ImportEnding>,
 }
 
 /// What stays as it was remembered when only some files of a source were read.
 #[derive(Clone, Debug, Default)]
-pub struct Beside {
+pub struct IncrementalUpdate {
     /// The files that are no longer there; all others stay.
-    pub gone: Vec<Text>,
+    pub gone: Vec<CompactText>,
     /// How many resources the source claims now.
     pub claimed: u64,
 }
 
 /// A file as it was when its source was applied.
 #[derive(Clone, Debug, Default)]
-pub struct FileRead {
+pub struct FileCheckpoint {
     /// Its digest; `None` when something of it has to be looked at again.
     pub digest: Option<Digest>,
     /// What it declares.
-    pub keys: Keys,
+    pub keys: PackedKeys,
 }
 
 /// Many keys in few bytes: of each its kind, the length of its id and the id.
 #[derive(Clone, Debug, Default)]
-pub struct Keys(Vec<u8>);
+pub struct PackedKeys(Vec<u8>);
 
 /// In the byte of the kind: the resource is written out elsewhere too.
 const REPEATED: u8 = 0x80;
 
-impl Keys {
+impl PackedKeys {
     /// Adds a key; `repeated` when it is written out elsewhere too.
     pub fn push(&mut self, key: &Key, repeated: bool) {
         let id = key.id.as_bytes();
@@ -101,7 +101,7 @@ impl Keys {
             };
             let key = Key {
                 kind: KindId(kind & !REPEATED),
-                id: Text::from_utf8_lossy(id),
+                id: CompactText::from_utf8_lossy(id),
             };
             keys.push((key, kind & REPEATED != 0));
             rest = next;
@@ -112,7 +112,7 @@ impl Keys {
 
 /// How the claims of a source stand to the rows, and what the whole database is.
 #[derive(Clone, Debug, Default)]
-pub struct Standing {
+pub struct ClaimCounts {
     /// How many resources the source claims.
     pub claimed: u64,
     /// How many of them somebody else changed or removed since.
@@ -127,7 +127,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn environment(&self) -> Result<Option<String>, StoreError> {
-        let Some(mut tx) = self.reading("read the environment").await? else {
+        let Some(mut tx) = self.begin_read("read the environment").await? else {
             return Ok(None);
         };
         Ok(migrate::meta(&mut tx)
@@ -140,11 +140,11 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn path_of(&self, source: &str) -> Result<Option<String>, StoreError> {
-        let Some(mut tx) = self.reading_schema("read the sources").await? else {
+        let Some(mut tx) = self.begin_schema_read("read the sources").await? else {
             return Ok(None);
         };
         let sql = "SELECT path FROM sources WHERE name = ?";
-        let row = tx.first(sql, &[source.into()], &[Ty::Text]).await?;
+        let row = tx.first(sql, &[source.into()], &[SqlType::Text]).await?;
         Ok(row.map(|mut cells| cells[0].take_text().into()))
     }
 
@@ -153,20 +153,22 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn identity(&self) -> Result<Option<String>, StoreError> {
-        let Some(mut tx) = self.reading("read the identity").await? else {
+        let Some(mut tx) = self.begin_read("read the identity").await? else {
             return Ok(None);
         };
         Ok(migrate::meta(&mut tx).await?.map(|meta| meta.identity))
     }
 }
 
-impl Moment {
+impl ReadTransaction {
     /// The sources of which an apply left something to be remembered.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn remembered_sources(&mut self) -> Result<BTreeSet<String>, StoreError> {
-        let rows = self.tx.fetch("SELECT name FROM sources", &[], &[Ty::Text]);
+        let rows = self
+            .tx
+            .fetch("SELECT name FROM sources", &[], &[SqlType::Text]);
         let names = rows.await?.into_iter();
         Ok(names
             .map(|mut row| row[0].take_text().to_string())
@@ -178,18 +180,21 @@ impl Moment {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn remembered(&mut self, source: &str) -> Result<Option<Remembered>, StoreError> {
+    pub async fn source_checkpoint(
+        &mut self,
+        source: &str,
+    ) -> Result<Option<SourceCheckpoint>, StoreError> {
         let tx = &mut self.tx;
         let sql = "SELECT path, revision, fingerprint, resources, definitions, claimed, \
                    orphans FROM sources WHERE name = ?";
         let types = [
-            Ty::Text,
-            Ty::Text,
-            Ty::Bytes,
-            Ty::Int,
-            Ty::Bytes,
-            Ty::Int,
-            Ty::Bytes,
+            SqlType::Text,
+            SqlType::Text,
+            SqlType::Bytes,
+            SqlType::Int,
+            SqlType::Bytes,
+            SqlType::Int,
+            SqlType::Bytes,
         ];
         let Some(mut row) = tx.first(sql, &[source.into()], &types).await? else {
             return Ok(None);
@@ -197,13 +202,13 @@ impl Moment {
         if digest(row[4].take_bytes()) != definitions(tx).await? {
             return Ok(None);
         }
-        Ok(Some(Remembered {
+        Ok(Some(SourceCheckpoint {
             path: row[0].take_text().into(),
             revision: row[1].take_text().into(),
             fingerprint: digest(row[2].take_bytes()),
             resources: u64::try_from(row[3].int()).unwrap_or_default(),
             claimed: u64::try_from(row[5].int()).unwrap_or_default(),
-            orphans: Keys::read(&row[6].take_bytes())
+            orphans: PackedKeys::read(&row[6].take_bytes())
                 .into_iter()
                 .map(|(key, _)| key)
                 .collect(),
@@ -225,8 +230,8 @@ impl Moment {
         for path in paths {
             let sql = "SELECT keys FROM files WHERE source = ? AND path = ?";
             let params = [source.into(), path.into()];
-            if let Some(mut cells) = self.tx.first(sql, &params, &[Ty::Bytes]).await? {
-                keys.extend(Keys::read(&cells[0].take_bytes()));
+            if let Some(mut cells) = self.tx.first(sql, &params, &[SqlType::Bytes]).await? {
+                keys.extend(PackedKeys::read(&cells[0].take_bytes()));
             }
         }
         Ok(keys)
@@ -236,22 +241,22 @@ impl Moment {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn standing(&mut self, source: &str) -> Result<Standing, StoreError> {
-        let mut standing = Standing::default();
+    pub async fn claim_counts(&mut self, source: &str) -> Result<ClaimCounts, StoreError> {
+        let mut standing = ClaimCounts::default();
         for kind in kinds::ALL {
-            stand(&mut self.tx, source, kind, &mut standing).await?;
+            add_claim_counts(&mut self.tx, source, kind, &mut standing).await?;
         }
         Ok(standing)
     }
 }
 
-async fn stand(
-    tx: &mut Tx,
+async fn add_claim_counts(
+    tx: &mut SqlTransaction,
     source: &str,
     kind: &Kind,
-    standing: &mut Standing,
+    standing: &mut ClaimCounts,
 ) -> Result<(), StoreError> {
-    let count = |cells: &[Param], at: usize| u64::try_from(cells[at].int()).unwrap_or_default();
+    let count = |cells: &[SqlValue], at: usize| u64::try_from(cells[at].int()).unwrap_or_default();
     let claims = format!(
         "SELECT CAST(count(*) AS bigint), \
          CAST(coalesce(sum(CASE WHEN r.version = c.seen_version THEN 0 ELSE 1 END), 0) AS bigint) \
@@ -260,7 +265,7 @@ async fn stand(
         kind.table
     );
     let params = [source.into(), kind.name.into()];
-    let both = [Ty::Int, Ty::Int];
+    let both = [SqlType::Int, SqlType::Int];
     let Some(cells) = tx.first(&claims, &params, &both).await? else {
         return Ok(());
     };
@@ -286,23 +291,23 @@ async fn stand(
 }
 
 /// How many rows of a kind nobody claims, whoever claims the others.
-async fn unclaimed(tx: &mut Tx, kind: &Kind) -> Result<u64, StoreError> {
+async fn unclaimed(tx: &mut SqlTransaction, kind: &Kind) -> Result<u64, StoreError> {
     let sql = format!(
         "SELECT CAST(count(*) AS bigint) FROM {} r WHERE NOT EXISTS \
          (SELECT 1 FROM claims c WHERE c.kind = ? AND c.external_id = r.external_id)",
         kind.table
     );
-    let found = tx.first(&sql, &[kind.name.into()], &[Ty::Int]).await?;
+    let found = tx.first(&sql, &[kind.name.into()], &[SqlType::Int]).await?;
     Ok(found.map_or(0, |cells| u64::try_from(cells[0].int()).unwrap_or_default()))
 }
 
 /// The digest of which settings and custom fields there are, in which version.
-async fn definitions(tx: &mut Tx) -> Result<Digest, StoreError> {
+async fn definitions(tx: &mut SqlTransaction) -> Result<Digest, StoreError> {
     let mut hasher = blake3::Hasher::new();
-    for kind in kinds::JUDGES {
-        let table = tables::of(kind).kind.table;
+    for kind in kinds::RULE_KINDS {
+        let table = tables::for_kind(kind).kind.table;
         let sql = format!("SELECT external_id, version FROM {table} ORDER BY external_id");
-        for mut cells in tx.fetch(&sql, &[], &[Ty::Id, Ty::Int]).await? {
+        for mut cells in tx.fetch(&sql, &[], &[SqlType::Id, SqlType::Int]).await? {
             let id = cells[0].take_text();
             hasher.update(&(id.len() as u64).to_le_bytes());
             hasher.update(id.as_bytes());
@@ -310,13 +315,16 @@ async fn definitions(tx: &mut Tx) -> Result<Digest, StoreError> {
         }
         hasher.update(table.as_bytes());
     }
-    Ok(Digest::finish(&hasher))
+    Ok(Digest::from_hasher(&hasher))
 }
 
-async fn files(tx: &mut Tx, source: &str) -> Result<BTreeMap<Text, Option<Digest>>, StoreError> {
+async fn files(
+    tx: &mut SqlTransaction,
+    source: &str,
+) -> Result<BTreeMap<CompactText, Option<Digest>>, StoreError> {
     let sql = "SELECT path, digest FROM files WHERE source = ?";
     let found = tx
-        .fetch(sql, &[source.into()], &[Ty::Id, Ty::Bytes])
+        .fetch(sql, &[source.into()], &[SqlType::Id, SqlType::Bytes])
         .await?;
     let files = found.into_iter().map(|mut cells| {
         let bytes = cells[1].take_bytes();
@@ -326,9 +334,9 @@ async fn files(tx: &mut Tx, source: &str) -> Result<BTreeMap<Text, Option<Digest
     Ok(files.collect())
 }
 
-async fn claimed(tx: &mut Tx, source: &str) -> Result<u64, StoreError> {
+async fn claimed(tx: &mut SqlTransaction, source: &str) -> Result<u64, StoreError> {
     let sql = "SELECT CAST(count(*) AS bigint) FROM claims WHERE source = ? AND state = 'active'";
-    let row = tx.first(sql, &[source.into()], &[Ty::Int]).await?;
+    let row = tx.first(sql, &[source.into()], &[SqlType::Int]).await?;
     Ok(row.map_or(0, |cells| u64::try_from(cells[0].int()).unwrap_or_default()))
 }
 
@@ -337,10 +345,10 @@ fn digest(bytes: Vec<u8>) -> Digest {
 }
 
 /// Remembers a source, within the apply that makes it true.
-pub(super) async fn remember(
-    tx: &mut Tx,
+pub(super) async fn save_checkpoint(
+    tx: &mut SqlTransaction,
     source: &str,
-    remember: &Remember,
+    remember: &CheckpointUpdate,
 ) -> Result<(), StoreError> {
     let sql = "INSERT INTO sources \
                (name, path, revision, fingerprint, definitions, resources, claimed, orphans) \
@@ -350,7 +358,7 @@ pub(super) async fn remember(
                resources = excluded.resources, claimed = excluded.claimed, \
                orphans = excluded.orphans";
     let definitions = definitions(tx).await?;
-    let count = |number: u64| Param::Int(i64::try_from(number).unwrap_or(i64::MAX));
+    let count = |number: u64| SqlValue::Int(i64::try_from(number).unwrap_or(i64::MAX));
     let claimed = match &remember.beside {
         Some(beside) => beside.claimed,
         None => claimed(tx, source).await?,
@@ -359,11 +367,11 @@ pub(super) async fn remember(
         source.into(),
         remember.path.as_str().into(),
         remember.revision.as_str().into(),
-        Param::Bytes(remember.fingerprint.0.to_vec()),
-        Param::Bytes(definitions.0.to_vec()),
+        SqlValue::Bytes(remember.fingerprint.0.to_vec()),
+        SqlValue::Bytes(definitions.0.to_vec()),
         count(remember.resources),
         count(claimed),
-        Param::Bytes(remember.orphans.0.clone()),
+        SqlValue::Bytes(remember.orphans.0.clone()),
     ];
     tx.run(sql, &params).await?;
     match &remember.beside {
@@ -379,23 +387,23 @@ pub(super) async fn remember(
         }
     }
     let rows = remember.files.iter().map(|(path, file)| {
-        let digest = file.digest.map(|digest| Param::Bytes(digest.0.to_vec()));
+        let digest = file.digest.map(|digest| SqlValue::Bytes(digest.0.to_vec()));
         vec![
             source.into(),
-            Param::from(path),
-            digest.unwrap_or(Param::Null),
-            Param::Bytes(file.keys.0.clone()),
+            SqlValue::from(path),
+            digest.unwrap_or(SqlValue::Null),
+            SqlValue::Bytes(file.keys.0.clone()),
         ]
     });
     let columns = [
-        ("source", Ty::Id),
-        ("path", Ty::Id),
-        ("digest", Ty::Bytes),
-        ("keys", Ty::Bytes),
+        ("source", SqlType::Id),
+        ("path", SqlType::Id),
+        ("digest", SqlType::Bytes),
+        ("keys", SqlType::Bytes),
     ];
     tx.insert("files", &columns, rows).await?;
     match &remember.accepted {
-        Some(accepted) => feeds::accept(tx, source, accepted).await,
+        Some(accepted) => accepted_exports::record_accepted_export(tx, source, accepted).await,
         None => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
 //! The tables of the kinds, derived from the table of kinds.
 
-use super::param::Ty;
-use crate::kinds::{self, Attribute, Fact, Field, Item, Kind, Type};
+use super::sql_value::SqlType;
+use crate::kinds::{self, Field, FieldType, Kind, LinkAttribute, RuntimeFact, SetItem};
 use crate::model::KindId;
 use std::sync::LazyLock;
 
@@ -11,25 +11,25 @@ pub(super) struct KindTable {
     /// The kind.
     pub(super) kind: &'static Kind,
     /// The columns that make up a row, external id and version first.
-    pub(super) columns: Vec<Column>,
+    pub(super) columns: Vec<TableColumn>,
     /// The link tables, one a list field.
     pub(super) links: Vec<LinkTable>,
 }
 
 /// One column.
 #[derive(Debug)]
-pub(super) struct Column {
+pub(super) struct TableColumn {
     /// Its name.
     pub(super) name: String,
     /// Its type.
-    pub(super) ty: Ty,
+    pub(super) ty: SqlType,
     /// What it holds.
-    pub(super) holds: Holds,
+    pub(super) holds: ColumnContent,
 }
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Holds {
+pub(super) enum ColumnContent {
     /// The external id.
     Id,
     /// The version.
@@ -43,7 +43,7 @@ pub(super) enum Holds {
     /// The custom values, as canonical JSON.
     Custom,
     /// A runtime fact.
-    Fact(&'static Fact),
+    Fact(&'static RuntimeFact),
 }
 
 /// The table of one list field.
@@ -60,7 +60,7 @@ pub(super) struct LinkTable {
     /// What the members refer to.
     pub(super) target: Option<KindId>,
     /// The attributes of each link.
-    pub(super) attributes: &'static [Attribute],
+    pub(super) attributes: &'static [LinkAttribute],
 }
 
 /// The tables of all kinds, by kind.
@@ -68,24 +68,32 @@ pub(super) static ALL: LazyLock<Vec<KindTable>> =
     LazyLock::new(|| kinds::ALL.into_iter().map(KindTable::new).collect());
 
 /// The table of a kind.
-pub(super) fn of(kind: KindId) -> &'static KindTable {
+pub(super) fn for_kind(kind: KindId) -> &'static KindTable {
     &ALL[usize::from(kind.0)]
 }
 
 impl KindTable {
     fn new(kind: &'static Kind) -> Self {
         let mut columns = vec![
-            Column::new("external_id", Ty::Id, Holds::Id),
-            Column::new("version", Ty::Int, Holds::Version),
+            TableColumn::new("external_id", SqlType::Id, ColumnContent::Id),
+            TableColumn::new("version", SqlType::Int, ColumnContent::Version),
         ];
         for (index, field) in kind.fields.iter().enumerate() {
             columns.extend(field_columns(kind, index, field));
         }
         if kind.custom.is_some() {
-            columns.push(Column::new("custom_fields", Ty::Text, Holds::Custom));
+            columns.push(TableColumn::new(
+                "custom_fields",
+                SqlType::Text,
+                ColumnContent::Custom,
+            ));
         }
         let facts = kind.facts.iter();
-        columns.extend(facts.map(|fact| Column::new(fact.column, Ty::Text, Holds::Fact(fact))));
+        columns.extend(
+            facts.map(|fact| {
+                TableColumn::new(fact.column, SqlType::Text, ColumnContent::Fact(fact))
+            }),
+        );
         Self {
             kind,
             columns,
@@ -94,7 +102,7 @@ impl KindTable {
     }
 
     /// The columns' names and types.
-    pub(super) fn shape(&self) -> Vec<(&str, Ty)> {
+    pub(super) fn shape(&self) -> Vec<(&str, SqlType)> {
         let columns = self.columns.iter();
         columns
             .map(|column| (column.name.as_str(), column.ty))
@@ -102,11 +110,11 @@ impl KindTable {
     }
 
     /// The columns that hold a field: one, two for a file, none for a list.
-    pub(super) fn of_field(&self, field: usize) -> impl Iterator<Item = &Column> {
+    pub(super) fn columns_of_field(&self, field: usize) -> impl Iterator<Item = &TableColumn> {
         self.columns.iter().filter(move |column| {
             matches!(
                 column.holds,
-                Holds::Field(index) | Holds::Path(index) | Holds::Sha256(index) if index == field
+                ColumnContent::Field(index) | ColumnContent::Path(index) | ColumnContent::Sha256(index) if index == field
             )
         })
     }
@@ -118,14 +126,14 @@ impl KindTable {
 
     /// The table of the links to a kind, by the name of the field.
     pub(super) fn link_named(&self, field: &str) -> &LinkTable {
-        let field = self.kind.at(field);
+        let field = self.kind.expect_index(field);
         self.link(field)
             .expect("the callers name fields that are lists of the table")
     }
 }
 
-impl Column {
-    fn new(name: impl Into<String>, ty: Ty, holds: Holds) -> Self {
+impl TableColumn {
+    fn new(name: impl Into<String>, ty: SqlType, holds: ColumnContent) -> Self {
         Self {
             name: name.into(),
             ty,
@@ -136,10 +144,10 @@ impl Column {
 
 impl LinkTable {
     /// The columns' names and types, owner and member first.
-    pub(super) fn shape(&self) -> Vec<(&str, Ty)> {
+    pub(super) fn shape(&self) -> Vec<(&str, SqlType)> {
         let mut shape = vec![
-            (self.owner.as_str(), Ty::Id),
-            (self.member.as_str(), Ty::Id),
+            (self.owner.as_str(), SqlType::Id),
+            (self.member.as_str(), SqlType::Id),
         ];
         let attributes = self.attributes.iter();
         shape.extend(attributes.map(|attribute| (attribute.column, attribute_type(attribute))));
@@ -148,29 +156,33 @@ impl LinkTable {
 }
 
 /// Booleans are booleans; other attributes are kept as their word.
-pub(super) fn attribute_type(attribute: &Attribute) -> Ty {
+pub(super) fn attribute_type(attribute: &LinkAttribute) -> SqlType {
     match attribute.choices {
-        ["false", "true"] => Ty::Bool,
-        _ => Ty::Text,
+        ["false", "true"] => SqlType::Bool,
+        _ => SqlType::Text,
     }
 }
 
-fn field_columns(kind: &Kind, index: usize, field: &Field) -> Vec<Column> {
+fn field_columns(kind: &Kind, index: usize, field: &Field) -> Vec<TableColumn> {
     let ty = match field.ty {
-        Type::Set(_) | Type::Links { .. } => return Vec::new(),
-        Type::Enum(_) if index == kind.status_index() && !kind.status => return Vec::new(),
-        Type::Bool => Ty::Bool,
-        Type::Int(..) => Ty::Int,
-        Type::Ref(_) => Ty::Id,
-        _ => Ty::Text,
+        FieldType::Set(_) | FieldType::Links { .. } => return Vec::new(),
+        FieldType::Enum(_) if index == kind.status_index() && !kind.status => return Vec::new(),
+        FieldType::Bool => SqlType::Bool,
+        FieldType::Int(..) => SqlType::Int,
+        FieldType::Ref(_) => SqlType::Id,
+        _ => SqlType::Text,
     };
-    if !matches!(field.ty, Type::File) {
-        return vec![Column::new(field.column, ty, Holds::Field(index))];
+    if !matches!(field.ty, FieldType::File) {
+        return vec![TableColumn::new(
+            field.column,
+            ty,
+            ColumnContent::Field(index),
+        )];
     }
     let hash = format!("{}_sha256", field.column);
     vec![
-        Column::new(field.column, ty, Holds::Path(index)),
-        Column::new(hash, Ty::Text, Holds::Sha256(index)),
+        TableColumn::new(field.column, ty, ColumnContent::Path(index)),
+        TableColumn::new(hash, SqlType::Text, ColumnContent::Sha256(index)),
     ]
 }
 
@@ -179,7 +191,7 @@ fn links(kind: &'static Kind) -> Vec<LinkTable> {
     let lists = fields.filter(|(_, field)| {
         matches!(
             field.ty,
-            Type::Set(Item::Ref(_) | Item::Text(_)) | Type::Links { .. }
+            FieldType::Set(SetItem::Ref(_) | SetItem::Text(_)) | FieldType::Links { .. }
         )
     });
     lists

@@ -1,11 +1,11 @@
 //! The triggers that mark a write which is not Roster's: they give the row a random negative
 //! version.
 
-use super::dialect::Dialect;
+use super::dialect::SqlDialect;
 use super::tables::{self, KindTable, LinkTable};
 
 /// A trigger.
-pub(super) struct Trigger {
+pub(super) struct SqlTrigger {
     /// Its name.
     pub(super) name: String,
     /// The table it is on.
@@ -15,13 +15,13 @@ pub(super) struct Trigger {
 }
 
 /// All triggers.
-pub(super) fn all(dialect: &Dialect) -> Vec<Trigger> {
+pub(super) fn all(dialect: &SqlDialect) -> Vec<SqlTrigger> {
     let kinds = tables::ALL.iter();
     kinds.flat_map(|table| of_kind(dialect, table)).collect()
 }
 
 /// The functions that PostgreSQL's triggers call.
-pub(super) fn functions(dialect: &Dialect) -> Vec<String> {
+pub(super) fn functions(dialect: &SqlDialect) -> Vec<String> {
     if !dialect.numbered {
         return Vec::new();
     }
@@ -54,7 +54,7 @@ END $$"
     ]
 }
 
-impl Trigger {
+impl SqlTrigger {
     /// A trigger called after its table and what it sees.
     fn new(table: &str, suffix: &str, rest: &str) -> Self {
         let name = format!("{table}_{suffix}");
@@ -66,7 +66,7 @@ impl Trigger {
     }
 
     /// The statement that takes it away.
-    pub(super) fn drop(&self, dialect: &Dialect) -> String {
+    pub(super) fn drop(&self, dialect: &SqlDialect) -> String {
         let Self { name, table, .. } = self;
         if dialect.numbered {
             format!("DROP TRIGGER {name} ON {table}")
@@ -77,7 +77,7 @@ impl Trigger {
 }
 
 /// The triggers of a kind's tables.
-fn of_kind(dialect: &Dialect, table: &KindTable) -> Vec<Trigger> {
+fn of_kind(dialect: &SqlDialect, table: &KindTable) -> Vec<SqlTrigger> {
     let links = table.links.iter();
     if dialect.numbered {
         let mut all = vec![postgres_row(table)];
@@ -89,17 +89,17 @@ fn of_kind(dialect: &Dialect, table: &KindTable) -> Vec<Trigger> {
     all
 }
 
-fn sqlite_row(dialect: &Dialect, table: &KindTable) -> Trigger {
+fn sqlite_row(dialect: &SqlDialect, table: &KindTable) -> SqlTrigger {
     let (name, version) = (table.kind.table, dialect.foreign_version);
     let rest = format!(
         "AFTER UPDATE ON {name} \
          WHEN new.version = old.version AND NOT EXISTS (SELECT 1 FROM writing) \
          BEGIN UPDATE {name} SET version = {version} WHERE external_id = new.external_id; END"
     );
-    Trigger::new(name, "version", &rest)
+    SqlTrigger::new(name, "version", &rest)
 }
 
-fn sqlite_links(dialect: &Dialect, table: &KindTable, link: &LinkTable) -> Vec<Trigger> {
+fn sqlite_links(dialect: &SqlDialect, table: &KindTable, link: &LinkTable) -> Vec<SqlTrigger> {
     let (name, owner, kind) = (&link.name, &link.owner, table.kind.table);
     let version = dialect.foreign_version;
     let events = [
@@ -112,22 +112,22 @@ fn sqlite_links(dialect: &Dialect, table: &KindTable, link: &LinkTable) -> Vec<T
             "AFTER {event} ON {name} WHEN NOT EXISTS (SELECT 1 FROM writing) \
              BEGIN UPDATE {kind} SET version = {version} WHERE external_id IN ({owners}); END"
         );
-        Trigger::new(name, suffix, &rest)
+        SqlTrigger::new(name, suffix, &rest)
     });
     triggers.collect()
 }
 
-fn postgres_row(table: &KindTable) -> Trigger {
+fn postgres_row(table: &KindTable) -> SqlTrigger {
     let name = table.kind.table;
     let rest = format!(
         "BEFORE UPDATE ON {name} FOR EACH ROW WHEN (NEW.version = OLD.version \
            AND current_setting('roster.writing', true) IS DISTINCT FROM 'on') \
          EXECUTE FUNCTION roster_foreign_write()"
     );
-    Trigger::new(name, "version", &rest)
+    SqlTrigger::new(name, "version", &rest)
 }
 
-fn postgres_links(table: &KindTable, link: &LinkTable) -> Vec<Trigger> {
+fn postgres_links(table: &KindTable, link: &LinkTable) -> Vec<SqlTrigger> {
     let (name, owner, kind) = (&link.name, &link.owner, table.kind.table);
     let foreign = "WHEN (current_setting('roster.writing', true) IS DISTINCT FROM 'on')";
     let changed = format!(
@@ -139,7 +139,7 @@ fn postgres_links(table: &KindTable, link: &LinkTable) -> Vec<Trigger> {
          FOR EACH STATEMENT {foreign} EXECUTE FUNCTION roster_foreign_truncate('{kind}')"
     );
     vec![
-        Trigger::new(name, "changed", &changed),
-        Trigger::new(name, "truncated", &truncated),
+        SqlTrigger::new(name, "changed", &changed),
+        SqlTrigger::new(name, "truncated", &truncated),
     ]
 }

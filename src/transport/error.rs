@@ -129,7 +129,7 @@ pub enum TransportError {
         said: String,
     },
     /// A web server has no time.
-    #[error("{place} answers {status}: it has no time for us now{}", later(.after.as_ref()))]
+    #[error("{place} answers {status}: it has no time for us now{}", retry_hint(.after.as_ref()))]
     Busy {
         /// Which one.
         place: String,
@@ -271,14 +271,14 @@ impl TransportError {
     }
 }
 
-fn later(after: Option<&TimeDelta>) -> String {
+fn retry_hint(after: Option<&TimeDelta>) -> String {
     after.map_or_else(String::new, |after| {
         format!(", and asks to come again in {} s", after.num_seconds())
     })
 }
 
 /// The lines that say something, on one line.
-pub(super) fn brief(said: &str) -> String {
+pub(super) fn one_line(said: &str) -> String {
     let lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
     let brief = lines.collect::<Vec<_>>().join("; ");
     let shown = brief.chars().filter(|c| !c.is_control());
@@ -305,6 +305,6 @@ mod tests {
 
     #[test]
     fn what_is_said_stands_on_one_line() {
-        assert_eq!(brief("a\n\n  b\u{1b}[31m\n"), "a; b[31m");
+        assert_eq!(one_line("a\n\n  b\u{1b}[31m\n"), "a; b[31m");
     }
 }

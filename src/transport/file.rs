@@ -1,12 +1,12 @@
 //! Files of this machine: which one, whether it is complete, and that it stays the same while it is
 //! read.
 
+use super::cache::CacheMetadata;
 use super::error::TransportError;
-use super::incoming::Incoming;
-use super::kept::Meta;
-use super::name::{counts, done_names, fits, is_pattern};
-use super::place::{FilePlace, Place};
-use super::{About, Answer, PAUSE};
+use super::file_name::{done_names, is_pattern, matches_pattern, may_be_complete};
+use super::incoming::IncomingExport;
+use super::location::{ExportLocation, FileLocation};
+use super::{ExportMetadata, FetchAnswer, PAUSE};
 use chrono::{DateTime, Utc};
 use nix::fcntl::OFlag;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use std::thread;
 
 /// What tells a file from another one, and from what it was before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub(super) struct Stamp {
+pub(super) struct FileStamp {
     device: u64,
     inode: u64,
     size: u64,
@@ -26,7 +26,7 @@ pub(super) struct Stamp {
     changed: (i64, i64),
 }
 
-impl Stamp {
+impl FileStamp {
     fn of(metadata: &Metadata) -> Self {
         Self {
             device: metadata.dev(),
@@ -45,27 +45,27 @@ pub(super) fn modified(file: &Metadata) -> Option<DateTime<Utc>> {
 
 /// Takes a file, unless it is the one that was taken last.
 pub(super) fn fetch(
-    place: &Place,
-    file: &FilePlace,
-    before: Option<&Meta>,
-    incoming: &mut Incoming,
-) -> Result<Answer, TransportError> {
-    let path = newest(place, file)?;
-    let stamp = look(&path)?;
+    place: &ExportLocation,
+    file: &FileLocation,
+    before: Option<&CacheMetadata>,
+    incoming: &mut IncomingExport,
+) -> Result<FetchAnswer, TransportError> {
+    let path = find_newest(place, file)?;
+    let stamp = stat(&path)?;
     if before.is_some_and(|before| before.stamp == Some(stamp)) {
-        return Ok(Answer::Same);
+        return Ok(FetchAnswer::Same);
     }
     if let Some(ending) = &file.done {
-        is_done(&path, stamp, ending)?;
+        check_done(&path, stamp, ending)?;
     } else {
         thread::sleep(PAUSE);
-        stands_still(&path, stamp)?;
+        check_unchanged(&path, stamp)?;
     }
-    copy(&path, stamp, incoming).map(Answer::New)
+    copy(&path, stamp, incoming).map(FetchAnswer::New)
 }
 
 /// The file that a place names, or the newest that its pattern fits.
-fn newest(place: &Place, file: &FilePlace) -> Result<PathBuf, TransportError> {
+fn find_newest(place: &ExportLocation, file: &FileLocation) -> Result<PathBuf, TransportError> {
     let path = &file.path;
     let pattern = path.file_name().unwrap_or_default().to_string_lossy();
     if !is_pattern(&pattern) {
@@ -73,9 +73,9 @@ fn newest(place: &Place, file: &FilePlace) -> Result<PathBuf, TransportError> {
     }
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut newest = None;
-    for name in names(folder, &pattern, file.done.as_deref())? {
+    for name in matching_names(folder, &pattern, file.done.as_deref())? {
         let path = folder.join(&name);
-        match look(&path) {
+        match stat(&path) {
             Ok(stamp) => newest = newest.max(Some((stamp.modified, name, path))),
             Err(error) => tracing::warn!("{place}: {error}"),
         }
@@ -88,14 +88,14 @@ fn newest(place: &Place, file: &FilePlace) -> Result<PathBuf, TransportError> {
 }
 
 /// The names in a folder that a pattern fits and that may be complete.
-pub(super) fn names(
+pub(super) fn matching_names(
     folder: &Path,
     pattern: &str,
     done: Option<&str>,
 ) -> Result<Vec<String>, TransportError> {
     let is_one = |name: &str| {
         let says_done = done.is_some_and(|ending| name.ends_with(ending));
-        counts(name) && fits(pattern, name) && !says_done
+        may_be_complete(name) && matches_pattern(pattern, name) && !says_done
     };
     let unread = |error| unreadable(folder, error);
     let mut names = Vec::new();
@@ -111,7 +111,7 @@ pub(super) fn names(
 }
 
 /// What a file is now; only what can be read as one, in its own folder, is any.
-pub(super) fn look(path: &Path) -> Result<Stamp, TransportError> {
+pub(super) fn stat(path: &Path) -> Result<FileStamp, TransportError> {
     let unread = |error| unreadable(path, error);
     let link = fs::symlink_metadata(path).map_err(unread)?;
     if link.is_symlink() {
@@ -127,7 +127,7 @@ pub(super) fn look(path: &Path) -> Result<Stamp, TransportError> {
     }
     let metadata = fs::metadata(path).map_err(unread)?;
     regular(path, metadata.file_type())?;
-    Ok(Stamp::of(&metadata))
+    Ok(FileStamp::of(&metadata))
 }
 
 fn regular(path: &Path, kind: FileType) -> Result<(), TransportError> {
@@ -160,8 +160,8 @@ fn unreadable(path: &Path, source: io::Error) -> TransportError {
 }
 
 /// Whether it is what it was a while ago.
-pub(super) fn stands_still(path: &Path, before: Stamp) -> Result<(), TransportError> {
-    let now = look(path)?;
+pub(super) fn check_unchanged(path: &Path, before: FileStamp) -> Result<(), TransportError> {
+    let now = stat(path)?;
     if now == before {
         return Ok(());
     }
@@ -174,7 +174,11 @@ pub(super) fn stands_still(path: &Path, before: Stamp) -> Result<(), TransportEr
 }
 
 /// Whether the file that says so is there, and is not that of the day before.
-pub(super) fn is_done(path: &Path, stamp: Stamp, ending: &str) -> Result<(), TransportError> {
+pub(super) fn check_done(
+    path: &Path,
+    stamp: FileStamp,
+    ending: &str,
+) -> Result<(), TransportError> {
     match done_file(path, ending) {
         Some((_, done)) if done.modified >= stamp.modified => Ok(()),
         Some((done, _)) => Err(unfinished(
@@ -190,12 +194,12 @@ pub(super) fn is_done(path: &Path, stamp: Stamp, ending: &str) -> Result<(), Tra
 }
 
 /// The file that says it is complete.
-pub(super) fn done_file(path: &Path, ending: &str) -> Option<(PathBuf, Stamp)> {
+pub(super) fn done_file(path: &Path, ending: &str) -> Option<(PathBuf, FileStamp)> {
     let name = path.file_name()?.to_str()?;
     let names = done_names(name, ending).into_iter();
     let mut found = names.filter_map(|name| {
         let path = path.with_file_name(name);
-        let stamp = look(&path).ok()?;
+        let stamp = stat(&path).ok()?;
         Some((path, stamp))
     });
     found.next()
@@ -211,15 +215,15 @@ fn unfinished(path: &Path, why: String) -> TransportError {
 /// Takes a file that stays the same all the while.
 pub(super) fn copy(
     path: &Path,
-    stamp: Stamp,
-    incoming: &mut Incoming,
-) -> Result<About, TransportError> {
-    incoming.fits(stamp.size)?;
+    stamp: FileStamp,
+    incoming: &mut IncomingExport,
+) -> Result<ExportMetadata, TransportError> {
+    incoming.check_size(stamp.size)?;
     let unread = |error| unreadable(path, error);
     let file = open(path).map_err(unread)?;
     let same = |file: &File| {
         let metadata = file.metadata().map_err(unread)?;
-        Ok(Stamp::of(&metadata) == stamp)
+        Ok(FileStamp::of(&metadata) == stamp)
     };
     let swapped = || TransportError::Swapped {
         place: path.display().to_string(),
@@ -228,11 +232,11 @@ pub(super) fn copy(
         return Err(swapped());
     }
     incoming.take_all(&file, unread)?;
-    if !same(&file)? || look(path).ok() != Some(stamp) || incoming.size() != stamp.size {
+    if !same(&file)? || stat(path).ok() != Some(stamp) || incoming.size() != stamp.size {
         return Err(swapped());
     }
     let metadata = file.metadata().map_err(unread)?;
-    Ok(About {
+    Ok(ExportMetadata {
         name: path
             .file_name()
             .unwrap_or_default()
@@ -240,7 +244,7 @@ pub(super) fn copy(
             .into_owned(),
         modified: modified(&metadata),
         stamp: Some(stamp),
-        ..About::default()
+        ..ExportMetadata::default()
     })
 }
 
@@ -254,15 +258,15 @@ fn open(path: &Path) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::place::{LIMIT, TIMEOUT, Way};
+    use super::super::location::{LIMIT, LocationKind, TIMEOUT};
     use super::*;
 
     #[test]
     fn a_file_that_changes_while_it_is_read_is_not_taken() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("customers.csv");
-        let place = Place {
-            way: Way::File(FilePlace {
+        let place = ExportLocation {
+            way: LocationKind::File(FileLocation {
                 path: path.clone(),
                 done: None,
             }),
@@ -270,10 +274,10 @@ mod tests {
             timeout: TIMEOUT,
         };
         fs::write(&path, "id;name\n").unwrap();
-        let stamp = look(&path).unwrap();
+        let stamp = stat(&path).unwrap();
         let take = || {
             let new = folder.path().join("incoming");
-            copy(&path, stamp, &mut Incoming::new(&place, new, LIMIT)?)
+            copy(&path, stamp, &mut IncomingExport::new(&place, new, LIMIT)?)
         };
         assert!(take().is_ok());
         // Another one of the same size, moved to its place.

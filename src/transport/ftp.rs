@@ -1,11 +1,11 @@
 //! Exports of servers by FTP: with TLS, unless the configuration says in so many words that
 //! everybody may read along.
 
-use super::error::{TransportError, brief};
-use super::incoming::Incoming;
-use super::name::{counts, done_names, fits, is_pattern};
-use super::place::{FtpPlace, Place, Security};
-use super::{About, Answer, CONNECT, IDLE, PAUSE};
+use super::error::{TransportError, one_line};
+use super::file_name::{done_names, is_pattern, matches_pattern, may_be_complete};
+use super::incoming::IncomingExport;
+use super::location::{ExportLocation, FtpLocation, FtpSecurity};
+use super::{CONNECT, ExportMetadata, FetchAnswer, IDLE, PAUSE};
 use crate::tls;
 use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret;
@@ -20,48 +20,48 @@ use tokio::net::lookup_host;
 use tokio::time::{sleep, timeout};
 
 /// What a server says of a file; it need not be able to.
-type Seen = (Option<u64>, Option<DateTime<Utc>>);
+type FtpFileStat = (Option<u64>, Option<DateTime<Utc>>);
 
 /// One conversation with a server.
-struct Session<'p> {
-    place: &'p Place,
-    ftp: &'p FtpPlace,
+struct FtpSession<'p> {
+    place: &'p ExportLocation,
+    ftp: &'p FtpLocation,
     stream: AsyncRustlsFtpStream,
 }
 
 /// Takes the file that is named, or the newest that the pattern fits.
 pub(super) async fn fetch(
-    place: &Place,
-    ftp: &FtpPlace,
-    incoming: &mut Incoming,
-) -> Result<Answer, TransportError> {
-    let mut session = Session::open(place, ftp).await?;
+    place: &ExportLocation,
+    ftp: &FtpLocation,
+    incoming: &mut IncomingExport,
+) -> Result<FetchAnswer, TransportError> {
+    let mut session = FtpSession::open(place, ftp).await?;
     let path = session.choose().await?;
-    let before = session.see(&path).await?;
+    let before = session.stat(&path).await?;
     if let (Some(size), _) = before {
-        incoming.fits(size)?;
+        incoming.check_size(size)?;
     }
     sleep(PAUSE).await;
-    session.stands_still(&path, before).await?;
+    session.check_unchanged(&path, before).await?;
     session.take(&path, before, incoming).await?;
-    session.stands_still(&path, before).await?;
+    session.check_unchanged(&path, before).await?;
     // All of it is here.
     let _ = timeout(Duration::from_secs(1), session.stream.quit()).await;
-    Ok(Answer::New(About {
+    Ok(FetchAnswer::New(ExportMetadata {
         name: path.rsplit('/').next().unwrap_or(&path).to_owned(),
         modified: before.1,
-        ..About::default()
+        ..ExportMetadata::default()
     }))
 }
 
-impl<'p> Session<'p> {
-    async fn open(place: &'p Place, ftp: &'p FtpPlace) -> Result<Self, TransportError> {
-        if ftp.security == Security::Plain {
+impl<'p> FtpSession<'p> {
+    async fn open(place: &'p ExportLocation, ftp: &'p FtpLocation) -> Result<Self, TransportError> {
+        if ftp.security == FtpSecurity::Plain {
             tracing::warn!(
                 "{place}: password and customers are readable on their way; ask its operators for FTP with TLS, and take `plain: true` out"
             );
         }
-        let stream = in_time(place, CONNECT, connect(place, ftp)).await?;
+        let stream = with_timeout(place, CONNECT, connect(place, ftp)).await?;
         let mut session = Self { place, ftp, stream };
         let peer = session.stream.get_ref().await.peer_addr();
         let is_v6 = peer.is_ok_and(|peer| peer.is_ipv6());
@@ -76,7 +76,7 @@ impl<'p> Session<'p> {
             session.stream.login(user, word).await?;
             session.stream.transfer_type(FileType::Binary).await
         };
-        in_time(place, IDLE, entered).await?;
+        with_timeout(place, IDLE, entered).await?;
         Ok(session)
     }
 
@@ -92,7 +92,7 @@ impl<'p> Session<'p> {
             return Ok(path.to_owned());
         }
         let listed = self.stream.nlst(folder.filter(|folder| !folder.is_empty()));
-        let listed = in_time(self.place, IDLE, listed).await?;
+        let listed = with_timeout(self.place, IDLE, listed).await?;
         let names = listed.iter().map(|name| {
             let name = name.trim_end_matches(['\r', '\n']);
             name.rsplit('/').next().unwrap_or(name).to_owned()
@@ -104,9 +104,9 @@ impl<'p> Session<'p> {
         };
         let says_done = |name: &str| done.is_some_and(|ending| name.ends_with(ending));
         let mut newest = None;
-        for name in names.iter().filter(|name| fits(pattern, name)) {
-            if name == pattern || (counts(name) && !says_done(name)) {
-                let (_, time) = self.see(&whole(name)).await?;
+        for name in names.iter().filter(|name| matches_pattern(pattern, name)) {
+            if name == pattern || (may_be_complete(name) && !says_done(name)) {
+                let (_, time) = self.stat(&whole(name)).await?;
                 newest = newest.max(Some((time, name)));
             }
         }
@@ -127,17 +127,23 @@ impl<'p> Session<'p> {
     }
 
     /// What the server says of a file.
-    async fn see(&mut self, path: &str) -> Result<Seen, TransportError> {
-        let size = known(in_time(self.place, IDLE, self.stream.size(path)).await)?;
-        let time = known(in_time(self.place, IDLE, self.stream.mdtm(path)).await)?;
+    async fn stat(&mut self, path: &str) -> Result<FtpFileStat, TransportError> {
+        let size =
+            none_if_unsupported(with_timeout(self.place, IDLE, self.stream.size(path)).await)?;
+        let time =
+            none_if_unsupported(with_timeout(self.place, IDLE, self.stream.mdtm(path)).await)?;
         Ok((
             size.map(|size| size as u64),
             time.map(|time| time.and_utc()),
         ))
     }
 
-    async fn stands_still(&mut self, path: &str, before: Seen) -> Result<(), TransportError> {
-        let now = self.see(path).await?;
+    async fn check_unchanged(
+        &mut self,
+        path: &str,
+        before: FtpFileStat,
+    ) -> Result<(), TransportError> {
+        let now = self.stat(path).await?;
         if now == before {
             return Ok(());
         }
@@ -154,10 +160,10 @@ impl<'p> Session<'p> {
     async fn take(
         &mut self,
         path: &str,
-        seen: Seen,
-        incoming: &mut Incoming,
+        seen: FtpFileStat,
+        incoming: &mut IncomingExport,
     ) -> Result<(), TransportError> {
-        let mut stream = in_time(self.place, IDLE, self.stream.retr_as_stream(path)).await?;
+        let mut stream = with_timeout(self.place, IDLE, self.stream.retr_as_stream(path)).await?;
         let mut buffer = vec![0; 256 << 10];
         loop {
             let read = timeout(IDLE, stream.read(&mut buffer)).await;
@@ -166,22 +172,27 @@ impl<'p> Session<'p> {
                 Ok(read) => incoming.take(&buffer[..read])?,
                 // Some close TLS without a word; what counts is that all bytes came.
                 Err(error) if is_end(&error) && seen.0 == Some(incoming.size()) => break,
-                Err(error) => return Err(self.cut(seen, incoming, &error.to_string())),
+                Err(error) => return Err(self.truncated_error(seen, incoming, &error.to_string())),
             }
         }
-        let finished = in_time(self.place, IDLE, stream.finish()).await;
+        let finished = with_timeout(self.place, IDLE, stream.finish()).await;
         if let Err(error) = finished {
-            return Err(self.cut(seen, incoming, &error.to_string()));
+            return Err(self.truncated_error(seen, incoming, &error.to_string()));
         }
         match seen.0 {
             Some(size) if size != incoming.size() => {
-                Err(self.cut(seen, incoming, "and the server takes that for the end"))
+                Err(self.truncated_error(seen, incoming, "and the server takes that for the end"))
             }
             _ => Ok(()),
         }
     }
 
-    fn cut(&self, seen: Seen, incoming: &Incoming, why: &str) -> TransportError {
+    fn truncated_error(
+        &self,
+        seen: FtpFileStat,
+        incoming: &IncomingExport,
+        why: &str,
+    ) -> TransportError {
         let came = incoming.size();
         let came = match seen.0 {
             Some(size) => format!("{came} of {size} bytes came"),
@@ -189,7 +200,7 @@ impl<'p> Session<'p> {
         };
         TransportError::Truncated {
             place: self.place.to_string(),
-            said: format!("{came}: {}", brief(&self.place.redact(why))),
+            said: format!("{came}: {}", one_line(&self.place.redact(why))),
         }
     }
 }
@@ -198,17 +209,20 @@ fn is_end(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::UnexpectedEof
 }
 
-async fn connect(place: &Place, ftp: &FtpPlace) -> Result<AsyncRustlsFtpStream, FtpError> {
+async fn connect(
+    place: &ExportLocation,
+    ftp: &FtpLocation,
+) -> Result<AsyncRustlsFtpStream, FtpError> {
     let found = lookup_host((ftp.host.as_str(), ftp.port)).await;
     let addresses: Vec<SocketAddr> = found.map_err(FtpError::ConnectionError)?.collect();
-    if ftp.security == Security::Plain {
+    if ftp.security == FtpSecurity::Plain {
         return AsyncRustlsFtpStream::connect(&*addresses).await;
     }
     let config = tls::client(ftp.ca.as_deref()).map_err(FtpError::SecureError)?;
     let connector = AsyncRustlsConnector::from(tokio_rustls::TlsConnector::from(config));
     let host = ftp.host.trim_start_matches('[').trim_end_matches(']');
     tracing::debug!("{place}: {:?}", ftp.security);
-    if ftp.security == Security::Implicit {
+    if ftp.security == FtpSecurity::Implicit {
         return AsyncRustlsFtpStream::connect_secure_implicit(&*addresses, connector, host).await;
     }
     let stream = AsyncRustlsFtpStream::connect(&*addresses).await?;
@@ -222,17 +236,17 @@ async fn connect(place: &Place, ftp: &FtpPlace) -> Result<AsyncRustlsFtpStream, 
 }
 
 /// Waits for an answer, and says what it means.
-async fn in_time<T>(
-    place: &Place,
+async fn with_timeout<T>(
+    place: &ExportLocation,
     after: Duration,
     work: impl Future<Output = Result<T, FtpError>>,
 ) -> Result<T, TransportError> {
     let ended = timeout(after, work).await;
     let ended = ended.map_err(|_| silent(place, after))?;
-    ended.map_err(|error| meant(place, &error))
+    ended.map_err(|error| classify_error(place, &error))
 }
 
-fn silent(place: &Place, after: Duration) -> TransportError {
+fn silent(place: &ExportLocation, after: Duration) -> TransportError {
     TransportError::Silent {
         place: place.to_string(),
         after,
@@ -240,7 +254,7 @@ fn silent(place: &Place, after: Duration) -> TransportError {
 }
 
 /// What a server need not be able to say.
-fn known<T>(said: Result<T, TransportError>) -> Result<Option<T>, TransportError> {
+fn none_if_unsupported<T>(said: Result<T, TransportError>) -> Result<Option<T>, TransportError> {
     match said {
         Ok(said) => Ok(Some(said)),
         Err(TransportError::Failed { .. }) => Ok(None),
@@ -248,8 +262,8 @@ fn known<T>(said: Result<T, TransportError>) -> Result<Option<T>, TransportError
     }
 }
 
-fn meant(place: &Place, error: &FtpError) -> TransportError {
-    let said = brief(&place.redact(&error.to_string()));
+fn classify_error(place: &ExportLocation, error: &FtpError) -> TransportError {
+    let said = one_line(&place.redact(&error.to_string()));
     let name = place.to_string();
     match error {
         FtpError::ConnectionError(_) | FtpError::SecureError(_) => {

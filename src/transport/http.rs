@@ -1,10 +1,10 @@
 //! Exports of web servers: what is asked, where we let ourselves be sent, what an answer means.
 
-use super::error::{TransportError, brief};
-use super::incoming::Incoming;
-use super::kept::Meta;
-use super::place::{HttpAuth, HttpPlace, Next, Place, shown};
-use super::{About, Answer, CONNECT, IDLE, judge, pages, s3, token};
+use super::cache::CacheMetadata;
+use super::error::{TransportError, one_line};
+use super::incoming::IncomingExport;
+use super::location::{ExportLocation, HttpAuth, HttpLocation, NextPage, url_without_secrets};
+use super::{CONNECT, ExportMetadata, FetchAnswer, IDLE, content_check, pages, s3, token};
 use crate::diagnostic::chain;
 use crate::tls::choose_provider;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -19,29 +19,29 @@ use secrecy::{ExposeSecret, SecretString};
 pub const MOST_REDIRECTS: usize = 5;
 
 /// One conversation with a server.
-pub(super) struct Session<'p> {
-    pub place: &'p Place,
-    pub http: &'p HttpPlace,
+pub(super) struct HttpSession<'p> {
+    pub place: &'p ExportLocation,
+    pub http: &'p HttpLocation,
     client: Client,
     token: Option<SecretString>,
 }
 
 /// Asks for an export, or for all of its pages.
 pub(super) async fn fetch(
-    place: &Place,
-    http: &HttpPlace,
-    before: Option<&Meta>,
-    incoming: &mut Incoming,
-) -> Result<Answer, TransportError> {
-    let mut session = Session::new(place, http)?;
+    place: &ExportLocation,
+    http: &HttpLocation,
+    before: Option<&CacheMetadata>,
+    incoming: &mut IncomingExport,
+) -> Result<FetchAnswer, TransportError> {
+    let mut session = HttpSession::new(place, http)?;
     if let Some(next) = &http.next {
         return pages::fetch(&mut session, next, incoming)
             .await
-            .map(Answer::New);
+            .map(FetchAnswer::New);
     }
     let answer = session.get(&http.url, before).await?;
     if answer.status() == StatusCode::NOT_MODIFIED {
-        return Ok(Answer::Same);
+        return Ok(FetchAnswer::Same);
     }
     if next_link(&answer).is_some() {
         return Err(TransportError::NotData {
@@ -49,13 +49,13 @@ pub(super) async fn fetch(
             what: "it is the first of several pages by its header `Link`; set `next: link` of the export".to_owned(),
         });
     }
-    let about = about(&answer);
+    let about = export_metadata(&answer);
     session.take(answer, incoming).await?;
-    Ok(Answer::New(about))
+    Ok(FetchAnswer::New(about))
 }
 
-impl<'p> Session<'p> {
-    fn new(place: &'p Place, http: &'p HttpPlace) -> Result<Self, TransportError> {
+impl<'p> HttpSession<'p> {
+    fn new(place: &'p ExportLocation, http: &'p HttpLocation) -> Result<Self, TransportError> {
         Ok(Self {
             place,
             http,
@@ -68,10 +68,10 @@ impl<'p> Session<'p> {
     pub(super) async fn get(
         &mut self,
         url: &Url,
-        before: Option<&Meta>,
+        before: Option<&CacheMetadata>,
     ) -> Result<Response, TransportError> {
         let mut answer = None;
-        if let HttpAuth::Grant(grant) = &self.http.auth {
+        if let HttpAuth::ClientCredentials(grant) = &self.http.auth {
             let given = token::get(self.place, grant, &self.client).await?;
             self.token = Some(given.token);
             let first = self.follow(url, before).await?;
@@ -87,11 +87,15 @@ impl<'p> Session<'p> {
             Some(answer) => answer,
             None => self.follow(url, before).await?,
         };
-        self.good(answer, before.is_some()).await
+        self.check_status(answer, before.is_some()).await
     }
 
     /// Asks for an address, and where its server sends us.
-    async fn follow(&self, url: &Url, before: Option<&Meta>) -> Result<Response, TransportError> {
+    async fn follow(
+        &self,
+        url: &Url,
+        before: Option<&CacheMetadata>,
+    ) -> Result<Response, TransportError> {
         let mut url = url.clone();
         for _ in 0..=MOST_REDIRECTS {
             let request = self.request(&url, before);
@@ -100,18 +104,18 @@ impl<'p> Session<'p> {
             if !moved {
                 return Ok(answer);
             }
-            url = self.moved(&url, &answer)?;
+            url = self.redirect_target(&url, &answer)?;
         }
-        Err(self.astray(
-            &shown(&url),
+        Err(self.redirect_error(
+            &url_without_secrets(&url),
             &format!("that is more than {MOST_REDIRECTS} times in a row"),
         ))
     }
 
-    fn request(&self, url: &Url, before: Option<&Meta>) -> RequestBuilder {
-        let is_home = is_home(&self.http.url, url);
+    fn request(&self, url: &Url, before: Option<&CacheMetadata>) -> RequestBuilder {
+        let is_home = is_same_server(&self.http.url, url);
         let address = match &self.http.auth {
-            HttpAuth::S3(key) if is_home => s3::signed(url, key, Utc::now()),
+            HttpAuth::S3(key) if is_home => s3::sign_url(url, key, Utc::now()),
             _ => url.clone(),
         };
         let mut request = self.client.get(address).header(ACCEPT_ENCODING, "gzip");
@@ -135,7 +139,7 @@ impl<'p> Session<'p> {
                 request.basic_auth(username, Some(password.expose_secret()))
             }
             HttpAuth::Bearer(token) => request.bearer_auth(token.expose_secret()),
-            HttpAuth::Grant(_) => match &self.token {
+            HttpAuth::ClientCredentials(_) => match &self.token {
                 Some(token) => request.bearer_auth(token.expose_secret()),
                 None => request,
             },
@@ -143,26 +147,29 @@ impl<'p> Session<'p> {
     }
 
     /// Where an answer sends us.
-    fn moved(&self, from: &Url, answer: &Response) -> Result<Url, TransportError> {
+    fn redirect_target(&self, from: &Url, answer: &Response) -> Result<Url, TransportError> {
         let to = answer.headers().get(LOCATION);
         let to = to.and_then(|to| to.to_str().ok()).unwrap_or_default();
         let url = from.join(to).map_err(|_| {
             let status = answer.status();
-            self.astray(
+            self.redirect_error(
                 "nowhere",
                 &format!("it answers {status} without an address"),
             )
         })?;
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(self.astray(&shown(&url), "that is no web address"));
+            return Err(self.redirect_error(&url_without_secrets(&url), "that is no web address"));
         }
         if from.scheme() == "https" && url.scheme() == "http" {
-            return Err(self.astray(&shown(&url), "others could read it on the way there"));
+            return Err(self.redirect_error(
+                &url_without_secrets(&url),
+                "others could read it on the way there",
+            ));
         }
         Ok(url)
     }
 
-    pub(super) fn astray(&self, to: &str, why: &str) -> TransportError {
+    pub(super) fn redirect_error(&self, to: &str, why: &str) -> TransportError {
         TransportError::Redirect {
             place: self.place.to_string(),
             to: to.to_owned(),
@@ -171,19 +178,19 @@ impl<'p> Session<'p> {
     }
 
     /// An answer that is one.
-    async fn good(&self, answer: Response, had: bool) -> Result<Response, TransportError> {
+    async fn check_status(&self, answer: Response, had: bool) -> Result<Response, TransportError> {
         let status = answer.status();
         if status == StatusCode::NOT_MODIFIED && had {
             return Ok(answer);
         }
         if status == StatusCode::OK {
-            return self.readable(answer).await;
+            return self.check_content(answer).await;
         }
         let (place, after) = (self.place.to_string(), retry_after(answer.headers()));
         let shown = status.to_string();
         match status.as_u16() {
             401 | 403 | 407 => {
-                let said = format!("{shown}{}", self.said(answer).await);
+                let said = format!("{shown}{}", self.error_text(answer).await);
                 Err(TransportError::Authentication { place, said })
             }
             429 | 503 => Err(TransportError::Busy {
@@ -198,20 +205,23 @@ impl<'p> Session<'p> {
             _ => Err(TransportError::Status {
                 place,
                 status: shown,
-                said: self.said(answer).await,
+                said: self.error_text(answer).await,
             }),
         }
     }
 
     /// An answer in a form that we read.
-    async fn readable(&self, mut answer: Response) -> Result<Response, TransportError> {
+    async fn check_content(&self, mut answer: Response) -> Result<Response, TransportError> {
         let headers = answer.headers();
         let media = text(headers, CONTENT_TYPE).unwrap_or_default();
         let media = media.split(';').next().unwrap_or_default().trim();
         if ["text/html", "application/xhtml+xml"].contains(&media.to_lowercase().as_str()) {
             // What there is of it at once; the title is near the beginning.
             let head = answer.chunk().await.ok().flatten().unwrap_or_default();
-            return Err(judge::page(&self.place.to_string(), &head));
+            return Err(content_check::html_page_error(
+                &self.place.to_string(),
+                &head,
+            ));
         }
         let coding = text(headers, CONTENT_ENCODING).unwrap_or_default();
         if !["", "identity", "gzip", "x-gzip"].contains(&coding.to_lowercase().as_str()) {
@@ -219,7 +229,7 @@ impl<'p> Session<'p> {
                 place: self.place.to_string(),
                 said: format!(
                     "its server packs it as `{}`, though asked for gzip",
-                    brief(coding)
+                    one_line(coding)
                 ),
             });
         }
@@ -227,7 +237,7 @@ impl<'p> Session<'p> {
     }
 
     /// What the server says of an error, if it says it in words for machines.
-    async fn said(&self, mut answer: Response) -> String {
+    async fn error_text(&self, mut answer: Response) -> String {
         let media = text(answer.headers(), CONTENT_TYPE).unwrap_or_default();
         let plain = media.starts_with("text/plain");
         if !plain && !is_json(answer.headers()) {
@@ -235,8 +245,8 @@ impl<'p> Session<'p> {
         }
         let body = answer.chunk().await.ok().flatten().unwrap_or_default();
         let body = &body[..body.len().min(2_048)];
-        let said = judge::error_object(body)
-            .or_else(|| plain.then(|| brief(&String::from_utf8_lossy(body))))
+        let said = content_check::find_error_text(body)
+            .or_else(|| plain.then(|| one_line(&String::from_utf8_lossy(body))))
             .unwrap_or_default();
         if said.is_empty() {
             return said;
@@ -248,11 +258,11 @@ impl<'p> Session<'p> {
     pub(super) async fn take(
         &self,
         mut answer: Response,
-        incoming: &mut Incoming,
+        incoming: &mut IncomingExport,
     ) -> Result<(), TransportError> {
         let announced = answer.content_length();
         if let Some(length) = announced {
-            incoming.fits(length)?;
+            incoming.check_size(length)?;
         }
         loop {
             match answer.chunk().await {
@@ -283,12 +293,16 @@ impl<'p> Session<'p> {
     }
 
     fn fault(&self, error: &reqwest::Error) -> TransportError {
-        unsent(self.place, &self.place.to_string(), error)
+        send_error(self.place, &self.place.to_string(), error)
     }
 }
 
 /// What it means that a request did not arrive.
-pub(super) fn unsent(place: &Place, to: &str, error: &reqwest::Error) -> TransportError {
+pub(super) fn send_error(
+    place: &ExportLocation,
+    to: &str,
+    error: &reqwest::Error,
+) -> TransportError {
     if error.is_timeout() && !error.is_connect() {
         return TransportError::Silent {
             place: to.to_owned(),
@@ -313,14 +327,14 @@ pub(super) fn unsent(place: &Place, to: &str, error: &reqwest::Error) -> Transpo
     }
 }
 
-fn client(place: &Place, http: &HttpPlace) -> Result<Client, TransportError> {
+fn client(place: &ExportLocation, http: &HttpLocation) -> Result<Client, TransportError> {
     choose_provider();
     let mut client = Client::builder()
         .user_agent(concat!("roster/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT)
         .read_timeout(IDLE)
         .redirect(redirect::Policy::none());
-    if is_here(&http.url) {
+    if is_loopback(&http.url) {
         client = client.no_proxy();
     }
     if let Some(path) = &http.ca {
@@ -343,7 +357,7 @@ fn client(place: &Place, http: &HttpPlace) -> Result<Client, TransportError> {
 
 /// Whether what is for one address may be told at another: it is the same server, or the same host
 /// with TLS now.
-pub(super) fn is_home(home: &Url, url: &Url) -> bool {
+pub(super) fn is_same_server(home: &Url, url: &Url) -> bool {
     let upgraded = home.scheme() == "http"
         && url.scheme() == "https"
         && home.port().is_none()
@@ -353,7 +367,7 @@ pub(super) fn is_home(home: &Url, url: &Url) -> bool {
 }
 
 /// Whether it is this machine.
-fn is_here(url: &Url) -> bool {
+fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']');
     let address: Option<std::net::IpAddr> = address.parse().ok();
@@ -361,7 +375,7 @@ fn is_here(url: &Url) -> bool {
 }
 
 /// What an answer says of the file.
-pub(super) fn about(answer: &Response) -> About {
+pub(super) fn export_metadata(answer: &Response) -> ExportMetadata {
     let headers = answer.headers();
     let own = |name| text(headers, name).map(str::to_owned);
     let last_modified = own(LAST_MODIFIED);
@@ -371,7 +385,7 @@ pub(super) fn about(answer: &Response) -> About {
     let last = answer.url().path_segments();
     let last = last.and_then(|mut parts| parts.next_back());
     let host = answer.url().host_str().unwrap_or_default();
-    About {
+    ExportMetadata {
         name: named.unwrap_or_else(|| last.filter(|last| !last.is_empty()).unwrap_or(host).into()),
         modified: modified.map(|time| time.to_utc()),
         etag: own(ETAG),
@@ -427,10 +441,10 @@ pub(super) fn next_link(answer: &Response) -> Option<String> {
 }
 
 /// Which way the next page is said, for messages.
-pub(super) fn told(next: &Next) -> String {
+pub(super) fn describe_next_page(next: &NextPage) -> String {
     match next {
-        Next::Header => "the header `Link`".to_owned(),
-        Next::Link(path) | Next::Cursor { path, .. } => format!("`{path}`"),
+        NextPage::Header => "the header `Link`".to_owned(),
+        NextPage::Link(path) | NextPage::Cursor { path, .. } => format!("`{path}`"),
     }
 }
 
@@ -449,7 +463,11 @@ mod tests {
             ("https://erp.example/a", "https://cdn.erp.example/a", false),
             ("http://erp.example:81/a", "https://erp.example/a", false),
         ] {
-            assert_eq!(is_home(&url(home), &url(other)), expected, "{home} {other}");
+            assert_eq!(
+                is_same_server(&url(home), &url(other)),
+                expected,
+                "{home} {other}"
+            );
         }
     }
 

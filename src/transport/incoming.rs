@@ -1,8 +1,8 @@
 //! Bytes on their way into the cache: counted, hashed, unpacked, and gone again unless all came.
 
+use super::content_check;
 use super::error::TransportError;
-use super::judge;
-use super::place::Place;
+use super::location::ExportLocation;
 use crate::model::Digest;
 use flate2::read::MultiGzDecoder;
 use std::fs::{self, File};
@@ -15,8 +15,8 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 const HEAD: usize = 16 << 10;
 
 /// An export of which not all is there yet.
-pub(super) struct Incoming {
-    place: Place,
+pub(super) struct IncomingExport {
+    place: ExportLocation,
     path: PathBuf,
     file: BufWriter<File>,
     hasher: blake3::Hasher,
@@ -27,15 +27,19 @@ pub(super) struct Incoming {
 }
 
 /// An export, all of which is there, unpacked.
-pub(super) struct Whole {
+pub(super) struct CompleteExport {
     pub path: PathBuf,
     pub digest: Digest,
     pub size: u64,
 }
 
-impl Incoming {
+impl IncomingExport {
     /// Into a new file; nobody else writes there.
-    pub(super) fn new(place: &Place, path: PathBuf, limit: u64) -> Result<Self, TransportError> {
+    pub(super) fn new(
+        place: &ExportLocation,
+        path: PathBuf,
+        limit: u64,
+    ) -> Result<Self, TransportError> {
         let file = File::create(&path).map_err(|source| TransportError::Cache {
             path: path.clone(),
             source,
@@ -55,12 +59,12 @@ impl Incoming {
     /// Takes the next bytes.
     pub(super) fn take(&mut self, bytes: &[u8]) -> Result<(), TransportError> {
         self.size += bytes.len() as u64;
-        self.fits(self.size)?;
+        self.check_size(self.size)?;
         let room = HEAD.saturating_sub(self.head.len());
         self.head.extend(&bytes[..bytes.len().min(room)]);
         self.hasher.update(bytes);
         let written = self.file.write_all(bytes);
-        written.map_err(|error| self.unwritten(error))
+        written.map_err(|error| self.write_error(error))
     }
 
     /// Takes all that there is; what cannot be read is told by `fault`.
@@ -86,7 +90,7 @@ impl Incoming {
     }
 
     /// Whether so many bytes may come.
-    pub(super) fn fits(&self, size: u64) -> Result<(), TransportError> {
+    pub(super) fn check_size(&self, size: u64) -> Result<(), TransportError> {
         if size <= self.limit {
             return Ok(());
         }
@@ -98,30 +102,30 @@ impl Incoming {
     }
 
     /// Room for one page of it.
-    pub(super) fn room_for_page(&self) -> PathBuf {
+    pub(super) fn page_path(&self) -> PathBuf {
         self.path.with_extension("page")
     }
 
     /// Room for what a program fetches.
-    pub(super) fn room_for_file(&self) -> PathBuf {
+    pub(super) fn file_path(&self) -> PathBuf {
         self.path.with_extension("file")
     }
 
     /// Everything came: what was packed is unpacked, and what is no data refused.
-    pub(super) fn finish(mut self) -> Result<Whole, TransportError> {
+    pub(super) fn finish(mut self) -> Result<CompleteExport, TransportError> {
         if self.head.starts_with(&GZIP) {
             return self.unpack()?.finish();
         }
         let whole = self.size == self.head.len() as u64;
-        judge::is_data(&self.place, &self.head, whole)?;
+        content_check::check_is_data(&self.place, &self.head, whole)?;
         let written = self.file.flush().and_then(|()| {
             // A name that is there after a power cut must not stand for bytes that are not.
             self.file.get_ref().sync_data()
         });
-        written.map_err(|error| self.unwritten(error))?;
-        Ok(Whole {
+        written.map_err(|error| self.write_error(error))?;
+        Ok(CompleteExport {
             path: std::mem::take(&mut self.path),
-            digest: Digest::finish(&self.hasher),
+            digest: Digest::from_hasher(&self.hasher),
             size: self.size,
         })
     }
@@ -129,7 +133,7 @@ impl Incoming {
     /// The same without its gzip; once, whatever is in it.
     fn unpack(mut self) -> Result<Self, TransportError> {
         let flushed = self.file.flush();
-        flushed.map_err(|error| self.unwritten(error))?;
+        flushed.map_err(|error| self.write_error(error))?;
         let fault = |source| TransportError::Cache {
             path: self.path.clone(),
             source,
@@ -154,7 +158,7 @@ impl Incoming {
         Ok(unpacked)
     }
 
-    fn unwritten(&self, source: io::Error) -> TransportError {
+    fn write_error(&self, source: io::Error) -> TransportError {
         let full = matches!(
             source.kind(),
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
@@ -168,7 +172,7 @@ impl Incoming {
     }
 }
 
-impl Drop for Incoming {
+impl Drop for IncomingExport {
     fn drop(&mut self) {
         if self.path != Path::new("") {
             // What stays is removed by the next fetch.
@@ -179,7 +183,7 @@ impl Drop for Incoming {
 
 #[cfg(test)]
 mod tests {
-    use super::super::place::{FilePlace, LIMIT, TIMEOUT, Way};
+    use super::super::location::{FileLocation, LIMIT, LocationKind, TIMEOUT};
     use super::*;
     use flate2::Compression;
     use flate2::write::GzEncoder;
@@ -193,15 +197,15 @@ mod tests {
     fn whole(bytes: &[u8], limit: u64) -> Result<Vec<u8>, TransportError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new");
-        let place = Place {
-            way: Way::File(FilePlace {
+        let place = ExportLocation {
+            way: LocationKind::File(FileLocation {
                 path: "/here".into(),
                 done: None,
             }),
             limit: LIMIT,
             timeout: TIMEOUT,
         };
-        let mut incoming = Incoming::new(&place, path, limit)?;
+        let mut incoming = IncomingExport::new(&place, path, limit)?;
         for part in bytes.chunks(7) {
             incoming.take(part)?;
         }

@@ -1,37 +1,37 @@
 //! How an export gets here, whatever is in it.
 //!
 //! [`fetch`] goes to where the export is, and keeps its bytes in the cache once all of them are
-//! there; [`fetched`] says what is kept, and asks nobody. So what is read is never half there and
+//! there; [`last_fetched`] says what is kept, and asks nobody. So what is read is never half there and
 //! does not move while it is read, and a server that cannot be reached takes nothing away.
 
+mod cache;
+mod content_check;
+mod drop_folder;
 mod error;
 mod file;
-mod folder;
+mod file_name;
 mod ftp;
 mod http;
 mod incoming;
-mod judge;
-mod kept;
-mod name;
+mod location;
 mod pages;
-mod place;
 mod s3;
 mod sftp;
 mod token;
 
+pub use drop_folder::settle;
 pub use error::TransportError;
-pub use folder::settle;
 pub use http::MOST_REDIRECTS;
-pub use place::{
-    DropPlace, FilePlace, FtpPlace, Grant, HttpAuth, HttpPlace, LIMIT, Next, Place, S3Key,
-    Security, SftpPlace, SshKey, TIMEOUT, Way,
+pub use location::{
+    ClientCredentials, DropLocation, ExportLocation, FileLocation, FtpLocation, FtpSecurity,
+    HttpAuth, HttpLocation, LIMIT, LocationKind, NextPage, S3Key, SftpLocation, SshKey, TIMEOUT,
 };
 
-pub use s3::encoded;
+pub use s3::percent_encode;
 
 use crate::model::Digest;
+use cache::ExportCache;
 use chrono::{DateTime, Utc};
-use kept::Kept;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ const IDLE: Duration = Duration::from_secs(30);
 
 /// An export as it is kept.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Fetched {
+pub struct FetchedExport {
     /// The name of the file, as its place calls it.
     pub name: String,
     /// Of its bytes, unpacked.
@@ -54,16 +54,16 @@ pub struct Fetched {
     /// When the export itself was last written, where its place says so.
     pub modified: Option<DateTime<Utc>>,
     /// How it stands to the one before.
-    pub news: News,
+    pub news: ExportChange,
     /// Whether its place said that nothing is new, so that nothing was read.
     pub untouched: bool,
     /// The file it was read from, to move that one and no other.
-    stamp: Option<file::Stamp>,
+    stamp: Option<file::FileStamp>,
 }
 
 /// How an export stands to the one that was fetched before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum News {
+pub enum ExportChange {
     /// Nothing was fetched before.
     First,
     /// It is the same: the place says so, or the bytes are.
@@ -73,21 +73,21 @@ pub enum News {
 }
 
 /// What a place answers.
-enum Answer {
+enum FetchAnswer {
     /// Nothing new since the export that is kept.
     Same,
     /// An export, all of which has been taken in.
-    New(About),
+    New(ExportMetadata),
 }
 
 /// What a place says of an export beside its bytes.
 #[derive(Default)]
-struct About {
+struct ExportMetadata {
     name: String,
     modified: Option<DateTime<Utc>>,
     etag: Option<String>,
     last_modified: Option<String>,
-    stamp: Option<file::Stamp>,
+    stamp: Option<file::FileStamp>,
 }
 
 /// Brings the export of a place into the cache. Any number of processes may do so at once. It
@@ -95,35 +95,37 @@ struct About {
 ///
 /// # Errors
 /// Why it could not be fetched: what was fetched before is still there then.
-pub fn fetch(place: &Place, cache: &Path) -> Result<Fetched, TransportError> {
-    let kept = Kept::of(place, cache);
+pub fn fetch(place: &ExportLocation, cache: &Path) -> Result<FetchedExport, TransportError> {
+    let kept = ExportCache::of(place, cache);
     let lock = kept.lock()?;
-    let before = kept.meta(&lock)?;
+    let before = kept.read_metadata_for_request(&lock)?;
     let mut incoming = kept.incoming(place, &lock)?;
     let answer = match &place.way {
-        Way::File(file) => file::fetch(place, file, before.as_ref(), &mut incoming),
-        Way::Drop(drop) => folder::fetch(place, drop, before.as_ref(), &mut incoming),
-        Way::Http(http) => in_time(
+        LocationKind::File(file) => file::fetch(place, file, before.as_ref(), &mut incoming),
+        LocationKind::Drop(drop) => drop_folder::fetch(place, drop, before.as_ref(), &mut incoming),
+        LocationKind::Http(http) => block_on_with_timeout(
             place,
             http::fetch(place, http, before.as_ref(), &mut incoming),
         ),
-        Way::Sftp(sftp) => sftp::fetch(place, sftp, &kept, &mut incoming),
-        Way::Ftp(ftp) => in_time(place, ftp::fetch(place, ftp, &mut incoming)),
+        LocationKind::Sftp(sftp) => sftp::fetch(place, sftp, &kept, &mut incoming),
+        LocationKind::Ftp(ftp) => {
+            block_on_with_timeout(place, ftp::fetch(place, ftp, &mut incoming))
+        }
     }?;
     let fetched = match (answer, before) {
-        (Answer::Same, Some(before)) => Fetched {
+        (FetchAnswer::Same, Some(before)) => FetchedExport {
             untouched: true,
-            ..kept.again(before, &lock)?
+            ..kept.record_unchanged(before, &lock)?
         },
-        (Answer::Same, None) => {
+        (FetchAnswer::Same, None) => {
             return Err(TransportError::Failed {
                 place: place.to_string(),
                 said: "it says that nothing is new, though nothing was fetched before".to_owned(),
             });
         }
-        (Answer::New(about), before) => {
+        (FetchAnswer::New(about), before) => {
             let whole = incoming.finish()?;
-            kept.keep(&whole, about, before.as_ref(), &lock)?
+            kept.store_export(&whole, about, before.as_ref(), &lock)?
         }
     };
     tracing::info!(
@@ -131,9 +133,9 @@ pub fn fetch(place: &Place, cache: &Path) -> Result<Fetched, TransportError> {
         fetched.name,
         fetched.size,
         match fetched.news {
-            News::First => "the first",
-            News::Same => "the same as before",
-            News::Changed => "changed",
+            ExportChange::First => "the first",
+            ExportChange::Same => "the same as before",
+            ExportChange::Changed => "changed",
         }
     );
     Ok(fetched)
@@ -144,18 +146,21 @@ pub fn fetch(place: &Place, cache: &Path) -> Result<Fetched, TransportError> {
 ///
 /// # Errors
 /// When it was never fetched, or the cache cannot be read.
-pub fn fetched(place: &Place, cache: &Path) -> Result<(PathBuf, Fetched), TransportError> {
-    let kept = Kept::of(place, cache);
-    let meta = kept.whole()?;
+pub fn last_fetched(
+    place: &ExportLocation,
+    cache: &Path,
+) -> Result<(PathBuf, FetchedExport), TransportError> {
+    let kept = ExportCache::of(place, cache);
+    let meta = kept.read_metadata()?;
     let meta = meta.ok_or_else(|| TransportError::Unfetched {
         place: place.to_string(),
     })?;
-    Ok((kept.body(meta.digest()), meta.fetched(News::Same)))
+    Ok((kept.body(meta.digest()), meta.fetched(ExportChange::Same)))
 }
 
 /// Does something that goes to the network, for as long as the place may take.
-fn in_time<T>(
-    place: &Place,
+fn block_on_with_timeout<T>(
+    place: &ExportLocation,
     work: impl Future<Output = Result<T, TransportError>>,
 ) -> Result<T, TransportError> {
     let runtime = tokio::runtime::Builder::new_current_thread()

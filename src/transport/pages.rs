@@ -2,12 +2,12 @@
 //! fails fails them all.
 
 use super::error::TransportError;
-use super::http::{Session, about, next_link, told};
-use super::incoming::Incoming;
-use super::place::{Next, shown};
-use super::{About, http};
+use super::http::{HttpSession, describe_next_page, export_metadata, next_link};
+use super::incoming::IncomingExport;
+use super::location::{NextPage, url_without_secrets};
+use super::{ExportMetadata, http};
 use crate::diagnostic::codes;
-use crate::feed::format::json::{Beside, beside};
+use crate::feed::format::json::{EnvelopeSignal, read_envelope_member};
 use reqwest::{Response, Url};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -19,25 +19,25 @@ const MOST_PAGES: usize = 100_000;
 const MOST_BYTES: u64 = 256 << 20;
 
 /// An object whose values are left as they are written.
-type Object<'p> = BTreeMap<String, &'p RawValue>;
+type RawObject<'p> = BTreeMap<String, &'p RawValue>;
 
 /// Takes one page after the other.
 pub(super) async fn fetch(
-    session: &mut Session<'_>,
-    next: &Next,
-    incoming: &mut Incoming,
-) -> Result<About, TransportError> {
+    session: &mut HttpSession<'_>,
+    next: &NextPage,
+    incoming: &mut IncomingExport,
+) -> Result<ExportMetadata, TransportError> {
     let mut url = session.http.url.clone();
     let mut seen = BTreeSet::from([url.to_string()]);
     let mut first = None;
     incoming.take(b"[")?;
     for page in 1..=MOST_PAGES {
         let taken = take(session, &url, next, incoming).await;
-        let (about, following) = taken.map_err(|source| of_page(session, page, source))?;
+        let (about, following) = taken.map_err(|source| page_error(session, page, source))?;
         first.get_or_insert(about);
         let Some(following) = following else {
             incoming.take(b"]\n")?;
-            return Ok(About {
+            return Ok(ExportMetadata {
                 // They are those of the first page, which says nothing of the others.
                 etag: None,
                 last_modified: None,
@@ -45,8 +45,11 @@ pub(super) async fn fetch(
             });
         };
         if !seen.insert(following.to_string()) {
-            let what = format!("{} leads back to a page before it", told(next));
-            return Err(of_page(session, page, not_data(session, what)));
+            let what = format!(
+                "{} leads back to a page before it",
+                describe_next_page(next)
+            );
+            return Err(page_error(session, page, not_data(session, what)));
         }
         url = following;
     }
@@ -56,7 +59,7 @@ pub(super) async fn fetch(
     ))
 }
 
-fn of_page(session: &Session<'_>, page: usize, source: TransportError) -> TransportError {
+fn page_error(session: &HttpSession<'_>, page: usize, source: TransportError) -> TransportError {
     TransportError::Page {
         place: session.place.to_string(),
         page,
@@ -64,7 +67,7 @@ fn of_page(session: &Session<'_>, page: usize, source: TransportError) -> Transp
     }
 }
 
-fn not_data(session: &Session<'_>, what: String) -> TransportError {
+fn not_data(session: &HttpSession<'_>, what: String) -> TransportError {
     TransportError::NotData {
         place: session.place.to_string(),
         what,
@@ -73,17 +76,17 @@ fn not_data(session: &Session<'_>, what: String) -> TransportError {
 
 /// Takes a page, and says which one follows.
 async fn take(
-    session: &mut Session<'_>,
+    session: &mut HttpSession<'_>,
     url: &Url,
-    next: &Next,
-    incoming: &mut Incoming,
-) -> Result<(About, Option<Url>), TransportError> {
+    next: &NextPage,
+    incoming: &mut IncomingExport,
+) -> Result<(ExportMetadata, Option<Url>), TransportError> {
     let answer = session.get(url, None).await?;
-    let about = about(&answer);
+    let about = export_metadata(&answer);
     let link = next_link(&answer);
     let body = body(session, answer, incoming).await?;
-    let page =
-        Page::read(&body, session.http.items.as_deref()).map_err(|what| not_data(session, what))?;
+    let page = ExportPage::read(&body, session.http.items.as_deref())
+        .map_err(|what| not_data(session, what))?;
     if let Some(what) = page.problem() {
         return Err(not_data(session, what));
     }
@@ -96,23 +99,23 @@ async fn take(
         between = b",\n";
     }
     let following = match next {
-        Next::Header => link,
-        Next::Link(path) | Next::Cursor { path, .. } => {
+        NextPage::Header => link,
+        NextPage::Link(path) | NextPage::Cursor { path, .. } => {
             page.text(path).map_err(|what| not_data(session, what))?
         }
     };
-    let following = following.map(|following| after(session, url, next, &following));
+    let following = following.map(|following| next_page_url(session, url, next, &following));
     Ok((about, following.transpose()?))
 }
 
 /// The address of the page that follows.
-fn after(
-    session: &Session<'_>,
+fn next_page_url(
+    session: &HttpSession<'_>,
     url: &Url,
-    next: &Next,
+    next: &NextPage,
     following: &str,
 ) -> Result<Url, TransportError> {
-    if let Next::Cursor { parameter, .. } = next {
+    if let NextPage::Cursor { parameter, .. } = next {
         let mut address = session.http.url.clone();
         let kept = session.http.url.query_pairs();
         let kept = kept.filter(|(name, _)| name != parameter);
@@ -123,12 +126,15 @@ fn after(
             .append_pair(parameter, following);
         return Ok(address);
     }
-    let address = url
-        .join(following)
-        .map_err(|_| not_data(session, format!("{} holds no address", told(next))))?;
-    if !http::is_home(&session.http.url, &address) {
-        return Err(session.astray(
-            &shown(&address),
+    let address = url.join(following).map_err(|_| {
+        not_data(
+            session,
+            format!("{} holds no address", describe_next_page(next)),
+        )
+    })?;
+    if !http::is_same_server(&session.http.url, &address) {
+        return Err(session.redirect_error(
+            &url_without_secrets(&address),
             "the next page is at another server, which would have to be given the credentials",
         ));
     }
@@ -137,14 +143,14 @@ fn after(
 
 /// The bytes of a page, which has to fit into what may still come.
 async fn body(
-    session: &Session<'_>,
+    session: &HttpSession<'_>,
     answer: Response,
-    incoming: &Incoming,
+    incoming: &IncomingExport,
 ) -> Result<Vec<u8>, TransportError> {
     let place = session.place;
     let limit = place.limit.saturating_sub(incoming.size()).min(MOST_BYTES);
-    let path = incoming.room_for_page();
-    let mut page = Incoming::new(place, path, limit)?;
+    let path = incoming.page_path();
+    let mut page = IncomingExport::new(place, path, limit)?;
     session.take(answer, &mut page).await?;
     let whole = page.finish()?;
     let bytes = std::fs::read(&whole.path);
@@ -157,12 +163,12 @@ async fn body(
 }
 
 /// A page: its part of the list, and what stands around that.
-struct Page<'p> {
+struct ExportPage<'p> {
     items: Vec<&'p RawValue>,
-    around: Option<Object<'p>>,
+    around: Option<RawObject<'p>>,
 }
 
-impl<'p> Page<'p> {
+impl<'p> ExportPage<'p> {
     /// The list itself, or an object with the list in it: at the place given, or the only list
     /// there is.
     fn read(body: &'p [u8], at: Option<&str>) -> Result<Self, String> {
@@ -176,13 +182,13 @@ impl<'p> Page<'p> {
                 around: None,
             });
         }
-        let around: Object<'p> =
+        let around: RawObject<'p> =
             object(whole).ok_or("it is neither a list nor an object with a list in it")?;
         let items = match at {
             Some(path) => find(&around, path)
                 .and_then(list)
                 .ok_or_else(|| format!("there is no list at `{path}`"))?,
-            None => only(&around)?,
+            None => only_list(&around)?,
         };
         Ok(Self {
             items,
@@ -194,9 +200,9 @@ impl<'p> Page<'p> {
     fn problem(&self) -> Option<String> {
         let members = self.around.iter().flatten();
         let mut found = members.filter_map(|(name, value)| {
-            match beside(name, &parse(value.get().as_bytes())?)? {
-                Beside::Problem(found) => Some(found),
-                Beside::Total(_) => None,
+            match read_envelope_member(name, &parse(value.get().as_bytes())?)? {
+                EnvelopeSignal::Problem(found) => Some(found),
+                EnvelopeSignal::Total(_) => None,
             }
         });
         // That a page follows is what pages are for.
@@ -229,12 +235,12 @@ fn list(value: &RawValue) -> Option<Vec<&RawValue>> {
     parse(value.get().as_bytes())
 }
 
-fn object(value: &RawValue) -> Option<Object<'_>> {
+fn object(value: &RawValue) -> Option<RawObject<'_>> {
     parse(value.get().as_bytes())
 }
 
 /// The only list among the values of an object.
-fn only<'p>(object: &Object<'p>) -> Result<Vec<&'p RawValue>, String> {
+fn only_list<'p>(object: &RawObject<'p>) -> Result<Vec<&'p RawValue>, String> {
     let lists = object
         .iter()
         .filter(|(_, value)| value.get().starts_with('['));
@@ -253,7 +259,7 @@ fn only<'p>(object: &Object<'p>) -> Result<Vec<&'p RawValue>, String> {
 }
 
 /// What is at a place: a name, or names with dots between them.
-fn find<'p>(object: &Object<'p>, path: &str) -> Option<&'p RawValue> {
+fn find<'p>(object: &RawObject<'p>, path: &str) -> Option<&'p RawValue> {
     // `@odata.nextLink` is one name.
     if let Some(value) = object.get(path) {
         return Some(value);
@@ -268,7 +274,7 @@ mod tests {
     use super::*;
 
     fn items(body: &str, at: Option<&str>) -> Result<Vec<String>, String> {
-        let page = Page::read(body.as_bytes(), at)?;
+        let page = ExportPage::read(body.as_bytes(), at)?;
         Ok(page
             .items
             .iter()
@@ -307,7 +313,7 @@ mod tests {
     #[test]
     fn the_next_page_is_found_by_names_with_dots_in_them_or_between_them() {
         let body = br#"{"@odata.nextLink": "/2", "meta": {"next": 7, "last": null}, "v": []}"#;
-        let page = Page::read(body, None).unwrap();
+        let page = ExportPage::read(body, None).unwrap();
         assert_eq!(page.text("@odata.nextLink").unwrap().as_deref(), Some("/2"));
         assert_eq!(page.text("meta.next").unwrap().as_deref(), Some("7"));
         assert_eq!(page.text("meta.last").unwrap(), None);

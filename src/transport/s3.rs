@@ -1,7 +1,7 @@
 //! Objects of S3 and of servers that speak as it does: an address that is signed for a while
 //! (AWS Signature Version 4), and then the web as everywhere.
 
-use super::place::S3Key;
+use super::location::S3Key;
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, Mac};
 use reqwest::Url;
@@ -13,11 +13,11 @@ use std::fmt::Write;
 const GOOD_FOR: &str = "900";
 
 /// The address of an object, signed.
-pub(super) fn signed(url: &Url, key: &S3Key, now: DateTime<Utc>) -> Url {
-    signed_for(url, key, now, GOOD_FOR)
+pub(super) fn sign_url(url: &Url, key: &S3Key, now: DateTime<Utc>) -> Url {
+    sign_url_for(url, key, now, GOOD_FOR)
 }
 
-fn signed_for(url: &Url, key: &S3Key, now: DateTime<Utc>, seconds: &str) -> Url {
+fn sign_url_for(url: &Url, key: &S3Key, now: DateTime<Utc>, seconds: &str) -> Url {
     let (day, time) = (now.format("%Y%m%d"), now.format("%Y%m%dT%H%M%SZ"));
     let scope = format!("{day}/{}/s3/aws4_request", key.region);
     // In the order of their names, as the signature wants them.
@@ -33,7 +33,7 @@ fn signed_for(url: &Url, key: &S3Key, now: DateTime<Utc>, seconds: &str) -> Url 
     query.push(("X-Amz-SignedHeaders", "host".to_owned()));
     let query = query
         .into_iter()
-        .map(|(name, value)| format!("{name}={}", encoded(&value, false)));
+        .map(|(name, value)| format!("{name}={}", percent_encode(&value, false)));
     let query = query.collect::<Vec<_>>().join("&");
     let host = url.host_str().unwrap_or_default();
     let port = url
@@ -80,7 +80,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// Text as it stands in such an address; slashes are kept where it is a path.
 #[must_use]
-pub fn encoded(text: &str, is_path: bool) -> String {
+pub fn percent_encode(text: &str, is_path: bool) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         let plain = byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
@@ -109,7 +109,7 @@ mod tests {
         };
         let url = Url::parse("https://examplebucket.s3.amazonaws.com/test.txt").unwrap();
         let now = DateTime::parse_from_rfc3339("2013-05-24T00:00:00Z").unwrap();
-        let signed = signed_for(&url, &key, now.to_utc(), "86400");
+        let signed = sign_url_for(&url, &key, now.to_utc(), "86400");
         assert_eq!(
             signed.as_str(),
             "https://examplebucket.s3.amazonaws.com/test.txt?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404"
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_path_keeps_its_slashes() {
-        assert_eq!(encoded("a b/é+.csv", true), "a%20b/%C3%A9%2B.csv");
-        assert_eq!(encoded("a/b", false), "a%2Fb");
+        assert_eq!(percent_encode("a b/é+.csv", true), "a%20b/%C3%A9%2B.csv");
+        assert_eq!(percent_encode("a/b", false), "a%2Fb");
     }
 }

@@ -1,14 +1,14 @@
 //! Exports of servers by ssh: OpenSSH's own `sftp`, so that hosts, keys and agents hold as their
 //! users know them. It asks nobody anything.
 
-use super::error::{TransportError, brief};
+use super::cache::ExportCache;
+use super::error::{TransportError, one_line};
 use super::file::modified;
-use super::incoming::Incoming;
-use super::kept::Kept;
-use super::name::{counts, done_names, fits};
-use super::place::{Place, SftpPlace, bracketed};
-use super::{About, Answer, CONNECT, IDLE, PAUSE};
-use crate::process::{self, Stopped};
+use super::file_name::{done_names, matches_pattern, may_be_complete};
+use super::incoming::IncomingExport;
+use super::location::{ExportLocation, SftpLocation, bracketed};
+use super::{CONNECT, ExportMetadata, FetchAnswer, IDLE, PAUSE};
+use crate::process::{self, ProcessError};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::Path;
@@ -17,7 +17,7 @@ use std::thread;
 
 /// One file as the server lists it: to the minute, which is as exact as `sftp` shows it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-struct Listed {
+struct SftpEntry {
     mode: char,
     size: u64,
     time: String,
@@ -26,43 +26,43 @@ struct Listed {
 
 /// Takes the file that is named, or the newest that the pattern fits.
 pub(super) fn fetch(
-    place: &Place,
-    sftp: &SftpPlace,
-    kept: &Kept,
-    incoming: &mut Incoming,
-) -> Result<Answer, TransportError> {
+    place: &ExportLocation,
+    sftp: &SftpLocation,
+    kept: &ExportCache,
+    incoming: &mut IncomingExport,
+) -> Result<FetchAnswer, TransportError> {
     let (folder, pattern) = sftp.path.rsplit_once('/').unwrap_or((".", &sftp.path));
     let folder = if folder.is_empty() { "/" } else { folder };
     let list = format!("ls -lant {}\n", quoted(folder));
-    let listed = listing(&said(place, sftp, kept, &list)?);
+    let listed = listing(&run_batch(place, sftp, kept, &list)?);
     let file = choose(place, sftp, &listed, pattern)?;
-    incoming.fits(file.size)?;
+    incoming.check_size(file.size)?;
     thread::sleep(PAUSE);
-    let (from, to) = (format!("{folder}/{}", file.name), incoming.room_for_file());
+    let (from, to) = (format!("{folder}/{}", file.name), incoming.file_path());
     let local = to.file_name().unwrap_or_default().to_string_lossy();
     let get = format!("get -p {} {}\n", quoted(&from), quoted(&local));
-    let ran = said(place, sftp, kept, &format!("{list}{get}{list}"));
+    let ran = run_batch(place, sftp, kept, &format!("{list}{get}{list}"));
     let taken = ran.and_then(|said| {
-        stands_still(place, &file, &said)?;
+        check_unchanged(place, &file, &said)?;
         take(place, &file, &to, incoming)
     });
     // Nobody needs it any more, whatever it is.
     let _ = fs::remove_file(&to);
-    taken.map(Answer::New)
+    taken.map(FetchAnswer::New)
 }
 
 /// Which of the files counts.
 fn choose(
-    place: &Place,
-    sftp: &SftpPlace,
-    listed: &[Listed],
+    place: &ExportLocation,
+    sftp: &SftpLocation,
+    listed: &[SftpEntry],
     pattern: &str,
-) -> Result<Listed, TransportError> {
+) -> Result<SftpEntry, TransportError> {
     let done = sftp.done.as_deref();
-    let may = |file: &&Listed| {
+    let may = |file: &&SftpEntry| {
         let says_done = done.is_some_and(|ending| file.name.ends_with(ending));
         let named = file.name == pattern;
-        named || (counts(&file.name) && fits(pattern, &file.name) && !says_done)
+        named || (may_be_complete(&file.name) && matches_pattern(pattern, &file.name) && !says_done)
     };
     // The newest stand first.
     let file = listed
@@ -85,14 +85,14 @@ fn choose(
         });
     }
     let [name, other] = done_names(&file.name, done.unwrap_or_default());
-    let is_done = |file: &Listed| file.name == name || file.name == other;
+    let is_done = |file: &SftpEntry| file.name == name || file.name == other;
     if done.is_some() && !listed.iter().any(is_done) {
         return Err(unfinished(place, format!("{name} is not there")));
     }
     Ok(file.clone())
 }
 
-fn unfinished(place: &Place, why: String) -> TransportError {
+fn unfinished(place: &ExportLocation, why: String) -> TransportError {
     TransportError::Unfinished {
         place: place.to_string(),
         why,
@@ -100,9 +100,13 @@ fn unfinished(place: &Place, why: String) -> TransportError {
 }
 
 /// Whether the server lists it as before, both before it was taken and after.
-fn stands_still(place: &Place, before: &Listed, said: &str) -> Result<(), TransportError> {
+fn check_unchanged(
+    place: &ExportLocation,
+    before: &SftpEntry,
+    said: &str,
+) -> Result<(), TransportError> {
     let listed = listing(said);
-    let now: Vec<&Listed> = listed
+    let now: Vec<&SftpEntry> = listed
         .iter()
         .filter(|file| file.name == before.name)
         .collect();
@@ -120,11 +124,11 @@ fn stands_still(place: &Place, before: &Listed, said: &str) -> Result<(), Transp
 }
 
 fn take(
-    place: &Place,
-    listed: &Listed,
+    place: &ExportLocation,
+    listed: &SftpEntry,
     path: &Path,
-    incoming: &mut Incoming,
-) -> Result<About, TransportError> {
+    incoming: &mut IncomingExport,
+) -> Result<ExportMetadata, TransportError> {
     let fault = |source| TransportError::Cache {
         path: path.to_owned(),
         source,
@@ -137,19 +141,19 @@ fn take(
         return Err(TransportError::Truncated { place, said });
     }
     incoming.take_all(file, fault)?;
-    Ok(About {
+    Ok(ExportMetadata {
         name: listed.name.clone(),
         // `get -p` brings the time along.
         modified: modified(&metadata),
-        ..About::default()
+        ..ExportMetadata::default()
     })
 }
 
 /// Runs a batch of commands; what they printed.
-fn said(
-    place: &Place,
-    sftp: &SftpPlace,
-    kept: &Kept,
+fn run_batch(
+    place: &ExportLocation,
+    sftp: &SftpLocation,
+    kept: &ExportCache,
     batch: &str,
 ) -> Result<String, TransportError> {
     let file = kept.folder().join("incoming-batch");
@@ -157,11 +161,11 @@ fn said(
     let mut command = command(sftp, &file);
     command.current_dir(kept.folder());
     let ended = process::run(command, place.timeout).map_err(|stopped| match stopped {
-        Stopped::Program(source) => TransportError::Program {
+        ProcessError::Program(source) => TransportError::Program {
             name: "sftp",
             source,
         },
-        Stopped::Timeout => TransportError::Timeout {
+        ProcessError::Timeout => TransportError::Timeout {
             place: place.to_string(),
             after: place.timeout,
         },
@@ -169,10 +173,13 @@ fn said(
     if ended.status.success() {
         return Ok(String::from_utf8_lossy(&ended.stdout).into_owned());
     }
-    Err(meant(place, &String::from_utf8_lossy(&ended.stderr)))
+    Err(classify_error(
+        place,
+        &String::from_utf8_lossy(&ended.stderr),
+    ))
 }
 
-fn command(sftp: &SftpPlace, batch: &Path) -> Command {
+fn command(sftp: &SftpLocation, batch: &Path) -> Command {
     let mut command = Command::new("sftp");
     for (name, _) in std::env::vars_os() {
         // What is Roster's own, secrets among it, is no business of ssh.
@@ -227,12 +234,12 @@ fn quoted(text: &str) -> String {
 }
 
 /// The lines of a listing among all that was printed.
-fn listing(said: &str) -> Vec<Listed> {
-    said.lines().filter_map(listed).collect()
+fn listing(said: &str) -> Vec<SftpEntry> {
+    said.lines().filter_map(parse_entry).collect()
 }
 
 /// `-rw-r--r--    ? 0        0            8 Nov 22 08:40 customers.csv`
-fn listed(line: &str) -> Option<Listed> {
+fn parse_entry(line: &str) -> Option<SftpEntry> {
     let mut rest = line;
     let mut word = || {
         rest = rest.trim_start();
@@ -248,7 +255,7 @@ fn listed(line: &str) -> Option<Listed> {
     let name = rest.strip_prefix(' ')?;
     // A server may show the way to it.
     let name = name.rsplit('/').next().unwrap_or(name).to_owned();
-    Some(Listed {
+    Some(SftpEntry {
         mode: mode.chars().next().filter(|_| mode.len() >= 10)?,
         size,
         time,
@@ -257,16 +264,20 @@ fn listed(line: &str) -> Option<Listed> {
 }
 
 /// What `sftp` meant by what it said.
-fn meant(place: &Place, said: &str) -> TransportError {
+fn classify_error(place: &ExportLocation, said: &str) -> TransportError {
     let folded = said.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| folded.contains(word));
     let lines = said.lines().filter(|line| {
         let noise = line.starts_with("Warning:") || line.starts_with("Connection closed");
         !noise && !line.trim_matches(['@', ' ']).is_empty()
     });
-    let told = brief(&lines.collect::<Vec<_>>().join("\n"));
+    let told = one_line(&lines.collect::<Vec<_>>().join("\n"));
     let place = place.to_string();
-    let said = if told.is_empty() { brief(said) } else { told };
+    let said = if told.is_empty() {
+        one_line(said)
+    } else {
+        told
+    };
     match () {
         () if has(HOST_KEY) => TransportError::HostKey { place, said },
         () if has(MISSING) => TransportError::Missing {
@@ -316,7 +327,7 @@ mod tests {
         assert_eq!(files.len(), 3);
         assert_eq!(
             files[1],
-            Listed {
+            SftpEntry {
                 mode: '-',
                 size: 8,
                 time: "Nov 22 08:40".to_owned(),

@@ -1,10 +1,10 @@
 //! Tokens that we ask for (OAuth 2, client credentials), each until it runs out. They are in memory
 //! alone.
 
+use super::content_check;
 use super::error::TransportError;
-use super::http::unsent;
-use super::judge;
-use super::place::{Grant, Place, shown};
+use super::http::send_error;
+use super::location::{ClientCredentials, ExportLocation, url_without_secrets};
 use crate::model::Digest;
 use reqwest::{Client, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
@@ -19,17 +19,17 @@ const MARGIN: Duration = Duration::from_secs(30);
 const MOST: usize = 64 << 10;
 
 /// The tokens that are good, by who asked whom for what.
-static GOOD: Mutex<BTreeMap<Digest, (SecretString, Instant)>> = Mutex::new(BTreeMap::new());
+static TOKENS: Mutex<BTreeMap<Digest, (SecretString, Instant)>> = Mutex::new(BTreeMap::new());
 
 /// A token.
-pub(super) struct Given {
+pub(super) struct AccessToken {
     pub token: SecretString,
     /// Whether we had it already.
     pub known: bool,
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct TokenResponse {
     access_token: String,
     token_type: Option<String>,
     expires_in: Option<u64>,
@@ -37,48 +37,52 @@ struct Answer {
 
 /// A token that is good for a while.
 pub(super) async fn get(
-    place: &Place,
-    grant: &Grant,
+    place: &ExportLocation,
+    grant: &ClientCredentials,
     client: &Client,
-) -> Result<Given, TransportError> {
+) -> Result<AccessToken, TransportError> {
     let now = Instant::now();
-    if let Some((token, until)) = good().get(&mark(grant))
+    if let Some((token, until)) = tokens().get(&cache_key(grant))
         && now < *until
     {
         let token = token.clone();
-        return Ok(Given { token, known: true });
+        return Ok(AccessToken { token, known: true });
     }
     let answer = ask(place, grant, client).await?;
     let token = SecretString::from(answer.access_token);
     let lasts = Duration::from_secs(answer.expires_in.unwrap_or_default());
     if let Some(until) = now.checked_add(lasts.saturating_sub(MARGIN)) {
-        good().insert(mark(grant), (token.clone(), until));
+        tokens().insert(cache_key(grant), (token.clone(), until));
     }
-    Ok(Given {
+    Ok(AccessToken {
         token,
         known: false,
     })
 }
 
 /// The token is not taken any more.
-pub(super) fn forget(grant: &Grant) {
-    good().remove(&mark(grant));
+pub(super) fn forget(grant: &ClientCredentials) {
+    tokens().remove(&cache_key(grant));
 }
 
-fn good() -> MutexGuard<'static, BTreeMap<Digest, (SecretString, Instant)>> {
+fn tokens() -> MutexGuard<'static, BTreeMap<Digest, (SecretString, Instant)>> {
     // An entry is put in whole, so another thread's panic leaves nothing half done.
-    GOOD.lock().unwrap_or_else(PoisonError::into_inner)
+    TOKENS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn mark(grant: &Grant) -> Digest {
+fn cache_key(grant: &ClientCredentials) -> Digest {
     let (id, secret) = (&grant.id, grant.secret.expose_secret());
     let text = format!("{}\0{id}\0{secret}\0{:?}", grant.url, grant.scope);
     Digest::of(text.as_bytes())
 }
 
 /// First as the standard wants it, then as some servers do.
-async fn ask(place: &Place, grant: &Grant, client: &Client) -> Result<Answer, TransportError> {
-    let unsent = |error| unsent(place, &shown(&grant.url), &error);
+async fn ask(
+    place: &ExportLocation,
+    grant: &ClientCredentials,
+    client: &Client,
+) -> Result<TokenResponse, TransportError> {
+    let unsent = |error| send_error(place, &url_without_secrets(&grant.url), &error);
     let (id, secret) = (&*grant.id, grant.secret.expose_secret());
     let mut form = vec![("grant_type", "client_credentials")];
     form.extend(grant.scope.as_deref().map(|scope| ("scope", scope)));
@@ -96,13 +100,17 @@ async fn ask(place: &Place, grant: &Grant, client: &Client) -> Result<Answer, Tr
     read(place, &grant.url, answer).await
 }
 
-async fn read(place: &Place, url: &Url, mut answer: Response) -> Result<Answer, TransportError> {
+async fn read(
+    place: &ExportLocation,
+    url: &Url,
+    mut answer: Response,
+) -> Result<TokenResponse, TransportError> {
     let status = answer.status();
     let mut body = Vec::new();
     while let Some(bytes) = answer
         .chunk()
         .await
-        .map_err(|error| unsent(place, &shown(url), &error))?
+        .map_err(|error| send_error(place, &url_without_secrets(url), &error))?
     {
         body.extend(&bytes[..bytes.len().min(MOST - body.len())]);
         if body.len() == MOST {
@@ -110,11 +118,11 @@ async fn read(place: &Place, url: &Url, mut answer: Response) -> Result<Answer, 
         }
     }
     if !status.is_success() {
-        let said = judge::error_object(&body).unwrap_or_default();
+        let said = content_check::find_error_text(&body).unwrap_or_default();
         let said = format!("no token, {status} {}", place.redact(&said));
         return Err(refused(url, said.trim_end()));
     }
-    let read: Result<Answer, _> = serde_json::from_slice(&body);
+    let read: Result<TokenResponse, _> = serde_json::from_slice(&body);
     let Ok(read) = read else {
         return Err(refused(url, "what it answers is no token"));
     };
@@ -132,7 +140,7 @@ fn is_token(text: &str) -> bool {
 
 fn refused(url: &Url, said: &str) -> TransportError {
     TransportError::Authentication {
-        place: shown(url),
+        place: url_without_secrets(url),
         said: said.to_owned(),
     }
 }

@@ -1,6 +1,6 @@
 //! One mistake is one error: what only comes of it is counted in a warning, or not said at all.
 
-use crate::told::told;
+use crate::diagnostics::told;
 use crate::workspace::{account, user};
 
 /// Trees with one mistake, and what is said of its consequences.

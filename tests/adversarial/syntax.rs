@@ -1,6 +1,6 @@
 //! What is no YAML, with the place, what is wrong and what to write.
 
-use crate::told::{told, validated};
+use crate::diagnostics::{told, validated};
 use crate::workspace::sqlite;
 
 /// A text, where it is wrong, and words of the message and the help.

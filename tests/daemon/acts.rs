@@ -1,7 +1,7 @@
 //! What people do with sources, and who may.
 
 use super::api::{Api, serve, token, until};
-use super::served::Served;
+use super::daemon_process::DaemonProcess;
 use crate::workspace::{Workspace, account, sqlite, user};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -13,14 +13,14 @@ fn people() -> String {
 }
 
 /// A daemon on the directory `manifests`; `more` are further keys of the source, `top` of the file.
-fn begin(ws: &Workspace, more: &str, top: &str) -> (Served, Api) {
+fn begin(ws: &Workspace, more: &str, top: &str) -> (DaemonProcess, Api) {
     let token = token(ws, "eva", "administrator", &[]);
     let config = format!(
         "apiVersion: roster/v1\n{top}sources:\n  - {{name: shop, directory: manifests{more}}}\n{}",
         serve("")
     );
     ws.write("roster.yaml", config);
-    let mut served = Served::on(ws, &[]);
+    let mut served = DaemonProcess::on(ws, &[]);
     let api = Api::new(&served.address(), &token);
     (served, api)
 }
@@ -52,7 +52,7 @@ fn a_suspension_survives_a_restart_and_stops_passes_until_somebody_resumes() {
     served.ends();
 
     ws.tree(people().replacen("Karin", "Britta", 1));
-    let mut served = Served::on(&ws, &[]);
+    let mut served = DaemonProcess::on(&ws, &[]);
     let api = Api {
         address: served.address(),
         ..api
@@ -187,7 +187,7 @@ fn a_token_of_one_source_sees_only_that_one() {
         serve("")
     );
     ws.write("roster.yaml", config);
-    let mut served = Served::on(&ws, &[]);
+    let mut served = DaemonProcess::on(&ws, &[]);
     let address = served.address();
     let (olle, eva) = (Api::new(&address, &one), Api::new(&address, &all));
     until("both passes", || {
@@ -253,7 +253,7 @@ fn a_source_whose_window_is_closed_does_not_silence_the_others() {
     configure("");
     ws.run(&["apply", "--yes"]).exits(0);
     configure(", windows: [{deny: '0 0 * * *', for: 48h}]");
-    let mut served = Served::on(&ws, &[]);
+    let mut served = DaemonProcess::on(&ws, &[]);
     let api = Api::new(&served.address(), &token);
     // The first one would say another name, and does not yet.
     ws.write("first/all.yaml", named("Britta"));

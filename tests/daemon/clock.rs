@@ -1,8 +1,8 @@
 //! A clock that jumps under a daemon: what it does goes on, and what has a time is kept to.
 
 use super::api::{Api, serve, token, until};
+use super::daemon_process::DaemonProcess;
 use super::remotes::people;
-use super::served::Served;
 use crate::support::clock::Clock;
 use crate::workspace::{Workspace, each};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -21,10 +21,10 @@ fn configure(ws: &Workspace, name: &str, more: &str) {
     );
 }
 
-fn start(ws: &Workspace, config: &str, clock: &Clock) -> Served {
+fn start(ws: &Workspace, config: &str, clock: &Clock) -> DaemonProcess {
     let mut command = ws.command(&["serve", "--config", config]);
     clock.on(&mut command);
-    Served::run(command)
+    DaemonProcess::run(command)
 }
 
 /// A cron line that comes once, then.
@@ -187,7 +187,7 @@ fn replicas_whose_clocks_differ_take_nothing_from_each_other() {
     ws.run(&["migrate"]).exits(0);
     ws.tree(people("Start"));
     let mut early = start(&ws, "roster.yaml", &clock);
-    let mut right = Served::on(&ws, &[]);
+    let mut right = DaemonProcess::on(&ws, &[]);
     becomes(&ws, "Start");
     let names = ["Karin", "Britta", "Disa", "Frida", "Annika"];
     for (at, name) in names.iter().enumerate() {

@@ -1,7 +1,7 @@
 //! A directory that is watched.
 
 use super::api::until;
-use super::served::Served;
+use super::daemon_process::DaemonProcess;
 use crate::workspace::{Workspace, account, each, sqlite, user};
 use nix::sys::signal::Signal;
 use std::fs;
@@ -23,7 +23,7 @@ fn value(ws: &Workspace, column: &str, id: &str) -> Option<String> {
 fn a_change_is_applied_a_mistake_changes_nothing_and_its_repair_recovers() {
     for ws in each("served") {
         ws.tree(people());
-        let mut served = Served::start(&ws, "");
+        let mut served = DaemonProcess::start(&ws, "");
         served.says(&["created 14", "run 1"]);
 
         ws.tree(people().replacen("Karin", "Britta", 1));
@@ -50,7 +50,7 @@ fn a_change_is_applied_a_mistake_changes_nothing_and_its_repair_recovers() {
 fn what_others_change_is_repaired_and_access_stays_taken_away() {
     for ws in each("repaired") {
         ws.tree(people());
-        let mut served = Served::start(&ws, "");
+        let mut served = DaemonProcess::start(&ws, "");
         served.says(&["created 14"]);
 
         ws.sql("UPDATE users SET first_name = 'Hand' WHERE external_id = 'u-2'");
@@ -79,7 +79,7 @@ fn what_others_change_is_repaired_and_access_stays_taken_away() {
 fn an_emptied_directory_takes_nothing_away() {
     let ws = sqlite();
     ws.tree(people());
-    let mut served = Served::start(&ws, "");
+    let mut served = DaemonProcess::start(&ws, "");
     served.says(&["created 14"]);
     ws.tree("");
     served.says(&["waits for a decision"]);
@@ -94,7 +94,7 @@ fn a_file_that_is_cut_while_it_is_written_takes_nobody_away() {
         ws.tree(people());
         let more = user("v-1", "acme", "") + &user("v-2", "acme", "");
         ws.write("manifests/more.yaml", &more);
-        let mut served = Served::start(&ws, "");
+        let mut served = DaemonProcess::start(&ws, "");
         served.says(&["created 16"]);
         // Longer than any debounce: whoever writes it takes a pause.
         ws.write("manifests/more.yaml", "");
@@ -136,7 +136,7 @@ fn many_sources_that_begin_at_once_do_not_each_read_all_of_them_and_lose_no_chan
             "roster.yaml",
             format!("apiVersion: roster/v1\nsources:\n{sources}serve: {{listen: '127.0.0.1:0'}}\n"),
         );
-        let mut served = Served::on(&ws, &["--verbose"]);
+        let mut served = DaemonProcess::on(&ws, &["--verbose"]);
         for _ in 0..SOURCES / 3 {
             served.says(&["source s", "created 3"]);
         }
@@ -158,7 +158,7 @@ fn many_sources_that_begin_at_once_do_not_each_read_all_of_them_and_lose_no_chan
 #[test]
 fn a_directory_that_is_not_there_is_said_and_found_again() {
     let ws = sqlite();
-    let mut served = Served::start(&ws, ", interval: 1s");
+    let mut served = DaemonProcess::start(&ws, ", interval: 1s");
     served.says(&["source-unreadable"]);
     ws.tree(people());
     served.says(&["created 14"]);
@@ -169,7 +169,7 @@ fn a_directory_that_is_not_there_is_said_and_found_again() {
 fn a_configuration_that_does_not_hold_is_refused_and_the_old_one_stays() {
     let ws = sqlite();
     ws.tree(people());
-    let mut served = Served::start(&ws, "");
+    let mut served = DaemonProcess::start(&ws, "");
     served.says(&["created 14"]);
     ws.write("roster.yaml", "apiVersion: roster/v1\nsourcez: []\n");
     served.signal(Signal::SIGHUP);
@@ -183,9 +183,9 @@ fn a_configuration_that_does_not_hold_is_refused_and_the_old_one_stays() {
 fn two_daemons_on_one_database_do_not_get_in_each_others_way() {
     for ws in each("replicas") {
         ws.tree(people());
-        let mut first = Served::start(&ws, "");
+        let mut first = DaemonProcess::start(&ws, "");
         first.says(&["created 14"]);
-        let second = Served::on(&ws, &[]);
+        let second = DaemonProcess::on(&ws, &[]);
         for n in 1..=5 {
             ws.tree(people().replacen("Karin", &format!("Karin {n}"), 1));
             let run = format!("run {}", n + 1);
@@ -216,7 +216,7 @@ fn a_tree_that_is_sent_is_planned_as_it_is_here() {
     ws.write("manifests/.shared/v.yaml", user("v-1", "acme", ""));
     ws.write("manifests/terms.txt", "terms");
     symlink(".shared/v.yaml", ws.path("manifests/v.yaml")).expect("a link");
-    let mut served = Served::start(&ws, "");
+    let mut served = DaemonProcess::start(&ws, "");
     let remote = format!("http://{}", served.address());
     served.says(&["created 15"]);
     let both = || {
@@ -268,7 +268,7 @@ fn a_plan_that_takes_too_long_ends_and_gives_its_place_back() {
         "apiVersion: roster/v1\nsources: [{name: shop, directory: manifests}]\n\
          serve: {listen: '127.0.0.1:0', limits: {plan: 1s}}\n",
     );
-    let mut served = Served::on(&ws, &[]);
+    let mut served = DaemonProcess::on(&ws, &[]);
     let remote = format!("http://{}", served.address());
     served.says(&["created 14"]);
     let many = (0..40_000).map(|n| user(&format!("m-{n}"), "acme", ""));

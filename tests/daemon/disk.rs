@@ -2,10 +2,10 @@
 //! stays, and that it goes on by itself when there is room again.
 
 use super::api::{Api, until};
-use super::served::Served;
+use super::daemon_process::DaemonProcess;
 use crate::remote::Remote;
-use crate::support::apart::{Ballast, Disk, folder};
 use crate::support::cluster::Cluster;
+use crate::support::isolation::{Ballast, Disk, folder};
 use crate::workspace::{Workspace, account, sqlite, user};
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -28,7 +28,7 @@ fn configure(ws: &Workspace, source: &str) {
     );
 }
 
-fn api(served: &mut Served) -> Api {
+fn api(served: &mut DaemonProcess) -> Api {
     Api {
         address: served.address(),
         token: None,
@@ -53,7 +53,7 @@ fn why(api: &Api, words: &str) -> Value {
 
 /// A copy of a SQLite database as it would be found if the daemon was killed now: SQLite itself finds
 /// no way to a disk that only others see.
-fn copied(ws: &mut Workspace, at: &Path, served: &Served) {
+fn copied(ws: &mut Workspace, at: &Path, served: &DaemonProcess) {
     if ws.engine != "sqlite" {
         return;
     }
@@ -69,7 +69,7 @@ fn copied(ws: &mut Workspace, at: &Path, served: &Served) {
 }
 
 /// A push that the disk does not hold; `ws` is the database as the test sees it.
-fn too_much(ws: &mut Workspace, at: &Path, mut served: Served, api: &Api, words: &str) {
+fn too_much(ws: &mut Workspace, at: &Path, mut served: DaemonProcess, api: &Api, words: &str) {
     let ballast = Ballast::fill(at);
     ws.tree(people("Britta", MANY));
     served.says(&["source shop", words]);
@@ -114,7 +114,7 @@ fn a_full_disk_under_sqlite_leaves_everything_as_it_was() {
     ws.tree(people("Karin", 0));
     configure(&ws, "directory: manifests");
     let command = ws.command(&["serve", "--config", "roster.yaml"]);
-    let mut served = Served::run(disk.around(&command));
+    let mut served = DaemonProcess::run(disk.around(&command));
     let api = api(&mut served);
     served.says(&["created 3", "run 1"]);
     let at = disk.seen(served.pid());
@@ -138,7 +138,7 @@ fn a_full_disk_under_postgres_leaves_everything_as_it_was() {
     ws.run(&["migrate"]).exits(0);
     ws.tree(people("Karin", 0));
     configure(&ws, "directory: manifests");
-    let mut served = Served::on(&ws, &[]);
+    let mut served = DaemonProcess::on(&ws, &[]);
     let api = api(&mut served);
     served.says(&["created 3", "run 1"]);
     too_much(&mut ws, &outside, served, &api, "No space left on device");
@@ -163,7 +163,7 @@ fn a_full_disk_under_a_mirror_leaves_the_commit_before() {
         "--cache",
         &at.path().display().to_string(),
     ]);
-    let mut served = Served::run(disk.around(&command));
+    let mut served = DaemonProcess::run(disk.around(&command));
     let api = api(&mut served);
     served.says(&["created 3", "run 1"]);
     let full = Ballast::fill(&disk.seen(served.pid()));

@@ -1,7 +1,7 @@
 //! What goes wrong around a daemon, and that it goes on by itself.
 
 use super::api::{Api, Pager, serve, token};
-use super::served::Served;
+use super::daemon_process::DaemonProcess;
 use crate::support::cluster::Cluster;
 use crate::workspace::{Workspace, account, each, sqlite, user};
 use nix::sys::signal::Signal;
@@ -19,7 +19,7 @@ fn first_name(ws: &Workspace) -> Option<String> {
 }
 
 /// The API of a daemon that everybody may read.
-fn reader(served: &mut Served) -> Api {
+fn reader(served: &mut DaemonProcess) -> Api {
     Api {
         address: served.address(),
         token: None,
@@ -41,7 +41,7 @@ fn a_database_that_goes_away_is_said_and_found_again() {
     let ws = Workspace::on("postgres", cluster.url());
     ws.tree(people("Karin"));
     configure(&ws, "directory: manifests, interval: 1s");
-    let mut served = Served::on(&ws, &[]);
+    let mut served = DaemonProcess::on(&ws, &[]);
     let api = reader(&mut served);
     served.says(&["created 3", "run 1"]);
     assert_eq!(api.get("/readyz").0, 200);
@@ -68,10 +68,10 @@ fn a_daemon_waits_for_its_database_and_may_be_ended_meanwhile() {
     ws.tree(people("Karin"));
     configure(&ws, "directory: manifests");
     cluster.stop(true);
-    let mut served = Served::on(&ws, &[]);
+    let mut served = DaemonProcess::on(&ws, &[]);
     served.says(&["trying again"]);
     served.ends();
-    let mut served = Served::on(&ws, &[]);
+    let mut served = DaemonProcess::on(&ws, &[]);
     served.says(&["trying again"]);
     cluster.start();
     served.says(&["created 3", "run 1"]);
@@ -89,7 +89,7 @@ fn a_standby_that_is_promoted_is_found() {
     let ws = Workspace::on("postgres", both);
     ws.tree(people("Karin"));
     configure(&ws, "directory: manifests, interval: 1s");
-    let mut served = Served::on(&ws, &[]);
+    let mut served = DaemonProcess::on(&ws, &[]);
     served.says(&["created 3", "run 1"]);
 
     primary.stop(true);
@@ -107,7 +107,7 @@ fn a_locked_file_is_waited_for_and_a_kill_in_the_middle_leaves_nothing_half_done
     let ws = sqlite();
     ws.tree(people("Karin"));
     configure(&ws, "directory: manifests");
-    let mut served = Served::on(&ws, &[]);
+    let mut served = DaemonProcess::on(&ws, &[]);
     let api = reader(&mut served);
     served.says(&["created 3", "run 1"]);
 
@@ -131,7 +131,7 @@ fn a_locked_file_is_waited_for_and_a_kill_in_the_middle_leaves_nothing_half_done
     drop(served);
     assert_eq!(first_name(&ws).as_deref(), Some("Britta"));
     locked.execute_batch("COMMIT").expect("unlocked");
-    let mut served = Served::on(&ws, &[]);
+    let mut served = DaemonProcess::on(&ws, &[]);
     served.says(&["updated 1", "run 3"]);
     ws.run(&["history", "--verify"]).exits(0);
     served.ends();
@@ -144,7 +144,7 @@ fn a_remote_that_hangs_keeps_nobody_from_leaving() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}/shop.git", silent.local_addr().expect("one"));
     configure(&ws, &format!("git: {{url: '{url}'}}"));
-    let mut served = Served::on(&ws, &[]);
+    let mut served = DaemonProcess::on(&ws, &[]);
     served.address();
     let (_connection, _) = silent.accept().expect("git asks");
     let begin = Instant::now();
@@ -158,7 +158,7 @@ fn a_remote_that_hangs_keeps_nobody_from_leaving() {
 fn a_directory_that_appears_or_is_replaced_by_another_is_watched() {
     for ws in each("replaced") {
         configure(&ws, "directory: manifests");
-        let mut served = Served::on(&ws, &[]);
+        let mut served = DaemonProcess::on(&ws, &[]);
         served.says(&["is not watched", "it is not there"]);
         ws.tree(people("Karin"));
         served.says(&["created 3", "run 1"]);
@@ -190,13 +190,13 @@ fn a_notice_arrives_once_after_its_receiver_has_come_back() {
             serve(&notices)
         ),
     );
-    let mut served = Served::on(&ws, &[]);
+    let mut served = DaemonProcess::on(&ws, &[]);
     served.says(&["created 3", "run 1"]);
     served.says(&["pager cannot be told", "again in"]);
     // Not forgotten over a restart.
     served.ends();
     let pager = Pager::on(port);
-    let mut served = Served::on(&ws, &[]);
+    let mut served = DaemonProcess::on(&ws, &[]);
     served.says(&["told pager: shop applied"]);
     assert_eq!(pager.told("applied")["source"], "shop");
     ws.write("manifests/worse.yaml", "users:\n  - {externalId: [\n");

@@ -1,7 +1,7 @@
 //! Exports under a daemon: what it says of them, when it fetches them, and what goes wrong on the way.
 
 use super::api::{Api, serve, token, until};
-use super::served::Served;
+use super::daemon_process::DaemonProcess;
 use crate::support::clock::Clock;
 use crate::workspace::{Workspace, each, sqlite};
 use chrono::{TimeDelta, Utc};
@@ -42,9 +42,9 @@ fn configure(ws: &Workspace, export: &str, more: &str) {
     );
 }
 
-fn start(ws: &Workspace) -> (Served, Api) {
+fn start(ws: &Workspace) -> (DaemonProcess, Api) {
     let admin = token(ws, "eva", "administrator", &[]);
-    let mut served = Served::on(ws, &[]);
+    let mut served = DaemonProcess::on(ws, &[]);
     let api = Api::new(&served.address(), &admin);
     (served, api)
 }
@@ -213,7 +213,7 @@ fn an_export_comes_by_its_schedule() {
     approve(&ws);
     let mut command = ws.command(&["serve", "--config", "roster.yaml"]);
     clock.on(&mut command);
-    let mut served = Served::run(command);
+    let mut served = DaemonProcess::run(command);
     let api = Api::new(&served.address(), &admin);
     served.says(&["source erp", "created 6"]);
     // All that a start asks for is over once what is asked for now is.
@@ -380,7 +380,7 @@ fn a_daemon_that_is_killed_in_an_import_leaves_all_or_nothing() {
         drop(served);
         let left = count(&ws);
         assert!(left == 0 || left == 1_500, "{left}");
-        let mut served = Served::on(&ws, &[]);
+        let mut served = DaemonProcess::on(&ws, &[]);
         let api = Api {
             address: served.address(),
             ..api

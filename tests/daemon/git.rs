@@ -1,7 +1,7 @@
 //! A git repository that somebody pushes to.
 
 use super::api::{Api, Pager, serve, token, until};
-use super::served::Served;
+use super::daemon_process::DaemonProcess;
 use crate::remote::Remote;
 use crate::workspace::{Workspace, account, run, sqlite, user};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ const SECRET: &str = "hunter2";
 struct Scene {
     ws: Workspace,
     remote: Remote,
-    served: Served,
+    served: DaemonProcess,
     api: Api,
     pager: Pager,
 }
@@ -40,7 +40,7 @@ impl Scene {
             serve(&notices)
         );
         ws.write("roster.yaml", config);
-        let mut served = Served::on(&ws, &[]);
+        let mut served = DaemonProcess::on(&ws, &[]);
         let api = Api::new(&served.address(), &token);
         Self {
             ws,

@@ -1,7 +1,7 @@
 //! What is not in order is never shown as if it were.
 
 use super::api::{Api, serve, token, until};
-use super::served::Served;
+use super::daemon_process::DaemonProcess;
 use crate::remote::Remote;
 use crate::workspace::{Workspace, account, sqlite, user};
 use nix::sys::signal::Signal;
@@ -12,7 +12,7 @@ fn people() -> String {
 }
 
 /// A daemon on one source called `shop`.
-fn start(ws: &Workspace, source: &str) -> (Served, Api) {
+fn start(ws: &Workspace, source: &str) -> (DaemonProcess, Api) {
     let admin = token(ws, "eva", "administrator", &[]);
     ws.write(
         "roster.yaml",
@@ -21,13 +21,13 @@ fn start(ws: &Workspace, source: &str) -> (Served, Api) {
             serve("")
         ),
     );
-    let mut served = Served::on(ws, &[]);
+    let mut served = DaemonProcess::on(ws, &[]);
     let api = Api::new(&served.address(), &admin);
     (served, api)
 }
 
 /// A daemon on two directories that are looked at once an hour unless something calls for it.
-fn start_two(ws: &Workspace, sources: [&str; 2]) -> Served {
+fn start_two(ws: &Workspace, sources: [&str; 2]) -> DaemonProcess {
     token(ws, "eva", "administrator", &[]);
     let sources =
         sources.map(|name| format!("  - {{name: {name}, interval: 1h, directory: {name}}}\n"));
@@ -37,7 +37,7 @@ fn start_two(ws: &Workspace, sources: [&str; 2]) -> Served {
         serve("")
     );
     ws.write("roster.yaml", text);
-    Served::on(ws, &[])
+    DaemonProcess::on(ws, &[])
 }
 
 fn metric(api: &Api, name: &str) -> Option<f64> {

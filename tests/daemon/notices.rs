@@ -1,7 +1,7 @@
 //! Receivers of notices as they are: some answer later, some never, some are told twice.
 
 use super::api::{Pager, serve, token};
-use super::served::Served;
+use super::daemon_process::DaemonProcess;
 use crate::workspace::{LIMIT, Workspace, account, sqlite, user};
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
@@ -76,7 +76,7 @@ fn who_answers_later_is_told_and_who_never_will_is_given_up() {
         &[("late", late), ("gone", gone), ("moved", moved)],
         "applied",
     );
-    let mut served = Served::on(&ws, &[]);
+    let mut served = DaemonProcess::on(&ws, &[]);
     served.says(&["told late: shop applied"]);
     let said = served.said();
     for words in [
@@ -106,7 +106,7 @@ fn each_recovery_is_a_delivery_of_its_own() {
     ws.tree(people());
     let pager = Pager::new();
     configure(&ws, &[("pager", pager.port)], "failed, recovered");
-    let mut served = Served::on(&ws, &[]);
+    let mut served = DaemonProcess::on(&ws, &[]);
     served.says(&["created 3", "run 1"]);
     let mut seen = BTreeSet::new();
     for round in 1..=3 {

@@ -1,7 +1,7 @@
 //! Records that are pushed to a daemon: answered one by one, once, whatever happens to it.
 
 use super::api::{Api, serve, token, until};
-use super::served::Served;
+use super::daemon_process::DaemonProcess;
 use crate::workspace::{Workspace, each, sqlite};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -13,12 +13,12 @@ customFields: [{externalId: credit-class, appliesTo: account, name: Credit class
 ";
 
 /// A daemon with a source that is pushed to; `more` are further keys of it, `top` of the file.
-fn begin(ws: &Workspace, more: &str, top: &str) -> (Served, Api) {
+fn begin(ws: &Workspace, more: &str, top: &str) -> (DaemonProcess, Api) {
     let operator = token(ws, "connector", "operator", &[]);
     ws.write("base/base.yaml", BASE);
     ws.run(&["apply", "base", "--yes"]).exits(0);
     configure(ws, more, top);
-    let mut served = Served::on(ws, &[]);
+    let mut served = DaemonProcess::on(ws, &[]);
     let api = Api::new(&served.address(), &operator);
     (served, api)
 }
@@ -312,7 +312,7 @@ fn a_key_makes_it_once_also_over_a_restart() {
         );
         assert_eq!(api.ask("POST", path, &key, &body), (200, first.clone()));
         served.ends();
-        let mut served = Served::on(&ws, &[]);
+        let mut served = DaemonProcess::on(&ws, &[]);
         let api = Api {
             address: served.address(),
             ..api
@@ -364,7 +364,7 @@ fn many_records_are_answered_later_and_a_kill_in_the_middle_leaves_all_or_nothin
         assert!(stored == "0" || stored == "1500", "{stored}");
         drop(served);
 
-        served = Served::on(&ws, &[]);
+        served = DaemonProcess::on(&ws, &[]);
         let api = Api {
             address: served.address(),
             ..api
@@ -544,7 +544,7 @@ fn a_push_goes_by_suspension_window_mode_and_token() {
     served.ends();
 
     configure(&ws, ", mode: plan", "");
-    let mut served = Served::on(&ws, &[]);
+    let mut served = DaemonProcess::on(&ws, &[]);
     let api = Api {
         address: served.address(),
         ..api
@@ -593,7 +593,7 @@ fn any_replica_answers_what_another_was_sent() {
     };
     let (first, api) = begin(&ws, "", "");
     approve(&ws);
-    let mut second = Served::on(&ws, &[]);
+    let mut second = DaemonProcess::on(&ws, &[]);
     let other = Api::new(&second.address(), api.token.as_deref().expect("a token"));
     let path = "/api/v1/import/accounts";
     let later = [
@@ -624,7 +624,7 @@ fn what_cannot_be_dealt_with_is_given_up_and_says_so() {
     served.ends();
     // As a daemon leaves it that came to its end five times while it was at it.
     ws.sql("UPDATE imports SET state = 'running', attempts = 5");
-    let mut served = Served::on(&ws, &[]);
+    let mut served = DaemonProcess::on(&ws, &[]);
     let api = Api {
         address: served.address(),
         ..api

@@ -1,7 +1,7 @@
 //! Remotes that stop answering: what is done from the commit fetched last, and what is not.
 
 use super::api::{Api, serve, token, until};
-use super::served::Served;
+use super::daemon_process::DaemonProcess;
 use crate::remote::Remote;
 use crate::web::Server;
 use crate::workspace::{LIMIT, Workspace, account, each, user};
@@ -17,14 +17,14 @@ pub fn people(name: &str) -> String {
 }
 
 /// Starts a daemon with a mirror of its own, as on a machine of its own.
-fn start(ws: &Workspace, name: &str, git: &str) -> Served {
+fn start(ws: &Workspace, name: &str, git: &str) -> DaemonProcess {
     let config = format!(
         "apiVersion: roster/v1\ncache: mirror-{name}\nsources:\n  - name: shop\n    git: {{{git}, path: manifests, ref: main}}\n    \
          interval: 1s\nserve: {{listen: '127.0.0.1:0'}}\n"
     );
     ws.write(&format!("{name}.yaml"), config);
     let config = format!("{name}.yaml");
-    Served::run(ws.command(&["serve", "--config", &config]))
+    DaemonProcess::run(ws.command(&["serve", "--config", &config]))
 }
 
 fn web(remote: &Remote) -> (Server, String) {
@@ -76,7 +76,7 @@ fn a_plan_of_a_revision_whose_remote_hangs_keeps_no_source_waiting() {
                 serve("")
             ),
         );
-        let mut served = Served::on(&ws, &[]);
+        let mut served = DaemonProcess::on(&ws, &[]);
         let address = served.address();
         served.says(&["source shop: created 3"]);
         let called = |name: &str| {

@@ -1,10 +1,10 @@
 //! Several daemons on one PostgreSQL, and what may happen to them.
 
 use super::api::{Api, until};
-use super::served::Served;
+use super::daemon_process::DaemonProcess;
 use crate::remote::Remote;
-use crate::support::apart::container;
 use crate::support::cluster::Cluster;
+use crate::support::isolation::container;
 use crate::workspace::{Workspace, account, say, sqlite, user};
 use nix::sys::signal::Signal;
 use rand::seq::IndexedRandom;
@@ -34,7 +34,7 @@ struct Scene {
     ws: Workspace,
     cluster: Cluster,
     remote: Remote,
-    served: Vec<Option<Served>>,
+    served: Vec<Option<DaemonProcess>>,
     names: Vec<usize>,
     /// Each commit with its number.
     commits: BTreeMap<String, usize>,
@@ -76,7 +76,7 @@ impl Scene {
     fn start(&mut self, at: usize) {
         let config = format!("replica-{at}.yaml");
         let command = self.ws.command(&["serve", "--config", &config]);
-        self.served[at] = Some(Served::run(command));
+        self.served[at] = Some(DaemonProcess::run(command));
     }
 
     fn commit(&mut self) {
@@ -132,7 +132,7 @@ impl Scene {
             .ws
             .column("SELECT pid FROM leases WHERE holder IS NOT NULL");
         let holder = holder.into_iter().flatten().next()?;
-        let is_holder = |served: &Option<Served>| {
+        let is_holder = |served: &Option<DaemonProcess>| {
             served
                 .as_ref()
                 .is_some_and(|served| served.pid().to_string() == holder)
@@ -235,7 +235,10 @@ impl Scene {
         if let Some((at, _)) = self.still {
             self.go_on(at);
         }
-        self.served.drain(..).flatten().for_each(Served::ends);
+        self.served
+            .drain(..)
+            .flatten()
+            .for_each(DaemonProcess::ends);
     }
 }
 
@@ -308,7 +311,7 @@ fn containers_of_one_name_are_told_apart() {
         } else {
             command
         };
-        let mut served = Served::run(command);
+        let mut served = DaemonProcess::run(command);
         let address = served.address();
         let status = Api {
             address,

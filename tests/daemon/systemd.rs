@@ -1,7 +1,7 @@
 //! What systemd is told, at a socket as it gives one.
 
+use super::daemon_process::DaemonProcess;
 use super::remotes::{TOKEN, people};
-use super::served::Served;
 use crate::remote::Remote;
 use crate::web::Server;
 use crate::workspace::{LIMIT, Workspace, sqlite};
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 struct Systemd(Receiver<String>);
 
 impl Systemd {
-    fn start(ws: &Workspace) -> (Self, Served) {
+    fn start(ws: &Workspace) -> (Self, DaemonProcess) {
         let path = ws.path("notify");
         let socket = UnixDatagram::bind(&path).expect("a socket");
         let mut command = ws.command(&["serve", "--config", "roster.yaml"]);
@@ -35,7 +35,7 @@ impl Systemd {
                 }
             }
         });
-        (Self(heard), Served::run(command))
+        (Self(heard), DaemonProcess::run(command))
     }
 
     /// What it is told next, if it is within a time.

@@ -5,14 +5,14 @@ use roster::diagnostic::{Code, Diagnostic};
 use roster::kinds;
 use roster::manifest::{self, LoadOptions, Tree};
 use roster::model::{Desired, Key, Snapshot, Value};
-use roster::plan::{self, Plan, Rules};
+use roster::plan::{self, Plan, PlanRules};
 use std::sync::Arc;
 
 /// The stored state, and the rules of the source under test.
 #[derive(Default)]
 pub struct Directory {
     pub stored: Snapshot,
-    pub rules: Rules,
+    pub rules: PlanRules,
 }
 
 /// Reads files as the source called `source`.
@@ -49,9 +49,9 @@ impl Directory {
     /// An empty directory and a pruning source.
     pub fn new() -> Self {
         Self {
-            rules: Rules {
+            rules: PlanRules {
                 prune: true,
-                ..Rules::default()
+                ..PlanRules::default()
             },
             ..Self::default()
         }

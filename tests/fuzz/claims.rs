@@ -1,14 +1,14 @@
 //! What holds of any bytes: the bodies of the fuzz targets, which `tests/corpora.rs` runs too.
 
 use roster::check;
-use roster::diagnostic::render::Renderer;
+use roster::diagnostic::render::DiagnosticRenderer;
 use roster::diagnostic::{Code, Diagnostic};
 use roster::kinds;
 use roster::manifest::format::format;
-use roster::manifest::{self, LoadOptions, Loaded, Tree};
+use roster::manifest::{self, LoadOptions, LoadedManifests, Tree};
 use roster::model::{Cell, Desired, FieldRef, Key, Row, Snapshot, Value};
-use roster::plan::render::{self, Detail, Format, Options};
-use roster::plan::{self, Plan, Rules};
+use roster::plan::render::{self, PlanDetail, PlanFormat, RenderOptions};
+use roster::plan::{self, Plan, PlanRules};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -46,16 +46,16 @@ pub fn document(bytes: &[u8]) {
 pub fn validate(bytes: &[u8]) {
     let files = files(bytes);
     for hold_errors in [false, true] {
-        let rules = Rules {
+        let rules = PlanRules {
             prune: true,
             hold_errors,
-            ..Rules::default()
+            ..PlanRules::default()
         };
         settles(&files, &rules);
     }
 }
 
-fn settles(files: &[(String, Vec<u8>)], rules: &Rules) {
+fn settles(files: &[(String, Vec<u8>)], rules: &PlanRules) {
     let mut stored = Snapshot::default();
     let plan = plan_on(&stored, files, rules);
     assert!(
@@ -80,7 +80,7 @@ fn settles(files: &[(String, Vec<u8>)], rules: &Rules) {
     assert_eq!(held(&again), held(&plan), "after {:?}", steps(&plan));
 }
 
-fn load(files: impl IntoIterator<Item = (String, Vec<u8>)>) -> Loaded {
+fn load(files: impl IntoIterator<Item = (String, Vec<u8>)>) -> LoadedManifests {
     manifest::load(&Tree::from_files(files), &LoadOptions::default())
 }
 
@@ -103,8 +103,8 @@ fn files(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-fn plan_on(stored: &Snapshot, files: &[(String, Vec<u8>)], rules: &Rules) -> Plan {
-    let Loaded {
+fn plan_on(stored: &Snapshot, files: &[(String, Vec<u8>)], rules: &PlanRules) -> Plan {
+    let LoadedManifests {
         desired,
         mut diagnostics,
         ..
@@ -118,7 +118,7 @@ fn plan_on(stored: &Snapshot, files: &[(String, Vec<u8>)], rules: &Rules) -> Pla
 
 /// What a source says of each resource, without the places where it says so.
 fn said(desired: &Desired) -> BTreeMap<Key, Vec<(FieldRef, Cell)>> {
-    let cells = |declared: &roster::model::Declared| {
+    let cells = |declared: &roster::model::DeclaredResource| {
         let cells = declared.cells.iter();
         cells
             .map(|stated| (stated.field.clone(), stated.cell.clone()))
@@ -141,7 +141,7 @@ fn codes_of(found: &[Diagnostic]) -> Vec<(Code, Option<Key>, Option<String>)> {
 
 /// Findings can be shown with their lines, and as JSON.
 fn show(found: &[Diagnostic], text: Option<&str>) {
-    let mut renderer = Renderer::new(|_| text.map(str::to_owned), true);
+    let mut renderer = DiagnosticRenderer::new(|_| text.map(str::to_owned), true);
     for found in found {
         assert!(!renderer.render(found).is_empty());
         assert!(found.to_json().is_object());
@@ -150,18 +150,18 @@ fn show(found: &[Diagnostic], text: Option<&str>) {
 
 /// A plan can be written in every form.
 fn renders(plan: &Plan) {
-    for (format, word) in Format::ALL {
-        for detail in [Detail::Summary, Detail::Changes, Detail::Full] {
-            let options = Options {
+    for (format, word) in PlanFormat::ALL {
+        for detail in [PlanDetail::Summary, PlanDetail::Changes, PlanDetail::Full] {
+            let options = RenderOptions {
                 detail,
-                color: detail == Detail::Full,
-                max_bytes: (detail == Detail::Changes).then_some(4096),
-                ..Options::default()
+                color: detail == PlanDetail::Full,
+                max_bytes: (detail == PlanDetail::Changes).then_some(4096),
+                ..RenderOptions::default()
             };
             let mut out = Vec::new();
             render::render(plan, format, &options, &mut out).expect("memory takes everything");
             assert!(std::str::from_utf8(&out).is_ok(), "{word} is UTF-8");
-            if format == Format::Markdown && options.max_bytes.is_some() {
+            if format == PlanFormat::Markdown && options.max_bytes.is_some() {
                 assert!(out.len() <= 4096, "{word} has {} bytes", out.len());
             }
         }
@@ -174,7 +174,7 @@ fn rows(stored: &Snapshot) -> Vec<Row> {
     rows.map(|mut row| {
         let fields = kinds::get(row.key.kind).fields.iter();
         for (value, field) in row.values.iter_mut().zip(fields) {
-            if field.secret() {
+            if field.is_secret() {
                 *value = None;
             }
         }

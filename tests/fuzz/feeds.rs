@@ -2,30 +2,32 @@
 //! `tests/corpora.rs` runs too.
 
 use roster::diagnostic::{Code, Severity};
-use roster::feed::format::{Columns, Format, Options, Outcome, Record, encoding, read};
+use roster::feed::format::{
+    ExportColumns, ExportFormat, ExportRecord, FormatOptions, ReadOutcome, encoding_for_label, read,
+};
 use roster::model::Digest;
 use serde::de::IgnoredAny;
 use std::io::Cursor;
 
 /// What was read from an export.
 struct Seen {
-    columns: Columns,
-    records: Vec<Record>,
-    outcome: Outcome,
+    columns: ExportColumns,
+    records: Vec<ExportRecord>,
+    outcome: ReadOutcome,
 }
 
 /// Any bytes are CSV, more or less; the first one says what is declared.
 pub fn csv(bytes: &[u8]) {
     let (first, bytes) = bytes.split_first().unwrap_or((&0, bytes));
     let said = |bit: u8| first & (1 << bit) != 0;
-    let options = Options {
-        format: Some(Format::Csv),
+    let options = FormatOptions {
+        format: Some(ExportFormat::Csv),
         delimiter: said(0).then_some(b';'),
         quote: (!said(1)).then_some(b'"'),
-        encoding: said(2).then(|| encoding("utf-8")).flatten(),
+        encoding: said(2).then(|| encoding_for_label("utf-8")).flatten(),
         header: !said(3),
         trailer: said(4).then(|| "#EOF;{n}".to_owned()),
-        ..Options::default()
+        ..FormatOptions::default()
     };
     let seen = holds(bytes, &options);
     if is_plain(&seen) {
@@ -37,10 +39,10 @@ pub fn csv(bytes: &[u8]) {
 /// Any bytes are JSON, or are said not to be; another reader is of the same opinion.
 pub fn json(bytes: &[u8]) {
     for rows in [None, Some("a.b".to_owned())] {
-        let options = Options {
-            format: Some(Format::Json),
+        let options = FormatOptions {
+            format: Some(ExportFormat::Json),
             rows,
-            ..Options::default()
+            ..FormatOptions::default()
         };
         let seen = holds(bytes, &options);
         let plain = std::str::from_utf8(bytes).ok().filter(|text| {
@@ -56,14 +58,14 @@ pub fn json(bytes: &[u8]) {
 /// Any bytes are JSON Lines, or are said not to be; each line alone is what it is in a list.
 pub fn jsonl(bytes: &[u8]) {
     let (first, bytes) = bytes.split_first().unwrap_or((&0, bytes));
-    let options = Options {
-        format: (first & 1 != 0).then_some(Format::Jsonl),
+    let options = FormatOptions {
+        format: (first & 1 != 0).then_some(ExportFormat::Jsonl),
         blanks: if first & 2 != 0 {
             vec!["NULL".to_owned()]
         } else {
             Vec::new()
         },
-        ..Options::default()
+        ..FormatOptions::default()
     };
     let seen = holds(bytes, &options);
     let text = std::str::from_utf8(bytes).ok();
@@ -78,7 +80,7 @@ pub fn jsonl(bytes: &[u8]) {
         };
         !lines.is_empty() && lines.iter().all(object)
     };
-    if let (Some(lines), Some(Format::Jsonl)) = (lines.filter(objects), options.format) {
+    if let (Some(lines), Some(ExportFormat::Jsonl)) = (lines.filter(objects), options.format) {
         assert_eq!(
             seen.outcome.records,
             lines.len() as u64,
@@ -102,8 +104,8 @@ fn agrees(text: &str, seen: &Seen) {
 }
 
 /// Reads an export, and looks at what holds of all of them.
-fn holds(bytes: &[u8], options: &Options) -> Seen {
-    let (mut columns, mut records) = (Columns::default(), Vec::new());
+fn holds(bytes: &[u8], options: &FormatOptions) -> Seen {
+    let (mut columns, mut records) = (ExportColumns::default(), Vec::new());
     let outcome = read(
         Cursor::new(bytes),
         &"e".into(),
@@ -138,7 +140,7 @@ fn holds(bytes: &[u8], options: &Options) -> Seen {
     seen
 }
 
-fn is_within(record: &Record, options: &Options) {
+fn is_within(record: &ExportRecord, options: &FormatOptions) {
     for entry in record.cells.iter().flatten() {
         assert!(entry.at.line > 0 && entry.at.column > 0);
         assert!(entry.text.len() <= options.limits.record);
@@ -163,12 +165,12 @@ fn is_plain(seen: &Seen) -> bool {
     seen.outcome.diagnostics.is_empty() && !seen.columns.is_empty() && texts().all(plain)
 }
 
-fn semicolons() -> Options {
-    Options {
-        format: Some(Format::Csv),
+fn semicolons() -> FormatOptions {
+    FormatOptions {
+        format: Some(ExportFormat::Csv),
         delimiter: Some(b';'),
-        encoding: encoding("utf-8"),
-        ..Options::default()
+        encoding: encoding_for_label("utf-8"),
+        ..FormatOptions::default()
     }
 }
 

@@ -4,8 +4,8 @@ use crate::scene::{client, scene, status};
 use axum::http::Method;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use reqwest::Version;
-use roster::config::{Serve, Tls};
-use roster::http::{Role, Server};
+use roster::config::{ServeConfig, TlsFiles};
+use roster::http::{HttpServer, Role};
 use std::path::Path;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -28,7 +28,7 @@ pub fn trusting(certificate: reqwest::Certificate) -> reqwest::Client {
 async fn tls_speaks_http_2_and_shows_a_renewed_certificate_at_once() {
     let dir = tempfile::tempdir().expect("a directory");
     let first = certify(dir.path());
-    let tls = Tls {
+    let tls = TlsFiles {
         cert: dir.path().join("cert.pem"),
         key: dir.path().join("key.pem"),
     };
@@ -51,17 +51,19 @@ async fn tls_speaks_http_2_and_shows_a_renewed_certificate_at_once() {
 
 #[tokio::test]
 async fn beyond_this_machine_it_does_not_even_listen() {
-    let serve = Serve {
+    let serve = ServeConfig {
         listen: "0.0.0.0:0".parse().expect("an address"),
-        ..Serve::default()
+        ..ServeConfig::default()
     };
-    let error = Server::bind(&serve).expect_err("open to all").to_string();
+    let error = HttpServer::bind(&serve)
+        .expect_err("open to all")
+        .to_string();
     assert!(error.contains("--insecure"), "{error}");
-    let insecure = Serve {
+    let insecure = ServeConfig {
         insecure: true,
         ..serve
     };
-    assert!(Server::bind(&insecure).is_ok());
+    assert!(HttpServer::bind(&insecure).is_ok());
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use crate::scene::{Scene, posted, scene, status};
 use axum::http::Method;
 use futures_util::StreamExt as _;
-use roster::config::{Network, Tls};
+use roster::config::{IpNetwork, TlsFiles};
 use roster::http::Role;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -199,7 +199,7 @@ async fn streams_of_one_token_leave_places_for_others() {
 async fn unfinished_handshakes_make_room() {
     let dir = tempfile::tempdir().expect("a directory");
     let trusted = crate::connections::certify(dir.path());
-    let tls = Tls {
+    let tls = TlsFiles {
         cert: dir.path().join("cert.pem"),
         key: dir.path().join("key.pem"),
     };
@@ -237,7 +237,7 @@ async fn behind_a_trusted_proxy_each_caller_is_counted_alone() {
         let login = posted(scene.bare(Method::POST, "/login"), &form);
         status(login.header("x-forwarded-for", from)).await
     };
-    let network = Network::parse("127.0.0.0/8").expect("a network");
+    let network = IpNetwork::parse("127.0.0.0/8").expect("a network");
     let proxied = scene(|serve| serve.proxies = vec![network]).await;
     for _ in 0..10 {
         assert_eq!(guess(&proxied, "192.0.2.1").await, 401);

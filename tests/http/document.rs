@@ -1,7 +1,7 @@
 //! `specs/openapi.json` is current, whole and true to the routes.
 
 use crate::scene::routes;
-use roster::http::route::{About, Audience};
+use roster::http::route::{RouteAudience, RouteSpec};
 use roster::http::{complete, document};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -31,9 +31,9 @@ fn every_route_stands_in_it_with_its_parameters_and_problems() {
     let (all, document) = complete(routes());
     let mut ids = BTreeSet::new();
     for route in &all {
-        let About { method, path, .. } = &route.about;
+        let RouteSpec { method, path, .. } = &route.about;
         let drawn = &document["paths"][path][method.as_str().to_lowercase()];
-        if route.about.audience == Audience::Person {
+        if route.about.audience == RouteAudience::Person {
             assert!(drawn.is_null(), "{path}");
             continue;
         }

@@ -2,7 +2,7 @@
 
 use crate::scene::{refused, scene, status};
 use axum::http::Method;
-use roster::config::Limits;
+use roster::config::ServeLimits;
 use roster::http::Role;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -146,11 +146,11 @@ async fn an_act_goes_on_when_its_caller_is_told_to_wait_no_longer() {
 
 #[tokio::test]
 async fn too_many_requests_wait_and_too_many_at_once_are_turned_away() {
-    let limits = Limits {
+    let limits = ServeLimits {
         rate: 1,
         burst: 3,
         requests: 1,
-        ..Limits::default()
+        ..ServeLimits::default()
     };
     let scene = scene(|serve| serve.limits = limits).await;
     let slow = scene.get(Role::Operator, "/api/v1/slow").send();

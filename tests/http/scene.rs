@@ -5,11 +5,11 @@ use axum::extract::{Form, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use reqwest::RequestBuilder;
-use roster::config::Serve;
-use roster::http::token::Grant;
+use roster::config::ServeConfig;
+use roster::http::token::TokenGrant;
 use roster::http::{
-    self, Caller, Gate, Input, Needs, Path, Peer, Permission, Problem, Query, Ready, Role, Route,
-    Server, problem,
+    self, AccessRequirement, Caller, HttpProblem, HttpServer, JsonBody, PathParams, PeerAddress,
+    Permission, QueryParams, ReadinessCheck, RequestGate, Role, Route, problem,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -26,14 +26,14 @@ use tokio_util::sync::CancellationToken;
 /// The state of the server under test.
 #[derive(Clone)]
 pub struct App {
-    pub gate: Arc<Gate>,
+    pub gate: Arc<RequestGate>,
     pub acts: Arc<AtomicUsize>,
     pub entered: Arc<Notify>,
     pub go: Arc<Notify>,
     pub unready: Arc<Mutex<Option<String>>>,
 }
 
-impl Ready for App {
+impl ReadinessCheck for App {
     async fn ready(&self) -> Result<(), String> {
         let reason = self.unready.lock().expect("whole").clone();
         reason.map_or(Ok(()), Err)
@@ -76,25 +76,25 @@ fn said(text: &impl ToString) -> Json<Said> {
     Json(Said { said })
 }
 
-async fn read(query: Query<Page>) -> Result<Json<Said>, Problem> {
+async fn read(query: QueryParams<Page>) -> Result<Json<Said>, HttpProblem> {
     Ok(said(&query.0.limit.unwrap_or(10)))
 }
 
-async fn source(path: Path<Named>) -> Result<Json<Said>, Problem> {
+async fn source(path: PathParams<Named>) -> Result<Json<Said>, HttpProblem> {
     Ok(said(&path.0.source))
 }
 
 async fn act(
     State(app): State<App>,
     caller: Caller,
-    input: Input<Reason>,
-) -> Result<Json<Said>, Problem> {
+    input: JsonBody<Reason>,
+) -> Result<Json<Said>, HttpProblem> {
     let count = app.acts.fetch_add(1, Ordering::SeqCst) + 1;
     let Reason { reason } = input.0;
     Ok(said(&format!("{count} {} {reason}", caller.name)))
 }
 
-async fn slow(State(app): State<App>) -> Result<Json<Said>, Problem> {
+async fn slow(State(app): State<App>) -> Result<Json<Said>, HttpProblem> {
     app.entered.notify_one();
     app.go.notified().await;
     Ok(said(&"done"))
@@ -105,12 +105,12 @@ async fn large() -> Html<Vec<u8>> {
     Html(vec![b'x'; 16 << 20])
 }
 
-async fn panics() -> Result<Json<Said>, Problem> {
+async fn panics() -> Result<Json<Said>, HttpProblem> {
     panic!("planted panic")
 }
 
-async fn refuses() -> Result<Json<Said>, Problem> {
-    Err(Problem::new(problem::SUSPENDED, "since Monday").with("source", "directory"))
+async fn refuses() -> Result<Json<Said>, HttpProblem> {
+    Err(HttpProblem::new(problem::SUSPENDED, "since Monday").with("source", "directory"))
 }
 
 async fn home(caller: Caller) -> Html<String> {
@@ -119,7 +119,7 @@ async fn home(caller: Caller) -> Html<String> {
 
 async fn login(
     State(app): State<App>,
-    peer: Peer,
+    peer: PeerAddress,
     headers: HeaderMap,
     form: Form<Login>,
 ) -> Response {
@@ -137,8 +137,8 @@ async fn logout(State(app): State<App>, headers: HeaderMap) -> Response {
 pub fn routes() -> Vec<Route<App>> {
     use Permission::{Administer, Approve, Operate, Plan, Read};
     vec![
-        Route::post("/api/v1/plan", "plan", Plan, act).heavy(),
-        Route::post("/api/v1/push", "push", Operate, act).heavy(),
+        Route::post("/api/v1/plan", "plan", Plan, act).with_tree_limit(),
+        Route::post("/api/v1/push", "push", Operate, act).with_tree_limit(),
         Route::get("/api/v1/read", "read", Read, read),
         Route::get("/api/v1/sources/{source}", "source", Read, source),
         Route::post("/api/v1/operate", "operate", Operate, act),
@@ -152,8 +152,13 @@ pub fn routes() -> Vec<Route<App>> {
         Route::page(Method::GET, "/", Read, home),
         Route::page(Method::GET, "/large", Read, large),
         Route::page(Method::POST, "/operate", Operate, home),
-        Route::page(Method::POST, "/login", Needs::Nothing, login),
-        Route::page(Method::POST, "/logout", Needs::Somebody, logout),
+        Route::page(Method::POST, "/login", AccessRequirement::Public, login),
+        Route::page(
+            Method::POST,
+            "/logout",
+            AccessRequirement::Authenticated,
+            logout,
+        ),
     ]
 }
 
@@ -169,30 +174,30 @@ pub struct Scene {
 }
 
 /// As the configuration says, with tokens.
-pub async fn scene(change: impl FnOnce(&mut Serve)) -> Scene {
+pub async fn scene(change: impl FnOnce(&mut ServeConfig)) -> Scene {
     log();
     let dir = tempfile::tempdir().expect("a directory");
     let mut tokens = BTreeMap::new();
     let mut lines = String::new();
     for role in Role::ALL {
-        let (grant, token) = Grant::create(role.name(), role, None, None).expect("a token");
+        let (grant, token) = TokenGrant::create(role.name(), role, None, None).expect("a token");
         lines.push_str(&grant.line());
         lines.push('\n');
         tokens.insert(role, token);
     }
     let path = dir.path().join("tokens");
     write_tokens(&path, &lines);
-    let mut serve = Serve {
+    let mut serve = ServeConfig {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         tokens: Some(path),
-        ..Serve::default()
+        ..ServeConfig::default()
     };
     change(&mut serve);
     start(dir, &serve, tokens)
 }
 
-fn start(dir: tempfile::TempDir, serve: &Serve, tokens: BTreeMap<Role, String>) -> Scene {
-    let gate = Gate::new(serve).expect("valid tokens");
+fn start(dir: tempfile::TempDir, serve: &ServeConfig, tokens: BTreeMap<Role, String>) -> Scene {
+    let gate = RequestGate::new(serve).expect("valid tokens");
     let gate = Arc::new(gate.with_page(|problem, id| {
         let status = problem.kind.status;
         (
@@ -208,7 +213,7 @@ fn start(dir: tempfile::TempDir, serve: &Serve, tokens: BTreeMap<Role, String>) 
         go: Arc::default(),
         unready: Arc::default(),
     };
-    let server = Server::bind(serve).expect("an address");
+    let server = HttpServer::bind(serve).expect("an address");
     let address = server.address();
     let stop = CancellationToken::new();
     let router = http::app(routes(), &gate, app.clone());

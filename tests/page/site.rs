@@ -1,6 +1,6 @@
 //! A daemon with a hold, a failed source and tokens of every kind, and somebody who asks it.
 
-use crate::served::Served;
+use crate::daemon_process::DaemonProcess;
 use crate::workspace::{LIMIT, Workspace, account, sqlite, users};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ pub const ODD: [&str; 9] = [
 
 pub struct Site {
     pub ws: Workspace,
-    pub served: Served,
+    pub served: DaemonProcess,
     pub base: String,
     tokens: BTreeMap<&'static str, String>,
     client: Client,
@@ -95,7 +95,7 @@ impl Site {
         ws.write("partners/all.yaml", users(90..91, "nobody", ""));
         let next = account("next", "").replace("name: next\n", &format!("name: {HOSTILE}\n"));
         ws.write("prospects/all.yaml", next + &users(50..53, "next", ""));
-        let mut served = Served::on(&ws, &[]);
+        let mut served = DaemonProcess::on(&ws, &[]);
         let line = served.says(&["listening at"]);
         let base = line.split_once("listening at ").expect("an address").1;
         let base = base.trim().to_owned();

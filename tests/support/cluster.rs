@@ -3,7 +3,7 @@
 // Each test file compiles this module for itself and uses the part it needs.
 #![allow(dead_code)]
 
-use super::apart::Disk;
+use super::isolation::Disk;
 use super::postgres::{User, absent, as_user, binaries, run, scratch, template};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;

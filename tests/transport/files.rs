@@ -3,7 +3,7 @@
 use crate::scene::{Scene, growing, text};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
-use roster::transport::{News, TransportError, settle};
+use roster::transport::{ExportChange, TransportError, settle};
 use serde_json::json;
 use std::fs::{self, File, FileTimes};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -26,16 +26,16 @@ fn a_file_is_read_when_it_is_another_one() {
     let scene = Scene::new();
     let path = scene.write("out/customers.csv", ONE);
     let place = scene.place(json!({"file": "out/customers.csv"}));
-    assert_eq!(scene.get(&place), (News::First, ONE.to_owned()));
-    assert_eq!(scene.get(&place), (News::Same, ONE.to_owned()));
+    assert_eq!(scene.get(&place), (ExportChange::First, ONE.to_owned()));
+    assert_eq!(scene.get(&place), (ExportChange::Same, ONE.to_owned()));
     let before = scene.kept(&place).0;
     scene.write("out/customers.csv", TWO);
-    assert_eq!(scene.get(&place), (News::Changed, TWO.to_owned()));
+    assert_eq!(scene.get(&place), (ExportChange::Changed, TWO.to_owned()));
     // Who was reading reads on.
     assert_eq!(text(&before), ONE);
     // Written again, and the same.
     scene.write("out/customers.csv", TWO);
-    assert_eq!(scene.get(&place).0, News::Same);
+    assert_eq!(scene.get(&place).0, ExportChange::Same);
     let fetched = scene.kept(&place).1;
     assert_eq!(fetched.name, "customers.csv");
     let written = fs::metadata(&path).unwrap().modified().unwrap();
@@ -59,7 +59,7 @@ fn a_file_that_is_still_being_written_is_not_read() {
         "{said}"
     );
     assert!(scene.names("cache/feeds").len() == 1);
-    assert_eq!(scene.get(&place).0, News::First);
+    assert_eq!(scene.get(&place).0, ExportChange::First);
 }
 
 #[test]
@@ -72,14 +72,14 @@ fn a_done_file_says_that_a_file_is_complete() {
         said.ends_with("customers.csv is still being written: customers.csv.done is not there")
     );
     scene.write("customers.done", "");
-    assert_eq!(scene.get(&place).0, News::First);
+    assert_eq!(scene.get(&place).0, ExportChange::First);
     // The one of the day before says nothing of the file of today.
     set_time(&scene.path("customers.done"), 3_600);
     fs::write(&path, TWO).unwrap();
     let said = scene.fails(&place);
     assert!(said.ends_with("customers.done is older than it"), "{said}");
     scene.write("customers.done", "");
-    assert_eq!(scene.get(&place), (News::Changed, TWO.to_owned()));
+    assert_eq!(scene.get(&place), (ExportChange::Changed, TWO.to_owned()));
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn the_newest_that_a_pattern_fits_is_read() {
     scene.write("out/customers-c.csv.part", "half");
     scene.write("out/.customers-d.csv", "hidden");
     let place = scene.place(json!({"file": "out/customers-*"}));
-    assert_eq!(scene.get(&place), (News::First, TWO.to_owned()));
+    assert_eq!(scene.get(&place), (ExportChange::First, TWO.to_owned()));
     assert_eq!(scene.kept(&place).1.name, "customers-a.csv");
     let none = scene.place(json!({"file": "out/users-*.csv"}));
     assert!(scene.fails(&none).starts_with("there is no file at "));
@@ -149,11 +149,11 @@ fn a_drop_folder_is_emptied_file_by_file() {
     scene.write("in/customers_1.csv.part", "half");
     fs::create_dir(scene.path("in/customers_0.csv")).unwrap();
     let place = scene.place(json!({"drop": {"folder": "in", "pattern": "*.csv"}}));
-    assert_eq!(scene.get(&place), (News::First, ONE.to_owned()));
+    assert_eq!(scene.get(&place), (ExportChange::First, ONE.to_owned()));
     let first = scene.kept(&place).1;
     assert_eq!(first.name, "customers_2.csv");
     // Until it is dealt with it is the one that counts.
-    assert_eq!(scene.get(&place).0, News::Same);
+    assert_eq!(scene.get(&place).0, ExportChange::Same);
     let reports = [
         ("report.txt", b"fine".to_vec()),
         ("rows.csv", b"x".to_vec()),
@@ -168,11 +168,11 @@ fn a_drop_folder_is_emptied_file_by_file() {
     assert!(names[2].ends_with("Z-customers_2.csv.rows.csv"));
     assert_eq!(text(&scene.path("in/accepted").join(&names[0])), ONE);
 
-    assert_eq!(scene.get(&place), (News::Changed, TWO.to_owned()));
+    assert_eq!(scene.get(&place), (ExportChange::Changed, TWO.to_owned()));
     settle(&place, &scene.kept(&place).1, false, &[]).unwrap();
     assert_eq!(scene.names("in/rejected").len(), 1);
     // Nothing more came: what was read last stands.
-    assert_eq!(scene.get(&place), (News::Same, TWO.to_owned()));
+    assert_eq!(scene.get(&place), (ExportChange::Same, TWO.to_owned()));
     assert_eq!(
         scene.names("in"),
         [
@@ -213,7 +213,7 @@ fn a_file_that_was_replaced_after_it_was_read_stays() {
     scene.write("in/customers.csv", TWO);
     settle(&place, &read, true, &[]).unwrap();
     assert_eq!(scene.names("in"), ["customers.csv"]);
-    assert_eq!(scene.get(&place), (News::Changed, TWO.to_owned()));
+    assert_eq!(scene.get(&place), (ExportChange::Changed, TWO.to_owned()));
 }
 
 #[test]
@@ -223,15 +223,15 @@ fn done_files_open_the_gate_and_leave_with_their_file() {
     scene.write("in/b.csv", TWO);
     scene.write("in/b.csv.ok", "");
     let place = scene.place(json!({"drop": "in", "done": ".ok"}));
-    assert_eq!(scene.get(&place), (News::First, TWO.to_owned()));
+    assert_eq!(scene.get(&place), (ExportChange::First, TWO.to_owned()));
     settle(&place, &scene.kept(&place).1, true, &[]).unwrap();
     assert_eq!(scene.names("in"), ["a.csv", "accepted"]);
     let names = scene.names("in/accepted");
     assert!(names[1].ends_with("Z-b.csv.ok"), "{names:?}");
     // The other one is not complete, and what was read stands.
-    assert_eq!(scene.get(&place).0, News::Same);
+    assert_eq!(scene.get(&place).0, ExportChange::Same);
     scene.write("in/a.ok", "");
-    assert_eq!(scene.get(&place), (News::Changed, ONE.to_owned()));
+    assert_eq!(scene.get(&place), (ExportChange::Changed, ONE.to_owned()));
 }
 
 #[test]
@@ -252,10 +252,10 @@ fn a_damaged_cache_is_filled_again() {
     let place = scene.place(json!({"file": "customers.csv"}));
     scene.get(&place);
     fs::write(scene.kept(&place).0, "half").unwrap();
-    assert_eq!(scene.get(&place), (News::First, ONE.to_owned()));
+    assert_eq!(scene.get(&place), (ExportChange::First, ONE.to_owned()));
     let folder = scene.kept(&place).0.parent().unwrap().to_owned();
     fs::write(folder.join("meta.json"), "{\"name\": ").unwrap();
-    assert_eq!(scene.get(&place), (News::First, ONE.to_owned()));
+    assert_eq!(scene.get(&place), (ExportChange::First, ONE.to_owned()));
 }
 
 #[test]
@@ -268,7 +268,7 @@ fn many_may_fetch_at_once() {
             .map(|_| scope.spawn(|| scene.fetch(&place)))
             .collect();
         let news = all.into_iter().map(|one| one.join().unwrap().unwrap().news);
-        let firsts = news.filter(|news| *news == News::First);
+        let firsts = news.filter(|news| *news == ExportChange::First);
         assert_eq!(firsts.count(), 1);
     });
 }

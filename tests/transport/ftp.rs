@@ -2,7 +2,7 @@
 
 use crate::scene::{Scene, growing, say, text};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
-use roster::transport::{News, Place, TransportError, fetch};
+use roster::transport::{ExportChange, ExportLocation, TransportError, fetch};
 use serde_json::{Value, json};
 use std::fs::{self, File, FileTimes};
 use std::io::{BufRead, BufReader};
@@ -68,7 +68,7 @@ impl Served {
         Some(Self { scene, child, port })
     }
 
-    fn place(&self, scheme: &str, name: &str, more: &Value) -> Place {
+    fn place(&self, scheme: &str, name: &str, more: &Value) -> ExportLocation {
         let mut value = json!({
             "ftp": format!("{scheme}://localhost:{}/{name}", self.port),
             "auth": {"username": "eva", "password": SECRET},
@@ -100,12 +100,15 @@ fn a_file_is_fetched_in_every_way_that_is_asked_for() {
         let place = served.place(scheme, "customers.csv", &more);
         assert_eq!(
             served.scene.get(&place),
-            (News::First, ONE.to_owned()),
+            (ExportChange::First, ONE.to_owned()),
             "{mode}"
         );
-        assert_eq!(served.scene.get(&place).0, News::Same);
+        assert_eq!(served.scene.get(&place).0, ExportChange::Same);
         served.scene.write("out/customers.csv", TWO);
-        assert_eq!(served.scene.get(&place), (News::Changed, TWO.to_owned()));
+        assert_eq!(
+            served.scene.get(&place),
+            (ExportChange::Changed, TWO.to_owned())
+        );
         assert!(served.scene.kept(&place).1.modified.is_some());
     }
 }
@@ -148,7 +151,7 @@ fn a_file_that_is_still_being_written_is_not_fetched() {
         matches!(error, TransportError::Unfinished { .. }),
         "{error}"
     );
-    assert_eq!(served.scene.get(&place).0, News::First);
+    assert_eq!(served.scene.get(&place).0, ExportChange::First);
 }
 
 #[test]
@@ -182,7 +185,7 @@ fn what_cannot_be_fetched_is_told_apart() {
     let Some(served) = Served::start("explicit") else {
         return;
     };
-    let error = |place: &Place| {
+    let error = |place: &ExportLocation| {
         let error = served.scene.fetch(place).unwrap_err();
         assert!(!error.to_string().contains(SECRET), "{error}");
         error

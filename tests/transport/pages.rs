@@ -2,7 +2,7 @@
 
 use crate::scene::Scene;
 use crate::server::{Server, answer, ok};
-use roster::transport::{News, TransportError};
+use roster::transport::{ExportChange, TransportError};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -58,11 +58,11 @@ fn pages_become_one_list() {
         value["url"] = server.url(path).into();
         let place = scene.place(value);
         let (news, text) = scene.get(&place);
-        assert_eq!(news, News::First);
+        assert_eq!(news, ExportChange::First);
         assert_eq!(ids(&text), expected, "{path}: {text}");
         // What is written one way stays written that way.
         assert_eq!(text.contains("1.10"), path == "/link");
-        assert_eq!(scene.get(&place).0, News::Same);
+        assert_eq!(scene.get(&place).0, ExportChange::Same);
     }
 }
 

@@ -1,7 +1,9 @@
 //! A folder with a cache, and exports that are fetched into it.
 
 use roster::config::export;
-use roster::transport::{Fetched, News, Place, TransportError, fetch, fetched};
+use roster::transport::{
+    ExportChange, ExportLocation, FetchedExport, TransportError, fetch, last_fetched,
+};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::io::Write;
@@ -39,7 +41,7 @@ impl Scene {
     }
 
     /// The place that the configuration says.
-    pub fn place(&self, mut value: Value) -> Place {
+    pub fn place(&self, mut value: Value) -> ExportLocation {
         let keys = value.as_object_mut().expect("a mapping");
         keys.insert("preset".to_owned(), json!("djust-accounts"));
         let read = export(&value, self.folder.path());
@@ -47,12 +49,12 @@ impl Scene {
         read.place.expect("a place")
     }
 
-    pub fn fetch(&self, place: &Place) -> Result<Fetched, TransportError> {
+    pub fn fetch(&self, place: &ExportLocation) -> Result<FetchedExport, TransportError> {
         fetch(place, &self.path("cache"))
     }
 
     /// Fetches what there is; how it stands to what was there before, and its text.
-    pub fn get(&self, place: &Place) -> (News, String) {
+    pub fn get(&self, place: &ExportLocation) -> (ExportChange, String) {
         let came = self.fetch(place);
         let came = came.unwrap_or_else(|error| panic!("{error}"));
         let (path, kept) = self.kept(place);
@@ -61,15 +63,15 @@ impl Scene {
     }
 
     /// Fails to fetch it; why.
-    pub fn fails(&self, place: &Place) -> String {
+    pub fn fails(&self, place: &ExportLocation) -> String {
         let error = self.fetch(place).expect_err("no export");
         assert!(!error.help().is_empty());
         error.to_string()
     }
 
     /// What was fetched last.
-    pub fn kept(&self, place: &Place) -> (PathBuf, Fetched) {
-        fetched(place, &self.path("cache")).unwrap_or_else(|error| panic!("{error}"))
+    pub fn kept(&self, place: &ExportLocation) -> (PathBuf, FetchedExport) {
+        last_fetched(place, &self.path("cache")).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// The names in a folder, in order.

@@ -2,7 +2,7 @@
 
 use crate::scene::{Scene, growing};
 use crate::ssh::Server;
-use roster::transport::{News, Place, TransportError};
+use roster::transport::{ExportChange, ExportLocation, TransportError};
 use serde_json::json;
 use std::fs::{self, File, FileTimes};
 use std::path::PathBuf;
@@ -25,7 +25,7 @@ impl Served {
         Some(Self { scene, server })
     }
 
-    fn at(&self, name: &str, key: &str, hosts: &str) -> Place {
+    fn at(&self, name: &str, key: &str, hosts: &str) -> ExportLocation {
         let url = self.server.url(&self.scene.path("out"));
         let url = url.replacen("ssh://", "sftp://", 1);
         self.scene.place(json!({
@@ -34,7 +34,7 @@ impl Served {
         }))
     }
 
-    fn place(&self, name: &str) -> Place {
+    fn place(&self, name: &str) -> ExportLocation {
         self.at(name, "client", "host")
     }
 
@@ -55,10 +55,19 @@ fn a_file_is_fetched_when_it_is_another_one() {
         return;
     };
     let place = served.place("customers.csv");
-    assert_eq!(served.scene.get(&place), (News::First, ONE.to_owned()));
-    assert_eq!(served.scene.get(&place), (News::Same, ONE.to_owned()));
+    assert_eq!(
+        served.scene.get(&place),
+        (ExportChange::First, ONE.to_owned())
+    );
+    assert_eq!(
+        served.scene.get(&place),
+        (ExportChange::Same, ONE.to_owned())
+    );
     let path = served.write("customers.csv", TWO, 600);
-    assert_eq!(served.scene.get(&place), (News::Changed, TWO.to_owned()));
+    assert_eq!(
+        served.scene.get(&place),
+        (ExportChange::Changed, TWO.to_owned())
+    );
     let written = fs::metadata(path).unwrap().modified().unwrap();
     let written: chrono::DateTime<chrono::Utc> = written.into();
     let modified = served.scene.kept(&place).1.modified.unwrap();
@@ -74,7 +83,10 @@ fn the_newest_is_fetched_whatever_it_is_called() {
     served.write("new-old.csv", ONE, 3_600);
     served.write("new-half.csv.part", ONE, 0);
     let place = served.place("new*");
-    assert_eq!(served.scene.get(&place), (News::First, TWO.to_owned()));
+    assert_eq!(
+        served.scene.get(&place),
+        (ExportChange::First, TWO.to_owned())
+    );
     assert_eq!(served.scene.kept(&place).1.name, "new *[1]? it's.csv");
 }
 
@@ -83,13 +95,13 @@ fn a_done_file_opens_the_gate() {
     let Some(served) = Served::start() else {
         return;
     };
-    let Place { way, .. } = served.place("customers.csv");
-    let roster::transport::Way::Sftp(mut sftp) = way else {
+    let ExportLocation { way, .. } = served.place("customers.csv");
+    let roster::transport::LocationKind::Sftp(mut sftp) = way else {
         panic!("no sftp")
     };
     sftp.done = Some(".done".to_owned());
-    let place = Place {
-        way: roster::transport::Way::Sftp(sftp),
+    let place = ExportLocation {
+        way: roster::transport::LocationKind::Sftp(sftp),
         ..served.place("customers.csv")
     };
     assert!(
@@ -114,7 +126,7 @@ fn a_file_that_is_still_being_written_is_not_fetched() {
         matches!(error, TransportError::Unfinished { .. }),
         "{error}"
     );
-    assert_eq!(served.scene.get(&place).0, News::First);
+    assert_eq!(served.scene.get(&place).0, ExportChange::First);
 }
 
 #[test]
@@ -123,7 +135,7 @@ fn what_cannot_be_fetched_is_told_apart() {
         return;
     };
     fs::create_dir(served.scene.path("out/folder.csv")).unwrap();
-    let error = |place: &Place| {
+    let error = |place: &ExportLocation| {
         let error = served.scene.fetch(place).unwrap_err();
         assert!(!error.help().is_empty());
         error

@@ -8,7 +8,7 @@ use axum_server::tls_rustls::RustlsConfig;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
-use roster::transport::{News, TransportError};
+use roster::transport::{ExportChange, TransportError};
 use serde_json::json;
 use std::fs;
 use std::io::Write;
@@ -49,11 +49,11 @@ fn an_export_is_asked_for_again_only_if_it_changed() {
         ),
     });
     let place = scene.place(json!({"url": server.url("/export?key=hunter22")}));
-    assert_eq!(scene.get(&place), (News::First, ONE.to_owned()));
+    assert_eq!(scene.get(&place), (ExportChange::First, ONE.to_owned()));
     let kept = scene.kept(&place).1;
     assert_eq!(kept.name, "customers.csv");
     assert_eq!(kept.modified.unwrap().timestamp(), 784_111_777);
-    assert_eq!(scene.get(&place), (News::Same, ONE.to_owned()));
+    assert_eq!(scene.get(&place), (ExportChange::Same, ONE.to_owned()));
     let asked = server.asked();
     assert_eq!(asked[0].header("if-none-match"), None);
     assert_eq!(asked[1].header("if-none-match"), Some("\"one\""));
@@ -64,7 +64,7 @@ fn an_export_is_asked_for_again_only_if_it_changed() {
     let other = scene.place(json!({
         "url": server.url("/export?key=hunter22"), "headers": {"Accept-Language": "de"},
     }));
-    assert_eq!(scene.get(&other).0, News::Same);
+    assert_eq!(scene.get(&other).0, ExportChange::Same);
     assert_eq!(server.asked()[0].header("if-none-match"), None);
 }
 
@@ -77,8 +77,15 @@ fn the_same_bytes_are_no_news() {
         ok(CSV, if first_two { ONE } else { TWO })
     });
     let place = scene.place(json!({"url": server.url("/c.csv")}));
-    let news: Vec<News> = (0..3).map(|_| scene.get(&place).0).collect();
-    assert_eq!(news, [News::First, News::Same, News::Changed]);
+    let news: Vec<ExportChange> = (0..3).map(|_| scene.get(&place).0).collect();
+    assert_eq!(
+        news,
+        [
+            ExportChange::First,
+            ExportChange::Same,
+            ExportChange::Changed
+        ]
+    );
 }
 
 #[test]
@@ -364,7 +371,12 @@ fn granting(seconds: u32, body_only: bool) -> Server {
     })
 }
 
-fn granted(scene: &Scene, server: &Server, path: &str, scope: &str) -> roster::transport::Place {
+fn granted(
+    scene: &Scene,
+    server: &Server,
+    path: &str,
+    scope: &str,
+) -> roster::transport::ExportLocation {
     scene.place(json!({"url": server.url(path), "auth": {
         "clientId": "roster", "clientSecret": SECRET, "tokenUrl": server.url("/token"), "scope": scope,
     }}))
@@ -439,8 +451,8 @@ fn an_object_of_s3_is_asked_for_by_a_signed_address() {
         }))
     };
     let customers = place("erp/all customers.csv");
-    assert_eq!(scene.get(&customers), (News::First, ONE.to_owned()));
-    assert_eq!(scene.get(&customers).0, News::Same);
+    assert_eq!(scene.get(&customers), (ExportChange::First, ONE.to_owned()));
+    assert_eq!(scene.get(&customers).0, ExportChange::Same);
     for asked in server.asked() {
         let target = &asked.target;
         assert!(target.starts_with("/exports/erp/all%20customers.csv?X-Amz-Algorithm="));

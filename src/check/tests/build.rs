@@ -1,10 +1,13 @@
 //! Small worlds: rows and declarations written as `field=value; field=a,b; link=x:1:0`.
 
-use crate::check::{Definitions, Effect, Finding, Outcome, World, definitions, run, subjects};
-use crate::kinds::{self, ADDRESS, Type};
+use crate::check::{
+    CustomFieldDefinitions, EffectOutcome, PlannedState, ResourceEffect, RuleDiagnostic,
+    definitions, run, subjects,
+};
+use crate::kinds::{self, ADDRESS, FieldType};
 use crate::model::{
-    Cell, Change, Declared, Desired, FieldRef, Key, Keyed, KindId, Link, Pos, Row, Snapshot,
-    Stated, Text, Value,
+    Cell, CompactText, DeclaredResource, Desired, FieldChange, FieldRef, Key, KeyedList, KindId,
+    LineColumn, Link, Row, Snapshot, StatedField, Value,
 };
 use std::sync::Arc;
 
@@ -31,10 +34,10 @@ const REQUIRED: &[(&str, &str)] = &[
 ];
 
 #[derive(Default)]
-pub struct Case {
+pub struct CheckCase {
     pub stored: Snapshot,
     pub desired: Desired,
-    pub effects: Keyed<Effect>,
+    pub effects: KeyedList<ResourceEffect>,
     line: u32,
 }
 
@@ -44,11 +47,11 @@ fn value(kind: KindId, field: &FieldRef, text: &str) -> Value {
     };
     let members = || text.split(',').filter(|member| !member.is_empty());
     match &field.ty {
-        Type::Bool => Value::Bool(text == "true"),
-        Type::Int(..) => Value::Int(text.parse().expect("a number")),
-        Type::Set(_) => Value::set(members().map(Text::new)),
-        Type::Ordered(_) => Value::List(members().map(Text::new).collect()),
-        Type::Links { .. } => Value::links(members().map(|member| {
+        FieldType::Bool => Value::Bool(text == "true"),
+        FieldType::Int(..) => Value::Int(text.parse().expect("a number")),
+        FieldType::Set(_) => Value::set(members().map(CompactText::new)),
+        FieldType::Ordered(_) => Value::List(members().map(CompactText::new).collect()),
+        FieldType::Links { .. } => Value::links(members().map(|member| {
             let mut parts = member.split(':');
             let mut link = field.ty.plain_link(parts.next().unwrap_or_default());
             for (choice, part) in link.attributes.iter_mut().zip(parts) {
@@ -77,7 +80,7 @@ fn fields(kind: KindId, text: &str) -> Vec<(FieldRef, Option<Value>)> {
     fields
 }
 
-impl Case {
+impl CheckCase {
     /// Stores a row.
     pub fn row(mut self, kind: KindId, id: &str, text: &str) -> Self {
         let mut row = Row {
@@ -89,8 +92,8 @@ impl Case {
         };
         for (index, field) in kinds::get(kind).fields.iter().enumerate() {
             let empty = field.default.value().or_else(|| match &field.ty {
-                Type::Set(_) => Some(Value::List(Box::default())),
-                Type::Links { .. } => Some(Value::Links(Box::<[Link]>::default())),
+                FieldType::Set(_) => Some(Value::List(Box::default())),
+                FieldType::Links { .. } => Some(Value::Links(Box::<[Link]>::default())),
                 _ => None,
             });
             row.values[index] = empty;
@@ -106,18 +109,18 @@ impl Case {
     pub fn declare(mut self, kind: KindId, id: &str, text: &str) -> Self {
         self.line += 10;
         let cells = fields(kind, text).into_iter().zip(1..);
-        let declared = Declared {
+        let declared = DeclaredResource {
             key: Key::new(kind, id),
             path: "a.yaml".into(),
-            at: Pos {
+            at: LineColumn {
                 line: self.line,
                 column: 1,
             },
             cells: cells
-                .map(|((field, value), column)| Stated {
+                .map(|((field, value), column)| StatedField {
                     field,
                     cell: value.map_or(Cell::Blank, Cell::Value),
-                    at: Pos {
+                    at: LineColumn {
                         line: self.line + 1,
                         column,
                     },
@@ -136,7 +139,7 @@ impl Case {
         let declared = self.desired.resources.get(&key).expect("declared").clone();
         self.effect(
             key,
-            Outcome::Create {
+            EffectOutcome::Create {
                 declared,
                 derived: Vec::new(),
             },
@@ -168,22 +171,24 @@ impl Case {
     pub fn change(self, kind: KindId, id: &str, text: &str) -> Self {
         let key = Key::new(kind, id);
         let row = self.stored.rows.get(&key).expect("a row");
-        let changes = fields(kind, text).into_iter().map(|(field, after)| Change {
-            before: row.value(&field).cloned(),
-            field,
-            after,
-        });
+        let changes = fields(kind, text)
+            .into_iter()
+            .map(|(field, after)| FieldChange {
+                before: row.value(&field).cloned(),
+                field,
+                after,
+            });
         let changes = changes.collect();
-        self.effect(key, Outcome::Change(changes))
+        self.effect(key, EffectOutcome::Change(changes))
     }
 
     /// A stored row goes.
     pub fn delete(self, kind: KindId, id: &str) -> Self {
-        self.effect(Key::new(kind, id), Outcome::Delete)
+        self.effect(Key::new(kind, id), EffectOutcome::Delete)
     }
 
-    fn effect(mut self, key: Key, outcome: Outcome) -> Self {
-        let added = self.effects.insert(Effect { key, outcome });
+    fn effect(mut self, key: Key, outcome: EffectOutcome) -> Self {
+        let added = self.effects.insert(ResourceEffect { key, outcome });
         added.expect("one effect a key");
         self
     }
@@ -204,23 +209,23 @@ impl Case {
         )
     }
 
-    pub fn run(&self) -> Vec<Finding> {
-        let world = World::new(&self.stored, &self.desired, &self.effects);
+    pub fn run(&self) -> Vec<RuleDiagnostic> {
+        let world = PlannedState::new(&self.stored, &self.desired, &self.effects);
         run(&world, &subjects(&world))
     }
 
     /// The same rules and subjects where nothing would happen.
-    pub fn run_before(&self) -> Vec<Finding> {
-        let world = World::new(&self.stored, &self.desired, &self.effects);
+    pub fn run_before(&self) -> Vec<RuleDiagnostic> {
+        let world = PlannedState::new(&self.stored, &self.desired, &self.effects);
         let subjects = subjects(&world);
-        let nothing = Keyed::default();
+        let nothing = KeyedList::default();
         run(
-            &World::new(&self.stored, &self.desired, &nothing),
+            &PlannedState::new(&self.stored, &self.desired, &nothing),
             &subjects,
         )
     }
 
-    pub fn definitions(&self) -> Definitions {
+    pub fn definitions(&self) -> CustomFieldDefinitions {
         definitions(&self.desired, &self.stored)
     }
 
@@ -243,7 +248,7 @@ impl Case {
     }
 }
 
-pub fn told(findings: &[Finding]) -> Vec<String> {
+pub fn told(findings: &[RuleDiagnostic]) -> Vec<String> {
     let lines = findings.iter().map(|finding| {
         let diagnostic = &finding.diagnostic;
         assert!(

@@ -1,12 +1,12 @@
-use super::Case;
+use super::CheckCase;
 use super::build::told;
 use crate::check::type_custom;
 use crate::kinds::{ADDRESS, CUSTOM_FIELD, USER};
 use crate::model::{FieldRef, Key, Value};
 use std::sync::Arc;
 
-fn field(text: &str) -> Case {
-    Case::default().declare(
+fn field(text: &str) -> CheckCase {
+    CheckCase::default().declare(
         CUSTOM_FIELD,
         "f",
         &format!("appliesTo=address;name=N;{text}"),
@@ -14,7 +14,7 @@ fn field(text: &str) -> Case {
 }
 
 /// What is found of an address that says this of the field, and what the cell becomes.
-fn typed(mut case: Case, text: &str) -> (Vec<String>, Option<Value>) {
+fn typed(mut case: CheckCase, text: &str) -> (Vec<String>, Option<Value>) {
     case = case.declare(ADDRESS, "a", text);
     let definitions = case.definitions();
     let mut found = Vec::new();
@@ -64,7 +64,7 @@ fn a_cell_that_does_not_fit_is_reported_and_goes() {
         "appliesTo=address;name=N;type=text;status=inactive",
         "appliesTo=user;name=N;type=text",
     ] {
-        let case = Case::default().declare(CUSTOM_FIELD, "f", definition);
+        let case = CheckCase::default().declare(CUSTOM_FIELD, "f", definition);
         let unknown = "custom-field-unknown error Address/a customFields.f";
         assert_eq!(
             typed(case, "customFields.f=x"),
@@ -79,7 +79,8 @@ fn a_cell_that_does_not_fit_is_reported_and_goes() {
 
 #[test]
 fn a_stored_definition_counts_where_none_is_declared() {
-    let stored = Case::default().row(CUSTOM_FIELD, "f", "appliesTo=address;name=N;type=number");
+    let stored =
+        CheckCase::default().row(CUSTOM_FIELD, "f", "appliesTo=address;name=N;type=number");
     assert_eq!(
         typed(stored, "customFields.f=01.50"),
         (vec![], Some(Value::Number("1.5".into())))
@@ -100,7 +101,7 @@ fn a_default_is_a_value_of_its_own_field() {
 #[test]
 fn a_definition_must_be_there_after_the_plan() {
     let said = || {
-        Case::default()
+        CheckCase::default()
             .row(CUSTOM_FIELD, "f", "appliesTo=address;name=N;type=text")
             .row(ADDRESS, "a", "zipCode=211 20;country=SE;customFields.f=x")
             .declare(ADDRESS, "a", "customFields.f=x")
@@ -109,7 +110,7 @@ fn a_definition_must_be_there_after_the_plan() {
         .change(CUSTOM_FIELD, "f", "status=inactive")
         .finds(&["custom-field-unknown error Address/a customFields.f"]);
     said().change(CUSTOM_FIELD, "f", "name=M").is_fine();
-    let held = Case::default().create(ADDRESS, "a", "customFields.f=x");
+    let held = CheckCase::default().create(ADDRESS, "a", "customFields.f=x");
     held.finds(&["custom-field-unknown error Address/a customFields.f"]);
     assert_eq!(held.run()[0].involves[0].to_string(), "CustomField/f");
 }
@@ -117,7 +118,7 @@ fn a_definition_must_be_there_after_the_plan() {
 #[test]
 fn a_create_has_every_required_value() {
     let required = |more: &str| {
-        Case::default().row(
+        CheckCase::default().row(
             CUSTOM_FIELD,
             "f",
             &format!("appliesTo=address;name=N;type=text;required=true;{more}"),
@@ -139,7 +140,7 @@ fn a_create_has_every_required_value() {
 #[test]
 fn what_becomes_required_is_there_already() {
     let stored = || {
-        Case::default()
+        CheckCase::default()
             .row(CUSTOM_FIELD, "f", "appliesTo=address;name=N;type=text")
             .row(ADDRESS, "a", "zipCode=211 20;country=SE")
             .row(ADDRESS, "b", "zipCode=211 20;country=SE;customFields.f=x")

@@ -1,8 +1,8 @@
-use super::Case;
+use super::CheckCase;
 use crate::kinds::{ACCOUNT, ADDRESS, CUSTOM_FIELD, ORGANISATION, SETTINGS, TAG, USER};
 
-fn shop() -> Case {
-    Case::default().company("acme")
+fn shop() -> CheckCase {
+    CheckCase::default().company("acme")
 }
 
 #[test]
@@ -81,10 +81,10 @@ fn a_vat_number_is_of_the_country_of_the_bills() {
 
 #[test]
 fn a_postal_code_is_one_of_its_country() {
-    Case::default()
+    CheckCase::default()
         .create(ADDRESS, "a", "zipCode=1067;country=DE")
         .finds(&["zip-format warning Address/a zipCode"]);
-    Case::default()
+    CheckCase::default()
         .create(ADDRESS, "a", "zipCode=01067;country=DE")
         .is_fine();
 }
@@ -160,7 +160,7 @@ fn e_mails_may_be_swapped() {
 
 #[test]
 fn an_id_that_differs_in_case_from_a_stored_one() {
-    let stored = || Case::default().row(TAG, "Bj\u{f6}rk", "name=N");
+    let stored = || CheckCase::default().row(TAG, "Bj\u{f6}rk", "name=N");
     stored()
         .create(TAG, "bjo\u{308}rk", "")
         .finds(&["id-case error Tag/bjo\u{308}rk externalId"]);

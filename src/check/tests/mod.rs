@@ -7,4 +7,4 @@ mod references;
 mod shape;
 mod state;
 
-use build::Case;
+use build::CheckCase;

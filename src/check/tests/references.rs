@@ -1,12 +1,12 @@
-use super::Case;
+use super::CheckCase;
 use super::build::told;
 use crate::kinds::{ACCOUNT, STORE, TAG, USER};
 
-fn shop() -> Case {
-    Case::default().company("acme")
+fn shop() -> CheckCase {
+    CheckCase::default().company("acme")
 }
 
-fn with_store(status: &str) -> Case {
+fn with_store(status: &str) -> CheckCase {
     shop().row(STORE, "nordic", &format!("name=N;status={status}"))
 }
 

@@ -1,16 +1,16 @@
-use super::Case;
+use super::CheckCase;
 use crate::kinds::{ACCOUNT, ADDRESS, ORGANISATION, POLICY, SETTINGS, USER};
 
-fn shop() -> Case {
-    Case::default().company("acme")
+fn shop() -> CheckCase {
+    CheckCase::default().company("acme")
 }
 
-fn two() -> Case {
+fn two() -> CheckCase {
     shop().company("beta")
 }
 
-fn new_account() -> Case {
-    Case::default().create(ADDRESS, "hq", "")
+fn new_account() -> CheckCase {
+    CheckCase::default().create(ADDRESS, "hq", "")
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn an_account_whose_user_is_held_depends_on_the_user() {
 
 #[test]
 fn an_account_keeps_an_address() {
-    Case::default()
+    CheckCase::default()
         .create(ACCOUNT, "acme", "")
         .create(USER, "u-1", "accounts=acme")
         .finds(&["account-without-address error Account/acme addresses"]);
@@ -58,7 +58,7 @@ fn an_account_keeps_an_address() {
 
 #[test]
 fn a_user_has_an_account() {
-    let alone = || Case::default().create(USER, "u-1", "");
+    let alone = || CheckCase::default().create(USER, "u-1", "");
     alone().finds(&["user-without-account error User/u-1 accounts"]);
     alone()
         .create(SETTINGS, "settings", "optionalFields=User.accounts")
@@ -268,7 +268,7 @@ fn a_policy_is_about_its_account() {
         .finds(&["policy-self warning Policy/p approvers"]);
 }
 
-fn with_policy() -> Case {
+fn with_policy() -> CheckCase {
     shop()
         .row(USER, "u-2", "email=e;accounts=acme")
         .row(USER, "u-3", "email=f;accounts=acme")

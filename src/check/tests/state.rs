@@ -1,15 +1,15 @@
 //! What all rules have in common: they judge the state after the plan, and what was wrong before
 //! it is found the same in a world in which nothing happens.
 
-use super::Case;
+use super::CheckCase;
 use super::build::told;
-use crate::check::{RULES, World, subjects};
+use crate::check::{PlannedState, RULES, subjects};
 use crate::kinds::{ACCOUNT, ORGANISATION, USER};
 
 #[test]
 fn a_fault_that_this_plan_repairs_is_none() {
     let broken = || {
-        Case::default()
+        CheckCase::default()
             .company("acme")
             .company("beta")
             .row(ORGANISATION, "b", "name=N;account=beta")
@@ -27,7 +27,7 @@ fn a_fault_that_this_plan_repairs_is_none() {
 
 #[test]
 fn a_stored_fault_is_found_the_same_without_the_plan() {
-    let case = Case::default()
+    let case = CheckCase::default()
         .company("acme")
         .row(
             USER,
@@ -41,19 +41,19 @@ fn a_stored_fault_is_found_the_same_without_the_plan() {
 
 #[test]
 fn who_refers_to_what_changes_is_looked_at_and_nobody_else() {
-    let case =
-        Case::default()
-            .company("acme")
-            .company("beta")
-            .change(ACCOUNT, "acme", "status=inactive");
-    let world = World::new(&case.stored, &case.desired, &case.effects);
+    let case = CheckCase::default().company("acme").company("beta").change(
+        ACCOUNT,
+        "acme",
+        "status=inactive",
+    );
+    let world = PlannedState::new(&case.stored, &case.desired, &case.effects);
     let keys: Vec<String> = subjects(&world).iter().map(ToString::to_string).collect();
     assert_eq!(keys, ["Account/acme", "User/acme-user"]);
 }
 
 #[test]
 fn no_rule_speaks_of_what_is_not_touched() {
-    Case::default()
+    CheckCase::default()
         .company("acme")
         .row(USER, "u-1", "email=acme-user@x.example")
         .change(ACCOUNT, "acme", "name=M")

@@ -1,8 +1,8 @@
 //! One custom value: from text as written to its canonical form.
 
-use super::Definition;
+use super::CustomFieldDefinition;
 use crate::diagnostic::{Code, codes, did_you_mean};
-use crate::model::{Text, Value};
+use crate::model::{CompactText, Value};
 use std::borrow::Cow;
 
 /// The type of a custom field's values.
@@ -23,7 +23,7 @@ pub enum CustomType {
 }
 
 /// Why a value cannot be one of its custom field.
-pub(super) struct Fault {
+pub(super) struct CustomValueError {
     pub code: Code,
     pub message: String,
     pub help: String,
@@ -50,7 +50,10 @@ impl CustomType {
 }
 
 /// The canonical form of a value as written.
-pub(super) fn parse(definition: &Definition, raw: &Value) -> Result<Value, Fault> {
+pub(super) fn parse(
+    definition: &CustomFieldDefinition,
+    raw: &Value,
+) -> Result<Value, CustomValueError> {
     let Some(ty) = definition.ty else {
         return Ok(raw.clone());
     };
@@ -60,11 +63,14 @@ pub(super) fn parse(definition: &Definition, raw: &Value) -> Result<Value, Fault
         Value::Bool(value) => Cow::Owned(value.to_string()),
         Value::Int(value) => Cow::Owned(value.to_string()),
         Value::List(members) if ty == CustomType::List => {
-            return options(definition, members.iter().map(Text::as_str));
+            return options(definition, members.iter().map(CompactText::as_str));
         }
         Value::List(_) | Value::Links(_) => {
             let message = "one value belongs here, not a list";
-            return Err(wrong(message.to_owned(), "only `type: list` takes a list"));
+            return Err(wrong_type(
+                message.to_owned(),
+                "only `type: list` takes a list",
+            ));
         }
     };
     match ty {
@@ -72,7 +78,7 @@ pub(super) fn parse(definition: &Definition, raw: &Value) -> Result<Value, Fault
         CustomType::LongText => Ok(Value::text(&text)),
         CustomType::Number => number(&text),
         CustomType::Boolean => boolean(&text),
-        CustomType::Date => date(&text),
+        CustomType::Date => parse_date(&text),
         CustomType::List if definition.options.iter().any(|option| option == &*text) => {
             options(definition, std::iter::once(&*text))
         }
@@ -81,11 +87,11 @@ pub(super) fn parse(definition: &Definition, raw: &Value) -> Result<Value, Fault
     }
 }
 
-fn wrong(message: String, help: &str) -> Fault {
-    Fault::new(codes::CUSTOM_FIELD_TYPE, message, help)
+fn wrong_type(message: String, help: &str) -> CustomValueError {
+    CustomValueError::new(codes::CUSTOM_FIELD_TYPE, message, help)
 }
 
-fn line(text: &str) -> Result<Value, Fault> {
+fn line(text: &str) -> Result<Value, CustomValueError> {
     // Fewer bytes are fewer characters: most texts are never counted.
     let length = if text.len() <= TEXT_LENGTH {
         text.len()
@@ -94,14 +100,14 @@ fn line(text: &str) -> Result<Value, Fault> {
     };
     if length > TEXT_LENGTH {
         let message = format!("a text of {length} characters is longer than {TEXT_LENGTH}");
-        return Err(wrong(
+        return Err(wrong_type(
             message,
             "shorten it, or define a field of `type: long-text`",
         ));
     }
     if text.contains(['\n', '\r']) {
         let message = "a text here is one line".to_owned();
-        return Err(wrong(
+        return Err(wrong_type(
             message,
             "join the lines, or define a field of `type: long-text`",
         ));
@@ -109,18 +115,18 @@ fn line(text: &str) -> Result<Value, Fault> {
     Ok(Value::text(text))
 }
 
-fn boolean(text: &str) -> Result<Value, Fault> {
+fn boolean(text: &str) -> Result<Value, CustomValueError> {
     match text {
         "true" | "True" | "TRUE" => Ok(Value::Bool(true)),
         "false" | "False" | "FALSE" => Ok(Value::Bool(false)),
-        _ => Err(wrong(
+        _ => Err(wrong_type(
             format!("`{text}` is neither true nor false"),
             "write `true` or `false`",
         )),
     }
 }
 
-fn number(text: &str) -> Result<Value, Fault> {
+fn number(text: &str) -> Result<Value, CustomValueError> {
     let help = "write digits with at most one decimal point: `1250.5`";
     let (negative, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -129,7 +135,7 @@ fn number(text: &str) -> Result<Value, Fault> {
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     if !all_digits(whole) || !all_digits(fraction) || whole.len() + fraction.len() == 0 {
-        return Err(wrong(format!("`{text}` is no decimal number"), help));
+        return Err(wrong_type(format!("`{text}` is no decimal number"), help));
     }
     let (whole, fraction) = (
         whole.trim_start_matches('0'),
@@ -137,7 +143,7 @@ fn number(text: &str) -> Result<Value, Fault> {
     );
     if significant(whole, fraction) > DIGITS {
         let message = format!("`{text}` has more than {DIGITS} significant digits");
-        return Err(wrong(
+        return Err(wrong_type(
             message,
             "round it, or define a field of `type: text`",
         ));
@@ -165,11 +171,11 @@ fn significant(whole: &str, fraction: &str) -> usize {
     }
 }
 
-fn date(text: &str) -> Result<Value, Fault> {
+fn parse_date(text: &str) -> Result<Value, CustomValueError> {
     if is_date(text) {
         return Ok(Value::text(text));
     }
-    Err(wrong(
+    Err(wrong_type(
         format!("`{text}` is no day that exists, written as year-month-day"),
         "write it like `2026-03-01`",
     ))
@@ -191,10 +197,10 @@ fn is_date(text: &str) -> bool {
             .fold(0u32, |number, byte| number * 10 + u32::from(byte - b'0'))
     };
     let (year, month, day) = (part(0..4), part(5..7), part(8..10));
-    year > 0 && day > 0 && day <= days(year, month)
+    year > 0 && day > 0 && day <= days_in_month(year, month)
 }
 
-fn days(year: u32, month: u32) -> u32 {
+fn days_in_month(year: u32, month: u32) -> u32 {
     let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     match month {
         1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
@@ -205,32 +211,32 @@ fn days(year: u32, month: u32) -> u32 {
 }
 
 fn options<'t>(
-    definition: &Definition,
+    definition: &CustomFieldDefinition,
     values: impl Iterator<Item = &'t str>,
-) -> Result<Value, Fault> {
+) -> Result<Value, CustomValueError> {
     let mut chosen = Vec::new();
     for value in values {
         if !definition.options.iter().any(|option| option == value) {
             return Err(no_option(definition, value));
         }
-        chosen.push(Text::new(value));
+        chosen.push(CompactText::new(value));
     }
     if chosen.is_empty() {
         let message = "an empty list is no value".to_owned();
-        return Err(wrong(message, "name at least one of the options"));
+        return Err(wrong_type(message, "name at least one of the options"));
     }
     Ok(Value::set(chosen))
 }
 
-fn no_option(definition: &Definition, value: &str) -> Fault {
-    let options = || definition.options.iter().map(Text::as_str);
+fn no_option(definition: &CustomFieldDefinition, value: &str) -> CustomValueError {
+    let options = || definition.options.iter().map(CompactText::as_str);
     let all: Vec<&str> = options().collect();
     let message = format!("`{value}` is none of the options {}", all.join(", "));
     let help = match did_you_mean(value, options()) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => "write one of them, or add it to `options`".to_owned(),
     };
-    Fault::new(codes::CUSTOM_FIELD_OPTION, message, help)
+    CustomValueError::new(codes::CUSTOM_FIELD_OPTION, message, help)
 }
 
 #[cfg(test)]
@@ -238,7 +244,7 @@ mod tests {
     use super::*;
 
     fn parsed(ty: CustomType, text: &str) -> Option<Value> {
-        let definition = Definition {
+        let definition = CustomFieldDefinition {
             kind: None,
             ty: Some(ty),
             options: vec!["yard".into(), "dock".into()],

@@ -1,10 +1,10 @@
 //! Exports that are objects of S3, or of a server that speaks as it does.
 
-use super::{Keys, secret, web};
-use crate::transport::{HttpAuth, HttpPlace, S3Key, encoded};
+use super::{ExportKeyReader, secret, web};
+use crate::transport::{HttpAuth, HttpLocation, S3Key, percent_encode};
 
-impl Keys<'_> {
-    pub(super) fn s3(&mut self) -> Result<HttpPlace, String> {
+impl ExportKeyReader<'_> {
+    pub(super) fn s3(&mut self) -> Result<HttpLocation, String> {
         const FORM: &str = "`s3` names no object; expected `s3://BUCKET/PATH`";
         let text = self.text("s3")?.unwrap_or_default();
         let named = text.strip_prefix("s3://").ok_or(FORM)?;
@@ -22,7 +22,7 @@ impl Keys<'_> {
                 "`region` is `{region}`; expected one as in `eu-north-1`"
             ));
         }
-        let object = encoded(object, true);
+        let object = percent_encode(object, true);
         let address = match self.text("endpoint")? {
             Some(endpoint) => {
                 format!("{}/{bucket}/{object}", endpoint.trim_end_matches('/'))
@@ -33,8 +33,8 @@ impl Keys<'_> {
             }
             None => format!("https://{bucket}.s3.{region}.amazonaws.com/{object}"),
         };
-        Ok(HttpPlace {
-            url: web::web("endpoint", &address)?,
+        Ok(HttpLocation {
+            url: web::parse_web_url("endpoint", &address)?,
             auth: self.s3_auth(region)?,
             headers: Vec::new(),
             next: None,

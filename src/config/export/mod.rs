@@ -7,9 +7,11 @@ mod server;
 mod tests;
 mod web;
 
-use super::file::{duration, expand};
+use super::file::{expand_variables, parse_duration};
 use super::is_loopback;
-use crate::transport::{DropPlace, FilePlace, HttpAuth, LIMIT, Place, TIMEOUT, Way};
+use crate::transport::{
+    DropLocation, ExportLocation, FileLocation, HttpAuth, LIMIT, LocationKind, TIMEOUT,
+};
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 use secrecy::SecretString;
@@ -19,16 +21,16 @@ use std::time::Duration;
 
 /// Where an export is, and how it is read.
 #[derive(Clone, Debug)]
-pub struct Export {
+pub struct ExportConfig {
     /// Where it is; `None`: it is sent, and there is nothing to fetch.
-    pub place: Option<Place>,
+    pub place: Option<ExportLocation>,
     /// How it is read.
-    pub shape: Shape,
+    pub shape: MappingReference,
 }
 
 /// How an export is read.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Shape {
+pub enum MappingReference {
     /// As one that comes with Roster, by its name.
     Preset(String),
     /// As a mapping says: its file, as it is written.
@@ -36,7 +38,7 @@ pub enum Shape {
 }
 
 /// The ways, and what may be said of each beside `timeout`, `limit`, `preset` and `mapping`.
-const WAYS: [(&str, &[&str]); 7] = [
+const TRANSPORT_KEYS: [(&str, &[&str]); 7] = [
     ("url", &["auth", "headers", "next", "items", "ca"]),
     ("file", &["done"]),
     ("drop", &["done"]),
@@ -45,12 +47,12 @@ const WAYS: [(&str, &[&str]); 7] = [
     ("ftp", &["auth", "done", "plain", "ca"]),
     (PUSH, &[]),
 ];
-const ALWAYS: [&str; 4] = ["preset", "mapping", "timeout", "limit"];
+const COMMON_KEYS: [&str; 4] = ["preset", "mapping", "timeout", "limit"];
 /// What is sent is bounded by the server that it is sent to.
 const PUSH: &str = "push";
 
 /// What is read out one key after the other.
-struct Keys<'k> {
+struct ExportKeyReader<'k> {
     left: Map<String, Value>,
     base: &'k Path,
 }
@@ -59,45 +61,45 @@ struct Keys<'k> {
 ///
 /// # Errors
 /// What is wrong.
-pub fn export(value: &Value, base: &Path) -> Result<Export, String> {
+pub fn export(value: &Value, base: &Path) -> Result<ExportConfig, String> {
     read(value, base).map_err(|why| format!("`export:`: {why}"))
 }
 
-fn read(value: &Value, base: &Path) -> Result<Export, String> {
+fn read(value: &Value, base: &Path) -> Result<ExportConfig, String> {
     let object = value.as_object().ok_or("expected a mapping")?;
-    let way = which(object)?;
-    let mut keys = Keys {
+    let way = find_transport(object)?;
+    let mut keys = ExportKeyReader {
         left: object.clone(),
         base,
     };
     let shape = match (keys.text("preset")?, keys.text("mapping")?) {
-        (Some(preset), None) => Shape::Preset(preset),
-        (None, Some(mapping)) => Shape::Mapping(mapping),
+        (Some(preset), None) => MappingReference::Preset(preset),
+        (None, Some(mapping)) => MappingReference::Mapping(mapping),
         _ => return Err("expected one of `preset` and `mapping`, which say how it is read".into()),
     };
     if way == PUSH {
-        return keys.push().map(|()| Export { place: None, shape });
+        return keys.push().map(|()| ExportConfig { place: None, shape });
     }
     let timeout = keys.text("timeout")?;
-    let timeout = timeout.map_or(Ok(TIMEOUT), |text| duration(&text))?;
+    let timeout = timeout.map_or(Ok(TIMEOUT), |text| parse_duration(&text))?;
     if timeout == Duration::ZERO {
         return Err("`timeout` is no time at all".to_owned());
     }
     let limit = keys.left.remove("limit");
     let limit = limit.map_or(Ok(LIMIT), |value| bytes(&value))?;
     let way = match way {
-        "url" => Way::Http(Box::new(keys.http()?)),
-        "s3" => Way::Http(Box::new(keys.s3()?)),
-        "file" => Way::File(FilePlace {
+        "url" => LocationKind::Http(Box::new(keys.http()?)),
+        "s3" => LocationKind::Http(Box::new(keys.s3()?)),
+        "file" => LocationKind::File(FileLocation {
             path: keys.path("file")?.ok_or("`file` is empty")?,
             done: keys.done()?,
         }),
-        "drop" => Way::Drop(keys.drop()?),
-        "sftp" => Way::Sftp(keys.sftp()?),
-        _ => Way::Ftp(keys.ftp()?),
+        "drop" => LocationKind::Drop(keys.drop()?),
+        "sftp" => LocationKind::Sftp(keys.sftp()?),
+        _ => LocationKind::Ftp(keys.ftp()?),
     };
-    Ok(Export {
-        place: Some(Place {
+    Ok(ExportConfig {
+        place: Some(ExportLocation {
             way,
             limit,
             timeout,
@@ -107,8 +109,10 @@ fn read(value: &Value, base: &Path) -> Result<Export, String> {
 }
 
 /// Which way it is; nothing is said that would not be heard.
-fn which(object: &Map<String, Value>) -> Result<&'static str, String> {
-    let named = WAYS.iter().filter(|(way, _)| object.contains_key(*way));
+fn find_transport(object: &Map<String, Value>) -> Result<&'static str, String> {
+    let named = TRANSPORT_KEYS
+        .iter()
+        .filter(|(way, _)| object.contains_key(*way));
     let named: Vec<_> = named.collect();
     let [(way, keys)] = named.as_slice() else {
         return Err(
@@ -117,7 +121,7 @@ fn which(object: &Map<String, Value>) -> Result<&'static str, String> {
     };
     for key in object.keys() {
         let key = key.as_str();
-        let always = &ALWAYS[..if *way == PUSH { 2 } else { ALWAYS.len() }];
+        let always = &COMMON_KEYS[..if *way == PUSH { 2 } else { COMMON_KEYS.len() }];
         if key != *way && !keys.contains(&key) && !always.contains(&key) {
             let known = [keys, always].concat();
             let near = crate::diagnostic::did_you_mean(key, known.iter().copied());
@@ -130,8 +134,8 @@ fn which(object: &Map<String, Value>) -> Result<&'static str, String> {
 
 /// What others can read on its way, and anybody should know of.
 #[must_use]
-pub fn readable(place: &Place) -> Option<String> {
-    let Way::Http(http) = &place.way else {
+pub fn readable(place: &ExportLocation) -> Option<String> {
+    let LocationKind::Http(http) = &place.way else {
         return None;
     };
     let open = |url: &Url| {
@@ -139,18 +143,18 @@ pub fn readable(place: &Place) -> Option<String> {
         url.scheme() == "http" && !is_loopback(host)
     };
     let secret = !matches!(http.auth, HttpAuth::None) || !http.headers.is_empty();
-    let asked = matches!(&http.auth, HttpAuth::Grant(grant) if open(&grant.url));
+    let asked = matches!(&http.auth, HttpAuth::ClientCredentials(grant) if open(&grant.url));
     (asked || (secret && open(&http.url)))
         .then(|| format!("the credentials for {place} are readable on their way; use https://"))
 }
 
-impl Keys<'_> {
+impl ExportKeyReader<'_> {
     /// A text, with what stands for the environment put in.
     fn text(&mut self, name: &str) -> Result<Option<String>, String> {
         match self.left.remove(name) {
             None => Ok(None),
             Some(Value::String(text)) => {
-                let text = expand(&text)?;
+                let text = expand_variables(&text)?;
                 // It would end a line that it is put into.
                 if text.contains(char::is_control) {
                     return Err(format!("`{name}` has a line break or the like in it"));
@@ -189,7 +193,7 @@ impl Keys<'_> {
                 "`{name}` knows no `{key}`; expected {}",
                 listed(known)
             )),
-            None => Ok(Keys {
+            None => Ok(ExportKeyReader {
                 left: object,
                 base: self.base,
             }),
@@ -214,7 +218,7 @@ impl Keys<'_> {
         }
     }
 
-    fn drop(&mut self) -> Result<DropPlace, String> {
+    fn drop(&mut self) -> Result<DropLocation, String> {
         if self.left.get("drop").is_some_and(Value::is_object) {
             let below = self.object("drop")?.unwrap_or_default();
             let mut below = self.below("drop", below, &["folder", "pattern"])?;
@@ -226,14 +230,18 @@ impl Keys<'_> {
         self.dropped(folder, None)
     }
 
-    fn dropped(&mut self, folder: PathBuf, pattern: Option<String>) -> Result<DropPlace, String> {
+    fn dropped(
+        &mut self,
+        folder: PathBuf,
+        pattern: Option<String>,
+    ) -> Result<DropLocation, String> {
         let pattern = pattern.unwrap_or_else(|| "*".to_owned());
         if pattern.is_empty() || pattern.contains('/') {
             return Err(format!(
                 "`pattern` is `{pattern}`; expected the name of a file, as in `customers-*.csv`"
             ));
         }
-        Ok(DropPlace {
+        Ok(DropLocation {
             folder,
             pattern,
             done: self.done()?,

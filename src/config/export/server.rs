@@ -1,14 +1,14 @@
 //! Exports of servers of files: `sftp:`, `ftp:` and what may stand beside them.
 
-use super::{Keys, secret};
-use crate::transport::{FtpPlace, Security, SftpPlace, SshKey};
+use super::{ExportKeyReader, secret};
+use crate::transport::{FtpLocation, FtpSecurity, SftpLocation, SshKey};
 use secrecy::SecretString;
 use serde_json::Value;
 
-impl Keys<'_> {
-    pub(super) fn sftp(&mut self) -> Result<SftpPlace, String> {
+impl ExportKeyReader<'_> {
+    pub(super) fn sftp(&mut self) -> Result<SftpLocation, String> {
         let text = self.text("sftp")?.unwrap_or_default();
-        let (user, host, port, path) = host("sftp", &text)?;
+        let (user, host, port, path) = parse_address("sftp", &text)?;
         let odd = |text: &str| text.starts_with('-') || text.contains(char::is_whitespace);
         if odd(&host) || user.as_deref().is_some_and(odd) {
             return Err("`sftp` names no host".to_owned());
@@ -23,19 +23,19 @@ impl Keys<'_> {
                 })
             }
         };
-        Ok(SftpPlace {
+        Ok(SftpLocation {
             user,
             host,
             port,
-            path: file_of("sftp", &path)?,
+            path: remote_path("sftp", &path)?,
             done: self.done()?,
             key,
         })
     }
 
-    pub(super) fn ftp(&mut self) -> Result<FtpPlace, String> {
+    pub(super) fn ftp(&mut self) -> Result<FtpLocation, String> {
         let text = self.text("ftp")?.unwrap_or_default();
-        let (user, host, port, path) = host("ftp", &text)?;
+        let (user, host, port, path) = parse_address("ftp", &text)?;
         let plain = match self.left.remove("plain") {
             None => false,
             Some(Value::Bool(plain)) => plain,
@@ -44,15 +44,15 @@ impl Keys<'_> {
         let implicit = text.starts_with("ftps://") || port == Some(990);
         let security = match (plain, implicit) {
             (true, true) => return Err("`ftps://` is never `plain`".to_owned()),
-            (true, false) => Security::Plain,
-            (false, true) => Security::Implicit,
-            (false, false) => Security::Explicit,
+            (true, false) => FtpSecurity::Plain,
+            (false, true) => FtpSecurity::Implicit,
+            (false, false) => FtpSecurity::Explicit,
         };
         let (username, password) = self.ftp_auth(user)?;
-        Ok(FtpPlace {
+        Ok(FtpLocation {
             port: port.unwrap_or(if implicit { 990 } else { 21 }),
             host,
-            path: file_of("ftp", &path)?,
+            path: remote_path("ftp", &path)?,
             done: self.done()?,
             username,
             password,
@@ -78,10 +78,10 @@ impl Keys<'_> {
     }
 }
 
-type Host = (Option<String>, String, Option<u16>, String);
+type ServerAddress = (Option<String>, String, Option<u16>, String);
 
 /// `sftp://user@host:port/path`, or `user@host:path` as ssh writes it.
-fn host(name: &str, text: &str) -> Result<Host, String> {
+fn parse_address(name: &str, text: &str) -> Result<ServerAddress, String> {
     let wrong = || format!("`{name}` names no file; expected `{name}://USER@HOST/PATH`");
     let (place, path, has_port) = match text.split_once("://") {
         Some((scheme, rest)) if scheme == name || (name == "ftp" && scheme == "ftps") => {
@@ -117,7 +117,7 @@ fn host(name: &str, text: &str) -> Result<Host, String> {
 }
 
 /// The path of a file; `/~/` is where one is let in.
-fn file_of(name: &str, path: &str) -> Result<String, String> {
+fn remote_path(name: &str, path: &str) -> Result<String, String> {
     let path = path.strip_prefix("/~/").unwrap_or(path);
     // With FTP it begins where one is let in; one more slash says otherwise.
     let below = path.strip_prefix('/').filter(|_| name == "ftp");

@@ -1,15 +1,15 @@
 use super::*;
-use crate::transport::{Next, Security};
+use crate::transport::{FtpSecurity, NextPage};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
-fn read(mut value: Value) -> Result<Export, String> {
+fn read(mut value: Value) -> Result<ExportConfig, String> {
     let object = value.as_object_mut().unwrap();
     object.insert("preset".to_owned(), json!("djust-accounts"));
     export(&value, Path::new("/base"))
 }
 
-fn place(value: Value) -> Place {
+fn place(value: Value) -> ExportLocation {
     read(value).unwrap().place.expect("a place")
 }
 
@@ -70,11 +70,11 @@ fn it_is_read_as_a_preset_or_a_mapping_says() {
     let shape = |value| export(value).unwrap().shape;
     assert_eq!(
         shape(json!({"file": "c.csv", "preset": "sap-kna1-csv"})),
-        Shape::Preset("sap-kna1-csv".to_owned())
+        MappingReference::Preset("sap-kna1-csv".to_owned())
     );
     assert_eq!(
         shape(json!({"file": "c.csv", "mapping": "m.yaml"})),
-        Shape::Mapping("m.yaml".to_owned())
+        MappingReference::Mapping("m.yaml".to_owned())
     );
     for wrong in [
         json!({"file": "c.csv"}),
@@ -88,7 +88,7 @@ fn it_is_read_as_a_preset_or_a_mapping_says() {
 #[test]
 fn every_form_of_auth_is_read() {
     let auth = |auth: Value| match place(json!({"url": "https://e/c", "auth": auth})).way {
-        Way::Http(http) => http.auth,
+        LocationKind::Http(http) => http.auth,
         way => panic!("{way:?}"),
     };
     for token in [json!("hunter22"), json!({"token": "hunter22"})] {
@@ -99,9 +99,11 @@ fn every_form_of_auth_is_read() {
     let grant = auth(json!({
         "clientId": "roster", "clientSecret": "hunter22", "tokenUrl": "https://login/token", "scope": "read",
     }));
-    assert!(matches!(grant, HttpAuth::Grant(it) if it.scope.as_deref() == Some("read")));
+    assert!(
+        matches!(grant, HttpAuth::ClientCredentials(it) if it.scope.as_deref() == Some("read"))
+    );
     let key = json!({"sftp": "erp:c.csv", "auth": {"sshKey": "id", "knownHosts": "/hosts"}});
-    let Way::Sftp(sftp) = place(key).way else {
+    let LocationKind::Sftp(sftp) = place(key).way else {
         panic!("no sftp")
     };
     assert_eq!(sftp.key.unwrap().key, Path::new("/base/id"));
@@ -110,17 +112,17 @@ fn every_form_of_auth_is_read() {
 #[test]
 fn pages_limits_and_times_are_read() {
     let next = |next: Value| match place(json!({"url": "https://e/c", "next": next})).way {
-        Way::Http(http) => http.next,
+        LocationKind::Http(http) => http.next,
         way => panic!("{way:?}"),
     };
-    assert_eq!(next(json!("link")), Some(Next::Header));
+    assert_eq!(next(json!("link")), Some(NextPage::Header));
     assert_eq!(
         next(json!({"link": "@odata.nextLink"})),
-        Some(Next::Link("@odata.nextLink".to_owned()))
+        Some(NextPage::Link("@odata.nextLink".to_owned()))
     );
     assert!(matches!(
         next(json!({"cursor": "meta.next", "parameter": "cursor"})),
-        Some(Next::Cursor { .. })
+        Some(NextPage::Cursor { .. })
     ));
     for (limit, bytes) in [
         (json!("500MB"), 500_000_000),
@@ -136,20 +138,20 @@ fn pages_limits_and_times_are_read() {
 #[test]
 fn plain_ftp_has_to_be_asked_for() {
     let security = |value: Value| match place(value).way {
-        Way::Ftp(ftp) => (ftp.security, ftp.port),
+        LocationKind::Ftp(ftp) => (ftp.security, ftp.port),
         way => panic!("{way:?}"),
     };
     assert_eq!(
         security(json!({"ftp": "ftp://e/c"})),
-        (Security::Explicit, 21)
+        (FtpSecurity::Explicit, 21)
     );
     assert_eq!(
         security(json!({"ftp": "ftps://e/c"})),
-        (Security::Implicit, 990)
+        (FtpSecurity::Implicit, 990)
     );
     assert_eq!(
         security(json!({"ftp": "ftp://e/c", "plain": true})),
-        (Security::Plain, 21)
+        (FtpSecurity::Plain, 21)
     );
     assert!(read(json!({"ftp": "ftps://e/c", "plain": true})).is_err());
 }

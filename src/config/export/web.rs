@@ -1,18 +1,18 @@
 //! Exports of web servers: `url:` and what may stand beside it.
 
-use super::super::file::expand;
-use super::{Keys, secret};
-use crate::transport::{Grant, HttpAuth, HttpPlace, Next};
+use super::super::file::expand_variables;
+use super::{ExportKeyReader, secret};
+use crate::transport::{ClientCredentials, HttpAuth, HttpLocation, NextPage};
 use reqwest::Url;
 use reqwest::header::{HeaderName, HeaderValue};
 use secrecy::SecretString;
 use serde_json::Value;
 
-impl Keys<'_> {
-    pub(super) fn http(&mut self) -> Result<HttpPlace, String> {
+impl ExportKeyReader<'_> {
+    pub(super) fn http(&mut self) -> Result<HttpLocation, String> {
         let text = self.text("url")?.unwrap_or_default();
-        let url = web("url", &text)?;
-        let http = HttpPlace {
+        let url = parse_web_url("url", &text)?;
+        let http = HttpLocation {
             auth: self.http_auth()?,
             headers: self.headers()?,
             next: self.next()?,
@@ -65,10 +65,10 @@ impl Keys<'_> {
                 password: secret("password", word)?,
             }),
             (None, (None, None), (Some(id), Some(proof), Some(url)), scope) => {
-                Ok(HttpAuth::Grant(Grant {
+                Ok(HttpAuth::ClientCredentials(ClientCredentials {
                     id,
                     secret: secret("clientSecret", proof)?,
-                    url: web("tokenUrl", &url)?,
+                    url: parse_web_url("tokenUrl", &url)?,
                     scope,
                 }))
             }
@@ -82,7 +82,7 @@ impl Keys<'_> {
             let Value::String(value) = value else {
                 return Err(format!("the header `{name}` is no text"));
             };
-            let value = expand(&value)?;
+            let value = expand_variables(&value)?;
             let own = ["authorization", "host", "content-length", "accept-encoding"];
             if own.contains(&name.to_lowercase().as_str()) {
                 return Err(format!("the header `{name}` is Roster's own; see `auth`"));
@@ -95,28 +95,28 @@ impl Keys<'_> {
         Ok(headers)
     }
 
-    fn next(&mut self) -> Result<Option<Next>, String> {
+    fn next(&mut self) -> Result<Option<NextPage>, String> {
         const FORMS: &str = "`next`: expected `link` (the header), `{link: PATH}` or `{cursor: PATH, parameter: NAME}`";
         let object = match self.left.get("next") {
             None => return Ok(None),
             Some(Value::String(text)) if text == "link" => {
                 self.left.remove("next");
-                return Ok(Some(Next::Header));
+                return Ok(Some(NextPage::Header));
             }
             Some(_) => self.object("next").map_err(|_| FORMS)?.unwrap_or_default(),
         };
         let mut next = self.below("next", object, &["link", "cursor", "parameter"])?;
         let (link, path) = (next.text("link")?, next.text("cursor")?);
         match (link, path, next.text("parameter")?) {
-            (Some(link), None, None) => Ok(Some(Next::Link(link))),
-            (None, Some(path), Some(parameter)) => Ok(Some(Next::Cursor { path, parameter })),
+            (Some(link), None, None) => Ok(Some(NextPage::Link(link))),
+            (None, Some(path), Some(parameter)) => Ok(Some(NextPage::Cursor { path, parameter })),
             _ => Err(FORMS.to_owned()),
         }
     }
 }
 
 /// An address of the web, without a password in it.
-pub(super) fn web(name: &str, text: &str) -> Result<Url, String> {
+pub(super) fn parse_web_url(name: &str, text: &str) -> Result<Url, String> {
     let url = Url::parse(text).ok();
     let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     let url = url.ok_or_else(|| format!("`{name}` is no address that begins with `https://`"))?;

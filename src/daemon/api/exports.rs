@@ -1,8 +1,11 @@
 //! Exports: who lets one begin, and the report of its faulty rows.
 
-use super::{Door, REASON, SAID, known, reason};
-use crate::http::problem::{self, Problem};
-use crate::http::{Caller, Done, Gives, Input, Operation, Path, Permission, Route};
+use super::{DaemonHandle, MAX_REASON_LENGTH, NOT_BLANK, require_reason, require_visible_source};
+use crate::http::problem::{self, HttpProblem};
+use crate::http::{
+    Caller, JsonBody, NoContentResponse, OperationBuilder, OperationOutput, PathParams, Permission,
+    Route,
+};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -12,7 +15,7 @@ use serde_json::json;
 
 /// A source by name.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct Named {
+pub struct ExportSourceParam {
     /// The name of the source in the configuration.
     source: String,
 }
@@ -20,23 +23,23 @@ pub struct Named {
 /// An approval of a source.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Beginning {
+pub struct ExportApproval {
     /// The reason, for the audit log.
-    #[schemars(length(min = 1, max = REASON), regex(pattern = SAID))]
+    #[schemars(length(min = 1, max = MAX_REASON_LENGTH), regex(pattern = NOT_BLANK))]
     reason: String,
 }
 
 /// What is wrong with the rows of an export, each as it stood there.
 #[derive(Debug)]
-pub struct Report {
+pub struct ExportReport {
     source: String,
     csv: Vec<u8>,
 }
 
-pub(super) fn routes() -> Vec<Route<Door>> {
+pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
     vec![
         Route::post("/api/v1/sources/{source}/approve", "approveSource", Permission::Approve, approve)
-            .says(
+            .with_docs(
                 "Approve an export source",
                 "Until then its passes only plan. The audit log records the approval, and a pass is requested.",
             )
@@ -45,7 +48,7 @@ pub(super) fn routes() -> Vec<Route<Door>> {
                 problem::NO_PERMISSION,
                 problem::WRONG_STATE,
             ]),
-        Route::get("/api/v1/sources/{source}/report", "report", Permission::Read, report).says(
+        Route::get("/api/v1/sources/{source}/report", "report", Permission::Read, report).with_docs(
             "Get the faulty rows of the last export",
             "CSV with line, rule, DJUST code, resource, field, message and the original row. Cells that a spreadsheet would take for formulas are escaped.",
         ),
@@ -53,40 +56,40 @@ pub(super) fn routes() -> Vec<Route<Door>> {
 }
 
 async fn approve(
-    State(door): State<Door>,
+    State(door): State<DaemonHandle>,
     caller: Caller,
-    Path(Named { source }): Path<Named>,
-    Input(beginning): Input<Beginning>,
-) -> Result<Done, Problem> {
-    begin(&door, &caller, &source, &beginning.reason).await?;
-    Ok(Done)
+    PathParams(ExportSourceParam { source }): PathParams<ExportSourceParam>,
+    JsonBody(beginning): JsonBody<ExportApproval>,
+) -> Result<NoContentResponse, HttpProblem> {
+    approve_export(&door, &caller, &source, &beginning.reason).await?;
+    Ok(NoContentResponse)
 }
 
 /// Lets an export begin, in the name of the caller.
-pub(in crate::daemon) async fn begin(
-    door: &Door,
+pub(in crate::daemon) async fn approve_export(
+    door: &DaemonHandle,
     caller: &Caller,
     source: &str,
     why: &str,
-) -> Result<(), Problem> {
+) -> Result<(), HttpProblem> {
     let daemon = door.daemon()?;
-    known(daemon, caller, source)?;
-    let why = reason(why)?.to_owned();
+    require_visible_source(daemon, caller, source)?;
+    let why = require_reason(why)?.to_owned();
     let setup = daemon.setup();
     if let Err(refused) = setup.config.may_approve(&caller.name) {
-        return Err(Problem::new(problem::NO_PERMISSION, refused));
+        return Err(HttpProblem::new(problem::NO_PERMISSION, refused));
     }
     let configured = setup.config.source(source);
     if configured.is_none_or(|source| source.feed().is_none()) {
         let why = "only an export waits to be let begin, and this is none";
-        return Err(Problem::new(problem::WRONG_STATE, why));
+        return Err(HttpProblem::new(problem::WRONG_STATE, why));
     }
     let (name, of) = (caller.name.to_string(), source.to_owned());
     let begun = door
-        .ask(move |daemon| async move {
+        .query(move |daemon| async move {
             let store = &daemon.store;
-            let begun =
-                store.source_approved(&of).await? || !store.accepted(&of, 1).await?.is_empty();
+            let begun = store.source_approved(&of).await?
+                || !store.accepted_exports(&of, 1).await?.is_empty();
             if !begun {
                 store.approve_source(&of, &name, &why).await?;
             }
@@ -95,29 +98,29 @@ pub(in crate::daemon) async fn begin(
         .await?;
     if begun {
         let why = "it was let begin before, or has begun";
-        return Err(Problem::new(problem::ALREADY_DECIDED, why));
+        return Err(HttpProblem::new(problem::ALREADY_DECIDED, why));
     }
     if let Some(worker) = daemon.worker(source) {
-        worker.knock("approved");
+        worker.request_pass("approved");
     }
     Ok(())
 }
 
 async fn report(
-    State(door): State<Door>,
+    State(door): State<DaemonHandle>,
     caller: Caller,
-    Path(Named { source }): Path<Named>,
-) -> Result<Report, Problem> {
-    known(door.daemon()?, &caller, &source)?;
+    PathParams(ExportSourceParam { source }): PathParams<ExportSourceParam>,
+) -> Result<ExportReport, HttpProblem> {
+    require_visible_source(door.daemon()?, &caller, &source)?;
     let of = source.clone();
     let kept = door
-        .ask(move |daemon| async move { daemon.store.report(&of).await })
+        .query(move |daemon| async move { daemon.store.report(&of).await })
         .await?;
-    let csv = kept.ok_or_else(|| Problem::not_found("no row of its last export was faulty"))?;
-    Ok(Report { source, csv })
+    let csv = kept.ok_or_else(|| HttpProblem::not_found("no row of its last export was faulty"))?;
+    Ok(ExportReport { source, csv })
 }
 
-impl IntoResponse for Report {
+impl IntoResponse for ExportReport {
     fn into_response(self) -> Response {
         let name: String = self
             .source
@@ -135,9 +138,9 @@ impl IntoResponse for Report {
     }
 }
 
-impl Gives for Report {
-    fn describe(operation: &mut Operation<'_>) {
+impl OperationOutput for ExportReport {
+    fn describe(operation: &mut OperationBuilder<'_>) {
         let schema = json!({"type": "string"});
-        operation.answers(StatusCode::OK, "The rows.", "text/csv", Some(schema));
+        operation.add_response(StatusCode::OK, "The rows.", "text/csv", Some(schema));
     }
 }

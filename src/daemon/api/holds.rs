@@ -1,9 +1,9 @@
 //! Holds: what waits for a person, and the decision.
 
-use super::{Door, REASON, SAID, reason};
+use super::{DaemonHandle, MAX_REASON_LENGTH, NOT_BLANK, require_reason};
 use crate::daemon::view::HoldView;
-use crate::http::problem::{self, Problem};
-use crate::http::{Caller, Done, Input, Path, Permission, Route};
+use crate::http::problem::{self, HttpProblem};
+use crate::http::{Caller, JsonBody, NoContentResponse, PathParams, Permission, Route};
 use crate::kinds;
 use crate::model::Key;
 use axum::Json;
@@ -13,14 +13,14 @@ use serde::{Deserialize, Serialize};
 
 /// Holds, those that need a decision first.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Holds {
+pub struct HoldList {
     /// The holds.
     items: Vec<HoldView>,
 }
 
 /// A hold by its id.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct Identified {
+pub struct HoldParam {
     /// The id of the hold: 16 hexadecimal digits, as shown in the plan.
     hold: String,
 }
@@ -28,80 +28,89 @@ pub struct Identified {
 /// An approval of a hold.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Decision {
+pub struct HoldApproval {
     /// The reason, for the audit log.
-    #[schemars(length(min = 1, max = REASON), regex(pattern = SAID))]
+    #[schemars(length(min = 1, max = MAX_REASON_LENGTH), regex(pattern = NOT_BLANK))]
     reason: String,
     /// Approve only these resources, such as `User/u-1`. Default: the whole hold.
     #[serde(default)]
-    #[schemars(inner(regex(pattern = known())))]
+    #[schemars(inner(regex(pattern = resource_pattern())))]
     only: Vec<String>,
 }
 
 /// A resource of some kind.
-fn known() -> String {
+fn resource_pattern() -> String {
     let kinds: Vec<&str> = kinds::ALL.iter().map(|kind| kind.name).collect();
     format!("^({})/.", kinds.join("|"))
 }
 
-pub(super) fn routes() -> Vec<Route<Door>> {
+pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
     vec![
         Route::get("/api/v1/holds", "holds", Permission::Read, holds)
-            .says(
+            .with_docs(
                 "List the holds",
                 "Each with its message, count, accounts, start, the command that approves it, and the expiry of its approval.",
             )
-            .sifted(),
+            .filters_by_source(),
         Route::post("/api/v1/holds/{hold}/approve", "approveHold", Permission::Approve, approve)
-            .says(
+            .with_docs(
                 "Approve a hold",
                 "Covers exactly these steps with exactly these values, in the next plan that contains them. Also requests a pass.",
             )
             .problems(&[problem::ALREADY_DECIDED, problem::NO_PERMISSION])
-            .sifted(),
+            .filters_by_source(),
     ]
 }
 
-async fn holds(State(door): State<Door>, caller: Caller) -> Result<Json<Holds>, Problem> {
+async fn holds(
+    State(door): State<DaemonHandle>,
+    caller: Caller,
+) -> Result<Json<HoldList>, HttpProblem> {
     let items = door
-        .ask(move |daemon| async move { daemon.holds(|source| caller.sees(source)).await })
+        .query(move |daemon| async move {
+            daemon
+                .holds(|source| caller.may_access_source(source))
+                .await
+        })
         .await?;
-    Ok(Json(Holds { items }))
+    Ok(Json(HoldList { items }))
 }
 
 async fn approve(
-    State(door): State<Door>,
+    State(door): State<DaemonHandle>,
     caller: Caller,
-    Path(Identified { hold }): Path<Identified>,
-    Input(decision): Input<Decision>,
-) -> Result<Done, Problem> {
-    decide(&door, caller, hold, &decision.reason, &decision.only).await?;
-    Ok(Done)
+    PathParams(HoldParam { hold }): PathParams<HoldParam>,
+    JsonBody(decision): JsonBody<HoldApproval>,
+) -> Result<NoContentResponse, HttpProblem> {
+    approve_hold(&door, caller, hold, &decision.reason, &decision.only).await?;
+    Ok(NoContentResponse)
 }
 
 /// Lets a hold through, in the name of the caller.
-pub(in crate::daemon) async fn decide(
-    door: &Door,
+pub(in crate::daemon) async fn approve_hold(
+    door: &DaemonHandle,
     caller: Caller,
     hold: String,
     why: &str,
     only: &[String],
-) -> Result<(), Problem> {
+) -> Result<(), HttpProblem> {
     let daemon = door.daemon()?;
-    let why = reason(why)?.to_owned();
+    let why = require_reason(why)?.to_owned();
     if let Err(refused) = daemon.setup().config.may_approve(&caller.name) {
-        return Err(Problem::new(problem::NO_PERMISSION, refused));
+        return Err(HttpProblem::new(problem::NO_PERMISSION, refused));
     }
     let only = keys(only)?;
     let (seen, id) = (caller.clone(), hold.clone());
-    let all = door
-        .ask(move |daemon| async move { daemon.holds(|source| seen.sees(source)).await })
+    let all =
+        door.query(move |daemon| async move {
+            daemon.holds(|source| seen.may_access_source(source)).await
+        })
         .await?;
     let found = all
         .into_iter()
         .find(|view| view.hold.hold.as_deref() == Some(&*id));
     let Some(view) = found else {
-        return Err(Problem::not_found(format!(
+        return Err(HttpProblem::not_found(format!(
             "no hold `{id}` waits; it may have changed since"
         )));
     };
@@ -110,7 +119,7 @@ pub(in crate::daemon) async fn decide(
         .as_ref()
         .is_some_and(|approval| approval.only.is_none())
     {
-        return Err(Problem::new(
+        return Err(HttpProblem::new(
             problem::ALREADY_DECIDED,
             "it was approved before",
         ));
@@ -119,10 +128,10 @@ pub(in crate::daemon) async fn decide(
     let stranger = only.iter().find(|key| !listed.contains(&key.to_string()));
     if let Some(key) = stranger.filter(|_| all <= listed.len()) {
         let message = format!("{key} is no part of hold `{hold}`");
-        return Err(Problem::new(problem::INVALID, message));
+        return Err(HttpProblem::new(problem::INVALID, message));
     }
     let name = caller.name.to_string();
-    door.ask(move |daemon| async move {
+    door.query(move |daemon| async move {
         if only.is_empty() {
             return daemon.store.approve_hold(&hold, None, &name, &why).await;
         }
@@ -136,15 +145,15 @@ pub(in crate::daemon) async fn decide(
     })
     .await?;
     if let Some(worker) = daemon.worker(&view.source) {
-        worker.knock("approved");
+        worker.request_pass("approved");
     }
     Ok(())
 }
 
-fn keys(only: &[String]) -> Result<Vec<Key>, Problem> {
+fn keys(only: &[String]) -> Result<Vec<Key>, HttpProblem> {
     let read = only.iter().map(|text| {
         Key::parse(text).ok_or_else(|| {
-            Problem::new(
+            HttpProblem::new(
                 problem::INVALID,
                 format!("`{text}` is no resource; expected KIND/ID"),
             )

@@ -1,16 +1,18 @@
 //! Pushes: an ERP or a connector sends records, and is answered record by record.
 
-use super::pushed::{ImportView, Reply, Sent, Told, answer, view};
-use super::{Door, known};
+use super::push_messages::{
+    ImportView, PushBody, PushReply, PushResponse, import_view, stored_report,
+};
+use super::{DaemonHandle, require_visible_source};
 use crate::config::{Config, Source};
 use crate::daemon::serve::Daemon;
-use crate::daemon::state::Outcome;
+use crate::daemon::state::PassOutcome;
 use crate::diagnostic::{Code, Diagnostic, codes};
-use crate::feed::{self, format::Format};
-use crate::http::problem::{self, Problem};
-use crate::http::{Caller, Path, Permission, Query, Route, replay};
+use crate::feed::{self, format::ExportFormat};
+use crate::http::problem::{self, HttpProblem};
+use crate::http::{Caller, PathParams, Permission, QueryParams, Route, idempotency};
 use crate::kinds;
-use crate::store::{Import, Taken, Wanted};
+use crate::store::{ImportReceipt, ImportRequest, StoredImport};
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -23,18 +25,18 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 /// More records than this are answered later.
-const AT_ONCE: u64 = 1_000;
+const MAX_SYNC_RECORDS: u64 = 1_000;
 /// How often it is looked whether another replica has answered.
-const LOOK: Duration = Duration::from_millis(500);
+const ANSWER_POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// What is wrong with the form of all of it, so that no record can be told apart.
-const FORM: &[(Code, &problem::Kind)] = &[
+const FORM_PROBLEMS: &[(Code, &problem::ProblemKind)] = &[
     (codes::JSON_NOT_LIST, problem::NOT_A_LIST),
     (codes::FEED_NOT_DATA, problem::NOT_DATA),
     (codes::FEED_TRUNCATED, problem::TRUNCATED),
 ];
 /// What is wrong with all of it although it can be read.
-const WHOLE: &[(Code, &problem::Kind)] = &[
+const CONTENT_PROBLEMS: &[(Code, &problem::ProblemKind)] = &[
     (codes::HEADER_BLANK, problem::UNREADABLE),
     (codes::HEADER_DUPLICATE, problem::UNREADABLE),
     (codes::COLUMN_MISSING, problem::UNREADABLE),
@@ -44,7 +46,7 @@ const WHOLE: &[(Code, &problem::Kind)] = &[
 
 /// What the records are about.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct About {
+pub struct ImportKindParam {
     /// `accounts`, `users` or `organisations`.
     #[schemars(regex(pattern = "^(accounts|users|organisations)$"))]
     kind: String,
@@ -53,7 +55,7 @@ pub struct About {
 /// How it is taken.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Asked {
+pub struct ImportQuery {
     /// The source. Optional if only one source accepts such records.
     source: Option<String>,
     /// Refuse the whole push if one record is bad, instead of skipping that record.
@@ -62,15 +64,15 @@ pub struct Asked {
 
 /// Which import.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct Identified {
+pub struct ImportParam {
     /// The id from `Location`.
     id: String,
 }
 
-pub(super) fn routes() -> Vec<Route<Door>> {
+pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
     vec![
         Route::post("/api/v1/import/{kind}", "import", Permission::Operate, import)
-            .says(
+            .with_docs(
                 "Push records",
                 "For a source with `export: {push: true}`. The body is what its mapping reads: a list of objects, or CSV with its content type. Resources that the push does not name stay as they are. A bad record is skipped, and the others are applied. The answer is 202 with a `Location` if there are more than 1,000 records, if the push takes longer than the request timeout, or with `Prefer: respond-async`.",
             )
@@ -89,40 +91,40 @@ pub(super) fn routes() -> Vec<Route<Door>> {
                 "accountName": "Fjällbyggen",
                 "address": [{"addressExternalId": "d-1", "addressCity": "Östersund"}],
             }]))
-            .heavy()
-            .lasting()
-            .keyed()
-            .sifted(),
-        Route::get("/api/v1/imports/{id}", "importState", Permission::Read, look)
-            .says(
+            .with_tree_limit()
+            .without_timeout()
+            .handles_idempotency()
+            .filters_by_source(),
+        Route::get("/api/v1/imports/{id}", "importState", Permission::Read, show_import)
+            .with_docs(
                 "Get the result of a push",
                 "Available on every replica and after restarts, until one week after the answer.",
             )
-            .sifted(),
+            .filters_by_source(),
     ]
 }
 
 async fn import(
-    State(door): State<Door>,
+    State(door): State<DaemonHandle>,
     caller: Caller,
-    Path(about): Path<About>,
-    Query(asked): Query<Asked>,
+    PathParams(about): PathParams<ImportKindParam>,
+    QueryParams(asked): QueryParams<ImportQuery>,
     headers: HeaderMap,
-    sent: Sent,
-) -> Result<Reply, Problem> {
+    sent: PushBody,
+) -> Result<PushResponse, HttpProblem> {
     let daemon = Arc::clone(door.daemon()?);
     let setup = daemon.setup();
-    let source = chosen(&daemon, &setup.config, &caller, &about, &asked)?;
+    let source = select_source(&daemon, &setup.config, &caller, &about, &asked)?;
     let name = source.name.to_string();
     let of = name.clone();
     let suspended = door
-        .ask(move |daemon| async move { daemon.suspension(&of).await })
+        .query(move |daemon| async move { daemon.suspension(&of).await })
         .await?;
     if let Some(suspension) = suspended {
         let why = format!("suspended by {}: {}", suspension.actor, suspension.reason);
-        return Err(Problem::new(problem::SUSPENDED, why));
+        return Err(HttpProblem::new(problem::SUSPENDED, why));
     }
-    let key = replay::key(&headers)?;
+    let key = idempotency::key(&headers)?;
     let prefers = headers.get_all("prefer").iter();
     let later = prefers
         .filter_map(|value| value.to_str().ok())
@@ -130,12 +132,12 @@ async fn import(
     let (by, atomic) = (caller.name.to_string(), asked.atomic);
     let source = source.clone();
     let ((id, again), many) = door
-        .ask(move |daemon| async move {
-            let records = readable(&source, &sent)?;
+        .query(move |daemon| async move {
+            let records = count_records(&source, &sent)?;
             let path = format!("{}?{atomic}", source.name);
-            let digest = replay::digest("POST", &path, &sent.bytes);
+            let digest = idempotency::digest("POST", &path, &sent.bytes);
             let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-            let wanted = Wanted {
+            let wanted = ImportRequest {
                 source: &source.name,
                 kind: &about.kind,
                 actor: &by,
@@ -145,30 +147,30 @@ async fn import(
                 atomic,
                 body: &sent.bytes,
             };
-            let id = taken(daemon.store.take_import(&wanted).await?)?;
-            Ok::<_, super::Refused>((id, records > AT_ONCE))
+            let id = import_id(daemon.store.queue_import(&wanted).await?)?;
+            Ok::<_, super::HandlerError>((id, records > MAX_SYNC_RECORDS))
         })
         .await?;
     if let Some(worker) = daemon.worker(&name) {
-        worker.knock(&format!("pushed by {}", caller.name));
+        worker.request_pass(&format!("pushed by {}", caller.name));
     }
     if later || many {
-        let view = view(&found(&door, id).await?);
-        return Ok(Reply(Told::Later(Box::new(view)), again));
+        let view = import_view(&find_import(&door, id).await?);
+        return Ok(PushResponse(PushReply::Later(Box::new(view)), again));
     }
     let patience = setup.config.serve.limits.timeout;
-    let told = answered(&door, &daemon, id, Instant::now() + patience).await?;
-    Ok(Reply(told, again))
+    let told = wait_for_reply(&door, &daemon, id, Instant::now() + patience).await?;
+    Ok(PushResponse(told, again))
 }
 
 /// The source that is meant: one that is pushed to, and whose mapping has such records.
-fn chosen<'c>(
+fn select_source<'c>(
     daemon: &Daemon,
     config: &'c Config,
     caller: &Caller,
-    about: &About,
-    asked: &Asked,
-) -> Result<&'c Source, Problem> {
+    about: &ImportKindParam,
+    asked: &ImportQuery,
+) -> Result<&'c Source, HttpProblem> {
     let kind = kinds::ALL.iter().find(|kind| kind.table == about.kind);
     let takes = |source: &&Source| {
         let feed = source.feed().filter(|feed| feed.is_pushed());
@@ -177,59 +179,62 @@ fn chosen<'c>(
             kind.is_some_and(|kind| sections.any(|section| section.kind.id == kind.id))
         })
     };
-    let seen = config.sources.iter().filter(|it| caller.sees(&it.name));
+    let seen = config
+        .sources
+        .iter()
+        .filter(|it| caller.may_access_source(&it.name));
     if let Some(name) = &asked.source {
-        known(daemon, caller, name)?;
+        require_visible_source(daemon, caller, name)?;
         let mut named = seen.filter(|source| *source.name == **name);
         return named.find(takes).ok_or_else(|| {
             let why = format!("source {name} takes no {} that are pushed", about.kind);
-            Problem::not_found(why)
+            HttpProblem::not_found(why)
         });
     }
     let all: Vec<&Source> = seen.filter(takes).collect();
     match all.as_slice() {
         [one] => Ok(one),
-        [] => Err(Problem::not_found(format!(
+        [] => Err(HttpProblem::not_found(format!(
             "no source takes {} that are pushed; configure one with `export: {{push: true, preset: …}}`",
             about.kind
         ))),
         several => {
             let names: Vec<&str> = several.iter().map(|source| &*source.name).collect();
             let why = format!("say to which: `?source=` and one of {}", names.join(", "));
-            Err(Problem::new(problem::INVALID, why))
+            Err(HttpProblem::new(problem::INVALID, why))
         }
     }
 }
 
 /// How many records there are, unless what was sent is none at all.
-fn readable(source: &Source, sent: &Sent) -> Result<u64, Problem> {
+fn count_records(source: &Source, sent: &PushBody) -> Result<u64, HttpProblem> {
     let Some(feed) = source.feed() else {
-        return Err(Problem::not_found(""));
+        return Err(HttpProblem::not_found(""));
     };
     let name = format!("body.{}", sent.ending).into();
     let input = Cursor::new(&*sent.bytes);
     let read = feed::read(input, &name, &source.name, &feed.mapping);
     let first = sent.bytes.trim_ascii_start().first();
-    if sent.format == Format::Json && !matches!(first, Some(b'[' | b'{')) {
+    if sent.format == ExportFormat::Json && !matches!(first, Some(b'[' | b'{')) {
         let why = Diagnostic::new(codes::JSON_NOT_LIST, "the body is no JSON")
             .help("send a list of objects: `[{…}]`");
-        return Err(told(problem::NOT_A_LIST, &why));
+        return Err(diagnostic_problem(problem::NOT_A_LIST, &why));
     }
-    for (code, kind) in FORM.iter().chain(WHOLE) {
+    for (code, kind) in FORM_PROBLEMS.iter().chain(CONTENT_PROBLEMS) {
         let mut found = read.diagnostics.iter();
         if let Some(found) = found.find(|found| found.key.is_none() && found.code == *code) {
-            return Err(told(kind, found));
+            return Err(diagnostic_problem(kind, found));
         }
     }
     if !read.complete {
         let why = format!("it breaks off after {} records", read.records);
-        return Err(Problem::new(problem::TRUNCATED, why));
+        return Err(HttpProblem::new(problem::TRUNCATED, why));
     }
     Ok(read.records)
 }
 
 /// That nothing of it could be read, where and why.
-fn told(kind: &'static problem::Kind, found: &Diagnostic) -> Problem {
+fn diagnostic_problem(kind: &'static problem::ProblemKind, found: &Diagnostic) -> HttpProblem {
     let at = found.origin.as_ref().map(|origin| origin.at);
     let at = at.filter(|at| at.line > 0);
     let place = at.map_or_else(String::new, |at| {
@@ -237,7 +242,7 @@ fn told(kind: &'static problem::Kind, found: &Diagnostic) -> Problem {
     });
     let help = found.help.as_deref();
     let help = help.map_or_else(String::new, |help| format!("; {help}"));
-    let mut problem = Problem::new(kind, format!("{place}{}{help}", found.message))
+    let mut problem = HttpProblem::new(kind, format!("{place}{}{help}", found.message))
         .with("rule", found.code.name())
         .with("djustCode", found.code.rule().djust);
     if let Some(at) = at {
@@ -247,82 +252,83 @@ fn told(kind: &'static problem::Kind, found: &Diagnostic) -> Problem {
 }
 
 /// Its id, and whether it was sent before.
-fn taken(taken: Taken) -> Result<(String, bool), Problem> {
+fn import_id(taken: ImportReceipt) -> Result<(String, bool), HttpProblem> {
     match taken {
-        Taken::New(id) => Ok((id, false)),
-        Taken::Known { id, same: true } => Ok((id, true)),
-        Taken::Known { .. } => Err(Problem::new(
+        ImportReceipt::New(id) => Ok((id, false)),
+        ImportReceipt::Duplicate { id, same: true } => Ok((id, true)),
+        ImportReceipt::Duplicate { .. } => Err(HttpProblem::new(
             problem::KEY_REUSED,
             "each act needs a key of its own",
         )),
-        Taken::Full(waiting) => {
+        ImportReceipt::QueueFull(waiting) => {
             let why = format!(
                 "{waiting} imports of this source wait already, or hold something that does: somebody has to look at it first"
             );
             let later = Duration::from_mins(1);
-            Err(Problem::new(problem::UNAVAILABLE, why).retry_after(later))
+            Err(HttpProblem::new(problem::UNAVAILABLE, why).retry_after(later))
         }
     }
 }
 
 /// The answer, if it is there in time.
-async fn answered(
-    door: &Door,
+async fn wait_for_reply(
+    door: &DaemonHandle,
     daemon: &Daemon,
     id: String,
     until: Instant,
-) -> Result<Told, Problem> {
+) -> Result<PushReply, HttpProblem> {
     let mut answers = daemon.answers.subscribe();
     loop {
         answers.mark_unchanged();
-        let import = found(door, id.clone()).await?;
+        let import = find_import(door, id.clone()).await?;
         if import.standing.is_over() {
-            return reply(&import);
+            return finished_reply(&import);
         }
         if Instant::now() >= until {
-            return Ok(Told::Later(Box::new(view(&import))));
+            return Ok(PushReply::Later(Box::new(import_view(&import))));
         }
-        let look = until.min(Instant::now() + LOOK);
+        let look = until.min(Instant::now() + ANSWER_POLL_INTERVAL);
         // Whether this replica answered it or another one: it is looked up.
         let _ = timeout_at(look, answers.changed()).await;
     }
 }
 
-async fn found(door: &Door, id: String) -> Result<Import, Problem> {
+async fn find_import(door: &DaemonHandle, id: String) -> Result<StoredImport, HttpProblem> {
     let import = door
-        .ask(move |daemon| async move { daemon.store.import(&id).await })
+        .query(move |daemon| async move { daemon.store.import(&id).await })
         .await?;
-    import.ok_or_else(|| Problem::not_found("nothing of this id was pushed, or it was forgotten"))
+    import
+        .ok_or_else(|| HttpProblem::not_found("nothing of this id was pushed, or it was forgotten"))
 }
 
-fn reply(import: &Import) -> Result<Told, Problem> {
-    let Some(answer) = answer(import) else {
+fn finished_reply(import: &StoredImport) -> Result<PushReply, HttpProblem> {
+    let Some(answer) = stored_report(import) else {
         let why = format!("import {}: {}", import.id, import.answer);
-        return Err(Problem::new(problem::UNAVAILABLE, why));
+        return Err(HttpProblem::new(problem::UNAVAILABLE, why));
     };
-    if answer.outcome == Outcome::Refused {
+    if answer.outcome == PassOutcome::Refused {
         let why = answer.why.clone().unwrap_or_default();
         let members = [
             ("import", json!(answer.id)),
             ("summary", json!(answer.summary)),
             ("records", json!(answer.records)),
         ];
-        let problem = Problem::new(problem::REFUSED, why);
+        let problem = HttpProblem::new(problem::REFUSED, why);
         return Err(members
             .into_iter()
             .fold(problem, |problem, (name, value)| problem.with(name, value)));
     }
-    Ok(Told::Now(Box::new(answer)))
+    Ok(PushReply::Now(Box::new(answer)))
 }
 
-async fn look(
-    State(door): State<Door>,
+async fn show_import(
+    State(door): State<DaemonHandle>,
     caller: Caller,
-    Path(Identified { id }): Path<Identified>,
-) -> Result<Json<ImportView>, Problem> {
-    let import = found(&door, id).await?;
-    if !caller.sees(&import.source) {
-        return Err(Problem::not_found(""));
+    PathParams(ImportParam { id }): PathParams<ImportParam>,
+) -> Result<Json<ImportView>, HttpProblem> {
+    let import = find_import(&door, id).await?;
+    if !caller.may_access_source(&import.source) {
+        return Err(HttpProblem::not_found(""));
     }
-    Ok(Json(view(&import)))
+    Ok(Json(import_view(&import)))
 }

@@ -1,19 +1,19 @@
 //! Remote plans: a CI job sends a tree, or names a commit, and gets the plan. It holds no password
 //! of the database.
 
-use super::conceal::ServerPlaces;
-use super::{Door, at_most, files, known};
-use crate::config::{Config, Place};
+use super::server_paths::ServerPaths;
+use super::{DaemonHandle, require_max_length, require_visible_source, upload_files};
+use crate::config::{Config, SourceLocation};
 use crate::daemon::serve::Daemon;
 use crate::diagnostic::chain;
 use crate::git::{self, GitError};
-use crate::http::problem::{self, Problem};
-use crate::http::{Caller, Input, Permission, Route};
+use crate::http::problem::{self, HttpProblem};
+use crate::http::{Caller, JsonBody, Permission, Route};
 use crate::manifest::{SentFile, Tree};
-use crate::model::Stop;
+use crate::model::StopFlag;
 use crate::plan::Plan;
-use crate::plan::render::{self, Detail, Format, Options};
-use crate::reconcile::{self, Pass, PassError, Reading, Request};
+use crate::plan::render::{self, PlanDetail, PlanFormat, RenderOptions};
+use crate::reconcile::{self, Pass, PassError, PassRequest, SourceReading};
 use axum::Json;
 use axum::extract::State;
 use base64::Engine as _;
@@ -29,41 +29,41 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 /// How long the name of a branch may be.
-const NAME: usize = 255;
+const MAX_REVISION_LENGTH: usize = 255;
 
 /// A request for a plan of a tree or a commit.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-#[schemars(extend("oneOf" = [given("files", "revision"), given("revision", "files")]))]
-pub struct Wanted {
+#[schemars(extend("oneOf" = [exactly_one_of("files", "revision"), exactly_one_of("revision", "files")]))]
+pub struct RemotePlanRequest {
     /// The source to plan. Optional if there is only one.
     #[serde(default)]
     source: Option<String>,
     /// The files of a tree, by path below the root of the source: manifests, ignore files and files
     /// that manifests name.
-    #[serde(default, deserialize_with = "files::limited")]
+    #[serde(default, deserialize_with = "upload_files::read_limited")]
     #[schemars(extend("propertyNames" = {
         "pattern": r"^[^/\\\u0000]+(/[^/\\\u0000]+)*$",
         "not": {"pattern": r"(^|/)\.\.?(/|$)"},
     }))]
-    files: Option<BTreeMap<String, Content>>,
+    files: Option<BTreeMap<String, UploadContent>>,
     /// A branch, tag or commit of the repository of the source.
     #[serde(default)]
-    #[schemars(length(min = 1, max = NAME), regex(pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$"))]
+    #[schemars(length(min = 1, max = MAX_REVISION_LENGTH), regex(pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$"))]
     revision: Option<String>,
     /// An additional format of the plan.
     #[serde(default)]
-    format: Form,
+    format: RemotePlanFormat,
     /// How much detail to show.
     #[serde(default)]
-    detail: Much,
+    detail: RemotePlanDetail,
     /// For Markdown: the maximum size in bytes.
-    #[serde(default, deserialize_with = "whole")]
+    #[serde(default, deserialize_with = "read_integer")]
     max_bytes: Option<usize>,
 }
 
 /// One of the two, without the other.
-fn given(one: &str, other: &str) -> Value {
+fn exactly_one_of(one: &str, other: &str) -> Value {
     let (one, other) = (one.to_owned(), other.to_owned());
     json!({
         "required": [one],
@@ -76,7 +76,7 @@ const BASE64: &str =
     "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$";
 
 /// To JSON Schema `65536.0` is an integer too.
-fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+fn read_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
     let Some(number) = Option::<Number>::deserialize(deserializer)? else {
         return Ok(None);
     };
@@ -92,7 +92,7 @@ fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D:
 /// The content of a file.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
-pub enum Content {
+pub enum UploadContent {
     /// Text.
     Text(String),
     /// Any bytes.
@@ -120,7 +120,7 @@ pub enum Content {
 /// A format of a plan.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Form {
+pub enum RemotePlanFormat {
     /// The plan document.
     #[default]
     Json,
@@ -135,7 +135,7 @@ pub enum Form {
 /// How much of a plan to show.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Much {
+pub enum RemotePlanDetail {
     /// Counts per kind, and holds.
     Summary,
     /// Changes, with creates by id only.
@@ -148,7 +148,7 @@ pub enum Much {
 /// A plan.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Planned {
+pub struct RemotePlanReply {
     /// The exit code of `roster plan`: 0, 1 (errors) or 3 (a hold needs a decision).
     exit_code: u8,
     /// Whether the plan has steps.
@@ -162,37 +162,37 @@ pub struct Planned {
     text: Option<String>,
 }
 
-pub(super) fn routes() -> Vec<Route<Door>> {
+pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
     vec![
         Route::post("/api/v1/plan", "plan", Permission::Plan, plan)
-            .says(
+            .with_docs(
                 "Plan a tree or a commit",
                 "Returns the plan for this content of the source. Nothing is written, and no password is read.",
             )
             .problems(&[problem::INVALID, problem::NOT_FOUND])
-            .heavy()
-            .lasting()
-            .sifted(),
+            .with_tree_limit()
+            .without_timeout()
+            .filters_by_source(),
     ]
 }
 
 async fn plan(
-    State(door): State<Door>,
+    State(door): State<DaemonHandle>,
     caller: Caller,
-    Input(wanted): Input<Wanted>,
-) -> Result<Json<Planned>, Problem> {
-    let source = chosen(door.daemon()?, &caller, wanted.source.as_deref())?;
+    JsonBody(wanted): JsonBody<RemotePlanRequest>,
+) -> Result<Json<RemotePlanReply>, HttpProblem> {
+    let source = select_source(door.daemon()?, &caller, wanted.source.as_deref())?;
     let reads = caller.may(Permission::Read);
     let planned = door
-        .ask(move |daemon| async move {
+        .query(move |daemon| async move {
             let limit = daemon.setup().config.serve.limits.plan;
             let patience = PlanDeadline::new(limit);
-            let made = made(&daemon, &source, wanted, reads, &patience).await;
+            let made = make_plan(&daemon, &source, wanted, reads, &patience).await;
             made.map_err(|problem| {
                 if reads {
                     problem
                 } else {
-                    concealed(&daemon, problem)
+                    conceal_paths(&daemon, problem)
                 }
             })
         })
@@ -201,8 +201,8 @@ async fn plan(
 }
 
 /// A problem for somebody who may not read: where things are on this machine goes to the log only.
-fn concealed(daemon: &Daemon, mut problem: Problem) -> Problem {
-    let detail = ServerPlaces::of(&daemon.setup().config).conceal(&problem.detail);
+fn conceal_paths(daemon: &Daemon, mut problem: HttpProblem) -> HttpProblem {
+    let detail = ServerPaths::from_config(&daemon.setup().config).conceal(&problem.detail);
     if detail != problem.detail {
         tracing::warn!("{}", problem.detail);
         problem.detail = detail;
@@ -211,9 +211,13 @@ fn concealed(daemon: &Daemon, mut problem: Problem) -> Problem {
 }
 
 /// The source that is meant.
-fn chosen(daemon: &Daemon, caller: &Caller, named: Option<&str>) -> Result<String, Problem> {
+fn select_source(
+    daemon: &Daemon,
+    caller: &Caller,
+    named: Option<&str>,
+) -> Result<String, HttpProblem> {
     if let Some(name) = named {
-        known(daemon, caller, name)?;
+        require_visible_source(daemon, caller, name)?;
         return Ok(name.to_owned());
     }
     let setup = daemon.setup();
@@ -221,119 +225,118 @@ fn chosen(daemon: &Daemon, caller: &Caller, named: Option<&str>) -> Result<Strin
         .config
         .sources
         .iter()
-        .filter(|source| caller.sees(&source.name));
+        .filter(|source| caller.may_access_source(&source.name));
     match (seen.next(), seen.next()) {
         (Some(one), None) => Ok(one.name.to_string()),
-        _ => Err(Problem::new(
+        _ => Err(HttpProblem::new(
             problem::INVALID,
             "`source` must say which one is meant",
         )),
     }
 }
 
-async fn made(
+async fn make_plan(
     daemon: &Daemon,
     source: &str,
-    wanted: Wanted,
+    wanted: RemotePlanRequest,
     reads: bool,
     patience: &PlanDeadline,
-) -> Result<Planned, Problem> {
+) -> Result<RemotePlanReply, HttpProblem> {
     let setup = daemon.setup();
     let config = &setup.config;
     let at = config
         .sources
         .iter()
         .position(|known| *known.name == *source);
-    let at = at.ok_or_else(|| Problem::not_found(""))?;
+    let at = at.ok_or_else(|| HttpProblem::not_found(""))?;
     let shape = (wanted.format, wanted.detail, wanted.max_bytes);
     let (plan, reading) = match (wanted.files, wanted.revision) {
-        (Some(files), None) => sent(daemon, config, at, files, patience).await?,
-        (None, Some(revision)) => committed(daemon, config, at, revision, patience).await?,
+        (Some(files), None) => plan_files(daemon, config, at, files, patience).await?,
+        (None, Some(revision)) => plan_revision(daemon, config, at, revision, patience).await?,
         _ => {
             let message = "give either `files` or `revision`";
-            return Err(Problem::new(problem::INVALID, message));
+            return Err(HttpProblem::new(problem::INVALID, message));
         }
     };
     let plan = if reads {
         plan
     } else {
-        let places = ServerPlaces::of(config);
-        plan.masked().reworded(|text| places.conceal(text))
+        let places = ServerPaths::from_config(config);
+        plan.masked().with_messages(|text| places.conceal(text))
     };
-    shaped(&plan, &reading, shape)
+    render_reply(&plan, &reading, shape)
 }
 
-async fn sent(
+async fn plan_files(
     daemon: &Daemon,
     config: &Config,
     at: usize,
-    files: BTreeMap<String, Content>,
+    files: BTreeMap<String, UploadContent>,
     patience: &PlanDeadline,
-) -> Result<(Plan, Reading), Problem> {
+) -> Result<(Plan, SourceReading), HttpProblem> {
     let mut read = Vec::with_capacity(files.len());
     for (path, content) in files {
         let odd = path.split('/').any(|part| matches!(part, "" | "." | ".."));
         if odd || path.contains(['\\', '\0']) {
             let message = format!("`{path}` is no path below the root, with `/` between folders");
-            return Err(Problem::new(problem::INVALID, message));
+            return Err(HttpProblem::new(problem::INVALID, message));
         }
-        let sent =
-            match content {
-                Content::Text(text) => SentFile::Bytes(text.into_bytes()),
-                Content::Bytes { base64 } => {
-                    let bytes = STANDARD.decode(base64);
-                    SentFile::Bytes(bytes.map_err(|error| {
-                        Problem::new(problem::INVALID, format!("{path}: {error}"))
-                    })?)
-                }
-                Content::Link { link } => SentFile::Link(link),
-                Content::Unreadable {
-                    unreadable: why,
-                    folder,
-                } => SentFile::Unreadable { why, folder },
-            };
+        let sent = match content {
+            UploadContent::Text(text) => SentFile::Bytes(text.into_bytes()),
+            UploadContent::Bytes { base64 } => {
+                let bytes = STANDARD.decode(base64);
+                SentFile::Bytes(bytes.map_err(|error| {
+                    HttpProblem::new(problem::INVALID, format!("{path}: {error}"))
+                })?)
+            }
+            UploadContent::Link { link } => SentFile::Link(link),
+            UploadContent::Unreadable {
+                unreadable: why,
+                folder,
+            } => SentFile::Unreadable { why, folder },
+        };
         read.push((path, sent));
     }
     let tree = Tree::of_sent(read);
-    let _turn = patience.turn(daemon).await?;
+    let _turn = patience.acquire_turn(daemon).await?;
     let stop = patience.stop.clone();
-    reconcile::plan_sent(config, at, tree, stop, &daemon.store)
+    reconcile::plan_submitted_tree(config, at, tree, stop, &daemon.store)
         .await
-        .map_err(|error| patience.refused(error))
+        .map_err(|error| patience.pass_problem(error))
 }
 
-async fn committed(
+async fn plan_revision(
     daemon: &Daemon,
     config: &Config,
     at: usize,
     revision: String,
     patience: &PlanDeadline,
-) -> Result<(Plan, Reading), Problem> {
-    at_most(NAME, "revision", &revision)?;
+) -> Result<(Plan, SourceReading), HttpProblem> {
+    require_max_length(MAX_REVISION_LENGTH, "revision", &revision)?;
     if revision.is_empty() || revision.contains(char::is_control) {
         let message = "`revision` is no name of a branch, tag or commit";
-        return Err(Problem::new(problem::INVALID, message));
+        return Err(HttpProblem::new(problem::INVALID, message));
     }
     let source = &config.sources[at];
-    let Place::Git(place) = &source.place else {
-        return Err(Problem::new(
+    let SourceLocation::Git(place) = &source.place else {
+        return Err(HttpProblem::new(
             problem::INVALID,
             "the source is no git repository",
         ));
     };
     // A remote that does not answer, and a commit that is too large, keep no source waiting.
     let place = place.at(&revision);
-    let fetched = git::fetch(&place, &config.cache).map_err(|error| unfetched(&error))?;
-    let _turn = patience.turn(daemon).await?;
-    let request = Request {
+    let fetched = git::fetch(&place, &config.cache).map_err(|error| fetch_problem(&error))?;
+    let _turn = patience.acquire_turn(daemon).await?;
+    let request = PassRequest {
         source: Some(source.name.to_string()),
         at: Some((source.name.to_string(), fetched.revision)),
         sealed: true,
         stop: patience.stop.clone(),
-        ..Request::default()
+        ..PassRequest::default()
     };
-    let refused = |error| patience.refused(error);
-    let mut pass = Pass::whole(config, request).map_err(refused)?;
+    let refused = |error| patience.pass_problem(error);
+    let mut pass = Pass::read_in_full(config, request).map_err(refused)?;
     let plan = pass.plan(at, &daemon.store, &[]).await.map_err(refused)?;
     Ok((plan, pass.readings.swap_remove(at)))
 }
@@ -342,13 +345,13 @@ async fn committed(
 struct PlanDeadline {
     limit: Duration,
     until: Instant,
-    stop: Stop,
+    stop: StopFlag,
     timer: JoinHandle<()>,
 }
 
 impl PlanDeadline {
     fn new(limit: Duration) -> Self {
-        let (until, stop) = (Instant::now() + limit, Stop::default());
+        let (until, stop) = (Instant::now() + limit, StopFlag::default());
         let ending = stop.clone();
         let timer = tokio::spawn(async move {
             tokio::time::sleep_until(until).await;
@@ -363,28 +366,31 @@ impl PlanDeadline {
     }
 
     /// A large tree takes the whole machine for a while: one at a time, beside no pass.
-    async fn turn<'d>(&self, daemon: &'d Daemon) -> Result<SemaphorePermit<'d>, Problem> {
+    async fn acquire_turn<'d>(
+        &self,
+        daemon: &'d Daemon,
+    ) -> Result<SemaphorePermit<'d>, HttpProblem> {
         match tokio::time::timeout_at(self.until, daemon.turn.acquire()).await {
-            Ok(turn) => turn.map_err(Problem::internal),
+            Ok(turn) => turn.map_err(HttpProblem::internal),
             Err(_) => Err(self.ended("waited")),
         }
     }
 
-    fn refused(&self, error: PassError) -> Problem {
+    fn pass_problem(&self, error: PassError) -> HttpProblem {
         match error {
-            PassError::Usage(message) => Problem::new(problem::INVALID, message),
+            PassError::Usage(message) => HttpProblem::new(problem::INVALID, message),
             PassError::Stopped => self.ended("took"),
-            error => Problem::new(problem::UNAVAILABLE, chain(&error)),
+            error => HttpProblem::new(problem::UNAVAILABLE, chain(&error)),
         }
     }
 
-    fn ended(&self, did: &str) -> Problem {
+    fn ended(&self, did: &str) -> HttpProblem {
         let seconds = self.limit.as_secs();
         let detail = format!(
             "the plan {did} longer than the {seconds} s of `serve.limits.plan` and was stopped; \
              try again, send fewer files, or raise the limit"
         );
-        Problem::new(problem::TIMEOUT, detail)
+        HttpProblem::new(problem::TIMEOUT, detail)
     }
 }
 
@@ -395,7 +401,7 @@ impl Drop for PlanDeadline {
 }
 
 /// Whose fault it is that a commit is not there.
-fn unfetched(error: &GitError) -> Problem {
+fn fetch_problem(error: &GitError) -> HttpProblem {
     let kind = match error {
         GitError::Reference { .. } => problem::NOT_FOUND,
         GitError::Empty { .. }
@@ -404,19 +410,19 @@ fn unfetched(error: &GitError) -> Problem {
         | GitError::Failed { .. } => problem::INVALID,
         _ => problem::UNAVAILABLE,
     };
-    Problem::new(kind, error.to_string())
+    HttpProblem::new(kind, error.to_string())
 }
 
-fn shaped(
+fn render_reply(
     plan: &Plan,
-    reading: &Reading,
-    (form, much, max_bytes): (Form, Much, Option<usize>),
-) -> Result<Planned, Problem> {
-    let options = Options {
+    reading: &SourceReading,
+    (form, much, max_bytes): (RemotePlanFormat, RemotePlanDetail, Option<usize>),
+) -> Result<RemotePlanReply, HttpProblem> {
+    let options = RenderOptions {
         detail: match much {
-            Much::Summary => Detail::Summary,
-            Much::Changes => Detail::Changes,
-            Much::Full => Detail::Full,
+            RemotePlanDetail::Summary => PlanDetail::Summary,
+            RemotePlanDetail::Changes => PlanDetail::Changes,
+            RemotePlanDetail::Full => PlanDetail::Full,
         },
         color: false,
         max_bytes,
@@ -427,22 +433,22 @@ fn shaped(
             .unwrap_or_default(),
     };
     let format = match form {
-        Form::Json => Format::Json,
-        Form::Text => Format::Text,
-        Form::Markdown => Format::Markdown,
-        Form::Github => Format::Github,
+        RemotePlanFormat::Json => PlanFormat::Json,
+        RemotePlanFormat::Text => PlanFormat::Text,
+        RemotePlanFormat::Markdown => PlanFormat::Markdown,
+        RemotePlanFormat::Github => PlanFormat::Github,
     };
     let mut written = Vec::new();
-    render::render(plan, format, &options, &mut written).map_err(Problem::internal)?;
-    let (document, text) = if form == Form::Json {
+    render::render(plan, format, &options, &mut written).map_err(HttpProblem::internal)?;
+    let (document, text) = if form == RemotePlanFormat::Json {
         (
-            Some(serde_json::from_slice(&written).map_err(Problem::internal)?),
+            Some(serde_json::from_slice(&written).map_err(HttpProblem::internal)?),
             None,
         )
     } else {
         (None, Some(String::from_utf8_lossy(&written).into_owned()))
     };
-    Ok(Planned {
+    Ok(RemotePlanReply {
         exit_code: plan.exit_code(false),
         steps: !plan.steps.is_empty(),
         plan: document,

@@ -1,14 +1,14 @@
 //! What is stored and what happened to it: resources, history, runs, changes, acts.
 
-use super::{Door, at_most};
-use crate::daemon::part;
+use super::{DaemonHandle, require_max_length};
+use crate::daemon::path_segment;
 use crate::daemon::view::ActView;
-use crate::http::problem::{self, Problem};
-use crate::http::{Caller, Path, Permission, Query, Route};
+use crate::http::problem::{self, HttpProblem};
+use crate::http::{Caller, PathParams, Permission, QueryParams, Route};
 use crate::kinds::{self, Kind};
 use crate::model::{Key, KindId};
 use crate::reconcile::{self, json};
-use crate::store::{ChangeRecord, Record, Search, StoreError};
+use crate::store::{ChangeRecord, SearchQuery, StoreError, StoredResource};
 use axum::Json;
 use axum::extract::State;
 use schemars::JsonSchema;
@@ -16,32 +16,32 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// How long the words of a search may be.
-const WORDS: usize = 200;
+const MAX_SEARCH_LENGTH: usize = 200;
 /// How long an external id is at most.
-const ID: usize = 255;
+const MAX_ID_LENGTH: usize = 255;
 
 /// A kind by name.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct OfKind {
+pub struct KindParam {
     /// `User`, `users` or `user`.
     kind: String,
 }
 
 /// A resource by kind and id.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct OfKey {
+pub struct ResourceParam {
     /// `User`, `users` or `user`.
     kind: String,
     /// The external id. Write `~.` and `~..` for the ids `.` and `..`, which have a special meaning
     /// in paths.
-    #[serde(deserialize_with = "part::id")]
+    #[serde(deserialize_with = "path_segment::decode_id")]
     #[schemars(length(min = 1))]
     id: String,
 }
 
 /// A run by number.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct OfRun {
+pub struct RunParam {
     /// The number of the run, from 1.
     run: i64,
 }
@@ -49,14 +49,14 @@ pub struct OfRun {
 /// Which resources.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Filter {
+pub struct ResourceFilter {
     /// Words to search for in the external id and in text fields.
-    #[schemars(length(max = WORDS))]
+    #[schemars(length(max = MAX_SEARCH_LENGTH))]
     q: Option<String>,
     /// `active` or `inactive`.
-    status: Option<Standing>,
+    status: Option<StatusFilter>,
     /// Start after this external id, the `next` of the previous page.
-    #[schemars(length(max = ID))]
+    #[schemars(length(max = MAX_ID_LENGTH))]
     after: Option<String>,
     /// The maximum number of items. Default: 50. Limit: 500.
     limit: Option<u32>,
@@ -65,7 +65,7 @@ pub struct Filter {
 /// Whether a resource is active.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Standing {
+pub enum StatusFilter {
     /// The resource is active.
     Active,
     /// The resource is inactive.
@@ -74,7 +74,7 @@ pub enum Standing {
 
 /// A page of a list.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Items {
+pub struct ItemPage {
     /// The items of the page.
     items: Vec<Value>,
     /// The `after` (for a history, the `before`) of the next page. Absent on the last page.
@@ -85,12 +85,12 @@ pub struct Items {
 /// How many.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Limit {
+pub struct LimitQuery {
     /// The maximum number of items, newest first. Default: 50. Limit: 1000.
     limit: Option<u32>,
 }
 
-impl Limit {
+impl LimitQuery {
     /// How many rows to read.
     pub(super) fn rows(&self) -> u32 {
         self.limit.unwrap_or(50).clamp(1, 1000)
@@ -100,7 +100,7 @@ impl Limit {
 /// Which changes of a resource.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Earlier {
+pub struct HistoryQuery {
     /// Return changes before this number. Default: the latest.
     #[schemars(range(min = 0))]
     before: Option<i64>,
@@ -111,7 +111,7 @@ pub struct Earlier {
 /// A place in the sequence of all changes.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Cursor {
+pub struct ChangeCursor {
     /// Return changes after this number. 0 starts at the first change.
     #[schemars(range(min = 0))]
     after: i64,
@@ -121,25 +121,25 @@ pub struct Cursor {
 
 /// Committed changes in order, without gaps.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Changes {
+pub struct ChangePage {
     /// The changes.
     items: Vec<Value>,
     /// The `after` of the next request.
     next: i64,
 }
 
-impl Cursor {
+impl ChangeCursor {
     /// After which change, and how many.
-    fn place(&self) -> Result<(i64, u32), Problem> {
+    fn bounds(&self) -> Result<(i64, u32), HttpProblem> {
         if self.after < 0 {
-            return Err(Problem::new(problem::INVALID, "`after` is not below 0"));
+            return Err(HttpProblem::new(problem::INVALID, "`after` is not below 0"));
         }
         Ok((self.after, self.limit.unwrap_or(500).clamp(1, 5000)))
     }
 }
 
-impl Changes {
-    fn of(changes: &[ChangeRecord], after: i64) -> Self {
+impl ChangePage {
+    fn from_records(changes: &[ChangeRecord], after: i64) -> Self {
         Self {
             next: changes.last().map_or(after, |last| last.seq),
             items: changes.iter().map(json::change).collect(),
@@ -149,42 +149,42 @@ impl Changes {
 
 /// The audit log.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Acts {
+pub struct ActList {
     /// The acts, newest first.
     items: Vec<ActView>,
 }
 
-pub(super) fn routes() -> Vec<Route<Door>> {
+pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
     vec![
-        Route::get("/api/v1/resources/{kind}", "resources", Permission::Read, resources).says(
+        Route::get("/api/v1/resources/{kind}", "resources", Permission::Read, resources).with_docs(
             "List stored resources of a kind",
             "Sorted by external id, one page at a time, in the format of `roster get --output json`.",
         )
         .problems(&[problem::INVALID]),
         Route::get("/api/v1/resources/{kind}/{id}", "resource", Permission::Read, resource)
-            .says("Get a stored resource", "Returns its manifest and `meta`."),
+            .with_docs("Get a stored resource", "Returns its manifest and `meta`."),
         Route::get("/api/v1/resources/{kind}/{id}/history", "history", Permission::Read, history)
-            .says(
+            .with_docs(
                 "List the changes of a resource",
                 "Newest first, one page at a time. `next` is the `before` of the next page.",
             ),
-        Route::get("/api/v1/resources/{kind}/{id}/why", "why", Permission::Read, why).says(
+        Route::get("/api/v1/resources/{kind}/{id}/why", "why", Permission::Read, why).with_docs(
             "Get the origin of each field",
             "Each applied field with the source, commit and line that set it.",
         ),
         Route::get("/api/v1/runs", "runs", Permission::Read, runs)
-            .says("List the runs", "The latest runs, newest first."),
+            .with_docs("List the runs", "The latest runs, newest first."),
         Route::get("/api/v1/runs/{run}", "run", Permission::Read, run)
-            .says("Get a run", "Returns its result, source and revision."),
-        Route::get("/api/v1/runs/{run}/changes", "runChanges", Permission::Read, run_changes).says(
+            .with_docs("Get a run", "Returns its result, source and revision."),
+        Route::get("/api/v1/runs/{run}/changes", "runChanges", Permission::Read, run_changes).with_docs(
             "List the changes of a run",
             "In order, one page at a time. `next` is the `after` of the next page.",
         ),
-        Route::get("/api/v1/changes", "changes", Permission::Read, changes).says(
+        Route::get("/api/v1/changes", "changes", Permission::Read, changes).with_docs(
             "List every committed change in order",
             "Without gaps. To continue, pass `next` as `after` in the next request.",
         ),
-        Route::get("/api/v1/acts", "acts", Permission::Read, acts).says(
+        Route::get("/api/v1/acts", "acts", Permission::Read, acts).with_docs(
             "Get the audit log",
             "Acts such as suspend, resume, approve and reconcile, newest first, each with a name and a reason.",
         ),
@@ -192,42 +192,46 @@ pub(super) fn routes() -> Vec<Route<Door>> {
 }
 
 /// The kind of this name.
-pub(in crate::daemon) fn kind(name: &str) -> Result<&'static Kind, Problem> {
-    kinds::meant(name).ok_or_else(|| Problem::not_found(format!("`{name}` is no kind")))
+pub(in crate::daemon) fn find_kind(name: &str) -> Result<&'static Kind, HttpProblem> {
+    kinds::by_loose_name(name).ok_or_else(|| HttpProblem::not_found(format!("`{name}` is no kind")))
 }
 
 async fn resources(
-    State(door): State<Door>,
-    Path(of): Path<OfKind>,
-    Query(filter): Query<Filter>,
-) -> Result<Json<Items>, Problem> {
-    let kind = kind(&of.kind)?.id;
-    for (most, name, text) in [(WORDS, "q", &filter.q), (ID, "after", &filter.after)] {
-        at_most(most, name, text.as_deref().unwrap_or_default())?;
+    State(door): State<DaemonHandle>,
+    PathParams(of): PathParams<KindParam>,
+    QueryParams(filter): QueryParams<ResourceFilter>,
+) -> Result<Json<ItemPage>, HttpProblem> {
+    let kind = find_kind(&of.kind)?.id;
+    for (most, name, text) in [
+        (MAX_SEARCH_LENGTH, "q", &filter.q),
+        (MAX_ID_LENGTH, "after", &filter.after),
+    ] {
+        require_max_length(most, name, text.as_deref().unwrap_or_default())?;
     }
     let limit = filter.limit.unwrap_or(50).clamp(1, 500);
     let status = filter.status.map(|status| match status {
-        Standing::Active => "active",
-        Standing::Inactive => "inactive",
+        StatusFilter::Active => "active",
+        StatusFilter::Inactive => "inactive",
     });
-    let (records, next) = found(&door, kind, filter.q, status, filter.after, limit).await?;
-    Ok(Json(Items {
+    let (records, next) =
+        search_resources(&door, kind, filter.q, status, filter.after, limit).await?;
+    Ok(Json(ItemPage {
         items: records.iter().map(json::resource).collect(),
         next,
     }))
 }
 
 /// A page of what is looked for, and where the next one begins.
-pub(in crate::daemon) async fn found(
-    door: &Door,
+pub(in crate::daemon) async fn search_resources(
+    door: &DaemonHandle,
     kind: KindId,
     words: Option<String>,
     status: Option<&'static str>,
     after: Option<String>,
     limit: u32,
-) -> Result<(Vec<Record>, Option<String>), Problem> {
-    door.ask(move |daemon| async move {
-        let wanted = Search {
+) -> Result<(Vec<StoredResource>, Option<String>), HttpProblem> {
+    door.query(move |daemon| async move {
+        let wanted = SearchQuery {
             words: words.as_deref(),
             status,
             after: after.as_deref(),
@@ -244,97 +248,106 @@ pub(in crate::daemon) async fn found(
     .await
 }
 
-async fn resource(State(door): State<Door>, Path(of): Path<OfKey>) -> Result<Json<Value>, Problem> {
-    let key = Key::new(kind(&of.kind)?.id, &of.id);
-    let missing = Problem::not_found(format!("{key} is not stored"));
+async fn resource(
+    State(door): State<DaemonHandle>,
+    PathParams(of): PathParams<ResourceParam>,
+) -> Result<Json<Value>, HttpProblem> {
+    let key = Key::new(find_kind(&of.kind)?.id, &of.id);
+    let missing = HttpProblem::not_found(format!("{key} is not stored"));
     let record = door
-        .ask(move |daemon| async move { daemon.store.record(&key).await })
+        .query(move |daemon| async move { daemon.store.record(&key).await })
         .await?;
     Ok(Json(json::resource(&record.ok_or(missing)?)))
 }
 
 async fn history(
-    State(door): State<Door>,
-    Path(of): Path<OfKey>,
-    Query(earlier): Query<Earlier>,
-) -> Result<Json<Items>, Problem> {
-    let key = Key::new(kind(&of.kind)?.id, &of.id);
+    State(door): State<DaemonHandle>,
+    PathParams(of): PathParams<ResourceParam>,
+    QueryParams(earlier): QueryParams<HistoryQuery>,
+) -> Result<Json<ItemPage>, HttpProblem> {
+    let key = Key::new(find_kind(&of.kind)?.id, &of.id);
     let before = earlier.before.unwrap_or(i64::MAX);
     let limit = earlier.limit.unwrap_or(50).clamp(1, 1000);
     let changes =
-        door.ask(move |daemon| async move {
+        door.query(move |daemon| async move {
             daemon.store.history_before(Some(&key), before, limit).await
         })
         .await?;
     let more = changes.len() == limit as usize;
     let last = changes.last().filter(|_| more);
-    Ok(Json(Items {
+    Ok(Json(ItemPage {
         next: last.map(|change| change.seq.to_string()),
         items: changes.iter().map(json::change).collect(),
     }))
 }
 
-async fn why(State(door): State<Door>, Path(of): Path<OfKey>) -> Result<Json<Value>, Problem> {
-    let key = Key::new(kind(&of.kind)?.id, &of.id);
-    let missing = Problem::not_found(format!("{key} is not stored and never was"));
+async fn why(
+    State(door): State<DaemonHandle>,
+    PathParams(of): PathParams<ResourceParam>,
+) -> Result<Json<Value>, HttpProblem> {
+    let key = Key::new(find_kind(&of.kind)?.id, &of.id);
+    let missing = HttpProblem::not_found(format!("{key} is not stored and never was"));
     let told = door
-        .ask(move |daemon| async move { reconcile::provenance(None, &daemon.store, &key).await })
+        .query(move |daemon| async move { reconcile::provenance(None, &daemon.store, &key).await })
         .await?;
     Ok(Json(told.ok_or(missing)?.to_json()))
 }
 
 async fn runs(
-    State(door): State<Door>,
-    Query(limit): Query<Limit>,
-) -> Result<Json<Items>, Problem> {
+    State(door): State<DaemonHandle>,
+    QueryParams(limit): QueryParams<LimitQuery>,
+) -> Result<Json<ItemPage>, HttpProblem> {
     let limit = limit.rows();
     let runs = door
-        .ask(move |daemon| async move { daemon.store.runs(limit).await })
+        .query(move |daemon| async move { daemon.store.runs(limit).await })
         .await?;
     let items = runs.iter().map(json::run).collect();
-    Ok(Json(Items { items, next: None }))
+    Ok(Json(ItemPage { items, next: None }))
 }
 
-async fn run(State(door): State<Door>, Path(of): Path<OfRun>) -> Result<Json<Value>, Problem> {
+async fn run(
+    State(door): State<DaemonHandle>,
+    PathParams(of): PathParams<RunParam>,
+) -> Result<Json<Value>, HttpProblem> {
     let run = door
-        .ask(move |daemon| async move { daemon.store.run(of.run).await })
+        .query(move |daemon| async move { daemon.store.run(of.run).await })
         .await?;
-    let run = run.ok_or_else(|| Problem::not_found(format!("there is no run {}", of.run)))?;
+    let run = run.ok_or_else(|| HttpProblem::not_found(format!("there is no run {}", of.run)))?;
     Ok(Json(json::run(&run)))
 }
 
 async fn run_changes(
-    State(door): State<Door>,
-    Path(of): Path<OfRun>,
-    Query(cursor): Query<Cursor>,
-) -> Result<Json<Changes>, Problem> {
-    let (after, limit) = cursor.place()?;
+    State(door): State<DaemonHandle>,
+    PathParams(of): PathParams<RunParam>,
+    QueryParams(cursor): QueryParams<ChangeCursor>,
+) -> Result<Json<ChangePage>, HttpProblem> {
+    let (after, limit) = cursor.bounds()?;
     let run = of.run;
     let changes = door
-        .ask(move |daemon| async move { daemon.store.changes_of(run, after, limit).await })
+        .query(move |daemon| async move { daemon.store.changes_of(run, after, limit).await })
         .await?;
-    Ok(Json(Changes::of(&changes, after)))
+    Ok(Json(ChangePage::from_records(&changes, after)))
 }
 
 async fn changes(
-    State(door): State<Door>,
-    Query(cursor): Query<Cursor>,
-) -> Result<Json<Changes>, Problem> {
-    let (after, limit) = cursor.place()?;
+    State(door): State<DaemonHandle>,
+    QueryParams(cursor): QueryParams<ChangeCursor>,
+) -> Result<Json<ChangePage>, HttpProblem> {
+    let (after, limit) = cursor.bounds()?;
     let changes = door
-        .ask(move |daemon| async move { daemon.store.changes_after(after, limit).await })
+        .query(move |daemon| async move { daemon.store.changes_after(after, limit).await })
         .await?;
-    Ok(Json(Changes::of(&changes, after)))
+    Ok(Json(ChangePage::from_records(&changes, after)))
 }
 
 async fn acts(
-    State(door): State<Door>,
+    State(door): State<DaemonHandle>,
     _: Caller,
-    Query(limit): Query<Limit>,
-) -> Result<Json<Acts>, Problem> {
+    QueryParams(limit): QueryParams<LimitQuery>,
+) -> Result<Json<ActList>, HttpProblem> {
     let limit = limit.rows();
     let items = door
-        .ask(move |daemon| async move { daemon.acts(limit).await })
+        .query(move |daemon| async move { daemon.acts(limit).await })
         .await?;
-    Ok(Json(Acts { items }))
+    Ok(Json(ActList { items }))
 }

@@ -1,18 +1,23 @@
 //! The JSON form.
 
-use super::{Detail, Notice};
+use super::{Notice, NoticeDetail};
 use chrono::SecondsFormat;
 use serde_json::{Value, json};
 
 /// The version of the document: a reader of `1` reads every `1`.
 const FORMAT_VERSION: &str = "1";
 /// How many details it carries; `more` counts the rest.
-const MOST: usize = 100;
+const MAX_DETAILS: usize = 100;
 
 /// The document of a notice; the same bytes on every attempt.
 #[must_use]
 pub fn document(notice: &Notice, delivery: &str) -> String {
-    let details: Vec<Value> = notice.details.iter().take(MOST).map(detail).collect();
+    let details: Vec<Value> = notice
+        .details
+        .iter()
+        .take(MAX_DETAILS)
+        .map(detail)
+        .collect();
     json!({
         "formatVersion": FORMAT_VERSION,
         "id": delivery,
@@ -24,14 +29,14 @@ pub fn document(notice: &Notice, delivery: &str) -> String {
         "summary": notice.summary,
         "counts": notice.counts,
         "details": details,
-        "more": notice.details.len().saturating_sub(MOST),
+        "more": notice.details.len().saturating_sub(MAX_DETAILS),
         "url": notice.url,
         "command": notice.command,
     })
     .to_string()
 }
 
-fn detail(detail: &Detail) -> Value {
+fn detail(detail: &NoticeDetail) -> Value {
     let place = detail.place.as_ref();
     json!({
         "what": detail.what,

@@ -1,16 +1,16 @@
 //! The form for mail: a subject and plain text.
 
-use super::{Notice, cut, line};
+use super::{Notice, line, truncate};
 use std::fmt::Write;
 
 /// How many details are listed.
-const MOST: usize = 50;
+const MAX_DETAILS: usize = 50;
 
 /// The subject.
 #[must_use]
 pub fn subject(notice: &Notice) -> String {
     let whole = format!("Roster: {}: {}", notice.title(), line(&notice.summary));
-    cut(&whole, 150)
+    truncate(&whole, 150)
 }
 
 /// The text; with whom it was for when it goes to somebody else.
@@ -66,13 +66,13 @@ fn details(text: &mut String, notice: &Notice) {
     if !notice.details.is_empty() {
         text.push('\n');
     }
-    for detail in notice.details.iter().take(MOST) {
+    for detail in notice.details.iter().take(MAX_DETAILS) {
         let mut parts = detail.head();
         parts.push(line(&detail.what));
         parts.extend(detail.code.as_ref().map(|code| format!("({code})")));
         let _ = writeln!(text, "- {}", parts.join("  "));
     }
-    let more = notice.details.len().saturating_sub(MOST);
+    let more = notice.details.len().saturating_sub(MAX_DETAILS);
     if more > 0 {
         let _ = writeln!(text, "- and {more} more");
     }

@@ -1,7 +1,7 @@
 //! Notices: what is told to whom when the state of a source changes.
 //!
-//! [`changes`] says what changed between two states, a [`Notice`] what is told of it, and a
-//! [`Sender`] tells it, in one of three forms. None of them carries a value of a customer: keys,
+//! [`events_between`] says what changed between two states, a [`Notice`] what is told of it, and a
+//! [`NoticeSender`] tells it, in one of three forms. None of them carries a value of a customer: keys,
 //! names of fields and places only, whatever a finding says of the value.
 
 mod cause;
@@ -12,17 +12,17 @@ mod signature;
 mod slack;
 mod state;
 
-pub use crate::config::Event;
+pub use crate::config::NoticeEvent;
 pub use document::document;
 pub use mail::{body, subject};
-pub use send::{SendError, Sender, again};
+pub use send::{DeliveryError, NoticeSender, next_attempt_at};
 pub use signature::sign;
 pub use slack::slack;
-pub use state::{State, changes, fingerprint};
+pub use state::{NoticeState, events_between, fingerprint};
 
-use crate::config::Target;
+use crate::config::NoticeTarget;
 use crate::diagnostic::{Diagnostic, Origin};
-use crate::plan::Held;
+use crate::plan::HoldEntry;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -32,7 +32,7 @@ use std::collections::BTreeMap;
 #[serde(rename_all = "camelCase")]
 pub struct Notice {
     /// What happened.
-    pub event: Event,
+    pub event: NoticeEvent,
     /// To which source.
     pub source: String,
     /// In which environment.
@@ -44,7 +44,7 @@ pub struct Notice {
     /// One sentence, without values of customers.
     pub summary: String,
     /// What it is about, one by one.
-    pub details: Vec<Detail>,
+    pub details: Vec<NoticeDetail>,
     /// How many of what: `errors`, `steps`, `held`.
     pub counts: BTreeMap<String, u64>,
     /// Since when it is so.
@@ -58,7 +58,7 @@ pub struct Notice {
 /// One of the things a notice is about.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Detail {
+pub struct NoticeDetail {
     /// What, without values of customers.
     pub what: String,
     /// By which rule.
@@ -68,12 +68,12 @@ pub struct Detail {
     /// The field.
     pub field: Option<String>,
     /// Where.
-    pub place: Option<Place>,
+    pub place: Option<NoticeOrigin>,
 }
 
 /// A place in a file of a source.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Place {
+pub struct NoticeOrigin {
     /// The file.
     pub path: String,
     /// The line, from 1; 0 when the whole file is meant.
@@ -82,7 +82,7 @@ pub struct Place {
     pub column: u64,
 }
 
-impl From<&Origin> for Place {
+impl From<&Origin> for NoticeOrigin {
     fn from(origin: &Origin) -> Self {
         Self {
             path: origin.path.to_string(),
@@ -92,7 +92,7 @@ impl From<&Origin> for Place {
     }
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for NoticeOrigin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.line {
             0 => f.write_str(&self.path),
@@ -103,31 +103,31 @@ impl std::fmt::Display for Place {
 
 /// A finding as it may be told: what its rule says in general stands for its message, which may
 /// name a value.
-impl From<&Diagnostic> for Detail {
+impl From<&Diagnostic> for NoticeDetail {
     fn from(finding: &Diagnostic) -> Self {
         Self {
             what: finding.code.summary().to_owned(),
             code: Some(finding.code.name().to_owned()),
             resource: finding.key.as_ref().map(ToString::to_string),
             field: finding.field.clone(),
-            place: finding.origin.as_ref().map(Place::from),
+            place: finding.origin.as_ref().map(NoticeOrigin::from),
         }
     }
 }
 
-impl From<&Held> for Detail {
-    fn from(held: &Held) -> Self {
+impl From<&HoldEntry> for NoticeDetail {
+    fn from(held: &HoldEntry) -> Self {
         Self {
             what: format!("{} is held: {}", held.verb.word(), held.code.summary()),
             code: Some(held.code.name().to_owned()),
             resource: Some(held.key.to_string()),
             field: None,
-            place: held.origin.as_ref().map(Place::from),
+            place: held.origin.as_ref().map(NoticeOrigin::from),
         }
     }
 }
 
-impl Detail {
+impl NoticeDetail {
     /// Place, resource and field, rule: what comes before the words.
     fn head(&self) -> Vec<String> {
         let place = self.place.as_ref().map(ToString::to_string);
@@ -148,7 +148,7 @@ impl Notice {
     #[must_use]
     pub fn test(environment: Option<&str>, now: DateTime<Utc>) -> Self {
         Self {
-            event: Event::Test,
+            event: NoticeEvent::Test,
             source: "roster".to_owned(),
             environment: environment.map(str::to_owned),
             revision: None,
@@ -175,7 +175,7 @@ impl Notice {
     /// The name of its delivery to a target: the same on every attempt and on every replica, so
     /// that it is kept and told once. What may differ when it is made again is left out.
     #[must_use]
-    pub fn delivery(&self, target: &Target) -> String {
+    pub fn delivery(&self, target: &NoticeTarget) -> String {
         let mut hasher = blake3::Hasher::new();
         let environment = self.environment.as_deref().unwrap_or_default();
         let event = self.event.word();
@@ -200,7 +200,7 @@ fn line(text: &str) -> String {
 }
 
 /// Not longer than so many characters.
-fn cut(text: &str, most: usize) -> String {
+fn truncate(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
     }

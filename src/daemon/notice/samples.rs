@@ -1,22 +1,22 @@
 //! Notices for tests.
 
-use super::{Detail, Event, Notice, Place};
+use super::{Notice, NoticeDetail, NoticeEvent, NoticeOrigin};
 use std::collections::BTreeMap;
 
 pub(super) fn failed() -> Notice {
-    let detail = Detail {
+    let detail = NoticeDetail {
         what: "A phone number holds something that is not a number.".to_owned(),
         code: Some("phone".to_owned()),
         resource: Some("User/u-1".to_owned()),
         field: Some("phone".to_owned()),
-        place: Some(Place {
+        place: Some(NoticeOrigin {
             path: "users.yaml".to_owned(),
             line: 9,
             column: 7,
         }),
     };
     Notice {
-        event: Event::Failed,
+        event: NoticeEvent::Failed,
         source: "directory".to_owned(),
         environment: Some("staging".to_owned()),
         revision: Some("4f2a9c1".to_owned()),

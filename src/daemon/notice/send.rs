@@ -2,8 +2,8 @@
 
 use super::cause::cause;
 use super::signature::{DELIVERY, HEADER};
-use super::{Notice, body, cut, document, line, sign, slack, subject};
-use crate::config::{Format, Post, Receiver, Target};
+use super::{Notice, body, document, line, sign, slack, subject, truncate};
+use crate::config::{MailServer, NoticeChannel, NoticeFormat, NoticeTarget};
 use crate::http::choose_provider;
 use chrono::{DateTime, TimeDelta, Utc};
 use lettre::message::header::ContentType;
@@ -19,11 +19,11 @@ use std::time::Duration;
 /// How long one attempt may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a notice is tried.
-const PATIENCE: TimeDelta = TimeDelta::hours(24);
+const RETRY_WINDOW: TimeDelta = TimeDelta::hours(24);
 
 /// Why a notice did not arrive. `to` is scheme and host, or the mail server.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum SendError {
+pub enum DeliveryError {
     /// Nobody answers there.
     #[error("{to}: {why}")]
     Unreachable {
@@ -39,7 +39,7 @@ pub enum SendError {
         to: String,
     },
     /// It answers that it does not take it.
-    #[error("{to}: HTTP {status}{}", said(line))]
+    #[error("{to}: HTTP {status}{}", colon_prefixed(line))]
     Status {
         /// Where.
         to: String,
@@ -53,7 +53,7 @@ pub enum SendError {
     /// It answers that it is somewhere else; notices go where the configuration says.
     #[error(
         "{to}: HTTP {status}: it has moved{}; write its new address",
-        said(place)
+        colon_prefixed(place)
     )]
     Moved {
         /// Where.
@@ -64,7 +64,7 @@ pub enum SendError {
         place: String,
     },
     /// The mail server does not take it.
-    #[error("{to}: {}{}", if *login { "authentication refused" } else { "refused" }, said(line))]
+    #[error("{to}: {}{}", if *login { "authentication refused" } else { "refused" }, colon_prefixed(line))]
     Mail {
         /// Where.
         to: String,
@@ -85,10 +85,10 @@ pub enum SendError {
     },
 }
 
-impl SendError {
+impl DeliveryError {
     /// Whether trying again may help.
     #[must_use]
-    pub fn retry(&self) -> bool {
+    pub fn is_retryable(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Timeout { .. } => true,
             Self::Status { status, .. } => {
@@ -110,7 +110,7 @@ impl SendError {
     }
 }
 
-fn said(line: &str) -> String {
+fn colon_prefixed(line: &str) -> String {
     if line.is_empty() {
         String::new()
     } else {
@@ -122,11 +122,11 @@ fn said(line: &str) -> String {
 /// seconds, twice as long each time up to an hour, a fifth longer by `jitter` (0 to 1), and not
 /// before the target wants it. `None` when it is of no use, or a day after the `first`.
 #[must_use]
-pub fn again(
+pub fn next_attempt_at(
     first: DateTime<Utc>,
     attempts: u32,
     now: DateTime<Utc>,
-    error: &SendError,
+    error: &DeliveryError,
     jitter: f64,
 ) -> Option<DateTime<Utc>> {
     let doublings = attempts.saturating_sub(1).min(9);
@@ -135,19 +135,19 @@ pub fn again(
     #[allow(clippy::cast_possible_truncation)]
     let wait = TimeDelta::milliseconds((wait * 1_000.0) as i64);
     let next = now.checked_add_signed(wait.max(error.after().unwrap_or_default()))?;
-    (error.retry() && next <= first + PATIENCE).then_some(next)
+    (error.is_retryable() && next <= first + RETRY_WINDOW).then_some(next)
 }
 
 /// Tells targets.
 #[derive(Debug, Default)]
-pub struct Sender {
+pub struct NoticeSender {
     /// For everywhere else: by the certificates of the system, through its proxy.
     outside: OnceLock<Result<Client, String>>,
     /// For this machine, unencrypted: without certificates or proxy.
     inside: OnceLock<Result<Client, String>>,
 }
 
-impl Sender {
+impl NoticeSender {
     /// One that has not told anything yet.
     #[must_use]
     pub fn new() -> Self {
@@ -161,21 +161,21 @@ impl Sender {
     /// Why it did not arrive, and whether trying again may help.
     pub async fn send(
         &self,
-        target: &Target,
+        target: &NoticeTarget,
         notice: &Notice,
         delivery: &str,
         now: DateTime<Utc>,
-    ) -> Result<(), SendError> {
+    ) -> Result<(), DeliveryError> {
         match &target.to {
-            Receiver::Webhook {
+            NoticeChannel::Webhook {
                 url,
                 shown,
                 format,
                 secret,
             } => {
                 let body = match format {
-                    Format::Json => document(notice, delivery),
-                    Format::Slack => slack(notice),
+                    NoticeFormat::Json => document(notice, delivery),
+                    NoticeFormat::Slack => slack(notice),
                 };
                 let mut headers = vec![(DELIVERY, delivery.to_owned())];
                 if let Some(secret) = secret {
@@ -184,9 +184,9 @@ impl Sender {
                 }
                 let answer = self.post(url, shown, headers, body).await?;
                 let secrets = [Some(url), secret.as_ref()];
-                judge(answer, shown, now, &secrets).await
+                check_response(answer, shown, now, &secrets).await
             }
-            Receiver::Mail { to, post } => mail(post, to, notice, delivery).await,
+            NoticeChannel::Mail { to, post } => mail(post, to, notice, delivery).await,
         }
     }
 
@@ -196,12 +196,14 @@ impl Sender {
         to: &str,
         headers: Vec<(&'static str, String)>,
         body: String,
-    ) -> Result<Response, SendError> {
+    ) -> Result<Response, DeliveryError> {
         let url = Url::parse(url.expose_secret()).map_err(|error| invalid(to, &error))?;
-        let client = self.client(&url).map_err(|why| SendError::Unreachable {
-            to: to.to_owned(),
-            why,
-        })?;
+        let client = self
+            .client(&url)
+            .map_err(|why| DeliveryError::Unreachable {
+                to: to.to_owned(),
+                why,
+            })?;
         let mut request = client
             .post(url)
             .header(CONTENT_TYPE, "application/json")
@@ -209,7 +211,10 @@ impl Sender {
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        request.send().await.map_err(|error| unsent(to, &error))
+        request
+            .send()
+            .await
+            .map_err(|error| request_error(to, &error))
     }
 
     fn client(&self, url: &Url) -> Result<Client, String> {
@@ -232,12 +237,12 @@ impl Sender {
 }
 
 /// What an answer means.
-async fn judge(
+async fn check_response(
     mut answer: Response,
     to: &str,
     now: DateTime<Utc>,
     secrets: &[Option<&SecretString>],
-) -> Result<(), SendError> {
+) -> Result<(), DeliveryError> {
     let status = answer.status();
     if status.is_success() {
         return Ok(());
@@ -245,14 +250,14 @@ async fn judge(
     let to = to.to_owned();
     if status.is_redirection() {
         let place = place(answer.headers()).unwrap_or_default();
-        return Err(SendError::Moved { to, status, place });
+        return Err(DeliveryError::Moved { to, status, place });
     }
     let after = retry_after(answer.headers(), now);
     // The beginning is enough, however much it says.
     let said = answer.chunk().await.ok().flatten().unwrap_or_default();
     let said = String::from_utf8_lossy(&said[..said.len().min(2_048)]).into_owned();
     let line = first_line(&said, secrets);
-    Err(SendError::Status {
+    Err(DeliveryError::Status {
         to,
         status,
         line,
@@ -272,7 +277,7 @@ fn first_line(text: &str, secrets: &[Option<&SecretString>]) -> String {
             text = text.replace(&part, "[secret]");
         }
     }
-    cut(&text, 200)
+    truncate(&text, 200)
 }
 
 fn place(headers: &HeaderMap) -> Option<String> {
@@ -290,32 +295,32 @@ fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<TimeDelta> {
     Some((at.to_utc() - now).max(TimeDelta::zero()))
 }
 
-fn unsent(to: &str, error: &reqwest::Error) -> SendError {
+fn request_error(to: &str, error: &reqwest::Error) -> DeliveryError {
     let to = to.to_owned();
     if error.is_timeout() {
-        return SendError::Timeout { to };
+        return DeliveryError::Timeout { to };
     }
     let why = cause(error);
-    SendError::Unreachable { to, why }
+    DeliveryError::Unreachable { to, why }
 }
 
-fn invalid(to: &str, error: &dyn ToString) -> SendError {
-    SendError::Invalid {
+fn invalid(to: &str, error: &dyn ToString) -> DeliveryError {
+    DeliveryError::Invalid {
         to: to.to_owned(),
         why: error.to_string(),
     }
 }
 
 async fn mail(
-    post: &Post,
+    post: &MailServer,
     to: &[String],
     notice: &Notice,
     delivery: &str,
-) -> Result<(), SendError> {
+) -> Result<(), DeliveryError> {
     let shown = &post.shown;
     let message = message(post, to, notice, delivery).map_err(|error| invalid(shown, &error))?;
     let server = AsyncSmtpTransport::<Tokio1Executor>::from_url(post.url.expose_secret())
-        .map_err(|error| refused(post, &error))?
+        .map_err(|error| smtp_error(post, &error))?
         .timeout(Some(TIMEOUT))
         .pool_config(PoolConfig::new().min_idle(0).max_size(1))
         .build();
@@ -323,13 +328,13 @@ async fn mail(
     server.shutdown().await;
     match sent {
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(refused(post, &error)),
-        Err(_) => Err(SendError::Timeout { to: shown.clone() }),
+        Ok(Err(error)) => Err(smtp_error(post, &error)),
+        Err(_) => Err(DeliveryError::Timeout { to: shown.clone() }),
     }
 }
 
 fn message(
-    post: &Post,
+    post: &MailServer,
     to: &[String],
     notice: &Notice,
     delivery: &str,
@@ -355,14 +360,14 @@ fn message(
     Ok(message.body(body(notice, meant_for))?)
 }
 
-fn refused(post: &Post, error: &lettre::transport::smtp::Error) -> SendError {
+fn smtp_error(post: &MailServer, error: &lettre::transport::smtp::Error) -> DeliveryError {
     let to = post.shown.clone();
     if error.is_timeout() {
-        return SendError::Timeout { to };
+        return DeliveryError::Timeout { to };
     }
     let Some(code) = error.status() else {
         let why = cause(error);
-        return SendError::Unreachable { to, why };
+        return DeliveryError::Unreachable { to, why };
     };
     let words = error.source().map(ToString::to_string).unwrap_or_default();
     let code = code.to_string();
@@ -371,7 +376,7 @@ fn refused(post: &Post, error: &lettre::transport::smtp::Error) -> SendError {
         url.password()
             .map(|text| SecretString::from(text.to_owned()))
     });
-    SendError::Mail {
+    DeliveryError::Mail {
         to,
         login: ["530", "534", "535", "538"].contains(&code.as_str()),
         permanent: error.is_permanent(),

@@ -1,10 +1,10 @@
 //! The form for Slack: blocks, with a text for what cannot show them.
 
-use super::{Detail, Notice, cut, line};
+use super::{Notice, NoticeDetail, line, truncate};
 use serde_json::{Value, json};
 
 /// How many details are listed; a message that nobody reads to its end says less, not more.
-const MOST: usize = 10;
+const MAX_DETAILS: usize = 10;
 /// Slack refuses longer texts (3,000) and headers (150).
 const LONGEST: usize = 2_900;
 const LONGEST_HEADER: usize = 140;
@@ -13,8 +13,8 @@ const LONGEST_DETAIL: usize = 250;
 /// The message of a notice.
 #[must_use]
 pub fn slack(notice: &Notice) -> String {
-    let header = cut(&notice.title(), LONGEST_HEADER);
-    let summary = escaped(&cut(&notice.summary, LONGEST / 2));
+    let header = truncate(&notice.title(), LONGEST_HEADER);
+    let summary = escaped(&truncate(&notice.summary, LONGEST / 2));
     let mut blocks = vec![
         json!({"type": "header", "text": {"type": "plain_text", "text": header}}),
         section(&summary),
@@ -23,7 +23,7 @@ pub fn slack(notice: &Notice) -> String {
         blocks.push(section(&list(&notice.details)));
     }
     if let Some(command) = &notice.command {
-        let command = cut(&escaped(&line(command)), LONGEST / 2);
+        let command = truncate(&escaped(&line(command)), LONGEST / 2);
         blocks.push(section(&format!("To let it through:\n```{command}```")));
     }
     blocks.push(json!({
@@ -38,20 +38,20 @@ fn section(text: &str) -> Value {
     json!({"type": "section", "text": {"type": "mrkdwn", "text": text}})
 }
 
-fn list(details: &[Detail]) -> String {
-    let mut lines: Vec<String> = details.iter().take(MOST).map(item).collect();
-    let more = details.len().saturating_sub(MOST);
+fn list(details: &[NoticeDetail]) -> String {
+    let mut lines: Vec<String> = details.iter().take(MAX_DETAILS).map(item).collect();
+    let more = details.len().saturating_sub(MAX_DETAILS);
     if more > 0 {
         lines.push(format!("… and {more} more"));
     }
     lines.join("\n")
 }
 
-fn item(detail: &Detail) -> String {
+fn item(detail: &NoticeDetail) -> String {
     // A backtick within would end the code too early.
     let head = detail.head().join(" ").replace('`', "'");
-    let head = escaped(&cut(&head, LONGEST_DETAIL / 2));
-    let what = escaped(&cut(&line(&detail.what), LONGEST_DETAIL / 2));
+    let head = escaped(&truncate(&head, LONGEST_DETAIL / 2));
+    let what = escaped(&truncate(&line(&detail.what), LONGEST_DETAIL / 2));
     match head.as_str() {
         "" => format!("• {what}"),
         head => format!("• `{head}` {what}"),
@@ -61,7 +61,8 @@ fn item(detail: &Detail) -> String {
 fn context(notice: &Notice) -> String {
     let since = notice.since.format("since %Y-%m-%d %H:%M UTC").to_string();
     let revision = notice.revision.as_ref();
-    let revision = revision.map(|revision| format!("revision {}", escaped(&cut(revision, 64))));
+    let revision =
+        revision.map(|revision| format!("revision {}", escaped(&truncate(revision, 64))));
     let counts = notice.counts.iter();
     let counts = counts.map(|(what, count)| format!("{} {count}", escaped(what)));
     let link = notice.url.as_ref();

@@ -1,6 +1,6 @@
 //! What makes a notice: a change of state, never its going on.
 
-use super::Event;
+use super::NoticeEvent;
 use crate::diagnostic::Diagnostic;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// How a source stands after a pass, as far as anybody is told.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct State {
+pub struct NoticeState {
     /// In which way the last pass failed, without times or anything else that differs from pass to
     /// pass (see [`fingerprint`]); `None` when it did not.
     pub failed: Option<String>,
@@ -22,20 +22,20 @@ pub struct State {
 
 /// What is told after a pass, in this order. A failure is told once, and again when it is another
 /// one; that it is over, once. Holds are told when one is new: a decision or a repair is what
-/// somebody did, and needs no notice. A state that is not known (`State::default()`) counts as well.
+/// somebody did, and needs no notice. A state that is not known (`NoticeState::default()`) counts as well.
 #[must_use]
-pub fn changes(before: &State, after: &State) -> Vec<Event> {
+pub fn events_between(before: &NoticeState, after: &NoticeState) -> Vec<NoticeEvent> {
     let recovered = before.failed.is_some() && after.failed.is_none();
     let failed = after.failed.is_some() && before.failed != after.failed;
     let held = !after.held.is_subset(&before.held);
     let drift = after.drift && !before.drift;
     let applied = after.applied.is_some() && before.applied != after.applied;
     let told = [
-        (failed, Event::Failed),
-        (recovered, Event::Recovered),
-        (held, Event::Held),
-        (drift, Event::Drift),
-        (applied, Event::Applied),
+        (failed, NoticeEvent::Failed),
+        (recovered, NoticeEvent::Recovered),
+        (held, NoticeEvent::Held),
+        (drift, NoticeEvent::Drift),
+        (applied, NoticeEvent::Applied),
     ];
     let told = told.into_iter().filter(|(told, _)| *told);
     told.map(|(_, event)| event).collect()

@@ -4,7 +4,7 @@ use super::samples::{failed, many};
 use super::*;
 use crate::diagnostic::codes;
 use crate::kinds;
-use crate::model::{Key, Pos};
+use crate::model::{Key, LineColumn};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -12,16 +12,16 @@ use std::collections::BTreeSet;
 fn finding(line: u32, message: &str) -> Diagnostic {
     let origin = Origin {
         path: "users.yaml".into(),
-        at: Pos { line, column: 7 },
+        at: LineColumn { line, column: 7 },
     };
     Diagnostic::new(codes::PHONE, message)
-        .of(&Key::new(kinds::USER, "u-1"))
+        .for_resource(&Key::new(kinds::USER, "u-1"))
         .field("phone")
         .at(origin)
 }
 
-fn state(failed: Option<&str>, held: &[&str], drift: bool, applied: Option<&str>) -> State {
-    State {
+fn state(failed: Option<&str>, held: &[&str], drift: bool, applied: Option<&str>) -> NoticeState {
+    NoticeState {
         failed: failed.map(str::to_owned),
         held: held
             .iter()
@@ -34,12 +34,12 @@ fn state(failed: Option<&str>, held: &[&str], drift: bool, applied: Option<&str>
 
 #[test]
 fn only_a_change_of_state_is_told() {
-    use Event::{Applied, Drift, Failed, Held, Recovered};
+    use NoticeEvent::{Applied, Drift, Failed, Held, Recovered};
     let well = state(None, &[], false, Some("r1"));
     let cases = [
-        (State::default(), State::default(), vec![]),
+        (NoticeState::default(), NoticeState::default(), vec![]),
         (
-            State::default(),
+            NoticeState::default(),
             state(Some("a"), &[], false, None),
             vec![Failed],
         ),
@@ -87,7 +87,11 @@ fn only_a_change_of_state_is_told() {
         (state(None, &[], true, Some("r2")), well, vec![Applied]),
     ];
     for (before, after, told) in cases {
-        assert_eq!(changes(&before, &after), told, "{before:?} to {after:?}");
+        assert_eq!(
+            events_between(&before, &after),
+            told,
+            "{before:?} to {after:?}"
+        );
     }
 }
 
@@ -101,7 +105,7 @@ fn the_same_failure_is_the_same_wherever_it_has_moved_to() {
 
 #[test]
 fn a_finding_is_told_without_the_value_it_names() {
-    let detail = Detail::from(&finding(9, "`+46 70 SENTINEL` is no phone number"));
+    let detail = NoticeDetail::from(&finding(9, "`+46 70 SENTINEL` is no phone number"));
     assert_eq!(detail.place.as_ref().unwrap().to_string(), "users.yaml:9:7");
     let notice = Notice {
         details: vec![detail],
@@ -213,13 +217,14 @@ fn a_signature_is_what_openssl_computes() {
 #[test]
 fn a_notice_is_tried_again_for_a_day_as_its_target_wants() {
     let first = failed().since;
-    let error = |status: u16, after| SendError::Status {
+    let error = |status: u16, after| DeliveryError::Status {
         to: "https://a".to_owned(),
         status: reqwest::StatusCode::from_u16(status).unwrap(),
         line: String::new(),
         after,
     };
-    let next = |attempts, error: &SendError| again(first, attempts, first, error, 0.0);
+    let next =
+        |attempts, error: &DeliveryError| next_attempt_at(first, attempts, first, error, 0.0);
     let busy = error(503, None);
     assert_eq!(next(1, &busy), Some(first + TimeDelta::seconds(10)));
     assert_eq!(next(4, &busy), Some(first + TimeDelta::seconds(80)));
@@ -230,5 +235,5 @@ fn a_notice_is_tried_again_for_a_day_as_its_target_wants() {
     );
     assert_eq!(next(1, &error(403, None)), None);
     let late = first + TimeDelta::hours(23) + TimeDelta::minutes(30);
-    assert_eq!(again(first, 60, late, &busy, 0.0), None);
+    assert_eq!(next_attempt_at(first, 60, late, &busy, 0.0), None);
 }

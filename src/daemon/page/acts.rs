@@ -1,8 +1,8 @@
 //! What persons did.
 
-use super::{frame, time};
-use crate::daemon::api::Door;
-use crate::http::problem::Problem;
+use super::{layout, time};
+use crate::daemon::api::DaemonHandle;
+use crate::http::problem::HttpProblem;
 use crate::http::{Caller, Permission, Route};
 use axum::extract::State;
 use axum::http::Method;
@@ -10,12 +10,12 @@ use maud::{Markup, html};
 
 const SHOWN: u32 = 200;
 
-pub(super) fn routes() -> Vec<Route<Door>> {
+pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
     vec![Route::page(Method::GET, "/acts", Permission::Read, acts)]
 }
 
-async fn acts(State(door): State<Door>, caller: Caller) -> Result<Markup, Problem> {
-    let acts = door.ask(async |daemon| daemon.acts(SHOWN).await).await?;
+async fn acts(State(door): State<DaemonHandle>, caller: Caller) -> Result<Markup, HttpProblem> {
+    let acts = door.query(async |daemon| daemon.acts(SHOWN).await).await?;
     let main = html! {
         h1 { "Acts" }
         table #acts data-live {
@@ -27,7 +27,7 @@ async fn acts(State(door): State<Door>, caller: Caller) -> Result<Markup, Proble
             tbody {
                 @for act in &acts {
                     tr {
-                        td data-label="When" { (time::moment(act.at)) }
+                        td data-label="When" { (time::time_with_distance(act.at)) }
                         td data-label="Who" { (act.actor) }
                         td data-label="What" { (act.act) }
                         td data-label="On what" { (if act.subject == "*" { "every source" } else { &act.subject }) }
@@ -38,5 +38,5 @@ async fn acts(State(door): State<Door>, caller: Caller) -> Result<Markup, Proble
             }
         }
     };
-    frame::page(&door, &caller, "/acts", "Acts", &main)
+    layout::page(&door, &caller, "/acts", "Acts", &main)
 }

@@ -1,8 +1,8 @@
 //! The stylesheet and the script: under a name made of their content, so that browsers keep them.
 
-use crate::daemon::api::Door;
-use crate::http::problem::Problem;
-use crate::http::{Needs, Path, Route};
+use crate::daemon::api::DaemonHandle;
+use crate::http::problem::HttpProblem;
+use crate::http::{AccessRequirement, PathParams, Route};
 use crate::model::Digest;
 use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use std::sync::LazyLock;
 
 /// A file that pages refer to.
-pub(super) struct Asset {
+pub(super) struct StaticAsset {
     /// Where it is.
     pub path: String,
     media: &'static str,
@@ -18,22 +18,22 @@ pub(super) struct Asset {
 }
 
 /// How the pages look.
-pub(super) static STYLE: LazyLock<Asset> =
-    LazyLock::new(|| Asset::new("css", "text/css; charset=utf-8", include_str!("page.css")));
+pub(super) static STYLE: LazyLock<StaticAsset> =
+    LazyLock::new(|| StaticAsset::new("css", "text/css; charset=utf-8", include_str!("page.css")));
 /// What keeps them up to date.
-pub(super) static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
+pub(super) static SCRIPT: LazyLock<StaticAsset> = LazyLock::new(|| {
     let media = "text/javascript; charset=utf-8";
-    Asset::new("js", media, include_str!("page.js"))
+    StaticAsset::new("js", media, include_str!("page.js"))
 });
 
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
 #[derive(Debug, Deserialize)]
-struct Named {
+struct AssetParam {
     name: String,
 }
 
-impl Asset {
+impl StaticAsset {
     fn new(ending: &str, media: &'static str, content: &'static str) -> Self {
         let digest = Digest::of(content.as_bytes());
         Self {
@@ -44,14 +44,24 @@ impl Asset {
     }
 }
 
-pub(super) fn routes() -> Vec<Route<Door>> {
-    vec![Route::page(Method::GET, "/assets/{name}", Needs::Nothing, asset).vital()]
+pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
+    vec![
+        Route::page(
+            Method::GET,
+            "/assets/{name}",
+            AccessRequirement::Public,
+            asset,
+        )
+        .exempt_from_limits(),
+    ]
 }
 
-async fn asset(Path(Named { name }): Path<Named>) -> Result<Response, Problem> {
+async fn asset(
+    PathParams(AssetParam { name }): PathParams<AssetParam>,
+) -> Result<Response, HttpProblem> {
     let mut all = [&*STYLE, &*SCRIPT].into_iter();
     let found = all.find(|asset| asset.path.ends_with(&format!("/{name}")));
-    let asset = found.ok_or_else(|| Problem::not_found("no such file"))?;
+    let asset = found.ok_or_else(|| HttpProblem::not_found("no such file"))?;
     let headers = [
         (header::CONTENT_TYPE, asset.media),
         (header::CACHE_CONTROL, FOR_EVER),

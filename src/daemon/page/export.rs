@@ -1,26 +1,26 @@
 //! An export: what is known of it, and the form that lets one begin.
 
-use super::{link, standing, time};
+use super::{link, source_status, time};
 use crate::daemon::feed::FeedState;
-use crate::daemon::state::{Outcome, State};
+use crate::daemon::state::{PassOutcome, SourceState};
 use crate::daemon::view::SourceView;
 use crate::http::Caller;
-use crate::plan::Verb;
+use crate::plan::StepVerb;
 use maud::{Markup, html};
 
 /// How many columns are named.
-const COLUMNS: usize = 40;
+const MAX_COLUMNS: usize = 40;
 
 /// Whether its first pass waits for somebody to let it begin.
-pub(super) fn waits(source: &SourceView) -> bool {
+pub(super) fn awaits_first_approval(source: &SourceView) -> bool {
     let feed = source.state.feed.as_ref();
     source.mode == "apply"
-        && source.state.outcome == Outcome::Planned
+        && source.state.outcome == PassOutcome::Planned
         && feed.is_some_and(|feed| !feed.begun)
 }
 
 /// What waits to begin, what it would do, and the form.
-pub(super) fn beginning(
+pub(super) fn first_pass_card(
     source: &SourceView,
     caller: &Caller,
     approves: bool,
@@ -31,11 +31,11 @@ pub(super) fn beginning(
     html! {
         article.card.hold {
             h3 { span.badge.waits { "waits" } " first pass of " (name) }
-            p { (would(&source.state)) }
+            p { (plan_sentence(&source.state)) }
             @if let Some(feed) = &source.state.feed { (facts(feed)) }
             p.small { a href={ (link::source(name)) "#plan" } { "The plan of " (name) } }
             @if approves {
-                (standing::with_reason(caller, &action, back, [&format!("Let {name} begin"), "Approve"]))
+                (source_status::reason_form(caller, &action, back, [&format!("Let {name} begin"), "Approve"]))
             } @else {
                 p.small { "Who has the role approver lets it begin." }
             }
@@ -44,9 +44,9 @@ pub(super) fn beginning(
 }
 
 /// What a plan would do, in a sentence.
-fn would(state: &State) -> String {
+fn plan_sentence(state: &SourceState) -> String {
     let verbs = state.summary.iter();
-    let steps = verbs.filter(|(verb, count)| **count > 0 && Verb::by_word(verb).is_some());
+    let steps = verbs.filter(|(verb, count)| **count > 0 && StepVerb::by_word(verb).is_some());
     let steps: Vec<String> = steps
         .map(|(verb, count)| format!("{verb} {count}"))
         .collect();
@@ -64,8 +64,8 @@ fn would(state: &State) -> String {
 /// The section of an export on the page of its source.
 pub(super) fn section(source: &SourceView, caller: &Caller, approves: bool, back: &str) -> Markup {
     html! {
-        @if waits(source) {
-            section #beginning data-live { h2 { "Beginning" } (beginning(source, caller, approves, back)) }
+        @if awaits_first_approval(source) {
+            section #beginning data-live { h2 { "Beginning" } (first_pass_card(source, caller, approves, back)) }
         } @else if let Some(feed) = &source.state.feed {
             section #export data-live { h2 { "Export" } (facts(feed)) }
         }
@@ -90,11 +90,11 @@ fn facts(feed: &FeedState) -> Markup {
                     None => "yes",
                 }
             } }
-            @if let Some(written) = feed.written_at { div { dt { "Written" } dd { (time::moment(written)) } } }
+            @if let Some(written) = feed.written_at { div { dt { "Written" } dd { (time::time_with_distance(written)) } } }
             @if let Some(same) = &feed.same { div { dt { "News" } dd { "none: " (same) } } }
             div { dt { "Accepted" } dd {
                 @match feed.accepted_at {
-                    Some(at) => { (feed.accepted) ", the last " (time::moment(at)) },
+                    Some(at) => { (feed.accepted) ", the last " (time::time_with_distance(at)) },
                     None => "none yet",
                 }
             } }
@@ -115,7 +115,7 @@ fn columns(feed: &FeedState) -> String {
     let shown: Vec<&str> = feed
         .columns
         .iter()
-        .take(COLUMNS)
+        .take(MAX_COLUMNS)
         .map(|name| &**name)
         .collect();
     let more = feed.columns.len() - shown.len();

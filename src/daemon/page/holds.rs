@@ -1,14 +1,14 @@
 //! A hold: what waits, since when, and the form that lets it through.
 
-use super::{frame, link, time, value};
-use crate::daemon::api::Door;
+use super::{layout, link, time, value};
+use crate::daemon::api::DaemonHandle;
 use crate::daemon::view::HoldView;
 use crate::http::{Caller, Permission};
-use crate::plan::Verb;
+use crate::plan::StepVerb;
 use maud::{Markup, html};
 
 /// Whether the caller may let holds through, by role and by the configuration.
-pub(super) fn approves(door: &Door, caller: &Caller) -> bool {
+pub(super) fn caller_may_approve(door: &DaemonHandle, caller: &Caller) -> bool {
     let named = || {
         let daemon = door.daemon().ok();
         daemon.is_some_and(|daemon| daemon.setup().config.may_approve(&caller.name).is_ok())
@@ -17,11 +17,11 @@ pub(super) fn approves(door: &Door, caller: &Caller) -> bool {
 }
 
 /// Whether somebody has to decide.
-pub(super) fn waits(view: &HoldView) -> bool {
-    view.hold.hold.is_some() && !view.hold.standing && whole(view).is_none()
+pub(super) fn awaits_decision(view: &HoldView) -> bool {
+    view.hold.hold.is_some() && !view.hold.standing && full_approver(view).is_none()
 }
 
-fn whole(view: &HoldView) -> Option<&str> {
+fn full_approver(view: &HoldView) -> Option<&str> {
     let approval = view.approval.as_ref()?;
     approval.only.is_none().then_some(&*approval.by)
 }
@@ -30,7 +30,7 @@ fn whole(view: &HoldView) -> Option<&str> {
 pub(super) fn card(view: &HoldView, caller: &Caller, approves: bool, back: &str) -> Markup {
     let hold = &view.hold;
     let id = hold.hold.as_deref().unwrap_or_default();
-    let state = match (waits(view), &view.approval) {
+    let state = match (awaits_decision(view), &view.approval) {
         (_, Some(approval)) if approval.only.is_none() => "approved",
         (true, _) => "waits",
         _ => "stands",
@@ -45,7 +45,7 @@ pub(super) fn card(view: &HoldView, caller: &Caller, approves: bool, back: &str)
             dl.facts {
                 div { dt { "Source" } dd { a href=(link::source(&view.source)) { (view.source) } } }
                 div { dt { "Rule" } dd { code { (hold.code) } } }
-                div { dt { "Since" } dd { (time::moment(hold.since)) } }
+                div { dt { "Since" } dd { (time::time_with_distance(hold.since)) } }
                 @if !id.is_empty() { div { dt { "Hold" } dd { code { (id) } } } }
                 @if !hold.accounts.is_empty() {
                     div { dt { "Accounts" } dd { (hold.accounts.join(", ")) } }
@@ -55,17 +55,17 @@ pub(super) fn card(view: &HoldView, caller: &Caller, approves: bool, back: &str)
                 p.approval {
                     "Approved by " (approval.by) ": " (approval.reason) ". "
                     @if let Some(only) = &approval.only { "Only " (only.join(", ")) ". " }
-                    "Lapses " (time::moment(approval.lapses)) "."
+                    "Lapses " (time::time_with_distance(approval.lapses)) "."
                 }
             }
             @if let Some(otherwise) = &hold.otherwise { p { (otherwise) } }
-            @if waits(view) && approves {
+            @if awaits_decision(view) && approves {
                 (form(view, caller, id, back))
             } @else {
                 details id={ "held-" (view.source) "-" (id) "-" (hold.code) } {
                     summary { "The resources" }
-                    ul.keys { @for key in &hold.resources { li { (shown(view, caller, key)) } } }
-                    (rest(view))
+                    ul.keys { @for key in &hold.resources { li { (resource_link(view, caller, key)) } } }
+                    (more_resources(view))
                 }
             }
             @if !hold.commands.is_empty() {
@@ -78,7 +78,7 @@ pub(super) fn card(view: &HoldView, caller: &Caller, approves: bool, back: &str)
     }
 }
 
-fn rest(view: &HoldView) -> Markup {
+fn more_resources(view: &HoldView) -> Markup {
     let more = view.hold.count - view.hold.resources.len().min(view.hold.count);
     html! { @if more > 0 { p.small { "and " (more) " more; " a href={ (link::source(&view.source)) "?verb=held#plan" } { "the plan of " (view.source) } " has them all." } } }
 }
@@ -87,8 +87,8 @@ fn form(view: &HoldView, caller: &Caller, id: &str, back: &str) -> Markup {
     let hold = &view.hold;
     let several = hold.count > 1;
     html! {
-        form.act method="post" action={ "/holds/" (link::escaped(id)) "/approve" } {
-            (frame::csrf(caller))
+        form.act method="post" action={ "/holds/" (link::percent_encode(id)) "/approve" } {
+            (layout::csrf(caller))
             input type="hidden" name="back" value=(back);
             @if several {
                 fieldset {
@@ -100,15 +100,15 @@ fn form(view: &HoldView, caller: &Caller, id: &str, back: &str) -> Markup {
                             li {
                                 input type="checkbox" name="only" value=(key) id={ "only-" (id) "-" (at) };
                                 " " label for={ "only-" (id) "-" (at) } { (key) }
-                                " " (look(view, caller, key))
+                                " " (show_link(view, caller, key))
                             }
                         }
                     }
-                    (rest(view))
+                    (more_resources(view))
                 }
             } @else {
                 input type="hidden" name="scope" value="all";
-                ul.keys { @for key in &hold.resources { li { (shown(view, caller, key)) } } }
+                ul.keys { @for key in &hold.resources { li { (resource_link(view, caller, key)) } } }
             }
             label for={ "reason-" (id) } { "Reason (kept in the records)" }
             div.line {
@@ -120,20 +120,20 @@ fn form(view: &HoldView, caller: &Caller, id: &str, back: &str) -> Markup {
 }
 
 /// A way to the resource beside the box that ticks it.
-fn look(view: &HoldView, caller: &Caller, key: &str) -> Markup {
+fn show_link(view: &HoldView, caller: &Caller, key: &str) -> Markup {
     let (kind, id) = key.split_once('/').unwrap_or_default();
-    let stored = view.hold.verb != Verb::Create.word();
+    let stored = view.hold.verb != StepVerb::Create.word();
     html! {
         @if stored && caller.sources.is_none() {
-            a.small href=(link::page_of(kind, id)) aria-label={ "Show " (key) } { "show" }
+            a.small href=(link::resource_path(kind, id)) aria-label={ "Show " (key) } { "show" }
         }
     }
 }
 
 /// What would be created is not stored yet.
-fn shown(view: &HoldView, caller: &Caller, key: &str) -> Markup {
-    if view.hold.verb == Verb::Create.word() {
-        link::sought(caller, key)
+fn resource_link(view: &HoldView, caller: &Caller, key: &str) -> Markup {
+    if view.hold.verb == StepVerb::Create.word() {
+        link::search_link(caller, key)
     } else {
         link::key(caller, key)
     }

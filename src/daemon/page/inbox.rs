@@ -1,11 +1,11 @@
 //! The first page: what waits for a person, then how every source stands.
 
-use super::{export, frame, holds, link, standing, time};
-use crate::daemon::api::Door;
-use crate::daemon::view::{HoldView, SourceView, Status};
+use super::{export, holds, layout, link, source_status, time};
+use crate::daemon::api::DaemonHandle;
+use crate::daemon::view::{DaemonStatus, HoldView, SourceView};
 use crate::diagnostic::agreed;
-use crate::http::problem::Problem;
-use crate::http::{Caller, Permission, Query, Route};
+use crate::http::problem::HttpProblem;
+use crate::http::{Caller, Permission, QueryParams, Route};
 use axum::extract::State;
 use axum::http::Method;
 use maud::{Markup, html};
@@ -16,38 +16,42 @@ const FINDINGS: usize = 5;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Asked {
+struct InboxQuery {
     done: Option<String>,
 }
 
-pub(super) fn routes() -> Vec<Route<Door>> {
-    vec![Route::page(Method::GET, "/", Permission::Read, inbox).sifted()]
+pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
+    vec![Route::page(Method::GET, "/", Permission::Read, inbox).filters_by_source()]
 }
 
 async fn inbox(
-    State(door): State<Door>,
+    State(door): State<DaemonHandle>,
     caller: Caller,
-    Query(asked): Query<Asked>,
-) -> Result<Markup, Problem> {
+    QueryParams(asked): QueryParams<InboxQuery>,
+) -> Result<Markup, HttpProblem> {
     let seen = caller.clone();
     let (status, mut all) = door
-        .ask(move |daemon| async move {
-            let status = daemon.status(|source| seen.sees(source)).await?;
-            let holds = daemon.holds(|source| seen.sees(source)).await?;
+        .query(move |daemon| async move {
+            let status = daemon
+                .status(|source| seen.may_access_source(source))
+                .await?;
+            let holds = daemon
+                .holds(|source| seen.may_access_source(source))
+                .await?;
             Ok::<_, crate::store::StoreError>((status, holds))
         })
         .await?;
-    all.retain(holds::waits);
-    let approves = holds::approves(&door, &caller);
+    all.retain(holds::awaits_decision);
+    let approves = holds::caller_may_approve(&door, &caller);
     let main = html! {
         h1 { "Inbox" }
-        (frame::done(asked.done.as_deref()))
+        (layout::done_message(asked.done.as_deref()))
         @if let Some(error) = &status.reload_error {
             p.wrong role="alert" {
                 "The configuration could not be reloaded; the previous one is in use: " (error)
             }
         }
-        (waiting(&status, &all, &caller, approves))
+        (inbox_section(&status, &all, &caller, approves))
         section #sources data-live {
             h2 { "Sources" }
             @for source in &status.sources { (card(source)) }
@@ -56,17 +60,22 @@ async fn inbox(
         @if let Some(error) = &status.notice_error {
             p.wrong { (agreed(status.notices, ("notice", "notices"), ("waits", "wait"))) "; the last could not be sent: " (error) }
         }
-        @if frame::operates(&caller) && caller.sources.is_none() { (everything(&status, &caller)) }
+        @if layout::is_operator(&caller) && caller.sources.is_none() { (all_sources_section(&status, &caller)) }
     };
-    frame::page(&door, &caller, "/", "Inbox", &main)
+    layout::page(&door, &caller, "/", "Inbox", &main)
 }
 
-fn waiting(status: &Status, waiting: &[HoldView], caller: &Caller, approves: bool) -> Markup {
+fn inbox_section(
+    status: &DaemonStatus,
+    waiting: &[HoldView],
+    caller: &Caller,
+    approves: bool,
+) -> Markup {
     let failed = || {
         status
             .sources
             .iter()
-            .filter(|source| standing::failed(source))
+            .filter(|source| source_status::is_failed(source))
     };
     let suspended = || {
         status
@@ -74,7 +83,12 @@ fn waiting(status: &Status, waiting: &[HoldView], caller: &Caller, approves: boo
             .iter()
             .filter(|source| source.suspended.is_some())
     };
-    let beginning = || status.sources.iter().filter(|source| export::waits(source));
+    let beginning = || {
+        status
+            .sources
+            .iter()
+            .filter(|source| export::awaits_first_approval(source))
+    };
     let counts = [
         (waiting.len(), "hold", "holds"),
         (beginning().count(), "first pass", "first passes"),
@@ -94,21 +108,21 @@ fn waiting(status: &Status, waiting: &[HoldView], caller: &Caller, approves: boo
         section #waiting data-live {
             h2 { "Waits for a person" }
             p role="status" { @if told.is_empty() { "Nothing." } @else { (told.join(", ")) "." } }
-            @for source in beginning() { (export::beginning(source, caller, approves, "/")) }
+            @for source in beginning() { (export::first_pass_card(source, caller, approves, "/")) }
             @for view in waiting { (holds::card(view, caller, approves, "/")) }
-            @for source in failed() { (broken(source, caller)) }
-            @for source in suspended() { (resting(source, caller)) }
+            @for source in failed() { (failed_card(source, caller)) }
+            @for source in suspended() { (suspended_card(source, caller)) }
         }
     }
 }
 
-fn broken(source: &SourceView, caller: &Caller) -> Markup {
+fn failed_card(source: &SourceView, caller: &Caller) -> Markup {
     let state = &source.state;
     html! {
         article.card {
             h3 { a href=(link::source(&source.name)) { (source.name) } }
-            (standing::why(source))
-            (standing::findings(state.findings.iter().take(FINDINGS), caller))
+            (source_status::why_line(source))
+            (source_status::findings(state.findings.iter().take(FINDINGS), caller))
             @if state.errors > FINDINGS {
                 p.small { a href=(link::source(&source.name)) { "All findings of " (source.name) } }
             }
@@ -116,7 +130,7 @@ fn broken(source: &SourceView, caller: &Caller) -> Markup {
     }
 }
 
-fn resting(source: &SourceView, caller: &Caller) -> Markup {
+fn suspended_card(source: &SourceView, caller: &Caller) -> Markup {
     let all = source
         .suspended
         .as_ref()
@@ -124,12 +138,12 @@ fn resting(source: &SourceView, caller: &Caller) -> Markup {
     html! {
         article.card {
             h3 { a href=(link::source(&source.name)) { (source.name) } }
-            (standing::why(source))
+            (source_status::why_line(source))
             @if let Some(suspended) = &source.suspended {
-                p { "Since " (time::moment(suspended.since)) @if suspended.all { ", with every other source" } "." }
+                p { "Since " (time::time_with_distance(suspended.since)) @if suspended.all { ", with every other source" } "." }
             }
-            @if !all && frame::operates(caller) {
-                (standing::with_reason(caller, &format!("{}/resume", link::source(&source.name)), "/", [&format!("Resume {}", source.name), "Resume"]))
+            @if !all && layout::is_operator(caller) {
+                (source_status::reason_form(caller, &format!("{}/resume", link::source(&source.name)), "/", [&format!("Resume {}", source.name), "Resume"]))
             }
         }
     }
@@ -139,14 +153,14 @@ fn card(source: &SourceView) -> Markup {
     html! {
         article.card {
             h3 { a href=(link::source(&source.name)) { (source.name) } }
-            (standing::why(source))
-            (standing::facts(source))
+            (source_status::why_line(source))
+            (source_status::facts(source))
         }
     }
 }
 
 /// What concerns every source at once.
-fn everything(status: &Status, caller: &Caller) -> Markup {
+fn all_sources_section(status: &DaemonStatus, caller: &Caller) -> Markup {
     let mut all = status
         .sources
         .iter()
@@ -156,9 +170,9 @@ fn everything(status: &Status, caller: &Caller) -> Markup {
         section {
             h2 { "Every source" }
             @if suspended {
-                (standing::with_reason(caller, "/resume", "/", ["Resume every source", "Resume all"]))
+                (source_status::reason_form(caller, "/resume", "/", ["Resume every source", "Resume all"]))
             } @else {
-                (standing::with_reason(caller, "/suspend", "/", ["Suspend every source", "Suspend all"]))
+                (source_status::reason_form(caller, "/suspend", "/", ["Suspend every source", "Suspend all"]))
             }
         }
     }

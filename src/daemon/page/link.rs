@@ -1,8 +1,8 @@
 //! Where things are, and how long names are shown.
 
-pub(super) use crate::daemon::part::escaped;
+pub(super) use crate::daemon::path_segment::percent_encode;
 
-use crate::daemon::part;
+use crate::daemon::path_segment;
 use crate::http::Caller;
 use maud::{Markup, html};
 
@@ -10,20 +10,24 @@ use maud::{Markup, html};
 const SHORT: usize = 12;
 
 /// The page of a resource.
-pub(super) fn page_of(kind: &str, id: &str) -> String {
-    format!("/resources/{}/{}", escaped(kind), part::of_id(id))
+pub(super) fn resource_path(kind: &str, id: &str) -> String {
+    format!(
+        "/resources/{}/{}",
+        percent_encode(kind),
+        path_segment::encode_id(id)
+    )
 }
 
 /// The page of a source.
 pub(super) fn source(name: &str) -> String {
-    format!("/sources/{}", escaped(name))
+    format!("/sources/{}", percent_encode(name))
 }
 
 /// A resource by kind and id; with its page, for who may see it.
 pub(super) fn resource(caller: &Caller, kind: &str, id: &str) -> Markup {
     html! {
         @if caller.sources.is_none() {
-            a.key href=(page_of(kind, id)) { (kind) "/" (id) }
+            a.key href=(resource_path(kind, id)) { (kind) "/" (id) }
         } @else {
             span.key { (kind) "/" (id) }
         }
@@ -37,11 +41,11 @@ pub(super) fn key(caller: &Caller, key: &str) -> Markup {
 }
 
 /// A resource that may not be stored: what is found by its id.
-pub(super) fn sought(caller: &Caller, key: &str) -> Markup {
+pub(super) fn search_link(caller: &Caller, key: &str) -> Markup {
     let (kind, id) = key.split_once('/').unwrap_or_default();
     html! {
         @if caller.sources.is_none() {
-            a.key href={ "/resources?kind=" (escaped(kind)) "&q=" (escaped(id)) } { (key) }
+            a.key href={ "/resources?kind=" (percent_encode(kind)) "&q=" (percent_encode(id)) } { (key) }
         } @else {
             span.key { (key) }
         }
@@ -62,7 +66,7 @@ pub(super) fn revision(whole: &str) -> Markup {
 }
 
 /// A path of this site and of no other, to go on with.
-pub(super) fn local(path: &str) -> &str {
+pub(super) fn local_path(path: &str) -> &str {
     let plain = path
         .bytes()
         .all(|byte| byte.is_ascii_graphic() && byte != b'\\');
@@ -80,7 +84,7 @@ mod tests {
     #[test]
     fn only_paths_of_this_site_are_gone_on_with() {
         for path in ["/", "/sources/a?q=b", "/resources/User/a%2Fb"] {
-            assert_eq!(local(path), path);
+            assert_eq!(local_path(path), path);
         }
         for path in [
             "",
@@ -89,7 +93,7 @@ mod tests {
             "/\\evil.example",
             "/a\nb",
         ] {
-            assert_eq!(local(path), "/", "{path:?}");
+            assert_eq!(local_path(path), "/", "{path:?}");
         }
     }
 }

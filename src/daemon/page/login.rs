@@ -1,10 +1,12 @@
 //! A token, once; then a session.
 
-use super::{frame, link};
-use crate::daemon::api::Door;
+use super::{layout, link};
+use crate::daemon::api::DaemonHandle;
 use crate::http::gate::LOGIN;
-use crate::http::problem::{self, Problem};
-use crate::http::{By, Caller, Gate, Needs, Peer, Query, Route};
+use crate::http::problem::{self, HttpProblem};
+use crate::http::{
+    AccessRequirement, AuthMethod, Caller, PeerAddress, QueryParams, RequestGate, Route,
+};
 use axum::Form;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -14,24 +16,24 @@ use std::sync::Arc;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Asked {
+struct LoginQuery {
     next: String,
     done: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Credentials {
+struct LoginForm {
     token: String,
     #[serde(default)]
     next: String,
 }
 
-pub(super) fn routes(gate: &Arc<Gate>) -> Vec<Route<Door>> {
+pub(super) fn routes(gate: &Arc<RequestGate>) -> Vec<Route<DaemonHandle>> {
     let (doorman, porter) = (Arc::clone(gate), Arc::clone(gate));
-    let login = async move |peer: Peer,
+    let login = async move |peer: PeerAddress,
                             caller: Option<Caller>,
                             headers: HeaderMap,
-                            Form(given): Form<Credentials>| {
+                            Form(given): Form<LoginForm>| {
         let cookie = doorman.login(peer, &headers, &given.token);
         log_in(cookie, caller.as_ref(), &given)
     };
@@ -41,28 +43,33 @@ pub(super) fn routes(gate: &Arc<Gate>) -> Vec<Route<Door>> {
         ([(header::SET_COOKIE, cookie)], to).into_response()
     };
     vec![
-        Route::page(Method::GET, LOGIN, Needs::Nothing, ask),
-        Route::page(Method::POST, LOGIN, Needs::Nothing, login),
-        Route::page(Method::POST, "/logout", Needs::Somebody, logout),
+        Route::page(Method::GET, LOGIN, AccessRequirement::Public, ask),
+        Route::page(Method::POST, LOGIN, AccessRequirement::Public, login),
+        Route::page(
+            Method::POST,
+            "/logout",
+            AccessRequirement::Authenticated,
+            logout,
+        ),
     ]
 }
 
-async fn ask(caller: Option<Caller>, Query(asked): Query<Asked>) -> Markup {
+async fn ask(caller: Option<Caller>, QueryParams(asked): QueryParams<LoginQuery>) -> Markup {
     form(caller.as_ref(), &asked, None)
 }
 
 fn log_in(
-    cookie: Result<HeaderValue, Problem>,
+    cookie: Result<HeaderValue, HttpProblem>,
     caller: Option<&Caller>,
-    given: &Credentials,
+    given: &LoginForm,
 ) -> Response {
     match cookie {
         Ok(cookie) => {
-            let to = Redirect::to(link::local(&given.next));
+            let to = Redirect::to(link::local_path(&given.next));
             ([(header::SET_COOKIE, cookie)], to).into_response()
         }
         Err(refused) if refused.kind == problem::UNAUTHORIZED => {
-            let asked = Asked {
+            let asked = LoginQuery {
                 next: given.next.clone(),
                 done: None,
             };
@@ -76,17 +83,17 @@ fn log_in(
     }
 }
 
-fn form(caller: Option<&Caller>, asked: &Asked, refused: Option<&Problem>) -> Markup {
-    let next = link::local(&asked.next);
-    let session = caller.filter(|caller| caller.by == By::Session);
+fn form(caller: Option<&Caller>, asked: &LoginQuery, refused: Option<&HttpProblem>) -> Markup {
+    let next = link::local_path(&asked.next);
+    let session = caller.filter(|caller| caller.by == AuthMethod::Session);
     let main = html! {
         h1 { "Log in" }
-        (frame::done(asked.done.as_deref()))
+        (layout::done_message(asked.done.as_deref()))
         @if let Some(session) = session {
             p { "You are " (session.name) ". " a href=(next) { "Go on" } "." }
         }
         form.login method="post" action=(LOGIN) {
-            @if let Some(session) = session { (frame::csrf(session)) }
+            @if let Some(session) = session { (layout::csrf(session)) }
             input type="hidden" name="next" value=(next);
             @if let Some(refused) = refused {
                 p.wrong #refused role="alert" { (refused.kind.title) ": " (refused.detail) "." }
@@ -98,5 +105,5 @@ fn form(caller: Option<&Caller>, asked: &Asked, refused: Option<&Problem>) -> Ma
             button { "Log in" }
         }
     };
-    frame::bare("Log in", &main)
+    layout::page_without_caller("Log in", &main)
 }

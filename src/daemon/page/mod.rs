@@ -3,36 +3,36 @@
 
 mod acts;
 mod assets;
-mod deeds;
 mod export;
-mod frame;
+mod forms;
 mod holds;
 mod inbox;
+mod layout;
 mod link;
 mod login;
 mod plan;
 mod resources;
 mod runs;
 mod source;
-mod standing;
+mod source_status;
 mod time;
 mod value;
 
-pub(super) use frame::problem;
+pub(super) use layout::problem;
 
-use super::api::Door;
-use crate::http::{Gate, Route};
+use super::api::DaemonHandle;
+use crate::http::{RequestGate, Route};
 use std::sync::Arc;
 
 /// Every page, and the forms on them.
-pub(super) fn routes(gate: &Arc<Gate>) -> Vec<Route<Door>> {
+pub(super) fn routes(gate: &Arc<RequestGate>) -> Vec<Route<DaemonHandle>> {
     let all = [
         inbox::routes(),
         source::routes(),
         runs::routes(),
         resources::routes(),
         acts::routes(),
-        deeds::routes(),
+        forms::routes(),
         login::routes(gate),
         assets::routes(),
     ];

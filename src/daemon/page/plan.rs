@@ -3,23 +3,23 @@
 use super::{link, value};
 use crate::http::Caller;
 use crate::kinds;
-use crate::plan::Verb;
+use crate::plan::StepVerb;
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// How many entries are on one page.
-const SHOWN: usize = 200;
+const PAGE_SIZE: usize = 200;
 /// What stands in place of a verb for what is held.
 const HELD: &str = "held";
 /// Up to how many entries all groups stand open.
-const OPEN: usize = 30;
+const MAX_OPEN_ENTRIES: usize = 30;
 
 /// What of the plan is wanted, and what the form before came to.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Wanted {
+pub(super) struct PlanPageQuery {
     /// Words that stand in a step.
     q: String,
     /// Only this kind; empty: all.
@@ -32,12 +32,12 @@ pub(super) struct Wanted {
     pub done: Option<String>,
 }
 
-impl Wanted {
-    fn is_anything(&self) -> bool {
+impl PlanPageQuery {
+    fn is_unfiltered(&self) -> bool {
         self.q.trim().is_empty() && self.kind.is_empty() && self.verb.is_empty()
     }
 
-    fn takes(&self, entry: &Entry<'_>, words: &[String]) -> bool {
+    fn matches_entry(&self, entry: &PlanPageEntry<'_>, words: &[String]) -> bool {
         let verb = match &*self.verb {
             "" => true,
             HELD => entry.held,
@@ -52,22 +52,23 @@ impl Wanted {
 
     /// The same from another place on.
     fn page(&self, page: &str, from: usize) -> String {
-        let [q, kind, verb] = [&self.q, &self.kind, &self.verb].map(|text| link::escaped(text));
+        let [q, kind, verb] =
+            [&self.q, &self.kind, &self.verb].map(|text| link::percent_encode(text));
         format!("{page}?q={q}&kind={kind}&verb={verb}&from={from}#plan")
     }
 }
 
 /// A step, or what is held.
 #[derive(Clone, Copy)]
-struct Entry<'p> {
+struct PlanPageEntry<'p> {
     what: &'p Value,
     held: bool,
 }
 
-fn entries(document: &Value) -> Vec<Entry<'_>> {
+fn entries(document: &Value) -> Vec<PlanPageEntry<'_>> {
     let list = |name: &str, held| {
         let list = document[name].as_array().into_iter().flatten();
-        list.map(move |what| Entry { what, held })
+        list.map(move |what| PlanPageEntry { what, held })
     };
     list("steps", false).chain(list("held", true)).collect()
 }
@@ -88,24 +89,34 @@ fn text(step: &Value) -> String {
 }
 
 /// By whether it is held, kind and verb.
-type Place = (bool, usize, usize);
+type PlanGroupKey = (bool, usize, usize);
 
 /// Where an entry stands: what is done before what is held, then in the order of the kinds and verbs.
-fn place(entry: &Entry<'_>) -> Option<Place> {
+fn group_key(entry: &PlanPageEntry<'_>) -> Option<PlanGroupKey> {
     let (kind, verb) = (&entry.what["kind"], &entry.what["verb"]);
     let kind = kinds::ALL.iter().position(|known| kind == known.name)?;
-    let verb = Verb::ALL.iter().position(|known| verb == known.word())?;
+    let verb = StepVerb::ALL
+        .iter()
+        .position(|known| verb == known.word())?;
     Some((entry.held, kind, verb))
 }
 
 /// The plan; `page` is where it stands.
-pub(super) fn section(document: &Value, wanted: &Wanted, caller: &Caller, page: &str) -> Markup {
+pub(super) fn section(
+    document: &Value,
+    wanted: &PlanPageQuery,
+    caller: &Caller,
+    page: &str,
+) -> Markup {
     let all = entries(document);
     let words = wanted.q.to_lowercase();
     let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
-    let mut found: BTreeMap<Place, Vec<Entry<'_>>> = BTreeMap::new();
-    for entry in all.iter().filter(|entry| wanted.takes(entry, &words)) {
-        if let Some(place) = place(entry) {
+    let mut found: BTreeMap<PlanGroupKey, Vec<PlanPageEntry<'_>>> = BTreeMap::new();
+    for entry in all
+        .iter()
+        .filter(|entry| wanted.matches_entry(entry, &words))
+    {
+        if let Some(place) = group_key(entry) {
             found.entry(place).or_default().push(*entry);
         }
     }
@@ -117,26 +128,26 @@ pub(super) fn section(document: &Value, wanted: &Wanted, caller: &Caller, page: 
         @if document["errored"] == true { p.wrong { "Errors refuse the plan: there are no steps. See the findings." } }
         @if !all.is_empty() { (search(wanted, page)) }
         p role="status" {
-            (told(&all, count, wanted))
-            @if count > SHOWN { " These are " (from + 1) " to " (count.min(from + SHOWN)) "." }
+            (count_sentence(&all, count, wanted))
+            @if count > PAGE_SIZE { " These are " (from + 1) " to " (count.min(from + PAGE_SIZE)) "." }
             @if total(&document["summary"]) > kept { " The plan is large; only its first steps are kept." }
         }
-        @for ((held, kind, verb), entries) in part(found, from) {
-            (group(kinds::ALL[kind].name, Verb::ALL[verb], held, &entries, count <= OPEN, caller))
+        @for ((held, kind, verb), entries) in page_groups(found, from) {
+            (group(kinds::ALL[kind].name, StepVerb::ALL[verb], held, &entries, count <= MAX_OPEN_ENTRIES, caller))
         }
         (pages(wanted, page, from, count))
     }
 }
 
 /// How many there are and how many of them are wanted.
-fn told(all: &[Entry<'_>], count: usize, wanted: &Wanted) -> String {
+fn count_sentence(all: &[PlanPageEntry<'_>], count: usize, wanted: &PlanPageQuery) -> String {
     let held = all.iter().filter(|entry| entry.held).count();
     let steps = |count: usize| match count {
         0 => "No steps".to_owned(),
         1 => "1 step".to_owned(),
         many => format!("{many} steps"),
     };
-    match (wanted.is_anything(), held) {
+    match (wanted.is_unfiltered(), held) {
         (true, 0) => format!("{}.", steps(all.len())),
         (true, held) => format!("{} and {held} held.", steps(all.len() - held)),
         (false, 0) => format!("{count} of {}.", steps(all.len())),
@@ -145,11 +156,11 @@ fn told(all: &[Entry<'_>], count: usize, wanted: &Wanted) -> String {
 }
 
 /// The groups of one page.
-fn part(
-    found: BTreeMap<Place, Vec<Entry<'_>>>,
+fn page_groups(
+    found: BTreeMap<PlanGroupKey, Vec<PlanPageEntry<'_>>>,
     from: usize,
-) -> impl Iterator<Item = (Place, Vec<Entry<'_>>)> {
-    let (mut skip, mut room) = (from, SHOWN);
+) -> impl Iterator<Item = (PlanGroupKey, Vec<PlanPageEntry<'_>>)> {
+    let (mut skip, mut room) = (from, PAGE_SIZE);
     found.into_iter().filter_map(move |(place, entries)| {
         let skipped = skip.min(entries.len());
         skip -= skipped;
@@ -160,12 +171,12 @@ fn part(
 }
 
 /// The ways to what is not on this page.
-fn pages(wanted: &Wanted, page: &str, from: usize, count: usize) -> Markup {
+fn pages(wanted: &PlanPageQuery, page: &str, from: usize, count: usize) -> Markup {
     html! {
-        @if count > SHOWN {
+        @if count > PAGE_SIZE {
             nav.pages aria-label="Pages of the plan" {
-                @if from > 0 { a href=(wanted.page(page, from.saturating_sub(SHOWN))) rel="prev" { "Those before" } }
-                @if from + SHOWN < count { a href=(wanted.page(page, from + SHOWN)) rel="next" { "More of them" } }
+                @if from > 0 { a href=(wanted.page(page, from.saturating_sub(PAGE_SIZE))) rel="prev" { "Those before" } }
+                @if from + PAGE_SIZE < count { a href=(wanted.page(page, from + PAGE_SIZE)) rel="next" { "More of them" } }
             }
         }
     }
@@ -173,7 +184,7 @@ fn pages(wanted: &Wanted, page: &str, from: usize, count: usize) -> Markup {
 
 /// How many steps the plan has.
 fn total(summary: &Value) -> u64 {
-    let counts = Verb::ALL
+    let counts = StepVerb::ALL
         .iter()
         .filter_map(|verb| summary[verb.word()].as_u64());
     counts.sum()
@@ -192,7 +203,7 @@ fn summary(summary: &Value) -> String {
     }
 }
 
-fn search(wanted: &Wanted, page: &str) -> Markup {
+fn search(wanted: &PlanPageQuery, page: &str) -> Markup {
     let choice = |name: &str, chosen: &str| {
         html! { option value=(name) selected[name == chosen] { (name) } }
     };
@@ -205,19 +216,19 @@ fn search(wanted: &Wanted, page: &str) -> Markup {
             }
             div {
                 label for="verb" { "Verb" }
-                select #verb name="verb" { option value="" { "all" } @for verb in Verb::ALL { (choice(verb.word(), &wanted.verb)) } (choice(HELD, &wanted.verb)) }
+                select #verb name="verb" { option value="" { "all" } @for verb in StepVerb::ALL { (choice(verb.word(), &wanted.verb)) } (choice(HELD, &wanted.verb)) }
             }
             button { "Search" }
-            @if !wanted.is_anything() { a href={ (page) "#plan" } { "Show all" } }
+            @if !wanted.is_unfiltered() { a href={ (page) "#plan" } { "Show all" } }
         }
     }
 }
 
 fn group(
     kind: &str,
-    verb: Verb,
+    verb: StepVerb,
     held: bool,
-    entries: &[Entry<'_>],
+    entries: &[PlanPageEntry<'_>],
     open: bool,
     caller: &Caller,
 ) -> Markup {
@@ -230,20 +241,20 @@ fn group(
     }
 }
 
-fn sign(verb: Verb, held: bool) -> Markup {
+fn sign(verb: StepVerb, held: bool) -> Markup {
     html! {
         @if held { span.verb.held aria-hidden="true" { "!" } }
         @else { span class={ "verb " (verb) } aria-hidden="true" { (verb.sign()) } }
     }
 }
 
-fn line(entry: &Entry<'_>, verb: Verb, caller: &Caller) -> Markup {
+fn line(entry: &PlanPageEntry<'_>, verb: StepVerb, caller: &Caller) -> Markup {
     let what = entry.what;
     let word = |member: &str| what[member].as_str().unwrap_or_default();
     let (kind, id) = (word("kind"), word("externalId"));
     let target = match verb {
         // It may not be stored yet, or not any more.
-        Verb::Create | Verb::Delete => link::sought(caller, &format!("{kind}/{id}")),
+        StepVerb::Create | StepVerb::Delete => link::search_link(caller, &format!("{kind}/{id}")),
         _ => link::resource(caller, kind, id),
     };
     html! {

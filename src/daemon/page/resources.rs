@@ -1,15 +1,15 @@
 //! What is stored: a kind with a search, and one resource with who set what.
 
-use super::{frame, link, time, value};
-use crate::daemon::api::{Door, records};
-use crate::daemon::part;
-use crate::http::problem::Problem;
-use crate::http::{Caller, Path, Permission, Query, Route};
+use super::{layout, link, time, value};
+use crate::daemon::api::{DaemonHandle, records};
+use crate::daemon::path_segment;
+use crate::http::problem::HttpProblem;
+use crate::http::{Caller, PathParams, Permission, QueryParams, Route};
 use crate::kinds;
 use crate::model::Key;
 use crate::reconcile::{self, json};
-use crate::reconcile::{Field, Provenance, SetBy, Voice};
-use crate::store::{ChangeRecord, Record, StoreError};
+use crate::reconcile::{FieldProvenance, ResourceProvenance, SourceStatement, ValueSetter};
+use crate::store::{ChangeRecord, StoreError, StoredResource};
 use axum::extract::State;
 use axum::http::Method;
 use maud::{Markup, html};
@@ -23,7 +23,7 @@ const NAMES: [&str; 4] = ["name", "fullName", "lastName", "label"];
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Wanted {
+struct ResourceSearchQuery {
     kind: String,
     q: String,
     status: String,
@@ -31,36 +31,42 @@ struct Wanted {
 }
 
 #[derive(Debug, Deserialize)]
-struct OfKey {
+struct ResourcePageParam {
     kind: String,
-    #[serde(deserialize_with = "part::id")]
+    #[serde(deserialize_with = "path_segment::decode_id")]
     id: String,
 }
 
-pub(super) fn routes() -> Vec<Route<Door>> {
+pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
     vec![
         Route::page(Method::GET, "/resources", Permission::Read, list),
-        Route::page(Method::GET, "/resources/{kind}/{id}", Permission::Read, one),
+        Route::page(
+            Method::GET,
+            "/resources/{kind}/{id}",
+            Permission::Read,
+            resource_page,
+        ),
     ]
 }
 
 async fn list(
-    State(door): State<Door>,
+    State(door): State<DaemonHandle>,
     caller: Caller,
-    Query(wanted): Query<Wanted>,
-) -> Result<Markup, Problem> {
+    QueryParams(wanted): QueryParams<ResourceSearchQuery>,
+) -> Result<Markup, HttpProblem> {
     let name = if wanted.kind.is_empty() {
         kinds::get(kinds::ACCOUNT).name
     } else {
         &wanted.kind
     };
-    let kind = records::kind(name)?;
+    let kind = records::find_kind(name)?;
     let status = ["active", "inactive"]
         .into_iter()
         .find(|word| *word == wanted.status);
     let words = Some(wanted.q.clone()).filter(|words| !words.trim().is_empty());
     let after = Some(wanted.after.clone()).filter(|after| !after.is_empty());
-    let (found, next) = records::found(&door, kind.id, words, status, after, LISTED).await?;
+    let (found, next) =
+        records::search_resources(&door, kind.id, words, status, after, LISTED).await?;
     let main = html! {
         h1 { "Resources" }
         (search(&wanted, kind.name))
@@ -74,15 +80,15 @@ async fn list(
         }
         @if let Some(next) = next {
             p { a href={
-                "/resources?kind=" (kind.name) "&q=" (link::escaped(&wanted.q)) "&status=" (link::escaped(&wanted.status))
-                "&after=" (link::escaped(&next))
+                "/resources?kind=" (kind.name) "&q=" (link::percent_encode(&wanted.q)) "&status=" (link::percent_encode(&wanted.status))
+                "&after=" (link::percent_encode(&next))
             } { "More of them" } }
         }
     };
-    frame::page(&door, &caller, "/resources", "Resources", &main)
+    layout::page(&door, &caller, "/resources", "Resources", &main)
 }
 
-fn search(wanted: &Wanted, kind: &str) -> Markup {
+fn search(wanted: &ResourceSearchQuery, kind: &str) -> Markup {
     html! {
         form.search role="search" method="get" action="/resources" {
             div {
@@ -104,7 +110,7 @@ fn search(wanted: &Wanted, kind: &str) -> Markup {
     }
 }
 
-fn row(record: &Record, caller: &Caller) -> Markup {
+fn row(record: &StoredResource, caller: &Caller) -> Markup {
     let fields = kinds::json::resource(&record.row);
     let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
     let name = NAMES
@@ -127,22 +133,22 @@ fn row(record: &Record, caller: &Caller) -> Markup {
 /// Which part of the history is shown.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Asked {
+struct HistoryPageQuery {
     before: Option<i64>,
 }
 
-async fn one(
-    State(door): State<Door>,
+async fn resource_page(
+    State(door): State<DaemonHandle>,
     caller: Caller,
-    Path(of): Path<OfKey>,
-    Query(asked): Query<Asked>,
-) -> Result<Markup, Problem> {
+    PathParams(of): PathParams<ResourcePageParam>,
+    QueryParams(asked): QueryParams<HistoryPageQuery>,
+) -> Result<Markup, HttpProblem> {
     let before = asked.before.unwrap_or(i64::MAX);
-    let key = Key::new(records::kind(&of.kind)?.id, &of.id);
-    let missing = Problem::not_found(format!("{key} is not stored and never was"));
+    let key = Key::new(records::find_kind(&of.kind)?.id, &of.id);
+    let missing = HttpProblem::not_found(format!("{key} is not stored and never was"));
     let title = key.to_string();
     let (record, told, history) = door
-        .ask(move |daemon| async move {
+        .query(move |daemon| async move {
             let store = &daemon.store;
             let record = store.record(&key).await?;
             let told = reconcile::provenance(None, store, &key).await?;
@@ -167,10 +173,10 @@ async fn one(
             }
         }
     };
-    frame::page(&door, &caller, "/resources/", &title, &main)
+    layout::page(&door, &caller, "/resources/", &title, &main)
 }
 
-fn facts(record: &Record) -> Markup {
+fn facts(record: &StoredResource) -> Markup {
     let meta = json::meta(record);
     let shown = ["usable", "approval", "block", "access", "login", "version"];
     html! {
@@ -182,7 +188,7 @@ fn facts(record: &Record) -> Markup {
     }
 }
 
-fn fields(told: &Provenance) -> Markup {
+fn fields(told: &ResourceProvenance) -> Markup {
     html! {
         section #fields {
             h2 { "Fields" }
@@ -195,7 +201,7 @@ fn fields(told: &Provenance) -> Markup {
     }
 }
 
-fn field_row(field: &Field) -> Markup {
+fn field_row(field: &FieldProvenance) -> Markup {
     html! {
         tr {
             th scope="row" data-label="Field" { (field.name) }
@@ -205,10 +211,10 @@ fn field_row(field: &Field) -> Markup {
             }
             td data-label="Set by" {
                 @match &field.set_by {
-                    SetBy::Change(change) => (set_by(change)),
-                    SetBy::Default(change) => { "the default, as it was created: " (set_by(change)) },
-                    SetBy::Found(change) => { "stored before Roster knew of it; adopted: " (set_by(change)) },
-                    SetBy::Nobody => span.nothing { "no run set it" },
+                    ValueSetter::Change(change) => (set_by(change)),
+                    ValueSetter::Default(change) => { "the default, as it was created: " (set_by(change)) },
+                    ValueSetter::Adopted(change) => { "stored before Roster knew of it; adopted: " (set_by(change)) },
+                    ValueSetter::Nobody => span.nothing { "no run set it" },
                 }
             }
         }
@@ -223,7 +229,7 @@ fn set_by(change: &ChangeRecord) -> Markup {
     }
 }
 
-fn claims(told: &Provenance) -> Markup {
+fn claims(told: &ResourceProvenance) -> Markup {
     html! {
         section #claims {
             h2 { "Claims" }
@@ -241,7 +247,7 @@ fn claims(told: &Provenance) -> Markup {
     }
 }
 
-fn claim(voice: &Voice, version: Option<i64>) -> Markup {
+fn claim(voice: &SourceStatement, version: Option<i64>) -> Markup {
     let claim = voice.claim.as_ref();
     html! {
         tr {

@@ -1,9 +1,9 @@
 //! What was committed, and by which run.
 
-use super::{frame, link, time, value};
-use crate::daemon::api::Door;
-use crate::http::problem::Problem;
-use crate::http::{Caller, Path, Permission, Query, Route};
+use super::{layout, link, time, value};
+use crate::daemon::api::DaemonHandle;
+use crate::http::problem::HttpProblem;
+use crate::http::{Caller, PathParams, Permission, QueryParams, Route};
 use crate::reconcile::json;
 use crate::store::{ChangeRecord, RunRecord, StoreError};
 use axum::extract::State;
@@ -15,28 +15,28 @@ const RUNS: u32 = 200;
 const CHANGES: u32 = 200;
 
 #[derive(Debug, Deserialize)]
-struct Numbered {
+struct RunPageParam {
     run: i64,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Place {
+struct RunChangesQuery {
     after: i64,
 }
 
-pub(super) fn routes() -> Vec<Route<Door>> {
+pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
     vec![
-        Route::page(Method::GET, "/runs", Permission::Read, runs).sifted(),
-        Route::page(Method::GET, "/runs/{run}", Permission::Read, run).sifted(),
+        Route::page(Method::GET, "/runs", Permission::Read, runs).filters_by_source(),
+        Route::page(Method::GET, "/runs/{run}", Permission::Read, run).filters_by_source(),
     ]
 }
 
-async fn runs(State(door): State<Door>, caller: Caller) -> Result<Markup, Problem> {
+async fn runs(State(door): State<DaemonHandle>, caller: Caller) -> Result<Markup, HttpProblem> {
     let mut runs = door
-        .ask(async |daemon| daemon.store.runs(RUNS).await)
+        .query(async |daemon| daemon.store.runs(RUNS).await)
         .await?;
-    runs.retain(|run| caller.sees(&run.source));
+    runs.retain(|run| caller.may_access_source(&run.source));
     let main = html! {
         h1 { "Runs" }
         table #runs data-live {
@@ -60,7 +60,7 @@ async fn runs(State(door): State<Door>, caller: Caller) -> Result<Markup, Proble
             }
         }
     };
-    frame::page(&door, &caller, "/runs", "Runs", &main)
+    layout::page(&door, &caller, "/runs", "Runs", &main)
 }
 
 fn counts(run: &RunRecord) -> String {
@@ -73,20 +73,20 @@ fn counts(run: &RunRecord) -> String {
 }
 
 async fn run(
-    State(door): State<Door>,
+    State(door): State<DaemonHandle>,
     caller: Caller,
-    Path(Numbered { run }): Path<Numbered>,
-    Query(Place { after }): Query<Place>,
-) -> Result<Markup, Problem> {
+    PathParams(RunPageParam { run }): PathParams<RunPageParam>,
+    QueryParams(RunChangesQuery { after }): QueryParams<RunChangesQuery>,
+) -> Result<Markup, HttpProblem> {
     let (found, changes) = door
-        .ask(move |daemon| async move {
+        .query(move |daemon| async move {
             let found = daemon.store.run(run).await?;
             let changes = daemon.store.changes_of(run, after, CHANGES).await?;
             Ok::<_, StoreError>((found, changes))
         })
         .await?;
-    let found = found.filter(|run| caller.sees(&run.source));
-    let found = found.ok_or_else(|| Problem::not_found(format!("there is no run {run}")))?;
+    let found = found.filter(|run| caller.may_access_source(&run.source));
+    let found = found.ok_or_else(|| HttpProblem::not_found(format!("there is no run {run}")))?;
     let next = (changes.len() == CHANGES as usize).then(|| changes.last().map(|last| last.seq));
     let main = html! {
         h1 { "Run " (run) }
@@ -105,7 +105,7 @@ async fn run(
         ul.steps { @for change in &changes { (line(change, &caller)) } }
         @if let Some(next) = next.flatten() { nav.pages aria-label="Pages of the run" { a href={ "/runs/" (run) "?after=" (next) } rel="next" { "More changes" } } }
     };
-    frame::page(&door, &caller, "/runs/", &format!("Run {run}"), &main)
+    layout::page(&door, &caller, "/runs/", &format!("Run {run}"), &main)
 }
 
 fn line(change: &ChangeRecord, caller: &Caller) -> Markup {

@@ -1,13 +1,13 @@
 //! One source: how it stands, what waits, its last plan, its findings and passes, and what one can do.
 
-use super::plan::{self, Wanted};
-use super::{export, frame, holds, link, standing, time, value};
-use crate::daemon::api::{self, Door};
-use crate::daemon::state::State as SourceState;
+use super::plan::{self, PlanPageQuery};
+use super::{export, holds, layout, link, source_status, time, value};
+use crate::daemon::api::{self, DaemonHandle};
+use crate::daemon::state::SourceState;
 use crate::daemon::view::{HoldView, SourceView};
 use crate::diagnostic::{plural, visible};
-use crate::http::problem::Problem;
-use crate::http::{Caller, Path, Permission, Query, Route};
+use crate::http::problem::HttpProblem;
+use crate::http::{Caller, PathParams, Permission, QueryParams, Route};
 use axum::extract::State;
 use axum::http::Method;
 use maud::{Markup, html};
@@ -17,19 +17,19 @@ use serde_json::Value;
 const PASSES: u32 = 20;
 
 #[derive(Debug, Deserialize)]
-struct Named {
+struct SourcePageParam {
     source: String,
 }
 
 /// All that the page shows.
-struct Shown {
+struct SourcePageData {
     source: SourceView,
     holds: Vec<HoldView>,
     plan: Option<Value>,
     passes: Vec<SourceState>,
 }
 
-pub(super) fn routes() -> Vec<Route<Door>> {
+pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
     vec![Route::page(
         Method::GET,
         "/sources/{source}",
@@ -39,21 +39,21 @@ pub(super) fn routes() -> Vec<Route<Door>> {
 }
 
 async fn page(
-    State(door): State<Door>,
+    State(door): State<DaemonHandle>,
     caller: Caller,
-    Path(Named { source: name }): Path<Named>,
-    Query(wanted): Query<Wanted>,
-) -> Result<Markup, Problem> {
-    api::known(door.daemon()?, &caller, &name)?;
+    PathParams(SourcePageParam { source: name }): PathParams<SourcePageParam>,
+    QueryParams(wanted): QueryParams<PlanPageQuery>,
+) -> Result<Markup, HttpProblem> {
+    api::require_visible_source(door.daemon()?, &caller, &name)?;
     let shown = read(&door, name).await?;
-    let approves = holds::approves(&door, &caller);
+    let approves = holds::caller_may_approve(&door, &caller);
     let source = &shown.source;
     let back = link::source(&source.name);
     let main = html! {
         h1 { "Source " (source.name) }
-        (frame::done(wanted.done.as_deref()))
-        section #state data-live aria-label="State" { (standing::why(source)) (standing::facts(source)) }
-        @if frame::operates(&caller) { (acts(source, &caller, &back)) }
+        (layout::done_message(wanted.done.as_deref()))
+        section #state data-live aria-label="State" { (source_status::why_line(source)) (source_status::facts(source)) }
+        @if layout::is_operator(&caller) { (action_forms(source, &caller, &back)) }
         (export::section(source, &caller, approves, &back))
         section #holds data-live {
             h2 { "Holds" }
@@ -65,7 +65,7 @@ async fn page(
             @if source.state.findings.is_empty() { p { "None." } }
             @else {
                 p { (plural(source.state.errors, "error")) ", " (plural(source.state.warnings, "warning")) "." }
-                (standing::findings(source.state.findings.iter(), &caller))
+                (source_status::findings(source.state.findings.iter(), &caller))
             }
         }
         section #plan data-live {
@@ -78,21 +78,21 @@ async fn page(
         (passes(&shown.passes))
     };
     let title = format!("Source {}", source.name);
-    frame::page(&door, &caller, "", &title, &main)
+    layout::page(&door, &caller, "", &title, &main)
 }
 
-async fn read(door: &Door, name: String) -> Result<Shown, Problem> {
-    door.ask(move |daemon| async move {
+async fn read(door: &DaemonHandle, name: String) -> Result<SourcePageData, HttpProblem> {
+    door.query(move |daemon| async move {
         let status = daemon.status(|source| *source == *name).await?;
         let source = status.sources.into_iter().next();
-        let source =
-            source.ok_or_else(|| Problem::not_found(format!("no source is called `{name}`")))?;
-        let kept = daemon.store.kept_plan(&name).await?;
+        let source = source
+            .ok_or_else(|| HttpProblem::not_found(format!("no source is called `{name}`")))?;
+        let kept = daemon.store.last_plan(&name).await?;
         let passes = daemon.store.passes(Some(&name), PASSES).await?;
         let passes = passes
             .iter()
             .filter_map(|pass| serde_json::from_str(pass).ok());
-        Ok::<_, crate::daemon::api::Refused>(Shown {
+        Ok::<_, crate::daemon::api::HandlerError>(SourcePageData {
             source,
             holds: daemon.holds(|source| *source == *name).await?,
             plan: kept.and_then(|plan| serde_json::from_slice(&plan).ok()),
@@ -102,9 +102,10 @@ async fn read(door: &Door, name: String) -> Result<Shown, Problem> {
     .await
 }
 
-fn acts(source: &SourceView, caller: &Caller, back: &str) -> Markup {
-    let form =
-        |act: &str, words| standing::with_reason(caller, &format!("{back}/{act}"), back, words);
+fn action_forms(source: &SourceView, caller: &Caller, back: &str) -> Markup {
+    let form = |act: &str, words| {
+        source_status::reason_form(caller, &format!("{back}/{act}"), back, words)
+    };
     let (own, all) = match &source.suspended {
         None => (false, false),
         Some(suspended) => (!suspended.all, suspended.all),
@@ -116,7 +117,7 @@ fn acts(source: &SourceView, caller: &Caller, back: &str) -> Markup {
             @else if all { p { "Every source is suspended; resume them in the inbox." } }
             @else {
                 form.act method="post" action={ (back) "/reconcile" } {
-                    (frame::csrf(caller))
+                    (layout::csrf(caller))
                     input type="hidden" name="back" value=(back);
                     button { "Reconcile now" }
                 }
@@ -157,7 +158,7 @@ fn passes(passes: &[SourceState]) -> Markup {
                 tbody {
                     @for pass in passes {
                         tr {
-                            td data-label="When" { @if let Some(mark) = &pass.last_attempted { (time::moment(mark.at)) } }
+                            td data-label="When" { @if let Some(mark) = &pass.last_attempted { (time::time_with_distance(mark.at)) } }
                             td data-label="Came to" { (value::prose(&pass.reason)) (commits(pass)) }
                             td data-label="Revision" { @if let Some(mark) = &pass.last_attempted { (link::revision(&mark.revision)) } }
                             td data-label="Because of" { (pass.triggers.iter().cloned().collect::<Vec<_>>().join(", ")) }

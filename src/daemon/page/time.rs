@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use maud::{Markup, html};
 
 /// A moment: in UTC, and how long ago or ahead.
-pub(super) fn moment(at: DateTime<Utc>) -> Markup {
+pub(super) fn time_with_distance(at: DateTime<Utc>) -> Markup {
     let exact = at.to_rfc3339_opts(SecondsFormat::Secs, true);
     let text = at.format("%Y-%m-%d %H:%M UTC");
     html! {
@@ -14,7 +14,7 @@ pub(super) fn moment(at: DateTime<Utc>) -> Markup {
 
 /// A moment of the database's, in milliseconds since 1970.
 pub(super) fn milliseconds(at: i64) -> Markup {
-    moment(DateTime::from_timestamp_millis(at).unwrap_or_default())
+    time_with_distance(DateTime::from_timestamp_millis(at).unwrap_or_default())
 }
 
 /// How long from now.

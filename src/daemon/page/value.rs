@@ -59,23 +59,23 @@ fn record(object: &Map<String, Value>) -> Markup {
 pub(super) fn change(change: &Value) -> Markup {
     let list = |name: &str| change[name].as_array().cloned().unwrap_or_default();
     html! {
-        @if let Some(before) = change.get("before") { (gone(before)) " " }
-        @if let Some(after) = change.get("after") { (come(after)) }
-        @for member in list("removed") { (gone(&member)) " " }
-        @for member in list("added") { (come(&member)) " " }
+        @if let Some(before) = change.get("before") { (deletion(before)) " " }
+        @if let Some(after) = change.get("after") { (insertion(after)) }
+        @for member in list("removed") { (deletion(&member)) " " }
+        @for member in list("added") { (insertion(&member)) " " }
         @for member in list("changed") {
-            (value(&member["member"])) ": " (gone(&member["before"])) " " (come(&member["after"])) " "
+            (value(&member["member"])) ": " (deletion(&member["before"])) " " (insertion(&member["after"])) " "
         }
         // After erasure nothing is left of a value.
         @if change.as_object().is_none_or(Map::is_empty) { span.nothing { "erased" } }
     }
 }
 
-fn gone(was: &Value) -> Markup {
+fn deletion(was: &Value) -> Markup {
     html! { del { span.sign { "−\u{a0}" } (value(was)) } }
 }
 
-fn come(is: &Value) -> Markup {
+fn insertion(is: &Value) -> Markup {
     html! { ins { span.sign { "+\u{a0}" } (value(is)) } }
 }
 

@@ -2,91 +2,92 @@
 //! makes a pass of each, as of any export. What a pass holds back stays with the source, beneath
 //! what is sent later, until it goes through or something else is said.
 
-pub mod answer;
+pub mod report;
 
-use super::pass::{self, Ended, Found};
-use super::serve::{Daemon, Setup};
-use super::state::{Outcome, State};
+use super::pass::{self, PassEnd};
+use super::pass_readiness::PassFetches;
+use super::serve::{Daemon, DaemonSetup};
+use super::state::{PassOutcome, SourceState};
 use crate::config::Source;
 use crate::feed;
 use crate::model::Key;
 use crate::plan::Plan;
-use crate::reconcile::{Kept, PassError, Pushed, Sent};
-use crate::store::{Ending, Import, Store};
+use crate::reconcile::{LeaseGuard, PassError, PushedBody, SourcePushes};
+use crate::store::{ImportEnding, Store, StoredImport};
 use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::sync::Arc;
 
 /// How often one is begun before it is given up.
-const TRIES: i64 = 5;
+const MAX_TRIES: i64 = 5;
 
 /// What a pass of such a source reads.
-pub(super) struct Push {
+pub(super) struct PushInput {
     /// As the pass reads it.
-    pub(super) pushed: Arc<Pushed>,
+    pub(super) pushed: Arc<SourcePushes>,
     /// What was sent and not looked at yet.
-    new: Option<Import>,
+    new: Option<StoredImport>,
     /// What was sent before, of which something was held back.
-    before: Vec<Import>,
+    before: Vec<StoredImport>,
 }
 
 /// Makes a pass of everything that waits; without anything, of what was held back.
-pub(super) async fn work(
+pub(super) async fn make_passes(
     daemon: &Daemon,
-    setup: &Setup,
+    setup: &DaemonSetup,
     source: &str,
     triggers: &BTreeSet<String>,
-    lease: &Kept,
-) -> Result<Ended, PassError> {
+    lease: &LeaseGuard,
+) -> Result<PassEnd, PassError> {
     let store = &daemon.store;
     let mut made = false;
     for import in store.queued_imports(source).await? {
-        if import.attempts >= TRIES {
+        if import.attempts >= MAX_TRIES {
             give_up(store, source, import).await?;
-            daemon.answered();
+            daemon.announce_answer();
             continue;
         }
         store.begin_import(&import.id).await?;
-        let Some(push) = Push::load(store, source, Some(import)).await? else {
+        let Some(push) = PushInput::load(store, source, Some(import)).await? else {
             continue;
         };
-        let ended = pass::once(
+        let ended = pass::make_pass(
             daemon,
             setup,
             source,
             triggers,
-            Found::none(),
+            PassFetches::empty(),
             lease,
             Some(push),
         )
         .await?;
-        daemon.answered();
-        if matches!(ended, Ended::Made { again: true }) {
+        daemon.announce_answer();
+        if matches!(ended, PassEnd::Completed { again: true }) {
             return Ok(ended);
         }
         made = true;
     }
     if made {
-        return Ok(Ended::Made { again: false });
+        return Ok(PassEnd::Completed { again: false });
     }
-    match Push::load(store, source, None).await? {
+    match PushInput::load(store, source, None).await? {
         Some(push) => {
-            let found = Found::none();
-            pass::once(daemon, setup, source, triggers, found, lease, Some(push)).await
+            let found = PassFetches::empty();
+            pass::make_pass(daemon, setup, source, triggers, found, lease, Some(push)).await
         }
-        None => Ok(Ended::Made { again: false }),
+        None => Ok(PassEnd::Completed { again: false }),
     }
 }
 
-async fn give_up(store: &Store, source: &str, import: Import) -> Result<(), PassError> {
-    let (memory, _) = super::memory::kept(store, source).await?;
+async fn give_up(store: &Store, source: &str, import: StoredImport) -> Result<(), PassError> {
+    let (memory, _) = super::state_document::load(store, source).await?;
     let last = match memory.state.outcome {
-        Outcome::Failed => memory.state.reason,
+        PassOutcome::Failed => memory.state.reason,
         _ => "the daemon came to its end each time".to_owned(),
     };
     let why = format!("given up after {} tries, the last: {last}", import.attempts);
     tracing::error!("source {source}: import {}: {why}", import.id);
-    let ending = Ending {
+    let ending = ImportEnding {
         id: import.id,
         answer: Some(why),
         lost: true,
@@ -95,12 +96,12 @@ async fn give_up(store: &Store, source: &str, import: Import) -> Result<(), Pass
     Ok(store.end_imports(&[ending]).await?)
 }
 
-impl Push {
+impl PushInput {
     /// What there is to be read; `None` when there is nothing.
     async fn load(
         store: &Store,
         source: &str,
-        new: Option<Import>,
+        new: Option<StoredImport>,
     ) -> Result<Option<Self>, PassError> {
         let (mut before, mut bodies) = (Vec::new(), Vec::new());
         for import in store.held_imports(source).await? {
@@ -108,7 +109,7 @@ impl Push {
                 continue;
             };
             let held = import.held.iter().filter_map(|key| Key::parse(key));
-            bodies.push(Sent {
+            bodies.push(PushedBody {
                 name: import.name.as_str().into(),
                 bytes: body.into(),
                 only: Some(held.collect()),
@@ -119,13 +120,13 @@ impl Push {
             let Some(body) = store.import_body(&import.id).await? else {
                 return Ok(None);
             };
-            bodies.push(Sent {
+            bodies.push(PushedBody {
                 name: import.name.as_str().into(),
                 bytes: body.into(),
                 only: None,
             });
         }
-        let pushed = Arc::new(Pushed {
+        let pushed = Arc::new(SourcePushes {
             source: source.into(),
             bodies,
         });
@@ -153,45 +154,45 @@ impl Push {
         &self,
         source: &Source,
         plan: &Plan,
-        decided: Outcome,
-        state: &State,
-    ) -> Vec<Ending> {
-        let waiting = waiting(source, plan, decided);
+        decided: PassOutcome,
+        state: &SourceState,
+    ) -> Vec<ImportEnding> {
+        let waiting = waiting_keys(source, plan, decided);
         let came_to = (decided, &*state.reason);
         let before = self.before.iter().map(|import| {
             let held = import.held.iter();
             let held = held.filter(|key| waiting.contains(*key)).cloned();
-            Ending {
+            ImportEnding {
                 id: import.id.clone(),
                 held: held.collect(),
-                ..Ending::default()
+                ..ImportEnding::default()
             }
         });
         let new = self
             .new
             .iter()
-            .filter_map(|import| self.answered(import, source, plan, came_to, &waiting));
+            .filter_map(|import| self.new_import_ending(import, source, plan, came_to, &waiting));
         before.chain(new).collect()
     }
 
-    fn answered(
+    fn new_import_ending(
         &self,
-        import: &Import,
+        import: &StoredImport,
         source: &Source,
         plan: &Plan,
-        came_to: (Outcome, &str),
+        came_to: (PassOutcome, &str),
         waiting: &BTreeSet<String>,
-    ) -> Option<Ending> {
+    ) -> Option<ImportEnding> {
         let sent = self.pushed.bodies.last()?;
         let mapping = &source.feed()?.mapping;
         let bytes = Cursor::new(&*sent.bytes);
-        let (_, listed) = feed::listed(bytes, &sent.name, &source.name, mapping);
-        let answer = answer::of(&listed, &sent.name, plan, came_to);
+        let (_, listed) = feed::read_with_keys(bytes, &sent.name, &source.name, mapping);
+        let answer = report::build_report(&listed, &sent.name, plan, came_to);
         let keys = listed.iter().flat_map(|record| &record.keys);
         let held: BTreeSet<String> = keys.map(ToString::to_string).collect();
-        Some(Ending {
+        Some(ImportEnding {
             id: import.id.clone(),
-            answer: Some(super::memory::document(&answer)),
+            answer: Some(super::state_document::to_json(&answer)),
             lost: false,
             held: held.intersection(waiting).cloned().collect(),
         })
@@ -199,8 +200,8 @@ impl Push {
 }
 
 /// What is held back and may still go through.
-fn waiting(source: &Source, plan: &Plan, outcome: Outcome) -> BTreeSet<String> {
-    if !source.apply || outcome == Outcome::Refused {
+fn waiting_keys(source: &Source, plan: &Plan, outcome: PassOutcome) -> BTreeSet<String> {
+    if !source.apply || outcome == PassOutcome::Refused {
         return BTreeSet::new();
     }
     let held = plan.held.iter();
@@ -208,6 +209,6 @@ fn waiting(source: &Source, plan: &Plan, outcome: Outcome) -> BTreeSet<String> {
         .filter(|held| !held.is_error() && !held.root.is_standing())
         .map(|held| held.key.to_string());
     let steps = plan.steps.iter().map(|step| step.key.to_string());
-    let applied = matches!(outcome, Outcome::Applied | Outcome::Unchanged);
+    let applied = matches!(outcome, PassOutcome::Applied | PassOutcome::Unchanged);
     held.chain(steps.filter(|_| !applied)).collect()
 }

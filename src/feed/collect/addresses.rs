@@ -1,25 +1,28 @@
 //! The addresses of an account, in its row or in a list of it.
 
-use super::Collector;
-use super::row::Row;
-use super::spelled;
+use super::ResourceCollector;
+use super::mangled_text;
+use super::row::RecordView;
 use crate::diagnostic::{Diagnostic, codes};
-use crate::feed::format::{Record, Shape};
-use crate::feed::mapping::{Block, Cell as From, Column, Said, Section, Source, Take, trimmed};
-use crate::kinds::read::Fault;
+use crate::feed::format::{CellShape, ExportRecord};
+use crate::feed::mapping::{
+    AddressBlock, CellContent, CellMapping as From, CellSource, ColumnIndex, ColumnReader,
+    MappingSection, trimmed,
+};
+use crate::kinds::read::ValueProblem;
 use crate::kinds::{self, ACCOUNT, ADDRESS};
-use crate::model::{Amend, Cell, Key, Link, Pos, Stated, Text, Value};
+use crate::model::{Cell, CompactText, Key, LineColumn, Link, ListAmendment, StatedField, Value};
 
-impl<'m> Collector<'m> {
+impl<'m> ResourceCollector<'m> {
     /// The addresses that a row gives its account or takes from it.
     pub(super) fn addresses(
         &mut self,
-        section: &'m Section,
+        section: &'m MappingSection,
         account: &Key,
-        row: &Row<'_>,
-    ) -> Option<Stated> {
+        row: &RecordView<'_>,
+    ) -> Option<StatedField> {
         let mut add: Vec<Link> = Vec::new();
-        let mut remove: Vec<Text> = Vec::new();
+        let mut remove: Vec<CompactText> = Vec::new();
         let mut at = None;
         let nested = section
             .blocks
@@ -27,17 +30,17 @@ impl<'m> Collector<'m> {
             .any(|block| list(block, row).is_some());
         for block in &section.blocks {
             match (block.rows, list(block, row)) {
-                (Some(column), None) => self.shapeless(column, account, row),
+                (Some(column), None) => self.report_not_list(column, account, row),
                 (Some(_), Some(list)) => {
                     for record in list {
-                        let row = Row { record, ..*row };
+                        let row = RecordView { record, ..*row };
                         at = self
                             .address(block, account, &row, &mut add, &mut remove)
                             .or(at);
                     }
                 }
                 (None, _) if nested && section.blocks.iter().any(|block| block.rows.is_some()) => {
-                    self.mixed(block, account, row);
+                    self.report_mixed_addresses(block, account, row);
                 }
                 (None, _) => {
                     at = self
@@ -48,9 +51,9 @@ impl<'m> Collector<'m> {
         }
         let at = at?;
         remove.sort_unstable();
-        Some(Stated {
-            field: kinds::own(kinds::get(ACCOUNT).at("addresses")),
-            cell: Cell::Amend(Box::new(Amend {
+        Some(StatedField {
+            field: kinds::own_field(kinds::get(ACCOUNT).expect_index("addresses")),
+            cell: Cell::Amend(Box::new(ListAmendment {
                 add: Value::links(add),
                 remove,
                 partial: false,
@@ -60,9 +63,9 @@ impl<'m> Collector<'m> {
     }
 
     /// Something else where a list of addresses belongs.
-    fn shapeless(&mut self, column: Column, account: &Key, row: &Row<'_>) {
+    fn report_not_list(&mut self, column: ColumnIndex, account: &Key, row: &RecordView<'_>) {
         let entry = row.places[column.0].and_then(|place| row.record.cell(place));
-        let Some(entry) = entry.filter(|entry| matches!(entry.shape, Shape::Object)) else {
+        let Some(entry) = entry.filter(|entry| matches!(entry.shape, CellShape::Object)) else {
             return;
         };
         let name = row.name(column);
@@ -70,19 +73,24 @@ impl<'m> Collector<'m> {
             format!("{account}: `{name}` is an object, and a list of objects belongs there");
         let found = Diagnostic::new(codes::JSON_SHAPE, message)
             .help(format!("write `\"{name}\": [{{..}}]`"))
-            .of(account);
+            .for_resource(account);
         let origin = self.origin(entry.at);
         self.collected.diagnostics.push(found.at(origin));
     }
 
     /// An object that has its addresses in a list and one beside the list.
-    fn mixed(&mut self, block: &Block, account: &Key, row: &Row<'_>) {
-        if let Ok(Said::Text(id, at)) = block.id.said(row, &self.mapping.words) {
+    fn report_mixed_addresses(
+        &mut self,
+        block: &AddressBlock,
+        account: &Key,
+        row: &RecordView<'_>,
+    ) {
+        if let Ok(CellContent::Text(id, at)) = block.id.read(row, &self.mapping.words) {
             let message =
                 format!("{account} has its addresses in a list and `{id}` beside the list");
             let found = Diagnostic::new(codes::JSON_MIXED, message)
                 .help("send either the list or the flat form")
-                .of(account);
+                .for_resource(account);
             let origin = self.origin(at);
             self.collected.diagnostics.push(found.at(origin));
         }
@@ -91,19 +99,19 @@ impl<'m> Collector<'m> {
     /// One address; where it stands, if there is one.
     fn address(
         &mut self,
-        block: &'m Block,
+        block: &'m AddressBlock,
         account: &Key,
-        row: &Row<'_>,
+        row: &RecordView<'_>,
         add: &mut Vec<Link>,
-        remove: &mut Vec<Text>,
-    ) -> Option<Pos> {
-        if !row.fits(&block.when) || is_blank(block, row) {
+        remove: &mut Vec<CompactText>,
+    ) -> Option<LineColumn> {
+        if !row.meets_conditions(&block.when) || is_blank(block, row) {
             return None;
         }
         let kind = kinds::get(ADDRESS);
         let words = &self.mapping.words;
-        if let Ok(Said::Absent | Said::Blank(_)) = block.id.said(row, words) {
-            self.nameless(block, account, row);
+        if let Ok(CellContent::Absent | CellContent::Blank(_)) = block.id.read(row, words) {
+            self.report_missing_id(block, account, row);
             return None;
         }
         let (key, at) = self.key(kind, &block.id, row, Some(account))?;
@@ -126,19 +134,19 @@ impl<'m> Collector<'m> {
     }
 
     /// An address without an id: fine where nothing is said of it.
-    fn nameless(&mut self, block: &Block, account: &Key, row: &Row<'_>) {
+    fn report_missing_id(&mut self, block: &AddressBlock, account: &Key, row: &RecordView<'_>) {
         let words = &self.mapping.words;
         let own = block.fields.iter().find_map(|field| {
-            let column = matches!(field.cell.take, Take::Column(_));
-            match field.cell.said(row, words) {
-                Ok(Said::Text(_, at)) if column => Some(at),
+            let column = matches!(field.cell.take, CellSource::Column(_));
+            match field.cell.read(row, words) {
+                Ok(CellContent::Text(_, at)) if column => Some(at),
                 _ => None,
             }
         });
-        if let Some((fault, at)) = spelled::covered(&block.id, row) {
+        if let Some((fault, at)) = mangled_text::covered_id(&block.id, row) {
             self.report(&fault, Some(account), "addresses", at);
         } else if let Some(at) = own {
-            let fault = Fault::new(
+            let fault = ValueProblem::new(
                 codes::REQUIRED,
                 format!("an address of {account} has no externalId"),
             )
@@ -148,9 +156,9 @@ impl<'m> Collector<'m> {
     }
 
     /// What a boolean of a link says: `Some(0)` false, `Some(1)` true.
-    fn flag(&mut self, flag: Option<&From>, account: &Key, row: &Row<'_>) -> Option<u8> {
-        match flag?.said(row, &self.mapping.words) {
-            Ok(Said::Text(text, _)) => Some(u8::from(text == "true")),
+    fn flag(&mut self, flag: Option<&From>, account: &Key, row: &RecordView<'_>) -> Option<u8> {
+        match flag?.read(row, &self.mapping.words) {
+            Ok(CellContent::Text(text, _)) => Some(u8::from(text == "true")),
             Ok(_) => None,
             Err((fault, at)) => {
                 self.report(&fault, Some(account), "addresses", at);
@@ -161,11 +169,11 @@ impl<'m> Collector<'m> {
 }
 
 /// Whether a numbered address has no value in any of its own columns.
-fn is_blank(block: &Block, row: &Row<'_>) -> bool {
-    let is_said = |column: &Column| match row.said(*column) {
-        Ok(Said::Text(text, _)) => !trimmed(&text).is_empty(),
-        Ok(Said::List(members, _)) => !members.is_empty(),
-        Ok(Said::Absent | Said::Blank(_)) => false,
+fn is_blank(block: &AddressBlock, row: &RecordView<'_>) -> bool {
+    let is_said = |column: &ColumnIndex| match row.content(*column) {
+        Ok(CellContent::Text(text, _)) => !trimmed(&text).is_empty(),
+        Ok(CellContent::List(members, _)) => !members.is_empty(),
+        Ok(CellContent::Absent | CellContent::Blank(_)) => false,
         // What cannot be read is reported where the address is.
         Err(_) => true,
     };
@@ -173,7 +181,7 @@ fn is_blank(block: &Block, row: &Row<'_>) -> bool {
 }
 
 /// The objects that a block of addresses is, in a record that has them.
-fn list<'r>(block: &Block, row: &Row<'r>) -> Option<&'r [Record]> {
+fn list<'r>(block: &AddressBlock, row: &RecordView<'r>) -> Option<&'r [ExportRecord]> {
     let place = row.places[block.rows?.0]?;
     row.record.list(place)
 }

@@ -1,34 +1,38 @@
 //! What a row says of the fields of a resource.
 
-use super::Collector;
-use super::row::Row;
-use super::spelled;
+use super::ResourceCollector;
+use super::mangled_text;
+use super::row::RecordView;
 use crate::diagnostic::codes;
-use crate::feed::format::{Entry, Shape};
-use crate::feed::mapping::{Field, List, Said, Source, Take, trimmed};
+use crate::feed::format::{CellShape, RawCell};
+use crate::feed::mapping::{
+    CellContent, CellSource, ColumnReader, FieldMapping, ListMode, trimmed,
+};
 use crate::feed::value;
-use crate::kinds::read::{Fault, spreadsheet, spreadsheet_error};
-use crate::kinds::{self, ADDRESS, Kind, Type};
-use crate::model::{Amend, Cell, FieldRef, Key, Link, Pos, Stated, Text, Value};
+use crate::kinds::read::{ValueProblem, spreadsheet_error, spreadsheet_problem};
+use crate::kinds::{self, ADDRESS, FieldType, Kind};
+use crate::model::{
+    Cell, CompactText, FieldRef, Key, LineColumn, Link, ListAmendment, StatedField, Value,
+};
 
-impl<'m> Collector<'m> {
+impl<'m> ResourceCollector<'m> {
     /// What a row says of the fields of a resource, sorted by field.
     pub(super) fn fields(
         &mut self,
         kind: &'static Kind,
         key: &Key,
-        fields: &'m [Field],
-        row: &Row<'_>,
-    ) -> Vec<Stated> {
-        let mut stated: Vec<Stated> = Vec::with_capacity(fields.len());
+        fields: &'m [FieldMapping],
+        row: &RecordView<'_>,
+    ) -> Vec<StatedField> {
+        let mut stated: Vec<StatedField> = Vec::with_capacity(fields.len());
         for field in fields {
-            self.doubles(kind, key, field, row);
+            self.report_doubles(kind, key, field, row);
             let own = kind.field(&field.field);
-            let ruined = own.and_then(|own| spelled::field(own, &field.cell, row));
-            let said = match ruined.map_or_else(|| field.cell.said(row, &self.mapping.words), Err) {
+            let ruined = own.and_then(|own| mangled_text::check_field(own, &field.cell, row));
+            let said = match ruined.map_or_else(|| field.cell.read(row, &self.mapping.words), Err) {
                 Ok(said) => said,
                 Err((fault, at)) => {
-                    self.unsaid(key, field);
+                    self.note_missing_part(key, field);
                     self.faulty(kind, key, &field.field, &fault, at);
                     continue;
                 }
@@ -37,68 +41,77 @@ impl<'m> Collector<'m> {
                 self.attribute(kind, key, field, attribute, said, &mut stated);
                 continue;
             }
-            if matches!(said, Said::Absent | Said::Blank(_)) {
-                self.unsaid(key, field);
+            if matches!(said, CellContent::Absent | CellContent::Blank(_)) {
+                self.note_missing_part(key, field);
             }
             let (cell, at) = match said {
-                Said::Absent => continue,
-                Said::Blank(at) => match field.field.own() {
+                CellContent::Absent => continue,
+                CellContent::Blank(at) => match field.field.own() {
                     // A blank standard cell says nothing.
                     Some(_) => continue,
                     None => (Cell::Blank, at),
                 },
-                Said::Text(text, at) => match self.value(kind, key, field, &[text], at) {
+                CellContent::Text(text, at) => match self.value(kind, key, field, &[text], at) {
                     Some(cell) => (cell, at),
                     None => continue,
                 },
-                Said::List(members, at) => match self.value(kind, key, field, &members, at) {
-                    Some(cell) => (cell, at),
-                    None => continue,
-                },
+                CellContent::List(members, at) => {
+                    match self.value(kind, key, field, &members, at) {
+                        Some(cell) => (cell, at),
+                        None => continue,
+                    }
+                }
             };
-            stated.push(Stated {
+            stated.push(StatedField {
                 field: field.field.clone(),
                 cell,
                 at,
             });
         }
-        without_country(kind, &mut stated);
+        strip_zip_country(kind, &mut stated);
         stated
     }
 
     /// Notes that a row does not say its part of a list that all rows make together.
-    fn unsaid(&mut self, key: &Key, field: &Field) {
-        if field.cell.list == Some(List::Rows) && field.attribute.is_none() {
+    fn note_missing_part(&mut self, key: &Key, field: &FieldMapping) {
+        if field.cell.list == Some(ListMode::Rows) && field.attribute.is_none() {
             let unsaid = (key.clone(), field.field.clone());
             self.unsaid.insert(unsaid);
         }
     }
 
     /// What a row says twice, or says of nothing.
-    fn doubles(&mut self, kind: &'static Kind, key: &Key, field: &Field, row: &Row<'_>) {
+    fn report_doubles(
+        &mut self,
+        kind: &'static Kind,
+        key: &Key,
+        field: &FieldMapping,
+        row: &RecordView<'_>,
+    ) {
         let words = &self.mapping.words;
         match &field.cell.take {
-            Take::First(cells) if field.field.own() == Some(kind.status_index()) => {
-                let said = cells.iter().filter_map(|cell| match cell.said(row, words) {
-                    Ok(Said::Text(text, at)) => Some((text, at)),
+            CellSource::First(cells) if field.field.own() == Some(kind.status_index()) => {
+                let said = cells.iter().filter_map(|cell| match cell.read(row, words) {
+                    Ok(CellContent::Text(text, at)) => Some((text, at)),
                     _ => None,
                 });
-                let mut said: Vec<(Text, Pos)> = said.collect();
+                let mut said: Vec<(CompactText, LineColumn)> = said.collect();
                 said.dedup_by(|later, first| later.0 == first.0 || later.0 == "active");
                 if let [(first, _), (other, at), ..] = &said[..] {
                     let message =
                         format!("{key} is {first} and {other} in one row; {first} is taken");
-                    let fault = Fault::new(codes::FLAGS_BOTH, message).help("set one of the two");
+                    let fault =
+                        ValueProblem::new(codes::FLAGS_BOTH, message).help("set one of the two");
                     self.report(&fault, Some(key), field_name(kind, field), *at);
                 }
             }
-            Take::Column(column) if field.cell.list.is_some() => {
-                let (empty, at) = match row.said(*column).unwrap_or(Said::Absent) {
-                    Said::Text(text, at) if !trimmed(&text).is_empty() => (
+            CellSource::Column(column) if field.cell.list.is_some() => {
+                let (empty, at) = match row.content(*column).unwrap_or(CellContent::Absent) {
+                    CellContent::Text(text, at) if !trimmed(&text).is_empty() => (
                         words.members(&text).iter().any(|member| member.is_empty()),
                         at,
                     ),
-                    Said::List(members, at) => {
+                    CellContent::List(members, at) => {
                         (members.iter().any(|member| trimmed(member).is_empty()), at)
                     }
                     _ => return,
@@ -108,7 +121,7 @@ impl<'m> Collector<'m> {
                         "{key}: a member of `{}` is empty; it is left out",
                         row.name(*column)
                     );
-                    let fault = Fault::new(codes::LIST_EMPTY_ITEM, message)
+                    let fault = ValueProblem::new(codes::LIST_EMPTY_ITEM, message)
                         .help("take the separator away that nothing stands behind");
                     self.report(&fault, Some(key), field_name(kind, field), at);
                 }
@@ -122,13 +135,13 @@ impl<'m> Collector<'m> {
         &mut self,
         kind: &'static Kind,
         key: &Key,
-        from: &Field,
-        texts: &[Text],
-        at: Pos,
+        from: &FieldMapping,
+        texts: &[CompactText],
+        at: LineColumn,
     ) -> Option<Cell> {
         let Some(field) = kind.field(&from.field) else {
             if let Some(error) = texts.iter().find_map(|text| spreadsheet_error(text)) {
-                self.faulty(kind, key, &from.field, &spreadsheet(error), at);
+                self.faulty(kind, key, &from.field, &spreadsheet_problem(error), at);
                 return None;
             }
             return Some(Cell::Value(match (texts, from.cell.list) {
@@ -155,18 +168,21 @@ impl<'m> Collector<'m> {
         if !field.ty.is_list() {
             return members.pop().map(Cell::Value);
         }
-        let ids = members.iter().filter_map(Value::as_text).map(Text::new);
+        let ids = members
+            .iter()
+            .filter_map(Value::as_text)
+            .map(CompactText::new);
         let list = match field.ty {
-            Type::Links { .. } => Value::links(ids.map(|target| Link {
+            FieldType::Links { .. } => Value::links(ids.map(|target| Link {
                 target,
                 attributes: [None; 2],
             })),
             _ => Value::set(ids),
         };
         Some(match from.cell.list {
-            Some(List::Replace) => Cell::Value(list),
+            Some(ListMode::Replace) => Cell::Value(list),
             // Members that came in another way stay; `plan` drops those of this source that went.
-            Some(List::Add | List::Rows) | None => Cell::Amend(Box::new(Amend {
+            Some(ListMode::Add | ListMode::Rows) | None => Cell::Amend(Box::new(ListAmendment {
                 add: list,
                 remove: Vec::new(),
                 partial: false,
@@ -179,12 +195,12 @@ impl<'m> Collector<'m> {
         &mut self,
         kind: &'static Kind,
         key: &Key,
-        field: &Field,
+        field: &FieldMapping,
         attribute: usize,
-        said: Said,
-        stated: &mut [Stated],
+        said: CellContent,
+        stated: &mut [StatedField],
     ) {
-        let (Said::Text(text, at), Some(of)) = (said, kind.field(&field.field)) else {
+        let (CellContent::Text(text, at), Some(of)) = (said, kind.field(&field.field)) else {
             return;
         };
         let choices = of.ty.attributes()[attribute].choices;
@@ -197,7 +213,7 @@ impl<'m> Collector<'m> {
                 kind,
                 key,
                 &field.field,
-                &Fault::new(codes::ENUM, message),
+                &ValueProblem::new(codes::ENUM, message),
                 at,
             );
             return;
@@ -223,19 +239,19 @@ impl<'m> Collector<'m> {
     }
 }
 
-fn field_name(kind: &'static Kind, field: &Field) -> &'static str {
+fn field_name(kind: &'static Kind, field: &FieldMapping) -> &'static str {
     kind.field(&field.field)
         .map_or("customFields", |field| field.name)
 }
 
 /// Takes the country out of a postal code.
-fn without_country(kind: &'static Kind, stated: &mut [Stated]) {
+fn strip_zip_country(kind: &'static Kind, stated: &mut [StatedField]) {
     if kind.id != ADDRESS {
         return;
     }
     let (zip, country) = (
-        kinds::own(kind.at("zipCode")),
-        kinds::own(kind.at("country")),
+        kinds::own_field(kind.expect_index("zipCode")),
+        kinds::own_field(kind.expect_index("country")),
     );
     let text = |field: &FieldRef| {
         let stated = stated.iter().find(|stated| stated.field == *field)?;
@@ -244,7 +260,7 @@ fn without_country(kind: &'static Kind, stated: &mut [Stated]) {
     let (Some(code), Some(land)) = (text(&zip), text(&country)) else {
         return;
     };
-    let without = value::zip(&code, &land);
+    let without = value::strip_country_prefix(&code, &land);
     if without.len() < code.len()
         && let Some(stated) = stated.iter_mut().find(|stated| stated.field == zip)
     {
@@ -253,15 +269,15 @@ fn without_country(kind: &'static Kind, stated: &mut [Stated]) {
 }
 
 /// A custom field that a column is by its name.
-pub(super) fn custom(field: &FieldRef, entry: &Entry) -> Option<Stated> {
+pub(super) fn custom(field: &FieldRef, entry: &RawCell) -> Option<StatedField> {
     let text = trimmed(&entry.text);
     let cell = match &entry.shape {
-        Shape::Object | Shape::Covered(_) => return None,
-        Shape::List(members) => Cell::Value(Value::List(members.clone())),
+        CellShape::Object | CellShape::Covered(_) => return None,
+        CellShape::List(members) => Cell::Value(Value::List(members.clone())),
         _ if text.is_empty() => Cell::Blank,
         _ => Cell::Value(Value::text(text)),
     };
-    Some(Stated {
+    Some(StatedField {
         field: field.clone(),
         cell,
         at: entry.at,

@@ -2,28 +2,28 @@
 
 mod addresses;
 mod fields;
+mod mangled_text;
 mod row;
-mod spelled;
 
-use super::format::{Columns, Entry, Record, Shape};
-use super::group::{self, Group};
+use super::format::{CellShape, ExportColumns, ExportRecord, RawCell};
+use super::group::{self, RowGroup};
 use super::guess::holds_secrets;
-use super::mapping::{Cell as From, Mapping, Said, Section};
+use super::mapping::{CellContent, CellMapping as From, Mapping, MappingSection};
 use super::value;
 use crate::diagnostic::{Diagnostic, Origin, codes};
-use crate::kinds::read::{Fault, check_id, spreadsheet, spreadsheet_error};
+use crate::kinds::read::{ValueProblem, check_id, spreadsheet_error, spreadsheet_problem};
 use crate::kinds::{ADDRESS, Kind};
-use crate::model::{Declared, FieldRef, Key, Keyed, KindId, Pos, Stated};
-use row::Row;
-use spelled::Numbers;
+use crate::model::{DeclaredResource, FieldRef, Key, KeyedList, KindId, LineColumn, StatedField};
+use mangled_text::NumericIds;
+use row::RecordView;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// What the records of an export say.
 #[derive(Debug, Default)]
-pub struct Collected {
+pub struct CollectedResources {
     /// The resources, sorted by key.
-    pub resources: Keyed<Arc<Declared>>,
+    pub resources: KeyedList<Arc<DeclaredResource>>,
     /// What was found.
     pub diagnostics: Vec<Diagnostic>,
     /// Keys that stand in rows that could not be read otherwise: they are held, not missing.
@@ -33,20 +33,20 @@ pub struct Collected {
     /// The fields whose values are faulty and so are not among the cells.
     pub faulty: BTreeSet<(Key, FieldRef)>,
     /// Which record speaks of which resources, where that is wanted.
-    pub listed: Option<Vec<Listed>>,
+    pub listed: Option<Vec<RecordKeys>>,
 }
 
 /// A record, and what it speaks of.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Listed {
+pub struct RecordKeys {
     /// Where it begins.
-    pub at: Pos,
+    pub at: LineColumn,
     /// The resources, in the order in which they are named.
     pub keys: Vec<Key>,
 }
 
 /// Makes resources of records, one after the other.
-pub(super) struct Collector<'m> {
+pub(super) struct ResourceCollector<'m> {
     mapping: &'m Mapping,
     path: Arc<str>,
     /// Where each column of the mapping is found in the export.
@@ -57,19 +57,19 @@ pub(super) struct Collector<'m> {
     named: usize,
     /// Of each section the columns that are custom fields by their names, with the ids of these.
     every: Vec<Vec<(FieldRef, usize)>>,
-    groups: HashMap<Key, Group, foldhash::fast::FixedState>,
+    groups: HashMap<Key, RowGroup, foldhash::fast::FixedState>,
     /// To which account each address was said first.
     owners: HashMap<Key, Key, foldhash::fast::FixedState>,
     /// The ids that are numbers in the export.
-    numbers: Numbers,
+    numbers: NumericIds,
     /// The columns of secrets that nothing was found in yet.
     secrets: Vec<usize>,
     /// The lists that all rows of a resource make together, where one of its rows does not say its part.
     unsaid: BTreeSet<(Key, FieldRef)>,
-    collected: Collected,
+    collected: CollectedResources,
 }
 
-impl<'m> Collector<'m> {
+impl<'m> ResourceCollector<'m> {
     pub(super) fn new(mapping: &'m Mapping, path: &Arc<str>) -> Self {
         Self {
             mapping,
@@ -80,39 +80,39 @@ impl<'m> Collector<'m> {
             every: Vec::new(),
             groups: HashMap::default(),
             owners: HashMap::default(),
-            numbers: Numbers::default(),
+            numbers: NumericIds::default(),
             secrets: Vec::new(),
             unsaid: BTreeSet::new(),
-            collected: Collected::default(),
+            collected: CollectedResources::default(),
         }
     }
 
     /// The same, and says of each record which resources it speaks of.
-    pub(super) fn listing(mut self) -> Self {
+    pub(super) fn with_record_keys(mut self) -> Self {
         self.collected.listed = Some(Vec::new());
         self
     }
 
     /// Takes one record.
-    pub(super) fn take(&mut self, record: &Record, columns: &Columns) {
+    pub(super) fn take(&mut self, record: &ExportRecord, columns: &ExportColumns) {
         if let Some(listed) = &mut self.collected.listed {
-            listed.push(Listed {
+            listed.push(RecordKeys {
                 at: record.at,
                 keys: Vec::new(),
             });
         }
-        self.find(columns);
+        self.locate_columns(columns);
         self.notice_secrets(record, columns);
         let mapping = self.mapping;
         let places = std::mem::take(&mut self.places);
-        let row = Row {
+        let row = RecordView {
             record,
             columns,
             mapping,
             places: &places,
         };
         for (nth, section) in mapping.sections.iter().enumerate() {
-            if row.fits(&section.when) {
+            if row.meets_conditions(&section.when) {
                 self.section(section, nth, &row);
             }
         }
@@ -120,13 +120,14 @@ impl<'m> Collector<'m> {
     }
 
     /// Finds the columns of the mapping again when the export has shown new ones.
-    fn find(&mut self, columns: &Columns) {
+    fn locate_columns(&mut self, columns: &ExportColumns) {
         if self.known == columns.len() {
             return;
         }
         self.known = columns.len();
         let new = columns.names().enumerate().skip(self.named);
-        let secrets = new.filter(|(_, name)| holds_secrets(name) && !self.mapping.reads(name));
+        let secrets =
+            new.filter(|(_, name)| holds_secrets(name) && !self.mapping.is_mapped_column(name));
         self.secrets.extend(secrets.map(|(at, _)| at));
         self.named = columns.len();
         let found = self.mapping.columns.iter().map(|names| {
@@ -147,7 +148,7 @@ impl<'m> Collector<'m> {
     }
 
     /// Says once of each column of secrets that it is not read; never what it holds.
-    fn notice_secrets(&mut self, record: &Record, columns: &Columns) {
+    fn notice_secrets(&mut self, record: &ExportRecord, columns: &ExportColumns) {
         let filled = |at: &usize| record.cell(*at).is_some_and(|entry| !entry.is_blank());
         let (found, open): (Vec<usize>, Vec<usize>) = std::mem::take(&mut self.secrets)
             .into_iter()
@@ -165,17 +166,17 @@ impl<'m> Collector<'m> {
         }
     }
 
-    fn section(&mut self, section: &'m Section, nth: usize, row: &Row<'_>) {
+    fn section(&mut self, section: &'m MappingSection, nth: usize, row: &RecordView<'_>) {
         let Some((key, at)) = self.key(section.kind, &section.id, row, None) else {
             return;
         };
-        self.list(&key);
+        self.note_key(&key);
         if row.record.faulty {
-            self.shield(section, &key, row);
+            self.shield_unread_row(section, &key, row);
             return;
         }
         let mut said = self.fields(section.kind, &key, &section.fields, row);
-        self.named(section, nth, &key, row, &mut said);
+        self.read_custom_columns(section, nth, &key, row, &mut said);
         if let Some(addresses) = self.addresses(section, &key, row) {
             let place = said.partition_point(|stated| stated.field < addresses.field);
             said.insert(place, addresses);
@@ -184,22 +185,23 @@ impl<'m> Collector<'m> {
     }
 
     /// What a row says of the custom fields that columns are by their names.
-    fn named(
+    fn read_custom_columns(
         &mut self,
-        section: &Section,
+        section: &MappingSection,
         nth: usize,
         key: &Key,
-        row: &Row<'_>,
-        said: &mut Vec<Stated>,
+        row: &RecordView<'_>,
+        said: &mut Vec<StatedField>,
     ) {
         let every = std::mem::take(&mut self.every[nth]);
         for (field, place) in &every {
             let Some(entry) = row.record.cell(*place) else {
                 continue;
             };
-            let error = spreadsheet_error(&entry.text).map(|error| Box::new(spreadsheet(error)));
+            let error =
+                spreadsheet_error(&entry.text).map(|error| Box::new(spreadsheet_problem(error)));
             match (&entry.shape, error) {
-                (Shape::Lost(fault), _) => {
+                (CellShape::Unreadable(fault), _) => {
                     self.faulty(section.kind, key, field, fault, entry.at);
                 }
                 (_, Some(fault)) => self.faulty(section.kind, key, field, &fault, entry.at),
@@ -210,7 +212,7 @@ impl<'m> Collector<'m> {
     }
 
     /// Notes that the record at hand speaks of a resource.
-    fn list(&mut self, key: &Key) {
+    fn note_key(&mut self, key: &Key) {
         let record = self
             .collected
             .listed
@@ -222,12 +224,12 @@ impl<'m> Collector<'m> {
     }
 
     /// Takes what a row says of a resource.
-    fn put(&mut self, key: &Key, owner: Option<&Key>, at: Pos, said: Vec<Stated>) {
-        self.list(key);
+    fn put(&mut self, key: &Key, owner: Option<&Key>, at: LineColumn, said: Vec<StatedField>) {
+        self.note_key(key);
         let group = self
             .groups
             .entry(key.clone())
-            .or_insert_with(|| Group::new(at));
+            .or_insert_with(|| RowGroup::new(at));
         let against = group.take(said);
         if against.is_empty() {
             return;
@@ -244,7 +246,7 @@ impl<'m> Collector<'m> {
                 "{owner}: its rows in lines {} and {} disagree about {key}",
                 old.at.line, new.at.line
             );
-            let found = Diagnostic::new(codes::ROW_CONFLICT, message).of(owner);
+            let found = Diagnostic::new(codes::ROW_CONFLICT, message).for_resource(owner);
             let origin = self.origin(new.at);
             self.collected.diagnostics.push(found.at(origin));
         }
@@ -256,26 +258,27 @@ impl<'m> Collector<'m> {
         &mut self,
         kind: &'static Kind,
         id: &From,
-        row: &Row<'_>,
+        row: &RecordView<'_>,
         account: Option<&Key>,
-    ) -> Option<(Key, Pos)> {
-        let (text, at) = match id.said(row, &self.mapping.words) {
-            Ok(Said::Text(text, at)) => (text, at),
-            Ok(Said::Absent | Said::Blank(_) | Said::List(..)) => {
-                self.keyless(kind, id, row, account);
+    ) -> Option<(Key, LineColumn)> {
+        let (text, at) = match id.read(row, &self.mapping.words) {
+            Ok(CellContent::Text(text, at)) => (text, at),
+            Ok(CellContent::Absent | CellContent::Blank(_) | CellContent::List(..)) => {
+                self.report_missing_key(kind, id, row, account);
                 return None;
             }
             Err((fault, at)) => {
-                self.hide(kind, at, &fault, account);
+                self.hide_kind(kind, at, &fault, account);
                 return None;
             }
         };
-        let ruined = spelled::id(id, row).or_else(|| Some((value::made_number(&text)?, at)));
+        let ruined =
+            mangled_text::check_id(id, row).or_else(|| Some((value::mangled_id(&text)?, at)));
         if let Some((fault, at)) = ruined {
-            self.hide(kind, at, &fault, account);
+            self.hide_kind(kind, at, &fault, account);
             return None;
         }
-        self.numbers.look(id, row, &text);
+        self.numbers.note_id(id, row, &text);
         match check_id(kind, &text) {
             Ok(warning) => {
                 let key = Key::new(kind.id, &text);
@@ -285,30 +288,42 @@ impl<'m> Collector<'m> {
                 Some((key, at))
             }
             Err(fault) => {
-                self.hide(kind, at, &fault, account);
+                self.hide_kind(kind, at, &fault, account);
                 None
             }
         }
     }
 
     /// A row without the id of what it speaks of.
-    fn keyless(&mut self, kind: &'static Kind, id: &From, row: &Row<'_>, account: Option<&Key>) {
-        let blank = row.record.cells.iter().flatten().all(Entry::is_blank);
+    fn report_missing_key(
+        &mut self,
+        kind: &'static Kind,
+        id: &From,
+        row: &RecordView<'_>,
+        account: Option<&Key>,
+    ) {
+        let blank = row.record.cells.iter().flatten().all(RawCell::is_blank);
         if blank && row.record.lists.is_empty() {
             return;
         }
-        if let Some((fault, at)) = spelled::covered(id, row) {
-            return self.hide(kind, at, &fault, account);
+        if let Some((fault, at)) = mangled_text::covered_id(id, row) {
+            return self.hide_kind(kind, at, &fault, account);
         }
-        let fault = Fault::new(
+        let fault = ValueProblem::new(
             codes::REQUIRED,
             format!("the row has no externalId of its {}", kind.name),
         )
         .help("give it one; until then nothing of this kind is taken for missing");
-        self.hide(kind, row.record.at, &fault, account);
+        self.hide_kind(kind, row.record.at, &fault, account);
     }
 
-    fn hide(&mut self, kind: &'static Kind, at: Pos, fault: &Fault, account: Option<&Key>) {
+    fn hide_kind(
+        &mut self,
+        kind: &'static Kind,
+        at: LineColumn,
+        fault: &ValueProblem,
+        account: Option<&Key>,
+    ) {
         let origin = self.origin(at);
         let why = format!("{origin}: {}", fault.code);
         self.collected.hidden.entry(kind.id).or_insert(why);
@@ -317,25 +332,32 @@ impl<'m> Collector<'m> {
     }
 
     /// Shields what a row that could not be read names.
-    fn shield(&mut self, section: &Section, key: &Key, row: &Row<'_>) {
+    fn shield_unread_row(&mut self, section: &MappingSection, key: &Key, row: &RecordView<'_>) {
         self.collected.shielded.insert(key.clone());
         let message = format!("{key} is left as it is: its row could not be read");
-        let found = Diagnostic::new(codes::ROW_WIDTH, message).of(key);
+        let found = Diagnostic::new(codes::ROW_WIDTH, message).for_resource(key);
         let origin = self.origin(row.record.at);
         self.collected.diagnostics.push(found.at(origin));
         for block in section.blocks.iter().filter(|block| block.rows.is_none()) {
-            if let Ok(Said::Text(id, _)) = block.id.said(row, &self.mapping.words) {
+            if let Ok(CellContent::Text(id, _)) = block.id.read(row, &self.mapping.words) {
                 self.collected.shielded.insert(Key::new(ADDRESS, &id));
             }
         }
     }
 
-    fn faulty(&mut self, kind: &'static Kind, key: &Key, field: &FieldRef, fault: &Fault, at: Pos) {
+    fn faulty(
+        &mut self,
+        kind: &'static Kind,
+        key: &Key,
+        field: &FieldRef,
+        fault: &ValueProblem,
+        at: LineColumn,
+    ) {
         self.collected.faulty.insert((key.clone(), field.clone()));
         self.report(fault, Some(key), &kind.field_name(field), at);
     }
 
-    fn report(&mut self, fault: &Fault, key: Option<&Key>, field: &str, at: Pos) {
+    fn report(&mut self, fault: &ValueProblem, key: Option<&Key>, field: &str, at: LineColumn) {
         let mut found = Diagnostic::new(fault.code, fault.message.clone()).field(field);
         found.help.clone_from(&fault.help);
         found.key = key.cloned();
@@ -343,7 +365,7 @@ impl<'m> Collector<'m> {
         self.collected.diagnostics.push(found.at(origin));
     }
 
-    fn origin(&self, at: Pos) -> Origin {
+    fn origin(&self, at: LineColumn) -> Origin {
         Origin {
             path: self.path.clone(),
             at,
@@ -351,15 +373,15 @@ impl<'m> Collector<'m> {
     }
 
     /// All that the records said.
-    pub(super) fn finish(self) -> (Collected, Numbers) {
+    pub(super) fn finish(self) -> (CollectedResources, NumericIds) {
         let mut collected = self.collected;
-        let mut groups: Vec<(Key, Group)> = self.groups.into_iter().collect();
+        let mut groups: Vec<(Key, RowGroup)> = self.groups.into_iter().collect();
         groups.sort_by(|a, b| a.0.cmp(&b.0));
         let (path, lists) = (&self.path, self.mapping.lists_of_rows());
         let declared = groups.into_iter().map(|(key, mut group)| {
             for (_, field) in lists.iter().filter(|(kind, _)| *kind == key.kind) {
                 let is_whole = !self.unsaid.contains(&(key.clone(), field.clone()));
-                group.conclude(field, is_whole);
+                group.conclude_list(field, is_whole);
             }
             Arc::new(group.finish(key, path))
         });

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 /// The columns of an export, by name as written; found again whatever their case and spaces.
 #[derive(Clone, Default, Debug)]
-pub struct Columns {
+pub struct ExportColumns {
     names: Vec<String>,
     exact: HashMap<String, usize>,
     folded: HashMap<String, usize>,
 }
 
-impl Columns {
+impl ExportColumns {
     /// The column called exactly `name`, made if there is none.
     pub fn intern(&mut self, name: &str) -> usize {
         if let Some(at) = self.exact.get(name) {
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_name_is_found_whatever_its_case_and_spaces() {
-        let mut columns = Columns::default();
+        let mut columns = ExportColumns::default();
         let id = columns.intern("Account External Id");
         let other = columns.intern("account_name");
         for name in ["accountExternalId", "ACCOUNT\u{a0}EXTERNAL  ID "] {
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn names_as_written_go_before_those_that_are_alike() {
-        let mut columns = Columns::default();
+        let mut columns = ExportColumns::default();
         let (upper, lower) = (columns.intern("ID"), columns.intern("id"));
         assert_ne!(upper, lower);
         assert_eq!(columns.find("id"), Some(lower));

@@ -6,16 +6,16 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 /// How many bytes from the first one that is not ASCII are looked at.
 pub(super) const WINDOW: usize = 64 * 1024;
 /// Of so many characters it is no accident that they are all valid UTF-8.
-const NO_ACCIDENT: usize = 8;
+const MIN_MULTIBYTE_STARTS: usize = 8;
 
 /// The encoding that a configuration calls `label`: `utf-8`, `windows-1252`, `latin1`, `utf-16le`.
 #[must_use]
-pub fn encoding(label: &str) -> Option<&'static Encoding> {
+pub fn encoding_for_label(label: &str) -> Option<&'static Encoding> {
     Encoding::for_label_no_replacement(label.as_bytes())
 }
 
 /// UTF-16 without a mark: every second byte of what begins an export is zero.
-pub(super) fn unmarked(bytes: &[u8]) -> Option<&'static Encoding> {
+pub(super) fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
     let pairs = bytes.chunks_exact(2).take(64);
     let zeros = |at: usize| pairs.clone().filter(|pair| pair[at] == 0).count();
     let (even, odd, most) = (zeros(0), zeros(1), pairs.len());
@@ -44,9 +44,9 @@ pub(super) fn guess(bytes: &[u8], last: bool) -> &'static Encoding {
 }
 
 /// Whether what is declared as another encoding is UTF-8 beyond doubt.
-pub(super) fn surely_utf8(bytes: &[u8], last: bool) -> bool {
+pub(super) fn is_surely_utf8(bytes: &[u8], last: bool) -> bool {
     let starts = bytes.iter().filter(|byte| **byte >= 0xc2).count();
-    starts >= NO_ACCIDENT && is_utf8(bytes, last)
+    starts >= MIN_MULTIBYTE_STARTS && is_utf8(bytes, last)
 }
 
 /// Whether this is valid UTF-8; unless it is all there is, it may end within a character.
@@ -83,10 +83,10 @@ mod tests {
 
     #[test]
     fn utf16_is_seen_without_its_mark() {
-        assert_eq!(unmarked(b"i\0d\0;\0n\0"), Some(UTF_16LE));
-        assert_eq!(unmarked(b"\0i\0d\0;\0n"), Some(UTF_16BE));
-        assert_eq!(unmarked(b"id;n"), None);
-        assert_eq!(unmarked(b"\0\0\0\0\0\0"), None);
-        assert_eq!(unmarked(b""), None);
+        assert_eq!(utf16_without_mark(b"i\0d\0;\0n\0"), Some(UTF_16LE));
+        assert_eq!(utf16_without_mark(b"\0i\0d\0;\0n"), Some(UTF_16BE));
+        assert_eq!(utf16_without_mark(b"id;n"), None);
+        assert_eq!(utf16_without_mark(b"\0\0\0\0\0\0"), None);
+        assert_eq!(utf16_without_mark(b""), None);
     }
 }

@@ -11,35 +11,35 @@
 
 mod columns;
 mod csv;
+mod diagnostics;
 mod encoding;
-mod findings;
 pub mod json;
+mod not_data;
 mod record;
-mod source;
 mod table;
 #[cfg(test)]
 mod tests;
 mod text;
-mod unlike;
+mod text_reader;
 mod xlsx;
 
-pub use columns::Columns;
-pub use encoding::encoding;
+pub use columns::ExportColumns;
+pub use encoding::encoding_for_label;
 pub use encoding_rs::Encoding;
-pub use record::{Entry, Record, Shape};
-pub use text::wrapped;
+pub use record::{CellShape, ExportRecord, RawCell};
+pub use text::add_text_marker;
 
 use crate::diagnostic::{Diagnostic, codes};
-use crate::model::{Digest, Pos};
-use findings::Findings;
+use crate::model::{Digest, LineColumn};
+use diagnostics::ExportDiagnostics;
 use flate2::bufread::MultiGzDecoder;
-use source::{Flaw, FlawKind, Found, Source};
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
 use std::sync::Arc;
+use text_reader::{EncodingSource, InvalidByte, InvalidByteKind, TextReader};
 
 /// What an export is written in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Format {
+pub enum ExportFormat {
     /// Rows of cells with delimiters between.
     Csv,
     /// A list of objects.
@@ -52,9 +52,9 @@ pub enum Format {
 
 /// What is known of an export before it is read.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct FormatOptions {
     /// What it is written in; none: what its bytes look like.
-    pub format: Option<Format>,
+    pub format: Option<ExportFormat>,
     /// What stands between cells, an ASCII character; none: what `sep=` says, or what fits.
     pub delimiter: Option<u8>,
     /// What stands around cells, an ASCII character; none: nothing does.
@@ -73,18 +73,18 @@ pub struct Options {
     /// spreadsheet are joined with `;`.
     pub trailer: Option<String>,
     /// The sheet of a spreadsheet; none: the only one with data.
-    pub sheet: Option<Sheet>,
+    pub sheet: Option<SheetSelector>,
     /// The texts that stand for a blank cell.
     pub blanks: Vec<String>,
     /// Where the list is in JSON: `data.items`; none: it is the whole.
     pub rows: Option<String>,
     /// What is too much.
-    pub limits: Limits,
+    pub limits: FormatLimits,
 }
 
 /// A sheet of a spreadsheet.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Sheet {
+pub enum SheetSelector {
     /// By its name.
     Name(String),
     /// By its place in the workbook, from 1.
@@ -93,7 +93,7 @@ pub enum Sheet {
 
 /// What is too much, in bytes where nothing else is said.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Limits {
+pub struct FormatLimits {
     /// Of one row or object.
     pub record: usize,
     /// Of one cell.
@@ -108,14 +108,14 @@ pub struct Limits {
 
 /// What came of reading an export.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Outcome {
+pub struct ReadOutcome {
     /// How many rows or objects it has, faulty ones and those without a cell in them included;
     /// blank rows and repeated headers are none.
     pub records: u64,
     /// How many its trailer counts.
     pub trailer: Option<u64>,
     /// What it was read as.
-    pub format: Format,
+    pub format: ExportFormat,
     /// The name of its encoding.
     pub encoding: &'static str,
     /// What stands between its cells.
@@ -134,7 +134,7 @@ pub struct Outcome {
 
 /// What the reader of one format comes to.
 #[derive(Default)]
-struct Body {
+struct BodySummary {
     records: u64,
     trailer: Option<u64>,
     delimiter: Option<char>,
@@ -143,14 +143,14 @@ struct Body {
 }
 
 /// What the readers of all formats work on.
-struct Target<'a> {
-    options: &'a Options,
-    columns: &'a mut Columns,
-    findings: &'a mut Findings,
-    each: &'a mut dyn FnMut(&Record, &Columns) -> bool,
+struct ReadContext<'a> {
+    options: &'a FormatOptions,
+    columns: &'a mut ExportColumns,
+    findings: &'a mut ExportDiagnostics,
+    each: &'a mut dyn FnMut(&ExportRecord, &ExportColumns) -> bool,
 }
 
-impl Default for Options {
+impl Default for FormatOptions {
     fn default() -> Self {
         Self {
             format: None,
@@ -164,19 +164,19 @@ impl Default for Options {
             sheet: None,
             blanks: Vec::new(),
             rows: None,
-            limits: Limits::default(),
+            limits: FormatLimits::default(),
         }
     }
 }
 
-impl Options {
+impl FormatOptions {
     /// Whether a text stands for a blank cell.
     fn reads_as_blank(&self, text: &str) -> bool {
         !self.blanks.is_empty() && self.blanks.iter().any(|blank| blank == text.trim())
     }
 }
 
-impl Default for Limits {
+impl Default for FormatLimits {
     fn default() -> Self {
         Self {
             record: 1 << 20,
@@ -188,7 +188,7 @@ impl Default for Limits {
     }
 }
 
-impl Format {
+impl ExportFormat {
     /// Whether its columns are named in a header, so that all of them are always there.
     #[must_use]
     pub fn has_header(self) -> bool {
@@ -214,7 +214,7 @@ impl Format {
 
     /// The word for it.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn display_name(self) -> &'static str {
         match self {
             Self::Csv => "CSV",
             Self::Json => "JSON",
@@ -229,36 +229,36 @@ impl Format {
 pub fn read(
     mut input: impl Read + Seek,
     path: &Arc<str>,
-    options: &Options,
-    columns: &mut Columns,
-    each: &mut dyn FnMut(&Record, &Columns) -> bool,
-) -> Outcome {
-    let mut findings = Findings::new(path);
-    let mut target = Target {
+    options: &FormatOptions,
+    columns: &mut ExportColumns,
+    each: &mut dyn FnMut(&ExportRecord, &ExportColumns) -> bool,
+) -> ReadOutcome {
+    let mut findings = ExportDiagnostics::new(path);
+    let mut target = ReadContext {
         options,
         columns,
         findings: &mut findings,
         each,
     };
-    let mut outcome = match begins(&mut input) {
-        Ok(head) if head.starts_with(&unlike::GZIP) => read_packed(&mut input, path, &mut target),
-        Ok(head) if unlike::is_zip(&head) => xlsx::read(&mut input, &mut target),
+    let mut outcome = match read_head(&mut input) {
+        Ok(head) if head.starts_with(&not_data::GZIP) => read_packed(&mut input, path, &mut target),
+        Ok(head) if not_data::is_zip(&head) => xlsx::read(&mut input, &mut target),
         Ok(head) => read_text(&mut input, path, &head, &mut target),
         Err(error) => {
-            unreadable(target.findings, Pos::default(), &error);
-            Outcome::of(Format::Csv, Body::default())
+            report_unreadable(target.findings, LineColumn::default(), &error);
+            ReadOutcome::of(ExportFormat::Csv, BodySummary::default())
         }
     };
     if options.format.is_none() {
-        let format = format!("format {}", outcome.format.word());
+        let format = format!("format {}", outcome.format.display_name());
         outcome.detected.insert(0, format);
     }
     (outcome.diagnostics, outcome.complete) = findings.finish();
     outcome
 }
 
-impl Outcome {
-    fn of(format: Format, body: Body) -> Self {
+impl ReadOutcome {
+    fn of(format: ExportFormat, body: BodySummary) -> Self {
         Self {
             records: body.records,
             trailer: body.trailer,
@@ -275,7 +275,7 @@ impl Outcome {
 }
 
 /// The first bytes of an export.
-fn begins(input: &mut (impl Read + Seek)) -> io::Result<Vec<u8>> {
+fn read_head(input: &mut (impl Read + Seek)) -> io::Result<Vec<u8>> {
     let mut head = Vec::with_capacity(8);
     input.rewind()?;
     input.by_ref().take(8).read_to_end(&mut head)?;
@@ -284,7 +284,7 @@ fn begins(input: &mut (impl Read + Seek)) -> io::Result<Vec<u8>> {
 }
 
 /// Reads a text that is packed with gzip as if it were not.
-fn read_packed(input: &mut dyn Read, path: &str, target: &mut Target<'_>) -> Outcome {
+fn read_packed(input: &mut dyn Read, path: &str, target: &mut ReadContext<'_>) -> ReadOutcome {
     let limit = target.options.limits.unpacked;
     let mut unpacked = DecompressedExport {
         inner: MultiGzDecoder::new(BufReader::new(input)),
@@ -294,14 +294,14 @@ fn read_packed(input: &mut dyn Read, path: &str, target: &mut Target<'_>) -> Out
     let mut head = Vec::with_capacity(8);
     let begun = unpacked.by_ref().take(8).read_to_end(&mut head);
     if let Err(error) = begun {
-        let found = unlike::instead(&format!("damaged: {error}"), "get it again, whole");
-        target.findings.fatal(Pos::default(), found);
-        return Outcome::of(Format::Csv, Body::default());
+        let found = not_data::not_data(&format!("damaged: {error}"), "get it again, whole");
+        target.findings.fatal(LineColumn::default(), found);
+        return ReadOutcome::of(ExportFormat::Csv, BodySummary::default());
     }
-    if unlike::is_zip(&head) {
-        let found = unlike::instead("a spreadsheet or an archive within gzip", unlike::UNPACK);
-        target.findings.fatal(Pos::default(), found);
-        return Outcome::of(Format::Xlsx, Body::default());
+    if not_data::is_zip(&head) {
+        let found = not_data::not_data("a spreadsheet or an archive within gzip", not_data::UNPACK);
+        target.findings.fatal(LineColumn::default(), found);
+        return ReadOutcome::of(ExportFormat::Xlsx, BodySummary::default());
     }
     let name = path.strip_suffix(".gz").unwrap_or(path);
     read_text(
@@ -334,64 +334,70 @@ impl<R: BufRead> Read for DecompressedExport<R> {
     }
 }
 
-fn read_text(input: &mut dyn Read, path: &str, head: &[u8], target: &mut Target<'_>) -> Outcome {
-    let mut source = Source::open(input, target.options.encoding);
+fn read_text(
+    input: &mut dyn Read,
+    path: &str,
+    head: &[u8],
+    target: &mut ReadContext<'_>,
+) -> ReadOutcome {
+    let mut source = TextReader::open(input, target.options.encoding);
     let declared = target.options.format;
-    let format = declared.unwrap_or_else(|| looks_like(&mut source, path, target.options.limits));
-    let mut body = Body::default();
-    if let Some(found) = unlike::data(head, &source, format) {
-        target.findings.fatal(Pos::default(), found);
-    } else if !refuted(&source, target.findings) {
+    let format =
+        declared.unwrap_or_else(|| detect_format(&mut source, path, target.options.limits));
+    let mut body = BodySummary::default();
+    if let Some(found) = not_data::detect(head, &source, format) {
+        target.findings.fatal(LineColumn::default(), found);
+    } else if !report_refuted_encoding(&source, target.findings) {
         body = match format {
-            Format::Json => json::read(&mut source, target),
-            Format::Jsonl => json::read_lines(&mut source, target),
-            Format::Csv | Format::Xlsx => csv::read(&mut source, target),
+            ExportFormat::Json => json::read(&mut source, target),
+            ExportFormat::Jsonl => json::read_lines(&mut source, target),
+            ExportFormat::Csv | ExportFormat::Xlsx => csv::read(&mut source, target),
         };
-        refuted(&source, target.findings);
+        report_refuted_encoding(&source, target.findings);
     }
     if let Some(error) = source.failure() {
-        unreadable(target.findings, source.pos, error);
+        report_unreadable(target.findings, source.pos, error);
     }
     let (encoding, found) = source.encoding();
-    if found == Found::Guessed || found == Found::Mark {
+    if found == EncodingSource::Guessed || found == EncodingSource::ByteOrderMark {
         let said = format!("encoding {}", encoding.name());
         body.detected.insert(0, said);
     }
-    Outcome {
+    ReadOutcome {
         encoding: encoding.name(),
         digest: source.digest(),
-        ..Outcome::of(format, body)
+        ..ReadOutcome::of(format, body)
     }
 }
 
 /// What a text looks like: one object does not tell whether it is a line of many, so the name of the
 /// file decides then.
-fn looks_like(source: &mut Source<'_>, path: &str, limits: Limits) -> Format {
+fn detect_format(source: &mut TextReader<'_>, path: &str, limits: FormatLimits) -> ExportFormat {
     let ends = |end: &str| path.to_ascii_lowercase().ends_with(end);
-    if !unlike::is_json(source.rest()) {
-        return Format::Csv;
+    if !not_data::is_json(source.rest()) {
+        return ExportFormat::Csv;
     }
     let object = source.rest().trim_start().starts_with('{');
     if object && (ends(".jsonl") || ends(".ndjson") || json::is_lines(source, limits.record)) {
-        return Format::Jsonl;
+        return ExportFormat::Jsonl;
     }
-    Format::Json
+    ExportFormat::Json
 }
 
 /// Reports a declared encoding that cannot be, once.
-fn refuted(source: &Source<'_>, findings: &mut Findings) -> bool {
+fn report_refuted_encoding(source: &TextReader<'_>, findings: &mut ExportDiagnostics) -> bool {
     let (encoding, found) = source.encoding();
-    let refuted = found == Found::Refuted;
+    let refuted = found == EncodingSource::Refuted;
     if refuted && findings.count(codes::ENCODING) == 0 {
         let message = format!("{} is declared, and this is UTF-8", encoding.name());
         let found = Diagnostic::new(codes::ENCODING, message)
             .help("declare `utf-8`, or nothing: every letter with an accent would become two");
-        findings.fatal(Pos::default(), found);
+        findings.fatal(LineColumn::default(), found);
     }
     refuted
 }
 
-fn unreadable(findings: &mut Findings, at: Pos, error: &io::Error) {
+fn report_unreadable(findings: &mut ExportDiagnostics, at: LineColumn, error: &io::Error) {
     let message = format!("the export cannot be read on: {error}");
     let found = Diagnostic::new(codes::SOURCE_UNREADABLE, message)
         .help("check the file, its rights and what it lies on");
@@ -399,22 +405,27 @@ fn unreadable(findings: &mut Findings, at: Pos, error: &io::Error) {
 }
 
 /// Reports a byte that no text has.
-fn report_flaw(findings: &mut Findings, at: Pos, flaw: Flaw, encoding: &str) {
+fn report_flaw(
+    findings: &mut ExportDiagnostics,
+    at: LineColumn,
+    flaw: InvalidByte,
+    encoding: &str,
+) {
     let offset = flaw.offset;
     match flaw.what {
-        FlawKind::Misfit => {
+        InvalidByteKind::Undecodable => {
             let message = format!("byte {offset} of the file does not fit {encoding}");
             let found = Diagnostic::new(codes::ENCODING, message)
                 .help("export all of it in one encoding, and declare that one");
             findings.report(at, found);
         }
-        FlawKind::Nul => {
+        InvalidByteKind::Nul => {
             let found = Diagnostic::new(codes::ENCODING, format!("a zero byte at {offset}"))
                 .help("the file was damaged on its way, or is UTF-16: get it again, or declare it");
             findings.report(at, found);
         }
-        FlawKind::Cut => {
-            let found = table::truncated("the export ends within a character");
+        InvalidByteKind::Truncated => {
+            let found = table::truncated_export("the export ends within a character");
             findings.fatal(at, found.help("get the whole export"));
         }
     }

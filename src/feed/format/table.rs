@@ -1,31 +1,31 @@
 //! Rows of cells under a header: what CSV and spreadsheets have in common.
 
 use super::columns::fold;
-use super::record::{Entry, Record, Shape};
-use super::text::{has_lost_letter, is_suspicious, repaired, unwrapped};
-use super::{Body, Target};
+use super::record::{CellShape, ExportRecord, RawCell};
+use super::text::{has_lost_letter, is_suspicious, repaired, strip_text_marker};
+use super::{BodySummary, ReadContext};
 use crate::diagnostic::{Diagnostic, codes, plural};
 use crate::kinds::read::{is_blank, quoted};
-use crate::model::{Pos, Text};
+use crate::model::{CompactText, LineColumn};
 use std::collections::HashMap;
 
 /// Rows that become records.
-pub(super) struct Table<'t, 'a> {
-    pub target: &'t mut Target<'a>,
+pub(super) struct TableParser<'t, 'a> {
+    pub target: &'t mut ReadContext<'a>,
     header: Vec<String>,
     /// The column of every position; none: it has no name.
     places: Vec<Option<usize>>,
     /// How many positions there are up to the last one with a name.
     named: usize,
-    trailer: Option<Trailer>,
+    trailer: Option<TrailerPattern>,
     /// Where the trailer stands, and what it counts.
-    last: Option<(Pos, Last)>,
+    last: Option<(LineColumn, TrailerCount)>,
     records: u64,
-    record: Record,
+    record: ExportRecord,
 }
 
 /// How the last line looks.
-struct Trailer {
+struct TrailerPattern {
     before: String,
     /// What follows the number; none: there is no number.
     after: Option<String>,
@@ -33,12 +33,12 @@ struct Trailer {
 
 /// What a trailer says.
 #[derive(Clone, Copy)]
-struct Last {
+struct TrailerCount {
     /// How many rows there are.
     count: Option<u64>,
 }
 
-impl Trailer {
+impl TrailerPattern {
     fn new(pattern: &str) -> Self {
         match pattern.split_once("{n}") {
             Some((before, after)) => Self {
@@ -53,31 +53,34 @@ impl Trailer {
     }
 
     /// What a line counts, if it is the trailer. Delimiters may follow, as a spreadsheet adds them.
-    fn read(&self, line: &str) -> Option<Last> {
+    fn read(&self, line: &str) -> Option<TrailerCount> {
         let rest = line.strip_prefix(&*self.before)?;
         let padding = |c: char| c.is_whitespace() || ";,|".contains(c);
         let Some(after) = &self.after else {
-            return rest.chars().all(padding).then_some(Last { count: None });
+            return rest
+                .chars()
+                .all(padding)
+                .then_some(TrailerCount { count: None });
         };
         let end = rest.find(|c: char| !c.is_ascii_digit());
         let (digits, rest) = rest.split_at(end.unwrap_or(rest.len()));
         let rest = rest.strip_prefix(&**after)?;
         let count = Some(digits.parse().ok()?);
-        rest.chars().all(padding).then_some(Last { count })
+        rest.chars().all(padding).then_some(TrailerCount { count })
     }
 }
 
-impl<'t, 'a> Table<'t, 'a> {
-    pub fn new(target: &'t mut Target<'a>) -> Self {
+impl<'t, 'a> TableParser<'t, 'a> {
+    pub fn new(target: &'t mut ReadContext<'a>) -> Self {
         Self {
-            trailer: target.options.trailer.as_deref().map(Trailer::new),
+            trailer: target.options.trailer.as_deref().map(TrailerPattern::new),
             target,
             header: Vec::new(),
             places: Vec::new(),
             named: 0,
             last: None,
             records: 0,
-            record: Record::default(),
+            record: ExportRecord::default(),
         }
     }
 
@@ -98,10 +101,10 @@ impl<'t, 'a> Table<'t, 'a> {
 
     /// Takes the first row as the header, or its width where there is none; false: the columns
     /// cannot be told apart.
-    pub fn begin(&mut self, cells: &[(String, Pos)]) -> bool {
+    pub fn begin(&mut self, cells: &[(String, LineColumn)]) -> bool {
         let found = self.target.findings.count(codes::HEADER_BLANK)
             + self.target.findings.count(codes::HEADER_DUPLICATE);
-        let names: Vec<(String, Pos)> = cells
+        let names: Vec<(String, LineColumn)> = cells
             .iter()
             .enumerate()
             .map(|(at, (name, pos))| (self.name(at, name), *pos))
@@ -109,15 +112,15 @@ impl<'t, 'a> Table<'t, 'a> {
         if !self.target.options.header {
             // Names that no first row has are columns too: its width is wrong, not the names.
             let declared = self.target.options.names.len();
-            let more = (names.len()..declared).map(|at| (self.name(at, ""), Pos::default()));
-            let names: Vec<(String, Pos)> = names.into_iter().chain(more).collect();
-            return self.head(&names, found);
+            let more = (names.len()..declared).map(|at| (self.name(at, ""), LineColumn::default()));
+            let names: Vec<(String, LineColumn)> = names.into_iter().chain(more).collect();
+            return self.set_columns(&names, found);
         }
         self.header = cells
             .iter()
             .map(|(name, _)| trimmed(name).to_owned())
             .collect();
-        self.head(&names, found)
+        self.set_columns(&names, found)
     }
 
     /// The name of the column at a position, whose header is `written`.
@@ -132,21 +135,21 @@ impl<'t, 'a> Table<'t, 'a> {
         }
     }
 
-    fn head(&mut self, names: &[(String, Pos)], found: u64) -> bool {
+    fn set_columns(&mut self, names: &[(String, LineColumn)], found: u64) -> bool {
         let last = names.iter().rposition(|(name, _)| !name.is_empty());
         self.named = last.map_or(0, |last| last + 1);
-        let mut seen: HashMap<String, Pos> = HashMap::new();
+        let mut seen: HashMap<String, LineColumn> = HashMap::new();
         for (at, (name, pos)) in names.iter().enumerate() {
             if name.is_empty() {
                 self.places.push(None);
                 if at < self.named {
-                    self.nameless(at, *pos, "a column of the header has no name");
+                    self.report_unnamed_column(at, *pos, "a column of the header has no name");
                 }
                 continue;
             }
             self.places.push(Some(self.target.columns.intern(name)));
             if let Some(first) = seen.insert(fold(name), *pos) {
-                self.twice(name, first, *pos);
+                self.report_duplicate_column(name, first, *pos);
             }
         }
         let findings = &mut *self.target.findings;
@@ -157,13 +160,13 @@ impl<'t, 'a> Table<'t, 'a> {
         now == found
     }
 
-    fn nameless(&mut self, at: usize, pos: Pos, what: &str) {
+    fn report_unnamed_column(&mut self, at: usize, pos: LineColumn, what: &str) {
         let found = Diagnostic::new(codes::HEADER_BLANK, format!("{what}: number {}", at + 1))
             .help("name it in the export, or leave it out");
         self.target.findings.report(pos, found);
     }
 
-    fn twice(&mut self, name: &str, first: Pos, second: Pos) {
+    fn report_duplicate_column(&mut self, name: &str, first: LineColumn, second: LineColumn) {
         let message = format!("two columns are called {}", quoted(name));
         let first = self.target.findings.origin(first);
         let found = Diagnostic::new(codes::HEADER_DUPLICATE, message)
@@ -173,7 +176,11 @@ impl<'t, 'a> Table<'t, 'a> {
     }
 
     /// Whether a row is the header once more, which is reported.
-    pub fn repeats<'c>(&mut self, at: Pos, mut cells: impl Iterator<Item = &'c str>) -> bool {
+    pub fn is_repeated_header<'c>(
+        &mut self,
+        at: LineColumn,
+        mut cells: impl Iterator<Item = &'c str>,
+    ) -> bool {
         let mut header = self.header.iter();
         let same = !self.header.is_empty()
             && cells.all(|cell| {
@@ -192,10 +199,10 @@ impl<'t, 'a> Table<'t, 'a> {
     }
 
     /// Whether a line is the trailer, or one that follows it, which is reported.
-    pub fn ends_with(&mut self, at: Pos, line: &str) -> bool {
+    pub fn is_trailer_line(&mut self, at: LineColumn, line: &str) -> bool {
         if let Some((trailer, _)) = self.last {
             let trailer = self.target.findings.origin(trailer);
-            let found = truncated("rows follow the trailer")
+            let found = truncated_export("rows follow the trailer")
                 .help("two exports in one file, or one that was not finished: get it again")
                 .related([trailer]);
             self.target.findings.fatal(at, found);
@@ -217,7 +224,7 @@ impl<'t, 'a> Table<'t, 'a> {
     }
 
     /// Begins a record.
-    pub fn start(&mut self, at: Pos, faulty: bool) {
+    pub fn start(&mut self, at: LineColumn, faulty: bool) {
         self.record.at = at;
         self.record.faulty = faulty;
         self.record.cells.resize(self.target.columns.len(), None);
@@ -225,12 +232,12 @@ impl<'t, 'a> Table<'t, 'a> {
 
     /// Puts a cell into the record.
     #[inline]
-    pub fn put(&mut self, position: usize, text: &str, at: Pos) {
+    pub fn put(&mut self, position: usize, text: &str, at: LineColumn) {
         let Some(Some(column)) = self.places.get(position).copied() else {
             return self.put_nowhere(position, text, at);
         };
         let text = match text.as_bytes().first() {
-            Some(b'\'' | b'=') => unwrapped(text),
+            Some(b'\'' | b'=') => strip_text_marker(text),
             _ => text,
         };
         let text = if self.target.options.reads_as_blank(text) {
@@ -248,17 +255,17 @@ impl<'t, 'a> Table<'t, 'a> {
                     entry.text.clear();
                     entry.text.push_str(text);
                 } else {
-                    entry.text = Text::new(text);
+                    entry.text = CompactText::new(text);
                 }
-                entry.shape = Shape::Text;
+                entry.shape = CellShape::Text;
                 entry.at = at;
             }
-            empty => *empty = Some(Entry::new(Text::new(text), Shape::Text, at)),
+            empty => *empty = Some(RawCell::new(CompactText::new(text), CellShape::Text, at)),
         }
     }
 
     /// Says how the cell that was put last was written, where it was not as text.
-    pub fn shape(&mut self, position: usize, shape: Shape) {
+    pub fn shape(&mut self, position: usize, shape: CellShape) {
         if let Some(Some(column)) = self.places.get(position).copied()
             && let Some(entry) = &mut self.record.cells[column]
         {
@@ -266,36 +273,36 @@ impl<'t, 'a> Table<'t, 'a> {
         }
     }
 
-    fn put_nowhere(&mut self, position: usize, text: &str, at: Pos) {
+    fn put_nowhere(&mut self, position: usize, text: &str, at: LineColumn) {
         let nameless = position < self.places.len();
         if nameless && !is_blank(text) {
             let what = format!("{} stands in a column that has no name", quoted(text));
-            self.nameless(position, at, &what);
+            self.report_unnamed_column(position, at, &what);
             self.record.faulty = true;
         }
     }
 
-    fn put_cut(&mut self, column: usize, text: &str, at: Pos) {
+    fn put_cut(&mut self, column: usize, text: &str, at: LineColumn) {
         let most = self.target.options.limits.cell;
         let message = format!("a cell of {} bytes, at most {most} are read", text.len());
         let found = Diagnostic::new(codes::LENGTH, message).help("shorten it");
         self.target.findings.report(at, found);
         self.record.faulty = true;
-        let cut = Text::new(&text[..text.floor_char_boundary(most)]);
-        self.record.cells[column] = Some(Entry::new(cut, Shape::Text, at));
+        let cut = CompactText::new(&text[..text.floor_char_boundary(most)]);
+        self.record.cells[column] = Some(RawCell::new(cut, CellShape::Text, at));
     }
 
     /// Looks for letters that were lost or decoded wrongly in the record.
-    pub fn look_at_letters(&mut self) {
+    pub fn check_letters(&mut self) {
         for entry in self.record.cells.iter().flatten() {
-            if let Some(found) = letters(&entry.text) {
+            if let Some(found) = check_text_letters(&entry.text) {
                 self.target.findings.report(entry.at, found);
             }
         }
     }
 
     /// Whether a row with so many cells is not as wide as the header, which is reported.
-    pub fn is_ragged(&mut self, at: Pos, cells: usize) -> bool {
+    pub fn is_ragged(&mut self, at: LineColumn, cells: usize) -> bool {
         if (self.named..=self.places.len()).contains(&cells) {
             return false;
         }
@@ -312,7 +319,7 @@ impl<'t, 'a> Table<'t, 'a> {
     }
 
     /// Ends a record of so many cells and hands it over; false stops.
-    pub fn finish(&mut self, cells: usize) -> bool {
+    pub fn finish_record(&mut self, cells: usize) -> bool {
         for place in self.places.iter().skip(cells).flatten() {
             self.record.cells[*place] = None;
         }
@@ -326,28 +333,28 @@ impl<'t, 'a> Table<'t, 'a> {
     }
 
     /// What the rows came to; `at`: where they end.
-    pub fn end(self, at: Pos) -> Body {
+    pub fn end(self, at: LineColumn) -> BodySummary {
         let counted = self.last.and_then(|(_, last)| last.count);
         let findings = &mut *self.target.findings;
         match self.last {
-            Some((pos, Last { count: Some(count) })) if count != self.records => {
+            Some((pos, TrailerCount { count: Some(count) })) if count != self.records => {
                 let message = format!(
                     "the trailer counts {}; the export has {}",
                     plural(count, "row"),
                     self.records
                 );
-                findings.report(pos, truncated(&message).help("get the whole export"));
+                findings.report(pos, truncated_export(&message).help("get the whole export"));
             }
             None if self.trailer.is_some() && findings.complete => {
-                let found = truncated("the trailer is missing").help("get the whole export");
+                let found = truncated_export("the trailer is missing").help("get the whole export");
                 findings.report(at, found);
             }
             _ => {}
         }
-        Body {
+        BodySummary {
             records: self.records,
             trailer: counted,
-            ..Body::default()
+            ..BodySummary::default()
         }
     }
 }
@@ -358,7 +365,7 @@ fn trimmed(name: &str) -> &str {
 }
 
 /// What is odd about the letters of a text.
-pub(super) fn letters(text: &str) -> Option<Diagnostic> {
+pub(super) fn check_text_letters(text: &str) -> Option<Diagnostic> {
     if !is_suspicious(text) {
         return None;
     }
@@ -375,6 +382,6 @@ pub(super) fn letters(text: &str) -> Option<Diagnostic> {
 }
 
 /// A finding that an export is not whole.
-pub(super) fn truncated(what: &str) -> Diagnostic {
+pub(super) fn truncated_export(what: &str) -> Diagnostic {
     Diagnostic::new(codes::FEED_TRUNCATED, what)
 }

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 ///
 /// An apostrophe is a letter of names too (`'s-Hertogenbosch`), so it only counts before what a
 /// spreadsheet would take for something else, or before another one that counts.
-pub(super) fn unwrapped(text: &str) -> &str {
+pub(super) fn strip_text_marker(text: &str) -> &str {
     let marked = |text: &str| {
         let next = text.trim_start_matches('\'').chars().next();
         next.is_some_and(|next| next.is_ascii_digit() || "=+-@\t\r".contains(next))
@@ -26,16 +26,16 @@ pub(super) fn unwrapped(text: &str) -> &str {
     }
 }
 
-/// A text so that `unwrapped` makes the same of it; as a cell of a spreadsheet (`sheet`) also so
+/// A text so that `strip_text_marker` makes the same of it; as a cell of a spreadsheet (`sheet`) also so
 /// that none takes it for a formula.
-pub fn wrapped(text: &str, sheet: bool) -> Cow<'_, str> {
+pub fn add_text_marker(text: &str, sheet: bool) -> Cow<'_, str> {
     let number = |rest: &str| {
         rest.bytes()
             .all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b' ')
     };
     let commands = text.starts_with(['=', '+', '-', '@', '\t', '\r'])
         && !(text.len() > 1 && number(&text[1..]) && !text.starts_with('='));
-    if sheet && commands || unwrapped(text).len() != text.len() {
+    if sheet && commands || strip_text_marker(text).len() != text.len() {
         Cow::Owned(format!("'{text}"))
     } else {
         Cow::Borrowed(text)
@@ -130,7 +130,7 @@ mod tests {
             ("=1+1", "=1+1"),
             ("", ""),
         ] {
-            assert_eq!(unwrapped(text), expected, "{text:?}");
+            assert_eq!(strip_text_marker(text), expected, "{text:?}");
         }
     }
 
@@ -155,12 +155,16 @@ mod tests {
             "",
         ] {
             for sheet in [false, true] {
-                assert_eq!(unwrapped(&wrapped(text, sheet)), text, "{text:?}");
+                assert_eq!(
+                    strip_text_marker(&add_text_marker(text, sheet)),
+                    text,
+                    "{text:?}"
+                );
             }
         }
-        assert_eq!(wrapped("=1+1", true), "'=1+1");
-        assert_eq!(wrapped("=1+1", false), "=1+1");
-        assert_eq!(wrapped("+46 63", true), "+46 63");
+        assert_eq!(add_text_marker("=1+1", true), "'=1+1");
+        assert_eq!(add_text_marker("=1+1", false), "=1+1");
+        assert_eq!(add_text_marker("+46 63", true), "+46 63");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! On which line the header is, where a title or notes stand above it.
 
-use super::names::meant;
+use super::field_names::fields_for_name;
 use crate::diagnostic::codes;
-use crate::feed::format::{self, Columns, Options};
+use crate::feed::format::{self, ExportColumns, FormatOptions};
 use std::io::{Read, Seek};
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ const ROWS: usize = 50;
 const ENOUGH: usize = 3;
 
 /// What a table would be that begins on some line.
-struct Table {
+struct TableCandidate {
     /// How many of its columns are known by their names.
     known: usize,
     columns: usize,
@@ -26,7 +26,7 @@ struct Table {
     is_row: bool,
 }
 
-impl Table {
+impl TableCandidate {
     /// Whether nothing is wrong with nearly all of its rows.
     fn is_even(&self) -> bool {
         self.columns > 1 && !self.nameless && self.rows > 0 && self.faulty * 10 <= self.rows
@@ -39,7 +39,11 @@ impl Table {
 }
 
 /// The line of the header: the first one, unless a later one makes a table and that does not.
-pub(super) fn guess(input: &mut (impl Read + Seek), name: &Arc<str>, options: &Options) -> u32 {
+pub(super) fn guess(
+    input: &mut (impl Read + Seek),
+    name: &Arc<str>,
+    options: &FormatOptions,
+) -> u32 {
     let Some(first) = table(input, name, options, 1) else {
         return 1;
     };
@@ -71,16 +75,16 @@ pub(super) fn guess(input: &mut (impl Read + Seek), name: &Arc<str>, options: &O
 pub(in crate::feed) fn find(
     input: &mut (impl Read + Seek),
     name: &Arc<str>,
-    options: &Options,
-    fits: impl Fn(&Columns) -> bool,
+    options: &FormatOptions,
+    fits: impl Fn(&ExportColumns) -> bool,
 ) -> Option<u32> {
     let mut lines = 1..=LINES;
     let mut fits_from = |line: u32| {
-        let options = Options {
+        let options = FormatOptions {
             begins: line,
             ..options.clone()
         };
-        let mut columns = Columns::default();
+        let mut columns = ExportColumns::default();
         format::read(&mut *input, name, &options, &mut columns, &mut |_, _| false);
         fits(&columns)
     };
@@ -94,14 +98,14 @@ pub(in crate::feed) fn find(
 fn table(
     input: &mut (impl Read + Seek),
     name: &Arc<str>,
-    options: &Options,
+    options: &FormatOptions,
     line: u32,
-) -> Option<Table> {
-    let options = Options {
+) -> Option<TableCandidate> {
+    let options = FormatOptions {
         begins: line,
         ..options.clone()
     };
-    let (mut columns, mut rows, mut faulty) = (Columns::default(), 0, 0);
+    let (mut columns, mut rows, mut faulty) = (ExportColumns::default(), 0, 0);
     let outcome = format::read(input, name, &options, &mut columns, &mut |record, _| {
         rows += 1;
         faulty += usize::from(record.faulty);
@@ -113,8 +117,10 @@ fn table(
     let is_row = columns.names().any(|name| name.parse::<f64>().is_ok());
     let names = columns.names();
     let nameless = [codes::HEADER_BLANK, codes::HEADER_DUPLICATE];
-    Some(Table {
-        known: names.filter(|name| !meant(name).is_empty()).count(),
+    Some(TableCandidate {
+        known: names
+            .filter(|name| !fields_for_name(name).is_empty())
+            .count(),
         columns: columns.len(),
         rows,
         faulty,

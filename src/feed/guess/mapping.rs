@@ -1,19 +1,19 @@
 //! A mapping to start from: of a preset that fits, or of what the names of the columns say.
 
-use super::names::{Target, meant};
-use super::numbered::NumberedAddresses;
-use super::of_preset::of_preset;
+use super::field_names::{FieldTarget, fields_for_name};
+use super::numbered_addresses::NumberedAddresses;
+use super::preset_mapping::mapping_from_preset;
 use super::status::holds_secrets;
-use super::{Look, rivals};
-use crate::feed::format::{Format, Sheet};
+use super::{ExportProfile, rivals};
+use crate::feed::format::{ExportFormat, SheetSelector};
 use crate::feed::preset;
-use crate::kinds::{self, ACCOUNT, ADDRESS, Kind, Type, USER};
+use crate::kinds::{self, ACCOUNT, ADDRESS, FieldType, Kind, USER};
 use crate::model::KindId;
 use std::fmt::Write;
 
 /// A mapping as text, and where it comes from.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Draft {
+pub struct MappingDraft {
     /// The YAML, with comments on what is to be looked at.
     pub text: String,
     /// The preset that it is made of.
@@ -27,7 +27,11 @@ const FIELDS: usize = 3;
 ///
 /// # Errors
 /// When there is no such preset.
-pub fn draft(look: &Look, name: &str, wanted: Option<&str>) -> Result<Draft, String> {
+pub fn draft_mapping(
+    look: &ExportProfile,
+    name: &str,
+    wanted: Option<&str>,
+) -> Result<MappingDraft, String> {
     let rivals = rivals(look);
     if let (None, Some(first)) = (wanted, rivals.first()) {
         return Err(first.question());
@@ -40,9 +44,9 @@ pub fn draft(look: &Look, name: &str, wanted: Option<&str>) -> Result<Draft, Str
         None => look.fits.first().filter(|fit| fit.is_good()),
     };
     match (wanted.or(fit.map(|fit| fit.preset)), fit) {
-        (Some(preset), fit) => Ok(of_preset(preset, fit, look, name)),
-        (None, _) => Ok(Draft {
-            text: of_names(look, name),
+        (Some(preset), fit) => Ok(mapping_from_preset(preset, fit, look, name)),
+        (None, _) => Ok(MappingDraft {
+            text: mapping_from_names(look, name),
             preset: None,
         }),
     }
@@ -50,18 +54,18 @@ pub fn draft(look: &Look, name: &str, wanted: Option<&str>) -> Result<Draft, Str
 
 /// What the columns are by their names.
 pub(super) struct ColumnGuess<'l> {
-    pub(super) look: &'l Look,
+    pub(super) look: &'l ExportProfile,
     /// The columns that may say who is inactive.
     pub(super) statuses: Vec<usize>,
     /// Each column with what it is.
-    taken: Vec<(usize, Target)>,
+    taken: Vec<(usize, FieldTarget)>,
     /// The list of objects that has addresses.
     pub(super) list: Option<usize>,
     /// The addresses that stand side by side in a row.
     numbered: Option<NumberedAddresses>,
 }
 
-fn of_names(look: &Look, name: &str) -> String {
+fn mapping_from_names(look: &ExportProfile, name: &str) -> String {
     let guess = ColumnGuess::new(look);
     let mut text = guess.head(name);
     let mut needs = Vec::new();
@@ -81,9 +85,13 @@ fn of_names(look: &Look, name: &str) -> String {
 }
 
 impl<'l> ColumnGuess<'l> {
-    fn new(look: &'l Look) -> Self {
+    fn new(look: &'l ExportProfile) -> Self {
         let lists = || look.first.iter().flat_map(|record| &record.lists);
-        let is_address = |name: &str| meant(name).iter().any(|(kind, _)| *kind == ADDRESS);
+        let is_address = |name: &str| {
+            fields_for_name(name)
+                .iter()
+                .any(|(kind, _)| *kind == ADDRESS)
+        };
         let list = lists().find(|(_, members)| {
             let first = members.first().map_or(&[][..], |member| &member.cells);
             let there = first.iter().enumerate().filter(|(_, cell)| cell.is_some());
@@ -107,13 +115,17 @@ impl<'l> ColumnGuess<'l> {
         let count = |kinds: &[KindId]| {
             let names = look.columns.names();
             names
-                .filter(|name| meant(name).iter().any(|(kind, _)| kinds.contains(kind)))
+                .filter(|name| {
+                    fields_for_name(name)
+                        .iter()
+                        .any(|(kind, _)| kinds.contains(kind))
+                })
                 .count()
         };
         let person = |field: &str| {
             look.columns
                 .names()
-                .any(|name| meant(name).contains(&(USER, field)))
+                .any(|name| fields_for_name(name).contains(&(USER, field)))
         };
         let users = person("lastName")
             && person("email")
@@ -123,10 +135,12 @@ impl<'l> ColumnGuess<'l> {
             if guess.statuses.contains(&at) || guess.is_numbered(at) {
                 continue;
             }
-            let open = |target: &&Target| {
-                kinds.contains(&target.0) && !guess.has(**target) && guess.can(at, **target)
+            let open = |target: &&FieldTarget| {
+                kinds.contains(&target.0)
+                    && !guess.has_field(**target)
+                    && guess.can_be_field(at, **target)
             };
-            if let Some(target) = meant(name).iter().find(open) {
+            if let Some(target) = fields_for_name(name).iter().find(open) {
                 guess.taken.push((at, *target));
             }
         }
@@ -137,7 +151,7 @@ impl<'l> ColumnGuess<'l> {
         self.taken.iter().any(|(_, (kind, _))| *kind == USER)
     }
 
-    fn has(&self, target: Target) -> bool {
+    fn has_field(&self, target: FieldTarget) -> bool {
         self.taken.iter().any(|(_, known)| *known == target)
     }
 
@@ -155,7 +169,7 @@ impl<'l> ColumnGuess<'l> {
     }
 
     /// Whether a column can be a field: a status is looked for by itself.
-    fn can(&self, at: usize, (kind, field): Target) -> bool {
+    fn can_be_field(&self, at: usize, (kind, field): FieldTarget) -> bool {
         let in_place = match (kind, &self.numbered) {
             (ADDRESS, Some(numbered)) => numbered.columns.iter().all(|(known, _)| *known != field),
             (ADDRESS, None) => self.list.is_none() || self.in_list(at),
@@ -191,7 +205,7 @@ impl<'l> ColumnGuess<'l> {
             quoted(name)
         );
         let _ = writeln!(text, "format: {}", outcome.format.key());
-        if outcome.format == Format::Csv {
+        if outcome.format == ExportFormat::Csv {
             let delimiter = quoted(&outcome.delimiter.unwrap_or(',').to_string());
             let encoding = outcome.encoding.to_lowercase();
             let _ = write!(text, "csv: {{delimiter: {delimiter}, encoding: {encoding}");
@@ -201,7 +215,7 @@ impl<'l> ColumnGuess<'l> {
             }
             text.push_str("}\n");
         }
-        text += &begins(self.look);
+        text += &table_start(self.look);
         if let Some(rows) = &self.look.rows {
             let _ = writeln!(text, "rows: {}", quoted(rows));
         }
@@ -282,7 +296,7 @@ impl<'l> ColumnGuess<'l> {
     {
         let mut text = String::new();
         for field in kind.fields {
-            let inline = matches!(field.ty, Type::Links { inline: true, .. });
+            let inline = matches!(field.ty, FieldType::Links { inline: true, .. });
             let member = field.name.contains('.');
             if field.name == "status" {
                 // Whoever a row is about is active or not, and not the place where they are.
@@ -320,7 +334,7 @@ impl<'l> ColumnGuess<'l> {
         format!("{indent}fields:\n{text}")
     }
 
-    fn cell(ty: &Type, column: &str) -> String {
+    fn cell(ty: &FieldType, column: &str) -> String {
         let name = quoted(column);
         if ty.is_list() {
             return format!(
@@ -388,11 +402,11 @@ impl<'l> ColumnGuess<'l> {
 }
 
 /// Where the table begins: the sheet, and the line of the header.
-pub(super) fn begins(look: &Look) -> String {
+pub(super) fn table_start(look: &ExportProfile) -> String {
     let mut text = String::new();
     let _ = match &look.sheet {
-        Some(Sheet::Name(name)) => writeln!(text, "sheet: {}", quoted(name)),
-        Some(Sheet::Number(number)) => writeln!(text, "sheet: {number}"),
+        Some(SheetSelector::Name(name)) => writeln!(text, "sheet: {}", quoted(name)),
+        Some(SheetSelector::Number(number)) => writeln!(text, "sheet: {number}"),
         None => Ok(()),
     };
     if look.begins > 1 {

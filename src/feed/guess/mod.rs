@@ -1,24 +1,26 @@
 //! Looking into an export that nobody has described: what it is written in, what its columns are
 //! called, and which presets know them.
 
+mod field_names;
 pub(super) mod header;
 mod mapping;
-mod names;
-mod numbered;
-mod of_preset;
+mod numbered_addresses;
+mod preset_mapping;
 mod rivals;
 mod status;
 mod status_cell;
 
-pub use mapping::{Draft, draft};
+pub use mapping::{MappingDraft, draft_mapping};
 pub use rivals::{RivalPresets, rivals};
 pub(crate) use status::holds_secrets;
 
-use super::format::{self, Columns, Format, Options, Outcome, Record, Sheet};
+use super::format::{
+    self, ExportColumns, ExportFormat, ExportRecord, FormatOptions, ReadOutcome, SheetSelector,
+};
 use super::mapping::Mapping;
 use super::preset;
 use crate::diagnostic::{Diagnostic, Origin, codes};
-use crate::model::Pos;
+use crate::model::LineColumn;
 use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
 
@@ -29,17 +31,17 @@ const LOOKED_AT: usize = 1000;
 
 /// What an export looks like.
 #[derive(Debug)]
-pub struct Look {
+pub struct ExportProfile {
     /// What came of reading it.
-    pub outcome: Outcome,
+    pub outcome: ReadOutcome,
     /// Its columns.
-    pub columns: Columns,
+    pub columns: ExportColumns,
     /// Whether its first row names them.
     pub header: bool,
     /// The line or row that does, from 1; what is above is no part of the table.
     pub begins: u32,
     /// The sheet that was asked for.
-    pub sheet: Option<Sheet>,
+    pub sheet: Option<SheetSelector>,
     /// Where in JSON its list is, where the whole is none.
     pub rows: Option<String>,
     /// How its last line looks, where that is no row.
@@ -47,23 +49,23 @@ pub struct Look {
     /// What its lines end with; none: it has none, or several.
     pub line_ends: Option<&'static str>,
     /// Its first records.
-    pub first: Vec<Record>,
+    pub first: Vec<ExportRecord>,
     /// The presets that know something of it, the best first.
-    pub fits: Vec<Fit>,
+    pub fits: Vec<PresetFit>,
 }
 
 /// What is said of an export by who asks.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Asked {
+pub struct ProfileOptions {
     /// The sheet of a workbook.
-    pub sheet: Option<Sheet>,
+    pub sheet: Option<SheetSelector>,
     /// The line or row of the header.
     pub header: Option<u32>,
 }
 
 /// How well a preset fits.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Fit {
+pub struct PresetFit {
     /// Its name.
     pub preset: &'static str,
     /// How many of its columns the export has.
@@ -78,7 +80,7 @@ pub struct Fit {
     pub unknown: Vec<String>,
 }
 
-impl Fit {
+impl PresetFit {
     /// The share of its columns that the export has, in per cent.
     #[must_use]
     pub fn share(&self) -> usize {
@@ -96,9 +98,13 @@ impl Fit {
 ///
 /// # Errors
 /// When the file cannot be read for its line ends.
-pub fn look(mut input: impl Read + Seek, name: &Arc<str>, asked: Asked) -> std::io::Result<Look> {
+pub fn inspect(
+    mut input: impl Read + Seek,
+    name: &Arc<str>,
+    asked: ProfileOptions,
+) -> std::io::Result<ExportProfile> {
     let line_ends = line_ends(&mut input)?;
-    let (mut options, mut header, mut trailer) = (Options::default(), true, None);
+    let (mut options, mut header, mut trailer) = (FormatOptions::default(), true, None);
     options.sheet.clone_from(&asked.sheet);
     let begins = asked
         .header
@@ -120,15 +126,15 @@ pub fn look(mut input: impl Read + Seek, name: &Arc<str>, asked: Asked) -> std::
         trailer = Some(like);
         read = self::read(&mut input, name, &options);
     }
-    let fits = fits(&read.columns, header, read.outcome.format);
-    if fits.is_empty() && says_nothing(&read) {
+    let fits = rank_presets(&read.columns, header, read.outcome.format);
+    if fits.is_empty() && has_no_content(&read) {
         let what = format!(
             "a line of text without rows: {}",
-            names::shown(&read.columns)
+            field_names::first_names(&read.columns)
         );
         let at = Origin {
             path: name.clone(),
-            at: Pos {
+            at: LineColumn {
                 line: begins,
                 column: 1,
             },
@@ -138,7 +144,7 @@ pub fn look(mut input: impl Read + Seek, name: &Arc<str>, asked: Asked) -> std::
         read.outcome.diagnostics.push(found.at(at));
         read.outcome.complete = false;
     }
-    Ok(Look {
+    Ok(ExportProfile {
         outcome: read.outcome,
         columns: read.columns,
         header,
@@ -152,7 +158,7 @@ pub fn look(mut input: impl Read + Seek, name: &Arc<str>, asked: Asked) -> std::
     })
 }
 
-impl Look {
+impl ExportProfile {
     /// What stands in a column of its first records, blanks left out.
     pub(super) fn texts(&self, at: usize) -> impl Iterator<Item = &str> {
         let cells = self.first.iter().filter_map(move |record| record.cell(at));
@@ -162,22 +168,22 @@ impl Look {
 }
 
 /// Whether there is neither a row nor a column that anybody knows.
-fn says_nothing(read: &Once) -> bool {
+fn has_no_content(read: &ExportSample) -> bool {
     let mut names = read.columns.names();
     read.outcome.records == 0
         && !read.columns.is_empty()
-        && names.all(|name| names::meant(name).is_empty())
+        && names.all(|name| field_names::fields_for_name(name).is_empty())
 }
 
 /// An export that was read once.
-struct Once {
-    outcome: Outcome,
-    columns: Columns,
-    first: Vec<Record>,
-    last: Option<Record>,
+struct ExportSample {
+    outcome: ReadOutcome,
+    columns: ExportColumns,
+    first: Vec<ExportRecord>,
+    last: Option<ExportRecord>,
 }
 
-impl Once {
+impl ExportSample {
     /// The last line as a trailer, if it counts the rows before it.
     fn trailer(&self) -> Option<String> {
         let last = self.last.as_ref().filter(|last| last.faulty)?;
@@ -195,8 +201,8 @@ impl Once {
     }
 }
 
-fn read(input: &mut (impl Read + Seek), name: &Arc<str>, options: &Options) -> Once {
-    let mut columns = Columns::default();
+fn read(input: &mut (impl Read + Seek), name: &Arc<str>, options: &FormatOptions) -> ExportSample {
+    let mut columns = ExportColumns::default();
     let (mut first, mut last) = (Vec::new(), None);
     let outcome = format::read(input, name, options, &mut columns, &mut |record, _| {
         if first.len() < LOOKED_AT {
@@ -206,7 +212,7 @@ fn read(input: &mut (impl Read + Seek), name: &Arc<str>, options: &Options) -> O
         last = record.faulty.then(|| record.clone());
         true
     });
-    Once {
+    ExportSample {
         outcome,
         columns,
         first,
@@ -235,12 +241,12 @@ fn line_ends(input: &mut (impl Read + Seek)) -> std::io::Result<Option<&'static 
 }
 
 /// How well every preset fits, the best first; those that know nothing of it are left out.
-fn fits(columns: &Columns, header: bool, format: Format) -> Vec<Fit> {
-    let mut fits: Vec<Fit> = preset::names()
-        .filter_map(|name| fit(name, &preset::mapping(name).ok()?, columns, header, format))
+fn rank_presets(columns: &ExportColumns, header: bool, format: ExportFormat) -> Vec<PresetFit> {
+    let mut fits: Vec<PresetFit> = preset::names()
+        .filter_map(|name| preset_fit(name, &preset::mapping(name).ok()?, columns, header, format))
         .filter(|fit| fit.found > 0)
         .collect();
-    let rank = |fit: &Fit| {
+    let rank = |fit: &PresetFit| {
         (
             fit.is_good(),
             fit.found * 1000 / (fit.of + fit.unknown.len()).max(1),
@@ -250,18 +256,18 @@ fn fits(columns: &Columns, header: bool, format: Format) -> Vec<Fit> {
     fits
 }
 
-fn fit(
+fn preset_fit(
     preset: &'static str,
     mapping: &Mapping,
-    columns: &Columns,
+    columns: &ExportColumns,
     header: bool,
-    format: Format,
-) -> Option<Fit> {
+    format: ExportFormat,
+) -> Option<PresetFit> {
     let positional = !mapping.csv.names.is_empty();
     if positional && !header {
         // Without a header only the number of columns can be compared.
         let (has, of) = (columns.len(), mapping.csv.names.len());
-        return (has == of).then(|| Fit {
+        return (has == of).then(|| PresetFit {
             preset,
             found: of,
             of,
@@ -280,8 +286,11 @@ fn fit(
     let (found, missing): (Vec<usize>, Vec<usize>) =
         own.partition(|at| is_there(&mapping.columns[*at]));
     let name = |at: &usize| mapping.columns[*at][0].clone();
-    let needed = mapping.needed().into_iter().map(|column| column.0);
-    Some(Fit {
+    let needed = mapping
+        .required_columns()
+        .into_iter()
+        .map(|column| column.0);
+    Some(PresetFit {
         preset,
         found: found.len(),
         of: found.len() + missing.len(),
@@ -290,7 +299,7 @@ fn fit(
             .map(|at| name(&at))
             .collect(),
         missing: missing.iter().map(name).collect(),
-        unknown: super::unknown(mapping, columns)
+        unknown: super::unknown_columns(mapping, columns)
             .into_iter()
             .map(str::to_owned)
             .collect(),

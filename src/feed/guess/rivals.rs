@@ -1,7 +1,7 @@
 //! Presets that fit one header and read a column of it differently.
 
-use super::{Fit, Look};
-use crate::feed::mapping::{Cell, Mapping, Take};
+use super::{ExportProfile, PresetFit};
+use crate::feed::mapping::{CellMapping, CellSource, Mapping};
 use crate::feed::preset;
 use std::collections::BTreeMap;
 
@@ -52,11 +52,11 @@ impl RivalPresets {
 
 /// The presets that fit as well as the best one and mean something else.
 #[must_use]
-pub fn rivals(look: &Look) -> Vec<RivalPresets> {
+pub fn rivals(look: &ExportProfile) -> Vec<RivalPresets> {
     let Some(best) = look.fits.first().filter(|fit| fit.is_good()) else {
         return Vec::new();
     };
-    let as_good = |fit: &&Fit| {
+    let as_good = |fit: &&PresetFit| {
         fit.is_good() && fit.found >= best.found && fit.unknown.len() <= best.unknown.len()
     };
     let others = look.fits[1..].iter().filter(as_good);
@@ -65,7 +65,7 @@ pub fn rivals(look: &Look) -> Vec<RivalPresets> {
         .collect()
 }
 
-fn rival(look: &Look, first: &'static str, second: &'static str) -> Option<RivalPresets> {
+fn rival(look: &ExportProfile, first: &'static str, second: &'static str) -> Option<RivalPresets> {
     let mappings = [preset::mapping(first).ok()?, preset::mapping(second).ok()?];
     let [one, other] = [meanings(look, &mappings[0]), meanings(look, &mappings[1])];
     let differs = |at: &&usize| other.get(*at).is_some_and(|other| *other != one[*at]);
@@ -105,7 +105,7 @@ struct ColumnMeaning {
 type ColumnMeanings = Vec<ColumnMeaning>;
 
 /// What a preset takes each column of the export for.
-fn meanings(look: &Look, mapping: &Mapping) -> BTreeMap<usize, ColumnMeanings> {
+fn meanings(look: &ExportProfile, mapping: &Mapping) -> BTreeMap<usize, ColumnMeanings> {
     let mut found: BTreeMap<usize, ColumnMeanings> = BTreeMap::new();
     for section in &mapping.sections {
         for field in &section.fields {
@@ -133,10 +133,12 @@ fn meanings(look: &Look, mapping: &Mapping) -> BTreeMap<usize, ColumnMeanings> {
 }
 
 /// The cells that are a column each.
-fn cells(cell: &Cell, each: &mut impl FnMut(usize, &Cell)) {
+fn cells(cell: &CellMapping, each: &mut impl FnMut(usize, &CellMapping)) {
     match &cell.take {
-        Take::Column(column) => each(column.0, cell),
-        Take::First(all) | Take::Join(all, _) => all.iter().for_each(|cell| cells(cell, each)),
-        Take::Template(_) | Take::Constant(_) | Take::Expression(_) => {}
+        CellSource::Column(column) => each(column.0, cell),
+        CellSource::First(all) | CellSource::Join(all, _) => {
+            all.iter().for_each(|cell| cells(cell, each));
+        }
+        CellSource::Template(_) | CellSource::Constant(_) | CellSource::Expression(_) => {}
     }
 }

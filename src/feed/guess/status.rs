@@ -1,18 +1,18 @@
 //! Columns that may say who is inactive: none of them is ignored without a word.
 
-use super::Look;
-use super::names::{folded, meant};
-use crate::feed::mapping::Words;
+use super::ExportProfile;
+use super::field_names::{fields_for_name, folded};
+use crate::feed::mapping::ExportLocale;
 
 /// What the name of a column says of TRUE in it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum StatusPolarity {
     /// TRUE is active.
-    On,
+    TrueIsActive,
     /// TRUE is inactive.
-    Off,
+    TrueIsInactive,
     /// The name does not tell.
-    Open,
+    Unclear,
 }
 
 /// What names of columns hold whose TRUE means inactive, without case and accents.
@@ -81,23 +81,23 @@ pub(super) fn polarity(name: &str) -> Option<StatusPolarity> {
     let turned = words.len() > 1 && is(NOT);
     if has(OFF) || is(OFF_WORDS) {
         return Some(if turned {
-            StatusPolarity::Open
+            StatusPolarity::Unclear
         } else {
-            StatusPolarity::Off
+            StatusPolarity::TrueIsInactive
         });
     }
     if has(ON) {
         return Some(if turned {
-            StatusPolarity::Off
+            StatusPolarity::TrueIsInactive
         } else {
-            StatusPolarity::On
+            StatusPolarity::TrueIsActive
         });
     }
     let state = is(&["state"]) && (words.len() == 1 || is(SUBJECTS));
     let joined = folded(name);
     let spelled_apart = joined.contains("lifecycle");
     let until = UNTIL.iter().any(|known| joined.contains(known));
-    (has(OPEN) || state || spelled_apart || until).then_some(StatusPolarity::Open)
+    (has(OPEN) || state || spelled_apart || until).then_some(StatusPolarity::Unclear)
 }
 
 /// What stands in names of columns that say nothing of what is in them.
@@ -119,14 +119,14 @@ fn is_vague(name: &str) -> bool {
 }
 
 /// What a column says of who is active, by its name and, where that leaves it open, by what is in it.
-pub(super) fn polarity_of(look: &Look, at: usize) -> Option<StatusPolarity> {
+pub(super) fn polarity_of(look: &ExportProfile, at: usize) -> Option<StatusPolarity> {
     let name = look.columns.name(at);
-    let (words, mut texts) = (Words::default(), look.texts(at).peekable());
+    let (words, mut texts) = (ExportLocale::default(), look.texts(at).peekable());
     let open = is_vague(name)
-        && meant(name).is_empty()
+        && fields_for_name(name).is_empty()
         && texts.peek().is_some()
         && texts.all(|text| words.boolean(text).is_some());
-    polarity(name).or(open.then_some(StatusPolarity::Open))
+    polarity(name).or(open.then_some(StatusPolarity::Unclear))
 }
 
 /// The words of a name, without case and accents; `isActive` has two.
@@ -145,7 +145,7 @@ fn words(name: &str) -> Vec<String> {
 }
 
 /// What a word in a column of status words means: active or not; `None`: it is not known.
-pub(super) fn stands_for(text: &str) -> Option<bool> {
+pub(super) fn parse_status_word(text: &str) -> Option<bool> {
     const ACTIVE: &[&str] = &[
         "active", "aktiv", "aktiva", "actif", "active", "activo", "activa", "attivo", "actief",
         "enabled", "normal",
@@ -210,38 +210,38 @@ mod tests {
 
     #[test]
     fn columns_that_may_say_who_is_inactive_are_known_in_many_languages() {
-        use StatusPolarity::{Off, On, Open};
+        use StatusPolarity::{TrueIsActive, TrueIsInactive, Unclear};
         for (name, meant) in [
-            ("Active (0/1)", Some(On)),
-            ("isActive", Some(On)),
-            ("is_active", Some(On)),
-            ("aktiv", Some(On)),
-            ("Actief", Some(On)),
-            ("enabled", Some(On)),
-            ("Locked", Some(Off)),
-            ("Deleted", Some(Off)),
-            ("On Hold", Some(Off)),
-            ("LOEVM", Some(Off)),
-            ("gesperrt", Some(Off)),
-            ("Kundensperre", Some(Off)),
-            ("Löschvormerkung", Some(Off)),
-            ("spärrad", Some(Off)),
-            ("inaktiv", Some(Off)),
-            ("bloqueado", Some(Off)),
-            ("geblokkeerd", Some(Off)),
-            ("Bloqué", Some(Off)),
-            ("archived", Some(Off)),
-            ("suspended", Some(Off)),
-            ("hidden", Some(Off)),
-            ("not active", Some(Off)),
-            ("nicht gesperrt", Some(Open)),
-            ("Status", Some(Open)),
-            ("Kundenstatus", Some(Open)),
-            ("state", Some(Open)),
-            ("Valid To", Some(Open)),
-            ("gültig bis", Some(Open)),
-            ("end_date", Some(Open)),
-            ("Expiry", Some(Open)),
+            ("Active (0/1)", Some(TrueIsActive)),
+            ("isActive", Some(TrueIsActive)),
+            ("is_active", Some(TrueIsActive)),
+            ("aktiv", Some(TrueIsActive)),
+            ("Actief", Some(TrueIsActive)),
+            ("enabled", Some(TrueIsActive)),
+            ("Locked", Some(TrueIsInactive)),
+            ("Deleted", Some(TrueIsInactive)),
+            ("On Hold", Some(TrueIsInactive)),
+            ("LOEVM", Some(TrueIsInactive)),
+            ("gesperrt", Some(TrueIsInactive)),
+            ("Kundensperre", Some(TrueIsInactive)),
+            ("Löschvormerkung", Some(TrueIsInactive)),
+            ("spärrad", Some(TrueIsInactive)),
+            ("inaktiv", Some(TrueIsInactive)),
+            ("bloqueado", Some(TrueIsInactive)),
+            ("geblokkeerd", Some(TrueIsInactive)),
+            ("Bloqué", Some(TrueIsInactive)),
+            ("archived", Some(TrueIsInactive)),
+            ("suspended", Some(TrueIsInactive)),
+            ("hidden", Some(TrueIsInactive)),
+            ("not active", Some(TrueIsInactive)),
+            ("nicht gesperrt", Some(Unclear)),
+            ("Status", Some(Unclear)),
+            ("Kundenstatus", Some(Unclear)),
+            ("state", Some(Unclear)),
+            ("Valid To", Some(Unclear)),
+            ("gültig bis", Some(Unclear)),
+            ("end_date", Some(Unclear)),
+            ("Expiry", Some(Unclear)),
             ("Weekend delivery", None),
             ("Start date", None),
             ("Activity", None),

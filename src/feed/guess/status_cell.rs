@@ -1,9 +1,9 @@
 //! The status in a mapping that is guessed: every column that may say who is inactive has a part in it.
 
+use super::field_names::{FieldTarget, fields_for_name};
 use super::mapping::{ColumnGuess, quoted};
-use super::names::{Target, meant};
 use super::status::{self, StatusPolarity};
-use crate::feed::mapping::Words;
+use crate::feed::mapping::ExportLocale;
 use crate::kinds::ADDRESS;
 
 impl ColumnGuess<'_> {
@@ -14,13 +14,13 @@ impl ColumnGuess<'_> {
         {
             return false;
         }
-        let means_region = meant(name).contains(&(ADDRESS, "state"));
+        let means_region = fields_for_name(name).contains(&(ADDRESS, "state"));
         !means_region || self.says_status(at) || !self.has_places()
     }
 
     /// Whether a column holds yes or no, in whatever words.
     pub(super) fn is_yes_or_no(&self, at: usize) -> bool {
-        let words = Words::default();
+        let words = ExportLocale::default();
         let known = |text: &str| words.boolean(text).is_some();
         self.texts(at).next().is_some() && self.texts(at).all(known)
     }
@@ -28,39 +28,39 @@ impl ColumnGuess<'_> {
     /// Whether the columns tell of places, so that a state is a region.
     fn has_places(&self) -> bool {
         let is_place =
-            |(kind, field): &Target| *kind == ADDRESS && ["city", "zipCode"].contains(field);
-        let place = |name: &str| meant(name).iter().any(is_place);
+            |(kind, field): &FieldTarget| *kind == ADDRESS && ["city", "zipCode"].contains(field);
+        let place = |name: &str| fields_for_name(name).iter().any(is_place);
         self.look.columns.names().any(place)
     }
 
     /// Whether a column holds words for a status.
     fn says_status(&self, at: usize) -> bool {
-        let known = |text: &str| status::stands_for(text).is_some();
+        let known = |text: &str| status::parse_status_word(text).is_some();
         self.texts(at).next().is_some() && self.texts(at).all(known)
     }
 
     /// How a column says a status; `None`: somebody has to say what its values mean.
-    fn pinned(&self, at: usize, last: bool) -> Option<String> {
+    fn pinned_status(&self, at: usize, last: bool) -> Option<String> {
         let column = self.look.columns.name(at);
-        let (name, words) = (quoted(column), Words::default());
+        let (name, words) = (quoted(column), ExportLocale::default());
         let active = if last { "active" } else { "null" };
         let polarity = status::polarity_of(self.look, at)?;
         if self.texts(at).all(|text| words.boolean(text).is_some()) {
             let (on, off) = match polarity {
-                StatusPolarity::On => (active, "inactive"),
-                StatusPolarity::Off => ("inactive", active),
-                StatusPolarity::Open => return None,
+                StatusPolarity::TrueIsActive => (active, "inactive"),
+                StatusPolarity::TrueIsInactive => ("inactive", active),
+                StatusPolarity::Unclear => return None,
             };
             return Some(format!(
                 "{{column: {name}, values: {{true: {on}, false: {off}}}}}"
             ));
         }
-        if polarity == StatusPolarity::Off || !self.says_status(at) {
+        if polarity == StatusPolarity::TrueIsInactive || !self.says_status(at) {
             return None;
         }
         let mut values: Vec<String> = Vec::new();
         for text in self.texts(at) {
-            let stands = match status::stands_for(text) {
+            let stands = match status::parse_status_word(text) {
                 Some(true) => active,
                 _ => "inactive",
             };
@@ -78,15 +78,15 @@ impl ColumnGuess<'_> {
     /// The status of what is mapped: of several columns, one that says inactive wins.
     pub(super) fn status(&self, indent: &str) -> String {
         let rank = |at: &usize| match status::polarity_of(self.look, *at) {
-            Some(StatusPolarity::Off) => 0,
-            Some(StatusPolarity::Open) | None => 1,
-            Some(StatusPolarity::On) => 2,
+            Some(StatusPolarity::TrueIsInactive) => 0,
+            Some(StatusPolarity::Unclear) | None => 1,
+            Some(StatusPolarity::TrueIsActive) => 2,
         };
         let mut columns = self.statuses.clone();
         columns.sort_by_key(rank);
         let count = columns.len();
         let cells = columns.iter().enumerate().map(|(nth, at)| {
-            let (cell, note) = if let Some(cell) = self.pinned(*at, nth + 1 == count) {
+            let (cell, note) = if let Some(cell) = self.pinned_status(*at, nth + 1 == count) {
                 (cell, "check what TRUE means".to_owned())
             } else {
                 let name = quoted(self.look.columns.name(*at));

@@ -1,21 +1,21 @@
 //! What one field is made of: columns, and what is done to them.
 
-use super::expression::Expression;
-use super::words::{Words, trimmed};
+use super::expression::CellExpression;
+use super::locale::{ExportLocale, trimmed};
 use crate::diagnostic::codes;
-use crate::kinds::read::{Fault, quoted};
-use crate::model::{Pos, Text};
+use crate::kinds::read::{ValueProblem, quoted};
+use crate::model::{CompactText, LineColumn};
 use std::collections::BTreeMap;
 
 /// A column of the mapping: its place in [`super::Mapping::columns`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Column(pub usize);
+pub struct ColumnIndex(pub usize);
 
 /// How a text is made of a record.
 #[derive(Debug)]
-pub struct Cell {
+pub struct CellMapping {
     /// Where it comes from.
-    pub take: Take,
+    pub take: CellSource,
     /// What stands for what, by text in lower case; `""` is a blank.
     pub values: BTreeMap<String, Option<String>>,
     /// How the mapping spells them, where that is not in lower case.
@@ -25,40 +25,40 @@ pub struct Cell {
     /// Whether a text that `values` does not know is a mistake.
     pub closed: bool,
     /// What is done to it after that, in order.
-    pub steps: Vec<Step>,
+    pub steps: Vec<TextTransform>,
     /// Whether a list is fed by it, and how.
-    pub list: Option<List>,
+    pub list: Option<ListMode>,
 }
 
 /// Where a text comes from.
 #[derive(Debug)]
-pub enum Take {
+pub enum CellSource {
     /// A column, or a path into the object.
-    Column(Column),
+    Column(ColumnIndex),
     /// The first of several that is not blank.
-    First(Vec<Cell>),
+    First(Vec<CellMapping>),
     /// Several, those that are blank left out.
-    Join(Vec<Cell>, String),
+    Join(Vec<CellMapping>, String),
     /// Text with columns in it; blank when one of them is.
-    Template(Vec<Part>),
+    Template(Vec<TemplatePart>),
     /// Always the same.
     Constant(String),
     /// Computed.
-    Expression(Box<Expression>),
+    Expression(Box<CellExpression>),
 }
 
 /// A part of a template.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Part {
+pub enum TemplatePart {
     /// As it stands.
     Text(String),
     /// What a column holds.
-    Column(Column),
+    Column(ColumnIndex),
 }
 
 /// What is done to a text.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Step {
+pub enum TextTransform {
     /// In small letters.
     Lower,
     /// In capitals.
@@ -80,7 +80,7 @@ pub enum Step {
 /// How a list is fed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum List {
+pub enum ListMode {
     /// The members take the place of what is stored.
     Replace,
     /// The members come to what is stored; those that the source named before and no longer names go.
@@ -91,40 +91,40 @@ pub enum List {
 
 /// What a record says.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Said {
+pub enum CellContent {
     /// Nothing: the column or key is not there.
     Absent,
     /// A blank, and where.
-    Blank(Pos),
+    Blank(LineColumn),
     /// A text that is not blank, and where.
-    Text(Text, Pos),
+    Text(CompactText, LineColumn),
     /// Several texts that are written as a list, and where.
-    List(Vec<Text>, Pos),
+    List(Vec<CompactText>, LineColumn),
 }
 
 /// What cells are made from.
-pub trait Source {
+pub trait ColumnReader {
     /// What a column holds.
     ///
     /// # Errors
     /// Why that cannot be known, and where it stands.
-    fn said(&self, column: Column) -> Result<Said, (Fault, Pos)>;
+    fn content(&self, column: ColumnIndex) -> Result<CellContent, (ValueProblem, LineColumn)>;
     /// The name of a column, as the export writes it.
-    fn name(&self, column: Column) -> &str;
+    fn name(&self, column: ColumnIndex) -> &str;
     /// All columns with what they hold, for expressions.
-    fn all(&self) -> BTreeMap<String, String>;
+    fn all_texts(&self) -> BTreeMap<String, String>;
     /// Where the record stands.
-    fn at(&self) -> Pos;
+    fn at(&self) -> LineColumn;
 }
 
-impl Cell {
+impl CellMapping {
     /// The text of a column as it stands.
-    pub fn column(column: Column) -> Self {
-        Self::of(Take::Column(column))
+    pub fn column(column: ColumnIndex) -> Self {
+        Self::from_source(CellSource::Column(column))
     }
 
     /// Made of this alone.
-    pub fn of(take: Take) -> Self {
+    pub fn from_source(take: CellSource) -> Self {
         Self {
             take,
             values: BTreeMap::new(),
@@ -137,14 +137,14 @@ impl Cell {
     }
 
     /// The columns it looks at; those of an expression are not known.
-    pub fn columns(&self) -> Vec<Column> {
+    pub fn columns(&self) -> Vec<ColumnIndex> {
         match &self.take {
-            Take::Column(column) => vec![*column],
-            Take::First(cells) | Take::Join(cells, _) => {
+            CellSource::Column(column) => vec![*column],
+            CellSource::First(cells) | CellSource::Join(cells, _) => {
                 cells.iter().flat_map(Self::columns).collect()
             }
-            Take::Template(parts) => parts.iter().filter_map(Part::column).collect(),
-            Take::Constant(_) | Take::Expression(_) => Vec::new(),
+            CellSource::Template(parts) => parts.iter().filter_map(TemplatePart::column).collect(),
+            CellSource::Constant(_) | CellSource::Expression(_) => Vec::new(),
         }
     }
 
@@ -152,65 +152,82 @@ impl Cell {
     ///
     /// # Errors
     /// What is wrong with it, and where.
-    pub fn said(&self, record: &dyn Source, words: &Words) -> Result<Said, (Fault, Pos)> {
-        let taken = self.taken(record, words)?;
+    pub fn read(
+        &self,
+        record: &dyn ColumnReader,
+        words: &ExportLocale,
+    ) -> Result<CellContent, (ValueProblem, LineColumn)> {
+        let taken = self.read_source(record, words)?;
         let (text, at) = match taken {
-            Said::Absent => return Ok(Said::Absent),
-            Said::List(members, at) => {
-                let done = members.iter().map(|member| self.done(member, at, words));
-                let done: Vec<Option<Text>> = done.collect::<Result<_, _>>()?;
-                return Ok(Said::List(done.into_iter().flatten().collect(), at));
+            CellContent::Absent => return Ok(CellContent::Absent),
+            CellContent::List(members, at) => {
+                let done = members
+                    .iter()
+                    .map(|member| self.transform(member, at, words));
+                let done: Vec<Option<CompactText>> = done.collect::<Result<_, _>>()?;
+                return Ok(CellContent::List(done.into_iter().flatten().collect(), at));
             }
-            Said::Blank(at) => match self.values.get("") {
-                Some(Some(stands)) => (Text::new(stands), at),
-                _ => return Ok(Said::Blank(at)),
+            CellContent::Blank(at) => match self.values.get("") {
+                Some(Some(stands)) => (CompactText::new(stands), at),
+                _ => return Ok(CellContent::Blank(at)),
             },
-            Said::Text(text, at) if self.list.is_some() => {
+            CellContent::Text(text, at) if self.list.is_some() => {
                 let members = words.members(&text).into_iter();
                 let members = members.filter(|member| !member.is_empty());
-                let done = members.map(|member| self.done(&member, at, words));
-                let done: Vec<Option<Text>> = done.collect::<Result<_, _>>()?;
-                return Ok(Said::List(done.into_iter().flatten().collect(), at));
+                let done = members.map(|member| self.transform(&member, at, words));
+                let done: Vec<Option<CompactText>> = done.collect::<Result<_, _>>()?;
+                return Ok(CellContent::List(done.into_iter().flatten().collect(), at));
             }
-            Said::Text(text, at) => {
-                return Ok(match self.done(&text, at, words)? {
-                    Some(text) => Said::Text(text, at),
-                    None => Said::Blank(at),
+            CellContent::Text(text, at) => {
+                return Ok(match self.transform(&text, at, words)? {
+                    Some(text) => CellContent::Text(text, at),
+                    None => CellContent::Blank(at),
                 });
             }
         };
-        Ok(Said::Text(text, at))
+        Ok(CellContent::Text(text, at))
     }
 
-    fn taken(&self, record: &dyn Source, words: &Words) -> Result<Said, (Fault, Pos)> {
+    fn read_source(
+        &self,
+        record: &dyn ColumnReader,
+        words: &ExportLocale,
+    ) -> Result<CellContent, (ValueProblem, LineColumn)> {
         match &self.take {
-            Take::Column(column) => Ok(tidied(record.said(*column)?)),
-            Take::Constant(text) => Ok(Said::Text(Text::new(text), record.at())),
-            Take::First(cells) => {
-                let mut first = Said::Absent;
+            CellSource::Column(column) => Ok(trim_content(record.content(*column)?)),
+            CellSource::Constant(text) => {
+                Ok(CellContent::Text(CompactText::new(text), record.at()))
+            }
+            CellSource::First(cells) => {
+                let mut first = CellContent::Absent;
                 for cell in cells {
-                    let said = cell.said(record, words)?;
+                    let said = cell.read(record, words)?;
                     match said {
-                        Said::Text(..) | Said::List(..) => return Ok(said),
-                        Said::Blank(_) => first = said,
-                        Said::Absent => {}
+                        CellContent::Text(..) | CellContent::List(..) => return Ok(said),
+                        CellContent::Blank(_) => first = said,
+                        CellContent::Absent => {}
                     }
                 }
                 Ok(first)
             }
-            Take::Join(cells, with) => joined(cells, with, record, words),
-            Take::Template(parts) => filled(parts, record),
-            Take::Expression(expression) => {
+            CellSource::Join(cells, with) => joined(cells, with, record, words),
+            CellSource::Template(parts) => filled(parts, record),
+            CellSource::Expression(expression) => {
                 let at = record.at();
                 let text = expression.evaluate(record).map_err(|fault| (fault, at))?;
-                Ok(tidied(Said::Text(text, at)))
+                Ok(trim_content(CellContent::Text(text, at)))
             }
         }
     }
 
     /// What becomes of a text; `None`: a blank.
-    fn done(&self, text: &str, at: Pos, words: &Words) -> Result<Option<Text>, (Fault, Pos)> {
-        let Some(text) = self.stands_for(text, at, words)? else {
+    fn transform(
+        &self,
+        text: &str,
+        at: LineColumn,
+        words: &ExportLocale,
+    ) -> Result<Option<CompactText>, (ValueProblem, LineColumn)> {
+        let Some(text) = self.map_value(text, at, words)? else {
             return Ok(None);
         };
         let mut text = text;
@@ -223,39 +240,46 @@ impl Cell {
         Ok(Some(text))
     }
 
-    fn stands_for(&self, text: &str, at: Pos, words: &Words) -> Result<Option<Text>, (Fault, Pos)> {
+    fn map_value(
+        &self,
+        text: &str,
+        at: LineColumn,
+        words: &ExportLocale,
+    ) -> Result<Option<CompactText>, (ValueProblem, LineColumn)> {
         if !self.values.is_empty()
             && let Some(stands) = self.values.get(&text.to_lowercase())
         {
-            return Ok(stands.as_deref().map(Text::new));
+            return Ok(stands.as_deref().map(CompactText::new));
         }
         if let Some(booleans) = &self.booleans {
             let Some(value) = words.boolean(text) else {
                 let message = format!("{} is neither true nor false", quoted(text));
-                let fault = Fault::new(codes::BOOL, message).help(format!(
+                let fault = ValueProblem::new(codes::BOOL, message).help(format!(
                     "write one of {}; other words go into the mapping's `booleans:`",
                     [&*words.truths, &*words.falsehoods].concat().join(", ")
                 ));
                 return Err((fault, at));
             };
-            return Ok(booleans[usize::from(value)].as_deref().map(Text::new));
+            return Ok(booleans[usize::from(value)]
+                .as_deref()
+                .map(CompactText::new));
         }
         if self.closed {
             let known = self.values.keys().filter(|key| !key.is_empty());
             let known = known.map(|key| self.spelled.get(key).unwrap_or(key).as_str());
             let known: Vec<&str> = known.collect();
             let message = format!("{} is not one of {}", quoted(text), known.join(", "));
-            let fault = Fault::new(codes::ENUM, message)
+            let fault = ValueProblem::new(codes::ENUM, message)
                 .help("correct it there, or add it to `values:` of the mapping");
             return Err((fault, at));
         }
-        Ok(Some(Text::new(text)))
+        Ok(Some(CompactText::new(text)))
     }
 }
 
-impl Part {
+impl TemplatePart {
     /// The column that it is.
-    pub fn column(&self) -> Option<Column> {
+    pub fn column(&self) -> Option<ColumnIndex> {
         match self {
             Self::Column(column) => Some(*column),
             Self::Text(_) => None,
@@ -263,8 +287,8 @@ impl Part {
     }
 }
 
-impl Step {
-    fn apply(&self, text: &str, words: &Words) -> Result<Option<Text>, Fault> {
+impl TextTransform {
+    fn apply(&self, text: &str, words: &ExportLocale) -> Result<Option<CompactText>, ValueProblem> {
         Ok(Some(match self {
             Self::Lower => text.to_lowercase().into(),
             Self::Upper => text.to_uppercase().into(),
@@ -273,7 +297,7 @@ impl Step {
             }
             Self::Pad(width) => {
                 let missing = width.saturating_sub(text.chars().count());
-                Text::from("0".repeat(missing) + text)
+                CompactText::from("0".repeat(missing) + text)
             }
             Self::Unpad => match text.trim_start_matches('0') {
                 "" => "0".into(),
@@ -281,63 +305,66 @@ impl Step {
             },
             Self::Part(separator, index) => {
                 let part = text.split(separator.as_str()).nth(*index);
-                return Ok(part.map(trimmed).map(Text::new));
+                return Ok(part.map(trimmed).map(CompactText::new));
             }
             Self::Number => words.number(text)?.into(),
-            Self::Date => return Ok(words.date(text)?.map(Text::from)),
+            Self::Date => return Ok(words.date(text)?.map(CompactText::from)),
         }))
     }
 }
 
 /// Without the spaces around it; what is nothing but spaces is blank.
-fn tidied(said: Said) -> Said {
+fn trim_content(said: CellContent) -> CellContent {
     match said {
-        Said::Text(text, at) => {
+        CellContent::Text(text, at) => {
             let tidy = trimmed(&text);
             if tidy.is_empty() {
-                Said::Blank(at)
+                CellContent::Blank(at)
             } else if tidy.len() == text.len() {
-                Said::Text(text, at)
+                CellContent::Text(text, at)
             } else {
-                Said::Text(Text::new(tidy), at)
+                CellContent::Text(CompactText::new(tidy), at)
             }
         }
         // An empty array is blank.
-        Said::List(members, at) if members.is_empty() => Said::Blank(at),
+        CellContent::List(members, at) if members.is_empty() => CellContent::Blank(at),
         said => said,
     }
 }
 
 fn joined(
-    cells: &[Cell],
+    cells: &[CellMapping],
     with: &str,
-    record: &dyn Source,
-    words: &Words,
-) -> Result<Said, (Fault, Pos)> {
-    let mut joined: Option<(String, Pos)> = None;
-    let mut blank = Said::Absent;
+    record: &dyn ColumnReader,
+    words: &ExportLocale,
+) -> Result<CellContent, (ValueProblem, LineColumn)> {
+    let mut joined: Option<(String, LineColumn)> = None;
+    let mut blank = CellContent::Absent;
     for cell in cells {
-        match (cell.said(record, words)?, &mut joined) {
-            (Said::Text(text, at), None) => joined = Some((text.into(), at)),
-            (Said::Text(text, _), Some((whole, _))) => {
+        match (cell.read(record, words)?, &mut joined) {
+            (CellContent::Text(text, at), None) => joined = Some((text.into(), at)),
+            (CellContent::Text(text, _), Some((whole, _))) => {
                 whole.push_str(with);
                 whole.push_str(&text);
             }
-            (said @ Said::Blank(_), _) => blank = said,
-            (Said::Absent | Said::List(..), _) => {}
+            (said @ CellContent::Blank(_), _) => blank = said,
+            (CellContent::Absent | CellContent::List(..), _) => {}
         }
     }
-    Ok(joined.map_or(blank, |(text, at)| Said::Text(text.into(), at)))
+    Ok(joined.map_or(blank, |(text, at)| CellContent::Text(text.into(), at)))
 }
 
-fn filled(parts: &[Part], record: &dyn Source) -> Result<Said, (Fault, Pos)> {
+fn filled(
+    parts: &[TemplatePart],
+    record: &dyn ColumnReader,
+) -> Result<CellContent, (ValueProblem, LineColumn)> {
     let mut text = String::new();
     let mut at = record.at();
     for part in parts {
         match part {
-            Part::Text(literal) => text.push_str(literal),
-            Part::Column(column) => match tidied(record.said(*column)?) {
-                Said::Text(value, stands) => {
+            TemplatePart::Text(literal) => text.push_str(literal),
+            TemplatePart::Column(column) => match trim_content(record.content(*column)?) {
+                CellContent::Text(value, stands) => {
                     text.push_str(&value);
                     at = stands;
                 }
@@ -345,5 +372,5 @@ fn filled(parts: &[Part], record: &dyn Source) -> Result<Said, (Fault, Pos)> {
             },
         }
     }
-    Ok(Said::Text(text.into(), at))
+    Ok(CellContent::Text(text.into(), at))
 }

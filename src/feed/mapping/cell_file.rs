@@ -1,8 +1,8 @@
 //! One cell of a mapping as written.
 
-use super::cell::{Cell, Column, List, Part, Step, Take};
-use super::expression::Expression;
-use super::file::Told;
+use super::cell::{CellMapping, CellSource, ColumnIndex, ListMode, TemplatePart, TextTransform};
+use super::expression::CellExpression;
+use super::mapping_file::MappingResult;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ struct CellFile {
     constant: Option<Value>,
     expression: Option<String>,
     values: Option<BTreeMap<String, Value>>,
-    otherwise: Option<Otherwise>,
+    otherwise: Option<UnknownValuePolicy>,
     #[serde(default)]
     lower: bool,
     #[serde(default)]
@@ -34,30 +34,30 @@ struct CellFile {
     number: bool,
     #[serde(default)]
     date: bool,
-    list: Option<List>,
+    list: Option<ListMode>,
 }
 
 /// What becomes of a text that `values` does not know.
 #[derive(Clone, Copy, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Otherwise {
+enum UnknownValuePolicy {
     Keep,
     Error,
 }
 
 /// Columns by name, found or added.
 #[derive(Default)]
-pub(super) struct Names {
+pub(super) struct MappingColumns {
     pub columns: Vec<Vec<String>>,
 }
 
-impl Names {
-    pub fn column(&mut self, name: &str) -> Column {
+impl MappingColumns {
+    pub fn column(&mut self, name: &str) -> ColumnIndex {
         let found = self
             .columns
             .iter()
             .position(|names| names[0].eq_ignore_ascii_case(name));
-        Column(found.unwrap_or_else(|| {
+        ColumnIndex(found.unwrap_or_else(|| {
             self.columns.push(vec![name.to_owned()]);
             self.columns.len() - 1
         }))
@@ -65,10 +65,12 @@ impl Names {
 }
 
 /// A cell: the name of a column, several of which the first that says something counts, or in full.
-pub(super) fn cell(value: Value, names: &mut Names) -> Told<Cell> {
+pub(super) fn cell(value: Value, names: &mut MappingColumns) -> MappingResult<CellMapping> {
     match value {
-        Value::String(name) => Ok(Cell::column(names.column(&name))),
-        Value::Array(cells) => Ok(Cell::of(Take::First(all(cells, names)?))),
+        Value::String(name) => Ok(CellMapping::column(names.column(&name))),
+        Value::Array(cells) => Ok(CellMapping::from_source(CellSource::First(all(
+            cells, names,
+        )?))),
         value @ Value::Object(_) => {
             let file: CellFile =
                 serde_json::from_value(value).map_err(|error| error.to_string())?;
@@ -80,15 +82,15 @@ pub(super) fn cell(value: Value, names: &mut Names) -> Told<Cell> {
     }
 }
 
-fn all(cells: Vec<Value>, names: &mut Names) -> Told<Vec<Cell>> {
+fn all(cells: Vec<Value>, names: &mut MappingColumns) -> MappingResult<Vec<CellMapping>> {
     cells.into_iter().map(|value| cell(value, names)).collect()
 }
 
 impl CellFile {
-    fn resolve(mut self, names: &mut Names) -> Told<Cell> {
+    fn resolve(mut self, names: &mut MappingColumns) -> MappingResult<CellMapping> {
         let take = self.take(names)?;
-        let mut cell = Cell::of(take);
-        cell.closed = self.otherwise == Some(Otherwise::Error);
+        let mut cell = CellMapping::from_source(take);
+        cell.closed = self.otherwise == Some(UnknownValuePolicy::Error);
         cell.list = self.list;
         let mut booleans = [None, None];
         for (word, stands) in self.values.take().unwrap_or_default() {
@@ -125,31 +127,33 @@ impl CellFile {
         Ok(cell)
     }
 
-    fn take(&mut self, names: &mut Names) -> Told<Take> {
+    fn take(&mut self, names: &mut MappingColumns) -> MappingResult<CellSource> {
         let mut takes = Vec::new();
         takes.extend(
             self.column
                 .take()
-                .map(|name| Take::Column(names.column(&name))),
+                .map(|name| CellSource::Column(names.column(&name))),
         );
         if let Some(cells) = self.first.take() {
-            takes.push(Take::First(all(cells, names)?));
+            takes.push(CellSource::First(all(cells, names)?));
         }
         if let Some(cells) = self.join.take() {
             let with = self.with.take().unwrap_or_else(|| " ".to_owned());
-            takes.push(Take::Join(all(cells, names)?, with));
+            takes.push(CellSource::Join(all(cells, names)?, with));
         }
         if let Some(text) = self.template.take() {
-            takes.push(Take::Template(parts(&text, names)?));
+            takes.push(CellSource::Template(parts(&text, names)?));
         }
         takes.extend(self.constant.take().map(|value| {
             let text = value
                 .as_str()
                 .map_or_else(|| value.to_string(), str::to_owned);
-            Take::Constant(text)
+            CellSource::Constant(text)
         }));
         if let Some(text) = self.expression.take() {
-            takes.push(Take::Expression(Box::new(Expression::new(&text)?)));
+            takes.push(CellSource::Expression(Box::new(CellExpression::new(
+                &text,
+            )?)));
         }
         let one = takes.len() == 1;
         takes.pop().filter(|_| one).ok_or_else(|| {
@@ -157,10 +161,10 @@ impl CellFile {
         })
     }
 
-    fn steps(&mut self) -> Told<Vec<Step>> {
+    fn steps(&mut self) -> MappingResult<Vec<TextTransform>> {
         let part = match (self.split.take(), self.part) {
             (Some(separator), part) if !separator.is_empty() => {
-                Some(Step::Part(separator, part.unwrap_or(0)))
+                Some(TextTransform::Part(separator, part.unwrap_or(0)))
             }
             (None, None) => None,
             _ => {
@@ -171,20 +175,20 @@ impl CellFile {
         };
         let steps = [
             part,
-            self.without.take().map(Step::Without),
-            self.unpad.then_some(Step::Unpad),
-            self.pad.map(Step::Pad),
-            self.lower.then_some(Step::Lower),
-            self.upper.then_some(Step::Upper),
-            self.number.then_some(Step::Number),
-            self.date.then_some(Step::Date),
+            self.without.take().map(TextTransform::Without),
+            self.unpad.then_some(TextTransform::Unpad),
+            self.pad.map(TextTransform::Pad),
+            self.lower.then_some(TextTransform::Lower),
+            self.upper.then_some(TextTransform::Upper),
+            self.number.then_some(TextTransform::Number),
+            self.date.then_some(TextTransform::Date),
         ];
         Ok(steps.into_iter().flatten().collect())
     }
 }
 
 /// `{column}` within text.
-fn parts(text: &str, names: &mut Names) -> Told<Vec<Part>> {
+fn parts(text: &str, names: &mut MappingColumns) -> MappingResult<Vec<TemplatePart>> {
     let mut parts = Vec::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('{') {
@@ -192,13 +196,13 @@ fn parts(text: &str, names: &mut Names) -> Told<Vec<Part>> {
             return Err(format!("`{text}`: a `{{` is not closed"));
         };
         if !before.is_empty() {
-            parts.push(Part::Text(before.to_owned()));
+            parts.push(TemplatePart::Text(before.to_owned()));
         }
-        parts.push(Part::Column(names.column(name.trim())));
+        parts.push(TemplatePart::Column(names.column(name.trim())));
         rest = behind;
     }
     if !rest.is_empty() {
-        parts.push(Part::Text(rest.to_owned()));
+        parts.push(TemplatePart::Text(rest.to_owned()));
     }
     Ok(parts)
 }

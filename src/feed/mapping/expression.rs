@@ -1,9 +1,9 @@
 //! Small expressions over the columns of a record, which can neither run long nor reach anything else.
 
-use super::cell::Source;
+use super::cell::ColumnReader;
 use crate::diagnostic::codes;
-use crate::kinds::read::Fault;
-use crate::model::Text;
+use crate::kinds::read::ValueProblem;
+use crate::model::CompactText;
 use minijinja::{Environment, UndefinedBehavior, Value};
 use std::sync::LazyLock;
 
@@ -21,12 +21,12 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
 
 /// An expression that was found to be one.
 #[derive(Debug)]
-pub struct Expression {
+pub struct CellExpression {
     text: String,
     compiled: minijinja::Expression<'static, 'static>,
 }
 
-impl Expression {
+impl CellExpression {
     /// Compiles it.
     ///
     /// # Errors
@@ -43,8 +43,8 @@ impl Expression {
     }
 
     /// What it comes to for a record: its columns by name, all of them in `row`.
-    pub(super) fn evaluate(&self, record: &dyn Source) -> Result<Text, Fault> {
-        let columns = record.all();
+    pub(super) fn evaluate(&self, record: &dyn ColumnReader) -> Result<CompactText, ValueProblem> {
+        let columns = record.all_texts();
         let row = Value::from_serialize(&columns);
         let mut context: std::collections::BTreeMap<String, Value> = columns
             .into_iter()
@@ -57,13 +57,13 @@ impl Expression {
                 self.text,
                 reason(&error)
             );
-            Fault::new(codes::WRONG_TYPE, message)
+            ValueProblem::new(codes::WRONG_TYPE, message)
                 .help("mend the mapping, or what it meets in this row")
         })?;
         if value.is_undefined() || value.is_none() {
-            return Ok(Text::default());
+            return Ok(CompactText::default());
         }
-        Ok(Text::new(value.to_string()))
+        Ok(CompactText::new(value.to_string()))
     }
 }
 

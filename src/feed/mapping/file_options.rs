@@ -1,17 +1,17 @@
 //! What a mapping says of the file as a whole: its format, its header, its sheet, its blanks.
 
-use super::Csv;
-use super::file::Told;
-use crate::feed::format::{Format, Sheet};
+use super::CsvOptions;
+use super::mapping_file::MappingResult;
+use crate::feed::format::{ExportFormat, SheetSelector};
 use serde_json::Value;
 
 /// A format by its name.
-pub(super) fn format(word: &str) -> Told<Format> {
+pub(super) fn format(word: &str) -> MappingResult<ExportFormat> {
     match word {
-        "csv" => Ok(Format::Csv),
-        "json" => Ok(Format::Json),
-        "jsonl" | "ndjson" => Ok(Format::Jsonl),
-        "xlsx" => Ok(Format::Xlsx),
+        "csv" => Ok(ExportFormat::Csv),
+        "json" => Ok(ExportFormat::Json),
+        "jsonl" | "ndjson" => Ok(ExportFormat::Jsonl),
+        "xlsx" => Ok(ExportFormat::Xlsx),
         other => Err(format!(
             "format: `{other}`; there are csv, json, jsonl and xlsx"
         )),
@@ -19,10 +19,14 @@ pub(super) fn format(word: &str) -> Told<Format> {
 }
 
 /// That `header` is a line that a header can be on.
-pub(super) fn begins(header: Option<u32>, format: Option<Format>, csv: &Csv) -> Told<()> {
+pub(super) fn check_header(
+    header: Option<u32>,
+    format: Option<ExportFormat>,
+    csv: &CsvOptions,
+) -> MappingResult<()> {
     match header {
         Some(0) => Err("header: lines are counted from 1".to_owned()),
-        Some(_) if matches!(format, Some(Format::Json | Format::Jsonl)) => {
+        Some(_) if matches!(format, Some(ExportFormat::Json | ExportFormat::Jsonl)) => {
             Err("`header:` belongs to CSV and XLSX; JSON has no header".to_owned())
         }
         Some(_) if !csv.names.is_empty() => Err(
@@ -34,7 +38,7 @@ pub(super) fn begins(header: Option<u32>, format: Option<Format>, csv: &Csv) -> 
 }
 
 /// The texts that stand for a blank. A word that YAML takes for null is meant in all its spellings.
-pub(super) fn blanks(values: &[Value]) -> Told<Vec<String>> {
+pub(super) fn blanks(values: &[Value]) -> MappingResult<Vec<String>> {
     let mut texts = Vec::new();
     for value in values {
         match value {
@@ -48,13 +52,13 @@ pub(super) fn blanks(values: &[Value]) -> Told<Vec<String>> {
 }
 
 /// A sheet by its name or number.
-pub(super) fn sheet(value: Value) -> Told<Sheet> {
+pub(super) fn sheet(value: Value) -> MappingResult<SheetSelector> {
     let number = value
         .as_u64()
         .and_then(|number| usize::try_from(number).ok());
     match (value, number) {
-        (Value::String(name), _) if !name.is_empty() => Ok(Sheet::Name(name)),
-        (_, Some(number)) if number > 0 => Ok(Sheet::Number(number)),
+        (Value::String(name), _) if !name.is_empty() => Ok(SheetSelector::Name(name)),
+        (_, Some(number)) if number > 0 => Ok(SheetSelector::Number(number)),
         (other, _) => Err(format!(
             "sheet: `{other}`; write the name of a sheet, or its number from 1"
         )),

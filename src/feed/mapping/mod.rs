@@ -4,18 +4,21 @@
 mod cell;
 mod cell_file;
 mod expression;
-mod file;
 mod file_options;
-mod numbered;
+mod locale;
+mod mapping_file;
+mod numbered_blocks;
 mod polarity;
 mod section;
-mod words;
 
-pub use cell::{Cell, Column, List, Part, Said, Source, Step, Take};
-pub use section::{Block, Field, Section, When};
-pub use words::{Countries, Words, trimmed};
+pub use cell::{
+    CellContent, CellMapping, CellSource, ColumnIndex, ColumnReader, ListMode, TemplatePart,
+    TextTransform,
+};
+pub use locale::{CountryFormat, ExportLocale, trimmed};
+pub use section::{AddressBlock, ColumnCondition, FieldMapping, MappingSection};
 
-use crate::feed::format::{Columns, Format, Sheet};
+use crate::feed::format::{ExportColumns, ExportFormat, SheetSelector};
 use crate::kinds;
 use crate::model::{Digest, FieldRef, KindId};
 use serde::Deserialize;
@@ -30,13 +33,13 @@ pub struct Mapping {
     /// The digest of it as written.
     pub digest: Digest,
     /// What it is written in; detected when it is not said.
-    pub format: Option<Format>,
+    pub format: Option<ExportFormat>,
     /// How rows of text are written.
-    pub csv: Csv,
+    pub csv: CsvOptions,
     /// The line or row of the header, from 1; the first with something in it when it is not said.
     pub header: Option<u32>,
     /// The sheet of a workbook; the only one with data when it is not said.
-    pub sheet: Option<Sheet>,
+    pub sheet: Option<SheetSelector>,
     /// The texts that stand for a blank cell.
     pub blanks: Vec<String>,
     /// Where in a JSON document the list is, as `data.items`; the document itself when not said.
@@ -44,15 +47,15 @@ pub struct Mapping {
     /// What the last line looks like, as `#EOF;{n}`.
     pub trailer: Option<String>,
     /// How booleans, numbers, dates and lists are written.
-    pub words: Words,
+    pub words: ExportLocale,
     /// The columns without which nothing of an export is taken, beside those of external ids.
-    pub requires: Vec<Column>,
+    pub requires: Vec<ColumnIndex>,
     /// Columns that are known and mean nothing here.
     pub ignored: Vec<String>,
     /// Every column by its name, other names after it.
     pub columns: Vec<Vec<String>>,
     /// What becomes of a record.
-    pub sections: Vec<Section>,
+    pub sections: Vec<MappingSection>,
 }
 
 impl Mapping {
@@ -87,7 +90,7 @@ impl Mapping {
     pub fn lists_of_rows(&self) -> Vec<(KindId, FieldRef)> {
         let sections = self.sections.iter();
         let fields = sections.flat_map(|section| {
-            let rows = |field: &&Field| field.cell.list == Some(List::Rows);
+            let rows = |field: &&FieldMapping| field.cell.list == Some(ListMode::Rows);
             let fields = section.fields.iter().filter(rows);
             fields.map(move |field| (section.kind.id, field.field.clone()))
         });
@@ -96,21 +99,25 @@ impl Mapping {
 
     /// Whether a field is filled without any column: by a constant or an expression.
     #[must_use]
-    pub fn computes(&self, kind: KindId, field: &FieldRef) -> bool {
+    pub fn is_computed(&self, kind: KindId, field: &FieldRef) -> bool {
         let sections = self
             .sections
             .iter()
             .filter(|section| section.kind.id == kind);
         let mut fields = sections.flat_map(|section| &section.fields);
         fields.any(|of| {
-            of.field == *field && matches!(of.cell.take, Take::Constant(_) | Take::Expression(_))
+            of.field == *field
+                && matches!(
+                    of.cell.take,
+                    CellSource::Constant(_) | CellSource::Expression(_)
+                )
         })
     }
 
     /// Whether a column called so means something.
     #[must_use]
-    pub fn reads(&self, column: &str) -> bool {
-        let mut all = Columns::default();
+    pub fn is_mapped_column(&self, column: &str) -> bool {
+        let mut all = ExportColumns::default();
         self.columns.iter().flatten().for_each(|name| {
             all.intern(name);
         });
@@ -125,7 +132,7 @@ impl Mapping {
 /// How rows of text are written; what is not said is detected.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
-pub struct Csv {
+pub struct CsvOptions {
     /// What stands between cells.
     pub delimiter: Option<char>,
     /// What stands around a cell that holds the delimiter; `"`.

@@ -1,10 +1,10 @@
 //! What a mapping has to say about who is inactive before it is read.
 
-use super::cell::{Cell, Take};
+use super::cell::{CellMapping, CellSource};
 use crate::kinds::Kind;
 
 /// That nothing is left that may say who is inactive.
-pub(super) fn decided(undecided: &[String]) -> Result<(), String> {
+pub(super) fn check_decided(undecided: &[String]) -> Result<(), String> {
     if undecided.is_empty() {
         return Ok(());
     }
@@ -15,19 +15,19 @@ pub(super) fn decided(undecided: &[String]) -> Result<(), String> {
 }
 
 /// That it is said which status a boolean column means.
-pub(super) fn pinned(kind: &Kind, index: usize, cell: &Cell) -> Result<(), String> {
+pub(super) fn check_pinned(kind: &Kind, index: usize, cell: &CellMapping) -> Result<(), String> {
     if index != kind.status_index() {
         return Ok(());
     }
-    let open = |cell: &&Cell| {
+    let open = |cell: &&CellMapping| {
         let takes = matches!(
             cell.take,
-            Take::Column(_) | Take::Join(..) | Take::Template(_)
+            CellSource::Column(_) | CellSource::Join(..) | CellSource::Template(_)
         );
         takes && cell.values.is_empty() && cell.booleans.is_none()
     };
     let found = match &cell.take {
-        Take::First(cells) => cells.iter().any(|cell| open(&cell)),
+        CellSource::First(cells) => cells.iter().any(|cell| open(&cell)),
         _ => open(&cell),
     };
     if found {

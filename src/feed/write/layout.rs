@@ -1,11 +1,15 @@
 //! The columns of an export, and what its cells can hold.
 
-use super::Form;
-use super::draft::Draft;
-use crate::feed::format::{Columns, Encoding, Entry, Record, Shape, encoding};
-use crate::feed::mapping::{Cell, Column, List, Mapping, Section, Take};
+use super::WriteFormat;
+use super::draft::RowDraft;
+use crate::feed::format::{
+    CellShape, Encoding, ExportColumns, ExportRecord, RawCell, encoding_for_label,
+};
+use crate::feed::mapping::{
+    CellMapping, CellSource, ColumnIndex, ListMode, Mapping, MappingSection,
+};
 use crate::kinds::{self, CUSTOM_FIELD};
-use crate::model::{Keyed, KindId, Pos, Row, Text, Value};
+use crate::model::{CompactText, KeyedList, KindId, LineColumn, Row, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The longest cell that is read, in bytes.
@@ -13,40 +17,42 @@ const LONGEST: usize = 1 << 16;
 
 /// A custom field whose column is called after it.
 #[derive(Debug)]
-pub(super) struct Custom {
-    pub id: Text,
+pub(super) struct CustomColumn {
+    pub id: CompactText,
     /// Whether a blank would be an error.
     pub required: bool,
     place: usize,
 }
 
 /// The columns of an export.
-pub(super) struct Layout<'m> {
+pub(super) struct ExportLayout<'m> {
     pub mapping: &'m Mapping,
-    pub form: Form,
-    pub columns: Columns,
+    pub form: WriteFormat,
+    pub columns: ExportColumns,
     /// Where each column of the mapping stands; in JSON all of them.
-    places: BTreeMap<Column, usize>,
+    places: BTreeMap<ColumnIndex, usize>,
     /// Of each section the custom fields whose columns are called after them.
-    pub custom: Vec<Vec<Custom>>,
+    pub custom: Vec<Vec<CustomColumn>>,
     pub encoding: Option<&'static Encoding>,
     pub delimiter: char,
     /// The columns whose texts are lists, and those whose are booleans: in JSON they are written so.
-    pub lists: BTreeSet<Column>,
-    pub booleans: BTreeSet<Column>,
+    pub lists: BTreeSet<ColumnIndex>,
+    pub booleans: BTreeSet<ColumnIndex>,
 }
 
-impl<'m> Layout<'m> {
+impl<'m> ExportLayout<'m> {
     /// The columns of an export of what is stored.
-    pub fn new(mapping: &'m Mapping, form: Form, rows: &Keyed<Row>) -> Self {
+    pub fn new(mapping: &'m Mapping, form: WriteFormat, rows: &KeyedList<Row>) -> Self {
         let label = mapping.csv.encoding.as_deref();
         let mut layout = Self {
             mapping,
             form,
-            columns: Columns::default(),
+            columns: ExportColumns::default(),
             places: BTreeMap::new(),
             custom: Vec::new(),
-            encoding: label.filter(|_| !form.is_json()).and_then(encoding),
+            encoding: label
+                .filter(|_| !form.is_json())
+                .and_then(encoding_for_label),
             delimiter: mapping.csv.delimiter.unwrap_or(','),
             lists: BTreeSet::new(),
             booleans: BTreeSet::new(),
@@ -54,29 +60,29 @@ impl<'m> Layout<'m> {
         for name in &mapping.csv.names {
             layout.columns.intern(name);
         }
-        layout.head();
+        layout.place_columns();
         layout.custom = mapping
             .sections
             .iter()
             .map(|section| layout_custom(section, rows, &mut layout.columns))
             .collect();
         for cell in mapping.sections.iter().flat_map(cells) {
-            layout.kinds_of(cell);
+            layout.note_column_types(cell);
         }
         layout
     }
 
-    fn head(&mut self) {
+    fn place_columns(&mut self) {
         let mapping = self.mapping;
-        let used: BTreeSet<Column> = if self.form.is_json() {
-            (0..mapping.columns.len()).map(Column).collect()
+        let used: BTreeSet<ColumnIndex> = if self.form.is_json() {
+            (0..mapping.columns.len()).map(ColumnIndex).collect()
         } else {
             let cells = mapping
                 .sections
                 .iter()
                 .flat_map(cells)
-                .flat_map(Cell::columns);
-            let whens = mapping.sections.iter().flat_map(whens);
+                .flat_map(CellMapping::columns);
+            let whens = mapping.sections.iter().flat_map(condition_columns);
             cells
                 .chain(whens)
                 .chain(mapping.requires.iter().copied())
@@ -87,26 +93,26 @@ impl<'m> Layout<'m> {
             let known = names.iter().find_map(|name| self.columns.find(name));
             let place = known.filter(|_| !mapping.csv.names.is_empty() && !self.form.is_json());
             let label = names.get(1).filter(|label| {
-                self.form == Form::Csv { labels: true } && self.columns.find(label).is_none()
+                self.form == WriteFormat::Csv { labels: true } && self.columns.find(label).is_none()
             });
             let place = place.unwrap_or_else(|| self.columns.intern(label.unwrap_or(&names[0])));
             self.places.insert(column, place);
         }
     }
 
-    fn kinds_of(&mut self, cell: &Cell) {
+    fn note_column_types(&mut self, cell: &CellMapping) {
         match &cell.take {
-            Take::Column(column) => {
-                if matches!(cell.list, Some(List::Replace | List::Rows)) {
+            CellSource::Column(column) => {
+                if matches!(cell.list, Some(ListMode::Replace | ListMode::Rows)) {
                     self.lists.insert(*column);
                 }
                 if cell.booleans.is_some() {
                     self.booleans.insert(*column);
                 }
             }
-            Take::First(cells) | Take::Join(cells, _) => {
+            CellSource::First(cells) | CellSource::Join(cells, _) => {
                 for cell in cells {
-                    self.kinds_of(cell);
+                    self.note_column_types(cell);
                 }
             }
             _ => {}
@@ -114,7 +120,7 @@ impl<'m> Layout<'m> {
     }
 
     /// Whether a cell can hold a text.
-    pub fn takes(&self, text: &str) -> bool {
+    pub fn can_hold(&self, text: &str) -> bool {
         if text.len() > LONGEST || text.contains('\0') {
             return false;
         }
@@ -131,7 +137,7 @@ impl<'m> Layout<'m> {
     }
 
     /// The name of a column in messages.
-    pub fn name(&self, column: Column) -> &str {
+    pub fn name(&self, column: ColumnIndex) -> &str {
         match self.places.get(&column) {
             Some(place) => self.columns.name(*place),
             None => &self.mapping.columns[column.0][0],
@@ -139,11 +145,11 @@ impl<'m> Layout<'m> {
     }
 
     /// The record that a reader makes of a row.
-    pub fn record(&self, draft: &Draft) -> Record {
-        let at = Pos { line: 1, column: 1 };
-        let entry = |text: &str| Entry {
-            text: Text::new(text),
-            shape: Shape::Text,
+    pub fn record(&self, draft: &RowDraft) -> ExportRecord {
+        let at = LineColumn { line: 1, column: 1 };
+        let entry = |text: &str| RawCell {
+            text: CompactText::new(text),
+            shape: CellShape::Text,
             at,
         };
         let blank = (!self.form.is_json()).then(|| entry(""));
@@ -155,7 +161,7 @@ impl<'m> Layout<'m> {
             let members = members.iter().map(|member| self.record(member)).collect();
             Some((*self.places.get(column)?, members))
         });
-        Record {
+        ExportRecord {
             at,
             cells,
             lists: lists.collect(),
@@ -164,7 +170,7 @@ impl<'m> Layout<'m> {
     }
 
     /// The cells of a row that are not absent, each with its place.
-    pub fn cells<'d>(&self, draft: &'d Draft) -> impl Iterator<Item = (usize, &'d str)> {
+    pub fn cells<'d>(&self, draft: &'d RowDraft) -> impl Iterator<Item = (usize, &'d str)> {
         let own = draft
             .texts()
             .filter_map(|(column, text)| Some((*self.places.get(&column)?, text)));
@@ -186,18 +192,22 @@ impl<'m> Layout<'m> {
 }
 
 /// The custom fields of a kind that have columns, by id.
-fn layout_custom(section: &Section, rows: &Keyed<Row>, columns: &mut Columns) -> Vec<Custom> {
+fn layout_custom(
+    section: &MappingSection,
+    rows: &KeyedList<Row>,
+    columns: &mut ExportColumns,
+) -> Vec<CustomColumn> {
     let Some(prefix) = &section.every else {
         return Vec::new();
     };
-    let mapped = |id: &Text| {
+    let mapped = |id: &CompactText| {
         let field = crate::model::FieldRef::Custom(id.clone());
         section.fields.iter().any(|known| known.field == field)
     };
     let all = definitions(rows, section.kind.id).into_iter();
     let all = all
         .filter(|(id, _)| !mapped(id))
-        .map(|(id, required)| Custom {
+        .map(|(id, required)| CustomColumn {
             place: columns.intern(&format!("{prefix}{id}")),
             id,
             required,
@@ -207,10 +217,10 @@ fn layout_custom(section: &Section, rows: &Keyed<Row>, columns: &mut Columns) ->
 
 /// The custom fields of a kind, by id, and whether they are required: those defined and in use, and
 /// those that have values.
-fn definitions(rows: &Keyed<Row>, kind: KindId) -> BTreeMap<Text, bool> {
+fn definitions(rows: &KeyedList<Row>, kind: KindId) -> BTreeMap<CompactText, bool> {
     let definition = kinds::get(CUSTOM_FIELD);
     let word = |row: &Row, name: &str| {
-        let value = row.values.get(definition.at(name))?.as_ref();
+        let value = row.values.get(definition.expect_index(name))?.as_ref();
         value.and_then(Value::as_text).map(str::to_owned)
     };
     let mut all = BTreeMap::new();
@@ -223,7 +233,7 @@ fn definitions(rows: &Keyed<Row>, kind: KindId) -> BTreeMap<Text, bool> {
             && word(row, "appliesTo").as_deref() == kinds::get(kind).custom
             && word(row, "status").as_deref() == Some("active")
         {
-            let required = row.values[definition.at("required")].as_ref();
+            let required = row.values[definition.expect_index("required")].as_ref();
             all.insert(
                 row.key.id.clone(),
                 required.and_then(Value::as_bool).unwrap_or(false),
@@ -234,7 +244,7 @@ fn definitions(rows: &Keyed<Row>, kind: KindId) -> BTreeMap<Text, bool> {
 }
 
 /// All cells of a section that stand in rows of their own.
-fn cells(section: &Section) -> impl Iterator<Item = &Cell> {
+fn cells(section: &MappingSection) -> impl Iterator<Item = &CellMapping> {
     let own = std::iter::once(&section.id).chain(section.fields.iter().map(|field| &field.cell));
     let blocks = section.blocks.iter().filter(|block| block.rows.is_none());
     own.chain(blocks.flat_map(|block| {
@@ -244,7 +254,7 @@ fn cells(section: &Section) -> impl Iterator<Item = &Cell> {
     }))
 }
 
-fn whens(section: &Section) -> impl Iterator<Item = Column> {
+fn condition_columns(section: &MappingSection) -> impl Iterator<Item = ColumnIndex> {
     let blocks = section.blocks.iter().flat_map(|block| &block.when);
     section.when.iter().chain(blocks).map(|when| when.column)
 }

@@ -10,37 +10,37 @@
 
 mod addresses;
 mod draft;
+mod export_unit;
 mod invert;
 mod layout;
-mod lost;
-mod out;
-mod place;
+mod loss;
 mod proof;
+mod row_placer;
 #[cfg(test)]
 mod tests;
-mod unit;
+mod writer;
 
-pub use lost::{Losses, Why};
+pub use loss::{LossReason, LossSummary};
 
-use super::format::Format;
+use super::format::ExportFormat;
 use super::mapping::Mapping;
 use crate::kinds::{self, ADDRESS};
-use crate::model::{FieldRef, Key, Keyed, KindId, Row, SmallMap, Text, Value};
-use layout::Layout;
-use lost::Loss;
-use out::Out;
-use place::Place;
+use crate::model::{CompactText, FieldRef, Key, KeyedList, KindId, Row, SmallMap, Value};
+use export_unit::ExportUnit;
+use layout::ExportLayout;
+use loss::ExportLoss;
+use row_placer::RowPlacer;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
-use unit::Unit;
+use writer::ExportWriter;
 
 /// How many resources are read again at once.
-const PART: usize = 256;
+const BATCH: usize = 256;
 
 /// What is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Form {
+pub enum WriteFormat {
     /// Rows of cells.
     Csv {
         /// Under the labels of the columns, where they have any, instead of their names.
@@ -50,7 +50,7 @@ pub enum Form {
     Json,
 }
 
-impl Form {
+impl WriteFormat {
     /// Whether it is a list of objects.
     #[must_use]
     pub fn is_json(self) -> bool {
@@ -60,34 +60,34 @@ impl Form {
 
 /// What of a directory changed.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Changed {
+pub struct DirectoryChanges {
     /// Every resource that changed, or is gone.
     pub keys: BTreeSet<Key>,
     /// The addresses that an account had, by the account.
-    pub unlinked: BTreeMap<Key, BTreeSet<Text>>,
+    pub unlinked: BTreeMap<Key, BTreeSet<CompactText>>,
 }
 
 /// What came of it.
 #[derive(Debug, Default)]
-pub struct Written {
+pub struct WriteSummary {
     /// How many rows or objects.
     pub records: u64,
     /// What is not among them.
-    pub losses: Losses,
+    pub losses: LossSummary,
 }
 
 /// That a mapping is not of this form.
 ///
 /// # Errors
 /// Which form it is of.
-pub fn check(mapping: &Mapping, form: Form) -> Result<(), String> {
+pub fn check_format(mapping: &Mapping, form: WriteFormat) -> Result<(), String> {
     match mapping.format {
-        Some(Format::Xlsx) => Err(format!(
+        Some(ExportFormat::Xlsx) => Err(format!(
             "{} reads XLSX, and Roster writes CSV and JSON: take `format: xlsx` out of the mapping",
             mapping.name
         )),
-        Some(Format::Csv) if form.is_json() => Err(format!("{} is CSV", mapping.name)),
-        Some(Format::Json | Format::Jsonl) if !form.is_json() => {
+        Some(ExportFormat::Csv) if form.is_json() => Err(format!("{} is CSV", mapping.name)),
+        Some(ExportFormat::Json | ExportFormat::Jsonl) if !form.is_json() => {
             Err(format!("{} is JSON", mapping.name))
         }
         _ => Ok(()),
@@ -100,18 +100,18 @@ pub fn check(mapping: &Mapping, form: Form) -> Result<(), String> {
 /// When `out` cannot be written.
 pub fn write(
     mapping: &Mapping,
-    form: Form,
-    rows: &Keyed<Row>,
-    changed: Option<&Changed>,
+    form: WriteFormat,
+    rows: &KeyedList<Row>,
+    changed: Option<&DirectoryChanges>,
     out: &mut dyn Write,
-) -> io::Result<Written> {
-    let layout = Layout::new(mapping, form, rows);
-    let place = Place {
+) -> io::Result<WriteSummary> {
+    let layout = ExportLayout::new(mapping, form, rows);
+    let place = RowPlacer {
         layout: &layout,
         rows,
     };
-    let mut written = Written::default();
-    let mut out = Out::begin(&layout, out)?;
+    let mut written = WriteSummary::default();
+    let mut out = ExportWriter::begin(&layout, out)?;
     let kinds: BTreeSet<KindId> = mapping
         .sections
         .iter()
@@ -120,7 +120,7 @@ pub fn write(
     for kind in kinds {
         let mut units = units(kind, rows, changed).into_iter().peekable();
         while units.peek().is_some() {
-            let mut part: Vec<Unit<'_>> = units.by_ref().take(PART).collect();
+            let mut part: Vec<ExportUnit<'_>> = units.by_ref().take(BATCH).collect();
             place.prove(&mut part);
             for unit in part {
                 for draft in &unit.drafts {
@@ -136,25 +136,29 @@ pub fn write(
             .iter()
             .any(|section| !section.blocks.is_empty())
     {
-        written.losses.add(alone(rows));
+        written.losses.add(orphaned_addresses(rows));
     }
     written.records = out.end()?;
     Ok(written)
 }
 
 /// The resources of a kind that are to be written, sorted.
-fn units<'a>(kind: KindId, rows: &'a Keyed<Row>, changed: Option<&Changed>) -> Vec<Unit<'a>> {
+fn units<'a>(
+    kind: KindId,
+    rows: &'a KeyedList<Row>,
+    changed: Option<&DirectoryChanges>,
+) -> Vec<ExportUnit<'a>> {
     let mut stored: Vec<&Row> = rows.iter().filter(|row| row.key.kind == kind).collect();
     stored.sort_by(|a, b| a.key.cmp(&b.key));
     let Some(changed) = changed else {
-        let whole = |row| Unit::new(Cow::Borrowed(row), false, Vec::new());
+        let whole = |row| ExportUnit::new(Cow::Borrowed(row), false, Vec::new());
         return stored.into_iter().map(whole).collect();
     };
     let touched = |row: &&Row| {
-        let has = |id: &Text| changed.keys.contains(&Key::new(ADDRESS, id));
+        let has = |id: &CompactText| changed.keys.contains(&Key::new(ADDRESS, id));
         changed.keys.contains(&row.key) || linked(row).any(has)
     };
-    let mut units: Vec<Unit<'a>> = stored
+    let mut units: Vec<ExportUnit<'a>> = stored
         .into_iter()
         .filter(touched)
         .map(|row| {
@@ -162,20 +166,20 @@ fn units<'a>(kind: KindId, rows: &'a Keyed<Row>, changed: Option<&Changed>) -> V
             let gone = gone
                 .filter(|id| !linked(row).any(|has| has == *id))
                 .cloned();
-            Unit::new(Cow::Borrowed(row), false, gone.collect())
+            ExportUnit::new(Cow::Borrowed(row), false, gone.collect())
         })
         .collect();
     let gone = changed
         .keys
         .iter()
         .filter(|key| key.kind == kind && !rows.contains(key));
-    units.extend(gone.map(|key| Unit::new(Cow::Owned(deleted(key)), true, Vec::new())));
+    units.extend(gone.map(|key| ExportUnit::new(Cow::Owned(deleted_row(key)), true, Vec::new())));
     units.sort_by(|a, b| a.row.key.cmp(&b.row.key));
     units
 }
 
 /// The addresses of an account.
-fn linked(row: &Row) -> impl Iterator<Item = &Text> {
+fn linked(row: &Row) -> impl Iterator<Item = &CompactText> {
     let kind = kinds::get(row.key.kind);
     let targets = kind.references().filter(|(_, target)| *target == ADDRESS);
     let values = targets.filter_map(|(index, _)| row.values[index].as_ref());
@@ -183,7 +187,7 @@ fn linked(row: &Row) -> impl Iterator<Item = &Text> {
 }
 
 /// What is left of a deleted resource.
-fn deleted(key: &Key) -> Row {
+fn deleted_row(key: &Key) -> Row {
     let kind = kinds::get(key.kind);
     let mut row = Row {
         key: key.clone(),
@@ -198,14 +202,14 @@ fn deleted(key: &Key) -> Row {
 }
 
 /// The addresses that no account has.
-fn alone(rows: &Keyed<Row>) -> BTreeSet<Loss> {
-    let linked: BTreeSet<&Text> = rows.iter().flat_map(linked).collect();
+fn orphaned_addresses(rows: &KeyedList<Row>) -> BTreeSet<ExportLoss> {
+    let linked: BTreeSet<&CompactText> = rows.iter().flat_map(linked).collect();
     let addresses = rows.iter().filter(|row| row.key.kind == ADDRESS);
     let alone = addresses.filter(|row| !linked.contains(&row.key.id));
-    let loss = |row: &Row| Loss {
+    let loss = |row: &Row| ExportLoss {
         key: row.key.clone(),
         field: None,
-        why: Why::Alone,
+        why: LossReason::Orphaned,
     };
     alone.map(loss).collect()
 }

@@ -1,33 +1,33 @@
 //! The proof that what is written is what is stored: it is read again before it goes out, and what
 //! reads as anything else is left out instead.
 
-use super::draft::Draft;
-use super::lost::{Loss, Why};
-use super::place::{Place, plain};
-use super::unit::Unit;
+use super::draft::RowDraft;
+use super::export_unit::ExportUnit;
+use super::loss::{ExportLoss, LossReason};
+use super::row_placer::{RowPlacer, plain_text};
 use crate::diagnostic::Severity;
-use crate::feed::collect::{Collected, Collector};
-use crate::feed::mapping::{Cell as From, Column};
+use crate::feed::collect::{CollectedResources, ResourceCollector};
+use crate::feed::mapping::{CellMapping as From, ColumnIndex};
 use crate::kinds::{self, ACCOUNT, ADDRESS};
-use crate::model::{Cell, Declared, FieldRef, Key, Row, Stated, Value};
+use crate::model::{Cell, DeclaredResource, FieldRef, Key, Row, StatedField, Value};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What reading found wrong.
-enum Problem {
+enum ProofProblem {
     /// A field reads as something that is not stored.
     Wrong(Key, FieldRef),
     /// A field that was written does not read.
     Unread(Key, FieldRef),
     /// An address that was written does not read, or not as one of this account.
-    Address(crate::model::Text),
+    Address(crate::model::CompactText),
     /// All of it.
-    All(Why),
+    All(LossReason),
 }
 
-impl Place<'_> {
+impl RowPlacer<'_> {
     /// Makes the rows of some resources, so that they read as what is stored.
-    pub fn prove(&self, units: &mut [Unit<'_>]) {
+    pub fn prove(&self, units: &mut [ExportUnit<'_>]) {
         for unit in units.iter_mut() {
             self.place(unit);
         }
@@ -39,7 +39,7 @@ impl Place<'_> {
             loop {
                 let read = self.read(std::slice::from_ref(unit));
                 let problems = self.problems(unit, &read);
-                if !self.mend(unit, problems) {
+                if !self.exclude_problems(unit, problems) {
                     break;
                 }
                 self.place(unit);
@@ -49,21 +49,21 @@ impl Place<'_> {
     }
 
     /// What a reader makes of the rows.
-    fn read(&self, units: &[Unit<'_>]) -> Collected {
-        let mut collector = Collector::new(self.layout.mapping, &Arc::from("export"));
+    fn read(&self, units: &[ExportUnit<'_>]) -> CollectedResources {
+        let mut collector = ResourceCollector::new(self.layout.mapping, &Arc::from("export"));
         for draft in units.iter().flat_map(|unit| &unit.drafts) {
             collector.take(&self.layout.record(draft), &self.layout.columns);
         }
         collector.finish().0
     }
 
-    fn is_sound(&self, units: &[Unit<'_>], read: &Collected) -> bool {
-        let strange = |declared: &Arc<Declared>| {
+    fn is_sound(&self, units: &[ExportUnit<'_>], read: &CollectedResources) -> bool {
+        let strange = |declared: &Arc<DeclaredResource>| {
             // Only what is deleted is not among the rows.
-            let of = |unit: &&Unit<'_>| unit.row.key == declared.key;
+            let of = |unit: &&ExportUnit<'_>| unit.row.key == declared.key;
             let stored = self.rows.get(&declared.key);
             let stored = stored.or_else(|| Some(&*units.iter().find(of)?.row));
-            stored.is_none_or(|row| declared.cells.iter().any(|said| !fits(said, row)))
+            stored.is_none_or(|row| declared.cells.iter().any(|said| !matches_stored(said, row)))
         };
         let faulty = !read.hidden.is_empty()
             || !read.faulty.is_empty()
@@ -73,13 +73,13 @@ impl Place<'_> {
                 .any(|found| found.severity == Severity::Error);
         !faulty
             && !read.resources.iter().any(strange)
-            && units.iter().all(|unit| unread(unit, read).is_empty())
+            && units.iter().all(|unit| find_unread(unit, read).is_empty())
     }
 
-    fn problems(&self, unit: &Unit<'_>, read: &Collected) -> Vec<Problem> {
-        let mut problems: Vec<Problem> = Vec::new();
+    fn problems(&self, unit: &ExportUnit<'_>, read: &CollectedResources) -> Vec<ProofProblem> {
+        let mut problems: Vec<ProofProblem> = Vec::new();
         for (key, field) in &read.faulty {
-            problems.push(Problem::Wrong(key.clone(), field.clone()));
+            problems.push(ProofProblem::Wrong(key.clone(), field.clone()));
         }
         for declared in &read.resources {
             let stored = if declared.key == unit.row.key {
@@ -88,13 +88,17 @@ impl Place<'_> {
                 self.rows.get(&declared.key)
             };
             let Some(row) = stored else {
-                let why = Why::Reads(format!("{}, which is not stored", declared.key));
-                problems.push(Problem::All(why));
+                let why = LossReason::ReadsAs(format!("{}, which is not stored", declared.key));
+                problems.push(ProofProblem::All(why));
                 continue;
             };
-            let wrong = declared.cells.iter().filter(|said| !fits(said, row));
-            problems
-                .extend(wrong.map(|said| Problem::Wrong(declared.key.clone(), said.field.clone())));
+            let wrong = declared
+                .cells
+                .iter()
+                .filter(|said| !matches_stored(said, row));
+            problems.extend(
+                wrong.map(|said| ProofProblem::Wrong(declared.key.clone(), said.field.clone())),
+            );
         }
         let error = read
             .diagnostics
@@ -104,37 +108,39 @@ impl Place<'_> {
         if problems.is_empty()
             && let Some(what) = error.map(|found| found.message.clone()).or(hidden.cloned())
         {
-            problems.push(Problem::All(Why::Reads(format!("an error: {what}"))));
+            problems.push(ProofProblem::All(LossReason::ReadsAs(format!(
+                "an error: {what}"
+            ))));
         }
         if problems.is_empty() {
-            problems = unread(unit, read);
+            problems = find_unread(unit, read);
         }
         problems
     }
 
     /// Leaves out what is wrong; whether anything is to be made anew.
-    fn mend(&self, unit: &mut Unit<'_>, problems: Vec<Problem>) -> bool {
+    fn exclude_problems(&self, unit: &mut ExportUnit<'_>, problems: Vec<ProofProblem>) -> bool {
         let mut again = false;
         for problem in problems {
             match problem {
-                Problem::All(why) => {
+                ProofProblem::All(why) => {
                     unit.dropped = Some(why);
                     return true;
                 }
-                Problem::Address(id) => {
-                    let why = Why::Reads("nothing".to_owned());
+                ProofProblem::Address(id) => {
+                    let why = LossReason::ReadsAs("nothing".to_owned());
                     unit.skip.entry(id).or_insert(why);
                     again = true;
                 }
-                Problem::Unread(key, field) => {
+                ProofProblem::Unread(key, field) => {
                     let name = kinds::get(key.kind).field_name(&field);
-                    unit.unread.insert(Loss {
+                    unit.unread.insert(ExportLoss {
                         key,
                         field: Some(name),
-                        why: Why::Reads("nothing".to_owned()),
+                        why: LossReason::ReadsAs("nothing".to_owned()),
                     });
                 }
-                Problem::Wrong(key, field) => {
+                ProofProblem::Wrong(key, field) => {
                     again = true;
                     self.leave_out(unit, &key, &field);
                 }
@@ -144,14 +150,14 @@ impl Place<'_> {
     }
 
     /// Leaves out a field that reads as something else, with what stands in the same columns.
-    fn leave_out(&self, unit: &mut Unit<'_>, key: &Key, field: &FieldRef) {
-        let mut found: BTreeSet<(usize, Column)> = BTreeSet::new();
+    fn leave_out(&self, unit: &mut ExportUnit<'_>, key: &Key, field: &FieldRef) {
+        let mut found: BTreeSet<(usize, ColumnIndex)> = BTreeSet::new();
         for draft in &unit.drafts {
             let cells = self.cells_of(draft.section, key, field);
             let drafts = std::iter::once(draft).chain(draft.lists.values().flatten());
             for draft in drafts {
                 let columns = cells.iter().flat_map(|cell| cell.columns());
-                let open = |column: &Column| {
+                let open = |column: &ColumnIndex| {
                     !draft.text(*column).is_empty() && !draft.fixed.contains(column)
                 };
                 found.extend(columns.filter(open).map(|column| (draft.section, column)));
@@ -163,7 +169,7 @@ impl Place<'_> {
             return;
         }
         let name = kinds::get(key.kind).field_name(field);
-        let why = Why::Reads(format!("one with another {name}"));
+        let why = LossReason::ReadsAs(format!("one with another {name}"));
         // An address that cannot be said without saying something else goes, the account stays.
         let address = key.kind == ADDRESS && !unit.skip.contains_key(&key.id);
         let has = unit
@@ -200,7 +206,7 @@ impl Place<'_> {
 }
 
 /// The addresses that a row has.
-fn addresses(draft: &Draft) -> impl Iterator<Item = &(crate::model::Text, bool)> {
+fn addresses(draft: &RowDraft) -> impl Iterator<Item = &(crate::model::CompactText, bool)> {
     let lists = draft.lists.values().flatten();
     draft
         .addresses
@@ -209,13 +215,13 @@ fn addresses(draft: &Draft) -> impl Iterator<Item = &(crate::model::Text, bool)>
 }
 
 /// What was written and does not read.
-fn unread(unit: &Unit<'_>, read: &Collected) -> Vec<Problem> {
+fn find_unread(unit: &ExportUnit<'_>, read: &CollectedResources) -> Vec<ProofProblem> {
     let mut problems = Vec::new();
-    let account = kinds::own(kinds::get(ACCOUNT).at("addresses"));
+    let account = kinds::own_field(kinds::get(ACCOUNT).expect_index("addresses"));
     let owner = read.resources.get(&unit.row.key);
     for draft in &unit.drafts {
         if owner.is_none() {
-            problems.push(Problem::All(Why::Reads("nothing".to_owned())));
+            problems.push(ProofProblem::All(LossReason::ReadsAs("nothing".to_owned())));
             return problems;
         }
         let amend = owner
@@ -228,7 +234,7 @@ fn unread(unit: &Unit<'_>, read: &Collected) -> Vec<Problem> {
                 _ => false,
             };
             if !told {
-                problems.push(Problem::Address(id.clone()));
+                problems.push(ProofProblem::Address(id.clone()));
             }
         }
         let members = draft
@@ -244,7 +250,7 @@ fn unread(unit: &Unit<'_>, read: &Collected) -> Vec<Problem> {
                     && loss.field.as_deref() == Some(&kinds::get(key.kind).field_name(field))
             });
             if said.is_none() && !known {
-                problems.push(Problem::Unread(key.clone(), field.clone()));
+                problems.push(ProofProblem::Unread(key.clone(), field.clone()));
             }
         }
     }
@@ -252,7 +258,7 @@ fn unread(unit: &Unit<'_>, read: &Collected) -> Vec<Problem> {
 }
 
 /// Whether what was said of a field is what is stored.
-pub(super) fn fits(said: &Stated, row: &Row) -> bool {
+pub(super) fn matches_stored(said: &StatedField, row: &Row) -> bool {
     let stored = row.value(&said.field);
     match (&said.cell, &said.field) {
         (Cell::Blank | Cell::Clear, _) => stored.is_none(),
@@ -267,7 +273,7 @@ pub(super) fn fits(said: &Stated, row: &Row) -> bool {
             links.len() == old.len() && same
         }
         (Cell::Value(value), FieldRef::Custom(_)) => {
-            stored.is_some_and(|stored| plain(stored) == plain(value))
+            stored.is_some_and(|stored| plain_text(stored) == plain_text(value))
         }
         (Cell::Value(value), FieldRef::Own(_)) => stored == Some(value),
     }

@@ -1,19 +1,19 @@
 //! What is written is read as what is stored, whatever is stored.
 
-use super::lost::Why;
-use super::{Form, proof, write};
+use super::loss::LossReason;
+use super::{WriteFormat, proof, write};
 use crate::diagnostic::Severity;
 use crate::feed::mapping::Mapping;
 use crate::feed::{self, preset};
 use crate::kinds::{self, ACCOUNT, ADDRESS, USER};
-use crate::model::{Key, Keyed, KindId, Link, Row, SmallMap, Text, Value};
+use crate::model::{CompactText, Key, KeyedList, KindId, Link, Row, SmallMap, Value};
 use proptest::prelude::*;
 use std::io::Cursor;
 
-const FORMS: [Form; 3] = [
-    Form::Csv { labels: true },
-    Form::Csv { labels: false },
-    Form::Json,
+const FORMS: [WriteFormat; 3] = [
+    WriteFormat::Csv { labels: true },
+    WriteFormat::Csv { labels: false },
+    WriteFormat::Json,
 ];
 
 fn row(kind: KindId, id: &str, fields: &[(&str, Value)]) -> Row {
@@ -24,12 +24,12 @@ fn row(kind: KindId, id: &str, fields: &[(&str, Value)]) -> Row {
         .map(|field| field.default.value())
         .collect();
     for (index, field) in table.fields.iter().enumerate() {
-        if field.ty.has_table() {
+        if field.ty.has_link_table() {
             values[index] = Some(Value::set([]));
         }
     }
     for (name, value) in fields {
-        values[table.at(name)] = Some(value.clone());
+        values[table.expect_index(name)] = Some(value.clone());
     }
     Row {
         key: Key::new(kind, id),
@@ -43,7 +43,9 @@ fn row(kind: KindId, id: &str, fields: &[(&str, Value)]) -> Row {
 /// The value of a field that somebody wrote, if it is one.
 fn value(kind: KindId, field: &str, text: &str) -> Option<Value> {
     let table = kinds::get(kind);
-    let read = table.fields[table.at(field)].read(text.trim()).ok()?;
+    let read = table.fields[table.expect_index(field)]
+        .read(text.trim())
+        .ok()?;
     let blank = |text: &str| text.trim().is_empty();
     (!blank(text) && !read.value.as_text().is_some_and(blank)).then_some(read.value)
 }
@@ -65,7 +67,7 @@ type AddressParts = (Vec<String>, [bool; 2]);
 type UserParts = (Vec<String>, bool, usize);
 
 /// Accounts with addresses, users of them.
-fn directory() -> impl Strategy<Value = Keyed<Row>> {
+fn directory() -> impl Strategy<Value = KeyedList<Row>> {
     let account = (
         prop::sample::select(vec!["a-", "00", "=x", "'0", "#EOF;", "é "]),
         prop::collection::vec(text(), 6),
@@ -81,7 +83,7 @@ fn directory() -> impl Strategy<Value = Keyed<Row>> {
         prop::collection::vec(user, 0..4),
     )
         .prop_map(|(accounts, addresses, users)| {
-            let mut rows = Keyed::default();
+            let mut rows = KeyedList::default();
             let mut ids = Vec::new();
             for (nth, parts) in accounts.iter().enumerate() {
                 ids.push(put_account(nth, parts, &addresses, &mut rows));
@@ -105,7 +107,7 @@ fn put_account(
     nth: usize,
     (prefix, texts, note, count, flags): &AccountParts,
     addresses: &[AddressParts],
-    rows: &mut Keyed<Row>,
+    rows: &mut KeyedList<Row>,
 ) -> String {
     const TEXTS: [&str; 6] = [
         "name",
@@ -131,7 +133,10 @@ fn put_account(
     if flags[1] {
         fields.push(("status", Value::text("inactive")));
     }
-    let tags = ["premium", "hotel"].iter().take(*count).map(Text::new);
+    let tags = ["premium", "hotel"]
+        .iter()
+        .take(*count)
+        .map(CompactText::new);
     fields.push(("tags", Value::set(tags)));
     let links = (0..*count).map(|at| {
         let place = (nth + at) % addresses.len();
@@ -143,7 +148,7 @@ fn put_account(
         let (texts, uses) = &addresses[place];
         let _ = rows.insert(address_row(&target, texts));
         Link {
-            target: Text::new(&target),
+            target: CompactText::new(&target),
             attributes: uses.map(|on| Some(u8::from(on || uses == &[false; 2]))),
         }
     });
@@ -190,7 +195,7 @@ fn user_row(nth: usize, (texts, inactive, many): &UserParts, accounts: &[String]
         fields.push(("status", Value::text("inactive")));
     }
     let links = accounts.iter().take(*many).map(|id| Link {
-        target: Text::new(id),
+        target: CompactText::new(id),
         attributes: [Some(u8::from(*inactive)), None],
     });
     fields.push(("accounts", Value::links(links)));
@@ -198,7 +203,11 @@ fn user_row(nth: usize, (texts, inactive, many): &UserParts, accounts: &[String]
 }
 
 /// Writes and reads; what was lost comes back.
-fn round(mapping: &Mapping, form: Form, rows: &Keyed<Row>) -> Vec<(Option<String>, Why)> {
+fn round(
+    mapping: &Mapping,
+    form: WriteFormat,
+    rows: &KeyedList<Row>,
+) -> Vec<(Option<String>, LossReason)> {
     let mut bytes = Vec::new();
     let written = write(mapping, form, rows, None, &mut bytes).expect("written");
     let shown = String::from_utf8_lossy(&bytes).into_owned();
@@ -221,7 +230,7 @@ fn round(mapping: &Mapping, form: Form, rows: &Keyed<Row>) -> Vec<(Option<String
                 .unwrap_or_else(|| panic!("{}: {shown}", declared.key));
             for said in &declared.cells {
                 assert!(
-                    proof::fits(said, stored),
+                    proof::matches_stored(said, stored),
                     "{}: {said:?} {stored:?}\n{shown}",
                     declared.key
                 );
@@ -244,7 +253,7 @@ proptest! {
         for name in preset::names() {
             let mapping = preset::mapping(name).expect("a preset");
             for form in FORMS {
-                if super::check(&mapping, form).is_ok() {
+                if super::check_format(&mapping, form).is_ok() {
                     round(&mapping, form, &rows);
                 }
             }
@@ -256,26 +265,32 @@ proptest! {
         let mapping = preset::mapping("djust-accounts").expect("a preset");
         for form in FORMS {
             for (field, why) in round(&mapping, form, &rows) {
-                let known = matches!(why, Why::NoColumn | Why::Text | Why::Alone);
+                let known = matches!(why, LossReason::NoColumn | LossReason::Text | LossReason::Orphaned);
                 prop_assert!(known, "{field:?}: {why}");
             }
         }
     }
 }
 
-fn losses(yaml: &str, rows: &Keyed<Row>) -> (String, Vec<String>) {
+fn losses(yaml: &str, rows: &KeyedList<Row>) -> (String, Vec<String>) {
     let mapping = Mapping::parse(yaml).unwrap_or_else(|why| panic!("{why}"));
     let mut bytes = Vec::new();
-    let written =
-        write(&mapping, Form::Csv { labels: true }, rows, None, &mut bytes).expect("written");
+    let written = write(
+        &mapping,
+        WriteFormat::Csv { labels: true },
+        rows,
+        None,
+        &mut bytes,
+    )
+    .expect("written");
     (
         String::from_utf8_lossy(&bytes).into_owned(),
         written.losses.lines().collect(),
     )
 }
 
-fn one(fields: &[(&str, Value)]) -> Keyed<Row> {
-    let mut rows = Keyed::default();
+fn one(fields: &[(&str, Value)]) -> KeyedList<Row> {
+    let mut rows = KeyedList::default();
     let _ = rows.insert(row(ACCOUNT, "00a", fields));
     rows
 }

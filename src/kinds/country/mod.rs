@@ -31,13 +31,13 @@ pub fn alpha3(code: &str) -> Option<&'static str> {
 
 /// The code that somebody meant who wrote a lower-case code, alpha-3, a name, or nearly one.
 #[must_use]
-pub fn meant(text: &str) -> Option<&'static str> {
-    known(text).or_else(|| near(&text.trim().to_lowercase()))
+pub fn guess_code(text: &str) -> Option<&'static str> {
+    code_of(text).or_else(|| nearest_code(&text.trim().to_lowercase()))
 }
 
 /// The code that a code in whatever case, alpha-3, the letters on a car or a name stands for.
 #[must_use]
-pub fn known(text: &str) -> Option<&'static str> {
+pub fn code_of(text: &str) -> Option<&'static str> {
     static NAMES: LazyLock<HashMap<String, &str>> = LazyLock::new(|| {
         let rows = COUNTRIES.iter();
         let codes = rows.flat_map(|row| [row.0, row.1, row.2].map(|name| (name, row.0)));
@@ -50,7 +50,7 @@ pub fn known(text: &str) -> Option<&'static str> {
 }
 
 /// The country whose name is spelled nearly so; codes of two letters are too short to guess.
-fn near(folded: &str) -> Option<&'static str> {
+fn nearest_code(folded: &str) -> Option<&'static str> {
     if folded.chars().count() < 4 {
         return None;
     }
@@ -92,7 +92,7 @@ fn vat(prefix: &str) -> Option<&'static (&'static str, &'static str, &'static [&
 
 /// Whether a text has one of these shapes, capitals or not.
 #[must_use]
-pub fn fits(text: &str, shapes: &[&str]) -> bool {
+pub fn matches_any_shape(text: &str, shapes: &[&str]) -> bool {
     shapes.iter().any(|shape| {
         shape.len() == text.len()
             && shape
@@ -136,20 +136,26 @@ mod tests {
             ("Deutschland", "DE"),
             ("Swedn", "SE"),
         ] {
-            assert_eq!(meant(text), Some(code), "{text}");
+            assert_eq!(guess_code(text), Some(code), "{text}");
         }
-        assert_eq!(meant("Atlantis-under-sea"), None);
+        assert_eq!(guess_code("Atlantis-under-sea"), None);
     }
 
     #[test]
     fn shapes_tell_codes_apart() {
-        let fit = |country, zip| fits(zip, zip_shapes(country).expect("known"));
+        let fit = |country, zip| matches_any_shape(zip, zip_shapes(country).expect("known"));
         assert!(fit("SE", "831 30"));
         assert!(fit("SE", "83130"));
         assert!(!fit("SE", "8313"));
         assert!(fit("GB", "sw1a 1aa"));
-        assert!(fits("SE556012345601", vat_shapes("SE").expect("known")));
-        assert!(!fits("SE55601234560", vat_shapes("SE").expect("known")));
+        assert!(matches_any_shape(
+            "SE556012345601",
+            vat_shapes("SE").expect("known")
+        ));
+        assert!(!matches_any_shape(
+            "SE55601234560",
+            vat_shapes("SE").expect("known")
+        ));
         assert_eq!(vat_country("EL123456789"), Some("GR"));
         assert_eq!(vat_country("XX1"), None);
     }

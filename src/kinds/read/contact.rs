@@ -1,28 +1,28 @@
 //! Countries, e-mails, telephone numbers, URLs, VAT numbers and postal codes.
 
-use super::{Fault, Reading, quoted, text};
+use super::{ParsedValue, ValueProblem, quoted, text};
 use crate::diagnostic::codes;
 use crate::kinds::country as countries;
-use crate::model::{Text, Value};
+use crate::model::{CompactText, Value};
 
-pub(super) fn country(text: &str) -> Result<Value, Fault> {
+pub(super) fn country(text: &str) -> Result<Value, ValueProblem> {
     if countries::is_code(text) {
         return Ok(Value::text(text));
     }
-    let fault = Fault::new(
+    let fault = ValueProblem::new(
         codes::COUNTRY,
         format!("{} is not a country code of ISO 3166-1", quoted(text)),
     );
-    Err(match countries::meant(text) {
+    Err(match countries::guess_code(text) {
         Some(code) => fault.help(format!("did you mean `{code}`?")),
         None => fault.help("write two capitals, as `SE`"),
     })
 }
 
-pub(super) fn email(text: &str) -> Result<Value, Fault> {
+pub(super) fn email(text: &str) -> Result<Value, ValueProblem> {
     match email_fault(text) {
         None => Ok(Value::text(text)),
-        Some(why) => Err(Fault::new(
+        Some(why) => Err(ValueProblem::new(
             codes::EMAIL,
             format!("{} is not an e-mail address: {why}", quoted(text)),
         )
@@ -96,60 +96,66 @@ fn is_label(label: &str) -> bool {
         && (label.bytes().all(plain) || label.chars().all(inner))
 }
 
-pub(super) fn phone(text: &str) -> Result<Value, Fault> {
+pub(super) fn phone(text: &str) -> Result<Value, ValueProblem> {
     if super::looks_scientific(text) {
-        return Err(text::scientific(text));
+        return Err(text::scientific_problem(text));
     }
     let plain = text.strip_prefix('+').unwrap_or(text);
     if (3..=15).contains(&plain.len()) && plain.bytes().all(|byte| byte.is_ascii_digit()) {
         return Ok(Value::text(text));
     }
-    let mut number = Text::default();
+    let mut number = CompactText::default();
     for (at, c) in text.char_indices() {
         match c {
             '0'..='9' => number.push(c),
             '+' if at == 0 => number.push(c),
             ' ' | '-' | '.' | '(' | ')' | '/' | '\u{a0}' | '\u{202f}' => {}
-            other => return Err(no_phone(text, &format!("it has {} in it", shown(other)))),
+            other => {
+                return Err(not_a_phone(
+                    text,
+                    &format!("it has {} in it", display_char(other)),
+                ));
+            }
         }
     }
     let digits = number.bytes().filter(u8::is_ascii_digit).count();
     match digits {
         3..=15 => Ok(Value::Text(number)),
-        _ => Err(no_phone(
+        _ => Err(not_a_phone(
             text,
             &format!("it has {digits} digits, not 3 to 15"),
         )),
     }
 }
 
-fn shown(c: char) -> String {
+fn display_char(c: char) -> String {
     if c.is_control() || super::is_invisible(c) {
         return format!("U+{:04X}", u32::from(c));
     }
     format!("`{c}`")
 }
 
-fn no_phone(text: &str, why: &str) -> Fault {
-    Fault::new(
+fn not_a_phone(text: &str, why: &str) -> ValueProblem {
+    ValueProblem::new(
         codes::PHONE,
         format!("{} is not a telephone number: {why}", quoted(text)),
     )
     .help("write one number, as `+46 63 12 34 56`, without an extension")
 }
 
-pub(super) fn url(text: &str) -> Result<Value, Fault> {
-    text::length(text, URL_MOST)?;
+pub(super) fn url(text: &str) -> Result<Value, ValueProblem> {
+    text::check_length(text, MAX_URL_CHARS)?;
     match url_fault(text) {
         None => Ok(Value::text(text)),
-        Some(why) => Err(
-            Fault::new(codes::URL, format!("{} is not a URL: {why}", quoted(text)))
-                .help("write it whole, as `https://www.example.com`"),
-        ),
+        Some(why) => Err(ValueProblem::new(
+            codes::URL,
+            format!("{} is not a URL: {why}", quoted(text)),
+        )
+        .help("write it whole, as `https://www.example.com`")),
     }
 }
 
-const URL_MOST: usize = 2048;
+const MAX_URL_CHARS: usize = 2048;
 
 fn url_fault(text: &str) -> Option<&'static str> {
     let Some((scheme, rest)) = text.split_once("://") else {
@@ -183,30 +189,35 @@ fn is_host(authority: &str) -> bool {
 }
 
 /// Capitals, without spaces, dots and dashes; an odd shape is a warning.
-pub(super) fn vat(text: &str) -> Result<Reading, Fault> {
+pub(super) fn vat(text: &str) -> Result<ParsedValue, ValueProblem> {
     if super::looks_scientific(text) {
-        return Err(text::scientific(text));
+        return Err(text::scientific_problem(text));
     }
-    let number: Text = text
+    let number: CompactText = text
         .chars()
         .filter(|c| !matches!(c, ' ' | '.' | '-' | '\u{a0}' | '\u{202f}'))
         .flat_map(char::to_uppercase)
         .collect();
     text::line(&number, 32)?;
     let warning = vat_fault(&number);
-    Ok(Reading {
+    Ok(ParsedValue {
         value: Value::Text(number),
         warning,
     })
 }
 
-fn vat_fault(number: &str) -> Option<Fault> {
-    let fault = |why: String| Some(Fault::new(codes::VAT_FORMAT, format!("`{number}` {why}")));
+fn vat_fault(number: &str) -> Option<ValueProblem> {
+    let fault = |why: String| {
+        Some(ValueProblem::new(
+            codes::VAT_FORMAT,
+            format!("`{number}` {why}"),
+        ))
+    };
     if countries::vat_country(number).is_none() {
         return fault("does not start with the letters of its country".to_owned());
     }
     let shapes = countries::vat_shapes(number.get(..2)?)?;
-    if countries::fits(number, shapes) {
+    if countries::matches_any_shape(number, shapes) {
         return None;
     }
     let country = &number[..2];
@@ -218,19 +229,19 @@ fn vat_fault(number: &str) -> Option<Fault> {
     })
 }
 
-pub(super) fn zip(text: &str) -> Result<Value, Fault> {
+pub(super) fn zip(text: &str) -> Result<Value, ValueProblem> {
     if super::looks_scientific(text) {
-        return Err(text::scientific(text));
+        return Err(text::scientific_problem(text));
     }
     text::line(text, 16)
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::kinds::Type;
+    use crate::kinds::FieldType;
     use crate::model::Value;
 
-    fn code(ty: &Type, text: &str) -> &'static str {
+    fn code(ty: &FieldType, text: &str) -> &'static str {
         match ty.read(text) {
             Ok(reading) => reading.warning.map_or("", |fault| fault.code.name()),
             Err(fault) => fault.code.name(),
@@ -239,44 +250,44 @@ mod tests {
 
     #[test]
     fn each_type_refuses_what_is_not_one() {
-        let cases: &[(&Type, &str, &str)] = &[
-            (&Type::Email, "Karin.Aslund+x@Fjällbyggen.example", ""),
-            (&Type::Email, "a@xn--fjllbyggen-q5a.example", ""),
-            (&Type::Email, "karin@example.com.", "email"),
-            (&Type::Email, "a@b.example, c@d.example", "email"),
-            (&Type::Email, "a@b.example;c@d.example", "email"),
-            (&Type::Email, "karin example@x.example", "email"),
-            (&Type::Email, "karin", "email"),
-            (&Type::Email, "@x.example", "email"),
-            (&Type::Email, "a@localhost", "email"),
-            (&Type::Email, "a..b@x.example", "email"),
-            (&Type::Email, "a@-x.example", "email"),
-            (&Type::Email, "a\u{200b}@x.example", "email"),
-            (&Type::Phone, "+46 (0)63-12 34.56", ""),
-            (&Type::Phone, "12", "phone"),
-            (&Type::Phone, "1234567890123456", "phone"),
-            (&Type::Phone, "+46 63 x12", "phone"),
-            (&Type::Phone, "46+63123", "phone"),
-            (&Type::Phone, "6,12E+08", "scientific-notation"),
-            (&Type::Url, "https://www.example.com/a?b#c", ""),
-            (&Type::Url, "HTTP://example.com:8080", ""),
-            (&Type::Url, "www.example.com", "url"),
-            (&Type::Url, "ftp://example.com", "url"),
-            (&Type::Url, "https://", "url"),
-            (&Type::Url, "https://a b.example", "url"),
-            (&Type::Url, "javascript:alert(1)", "url"),
-            (&Type::Vat, "SE556012345601", ""),
-            (&Type::Vat, "SE5560123456", "vat-format"),
-            (&Type::Vat, "556012345601", "vat-format"),
-            (&Type::Vat, "US123", ""),
-            (&Type::Zip, " 831 30 ", ""),
-            (&Type::Zip, "12345678901234567", "length"),
-            (&Type::Zip, "1.2E+05", "scientific-notation"),
-            (&Type::Country, "SE", ""),
-            (&Type::Country, "se", "country"),
-            (&Type::Country, "SWE", "country"),
-            (&Type::Country, "Sverige", "country"),
-            (&Type::Country, "UK", "country"),
+        let cases: &[(&FieldType, &str, &str)] = &[
+            (&FieldType::Email, "Karin.Aslund+x@Fjällbyggen.example", ""),
+            (&FieldType::Email, "a@xn--fjllbyggen-q5a.example", ""),
+            (&FieldType::Email, "karin@example.com.", "email"),
+            (&FieldType::Email, "a@b.example, c@d.example", "email"),
+            (&FieldType::Email, "a@b.example;c@d.example", "email"),
+            (&FieldType::Email, "karin example@x.example", "email"),
+            (&FieldType::Email, "karin", "email"),
+            (&FieldType::Email, "@x.example", "email"),
+            (&FieldType::Email, "a@localhost", "email"),
+            (&FieldType::Email, "a..b@x.example", "email"),
+            (&FieldType::Email, "a@-x.example", "email"),
+            (&FieldType::Email, "a\u{200b}@x.example", "email"),
+            (&FieldType::Phone, "+46 (0)63-12 34.56", ""),
+            (&FieldType::Phone, "12", "phone"),
+            (&FieldType::Phone, "1234567890123456", "phone"),
+            (&FieldType::Phone, "+46 63 x12", "phone"),
+            (&FieldType::Phone, "46+63123", "phone"),
+            (&FieldType::Phone, "6,12E+08", "scientific-notation"),
+            (&FieldType::Url, "https://www.example.com/a?b#c", ""),
+            (&FieldType::Url, "HTTP://example.com:8080", ""),
+            (&FieldType::Url, "www.example.com", "url"),
+            (&FieldType::Url, "ftp://example.com", "url"),
+            (&FieldType::Url, "https://", "url"),
+            (&FieldType::Url, "https://a b.example", "url"),
+            (&FieldType::Url, "javascript:alert(1)", "url"),
+            (&FieldType::Vat, "SE556012345601", ""),
+            (&FieldType::Vat, "SE5560123456", "vat-format"),
+            (&FieldType::Vat, "556012345601", "vat-format"),
+            (&FieldType::Vat, "US123", ""),
+            (&FieldType::Zip, " 831 30 ", ""),
+            (&FieldType::Zip, "12345678901234567", "length"),
+            (&FieldType::Zip, "1.2E+05", "scientific-notation"),
+            (&FieldType::Country, "SE", ""),
+            (&FieldType::Country, "se", "country"),
+            (&FieldType::Country, "SWE", "country"),
+            (&FieldType::Country, "Sverige", "country"),
+            (&FieldType::Country, "UK", "country"),
         ];
         for (ty, text, expected) in cases {
             assert_eq!(code(ty, text), *expected, "{text}");
@@ -285,17 +296,17 @@ mod tests {
 
     #[test]
     fn canonical_forms() {
-        let value = |ty: &Type, text: &str| ty.read(text).expect("reads").value;
+        let value = |ty: &FieldType, text: &str| ty.read(text).expect("reads").value;
         assert_eq!(
-            value(&Type::Phone, "+46 (0)63-12 34.56"),
+            value(&FieldType::Phone, "+46 (0)63-12 34.56"),
             Value::text("+46063123456")
         );
         assert_eq!(
-            value(&Type::Vat, "se 5560.1234-5601"),
+            value(&FieldType::Vat, "se 5560.1234-5601"),
             Value::text("SE556012345601")
         );
-        assert_eq!(value(&Type::Zip, " 831 30 "), Value::text("831 30"));
-        let help = Type::Country.read("UK").expect_err("alias").help;
+        assert_eq!(value(&FieldType::Zip, " 831 30 "), Value::text("831 30"));
+        let help = FieldType::Country.read("UK").expect_err("alias").help;
         assert_eq!(help.as_deref(), Some("did you mean `GB`?"));
     }
 }

@@ -1,34 +1,34 @@
 //! External ids: compared byte for byte, so what cannot be seen may not be in them.
 
-use super::{Fault, is_blank, text};
+use super::{ValueProblem, is_blank, text};
 use crate::diagnostic::codes;
 use crate::kinds::{IdChars, Kind};
 
-const MOST: usize = 128;
+const MAX_ID_CHARS: usize = 128;
 
 /// Checks an external id of a kind; a warning comes back when it passes with an inner space.
 ///
 /// # Errors
 /// The character that may not be in it, and where it stands.
-pub fn check_id(kind: &Kind, id: &str) -> Result<Option<Fault>, Fault> {
+pub fn check_id(kind: &Kind, id: &str) -> Result<Option<ValueProblem>, ValueProblem> {
     if let Some(only) = kind.singleton {
-        return singleton(kind, id, only);
+        return check_singleton(kind, id, only);
     }
-    if plain(id) {
+    if is_plain_id(id) {
         return Ok(None);
     }
     if is_blank(id) {
         return Err(fault("an externalId may not be blank"));
     }
     if let Some(error) = super::spreadsheet_error(id) {
-        return Err(text::spreadsheet(error));
+        return Err(text::spreadsheet_problem(error));
     }
     if super::looks_scientific(id) {
-        return Err(text::scientific(id));
+        return Err(text::scientific_problem(id));
     }
-    if id.chars().count() > MOST {
-        let message = format!("an externalId has at most {MOST} characters");
-        return Err(Fault {
+    if id.chars().count() > MAX_ID_CHARS {
+        let message = format!("an externalId has at most {MAX_ID_CHARS} characters");
+        return Err(ValueProblem {
             code: codes::LENGTH,
             ..fault(message).help("shorten it")
         });
@@ -36,7 +36,7 @@ pub fn check_id(kind: &Kind, id: &str) -> Result<Option<Fault>, Fault> {
     if let Some(plain) = in_plain_characters(id) {
         return Err(look_alike(id, &plain));
     }
-    characters(kind, id)
+    check_characters(kind, id)
 }
 
 /// The digits zero of the scripts that have ten of their own in a row.
@@ -89,7 +89,7 @@ fn in_plain_characters(id: &str) -> Option<String> {
     odd.then(|| id.chars().map(|c| plain(c).unwrap_or(c)).collect())
 }
 
-fn look_alike(id: &str, plain: &str) -> Fault {
+fn look_alike(id: &str, plain: &str) -> ValueProblem {
     let what = if id.chars().any(|c| foreign_digit(c).is_some()) {
         "digits other than 0 to 9"
     } else {
@@ -101,12 +101,16 @@ fn look_alike(id: &str, plain: &str) -> Fault {
 
 /// The common case: short, and nothing but letters, digits, `-`, `_` and `.`, which no
 /// spreadsheet makes of a number.
-fn plain(id: &str) -> bool {
+fn is_plain_id(id: &str) -> bool {
     let common = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    (1..=MOST).contains(&id.len()) && id.bytes().all(common)
+    (1..=MAX_ID_CHARS).contains(&id.len()) && id.bytes().all(common)
 }
 
-fn singleton(kind: &Kind, id: &str, only: &str) -> Result<Option<Fault>, Fault> {
+fn check_singleton(
+    kind: &Kind,
+    id: &str,
+    only: &str,
+) -> Result<Option<ValueProblem>, ValueProblem> {
     if id == only {
         return Ok(None);
     }
@@ -114,22 +118,22 @@ fn singleton(kind: &Kind, id: &str, only: &str) -> Result<Option<Fault>, Fault> 
     Err(fault(message).help("leave externalId out"))
 }
 
-fn characters(kind: &Kind, id: &str) -> Result<Option<Fault>, Fault> {
+fn check_characters(kind: &Kind, id: &str) -> Result<Option<ValueProblem>, ValueProblem> {
     let last = id.chars().count() - 1;
     let mut spaced = false;
     for (at, c) in id.chars().enumerate() {
         let inner_space = c == ' ' && at > 0 && at < last;
         let allowed = match kind.id_chars {
             IdChars::Ascii => c.is_ascii_graphic(),
-            IdChars::Printable => inner_space || !(c.is_whitespace() || unprintable(c)),
+            IdChars::Printable => inner_space || !(c.is_whitespace() || is_unprintable(c)),
         };
         if !allowed {
-            return Err(forbidden(kind, id, at, c));
+            return Err(forbidden_character(kind, id, at, c));
         }
         spaced |= inner_space;
     }
     Ok(spaced.then(|| {
-        Fault::new(
+        ValueProblem::new(
             codes::ID_SPACE,
             format!("a space within the externalId `{id}`"),
         )
@@ -137,7 +141,7 @@ fn characters(kind: &Kind, id: &str) -> Result<Option<Fault>, Fault> {
     }))
 }
 
-fn unprintable(c: char) -> bool {
+fn is_unprintable(c: char) -> bool {
     let private = matches!(u32::from(c), 0xe000..=0xf8ff | 0xf_0000..=0x10_ffff | 0xfff0..=0xffff);
     c.is_control() || is_invisible(c) || private
 }
@@ -152,8 +156,8 @@ pub fn is_invisible(c: char) -> bool {
         | 0xfeff | 0xffa0 | 0xe0000..=0xe0fff)
 }
 
-fn forbidden(kind: &Kind, id: &str, at: usize, c: char) -> Fault {
-    let shown = if c.is_whitespace() || unprintable(c) {
+fn forbidden_character(kind: &Kind, id: &str, at: usize, c: char) -> ValueProblem {
+    let shown = if c.is_whitespace() || is_unprintable(c) {
         String::new()
     } else {
         format!("`{c}` ")
@@ -170,8 +174,8 @@ fn forbidden(kind: &Kind, id: &str, at: usize, c: char) -> Fault {
     })
 }
 
-fn fault(message: impl Into<String>) -> Fault {
-    Fault::new(codes::ID_FORMAT, message)
+fn fault(message: impl Into<String>) -> ValueProblem {
+    ValueProblem::new(codes::ID_FORMAT, message)
 }
 
 #[cfg(test)]

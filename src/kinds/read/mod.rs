@@ -6,15 +6,17 @@ mod scalar;
 mod text;
 
 pub use id::{check_id, is_invisible};
-pub use text::{is_blank, is_fraction, looks_scientific, spreadsheet, spreadsheet_error};
+pub use text::{
+    has_zero_fraction, is_blank, looks_scientific, spreadsheet_error, spreadsheet_problem,
+};
 
-use super::{Choices, Field, Item, Type};
+use super::{EnumChoices, Field, FieldType, SetItem};
 use crate::diagnostic::{Code, codes, did_you_mean};
-use crate::model::{Text, Value};
+use crate::model::{CompactText, Value};
 
 /// What is wrong with a text, in words fit for a diagnostic.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Fault {
+pub struct ValueProblem {
     /// Which rule.
     pub code: Code,
     /// The value, what was expected.
@@ -25,14 +27,14 @@ pub struct Fault {
 
 /// A text that could be read.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Reading {
+pub struct ParsedValue {
     /// The canonical value.
     pub value: Value,
     /// What is odd about it, though it passes.
-    pub warning: Option<Fault>,
+    pub warning: Option<ValueProblem>,
 }
 
-impl Fault {
+impl ValueProblem {
     /// A fault of the rule `code`.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
@@ -50,7 +52,7 @@ impl Fault {
     }
 }
 
-impl From<Value> for Reading {
+impl From<Value> for ParsedValue {
     fn from(value: Value) -> Self {
         Self {
             value,
@@ -64,35 +66,35 @@ impl Field {
     ///
     /// # Errors
     /// What is wrong with it; the text of a secret is not repeated.
-    pub fn read(&self, text: &str) -> Result<Reading, Fault> {
+    pub fn read(&self, text: &str) -> Result<ParsedValue, ValueProblem> {
         if self.identifier && looks_scientific(text) {
-            return Err(text::scientific(text));
+            return Err(text::scientific_problem(text));
         }
         self.ty.read(text)
     }
 }
 
-impl Type {
+impl FieldType {
     /// Reads a text that is not blank as one value, of a list as one member. Typed values may
     /// have spaces around them; text stays as written.
     ///
     /// # Errors
     /// What is wrong with it; the text of a secret is not repeated.
-    pub fn read(&self, text: &str) -> Result<Reading, Fault> {
+    pub fn read(&self, text: &str) -> Result<ParsedValue, ValueProblem> {
         if matches!(self, Self::Secret) {
-            return scalar::secret(text).map(Reading::from);
+            return scalar::secret(text).map(ParsedValue::from);
         }
         if let Some(error) = spreadsheet_error(text) {
-            return Err(text::spreadsheet(error));
+            return Err(text::spreadsheet_problem(error));
         }
         let trimmed = text.trim();
         match self {
             Self::Vat => return contact::vat(trimmed),
-            Self::Text(most) | Self::Set(Item::Text(most)) | Self::Ordered(most) => {
+            Self::Text(most) | Self::Set(SetItem::Text(most)) | Self::Ordered(most) => {
                 text::line(text, *most)
             }
             Self::LongText(most) => text::lines(text, *most),
-            Self::CustomDefault => text::lines(text, CUSTOM_MOST),
+            Self::CustomDefault => text::lines(text, MAX_CUSTOM_CHARS),
             Self::File => text::line(text, FILE_MOST),
             Self::Bool => scalar::boolean(trimmed),
             Self::Int(least, most) => scalar::int(trimmed, *least, *most),
@@ -104,28 +106,28 @@ impl Type {
             Self::Phone => contact::phone(trimmed),
             Self::Url => contact::url(trimmed),
             Self::Zip => contact::zip(trimmed),
-            Self::Ref(kind) | Self::Set(Item::Ref(kind)) | Self::Links { kind, .. } => {
-                check_id(super::get(*kind), text).map(|_| Value::Text(Text::new(text)))
+            Self::Ref(kind) | Self::Set(SetItem::Ref(kind)) | Self::Links { kind, .. } => {
+                check_id(super::get(*kind), text).map(|_| Value::Text(CompactText::new(text)))
             }
-            Self::Secret => return Err(Fault::new(codes::SECRET_SOURCE, "not a reference")),
+            Self::Secret => return Err(ValueProblem::new(codes::SECRET_SOURCE, "not a reference")),
         }
-        .map(Reading::from)
+        .map(ParsedValue::from)
     }
 }
 
 /// The longest custom value in characters.
-pub const CUSTOM_MOST: usize = 10_000;
+pub const MAX_CUSTOM_CHARS: usize = 10_000;
 const FILE_MOST: usize = 1024;
 
 /// The word among `choices` that the text is.
 ///
 /// # Errors
 /// The words it could be, and the one that was probably meant.
-pub fn one_of(text: &str, choices: Choices) -> Result<&'static str, Fault> {
+pub fn one_of(text: &str, choices: EnumChoices) -> Result<&'static str, ValueProblem> {
     if let Some(choice) = choices.iter().find(|choice| **choice == text) {
         return Ok(choice);
     }
-    let fault = Fault::new(
+    let fault = ValueProblem::new(
         codes::ENUM,
         format!("{} is not one of {}", quoted(text), choices.join(", ")),
     );

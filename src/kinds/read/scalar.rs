@@ -1,19 +1,19 @@
 //! Booleans, numbers, durations, dates and references to secrets.
 
-use super::{Fault, quoted};
+use super::{ValueProblem, quoted};
 use crate::diagnostic::codes;
 use crate::model::Value;
 
-pub(super) fn boolean(text: &str) -> Result<Value, Fault> {
+pub(super) fn boolean(text: &str) -> Result<Value, ValueProblem> {
     match text {
         "true" | "True" | "TRUE" => Ok(Value::Bool(true)),
         "false" | "False" | "FALSE" => Ok(Value::Bool(false)),
-        _ => Err(no_boolean(text)),
+        _ => Err(not_a_boolean(text)),
     }
 }
 
-fn no_boolean(text: &str) -> Fault {
-    let fault = Fault::new(
+fn not_a_boolean(text: &str) -> ValueProblem {
+    let fault = ValueProblem::new(
         codes::BOOL,
         format!("{} is neither `true` nor `false`", quoted(text)),
     );
@@ -28,47 +28,49 @@ fn no_boolean(text: &str) -> Fault {
     }
 }
 
-pub(super) fn int(text: &str, least: i64, most: i64) -> Result<Value, Fault> {
+pub(super) fn int(text: &str, least: i64, most: i64) -> Result<Value, ValueProblem> {
     let Ok(value) = text.parse::<i64>() else {
         let message = format!("{} is not a whole number", quoted(text));
-        return Err(Fault::new(codes::WRONG_TYPE, message).help(format!("write {least} to {most}")));
+        return Err(
+            ValueProblem::new(codes::WRONG_TYPE, message).help(format!("write {least} to {most}"))
+        );
     };
     if !(least..=most).contains(&value) {
         let message = format!("{value} is not within {least} to {most}");
-        return Err(Fault::new(codes::LENGTH, message));
+        return Err(ValueProblem::new(codes::LENGTH, message));
     }
     Ok(Value::Int(value))
 }
 
-pub(super) fn duration(text: &str) -> Result<Value, Fault> {
+pub(super) fn duration(text: &str) -> Result<Value, ValueProblem> {
     let number = text.strip_suffix(['s', 'm', 'h', 'd']).unwrap_or_default();
     let fits = (1..=9).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
     if fits && !number.starts_with('0') {
         return Ok(Value::text(text));
     }
     let message = format!("{} is not a duration", quoted(text));
-    Err(Fault::new(codes::WRONG_TYPE, message)
+    Err(ValueProblem::new(codes::WRONG_TYPE, message)
         .help("write a whole number and its unit: `30s`, `15m`, `72h`, `3d`"))
 }
 
-pub(super) fn date(text: &str) -> Result<Value, Fault> {
+pub(super) fn date(text: &str) -> Result<Value, ValueProblem> {
     match parts(text) {
         Some((year, month, day))
-            if (1900..=2200).contains(&year) && (1..=days(year, month)).contains(&day) =>
+            if (1900..=2200).contains(&year) && (1..=days_in_month(year, month)).contains(&day) =>
         {
             Ok(Value::text(text))
         }
-        Some((year, _, _)) if !(1900..=2200).contains(&year) => Err(no_date(
+        Some((year, _, _)) if !(1900..=2200).contains(&year) => Err(not_a_date(
             text,
             "is a year that no date here has",
             "write a year from 1900 to 2200",
         )),
-        Some(_) => Err(no_date(
+        Some(_) => Err(not_a_date(
             text,
             "is not a day of the calendar",
             "write year, month and day: `2025-04-03`",
         )),
-        None => Err(no_date(
+        None => Err(not_a_date(
             text,
             "is not a date",
             "write year, month and day: `2025-04-03`; `03/04/2025` could mean April or March",
@@ -76,8 +78,8 @@ pub(super) fn date(text: &str) -> Result<Value, Fault> {
     }
 }
 
-fn no_date(text: &str, what: &str, help: &str) -> Fault {
-    Fault::new(codes::DATE, format!("{} {what}", quoted(text))).help(help)
+fn not_a_date(text: &str, what: &str, help: &str) -> ValueProblem {
+    ValueProblem::new(codes::DATE, format!("{} {what}", quoted(text))).help(help)
 }
 
 fn parts(text: &str) -> Option<(u32, u32, u32)> {
@@ -93,7 +95,7 @@ fn parts(text: &str) -> Option<(u32, u32, u32)> {
     Some((part(0..4)?, part(5..7)?, part(8..10)?))
 }
 
-fn days(year: u32, month: u32) -> u32 {
+fn days_in_month(year: u32, month: u32) -> u32 {
     let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     match month {
         2 => 28 + u32::from(leap),
@@ -104,7 +106,7 @@ fn days(year: u32, month: u32) -> u32 {
 }
 
 /// `env:ROSTER_SECRET_X` or `file:name`; what was written is not repeated, for it may be a password.
-pub(super) fn secret(text: &str) -> Result<Value, Fault> {
+pub(super) fn secret(text: &str) -> Result<Value, ValueProblem> {
     let fits = match text.split_once(':') {
         Some(("env", name)) => is_variable(name),
         Some(("file", name)) => is_file_name(name),
@@ -113,7 +115,7 @@ pub(super) fn secret(text: &str) -> Result<Value, Fault> {
     if fits {
         return Ok(Value::text(text));
     }
-    Err(Fault::new(
+    Err(ValueProblem::new(
         codes::SECRET_SOURCE,
         "not a place where passwords may come from",
     )
@@ -139,10 +141,10 @@ fn is_file_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::kinds::Type;
+    use crate::kinds::FieldType;
     use crate::model::Value;
 
-    fn code(ty: &Type, text: &str) -> &'static str {
+    fn code(ty: &FieldType, text: &str) -> &'static str {
         ty.read(text).map_or_else(|fault| fault.code.name(), |_| "")
     }
 
@@ -150,21 +152,21 @@ mod tests {
     fn booleans_are_true_and_false_only() {
         for text in ["true", "True", "TRUE", " true "] {
             assert_eq!(
-                Type::Bool.read(text).expect("bool").value,
+                FieldType::Bool.read(text).expect("bool").value,
                 Value::Bool(true)
             );
         }
         for text in ["yes", "on", "1", "y", "tRUE", "Oui", "VRAI", "0", "-"] {
-            assert_eq!(code(&Type::Bool, text), "bool", "{text}");
+            assert_eq!(code(&FieldType::Bool, text), "bool", "{text}");
         }
-        let help = Type::Bool.read("no").expect_err("not a bool").help;
+        let help = FieldType::Bool.read("no").expect_err("not a bool").help;
         assert_eq!(help.as_deref(), Some("write `false`"));
     }
 
     #[test]
     fn numbers_durations_and_dates_are_strict() {
-        let int = Type::Int(1, 64);
-        let cases: &[(&Type, &str, &str)] = &[
+        let int = FieldType::Int(1, 64);
+        let cases: &[(&FieldType, &str, &str)] = &[
             (&int, "2", ""),
             (&int, "0", "length"),
             (&int, "65", "length"),
@@ -172,20 +174,20 @@ mod tests {
             (&int, "1e400", "wrong-type"),
             (&int, "NaN", "wrong-type"),
             (&int, "2.0", "wrong-type"),
-            (&Type::Duration, "72h", ""),
-            (&Type::Duration, "3d", ""),
-            (&Type::Duration, "72", "wrong-type"),
-            (&Type::Duration, "1h30m", "wrong-type"),
-            (&Type::Duration, "-1h", "wrong-type"),
-            (&Type::Duration, "0s", "wrong-type"),
-            (&Type::Date, "2024-02-29", ""),
-            (&Type::Date, "2023-02-29", "date"),
-            (&Type::Date, "2025-13-01", "date"),
-            (&Type::Date, "0000-01-01", "date"),
-            (&Type::Date, "9999-12-31", "date"),
-            (&Type::Date, "03/04/2025", "date"),
-            (&Type::Date, "2025-4-3", "date"),
-            (&Type::Date, "2025-04-03T00:00:00Z", "date"),
+            (&FieldType::Duration, "72h", ""),
+            (&FieldType::Duration, "3d", ""),
+            (&FieldType::Duration, "72", "wrong-type"),
+            (&FieldType::Duration, "1h30m", "wrong-type"),
+            (&FieldType::Duration, "-1h", "wrong-type"),
+            (&FieldType::Duration, "0s", "wrong-type"),
+            (&FieldType::Date, "2024-02-29", ""),
+            (&FieldType::Date, "2023-02-29", "date"),
+            (&FieldType::Date, "2025-13-01", "date"),
+            (&FieldType::Date, "0000-01-01", "date"),
+            (&FieldType::Date, "9999-12-31", "date"),
+            (&FieldType::Date, "03/04/2025", "date"),
+            (&FieldType::Date, "2025-4-3", "date"),
+            (&FieldType::Date, "2025-04-03T00:00:00Z", "date"),
         ];
         for (ty, text, expected) in cases {
             assert_eq!(code(ty, text), *expected, "{text}");
@@ -195,7 +197,7 @@ mod tests {
     #[test]
     fn secrets_are_references_and_never_repeated() {
         for text in ["env:ROSTER_SECRET_ADA", "file:ada.txt"] {
-            assert_eq!(code(&Type::Secret, text), "", "{text}");
+            assert_eq!(code(&FieldType::Secret, text), "", "{text}");
         }
         for text in [
             "env:HOME",
@@ -206,7 +208,7 @@ mod tests {
             "Hunter2hunter2",
             "env:ROSTER_SECRET_A B",
         ] {
-            let fault = Type::Secret.read(text).expect_err("outside");
+            let fault = FieldType::Secret.read(text).expect_err("outside");
             assert_eq!(fault.code.name(), "secret-source");
             assert!(!format!("{fault:?}").contains(text));
         }

@@ -1,8 +1,8 @@
 //! Text fields, and what a spreadsheet does to them.
 
-use super::{Fault, quoted};
+use super::{ValueProblem, quoted};
 use crate::diagnostic::codes;
-use crate::model::{Text, Value};
+use crate::model::{CompactText, Value};
 
 /// As spreadsheets write them in English, German, Swedish, French, Spanish, Italian and Dutch.
 const SPREADSHEET_ERRORS: &str = "#N/A #REF! #VALUE! #DIV/0! #NAME? #NULL! #NUM! #SPILL! #CALC! #FIELD! #BLOCKED! #CONNECT! #UNKNOWN! \
@@ -41,7 +41,7 @@ pub fn spreadsheet_error(text: &str) -> Option<&'static str> {
 /// Whether a text is a whole number with a fraction of zeros behind it, as programs write numbers:
 /// `10028.0`, `10.028,00`.
 #[must_use]
-pub fn is_fraction(text: &str) -> bool {
+pub fn has_zero_fraction(text: &str) -> bool {
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let text = text.trim().trim_start_matches('-');
     let Some(at) = text.rfind(['.', ',']) else {
@@ -72,8 +72,8 @@ pub fn looks_scientific(text: &str) -> bool {
     told && digits(whole) && (fraction.is_empty() || digits(fraction))
 }
 
-pub(super) fn scientific(text: &str) -> Fault {
-    Fault::new(
+pub(super) fn scientific_problem(text: &str) -> ValueProblem {
+    ValueProblem::new(
         codes::SCIENTIFIC_NOTATION,
         format!(
             "{} is a number that a spreadsheet has shortened",
@@ -85,8 +85,8 @@ pub(super) fn scientific(text: &str) -> Fault {
 
 /// What is wrong with a text that is the error value of a spreadsheet.
 #[must_use]
-pub fn spreadsheet(error: &str) -> Fault {
-    Fault::new(
+pub fn spreadsheet_problem(error: &str) -> ValueProblem {
+    ValueProblem::new(
         codes::SPREADSHEET_ERROR,
         format!("`{error}` is an error value of a spreadsheet"),
     )
@@ -94,59 +94,60 @@ pub fn spreadsheet(error: &str) -> Fault {
 }
 
 /// Text on one line.
-pub(super) fn line(text: &str, most: usize) -> Result<Value, Fault> {
+pub(super) fn line(text: &str, most: usize) -> Result<Value, ValueProblem> {
     check(text, most, |c| !c.is_control())
 }
 
 /// Text that may have several lines.
-pub(super) fn lines(text: &str, most: usize) -> Result<Value, Fault> {
+pub(super) fn lines(text: &str, most: usize) -> Result<Value, ValueProblem> {
     check(text, most, |c| !c.is_control() || matches!(c, '\n' | '\t'))
 }
 
-fn check(text: &str, most: usize, allowed: impl Fn(char) -> bool) -> Result<Value, Fault> {
+fn check(text: &str, most: usize, allowed: impl Fn(char) -> bool) -> Result<Value, ValueProblem> {
     // Bytes are looked at much faster than characters, and most texts are plain.
     let plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     if !plain && let Some((at, c)) = text.chars().enumerate().find(|(_, c)| !allowed(*c)) {
-        return Err(control(at, c));
+        return Err(control_character_problem(at, c));
     }
     // Bytes are never fewer than characters.
     if text.len() > most {
-        length(text, most)?;
+        check_length(text, most)?;
     }
-    Ok(Value::Text(Text::new(text)))
+    Ok(Value::Text(CompactText::new(text)))
 }
 
-pub(super) fn length(text: &str, most: usize) -> Result<(), Fault> {
+pub(super) fn check_length(text: &str, most: usize) -> Result<(), ValueProblem> {
     let length = text.chars().count();
     if length <= most {
         return Ok(());
     }
     let message = format!("{length} characters, at most {most} are allowed");
-    Err(Fault::new(codes::LENGTH, message).help("shorten it"))
+    Err(ValueProblem::new(codes::LENGTH, message).help("shorten it"))
 }
 
-fn control(at: usize, c: char) -> Fault {
+fn control_character_problem(at: usize, c: char) -> ValueProblem {
     let what = match c {
         '\n' | '\r' => "a line break".to_owned(),
         '\t' => "a tab".to_owned(),
         c => format!("the control character U+{:04X}", u32::from(c)),
     };
     let message = format!("{what} at character {} of the value", at + 1);
-    Fault::new(codes::WRONG_TYPE, message).help("write it on one line, without control characters")
+    ValueProblem::new(codes::WRONG_TYPE, message)
+        .help("write it on one line, without control characters")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kinds::Type;
+    use crate::kinds::FieldType;
 
-    fn code(ty: &Type, text: &str) -> &'static str {
+    fn code(ty: &FieldType, text: &str) -> &'static str {
         ty.read(text).map_or_else(|fault| fault.code.name(), |_| "")
     }
 
     #[test]
     fn text_is_one_line_without_control_characters_and_kept_as_written() {
-        let ty = Type::Text(5);
+        let ty = FieldType::Text(5);
         for (text, expected) in [
             ("00123", ""),
             ("åäöÅÄ", ""),
@@ -161,10 +162,10 @@ mod tests {
         ] {
             assert_eq!(code(&ty, text), expected, "{text:?}");
         }
-        assert_eq!(code(&Type::LongText(9), "a\n\tb"), "");
-        assert_eq!(code(&Type::LongText(9), "a\rb"), "wrong-type");
+        assert_eq!(code(&FieldType::LongText(9), "a\n\tb"), "");
+        assert_eq!(code(&FieldType::LongText(9), "a\rb"), "wrong-type");
         assert_eq!(
-            Type::Text(9).read(" a ").expect("text").value,
+            FieldType::Text(9).read(" a ").expect("text").value,
             Value::text(" a ")
         );
     }
@@ -206,7 +207,7 @@ mod tests {
             "-1.0",
             "0.0",
         ] {
-            assert!(is_fraction(text), "{text}");
+            assert!(has_zero_fraction(text), "{text}");
         }
         for text in [
             "10028",
@@ -221,7 +222,7 @@ mod tests {
             "10,02,0",
             "",
         ] {
-            assert!(!is_fraction(text), "{text}");
+            assert!(!has_zero_fraction(text), "{text}");
         }
     }
 

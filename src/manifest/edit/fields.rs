@@ -1,33 +1,33 @@
 //! Fields that change, and fields that a resource says nothing of so far.
 
-use super::nodes::{Node, Shape};
-use super::place::{Text, way};
-use super::scalar::Word;
-use super::splice::{Splice, line_start, new_lines};
-use super::{Edit, Refusal};
-use crate::kinds::{self, Kind, Type};
+use super::buffer::{EditBuffer, group_and_name};
+use super::nodes::{NodeShape, SpannedNode};
+use super::scalar::ScalarText;
+use super::splice::{TextSplice, line_start, new_lines};
+use super::{EditRefusal, ManifestEdit};
+use crate::kinds::{self, FieldType, Kind};
 use crate::manifest::write;
-use crate::model::{Cell, Declared, FieldRef, Link, Value};
+use crate::model::{Cell, DeclaredResource, FieldRef, Link, Value};
 
 /// A key and its value that come into a mapping.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(super) struct InsertedEntry {
     name: String,
     /// As it is written within `{..}`, without its name.
-    flow: Flow,
+    flow: FlowValue,
     /// The lines it takes below other keys.
     lines: Vec<String>,
 }
 
 /// A value as it is written within `{..}`.
 #[derive(Clone, Debug)]
-enum Flow {
-    Word(Word),
+enum FlowValue {
+    Word(ScalarText),
     Text(String),
 }
 
-impl Entry {
-    pub fn of(name: &str, word: Word) -> Self {
+impl InsertedEntry {
+    pub fn of(name: &str, word: ScalarText) -> Self {
         let value = if word.bare {
             word.text.clone()
         } else {
@@ -36,24 +36,28 @@ impl Entry {
         Self {
             name: name.to_owned(),
             lines: vec![format!("{name}: {value}")],
-            flow: Flow::Word(word),
+            flow: FlowValue::Word(word),
         }
     }
 }
 
 /// What is said of a link beside its target: attributes that are not what absence means.
-pub(super) fn link_words(ty: &Type, link: &Link) -> Vec<(&'static str, Word)> {
+pub(super) fn link_words(ty: &FieldType, link: &Link) -> Vec<(&'static str, ScalarText)> {
     let said = ty.attributes().iter().zip(link.attributes);
     let said = said.filter_map(|(attribute, choice)| {
         let choice = choice.filter(|choice| *choice != attribute.default)?;
-        Some((attribute.name, Word::choice(attribute, choice)))
+        Some((attribute.name, ScalarText::choice(attribute, choice)))
     });
     said.collect()
 }
 
-impl<'t> Text<'t> {
+impl<'t> EditBuffer<'t> {
     /// What an edit does to the text.
-    pub fn edited(&self, edit: &Edit, declared: &Declared) -> Result<Vec<Splice>, Refusal> {
+    pub fn splices_for(
+        &self,
+        edit: &ManifestEdit,
+        declared: &DeclaredResource,
+    ) -> Result<Vec<TextSplice>, EditRefusal> {
         let kind = kinds::get(edit.key.kind);
         let resource = self.resource(declared.at)?;
         let mut splices = Vec::new();
@@ -64,33 +68,33 @@ impl<'t> Text<'t> {
                     let before = declared
                         .stated(field)
                         .and_then(|stated| stated.cell.value());
-                    let found = self.changed(kind, field, entry, before, cell);
+                    let found = self.change_splices(kind, field, entry, before, cell);
                     let at = self.pos(entry.1.range.start);
-                    splices.extend(found.map_err(|refusal| Refusal {
+                    splices.extend(found.map_err(|refusal| EditRefusal {
                         at: refusal.at.or(Some(at)),
                         ..refusal
                     })?);
                 }
                 None if declared.stated(field).is_some() => {
-                    return Err(Refusal::new(
+                    return Err(EditRefusal::new(
                         "it comes from a merge key or from `clear`, not from a line of its own",
                     ));
                 }
                 None => missing.extend(cell.value().map(|value| (field, value))),
             }
         }
-        splices.extend(self.added(kind, &edit.key.id, resource, &missing)?);
+        splices.extend(self.insert_splices(kind, &edit.key.id, resource, &missing)?);
         Ok(splices)
     }
 
-    fn changed(
+    fn change_splices(
         &self,
         kind: &'static Kind,
         field: &FieldRef,
-        entry: &'t (Node, Node),
+        entry: &'t (SpannedNode, SpannedNode),
         before: Option<&Value>,
         cell: &Cell,
-    ) -> Result<Vec<Splice>, Refusal> {
+    ) -> Result<Vec<TextSplice>, EditRefusal> {
         let (key, node) = entry;
         let ty = kind.field(field).map(|field| &field.ty);
         match cell {
@@ -99,43 +103,52 @@ impl<'t> Text<'t> {
                 self.list(ty, entry, before.unwrap_or(&none), after)
             }
             Cell::Value(after) => {
-                let word = Word::of(after).ok_or_else(|| Refusal::new("it is no single value"))?;
+                let word = ScalarText::of(after)
+                    .ok_or_else(|| EditRefusal::new("it is no single value"))?;
                 Ok(vec![self.replace(key, node, &word)?])
             }
             Cell::Blank => Ok(vec![match &node.shape {
-                Shape::Scalar(..) if !node.is_block_scalar() => {
-                    Splice::new(node.range.clone(), "\"\"")
+                NodeShape::Scalar(..) if !node.is_block_scalar() => {
+                    TextSplice::new(node.range.clone(), "\"\"")
                 }
-                _ => return Err(Refusal::new("only a value on one line can be made blank")),
+                _ => {
+                    return Err(EditRefusal::new(
+                        "only a value on one line can be made blank",
+                    ));
+                }
             }]),
-            Cell::Clear | Cell::Amend(_) => Err(Refusal::new("no manifest says so")),
+            Cell::Clear | Cell::Amend(_) => Err(EditRefusal::new("no manifest says so")),
         }
     }
 
     /// Adds fields behind the last one of a resource, or of their group in it.
-    fn added(
+    fn insert_splices(
         &self,
         kind: &'static Kind,
         id: &str,
-        resource: &'t Node,
+        resource: &'t SpannedNode,
         missing: &[(&FieldRef, &Value)],
-    ) -> Result<Vec<Splice>, Refusal> {
-        let mut own: Vec<Entry> = Vec::new();
+    ) -> Result<Vec<TextSplice>, EditRefusal> {
+        let mut own: Vec<InsertedEntry> = Vec::new();
         let mut splices = Vec::new();
         let mut group: Vec<(&FieldRef, &Value)> = Vec::new();
         for (index, (field, value)) in missing.iter().enumerate() {
-            let (name, _) = way(kind, field);
+            let (name, _) = group_and_name(kind, field);
             let Some(name) = name else {
                 own.push(self.entry(kind, id, &[(*field, *value)], false)?);
                 continue;
             };
             group.push((*field, *value));
             let next = missing.get(index + 1);
-            if next.and_then(|(field, _)| way(kind, field).0).as_ref() == Some(&name) {
+            if next
+                .and_then(|(field, _)| group_and_name(kind, field).0)
+                .as_ref()
+                == Some(&name)
+            {
                 continue;
             }
             let members = std::mem::take(&mut group);
-            match self.own(resource, &name)? {
+            match self.own_entry(resource, &name)? {
                 Some((_, map)) => {
                     let entries = members.iter();
                     let entries = entries.map(|member| self.entry(kind, id, &[*member], true));
@@ -155,33 +168,37 @@ impl<'t> Text<'t> {
         id: &str,
         said: &[(&FieldRef, &Value)],
         within: bool,
-    ) -> Result<Entry, Refusal> {
-        let none = || Refusal::new("there is nothing to say");
+    ) -> Result<InsertedEntry, EditRefusal> {
+        let none = || EditRefusal::new("there is nothing to say");
         let text = write::fields(kind, id, said.iter().copied(), &|_| None);
         let head = usize::from(kind.singleton.is_none()) + usize::from(within);
         let indent = if within { "  " } else { "" };
         let lines = text.lines().skip(head);
         let lines = lines.map(|line| line.strip_prefix(indent).unwrap_or(line).to_owned());
         let (first, _) = said.first().ok_or_else(none)?;
-        let (group, name) = way(kind, first);
+        let (group, name) = group_and_name(kind, first);
         let pairs = said.iter().map(|(field, value)| {
-            let name = self.styled(&Word::text(&way(kind, field).1), None, true);
-            format!("{name}: {}", self.in_line(kind, field, value))
+            let name = self.styled(
+                &ScalarText::text(&group_and_name(kind, field).1),
+                None,
+                true,
+            );
+            format!("{name}: {}", self.flow_value(kind, field, value))
         });
         let flow = match &group {
             Some(_) if !within => format!("{{{}}}", pairs.collect::<Vec<_>>().join(", ")),
-            _ => self.in_line(kind, first, said[0].1),
+            _ => self.flow_value(kind, first, said[0].1),
         };
-        Ok(Entry {
+        Ok(InsertedEntry {
             name: group.filter(|_| !within).unwrap_or(name),
-            flow: Flow::Text(flow),
+            flow: FlowValue::Text(flow),
             lines: lines.collect(),
         })
     }
 
     /// A value as it is written within `{..}`.
-    fn in_line(&self, kind: &'static Kind, field: &FieldRef, value: &Value) -> String {
-        if let Some(word) = Word::of(value) {
+    fn flow_value(&self, kind: &'static Kind, field: &FieldRef, value: &Value) -> String {
+        if let Some(word) = ScalarText::of(value) {
             return self.styled(&word, None, true);
         }
         let ty = kind.field(field).map(|field| &field.ty);
@@ -191,23 +208,27 @@ impl<'t> Text<'t> {
             }
             (value, _) => value
                 .members()
-                .map(|member| self.styled(&Word::text(member), None, true))
+                .map(|member| self.styled(&ScalarText::text(member), None, true))
                 .collect(),
         };
         format!("[{}]", members.join(", "))
     }
 
     /// Puts entries behind the last one of a mapping.
-    pub fn insert(&self, map: &Node, entries: &[Entry]) -> Result<Option<Splice>, Refusal> {
-        let Shape::Map(known) = &map.shape else {
+    pub fn insert(
+        &self,
+        map: &SpannedNode,
+        entries: &[InsertedEntry],
+    ) -> Result<Option<TextSplice>, EditRefusal> {
+        let NodeShape::Map(known) = &map.shape else {
             let why = match &map.shape {
-                Shape::Scalar(..) => "its key has no mapping yet",
+                NodeShape::Scalar(..) => "its key has no mapping yet",
                 _ => "there is no mapping in its place",
             };
             return if entries.is_empty() {
                 Ok(None)
             } else {
-                Err(Refusal::new(why))
+                Err(EditRefusal::new(why))
             };
         };
         if entries.is_empty() {
@@ -216,7 +237,7 @@ impl<'t> Text<'t> {
         let pairs: Vec<String> = entries.iter().map(|entry| self.flow_pair(entry)).collect();
         let Some((key, value)) = known.last() else {
             let at = map.range.end.saturating_sub(1);
-            return Ok(Some(Splice::insert(at, pairs.join(", "))));
+            return Ok(Some(TextSplice::insert(at, pairs.join(", "))));
         };
         if !map.flow {
             let (first, _) = &known[0];
@@ -235,7 +256,7 @@ impl<'t> Text<'t> {
             )));
         }
         if value.is_empty() {
-            return Err(Refusal::new("the last value of its mapping is empty"));
+            return Err(EditRefusal::new("the last value of its mapping is empty"));
         }
         let line = line_start(self.body, key.range.start);
         let before = &self.body[line..key.range.start];
@@ -247,17 +268,17 @@ impl<'t> Text<'t> {
             ", ".to_owned()
         };
         let new = pairs.iter().map(|pair| format!("{between}{pair}"));
-        Ok(Some(Splice::insert(
+        Ok(Some(TextSplice::insert(
             value.range.end,
             new.collect::<String>(),
         )))
     }
 
-    fn flow_pair(&self, entry: &Entry) -> String {
+    fn flow_pair(&self, entry: &InsertedEntry) -> String {
         match &entry.flow {
-            Flow::Word(word) => self.pair(&entry.name, word),
-            Flow::Text(text) => {
-                let name = self.styled(&Word::text(&entry.name), None, true);
+            FlowValue::Word(word) => self.pair(&entry.name, word),
+            FlowValue::Text(text) => {
+                let name = self.styled(&ScalarText::text(&entry.name), None, true);
                 format!("{name}: {text}")
             }
         }

@@ -1,40 +1,42 @@
 //! Members that come into a list, leave it, or change.
 
-use super::Refusal;
-use super::fields::{Entry, link_words};
-use super::nodes::{Node, Shape};
-use super::place::Text;
-use super::scalar::Word;
-use super::splice::{Splice, line_break, line_end, line_start, new_lines};
-use crate::kinds::Type;
+use super::EditRefusal;
+use super::buffer::EditBuffer;
+use super::fields::{InsertedEntry, link_words};
+use super::nodes::{NodeShape, SpannedNode};
+use super::scalar::ScalarText;
+use super::splice::{TextSplice, line_break, line_end, line_start, new_lines};
+use crate::kinds::FieldType;
 use crate::model::{Link, Value};
 
 /// What happens to the members of a list.
 #[derive(Debug, Default)]
-struct Turn<'v> {
+struct MemberChanges<'v> {
     add: Vec<String>,
-    remove: Vec<&'v Node>,
-    change: Vec<(&'v Node, &'v Link, &'v Link)>,
+    remove: Vec<&'v SpannedNode>,
+    change: Vec<(&'v SpannedNode, &'v Link, &'v Link)>,
 }
 
-impl<'t> Text<'t> {
+impl<'t> EditBuffer<'t> {
     /// Makes the list of a field another one.
     pub fn list(
         &self,
-        ty: Option<&Type>,
-        entry: &'t (Node, Node),
+        ty: Option<&FieldType>,
+        entry: &'t (SpannedNode, SpannedNode),
         before: &Value,
         after: &Value,
-    ) -> Result<Vec<Splice>, Refusal> {
+    ) -> Result<Vec<TextSplice>, EditRefusal> {
         let (key, list) = entry;
-        let Shape::List(items) = &list.shape else {
+        let NodeShape::List(items) = &list.shape else {
             let all = self.members(ty, after, |_| true);
             if !list.is_empty() {
-                return Err(Refusal::new("there is no list in its place"));
+                return Err(EditRefusal::new("there is no list in its place"));
             }
-            return Ok(vec![self.behind(key, &format!("[{}]", all.join(", ")))?]);
+            return Ok(vec![
+                self.insert_after_key(key, &format!("[{}]", all.join(", ")))?,
+            ]);
         };
-        let turn = self.turn(ty, items, before, after)?;
+        let turn = self.member_changes(ty, items, before, after)?;
         let mut splices = Vec::new();
         for (item, old, new) in &turn.change {
             splices.extend(self.attributes(ty, item, old, new)?);
@@ -43,28 +45,28 @@ impl<'t> Text<'t> {
             return Ok(splices);
         }
         if list.flow {
-            splices.extend(self.in_flow(list, items, &turn));
+            splices.extend(self.flow_list_splices(list, items, &turn));
         } else {
-            splices.extend(self.in_lines(key, items, &turn)?);
+            splices.extend(self.block_list_splices(key, items, &turn)?);
         }
         Ok(splices)
     }
 
-    fn turn<'v>(
+    fn member_changes<'v>(
         &self,
-        ty: Option<&Type>,
-        items: &'v [Node],
+        ty: Option<&FieldType>,
+        items: &'v [SpannedNode],
         before: &'v Value,
         after: &'v Value,
-    ) -> Result<Turn<'v>, Refusal> {
-        let mut turn = Turn::default();
+    ) -> Result<MemberChanges<'v>, EditRefusal> {
+        let mut turn = MemberChanges::default();
         for item in items {
             let at = Some(self.pos(item.range.start));
-            let refused = |why: &str| Refusal {
+            let refused = |why: &str| EditRefusal {
                 at,
                 why: why.to_owned(),
             };
-            if matches!(item.shape, Shape::Alias) || self.is_shared(item) {
+            if matches!(item.shape, NodeShape::Alias) || self.is_shared(item) {
                 return Err(refused("a member is an alias, or others use it by one"));
             }
             let id = member(ty, item).ok_or_else(|| refused("a member cannot be made out"))?;
@@ -87,7 +89,7 @@ impl<'t> Text<'t> {
     /// The members that are wanted, as they are written in one line.
     fn members(
         &self,
-        ty: Option<&Type>,
+        ty: Option<&FieldType>,
         value: &Value,
         wanted: impl Fn(&str) -> bool,
     ) -> Vec<String> {
@@ -97,14 +99,15 @@ impl<'t> Text<'t> {
         }
         let members = value.members().filter(|member| wanted(member));
         members
-            .map(|member| self.styled(&Word::text(member), None, true))
+            .map(|member| self.styled(&ScalarText::text(member), None, true))
             .collect()
     }
 
     /// A link as it is written in one line.
-    pub fn link(&self, ty: &Type, link: &Link) -> String {
-        let (Type::Links { key, inline, .. }, target) = (ty, Word::text(&link.target)) else {
-            return self.styled(&Word::text(&link.target), None, true);
+    pub fn link(&self, ty: &FieldType, link: &Link) -> String {
+        let (FieldType::Links { key, inline, .. }, target) = (ty, ScalarText::text(&link.target))
+        else {
+            return self.styled(&ScalarText::text(&link.target), None, true);
         };
         let said = link_words(ty, link);
         if said.is_empty() && !inline {
@@ -119,24 +122,27 @@ impl<'t> Text<'t> {
     }
 
     /// `name: word` within `{..}`.
-    pub fn pair(&self, name: &str, word: &Word) -> String {
-        let name = self.styled(&Word::text(name), None, true);
+    pub fn pair(&self, name: &str, word: &ScalarText) -> String {
+        let name = self.styled(&ScalarText::text(name), None, true);
         format!("{name}: {}", self.styled(word, None, true))
     }
 
     /// Changes what is said of a link that stays.
     fn attributes(
         &self,
-        ty: Option<&Type>,
-        item: &'t Node,
+        ty: Option<&FieldType>,
+        item: &'t SpannedNode,
         old: &Link,
         new: &Link,
-    ) -> Result<Vec<Splice>, Refusal> {
+    ) -> Result<Vec<TextSplice>, EditRefusal> {
         let Some(ty) = ty else {
-            return Err(Refusal::new("its members have no attributes"));
+            return Err(EditRefusal::new("its members have no attributes"));
         };
         if item.text().is_some() {
-            return Ok(vec![Splice::new(item.range.clone(), self.link(ty, new))]);
+            return Ok(vec![TextSplice::new(
+                item.range.clone(),
+                self.link(ty, new),
+            )]);
         }
         let mut splices = Vec::new();
         let mut missing = Vec::new();
@@ -146,20 +152,25 @@ impl<'t> Text<'t> {
             else {
                 continue;
             };
-            let word = Word::choice(attribute, choice);
-            match self.own(item, attribute.name)? {
+            let word = ScalarText::choice(attribute, choice);
+            match self.own_entry(item, attribute.name)? {
                 Some((key, value)) => splices.push(self.replace(key, value, &word)?),
-                None => missing.push(Entry::of(attribute.name, word)),
+                None => missing.push(InsertedEntry::of(attribute.name, word)),
             }
         }
         splices.extend(self.insert(item, &missing)?);
         Ok(splices)
     }
 
-    fn in_flow(&self, list: &Node, items: &[Node], turn: &Turn<'_>) -> Vec<Splice> {
+    fn flow_list_splices(
+        &self,
+        list: &SpannedNode,
+        items: &[SpannedNode],
+        turn: &MemberChanges<'_>,
+    ) -> Vec<TextSplice> {
         let inner = list.range.start + 1..list.range.end - 1;
         let (Some(first), Some(last)) = (items.first(), items.last()) else {
-            return vec![Splice::new(inner, turn.add.join(", "))];
+            return vec![TextSplice::new(inner, turn.add.join(", "))];
         };
         let gap = |from: usize, to: usize| &self.body[from..to];
         let mut gaps = items
@@ -168,51 +179,55 @@ impl<'t> Text<'t> {
         let clean = |gap: &str| gap.trim() == ",";
         if !gaps.clone().all(clean) || gap(inner.start, first.range.start).contains(['#', '&', '!'])
         {
-            return self.among_comments(items, turn);
+            return self.splices_among_comments(items, turn);
         }
         let between = gaps.next().unwrap_or(", ").to_owned();
         let kept = items.iter().filter(|item| !removes(turn, item));
         let kept = kept.map(|item| self.body[item.range.clone()].to_owned());
         let all: Vec<String> = kept.chain(turn.add.iter().cloned()).collect();
         if all.is_empty() {
-            return vec![Splice::new(inner, "")];
+            return vec![TextSplice::new(inner, "")];
         }
         let range = first.range.start..last.range.end;
-        vec![Splice::new(range, all.join(&between))]
+        vec![TextSplice::new(range, all.join(&between))]
     }
 
     /// The same where comments stand between the members, which stay.
-    fn among_comments(&self, items: &[Node], turn: &Turn<'_>) -> Vec<Splice> {
+    fn splices_among_comments(
+        &self,
+        items: &[SpannedNode],
+        turn: &MemberChanges<'_>,
+    ) -> Vec<TextSplice> {
         let mut splices = Vec::new();
         for item in items.iter().filter(|item| removes(turn, item)) {
             let rest = &self.body[item.range.end..];
             let blank = rest.len() - rest.trim_start().len();
             let comma = rest[blank..].starts_with(',');
             let end = item.range.end + if comma { blank + 1 } else { 0 };
-            splices.push(Splice::new(item.range.start..end, ""));
+            splices.push(TextSplice::new(item.range.start..end, ""));
         }
         if let (Some(last), false) = (items.last(), turn.add.is_empty()) {
             let comma = if removes(turn, last) { "" } else { ", " };
             let new = format!("{comma}{}", turn.add.join(", "));
-            splices.push(Splice::insert(last.range.end, new));
+            splices.push(TextSplice::insert(last.range.end, new));
         }
         splices
     }
 
-    fn in_lines(
+    fn block_list_splices(
         &self,
-        key: &Node,
-        items: &[Node],
-        turn: &Turn<'_>,
-    ) -> Result<Vec<Splice>, Refusal> {
+        key: &SpannedNode,
+        items: &[SpannedNode],
+        turn: &MemberChanges<'_>,
+    ) -> Result<Vec<TextSplice>, EditRefusal> {
         let Some(last) = items.last() else {
-            return Err(Refusal::new("its list has no member"));
+            return Err(EditRefusal::new("its list has no member"));
         };
         let mut splices = Vec::new();
         for item in items.iter().filter(|item| removes(turn, item)) {
             let start = self.dash(item)?;
             let end = line_end(self.body, item.end(self.body));
-            splices.push(Splice::new(line_start(self.body, start)..end, ""));
+            splices.push(TextSplice::new(line_start(self.body, start)..end, ""));
         }
         let indent = {
             let dash = self.dash(last)?;
@@ -226,7 +241,7 @@ impl<'t> Text<'t> {
         if !lines.is_empty() {
             splices.push(new_lines(self.body, last.end(self.body), &lines));
         } else if turn.remove.len() == items.len() {
-            splices.push(self.behind(key, "[]")?);
+            splices.push(self.insert_after_key(key, "[]")?);
         }
         // What ends without a break must not end with one less line and a break more.
         if let (true, Some(cut)) = (
@@ -242,7 +257,7 @@ impl<'t> Text<'t> {
     }
 
     /// Where the dash of an item is, which must be the first on its line.
-    fn dash(&self, item: &Node) -> Result<usize, Refusal> {
+    fn dash(&self, item: &SpannedNode) -> Result<usize, EditRefusal> {
         let mut at = item.range.start;
         loop {
             let start = line_start(self.body, at);
@@ -252,7 +267,7 @@ impl<'t> Text<'t> {
                 return Ok(start + lead);
             }
             if start == 0 || !(line.trim().is_empty() || line[lead..].starts_with('#')) {
-                return Err(Refusal {
+                return Err(EditRefusal {
                     at: Some(self.pos(item.range.start)),
                     why: "its dash does not begin a line".to_owned(),
                 });
@@ -262,18 +277,18 @@ impl<'t> Text<'t> {
     }
 }
 
-fn removes(turn: &Turn<'_>, item: &Node) -> bool {
+fn removes(turn: &MemberChanges<'_>, item: &SpannedNode) -> bool {
     turn.remove
         .iter()
         .any(|removed| removed.range == item.range)
 }
 
 /// The id of what an item of a list is, or is about.
-fn member<'n>(ty: Option<&Type>, item: &'n Node) -> Option<&'n str> {
+fn member<'n>(ty: Option<&FieldType>, item: &'n SpannedNode) -> Option<&'n str> {
     if let Some(text) = item.text() {
         return Some(text);
     }
-    let Some(Type::Links { key, .. }) = ty else {
+    let Some(FieldType::Links { key, .. }) = ty else {
         return None;
     };
     let entry = item.entry(key).or_else(|| item.entry("externalId"))?;

@@ -4,31 +4,31 @@
 //! What was written is read again, and must say exactly what it said before but for what was meant
 //! to change; an edit of which that is not so is dropped, and named.
 
+mod buffer;
 mod fields;
 mod lists;
 mod nodes;
-mod place;
 mod scalar;
 mod splice;
 #[cfg(test)]
 mod tests;
 mod verify;
 
-pub use verify::{Dropped, Edited, edit};
+pub use verify::{DroppedEdit, EditedManifest, edit};
 
 use crate::kinds;
-use crate::model::{Cell, FieldRef, Key, Pos};
+use crate::model::{Cell, FieldRef, Key, LineColumn};
 
 /// What one resource of a file is to say instead.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Edit {
+pub struct ManifestEdit {
     /// Which resource.
     pub key: Key,
     /// What it is to say of which fields: one that it speaks of, or any that it does not.
     pub cells: Vec<(FieldRef, Cell)>,
 }
 
-impl Edit {
+impl ManifestEdit {
     /// What it is about, for people: `Account/acme name`.
     #[must_use]
     pub fn subject(&self) -> String {
@@ -41,12 +41,12 @@ impl Edit {
 
 /// Why an edit cannot be made, and where.
 #[derive(Clone, PartialEq, Eq, Debug)]
-struct Refusal {
-    at: Option<Pos>,
+struct EditRefusal {
+    at: Option<LineColumn>,
     why: String,
 }
 
-impl Refusal {
+impl EditRefusal {
     fn new(why: impl Into<String>) -> Self {
         Self {
             at: None,

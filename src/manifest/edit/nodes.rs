@@ -6,9 +6,9 @@ use std::ops::Range;
 
 /// A node and the bytes it takes, without anchor and tag; those of a block scalar are its content.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
+pub(super) struct SpannedNode {
     pub range: Range<usize>,
-    pub shape: Shape,
+    pub shape: NodeShape,
     /// The anchor it has; 0 for none.
     pub anchor: usize,
     /// Whether it stands within `[..]` or `{..}`, or is one.
@@ -16,17 +16,17 @@ pub(super) struct Node {
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Shape {
+pub(super) enum NodeShape {
     Scalar(ScalarStyle, String),
-    List(Vec<Node>),
-    Map(Vec<(Node, Node)>),
+    List(Vec<SpannedNode>),
+    Map(Vec<(SpannedNode, SpannedNode)>),
     Alias,
 }
 
-impl Node {
+impl SpannedNode {
     /// The value of a key of a mapping, with the key.
-    pub fn entry(&self, name: &str) -> Option<&(Node, Node)> {
-        let Shape::Map(entries) = &self.shape else {
+    pub fn entry(&self, name: &str) -> Option<&(SpannedNode, SpannedNode)> {
+        let NodeShape::Map(entries) = &self.shape else {
             return None;
         };
         entries.iter().find(|(key, _)| key.text() == Some(name))
@@ -35,21 +35,21 @@ impl Node {
     /// The text of a scalar.
     pub fn text(&self) -> Option<&str> {
         match &self.shape {
-            Shape::Scalar(_, text) => Some(text),
+            NodeShape::Scalar(_, text) => Some(text),
             _ => None,
         }
     }
 
     /// Whether nothing at all is written there.
     pub fn is_empty(&self) -> bool {
-        matches!(self.shape, Shape::Scalar(ScalarStyle::Plain, _)) && self.range.is_empty()
+        matches!(self.shape, NodeShape::Scalar(ScalarStyle::Plain, _)) && self.range.is_empty()
     }
 
     /// Whether it is written as a block below its key.
     pub fn is_block_scalar(&self) -> bool {
         matches!(
             self.shape,
-            Shape::Scalar(ScalarStyle::Literal | ScalarStyle::Folded, _)
+            NodeShape::Scalar(ScalarStyle::Literal | ScalarStyle::Folded, _)
         )
     }
 
@@ -58,57 +58,57 @@ impl Node {
         let own = text[self.range.clone()].trim_end().len() + self.range.start;
         match &self.shape {
             _ if self.flow => self.range.end,
-            Shape::List(items) => items.last().map_or(own, |item| item.end(text)),
-            Shape::Map(entries) => entries
+            NodeShape::List(items) => items.last().map_or(own, |item| item.end(text)),
+            NodeShape::Map(entries) => entries
                 .last()
                 .map_or(own, |(key, value)| value.end(text).max(key.range.end)),
-            Shape::Scalar(..) | Shape::Alias => own,
+            NodeShape::Scalar(..) | NodeShape::Alias => own,
         }
     }
 }
 
 /// The nodes of a file.
 #[derive(Debug, Default)]
-pub(super) struct Nodes {
+pub(super) struct NodeTree {
     /// One a document.
-    pub roots: Vec<Node>,
+    pub roots: Vec<SpannedNode>,
     /// The anchors that an alias names.
     pub aliased: HashSet<usize>,
     /// Where resources are, by where their external id stands, or they begin: the way from the root.
     places: HashMap<usize, Vec<usize>>,
 }
 
-impl Nodes {
+impl NodeTree {
     /// Reads them; `None` when the text is not YAML.
     pub fn read(text: &str) -> Option<Self> {
         let options = granit_parser::options! {
             emit_comments: false,
             disallow_directives: true,
         };
-        let mut reading = Reading::default();
+        let mut reading = NodeTreeBuilder::default();
         for event in Parser::new_from_str_with_options(text, options) {
             let (event, span) = event.ok()?;
             let range = span.start.byte_offset()?..span.end.byte_offset()?;
-            reading.take(event, range);
+            reading.handle_event(event, range);
         }
         let mut nodes = reading.nodes;
         let mut places = HashMap::new();
         for (index, root) in nodes.roots.iter().enumerate() {
-            note(root, &mut vec![index], &mut places);
+            index_resources(root, &mut vec![index], &mut places);
         }
         nodes.places = places;
         Some(nodes)
     }
 
     /// The mapping of a resource by the place of its external id, with what is around it.
-    pub fn resource(&self, at: usize) -> Option<Vec<&Node>> {
+    pub fn resource(&self, at: usize) -> Option<Vec<&SpannedNode>> {
         let way = self.places.get(&at)?;
         let mut node = self.roots.get(*way.first()?)?;
         let mut around = vec![node];
         for step in &way[1..] {
             node = match &node.shape {
-                Shape::List(items) => items.get(*step)?,
-                Shape::Map(entries) => &entries.get(*step)?.1,
+                NodeShape::List(items) => items.get(*step)?,
+                NodeShape::Map(entries) => &entries.get(*step)?.1,
                 _ => return None,
             };
             around.push(node);
@@ -118,9 +118,13 @@ impl Nodes {
 }
 
 /// Notes where each mapping is.
-fn note(node: &Node, way: &mut Vec<usize>, places: &mut HashMap<usize, Vec<usize>>) {
+fn index_resources(
+    node: &SpannedNode,
+    way: &mut Vec<usize>,
+    places: &mut HashMap<usize, Vec<usize>>,
+) {
     match &node.shape {
-        Shape::Map(entries) => {
+        NodeShape::Map(entries) => {
             if let Some((_, id)) = node.entry("externalId") {
                 places.insert(id.range.start, way.clone());
             } else {
@@ -130,14 +134,14 @@ fn note(node: &Node, way: &mut Vec<usize>, places: &mut HashMap<usize, Vec<usize
             }
             for (index, (_, value)) in entries.iter().enumerate() {
                 way.push(index);
-                note(value, way, places);
+                index_resources(value, way, places);
                 way.pop();
             }
         }
-        Shape::List(items) => {
+        NodeShape::List(items) => {
             for (index, item) in items.iter().enumerate() {
                 way.push(index);
-                note(item, way, places);
+                index_resources(item, way, places);
                 way.pop();
             }
         }
@@ -146,31 +150,31 @@ fn note(node: &Node, way: &mut Vec<usize>, places: &mut HashMap<usize, Vec<usize
 }
 
 /// A list or mapping that has not ended.
-struct Open {
+struct OpenCollection {
     range: Range<usize>,
     anchor: usize,
     flow: bool,
     is_map: bool,
-    children: Vec<Node>,
+    children: Vec<SpannedNode>,
 }
 
 #[derive(Default)]
-struct Reading {
-    nodes: Nodes,
-    open: Vec<Open>,
+struct NodeTreeBuilder {
+    nodes: NodeTree,
+    open: Vec<OpenCollection>,
 }
 
-impl Reading {
-    fn take(&mut self, event: Event<'_>, range: Range<usize>) {
+impl NodeTreeBuilder {
+    fn handle_event(&mut self, event: Event<'_>, range: Range<usize>) {
         let within = self.open.last().is_some_and(|open| open.flow);
         let shape = match event {
             Event::Scalar(text, style, anchor, _) => {
-                let shape = Shape::Scalar(style, text.into_owned());
+                let shape = NodeShape::Scalar(style, text.into_owned());
                 return self.put(shape, range, anchor, within);
             }
             Event::Alias(anchor) => {
                 self.nodes.aliased.insert(anchor);
-                return self.put(Shape::Alias, range, 0, within);
+                return self.put(NodeShape::Alias, range, 0, within);
             }
             Event::SequenceStart(style, anchor, _) => (style, anchor, false),
             Event::MappingStart(style, anchor, _) => (style, anchor, true),
@@ -178,7 +182,7 @@ impl Reading {
             _ => return,
         };
         let (style, anchor, is_map) = shape;
-        self.open.push(Open {
+        self.open.push(OpenCollection {
             range,
             anchor,
             flow: style == StructureStyle::Flow,
@@ -201,15 +205,15 @@ impl Reading {
             while let (Some(key), Some(value)) = (children.next(), children.next()) {
                 entries.push((key, value));
             }
-            Shape::Map(entries)
+            NodeShape::Map(entries)
         } else {
-            Shape::List(open.children)
+            NodeShape::List(open.children)
         };
         self.put(shape, open.range.start..end, open.anchor, open.flow);
     }
 
-    fn put(&mut self, shape: Shape, range: Range<usize>, anchor: usize, flow: bool) {
-        let node = Node {
+    fn put(&mut self, shape: NodeShape, range: Range<usize>, anchor: usize, flow: bool) {
+        let node = SpannedNode {
             range,
             shape,
             anchor,

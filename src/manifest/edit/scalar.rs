@@ -1,24 +1,24 @@
 //! One value in place of another, in the style of the other.
 
-use super::Refusal;
-use super::nodes::{Node, Shape};
-use super::place::Text;
-use super::splice::{Splice, line_break, line_end, line_start};
+use super::EditRefusal;
+use super::buffer::EditBuffer;
+use super::nodes::{NodeShape, SpannedNode};
+use super::splice::{TextSplice, line_break, line_end, line_start};
 use crate::kinds::read::is_invisible;
-use crate::kinds::{Attribute, BOOL};
+use crate::kinds::{BOOL, LinkAttribute};
 use crate::manifest::write;
 use crate::model::Value;
 use granit_parser::ScalarStyle;
 
 /// A value that is one text, as it reads.
 #[derive(Clone, Debug)]
-pub(super) struct Word {
+pub(super) struct ScalarText {
     pub text: String,
     /// Whether it is a number or a boolean, which JSON writes without quotes.
     pub bare: bool,
 }
 
-impl Word {
+impl ScalarText {
     pub fn text(text: &str) -> Self {
         Self {
             text: text.to_owned(),
@@ -31,7 +31,7 @@ impl Word {
     }
 
     /// The word of an attribute's choice.
-    pub fn choice(attribute: &Attribute, choice: u8) -> Self {
+    pub fn choice(attribute: &LinkAttribute, choice: u8) -> Self {
         let word = attribute.choices.get(usize::from(choice));
         Self {
             text: (*word.unwrap_or(&"")).to_owned(),
@@ -51,29 +51,40 @@ impl Word {
     }
 }
 
-impl Text<'_> {
+impl EditBuffer<'_> {
     /// Writes a word where another one stands.
-    pub fn replace(&self, key: &Node, value: &Node, word: &Word) -> Result<Splice, Refusal> {
-        let Shape::Scalar(style, old) = &value.shape else {
-            return Err(Refusal::new("there is a list or a mapping in its place"));
+    pub fn replace(
+        &self,
+        key: &SpannedNode,
+        value: &SpannedNode,
+        word: &ScalarText,
+    ) -> Result<TextSplice, EditRefusal> {
+        let NodeShape::Scalar(style, old) = &value.shape else {
+            return Err(EditRefusal::new(
+                "there is a list or a mapping in its place",
+            ));
         };
         if value.is_empty() {
             let text = self.styled(word, None, value.flow);
-            return self.behind(key, &text);
+            return self.insert_after_key(key, &text);
         }
         if value.is_block_scalar() {
             return self.block(key, value, word);
         }
         let text = self.styled(word, Some((*style, old)), value.flow);
-        Ok(Splice::new(value.range.clone(), text))
+        Ok(TextSplice::new(value.range.clone(), text))
     }
 
     /// Something behind a key that has nothing.
-    pub fn behind(&self, key: &Node, text: &str) -> Result<Splice, Refusal> {
+    pub fn insert_after_key(
+        &self,
+        key: &SpannedNode,
+        text: &str,
+    ) -> Result<TextSplice, EditRefusal> {
         let rest = &self.body[key.range.end..];
         let blank = rest.len() - rest.trim_start_matches([' ', '\t']).len();
         if !rest[blank..].starts_with(':') {
-            return Err(Refusal::new("the key is not followed by `:`"));
+            return Err(EditRefusal::new("the key is not followed by `:`"));
         }
         let at = key.range.end + blank + 1;
         let space = if self.body[at..].starts_with([' ', '\t', '\r', '\n']) || at == self.body.len()
@@ -82,11 +93,16 @@ impl Text<'_> {
         } else {
             " "
         };
-        Ok(Splice::insert(at, format!(" {text}{space}")))
+        Ok(TextSplice::insert(at, format!(" {text}{space}")))
     }
 
     /// The text of a word, in the style of what stood there.
-    pub fn styled(&self, word: &Word, old: Option<(ScalarStyle, &str)>, flow: bool) -> String {
+    pub fn styled(
+        &self,
+        word: &ScalarText,
+        old: Option<(ScalarStyle, &str)>,
+        flow: bool,
+    ) -> String {
         let text = word.text.as_str();
         if self.json {
             return if word.bare {
@@ -102,7 +118,9 @@ impl Text<'_> {
             Some((ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted, _)) => write::quoted(text),
             _ if word.bare && reads_plain(text, flow) => text.to_owned(),
             // Whoever wrote a number without quotes before writes the next one so, too.
-            Some((ScalarStyle::Plain, old)) if alike(old, text) && reads_plain(text, flow) => {
+            Some((ScalarStyle::Plain, old))
+                if starts_alike(old, text) && reads_plain(text, flow) =>
+            {
                 text.to_owned()
             }
             _ => write::scalar(text, flow),
@@ -110,10 +128,15 @@ impl Text<'_> {
     }
 
     /// A word in place of a block below its key.
-    fn block(&self, key: &Node, value: &Node, word: &Word) -> Result<Splice, Refusal> {
+    fn block(
+        &self,
+        key: &SpannedNode,
+        value: &SpannedNode,
+        word: &ScalarText,
+    ) -> Result<TextSplice, EditRefusal> {
         let between = &self.body[key.range.end..value.range.start];
         let head = between.find(['|', '>']);
-        let head = head.ok_or_else(|| Refusal::new("the head of its block cannot be found"))?;
+        let head = head.ok_or_else(|| EditRefusal::new("the head of its block cannot be found"))?;
         let head = key.range.end + head;
         let length = self.body[head..]
             .find(|c: char| !matches!(c, '|' | '>' | '-' | '+') && !c.is_ascii_digit())
@@ -123,7 +146,7 @@ impl Text<'_> {
         if marks.contains(|c: char| c == '+' || c.is_ascii_digit())
             || self.body[value.range.clone()].trim().is_empty()
         {
-            return Err(Refusal::new(
+            return Err(EditRefusal::new(
                 "its block keeps blank lines or an indent of its own",
             ));
         }
@@ -137,7 +160,7 @@ impl Text<'_> {
             let rest = line_end(self.body, head);
             let behind = self.body[head + length..rest].trim_end();
             let new = format!("{}{behind}{tail}", write::quoted(text));
-            return Ok(Splice::new(head..end, new));
+            return Ok(TextSplice::new(head..end, new));
         }
         let many = text.trim_end_matches('\n').contains('\n');
         let sign = if marks.starts_with('>') && !many {
@@ -156,7 +179,7 @@ impl Text<'_> {
             })
             .collect();
         let body = body.join(line_break(self.body));
-        Ok(Splice::new(
+        Ok(TextSplice::new(
             head..end,
             format!("{sign}{chomp}{comment}{body}{tail}"),
         ))
@@ -176,7 +199,7 @@ fn fits_line(text: &str) -> bool {
 }
 
 /// Whether two texts begin alike, so that whoever reads one knows the other for the same thing.
-fn alike(old: &str, new: &str) -> bool {
+fn starts_alike(old: &str, new: &str) -> bool {
     let class = |text: &str| match text.chars().next() {
         Some(c) if c.is_ascii_digit() => 1,
         Some('+') => 2,

@@ -4,12 +4,12 @@ use std::ops::Range;
 
 /// What takes the place of some bytes of a text.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Splice {
+pub(super) struct TextSplice {
     pub range: Range<usize>,
     pub text: String,
 }
 
-impl Splice {
+impl TextSplice {
     pub fn new(range: Range<usize>, text: impl Into<String>) -> Self {
         Self {
             range,
@@ -26,9 +26,9 @@ impl Splice {
 /// The text with all of them made; `None` when two are about the same bytes.
 pub(super) fn splice<'s>(
     text: &str,
-    splices: impl IntoIterator<Item = &'s Splice>,
+    splices: impl IntoIterator<Item = &'s TextSplice>,
 ) -> Option<String> {
-    let mut splices: Vec<&Splice> = splices.into_iter().collect();
+    let mut splices: Vec<&TextSplice> = splices.into_iter().collect();
     // What is inserted where something else begins comes before it, in the order of the edits.
     splices.sort_by_key(|splice| (splice.range.start, splice.range.end));
     let mut out = String::with_capacity(text.len() + 256);
@@ -68,7 +68,7 @@ pub(super) fn line_break(text: &str) -> &'static str {
 }
 
 /// A whole new line behind the line of a place: a file may end without a break.
-pub(super) fn new_lines(text: &str, after: usize, lines: &[String]) -> Splice {
+pub(super) fn new_lines(text: &str, after: usize, lines: &[String]) -> TextSplice {
     let (at, end) = (line_end(text, after), line_break(text));
     let closed = text[..at].ends_with(['\n', '\r']);
     let mut new = String::new();
@@ -81,5 +81,5 @@ pub(super) fn new_lines(text: &str, after: usize, lines: &[String]) -> Splice {
             new.push_str(line);
         }
     }
-    Splice::insert(at, new)
+    TextSplice::insert(at, new)
 }

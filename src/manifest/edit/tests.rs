@@ -1,17 +1,17 @@
 mod properties;
 
-use super::{Edit, Edited, edit};
+use super::{EditedManifest, ManifestEdit, edit};
 use crate::kinds;
-use crate::model::{Cell, FieldRef, Key, Link, Text, Value};
+use crate::model::{Cell, CompactText, FieldRef, Key, Link, Value};
 
-fn one(key: &str, cells: &[(&str, Cell)]) -> Edit {
+fn one(key: &str, cells: &[(&str, Cell)]) -> ManifestEdit {
     let key = Key::parse(key).expect("a key");
     let kind = kinds::get(key.kind);
     let cells = cells.iter().map(|(name, cell)| {
         let field = kind.field_ref(name).expect("a field");
         (field, cell.clone())
     });
-    Edit {
+    ManifestEdit {
         key,
         cells: cells.collect(),
     }
@@ -22,7 +22,7 @@ fn text(value: &str) -> Cell {
 }
 
 fn set(members: &[&str]) -> Cell {
-    Cell::Value(Value::set(members.iter().map(Text::new)))
+    Cell::Value(Value::set(members.iter().map(CompactText::new)))
 }
 
 fn links(members: &[(&str, u8, Option<u8>)]) -> Cell {
@@ -35,15 +35,15 @@ fn links(members: &[(&str, u8, Option<u8>)]) -> Cell {
 }
 
 #[track_caller]
-fn becomes(path: &str, before: &str, edits: &[Edit], after: &str) {
-    let Edited { text, dropped } = edit(path, before, edits);
+fn becomes(path: &str, before: &str, edits: &[ManifestEdit], after: &str) {
+    let EditedManifest { text, dropped } = edit(path, before, edits);
     assert_eq!(text, after);
     assert_eq!(dropped, []);
 }
 
 #[track_caller]
-fn refuses(before: &str, edits: &[Edit], at: (u32, u32), why: &str) {
-    let Edited { text, dropped } = edit("a.yaml", before, edits);
+fn refuses(before: &str, edits: &[ManifestEdit], at: (u32, u32), why: &str) {
+    let EditedManifest { text, dropped } = edit("a.yaml", before, edits);
     assert_eq!(text, before);
     let found = dropped.first().expect("refused");
     assert!(found.why.contains(why), "{found:?}");
@@ -170,7 +170,7 @@ fn links_change_what_is_said_of_them() {
         |accounts: &str| format!("kind: User\nexternalId: u\naccounts:{accounts}\nphone: 1\n");
     // Which choice is which is the table's: 0 is administrator and 1 is user, or the reverse.
     let kind = kinds::get(kinds::USER);
-    let choices = kind.fields[kind.at("accounts")].ty.attributes()[0].choices;
+    let choices = kind.fields[kind.expect_index("accounts")].ty.attributes()[0].choices;
     let of = |word: &str| {
         let at = choices.iter().position(|choice| *choice == word);
         u8::try_from(at.expect("a choice")).expect("small")
@@ -319,7 +319,7 @@ fn one_bad_edit_takes_no_other_with_it() {
         one("Account/b", &[("website", text("no address at all"))]),
         one("Account/c", &[("name", text("C2"))]),
     ];
-    let Edited { text, dropped } = edit("a.yaml", before, &edits);
+    let EditedManifest { text, dropped } = edit("a.yaml", before, &edits);
     assert_eq!(
         text,
         before
@@ -334,7 +334,7 @@ fn one_bad_edit_takes_no_other_with_it() {
 fn custom_fields_that_are_blank_are_written_so() {
     let field = FieldRef::Custom("class".into());
     let key = Key::parse("Account/a").expect("a key");
-    let edit = Edit {
+    let edit = ManifestEdit {
         key,
         cells: vec![(field, Cell::Blank)],
     };

@@ -1,101 +1,105 @@
 //! Edits made, read again, and kept only when the file says what was meant.
 
-use super::nodes::Nodes;
-use super::place::Text;
-use super::scalar::Word;
-use super::splice::{Splice, splice};
-use super::{Edit, Refusal};
+use super::buffer::EditBuffer;
+use super::nodes::NodeTree;
+use super::scalar::ScalarText;
+use super::splice::{TextSplice, splice};
+use super::{EditRefusal, ManifestEdit};
 use crate::kinds;
-use crate::manifest::layout::inlined;
-use crate::manifest::{LoadOptions, Loaded, Tree, load};
-use crate::model::{Cell, Declared, FieldRef, Key, Pos, Value};
+use crate::manifest::layout::inline_list;
+use crate::manifest::{LoadOptions, LoadedManifests, Tree, load};
+use crate::model::{Cell, DeclaredResource, FieldRef, Key, LineColumn, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A file with its edits.
 #[derive(Clone, Debug, Default)]
-pub struct Edited {
+pub struct EditedManifest {
     /// Its text now.
     pub text: String,
     /// What could not be written.
-    pub dropped: Vec<Dropped>,
+    pub dropped: Vec<DroppedEdit>,
 }
 
 /// An edit that could not be made.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Dropped {
+pub struct DroppedEdit {
     /// Which one, among those that were asked for.
     pub index: usize,
     /// Where.
-    pub at: Pos,
+    pub at: LineColumn,
     /// Why.
     pub why: String,
 }
 
 /// An edit with what it does to the text.
-struct Ready<'e> {
+struct PreparedEdit<'e> {
     index: usize,
-    edit: &'e Edit,
-    at: Pos,
-    splices: Vec<Splice>,
+    edit: &'e ManifestEdit,
+    at: LineColumn,
+    splices: Vec<TextSplice>,
 }
 
 /// Edits the text of a manifest. What is said elsewhere in it, and every byte that says it, stays.
 #[must_use]
-pub fn edit(path: &str, text: &str, edits: &[Edit]) -> Edited {
+pub fn edit(path: &str, text: &str, edits: &[ManifestEdit]) -> EditedManifest {
     let body = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mark = &text[..text.len() - body.len()];
-    let Some(nodes) = Nodes::read(body) else {
-        let dropped = (0..edits.len()).map(|index| Dropped {
+    let Some(nodes) = NodeTree::read(body) else {
+        let dropped = (0..edits.len()).map(|index| DroppedEdit {
             index,
-            at: Pos::default(),
+            at: LineColumn::default(),
             why: "the file is not YAML as a whole".to_owned(),
         });
-        return Edited {
+        return EditedManifest {
             text: text.to_owned(),
             dropped: dropped.collect(),
         };
     };
     let json = path.to_ascii_lowercase().ends_with(".json");
-    let work = Work {
+    let work = EditVerifier {
         path,
         body,
         before: loaded(path, body),
-        written: Text::new(body, &nodes, json),
+        written: EditBuffer::new(body, &nodes, json),
     };
     let mut dropped = Vec::new();
-    let ready = work.ready(edits, &mut dropped);
-    let (kept, _) = work.settle(ready, &mut dropped);
+    let ready = work.prepare_edits(edits, &mut dropped);
+    let (kept, _) = work.keep_valid_edits(ready, &mut dropped);
     let edited = splice(body, kept.iter().flat_map(|ready| &ready.splices));
     dropped.sort_by_key(|dropped| dropped.index);
-    Edited {
+    EditedManifest {
         text: format!("{mark}{}", edited.as_deref().unwrap_or(body)),
         dropped,
     }
 }
 
-fn loaded(path: &str, text: &str) -> Loaded {
+fn loaded(path: &str, text: &str) -> LoadedManifests {
     let tree = Tree::from_files([(path.to_owned(), text.as_bytes().to_vec())]);
     load(&tree, &LoadOptions::default())
 }
 
-struct Work<'t> {
+struct EditVerifier<'t> {
     path: &'t str,
     body: &'t str,
-    before: Loaded,
-    written: Text<'t>,
+    before: LoadedManifests,
+    written: EditBuffer<'t>,
 }
 
-impl Work<'_> {
-    fn ready<'e>(&self, edits: &'e [Edit], dropped: &mut Vec<Dropped>) -> Vec<Ready<'e>> {
+impl EditVerifier<'_> {
+    fn prepare_edits<'e>(
+        &self,
+        edits: &'e [ManifestEdit],
+        dropped: &mut Vec<DroppedEdit>,
+    ) -> Vec<PreparedEdit<'e>> {
         let mut ready = Vec::new();
         for (index, edit) in edits.iter().enumerate() {
             let declared = self.before.desired.resources.get(&edit.key);
             let made = match declared {
-                None => Err(Refusal::new("the file does not declare it")),
+                None => Err(EditRefusal::new("the file does not declare it")),
                 Some(_) if self.before.repeated.contains_key(&edit.key) => {
-                    Err(Refusal::new("it is written out in several places"))
+                    Err(EditRefusal::new("it is written out in several places"))
                 }
-                Some(declared) => self.written.edited(edit, declared),
+                Some(declared) => self.written.splices_for(edit, declared),
             };
             let first = edit.cells.first().map(|(field, _)| field);
             let at = declared.map(|declared| {
@@ -104,13 +108,13 @@ impl Work<'_> {
             });
             let at = at.unwrap_or_default();
             match made {
-                Ok(splices) => ready.push(Ready {
+                Ok(splices) => ready.push(PreparedEdit {
                     index,
                     edit,
                     at,
                     splices,
                 }),
-                Err(refusal) => dropped.push(Dropped {
+                Err(refusal) => dropped.push(DroppedEdit {
                     index,
                     at: refusal.at.unwrap_or(at),
                     why: refusal.why,
@@ -121,38 +125,38 @@ impl Work<'_> {
     }
 
     /// Keeps of some edits those that together say what was meant; halves find the others.
-    fn settle<'e>(
+    fn keep_valid_edits<'e>(
         &self,
-        edits: Vec<Ready<'e>>,
-        dropped: &mut Vec<Dropped>,
-    ) -> (Vec<Ready<'e>>, bool) {
-        if edits.is_empty() || self.holds(&edits) {
+        edits: Vec<PreparedEdit<'e>>,
+        dropped: &mut Vec<DroppedEdit>,
+    ) -> (Vec<PreparedEdit<'e>>, bool) {
+        if edits.is_empty() || self.reads_as_intended(&edits) {
             return (edits, true);
         }
         if let [only] = edits.as_slice() {
-            dropped.push(lost(only));
+            dropped.push(dropped_edit(only));
             return (Vec::new(), false);
         }
         let mut first = edits;
         let second = first.split_off(first.len() / 2);
-        let (mut kept, _) = self.settle(first, dropped);
-        let (more, _) = self.settle(second, dropped);
+        let (mut kept, _) = self.keep_valid_edits(first, dropped);
+        let (more, _) = self.keep_valid_edits(second, dropped);
         let alone = kept.len();
         kept.extend(more);
-        if !self.holds(&kept) {
-            dropped.extend(kept.drain(alone..).map(|ready| lost(&ready)));
+        if !self.reads_as_intended(&kept) {
+            dropped.extend(kept.drain(alone..).map(|ready| dropped_edit(&ready)));
         }
         (kept, false)
     }
 
     /// Whether the text with these edits reads as the old one with them.
-    fn holds(&self, edits: &[Ready<'_>]) -> bool {
+    fn reads_as_intended(&self, edits: &[PreparedEdit<'_>]) -> bool {
         let all = edits.iter().flat_map(|ready| &ready.splices);
         let Some(text) = splice(self.body, all) else {
             return false;
         };
         let after = loaded(self.path, &text);
-        let errors = |loaded: &Loaded| {
+        let errors = |loaded: &LoadedManifests| {
             let found = loaded.diagnostics.iter();
             found.filter(|found| found.is_error()).count()
         };
@@ -161,7 +165,7 @@ impl Work<'_> {
         }
         let mut meant: BTreeMap<&Key, Vec<(FieldRef, Cell)>> = BTreeMap::new();
         for declared in &self.before.desired.resources {
-            meant.insert(&declared.key, said(declared));
+            meant.insert(&declared.key, stated_cells(declared));
         }
         let mut gone = BTreeSet::new();
         for ready in edits {
@@ -171,8 +175,8 @@ impl Work<'_> {
             for (field, cell) in &ready.edit.cells {
                 gone.extend(unlinked(&ready.edit.key, field, cells, cell));
                 match cells.binary_search_by(|(said, _)| said.cmp(field)) {
-                    Ok(at) => cells[at].1 = plain(field, cell),
-                    Err(at) => cells.insert(at, (field.clone(), plain(field, cell))),
+                    Ok(at) => cells[at].1 = normalize_cell(field, cell),
+                    Err(at) => cells.insert(at, (field.clone(), normalize_cell(field, cell))),
                 }
             }
         }
@@ -180,36 +184,41 @@ impl Work<'_> {
         meant.retain(|key, _| kept(key));
         let now = after.desired.resources.iter();
         let now: BTreeMap<&Key, _> = now
-            .map(|declared| (&declared.key, said(declared)))
+            .map(|declared| (&declared.key, stated_cells(declared)))
             .collect();
         now == meant
     }
 }
 
-fn lost(ready: &Ready<'_>) -> Dropped {
-    Dropped {
+fn dropped_edit(ready: &PreparedEdit<'_>) -> DroppedEdit {
+    DroppedEdit {
         index: ready.index,
         at: ready.at,
         why: "the file would not read as it is meant".to_owned(),
     }
 }
 
-fn said(declared: &Declared) -> Vec<(FieldRef, Cell)> {
+fn stated_cells(declared: &DeclaredResource) -> Vec<(FieldRef, Cell)> {
     let cells = declared.cells.iter();
     cells
-        .map(|stated| (stated.field.clone(), plain(&stated.field, &stated.cell)))
+        .map(|stated| {
+            (
+                stated.field.clone(),
+                normalize_cell(&stated.field, &stated.cell),
+            )
+        })
         .collect()
 }
 
 /// The cell as it reads: whether a custom field is a set nobody knows here, so that order is nothing.
-fn plain(field: &FieldRef, cell: &Cell) -> Cell {
+fn normalize_cell(field: &FieldRef, cell: &Cell) -> Cell {
     match (field, cell) {
         (FieldRef::Custom(_), Cell::Value(Value::List(members))) => {
             Cell::Value(Value::set(members.iter().cloned()))
         }
         // The reader of a file knows the definitions as little: a number is the text it is.
         (FieldRef::Custom(_), Cell::Value(value)) => {
-            let word = Word::of(value).map(|word| Value::text(word.text));
+            let word = ScalarText::of(value).map(|word| Value::text(word.text));
             Cell::Value(word.unwrap_or_else(|| value.clone()))
         }
         _ => cell.clone(),
@@ -218,10 +227,10 @@ fn plain(field: &FieldRef, cell: &Cell) -> Cell {
 
 /// What is written within a list and leaves it: it may leave the file with it.
 fn unlinked(key: &Key, field: &FieldRef, cells: &[(FieldRef, Cell)], after: &Cell) -> Vec<Key> {
-    let Some((index, kind)) = inlined(kinds::get(key.kind)) else {
+    let Some((index, kind)) = inline_list(kinds::get(key.kind)) else {
         return Vec::new();
     };
-    if *field != kinds::own(index) {
+    if *field != kinds::own_field(index) {
         return Vec::new();
     }
     let before = cells.iter().find(|(said, _)| said == field);

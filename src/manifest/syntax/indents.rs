@@ -42,7 +42,7 @@ fn leading(line: &str) -> &str {
 }
 
 /// `externalId:acme`: the key, and the value that has no space before it.
-pub(in crate::manifest) fn glued(line: &str) -> Option<(&str, &str)> {
+pub(in crate::manifest) fn value_without_space(line: &str) -> Option<(&str, &str)> {
     let line = line.trim_start_matches([' ', '-']).trim_end();
     let (name, value) = line.split_once(':')?;
     let is_value = !value.is_empty() && !value.starts_with([' ', '\t', ':', '/']);
@@ -66,7 +66,8 @@ pub(super) fn missing_space(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     }
     let own = (fault.line, fault.start);
     let lines = std::iter::once(own).chain(fault.line_above());
-    let mut lines = lines.filter_map(|(line, start)| Some((glued(line)?, line, start)));
+    let mut lines =
+        lines.filter_map(|(line, start)| Some((value_without_space(line)?, line, start)));
     let (found, line, start) = lines.next()?;
     let colon = line.find(':')?;
     let message = format!("a space is missing after `{}:`", found.0);

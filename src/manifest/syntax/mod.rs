@@ -5,7 +5,7 @@ mod indents;
 mod quotes;
 mod values;
 
-pub(super) use indents::{glued, spaced};
+pub(super) use indents::{spaced, value_without_space};
 pub(super) use values::{fill, unfilled};
 
 use granit_parser::{ErrorKind, Event, Parser, ScanError, StructureStyle};

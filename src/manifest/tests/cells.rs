@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Link, Pos, Text};
+use crate::model::{CompactText, LineColumn, Link};
 
 const EXAMPLE: &str = r#"kind: Account
 externalId: "0010927781"
@@ -176,7 +176,7 @@ fn said(text: &str) -> Cell {
 }
 
 fn set(members: &[&str]) -> Cell {
-    let members = members.iter().map(|member| Text::from(*member));
+    let members = members.iter().map(|member| CompactText::from(*member));
     Cell::Value(Value::set(members))
 }
 
@@ -290,7 +290,7 @@ fn columns_count_characters_and_lines_the_whole_file() {
     assert_eq!(found(&loaded), ["date 6:39"]);
     assert_eq!(
         resource(&loaded, "Account/å").at,
-        Pos {
+        LineColumn {
             line: 5,
             column: 13
         }

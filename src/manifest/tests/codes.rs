@@ -1,9 +1,9 @@
 use super::*;
 
 /// Text, and the findings it gives.
-type Case = (&'static str, &'static [&'static str]);
+type CodeCase = (&'static str, &'static [&'static str]);
 
-fn check(cases: &[Case]) {
+fn check(cases: &[CodeCase]) {
     for (text, expected) in cases {
         let loaded = yaml(text);
         assert_eq!(

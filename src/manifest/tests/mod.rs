@@ -5,17 +5,17 @@ mod codes;
 mod hostile;
 mod tree;
 
-use super::{LoadOptions, Loaded, Tree, load};
+use super::{LoadOptions, LoadedManifests, Tree, load};
 use crate::kinds;
-use crate::model::{Cell, Declared, Key, Value};
+use crate::model::{Cell, DeclaredResource, Key, Value};
 
 /// Loads one manifest.
-pub(super) fn yaml(text: &str) -> Loaded {
+pub(super) fn yaml(text: &str) -> LoadedManifests {
     files(&[("a.yaml", text)])
 }
 
 /// Loads manifests by path.
-pub(super) fn files(files: &[(&str, &str)]) -> Loaded {
+pub(super) fn files(files: &[(&str, &str)]) -> LoadedManifests {
     let files = files
         .iter()
         .map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec()));
@@ -23,7 +23,7 @@ pub(super) fn files(files: &[(&str, &str)]) -> Loaded {
 }
 
 /// All findings as `code line:column`, in order.
-pub(super) fn found(loaded: &Loaded) -> Vec<String> {
+pub(super) fn found(loaded: &LoadedManifests) -> Vec<String> {
     loaded
         .diagnostics
         .iter()
@@ -39,7 +39,7 @@ pub(super) fn found(loaded: &Loaded) -> Vec<String> {
 }
 
 /// The resource `Kind/id`.
-pub(super) fn resource<'a>(loaded: &'a Loaded, name: &str) -> &'a Declared {
+pub(super) fn resource<'a>(loaded: &'a LoadedManifests, name: &str) -> &'a DeclaredResource {
     let (kind, id) = name.split_once('/').expect("Kind/id");
     let key = Key::new(kinds::by_name(kind).expect("a kind").id, id);
     let resources = &loaded.desired.resources;
@@ -49,7 +49,7 @@ pub(super) fn resource<'a>(loaded: &'a Loaded, name: &str) -> &'a Declared {
 }
 
 /// The cell of a field, by its name as in plans.
-pub(super) fn cell<'a>(loaded: &'a Loaded, name: &str, field: &str) -> Option<&'a Cell> {
+pub(super) fn cell<'a>(loaded: &'a LoadedManifests, name: &str, field: &str) -> Option<&'a Cell> {
     let declared = resource(loaded, name);
     let field = kinds::get(declared.key.kind)
         .field_ref(field)
@@ -58,12 +58,12 @@ pub(super) fn cell<'a>(loaded: &'a Loaded, name: &str, field: &str) -> Option<&'
 }
 
 /// The text of a field.
-pub(super) fn text<'a>(loaded: &'a Loaded, name: &str, field: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(loaded: &'a LoadedManifests, name: &str, field: &str) -> Option<&'a str> {
     cell(loaded, name, field)?.value().and_then(Value::as_text)
 }
 
 /// The names of all resources that were declared.
-pub(super) fn names(loaded: &Loaded) -> Vec<String> {
+pub(super) fn names(loaded: &LoadedManifests) -> Vec<String> {
     let resources = loaded.desired.resources.iter();
     resources.map(|declared| declared.key.to_string()).collect()
 }

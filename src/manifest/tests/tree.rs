@@ -10,7 +10,7 @@ fn write(root: &Path, path: &str, text: &str) {
     fs::write(file, text).expect("a file");
 }
 
-fn read(root: &Path) -> Loaded {
+fn read(root: &Path) -> LoadedManifests {
     load(&Tree::read(root), &LoadOptions::default())
 }
 

@@ -1,44 +1,44 @@
 //! Who gains and who loses access by a plan: by the fields that the table says give it.
 
-use super::delta::Delta;
+use super::delta::FieldDelta;
 use crate::kinds;
-use crate::model::{Change, KindId, Link, Value};
-use crate::plan::{Step, Verb};
+use crate::model::{FieldChange, KindId, Link, Value};
+use crate::plan::{Step, StepVerb};
 
 /// The parts of a step that give access, and those that take it.
 #[derive(Default)]
-pub(super) struct Access {
-    pub gains: Vec<Change>,
-    pub losses: Vec<Change>,
+pub(super) struct AccessChanges {
+    pub gains: Vec<FieldChange>,
+    pub losses: Vec<FieldChange>,
 }
 
-impl Access {
+impl AccessChanges {
     /// What a step gives and takes. A removal takes everything; that is said elsewhere.
     pub fn of(step: &Step) -> Self {
         let mut access = Self::default();
-        if matches!(step.verb, Verb::Deactivate | Verb::Delete) {
+        if matches!(step.verb, StepVerb::Deactivate | StepVerb::Delete) {
             return access;
         }
         let kind = kinds::get(step.key.kind);
         for change in step.changes().iter() {
             if kind.field(&change.field).is_some_and(|field| field.grants) {
-                access.split(kind.id, change, step.verb == Verb::Create);
+                access.split(kind.id, change, step.verb == StepVerb::Create);
             }
         }
         access
     }
 
-    fn split(&mut self, kind: KindId, change: &Change, created: bool) {
-        let part = |before, after| Change {
+    fn split(&mut self, kind: KindId, change: &FieldChange, created: bool) {
+        let part = |before, after| FieldChange {
             field: change.field.clone(),
             before,
             after,
         };
-        match Delta::of(kind, change) {
-            Delta::Redacted => {}
+        match FieldDelta::of(kind, change) {
+            FieldDelta::Redacted => {}
             // What is new is active, unless it says otherwise: only lists tell anything.
-            Delta::Scalar { .. } if created => {}
-            Delta::Scalar { after, .. } => {
+            FieldDelta::Scalar { .. } if created => {}
+            FieldDelta::Scalar { after, .. } => {
                 let gains = after.and_then(Value::as_text) == Some("active");
                 let side = if gains {
                     &mut self.gains
@@ -47,9 +47,10 @@ impl Access {
                 };
                 side.push(change.clone());
             }
-            Delta::Set { added, removed } => {
-                let list =
-                    |all: Vec<&crate::model::Text>| Value::List(all.into_iter().cloned().collect());
+            FieldDelta::Set { added, removed } => {
+                let list = |all: Vec<&crate::model::CompactText>| {
+                    Value::List(all.into_iter().cloned().collect())
+                };
                 if !added.is_empty() {
                     self.gains.push(part(None, Some(list(added))));
                 }
@@ -57,7 +58,7 @@ impl Access {
                     self.losses.push(part(Some(list(removed)), None));
                 }
             }
-            Delta::Links {
+            FieldDelta::Links {
                 added,
                 removed,
                 changed,
@@ -67,19 +68,21 @@ impl Access {
                 let (up, down): (Vec<_>, Vec<_>) = changed
                     .into_iter()
                     .partition(|(before, after)| after.attributes > before.attributes);
-                self.gains.extend(side(&part, Vec::new(), up, added));
-                self.losses.extend(side(&part, removed, down, Vec::new()));
+                self.gains
+                    .extend(partial_change(&part, Vec::new(), up, added));
+                self.losses
+                    .extend(partial_change(&part, removed, down, Vec::new()));
             }
         }
     }
 }
 
-fn side(
-    part: &impl Fn(Option<Value>, Option<Value>) -> Change,
+fn partial_change(
+    part: &impl Fn(Option<Value>, Option<Value>) -> FieldChange,
     removed: Vec<&Link>,
     changed: Vec<(&Link, &Link)>,
     added: Vec<&Link>,
-) -> Option<Change> {
+) -> Option<FieldChange> {
     if removed.is_empty() && changed.is_empty() && added.is_empty() {
         return None;
     }

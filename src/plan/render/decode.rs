@@ -1,7 +1,7 @@
 //! Changes read back from JSON, by the table of kinds.
 
-use crate::kinds::{self, BOOL, Field, Kind, Type};
-use crate::model::{Change, FieldRef, Key, Link, Text, Value};
+use crate::kinds::{self, BOOL, Field, FieldType, Kind};
+use crate::model::{CompactText, FieldChange, FieldRef, Key, Link, Value};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
@@ -13,20 +13,20 @@ pub(super) struct ChangeDocument {
     before: Option<Json>,
     after: Option<Json>,
     added: Option<Vec<Json>>,
-    removed: Option<Vec<Text>>,
-    changed: Option<Vec<ChangedDocument>>,
+    removed: Option<Vec<CompactText>>,
+    changed: Option<Vec<ChangedLinkDocument>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ChangedDocument {
-    member: Text,
+struct ChangedLinkDocument {
+    member: CompactText,
     before: Map<String, Json>,
     after: Map<String, Json>,
 }
 
 /// The changes of one resource.
-pub(super) fn changes(key: &Key, read: Vec<ChangeDocument>) -> Result<Vec<Change>, String> {
+pub(super) fn changes(key: &Key, read: Vec<ChangeDocument>) -> Result<Vec<FieldChange>, String> {
     let kind = kinds::get(key.kind);
     let changes = read.into_iter().map(|read| {
         let name = read.field.clone();
@@ -35,21 +35,21 @@ pub(super) fn changes(key: &Key, read: Vec<ChangeDocument>) -> Result<Vec<Change
     changes.collect()
 }
 
-fn change(kind: &'static Kind, read: ChangeDocument) -> Result<Change, String> {
+fn change(kind: &'static Kind, read: ChangeDocument) -> Result<FieldChange, String> {
     let reference = kind
         .field_ref(&read.field)
         .ok_or("there is no such field")?;
     let field = kind.field(&reference);
     let (before, after) = match (field.map(|field| &field.ty), read.added) {
         // Of a create nothing is removed, and a list without members is one that was declared so.
-        (Some(Type::Set(_)), Some(added)) => {
+        (Some(FieldType::Set(_)), Some(added)) => {
             let added = texts(added).ok_or("members are texts")?;
             match read.removed {
                 Some(removed) => (list(removed), list(added)),
                 None => (None, Some(Value::List(added.into()))),
             }
         }
-        (Some(Type::Links { .. }), Some(added)) => match read.removed {
+        (Some(FieldType::Links { .. }), Some(added)) => match read.removed {
             Some(removed) => links(field, added, removed, read.changed.unwrap_or_default())?,
             None => (None, Some(Value::links(created(field, added)?))),
         },
@@ -63,7 +63,7 @@ fn change(kind: &'static Kind, read: ChangeDocument) -> Result<Change, String> {
                 .transpose()?,
         ),
     };
-    Ok(Change {
+    Ok(FieldChange {
         field: reference,
         before,
         after,
@@ -71,26 +71,26 @@ fn change(kind: &'static Kind, read: ChangeDocument) -> Result<Change, String> {
 }
 
 /// A list without members is none.
-fn list(members: Vec<Text>) -> Option<Value> {
+fn list(members: Vec<CompactText>) -> Option<Value> {
     (!members.is_empty()).then(|| Value::List(members.into()))
 }
 
-fn texts(members: Vec<Json>) -> Option<Vec<Text>> {
+fn texts(members: Vec<Json>) -> Option<Vec<CompactText>> {
     let texts = members.into_iter().map(|member| match member {
-        Json::String(text) => Some(Text::from(text)),
+        Json::String(text) => Some(CompactText::from(text)),
         _ => None,
     });
     texts.collect()
 }
 
-type Sides = (Option<Value>, Option<Value>);
+type BeforeAfter = (Option<Value>, Option<Value>);
 
 fn links(
     field: Option<&Field>,
     added: Vec<Json>,
-    removed: Vec<Text>,
-    changed: Vec<ChangedDocument>,
-) -> Result<Sides, String> {
+    removed: Vec<CompactText>,
+    changed: Vec<ChangedLinkDocument>,
+) -> Result<BeforeAfter, String> {
     let mut before: Vec<Link> = removed
         .into_iter()
         .map(|target| Link {
@@ -99,7 +99,7 @@ fn links(
         })
         .collect();
     let mut after = created(field, added)?;
-    for ChangedDocument {
+    for ChangedLinkDocument {
         member,
         before: old,
         after: new,
@@ -127,7 +127,11 @@ fn created(field: Option<&Field>, added: Vec<Json>) -> Result<Vec<Link>, String>
     added.collect()
 }
 
-fn link(field: Option<&Field>, target: Text, entries: &Map<String, Json>) -> Result<Link, String> {
+fn link(
+    field: Option<&Field>,
+    target: CompactText,
+    entries: &Map<String, Json>,
+) -> Result<Link, String> {
     let all = field.map_or(&[][..], |field| field.ty.attributes());
     let mut attributes = [None; 2];
     for (name, value) in entries {
@@ -141,7 +145,7 @@ fn link(field: Option<&Field>, target: Text, entries: &Map<String, Json>) -> Res
     Ok(Link { target, attributes })
 }
 
-fn choice(choices: kinds::Choices, value: &Json) -> Option<u8> {
+fn choice(choices: kinds::EnumChoices, value: &Json) -> Option<u8> {
     let word = match value {
         Json::Bool(value) if choices == BOOL => BOOL[usize::from(*value)],
         Json::String(word) if choices != BOOL => word,
@@ -152,7 +156,7 @@ fn choice(choices: kinds::Choices, value: &Json) -> Option<u8> {
 }
 
 fn scalar(field: Option<&Field>, reference: &FieldRef, value: Json) -> Result<Value, String> {
-    if field.is_some_and(Field::secret) {
+    if field.is_some_and(Field::is_secret) {
         let redacted = value == serde_json::json!({"redacted": true});
         return if redacted {
             Ok(Value::text(""))

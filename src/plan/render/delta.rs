@@ -1,11 +1,11 @@
 //! One change as it reads: a list as what comes, goes and changes, a secret as nothing at all.
 
-use crate::kinds::{self, Attribute, Type};
-use crate::model::{Change, KindId, Link, Text, Value};
+use crate::kinds::{self, FieldType, LinkAttribute};
+use crate::model::{CompactText, FieldChange, KindId, Link, Value};
 use std::collections::{HashMap, HashSet};
 
 /// What a change does to its field.
-pub(super) enum Delta<'a> {
+pub(super) enum FieldDelta<'a> {
     /// A secret: that it changes is all that is said.
     Redacted,
     /// One value becomes another; lists that keep an order are values.
@@ -15,30 +15,32 @@ pub(super) enum Delta<'a> {
     },
     /// Members come and go.
     Set {
-        added: Vec<&'a Text>,
-        removed: Vec<&'a Text>,
+        added: Vec<&'a CompactText>,
+        removed: Vec<&'a CompactText>,
     },
     /// Links come, go and change their attributes.
     Links {
-        attributes: &'static [Attribute],
+        attributes: &'static [LinkAttribute],
         added: Vec<&'a Link>,
         removed: Vec<&'a Link>,
         changed: Vec<(&'a Link, &'a Link)>,
     },
 }
 
-impl<'a> Delta<'a> {
+impl<'a> FieldDelta<'a> {
     /// What `change` does to its field of a resource of `kind`.
-    pub fn of(kind: KindId, change: &'a Change) -> Self {
+    pub fn of(kind: KindId, change: &'a FieldChange) -> Self {
         let field = kinds::get(kind).field(&change.field);
         let (before, after) = (change.before.as_ref(), change.after.as_ref());
         match field.map(|field| &field.ty) {
-            Some(Type::Secret) => Self::Redacted,
-            Some(Type::Set(_)) if fits(before, is_list) && fits(after, is_list) => {
+            Some(FieldType::Secret) => Self::Redacted,
+            Some(FieldType::Set(_))
+                if is_absent_or(before, is_list) && is_absent_or(after, is_list) =>
+            {
                 set(before, after)
             }
-            Some(Type::Links { attributes, .. })
-                if fits(before, is_links) && fits(after, is_links) =>
+            Some(FieldType::Links { attributes, .. })
+                if is_absent_or(before, is_links) && is_absent_or(after, is_links) =>
             {
                 links(attributes, before, after)
             }
@@ -47,7 +49,7 @@ impl<'a> Delta<'a> {
     }
 }
 
-fn fits(value: Option<&Value>, shape: fn(&Value) -> bool) -> bool {
+fn is_absent_or(value: Option<&Value>, shape: fn(&Value) -> bool) -> bool {
     value.is_none_or(shape)
 }
 
@@ -59,28 +61,28 @@ fn is_links(value: &Value) -> bool {
     matches!(value, Value::Links(_))
 }
 
-fn set<'a>(before: Option<&'a Value>, after: Option<&'a Value>) -> Delta<'a> {
-    let old: HashSet<&Text> = members(before).collect();
-    let new: HashSet<&Text> = members(after).collect();
-    Delta::Set {
+fn set<'a>(before: Option<&'a Value>, after: Option<&'a Value>) -> FieldDelta<'a> {
+    let old: HashSet<&CompactText> = members(before).collect();
+    let new: HashSet<&CompactText> = members(after).collect();
+    FieldDelta::Set {
         added: members(after).filter(|m| !old.contains(m)).collect(),
         removed: members(before).filter(|m| !new.contains(m)).collect(),
     }
 }
 
-fn members(value: Option<&Value>) -> impl Iterator<Item = &Text> {
+fn members(value: Option<&Value>) -> impl Iterator<Item = &CompactText> {
     value.into_iter().flat_map(Value::members)
 }
 
 fn links<'a>(
-    attributes: &'static [Attribute],
+    attributes: &'static [LinkAttribute],
     before: Option<&'a Value>,
     after: Option<&'a Value>,
-) -> Delta<'a> {
+) -> FieldDelta<'a> {
     let (old, new) = (by_target(before), by_target(after));
     let before = before.map_or(&[][..], Value::as_links);
     let after = after.map_or(&[][..], Value::as_links);
-    Delta::Links {
+    FieldDelta::Links {
         attributes,
         added: after
             .iter()
@@ -98,16 +100,16 @@ fn links<'a>(
     }
 }
 
-fn by_target(value: Option<&Value>) -> HashMap<&Text, &Link> {
+fn by_target(value: Option<&Value>) -> HashMap<&CompactText, &Link> {
     let links = value.map_or(&[][..], Value::as_links);
     links.iter().map(|link| (&link.target, link)).collect()
 }
 
 /// The attributes of a link that are said, each with its word.
 pub(super) fn words(
-    attributes: &'static [Attribute],
+    attributes: &'static [LinkAttribute],
     link: &Link,
-) -> impl Iterator<Item = (&'static Attribute, &'static str)> {
+) -> impl Iterator<Item = (&'static LinkAttribute, &'static str)> {
     attributes
         .iter()
         .zip(link.attributes)

@@ -1,19 +1,19 @@
 //! Changes as JSON: values before and after, members added, removed and changed, no secrets.
 
-use super::delta::{self, Delta};
+use super::delta::{self, FieldDelta};
 use super::json::field_name;
 use crate::kinds::{self, BOOL};
-use crate::model::{Change, KindId, Link, Text, Value};
+use crate::model::{CompactText, FieldChange, KindId, Link, Value};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 /// The changes of one resource; of a created one there is no before.
-pub(super) struct Changes<'a> {
+pub(super) struct ChangeList<'a> {
     pub kind: KindId,
     pub created: bool,
-    pub all: &'a [Change],
+    pub all: &'a [FieldChange],
 }
 
-impl Serialize for Changes<'_> {
+impl Serialize for ChangeList<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_seq(self.all.iter().map(|change| ChangeEntry {
             kind: self.kind,
@@ -26,31 +26,31 @@ impl Serialize for Changes<'_> {
 struct ChangeEntry<'a> {
     kind: KindId,
     created: bool,
-    change: &'a Change,
+    change: &'a FieldChange,
 }
 
 impl Serialize for ChangeEntry<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut map = to.serialize_map(None)?;
         map.serialize_entry("field", &*field_name(self.kind, &self.change.field))?;
-        match Delta::of(self.kind, self.change) {
-            Delta::Redacted => self.sides(&mut map, &REDACTED, &REDACTED)?,
-            Delta::Scalar { before, after } => {
-                self.sides(&mut map, &before.map(Plain), &after.map(Plain))?;
+        match FieldDelta::of(self.kind, self.change) {
+            FieldDelta::Redacted => self.sides(&mut map, &REDACTED, &REDACTED)?,
+            FieldDelta::Scalar { before, after } => {
+                self.sides(&mut map, &before.map(PlainValue), &after.map(PlainValue))?;
             }
-            Delta::Set { added, removed } => {
+            FieldDelta::Set { added, removed } => {
                 map.serialize_entry("added", &added)?;
                 if !self.created {
                     map.serialize_entry("removed", &removed)?;
                 }
             }
-            Delta::Links {
+            FieldDelta::Links {
                 attributes,
                 added,
                 removed,
                 changed,
             } => {
-                let named = |member, link| Attributes {
+                let named = |member, link| AttributeMap {
                     all: attributes,
                     member,
                     link,
@@ -58,7 +58,8 @@ impl Serialize for ChangeEntry<'_> {
                 let added: Vec<_> = added.into_iter().map(|link| named(true, link)).collect();
                 map.serialize_entry("added", &added)?;
                 if !self.created {
-                    let removed: Vec<&Text> = removed.iter().map(|link| &link.target).collect();
+                    let removed: Vec<&CompactText> =
+                        removed.iter().map(|link| &link.target).collect();
                     map.serialize_entry("removed", &removed)?;
                     let changed = changed.into_iter().map(|(before, after)| ChangedLink {
                         member: &before.target,
@@ -73,7 +74,7 @@ impl Serialize for ChangeEntry<'_> {
     }
 }
 
-const REDACTED: Entry<'static, bool> = Entry("redacted", &true);
+const REDACTED: MapEntry<'static, bool> = MapEntry("redacted", &true);
 
 impl ChangeEntry<'_> {
     fn sides<M: SerializeMap>(
@@ -91,19 +92,19 @@ impl ChangeEntry<'_> {
 
 #[derive(serde::Serialize)]
 struct ChangedLink<'a> {
-    member: &'a Text,
-    before: Attributes<'a>,
-    after: Attributes<'a>,
+    member: &'a CompactText,
+    before: AttributeMap<'a>,
+    after: AttributeMap<'a>,
 }
 
 /// The attributes of a link, and, where it is needed, of which.
-struct Attributes<'a> {
-    all: &'static [kinds::Attribute],
+struct AttributeMap<'a> {
+    all: &'static [kinds::LinkAttribute],
     member: bool,
     link: &'a Link,
 }
 
-impl Serialize for Attributes<'_> {
+impl Serialize for AttributeMap<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut map = to.serialize_map(None)?;
         if self.member {
@@ -121,18 +122,18 @@ impl Serialize for Attributes<'_> {
 }
 
 /// A map of one entry.
-pub(super) struct Entry<'a, T>(pub &'static str, pub &'a T);
+pub(super) struct MapEntry<'a, T>(pub &'static str, pub &'a T);
 
-impl<T: Serialize> Serialize for Entry<'_, T> {
+impl<T: Serialize> Serialize for MapEntry<'_, T> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_map([(self.0, self.1)])
     }
 }
 
 /// A value as JSON has it.
-struct Plain<'a>(&'a Value);
+struct PlainValue<'a>(&'a Value);
 
-impl Serialize for Plain<'_> {
+impl Serialize for PlainValue<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         match self.0 {
             Value::Text(text) => to.serialize_str(text),
@@ -155,7 +156,7 @@ impl Serialize for Plain<'_> {
 fn number<S: Serializer>(text: &str, to: S) -> Result<S::Ok, S::Error> {
     match (text.parse::<i64>(), text.parse::<f64>()) {
         (Ok(whole), _) if whole.to_string() == text => to.serialize_i64(whole),
-        (_, Ok(number)) if number.to_string() == text && survives(number) => {
+        (_, Ok(number)) if number.to_string() == text && reads_back_exactly(number) => {
             to.serialize_f64(number)
         }
         _ => to.serialize_str(text),
@@ -163,7 +164,7 @@ fn number<S: Serializer>(text: &str, to: S) -> Result<S::Ok, S::Error> {
 }
 
 /// Whether a number reads back as it was, which JSON readers do not promise for long ones.
-fn survives(number: f64) -> bool {
+fn reads_back_exactly(number: f64) -> bool {
     let read = serde_json::to_string(&number)
         .ok()
         .and_then(|text| serde_json::from_str::<f64>(&text).ok());

@@ -1,7 +1,7 @@
 //! The plan as annotations of a workflow run: findings and holds at their file and line.
 
-use super::holds::{Hold, holds};
-use super::{Options, text};
+use super::holds::{HoldGroup, holds};
+use super::{RenderOptions, text};
 use crate::diagnostic::{Diagnostic, Origin, Severity, cap, visible};
 use crate::plan::Plan;
 use std::io::{self, Write};
@@ -10,8 +10,8 @@ use std::io::{self, Write};
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write(plan: &Plan, options: &Options, out: &mut dyn Write) -> io::Result<()> {
-    findings(&plan.diagnostics, options, out)?;
+pub fn write(plan: &Plan, options: &RenderOptions, out: &mut dyn Write) -> io::Result<()> {
+    write_diagnostics(&plan.diagnostics, options, out)?;
     for hold in holds(plan) {
         hold_line(&hold, options, out)?;
     }
@@ -22,7 +22,11 @@ pub fn write(plan: &Plan, options: &Options, out: &mut dyn Write) -> io::Result<
 ///
 /// # Errors
 /// Those of `out`.
-pub fn findings(found: &[Diagnostic], options: &Options, out: &mut dyn Write) -> io::Result<()> {
+pub fn write_diagnostics(
+    found: &[Diagnostic],
+    options: &RenderOptions,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let (shown, omitted) = cap(found, |one| (*one, 1));
     for found in shown {
         let message = match &found.help {
@@ -34,7 +38,7 @@ pub fn findings(found: &[Diagnostic], options: &Options, out: &mut dyn Write) ->
             Severity::Warning | Severity::Hold => "warning",
             Severity::Note => "notice",
         };
-        let annotation = Annotation {
+        let annotation = WorkflowAnnotation {
             command,
             title: found.code.name(),
             origin: found.origin.as_ref(),
@@ -51,7 +55,7 @@ pub fn findings(found: &[Diagnostic], options: &Options, out: &mut dyn Write) ->
     })
 }
 
-fn hold_line(hold: &Hold<'_>, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+fn hold_line(hold: &HoldGroup<'_>, options: &RenderOptions, out: &mut dyn Write) -> io::Result<()> {
     let first = hold.first();
     let message = hold.message().unwrap_or_else(|| first.message.clone());
     let mut message = visible(&message).into_owned();
@@ -62,7 +66,7 @@ fn hold_line(hold: &Hold<'_>, options: &Options, out: &mut dyn Write) -> io::Res
     if let Some(command) = hold.commands().first() {
         message = format!("{message}\nto let it through: {command}");
     }
-    let annotation = Annotation {
+    let annotation = WorkflowAnnotation {
         command: "warning",
         title: &format!("held: {}", first.code),
         origin: first.origin.as_ref(),
@@ -71,15 +75,15 @@ fn hold_line(hold: &Hold<'_>, options: &Options, out: &mut dyn Write) -> io::Res
     annotation.write(options, out)
 }
 
-struct Annotation<'a> {
+struct WorkflowAnnotation<'a> {
     command: &'a str,
     title: &'a str,
     origin: Option<&'a Origin>,
     message: &'a str,
 }
 
-impl Annotation<'_> {
-    fn write(&self, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+impl WorkflowAnnotation<'_> {
+    fn write(&self, options: &RenderOptions, out: &mut dyn Write) -> io::Result<()> {
         write!(out, "::{} ", self.command)?;
         if let Some(origin) = self.origin {
             let root = options.root.trim_end_matches('/');

@@ -1,12 +1,12 @@
 use super::*;
 use crate::diagnostic::{Diagnostic, codes};
-use crate::plan::Verb;
+use crate::plan::StepVerb;
 use crate::plan::render::samples;
 
 fn written(plan: &Plan, root: &str) -> String {
-    let options = Options {
+    let options = RenderOptions {
         root: root.into(),
-        ..Options::default()
+        ..RenderOptions::default()
     };
     let mut out = Vec::new();
     write(plan, &options, &mut out).unwrap();
@@ -29,7 +29,7 @@ Plan: 1 to create, 1 to update, 1 to adopt, 1 to deactivate, 1 to reactivate, 1 
 fn no_value_starts_a_command_of_its_own() {
     let mut plan = samples::plan(
         Vec::new(),
-        vec![samples::held(codes::CONFLICT, Verb::Update, "u", "h")],
+        vec![samples::held(codes::CONFLICT, StepVerb::Update, "u", "h")],
     );
     plan.held[0].message = "100%\r\n::error::gone".into();
     plan.diagnostics = vec![

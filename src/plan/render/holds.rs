@@ -1,24 +1,24 @@
 //! The holds of a plan as somebody decides about them: one by one, each with its resources.
 
-use super::words::visible;
+use super::wording::visible;
 use crate::diagnostic::codes;
 use crate::model::Key;
-use crate::plan::{Held, Plan};
+use crate::plan::{HoldEntry, Plan};
 use std::collections::{HashMap, HashSet};
 
 /// What is decided together: the entries of one hold or, where no approval helps, of one rule.
-pub struct Hold<'a> {
+pub struct HoldGroup<'a> {
     /// Its entries, in the order of the plan.
-    pub entries: Vec<&'a Held>,
+    pub entries: Vec<&'a HoldEntry>,
 }
 
 /// The holds of a plan; those that wait for somebody come first.
 #[must_use]
-pub fn holds(plan: &Plan) -> Vec<Hold<'_>> {
+pub fn holds(plan: &Plan) -> Vec<HoldGroup<'_>> {
     let mut at: HashMap<(bool, &str, &str), usize> = HashMap::new();
-    let mut holds: Vec<Hold<'_>> = Vec::new();
+    let mut holds: Vec<HoldGroup<'_>> = Vec::new();
     for held in &plan.held {
-        let one = if held.approvable() {
+        let one = if held.is_approvable() {
             (true, &*held.hold, "")
         } else {
             (false, held.code.name(), held.root.name())
@@ -26,18 +26,18 @@ pub fn holds(plan: &Plan) -> Vec<Hold<'_>> {
         let index = *at.entry(one).or_insert(holds.len());
         match holds.get_mut(index) {
             Some(hold) => hold.entries.push(held),
-            None => holds.push(Hold {
+            None => holds.push(HoldGroup {
                 entries: vec![held],
             }),
         }
     }
-    holds.sort_by_key(|hold| (!hold.first().approvable(), hold.standing()));
+    holds.sort_by_key(|hold| (!hold.first().is_approvable(), hold.is_standing()));
     holds
 }
 
-impl<'a> Hold<'a> {
+impl<'a> HoldGroup<'a> {
     /// Its first entry.
-    pub fn first(&self) -> &'a Held {
+    pub fn first(&self) -> &'a HoldEntry {
         self.entries[0]
     }
 
@@ -49,7 +49,7 @@ impl<'a> Hold<'a> {
     }
 
     /// Whether it only stands there and changes no exit code.
-    pub fn standing(&self) -> bool {
+    pub fn is_standing(&self) -> bool {
         self.first().root.is_standing()
     }
 
@@ -68,12 +68,12 @@ impl<'a> Hold<'a> {
             visible(&first.hold)
         );
         let over = first.over.as_ref().map(|over| visible(over).into_owned());
-        let approve = first.approvable().then_some(approve);
+        let approve = first.is_approvable().then_some(approve);
         approve.into_iter().chain(over).collect()
     }
 
     /// What seems to be renamed: each that goes, with the one that comes.
-    pub fn renames(&self) -> Vec<(&'a Held, &'a Key)> {
+    pub fn renames(&self) -> Vec<(&'a HoldEntry, &'a Key)> {
         let entries = self.entries.iter().copied();
         entries
             .filter_map(|held| Some((held, held.becomes.as_ref()?)))
@@ -81,10 +81,10 @@ impl<'a> Hold<'a> {
     }
 
     /// What has to happen where no command lets it through.
-    pub fn otherwise(&self) -> Option<&'static str> {
+    pub fn required_action(&self) -> Option<&'static str> {
         let first = self.first();
         match (first.code, first.root) {
-            _ if first.approvable() => None,
+            _ if first.is_approvable() => None,
             (_, root) if root.is_standing() => {
                 Some("stands until that changes; it does not change the exit code")
             }

@@ -1,12 +1,12 @@
 //! The JSON plan, which is also the saved plan: written step by step, the same bytes for the same
 //! plan, nothing but the line being written in memory.
 
-use super::encode::{Changes, Entry};
-use super::frame::Frame;
+use super::encode::ChangeList;
+use super::json_frame::JsonFrame;
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::kinds;
 use crate::model::{FieldDigests, FieldRef, HeldStep, Key, KindId, digest};
-use crate::plan::{Held, Plan, Step, StepClaim, Summary, Verb};
+use crate::plan::{HoldEntry, Plan, PlanSummary, Step, StepClaim, StepVerb};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use sha2::{Digest as _, Sha256};
 use std::borrow::Cow;
@@ -21,8 +21,8 @@ pub const FORMAT_VERSION: &str = "1.0";
 /// Those of `out`.
 pub fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     let mut out = BufWriter::new(out);
-    let mut frame = Frame::pretty(&mut out);
-    document(plan, &mut frame, Parts::All(&id(plan)))?;
+    let mut frame = JsonFrame::pretty(&mut out);
+    document(plan, &mut frame, DocumentParts::All(&id(plan)))?;
     frame.end_line()?;
     out.flush()
 }
@@ -33,52 +33,19 @@ pub fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
 /// Those of `out`.
 pub fn write_all(plans: &[Plan], out: &mut dyn Write) -> io::Result<()> {
     let mut out = BufWriter::new(out);
-    let mut frame = Frame::pretty(&mut out);
+    let mut frame = JsonFrame::pretty(&mut out);
     frame.open('{')?;
     frame.member("formatVersion", &FORMAT_VERSION)?;
     frame.key("plans")?;
     frame.open('[')?;
     for plan in plans {
         frame.next()?;
-        document(plan, &mut frame, Parts::All(&id(plan)))?;
+        document(plan, &mut frame, DocumentParts::All(&id(plan)))?;
     }
     frame.close(']')?;
     frame.close('}')?;
     frame.end_line()?;
     out.flush()
-}
-
-/// Writes a plan as one line a step, hold, finding and so on, each with its `type`; the first line
-/// says which plan it is and the last one is the summary.
-///
-/// # Errors
-/// Those of `out`.
-pub fn write_lines(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
-    line(out, "plan", &Header::of(plan))?;
-    for step in &plan.steps {
-        line(out, "step", &StepLine { step, origin: true })?;
-    }
-    for held in &plan.held {
-        line(out, "held", &HeldLine { held, origin: true })?;
-    }
-    for (ty, keys) in [("orphan", &plan.orphans), ("released", &plan.released)] {
-        keys.iter()
-            .try_for_each(|key| line(out, ty, &KeyLine(key)))?;
-    }
-    for accepted in &plan.accepted {
-        line(out, "accepted", &Entry("override", accepted))?;
-    }
-    for (key, field) in &plan.undeclared {
-        line(out, "undeclared", &UndeclaredLine(key, field))?;
-    }
-    for diagnostic in &plan.diagnostics {
-        line(out, "diagnostic", &DiagnosticLine(diagnostic))?;
-    }
-    let last = Last {
-        summary: &plan.summary,
-        errored: plan.errored,
-    };
-    line(out, "summary", &last)
 }
 
 /// Writes what an apply came to: the run, if anything was recorded, and the plan that was applied.
@@ -92,17 +59,17 @@ pub fn write_applied(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let mut out = BufWriter::new(out);
-    let mut frame = Frame::pretty(&mut out);
+    let mut frame = JsonFrame::pretty(&mut out);
     frame.open('{')?;
     frame.member("formatVersion", &FORMAT_VERSION)?;
     frame.member("run", &run)?;
     frame.key("plan")?;
-    document(plan, &mut frame, Parts::All(&id(plan)))?;
+    document(plan, &mut frame, DocumentParts::All(&id(plan)))?;
     frame.member("outcome", &outcome)?;
     frame.member("summary", &plan.summary)?;
-    let held = plan.held.iter().map(|held| HeldLine { held, origin: true });
+    let held = plan.held.iter().map(|held| HoldJson { held, origin: true });
     frame.list("held", held)?;
-    frame.list("diagnostics", plan.diagnostics.iter().map(DiagnosticLine))?;
+    frame.list("diagnostics", plan.diagnostics.iter().map(DiagnosticJson))?;
     frame.close('}')?;
     frame.end_line()?;
     out.flush()
@@ -118,14 +85,14 @@ pub fn write_all_applied(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let mut out = BufWriter::new(out);
-    let mut frame = Frame::pretty(&mut out);
+    let mut frame = JsonFrame::pretty(&mut out);
     frame.open('{')?;
     frame.member("formatVersion", &FORMAT_VERSION)?;
     frame.key("plans")?;
     frame.open('[')?;
     for plan in plans {
         frame.next()?;
-        document(plan, &mut frame, Parts::All(&id(plan)))?;
+        document(plan, &mut frame, DocumentParts::All(&id(plan)))?;
     }
     frame.close(']')?;
     frame.list("results", results.iter())?;
@@ -142,8 +109,8 @@ pub fn write_all_applied(
 #[must_use]
 pub fn id(plan: &Plan) -> String {
     let mut hasher = BufWriter::new(Sha256::new());
-    let mut frame = Frame::compact(&mut hasher);
-    document(plan, &mut frame, Parts::Identity).expect("a hasher takes every byte");
+    let mut frame = JsonFrame::compact(&mut hasher);
+    document(plan, &mut frame, DocumentParts::Identity).expect("a hasher takes every byte");
     hasher.flush().expect("a hasher takes every byte");
     format!("{:x}", hasher.get_ref().clone().finalize())
 }
@@ -153,26 +120,26 @@ pub fn id(plan: &Plan) -> String {
 /// # Errors
 /// Those of `out`.
 pub fn diagnostic(diagnostic: &Diagnostic, out: &mut dyn Write) -> io::Result<()> {
-    Ok(serde_json::to_writer(out, &DiagnosticLine(diagnostic))?)
+    Ok(serde_json::to_writer(out, &DiagnosticJson(diagnostic))?)
 }
 
 /// Which parts of the document are written.
 #[derive(Clone, Copy)]
-enum Parts<'a> {
+enum DocumentParts<'a> {
     /// All, with this id.
     All(&'a str),
     /// What the id is made of.
     Identity,
 }
 
-fn document(plan: &Plan, frame: &mut Frame<'_>, parts: Parts<'_>) -> io::Result<()> {
-    let origin = matches!(parts, Parts::All(_));
+fn document(plan: &Plan, frame: &mut JsonFrame<'_>, parts: DocumentParts<'_>) -> io::Result<()> {
+    let origin = matches!(parts, DocumentParts::All(_));
     frame.open('{')?;
     frame.member("formatVersion", &FORMAT_VERSION)?;
-    if let Parts::All(id) = parts {
+    if let DocumentParts::All(id) = parts {
         frame.member("id", &id)?;
     }
-    frame.member("source", &Source(plan))?;
+    frame.member("source", &SourceJson(plan))?;
     if origin {
         frame.member("database", &plan.database)?;
     }
@@ -180,79 +147,38 @@ fn document(plan: &Plan, frame: &mut Frame<'_>, parts: Parts<'_>) -> io::Result<
     frame.member("summary", &plan.summary)?;
     frame.list(
         "steps",
-        plan.steps.iter().map(|step| StepLine { step, origin }),
+        plan.steps.iter().map(|step| StepJson { step, origin }),
     )?;
     frame.list(
         "held",
-        plan.held.iter().map(|held| HeldLine { held, origin }),
+        plan.held.iter().map(|held| HoldJson { held, origin }),
     )?;
-    frame.list("orphans", plan.orphans.iter().map(KeyLine))?;
-    frame.list("released", plan.released.iter().map(KeyLine))?;
+    frame.list("orphans", plan.orphans.iter().map(KeyJson))?;
+    frame.list("released", plan.released.iter().map(KeyJson))?;
     frame.list("accepted", plan.accepted.iter())?;
     if !plan.spent.is_empty() {
-        frame.member("budgets", &Budgets(plan))?;
+        frame.member("budgets", &BudgetsJson(plan))?;
     }
     if origin && !plan.remembered.is_empty() {
-        frame.list("remembered", plan.remembered.iter().map(RememberedLine))?;
+        frame.list("remembered", plan.remembered.iter().map(RememberedStepJson))?;
     }
     if origin {
         if !plan.undeclared.is_empty() {
             let undeclared = plan.undeclared.iter();
             frame.list(
                 "undeclared",
-                undeclared.map(|(key, field)| UndeclaredLine(key, field)),
+                undeclared.map(|(key, field)| UndeclaredJson(key, field)),
             )?;
         }
-        frame.list("diagnostics", plan.diagnostics.iter().map(DiagnosticLine))?;
+        frame.list("diagnostics", plan.diagnostics.iter().map(DiagnosticJson))?;
     }
     frame.member("errored", &plan.errored)?;
     frame.close('}')
 }
 
-fn line(out: &mut dyn Write, ty: &str, body: &impl Serialize) -> io::Result<()> {
-    #[derive(serde::Serialize)]
-    struct Line<'a, T> {
-        r#type: &'a str,
-        #[serde(flatten)]
-        body: &'a T,
-    }
-    serde_json::to_writer(&mut *out, &Line { r#type: ty, body })?;
-    out.write_all(b"\n")
-}
+pub(super) struct SourceJson<'a>(pub &'a Plan);
 
-/// The first of several lines.
-#[derive(serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Header<'a> {
-    format_version: &'static str,
-    id: String,
-    source: Source<'a>,
-    database: Option<&'a str>,
-    environment: Option<&'a str>,
-}
-
-impl<'a> Header<'a> {
-    fn of(plan: &'a Plan) -> Self {
-        Self {
-            format_version: FORMAT_VERSION,
-            id: id(plan),
-            source: Source(plan),
-            database: plan.database.as_deref(),
-            environment: plan.environment.as_deref(),
-        }
-    }
-}
-
-/// The last of several lines.
-#[derive(serde::Serialize)]
-struct Last<'a> {
-    summary: &'a Summary,
-    errored: bool,
-}
-
-struct Source<'a>(&'a Plan);
-
-impl Serialize for Source<'_> {
+impl Serialize for SourceJson<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut map = to.serialize_map(Some(2))?;
         map.serialize_entry("name", &*self.0.source.name)?;
@@ -261,7 +187,7 @@ impl Serialize for Source<'_> {
     }
 }
 
-impl Serialize for Summary {
+impl Serialize for PlanSummary {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut map = to.serialize_map(None)?;
         for (name, count) in self.entries() {
@@ -271,12 +197,12 @@ impl Serialize for Summary {
     }
 }
 
-struct StepLine<'a> {
-    step: &'a Step,
-    origin: bool,
+pub(super) struct StepJson<'a> {
+    pub step: &'a Step,
+    pub origin: bool,
 }
 
-impl Serialize for StepLine<'_> {
+impl Serialize for StepJson<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let step = self.step;
         let mut map = to.serialize_map(None)?;
@@ -285,13 +211,17 @@ impl Serialize for StepLine<'_> {
         optional(&mut map, "version", step.version.as_ref())?;
         map.serialize_entry("reason", step.reason.word())?;
         let origin = step.origin.as_ref().filter(|_| self.origin);
-        optional(&mut map, "origin", origin.map(Place).as_ref())?;
-        optional(&mut map, "claim", step.claim.as_ref().map(Claim).as_ref())?;
+        optional(&mut map, "origin", origin.map(OriginJson).as_ref())?;
+        optional(
+            &mut map,
+            "claim",
+            step.claim.as_ref().map(ClaimJson).as_ref(),
+        )?;
         map.serialize_entry(
             "changes",
-            &Changes {
+            &ChangeList {
                 kind: step.key.kind,
-                created: step.verb == Verb::Create,
+                created: step.verb == StepVerb::Create,
                 all: &step.changes(),
             },
         )?;
@@ -299,12 +229,12 @@ impl Serialize for StepLine<'_> {
     }
 }
 
-struct HeldLine<'a> {
-    held: &'a Held,
-    origin: bool,
+pub(super) struct HoldJson<'a> {
+    pub held: &'a HoldEntry,
+    pub origin: bool,
 }
 
-impl Serialize for HeldLine<'_> {
+impl Serialize for HoldJson<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let held = self.held;
         let mut map = to.serialize_map(None)?;
@@ -320,12 +250,12 @@ impl Serialize for HeldLine<'_> {
         optional(&mut map, "limit", held.limit.as_ref())?;
         optional(&mut map, "override", held.over.as_ref())?;
         let origin = held.origin.as_ref().filter(|_| self.origin);
-        optional(&mut map, "origin", origin.map(Place).as_ref())?;
+        optional(&mut map, "origin", origin.map(OriginJson).as_ref())?;
         map.serialize_entry(
             "changes",
-            &Changes {
+            &ChangeList {
                 kind: held.key.kind,
-                created: held.verb == Verb::Create,
+                created: held.verb == StepVerb::Create,
                 all: &held.changes,
             },
         )?;
@@ -336,9 +266,9 @@ impl Serialize for HeldLine<'_> {
     }
 }
 
-struct DiagnosticLine<'a>(&'a Diagnostic);
+pub(super) struct DiagnosticJson<'a>(pub &'a Diagnostic);
 
-impl Serialize for DiagnosticLine<'_> {
+impl Serialize for DiagnosticJson<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let found = self.0;
         let mut map = to.serialize_map(None)?;
@@ -350,18 +280,18 @@ impl Serialize for DiagnosticLine<'_> {
             key_entries(&mut map, key)?;
         }
         optional(&mut map, "field", found.field.as_ref())?;
-        let origin = found.origin.as_ref().map(Place);
+        let origin = found.origin.as_ref().map(OriginJson);
         optional(&mut map, "origin", origin.as_ref())?;
-        let related: Vec<Place<'_>> = found.related.iter().map(Place).collect();
+        let related: Vec<OriginJson<'_>> = found.related.iter().map(OriginJson).collect();
         map.serialize_entry("related", &related)?;
         optional(&mut map, "djustCode", found.code.rule().djust.as_ref())?;
         map.end()
     }
 }
 
-struct KeyLine<'a>(&'a Key);
+pub(super) struct KeyJson<'a>(pub &'a Key);
 
-impl Serialize for KeyLine<'_> {
+impl Serialize for KeyJson<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut map = to.serialize_map(Some(2))?;
         key_entries(&mut map, self.0)?;
@@ -370,27 +300,27 @@ impl Serialize for KeyLine<'_> {
 }
 
 /// What the steps use up of each budget, and of how many that is.
-struct Budgets<'a>(&'a Plan);
+struct BudgetsJson<'a>(&'a Plan);
 
-impl Serialize for Budgets<'_> {
+impl Serialize for BudgetsJson<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         #[derive(serde::Serialize)]
-        struct Budget {
+        struct BudgetUse {
             count: u64,
             of: u64,
         }
         let plan = self.0;
         to.collect_map(plan.spent.iter().map(|(name, count)| {
             let of = plan.bases.get(name).copied().unwrap_or_default();
-            (name, Budget { count: *count, of })
+            (name, BudgetUse { count: *count, of })
         }))
     }
 }
 
 /// A step that a guard held, as a later pass needs it.
-struct RememberedLine<'a>(&'a HeldStep);
+struct RememberedStepJson<'a>(&'a HeldStep);
 
-impl Serialize for RememberedLine<'_> {
+impl Serialize for RememberedStepJson<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let step = self.0;
         let mut map = to.serialize_map(None)?;
@@ -408,9 +338,9 @@ impl Serialize for RememberedLine<'_> {
     }
 }
 
-struct UndeclaredLine<'a>(&'a Key, &'a str);
+pub(super) struct UndeclaredJson<'a>(pub &'a Key, pub &'a str);
 
-impl Serialize for UndeclaredLine<'_> {
+impl Serialize for UndeclaredJson<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut map = to.serialize_map(Some(3))?;
         key_entries(&mut map, self.0)?;
@@ -419,9 +349,9 @@ impl Serialize for UndeclaredLine<'_> {
     }
 }
 
-struct Place<'a>(&'a Origin);
+struct OriginJson<'a>(&'a Origin);
 
-impl Serialize for Place<'_> {
+impl Serialize for OriginJson<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut map = to.serialize_map(None)?;
         map.serialize_entry("path", &*self.0.path)?;
@@ -433,27 +363,27 @@ impl Serialize for Place<'_> {
     }
 }
 
-struct Claim<'a>(&'a StepClaim);
+struct ClaimJson<'a>(&'a StepClaim);
 
-impl Serialize for Claim<'_> {
+impl Serialize for ClaimJson<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        struct Fields<'a>(&'a FieldDigests);
-        impl Serialize for Fields<'_> {
+        struct ClaimFields<'a>(&'a FieldDigests);
+        impl Serialize for ClaimFields<'_> {
             fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-                to.collect_map(self.0.iter().map(|(name, said)| (name, Hex(said))))
+                to.collect_map(self.0.iter().map(|(name, said)| (name, HexDigest(said))))
             }
         }
         let claimed = self.0.digests();
         let mut map = to.serialize_map(Some(2))?;
         map.serialize_entry("digest", &claimed.digest.to_string())?;
-        map.serialize_entry("fields", &Fields(&claimed.fields))?;
+        map.serialize_entry("fields", &ClaimFields(&claimed.fields))?;
         map.end()
     }
 }
 
-struct Hex(u64);
+struct HexDigest(u64);
 
-impl Serialize for Hex {
+impl Serialize for HexDigest {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(digest::hex(&self.0.to_be_bytes(), &mut [0; 16]))
     }

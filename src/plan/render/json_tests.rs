@@ -1,8 +1,9 @@
 use super::*;
-use crate::model::{Change, Link, Text, Value};
-use crate::plan::Body;
+use crate::model::{CompactText, FieldChange, Link, Value};
+use crate::plan::StepBody;
+use crate::plan::render::json_lines::write_lines;
 use crate::plan::render::samples::{self, change, links, set, text};
-use crate::plan::render::{ParseError, parse};
+use crate::plan::render::{SavedPlanError, parse};
 use proptest::prelude::*;
 
 fn written(plan: &Plan) -> String {
@@ -77,7 +78,7 @@ fn link_attributes_that_are_booleans_are_booleans() {
         links(&[("hq", &[0, 1])]),
         links(&[("hq", &[1, 1])]),
     );
-    let step = samples::step(Verb::Update, account, "acme", vec![uses]);
+    let step = samples::step(StepVerb::Update, account, "acme", vec![uses]);
     let written = written(&samples::plan(vec![step], Vec::new()));
     assert!(written.contains(
         r#"{"member":"hq","before":{"shipping":false,"billing":true},"after":{"shipping":true,"billing":true}}"#
@@ -170,7 +171,7 @@ fn a_saved_plan_reads_back_with_the_same_deltas() {
             links(&[("acme", &[1]), ("new", &[0])]),
         )
     );
-    let Body::Changes(created) = &read.steps[0].body else {
+    let StepBody::Changes(created) = &read.steps[0].body else {
         panic!("a saved create has changes")
     };
     assert!(created.iter().all(|change| change.before.is_none()));
@@ -180,7 +181,7 @@ fn a_saved_plan_reads_back_with_the_same_deltas() {
 fn a_root_that_decides_the_exit_code_survives() {
     let mut held = samples::held(
         crate::diagnostic::codes::HELD_DEPENDENCY,
-        Verb::Update,
+        StepVerb::Update,
         "u",
         "h",
     );
@@ -196,16 +197,19 @@ fn a_root_that_decides_the_exit_code_survives() {
 fn what_was_changed_by_hand_is_refused() {
     let saved = written(&samples::full());
     let changed = saved.replace("\"after\":\"+47\"", "\"after\":\"+48\"");
-    assert!(matches!(parse(&changed), Err(ParseError::Changed { .. })));
+    assert!(matches!(
+        parse(&changed),
+        Err(SavedPlanError::Changed { .. })
+    ));
     let unknown = saved.replace("\"errored\"", "\"note\": 1, \"errored\"");
-    assert!(matches!(parse(&unknown), Err(ParseError::Form(_))));
+    assert!(matches!(parse(&unknown), Err(SavedPlanError::Form(_))));
     let newer = saved
         .replace("\"1.0\"", "\"2.0\"")
         .replace("\"steps\"", "\"acts\"");
     let message = parse(&newer).unwrap_err().to_string();
     assert!(message.contains("format 2.0"), "{message}");
     let secret = saved.replace("{\"redacted\":true}", "\"hunter2\"");
-    assert!(matches!(parse(&secret), Err(ParseError::Form(_))));
+    assert!(matches!(parse(&secret), Err(SavedPlanError::Form(_))));
     assert!(parse("").is_err());
     assert!(parse("[]").is_err());
 }
@@ -219,14 +223,14 @@ fn a_fault_in_a_saved_plan_is_said_with_resource_and_field() {
 }
 
 /// Any value that a field may have, before and after.
-fn any_change(kind: KindId, index: usize) -> BoxedStrategy<Change> {
-    let field = kinds::own(index);
+fn any_change(kind: KindId, index: usize) -> BoxedStrategy<FieldChange> {
+    let field = kinds::own_field(index);
     let ty = &kinds::get(kind).fields[index].ty;
     let value = match ty {
-        kinds::Type::Set(_) => prop::collection::btree_set(".{0,8}", 0..4)
+        kinds::FieldType::Set(_) => prop::collection::btree_set(".{0,8}", 0..4)
             .prop_map(|members| set(&members.iter().map(String::as_str).collect::<Vec<_>>()))
             .boxed(),
-        kinds::Type::Links { attributes, .. } => {
+        kinds::FieldType::Links { attributes, .. } => {
             let said = attributes.len();
             prop::collection::btree_map(".{0,8}", any::<[bool; 2]>(), 0..4)
                 .prop_map(move |links| {
@@ -240,18 +244,18 @@ fn any_change(kind: KindId, index: usize) -> BoxedStrategy<Change> {
                 })
                 .boxed()
         }
-        kinds::Type::Secret => Just(text("")).boxed(),
-        kinds::Type::Bool => prop::option::of(any::<bool>().prop_map(Value::Bool)).boxed(),
-        kinds::Type::Int(..) => prop::option::of(any::<i64>().prop_map(Value::Int)).boxed(),
-        kinds::Type::Ordered(_) => prop::option::of(
+        kinds::FieldType::Secret => Just(text("")).boxed(),
+        kinds::FieldType::Bool => prop::option::of(any::<bool>().prop_map(Value::Bool)).boxed(),
+        kinds::FieldType::Int(..) => prop::option::of(any::<i64>().prop_map(Value::Int)).boxed(),
+        kinds::FieldType::Ordered(_) => prop::option::of(
             prop::collection::vec(".{0,8}", 1..4)
-                .prop_map(|all| Value::List(all.iter().map(Text::new).collect())),
+                .prop_map(|all| Value::List(all.iter().map(CompactText::new).collect())),
         )
         .boxed(),
         _ => prop::option::of("\\PC{0,12}".prop_map(Value::text)).boxed(),
     };
     (value.clone(), value)
-        .prop_map(move |(before, after)| Change {
+        .prop_map(move |(before, after)| FieldChange {
             field: field.clone(),
             before,
             after,
@@ -272,11 +276,11 @@ fn any_number() -> impl Strategy<Value = Option<Value>> {
 
 /// A change without the members of lists that stay, and without what nobody may see: the form in
 /// which it is applied.
-fn applied(kind: KindId, created: bool, change: &Change) -> Change {
+fn applied(kind: KindId, created: bool, change: &FieldChange) -> FieldChange {
     let kind = kinds::get(kind);
     let some = |value: Option<Value>| value.filter(|value| !value.is_empty_list());
     let reduced = match kind.field(&change.field) {
-        Some(field) if field.ty.has_table() => change.clone().reduced(),
+        Some(field) if field.ty.has_link_table() => change.clone().reduced(),
         _ => change.clone(),
     };
     // Of a link that goes only the target matters.
@@ -300,7 +304,7 @@ fn applied(kind: KindId, created: bool, change: &Change) -> Change {
         })),
         other => other,
     });
-    Change {
+    FieldChange {
         before: some(before),
         // An empty list that is created stands in the place of a default.
         after: if created {
@@ -313,7 +317,7 @@ fn applied(kind: KindId, created: bool, change: &Change) -> Change {
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
-    (0..kinds::ALL.len(), 0..Verb::ALL.len(), ".{1,12}").prop_flat_map(|(kind, verb, id)| {
+    (0..kinds::ALL.len(), 0..StepVerb::ALL.len(), ".{1,12}").prop_flat_map(|(kind, verb, id)| {
         let kind = kinds::ALL[kind];
         let own: Vec<_> = (0..kind.fields.len())
             .map(|at| any_change(kind.id, at))
@@ -323,8 +327,8 @@ fn any_step() -> impl Strategy<Value = Step> {
             if custom {
                 changes.push(change(kind.id, "customFields.n", before, after));
             }
-            let verb = Verb::ALL[verb];
-            if verb == Verb::Create {
+            let verb = StepVerb::ALL[verb];
+            if verb == StepVerb::Create {
                 for change in &mut changes {
                     change.before = None;
                 }
@@ -343,8 +347,8 @@ proptest! {
         prop_assert_eq!(written(&read), saved);
         prop_assert_eq!(lines(&read), lines(&plan));
         for (read, step) in read.steps.iter().zip(&plan.steps) {
-            let created = step.verb == Verb::Create;
-            let of = |step: &Step| -> Vec<Change> {
+            let created = step.verb == StepVerb::Create;
+            let of = |step: &Step| -> Vec<FieldChange> {
                 let changes = step.changes();
                 changes.iter().map(|change| applied(step.key.kind, created, change)).collect()
             };

@@ -3,16 +3,16 @@
 //! No value is ever read as Markdown or HTML: values stand in code spans longer than any run of
 //! backticks in them, or in code blocks whose lines start with words of ours.
 
-use super::access::Access;
-use super::groups::{self, Entry};
-use super::holds::{Hold, holds};
-use super::text::{self, Writer};
-use super::words::{counted, plural, thousands, title, visible};
-use super::{Detail, Options};
+use super::access::AccessChanges;
+use super::groups::{self, StepListEntry};
+use super::holds::{HoldGroup, holds};
+use super::text::{self, TextWriter};
+use super::wording::{counted, plural, thousands, title, visible};
+use super::{PlanDetail, RenderOptions};
 use crate::diagnostic::{Diagnostic, Severity, cap, group};
 use crate::kinds::{self, Kind};
-use crate::model::Change;
-use crate::plan::{Held, Plan, Step, Verb};
+use crate::model::FieldChange;
+use crate::plan::{HoldEntry, Plan, Step, StepVerb};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -34,17 +34,17 @@ const LISTED: usize = 50;
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write(plan: &Plan, options: &Options, out: &mut dyn Write) -> io::Result<()> {
-    let options = &Options {
+pub fn write(plan: &Plan, options: &RenderOptions, out: &mut dyn Write) -> io::Result<()> {
+    let options = &RenderOptions {
         color: false,
         ..options.clone()
     };
-    let mut page = Page::new(out, options.max_bytes);
-    page.must(&head(plan))?;
-    page.block((What::Table, 1), &table(plan))?;
+    let mut page = MarkdownWriter::new(out, options.max_bytes);
+    page.write_always(&head(plan))?;
+    page.block((BlockTopic::Table, 1), &table(plan))?;
     risks(plan, options, &mut page)?;
-    findings(plan, &mut page)?;
-    if options.detail != Detail::Summary {
+    write_diagnostics(plan, &mut page)?;
+    if options.detail != PlanDetail::Summary {
         for kind in kinds::ALL {
             folded(plan, kind, options, &mut page)?;
         }
@@ -54,16 +54,16 @@ pub fn write(plan: &Plan, options: &Options, out: &mut dyn Write) -> io::Result<
 }
 
 /// What is written so far, and what did not fit.
-struct Page<'a> {
+struct MarkdownWriter<'a> {
     out: &'a mut dyn Write,
     room: Option<usize>,
     heading: Option<&'static str>,
-    left_out: BTreeMap<What, usize>,
+    left_out: BTreeMap<BlockTopic, usize>,
 }
 
 /// What a block tells, in the order in which the last line names what was left out.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum What {
+enum BlockTopic {
     Table,
     Hold,
     Removal,
@@ -74,7 +74,7 @@ enum What {
     Notes,
 }
 
-impl What {
+impl BlockTopic {
     /// So many of it, in words.
     fn counted(self, many: usize) -> String {
         match self {
@@ -90,7 +90,7 @@ impl What {
     }
 }
 
-impl<'a> Page<'a> {
+impl<'a> MarkdownWriter<'a> {
     fn new(out: &'a mut dyn Write, room: Option<usize>) -> Self {
         Self {
             out,
@@ -101,7 +101,7 @@ impl<'a> Page<'a> {
     }
 
     /// Writes in any case.
-    fn must(&mut self, text: &str) -> io::Result<()> {
+    fn write_always(&mut self, text: &str) -> io::Result<()> {
         self.room = self.room.map(|room| room.saturating_sub(text.len()));
         self.out.write_all(text.as_bytes())
     }
@@ -112,16 +112,16 @@ impl<'a> Page<'a> {
     }
 
     /// Writes a block about so many of something if it fits; says whether it did.
-    fn block(&mut self, (what, many): (What, usize), block: &str) -> io::Result<bool> {
+    fn block(&mut self, (what, many): (BlockTopic, usize), block: &str) -> io::Result<bool> {
         let heading = self.heading.map_or(0, |heading| heading.len() + 2);
         if self.room.is_some_and(|room| room < block.len() + heading) {
             *self.left_out.entry(what).or_default() += many;
             return Ok(false);
         }
         if let Some(heading) = self.heading.take() {
-            self.must(&format!("{heading}\n\n"))?;
+            self.write_always(&format!("{heading}\n\n"))?;
         }
-        self.must(block)?;
+        self.write_always(block)?;
         Ok(true)
     }
 
@@ -129,7 +129,7 @@ impl<'a> Page<'a> {
     fn end_section(&mut self) -> io::Result<()> {
         match self.heading.take() {
             Some(_) => Ok(()),
-            None => self.must("\n"),
+            None => self.write_always("\n"),
         }
     }
 
@@ -160,13 +160,13 @@ fn head(plan: &Plan) -> String {
     head
 }
 
-const COLUMNS: [Verb; 6] = [
-    Verb::Create,
-    Verb::Update,
-    Verb::Adopt,
-    Verb::Deactivate,
-    Verb::Reactivate,
-    Verb::Delete,
+const COLUMNS: [StepVerb; 6] = [
+    StepVerb::Create,
+    StepVerb::Update,
+    StepVerb::Adopt,
+    StepVerb::Deactivate,
+    StepVerb::Reactivate,
+    StepVerb::Delete,
 ];
 
 /// A row a kind, a column a verb.
@@ -197,17 +197,20 @@ fn table(plan: &Plan) -> String {
     if rows.is_empty() {
         return rows;
     }
-    let names: Vec<&str> = COLUMNS.into_iter().map(Verb::word).collect();
+    let names: Vec<&str> = COLUMNS.into_iter().map(StepVerb::word).collect();
     let rule = "| --- |".to_owned() + &" ---: |".repeat(COLUMNS.len() + 1);
     format!("| | {} | held |\n{rule}\n{rows}\n", names.join(" | "))
 }
 
-fn risks(plan: &Plan, options: &Options, page: &mut Page<'_>) -> io::Result<()> {
+fn risks(plan: &Plan, options: &RenderOptions, page: &mut MarkdownWriter<'_>) -> io::Result<()> {
     page.heading("#### Look at this first");
     for hold in holds(plan) {
-        page.block((What::Hold, 1), &held(&hold))?;
+        page.block((BlockTopic::Hold, 1), &held(&hold))?;
     }
-    for (verb, word) in [(Verb::Delete, "Deletes"), (Verb::Deactivate, "Deactivates")] {
+    for (verb, word) in [
+        (StepVerb::Delete, "Deletes"),
+        (StepVerb::Deactivate, "Deactivates"),
+    ] {
         for kind in kinds::ALL {
             let of = |step: &&Step| step.verb == verb && step.key.kind == kind.id;
             let steps: Vec<&Step> = plan.steps.iter().filter(of).collect();
@@ -215,7 +218,7 @@ fn risks(plan: &Plan, options: &Options, page: &mut Page<'_>) -> io::Result<()> 
                 let named = named(steps.iter().map(|step| text::key(&step.key)));
                 let counted = counted(steps.len(), kind);
                 let block = format!("- **{word}** {counted}: {named}\n");
-                page.block((What::Removal, 1), &block)?;
+                page.block((BlockTopic::Removal, 1), &block)?;
             }
         }
     }
@@ -224,14 +227,14 @@ fn risks(plan: &Plan, options: &Options, page: &mut Page<'_>) -> io::Result<()> 
     page.end_section()
 }
 
-fn held(hold: &Hold<'_>) -> String {
+fn held(hold: &HoldGroup<'_>) -> String {
     let shared = hold.message();
     let mut item = format!("- **Held** ({})", hold.first().code);
     if let Some(message) = &shared {
         let _ = write!(item, ": {}", code(message));
     }
     item.push('\n');
-    let say = |held: &&Held| format!("{} {}", held.verb, text::key(&held.key));
+    let say = |held: &&HoldEntry| format!("{} {}", held.verb, text::key(&held.key));
     let renames = hold.renames();
     if !renames.is_empty() {
         let pairs = renames.iter();
@@ -252,7 +255,7 @@ fn held(hold: &Hold<'_>) -> String {
     if !commands.is_empty() {
         let _ = writeln!(item, "  - to let it through: {}", commands.join(" or "));
     }
-    if let Some(words) = hold.otherwise() {
+    if let Some(words) = hold.required_action() {
         let _ = writeln!(item, "  - {words}");
     }
     item
@@ -260,16 +263,16 @@ fn held(hold: &Hold<'_>) -> String {
 
 fn access(
     plan: &Plan,
-    options: &Options,
+    options: &RenderOptions,
     title: &str,
-    side: fn(Access) -> Vec<Change>,
-    page: &mut Page<'_>,
+    side: fn(AccessChanges) -> Vec<FieldChange>,
+    page: &mut MarkdownWriter<'_>,
 ) -> io::Result<()> {
-    let wording = Writer::new(plan, options).wording;
+    let wording = TextWriter::new(plan, options).wording;
     let mut more = 0;
     let mut listed = 0;
     for step in &plan.steps {
-        let changes = side(Access::of(step));
+        let changes = side(AccessChanges::of(step));
         if changes.is_empty() {
             continue;
         }
@@ -285,12 +288,12 @@ fn access(
             .collect();
         let (key, why) = (code(&text::key(&step.key)), why(step));
         let block = format!("- **{title}** {key}: {} ({why})\n", lines.join(", "));
-        page.block((What::Access, 1), &block)?;
+        page.block((BlockTopic::Access, 1), &block)?;
     }
     if more > 0 {
         let resources = plural(more, "more resource");
         let block = format!("- **{title}**: {resources}, listed below\n");
-        page.block((What::Access, 1), &block)?;
+        page.block((BlockTopic::Access, 1), &block)?;
     }
     Ok(())
 }
@@ -298,7 +301,7 @@ fn access(
 /// Why a step is there, and where that stands.
 fn why(step: &Step) -> String {
     let why = match (step.verb, groups::reason(step)) {
-        (Verb::Create, _) => "new",
+        (StepVerb::Create, _) => "new",
         (_, Some(reason)) => reason,
         (_, None) => step.reason.word(),
     };
@@ -308,17 +311,17 @@ fn why(step: &Step) -> String {
     }
 }
 
-fn findings(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
+fn write_diagnostics(plan: &Plan, page: &mut MarkdownWriter<'_>) -> io::Result<()> {
     page.heading("#### Errors and warnings");
     for (severity, what) in [
-        (Severity::Error, What::Error),
-        (Severity::Warning, What::Warning),
+        (Severity::Error, BlockTopic::Error),
+        (Severity::Warning, BlockTopic::Warning),
     ] {
         let found = plan.diagnostics.iter();
         let grouped = group(found.filter(|found| found.severity == severity));
         let (shown, omitted) = cap(grouped, |one| (&*one.found, one.count));
         for one in shown {
-            page.block((what, one.count), &finding(&one.found))?;
+            page.block((what, one.count), &diagnostic_item(&one.found))?;
         }
         for more in omitted {
             page.block(
@@ -330,7 +333,7 @@ fn findings(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     page.end_section()
 }
 
-fn finding(found: &Diagnostic) -> String {
+fn diagnostic_item(found: &Diagnostic) -> String {
     let mut item = format!("- **{}**", found.severity);
     if let Some(origin) = &found.origin {
         let _ = write!(item, " {}", code(&origin.to_string()));
@@ -347,10 +350,10 @@ fn finding(found: &Diagnostic) -> String {
 fn folded(
     plan: &Plan,
     kind: &'static Kind,
-    options: &Options,
-    page: &mut Page<'_>,
+    options: &RenderOptions,
+    page: &mut MarkdownWriter<'_>,
 ) -> io::Result<()> {
-    let writer = Writer::new(plan, options);
+    let writer = TextWriter::new(plan, options);
     let mut open = false;
     writer.entries(kind, &mut |entry| {
         let mut block = Vec::new();
@@ -363,22 +366,22 @@ fn folded(
             )?;
         }
         let many = match &entry {
-            Entry::Creates(count) | Entry::Many { count, .. } => *count,
-            Entry::One(..) => 1,
+            StepListEntry::Creates(count) | StepListEntry::Many { count, .. } => *count,
+            StepListEntry::One(..) => 1,
         };
         writer.entry(kind, entry, &mut block)?;
-        open |= page.block((What::Change, many), &String::from_utf8_lossy(&block))?;
+        open |= page.block((BlockTopic::Change, many), &String::from_utf8_lossy(&block))?;
         Ok(())
     })?;
     if open {
-        page.must("```\n\n</details>\n\n")?;
+        page.write_always("```\n\n</details>\n\n")?;
     }
     Ok(())
 }
 
-fn notes(plan: &Plan, options: &Options, page: &mut Page<'_>) -> io::Result<()> {
+fn notes(plan: &Plan, options: &RenderOptions, page: &mut MarkdownWriter<'_>) -> io::Result<()> {
     let mut notes = Vec::new();
-    Writer::new(plan, options).notes(&mut notes)?;
+    TextWriter::new(plan, options).notes(&mut notes)?;
     if notes.is_empty() {
         return Ok(());
     }
@@ -386,7 +389,7 @@ fn notes(plan: &Plan, options: &Options, page: &mut Page<'_>) -> io::Result<()> 
     let notes = notes.trim_end();
     let block =
         format!("<details><summary>Notes</summary>\n\n```text\n{notes}\n```\n\n</details>\n\n");
-    page.block((What::Notes, 1), &block)?;
+    page.block((BlockTopic::Notes, 1), &block)?;
     Ok(())
 }
 

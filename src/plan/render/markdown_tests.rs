@@ -4,10 +4,10 @@ use crate::kinds::{ACCOUNT, POLICY, USER};
 use crate::plan::render::samples::{self, change, links, set, step, text};
 
 fn written(plan: &Plan, max_bytes: Option<usize>) -> String {
-    let options = Options {
+    let options = RenderOptions {
         max_bytes,
         color: true,
-        ..Options::default()
+        ..RenderOptions::default()
     };
     let mut out = Vec::new();
     write(plan, &options, &mut out).unwrap();
@@ -114,9 +114,9 @@ fn approvers_and_administrators_show_who_gains_and_who_loses() {
     let quiet = change(ACCOUNT, "name", text("A"), text("B"));
     let plan = samples::plan(
         vec![
-            step(Verb::Update, ACCOUNT, "acme", vec![quiet]),
-            step(Verb::Update, USER, "u3", vec![lowered]),
-            step(Verb::Update, POLICY, "p", vec![policy]),
+            step(StepVerb::Update, ACCOUNT, "acme", vec![quiet]),
+            step(StepVerb::Update, USER, "u3", vec![lowered]),
+            step(StepVerb::Update, POLICY, "p", vec![policy]),
         ],
         Vec::new(),
     );
@@ -138,9 +138,12 @@ fn names_cannot_break_the_comment_or_mention_anybody() {
         change(USER, "company", None, text(evil)),
         change(USER, "groups", None, set(&[evil])),
     ];
-    let mut held = samples::held(codes::CONFLICT, Verb::Update, evil, "h");
+    let mut held = samples::held(codes::CONFLICT, StepVerb::Update, evil, "h");
     held.message = evil.into();
-    let mut plan = samples::plan(vec![step(Verb::Update, USER, evil, changes)], vec![held]);
+    let mut plan = samples::plan(
+        vec![step(StepVerb::Update, USER, evil, changes)],
+        vec![held],
+    );
     plan.environment = Some(evil.into());
     plan.accepted = vec![evil.into()];
     plan.diagnostics = vec![
@@ -192,7 +195,7 @@ fn outside_code(line: &str) -> String {
 fn what_does_not_fit_is_left_out_whole_and_counted() {
     let rename = |n: u32| {
         let name = change(ACCOUNT, "name", text("Old"), text(&format!("New {n}")));
-        step(Verb::Update, ACCOUNT, &format!("a{n}"), vec![name])
+        step(StepVerb::Update, ACCOUNT, &format!("a{n}"), vec![name])
     };
     let plan = samples::plan(
         (0..2_000).map(rename).collect(),

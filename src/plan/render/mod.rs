@@ -5,25 +5,26 @@ mod access;
 mod decode;
 mod delta;
 mod encode;
-mod frame;
 pub mod github;
 mod groups;
 pub mod holds;
 pub mod json;
+mod json_frame;
+mod json_lines;
 pub mod markdown;
 mod notes;
-mod saved;
+mod saved_plan;
 pub mod text;
-mod words;
+mod wording;
 
-pub use saved::{ParseError, parse};
+pub use saved_plan::{SavedPlanError, parse};
 
 use crate::plan::Plan;
 use std::io::{self, Write};
 
 /// In which form a plan is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Format {
+pub enum PlanFormat {
     /// For a terminal.
     #[default]
     Text,
@@ -37,7 +38,7 @@ pub enum Format {
     Github,
 }
 
-impl Format {
+impl PlanFormat {
     /// All formats, each with its word.
     pub const ALL: [(Self, &'static str); 5] = [
         (Self::Text, "text"),
@@ -50,7 +51,7 @@ impl Format {
 
 /// How much of a plan is shown.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
-pub enum Detail {
+pub enum PlanDetail {
     /// How many of each kind, and what is held.
     Summary,
     /// What changes; of what is created only the ids.
@@ -62,9 +63,9 @@ pub enum Detail {
 
 /// How a plan is shown.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct RenderOptions {
     /// How much of it.
-    pub detail: Detail,
+    pub detail: PlanDetail,
     /// Whether text has colours.
     pub color: bool,
     /// Markdown: at most so many bytes.
@@ -79,17 +80,17 @@ pub struct Options {
 /// Those of `out`.
 pub fn render(
     plan: &Plan,
-    format: Format,
-    options: &Options,
+    format: PlanFormat,
+    options: &RenderOptions,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let out = &mut io::BufWriter::new(out);
     match format {
-        Format::Text => text::write(plan, options, out),
-        Format::Json => json::write(plan, out),
-        Format::Ndjson => json::write_lines(plan, out),
-        Format::Markdown => markdown::write(plan, options, out),
-        Format::Github => github::write(plan, options, out),
+        PlanFormat::Text => text::write(plan, options, out),
+        PlanFormat::Json => json::write(plan, out),
+        PlanFormat::Ndjson => json_lines::write_lines(plan, out),
+        PlanFormat::Markdown => markdown::write(plan, options, out),
+        PlanFormat::Github => github::write(plan, options, out),
     }?;
     out.flush()
 }

@@ -1,13 +1,13 @@
 //! What a reader of a text plan should know though nothing is done about it.
 
-use super::text::{NAMED, Writer, key, resources};
-use super::words::{BOLD, first_of, plural, visible};
+use super::text::{NAMED, TextWriter, key, resources};
+use super::wording::{BOLD, first_of, plural, visible};
 use crate::diagnostic::Severity;
 use crate::model::Key;
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-impl Writer<'_> {
+impl TextWriter<'_> {
     /// What a reader should know though nothing is done about it.
     pub fn notes(&self, out: &mut dyn Write) -> io::Result<()> {
         let plan = self.plan;
@@ -69,7 +69,7 @@ impl Writer<'_> {
     }
 
     /// How much was found; what it is stands elsewhere.
-    pub fn findings(&self, out: &mut dyn Write) -> io::Result<()> {
+    pub fn write_diagnostic_counts(&self, out: &mut dyn Write) -> io::Result<()> {
         let counts: Vec<_> = [Severity::Error, Severity::Warning, Severity::Note]
             .into_iter()
             .filter(|severity| !(self.plan.errored && *severity == Severity::Error))

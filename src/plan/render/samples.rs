@@ -3,9 +3,13 @@
 use crate::diagnostic::{Code, Diagnostic, Origin, codes};
 use crate::kinds;
 use crate::model::{
-    Cell, Change, Declared, Digest, FieldDigests, Key, KindId, Link, Pos, Stated, Text, Value,
+    Cell, CompactText, DeclaredResource, Digest, FieldChange, FieldDigests, Key, KindId,
+    LineColumn, Link, StatedField, Value,
 };
-use crate::plan::{Body, Claimed, Held, Plan, Reason, SourceRef, Step, StepClaim, Summary, Verb};
+use crate::plan::{
+    ClaimDigests, HoldEntry, Plan, PlanSummary, SourceRef, Step, StepBody, StepClaim, StepReason,
+    StepVerb,
+};
 use std::sync::Arc;
 
 pub(super) fn text(text: &str) -> Option<Value> {
@@ -13,7 +17,7 @@ pub(super) fn text(text: &str) -> Option<Value> {
 }
 
 pub(super) fn set(members: &[&str]) -> Option<Value> {
-    Some(Value::set(members.iter().map(Text::new)))
+    Some(Value::set(members.iter().map(CompactText::new)))
 }
 
 /// Links with the given choices.
@@ -24,7 +28,7 @@ pub(super) fn links(links: &[(&str, &[u8])]) -> Option<Value> {
             *attribute = Some(*choice);
         }
         Link {
-            target: Text::new(target),
+            target: CompactText::new(target),
             attributes,
         }
     })))
@@ -35,9 +39,9 @@ pub(super) fn change(
     field: &str,
     before: Option<Value>,
     after: Option<Value>,
-) -> Change {
+) -> FieldChange {
     let field = kinds::get(kind).field_ref(field);
-    Change {
+    FieldChange {
         field: field.expect("the table has it"),
         before,
         after,
@@ -47,63 +51,63 @@ pub(super) fn change(
 pub(super) fn origin(path: &str, line: u32, column: u32) -> Origin {
     Origin {
         path: path.into(),
-        at: Pos { line, column },
+        at: LineColumn { line, column },
     }
 }
 
-pub(super) fn step(verb: Verb, kind: KindId, id: &str, changes: Vec<Change>) -> Step {
+pub(super) fn step(verb: StepVerb, kind: KindId, id: &str, changes: Vec<FieldChange>) -> Step {
     Step {
         verb,
         key: Key::new(kind, id),
-        version: (verb != Verb::Create).then_some(7),
+        version: (verb != StepVerb::Create).then_some(7),
         reason: match verb {
-            Verb::Deactivate | Verb::Delete => Reason::Removed,
-            Verb::Adopt => Reason::Adopted,
-            Verb::Reactivate => Reason::Returned,
-            Verb::Create | Verb::Update => Reason::Declared,
+            StepVerb::Deactivate | StepVerb::Delete => StepReason::Removed,
+            StepVerb::Adopt => StepReason::Adopted,
+            StepVerb::Reactivate => StepReason::Returned,
+            StepVerb::Create | StepVerb::Update => StepReason::Declared,
         },
         origin: Some(origin("users.yaml", 3, 5)),
         claim: None,
-        body: Body::Changes(changes),
+        body: StepBody::Changes(changes),
     }
 }
 
 /// A user that does not exist yet.
 pub(super) fn created(id: &str) -> Step {
     let kind = kinds::get(kinds::USER);
-    let mut cells: Vec<Stated> = [
+    let mut cells: Vec<StatedField> = [
         ("firstName", Value::text("Eva")),
         ("groups", set(&["FOC_User"]).unwrap()),
         ("accounts", links(&[("acme", &[1])]).unwrap()),
         ("passwordFrom", Value::text("env:ROSTER_SECRET_EVA")),
     ]
     .into_iter()
-    .map(|(name, value)| Stated {
+    .map(|(name, value)| StatedField {
         field: kind.field_ref(name).unwrap(),
         cell: Cell::Value(value),
-        at: Pos::default(),
+        at: LineColumn::default(),
     })
     .collect();
     cells.sort_by(|a, b| a.field.cmp(&b.field));
-    let declared = Declared {
+    let declared = DeclaredResource {
         key: Key::new(kinds::USER, id),
         path: "users.yaml".into(),
-        at: Pos { line: 3, column: 5 },
+        at: LineColumn { line: 3, column: 5 },
         cells,
     };
     Step {
-        body: Body::Create {
+        body: StepBody::Create {
             declared: Arc::new(declared),
             derived: Box::new([change(kinds::USER, "status", None, text("active"))]),
         },
-        ..step(Verb::Create, kinds::USER, id, Vec::new())
+        ..step(StepVerb::Create, kinds::USER, id, Vec::new())
     }
 }
 
-pub(super) fn claim() -> Claimed {
+pub(super) fn claim() -> ClaimDigests {
     let mut fields = FieldDigests::default();
     fields.insert("phone", &Cell::Value(Value::text("+47")));
-    Claimed {
+    ClaimDigests {
         digest: Digest::of(b"declared"),
         fields,
     }
@@ -142,13 +146,13 @@ pub(super) fn updated(id: &str) -> Step {
         ),
     ];
     Step {
-        claim: Some(StepClaim::Known(claim())),
-        ..step(Verb::Update, user, id, changes)
+        claim: Some(StepClaim::Digests(claim())),
+        ..step(StepVerb::Update, user, id, changes)
     }
 }
 
-pub(super) fn held(code: Code, verb: Verb, id: &str, hold: &str) -> Held {
-    Held {
+pub(super) fn held(code: Code, verb: StepVerb, id: &str, hold: &str) -> HoldEntry {
+    HoldEntry {
         verb,
         key: Key::new(kinds::USER, id),
         code,
@@ -166,8 +170,8 @@ pub(super) fn held(code: Code, verb: Verb, id: &str, hold: &str) -> Held {
 }
 
 /// A hold by a guard, one of `count` resources.
-pub(super) fn guarded(id: &str, count: u64) -> Held {
-    Held {
+pub(super) fn guarded(id: &str, count: u64) -> HoldEntry {
+    HoldEntry {
         message: format!(
             "User.deactivate: {count} of 40 is more than the 4 that `guards.deactivate` allows at once; if that is meant, `--accept User.deactivate={count}`"
         ),
@@ -181,20 +185,20 @@ pub(super) fn guarded(id: &str, count: u64) -> Held {
             text("active"),
             text("inactive"),
         )],
-        ..held(codes::GUARD, Verb::Deactivate, id, "0123456789abcdef")
+        ..held(codes::GUARD, StepVerb::Deactivate, id, "0123456789abcdef")
     }
 }
 
 /// A plan of these steps and holds, with the counts that belong to them.
-pub(super) fn plan(steps: Vec<Step>, held: Vec<Held>) -> Plan {
+pub(super) fn plan(steps: Vec<Step>, held: Vec<HoldEntry>) -> Plan {
     let count = |verb| steps.iter().filter(|step| step.verb == verb).count() as u64;
-    let summary = Summary {
-        create: count(Verb::Create),
-        update: count(Verb::Update),
-        adopt: count(Verb::Adopt),
-        deactivate: count(Verb::Deactivate),
-        reactivate: count(Verb::Reactivate),
-        delete: count(Verb::Delete),
+    let summary = PlanSummary {
+        create: count(StepVerb::Create),
+        update: count(StepVerb::Update),
+        adopt: count(StepVerb::Adopt),
+        deactivate: count(StepVerb::Deactivate),
+        reactivate: count(StepVerb::Reactivate),
+        delete: count(StepVerb::Delete),
         held: held.len() as u64,
         unchanged: 4,
         unclaimed: 0,
@@ -216,7 +220,7 @@ pub(super) fn full() -> Plan {
     let status = |before, after| change(kinds::USER, "status", text(before), text(after));
     let finding = Diagnostic::new(codes::VAT_FORMAT, "`X` is no VAT number")
         .help("write it as `DE123456789`")
-        .of(&Key::new(kinds::ACCOUNT, "acme"))
+        .for_resource(&Key::new(kinds::ACCOUNT, "acme"))
         .field("vatNumber")
         .at(origin("accounts/acme.yaml", 4, 3))
         .related([origin("accounts/other.yaml", 0, 0)]);
@@ -232,16 +236,16 @@ pub(super) fn full() -> Plan {
             vec![
                 created("u1"),
                 updated("u2"),
-                step(Verb::Adopt, kinds::ACCOUNT, "acme", Vec::new()),
+                step(StepVerb::Adopt, kinds::ACCOUNT, "acme", Vec::new()),
                 step(
-                    Verb::Reactivate,
+                    StepVerb::Reactivate,
                     kinds::USER,
                     "u3",
                     vec![status("inactive", "active")],
                 ),
-                step(Verb::Delete, kinds::USER, "u4", Vec::new()),
+                step(StepVerb::Delete, kinds::USER, "u4", Vec::new()),
                 step(
-                    Verb::Deactivate,
+                    StepVerb::Deactivate,
                     kinds::USER,
                     "u5",
                     vec![status("active", "inactive")],

@@ -1,16 +1,16 @@
 //! The text plan: the words an operator approves.
 
-use super::groups::{self, Entry};
-use super::holds::{Hold, holds};
-use super::words::{
-    BOLD, CYAN, DIM, GREEN, Line, RED, Wording, YELLOW, counted, first_of, id, plural, thousands,
-    title, visible, write_line,
+use super::groups::{self, StepListEntry};
+use super::holds::{HoldGroup, holds};
+use super::wording::{
+    BOLD, CYAN, ChangeLine, DIM, GREEN, RED, WordingOptions, YELLOW, counted, first_of, id, plural,
+    thousands, title, visible, write_line,
 };
-use super::{Detail, Options};
+use super::{PlanDetail, RenderOptions};
 use crate::diagnostic::{Diagnostic, Origin, Severity, codes};
 use crate::kinds::{self, Kind};
-use crate::model::{Key, Text};
-use crate::plan::{Held, Plan, Reason, Step, Verb};
+use crate::model::{CompactText, Key};
+use crate::plan::{HoldEntry, Plan, Step, StepReason, StepVerb};
 use anstyle::Style;
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -22,11 +22,11 @@ pub(super) const NAMED: usize = 5;
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write(plan: &Plan, options: &Options, out: &mut dyn Write) -> io::Result<()> {
-    let text = Writer::new(plan, options);
+pub fn write(plan: &Plan, options: &RenderOptions, out: &mut dyn Write) -> io::Result<()> {
+    let text = TextWriter::new(plan, options);
     writeln!(out, "{}", text.wording.paint(BOLD, head(plan)))?;
     writeln!(out)?;
-    if options.detail == Detail::Summary {
+    if options.detail == PlanDetail::Summary {
         text.counts(out)?;
     } else {
         for kind in kinds::ALL {
@@ -35,7 +35,7 @@ pub fn write(plan: &Plan, options: &Options, out: &mut dyn Write) -> io::Result<
     }
     text.notes(out)?;
     text.holds(out)?;
-    text.findings(out)?;
+    text.write_diagnostic_counts(out)?;
     writeln!(out, "{}", text.wording.paint(BOLD, last_line(plan)))
 }
 
@@ -84,20 +84,20 @@ pub(super) fn short(revision: &str) -> Cow<'_, str> {
 }
 
 /// Writes the steps of one kind below its heading.
-pub(super) struct Writer<'a> {
+pub(super) struct TextWriter<'a> {
     pub plan: &'a Plan,
-    detail: Detail,
-    pub wording: Wording,
+    detail: PlanDetail,
+    pub wording: WordingOptions,
 }
 
-impl<'a> Writer<'a> {
-    pub fn new(plan: &'a Plan, options: &Options) -> Self {
+impl<'a> TextWriter<'a> {
+    pub fn new(plan: &'a Plan, options: &RenderOptions) -> Self {
         Self {
             plan,
             detail: options.detail,
-            wording: Wording {
+            wording: WordingOptions {
                 color: options.color,
-                full: options.detail == Detail::Full,
+                full: options.detail == PlanDetail::Full,
             },
         }
     }
@@ -118,7 +118,7 @@ impl<'a> Writer<'a> {
     pub fn entries(
         &self,
         kind: &'static Kind,
-        visit: &mut dyn FnMut(Entry<'a>) -> io::Result<()>,
+        visit: &mut dyn FnMut(StepListEntry<'a>) -> io::Result<()>,
     ) -> io::Result<()> {
         groups::entries(self.plan, kind.id, self.detail, self.wording, visit)
     }
@@ -127,18 +127,18 @@ impl<'a> Writer<'a> {
     pub fn entry(
         &self,
         kind: &'static Kind,
-        entry: Entry<'a>,
+        entry: StepListEntry<'a>,
         out: &mut dyn Write,
     ) -> io::Result<()> {
         match entry {
-            Entry::Creates(count) => writeln!(
+            StepListEntry::Creates(count) => writeln!(
                 out,
                 "  {}  {} (--detail full lists them)",
-                self.sign(Verb::Create),
+                self.sign(StepVerb::Create),
                 counted(count, kind)
             ),
-            Entry::One(step, lines) => {
-                let place = place(step.origin.as_ref(), step.reason == Reason::Removed);
+            StepListEntry::One(step, lines) => {
+                let place = place(step.origin.as_ref(), step.reason == StepReason::Removed);
                 writeln!(
                     out,
                     "  {}  {}{}{}",
@@ -149,7 +149,7 @@ impl<'a> Writer<'a> {
                 )?;
                 write_lines(step, &lines, out)
             }
-            Entry::Many {
+            StepListEntry::Many {
                 first,
                 count,
                 named,
@@ -176,7 +176,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn sign(&self, verb: Verb) -> Cow<'_, str> {
+    fn sign(&self, verb: StepVerb) -> Cow<'_, str> {
         let text = format!("{} {verb}", verb.sign());
         self.wording.paint(style(verb), text)
     }
@@ -204,7 +204,7 @@ impl<'a> Writer<'a> {
         writeln!(out)
     }
 
-    fn hold(&self, hold: &Hold<'_>, out: &mut dyn Write) -> io::Result<()> {
+    fn hold(&self, hold: &HoldGroup<'_>, out: &mut dyn Write) -> io::Result<()> {
         let sign = self.wording.paint(YELLOW, "! held");
         let code = hold.first().code;
         let shared = hold.message();
@@ -224,27 +224,27 @@ impl<'a> Writer<'a> {
             let lead = if at == 0 { "to let it through:" } else { "or:" };
             writeln!(out, "      {lead} {}", self.wording.paint(BOLD, command))?;
         }
-        if let Some(words) = hold.otherwise() {
+        if let Some(words) = hold.required_action() {
             writeln!(out, "      {words}")?;
         }
         Ok(())
     }
 
     /// The resources of a hold: on one line where the same would become of all.
-    fn members(&self, hold: &Hold<'_>, own: bool, out: &mut dyn Write) -> io::Result<()> {
+    fn members(&self, hold: &HoldGroup<'_>, own: bool, out: &mut dyn Write) -> io::Result<()> {
         let limit = if self.wording.full { usize::MAX } else { NAMED };
         let renames = hold.renames();
         if !renames.is_empty() {
             return self.renames(&renames, limit, out);
         }
-        let lines = |held: &Held| {
-            let created = held.verb == Verb::Create;
+        let lines = |held: &HoldEntry| {
+            let created = held.verb == StepVerb::Create;
             if created && !self.wording.full {
                 return Vec::new();
             }
             self.wording.lines(held.key.kind, &held.changes, created)
         };
-        let read = |held: &Held| {
+        let read = |held: &HoldEntry| {
             let lines = lines(held).into_iter();
             let lines: Vec<_> = lines.map(|line| (line.name, line.text)).collect();
             (held.verb, lines)
@@ -257,18 +257,22 @@ impl<'a> Writer<'a> {
         if same && hold.entries.len() > 1 {
             let keys = hold.entries.iter().map(|held| Cow::Owned(key(&held.key)));
             writeln!(out, "      {}  {}", first.verb, first_of(keys, limit))?;
-            return lines(first).iter().try_for_each(|line| below(line, out));
+            return lines(first)
+                .iter()
+                .try_for_each(|line| write_member_line(line, out));
         }
         for held in hold.entries.iter().take(limit) {
             // A hold does not know its reason: what is no longer declared changes in nothing else.
-            let gone = held.verb == Verb::Deactivate && held.changes.len() == 1;
+            let gone = held.verb == StepVerb::Deactivate && held.changes.len() == 1;
             let place = place(held.origin.as_ref(), gone);
             let place = self.wording.paint(DIM, place);
             writeln!(out, "      {}  {}{place}", held.verb, key(&held.key))?;
             if own {
                 writeln!(out, "        {}", visible(&held.message))?;
             }
-            lines(held).iter().try_for_each(|line| below(line, out))?;
+            lines(held)
+                .iter()
+                .try_for_each(|line| write_member_line(line, out))?;
         }
         match hold.entries.len().saturating_sub(limit) {
             0 => Ok(()),
@@ -277,11 +281,11 @@ impl<'a> Writer<'a> {
     }
 }
 
-impl Writer<'_> {
+impl TextWriter<'_> {
     /// What goes and what comes in its place, pair by pair.
     fn renames(
         &self,
-        renames: &[(&Held, &Key)],
+        renames: &[(&HoldEntry, &Key)],
         limit: usize,
         out: &mut dyn Write,
     ) -> io::Result<()> {
@@ -300,27 +304,27 @@ impl Writer<'_> {
     }
 }
 
-fn write_lines(step: &Step, lines: &[Line], out: &mut dyn Write) -> io::Result<()> {
-    match groups::instead(step) {
+fn write_lines(step: &Step, lines: &[ChangeLine], out: &mut dyn Write) -> io::Result<()> {
+    match groups::effect_without_changes(step) {
         Some(words) if lines.is_empty() => writeln!(out, "      {words}"),
         _ => lines.iter().try_for_each(|line| write_line(out, line)),
     }
 }
 
 /// The line of a field of one of several resources.
-fn below(line: &Line, out: &mut dyn Write) -> io::Result<()> {
+fn write_member_line(line: &ChangeLine, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "        {}: {}", line.name, line.text)
 }
 
 /// `3 to create, 2 to update` of one kind.
 pub(super) fn counts(plan: &Plan, kind: &Kind) -> Vec<String> {
-    const ORDER: [Verb; 6] = [
-        Verb::Create,
-        Verb::Update,
-        Verb::Adopt,
-        Verb::Deactivate,
-        Verb::Reactivate,
-        Verb::Delete,
+    const ORDER: [StepVerb; 6] = [
+        StepVerb::Create,
+        StepVerb::Update,
+        StepVerb::Adopt,
+        StepVerb::Deactivate,
+        StepVerb::Reactivate,
+        StepVerb::Delete,
     ];
     let of_kind = || plan.steps.iter().filter(|step| step.key.kind == kind.id);
     let counts = ORDER.into_iter().filter_map(|verb| {
@@ -334,13 +338,13 @@ pub(super) fn resources(count: usize) -> String {
     plural(count, "resource")
 }
 
-fn style(verb: Verb) -> Style {
+fn style(verb: StepVerb) -> Style {
     match verb {
-        Verb::Create => GREEN,
-        Verb::Update | Verb::Reactivate => YELLOW,
-        Verb::Adopt => CYAN,
-        Verb::Deactivate => RED,
-        Verb::Delete => RED.bold(),
+        StepVerb::Create => GREEN,
+        StepVerb::Update | StepVerb::Reactivate => YELLOW,
+        StepVerb::Adopt => CYAN,
+        StepVerb::Deactivate => RED,
+        StepVerb::Delete => RED.bold(),
     }
 }
 
@@ -361,7 +365,7 @@ fn reason(step: &Step) -> String {
     groups::reason(step).map_or_else(String::new, |reason| format!("  ({reason})"))
 }
 
-fn named_of(named: &[&Text], count: usize) -> String {
+fn named_of(named: &[&CompactText], count: usize) -> String {
     let ids: Vec<_> = named.iter().map(|text| id(text)).collect();
     let more = count.saturating_sub(ids.len());
     if more > 0 {

@@ -2,27 +2,27 @@ use super::*;
 use crate::diagnostic::codes;
 use crate::kinds::{ACCOUNT, POLICY, SETTINGS, USER};
 use crate::model::Value;
-use crate::plan::Reason;
+use crate::plan::StepReason;
 use crate::plan::render::samples::{self, change, links, set, step, text};
 
-fn with(plan: &Plan, options: &Options) -> String {
+fn with(plan: &Plan, options: &RenderOptions) -> String {
     let mut out = Vec::new();
     write(plan, options, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
-fn at(plan: &Plan, detail: Detail) -> String {
+fn at(plan: &Plan, detail: PlanDetail) -> String {
     with(
         plan,
-        &Options {
+        &RenderOptions {
             detail,
-            ..Options::default()
+            ..RenderOptions::default()
         },
     )
 }
 
 fn written(plan: &Plan) -> String {
-    at(plan, Detail::Changes)
+    at(plan, PlanDetail::Changes)
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn a_plan_reads_kind_by_kind_and_ends_with_what_it_comes_to() {
         Some(Value::Int(3)),
     );
     let mut drift = step(
-        Verb::Update,
+        StepVerb::Update,
         ACCOUNT,
         "acme",
         vec![change(
@@ -44,17 +44,17 @@ fn a_plan_reads_kind_by_kind_and_ends_with_what_it_comes_to() {
             text("https://acme.example"),
         )],
     );
-    drift.reason = Reason::Drift;
+    drift.reason = StepReason::Drift;
     let away = change(USER, "status", text("active"), text("inactive"));
     let mut plan = samples::plan(
         vec![
-            step(Verb::Update, SETTINGS, "settings", vec![depth]),
+            step(StepVerb::Update, SETTINGS, "settings", vec![depth]),
             drift,
-            step(Verb::Adopt, ACCOUNT, "beta", Vec::new()),
+            step(StepVerb::Adopt, ACCOUNT, "beta", Vec::new()),
             samples::created("u1"),
             samples::updated("u2"),
-            step(Verb::Deactivate, USER, "u5", vec![away]),
-            step(Verb::Delete, USER, "u6", Vec::new()),
+            step(StepVerb::Deactivate, USER, "u5", vec![away]),
+            step(StepVerb::Delete, USER, "u6", Vec::new()),
         ],
         Vec::new(),
     );
@@ -137,12 +137,12 @@ Plan: 0 to create, 0 to update, 0 to adopt, 0 to deactivate, 0 to reactivate, 0 
 fn a_hold_that_no_approval_helps_offers_none() {
     let waits = (0..7).map(|n| {
         let id = format!("u{n}");
-        let mut held = samples::held(codes::HELD_DEPENDENCY, Verb::Create, &id, &id);
+        let mut held = samples::held(codes::HELD_DEPENDENCY, StepVerb::Create, &id, &id);
         held.root = codes::REFERENCE;
         held.message = format!("User/{id} belongs to Account/acme, which is held (reference)");
         held
     });
-    let protected = samples::held(codes::PROTECTED, Verb::Delete, "boss", "p");
+    let protected = samples::held(codes::PROTECTED, StepVerb::Delete, "boss", "p");
     let written = written(&samples::plan(
         Vec::new(),
         waits.chain([protected]).collect(),
@@ -168,7 +168,7 @@ fn a_hold_that_no_approval_helps_offers_none() {
 fn the_same_change_of_many_is_said_once() {
     let joins = |n: u32| {
         let groups = change(USER, "groups", None, set(&["FOC_User"]));
-        step(Verb::Update, USER, &format!("u{n:03}"), vec![groups])
+        step(StepVerb::Update, USER, &format!("u{n:03}"), vec![groups])
     };
     let steps: Vec<Step> = (0..412).map(joins).chain([samples::updated("z")]).collect();
     let written = written(&samples::plan(steps.clone(), Vec::new()));
@@ -183,11 +183,11 @@ Users
         ),
         "{written}"
     );
-    let full = at(&samples::plan(steps, Vec::new()), Detail::Full);
+    let full = at(&samples::plan(steps, Vec::new()), PlanDetail::Full);
     assert_eq!(full.matches("groups: + FOC_User").count(), 413);
     let few = at(
         &samples::plan((0..4).map(joins).collect(), Vec::new()),
-        Detail::Changes,
+        PlanDetail::Changes,
     );
     assert_eq!(few.matches("~ update  User/").count(), 4);
 }
@@ -196,7 +196,7 @@ Users
 fn of_many_who_lose_access_more_are_named() {
     let leaves = |n: u32| {
         let away = change(USER, "status", text("active"), text("inactive"));
-        step(Verb::Deactivate, USER, &format!("u{n}"), vec![away])
+        step(StepVerb::Deactivate, USER, &format!("u{n}"), vec![away])
     };
     let written = written(&samples::plan((0..30).map(leaves).collect(), Vec::new()));
     assert!(written.contains("  x deactivate  30 users: status active → inactive  (removed)\n"));
@@ -212,7 +212,7 @@ fn very_many_creates_are_counted_and_full_lists_them() {
     let written = written(&plan);
     assert!(written.contains("  + create  1,500 users (--detail full lists them)\n"));
     assert!(written.lines().count() < 10);
-    let full = at(&plan, Detail::Full);
+    let full = at(&plan, PlanDetail::Full);
     assert_eq!(full.matches("      firstName: Eva\n").count(), 1_500);
     assert!(full.contains(
         "\
@@ -230,7 +230,7 @@ fn very_many_creates_are_counted_and_full_lists_them() {
 #[test]
 fn a_summary_counts_and_still_shows_holds() {
     let plan = samples::full();
-    let summary = at(&plan, Detail::Summary);
+    let summary = at(&plan, PlanDetail::Summary);
     assert!(summary.contains(
         "  Accounts: 1 to adopt\n  Users: 1 to create, 1 to update, 1 to deactivate, 1 to reactivate, 1 to delete\n"
     ), "{summary}");
@@ -245,7 +245,7 @@ fn a_long_text_shows_the_words_that_differ() {
         .replace("500", "1000")
         .replace("supplier.", "supplier.\nAsk Eva.");
     let policy = step(
-        Verb::Update,
+        StepVerb::Update,
         POLICY,
         "p",
         vec![change(POLICY, "message", text(before), text(&after))],
@@ -256,7 +256,7 @@ fn a_long_text_shows_the_words_that_differ() {
         written.contains("message: Purchases over [-500-]{+1000+} euros are reviewed by … are ordered from the supplier.{+\\nAsk Eva.+}\n"),
         "{written}"
     );
-    let full = at(&plan, Detail::Full);
+    let full = at(&plan, PlanDetail::Full);
     assert!(full.contains("Purchases over [-500-]{+1000+} euros are reviewed by the head"));
 }
 
@@ -273,12 +273,12 @@ fn values_cannot_write_to_the_terminal_or_pass_for_something_else() {
     let changes = |value: &str| vec![change(USER, "company", None, text(value))];
     let steps = evil
         .iter()
-        .map(|value| step(Verb::Update, USER, value, changes(value)));
+        .map(|value| step(StepVerb::Update, USER, value, changes(value)));
     let mut plan = samples::plan(steps.collect(), Vec::new());
     plan.accepted = vec!["hold \u{7}".into()];
     plan.held = vec![samples::held(
         codes::CONFLICT,
-        Verb::Update,
+        StepVerb::Update,
         "\u{9b}1m",
         "h",
     )];
@@ -306,9 +306,9 @@ fn values_cannot_write_to_the_terminal_or_pass_for_something_else() {
 fn colours_are_only_there_when_asked_for() {
     let plan = samples::full();
     assert!(!written(&plan).contains('\u{1b}'));
-    let color = Options {
+    let color = RenderOptions {
         color: true,
-        ..Options::default()
+        ..RenderOptions::default()
     };
     let colored = with(&plan, &color);
     assert!(colored.contains("\u{1b}[32m+ create\u{1b}[0m"), "{colored}");
@@ -323,7 +323,7 @@ fn boolean_attributes_of_links_are_words() {
         links(&[("hq", &[1, 1]), ("dock", &[1, 0])]),
     );
     let plan = samples::plan(
-        vec![step(Verb::Update, ACCOUNT, "acme", vec![uses])],
+        vec![step(StepVerb::Update, ACCOUNT, "acme", vec![uses])],
         Vec::new(),
     );
     assert!(
@@ -334,16 +334,16 @@ fn boolean_attributes_of_links_are_words() {
 
 #[test]
 fn a_saved_plan_reads_the_same_in_every_format() {
-    use crate::plan::render::{Format, json, parse, render};
+    use crate::plan::render::{PlanFormat, json, parse, render};
     let plan = samples::full();
     let mut saved = Vec::new();
     json::write(&plan, &mut saved).unwrap();
     let (read, _) = parse(std::str::from_utf8(&saved).unwrap()).unwrap();
-    for (format, _) in Format::ALL {
-        for detail in [Detail::Summary, Detail::Changes, Detail::Full] {
-            let options = Options {
+    for (format, _) in PlanFormat::ALL {
+        for detail in [PlanDetail::Summary, PlanDetail::Changes, PlanDetail::Full] {
+            let options = RenderOptions {
                 detail,
-                ..Options::default()
+                ..RenderOptions::default()
             };
             let [was, is] = [&plan, &read].map(|plan| {
                 let mut out = Vec::new();
@@ -375,7 +375,7 @@ fn notes_say_what_is_left_alone_and_what_was_let_through() {
 #[test]
 fn the_exit_code_goes_by_precedence() {
     let of = |code, root| {
-        let mut held = samples::held(code, Verb::Update, "u", "h");
+        let mut held = samples::held(code, StepVerb::Update, "u", "h");
         held.root = root;
         samples::plan(vec![samples::updated("u2")], vec![held]).exit_code(true)
     };

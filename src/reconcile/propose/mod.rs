@@ -1,26 +1,26 @@
 //! What another source knows better than the manifests of a directory, as edits of its files.
 
-mod comparing;
-mod result;
+mod comparison;
+mod proposed_cell;
 mod rules;
-mod wanted;
+mod verify;
 
-use super::manifests::{folders, item, laid_beside};
-use super::{PassError, Reading, Request, feeds, read};
+use super::export_manifests::{folders, item, laid_beside};
+use super::{PassError, PassRequest, SourceReading, feeds, source_reading};
 use crate::check;
-use crate::config::{Config, Place, Source};
+use crate::config::{Config, Source, SourceLocation};
 use crate::diagnostic::Diagnostic;
-use crate::manifest::edit::{Edit, edit};
-use crate::manifest::layout::{Export, lay_out};
-use crate::model::{Declared, Desired, Keyed, Pos, Snapshot};
-use comparing::{Comparing, Making};
+use crate::manifest::edit::{ManifestEdit, edit};
+use crate::manifest::layout::{ManifestExport, lay_out};
+use crate::model::{DeclaredResource, Desired, KeyedList, LineColumn, Snapshot};
+use comparison::{DirectoryComparison, ProposedEdit};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What may be proposed beside other values of what the directory says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct More {
+pub struct ProposalScope {
     /// Fields that the directory says nothing of.
     pub add: bool,
     /// Resources that it does not declare.
@@ -29,7 +29,7 @@ pub struct More {
 
 /// A file that would be another one.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Changed {
+pub struct ChangedFile {
     /// Its path below the directory.
     pub path: String,
     /// Its text; `None`: it is new.
@@ -40,7 +40,7 @@ pub struct Changed {
 
 /// One value that is proposed, or a resource.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Proposed {
+pub struct ProposedItem {
     /// What it is about: `Account/acme name`.
     pub subject: String,
     /// Where the source says so: file, line and column.
@@ -49,7 +49,7 @@ pub struct Proposed {
 
 /// What could not be written.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Unwritten {
+pub struct UnwrittenItem {
     /// What it is about.
     pub subject: String,
     /// Where: below the directory, or in the source.
@@ -57,14 +57,14 @@ pub struct Unwritten {
     /// Whether the place is in the source, and not in the directory.
     pub in_source: bool,
     /// Where in that file.
-    pub at: Pos,
+    pub at: LineColumn,
     /// Why.
     pub why: String,
 }
 
 /// What a source knows better than a directory.
 #[derive(Clone, Debug, Default)]
-pub struct Proposal {
+pub struct ManifestProposal {
     /// The directory.
     pub root: PathBuf,
     /// The same as the configuration writes it.
@@ -72,11 +72,11 @@ pub struct Proposal {
     /// The digest of the export, or the revision of the source.
     pub digest: String,
     /// The files to change or to add, by path.
-    pub files: Vec<Changed>,
+    pub files: Vec<ChangedFile>,
     /// What is in them.
-    pub proposed: Vec<Proposed>,
+    pub proposed: Vec<ProposedItem>,
     /// What could not be written.
-    pub unwritten: Vec<Unwritten>,
+    pub unwritten: Vec<UnwrittenItem>,
     /// How many fields more there would be with those that the directory says nothing of.
     pub needs_add: usize,
     /// How many resources more there would be with those that it does not declare.
@@ -95,20 +95,20 @@ pub fn propose(
     config: &Config,
     source: &Source,
     into: &Source,
-    more: More,
-    request: &Request,
-) -> Result<Proposal, PassError> {
-    let Place::Directory(root) = &into.place else {
+    more: ProposalScope,
+    request: &PassRequest,
+) -> Result<ManifestProposal, PassError> {
+    let SourceLocation::Directory(root) = &into.place else {
         let why = format!("source {} is no directory on this host", into.name);
         return Err(PassError::Usage(why));
     };
     let (mut from, doubt) = match source.feed() {
-        Some(feed) => feeds::alone(config, source, feed, request),
+        Some(feed) => feeds::read_without_database(config, source, feed, request),
         None => (
-            read::of_tree(
+            source_reading::read_tree(
                 config,
                 source,
-                read::tree(config, source, request),
+                source_reading::source_tree(config, source, request),
                 &request.stop,
             ),
             None,
@@ -118,19 +118,19 @@ pub fn propose(
         Some(facts) => facts.digest.to_string(),
         None => from.desired.revision.to_string(),
     };
-    let mut proposal = Proposal {
+    let mut proposal = ManifestProposal {
         root: root.clone(),
         written: into.written.clone(),
         digest,
         diagnostics: std::mem::take(&mut from.diagnostics),
         doubt: doubt.or_else(|| from.desired.removals_off.first().cloned()),
-        ..Proposal::default()
+        ..ManifestProposal::default()
     };
     if proposal.doubt.is_some() {
         return Ok(proposal);
     }
-    let tree = read::tree(config, into, request);
-    let mut there = read::of_tree(config, into, tree, &request.stop);
+    let tree = source_reading::source_tree(config, into, request);
+    let mut there = source_reading::read_tree(config, into, tree, &request.stop);
     if let Some(why) = there.desired.removals_off.first() {
         let why = format!(
             "what source {} declares cannot be made out: {why}",
@@ -138,27 +138,31 @@ pub fn propose(
         );
         return Err(PassError::Refused(why));
     }
-    let beside = beside(config, [source, into], request);
+    let beside = resources_of_other_directories(config, [source, into], request);
     typed(&mut proposal.diagnostics, &mut from, &mut there, &beside);
-    let mut found = Comparing::of(&from, &there, &proposal.diagnostics, more);
+    let mut found = DirectoryComparison::between(&from, &there, &proposal.diagnostics, more);
     proposal.needs_add = found.needs_add;
     proposal.needs_new = found.needs_new;
     proposal.unwritten.append(&mut found.unwritten);
     found.settle(config, (&from, &there), &beside, &mut proposal.unwritten);
     write(&found, &there, &mut proposal);
-    result::must_fit(config, &there, &proposal, found.new.keys())?;
+    verify::verify_proposal(config, &there, &proposal, found.new.keys())?;
     Ok(proposal)
 }
 
 /// What other directories declare, which references may be to.
-fn beside(config: &Config, but: [&Source; 2], request: &Request) -> Vec<Arc<Declared>> {
+fn resources_of_other_directories(
+    config: &Config,
+    but: [&Source; 2],
+    request: &PassRequest,
+) -> Vec<Arc<DeclaredResource>> {
     let others = config
         .sources
         .iter()
         .filter(|source| source.feed().is_none() && but.iter().all(|but| but.name != source.name));
     let readings = others.map(|source| {
-        let tree = read::tree(config, source, request);
-        read::of_tree(config, source, tree, &request.stop)
+        let tree = source_reading::source_tree(config, source, request);
+        source_reading::read_tree(config, source, tree, &request.stop)
     });
     let declared = readings.map(|reading| {
         let all = reading.desired.resources.iter().cloned();
@@ -170,13 +174,13 @@ fn beside(config: &Config, but: [&Source; 2], request: &Request) -> Vec<Arc<Decl
 /// Makes the custom values of both sides comparable.
 fn typed(
     found: &mut Vec<Diagnostic>,
-    from: &mut Reading,
-    there: &mut Reading,
-    beside: &[Arc<Declared>],
+    from: &mut SourceReading,
+    there: &mut SourceReading,
+    beside: &[Arc<DeclaredResource>],
 ) {
     let all = there.desired.resources.iter().chain(beside);
     let together = Desired {
-        resources: all.cloned().collect::<Keyed<_>>(),
+        resources: all.cloned().collect::<KeyedList<_>>(),
         ..Desired::default()
     };
     let definitions = check::definitions(&together, &Snapshot::default());
@@ -188,8 +192,8 @@ fn typed(
 }
 
 /// Makes the edits in the files, and lays the new resources beside them.
-fn write(found: &Comparing, there: &Reading, proposal: &mut Proposal) {
-    let mut by_file: BTreeMap<&str, Vec<&Making>> = BTreeMap::new();
+fn write(found: &DirectoryComparison, there: &SourceReading, proposal: &mut ManifestProposal) {
+    let mut by_file: BTreeMap<&str, Vec<&ProposedEdit>> = BTreeMap::new();
     for making in &found.edits {
         by_file.entry(&making.path).or_default().push(making);
     }
@@ -201,34 +205,36 @@ fn write(found: &Comparing, there: &Reading, proposal: &mut Proposal) {
             proposal.unwritten.extend(lost);
             continue;
         };
-        let edits: Vec<Edit> = makings.iter().map(|making| making.edit.clone()).collect();
+        let edits: Vec<ManifestEdit> = makings.iter().map(|making| making.edit.clone()).collect();
         let edited = edit(path, &before, &edits);
         let mut dropped = BTreeSet::new();
         for lost in edited.dropped {
             dropped.insert(lost.index);
-            proposal.unwritten.push(Unwritten {
+            proposal.unwritten.push(UnwrittenItem {
                 at: lost.at,
                 ..makings[lost.index].unwritten(&lost.why)
             });
         }
         let made = makings.iter().enumerate();
         let made = made.filter(|(index, _)| !dropped.contains(index));
-        proposal.proposed.extend(made.map(|(_, making)| Proposed {
-            subject: making.edit.subject(),
-            from: making.from.clone(),
-        }));
+        proposal
+            .proposed
+            .extend(made.map(|(_, making)| ProposedItem {
+                subject: making.edit.subject(),
+                from: making.from.clone(),
+            }));
         if edited.text != before {
-            proposal.files.push(Changed {
+            proposal.files.push(ChangedFile {
                 path: path.to_owned(),
                 before: Some(before),
                 after: edited.text,
             });
         }
     }
-    let Export { manifests, .. } = laid_out(found, there, &proposal.root);
+    let ManifestExport { manifests, .. } = laid_out(found, there, &proposal.root);
     proposal
         .proposed
-        .extend(found.new.values().map(|declared| Proposed {
+        .extend(found.new.values().map(|declared| ProposedItem {
             subject: declared.key.to_string(),
             from: format!(
                 "{}:{}:{}",
@@ -237,7 +243,7 @@ fn write(found: &Comparing, there: &Reading, proposal: &mut Proposal) {
         }));
     proposal
         .files
-        .extend(manifests.into_iter().map(|(path, after)| Changed {
+        .extend(manifests.into_iter().map(|(path, after)| ChangedFile {
             path,
             before: None,
             after,
@@ -245,9 +251,13 @@ fn write(found: &Comparing, there: &Reading, proposal: &mut Proposal) {
     proposal.files.sort_by(|a, b| a.path.cmp(&b.path));
 }
 
-fn laid_out(found: &Comparing, there: &Reading, root: &std::path::Path) -> Export {
+fn laid_out(
+    found: &DirectoryComparison,
+    there: &SourceReading,
+    root: &std::path::Path,
+) -> ManifestExport {
     if found.new.is_empty() {
-        return Export::default();
+        return ManifestExport::default();
     }
     let mut beside = laid_beside(root, folders(there.desired.resources.iter()));
     beside.homes.clone_from(&found.homes);

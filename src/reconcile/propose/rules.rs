@@ -1,26 +1,26 @@
 //! Proposals that would break a rule, which are none.
 
-use super::Unwritten;
-use super::comparing::{Comparing, Making};
+use super::UnwrittenItem;
+use super::comparison::{DirectoryComparison, ProposedEdit};
 use crate::config::Config;
 use crate::diagnostic::Diagnostic;
 use crate::kinds;
-use crate::manifest::layout::inlined;
-use crate::model::{Cell, Declared, Desired, FieldRef, Key, Keyed, Stated, Value};
-use crate::reconcile::manifests::{is_deleted, within};
+use crate::manifest::layout::inline_list;
+use crate::model::{Cell, DeclaredResource, Desired, FieldRef, Key, KeyedList, StatedField, Value};
+use crate::reconcile::export_manifests::{inline_targets, is_deleted};
 use crate::reconcile::validate::CREATE_ONLY;
-use crate::reconcile::{Pass, Reading, Request, feeds};
+use crate::reconcile::{Pass, PassRequest, SourceReading, feeds};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-impl Comparing {
+impl DirectoryComparison {
     /// Drops what would break a rule that holds now, and what belongs to nothing that is written.
     pub fn settle(
         &mut self,
         config: &Config,
-        (from, there): (&Reading, &Reading),
-        beside: &[Arc<Declared>],
-        unwritten: &mut Vec<Unwritten>,
+        (from, there): (&SourceReading, &SourceReading),
+        beside: &[Arc<DeclaredResource>],
+        unwritten: &mut Vec<UnwrittenItem>,
     ) {
         let before: BTreeSet<_> = errors(config, there, &Self::default(), beside)
             .into_iter()
@@ -47,16 +47,16 @@ impl Comparing {
     /// Drops what is new and belongs to resources none of which is written.
     fn drop_homeless(
         &mut self,
-        from: &Reading,
-        there: &Reading,
-        unwritten: &mut Vec<Unwritten>,
+        from: &SourceReading,
+        there: &SourceReading,
+        unwritten: &mut Vec<UnwrittenItem>,
     ) -> usize {
         let edits = self.edits.iter().flat_map(|making| {
             let kind = kinds::get(making.edit.key.kind);
-            let list = inlined(kind).into_iter();
+            let list = inline_list(kind).into_iter();
             list.flat_map(|(index, target)| {
                 let cells = making.edit.cells.iter();
-                let own = cells.filter(move |(field, _)| *field == kinds::own(index));
+                let own = cells.filter(move |(field, _)| *field == kinds::own_field(index));
                 let members = own
                     .filter_map(|(_, cell)| cell.value())
                     .flat_map(Value::members);
@@ -64,11 +64,11 @@ impl Comparing {
             })
         });
         let written = self.new.values().chain(&there.desired.resources);
-        let written = written.flat_map(|declared| within(declared));
+        let written = written.flat_map(|declared| inline_targets(declared));
         let written: BTreeSet<Key> = written.chain(edits).collect();
         let before = self.new.len();
         for owner in &from.desired.resources {
-            for key in within(owner).filter(|key| !written.contains(key)) {
+            for key in inline_targets(owner).filter(|key| !written.contains(key)) {
                 let Some(declared) = self.new.remove(&key) else {
                     continue;
                 };
@@ -77,27 +77,27 @@ impl Comparing {
                     continue;
                 }
                 let why = format!("{} is not written, and it belongs to that", owner.key);
-                unwritten.push(Unwritten::new_one(&declared, why));
+                unwritten.push(UnwrittenItem::new_one(&declared, why));
             }
         }
         before - self.new.len()
     }
 
     /// Drops what a finding is about: that edit of a field, or all edits of the resource.
-    fn drop_for(&mut self, found: &Diagnostic, unwritten: &mut Vec<Unwritten>) -> usize {
+    fn drop_for(&mut self, found: &Diagnostic, unwritten: &mut Vec<UnwrittenItem>) -> usize {
         let Some(key) = &found.key else { return 0 };
         let why = format!("{}: {}", found.code.name(), found.message);
         if let Some(declared) = self.new.remove(key) {
-            unwritten.push(Unwritten::new_one(&declared, why));
+            unwritten.push(UnwrittenItem::new_one(&declared, why));
             return 1;
         }
         let kind = kinds::get(key.kind);
         let field = found.field.as_deref();
-        let about = |making: &Making| {
+        let about = |making: &ProposedEdit| {
             let mut names = making.edit.cells.iter();
             names.any(|(said, _)| field.is_some_and(|name| name == kind.field_name(said)))
         };
-        let mine = |making: &Making| making.edit.key == *key;
+        let mine = |making: &ProposedEdit| making.edit.key == *key;
         let exact = self
             .edits
             .iter()
@@ -106,15 +106,15 @@ impl Comparing {
             .into_iter()
             .partition(|making| mine(making) && (!exact || about(making)));
         self.edits = kept;
-        let gone: Vec<Making> = gone;
+        let gone: Vec<ProposedEdit> = gone;
         unwritten.extend(gone.iter().map(|making| making.unwritten(&why)));
         gone.len()
     }
 }
 
-impl Unwritten {
+impl UnwrittenItem {
     /// That something new is not written.
-    fn new_one(declared: &Declared, why: String) -> Self {
+    fn new_one(declared: &DeclaredResource, why: String) -> Self {
         Self {
             subject: declared.key.to_string(),
             path: declared.path.to_string(),
@@ -128,9 +128,9 @@ impl Unwritten {
 /// The errors of a directory with some edits and resources more.
 fn errors(
     config: &Config,
-    there: &Reading,
-    with: &Comparing,
-    beside: &[Arc<Declared>],
+    there: &SourceReading,
+    with: &DirectoryComparison,
+    beside: &[Arc<DeclaredResource>],
 ) -> Vec<Diagnostic> {
     let mut edits: BTreeMap<&Key, Vec<&(FieldRef, Cell)>> = BTreeMap::new();
     for making in &with.edits {
@@ -149,10 +149,10 @@ fn errors(
         });
     let new = with.new.values().cloned();
     let all = edited.chain(new).chain(beside.iter().cloned());
-    let mut all: Vec<Arc<Declared>> = all.collect();
+    let mut all: Vec<Arc<DeclaredResource>> = all.collect();
     all.sort_by(|a, b| a.key.cmp(&b.key));
     let desired = Desired {
-        resources: all.into_iter().collect::<Keyed<_>>(),
+        resources: all.into_iter().collect::<KeyedList<_>>(),
         partial: true,
         ..(*there.desired).clone()
     };
@@ -160,8 +160,8 @@ fn errors(
     let mut pass = Pass {
         config,
         readings: vec![together],
-        request: Request::default(),
-        by_hand: crate::reconcile::ByHand::Part,
+        request: PassRequest::default(),
+        by_hand: crate::reconcile::ManualExport::Part,
     };
     let mut found = pass.validate(0);
     // What is new has to be whole: nothing that is stored makes up for what it lacks.
@@ -173,7 +173,7 @@ fn errors(
     found
 }
 
-fn with_cells(declared: &Declared, cells: &[&(FieldRef, Cell)]) -> Declared {
+fn with_cells(declared: &DeclaredResource, cells: &[&(FieldRef, Cell)]) -> DeclaredResource {
     let mut edited = declared.clone();
     for (field, cell) in cells.iter().copied() {
         let place = edited
@@ -183,7 +183,7 @@ fn with_cells(declared: &Declared, cells: &[&(FieldRef, Cell)]) -> Declared {
             Ok(at) => edited.cells[at].cell = cell.clone(),
             Err(at) => edited.cells.insert(
                 at,
-                Stated {
+                StatedField {
                     field: field.clone(),
                     cell: cell.clone(),
                     at: declared.at,

@@ -3,18 +3,21 @@
 
 use super::super::error::StoreError;
 use super::super::{schema, tables, triggers};
-use super::Pass;
-use crate::plan::Verb;
+use super::ApplyTransaction;
+use crate::plan::StepVerb;
 
 /// From how many new rows on this is faster.
-const WORTH: usize = 10_000;
+const BULK_LOAD_MIN_ROWS: usize = 10_000;
 
-impl Pass<'_> {
+impl ApplyTransaction<'_> {
     /// Takes indexes, references and triggers away when this is a first load worth it, and says
     /// whether it did.
-    pub(super) async fn undress(&mut self) -> Result<bool, StoreError> {
-        let created = self.steps().filter(|step| step.verb == Verb::Create);
-        if created.count() < WORTH || !self.empty().await? || !self.owner().await? {
+    pub(super) async fn begin_bulk_load(&mut self) -> Result<bool, StoreError> {
+        let created = self.steps().filter(|step| step.verb == StepVerb::Create);
+        if created.count() < BULK_LOAD_MIN_ROWS
+            || !self.is_database_empty().await?
+            || !self.owner().await?
+        {
             return Ok(false);
         }
         let dialect = self.tx.dialect();
@@ -34,7 +37,7 @@ impl Pass<'_> {
     }
 
     /// Puts them back, and counts the rows for the engine's planner.
-    pub(super) async fn dress(&mut self) -> Result<(), StoreError> {
+    pub(super) async fn finish_bulk_load(&mut self) -> Result<(), StoreError> {
         let dialect = self.tx.dialect();
         for index in schema::indexes() {
             self.tx.script(&index.create()).await?;
@@ -56,11 +59,11 @@ impl Pass<'_> {
     }
 
     /// Whether nothing was ever loaded.
-    async fn empty(&mut self) -> Result<bool, StoreError> {
+    async fn is_database_empty(&mut self) -> Result<bool, StoreError> {
         let kinds = tables::ALL.iter().map(|table| table.kind.table);
         for table in kinds.chain(["claims", "changes"]) {
             let sql = format!("SELECT 1 FROM {table} LIMIT 1");
-            if self.tx.any(&sql, &[]).await? {
+            if self.tx.has_rows(&sql, &[]).await? {
                 return Ok(false);
             }
         }
@@ -74,6 +77,6 @@ impl Pass<'_> {
         }
         let sql = "SELECT 1 FROM pg_tables WHERE schemaname = current_schema() \
                    AND tablename = ? AND pg_has_role(tableowner, 'USAGE')";
-        self.tx.any(sql, &["claims".into()]).await
+        self.tx.has_rows(sql, &["claims".into()]).await
     }
 }

@@ -1,30 +1,30 @@
 //! Claims after an apply: the source's own, and those of others that it left alone.
 
-use super::super::claim::{self, Written};
-use super::super::connection::{Batch, Cells, Tx};
+use super::super::claim::{self, ClaimRow};
+use super::super::connection::{BatchStatement, SqlRow, SqlTransaction};
 use super::super::error::StoreError;
-use super::super::lent::Out;
-use super::super::param::{Param, Ty};
-use super::{Apply, Pass, changes_row, versions};
+use super::super::row_writer::RowWriter;
+use super::super::sql_value::{SqlType, SqlValue};
+use super::{ApplyRequest, ApplyTransaction, changes_row, versions};
 use crate::kinds;
-use crate::model::{Claim, ClaimState, FieldDigests, Key, Text};
-use crate::plan::{AgreedClaim, Reason, Step, StepClaim, Verb};
+use crate::model::{Claim, ClaimState, CompactText, FieldDigests, Key};
+use crate::plan::{ClaimAction, Step, StepClaim, StepReason, StepVerb};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Kind and external id.
-const KEY: [Ty; 2] = [Ty::Id, Ty::Id];
+const KEY: [SqlType; 2] = [SqlType::Id, SqlType::Id];
 
 /// A claim of the source's own.
-enum Own<'a> {
+enum OwnClaim<'a> {
     /// That a step makes.
     Step(&'a Step, &'a StepClaim),
     /// Of what was found equal.
     Agreed(&'a Key, &'a Claim),
 }
 
-impl<'a> Own<'a> {
+impl<'a> OwnClaim<'a> {
     fn key(&self) -> &'a Key {
         match self {
             Self::Step(step, _) => &step.key,
@@ -32,11 +32,11 @@ impl<'a> Own<'a> {
         }
     }
 
-    fn written(&self, apply: &Apply<'a>) -> Written<'a> {
+    fn to_row(&self, apply: &ApplyRequest<'a>) -> ClaimRow<'a> {
         let source = &apply.plan.source;
         let (source, revision, key) = (&source.name, &source.revision, self.key());
         match self {
-            Self::Agreed(_, claim) => Written {
+            Self::Agreed(_, claim) => ClaimRow {
                 source,
                 key,
                 digest: claim.digest,
@@ -51,7 +51,7 @@ impl<'a> Own<'a> {
                     Cow::Borrowed(known) => (known.digest, Cow::Borrowed(&known.fields)),
                     Cow::Owned(taken) => (taken.digest, Cow::Owned(taken.fields)),
                 };
-                Written {
+                ClaimRow {
                     source,
                     key,
                     digest,
@@ -66,52 +66,55 @@ impl<'a> Own<'a> {
     }
 }
 
-impl<'a> Pass<'a> {
+impl<'a> ApplyTransaction<'a> {
     /// Writes all claims, and says how many of the source's own.
     pub(super) async fn write_claims(&mut self) -> Result<u64, StoreError> {
-        self.move_others().await?;
+        self.update_other_claims().await?;
         let mut written = self.remove_claims().await?;
         let name = Arc::clone(&self.apply.plan.source.name);
         let known = "SELECT 1 FROM claims WHERE source = ? LIMIT 1";
-        let fresh = !self.tx.any(known, &[Param::text(&name)]).await?;
+        let fresh = !self.tx.has_rows(known, &[SqlValue::text(&name)]).await?;
         let own = self.own_claims();
         written += own.len() as u64;
         // Made row by row as they go out: all of them would be more than the plan itself.
         let apply = self.apply;
-        let rows = own.iter().map(|own| own.written(apply));
+        let rows = own.iter().map(|own| own.to_row(apply));
         if fresh {
-            let put = |claim: Written<'_>, out: &mut Out<'_>| {
+            let put = |claim: ClaimRow<'_>, out: &mut RowWriter<'_>| {
                 claim.values().into_iter().for_each(|value| out.put(value));
             };
             self.tx.load("claims", &claim::COLUMNS, rows, put).await?;
         } else {
             let (sql, types) = (upsert(), claim::COLUMNS.map(|(_, ty)| ty));
-            let rows = rows.map(|claim| claim.values().map(Param::from).into());
-            let batch = Batch {
+            let rows = rows.map(|claim| claim.values().map(SqlValue::from).into());
+            let batch = BatchStatement {
                 sql: &sql,
                 types: &types,
             };
             self.tx.batch(&batch, rows).await?;
         }
-        let stored = self.steps().filter(|step| step.verb != Verb::Create);
+        let stored = self.steps().filter(|step| step.verb != StepVerb::Create);
         let agreed = self.apply.plan.agreed.iter().map(|agreed| &agreed.key);
         let keys: Vec<&Key> = stored.map(|step| &step.key).chain(agreed).collect();
-        look_again(&mut self.tx, &name, &keys).await?;
+        invalidate_other_sources(&mut self.tx, &name, &keys).await?;
         Ok(written)
     }
 
     /// The claims that the steps and the agreements write, sorted by key, one a resource.
-    fn own_claims(&self) -> Vec<Own<'a>> {
+    fn own_claims(&self) -> Vec<OwnClaim<'a>> {
         let plan = self.apply.plan;
-        let steps = plan.steps.iter().filter(|step| step.verb != Verb::Delete);
-        let mut own: Vec<Own<'a>> = steps
-            .filter_map(|step| Some(Own::Step(step, step.claim.as_ref()?)))
+        let steps = plan
+            .steps
+            .iter()
+            .filter(|step| step.verb != StepVerb::Delete);
+        let mut own: Vec<OwnClaim<'a>> = steps
+            .filter_map(|step| Some(OwnClaim::Step(step, step.claim.as_ref()?)))
             .collect();
         own.extend(plan.agreed.iter().filter_map(|agreed| match &agreed.claim {
-            AgreedClaim::Write(claim) => Some(Own::Agreed(&agreed.key, claim)),
-            AgreedClaim::Release | AgreedClaim::Gone => None,
+            ClaimAction::Write(claim) => Some(OwnClaim::Agreed(&agreed.key, claim)),
+            ClaimAction::Release | ClaimAction::Gone => None,
         }));
-        let order = |own: &Own<'a>| (kinds::get(own.key().kind).name, &own.key().id);
+        let order = |own: &OwnClaim<'a>| (kinds::get(own.key().kind).name, &own.key().id);
         own.sort_by(|a, b| order(a).cmp(&order(b)));
         own.dedup_by(|later, first| later.key() == first.key());
         own
@@ -119,23 +122,23 @@ impl<'a> Pass<'a> {
 
     /// Marks what was removed as gone, and gives up what another source declares.
     async fn remove_claims(&mut self) -> Result<u64, StoreError> {
-        let source = Param::text(&self.apply.plan.source.name);
-        let (mut gone, mut released): (Vec<Cells>, Vec<Cells>) = (Vec::new(), Vec::new());
+        let source = SqlValue::text(&self.apply.plan.source.name);
+        let (mut gone, mut released): (Vec<SqlRow>, Vec<SqlRow>) = (Vec::new(), Vec::new());
         let row = |key: &Key| vec![source.clone(), versions::kind_name(key), (&key.id).into()];
         for step in self.steps().filter(|step| changes_row(step.verb)) {
-            if step.claim.is_none() && step.reason == Reason::Removed {
+            if step.claim.is_none() && step.reason == StepReason::Removed {
                 let mut row = row(&step.key);
-                row.push(Param::Int(self.version_after(step)));
+                row.push(SqlValue::Int(self.version_after(step)));
                 gone.push(row);
             }
         }
         for agreed in &self.apply.plan.agreed {
             match agreed.claim {
-                AgreedClaim::Write(_) => {}
-                AgreedClaim::Release => released.push(row(&agreed.key)),
-                AgreedClaim::Gone => {
+                ClaimAction::Write(_) => {}
+                ClaimAction::Release => released.push(row(&agreed.key)),
+                ClaimAction::Gone => {
                     let mut row = row(&agreed.key);
-                    row.push(Param::Null);
+                    row.push(SqlValue::Null);
                     gone.push(row);
                 }
             }
@@ -145,53 +148,71 @@ impl<'a> Pass<'a> {
                    SET state = 'gone', seen_version = coalesce(v.seen, t.seen_version) FROM v \
                    WHERE t.source = v.source AND t.kind = v.kind AND t.external_id = v.id";
         let marked = self
-            .each(sql, &[Ty::Id, Ty::Id, Ty::Id, Ty::Int], gone)
+            .run_for_rows(
+                sql,
+                &[SqlType::Id, SqlType::Id, SqlType::Id, SqlType::Int],
+                gone,
+            )
             .await?;
         let sql = "WITH v(source, kind, id) AS MATERIALIZED ({rows}) DELETE FROM claims \
                    WHERE kind IN (SELECT kind FROM v) AND external_id IN (SELECT id FROM v) \
                    AND EXISTS (SELECT 1 FROM v WHERE v.source = claims.source \
                      AND v.kind = claims.kind AND v.id = claims.external_id)";
-        Ok(marked + self.each(sql, &[Ty::Id; 3], released).await?)
+        Ok(marked + self.run_for_rows(sql, &[SqlType::Id; 3], released).await?)
     }
 
     /// Other sources' claims on what this plan writes: those that were current and whose fields it
     /// left alone stay current; those on a row that is created anew are not.
-    async fn move_others(&mut self) -> Result<(), StoreError> {
-        let source = Param::text(&self.apply.plan.source.name);
+    async fn update_other_claims(&mut self) -> Result<(), StoreError> {
+        let source = SqlValue::text(&self.apply.plan.source.name);
         let others = "SELECT 1 FROM claims WHERE source <> ? LIMIT 1";
-        if !self.tx.any(others, std::slice::from_ref(&source)).await? {
+        if !self
+            .tx
+            .has_rows(others, std::slice::from_ref(&source))
+            .await?
+        {
             return Ok(());
         }
         let sql = "WITH v(kind, id) AS MATERIALIZED ({rows}) UPDATE claims AS t \
                    SET seen_version = 0 FROM v WHERE t.kind = v.kind AND t.external_id = v.id";
-        let created = self.steps().filter(|step| step.verb == Verb::Create);
+        let created = self.steps().filter(|step| step.verb == StepVerb::Create);
         let rows = created.map(|step| key_cells(&step.key)).collect();
-        self.each(sql, &KEY, rows).await?;
-        let moved = self.moved().await?;
+        self.run_for_rows(sql, &KEY, rows).await?;
+        let moved = self.claims_to_advance().await?;
         let sql = "WITH v(source, kind, id, seen) AS MATERIALIZED ({rows}) UPDATE claims AS t \
                    SET seen_version = v.seen FROM v \
                    WHERE t.source = v.source AND t.kind = v.kind AND t.external_id = v.id";
-        self.each(sql, &[Ty::Id, Ty::Id, Ty::Id, Ty::Int], moved)
-            .await?;
+        self.run_for_rows(
+            sql,
+            &[SqlType::Id, SqlType::Id, SqlType::Id, SqlType::Int],
+            moved,
+        )
+        .await?;
         Ok(())
     }
 
     /// The claims that move on with their row, each with the version it moves to.
-    async fn moved(&mut self) -> Result<Vec<Cells>, StoreError> {
+    async fn claims_to_advance(&mut self) -> Result<Vec<SqlRow>, StoreError> {
         let sql = "WITH v(kind, id) AS MATERIALIZED ({rows}) \
                    SELECT t.kind, t.external_id, t.source, t.seen_version, t.fields \
                    FROM v JOIN claims AS t ON t.kind = v.kind AND t.external_id = v.id";
-        let batch = Batch { sql, types: &KEY };
-        let types = [Ty::Id, Ty::Id, Ty::Id, Ty::Int, Ty::Bytes];
+        let batch = BatchStatement { sql, types: &KEY };
+        let types = [
+            SqlType::Id,
+            SqlType::Id,
+            SqlType::Id,
+            SqlType::Int,
+            SqlType::Bytes,
+        ];
         let steps = self
             .steps()
-            .filter(|step| changes_row(step.verb) && self.writes(step));
+            .filter(|step| changes_row(step.verb) && self.changes_row(step));
         let mut steps: Vec<&Step> = steps.collect();
         steps.sort_by(|a, b| a.key.cmp(&b.key));
         let rows = steps.iter().map(|step| key_cells(&step.key));
-        let rows: Vec<Cells> = rows.collect();
+        let rows: Vec<SqlRow> = rows.collect();
         let found = self.tx.batch_fetch(&batch, rows, &types).await?;
-        let own = Param::text(&self.apply.plan.source.name);
+        let own = SqlValue::text(&self.apply.plan.source.name);
         let moved = found.into_iter().filter_map(|mut cells| {
             let kind = kinds::by_name(cells[0].as_text()?)?.id;
             let key = Key::new(kind, cells[1].as_text()?);
@@ -203,7 +224,7 @@ impl<'a> Pass<'a> {
             if !current || stays || touches(steps[at], &fields) {
                 return None;
             }
-            let seen = Param::Int(self.version_after(steps[at]));
+            let seen = SqlValue::Int(self.version_after(steps[at]));
             let [kind, id, source] = [0, 1, 2].map(|at| std::mem::take(&mut cells[at]));
             Some(vec![source, kind, id, seen])
         });
@@ -218,8 +239,8 @@ fn touches(step: &Step, fields: &FieldDigests) -> bool {
     names.any(|name| fields.get(&name).is_some())
 }
 
-fn key_cells(key: &Key) -> Cells {
-    vec![versions::kind_name(key), Param::from(&key.id)]
+fn key_cells(key: &Key) -> SqlRow {
+    vec![versions::kind_name(key), SqlValue::from(&key.id)]
 }
 
 fn upsert() -> String {
@@ -241,14 +262,18 @@ const MANY: usize = 20_000;
 
 /// Has the other sources look again at what they declare of these resources, of which this source
 /// now says something else: of an inactive row, a manifest that writes no status depends on it.
-async fn look_again(tx: &mut Tx, source: &str, keys: &[&Key]) -> Result<(), StoreError> {
+async fn invalidate_other_sources(
+    tx: &mut SqlTransaction,
+    source: &str,
+    keys: &[&Key],
+) -> Result<(), StoreError> {
     if keys.len() > MANY {
         let sql = "UPDATE sources SET fingerprint = ? WHERE name <> ?";
-        tx.run(sql, &[Param::Bytes(Vec::new()), source.into()])
+        tx.run(sql, &[SqlValue::Bytes(Vec::new()), source.into()])
             .await?;
         return Ok(());
     }
-    let mut files: BTreeSet<(Text, Text)> = BTreeSet::new();
+    let mut files: BTreeSet<(CompactText, CompactText)> = BTreeSet::new();
     for kind in kinds::ALL.into_iter().filter(|kind| kind.status) {
         let sql = format!(
             "SELECT c.source, c.path FROM claims c JOIN {} r ON r.external_id = c.external_id \
@@ -256,13 +281,15 @@ async fn look_again(tx: &mut Tx, source: &str, keys: &[&Key]) -> Result<(), Stor
              AND c.external_id IN ({{rows}})",
             kind.table, kind.name
         );
-        let batch = Batch {
+        let batch = BatchStatement {
             sql: &sql,
-            types: &[Ty::Id],
+            types: &[SqlType::Id],
         };
         let keys = keys.iter().filter(|key| key.kind == kind.id);
-        let rows = keys.map(|key| vec![Param::from(&key.id)]);
-        let found = tx.batch_fetch(&batch, rows, &[Ty::Id, Ty::Text]).await?;
+        let rows = keys.map(|key| vec![SqlValue::from(&key.id)]);
+        let found = tx
+            .batch_fetch(&batch, rows, &[SqlType::Id, SqlType::Text])
+            .await?;
         let found = found.into_iter();
         files.extend(found.map(|mut cells| (cells[0].take_text(), cells[1].take_text())));
     }

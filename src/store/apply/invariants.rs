@@ -1,18 +1,18 @@
 //! What must hold whoever writes: checked on what this run took away, before the commit.
 
-use super::super::connection::{Batch, Cells};
+use super::super::connection::{BatchStatement, SqlRow};
 use super::super::error::{ApplyError, StoreError};
-use super::super::param::{Param, Ty};
+use super::super::sql_value::{SqlType, SqlValue};
 use super::super::tables::{self, LinkTable};
-use super::links::{Delta, change_of};
-use super::{Pass, deactivates, ids};
+use super::links::{LinkDelta, change_of};
+use super::{ApplyTransaction, deactivates, ids};
 use crate::kinds::{self, ACCOUNT, POLICY, USER};
-use crate::model::{Key, KindId, Text};
-use crate::plan::{Step, Verb};
+use crate::model::{CompactText, Key, KindId};
+use crate::plan::{Step, StepVerb};
 use std::collections::BTreeSet;
 
 /// An active resource must keep an active user at the other end of a link.
-struct Invariant {
+struct ActiveUserInvariant {
     code: &'static str,
     /// The kind that must keep one.
     keeper: KindId,
@@ -22,15 +22,15 @@ struct Invariant {
     message: &'static str,
 }
 
-const ALL: [Invariant; 2] = [
-    Invariant {
+const ALL: [ActiveUserInvariant; 2] = [
+    ActiveUserInvariant {
         code: "last-user",
         keeper: ACCOUNT,
         lister: USER,
         field: "accounts",
         message: "would take the last active user of the active account",
     },
-    Invariant {
+    ActiveUserInvariant {
         code: "policy-approvers",
         keeper: POLICY,
         lister: POLICY,
@@ -40,11 +40,11 @@ const ALL: [Invariant; 2] = [
 ];
 
 /// The resources that this run may leave without anybody, one set an invariant.
-pub(super) type Watched = Vec<BTreeSet<Text>>;
+pub(super) type InvariantCandidates = Vec<BTreeSet<CompactText>>;
 
-impl Invariant {
+impl ActiveUserInvariant {
     fn links(&self) -> &'static LinkTable {
-        tables::of(self.lister).link_named(self.field)
+        tables::for_kind(self.lister).link_named(self.field)
     }
 
     /// The columns of the link table: the keeper's and the user's.
@@ -58,19 +58,19 @@ impl Invariant {
     }
 }
 
-impl Pass<'_> {
+impl ApplyTransaction<'_> {
     /// Which resources lose somebody in this run; looked up before anything is written.
-    pub(super) async fn watch(&mut self) -> Result<Watched, StoreError> {
+    pub(super) async fn invariant_candidates(&mut self) -> Result<InvariantCandidates, StoreError> {
         let leaving: Vec<Key> = self
             .of_kind(USER, |_| true)
-            .filter(|step| leaves(step))
+            .filter(|step| deactivates_user(step))
             .map(|step| step.key.clone())
             .collect();
-        let mut watched = Watched::new();
+        let mut watched = InvariantCandidates::new();
         for invariant in &ALL {
-            let mut keepers = self.unlinked(invariant);
+            let mut keepers = self.keepers_losing_links(invariant);
             if invariant.keeper != ACCOUNT || self.settings.first_user {
-                keepers.extend(self.keepers(invariant, &leaving).await?);
+                keepers.extend(self.keepers_linked_to(invariant, &leaving).await?);
             } else {
                 keepers.clear();
             }
@@ -80,14 +80,14 @@ impl Pass<'_> {
     }
 
     /// The keepers that a step takes a link from.
-    fn unlinked(&self, invariant: &Invariant) -> BTreeSet<Text> {
+    fn keepers_losing_links(&self, invariant: &ActiveUserInvariant) -> BTreeSet<CompactText> {
         let table = invariant.links();
         let mut keepers = BTreeSet::new();
         for step in self.of_kind(invariant.lister, super::changes_row) {
             let Some(change) = change_of(step, table) else {
                 continue;
             };
-            let went = Delta::of(&change).went;
+            let went = LinkDelta::from_change(&change).went;
             if invariant.keeper != invariant.lister {
                 keepers.extend(went);
             } else if !went.is_empty() {
@@ -98,23 +98,23 @@ impl Pass<'_> {
     }
 
     /// The keepers that some users are linked with.
-    async fn keepers(
+    async fn keepers_linked_to(
         &mut self,
-        invariant: &Invariant,
+        invariant: &ActiveUserInvariant,
         users: &[Key],
-    ) -> Result<BTreeSet<Text>, StoreError> {
+    ) -> Result<BTreeSet<CompactText>, StoreError> {
         let (keeper, user) = invariant.columns();
         let sql = format!(
             "WITH v(id) AS MATERIALIZED ({{rows}}) SELECT l.{keeper} \
              FROM v JOIN {} AS l ON l.{user} = v.id",
             invariant.links().name
         );
-        let batch = Batch {
+        let batch = BatchStatement {
             sql: &sql,
-            types: &[Ty::Id],
+            types: &[SqlType::Id],
         };
         let rows = ids(users.iter());
-        let found = self.tx.batch_fetch(&batch, rows, &[Ty::Id]).await?;
+        let found = self.tx.batch_fetch(&batch, rows, &[SqlType::Id]).await?;
         Ok(found
             .into_iter()
             .map(|mut cells| cells[0].take_text())
@@ -122,7 +122,10 @@ impl Pass<'_> {
     }
 
     /// Refuses the run when a watched resource is active and has nobody active left.
-    pub(super) async fn check_invariants(&mut self, watched: &Watched) -> Result<(), ApplyError> {
+    pub(super) async fn check_invariants(
+        &mut self,
+        watched: &InvariantCandidates,
+    ) -> Result<(), ApplyError> {
         for (invariant, keepers) in ALL.iter().zip(watched) {
             let (keeper, user) = invariant.columns();
             let sql = format!(
@@ -133,12 +136,12 @@ impl Pass<'_> {
                 kinds::get(invariant.keeper).table,
                 invariant.links().name,
             );
-            let batch = Batch {
+            let batch = BatchStatement {
                 sql: &sql,
-                types: &[Ty::Id],
+                types: &[SqlType::Id],
             };
-            let rows: Vec<Cells> = keepers.iter().map(|id| vec![Param::from(id)]).collect();
-            let broken = self.tx.batch_fetch(&batch, rows, &[Ty::Id]).await?;
+            let rows: Vec<SqlRow> = keepers.iter().map(|id| vec![SqlValue::from(id)]).collect();
+            let broken = self.tx.batch_fetch(&batch, rows, &[SqlType::Id]).await?;
             if let Some(mut cells) = broken.into_iter().next() {
                 let key = Key::new(invariant.keeper, cells[0].take_text());
                 return Err(ApplyError::Invariant {
@@ -153,11 +156,11 @@ impl Pass<'_> {
 }
 
 /// Whether a user is no longer active after a step.
-fn leaves(step: &Step) -> bool {
+fn deactivates_user(step: &Step) -> bool {
     let deactivated = || {
         step.changes()
             .iter()
             .any(|change| deactivates(step, change))
     };
-    step.verb == Verb::Delete || (step.verb != Verb::Create && deactivated())
+    step.verb == StepVerb::Delete || (step.verb != StepVerb::Create && deactivated())
 }

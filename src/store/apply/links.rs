@@ -1,37 +1,37 @@
 //! Writing link rows: only the members that come, go or change.
 
 use super::super::codec;
-use super::super::connection::Cells;
+use super::super::connection::SqlRow;
 use super::super::error::StoreError;
-use super::super::lent::Out;
-use super::super::param::{Param, Ty};
+use super::super::row_writer::RowWriter;
+use super::super::sql_value::{SqlType, SqlValue};
 use super::super::tables::{self, LinkTable};
-use super::{Pass, changes_row, ids, values};
+use super::{ApplyTransaction, changes_row, ids, values};
 use crate::kinds::{self, Field};
-use crate::model::Change;
-use crate::model::{Link, Text, Value};
-use crate::plan::{Step, Verb};
+use crate::model::FieldChange;
+use crate::model::{CompactText, Link, Value};
+use crate::plan::{Step, StepVerb};
 use std::borrow::Cow;
 
 /// What one change does to the members of a list.
 #[derive(Default)]
-pub(super) struct Delta {
+pub(super) struct LinkDelta {
     /// Members that were not there.
     pub(super) came: Vec<Link>,
     /// Members whose attributes change, each with what was stored.
     pub(super) changed: Vec<(Link, Link)>,
     /// Members that go.
-    pub(super) went: Vec<Text>,
+    pub(super) went: Vec<CompactText>,
 }
 
-impl Delta {
+impl LinkDelta {
     /// The members before and after, compared by target.
-    pub(super) fn of(change: &Change) -> Self {
+    pub(super) fn from_change(change: &FieldChange) -> Self {
         let (before, after) = (
             sorted(change.before.as_ref()),
             sorted(change.after.as_ref()),
         );
-        let find = |links: &[Link], target: &Text| {
+        let find = |links: &[Link], target: &CompactText| {
             let found = links.binary_search_by(|link| link.target.cmp(target));
             found.ok().map(|at| links[at].clone())
         };
@@ -74,7 +74,7 @@ fn borrowed(value: Option<&Value>) -> Vec<Cow<'_, Link>> {
     }
 }
 
-fn bare(target: &Text) -> Link {
+fn bare(target: &CompactText) -> Link {
     Link {
         target: target.clone(),
         attributes: [None; 2],
@@ -82,25 +82,25 @@ fn bare(target: &Text) -> Link {
 }
 
 /// The change of one list field of a step.
-pub(super) fn change_of<'s>(step: &'s Step, table: &LinkTable) -> Option<Cow<'s, Change>> {
-    step.change(&kinds::own(table.field))
+pub(super) fn change_of<'s>(step: &'s Step, table: &LinkTable) -> Option<Cow<'s, FieldChange>> {
+    step.change(&kinds::own_field(table.field))
 }
 
-impl Pass<'_> {
+impl ApplyTransaction<'_> {
     /// Takes out links of rows that are no more, left behind by a program that checks no references,
     /// as SQLite's own shell does: a new row must not inherit them, nor a deletion fail on them.
-    pub(super) async fn clear_strays(&mut self) -> Result<(), StoreError> {
+    pub(super) async fn delete_orphaned_links(&mut self) -> Result<(), StoreError> {
         for table in tables::ALL.iter() {
             for link in &table.links {
                 let of = |column: &str| {
                     format!("DELETE FROM {} WHERE {column} IN ({{rows}})", link.name)
                 };
-                let owners = self.of_kind(table.kind.id, |verb| verb == Verb::Create);
+                let owners = self.of_kind(table.kind.id, |verb| verb == StepVerb::Create);
                 let sql = of(&link.owner);
                 let owners = ids(owners.map(|step| &step.key)).collect();
-                self.each(&sql, &[Ty::Id], owners).await?;
+                self.run_for_rows(&sql, &[SqlType::Id], owners).await?;
                 let Some(target) = link.target else { continue };
-                let members = self.of_kind(target, |verb| verb == Verb::Delete);
+                let members = self.of_kind(target, |verb| verb == StepVerb::Delete);
                 let sql = format!(
                     "{} AND NOT EXISTS (SELECT 1 FROM {} WHERE external_id = {})",
                     of(&link.member),
@@ -108,7 +108,7 @@ impl Pass<'_> {
                     link.owner
                 );
                 let members = ids(members.map(|step| &step.key)).collect();
-                self.each(&sql, &[Ty::Id], members).await?;
+                self.run_for_rows(&sql, &[SqlType::Id], members).await?;
             }
         }
         Ok(())
@@ -119,13 +119,13 @@ impl Pass<'_> {
         for table in tables::ALL.iter() {
             for link in &table.links {
                 let steps: Vec<&Step> = self
-                    .of_kind(table.kind.id, |verb| verb == Verb::Create)
+                    .of_kind(table.kind.id, |verb| verb == StepVerb::Create)
                     .collect();
                 let field = &table.kind.fields[link.field];
                 let rows = steps.iter().flat_map(|step| new_links(link, field, step));
                 let mut rows = rows.peekable();
                 if rows.peek().is_some() {
-                    let put = |row: New<'_>, out: &mut Out<'_>| row.put(link, out);
+                    let put = |row: NewLink<'_>, out: &mut RowWriter<'_>| row.put(link, out);
                     self.tx.load(&link.name, &link.shape(), rows, put).await?;
                 }
                 let steps: Vec<&Step> = self.of_kind(table.kind.id, changes_row).collect();
@@ -137,13 +137,13 @@ impl Pass<'_> {
 
     /// A changed link is taken out and put in again; the guard keeps the triggers quiet.
     async fn change_links(&mut self, table: &LinkTable, steps: &[&Step]) -> Result<(), StoreError> {
-        let (mut out, mut put): (Vec<Cells>, Vec<Cells>) = (Vec::new(), Vec::new());
+        let (mut out, mut put): (Vec<SqlRow>, Vec<SqlRow>) = (Vec::new(), Vec::new());
         for step in steps {
             let Some(change) = change_of(step, table) else {
                 continue;
             };
             let owner = &step.key.id;
-            let delta = Delta::of(&change);
+            let delta = LinkDelta::from_change(&change);
             let altered = delta.changed.iter().map(|(_, link)| &link.target);
             for target in delta.went.iter().chain(altered) {
                 out.push(vec![owner.into(), target.into()]);
@@ -157,7 +157,8 @@ impl Pass<'_> {
             put.extend(altered.map(|(old, link)| cells(table, owner, link, Some(old))));
         }
         let sql = delete_pairs(&table.name, [&table.owner, &table.member]);
-        self.each(&sql, &[Ty::Id, Ty::Id], out).await?;
+        self.run_for_rows(&sql, &[SqlType::Id, SqlType::Id], out)
+            .await?;
         if !put.is_empty() {
             put.sort_by(|a, b| {
                 (a[0].as_text(), a[1].as_text()).cmp(&(b[0].as_text(), b[1].as_text()))
@@ -179,13 +180,13 @@ pub(super) fn delete_pairs(table: &str, [first, second]: [&str; 2]) -> String {
 }
 
 /// A link of a new row.
-struct New<'s> {
-    owner: &'s Text,
+struct NewLink<'s> {
+    owner: &'s CompactText,
     link: Cow<'s, Link>,
 }
 
-impl New<'_> {
-    fn put(&self, table: &LinkTable, out: &mut Out<'_>) {
+impl NewLink<'_> {
+    fn put(&self, table: &LinkTable, out: &mut RowWriter<'_>) {
         out.put(self.owner);
         out.put(&self.link.target);
         codec::attribute_cells(table, &self.link, None).for_each(|cell| out.put(cell));
@@ -197,44 +198,46 @@ fn new_links<'s>(
     table: &LinkTable,
     field: &Field,
     step: &'s Step,
-) -> impl Iterator<Item = New<'s>> + use<'s> {
-    let links = match values::of(step, &kinds::own(table.field)) {
+) -> impl Iterator<Item = NewLink<'s>> + use<'s> {
+    let links = match values::step_change(step, &kinds::own_field(table.field)) {
         Some(given) => borrowed(given.after),
         None => sorted(field.default.value().as_ref())
             .into_iter()
             .map(Cow::Owned)
             .collect(),
     };
-    links.into_iter().map(|link| New {
+    links.into_iter().map(|link| NewLink {
         owner: &step.key.id,
         link,
     })
 }
 
-fn cells(table: &LinkTable, owner: &Text, link: &Link, otherwise: Option<&Link>) -> Cells {
-    let mut cells = vec![Param::from(owner), Param::from(&link.target)];
-    cells.extend(codec::attribute_cells(table, link, otherwise).map(Param::from));
+fn cells(table: &LinkTable, owner: &CompactText, link: &Link, otherwise: Option<&Link>) -> SqlRow {
+    let mut cells = vec![SqlValue::from(owner), SqlValue::from(&link.target)];
+    cells.extend(codec::attribute_cells(table, link, otherwise).map(SqlValue::from));
     cells
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::{Access, Store};
+    use super::super::super::{Store, StoreAccess};
     use super::*;
 
     #[tokio::test]
     async fn no_deletion_of_links_reads_the_whole_table() {
         let folder = tempfile::tempdir().expect("a folder");
         let url = format!("sqlite:{}", folder.path().join("roster.db").display());
-        let store = Store::open(&url, Access::Write).await.expect("a database");
+        let store = Store::open(&url, StoreAccess::Write)
+            .await
+            .expect("a database");
         store.migrate(None).await.expect("a schema");
-        let mut tx = store.writing("explain").await.expect("a transaction");
+        let mut tx = store.begin_write("explain").await.expect("a transaction");
         for link in tables::ALL.iter().flat_map(|table| &table.links) {
             let sql = delete_pairs(&link.name, [&link.owner, &link.member]);
-            let rows = tx.dialect().batch(&[Ty::Id, Ty::Id], 100);
+            let rows = tx.dialect().batch(&[SqlType::Id, SqlType::Id], 100);
             let sql = format!("EXPLAIN QUERY PLAN {}", sql.replace("{rows}", &rows));
-            let types = [Ty::Int, Ty::Int, Ty::Int, Ty::Text];
-            let nothing = vec![Param::text("x"); 200];
+            let types = [SqlType::Int, SqlType::Int, SqlType::Int, SqlType::Text];
+            let nothing = vec![SqlValue::text("x"); 200];
             let steps = tx
                 .fetch(&sql, &nothing, &types)
                 .await

@@ -15,26 +15,26 @@ mod settings;
 mod values;
 mod versions;
 
-use super::connection::Tx;
+use super::connection::SqlTransaction;
 use super::error::{ApplyError, StoreError};
-use super::held;
+use super::held_steps;
 use super::imports;
 use super::lease::Lease;
-use super::param::{self, Param, Ty};
-use super::source::{self, Remember};
+use super::source::{self, CheckpointUpdate};
+use super::sql_value::{self, SqlType, SqlValue};
 use super::{Store, migrate};
 use crate::diagnostic::chain;
 use crate::kinds;
-use crate::model::Change;
+use crate::model::FieldChange;
 use crate::model::{Key, KindId, Value};
-use crate::plan::{Plan, Step, Verb};
+use crate::plan::{Plan, Step, StepVerb};
 use rand::Rng;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// A plan to apply, and what it does not carry itself.
 #[derive(Clone, Debug)]
-pub struct Apply<'a> {
+pub struct ApplyRequest<'a> {
     /// The plan.
     pub plan: &'a Plan,
     /// Its id.
@@ -50,12 +50,12 @@ pub struct Apply<'a> {
     /// The argon2 hashes of the passwords that the steps set.
     pub passwords: &'a BTreeMap<Key, String>,
     /// What is to be remembered of the source, unless only a part of it is applied.
-    pub remember: Option<&'a Remember>,
+    pub remember: Option<&'a CheckpointUpdate>,
 }
 
 /// What an apply came to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Applied {
+pub struct ApplySummary {
     /// The run; `None` when there was nothing to record.
     pub run: Option<i64>,
     /// How many resources were written.
@@ -67,8 +67,8 @@ pub struct Applied {
 }
 
 /// How long a run whose answer was lost is looked for, and how often.
-const UNKNOWN: Duration = Duration::from_mins(2);
-const AGAIN: Duration = Duration::from_millis(500);
+const COMMIT_LOOKUP_TIMEOUT: Duration = Duration::from_mins(2);
+const COMMIT_LOOKUP_INTERVAL: Duration = Duration::from_millis(500);
 
 /// More steps than this take longer between two statements than a transaction may stand still, in
 /// milliseconds.
@@ -84,7 +84,7 @@ impl Store {
     /// # Errors
     /// When the plan is stale or refused, would break an invariant, has lost its lease, or the
     /// database fails: then nothing was written.
-    pub async fn apply(&self, apply: &Apply<'_>) -> Result<Applied, ApplyError> {
+    pub async fn apply(&self, apply: &ApplyRequest<'_>) -> Result<ApplySummary, ApplyError> {
         if apply.plan.errored {
             return Err(ApplyError::Refused);
         }
@@ -101,9 +101,9 @@ impl Store {
         }
     }
 
-    async fn try_apply(&self, apply: &Apply<'_>) -> Result<Applied, ApplyError> {
-        let tx = self.writing("apply the plan").await?;
-        let mut pass = Pass::start(apply, tx).await?;
+    async fn try_apply(&self, apply: &ApplyRequest<'_>) -> Result<ApplySummary, ApplyError> {
+        let tx = self.begin_write("apply the plan").await?;
+        let mut pass = ApplyTransaction::start(apply, tx).await?;
         let applied = pass.perform().await?;
         let now = pass.now;
         if let Err(error) = pass.tx.commit().await {
@@ -124,54 +124,59 @@ impl Store {
         let begin = Instant::now();
         loop {
             match self.try_has_run(run, plan, started).await {
-                Err(_) if begin.elapsed() < UNKNOWN => tokio::time::sleep(AGAIN).await,
-                Err(source) => return Err(ApplyError::Unknown { run, source }),
+                Err(_) if begin.elapsed() < COMMIT_LOOKUP_TIMEOUT => {
+                    tokio::time::sleep(COMMIT_LOOKUP_INTERVAL).await;
+                }
+                Err(source) => return Err(ApplyError::CommitUnknown { run, source }),
                 Ok(found) => return Ok(found),
             }
         }
     }
 
     async fn try_has_run(&self, run: i64, plan: &str, started: i64) -> Result<bool, StoreError> {
-        let mut tx = self.writing("look the run up").await?;
+        let mut tx = self.begin_write("look the run up").await?;
         // A commit that is still under way holds this row.
         let lock = format!("SELECT id FROM write{}", tx.dialect().for_update);
-        tx.fetch(&lock, &[], &[Ty::Int]).await?;
+        tx.fetch(&lock, &[], &[SqlType::Int]).await?;
         let sql = "SELECT 1 FROM runs WHERE id = ? AND plan_id = ? AND started_at = ?";
-        tx.any(sql, &[run.into(), plan.into(), started.into()])
+        tx.has_rows(sql, &[run.into(), plan.into(), started.into()])
             .await
     }
 }
 
 /// One apply under way.
-struct Pass<'a> {
-    apply: &'a Apply<'a>,
-    tx: Tx,
+struct ApplyTransaction<'a> {
+    apply: &'a ApplyRequest<'a>,
+    tx: SqlTransaction,
     now: i64,
     secret: [u8; 32],
-    settings: settings::Effective,
-    stored: versions::Stored<'a>,
+    settings: settings::EffectiveSettings,
+    stored: versions::MergeBases<'a>,
 }
 
-impl<'a> Pass<'a> {
+impl<'a> ApplyTransaction<'a> {
     /// Locks, and checks that everything is as the plan saw it.
-    async fn start(apply: &'a Apply<'a>, mut tx: Tx) -> Result<Self, ApplyError> {
+    async fn start(
+        apply: &'a ApplyRequest<'a>,
+        mut tx: SqlTransaction,
+    ) -> Result<Self, ApplyError> {
         let meta = migrate::meta(&mut tx).await?.ok_or(StoreError::Missing)?;
         let lock = format!("SELECT id FROM write{}", tx.dialect().for_update);
-        tx.fetch(&lock, &[], &[Ty::Int]).await?;
-        let meta_now = migrate::current(&mut tx).await?;
+        tx.fetch(&lock, &[], &[SqlType::Int]).await?;
+        let meta_now = migrate::require_current(&mut tx).await?;
         if let Some(lease) = apply.lease {
-            lease.still_held(&mut tx).await?;
+            lease.ensure_held(&mut tx).await?;
         }
-        let mut what = versions::database(&mut tx, apply, &meta.identity).await?;
-        let stored = versions::check(&mut tx, apply.plan, &meta_now.key, &mut what).await?;
+        let mut what = versions::check_database(&mut tx, apply, &meta.identity).await?;
+        let stored = versions::check_rows(&mut tx, apply.plan, &meta_now.key, &mut what).await?;
         if !what.is_empty() {
             return Err(ApplyError::Stale { what });
         }
-        let settings = settings::effective(&mut tx, apply.plan).await?;
+        let settings = settings::effective_settings(&mut tx, apply.plan).await?;
         Ok(Self {
             apply,
             tx,
-            now: param::now(),
+            now: sql_value::now(),
             secret: meta_now.key,
             settings,
             stored,
@@ -179,7 +184,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Writes everything but the commit.
-    async fn perform(&mut self) -> Result<Applied, ApplyError> {
+    async fn perform(&mut self) -> Result<ApplySummary, ApplyError> {
         let guard = self.tx.dialect();
         self.tx.script(guard.guard_on).await?;
         if !guard.idle.is_empty() && self.apply.plan.steps.len() > MANY {
@@ -190,10 +195,10 @@ impl<'a> Pass<'a> {
         if !guard.numbered {
             self.tx.script("PRAGMA defer_foreign_keys = ON").await?;
         }
-        let watched = self.watch().await?;
-        let bare = self.undress().await?;
+        let watched = self.invariant_candidates().await?;
+        let bare = self.begin_bulk_load().await?;
         if !bare {
-            self.clear_strays().await?;
+            self.delete_orphaned_links().await?;
         }
         self.create_rows().await?;
         self.update_rows().await?;
@@ -203,19 +208,19 @@ impl<'a> Pass<'a> {
         self.delete_rows().await?;
         self.check_invariants(&watched).await?;
         let claims = self.write_claims().await?;
-        let run = self.record().await?;
-        held::record(&mut self.tx, self.apply.plan).await?;
+        let run = self.record_history().await?;
+        held_steps::record_held_steps(&mut self.tx, self.apply.plan).await?;
         if let Some(remember) = self.apply.remember {
-            source::remember(&mut self.tx, &self.apply.plan.source.name, remember).await?;
+            source::save_checkpoint(&mut self.tx, &self.apply.plan.source.name, remember).await?;
             imports::end(&mut self.tx, &remember.ended, run).await?;
         }
         if bare {
-            self.dress().await?;
+            self.finish_bulk_load().await?;
         }
         self.tx.script(guard.guard_off).await?;
-        Ok(Applied {
+        Ok(ApplySummary {
             run,
-            written: self.steps().filter(|step| self.writes(step)).count() as u64,
+            written: self.steps().filter(|step| self.changes_row(step)).count() as u64,
             claims,
             logins,
         })
@@ -226,14 +231,18 @@ impl<'a> Pass<'a> {
     }
 
     /// The steps of one kind that have some verb.
-    fn of_kind(&self, kind: KindId, verb: impl Fn(Verb) -> bool) -> impl Iterator<Item = &'a Step> {
+    fn of_kind(
+        &self,
+        kind: KindId,
+        verb: impl Fn(StepVerb) -> bool,
+    ) -> impl Iterator<Item = &'a Step> {
         self.steps()
             .filter(move |step| step.key.kind == kind && verb(step.verb))
     }
 
     /// Whether a step changes its row; an adoption may not.
-    fn writes(&self, step: &Step) -> bool {
-        self.apply.writes(step)
+    fn changes_row(&self, step: &Step) -> bool {
+        self.apply.changes_row(step)
     }
 
     /// The version of a step's row afterwards.
@@ -242,10 +251,10 @@ impl<'a> Pass<'a> {
     }
 }
 
-impl Apply<'_> {
-    fn writes(&self, step: &Step) -> bool {
+impl ApplyRequest<'_> {
+    fn changes_row(&self, step: &Step) -> bool {
         match step.verb {
-            Verb::Create | Verb::Delete => true,
+            StepVerb::Create | StepVerb::Delete => true,
             _ => !step.changes().is_empty() || self.passwords.contains_key(&step.key),
         }
     }
@@ -253,7 +262,7 @@ impl Apply<'_> {
     fn version_after(&self, step: &Step) -> i64 {
         match step.version {
             None => 1,
-            Some(old) if self.writes(step) => next_version(old),
+            Some(old) if self.changes_row(step) => next_version(old),
             Some(old) => old,
         }
     }
@@ -269,18 +278,18 @@ pub(super) fn next_version(old: i64) -> i64 {
 }
 
 /// Verbs that change a stored row.
-fn changes_row(verb: Verb) -> bool {
-    !matches!(verb, Verb::Create | Verb::Delete)
+fn changes_row(verb: StepVerb) -> bool {
+    !matches!(verb, StepVerb::Create | StepVerb::Delete)
 }
 
 /// Whether a change takes a resource out of use.
-fn deactivates(step: &Step, change: &Change) -> bool {
+fn deactivates(step: &Step, change: &FieldChange) -> bool {
     let kind = kinds::get(step.key.kind);
     change.field.own() == Some(kind.status_index())
         && change.after.as_ref().and_then(Value::as_text) == Some("inactive")
 }
 
 /// Rows of one external id each, for a batch.
-fn ids<'i>(keys: impl Iterator<Item = &'i Key>) -> impl Iterator<Item = Vec<Param>> {
-    keys.map(|key| vec![Param::from(&key.id)])
+fn ids<'i>(keys: impl Iterator<Item = &'i Key>) -> impl Iterator<Item = Vec<SqlValue>> {
+    keys.map(|key| vec![SqlValue::from(&key.id)])
 }

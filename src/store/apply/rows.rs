@@ -1,40 +1,40 @@
 //! Inserting, updating and deleting the rows of the kinds, set-wise.
 
 use super::super::codec;
-use super::super::connection::{Batch, Cells};
+use super::super::connection::{BatchStatement, SqlRow};
 use super::super::error::StoreError;
-use super::super::lent::{Lent, Out};
-use super::super::param::{Param, Ty};
 use super::super::read;
-use super::super::tables::{self, Column, Holds, KindTable};
-use super::{Pass, changes_row, ids, values};
-use crate::kinds::{self, Fact, Type};
-use crate::model::Change;
-use crate::model::{FieldRef, Key, SmallMap, Text, Value};
-use crate::plan::{Step, Verb};
+use super::super::row_writer::{RowWriter, SqlValueRef};
+use super::super::sql_value::{SqlType, SqlValue};
+use super::super::tables::{self, ColumnContent, KindTable, TableColumn};
+use super::{ApplyTransaction, changes_row, ids, values};
+use crate::kinds::{self, FieldType, RuntimeFact};
+use crate::model::FieldChange;
+use crate::model::{CompactText, FieldRef, Key, SmallMap, Value};
+use crate::plan::{Step, StepVerb};
 use std::collections::BTreeMap;
 
 /// The columns of a row that its updates fill beside those that change.
-const UPDATED: [(&str, Ty); 3] = [
-    ("external_id", Ty::Id),
-    ("version", Ty::Int),
-    ("updated_at", Ty::Time),
+const UPDATED: [(&str, SqlType); 3] = [
+    ("external_id", SqlType::Id),
+    ("version", SqlType::Int),
+    ("updated_at", SqlType::Time),
 ];
 
-impl Pass<'_> {
+impl ApplyTransaction<'_> {
     /// Inserts the new rows, kind by kind: what others refer to comes first.
     pub(super) async fn create_rows(&mut self) -> Result<(), StoreError> {
         for table in tables::ALL.iter() {
             let mut shape = table.shape();
-            shape.extend([("created_at", Ty::Time), ("updated_at", Ty::Time)]);
+            shape.extend([("created_at", SqlType::Time), ("updated_at", SqlType::Time)]);
             let steps: Vec<&Step> = self
-                .of_kind(table.kind.id, |verb| verb == Verb::Create)
+                .of_kind(table.kind.id, |verb| verb == StepVerb::Create)
                 .collect();
             if steps.is_empty() {
                 continue;
             }
-            let facts = Facts::of(self);
-            let put = |step: &Step, out: &mut Out<'_>| facts.new_row(table, step, out);
+            let facts = RuntimeFacts::of(self);
+            let put = |step: &Step, out: &mut RowWriter<'_>| facts.new_row(table, step, out);
             self.tx.load(table.kind.table, &shape, steps, put).await?;
         }
         Ok(())
@@ -43,9 +43,9 @@ impl Pass<'_> {
     /// Updates rows, those with the same changed columns together.
     pub(super) async fn update_rows(&mut self) -> Result<(), StoreError> {
         for table in tables::ALL.iter() {
-            let mut groups: BTreeMap<Vec<usize>, Vec<Cells>> = BTreeMap::new();
+            let mut groups: BTreeMap<Vec<usize>, Vec<SqlRow>> = BTreeMap::new();
             for step in self.of_kind(table.kind.id, changes_row) {
-                if self.writes(step) {
+                if self.changes_row(step) {
                     let (columns, cells) = self.updated_row(table, step);
                     groups.entry(columns).or_default().push(cells);
                 }
@@ -61,7 +61,7 @@ impl Pass<'_> {
         &mut self,
         table: &KindTable,
         columns: &[usize],
-        rows: Vec<Cells>,
+        rows: Vec<SqlRow>,
     ) -> Result<(), StoreError> {
         let changed = columns.iter().map(|at| &table.columns[*at]);
         let mut shape = UPDATED.to_vec();
@@ -80,8 +80,8 @@ impl Pass<'_> {
             table.kind.table,
             sets.join(", ")
         );
-        let types: Vec<Ty> = shape.iter().map(|(_, ty)| *ty).collect();
-        let batch = Batch {
+        let types: Vec<SqlType> = shape.iter().map(|(_, ty)| *ty).collect();
+        let batch = BatchStatement {
             sql: &sql,
             types: &types,
         };
@@ -90,12 +90,12 @@ impl Pass<'_> {
     }
 
     /// Which columns a step changes, and the row of the batch that does it.
-    fn updated_row(&self, table: &KindTable, step: &Step) -> (Vec<usize>, Cells) {
+    fn updated_row(&self, table: &KindTable, step: &Step) -> (Vec<usize>, SqlRow) {
         let changes = step.changes();
         let mut cells = vec![
-            Param::from(&step.key.id),
-            Param::Int(self.version_after(step)),
-            Param::Time(self.now),
+            SqlValue::from(&step.key.id),
+            SqlValue::Int(self.version_after(step)),
+            SqlValue::Time(self.now),
         ];
         let mut columns = Vec::new();
         for (at, column) in table.columns.iter().enumerate() {
@@ -107,11 +107,18 @@ impl Pass<'_> {
         (columns, cells)
     }
 
-    fn updated_cell(&self, column: &Column, step: &Step, changes: &[Change]) -> Option<Param> {
+    fn updated_cell(
+        &self,
+        column: &TableColumn,
+        step: &Step,
+        changes: &[FieldChange],
+    ) -> Option<SqlValue> {
         match column.holds {
-            Holds::Id | Holds::Version => None,
-            Holds::Field(field) | Holds::Path(field) | Holds::Sha256(field) => {
-                let change = of_field(changes, field)?;
+            ColumnContent::Id | ColumnContent::Version => None,
+            ColumnContent::Field(field)
+            | ColumnContent::Path(field)
+            | ColumnContent::Sha256(field) => {
+                let change = change_of_field(changes, field)?;
                 let stored = self.stored.get(&step.key);
                 let whole = stored.and_then(|stored| stored.ordered.get(&field));
                 match whole {
@@ -122,15 +129,17 @@ impl Pass<'_> {
                     None => Some(codec::cell(column, change.after.as_ref()).into()),
                 }
             }
-            Holds::Custom => {
+            ColumnContent::Custom => {
                 let stored = self.stored.get(&step.key);
                 let stored = stored
                     .map(|stored| stored.custom.clone())
                     .unwrap_or_default();
                 custom_after(stored, changes)
-                    .map(|custom| Param::text(codec::custom_json(custom.iter())))
+                    .map(|custom| SqlValue::text(codec::custom_json(custom.iter())))
             }
-            Holds::Fact(fact) => Facts::of(self).set(fact, &step.key).map(Param::from),
+            ColumnContent::Fact(fact) => RuntimeFacts::of(self)
+                .password_fact(fact, &step.key)
+                .map(SqlValue::from),
         }
     }
 
@@ -138,7 +147,7 @@ impl Pass<'_> {
     pub(super) async fn delete_rows(&mut self) -> Result<(), StoreError> {
         for table in tables::ALL.iter().rev() {
             let steps: Vec<&Step> = self
-                .of_kind(table.kind.id, |verb| verb == Verb::Delete)
+                .of_kind(table.kind.id, |verb| verb == StepVerb::Delete)
                 .collect();
             if steps.is_empty() {
                 continue;
@@ -148,41 +157,44 @@ impl Pass<'_> {
                 "DELETE FROM {} WHERE external_id IN ({{rows}})",
                 table.kind.table
             );
-            self.each(&sql, &[Ty::Id], ids(keys()).collect()).await?;
+            self.run_for_rows(&sql, &[SqlType::Id], ids(keys()).collect())
+                .await?;
             let sql = format!(
                 "DELETE FROM claims WHERE kind = '{}' AND external_id IN ({{rows}})",
                 table.kind.name
             );
-            self.each(&sql, &[Ty::Id], ids(keys()).collect()).await?;
+            self.run_for_rows(&sql, &[SqlType::Id], ids(keys()).collect())
+                .await?;
             let sql = "INSERT INTO retired_ids (kind, id_hash) {rows} ON CONFLICT DO NOTHING";
             let secret = self.secret;
             let rows = keys().map(|key| {
                 let (kind, hash) = read::retired_hash(&secret, key);
-                vec![Param::Text(kind), Param::Text(hash)]
+                vec![SqlValue::Text(kind), SqlValue::Text(hash)]
             });
-            self.each(sql, &[Ty::Id, Ty::Id], rows.collect()).await?;
+            self.run_for_rows(sql, &[SqlType::Id, SqlType::Id], rows.collect())
+                .await?;
         }
         Ok(())
     }
 
     /// Runs a statement for some rows.
-    pub(super) async fn each(
+    pub(super) async fn run_for_rows(
         &mut self,
         sql: &str,
-        types: &[Ty],
-        rows: Vec<Cells>,
+        types: &[SqlType],
+        rows: Vec<SqlRow>,
     ) -> Result<u64, StoreError> {
-        self.tx.batch(&Batch { sql, types }, rows).await
+        self.tx.batch(&BatchStatement { sql, types }, rows).await
     }
 
     /// Stores the contents of files; a new content of terms resets every acceptance.
     pub(super) async fn write_files(&mut self) -> Result<(), StoreError> {
         let mut reset = false;
-        for step in self.steps().filter(|step| step.verb != Verb::Delete) {
+        for step in self.steps().filter(|step| step.verb != StepVerb::Delete) {
             let kind = kinds::get(step.key.kind);
             let fields = kind.fields.iter().enumerate();
-            for (index, _) in fields.filter(|(_, field)| matches!(field.ty, Type::File)) {
-                let change = step.change(&kinds::own(index));
+            for (index, _) in fields.filter(|(_, field)| matches!(field.ty, FieldType::File)) {
+                let change = step.change(&kinds::own_field(index));
                 let Some(hash) = change.and_then(|change| new_file(&change)) else {
                     continue;
                 };
@@ -190,7 +202,7 @@ impl Pass<'_> {
                 if let Some(content) = self.apply.contents.get(&step.key) {
                     let sql = "INSERT INTO file_contents (sha256, content) VALUES (?, ?) \
                                ON CONFLICT DO NOTHING";
-                    let params = [Param::Text(hash), Param::Bytes(content.clone())];
+                    let params = [SqlValue::Text(hash), SqlValue::Bytes(content.clone())];
                     self.tx.run(sql, &params).await?;
                 }
             }
@@ -205,21 +217,21 @@ impl Pass<'_> {
 }
 
 /// The hash of the file that a change of a file field brings in.
-fn new_file(change: &Change) -> Option<Text> {
-    let hash = |value: &Option<Value>| value.as_ref().and_then(codec::sha256).map(Text::new);
+fn new_file(change: &FieldChange) -> Option<CompactText> {
+    let hash = |value: &Option<Value>| value.as_ref().and_then(codec::sha256).map(CompactText::new);
     let (before, after) = (hash(&change.before), hash(&change.after));
     if before == after { None } else { after }
 }
 
 /// What an apply writes of runtime facts: their start, and passwords.
-struct Facts<'a> {
+struct RuntimeFacts<'a> {
     approval: bool,
     now: i64,
     passwords: &'a BTreeMap<Key, String>,
 }
 
-impl<'a> Facts<'a> {
-    fn of(pass: &Pass<'a>) -> Self {
+impl<'a> RuntimeFacts<'a> {
+    fn of(pass: &ApplyTransaction<'a>) -> Self {
         Self {
             approval: pass.settings.approval,
             now: pass.now,
@@ -228,39 +240,43 @@ impl<'a> Facts<'a> {
     }
 
     /// A new row: what was declared, else what absence means.
-    fn new_row(&self, table: &KindTable, step: &Step, out: &mut Out<'_>) {
-        let given = values::all(step);
+    fn new_row(&self, table: &KindTable, step: &Step, out: &mut RowWriter<'_>) {
+        let given = values::step_changes(step);
         for column in &table.columns {
             match column.holds {
-                Holds::Id => out.put(&step.key.id),
-                Holds::Version => out.put(1),
-                Holds::Field(field) | Holds::Path(field) | Holds::Sha256(field) => {
+                ColumnContent::Id => out.put(&step.key.id),
+                ColumnContent::Version => out.put(1),
+                ColumnContent::Field(field)
+                | ColumnContent::Path(field)
+                | ColumnContent::Sha256(field) => {
                     let mut given = given.iter();
                     let said = given.find(|given| given.field.own() == Some(field));
                     match said.and_then(|given| given.after) {
                         Some(value) => out.put(codec::cell(column, Some(value))),
-                        None => out.put(otherwise(table.kind.fields[field].default)),
+                        None => out.put(default_value(table.kind.fields[field].default)),
                     }
                 }
-                Holds::Custom => out.put(match values::custom(&given).next() {
-                    Some(_) => Lent::Made(codec::custom_json(values::custom(&given))),
-                    None => Lent::Word("{}"),
+                ColumnContent::Custom => out.put(match values::custom_values(&given).next() {
+                    Some(_) => {
+                        SqlValueRef::Owned(codec::custom_json(values::custom_values(&given)))
+                    }
+                    None => SqlValueRef::Static("{}"),
                 }),
-                Holds::Fact(fact) => out.put(self.fact(fact, &step.key)),
+                ColumnContent::Fact(fact) => out.put(self.fact(fact, &step.key)),
             }
         }
-        out.put(Lent::Time(self.now));
-        out.put(Lent::Time(self.now));
+        out.put(SqlValueRef::Time(self.now));
+        out.put(SqlValueRef::Time(self.now));
     }
 
-    fn fact(&self, fact: &Fact, key: &Key) -> Lent<'a> {
-        match self.set(fact, key) {
+    fn fact(&self, fact: &RuntimeFact, key: &Key) -> SqlValueRef<'a> {
+        match self.password_fact(fact, key) {
             Some(set) => set,
-            None => self.initial(fact).map(Lent::Word).into(),
+            None => self.initial(fact).map(SqlValueRef::Static).into(),
         }
     }
 
-    fn initial(&self, fact: &Fact) -> Option<&'static str> {
+    fn initial(&self, fact: &RuntimeFact) -> Option<&'static str> {
         match fact.column {
             "approval" if self.approval => Some("pending"),
             _ => fact.initial,
@@ -268,27 +284,27 @@ impl<'a> Facts<'a> {
     }
 
     /// A fact that a new password sets.
-    fn set(&self, fact: &Fact, key: &Key) -> Option<Lent<'a>> {
+    fn password_fact(&self, fact: &RuntimeFact, key: &Key) -> Option<SqlValueRef<'a>> {
         match fact.column {
-            "password_hash" => self.passwords.get(key).map(|hash| Lent::Text(hash)),
-            "password_temporary" => self.passwords.get(key).map(|_| Lent::Word("true")),
+            "password_hash" => self.passwords.get(key).map(|hash| SqlValueRef::Text(hash)),
+            "password_temporary" => self.passwords.get(key).map(|_| SqlValueRef::Static("true")),
             _ => None,
         }
     }
 }
 
 /// What a column holds of a field of which nothing is said.
-fn otherwise(default: kinds::Default) -> Lent<'static> {
+fn default_value(default: kinds::FieldDefault) -> SqlValueRef<'static> {
     match default {
-        kinds::Default::None => Lent::Null,
-        kinds::Default::Text(word) => Lent::Word(word),
-        kinds::Default::Bool(value) => Lent::Bool(value),
-        kinds::Default::Int(value) => Lent::Int(value),
-        kinds::Default::List(words) => Lent::Made(codec::json_list(words)),
+        kinds::FieldDefault::None => SqlValueRef::Null,
+        kinds::FieldDefault::Text(word) => SqlValueRef::Static(word),
+        kinds::FieldDefault::Bool(value) => SqlValueRef::Bool(value),
+        kinds::FieldDefault::Int(value) => SqlValueRef::Int(value),
+        kinds::FieldDefault::List(words) => SqlValueRef::Owned(codec::json_list(words)),
     }
 }
 
-fn of_field(changes: &[Change], field: usize) -> Option<&Change> {
+fn change_of_field(changes: &[FieldChange], field: usize) -> Option<&FieldChange> {
     changes
         .iter()
         .find(|change| change.field.own() == Some(field))
@@ -296,9 +312,9 @@ fn of_field(changes: &[Change], field: usize) -> Option<&Change> {
 
 /// The custom values after a step; `None` when it changes none.
 fn custom_after(
-    mut custom: SmallMap<Text, Value>,
-    changes: &[Change],
-) -> Option<SmallMap<Text, Value>> {
+    mut custom: SmallMap<CompactText, Value>,
+    changes: &[FieldChange],
+) -> Option<SmallMap<CompactText, Value>> {
     let mut any = false;
     for change in changes {
         let FieldRef::Custom(id) = &change.field else {
@@ -314,7 +330,7 @@ fn custom_after(
 }
 
 /// The whole value after a change, of a list of which the change has only what differs.
-fn merged(stored: Option<&Value>, change: &Change) -> Option<Value> {
+fn merged(stored: Option<&Value>, change: &FieldChange) -> Option<Value> {
     let (Some(Value::List(stored)), Some(Value::List(went)), Some(Value::List(came))) =
         (stored, &change.before, &change.after)
     else {
@@ -325,7 +341,7 @@ fn merged(stored: Option<&Value>, change: &Change) -> Option<Value> {
     }
     let stay = stored.iter().filter(|member| !went.contains(member));
     let ordered = !stored.is_sorted();
-    let mut members: Vec<Text> = stay.chain(came).cloned().collect();
+    let mut members: Vec<CompactText> = stay.chain(came).cloned().collect();
     if !ordered {
         members.sort_unstable();
     }

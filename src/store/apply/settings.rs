@@ -1,6 +1,6 @@
 //! The settings that an apply itself obeys, as they are once it is done.
 
-use super::super::connection::Tx;
+use super::super::connection::SqlTransaction;
 use super::super::error::StoreError;
 use super::super::read;
 use crate::kinds::{self, SETTINGS};
@@ -9,18 +9,18 @@ use crate::plan::Plan;
 
 /// What an apply needs of the settings.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Effective {
+pub(super) struct EffectiveSettings {
     /// New accounts wait for approval.
     pub(super) approval: bool,
     /// An active account must keep an active user.
     pub(super) first_user: bool,
     /// Whether login names are given.
-    pub(super) names: Names,
+    pub(super) names: LoginNameScope,
 }
 
 /// Which links are given login names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Names {
+pub(super) enum LoginNameScope {
     /// None: people log in by e-mail.
     None,
     /// Those that this plan adds or whose account it renumbers.
@@ -30,14 +30,17 @@ pub(super) enum Names {
 }
 
 /// The stored settings with the plan's steps laid over them.
-pub(super) async fn effective(tx: &mut Tx, plan: &Plan) -> Result<Effective, StoreError> {
+pub(super) async fn effective_settings(
+    tx: &mut SqlTransaction,
+    plan: &Plan,
+) -> Result<EffectiveSettings, StoreError> {
     let kind = kinds::get(SETTINGS);
     let key = Key::new(SETTINGS, kind.singleton.unwrap_or_default());
-    let stored = read::one(tx, &key).await?;
+    let stored = read::read_row(tx, &key).await?;
     let steps = plan.steps.iter().filter(|step| step.key == key);
     let changes: Vec<_> = steps.flat_map(|step| step.changes().into_owned()).collect();
     let value = |name: &str| -> Option<Value> {
-        let field = kinds::own(kind.at(name));
+        let field = kinds::own_field(kind.expect_index(name));
         let change = changes.iter().find(|change| change.field == field);
         let said = match change {
             Some(change) => change.after.clone(),
@@ -46,14 +49,14 @@ pub(super) async fn effective(tx: &mut Tx, plan: &Plan) -> Result<Effective, Sto
         said.or_else(|| kind.field(&field)?.default.value())
     };
     let word = |name| value(name).and_then(|value| value.as_text().map(str::to_owned));
-    let mode = kinds::own(kind.at("loginMode"));
+    let mode = kinds::own_field(kind.expect_index("loginMode"));
     let switched = changes.iter().any(|change| change.field == mode);
     let names = match word("loginMode").as_deref() {
-        Some("email") => Names::None,
-        _ if switched => Names::All,
-        _ => Names::New,
+        Some("email") => LoginNameScope::None,
+        _ if switched => LoginNameScope::All,
+        _ => LoginNameScope::New,
     };
-    Ok(Effective {
+    Ok(EffectiveSettings {
         approval: value("accountApproval") == Some(Value::Bool(true)),
         first_user: word("firstUser").as_deref() == Some("required"),
         names,

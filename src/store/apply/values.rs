@@ -2,26 +2,26 @@
 //! cost more than its row.
 
 use crate::kinds;
-use crate::model::{Change, FieldRef, Stated, Text, Value};
-use crate::plan::{Body, Step};
+use crate::model::{CompactText, FieldChange, FieldRef, StatedField, Value};
+use crate::plan::{Step, StepBody};
 
 /// What one field was and becomes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Given<'s> {
+pub(super) struct BorrowedChange<'s> {
     pub(super) field: &'s FieldRef,
     pub(super) before: Option<&'s Value>,
     pub(super) after: Option<&'s Value>,
 }
 
 /// What a step gives its fields, sorted by field; the same as [`Step::changes`].
-pub(super) fn all(step: &Step) -> Vec<Given<'_>> {
+pub(super) fn step_changes(step: &Step) -> Vec<BorrowedChange<'_>> {
     match &step.body {
-        Body::Changes(changes) => changes.iter().map(Given::of).collect(),
-        Body::Create { declared, derived } => {
+        StepBody::Changes(changes) => changes.iter().map(BorrowedChange::of).collect(),
+        StepBody::Create { declared, derived } => {
             let mut all = Vec::with_capacity(declared.cells.len() + derived.len());
             let cells = declared.cells.iter();
             all.extend(cells.filter_map(|stated| created(step, stated)));
-            all.extend(derived.iter().map(Given::of));
+            all.extend(derived.iter().map(BorrowedChange::of));
             if !all.is_sorted_by(|a, b| a.field <= b.field) {
                 all.sort_by(|a, b| a.field.cmp(b.field));
             }
@@ -31,36 +31,38 @@ pub(super) fn all(step: &Step) -> Vec<Given<'_>> {
 }
 
 /// What a step gives one field; the same as [`Step::change`].
-pub(super) fn of<'s>(step: &'s Step, field: &FieldRef) -> Option<Given<'s>> {
+pub(super) fn step_change<'s>(step: &'s Step, field: &FieldRef) -> Option<BorrowedChange<'s>> {
     let (said, changes) = match &step.body {
-        Body::Changes(changes) => (None, &changes[..]),
-        Body::Create { declared, derived } => (declared.stated(field), &derived[..]),
+        StepBody::Changes(changes) => (None, &changes[..]),
+        StepBody::Create { declared, derived } => (declared.stated(field), &derived[..]),
     };
     let said = said.and_then(|stated| created(step, stated));
     said.or_else(|| {
         let mut changes = changes.iter();
-        changes.find(|change| change.field == *field).map(Given::of)
+        changes
+            .find(|change| change.field == *field)
+            .map(BorrowedChange::of)
     })
 }
 
 /// What a stated cell of a create writes. No members is what a new list has anyway, unless it has
 /// a default.
-fn created<'s>(step: &Step, stated: &'s Stated) -> Option<Given<'s>> {
+fn created<'s>(step: &Step, stated: &'s StatedField) -> Option<BorrowedChange<'s>> {
     let value = stated.cell.value()?;
     let field = &stated.field;
     let says = !value.is_empty_list() || {
         let field = kinds::get(step.key.kind).field(field);
         field.is_some_and(|field| field.default.value().is_some())
     };
-    says.then_some(Given {
+    says.then_some(BorrowedChange {
         field,
         before: None,
         after: Some(value),
     })
 }
 
-impl<'s> Given<'s> {
-    fn of(change: &'s Change) -> Self {
+impl<'s> BorrowedChange<'s> {
+    fn of(change: &'s FieldChange) -> Self {
         Self {
             field: &change.field,
             before: change.before.as_ref(),
@@ -70,9 +72,9 @@ impl<'s> Given<'s> {
 }
 
 /// The custom values among some of a create, sorted by id.
-pub(super) fn custom<'g>(
-    given: &'g [Given<'g>],
-) -> impl Iterator<Item = (&'g Text, &'g Value)> + use<'g> {
+pub(super) fn custom_values<'g>(
+    given: &'g [BorrowedChange<'g>],
+) -> impl Iterator<Item = (&'g CompactText, &'g Value)> + use<'g> {
     given.iter().filter_map(|given| match given.field {
         FieldRef::Custom(id) => Some((id, given.after?)),
         FieldRef::Own(_) => None,
@@ -83,19 +85,19 @@ pub(super) fn custom<'g>(
 mod tests {
     use super::*;
     use crate::kinds::USER;
-    use crate::model::{Cell, Declared, Key, Pos};
-    use crate::plan::{Reason, Verb};
+    use crate::model::{Cell, DeclaredResource, Key, LineColumn};
+    use crate::plan::{StepReason, StepVerb};
     use std::sync::Arc;
 
-    fn stated(field: FieldRef, cell: Cell) -> Stated {
-        let at = Pos::default();
-        Stated { field, cell, at }
+    fn stated(field: FieldRef, cell: Cell) -> StatedField {
+        let at = LineColumn::default();
+        StatedField { field, cell, at }
     }
 
     /// A user about whom every kind of thing is said.
     fn create() -> Step {
         let kind = kinds::get(USER);
-        let own = |name: &str| kinds::own(kind.at(name));
+        let own = |name: &str| kinds::own_field(kind.expect_index(name));
         let mut cells = vec![
             stated(own("email"), Cell::Value(Value::text("eva@example.org"))),
             stated(own("groups"), Cell::Value(Value::List([].into()))),
@@ -108,24 +110,24 @@ mod tests {
             ),
         ];
         cells.sort_by(|a, b| a.field.cmp(&b.field));
-        let derived = Change {
+        let derived = FieldChange {
             field: own("status"),
             before: None,
             after: Some(Value::text("active")),
         };
         let key = Key::new(USER, "u1");
         Step {
-            verb: Verb::Create,
+            verb: StepVerb::Create,
             key: key.clone(),
             version: None,
-            reason: Reason::Declared,
+            reason: StepReason::Declared,
             origin: None,
             claim: None,
-            body: Body::Create {
-                declared: Arc::new(Declared {
+            body: StepBody::Create {
+                declared: Arc::new(DeclaredResource {
                     key,
                     path: "users.yaml".into(),
-                    at: Pos::default(),
+                    at: LineColumn::default(),
                     cells,
                 }),
                 derived: [derived].into(),
@@ -133,8 +135,8 @@ mod tests {
         }
     }
 
-    fn owned(given: Given<'_>) -> Change {
-        Change {
+    fn owned(given: BorrowedChange<'_>) -> FieldChange {
+        FieldChange {
             field: given.field.clone(),
             before: given.before.cloned(),
             after: given.after.cloned(),
@@ -146,17 +148,17 @@ mod tests {
         let create = create();
         let changes = create.changes().into_owned();
         let update = Step {
-            verb: Verb::Update,
-            body: Body::Changes(changes.clone()),
+            verb: StepVerb::Update,
+            body: StepBody::Changes(changes.clone()),
             ..create.clone()
         };
         for step in [&create, &update] {
-            let given: Vec<Change> = all(step).into_iter().map(owned).collect();
+            let given: Vec<FieldChange> = step_changes(step).into_iter().map(owned).collect();
             assert_eq!(given, changes);
             for index in 0..kinds::get(USER).fields.len() {
-                let field = kinds::own(index);
+                let field = kinds::own_field(index);
                 let change = step.change(&field).map(std::borrow::Cow::into_owned);
-                assert_eq!(of(step, &field).map(owned), change);
+                assert_eq!(step_change(step, &field).map(owned), change);
             }
         }
     }

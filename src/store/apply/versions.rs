@@ -1,32 +1,32 @@
 //! Is everything still as the plan saw it?
 
-use super::super::connection::{Batch, Tx};
+use super::super::connection::{BatchStatement, SqlTransaction};
 use super::super::error::StoreError;
-use super::super::param::{Param, Ty};
-use super::super::tables::{self, Holds, KindTable};
+use super::super::sql_value::{SqlType, SqlValue};
+use super::super::tables::{self, ColumnContent, KindTable};
 use super::super::{codec, read};
-use super::{Apply, changes_row, ids};
-use crate::kinds::{self, Type};
-use crate::model::{Key, SmallMap, Text, Value};
-use crate::plan::{Plan, Step, Verb};
+use super::{ApplyRequest, changes_row, ids};
+use crate::kinds::{self, FieldType};
+use crate::model::{CompactText, Key, SmallMap, Value};
+use crate::plan::{Plan, Step, StepVerb};
 use std::collections::{BTreeMap, HashMap};
 
 /// What the touched rows hold of values that a change gives only in part.
-pub(super) type Stored<'a> = HashMap<&'a Key, Partial>;
+pub(super) type MergeBases<'a> = HashMap<&'a Key, MergeBase>;
 
 /// The stored values of one row that a change gives only in part.
 #[derive(Debug, Default)]
-pub(super) struct Partial {
+pub(super) struct MergeBase {
     /// The custom values.
-    pub(super) custom: SmallMap<Text, Value>,
+    pub(super) custom: SmallMap<CompactText, Value>,
     /// The lists that keep their order, by field.
     pub(super) ordered: BTreeMap<usize, Value>,
 }
 
 /// Says what differs about the database as a whole.
-pub(super) async fn database(
-    tx: &mut Tx,
-    apply: &Apply<'_>,
+pub(super) async fn check_database(
+    tx: &mut SqlTransaction,
+    apply: &ApplyRequest<'_>,
     identity: &str,
 ) -> Result<Vec<String>, StoreError> {
     let mut what = Vec::new();
@@ -36,37 +36,40 @@ pub(super) async fn database(
                 "it was made for database {planned}, this is {identity}"
             ));
         }
-        None if tx.any("SELECT 1 FROM runs LIMIT 1", &[]).await? => {
+        None if tx.has_rows("SELECT 1 FROM runs LIMIT 1", &[]).await? => {
             what.push("it was made while there was no database".to_owned());
         }
         _ => {}
     }
     let used = "SELECT 1 FROM runs WHERE plan_id = ?";
-    if apply.single_use && tx.any(used, &[apply.plan_id.into()]).await? {
+    if apply.single_use && tx.has_rows(used, &[apply.plan_id.into()]).await? {
         what.push("it was applied already".to_owned());
     }
     Ok(what)
 }
 
 /// Says which rows differ from what the plan saw, and locks and keeps the others.
-pub(super) async fn check<'a>(
-    tx: &mut Tx,
+pub(super) async fn check_rows<'a>(
+    tx: &mut SqlTransaction,
     plan: &'a Plan,
     secret: &[u8; 32],
     what: &mut Vec<String>,
-) -> Result<Stored<'a>, StoreError> {
-    let mut stored = Stored::new();
+) -> Result<MergeBases<'a>, StoreError> {
+    let mut stored = MergeBases::new();
     for table in tables::ALL.iter() {
         let steps = plan
             .steps
             .iter()
             .filter(|step| step.key.kind == table.kind.id);
         let (created, changed): (Vec<&Step>, Vec<&Step>) =
-            steps.partition(|step| step.verb == Verb::Create);
-        absent(tx, table, &created, what).await?;
-        present(tx, table, &changed, what, &mut stored).await?;
+            steps.partition(|step| step.verb == StepVerb::Create);
+        check_absent(tx, table, &created, what).await?;
+        check_present(tx, table, &changed, what, &mut stored).await?;
     }
-    let created = plan.steps.iter().filter(|step| step.verb == Verb::Create);
+    let created = plan
+        .steps
+        .iter()
+        .filter(|step| step.verb == StepVerb::Create);
     let created: Vec<&Key> = created.map(|step| &step.key).collect();
     for key in read::retired(tx, secret, &created).await? {
         what.push(format!("{key} was deleted for good"));
@@ -74,39 +77,39 @@ pub(super) async fn check<'a>(
     Ok(stored)
 }
 
-async fn absent(
-    tx: &mut Tx,
+async fn check_absent(
+    tx: &mut SqlTransaction,
     table: &KindTable,
     created: &[&Step],
     what: &mut Vec<String>,
 ) -> Result<(), StoreError> {
     let name = table.kind.table;
     let any = format!("SELECT 1 FROM {name} LIMIT 1");
-    if created.is_empty() || !tx.any(&any, &[]).await? {
+    if created.is_empty() || !tx.has_rows(&any, &[]).await? {
         return Ok(());
     }
     let sql = format!(
         "WITH v(id) AS MATERIALIZED ({{rows}}) \
          SELECT t.external_id FROM v JOIN {name} AS t ON t.external_id = v.id"
     );
-    let batch = Batch {
+    let batch = BatchStatement {
         sql: &sql,
-        types: &[Ty::Id],
+        types: &[SqlType::Id],
     };
     let rows = ids(created.iter().map(|step| &step.key));
-    for mut cells in tx.batch_fetch(&batch, rows, &[Ty::Id]).await? {
+    for mut cells in tx.batch_fetch(&batch, rows, &[SqlType::Id]).await? {
         let key = Key::new(table.kind.id, cells[0].take_text());
         what.push(format!("{key} is there already"));
     }
     Ok(())
 }
 
-async fn present<'a>(
-    tx: &mut Tx,
+async fn check_present<'a>(
+    tx: &mut SqlTransaction,
     table: &KindTable,
     steps: &[&'a Step],
     what: &mut Vec<String>,
-    stored: &mut Stored<'a>,
+    stored: &mut MergeBases<'a>,
 ) -> Result<(), StoreError> {
     if steps.is_empty() {
         return Ok(());
@@ -130,9 +133,9 @@ async fn present<'a>(
 }
 
 fn found_in_order<'a>(
-    mut found: HashMap<Text, (i64, Partial)>,
+    mut found: HashMap<CompactText, (i64, MergeBase)>,
     steps: &[&'a Step],
-) -> Vec<((i64, Partial), &'a Step)> {
+) -> Vec<((i64, MergeBase), &'a Step)> {
     let steps = steps.iter();
     steps
         .filter_map(|step| Some((found.remove(&step.key.id)?, *step)))
@@ -141,14 +144,14 @@ fn found_in_order<'a>(
 
 /// The version of each row, and its partial values, the row being locked.
 async fn versions(
-    tx: &mut Tx,
+    tx: &mut SqlTransaction,
     table: &KindTable,
     steps: &[&Step],
-) -> Result<HashMap<Text, (i64, Partial)>, StoreError> {
+) -> Result<HashMap<CompactText, (i64, MergeBase)>, StoreError> {
     let columns: Vec<_> = table
         .columns
         .iter()
-        .filter(|column| partial(table, column.holds))
+        .filter(|column| may_change_in_part(table, column.holds))
         .collect();
     let names = columns.iter().map(|column| format!(", t.{}", column.name));
     let more = names.collect::<Vec<_>>().concat();
@@ -158,20 +161,22 @@ async fn versions(
         table.kind.table,
         tx.dialect().for_update_t,
     );
-    let batch = Batch {
+    let batch = BatchStatement {
         sql: &sql,
-        types: &[Ty::Id],
+        types: &[SqlType::Id],
     };
-    let mut types = vec![Ty::Id, Ty::Int];
+    let mut types = vec![SqlType::Id, SqlType::Int];
     types.extend(columns.iter().map(|column| column.ty));
     let rows = ids(steps.iter().map(|step| &step.key));
     let found = tx.batch_fetch(&batch, rows, &types).await?;
     let rows = found.into_iter().map(|mut cells| {
-        let mut partial = Partial::default();
+        let mut partial = MergeBase::default();
         for (column, cell) in columns.iter().zip(&cells[2..]) {
             match (column.holds, cell) {
-                (Holds::Custom, Param::Text(text)) => partial.custom = codec::custom(text),
-                (Holds::Field(field), Param::Text(text)) => {
+                (ColumnContent::Custom, SqlValue::Text(text)) => {
+                    partial.custom = codec::custom(text);
+                }
+                (ColumnContent::Field(field), SqlValue::Text(text)) => {
                     partial
                         .ordered
                         .insert(field, Value::List(codec::list(text)));
@@ -185,15 +190,15 @@ async fn versions(
 }
 
 /// Whether a change of the column may be given only in part.
-fn partial(table: &KindTable, holds: Holds) -> bool {
+fn may_change_in_part(table: &KindTable, holds: ColumnContent) -> bool {
     match holds {
-        Holds::Custom => true,
-        Holds::Field(field) => matches!(table.kind.fields[field].ty, Type::Ordered(_)),
+        ColumnContent::Custom => true,
+        ColumnContent::Field(field) => matches!(table.kind.fields[field].ty, FieldType::Ordered(_)),
         _ => false,
     }
 }
 
 /// The kind's own name, for SQL parameters.
-pub(super) fn kind_name(key: &Key) -> Param {
+pub(super) fn kind_name(key: &Key) -> SqlValue {
     kinds::get(key.kind).name.into()
 }

@@ -1,7 +1,7 @@
 //! What stands between the cells of an export, where nobody says so.
 
-use super::scan::{Dialect, Row, Scanned};
-use crate::model::Pos;
+use super::scan::{CsvDialect, CsvRow, ScanResult};
+use crate::model::LineColumn;
 
 /// In the order in which they are believed: a comma is also the point of decimal numbers.
 const CANDIDATES: [u8; 4] = [b'\t', b';', b'|', b','];
@@ -9,7 +9,7 @@ const CANDIDATES: [u8; 4] = [b'\t', b';', b'|', b','];
 const ROWS: usize = 20;
 
 /// The delimiter that the first line says: `sep=;`, and how many bytes the line has.
-pub(super) fn said(text: &str) -> Option<(u8, usize)> {
+pub(super) fn declared_delimiter(text: &str) -> Option<(u8, usize)> {
     let end = text.find(['\n', '\r'])?;
     let line = text[..end].trim_matches('"');
     let (word, rest) = line.split_at_checked(4)?;
@@ -22,10 +22,10 @@ pub(super) fn said(text: &str) -> Option<(u8, usize)> {
 }
 
 /// The delimiter that tells the first rows apart best; none, if all have one cell.
-pub(super) fn guess(text: &str, ended: bool, like: Dialect) -> Option<u8> {
+pub(super) fn guess(text: &str, ended: bool, like: CsvDialect) -> Option<u8> {
     let mut best: Option<(u8, usize, usize)> = None;
     for delimiter in CANDIDATES {
-        let widths = widths(text, ended, Dialect { delimiter, ..like });
+        let widths = widths(text, ended, CsvDialect { delimiter, ..like });
         let Some(&first) = widths.first().filter(|width| **width > 1) else {
             continue;
         };
@@ -41,16 +41,16 @@ pub(super) fn guess(text: &str, ended: bool, like: Dialect) -> Option<u8> {
 }
 
 /// How many cells each of the first rows has.
-fn widths(text: &str, ended: bool, dialect: Dialect) -> Vec<usize> {
-    let (mut rest, mut row, mut widths) = (text, Row::default(), Vec::new());
-    let pos = Pos::default();
+fn widths(text: &str, ended: bool, dialect: CsvDialect) -> Vec<usize> {
+    let (mut rest, mut row, mut widths) = (text, CsvRow::default(), Vec::new());
+    let pos = LineColumn::default();
     while widths.len() < ROWS && !rest.is_empty() {
         match dialect.scan(rest, ended, pos, &mut row) {
-            Scanned::Row => {}
-            Scanned::More => break,
-            Scanned::Misquoted(quote) => {
+            ScanResult::Row => {}
+            ScanResult::NeedsMore => break,
+            ScanResult::Misquoted(quote) => {
                 let plain = dialect.scan_plain(rest, ended, (quote.start, pos), &mut row);
-                if plain != Scanned::Row {
+                if plain != ScanResult::Row {
                     break;
                 }
             }
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     fn guessed(text: &str) -> Option<char> {
-        let like = Dialect {
+        let like = CsvDialect {
             delimiter: b',',
             quote: Some(b'"'),
             most: 1000,
@@ -101,11 +101,11 @@ mod tests {
 
     #[test]
     fn a_first_line_may_say_it() {
-        assert_eq!(said("sep=;\r\na;b\r\n"), Some((b';', 7)));
-        assert_eq!(said("\"sep=,\"\na"), Some((b',', 8)));
-        assert_eq!(said("SEP=\t\na"), Some((b'\t', 6)));
+        assert_eq!(declared_delimiter("sep=;\r\na;b\r\n"), Some((b';', 7)));
+        assert_eq!(declared_delimiter("\"sep=,\"\na"), Some((b',', 8)));
+        assert_eq!(declared_delimiter("SEP=\t\na"), Some((b'\t', 6)));
         for text in ["sep=;", "sep=;;\na", "separate\n", "a;b\n", "é=é\n"] {
-            assert_eq!(said(text), None, "{text:?}");
+            assert_eq!(declared_delimiter(text), None, "{text:?}");
         }
     }
 }

@@ -3,14 +3,14 @@
 mod delimiter;
 mod scan;
 
-use super::source::{Source, advance};
-use super::table::{Table, truncated};
+use super::table::{TableParser, truncated_export};
 use super::text::is_suspicious;
-use super::{Body, Target, unlike};
+use super::text_reader::{TextReader, advance};
+use super::{BodySummary, ReadContext, not_data};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::kinds::read::{is_blank, quoted};
-use crate::model::Pos;
-use scan::{Dialect, Misquote, Row, Scanned, Span, Why};
+use crate::model::LineColumn;
+use scan::{CellSpan, CsvDialect, CsvRow, QuoteError, QuoteErrorKind, ScanResult};
 use std::borrow::Cow;
 
 /// After so many quotes that do not close, reading on helps nobody.
@@ -20,24 +20,24 @@ const MOST_MISQUOTED: u64 = 1000;
 const WIDE: usize = 8;
 
 /// Reads the rows of a text.
-pub(super) fn read(source: &mut Source<'_>, target: &mut Target<'_>) -> Body {
+pub(super) fn read(source: &mut TextReader<'_>, target: &mut ReadContext<'_>) -> BodySummary {
     let mut detected = Vec::new();
-    if !skip(source, target.options.begins, target.options.limits.record) {
+    if !skip_to_header(source, target.options.begins, target.options.limits.record) {
         let (begins, lines) = (target.options.begins, source.pos.line);
         let what = format!("without a line {begins}, where the header is: it has {lines}");
-        let found = unlike::instead(&what, "correct `header:` of the mapping");
+        let found = not_data::not_data(&what, "correct `header:` of the mapping");
         target.findings.fatal(source.pos, found);
-        return Body::default();
+        return BodySummary::default();
     }
     let dialect = dialect(source, target, &mut detected);
-    let mut rows = Rows {
+    let mut rows = CsvReader {
         dialect,
-        row: Row::default(),
-        table: Table::new(target),
+        row: CsvRow::default(),
+        table: TableParser::new(target),
     };
     while rows.next(source) {}
     let body = rows.table.end(source.pos);
-    Body {
+    BodySummary {
         delimiter: Some(char::from(dialect.delimiter)),
         detected,
         ..body
@@ -45,7 +45,7 @@ pub(super) fn read(source: &mut Source<'_>, target: &mut Target<'_>) -> Body {
 }
 
 /// Consumes the lines above the table; false: the text ends before it, or a line does not.
-fn skip(source: &mut Source<'_>, begins: u32, most: usize) -> bool {
+fn skip_to_header(source: &mut TextReader<'_>, begins: u32, most: usize) -> bool {
     while source.pos.line < begins {
         let rest = source.rest();
         let end = memchr::memchr2(b'\n', b'\r', rest.as_bytes());
@@ -57,9 +57,9 @@ fn skip(source: &mut Source<'_>, begins: u32, most: usize) -> bool {
                 let length = end + 1 + usize::from(pair);
                 let line = source.pos.line + 1;
                 while source.next_flaw(length).is_some() {}
-                source.consume(length, Pos { line, column: 1 });
+                source.consume(length, LineColumn { line, column: 1 });
             }
-            None if rest.len() > most || !source.more() => return false,
+            None if rest.len() > most || !source.read_more() => return false,
             None => {}
         }
     }
@@ -67,16 +67,20 @@ fn skip(source: &mut Source<'_>, begins: u32, most: usize) -> bool {
 }
 
 /// What the file is told apart by; a first line that says it is consumed.
-fn dialect(source: &mut Source<'_>, target: &Target<'_>, detected: &mut Vec<String>) -> Dialect {
+fn dialect(
+    source: &mut TextReader<'_>,
+    target: &ReadContext<'_>,
+    detected: &mut Vec<String>,
+) -> CsvDialect {
     let options = target.options;
-    let mut dialect = Dialect {
+    let mut dialect = CsvDialect {
         delimiter: options.delimiter.unwrap_or(b','),
         quote: options.quote,
         most: options.limits.cell,
     };
-    let said = delimiter::said(source.rest());
+    let said = delimiter::declared_delimiter(source.rest());
     if let Some((_, length)) = said {
-        source.consume(length, Pos { line: 2, column: 1 });
+        source.consume(length, LineColumn { line: 2, column: 1 });
     }
     if options.delimiter.is_none() {
         let said = said.map(|(delimiter, _)| delimiter);
@@ -92,69 +96,69 @@ fn dialect(source: &mut Source<'_>, target: &Target<'_>, detected: &mut Vec<Stri
 }
 
 /// The rows of a file.
-struct Rows<'t, 'a> {
-    dialect: Dialect,
-    row: Row,
-    table: Table<'t, 'a>,
+struct CsvReader<'t, 'a> {
+    dialect: CsvDialect,
+    row: CsvRow,
+    table: TableParser<'t, 'a>,
 }
 
 /// What the next row is.
-enum Next {
+enum NextRow {
     Row { faulty: bool },
     End,
 }
 
-impl Rows<'_, '_> {
+impl CsvReader<'_, '_> {
     /// Takes the next row; false at the end.
-    fn next(&mut self, source: &mut Source<'_>) -> bool {
-        let Next::Row { faulty } = self.scan(source) else {
+    fn next(&mut self, source: &mut TextReader<'_>) -> bool {
+        let NextRow::Row { faulty } = self.scan(source) else {
             return false;
         };
-        let flawed = source.is_flawed(self.row.len) && self.flaws(source);
+        let flawed = source.is_flawed(self.row.len) && self.report_invalid_byte(source);
         let goes_on = self.take(source.rest(), source.pos, faulty || flawed);
         if source.ended() && goes_on {
-            self.look_at_end(source);
+            self.check_end(source);
         }
         source.consume(self.row.len, self.row.end);
         goes_on
     }
 
     /// Scans the next row, with as much text as it takes.
-    fn scan(&mut self, source: &mut Source<'_>) -> Next {
+    fn scan(&mut self, source: &mut TextReader<'_>) -> NextRow {
         loop {
             let (text, ended) = (source.rest(), source.ended());
             if text.is_empty() && ended {
-                return Next::End;
+                return NextRow::End;
             }
             match self.dialect.scan(text, ended, source.pos, &mut self.row) {
-                Scanned::Row => match self.swallows(text) {
-                    None => return Next::Row { faulty: false },
+                ScanResult::Row => match self.find_swallowing_cell(text) {
+                    None => return NextRow::Row { faulty: false },
                     Some(misquote) => return self.recover(source, misquote),
                 },
-                Scanned::Misquoted(misquote) => return self.recover(source, misquote),
-                Scanned::More if text.len() > self.table.target.options.limits.record => {
+                ScanResult::Misquoted(misquote) => return self.recover(source, misquote),
+                ScanResult::NeedsMore if text.len() > self.table.target.options.limits.record => {
                     return self.too_long(source.pos);
                 }
-                Scanned::More => {
-                    source.more();
+                ScanResult::NeedsMore => {
+                    source.read_more();
                 }
             }
         }
     }
 
     /// The quoted cell of the row that has swallowed other rows.
-    fn swallows(&self, text: &str) -> Option<Misquote> {
+    fn find_swallowing_cell(&self, text: &str) -> Option<QuoteError> {
         let width = self.table.width();
         let ragged = width > 1 && self.row.cells.len() != width;
-        let swallowed = |cell: &&Span| {
+        let swallowed = |cell: &&CellSpan| {
             let inner = &text[cell.start..cell.end];
             cell.quoted && inner.contains('\n') && self.holds_rows(inner, width, ragged)
         };
         let cell = self.row.cells.iter().find(swallowed)?;
-        Some(Misquote {
+        Some(QuoteError {
             start: cell.start - 1,
             at: cell.at,
-            why: Why::Rows,
+            why: QuoteErrorKind::SwallowsRows,
         })
     }
 
@@ -174,7 +178,7 @@ impl Rows<'_, '_> {
     }
 
     /// Reports a quote, and takes the rest of its line without a meaning for quotes.
-    fn recover(&mut self, source: &mut Source<'_>, misquote: Misquote) -> Next {
+    fn recover(&mut self, source: &mut TextReader<'_>, misquote: QuoteError) -> NextRow {
         let before = self
             .row
             .cells
@@ -186,45 +190,45 @@ impl Rows<'_, '_> {
             let (text, from) = (source.rest(), (misquote.start, misquote.at));
             let ended = source.ended();
             match self.dialect.scan_plain(text, ended, from, &mut self.row) {
-                Scanned::Row => break,
+                ScanResult::Row => break,
                 _ if text.len() > self.table.target.options.limits.record => {
                     return self.too_long(source.pos);
                 }
                 _ => {
-                    source.more();
+                    source.read_more();
                 }
             }
         }
         let last = source.ended() && self.row.len == source.rest().len();
         let quote = self.dialect.quote.unwrap_or(b'"');
         let line = &source.rest()[misquote.start..self.row.body];
-        let found = misquoted(&misquote, line);
+        let found = quote_error(&misquote, line);
         for cell in &mut self.row.cells[kept..] {
             strip_quotes(cell, source.rest(), quote);
         }
         let findings = &mut *self.table.target.findings;
         findings.report(misquote.at, found);
-        if last && misquote.why == Why::Open {
-            let found = truncated("the export ends within a quoted cell");
+        if last && misquote.why == QuoteErrorKind::Unclosed {
+            let found = truncated_export("the export ends within a quoted cell");
             findings.fatal(misquote.at, found.help("get the whole export"));
         }
         if findings.count(codes::ROW_QUOTE) > MOST_MISQUOTED {
             findings.complete = false;
-            return Next::End;
+            return NextRow::End;
         }
-        Next::Row { faulty: true }
+        NextRow::Row { faulty: true }
     }
 
-    fn too_long(&mut self, at: Pos) -> Next {
+    fn too_long(&mut self, at: LineColumn) -> NextRow {
         let most = self.table.target.options.limits.record;
         let what = format!("a line of more than {most} bytes");
-        let found = unlike::instead(&what, "look at its line ends, and at what wrote it");
+        let found = not_data::not_data(&what, "look at its line ends, and at what wrote it");
         self.table.target.findings.fatal(at, found);
-        Next::End
+        NextRow::End
     }
 
     /// Reports the first byte of the row that no text has; false if it is none after all.
-    fn flaws(&mut self, source: &mut Source<'_>) -> bool {
+    fn report_invalid_byte(&mut self, source: &mut TextReader<'_>) -> bool {
         let mut first = None;
         while let Some(flaw) = source.next_flaw(self.row.len) {
             first.get_or_insert(flaw);
@@ -240,12 +244,12 @@ impl Rows<'_, '_> {
     }
 
     /// Takes a row for what it is; false stops.
-    fn take(&mut self, text: &str, at: Pos, faulty: bool) -> bool {
+    fn take(&mut self, text: &str, at: LineColumn, faulty: bool) -> bool {
         let line = &text[..self.row.body];
         if self.is_blank(text) {
             return true;
         }
-        if self.table.ends_with(at, line) {
+        if self.table.is_trailer_line(at, line) {
             return !self.table.is_over();
         }
         if self.table.is_headless() {
@@ -256,7 +260,7 @@ impl Rows<'_, '_> {
         }
         let cells = self.row.cells.iter();
         let texts = cells.map(|cell| &text[cell.start..cell.end]);
-        if self.table.repeats(at, texts) {
+        if self.table.is_repeated_header(at, texts) {
             return true;
         }
         self.record(text, at, faulty)
@@ -270,16 +274,16 @@ impl Rows<'_, '_> {
     }
 
     /// Takes the first row; false: nothing can be read below it.
-    fn begin(&mut self, text: &str, at: Pos, faulty: bool) -> bool {
+    fn begin(&mut self, text: &str, at: LineColumn, faulty: bool) -> bool {
         let cells = self.row.cells.iter();
-        let names: Vec<(String, Pos)> = cells
+        let names: Vec<(String, LineColumn)> = cells
             .map(|cell| (cell_text(text, cell, self.dialect).into_owned(), cell.at))
             .collect();
-        let wide = self.wide(text);
+        let wide = self.wrong_delimiter(text);
         let findings = &mut *self.table.target.findings;
         if names.len() > self.table.target.options.limits.columns {
             let what = format!("a table of {} columns", names.len());
-            findings.fatal(at, unlike::instead(&what, "look at what wrote it"));
+            findings.fatal(at, not_data::not_data(&what, "look at what wrote it"));
             return false;
         }
         if let Some(meant) = wide {
@@ -292,7 +296,7 @@ impl Rows<'_, '_> {
     }
 
     /// Whether the whole first row is one cell because another delimiter is declared.
-    fn wide(&self, text: &str) -> Option<Diagnostic> {
+    fn wrong_delimiter(&self, text: &str) -> Option<Diagnostic> {
         if self.row.cells.len() != 1 || self.table.target.options.delimiter.is_none() {
             return None;
         }
@@ -304,7 +308,7 @@ impl Rows<'_, '_> {
         Some(Diagnostic::new(codes::ROW_WIDTH, message).help(help))
     }
 
-    fn record(&mut self, text: &str, at: Pos, faulty: bool) -> bool {
+    fn record(&mut self, text: &str, at: LineColumn, faulty: bool) -> bool {
         self.table.start(at, faulty);
         for (position, cell) in self.row.cells.iter().enumerate() {
             if cell.doubled {
@@ -316,20 +320,21 @@ impl Rows<'_, '_> {
             }
         }
         if !faulty && is_suspicious(&text[..self.row.body]) {
-            self.table.look_at_letters();
+            self.table.check_letters();
         }
-        self.table.finish(self.row.cells.len())
+        self.table.finish_record(self.row.cells.len())
     }
 
     /// Reports a file that ends within its last row.
-    fn look_at_end(&mut self, source: &Source<'_>) {
+    fn check_end(&mut self, source: &TextReader<'_>) {
         let last = self.row.len == source.rest().len();
         let unfinished = last && self.row.len == self.row.body;
         if unfinished && !self.table.is_headless() && self.row.cells.len() < self.table.width() {
             let blank = self.is_blank(source.rest());
             let said = self.table.target.findings.count(codes::FEED_TRUNCATED) > 0;
             if !blank && !said && !self.table.is_closed() {
-                let found = truncated("the export ends within a row").help("get the whole export");
+                let found =
+                    truncated_export("the export ends within a row").help("get the whole export");
                 self.table.target.findings.fatal(source.pos, found);
             }
         }
@@ -337,7 +342,7 @@ impl Rows<'_, '_> {
 }
 
 /// The text of a cell.
-fn cell_text<'t>(text: &'t str, cell: &Span, dialect: Dialect) -> Cow<'t, str> {
+fn cell_text<'t>(text: &'t str, cell: &CellSpan, dialect: CsvDialect) -> Cow<'t, str> {
     let inner = &text[cell.start..cell.end];
     match dialect.quote {
         Some(quote) if cell.doubled => {
@@ -350,18 +355,20 @@ fn cell_text<'t>(text: &'t str, cell: &Span, dialect: Dialect) -> Cow<'t, str> {
 }
 
 /// Takes the quotes off a cell that was read without a meaning for them.
-fn strip_quotes(cell: &mut Span, text: &str, quote: u8) {
+fn strip_quotes(cell: &mut CellSpan, text: &str, quote: u8) {
     let inner = &text.as_bytes()[cell.start..cell.end];
     let (first, last) = (inner.first() == Some(&quote), inner.last() == Some(&quote));
     cell.start += usize::from(first);
     cell.end -= usize::from(last && inner.len() > 1);
 }
 
-fn misquoted(misquote: &Misquote, line: &str) -> Diagnostic {
+fn quote_error(misquote: &QuoteError, line: &str) -> Diagnostic {
     let message = match misquote.why {
-        Why::Open => "the quote that opens here does not close".to_owned(),
-        Why::Rows => "the quote that opens here does not close before other rows".to_owned(),
-        Why::Text(Pos { line, column }) => {
+        QuoteErrorKind::Unclosed => "the quote that opens here does not close".to_owned(),
+        QuoteErrorKind::SwallowsRows => {
+            "the quote that opens here does not close before other rows".to_owned()
+        }
+        QuoteErrorKind::TextAfterQuote(LineColumn { line, column }) => {
             format!("text follows the quote that closes this cell at {line}:{column}")
         }
     };

@@ -1,12 +1,12 @@
 //! One row of CSV, told apart into cells.
 
-use super::super::source::{advance, width};
-use crate::model::Pos;
+use super::super::text_reader::{advance, width};
+use crate::model::LineColumn;
 use memchr::{memchr, memchr3};
 
 /// What stands between cells and around them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Dialect {
+pub(super) struct CsvDialect {
     /// Between two cells.
     pub delimiter: u8,
     /// Around a cell that holds delimiters or line ends; none: nothing is quoted.
@@ -17,71 +17,77 @@ pub(super) struct Dialect {
 
 /// Where a cell stands in the text that was scanned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Span {
+pub(super) struct CellSpan {
     pub start: usize,
     pub end: usize,
     pub quoted: bool,
     /// Whether quotes are doubled in it.
     pub doubled: bool,
-    pub at: Pos,
+    pub at: LineColumn,
 }
 
 /// A row as it stands there.
 #[derive(Default, Debug)]
-pub(super) struct Row {
-    pub cells: Vec<Span>,
+pub(super) struct CsvRow {
+    pub cells: Vec<CellSpan>,
     /// How many bytes it has, its line end left out.
     pub body: usize,
     /// How many bytes it has.
     pub len: usize,
     /// Where the next one begins.
-    pub end: Pos,
+    pub end: LineColumn,
 }
 
 /// What came of scanning.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Scanned {
+pub(super) enum ScanResult {
     Row,
     /// The text ends before the row does.
-    More,
+    NeedsMore,
     /// The quote that opens here is not closed as it should be.
-    Misquoted(Misquote),
+    Misquoted(QuoteError),
 }
 
 /// A quote that opens and is not closed as it should be; the cells before it are in the row.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Misquote {
+pub(super) struct QuoteError {
     /// Where in the text it opens.
     pub start: usize,
-    pub at: Pos,
-    pub why: Why,
+    pub at: LineColumn,
+    pub why: QuoteErrorKind,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Why {
+pub(super) enum QuoteErrorKind {
     /// It closes nowhere, or too far away.
-    Open,
+    Unclosed,
     /// Text follows the quote that closes it, which is there.
-    Text(Pos),
+    TextAfterQuote(LineColumn),
     /// It closes, with whole rows in between.
-    Rows,
+    SwallowsRows,
 }
 
 /// A line break at the end of what is there so far may have its second half still to come.
-enum Ending {
-    Is(usize),
+enum LineEnding {
+    Length(usize),
     Unknown,
 }
 
-impl Dialect {
+impl CsvDialect {
     /// Scans the row that begins at `pos`; `ended`: no more text will come.
-    pub fn scan(self, text: &str, ended: bool, pos: Pos, row: &mut Row) -> Scanned {
+    pub fn scan(self, text: &str, ended: bool, pos: LineColumn, row: &mut CsvRow) -> ScanResult {
         row.cells.clear();
         self.scan_from(text, ended, (0, pos), row)
     }
 
     /// Scans the rest of a row from a cell on, without a meaning for quotes.
-    pub fn scan_plain(self, text: &str, ended: bool, from: (usize, Pos), row: &mut Row) -> Scanned {
+    pub fn scan_plain(
+        self,
+        text: &str,
+        ended: bool,
+        from: (usize, LineColumn),
+        row: &mut CsvRow,
+    ) -> ScanResult {
         let plain = Self {
             quote: None,
             ..self
@@ -89,16 +95,22 @@ impl Dialect {
         plain.scan_from(text, ended, from, row)
     }
 
-    fn scan_from(self, text: &str, ended: bool, from: (usize, Pos), row: &mut Row) -> Scanned {
+    fn scan_from(
+        self,
+        text: &str,
+        ended: bool,
+        from: (usize, LineColumn),
+        row: &mut CsvRow,
+    ) -> ScanResult {
         let bytes = text.as_bytes();
         let (mut at, mut here) = from;
         loop {
             let quoted = self.quote.filter(|quote| bytes.get(at) == Some(quote));
             let scanned = match quoted {
-                Some(quote) => self.quoted(quote, text, ended, &mut at, &mut here, row),
-                None => self.bare(text, ended, &mut at, &mut here, row),
+                Some(quote) => self.scan_quoted_cell(quote, text, ended, &mut at, &mut here, row),
+                None => self.scan_bare_cell(text, ended, &mut at, &mut here, row),
             };
-            if scanned != Scanned::Row {
+            if scanned != ScanResult::Row {
                 return scanned;
             }
             if bytes.get(at) == Some(&self.delimiter) {
@@ -106,24 +118,24 @@ impl Dialect {
                 here.column = here.column.saturating_add(1);
                 continue;
             }
-            let Ending::Is(ending) = ending(&bytes[at..], ended) else {
-                return Scanned::More;
+            let LineEnding::Length(ending) = ending(&bytes[at..], ended) else {
+                return ScanResult::NeedsMore;
             };
             row.body = at;
             row.len = at + ending;
             row.end = advance(here, &text[at..row.len]);
-            return Scanned::Row;
+            return ScanResult::Row;
         }
     }
 
-    fn bare(
+    fn scan_bare_cell(
         self,
         text: &str,
         ended: bool,
         at: &mut usize,
-        here: &mut Pos,
-        row: &mut Row,
-    ) -> Scanned {
+        here: &mut LineColumn,
+        row: &mut CsvRow,
+    ) -> ScanResult {
         let start = *at;
         let rest = &text.as_bytes()[start..];
         // Many cells are empty, and a call is dear for them.
@@ -135,9 +147,9 @@ impl Dialect {
         let end = match length {
             Some(length) => start + length,
             None if ended => text.len(),
-            None => return Scanned::More,
+            None => return ScanResult::NeedsMore,
         };
-        row.cells.push(Span {
+        row.cells.push(CellSpan {
             start,
             end,
             quoted: false,
@@ -146,21 +158,21 @@ impl Dialect {
         });
         here.column = here.column.saturating_add(width(&text[start..end]));
         *at = end;
-        Scanned::Row
+        ScanResult::Row
     }
 
-    fn quoted(
+    fn scan_quoted_cell(
         self,
         quote: u8,
         text: &str,
         ended: bool,
         at: &mut usize,
-        here: &mut Pos,
-        row: &mut Row,
-    ) -> Scanned {
+        here: &mut LineColumn,
+        row: &mut CsvRow,
+    ) -> ScanResult {
         let bytes = text.as_bytes();
         let opens = |why| {
-            Scanned::Misquoted(Misquote {
+            ScanResult::Misquoted(QuoteError {
                 start: *at,
                 at: *here,
                 why,
@@ -172,30 +184,35 @@ impl Dialect {
             let Some(length) = memchr(quote, &bytes[from..]) else {
                 let open = ended || bytes.len() - start > self.most;
                 return if open {
-                    opens(Why::Open)
+                    opens(QuoteErrorKind::Unclosed)
                 } else {
-                    Scanned::More
+                    ScanResult::NeedsMore
                 };
             };
             let close = from + length;
             match bytes.get(close + 1) {
-                None if !ended => return Scanned::More,
+                None if !ended => return ScanResult::NeedsMore,
                 Some(next) if *next == quote => (from, doubled) = (close + 2, true),
                 _ => break close,
             }
             if from - start > self.most {
-                return opens(Why::Open);
+                return opens(QuoteErrorKind::Unclosed);
             }
         };
         let spaces = bytes[close + 1..].iter().take_while(|byte| **byte == b' ');
         let after = close + 1 + spaces.count();
         match bytes.get(after) {
-            None if !ended => return Scanned::More,
+            None if !ended => return ScanResult::NeedsMore,
             Some(b'\n' | b'\r') | None => {}
             Some(next) if *next == self.delimiter => {}
-            Some(_) => return opens(Why::Text(advance(*here, &text[*at..=close]))),
+            Some(_) => {
+                return opens(QuoteErrorKind::TextAfterQuote(advance(
+                    *here,
+                    &text[*at..=close],
+                )));
+            }
         }
-        row.cells.push(Span {
+        row.cells.push(CellSpan {
             start,
             end: close,
             quoted: true,
@@ -204,16 +221,16 @@ impl Dialect {
         });
         *here = advance(*here, &text[*at..after]);
         *at = after;
-        Scanned::Row
+        ScanResult::Row
     }
 }
 
 /// How many bytes the line end has with which this begins; nothing is one at the end of the text.
-fn ending(bytes: &[u8], ended: bool) -> Ending {
+fn ending(bytes: &[u8], ended: bool) -> LineEnding {
     match (bytes.first(), bytes.get(1)) {
-        (None, _) => Ending::Is(0),
-        (Some(b'\r'), None) if !ended => Ending::Unknown,
-        (Some(b'\r'), Some(b'\n')) => Ending::Is(2),
-        _ => Ending::Is(1),
+        (None, _) => LineEnding::Length(0),
+        (Some(b'\r'), None) if !ended => LineEnding::Unknown,
+        (Some(b'\r'), Some(b'\n')) => LineEnding::Length(2),
+        _ => LineEnding::Length(1),
     }
 }

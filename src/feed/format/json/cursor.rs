@@ -1,41 +1,41 @@
 //! The words of JSON.
 
-use super::super::source::advance;
-use crate::model::Pos;
+use super::super::text_reader::advance;
+use crate::model::LineColumn;
 use memchr::memchr2;
 
 /// Why a text cannot be read on.
 #[derive(Debug)]
-pub(super) enum Stop {
+pub(super) enum JsonReadError {
     /// There is no more text yet.
-    More,
+    NeedsMore,
     /// It ends, and should not.
-    Cut(Pos),
+    Truncated(LineColumn),
     /// It is no JSON.
-    Bad(Bad),
+    Invalid(JsonSyntaxError),
 }
 
 /// What is no JSON, and what to do about it.
 #[derive(Debug)]
-pub(super) struct Bad {
-    pub at: Pos,
+pub(super) struct JsonSyntaxError {
+    pub at: LineColumn,
     pub what: String,
     pub help: &'static str,
 }
 
 /// A place in a text.
-pub(super) struct Cursor<'t> {
+pub(super) struct JsonCursor<'t> {
     text: &'t str,
     ended: bool,
     at: usize,
     /// Up to where `here` counts.
     counted: usize,
-    here: Pos,
+    here: LineColumn,
 }
 
 /// A number, `true`, `false` or `null` as it is spelled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Word<'t> {
+pub(super) enum JsonLiteral<'t> {
     Number(&'t str),
     Bool(&'t str),
     Null,
@@ -44,9 +44,9 @@ pub(super) enum Word<'t> {
 /// Two surrogates that belong together make one character.
 const SURROGATES: std::ops::Range<u32> = 0xd800..0xe000;
 
-impl<'t> Cursor<'t> {
+impl<'t> JsonCursor<'t> {
     /// At the start of a text that stands at `pos`; `ended`: no more text will come.
-    pub fn new(text: &'t str, ended: bool, pos: Pos) -> Self {
+    pub fn new(text: &'t str, ended: bool, pos: LineColumn) -> Self {
         Self {
             text,
             ended,
@@ -57,19 +57,19 @@ impl<'t> Cursor<'t> {
     }
 
     /// How many bytes were read.
-    pub fn read(&self) -> usize {
+    pub fn consumed(&self) -> usize {
         self.at
     }
 
     /// Where it stands.
-    pub fn pos(&mut self) -> Pos {
+    pub fn pos(&mut self) -> LineColumn {
         self.here = advance(self.here, &self.text[self.counted..self.at]);
         self.counted = self.at;
         self.here
     }
 
     /// The next byte that is no white space, which stays there.
-    pub fn peek(&mut self) -> Result<u8, Stop> {
+    pub fn peek(&mut self) -> Result<u8, JsonReadError> {
         let rest = &self.text.as_bytes()[self.at..];
         let space = |byte: &u8| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
         self.at += rest.iter().position(space).unwrap_or(rest.len());
@@ -77,74 +77,76 @@ impl<'t> Cursor<'t> {
     }
 
     /// Whether nothing but white space follows.
-    pub fn is_done(&mut self) -> Result<bool, Stop> {
+    pub fn is_done(&mut self) -> Result<bool, JsonReadError> {
         match self.peek() {
             Ok(_) => Ok(false),
-            Err(Stop::Cut(_)) => Ok(true),
+            Err(JsonReadError::Truncated(_)) => Ok(true),
             Err(stop) => Err(stop),
         }
     }
 
     /// Takes the next byte that is no white space, if it is this one.
-    pub fn take(&mut self, byte: u8) -> Result<bool, Stop> {
+    pub fn take(&mut self, byte: u8) -> Result<bool, JsonReadError> {
         let is = self.peek()? == byte;
         self.at += usize::from(is);
         Ok(is)
     }
 
     /// Takes the next byte that is no white space, which has to be this one.
-    pub fn expect(&mut self, byte: u8) -> Result<(), Stop> {
+    pub fn expect(&mut self, byte: u8) -> Result<(), JsonReadError> {
         if self.take(byte)? {
             return Ok(());
         }
         let found = self.text[self.at..].chars().next().unwrap_or_default();
-        Err(self.bad(format!("{:?} where {:?} belongs", found, char::from(byte))))
+        Err(self.syntax_error(format!("{:?} where {:?} belongs", found, char::from(byte))))
     }
 
     /// After a member of a list or an object: whether another one follows.
-    pub fn goes_on(&mut self, end: u8) -> Result<bool, Stop> {
+    pub fn next_member(&mut self, end: u8) -> Result<bool, JsonReadError> {
         if self.take(end)? {
             return Ok(false);
         }
         self.expect(b',')?;
         if self.peek()? == end {
-            return Err(self.bad("a comma with nothing after it".to_owned()));
+            return Err(self.syntax_error("a comma with nothing after it".to_owned()));
         }
         Ok(true)
     }
 
     /// That the text here is no JSON.
-    pub fn bad(&mut self, what: String) -> Stop {
-        self.bad_with(what, "look at what wrote it")
+    pub fn syntax_error(&mut self, what: String) -> JsonReadError {
+        self.syntax_error_with(what, "look at what wrote it")
     }
 
-    fn bad_with(&mut self, what: String, help: &'static str) -> Stop {
+    fn syntax_error_with(&mut self, what: String, help: &'static str) -> JsonReadError {
         let at = self.pos();
-        Stop::Bad(Bad { at, what, help })
+        JsonReadError::Invalid(JsonSyntaxError { at, what, help })
     }
 
-    fn byte(&mut self, at: usize) -> Result<u8, Stop> {
+    fn byte(&mut self, at: usize) -> Result<u8, JsonReadError> {
         match self.text.as_bytes().get(at) {
             Some(byte) => Ok(*byte),
-            None if self.ended => Err(Stop::Cut(self.pos())),
-            None => Err(Stop::More),
+            None if self.ended => Err(JsonReadError::Truncated(self.pos())),
+            None => Err(JsonReadError::NeedsMore),
         }
     }
 
     /// Takes a string and puts it into `out`; whether it has half a character, which is replaced.
-    pub fn string(&mut self, out: &mut String) -> Result<bool, Stop> {
+    pub fn string(&mut self, out: &mut String) -> Result<bool, JsonReadError> {
         self.expect(b'"')?;
         let mut broken = false;
         loop {
             let rest = &self.text[self.at..];
             let Some(end) = memchr2(b'"', b'\\', rest.as_bytes()) else {
                 self.at = self.text.len();
-                return Err(self.byte(self.at).map_or_else(|stop| stop, |_| Stop::More));
+                return Err(self
+                    .byte(self.at)
+                    .map_or_else(|stop| stop, |_| JsonReadError::NeedsMore));
             };
             let plain = &rest[..end];
             if let Some(control) = plain.bytes().position(|byte| byte < b' ') {
                 self.at += control;
-                return Err(self.bad_with(
+                return Err(self.syntax_error_with(
                     "a control character within a text".to_owned(),
                     "line breaks and tabs in a text are written `\\n` and `\\t`",
                 ));
@@ -158,7 +160,7 @@ impl<'t> Cursor<'t> {
         }
     }
 
-    fn escape(&mut self, out: &mut String) -> Result<bool, Stop> {
+    fn escape(&mut self, out: &mut String) -> Result<bool, JsonReadError> {
         let byte = self.byte(self.at)?;
         self.at += 1;
         let c = match byte {
@@ -171,14 +173,14 @@ impl<'t> Cursor<'t> {
             b'u' => return self.escaped_code(out),
             _ => {
                 self.at -= 1;
-                return Err(self.bad("an escape that JSON does not have".to_owned()));
+                return Err(self.syntax_error("an escape that JSON does not have".to_owned()));
             }
         };
         out.push(c);
         Ok(false)
     }
 
-    fn escaped_code(&mut self, out: &mut String) -> Result<bool, Stop> {
+    fn escaped_code(&mut self, out: &mut String) -> Result<bool, JsonReadError> {
         let mut code = self.hex()?;
         if (0xd800..0xdc00).contains(&code) && self.byte(self.at)? == b'\\' {
             // What follows is looked at, and only taken if it is the other half.
@@ -198,12 +200,12 @@ impl<'t> Cursor<'t> {
         Ok(SURROGATES.contains(&code))
     }
 
-    fn hex(&mut self) -> Result<u32, Stop> {
+    fn hex(&mut self) -> Result<u32, JsonReadError> {
         let mut code = 0;
         for _ in 0..4 {
             let digit = char::from(self.byte(self.at)?).to_digit(16);
             let Some(digit) = digit else {
-                return Err(self.bad("`\\u` without four hexadecimal digits".to_owned()));
+                return Err(self.syntax_error("`\\u` without four hexadecimal digits".to_owned()));
             };
             code = code * 16 + digit;
             self.at += 1;
@@ -212,7 +214,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// Takes a number, `true`, `false` or `null`.
-    pub fn word(&mut self) -> Result<Word<'t>, Stop> {
+    pub fn literal(&mut self) -> Result<JsonLiteral<'t>, JsonReadError> {
         self.peek()?;
         let rest = &self.text[self.at..];
         let within = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
@@ -220,39 +222,39 @@ impl<'t> Cursor<'t> {
         let word = match end {
             Some(end) => &rest[..end],
             None if self.ended => rest,
-            None => return Err(Stop::More),
+            None => return Err(JsonReadError::NeedsMore),
         };
         let found = match word {
-            "true" | "false" => Word::Bool(word),
-            "null" => Word::Null,
-            number if is_number(number) => Word::Number(number),
-            other => return Err(self.no_word(other, end.is_none())),
+            "true" | "false" => JsonLiteral::Bool(word),
+            "null" => JsonLiteral::Null,
+            number if is_number(number) => JsonLiteral::Number(number),
+            other => return Err(self.invalid_literal(other, end.is_none())),
         };
         self.at += word.len();
         Ok(found)
     }
 
-    fn no_word(&mut self, word: &str, last: bool) -> Stop {
+    fn invalid_literal(&mut self, word: &str, last: bool) -> JsonReadError {
         // The file may have been cut within it.
         let begun = ["true", "false", "null"];
         if last && begun.iter().any(|whole| whole.starts_with(word)) {
-            return Stop::Cut(self.pos());
+            return JsonReadError::Truncated(self.pos());
         }
         let shown = crate::kinds::read::quoted(word);
         let digits = word.trim_start_matches('-');
         match word {
             "" => {
                 let found = self.text[self.at..].chars().next().unwrap_or_default();
-                self.bad(format!("{found:?} where a value belongs"))
+                self.syntax_error(format!("{found:?} where a value belongs"))
             }
             "NaN" | "Infinity" | "-Infinity" => {
-                self.bad_with(format!("{shown} is no number"), "write `null`")
+                self.syntax_error_with(format!("{shown} is no number"), "write `null`")
             }
-            _ if digits.len() > 1 && digits.starts_with('0') => self.bad_with(
+            _ if digits.len() > 1 && digits.starts_with('0') => self.syntax_error_with(
                 format!("the number {shown} begins with a zero"),
                 "write it as text, in quotes",
             ),
-            _ => self.bad(format!("{shown} is no value")),
+            _ => self.syntax_error(format!("{shown} is no value")),
         }
     }
 }

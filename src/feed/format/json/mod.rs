@@ -1,38 +1,38 @@
 //! A list of objects in JSON, one object after the other.
 
-mod beside;
 mod cursor;
+mod envelope;
 mod lines;
 mod object;
 
-use super::columns::Columns;
-use super::findings::Findings;
-use super::record::Record;
-use super::source::Source;
-use super::table::truncated;
-use super::{Body, Target, unlike};
+use super::columns::ExportColumns;
+use super::diagnostics::ExportDiagnostics;
+use super::record::ExportRecord;
+use super::table::truncated_export;
+use super::text_reader::TextReader;
+use super::{BodySummary, ReadContext, not_data};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::kinds::read::quoted;
-use crate::model::Pos;
-pub use beside::{Beside, beside};
-use cursor::{Bad, Cursor, Stop};
+use crate::model::LineColumn;
+use cursor::{JsonCursor, JsonReadError, JsonSyntaxError};
+pub use envelope::{EnvelopeSignal, read_envelope_member};
 pub(super) use lines::is_lines;
-use object::{Objects, Skipped};
+use object::{ObjectReader, ValueSkipper};
 
 /// Names of members that an error has instead of data.
 const ERRORS: [&str; 5] = ["error", "errors", "message", "fault", "exception"];
 /// How much of a member beside the list is looked at.
-const AHEAD: usize = 64 << 10;
+const MAX_LOOKAHEAD: usize = 64 << 10;
 /// How many members of an object are looked at for what it might be.
 const MEMBERS: usize = 64;
 
 /// What ends the reading before its end; it has been reported.
-struct Ended;
+struct ReportedError;
 
 /// A text in JSON.
-struct Reader<'s, 'i, 'f> {
-    source: &'s mut Source<'i>,
-    findings: &'f mut Findings,
+struct JsonReader<'s, 'i, 'f> {
+    source: &'s mut TextReader<'i>,
+    findings: &'f mut ExportDiagnostics,
     /// The most bytes that one step may take.
     most: usize,
     /// A list in an object that is none.
@@ -42,37 +42,37 @@ struct Reader<'s, 'i, 'f> {
     /// How many rows there are in all, as the answer says.
     total: Option<u64>,
     /// What it says beside the list.
-    beside: Vec<(Pos, Diagnostic)>,
+    beside: Vec<(LineColumn, Diagnostic)>,
 }
 
 /// Reads the objects of a text.
-pub(super) fn read(source: &mut Source<'_>, target: &mut Target<'_>) -> Body {
+pub(super) fn read(source: &mut TextReader<'_>, target: &mut ReadContext<'_>) -> BodySummary {
     let path = target.options.rows.as_deref().unwrap_or_default();
     let path: Vec<&str> = path.split('.').filter(|name| !name.is_empty()).collect();
-    all_of(source, target, "list", |reader, objects, each| {
-        reader.all(&path, objects, each)
+    read_with(source, target, "list", |reader, objects, each| {
+        reader.read_list_at(&path, objects, each)
     })
 }
 
 /// Reads the objects of a text that has one on each line.
-pub(super) fn read_lines(source: &mut Source<'_>, target: &mut Target<'_>) -> Body {
-    all_of(source, target, "line", |reader, objects, each| {
-        reader.lines(objects, each)
+pub(super) fn read_lines(source: &mut TextReader<'_>, target: &mut ReadContext<'_>) -> BodySummary {
+    read_with(source, target, "line", |reader, objects, each| {
+        reader.read_object_lines(objects, each)
     })
 }
 
-fn all_of(
-    source: &mut Source<'_>,
-    target: &mut Target<'_>,
+fn read_with(
+    source: &mut TextReader<'_>,
+    target: &mut ReadContext<'_>,
     whole: &'static str,
     read: impl FnOnce(
-        &mut Reader<'_, '_, '_>,
-        &mut Objects<'_>,
-        &mut dyn FnMut(&Record, &Columns) -> bool,
-    ) -> Result<(), Ended>,
-) -> Body {
+        &mut JsonReader<'_, '_, '_>,
+        &mut ObjectReader<'_>,
+        &mut dyn FnMut(&ExportRecord, &ExportColumns) -> bool,
+    ) -> Result<(), ReportedError>,
+) -> BodySummary {
     let limits = target.options.limits;
-    let mut reader = Reader {
+    let mut reader = JsonReader {
         source,
         findings: target.findings,
         most: limits.record,
@@ -81,7 +81,7 @@ fn all_of(
         total: None,
         beside: Vec::new(),
     };
-    let mut objects = Objects::new(target.columns, limits, &target.options.blanks);
+    let mut objects = ObjectReader::new(target.columns, limits, &target.options.blanks);
     let mut records = 0;
     // What went wrong has been reported.
     let _ = read(&mut reader, &mut objects, &mut |record, columns| {
@@ -91,35 +91,37 @@ fn all_of(
     let total = reader.total.filter(|total| *total > records);
     if let Some(total) = total.filter(|_| reader.findings.complete) {
         let at = reader.source.pos;
-        reader.findings.report(at, beside::fewer(records, total));
+        reader
+            .findings
+            .report(at, envelope::missing_rows(records, total));
     }
-    Body {
+    BodySummary {
         records,
         list: reader.list,
-        ..Body::default()
+        ..BodySummary::default()
     }
 }
 
-impl Reader<'_, '_, '_> {
-    fn all(
+impl JsonReader<'_, '_, '_> {
+    fn read_list_at(
         &mut self,
         path: &[&str],
-        objects: &mut Objects<'_>,
-        each: &mut dyn FnMut(&Record, &Columns) -> bool,
-    ) -> Result<(), Ended> {
+        objects: &mut ObjectReader<'_>,
+        each: &mut dyn FnMut(&ExportRecord, &ExportColumns) -> bool,
+    ) -> Result<(), ReportedError> {
         self.find_list(path)?;
         let listed = self.list(objects, each);
-        self.say_beside();
+        self.report_envelope();
         listed?;
         for _ in path {
             let skipped = self.skip_members();
-            self.say_beside();
+            self.report_envelope();
             skipped?;
         }
         if self.is_done()? {
             return Ok(());
         }
-        Err(self.not_json(&Bad {
+        Err(self.not_json(&JsonSyntaxError {
             at: self.source.pos,
             what: "text follows the end".to_owned(),
             help: "one file holds one list",
@@ -127,12 +129,12 @@ impl Reader<'_, '_, '_> {
     }
 
     /// Goes to the first member of the list.
-    fn find_list(&mut self, path: &[&str]) -> Result<(), Ended> {
+    fn find_list(&mut self, path: &[&str]) -> Result<(), ReportedError> {
         for name in path {
             let (opens, _) = self.step(|cursor| cursor.take(b'{'))?;
             if !opens {
                 let message = format!("no object that {} could be in", quoted(name));
-                return Err(self.no_list(message, "correct `rows`, or leave it out"));
+                return Err(self.report_not_list(message, "correct `rows`, or leave it out"));
             }
             self.find_member(name)?;
         }
@@ -141,18 +143,18 @@ impl Reader<'_, '_, '_> {
             b'[' => self.step(|cursor| cursor.expect(b'[')).map(|_| ()),
             b'{' => {
                 self.step(|cursor| cursor.expect(b'{'))?;
-                Err(self.instead())
+                Err(self.report_object_for_list())
             }
             _ => {
                 // It may be no JSON at all.
                 self.skip_value()?;
-                Err(self.no_list("no list".to_owned(), "export a list of objects"))
+                Err(self.report_not_list("no list".to_owned(), "export a list of objects"))
             }
         }
     }
 
     /// Goes to the value of a member of the object that has just opened.
-    fn find_member(&mut self, name: &str) -> Result<(), Ended> {
+    fn find_member(&mut self, name: &str) -> Result<(), ReportedError> {
         let mut others = Vec::new();
         let (empty, _) = self.step(|cursor| cursor.take(b'}'))?;
         let mut goes_on = !empty;
@@ -161,32 +163,40 @@ impl Reader<'_, '_, '_> {
             if key == name {
                 return Ok(());
             }
-            self.skip_beside(&key)?;
+            self.skip_envelope_member(&key)?;
             others.push(key);
             others.truncate(MEMBERS);
-            (goes_on, _) = self.step(|cursor| cursor.goes_on(b'}'))?;
+            (goes_on, _) = self.step(|cursor| cursor.next_member(b'}'))?;
         }
-        let message = format!("no {} in an object with {}", quoted(name), listed(&others));
-        Err(self.no_data(&others, message, "correct `rows`"))
+        let message = format!(
+            "no {} in an object with {}",
+            quoted(name),
+            join_names(&others)
+        );
+        Err(self.report_not_data(&others, message, "correct `rows`"))
     }
 
     /// Says what the object is that has just opened where a list belongs.
-    fn instead(&mut self) -> Ended {
+    fn report_object_for_list(&mut self) -> ReportedError {
         let (mut members, mut lists) = (Vec::new(), Vec::new());
         if let Err(ended) = self.members(&mut members, &mut lists) {
             return ended;
         }
-        let message = format!("an object with {} instead of a list", listed(&members));
+        let message = format!("an object with {} instead of a list", join_names(&members));
         self.list = lists.first().cloned();
         let help = match lists.first() {
             Some(list) => format!("say where the list is: `rows: {list}`"),
             None => "write one object alone as a list with one member".to_owned(),
         };
-        self.no_data(&members, message, &help)
+        self.report_not_data(&members, message, &help)
     }
 
     /// The first members of an object that has just opened, and which of them are lists.
-    fn members(&mut self, members: &mut Vec<String>, lists: &mut Vec<String>) -> Result<(), Ended> {
+    fn members(
+        &mut self,
+        members: &mut Vec<String>,
+        lists: &mut Vec<String>,
+    ) -> Result<(), ReportedError> {
         let (empty, _) = self.step(|cursor| cursor.take(b'}'))?;
         let mut goes_on = !empty;
         while goes_on && members.len() < MEMBERS {
@@ -197,36 +207,40 @@ impl Reader<'_, '_, '_> {
             }
             self.skip_value()?;
             members.push(key);
-            (goes_on, _) = self.step(|cursor| cursor.goes_on(b'}'))?;
+            (goes_on, _) = self.step(|cursor| cursor.next_member(b'}'))?;
         }
         Ok(())
     }
 
     fn list(
         &mut self,
-        objects: &mut Objects<'_>,
-        each: &mut dyn FnMut(&Record, &Columns) -> bool,
-    ) -> Result<(), Ended> {
+        objects: &mut ObjectReader<'_>,
+        each: &mut dyn FnMut(&ExportRecord, &ExportColumns) -> bool,
+    ) -> Result<(), ReportedError> {
         let (empty, _) = self.step(|cursor| cursor.take(b']'))?;
         let mut goes_on = !empty;
-        let mut record = Record::default();
+        let mut record = ExportRecord::default();
         while goes_on {
             self.object(objects, &mut record)?;
             if !each(&record, objects.columns) {
                 self.findings.complete = false;
-                return Err(Ended);
+                return Err(ReportedError);
             }
-            (goes_on, _) = self.step(|cursor| cursor.goes_on(b']'))?;
+            (goes_on, _) = self.step(|cursor| cursor.next_member(b']'))?;
         }
         Ok(())
     }
 
     /// Reads the object that comes next into a record.
-    fn object(&mut self, objects: &mut Objects<'_>, record: &mut Record) -> Result<(), Ended> {
+    fn object(
+        &mut self,
+        objects: &mut ObjectReader<'_>,
+        record: &mut ExportRecord,
+    ) -> Result<(), ReportedError> {
         if self.peek()? != b'{' {
             record.reset(self.source.pos);
             record.faulty = true;
-            return self.no_object();
+            return self.report_not_object();
         }
         let ((), flawed) = self.step(|cursor| objects.read(cursor, record))?;
         record.faulty |= flawed;
@@ -239,7 +253,7 @@ impl Reader<'_, '_, '_> {
         Ok(())
     }
 
-    fn no_object(&mut self) -> Result<(), Ended> {
+    fn report_not_object(&mut self) -> Result<(), ReportedError> {
         let (message, help) = if self.whole == "line" {
             ("a line is no object", "every line is an object: `{…}`")
         } else {
@@ -254,28 +268,28 @@ impl Reader<'_, '_, '_> {
     }
 
     /// Skips what follows in an object after one of its members.
-    fn skip_members(&mut self) -> Result<(), Ended> {
-        while self.step(|cursor| cursor.goes_on(b'}'))?.0 {
+    fn skip_members(&mut self) -> Result<(), ReportedError> {
+        while self.step(|cursor| cursor.next_member(b'}'))?.0 {
             let key = self.key()?;
-            self.skip_beside(&key)?;
+            self.skip_envelope_member(&key)?;
         }
         Ok(())
     }
 
-    fn say_beside(&mut self) {
+    fn report_envelope(&mut self) {
         for (at, found) in std::mem::take(&mut self.beside) {
             self.findings.report(at, found);
         }
     }
 
     /// Skips a member beside the list, and reports what it says of the whole answer.
-    fn skip_beside(&mut self, name: &str) -> Result<(), Ended> {
+    fn skip_envelope_member(&mut self, name: &str) -> Result<(), ReportedError> {
         self.peek()?;
         let at = self.source.pos;
-        if let Some(value) = self.ahead() {
-            match beside(name, &value) {
-                Some(Beside::Problem(found)) => self.beside.push((at, found)),
-                Some(Beside::Total(total)) => self.total = Some(total),
+        if let Some(value) = self.peek_value() {
+            match read_envelope_member(name, &value) {
+                Some(EnvelopeSignal::Problem(found)) => self.beside.push((at, found)),
+                Some(EnvelopeSignal::Total(total)) => self.total = Some(total),
                 None => {}
             }
         }
@@ -283,17 +297,17 @@ impl Reader<'_, '_, '_> {
     }
 
     /// The value that follows, which stays there; of a large one only that it is there.
-    fn ahead(&mut self) -> Option<serde_json::Value> {
+    fn peek_value(&mut self) -> Option<serde_json::Value> {
         loop {
             let rest = self.source.rest();
             let mut values = serde_json::Deserializer::from_str(rest).into_iter();
             match values.next() {
                 Some(Ok(value)) => return Some(value),
                 Some(Err(error)) if !error.is_eof() => return None,
-                _ if rest.len() > AHEAD => return Some(serde_json::Value::Bool(true)),
+                _ if rest.len() > MAX_LOOKAHEAD => return Some(serde_json::Value::Bool(true)),
                 _ => {}
             }
-            if !self.source.more() {
+            if !self.source.read_more() {
                 return None;
             }
         }
@@ -304,7 +318,7 @@ impl Reader<'_, '_, '_> {
         clippy::redundant_closure_for_method_calls,
         reason = "a method of cursors of one lifetime is none of cursors of all"
     )]
-    fn peek(&mut self) -> Result<u8, Ended> {
+    fn peek(&mut self) -> Result<u8, ReportedError> {
         Ok(self.step(|cursor| cursor.peek())?.0)
     }
 
@@ -313,12 +327,12 @@ impl Reader<'_, '_, '_> {
         clippy::redundant_closure_for_method_calls,
         reason = "a method of cursors of one lifetime is none of cursors of all"
     )]
-    fn is_done(&mut self) -> Result<bool, Ended> {
+    fn is_done(&mut self) -> Result<bool, ReportedError> {
         Ok(self.step(|cursor| cursor.is_done())?.0)
     }
 
-    fn key(&mut self) -> Result<String, Ended> {
-        let read = |cursor: &mut Cursor<'_>| {
+    fn key(&mut self) -> Result<String, ReportedError> {
+        let read = |cursor: &mut JsonCursor<'_>| {
             let mut key = String::new();
             cursor.string(&mut key)?;
             cursor.expect(b':')?;
@@ -328,9 +342,9 @@ impl Reader<'_, '_, '_> {
     }
 
     /// Skips a value that may be larger than what is kept at once.
-    fn skip_value(&mut self) -> Result<(), Ended> {
-        let mut skipped = Skipped::default();
-        while !self.step(|cursor| skipped.word(cursor))?.0 {}
+    fn skip_value(&mut self) -> Result<(), ReportedError> {
+        let mut skipped = ValueSkipper::default();
+        while !self.step(|cursor| skipped.skip_token(cursor))?.0 {}
         Ok(())
     }
 
@@ -338,74 +352,82 @@ impl Reader<'_, '_, '_> {
     /// read is read again from its start when more text has come.
     fn step<T>(
         &mut self,
-        mut read: impl FnMut(&mut Cursor<'_>) -> Result<T, Stop>,
-    ) -> Result<(T, bool), Ended> {
+        mut read: impl FnMut(&mut JsonCursor<'_>) -> Result<T, JsonReadError>,
+    ) -> Result<(T, bool), ReportedError> {
         loop {
             let text = self.source.rest();
-            let mut cursor = Cursor::new(text, self.source.ended(), self.source.pos);
+            let mut cursor = JsonCursor::new(text, self.source.ended(), self.source.pos);
             match read(&mut cursor) {
                 Ok(found) => {
-                    let (length, pos) = (cursor.read(), cursor.pos());
-                    let flawed = self.flaws(length);
+                    let (length, pos) = (cursor.consumed(), cursor.pos());
+                    let flawed = self.report_invalid_byte(length);
                     self.source.consume(length, pos);
                     return Ok((found, flawed));
                 }
-                Err(Stop::More) if text.len() > self.most => return Err(self.too_long()),
-                Err(Stop::More) => {
-                    self.source.more();
+                Err(JsonReadError::NeedsMore) if text.len() > self.most => {
+                    return Err(self.too_long());
                 }
-                Err(Stop::Cut(at)) => return Err(self.cut(at)),
-                Err(Stop::Bad(bad)) => return Err(self.not_json(&bad)),
+                Err(JsonReadError::NeedsMore) => {
+                    self.source.read_more();
+                }
+                Err(JsonReadError::Truncated(at)) => return Err(self.report_truncated(at)),
+                Err(JsonReadError::Invalid(bad)) => return Err(self.not_json(&bad)),
             }
         }
     }
 
     /// Reports the first byte of no text within so many bytes.
-    fn flaws(&mut self, length: usize) -> bool {
+    fn report_invalid_byte(&mut self, length: usize) -> bool {
         let mut first = None;
         while let Some(flaw) = self.source.next_flaw(length) {
             first.get_or_insert(flaw);
         }
         if let Some((at, flaw)) = first {
             let before = self.source.rest().get(..at).unwrap_or_default();
-            let at = super::source::advance(self.source.pos, before);
+            let at = super::text_reader::advance(self.source.pos, before);
             let encoding = self.source.encoding().0.name();
             super::report_flaw(self.findings, at, flaw, encoding);
         }
         first.is_some()
     }
 
-    fn too_long(&mut self) -> Ended {
+    fn too_long(&mut self) -> ReportedError {
         let what = format!("more than {} bytes without an end", self.most);
-        let found = unlike::instead(&what, "look at what wrote it");
+        let found = not_data::not_data(&what, "look at what wrote it");
         self.findings.fatal(self.source.pos, found);
-        Ended
+        ReportedError
     }
 
-    fn cut(&mut self, at: Pos) -> Ended {
+    fn report_truncated(&mut self, at: LineColumn) -> ReportedError {
         // What is wrong with the bytes is closer to the cause.
-        if !self.flaws(self.source.rest().len()) {
-            let found = truncated(&format!("the export ends before its {} does", self.whole));
+        if !self.report_invalid_byte(self.source.rest().len()) {
+            let found =
+                truncated_export(&format!("the export ends before its {} does", self.whole));
             self.findings.fatal(at, found.help("get the whole export"));
         }
         self.findings.complete = false;
-        Ended
+        ReportedError
     }
 
-    fn not_json(&mut self, bad: &Bad) -> Ended {
+    fn not_json(&mut self, bad: &JsonSyntaxError) -> ReportedError {
         let found = Diagnostic::new(codes::FEED_NOT_DATA, format!("no JSON: {}", bad.what));
         self.findings.fatal(bad.at, found.help(bad.help));
-        Ended
+        ReportedError
     }
 
-    fn no_list(&mut self, message: String, help: &str) -> Ended {
+    fn report_not_list(&mut self, message: String, help: &str) -> ReportedError {
         let found = Diagnostic::new(codes::JSON_NOT_LIST, message).help(help);
         self.findings.fatal(self.source.pos, found);
-        Ended
+        ReportedError
     }
 
     /// Says that there is no list in an object: an error, if it looks like one.
-    fn no_data(&mut self, members: &[String], message: String, help: &str) -> Ended {
+    fn report_not_data(
+        &mut self,
+        members: &[String],
+        message: String,
+        help: &str,
+    ) -> ReportedError {
         let error = members
             .iter()
             .find(|name| ERRORS.contains(&&*name.to_ascii_lowercase()));
@@ -414,16 +436,16 @@ impl Reader<'_, '_, '_> {
                 let what = format!("an error: an object with {}", quoted(name));
                 let help = "look at the address and the credentials";
                 self.findings
-                    .fatal(self.source.pos, unlike::instead(&what, help));
-                Ended
+                    .fatal(self.source.pos, not_data::not_data(&what, help));
+                ReportedError
             }
-            None => self.no_list(message, help),
+            None => self.report_not_list(message, help),
         }
     }
 }
 
 /// Names, the first few of them.
-fn listed(names: &[String]) -> String {
+fn join_names(names: &[String]) -> String {
     const SHOWN: usize = 5;
     if names.is_empty() {
         return "nothing".to_owned();

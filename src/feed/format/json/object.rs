@@ -1,13 +1,13 @@
 //! An object as a record.
 
-use super::super::record::{Entry, Record, Shape};
-use super::super::table::letters;
-use super::super::text::unwrapped;
-use super::super::{Columns, Limits};
-use super::cursor::{Cursor, Stop, Word};
+use super::super::record::{CellShape, ExportRecord, RawCell};
+use super::super::table::check_text_letters;
+use super::super::text::strip_text_marker;
+use super::super::{ExportColumns, FormatLimits};
+use super::cursor::{JsonCursor, JsonLiteral, JsonReadError};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::kinds::read::quoted;
-use crate::model::{Pos, Text};
+use crate::model::{CompactText, LineColumn};
 use std::borrow::Cow;
 
 /// An object has room for one cell in so many bytes that it may have: each member of a list of
@@ -17,13 +17,13 @@ const BYTES_PER_CELL: usize = 4;
 const DEEPEST: usize = 1 << 20;
 
 /// Reads objects into records; what it finds is kept until the object is whole.
-pub(super) struct Objects<'a> {
-    pub columns: &'a mut Columns,
-    pub limits: Limits,
+pub(super) struct ObjectReader<'a> {
+    pub columns: &'a mut ExportColumns,
+    pub limits: FormatLimits,
     /// The texts that stand for a blank.
     blanks: &'a [String],
     /// What was found in the object, and where.
-    pub found: Vec<(Pos, Diagnostic)>,
+    pub found: Vec<(LineColumn, Diagnostic)>,
     /// How many more cells the object may have room for.
     room: usize,
     /// What is read from one member to the next, to be used again.
@@ -31,8 +31,8 @@ pub(super) struct Objects<'a> {
     value: String,
 }
 
-impl<'a> Objects<'a> {
-    pub fn new(columns: &'a mut Columns, limits: Limits, blanks: &'a [String]) -> Self {
+impl<'a> ObjectReader<'a> {
+    pub fn new(columns: &'a mut ExportColumns, limits: FormatLimits, blanks: &'a [String]) -> Self {
         Self {
             columns,
             limits,
@@ -45,7 +45,11 @@ impl<'a> Objects<'a> {
     }
 
     /// Reads an object that begins here, from its start.
-    pub fn read(&mut self, cursor: &mut Cursor<'_>, record: &mut Record) -> Result<(), Stop> {
+    pub fn read(
+        &mut self,
+        cursor: &mut JsonCursor<'_>,
+        record: &mut ExportRecord,
+    ) -> Result<(), JsonReadError> {
         cursor.peek()?;
         self.found.clear();
         self.room = self.limits.record / BYTES_PER_CELL;
@@ -55,11 +59,11 @@ impl<'a> Objects<'a> {
 
     fn object(
         &mut self,
-        cursor: &mut Cursor<'_>,
-        record: &mut Record,
+        cursor: &mut JsonCursor<'_>,
+        record: &mut ExportRecord,
         prefix: &str,
         depth: usize,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), JsonReadError> {
         cursor.expect(b'{')?;
         if cursor.take(b'}')? {
             return Ok(());
@@ -77,7 +81,7 @@ impl<'a> Objects<'a> {
                 }
                 None => skip(cursor)?,
             }
-            if !cursor.goes_on(b'}')? {
+            if !cursor.next_member(b'}')? {
                 return Ok(());
             }
         }
@@ -86,11 +90,11 @@ impl<'a> Objects<'a> {
     /// The column of a key; none if there are too many.
     fn key(
         &mut self,
-        cursor: &mut Cursor<'_>,
-        record: &mut Record,
+        cursor: &mut JsonCursor<'_>,
+        record: &mut ExportRecord,
         prefix: &str,
         near: usize,
-    ) -> Result<Option<usize>, Stop> {
+    ) -> Result<Option<usize>, JsonReadError> {
         let at = cursor.pos();
         let mut name = std::mem::take(&mut self.name);
         name.clear();
@@ -98,7 +102,7 @@ impl<'a> Objects<'a> {
         let read = cursor.string(&mut name);
         self.name = name;
         if read? {
-            self.broken(at, record);
+            self.report_lone_surrogate(at, record);
         }
         let full = self.columns.len() >= self.limits.columns;
         if self.name.len() > self.limits.cell || (full && self.columns.exact(&self.name).is_none())
@@ -122,12 +126,12 @@ impl<'a> Objects<'a> {
     /// Reads the value of a member whose key stands at `key`.
     fn member(
         &mut self,
-        cursor: &mut Cursor<'_>,
-        record: &mut Record,
+        cursor: &mut JsonCursor<'_>,
+        record: &mut ExportRecord,
         column: usize,
-        key: Pos,
+        key: LineColumn,
         depth: usize,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), JsonReadError> {
         let first = cursor.peek()?;
         let at = cursor.pos();
         if record.cell(column).is_some() || record.list(column).is_some() {
@@ -146,7 +150,7 @@ impl<'a> Objects<'a> {
                 self.put(
                     record,
                     column,
-                    Entry::new(Text::default(), Shape::Object, at),
+                    RawCell::new(CompactText::default(), CellShape::Object, at),
                 );
                 self.object(cursor, record, &prefix, depth + 1)
             }
@@ -154,7 +158,7 @@ impl<'a> Objects<'a> {
             _ => {
                 let mut entry = self.scalar(cursor, record, first)?;
                 if self.blanks.iter().any(|blank| blank == entry.text.trim()) {
-                    entry = Entry::new(Text::default(), Shape::Null, entry.at);
+                    entry = RawCell::new(CompactText::default(), CellShape::Null, entry.at);
                 }
                 self.put(record, column, entry);
                 Ok(())
@@ -162,7 +166,7 @@ impl<'a> Objects<'a> {
         }
     }
 
-    fn put(&mut self, record: &mut Record, column: usize, entry: Entry) {
+    fn put(&mut self, record: &mut ExportRecord, column: usize, entry: RawCell) {
         let grows = (column + 1).saturating_sub(record.cells.len());
         if let Some(room) = self.room.checked_sub(grows) {
             self.room = room;
@@ -176,18 +180,22 @@ impl<'a> Objects<'a> {
 
     fn scalar(
         &mut self,
-        cursor: &mut Cursor<'_>,
-        record: &mut Record,
+        cursor: &mut JsonCursor<'_>,
+        record: &mut ExportRecord,
         first: u8,
-    ) -> Result<Entry, Stop> {
+    ) -> Result<RawCell, JsonReadError> {
         let at = cursor.pos();
         if first != b'"' {
-            return Ok(match cursor.word()? {
-                Word::Null => Entry::new(Text::default(), Shape::Null, at),
-                Word::Bool(text) => Entry::new(Text::new(text), Shape::Bool, at),
-                Word::Number(text) => {
-                    Entry::new(self.within(&signed(text), at, record), Shape::Number, at)
+            return Ok(match cursor.literal()? {
+                JsonLiteral::Null => RawCell::new(CompactText::default(), CellShape::Null, at),
+                JsonLiteral::Bool(text) => {
+                    RawCell::new(CompactText::new(text), CellShape::Bool, at)
                 }
+                JsonLiteral::Number(text) => RawCell::new(
+                    self.limit_text(&sign_exponent(text), at, record),
+                    CellShape::Number,
+                    at,
+                ),
             });
         }
         let mut value = std::mem::take(&mut self.value);
@@ -201,34 +209,34 @@ impl<'a> Objects<'a> {
             }
         };
         if broken {
-            self.broken(at, record);
-        } else if let Some(found) = letters(&value) {
+            self.report_lone_surrogate(at, record);
+        } else if let Some(found) = check_text_letters(&value) {
             self.found.push((at, found));
         }
-        let text = self.within(unwrapped(&value), at, record);
+        let text = self.limit_text(strip_text_marker(&value), at, record);
         self.value = value;
-        Ok(Entry::new(text, Shape::Text, at))
+        Ok(RawCell::new(text, CellShape::Text, at))
     }
 
     /// A text that is not too long for a cell, or as much of it as is not.
-    fn within(&mut self, text: &str, at: Pos, record: &mut Record) -> Text {
+    fn limit_text(&mut self, text: &str, at: LineColumn, record: &mut ExportRecord) -> CompactText {
         let most = self.limits.cell;
         if text.len() <= most {
-            return Text::new(text);
+            return CompactText::new(text);
         }
         let message = format!("a text of {} bytes, at most {most} are read", text.len());
         let found = Diagnostic::new(codes::LENGTH, message).help("shorten it");
         self.report(at, record, found);
-        Text::new(&text[..text.floor_char_boundary(most)])
+        CompactText::new(&text[..text.floor_char_boundary(most)])
     }
 
     fn list(
         &mut self,
-        cursor: &mut Cursor<'_>,
-        record: &mut Record,
+        cursor: &mut JsonCursor<'_>,
+        record: &mut ExportRecord,
         column: usize,
         depth: usize,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), JsonReadError> {
         let at = cursor.pos();
         cursor.expect(b'[')?;
         let first = cursor.peek()?;
@@ -243,27 +251,27 @@ impl<'a> Objects<'a> {
         } else {
             self.members(cursor, record, &mut members)?;
         }
-        let text = Text::new(members.join("||"));
-        let shape = Shape::List(members.into());
-        self.put(record, column, Entry::new(text, shape, at));
+        let text = CompactText::new(members.join("||"));
+        let shape = CellShape::List(members.into());
+        self.put(record, column, RawCell::new(text, shape, at));
         Ok(())
     }
 
     /// The members of a list of values, up to its end.
     fn members(
         &mut self,
-        cursor: &mut Cursor<'_>,
-        record: &mut Record,
-        members: &mut Vec<Text>,
-    ) -> Result<(), Stop> {
+        cursor: &mut JsonCursor<'_>,
+        record: &mut ExportRecord,
+        members: &mut Vec<CompactText>,
+    ) -> Result<(), JsonReadError> {
         loop {
             let first = cursor.peek()?;
             if matches!(first, b'{' | b'[') {
-                self.mixed(cursor, record, "a list that also holds objects or lists")?;
+                self.report_mixed_list(cursor, record, "a list that also holds objects or lists")?;
             } else {
                 members.push(self.scalar(cursor, record, first)?.text);
             }
-            if !cursor.goes_on(b']')? {
+            if !cursor.next_member(b']')? {
                 return Ok(());
             }
         }
@@ -272,39 +280,39 @@ impl<'a> Objects<'a> {
     /// The members of a list of objects, up to its end.
     fn objects(
         &mut self,
-        cursor: &mut Cursor<'_>,
-        record: &mut Record,
+        cursor: &mut JsonCursor<'_>,
+        record: &mut ExportRecord,
         depth: usize,
-    ) -> Result<Vec<Record>, Stop> {
+    ) -> Result<Vec<ExportRecord>, JsonReadError> {
         let mut list = Vec::new();
         loop {
             if cursor.peek()? == b'{' {
-                let mut member = Record {
+                let mut member = ExportRecord {
                     at: cursor.pos(),
-                    ..Record::default()
+                    ..ExportRecord::default()
                 };
                 self.object(cursor, &mut member, "", depth + 1)?;
                 record.faulty |= member.faulty;
                 list.push(member);
             } else {
-                self.mixed(
+                self.report_mixed_list(
                     cursor,
                     record,
                     "a list of objects that also holds something else",
                 )?;
             }
-            if !cursor.goes_on(b']')? {
+            if !cursor.next_member(b']')? {
                 return Ok(list);
             }
         }
     }
 
-    fn mixed(
+    fn report_mixed_list(
         &mut self,
-        cursor: &mut Cursor<'_>,
-        record: &mut Record,
+        cursor: &mut JsonCursor<'_>,
+        record: &mut ExportRecord,
         what: &str,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), JsonReadError> {
         let at = cursor.pos();
         let found =
             Diagnostic::new(codes::JSON_SHAPE, what).help("a list holds either objects or values");
@@ -312,26 +320,26 @@ impl<'a> Objects<'a> {
         skip(cursor)
     }
 
-    fn too_deep(&mut self, at: Pos, record: &mut Record) {
+    fn too_deep(&mut self, at: LineColumn, record: &mut ExportRecord) {
         let message = format!("nested deeper than {}", self.limits.depth);
         let found = Diagnostic::new(codes::JSON_SHAPE, message).help("make it flatter");
         self.report(at, record, found);
     }
 
-    fn broken(&mut self, at: Pos, record: &mut Record) {
+    fn report_lone_surrogate(&mut self, at: LineColumn, record: &mut ExportRecord) {
         let found = Diagnostic::new(codes::ENCODING, "half a character: a lone surrogate")
             .help("the text was cut within a character before it was exported");
         self.report(at, record, found);
     }
 
-    fn report(&mut self, at: Pos, record: &mut Record, found: Diagnostic) {
+    fn report(&mut self, at: LineColumn, record: &mut ExportRecord, found: Diagnostic) {
         self.found.push((at, found));
         record.faulty = true;
     }
 }
 
 /// A number whose exponent has its sign: `1E+3` for `1e3`, so that nobody takes it for an id.
-fn signed(text: &str) -> Cow<'_, str> {
+fn sign_exponent(text: &str) -> Cow<'_, str> {
     match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) if !exponent.starts_with('-') => {
             let digits = exponent.trim_start_matches('+');
@@ -342,24 +350,24 @@ fn signed(text: &str) -> Cow<'_, str> {
 }
 
 /// Skips a value of any depth.
-fn skip(cursor: &mut Cursor<'_>) -> Result<(), Stop> {
-    let mut skipped = Skipped::default();
-    while !skipped.word(cursor)? {}
+fn skip(cursor: &mut JsonCursor<'_>) -> Result<(), JsonReadError> {
+    let mut skipped = ValueSkipper::default();
+    while !skipped.skip_token(cursor)? {}
     Ok(())
 }
 
 /// A value that is skipped, word by word.
 #[derive(Default)]
-pub(super) struct Skipped {
+pub(super) struct ValueSkipper {
     /// What closes the lists and objects that are open.
     open: Vec<u8>,
-    next: Next,
+    next: SkipState,
     text: String,
 }
 
 /// What comes next in a value that is skipped.
 #[derive(Clone, Copy, Default)]
-enum Next {
+enum SkipState {
     #[default]
     Value,
     Key,
@@ -367,51 +375,51 @@ enum Next {
     More,
 }
 
-impl Skipped {
+impl ValueSkipper {
     /// Skips one word; whether it was the last one. Nothing has happened if there is no more text.
-    pub fn word(&mut self, cursor: &mut Cursor<'_>) -> Result<bool, Stop> {
+    pub fn skip_token(&mut self, cursor: &mut JsonCursor<'_>) -> Result<bool, JsonReadError> {
         match self.next {
-            Next::Value => self.value(cursor)?,
-            Next::Key => {
+            SkipState::Value => self.value(cursor)?,
+            SkipState::Key => {
                 self.text.clear();
                 cursor.string(&mut self.text)?;
                 cursor.expect(b':')?;
-                self.next = Next::Value;
+                self.next = SkipState::Value;
             }
-            Next::More => {
+            SkipState::More => {
                 let end = self.open.last().copied().unwrap_or_default();
-                if cursor.goes_on(end)? {
+                if cursor.next_member(end)? {
                     self.next = member(end);
                 } else {
                     self.open.pop();
                 }
             }
         }
-        Ok(self.open.is_empty() && matches!(self.next, Next::More))
+        Ok(self.open.is_empty() && matches!(self.next, SkipState::More))
     }
 
-    fn value(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Stop> {
+    fn value(&mut self, cursor: &mut JsonCursor<'_>) -> Result<(), JsonReadError> {
         let end = match cursor.peek()? {
             b'{' => b'}',
             b'[' => b']',
             b'"' => {
                 self.text.clear();
                 cursor.string(&mut self.text)?;
-                self.next = Next::More;
+                self.next = SkipState::More;
                 return Ok(());
             }
             _ => {
-                cursor.word()?;
-                self.next = Next::More;
+                cursor.literal()?;
+                self.next = SkipState::More;
                 return Ok(());
             }
         };
         if self.open.len() >= DEEPEST {
-            return Err(cursor.bad(format!("nested deeper than {DEEPEST}")));
+            return Err(cursor.syntax_error(format!("nested deeper than {DEEPEST}")));
         }
         cursor.expect(end - 2)?;
         if cursor.take(end)? {
-            self.next = Next::More;
+            self.next = SkipState::More;
         } else {
             self.open.push(end);
             self.next = member(end);
@@ -421,6 +429,10 @@ impl Skipped {
 }
 
 /// What a member begins with of what is closed by this.
-fn member(end: u8) -> Next {
-    if end == b'}' { Next::Key } else { Next::Value }
+fn member(end: u8) -> SkipState {
+    if end == b'}' {
+        SkipState::Key
+    } else {
+        SkipState::Value
+    }
 }

@@ -1,23 +1,23 @@
 //! CSV as it comes.
 
-use super::Seen;
-use crate::feed::format::{Limits, Options, encoding};
-use crate::model::Pos;
+use super::ReadTranscript;
+use crate::feed::format::{FormatLimits, FormatOptions, encoding_for_label};
+use crate::model::LineColumn;
 use encoding_rs::WINDOWS_1252;
 
-fn semicolons() -> Options {
-    Options {
+fn semicolons() -> FormatOptions {
+    FormatOptions {
         delimiter: Some(b';'),
-        ..Options::default()
+        ..FormatOptions::default()
     }
 }
 
 /// Bytes, the findings, and the records.
-type Case = (&'static [u8], &'static str, &'static [&'static str]);
+type CsvCase = (&'static [u8], &'static str, &'static [&'static str]);
 
-fn check(options: &Options, cases: &[Case]) {
+fn check(options: &FormatOptions, cases: &[CsvCase]) {
     for (bytes, codes, rows) in cases {
-        let seen = Seen::of(bytes, options);
+        let seen = ReadTranscript::of(bytes, options);
         let shown = String::from_utf8_lossy(bytes);
         assert_eq!(seen.codes(), *codes, "{shown:?}: {:?}", seen.messages());
         assert_eq!(seen.rows(), *rows, "{shown:?}");
@@ -27,7 +27,7 @@ fn check(options: &Options, cases: &[Case]) {
 #[test]
 fn encodings() {
     check(
-        &Options::default(),
+        &FormatOptions::default(),
         &[
             (b"\xef\xbb\xbfa;b\n1;2\n", "", &["1|2"]),
             (b"\xef\xbb\xbf\xef\xbb\xbfa;b\n1;2\n", "", &["1|2"]),
@@ -64,8 +64,8 @@ fn encodings() {
 
 #[test]
 fn a_byte_that_does_not_fit_is_said_with_its_offset_and_the_row_is_faulty() {
-    let utf8 = Options {
-        encoding: encoding("utf-8"),
+    let utf8 = FormatOptions {
+        encoding: encoding_for_label("utf-8"),
         ..semicolons()
     };
     check(
@@ -85,28 +85,31 @@ fn a_byte_that_does_not_fit_is_said_with_its_offset_and_the_row_is_faulty() {
             ),
         ],
     );
-    let seen = Seen::of(b"a;b\n1;M\xf6lln\n", &utf8);
+    let seen = ReadTranscript::of(b"a;b\n1;M\xf6lln\n", &utf8);
     assert!(seen.messages()[0].starts_with("byte 7 of the file does not fit UTF-8"));
 }
 
 #[test]
 fn what_is_declared_as_another_encoding_and_is_utf8_is_refused() {
-    let options = Options {
-        encoding: encoding("latin1"),
+    let options = FormatOptions {
+        encoding: encoding_for_label("latin1"),
         ..semicolons()
     };
-    let seen = Seen::of("a;b\n1;ÅÄÖåäöéè\n", &options);
+    let seen = ReadTranscript::of("a;b\n1;ÅÄÖåäöéè\n", &options);
     assert_eq!(seen.codes(), "encoding 0:0, cut");
     assert_eq!(seen.rows(), Vec::<String>::new());
     // One text that was damaged before is not enough for that.
     let (damaged, ..) = WINDOWS_1252.encode("a;b\n1;BjÃ¶rkens\n");
-    assert_eq!(Seen::of(damaged, &options).codes(), "mojibake 2:3");
+    assert_eq!(
+        ReadTranscript::of(damaged, &options).codes(),
+        "mojibake 2:3"
+    );
 }
 
 #[test]
 fn structure() {
     check(
-        &Options::default(),
+        &FormatOptions::default(),
         &[
             (b"sep=;\r\na;b\r\n1;2\r\n", "", &["1|2"]),
             (b"id;credit\n1;1,5\n2;2,5\n", "", &["1|1,5", "2|2,5"]),
@@ -165,7 +168,7 @@ fn rows_of_another_width_are_faulty_and_the_others_are_read() {
             ),
         ],
     );
-    let seen = Seen::of(b"a;b;c\n1;2\n", &semicolons());
+    let seen = ReadTranscript::of(b"a;b;c\n1;2\n", &semicolons());
     assert_eq!(
         seen.messages(),
         [
@@ -211,7 +214,7 @@ fn quotes_that_do_not_close_swallow_nothing() {
     for row in 0..20_000 {
         text.push_str(&format!("{row};x\n"));
     }
-    let seen = Seen::of(&text, &semicolons());
+    let seen = ReadTranscript::of(&text, &semicolons());
     assert_eq!(seen.codes(), "row-quote 2:3");
     assert_eq!(seen.outcome.records, 20_001);
     let message = &seen.messages()[0];
@@ -243,12 +246,12 @@ fn headers() {
         &semicolons(),
         &[(appended.as_bytes(), "header-repeated 3:1", &["1|2", "3|4"])],
     );
-    let pinned = Options {
+    let pinned = FormatOptions {
         names: vec![String::new(), "email".to_owned()],
         ..semicolons()
     };
     check(&pinned, &[(b"a;;c\n1;2;3\n", "", &["1|2|3"])]);
-    let headless = Options {
+    let headless = FormatOptions {
         header: false,
         names: vec!["id".to_owned(), "name".to_owned()],
         ..semicolons()
@@ -260,21 +263,27 @@ fn headers() {
             (b"1\n2;y\n", "row-width 1:1", &["!1|_", "2|y"]),
         ],
     );
-    assert_eq!(Seen::of(b"1;x", &headless).columns.find("name"), Some(1));
-    let numbered = Options {
+    assert_eq!(
+        ReadTranscript::of(b"1;x", &headless).columns.find("name"),
+        Some(1)
+    );
+    let numbered = FormatOptions {
         header: false,
         ..semicolons()
     };
-    assert_eq!(Seen::of(b"1;x", &numbered).columns.find("2"), Some(1));
+    assert_eq!(
+        ReadTranscript::of(b"1;x", &numbered).columns.find("2"),
+        Some(1)
+    );
 }
 
 #[test]
 fn trailers() {
-    let options = Options {
+    let options = FormatOptions {
         trailer: Some("#EOF;{n}".to_owned()),
         ..semicolons()
     };
-    let cases: &[Case] = &[
+    let cases: &[CsvCase] = &[
         (b"a;b\n1;2\n#EOF;1\n", "", &["1|2"]),
         (
             b"a;b\n1;2\na;b\n3;4\n#EOF;2;;\n\n",
@@ -291,8 +300,11 @@ fn trailers() {
         ),
     ];
     check(&options, cases);
-    assert_eq!(Seen::of(cases[2].0, &options).outcome.trailer, Some(2));
-    let total = Options {
+    assert_eq!(
+        ReadTranscript::of(cases[2].0, &options).outcome.trailer,
+        Some(2)
+    );
+    let total = FormatOptions {
         trailer: Some("TOTAL".to_owned()),
         ..semicolons()
     };
@@ -310,12 +322,12 @@ fn trailers() {
 
 #[test]
 fn limits_hold() {
-    let options = Options {
-        limits: Limits {
+    let options = FormatOptions {
+        limits: FormatLimits {
             record: 100,
             cell: 10,
             columns: 4,
-            ..Limits::default()
+            ..FormatLimits::default()
         },
         ..semicolons()
     };
@@ -332,26 +344,26 @@ fn limits_hold() {
     );
     // A line without an end, in memory that has one.
     let line = "x".repeat(3 << 20);
-    let seen = Seen::of(format!("a;b\n1;2\n{line}"), &semicolons());
+    let seen = ReadTranscript::of(format!("a;b\n1;2\n{line}"), &semicolons());
     assert_eq!(seen.codes(), "feed-not-data 3:1, cut");
     assert_eq!(seen.rows(), ["1|2"]);
     // So many findings are kept, and how many more there are.
     let rows = "1\n".repeat(10_003);
-    let seen = Seen::of(format!("a;b\n{rows}"), &semicolons());
+    let seen = ReadTranscript::of(format!("a;b\n{rows}"), &semicolons());
     assert_eq!(seen.outcome.diagnostics.len(), 10_001);
     assert!(seen.messages()[10_000].starts_with("3 more of these"));
 }
 
 #[test]
 fn places_are_lines_and_characters() {
-    let seen = Seen::of("a;b;c\n1;\"å\nä\";ö\n2;Ö;x\n", &semicolons());
+    let seen = ReadTranscript::of("a;b;c\n1;\"å\nä\";ö\n2;Ö;x\n", &semicolons());
     let at = |record: usize, column: usize| {
-        let Pos { line, column } = seen.records[record].cell(column).expect("a cell").at;
+        let LineColumn { line, column } = seen.records[record].cell(column).expect("a cell").at;
         (line, column)
     };
     assert_eq!([at(0, 0), at(0, 1), at(0, 2)], [(2, 1), (2, 3), (3, 4)]);
     assert_eq!([at(1, 0), at(1, 1), at(1, 2)], [(4, 1), (4, 3), (4, 5)]);
-    assert_eq!(seen.records[1].at, Pos { line: 4, column: 1 });
+    assert_eq!(seen.records[1].at, LineColumn { line: 4, column: 1 });
 }
 
 #[test]
@@ -368,11 +380,11 @@ fn the_sample_export_is_read_as_its_description_says() {
         .replace('\n', "\r\n");
     let (bytes, _, misfit) = WINDOWS_1252.encode(&text);
     assert!(!misfit);
-    let options = Options {
+    let options = FormatOptions {
         trailer: Some("#EOF;{n}".to_owned()),
-        ..Options::default()
+        ..FormatOptions::default()
     };
-    let seen = Seen::of(bytes, &options);
+    let seen = ReadTranscript::of(bytes, &options);
     assert_eq!(
         seen.codes(),
         "header-repeated 4:1, row-width 5:1, replacement-character 7:12, mojibake 8:12"
@@ -386,7 +398,7 @@ fn the_sample_export_is_read_as_its_description_says() {
 #[test]
 fn the_digest_is_of_all_bytes() {
     let bytes = b"\xef\xbb\xbfa;b\r\n1;2\r\n";
-    let seen = Seen::of(bytes, &Options::default());
+    let seen = ReadTranscript::of(bytes, &FormatOptions::default());
     assert_eq!(seen.outcome.digest, crate::model::Digest::of(bytes));
 }
 
@@ -398,11 +410,11 @@ fn lines_above_the_header_are_skipped_whatever_they_hold() {
         "sep=;\nx\ny,z\nid;name\n1;A\n",
         "a\rb\rc\rid;name\r1;A\r",
     ] {
-        let options = Options {
+        let options = FormatOptions {
             begins: 4,
-            ..Options::default()
+            ..FormatOptions::default()
         };
-        let seen = Seen::of(text, &options);
+        let seen = ReadTranscript::of(text, &options);
         assert_eq!(
             (seen.codes().as_str(), seen.rows()),
             ("", vec!["1|A".to_owned()]),
@@ -410,20 +422,20 @@ fn lines_above_the_header_are_skipped_whatever_they_hold() {
         );
         assert_eq!(seen.records[0].at.line, 5, "{text:?}");
     }
-    let options = Options {
+    let options = FormatOptions {
         begins: 9,
-        ..Options::default()
+        ..FormatOptions::default()
     };
-    let seen = Seen::of("id;name\n1;A\n", &options);
+    let seen = ReadTranscript::of("id;name\n1;A\n", &options);
     assert_eq!(seen.codes(), "feed-not-data 3:1, cut");
 }
 
 #[test]
 fn declared_blanks_are_blank_and_others_are_not() {
-    let options = Options {
+    let options = FormatOptions {
         blanks: vec!["NULL".to_owned(), "N/A".to_owned()],
-        ..Options::default()
+        ..FormatOptions::default()
     };
-    let seen = Seen::of("id;name\nNULL; N/A \nnull;N/A.\n", &options);
+    let seen = ReadTranscript::of("id;name\nNULL; N/A \nnull;N/A.\n", &options);
     assert_eq!(seen.rows(), ["|", "null|N/A."]);
 }

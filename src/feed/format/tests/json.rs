@@ -1,18 +1,18 @@
 //! JSON as it comes.
 
-use super::Seen;
-use crate::feed::format::{Format, Limits, Options};
+use super::ReadTranscript;
+use crate::feed::format::{ExportFormat, FormatLimits, FormatOptions};
 
-fn json() -> Options {
-    Options {
-        format: Some(Format::Json),
-        ..Options::default()
+fn json() -> FormatOptions {
+    FormatOptions {
+        format: Some(ExportFormat::Json),
+        ..FormatOptions::default()
     }
 }
 
-fn check(options: &Options, cases: &[(&str, &str, &[&str])]) {
+fn check(options: &FormatOptions, cases: &[(&str, &str, &[&str])]) {
     for (text, codes, rows) in cases {
-        let seen = Seen::of(text, options);
+        let seen = ReadTranscript::of(text, options);
         assert_eq!(seen.codes(), *codes, "{text}: {:?}", seen.messages());
         assert_eq!(seen.rows(), *rows, "{text}");
     }
@@ -56,7 +56,7 @@ fn objects_are_records() {
             (r#"[{"a": "'00123"}]"#, "", &["00123"]),
         ],
     );
-    let seen = Seen::of(r#"[{"a": 1, "address": {"city": "x"}}]"#, &json());
+    let seen = ReadTranscript::of(r#"[{"a": 1, "address": {"city": "x"}}]"#, &json());
     assert_eq!(seen.columns.find("ADDRESS . City"), Some(2));
 }
 
@@ -133,14 +133,14 @@ fn what_is_no_list_of_objects() {
             ("[{\"a\": }]", "feed-not-data 1:8, cut", &[]),
         ],
     );
-    let help = |text: &str| Seen::of(text, &json()).messages().remove(0);
+    let help = |text: &str| ReadTranscript::of(text, &json()).messages().remove(0);
     assert!(help(r#"{"data": [{"a": 1}]}"#).ends_with("(say where the list is: `rows: data`)"));
     assert!(help("[{\"a\": NaN}]").ends_with("(write `null`)"));
 }
 
 #[test]
 fn the_list_may_be_within_objects() {
-    let options = Options {
+    let options = FormatOptions {
         rows: Some("data.items".to_owned()),
         ..json()
     };
@@ -174,7 +174,7 @@ fn limits_hold() {
         "{\"x\":".repeat(90_000),
         "}".repeat(90_000)
     );
-    let seen = Seen::of(&deep, &json());
+    let seen = ReadTranscript::of(&deep, &json());
     assert!(
         seen.codes().starts_with("json-shape 1:"),
         "{}",
@@ -183,15 +183,15 @@ fn limits_hold() {
     assert!(seen.records[0].faulty && seen.outcome.complete);
     let lists = format!("[{{\"a\": {}{}}}]", "[".repeat(90_000), "]".repeat(90_000));
     assert!(
-        Seen::of(&lists, &json())
+        ReadTranscript::of(&lists, &json())
             .codes()
             .starts_with("json-shape 1:")
     );
-    let small = Options {
-        limits: Limits {
+    let small = FormatOptions {
+        limits: FormatLimits {
             cell: 10,
             columns: 2,
-            ..Limits::default()
+            ..FormatLimits::default()
         },
         ..json()
     };
@@ -211,25 +211,25 @@ fn limits_hold() {
         ],
     );
     let long = format!("[{{\"a\": 1}}, {{\"a\": \"{}\"}}]", "x".repeat(3 << 20));
-    let seen = Seen::of(&long, &json());
+    let seen = ReadTranscript::of(&long, &json());
     assert_eq!(seen.codes(), "feed-not-data 1:12, cut");
     // Every member of a list has room for all columns before its own.
     let names: Vec<String> = (0..4000).map(|at| format!("\"n{at}\": 1")).collect();
     let members = "{\"n3999\": 1}, ".repeat(1000);
     let wide = format!("[{{{}, \"list\": [{members} {{}}]}}]", names.join(", "));
-    let seen = Seen::of(&wide, &json());
+    let seen = ReadTranscript::of(&wide, &json());
     assert!(
         seen.codes().starts_with("json-shape 1:"),
         "{}",
         seen.codes()
     );
     // What is not read may be as long as it likes.
-    let options = Options {
+    let options = FormatOptions {
         rows: Some("b".to_owned()),
         ..json()
     };
     let aside = "[1, \"x\"], ".repeat(300_000);
-    let seen = Seen::of(
+    let seen = ReadTranscript::of(
         format!("{{\"a\": [{aside} 1], \"b\": [{{\"c\": 1}}]}}"),
         &options,
     );
@@ -242,18 +242,18 @@ fn limits_hold() {
 #[test]
 fn bytes_that_fit_no_encoding_make_their_object_faulty() {
     let bytes = b"[{\"a\": \"\xc3\xb6\"}, {\"a\": \"\xf6\"}, {\"a\": 1}]";
-    let options = Options {
-        encoding: crate::feed::format::encoding("utf-8"),
+    let options = FormatOptions {
+        encoding: crate::feed::format::encoding_for_label("utf-8"),
         ..json()
     };
-    let seen = Seen::of(bytes, &options);
+    let seen = ReadTranscript::of(bytes, &options);
     assert_eq!(seen.codes(), "encoding 1:21");
     assert_eq!(seen.rows(), ["ö", "!\u{fffd}", "#1"]);
 }
 
 #[test]
 fn places_are_lines_and_characters() {
-    let seen = Seen::of("[\n  {\"å\": \"ä\", \"b\":\n   2}\n]", &json());
+    let seen = ReadTranscript::of("[\n  {\"å\": \"ä\", \"b\":\n   2}\n]", &json());
     let at = |column| seen.records[0].cell(column).expect("a cell").at;
     assert_eq!((at(0).line, at(0).column), (2, 9));
     assert_eq!((at(1).line, at(1).column), (3, 4));
@@ -264,9 +264,9 @@ fn places_are_lines_and_characters() {
 #[test]
 fn each_line_of_json_lines_is_a_record_with_its_line() {
     let text = "{\"id\": \"a\", \"tags\": [1, 2]}\n\n{\"id\": \"b\", \"address\": [{\"city\": \"Åre\"}]}\r\n";
-    let seen = Seen::of(text, &Options::default());
+    let seen = ReadTranscript::of(text, &FormatOptions::default());
     assert_eq!((seen.codes().as_str(), seen.outcome.records), ("", 2));
-    assert_eq!(seen.outcome.format, Format::Jsonl);
+    assert_eq!(seen.outcome.format, ExportFormat::Jsonl);
     assert_eq!(
         seen.outcome.detected,
         ["format JSON Lines", "encoding UTF-8"]
@@ -277,9 +277,9 @@ fn each_line_of_json_lines_is_a_record_with_its_line() {
 
 #[test]
 fn one_object_is_json_lines_where_it_is_said_to_be() {
-    let lines = Options {
-        format: Some(Format::Jsonl),
-        ..Options::default()
+    let lines = FormatOptions {
+        format: Some(ExportFormat::Jsonl),
+        ..FormatOptions::default()
     };
     for (text, codes) in [
         ("{\"id\": 1}", ""),
@@ -304,33 +304,33 @@ fn one_object_is_json_lines_where_it_is_said_to_be() {
         ),
         ("", "feed-not-data 0:0, cut"),
     ] {
-        assert_eq!(Seen::of(text, &lines).codes(), codes, "{text}");
+        assert_eq!(ReadTranscript::of(text, &lines).codes(), codes, "{text}");
     }
 }
 
 #[test]
 fn a_document_is_not_taken_for_json_lines() {
-    let seen = Seen::of("{\"items\": [{\"id\": 1}]}\n", &Options::default());
-    assert_eq!(seen.outcome.format, Format::Json);
+    let seen = ReadTranscript::of("{\"items\": [{\"id\": 1}]}\n", &FormatOptions::default());
+    assert_eq!(seen.outcome.format, ExportFormat::Json);
     assert_eq!(seen.outcome.list.as_deref(), Some("items"));
 }
 
 #[test]
 fn numbers_with_an_exponent_are_seen_to_be_some() {
-    let seen = Seen::of(
+    let seen = ReadTranscript::of(
         "[{\"a\": 1e3, \"b\": 1.5E+2, \"c\": 1e-2}]",
-        &Options::default(),
+        &FormatOptions::default(),
     );
     assert_eq!(seen.rows(), ["#1E+3|#1.5E+2|#1e-2"]);
 }
 
 #[test]
 fn texts_that_stand_for_nothing_are_blank() {
-    let options = Options {
+    let options = FormatOptions {
         blanks: vec!["NULL".to_owned(), "false".to_owned()],
-        ..Options::default()
+        ..FormatOptions::default()
     };
-    let seen = Seen::of(
+    let seen = ReadTranscript::of(
         "[{\"a\": \"NULL\", \"b\": \" NULL \", \"c\": \"null\", \"d\": false}]",
         &options,
     );

@@ -5,24 +5,24 @@ mod json;
 mod properties;
 mod xlsx;
 
-use super::{Columns, Options, Outcome, Record, Shape, read};
+use super::{CellShape, ExportColumns, ExportRecord, FormatOptions, ReadOutcome, read};
 use crate::diagnostic::Diagnostic;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
 /// What was read from an export.
-struct Seen {
-    columns: Columns,
-    records: Vec<Record>,
-    outcome: Outcome,
+struct ReadTranscript {
+    columns: ExportColumns,
+    records: Vec<ExportRecord>,
+    outcome: ReadOutcome,
 }
 
-impl Seen {
-    fn of(bytes: impl AsRef<[u8]>, options: &Options) -> Self {
+impl ReadTranscript {
+    fn of(bytes: impl AsRef<[u8]>, options: &FormatOptions) -> Self {
         Self::from(Cursor::new(bytes.as_ref()), options)
     }
 
-    fn from(input: impl Read + Seek, options: &Options) -> Self {
-        let (mut columns, mut records) = (Columns::default(), Vec::new());
+    fn from(input: impl Read + Seek, options: &FormatOptions) -> Self {
+        let (mut columns, mut records) = (ExportColumns::default(), Vec::new());
         let outcome = read(
             input,
             &"e".into(),
@@ -59,21 +59,21 @@ impl Seen {
         self.records.iter().map(|record| self.row(record)).collect()
     }
 
-    fn row(&self, record: &Record) -> String {
+    fn row(&self, record: &ExportRecord) -> String {
         let mut cells = Vec::new();
         for column in 0..self.columns.len() {
             if let Some(entry) = record.cell(column) {
                 let mark = match entry.shape {
-                    Shape::Text => "",
-                    Shape::Number => "#",
-                    Shape::Bool => "?",
-                    Shape::Null => "-",
-                    Shape::List(_) => "*",
-                    Shape::Object => "{",
-                    Shape::Percent => "%",
-                    Shape::Date => "@",
-                    Shape::Covered(_) => "^",
-                    Shape::Lost(_) => "~",
+                    CellShape::Text => "",
+                    CellShape::Number => "#",
+                    CellShape::Bool => "?",
+                    CellShape::Null => "-",
+                    CellShape::List(_) => "*",
+                    CellShape::Object => "{",
+                    CellShape::Percent => "%",
+                    CellShape::Date => "@",
+                    CellShape::Covered(_) => "^",
+                    CellShape::Unreadable(_) => "~",
                 };
                 cells.push(format!("{mark}{}", entry.text));
             } else if let Some(list) = record.list(column) {
@@ -101,9 +101,9 @@ impl Seen {
 }
 
 /// An input that gives so many bytes and then fails.
-struct Failing(Cursor<Vec<u8>>);
+struct FailingReader(Cursor<Vec<u8>>);
 
-impl Read for Failing {
+impl Read for FailingReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.0.read(buffer)? {
             0 => Err(io::Error::other("the disk is gone")),
@@ -112,7 +112,7 @@ impl Read for Failing {
     }
 }
 
-impl Seek for Failing {
+impl Seek for FailingReader {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.0.seek(to)
     }
@@ -133,7 +133,7 @@ fn what_is_no_export_is_said_to_be_none() {
         "<Envelope><Body/></Envelope>",
         "%PDF-1.7",
     ] {
-        let seen = Seen::of(bytes, &Options::default());
+        let seen = ReadTranscript::of(bytes, &FormatOptions::default());
         let codes = seen.codes();
         assert!(
             codes.starts_with("feed-not-data") && codes.ends_with("cut"),
@@ -146,7 +146,7 @@ fn what_is_no_export_is_said_to_be_none() {
         b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
     ] {
         assert_eq!(
-            Seen::of(bytes, &Options::default()).codes(),
+            ReadTranscript::of(bytes, &FormatOptions::default()).codes(),
             "feed-not-data 0:0, cut"
         );
     }
@@ -154,25 +154,26 @@ fn what_is_no_export_is_said_to_be_none() {
 
 #[test]
 fn a_file_that_cannot_be_read_on_is_not_whole() {
-    let input = Failing(Cursor::new(b"a;b\n1;2\n".to_vec()));
-    let seen = Seen::from(input, &Options::default());
+    let input = FailingReader(Cursor::new(b"a;b\n1;2\n".to_vec()));
+    let seen = ReadTranscript::from(input, &FormatOptions::default());
     assert_eq!(seen.codes(), "source-unreadable 3:1, cut");
     assert_eq!(seen.rows(), ["1|2"]);
 }
 
 #[test]
 fn what_was_found_out_is_said() {
-    let said = |bytes: &[u8], options: &Options| Seen::of(bytes, options).outcome.detected;
+    let said =
+        |bytes: &[u8], options: &FormatOptions| ReadTranscript::of(bytes, options).outcome.detected;
     assert_eq!(
-        said(b"a;b\n1;M\xf6lln\n", &Options::default()),
+        said(b"a;b\n1;M\xf6lln\n", &FormatOptions::default()),
         ["format CSV", "encoding windows-1252", "delimiter `;`"]
     );
-    assert_eq!(said(b"[]", &Options::default()), ["format JSON"]);
-    let declared = Options {
-        format: Some(super::Format::Csv),
+    assert_eq!(said(b"[]", &FormatOptions::default()), ["format JSON"]);
+    let declared = FormatOptions {
+        format: Some(super::ExportFormat::Csv),
         delimiter: Some(b';'),
-        encoding: super::encoding("windows-1252"),
-        ..Options::default()
+        encoding: super::encoding_for_label("windows-1252"),
+        ..FormatOptions::default()
     };
     assert_eq!(said(b"a;b\n1;M\xf6lln\n", &declared), Vec::<String>::new());
     assert_eq!(
@@ -183,12 +184,12 @@ fn what_was_found_out_is_said() {
 
 #[test]
 fn a_reader_that_has_enough_stops() {
-    let mut columns = Columns::default();
+    let mut columns = ExportColumns::default();
     let input = Cursor::new(b"a;b\n1;2\n3;4\n");
     let outcome = read(
         input,
         &"e".into(),
-        &Options::default(),
+        &FormatOptions::default(),
         &mut columns,
         &mut |_, _| false,
     );

@@ -1,7 +1,7 @@
 //! What one program writes, another one reads.
 
-use super::Seen;
-use crate::feed::format::{Encoding, Format, Options};
+use super::ReadTranscript;
+use crate::feed::format::{Encoding, ExportFormat, FormatOptions};
 use encoding_rs::{UTF_8, UTF_16LE, WINDOWS_1252};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -34,7 +34,7 @@ fn rows() -> impl Strategy<Value = Vec<Vec<String>>> {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Style {
+struct CsvStyle {
     delimiter: u8,
     quote: u8,
     terminator: csv::Terminator,
@@ -42,7 +42,7 @@ struct Style {
     encoding: &'static Encoding,
 }
 
-fn style() -> impl Strategy<Value = Style> {
+fn style() -> impl Strategy<Value = CsvStyle> {
     let ends = [
         csv::Terminator::CRLF,
         csv::Terminator::Any(b'\n'),
@@ -56,16 +56,18 @@ fn style() -> impl Strategy<Value = Style> {
         any::<bool>(),
         prop::sample::select(encodings.to_vec()),
     )
-        .prop_map(|(delimiter, quote, terminator, always, encoding)| Style {
-            delimiter,
-            quote,
-            terminator,
-            always,
-            encoding,
-        })
+        .prop_map(
+            |(delimiter, quote, terminator, always, encoding)| CsvStyle {
+                delimiter,
+                quote,
+                terminator,
+                always,
+                encoding,
+            },
+        )
 }
 
-fn written(rows: &[Vec<String>], style: Style) -> Vec<u8> {
+fn written(rows: &[Vec<String>], style: CsvStyle) -> Vec<u8> {
     let how = if style.always {
         csv::QuoteStyle::Always
     } else {
@@ -96,13 +98,13 @@ fn written(rows: &[Vec<String>], style: Style) -> Vec<u8> {
 proptest! {
     #[test]
     fn a_table_is_read_as_it_was_written(rows in rows(), style in style()) {
-        let options = Options {
+        let options = FormatOptions {
             delimiter: Some(style.delimiter),
             quote: Some(style.quote),
             encoding: Some(style.encoding),
-            ..Options::default()
+            ..FormatOptions::default()
         };
-        let seen = Seen::of(written(&rows, style), &options);
+        let seen = ReadTranscript::of(written(&rows, style), &options);
         let read: Vec<Vec<String>> = seen
             .records
             .iter()
@@ -120,8 +122,8 @@ proptest! {
     fn any_text_is_json_for_one_reader_if_it_is_for_the_other(
         text in r#"\[(\{("[ab]": ?("x\\?[nu]?"|-?[0-9]{0,2}\.?[0-9]?e?[0-9]?|null|tru?e|\[1?,?2?\]|\{\}),?){0,2}\},?){0,2}\]"#
     ) {
-        let options = Options { format: Some(Format::Json), ..Options::default() };
-        let seen = Seen::of(&text, &options);
+        let options = FormatOptions { format: Some(ExportFormat::Json), ..FormatOptions::default() };
+        let seen = ReadTranscript::of(&text, &options);
         let valid = serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
         prop_assert_eq!(seen.outcome.complete, valid, "{}: {:?}", text, seen.messages());
     }
@@ -136,8 +138,8 @@ proptest! {
         } else {
             serde_json::to_string(&objects)
         };
-        let options = Options { format: Some(Format::Json), ..Options::default() };
-        let seen = Seen::of(written.expect("JSON"), &options);
+        let options = FormatOptions { format: Some(ExportFormat::Json), ..FormatOptions::default() };
+        let seen = ReadTranscript::of(written.expect("JSON"), &options);
         prop_assert_eq!(seen.codes(), "");
         for (record, object) in seen.records.iter().zip(&objects) {
             let mut read = Map::new();
@@ -154,8 +156,8 @@ proptest! {
 
     #[test]
     fn bytes_of_any_kind_come_to_an_end(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        for format in [None, Some(Format::Csv), Some(Format::Json), Some(Format::Jsonl)] {
-            let seen = Seen::of(&bytes, &Options { format, ..Options::default() });
+        for format in [None, Some(ExportFormat::Csv), Some(ExportFormat::Json), Some(ExportFormat::Jsonl)] {
+            let seen = ReadTranscript::of(&bytes, &FormatOptions { format, ..FormatOptions::default() });
             prop_assert!(seen.outcome.records >= seen.records.len() as u64);
         }
     }

@@ -1,7 +1,7 @@
 //! Spreadsheets as they come.
 
-use super::Seen;
-use crate::feed::format::{Format, Limits, Options, Shape, Sheet};
+use super::ReadTranscript;
+use crate::feed::format::{CellShape, ExportFormat, FormatLimits, FormatOptions, SheetSelector};
 use std::io::{Cursor, Write};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -66,7 +66,7 @@ const ROWS: &str = r#"<sheetData>
 
 #[test]
 fn cells_are_text_as_it_is_meant_and_missing_ones_are_blank() {
-    let seen = Seen::of(workbook(&[("One", ROWS)]), &Options::default());
+    let seen = ReadTranscript::of(workbook(&[("One", ROWS)]), &FormatOptions::default());
     assert_eq!(seen.codes(), "", "{:?}", seen.messages());
     assert_eq!(
         seen.rows(),
@@ -77,20 +77,20 @@ fn cells_are_text_as_it_is_meant_and_missing_ones_are_blank() {
         ]
     );
     assert_eq!(seen.records[1].at.line, 4);
-    assert_eq!(seen.outcome.format, Format::Xlsx);
+    assert_eq!(seen.outcome.format, ExportFormat::Xlsx);
     assert_eq!(seen.outcome.detected, ["format XLSX"]);
 }
 
 #[test]
 fn covered_cells_are_absent_and_those_beyond_the_header_are_too_many() {
     let rows = format!("{ROWS}<mergeCells count=\"1\"><mergeCell ref=\"A4:C5\"/></mergeCells>");
-    let seen = Seen::of(workbook(&[("One", &rows)]), &Options::default());
+    let seen = ReadTranscript::of(workbook(&[("One", &rows)]), &FormatOptions::default());
     assert_eq!(
         seen.rows(),
         ["#10927781|Åre|@2025-03-24", "#10900000|^|^", "^|^|^"]
     );
     let wide = ROWS.replace("C5", "D5");
-    let seen = Seen::of(workbook(&[("One", &wide)]), &Options::default());
+    let seen = ReadTranscript::of(workbook(&[("One", &wide)]), &FormatOptions::default());
     assert_eq!(seen.codes(), "row-width 5:1");
     assert_eq!(seen.rows()[2], "!#N/A|-|-");
 }
@@ -99,9 +99,9 @@ fn covered_cells_are_absent_and_those_beyond_the_header_are_too_many() {
 #[test]
 fn a_covered_cell_knows_its_range() {
     let rows = format!("{ROWS}<mergeCells count=\"1\"><mergeCell ref=\"A4:A5\"/></mergeCells>");
-    let seen = Seen::of(workbook(&[("One", &rows)]), &Options::default());
+    let seen = ReadTranscript::of(workbook(&[("One", &rows)]), &FormatOptions::default());
     let shape = seen.records[2].cell(0).map(|entry| entry.shape.clone());
-    assert_eq!(shape, Some(Shape::Covered("A4:A5".into())));
+    assert_eq!(shape, Some(CellShape::Covered("A4:A5".into())));
 }
 
 /// A sheet of a header and one row, given by its cells in XML.
@@ -124,11 +124,11 @@ fn a_formula_without_its_value_is_not_blank() {
         ("<c r=\"B2\" s=\"2\"/>", "-"),
     ] {
         let rows = one_row(&format!("<c r=\"A2\"><v>7</v></c>{cell}"));
-        let seen = Seen::of(workbook(&[("One", &rows)]), &Options::default());
+        let seen = ReadTranscript::of(workbook(&[("One", &rows)]), &FormatOptions::default());
         assert_eq!(seen.rows(), [format!("#7|{expected}")], "{cell}");
     }
     let alone = one_row("<c r=\"A2\"><f>B1</f></c>");
-    let seen = Seen::of(workbook(&[("One", &alone)]), &Options::default());
+    let seen = ReadTranscript::of(workbook(&[("One", &alone)]), &FormatOptions::default());
     assert_eq!(seen.rows(), ["~|-"]);
 }
 
@@ -151,7 +151,10 @@ fn zeros_that_a_cell_shows_are_kept_and_digits_that_it_lost_are_an_error() {
         ),
         ("<c r=\"A2\"><v>0.30000000000000004</v></c>", "#0.3"),
     ] {
-        let seen = Seen::of(workbook(&[("One", &one_row(cell))]), &Options::default());
+        let seen = ReadTranscript::of(
+            workbook(&[("One", &one_row(cell))]),
+            &FormatOptions::default(),
+        );
         assert_eq!(seen.rows(), [format!("{expected}|-")], "{cell}");
     }
 }
@@ -163,20 +166,20 @@ const NOTHING: &str = r#"<sheetData><row r="1"><c r="A1" s="2"/></row></sheetDat
 #[test]
 fn a_sheet_is_chosen_by_name_or_number() {
     let book = workbook(&[("One", OTHER), ("Two", ROWS)]);
-    let records = |sheet: Sheet| {
-        let options = Options {
+    let records = |sheet: SheetSelector| {
+        let options = FormatOptions {
             sheet: Some(sheet),
-            ..Options::default()
+            ..FormatOptions::default()
         };
-        let seen = Seen::of(&book, &options);
+        let seen = ReadTranscript::of(&book, &options);
         (seen.outcome.records, seen.codes(), seen.messages())
     };
-    assert_eq!(records(Sheet::Name("Two".to_owned())).0, 3);
-    assert_eq!(records(Sheet::Number(2)).0, 3);
+    assert_eq!(records(SheetSelector::Name("Two".to_owned())).0, 3);
+    assert_eq!(records(SheetSelector::Number(2)).0, 3);
     for sheet in [
-        Sheet::Name("Three".to_owned()),
-        Sheet::Number(3),
-        Sheet::Number(0),
+        SheetSelector::Name("Three".to_owned()),
+        SheetSelector::Number(3),
+        SheetSelector::Number(0),
     ] {
         let (_, codes, messages) = records(sheet);
         assert_eq!(codes, "feed-not-data 0:0, cut");
@@ -225,7 +228,7 @@ fn without_a_choice_only_one_sheet_may_hold_data() {
         ),
         (vec![("One", "visible", NOTHING)], Err("without a cell")),
     ] {
-        let seen = Seen::of(workbook_of(&sheets), &Options::default());
+        let seen = ReadTranscript::of(workbook_of(&sheets), &FormatOptions::default());
         match expected {
             Ok(said) => {
                 assert_eq!(seen.outcome.records, 3, "{sheets:?}");
@@ -257,11 +260,11 @@ fn rows_above_the_header_are_skipped() {
         "<row r=\"4\"><c r=\"A4\"><v>1.09E+7",
         "<row r=\"6\"><c r=\"A6\"><v>1.09E+7",
     );
-    let options = Options {
+    let options = FormatOptions {
         begins: 3,
-        ..Options::default()
+        ..FormatOptions::default()
     };
-    let seen = Seen::of(workbook(&[("One", &rows)]), &options);
+    let seen = ReadTranscript::of(workbook(&[("One", &rows)]), &options);
     let names: Vec<&str> = seen.columns.names().collect();
     assert_eq!(names, ["id", "name", "since"]);
 }
@@ -279,9 +282,9 @@ fn headers_and_trailers_are_those_of_any_table() {
         let rows = (1..).zip(rows).map(|(at, cells)| text(at, cells));
         format!("<sheetData>{}</sheetData>", rows.collect::<String>())
     };
-    let options = Options {
+    let options = FormatOptions {
         trailer: Some("#EOF;{n}".to_owned()),
-        ..Options::default()
+        ..FormatOptions::default()
     };
     for (sheet, codes) in [
         (rows(&[&["a", "b"], &["1", "2"], &["#EOF", "1"]]), ""),
@@ -299,7 +302,7 @@ fn headers_and_trailers_are_those_of_any_table() {
             "header-repeated 2:1",
         ),
     ] {
-        let seen = Seen::of(workbook(&[("One", &sheet)]), &options);
+        let seen = ReadTranscript::of(workbook(&[("One", &sheet)]), &options);
         assert_eq!(seen.codes(), codes, "{sheet}");
     }
 }
@@ -321,7 +324,7 @@ fn what_is_no_spreadsheet_is_said_to_be_none() {
             &format!("<a>{}</a>", "x".repeat(2 << 20)),
         ),
     ] {
-        let seen = Seen::of(&bytes, &Options::default());
+        let seen = ReadTranscript::of(&bytes, &FormatOptions::default());
         assert_eq!(
             seen.codes(),
             "feed-not-data 0:0, cut",
@@ -329,22 +332,31 @@ fn what_is_no_spreadsheet_is_said_to_be_none() {
             seen.messages()
         );
     }
-    let small = Options {
-        limits: Limits {
+    let small = FormatOptions {
+        limits: FormatLimits {
             unpacked: 1000,
-            ..Limits::default()
+            ..FormatLimits::default()
         },
-        ..Options::default()
+        ..FormatOptions::default()
     };
-    assert_eq!(Seen::of(&book, &small).codes(), "feed-not-data 0:0, cut");
-    let csv = Options {
-        format: Some(Format::Csv),
-        ..Options::default()
+    assert_eq!(
+        ReadTranscript::of(&book, &small).codes(),
+        "feed-not-data 0:0, cut"
+    );
+    let csv = FormatOptions {
+        format: Some(ExportFormat::Csv),
+        ..FormatOptions::default()
     };
-    assert_eq!(Seen::of(&book, &csv).codes(), "feed-not-data 0:0, cut");
-    let xlsx = Options {
-        format: Some(Format::Xlsx),
-        ..Options::default()
+    assert_eq!(
+        ReadTranscript::of(&book, &csv).codes(),
+        "feed-not-data 0:0, cut"
+    );
+    let xlsx = FormatOptions {
+        format: Some(ExportFormat::Xlsx),
+        ..FormatOptions::default()
     };
-    assert_eq!(Seen::of("a;b\n", &xlsx).codes(), "feed-not-data 0:0, cut");
+    assert_eq!(
+        ReadTranscript::of("a;b\n", &xlsx).codes(),
+        "feed-not-data 0:0, cut"
+    );
 }

@@ -1,30 +1,30 @@
 //! What a spreadsheet shows of a number: the zeros before it are in the format of its cell only.
 
-use super::super::record::Shape;
+use super::super::record::CellShape;
 use super::number;
 use crate::diagnostic::codes;
-use crate::kinds::read::Fault;
-use crate::model::Text;
+use crate::kinds::read::ValueProblem;
+use crate::model::CompactText;
 
 /// Whole numbers from here on have lost their last digits.
 const TOO_LONG: f64 = 1e15;
 
 /// How the cells of one style show numbers.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Display {
+pub(super) enum NumberDisplay {
     /// As they are, but for decimals and separators.
     Plain,
     /// As percentages.
     Percent,
     /// Digit by digit.
-    Digits(Vec<Piece>),
+    Digits(Vec<FormatPiece>),
     /// With at least so many digits, in a way that is not known here.
     Unknown(usize),
 }
 
 /// A part of a format.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Piece {
+pub(super) enum FormatPiece {
     /// A digit, or a zero.
     Zero,
     /// A digit, or nothing.
@@ -33,10 +33,10 @@ pub(super) enum Piece {
     Literal(char),
 }
 
-impl Display {
+impl NumberDisplay {
     /// Reads the code of a number format: `00000`, `0000-000`, `#,##0.00`.
-    pub fn of(code: &str) -> Self {
-        let mut format = Reader::default();
+    pub fn parse(code: &str) -> Self {
+        let mut format = FormatCodeParser::default();
         let mut rest = code.chars();
         while let Some(c) = rest.next() {
             match c {
@@ -48,9 +48,9 @@ impl Display {
                 }
                 '"' => {
                     let text = rest.by_ref().take_while(|c| *c != '"');
-                    format.pieces.extend(text.map(Piece::Literal));
+                    format.pieces.extend(text.map(FormatPiece::Literal));
                 }
-                '\\' | '!' => format.pieces.extend(rest.next().map(Piece::Literal)),
+                '\\' | '!' => format.pieces.extend(rest.next().map(FormatPiece::Literal)),
                 // A gap as wide as the next character, or as many of it as fit.
                 '_' | '*' => drop(rest.next()),
                 other => format.take(other),
@@ -60,14 +60,14 @@ impl Display {
     }
 
     /// The text that a cell shows of a number, and how it is kept.
-    pub fn show(&self, number: f64) -> (Text, Shape) {
+    pub fn show(&self, number: f64) -> (CompactText, CellShape) {
         let text = number::decimal(number);
         let whole = number.fract() == 0.0;
         if whole && number.abs() >= TOO_LONG {
             let message = format!(
                 "`{text}` is a number of more than 15 digits, which a spreadsheet does not keep"
             );
-            return lost(text, codes::SCIENTIFIC_NOTATION, message);
+            return unreadable_number(text, codes::SCIENTIFIC_NOTATION, message);
         }
         let digits = text
             .trim_start_matches('-')
@@ -75,56 +75,63 @@ impl Display {
             .next()
             .map_or(0, str::len);
         match self {
-            Self::Percent => (text, Shape::Percent),
+            Self::Percent => (text, CellShape::Percent),
             Self::Digits(pieces) if whole && number >= 0.0 => {
-                (filled(pieces, &text), Shape::Number)
+                (filled(pieces, &text), CellShape::Number)
             }
             Self::Digits(pieces) if digits < zeros(pieces) => unknown(text),
             Self::Unknown(zeros) if digits < *zeros => unknown(text),
-            _ => (text, Shape::Number),
+            _ => (text, CellShape::Number),
         }
     }
 }
 
-fn unknown(text: Text) -> (Text, Shape) {
+fn unknown(text: CompactText) -> (CompactText, CellShape) {
     let message = format!("`{text}` is shown with zeros that its cell does not hold");
-    lost(text, codes::SPREADSHEET_ERROR, message)
+    unreadable_number(text, codes::SPREADSHEET_ERROR, message)
 }
 
-fn lost(text: Text, code: crate::diagnostic::Code, message: String) -> (Text, Shape) {
-    let fault = Fault::new(code, message)
+fn unreadable_number(
+    text: CompactText,
+    code: crate::diagnostic::Code,
+    message: String,
+) -> (CompactText, CellShape) {
+    let fault = ValueProblem::new(code, message)
         .help("format the column as text, enter the value again, and export it once more");
-    (text, Shape::Lost(Box::new(fault)))
+    (text, CellShape::Unreadable(Box::new(fault)))
 }
 
-fn zeros(pieces: &[Piece]) -> usize {
-    pieces.iter().filter(|piece| **piece == Piece::Zero).count()
+fn zeros(pieces: &[FormatPiece]) -> usize {
+    pieces
+        .iter()
+        .filter(|piece| **piece == FormatPiece::Zero)
+        .count()
 }
 
 /// The digits where the format has places for them, from the last one; what is left over comes first.
-fn filled(pieces: &[Piece], digits: &str) -> Text {
+fn filled(pieces: &[FormatPiece], digits: &str) -> CompactText {
     let mut left: Vec<char> = digits.chars().collect();
     let first = pieces
         .iter()
-        .position(|piece| !matches!(piece, Piece::Literal(_)));
+        .position(|piece| !matches!(piece, FormatPiece::Literal(_)));
     let mut shown = Vec::new();
     for (at, piece) in pieces.iter().enumerate().rev() {
         match piece {
-            Piece::Literal(c) => shown.push(*c),
-            Piece::Zero => shown.push(left.pop().unwrap_or('0')),
-            Piece::Digit => shown.extend(left.pop()),
+            FormatPiece::Literal(c) => shown.push(*c),
+            FormatPiece::Zero => shown.push(left.pop().unwrap_or('0')),
+            FormatPiece::Digit => shown.extend(left.pop()),
         }
         if Some(at) == first {
             shown.extend(left.drain(..).rev());
         }
     }
-    Text::new(shown.iter().rev().collect::<String>())
+    CompactText::new(shown.iter().rev().collect::<String>())
 }
 
 /// A format as it is read.
 #[derive(Default)]
-struct Reader {
-    pieces: Vec<Piece>,
+struct FormatCodeParser {
+    pieces: Vec<FormatPiece>,
     percent: bool,
     conditional: bool,
     /// Whether it has decimals, separators or words.
@@ -132,7 +139,7 @@ struct Reader {
     points: usize,
 }
 
-impl Reader {
+impl FormatCodeParser {
     /// A colour or a currency shows nothing of the digits; a condition chooses between formats.
     fn bracket(&mut self, inner: &str) {
         self.conditional |= inner.starts_with(['<', '>', '=']);
@@ -140,28 +147,28 @@ impl Reader {
 
     fn take(&mut self, c: char) {
         match c {
-            '0' if self.points == 0 => self.pieces.push(Piece::Zero),
-            '#' if self.points == 0 => self.pieces.push(Piece::Digit),
+            '0' if self.points == 0 => self.pieces.push(FormatPiece::Zero),
+            '#' if self.points == 0 => self.pieces.push(FormatPiece::Digit),
             '0' | '#' => {}
             '.' => (self.points, self.other) = (1, true),
             '%' => self.percent = true,
             ' ' | '\u{a0}' | '-' | '+' | '(' | ')' | ':' | '/' | '\'' | '$' | '€' | '£' => {
-                self.pieces.push(Piece::Literal(c));
+                self.pieces.push(FormatPiece::Literal(c));
             }
             _ => self.other = true,
         }
     }
 
-    fn display(self) -> Display {
+    fn display(self) -> NumberDisplay {
         let zeros = zeros(&self.pieces);
         if self.percent {
-            Display::Percent
+            NumberDisplay::Percent
         } else if zeros < 2 {
-            Display::Plain
+            NumberDisplay::Plain
         } else if self.other || self.conditional {
-            Display::Unknown(zeros)
+            NumberDisplay::Unknown(zeros)
         } else {
-            Display::Digits(self.pieces)
+            NumberDisplay::Digits(self.pieces)
         }
     }
 }
@@ -171,10 +178,10 @@ mod tests {
     use super::*;
 
     fn shown(code: &str, number: f64) -> String {
-        match Display::of(code).show(number) {
-            (text, Shape::Number) => text.to_string(),
-            (text, Shape::Percent) => format!("{text} %"),
-            (_, Shape::Lost(fault)) => fault.code.name().to_owned(),
+        match NumberDisplay::parse(code).show(number) {
+            (text, CellShape::Number) => text.to_string(),
+            (text, CellShape::Percent) => format!("{text} %"),
+            (_, CellShape::Unreadable(fault)) => fault.code.name().to_owned(),
             (text, other) => format!("{text} {other:?}"),
         }
     }

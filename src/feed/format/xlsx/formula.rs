@@ -1,8 +1,8 @@
 //! Formulas that were never calculated: what they come to is not in the file.
 
-use super::super::record::Shape;
+use super::super::record::CellShape;
 use crate::diagnostic::codes;
-use crate::kinds::read::Fault;
+use crate::kinds::read::ValueProblem;
 use calamine::{DataRef, Xlsx, XlsxError};
 use std::io::{Read, Seek};
 
@@ -11,9 +11,9 @@ const MOST: usize = 1_000_000;
 
 /// The cells of a sheet that have a formula and no value, by row and column.
 #[derive(Default)]
-pub(super) struct Uncalculated(Vec<(u32, u32)>);
+pub(super) struct UncalculatedFormulas(Vec<(u32, u32)>);
 
-impl Uncalculated {
+impl UncalculatedFormulas {
     /// Finds those of a sheet.
     ///
     /// # Errors
@@ -34,17 +34,17 @@ impl Uncalculated {
     }
 
     /// Whether a cell is one of them.
-    pub fn has(&self, row: u32, column: u32) -> bool {
+    pub fn contains(&self, row: u32, column: u32) -> bool {
         self.0.binary_search(&(row, column)).is_ok()
     }
 }
 
 /// What such a cell holds.
-pub(super) fn lost() -> Shape {
-    let fault = Fault::new(
+pub(super) fn uncalculated_cell() -> CellShape {
+    let fault = ValueProblem::new(
         codes::SPREADSHEET_ERROR,
         "the cell holds a formula, and the file does not hold its value",
     )
     .help("open the file in a spreadsheet and save it, or export values instead of formulas");
-    Shape::Lost(Box::new(fault))
+    CellShape::Unreadable(Box::new(fault))
 }

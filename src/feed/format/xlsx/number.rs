@@ -1,16 +1,16 @@
 //! Numbers and days of a spreadsheet as text.
 
-use super::super::record::Shape;
-use crate::model::Text;
+use super::super::record::CellShape;
+use crate::model::CompactText;
 use calamine::ExcelDateTime;
 
 /// Spreadsheets count with so many digits; what follows is noise.
 const DIGITS: usize = 15;
 
 /// A number in its shortest decimal spelling, never with an exponent.
-pub(super) fn decimal(number: f64) -> Text {
+pub(super) fn decimal(number: f64) -> CompactText {
     if number == 0.0 {
-        return Text::new("0");
+        return CompactText::new("0");
     }
     let whole = number.fract() == 0.0;
     let rounded = if whole {
@@ -19,13 +19,13 @@ pub(super) fn decimal(number: f64) -> Text {
         let spelled = format!("{number:.*e}", DIGITS - 1);
         spelled.parse().unwrap_or(number)
     };
-    Text::new(rounded.to_string())
+    CompactText::new(rounded.to_string())
 }
 
 /// A day or a moment in ISO 8601; a length of time stays the number of days that it is.
-pub(super) fn moment(time: &ExcelDateTime) -> (Text, Shape) {
+pub(super) fn format_date(time: &ExcelDateTime) -> (CompactText, CellShape) {
     if time.is_duration() {
-        return (decimal(time.as_f64()), Shape::Number);
+        return (decimal(time.as_f64()), CellShape::Number);
     }
     let (year, month, day, hour, minute, second, _) = time.to_ymd_hms_milli();
     let date = format!("{year:04}-{month:02}-{day:02}");
@@ -34,7 +34,7 @@ pub(super) fn moment(time: &ExcelDateTime) -> (Text, Shape) {
     } else {
         format!("{date}T{hour:02}:{minute:02}:{second:02}")
     };
-    (Text::new(text), Shape::Date)
+    (CompactText::new(text), CellShape::Date)
 }
 
 #[cfg(test)]
@@ -61,9 +61,12 @@ mod tests {
     #[test]
     fn days_are_written_as_days() {
         let at = |days| ExcelDateTime::new(days, ExcelDateTimeType::DateTime, false);
-        assert_eq!(moment(&at(45_740.0)).0, "2025-03-24");
-        assert_eq!(moment(&at(45_740.5)).0, "2025-03-24T12:00:00");
+        assert_eq!(format_date(&at(45_740.0)).0, "2025-03-24");
+        assert_eq!(format_date(&at(45_740.5)).0, "2025-03-24T12:00:00");
         let length = ExcelDateTime::new(1.5, ExcelDateTimeType::TimeDelta, false);
-        assert_eq!(moment(&length), (Text::new("1.5"), Shape::Number));
+        assert_eq!(
+            format_date(&length),
+            (CompactText::new("1.5"), CellShape::Number)
+        );
     }
 }

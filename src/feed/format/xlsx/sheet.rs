@@ -1,7 +1,7 @@
 //! Which sheet of a workbook is read.
 
-use super::super::Sheet;
-use super::super::unlike;
+use super::super::SheetSelector;
+use super::super::not_data;
 use crate::diagnostic::Diagnostic;
 use crate::kinds::read::{is_blank, quoted};
 use calamine::{DataRef, Reader, SheetType, SheetVisible, Xlsx, XlsxError};
@@ -25,7 +25,7 @@ const EXPLAINING: [&str; 14] = [
     "modedemploi",
 ];
 /// What they are called in one word.
-const CALLED: [&str; 12] = [
+const EXPLAINING_NAMES: [&str; 12] = [
     "help",
     "hilfe",
     "hjälp",
@@ -41,20 +41,21 @@ const CALLED: [&str; 12] = [
 ];
 
 /// A sheet of a workbook.
-struct Candidate {
+struct SheetCandidate {
     name: String,
     hidden: bool,
 }
 
-impl Candidate {
-    fn explains(&self) -> bool {
+impl SheetCandidate {
+    fn is_explanation(&self) -> bool {
         let folded: String = self
             .name
             .to_lowercase()
             .chars()
             .filter(|c| c.is_alphanumeric())
             .collect();
-        EXPLAINING.iter().any(|word| folded.starts_with(word)) || CALLED.contains(&&*folded)
+        EXPLAINING.iter().any(|word| folded.starts_with(word))
+            || EXPLAINING_NAMES.contains(&&*folded)
     }
 }
 
@@ -65,24 +66,24 @@ impl Candidate {
 /// When the workbook cannot be read.
 pub(super) fn choose<I: Read + Seek>(
     book: &mut Xlsx<I>,
-    declared: Option<&Sheet>,
+    declared: Option<&SheetSelector>,
 ) -> Result<Result<String, Diagnostic>, XlsxError> {
-    let all: Vec<Candidate> = book
+    let all: Vec<SheetCandidate> = book
         .sheets_metadata()
         .iter()
         .filter(|sheet| sheet.typ == SheetType::WorkSheet)
         .map(candidate)
         .collect();
     if let Some(declared) = declared {
-        return Ok(named(&all, declared).ok_or_else(|| without(&all, declared)));
+        return Ok(find_sheet(&all, declared).ok_or_else(|| missing_sheet(&all, declared)));
     }
     let Some(first) = all.first() else {
-        return Ok(Err(unlike::instead(
+        return Ok(Err(not_data::not_data(
             "a workbook without a sheet",
             "look at what wrote it",
         )));
     };
-    if all.len() > 1 && (first.hidden || first.explains()) {
+    if all.len() > 1 && (first.hidden || first.is_explanation()) {
         let what = if first.hidden {
             "is hidden"
         } else {
@@ -92,12 +93,12 @@ pub(super) fn choose<I: Read + Seek>(
             "a workbook whose first sheet, {}, {what}",
             quoted(&first.name)
         );
-        return Ok(Err(unlike::instead(&what, &say_which(&all))));
+        return Ok(Err(not_data::not_data(&what, &say_which(&all))));
     }
     let mut filled = Vec::new();
     for sheet in all
         .iter()
-        .filter(|sheet| all.len() == 1 || !sheet.hidden && !sheet.explains())
+        .filter(|sheet| all.len() == 1 || !sheet.hidden && !sheet.is_explanation())
     {
         if has_data(book, &sheet.name)? {
             filled.push(&sheet.name);
@@ -105,48 +106,48 @@ pub(super) fn choose<I: Read + Seek>(
     }
     Ok(match filled.as_slice() {
         [one] => Ok((*one).clone()),
-        [] => Err(unlike::instead(
+        [] => Err(not_data::not_data(
             "a workbook without a cell",
             "an export without rows has a header at least; look at what wrote it",
         )),
         several => {
             let what = format!("a workbook with {} sheets that hold data", several.len());
-            Err(unlike::instead(&what, &say_which(&all)))
+            Err(not_data::not_data(&what, &say_which(&all)))
         }
     })
 }
 
-fn candidate(sheet: &calamine::Sheet) -> Candidate {
-    Candidate {
+fn candidate(sheet: &calamine::Sheet) -> SheetCandidate {
+    SheetCandidate {
         name: sheet.name.clone(),
         hidden: sheet.visible != SheetVisible::Visible,
     }
 }
 
-fn named(all: &[Candidate], declared: &Sheet) -> Option<String> {
+fn find_sheet(all: &[SheetCandidate], declared: &SheetSelector) -> Option<String> {
     let found = match declared {
-        Sheet::Name(name) => all.iter().find(|sheet| sheet.name == *name),
-        Sheet::Number(number) => number.checked_sub(1).and_then(|at| all.get(at)),
+        SheetSelector::Name(name) => all.iter().find(|sheet| sheet.name == *name),
+        SheetSelector::Number(number) => number.checked_sub(1).and_then(|at| all.get(at)),
     };
     found.map(|sheet| sheet.name.clone())
 }
 
-fn without(all: &[Candidate], declared: &Sheet) -> Diagnostic {
+fn missing_sheet(all: &[SheetCandidate], declared: &SheetSelector) -> Diagnostic {
     let what = match declared {
-        Sheet::Name(name) => format!("a workbook without the sheet {}", quoted(name)),
-        Sheet::Number(number) => format!("a workbook without a sheet {number}"),
+        SheetSelector::Name(name) => format!("a workbook without the sheet {}", quoted(name)),
+        SheetSelector::Number(number) => format!("a workbook without a sheet {number}"),
     };
-    unlike::instead(&what, &format!("it has {}", listed(all)))
+    not_data::not_data(&what, &format!("it has {}", listed(all)))
 }
 
-fn say_which(all: &[Candidate]) -> String {
+fn say_which(all: &[SheetCandidate]) -> String {
     format!(
         "write `sheet: NAME` into the mapping, or let `roster feed map FILE --sheet NAME` write one: it has {}",
         listed(all)
     )
 }
 
-fn listed(all: &[Candidate]) -> String {
+fn listed(all: &[SheetCandidate]) -> String {
     let names = all.iter().map(|sheet| {
         let hidden = if sheet.hidden { " (hidden)" } else { "" };
         format!("{}{hidden}", quoted(&sheet.name))

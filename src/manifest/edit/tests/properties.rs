@@ -2,7 +2,7 @@
 
 use super::{one, set, text};
 use crate::kinds;
-use crate::manifest::edit::{Edited, edit};
+use crate::manifest::edit::{EditedManifest, edit};
 use crate::manifest::{LoadOptions, Tree, load};
 use crate::model::{Cell, Key, Value};
 use proptest::prelude::*;
@@ -75,12 +75,12 @@ proptest! {
         };
         let before = if crlf { before.replace('\n', "\r\n") } else { before };
         let wanted = Value::text(&value);
-        let Edited { text, dropped } = edit("a.yaml", &before, &[one("User/u", &[("company", Cell::Value(wanted.clone()))])]);
+        let EditedManifest { text, dropped } = edit("a.yaml", &before, &[one("User/u", &[("company", Cell::Value(wanted.clone()))])]);
         prop_assert!(dropped.is_empty(), "{before}\n{dropped:?}");
         let loaded = load(&Tree::from_files([("a.yaml".to_owned(), text.clone().into_bytes())]), &LoadOptions::default());
         let declared = loaded.desired.resources.get(&Key::parse("User/u").expect("a key")).expect("declared");
         let kind = kinds::get(kinds::USER);
-        prop_assert_eq!(declared.value(kind.at("company")), Some(&wanted), "{}", text);
+        prop_assert_eq!(declared.value(kind.expect_index("company")), Some(&wanted), "{}", text);
         // Everything up to the value, and everything behind it, is as it was.
         let cut = |text: &str| {
             let (head, rest) = text.split_once("company:").expect("a head");
@@ -106,7 +106,7 @@ proptest! {
         let before = format!("kind: Account\nexternalId: a\ntags:{list}\n# tail\nname: A\n");
         let members: Vec<&str> = new.iter().map(String::as_str).collect();
         let edits = [one("Account/a", &[("tags", set(&members)), ("customFields.c", text(&custom))])];
-        let Edited { text, dropped } = edit("a.yaml", &before, &edits);
+        let EditedManifest { text, dropped } = edit("a.yaml", &before, &edits);
         prop_assert!(dropped.is_empty(), "{before}\n{text}\n{dropped:?}");
         prop_assert!(text.contains("# tail\nname: A\n"));
         for item in old.intersection(&new).filter(|_| lines) {

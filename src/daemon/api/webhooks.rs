@@ -1,0 +1,86 @@
+//! Webhooks of git hosts: a push makes the pass come sooner.
+
+use super::DaemonHandle;
+use crate::config::Source;
+use crate::daemon::webhook::{self, WebhookError, WebhookEvent, WebhookPush};
+use crate::http::problem::{self, HttpProblem};
+use crate::http::{AcceptedResponse, AccessRequirement, PathParams, Route};
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use chrono::Utc;
+use schemars::JsonSchema;
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+
+/// A source by name.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct WebhookSourceParam {
+    /// The name of the source in the configuration.
+    source: String,
+}
+
+/// The result of a webhook.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct WebhookReply {
+    /// `reconcile`, `ping`, `repeated` or `ignored`.
+    result: &'static str,
+}
+
+pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
+    vec![
+        Route::post("/api/v1/hooks/{source}", "hook", AccessRequirement::Public, receive_webhook)
+            .with_docs(
+                "Receive a webhook of GitHub, GitLab, Gitea or Forgejo",
+                "Signed with the `webhookSecret` of the source. A push to its branch requests a pass. A repeated delivery or body starts nothing.",
+            )
+            .problems(&[problem::UNAUTHORIZED, problem::NOT_FOUND, problem::INVALID]),
+    ]
+}
+
+async fn receive_webhook(
+    State(door): State<DaemonHandle>,
+    PathParams(WebhookSourceParam { source }): PathParams<WebhookSourceParam>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<AcceptedResponse<WebhookReply>, HttpProblem> {
+    let daemon = door.daemon()?;
+    let setup = daemon.setup();
+    let known = setup.config.source(&source);
+    // Who sends no right signature does not learn which sources there are.
+    let secret = known.and_then(|known| known.webhook_secret.as_ref());
+    let Some((known, secret)) = known.zip(secret) else {
+        return Err(HttpProblem::new(
+            problem::UNAUTHORIZED,
+            "the webhook is not known here",
+        ));
+    };
+    let told = webhook::verify(&headers, &body, secret.expose_secret(), Utc::now());
+    let told = told.map_err(|error| match error {
+        WebhookError::Body => HttpProblem::new(problem::INVALID, error.to_string()),
+        _ => HttpProblem::new(problem::UNAUTHORIZED, error.to_string()),
+    })?;
+    let result = match told {
+        WebhookEvent::Ping => "ping",
+        WebhookEvent::Other(_) => "ignored",
+        WebhookEvent::Push(push) if !concerns_source(known, &push) => "ignored",
+        WebhookEvent::Push(push) => {
+            if daemon.remember_delivery(&source, &push) {
+                if let Some(worker) = daemon.worker(&source) {
+                    worker.request_pass("webhook");
+                }
+                "reconcile"
+            } else {
+                "repeated"
+            }
+        }
+    };
+    Ok(AcceptedResponse(WebhookReply { result }))
+}
+
+/// Whether a push brings something to look at. Of the branch that the remote points at nobody here
+/// knows the name.
+fn concerns_source(source: &Source, push: &WebhookPush) -> bool {
+    let reference = source.git().and_then(|place| place.reference.as_deref());
+    reference.is_none_or(|reference| push.concerns_ref(reference))
+}

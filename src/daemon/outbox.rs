@@ -1,0 +1,259 @@
+//! Who is told what after a pass, and that it reaches them.
+
+use super::notice::{self, DeliveryError, Notice, NoticeDetail, NoticeEvent, NoticeSender};
+use super::outcome_text;
+use super::serve::{Daemon, DaemonSetup};
+use super::state::{PassOutcome, SourceState};
+use crate::diagnostic::agreed;
+use crate::plan::Plan;
+use crate::store::{OutboxNotice, StoreError};
+use chrono::{DateTime, TimeDelta, Utc};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How many things a notice lists.
+const LISTED: usize = 20;
+/// How long between two looks for what is due.
+const LOOK: Duration = Duration::from_secs(5);
+/// For how long a notice under way is nobody else's, in milliseconds.
+const SEND_CLAIM_MILLIS: i64 = 60_000;
+
+impl SourceState {
+    /// How the source stands as far as anybody is told.
+    pub(super) fn notice_state(&self, plan: Option<&Plan>) -> notice::NoticeState {
+        let failed = match (self.outcome, plan) {
+            (PassOutcome::Failed, _) => Some(self.reason.clone()),
+            (_, Some(plan)) if self.errors > 0 => {
+                let errors = plan.diagnostics.iter().filter(|found| found.is_error());
+                Some(notice::fingerprint(errors))
+            }
+            _ => None,
+        };
+        notice::NoticeState {
+            failed,
+            held: self
+                .waiting()
+                .filter_map(|hold| hold.hold.clone())
+                .collect(),
+            drift: self.drift > 0,
+            applied: self.run.map(|run| run.to_string()),
+        }
+    }
+}
+
+/// What is told of a state that came after another one, which was kept at `kept`.
+pub(super) fn notices(
+    setup: &DaemonSetup,
+    source: &str,
+    [before, after]: [&notice::NoticeState; 2],
+    kept: Option<DateTime<Utc>>,
+    state: &SourceState,
+    plan: Option<&Plan>,
+) -> Vec<Notice> {
+    let now = Utc::now();
+    let events = notice::events_between(before, after).into_iter();
+    let url = setup.config.serve.url.as_ref();
+    let made = events.map(|event| Notice {
+        event,
+        source: source.to_owned(),
+        environment: setup.config.environment.clone(),
+        revision: state
+            .last_attempted
+            .as_ref()
+            .map(|mark| mark.revision.clone()),
+        state: state_key(event, after, kept.unwrap_or(now)),
+        summary: summary(event, state),
+        details: plan.map_or_else(Vec::new, |plan| details(event, plan)),
+        counts: state
+            .summary
+            .clone()
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .collect(),
+        since: now,
+        url: url.map(|url| format!("{url}/sources/{source}")),
+        command: (event == NoticeEvent::Held)
+            .then(|| state.waiting().next()?.commands.first().cloned())
+            .flatten(),
+    });
+    made.collect()
+}
+
+/// What makes it this state and no other, after the one that was kept then: what happens again is
+/// another one, also when it leads to the same.
+fn state_key(event: NoticeEvent, after: &notice::NoticeState, kept: DateTime<Utc>) -> String {
+    let what = match event {
+        NoticeEvent::Failed => after.failed.clone().unwrap_or_default(),
+        NoticeEvent::Held => after.held.iter().cloned().collect::<Vec<_>>().join(" "),
+        NoticeEvent::Applied | NoticeEvent::Drift | NoticeEvent::Recovered | NoticeEvent::Test => {
+            after.applied.clone().unwrap_or_default()
+        }
+    };
+    format!("{what} after {}", kept.to_rfc3339())
+}
+
+/// One sentence, without values of customers.
+fn summary(event: NoticeEvent, state: &SourceState) -> String {
+    match event {
+        NoticeEvent::Failed if state.outcome == PassOutcome::Failed => state.reason.clone(),
+        NoticeEvent::Failed => format!(
+            "{} in the source; the last good state stays",
+            outcome_text::error_count(state.errors)
+        ),
+        NoticeEvent::Recovered => "the source is in order again".to_owned(),
+        NoticeEvent::Held => {
+            let waiting: usize = state.waiting().map(|hold| hold.count).sum();
+            let waiting = agreed(waiting, ("change", "changes"), ("waits", "wait"));
+            format!("{waiting} for a decision")
+        }
+        NoticeEvent::Drift => {
+            let drifted = agreed(state.drift, ("resource", "resources"), ("was", "were"));
+            format!("{drifted} changed by somebody else")
+        }
+        NoticeEvent::Applied | NoticeEvent::Test => state.reason.clone(),
+    }
+}
+
+fn details(event: NoticeEvent, plan: &Plan) -> Vec<NoticeDetail> {
+    match event {
+        NoticeEvent::Failed => {
+            let errors = plan.diagnostics.iter().filter(|found| found.is_error());
+            errors.take(LISTED).map(NoticeDetail::from).collect()
+        }
+        NoticeEvent::Held => plan
+            .held
+            .iter()
+            .take(LISTED)
+            .map(NoticeDetail::from)
+            .collect(),
+        NoticeEvent::Applied | NoticeEvent::Drift | NoticeEvent::Recovered | NoticeEvent::Test => {
+            Vec::new()
+        }
+    }
+}
+
+/// Puts notices out for everybody who wants to know.
+pub(super) async fn enqueue(
+    daemon: &Daemon,
+    setup: &DaemonSetup,
+    notices: &[Notice],
+) -> Result<(), StoreError> {
+    for notice in notices {
+        let wanted = setup.targets.iter();
+        for target in wanted.filter(|target| target.on.contains(&notice.event)) {
+            let delivery = notice.delivery(target);
+            let document = serde_json::to_string(notice).unwrap_or_default();
+            daemon
+                .store
+                .post(&delivery, &target.name, &document)
+                .await?;
+        }
+    }
+    if !notices.is_empty() {
+        daemon.posted.notify_one();
+    }
+    Ok(())
+}
+
+/// Sends what is put out, until `stop`.
+pub(super) async fn deliver(daemon: Arc<Daemon>, setup: Arc<DaemonSetup>, stop: CancellationToken) {
+    if setup.targets.is_empty() {
+        return;
+    }
+    let sender = NoticeSender::new();
+    while !stop.is_cancelled() {
+        match daemon.store.take_notice(SEND_CLAIM_MILLIS).await {
+            Ok(Some(outgoing)) => {
+                if let Err(error) = send(&daemon, &setup, &sender, &outgoing).await {
+                    tracing::warn!("a notice: {}", crate::diagnostic::chain(&error));
+                }
+                continue;
+            }
+            Ok(None) => {}
+            Err(error) => tracing::debug!("{}", crate::diagnostic::chain(&error)),
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = daemon.posted.notified() => {}
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+}
+
+async fn send(
+    daemon: &Daemon,
+    setup: &DaemonSetup,
+    sender: &NoticeSender,
+    outgoing: &OutboxNotice,
+) -> Result<(), StoreError> {
+    let store = &daemon.store;
+    let target = setup
+        .targets
+        .iter()
+        .find(|target| target.name == outgoing.target);
+    let notice = serde_json::from_str::<Notice>(&outgoing.notice);
+    let (Some(target), Ok(notice)) = (target, notice) else {
+        tracing::warn!(
+            "a notice for `{}`, which is configured no more, is dropped",
+            outgoing.target
+        );
+        return store.drop_notice(&outgoing.id).await;
+    };
+    let now = Utc::now();
+    match sender.send(target, &notice, &outgoing.id, now).await {
+        Ok(()) => {
+            tracing::info!("told {}: {}", target.name, notice.title());
+            store.drop_notice(&outgoing.id).await
+        }
+        Err(error) => record_failure(daemon, outgoing, &notice, &error).await,
+    }
+}
+
+async fn record_failure(
+    daemon: &Daemon,
+    outgoing: &OutboxNotice,
+    notice: &Notice,
+    error: &DeliveryError,
+) -> Result<(), StoreError> {
+    let now = Utc::now();
+    let again = notice::next_attempt_at(notice.since, outgoing.attempts + 1, now, error, 0.5);
+    let Some(again) = again else {
+        tracing::error!("{} cannot be told: {error}; given up", outgoing.target);
+        return daemon.store.drop_notice(&outgoing.id).await;
+    };
+    let wait = delay_millis(again, now);
+    tracing::warn!(
+        "{} cannot be told: {error}; again in {} s",
+        outgoing.target,
+        wait / 1000
+    );
+    let store = &daemon.store;
+    store
+        .delay_notice(&outgoing.id, wait, &error.to_string())
+        .await
+}
+
+fn delay_millis(again: DateTime<Utc>, now: DateTime<Utc>) -> i64 {
+    (again - now).max(TimeDelta::zero()).num_milliseconds()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_recovers_twice_is_told_of_twice() {
+        let well = notice::NoticeState {
+            applied: Some("7".to_owned()),
+            ..notice::NoticeState::default()
+        };
+        let at = |text: &str| text.parse().expect("a time");
+        let first = state_key(NoticeEvent::Recovered, &well, at("2026-05-01T12:00:00.1Z"));
+        let again = state_key(NoticeEvent::Recovered, &well, at("2026-05-01T12:00:00.2Z"));
+        assert_ne!(first, again);
+        // Made again, since nobody knows whether it was put out.
+        let same = state_key(NoticeEvent::Recovered, &well, at("2026-05-01T12:00:00.1Z"));
+        assert_eq!(first, same);
+    }
+}

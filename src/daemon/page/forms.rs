@@ -1,0 +1,201 @@
+//! The forms: what a person does, by the same code as through the API.
+
+use super::link;
+use crate::daemon::api::{DaemonHandle, exports, holds, sources};
+use crate::http::problem::{self, HttpProblem};
+use crate::http::{Caller, PathParams, Permission, Route};
+use crate::store::ALL_SOURCES;
+use axum::Form;
+use axum::extract::State;
+use axum::http::Method;
+use axum::response::Redirect;
+use serde::Deserialize;
+
+#[derive(Debug, Deserialize)]
+struct HoldFormParam {
+    hold: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct SourceFormParam {
+    source: String,
+}
+
+/// The fields of a form; some of them more than once.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct FormFields(Vec<(String, String)>);
+
+impl FormFields {
+    fn all_values<'f>(&'f self, name: &'f str) -> impl Iterator<Item = &'f str> {
+        let fields = self.0.iter().filter(move |(known, _)| known == name);
+        fields.map(|(_, value)| &**value)
+    }
+
+    fn first_value<'f>(&'f self, name: &'f str) -> &'f str {
+        self.all_values(name).next().unwrap_or_default()
+    }
+
+    /// Back to the page with the form, which says what was done.
+    fn redirect_back(&self, done: &str) -> Redirect {
+        let path = link::local_path(self.first_value("back"));
+        let path = path.split(['?', '#']).next().unwrap_or("/");
+        Redirect::to(&format!("{path}?done={done}"))
+    }
+}
+
+pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
+    let post = Method::POST;
+    vec![
+        Route::page(
+            post.clone(),
+            "/holds/{hold}/approve",
+            Permission::Approve,
+            approve,
+        )
+        .filters_by_source(),
+        Route::page(
+            post.clone(),
+            "/sources/{source}/reconcile",
+            Permission::Operate,
+            reconcile,
+        ),
+        Route::page(
+            post.clone(),
+            "/sources/{source}/approve",
+            Permission::Approve,
+            begin,
+        ),
+        Route::page(
+            post.clone(),
+            "/sources/{source}/overrule",
+            Permission::Operate,
+            overrule,
+        ),
+        Route::page(
+            post.clone(),
+            "/sources/{source}/suspend",
+            Permission::Operate,
+            suspend,
+        ),
+        Route::page(
+            post.clone(),
+            "/sources/{source}/resume",
+            Permission::Operate,
+            resume,
+        ),
+        Route::page(post.clone(), "/suspend", Permission::Operate, suspend_all),
+        Route::page(post, "/resume", Permission::Operate, resume_all),
+    ]
+}
+
+type FormResult = Result<Redirect, HttpProblem>;
+
+/// All of a hold, or what is ticked; said twice, so that nobody lets through what they did not mean.
+async fn approve(
+    State(door): State<DaemonHandle>,
+    caller: Caller,
+    PathParams(of): PathParams<HoldFormParam>,
+    Form(form): Form<FormFields>,
+) -> FormResult {
+    let only: Vec<String> = form.all_values("only").map(str::to_owned).collect();
+    let clear = match form.first_value("scope") {
+        "all" => only.is_empty(),
+        "ticked" => !only.is_empty(),
+        _ => false,
+    };
+    if !clear {
+        let detail =
+            "say either that all of it goes through, or that only what is ticked does, and tick it";
+        return Err(HttpProblem::new(problem::INVALID, detail));
+    }
+    holds::approve_hold(&door, caller, of.hold, form.first_value("reason"), &only).await?;
+    Ok(form.redirect_back("approved"))
+}
+
+async fn reconcile(
+    State(door): State<DaemonHandle>,
+    caller: Caller,
+    PathParams(of): PathParams<SourceFormParam>,
+    Form(form): Form<FormFields>,
+) -> FormResult {
+    sources::ask_for_pass(
+        &door,
+        &caller,
+        &of.source,
+        form.first_value("reason"),
+        false,
+    )
+    .await?;
+    Ok(form.redirect_back("asked"))
+}
+
+async fn begin(
+    State(door): State<DaemonHandle>,
+    caller: Caller,
+    PathParams(of): PathParams<SourceFormParam>,
+    Form(form): Form<FormFields>,
+) -> FormResult {
+    exports::approve_export(&door, &caller, &of.source, form.first_value("reason")).await?;
+    Ok(form.redirect_back("begun"))
+}
+
+async fn overrule(
+    State(door): State<DaemonHandle>,
+    caller: Caller,
+    PathParams(of): PathParams<SourceFormParam>,
+    Form(form): Form<FormFields>,
+) -> FormResult {
+    sources::ask_for_pass(&door, &caller, &of.source, form.first_value("reason"), true).await?;
+    Ok(form.redirect_back("overruled"))
+}
+
+async fn suspend(
+    State(door): State<DaemonHandle>,
+    caller: Caller,
+    PathParams(of): PathParams<SourceFormParam>,
+    Form(form): Form<FormFields>,
+) -> FormResult {
+    sources::suspend_one(&door, &caller, of.source, form.first_value("reason")).await?;
+    Ok(form.redirect_back("suspended"))
+}
+
+async fn resume(
+    State(door): State<DaemonHandle>,
+    caller: Caller,
+    PathParams(of): PathParams<SourceFormParam>,
+    Form(form): Form<FormFields>,
+) -> FormResult {
+    sources::resume_one(&door, &caller, of.source, form.first_value("reason")).await?;
+    Ok(form.redirect_back("resumed"))
+}
+
+async fn suspend_all(
+    State(door): State<DaemonHandle>,
+    caller: Caller,
+    Form(form): Form<FormFields>,
+) -> FormResult {
+    sources::record_suspension(
+        &door,
+        &caller,
+        ALL_SOURCES.to_owned(),
+        form.first_value("reason"),
+    )
+    .await?;
+    Ok(form.redirect_back("suspended"))
+}
+
+async fn resume_all(
+    State(door): State<DaemonHandle>,
+    caller: Caller,
+    Form(form): Form<FormFields>,
+) -> FormResult {
+    sources::record_resumption(
+        &door,
+        &caller,
+        ALL_SOURCES.to_owned(),
+        form.first_value("reason"),
+    )
+    .await?;
+    Ok(form.redirect_back("resumed"))
+}

@@ -1,0 +1,165 @@
+//! How a source stands, in words and with a sign; colour only repeats them.
+
+use super::{layout, link, time, value};
+use crate::daemon::WorkerActivity;
+use crate::daemon::state::{DiagnosticState, PassOutcome};
+use crate::daemon::view::SourceView;
+use crate::diagnostic::agreed;
+use crate::http::Caller;
+use chrono::Utc;
+use maud::{Markup, html};
+
+/// What stands beside the name of a source: a class and a word.
+pub(super) fn badge(source: &SourceView) -> (&'static str, &'static str) {
+    if source.suspended.is_some() {
+        return ("waits", "suspended");
+    }
+    match source.state.outcome {
+        PassOutcome::Never => ("plain", "not yet looked at"),
+        PassOutcome::Refused => ("bad", "refused"),
+        PassOutcome::Failed => ("bad", "failed"),
+        _ if source.state.errors > 0 => ("bad", "errors"),
+        _ if source.state.waiting().count() > 0 => ("waits", "waits"),
+        PassOutcome::Applied => ("good", "applied"),
+        PassOutcome::Unchanged => ("good", "in order"),
+        PassOutcome::Planned => ("plain", "planned"),
+        PassOutcome::WindowClosed => ("waits", "window closed"),
+    }
+}
+
+/// Whether it is out of order.
+pub(super) fn is_failed(source: &SourceView) -> bool {
+    let state = &source.state;
+    matches!(state.outcome, PassOutcome::Refused | PassOutcome::Failed) || state.errors > 0
+}
+
+/// Its sign and why it stands as it does.
+pub(super) fn why_line(source: &SourceView) -> Markup {
+    let (class, word) = badge(source);
+    let said = match source.why.trim() {
+        "" => "No pass has been made yet.",
+        why => why,
+    };
+    // Most reasons tell of the errors themselves.
+    let errors = match source.state.errors {
+        0 => String::new(),
+        _ if said.contains("error") => String::new(),
+        1 => "one error in the source; ".to_owned(),
+        many => format!("{many} errors in the source; "),
+    };
+    html! { p.why {
+        span class={ "badge " (class) } { (word) } " "
+        (errors) (value::prose(said))
+    } }
+}
+
+/// Where it is read from, what was looked at and applied, and when something happens next.
+pub(super) fn facts(source: &SourceView) -> Markup {
+    let state = &source.state;
+    let marks = [
+        ("Looked at", &state.last_attempted),
+        ("Applied", &state.last_applied),
+    ];
+    html! {
+        dl.facts {
+            div { dt { "From" } dd { code { (source.from) } } }
+            div { dt { "Mode" } dd { (source.mode) @if source.mode == "plan" { " (nothing is written)" } } }
+            @for (name, mark) in marks {
+                div {
+                    dt { (name) }
+                    dd {
+                        @if let Some(mark) = mark {
+                            (link::revision(&mark.revision)) " " (time::time_with_distance(mark.at))
+                            @if let Some(run) = mark.run { ", " (link::run(run)) }
+                        } @else { "never" }
+                    }
+                }
+            }
+            div { dt { "Lag" } dd {
+                @if let Some(since) = state.behind_since {
+                    (time::span(Utc::now() - since)) ": the database is not known to be what the source says"
+                } @else { "none" }
+            } }
+            div { dt { "Now" } dd {
+                @if source.suspended.is_some() { "suspended; no pass is made" } @else { (activity(&source.activity)) }
+            } }
+            @if let Some(closed) = &source.window {
+                div { dt { "Window" } dd {
+                    "closed by " code { (closed.by) }
+                    @if let Some(until) = closed.until { " until " (time::time_with_distance(until)) }
+                } }
+            }
+            @if let Some(rewound) = &state.rewound { div { dt { "Rewound" } dd { (rewound) } } }
+            @if state.drift > 0 {
+                div { dt { "Drift" } dd {
+                    (agreed(state.drift, ("resource", "resources"), ("was", "were")))
+                    " changed by somebody else"
+                } }
+            }
+            @if state.failures > 0 { div { dt { "Failures" } dd { (state.failures) " in a row" } } }
+            @if let Some(replica) = &source.replica { div { dt { "Replica" } dd { (replica) } } }
+        }
+    }
+}
+
+fn activity(activity: &WorkerActivity) -> Markup {
+    html! {
+        @match activity {
+            WorkerActivity::Waiting { next, .. } => { "waits; the next pass is " (time::time_with_distance(*next)) },
+            WorkerActivity::Working { since } => { "makes a pass since " (time::time_with_distance(*since)) },
+        }
+    }
+}
+
+/// What reading and checking came upon.
+pub(super) fn findings<'f>(
+    found: impl Iterator<Item = &'f DiagnosticState>,
+    caller: &Caller,
+) -> Markup {
+    html! {
+        ul.findings {
+            @for found in found {
+                li {
+                    span class={ "badge " (severity(&found.severity)) } { (found.severity) } " "
+                    @if let Some(place) = &found.place { code.place { (place) } " " }
+                    (value::prose(&found.message)) " "
+                    span.small { code { (found.code) } }
+                    @if let Some(key) = &found.resource { " " (link::search_link(caller, key)) }
+                    @if let Some(help) = &found.help { p.small { (value::prose(help)) } }
+                }
+            }
+        }
+    }
+}
+
+fn severity(severity: &str) -> &'static str {
+    match severity {
+        "error" => "bad",
+        "warning" => "waits",
+        _ => "plain",
+    }
+}
+
+/// The form that suspends or resumes; `action` is where it goes, `name` what it is about.
+pub(super) fn reason_form(
+    caller: &Caller,
+    action: &str,
+    back: &str,
+    [name, button]: [&str; 2],
+) -> Markup {
+    let id = format!(
+        "why-{}",
+        action.trim_start_matches('/').replace(['/', '%'], "-")
+    );
+    html! {
+        form.act method="post" action=(action) {
+            (layout::csrf(caller))
+            input type="hidden" name="back" value=(back);
+            label for=(id) { (name) ": reason (kept in the records)" }
+            div.line {
+                input type="text" name="reason" id=(id) required maxlength="2000" autocomplete="off";
+                button.second { (button) }
+            }
+        }
+    }
+}

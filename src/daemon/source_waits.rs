@@ -1,0 +1,148 @@
+//! Which sources wait for which: who keeps what it no longer declares until another source is read
+//! or accepted looks again as soon as that one stands otherwise, and who has errors that another
+//! source may end looks again as soon as another one has changed anything.
+
+use super::serve::{Daemon, DaemonSetup};
+use super::stable_read::DirectoryStamp;
+use crate::diagnostic::Severity;
+use crate::model::Digest;
+use crate::plan::Plan;
+use crate::reconcile::Pass;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+/// How the last pass of each source here left it.
+#[derive(Debug, Default)]
+pub(super) struct SourceWaits(Mutex<BTreeMap<String, SourceWaitState>>);
+
+/// How a pass left its source.
+#[derive(Debug)]
+struct SourceWaitState {
+    /// The sources that its removals wait for.
+    waits_for: BTreeSet<String>,
+    /// Whether it has errors that its own files do not decide alone.
+    in_error: bool,
+    /// How it stands to the others.
+    stands: Digest,
+    /// Whether the pass wrote anything.
+    wrote: bool,
+}
+
+impl SourceWaits {
+    /// Takes over how a pass left its source; returns the sources that waited for what it changed.
+    /// Two that wait for each other come to rest so.
+    fn record_pass(&self, source: &str, left: SourceWaitState) -> Vec<String> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (stands, wrote) = (left.stands, left.wrote);
+        let before = all.insert(source.to_owned(), left);
+        let moved = before.is_none_or(|before| before.stands != stands);
+        let waiting = all.iter().filter(|(name, left)| {
+            let waits = moved && left.waits_for.contains(source);
+            let errs = (moved || wrote) && left.in_error;
+            (waits || errs) && **name != source
+        });
+        waiting.map(|(name, _)| name.clone()).collect()
+    }
+}
+
+impl SourceWaitState {
+    /// How a pass leaves the source that it planned.
+    fn after_pass(pass: &Pass<'_>, index: usize, plan: &Plan, applied: bool) -> Self {
+        let read = &pass.readings[index].diagnostics;
+        let in_files = read.iter().filter(|found| found.is_error()).count();
+        Self {
+            waits_for: plan.waits_for.clone(),
+            in_error: plan.count(Severity::Error) > in_files,
+            stands: pass.standing_digest(index),
+            wrote: applied && !plan.steps.is_empty(),
+        }
+    }
+}
+
+impl Daemon {
+    /// What a pass leaves to the others: those that waited for what it changed get a pass, and the
+    /// next one has what it read.
+    pub(super) fn finish_pass(
+        &self,
+        setup: &DaemonSetup,
+        (pass, index): (Pass<'_>, usize),
+        plan: &Plan,
+        applied: bool,
+        seen: Option<(DirectoryStamp, Instant)>,
+    ) {
+        let source = &setup.config.sources[index].name;
+        let left = SourceWaitState::after_pass(&pass, index, plan, applied);
+        for waiting in self.waits.record_pass(source, left) {
+            if let Some(worker) = self.worker(&waiting) {
+                worker.request_pass(&format!("source {source}"));
+            }
+        }
+        let others_wait = self.waiting.load(Ordering::Relaxed) > 0;
+        if let Some(seen) = seen.filter(|_| others_wait) {
+            setup.last_read.put(pass.readings, seen);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stood(waits_for: &[&str], stands: &str) -> SourceWaitState {
+        SourceWaitState {
+            waits_for: waits_for.iter().map(|name| (*name).to_owned()).collect(),
+            in_error: false,
+            stands: Digest::of(stands.as_bytes()),
+            wrote: false,
+        }
+    }
+
+    fn errs(stands: &str, wrote: bool) -> SourceWaitState {
+        SourceWaitState {
+            in_error: true,
+            wrote,
+            ..stood(&[], stands)
+        }
+    }
+
+    fn wrote(stands: &str) -> SourceWaitState {
+        SourceWaitState {
+            wrote: true,
+            ..stood(&[], stands)
+        }
+    }
+
+    #[test]
+    fn who_waits_is_woken_once_each_time_the_other_stands_otherwise() {
+        let waits = SourceWaits::default();
+        assert!(waits.record_pass("git", stood(&["erp"], "all")).is_empty());
+        assert_eq!(waits.record_pass("erp", stood(&[], "half")), ["git"]);
+        assert!(waits.record_pass("erp", stood(&[], "half")).is_empty());
+        assert_eq!(waits.record_pass("erp", stood(&[], "all")), ["git"]);
+        assert!(waits.record_pass("git", stood(&[], "all")).is_empty());
+        assert!(waits.record_pass("erp", stood(&[], "half")).is_empty());
+    }
+
+    #[test]
+    fn two_that_wait_for_each_other_come_to_rest() {
+        let waits = SourceWaits::default();
+        assert!(waits.record_pass("a", stood(&["b"], "half")).is_empty());
+        assert_eq!(waits.record_pass("b", stood(&["a"], "half")), ["a"]);
+        assert!(waits.record_pass("a", stood(&["b"], "half")).is_empty());
+        assert!(waits.record_pass("b", stood(&["a"], "half")).is_empty());
+    }
+
+    #[test]
+    fn who_has_errors_is_woken_by_what_another_source_writes() {
+        let waits = SourceWaits::default();
+        assert!(waits.record_pass("crm", errs("one", false)).is_empty());
+        assert_eq!(waits.record_pass("shop", wrote("all")), ["crm"]);
+        assert!(waits.record_pass("shop", stood(&[], "all")).is_empty());
+        assert_eq!(waits.record_pass("shop", wrote("all")), ["crm"]);
+        assert!(waits.record_pass("crm", errs("one", true)).is_empty());
+        assert!(waits.record_pass("crm", stood(&[], "one")).is_empty());
+        assert!(waits.record_pass("shop", wrote("all")).is_empty());
+    }
+}

@@ -1,0 +1,167 @@
+//! What is kept of a source between passes, for every replica and every restart.
+
+use super::notice;
+use super::state::{CommitList, CommitSummary, SourceState};
+use crate::config::{Config, Source};
+use crate::git;
+use crate::kinds::{self, ACCOUNT};
+use crate::model::{Key, Row, Value};
+use crate::plan::Plan;
+use crate::plan::render::json;
+use crate::store::{ALL_SOURCES, Store, StoreError, Suspension};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How large a plan may be that is kept to be looked at.
+const MAX_PLAN_BYTES: usize = 8 << 20;
+/// How many steps of a larger one are kept.
+const STEPS: usize = 2000;
+/// Of how many resources of a hold the customers are looked up.
+const MAX_LOOKUPS: usize = 20;
+
+/// How many commits of a pass are listed.
+const COMMITS: usize = 100;
+
+/// A pass that is kept: by which replica, and when.
+pub(super) type PassStamp = (String, i64);
+
+/// What is kept of a source.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct SourceStateDocument {
+    /// Its state.
+    pub(super) state: SourceState,
+    /// What of it was told.
+    pub(super) told: notice::NoticeState,
+    /// When the last pass ended.
+    pub(super) ended: Option<DateTime<Utc>>,
+}
+
+impl SourceStateDocument {
+    fn read(document: &str) -> Self {
+        // What another release kept and this one cannot read is begun anew.
+        serde_json::from_str(document).unwrap_or_default()
+    }
+}
+
+/// What is kept of a source, and of which pass.
+pub(super) async fn load(
+    store: &Store,
+    source: &str,
+) -> Result<(SourceStateDocument, Option<PassStamp>), StoreError> {
+    let all = store.source_states().await?;
+    let mut of = all.into_iter().filter(|watched| watched.source == source);
+    Ok(of.next().map_or_else(Default::default, |watched| {
+        let memory = SourceStateDocument::read(&watched.state);
+        (memory, Some((watched.holder, watched.at)))
+    }))
+}
+
+/// What is kept of every source, and which replica wrote it, by name.
+pub(super) async fn load_all(
+    store: &Store,
+) -> Result<BTreeMap<String, (String, SourceStateDocument)>, StoreError> {
+    let all = store.source_states().await?.into_iter();
+    let kept = all.map(|watched| {
+        let memory = SourceStateDocument::read(&watched.state);
+        (watched.source, (watched.holder, memory))
+    });
+    Ok(kept.collect())
+}
+
+/// As the database keeps it.
+pub(super) fn to_json(of: &impl Serialize) -> String {
+    // What is kept has no keys that JSON cannot have.
+    serde_json::to_string(of).unwrap_or_default()
+}
+
+/// Finds the customers that the waiting holds concern.
+pub(super) async fn find_hold_accounts(
+    store: &Store,
+    state: &mut SourceState,
+) -> Result<(), StoreError> {
+    for hold in &mut state.held {
+        let mut accounts = BTreeSet::new();
+        for resource in hold.resources.iter().take(MAX_LOOKUPS) {
+            let Some(key) = Key::parse(resource) else {
+                continue;
+            };
+            if key.kind == ACCOUNT {
+                accounts.insert(key.id.to_string());
+            } else if let Some(row) = store.row(&key).await? {
+                accounts.extend(accounts_of(&row));
+            }
+        }
+        hold.accounts = accounts.into_iter().collect();
+    }
+    Ok(())
+}
+
+/// The commits of a source between the one that was applied last and `revision`.
+pub(super) fn commits(
+    config: &Config,
+    source: &Source,
+    state: &SourceState,
+    revision: &str,
+) -> Option<CommitList> {
+    let place = source.git()?;
+    let applied = state.last_applied.as_ref().map(|mark| &*mark.revision);
+    if applied == Some(revision) {
+        return None;
+    }
+    match git::commits_since(place, &config.cache, applied, revision, COMMITS) {
+        Ok((listed, count)) => Some(CommitList {
+            count,
+            listed: listed.into_iter().map(CommitSummary::from).collect(),
+        }),
+        Err(error) => {
+            // What is read is the tree of the commit; its history only tells whose it is.
+            tracing::warn!("source {}: {error}", source.name);
+            None
+        }
+    }
+}
+
+/// The accounts that a row refers to.
+fn accounts_of(row: &Row) -> Vec<String> {
+    let kind = kinds::get(row.key.kind);
+    let fields = kind.references().filter(|(_, target)| *target == ACCOUNT);
+    let values = fields.filter_map(|(index, _)| row.value(&kinds::own_field(index)));
+    let ids = values.flat_map(|value| match value {
+        Value::Text(id) => vec![id.to_string()],
+        Value::List(ids) => ids.iter().map(ToString::to_string).collect(),
+        Value::Links(links) => links.iter().map(|link| link.target.to_string()).collect(),
+        Value::Bool(_) | Value::Int(_) | Value::Number(_) => Vec::new(),
+    });
+    ids.collect()
+}
+
+/// The plan as it is kept to be looked at; of a large one the first steps.
+pub(super) fn plan_document(plan: &Plan) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let written = json::write(plan, &mut bytes);
+    if written.is_ok() && bytes.len() <= MAX_PLAN_BYTES {
+        return bytes;
+    }
+    let mut part = plan.clone();
+    part.steps.truncate(STEPS);
+    part.held.truncate(STEPS);
+    part.orphans.truncate(STEPS);
+    bytes.clear();
+    // Writing to memory does not fail.
+    let _ = json::write(&part, &mut bytes);
+    bytes
+}
+
+/// Who suspended a source, alone or with all others.
+pub(super) async fn suspension(
+    store: &Store,
+    source: &str,
+) -> Result<Option<Suspension>, StoreError> {
+    let all = store.suspensions().await?;
+    let mut found = all
+        .into_iter()
+        .filter(|(name, _)| name == source || name == ALL_SOURCES);
+    Ok(found.next().map(|(_, suspension)| suspension))
+}

@@ -1,0 +1,129 @@
+//! What came instead of an export.
+
+use super::ExportFormat;
+use super::text_reader::TextReader;
+use crate::diagnostic::{Diagnostic, codes};
+
+/// What the first bytes of a file mean that is no text, and what to do about it.
+const MAGIC: [(&[u8], &str, &str); 5] = [
+    (
+        b"\xd0\xcf\x11\xe0",
+        "a spreadsheet of the old kind, `.xls`, or has a password",
+        "save it as `.xlsx` without a password, or as CSV",
+    ),
+    (&GZIP, "packed with gzip twice", UNPACK),
+    (
+        b"%PDF",
+        "a PDF",
+        "have the data exported, not a report of it",
+    ),
+    (b"7z\xbc\xaf", "a 7z archive", UNPACK),
+    (b"Rar!", "a RAR archive", UNPACK),
+];
+
+/// How a file begins that is packed with gzip, which is unpacked as it is read.
+pub(super) const GZIP: [u8; 2] = *b"\x1f\x8b";
+/// The way out where an archive came.
+pub(super) const UNPACK: &str = "unpack it before it is delivered; only gzip is unpacked here";
+
+/// Whether a file is a ZIP archive, which XLSX is.
+pub(super) fn is_zip(head: &[u8]) -> bool {
+    head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06")
+}
+
+/// Whether a text looks like JSON: a name in brackets may begin a header.
+pub(super) fn is_json(text: &str) -> bool {
+    let text = text.trim();
+    if let Some(first) = text.strip_prefix('[') {
+        let first = first.trim_start();
+        let is_value = |c: char| c.is_ascii_digit() || "{[]\"-".contains(c);
+        return first.chars().next().is_none_or(is_value) || begins_word(first);
+    }
+    text.starts_with('{') || WORDS.contains(&text)
+}
+
+/// The values of JSON that are words.
+const WORDS: [&str; 3] = ["null", "true", "false"];
+
+/// Whether a list of JSON that begins so has a word first.
+fn begins_word(list: &str) -> bool {
+    let mut rests = WORDS.iter().filter_map(|word| list.strip_prefix(word));
+    rests.any(|rest| rest.trim_start().starts_with([',', ']']))
+}
+
+/// What came, if it is certainly not what was to come.
+pub(super) fn detect(
+    head: &[u8],
+    source: &TextReader<'_>,
+    format: ExportFormat,
+) -> Option<Diagnostic> {
+    if source.failure().is_some() {
+        return None;
+    }
+    for (magic, what, help) in MAGIC {
+        if head.starts_with(magic) {
+            return Some(not_data(what, help));
+        }
+    }
+    let text = source.rest().trim_start();
+    match format {
+        _ if text.is_empty() && source.ended() => Some(not_data(
+            "empty",
+            "an export without rows has a header at least; look at what wrote it",
+        )),
+        _ if is_page(text) => Some(not_data(
+            "a web page",
+            "a login page or an error; look at the address and the credentials",
+        )),
+        _ if is_markup(text) => Some(not_data(
+            "XML, which is not read",
+            "have it exported as CSV, JSON or XLSX",
+        )),
+        ExportFormat::Xlsx => Some(not_data(
+            "no spreadsheet, although XLSX is declared",
+            "declare what it is, or nothing",
+        )),
+        ExportFormat::Csv if is_json(text) => Some(not_data(
+            "JSON, although CSV is declared",
+            "often an error instead of the export; otherwise declare what it is",
+        )),
+        _ => None,
+    }
+}
+
+/// A finding that something else came.
+pub(super) fn not_data(what: &str, help: &str) -> Diagnostic {
+    Diagnostic::new(codes::FEED_NOT_DATA, format!("the export is {what}")).help(help)
+}
+
+/// Whether a text begins with a tag, as no header does.
+fn is_markup(text: &str) -> bool {
+    let mut first = text.chars();
+    first.next() == Some('<')
+        && first
+            .next()
+            .is_some_and(|c| c.is_ascii_alphabetic() || "?!".contains(c))
+}
+
+fn is_page(text: &str) -> bool {
+    let tags = [
+        "<!doctype",
+        "<html",
+        "<head",
+        "<body",
+        "<script",
+        "<!--",
+        "<title",
+        "<meta",
+        "<div",
+        "<p>",
+        "<h1",
+        "<center",
+        "<table",
+    ];
+    let starts = |tag: &str| {
+        let start = text.get(..tag.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(tag))
+    };
+    tags.into_iter().any(starts)
+}

@@ -1,0 +1,83 @@
+//! A mapping made of a preset.
+
+use super::mapping::{MappingDraft, quoted, table_start};
+use super::{ExportProfile, PresetFit, status};
+use crate::diagnostic::visible;
+use crate::feed::mapping::Mapping;
+use crate::feed::preset;
+use std::fmt::Write;
+
+/// The text of a preset under another name; what it does not know is ignored, and said.
+pub(super) fn mapping_from_preset(
+    preset: &str,
+    fit: Option<&PresetFit>,
+    look: &ExportProfile,
+    name: &str,
+) -> MappingDraft {
+    let text = preset::text(preset).unwrap_or_default();
+    let mut text = text.replacen(
+        &format!("name: {preset}\n"),
+        &format!("name: {}\n{}", quoted(name), table_start(look)),
+        1,
+    );
+    let unknown = fit.map_or(&[][..], |fit| &fit.unknown).iter();
+    let (undecided, unknown): (Vec<&String>, Vec<&String>) = unknown.partition(|name| {
+        let at = look.columns.find(name);
+        at.is_some_and(|at| status::polarity_of(look, at).is_some())
+    });
+    if !unknown.is_empty() {
+        let more: Vec<String> = unknown.iter().map(|name| quoted(name)).collect();
+        let more = more.join(", ");
+        text = if text.contains("\nignore: [") {
+            text.replacen("\nignore: [", &format!("\nignore: [{more}, "), 1)
+        } else {
+            text.replacen("\naccounts:", &format!("\nignore: [{more}]\naccounts:"), 1)
+        };
+    }
+    let mut head = format!("# Made of the preset {preset}.\n");
+    if !unknown.is_empty() {
+        let _ = writeln!(
+            head,
+            "# The preset does not know {}: map them, or leave them ignored.",
+            joined(&unknown)
+        );
+    }
+    match fit {
+        Some(fit) if !fit.missing.is_empty() => {
+            let _ = writeln!(
+                head,
+                "# The export has no {}; if it calls them otherwise, add that under `columns:`.",
+                fit.missing.join(", ")
+            );
+        }
+        None => head.push_str("# The export has none of its columns.\n"),
+        Some(_) => {}
+    }
+    // A mapping that cannot be changed so is better than none.
+    if Mapping::parse(&text).is_err() {
+        preset::text(preset)
+            .unwrap_or_default()
+            .clone_into(&mut text);
+    }
+    if !undecided.is_empty() {
+        head.push_str("# Roster does not read this mapping before you decide what is `undecided:`. Each column may say who is inactive:\n# map it as `status`, or move it to `ignore:`.\n");
+        let names: Vec<String> = undecided.iter().map(|name| quoted(name)).collect();
+        let line = format!("\nundecided: [{}]\naccounts:", names.join(", "));
+        let place = if text.contains("\naccounts:") {
+            "accounts:"
+        } else {
+            "users:"
+        };
+        let line = line.replacen("accounts:", place, 1);
+        text = text.replacen(&format!("\n{place}"), &line, 1);
+    }
+    MappingDraft {
+        text: head + &text,
+        preset: Some(preset.to_owned()),
+    }
+}
+
+fn joined(names: &[&String]) -> String {
+    let names: Vec<_> = names.iter().map(|name| visible(name)).collect();
+    names.join(", ")
+}

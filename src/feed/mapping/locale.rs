@@ -1,0 +1,340 @@
+//! How an export writes booleans, numbers, dates and lists.
+
+use crate::diagnostic::codes;
+use crate::kinds::country;
+use crate::kinds::read::{ValueProblem, quoted};
+use chrono::NaiveDate;
+use std::borrow::Cow;
+
+/// The words of an export.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ExportLocale {
+    /// What means true, in lower case.
+    pub truths: Vec<String>,
+    /// What means false, in lower case.
+    pub falsehoods: Vec<String>,
+    /// What stands before the fraction of a number; `None`: `.` or `,`, whichever is clear.
+    pub decimal: Option<char>,
+    /// How dates are written, as `%d.%m.%Y`; the first that fits counts.
+    pub dates: Vec<String>,
+    /// What stands between the members of a list.
+    pub lists: String,
+    /// How countries are written; all forms are read.
+    pub countries: CountryFormat,
+}
+
+/// How an export writes countries.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Deserialize)]
+pub enum CountryFormat {
+    /// As `SE`.
+    #[default]
+    #[serde(rename = "alpha-2")]
+    Alpha2,
+    /// As `SWE`.
+    #[serde(rename = "alpha-3")]
+    Alpha3,
+    /// As `Sweden`.
+    #[serde(rename = "names")]
+    Names,
+}
+
+/// What spreadsheets and exports write for true and false, in the languages of our customers.
+const TRUTHS: &[&str] = &[
+    "true", "1", "x", "y", "yes", "ja", "j", "oui", "vrai", "wahr", "sant", "sann", "si", "sí",
+    "vero",
+];
+const FALSEHOODS: &[&str] = &[
+    "false", "0", "n", "no", "nej", "nein", "nee", "non", "faux", "falsch", "falskt", "usann",
+    "falso",
+];
+
+/// What a locale decides: decimal sign, and how dates are written beside the ISO forms.
+const LOCALES: &[(&str, char, &[&str])] = &[
+    ("da", ',', &["%d-%m-%Y", "%d.%m.%Y"]),
+    ("de", ',', &["%d.%m.%Y"]),
+    ("en", '.', &["%m/%d/%Y"]),
+    ("en-gb", '.', &["%d/%m/%Y"]),
+    ("es", ',', &["%d/%m/%Y"]),
+    ("fi", ',', &["%d.%m.%Y"]),
+    ("fr", ',', &["%d/%m/%Y"]),
+    ("it", ',', &["%d/%m/%Y"]),
+    ("nb", ',', &["%d.%m.%Y"]),
+    ("nl", ',', &["%d-%m-%Y"]),
+    ("sv", ',', &["%Y-%m-%d"]),
+];
+/// The forms of a date that mean the same everywhere.
+const ISO: &[&str] = &["%Y-%m-%d", "%Y%m%d"];
+
+impl Default for ExportLocale {
+    fn default() -> Self {
+        let owned = |words: &[&str]| words.iter().copied().map(str::to_owned).collect();
+        Self {
+            truths: owned(TRUTHS),
+            falsehoods: owned(FALSEHOODS),
+            decimal: None,
+            dates: owned(ISO),
+            lists: "||".to_owned(),
+            countries: CountryFormat::default(),
+        }
+    }
+}
+
+impl ExportLocale {
+    /// The words of a locale, as `de` or `en-GB`.
+    ///
+    /// # Errors
+    /// The locales there are.
+    pub fn for_locale(locale: &str) -> Result<Self, String> {
+        let wanted = locale.to_ascii_lowercase();
+        let Some((_, decimal, dates)) = LOCALES.iter().find(|(name, ..)| *name == wanted) else {
+            let known: Vec<&str> = LOCALES.iter().map(|(name, ..)| *name).collect();
+            return Err(format!(
+                "no locale `{locale}`; there are {}",
+                known.join(", ")
+            ));
+        };
+        let mut words = Self {
+            decimal: Some(*decimal),
+            ..Self::default()
+        };
+        words.dates.extend(dates.iter().copied().map(str::to_owned));
+        Ok(words)
+    }
+
+    /// The boolean that a text is.
+    pub fn boolean(&self, text: &str) -> Option<bool> {
+        let text = text.trim();
+        let lower = if text.is_ascii() {
+            String::new()
+        } else {
+            text.to_lowercase()
+        };
+        let is =
+            |word: &String| word.eq_ignore_ascii_case(text) || !lower.is_empty() && *word == lower;
+        if self.truths.iter().any(is) {
+            return Some(true);
+        }
+        self.falsehoods.iter().any(is).then_some(false)
+    }
+
+    /// The decimal number that a text is, with `.` before its fraction and without groups.
+    ///
+    /// # Errors
+    /// When it is none, or could be two.
+    pub fn number(&self, text: &str) -> Result<String, ValueProblem> {
+        let fault = |what: &str, help: &str| {
+            let message = format!("{} {what}", quoted(text));
+            ValueProblem::new(codes::CUSTOM_FIELD_TYPE, message).help(help)
+        };
+        let plain: String = text
+            .chars()
+            .filter(|c| !is_space(*c) && *c != '\'')
+            .collect();
+        let (minus, digits) = signed(&plain);
+        let decimal = match self.decimal {
+            Some(decimal) => decimal,
+            None => clear_decimal(digits).ok_or_else(|| {
+                fault(
+                    "is one number to some and a thousand times it to others",
+                    "give the mapping a `locale:`",
+                )
+            })?,
+        };
+        let group = if decimal == ',' { '.' } else { ',' };
+        let (whole, fraction) = digits.split_once(decimal).unwrap_or((digits, ""));
+        let is_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        let grouped = || {
+            let mut parts = whole.split(group);
+            let first = parts.next().unwrap_or_default();
+            is_digits(first)
+                && first.len() <= 3
+                && parts.all(|part| part.len() == 3 && is_digits(part))
+        };
+        let fits = (is_digits(whole) || grouped()) && is_digits(fraction);
+        if !fits || whole.is_empty() && fraction.is_empty() {
+            return Err(fault(
+                "is no number",
+                "write digits, with the decimal sign of the mapping's `locale:`",
+            ));
+        }
+        let whole: String = whole.chars().filter(|c| *c != group).collect();
+        let sign = if minus { "-" } else { "" };
+        let dot = if fraction.is_empty() { "" } else { "." };
+        Ok(format!("{sign}{whole}{dot}{fraction}"))
+    }
+
+    /// The day that a text is, as `2025-03-21`; `None`: the zeros that stand for none.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn date(&self, text: &str) -> Result<Option<String>, ValueProblem> {
+        let text = text.trim();
+        if text
+            .bytes()
+            .all(|byte| matches!(byte, b'0' | b'.' | b'-' | b'/'))
+        {
+            return Ok(None);
+        }
+        // A moment is taken for its day.
+        let day = text.split(['T', ' ']).next().unwrap_or(text);
+        let parse = |format: &String| NaiveDate::parse_from_str(day, format).ok();
+        match self.dates.iter().find_map(parse) {
+            Some(date) => Ok(Some(date.format("%Y-%m-%d").to_string())),
+            None => Err(
+                ValueProblem::new(codes::DATE, format!("{} is no day", quoted(text))).help(
+                    format!(
+                        "the mapping takes {}; another form goes into its `dates:`",
+                        self.dates.join(", ")
+                    ),
+                ),
+            ),
+        }
+    }
+
+    /// The word for a boolean.
+    pub fn write_boolean(&self, value: bool) -> String {
+        let words = if value {
+            &self.truths
+        } else {
+            &self.falsehoods
+        };
+        words
+            .first()
+            .map_or_else(String::new, |word| word.to_uppercase())
+    }
+
+    /// A decimal number with `.` before its fraction, as the export writes it.
+    pub fn write_number(&self, number: &str) -> String {
+        match self.decimal {
+            Some(decimal) => number.replace('.', &decimal.to_string()),
+            None => number.to_owned(),
+        }
+    }
+
+    /// A day like `2025-03-21` as the export writes it: the way of its locale, if it has one.
+    pub fn write_date(&self, day: &str) -> Option<String> {
+        let date = NaiveDate::parse_from_str(day, "%Y-%m-%d").ok()?;
+        let own = self.dates.iter().find(|form| !ISO.contains(&form.as_str()));
+        let form = own.or(self.dates.first())?;
+        Some(date.format(form).to_string())
+    }
+
+    /// A country of ISO 3166-1 alpha-2, as the export writes it.
+    pub fn write_country(&self, code: &str) -> String {
+        let written = match self.countries {
+            CountryFormat::Alpha2 => None,
+            CountryFormat::Alpha3 => country::alpha3(code),
+            CountryFormat::Names => country::name(code),
+        };
+        written.unwrap_or(code).to_owned()
+    }
+
+    /// The members that a text lists, those that are blank too.
+    pub fn members<'a>(&self, text: &'a str) -> Vec<Cow<'a, str>> {
+        let parts = text.split(&self.lists);
+        parts.map(|part| Cow::Borrowed(trimmed(part))).collect()
+    }
+}
+
+/// The text without the spaces around it, those that do not break included.
+pub fn trimmed(text: &str) -> &str {
+    text.trim_matches(|c: char| is_space(c) || c == '\u{feff}' || c == '\u{200b}')
+}
+
+fn is_space(c: char) -> bool {
+    c.is_whitespace()
+}
+
+/// A minus, before or behind, and the rest.
+fn signed(text: &str) -> (bool, &str) {
+    match text.strip_prefix('-').or_else(|| text.strip_suffix('-')) {
+        Some(digits) => (true, digits),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    }
+}
+
+/// The decimal sign where only one is possible: the last of both, or the only one if it does not
+/// stand before exactly three digits.
+fn clear_decimal(digits: &str) -> Option<char> {
+    let (dot, comma) = (digits.rfind('.'), digits.rfind(','));
+    let (at, sign) = match (dot, comma) {
+        (None, None) => return Some('.'),
+        (Some(dot), Some(comma)) => return Some(if dot > comma { '.' } else { ',' }),
+        (Some(at), None) => (at, '.'),
+        (None, Some(at)) => (at, ','),
+    };
+    let several = digits.matches(sign).count() > 1;
+    if several {
+        return Some(if sign == '.' { ',' } else { '.' });
+    }
+    let (before, after) = (&digits[..at], &digits[at + 1..]);
+    (after.len() != 3 || before.is_empty() || before.len() > 3 || before == "0").then_some(sign)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_by_locale_or_where_they_are_clear() {
+        let read = |locale: &str, text: &str| {
+            let words = if locale.is_empty() {
+                ExportLocale::default()
+            } else {
+                ExportLocale::for_locale(locale).expect("known")
+            };
+            words.number(text).ok()
+        };
+        for (locale, text, number) in [
+            ("de", "125.000,00", Some("125000.00")),
+            ("de", "1.234", Some("1234")),
+            ("de", "12.000,00-", Some("-12000.00")),
+            ("en", "125,000.00", Some("125000.00")),
+            ("sv", "125\u{a0}000,5", Some("125000.5")),
+            ("de", "1.23", None),
+            ("de", "1,2,3", None),
+            ("", "1.234", None),
+            ("", "1,234", None),
+            ("", "1.234.567", Some("1234567")),
+            ("", "1.234,50", Some("1234.50")),
+            ("", "12,5", Some("12.5")),
+            ("", "0,125", Some("0.125")),
+            ("", "42", Some("42")),
+            ("", "1E5", None),
+            ("", "-", None),
+        ] {
+            assert_eq!(read(locale, text).as_deref(), number, "{locale} {text}");
+        }
+    }
+
+    #[test]
+    fn days_are_read_in_the_forms_of_the_locale() {
+        let read = |locale: &str, text: &str| {
+            ExportLocale::for_locale(locale)
+                .expect("known")
+                .date(text)
+                .ok()
+        };
+        let day = Some(Some("2025-03-21".to_owned()));
+        assert_eq!(read("de", "21.03.2025"), day);
+        assert_eq!(read("de", "20250321"), day);
+        assert_eq!(read("en", "03/21/2025"), day);
+        assert_eq!(read("fr", "21/03/2025"), day);
+        assert_eq!(read("de", "2025-03-21T10:00:00Z"), day);
+        assert_eq!(read("de", "00000000"), Some(None));
+        assert_eq!(read("de", "03/21/2025"), None);
+        assert_eq!(read("de", "31.02.2025"), None);
+    }
+
+    #[test]
+    fn booleans_are_read_in_the_words_of_spreadsheets() {
+        let words = ExportLocale::default();
+        for text in ["TRUE", "VRAI", "Wahr", "SANT", "Ja", "1", "x", " true "] {
+            assert_eq!(words.boolean(text), Some(true), "{text}");
+        }
+        for text in ["FALSE", "FAUX", "falsch", "Nej", "0", "N"] {
+            assert_eq!(words.boolean(text), Some(false), "{text}");
+        }
+        assert_eq!(words.boolean("perhaps"), None);
+    }
+}

@@ -1,0 +1,431 @@
+//! The mapping as written: strict, every key known, everything checked before a row is read.
+
+use super::cell::CellMapping;
+use super::cell_file::{MappingColumns, cell};
+use super::file_options::{blanks, check_header, format, sheet};
+use super::locale::{CountryFormat, ExportLocale};
+use super::numbered_blocks;
+use super::polarity::{check_decided, check_pinned};
+use super::section::{AddressBlock, ColumnCondition, FieldMapping, MappingSection};
+use super::{CsvOptions, Mapping};
+use crate::feed::format::{ExportFormat, encoding_for_label};
+use crate::kinds::{self, ADDRESS, FieldType, Kind};
+use crate::model::{Digest, FieldRef};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+const API_VERSION: &str = "roster/v1";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct MappingFile {
+    api_version: String,
+    name: String,
+    #[serde(default)]
+    doc: String,
+    format: Option<String>,
+    #[serde(default)]
+    csv: CsvOptions,
+    /// The line or row of the header, from 1.
+    header: Option<u32>,
+    sheet: Option<Value>,
+    #[serde(default)]
+    blanks: Vec<Value>,
+    rows: Option<String>,
+    locale: Option<String>,
+    countries: Option<CountryFormat>,
+    booleans: Option<BooleansFile>,
+    #[serde(default)]
+    dates: Vec<String>,
+    lists: Option<String>,
+    trailer: Option<String>,
+    #[serde(default)]
+    columns: Map<String, Value>,
+    #[serde(default)]
+    requires: Vec<String>,
+    #[serde(default)]
+    ignore: Vec<String>,
+    #[serde(default)]
+    undecided: Vec<String>,
+    accounts: Option<Value>,
+    organisations: Option<Value>,
+    users: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BooleansFile {
+    #[serde(rename = "true")]
+    truths: Vec<String>,
+    #[serde(rename = "false")]
+    falsehoods: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct SectionFile {
+    when: Option<Value>,
+    external_id: Value,
+    #[serde(default)]
+    fields: Map<String, Value>,
+    #[serde(default)]
+    custom_fields: Map<String, Value>,
+    addresses: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct AddressBlockFile {
+    #[serde(default)]
+    own: Vec<String>,
+    when: Option<Value>,
+    rows: Option<String>,
+    external_id: Value,
+    #[serde(default)]
+    fields: Map<String, Value>,
+    #[serde(default)]
+    custom_fields: Map<String, Value>,
+    shipping: Option<Value>,
+    billing: Option<Value>,
+    unlink: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConditionFile {
+    column: String,
+    #[serde(default, rename = "in")]
+    among: Vec<String>,
+    #[serde(default)]
+    blank: Option<bool>,
+    #[serde(default)]
+    is: Option<bool>,
+}
+
+/// What was read, or what is wrong.
+pub(super) type MappingResult<T> = Result<T, String>;
+
+impl Mapping {
+    /// Reads a mapping.
+    ///
+    /// # Errors
+    /// What is wrong with it: at its line and column where that is known, else by the name of the
+    /// section and field.
+    pub fn parse(text: &str) -> MappingResult<Self> {
+        let told = |error: serde_saphyr::Error| error.without_snippet().to_string();
+        // A column may be called `NO` or `Y`.
+        let options = serde_saphyr::options! { strict_booleans: true };
+        let file: MappingFile = serde_saphyr::from_str_with_options(text, options).map_err(told)?;
+        Ok(Self {
+            digest: Digest::of(text.as_bytes()),
+            ..file.resolve()?
+        })
+    }
+}
+
+impl MappingFile {
+    fn resolve(self) -> MappingResult<Mapping> {
+        if self.api_version != API_VERSION {
+            return Err(format!(
+                "apiVersion: `{}`; expected `{API_VERSION}`",
+                self.api_version
+            ));
+        }
+        check_decided(&self.undecided)?;
+        let words = self.words()?;
+        let mut names = MappingColumns::default();
+        for (name, others) in self.columns {
+            let others: Vec<String> = serde_json::from_value(others)
+                .map_err(|error| format!("columns: {name}: {error}"))?;
+            let column = names.column(&name);
+            names.columns[column.0].extend(others);
+        }
+        let mut sections = Vec::new();
+        let parts = [
+            (kinds::ACCOUNT, self.accounts),
+            (kinds::ORGANISATION, self.organisations),
+            (kinds::USER, self.users),
+        ];
+        for (kind, files) in parts {
+            let kind = kinds::get(kind);
+            for file in one_or_many::<SectionFile>(kind.collection, files)? {
+                let section = file.resolve(kind, &mut names);
+                sections.push(section.map_err(|why| format!("{}: {why}", kind.collection))?);
+            }
+        }
+        if sections.is_empty() {
+            return Err(
+                "it maps nothing: give it a section `accounts`, `organisations` or `users`"
+                    .to_owned(),
+            );
+        }
+        let format = self.format.as_deref().map(format).transpose()?;
+        if let Some(label) = &self.csv.encoding
+            && encoding_for_label(label).is_none()
+        {
+            return Err(format!("csv: encoding: `{label}` is none that is known"));
+        }
+        check_header(self.header, format, &self.csv)?;
+        if self.rows.is_some() && format == Some(ExportFormat::Jsonl) {
+            return Err(
+                "`rows:` belongs to one JSON document; JSON Lines has none around its objects"
+                    .to_owned(),
+            );
+        }
+        let requires = self
+            .requires
+            .iter()
+            .map(|name| names.column(name))
+            .collect();
+        Ok(Mapping {
+            name: self.name,
+            doc: self.doc,
+            digest: Digest::default(),
+            format,
+            csv: self.csv,
+            header: self.header,
+            sheet: self.sheet.map(sheet).transpose()?,
+            blanks: blanks(&self.blanks)?,
+            rows: self.rows,
+            trailer: self.trailer,
+            words,
+            requires,
+            ignored: self.ignore,
+            columns: names.columns,
+            sections,
+        })
+    }
+
+    fn words(&self) -> MappingResult<ExportLocale> {
+        let mut words = match &self.locale {
+            Some(locale) => ExportLocale::for_locale(locale)?,
+            None => ExportLocale::default(),
+        };
+        if let Some(booleans) = &self.booleans {
+            let lower = |words: &[String]| words.iter().map(|word| word.to_lowercase()).collect();
+            words.truths = lower(&booleans.truths);
+            words.falsehoods = lower(&booleans.falsehoods);
+        }
+        words.countries = self.countries.unwrap_or_default();
+        if !self.dates.is_empty() {
+            words.dates.clone_from(&self.dates);
+        }
+        if let Some(lists) = &self.lists {
+            words.lists.clone_from(lists);
+        }
+        Ok(words)
+    }
+}
+
+impl SectionFile {
+    fn resolve(
+        self,
+        kind: &'static Kind,
+        names: &mut MappingColumns,
+    ) -> MappingResult<MappingSection> {
+        let id = cell(self.external_id, names).map_err(|why| format!("externalId: {why}"))?;
+        let mut custom = self.custom_fields;
+        let every = custom
+            .remove("*")
+            .map(|columns| custom_prefix(&columns))
+            .transpose()?;
+        let fields = fields(kind, self.fields, custom, names)?;
+        let blocks: Vec<AddressBlockFile> = numbered_blocks::blocks(self.addresses)?;
+        if !blocks.is_empty() && kind.id != kinds::ACCOUNT {
+            return Err("`addresses:` belongs to accounts".to_owned());
+        }
+        let blocks = blocks.into_iter().map(|block| {
+            let block = block.resolve(names);
+            block.map_err(|why| format!("addresses: {why}"))
+        });
+        let blocks = blocks.collect::<MappingResult<_>>()?;
+        Ok(MappingSection {
+            kind,
+            when: conditions(self.when, names)?,
+            id,
+            fields,
+            every,
+            blocks,
+        })
+    }
+}
+
+impl AddressBlockFile {
+    fn resolve(self, names: &mut MappingColumns) -> MappingResult<AddressBlock> {
+        if let Some(rows) = &self.rows {
+            check_nested_paths(rows, &self.external_id, &self.fields)?;
+        } else if let Some(path) = first_path(&self.external_id, &self.fields) {
+            return Err(format!(
+                "map-parent: `{path}` is a field of the objects in `{0}`; name the array first: `rows: {0}`",
+                path.split('.').next().unwrap_or_default()
+            ));
+        }
+        let mut flag = |name: &str, value: Option<Value>| -> MappingResult<Option<CellMapping>> {
+            let Some(value) = value else { return Ok(None) };
+            let mut flag = cell(value, names).map_err(|why| format!("{name}: {why}"))?;
+            if flag.values.is_empty() && flag.booleans.is_none() {
+                flag.booleans = Some([Some("false".to_owned()), Some("true".to_owned())]);
+            }
+            Ok(Some(flag))
+        };
+        let flags = [
+            flag("shipping", self.shipping)?,
+            flag("billing", self.billing)?,
+        ];
+        let unlink = flag("unlink", self.unlink)?;
+        let id = cell(self.external_id, names).map_err(|why| format!("externalId: {why}"))?;
+        Ok(AddressBlock {
+            when: conditions(self.when, names)?,
+            own: self.own.iter().map(|name| names.column(name)).collect(),
+            rows: self.rows.map(|rows| names.column(&rows)),
+            id,
+            fields: fields(kinds::get(ADDRESS), self.fields, self.custom_fields, names)?,
+            flags,
+            unlink,
+        })
+    }
+}
+
+impl ConditionFile {
+    fn resolve(self, names: &mut MappingColumns) -> MappingResult<ColumnCondition> {
+        let given = [
+            !self.among.is_empty(),
+            self.blank.is_some(),
+            self.is.is_some(),
+        ];
+        if given.into_iter().filter(|given| *given).count() != 1 {
+            return Err(
+                "when: give one of `in: [..]`, `blank: true|false` and `is: true|false`".to_owned(),
+            );
+        }
+        Ok(ColumnCondition {
+            column: names.column(&self.column),
+            among: self.among.iter().map(|text| text.to_lowercase()).collect(),
+            blank: self.blank,
+            truth: self.is,
+        })
+    }
+}
+
+/// One condition, or several that all have to hold.
+fn conditions(
+    value: Option<Value>,
+    names: &mut MappingColumns,
+) -> MappingResult<Vec<ColumnCondition>> {
+    let files: Vec<ConditionFile> = one_or_many("when", value)?;
+    files.into_iter().map(|file| file.resolve(names)).collect()
+}
+
+/// One of something, or a list of them.
+pub(super) fn one_or_many<T: for<'de> Deserialize<'de>>(
+    name: &str,
+    value: Option<Value>,
+) -> MappingResult<Vec<T>> {
+    let all = match value {
+        None => Vec::new(),
+        Some(Value::Array(all)) => all,
+        Some(one) => vec![one],
+    };
+    let read = all.into_iter().map(serde_json::from_value);
+    let read: Result<_, serde_json::Error> = read.collect();
+    read.map_err(|error| format!("{name}: {error}"))
+}
+
+/// The first column name among these that is a path.
+fn first_path(id: &Value, fields: &Map<String, Value>) -> Option<String> {
+    let values = std::iter::once(id).chain(fields.values());
+    let names = values.filter_map(|value| value.as_str().or_else(|| value.get("column")?.as_str()));
+    // `Tel.` is a column, `address.city` a path.
+    let is_path = |name: &&str| {
+        name.contains('.') && !name.contains(' ') && !name.split('.').any(str::is_empty)
+    };
+    names.into_iter().find(is_path).map(str::to_owned)
+}
+
+/// That fields of nested objects are named as they are within these.
+fn check_nested_paths(rows: &str, id: &Value, fields: &Map<String, Value>) -> MappingResult<()> {
+    match first_path(id, fields) {
+        Some(path) if path.starts_with(&format!("{rows}.")) => Err(format!(
+            "`{path}`: within `rows: {rows}` write `{}`",
+            &path[rows.len() + 1..]
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn fields(
+    kind: &'static Kind,
+    own: Map<String, Value>,
+    custom: Map<String, Value>,
+    names: &mut MappingColumns,
+) -> MappingResult<Vec<FieldMapping>> {
+    let mut fields = Vec::new();
+    for (name, value) in own {
+        let (base, attribute) = match name.split_once('.') {
+            Some((base, rest)) if kind.index(base).is_some() => (base, Some(rest)),
+            _ => (name.as_str(), None),
+        };
+        let Some(index) = kind.index(base) else {
+            let known: Vec<&str> = kind.fields.iter().map(|field| field.name).collect();
+            let near = crate::diagnostic::did_you_mean(base, known.iter().copied());
+            let help = near.map_or_else(
+                || format!("; there are {}", known.join(", ")),
+                |near| format!("; did you mean `{near}`?"),
+            );
+            return Err(format!("{} has no field `{base}`{help}", kind.name));
+        };
+        let field = &kind.fields[index];
+        let at = |why: String| format!("fields: {name}: {why}");
+        let read = cell(value, names).map_err(at)?;
+        let attribute = attribute.map(|wanted| {
+            let mut attributes = field.ty.attributes().iter();
+            let found = attributes.position(|attribute| attribute.name == wanted);
+            found.ok_or_else(|| at(format!("no `{wanted}` of its members")))
+        });
+        check_pinned(kind, index, &read).map_err(at)?;
+        check_allowed(field).map_err(at)?;
+        fields.push(FieldMapping {
+            field: kinds::own_field(index),
+            attribute: attribute.transpose()?,
+            cell: read,
+        });
+    }
+    if !custom.is_empty() && kind.custom.is_none() {
+        return Err(format!("{} has no custom fields", kind.name));
+    }
+    for (id, value) in custom {
+        let read = cell(value, names).map_err(|why| format!("customFields: {id}: {why}"))?;
+        fields.push(FieldMapping {
+            field: FieldRef::Custom(id.as_str().into()),
+            attribute: None,
+            cell: read,
+        });
+    }
+    fields.sort_by(|a, b| (&a.field, a.attribute).cmp(&(&b.field, b.attribute)));
+    Ok(fields)
+}
+
+/// What the columns begin with whose names end with the id of a custom field.
+fn custom_prefix(columns: &Value) -> MappingResult<String> {
+    let before = columns
+        .as_str()
+        .and_then(|columns| columns.strip_suffix('*'));
+    let before = before.filter(|before| !before.is_empty());
+    before.map(str::to_owned).ok_or_else(|| {
+        "customFields: `*`: write how the columns begin, as `custom_field_*`".to_owned()
+    })
+}
+
+/// What a feed may not say.
+fn check_allowed(field: &kinds::Field) -> MappingResult<()> {
+    match field.ty {
+        FieldType::Secret => {
+            Err("no export brings passwords: users are sent a link to set their own".to_owned())
+        }
+        FieldType::File => Err("no export brings files".to_owned()),
+        FieldType::Links { inline: true, .. } => {
+            Err("write `addresses:` beside `fields:`".to_owned())
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,96 @@
+//! Addresses in numbered columns: `address 1 street`, `address 2 street`, written once with `{n}`.
+
+use super::mapping_file::{AddressBlockFile, MappingResult, one_or_many};
+use serde_json::{Map, Value};
+
+/// The most that an export has of them.
+const MOST: u64 = 50;
+/// Where the number stands.
+const PLACE: &str = "{n}";
+
+/// The blocks of addresses, each that is numbered once for every number.
+pub(super) fn blocks(written: Option<Value>) -> MappingResult<Vec<AddressBlockFile>> {
+    let all = match written {
+        None => Vec::new(),
+        Some(Value::Array(all)) => all,
+        Some(one) => vec![one],
+    };
+    let mut blocks = Vec::new();
+    for block in all {
+        match block {
+            Value::Object(mut block) => match block.remove("numbered") {
+                Some(count) => blocks.extend(copies(&block, &count)?),
+                None => blocks.push(Value::Object(block)),
+            },
+            other => blocks.push(other),
+        }
+    }
+    one_or_many("addresses", Some(Value::Array(blocks)))
+}
+
+fn copies(block: &Map<String, Value>, count: &Value) -> MappingResult<Vec<Value>> {
+    let wrong = |why: &str| Err(format!("addresses: numbered: {why}"));
+    let Some(count) = count.as_u64().filter(|count| (1..=MOST).contains(count)) else {
+        return wrong(&format!(
+            "`{count}` is not a number of addresses; use 1 to {MOST}"
+        ));
+    };
+    let id = block.get("externalId").map(Value::to_string);
+    if !id.is_some_and(|id| id.contains(PLACE)) {
+        return wrong(
+            "every address needs its own id; put `{n}` into it: `externalId: {template: \"{account}-{n}\"}`",
+        );
+    }
+    if block.contains_key("rows") {
+        return wrong("`rows:` has an address an object already; take one of the two away");
+    }
+    let mut own = Vec::new();
+    let fields = ["fields", "customFields"].into_iter();
+    fields
+        .filter_map(|fields| block.get(fields)?.as_object())
+        .flat_map(Map::values)
+        .for_each(|cell| columns(cell, &mut own));
+    if own.is_empty() {
+        return wrong(
+            "no column has a number; write `{n}` for it, as in `street: address {n} street`",
+        );
+    }
+    let mut block = block.clone();
+    block.insert("own".to_owned(), Value::Array(own));
+    let block = Value::Object(block);
+    Ok((1..=count)
+        .map(|number| with_number(&block, &number.to_string()))
+        .collect())
+}
+
+/// The numbered columns that a cell looks at.
+fn columns(cell: &Value, found: &mut Vec<Value>) {
+    match cell {
+        Value::String(name) if name.contains(PLACE) => found.push(cell.clone()),
+        Value::Array(cells) => cells.iter().for_each(|cell| columns(cell, found)),
+        Value::Object(parts) => {
+            for part in ["column", "first", "join"] {
+                parts
+                    .get(part)
+                    .into_iter()
+                    .for_each(|cell| columns(cell, found));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The value with a number in every place for it.
+fn with_number(value: &Value, number: &str) -> Value {
+    match value {
+        Value::String(text) => Value::String(text.replace(PLACE, number)),
+        Value::Array(all) => all.iter().map(|one| with_number(one, number)).collect(),
+        Value::Object(members) => {
+            let members = members.iter();
+            let members = members
+                .map(|(name, value)| (name.replace(PLACE, number), with_number(value, number)));
+            Value::Object(members.collect())
+        }
+        other => other.clone(),
+    }
+}

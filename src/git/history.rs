@@ -1,0 +1,58 @@
+//! Which commits lie between two others.
+
+use super::command::{local, run_checked};
+use super::commit::is_ancestor;
+use super::error::GitError;
+use super::location::GitLocation;
+use super::mirror::GitMirror;
+use std::path::Path;
+
+/// A commit as its author describes it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CommitInfo {
+    /// Its id in full.
+    pub revision: String,
+    /// The name of its author.
+    pub author: String,
+    /// The first line of what it says.
+    pub subject: String,
+}
+
+/// The commits that touch the folder of a place and are in the history of `revision` but not in that of
+/// `before`, newest first: at most so many, and how many there are. Without a commit before, or with one
+/// that `revision` does not follow, it is `revision` alone. Nothing goes to the network.
+///
+/// # Errors
+/// When the mirror does not hold the commit, or cannot be read.
+pub fn commits_since(
+    place: &GitLocation,
+    cache: &Path,
+    before: Option<&str>,
+    revision: &str,
+    limit: usize,
+) -> Result<(Vec<CommitInfo>, usize), GitError> {
+    let mirror = GitMirror::of(place, cache);
+    // A commit that the mirror does not have is in no history of it.
+    let follows = |before: &&str| is_ancestor(&mirror, place, before, revision).unwrap_or(false);
+    let mut list = local(&mirror.path);
+    list.args(["--literal-pathspecs", "log", "-z", "--format=%H%n%an%n%s"]);
+    match before.filter(follows) {
+        Some(before) => list.args([&format!("{before}..{revision}"), "--", &place.path]),
+        None => list.args(["--max-count=1", revision, "--"]),
+    };
+    let ran = run_checked(list, place)?;
+    let text = String::from_utf8_lossy(&ran.stdout);
+    let all: Vec<&str> = text.split('\0').filter(|one| !one.is_empty()).collect();
+    let listed = all.iter().take(limit).map(|one| commit(one)).collect();
+    Ok((listed, all.len()))
+}
+
+fn commit(text: &str) -> CommitInfo {
+    let mut lines = text.splitn(3, '\n').map(str::to_owned);
+    let mut next = || lines.next().unwrap_or_default();
+    CommitInfo {
+        revision: next(),
+        author: next(),
+        subject: next(),
+    }
+}

@@ -1,0 +1,292 @@
+//! The way of a request through the gate: everything that is asked before its handler is.
+
+use super::access::{AuthMethod, Caller};
+use super::body_limiter::too_large;
+use super::concurrency::{ConcurrencyPermit, RequestClass, SOON};
+use super::connections::OpenConnection;
+use super::gate::{LOGIN, PeerAddress, RequestGate};
+use super::idempotency::{self, IdempotencyLookup};
+use super::problem::{self, HttpProblem};
+use super::rate::ClientKey;
+use super::route::{AccessRequirement, BodySizeLimit, RouteAudience, RouteSpec};
+use super::same_site;
+use super::session::{CSRF_FIELD, CSRF_HEADER, csrf_matches};
+use axum::body::{Body, Bytes, HttpBody as _};
+use axum::extract::{FromRequestParts, RawPathParams, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The gate as it stands before one route.
+#[derive(Debug)]
+pub struct RouteGuard {
+    pub(super) gate: Arc<RequestGate>,
+    pub(super) about: RouteSpec,
+}
+
+/// What the outermost layer wants to know of a request that was let through or not.
+#[derive(Clone, Debug)]
+pub(super) struct RouteContext {
+    pub route: &'static str,
+    pub peer: Option<PeerAddress>,
+    pub caller: Option<Arc<str>>,
+    /// Whether the caller has a token or a session.
+    pub known: bool,
+}
+
+/// Lets a request through to its handler, or not.
+pub async fn guard_route(
+    State(pass): State<Arc<RouteGuard>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let mut passed = RouteContext {
+        route: pass.about.path,
+        peer: None,
+        caller: None,
+        known: false,
+    };
+    let mut response = match pass.run_checks(request, next, &mut passed).await {
+        Ok(response) => response,
+        Err(problem) => problem.into_response(),
+    };
+    response.extensions_mut().insert(passed);
+    response
+}
+
+impl RouteGuard {
+    async fn run_checks(
+        self: &Arc<Self>,
+        request: Request,
+        next: Next,
+        passed: &mut RouteContext,
+    ) -> Result<Response, HttpProblem> {
+        let (mut parts, body) = request.into_parts();
+        let peer = self.gate.peer(&parts);
+        parts.extensions.insert(peer);
+        passed.peer = Some(peer);
+        let caller = match self.gate.caller(peer, &parts) {
+            // Who needs to be nobody may also be nobody with a wrong token.
+            Err(_) if self.about.needs == AccessRequirement::Public => None,
+            caller => caller?,
+        };
+        passed.caller = caller.as_ref().map(|caller| Arc::clone(&caller.name));
+        let who = client_key(peer, caller.as_ref());
+        passed.known = matches!(who, ClientKey::Token(_));
+        if let (true, Some(connection)) =
+            (passed.known, parts.extensions.get::<Arc<OpenConnection>>())
+        {
+            connection.mark_known();
+        }
+        self.count(&who)?;
+        if let Some(login) = self.login(caller.as_ref(), &parts) {
+            return Ok(login);
+        }
+        self.authorize(caller.as_ref(), &mut parts).await?;
+        if !parts.method.is_safe() && caller.as_ref().is_none_or(|it| it.by != AuthMethod::Token) {
+            same_site::require_same_site(&parts, self.gate.url.as_deref())?;
+        }
+        let body = self.read(&who, &parts, body).await?;
+        let place = self.acquire_permit(&who)?;
+        if let Some(caller) = caller.as_ref().filter(|it| it.csrf.is_some()) {
+            check_form(caller, &parts, &body).await?;
+        }
+        if let Some(caller) = &caller {
+            parts.extensions.insert(caller.clone());
+        }
+        match caller {
+            Some(caller) if self.about.is_act() => self.act(caller, parts, body, next, place).await,
+            _ => {
+                let work = next.run(Request::from_parts(parts, body.into()));
+                self.run_with_timeout(work).await
+            }
+        }
+    }
+
+    /// A place in work; health takes none.
+    fn acquire_permit(&self, who: &ClientKey) -> Result<Option<ConcurrencyPermit>, HttpProblem> {
+        if self.about.vital {
+            return Ok(None);
+        }
+        let places = self.gate.places.get(RequestClass::of(&self.about));
+        places.take(who).map(Some)
+    }
+
+    fn count(&self, who: &ClientKey) -> Result<(), HttpProblem> {
+        if self.about.vital {
+            return Ok(());
+        }
+        let taken = self.gate.asked.take(who, Instant::now());
+        taken.map_err(|wait| HttpProblem::new(problem::TOO_MANY, "").retry_after(wait))
+    }
+
+    /// People are sent to the login instead of being told that a token is needed.
+    fn login(&self, caller: Option<&Caller>, parts: &Parts) -> Option<Response> {
+        let person = self.about.audience == RouteAudience::Person && parts.method.is_safe();
+        if caller.is_some() || !person || self.about.needs == AccessRequirement::Public {
+            return None;
+        }
+        let path = parts.uri.path_and_query().map_or("/", |it| it.as_str());
+        let next: String = path.bytes().map(escape).collect();
+        let place = HeaderValue::from_str(&format!("{LOGIN}?next={next}")).ok()?;
+        Some((StatusCode::SEE_OTHER, [(header::LOCATION, place)]).into_response())
+    }
+
+    async fn authorize(
+        &self,
+        caller: Option<&Caller>,
+        parts: &mut Parts,
+    ) -> Result<(), HttpProblem> {
+        if self.about.needs == AccessRequirement::Public {
+            return Ok(());
+        }
+        let Some(caller) = caller else {
+            let detail = "send `Authorization: Bearer …`; `roster token create` makes one";
+            return Err(HttpProblem::new(problem::UNAUTHORIZED, detail));
+        };
+        if let AccessRequirement::Permission(permission) = self.about.needs
+            && !caller.may(permission)
+        {
+            if caller.by == AuthMethod::Anonymous {
+                let detail = "without a token one only reads; set `serve.tokens`";
+                return Err(HttpProblem::new(problem::UNAUTHORIZED, detail));
+            }
+            let detail = format!("needs `{permission}`; your role is `{}`", caller.role);
+            return Err(HttpProblem::new(problem::NO_PERMISSION, detail));
+        }
+        if caller.sources.is_none()
+            || self.about.sifted
+            || self.about.needs == AccessRequirement::Authenticated
+        {
+            return Ok(());
+        }
+        let path = RawPathParams::from_request_parts(parts, &()).await;
+        let source = path.ok().and_then(|path| {
+            let mut named = path.iter().filter(|(name, _)| *name == "source");
+            named.next().map(|(_, source)| source.to_owned())
+        });
+        if source.is_some_and(|source| caller.may_access_source(&source)) {
+            return Ok(());
+        }
+        let detail = "the token is for other sources only";
+        Err(HttpProblem::new(problem::NO_PERMISSION, detail))
+    }
+
+    async fn read(&self, who: &ClientKey, parts: &Parts, body: Body) -> Result<Bytes, HttpProblem> {
+        // What is asked without a body, and health, waits for none.
+        if self.about.vital || body.is_end_stream() {
+            return Ok(Bytes::new());
+        }
+        let limit = match self.about.weight {
+            BodySizeLimit::Usual => self.gate.limits.body,
+            BodySizeLimit::Tree => self.gate.limits.tree,
+        };
+        let told = parts.headers.get(header::CONTENT_LENGTH);
+        let told = told.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+        if told.is_some_and(|length| length > limit) {
+            return Err(too_large(limit));
+        }
+        let room = RequestClass::of(&self.about);
+        let patience = room.body_timeout(self.gate.limits.timeout);
+        let arrivals = self.gate.arrivals.get(room);
+        arrivals.read(who.clone(), body, limit, patience).await
+    }
+
+    async fn run_with_timeout(
+        &self,
+        work: impl Future<Output = Response> + Send,
+    ) -> Result<Response, HttpProblem> {
+        if self.about.lasting {
+            return Ok(work.await);
+        }
+        tokio::time::timeout(self.gate.limits.timeout, work)
+            .await
+            .map_err(|_| {
+                HttpProblem::new(problem::UNAVAILABLE, "it takes too long").retry_after(SOON)
+            })
+    }
+
+    /// An act goes on when its caller goes away or has waited long enough: half an act is worse.
+    async fn act(
+        &self,
+        caller: Caller,
+        parts: Parts,
+        body: Bytes,
+        next: Next,
+        place: Option<ConcurrencyPermit>,
+    ) -> Result<Response, HttpProblem> {
+        let begun = match idempotency::key(&parts.headers)? {
+            None => None,
+            Some(_) if self.about.keyed => None,
+            Some(key) => {
+                let path = parts.uri.path_and_query().map_or("/", |it| it.as_str());
+                let digest = idempotency::digest(parts.method.as_str(), path, &body);
+                let turn = self
+                    .gate
+                    .replays
+                    .begin(&caller.name, key, digest, Instant::now());
+                match turn? {
+                    IdempotencyLookup::Replay(answer) => return Ok(*answer),
+                    IdempotencyLookup::First(begun) => Some(begun),
+                }
+            }
+        };
+        let work = tokio::spawn(async move {
+            let _place = place;
+            let response = next.run(Request::from_parts(parts, body.into())).await;
+            match begun {
+                None => response,
+                Some(begun) => match begun.end(response).await {
+                    Ok(response) => response,
+                    Err(problem) => problem.into_response(),
+                },
+            }
+        });
+        self.run_with_timeout(async {
+            match work.await {
+                Ok(response) => response,
+                Err(_) => HttpProblem::new(problem::INTERNAL, "").into_response(),
+            }
+        })
+        .await
+    }
+}
+
+fn escape(byte: u8) -> String {
+    if byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte) {
+        char::from(byte).to_string()
+    } else {
+        format!("%{byte:02X}")
+    }
+}
+
+/// Whom a request is counted for.
+fn client_key(peer: PeerAddress, caller: Option<&Caller>) -> ClientKey {
+    match caller {
+        Some(caller) if caller.by != AuthMethod::Anonymous => {
+            ClientKey::Token(Arc::clone(&caller.name))
+        }
+        _ => ClientKey::address(peer.0),
+    }
+}
+
+/// A form of a session carries the session's own token: in a field, or in a header from a script.
+async fn check_form(caller: &Caller, parts: &Parts, body: &Bytes) -> Result<(), HttpProblem> {
+    if parts.method.is_safe() {
+        return Ok(());
+    }
+    let sent = match parts.headers.get(CSRF_HEADER) {
+        Some(value) => value.to_str().unwrap_or_default().to_owned(),
+        None => same_site::form_field(parts, body, CSRF_FIELD)
+            .await
+            .unwrap_or_default(),
+    };
+    if csrf_matches(caller, &sent) {
+        return Ok(());
+    }
+    let detail = "the form is of another session; load the page again";
+    Err(HttpProblem::new(problem::FORGED, detail))
+}

@@ -1,0 +1,131 @@
+//! Where a resource says something of a field.
+
+use super::nodes::{NodeShape, NodeTree, SpannedNode};
+use super::{EditRefusal, splice};
+use crate::kinds::{self, Kind};
+use crate::model::{FieldRef, LineColumn};
+
+/// A file that is being edited.
+pub(super) struct EditBuffer<'t> {
+    pub body: &'t str,
+    pub nodes: &'t NodeTree,
+    /// Whether it is JSON, which has but one way to write a text.
+    pub json: bool,
+    /// Where each line begins.
+    lines: Vec<usize>,
+}
+
+impl<'t> EditBuffer<'t> {
+    pub fn new(body: &'t str, nodes: &'t NodeTree, json: bool) -> Self {
+        let mut lines = vec![0];
+        while let Some(last) = lines.last().copied() {
+            let next = splice::line_end(body, last);
+            if next == last || next == body.len() {
+                break;
+            }
+            lines.push(next);
+        }
+        Self {
+            body,
+            nodes,
+            json,
+            lines,
+        }
+    }
+
+    /// The mapping of the resource whose external id stands there.
+    pub fn resource(&self, at: LineColumn) -> Result<&'t SpannedNode, EditRefusal> {
+        let place = self.offset(at);
+        let around = place.and_then(|place| self.nodes.resource(place));
+        let around = around.ok_or_else(|| EditRefusal::new("its place cannot be found"))?;
+        if around.iter().any(|node| self.is_shared(node)) {
+            return Err(EditRefusal::new(
+                "it is written under an anchor that others use",
+            ));
+        }
+        around
+            .last()
+            .copied()
+            .ok_or_else(|| EditRefusal::new("its place cannot be found"))
+    }
+
+    /// Whether something else in the file repeats a node by an alias.
+    pub fn is_shared(&self, node: &SpannedNode) -> bool {
+        node.anchor != 0 && self.nodes.aliased.contains(&node.anchor)
+    }
+
+    /// What a mapping says under a key, with the key; `None`: nothing.
+    pub fn own_entry(
+        &self,
+        map: &'t SpannedNode,
+        name: &str,
+    ) -> Result<Option<&'t (SpannedNode, SpannedNode)>, EditRefusal> {
+        let Some(entry) = map.entry(name) else {
+            return Ok(None);
+        };
+        let refused = |why: &str| {
+            Err(EditRefusal {
+                at: Some(self.pos(entry.1.range.start)),
+                why: why.to_owned(),
+            })
+        };
+        match &entry.1.shape {
+            NodeShape::Alias => refused("the value is an alias of one that is written elsewhere"),
+            _ if self.is_shared(&entry.1) => {
+                refused("the value has an anchor, and others use it by an alias")
+            }
+            _ => Ok(Some(entry)),
+        }
+    }
+
+    /// What a resource says of a field: under its name, or in the mapping of its group.
+    pub fn field(
+        &self,
+        resource: &'t SpannedNode,
+        kind: &'static Kind,
+        field: &FieldRef,
+    ) -> Result<Option<&'t (SpannedNode, SpannedNode)>, EditRefusal> {
+        match group_and_name(kind, field) {
+            (None, name) => self.own_entry(resource, &name),
+            (Some(group), name) => match self.own_entry(resource, &group)? {
+                Some((_, members)) => self.own_entry(members, &name),
+                None => Ok(None),
+            },
+        }
+    }
+
+    /// The byte that a place is at.
+    pub fn offset(&self, at: LineColumn) -> Option<usize> {
+        let line = usize::try_from(at.line.checked_sub(1)?).ok()?;
+        let before = usize::try_from(at.column.checked_sub(1)?).ok()?;
+        let start = *self.lines.get(line)?;
+        let mut chars = self.body[start..].char_indices();
+        let column = chars.nth(before).map(|(column, _)| column);
+        Some(column.map_or(self.body.len(), |column| start + column))
+    }
+
+    /// The place that a byte is at.
+    pub fn pos(&self, at: usize) -> LineColumn {
+        let line = self.lines.partition_point(|start| *start <= at);
+        let start = self.lines[line.saturating_sub(1)];
+        let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        LineColumn {
+            line: small(line),
+            column: small(self.body[start..at].chars().count() + 1),
+        }
+    }
+}
+
+/// The group that a field is written in, and its name there.
+pub(super) fn group_and_name(kind: &'static Kind, field: &FieldRef) -> (Option<String>, String) {
+    match field {
+        FieldRef::Custom(id) => (Some("customFields".to_owned()), id.to_string()),
+        FieldRef::Own(_) => {
+            let name = kinds::get(kind.id).field_name(field);
+            match name.split_once('.') {
+                Some((group, member)) => (Some(group.to_owned()), member.to_owned()),
+                None => (None, name),
+            }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! `.rosterignore`: what a source leaves out, in the syntax of gitignore.
+
+use ignore::Match;
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use std::collections::BTreeMap;
+
+/// The ignore files of a tree, by the folder they stand in.
+#[derive(Default)]
+pub(super) struct IgnoreRules {
+    folders: BTreeMap<String, Gitignore>,
+}
+
+impl IgnoreRules {
+    /// The name of an ignore file.
+    pub const FILE: &'static str = ".rosterignore";
+
+    /// The folder whose ignore file this path is.
+    pub fn folder_of(path: &str) -> Option<&str> {
+        if path == Self::FILE {
+            return Some("");
+        }
+        path.strip_suffix(Self::FILE)?.strip_suffix('/')
+    }
+
+    /// Adds the ignore file of a folder; lines that are no patterns say nothing.
+    pub fn add(&mut self, folder: &str, lines: &str) {
+        let mut builder = GitignoreBuilder::new("");
+        for line in lines.lines() {
+            let _ = builder.add_line(None, line);
+        }
+        if let Ok(patterns) = builder.build() {
+            self.folders.insert(folder.to_owned(), patterns);
+        }
+    }
+
+    /// Whether a file is left out, by itself or with a folder it is in.
+    pub fn ignores(&self, path: &str) -> bool {
+        !self.folders.is_empty()
+            && (self.names(path, false)
+                || path
+                    .match_indices('/')
+                    .any(|(end, _)| self.names(&path[..end], true)))
+    }
+
+    /// Whether a folder is left out; the folders it is in are known not to be.
+    pub fn ignores_folder(&self, path: &str) -> bool {
+        !self.folders.is_empty() && self.names(path, true)
+    }
+
+    /// What the nearest ignore file that names the path says.
+    fn names(&self, path: &str, is_folder: bool) -> bool {
+        let mut folder = path;
+        loop {
+            folder = folder.rsplit_once('/').map_or("", |(above, _)| above);
+            if let Some(patterns) = self.folders.get(folder) {
+                let below = path[folder.len()..].trim_start_matches('/');
+                match patterns.matched(below, is_folder) {
+                    Match::None => {}
+                    Match::Ignore(_) => return true,
+                    Match::Whitelist(_) => return false,
+                }
+            }
+            if folder.is_empty() {
+                return false;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_ignore_file_decides() {
+        let mut ignored = IgnoreRules::default();
+        ignored.add("", "drafts/\n*.tmp.yaml\n/top.yaml\n");
+        ignored.add("a", "!keep.tmp.yaml\n");
+        for (path, expected) in [
+            ("drafts/x.yaml", true),
+            ("a/drafts/x.yaml", true),
+            ("b/x.tmp.yaml", true),
+            ("a/keep.tmp.yaml", false),
+            ("top.yaml", true),
+            ("a/top.yaml", false),
+            ("x.yaml", false),
+        ] {
+            assert_eq!(ignored.ignores(path), expected, "{path}");
+        }
+    }
+}

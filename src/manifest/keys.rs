@@ -1,0 +1,144 @@
+//! Which keys a manifest of a kind may have, looked up by name.
+
+use crate::diagnostic::did_you_mean;
+use crate::kinds::{self, FieldType, Kind};
+use crate::model::KindId;
+use std::sync::LazyLock;
+
+/// What a key of a resource means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum ManifestKey {
+    /// `externalId`.
+    Id,
+    /// The kind's own field with this index.
+    Field(u8),
+    /// A group of fields written as one mapping.
+    Group,
+    /// `customFields`.
+    Custom,
+    /// `clear`.
+    Clear,
+    /// `kind` and `apiVersion`, which head a document.
+    Header,
+    /// What no manifest may say: a fact of run time.
+    Fact,
+    /// What looks like a password.
+    Password,
+}
+
+/// Names of passwords, on a kind that has a secret field.
+const PASSWORDS: [&str; 5] = ["password", "passwd", "pwd", "secret", "passwort"];
+
+/// Facts of run time that people might try to state, besides those of the table.
+const FACTS: [&str; 28] = [
+    "acceptedTerms",
+    "activated",
+    "approvals",
+    "approved",
+    "block",
+    "createdAt",
+    "enabled",
+    "identities",
+    "identity",
+    "invitation",
+    "invitations",
+    "invite",
+    "invited",
+    "jobs",
+    "lastLogin",
+    "login",
+    "loginName",
+    "loginNames",
+    "loginNumber",
+    "logins",
+    "orders",
+    "registered",
+    "rejected",
+    "termsAcceptedOn",
+    "termsDate",
+    "unblocked",
+    "updatedAt",
+    "version",
+];
+
+/// The keys of one kind, in buckets by a cheap hash: a look-up compares about one name.
+struct ManifestKeyTable {
+    buckets: Box<[Vec<(&'static str, ManifestKey)>; BUCKETS]>,
+}
+
+const BUCKETS: usize = 256;
+
+static NAMES: LazyLock<[ManifestKeyTable; kinds::ALL.len()]> =
+    LazyLock::new(|| kinds::ALL.map(ManifestKeyTable::of));
+
+impl ManifestKeyTable {
+    fn of(kind: &'static Kind) -> Self {
+        let mut buckets = Box::new([const { Vec::new() }; BUCKETS]);
+        for (name, slot) in keys_of(kind) {
+            let bucket: &mut Vec<(&str, ManifestKey)> = &mut buckets[bucket(name)];
+            // Of two with one name the first stays: a field before a fact.
+            if bucket.iter().all(|(known, _)| *known != name) {
+                bucket.push((name, slot));
+            }
+        }
+        Self { buckets }
+    }
+}
+
+fn bucket(name: &str) -> usize {
+    let bytes = name.as_bytes();
+    let at = |index: usize| bytes.get(index).copied().map_or(0, usize::from);
+    let last = at(bytes.len().wrapping_sub(1));
+    (at(0) * 7 + at(2) * 31 + last * 3 + bytes.len() * 17) % BUCKETS
+}
+
+fn keys_of(kind: &'static Kind) -> Vec<(&'static str, ManifestKey)> {
+    let mut names: Vec<(&str, ManifestKey)> = vec![
+        ("externalId", ManifestKey::Id),
+        ("kind", ManifestKey::Header),
+        ("apiVersion", ManifestKey::Header),
+        ("clear", ManifestKey::Clear),
+    ];
+    names.extend(kind.custom.map(|_| ("customFields", ManifestKey::Custom)));
+    names.extend((0..).zip(kind.fields).map(|(index, field)| {
+        let group = field.name.split_once('.');
+        group.map_or((field.name, ManifestKey::Field(index)), |(group, _)| {
+            (group, ManifestKey::Group)
+        })
+    }));
+    if kind
+        .fields
+        .iter()
+        .any(|field| matches!(field.ty, FieldType::Secret))
+    {
+        names.extend(PASSWORDS.map(|name| (name, ManifestKey::Password)));
+    }
+    names.extend(kind.facts.iter().map(|fact| (fact.name, ManifestKey::Fact)));
+    names.extend(FACTS.map(|name| (name, ManifestKey::Fact)));
+    names
+}
+
+/// What a key of a resource of `kind` means.
+pub(super) fn slot(kind: KindId, name: &str) -> Option<ManifestKey> {
+    let names = &NAMES[usize::from(kind.0)].buckets[bucket(name)];
+    names
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, slot)| *slot)
+}
+
+/// Whether this is how people name a password.
+pub(super) fn is_password(name: &str) -> bool {
+    PASSWORDS.iter().any(|word| word.eq_ignore_ascii_case(name))
+}
+
+/// What people call a key that is spelled quite differently.
+const OTHER_NAMES: &[(&str, &str)] = &[("id", "externalId"), ("key", "externalId")];
+
+/// The key that was probably meant.
+pub(super) fn suggest_key(kind: &Kind, name: &str) -> Option<&'static str> {
+    let mut others = OTHER_NAMES.iter();
+    let other = others.find(|(other, _)| other.eq_ignore_ascii_case(name));
+    let other = other.map(|(_, key)| *key);
+    other.or_else(|| did_you_mean(name, kind.manifest_keys()))
+}

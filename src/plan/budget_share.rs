@@ -1,0 +1,211 @@
+//! What each effect of a plan counts against.
+
+use super::context::PlanContext;
+use super::order;
+use super::planner::PlanInProgress;
+use super::types::StepVerb;
+use crate::check::{EffectOutcome, PlannedState, ResourceEffect};
+use crate::kinds::{self, Kind};
+use crate::model::{FieldChange, Key, Row, Value};
+use std::collections::BTreeSet;
+
+/// What a step counts against: `User.deactivate`, `Account.website.clear`, `User.email.change`,
+/// `User.deactivate@acme`.
+pub(super) type BudgetName = String;
+
+/// One effect's share of a budget.
+pub(super) struct BudgetShare {
+    pub budget: BudgetName,
+    pub n: u64,
+    /// The change that counts, or `None` when the whole effect does.
+    pub change: Option<FieldChange>,
+}
+
+/// What an effect counts against, without the part that an approval decided about.
+pub(super) fn undecided<'a>(
+    context: &'a PlanContext<'_>,
+    work: &'a PlanInProgress,
+    world: &PlannedState<'_>,
+    effect: &'a ResourceEffect,
+) -> impl Iterator<Item = BudgetShare> + 'a {
+    let status = kinds::own_field(kinds::get(effect.key.kind).status_index());
+    let settled = [
+        work.decided.get(&effect.key),
+        work.doubtful.get(&effect.key),
+    ];
+    let shares = shares(context, world, effect).into_iter();
+    shares.filter(move |share| {
+        let field = share
+            .change
+            .as_ref()
+            .map_or(&status, |change| &change.field);
+        !settled
+            .iter()
+            .flatten()
+            .any(|fields| fields.contains(field))
+    })
+}
+
+/// What one effect counts against.
+fn shares(
+    context: &PlanContext<'_>,
+    world: &PlannedState<'_>,
+    effect: &ResourceEffect,
+) -> Vec<BudgetShare> {
+    let kind = kinds::get(effect.key.kind);
+    let whole = |verb: &str| BudgetShare {
+        budget: format!("{}.{verb}", kind.name),
+        n: 1,
+        change: None,
+    };
+    let mut shares = Vec::new();
+    match &effect.outcome {
+        EffectOutcome::Create { .. } => return shares,
+        EffectOutcome::Delete => shares.push(whole("delete")),
+        EffectOutcome::Change(changes) => {
+            let status = changes
+                .iter()
+                .find(|change| change.field.own() == Some(kind.status_index()));
+            match status
+                .and_then(|change| change.after.as_ref())
+                .and_then(Value::as_text)
+            {
+                Some("inactive") => shares.push(whole("deactivate")),
+                Some(_) => shares.push(whole("reactivate")),
+                None => {}
+            }
+            for change in changes {
+                shares.extend(field_shares(context, kind, change));
+            }
+        }
+    }
+    shares.extend(account_shares(context, world, effect));
+    shares
+}
+
+fn field_shares(context: &PlanContext<'_>, kind: &Kind, change: &FieldChange) -> Vec<BudgetShare> {
+    let mut shares = Vec::new();
+    if change.field.own() == Some(kind.status_index()) || change.before.is_none() {
+        return shares;
+    }
+    let name = format!("{}.{}", kind.name, kind.field_name(&change.field));
+    let mut count = |verb: &str, n: u64| {
+        if n > 0 {
+            shares.push(BudgetShare {
+                budget: format!("{name}{verb}"),
+                n,
+                change: Some(change.clone()),
+            });
+        }
+    };
+    let list = matches!(change.before, Some(Value::List(_) | Value::Links(_)));
+    if list {
+        count(".unlink", u64::from(!removed_members(change).is_empty()));
+    } else if change.after.is_none() {
+        count(".clear", 1);
+    }
+    let watched = &context.rules.guards.change;
+    if watched.contains_key(&name) {
+        count(".change", 1);
+    }
+    for attribute in kind
+        .field(&change.field)
+        .map_or(&[][..], |field| field.ty.attributes())
+    {
+        if watched.contains_key(&format!("{name}.{}", attribute.name)) {
+            let verb = format!(".{}.change", attribute.name);
+            count(&verb, u64::from(changes_links(change)));
+        }
+    }
+    shares
+}
+
+/// The members that a change takes out of a list.
+pub(super) fn removed_members(change: &FieldChange) -> Vec<&str> {
+    let after: BTreeSet<&str> = members(change.after.as_ref()).into_iter().collect();
+    let mut before = members(change.before.as_ref());
+    before.retain(|member| !after.contains(member));
+    before
+}
+
+/// The members of a list.
+pub(super) fn members(list: Option<&Value>) -> Vec<&str> {
+    let all = list.into_iter().flat_map(Value::members);
+    all.map(compact_str::CompactString::as_str).collect()
+}
+
+/// Whether a link that stays gets other attributes.
+fn changes_links(change: &FieldChange) -> bool {
+    let after = change.after.as_ref().map_or(&[][..], Value::as_links);
+    let before = change.before.as_ref().map_or(&[][..], Value::as_links);
+    before.iter().any(|old| {
+        after
+            .iter()
+            .any(|new| new.target == old.target && new != old)
+    })
+}
+
+/// What an account that stays active loses: its users, by deactivation, deletion or unlinking.
+fn account_shares(
+    context: &PlanContext<'_>,
+    world: &PlannedState<'_>,
+    effect: &ResourceEffect,
+) -> Vec<BudgetShare> {
+    if effect.key.kind != kinds::USER {
+        return Vec::new();
+    }
+    let kind = kinds::get(kinds::USER);
+    let accounts = kind.expect_index("accounts");
+    let Some(row) = context
+        .stored
+        .rows
+        .get(&effect.key)
+        // Who comes back in this plan is there in the next pass.
+        .filter(|row| is_live(row) || order::verb(context, effect) == StepVerb::Reactivate)
+    else {
+        return Vec::new();
+    };
+    let leaves = matches!(
+        order::verb(context, effect),
+        StepVerb::Delete | StepVerb::Deactivate
+    );
+    let unlinks = match &effect.outcome {
+        EffectOutcome::Change(changes) => changes
+            .iter()
+            .find(|change| change.field.own() == Some(accounts)),
+        _ => None,
+    };
+    let lost: Vec<&str> = match (leaves, unlinks) {
+        // A link that the same plan makes is there in the next pass.
+        (true, change) => {
+            let before = members(row.values[accounts].as_ref());
+            let after = members(change.and_then(|change| change.after.as_ref()));
+            let all: BTreeSet<&str> = before.into_iter().chain(after).collect();
+            all.into_iter().collect()
+        }
+        (false, Some(change)) => removed_members(change),
+        (false, None) => Vec::new(),
+    };
+    let stays = |account: &&str| {
+        world
+            .after(&Key::new(kinds::ACCOUNT, account))
+            .is_some_and(|view| view.is_live())
+    };
+    let lost = lost.into_iter().filter(stays);
+    lost.map(|account| BudgetShare {
+        budget: format!("User.deactivate@{account}"),
+        n: 1,
+        change: if leaves { None } else { unlinks.cloned() },
+    })
+    .collect()
+}
+
+/// Whether a row is active or, of a kind without status, there.
+pub(super) fn is_live(row: &Row) -> bool {
+    let kind = kinds::get(row.key.kind);
+    !kind.status
+        || row.values[kind.status_index()]
+            .as_ref()
+            .and_then(Value::as_text)
+            != Some("inactive")
+}

@@ -1,0 +1,134 @@
+//! The limits that a plan is over, in words.
+
+use super::context::PlanContext;
+use super::hold::Hold;
+use super::planner::PlanInProgress;
+use super::rules::{AcceptOverride, GuardLimit};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// The holds of guards by their id. One step may trip several limits, a group that is exchanged
+/// both `change` and `unlink`: what is held is the same, so it is one hold that says all of them.
+#[derive(Default)]
+pub(super) struct TrippedLimits(BTreeMap<String, (Range<usize>, Vec<ExceededLimit>)>);
+
+impl TrippedLimits {
+    /// Holds, or says of what is held already that it is over one more limit. Returns where it stands
+    /// among what is held.
+    pub fn hold(
+        &mut self,
+        context: &PlanContext<'_>,
+        work: &mut PlanInProgress,
+        hold: Hold,
+        limited: ExceededLimit,
+    ) -> Range<usize> {
+        let id = hold.id(&context.desired.source, &context.rules.salt);
+        if let Some((entries, all)) = self.0.get_mut(&id) {
+            all.push(limited);
+            for held in &mut work.held[entries.clone()] {
+                held.message = message(all);
+                held.over = Some(overrides(all));
+            }
+            return entries.clone();
+        }
+        let before = work.held.len();
+        work.hold(context, hold);
+        let entries = before..work.held.len();
+        self.0.insert(id, (entries.clone(), vec![limited]));
+        entries
+    }
+}
+
+/// A limit that a plan is over, in words.
+pub(super) struct ExceededLimit {
+    /// What is more than which limit.
+    said: String,
+    /// The override.
+    pub over: String,
+    /// That an override was given, with another number.
+    wrong: String,
+}
+
+fn overrides(all: &[ExceededLimit]) -> String {
+    let all: Vec<&str> = all.iter().map(|limited| &*limited.over).collect();
+    all.join(" ")
+}
+
+/// What trips, and the way out.
+pub(super) fn message(all: &[ExceededLimit]) -> String {
+    let said: Vec<&str> = all.iter().map(|limited| &*limited.said).collect();
+    let wrong: String = all.iter().map(|limited| &*limited.wrong).collect();
+    let (said, over) = (said.join(", and "), overrides(all));
+    format!("{said}; if that is meant, `{over}`{wrong}")
+}
+
+/// The numbers by which a guard holds.
+pub(super) struct GuardNumbers {
+    /// How many steps are held.
+    pub count: u64,
+    /// How many the source had applied within the window before.
+    pub earlier: u64,
+    /// Of how many.
+    pub total: u64,
+    /// The limit.
+    pub limit: GuardLimit,
+    /// Its key in the configuration.
+    pub config: String,
+}
+
+/// What a budget is over, in words.
+pub(super) fn exceeded_limit(
+    context: &PlanContext<'_>,
+    budget: &str,
+    numbers: &GuardNumbers,
+) -> ExceededLimit {
+    let name = budget.split('@').next().unwrap_or_default();
+    let mut accepts = context.rules.accepts.iter();
+    let wrong = accepts.find_map(|accept| match accept {
+        AcceptOverride::Budget(given, n) if given == budget || given == name => Some(format!(
+            "; `{given}={n}` was given, which is another number"
+        )),
+        _ => None,
+    });
+    ExceededLimit {
+        said: describe_excess(budget, numbers),
+        over: format!("--accept {budget}={}", numbers.count),
+        wrong: wrong.unwrap_or_default(),
+    }
+}
+
+/// Of how many so many are more than which limit.
+pub(super) fn describe_excess(budget: &str, numbers: &GuardNumbers) -> String {
+    let GuardNumbers { count, total, .. } = *numbers;
+    // What comes back was not among those that are there.
+    let share = if budget.ends_with(".reactivate") {
+        format!("{count} beside {total} active now")
+    } else {
+        format!("{count} of {total}")
+    };
+    format!("{budget}: {share}{}", describe_limit(numbers))
+}
+
+/// Why these steps are held: by their number now, or by the number they were part of.
+fn describe_limit(numbers: &GuardNumbers) -> String {
+    let GuardNumbers {
+        count,
+        earlier,
+        total,
+        limit,
+        config,
+    } = numbers;
+    let allowed = limit.allowed(*total);
+    if !limit.is_exceeded_by(*count, *earlier, *total) {
+        return format!(
+            " stay held; together with others they were more than the {allowed} that `{config}` allows"
+        );
+    }
+    let (earlier, are, when) = if *earlier > 0 {
+        let earlier = format!(" and {earlier} shortly before");
+        (earlier, "are", "within `guards.window`")
+    } else {
+        (String::new(), "is", "at once")
+    };
+    format!("{earlier} {are} more than the {allowed} that `{config}` allows {when}")
+}

@@ -1,0 +1,298 @@
+//! What guards held in earlier passes: which of these steps are planned again, and which records have
+//! come to their end.
+//!
+//! A hold does not dissolve because the rest of its plan was applied and there is more of the kind now:
+//! an apply records what a guard held and by which numbers, and the planner holds it again until
+//! somebody decides or the source declares something else.
+
+use super::budget_share::is_live;
+use super::compare;
+use super::context::PlanContext;
+use super::hold::{Hold, HoldMember};
+use super::planner::PlanInProgress;
+use super::types::{Plan, Step};
+use crate::check::{EffectOutcome, ResourceEffect};
+use crate::kinds::{self, Kind};
+use crate::model::{
+    ClaimState, DeclaredResource, Digest, FieldChange, FieldRef, HeldStep, Key, Row, Value, digest,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The start of the budgets of a source that was emptied.
+pub(super) const EMPTY: &str = "empty=";
+/// The budget of what seems to be renamed.
+pub(super) const RENAME: &str = "rename";
+
+/// The records of the source whose plan this is.
+pub(super) fn source_records<'a>(
+    context: &PlanContext<'a>,
+) -> impl Iterator<Item = &'a HeldStep> + use<'a> {
+    let (held, source) = (&context.stored.held, &context.desired.source);
+    held.iter().filter(move |record| record.source == *source)
+}
+
+/// Those of them that a guard's limit made.
+pub(super) fn guard_records<'a>(
+    context: &PlanContext<'a>,
+) -> impl Iterator<Item = &'a HeldStep> + use<'a> {
+    source_records(context).filter(|record| record.budget.contains('.'))
+}
+
+/// Whether this plan has the same step by the same declaration, undecided: its field, or `None` when
+/// it is the whole of it.
+#[allow(clippy::option_option)]
+pub(super) fn planned_again(
+    context: &PlanContext<'_>,
+    work: &PlanInProgress,
+    record: &HeldStep,
+) -> Option<Option<FieldChange>> {
+    let effect = work.effects.get(&record.key)?;
+    let field = field_of(record);
+    let decided = work.decided.get(&record.key);
+    if decided.is_some_and(|fields| fields.contains(&field))
+        || record.declared != declared(context, &record.key, &field)
+    {
+        return None;
+    }
+    if record.field.is_empty() {
+        return (verb(effect) == record.verb).then_some(None);
+    }
+    change_of(effect, &field).map(|change| Some(change.clone()))
+}
+
+/// Holds, and remembers what is held whole.
+pub(super) fn hold(context: &PlanContext<'_>, work: &mut PlanInProgress, hold: Hold, budget: &str) {
+    let (count, total) = (hold.members.len() as u64, hold.of.unwrap_or_default());
+    let members = hold.members.clone();
+    let before = work.held.len();
+    work.hold(context, hold);
+    for held in &work.held[before..] {
+        let member = members.iter().find(|member| member.key == held.key);
+        work.remembered.extend(member.map(|member| HeldStep {
+            count,
+            total,
+            ..step(context, budget, &held.hold, member, None)
+        }));
+    }
+}
+
+/// A record of a held step, without the numbers.
+pub(super) fn step(
+    context: &PlanContext<'_>,
+    budget: &str,
+    hold: &str,
+    member: &HoldMember,
+    field: Option<&FieldRef>,
+) -> HeldStep {
+    let kind = kinds::get(member.key.kind);
+    let own = field.cloned().unwrap_or_else(|| status_of(kind));
+    HeldStep {
+        source: context.desired.source.clone(),
+        key: member.key.clone(),
+        budget: budget.to_owned(),
+        field: field.map_or_else(String::new, |field| kind.field_name(field)),
+        verb: verb_of(member).to_owned(),
+        hold: hold.to_owned(),
+        count: 0,
+        earlier: 0,
+        total: 0,
+        declared: declared(context, &member.key, &own),
+        step: member.digest(),
+    }
+}
+
+/// The records that have come to their end: the step is done, or the source declares something else.
+/// A pass that could not show a step leaves its record.
+pub(super) fn forgotten(context: &PlanContext<'_>, work: &PlanInProgress) -> Vec<HeldStep> {
+    let again = |record: &&HeldStep| {
+        let mut held = work.remembered.iter();
+        held.any(|held| held.is_same_step(record))
+    };
+    let ended =
+        source_records(context).filter(|record| !again(record) && has_ended(context, work, record));
+    ended.cloned().collect()
+}
+
+/// The steps of a plan made earlier that a later pass `held`, and that nobody had decided about when
+/// the plan was made.
+#[must_use]
+pub fn held_since(plan: &Plan, held: &[HeldStep]) -> Vec<String> {
+    let does = |step: &Step, record: &HeldStep| {
+        let field = field_of(record);
+        let whole = record.field.is_empty() && step.verb.word() == record.verb;
+        whole || !record.field.is_empty() && step.changes().iter().any(|it| it.field == field)
+    };
+    let decided = |record: &HeldStep| {
+        let hold = format!("hold {}", record.hold);
+        let budget = record.budget.split('@').next().unwrap_or_default();
+        let mut used = plan.accepted.iter();
+        used.any(|used| {
+            used.starts_with(&hold) || used.split('=').next().is_some_and(|it| it == budget)
+        })
+    };
+    let planned = |record: &&HeldStep| {
+        let mut steps = plan.steps.iter().filter(|step| step.key == record.key);
+        steps.any(|step| does(step, record)) && !decided(record)
+    };
+    let mut since: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for record in held.iter().filter(planned) {
+        let steps = since.entry(&record.hold).or_default();
+        steps.insert(format!("{} {}", record.verb, record.key));
+    }
+    let since = since.into_iter().map(|(hold, steps)| {
+        let shown: Vec<_> = steps.iter().take(3).cloned().collect();
+        let more = match steps.len().saturating_sub(3) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!(
+            "hold {hold} waits for a decision since: {}{more}; plan anew once it is made",
+            shown.join(", ")
+        )
+    });
+    since.collect()
+}
+
+fn has_ended(context: &PlanContext<'_>, work: &PlanInProgress, record: &HeldStep) -> bool {
+    let field = field_of(record);
+    if let Some(effect) = work.effects.get(&record.key) {
+        let done = if record.field.is_empty() {
+            verb(effect) == record.verb
+        } else {
+            change_of(effect, &field).is_some()
+        };
+        if done {
+            return true;
+        }
+    }
+    let only = &context.rules.only;
+    if only
+        .as_ref()
+        .is_some_and(|only| !only.contains(&record.key))
+    {
+        return false;
+    }
+    match context.desired.resources.get(&record.key) {
+        Some(said) => is_declared_otherwise(context, record, said, &field),
+        None => is_read(context, &record.key) && no_longer_absent(context, record),
+    }
+}
+
+/// Whether the source was read so that what it does not declare is known to be absent.
+fn is_read(context: &PlanContext<'_>, key: &Key) -> bool {
+    let desired = context.desired;
+    !context.stored.rows.is_partial()
+        && desired.removals_off.is_empty()
+        && !desired.shielded.contains(key)
+        && !desired.hidden.contains_key(&key.kind)
+}
+
+fn no_longer_absent(context: &PlanContext<'_>, record: &HeldStep) -> bool {
+    let claim = context.stored.claim(&context.desired.source, &record.key);
+    let claimed = claim.is_some_and(|claim| claim.state == ClaimState::Active);
+    let row = context.stored.rows.get(&record.key);
+    let done = |row: &Row| record.verb == "deactivate" && !is_live(row);
+    record.declared != absence_digest() || !claimed || row.is_none_or(done)
+}
+
+fn is_declared_otherwise(
+    context: &PlanContext<'_>,
+    record: &HeldStep,
+    said: &DeclaredResource,
+    field: &FieldRef,
+) -> bool {
+    if context
+        .desired
+        .faulty
+        .contains(&(record.key.clone(), field.clone()))
+    {
+        return false;
+    }
+    if record.declared != declared(context, &record.key, field) {
+        return true;
+    }
+    let row = context.stored.rows.get(&record.key);
+    if record.verb == "create" {
+        return row.is_some();
+    }
+    let Some(row) = row else {
+        return !context.stored.rows.is_partial();
+    };
+    match (record.field.is_empty(), &*record.verb) {
+        (true, "deactivate") => !is_live(row),
+        (true, "reactivate") => is_live(row),
+        (true, _) => false,
+        (false, _) => row_has_declared(said, row, field),
+    }
+}
+
+/// Whether a row has what is declared of a field.
+fn row_has_declared(said: &DeclaredResource, row: &Row, field: &FieldRef) -> bool {
+    let kind = kinds::get(row.key.kind);
+    let stored = row.value(field);
+    said.stated(field).is_some_and(|stated| {
+        compare::target(kind.field(field), &stated.cell, stored)
+            .is_none_or(|after| after == compare::stored(stored))
+    })
+}
+
+/// The field that a record is about: the status, when the whole step was held.
+fn field_of(record: &HeldStep) -> FieldRef {
+    let kind = kinds::get(record.key.kind);
+    let named = kind.field_ref(&record.field);
+    named.unwrap_or_else(|| status_of(kind))
+}
+
+fn status_of(kind: &Kind) -> FieldRef {
+    kinds::own_field(kind.status_index())
+}
+
+fn change_of<'e>(effect: &'e ResourceEffect, field: &FieldRef) -> Option<&'e FieldChange> {
+    match &effect.outcome {
+        EffectOutcome::Change(changes) => changes.iter().find(|change| change.field == *field),
+        _ => None,
+    }
+}
+
+/// What an effect does to its resource, whatever else it changes.
+fn verb(effect: &ResourceEffect) -> &'static str {
+    let kind = kinds::get(effect.key.kind);
+    match &effect.outcome {
+        EffectOutcome::Delete => "delete",
+        EffectOutcome::Create { .. } => "create",
+        EffectOutcome::Change(_) => change_of(effect, &status_of(kind)).map_or("update", access),
+    }
+}
+
+fn verb_of(member: &HoldMember) -> &'static str {
+    let status = status_of(kinds::get(member.key.kind));
+    let change = member.changes.iter().find(|change| change.field == status);
+    match member.verb {
+        super::StepVerb::Delete => "delete",
+        super::StepVerb::Create => "create",
+        _ => change.map_or("update", access),
+    }
+}
+
+fn access(status: &FieldChange) -> &'static str {
+    match status.after.as_ref().and_then(Value::as_text) {
+        Some("inactive") => "deactivate",
+        _ => "reactivate",
+    }
+}
+
+/// The digest of what the source declares of a field.
+fn declared(context: &PlanContext<'_>, key: &Key, field: &FieldRef) -> Digest {
+    match context.desired.resources.get(key) {
+        None => absence_digest(),
+        Some(said) => match said.stated(field) {
+            None => Digest::of(b"nothing"),
+            Some(stated) => Digest::of(&digest::short_digest(&stated.cell).to_le_bytes()),
+        },
+    }
+}
+
+/// That a resource is no longer declared.
+fn absence_digest() -> Digest {
+    Digest::of(b"absent")
+}

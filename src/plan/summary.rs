@@ -1,0 +1,84 @@
+//! What a plan comes to: its counts, and what nobody declares.
+
+use super::context::PlanContext;
+use super::types::{Plan, PlanSummary, StepVerb};
+use crate::kinds;
+use crate::model::{FieldRef, Key};
+use std::collections::HashSet;
+
+/// How many resources each verb concerns, how many are equal and how many nobody claims.
+pub(super) fn summary(context: &PlanContext<'_>, plan: &Plan) -> PlanSummary {
+    let held: HashSet<&Key, foldhash::fast::FixedState> =
+        plan.held.iter().map(|held| &held.key).collect();
+    let mut summary = PlanSummary {
+        held: held.len() as u64,
+        ..PlanSummary::default()
+    };
+    for step in &plan.steps {
+        *match step.verb {
+            StepVerb::Create => &mut summary.create,
+            StepVerb::Update => &mut summary.update,
+            StepVerb::Adopt => &mut summary.adopt,
+            StepVerb::Deactivate => &mut summary.deactivate,
+            StepVerb::Reactivate => &mut summary.reactivate,
+            StepVerb::Delete => &mut summary.delete,
+        } += 1;
+    }
+    let steps = plan.steps.iter().map(|step| &step.key);
+    let busy: HashSet<&Key, foldhash::fast::FixedState> = steps.chain(held).collect();
+    let declared = &context.desired.resources;
+    let quiet = declared
+        .iter()
+        .filter(|declared| !busy.contains(&declared.key))
+        .count();
+    let claimed = |key: &Key| {
+        context
+            .stored
+            .claims
+            .get(key)
+            .is_some_and(|claims| !claims.is_empty())
+    };
+    let unclaimed = context.stored.rows.iter().map(|row| &row.key);
+    let unclaimed = unclaimed
+        .filter(|key| !claimed(key) && !declared.contains(key))
+        .count();
+    PlanSummary {
+        unchanged: quiet as u64,
+        unclaimed: unclaimed as u64,
+        ..summary
+    }
+}
+
+/// Every stored field of a declared resource that no source declares.
+pub(super) fn undeclared(context: &PlanContext<'_>) -> Vec<(Key, String)> {
+    let mut found = Vec::new();
+    for declared in &context.desired.resources {
+        let Some(row) = context.stored.rows.get(&declared.key) else {
+            continue;
+        };
+        let kind = kinds::get(row.key.kind);
+        let own = kind.fields.iter().enumerate().filter(|(index, field)| {
+            row.values[*index].as_ref().is_some_and(|value| {
+                !value.is_empty_list() && field.default.value().as_ref() != Some(value)
+            })
+        });
+        let own = own.map(|(index, _)| kinds::own_field(index));
+        let custom = row.custom.keys().cloned().map(FieldRef::Custom);
+        for field in own
+            .chain(custom)
+            .filter(|field| declared.stated(field).is_none())
+        {
+            let name = kind.field_name(&field);
+            let claims = context.stored.claims.get(&row.key);
+            let other = claims.is_some_and(|claims| {
+                claims.iter().any(|claim| {
+                    claim.source != context.desired.source && claim.fields.get(&name).is_some()
+                })
+            });
+            if !other {
+                found.push((declared.key.clone(), name));
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,77 @@
+//! What waits for a source that decides a field and writes nothing now.
+
+use super::context::PlanContext;
+use super::planner::PlanInProgress;
+use crate::diagnostic::{Diagnostic, codes};
+use crate::kinds;
+use crate::model::{Key, KindId};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A field of one resource that a source decides which writes nothing now.
+#[derive(Debug)]
+pub(super) struct WaitingField {
+    /// That source.
+    pub peer: Arc<str>,
+    /// The name of the field.
+    pub field: String,
+    /// Whether this source's value is written until then; otherwise what is stored stays.
+    pub written: bool,
+}
+
+/// The fields of a kind that wait for a source, and of which resources.
+pub(super) type WaitingByPeer =
+    BTreeMap<(Arc<str>, bool, KindId), (BTreeSet<String>, BTreeSet<Key>)>;
+
+impl PlanInProgress {
+    /// Takes note of the fields of a resource that wait.
+    pub fn wait(&mut self, key: &Key, fields: Vec<WaitingField>) {
+        for WaitingField {
+            peer,
+            field,
+            written,
+        } in fields
+        {
+            let entry = self.waiting.entry((peer, written, key.kind));
+            let (fields, keys) = entry.or_default();
+            fields.insert(field);
+            keys.insert(key.clone());
+        }
+    }
+
+    /// Says what waits: once for each source and kind.
+    pub fn note_waiting(&mut self, context: &PlanContext<'_>) {
+        for ((name, written, kind), (fields, keys)) in std::mem::take(&mut self.waiting) {
+            let mut peers = context.rules.peers.iter();
+            let peer = peers.find(|peer| peer.name == name);
+            let Some(idle) = peer.and_then(|peer| peer.idle.as_ref()) else {
+                continue;
+            };
+            let fields: Vec<String> = fields.into_iter().collect();
+            let message = message(&name, &fields.join(", "), &resources(kind, &keys), written);
+            let found =
+                Diagnostic::new(codes::AUTHORITY_WAITS, format!("{message} ({})", idle.why));
+            self.diagnostics.push(found.help(&idle.help));
+        }
+    }
+}
+
+fn message(peer: &str, fields: &str, of: &str, written: bool) -> String {
+    if written {
+        format!(
+            "source {peer} comes first in `order` and declares another {fields} of {of}, but writes nothing now; the values of this source are written until it does"
+        )
+    } else {
+        format!(
+            "source {peer} decides {fields} of {of}, but writes nothing now; the stored values stay, and the values of this source wait"
+        )
+    }
+}
+
+/// So many resources of a kind, by name where it is one.
+fn resources(kind: KindId, keys: &BTreeSet<Key>) -> String {
+    match keys.first() {
+        Some(key) if keys.len() == 1 => key.to_string(),
+        _ => format!("{} {}", keys.len(), kinds::get(kind).collection),
+    }
+}

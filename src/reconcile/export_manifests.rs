@@ -1,0 +1,313 @@
+//! An export as manifests: what of it is whole, beside what is declared already, without a database.
+
+use super::{Pass, PassError, PassRequest, SourceReading, feeds};
+use crate::config::{Config, Source};
+use crate::diagnostic::{self, Diagnostic, codes};
+use crate::kinds::{self, ACCOUNT};
+use crate::manifest::layout::{
+    ExistingFiles, ManifestExport, ManifestResource, inline_list, lay_out,
+};
+use crate::manifest::{self, LoadOptions, LoadedManifests, Tree};
+use crate::model::{
+    Cell, CompactText, DeclaredResource, Desired, Key, KeyedList, StatedField, Value,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+/// What an export comes to as manifests.
+#[derive(Debug, Default)]
+pub struct ConvertedExport {
+    /// The files to write.
+    pub export: ManifestExport,
+    /// What stands in them, sorted.
+    pub written: Vec<Key>,
+    /// What is declared already and stays as it is, with where.
+    pub declared: Vec<(Key, String)>,
+    /// What is left out because something is wrong with it, or with what it belongs to.
+    pub faulty: BTreeSet<Key>,
+    /// What the export says is deleted.
+    pub deleted: Vec<Key>,
+    /// What was found.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Why nothing of the export is believed.
+    pub doubt: Option<String>,
+}
+
+/// Makes manifests of an export for a directory that may have some already.
+///
+/// # Errors
+/// When the source is no export, or what the directory declares cannot be made out.
+pub fn manifests(
+    config: &Config,
+    source: &Source,
+    dir: &Path,
+) -> Result<ConvertedExport, PassError> {
+    let Some(feed) = source.feed() else {
+        let why = format!("source {} is no export", source.name);
+        return Err(PassError::Usage(why));
+    };
+    let there = load_directory(dir)?;
+    let (reading, doubt) =
+        feeds::read_without_database(config, source, feed, &PassRequest::default());
+    if doubt.is_some() {
+        return Ok(ConvertedExport {
+            diagnostics: reading.diagnostics,
+            doubt,
+            ..ConvertedExport::default()
+        });
+    }
+    let mut sorting = ExportConversion::new(&reading, &there);
+    let diagnostics = sorting.remove_faulty(config, &reading, &there);
+    let mut converted = ConvertedExport {
+        diagnostics,
+        ..sorting.converted
+    };
+    converted.written = sorting.new.keys().cloned().collect();
+    let items = sorting.new.values().map(|declared| item(declared));
+    converted.export = lay_out(
+        items.collect(),
+        &laid_beside(dir, folders(there.desired.resources.iter())),
+    );
+    Ok(converted)
+}
+
+/// What a directory declares now; nothing where there is none.
+fn load_directory(dir: &Path) -> Result<LoadedManifests, PassError> {
+    if !dir.exists() {
+        return Ok(LoadedManifests::default());
+    }
+    let loaded = manifest::load(&Tree::read(dir), &LoadOptions::default());
+    match loaded.desired.removals_off.first() {
+        None => Ok(loaded),
+        Some(why) => Err(PassError::Refused(format!(
+            "what {} declares cannot be made out: {why}; see `roster validate {0}`",
+            dir.display()
+        ))),
+    }
+}
+
+/// Resources of an export on their way into manifests.
+struct ExportConversion {
+    new: BTreeMap<Key, Arc<DeclaredResource>>,
+    converted: ConvertedExport,
+}
+
+impl ExportConversion {
+    fn new(reading: &SourceReading, there: &LoadedManifests) -> Self {
+        let mut sorting = Self {
+            new: BTreeMap::new(),
+            converted: ConvertedExport::default(),
+        };
+        let mut gone = Vec::new();
+        let converted = &mut sorting.converted;
+        converted
+            .faulty
+            .extend(reading.desired.shielded.iter().cloned());
+        for declared in &reading.desired.resources {
+            let key = declared.key.clone();
+            if let Some(before) = there.desired.resources.get(&key) {
+                let at = before.at;
+                let place = format!("{}:{}:{}", before.path, at.line, at.column);
+                converted.declared.push((key, place));
+            } else if is_deleted(declared) {
+                converted.deleted.push(key);
+                gone.push(declared);
+            } else if !converted.faulty.contains(&key) {
+                sorting.new.insert(key, Arc::new(plain(declared)));
+            }
+        }
+        let alone = sorting.only_within(&gone);
+        sorting.new.retain(|key, _| !alone.contains(key));
+        sorting
+    }
+
+    /// Takes out what has errors until nothing has any, since what refers to it has one then.
+    fn remove_faulty(
+        &mut self,
+        config: &Config,
+        reading: &SourceReading,
+        there: &LoadedManifests,
+    ) -> Vec<Diagnostic> {
+        let mine: BTreeSet<Key> = self.new.keys().cloned().collect();
+        let mut told = Vec::new();
+        loop {
+            let (desired, found) = self.checked(config, reading, there);
+            let found = found.into_iter().filter(|found| match &found.key {
+                Some(key) => mine.contains(key) || !there.desired.resources.contains(key),
+                None => true,
+            });
+            let (mut errors, others): (Vec<_>, Vec<_>) = found.partition(Diagnostic::is_error);
+            if !self.converted.faulty.is_empty() {
+                errors.iter_mut().for_each(explain_missing_reference);
+            }
+            let keys = errors.iter().filter_map(|found| found.key.as_ref());
+            let mut faulty: BTreeSet<Key> = keys
+                .filter(|key| self.new.contains_key(*key))
+                .cloned()
+                .collect();
+            told.extend(errors);
+            if faulty.is_empty() {
+                told.extend(others);
+                self.take_typed(&desired);
+                return sorted(told);
+            }
+            let gone: Vec<_> = faulty.iter().map(|key| &self.new[key]).collect();
+            faulty.extend(self.only_within(&gone));
+            self.new.retain(|key, _| !faulty.contains(key));
+            self.converted.faulty.extend(faulty);
+        }
+    }
+
+    /// What every rule that needs no database says of the old and the new together.
+    fn checked(
+        &self,
+        config: &Config,
+        reading: &SourceReading,
+        there: &LoadedManifests,
+    ) -> (Arc<Desired>, Vec<Diagnostic>) {
+        let old = there.desired.resources.iter().cloned();
+        let mut all: Vec<Arc<DeclaredResource>> = old.chain(self.new.values().cloned()).collect();
+        all.sort_by(|a, b| a.key.cmp(&b.key));
+        let desired = Desired {
+            resources: all.into_iter().collect::<KeyedList<_>>(),
+            ..(*reading.desired).clone()
+        };
+        let found = reading.diagnostics.clone();
+        let together = feeds::reading(&reading.source, desired, found, None);
+        let mut pass = Pass {
+            config,
+            readings: vec![together],
+            request: PassRequest::default(),
+            by_hand: super::ManualExport::Part,
+        };
+        let found = pass.validate(0);
+        (pass.readings.remove(0).desired, found)
+    }
+
+    /// What is new and linked to by these, and by nothing else that is new.
+    fn only_within(&self, gone: &[&Arc<DeclaredResource>]) -> BTreeSet<Key> {
+        let away: BTreeSet<&Key> = gone.iter().map(|declared| &declared.key).collect();
+        let stays = self.new.values();
+        let stays = stays.filter(|declared| !away.contains(&declared.key));
+        let kept: BTreeSet<Key> = stays
+            .flat_map(|declared| inline_targets(declared))
+            .collect();
+        let lost = gone.iter().flat_map(|declared| inline_targets(declared));
+        lost.filter(|key| !kept.contains(key) && self.new.contains_key(key))
+            .collect()
+    }
+
+    /// Takes over the custom values as their definitions type them.
+    fn take_typed(&mut self, desired: &Desired) {
+        for (key, declared) in &mut self.new {
+            if let Some(typed) = desired.resources.get(key) {
+                *declared = Arc::clone(typed);
+            }
+        }
+    }
+}
+
+/// What a resource may write out within itself, of what it links to.
+pub(super) fn inline_targets(declared: &DeclaredResource) -> impl Iterator<Item = Key> {
+    let list = inline_list(kinds::get(declared.key.kind));
+    list.into_iter().flat_map(|(index, kind)| {
+        let members = declared.value(index).into_iter().flat_map(Value::members);
+        members.map(move |id| Key::new(kind, id))
+    })
+}
+
+/// Something was left out before: that is what a reference misses that it did not miss at first.
+fn explain_missing_reference(found: &mut Diagnostic) {
+    if found.code == codes::REFERENCE {
+        found.help =
+            Some("it is left out because of its own errors, or missing: mend that first".into());
+    }
+}
+
+/// Each once, in order.
+fn sorted(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    diagnostic::sort(&mut found);
+    found.dedup();
+    found
+}
+
+pub(super) fn is_deleted(declared: &DeclaredResource) -> bool {
+    let status = declared.value(kinds::get(declared.key.kind).status_index());
+    status.and_then(Value::as_text) == Some("deleted")
+}
+
+/// What a manifest says in place of an export: a list that grows becomes the list, and what is blank
+/// is not said.
+pub(super) fn plain(declared: &DeclaredResource) -> DeclaredResource {
+    let cells = declared.cells.iter().filter_map(|stated| {
+        let value = stated.cell.value()?;
+        (!value.is_empty_list()).then(|| StatedField {
+            cell: Cell::Value(value.clone()),
+            ..stated.clone()
+        })
+    });
+    DeclaredResource {
+        cells: cells.collect(),
+        ..declared.clone()
+    }
+}
+
+/// A resource to be written; that it is active needs no word.
+pub(super) fn item(declared: &DeclaredResource) -> ManifestResource {
+    let status = kinds::own_field(kinds::get(declared.key.kind).status_index());
+    let said = declared.cells.iter().filter_map(|stated| {
+        let value = stated.cell.value()?;
+        let active = stated.field == status && value.as_text() == Some("active");
+        (!active).then(|| (stated.field.clone(), value.clone()))
+    });
+    ManifestResource {
+        key: declared.key.clone(),
+        said: said.collect(),
+    }
+}
+
+/// What is in the directory: files by name, and the folders that are an account's own.
+pub(super) fn laid_beside(dir: &Path, folders: BTreeMap<CompactText, String>) -> ExistingFiles {
+    let mut beside = ExistingFiles {
+        folders,
+        ..ExistingFiles::default()
+    };
+    // Files that are no manifests, too: what lies in the way is never written over.
+    let mut waiting = vec![String::new()];
+    while let Some(folder) = waiting.pop() {
+        for entry in std::fs::read_dir(dir.join(&folder))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let path = if folder.is_empty() {
+                name.clone()
+            } else {
+                format!("{folder}/{name}")
+            };
+            if entry.file_type().is_ok_and(|ty| ty.is_dir()) && !name.starts_with('.') {
+                waiting.push(path);
+            } else {
+                beside.taken.insert(path.to_lowercase());
+            }
+        }
+    }
+    beside
+}
+
+/// The folder of each account that has one for itself.
+pub(super) fn folders<'d>(
+    declared: impl Iterator<Item = &'d Arc<DeclaredResource>>,
+) -> BTreeMap<CompactText, String> {
+    let mut by_folder: BTreeMap<&str, Vec<&CompactText>> = BTreeMap::new();
+    for declared in declared.filter(|declared| declared.key.kind == ACCOUNT) {
+        if let Some((folder, _)) = declared.path.rsplit_once('/') {
+            by_folder.entry(folder).or_default().push(&declared.key.id);
+        }
+    }
+    let own = by_folder.into_iter().filter(|(_, ids)| ids.len() == 1);
+    own.map(|(folder, ids)| (ids[0].clone(), folder.to_owned()))
+        .collect()
+}

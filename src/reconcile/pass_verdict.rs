@@ -1,0 +1,288 @@
+//! What a source's pass accepts: only that decides anything for the other sources.
+//!
+//! What is refused, held whole, unreadable, cut or not fetched stands by its claims. Whether a
+//! source that is planned later in the same run is refused is found out by planning it.
+
+use super::feeds::{self, ExportVerdict};
+use super::source_reading::SourceReading;
+use super::{ManualExport, Pass, PassError};
+use crate::config::RELEASED_AFTER;
+use crate::diagnostic::{Diagnostic, codes};
+use crate::kinds;
+use crate::model::{Claim, ClaimState, DeclaredResource, Digest, FieldRef, Key, KindId, Snapshot};
+use crate::plan::{self, HoldEntry, IdleReason, PeerSource, Plan, StepVerb};
+use crate::store::Store;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the plan of a source accepts of it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PassVerdict {
+    /// Why the plan is refused, if it is.
+    pub refused: Option<String>,
+    /// The resources that it holds whole.
+    pub held: BTreeSet<Key>,
+    /// The fields that it holds.
+    pub held_fields: BTreeSet<(Key, FieldRef)>,
+    /// The kinds of which it lost everything at once, and holds that.
+    pub emptied: BTreeSet<KindId>,
+}
+
+impl PassVerdict {
+    /// What a plan accepts.
+    pub(super) fn of(plan: &Plan) -> Self {
+        let mut verdict = Self {
+            refused: plan.errored.then(|| refusal(&plan.diagnostics)),
+            ..Self::default()
+        };
+        for held in &plan.held {
+            if held.changes.is_empty() || matches!(held.verb, StepVerb::Create | StepVerb::Adopt) {
+                verdict.held.insert(held.key.clone());
+            }
+            let fields = held.changes.iter().map(|change| change.field.clone());
+            let fields = fields.map(|field| (held.key.clone(), field));
+            verdict.held_fields.extend(fields);
+            if held.code == codes::EMPTY_SOURCE {
+                verdict.emptied.extend(emptied(held));
+            }
+        }
+        verdict
+    }
+
+    fn holds_something(&self) -> bool {
+        *self != Self::default()
+    }
+}
+
+/// The kinds whose resources a hold of `empty-source` is about.
+fn emptied(held: &HoldEntry) -> Vec<KindId> {
+    if held.over.as_deref() == Some("--accept empty=all") {
+        return kinds::ALL.iter().map(|kind| kind.id).collect();
+    }
+    vec![held.key.kind]
+}
+
+/// The first error, and how many there are.
+fn refusal(found: &[Diagnostic]) -> String {
+    let mut errors = found.iter().filter(|found| found.is_error());
+    let first = errors.next().map_or("", |first| &first.message);
+    match errors.count() {
+        0 => format!("an error refuses it: {first}"),
+        more => format!("{} errors refuse it, the first: {first}", more + 1),
+    }
+}
+
+impl SourceReading {
+    /// Why the source's pass accepts nothing of what it declares, if so.
+    fn unaccepted(&self) -> Option<String> {
+        if self.unread.is_some() || self.is_pushed() {
+            return None;
+        }
+        if !self.source.hold_errors && self.diagnostics.iter().any(Diagnostic::is_error) {
+            return Some(refusal(&self.diagnostics));
+        }
+        let lost = self.source.feed().is_some() && self.facts.is_none();
+        if lost || self.desired.resources.is_empty() && !self.desired.removals_off.is_empty() {
+            return Some(self.desired.removals_off.join("; "));
+        }
+        let doubt = self
+            .judged
+            .as_ref()
+            .and_then(|judged| judged.doubt.as_ref());
+        if let Some((code, why)) = doubt {
+            return Some(format!("{code}: {why}"));
+        }
+        self.verdict.as_ref()?.refused.clone()
+    }
+
+    /// Whether all that it declares is known.
+    pub(super) fn is_fully_known(&self) -> bool {
+        let desired = &self.desired;
+        !self.is_pushed() && desired.removals_off.is_empty() && desired.hidden.is_empty()
+    }
+
+    pub(super) fn is_pushed(&self) -> bool {
+        let feed = self.source.feed();
+        feed.is_some_and(crate::config::FeedConfig::is_pushed)
+    }
+
+    /// Why its pass writes nothing, and the way out.
+    fn idle(&self) -> Option<IdleReason> {
+        let name = &self.source.name;
+        if let Some(why) = self.unaccepted() {
+            let help = format!("See what waits with `roster plan --source {name}`.");
+            return Some(IdleReason { why, help });
+        }
+        if self.closed.is_some() {
+            return self.closed.clone();
+        }
+        let why = self.why_not_applied()?;
+        let help = if self.source.apply {
+            format!("Let it begin with `roster approve source {name}`.")
+        } else {
+            format!("Set `mode: apply` for source {name}, or take it out of `order`.")
+        };
+        Some(IdleReason { why, help })
+    }
+
+    /// The kinds of which it may declare more than is known, and why.
+    fn hidden_kinds(&self) -> BTreeMap<KindId, String> {
+        let all = |why: &str| kinds::ALL.map(|kind| (kind.id, why.to_owned())).into();
+        let off = &self.desired.removals_off;
+        match self.unaccepted() {
+            _ if self.is_pushed() => BTreeMap::new(),
+            Some(why) => all(&why),
+            None if !off.is_empty() => all(&off.join("; ")),
+            None => {
+                // What was lost at once may be a folder that was not there: then so is what moved into it.
+                let emptied = self.verdict.iter().flat_map(|verdict| &verdict.emptied);
+                let why = |kind| {
+                    format!(
+                        "all of its {} are gone at once",
+                        kinds::get(kind).collection
+                    )
+                };
+                let mut hidden: BTreeMap<_, _> = emptied.map(|kind| (*kind, why(*kind))).collect();
+                hidden.extend(self.desired.hidden.clone());
+                hidden
+            }
+        }
+    }
+
+    /// The source as the others see it.
+    pub(super) fn peer(&self) -> PeerSource {
+        let idle = self.idle();
+        let tree = (self.unread.is_none() && !self.is_pushed()).then(|| self.desired.clone());
+        let verdict = self.verdict.clone().unwrap_or_default();
+        let (desired, unaccepted) = if idle.is_some() {
+            (None, tree)
+        } else {
+            (tree, None)
+        };
+        PeerSource {
+            name: self.source.name.clone(),
+            desired,
+            unaccepted,
+            authority: self.source.authority.clone(),
+            hides: self.hidden_kinds(),
+            idle,
+            held: verdict.held,
+            held_fields: verdict.held_fields,
+            absent: self.absent.clone(),
+        }
+    }
+
+    /// What counts as absent from its exports, with the one that was read if that is accepted.
+    fn counts_as_absent(&self, before: &BTreeMap<Key, u32>) -> BTreeSet<Key> {
+        let export = self.source.feed();
+        let after = export.map_or(RELEASED_AFTER, |export| export.released_after);
+        let accepted = |judged: &&ExportVerdict| judged.begun && judged.doubt.is_none();
+        let judged = self.judged.as_ref().filter(accepted);
+        let now = judged.filter(|_| self.unread.is_none());
+        let missed = now.map_or(before, |judged| &judged.missed).iter();
+        let counts = missed.filter(|(_, missed)| **missed >= after);
+        counts.map(|(key, _)| key.clone()).collect()
+    }
+}
+
+impl Pass<'_> {
+    /// How a source that was planned stands to the others: the same digest, the same to them.
+    #[must_use]
+    pub fn standing_digest(&self, index: usize) -> Digest {
+        let peer = self.readings[index].peer();
+        let revision = &self.readings[index].desired.revision;
+        let hides: Vec<_> = peer.hides.keys().collect();
+        // Why is left out: a time in it would make every pass another one.
+        let stands = (revision, hides, peer.idle.is_some(), peer.held, peer.absent);
+        Digest::of(format!("{stands:?}").as_bytes())
+    }
+
+    /// Judges every export by what was accepted before.
+    pub(super) async fn judge_exports(
+        &mut self,
+        index: usize,
+        stored: &Snapshot,
+        store: &Store,
+    ) -> Result<(), PassError> {
+        for at in 0..self.readings.len() {
+            let reading = &self.readings[at];
+            if reading.source.feed().is_none() || at != index && reading.is_pushed() {
+                continue;
+            }
+            let (before, by_hand) = if at == index {
+                (stored.missed.clone(), self.by_hand)
+            } else {
+                (
+                    store.missed_counts(&reading.source.name).await?,
+                    ManualExport::NotManual,
+                )
+            };
+            if reading.unread.is_none() {
+                let blank = self.config.guards.blank;
+                let judged = feeds::judge(reading, &before, stored, store, blank, by_hand).await?;
+                self.readings[at].judged = judged;
+            }
+            self.readings[at].absent = self.readings[at].counts_as_absent(&before);
+        }
+        Ok(())
+    }
+
+    /// Finds out what the passes of other sources accept, where that matters for this one; whether
+    /// that is less than all of what they declare.
+    pub(super) async fn judge_others(
+        &mut self,
+        index: usize,
+        stored: &Snapshot,
+        store: &Store,
+        earlier: &[Plan],
+        plan: &Plan,
+    ) -> Result<bool, PassError> {
+        let mut earlier = earlier.to_vec();
+        if self.readings[index].why_not_applied().is_none() {
+            earlier.push(plan.clone());
+        }
+        let mut less = false;
+        for other in self.sources_to_judge(index, stored, plan) {
+            let mut stored = self.snapshot(other, store).await?;
+            for plan in &earlier {
+                plan::advance(&mut stored, plan);
+            }
+            let plan = self.plan_on(other, &stored);
+            self.go_on()?;
+            let verdict = PassVerdict::of(&plan);
+            less |= verdict.holds_something();
+            self.readings[other].verdict = Some(verdict);
+            earlier.push(plan);
+        }
+        Ok(less)
+    }
+
+    /// The sources whose rules may refuse something that this one depends on.
+    fn sources_to_judge(&self, index: usize, stored: &Snapshot, plan: &Plan) -> Vec<usize> {
+        let reading = &self.readings[index];
+        let declared = &reading.desired.resources;
+        let mine = |claim: &Claim| {
+            claim.source == reading.source.name && claim.state == ClaimState::Active
+        };
+        let mut claims = stored.claims.iter();
+        let missing =
+            claims.any(|(key, claims)| !declared.contains(key) && claims.iter().any(mine));
+        let losing = plan::losing_administrators(plan, stored);
+        let succeeds = |theirs: &DeclaredResource| {
+            !losing.is_empty() && plan::is_declared_administrator(theirs, &losing)
+        };
+        let depends = |other: &SourceReading| {
+            let mut theirs = other.desired.resources.iter();
+            missing || theirs.any(|theirs| declared.contains(&theirs.key) || succeeds(theirs))
+        };
+        let others = self.readings.iter().enumerate();
+        let others = others.filter(|(other, reading)| {
+            *other != index
+                && reading.verdict.is_none()
+                && reading.unread.is_none()
+                && !reading.is_pushed()
+                && reading.idle().is_none()
+                && depends(reading)
+        });
+        others.map(|(other, _)| other).collect()
+    }
+}

@@ -1,0 +1,181 @@
+//! What a source says against what the manifests of a directory say, resource by resource.
+
+use super::proposed_cell::{is_proposed, proposed_cell, without_unknown};
+use super::{ProposalScope, UnwrittenItem};
+use crate::diagnostic::Diagnostic;
+use crate::kinds::{self, Kind};
+use crate::manifest::edit::ManifestEdit;
+use crate::manifest::layout::inline_list;
+use crate::model::{
+    Cell, CompactText, DeclaredResource, FieldRef, Key, LineColumn, StatedField, Value,
+};
+use crate::reconcile::SourceReading;
+use crate::reconcile::export_manifests::{is_deleted, plain};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+/// What is to become of the directory.
+#[derive(Default)]
+pub(super) struct DirectoryComparison {
+    pub edits: Vec<ProposedEdit>,
+    pub new: BTreeMap<Key, Arc<DeclaredResource>>,
+    /// To which account a new address belongs.
+    pub homes: BTreeMap<Key, CompactText>,
+    pub unwritten: Vec<UnwrittenItem>,
+    pub needs_add: usize,
+    pub needs_new: usize,
+}
+
+/// An edit, and where it comes from.
+pub(super) struct ProposedEdit {
+    pub edit: ManifestEdit,
+    pub path: Arc<str>,
+    pub at: LineColumn,
+    pub from: String,
+}
+
+impl DirectoryComparison {
+    pub fn between(
+        from: &SourceReading,
+        there: &SourceReading,
+        found: &[Diagnostic],
+        more: ProposalScope,
+    ) -> Self {
+        let mut comparing = Self::default();
+        let errors = found.iter().filter(|found| found.is_error());
+        let whole = errors.filter(|found| found.field.is_none());
+        let faulty: HashSet<&Key> = whole.filter_map(|found| found.key.as_ref()).collect();
+        for said in &from.desired.resources {
+            if faulty.contains(&said.key) || from.desired.shielded.contains(&said.key) {
+                continue;
+            }
+            match there.desired.resources.get(&said.key) {
+                Some(declared) => comparing.compare(from, there, said, declared, more),
+                None if is_deleted(said) => {}
+                None if more.new => {
+                    comparing
+                        .new
+                        .insert(said.key.clone(), Arc::new(plain(said)));
+                }
+                None => comparing.needs_new += 1,
+            }
+        }
+        comparing
+    }
+
+    fn compare(
+        &mut self,
+        from: &SourceReading,
+        there: &SourceReading,
+        said: &DeclaredResource,
+        declared: &DeclaredResource,
+        more: ProposalScope,
+    ) {
+        let kind = kinds::get(said.key.kind);
+        let mut missing = Vec::new();
+        let place =
+            |stated: &StatedField| format!("{}:{}:{}", said.path, stated.at.line, stated.at.column);
+        for stated in &said.cells {
+            let faulty = (said.key.clone(), stated.field.clone());
+            if !is_proposed(kind, &stated.field) || from.desired.faulty.contains(&faulty) {
+                continue;
+            }
+            let before = declared.stated(&stated.field);
+            let Some(mut cell) = proposed_cell(kind, stated, before.map(|before| &before.cell))
+            else {
+                continue;
+            };
+            without_unknown(kind, &stated.field, &mut cell, (from, there), more);
+            if before.is_some_and(|before| before.cell == cell) {
+                continue;
+            }
+            self.homes_of(kind, said, &stated.field, &cell);
+            let says = |before: &StatedField| {
+                stated.field.own().is_none() || !matches!(before.cell, Cell::Blank)
+            };
+            if !before.is_some_and(says) {
+                let empty = cell.value().is_none_or(Value::is_empty_list);
+                let active = Some(kind.status_index()) == stated.field.own()
+                    && cell.value().and_then(Value::as_text) == Some("active");
+                if empty || active {
+                    continue;
+                }
+                if !more.add {
+                    self.needs_add += 1;
+                    continue;
+                }
+                if before.is_none() {
+                    missing.push((stated, cell));
+                    continue;
+                }
+            }
+            let cells = vec![(stated.field.clone(), cell)];
+            let at = before.map_or(declared.at, |before| before.at);
+            self.make(declared, cells, at, place(stated));
+        }
+        if let Some((first, _)) = missing.first() {
+            let from = place(first);
+            let cells = missing.into_iter();
+            let cells = cells.map(|(stated, cell)| (stated.field.clone(), cell));
+            self.make(declared, cells.collect(), declared.at, from);
+        }
+    }
+
+    fn make(
+        &mut self,
+        declared: &DeclaredResource,
+        cells: Vec<(FieldRef, Cell)>,
+        at: LineColumn,
+        from: String,
+    ) {
+        let kind = kinds::get(declared.key.kind);
+        let fixed = |(field, _): &(FieldRef, Cell)| {
+            let known = declared.stated(field).is_some();
+            known && kind.field(field).is_some_and(|field| field.immutable)
+        };
+        let making = ProposedEdit {
+            path: Arc::clone(&declared.path),
+            edit: ManifestEdit {
+                key: declared.key.clone(),
+                cells,
+            },
+            at,
+            from,
+        };
+        if making.edit.cells.iter().any(fixed) {
+            self.unwritten.push(making.unwritten("it can never change"));
+        } else {
+            self.edits.push(making);
+        }
+    }
+
+    /// Notes which account a resource belongs to that is written within accounts.
+    fn homes_of(
+        &mut self,
+        kind: &'static Kind,
+        said: &DeclaredResource,
+        field: &FieldRef,
+        cell: &Cell,
+    ) {
+        if let Some((index, target)) = inline_list(kind)
+            && *field == kinds::own_field(index)
+        {
+            for id in cell.value().into_iter().flat_map(Value::members) {
+                let key = Key::new(target, id);
+                self.homes.entry(key).or_insert_with(|| said.key.id.clone());
+            }
+        }
+    }
+}
+
+impl ProposedEdit {
+    pub fn unwritten(&self, why: &str) -> UnwrittenItem {
+        UnwrittenItem {
+            subject: self.edit.subject(),
+            path: self.path.to_string(),
+            in_source: false,
+            at: self.at,
+            why: why.to_owned(),
+        }
+    }
+}

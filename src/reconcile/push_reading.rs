@@ -1,0 +1,123 @@
+//! What was sent to a source that is pushed to: read in place of something to fetch.
+
+use super::feeds::{self, ExportFacts};
+use super::source_reading::SourceReading;
+use super::{PassRequest, columns};
+use crate::config::{FeedConfig, Source};
+use crate::diagnostic::Diagnostic;
+use crate::model::{DeclaredResource, Desired, Key, KeyedList};
+use std::collections::BTreeSet;
+use std::io::Cursor;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What was sent to a source, the earliest first.
+#[derive(Clone, Debug)]
+pub struct SourcePushes {
+    /// The source.
+    pub source: Arc<str>,
+    /// One after the other.
+    pub bodies: Vec<PushedBody>,
+}
+
+/// What was sent at once.
+#[derive(Clone, Debug)]
+pub struct PushedBody {
+    /// What it is called where it is told of.
+    pub name: Arc<str>,
+    /// All of it.
+    pub bytes: Arc<[u8]>,
+    /// Of one that was looked at before: only what of it was held back. The rest is done with.
+    pub only: Option<BTreeSet<Key>>,
+}
+
+/// Reads what was sent; without anything the source says nothing, which takes nothing away.
+pub(super) fn read(source: &Source, feed: &FeedConfig, request: &PassRequest) -> SourceReading {
+    let mut desired = Desired {
+        source: source.name.clone(),
+        partial: true,
+        ..Desired::default()
+    };
+    let (mut found, mut facts) = (Vec::new(), None);
+    let pushed = request.pushed.as_ref();
+    let pushed = pushed.filter(|pushed| pushed.source == source.name);
+    for sent in pushed.iter().flat_map(|pushed| &pushed.bodies) {
+        let mut read = crate::feed::read(
+            Cursor::new(&*sent.bytes),
+            &sent.name,
+            &source.name,
+            &feed.mapping,
+        );
+        if let Some(only) = &sent.only {
+            retain_pending(&mut read.desired, &mut read.diagnostics, only);
+        }
+        facts = Some(ExportFacts {
+            digest: read.digest,
+            records: read.records,
+            repeated: read.repeated,
+            trailer: read.trailer,
+            complete: read.complete,
+            headed: false,
+            filled: columns::filled(&read),
+            columns: read.columns,
+            modified_at: None,
+            sent: Some(sent.only.is_none()),
+            body: (PathBuf::new(), None),
+        });
+        found.extend(read.diagnostics);
+        merge(&mut desired, read.desired);
+    }
+    feeds::reading(source, desired, found, facts)
+}
+
+/// Of what was sent before only this is still to be done.
+fn retain_pending(desired: &mut Desired, found: &mut Vec<Diagnostic>, only: &BTreeSet<Key>) {
+    desired
+        .resources
+        .retain(|declared| only.contains(&declared.key));
+    desired.faulty.retain(|(key, _)| only.contains(key));
+    desired.shielded.clear();
+    desired.hidden.clear();
+    found.retain(|found| found.key.as_ref().is_some_and(|key| only.contains(key)));
+}
+
+/// Takes over what was sent later: where both say something, that counts.
+fn merge(all: &mut Desired, later: Desired) {
+    all.revision = later.revision;
+    all.faulty.extend(later.faulty);
+    all.shielded.extend(later.shielded);
+    all.hidden.extend(later.hidden);
+    if all.resources.is_empty() {
+        all.resources = later.resources;
+        return;
+    }
+    let both = later
+        .resources
+        .iter()
+        .map(|declared| match all.resources.get(&declared.key) {
+            Some(earlier) => Arc::new(merge_declared(earlier, declared)),
+            None => Arc::clone(declared),
+        });
+    let both: Vec<Arc<DeclaredResource>> = both.collect();
+    let before = std::mem::take(&mut all.resources);
+    let left = before
+        .iter()
+        .filter(|declared| !later.resources.contains(&declared.key));
+    let mut merged: Vec<Arc<DeclaredResource>> = left.cloned().chain(both).collect();
+    merged.sort_by(|a, b| a.key.cmp(&b.key));
+    all.resources = merged.into_iter().collect::<KeyedList<_>>();
+}
+
+/// What is said of one resource earlier and later.
+fn merge_declared(earlier: &DeclaredResource, later: &DeclaredResource) -> DeclaredResource {
+    let mut all = later.clone();
+    for stated in &earlier.cells {
+        let place = all
+            .cells
+            .binary_search_by(|known| known.field.cmp(&stated.field));
+        if let Err(place) = place {
+            all.cells.insert(place, stated.clone());
+        }
+    }
+    all
+}

@@ -1,0 +1,47 @@
+//! Planning a tree that somebody sends in place of what a source says: a pull request's, say. It
+//! may hold anything, so it finds out no secret and changes nothing.
+
+use super::source_reading::{self, SourceReading};
+use super::{Pass, PassError, PassRequest, feeds};
+use crate::config::Config;
+use crate::manifest::Tree;
+use crate::model::StopFlag;
+use crate::plan::Plan;
+use crate::store::Store;
+
+/// What source `index` would come to if it said this.
+///
+/// # Errors
+/// When the database cannot be read, or `stop` was set.
+pub async fn plan_submitted_tree(
+    config: &Config,
+    index: usize,
+    tree: Tree,
+    stop: StopFlag,
+    store: &Store,
+) -> Result<(Plan, SourceReading), PassError> {
+    let request = PassRequest {
+        source: Some(config.sources[index].name.to_string()),
+        sealed: true,
+        stop,
+        ..PassRequest::default()
+    };
+    let mut sent = Some(tree);
+    let sources = config.sources.iter().enumerate();
+    let readings = sources.map(|(at, source)| {
+        if let (true, Some(feed)) = (at != index, source.feed()) {
+            return feeds::read(config, source, feed, &request);
+        }
+        let own = sent.take_if(|_| at == index);
+        let tree = own.unwrap_or_else(|| source_reading::source_tree(config, source, &request));
+        source_reading::read_tree(config, source, tree, &request.stop)
+    });
+    let mut pass = Pass {
+        readings: readings.collect(),
+        config,
+        request: request.clone(),
+        by_hand: super::ManualExport::NotManual,
+    };
+    let plan = pass.plan_whole(index, store, &[]).await?;
+    Ok((plan, pass.readings.swap_remove(index)))
+}

@@ -1,0 +1,108 @@
+//! What gave a stored field its value.
+
+use super::json;
+use crate::kinds;
+use crate::model::{self, FieldRef, timestamp};
+use crate::plan::StepVerb;
+use crate::store::{ChangeRecord, StoredResource};
+use serde_json::{Value, json};
+
+/// What gave a field its value.
+#[derive(Clone, PartialEq, Debug)]
+pub enum ValueSetter {
+    /// The last change that touched it.
+    Change(ChangeRecord),
+    /// The creation, which said nothing of it: it has its default.
+    Default(ChangeRecord),
+    /// Nothing that is known: it was there when this change adopted the resource.
+    Adopted(ChangeRecord),
+    /// No run.
+    Nobody,
+}
+
+/// Whether a change left another plain value than the stored one; of lists it tells only what came
+/// and went.
+fn is_another(change: &ChangeRecord, name: &str, value: Option<&Value>) -> bool {
+    let compound = |value: &Value| value.is_array() || value.is_object();
+    let values = change.fields.get(name).and_then(Value::as_array);
+    let Some(after) = values.and_then(|values| values.last()) else {
+        return false;
+    };
+    if compound(after) || value.is_some_and(compound) {
+        return false;
+    }
+    after != value.unwrap_or(&Value::Null)
+}
+
+impl ValueSetter {
+    /// Told from the changes of the resource, newest first, and the stored row.
+    pub(super) fn of(
+        name: &str,
+        field: &FieldRef,
+        record: Option<&StoredResource>,
+        history: &[ChangeRecord],
+    ) -> Self {
+        let mut changes = history.iter();
+        if let Some(change) = changes.find(|change| change.fields.contains_key(name)) {
+            return Self::Change(change.clone());
+        }
+        let stored = record.and_then(|record| record.row.value(field));
+        match history.last() {
+            Some(first) if stored.is_some() && first.verb == StepVerb::Adopt.word() => {
+                Self::Adopted(first.clone())
+            }
+            Some(first) if is_default(first, field, stored) => Self::Default(first.clone()),
+            _ => Self::Nobody,
+        }
+    }
+
+    /// The change that set it, the creation that left it at its default, and the adoption that
+    /// found it: one of them or none.
+    pub(super) fn to_json(&self) -> [Option<Value>; 3] {
+        match self {
+            Self::Change(change) => [Some(change_json(change)), None, None],
+            Self::Default(change) => [None, Some(change_json(change)), None],
+            Self::Adopted(change) => [None, None, Some(change_json(change))],
+            Self::Nobody => [None, None, None],
+        }
+    }
+
+    /// Whether the stored value is not what this left.
+    pub(super) fn differs(
+        &self,
+        name: &str,
+        value: Option<&Value>,
+        history: &[ChangeRecord],
+    ) -> bool {
+        match self {
+            Self::Change(change) => is_another(change, name, value),
+            Self::Default(_) | Self::Adopted(_) => false,
+            // Created without it, and no run set it since.
+            Self::Nobody => value.is_some() && history.last().is_some_and(is_creation),
+        }
+    }
+}
+
+fn is_creation(change: &ChangeRecord) -> bool {
+    change.verb == StepVerb::Create.word()
+}
+
+/// Whether a value is the one that a creation gives when nothing is said.
+fn is_default(first: &ChangeRecord, field: &FieldRef, stored: Option<&model::Value>) -> bool {
+    let kind = kinds::by_name(&first.kind);
+    let default = kind.and_then(|kind| kind.fields.get(field.own()?)?.default.value());
+    stored.is_some() && stored == default.as_ref() && is_creation(first)
+}
+
+fn change_json(change: &ChangeRecord) -> Value {
+    json!({
+        "run": change.run,
+        "seq": change.seq,
+        "at": timestamp::format_utc(change.at),
+        "source": change.source,
+        "revision": change.revision,
+        "verb": change.verb,
+        "reason": change.reason,
+        "origin": json::origin(change),
+    })
+}

@@ -1,0 +1,215 @@
+//! The steps that guards held, until somebody decides: written by every apply, read by every plan.
+
+use super::connection::{BatchStatement, SqlTransaction};
+use super::error::StoreError;
+use super::sql_value::{SqlType, SqlValue};
+use super::{Store, migrate};
+use crate::kinds;
+use crate::model::{Digest, HeldStep, Key};
+use crate::plan::Plan;
+use std::collections::BTreeSet;
+
+const COLUMNS: [(&str, SqlType); 12] = [
+    ("source", SqlType::Id),
+    ("kind", SqlType::Id),
+    ("external_id", SqlType::Id),
+    ("budget", SqlType::Id),
+    ("field", SqlType::Text),
+    ("verb", SqlType::Text),
+    ("hold", SqlType::Id),
+    ("steps", SqlType::Int),
+    ("earlier", SqlType::Int),
+    ("total", SqlType::Int),
+    ("declared", SqlType::Bytes),
+    ("step", SqlType::Bytes),
+];
+
+/// The schema that brought the table.
+const SINCE: i64 = 4;
+
+impl Store {
+    /// What guards held of a source's plans, and nobody has decided about.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn held_steps(&self, source: &str) -> Result<Vec<HeldStep>, StoreError> {
+        match self.begin_schema_read("read the holds").await? {
+            Some(mut tx) => read(&mut tx, source).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Whether an apply recorded a hold, or part of one, that nobody has decided about, or a daemon
+    /// that watches a source has one.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn knows_hold(&self, hold: &str) -> Result<bool, StoreError> {
+        let Some(mut tx) = self.begin_schema_read("read the holds").await? else {
+            return Ok(false);
+        };
+        if !has_table(&mut tx).await? {
+            return Ok(false);
+        }
+        let sql = "SELECT 1 FROM held_steps WHERE hold = ? \
+                   UNION ALL SELECT 1 FROM watched WHERE state LIKE ?";
+        let within = format!("%\"{hold}\"%");
+        tx.has_rows(sql, &[hold.into(), SqlValue::text(within)])
+            .await
+    }
+}
+
+async fn has_table(tx: &mut SqlTransaction) -> Result<bool, StoreError> {
+    let meta = migrate::meta(tx).await?;
+    Ok(meta.is_some_and(|meta| meta.schema >= SINCE))
+}
+
+/// What guards held of a source's plans.
+pub(super) async fn read(
+    tx: &mut SqlTransaction,
+    source: &str,
+) -> Result<Vec<HeldStep>, StoreError> {
+    if !has_table(tx).await? {
+        return Ok(Vec::new());
+    }
+    let names = COLUMNS.map(|(name, _)| name).join(", ");
+    let sql = format!(
+        "SELECT {names} FROM held_steps WHERE source = ? ORDER BY kind, external_id, budget"
+    );
+    let types = COLUMNS.map(|(_, ty)| ty);
+    let found = tx.fetch(&sql, &[source.into()], &types).await?;
+    Ok(found.into_iter().filter_map(step).collect())
+}
+
+fn step(mut cells: Vec<SqlValue>) -> Option<HeldStep> {
+    let kind = kinds::by_name(cells[1].as_text()?)?;
+    let count = |cell: &SqlValue| u64::try_from(cell.int()).unwrap_or_default();
+    let [steps, earlier, total] = [7, 8, 9].map(|at| count(&cells[at]));
+    let [declared, step] =
+        [10, 11].map(|at| Digest(cells[at].take_bytes().try_into().unwrap_or_default()));
+    let mut text = |at: usize| cells[at].take_text();
+    Some(HeldStep {
+        source: text(0).as_str().into(),
+        key: Key::new(kind.id, text(2)),
+        budget: text(3).into(),
+        field: text(4).into(),
+        verb: text(5).into(),
+        hold: text(6).into(),
+        count: steps,
+        earlier,
+        total,
+        declared,
+        step,
+    })
+}
+
+/// Records what a plan held and which approvals it used, and drops the records that have come to their end.
+pub(super) async fn record_held_steps(
+    tx: &mut SqlTransaction,
+    plan: &Plan,
+) -> Result<(), StoreError> {
+    use_approvals(tx, plan).await?;
+    if plan.remembered.is_empty() && plan.forgotten.is_empty() {
+        return Ok(());
+    }
+    let old = plan.forgotten.iter().chain(&plan.remembered);
+    let keys = old.map(|step| {
+        vec![
+            SqlValue::text(&step.source),
+            kinds::get(step.key.kind).name.into(),
+            SqlValue::from(&step.key.id),
+            step.budget.as_str().into(),
+        ]
+    });
+    let sql = "WITH v(source, kind, id, budget) AS MATERIALIZED ({rows}) \
+               DELETE FROM held_steps WHERE EXISTS (SELECT 1 FROM v \
+               WHERE v.source = held_steps.source AND v.kind = held_steps.kind \
+               AND v.id = held_steps.external_id AND v.budget = held_steps.budget)";
+    let types = &[SqlType::Id; 4];
+    tx.batch(&BatchStatement { sql, types }, keys).await?;
+    let int = |number: u64| SqlValue::Int(i64::try_from(number).unwrap_or(i64::MAX));
+    let rows = plan.remembered.iter().map(|step| {
+        vec![
+            SqlValue::text(&step.source),
+            kinds::get(step.key.kind).name.into(),
+            SqlValue::from(&step.key.id),
+            step.budget.as_str().into(),
+            step.field.as_str().into(),
+            step.verb.as_str().into(),
+            step.hold.as_str().into(),
+            int(step.count),
+            int(step.earlier),
+            int(step.total),
+            SqlValue::Bytes(step.declared.0.to_vec()),
+            SqlValue::Bytes(step.step.0.to_vec()),
+        ]
+    });
+    tx.insert("held_steps", &COLUMNS, rows).await?;
+    Ok(())
+}
+
+/// The approvals since then that no apply has used: `HOLD`, or `HOLD KIND/ID` of one resource.
+pub(super) async fn unused_approvals(
+    tx: &mut SqlTransaction,
+    since: i64,
+) -> Result<BTreeSet<String>, StoreError> {
+    let unused = if has_table(tx).await? {
+        "AND NOT EXISTS (SELECT 1 FROM used_approvals u WHERE u.hold = a.hold \
+         AND u.resource = a.resource AND u.approved_at = a.approved_at)"
+    } else {
+        ""
+    };
+    let sql = format!("SELECT hold, resource FROM approvals a WHERE approved_at >= ? {unused}");
+    let found = tx
+        .fetch(&sql, &[since.into()], &[SqlType::Id, SqlType::Id])
+        .await?;
+    let names = found.into_iter().map(|mut cells| {
+        let (hold, resource) = (cells[0].take_text(), cells[1].take_text());
+        format!("{hold} {resource}").trim_end().to_owned()
+    });
+    Ok(names.collect())
+}
+
+/// Marks the approvals that a plan used: the same steps later are another decision.
+async fn use_approvals(tx: &mut SqlTransaction, plan: &Plan) -> Result<(), StoreError> {
+    let used = plan
+        .accepted
+        .iter()
+        .filter_map(|used| used.strip_prefix("hold "));
+    for approval in used {
+        let (hold, resource) = approval.split_once(' ').unwrap_or((approval, ""));
+        let sql = "INSERT INTO used_approvals (hold, resource, approved_at) \
+                   SELECT hold, resource, approved_at FROM approvals \
+                   WHERE hold = ? AND resource = ? ON CONFLICT DO NOTHING";
+        tx.run(sql, &[hold.into(), resource.into()]).await?;
+    }
+    Ok(())
+}
+
+/// Gives what is held of one source to another.
+pub(super) async fn transfer_held_steps(
+    tx: &mut SqlTransaction,
+    from: &str,
+    to: &str,
+) -> Result<(), StoreError> {
+    if !has_table(tx).await? {
+        return Ok(());
+    }
+    let sql = "DELETE FROM held_steps WHERE source = ?";
+    tx.run(sql, &[to.into()]).await?;
+    let sql = "UPDATE held_steps SET source = ? WHERE source = ?";
+    tx.run(sql, &[to.into(), from.into()]).await?;
+    Ok(())
+}
+
+/// Drops what is held of a source.
+pub(super) async fn delete_held_steps(
+    tx: &mut SqlTransaction,
+    source: &str,
+) -> Result<(), StoreError> {
+    if has_table(tx).await? {
+        let sql = "DELETE FROM held_steps WHERE source = ?";
+        tx.run(sql, &[source.into()]).await?;
+    }
+    Ok(())
+}

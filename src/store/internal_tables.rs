@@ -1,0 +1,388 @@
+//! The tables of Roster's own: what it knows beside the directory itself.
+
+use super::sql_value::SqlType;
+
+/// A table of Roster's own: its name, its columns with type and constraint, and what follows them.
+pub(super) struct InternalTable {
+    pub(super) name: &'static str,
+    pub(super) columns: &'static [(&'static str, SqlType, &'static str)],
+    pub(super) keys: &'static str,
+}
+
+/// Every one, by the version of the schema that brought it: a new release adds a list.
+pub(super) const VERSIONS: &[&[InternalTable]] = &[FIRST, DAEMON, FEEDS, HOLDS];
+
+const FIRST: &[InternalTable] = &[
+    InternalTable {
+        name: "meta",
+        columns: &[
+            ("id", SqlType::Int, "PRIMARY KEY CHECK (id = 1)"),
+            ("identity", SqlType::Text, "NOT NULL"),
+            ("environment", SqlType::Text, ""),
+            ("schema_version", SqlType::Int, "NOT NULL"),
+            ("secret_key", SqlType::Bytes, "NOT NULL"),
+        ],
+        keys: "",
+    },
+    InternalTable {
+        name: "write",
+        columns: &[
+            ("id", SqlType::Int, "PRIMARY KEY CHECK (id = 1)"),
+            ("last_seq", SqlType::Int, "NOT NULL"),
+            ("last_run", SqlType::Int, "NOT NULL"),
+            ("head", SqlType::Bytes, "NOT NULL"),
+        ],
+        keys: "",
+    },
+    InternalTable {
+        name: "leases",
+        columns: &[
+            ("scope", SqlType::Id, "PRIMARY KEY"),
+            ("holder", SqlType::Text, ""),
+            ("host", SqlType::Text, ""),
+            ("pid", SqlType::Int, ""),
+            ("token", SqlType::Int, "NOT NULL"),
+            ("acquired_at", SqlType::Int, "NOT NULL"),
+            ("expires_at", SqlType::Int, "NOT NULL"),
+        ],
+        keys: "",
+    },
+    InternalTable {
+        name: "claims",
+        columns: &[
+            ("source", SqlType::Id, "NOT NULL"),
+            ("kind", SqlType::Id, "NOT NULL"),
+            ("external_id", SqlType::Id, "NOT NULL"),
+            ("declared_digest", SqlType::Bytes, "NOT NULL"),
+            ("fields", SqlType::Bytes, "NOT NULL"),
+            ("seen_version", SqlType::Int, "NOT NULL"),
+            ("state", SqlType::Text, "NOT NULL"),
+            ("path", SqlType::Text, "NOT NULL"),
+            ("line", SqlType::Int, "NOT NULL"),
+            ("col", SqlType::Int, "NOT NULL"),
+            ("revision", SqlType::Text, "NOT NULL"),
+        ],
+        keys: "PRIMARY KEY (source, kind, external_id)",
+    },
+    InternalTable {
+        name: "files",
+        columns: &[
+            ("source", SqlType::Id, "NOT NULL"),
+            ("path", SqlType::Id, "NOT NULL"),
+            // None while something of the file has to be looked at again.
+            ("digest", SqlType::Bytes, ""),
+            ("keys", SqlType::Bytes, "NOT NULL"),
+        ],
+        keys: "PRIMARY KEY (source, path)",
+    },
+    InternalTable {
+        name: "runs",
+        columns: &[
+            ("id", SqlType::Int, "PRIMARY KEY"),
+            ("source", SqlType::Text, "NOT NULL"),
+            ("revision", SqlType::Text, "NOT NULL"),
+            ("plan_id", SqlType::Text, "NOT NULL"),
+            ("actor", SqlType::Text, "NOT NULL"),
+            ("started_at", SqlType::Int, "NOT NULL"),
+            ("finished_at", SqlType::Int, "NOT NULL"),
+            ("counts", SqlType::Text, "NOT NULL"),
+            ("outcome", SqlType::Text, "NOT NULL"),
+            ("head_before", SqlType::Bytes, "NOT NULL"),
+            ("head", SqlType::Bytes, "NOT NULL"),
+        ],
+        keys: "",
+    },
+    InternalTable {
+        name: "changes",
+        columns: &[
+            ("seq", SqlType::Int, "PRIMARY KEY"),
+            ("run", SqlType::Int, "NOT NULL"),
+            ("kind", SqlType::Id, "NOT NULL"),
+            ("external_id", SqlType::Id, ""),
+            ("id_digest", SqlType::Bytes, ""),
+            ("verb", SqlType::Text, "NOT NULL"),
+            ("reason", SqlType::Text, "NOT NULL"),
+            ("fields", SqlType::Text, "NOT NULL"),
+            ("personal_digest", SqlType::Bytes, ""),
+            ("path", SqlType::Text, ""),
+            ("line", SqlType::Int, ""),
+            ("col", SqlType::Int, ""),
+        ],
+        keys: "",
+    },
+    InternalTable {
+        name: "change_values",
+        columns: &[
+            ("seq", SqlType::Int, "PRIMARY KEY"),
+            ("salt", SqlType::Bytes, "NOT NULL"),
+            ("fields", SqlType::Text, "NOT NULL"),
+        ],
+        keys: "",
+    },
+    InternalTable {
+        name: "retired_ids",
+        columns: &[
+            ("kind", SqlType::Id, "NOT NULL"),
+            ("id_hash", SqlType::Id, "NOT NULL"),
+        ],
+        keys: "PRIMARY KEY (kind, id_hash)",
+    },
+    InternalTable {
+        name: "customer_numbers",
+        columns: &[
+            ("number", SqlType::Id, "PRIMARY KEY"),
+            ("account_id", SqlType::Id, "NOT NULL"),
+        ],
+        keys: "",
+    },
+    InternalTable {
+        name: "login_counters",
+        columns: &[
+            ("customer_number", SqlType::Id, "PRIMARY KEY"),
+            ("next", SqlType::Int, "NOT NULL"),
+        ],
+        keys: "",
+    },
+    InternalTable {
+        name: "user_logins",
+        columns: &[
+            ("user_id", SqlType::Id, "NOT NULL"),
+            ("account_id", SqlType::Id, "NOT NULL"),
+            ("number", SqlType::Int, "NOT NULL"),
+            ("name", SqlType::Id, "NOT NULL"),
+        ],
+        keys: "PRIMARY KEY (user_id, account_id)",
+    },
+    InternalTable {
+        name: "approvals",
+        columns: &[
+            ("hold", SqlType::Id, "NOT NULL"),
+            ("resource", SqlType::Id, "NOT NULL"),
+            ("approver", SqlType::Text, "NOT NULL"),
+            ("reason", SqlType::Text, "NOT NULL"),
+            ("approved_at", SqlType::Int, "NOT NULL"),
+        ],
+        keys: "PRIMARY KEY (hold, resource)",
+    },
+    InternalTable {
+        name: "source_approvals",
+        columns: &[
+            ("source", SqlType::Id, "PRIMARY KEY"),
+            ("approver", SqlType::Text, "NOT NULL"),
+            ("reason", SqlType::Text, "NOT NULL"),
+            ("approved_at", SqlType::Int, "NOT NULL"),
+        ],
+        keys: "",
+    },
+    InternalTable {
+        name: "run_budgets",
+        columns: &[
+            ("run", SqlType::Int, "NOT NULL"),
+            ("source", SqlType::Id, "NOT NULL"),
+            ("budget", SqlType::Id, "NOT NULL"),
+            ("count", SqlType::Int, "NOT NULL"),
+            ("at", SqlType::Int, "NOT NULL"),
+        ],
+        keys: "PRIMARY KEY (run, budget)",
+    },
+    InternalTable {
+        name: "file_contents",
+        columns: &[
+            ("sha256", SqlType::Id, "PRIMARY KEY"),
+            ("content", SqlType::Bytes, "NOT NULL"),
+        ],
+        keys: "",
+    },
+    InternalTable {
+        name: "sources",
+        columns: &[
+            ("name", SqlType::Id, "PRIMARY KEY"),
+            ("path", SqlType::Text, "NOT NULL"),
+            ("revision", SqlType::Text, "NOT NULL"),
+            ("fingerprint", SqlType::Bytes, "NOT NULL"),
+            ("definitions", SqlType::Bytes, "NOT NULL"),
+            ("resources", SqlType::Int, "NOT NULL"),
+            ("claimed", SqlType::Int, "NOT NULL"),
+            ("orphans", SqlType::Bytes, "NOT NULL"),
+        ],
+        keys: "",
+    },
+    InternalTable {
+        name: "writing",
+        columns: &[("id", SqlType::Int, "PRIMARY KEY")],
+        keys: "",
+    },
+];
+
+/// What the daemon keeps: over restarts, and for every replica of it.
+const DAEMON: &[InternalTable] = &[
+    InternalTable {
+        name: "watched",
+        columns: &[
+            ("source", SqlType::Id, "PRIMARY KEY"),
+            ("state", SqlType::Text, "NOT NULL"),
+            ("plan", SqlType::Bytes, ""),
+            ("holder", SqlType::Text, "NOT NULL"),
+            ("token", SqlType::Int, "NOT NULL"),
+            ("at", SqlType::Int, "NOT NULL"),
+        ],
+        keys: "",
+    },
+    InternalTable {
+        name: "suspensions",
+        columns: &[
+            ("source", SqlType::Id, "PRIMARY KEY"),
+            ("actor", SqlType::Text, "NOT NULL"),
+            ("reason", SqlType::Text, "NOT NULL"),
+            ("at", SqlType::Int, "NOT NULL"),
+        ],
+        keys: "",
+    },
+    InternalTable {
+        name: "passes",
+        columns: &[
+            ("at", SqlType::Int, "NOT NULL"),
+            ("id", SqlType::Int, "NOT NULL"),
+            ("source", SqlType::Id, "NOT NULL"),
+            ("document", SqlType::Text, "NOT NULL"),
+        ],
+        keys: "PRIMARY KEY (at, id)",
+    },
+    InternalTable {
+        name: "acts",
+        columns: &[
+            ("at", SqlType::Int, "NOT NULL"),
+            ("id", SqlType::Int, "NOT NULL"),
+            ("actor", SqlType::Text, "NOT NULL"),
+            ("act", SqlType::Text, "NOT NULL"),
+            ("subject", SqlType::Text, "NOT NULL"),
+            ("reason", SqlType::Text, "NOT NULL"),
+        ],
+        keys: "PRIMARY KEY (at, id)",
+    },
+    InternalTable {
+        name: "outbox",
+        columns: &[
+            ("id", SqlType::Id, "PRIMARY KEY"),
+            ("target", SqlType::Text, "NOT NULL"),
+            ("notice", SqlType::Text, "NOT NULL"),
+            ("attempts", SqlType::Int, "NOT NULL"),
+            ("next_at", SqlType::Int, "NOT NULL"),
+            ("error", SqlType::Text, ""),
+            ("created_at", SqlType::Int, "NOT NULL"),
+        ],
+        keys: "",
+    },
+];
+
+const FEEDS: &[InternalTable] = &[
+    InternalTable {
+        name: "feeds",
+        columns: &[
+            ("source", SqlType::Id, "NOT NULL"),
+            ("at", SqlType::Int, "NOT NULL"),
+            ("digest", SqlType::Bytes, "NOT NULL"),
+            ("records", SqlType::Int, "NOT NULL"),
+            ("columns", SqlType::Text, "NOT NULL"),
+            ("filled", SqlType::Text, "NOT NULL"),
+            ("modified_at", SqlType::Int, ""),
+        ],
+        keys: "PRIMARY KEY (source, at)",
+    },
+    InternalTable {
+        name: "absences",
+        columns: &[
+            ("source", SqlType::Id, "NOT NULL"),
+            ("kind", SqlType::Id, "NOT NULL"),
+            ("external_id", SqlType::Id, "NOT NULL"),
+            ("missed", SqlType::Int, "NOT NULL"),
+        ],
+        keys: "PRIMARY KEY (source, kind, external_id)",
+    },
+    InternalTable {
+        name: "imports",
+        columns: &[
+            ("id", SqlType::Id, "PRIMARY KEY"),
+            ("nth", SqlType::Int, "NOT NULL"),
+            ("source", SqlType::Id, "NOT NULL"),
+            ("kind", SqlType::Id, "NOT NULL"),
+            ("actor", SqlType::Id, "NOT NULL"),
+            // The key of the sender's own, so that it is done once.
+            ("idem", SqlType::Id, ""),
+            ("digest", SqlType::Text, "NOT NULL"),
+            ("name", SqlType::Text, "NOT NULL"),
+            ("atomic", SqlType::Int, "NOT NULL"),
+            ("state", SqlType::Text, "NOT NULL"),
+            ("attempts", SqlType::Int, "NOT NULL"),
+            ("at", SqlType::Int, "NOT NULL"),
+            ("ended_at", SqlType::Int, "NOT NULL"),
+            ("run", SqlType::Int, "NOT NULL"),
+            ("answer", SqlType::Text, "NOT NULL"),
+            // What of it is held back and may still go through.
+            ("held", SqlType::Text, "NOT NULL"),
+            // None once nothing of it may still go through.
+            ("body", SqlType::Bytes, ""),
+        ],
+        keys: "UNIQUE (actor, idem)",
+    },
+    InternalTable {
+        name: "reports",
+        columns: &[
+            ("source", SqlType::Id, "PRIMARY KEY"),
+            ("at", SqlType::Int, "NOT NULL"),
+            ("report", SqlType::Bytes, "NOT NULL"),
+        ],
+        keys: "",
+    },
+];
+
+/// What guards held, until somebody decides.
+const HOLDS: &[InternalTable] = &[
+    InternalTable {
+        name: "held_steps",
+        columns: &[
+            ("source", SqlType::Id, "NOT NULL"),
+            ("kind", SqlType::Id, "NOT NULL"),
+            ("external_id", SqlType::Id, "NOT NULL"),
+            ("budget", SqlType::Id, "NOT NULL"),
+            ("field", SqlType::Text, "NOT NULL"),
+            ("verb", SqlType::Text, "NOT NULL"),
+            ("hold", SqlType::Id, "NOT NULL"),
+            // By which numbers it was held: so many, after so many within the window, of so many.
+            ("steps", SqlType::Int, "NOT NULL"),
+            ("earlier", SqlType::Int, "NOT NULL"),
+            ("total", SqlType::Int, "NOT NULL"),
+            ("declared", SqlType::Bytes, "NOT NULL"),
+            ("step", SqlType::Bytes, "NOT NULL"),
+        ],
+        keys: "PRIMARY KEY (source, kind, external_id, budget)",
+    },
+    InternalTable {
+        // An approval holds for one apply.
+        name: "used_approvals",
+        columns: &[
+            ("hold", SqlType::Id, "NOT NULL"),
+            ("resource", SqlType::Id, "NOT NULL"),
+            ("approved_at", SqlType::Int, "NOT NULL"),
+        ],
+        keys: "PRIMARY KEY (hold, resource, approved_at)",
+    },
+];
+
+/// All of them.
+pub(super) fn all() -> impl Iterator<Item = &'static InternalTable> {
+    VERSIONS.iter().copied().flatten()
+}
+
+/// Indexes on Roster's own tables.
+pub(super) const INDEXES: &[(&str, &str, &str)] = &[
+    ("claims_resource", "claims", "kind, external_id"),
+    ("changes_resource", "changes", "kind, external_id"),
+    ("changes_run", "changes", "run"),
+    ("runs_plan", "runs", "plan_id"),
+    ("run_budgets_source", "run_budgets", "source, at"),
+    ("user_logins_account", "user_logins", "account_id"),
+    ("user_logins_name", "user_logins", "name"),
+    ("passes_source", "passes", "source, at"),
+    ("imports_source", "imports", "source, nth"),
+];

@@ -1,0 +1,293 @@
+//! PostgreSQL by a list of hosts: the one that fits is found, and found again when it moves.
+
+use super::error::{SqlFault, StoreError};
+use super::open::{StoreAccess, redacted};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
+use sqlx::{Connection, PgPool, Postgres, Transaction};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout_at};
+
+/// How long a writer waits for a connection to the only server.
+const BUSY: Duration = Duration::from_secs(10);
+/// How long one of several servers may take to answer before the next is asked.
+const ANSWER: Duration = Duration::from_secs(3);
+/// How long until a server that is starting is asked again.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// The servers that a URL names, and connections to the one in use.
+#[derive(Clone, Debug)]
+pub(super) struct PostgresServers {
+    url: String,
+    access: StoreAccess,
+    all: Arc<Vec<PgConnectOptions>>,
+    pool: Arc<RwLock<PgPool>>,
+}
+
+impl PostgresServers {
+    /// Connects to the first server that fits.
+    pub(super) async fn open(url: &str, access: StoreAccess) -> Result<Self, StoreError> {
+        let urls = each_host(url).into_iter();
+        let all: Result<Vec<_>, _> = urls.map(|url| options(&url, access)).collect();
+        let all = all.map_err(|source| StoreError::Open {
+            url: redacted(url),
+            source: SqlFault(source).into(),
+        })?;
+        // A pool goes on trying while it is refused, and then only says that it waited.
+        let first = find_usable_server(&all, access).await;
+        let first = first.map_err(|unreached| StoreError::Open {
+            url: unreached.login.clone(),
+            source: unreached.into(),
+        })?;
+        let pool = pool(&all, access).connect_lazy_with(first);
+        Ok(Self {
+            url: redacted(url),
+            access,
+            all: Arc::new(all),
+            pool: Arc::new(RwLock::new(pool)),
+        })
+    }
+
+    /// Begins a transaction on the server in use, or on the one that has taken its place.
+    pub(super) async fn begin(
+        &self,
+        begin: &'static str,
+    ) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+        match self.try_begin(begin).await {
+            Err(error) if self.all.len() > 1 && is_connection_lost(&error) => {
+                tracing::info!("{}: {error}; looking for another server", self.url);
+                self.switch_server().await?;
+                self.try_begin(begin).await
+            }
+            // The pool only says that it waited: the server says why.
+            Err(sqlx::Error::PoolTimedOut) => {
+                match find_usable_server(&self.all, self.access).await {
+                    Ok(_) => Err(sqlx::Error::PoolTimedOut),
+                    Err(why) => Err(why.into()),
+                }
+            }
+            other => other,
+        }
+    }
+
+    async fn try_begin(
+        &self,
+        begin: &'static str,
+    ) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+        let mut tx = self.pool().begin_with(begin).await?;
+        if self.all.len() > 1 && self.access == StoreAccess::Write && replica(&mut tx).await? {
+            return Err(sqlx::Error::PoolClosed);
+        }
+        Ok(tx)
+    }
+
+    /// Finds the server that fits now; connections to the other are given up.
+    async fn switch_server(&self) -> Result<(), sqlx::Error> {
+        let found = find_usable_server(&self.all, self.access).await?;
+        let new = pool(&self.all, self.access).connect_lazy_with(found);
+        let mut current = self.pool.write().unwrap_or_else(PoisonError::into_inner);
+        *current = new;
+        Ok(())
+    }
+
+    fn pool(&self) -> PgPool {
+        let pool = self.pool.read().unwrap_or_else(PoisonError::into_inner);
+        pool.clone()
+    }
+
+    pub(super) async fn close(&self) {
+        self.pool().close().await;
+    }
+}
+
+fn options(url: &str, access: StoreAccess) -> Result<PgConnectOptions, sqlx::Error> {
+    let only = if access == StoreAccess::Read {
+        "on"
+    } else {
+        "off"
+    };
+    Ok(PgConnectOptions::from_str(url)?
+        .application_name("roster")
+        // Policies for rows hide them without a word: whoever is subject to some is refused.
+        .options([
+            ("default_transaction_read_only", only),
+            ("row_security", "off"),
+        ]))
+}
+
+fn pool(all: &[PgConnectOptions], access: StoreAccess) -> PgPoolOptions {
+    let wait = answer_timeout(all);
+    // A daemon has readers beside its passes.
+    let connections = if access == StoreAccess::Write { 8 } else { 4 };
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(wait)
+}
+
+/// How long a server may take to answer.
+fn answer_timeout(all: &[PgConnectOptions]) -> Duration {
+    if all.len() > 1 { ANSWER } else { BUSY }
+}
+
+/// Why no server could be used, each with what it said.
+#[derive(Debug)]
+struct UnreachableServers {
+    /// The database and the user, without a password.
+    login: String,
+    /// Every server that was asked, and what came of it.
+    asked: Vec<String>,
+}
+
+impl fmt::Display for UnreachableServers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.asked.join("; "))
+    }
+}
+
+impl std::error::Error for UnreachableServers {}
+
+impl From<UnreachableServers> for sqlx::Error {
+    fn from(why: UnreachableServers) -> Self {
+        Self::Io(std::io::Error::other(why))
+    }
+}
+
+impl UnreachableServers {
+    fn of(all: &[PgConnectOptions]) -> Self {
+        let login = all.first().map(|options| {
+            let user = options.get_username();
+            let database = options.get_database().unwrap_or(user);
+            format!("{database} as user {user}")
+        });
+        Self {
+            login: login.unwrap_or_default(),
+            asked: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, options: &PgConnectOptions, why: &dyn fmt::Display) {
+        let host = match options.get_socket() {
+            Some(socket) => format!("socket {}", socket.display()),
+            None => format!("host {}", options.get_host()),
+        };
+        let port = options.get_port();
+        self.asked.push(format!("{host}, port {port}: {why}"));
+    }
+}
+
+/// The first server that answers and, for a writer, is no replica.
+async fn find_usable_server(
+    all: &[PgConnectOptions],
+    access: StoreAccess,
+) -> Result<PgConnectOptions, UnreachableServers> {
+    let wait = answer_timeout(all);
+    let mut unreached = UnreachableServers::of(all);
+    for options in all {
+        match probe_until(options, access, wait).await {
+            Some(Ok(true)) => return Ok(options.clone()),
+            Some(Ok(false)) => unreached.add(options, &"a replica, which takes no writes"),
+            Some(Err(error)) => unreached.add(options, &SqlFault(error)),
+            None => {
+                let why = format!("no answer within {} s", wait.as_secs());
+                unreached.add(options, &why);
+            }
+        }
+    }
+    Err(unreached)
+}
+
+/// What a server says within a time; one that is only starting, or has no place left, is asked again.
+async fn probe_until(
+    options: &PgConnectOptions,
+    access: StoreAccess,
+    wait: Duration,
+) -> Option<Result<bool, sqlx::Error>> {
+    let until = Instant::now() + wait;
+    loop {
+        let asked = timeout_at(until, is_usable(options, access)).await.ok()?;
+        let busy = matches!(&asked, Err(error) if is_starting(error));
+        if !busy || Instant::now() + AGAIN > until {
+            return Some(asked);
+        }
+        sleep(AGAIN).await;
+    }
+}
+
+/// Whether the server is there and lets nobody in yet.
+fn is_starting(error: &sqlx::Error) -> bool {
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code == "53300" || code == "57P03")
+}
+
+async fn is_usable(options: &PgConnectOptions, access: StoreAccess) -> Result<bool, sqlx::Error> {
+    let mut connection = PgConnection::connect_with(options).await?;
+    let fits = access == StoreAccess::Read || !replica(&mut connection).await?;
+    // Whether it is told or not, the server lets go of it.
+    let _ = connection.close().await;
+    Ok(fits)
+}
+
+/// Whether a server follows another one and takes no writes.
+async fn replica(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("SELECT pg_is_in_recovery()")
+        .fetch_one(connection)
+        .await
+}
+
+/// Whether the server is gone, going or no longer the one that takes writes.
+fn is_connection_lost(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(error) => {
+            let code = error.code().unwrap_or_default();
+            code == "25006"
+                || ["08", "57P", "53"]
+                    .iter()
+                    .any(|class| code.starts_with(class))
+        }
+        _ => false,
+    }
+}
+
+/// A URL for each host of `postgres://login@a:5432,b:5433/name?…`.
+fn each_host(url: &str) -> Vec<String> {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return vec![url.to_owned()];
+    };
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (place, path) = rest.split_at(end);
+    let (login, hosts) = match place.rsplit_once('@') {
+        Some((login, hosts)) => (format!("{login}@"), hosts),
+        None => (String::new(), place),
+    };
+    let each = hosts.split(',');
+    each.map(|host| format!("{scheme}://{login}{host}{path}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_host_has_a_url_of_its_own() {
+        assert_eq!(
+            each_host("postgres://eva:p%2Cw@a,b:5433,[::1]:5434/shop?sslmode=require"),
+            [
+                "postgres://eva:p%2Cw@a/shop?sslmode=require",
+                "postgres://eva:p%2Cw@b:5433/shop?sslmode=require",
+                "postgres://eva:p%2Cw@[::1]:5434/shop?sslmode=require",
+            ]
+        );
+        assert_eq!(each_host("postgres:///shop"), ["postgres:///shop"]);
+    }
+}

@@ -1,0 +1,428 @@
+//! One moment of the database: everything asked of it is answered as of then.
+
+use super::connection::{BatchStatement, SqlRow, SqlTransaction};
+use super::error::StoreError;
+use super::migrate::{self, DatabaseMeta};
+use super::read::{self, SnapshotQuery};
+use super::sql_value::{SqlType, SqlValue};
+use super::tables::{self, KindTable, LinkTable};
+use super::{Store, claim, codec, held_steps};
+use crate::kinds::{self, FieldType, Kind};
+use crate::model::{
+    CompactText, Digest, GuardBase, Key, KindId, Link, Row, Snapshot, SnapshotLookup, SnapshotRows,
+};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// One moment of a database with a schema.
+pub struct ReadTransaction {
+    pub(super) tx: SqlTransaction,
+    meta: DatabaseMeta,
+}
+
+/// The part of a claim that says whether it is current.
+pub struct ClaimSummary {
+    /// The resource.
+    pub key: Key,
+    /// The source.
+    pub source: CompactText,
+    /// The digest of what it declared.
+    pub digest: Digest,
+    /// Whether it still declares it.
+    pub active: bool,
+    /// Whether the row is inactive.
+    pub idle: bool,
+}
+
+/// More rows than this are not a part: reading everything is as fast.
+const MANY: usize = 20_000;
+
+impl Store {
+    /// This moment of the database; `None` when there is none, or it has no schema.
+    ///
+    /// # Errors
+    /// When the database cannot be read or its schema is not this release's.
+    pub async fn read_transaction(&self) -> Result<Option<ReadTransaction>, StoreError> {
+        let Some(mut tx) = self
+            .begin_schema_read("read a part of the directory")
+            .await?
+        else {
+            return Ok(None);
+        };
+        let meta = migrate::require_readable(&mut tx).await?;
+        Ok(Some(ReadTransaction { tx, meta }))
+    }
+}
+
+impl ReadTransaction {
+    /// The identity of the database.
+    pub fn database(&self) -> &str {
+        &self.meta.identity
+    }
+
+    /// Its environment.
+    pub fn environment(&self) -> Option<&str> {
+        self.meta.environment.as_deref()
+    }
+
+    /// What every plan needs to know: a part with the settings and custom fields.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn base_snapshot(
+        &mut self,
+        query: &SnapshotQuery<'_>,
+    ) -> Result<Snapshot, StoreError> {
+        let tx = &mut self.tx;
+        let mut snapshot = Snapshot {
+            database: Some(self.meta.identity.clone()),
+            environment: self.meta.environment.clone(),
+            retired: read::retired(tx, &self.meta.key, &query.declared).await?,
+            approved: held_steps::unused_approvals(tx, query.approved_since).await?,
+            spent: read::spent(tx, query).await?,
+            held: held_steps::read(tx, query.source).await?,
+            ..Snapshot::default()
+        };
+        snapshot.rows = SnapshotRows::partial();
+        let mut definitions = Vec::new();
+        for kind in kinds::RULE_KINDS {
+            definitions.extend(read::rows(tx, tables::for_kind(kind)).await?);
+        }
+        let settings = Key::new(kinds::SETTINGS, "settings");
+        let keys = definitions.iter().map(|row| row.key.clone());
+        let keys: BTreeSet<Key> = keys.chain([settings.clone()]).collect();
+        self.claims(&keys, &mut snapshot).await?;
+        for row in definitions {
+            // The primary key keeps keys distinct.
+            let _ = snapshot.rows.insert(row);
+        }
+        snapshot
+            .rows
+            .mark_answered([SnapshotLookup::Row(settings)].into());
+        Ok(snapshot)
+    }
+
+    /// Reads what was asked beyond a part; says no when that is too much to be a part.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn extend_snapshot(
+        &mut self,
+        snapshot: &mut Snapshot,
+        asks: BTreeSet<SnapshotLookup>,
+    ) -> Result<bool, StoreError> {
+        let mut keys: BTreeSet<Key> = BTreeSet::new();
+        let mut by_field: BTreeMap<(KindId, usize), Vec<&Key>> = BTreeMap::new();
+        let mut alike: BTreeMap<(KindId, Option<usize>), Vec<&CompactText>> = BTreeMap::new();
+        for ask in &asks {
+            match ask {
+                SnapshotLookup::Row(key) => _ = keys.insert(key.clone()),
+                SnapshotLookup::Referrers(kind, field, key) => {
+                    by_field.entry((*kind, *field)).or_default().push(key);
+                }
+                SnapshotLookup::IgnoringCase(kind, field, text) => {
+                    alike.entry((*kind, *field)).or_default().push(text);
+                }
+                SnapshotLookup::CustomerNumber(number) => {
+                    self.customer_number(snapshot, number).await?;
+                }
+                SnapshotLookup::Base(base) => {
+                    let Some(sql) = base_sql(base) else {
+                        return Ok(false);
+                    };
+                    let count = self.count(sql).await?;
+                    snapshot.bases.insert(base.clone(), count);
+                }
+                SnapshotLookup::Everything => return Ok(false),
+            }
+        }
+        for ((kind, field), targets) in by_field {
+            keys.extend(self.referrers(kind, field, &targets).await?);
+        }
+        for ((kind, field), texts) in alike {
+            keys.extend(self.keys_matching_text(kind, field, &texts).await?);
+        }
+        keys.retain(|key| !snapshot.rows.has_read(key));
+        if snapshot.rows.len() + keys.len() >= MANY {
+            return Ok(false);
+        }
+        for table in tables::ALL.iter() {
+            let ids = ids_of(&keys, table.kind.id);
+            if !ids.is_empty() {
+                for row in self.rows(table, &ids).await? {
+                    let _ = snapshot.rows.insert(row);
+                }
+            }
+        }
+        self.claims(&keys, snapshot).await?;
+        snapshot.rows.mark_answered(asks);
+        Ok(true)
+    }
+
+    /// The claims on some keys, as far as it takes to see who has which and whether it is current.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn claims_on<'k>(
+        &mut self,
+        keys: impl Iterator<Item = &'k Key>,
+    ) -> Result<Vec<ClaimSummary>, StoreError> {
+        let keys: BTreeSet<Key> = keys.cloned().collect();
+        let mut found = Vec::new();
+        for kind in kinds::ALL {
+            let (status, table) = (if kind.status { "r.status" } else { "''" }, kind.table);
+            let sql = format!(
+                "SELECT c.external_id, c.source, c.declared_digest, c.state, {status} \
+                 FROM claims c LEFT JOIN {table} r ON r.external_id = c.external_id \
+                 WHERE c.kind = '{}' AND c.external_id IN ({{rows}})",
+                kind.name
+            );
+            let types = [
+                SqlType::Id,
+                SqlType::Id,
+                SqlType::Bytes,
+                SqlType::Text,
+                SqlType::Text,
+            ];
+            let claims = self.look_up(&sql, &ids_of(&keys, kind.id), &types).await?;
+            found.extend(claims.into_iter().map(|mut cells| ClaimSummary {
+                key: Key {
+                    kind: kind.id,
+                    id: cells[0].take_text(),
+                },
+                source: cells[1].take_text(),
+                digest: Digest(cells[2].take_bytes().try_into().unwrap_or_default()),
+                active: cells[3].as_text() == Some("active"),
+                idle: cells[4].as_text() == Some("inactive"),
+            }));
+        }
+        Ok(found)
+    }
+
+    async fn count(&mut self, (sql, param): (String, &CompactText)) -> Result<u64, StoreError> {
+        let found = self
+            .tx
+            .first(&sql, &[param.into()], &[SqlType::Int])
+            .await?;
+        let count = found.map_or(0, |cells| cells[0].int());
+        Ok(u64::try_from(count).unwrap_or_default())
+    }
+
+    async fn customer_number(
+        &mut self,
+        snapshot: &mut Snapshot,
+        number: &CompactText,
+    ) -> Result<(), StoreError> {
+        let account = "SELECT account_id FROM customer_numbers WHERE number = ?";
+        let found = self
+            .tx
+            .first(account, &[number.into()], &[SqlType::Id])
+            .await?;
+        if let Some(mut cells) = found {
+            let account = cells[0].take_text();
+            snapshot.customer_numbers.insert(number.clone(), account);
+        }
+        let next = "SELECT next FROM login_counters WHERE customer_number = ?";
+        if let Some(cells) = self
+            .tx
+            .first(next, &[number.into()], &[SqlType::Int])
+            .await?
+        {
+            let given = u32::try_from(cells[0].int() - 1).unwrap_or_default();
+            snapshot.logins.insert(number.clone(), given);
+        }
+        Ok(())
+    }
+
+    /// Who refers to some keys by a field of a kind.
+    async fn referrers(
+        &mut self,
+        kind: KindId,
+        field: usize,
+        targets: &[&Key],
+    ) -> Result<Vec<Key>, StoreError> {
+        let table = tables::for_kind(kind);
+        let (name, owner, member) = match (table.link(field), &table.kind.fields[field].ty) {
+            (Some(link), _) => (
+                link.name.as_str(),
+                link.owner.as_str(),
+                link.member.as_str(),
+            ),
+            (None, FieldType::Ref(_)) => (
+                table.kind.table,
+                "external_id",
+                table.kind.fields[field].column,
+            ),
+            (None, _) => return Ok(Vec::new()),
+        };
+        let sql = format!("SELECT {owner} FROM {name} WHERE {member} IN ({{rows}}) LIMIT {MANY}");
+        let ids: Vec<&CompactText> = targets.iter().map(|key| &key.id).collect();
+        self.ids(kind, &sql, &ids).await
+    }
+
+    /// Whose text in a column is one of some, in whatever case; the texts are in lower case.
+    async fn keys_matching_text(
+        &mut self,
+        kind: KindId,
+        field: Option<usize>,
+        texts: &[&CompactText],
+    ) -> Result<Vec<Key>, StoreError> {
+        let kind_of = kinds::get(kind);
+        let column = field.map_or("external_id", |field| kind_of.fields[field].column);
+        let sql = format!(
+            "SELECT external_id FROM {} WHERE lower({column}) IN ({{rows}}) LIMIT {MANY}",
+            kind_of.table
+        );
+        self.ids(kind, &sql, texts).await
+    }
+
+    async fn ids(
+        &mut self,
+        kind: KindId,
+        sql: &str,
+        texts: &[&CompactText],
+    ) -> Result<Vec<Key>, StoreError> {
+        let found = self.look_up(sql, texts, &[SqlType::Id]).await?;
+        let ids = found.into_iter();
+        Ok(ids
+            .map(|mut cells| Key {
+                kind,
+                id: cells[0].take_text(),
+            })
+            .collect())
+    }
+
+    /// Some rows of a kind with their lists.
+    async fn rows(
+        &mut self,
+        table: &KindTable,
+        ids: &[&CompactText],
+    ) -> Result<Vec<Row>, StoreError> {
+        let (names, types) = read::column_names_and_types(&table.shape());
+        let sql = format!(
+            "SELECT {names} FROM {} WHERE external_id IN ({{rows}})",
+            table.kind.table
+        );
+        let mut rows: Vec<Row> = Vec::with_capacity(ids.len());
+        for mut cells in self.look_up(&sql, ids, &types).await? {
+            rows.push(codec::row(table, &mut cells));
+        }
+        for link in &table.links {
+            self.lists(link, ids, &mut rows).await?;
+        }
+        Ok(rows)
+    }
+
+    /// Fills one list of some rows.
+    async fn lists(
+        &mut self,
+        link: &LinkTable,
+        ids: &[&CompactText],
+        rows: &mut [Row],
+    ) -> Result<(), StoreError> {
+        let (names, types) = read::column_names_and_types(&link.shape());
+        let sql = format!(
+            "SELECT {names} FROM {} WHERE {} IN ({{rows}}) ORDER BY {}, {}",
+            link.name, link.owner, link.owner, link.member
+        );
+        let mut lists: HashMap<CompactText, Vec<Link>> = HashMap::new();
+        for mut cells in self.look_up(&sql, ids, &types).await? {
+            let member = codec::link(link, &mut cells[1..]);
+            lists.entry(cells[0].take_text()).or_default().push(member);
+        }
+        for row in rows {
+            if let Some(list) = lists.remove(&row.key.id) {
+                row.values[link.field] = Some(codec::members(link, list));
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds every source's claims on some keys, stored or not.
+    async fn claims(
+        &mut self,
+        keys: &BTreeSet<Key>,
+        snapshot: &mut Snapshot,
+    ) -> Result<(), StoreError> {
+        let (names, types) = read::column_names_and_types(&claim::COLUMNS);
+        let mut reader = claim::ClaimReader::default();
+        for kind in kinds::ALL {
+            let ids = ids_of(keys, kind.id);
+            if ids.is_empty() {
+                continue;
+            }
+            let sql = format!(
+                "SELECT {names} FROM claims WHERE kind = '{}' AND external_id IN ({{rows}}) \
+                 ORDER BY external_id, source",
+                kind.name
+            );
+            for mut cells in self.look_up(&sql, &ids, &types).await? {
+                if let Some((key, claim)) = reader.read(&mut cells) {
+                    snapshot.claims.entry(key).or_default().push(claim);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What a query finds for some texts, which stand for `{rows}`.
+    async fn look_up(
+        &mut self,
+        sql: &str,
+        texts: &[&CompactText],
+        types: &[SqlType],
+    ) -> Result<Vec<SqlRow>, StoreError> {
+        let batch = BatchStatement {
+            sql,
+            types: &[SqlType::Id],
+        };
+        let rows = texts.iter().map(|text| vec![SqlValue::from(*text)]);
+        self.tx.batch_fetch(&batch, rows, types).await
+    }
+}
+
+fn ids_of(keys: &BTreeSet<Key>, kind: KindId) -> Vec<&CompactText> {
+    let of_kind = keys.iter().filter(|key| key.kind == kind);
+    of_kind.map(|key| &key.id).collect()
+}
+
+/// What counts the base of a guard, and its parameter; `None` where no column says it.
+fn base_sql(base: &GuardBase) -> Option<(String, &CompactText)> {
+    let claimed = |kind: &Kind, which: &str| {
+        format!(
+            "SELECT count(*) FROM claims c JOIN {} r ON r.external_id = c.external_id \
+             WHERE c.kind = '{}' AND c.source = ? AND c.state = 'active'{which}",
+            kind.table, kind.name
+        )
+    };
+    Some(match base {
+        GuardBase::Live(source, kind) => {
+            let kind = kinds::get(*kind);
+            let live = " AND r.status <> 'inactive'";
+            (claimed(kind, if kind.status { live } else { "" }), source)
+        }
+        GuardBase::Filled(source, kind, field) => {
+            let table = tables::for_kind(*kind);
+            let filled = match table.link(*field) {
+                Some(link) => format!(
+                    " AND EXISTS (SELECT 1 FROM {} l WHERE l.{} = r.external_id)",
+                    link.name, link.owner
+                ),
+                None => format!(
+                    " AND r.{} IS NOT NULL",
+                    table.columns_of_field(*field).next()?.name
+                ),
+            };
+            (claimed(table.kind, &filled), source)
+        }
+        GuardBase::Users(account) => {
+            let users = tables::for_kind(kinds::USER);
+            let link = users.link_named("accounts");
+            let sql = format!(
+                "SELECT count(*) FROM {} l JOIN {} r ON r.external_id = l.{} \
+                 WHERE l.{} = ? AND r.status <> 'inactive'",
+                link.name, users.kind.table, link.owner, link.member
+            );
+            (sql, account)
+        }
+    })
+}

@@ -1,0 +1,158 @@
+//! SQL values, and the types that both engines share.
+
+use crate::model::CompactText;
+
+/// The type of a column.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum SqlType {
+    /// Text of any collation.
+    Text,
+    /// An external id: text, sorted by bytes.
+    Id,
+    /// A signed number of 64 bits.
+    Int,
+    /// A boolean; SQLite keeps 0 and 1.
+    Bool,
+    /// Bytes.
+    Bytes,
+    /// A moment; SQLite keeps it as ISO 8601 text in UTC.
+    Time,
+}
+
+/// A value on its way into or out of the database.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) enum SqlValue {
+    /// No value. As a parameter of a single statement it is a text's NULL.
+    #[default]
+    Null,
+    /// A number.
+    Int(i64),
+    /// Text or an external id.
+    Text(CompactText),
+    /// A boolean.
+    Bool(bool),
+    /// Bytes.
+    Bytes(Vec<u8>),
+    /// A moment, in milliseconds since 1970.
+    Time(i64),
+}
+
+impl SqlValue {
+    /// A text.
+    pub(super) fn text(text: impl AsRef<str>) -> Self {
+        Self::Text(CompactText::new(text))
+    }
+
+    /// A text, or none.
+    pub(super) fn text_or_null(text: Option<impl AsRef<str>>) -> Self {
+        text.map_or(Self::Null, Self::text)
+    }
+
+    /// Takes the text out; no text is an empty one.
+    pub(super) fn take_text(&mut self) -> CompactText {
+        self.take_optional_text().unwrap_or_default()
+    }
+
+    /// Takes the text out, if there is one.
+    pub(super) fn take_optional_text(&mut self) -> Option<CompactText> {
+        match std::mem::take(self) {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Takes the bytes out; no bytes are empty ones.
+    pub(super) fn take_bytes(&mut self) -> Vec<u8> {
+        match std::mem::take(self) {
+            Self::Bytes(bytes) => bytes,
+            _ => Vec::new(),
+        }
+    }
+
+    /// The number; no number is 0.
+    pub(super) fn int(&self) -> i64 {
+        self.as_int().unwrap_or_default()
+    }
+
+    /// The number, if there is one.
+    pub(super) fn as_int(&self) -> Option<i64> {
+        match self {
+            Self::Int(value) | Self::Time(value) => Some(*value),
+            Self::Bool(value) => Some(i64::from(*value)),
+            _ => None,
+        }
+    }
+
+    /// The text, if there is one.
+    pub(super) fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+impl From<i64> for SqlValue {
+    fn from(value: i64) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl From<&str> for SqlValue {
+    fn from(text: &str) -> Self {
+        Self::text(text)
+    }
+}
+
+impl From<&CompactText> for SqlValue {
+    fn from(text: &CompactText) -> Self {
+        Self::Text(text.clone())
+    }
+}
+
+/// Milliseconds since 1970, now.
+pub(super) fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    })
+}
+
+/// A moment as ISO 8601 text in UTC: `2026-01-31T23:59:59.000Z`.
+pub(super) fn iso(millis: i64) -> String {
+    let (days, rest) = (millis.div_euclid(86_400_000), millis.rem_euclid(86_400_000));
+    let (year, month, day) = date_from_days(days);
+    let (seconds, millis) = (rest / 1000, rest % 1000);
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+}
+
+/// Year, month and day of a day counted from 1970-01-01 (Howard Hinnant's algorithm).
+fn date_from_days(days: i64) -> (i64, i64, i64) {
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_reads_as_iso_text() {
+        assert_eq!(iso(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(iso(1_709_210_096_789), "2024-02-29T12:34:56.789Z");
+        assert_eq!(iso(-1), "1969-12-31T23:59:59.999Z");
+    }
+}

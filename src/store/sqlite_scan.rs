@@ -1,0 +1,93 @@
+//! Reading whole tables out of SQLite: ten thousand rows come as one packed value, because every
+//! row that sqlx hands over on its own costs a hop between threads.
+//!
+//! A packed cell is its length in bytes, a colon and the bytes; none is `-:`.
+
+use super::connection::{TableScan, utf8};
+use super::sql_value::{SqlType, SqlValue};
+use sqlx::{AssertSqlSafe, Row as _, Sqlite, Transaction};
+
+const CHUNK: usize = 10_000;
+
+/// Gives every row of a table to `each`, in the order of its key.
+pub(super) async fn scan(
+    tx: &mut Transaction<'static, Sqlite>,
+    scan: &TableScan<'_>,
+    each: &mut impl FnMut(&mut [SqlValue]),
+) -> Result<(), sqlx::Error> {
+    let mut after: Vec<SqlValue> = Vec::new();
+    let mut row = vec![SqlValue::Null; scan.columns.len()];
+    loop {
+        let sql = statement(scan, !after.is_empty());
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for part in &after {
+            query = query.bind(part.as_text().unwrap_or_default());
+        }
+        let found = query.fetch_one(&mut **tx).await?;
+        let packed: Option<&[u8]> = found.try_get_unchecked(0)?;
+        let Some(mut rest) = packed.filter(|packed| !packed.is_empty()) else {
+            return Ok(());
+        };
+        let mut rows = 0;
+        while !rest.is_empty() {
+            for (cell, (_, ty)) in row.iter_mut().zip(scan.columns) {
+                *cell = unpack(&mut rest, *ty).ok_or_else(broken_row_error)?;
+            }
+            rows += 1;
+            if rest.is_empty() {
+                after = row[..scan.key].to_vec();
+            }
+            each(&mut row);
+        }
+        if rows < CHUNK {
+            return Ok(());
+        }
+    }
+}
+
+fn broken_row_error() -> sqlx::Error {
+    sqlx::Error::Decode("a packed row that does not add up".into())
+}
+
+/// The query for the next chunk, from the start or after the key of the last row.
+fn statement(scan: &TableScan<'_>, further: bool) -> String {
+    let cells: Vec<String> = scan
+        .columns
+        .iter()
+        .map(|(column, _)| format!("coalesce(octet_length({column}), '-'), ':', {column}"))
+        .collect();
+    let key: Vec<&str> = scan.columns[..scan.key]
+        .iter()
+        .map(|(name, _)| *name)
+        .collect();
+    let key = key.join(", ");
+    let after = match (further, scan.key) {
+        (false, _) => String::new(),
+        (true, parts) => format!("WHERE ({key}) > ({})", vec!["?"; parts].join(", ")),
+    };
+    format!(
+        "SELECT CAST(group_concat(packed, '') AS BLOB) FROM \
+         (SELECT concat({}) AS packed FROM {} {after} ORDER BY {key} LIMIT {CHUNK})",
+        cells.join(", "),
+        scan.table,
+    )
+}
+
+/// Takes one cell off the front.
+fn unpack(rest: &mut &[u8], ty: SqlType) -> Option<SqlValue> {
+    let colon = memchr::memchr(b':', rest)?;
+    let (length, tail) = (&rest[..colon], &rest[colon + 1..]);
+    if length == b"-" {
+        *rest = tail;
+        return Some(SqlValue::Null);
+    }
+    let length: usize = std::str::from_utf8(length).ok()?.parse().ok()?;
+    let (bytes, tail) = tail.split_at_checked(length)?;
+    *rest = tail;
+    Some(match ty {
+        SqlType::Text | SqlType::Id | SqlType::Time => SqlValue::Text(utf8(bytes)),
+        SqlType::Int => SqlValue::Int(std::str::from_utf8(bytes).ok()?.parse().ok()?),
+        SqlType::Bool => SqlValue::Bool(bytes != b"0"),
+        SqlType::Bytes => SqlValue::Bytes(bytes.to_vec()),
+    })
+}

@@ -1,0 +1,252 @@
+//! Reading for people: resources with all that the database knows of them, and the whole directory.
+
+use super::connection::SqlTransaction;
+use super::error::StoreError;
+use super::sql_value::{SqlType, SqlValue};
+use super::{Store, claim, read, tables};
+use crate::kinds::{self, ACCOUNT, SETTINGS, USER};
+use crate::model::{Claim, CompactText, Key, KeyedList, KindId, Row, Value};
+use std::collections::{HashMap, HashSet};
+
+/// A stored resource with what the database knows of it beside its fields.
+#[derive(Clone, PartialEq, Debug)]
+pub struct StoredResource {
+    /// The resource.
+    pub row: Row,
+    /// Every source's claim on it.
+    pub claims: Vec<Claim>,
+    /// The names by which it may log in; none for kinds that do not.
+    pub login: Option<Vec<CompactText>>,
+    /// Whether it may be used now; none for kinds of which nobody asks.
+    pub usable: Option<bool>,
+}
+
+/// Which resources are usable; of a user that says nothing yet of a login.
+const USABLE: [(KindId, &str); 2] = [
+    (ACCOUNT, "SELECT external_id FROM usable_accounts"),
+    (
+        USER,
+        "SELECT external_id FROM users WHERE status = 'active' AND blocked IS NULL \
+         AND EXISTS (SELECT 1 FROM user_accounts \
+           JOIN usable_accounts ON usable_accounts.external_id = user_accounts.account_id \
+           WHERE user_accounts.user_id = users.external_id)",
+    ),
+];
+
+impl Store {
+    /// One stored resource with all that is known of it, as of one moment.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn record(&self, key: &Key) -> Result<Option<StoredResource>, StoreError> {
+        let Some(mut tx) = self.begin_schema_read("read a resource").await? else {
+            return Ok(None);
+        };
+        let Some(row) = read::read_row(&mut tx, key).await? else {
+            return Ok(None);
+        };
+        let mut beside = ResourceDetails::read(&mut tx, key.kind, Some(&key.id)).await?;
+        Ok(Some(beside.record(row)))
+    }
+
+    /// All stored resources of a kind with all that is known of them, sorted by external id.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn records(&self, kind: KindId) -> Result<Vec<StoredResource>, StoreError> {
+        let Some(mut tx) = self.begin_schema_read("read the resources").await? else {
+            return Ok(Vec::new());
+        };
+        let rows = read::rows(&mut tx, tables::for_kind(kind)).await?;
+        let mut beside = ResourceDetails::read(&mut tx, kind, None).await?;
+        Ok(rows.into_iter().map(|row| beside.record(row)).collect())
+    }
+
+    /// Every stored resource, sorted by key, as of one moment.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn rows(&self) -> Result<KeyedList<Row>, StoreError> {
+        let Some(mut tx) = self.begin_schema_read("read the directory").await? else {
+            return Ok(KeyedList::default());
+        };
+        let mut all = KeyedList::default();
+        for table in tables::ALL.iter() {
+            for row in read::rows(&mut tx, table).await? {
+                // The primary key keeps keys distinct.
+                let _ = all.insert(row);
+            }
+        }
+        Ok(all)
+    }
+
+    /// The external ids of a kind, sorted.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn ids(&self, kind: KindId) -> Result<Vec<CompactText>, StoreError> {
+        let Some(mut tx) = self.begin_schema_read("read the ids").await? else {
+            return Ok(Vec::new());
+        };
+        let table = kinds::get(kind).table;
+        let sql = format!("SELECT external_id FROM {table} ORDER BY external_id");
+        let found = tx.fetch(&sql, &[], &[SqlType::Id]).await?;
+        Ok(found
+            .into_iter()
+            .map(|mut cells| cells[0].take_text())
+            .collect())
+    }
+
+    /// The content of a stored document, by its SHA-256 in hexadecimal.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn file_content(&self, sha256: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(mut tx) = self.begin_schema_read("read a document").await? else {
+            return Ok(None);
+        };
+        let sql = "SELECT content FROM file_contents WHERE sha256 = ?";
+        let found = tx.first(sql, &[sha256.into()], &[SqlType::Bytes]).await?;
+        Ok(found.map(|mut cells| cells[0].take_bytes()))
+    }
+
+    /// Every source's claim on one resource.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn claims_of(&self, key: &Key) -> Result<Vec<Claim>, StoreError> {
+        let Some(mut tx) = self.begin_schema_read("read the claims").await? else {
+            return Ok(Vec::new());
+        };
+        let mut claims = claims(&mut tx, key.kind, Some(&key.id)).await?;
+        Ok(claims.remove(&key.id).unwrap_or_default())
+    }
+}
+
+/// What stands beside the rows of a kind, by external id.
+struct ResourceDetails {
+    claims: HashMap<CompactText, Vec<Claim>>,
+    usable: Option<HashSet<CompactText>>,
+    names: Option<LoginNames>,
+}
+
+impl ResourceDetails {
+    /// Reads it, of one resource or of all of the kind.
+    async fn read(
+        tx: &mut SqlTransaction,
+        kind: KindId,
+        id: Option<&CompactText>,
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            claims: claims(tx, kind, id).await?,
+            usable: usable(tx, kind, id).await?,
+            names: match kind {
+                USER => Some(LoginNames::read(tx, id).await?),
+                _ => None,
+            },
+        })
+    }
+
+    fn record(&mut self, row: Row) -> StoredResource {
+        let id = &row.key.id;
+        StoredResource {
+            claims: self.claims.remove(id).unwrap_or_default(),
+            usable: self.usable.as_ref().map(|usable| usable.contains(id)),
+            login: self.names.as_mut().map(|names| names.login_names(&row)),
+            row,
+        }
+    }
+}
+
+/// The login names of users: those that were given out and, by the settings, their e-mails.
+struct LoginNames {
+    email: bool,
+    given: HashMap<CompactText, Vec<CompactText>>,
+}
+
+impl LoginNames {
+    async fn read(tx: &mut SqlTransaction, id: Option<&CompactText>) -> Result<Self, StoreError> {
+        let kind = kinds::get(SETTINGS);
+        let key = Key::new(SETTINGS, kind.singleton.unwrap_or_default());
+        let at = kind.expect_index("loginMode");
+        let stored = read::read_row(tx, &key)
+            .await?
+            .and_then(|row| row.values[at].clone());
+        let mode = stored.or_else(|| kind.fields[at].default.value());
+        let mode = mode.as_ref().and_then(Value::as_text).unwrap_or_default();
+        let mut names = Self {
+            email: mode != "customer-number",
+            given: HashMap::new(),
+        };
+        if mode == "email" {
+            return Ok(names);
+        }
+        let (of, params) = id_condition("WHERE user_id = ?", id);
+        let sql =
+            format!("SELECT user_id, name FROM user_logins {of} ORDER BY user_id, account_id");
+        for mut cells in tx.fetch(&sql, &params, &[SqlType::Id, SqlType::Id]).await? {
+            let (user, name) = (cells[0].take_text(), cells[1].take_text());
+            names.given.entry(user).or_default().push(name);
+        }
+        Ok(names)
+    }
+
+    fn login_names(&mut self, row: &Row) -> Vec<CompactText> {
+        let email = row.values[kinds::get(USER).expect_index("email")].as_ref();
+        let email = email.and_then(Value::as_text).filter(|_| self.email);
+        let given = self.given.remove(&row.key.id).unwrap_or_default();
+        email
+            .map(CompactText::new)
+            .into_iter()
+            .chain(given)
+            .collect()
+    }
+}
+
+async fn usable(
+    tx: &mut SqlTransaction,
+    kind: KindId,
+    id: Option<&CompactText>,
+) -> Result<Option<HashSet<CompactText>>, StoreError> {
+    let Some((_, sql)) = USABLE.iter().find(|(of, _)| *of == kind) else {
+        return Ok(None);
+    };
+    let (of, params) = id_condition("WHERE external_id = ?", id);
+    let sql = format!("SELECT external_id FROM ({sql}) AS usable {of}");
+    let found = tx.fetch(&sql, &params, &[SqlType::Id]).await?;
+    Ok(Some(
+        found
+            .into_iter()
+            .map(|mut cells| cells[0].take_text())
+            .collect(),
+    ))
+}
+
+async fn claims(
+    tx: &mut SqlTransaction,
+    kind: KindId,
+    id: Option<&CompactText>,
+) -> Result<HashMap<CompactText, Vec<Claim>>, StoreError> {
+    let names = claim::COLUMNS.map(|(name, _)| name).join(", ");
+    let types = claim::COLUMNS.map(|(_, ty)| ty);
+    let (of, mut params) = id_condition("AND external_id = ?", id);
+    params.insert(0, kinds::get(kind).name.into());
+    let sql =
+        format!("SELECT {names} FROM claims WHERE kind = ? {of} ORDER BY external_id, source");
+    let mut reader = claim::ClaimReader::default();
+    let mut claims: HashMap<CompactText, Vec<Claim>> = HashMap::new();
+    for mut cells in tx.fetch(&sql, &params, &types).await? {
+        if let Some((key, claim)) = reader.read(&mut cells) {
+            claims.entry(key.id).or_default().push(claim);
+        }
+    }
+    Ok(claims)
+}
+
+/// A condition on one id, where one is asked for.
+fn id_condition<'a>(condition: &'a str, id: Option<&CompactText>) -> (&'a str, Vec<SqlValue>) {
+    match id {
+        Some(id) => (condition, vec![id.into()]),
+        None => ("", Vec::new()),
+    }
+}
