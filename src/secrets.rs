@@ -68,7 +68,7 @@ impl SecretReader {
         let told = |code, message: String| {
             let origin = Origin {
                 path: declared.path.clone(),
-                at: stated.at,
+                at: stated.position,
             };
             Diagnostic::new(code, message)
                 .for_resource(&key)

@@ -65,14 +65,14 @@ fn users_who_come_do_not_let_the_removal_of_others_through() {
     let held = &directory.plan(&edited).held;
     assert_eq!(held.len(), 5);
     assert_eq!(
-        (held[0].count, held[0].of, held[0].limit),
+        (held[0].count, held[0].total, held[0].limit),
         (Some(5), Some(40), Some(4))
     );
     // The override of the plan lets them through.
     directory.rules.accepts = vec![AcceptOverride::Budget("User.deactivate".into(), 5)];
     assert_eq!(directory.apply(&edited).summary.deactivate, 5);
     directory.rules.accepts.clear();
-    assert!(directory.stored.held.is_empty());
+    assert!(directory.stored.held_steps.is_empty());
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn an_approval_of_the_printed_id_lets_them_through() {
     directory.apply(&people(1..=40));
     let edited = people(6..=60);
     let first = holds_through_three_passes(&mut directory, &edited);
-    directory.stored.approved = BTreeSet::from([first.held[0].hold.clone()]);
+    directory.stored.approved_holds = BTreeSet::from([first.held[0].hold.clone()]);
     // One more goes beside them: it was not approved, and alone it is not too many.
     let more = people(7..=60);
     let plan = directory.plan(&more);
@@ -179,7 +179,7 @@ fn the_printed_id_stays_though_other_fields_are_written() {
     }
     let first = holds_through_three_passes(&mut directory, &edited);
     assert_eq!(first.summary.update, 7);
-    directory.stored.approved = BTreeSet::from([first.held[0].hold.clone()]);
+    directory.stored.approved_holds = BTreeSet::from([first.held[0].hold.clone()]);
     let plan = directory.plan(&edited);
     assert_eq!((plan.summary.update, plan.held.len()), (7, 0));
 }
@@ -248,14 +248,14 @@ fn a_rename_over_two_sources_is_held_in_both() {
     };
     let (a, b) = (peer("a", &fewer), peer("b", &comes));
     directory.rules.peers = vec![b];
-    directory.rules.pruning = BTreeSet::from(["b".into()]);
+    directory.rules.pruning_peers = BTreeSet::from(["b".into()]);
     let goes = directory.plan_as("a", &fewer);
     assert_eq!(
         held(&goes),
         [(codes::POSSIBLE_RENAME, "User/u-3".to_owned())]
     );
     directory.rules.peers = vec![a];
-    directory.rules.pruning = BTreeSet::from(["a".into()]);
+    directory.rules.pruning_peers = BTreeSet::from(["a".into()]);
     let plan = directory.plan_as("b", &comes);
     assert!(!plan.errored, "{:?}", plan.diagnostics);
     assert_eq!(

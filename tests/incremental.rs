@@ -313,10 +313,10 @@ fn told(stored: &Snapshot) -> BTreeMap<Key, String> {
         let values: Vec<_> = values
             .map(|value| value.as_ref().filter(|value| !value.is_empty_list()))
             .collect();
-        let custom: BTreeMap<_, _> = row.custom.iter().collect();
+        let custom: BTreeMap<_, _> = row.custom_values.iter().collect();
         let claims = stored.claims.get(&row.key).into_iter().flatten();
         let mut claims: Vec<_> = claims
-            .map(|claim| (&claim.source, claim.digest, claim.seen, claim.state))
+            .map(|claim| (&claim.source, claim.digest, claim.seen_version, claim.state))
             .map(|claim| format!("{claim:?}"))
             .collect();
         claims.sort();
@@ -338,7 +338,7 @@ impl Place {
             .await
             .unwrap();
         let plan = pass.plan(0, &self.store, &[]).await.unwrap();
-        let part = pass.readings[0].unread.is_some();
+        let part = pass.readings[0].incremental.is_some();
         (pass, plan, part)
     }
 
@@ -448,11 +448,11 @@ async fn edits(database: &str, seed: u64, seen: &mut Seen) {
             "seed {seed}, round {round}, part {part}"
         );
         assert_eq!(
-            (&plan.spent, &plan.bases),
-            (&whole.spent, &whole.bases),
+            (&plan.budget_use, &plan.budget_bases),
+            (&whole.budget_use, &whole.budget_bases),
             "seed {seed}, round {round}, part {part}"
         );
-        seen.parts_that_count += usize::from(part && !plan.spent.is_empty());
+        seen.parts_that_count += usize::from(part && !plan.budget_use.is_empty());
         seen.parts += usize::from(part);
         seen.parts_with_steps += usize::from(part && !plan.steps.is_empty());
         seen.wholes += usize::from(!part);

@@ -123,7 +123,7 @@ fn request(body: &Value, scrub: bool) -> PassRequest {
     let sent = PushedBody {
         name: "pushed".into(),
         bytes: body.to_string().into_bytes().into(),
-        only: None,
+        only_keys: None,
     };
     PassRequest {
         scrub,
@@ -177,11 +177,11 @@ async fn pushes(database: &str, seed: u64, seen: &mut Seen) {
         let said = format!("seed {seed}, push {round}: {body:#}");
         assert_eq!(document(&plan), document(&whole), "{said}");
         assert_eq!(
-            (&plan.spent, &plan.bases),
-            (&whole.spent, &whole.bases),
+            (&plan.budget_use, &plan.budget_bases),
+            (&whole.budget_use, &whole.budget_bases),
             "{said}"
         );
-        seen.counted += usize::from(!plan.spent.is_empty());
+        seen.counted += usize::from(!plan.budget_use.is_empty());
         seen.steps += usize::from(!plan.steps.is_empty());
         seen.held += usize::from(!plan.held.is_empty());
         seen.quiet += usize::from(plan.steps.is_empty() && plan.held.is_empty());

@@ -75,8 +75,8 @@ async fn closed() -> SocketAddr {
 fn webhook(scheme: &str, address: SocketAddr, format: NoticeFormat) -> NoticeTarget {
     NoticeTarget {
         name: "hook".to_owned(),
-        on: NoticeEvent::ALL.into(),
-        to: NoticeChannel::Webhook {
+        events: NoticeEvent::ALL.into(),
+        channel: NoticeChannel::Webhook {
             url: format!("{scheme}://{address}{PATH}").into(),
             shown: format!("{scheme}://{address}"),
             format,
@@ -386,10 +386,10 @@ async fn session(stream: TcpStream, mails: Arc<Mutex<Vec<String>>>) -> std::io::
 fn mail(address: SocketAddr, password: &str, to: &str, redirect: Option<&str>) -> NoticeTarget {
     NoticeTarget {
         name: "ops".to_owned(),
-        on: NoticeEvent::ALL.into(),
-        to: NoticeChannel::Mail {
+        events: NoticeEvent::ALL.into(),
+        channel: NoticeChannel::Mail {
             to: vec![to.to_owned()],
-            post: Arc::new(MailServer {
+            server: Arc::new(MailServer {
                 url: format!("smtp://shop:{password}@{address}?tls=opportunistic").into(),
                 shown: format!("smtp://{address}"),
                 from: "Roster <shop@example.com>".to_owned(),

@@ -63,7 +63,7 @@ fn values(stored: &Snapshot) -> BTreeMap<Key, String> {
             .iter()
             .map(|it| it.as_ref().filter(|it| !Value::is_empty_list(it)))
             .collect();
-        let custom: BTreeMap<_, _> = row.custom.iter().collect();
+        let custom: BTreeMap<_, _> = row.custom_values.iter().collect();
         (row.key.clone(), format!("{values:?} {custom:?}"))
     })
     .collect()
@@ -109,7 +109,7 @@ impl Place {
         let (mut plans, mut parts) = (Vec::new(), 0);
         for index in pass.selected_sources().unwrap() {
             plans.push(pass.plan(index, &self.store, &plans).await.unwrap());
-            parts += usize::from(pass.readings[index].unread.is_some());
+            parts += usize::from(pass.readings[index].incremental.is_some());
         }
         (plans, parts)
     }

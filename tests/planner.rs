@@ -101,7 +101,7 @@ fn a_foreign_deactivation_is_held_through_ten_passes_while_other_fields_go_on() 
         assert_eq!(plan.exit_code(false), 3);
     }
     let id = directory.plan(&people(2)).held[0].hold.clone();
-    directory.stored.approved.insert(id);
+    directory.stored.approved_holds.insert(id);
     let plan = directory.apply(&people(2));
     assert_eq!(steps(&plan), ["reactivate User/u-1"]);
     assert!(directory.plan(&people(2)).held.is_empty());
@@ -165,9 +165,9 @@ fn what_trips_two_guards_is_one_hold_and_its_users_count_once() {
     assert_eq!((plan.held.len(), plan.summary.held), (7, 7));
     let first = &plan.held[0];
     assert!(plan.held.iter().all(|held| held.hold == first.hold));
-    assert_eq!((first.count, first.of), (Some(7), Some(15)));
+    assert_eq!((first.count, first.total), (Some(7), Some(15)));
     let over = "--accept User.groups.change=7 --accept User.groups.unlink=7";
-    assert_eq!(first.over.as_deref(), Some(over));
+    assert_eq!(first.accept_option.as_deref(), Some(over));
     for said in [
         "User.groups.change: 7 of 15 is more than the 3",
         ", and User.groups.unlink: 7 of 15",
@@ -179,7 +179,7 @@ fn what_trips_two_guards_is_one_hold_and_its_users_count_once() {
     let change = AcceptOverride::Budget("User.groups.change".into(), 7);
     directory.rules.accepts = vec![change.clone()];
     let plan = directory.plan(&moved);
-    let over = plan.held[0].over.as_deref();
+    let over = plan.held[0].accept_option.as_deref();
     assert_eq!(over, Some("--accept User.groups.unlink=7"));
     let unlink = AcceptOverride::Budget("User.groups.unlink".into(), 7);
     directory.rules.accepts = vec![change, unlink];
@@ -197,7 +197,7 @@ fn what_trips_two_guards_is_one_hold_and_its_users_count_once() {
         (2, 14, 7)
     );
     // An approval of the one hold is enough for both limits.
-    directory.stored.approved = BTreeSet::from([directory.plan(&moved).held[0].hold.clone()]);
+    directory.stored.approved_holds = BTreeSet::from([directory.plan(&moved).held[0].hold.clone()]);
     let plan = directory.plan(&moved);
     assert_eq!((plan.summary.update, plan.summary.held), (7, 0));
     assert_eq!(plan.accepted.len(), 1, "{:?}", plan.accepted);
@@ -220,7 +220,7 @@ fn wipes_are_held_with_the_override_that_releases_them() {
         no_users
             .held
             .iter()
-            .any(|held| held.over.as_deref() == Some("--accept empty=User"))
+            .any(|held| held.accept_option.as_deref() == Some("--accept empty=User"))
     );
     assert_eq!(steps(&no_users), ["create Settings/settings"]);
     let eight = directory.plan(&people(12));
@@ -229,7 +229,7 @@ fn wipes_are_held_with_the_override_that_releases_them() {
         eight
             .held
             .iter()
-            .any(|held| held.over.as_deref() == Some("--accept User.deactivate=8"))
+            .any(|held| held.accept_option.as_deref() == Some("--accept User.deactivate=8"))
     );
     directory.rules.accepts = vec![AcceptOverride::Budget("User.deactivate".into(), 8)];
     assert_eq!(directory.plan(&people(12)).summary.deactivate, 8);
@@ -241,7 +241,10 @@ fn wipes_are_held_with_the_override_that_releases_them() {
 fn what_the_window_saw_counts_too() {
     let mut directory = Directory::new();
     directory.apply(&people(25));
-    directory.stored.spent.insert("User.deactivate".into(), 3);
+    directory
+        .stored
+        .budget_use
+        .insert("User.deactivate".into(), 3);
     assert!(directory.plan(&people(24)).steps.is_empty());
 }
 

@@ -103,14 +103,14 @@ impl Draft {
         let cells = fields.iter().map(|(name, value)| StatedField {
             field: table.field_ref(name).expect("a field of the table"),
             cell: Cell::Value(value.clone()),
-            at: LineColumn::default(),
+            position: LineColumn::default(),
         });
         let mut cells: Vec<StatedField> = cells.collect();
         cells.sort_by(|a, b| a.field.cmp(&b.field));
         let declared = DeclaredResource {
             key: key.clone(),
             path: "users.yaml".into(),
-            at: LineColumn::default(),
+            position: LineColumn::default(),
             cells,
         };
         self.plan.steps.push(Step {
@@ -341,7 +341,7 @@ async fn what_was_created_is_read_back() {
         assert_eq!(snapshot.environment.as_deref(), Some("test"));
         let claim = snapshot.claim("directory", &user.key).expect("a claim");
         assert_eq!(
-            (claim.seen, &*claim.path, claim.at.line),
+            (claim.seen_version, &*claim.path, claim.position.line),
             (1, "users.yaml", 3)
         );
         assert!(claim.fields.get("email").is_some());
@@ -438,7 +438,7 @@ async fn a_deactivated_resource_stays_and_a_deleted_id_is_retired() {
             .claim("directory", &user.key)
             .expect("the claim stays");
         assert_eq!(
-            (claim.state, claim.seen),
+            (claim.state, claim.seen_version),
             (roster::model::ClaimState::Gone, 2)
         );
         assert!(snapshot.rows.get(&tag.key).is_none());
@@ -606,7 +606,7 @@ async fn roster_writes_over_a_foreign_version_with_a_positive_one() {
         assert!(after.version > 0);
         let snapshot = read(&store).await;
         let claim = snapshot.claim("directory", &after.key).expect("a claim");
-        assert_eq!(claim.seen, after.version);
+        assert_eq!(claim.seen_version, after.version);
     }
 }
 
@@ -626,7 +626,11 @@ async fn another_sources_claim_moves_unless_its_fields_changed() {
         draft.change(StepVerb::Update, &before, &[("phone", Some(text("+46")))]);
         draft.apply(&store).await.expect("applied");
         let (after, snapshot) = (row(&store, USER, "u1").await, read(&store).await);
-        let seen = |source| snapshot.claim(source, &after.key).map(|claim| claim.seen);
+        let seen = |source| {
+            snapshot
+                .claim(source, &after.key)
+                .map(|claim| claim.seen_version)
+        };
         assert_eq!(seen("directory"), Some(after.version));
         assert_eq!(
             seen("erp"),
@@ -980,7 +984,7 @@ async fn approvals_are_read_back_until_they_lapse() {
             .approve_hold("h2", Some(&key(USER, "u1")), "eva", "checked")
             .await
             .expect("recorded");
-        let approved = read(&store).await.approved;
+        let approved = read(&store).await.approved_holds;
         assert_eq!(approved, ["h1".to_owned(), "h2 User/u1".to_owned()].into());
         let query = SnapshotQuery {
             source: "directory",
@@ -992,7 +996,7 @@ async fn approvals_are_read_back_until_they_lapse() {
                 .read(&query)
                 .await
                 .expect("a snapshot")
-                .approved
+                .approved_holds
                 .is_empty()
         );
         store
@@ -1011,11 +1015,11 @@ async fn budgets_are_summed_up_within_the_window() {
         for tag in ["a", "b"] {
             let mut draft = Draft::new(&read(&store).await);
             draft.create(TAG, tag, &[("name", text(tag))]);
-            draft.plan.spent.insert("User.deactivate".into(), 3);
+            draft.plan.budget_use.insert("User.deactivate".into(), 3);
             draft.apply(&store).await.expect("applied");
         }
         assert_eq!(
-            read(&store).await.spent,
+            read(&store).await.budget_use,
             [("User.deactivate".to_owned(), 6)].into()
         );
         let query = SnapshotQuery {
@@ -1028,7 +1032,7 @@ async fn budgets_are_summed_up_within_the_window() {
                 .read(&query)
                 .await
                 .expect("a snapshot")
-                .spent
+                .budget_use
                 .is_empty()
         );
     }

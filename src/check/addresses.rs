@@ -102,8 +102,12 @@ fn is_inline(world: &PlannedState<'_>, declared: &DeclaredResource) -> bool {
         let Some(list) = holder.stated(&kinds::own_field(account::ADDRESSES)) else {
             return false;
         };
-        let between = |cell: &crate::model::StatedField| cell.at > list.at && cell.at < declared.at;
-        holder.path == declared.path && list.at <= declared.at && !holder.cells.iter().any(between)
+        let between = |cell: &crate::model::StatedField| {
+            cell.position > list.position && cell.position < declared.position
+        };
+        holder.path == declared.path
+            && list.position <= declared.position
+            && !holder.cells.iter().any(between)
     })
 }
 

@@ -22,7 +22,7 @@ fn key(id: &CompactText) -> Key {
 
 /// What the source says of a subject's custom fields; they come last among the cells.
 fn stated_custom_fields<'a>(world: &PlannedState<'a>, view: ResourceView<'a>) -> &'a [StatedField] {
-    if view.kind().custom.is_none() {
+    if view.kind().applies_to_word.is_none() {
         return &[];
     }
     let declared = view.created_from().or_else(|| world.declared(view.key));
@@ -65,7 +65,7 @@ pub(super) fn missing(
     view: ResourceView<'_>,
     out: &mut RuleDiagnostics,
 ) {
-    if view.outcome().is_none() || view.kind().custom.is_none() {
+    if view.outcome().is_none() || view.kind().applies_to_word.is_none() {
         return;
     }
     for (id, definition) in scene.definitions().required(view.key.kind) {
@@ -112,7 +112,7 @@ pub(super) fn backfill(
             let definition = view.and_then(CustomFieldDefinition::of_view);
             definition
                 .filter(|definition| {
-                    definition.live && definition.required && definition.default.is_none()
+                    definition.is_live && definition.required && definition.default.is_none()
                 })
                 .and_then(|definition| definition.kind)
         };

@@ -389,5 +389,8 @@ pub(super) fn is_reported(world: &PlannedState<'_>, view: ResourceView<'_>, fiel
         .declared(view.key)
         .and_then(|declared| declared.stated(&field));
     stated.is_some_and(|stated| matches!(&stated.cell, Cell::Value(value) if value.is_empty_list()))
-        || world.desired.faulty.contains(&(view.key.clone(), field))
+        || world
+            .desired
+            .faulty_fields
+            .contains(&(view.key.clone(), field))
 }

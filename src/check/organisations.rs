@@ -117,7 +117,7 @@ pub(super) fn parent_account(
 #[derive(Default)]
 struct OrganisationDepths<'a> {
     /// From 1 at the top; 0 in or below a circle, where depth means nothing.
-    known: HashMap<&'a CompactText, usize>,
+    depths: HashMap<&'a CompactText, usize>,
     circles: Vec<Vec<&'a Key>>,
 }
 
@@ -129,13 +129,13 @@ impl<'a> OrganisationDepths<'a> {
         let mut next = world.after(key_of);
         let mut depth = loop {
             let Some(view) = next else { break 0 };
-            if let Some(known) = self.known.get(&view.key.id) {
+            if let Some(known) = self.depths.get(&view.key.id) {
                 break *known;
             }
             if let Some(place) = places.insert(&view.key.id, path.len()) {
                 self.circles.push(path[place..].to_vec());
                 for member in path {
-                    self.known.insert(&member.id, 0);
+                    self.depths.insert(&member.id, 0);
                 }
                 return 0;
             }
@@ -146,7 +146,7 @@ impl<'a> OrganisationDepths<'a> {
         let below_circle = depth == 0 && next.is_some();
         while let Some(member) = path.pop() {
             depth += usize::from(!below_circle);
-            self.known.insert(&member.id, depth);
+            self.depths.insert(&member.id, depth);
         }
         depth
     }

@@ -248,7 +248,7 @@ impl<'a> PlannedState<'a> {
         let declared = self.declared(key)?;
         Some(Origin {
             path: declared.path.clone(),
-            at: declared.at,
+            at: declared.position,
         })
     }
 
@@ -259,7 +259,7 @@ impl<'a> PlannedState<'a> {
             path: declared.path.clone(),
             at: declared
                 .stated(field)
-                .map_or(declared.at, |stated| stated.at),
+                .map_or(declared.position, |stated| stated.position),
         })
     }
 
@@ -397,7 +397,7 @@ impl<'a> ResourceView<'a> {
         let mut values: std::collections::BTreeMap<&CompactText, &Value> = self
             .row
             .into_iter()
-            .flat_map(|row| row.custom.iter())
+            .flat_map(|row| row.custom_values.iter())
             .collect();
         match self.outcome {
             Some(EffectOutcome::Create { declared, derived }) => {
@@ -419,7 +419,7 @@ impl<'a> ResourceView<'a> {
     /// `active`, `inactive`; kinds without status are always active.
     pub fn status(&self) -> &'a str {
         let kind = self.kind();
-        if kind.status {
+        if kind.has_status {
             self.text(kind.status_index()).unwrap_or("active")
         } else {
             "active"

@@ -133,7 +133,7 @@ pub(super) fn salvaged(
     out: &mut RuleDiagnostics,
 ) {
     let world = scene.world;
-    for ((key, field), left) in &world.desired.salvaged {
+    for ((key, field), left) in &world.desired.salvaged_references {
         let Some(index) = field.own() else { continue };
         let first = out.len();
         match (key.kind, index) {
@@ -197,7 +197,7 @@ pub(super) fn removals(
 
 fn deactivates(world: &PlannedState<'_>, effect: &ResourceEffect) -> bool {
     let live = |view: Option<ResourceView<'_>>| view.is_some_and(|view| view.is_live());
-    kinds::get(effect.key.kind).status
+    kinds::get(effect.key.kind).has_status
         && live(world.before(&effect.key))
         && !live(world.after(&effect.key))
 }

@@ -12,7 +12,7 @@ pub struct RuleDiagnostic {
     /// What to tell.
     pub diagnostic: Diagnostic,
     /// What the fault is where the message says more than that, such as what would be right.
-    pub fault: Option<String>,
+    pub identifying_text: Option<String>,
     /// The other resources without whose change the fault would not be there: when one of them is
     /// held, what has the fault depends on it.
     pub involves: Vec<Key>,
@@ -36,7 +36,7 @@ impl RuleDiagnostic {
         diagnostic.origin = world.field_origin(key, field);
         Self {
             diagnostic,
-            fault: None,
+            identifying_text: None,
             involves: Vec::new(),
             unread: None,
             setting: None,
@@ -64,7 +64,7 @@ impl RuleDiagnostic {
     /// The same, recognised by this and not by its message.
     #[must_use]
     pub fn identified_by(mut self, fault: impl Into<String>) -> Self {
-        self.fault = Some(fault.into());
+        self.identifying_text = Some(fault.into());
         self
     }
 
@@ -129,7 +129,10 @@ impl RuleDiagnostic {
     /// What tells whether this is a fault that was there before the plan.
     pub(crate) fn identity(&self) -> (Code, Option<Key>, Option<String>, String) {
         let diagnostic = &self.diagnostic;
-        let fault = self.fault.as_ref().unwrap_or(&diagnostic.message);
+        let fault = self
+            .identifying_text
+            .as_ref()
+            .unwrap_or(&diagnostic.message);
         (
             diagnostic.code,
             diagnostic.key.clone(),

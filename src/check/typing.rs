@@ -31,7 +31,7 @@ pub struct CustomFieldDefinition {
     /// The canonical value that stands in for a missing one.
     pub default: Option<Value>,
     /// Whether it is in use.
-    pub live: bool,
+    pub is_live: bool,
 }
 
 /// The custom fields that there are, by external id.
@@ -45,7 +45,7 @@ impl CustomFieldDefinition {
         let applies_to = word(custom_field::APPLIES_TO);
         let kind = kinds::ALL
             .into_iter()
-            .find(|kind| applies_to.is_some() && kind.custom == applies_to);
+            .find(|kind| applies_to.is_some() && kind.applies_to_word == applies_to);
         let options = value(custom_field::OPTIONS);
         let mut definition = Self {
             kind: kind.map(|kind| kind.id),
@@ -59,7 +59,7 @@ impl CustomFieldDefinition {
                 .and_then(Value::as_bool)
                 .unwrap_or(false),
             default: None,
-            live: word(custom_field::STATUS).is_none_or(|status| status == "active"),
+            is_live: word(custom_field::STATUS).is_none_or(|status| status == "active"),
         };
         let default = value(custom_field::DEFAULT);
         definition.default = default.and_then(|raw| parse(&definition, raw).ok());
@@ -87,7 +87,7 @@ impl CustomFieldDefinitions {
     pub fn get(&self, kind: KindId, id: &str) -> Option<&CustomFieldDefinition> {
         let definition = self.0.get(id)?;
         let applies = definition.kind.is_none_or(|applies_to| applies_to == kind);
-        (definition.live && applies).then_some(definition)
+        (definition.is_live && applies).then_some(definition)
     }
 
     /// The definitions in use of a kind, by external id.
@@ -97,7 +97,7 @@ impl CustomFieldDefinitions {
     ) -> impl Iterator<Item = (&CompactText, &CustomFieldDefinition)> {
         self.0
             .iter()
-            .filter(move |(_, definition)| definition.live && definition.kind == Some(kind))
+            .filter(move |(_, definition)| definition.is_live && definition.kind == Some(kind))
     }
 
     /// Those of them that every resource must have.
@@ -186,7 +186,7 @@ pub fn type_custom(
     for (typed, wrong) in chunks {
         let faulty = manifest::faulty_fields(wrong.iter().map(|finding| &finding.diagnostic));
         if !faulty.is_empty() {
-            Arc::make_mut(&mut desired).faulty.extend(faulty);
+            Arc::make_mut(&mut desired).faulty_fields.extend(faulty);
         }
         found.extend(wrong);
         if !typed.is_empty() {
@@ -293,7 +293,7 @@ fn unknown(
     let known = definitions.of_kind(kind).map(|(id, _)| id.as_str());
     let kind_name = kinds::get(kind).name;
     let why = match definitions.0.get(id) {
-        Some(definition) if !definition.live => "is not in use".to_owned(),
+        Some(definition) if !definition.is_live => "is not in use".to_owned(),
         Some(definition) => {
             let applies_to = definition
                 .kind
@@ -349,7 +349,7 @@ impl CustomValueError {
             .field(kinds::get(key.kind).field_name(&stated.field))
             .at(Origin {
                 path: resource.path.clone(),
-                at: stated.at,
+                at: stated.position,
             });
         let definition = match &stated.field {
             FieldRef::Custom(id) => vec![Key::new(CUSTOM_FIELD, id)],
@@ -357,7 +357,7 @@ impl CustomValueError {
         };
         RuleDiagnostic {
             diagnostic,
-            fault: None,
+            identifying_text: None,
             involves: definition,
             unread: None,
             setting: None,

@@ -113,21 +113,21 @@ fn cause(finding: &RuleDiagnostic, desired: &Desired) -> Option<String> {
         return may_declare(desired, finding.involves.first()?.kind);
     }
     let mut missing = MISSING.iter().filter(|(known, _)| *known == code);
-    let unread = missing.find_map(|(_, kind)| desired.unread.get(kind));
+    let unread = missing.find_map(|(_, kind)| desired.unread_kinds.get(kind));
     let unread = unread.map(ToString::to_string);
     unread.or_else(|| finding.unread.clone())
 }
 
 /// What could not be read and may declare a resource of a kind.
 pub(super) fn may_declare(desired: &Desired, kind: KindId) -> Option<String> {
-    if let Some(what) = desired.unread.get(&kind) {
+    if let Some(what) = desired.unread_kinds.get(&kind) {
         return Some(what.to_string());
     }
     let mut nameless = desired.nameless.iter();
     let nameless = nameless.find(|it| it.kind == kind)?;
     let place = Origin {
         path: nameless.path.clone(),
-        at: nameless.at,
+        at: nameless.position,
     };
     let kind = kinds::get(kind).with_article();
     Some(format!("the externalId of {kind} cannot be read ({place})"))
@@ -163,12 +163,15 @@ impl UnreadUsers {
             }
         }
         for (key, _) in desired
-            .faulty
+            .faulty_fields
             .iter()
             .filter(|(key, it)| key.kind == USER && *it == field)
         {
             let what = faulty(world, key, user::ACCOUNTS).unwrap_or_default();
-            match desired.salvaged.get(&(key.clone(), field.clone())) {
+            match desired
+                .salvaged_references
+                .get(&(key.clone(), field.clone()))
+            {
                 Some(left) => found.note_unread(left.all, &left.members, &what),
                 None => found.note_unread(false, &[], &what),
             }
@@ -199,11 +202,11 @@ impl UnreadUsers {
 /// That there is an error in a field of a resource, in words.
 pub(super) fn faulty(world: &PlannedState<'_>, key: &Key, field: usize) -> Option<String> {
     let of_field = (key.clone(), kinds::own_field(field));
-    if !world.desired.faulty.contains(&of_field) {
+    if !world.desired.faulty_fields.contains(&of_field) {
         return None;
     }
     let name = kinds::get(key.kind).fields[field].name;
-    let left = world.desired.salvaged.get(&of_field);
+    let left = world.desired.salvaged_references.get(&of_field);
     let place = left.zip(world.origin(key)).map(|(left, origin)| {
         let at = left.at;
         format!(" ({})", Origin { at, ..origin })
@@ -223,7 +226,7 @@ pub(super) fn faulty_definition(world: &PlannedState<'_>, id: &CompactText) -> O
 pub(super) fn hides_values(desired: &Desired, key: &Key) -> bool {
     let of = |field: &usize| {
         desired
-            .faulty
+            .faulty_fields
             .contains(&(key.clone(), kinds::own_field(*field)))
     };
     [custom_field::TYPE, custom_field::OPTIONS].iter().any(of)

@@ -37,7 +37,7 @@ pub struct Options {
 /// What changes hands, and what does not.
 #[derive(Debug, Default)]
 struct ClaimHandover {
-    given: Vec<Key>,
+    handed_over: Vec<Key>,
     /// The other source does not declare it.
     undeclared: Vec<Key>,
     /// The first source declares it still.
@@ -80,7 +80,7 @@ async fn under_leases(
     if global.output != OutputFormat::Json {
         show(options, &sorted)?;
     }
-    if !options.yes && !sorted.given.is_empty() {
+    if !options.yes && !sorted.handed_over.is_empty() {
         if global.output == OutputFormat::Json || !io::stdin().is_terminal() {
             return Err(CommandFailure::usage(apply::NO_TERMINAL));
         }
@@ -89,10 +89,12 @@ async fn under_leases(
         }
     }
     let mut given = 0;
-    if !sorted.given.is_empty() {
+    if !sorted.handed_over.is_empty() {
         let (from, to) = (&options.from, &options.to);
         let actor = session::actor();
-        given = store.hand_over(from, to, &sorted.given, &actor).await?;
+        given = store
+            .hand_over(from, to, &sorted.handed_over, &actor)
+            .await?;
     }
     if global.output == OutputFormat::Json {
         json(options, &sorted, given)?;
@@ -153,7 +155,7 @@ fn sort(
         } else if giver.is_some_and(|giver| declares(giver, &key)) {
             sorted.declared.push(key);
         } else {
-            sorted.given.push(key);
+            sorted.handed_over.push(key);
         }
     }
     Ok(sorted)
@@ -163,20 +165,20 @@ fn sort(
 fn declares(reading: &SourceReading, key: &Key) -> bool {
     let desired = &reading.desired;
     desired.resources.contains(key)
-        || desired.shielded.contains(key)
-        || desired.hidden.contains_key(&key.kind)
+        || desired.shielded_keys.contains(key)
+        || desired.hidden_kinds.contains_key(&key.kind)
 }
 
 fn show(options: &Options, sorted: &ClaimHandover) -> io::Result<()> {
     let Options { from, to, .. } = options;
     let mut out = output::stdout();
     let title = format!("From source {from} to source {to}");
-    list(&mut out, &title, &sorted.given)?;
+    list(&mut out, &title, &sorted.handed_over)?;
     let title = format!("Stays with {from}: {to} does not declare it");
     list(&mut out, &title, &sorted.undeclared)?;
     let title = format!("Stays with {from}, which declares it still, as {to} does");
     list(&mut out, &title, &sorted.declared)?;
-    if sorted.given.is_empty() {
+    if sorted.handed_over.is_empty() {
         writeln!(out, "Nothing to hand over.")?;
     }
     out.flush()
@@ -207,7 +209,7 @@ fn json(options: &Options, sorted: &ClaimHandover, given: u64) -> io::Result<()>
             "undeclared": sorted.undeclared.len(),
             "declared": sorted.declared.len(),
         },
-        "given": names(&sorted.given),
+        "given": names(&sorted.handed_over),
         "undeclared": names(&sorted.undeclared),
         "declared": names(&sorted.declared),
     });

@@ -69,7 +69,7 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
         },
         config,
         seq: options.after,
-        left: options.limit.unwrap_or(u64::MAX),
+        remaining: options.limit.unwrap_or(u64::MAX),
     };
     if let Some(as_export) = &as_export {
         return reader
@@ -103,17 +103,17 @@ struct ChangeReader {
     store: Store,
     config: Config,
     seq: i64,
-    left: u64,
+    remaining: u64,
 }
 
 impl ChangeReader {
     /// The next changes, at most a part.
     async fn next(&mut self) -> Result<Vec<ChangeRecord>, CommandFailure> {
-        let limit = u32::try_from(self.left)
+        let limit = u32::try_from(self.remaining)
             .unwrap_or(BATCH_SIZE)
             .min(BATCH_SIZE);
         let found = self.store.changes_after(self.seq, limit).await?;
-        self.left -= found.len() as u64;
+        self.remaining -= found.len() as u64;
         self.seq = found.last().map_or(self.seq, |change| change.seq);
         Ok(found)
     }
@@ -177,7 +177,7 @@ impl ChangeReader {
     /// Prints what there is and what comes; an interrupt is heard between two parts.
     async fn follow(&mut self) -> Result<(), CommandFailure> {
         let mut interrupted = std::pin::pin!(wait_for_interrupt());
-        while self.left > 0 {
+        while self.remaining > 0 {
             // A database that was not there may have come.
             if !self.store.exists() {
                 self.store = reconcile::reader_or_none(&self.config).await?.store;

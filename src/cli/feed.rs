@@ -187,7 +187,7 @@ fn header(look: &ExportProfile) -> String {
     if !look.header {
         return "no: columns are called by their number".to_owned();
     }
-    match look.begins {
+    match look.first_line {
         1 => "yes".to_owned(),
         2 => "line 2; the line above is skipped".to_owned(),
         line => format!("line {line}; the {} lines above are skipped", line - 1),
@@ -206,7 +206,10 @@ fn delimiter_name(delimiter: char) -> String {
 
 fn fit_line(fit: &PresetFit) -> String {
     let PresetFit {
-        preset, found, of, ..
+        preset,
+        found,
+        total: of,
+        ..
     } = fit;
     let mut text = format!(
         "  {preset:<19} {:>3} %, {found} of {of} columns",
@@ -257,7 +260,7 @@ fn present_cells(record: &ExportRecord) -> impl Iterator<Item = (usize, &RawCell
 fn document(look: &ExportProfile, rows: &[ExportRecord]) -> Value {
     let outcome = &look.outcome;
     let fits = look.fits.iter().map(|fit| {
-        json!({"preset": fit.preset, "share": fit.share(), "found": fit.found, "of": fit.of,
+        json!({"preset": fit.preset, "share": fit.share(), "found": fit.found, "of": fit.total,
             "needed": fit.needed, "missing": fit.missing, "unknown": fit.unknown, "fits": fit.is_good()})
     });
     json!({
@@ -267,7 +270,7 @@ fn document(look: &ExportProfile, rows: &[ExportRecord]) -> Value {
         "delimiter": outcome.delimiter,
         "lineEnds": look.line_ends,
         "header": look.header,
-        "headerLine": (look.header && outcome.format.has_header()).then_some(look.begins),
+        "headerLine": (look.header && outcome.format.has_header()).then_some(look.first_line),
         "list": look.rows,
         "trailer": look.trailer,
         "rows": outcome.records,

@@ -64,7 +64,7 @@ fn print_resource(
         writeln!(out, "#   {name}: {}", plain(value))?;
     }
     for claim in &record.claims {
-        let (state, at) = (json::state(claim.state), claim.at);
+        let (state, at) = (json::state(claim.state), claim.position);
         let revision = super::history::short(&claim.revision);
         let place = format!("{}:{}:{}", visible(&claim.path), at.line, at.column);
         writeln!(
@@ -87,7 +87,7 @@ fn plain(value: &serde_json::Value) -> String {
 fn stored(row: &Row) -> Vec<(FieldRef, &Value)> {
     let own = row.values.iter().enumerate();
     let own = own.filter_map(|(index, value)| Some((kinds::own_field(index), value.as_ref()?)));
-    let custom = row.custom.iter();
+    let custom = row.custom_values.iter();
     own.chain(custom.map(|(id, value)| (FieldRef::Custom(id.clone()), value)))
         .collect()
 }

@@ -167,7 +167,7 @@ fn select_source(config: &mut Config, options: &Options) -> Result<usize, Comman
         }),
         prune: false,
         hold_errors: !options.atomic,
-        hold_errors_unsaid: false,
+        on_error_unset: false,
         unnamed: false,
         ..Source::unnamed(&name, Path::new(&written))
     });

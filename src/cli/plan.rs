@@ -51,7 +51,7 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     if let Some(revision) = &options.revision {
         let name = repository(&config, &options.scope)?;
         request.source = Some(name.clone());
-        request.at = Some((name, revision.clone()));
+        request.at_revision = Some((name, revision.clone()));
     }
     let store = session::reader_or_none(global, &config).await?;
     let working = ProgressGuard::begin(global, "planning");
@@ -105,7 +105,7 @@ fn repository(config: &Config, scope: &PlanScope) -> Result<String, CommandFailu
 /// Fetches every git source, the one that is planned at another revision with that.
 fn fetch(config: &Config, request: &PassRequest) -> FetchResults {
     let mut config = config.clone();
-    if let Some((name, revision)) = &request.at {
+    if let Some((name, revision)) = &request.at_revision {
         for source in &mut config.sources {
             if let (true, SourceLocation::Git(place)) = (*source.name == **name, &mut source.place)
             {

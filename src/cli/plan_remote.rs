@@ -100,12 +100,12 @@ fn files(root: &Path) -> Result<Map<String, Value>, CommandFailure> {
         root: real.clone(),
         files: Map::new(),
         size: 0,
-        hidden: Vec::new(),
+        hidden_targets: Vec::new(),
         seen: BTreeSet::new(),
     };
     sent.walk(&real)?;
     // What links lead to is read also where it hides.
-    while let Some(place) = sent.hidden.pop() {
+    while let Some(place) = sent.hidden_targets.pop() {
         sent.walk(&place)?;
     }
     Ok(sent.files)
@@ -122,7 +122,7 @@ struct TreeUpload {
     files: Map<String, Value>,
     size: usize,
     /// Places that hide and that links lead to.
-    hidden: Vec<PathBuf>,
+    hidden_targets: Vec<PathBuf>,
     /// Those of them that were seen.
     seen: BTreeSet<PathBuf>,
 }
@@ -223,7 +223,7 @@ impl TreeUpload {
         };
         let hides = |part: &std::ffi::OsStr| part.to_string_lossy().starts_with('.');
         if below.iter().any(hides) && self.seen.insert(real.clone()) {
-            self.hidden.push(real.clone());
+            self.hidden_targets.push(real.clone());
         }
         let parts = below.iter().map(|part| part.to_string_lossy());
         let up = std::iter::repeat_n("..".into(), name.matches('/').count());

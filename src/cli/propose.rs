@@ -218,7 +218,7 @@ fn print_proposal(
         } else {
             Path::new(&proposal.written).join(&lost.path)
         };
-        let (line, column) = (lost.at.line, lost.at.column);
+        let (line, column) = (lost.position.line, lost.position.column);
         anstream::eprintln!(
             "could not be written at {}:{line}:{column}: {}: {}",
             place.display(),
@@ -248,7 +248,7 @@ fn json(options: &Options, proposal: &ManifestProposal) -> io::Result<()> {
     let unwritten = proposal.unwritten.iter().map(|lost| {
         json!({
             "subject": lost.subject,
-            "origin": {"path": lost.path, "line": lost.at.line, "column": lost.at.column},
+            "origin": {"path": lost.path, "line": lost.position.line, "column": lost.position.column},
             "message": lost.why,
         })
     });

@@ -34,7 +34,7 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
         let mut config = Config::load(&overrides, &directory, None)?;
         // One mistake does not stop everybody else's changes where nobody is there to mend it.
         for source in &mut config.sources {
-            source.hold_errors |= source.hold_errors_unsaid;
+            source.hold_errors |= source.on_error_unset;
         }
         config.serve.insecure |= options.insecure;
         if let Some(address) = options.listen {

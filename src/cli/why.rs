@@ -73,10 +73,10 @@ fn text(told: &ResourceProvenance, out: &mut dyn Write) -> io::Result<()> {
             "  The row was changed by another program since Roster wrote it."
         )?;
     }
-    told.voices
+    told.sources
         .iter()
         .try_for_each(|voice| voice_text(told, voice, out))?;
-    if told.version.is_some() && told.voices.is_empty() {
+    if told.version.is_some() && told.sources.is_empty() {
         writeln!(out, "  No source declares it.")?;
     }
     told.fields
@@ -174,11 +174,11 @@ fn field_text(
     if field.changed_elsewhere {
         writeln!(out, "    changed by another program since")?;
     }
-    for (voice, said) in told.voices.iter().zip(&field.said) {
+    for (voice, said) in told.sources.iter().zip(&field.statements) {
         claimed_value_text(field, voice, said, out)?;
     }
     if field
-        .said
+        .statements
         .iter()
         .all(|said| *said == FieldStatement::Nothing)
     {

@@ -281,7 +281,7 @@ impl SourceSpec {
             hold_errors: self
                 .on_error
                 .map_or(export, |on_error| on_error == OnErrorSpec::Hold),
-            hold_errors_unsaid: self.on_error.is_none() && !export,
+            on_error_unset: self.on_error.is_none() && !export,
             report_drift: self.drift == DriftSpec::Report,
             allow_delete: self.allow_delete,
             apply: self.mode == ModeSpec::Apply,

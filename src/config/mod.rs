@@ -120,7 +120,7 @@ pub struct Source {
     /// Whether errors hold their unit instead of refusing the plan.
     pub hold_errors: bool,
     /// Whether `onError` was not written: then the daemon holds and the command line refuses.
-    pub hold_errors_unsaid: bool,
+    pub on_error_unset: bool,
     /// Whether drift is only reported.
     pub report_drift: bool,
     /// Whether deletes may be applied.
@@ -174,7 +174,7 @@ impl Source {
             webhook_secret: None,
             prune: true,
             hold_errors: false,
-            hold_errors_unsaid: true,
+            on_error_unset: true,
             report_drift: false,
             allow_delete: false,
             apply: true,

@@ -116,9 +116,9 @@ pub struct NoticeTarget {
     /// Its name: given, or the host or first address.
     pub name: String,
     /// What it is told.
-    pub on: BTreeSet<NoticeEvent>,
+    pub events: BTreeSet<NoticeEvent>,
     /// How.
-    pub to: NoticeChannel,
+    pub channel: NoticeChannel,
 }
 
 /// How somebody is told.
@@ -140,7 +140,7 @@ pub enum NoticeChannel {
         /// To whom.
         to: Vec<String>,
         /// Through which server.
-        post: Arc<MailServer>,
+        server: Arc<MailServer>,
     },
 }
 
@@ -161,7 +161,7 @@ impl NoticeTarget {
     /// Where it goes, without secrets.
     #[must_use]
     pub fn display_address(&self) -> String {
-        match &self.to {
+        match &self.channel {
             NoticeChannel::Webhook { shown, .. } => shown.clone(),
             NoticeChannel::Mail { to, .. } => to.join(", "),
         }
@@ -237,8 +237,8 @@ impl NoticeSpec {
         let on = self.on.clone();
         Ok(NoticeTarget {
             name: self.name.clone().unwrap_or(default),
-            on: on.unwrap_or_else(|| NoticeEvent::DEFAULT.into()),
-            to,
+            events: on.unwrap_or_else(|| NoticeEvent::DEFAULT.into()),
+            channel: to,
         })
     }
 
@@ -278,7 +278,7 @@ fn mail(to: &[String], post: &Arc<MailServer>) -> Result<(NoticeChannel, String)
         .collect::<Result<_, _>>()?;
     let first = to[0].clone();
     let post = post.clone();
-    Ok((NoticeChannel::Mail { to, post }, first))
+    Ok((NoticeChannel::Mail { to, server: post }, first))
 }
 
 impl MailSpec {
@@ -396,9 +396,9 @@ mod tests {
         .unwrap();
         assert_eq!(found[0].name, "hooks.example");
         assert_eq!(found[0].display_address(), "https://hooks.example");
-        assert_eq!(found[0].on, NoticeEvent::DEFAULT.into());
+        assert_eq!(found[0].events, NoticeEvent::DEFAULT.into());
         assert_eq!(found[1].name, "ops@example.com");
-        assert_eq!(found[1].on, [NoticeEvent::Applied].into());
+        assert_eq!(found[1].events, [NoticeEvent::Applied].into());
         let debug = format!("{found:?}");
         assert!(
             !debug.contains("secret\"") && !debug.contains("pass"),
@@ -411,7 +411,7 @@ mod tests {
         let url = |smtp: &str| {
             let mail = format!("{{smtp: '{smtp}', from: a@example.com}}");
             let found = targets("[{mail: [ops@example.com]}]", &mail).unwrap();
-            let NoticeChannel::Mail { post, .. } = &found[0].to else {
+            let NoticeChannel::Mail { server: post, .. } = &found[0].channel else {
                 panic!("a mail")
             };
             (post.url.expose_secret().to_owned(), post.shown.clone())

@@ -24,7 +24,7 @@ impl AuthoritySpec {
     pub fn resolve(&self, kind: &str, authority: &mut SourceAuthority) -> Result<(), String> {
         let kind = known_kind(kind)?;
         if self.existence == Some(false) {
-            authority.not_existence.insert(kind.id);
+            authority.undecided_kinds.insert(kind.id);
         }
         let modes = [
             (AuthorityMode::Enforce, &self.enforce),
@@ -68,8 +68,8 @@ fn known_kind(name: &str) -> Result<&'static kinds::Kind, String> {
 
 fn known_field(kind: &kinds::Kind, name: &str) -> Result<(), String> {
     let group = kind.group(name).next().is_some();
-    let custom =
-        kind.custom.is_some() && (name == "customFields" || name.starts_with("customFields."));
+    let custom = kind.applies_to_word.is_some()
+        && (name == "customFields" || name.starts_with("customFields."));
     if kind.index(name).is_some() || group || custom {
         Ok(())
     } else {

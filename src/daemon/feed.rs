@@ -89,7 +89,7 @@ pub(super) async fn feed_state(
     store: &Store,
     same: Option<&str>,
 ) -> Result<Option<FeedState>, PassError> {
-    let (Some(facts), Some(judged)) = (&reading.facts, &reading.judged) else {
+    let (Some(facts), Some(judged)) = (&reading.export_facts, &reading.export_verdict) else {
         return Ok(None);
     };
     let source = &reading.source;
@@ -113,10 +113,10 @@ pub(super) async fn feed_state(
         doubt,
         written_at: facts.modified_at.and_then(DateTime::from_timestamp_millis),
         same: same.map(str::to_owned),
-        begun: judged.begun || counted.count > 0,
+        begun: judged.is_started || counted.count > 0,
         accepted: counted.count,
         accepted_at: counted.last.and_then(DateTime::from_timestamp_millis),
-        missing: missing(source, &judged.missed),
+        missing: missing(source, &judged.missed_counts),
         report: false,
     }))
 }
@@ -127,7 +127,7 @@ fn missing(source: &Source, missed: &BTreeMap<crate::model::Key, u32>) -> Vec<Mi
     // What has no status is never deactivated: nobody has to know.
     let told = missed
         .iter()
-        .filter(|(key, missed)| **missed > 0 && kinds::get(key.kind).status);
+        .filter(|(key, missed)| **missed > 0 && kinds::get(key.kind).has_status);
     for (key, missed) in told {
         let entry = by_count.entry(*missed).or_default();
         (entry.missed, entry.of) = (*missed, of);
@@ -162,7 +162,7 @@ pub(super) async fn store_report(
 }
 
 fn report(reading: &SourceReading, plan: &Plan, pushed: Option<&SourcePushes>) -> Option<Vec<u8>> {
-    let (facts, feed) = (reading.facts.as_ref()?, reading.source.feed()?);
+    let (facts, feed) = (reading.export_facts.as_ref()?, reading.source.feed()?);
     let mut text = Vec::new();
     let (mapping, found) = (&feed.mapping, &plan.diagnostics);
     let written = if feed.is_pushed() {

@@ -352,7 +352,7 @@ async fn metrics(State(door): State<DaemonHandle>) -> Result<MetricsText, HttpPr
         .query(async |daemon| {
             let status = daemon.status(|_| true).await?;
             let leases = daemon.store.leases().await?.len();
-            Ok::<_, crate::store::StoreError>((status, leases, daemon.counted.clone()))
+            Ok::<_, crate::store::StoreError>((status, leases, daemon.counters.clone()))
         })
         .await?;
     let refused = Gauge::<i64>::default();

@@ -141,7 +141,7 @@ pub(super) async fn enqueue(
 ) -> Result<(), StoreError> {
     for notice in notices {
         let wanted = setup.targets.iter();
-        for target in wanted.filter(|target| target.on.contains(&notice.event)) {
+        for target in wanted.filter(|target| target.events.contains(&notice.event)) {
             let delivery = notice.delivery(target);
             let document = serde_json::to_string(notice).unwrap_or_default();
             daemon
@@ -151,7 +151,7 @@ pub(super) async fn enqueue(
         }
     }
     if !notices.is_empty() {
-        daemon.posted.notify_one();
+        daemon.notice_enqueued.notify_one();
     }
     Ok(())
 }
@@ -175,7 +175,7 @@ pub(super) async fn deliver(daemon: Arc<Daemon>, setup: Arc<DaemonSetup>, stop: 
         }
         tokio::select! {
             () = stop.cancelled() => {}
-            () = daemon.posted.notified() => {}
+            () = daemon.notice_enqueued.notified() => {}
             () = tokio::time::sleep(LOOK) => {}
         }
     }

@@ -33,7 +33,7 @@ pub(super) enum PassEnd {
     /// It was made; whether it has to be tried again soon.
     Completed {
         /// Whether to try again.
-        again: bool,
+        retry: bool,
     },
     /// Another replica is at it.
     LeaseHeld(String),
@@ -127,7 +127,7 @@ pub(super) async fn make_pass(
         return Ok(PassEnd::MadeByOtherReplica(at));
     }
     let mut fetches = found.fetches;
-    if last != found.after && !fetches.is_empty() {
+    if last != found.last_pass && !fetches.is_empty() {
         // Another replica made a pass meanwhile, maybe of a later commit than the one found before.
         fetches = reconcile::fetch(&setup.config, Some(source));
     }
@@ -160,9 +160,9 @@ pub(super) async fn make_pass(
     if made.state.outcome != before.outcome || made.state.reason != before.reason {
         made.state.since = Some(begun);
     }
-    let again = made.again;
+    let again = made.retry;
     made.save(daemon, setup, source, &before, lease).await?;
-    Ok(PassEnd::Completed { again })
+    Ok(PassEnd::Completed { retry: again })
 }
 
 /// A pass being made.
@@ -172,21 +172,21 @@ struct PassInProgress {
     /// Whether somebody said to apply all the same.
     overruled: bool,
     state: SourceState,
-    told: notice::NoticeState,
+    notice_state: notice::NoticeState,
     /// When the pass before ended.
-    ended: Option<DateTime<Utc>>,
+    last_ended: Option<DateTime<Utc>>,
     plan: Option<Plan>,
-    again: bool,
+    retry: bool,
     /// Whether the remote could not be asked.
-    unreached: bool,
+    remote_unreachable: bool,
     /// The commit that was fetched.
-    found: String,
+    fetched_revision: String,
     /// Whether what is here is not what a pass saw before: another replica knows a later commit.
     behind: bool,
     /// Whether nothing of the source can be read.
-    lost: bool,
+    unreadable: bool,
     /// Why the export that was fetched is none that is new.
-    same: Option<String>,
+    unchanged_because: Option<String>,
     /// What was sent, of a source that is pushed to.
     push: Option<PushInput>,
 }
@@ -213,17 +213,17 @@ impl PassInProgress {
             window: ApplyWindow::state(&source.timing.windows, begun),
             overruled: triggers.contains(OVERRULE_TRIGGER),
             state,
-            told: memory.told,
-            ended: memory.ended,
+            notice_state: memory.told,
+            last_ended: memory.ended,
             plan: None,
-            again: false,
-            unreached: fetches.iter().any(|(_, result)| result.is_err()),
-            found: fetched()
+            retry: false,
+            remote_unreachable: fetches.iter().any(|(_, result)| result.is_err()),
+            fetched_revision: fetched()
                 .next()
                 .map_or_else(String::new, |it| it.revision.clone()),
             behind: false,
-            lost: false,
-            same: fetched().find_map(|it| it.same.map(str::to_owned)),
+            unreadable: false,
+            unchanged_because: fetched().find_map(|it| it.unchanged_because.map(str::to_owned)),
             push,
         }
     }
@@ -261,12 +261,12 @@ impl PassInProgress {
             .seconds
             .insert("plan".to_owned(), begun.elapsed().as_secs_f64());
         let before = self.state.last_attempted.as_ref();
-        self.behind =
-            self.unreached && before.is_some_and(|mark| *mark.revision != *plan.source.revision);
+        self.behind = self.remote_unreachable
+            && before.is_some_and(|mark| *mark.revision != *plan.source.revision);
         if self.behind {
             return Ok(());
         }
-        self.lost = pass.readings[index].is_unreadable();
+        self.unreadable = pass.readings[index].is_unreadable();
         let now = Utc::now();
         self.state.record_plan(&plan, now);
         find_hold_accounts(store, &mut self.state).await?;
@@ -274,7 +274,7 @@ impl PassInProgress {
         let mut attempted = RevisionMark::from_plan(&plan, now, None);
         if attempted.revision.is_empty() {
             // A commit that could not be read was looked at all the same.
-            attempted.revision.clone_from(&self.found);
+            attempted.revision.clone_from(&self.fetched_revision);
         }
         self.state.last_attempted = Some(attempted);
         if scrub {
@@ -285,7 +285,7 @@ impl PassInProgress {
         let pushed = self.push.as_ref().map(|push| &*push.pushed);
         let report = feed::store_report(reading, &plan, pushed, store).await?;
         if let Some(push) = &self.push {
-            pass.request.ended = push.endings(source, &plan, decided, &self.state);
+            pass.request.push_endings = push.endings(source, &plan, decided, &self.state);
         }
         if decided == PassOutcome::Applied {
             let begun = Instant::now();
@@ -302,9 +302,13 @@ impl PassInProgress {
             }
             self.state.set_applied(&plan, run);
         } else {
-            store.end_imports(&pass.request.ended).await?;
+            store.end_imports(&pass.request.push_endings).await?;
         }
-        let told = feed::feed_state(&pass.readings[index], store, self.same.as_deref());
+        let told = feed::feed_state(
+            &pass.readings[index],
+            store,
+            self.unchanged_because.as_deref(),
+        );
         if let Some(mut feed) = told.await? {
             feed.report = report;
             self.state.feed = Some(feed);
@@ -332,8 +336,8 @@ impl PassInProgress {
 
     /// What is to be done with a plan; `Applied` when it is to be applied.
     fn decide(&mut self, planned: Option<String>, plan: &Plan) -> PassOutcome {
-        let outcome = if self.lost {
-            self.again = true;
+        let outcome = if self.unreadable {
+            self.retry = true;
             self.state.unreadable();
             PassOutcome::Failed
         } else if plan.errored {
@@ -370,7 +374,7 @@ impl PassInProgress {
     }
 
     fn fail(&mut self, error: &PassError) {
-        (self.state.outcome, self.again) = (PassOutcome::Failed, true);
+        (self.state.outcome, self.retry) = (PassOutcome::Failed, true);
         self.state.failures += 1;
         self.state.reason = chain(error);
         tracing::warn!("{}", self.state.reason);
@@ -380,7 +384,7 @@ impl PassInProgress {
     /// fetched last, and is repaired as that.
     fn record_fetches(&mut self, fetches: FetchResults) {
         for (_, fetched) in fetches {
-            match fetched.map(|fetched| fetched.moved) {
+            match fetched.map(|fetched| fetched.movement) {
                 Ok(CommitMovement::Rewound { from }) => self.state.rewound = Some(from),
                 Ok(CommitMovement::Same) => {}
                 Ok(_) => self.state.rewound = None,
@@ -388,12 +392,12 @@ impl PassInProgress {
                     if self.state.outcome != PassOutcome::Failed || self.behind {
                         self.state.failures += 1;
                     }
-                    let what = match (self.lost, self.behind) {
+                    let what = match (self.unreadable, self.behind) {
                         (true, _) => "nothing was ever fetched, so nothing is done",
                         (_, true) => "another commit was applied since, so nothing is done",
                         _ => "what was fetched last stays",
                     };
-                    (self.state.outcome, self.again) = (PassOutcome::Failed, true);
+                    (self.state.outcome, self.retry) = (PassOutcome::Failed, true);
                     self.state.reason = format!("{error}; {what}");
                 }
             }
@@ -409,10 +413,10 @@ impl PassInProgress {
         lease: &LeaseGuard,
     ) -> Result<(), PassError> {
         let (store, plan) = (&daemon.store, self.plan.as_ref());
-        daemon.counted.count_pass(source, &self.state);
+        daemon.counters.count_pass(source, &self.state);
         let told = self.state.notice_state(plan);
-        let states = [&self.told, &told];
-        let notices = outbox::notices(setup, source, states, self.ended, &self.state, plan);
+        let states = [&self.notice_state, &told];
+        let notices = outbox::notices(setup, source, states, self.last_ended, &self.state, plan);
         let state = self.state;
         let pass = state.is_noteworthy(before).then(|| to_json(&state));
         let (reason, ended) = (state.reason.clone(), Some(Utc::now()));

@@ -18,7 +18,7 @@ pub(super) enum PassReadiness {
 pub(super) struct PassFetches {
     pub fetches: FetchResults,
     /// The pass that was the last one before.
-    pub after: Option<PassStamp>,
+    pub last_pass: Option<PassStamp>,
 }
 
 impl PassFetches {
@@ -26,7 +26,7 @@ impl PassFetches {
     pub(super) fn empty() -> Self {
         Self {
             fetches: FetchResults::new(),
-            after: None,
+            last_pass: None,
         }
     }
 }
@@ -42,7 +42,7 @@ pub(super) async fn prepare(daemon: &Daemon, setup: &DaemonSetup, source: &str) 
     match load(&daemon.store, source).await {
         Ok((_, after)) => PassReadiness::Ready(PassFetches {
             fetches: reconcile::fetch(&setup.config, Some(source)),
-            after,
+            last_pass: after,
         }),
         Err(error) => PassReadiness::Skip(PassEnd::Failed(chain(&error))),
     }

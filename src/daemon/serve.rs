@@ -63,24 +63,24 @@ pub struct Daemon {
     pub replica: String,
     setup: watch::Sender<Arc<DaemonSetup>>,
     /// What this replica counts.
-    pub counted: ReplicaCounters,
+    pub counters: ReplicaCounters,
     /// The deliveries of webhooks that were seen.
-    seen: Mutex<SeenDeliveries>,
+    seen_deliveries: Mutex<SeenDeliveries>,
     /// The sources whose last pass could not write.
     pub(super) unwritable: UnwritableSources,
     pub(super) tallies: LogTallies,
     /// Which sources wait for which.
     pub(super) waits: SourceWaits,
     /// Rings when a notice is put out.
-    pub(super) posted: Notify,
+    pub(super) notice_enqueued: Notify,
     /// One pass at a time: each may use the whole machine.
-    pub(super) turn: Semaphore,
+    pub(super) pass_permit: Semaphore,
     /// How many passes wait for their turn.
-    pub(super) waiting: AtomicUsize,
+    pub(super) waiting_passes: AtomicUsize,
     /// Changes when something that was sent is answered.
     pub(super) answers: watch::Sender<u64>,
     /// Why the last reload of the configuration failed, if it did.
-    refused: Mutex<Option<String>>,
+    last_reload_error: Mutex<Option<String>>,
 }
 
 /// The configuration as it holds now, and a worker a source.
@@ -92,7 +92,7 @@ pub struct DaemonSetup {
     /// By name.
     pub workers: BTreeMap<String, Arc<SourceWorker>>,
     /// What the last pass has read.
-    pub(super) last_read: ReadingsCache,
+    pub(super) readings_cache: ReadingsCache,
 }
 
 impl Daemon {
@@ -103,12 +103,12 @@ impl Daemon {
 
     /// Why the configuration was not read again when it should have been; the one before is used.
     pub fn reload_error(&self) -> Option<String> {
-        let refused = self.refused.lock();
+        let refused = self.last_reload_error.lock();
         refused.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn set_reload_error(&self, why: Option<String>) {
-        let refused = self.refused.lock();
+        let refused = self.last_reload_error.lock();
         *refused.unwrap_or_else(PoisonError::into_inner) = why;
     }
 
@@ -119,7 +119,10 @@ impl Daemon {
 
     /// Whether a delivery of a webhook was not seen before.
     pub fn remember_delivery(&self, source: &str, push: &WebhookPush) -> bool {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self
+            .seen_deliveries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         seen.insert_push(source, push)
     }
 
@@ -154,7 +157,7 @@ impl DaemonSetup {
             config,
             targets,
             workers,
-            last_read: ReadingsCache::default(),
+            readings_cache: ReadingsCache::default(),
         })
     }
 }
@@ -173,16 +176,16 @@ pub async fn serve(load: impl Fn() -> Result<Config, ConfigError>) -> Result<(),
         store,
         replica: replica(),
         setup: watch::Sender::new(Arc::new(DaemonSetup::new(config)?)),
-        counted: ReplicaCounters::default(),
-        seen: Mutex::default(),
+        counters: ReplicaCounters::default(),
+        seen_deliveries: Mutex::default(),
         unwritable: UnwritableSources::default(),
         tallies: LogTallies::default(),
         waits: SourceWaits::default(),
-        posted: Notify::new(),
-        turn: Semaphore::new(1),
-        waiting: AtomicUsize::new(0),
+        notice_enqueued: Notify::new(),
+        pass_permit: Semaphore::new(1),
+        waiting_passes: AtomicUsize::new(0),
         answers: watch::Sender::new(0),
-        refused: Mutex::default(),
+        last_reload_error: Mutex::default(),
     });
     let server = start_http_server(&daemon)?;
     systemd::ready();
@@ -239,7 +242,7 @@ impl HttpServerTask {
 
 fn start_http_server(daemon: &Arc<Daemon>) -> Result<HttpServerTask, ServeError> {
     let setup = daemon.setup();
-    let counted = daemon.counted.clone();
+    let counted = daemon.counters.clone();
     let gate = RequestGate::new(&setup.config.serve)?;
     let gate = gate.with_observer(move |answered| counted.count_request(answered));
     let gate = Arc::new(gate.with_page(page::problem));

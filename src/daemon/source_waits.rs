@@ -25,7 +25,7 @@ struct SourceWaitState {
     /// Whether it has errors that its own files do not decide alone.
     in_error: bool,
     /// How it stands to the others.
-    stands: Digest,
+    relations_digest: Digest,
     /// Whether the pass wrote anything.
     wrote: bool,
 }
@@ -35,9 +35,9 @@ impl SourceWaits {
     /// Two that wait for each other come to rest so.
     fn record_pass(&self, source: &str, left: SourceWaitState) -> Vec<String> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (stands, wrote) = (left.stands, left.wrote);
+        let (stands, wrote) = (left.relations_digest, left.wrote);
         let before = all.insert(source.to_owned(), left);
-        let moved = before.is_none_or(|before| before.stands != stands);
+        let moved = before.is_none_or(|before| before.relations_digest != stands);
         let waiting = all.iter().filter(|(name, left)| {
             let waits = moved && left.waits_for.contains(source);
             let errs = (moved || wrote) && left.in_error;
@@ -55,7 +55,7 @@ impl SourceWaitState {
         Self {
             waits_for: plan.waits_for.clone(),
             in_error: plan.count(Severity::Error) > in_files,
-            stands: pass.standing_digest(index),
+            relations_digest: pass.standing_digest(index),
             wrote: applied && !plan.steps.is_empty(),
         }
     }
@@ -79,9 +79,9 @@ impl Daemon {
                 worker.request_pass(&format!("source {source}"));
             }
         }
-        let others_wait = self.waiting.load(Ordering::Relaxed) > 0;
+        let others_wait = self.waiting_passes.load(Ordering::Relaxed) > 0;
         if let Some(seen) = seen.filter(|_| others_wait) {
-            setup.last_read.put(pass.readings, seen);
+            setup.readings_cache.put(pass.readings, seen);
         }
     }
 }
@@ -94,7 +94,7 @@ mod tests {
         SourceWaitState {
             waits_for: waits_for.iter().map(|name| (*name).to_owned()).collect(),
             in_error: false,
-            stands: Digest::of(stands.as_bytes()),
+            relations_digest: Digest::of(stands.as_bytes()),
             wrote: false,
         }
     }

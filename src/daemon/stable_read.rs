@@ -25,7 +25,7 @@ const TRIES: usize = 5;
 struct CachedReadings {
     readings: Vec<SourceReading>,
     stamp: DirectoryStamp,
-    at: Instant,
+    stamped_at: Instant,
 }
 
 /// What the last pass has read, while others wait for their turn.
@@ -44,7 +44,7 @@ impl ReadingsCache {
         let left = CachedReadings {
             readings,
             stamp,
-            at,
+            stamped_at: at,
         };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(left);
     }
@@ -58,7 +58,7 @@ pub(super) async fn read_settled<'a>(
     store: &Store,
 ) -> Result<(Pass<'a>, Option<(DirectoryStamp, Instant)>), PassError> {
     let config = &setup.config;
-    if let Some(left) = setup.last_read.take()
+    if let Some(left) = setup.readings_cache.take()
         && let Some((pass, seen)) = read_beside(config, &request, store, left).await?
     {
         return Ok((pass, Some(seen)));
@@ -86,7 +86,7 @@ async fn read_beside<'a>(
     let CachedReadings {
         readings,
         stamp,
-        mut at,
+        stamped_at: mut at,
     } = left;
     let source = request.source.as_deref();
     let own = source.and_then(|source| config.source(source)?.directory());

@@ -22,9 +22,9 @@ struct WatchedDirectory {
     written: PathBuf,
     worker: Arc<SourceWorker>,
     /// What is watched now: another directory may have taken its place, or it is there only now.
-    now: Option<DirectoryIdentity>,
+    current: Option<DirectoryIdentity>,
     /// Whether it was said that it is not watched.
-    said: bool,
+    warned: bool,
 }
 
 /// A directory as the file system knows it.
@@ -68,7 +68,7 @@ pub(super) async fn watch(setup: Arc<DaemonSetup>, stop: CancellationToken) {
         loop {
             for one in &mut watched {
                 let now = DirectoryIdentity::of(&one.written);
-                if !first && now == one.now {
+                if !first && now == one.current {
                     continue;
                 }
                 one.watch_directory(now, &mut events, &heard);
@@ -93,8 +93,8 @@ fn directories(setup: &DaemonSetup) -> Vec<WatchedDirectory> {
         Some(WatchedDirectory {
             written: source.directory()?.to_owned(),
             worker: Arc::clone(setup.workers.get(&*source.name)?),
-            now: None,
-            said: false,
+            current: None,
+            warned: false,
         })
     });
     found.collect()
@@ -109,7 +109,7 @@ impl WatchedDirectory {
         events: &mut RecommendedWatcher,
         heard: &FileEvents,
     ) {
-        if let Some(before) = self.now.take() {
+        if let Some(before) = self.current.take() {
             // It may be gone.
             let _ = events.unwatch(&before.path);
         }
@@ -123,17 +123,17 @@ impl WatchedDirectory {
             }
         };
         match &why {
-            Some(why) if !self.said => tracing::warn!(
+            Some(why) if !self.warned => tracing::warn!(
                 "source {source}: {} is not watched: {why}; the interval finds its changes",
                 self.written.display()
             ),
-            None if self.said => {
+            None if self.warned => {
                 tracing::info!("source {source}: {} is watched now", self.written.display());
             }
             _ => {}
         }
-        self.said = why.is_some();
-        self.now = now;
+        self.warned = why.is_some();
+        self.current = now;
     }
 
     /// Events below this place are for its worker from now on.

@@ -69,11 +69,11 @@ pub struct WebhookPush {
     /// The name of the delivery, the same when it is sent again.
     pub delivery: Option<String>,
     /// The digest of what was signed: whoever sends it again cannot give it another one.
-    pub signed: String,
+    pub body_digest: String,
     /// What was pushed: `refs/heads/main`.
     pub reference: String,
     /// The commit it is at now; `None` when it was deleted.
-    pub after: Option<String>,
+    pub commit: Option<String>,
     /// The addresses of the repository, as the host knows them.
     pub urls: Vec<String>,
 }
@@ -258,9 +258,9 @@ fn parse_push(
     let gone = |commit: &&str| !commit.is_empty() && !commit.bytes().all(|byte| byte == b'0');
     Ok(WebhookEvent::Push(WebhookPush {
         delivery,
-        signed: blake3::hash(signed).to_hex().to_string(),
+        body_digest: blake3::hash(signed).to_hex().to_string(),
         reference,
-        after: after.filter(gone).map(str::to_owned),
+        commit: after.filter(gone).map(str::to_owned),
         urls: urls(&body),
     }))
 }
@@ -290,7 +290,7 @@ fn urls(body: &Value) -> Vec<String> {
 /// The deliveries seen last: one that comes again is answered as the first time and starts nothing.
 #[derive(Clone, Debug)]
 pub struct SeenDeliveries {
-    most: usize,
+    capacity: usize,
     order: VecDeque<String>,
     known: BTreeSet<String>,
 }
@@ -306,7 +306,7 @@ impl SeenDeliveries {
     #[must_use]
     pub fn new(most: usize) -> Self {
         Self {
-            most,
+            capacity: most,
             order: VecDeque::new(),
             known: BTreeSet::new(),
         }
@@ -316,7 +316,7 @@ impl SeenDeliveries {
     /// it is not. The name of a delivery is signed by no host, so the body counts too. Call it only
     /// with what [`verify`] let through, or strangers could fill it.
     pub fn insert_push(&mut self, source: &str, push: &WebhookPush) -> bool {
-        let body = self.insert_delivery(&format!("{source} body {}", push.signed));
+        let body = self.insert_delivery(&format!("{source} body {}", push.body_digest));
         let delivery = push.delivery.as_ref();
         let delivery =
             delivery.is_none_or(|name| self.insert_delivery(&format!("{source} delivery {name}")));
@@ -335,7 +335,7 @@ impl SeenDeliveries {
             return false;
         }
         self.order.push_back(name);
-        if self.order.len() > self.most
+        if self.order.len() > self.capacity
             && let Some(oldest) = self.order.pop_front()
         {
             self.known.remove(&oldest);

@@ -65,7 +65,7 @@ fn a_push_names_its_branch_commit_and_repository() {
     );
     assert_eq!(push.reference, "refs/heads/main");
     assert_eq!(
-        push.after.as_deref(),
+        push.commit.as_deref(),
         Some("59b20b8d5c6ff8d09518454d4dd8b7b30f095ab5")
     );
     assert_eq!(
@@ -94,7 +94,7 @@ fn a_deleted_branch_has_no_commit_and_a_ping_is_one() {
     let told = verify(&github("push", "s", &body), body.as_bytes(), "s", now());
     assert!(matches!(
         told,
-        Ok(WebhookEvent::Push(WebhookPush { after: None, .. }))
+        Ok(WebhookEvent::Push(WebhookPush { commit: None, .. }))
     ));
     let told = verify(&github("ping", "s", "{}"), b"{}", "s", now());
     assert_eq!(told, Ok(WebhookEvent::Ping));
@@ -274,9 +274,9 @@ fn the_same_body_under_another_name_is_the_same_delivery() {
     let mut seen = SeenDeliveries::default();
     let push = |delivery: Option<&str>, signed: &str| WebhookPush {
         delivery: delivery.map(str::to_owned),
-        signed: signed.to_owned(),
+        body_digest: signed.to_owned(),
         reference: "refs/heads/main".to_owned(),
-        after: None,
+        commit: None,
         urls: Vec::new(),
     };
     assert!(seen.insert_push("shop", &push(Some("d-1"), "one")));

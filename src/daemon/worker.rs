@@ -47,11 +47,11 @@ pub enum WorkerActivity {
 pub struct SourceWorker {
     /// The source.
     pub source: Arc<str>,
-    knocks: Mutex<BTreeSet<String>>,
-    bell: Notify,
+    triggers: Mutex<BTreeSet<String>>,
+    wakeup: Notify,
     activity: watch::Sender<WorkerActivity>,
     /// Since when it makes a pass, by a clock that does not jump.
-    since: Mutex<Option<Instant>>,
+    pass_started: Mutex<Option<Instant>>,
 }
 
 impl SourceWorker {
@@ -59,18 +59,18 @@ impl SourceWorker {
         let next = Utc::now();
         Self {
             source: source.into(),
-            knocks: Mutex::default(),
-            bell: Notify::new(),
+            triggers: Mutex::default(),
+            wakeup: Notify::new(),
             activity: watch::Sender::new(WorkerActivity::Waiting { next, why: None }),
-            since: Mutex::default(),
+            pass_started: Mutex::default(),
         }
     }
 
     /// Asks for a pass. Knocks while one is under way lead to one more after it.
     pub fn request_pass(&self, trigger: &str) {
-        let mut knocks = self.knocks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut knocks = self.triggers.lock().unwrap_or_else(PoisonError::into_inner);
         knocks.insert(trigger.to_owned());
-        self.bell.notify_one();
+        self.wakeup.notify_one();
     }
 
     /// What it does now.
@@ -80,27 +80,33 @@ impl SourceWorker {
 
     /// For how long it has made its pass, if it makes one.
     pub(super) fn pass_duration(&self) -> Option<Duration> {
-        let since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = self
+            .pass_started
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         since.map(|since| since.elapsed())
     }
 
     /// Says what it does now.
     fn set_activity(&self, activity: WorkerActivity) {
         let works = matches!(activity, WorkerActivity::Working { .. });
-        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut since = self
+            .pass_started
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         *since = works.then(Instant::now);
         self.activity.send_replace(activity);
     }
 
     /// Keeps triggers for the next pass, without asking for it now.
     fn restore_triggers(&self, triggers: BTreeSet<String>) {
-        let mut knocks = self.knocks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut knocks = self.triggers.lock().unwrap_or_else(PoisonError::into_inner);
         knocks.extend(triggers);
     }
 
     /// What was asked for and not begun yet.
     pub(super) fn take_triggers(&self) -> BTreeSet<String> {
-        let mut knocks = self.knocks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut knocks = self.triggers.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut knocks)
     }
 }
@@ -165,12 +171,12 @@ async fn pass(
         Ok(PassReadiness::Skip(ended)) => return Some(ended),
         Err(why) => return Some(PassEnd::Failed(why)),
     };
-    daemon.waiting.fetch_add(1, Ordering::Relaxed);
+    daemon.waiting_passes.fetch_add(1, Ordering::Relaxed);
     let turn = tokio::select! {
-        turn = daemon.turn.acquire() => turn.ok(),
+        turn = daemon.pass_permit.acquire() => turn.ok(),
         () = stop.cancelled() => None,
     };
-    daemon.waiting.fetch_sub(1, Ordering::Relaxed);
+    daemon.waiting_passes.fetch_sub(1, Ordering::Relaxed);
     let _turn = turn?;
     let ((of, with, name), asked) = (all(), triggers.clone());
     let run = move || async move { pass::run(&of, &with, &name, &asked, found).await };
@@ -202,7 +208,7 @@ async fn wait_for_trigger(
     tokio::select! {
         biased;
         () = stop.cancelled() => return false,
-        () = worker.bell.notified() => {}
+        () = worker.wakeup.notified() => {}
         () = tokio::time::sleep(left.min(MAX_SLEEP)) => if left <= MAX_SLEEP { worker.request_pass(trigger) },
     }
     true
@@ -214,7 +220,7 @@ struct PassTimetable {
     last: Option<DateTime<Utc>>,
     backoff: PassBackoff,
     /// Another replica is at it: what was asked for is asked again after it.
-    elsewhere: bool,
+    lease_held: bool,
     why: Option<String>,
 }
 
@@ -232,7 +238,7 @@ impl PassTimetable {
         let Some(last) = self.last else {
             return (regular, "start");
         };
-        let again = if self.elsewhere {
+        let again = if self.lease_held {
             Some(last + LEASE_HELD_DELAY)
         } else {
             (self.backoff.failures() > 0).then(|| self.backoff.retry_at(last, now, jitter))
@@ -245,13 +251,13 @@ impl PassTimetable {
 
     fn record_pass_end(&mut self, ended: PassEnd, now: DateTime<Utc>) {
         self.last = Some(now);
-        self.elsewhere = false;
+        self.lease_held = false;
         self.why = None;
         match ended {
-            PassEnd::Completed { again: false, .. } => self.backoff.succeeded(),
-            PassEnd::Completed { again: true, .. } => self.backoff.failed(),
+            PassEnd::Completed { retry: false, .. } => self.backoff.succeeded(),
+            PassEnd::Completed { retry: true, .. } => self.backoff.failed(),
             PassEnd::LeaseHeld(why) => {
-                self.elsewhere = true;
+                self.lease_held = true;
                 self.why = Some(why);
             }
             PassEnd::MadeByOtherReplica(at) => {
@@ -289,7 +295,7 @@ mod tests {
     fn the_first_pass_is_due_at_once_and_the_next_after_the_interval() {
         let mut plan = PassTimetable::default();
         assert_eq!(next(&plan, noon()).0, TimeDelta::zero());
-        plan.record_pass_end(PassEnd::Completed { again: false }, noon());
+        plan.record_pass_end(PassEnd::Completed { retry: false }, noon());
         let (left, trigger) = next(&plan, noon());
         assert_eq!(trigger, "interval");
         assert!(left >= TimeDelta::seconds(270) && left <= TimeDelta::seconds(330));
@@ -298,7 +304,7 @@ mod tests {
     #[test]
     fn a_clock_that_jumps_makes_one_pass_come_at_once() {
         let mut plan = PassTimetable::default();
-        plan.record_pass_end(PassEnd::Completed { again: false }, noon());
+        plan.record_pass_end(PassEnd::Completed { retry: false }, noon());
         for jump in [
             TimeDelta::days(-400),
             TimeDelta::hours(-1),
@@ -307,7 +313,7 @@ mod tests {
             let then = noon() + jump;
             assert!(next(&plan, then).0 <= TimeDelta::zero(), "{jump}");
             let mut after = PassTimetable::default();
-            after.record_pass_end(PassEnd::Completed { again: false }, then);
+            after.record_pass_end(PassEnd::Completed { retry: false }, then);
             assert!(next(&after, then).0 > TimeDelta::seconds(200), "{jump}");
         }
     }

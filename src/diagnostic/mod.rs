@@ -77,7 +77,7 @@ impl Origin {
     pub fn of_resource(declared: &DeclaredResource) -> Self {
         Self {
             path: declared.path.clone(),
-            at: declared.at,
+            at: declared.position,
         }
     }
 
@@ -87,7 +87,7 @@ impl Origin {
             path: declared.path.clone(),
             at: declared
                 .stated(field)
-                .map_or(declared.at, |stated| stated.at),
+                .map_or(declared.position, |stated| stated.position),
         }
     }
 }

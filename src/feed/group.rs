@@ -18,7 +18,7 @@ pub(super) struct RowGroup {
     /// How many rows speak of it.
     rows: u32,
     /// Custom fields that some row does not say are blank, so that they are not cleared.
-    open: Vec<FieldRef>,
+    uncleared: Vec<FieldRef>,
 }
 
 impl RowGroup {
@@ -27,7 +27,7 @@ impl RowGroup {
             at,
             cells: Vec::new(),
             rows: 0,
-            open: Vec::new(),
+            uncleared: Vec::new(),
         }
     }
 
@@ -44,13 +44,13 @@ impl RowGroup {
             old.cell == Cell::Blank && !said.iter().any(|new| new.field == old.field)
         });
         let silent: Vec<FieldRef> = silent.map(|old| old.field.clone()).collect();
-        self.open.extend(silent);
+        self.uncleared.extend(silent);
         let mut against = Vec::new();
         for new in said {
             match self.cells.binary_search_by(|old| old.field.cmp(&new.field)) {
                 Err(place) => {
                     if new.cell == Cell::Blank {
-                        self.open.push(new.field.clone());
+                        self.uncleared.push(new.field.clone());
                     }
                     self.cells.insert(place, new);
                 }
@@ -58,7 +58,7 @@ impl RowGroup {
                     let old = &mut self.cells[place];
                     if let Some(merged) = merge_cells(&old.cell, &new.cell) {
                         if old.cell != merged {
-                            old.at = new.at;
+                            old.position = new.position;
                         }
                         old.cell = merged;
                     } else {
@@ -85,13 +85,13 @@ impl RowGroup {
 
     /// The resource that all rows speak of.
     pub(super) fn finish(mut self, key: Key, path: &Arc<str>) -> DeclaredResource {
-        let open = &self.open;
+        let open = &self.uncleared;
         self.cells
             .retain(|stated| stated.cell != Cell::Blank || !open.contains(&stated.field));
         DeclaredResource {
             key,
             path: path.clone(),
-            at: self.at,
+            position: self.at,
             cells: self.cells,
         }
     }
@@ -167,7 +167,7 @@ pub(super) fn conflict(
         });
     let message = format!(
         "{key}: {what}`{name}` is {one} in line {} and {other} in line {}",
-        old.at.line, new.at.line
+        old.position.line, new.position.line
     );
     let place = |at| Origin {
         path: path.clone(),
@@ -177,8 +177,8 @@ pub(super) fn conflict(
         .help("the rows of one resource must agree, or leave the cell blank; none of them is taken for the right one")
         .for_resource(key)
         .field(name)
-        .at(place(new.at))
-        .related([place(old.at)])
+        .at(place(new.position))
+        .related([place(old.position)])
 }
 
 /// What two parts of one list say of a member, and what each of them says.
@@ -241,7 +241,7 @@ mod tests {
         StatedField {
             field: FieldRef::Own(field),
             cell,
-            at: LineColumn { line, column: 1 },
+            position: LineColumn { line, column: 1 },
         }
     }
 

@@ -51,7 +51,7 @@ pub struct ParsedExport {
     /// The names of its columns.
     pub columns: Vec<String>,
     /// Whether they stand in a header, so that all of them are there always.
-    pub headed: bool,
+    pub has_header: bool,
     /// Of each field that has a value somewhere, in how many resources of its kind, sorted.
     pub filled: Vec<(KindId, FieldRef, u64)>,
     /// What was guessed of its form.
@@ -115,7 +115,7 @@ fn read_into<'m>(
     diagnostic::sort(&mut diagnostics);
     let names = columns.names().map(str::to_owned);
     let feed = ParsedExport {
-        headed: outcome.format.has_header(),
+        has_header: outcome.format.has_header(),
         filled: count_filled(&collected.resources),
         desired: Desired {
             source: source.clone(),
@@ -123,9 +123,9 @@ fn read_into<'m>(
             resources: collected.resources,
             partial: true,
             mapped: mapped(mapping),
-            shielded: collected.shielded,
-            hidden: collected.hidden,
-            faulty: collected.faulty,
+            shielded_keys: collected.shielded,
+            hidden_kinds: collected.hidden,
+            faulty_fields: collected.faulty,
             removals_off: removals_off(&outcome, name),
             ..Desired::default()
         },
@@ -204,14 +204,14 @@ fn elsewhere(
     let names = names.map(|column| format!("`{}`", mapping.columns[column.0][0]));
     let message = format!(
         "{word} {} is not the header: it has no column {}",
-        options.begins,
+        options.first_line,
         names.collect::<Vec<_>>().join(", ")
     );
     let help = format!(
         "{word} {line} is: write `header: {line}` into the mapping; `roster feed map` makes one of a preset"
     );
     let at = LineColumn {
-        line: options.begins,
+        line: options.first_line,
         column: 1,
     };
     let origin = Origin {
@@ -288,7 +288,7 @@ fn unknown_columns<'c>(mapping: &Mapping, columns: &'c ExportColumns) -> Vec<&'c
         let mut every = mapping
             .sections
             .iter()
-            .filter_map(|section| section.every.as_ref());
+            .filter_map(|section| section.custom_prefix.as_ref());
         all.find(name).is_some() || every.any(|before| name.starts_with(before.as_str()))
     };
     // Of secrets it is said apart that they are not read.
@@ -307,12 +307,12 @@ impl Mapping {
             quote: ascii(self.csv.quote).or(FormatOptions::default().quote),
             encoding: encoding.and_then(format::encoding_for_label),
             header: self.csv.names.is_empty(),
-            begins: self.header.unwrap_or(1),
+            first_line: self.header.unwrap_or(1),
             blanks: self.blanks.clone(),
             names: self.csv.names.clone(),
             trailer: self.trailer.clone(),
             sheet: self.sheet.clone(),
-            rows: self.rows.clone(),
+            list_path: self.rows.clone(),
             ..FormatOptions::default()
         }
     }

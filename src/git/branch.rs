@@ -79,7 +79,7 @@ pub fn commit_on_branch(
     }
     // Apart from others of this process, in a folder that git's own files are in.
     let apart = repository
-        .own
+        .git_dir
         .join(format!("roster-{}", std::process::id()));
     fs::create_dir_all(&apart)?;
     let made = repository.commit(&apart, message, changes);
@@ -129,7 +129,7 @@ pub fn uncommitted(folder: &Path, paths: &[&str]) -> Result<Vec<String>, BranchE
 /// A repository by a folder in it.
 struct WorkingRepository {
     /// Where git keeps what is its own.
-    own: PathBuf,
+    git_dir: PathBuf,
     /// The folder below the top, with `/` at its end, or empty.
     prefix: String,
     head: String,
@@ -156,7 +156,7 @@ impl WorkingRepository {
             Ok(text(&ended.stdout))
         };
         Ok(Self {
-            own: PathBuf::from(ask(&["--absolute-git-dir"])?),
+            git_dir: PathBuf::from(ask(&["--absolute-git-dir"])?),
             prefix: ask(&["--show-prefix"])?,
             head: ask(&["--verify", "HEAD^{commit}"])?,
         })
@@ -243,7 +243,7 @@ impl<'r> CommitOverlay<'r> {
         let mut command = git();
         command
             .arg("--git-dir")
-            .arg(&self.repository.own)
+            .arg(&self.repository.git_dir)
             .arg("--work-tree")
             .arg(self.place.join("tree"))
             .env("GIT_INDEX_FILE", self.place.join("index"))

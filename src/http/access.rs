@@ -19,7 +19,7 @@ pub struct Caller {
     /// The sources it is for; `None`: all of them.
     pub sources: Option<BTreeSet<Arc<str>>>,
     /// How it said who it is.
-    pub by: AuthMethod,
+    pub auth_method: AuthMethod,
     /// What a form must carry so that no other site can send it; only with a session.
     pub csrf: Option<Arc<str>>,
 }
@@ -52,7 +52,7 @@ impl Caller {
             name: grant.name.clone(),
             role: grant.role,
             sources: grant.sources.clone(),
-            by,
+            auth_method: by,
             csrf: None,
         }
     }
@@ -98,14 +98,14 @@ pub struct AccessTokens {
 #[derive(Debug, Default)]
 struct TokenState {
     grants: Arc<Vec<TokenGrant>>,
-    seen: Option<TokenFileStamp>,
+    stamp: Option<TokenFileStamp>,
     fault: Option<AccessError>,
 }
 
 /// What changes when a file does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct TokenFileStamp {
-    place: (u64, u64),
+    device_and_inode: (u64, u64),
     size: u64,
     mode: u32,
     changed: (i64, i64),
@@ -115,7 +115,7 @@ struct TokenFileStamp {
 impl TokenFileStamp {
     fn of(metadata: &Metadata) -> Self {
         Self {
-            place: (metadata.dev(), metadata.ino()),
+            device_and_inode: (metadata.dev(), metadata.ino()),
             size: metadata.size(),
             mode: metadata.mode(),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
@@ -135,7 +135,7 @@ impl AccessTokens {
         if let Some(path) = path {
             let (grants, stamp) = read(path)?;
             state.grants = Arc::new(grants);
-            state.seen = Some(stamp);
+            state.stamp = Some(stamp);
         }
         Ok(Self {
             path: path.map(Path::to_owned),
@@ -176,7 +176,7 @@ impl AccessTokens {
             name: "anyone".into(),
             role,
             sources: None,
-            by: AuthMethod::Anonymous,
+            auth_method: AuthMethod::Anonymous,
             csrf: None,
         })
     }
@@ -199,15 +199,15 @@ impl AccessTokens {
             .ok()
             .map(|metadata| TokenFileStamp::of(&metadata));
         let mut state = self.lock();
-        if stamp == state.seen {
+        if stamp == state.stamp {
             return;
         }
-        state.seen = stamp;
+        state.stamp = stamp;
         match read(path) {
             Ok((grants, stamp)) => {
                 tracing::info!(tokens = grants.len(), "the tokens were read again");
                 state.grants = Arc::new(grants);
-                state.seen = Some(stamp);
+                state.stamp = Some(stamp);
                 state.fault = None;
             }
             Err(error) => {

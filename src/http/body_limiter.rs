@@ -18,7 +18,7 @@ const SLOW: u64 = 64 << 10;
 /// The bodies that arrive for one room.
 #[derive(Debug)]
 pub(super) struct BodyLimiter {
-    most: usize,
+    max_bodies: usize,
     open: Arc<Mutex<PendingBodies>>,
 }
 
@@ -56,7 +56,7 @@ struct PendingBody {
 impl BodyLimiter {
     pub fn new(most: usize) -> Self {
         Self {
-            most,
+            max_bodies: most,
             open: Arc::default(),
         }
     }
@@ -86,7 +86,7 @@ impl BodyLimiter {
     /// Counts one more. When there are too many, the slowest one of whoever has the most is stopped.
     fn begin(&self, who: ClientKey, now: Instant) -> Result<PendingBody, HttpProblem> {
         let mut open = lock(&self.open);
-        if open.bodies.len() >= self.most {
+        if open.bodies.len() >= self.max_bodies {
             let slowest = open.slowest(&who, now).ok_or_else(overloaded)?;
             if let Some(stopped) = open.bodies.remove(&slowest) {
                 stopped.stop.cancel();

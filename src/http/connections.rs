@@ -26,7 +26,7 @@ const OTHER_FILES: usize = 128;
 /// The open connections of a server.
 #[derive(Debug)]
 pub(super) struct ConnectionLimiter {
-    most: usize,
+    max_connections: usize,
     /// How many one address has.
     each: usize,
     /// Whose addresses stand for those of many others.
@@ -44,7 +44,7 @@ pub(super) struct OpenConnection {
     /// Whether somebody with a token or a session spoke on it.
     known: AtomicBool,
     working: AtomicUsize,
-    seen: Mutex<Instant>,
+    last_active: Mutex<Instant>,
     stop: CancellationToken,
 }
 
@@ -63,7 +63,7 @@ impl OpenConnection {
             reserved,
             known: AtomicBool::new(false),
             working: AtomicUsize::new(0),
-            seen: Mutex::new(Instant::now()),
+            last_active: Mutex::new(Instant::now()),
             stop: CancellationToken::new(),
         }
     }
@@ -86,7 +86,9 @@ impl OpenConnection {
     }
 
     fn lock_last_active(&self) -> std::sync::MutexGuard<'_, Instant> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        self.last_active
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -103,7 +105,7 @@ impl ConnectionLimiter {
             );
         }
         Arc::new(Self {
-            most: most.min(room),
+            max_connections: most.min(room),
             each: limits.connections_per_address,
             proxies: proxies.to_vec(),
             tallies: LogTallies::default(),
@@ -126,11 +128,11 @@ impl ConnectionLimiter {
         let (staying, own) = (count(&|_| true), count(&|it| it.address == address));
         // Whoever has all that one address gets makes room among these.
         let alone = !many && own >= self.each;
-        let full = alone || staying >= self.most;
+        let full = alone || staying >= self.max_connections;
         let may_go = |it: &OpenConnection| !alone || it.address == address;
         let evicted = full.then(|| evict(&open, may_go)).flatten();
-        let over = staying >= self.most + RESERVE || alone && own >= self.each + RESERVE;
-        if (full && evicted.is_none() && over) || open.len() >= 2 * self.most + RESERVE {
+        let over = staying >= self.max_connections + RESERVE || alone && own >= self.each + RESERVE;
+        if (full && evicted.is_none() && over) || open.len() >= 2 * self.max_connections + RESERVE {
             return None;
         }
         // In the place of one that is for health alone there is another such.

@@ -56,11 +56,11 @@ pub struct RequestGate {
     pub(super) observer: Option<Box<ResponseObserver>>,
     pub(super) limits: ServeLimits,
     pub(super) url: Option<String>,
-    pub(super) asked: RateLimiter,
-    failed: RateLimiter,
+    pub(super) request_rate: RateLimiter,
+    failed_token_rate: RateLimiter,
     pub(super) replays: Arc<IdempotencyCache>,
-    pub(super) arrivals: RequestClassMap<BodyLimiter>,
-    pub(super) places: RequestClassMap<ConcurrencyLimiter>,
+    pub(super) bodies: RequestClassMap<BodyLimiter>,
+    pub(super) concurrency: RequestClassMap<ConcurrencyLimiter>,
     proxies: Vec<IpNetwork>,
     pub(super) tallies: LogTallies,
 }
@@ -87,13 +87,13 @@ impl RequestGate {
             observer: None,
             limits,
             url: serve.url.clone(),
-            asked: RateLimiter::new(each, limits.burst, MOST_COUNTED),
-            failed: RateLimiter::new(FAILURE_EACH, FAILURES, MOST_COUNTED),
+            request_rate: RateLimiter::new(each, limits.burst, MOST_COUNTED),
+            failed_token_rate: RateLimiter::new(FAILURE_EACH, FAILURES, MOST_COUNTED),
             replays: Arc::default(),
-            arrivals: RequestClassMap::new(|room| {
+            bodies: RequestClassMap::new(|room| {
                 BodyLimiter::new(room.max_concurrent(limits.requests))
             }),
-            places: RequestClassMap::new(|room| {
+            concurrency: RequestClassMap::new(|room| {
                 ConcurrencyLimiter::new(room.max_concurrent(limits.requests))
             }),
             proxies: serve.proxies.clone(),
@@ -149,7 +149,7 @@ impl RequestGate {
         if let Some(grant) = self.access.by_token(token) {
             return Ok(grant);
         }
-        self.failed
+        self.failed_token_rate
             .take(&ClientKey::address(peer.0), Instant::now())
             .map_err(|wait| {
                 HttpProblem::new(problem::TOO_MANY, "too many wrong tokens").retry_after(wait)

@@ -76,7 +76,7 @@ async fn whoami(caller: Caller) -> Result<Json<WhoamiReply>, HttpProblem> {
         role: caller.role,
         permissions: caller.role.permissions().to_vec(),
         sources: sources.map(|all| all.iter().map(ToString::to_string).collect()),
-        anonymous: caller.by == AuthMethod::Anonymous,
+        anonymous: caller.auth_method == AuthMethod::Anonymous,
         time: Utc::now(),
     }))
 }

@@ -21,8 +21,8 @@ pub fn document<S>(routes: &[Route<S>]) -> Value {
     let mut paths: Map<String, Value> = Map::new();
     let programs = routes
         .iter()
-        .filter(|route| route.about.audience == RouteAudience::Program);
-    for Route { about, .. } in programs {
+        .filter(|route| route.spec.audience == RouteAudience::Program);
+    for Route { spec: about, .. } in programs {
         let drawn = operation(about, &mut inputs, &mut outputs);
         let path = paths.entry(about.path).or_insert_with(|| json!({}));
         path[about.method.as_str().to_lowercase()] = drawn;
@@ -92,7 +92,7 @@ fn operation(
 /// What the gate answers before the handler is asked.
 fn gate_problems(about: &RouteSpec) -> Vec<&'static ProblemKind> {
     let mut kinds = vec![problem::BAD_REQUEST];
-    if !about.vital {
+    if !about.exempt_from_limits {
         kinds.extend([problem::TOO_LARGE, problem::TOO_MANY, problem::UNAVAILABLE]);
     }
     if about.needs != AccessRequirement::Public {

@@ -78,7 +78,7 @@ pub struct HttpProblem {
     /// After how long another try makes sense.
     pub retry_after: Option<Duration>,
     /// What programs want to know beside it, as members of their own.
-    pub more: Map<String, Value>,
+    pub extensions: Map<String, Value>,
 }
 
 /// A problem (RFC 9457).
@@ -102,7 +102,7 @@ pub struct ProblemDetails {
     request: Option<String>,
     /// What more there is to it.
     #[serde(flatten)]
-    more: Map<String, Value>,
+    extensions: Map<String, Value>,
 }
 
 impl HttpProblem {
@@ -112,7 +112,7 @@ impl HttpProblem {
             kind,
             detail: detail.into(),
             retry_after: None,
-            more: Map::new(),
+            extensions: Map::new(),
         }
     }
 
@@ -136,7 +136,7 @@ impl HttpProblem {
     /// A member of its own, for programs.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.more.insert(name.to_owned(), value.into());
+        self.extensions.insert(name.to_owned(), value.into());
         self
     }
 
@@ -169,7 +169,7 @@ impl HttpProblem {
             status: self.kind.status.as_u16(),
             detail: self.detail.clone(),
             request: request.map(str::to_owned),
-            more: self.more.clone(),
+            extensions: self.extensions.clone(),
         }
     }
 

@@ -32,9 +32,9 @@ impl ClientKey {
 /// Buckets of tries, one for each who asks.
 #[derive(Debug)]
 pub struct RateLimiter {
-    each: Duration,
+    refill_interval: Duration,
     burst: u32,
-    most: usize,
+    max_clients: usize,
     full_at: Mutex<HashMap<ClientKey, Instant>>,
 }
 
@@ -42,9 +42,9 @@ impl RateLimiter {
     /// One more try each `each`, `burst` at once, for at most `most` who ask.
     pub fn new(each: Duration, burst: u32, most: usize) -> Self {
         Self {
-            each,
+            refill_interval: each,
             burst,
-            most,
+            max_clients: most,
             full_at: Mutex::default(),
         }
     }
@@ -56,10 +56,10 @@ impl RateLimiter {
     pub fn take(&self, who: &ClientKey, now: Instant) -> Result<(), Duration> {
         // A bucket is the moment at which it is full again; a full one need not be kept.
         let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if full_at.len() >= self.most && !full_at.contains_key(who) {
+        if full_at.len() >= self.max_clients && !full_at.contains_key(who) {
             full_at.retain(|_, at| *at > now);
         }
-        let room = full_at.len() < self.most || full_at.contains_key(who);
+        let room = full_at.len() < self.max_clients || full_at.contains_key(who);
         let at = full_at
             .entry(if room {
                 who.clone()
@@ -67,8 +67,8 @@ impl RateLimiter {
                 ClientKey::Overflow
             })
             .or_insert(now);
-        let next = (*at).max(now) + self.each;
-        let wait = next.saturating_duration_since(now + self.each * self.burst);
+        let next = (*at).max(now) + self.refill_interval;
+        let wait = next.saturating_duration_since(now + self.refill_interval * self.burst);
         if wait.is_zero() {
             *at = next;
             Ok(())

@@ -68,14 +68,14 @@ pub struct RouteSpec {
     /// How much the body may weigh.
     pub weight: BodySizeLimit,
     /// Whether it answers under load too: health.
-    pub vital: bool,
+    pub exempt_from_limits: bool,
     /// Whether a token for some sources may come here although the path names none: the handler
     /// shows it only what is its own.
-    pub sifted: bool,
+    pub filters_by_source: bool,
     /// Whether the answer takes its time: no time limit.
-    pub lasting: bool,
+    pub no_timeout: bool,
     /// Whether the handler itself sees to it that an act with a key is done once.
-    pub keyed: bool,
+    pub handles_idempotency: bool,
     /// An example of the body.
     pub example_body: Option<Value>,
     /// An example of the answer.
@@ -97,7 +97,7 @@ impl RouteSpec {
 #[derive(Debug)]
 pub struct Route<S> {
     /// What the table says.
-    pub about: RouteSpec,
+    pub spec: RouteSpec,
     handler: MethodRouter<S>,
 }
 
@@ -159,7 +159,7 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
     {
         let handler = on(filter(&method), handler);
         let mut route = Self::build(method, path, "", needs.into(), handler, |_| {});
-        route.about.audience = RouteAudience::Person;
+        route.spec.audience = RouteAudience::Person;
         route
     }
 
@@ -180,79 +180,82 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
             summary: "",
             description: "",
             weight: BodySizeLimit::Usual,
-            vital: false,
-            sifted: false,
-            lasting: false,
-            keyed: false,
+            exempt_from_limits: false,
+            filters_by_source: false,
+            no_timeout: false,
+            handles_idempotency: false,
             example_body: None,
             example: None,
             problems: Vec::new(),
             describe,
         };
-        Self { about, handler }
+        Self {
+            spec: about,
+            handler,
+        }
     }
 
     /// What it does: in a few words, and in whole sentences.
     #[must_use]
     pub fn with_docs(mut self, summary: &'static str, description: &'static str) -> Self {
-        self.about.summary = summary;
-        self.about.description = description;
+        self.spec.summary = summary;
+        self.spec.description = description;
         self
     }
 
     /// The problems that are its own.
     #[must_use]
     pub fn problems(mut self, problems: &'static [&'static super::problem::ProblemKind]) -> Self {
-        self.about.problems.extend(problems);
+        self.spec.problems.extend(problems);
         self
     }
 
     /// An example of the answer.
     #[must_use]
     pub fn example(mut self, example: Value) -> Self {
-        self.about.example = Some(example);
+        self.spec.example = Some(example);
         self
     }
 
     /// An example of the body.
     #[must_use]
     pub fn example_body(mut self, example: Value) -> Self {
-        self.about.example_body = Some(example);
+        self.spec.example_body = Some(example);
         self
     }
 
     /// Takes bodies as heavy as `serve.limits.tree`, a few at once.
     #[must_use]
     pub fn with_tree_limit(mut self) -> Self {
-        self.about.weight = BodySizeLimit::Tree;
+        self.spec.weight = BodySizeLimit::Tree;
         self
     }
 
     /// Answers under load too.
     #[must_use]
     pub fn exempt_from_limits(mut self) -> Self {
-        self.about.vital = true;
+        self.spec.exempt_from_limits = true;
         self
     }
 
     /// Its handler shows the holder of a token for some sources only what is its own.
     #[must_use]
     pub fn filters_by_source(mut self) -> Self {
-        self.about.sifted = true;
+        self.spec.filters_by_source = true;
         self
     }
 
     /// Its handler keeps the keys of acts, and their answers, longer than this process lives.
     #[must_use]
     pub fn handles_idempotency(mut self) -> Self {
-        self.about.keyed = true;
+        self.spec.handles_idempotency = true;
         self
     }
 
     /// May take as long as it takes.
     #[must_use]
     pub fn without_timeout(mut self) -> Self {
-        self.about.lasting = true;
+        self.spec.no_timeout = true;
         self
     }
 }
@@ -266,9 +269,9 @@ pub fn router<S: Clone + Send + Sync + 'static>(
     for route in routes {
         let pass_state = Arc::new(RouteGuard {
             gate: Arc::clone(gate),
-            about: route.about,
+            spec: route.spec,
         });
-        let path = pass_state.about.path;
+        let path = pass_state.spec.path;
         let handler = route
             .handler
             // The gate has weighed the body by then.

@@ -24,7 +24,7 @@ use std::time::Instant;
 #[derive(Debug)]
 pub struct RouteGuard {
     pub(super) gate: Arc<RequestGate>,
-    pub(super) about: RouteSpec,
+    pub(super) spec: RouteSpec,
 }
 
 /// What the outermost layer wants to know of a request that was let through or not.
@@ -44,7 +44,7 @@ pub async fn guard_route(
     next: Next,
 ) -> Response {
     let mut passed = RouteContext {
-        route: pass.about.path,
+        route: pass.spec.path,
         peer: None,
         caller: None,
         known: false,
@@ -70,7 +70,7 @@ impl RouteGuard {
         passed.peer = Some(peer);
         let caller = match self.gate.caller(peer, &parts) {
             // Who needs to be nobody may also be nobody with a wrong token.
-            Err(_) if self.about.needs == AccessRequirement::Public => None,
+            Err(_) if self.spec.needs == AccessRequirement::Public => None,
             caller => caller?,
         };
         passed.caller = caller.as_ref().map(|caller| Arc::clone(&caller.name));
@@ -86,7 +86,11 @@ impl RouteGuard {
             return Ok(login);
         }
         self.authorize(caller.as_ref(), &mut parts).await?;
-        if !parts.method.is_safe() && caller.as_ref().is_none_or(|it| it.by != AuthMethod::Token) {
+        if !parts.method.is_safe()
+            && caller
+                .as_ref()
+                .is_none_or(|it| it.auth_method != AuthMethod::Token)
+        {
             same_site::require_same_site(&parts, self.gate.url.as_deref())?;
         }
         let body = self.read(&who, &parts, body).await?;
@@ -98,7 +102,7 @@ impl RouteGuard {
             parts.extensions.insert(caller.clone());
         }
         match caller {
-            Some(caller) if self.about.is_act() => self.act(caller, parts, body, next, place).await,
+            Some(caller) if self.spec.is_act() => self.act(caller, parts, body, next, place).await,
             _ => {
                 let work = next.run(Request::from_parts(parts, body.into()));
                 self.run_with_timeout(work).await
@@ -108,25 +112,25 @@ impl RouteGuard {
 
     /// A place in work; health takes none.
     fn acquire_permit(&self, who: &ClientKey) -> Result<Option<ConcurrencyPermit>, HttpProblem> {
-        if self.about.vital {
+        if self.spec.exempt_from_limits {
             return Ok(None);
         }
-        let places = self.gate.places.get(RequestClass::of(&self.about));
+        let places = self.gate.concurrency.get(RequestClass::of(&self.spec));
         places.take(who).map(Some)
     }
 
     fn count(&self, who: &ClientKey) -> Result<(), HttpProblem> {
-        if self.about.vital {
+        if self.spec.exempt_from_limits {
             return Ok(());
         }
-        let taken = self.gate.asked.take(who, Instant::now());
+        let taken = self.gate.request_rate.take(who, Instant::now());
         taken.map_err(|wait| HttpProblem::new(problem::TOO_MANY, "").retry_after(wait))
     }
 
     /// People are sent to the login instead of being told that a token is needed.
     fn login(&self, caller: Option<&Caller>, parts: &Parts) -> Option<Response> {
-        let person = self.about.audience == RouteAudience::Person && parts.method.is_safe();
-        if caller.is_some() || !person || self.about.needs == AccessRequirement::Public {
+        let person = self.spec.audience == RouteAudience::Person && parts.method.is_safe();
+        if caller.is_some() || !person || self.spec.needs == AccessRequirement::Public {
             return None;
         }
         let path = parts.uri.path_and_query().map_or("/", |it| it.as_str());
@@ -140,17 +144,17 @@ impl RouteGuard {
         caller: Option<&Caller>,
         parts: &mut Parts,
     ) -> Result<(), HttpProblem> {
-        if self.about.needs == AccessRequirement::Public {
+        if self.spec.needs == AccessRequirement::Public {
             return Ok(());
         }
         let Some(caller) = caller else {
             let detail = "send `Authorization: Bearer …`; `roster token create` makes one";
             return Err(HttpProblem::new(problem::UNAUTHORIZED, detail));
         };
-        if let AccessRequirement::Permission(permission) = self.about.needs
+        if let AccessRequirement::Permission(permission) = self.spec.needs
             && !caller.may(permission)
         {
-            if caller.by == AuthMethod::Anonymous {
+            if caller.auth_method == AuthMethod::Anonymous {
                 let detail = "without a token one only reads; set `serve.tokens`";
                 return Err(HttpProblem::new(problem::UNAUTHORIZED, detail));
             }
@@ -158,8 +162,8 @@ impl RouteGuard {
             return Err(HttpProblem::new(problem::NO_PERMISSION, detail));
         }
         if caller.sources.is_none()
-            || self.about.sifted
-            || self.about.needs == AccessRequirement::Authenticated
+            || self.spec.filters_by_source
+            || self.spec.needs == AccessRequirement::Authenticated
         {
             return Ok(());
         }
@@ -177,10 +181,10 @@ impl RouteGuard {
 
     async fn read(&self, who: &ClientKey, parts: &Parts, body: Body) -> Result<Bytes, HttpProblem> {
         // What is asked without a body, and health, waits for none.
-        if self.about.vital || body.is_end_stream() {
+        if self.spec.exempt_from_limits || body.is_end_stream() {
             return Ok(Bytes::new());
         }
-        let limit = match self.about.weight {
+        let limit = match self.spec.weight {
             BodySizeLimit::Usual => self.gate.limits.body,
             BodySizeLimit::Tree => self.gate.limits.tree,
         };
@@ -189,9 +193,9 @@ impl RouteGuard {
         if told.is_some_and(|length| length > limit) {
             return Err(too_large(limit));
         }
-        let room = RequestClass::of(&self.about);
+        let room = RequestClass::of(&self.spec);
         let patience = room.body_timeout(self.gate.limits.timeout);
-        let arrivals = self.gate.arrivals.get(room);
+        let arrivals = self.gate.bodies.get(room);
         arrivals.read(who.clone(), body, limit, patience).await
     }
 
@@ -199,7 +203,7 @@ impl RouteGuard {
         &self,
         work: impl Future<Output = Response> + Send,
     ) -> Result<Response, HttpProblem> {
-        if self.about.lasting {
+        if self.spec.no_timeout {
             return Ok(work.await);
         }
         tokio::time::timeout(self.gate.limits.timeout, work)
@@ -220,7 +224,7 @@ impl RouteGuard {
     ) -> Result<Response, HttpProblem> {
         let begun = match idempotency::key(&parts.headers)? {
             None => None,
-            Some(_) if self.about.keyed => None,
+            Some(_) if self.spec.handles_idempotency => None,
             Some(key) => {
                 let path = parts.uri.path_and_query().map_or("/", |it| it.as_str());
                 let digest = idempotency::digest(parts.method.as_str(), path, &body);
@@ -266,7 +270,7 @@ fn escape(byte: u8) -> String {
 /// Whom a request is counted for.
 fn client_key(peer: PeerAddress, caller: Option<&Caller>) -> ClientKey {
     match caller {
-        Some(caller) if caller.by != AuthMethod::Anonymous => {
+        Some(caller) if caller.auth_method != AuthMethod::Anonymous => {
             ClientKey::Token(Arc::clone(&caller.name))
         }
         _ => ClientKey::address(peer.0),

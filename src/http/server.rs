@@ -56,7 +56,7 @@ pub struct HttpServer {
     certificate: Option<ServerCertificate>,
     limits: ServeLimits,
     proxies: Vec<IpNetwork>,
-    headers_in: Duration,
+    header_timeout: Duration,
     grace: Duration,
 }
 
@@ -85,7 +85,7 @@ impl HttpServer {
             certificate,
             limits: serve.limits,
             proxies: serve.proxies.clone(),
-            headers_in: HEADER_TIMEOUT.min(serve.limits.timeout),
+            header_timeout: HEADER_TIMEOUT.min(serve.limits.timeout),
             grace: serve.limits.timeout,
         })
     }
@@ -120,15 +120,16 @@ impl HttpServer {
         let door = AcceptorLayer {
             certificate: self.certificate.clone(),
             connections: Arc::clone(&connections),
-            patience: self.headers_in,
+            patience: self.header_timeout,
         };
         let listening = axum_server::from_tcp(self.listener).map_err(ServerError::Broken)?;
         let mut listening = listening.handle(handle);
-        tune(&mut listening, self.headers_in);
+        tune(&mut listening, self.header_timeout);
         let app = app.layer(from_fn_with_state(connections, connections::track_request));
         let app = app.into_make_service_with_connect_info::<SocketAddr>();
         let result = if let Some(certificate) = self.certificate {
-            let tls = RustlsAcceptor::new(certificate.config).handshake_timeout(self.headers_in);
+            let tls =
+                RustlsAcceptor::new(certificate.config).handshake_timeout(self.header_timeout);
             listening.acceptor(door.wrap(tls)).serve(app).await
         } else {
             let plain = DefaultAcceptor::new();

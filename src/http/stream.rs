@@ -18,9 +18,9 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 pub(super) struct TimeoutStream<T> {
     inner: T,
     /// How much of [`PREFACE`] was read; `None` once it is clear what the connection speaks.
-    begun: Option<usize>,
+    preface_read: Option<usize>,
     patience: Duration,
-    first: Pin<Box<Sleep>>,
+    first_bytes_timer: Pin<Box<Sleep>>,
     stalled: Option<Pin<Box<Sleep>>>,
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
     seat: ConnectionPermit,
@@ -30,9 +30,9 @@ impl<T> TimeoutStream<T> {
     pub fn new(inner: T, first: Duration, patience: Duration, seat: ConnectionPermit) -> Self {
         Self {
             inner,
-            begun: Some(0),
+            preface_read: Some(0),
             patience,
-            first: Box::pin(sleep(first)),
+            first_bytes_timer: Box::pin(sleep(first)),
             stalled: None,
             stop: Box::pin(seat.stop().cancelled_owned()),
             seat,
@@ -40,11 +40,11 @@ impl<T> TimeoutStream<T> {
     }
 
     fn match_preface(&mut self, words: &[u8]) {
-        if let Some(read) = self.begun {
+        if let Some(read) = self.preface_read {
             let rest = &PREFACE[read..];
             let length = words.len().min(rest.len());
             let fits = words[..length] == rest[..length] && length < rest.len();
-            self.begun = fits.then_some(read + length);
+            self.preface_read = fits.then_some(read + length);
         }
     }
 
@@ -92,8 +92,8 @@ impl<T: AsyncRead + Unpin> AsyncRead for TimeoutStream<T> {
         if self.stop.as_mut().poll(context).is_ready() {
             return Poll::Ready(Err(ErrorKind::ConnectionAborted.into()));
         }
-        if self.begun.is_some() {
-            ready!(self.first.as_mut().poll(context));
+        if self.preface_read.is_some() {
+            ready!(self.first_bytes_timer.as_mut().poll(context));
             return Poll::Ready(Err(ErrorKind::TimedOut.into()));
         }
         Poll::Pending

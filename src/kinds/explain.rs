@@ -156,7 +156,7 @@ fn id_words(kind: &Kind) -> String {
 }
 
 fn key_example(kind: &Kind, name: &str) -> String {
-    match (name, kind.custom) {
+    match (name, kind.applies_to_word) {
         ("externalId", _) => format!("externalId: {}", example_id(kind)),
         ("customFields", _) => "customFields: {credit-class: A}".to_owned(),
         (_, Some(_)) => "clear: [customFields.credit-class]".to_owned(),
@@ -171,7 +171,10 @@ fn properties(field: &Field) -> Vec<String> {
         (field.required, "required on create"),
         (field.immutable, "never changes"),
         (field.personal, "personal"),
-        (field.grants, "gives access: never given back by itself"),
+        (
+            field.grants_access,
+            "gives access: never given back by itself",
+        ),
     ];
     words.extend(
         marks
@@ -179,7 +182,7 @@ fn properties(field: &Field) -> Vec<String> {
             .filter(|(holds, _)| *holds)
             .map(|(_, word)| word.to_owned()),
     );
-    if let Some(list) = field.only_of {
+    if let Some(list) = field.inferred_from {
         words.push(format!("the only member of `{list}` when nothing is said"));
     }
     words.extend(default_words(field.default));

@@ -18,11 +18,11 @@ pub struct Field {
     /// Whether it says something about a person.
     pub personal: bool,
     /// Whether it says where a person lives, so that it is shown only to those who may read.
-    pub locates: bool,
+    pub locates_person: bool,
     /// Whether a value, or a member of it, gives somebody access: never given back by itself.
-    pub grants: bool,
+    pub grants_access: bool,
     /// The list field whose only member is its value when nothing is said.
-    pub only_of: Option<&'static str>,
+    pub inferred_from: Option<&'static str>,
     /// Whether it is a number by which others know the resource, which a spreadsheet ruins.
     pub identifier: bool,
     /// What a create writes when it is absent.
@@ -201,9 +201,9 @@ impl Field {
             required: false,
             immutable: false,
             personal: false,
-            locates: false,
-            grants: false,
-            only_of: None,
+            locates_person: false,
+            grants_access: false,
+            inferred_from: None,
             identifier: false,
             default: FieldDefault::None,
             doc,
@@ -230,19 +230,19 @@ impl Field {
 
     /// The same, saying where a person lives.
     pub(super) const fn locates_person(mut self) -> Self {
-        self.locates = true;
+        self.locates_person = true;
         self
     }
 
     /// The same, giving access.
     pub(super) const fn grants_access(mut self) -> Self {
-        self.grants = true;
+        self.grants_access = true;
         self
     }
 
     /// The same, inferred from a list of one.
     pub(super) const fn inferred_from(mut self, list: &'static str) -> Self {
-        self.only_of = Some(list);
+        self.inferred_from = Some(list);
         self
     }
 

@@ -19,8 +19,8 @@ pub fn resource(row: &Row) -> Map<String, Json> {
             put(&mut object, field, own_field_json(field, value));
         }
     }
-    if !row.custom.is_empty() {
-        let custom = row.custom.iter();
+    if !row.custom_values.is_empty() {
+        let custom = row.custom_values.iter();
         let custom: Map<_, _> = custom
             .map(|(id, value)| (id.to_string(), scalar_json(value)))
             .collect();

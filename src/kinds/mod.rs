@@ -80,9 +80,9 @@ pub struct Kind {
     /// Its fields; `status` (all kinds) and `protect` come last.
     pub fields: &'static [Field],
     /// Whether it has `status: active | inactive`; the others take only `deleted`.
-    pub status: bool,
+    pub has_status: bool,
     /// The word for it in `CustomField.appliesTo`, if it has `customFields`.
-    pub custom: Option<&'static str>,
+    pub applies_to_word: Option<&'static str>,
     /// The only external id there is, for the kind of which a directory has one.
     pub singleton: Option<&'static str>,
     /// Which external ids are allowed.
@@ -182,7 +182,7 @@ impl Kind {
     /// The field that a name as in plans means; custom fields are not looked up.
     pub fn field_ref(&self, name: &str) -> Option<FieldRef> {
         match name.strip_prefix("customFields.") {
-            Some(id) if self.custom.is_some() => Some(FieldRef::Custom(id.into())),
+            Some(id) if self.applies_to_word.is_some() => Some(FieldRef::Custom(id.into())),
             _ => self.index(name).map(own_field),
         }
     }
@@ -229,7 +229,7 @@ impl Kind {
                 names.push(name);
             }
         }
-        if self.custom.is_some() {
+        if self.applies_to_word.is_some() {
             names.push("customFields");
         }
         names.push("clear");

@@ -124,7 +124,7 @@ fn own_properties(kind: &Kind) -> Map<String, Value> {
             Some((group, _)) => properties.insert(group.into(), group_of(kind, group)),
         };
     }
-    if kind.custom.is_some() {
+    if kind.applies_to_word.is_some() {
         properties.insert("customFields".into(), custom_fields());
     }
     properties.insert("clear".into(), clear(kind));
@@ -375,7 +375,7 @@ fn clear(kind: &Kind) -> Value {
         }
     }
     let own = json!({"enum": names});
-    let items = match kind.custom {
+    let items = match kind.applies_to_word {
         Some(_) => json!({"anyOf": [own, {"type": "string", "pattern": r"^customFields\..+"}]}),
         None => own,
     };

@@ -31,9 +31,9 @@ pub(super) struct ManifestParser<'a, 'f> {
     /// The resources that were read.
     pub found: Vec<ParsedResource>,
     /// What could be read of the list that is being read, when one of its items is faulty.
-    pub loose: PartialList,
+    pub partial_list: PartialList,
     /// What could be read of faulty fields of the resources that are being read, the innermost last.
-    pub torn: Vec<(FieldRef, SalvagedReferences)>,
+    pub salvaged_fields: Vec<(FieldRef, SalvagedReferences)>,
     /// The same of the resources that were read.
     pub salvaged: Vec<((Key, FieldRef), SalvagedReferences)>,
     /// The resources that were read but for their external ids.

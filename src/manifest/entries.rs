@@ -19,8 +19,8 @@ pub(super) type MappingKey<'a> = (Cow<'a, str>, LineColumn);
 #[derive(Default)]
 pub(super) struct MappingEntries<'a> {
     /// Where its keys begin; known from the first one on.
-    from: Option<usize>,
-    many: HashMap<Cow<'a, str>, LineColumn>,
+    keys_start: Option<usize>,
+    keys_by_hash: HashMap<Cow<'a, str>, LineColumn>,
     merges: VecDeque<RecordedNodes<'a>>,
     merged: bool,
     /// Where the `<<` of the mapping that is being read stands.
@@ -48,7 +48,7 @@ impl<'a> MappingEntries<'a> {
         reader: &mut NodeReader<'a>,
         sink: &mut DiagnosticSink,
     ) -> Result<Option<MappingKey<'a>>, DocumentError> {
-        let from = *self.from.get_or_insert(reader.keys.len());
+        let from = *self.keys_start.get_or_insert(reader.keys.len());
         loop {
             let (node, at) = reader.next()?;
             if sink.has_too_many() {
@@ -123,8 +123,8 @@ impl<'a> MappingEntries<'a> {
 
     /// Forgets a key that is going to be replayed.
     pub fn forget_key(&mut self, reader: &mut NodeReader<'a>, key: &str) {
-        self.many.remove(key);
-        let from = self.from.unwrap_or_default();
+        self.keys_by_hash.remove(key);
+        let from = self.keys_start.unwrap_or_default();
         if let Some(at) = self
             .seen_keys(reader)
             .iter()
@@ -135,25 +135,25 @@ impl<'a> MappingEntries<'a> {
     }
 
     fn seen_keys<'r>(&self, reader: &'r NodeReader<'a>) -> &'r [MappingKey<'a>] {
-        &reader.keys[self.from.unwrap_or_default()..]
+        &reader.keys[self.keys_start.unwrap_or_default()..]
     }
 
     fn find(&self, reader: &NodeReader<'a>, key: &str) -> Option<LineColumn> {
-        if !self.many.is_empty() {
-            return self.many.get(key).copied();
+        if !self.keys_by_hash.is_empty() {
+            return self.keys_by_hash.get(key).copied();
         }
         let found = self.seen_keys(reader).iter().find(|(name, _)| name == key);
         found.map(|(_, at)| *at)
     }
 
     fn remember_key(&mut self, reader: &mut NodeReader<'a>, key: Cow<'a, str>, at: LineColumn) {
-        if !self.many.is_empty() {
-            self.many.insert(key, at);
+        if !self.keys_by_hash.is_empty() {
+            self.keys_by_hash.insert(key, at);
             return;
         }
         reader.keys.push((key, at));
         if self.seen_keys(reader).len() > FEW {
-            self.many = self.seen_keys(reader).iter().cloned().collect();
+            self.keys_by_hash = self.seen_keys(reader).iter().cloned().collect();
         }
     }
 

@@ -62,8 +62,8 @@ pub(super) struct NodeReader<'a> {
     text: &'a str,
     parser: Parser<'a, StrInput<'a>>,
     /// How many bytes and lines of the file come before the parser's text.
-    base: usize,
-    before: u32,
+    bytes_before: usize,
+    lines_before: u32,
     /// The bytes of the document that is being read, and the number of its first line.
     part: Range<usize>,
     part_line: u32,
@@ -82,7 +82,7 @@ pub(super) struct NodeReader<'a> {
     /// Where the nodes stand that aliases name.
     pub anchors_at: Rc<AnchorPlaces>,
     /// Where a `#` after a space ends a plain value though no comment seems to be meant.
-    pub cuts: Vec<LineColumn>,
+    pub comment_cuts: Vec<LineColumn>,
     /// The anchored scalars that no alias has named so far, as `&Co` in `name: &Co KG`.
     pub unnamed: BTreeMap<usize, LineColumn>,
     /// The keys seen of the mappings that are open, the innermost last.
@@ -95,8 +95,8 @@ impl<'a> NodeReader<'a> {
         Self {
             text,
             parser: parser(text),
-            base: 0,
-            before: 0,
+            bytes_before: 0,
+            lines_before: 0,
             part: 0..text.len(),
             part_line: 1,
             begun: 0,
@@ -108,7 +108,7 @@ impl<'a> NodeReader<'a> {
             open: Vec::new(),
             expanded: 0,
             anchors_at: Rc::default(),
-            cuts: Vec::new(),
+            comment_cuts: Vec::new(),
             unnamed: BTreeMap::new(),
             keys: Vec::new(),
         }
@@ -127,14 +127,14 @@ impl<'a> NodeReader<'a> {
         self.part_line = part.line;
         if std::mem::take(&mut self.broken) {
             self.parser = parser(&self.text[part.range.start..]);
-            self.base = part.range.start;
-            self.before = part.line - 1;
+            self.bytes_before = part.range.start;
+            self.lines_before = part.line - 1;
         }
         loop {
             match self.parser.peek() {
                 Some(Ok((Event::DocumentStart(..), span))) => {
                     let at = span.start.byte_offset().unwrap_or_default();
-                    if self.base + at >= part.range.end {
+                    if self.bytes_before + at >= part.range.end {
                         return Ok(false);
                     }
                     self.parser.next_event();
@@ -158,7 +158,7 @@ impl<'a> NodeReader<'a> {
         }
         if let Some(Err(error)) = self.parser.peek() {
             let at = error.marker().byte_offset().unwrap_or_default();
-            if self.base + at < part.range.end {
+            if self.bytes_before + at < part.range.end {
                 return Err(self.syntax(&error));
             }
         }
@@ -297,9 +297,9 @@ impl<'a> NodeReader<'a> {
                     if style == ScalarStyle::Plain {
                         // Where there is no value at all, the parser says `~`.
                         let blank = text.is_empty() || text == "~";
-                        let end = self.base + span.end.byte_offset().unwrap_or_default();
+                        let end = self.bytes_before + span.end.byte_offset().unwrap_or_default();
                         if is_cut_by_comment(self.text, end, blank) {
-                            self.cuts.push(at);
+                            self.comment_cuts.push(at);
                         }
                     }
                     if anchor != 0 {
@@ -309,7 +309,7 @@ impl<'a> NodeReader<'a> {
                 }
                 Some(Ok((Event::MappingStart(_, anchor, tag), span))) => {
                     let at = self.pos(&span);
-                    self.begun = self.base + span.start.byte_offset().unwrap_or_default();
+                    self.begun = self.bytes_before + span.start.byte_offset().unwrap_or_default();
                     check_collection_tag(tag.as_deref(), "map", at)?;
                     (NodeEvent::Map, anchor, at)
                 }
@@ -352,7 +352,7 @@ impl<'a> NodeReader<'a> {
     fn place(&self, line: usize, column: usize) -> LineColumn {
         let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         LineColumn {
-            line: small(line).saturating_add(self.before),
+            line: small(line).saturating_add(self.lines_before),
             column: small(column).saturating_add(1),
         }
     }
@@ -425,7 +425,7 @@ impl<'a> NodeReader<'a> {
             return DocumentError::limit("nested too deep to be read", FLATTEN, at);
         }
         let (text, begin) = (&self.text[self.part.clone()], self.part.start);
-        let byte = error.marker().byte_offset().unwrap_or_default() + self.base;
+        let byte = error.marker().byte_offset().unwrap_or_default() + self.bytes_before;
         let advice = syntax::advise(error, text, byte.saturating_sub(begin));
         let place = |byte: usize| {
             let head = &text[..byte.min(text.len())];

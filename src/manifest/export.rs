@@ -12,7 +12,7 @@ use crate::model::{FieldRef, KeyedList, Row, Value};
 pub fn export(rows: &KeyedList<Row>) -> ManifestExport {
     let items = rows.iter().map(|row| ManifestResource {
         key: row.key.clone(),
-        said: exported_fields(row),
+        fields: exported_fields(row),
     });
     lay_out(items.collect(), &ExistingFiles::default())
 }
@@ -26,7 +26,7 @@ fn exported_fields(row: &Row) -> Vec<(FieldRef, Value)> {
             .filter(|value| is_said(&kind.fields[index], value))?;
         Some((kinds::own_field(index), value.clone()))
     });
-    let custom = row.custom.iter();
+    let custom = row.custom_values.iter();
     let custom = custom.map(|(id, value)| (FieldRef::Custom(id.clone()), value.clone()));
     own.chain(custom).collect()
 }
@@ -93,7 +93,7 @@ mod tests {
                 key: key.clone(),
                 version: 1,
                 values: fields.map(|field| field.default.value()).collect(),
-                custom: SmallMap::default(),
+                custom_values: SmallMap::default(),
                 facts: SmallMap::default(),
             };
             for (field, cell) in cells {

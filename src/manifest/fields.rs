@@ -29,16 +29,16 @@ impl<'a> ManifestParser<'a, '_> {
             }
             NodeEvent::Scalar(scalar) => self.scalar(kind, field, &scalar, at),
             NodeEvent::List if field.ty.is_list() => {
-                let around = std::mem::take(&mut self.loose);
+                let around = std::mem::take(&mut self.partial_list);
                 let value = self.list(field, at)?;
-                let loose = std::mem::replace(&mut self.loose, around);
+                let loose = std::mem::replace(&mut self.partial_list, around);
                 if value.is_none() {
                     let left = SalvagedReferences {
                         members: loose.members,
                         all: !loose.lost,
                         at,
                     };
-                    self.torn.push((FieldRef::Own(index), left));
+                    self.salvaged_fields.push((FieldRef::Own(index), left));
                 }
                 self.take(index, value, at);
                 return Ok(());
@@ -84,11 +84,15 @@ impl<'a> ManifestParser<'a, '_> {
             all: false,
             at,
         };
-        self.torn.push((FieldRef::Own(index), left));
+        self.salvaged_fields.push((FieldRef::Own(index), left));
     }
 
     fn push_cell(&mut self, field: FieldRef, cell: Cell, at: LineColumn) {
-        self.cells.push(StatedField { field, cell, at });
+        self.cells.push(StatedField {
+            field,
+            cell,
+            position: at,
+        });
     }
 
     fn blank(&mut self, kind: &'static Kind, index: u8, at: LineColumn) {
@@ -208,8 +212,8 @@ impl<'a> ManifestParser<'a, '_> {
             match node {
                 NodeEvent::End | NodeEvent::Eof if whole => return Ok(Some(members)),
                 NodeEvent::End | NodeEvent::Eof => {
-                    self.loose.members.extend(members);
-                    self.loose.lost = true;
+                    self.partial_list.members.extend(members);
+                    self.partial_list.lost = true;
                     return Ok(None);
                 }
                 NodeEvent::Scalar(scalar) if !scalar.is_blank() => {

@@ -44,7 +44,7 @@ struct LineContext {
     /// How many flow lists and mappings are open where it begins.
     flow: usize,
     /// Whether it begins within a scalar that is no block.
-    scalar: bool,
+    in_scalar: bool,
 }
 
 fn read(text: &str) -> Option<(YamlMeaning, Vec<LineContext>)> {
@@ -60,7 +60,7 @@ fn read(text: &str) -> Option<(YamlMeaning, Vec<LineContext>)> {
                     .get_mut(first + 1..=last)
                     .into_iter()
                     .flatten()
-                    .for_each(|line| line.scalar = true);
+                    .for_each(|line| line.in_scalar = true);
             }
             Event::SequenceStart(style, ..) | Event::MappingStart(style, ..) => {
                 open.push((*style == StructureStyle::Flow).then_some(first));
@@ -125,7 +125,7 @@ impl<'a> YamlFormatter<'a> {
         for (index, line) in lines.iter().enumerate() {
             // The parser counts lines from 1.
             let known = self.lines.get(index + 1).copied().unwrap_or_default();
-            if known.scalar {
+            if known.in_scalar {
                 self.flush(usize::MAX);
                 self.continuation_line(line, known);
             } else if line.trim().is_empty() {
@@ -182,7 +182,7 @@ impl<'a> YamlFormatter<'a> {
             self.out.push('\n');
             return;
         }
-        let closes = usize::from(!known.scalar && content.starts_with([']', '}']));
+        let closes = usize::from(!known.in_scalar && content.starts_with([']', '}']));
         let depth = known.flow.max(1) - closes;
         let base = self.columns.last().map_or(0, |column| column.1);
         self.push(base + 2 * depth, content);

@@ -99,7 +99,10 @@ fn keys_of(kind: &'static Kind) -> Vec<(&'static str, ManifestKey)> {
         ("apiVersion", ManifestKey::Header),
         ("clear", ManifestKey::Clear),
     ];
-    names.extend(kind.custom.map(|_| ("customFields", ManifestKey::Custom)));
+    names.extend(
+        kind.applies_to_word
+            .map(|_| ("customFields", ManifestKey::Custom)),
+    );
     names.extend((0..).zip(kind.fields).map(|(index, field)| {
         let group = field.name.split_once('.');
         group.map_or((field.name, ManifestKey::Field(index)), |(group, _)| {

@@ -22,13 +22,13 @@ pub struct ManifestResource {
     /// Which one.
     pub key: Key,
     /// What to say of its fields.
-    pub said: Vec<(FieldRef, Value)>,
+    pub fields: Vec<(FieldRef, Value)>,
 }
 
 impl ManifestResource {
     fn value(&self, index: usize) -> Option<&Value> {
         let field = kinds::own_field(index);
-        let mut said = self.said.iter();
+        let mut said = self.fields.iter();
         said.find(|(said, _)| *said == field)
             .map(|(_, value)| value)
     }
@@ -42,7 +42,7 @@ pub struct ExistingFiles {
     /// The files that are there, in small letters: some file systems see no difference.
     pub taken: BTreeSet<String>,
     /// To which account belongs what does not say so itself.
-    pub homes: BTreeMap<Key, CompactText>,
+    pub owning_accounts: BTreeMap<Key, CompactText>,
 }
 
 /// The most that is written into one file, so that it can still be read and reviewed.
@@ -107,7 +107,7 @@ fn numbered(path: &str, number: u32) -> String {
 
 /// Where everything goes.
 struct FileLayout<'a> {
-    beside: &'a ExistingFiles,
+    existing: &'a ExistingFiles,
     /// The folder of each account.
     folders: HashMap<&'a str, String>,
     /// What is written within the only resource that links to it.
@@ -122,7 +122,7 @@ impl<'a> FileLayout<'a> {
             .chain(beside.folders.keys().map(CompactText::as_str))
             .collect();
         Self {
-            beside,
+            existing: beside,
             folders: file_names(&ids),
             inline: linked_once(items),
         }
@@ -135,7 +135,11 @@ impl<'a> FileLayout<'a> {
             return format!("{}/{}.yaml", self.folder(&item.key.id), kind.singular);
         }
         let file = kebab(kind.collection);
-        let home = self.beside.homes.get(&item.key).map(CompactText::as_str);
+        let home = self
+            .existing
+            .owning_accounts
+            .get(&item.key)
+            .map(CompactText::as_str);
         match home.or_else(|| first_account(kind, item)) {
             Some(account) => format!("{}/{file}.yaml", self.folder(account)),
             None => format!("{file}.yaml"),
@@ -143,7 +147,7 @@ impl<'a> FileLayout<'a> {
     }
 
     fn folder(&self, account: &str) -> String {
-        if let Some(folder) = self.beside.folders.get(account) {
+        if let Some(folder) = self.existing.folders.get(account) {
             return folder.clone();
         }
         let name = self.folders.get(account).cloned();
@@ -157,7 +161,7 @@ impl<'a> FileLayout<'a> {
     fn document(&self, item: &ManifestResource) -> (String, Vec<(String, String)>) {
         let kind = kinds::get(item.key.kind);
         let mut documents = Vec::new();
-        let mut said = item.said.clone();
+        let mut said = item.fields.clone();
         for (field, value) in &mut said {
             let is_file = kind
                 .field(field)
@@ -178,7 +182,7 @@ impl<'a> FileLayout<'a> {
     fn written_within(&self, outer: &Kind, id: &str) -> Option<String> {
         let key = Key::new(inline_list(outer)?.1, id);
         let item = self.inline.get(&key)?;
-        let said = item.said.iter().map(|(field, value)| (field, value));
+        let said = item.fields.iter().map(|(field, value)| (field, value));
         Some(write::fields(kinds::get(key.kind), id, said, &|_| None))
     }
 }

@@ -21,8 +21,8 @@ struct LinkDraft {
     /// The target by reference, and where it stands.
     target: Option<(CompactText, LineColumn)>,
     /// Whether fields of the target itself are written.
-    written: bool,
-    whole: bool,
+    has_target_fields: bool,
+    valid: bool,
 }
 
 impl ManifestParser<'_, '_> {
@@ -40,14 +40,14 @@ impl ManifestParser<'_, '_> {
                 NodeEvent::End | NodeEvent::Eof => break,
                 NodeEvent::Scalar(scalar) if !scalar.is_blank() => {
                     let link = self.short_link(field, &scalar.text, at);
-                    self.loose.lost |= link.is_none();
+                    self.partial_list.lost |= link.is_none();
                     link
                 }
                 NodeEvent::Map => self.long_link(field, at)?,
                 other => {
                     self.reader.skip(&other)?;
                     self.bad_item(field.name, &other, at);
-                    self.loose.lost = true;
+                    self.partial_list.lost = true;
                     None
                 }
             };
@@ -57,7 +57,7 @@ impl ManifestParser<'_, '_> {
         whole &= self.agree(field, &mut links, list_at);
         if !whole {
             let targets = links.into_iter().map(|link| link.target);
-            self.loose.members.extend(targets);
+            self.partial_list.members.extend(targets);
             return Ok(None);
         }
         Ok(Some(Value::links(links)))
@@ -110,8 +110,8 @@ impl ManifestParser<'_, '_> {
             inline,
             link: field.ty.plain_link(""),
             target: None,
-            written: false,
-            whole: true,
+            has_target_fields: false,
+            valid: true,
         };
         let mut draft = self.draft(item.kind, at, false);
         let mut entries = MappingEntries::of_fields();
@@ -134,7 +134,7 @@ impl ManifestParser<'_, '_> {
         } else if let Some(index) = attributes.iter().position(|known| known.name == name) {
             self.attribute(item, index, &attributes[index])
         } else if item.inline && !is_misspelt(item, name) {
-            item.written = true;
+            item.has_target_fields = true;
             self.entry(draft, name, at)
         } else {
             self.unknown_attribute(item, name, at)
@@ -146,7 +146,7 @@ impl ManifestParser<'_, '_> {
         match node {
             NodeEvent::Scalar(scalar) if !scalar.is_blank() => {
                 let target = self.target(item.kind, item.field.name, &scalar.text, at);
-                item.whole &= target.is_some();
+                item.valid &= target.is_some();
                 item.target = target.map(|target| (target, at));
             }
             other => {
@@ -154,7 +154,7 @@ impl ManifestParser<'_, '_> {
                 let what = format!("items have a `{}`, which is text", item.key);
                 let help = format!("write `{}: acme`", item.key);
                 self.wrong_type(item.field.name, at, &what, &help);
-                item.whole = false;
+                item.valid = false;
             }
         }
         Ok(())
@@ -172,14 +172,14 @@ impl ManifestParser<'_, '_> {
             NodeEvent::Scalar(scalar) => match choice(attribute, &scalar.text) {
                 Ok(choice) => item.link.attributes[index] = Some(choice),
                 Err(fault) => {
-                    item.whole = false;
+                    item.valid = false;
                     let name = format!("{}.{}", item.field.name, attribute.name);
                     self.sink.reading(fault, at, &name);
                 }
             },
             other => {
                 self.reader.skip(&other)?;
-                item.whole = false;
+                item.valid = false;
                 let help = format!("write `{}: {}`", attribute.name, attribute.choices[0]);
                 self.wrong_type(item.field.name, at, "takes words as attributes", &help);
             }
@@ -202,7 +202,7 @@ impl ManifestParser<'_, '_> {
             None => format!("it has {}", known.join(", ")),
         };
         // That the target is missing, too, would be the same mistake.
-        item.whole &= meant != Some(item.key);
+        item.valid &= meant != Some(item.key);
         let found = Diagnostic::new(codes::UNKNOWN_FIELD, message).help(help);
         self.sink.report(at, found.field(item.field.name));
         Ok(())
@@ -217,8 +217,8 @@ impl ManifestParser<'_, '_> {
     ) -> Option<Link> {
         let field = item.field;
         let target = match item.target.take() {
-            Some((target, ref_at)) if item.written => {
-                self.loose.members.push(target);
+            Some((target, ref_at)) if item.has_target_fields => {
+                self.partial_list.members.push(target);
                 self.discard(&draft);
                 let what = format!("has an item with both `{}` and other fields", item.key);
                 let help = format!("keep `{}`, or the fields", item.key);
@@ -226,14 +226,14 @@ impl ManifestParser<'_, '_> {
                 return None;
             }
             Some((target, _)) => target,
-            None if item.inline && (item.written || item.whole) => {
+            None if item.inline && (item.has_target_fields || item.valid) => {
                 let written = self.finish_inline_resource(field, draft);
-                self.loose.lost |= written.is_none();
+                self.partial_list.lost |= written.is_none();
                 written?
             }
             None => {
-                self.loose.lost = true;
-                if item.whole {
+                self.partial_list.lost = true;
+                if item.valid {
                     let what = format!("has an item without `{}`", item.key);
                     let help = format!("write `{}: ..`", item.key);
                     self.wrong_type(item.field.name, at, &what, &help);
@@ -241,8 +241,8 @@ impl ManifestParser<'_, '_> {
                 return None;
             }
         };
-        if !item.whole {
-            self.loose.members.push(target);
+        if !item.valid {
+            self.partial_list.members.push(target);
             return None;
         }
         Some(Link {

@@ -159,7 +159,7 @@ impl Tree {
         }
         let mut sorting = ListingWalk::new(Arc::new(SentBlobs(files)));
         sorting.listing.named_by_content = false;
-        sorting.lost = unreadable;
+        sorting.unreadable_paths = unreadable;
         let mut tree = sorting.tree_of("", names);
         tree.revision = None;
         tree
@@ -208,7 +208,7 @@ struct ListingWalk {
     ignored: IgnoreRules,
     files: BTreeSet<String>,
     /// What cannot be read: path, why, and whether it is a folder.
-    lost: Vec<(String, String, bool)>,
+    unreadable_paths: Vec<(String, String, bool)>,
     tree: Tree,
 }
 
@@ -223,7 +223,7 @@ impl ListingWalk {
             },
             ignored: IgnoreRules::default(),
             files: BTreeSet::new(),
-            lost: Vec::new(),
+            unreadable_paths: Vec::new(),
             tree: Tree::default(),
         }
     }
@@ -249,7 +249,7 @@ impl ListingWalk {
                 self.unreadable(&path, "its name is not UTF-8");
             }
         }
-        for (path, why, folder) in std::mem::take(&mut self.lost) {
+        for (path, why, folder) in std::mem::take(&mut self.unreadable_paths) {
             let matters = if folder {
                 !is_hidden(&path) && !self.leaves_out(&path)
             } else {

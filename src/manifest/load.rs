@@ -79,10 +79,10 @@ impl LoadedManifests {
         self.diagnostics.push(found.help(help));
         let what: Arc<str> = why.as_str().into();
         let all = kinds::ALL.iter();
-        self.desired.unread = all.map(|kind| (kind.id, Arc::clone(&what))).collect();
+        self.desired.unread_kinds = all.map(|kind| (kind.id, Arc::clone(&what))).collect();
         self.desired.removals_off = vec![why];
         self.desired.resources = KeyedList::default();
-        self.desired.salvaged.clear();
+        self.desired.salvaged_references.clear();
         self.desired.nameless.clear();
     }
 }
@@ -142,7 +142,7 @@ pub fn load(tree: &Tree, options: &LoadOptions) -> LoadedManifests {
         desired: Desired {
             source: Arc::clone(&options.source),
             removals_off: tree.removals_off.clone(),
-            unread: unread(tree),
+            unread_kinds: unread(tree),
             ..Desired::default()
         },
         diagnostics: tree.diagnostics.clone(),
@@ -171,9 +171,9 @@ pub fn load(tree: &Tree, options: &LoadOptions) -> LoadedManifests {
         loaded.diagnostics.extend(file.diagnostics);
         loaded.desired.removals_off.extend(file.hidden);
         for (kind, what) in file.unread {
-            loaded.desired.unread.entry(kind).or_insert(what);
+            loaded.desired.unread_kinds.entry(kind).or_insert(what);
         }
-        loaded.desired.salvaged.extend(file.salvaged);
+        loaded.desired.salvaged_references.extend(file.salvaged);
         loaded.desired.nameless.extend(file.nameless);
         loaded.documents.extend(file.documents);
         found.extend(file.found);
@@ -191,9 +191,9 @@ pub fn load(tree: &Tree, options: &LoadOptions) -> LoadedManifests {
         loaded.give_up();
     }
     merge::excuse_optional(&loaded.desired, &mut loaded.diagnostics);
-    loaded.desired.faulty = faulty_fields(&loaded.diagnostics);
-    let salvaged = loaded.desired.salvaged.keys().cloned();
-    loaded.desired.faulty.extend(salvaged);
+    loaded.desired.faulty_fields = faulty_fields(&loaded.diagnostics);
+    let salvaged = loaded.desired.salvaged_references.keys().cloned();
+    loaded.desired.faulty_fields.extend(salvaged);
     diagnostic::sort(&mut loaded.diagnostics);
     loaded
 }
@@ -298,7 +298,7 @@ fn load_file(
     }
     file.found.shrink_to_fit();
     file.diagnostics = sink.finish();
-    file.hidden = sink.hidden;
+    file.hidden = sink.removals_off;
     file.unread = sink.unread;
     file
 }
@@ -325,8 +325,8 @@ fn load_text(tree: &Tree, text: &str, sink: &mut DiagnosticSink, file: &mut Load
         tree,
         cells: Vec::with_capacity(16),
         found: Vec::new(),
-        loose: PartialList::default(),
-        torn: Vec::new(),
+        partial_list: PartialList::default(),
+        salvaged_fields: Vec::new(),
         salvaged: Vec::new(),
         nameless: Vec::new(),
     };
@@ -339,18 +339,18 @@ fn load_text(tree: &Tree, text: &str, sink: &mut DiagnosticSink, file: &mut Load
             // What was read so far may not be what was meant.
             parsing.found.truncate(first);
             parsing.cells.clear();
-            parsing.torn.clear();
-            parsing.loose = PartialList::default();
+            parsing.salvaged_fields.clear();
+            parsing.partial_list = PartialList::default();
             parsing.nameless.truncate(nameless);
             parsing.reader.give_up();
             report_fatal(fatal, parsing.text, &part, findings, parsing.sink);
-            parsing.reader.cuts.clear();
+            parsing.reader.comment_cuts.clear();
             parsing.reader.unnamed.clear();
         }
         for at in std::mem::take(&mut parsing.reader.unnamed).into_values() {
             report_anchor(at, parsing.sink);
         }
-        for at in std::mem::take(&mut parsing.reader.cuts) {
+        for at in std::mem::take(&mut parsing.reader.comment_cuts) {
             report_cut(at, parsing.sink);
         }
         let mut new = parsing.sink.diagnostics[findings..].iter();

@@ -50,7 +50,7 @@ fn order(a: &ParsedResource, b: &ParsedResource) -> Ordering {
     one.key
         .cmp(&other.key)
         .then_with(|| a.inline.cmp(&b.inline))
-        .then_with(|| (&one.path, one.at).cmp(&(&other.path, other.at)))
+        .then_with(|| (&one.path, one.position).cmp(&(&other.path, other.position)))
 }
 
 /// What is wrong with declaring `again` what `first` declares, if anything, and why nothing may be
@@ -94,7 +94,7 @@ fn duplicate_diagnostic(
 fn origin(declared: &DeclaredResource) -> Origin {
     Origin {
         path: Arc::clone(&declared.path),
-        at: declared.at,
+        at: declared.position,
     }
 }
 

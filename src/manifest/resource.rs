@@ -40,7 +40,7 @@ pub(super) struct ManifestDraft {
     /// Where its findings begin.
     pub findings: usize,
     /// Where what is left of its faulty lists begins.
-    torn: usize,
+    salvaged_fields_start: usize,
     clear: Vec<(CompactText, LineColumn)>,
     /// Whether it is a document of its own, which has a head.
     single: bool,
@@ -78,7 +78,7 @@ impl<'a> ManifestParser<'a, '_> {
             id_at: None,
             cells: self.cells.len(),
             findings: self.sink.diagnostics.len(),
-            torn: self.torn.len(),
+            salvaged_fields_start: self.salvaged_fields.len(),
             clear: Vec::new(),
             single,
         }
@@ -87,7 +87,7 @@ impl<'a> ManifestParser<'a, '_> {
     /// Forgets a draft of which nothing is to be kept.
     pub(super) fn discard(&mut self, draft: &ManifestDraft) {
         self.cells.truncate(draft.cells);
-        self.torn.truncate(draft.torn);
+        self.salvaged_fields.truncate(draft.salvaged_fields_start);
     }
 
     /// Reads the value of one key of a resource.
@@ -249,9 +249,12 @@ impl<'a> ManifestParser<'a, '_> {
             let nameless = NamelessResource {
                 kind: draft.kind.id,
                 path: Arc::clone(&self.sink.path),
-                at: draft.id_at.unwrap_or(draft.at),
+                position: draft.id_at.unwrap_or(draft.at),
                 cells: self.cells.drain(draft.cells..).collect(),
-                torn: self.torn.drain(draft.torn..).collect(),
+                torn: self
+                    .salvaged_fields
+                    .drain(draft.salvaged_fields_start..)
+                    .collect(),
             };
             self.nameless.push(nameless);
             return None;
@@ -273,7 +276,7 @@ impl<'a> ManifestParser<'a, '_> {
         Some(Arc::new(DeclaredResource {
             key,
             path: Arc::clone(&self.sink.path),
-            at,
+            position: at,
             cells,
         }))
     }
@@ -281,7 +284,7 @@ impl<'a> ManifestParser<'a, '_> {
     /// Keeps what is left of the faulty fields of a resource; of one that is stated besides, nothing.
     fn salvage(&mut self, draft: &ManifestDraft, key: &Key) {
         let cells = &self.cells[draft.cells..];
-        let torn = self.torn.drain(draft.torn..);
+        let torn = self.salvaged_fields.drain(draft.salvaged_fields_start..);
         let lost = torn.filter(|(field, _)| cells.iter().all(|cell| cell.field != *field));
         let lost = lost.map(|(field, left)| ((key.clone(), field), left));
         self.salvaged.extend(lost);
@@ -348,11 +351,11 @@ impl<'a> ManifestParser<'a, '_> {
                 self.cells.push(StatedField {
                     field: field.clone(),
                     cell: Cell::Clear,
-                    at,
+                    position: at,
                 });
             }
             Some(stated) if matches!(stated.cell, Cell::Value(_)) => {
-                let set = stated.at;
+                let set = stated.position;
                 let message = format!("`{name}` is both cleared and set");
                 let found = Diagnostic::new(codes::CLEAR_UNKNOWN, message).field(name);
                 let found = found
@@ -362,7 +365,7 @@ impl<'a> ManifestParser<'a, '_> {
             }
             Some(stated) => {
                 stated.cell = Cell::Clear;
-                stated.at = at;
+                stated.position = at;
             }
         }
     }

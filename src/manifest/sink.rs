@@ -18,7 +18,7 @@ pub(super) struct DiagnosticSink {
     /// What was found so far.
     pub diagnostics: Vec<Diagnostic>,
     /// The first finding that turns removals off.
-    pub hidden: Option<String>,
+    pub removals_off: Option<String>,
     /// Of which kinds a resource may stand in what could not be read, and what that is.
     pub unread: BTreeMap<KindId, Arc<str>>,
     /// Where the nodes stand that aliases at other places name.
@@ -36,7 +36,7 @@ impl DiagnosticSink {
             errors: Arc::clone(errors),
             calm: BTreeMap::new(),
             diagnostics: Vec::new(),
-            hidden: None,
+            removals_off: None,
             unread: BTreeMap::new(),
             anchors: Rc::default(),
         }
@@ -139,8 +139,8 @@ impl DiagnosticSink {
 
     /// Records that a key cannot be made out here, so that nothing may be removed.
     pub fn block_removals(&mut self, at: LineColumn, why: &str) {
-        if self.hidden.is_none() {
-            self.hidden = Some(format!(
+        if self.removals_off.is_none() {
+            self.removals_off = Some(format!(
                 "{}: {why}",
                 Origin {
                     path: Arc::clone(&self.path),

@@ -316,7 +316,7 @@ struct FolderWalk {
     entered: BTreeSet<PathBuf>,
     extent: TreeSize,
     /// Whether a limit was passed, so that nothing more is looked at.
-    full: bool,
+    limit_reached: bool,
     tree: Tree,
 }
 
@@ -329,7 +329,7 @@ impl FolderWalk {
             links: Vec::new(),
             entered: BTreeSet::new(),
             extent: TreeSize::default(),
-            full: false,
+            limit_reached: false,
             tree: Tree::default(),
         }
     }
@@ -340,7 +340,7 @@ impl FolderWalk {
         }
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
-            if self.full {
+            if self.limit_reached {
                 return Ok(());
             }
             let name = entry.file_name().to_string_lossy().into_owned();
@@ -364,7 +364,7 @@ impl FolderWalk {
 
     fn entry(&mut self, place: &Path, kind: fs::FileType, path: &str) {
         if let Err(why) = self.extent.add(path.as_bytes()) {
-            self.full = true;
+            self.limit_reached = true;
             return self.problem(path, codes::YAML_LIMIT, &why);
         }
         if kind.is_symlink() {

@@ -77,5 +77,5 @@ pub struct StatedField {
     /// What was said.
     pub cell: Cell,
     /// Where, in the file of the resource's origin.
-    pub at: LineColumn,
+    pub position: LineColumn,
 }

@@ -14,7 +14,7 @@ pub struct DeclaredResource {
     /// The file, relative to the source's root, with `/` between folders.
     pub path: Arc<str>,
     /// Where in the file its externalId stands.
-    pub at: LineColumn,
+    pub position: LineColumn,
     /// What was said, sorted by field; a field that was not mentioned is not here.
     pub cells: Vec<StatedField>,
 }
@@ -77,7 +77,7 @@ pub struct Row {
     /// The kind's own fields by index; `None` is none. A list without members is an empty list.
     pub values: Vec<Option<Value>>,
     /// Custom values by external id of the custom field.
-    pub custom: SmallMap<CompactText, Value>,
+    pub custom_values: SmallMap<CompactText, Value>,
     /// Runtime facts by name (`approval`, `blocked`, `access`); no manifest states them.
     pub facts: SmallMap<&'static str, CompactText>,
 }
@@ -87,7 +87,7 @@ impl Row {
     pub fn value(&self, field: &FieldRef) -> Option<&Value> {
         match field {
             FieldRef::Own(index) => self.values.get(usize::from(*index))?.as_ref(),
-            FieldRef::Custom(id) => self.custom.get(id),
+            FieldRef::Custom(id) => self.custom_values.get(id),
         }
     }
 
@@ -96,10 +96,10 @@ impl Row {
         match (field, value) {
             (FieldRef::Own(index), value) => self.values[usize::from(*index)] = value,
             (FieldRef::Custom(id), Some(value)) => {
-                self.custom.insert(id.clone(), value);
+                self.custom_values.insert(id.clone(), value);
             }
             (FieldRef::Custom(id), None) => {
-                self.custom.remove(id);
+                self.custom_values.remove(id);
             }
         }
     }
@@ -124,13 +124,13 @@ pub struct Claim {
     /// Which fields, each with what was said of it.
     pub fields: FieldDigests,
     /// The version of the row when source and row last agreed.
-    pub seen: i64,
+    pub seen_version: i64,
     /// Whether the source still declares it.
     pub state: ClaimState,
     /// Where it was declared.
     pub path: Arc<str>,
     /// Where in that file.
-    pub at: LineColumn,
+    pub position: LineColumn,
     /// The revision that declared it: a commit, or a digest of the tree.
     pub revision: Arc<str>,
 }

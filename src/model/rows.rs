@@ -39,14 +39,14 @@ pub enum GuardBase {
 #[derive(Clone, Debug, Default)]
 pub struct SnapshotRows {
     read: KeyedList<Row>,
-    part: Option<LookupCoverage>,
+    coverage: Option<LookupCoverage>,
 }
 
 /// What is known of a part, and what was asked beyond it.
 #[derive(Clone, Debug, Default)]
 struct LookupCoverage {
-    known: BTreeSet<SnapshotLookup>,
-    asked: Arc<Mutex<BTreeSet<SnapshotLookup>>>,
+    answered: BTreeSet<SnapshotLookup>,
+    unanswered: Arc<Mutex<BTreeSet<SnapshotLookup>>>,
 }
 
 impl SnapshotRows {
@@ -54,15 +54,15 @@ impl SnapshotRows {
     pub fn partial() -> Self {
         Self {
             read: KeyedList::default(),
-            part: Some(LookupCoverage::default()),
+            coverage: Some(LookupCoverage::default()),
         }
     }
 
     /// From now on the part answers these, by what was added to it; whatever was asked is settled.
     pub fn mark_answered(&mut self, asks: BTreeSet<SnapshotLookup>) {
-        if let Some(part) = &mut self.part {
-            part.known.extend(asks);
-            part.asked = Arc::default();
+        if let Some(part) = &mut self.coverage {
+            part.answered.extend(asks);
+            part.unanswered = Arc::default();
         }
     }
 
@@ -73,15 +73,15 @@ impl SnapshotRows {
 
     /// Whether not all rows are here.
     pub fn is_partial(&self) -> bool {
-        self.part.is_some()
+        self.coverage.is_some()
     }
 
     /// Notes what somebody is about to look for; nothing when all rows are here.
     pub fn note_lookup(&self, ask: impl FnOnce() -> SnapshotLookup) {
-        if let Some(part) = &self.part {
+        if let Some(part) = &self.coverage {
             let ask = ask();
-            if !part.known.contains(&ask) {
-                let asked = part.asked.lock();
+            if !part.answered.contains(&ask) {
+                let asked = part.unanswered.lock();
                 asked.unwrap_or_else(PoisonError::into_inner).insert(ask);
             }
         }
@@ -89,10 +89,10 @@ impl SnapshotRows {
 
     /// What was asked and is not known.
     pub fn unanswered_lookups(&self) -> BTreeSet<SnapshotLookup> {
-        let Some(part) = &self.part else {
+        let Some(part) = &self.coverage else {
             return BTreeSet::new();
         };
-        let asked = part.asked.lock();
+        let asked = part.unanswered.lock();
         asked.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -149,7 +149,7 @@ impl FromIterator<Row> for SnapshotRows {
     fn from_iter<I: IntoIterator<Item = Row>>(rows: I) -> Self {
         Self {
             read: rows.into_iter().collect(),
-            part: None,
+            coverage: None,
         }
     }
 }

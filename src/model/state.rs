@@ -27,18 +27,18 @@ pub struct Desired {
     /// goes on counting.
     pub mapped: BTreeSet<(KindId, FieldRef)>,
     /// What could be made out of a resource's key but not the rest: it is held, not missing.
-    pub shielded: BTreeSet<Key>,
+    pub shielded_keys: BTreeSet<Key>,
     /// Of which kinds some key could not be made out, and why: none of these is missing.
-    pub hidden: BTreeMap<KindId, String>,
+    pub hidden_kinds: BTreeMap<KindId, String>,
     /// The fields whose values are faulty and so are not among the cells: they were said, and what
     /// is wrong with them was reported.
-    pub faulty: BTreeSet<(Key, FieldRef)>,
+    pub faulty_fields: BTreeSet<(Key, FieldRef)>,
     /// Of which kinds something may stand in what could not be read, and what that is.
-    pub unread: BTreeMap<KindId, Arc<str>>,
+    pub unread_kinds: BTreeMap<KindId, Arc<str>>,
     /// The resources whose external id could not be made out.
     pub nameless: Vec<NamelessResource>,
     /// What could be read of the fields whose values are faulty.
-    pub salvaged: BTreeMap<(Key, FieldRef), SalvagedReferences>,
+    pub salvaged_references: BTreeMap<(Key, FieldRef), SalvagedReferences>,
 }
 
 /// A resource whose external id could not be made out, and what is known of it.
@@ -49,7 +49,7 @@ pub struct NamelessResource {
     /// The file.
     pub path: Arc<str>,
     /// Where the id stands, or else the resource.
-    pub at: LineColumn,
+    pub position: LineColumn,
     /// The fields it states.
     pub cells: Vec<StatedField>,
     /// What is left of its faulty fields.
@@ -60,7 +60,7 @@ impl Desired {
     /// The fields of a resource whose values are faulty.
     pub fn faulty_of(&self, key: &Key) -> impl Iterator<Item = &FieldRef> {
         let first = (key.clone(), FieldRef::Own(0));
-        let of_it = self.faulty.range(first..);
+        let of_it = self.faulty_fields.range(first..);
         let key = key.clone();
         let of_it = of_it.take_while(move |(of, _)| *of == key);
         of_it.map(|(_, field)| field)
@@ -114,16 +114,16 @@ pub struct Snapshot {
     /// How many login names were given out, by customer number.
     pub logins: HashMap<CompactText, u32>,
     /// The ids of holds that a person approved and that have not lapsed.
-    pub approved: BTreeSet<String>,
+    pub approved_holds: BTreeSet<String>,
     /// How many accepted feeds in a row have not named what this source claims; of those that were
     /// named last, nothing.
-    pub missed: BTreeMap<Key, u32>,
+    pub missed_exports: BTreeMap<Key, u32>,
     /// What this source did under each budget of the guards within the window.
-    pub spent: BTreeMap<String, u64>,
+    pub budget_use: BTreeMap<String, u64>,
     /// Of a part: the bases of guards that were asked for.
-    pub bases: BTreeMap<GuardBase, u64>,
+    pub guard_bases: BTreeMap<GuardBase, u64>,
     /// The steps that guards held in earlier passes and nobody has decided about.
-    pub held: Vec<HeldStep>,
+    pub held_steps: Vec<HeldStep>,
 }
 
 impl Snapshot {
@@ -147,7 +147,7 @@ impl Snapshot {
         if !self.rows.is_partial() {
             return count();
         }
-        let known = self.bases.get(&base).copied();
+        let known = self.guard_bases.get(&base).copied();
         self.rows.note_lookup(|| SnapshotLookup::Base(base));
         known.unwrap_or_default()
     }

@@ -9,19 +9,24 @@ const NAMED: usize = 5;
 
 /// Whether a source that may forget somebody once has not named a resource often enough.
 pub(super) fn counts_as_absent(context: &PlanContext<'_>, key: &Key) -> bool {
-    let Some(times) = context.rules.absence else {
+    let Some(times) = context.rules.absent_after else {
         // An export takes nobody away unless it is said when.
         return !context.desired.partial;
     };
-    let missed = context.stored.missed.get(key).copied().unwrap_or_default();
-    missed + u32::from(context.rules.observed) >= times
+    let missed = context
+        .stored
+        .missed_exports
+        .get(key)
+        .copied()
+        .unwrap_or_default();
+    missed + u32::from(context.rules.is_new_export) >= times
 }
 
 /// That what is missing may stand in a row whose id cannot be read.
 pub(super) fn hidden_keys(context: &PlanContext<'_>, missing: usize) -> Diagnostic {
     let whys: Vec<&str> = context
         .desired
-        .hidden
+        .hidden_kinds
         .values()
         .map(String::as_str)
         .collect();

@@ -26,12 +26,14 @@ pub fn advance(stored: &mut Snapshot, plan: &Plan) {
         }
     }
     let forgets = |old: &HeldStep| {
-        let mut records = plan.forgotten.iter().chain(&plan.remembered);
+        let mut records = plan.forgotten_steps.iter().chain(&plan.remembered_steps);
         records.any(|record| record.is_same_step(old))
     };
-    stored.held.retain(|old| !forgets(old));
-    stored.held.extend(plan.remembered.iter().cloned());
-    for agreed in &plan.agreed {
+    stored.held_steps.retain(|old| !forgets(old));
+    stored
+        .held_steps
+        .extend(plan.remembered_steps.iter().cloned());
+    for agreed in &plan.claim_updates {
         match &agreed.claim {
             ClaimAction::Write(claim) => put_claim(stored, &agreed.key, (**claim).clone()),
             ClaimAction::Release => release_claim(stored, &plan.source.name, &agreed.key),
@@ -60,7 +62,7 @@ pub fn default_row(key: &Key) -> Row {
             .iter()
             .map(|field| field.default.value())
             .collect(),
-        custom: SmallMap::default(),
+        custom_values: SmallMap::default(),
         facts: kind
             .facts
             .iter()
@@ -163,8 +165,8 @@ fn move_claims(
         .collect();
     for claim in stored.claims.get_mut(&row.key).into_iter().flatten() {
         let theirs = names.iter().any(|name| claim.fields.get(name).is_some());
-        if claim.seen == before && !theirs {
-            claim.seen = row.version;
+        if claim.seen_version == before && !theirs {
+            claim.seen_version = row.version;
         }
     }
 }
@@ -183,10 +185,10 @@ fn claim(stored: &mut Snapshot, plan: &Plan, step: &Step) {
         source: plan.source.name.clone(),
         digest: claimed.digest,
         fields: claimed.fields,
-        seen,
+        seen_version: seen,
         state: ClaimState::Active,
         path: origin.path.clone(),
-        at: origin.at,
+        position: origin.at,
         revision: plan.source.revision.clone(),
     };
     put_claim(stored, &step.key, claim);
@@ -217,6 +219,6 @@ fn mark_gone(stored: &mut Snapshot, source: &str, key: &Key) {
         .filter(|claim| &*claim.source == source)
     {
         claim.state = ClaimState::Gone;
-        claim.seen = version.unwrap_or(claim.seen);
+        claim.seen_version = version.unwrap_or(claim.seen_version);
     }
 }

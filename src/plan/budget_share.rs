@@ -16,7 +16,7 @@ pub(super) type BudgetName = String;
 /// One effect's share of a budget.
 pub(super) struct BudgetShare {
     pub budget: BudgetName,
-    pub n: u64,
+    pub count: u64,
     /// The change that counts, or `None` when the whole effect does.
     pub change: Option<FieldChange>,
 }
@@ -30,8 +30,8 @@ pub(super) fn undecided<'a>(
 ) -> impl Iterator<Item = BudgetShare> + 'a {
     let status = kinds::own_field(kinds::get(effect.key.kind).status_index());
     let settled = [
-        work.decided.get(&effect.key),
-        work.doubtful.get(&effect.key),
+        work.approved_fields.get(&effect.key),
+        work.doubtful_fields.get(&effect.key),
     ];
     let shares = shares(context, world, effect).into_iter();
     shares.filter(move |share| {
@@ -55,7 +55,7 @@ fn shares(
     let kind = kinds::get(effect.key.kind);
     let whole = |verb: &str| BudgetShare {
         budget: format!("{}.{verb}", kind.name),
-        n: 1,
+        count: 1,
         change: None,
     };
     let mut shares = Vec::new();
@@ -93,7 +93,7 @@ fn field_shares(context: &PlanContext<'_>, kind: &Kind, change: &FieldChange) ->
         if n > 0 {
             shares.push(BudgetShare {
                 budget: format!("{name}{verb}"),
-                n,
+                count: n,
                 change: Some(change.clone()),
             });
         }
@@ -194,7 +194,7 @@ fn account_shares(
     let lost = lost.into_iter().filter(stays);
     lost.map(|account| BudgetShare {
         budget: format!("User.deactivate@{account}"),
-        n: 1,
+        count: 1,
         change: if leaves { None } else { unlinks.cloned() },
     })
     .collect()
@@ -203,7 +203,7 @@ fn account_shares(
 /// Whether a row is active or, of a kind without status, there.
 pub(super) fn is_live(row: &Row) -> bool {
     let kind = kinds::get(row.key.kind);
-    !kind.status
+    !kind.has_status
         || row.values[kind.status_index()]
             .as_ref()
             .and_then(Value::as_text)

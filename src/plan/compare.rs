@@ -95,7 +95,9 @@ fn judge(
         RivalSources::Win(idle) => return FieldVerdict::Yield(change.field, idle),
         RivalSources::Conflict(names) => return FieldVerdict::Conflict(change, names),
     }
-    if kind.field(&stated.field).is_some_and(|field| field.grants)
+    if kind
+        .field(&stated.field)
+        .is_some_and(|field| field.grants_access)
         && let Some(verdict) =
             FieldWitnesses::of(context, key, claim, &name).split_regained_access(&change, stated)
     {

@@ -39,7 +39,7 @@ impl PlanContext<'_> {
         let claim = self.stored.claim(&self.desired.source, key)?;
         Some(Origin {
             path: claim.path.clone(),
-            at: claim.at,
+            at: claim.position,
         })
     }
 }

@@ -147,7 +147,7 @@ fn create(context: &PlanContext<'_>, declared: &Arc<DeclaredResource>) -> Effect
             .retain(|stated| !skip(&stated.field));
     }
     let mut derived = inferred(kind, &declared, None);
-    if kind.custom.is_some() {
+    if kind.applies_to_word.is_some() {
         for (id, definition) in context.definitions.of_kind(kind.id) {
             let field = FieldRef::Custom(id.clone());
             if let Some(default) = &definition.default
@@ -174,7 +174,7 @@ pub(super) fn inferred(
 ) -> Vec<FieldChange> {
     let mut changes = Vec::new();
     for (index, field) in kind.fields.iter().enumerate() {
-        let Some(list) = field.only_of.map(|list| kind.expect_index(list)) else {
+        let Some(list) = field.inferred_from.map(|list| kind.expect_index(list)) else {
             continue;
         };
         let Some(members) = declared

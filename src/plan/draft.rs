@@ -25,9 +25,9 @@ pub(super) struct ResourceDraft {
     /// `None`: nothing changes and nothing new is claimed.
     pub outcome: Option<EffectOutcome>,
     /// Whether the claim has to be written though nothing changes.
-    pub refresh: bool,
+    pub refresh_claim: bool,
     /// Fields that keep what the claim said of them: they were held or only reported.
-    pub open: BTreeSet<FieldRef>,
+    pub open_fields: BTreeSet<FieldRef>,
     /// Of open fields, what the claim records all the same: the members of a list, or, as an empty
     /// text, the value. The row has it, or had it until somebody took it away.
     pub recorded: Vec<(FieldRef, CompactText)>,
@@ -51,8 +51,8 @@ impl ResourceDraft {
         Self {
             reason,
             outcome: None,
-            refresh: false,
-            open: BTreeSet::new(),
+            refresh_claim: false,
+            open_fields: BTreeSet::new(),
             recorded: Vec::new(),
             parts: Vec::new(),
             notes: Vec::new(),
@@ -103,7 +103,7 @@ pub(super) fn draft(
     let secret = context.desired.secrets.get(key) == Some(&SecretState::Changed);
     let current = claim.is_some_and(|claim| {
         claim.state == ClaimState::Active
-            && claim.seen == row.version
+            && claim.seen_version == row.version
             && claim.digest == step_claim::digest_of(context, declared)
     });
     let known = current && !secret && !context.rules.scrub;
@@ -112,7 +112,7 @@ pub(super) fn draft(
     }
     let draft = draft_stored(context, declared, row, claim);
     // Nothing came of it, and the claim says so already.
-    let nothing = draft.refresh && draft.parts.is_empty() && draft.notes.is_empty();
+    let nothing = draft.refresh_claim && draft.parts.is_empty() && draft.notes.is_empty();
     (!(known && nothing)).then_some(draft)
 }
 
@@ -159,7 +159,9 @@ fn draft_stored(
         add_verdict(context, declared, verdict, &mut draft, &mut changes);
     }
     // What could not be read was said all the same: what it was before stands.
-    draft.open.extend(context.desired.faulty_of(key).cloned());
+    draft
+        .open_fields
+        .extend(context.desired.faulty_of(key).cloned());
     changes.extend(create::inferred(kind, declared, Some(row)));
     changes.extend(password(context, kind, declared, row));
     status::unwritten_status(context, declared, row, active, &mut draft, &mut changes);
@@ -172,7 +174,7 @@ fn draft_stored(
         draft.reason = StepReason::Drift;
     }
     let adopts = claim.is_none();
-    draft.refresh = changes.is_empty() && !adopts;
+    draft.refresh_claim = changes.is_empty() && !adopts;
     if adopts || !changes.is_empty() || draft.parts.iter().any(|part| part.full.is_some()) {
         draft.outcome = Some(EffectOutcome::Change(changes));
     }
@@ -202,7 +204,7 @@ fn deletion(
         return draft;
     }
     let others = declared.cells.iter().map(|stated| &stated.field);
-    draft.open = others.filter(|field| **field != protect).cloned().collect();
+    draft.open_fields = others.filter(|field| **field != protect).cloned().collect();
     let message = forbid::released_message(&row.key);
     let held = member(context, &row.key, StepVerb::Delete, Vec::new());
     draft.parts.push(DraftPart {
@@ -247,7 +249,7 @@ fn add_verdict(
         FieldVerdict::Keep => {}
         FieldVerdict::Yield(field, idle) => {
             draft.note_waiting(key, idle, &field, false);
-            draft.open.insert(field);
+            draft.open_fields.insert(field);
         }
         FieldVerdict::Set { change, .. } => {
             let first = compare::preceding_idle_peer(context, kinds::get(key.kind), key, &change);
@@ -260,7 +262,7 @@ fn add_verdict(
                 name(&change)
             );
             draft.notes.push(told(codes::OBSERVED, &change, message));
-            draft.open.insert(change.field);
+            draft.open_fields.insert(change.field);
         }
         FieldVerdict::Reported(change) => {
             let message = format!(
@@ -268,7 +270,7 @@ fn add_verdict(
                 name(&change)
             );
             draft.notes.push(told(codes::DRIFT, &change, message));
-            draft.open.insert(change.field);
+            draft.open_fields.insert(change.field);
         }
         FieldVerdict::Conflict(change, others) => {
             let message = format!(
@@ -276,7 +278,7 @@ fn add_verdict(
                 name(&change),
                 others.join(", "),
             );
-            draft.open.insert(change.field.clone());
+            draft.open_fields.insert(change.field.clone());
             draft.parts.push(part(codes::CONFLICT, &change, message));
         }
         FieldVerdict::Regain {
@@ -288,7 +290,7 @@ fn add_verdict(
                 "{key}: {} was taken away by somebody else; writing it again gives access back",
                 name(&whole)
             );
-            draft.open.insert(whole.field.clone());
+            draft.open_fields.insert(whole.field.clone());
             let field = || whole.field.clone();
             let recorded = recorded.into_iter().map(|member| (field(), member));
             draft.recorded.extend(recorded);
@@ -347,7 +349,7 @@ fn note_released_fields(
         let implied = field.own() == Some(kind.status_index());
         // What is wrong with the value is said already.
         let of_field = (declared.key.clone(), field.clone());
-        let faulty = context.desired.faulty.contains(&of_field);
+        let faulty = context.desired.faulty_fields.contains(&of_field);
         if !kept || implied || faulty || declared.stated(&field).is_some() {
             continue;
         }
@@ -407,7 +409,7 @@ fn hold_rejected_account(
             ..held
         },
     );
-    draft.refresh = false;
+    draft.refresh_claim = false;
     draft.parts.push(DraftPart { hold, full: None });
 }
 

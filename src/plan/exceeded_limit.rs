@@ -27,7 +27,7 @@ impl TrippedLimits {
             all.push(limited);
             for held in &mut work.held[entries.clone()] {
                 held.message = message(all);
-                held.over = Some(overrides(all));
+                held.accept_option = Some(overrides(all));
             }
             return entries.clone();
         }
@@ -42,22 +42,22 @@ impl TrippedLimits {
 /// A limit that a plan is over, in words.
 pub(super) struct ExceededLimit {
     /// What is more than which limit.
-    said: String,
+    excess: String,
     /// The override.
-    pub over: String,
+    pub accept_option: String,
     /// That an override was given, with another number.
-    wrong: String,
+    wrong_accept: String,
 }
 
 fn overrides(all: &[ExceededLimit]) -> String {
-    let all: Vec<&str> = all.iter().map(|limited| &*limited.over).collect();
+    let all: Vec<&str> = all.iter().map(|limited| &*limited.accept_option).collect();
     all.join(" ")
 }
 
 /// What trips, and the way out.
 pub(super) fn message(all: &[ExceededLimit]) -> String {
-    let said: Vec<&str> = all.iter().map(|limited| &*limited.said).collect();
-    let wrong: String = all.iter().map(|limited| &*limited.wrong).collect();
+    let said: Vec<&str> = all.iter().map(|limited| &*limited.excess).collect();
+    let wrong: String = all.iter().map(|limited| &*limited.wrong_accept).collect();
     let (said, over) = (said.join(", and "), overrides(all));
     format!("{said}; if that is meant, `{over}`{wrong}")
 }
@@ -91,9 +91,9 @@ pub(super) fn exceeded_limit(
         _ => None,
     });
     ExceededLimit {
-        said: describe_excess(budget, numbers),
-        over: format!("--accept {budget}={}", numbers.count),
-        wrong: wrong.unwrap_or_default(),
+        excess: describe_excess(budget, numbers),
+        accept_option: format!("--accept {budget}={}", numbers.count),
+        wrong_accept: wrong.unwrap_or_default(),
     }
 }
 

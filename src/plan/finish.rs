@@ -54,12 +54,12 @@ pub(super) fn finish(context: &PlanContext<'_>, mut work: PlanInProgress) -> Pla
     work.held.sort_by(|a, b| {
         (&a.key, a.code, place(a), &a.hold).cmp(&(&b.key, b.code, place(b), &b.hold))
     });
-    work.used.sort();
-    work.used.dedup();
+    work.used_consents.sort();
+    work.used_consents.dedup();
     work.remembered
         .sort_by(|a, b| (&a.key, &a.budget).cmp(&(&b.key, &b.budget)));
     work.remembered.dedup_by(|a, b| a.is_same_step(b));
-    let mut unsettled: BTreeSet<Key> = work.open.into_keys().collect();
+    let mut unsettled: BTreeSet<Key> = work.open_fields.into_keys().collect();
     unsettled.extend(work.held.iter().map(|held| held.key.clone()));
     unsettled.extend(
         work.diagnostics
@@ -72,14 +72,14 @@ pub(super) fn finish(context: &PlanContext<'_>, mut work: PlanInProgress) -> Pla
         held: work.held,
         orphans: work.orphans,
         released: work.released,
-        accepted: work.used,
+        accepted: work.used_consents,
         diagnostics: work.diagnostics,
-        agreed: work.agreed,
+        claim_updates: work.claim_updates,
         waits_for: work.waits_for,
-        spent,
-        bases,
-        remembered: work.remembered,
-        forgotten,
+        budget_use: spent,
+        budget_bases: bases,
+        remembered_steps: work.remembered,
+        forgotten_steps: forgotten,
         ..header(context)
     };
     plan.summary = summary::summary(context, &plan);
@@ -119,17 +119,17 @@ impl PlanInProgress {
                 source: context.desired.source.clone(),
                 digest: claimed.digest,
                 fields: claimed.fields,
-                seen: row.version,
+                seen_version: row.version,
                 state: ClaimState::Active,
                 path: declared.path.clone(),
-                at: declared.at,
+                position: declared.position,
                 revision: context.desired.revision.clone(),
             };
-            self.agreed.push(ClaimUpdate {
+            self.claim_updates.push(ClaimUpdate {
                 key,
                 claim: ClaimAction::Write(Box::new(claim)),
             });
         }
-        self.agreed.sort_by(|a, b| a.key.cmp(&b.key));
+        self.claim_updates.sort_by(|a, b| a.key.cmp(&b.key));
     }
 }

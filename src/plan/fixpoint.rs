@@ -20,11 +20,11 @@ pub(super) struct RuleVerdict {
     /// The resources with errors, and the rule each broke first.
     faulty: BTreeMap<Key, Code>,
     /// What the rules said, whoever's doing it is.
-    known: BTreeSet<RuleSignature>,
+    error_signatures: BTreeSet<RuleSignature>,
     /// What they warned of that nobody wants who has a successor in the same plan.
     warned: BTreeSet<RuleSignature>,
     /// What they said beside errors, true as long as the effects are the same.
-    calm: Vec<Diagnostic>,
+    non_errors: Vec<Diagnostic>,
 }
 
 type RuleSignature = (Code, Option<Key>, Option<String>);
@@ -49,7 +49,7 @@ pub(super) fn judge(
     let waits = |finding: &RuleDiagnostic| finding_waits(context, work, finding);
     let all = findings.len();
     findings.retain(|finding| !waits(finding));
-    work.moved |= findings.len() < all;
+    work.effects_changed |= findings.len() < all;
     work.diagnostics
         .extend(only_if_approved(context, work, parted, &mut findings));
     let mut faulty: BTreeMap<Key, Code> = BTreeMap::new();
@@ -87,9 +87,9 @@ pub(super) fn judge(
         return RuleVerdict {
             refused: true,
             faulty,
-            known,
+            error_signatures: known,
             warned: BTreeSet::new(),
-            calm: Vec::new(),
+            non_errors: Vec::new(),
         };
     }
     let (errors, calm): (Vec<RuleDiagnostic>, Vec<RuleDiagnostic>) = findings
@@ -101,9 +101,9 @@ pub(super) fn judge(
     RuleVerdict {
         refused: false,
         faulty,
-        known,
+        error_signatures: known,
         warned,
-        calm,
+        non_errors: calm,
     }
 }
 
@@ -151,9 +151,12 @@ fn finding_waits(
 
 /// Holds faulty units, then whatever is only valid with something held, until nothing more is.
 pub(super) fn settle(context: &PlanContext<'_>, work: &mut PlanInProgress, verdict: RuleVerdict) {
-    if verdict.faulty.is_empty() && !work.moved && successors::held_elsewhere(context).is_empty() {
+    if verdict.faulty.is_empty()
+        && !work.effects_changed
+        && successors::held_elsewhere(context).is_empty()
+    {
         // Nothing was held, here or by another source, so the rules would say the same again.
-        work.diagnostics.extend(verdict.calm);
+        work.diagnostics.extend(verdict.non_errors);
         return;
     }
     for (key, code) in &verdict.faulty {
@@ -163,7 +166,7 @@ pub(super) fn settle(context: &PlanContext<'_>, work: &mut PlanInProgress, verdi
     for mate in record_mates::mates(context, &verdict.faulty) {
         let message = format!(
             "{} is in one record with {}, which has errors: the record is held whole",
-            mate.key, mate.of
+            mate.key, mate.faulty_key
         );
         let (code, root) = (codes::HELD_DEPENDENCY, mate.code);
         hold_unit(context, work, &mate.key, code, root, &message);
@@ -184,7 +187,7 @@ pub(super) fn settle(context: &PlanContext<'_>, work: &mut PlanInProgress, verdi
         let wrong: Vec<&RuleDiagnostic> = wrong.collect();
         let held_before = work.held.len();
         for finding in wrong {
-            hold_dependent(context, work, finding, &verdict.known);
+            hold_dependent(context, work, finding, &verdict.error_signatures);
         }
         successors::keep_predecessors(context, work, &verdict.faulty);
         work.remove_held();

@@ -37,7 +37,7 @@ pub(super) fn hold_doubted_export(context: &PlanContext<'_>, work: &mut PlanInPr
     work.hold(context, hold);
     if work.held.len() > held {
         // Nothing of it is accepted, so no claim moves.
-        work.agreed.clear();
+        work.claim_updates.clear();
         work.released.clear();
         work.refreshed.clear();
     }
@@ -55,7 +55,8 @@ fn members_if_accepted(context: &PlanContext<'_>) -> Vec<HoldMember> {
     let claimed = claimed
         .filter(|(_, claims)| mine(claims))
         .map(|(key, _)| key);
-    let named = |key: &&Key| desired.resources.contains(key) || desired.shielded.contains(*key);
+    let named =
+        |key: &&Key| desired.resources.contains(key) || desired.shielded_keys.contains(*key);
     let mut keys: Vec<&Key> = claimed.filter(|key| !named(key)).collect();
     if keys.is_empty() {
         keys.extend(desired.resources.iter().map(|declared| &declared.key));
@@ -90,7 +91,7 @@ fn nothing_believed(work: &mut PlanInProgress, code: Code, message: &str) {
 
 /// What fields would change that an export has suddenly lost.
 pub(super) fn hold_doubtful_fields(context: &PlanContext<'_>, work: &mut PlanInProgress) {
-    for doubtful in &context.rules.doubtful {
+    for doubtful in &context.rules.doubtful_fields {
         let of = |effect: &ResourceEffect| match &effect.outcome {
             EffectOutcome::Change(changes) if effect.key.kind == doubtful.kind => {
                 let mut changes = changes.iter();
@@ -114,12 +115,12 @@ pub(super) fn hold_doubtful_fields(context: &PlanContext<'_>, work: &mut PlanInP
             continue;
         }
         for member in &members {
-            let fields = work.doubtful.entry(member.key.clone()).or_default();
+            let fields = work.doubtful_fields.entry(member.key.clone()).or_default();
             fields.insert(doubtful.field.clone());
         }
         let hold = Hold {
             count: Some(doubtful.count),
-            of: Some(doubtful.of),
+            total: Some(doubtful.total),
             limit: Some(doubtful.limit),
             members,
             ..Hold::without_members(codes::COLUMN_BLANK, doubtful.message.clone())

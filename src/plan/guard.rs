@@ -57,7 +57,7 @@ pub(super) fn guards(
     }
     for (budget, members) in accounts {
         let decided = |member: &CountedStep| {
-            let whole = member.change.is_none() && work.decided.contains_key(&member.key);
+            let whole = member.change.is_none() && work.approved_fields.contains_key(&member.key);
             whole || work.blocked.contains_key(&member.key)
         };
         if !members.iter().all(decided) {
@@ -79,7 +79,7 @@ fn count_steps(
         for share in undecided(context, work, &world, effect) {
             budgets.entry(share.budget).or_default().push(CountedStep {
                 key: effect.key.clone(),
-                n: share.n,
+                n: share.count,
                 change: share.change,
                 record: None,
             });
@@ -162,7 +162,7 @@ impl GuardEvaluator<'_> {
         };
         let members = without_approved(context, work, members);
         let count: u64 = members.iter().map(|member| member.n).sum();
-        let spent = &context.stored.spent;
+        let spent = &context.stored.budget_use;
         let earlier = spent.get(budget).copied().unwrap_or_default();
         let own = members.iter().map(|member| &member.key);
         let total = self.bases.base_for_budget(context, work, budget, own);
@@ -204,8 +204,8 @@ impl GuardEvaluator<'_> {
         };
         let accept = self.context.rules.accepts.iter().find(covers);
         if let Some(AcceptOverride::Budget(given, n)) = accept {
-            work.used.push(format!("{given}={n}"));
-            work.exempt.insert(budget.clone());
+            work.used_consents.push(format!("{given}={n}"));
+            work.exempt_budgets.insert(budget.clone());
         }
         accept.is_some()
     }
@@ -218,7 +218,7 @@ fn without_approved(
     work: &mut PlanInProgress,
     members: Vec<CountedStep>,
 ) -> Vec<CountedStep> {
-    let approved = &context.stored.approved;
+    let approved = &context.stored.approved_holds;
     let mut left = Vec::new();
     for counted in members {
         let approval = counted.record.as_ref().and_then(|record| {
@@ -230,7 +230,7 @@ fn without_approved(
         });
         match approval {
             Some((given, member)) => {
-                work.used.push(format!("hold {given}"));
+                work.used_consents.push(format!("hold {given}"));
                 work.let_member_through(member);
             }
             None => left.push(counted),
@@ -285,9 +285,9 @@ fn trip(
         code: codes::GUARD,
         message: exceeded_limit::message(std::slice::from_ref(limited)),
         count: Some(numbers.count),
-        of: Some(numbers.total),
+        total: Some(numbers.total),
         limit: Some(numbers.limit.allowed(numbers.total)),
-        over: Some(limited.over.clone()),
+        accept_option: Some(limited.accept_option.clone()),
         members: members
             .filter_map(|counted| held_member(context, work, counted))
             .collect(),
@@ -321,9 +321,10 @@ pub(super) fn budget_use(
         for share in undecided(context, work, &world, effect) {
             // An override for the whole kind covers the accounts.
             let kind = name_of(&share.budget);
-            let exempt = work.exempt.contains(&share.budget) || work.exempt.contains(kind);
+            let exempt =
+                work.exempt_budgets.contains(&share.budget) || work.exempt_budgets.contains(kind);
             if !exempt && limit_of(&context.rules.guards, &share.budget).is_some() {
-                *spent.entry(share.budget).or_default() += share.n;
+                *spent.entry(share.budget).or_default() += share.count;
             }
         }
     }
@@ -337,12 +338,12 @@ pub fn over_budget(
     guards: &GuardLimits,
     spent: &BTreeMap<String, u64>,
 ) -> Vec<String> {
-    let over = plan.spent.iter().filter_map(|(budget, count)| {
+    let over = plan.budget_use.iter().filter_map(|(budget, count)| {
         let (limit, config) = limit_of(guards, budget)?;
         let numbers = GuardNumbers {
             count: *count,
             earlier: spent.get(budget).copied().unwrap_or_default(),
-            total: plan.bases.get(budget).copied().unwrap_or_default(),
+            total: plan.budget_bases.get(budget).copied().unwrap_or_default(),
             limit,
             config,
         };

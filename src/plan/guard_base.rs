@@ -58,7 +58,7 @@ impl BudgetBases {
 impl DepartingRows {
     fn of(context: &PlanContext<'_>, work: &PlanInProgress) -> Self {
         let mut leaving = Self::default();
-        let released = work.released.iter().chain(released(&work.agreed));
+        let released = work.released.iter().chain(released(&work.claim_updates));
         for row in released.filter_map(|key| context.stored.rows.get(key)) {
             leaving.unclaim(context, row);
         }

@@ -51,7 +51,7 @@ pub(super) fn keep_claim(work: &mut PlanInProgress, key: &Key, claim: &Claim, pe
 fn note(work: &mut PlanInProgress, key: &Key, claim: &Claim, message: String) {
     let at = Origin {
         path: claim.path.clone(),
-        at: claim.at,
+        at: claim.position,
     };
     let note = Diagnostic::new(codes::STILL_DECLARED, message);
     work.diagnostics.push(note.for_resource(key).at(at));

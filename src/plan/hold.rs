@@ -12,9 +12,9 @@ pub(super) struct Hold {
     pub code: Code,
     pub message: String,
     pub count: Option<u64>,
-    pub of: Option<u64>,
+    pub total: Option<u64>,
     pub limit: Option<u64>,
-    pub over: Option<String>,
+    pub accept_option: Option<String>,
     pub members: Vec<HoldMember>,
 }
 
@@ -47,9 +47,9 @@ impl Hold {
             code,
             message: message.into(),
             count: None,
-            of: None,
+            total: None,
             limit: None,
-            over: None,
+            accept_option: None,
             members: Vec::new(),
         }
     }
@@ -100,9 +100,9 @@ impl Hold {
             message: self.message.clone(),
             hold: id.to_owned(),
             count: self.count,
-            of: self.of,
+            total: self.total,
             limit: self.limit,
-            over: self.over.clone(),
+            accept_option: self.accept_option.clone(),
             origin: member.origin.clone(),
             changes: member.reduced().collect(),
             becomes: member.becomes.clone(),

@@ -47,7 +47,7 @@ fn mask(kind: KindId, change: &mut FieldChange) {
     let personal = match &change.field {
         FieldRef::Own(_) => kinds::get(kind)
             .field(&change.field)
-            .is_some_and(|field| field.personal || field.locates),
+            .is_some_and(|field| field.personal || field.locates_person),
         FieldRef::Custom(_) => true,
     };
     if personal && change.before.is_some() {

@@ -122,7 +122,7 @@ pub(super) fn claim(
         .filter(|_| context.desired.partial)
         .map(|old| dropped_members::carried_digests(context.desired, declared, kind, old));
     let carried = carried.filter(|carried| carried.iter().next().is_some());
-    let open = work.open.get(key);
+    let open = work.open_fields.get(key);
     if open.is_none() && carried.is_none() {
         return Some(StepClaim::Declared {
             declared: Arc::clone(declared),

@@ -61,7 +61,7 @@ impl PlanContext<'_> {
             TreeStatement::Nothing => None,
             TreeStatement::ByClaim => {
                 let claim = self.stored.claim(&peer.name, key)?;
-                let stands = claim.state == ClaimState::Active && !peer.absent.contains(key);
+                let stands = claim.state == ClaimState::Active && !peer.absent_keys.contains(key);
                 let said = stands.then(|| claim.fields.get(name))?;
                 said.map(PeerStatement::Claim)
             }
@@ -76,13 +76,13 @@ impl PlanContext<'_> {
         let claim = self.stored.claim(&peer.name, key);
         let claimed = claim.is_some_and(|claim| claim.state == ClaimState::Active);
         let declares = peer.declares(key);
-        if declares == Some(true) || claimed && !peer.absent.contains(key) {
+        if declares == Some(true) || claimed && !peer.absent_keys.contains(key) {
             return PeerStanding::Declared;
         }
         if declares.is_some() {
             return PeerStanding::Unaccepted;
         }
-        match peer.hides.get(&key.kind) {
+        match peer.hidden_kinds.get(&key.kind) {
             Some(why) => PeerStanding::Unknown(why),
             None => PeerStanding::Absent,
         }
@@ -107,14 +107,14 @@ fn by_tree<'p>(peer: &'p PeerSource, key: &Key, field: &FieldRef) -> TreeStateme
     let Some(declared) = desired.resources.get(key) else {
         // What an export does not name once, it still decides.
         let hidden = desired.partial || !desired.removals_off.is_empty();
-        return if hidden || desired.shielded.contains(key) {
+        return if hidden || desired.shielded_keys.contains(key) {
             TreeStatement::ByClaim
         } else {
             TreeStatement::Nothing
         };
     };
     let of_field = (key.clone(), field.clone());
-    if peer.held_fields.contains(&of_field) || desired.faulty.contains(&of_field) {
+    if peer.held_fields.contains(&of_field) || desired.faulty_fields.contains(&of_field) {
         return TreeStatement::ByClaim;
     }
     match declared.stated(field) {

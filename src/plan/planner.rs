@@ -91,7 +91,7 @@ fn apply_holds(context: &PlanContext<'_>, work: &mut PlanInProgress) {
         &bases.live,
         &covered,
     ));
-    covered.extend(work.standing.iter().cloned());
+    covered.extend(work.undecidable.iter().cloned());
     guard::guards(context, work, &bases, &covered);
     work.let_through.extend(covered);
     work.remove_held();
@@ -105,7 +105,7 @@ pub(super) struct PlanInProgress {
     /// Why, where it is not simply declared.
     reasons: HashMap<Key, StepReason>,
     /// Fields of which the claim keeps what it said.
-    pub open: HashMap<Key, BTreeSet<FieldRef>>,
+    pub open_fields: HashMap<Key, BTreeSet<FieldRef>>,
     /// Of open fields, what the claim records all the same.
     pub recorded: HashMap<Key, Vec<(FieldRef, CompactText)>>,
     /// Parts of drafts that are held unless approved.
@@ -117,26 +117,26 @@ pub(super) struct PlanInProgress {
     /// The fields that are to be taken out.
     blocked_fields: BTreeMap<Key, BTreeSet<FieldRef>>,
     /// The fields that an export has lost: they wait, and count against nothing else.
-    pub doubtful: BTreeMap<Key, BTreeSet<FieldRef>>,
+    pub doubtful_fields: BTreeMap<Key, BTreeSet<FieldRef>>,
     /// The resources of which fields are held, with the rule that held them first.
-    partly: BTreeMap<Key, Code>,
+    partly_held: BTreeMap<Key, Code>,
     /// Of these, those that nobody can decide about now.
-    standing: BTreeSet<Key>,
+    undecidable: BTreeSet<Key>,
     /// Whether the effects are no longer those that the rules judged first.
-    pub moved: bool,
+    pub effects_changed: bool,
     /// Overrides and approvals that were used.
-    pub used: Vec<String>,
+    pub used_consents: Vec<String>,
     /// Budgets that an override lets through.
-    pub exempt: BTreeSet<String>,
+    pub exempt_budgets: BTreeSet<String>,
     /// Resources that an approval or override lets through.
     pub let_through: BTreeSet<Key>,
     /// Of each resource, the fields about which an approval decided: they count against nothing.
-    pub decided: BTreeMap<Key, BTreeSet<FieldRef>>,
+    pub approved_fields: BTreeMap<Key, BTreeSet<FieldRef>>,
     /// Who comes here and has not gone yet under an old id in another source.
     pub from_elsewhere: Vec<RenamePair>,
     /// What guards held, for later passes.
     pub remembered: Vec<HeldStep>,
-    pub agreed: Vec<ClaimUpdate>,
+    pub claim_updates: Vec<ClaimUpdate>,
     pub orphans: Vec<Key>,
     pub released: Vec<Key>,
     pub diagnostics: Vec<Diagnostic>,
@@ -169,13 +169,13 @@ impl PlanInProgress {
         self.diagnostics.extend(draft.notes);
         self.wait(key, draft.waiting);
         self.parts.extend(draft.parts);
-        if !draft.open.is_empty() {
-            self.open.insert(key.clone(), draft.open);
+        if !draft.open_fields.is_empty() {
+            self.open_fields.insert(key.clone(), draft.open_fields);
         }
         if !draft.recorded.is_empty() {
             self.recorded.insert(key.clone(), draft.recorded);
         }
-        if draft.refresh {
+        if draft.refresh_claim {
             self.refreshed.insert(key.clone());
         }
         if let Some(outcome) = draft.outcome {
@@ -207,15 +207,15 @@ impl PlanInProgress {
 
     /// Keeps back what no approval lets through.
     pub fn hold(&mut self, context: &PlanContext<'_>, hold: Hold) {
-        self.moved = true;
+        self.effects_changed = true;
         let id = |hold: &Hold| hold.id(&context.desired.source, &context.rules.salt);
         let all = hold.members.clone();
-        let approved = &context.stored.approved;
+        let approved = &context.stored.approved_holds;
         let mut left = Some(hold);
         // What is left of a hold of which a part was approved is a hold of its own.
         while let Some(hold) = left.take_if(|hold| hold.code.is_approvable()) {
             let (count, id) = (hold.members.len(), id(&hold));
-            left = hold.without_approved(&id, approved, &mut self.used);
+            left = hold.without_approved(&id, approved, &mut self.used_consents);
             if left.as_ref().is_none_or(|left| left.members.len() == count) {
                 break;
             }
@@ -242,18 +242,21 @@ impl PlanInProgress {
             self.let_through.insert(member.key.clone());
         }
         let fields = member.changes.into_iter().map(|change| change.field);
-        self.decided.entry(member.key).or_default().extend(fields);
+        self.approved_fields
+            .entry(member.key)
+            .or_default()
+            .extend(fields);
     }
 
     /// Notes what is to be taken out.
     pub fn block(&mut self, code: Code, key: &Key, whole: bool, changes: &[FieldChange]) {
         if code.is_standing() {
-            self.standing.insert(key.clone());
+            self.undecidable.insert(key.clone());
         }
         if whole {
             self.blocked.entry(key.clone()).or_insert(code);
         } else {
-            self.partly.entry(key.clone()).or_insert(code);
+            self.partly_held.entry(key.clone()).or_insert(code);
             let fields = changes.iter().map(|change| change.field.clone());
             self.blocked_fields
                 .entry(key.clone())
@@ -277,7 +280,7 @@ impl PlanInProgress {
             return;
         }
         let Some(full) = part.full else { return };
-        if let Some(open) = self.open.get_mut(&key) {
+        if let Some(open) = self.open_fields.get_mut(&key) {
             open.remove(&full.field);
         }
         if let Some(effect) = self.effects.get_mut(&key) {
@@ -295,7 +298,7 @@ impl PlanInProgress {
     pub fn holding_rule(&self, key: &Key) -> Option<Code> {
         self.blocked
             .get(key)
-            .or_else(|| self.partly.get(key))
+            .or_else(|| self.partly_held.get(key))
             .copied()
     }
 
@@ -317,7 +320,7 @@ impl PlanInProgress {
     /// Undoes [`PlanInProgress::insert_parts`].
     fn remove_parts(&mut self, without: Vec<ResourceEffect>) {
         // What was judged was more than what may be left.
-        self.moved |= !without.is_empty();
+        self.effects_changed |= !without.is_empty();
         put_back(&mut self.effects, without);
     }
 
@@ -348,7 +351,7 @@ impl PlanInProgress {
             }
         }
         for (key, fields) in fields {
-            self.open.entry(key).or_default().extend(fields);
+            self.open_fields.entry(key).or_default().extend(fields);
         }
         self.effects
             .retain(|effect| !blocked.contains_key(&effect.key));

@@ -11,7 +11,7 @@ pub(super) struct RecordMate {
     /// Which.
     pub key: Key,
     /// The resource that has the errors.
-    pub of: Key,
+    pub faulty_key: Key,
     /// What is wrong with that one.
     pub code: Code,
 }
@@ -52,7 +52,7 @@ pub(super) fn mates(context: &PlanContext<'_>, faulty: &BTreeMap<Key, Code>) -> 
         .filter(|(key, _)| !faulty.contains_key(*key))
         .map(|(key, (of, code))| RecordMate {
             key: key.clone(),
-            of: of.clone(),
+            faulty_key: of.clone(),
             code,
         })
         .collect()

@@ -155,7 +155,7 @@ pub(super) fn is_only_witness(
         .fields
         .iter()
         .enumerate()
-        .filter(|(_, field)| field.grants);
+        .filter(|(_, field)| field.grants_access);
     grants.into_iter().any(|(index, field)| {
         let said = declared.value(index);
         said.is_some()

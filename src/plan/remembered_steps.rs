@@ -27,7 +27,7 @@ pub(super) const RENAME: &str = "rename";
 pub(super) fn source_records<'a>(
     context: &PlanContext<'a>,
 ) -> impl Iterator<Item = &'a HeldStep> + use<'a> {
-    let (held, source) = (&context.stored.held, &context.desired.source);
+    let (held, source) = (&context.stored.held_steps, &context.desired.source);
     held.iter().filter(move |record| record.source == *source)
 }
 
@@ -48,7 +48,7 @@ pub(super) fn planned_again(
 ) -> Option<Option<FieldChange>> {
     let effect = work.effects.get(&record.key)?;
     let field = field_of(record);
-    let decided = work.decided.get(&record.key);
+    let decided = work.approved_fields.get(&record.key);
     if decided.is_some_and(|fields| fields.contains(&field))
         || record.declared != declared(context, &record.key, &field)
     {
@@ -62,7 +62,7 @@ pub(super) fn planned_again(
 
 /// Holds, and remembers what is held whole.
 pub(super) fn hold(context: &PlanContext<'_>, work: &mut PlanInProgress, hold: Hold, budget: &str) {
-    let (count, total) = (hold.members.len() as u64, hold.of.unwrap_or_default());
+    let (count, total) = (hold.members.len() as u64, hold.total.unwrap_or_default());
     let members = hold.members.clone();
     let before = work.held.len();
     work.hold(context, hold);
@@ -183,8 +183,8 @@ fn is_read(context: &PlanContext<'_>, key: &Key) -> bool {
     let desired = context.desired;
     !context.stored.rows.is_partial()
         && desired.removals_off.is_empty()
-        && !desired.shielded.contains(key)
-        && !desired.hidden.contains_key(&key.kind)
+        && !desired.shielded_keys.contains(key)
+        && !desired.hidden_kinds.contains_key(&key.kind)
 }
 
 fn no_longer_absent(context: &PlanContext<'_>, record: &HeldStep) -> bool {
@@ -203,7 +203,7 @@ fn is_declared_otherwise(
 ) -> bool {
     if context
         .desired
-        .faulty
+        .faulty_fields
         .contains(&(record.key.clone(), field.clone()))
     {
         return false;

@@ -33,7 +33,7 @@ pub(super) fn removals(context: &PlanContext<'_>, work: &mut PlanInProgress) {
         .claims
         .iter()
         .filter(|(key, _)| !context.desired.resources.contains(key))
-        .filter(|(key, _)| !context.desired.shielded.contains(key))
+        .filter(|(key, _)| !context.desired.shielded_keys.contains(key))
         .filter_map(|(key, claims)| Some((key, mine(claims)?)))
         .collect();
     missing.sort_by(|a, b| a.0.cmp(b.0));
@@ -44,7 +44,7 @@ pub(super) fn removals(context: &PlanContext<'_>, work: &mut PlanInProgress) {
         work.diagnostics.push(removals_off(context, missing.len()));
         return;
     }
-    let hidden = &context.desired.hidden;
+    let hidden = &context.desired.hidden_kinds;
     let known = missing.len();
     missing.retain(|(key, _)| !hidden.contains_key(&key.kind));
     if missing.len() < known {
@@ -109,7 +109,7 @@ fn remove<'p>(
         keep_claim(work, key, claim, peer);
         return None;
     }
-    if !kind.status {
+    if !kind.has_status {
         work.orphans.push(key.clone());
         return None;
     }
@@ -278,13 +278,13 @@ fn hold_emptied(
             "{what} is gone from it and would be deactivated: {count} of {of}; if that is meant, `--accept {over}`"
         ),
         count: Some(count),
-        of: Some(of),
+        total: Some(of),
         limit: None,
-        over: Some(format!("--accept {over}")),
+        accept_option: Some(format!("--accept {over}")),
         members,
     };
     if accepted {
-        work.used.push(over.to_owned());
+        work.used_consents.push(over.to_owned());
     } else {
         remembered_steps::hold(context, work, hold, over);
     }
@@ -293,7 +293,7 @@ fn hold_emptied(
 
 impl PlanInProgress {
     pub fn update_claim(&mut self, key: &Key, claim: ClaimAction) {
-        self.agreed.push(ClaimUpdate {
+        self.claim_updates.push(ClaimUpdate {
             key: key.clone(),
             claim,
         });

@@ -32,7 +32,7 @@ pub(super) struct RenamePair {
     pub old: Key,
     pub new: Key,
     /// The other source of the two, when one of the halves is its doing.
-    other: Option<RenamePeer>,
+    peer: Option<RenamePeer>,
 }
 
 /// The other source of a rename, and which half is its doing.
@@ -47,7 +47,7 @@ pub(super) fn renames_from_peers(
     context: &PlanContext<'_>,
     work: &PlanInProgress,
 ) -> Vec<RenamePair> {
-    if context.rules.pruning.is_empty() {
+    if context.rules.pruning_peers.is_empty() {
         return Vec::new();
     }
     let mut found: BTreeMap<Key, RenamePair> = BTreeMap::new();
@@ -75,7 +75,7 @@ pub(super) fn renames_from_peers(
                 let rename = RenamePair {
                     old: row.key.clone(),
                     new: new.clone(),
-                    other: Some(RenamePeer::Removes(source)),
+                    peer: Some(RenamePeer::Removes(source)),
                 };
                 found.entry(new.clone()).or_insert(rename);
             }
@@ -123,12 +123,12 @@ fn remover(context: &PlanContext<'_>, row: &Row) -> Option<Arc<str>> {
             None
         }
         Some(desired) => {
-            let removes = context.rules.pruning.contains(&peer.name)
+            let removes = context.rules.pruning_peers.contains(&peer.name)
                 && !desired.partial
                 && peer.authority.decides_existence(key.kind)
                 && desired.removals_off.is_empty()
-                && !desired.hidden.contains_key(&key.kind)
-                && !desired.shielded.contains(key)
+                && !desired.hidden_kinds.contains_key(&key.kind)
+                && !desired.shielded_keys.contains(key)
                 && !desired.resources.contains(key);
             removes.then(|| peer.name.clone())
         }
@@ -155,12 +155,12 @@ pub(super) fn renames(context: &PlanContext<'_>, work: &mut PlanInProgress) -> B
         .accepts
         .contains(&AcceptOverride::Renames(count))
     {
-        work.used.push(format!("rename={count}"));
+        work.used_consents.push(format!("rename={count}"));
     } else if count > MANY_RENAMES {
         let members = pairs.iter().flat_map(|pair| renamed(context, work, pair));
         let hold = Hold {
             count: Some(count),
-            over: Some(format!("--accept rename={count}")),
+            accept_option: Some(format!("--accept rename={count}")),
             members: members.collect(),
             ..Hold::without_members(
                 codes::POSSIBLE_RENAME,
@@ -187,14 +187,18 @@ pub(super) fn is_accepted(context: &PlanContext<'_>, old: &Key) -> bool {
 }
 
 fn rename(context: &PlanContext<'_>, work: &mut PlanInProgress, pair: &RenamePair) {
-    let RenamePair { old, new, other } = pair;
+    let RenamePair {
+        old,
+        new,
+        peer: other,
+    } = pair;
     let over = format!("rename={}", old.id);
     if context
         .rules
         .accepts
         .contains(&AcceptOverride::Rename(old.id.to_string()))
     {
-        work.used.push(over);
+        work.used_consents.push(over);
         return;
     }
     let (goes, comes) = match other {
@@ -206,7 +210,7 @@ fn rename(context: &PlanContext<'_>, work: &mut PlanInProgress, pair: &RenamePai
         "{old} goes{goes} and {new} comes{comes} with the same VAT or registration number or e-mail: external ids cannot change; keep the old id, or `--accept {over}` (nothing is carried over)"
     );
     let hold = Hold {
-        over: Some(format!("--accept {over}")),
+        accept_option: Some(format!("--accept {over}")),
         members: renamed(context, work, pair),
         ..Hold::without_members(codes::POSSIBLE_RENAME, message)
     };
@@ -253,7 +257,7 @@ fn renames_of_removed(context: &PlanContext<'_>, work: &PlanInProgress) -> Vec<R
                 pairs.entry((*key).clone()).or_insert_with(|| RenamePair {
                     old: (*key).clone(),
                     new: new.clone(),
-                    other,
+                    peer: other,
                 });
             }
         };

@@ -26,7 +26,7 @@ pub struct PlanRules {
     /// Other sources that are asked only who declares what is missing.
     pub witnesses: Vec<PeerSource>,
     /// Those of them that deactivate what disappears from them.
-    pub pruning: BTreeSet<Arc<str>>,
+    pub pruning_peers: BTreeSet<Arc<str>>,
     /// The names of sources, the first wins where two enforce one field.
     pub order: Vec<Arc<str>>,
     /// How much may change at once.
@@ -37,15 +37,15 @@ pub struct PlanRules {
     pub only: Option<BTreeSet<Key>>,
     /// After how many accepted feeds in a row without it a resource counts as gone; `None`: of an
     /// export never, of any other source at once.
-    pub absence: Option<u32>,
+    pub absent_after: Option<u32>,
     /// Whether this is a feed that was not seen before, so that what it does not name counts once more.
-    pub observed: bool,
+    pub is_new_export: bool,
     /// Why all of it is held, if something is wrong with the whole of it.
     pub doubt: Option<(Code, String)>,
     /// Whether that holds an export which would write nothing, too: accepted, it would count.
     pub doubt_holds: bool,
     /// Fields of which nothing is believed, and why.
-    pub doubtful: Vec<DoubtfulField>,
+    pub doubtful_fields: Vec<DoubtfulField>,
     /// Whether to list every stored field that nothing declares.
     pub exact: bool,
     /// Whether to compare every field, whatever digests and versions say.
@@ -82,7 +82,7 @@ pub struct DoubtfulField {
     /// How many have lost their value.
     pub count: u64,
     /// Of how many.
-    pub of: u64,
+    pub total: u64,
     /// How many may.
     pub limit: u64,
     /// What is wrong, in words.
@@ -105,7 +105,7 @@ pub enum AuthorityMode {
 #[derive(Clone, Debug, Default)]
 pub struct SourceAuthority {
     /// Kinds of which the source does not decide whether they exist.
-    pub not_existence: BTreeSet<KindId>,
+    pub undecided_kinds: BTreeSet<KindId>,
     /// Fields that are not enforced; `customFields` means all of them.
     pub fields: BTreeMap<(KindId, String), AuthorityMode>,
 }
@@ -127,7 +127,7 @@ impl SourceAuthority {
 
     /// Whether the source decides about the existence of a kind's resources.
     pub fn decides_existence(&self, kind: KindId) -> bool {
-        !self.not_existence.contains(&kind)
+        !self.undecided_kinds.contains(&kind)
     }
 }
 
@@ -146,13 +146,13 @@ pub struct PeerSource {
     /// Why its pass writes nothing, if it does not.
     pub idle: Option<IdleReason>,
     /// The kinds of which it may declare more than is known, and why.
-    pub hides: BTreeMap<KindId, String>,
+    pub hidden_kinds: BTreeMap<KindId, String>,
     /// The resources that its pass holds whole: their claims stand.
     pub held: BTreeSet<Key>,
     /// The fields that its pass holds: their claims stand.
     pub held_fields: BTreeSet<(Key, FieldRef)>,
     /// What its exports have not named so often that it decides nothing about it any more.
-    pub absent: BTreeSet<Key>,
+    pub absent_keys: BTreeSet<Key>,
 }
 
 /// Why a source writes nothing now.

@@ -21,7 +21,7 @@ pub(super) fn is_undecided(
     let index = kind.status_index();
     // What an export does not say, it keeps.
     !context.desired.partial
-        && kind.status
+        && kind.has_status
         && declared.cell(index).is_none()
         && row.values[index].as_ref().and_then(Value::as_text) == Some("inactive")
 }
@@ -61,7 +61,7 @@ pub(super) fn unwritten_status(
         changes.push(change);
         return;
     }
-    draft.open.insert(change.field.clone());
+    draft.open_fields.insert(change.field.clone());
     if active.is_none() {
         let message = format!(
             "{key} is stored inactive, and the manifest writes no status; write `status: inactive` to keep it so, or `status: active`"
@@ -101,7 +101,7 @@ fn decides_status(context: &PlanContext<'_>, peer: &PeerSource, key: &Key) -> bo
     let claim = context.stored.claim(&peer.name, key);
     context.statement(peer, key, &field, "status").is_some()
         || claim.is_some_and(|claim| {
-            let stands = claim.state == ClaimState::Active && !peer.absent.contains(key);
+            let stands = claim.state == ClaimState::Active && !peer.absent_keys.contains(key);
             stands && claim.fields.get("status").is_some()
         })
 }

@@ -19,9 +19,9 @@ const ADMIN_GROUP: &str = "FOC_Admin";
 /// Of each account, who is held and would become its administrator, and by which rule.
 #[derive(Default)]
 struct HeldSuccessors {
-    of: BTreeMap<CompactText, (Key, Code)>,
+    by_account: BTreeMap<CompactText, (Key, Code)>,
     /// Somebody of whom it cannot be read which accounts he would have.
-    of_any: Option<(Key, Code)>,
+    unknown_account: Option<(Key, Code)>,
 }
 
 /// Holds what takes an administrator from an account while another one of it is held.
@@ -31,7 +31,7 @@ pub(super) fn keep_predecessors(
     faulty: &BTreeMap<Key, Code>,
 ) {
     let successors = HeldSuccessors::find(context, work, faulty);
-    if successors.of.is_empty() && successors.of_any.is_none() {
+    if successors.by_account.is_empty() && successors.unknown_account.is_none() {
         return;
     }
     let world = PlannedState::new(context.stored, context.desired, &work.effects);
@@ -41,7 +41,10 @@ pub(super) fn keep_predecessors(
     let lost = users.filter_map(|effect| {
         let lost = no_longer_administered(context, &world, effect);
         let mut held = lost.iter().filter_map(|account| {
-            let (key, root) = successors.of.get(account).or(successors.of_any.as_ref())?;
+            let (key, root) = successors
+                .by_account
+                .get(account)
+                .or(successors.unknown_account.as_ref())?;
             (*key != effect.key).then(|| (account.clone(), key.clone(), *root))
         });
         Some((effect.key.clone(), held.next()?))
@@ -88,22 +91,22 @@ impl HeldSuccessors {
         for held in work.held.iter().filter(|held| held.key.kind == kinds::USER) {
             for account in administered_if_applied(context, held) {
                 let successor = (held.key.clone(), held.root);
-                found.of.entry(account).or_insert(successor);
+                found.by_account.entry(account).or_insert(successor);
             }
         }
-        let unread = context.desired.shielded.iter();
+        let unread = context.desired.shielded_keys.iter();
         let unread = unread.map(|key| (key, codes::HELD_DEPENDENCY));
         let faulty = faulty.iter().map(|(key, code)| (key, *code));
         let mut users: BTreeMap<&Key, Code> = unread.collect();
         users.extend(faulty);
         for (key, code) in users {
             if key.kind == kinds::USER && is_unreadable(context, key) {
-                found.of_any.get_or_insert((key.clone(), code));
+                found.unknown_account.get_or_insert((key.clone(), code));
             }
         }
         for (account, key) in held_elsewhere(context) {
             let successor = (key, codes::HELD_DEPENDENCY);
-            found.of.entry(account).or_insert(successor);
+            found.by_account.entry(account).or_insert(successor);
         }
         found
     }
@@ -190,8 +193,13 @@ pub fn is_declared_administrator(
 
 /// Whether it cannot be read of which accounts somebody would be administrator.
 fn is_unreadable(context: &PlanContext<'_>, key: &Key) -> bool {
-    let faulty = |name| context.desired.faulty.contains(&(key.clone(), field(name)));
-    context.desired.shielded.contains(key) || faulty("accounts") || faulty("groups")
+    let faulty = |name| {
+        context
+            .desired
+            .faulty_fields
+            .contains(&(key.clone(), field(name)))
+    };
+    context.desired.shielded_keys.contains(key) || faulty("accounts") || faulty("groups")
 }
 
 /// The accounts of which a held user would become administrator.

@@ -63,7 +63,7 @@ pub(super) fn undeclared(context: &PlanContext<'_>) -> Vec<(Key, String)> {
             })
         });
         let own = own.map(|(index, _)| kinds::own_field(index));
-        let custom = row.custom.keys().cloned().map(FieldRef::Custom);
+        let custom = row.custom_values.keys().cloned().map(FieldRef::Custom);
         for field in own
             .chain(custom)
             .filter(|field| declared.stated(field).is_none())

@@ -37,15 +37,15 @@ pub struct Plan {
     /// Whether errors refused the plan: then there are no steps.
     pub errored: bool,
     /// Claims to write though nothing of the resource changes; not part of a saved plan.
-    pub agreed: Vec<ClaimUpdate>,
+    pub claim_updates: Vec<ClaimUpdate>,
     /// What the steps use up of each budget of the guards.
-    pub spent: BTreeMap<String, u64>,
+    pub budget_use: BTreeMap<String, u64>,
     /// Of how many each of these budgets was a share, before the plan.
-    pub bases: BTreeMap<String, u64>,
+    pub budget_bases: BTreeMap<String, u64>,
     /// The steps that guards held, to be remembered: a later pass holds them again.
-    pub remembered: Vec<HeldStep>,
+    pub remembered_steps: Vec<HeldStep>,
     /// The remembered steps that no longer apply; not part of a saved plan.
-    pub forgotten: Vec<HeldStep>,
+    pub forgotten_steps: Vec<HeldStep>,
     /// The declared resources that are not as their source says, or about which there is something
     /// to say: the next pass has to look at them again. Not part of a saved plan.
     pub unsettled: BTreeSet<Key>,
@@ -361,11 +361,11 @@ pub struct HoldEntry {
     /// Of a guard: how many steps this plan has under it.
     pub count: Option<u64>,
     /// Of a guard: of how many.
-    pub of: Option<u64>,
+    pub total: Option<u64>,
     /// Of a guard: the number that may not be passed.
     pub limit: Option<u64>,
     /// The option that lets it through, if there is one.
-    pub over: Option<String>,
+    pub accept_option: Option<String>,
     /// Where it is declared, or, of a removal, was.
     pub origin: Option<Origin>,
     /// What was held, field by field.

@@ -127,7 +127,7 @@ pub async fn apply(
         let accepted = feeds::accepted(reading, plan);
         CheckpointUpdate {
             accepted,
-            ended: pass.request.ended.clone(),
+            import_endings: pass.request.push_endings.clone(),
             ..incremental::remember(pass.config, reading, plan)
         }
     });
@@ -244,7 +244,7 @@ async fn write(
 ) -> Result<ApplySummary, PassError> {
     let secrets = SecretReader {
         dir: pass.config.secrets.clone(),
-        sealed: pass.request.sealed,
+        sealed: pass.request.ignores_passwords,
     };
     let nothing = Desired::default();
     let desired = from.map_or(&nothing, |(desired, _)| desired);

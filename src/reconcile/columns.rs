@@ -54,7 +54,7 @@ pub(super) fn blank_fields(
              `guards.blank` allows {limit} to lose it; the other columns go on",
             kind.collection, before.0, before.1
         );
-        Some(DoubtfulField { kind: kind.id, field, count, of, limit, message })
+        Some(DoubtfulField { kind: kind.id, field, count, total: of, limit, message })
     });
     lost.collect()
 }
@@ -119,7 +119,7 @@ pub(super) fn remembered(
 
 /// The required custom fields that an export creates something without, whatever its rows say.
 pub(super) fn unmapped(reading: &SourceReading, stored: &Snapshot) -> Vec<Diagnostic> {
-    let (Some(facts), Some(export)) = (&reading.facts, reading.source.feed()) else {
+    let (Some(facts), Some(export)) = (&reading.export_facts, reading.source.feed()) else {
         return Vec::new();
     };
     let definitions = check::definitions(&reading.desired, stored);
@@ -164,7 +164,7 @@ fn creates(reading: &SourceReading, kind: &Kind, stored: &Snapshot) -> bool {
                 .is_some_and(|field| field.required)
         })
     };
-    kind.custom.is_some()
+    kind.applies_to_word.is_some()
         && reading.source.authority.decides_existence(kind.id)
         && declared.any(|it| it.key.kind == kind.id && !stored.rows.contains(&it.key) && says(it))
 }

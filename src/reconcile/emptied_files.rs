@@ -10,11 +10,11 @@ use std::sync::Arc;
 impl SourceReading {
     /// Turns removals off when a file without a document declared what is now missing.
     pub(super) fn keep_emptied(&mut self, stored: &Snapshot, alone: bool) {
-        if self.blank.is_empty() {
+        if self.blank_files.is_empty() {
             return;
         }
         let mut missing: BTreeMap<&str, usize> =
-            self.blank.iter().map(|path| (&**path, 0)).collect();
+            self.blank_files.iter().map(|path| (&**path, 0)).collect();
         for (key, claims) in &stored.claims {
             let own = claims.iter().find(|claim| claim.source == self.source.name);
             let own = own.filter(|claim| claim.state == ClaimState::Active);

@@ -103,11 +103,11 @@ impl ExportConversion {
         let converted = &mut sorting.converted;
         converted
             .faulty
-            .extend(reading.desired.shielded.iter().cloned());
+            .extend(reading.desired.shielded_keys.iter().cloned());
         for declared in &reading.desired.resources {
             let key = declared.key.clone();
             if let Some(before) = there.desired.resources.get(&key) {
-                let at = before.at;
+                let at = before.position;
                 let place = format!("{}:{}:{}", before.path, at.line, at.column);
                 converted.declared.push((key, place));
             } else if is_deleted(declared) {
@@ -263,7 +263,7 @@ pub(super) fn item(declared: &DeclaredResource) -> ManifestResource {
     });
     ManifestResource {
         key: declared.key.clone(),
-        said: said.collect(),
+        fields: said.collect(),
     }
 }
 

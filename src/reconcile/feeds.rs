@@ -50,7 +50,7 @@ pub struct ExportFacts {
     /// When it was written, in milliseconds since 1970.
     pub modified_at: Option<i64>,
     /// Of what was sent: whether it is looked at for the first time.
-    pub sent: Option<bool>,
+    pub is_first_look: Option<bool>,
     /// Where its bytes are, and what was fetched if it was.
     pub body: (PathBuf, Option<FetchedExport>),
 }
@@ -59,17 +59,17 @@ pub struct ExportFacts {
 #[derive(Clone, Debug, Default)]
 pub struct ExportVerdict {
     /// Whether it is another one than the last accepted one.
-    pub new: bool,
+    pub is_new: bool,
     /// Whether a person let the source begin, or one of it was accepted before.
-    pub begun: bool,
+    pub is_started: bool,
     /// Why nothing of it is believed.
     pub doubt: Option<(Code, String)>,
     /// Of which fields nothing is believed.
-    pub doubtful: Vec<DoubtfulField>,
+    pub doubtful_fields: Vec<DoubtfulField>,
     /// Of each field, how many had a value in the last accepted one.
     pub filled_before: Option<FieldFillCounts>,
     /// How often each of what the source claims was not named, this time included.
-    pub missed: BTreeMap<Key, u32>,
+    pub missed_counts: BTreeMap<Key, u32>,
 }
 
 impl SourceReading {
@@ -79,7 +79,10 @@ impl SourceReading {
         if !self.source.apply {
             return Some("the source is in mode `plan`: nothing is applied".to_owned());
         }
-        let waits = self.judged.as_ref().is_some_and(|judged| !judged.begun);
+        let waits = self
+            .export_verdict
+            .as_ref()
+            .is_some_and(|judged| !judged.is_started);
         waits.then(|| {
             format!(
                 "the first pass of an export only plans; let it begin with `roster approve source {}`",
@@ -129,18 +132,18 @@ pub(super) fn read(
         repeated: read.repeated,
         trailer: read.trailer,
         complete: read.complete,
-        headed: read.headed,
+        headed: read.has_header,
         filled: columns::filled(&read),
         columns: read.columns,
         modified_at: fetched
             .as_ref()
             .and_then(|fetched| Some(fetched.modified?.timestamp_millis())),
-        sent: None,
+        is_first_look: None,
         body: (path, fetched),
     };
     SourceReading {
         digests: vec![(name.clone(), facts.digest)],
-        loud: read.diagnostics.iter().map(|_| name.clone()).collect(),
+        reread_always: read.diagnostics.iter().map(|_| name.clone()).collect(),
         ..reading(source, read.desired, read.diagnostics, Some(facts))
     }
 }
@@ -193,17 +196,17 @@ pub(super) fn unchanged(
         columns: last.columns,
         filled: last.filled,
         modified_at: last.modified_at,
-        sent: None,
+        is_first_look: None,
         body: (path, Some(fetched)),
     });
     SourceReading {
-        unread: Some(IncrementalRead {
+        incremental: Some(IncrementalRead {
             since: remembered.revision,
             read,
             ..IncrementalRead::default()
         }),
-        judged: Some(ExportVerdict {
-            begun: true,
+        export_verdict: Some(ExportVerdict {
+            is_started: true,
             ..ExportVerdict::default()
         }),
         ..reading(source, desired, Vec::new(), facts)
@@ -240,13 +243,13 @@ pub(super) fn reading(
         as_read: Arc::default(),
         diagnostics,
         digests: Vec::new(),
-        loud: BTreeSet::new(),
+        reread_always: BTreeSet::new(),
         contents: Vec::new(),
         repeated: RepeatedKeys::new(),
-        blank: Vec::new(),
-        unread: None,
-        facts,
-        judged: None,
+        blank_files: Vec::new(),
+        incremental: None,
+        export_facts: facts,
+        export_verdict: None,
         verdict: None,
         closed: None,
         absent: BTreeSet::new(),
@@ -263,7 +266,7 @@ pub(super) async fn judge(
     blank: GuardLimit,
     by_hand: ManualExport,
 ) -> Result<Option<ExportVerdict>, PassError> {
-    let (Some(facts), Some(export)) = (&reading.facts, reading.source.feed()) else {
+    let (Some(facts), Some(export)) = (&reading.export_facts, reading.source.feed()) else {
         return Ok(None);
     };
     let accepted = store
@@ -271,10 +274,10 @@ pub(super) async fn judge(
         .await?;
     let may_begin = !accepted.is_empty() || store.source_approved(&reading.source.name).await?;
     // What is sent is a part: measured against nothing, and of what is not in it nothing is known.
-    if let Some(new) = facts.sent {
+    if let Some(new) = facts.is_first_look {
         return Ok(Some(ExportVerdict {
-            new,
-            begun: may_begin,
+            is_new: new,
+            is_started: may_begin,
             doubt: why_unbelievable(reading, facts, export),
             ..ExportVerdict::default()
         }));
@@ -287,14 +290,14 @@ pub(super) async fn judge(
     let last = accepted.first();
     let regular = last.filter(|_| measured);
     Ok(Some(ExportVerdict {
-        doubtful: regular.map_or_else(Vec::new, |last| {
+        doubtful_fields: regular.map_or_else(Vec::new, |last| {
             columns::blank_fields(facts, export, last, blank)
         }),
         filled_before: last.map(|last| last.filled.clone()),
-        new,
-        begun: by_hand != ManualExport::NotManual || may_begin,
+        is_new: new,
+        is_started: by_hand != ManualExport::NotManual || may_begin,
         doubt: reason_for_doubt(reading, facts, export, &accepted, measured),
-        missed: missed_counts(reading, missed_before, stored, new),
+        missed_counts: missed_counts(reading, missed_before, stored, new),
     }))
 }
 
@@ -340,7 +343,7 @@ pub(super) fn read_without_database(
     request: &PassRequest,
 ) -> (SourceReading, Option<String>) {
     let reading = read(config, source, feed, request);
-    let why = match &reading.facts {
+    let why = match &reading.export_facts {
         None => Some("the export cannot be read".to_owned()),
         Some(facts) => {
             why_unbelievable(&reading, facts, feed).map(|(code, why)| format!("{code}: {why}"))
@@ -364,8 +367,8 @@ fn missed_counts(
     };
     let named = |key: &Key| {
         desired.resources.contains(key)
-            || desired.shielded.contains(key)
-            || desired.hidden.contains_key(&key.kind)
+            || desired.shielded_keys.contains(key)
+            || desired.hidden_kinds.contains_key(&key.kind)
     };
     let claimed = stored.claims.iter().filter(|(_, claims)| mine(claims));
     let missing = claimed.filter(|(key, _)| !named(key));
@@ -413,19 +416,22 @@ fn why_truncated(
 
 /// What is kept of an export that was applied: nothing of one that is in doubt, or that was seen before.
 pub(super) fn accepted(reading: &SourceReading, plan: &Plan) -> Option<AcceptedExport> {
-    let (facts, judged) = (reading.facts.as_ref()?, reading.judged.as_ref()?);
+    let (facts, judged) = (
+        reading.export_facts.as_ref()?,
+        reading.export_verdict.as_ref()?,
+    );
     let believed = judged.doubt.as_ref().is_none_or(|(code, _)| {
         let mut held = plan.held.iter();
         // Somebody let it through.
         !plan.accepted.is_empty() && !held.any(|held| held.code == *code)
     });
-    (judged.new && believed).then(|| AcceptedExport {
+    (judged.is_new && believed).then(|| AcceptedExport {
         digest: facts.digest,
         records: facts.records - facts.repeated,
         columns: facts.columns.clone(),
         filled: columns::remembered(facts, judged.filled_before.as_ref(), plan),
         modified_at: facts.modified_at,
         at: 0,
-        missed: judged.missed.clone(),
+        missed: judged.missed_counts.clone(),
     })
 }

@@ -19,9 +19,9 @@ pub struct FetchedSource {
     /// The commit, or the digest of an export.
     pub revision: String,
     /// How it stands to what was fetched before.
-    pub moved: CommitMovement,
+    pub movement: CommitMovement,
     /// Of an export that is none that is new: why.
-    pub same: Option<&'static str>,
+    pub unchanged_because: Option<&'static str>,
 }
 
 /// Why a source could not be fetched.
@@ -93,8 +93,8 @@ fn fetch_source(source: &Source, cache: &Path) -> Result<FetchedSource, FetchErr
             let fetched = git::fetch(place, cache)?;
             Ok(FetchedSource {
                 revision: fetched.revision,
-                moved: fetched.moved,
-                same: None,
+                movement: fetched.moved,
+                unchanged_because: None,
             })
         }
         SourceLocation::Export(FeedConfig {
@@ -104,13 +104,13 @@ fn fetch_source(source: &Source, cache: &Path) -> Result<FetchedSource, FetchErr
             let fetched = transport::fetch(place, cache)?;
             Ok(FetchedSource {
                 revision: fetched.digest.to_string(),
-                moved: match fetched.news {
+                movement: match fetched.news {
                     ExportChange::First => CommitMovement::First,
                     ExportChange::Same => CommitMovement::Same,
                     ExportChange::Changed => CommitMovement::Forward,
                 },
-                same: (fetched.news == ExportChange::Same)
-                    .then(|| why_unchanged(&place.way, fetched.untouched)),
+                unchanged_because: (fetched.news == ExportChange::Same)
+                    .then(|| why_unchanged(&place.kind, fetched.untouched)),
             })
         }
         SourceLocation::Directory(_) | SourceLocation::Export(_) => Err(FetchError::Interrupted),
@@ -132,7 +132,7 @@ fn log_fetch(source: &Source, fetched: &Result<FetchedSource, FetchError>) {
     match fetched {
         Ok(FetchedSource {
             revision,
-            moved: CommitMovement::Rewound { from },
+            movement: CommitMovement::Rewound { from },
             ..
         }) => tracing::warn!(
             "source {name}: {} was rewound or pushed by force: commit {from}, which was read before, is no longer part of it; it is at {revision} now",
@@ -140,7 +140,7 @@ fn log_fetch(source: &Source, fetched: &Result<FetchedSource, FetchError>) {
         ),
         Ok(FetchedSource {
             revision,
-            moved: CommitMovement::Switched { from },
+            movement: CommitMovement::Switched { from },
             ..
         }) => tracing::warn!(
             "source {name}: the remote has another default branch now: commit {from} was read before, {revision} is read now; set `ref:` to stay on one branch"

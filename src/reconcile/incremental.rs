@@ -73,7 +73,7 @@ pub(super) async fn reread(
     };
     let others = || readings.iter().enumerate().filter(|(at, _)| *at != index);
     let source = &config.sources[index];
-    let own = if others().all(|(_, reading)| reading.unread.is_none()) {
+    let own = if others().all(|(_, reading)| reading.incremental.is_none()) {
         source_reading::read_source(config, source, request)
     } else if others().all(|(_, reading)| reading.is_unchanged()) && !asks_for_all(config, request)
     {
@@ -140,9 +140,9 @@ impl SourceReading {
     pub(super) fn is_unchanged(&self) -> bool {
         if let Some(feed) = self.source.feed() {
             // Without anything that was sent, it is as it was.
-            return self.unread.is_some() || feed.is_pushed() && self.facts.is_none();
+            return self.incremental.is_some() || feed.is_pushed() && self.export_facts.is_none();
         }
-        let gone = self.unread.as_ref().map(|unread| &unread.gone);
+        let gone = self.incremental.as_ref().map(|unread| &unread.gone);
         self.digests.is_empty() && gone.is_some_and(Vec::is_empty)
     }
 }
@@ -234,7 +234,7 @@ fn read_changed_files(
     );
     unread.read = desired.clone();
     let reading = SourceReading {
-        unread: Some(unread),
+        incremental: Some(unread),
         tree,
         ..reading
     };
@@ -263,11 +263,11 @@ fn same_contents(tree: &Tree, known: &BTreeMap<CompactText, Option<Digest>>) -> 
 
 /// What an apply of a whole source leaves to be remembered.
 pub(super) fn remember(config: &Config, reading: &SourceReading, plan: &Plan) -> CheckpointUpdate {
-    let unread = reading.unread.as_ref();
+    let unread = reading.incremental.as_ref();
     let desired = unread.map_or(&reading.desired, |unread| &unread.read);
     let mut files: BTreeMap<CompactText, FileCheckpoint> = BTreeMap::new();
     for (path, digest) in &reading.digests {
-        let quiet = !reading.loud.contains(path);
+        let quiet = !reading.reread_always.contains(path);
         let file = FileCheckpoint {
             digest: quiet.then_some(*digest),
             ..FileCheckpoint::default()
@@ -325,9 +325,9 @@ pub(super) fn remember(config: &Config, reading: &SourceReading, plan: &Plan) ->
         resources: unread.map_or(desired.resources.len() as u64, |unread| unread.resources),
         orphans,
         files,
-        beside: unread.map(|unread| unread_state(unread, plan)),
+        incremental: unread.map(|unread| unread_state(unread, plan)),
         accepted: None,
-        ended: Vec::new(),
+        import_endings: Vec::new(),
     }
 }
 

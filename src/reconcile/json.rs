@@ -34,7 +34,7 @@ fn claim(claim: &Claim) -> Value {
     json!({
         "source": &*claim.source,
         "state": state(claim.state),
-        "origin": place(&claim.path, claim.at),
+        "origin": place(&claim.path, claim.position),
         "revision": &*claim.revision,
     })
 }

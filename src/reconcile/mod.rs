@@ -78,15 +78,15 @@ pub struct PassRequest {
     pub scrub: bool,
     /// The source with this name as it is at another branch, tag or commit of its repository: to be
     /// planned, not to be applied.
-    pub at: Option<(String, String)>,
+    pub at_revision: Option<(String, String)>,
     /// Looks at no password: whoever sent the tree must not find out what is where.
-    pub sealed: bool,
+    pub ignores_passwords: bool,
     /// The sources that could not be fetched: they count as unreadable.
     pub unreached: BTreeMap<Arc<str>, UnreachedSource>,
     /// What was sent to a source that is pushed to.
     pub pushed: Option<Arc<SourcePushes>>,
     /// How what was sent comes to its end, if the plan is applied.
-    pub ended: Vec<ImportEnding>,
+    pub push_endings: Vec<ImportEnding>,
     /// Ends the pass at the next place where it can end.
     pub stop: StopFlag,
 }
@@ -184,7 +184,7 @@ impl<'a> Pass<'a> {
         {
             return Err(PassError::Usage(config.no_source(name)));
         }
-        if let Some((name, _)) = &request.at {
+        if let Some((name, _)) = &request.at_revision {
             let sources = config.sources.iter();
             let git = sources.filter(|source| source.git().is_some());
             let git: Vec<&str> = git.map(|source| &*source.name).collect();
@@ -278,7 +278,7 @@ impl<'a> Pass<'a> {
         store: &Store,
         earlier: &[Plan],
     ) -> Result<Plan, PassError> {
-        if self.readings[index].unread.is_some() {
+        if self.readings[index].incremental.is_some() {
             let _phase = PhaseTimer::begin("reading all of the sources");
             self.readings = source_reading::read_again(
                 self.config,
@@ -368,7 +368,7 @@ impl<'a> Pass<'a> {
         self.type_custom(index, stored, &mut found);
         let secrets = SecretReader {
             dir: self.config.secrets.clone(),
-            sealed: self.request.sealed,
+            sealed: self.request.ignores_passwords,
         };
         let desired = &mut self.readings[index].desired;
         if desired
@@ -387,7 +387,7 @@ impl<'a> Pass<'a> {
 
     fn rules(&self, index: usize, stored: &Snapshot) -> PlanRules {
         let reading = &self.readings[index];
-        let (source, judged): (&Source, _) = (&reading.source, reading.judged.as_ref());
+        let (source, judged): (&Source, _) = (&reading.source, reading.export_verdict.as_ref());
         PlanRules {
             prune: source.prune,
             hold_errors: source.hold_errors,
@@ -397,16 +397,16 @@ impl<'a> Pass<'a> {
             shop: self.config.shop.clone(),
             peers: self.peers(index),
             witnesses: Vec::new(),
-            pruning: self.pruning(index),
+            pruning_peers: self.pruning(index),
             order: self.config.order.clone(),
             guards: self.config.guards.clone(),
             accepts: self.config.accepts.clone(),
             only: self.selected_keys(index, stored),
-            absence: source.feed().and_then(|export| export.absence),
-            observed: judged.is_some_and(|judged| judged.new),
+            absent_after: source.feed().and_then(|export| export.absence),
+            is_new_export: judged.is_some_and(|judged| judged.is_new),
             doubt: judged.and_then(|judged| judged.doubt.clone()),
-            doubt_holds: judged.is_some_and(|judged| judged.new) && !reading.is_pushed(),
-            doubtful: judged.map_or_else(Vec::new, |judged| judged.doubtful.clone()),
+            doubt_holds: judged.is_some_and(|judged| judged.is_new) && !reading.is_pushed(),
+            doubtful_fields: judged.map_or_else(Vec::new, |judged| judged.doubtful_fields.clone()),
             exact: self.request.exact,
             scrub: self.request.scrub,
             salt: stored.database.clone().unwrap_or_default(),

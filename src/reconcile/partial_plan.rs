@@ -34,7 +34,7 @@ pub(super) async fn plan(
     if is_push(pass, index) && earlier.is_empty() {
         return plan_push(pass, index, store).await;
     }
-    if pass.readings[index].unread.is_none() {
+    if pass.readings[index].incremental.is_none() {
         return Ok(None);
     }
     let Some(mut moment) = store.read_transaction().await? else {
@@ -66,7 +66,7 @@ pub(super) async fn plan(
     };
     let repeated = &pass.readings[index].repeated;
     let steps = plan.steps.iter().map(|step| &step.key);
-    let mut touched = steps.chain(plan.agreed.iter().map(|agreed| &agreed.key));
+    let mut touched = steps.chain(plan.claim_updates.iter().map(|agreed| &agreed.key));
     if touched.any(|key| repeated.contains_key(key)) {
         return Ok(read_everything_because(
             &source,
@@ -82,7 +82,7 @@ pub(super) async fn plan(
     let new = |key: &Key| stored.rows.has_read(key) && !stored.claims.contains_key(key);
     let declared = &pass.readings[index].desired.resources;
     let adopted = declared.iter().filter(|it| new(&it.key)).count() as u64;
-    if let Some(unread) = &pass.readings[index].unread {
+    if let Some(unread) = &pass.readings[index].incremental {
         plan.summary.unchanged = unread.resources - plan.steps.len() as u64;
         plan.orphans.clone_from(&unread.orphans);
     }
@@ -94,8 +94,8 @@ pub(super) async fn plan(
 fn is_push(pass: &Pass<'_>, index: usize) -> bool {
     let (reading, request) = (&pass.readings[index], &pass.request);
     let pushed =
-        reading.source.feed().is_some_and(FeedConfig::is_pushed) && reading.facts.is_some();
-    let known = reading.desired.removals_off.is_empty() && reading.desired.hidden.is_empty();
+        reading.source.feed().is_some_and(FeedConfig::is_pushed) && reading.export_facts.is_some();
+    let known = reading.desired.removals_off.is_empty() && reading.desired.hidden_kinds.is_empty();
     let asked = request.exact || request.scrub || !request.targets.is_empty();
     pushed && known && !asked && pass.config.accepts.is_empty()
 }
@@ -158,7 +158,7 @@ async fn unchanged_standing(
         return Ok(None);
     };
     let standing = moment.claim_counts(&name).await?;
-    let Some(unread) = &mut reading.unread else {
+    let Some(unread) = &mut reading.incremental else {
         return Ok(None);
     };
     unread.resources = remembered.resources;
@@ -180,7 +180,7 @@ fn unchanged_plan(
 ) -> Plan {
     let reading = &pass.readings[index];
     let adopted: u64 = earlier.iter().map(|plan| plan.summary.adopt).sum();
-    let unread = reading.unread.as_ref();
+    let unread = reading.incremental.as_ref();
     Plan {
         source: SourceRef {
             name: reading.source.name.clone(),
@@ -208,7 +208,7 @@ async fn affected_snapshot(
 ) -> Result<Result<Snapshot, &'static str>, PassError> {
     let reading = &mut pass.readings[index];
     let source = reading.source.name.clone();
-    let Some(unread) = &mut reading.unread else {
+    let Some(unread) = &mut reading.incremental else {
         return Ok(Err("nothing is known of it"));
     };
     let desired = unread.read.clone();
@@ -273,7 +273,7 @@ fn changed_resources(
         let known = known.get(&declared.key);
         let status = kinds::get(declared.key.kind).status_index();
         // Without a status, what it says of an inactive row depends on the other sources.
-        let undecided = known.is_some_and(|it| it.idle) && declared.cell(status).is_none();
+        let undecided = known.is_some_and(|it| it.row_inactive) && declared.cell(status).is_none();
         let same = known.is_some_and(|it| it.digest == plan::current_digest(typed, rules));
         !same || undecided || source_reading::has_password(declared)
     });

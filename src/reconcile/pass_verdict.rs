@@ -74,18 +74,18 @@ fn refusal(found: &[Diagnostic]) -> String {
 impl SourceReading {
     /// Why the source's pass accepts nothing of what it declares, if so.
     fn unaccepted(&self) -> Option<String> {
-        if self.unread.is_some() || self.is_pushed() {
+        if self.incremental.is_some() || self.is_pushed() {
             return None;
         }
         if !self.source.hold_errors && self.diagnostics.iter().any(Diagnostic::is_error) {
             return Some(refusal(&self.diagnostics));
         }
-        let lost = self.source.feed().is_some() && self.facts.is_none();
+        let lost = self.source.feed().is_some() && self.export_facts.is_none();
         if lost || self.desired.resources.is_empty() && !self.desired.removals_off.is_empty() {
             return Some(self.desired.removals_off.join("; "));
         }
         let doubt = self
-            .judged
+            .export_verdict
             .as_ref()
             .and_then(|judged| judged.doubt.as_ref());
         if let Some((code, why)) = doubt {
@@ -97,7 +97,7 @@ impl SourceReading {
     /// Whether all that it declares is known.
     pub(super) fn is_fully_known(&self) -> bool {
         let desired = &self.desired;
-        !self.is_pushed() && desired.removals_off.is_empty() && desired.hidden.is_empty()
+        !self.is_pushed() && desired.removals_off.is_empty() && desired.hidden_kinds.is_empty()
     }
 
     pub(super) fn is_pushed(&self) -> bool {
@@ -142,7 +142,7 @@ impl SourceReading {
                     )
                 };
                 let mut hidden: BTreeMap<_, _> = emptied.map(|kind| (*kind, why(*kind))).collect();
-                hidden.extend(self.desired.hidden.clone());
+                hidden.extend(self.desired.hidden_kinds.clone());
                 hidden
             }
         }
@@ -151,7 +151,7 @@ impl SourceReading {
     /// The source as the others see it.
     pub(super) fn peer(&self) -> PeerSource {
         let idle = self.idle();
-        let tree = (self.unread.is_none() && !self.is_pushed()).then(|| self.desired.clone());
+        let tree = (self.incremental.is_none() && !self.is_pushed()).then(|| self.desired.clone());
         let verdict = self.verdict.clone().unwrap_or_default();
         let (desired, unaccepted) = if idle.is_some() {
             (None, tree)
@@ -163,11 +163,11 @@ impl SourceReading {
             desired,
             unaccepted,
             authority: self.source.authority.clone(),
-            hides: self.hidden_kinds(),
+            hidden_kinds: self.hidden_kinds(),
             idle,
             held: verdict.held,
             held_fields: verdict.held_fields,
-            absent: self.absent.clone(),
+            absent_keys: self.absent.clone(),
         }
     }
 
@@ -175,10 +175,10 @@ impl SourceReading {
     fn counts_as_absent(&self, before: &BTreeMap<Key, u32>) -> BTreeSet<Key> {
         let export = self.source.feed();
         let after = export.map_or(RELEASED_AFTER, |export| export.released_after);
-        let accepted = |judged: &&ExportVerdict| judged.begun && judged.doubt.is_none();
-        let judged = self.judged.as_ref().filter(accepted);
-        let now = judged.filter(|_| self.unread.is_none());
-        let missed = now.map_or(before, |judged| &judged.missed).iter();
+        let accepted = |judged: &&ExportVerdict| judged.is_started && judged.doubt.is_none();
+        let judged = self.export_verdict.as_ref().filter(accepted);
+        let now = judged.filter(|_| self.incremental.is_none());
+        let missed = now.map_or(before, |judged| &judged.missed_counts).iter();
         let counts = missed.filter(|(_, missed)| **missed >= after);
         counts.map(|(key, _)| key.clone()).collect()
     }
@@ -190,9 +190,15 @@ impl Pass<'_> {
     pub fn standing_digest(&self, index: usize) -> Digest {
         let peer = self.readings[index].peer();
         let revision = &self.readings[index].desired.revision;
-        let hides: Vec<_> = peer.hides.keys().collect();
+        let hides: Vec<_> = peer.hidden_kinds.keys().collect();
         // Why is left out: a time in it would make every pass another one.
-        let stands = (revision, hides, peer.idle.is_some(), peer.held, peer.absent);
+        let stands = (
+            revision,
+            hides,
+            peer.idle.is_some(),
+            peer.held,
+            peer.absent_keys,
+        );
         Digest::of(format!("{stands:?}").as_bytes())
     }
 
@@ -209,17 +215,17 @@ impl Pass<'_> {
                 continue;
             }
             let (before, by_hand) = if at == index {
-                (stored.missed.clone(), self.by_hand)
+                (stored.missed_exports.clone(), self.by_hand)
             } else {
                 (
                     store.missed_counts(&reading.source.name).await?,
                     ManualExport::NotManual,
                 )
             };
-            if reading.unread.is_none() {
+            if reading.incremental.is_none() {
                 let blank = self.config.guards.blank;
                 let judged = feeds::judge(reading, &before, stored, store, blank, by_hand).await?;
-                self.readings[at].judged = judged;
+                self.readings[at].export_verdict = judged;
             }
             self.readings[at].absent = self.readings[at].counts_as_absent(&before);
         }
@@ -278,7 +284,7 @@ impl Pass<'_> {
         let others = others.filter(|(other, reading)| {
             *other != index
                 && reading.verdict.is_none()
-                && reading.unread.is_none()
+                && reading.incremental.is_none()
                 && !reading.is_pushed()
                 && reading.idle().is_none()
                 && depends(reading)

@@ -25,7 +25,7 @@ pub struct ResourceProvenance {
     /// Whether the row is no longer what any run of Roster left.
     pub changed_elsewhere: bool,
     /// Every source that has something to do with it.
-    pub voices: Vec<SourceStatement>,
+    pub sources: Vec<SourceStatement>,
     /// Its fields, in the order of the table.
     pub fields: Vec<FieldProvenance>,
 }
@@ -53,7 +53,7 @@ pub struct FieldProvenance {
     /// Whether the stored value is not what that change left.
     pub changed_elsewhere: bool,
     /// What each source says of it, in the order of the voices.
-    pub said: Vec<FieldStatement>,
+    pub statements: Vec<FieldStatement>,
 }
 
 /// What a source says of a field.
@@ -149,7 +149,7 @@ fn fields(
     let own = (0..kind.fields.len()).map(kinds::own_field);
     let custom = record
         .iter()
-        .flat_map(|record| record.row.custom.keys().cloned());
+        .flat_map(|record| record.row.custom_values.keys().cloned());
     let stored = own.chain(custom.map(FieldRef::Custom)).filter(|field| {
         let value = record.and_then(|record| record.row.value(field));
         value.is_some_and(|value| !value.is_empty_list())
@@ -196,7 +196,7 @@ impl SourceStatement {
                     said => {
                         let field = kinds::get(declared.key.kind).field(field);
                         let said = said.map(|said| kinds::json::value(field, said));
-                        FieldStatement::Different(Some((said.unwrap_or_default(), stated.at)))
+                        FieldStatement::Different(Some((said.unwrap_or_default(), stated.position)))
                     }
                 }
             });
@@ -223,16 +223,16 @@ impl SourceStatement {
     #[must_use]
     pub fn place(&self) -> Option<(&str, LineColumn)> {
         let now = self.declared.as_ref();
-        let now = now.map(|declared| (&*declared.path, declared.at));
+        let now = now.map(|declared| (&*declared.path, declared.position));
         let then = self.claim.as_ref();
-        now.or_else(|| then.map(|claim| (&*claim.path, claim.at)))
+        now.or_else(|| then.map(|claim| (&*claim.path, claim.position)))
     }
 
     /// Whether its last apply has seen the row as it is.
     #[must_use]
     pub fn has_seen(&self, version: Option<i64>) -> bool {
         let claim = self.claim.as_ref();
-        claim.is_some_and(|claim| version == Some(claim.seen))
+        claim.is_some_and(|claim| version == Some(claim.seen_version))
     }
 
     fn to_json(&self, version: Option<i64>) -> Value {
@@ -252,11 +252,11 @@ impl FieldProvenance {
     /// else what they say waits for an apply.
     #[must_use]
     pub fn is_declared(&self) -> bool {
-        self.said.contains(&FieldStatement::Stored)
+        self.statements.contains(&FieldStatement::Stored)
     }
 
     fn to_json(&self, voices: &[SourceStatement]) -> Value {
-        let said = || voices.iter().zip(&self.said);
+        let said = || voices.iter().zip(&self.statements);
         let stored = said().filter(|(_, said)| **said == FieldStatement::Stored);
         let otherwise = said().filter_map(|(voice, said)| match said {
             FieldStatement::Different(what) => Some((voice, what)),
@@ -310,7 +310,7 @@ impl ResourceProvenance {
             let differs = set_by.differs(&name, value.as_ref(), history);
             FieldProvenance {
                 changed_elsewhere: version.is_some() && differs,
-                said: voices
+                statements: voices
                     .iter()
                     .map(|voice| voice.statement_of(&name, &field, record))
                     .collect(),
@@ -328,7 +328,7 @@ impl ResourceProvenance {
             version,
             changed_elsewhere: version.is_some() && written && !seen,
             fields: fields.collect(),
-            voices,
+            sources: voices,
         }
     }
 
@@ -344,8 +344,8 @@ impl ResourceProvenance {
     /// The same as JSON.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let sources = self.voices.iter().map(|voice| voice.to_json(self.version));
-        let fields = self.fields.iter().map(|field| field.to_json(&self.voices));
+        let sources = self.sources.iter().map(|voice| voice.to_json(self.version));
+        let fields = self.fields.iter().map(|field| field.to_json(&self.sources));
         json!({
             "kind": kinds::get(self.key.kind).name,
             "externalId": self.key.id.as_str(),

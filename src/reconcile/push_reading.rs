@@ -28,7 +28,7 @@ pub struct PushedBody {
     /// All of it.
     pub bytes: Arc<[u8]>,
     /// Of one that was looked at before: only what of it was held back. The rest is done with.
-    pub only: Option<BTreeSet<Key>>,
+    pub only_keys: Option<BTreeSet<Key>>,
 }
 
 /// Reads what was sent; without anything the source says nothing, which takes nothing away.
@@ -48,7 +48,7 @@ pub(super) fn read(source: &Source, feed: &FeedConfig, request: &PassRequest) ->
             &source.name,
             &feed.mapping,
         );
-        if let Some(only) = &sent.only {
+        if let Some(only) = &sent.only_keys {
             retain_pending(&mut read.desired, &mut read.diagnostics, only);
         }
         facts = Some(ExportFacts {
@@ -61,7 +61,7 @@ pub(super) fn read(source: &Source, feed: &FeedConfig, request: &PassRequest) ->
             filled: columns::filled(&read),
             columns: read.columns,
             modified_at: None,
-            sent: Some(sent.only.is_none()),
+            is_first_look: Some(sent.only_keys.is_none()),
             body: (PathBuf::new(), None),
         });
         found.extend(read.diagnostics);
@@ -75,18 +75,18 @@ fn retain_pending(desired: &mut Desired, found: &mut Vec<Diagnostic>, only: &BTr
     desired
         .resources
         .retain(|declared| only.contains(&declared.key));
-    desired.faulty.retain(|(key, _)| only.contains(key));
-    desired.shielded.clear();
-    desired.hidden.clear();
+    desired.faulty_fields.retain(|(key, _)| only.contains(key));
+    desired.shielded_keys.clear();
+    desired.hidden_kinds.clear();
     found.retain(|found| found.key.as_ref().is_some_and(|key| only.contains(key)));
 }
 
 /// Takes over what was sent later: where both say something, that counts.
 fn merge(all: &mut Desired, later: Desired) {
     all.revision = later.revision;
-    all.faulty.extend(later.faulty);
-    all.shielded.extend(later.shielded);
-    all.hidden.extend(later.hidden);
+    all.faulty_fields.extend(later.faulty_fields);
+    all.shielded_keys.extend(later.shielded_keys);
+    all.hidden_kinds.extend(later.hidden_kinds);
     if all.resources.is_empty() {
         all.resources = later.resources;
         return;

@@ -32,19 +32,19 @@ pub struct SourceReading {
     /// The files that were read, with their digests.
     pub digests: Vec<(Arc<str>, Digest)>,
     /// Those of them that have to be read again though they are the same.
-    pub loud: BTreeSet<Arc<str>>,
+    pub reread_always: BTreeSet<Arc<str>>,
     /// The files that manifests name, with their digests; `=` stands before the path.
     pub contents: Vec<(Arc<str>, Digest)>,
     /// What is written out in several places, and the files of these.
     pub repeated: RepeatedKeys,
     /// The files without a document, and empty folders in their place.
-    pub blank: Vec<Arc<str>>,
+    pub blank_files: Vec<Arc<str>>,
     /// What was not read, because it is known.
-    pub unread: Option<IncrementalRead>,
+    pub incremental: Option<IncrementalRead>,
     /// What an export is as a whole.
-    pub facts: Option<ExportFacts>,
+    pub export_facts: Option<ExportFacts>,
     /// What is to be thought of it, once the database was asked.
-    pub judged: Option<ExportVerdict>,
+    pub export_verdict: Option<ExportVerdict>,
     /// What its plan accepts, once it was made.
     pub verdict: Option<PassVerdict>,
     /// Why it writes nothing at this time of day, though its pass would.
@@ -142,7 +142,7 @@ pub(super) fn source_tree(config: &Config, source: &Source, request: &PassReques
             return Tree::unreadable_tree("it is an export".to_owned(), "");
         }
     };
-    let at = request.at.as_ref();
+    let at = request.at_revision.as_ref();
     let at = at.filter(|(name, _)| **name == *source.name);
     let revision = match at {
         Some((_, reference)) => git::revision(place, &config.cache, reference),
@@ -179,14 +179,14 @@ pub(super) fn read_tree(
     diagnostic::sort(&mut loaded.diagnostics);
     SourceReading {
         source: source.clone(),
-        loud: loud_files(&loaded),
+        reread_always: loud_files(&loaded),
         contents: contents(&loaded, &tree),
         digests: loaded.files,
         repeated: loaded.repeated,
-        blank: loaded.blank,
-        unread: None,
-        facts: None,
-        judged: None,
+        blank_files: loaded.blank,
+        incremental: None,
+        export_facts: None,
+        export_verdict: None,
         verdict: None,
         closed: None,
         absent: BTreeSet::new(),
@@ -203,7 +203,7 @@ impl SourceReading {
     #[must_use]
     pub fn is_unreadable(&self) -> bool {
         let mut errors = self.diagnostics.iter().filter(|found| found.is_error());
-        let nothing = self.unread.is_none() && self.digests.is_empty();
+        let nothing = self.incremental.is_none() && self.digests.is_empty();
         nothing && errors.any(|found| found.code == codes::SOURCE_UNREADABLE)
     }
 
@@ -325,7 +325,7 @@ impl SourceReading {
     /// As it was read, without what a pass thought of it.
     pub(super) fn without_verdicts(self) -> Self {
         Self {
-            judged: None,
+            export_verdict: None,
             verdict: None,
             absent: BTreeSet::new(),
             desired: Arc::clone(&self.as_read),

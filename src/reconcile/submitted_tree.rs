@@ -22,7 +22,7 @@ pub async fn plan_submitted_tree(
 ) -> Result<(Plan, SourceReading), PassError> {
     let request = PassRequest {
         source: Some(config.sources[index].name.to_string()),
-        sealed: true,
+        ignores_passwords: true,
         stop,
         ..PassRequest::default()
     };

@@ -28,14 +28,17 @@ pub(super) async fn check_targets_exist(pass: &Pass<'_>, store: &Store) -> Resul
 
 fn may_hide_resources(reading: &SourceReading) -> bool {
     let desired = &reading.desired;
-    !desired.removals_off.is_empty() || !desired.hidden.is_empty()
+    !desired.removals_off.is_empty() || !desired.hidden_kinds.is_empty()
 }
 
 fn declares_key(reading: &SourceReading, key: &Key) -> bool {
     let desired = &reading.desired;
     desired.resources.contains(key)
-        || desired.shielded.contains(key)
-        || desired.faulty.iter().any(|(faulty, _)| faulty == key)
+        || desired.shielded_keys.contains(key)
+        || desired
+            .faulty_fields
+            .iter()
+            .any(|(faulty, _)| faulty == key)
 }
 
 async fn unknown(pass: &Pass<'_>, store: &Store, key: &Key) -> Result<PassError, PassError> {

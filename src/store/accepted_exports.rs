@@ -175,7 +175,7 @@ pub(super) async fn read_missed_counts(
     source: &str,
     snapshot: &mut Snapshot,
 ) -> Result<(), StoreError> {
-    snapshot.missed = fetch_missed_counts(tx, source).await?;
+    snapshot.missed_exports = fetch_missed_counts(tx, source).await?;
     Ok(())
 }
 

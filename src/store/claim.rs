@@ -29,7 +29,7 @@ pub(super) struct ClaimRow<'a> {
     pub(super) key: &'a Key,
     pub(super) digest: Digest,
     pub(super) fields: Cow<'a, FieldDigests>,
-    pub(super) seen: i64,
+    pub(super) seen_version: i64,
     pub(super) state: ClaimState,
     /// Where it is declared.
     pub(super) origin: Option<(&'a Arc<str>, LineColumn)>,
@@ -47,7 +47,7 @@ impl ClaimRow<'_> {
             SqlValueRef::Text(&self.key.id),
             SqlValueRef::Bytes(&self.digest.0),
             SqlValueRef::Bytes(self.fields.as_packed()),
-            SqlValueRef::Int(self.seen),
+            SqlValueRef::Int(self.seen_version),
             SqlValueRef::Static(state_word(self.state)),
             path.unwrap_or(SqlValueRef::Static("")),
             SqlValueRef::Int(at.line.into()),
@@ -85,14 +85,14 @@ impl ClaimReader {
             source: self.share(&cells[0]),
             digest: Digest(digest),
             fields: FieldDigests::from_packed(cells[4].take_bytes()),
-            seen: cells[5].int(),
+            seen_version: cells[5].int(),
             state: if gone {
                 ClaimState::Gone
             } else {
                 ClaimState::Active
             },
             path: self.share(&cells[7]),
-            at: LineColumn {
+            position: LineColumn {
                 line: u32::try_from(cells[8].int()).unwrap_or_default(),
                 column: u32::try_from(cells[9].int()).unwrap_or_default(),
             },

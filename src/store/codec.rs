@@ -18,17 +18,17 @@ pub(super) fn row(table: &KindTable, cells: &mut [SqlValue]) -> Row {
         },
         version: cells[1].int(),
         values: vec![None; kind.fields.len()],
-        custom: SmallMap::default(),
+        custom_values: SmallMap::default(),
         facts: SmallMap::default(),
     };
     for (column, cell) in table.columns.iter().zip(cells) {
-        match column.holds {
+        match column.content {
             ColumnContent::Id | ColumnContent::Version => {}
             ColumnContent::Field(index) | ColumnContent::Path(index) => {
                 row.values[index] = value(&kind.fields[index].ty, cell);
             }
             ColumnContent::Sha256(index) => join_sha256(&mut row.values[index], cell),
-            ColumnContent::Custom => row.custom = custom(cell.as_text().unwrap_or_default()),
+            ColumnContent::Custom => row.custom_values = custom(cell.as_text().unwrap_or_default()),
             ColumnContent::Fact(fact) => {
                 if let Some(text) = cell.take_optional_text() {
                     row.facts.insert(fact.name, text);
@@ -133,7 +133,7 @@ pub(super) fn sha256(value: &Value) -> Option<&str> {
 
 /// What a column holds of a field's value.
 pub(super) fn cell<'v>(column: &TableColumn, value: Option<&'v Value>) -> SqlValueRef<'v> {
-    match (column.holds, value) {
+    match (column.content, value) {
         (_, None | Some(Value::Links(_))) => SqlValueRef::Null,
         (ColumnContent::Sha256(_), Some(value)) => sha256(value).map(SqlValueRef::Text).into(),
         (ColumnContent::Path(_), Some(Value::Text(file))) => {

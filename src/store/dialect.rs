@@ -18,9 +18,9 @@ pub(super) struct SqlDialect {
     /// Milliseconds since 1970 by the clock that leases are judged by.
     pub(super) clock: &'static str,
     /// Makes statements fail that wait long for a lock.
-    pub(super) impatient: &'static str,
+    pub(super) set_lock_timeout: &'static str,
     /// Lets the transaction stand still for so many milliseconds between two statements.
-    pub(super) idle: &'static str,
+    pub(super) set_idle_timeout: &'static str,
     /// Locks the rows that a query reads.
     pub(super) for_update: &'static str,
     /// Locks the rows that a join reads of the table called `t` there.
@@ -55,8 +55,8 @@ pub(super) const SQLITE: SqlDialect = SqlDialect {
     foreign_version: "(-1 - (random() & 4503599627370495))",
     now: "(strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))",
     clock: "CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER)",
-    impatient: "",
-    idle: "",
+    set_lock_timeout: "",
+    set_idle_timeout: "",
     for_update: "",
     for_update_t: "",
     booleans: ["0", "1"],
@@ -82,8 +82,8 @@ pub(super) const POSTGRES: SqlDialect = SqlDialect {
     foreign_version: "(-1 - floor(random() * 4503599627370496)::bigint)",
     now: "now()",
     clock: "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
-    impatient: "SET LOCAL lock_timeout = '2s'",
-    idle: "SET LOCAL idle_in_transaction_session_timeout = ",
+    set_lock_timeout: "SET LOCAL lock_timeout = '2s'",
+    set_idle_timeout: "SET LOCAL idle_in_transaction_session_timeout = ",
     for_update: " FOR UPDATE",
     for_update_t: " FOR UPDATE OF t",
     booleans: ["false", "true"],

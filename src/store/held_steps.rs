@@ -109,10 +109,10 @@ pub(super) async fn record_held_steps(
     plan: &Plan,
 ) -> Result<(), StoreError> {
     use_approvals(tx, plan).await?;
-    if plan.remembered.is_empty() && plan.forgotten.is_empty() {
+    if plan.remembered_steps.is_empty() && plan.forgotten_steps.is_empty() {
         return Ok(());
     }
-    let old = plan.forgotten.iter().chain(&plan.remembered);
+    let old = plan.forgotten_steps.iter().chain(&plan.remembered_steps);
     let keys = old.map(|step| {
         vec![
             SqlValue::text(&step.source),
@@ -128,7 +128,7 @@ pub(super) async fn record_held_steps(
     let types = &[SqlType::Id; 4];
     tx.batch(&BatchStatement { sql, types }, keys).await?;
     let int = |number: u64| SqlValue::Int(i64::try_from(number).unwrap_or(i64::MAX));
-    let rows = plan.remembered.iter().map(|step| {
+    let rows = plan.remembered_steps.iter().map(|step| {
         vec![
             SqlValue::text(&step.source),
             kinds::get(step.key.kind).name.into(),

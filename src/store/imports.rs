@@ -79,7 +79,7 @@ pub struct StoredImport {
     /// Whether one bad record refuses all of it.
     pub atomic: bool,
     /// How far it is.
-    pub standing: ImportState,
+    pub state: ImportState,
     /// How often it was begun.
     pub attempts: i64,
     /// When it came, in milliseconds since 1970.
@@ -102,7 +102,7 @@ pub struct ImportEnding {
     /// The answer; `None` for one that was answered before.
     pub answer: Option<String>,
     /// Whether it is given up.
-    pub lost: bool,
+    pub abandoned: bool,
     /// What of it is held back and may still go through, as `User/u-1`.
     pub held: Vec<String>,
 }
@@ -300,7 +300,7 @@ pub(super) async fn end(
         if let Some(answer) = &ending.answer {
             let sql =
                 "UPDATE imports SET state = ?, ended_at = ?, run = ?, answer = ? WHERE id = ?";
-            let standing = if ending.lost {
+            let standing = if ending.abandoned {
                 ImportState::Lost
             } else {
                 ImportState::Done
@@ -363,7 +363,7 @@ fn import(mut cells: SqlRow) -> StoredImport {
         actor,
         name,
         atomic: cells[5].int() != 0,
-        standing: ImportState::by_word(&state),
+        state: ImportState::by_word(&state),
         attempts: cells[7].int(),
         at: cells[8].int(),
         ended_at: cells[9].int(),

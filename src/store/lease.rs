@@ -109,7 +109,7 @@ impl Store {
         let mut tx = self.begin_write("obtain the lease").await?;
         migrate::require_current(&mut tx).await?;
         let dialect = tx.dialect();
-        tx.script(dialect.impatient).await?;
+        tx.script(dialect.set_lock_timeout).await?;
         let clock = tx.dialect().clock;
         let dead = self.dead_holder_pid(&mut tx, scope, holder).await?;
         // Whoever wrote a later end did so before the clock was set back.

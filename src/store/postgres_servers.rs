@@ -137,12 +137,12 @@ struct UnreachableServers {
     /// The database and the user, without a password.
     login: String,
     /// Every server that was asked, and what came of it.
-    asked: Vec<String>,
+    attempts: Vec<String>,
 }
 
 impl fmt::Display for UnreachableServers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.asked.join("; "))
+        f.write_str(&self.attempts.join("; "))
     }
 }
 
@@ -163,7 +163,7 @@ impl UnreachableServers {
         });
         Self {
             login: login.unwrap_or_default(),
-            asked: Vec::new(),
+            attempts: Vec::new(),
         }
     }
 
@@ -173,7 +173,7 @@ impl UnreachableServers {
             None => format!("host {}", options.get_host()),
         };
         let port = options.get_port();
-        self.asked.push(format!("{host}, port {port}: {why}"));
+        self.attempts.push(format!("{host}, port {port}: {why}"));
     }
 }
 

@@ -23,7 +23,7 @@ pub enum MissingDirectory {
         /// The schema that was looked into, of a server.
         schema: Option<String>,
         /// Other schemas of that database that hold a directory.
-        elsewhere: Vec<String>,
+        other_schemas: Vec<String>,
     },
 }
 
@@ -34,7 +34,7 @@ impl fmt::Display for MissingDirectory {
             Self::Tables {
                 url,
                 schema,
-                elsewhere,
+                other_schemas: elsewhere,
             } => {
                 write!(f, "the database {url} has no Roster tables")?;
                 if let Some(schema) = schema {
@@ -80,7 +80,7 @@ struct SchemaVisibility {
     schema: Option<String>,
     /// The search path as it is set.
     path: String,
-    homes: Vec<RosterSchema>,
+    roster_schemas: Vec<RosterSchema>,
 }
 
 /// A schema that holds Roster's tables.
@@ -89,7 +89,7 @@ struct RosterSchema {
     usable: bool,
     readable: bool,
     /// Whether it is on the search path as it works for this role.
-    found: bool,
+    on_search_path: bool,
 }
 
 impl Store {
@@ -113,15 +113,15 @@ impl Store {
             return Ok(Some(MissingDirectory::Tables {
                 url,
                 schema,
-                elsewhere,
+                other_schemas: elsewhere,
             }));
         }
         let sight = SchemaVisibility::of(&mut tx).await?;
-        let homes = sight.homes.into_iter();
+        let homes = sight.roster_schemas.into_iter();
         Ok(Some(MissingDirectory::Tables {
             url,
             schema: sight.schema,
-            elsewhere: homes.map(|home| home.schema).collect(),
+            other_schemas: homes.map(|home| home.schema).collect(),
         }))
     }
 
@@ -213,7 +213,7 @@ impl SchemaVisibility {
             role: row[0].take_text().into(),
             schema: row[1].take_optional_text().map(Into::into),
             path: row[2].take_text().into(),
-            homes: homes.into_iter().map(RosterSchema::of).collect(),
+            roster_schemas: homes.into_iter().map(RosterSchema::of).collect(),
         })
     }
 
@@ -227,7 +227,7 @@ impl SchemaVisibility {
             )
         };
         let here = |home: &&RosterSchema| Some(&home.schema) == self.schema.as_ref();
-        if let Some(home) = self.homes.iter().find(here) {
+        if let Some(home) = self.roster_schemas.iter().find(here) {
             let schema = &home.schema;
             return (!home.readable).then(|| {
                 format!(
@@ -237,7 +237,7 @@ impl SchemaVisibility {
             });
         }
         let mut named = self
-            .homes
+            .roster_schemas
             .iter()
             .filter(|home| self.search_path_names(&home.schema));
         if let Some(home) = named.find(|home| !home.usable) {
@@ -250,7 +250,10 @@ impl SchemaVisibility {
                 self.path
             ));
         };
-        let behind = self.homes.iter().find(|home| home.found)?;
+        let behind = self
+            .roster_schemas
+            .iter()
+            .find(|home| home.on_search_path)?;
         Some(format!(
             "schema {schema} comes first in the search path ({}) of {url} and has no Roster tables, \
              schema {behind} has: name the one that is meant with `?options=-csearch_path%3D{behind}`",
@@ -277,7 +280,7 @@ impl RosterSchema {
             schema: cells[0].take_text().into(),
             usable,
             readable,
-            found,
+            on_search_path: found,
         }
     }
 }

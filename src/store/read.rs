@@ -48,9 +48,10 @@ impl Store {
         claims(&mut tx, &mut snapshot).await?;
         snapshot.retired = retired(&mut tx, &meta.key, &query.declared).await?;
         registries(&mut tx, &mut snapshot).await?;
-        snapshot.approved = held_steps::unused_approvals(&mut tx, query.approved_since).await?;
-        snapshot.spent = spent(&mut tx, query).await?;
-        snapshot.held = held_steps::read(&mut tx, query.source).await?;
+        snapshot.approved_holds =
+            held_steps::unused_approvals(&mut tx, query.approved_since).await?;
+        snapshot.budget_use = spent(&mut tx, query).await?;
+        snapshot.held_steps = held_steps::read(&mut tx, query.source).await?;
         accepted_exports::read_missed_counts(&mut tx, query.source, &mut snapshot).await?;
         Ok(snapshot)
     }

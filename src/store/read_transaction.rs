@@ -30,7 +30,7 @@ pub struct ClaimSummary {
     /// Whether it still declares it.
     pub active: bool,
     /// Whether the row is inactive.
-    pub idle: bool,
+    pub row_inactive: bool,
 }
 
 /// More rows than this are not a part: reading everything is as fast.
@@ -77,9 +77,9 @@ impl ReadTransaction {
             database: Some(self.meta.identity.clone()),
             environment: self.meta.environment.clone(),
             retired: read::retired(tx, &self.meta.key, &query.declared).await?,
-            approved: held_steps::unused_approvals(tx, query.approved_since).await?,
-            spent: read::spent(tx, query).await?,
-            held: held_steps::read(tx, query.source).await?,
+            approved_holds: held_steps::unused_approvals(tx, query.approved_since).await?,
+            budget_use: read::spent(tx, query).await?,
+            held_steps: held_steps::read(tx, query.source).await?,
             ..Snapshot::default()
         };
         snapshot.rows = SnapshotRows::partial();
@@ -130,7 +130,7 @@ impl ReadTransaction {
                         return Ok(false);
                     };
                     let count = self.count(sql).await?;
-                    snapshot.bases.insert(base.clone(), count);
+                    snapshot.guard_bases.insert(base.clone(), count);
                 }
                 SnapshotLookup::Everything => return Ok(false),
             }
@@ -169,7 +169,7 @@ impl ReadTransaction {
         let keys: BTreeSet<Key> = keys.cloned().collect();
         let mut found = Vec::new();
         for kind in kinds::ALL {
-            let (status, table) = (if kind.status { "r.status" } else { "''" }, kind.table);
+            let (status, table) = (if kind.has_status { "r.status" } else { "''" }, kind.table);
             let sql = format!(
                 "SELECT c.external_id, c.source, c.declared_digest, c.state, {status} \
                  FROM claims c LEFT JOIN {table} r ON r.external_id = c.external_id \
@@ -192,7 +192,7 @@ impl ReadTransaction {
                 source: cells[1].take_text(),
                 digest: Digest(cells[2].take_bytes().try_into().unwrap_or_default()),
                 active: cells[3].as_text() == Some("active"),
-                idle: cells[4].as_text() == Some("inactive"),
+                row_inactive: cells[4].as_text() == Some("inactive"),
             }));
         }
         Ok(found)
@@ -398,7 +398,10 @@ fn base_sql(base: &GuardBase) -> Option<(String, &CompactText)> {
         GuardBase::Live(source, kind) => {
             let kind = kinds::get(*kind);
             let live = " AND r.status <> 'inactive'";
-            (claimed(kind, if kind.status { live } else { "" }), source)
+            (
+                claimed(kind, if kind.has_status { live } else { "" }),
+                source,
+            )
         }
         GuardBase::Filled(source, kind, field) => {
             let table = tables::for_kind(*kind);

@@ -81,7 +81,7 @@ fn kind_table(dialect: &SqlDialect, of: &KindTable) -> String {
 
 /// What a column says beside its type: key, reference, default, allowed values.
 fn constraint(dialect: &SqlDialect, kind: &Kind, column: &TableColumn) -> String {
-    match column.holds {
+    match column.content {
         ColumnContent::Id => " PRIMARY KEY".to_owned(),
         ColumnContent::Version => format!(" NOT NULL DEFAULT {}", dialect.foreign_version),
         ColumnContent::Custom => " NOT NULL DEFAULT '{}'".to_owned(),
@@ -154,7 +154,7 @@ pub(super) struct ForeignKey {
     table: String,
     column: String,
     target: &'static str,
-    then: &'static str,
+    on_delete: &'static str,
 }
 
 impl ForeignKey {
@@ -164,14 +164,17 @@ impl ForeignKey {
             table: table.to_owned(),
             column: column.to_owned(),
             target,
-            then,
+            on_delete: then,
         }
     }
 
     /// As a part of its column.
     fn inline(&self) -> String {
         let Self {
-            name, target, then, ..
+            name,
+            target,
+            on_delete: then,
+            ..
         } = self;
         format!("CONSTRAINT {name} REFERENCES {target} (external_id){then}")
     }
@@ -188,7 +191,7 @@ impl ForeignKey {
             table,
             column,
             target,
-            then,
+            on_delete: then,
         } = self;
         format!(
             "ALTER TABLE {table} ADD CONSTRAINT {name} FOREIGN KEY ({column}) \

@@ -62,7 +62,7 @@ impl Store {
 /// The columns in which words are looked for.
 fn texts(kind: KindId) -> Vec<&'static str> {
     let table = tables::for_kind(kind);
-    let columns = table.columns.iter().filter(|column| match column.holds {
+    let columns = table.columns.iter().filter(|column| match column.content {
         ColumnContent::Id => true,
         ColumnContent::Field(index) => {
             let ty = &table.kind.fields[index].ty;

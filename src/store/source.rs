@@ -47,11 +47,11 @@ pub struct CheckpointUpdate {
     /// The files that were read, by path.
     pub files: BTreeMap<CompactText, FileCheckpoint>,
     /// When only some files were read: what of the others stays.
-    pub beside: Option<IncrementalUpdate>,
+    pub incremental: Option<IncrementalUpdate>,
     /// Of an export that was not seen before: what counts from now on.
     pub accepted: Option<AcceptedExport>,
     /// How what was sent to the source comes to its end.
-    pub ended: Vec<ImportEnding>,
+    pub import_endings: Vec<ImportEnding>,
 }
 
 /// What stays as it was remembered when only some files of a source were read.
@@ -359,7 +359,7 @@ pub(super) async fn save_checkpoint(
                orphans = excluded.orphans";
     let definitions = definitions(tx).await?;
     let count = |number: u64| SqlValue::Int(i64::try_from(number).unwrap_or(i64::MAX));
-    let claimed = match &remember.beside {
+    let claimed = match &remember.incremental {
         Some(beside) => beside.claimed,
         None => claimed(tx, source).await?,
     };
@@ -374,7 +374,7 @@ pub(super) async fn save_checkpoint(
         SqlValue::Bytes(remember.orphans.0.clone()),
     ];
     tx.run(sql, &params).await?;
-    match &remember.beside {
+    match &remember.incremental {
         None => {
             let sql = "DELETE FROM files WHERE source = ?";
             tx.run(sql, &[source.into()]).await?;

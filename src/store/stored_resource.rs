@@ -161,7 +161,7 @@ impl ResourceDetails {
 /// The login names of users: those that were given out and, by the settings, their e-mails.
 struct LoginNames {
     email: bool,
-    given: HashMap<CompactText, Vec<CompactText>>,
+    assigned: HashMap<CompactText, Vec<CompactText>>,
 }
 
 impl LoginNames {
@@ -176,7 +176,7 @@ impl LoginNames {
         let mode = mode.as_ref().and_then(Value::as_text).unwrap_or_default();
         let mut names = Self {
             email: mode != "customer-number",
-            given: HashMap::new(),
+            assigned: HashMap::new(),
         };
         if mode == "email" {
             return Ok(names);
@@ -186,7 +186,7 @@ impl LoginNames {
             format!("SELECT user_id, name FROM user_logins {of} ORDER BY user_id, account_id");
         for mut cells in tx.fetch(&sql, &params, &[SqlType::Id, SqlType::Id]).await? {
             let (user, name) = (cells[0].take_text(), cells[1].take_text());
-            names.given.entry(user).or_default().push(name);
+            names.assigned.entry(user).or_default().push(name);
         }
         Ok(names)
     }
@@ -194,7 +194,7 @@ impl LoginNames {
     fn login_names(&mut self, row: &Row) -> Vec<CompactText> {
         let email = row.values[kinds::get(USER).expect_index("email")].as_ref();
         let email = email.and_then(Value::as_text).filter(|_| self.email);
-        let given = self.given.remove(&row.key.id).unwrap_or_default();
+        let given = self.assigned.remove(&row.key.id).unwrap_or_default();
         email
             .map(CompactText::new)
             .into_iter()

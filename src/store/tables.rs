@@ -24,7 +24,7 @@ pub(super) struct TableColumn {
     /// Its type.
     pub(super) ty: SqlType,
     /// What it holds.
-    pub(super) holds: ColumnContent,
+    pub(super) content: ColumnContent,
 }
 
 /// What a column holds.
@@ -81,7 +81,7 @@ impl KindTable {
         for (index, field) in kind.fields.iter().enumerate() {
             columns.extend(field_columns(kind, index, field));
         }
-        if kind.custom.is_some() {
+        if kind.applies_to_word.is_some() {
             columns.push(TableColumn::new(
                 "custom_fields",
                 SqlType::Text,
@@ -113,7 +113,7 @@ impl KindTable {
     pub(super) fn columns_of_field(&self, field: usize) -> impl Iterator<Item = &TableColumn> {
         self.columns.iter().filter(move |column| {
             matches!(
-                column.holds,
+                column.content,
                 ColumnContent::Field(index) | ColumnContent::Path(index) | ColumnContent::Sha256(index) if index == field
             )
         })
@@ -137,7 +137,7 @@ impl TableColumn {
         Self {
             name: name.into(),
             ty,
-            holds,
+            content: holds,
         }
     }
 }
@@ -166,7 +166,9 @@ pub(super) fn attribute_type(attribute: &LinkAttribute) -> SqlType {
 fn field_columns(kind: &Kind, index: usize, field: &Field) -> Vec<TableColumn> {
     let ty = match field.ty {
         FieldType::Set(_) | FieldType::Links { .. } => return Vec::new(),
-        FieldType::Enum(_) if index == kind.status_index() && !kind.status => return Vec::new(),
+        FieldType::Enum(_) if index == kind.status_index() && !kind.has_status => {
+            return Vec::new();
+        }
         FieldType::Bool => SqlType::Bool,
         FieldType::Int(..) => SqlType::Int,
         FieldType::Ref(_) => SqlType::Id,

@@ -22,7 +22,7 @@ const META: &str = "meta.json";
 pub(super) struct ExportCache {
     cache: PathBuf,
     folder: PathBuf,
-    question: Digest,
+    request_digest: Digest,
 }
 
 /// The right to write to it. It ends with the process.
@@ -77,7 +77,7 @@ impl ExportCache {
         Self {
             cache,
             folder,
-            question: place.request_digest(),
+            request_digest: place.request_digest(),
         }
     }
 
@@ -121,7 +121,7 @@ impl ExportCache {
     ) -> Result<Option<CacheMetadata>, TransportError> {
         let mut meta = self.read_metadata()?;
         if let Some(meta) = &mut meta
-            && meta.question != self.question.to_string()
+            && meta.question != self.request_digest.to_string()
         {
             (meta.etag, meta.last_modified) = (None, None);
         }
@@ -180,7 +180,7 @@ impl ExportCache {
             modified_at: about.modified,
             etag: about.etag,
             last_modified: about.last_modified,
-            question: self.question.to_string(),
+            question: self.request_digest.to_string(),
             stamp: about.stamp,
             before,
         };

@@ -139,7 +139,7 @@ mod tests {
 
     fn place() -> ExportLocation {
         ExportLocation {
-            way: LocationKind::File(FileLocation {
+            kind: LocationKind::File(FileLocation {
                 path: "/c.csv".into(),
                 done: None,
             }),

@@ -92,7 +92,7 @@ pub fn settle(
     accepted: bool,
     reports: &[(&str, Vec<u8>)],
 ) -> Result<(), TransportError> {
-    let LocationKind::Drop(drop) = &place.way else {
+    let LocationKind::Drop(drop) = &place.kind else {
         return Ok(());
     };
     let path = drop.folder.join(&fetched.name);

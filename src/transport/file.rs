@@ -266,7 +266,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("customers.csv");
         let place = ExportLocation {
-            way: LocationKind::File(FileLocation {
+            kind: LocationKind::File(FileLocation {
                 path: path.clone(),
                 done: None,
             }),

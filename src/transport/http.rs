@@ -75,7 +75,7 @@ impl<'p> HttpSession<'p> {
             let given = token::get(self.place, grant, &self.client).await?;
             self.token = Some(given.token);
             let first = self.follow(url, before).await?;
-            if first.status() == StatusCode::UNAUTHORIZED && given.known {
+            if first.status() == StatusCode::UNAUTHORIZED && given.cached {
                 token::forget(grant);
                 let given = token::get(self.place, grant, &self.client).await?;
                 self.token = Some(given.token);

@@ -198,7 +198,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new");
         let place = ExportLocation {
-            way: LocationKind::File(FileLocation {
+            kind: LocationKind::File(FileLocation {
                 path: "/here".into(),
                 done: None,
             }),

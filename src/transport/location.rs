@@ -16,7 +16,7 @@ pub const LIMIT: u64 = 2 << 30;
 #[derive(Clone, Debug)]
 pub struct ExportLocation {
     /// The way there.
-    pub way: LocationKind,
+    pub kind: LocationKind,
     /// How many bytes it may have, packed or unpacked.
     pub limit: u64,
     /// How long a whole fetch may take.
@@ -199,7 +199,7 @@ pub enum FtpSecurity {
 impl ExportLocation {
     /// Under which name the cache keeps it.
     pub(super) fn cache_key(&self) -> Digest {
-        let detail = match &self.way {
+        let detail = match &self.kind {
             // What stands after the `?` is not shown, and yet tells two exports apart.
             LocationKind::Http(http) => format!("{}\0{:?}\0{:?}", http.url, http.next, http.items),
             _ => String::new(),
@@ -210,7 +210,7 @@ impl ExportLocation {
     /// What is asked beside the address: an answer to another question says nothing about this one.
     pub(super) fn request_digest(&self) -> Digest {
         let mut hasher = blake3::Hasher::new();
-        if let LocationKind::Http(http) = &self.way {
+        if let LocationKind::Http(http) = &self.kind {
             for (name, value) in &http.headers {
                 hasher.update(name.as_bytes());
                 hasher.update(value.expose_secret().as_bytes());
@@ -237,7 +237,7 @@ impl ExportLocation {
             let pair = encode(&format!("{name}:{word}"));
             vec![word.to_owned(), pair, encode(word)]
         };
-        match &self.way {
+        match &self.kind {
             LocationKind::File(_) | LocationKind::Drop(_) | LocationKind::Sftp(_) => Vec::new(),
             LocationKind::Ftp(ftp) => with_encoded(&ftp.username, &ftp.password),
             LocationKind::Http(http) => {
@@ -292,7 +292,7 @@ pub(super) fn url_without_secrets(url: &Url) -> String {
 
 impl fmt::Display for ExportLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.way {
+        match &self.kind {
             LocationKind::File(file) => write!(f, "{}", file.path.display()),
             LocationKind::Drop(drop) => write!(f, "{}/{}", drop.folder.display(), drop.pattern),
             LocationKind::Http(http) => f.write_str(&url_without_secrets(&http.url)),
@@ -343,7 +343,7 @@ mod tests {
 
     fn http(query: &str, header: &str) -> ExportLocation {
         ExportLocation {
-            way: LocationKind::Http(Box::new(HttpLocation {
+            kind: LocationKind::Http(Box::new(HttpLocation {
                 url: format!("https://erp.example/customers.csv{query}")
                     .parse()
                     .unwrap(),

@@ -100,7 +100,7 @@ pub fn fetch(place: &ExportLocation, cache: &Path) -> Result<FetchedExport, Tran
     let lock = kept.lock()?;
     let before = kept.read_metadata_for_request(&lock)?;
     let mut incoming = kept.incoming(place, &lock)?;
-    let answer = match &place.way {
+    let answer = match &place.kind {
         LocationKind::File(file) => file::fetch(place, file, before.as_ref(), &mut incoming),
         LocationKind::Drop(drop) => drop_folder::fetch(place, drop, before.as_ref(), &mut incoming),
         LocationKind::Http(http) => block_on_with_timeout(

@@ -25,7 +25,7 @@ static TOKENS: Mutex<BTreeMap<Digest, (SecretString, Instant)>> = Mutex::new(BTr
 pub(super) struct AccessToken {
     pub token: SecretString,
     /// Whether we had it already.
-    pub known: bool,
+    pub cached: bool,
 }
 
 #[derive(Deserialize)]
@@ -46,7 +46,10 @@ pub(super) async fn get(
         && now < *until
     {
         let token = token.clone();
-        return Ok(AccessToken { token, known: true });
+        return Ok(AccessToken {
+            token,
+            cached: true,
+        });
     }
     let answer = ask(place, grant, client).await?;
     let token = SecretString::from(answer.access_token);
@@ -56,7 +59,7 @@ pub(super) async fn get(
     }
     Ok(AccessToken {
         token,
-        known: false,
+        cached: false,
     })
 }
 

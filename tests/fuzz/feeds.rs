@@ -41,13 +41,13 @@ pub fn json(bytes: &[u8]) {
     for rows in [None, Some("a.b".to_owned())] {
         let options = FormatOptions {
             format: Some(ExportFormat::Json),
-            rows,
+            list_path: rows,
             ..FormatOptions::default()
         };
         let seen = holds(bytes, &options);
         let plain = std::str::from_utf8(bytes).ok().filter(|text| {
             let bare = !text.starts_with('\u{feff}') && !text.contains('\0');
-            bare && options.rows.is_none()
+            bare && options.list_path.is_none()
         });
         if let Some(text) = plain {
             agrees(text, &seen);

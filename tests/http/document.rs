@@ -31,9 +31,9 @@ fn every_route_stands_in_it_with_its_parameters_and_problems() {
     let (all, document) = complete(routes());
     let mut ids = BTreeSet::new();
     for route in &all {
-        let RouteSpec { method, path, .. } = &route.about;
+        let RouteSpec { method, path, .. } = &route.spec;
         let drawn = &document["paths"][path][method.as_str().to_lowercase()];
-        if route.about.audience == RouteAudience::Person {
+        if route.spec.audience == RouteAudience::Person {
             assert!(drawn.is_null(), "{path}");
             continue;
         }

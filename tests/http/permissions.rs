@@ -28,9 +28,9 @@ async fn every_route_lets_in_whom_its_permission_names_and_nobody_else() {
     let all = roster::http::complete(routes()).0;
     let mut seen = 0;
     for route in &all {
-        let RouteSpec { method, path, .. } = &route.about;
+        let RouteSpec { method, path, .. } = &route.spec;
         let quick = !path.contains("slow") && !path.contains("panics");
-        if route.about.audience != RouteAudience::Program || !quick {
+        if route.spec.audience != RouteAudience::Program || !quick {
             continue;
         }
         let path = path.replace("{source}", "directory");
@@ -43,7 +43,7 @@ async fn every_route_lets_in_whom_its_permission_names_and_nobody_else() {
                 _ => request.json(&serde_json::json!({"reason": "x"})),
             };
             let answer = request.send().await.expect("an answer").status();
-            let expected = match route.about.needs {
+            let expected = match route.spec.needs {
                 AccessRequirement::Permission(permission) => may.contains(&permission),
                 AccessRequirement::Public | AccessRequirement::Authenticated => true,
             };
@@ -52,7 +52,7 @@ async fn every_route_lets_in_whom_its_permission_names_and_nobody_else() {
         }
         let without = scene.bare(method.clone(), &path).send().await;
         let without = without.expect("an answer").status();
-        let open = route.about.needs == AccessRequirement::Public;
+        let open = route.spec.needs == AccessRequirement::Public;
         assert_eq!(without == 401, !open, "nobody {method} {path}: {without}");
     }
     assert!(seen > 40, "only {seen} seen");

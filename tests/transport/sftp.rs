@@ -95,13 +95,13 @@ fn a_done_file_opens_the_gate() {
     let Some(served) = Served::start() else {
         return;
     };
-    let ExportLocation { way, .. } = served.place("customers.csv");
+    let ExportLocation { kind: way, .. } = served.place("customers.csv");
     let roster::transport::LocationKind::Sftp(mut sftp) = way else {
         panic!("no sftp")
     };
     sftp.done = Some(".done".to_owned());
     let place = ExportLocation {
-        way: roster::transport::LocationKind::Sftp(sftp),
+        kind: roster::transport::LocationKind::Sftp(sftp),
         ..served.place("customers.csv")
     };
     assert!(

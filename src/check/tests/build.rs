@@ -87,7 +87,7 @@ impl CheckCase {
             key: Key::new(kind, id),
             version: 1,
             values: vec![None; kinds::get(kind).fields.len()],
-            custom: crate::model::SmallMap::default(),
+            custom_values: crate::model::SmallMap::default(),
             facts: crate::model::SmallMap::default(),
         };
         for (index, field) in kinds::get(kind).fields.iter().enumerate() {
@@ -112,7 +112,7 @@ impl CheckCase {
         let declared = DeclaredResource {
             key: Key::new(kind, id),
             path: "a.yaml".into(),
-            at: LineColumn {
+            position: LineColumn {
                 line: self.line,
                 column: 1,
             },
@@ -120,7 +120,7 @@ impl CheckCase {
                 .map(|((field, value), column)| StatedField {
                     field,
                     cell: value.map_or(Cell::Blank, Cell::Value),
-                    at: LineColumn {
+                    position: LineColumn {
                         line: self.line + 1,
                         column,
                     },

@@ -250,7 +250,7 @@ mod tests {
             options: vec!["yard".into(), "dock".into()],
             required: false,
             default: None,
-            live: true,
+            is_live: true,
         };
         parse(&definition, &Value::text(text)).ok()
     }

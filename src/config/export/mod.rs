@@ -53,7 +53,7 @@ const PUSH: &str = "push";
 
 /// What is read out one key after the other.
 struct ExportKeyReader<'k> {
-    left: Map<String, Value>,
+    remaining: Map<String, Value>,
     base: &'k Path,
 }
 
@@ -69,7 +69,7 @@ fn read(value: &Value, base: &Path) -> Result<ExportConfig, String> {
     let object = value.as_object().ok_or("expected a mapping")?;
     let way = find_transport(object)?;
     let mut keys = ExportKeyReader {
-        left: object.clone(),
+        remaining: object.clone(),
         base,
     };
     let shape = match (keys.text("preset")?, keys.text("mapping")?) {
@@ -85,7 +85,7 @@ fn read(value: &Value, base: &Path) -> Result<ExportConfig, String> {
     if timeout == Duration::ZERO {
         return Err("`timeout` is no time at all".to_owned());
     }
-    let limit = keys.left.remove("limit");
+    let limit = keys.remaining.remove("limit");
     let limit = limit.map_or(Ok(LIMIT), |value| bytes(&value))?;
     let way = match way {
         "url" => LocationKind::Http(Box::new(keys.http()?)),
@@ -100,7 +100,7 @@ fn read(value: &Value, base: &Path) -> Result<ExportConfig, String> {
     };
     Ok(ExportConfig {
         place: Some(ExportLocation {
-            way,
+            kind: way,
             limit,
             timeout,
         }),
@@ -135,7 +135,7 @@ fn find_transport(object: &Map<String, Value>) -> Result<&'static str, String> {
 /// What others can read on its way, and anybody should know of.
 #[must_use]
 pub fn readable(place: &ExportLocation) -> Option<String> {
-    let LocationKind::Http(http) = &place.way else {
+    let LocationKind::Http(http) = &place.kind else {
         return None;
     };
     let open = |url: &Url| {
@@ -151,7 +151,7 @@ pub fn readable(place: &ExportLocation) -> Option<String> {
 impl ExportKeyReader<'_> {
     /// A text, with what stands for the environment put in.
     fn text(&mut self, name: &str) -> Result<Option<String>, String> {
-        match self.left.remove(name) {
+        match self.remaining.remove(name) {
             None => Ok(None),
             Some(Value::String(text)) => {
                 let text = expand_variables(&text)?;
@@ -174,7 +174,7 @@ impl ExportKeyReader<'_> {
     }
 
     fn object(&mut self, name: &str) -> Result<Option<Map<String, Value>>, String> {
-        match self.left.remove(name) {
+        match self.remaining.remove(name) {
             None => Ok(None),
             Some(Value::Object(object)) => Ok(Some(object)),
             Some(_) => Err(format!("`{name}` is no mapping")),
@@ -194,14 +194,14 @@ impl ExportKeyReader<'_> {
                 listed(known)
             )),
             None => Ok(ExportKeyReader {
-                left: object,
+                remaining: object,
                 base: self.base,
             }),
         }
     }
 
     fn push(&mut self) -> Result<(), String> {
-        match self.left.remove(PUSH) {
+        match self.remaining.remove(PUSH) {
             Some(Value::Bool(true)) => Ok(()),
             _ => Err("`push` is `true`, or is left out".to_owned()),
         }
@@ -219,7 +219,7 @@ impl ExportKeyReader<'_> {
     }
 
     fn drop(&mut self) -> Result<DropLocation, String> {
-        if self.left.get("drop").is_some_and(Value::is_object) {
+        if self.remaining.get("drop").is_some_and(Value::is_object) {
             let below = self.object("drop")?.unwrap_or_default();
             let mut below = self.below("drop", below, &["folder", "pattern"])?;
             let folder = below.path("folder")?.ok_or("`drop` needs a `folder`")?;

@@ -36,7 +36,7 @@ impl ExportKeyReader<'_> {
     pub(super) fn ftp(&mut self) -> Result<FtpLocation, String> {
         let text = self.text("ftp")?.unwrap_or_default();
         let (user, host, port, path) = parse_address("ftp", &text)?;
-        let plain = match self.left.remove("plain") {
+        let plain = match self.remaining.remove("plain") {
             None => false,
             Some(Value::Bool(plain)) => plain,
             Some(_) => return Err("`plain` is neither true nor false".to_owned()),

@@ -87,7 +87,7 @@ fn it_is_read_as_a_preset_or_a_mapping_says() {
 
 #[test]
 fn every_form_of_auth_is_read() {
-    let auth = |auth: Value| match place(json!({"url": "https://e/c", "auth": auth})).way {
+    let auth = |auth: Value| match place(json!({"url": "https://e/c", "auth": auth})).kind {
         LocationKind::Http(http) => http.auth,
         way => panic!("{way:?}"),
     };
@@ -103,7 +103,7 @@ fn every_form_of_auth_is_read() {
         matches!(grant, HttpAuth::ClientCredentials(it) if it.scope.as_deref() == Some("read"))
     );
     let key = json!({"sftp": "erp:c.csv", "auth": {"sshKey": "id", "knownHosts": "/hosts"}});
-    let LocationKind::Sftp(sftp) = place(key).way else {
+    let LocationKind::Sftp(sftp) = place(key).kind else {
         panic!("no sftp")
     };
     assert_eq!(sftp.key.unwrap().key, Path::new("/base/id"));
@@ -111,7 +111,7 @@ fn every_form_of_auth_is_read() {
 
 #[test]
 fn pages_limits_and_times_are_read() {
-    let next = |next: Value| match place(json!({"url": "https://e/c", "next": next})).way {
+    let next = |next: Value| match place(json!({"url": "https://e/c", "next": next})).kind {
         LocationKind::Http(http) => http.next,
         way => panic!("{way:?}"),
     };
@@ -137,7 +137,7 @@ fn pages_limits_and_times_are_read() {
 
 #[test]
 fn plain_ftp_has_to_be_asked_for() {
-    let security = |value: Value| match place(value).way {
+    let security = |value: Value| match place(value).kind {
         LocationKind::Ftp(ftp) => (ftp.security, ftp.port),
         way => panic!("{way:?}"),
     };

@@ -37,7 +37,7 @@ impl ExportKeyReader<'_> {
             "scope",
         ];
         const FORMS: &str = "`auth`: expected a token, `{token}`, `{username, password}` or `{clientId, clientSecret, tokenUrl, scope?}`";
-        let object = match self.left.get("auth") {
+        let object = match self.remaining.get("auth") {
             None => return Ok(HttpAuth::None),
             Some(Value::String(_)) => {
                 let token = self.text("auth")?.unwrap_or_default();
@@ -97,10 +97,10 @@ impl ExportKeyReader<'_> {
 
     fn next(&mut self) -> Result<Option<NextPage>, String> {
         const FORMS: &str = "`next`: expected `link` (the header), `{link: PATH}` or `{cursor: PATH, parameter: NAME}`";
-        let object = match self.left.get("next") {
+        let object = match self.remaining.get("next") {
             None => return Ok(None),
             Some(Value::String(text)) if text == "link" => {
-                self.left.remove("next");
+                self.remaining.remove("next");
                 return Ok(Some(NextPage::Header));
             }
             Some(_) => self.object("next").map_err(|_| FORMS)?.unwrap_or_default(),

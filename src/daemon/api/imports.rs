@@ -281,7 +281,7 @@ async fn wait_for_reply(
     loop {
         answers.mark_unchanged();
         let import = find_import(door, id.clone()).await?;
-        if import.standing.is_over() {
+        if import.state.is_over() {
             return finished_reply(&import);
         }
         if Instant::now() >= until {

@@ -330,8 +330,8 @@ async fn plan_revision(
     let _turn = patience.acquire_turn(daemon).await?;
     let request = PassRequest {
         source: Some(source.name.to_string()),
-        at: Some((source.name.to_string(), fetched.revision)),
-        sealed: true,
+        at_revision: Some((source.name.to_string(), fetched.revision)),
+        ignores_passwords: true,
         stop: patience.stop.clone(),
         ..PassRequest::default()
     };
@@ -370,7 +370,7 @@ impl PlanDeadline {
         &self,
         daemon: &'d Daemon,
     ) -> Result<SemaphorePermit<'d>, HttpProblem> {
-        match tokio::time::timeout_at(self.until, daemon.turn.acquire()).await {
+        match tokio::time::timeout_at(self.until, daemon.pass_permit.acquire()).await {
             Ok(turn) => turn.map_err(HttpProblem::internal),
             Err(_) => Err(self.ended("waited")),
         }

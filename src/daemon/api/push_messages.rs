@@ -78,7 +78,7 @@ pub(super) enum PushReply {
 
 /// The answer as it was given.
 pub(super) fn stored_report(import: &StoredImport) -> Option<PushReport> {
-    if import.standing != ImportStanding::Done {
+    if import.state != ImportStanding::Done {
         return None;
     }
     let answer: PushReport = serde_json::from_str(&import.answer).ok()?;
@@ -92,14 +92,14 @@ pub(super) fn stored_report(import: &StoredImport) -> Option<PushReport> {
 
 pub(super) fn import_view(import: &StoredImport) -> ImportView {
     let moment = |at: i64| DateTime::from_timestamp_millis(at).unwrap_or_default();
-    let lost = import.standing == ImportStanding::Lost;
+    let lost = import.state == ImportStanding::Lost;
     ImportView {
         id: import.id.clone(),
         source: import.source.clone(),
         kind: import.kind.clone(),
         by: import.actor.clone(),
         at: moment(import.at),
-        state: import.standing.word(),
+        state: import.state.word(),
         ended: (import.ended_at > 0).then(|| moment(import.ended_at)),
         why: lost.then(|| import.answer.clone()),
         answer: stored_report(import),

@@ -166,7 +166,7 @@ impl NoticeSender {
         delivery: &str,
         now: DateTime<Utc>,
     ) -> Result<(), DeliveryError> {
-        match &target.to {
+        match &target.channel {
             NoticeChannel::Webhook {
                 url,
                 shown,
@@ -186,7 +186,7 @@ impl NoticeSender {
                 let secrets = [Some(url), secret.as_ref()];
                 check_response(answer, shown, now, &secrets).await
             }
-            NoticeChannel::Mail { to, post } => mail(post, to, notice, delivery).await,
+            NoticeChannel::Mail { to, server: post } => mail(post, to, notice, delivery).await,
         }
     }
 

@@ -54,7 +54,7 @@ pub(super) fn page(
         }
         div.who {
             span { (caller.name) " (" (caller.role) ")" }
-            @if caller.by == AuthMethod::Session {
+            @if caller.auth_method == AuthMethod::Session {
                 form method="post" action="/logout" { (csrf(caller)) button.quiet { "Log out" } }
             }
         }

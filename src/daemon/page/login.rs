@@ -85,7 +85,7 @@ fn log_in(
 
 fn form(caller: Option<&Caller>, asked: &LoginQuery, refused: Option<&HttpProblem>) -> Markup {
     let next = link::local_path(&asked.next);
-    let session = caller.filter(|caller| caller.by == AuthMethod::Session);
+    let session = caller.filter(|caller| caller.auth_method == AuthMethod::Session);
     let main = html! {
         h1 { "Log in" }
         (layout::done_message(asked.done.as_deref()))

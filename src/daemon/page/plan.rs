@@ -41,11 +41,11 @@ impl PlanPageQuery {
         let verb = match &*self.verb {
             "" => true,
             HELD => entry.held,
-            verb => !entry.held && entry.what["verb"] == verb,
+            verb => !entry.held && entry.value["verb"] == verb,
         };
-        let kind = self.kind.is_empty() || entry.what["kind"] == self.kind;
+        let kind = self.kind.is_empty() || entry.value["kind"] == self.kind;
         verb && kind && {
-            let text = text(entry.what);
+            let text = text(entry.value);
             words.iter().all(|word| text.contains(word))
         }
     }
@@ -61,14 +61,14 @@ impl PlanPageQuery {
 /// A step, or what is held.
 #[derive(Clone, Copy)]
 struct PlanPageEntry<'p> {
-    what: &'p Value,
+    value: &'p Value,
     held: bool,
 }
 
 fn entries(document: &Value) -> Vec<PlanPageEntry<'_>> {
     let list = |name: &str, held| {
         let list = document[name].as_array().into_iter().flatten();
-        list.map(move |what| PlanPageEntry { what, held })
+        list.map(move |what| PlanPageEntry { value: what, held })
     };
     list("steps", false).chain(list("held", true)).collect()
 }
@@ -93,7 +93,7 @@ type PlanGroupKey = (bool, usize, usize);
 
 /// Where an entry stands: what is done before what is held, then in the order of the kinds and verbs.
 fn group_key(entry: &PlanPageEntry<'_>) -> Option<PlanGroupKey> {
-    let (kind, verb) = (&entry.what["kind"], &entry.what["verb"]);
+    let (kind, verb) = (&entry.value["kind"], &entry.value["verb"]);
     let kind = kinds::ALL.iter().position(|known| kind == known.name)?;
     let verb = StepVerb::ALL
         .iter()
@@ -249,7 +249,7 @@ fn sign(verb: StepVerb, held: bool) -> Markup {
 }
 
 fn line(entry: &PlanPageEntry<'_>, verb: StepVerb, caller: &Caller) -> Markup {
-    let what = entry.what;
+    let what = entry.value;
     let word = |member: &str| what[member].as_str().unwrap_or_default();
     let (kind, id) = (word("kind"), word("externalId"));
     let target = match verb {

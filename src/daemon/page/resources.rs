@@ -233,14 +233,14 @@ fn claims(told: &ResourceProvenance) -> Markup {
     html! {
         section #claims {
             h2 { "Claims" }
-            @if told.voices.is_empty() { p { "No source claims it." } }
+            @if told.sources.is_empty() { p { "No source claims it." } }
             @else {
                 table {
                     caption { "The sources that have something to do with it." }
                     thead { tr {
                         th scope="col" { "Source" } th scope="col" { "Claim" } th scope="col" { "Where" } th scope="col" { "Revision" }
                     } }
-                    tbody { @for voice in &told.voices { (claim(voice, told.version)) } }
+                    tbody { @for voice in &told.sources { (claim(voice, told.version)) } }
                 }
             }
         }

@@ -26,9 +26,9 @@ pub(super) struct PushInput {
     /// As the pass reads it.
     pub(super) pushed: Arc<SourcePushes>,
     /// What was sent and not looked at yet.
-    new: Option<StoredImport>,
+    new_import: Option<StoredImport>,
     /// What was sent before, of which something was held back.
-    before: Vec<StoredImport>,
+    held_imports: Vec<StoredImport>,
 }
 
 /// Makes a pass of everything that waits; without anything, of what was held back.
@@ -62,20 +62,20 @@ pub(super) async fn make_passes(
         )
         .await?;
         daemon.announce_answer();
-        if matches!(ended, PassEnd::Completed { again: true }) {
+        if matches!(ended, PassEnd::Completed { retry: true }) {
             return Ok(ended);
         }
         made = true;
     }
     if made {
-        return Ok(PassEnd::Completed { again: false });
+        return Ok(PassEnd::Completed { retry: false });
     }
     match PushInput::load(store, source, None).await? {
         Some(push) => {
             let found = PassFetches::empty();
             pass::make_pass(daemon, setup, source, triggers, found, lease, Some(push)).await
         }
-        None => Ok(PassEnd::Completed { again: false }),
+        None => Ok(PassEnd::Completed { retry: false }),
     }
 }
 
@@ -90,7 +90,7 @@ async fn give_up(store: &Store, source: &str, import: StoredImport) -> Result<()
     let ending = ImportEnding {
         id: import.id,
         answer: Some(why),
-        lost: true,
+        abandoned: true,
         held: Vec::new(),
     };
     Ok(store.end_imports(&[ending]).await?)
@@ -112,7 +112,7 @@ impl PushInput {
             bodies.push(PushedBody {
                 name: import.name.as_str().into(),
                 bytes: body.into(),
-                only: Some(held.collect()),
+                only_keys: Some(held.collect()),
             });
             before.push(import);
         }
@@ -123,7 +123,7 @@ impl PushInput {
             bodies.push(PushedBody {
                 name: import.name.as_str().into(),
                 bytes: body.into(),
-                only: None,
+                only_keys: None,
             });
         }
         let pushed = Arc::new(SourcePushes {
@@ -132,21 +132,21 @@ impl PushInput {
         });
         Ok((!pushed.bodies.is_empty()).then_some(Self {
             pushed,
-            new,
-            before,
+            new_import: new,
+            held_imports: before,
         }))
     }
 
     /// In whose name it is applied.
     pub(super) fn actor(&self) -> &str {
-        self.new
+        self.new_import
             .as_ref()
             .map_or("roster serve", |import| &import.actor)
     }
 
     /// Whether one bad record refuses all of it.
     pub(super) fn atomic(&self) -> bool {
-        self.new.as_ref().is_some_and(|import| import.atomic)
+        self.new_import.as_ref().is_some_and(|import| import.atomic)
     }
 
     /// How everything that was sent comes to its end by this plan.
@@ -159,7 +159,7 @@ impl PushInput {
     ) -> Vec<ImportEnding> {
         let waiting = waiting_keys(source, plan, decided);
         let came_to = (decided, &*state.reason);
-        let before = self.before.iter().map(|import| {
+        let before = self.held_imports.iter().map(|import| {
             let held = import.held.iter();
             let held = held.filter(|key| waiting.contains(*key)).cloned();
             ImportEnding {
@@ -169,7 +169,7 @@ impl PushInput {
             }
         });
         let new = self
-            .new
+            .new_import
             .iter()
             .filter_map(|import| self.new_import_ending(import, source, plan, came_to, &waiting));
         before.chain(new).collect()
@@ -193,7 +193,7 @@ impl PushInput {
         Some(ImportEnding {
             id: import.id.clone(),
             answer: Some(super::state_document::to_json(&answer)),
-            lost: false,
+            abandoned: false,
             held: held.intersection(waiting).cloned().collect(),
         })
     }

@@ -58,7 +58,7 @@ impl<'m> ResourceCollector<'m> {
                 remove,
                 partial: false,
             })),
-            at,
+            position: at,
         })
     }
 
@@ -177,7 +177,7 @@ fn is_blank(block: &AddressBlock, row: &RecordView<'_>) -> bool {
         // What cannot be read is reported where the address is.
         Err(_) => true,
     };
-    !block.own.is_empty() && !block.own.iter().any(is_said)
+    !block.own_columns.is_empty() && !block.own_columns.iter().any(is_said)
 }
 
 /// The objects that a block of addresses is, in a record that has them.

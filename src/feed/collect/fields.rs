@@ -65,7 +65,7 @@ impl<'m> ResourceCollector<'m> {
             stated.push(StatedField {
                 field: field.field.clone(),
                 cell,
-                at,
+                position: at,
             });
         }
         strip_zip_country(kind, &mut stated);
@@ -76,7 +76,7 @@ impl<'m> ResourceCollector<'m> {
     fn note_missing_part(&mut self, key: &Key, field: &FieldMapping) {
         if field.cell.list == Some(ListMode::Rows) && field.attribute.is_none() {
             let unsaid = (key.clone(), field.field.clone());
-            self.unsaid.insert(unsaid);
+            self.partial_lists.insert(unsaid);
         }
     }
 
@@ -280,6 +280,6 @@ pub(super) fn custom(field: &FieldRef, entry: &RawCell) -> Option<StatedField> {
     Some(StatedField {
         field: field.clone(),
         cell,
-        at: entry.at,
+        position: entry.at,
     })
 }

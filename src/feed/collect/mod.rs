@@ -52,11 +52,11 @@ pub(super) struct ResourceCollector<'m> {
     /// Where each column of the mapping is found in the export.
     places: Vec<Option<usize>>,
     /// How many columns of the export that was made for.
-    known: usize,
+    known_columns: usize,
     /// How many of them were looked at by their names.
     named: usize,
     /// Of each section the columns that are custom fields by their names, with the ids of these.
-    every: Vec<Vec<(FieldRef, usize)>>,
+    custom_columns: Vec<Vec<(FieldRef, usize)>>,
     groups: HashMap<Key, RowGroup, foldhash::fast::FixedState>,
     /// To which account each address was said first.
     owners: HashMap<Key, Key, foldhash::fast::FixedState>,
@@ -65,7 +65,7 @@ pub(super) struct ResourceCollector<'m> {
     /// The columns of secrets that nothing was found in yet.
     secrets: Vec<usize>,
     /// The lists that all rows of a resource make together, where one of its rows does not say its part.
-    unsaid: BTreeSet<(Key, FieldRef)>,
+    partial_lists: BTreeSet<(Key, FieldRef)>,
     collected: CollectedResources,
 }
 
@@ -75,14 +75,14 @@ impl<'m> ResourceCollector<'m> {
             mapping,
             path: path.clone(),
             places: Vec::new(),
-            known: usize::MAX,
+            known_columns: usize::MAX,
             named: 0,
-            every: Vec::new(),
+            custom_columns: Vec::new(),
             groups: HashMap::default(),
             owners: HashMap::default(),
             numbers: NumericIds::default(),
             secrets: Vec::new(),
-            unsaid: BTreeSet::new(),
+            partial_lists: BTreeSet::new(),
             collected: CollectedResources::default(),
         }
     }
@@ -121,10 +121,10 @@ impl<'m> ResourceCollector<'m> {
 
     /// Finds the columns of the mapping again when the export has shown new ones.
     fn locate_columns(&mut self, columns: &ExportColumns) {
-        if self.known == columns.len() {
+        if self.known_columns == columns.len() {
             return;
         }
-        self.known = columns.len();
+        self.known_columns = columns.len();
         let new = columns.names().enumerate().skip(self.named);
         let secrets =
             new.filter(|(_, name)| holds_secrets(name) && !self.mapping.is_mapped_column(name));
@@ -137,14 +137,14 @@ impl<'m> ResourceCollector<'m> {
         self.places = found.collect();
         let every = self.mapping.sections.iter().map(|section| {
             let named = columns.names().enumerate().filter_map(|(place, name)| {
-                let id = name.strip_prefix(section.every.as_deref()?)?;
+                let id = name.strip_prefix(section.custom_prefix.as_deref()?)?;
                 (!id.is_empty()).then(|| (FieldRef::Custom(id.into()), place))
             });
             let mut named: Vec<_> = named.collect();
             named.sort();
             named
         });
-        self.every = every.collect();
+        self.custom_columns = every.collect();
     }
 
     /// Says once of each column of secrets that it is not read; never what it holds.
@@ -193,7 +193,7 @@ impl<'m> ResourceCollector<'m> {
         row: &RecordView<'_>,
         said: &mut Vec<StatedField>,
     ) {
-        let every = std::mem::take(&mut self.every[nth]);
+        let every = std::mem::take(&mut self.custom_columns[nth]);
         for (field, place) in &every {
             let Some(entry) = row.record.cell(*place) else {
                 continue;
@@ -208,7 +208,7 @@ impl<'m> ResourceCollector<'m> {
                 _ => said.extend(fields::custom(field, entry)),
             }
         }
-        self.every[nth] = every;
+        self.custom_columns[nth] = every;
     }
 
     /// Notes that the record at hand speaks of a resource.
@@ -244,10 +244,10 @@ impl<'m> ResourceCollector<'m> {
             let (old, new) = &against[0];
             let message = format!(
                 "{owner}: its rows in lines {} and {} disagree about {key}",
-                old.at.line, new.at.line
+                old.position.line, new.position.line
             );
             let found = Diagnostic::new(codes::ROW_CONFLICT, message).for_resource(owner);
-            let origin = self.origin(new.at);
+            let origin = self.origin(new.position);
             self.collected.diagnostics.push(found.at(origin));
         }
     }
@@ -380,7 +380,7 @@ impl<'m> ResourceCollector<'m> {
         let (path, lists) = (&self.path, self.mapping.lists_of_rows());
         let declared = groups.into_iter().map(|(key, mut group)| {
             for (_, field) in lists.iter().filter(|(kind, _)| *kind == key.kind) {
-                let is_whole = !self.unsaid.contains(&(key.clone(), field.clone()));
+                let is_whole = !self.partial_lists.contains(&(key.clone(), field.clone()));
                 group.conclude_list(field, is_whole);
             }
             Arc::new(group.finish(key, path))

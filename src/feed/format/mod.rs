@@ -65,7 +65,7 @@ pub struct FormatOptions {
     /// Whether its first row names the columns.
     pub header: bool,
     /// The line, or the row of the sheet, at which the table begins, from 1. What is above is skipped.
-    pub begins: u32,
+    pub first_line: u32,
     /// The names of the columns by position: of all without a header, and with one of those that
     /// have none there. A blank one says nothing.
     pub names: Vec<String>,
@@ -77,7 +77,7 @@ pub struct FormatOptions {
     /// The texts that stand for a blank cell.
     pub blanks: Vec<String>,
     /// Where the list is in JSON: `data.items`; none: it is the whole.
-    pub rows: Option<String>,
+    pub list_path: Option<String>,
     /// What is too much.
     pub limits: FormatLimits,
 }
@@ -147,7 +147,7 @@ struct ReadContext<'a> {
     options: &'a FormatOptions,
     columns: &'a mut ExportColumns,
     findings: &'a mut ExportDiagnostics,
-    each: &'a mut dyn FnMut(&ExportRecord, &ExportColumns) -> bool,
+    on_record: &'a mut dyn FnMut(&ExportRecord, &ExportColumns) -> bool,
 }
 
 impl Default for FormatOptions {
@@ -158,12 +158,12 @@ impl Default for FormatOptions {
             quote: Some(b'"'),
             encoding: None,
             header: true,
-            begins: 1,
+            first_line: 1,
             names: Vec::new(),
             trailer: None,
             sheet: None,
             blanks: Vec::new(),
-            rows: None,
+            list_path: None,
             limits: FormatLimits::default(),
         }
     }
@@ -238,7 +238,7 @@ pub fn read(
         options,
         columns,
         findings: &mut findings,
-        each,
+        on_record: each,
     };
     let mut outcome = match read_head(&mut input) {
         Ok(head) if head.starts_with(&not_data::GZIP) => read_packed(&mut input, path, &mut target),

@@ -14,7 +14,7 @@ pub(super) struct TableParser<'t, 'a> {
     pub target: &'t mut ReadContext<'a>,
     header: Vec<String>,
     /// The column of every position; none: it has no name.
-    places: Vec<Option<usize>>,
+    column_at: Vec<Option<usize>>,
     /// How many positions there are up to the last one with a name.
     named: usize,
     trailer: Option<TrailerPattern>,
@@ -76,7 +76,7 @@ impl<'t, 'a> TableParser<'t, 'a> {
             trailer: target.options.trailer.as_deref().map(TrailerPattern::new),
             target,
             header: Vec::new(),
-            places: Vec::new(),
+            column_at: Vec::new(),
             named: 0,
             last: None,
             records: 0,
@@ -86,12 +86,12 @@ impl<'t, 'a> TableParser<'t, 'a> {
 
     /// Whether the columns are not known yet.
     pub fn is_headless(&self) -> bool {
-        self.places.is_empty()
+        self.column_at.is_empty()
     }
 
     /// How many cells a row has.
     pub fn width(&self) -> usize {
-        self.places.len()
+        self.column_at.len()
     }
 
     /// Whether a trailer is expected.
@@ -141,13 +141,13 @@ impl<'t, 'a> TableParser<'t, 'a> {
         let mut seen: HashMap<String, LineColumn> = HashMap::new();
         for (at, (name, pos)) in names.iter().enumerate() {
             if name.is_empty() {
-                self.places.push(None);
+                self.column_at.push(None);
                 if at < self.named {
                     self.report_unnamed_column(at, *pos, "a column of the header has no name");
                 }
                 continue;
             }
-            self.places.push(Some(self.target.columns.intern(name)));
+            self.column_at.push(Some(self.target.columns.intern(name)));
             if let Some(first) = seen.insert(fold(name), *pos) {
                 self.report_duplicate_column(name, first, *pos);
             }
@@ -233,7 +233,7 @@ impl<'t, 'a> TableParser<'t, 'a> {
     /// Puts a cell into the record.
     #[inline]
     pub fn put(&mut self, position: usize, text: &str, at: LineColumn) {
-        let Some(Some(column)) = self.places.get(position).copied() else {
+        let Some(Some(column)) = self.column_at.get(position).copied() else {
             return self.put_nowhere(position, text, at);
         };
         let text = match text.as_bytes().first() {
@@ -266,7 +266,7 @@ impl<'t, 'a> TableParser<'t, 'a> {
 
     /// Says how the cell that was put last was written, where it was not as text.
     pub fn shape(&mut self, position: usize, shape: CellShape) {
-        if let Some(Some(column)) = self.places.get(position).copied()
+        if let Some(Some(column)) = self.column_at.get(position).copied()
             && let Some(entry) = &mut self.record.cells[column]
         {
             entry.shape = shape;
@@ -274,7 +274,7 @@ impl<'t, 'a> TableParser<'t, 'a> {
     }
 
     fn put_nowhere(&mut self, position: usize, text: &str, at: LineColumn) {
-        let nameless = position < self.places.len();
+        let nameless = position < self.column_at.len();
         if nameless && !is_blank(text) {
             let what = format!("{} stands in a column that has no name", quoted(text));
             self.report_unnamed_column(position, at, &what);
@@ -303,7 +303,7 @@ impl<'t, 'a> TableParser<'t, 'a> {
 
     /// Whether a row with so many cells is not as wide as the header, which is reported.
     pub fn is_ragged(&mut self, at: LineColumn, cells: usize) -> bool {
-        if (self.named..=self.places.len()).contains(&cells) {
+        if (self.named..=self.column_at.len()).contains(&cells) {
             return false;
         }
         let message = format!("{cells} cells, the header has {}", self.named);
@@ -320,12 +320,12 @@ impl<'t, 'a> TableParser<'t, 'a> {
 
     /// Ends a record of so many cells and hands it over; false stops.
     pub fn finish_record(&mut self, cells: usize) -> bool {
-        for place in self.places.iter().skip(cells).flatten() {
+        for place in self.column_at.iter().skip(cells).flatten() {
             self.record.cells[*place] = None;
         }
         self.record.faulty |= self.is_ragged(self.record.at, cells);
         self.records += 1;
-        let goes_on = (self.target.each)(&self.record, self.target.columns);
+        let goes_on = (self.target.on_record)(&self.record, self.target.columns);
         if !goes_on {
             self.target.findings.complete = false;
         }

@@ -81,7 +81,7 @@ pub(in crate::feed) fn find(
     let mut lines = 1..=LINES;
     let mut fits_from = |line: u32| {
         let options = FormatOptions {
-            begins: line,
+            first_line: line,
             ..options.clone()
         };
         let mut columns = ExportColumns::default();
@@ -102,7 +102,7 @@ fn table(
     line: u32,
 ) -> Option<TableCandidate> {
     let options = FormatOptions {
-        begins: line,
+        first_line: line,
         ..options.clone()
     };
     let (mut columns, mut rows, mut faulty) = (ExportColumns::default(), 0, 0);

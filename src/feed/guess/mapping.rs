@@ -409,8 +409,12 @@ pub(super) fn table_start(look: &ExportProfile) -> String {
         Some(SheetSelector::Number(number)) => writeln!(text, "sheet: {number}"),
         None => Ok(()),
     };
-    if look.begins > 1 {
-        let _ = writeln!(text, "header: {}   # what is above is skipped", look.begins);
+    if look.first_line > 1 {
+        let _ = writeln!(
+            text,
+            "header: {}   # what is above is skipped",
+            look.first_line
+        );
     }
     text
 }

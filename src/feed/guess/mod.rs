@@ -39,7 +39,7 @@ pub struct ExportProfile {
     /// Whether its first row names them.
     pub header: bool,
     /// The line or row that does, from 1; what is above is no part of the table.
-    pub begins: u32,
+    pub first_line: u32,
     /// The sheet that was asked for.
     pub sheet: Option<SheetSelector>,
     /// Where in JSON its list is, where the whole is none.
@@ -71,7 +71,7 @@ pub struct PresetFit {
     /// How many of its columns the export has.
     pub found: usize,
     /// How many it knows.
-    pub of: usize,
+    pub total: usize,
     /// The columns that the export lacks.
     pub missing: Vec<String>,
     /// The columns without which it reads nothing, and that are missing.
@@ -84,7 +84,7 @@ impl PresetFit {
     /// The share of its columns that the export has, in per cent.
     #[must_use]
     pub fn share(&self) -> usize {
-        self.found * 100 / self.of.max(1)
+        self.found * 100 / self.total.max(1)
     }
 
     /// Whether an export of such columns is to be read by it.
@@ -109,11 +109,11 @@ pub fn inspect(
     let begins = asked
         .header
         .unwrap_or_else(|| header::guess(&mut input, name, &options));
-    options.begins = begins;
+    options.first_line = begins;
     let mut read = read(&mut input, name, &options);
     let rows = read.outcome.list.take();
     if rows.is_some() {
-        options.rows.clone_from(&rows);
+        options.list_path.clone_from(&rows);
         read = self::read(&mut input, name, &options);
     }
     if read.columns.names().any(|name| name.parse::<f64>().is_ok()) {
@@ -148,7 +148,7 @@ pub fn inspect(
         outcome: read.outcome,
         columns: read.columns,
         header,
-        begins,
+        first_line: begins,
         sheet: asked.sheet,
         rows,
         trailer,
@@ -249,7 +249,7 @@ fn rank_presets(columns: &ExportColumns, header: bool, format: ExportFormat) -> 
     let rank = |fit: &PresetFit| {
         (
             fit.is_good(),
-            fit.found * 1000 / (fit.of + fit.unknown.len()).max(1),
+            fit.found * 1000 / (fit.total + fit.unknown.len()).max(1),
         )
     };
     fits.sort_by(|a, b| rank(b).cmp(&rank(a)).then(a.preset.cmp(b.preset)));
@@ -270,7 +270,7 @@ fn preset_fit(
         return (has == of).then(|| PresetFit {
             preset,
             found: of,
-            of,
+            total: of,
             missing: Vec::new(),
             needed: Vec::new(),
             unknown: Vec::new(),
@@ -293,7 +293,7 @@ fn preset_fit(
     Some(PresetFit {
         preset,
         found: found.len(),
-        of: found.len() + missing.len(),
+        total: found.len() + missing.len(),
         needed: needed
             .filter(|at| missing.contains(at))
             .map(|at| name(&at))

@@ -23,7 +23,7 @@ pub struct CellMapping {
     /// What booleans stand for: false, true.
     pub booleans: Option<[Option<String>; 2]>,
     /// Whether a text that `values` does not know is a mistake.
-    pub closed: bool,
+    pub rejects_unknown: bool,
     /// What is done to it after that, in order.
     pub steps: Vec<TextTransform>,
     /// Whether a list is fed by it, and how.
@@ -130,7 +130,7 @@ impl CellMapping {
             values: BTreeMap::new(),
             spelled: BTreeMap::new(),
             booleans: None,
-            closed: false,
+            rejects_unknown: false,
             steps: Vec::new(),
             list: None,
         }
@@ -264,7 +264,7 @@ impl CellMapping {
                 .as_deref()
                 .map(CompactText::new));
         }
-        if self.closed {
+        if self.rejects_unknown {
             let known = self.values.keys().filter(|key| !key.is_empty());
             let known = known.map(|key| self.spelled.get(key).unwrap_or(key).as_str());
             let known: Vec<&str> = known.collect();

@@ -90,7 +90,7 @@ impl CellFile {
     fn resolve(mut self, names: &mut MappingColumns) -> MappingResult<CellMapping> {
         let take = self.take(names)?;
         let mut cell = CellMapping::from_source(take);
-        cell.closed = self.otherwise == Some(UnknownValuePolicy::Error);
+        cell.rejects_unknown = self.otherwise == Some(UnknownValuePolicy::Error);
         cell.list = self.list;
         let mut booleans = [None, None];
         for (word, stands) in self.values.take().unwrap_or_default() {

@@ -244,7 +244,7 @@ impl SectionFile {
             when: conditions(self.when, names)?,
             id,
             fields,
-            every,
+            custom_prefix: every,
             blocks,
         })
     }
@@ -276,7 +276,7 @@ impl AddressBlockFile {
         let id = cell(self.external_id, names).map_err(|why| format!("externalId: {why}"))?;
         Ok(AddressBlock {
             when: conditions(self.when, names)?,
-            own: self.own.iter().map(|name| names.column(name)).collect(),
+            own_columns: self.own.iter().map(|name| names.column(name)).collect(),
             rows: self.rows.map(|rows| names.column(&rows)),
             id,
             fields: fields(kinds::get(ADDRESS), self.fields, self.custom_fields, names)?,
@@ -390,7 +390,7 @@ fn fields(
             cell: read,
         });
     }
-    if !custom.is_empty() && kind.custom.is_none() {
+    if !custom.is_empty() && kind.applies_to_word.is_none() {
         return Err(format!("{} has no custom fields", kind.name));
     }
     for (id, value) in custom {

@@ -72,7 +72,7 @@ impl Mapping {
                 columns.extend(of.cell.columns());
             }
             if let (true, Some(before), FieldRef::Custom(id)) =
-                (kind == section.kind.id, &section.every, field)
+                (kind == section.kind.id, &section.custom_prefix, field)
             {
                 named.push(vec![format!("{before}{id}")]);
             }
@@ -124,7 +124,7 @@ impl Mapping {
         let mut every = self
             .sections
             .iter()
-            .filter_map(|section| section.every.as_ref());
+            .filter_map(|section| section.custom_prefix.as_ref());
         all.find(column).is_some() || every.any(|before| column.starts_with(before.as_str()))
     }
 }

@@ -16,7 +16,7 @@ pub struct MappingSection {
     /// Its fields, sorted, an attribute of the members after the members.
     pub fields: Vec<FieldMapping>,
     /// What columns begin with whose names end with the id of a custom field.
-    pub every: Option<String>,
+    pub custom_prefix: Option<String>,
     /// The addresses of an account.
     pub blocks: Vec<AddressBlock>,
 }
@@ -38,7 +38,7 @@ pub struct AddressBlock {
     /// Which records: those that all of these mean.
     pub when: Vec<ColumnCondition>,
     /// Of a numbered address: its own columns. A record without a value in any of them has no such address.
-    pub own: Vec<ColumnIndex>,
+    pub own_columns: Vec<ColumnIndex>,
     /// The array that holds them; without it they stand in the record of the account.
     pub rows: Option<ColumnIndex>,
     /// The external id of the address.

@@ -48,8 +48,8 @@ impl RowPlacer<'_> {
         });
         let mut drafts: Vec<DraftWithLosses> = Vec::new();
         let mut lost = BTreeSet::new();
-        for part in has.chain(unit.gone.iter().map(AccountAddress::Removed)) {
-            let placed = match unit.skip.get(part.id()) {
+        for part in has.chain(unit.removed_addresses.iter().map(AccountAddress::Removed)) {
+            let placed = match unit.skipped_addresses.get(part.id()) {
                 Some(why) => Err(why.clone()),
                 None => self.find_place(&mut drafts, &base, part, unit),
             };

@@ -14,14 +14,14 @@ pub(super) struct ExportUnit<'a> {
     /// Whether it is no longer stored.
     pub deleted: bool,
     /// The addresses that were taken from it.
-    pub gone: Vec<CompactText>,
+    pub removed_addresses: Vec<CompactText>,
     /// Columns that are read as something that is not stored, whatever stands in them.
     /// Of which section, and which.
-    pub avoid: BTreeSet<(usize, ColumnIndex)>,
+    pub avoided_columns: BTreeSet<(usize, ColumnIndex)>,
     /// Addresses that cannot be written, and why.
-    pub skip: BTreeMap<CompactText, LossReason>,
+    pub skipped_addresses: BTreeMap<CompactText, LossReason>,
     /// Why it cannot be written at all.
-    pub dropped: Option<LossReason>,
+    pub drop_reason: Option<LossReason>,
     /// Its rows.
     pub drafts: Vec<RowDraft>,
     /// What they do not say.
@@ -35,10 +35,10 @@ impl<'a> ExportUnit<'a> {
         Self {
             row,
             deleted,
-            gone,
-            avoid: BTreeSet::new(),
-            skip: BTreeMap::new(),
-            dropped: None,
+            removed_addresses: gone,
+            avoided_columns: BTreeSet::new(),
+            skipped_addresses: BTreeMap::new(),
+            drop_reason: None,
             drafts: Vec::new(),
             losses: BTreeSet::new(),
             unread: BTreeSet::new(),

@@ -134,7 +134,7 @@ fn invert_values(
             let found = both.filter(|(_, text)| stands(text));
             alts.extend(found.map(|(value, _)| CellAlternative::word(words.write_boolean(value))));
         }
-        None if cell.closed || cell.values.contains_key(&wanted.text.to_lowercase()) => {}
+        None if cell.rejects_unknown || cell.values.contains_key(&wanted.text.to_lowercase()) => {}
         None => alts.push(wanted.clone()),
     }
     alts

@@ -197,7 +197,7 @@ fn layout_custom(
     rows: &KeyedList<Row>,
     columns: &mut ExportColumns,
 ) -> Vec<CustomColumn> {
-    let Some(prefix) = &section.every else {
+    let Some(prefix) = &section.custom_prefix else {
         return Vec::new();
     };
     let mapped = |id: &CompactText| {
@@ -226,11 +226,11 @@ fn definitions(rows: &KeyedList<Row>, kind: KindId) -> BTreeMap<CompactText, boo
     let mut all = BTreeMap::new();
     for row in rows {
         if row.key.kind == kind {
-            for id in row.custom.keys() {
+            for id in row.custom_values.keys() {
                 all.entry(id.clone()).or_insert(false);
             }
         } else if row.key.kind == CUSTOM_FIELD
-            && word(row, "appliesTo").as_deref() == kinds::get(kind).custom
+            && word(row, "appliesTo").as_deref() == kinds::get(kind).applies_to_word
             && word(row, "status").as_deref() == Some("active")
         {
             let required = row.values[definition.expect_index("required")].as_ref();

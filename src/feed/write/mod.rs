@@ -193,7 +193,7 @@ fn deleted_row(key: &Key) -> Row {
         key: key.clone(),
         version: 0,
         values: vec![None; kind.fields.len()],
-        custom: SmallMap::default(),
+        custom_values: SmallMap::default(),
         facts: SmallMap::default(),
     };
     let status = FieldRef::Own(u8::try_from(kind.status_index()).unwrap_or_default());

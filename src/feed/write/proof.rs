@@ -124,12 +124,12 @@ impl RowPlacer<'_> {
         for problem in problems {
             match problem {
                 ProofProblem::All(why) => {
-                    unit.dropped = Some(why);
+                    unit.drop_reason = Some(why);
                     return true;
                 }
                 ProofProblem::Address(id) => {
                     let why = LossReason::ReadsAs("nothing".to_owned());
-                    unit.skip.entry(id).or_insert(why);
+                    unit.skipped_addresses.entry(id).or_insert(why);
                     again = true;
                 }
                 ProofProblem::Unread(key, field) => {
@@ -163,23 +163,23 @@ impl RowPlacer<'_> {
                 found.extend(columns.filter(open).map(|column| (draft.section, column)));
             }
         }
-        let before = unit.avoid.len();
-        unit.avoid.extend(found);
-        if unit.avoid.len() > before {
+        let before = unit.avoided_columns.len();
+        unit.avoided_columns.extend(found);
+        if unit.avoided_columns.len() > before {
             return;
         }
         let name = kinds::get(key.kind).field_name(field);
         let why = LossReason::ReadsAs(format!("one with another {name}"));
         // An address that cannot be said without saying something else goes, the account stays.
-        let address = key.kind == ADDRESS && !unit.skip.contains_key(&key.id);
+        let address = key.kind == ADDRESS && !unit.skipped_addresses.contains_key(&key.id);
         let has = unit
             .drafts
             .iter()
             .any(|draft| addresses(draft).any(|(id, _)| *id == key.id));
         if address && has {
-            unit.skip.insert(key.id.clone(), why);
+            unit.skipped_addresses.insert(key.id.clone(), why);
         } else {
-            unit.dropped = Some(why);
+            unit.drop_reason = Some(why);
         }
     }
 

@@ -40,7 +40,7 @@ impl RowPlacer<'_> {
     pub fn place(&self, unit: &mut ExportUnit<'_>) {
         unit.drafts.clear();
         unit.losses.clear();
-        let placed = match &unit.dropped {
+        let placed = match &unit.drop_reason {
             Some(why) => Err(why.clone()),
             None => self.rows_of(unit),
         };
@@ -65,7 +65,8 @@ impl RowPlacer<'_> {
         let sections = &self.layout.mapping.sections;
         let kind = unit.row.key.kind;
         let of_kind = || (0..sections.len()).filter(|at| sections[*at].kind.id == kind);
-        let says = |at: &usize| !sections[*at].fields.is_empty() || sections[*at].every.is_some();
+        let says =
+            |at: &usize| !sections[*at].fields.is_empty() || sections[*at].custom_prefix.is_some();
         let mut why = LossReason::NoColumn;
         let whole = of_kind()
             .filter(says)
@@ -95,7 +96,7 @@ impl RowPlacer<'_> {
         let id = [row.key.id.to_string()];
         self.put_fixed(&mut draft, &section.id, &id, unit)?;
         for custom in &self.layout.custom[at] {
-            let value = row.custom.get(&custom.id);
+            let value = row.custom_values.get(&custom.id);
             let text = value.map(plain_text);
             if text.is_none() && custom.required && !unit.deleted && !self.layout.form.is_json() {
                 return Err(LossReason::Blank(custom.id.clone()));
@@ -219,7 +220,7 @@ impl RowPlacer<'_> {
         let mut stop = PlacementError::Soft(LossReason::NoColumn);
         for mut needs in ways {
             for (column, alts) in &mut needs {
-                if unit.avoid.contains(&(draft.section, *column)) {
+                if unit.avoided_columns.contains(&(draft.section, *column)) {
                     alts.retain(|alt| alt.text.is_empty());
                 }
             }
@@ -284,8 +285,12 @@ impl RowPlacer<'_> {
         let section = &self.layout.mapping.sections[at];
         let row = &*unit.row;
         let blocks = !section.blocks.is_empty();
-        let mut losses =
-            unmapped_values(section.kind, row, &section.fields, section.every.is_some());
+        let mut losses = unmapped_values(
+            section.kind,
+            row,
+            &section.fields,
+            section.custom_prefix.is_some(),
+        );
         losses.retain(|loss| !(blocks && loss.field.as_deref() == Some("addresses")));
         if unit.deleted {
             losses.clear();
@@ -309,7 +314,7 @@ pub(super) fn unmapped_values(
         left.then(|| field.name.to_owned())
     });
     let custom = row
-        .custom
+        .custom_values
         .keys()
         .filter(|id| !every && !has(&FieldRef::Custom((*id).clone())));
     let custom = custom.map(|id| format!("customFields.{id}"));

@@ -35,7 +35,7 @@ fn row(kind: KindId, id: &str, fields: &[(&str, Value)]) -> Row {
         key: Key::new(kind, id),
         version: 1,
         values,
-        custom: SmallMap::default(),
+        custom_values: SmallMap::default(),
         facts: SmallMap::default(),
     }
 }
@@ -157,7 +157,7 @@ fn put_account(
     let mut account = row(ACCOUNT, &id, &fields);
     if let Some(note) = note.as_ref().filter(|note| !note.trim().is_empty()) {
         account
-            .custom
+            .custom_values
             .insert("note".into(), Value::text(note.trim()));
     }
     let _ = rows.insert(account);
@@ -320,10 +320,10 @@ accounts:
     let key = Key::new(ACCOUNT, "00a");
     let account = rows.get_mut(&key).expect("it");
     account
-        .custom
+        .custom_values
         .insert("limit".into(), Value::Number("1250.5".into()));
     account
-        .custom
+        .custom_values
         .insert("since".into(), Value::text("2025-03-21"));
     let (text, lost) = losses(yaml, &rows);
     assert_eq!(lost, Vec::<String>::new());

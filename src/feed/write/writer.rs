@@ -169,7 +169,7 @@ impl<'a, 'o> ExportWriter<'a, 'o> {
         let custom = self.layout.custom.get(draft.section).into_iter().flatten();
         let every = self.layout.mapping.sections.get(draft.section);
         let prefix = every
-            .and_then(|section| section.every.as_deref())
+            .and_then(|section| section.custom_prefix.as_deref())
             .unwrap_or_default();
         for (custom, text) in custom.zip(&draft.custom) {
             // A blank clears, and what is required cannot be cleared.

@@ -59,7 +59,7 @@ impl<'t> EditBuffer<'t> {
         declared: &DeclaredResource,
     ) -> Result<Vec<TextSplice>, EditRefusal> {
         let kind = kinds::get(edit.key.kind);
-        let resource = self.resource(declared.at)?;
+        let resource = self.resource(declared.position)?;
         let mut splices = Vec::new();
         let mut missing = Vec::new();
         for (field, cell) in &edit.cells {

@@ -75,7 +75,7 @@ pub(super) struct NodeTree {
     /// The anchors that an alias names.
     pub aliased: HashSet<usize>,
     /// Where resources are, by where their external id stands, or they begin: the way from the root.
-    places: HashMap<usize, Vec<usize>>,
+    resource_paths: HashMap<usize, Vec<usize>>,
 }
 
 impl NodeTree {
@@ -96,13 +96,13 @@ impl NodeTree {
         for (index, root) in nodes.roots.iter().enumerate() {
             index_resources(root, &mut vec![index], &mut places);
         }
-        nodes.places = places;
+        nodes.resource_paths = places;
         Some(nodes)
     }
 
     /// The mapping of a resource by the place of its external id, with what is around it.
     pub fn resource(&self, at: usize) -> Option<Vec<&SpannedNode>> {
-        let way = self.places.get(&at)?;
+        let way = self.resource_paths.get(&at)?;
         let mut node = self.roots.get(*way.first()?)?;
         let mut around = vec![node];
         for step in &way[1..] {

@@ -104,7 +104,7 @@ impl EditVerifier<'_> {
             let first = edit.cells.first().map(|(field, _)| field);
             let at = declared.map(|declared| {
                 let stated = first.and_then(|field| declared.stated(field));
-                stated.map_or(declared.at, |stated| stated.at)
+                stated.map_or(declared.position, |stated| stated.position)
             });
             let at = at.unwrap_or_default();
             match made {

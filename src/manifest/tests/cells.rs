@@ -55,7 +55,7 @@ fn the_example_of_the_contract_reads_without_a_finding() {
         Some("A")
     );
     let address = resource(&loaded, "Address/0000900101");
-    assert_eq!((address.at.line, address.at.column), (10, 18));
+    assert_eq!((address.position.line, address.position.column), (10, 18));
     assert_eq!(loaded.documents.len(), 2);
     assert_eq!(loaded.documents[0].keys.len(), 2);
     assert!(loaded.documents.iter().all(|document| document.clean));
@@ -289,7 +289,7 @@ fn columns_count_characters_and_lines_the_whole_file() {
     );
     assert_eq!(found(&loaded), ["date 6:39"]);
     assert_eq!(
-        resource(&loaded, "Account/å").at,
+        resource(&loaded, "Account/å").position,
         LineColumn {
             line: 5,
             column: 13

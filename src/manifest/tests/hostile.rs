@@ -219,7 +219,7 @@ fn of_a_tree_with_more_errors_than_anyone_reads_nothing_is_used() {
             loaded.desired.removals_off,
             ["there are more than 100,000 errors"]
         );
-        assert_eq!(loaded.desired.unread.len(), crate::kinds::ALL.len());
+        assert_eq!(loaded.desired.unread_kinds.len(), crate::kinds::ALL.len());
         assert_eq!(loaded.files.len(), tree.len());
         let errors = loaded.diagnostics.iter().filter(|found| found.is_error());
         assert_eq!(errors.count(), 100_001);

@@ -21,7 +21,10 @@ impl AccessChanges {
         }
         let kind = kinds::get(step.key.kind);
         for change in step.changes().iter() {
-            if kind.field(&change.field).is_some_and(|field| field.grants) {
+            if kind
+                .field(&change.field)
+                .is_some_and(|field| field.grants_access)
+            {
                 access.split(kind.id, change, step.verb == StepVerb::Create);
             }
         }

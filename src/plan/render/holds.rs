@@ -67,7 +67,10 @@ impl<'a> HoldGroup<'a> {
             "roster approve hold {} --reason \"…\"",
             visible(&first.hold)
         );
-        let over = first.over.as_ref().map(|over| visible(over).into_owned());
+        let over = first
+            .accept_option
+            .as_ref()
+            .map(|over| visible(over).into_owned());
         let approve = first.is_approvable().then_some(approve);
         approve.into_iter().chain(over).collect()
     }

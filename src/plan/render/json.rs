@@ -156,11 +156,14 @@ fn document(plan: &Plan, frame: &mut JsonFrame<'_>, parts: DocumentParts<'_>) ->
     frame.list("orphans", plan.orphans.iter().map(KeyJson))?;
     frame.list("released", plan.released.iter().map(KeyJson))?;
     frame.list("accepted", plan.accepted.iter())?;
-    if !plan.spent.is_empty() {
+    if !plan.budget_use.is_empty() {
         frame.member("budgets", &BudgetsJson(plan))?;
     }
-    if origin && !plan.remembered.is_empty() {
-        frame.list("remembered", plan.remembered.iter().map(RememberedStepJson))?;
+    if origin && !plan.remembered_steps.is_empty() {
+        frame.list(
+            "remembered",
+            plan.remembered_steps.iter().map(RememberedStepJson),
+        )?;
     }
     if origin {
         if !plan.undeclared.is_empty() {
@@ -246,9 +249,9 @@ impl Serialize for HoldJson<'_> {
         map.serialize_entry("message", &held.message)?;
         map.serialize_entry("hold", &held.hold)?;
         optional(&mut map, "count", held.count.as_ref())?;
-        optional(&mut map, "of", held.of.as_ref())?;
+        optional(&mut map, "of", held.total.as_ref())?;
         optional(&mut map, "limit", held.limit.as_ref())?;
-        optional(&mut map, "override", held.over.as_ref())?;
+        optional(&mut map, "override", held.accept_option.as_ref())?;
         let origin = held.origin.as_ref().filter(|_| self.origin);
         optional(&mut map, "origin", origin.map(OriginJson).as_ref())?;
         map.serialize_entry(
@@ -310,8 +313,8 @@ impl Serialize for BudgetsJson<'_> {
             of: u64,
         }
         let plan = self.0;
-        to.collect_map(plan.spent.iter().map(|(name, count)| {
-            let of = plan.bases.get(name).copied().unwrap_or_default();
+        to.collect_map(plan.budget_use.iter().map(|(name, count)| {
+            let of = plan.budget_bases.get(name).copied().unwrap_or_default();
             (name, BudgetUse { count: *count, of })
         }))
     }

@@ -322,7 +322,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         let own: Vec<_> = (0..kind.fields.len())
             .map(|at| any_change(kind.id, at))
             .collect();
-        let custom = kind.custom.is_some();
+        let custom = kind.applies_to_word.is_some();
         (own, any_number(), any_number()).prop_map(move |(mut changes, before, after)| {
             if custom {
                 changes.push(change(kind.id, "customFields.n", before, after));

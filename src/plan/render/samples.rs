@@ -85,14 +85,14 @@ pub(super) fn created(id: &str) -> Step {
     .map(|(name, value)| StatedField {
         field: kind.field_ref(name).unwrap(),
         cell: Cell::Value(value),
-        at: LineColumn::default(),
+        position: LineColumn::default(),
     })
     .collect();
     cells.sort_by(|a, b| a.field.cmp(&b.field));
     let declared = DeclaredResource {
         key: Key::new(kinds::USER, id),
         path: "users.yaml".into(),
-        at: LineColumn { line: 3, column: 5 },
+        position: LineColumn { line: 3, column: 5 },
         cells,
     };
     Step {
@@ -160,9 +160,9 @@ pub(super) fn held(code: Code, verb: StepVerb, id: &str, hold: &str) -> HoldEntr
         message: format!("{code} says no"),
         hold: hold.into(),
         count: None,
-        of: None,
+        total: None,
         limit: None,
-        over: None,
+        accept_option: None,
         origin: Some(origin("users.yaml", 9, 5)),
         changes: Vec::new(),
         becomes: None,
@@ -176,9 +176,9 @@ pub(super) fn guarded(id: &str, count: u64) -> HoldEntry {
             "User.deactivate: {count} of 40 is more than the 4 that `guards.deactivate` allows at once; if that is meant, `--accept User.deactivate={count}`"
         ),
         count: Some(count),
-        of: Some(40),
+        total: Some(40),
         limit: Some(4),
-        over: Some(format!("--accept User.deactivate={count}")),
+        accept_option: Some(format!("--accept User.deactivate={count}")),
         changes: vec![change(
             kinds::USER,
             "status",

@@ -108,9 +108,9 @@ impl SavedPlanDocument {
                 ..step
             });
         Plan {
-            spent,
-            bases,
-            remembered: remembered.collect(),
+            budget_use: spent,
+            budget_bases: bases,
+            remembered_steps: remembered.collect(),
             source,
             database: self.database,
             environment: self.environment,
@@ -300,9 +300,9 @@ impl DocumentForm for HoldEntry {
             message: read.message,
             hold: read.hold,
             count: read.count,
-            of: read.of,
+            total: read.of,
             limit: read.limit,
-            over: read.over,
+            accept_option: read.over,
             origin: read.origin.map(Origin::from),
             changes: changes(&key, read.changes)?,
             becomes: read.becomes.map(|id| Key::new(key.kind, id)),

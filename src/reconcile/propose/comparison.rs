@@ -20,7 +20,7 @@ pub(super) struct DirectoryComparison {
     pub edits: Vec<ProposedEdit>,
     pub new: BTreeMap<Key, Arc<DeclaredResource>>,
     /// To which account a new address belongs.
-    pub homes: BTreeMap<Key, CompactText>,
+    pub account_of: BTreeMap<Key, CompactText>,
     pub unwritten: Vec<UnwrittenItem>,
     pub needs_add: usize,
     pub needs_new: usize,
@@ -30,7 +30,7 @@ pub(super) struct DirectoryComparison {
 pub(super) struct ProposedEdit {
     pub edit: ManifestEdit,
     pub path: Arc<str>,
-    pub at: LineColumn,
+    pub position: LineColumn,
     pub from: String,
 }
 
@@ -46,7 +46,7 @@ impl DirectoryComparison {
         let whole = errors.filter(|found| found.field.is_none());
         let faulty: HashSet<&Key> = whole.filter_map(|found| found.key.as_ref()).collect();
         for said in &from.desired.resources {
-            if faulty.contains(&said.key) || from.desired.shielded.contains(&said.key) {
+            if faulty.contains(&said.key) || from.desired.shielded_keys.contains(&said.key) {
                 continue;
             }
             match there.desired.resources.get(&said.key) {
@@ -73,11 +73,15 @@ impl DirectoryComparison {
     ) {
         let kind = kinds::get(said.key.kind);
         let mut missing = Vec::new();
-        let place =
-            |stated: &StatedField| format!("{}:{}:{}", said.path, stated.at.line, stated.at.column);
+        let place = |stated: &StatedField| {
+            format!(
+                "{}:{}:{}",
+                said.path, stated.position.line, stated.position.column
+            )
+        };
         for stated in &said.cells {
             let faulty = (said.key.clone(), stated.field.clone());
-            if !is_proposed(kind, &stated.field) || from.desired.faulty.contains(&faulty) {
+            if !is_proposed(kind, &stated.field) || from.desired.faulty_fields.contains(&faulty) {
                 continue;
             }
             let before = declared.stated(&stated.field);
@@ -110,14 +114,14 @@ impl DirectoryComparison {
                 }
             }
             let cells = vec![(stated.field.clone(), cell)];
-            let at = before.map_or(declared.at, |before| before.at);
+            let at = before.map_or(declared.position, |before| before.position);
             self.make(declared, cells, at, place(stated));
         }
         if let Some((first, _)) = missing.first() {
             let from = place(first);
             let cells = missing.into_iter();
             let cells = cells.map(|(stated, cell)| (stated.field.clone(), cell));
-            self.make(declared, cells.collect(), declared.at, from);
+            self.make(declared, cells.collect(), declared.position, from);
         }
     }
 
@@ -139,7 +143,7 @@ impl DirectoryComparison {
                 key: declared.key.clone(),
                 cells,
             },
-            at,
+            position: at,
             from,
         };
         if making.edit.cells.iter().any(fixed) {
@@ -162,7 +166,9 @@ impl DirectoryComparison {
         {
             for id in cell.value().into_iter().flat_map(Value::members) {
                 let key = Key::new(target, id);
-                self.homes.entry(key).or_insert_with(|| said.key.id.clone());
+                self.account_of
+                    .entry(key)
+                    .or_insert_with(|| said.key.id.clone());
             }
         }
     }
@@ -174,7 +180,7 @@ impl ProposedEdit {
             subject: self.edit.subject(),
             path: self.path.to_string(),
             in_source: false,
-            at: self.at,
+            position: self.position,
             why: why.to_owned(),
         }
     }

@@ -57,7 +57,7 @@ pub struct UnwrittenItem {
     /// Whether the place is in the source, and not in the directory.
     pub in_source: bool,
     /// Where in that file.
-    pub at: LineColumn,
+    pub position: LineColumn,
     /// Why.
     pub why: String,
 }
@@ -114,7 +114,7 @@ pub fn propose(
             None,
         ),
     };
-    let digest = match &from.facts {
+    let digest = match &from.export_facts {
         Some(facts) => facts.digest.to_string(),
         None => from.desired.revision.to_string(),
     };
@@ -211,7 +211,7 @@ fn write(found: &DirectoryComparison, there: &SourceReading, proposal: &mut Mani
         for lost in edited.dropped {
             dropped.insert(lost.index);
             proposal.unwritten.push(UnwrittenItem {
-                at: lost.at,
+                position: lost.at,
                 ..makings[lost.index].unwritten(&lost.why)
             });
         }
@@ -238,7 +238,7 @@ fn write(found: &DirectoryComparison, there: &SourceReading, proposal: &mut Mani
             subject: declared.key.to_string(),
             from: format!(
                 "{}:{}:{}",
-                declared.path, declared.at.line, declared.at.column
+                declared.path, declared.position.line, declared.position.column
             ),
         }));
     proposal
@@ -260,7 +260,7 @@ fn laid_out(
         return ManifestExport::default();
     }
     let mut beside = laid_beside(root, folders(there.desired.resources.iter()));
-    beside.homes.clone_from(&found.homes);
+    beside.owning_accounts.clone_from(&found.account_of);
     lay_out(
         found.new.values().map(|declared| item(declared)).collect(),
         &beside,

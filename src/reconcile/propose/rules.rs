@@ -119,7 +119,7 @@ impl UnwrittenItem {
             subject: declared.key.to_string(),
             path: declared.path.to_string(),
             in_source: true,
-            at: declared.at,
+            position: declared.position,
             why,
         }
     }
@@ -186,7 +186,7 @@ fn with_cells(declared: &DeclaredResource, cells: &[&(FieldRef, Cell)]) -> Decla
                 StatedField {
                     field: field.clone(),
                     cell: cell.clone(),
-                    at: declared.at,
+                    position: declared.position,
                 },
             ),
         }

@@ -41,9 +41,9 @@ impl<'a> OwnClaim<'a> {
                 key,
                 digest: claim.digest,
                 fields: Cow::Borrowed(&claim.fields),
-                seen: claim.seen,
+                seen_version: claim.seen_version,
                 state: claim.state,
-                origin: Some((&claim.path, claim.at)),
+                origin: Some((&claim.path, claim.position)),
                 revision,
             },
             Self::Step(step, claimed) => {
@@ -56,7 +56,7 @@ impl<'a> OwnClaim<'a> {
                     key,
                     digest,
                     fields,
-                    seen: apply.version_after(step),
+                    seen_version: apply.version_after(step),
                     state: ClaimState::Active,
                     origin: step.origin.as_ref().map(|from| (&from.path, from.at)),
                     revision,
@@ -94,7 +94,12 @@ impl<'a> ApplyTransaction<'a> {
             self.tx.batch(&batch, rows).await?;
         }
         let stored = self.steps().filter(|step| step.verb != StepVerb::Create);
-        let agreed = self.apply.plan.agreed.iter().map(|agreed| &agreed.key);
+        let agreed = self
+            .apply
+            .plan
+            .claim_updates
+            .iter()
+            .map(|agreed| &agreed.key);
         let keys: Vec<&Key> = stored.map(|step| &step.key).chain(agreed).collect();
         invalidate_other_sources(&mut self.tx, &name, &keys).await?;
         Ok(written)
@@ -110,10 +115,14 @@ impl<'a> ApplyTransaction<'a> {
         let mut own: Vec<OwnClaim<'a>> = steps
             .filter_map(|step| Some(OwnClaim::Step(step, step.claim.as_ref()?)))
             .collect();
-        own.extend(plan.agreed.iter().filter_map(|agreed| match &agreed.claim {
-            ClaimAction::Write(claim) => Some(OwnClaim::Agreed(&agreed.key, claim)),
-            ClaimAction::Release | ClaimAction::Gone => None,
-        }));
+        own.extend(
+            plan.claim_updates
+                .iter()
+                .filter_map(|agreed| match &agreed.claim {
+                    ClaimAction::Write(claim) => Some(OwnClaim::Agreed(&agreed.key, claim)),
+                    ClaimAction::Release | ClaimAction::Gone => None,
+                }),
+        );
         let order = |own: &OwnClaim<'a>| (kinds::get(own.key().kind).name, &own.key().id);
         own.sort_by(|a, b| order(a).cmp(&order(b)));
         own.dedup_by(|later, first| later.key() == first.key());
@@ -132,7 +141,7 @@ impl<'a> ApplyTransaction<'a> {
                 gone.push(row);
             }
         }
-        for agreed in &self.apply.plan.agreed {
+        for agreed in &self.apply.plan.claim_updates {
             match agreed.claim {
                 ClaimAction::Write(_) => {}
                 ClaimAction::Release => released.push(row(&agreed.key)),
@@ -274,7 +283,7 @@ async fn invalidate_other_sources(
         return Ok(());
     }
     let mut files: BTreeSet<(CompactText, CompactText)> = BTreeSet::new();
-    for kind in kinds::ALL.into_iter().filter(|kind| kind.status) {
+    for kind in kinds::ALL.into_iter().filter(|kind| kind.has_status) {
         let sql = format!(
             "SELECT c.source, c.path FROM claims c JOIN {} r ON r.external_id = c.external_id \
              WHERE c.kind = '{}' AND c.state = 'active' AND r.status = 'inactive' \

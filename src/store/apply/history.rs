@@ -162,7 +162,7 @@ impl ApplyTransaction<'_> {
     async fn record_budgets(&mut self, end: &HistoryTip) -> Result<(), StoreError> {
         let plan = self.apply.plan;
         let rows: Vec<SqlRow> = plan
-            .spent
+            .budget_use
             .iter()
             .map(|(budget, count)| {
                 vec![
@@ -217,7 +217,7 @@ struct RecordedChange<'s> {
     step: &'s Step,
     seq: i64,
     /// The values that say nothing about a person.
-    open: Range<usize>,
+    public_values: Range<usize>,
     personal: Option<PersonalValues>,
 }
 
@@ -258,7 +258,7 @@ impl<'s> ChangeBatch<'s> {
         let change = RecordedChange {
             step,
             seq,
-            open,
+            public_values: open,
             personal,
         };
         chain.add(&self.chained(&change));
@@ -277,7 +277,7 @@ impl<'s> ChangeBatch<'s> {
             id_digest: id_digest.map(|digest| &digest[..]),
             verb: step.verb.word(),
             reason: step.reason.word(),
-            fields: self.text(&change.open),
+            fields: self.text(&change.public_values),
             personal_digest: personal.map(|personal| &personal.digest[..]),
             path: origin.map(|origin| &*origin.path),
             line: origin.map_or(0, |origin| origin.at.line.into()),

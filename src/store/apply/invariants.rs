@@ -87,7 +87,7 @@ impl ApplyTransaction<'_> {
             let Some(change) = change_of(step, table) else {
                 continue;
             };
-            let went = LinkDelta::from_change(&change).went;
+            let went = LinkDelta::from_change(&change).removed;
             if invariant.keeper != invariant.lister {
                 keepers.extend(went);
             } else if !went.is_empty() {

@@ -17,11 +17,11 @@ use std::borrow::Cow;
 #[derive(Default)]
 pub(super) struct LinkDelta {
     /// Members that were not there.
-    pub(super) came: Vec<Link>,
+    pub(super) added: Vec<Link>,
     /// Members whose attributes change, each with what was stored.
     pub(super) changed: Vec<(Link, Link)>,
     /// Members that go.
-    pub(super) went: Vec<CompactText>,
+    pub(super) removed: Vec<CompactText>,
 }
 
 impl LinkDelta {
@@ -38,7 +38,7 @@ impl LinkDelta {
         let mut delta = Self::default();
         for link in &after {
             match find(&before, &link.target) {
-                None => delta.came.push(link.clone()),
+                None => delta.added.push(link.clone()),
                 Some(old) if old != *link => delta.changed.push((old, link.clone())),
                 Some(_) => {}
             }
@@ -46,7 +46,7 @@ impl LinkDelta {
         let gone = before
             .into_iter()
             .filter(|link| find(&after, &link.target).is_none());
-        delta.went = gone.map(|link| link.target).collect();
+        delta.removed = gone.map(|link| link.target).collect();
         delta
     }
 }
@@ -145,11 +145,11 @@ impl ApplyTransaction<'_> {
             let owner = &step.key.id;
             let delta = LinkDelta::from_change(&change);
             let altered = delta.changed.iter().map(|(_, link)| &link.target);
-            for target in delta.went.iter().chain(altered) {
+            for target in delta.removed.iter().chain(altered) {
                 out.push(vec![owner.into(), target.into()]);
             }
             let came = delta
-                .came
+                .added
                 .iter()
                 .map(|link| cells(table, owner, link, None));
             put.extend(came);

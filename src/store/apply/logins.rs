@@ -58,7 +58,7 @@ impl ApplyTransaction<'_> {
         let mut pairs: Vec<SqlRow> = Vec::new();
         for step in self.of_kind(USER, super::changes_row) {
             if let Some(change) = change_of(step, table) {
-                let went = LinkDelta::from_change(&change).went;
+                let went = LinkDelta::from_change(&change).removed;
                 pairs.extend(
                     went.iter()
                         .map(|account| vec![(&step.key.id).into(), account.into()]),
@@ -129,7 +129,7 @@ impl ApplyTransaction<'_> {
         let mut pairs = Vec::new();
         for step in self.of_kind(USER, |verb| verb != StepVerb::Delete) {
             if let Some(change) = change_of(step, table) {
-                let came = LinkDelta::from_change(&change).came.into_iter();
+                let came = LinkDelta::from_change(&change).added.into_iter();
                 pairs.extend(came.map(|link| (step.key.id.clone(), link.target)));
             }
         }

@@ -187,10 +187,12 @@ impl<'a> ApplyTransaction<'a> {
     async fn perform(&mut self) -> Result<ApplySummary, ApplyError> {
         let guard = self.tx.dialect();
         self.tx.script(guard.guard_on).await?;
-        if !guard.idle.is_empty() && self.apply.plan.steps.len() > MANY {
+        if !guard.set_idle_timeout.is_empty() && self.apply.plan.steps.len() > MANY {
             // What is written is made ready between two statements.
             let millis = IDLE + self.apply.plan.steps.len() / 10;
-            self.tx.script(&format!("{}{millis}", guard.idle)).await?;
+            self.tx
+                .script(&format!("{}{millis}", guard.set_idle_timeout))
+                .await?;
         }
         if !guard.numbered {
             self.tx.script("PRAGMA defer_foreign_keys = ON").await?;
@@ -212,7 +214,7 @@ impl<'a> ApplyTransaction<'a> {
         held_steps::record_held_steps(&mut self.tx, self.apply.plan).await?;
         if let Some(remember) = self.apply.remember {
             source::save_checkpoint(&mut self.tx, &self.apply.plan.source.name, remember).await?;
-            imports::end(&mut self.tx, &remember.ended, run).await?;
+            imports::end(&mut self.tx, &remember.import_endings, run).await?;
         }
         if bare {
             self.finish_bulk_load().await?;

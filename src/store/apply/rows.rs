@@ -113,7 +113,7 @@ impl ApplyTransaction<'_> {
         step: &Step,
         changes: &[FieldChange],
     ) -> Option<SqlValue> {
-        match column.holds {
+        match column.content {
             ColumnContent::Id | ColumnContent::Version => None,
             ColumnContent::Field(field)
             | ColumnContent::Path(field)
@@ -243,7 +243,7 @@ impl<'a> RuntimeFacts<'a> {
     fn new_row(&self, table: &KindTable, step: &Step, out: &mut RowWriter<'_>) {
         let given = values::step_changes(step);
         for column in &table.columns {
-            match column.holds {
+            match column.content {
                 ColumnContent::Id => out.put(&step.key.id),
                 ColumnContent::Version => out.put(1),
                 ColumnContent::Field(field)

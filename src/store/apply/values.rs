@@ -91,7 +91,11 @@ mod tests {
 
     fn stated(field: FieldRef, cell: Cell) -> StatedField {
         let at = LineColumn::default();
-        StatedField { field, cell, at }
+        StatedField {
+            field,
+            cell,
+            position: at,
+        }
     }
 
     /// A user about whom every kind of thing is said.
@@ -127,7 +131,7 @@ mod tests {
                 declared: Arc::new(DeclaredResource {
                     key,
                     path: "users.yaml".into(),
-                    at: LineColumn::default(),
+                    position: LineColumn::default(),
                     cells,
                 }),
                 derived: [derived].into(),

@@ -151,7 +151,7 @@ async fn versions(
     let columns: Vec<_> = table
         .columns
         .iter()
-        .filter(|column| may_change_in_part(table, column.holds))
+        .filter(|column| may_change_in_part(table, column.content))
         .collect();
     let names = columns.iter().map(|column| format!(", t.{}", column.name));
     let more = names.collect::<Vec<_>>().concat();
@@ -172,7 +172,7 @@ async fn versions(
     let rows = found.into_iter().map(|mut cells| {
         let mut partial = MergeBase::default();
         for (column, cell) in columns.iter().zip(&cells[2..]) {
-            match (column.holds, cell) {
+            match (column.content, cell) {
                 (ColumnContent::Custom, SqlValue::Text(text)) => {
                     partial.custom = codec::custom(text);
                 }

@@ -22,8 +22,12 @@ const WIDE: usize = 8;
 /// Reads the rows of a text.
 pub(super) fn read(source: &mut TextReader<'_>, target: &mut ReadContext<'_>) -> BodySummary {
     let mut detected = Vec::new();
-    if !skip_to_header(source, target.options.begins, target.options.limits.record) {
-        let (begins, lines) = (target.options.begins, source.pos.line);
+    if !skip_to_header(
+        source,
+        target.options.first_line,
+        target.options.limits.record,
+    ) {
+        let (begins, lines) = (target.options.first_line, source.pos.line);
         let what = format!("without a line {begins}, where the header is: it has {lines}");
         let found = not_data::not_data(&what, "correct `header:` of the mapping");
         target.findings.fatal(source.pos, found);

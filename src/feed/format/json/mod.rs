@@ -38,16 +38,16 @@ struct JsonReader<'s, 'i, 'f> {
     /// A list in an object that is none.
     list: Option<String>,
     /// What an object is a part of.
-    whole: &'static str,
+    container: &'static str,
     /// How many rows there are in all, as the answer says.
     total: Option<u64>,
     /// What it says beside the list.
-    beside: Vec<(LineColumn, Diagnostic)>,
+    envelope_diagnostics: Vec<(LineColumn, Diagnostic)>,
 }
 
 /// Reads the objects of a text.
 pub(super) fn read(source: &mut TextReader<'_>, target: &mut ReadContext<'_>) -> BodySummary {
-    let path = target.options.rows.as_deref().unwrap_or_default();
+    let path = target.options.list_path.as_deref().unwrap_or_default();
     let path: Vec<&str> = path.split('.').filter(|name| !name.is_empty()).collect();
     read_with(source, target, "list", |reader, objects, each| {
         reader.read_list_at(&path, objects, each)
@@ -77,16 +77,16 @@ fn read_with(
         findings: target.findings,
         most: limits.record,
         list: None,
-        whole,
+        container: whole,
         total: None,
-        beside: Vec::new(),
+        envelope_diagnostics: Vec::new(),
     };
     let mut objects = ObjectReader::new(target.columns, limits, &target.options.blanks);
     let mut records = 0;
     // What went wrong has been reported.
     let _ = read(&mut reader, &mut objects, &mut |record, columns| {
         records += 1;
-        (target.each)(record, columns)
+        (target.on_record)(record, columns)
     });
     let total = reader.total.filter(|total| *total > records);
     if let Some(total) = total.filter(|_| reader.findings.complete) {
@@ -244,7 +244,7 @@ impl JsonReader<'_, '_, '_> {
         }
         let ((), flawed) = self.step(|cursor| objects.read(cursor, record))?;
         record.faulty |= flawed;
-        for (at, found) in objects.found.drain(..) {
+        for (at, found) in objects.diagnostics.drain(..) {
             // A letter that was just lost has been reported.
             if !flawed || found.code != codes::REPLACEMENT_CHARACTER {
                 self.findings.report(at, found);
@@ -254,7 +254,7 @@ impl JsonReader<'_, '_, '_> {
     }
 
     fn report_not_object(&mut self) -> Result<(), ReportedError> {
-        let (message, help) = if self.whole == "line" {
+        let (message, help) = if self.container == "line" {
             ("a line is no object", "every line is an object: `{…}`")
         } else {
             (
@@ -277,7 +277,7 @@ impl JsonReader<'_, '_, '_> {
     }
 
     fn report_envelope(&mut self) {
-        for (at, found) in std::mem::take(&mut self.beside) {
+        for (at, found) in std::mem::take(&mut self.envelope_diagnostics) {
             self.findings.report(at, found);
         }
     }
@@ -288,7 +288,7 @@ impl JsonReader<'_, '_, '_> {
         let at = self.source.pos;
         if let Some(value) = self.peek_value() {
             match read_envelope_member(name, &value) {
-                Some(EnvelopeSignal::Problem(found)) => self.beside.push((at, found)),
+                Some(EnvelopeSignal::Problem(found)) => self.envelope_diagnostics.push((at, found)),
                 Some(EnvelopeSignal::Total(total)) => self.total = Some(total),
                 None => {}
             }
@@ -401,8 +401,10 @@ impl JsonReader<'_, '_, '_> {
     fn report_truncated(&mut self, at: LineColumn) -> ReportedError {
         // What is wrong with the bytes is closer to the cause.
         if !self.report_invalid_byte(self.source.rest().len()) {
-            let found =
-                truncated_export(&format!("the export ends before its {} does", self.whole));
+            let found = truncated_export(&format!(
+                "the export ends before its {} does",
+                self.container
+            ));
             self.findings.fatal(at, found.help("get the whole export"));
         }
         self.findings.complete = false;

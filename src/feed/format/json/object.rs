@@ -23,7 +23,7 @@ pub(super) struct ObjectReader<'a> {
     /// The texts that stand for a blank.
     blanks: &'a [String],
     /// What was found in the object, and where.
-    pub found: Vec<(LineColumn, Diagnostic)>,
+    pub diagnostics: Vec<(LineColumn, Diagnostic)>,
     /// How many more cells the object may have room for.
     room: usize,
     /// What is read from one member to the next, to be used again.
@@ -37,7 +37,7 @@ impl<'a> ObjectReader<'a> {
             columns,
             limits,
             blanks,
-            found: Vec::new(),
+            diagnostics: Vec::new(),
             room: 0,
             name: String::new(),
             value: String::new(),
@@ -51,7 +51,7 @@ impl<'a> ObjectReader<'a> {
         record: &mut ExportRecord,
     ) -> Result<(), JsonReadError> {
         cursor.peek()?;
-        self.found.clear();
+        self.diagnostics.clear();
         self.room = self.limits.record / BYTES_PER_CELL;
         record.reset(cursor.pos());
         self.object(cursor, record, "", 1)
@@ -211,7 +211,7 @@ impl<'a> ObjectReader<'a> {
         if broken {
             self.report_lone_surrogate(at, record);
         } else if let Some(found) = check_text_letters(&value) {
-            self.found.push((at, found));
+            self.diagnostics.push((at, found));
         }
         let text = self.limit_text(strip_text_marker(&value), at, record);
         self.value = value;
@@ -333,7 +333,7 @@ impl<'a> ObjectReader<'a> {
     }
 
     fn report(&mut self, at: LineColumn, record: &mut ExportRecord, found: Diagnostic) {
-        self.found.push((at, found));
+        self.diagnostics.push((at, found));
         record.faulty = true;
     }
 }

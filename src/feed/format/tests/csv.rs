@@ -411,7 +411,7 @@ fn lines_above_the_header_are_skipped_whatever_they_hold() {
         "a\rb\rc\rid;name\r1;A\r",
     ] {
         let options = FormatOptions {
-            begins: 4,
+            first_line: 4,
             ..FormatOptions::default()
         };
         let seen = ReadTranscript::of(text, &options);
@@ -423,7 +423,7 @@ fn lines_above_the_header_are_skipped_whatever_they_hold() {
         assert_eq!(seen.records[0].at.line, 5, "{text:?}");
     }
     let options = FormatOptions {
-        begins: 9,
+        first_line: 9,
         ..FormatOptions::default()
     };
     let seen = ReadTranscript::of("id;name\n1;A\n", &options);

@@ -141,7 +141,7 @@ fn what_is_no_list_of_objects() {
 #[test]
 fn the_list_may_be_within_objects() {
     let options = FormatOptions {
-        rows: Some("data.items".to_owned()),
+        list_path: Some("data.items".to_owned()),
         ..json()
     };
     check(
@@ -225,7 +225,7 @@ fn limits_hold() {
     );
     // What is not read may be as long as it likes.
     let options = FormatOptions {
-        rows: Some("b".to_owned()),
+        list_path: Some("b".to_owned()),
         ..json()
     };
     let aside = "[1, \"x\"], ".repeat(300_000);

@@ -261,7 +261,7 @@ fn rows_above_the_header_are_skipped() {
         "<row r=\"6\"><c r=\"A6\"><v>1.09E+7",
     );
     let options = FormatOptions {
-        begins: 3,
+        first_line: 3,
         ..FormatOptions::default()
     };
     let seen = ReadTranscript::of(workbook(&[("One", &rows)]), &options);

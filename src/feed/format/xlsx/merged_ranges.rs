@@ -8,7 +8,7 @@ pub(super) struct MergedRanges {
     /// Those below, the next one last.
     below: Vec<Dimensions>,
     /// Those that the row is within.
-    here: Vec<Dimensions>,
+    covering: Vec<Dimensions>,
 }
 
 impl MergedRanges {
@@ -16,16 +16,16 @@ impl MergedRanges {
         all.sort_by_key(|one| std::cmp::Reverse(one.start));
         Self {
             below: all,
-            here: Vec::new(),
+            covering: Vec::new(),
         }
     }
 
     /// Goes down to a row.
     pub fn go_to(&mut self, row: u32) {
-        self.here.retain(|one| one.end.0 >= row);
+        self.covering.retain(|one| one.end.0 >= row);
         while let Some(one) = self.below.pop_if(|one| one.start.0 <= row) {
             if one.end.0 >= row {
-                self.here.push(one);
+                self.covering.push(one);
             }
         }
     }
@@ -36,7 +36,7 @@ impl MergedRanges {
         let covers = |one: &&Dimensions| {
             (one.start.1..=one.end.1).contains(&column) && one.start != (row, column)
         };
-        let range = self.here.iter().find(covers)?;
+        let range = self.covering.iter().find(covers)?;
         Some(format!("{}:{}", name(range.start), name(range.end)))
     }
 }

@@ -217,7 +217,7 @@ impl SheetReader<'_, '_> {
             is_blank(text) && !matches!(shape, CellShape::Unreadable(_))
         };
         let begins = cell_position(line, 0);
-        if begins.line < self.table.target.options.begins || line.cells.iter().all(blank) {
+        if begins.line < self.table.target.options.first_line || line.cells.iter().all(blank) {
             return true;
         }
         if self.table.has_trailer() && self.table.is_trailer_line(begins, &joined(line)) {
