@@ -1,5 +1,6 @@
 //! The tables of Roster's own: what it knows beside the directory itself.
 
+use super::schema_versions::SCHEMA_VERSIONS;
 use super::sql_value::SqlType;
 
 /// A table of Roster's own: its name, its columns with type and constraint, and what follows them.
@@ -9,10 +10,7 @@ pub(super) struct InternalTable {
     pub(super) keys: &'static str,
 }
 
-/// Every one, by the version of the schema that brought it: a new release adds a list.
-pub(super) const VERSIONS: &[&[InternalTable]] = &[FIRST, DAEMON, FEEDS, HOLDS];
-
-const FIRST: &[InternalTable] = &[
+pub(super) const FIRST: &[InternalTable] = &[
     InternalTable {
         name: "meta",
         columns: &[
@@ -215,7 +213,7 @@ const FIRST: &[InternalTable] = &[
 ];
 
 /// What the daemon keeps: over restarts, and for every replica of it.
-const DAEMON: &[InternalTable] = &[
+pub(super) const DAEMON: &[InternalTable] = &[
     InternalTable {
         name: "watched",
         columns: &[
@@ -275,7 +273,7 @@ const DAEMON: &[InternalTable] = &[
     },
 ];
 
-const FEEDS: &[InternalTable] = &[
+pub(super) const FEEDS: &[InternalTable] = &[
     InternalTable {
         name: "feeds",
         columns: &[
@@ -337,7 +335,7 @@ const FEEDS: &[InternalTable] = &[
 ];
 
 /// What guards held, until somebody decides.
-const HOLDS: &[InternalTable] = &[
+pub(super) const HOLDS: &[InternalTable] = &[
     InternalTable {
         name: "held_steps",
         columns: &[
@@ -371,7 +369,7 @@ const HOLDS: &[InternalTable] = &[
 
 /// All of them.
 pub(super) fn all() -> impl Iterator<Item = &'static InternalTable> {
-    VERSIONS.iter().copied().flatten()
+    SCHEMA_VERSIONS.iter().flat_map(|version| version.tables)
 }
 
 /// Indexes on Roster's own tables.

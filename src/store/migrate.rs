@@ -3,7 +3,7 @@
 use super::connection::SqlTransaction;
 use super::error::StoreError;
 use super::sql_value::{SqlType, SqlValue};
-use super::{Store, schema};
+use super::{Store, schema, schema_versions};
 use crate::model::Digest;
 use rand::RngCore;
 
@@ -75,7 +75,7 @@ impl Store {
         let standing = present.map_or(SchemaState::None, |meta| schema_state(meta.schema));
         let statements = match standing {
             SchemaState::None => schema::create(tx.dialect()),
-            SchemaState::Old { found } => schema::upgrade(tx.dialect(), found),
+            SchemaState::Old { found } => schema_versions::upgrade(tx.dialect(), found),
             SchemaState::Current | SchemaState::Newer { .. } => Vec::new(),
         };
         for statement in &statements {
@@ -85,7 +85,8 @@ impl Store {
             first_rows(&mut tx, environment).await?;
         } else if !statements.is_empty() {
             let sql = "UPDATE meta SET schema_version = ? WHERE id = 1";
-            tx.run(sql, &[SqlValue::Int(schema::VERSION)]).await?;
+            tx.run(sql, &[SqlValue::Int(schema_versions::CURRENT)])
+                .await?;
         }
         let changed = !statements.is_empty();
         let meta = require_current(&mut tx).await?;
@@ -99,7 +100,7 @@ impl Store {
 }
 
 fn schema_state(found: i64) -> SchemaState {
-    match found.cmp(&schema::VERSION) {
+    match found.cmp(&schema_versions::CURRENT) {
         std::cmp::Ordering::Less => SchemaState::Old { found },
         std::cmp::Ordering::Equal => SchemaState::Current,
         std::cmp::Ordering::Greater => SchemaState::Newer { found },
@@ -136,7 +137,8 @@ pub(super) async fn require_current(tx: &mut SqlTransaction) -> Result<DatabaseM
     require_within(tx, 0).await
 }
 
-/// The same, of a schema that this release can read: its own, or of the release before or after.
+/// The same, of a schema that this release can read: its own, that of the next release, or that of the
+/// release before unless columns came since.
 pub(super) async fn require_readable(tx: &mut SqlTransaction) -> Result<DatabaseMeta, StoreError> {
     require_within(tx, 1).await
 }
@@ -146,7 +148,8 @@ async fn require_within(
     releases: u64,
 ) -> Result<DatabaseMeta, StoreError> {
     let meta = meta(tx).await?.ok_or(StoreError::Missing)?;
-    if meta.schema.abs_diff(schema::VERSION) <= releases {
+    let near = meta.schema.abs_diff(schema_versions::CURRENT) <= releases;
+    if near && schema_versions::has_all_columns(meta.schema) {
         return Ok(meta);
     }
     let help = match schema_state(meta.schema) {
@@ -156,7 +159,7 @@ async fn require_within(
     };
     Err(StoreError::Schema {
         found: meta.schema,
-        needed: schema::VERSION,
+        needed: schema_versions::CURRENT,
         help,
     })
 }
@@ -167,7 +170,7 @@ async fn first_rows(tx: &mut SqlTransaction, environment: Option<&str>) -> Resul
     let meta = [
         SqlValue::text(identity()),
         SqlValue::text_or_null(environment),
-        SqlValue::Int(schema::VERSION),
+        SqlValue::Int(schema_versions::CURRENT),
         SqlValue::Bytes(key.to_vec()),
     ];
     let sql = "INSERT INTO meta (id, identity, environment, schema_version, secret_key) \

@@ -40,6 +40,7 @@ mod read_transaction;
 mod row_writer;
 mod runs;
 mod schema;
+mod schema_versions;
 mod search;
 mod source;
 mod source_claims;

@@ -6,36 +6,13 @@ use super::tables::{self, ColumnContent, KindTable, LinkTable, TableColumn};
 use super::{internal_tables, triggers};
 use crate::kinds::{self, FieldDefault, FieldType, Kind};
 
-/// The version of the schema that this release writes.
-pub(super) const VERSION: i64 = 4;
-
-/// What brings the schema from an older version to this one.
-pub(super) fn upgrade(dialect: &SqlDialect, found: i64) -> Vec<String> {
-    let known = usize::try_from(found).unwrap_or_default();
-    let new: Vec<&internal_tables::InternalTable> = internal_tables::VERSIONS[known..]
-        .iter()
-        .copied()
-        .flatten()
-        .collect();
-    let tables = new.iter().map(|own| own_table(dialect, own));
-    let indexes = indexes().into_iter();
-    let indexes = indexes.filter(|index| new.iter().any(|own| own.name == index.table));
-    tables.chain(indexes.map(|index| index.create())).collect()
-}
-
 /// Everything, in the order in which it can be created.
 pub(super) fn create(dialect: &SqlDialect) -> Vec<String> {
     let mut statements: Vec<String> = internal_tables::all()
-        .map(|own| own_table(dialect, own))
+        .map(|own| internal_table(dialect, own))
         .collect();
     for table in tables::ALL.iter() {
-        statements.push(kind_table(dialect, table));
-        statements.extend(
-            table
-                .links
-                .iter()
-                .map(|link| link_table(dialect, table, link)),
-        );
+        statements.extend(kind_tables(dialect, table));
     }
     statements.extend(triggers::functions(dialect));
     let triggers = triggers::all(dialect).into_iter();
@@ -45,7 +22,8 @@ pub(super) fn create(dialect: &SqlDialect) -> Vec<String> {
     statements
 }
 
-fn own_table(dialect: &SqlDialect, own: &internal_tables::InternalTable) -> String {
+/// One of Roster's own tables.
+pub(super) fn internal_table(dialect: &SqlDialect, own: &internal_tables::InternalTable) -> String {
     let columns = own.columns.iter();
     let mut parts: Vec<String> = columns
         .map(|(name, ty, rest)| format!("{name} {} {rest}", dialect.ty(*ty)))
@@ -64,14 +42,24 @@ fn table(dialect: &SqlDialect, name: &str, parts: &[String]) -> String {
     )
 }
 
+/// The table of a kind, and those of its lists.
+pub(super) fn kind_tables(dialect: &SqlDialect, of: &KindTable) -> Vec<String> {
+    let links = of.links.iter();
+    let links = links.map(|link| link_table(dialect, of, link));
+    std::iter::once(kind_table(dialect, of))
+        .chain(links)
+        .collect()
+}
+
+/// A column of a kind's table with its type and constraints.
+pub(super) fn column(dialect: &SqlDialect, kind: &Kind, column: &TableColumn) -> String {
+    let (ty, rest) = (dialect.ty(column.ty), constraint(dialect, kind, column));
+    format!("{} {ty}{rest}", column.name)
+}
+
 fn kind_table(dialect: &SqlDialect, of: &KindTable) -> String {
     let columns = of.columns.iter();
-    let mut parts: Vec<String> = columns
-        .map(|column| {
-            let (ty, rest) = (dialect.ty(column.ty), constraint(dialect, of.kind, column));
-            format!("{} {ty}{rest}", column.name)
-        })
-        .collect();
+    let mut parts: Vec<String> = columns.map(|it| column(dialect, of.kind, it)).collect();
     for time in ["created_at", "updated_at"] {
         let ty = dialect.ty(SqlType::Time);
         parts.push(format!("{time} {ty} NOT NULL DEFAULT {}", dialect.now));
@@ -122,7 +110,8 @@ fn field_constraint(
     }
 }
 
-fn link_table(dialect: &SqlDialect, of: &KindTable, link: &LinkTable) -> String {
+/// The table of one list.
+pub(super) fn link_table(dialect: &SqlDialect, of: &KindTable, link: &LinkTable) -> String {
     let (owner, member, id) = (&link.owner, &link.member, dialect.ty(SqlType::Id));
     let mut keys = link_keys(of, link).into_iter().map(|key| key.inline());
     let mut column = |name: &str| {
@@ -226,11 +215,16 @@ pub(super) fn foreign_keys() -> Vec<ForeignKey> {
 /// A secondary index.
 pub(super) struct TableIndex {
     name: String,
-    table: String,
+    pub(super) table: String,
     on: String,
 }
 
 impl TableIndex {
+    /// Whether a column is what it finds rows by.
+    pub(super) fn covers(&self, table: &str, column: &str) -> bool {
+        self.table == table && (self.on == column || self.on == format!("lower({column})"))
+    }
+
     /// The statement that takes it away.
     pub(super) fn drop(&self) -> String {
         format!("DROP INDEX {}", self.name)

@@ -17,3 +17,10 @@ pub(super) fn create() -> Vec<String> {
             .to_owned(),
     ]
 }
+
+/// The statements that take them away, in the order in which nothing depends on what goes.
+pub(super) fn drop() -> Vec<String> {
+    ["usable_users", "usable_accounts"]
+        .map(|view| format!("DROP VIEW {view}"))
+        .into()
+}

@@ -1,0 +1,175 @@
+//! The versions of the schema, and what each of them added: what `roster migrate` does to a database
+//! of an older release.
+//!
+//! The table of a kind follows from the table of kinds, so the schema of a new database needs nothing
+//! here but its version. An old database gets what is listed, version by version.
+
+use super::dialect::SqlDialect;
+use super::internal_tables::{self, InternalTable};
+use super::{schema, tables, triggers, views};
+use crate::kinds;
+use crate::model::KindId;
+
+/// What one version added.
+pub(super) struct SchemaVersion {
+    /// Roster's own tables.
+    pub(super) tables: &'static [InternalTable],
+    /// Kinds, each with its tables.
+    pub(super) kinds: &'static [KindId],
+    /// Fields of kinds that there were before, by their name in the table of kinds.
+    pub(super) fields: &'static [(KindId, &'static str)],
+}
+
+const fn own_tables(tables: &'static [InternalTable]) -> SchemaVersion {
+    SchemaVersion {
+        tables,
+        kinds: &[],
+        fields: &[],
+    }
+}
+
+/// Every version, oldest first; the kinds of the first one are not listed. What was released never
+/// changes: a new release adds an entry.
+pub(super) const SCHEMA_VERSIONS: &[SchemaVersion] = &[
+    own_tables(internal_tables::FIRST),
+    own_tables(internal_tables::DAEMON),
+    own_tables(internal_tables::FEEDS),
+    own_tables(internal_tables::HOLDS),
+];
+
+/// The version of this release.
+#[allow(clippy::cast_possible_wrap)]
+pub(super) const CURRENT: i64 = SCHEMA_VERSIONS.len() as i64;
+
+/// What came after a version.
+fn since(found: i64) -> &'static [SchemaVersion] {
+    let known = usize::try_from(found).unwrap_or_default();
+    SCHEMA_VERSIONS.get(known..).unwrap_or_default()
+}
+
+/// Whether the rows of the kinds have the same columns in a version as in this one. A newer release
+/// only adds columns, which this one does not ask for.
+pub(super) fn has_all_columns(found: i64) -> bool {
+    since(found)
+        .iter()
+        .all(|version| version.kinds.is_empty() && version.fields.is_empty())
+}
+
+/// The statements that bring a database of an older version up to this one.
+pub(super) fn upgrade(dialect: &SqlDialect, found: i64) -> Vec<String> {
+    upgrade_by(dialect, since(found))
+}
+
+fn upgrade_by(dialect: &SqlDialect, new: &[SchemaVersion]) -> Vec<String> {
+    let mut created = Vec::new();
+    let mut statements = Vec::new();
+    for own in new.iter().flat_map(|version| version.tables) {
+        created.push(own.name.to_owned());
+        statements.push(schema::internal_table(dialect, own));
+    }
+    for kind in new.iter().flat_map(|version| version.kinds) {
+        let table = tables::for_kind(*kind);
+        created.push(table.kind.table.to_owned());
+        created.extend(table.links.iter().map(|link| link.name.clone()));
+        statements.extend(schema::kind_tables(dialect, table));
+    }
+    let mut added = Vec::new();
+    for (kind, name) in new.iter().flat_map(|version| version.fields) {
+        let table = tables::for_kind(*kind);
+        let index = kinds::get(*kind).expect_index(name);
+        for column in table.columns_of_field(index) {
+            let definition = schema::column(dialect, table.kind, column);
+            let name = table.kind.table;
+            statements.push(format!("ALTER TABLE {name} ADD COLUMN {definition}"));
+            added.push((name, column.name.clone()));
+        }
+        for link in table.links.iter().filter(|link| link.field == index) {
+            created.push(link.name.clone());
+            statements.push(schema::link_table(dialect, table, link));
+        }
+    }
+    let of_new_table = |table: &String| created.contains(table);
+    let marks = triggers::all(dialect).into_iter();
+    statements.extend(
+        marks
+            .filter(|trigger| of_new_table(&trigger.table))
+            .map(|trigger| trigger.create),
+    );
+    let indexes = schema::indexes().into_iter().filter(|index| {
+        of_new_table(&index.table)
+            || added
+                .iter()
+                .any(|(table, column)| index.covers(table, column))
+    });
+    statements.extend(indexes.map(|index| index.create()));
+    if !added.is_empty() {
+        // A view keeps the columns that its table had when it was made.
+        statements.splice(0..0, views::drop());
+        statements.extend(views::create());
+    }
+    statements
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::dialect::SQLITE;
+    use super::*;
+    use crate::kinds::{ACCOUNT, TAG, USER};
+    use rusqlite::Connection;
+
+    /// What a database has: tables with their columns, indexes, triggers and views.
+    fn shape(database: &Connection) -> Vec<String> {
+        let mut all = Vec::new();
+        let sql = "SELECT type || ' ' || name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' \
+                   UNION ALL SELECT m.name || '.' || c.name || ' ' || c.type || ' ' || c.\"notnull\" || ' ' || \
+                   coalesce(c.dflt_value, '') FROM sqlite_schema m, pragma_table_info(m.name) c \
+                   ORDER BY 1";
+        let mut statement = database.prepare(sql).expect("a query");
+        let rows = statement.query_map([], |row| row.get::<_, String>(0));
+        all.extend(rows.expect("rows").map(|row| row.expect("a text")));
+        all
+    }
+
+    fn run(database: &Connection, statements: &[String]) {
+        for statement in statements {
+            database
+                .execute_batch(statement)
+                .unwrap_or_else(|error| panic!("{statement}: {error}"));
+        }
+    }
+
+    #[test]
+    fn a_database_that_gets_fields_and_kinds_later_is_like_a_new_one() {
+        let dialect = &SQLITE;
+        let new = Connection::open_in_memory().expect("a database");
+        run(&new, &schema::create(dialect));
+
+        let old = Connection::open_in_memory().expect("a database");
+        run(&old, &schema::create(dialect));
+        run(&old, &views::drop());
+        let taken = [
+            "DROP TABLE user_stores",
+            "DROP INDEX users_email",
+            "ALTER TABLE users DROP COLUMN email",
+            "ALTER TABLE accounts DROP COLUMN website",
+            "DROP TABLE account_tags",
+            "DROP TABLE tags",
+        ];
+        run(&old, &taken.map(str::to_owned));
+        run(&old, &views::create());
+        assert_ne!(shape(&old), shape(&new));
+
+        let version = SchemaVersion {
+            tables: &[],
+            kinds: &[TAG],
+            fields: &[
+                (ACCOUNT, "website"),
+                (ACCOUNT, "tags"),
+                (USER, "email"),
+                (USER, "stores"),
+            ],
+        };
+        run(&old, &upgrade_by(dialect, &[version]));
+        assert_eq!(shape(&old), shape(&new));
+    }
+}
