@@ -6,7 +6,9 @@ use super::progress::ProgressGuard;
 use super::{CommandFailure, CommandResult, GlobalOptions, OutputFormat, PlanScope, session};
 use crate::config::{Config, Source};
 use crate::plan::{Plan, render};
-use crate::reconcile::{self, ApplySummary, LeaseGuard, Pass, PassRequest};
+use crate::reconcile::{
+    self, Consent, LeaseGuard, Pass, PassOutcome, PassRequest, PassResult, PlanDecision,
+};
 use crate::store::Store;
 use clap::Args;
 use serde_json::json;
@@ -42,7 +44,7 @@ pub struct SourceResult {
     /// Its plan, unless something went wrong before there was one.
     pub plan: Option<Plan>,
     run: Option<i64>,
-    outcome: &'static str,
+    outcome: PassOutcome,
     failure: Option<CommandFailure>,
 }
 
@@ -111,7 +113,7 @@ fn document(ended: &[SourceResult], wanted: usize) -> std::io::Result<()> {
     match ended {
         [one] if wanted == 1 => {
             if let Some(plan) = &one.plan {
-                render::json::write_applied(plan, one.run, one.outcome, &mut out)?;
+                render::json::write_applied(plan, one.run, one.outcome.name(), &mut out)?;
             }
         }
         all => {
@@ -128,7 +130,7 @@ impl SourceResult {
         let mut result = json!({
             "source": self.source,
             "run": self.run,
-            "outcome": self.outcome,
+            "outcome": self.outcome.name(),
         });
         if let Some(failure) = &self.failure {
             result["error"] = failure.message.as_str().into();
@@ -172,7 +174,7 @@ pub async fn apply_source(
         source: name.clone(),
         plan: None,
         run: None,
-        outcome: "failed",
+        outcome: PassOutcome::Failed,
         failure: None,
     };
     let lease = match LeaseGuard::take(store, &name, options.lock_timeout).await {
@@ -182,64 +184,73 @@ pub async fn apply_source(
             return ended;
         }
     };
-    let working = ProgressGuard::begin(global, "planning");
-    let planned = pass
-        .plan(index, store, &[])
-        .await
-        .map_err(CommandFailure::from);
-    drop(working);
-    let done = match planned {
-        Ok(plan) => {
-            let plan = ended.plan.insert(plan);
-            show_and_apply(global, options, pass, index, store, plan, &lease).await
-        }
-        Err(failure) => Err(failure),
+    let mut terminal = TerminalConsent {
+        global,
+        options,
+        working: Some(ProgressGuard::begin(global, "planning")),
     };
+    let made = reconcile::run(pass, index, store, &lease, &mut terminal).await;
+    drop(terminal);
     lease.release(store).await;
-    match done {
-        Ok((outcome, run)) => (ended.outcome, ended.run) = (outcome, run),
-        Err(failure) => ended.failure = Some(failure),
+    match made {
+        Ok(PassResult { plan, done }) => {
+            match done {
+                Ok(done) => {
+                    (ended.outcome, ended.run) = (done.outcome(&plan), done.run(&plan));
+                    print_applied(global, &plan, ended.run);
+                }
+                Err(failure) => ended.failure = Some(failure),
+            }
+            ended.plan = Some(plan);
+        }
+        Err(error) => ended.failure = Some(error.into()),
     }
     ended
 }
 
-/// Shows a plan and applies it; the outcome, and the run where something was written.
-async fn show_and_apply(
-    global: &GlobalOptions,
-    options: &ApplyOptions,
-    pass: &Pass<'_>,
-    index: usize,
-    store: &Store,
-    plan: &Plan,
-    lease: &LeaseGuard,
-) -> Result<(&'static str, Option<i64>), CommandFailure> {
-    if global.output != OutputFormat::Json {
-        let plans = std::slice::from_ref(plan);
-        output::plans(global, &options.shown, plans, &pass.readings)?;
-    }
-    if plan.errored {
-        return Ok(("refused", None));
-    }
-    if let Some(why) = pass.readings[index].why_not_applied() {
-        anstream::eprintln!("Source {}: {why}.", plan.source.name);
-        return Ok(("planned", None));
-    }
-    let changes = !plan.steps.is_empty();
-    if changes && !options.yes && !confirm("Apply this plan?")? {
-        return Err(CommandFailure::error("declined; nothing was applied"));
-    }
-    let working = ProgressGuard::begin(global, "applying");
-    let applied = reconcile::apply(pass, index, store, plan, lease, &session::actor()).await?;
-    drop(working);
-    if !changes {
-        return Ok(("unchanged", None));
-    }
-    print_applied(global, plan, &applied);
-    Ok(("applied", applied.run))
+/// A person at a terminal decides, or said yes beforehand.
+struct TerminalConsent<'a> {
+    global: &'a GlobalOptions,
+    options: &'a ApplyOptions,
+    /// What is shown while something is worked out.
+    working: Option<ProgressGuard>,
 }
 
-fn print_applied(global: &GlobalOptions, plan: &Plan, applied: &ApplySummary) {
-    if let (false, Some(run)) = (global.quiet, applied.run) {
+impl Consent for TerminalConsent<'_> {
+    type Error = CommandFailure;
+
+    fn actor(&self) -> String {
+        session::actor()
+    }
+
+    async fn decide(
+        &mut self,
+        pass: &mut Pass<'_>,
+        _index: usize,
+        plan: &Plan,
+        allowed: PlanDecision,
+    ) -> Result<PlanDecision, CommandFailure> {
+        self.working = None;
+        if self.global.output != OutputFormat::Json {
+            let plans = std::slice::from_ref(plan);
+            output::plans(self.global, &self.options.shown, plans, &pass.readings)?;
+        }
+        if let PlanDecision::Leave { why, .. } = &allowed {
+            if !why.is_empty() {
+                anstream::eprintln!("Source {}: {why}.", plan.source.name);
+            }
+            return Ok(allowed);
+        }
+        if !plan.steps.is_empty() && !self.options.yes && !confirm("Apply this plan?")? {
+            return Err(CommandFailure::error("declined; nothing was applied"));
+        }
+        self.working = Some(ProgressGuard::begin(self.global, "applying"));
+        Ok(PlanDecision::Apply)
+    }
+}
+
+fn print_applied(global: &GlobalOptions, plan: &Plan, run: Option<i64>) {
+    if let (false, Some(run)) = (global.quiet, run) {
         let steps = plan.steps.len();
         let changes = if steps == 1 { "change" } else { "changes" };
         anstream::eprintln!("Applied {steps} {changes} as run {run}.");
@@ -333,11 +344,11 @@ async fn apply_and_print(
     let applied = reconcile::apply_saved(pass, store, plan, id, lease, &session::actor()).await;
     if global.output == OutputFormat::Json {
         let (run, outcome) = match &applied {
-            Ok(applied) => (applied.run, "applied"),
-            Err(_) => (None, "failed"),
+            Ok(applied) => (applied.run, PassOutcome::Applied),
+            Err(_) => (None, PassOutcome::Failed),
         };
         let mut out = output::stdout();
-        render::json::write_applied(plan, run, outcome, &mut out)?;
+        render::json::write_applied(plan, run, outcome.name(), &mut out)?;
         out.flush()?;
         applied?;
         return Ok(());
@@ -345,6 +356,6 @@ async fn apply_and_print(
     let applied = applied?;
     let plans = std::slice::from_ref(plan);
     output::plans(global, &options.ways.shown, plans, &pass.readings)?;
-    print_applied(global, plan, &applied);
+    print_applied(global, plan, applied.run);
     Ok(())
 }

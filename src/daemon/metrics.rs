@@ -2,11 +2,11 @@
 //! counted itself.
 
 use super::api::DaemonHandle;
-use super::state::PassOutcome;
 use super::view::{DaemonStatus, SourceView};
 use crate::http::gate::AnsweredRequest;
 use crate::http::problem::HttpProblem;
 use crate::http::{OperationBuilder, OperationOutput, Permission, Route};
+use crate::reconcile::PassOutcome;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};

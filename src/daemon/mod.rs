@@ -12,6 +12,7 @@ mod outbox;
 mod outcome_text;
 mod page;
 mod pass;
+mod pass_decision;
 mod pass_readiness;
 mod path_segment;
 pub mod push;

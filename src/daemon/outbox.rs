@@ -3,9 +3,10 @@
 use super::notice::{self, DeliveryError, Notice, NoticeDetail, NoticeEvent, NoticeSender};
 use super::outcome_text;
 use super::serve::{Daemon, DaemonSetup};
-use super::state::{PassOutcome, SourceState};
+use super::state::SourceState;
 use crate::diagnostic::agreed;
 use crate::plan::Plan;
+use crate::reconcile::PassOutcome;
 use crate::store::{OutboxNotice, StoreError};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::sync::Arc;

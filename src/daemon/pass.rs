@@ -3,23 +3,25 @@
 use super::feed;
 use super::notice;
 use super::outbox;
-use super::outcome_text;
+use super::pass_decision::DaemonConsent;
 use super::pass_readiness::PassFetches;
 use super::push::{self, PushInput};
 use super::schedule;
 use super::serve::{Daemon, DaemonSetup};
 use super::stable_read::read_settled;
-use super::state::{PassOutcome, RevisionMark, SourceState};
+use super::state::{RevisionMark, SourceState};
 use super::state_document::{
-    SourceStateDocument, commits, find_hold_accounts, load, plan_document, to_json,
+    SourceStateDocument, find_hold_accounts, load, plan_document, to_json,
 };
 use crate::config::{ApplyWindow, FeedConfig, Source};
 use crate::diagnostic::chain;
 use crate::git::CommitMovement;
 use crate::plan::Plan;
-use crate::reconcile::{self, FetchResults, LeaseGuard, PassError, PassRequest};
+use crate::reconcile::{
+    self, FetchResults, LeaseGuard, PassDone, PassError, PassOutcome, PassRequest, PassResult,
+};
 use crate::store::{ApplyError, LeaseError, Store, Suspension};
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -166,29 +168,29 @@ pub(super) async fn make_pass(
 }
 
 /// A pass being made.
-struct PassInProgress {
+pub(super) struct PassInProgress {
     /// Whether a window lets it apply.
-    window: schedule::WindowState,
+    pub(super) window: schedule::WindowState,
     /// Whether somebody said to apply all the same.
-    overruled: bool,
-    state: SourceState,
-    notice_state: notice::NoticeState,
+    pub(super) overruled: bool,
+    pub(super) state: SourceState,
+    pub(super) notice_state: notice::NoticeState,
     /// When the pass before ended.
-    last_ended: Option<DateTime<Utc>>,
-    plan: Option<Plan>,
-    retry: bool,
+    pub(super) last_ended: Option<DateTime<Utc>>,
+    pub(super) plan: Option<Plan>,
+    pub(super) retry: bool,
     /// Whether the remote could not be asked.
-    remote_unreachable: bool,
+    pub(super) remote_unreachable: bool,
     /// The commit that was fetched.
-    fetched_revision: String,
+    pub(super) fetched_revision: String,
     /// Whether what is here is not what a pass saw before: another replica knows a later commit.
-    behind: bool,
+    pub(super) behind: bool,
     /// Whether nothing of the source can be read.
-    unreadable: bool,
+    pub(super) unreadable: bool,
     /// Why the export that was fetched is none that is new.
-    unchanged_because: Option<String>,
+    pub(super) unchanged_because: Option<String>,
     /// What was sent, of a source that is pushed to.
-    push: Option<PushInput>,
+    pub(super) push: Option<PushInput>,
 }
 
 impl PassInProgress {
@@ -244,57 +246,34 @@ impl PassInProgress {
         index: usize,
         lease: &LeaseGuard,
     ) -> Result<(), PassError> {
-        let source = &setup.config.sources[index];
         let (store, begun) = (&daemon.store, Instant::now());
         let request = PassRequest {
             scrub: self.state.scrub_due(Utc::now()),
-            ..self.request(source)
+            ..self.request(&setup.config.sources[index])
         };
-        let scrub = request.scrub;
         let (mut pass, seen) = read_settled(setup, request, store).await?;
         schedule::note_closed(&mut pass.readings, index, Utc::now());
         if self.push.as_ref().is_some_and(PushInput::atomic) {
             pass.readings[index].source.hold_errors = false;
         }
-        let plan = pass.plan(index, store, &[]).await?;
-        self.state
-            .seconds
-            .insert("plan".to_owned(), begun.elapsed().as_secs_f64());
-        let before = self.state.last_attempted.as_ref();
-        self.behind = self.remote_unreachable
-            && before.is_some_and(|mark| *mark.revision != *plan.source.revision);
+        let mut consent = DaemonConsent {
+            made: self,
+            setup,
+            store,
+            phase: begun,
+            report: false,
+        };
+        let made = reconcile::run(&mut pass, index, store, lease, &mut consent).await?;
+        let (report, phase) = (consent.report, consent.phase);
+        let PassResult { plan, done } = made;
+        let done = done?;
         if self.behind {
             return Ok(());
         }
-        self.unreadable = pass.readings[index].is_unreadable();
-        let now = Utc::now();
-        self.state.record_plan(&plan, now);
-        find_hold_accounts(store, &mut self.state).await?;
-        self.state.commits = commits(&setup.config, source, &self.state, &plan.source.revision);
-        let mut attempted = RevisionMark::from_plan(&plan, now, None);
-        if attempted.revision.is_empty() {
-            // A commit that could not be read was looked at all the same.
-            attempted.revision.clone_from(&self.fetched_revision);
-        }
-        self.state.last_attempted = Some(attempted);
-        if scrub {
-            self.state.scrubbed = Some(now);
-        }
-        let decided = self.decide(pass.readings[index].why_not_applied(), &plan);
-        let reading = &pass.readings[index];
-        let pushed = self.push.as_ref().map(|push| &*push.pushed);
-        let report = feed::store_report(reading, &plan, pushed, store).await?;
-        if let Some(push) = &self.push {
-            pass.request.push_endings = push.endings(source, &plan, decided, &self.state);
-        }
-        if decided == PassOutcome::Applied {
-            let begun = Instant::now();
-            let actor = self.push.as_ref().map_or("roster serve", PushInput::actor);
-            let applied = reconcile::apply(&pass, index, store, &plan, lease, actor).await?;
-            self.state
-                .seconds
-                .insert("apply".to_owned(), begun.elapsed().as_secs_f64());
-            let run = applied.run.filter(|_| !plan.steps.is_empty());
+        let applied = matches!(done, PassDone::Applied(_));
+        if applied {
+            self.record_seconds("apply", phase);
+            let run = done.run(&plan);
             self.state.last_applied = Some(RevisionMark::from_plan(&plan, Utc::now(), run));
             self.state.run = run.or(self.state.run);
             if run.is_some() && !plan.accepted.is_empty() && !plan.held.is_empty() {
@@ -314,10 +293,15 @@ impl PassInProgress {
             self.state.feed = Some(feed);
         }
         let seen = seen.filter(|_| self.push.is_none());
-        let applied = decided == PassOutcome::Applied;
         daemon.finish_pass(setup, (pass, index), &plan, applied, seen);
         self.plan = Some(plan);
         Ok(())
+    }
+
+    /// Keeps how long a phase took.
+    pub(super) fn record_seconds(&mut self, phase: &str, begun: Instant) {
+        let seconds = begun.elapsed().as_secs_f64();
+        self.state.seconds.insert(phase.to_owned(), seconds);
     }
 
     /// What is left of a hold is another hold: nobody may decide on the old one.
@@ -332,45 +316,6 @@ impl PassInProgress {
         let left = pass.plan(index, store, &[]).await?;
         self.state.record_holds(&left, Utc::now());
         Ok(find_hold_accounts(store, &mut self.state).await?)
-    }
-
-    /// What is to be done with a plan; `Applied` when it is to be applied.
-    fn decide(&mut self, planned: Option<String>, plan: &Plan) -> PassOutcome {
-        let outcome = if self.unreadable {
-            self.retry = true;
-            self.state.unreadable();
-            PassOutcome::Failed
-        } else if plan.errored {
-            let first = self.state.findings.first();
-            let first = first.map(ToString::to_string).unwrap_or_default();
-            self.state.reason = format!(
-                "{} refused the plan, the first: {first}",
-                outcome_text::error_count(self.state.errors)
-            );
-            PassOutcome::Refused
-        } else if let Some(why) = planned {
-            self.state.reason = why;
-            PassOutcome::Planned
-        } else if let (schedule::WindowState::Closed { by, until }, false) =
-            (&self.window, self.overruled || plan.steps.is_empty())
-        {
-            let until = until.map_or(String::new(), |until| {
-                format!(
-                    " until {}",
-                    until.to_rfc3339_opts(SecondsFormat::Secs, true)
-                )
-            });
-            let steps = match plan.steps.len() {
-                1 => "1 step waits".to_owned(),
-                many => format!("{many} steps wait"),
-            };
-            self.state.reason = format!("{steps}{until}: {by}");
-            PassOutcome::WindowClosed
-        } else {
-            return PassOutcome::Applied;
-        };
-        self.state.outcome = outcome;
-        outcome
     }
 
     fn fail(&mut self, error: &PassError) {

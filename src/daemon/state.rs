@@ -5,6 +5,7 @@ use crate::diagnostic::{Diagnostic, Severity, codes, group};
 use crate::git::CommitInfo;
 use crate::plan::render::holds;
 use crate::plan::{Plan, StepReason};
+use crate::reconcile::PassOutcome;
 use chrono::{DateTime, TimeDelta, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,27 +16,6 @@ use std::fmt;
 const MAX_LISTED: usize = 100;
 /// How long until every column is compared again, whatever the versions say.
 const SCRUB_INTERVAL: TimeDelta = TimeDelta::days(1);
-
-/// What the last pass of a source came to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum PassOutcome {
-    /// There was no pass yet.
-    #[default]
-    Never,
-    /// Changes were committed.
-    Applied,
-    /// The database already matched.
-    Unchanged,
-    /// The source is in mode `plan`: the pass only planned.
-    Planned,
-    /// Changes are not applied until a window opens.
-    WindowClosed,
-    /// Errors of the source refused the plan. Nothing was applied.
-    Refused,
-    /// The source or the database could not be read or written. Roster tries again.
-    Failed,
-}
 
 /// A revision of a source at a point in time.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]

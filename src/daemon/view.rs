@@ -2,10 +2,11 @@
 
 use super::schedule;
 use super::serve::Daemon;
-use super::state::{HoldState, PassOutcome, SourceState};
+use super::state::{HoldState, SourceState};
 use super::state_document::{self, SourceStateDocument};
 use super::worker::WorkerActivity;
 use crate::config::{ApplyWindow, FeedConfig, Source};
+use crate::reconcile::PassOutcome;
 use crate::store::{ALL_SOURCES, ActRecord, StoreError, Suspension};
 use chrono::{DateTime, TimeDelta, Utc};
 use schemars::JsonSchema;

@@ -19,6 +19,7 @@ mod phase;
 mod propose;
 mod provenance;
 mod push_reading;
+mod run;
 mod source_reading;
 mod submitted_tree;
 mod targets;
@@ -44,6 +45,7 @@ pub use provenance::{
     FieldProvenance, FieldStatement, ResourceProvenance, SourceStatement, provenance,
 };
 pub use push_reading::{PushedBody, SourcePushes};
+pub use run::{Consent, PassDone, PassOutcome, PassResult, PlanDecision, run};
 pub use source_reading::{IncrementalRead, SourceReading, read_sources};
 pub use submitted_tree::plan_submitted_tree;
 pub use value_setter::ValueSetter;

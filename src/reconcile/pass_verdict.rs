@@ -55,7 +55,7 @@ impl PassVerdict {
 
 /// The kinds whose resources a hold of `empty-source` is about.
 fn emptied(held: &HoldEntry) -> Vec<KindId> {
-    if held.over.as_deref() == Some("--accept empty=all") {
+    if held.accept_option.as_deref() == Some("--accept empty=all") {
         return kinds::ALL.iter().map(|kind| kind.id).collect();
     }
     vec![held.key.kind]

@@ -6,12 +6,12 @@ use super::push_messages::{
 use super::{DaemonHandle, require_visible_source};
 use crate::config::{Config, Source};
 use crate::daemon::serve::Daemon;
-use crate::daemon::state::PassOutcome;
 use crate::diagnostic::{Code, Diagnostic, codes};
 use crate::feed::{self, format::ExportFormat};
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{Caller, PathParams, Permission, QueryParams, Route, idempotency};
 use crate::kinds;
+use crate::reconcile::PassOutcome;
 use crate::store::{ImportReceipt, ImportRequest, StoredImport};
 use axum::Json;
 use axum::extract::State;

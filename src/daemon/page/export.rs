@@ -2,10 +2,11 @@
 
 use super::{link, source_status, time};
 use crate::daemon::feed::FeedState;
-use crate::daemon::state::{PassOutcome, SourceState};
+use crate::daemon::state::SourceState;
 use crate::daemon::view::SourceView;
 use crate::http::Caller;
 use crate::plan::StepVerb;
+use crate::reconcile::PassOutcome;
 use maud::{Markup, html};
 
 /// How many columns are named.

@@ -2,10 +2,11 @@
 
 use super::{layout, link, time, value};
 use crate::daemon::WorkerActivity;
-use crate::daemon::state::{DiagnosticState, PassOutcome};
+use crate::daemon::state::DiagnosticState;
 use crate::daemon::view::SourceView;
 use crate::diagnostic::agreed;
 use crate::http::Caller;
+use crate::reconcile::PassOutcome;
 use chrono::Utc;
 use maud::{Markup, html};
 

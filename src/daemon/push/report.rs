@@ -1,10 +1,10 @@
 //! The answer to something that was sent: what became of each record, and why.
 
-use crate::daemon::state::PassOutcome;
 use crate::diagnostic::Diagnostic;
 use crate::feed::RecordKeys;
 use crate::model::{Key, LineColumn};
 use crate::plan::{Plan, StepVerb};
+use crate::reconcile::PassOutcome;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};

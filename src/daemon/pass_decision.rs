@@ -1,0 +1,161 @@
+//! The daemon's decision on a plan: what its source and the windows of the configuration allow, with
+//! the reason for whoever asks later. It is the daemon's [`Consent`] to [`reconcile::run`].
+//!
+//! [`reconcile::run`]: crate::reconcile::run
+
+use super::feed;
+use super::outcome_text;
+use super::pass::PassInProgress;
+use super::push::PushInput;
+use super::schedule;
+use super::serve::DaemonSetup;
+use super::state::RevisionMark;
+use super::state_document::{commits, find_hold_accounts};
+use crate::config::Source;
+use crate::plan::Plan;
+use crate::reconcile::{Consent, Pass, PassError, PassOutcome, PlanDecision};
+use crate::store::Store;
+use chrono::{SecondsFormat, Utc};
+use std::time::Instant;
+
+/// Nothing is written; the reason is in the state of the source.
+fn leave(outcome: PassOutcome) -> PlanDecision {
+    PlanDecision::Leave {
+        outcome,
+        why: String::new(),
+    }
+}
+
+/// The configuration decides: its windows, and what is still to come from elsewhere.
+pub(super) struct DaemonConsent<'a> {
+    pub(super) made: &'a mut PassInProgress,
+    pub(super) setup: &'a DaemonSetup,
+    pub(super) store: &'a Store,
+    /// When the phase that goes on began.
+    pub(super) phase: Instant,
+    /// Whether there is a report of the faulty rows of an export.
+    pub(super) report: bool,
+}
+
+impl Consent for DaemonConsent<'_> {
+    type Error = PassError;
+
+    fn actor(&self) -> String {
+        let push = self.made.push.as_ref();
+        push.map_or("roster serve", PushInput::actor).to_owned()
+    }
+
+    async fn decide(
+        &mut self,
+        pass: &mut Pass<'_>,
+        index: usize,
+        plan: &Plan,
+        allowed: PlanDecision,
+    ) -> Result<PlanDecision, PassError> {
+        let made = &mut *self.made;
+        made.record_seconds("plan", self.phase);
+        let before = made.state.last_attempted.as_ref();
+        made.behind = made.remote_unreachable
+            && before.is_some_and(|mark| *mark.revision != *plan.source.revision);
+        if made.behind {
+            return Ok(leave(PassOutcome::Failed));
+        }
+        made.unreadable = pass.readings[index].is_unreadable();
+        let source = &self.setup.config.sources[index];
+        let scrub = pass.request.scrub;
+        made.record_plan(self.setup, source, self.store, plan, scrub)
+            .await?;
+        let decided = made.decide(plan, allowed);
+        let reading = &pass.readings[index];
+        let pushed = made.push.as_ref().map(|push| &*push.pushed);
+        self.report = feed::store_report(reading, plan, pushed, self.store).await?;
+        if let Some(push) = &made.push {
+            let outcome = match &decided {
+                PlanDecision::Apply => PassOutcome::Applied,
+                PlanDecision::Leave { outcome, .. } => *outcome,
+            };
+            pass.request.push_endings = push.endings(source, plan, outcome, &made.state);
+        }
+        self.phase = Instant::now();
+        Ok(decided)
+    }
+}
+
+impl PassInProgress {
+    /// Keeps what a plan says of its source, before anything is done with it.
+    async fn record_plan(
+        &mut self,
+        setup: &DaemonSetup,
+        source: &Source,
+        store: &Store,
+        plan: &Plan,
+        scrub: bool,
+    ) -> Result<(), PassError> {
+        let now = Utc::now();
+        self.state.record_plan(plan, now);
+        find_hold_accounts(store, &mut self.state).await?;
+        self.state.commits = commits(&setup.config, source, &self.state, &plan.source.revision);
+        let mut attempted = RevisionMark::from_plan(plan, now, None);
+        if attempted.revision.is_empty() {
+            // A commit that could not be read was looked at all the same.
+            attempted.revision.clone_from(&self.fetched_revision);
+        }
+        self.state.last_attempted = Some(attempted);
+        if scrub {
+            self.state.scrubbed = Some(now);
+        }
+        Ok(())
+    }
+
+    /// What is to be done with a plan, with the reason for whoever asks later.
+    fn decide(&mut self, plan: &Plan, allowed: PlanDecision) -> PlanDecision {
+        let (outcome, why) = match allowed {
+            _ if self.unreadable => {
+                self.retry = true;
+                self.state.unreadable();
+                self.state.outcome = PassOutcome::Failed;
+                return leave(PassOutcome::Failed);
+            }
+            PlanDecision::Leave {
+                outcome: PassOutcome::Refused,
+                ..
+            } => {
+                let first = self.state.findings.first();
+                let first = first.map(ToString::to_string).unwrap_or_default();
+                let errors = outcome_text::error_count(self.state.errors);
+                (
+                    PassOutcome::Refused,
+                    format!("{errors} refused the plan, the first: {first}"),
+                )
+            }
+            PlanDecision::Leave { outcome, why } => (outcome, why),
+            PlanDecision::Apply => match self.why_closed(plan) {
+                Some(why) => (PassOutcome::WindowClosed, why),
+                None => return PlanDecision::Apply,
+            },
+        };
+        (self.state.outcome, self.state.reason) = (outcome, why);
+        leave(outcome)
+    }
+
+    /// Why no window lets a plan be applied now.
+    fn why_closed(&self, plan: &Plan) -> Option<String> {
+        let schedule::WindowState::Closed { by, until } = &self.window else {
+            return None;
+        };
+        if self.overruled || plan.steps.is_empty() {
+            return None;
+        }
+        let until = until.map_or(String::new(), |until| {
+            format!(
+                " until {}",
+                until.to_rfc3339_opts(SecondsFormat::Secs, true)
+            )
+        });
+        let steps = match plan.steps.len() {
+            1 => "1 step waits".to_owned(),
+            many => format!("{many} steps wait"),
+        };
+        Some(format!("{steps}{until}: {by}"))
+    }
+}

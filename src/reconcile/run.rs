@@ -1,0 +1,172 @@
+//! One pass of one source, from its plan to its record: plan, decide, apply.
+//!
+//! Everything that applies what a source declares comes through [`run`]: `roster apply`, imports by
+//! hand, the daemon, and pushes to it. They differ in who decides on the plan, a person at a terminal
+//! or the windows of the configuration: that is their [`Consent`].
+
+use super::{ApplySummary, LeaseGuard, Pass, PassError, apply};
+use crate::plan::Plan;
+use crate::store::Store;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What a pass of a source came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PassOutcome {
+    /// There was no pass yet.
+    #[default]
+    Never,
+    /// Changes were committed.
+    Applied,
+    /// The database already matched.
+    Unchanged,
+    /// The source is in mode `plan`: the pass only planned.
+    Planned,
+    /// Changes are not applied until a window opens.
+    WindowClosed,
+    /// Errors of the source refused the plan. Nothing was applied.
+    Refused,
+    /// The source or the database could not be read or written. Roster tries again.
+    Failed,
+}
+
+impl PassOutcome {
+    /// The word for it in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Never => "never",
+            Self::Applied => "applied",
+            Self::Unchanged => "unchanged",
+            Self::Planned => "planned",
+            Self::WindowClosed => "window-closed",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What is to be done with a plan.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum PlanDecision {
+    /// It is applied.
+    Apply,
+    /// Nothing is written.
+    Leave {
+        /// What the pass came to instead.
+        outcome: PassOutcome,
+        /// Why, where the plan itself does not say it.
+        why: String,
+    },
+}
+
+impl PlanDecision {
+    /// What the plan and its source allow, whoever decides.
+    fn allowed(pass: &Pass<'_>, index: usize, plan: &Plan) -> Self {
+        if plan.errored {
+            return Self::Leave {
+                outcome: PassOutcome::Refused,
+                why: String::new(),
+            };
+        }
+        match pass.readings[index].why_not_applied() {
+            Some(why) => Self::Leave {
+                outcome: PassOutcome::Planned,
+                why,
+            },
+            None => Self::Apply,
+        }
+    }
+}
+
+/// Who decides on a plan.
+pub trait Consent: Send {
+    /// What goes wrong for whoever asks.
+    type Error: From<PassError>;
+
+    /// Who applies it, for the history.
+    fn actor(&self) -> String;
+
+    /// Looks at a plan and decides. Where `allowed` leaves it, so does the answer: nobody may apply it.
+    fn decide(
+        &mut self,
+        pass: &mut Pass<'_>,
+        index: usize,
+        plan: &Plan,
+        allowed: PlanDecision,
+    ) -> impl Future<Output = Result<PlanDecision, Self::Error>> + Send;
+}
+
+/// What became of a source whose plan was made.
+pub struct PassResult<E> {
+    /// Its plan.
+    pub plan: Plan,
+    /// What was done with it.
+    pub done: Result<PassDone, E>,
+}
+
+/// What was done with a plan.
+#[derive(Debug)]
+pub enum PassDone {
+    /// It was applied, and what was written.
+    Applied(ApplySummary),
+    /// Nothing was written, and why.
+    Left(PassOutcome),
+}
+
+impl PassDone {
+    /// What the pass came to: a plan without steps changes nothing, though it is recorded.
+    #[must_use]
+    pub fn outcome(&self, plan: &Plan) -> PassOutcome {
+        match self {
+            Self::Applied(_) if plan.steps.is_empty() => PassOutcome::Unchanged,
+            Self::Applied(_) => PassOutcome::Applied,
+            Self::Left(outcome) => *outcome,
+        }
+    }
+
+    /// The run that changed something.
+    #[must_use]
+    pub fn run(&self, plan: &Plan) -> Option<i64> {
+        match self {
+            Self::Applied(applied) => applied.run.filter(|_| !plan.steps.is_empty()),
+            Self::Left(_) => None,
+        }
+    }
+}
+
+/// Plans a source that was read, lets the plan be decided on, and applies it, under the lease of the
+/// source.
+///
+/// # Errors
+/// When no plan could be made; what goes wrong later is in the result, beside the plan.
+pub async fn run<C: Consent>(
+    pass: &mut Pass<'_>,
+    index: usize,
+    store: &Store,
+    lease: &LeaseGuard,
+    consent: &mut C,
+) -> Result<PassResult<C::Error>, PassError> {
+    let plan = pass.plan(index, store, &[]).await?;
+    let done = decide_and_apply(pass, index, store, lease, consent, &plan).await;
+    Ok(PassResult { plan, done })
+}
+
+async fn decide_and_apply<C: Consent>(
+    pass: &mut Pass<'_>,
+    index: usize,
+    store: &Store,
+    lease: &LeaseGuard,
+    consent: &mut C,
+    plan: &Plan,
+) -> Result<PassDone, C::Error> {
+    let allowed = PlanDecision::allowed(pass, index, plan);
+    match consent.decide(pass, index, plan, allowed).await? {
+        PlanDecision::Apply => {
+            let applied = apply(pass, index, store, plan, lease, &consent.actor()).await?;
+            Ok(PassDone::Applied(applied))
+        }
+        PlanDecision::Leave { outcome, .. } => Ok(PassDone::Left(outcome)),
+    }
+}
