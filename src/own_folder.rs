@@ -6,9 +6,6 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 /// Makes one, with those above it. One inside a checkout does not belong into it.
-///
-/// # Errors
-/// When it cannot be made.
 pub fn make(path: &Path) -> io::Result<()> {
     let own = path.ancestors().find(|folder| folder.ends_with(".roster"));
     let new = own.filter(|folder| !folder.exists());

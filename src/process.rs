@@ -32,9 +32,6 @@ pub enum ProcessError {
 }
 
 /// Runs a program to its end, whether that is good or bad.
-///
-/// # Errors
-/// When it cannot be run, or takes longer than it may.
 pub fn run(mut command: Command, timeout: Duration) -> Result<ProcessOutput, ProcessError> {
     command
         .stdout(Stdio::piped())
@@ -63,9 +60,6 @@ const CHUNK_SIZE: usize = 64 << 10;
 
 /// Runs a program and hands over what it prints as it comes, until `take` has enough. A program that
 /// was cut short so has ended well.
-///
-/// # Errors
-/// When it cannot be run, or takes longer than it may.
 pub fn stream(
     mut command: Command,
     timeout: Duration,

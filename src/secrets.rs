@@ -26,7 +26,6 @@ pub struct SecretReader {
 #[derive(Debug, thiserror::Error)]
 #[error("{key}: the password at `{reference}` is not at hand any more or is too weak")]
 pub struct SecretError {
-    /// Whose.
     pub key: Key,
     /// Where it was to be found.
     pub reference: String,
@@ -104,9 +103,6 @@ impl SecretReader {
     }
 
     /// The hashes of the passwords that the steps of a plan set.
-    ///
-    /// # Errors
-    /// When one is not at hand any more.
     pub fn hashes(
         &self,
         plan: &Plan,

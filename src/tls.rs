@@ -15,9 +15,6 @@ pub fn choose_provider() {
 }
 
 /// A client that trusts whom the system trusts, and who is in a file beside.
-///
-/// # Errors
-/// When the file is of no use, or the system trusts nobody.
 pub fn client(ca: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
     let provider = Arc::new(ring::default_provider());
     let mut extra = Vec::new();

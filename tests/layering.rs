@@ -494,3 +494,17 @@ fn quoted(text: &str, quote: char) -> usize {
     }
     text.len()
 }
+
+#[test]
+fn the_architecture_page_names_files_that_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("specs/architecture.md")).expect("the page");
+    let named = page.split('`').filter(|word| {
+        ["src/", "tests/", "specs/"]
+            .iter()
+            .any(|top| word.starts_with(top))
+            && !word.contains(' ')
+    });
+    let missing: Vec<&str> = named.filter(|path| !root.join(path).exists()).collect();
+    assert!(missing.is_empty(), "specs/architecture.md: {missing:?}");
+}

@@ -12,7 +12,7 @@ fn root() -> &'static Path {
 fn schema_files_are_current() {
     let folder = root().join("specs/schema");
     let files = schema::files();
-    if std::env::var_os("ROSTER_UPDATE").is_some() {
+    if std::env::var("SNAPSHOTS").is_ok_and(|it| it == "overwrite") {
         std::fs::create_dir_all(&folder).expect("the folder of schemas");
         for (name, text) in &files {
             std::fs::write(folder.join(name), text).expect("a schema");
@@ -20,7 +20,7 @@ fn schema_files_are_current() {
     }
     for (name, text) in &files {
         let stored = std::fs::read_to_string(folder.join(name)).unwrap_or_default();
-        let stale = "run `ROSTER_UPDATE=1 cargo test schema`";
+        let stale = "run `SNAPSHOTS=overwrite cargo test --test schema`";
         assert!(
             stored == *text,
             "specs/schema/{name} is not current: {stale}"

@@ -10,7 +10,6 @@ use std::sync::OnceLock;
 
 /// A world that rules look at.
 pub struct CheckContext<'w, 'a> {
-    /// The world.
     pub world: &'w PlannedState<'a>,
     groups: Option<Value>,
     optional: Option<Value>,

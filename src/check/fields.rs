@@ -293,7 +293,6 @@ pub(super) fn unknown_groups<'t>(
     }
 }
 
-/// The key of the settings.
 pub(super) fn settings_key() -> Key {
     Key::new(kinds::SETTINGS, "settings")
 }

@@ -14,7 +14,6 @@ use std::sync::{Arc, OnceLock};
 pub struct ResourceEffect {
     /// Which resource.
     pub key: Key,
-    /// What.
     pub outcome: EffectOutcome,
 }
 
@@ -301,7 +300,6 @@ impl<'a> PlannedState<'a> {
             .unwrap_or(false)
     }
 
-    /// The text of a setting.
     pub fn setting_text(&self, name: &str) -> CompactText {
         let value = self.setting(name);
         value
@@ -313,7 +311,6 @@ impl<'a> PlannedState<'a> {
 }
 
 impl<'a> ResourceView<'a> {
-    /// Its kind.
     pub fn kind(&self) -> &'static Kind {
         kinds::get(self.key.kind)
     }

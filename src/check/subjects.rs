@@ -33,7 +33,6 @@ impl<'k> CheckSubjects<'k> {
         &self.keys[start..end]
     }
 
-    /// Whether this is one.
     pub fn contains(&self, key: &Key) -> bool {
         self.keys.binary_search(&key).is_ok()
     }

@@ -6,9 +6,6 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 /// Writes a file, over an older one.
-///
-/// # Errors
-/// When it cannot be written whole; what was there stays.
 pub fn write<T>(
     path: &Path,
     content: impl FnOnce(&mut dyn Write) -> io::Result<T>,
@@ -30,9 +27,6 @@ pub fn write<T>(
 }
 
 /// Writes a file that is not there yet.
-///
-/// # Errors
-/// When it is there, or cannot be written whole.
 pub fn write_new<T>(
     path: &Path,
     content: impl FnOnce(&mut dyn Write) -> io::Result<T>,

@@ -10,9 +10,6 @@ pub struct CompletionsArgs {
 }
 
 /// Prints the completions of `command`.
-///
-/// # Errors
-/// When stdout cannot be written.
 pub fn run(args: &CompletionsArgs, command: &clap::Command) -> CommandResult {
     print(completions(args.shell, command))
 }

@@ -14,9 +14,6 @@ pub struct ExplainArgs {
 }
 
 /// Prints the explanation.
-///
-/// # Errors
-/// When there is nothing of that name.
 pub fn run(args: &ExplainArgs) -> CommandResult {
     match &args.topic {
         None => print(list()),

@@ -56,9 +56,6 @@ pub enum FormatArg {
 
 impl ExportFormatOptions {
     /// The mapping that is asked for, and the form.
-    ///
-    /// # Errors
-    /// When there is no such mapping, or it is not of that form.
     pub fn resolve(&self) -> Result<Option<(Mapping, WriteFormat)>, CommandFailure> {
         let Some(mapping) = import::mapping(self.preset.as_deref(), self.mapping.as_deref())?
         else {
@@ -85,9 +82,6 @@ impl ExportFormatOptions {
 }
 
 /// Writes rows as an export into a file, or to stdout; what it cannot say is told.
-///
-/// # Errors
-/// When it cannot be written.
 pub fn write_rows(
     global: &GlobalOptions,
     (mapping, form): &(Mapping, WriteFormat),

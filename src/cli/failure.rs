@@ -28,7 +28,6 @@ pub struct CommandFailure {
 }
 
 impl CommandFailure {
-    /// An error.
     pub fn error(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),

@@ -93,9 +93,6 @@ fn as_manifests(global: &GlobalOptions, options: &Options, dir: &Path) -> Comman
 }
 
 /// The mapping that is meant: of a preset, or in a file.
-///
-/// # Errors
-/// When there is no such preset or file, or the mapping is wrong.
 pub fn mapping(name: Option<&str>, path: Option<&Path>) -> Result<Option<Mapping>, CommandFailure> {
     if let Some(name) = name {
         return preset::mapping(name)

@@ -16,9 +16,6 @@ use std::path::Path;
 const NAMED: usize = 20;
 
 /// Writes what fits, and tells what does not: the findings, and whether all was right.
-///
-/// # Errors
-/// When the directory cannot be read or written.
 pub fn run(
     global: &GlobalOptions,
     config: &Config,

@@ -37,9 +37,6 @@ const FILES: [(&str, &str); 5] = [
 ];
 
 /// Writes the files and says what to do next.
-///
-/// # Errors
-/// When one of them is there already (then none is written), or cannot be written.
 pub fn run(args: &InitArgs) -> CommandResult {
     print(init(&args.dir)?)
 }

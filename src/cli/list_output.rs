@@ -6,9 +6,6 @@ use serde_json::Value;
 use std::io::{self, Write};
 
 /// Writes things as one document or one a line; `false` when neither was asked for.
-///
-/// # Errors
-/// When `out` cannot be written.
 pub fn write(
     global: &GlobalOptions,
     mut items: impl Iterator<Item = Value>,
@@ -30,9 +27,6 @@ pub fn write(
 }
 
 /// Writes one thing as JSON; `false` when it was not asked for.
-///
-/// # Errors
-/// When `out` cannot be written.
 pub fn write_one(global: &GlobalOptions, item: &Value, out: &mut dyn Write) -> io::Result<bool> {
     match global.output {
         OutputFormat::Json => writeln!(out, "{item:#}")?,
@@ -43,9 +37,6 @@ pub fn write_one(global: &GlobalOptions, item: &Value, out: &mut dyn Write) -> i
 }
 
 /// Writes rows of cells in columns, the last one ragged.
-///
-/// # Errors
-/// When `out` cannot be written.
 pub fn write_table<const N: usize>(
     header: [&str; N],
     rows: &[[String; N]],

@@ -15,9 +15,6 @@ pub struct ManArgs {
 }
 
 /// Prints or writes the manual of `command`.
-///
-/// # Errors
-/// When it cannot be written.
 pub fn run(args: &ManArgs, command: &Command) -> CommandResult {
     let Some(dir) = &args.dir else {
         return print(page(command)?);

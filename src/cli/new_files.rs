@@ -8,9 +8,6 @@ use std::path::{Path, PathBuf};
 
 /// Writes files below a directory, by path: all are written out before the first is seen there, and
 /// none stays when one cannot be.
-///
-/// # Errors
-/// When one cannot be written, or is there already.
 pub fn write<C: AsRef<[u8]>>(
     dir: &Path,
     files: &BTreeMap<String, C>,

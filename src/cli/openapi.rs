@@ -5,9 +5,6 @@ use crate::daemon::api;
 use crate::http;
 
 /// Prints the OpenAPI 3.1 document.
-///
-/// # Errors
-/// When stdout cannot be written.
 pub fn run() -> CommandResult {
     print(format!("{:#}\n", http::document(api::routes())))
 }

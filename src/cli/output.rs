@@ -53,9 +53,6 @@ pub enum DetailArg {
 }
 
 /// Writes plans, with what was found, in the form asked for.
-///
-/// # Errors
-/// When stdout cannot be written.
 pub fn plans(
     global: &GlobalOptions,
     shown: &DisplayOptions,
@@ -141,9 +138,6 @@ fn diagnostics(
 }
 
 /// Writes findings with the line each is about, those of one cause once.
-///
-/// # Errors
-/// When `out` cannot be written.
 pub fn write_diagnostics<'d>(
     found: impl IntoIterator<Item = &'d Diagnostic>,
     text: impl Fn(&str) -> Option<String>,

@@ -4,9 +4,6 @@ use super::CommandResult;
 use std::io::{self, ErrorKind, Write};
 
 /// Prints a result; that the reader has gone (`| head`) is no failure.
-///
-/// # Errors
-/// When stdout cannot be written.
 pub fn print(text: impl AsRef<[u8]>) -> CommandResult {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_ref()).and_then(|()| out.flush()) {

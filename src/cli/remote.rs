@@ -39,10 +39,6 @@ pub struct DaemonClient {
 }
 
 impl RemoteOptions {
-    /// The daemon.
-    ///
-    /// # Errors
-    /// When it is not said which, or the token or a certificate cannot be read.
     pub fn daemon(&self) -> Result<DaemonClient, CommandFailure> {
         let Some(url) = &self.url else {
             return Err(CommandFailure::usage(
@@ -67,9 +63,6 @@ impl RemoteOptions {
     }
 
     /// The daemon, or the one at `default`, asked as nobody.
-    ///
-    /// # Errors
-    /// When its address or a certificate cannot be read.
     pub fn anonymous(&self, default: &str) -> Result<DaemonClient, CommandFailure> {
         let url = parse_base_url(self.url.as_deref().unwrap_or(default))?;
         Ok(DaemonClient {
@@ -131,17 +124,11 @@ fn parse_base_url(text: &str) -> Result<Url, CommandFailure> {
 
 impl DaemonClient {
     /// Asks for something.
-    ///
-    /// # Errors
-    /// When the daemon cannot be reached, or says no: with its reason.
     pub async fn get(&self, path: &str) -> Result<Value, CommandFailure> {
         self.ask(Method::GET, path, None).await
     }
 
     /// Has something done.
-    ///
-    /// # Errors
-    /// As [`DaemonClient::get`].
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value, CommandFailure> {
         self.ask(Method::POST, path, Some(body)).await
     }

@@ -17,9 +17,6 @@ pub struct SchemaArgs {
 }
 
 /// Prints or writes the schemas.
-///
-/// # Errors
-/// When there is no such kind, or a file cannot be written.
 pub fn run(args: &SchemaArgs) -> CommandResult {
     if let Some(dir) = &args.dir {
         return write(dir);

@@ -9,9 +9,6 @@ use crate::reconcile::{self, PassRequest};
 use crate::store::{MissingDirectory, Store};
 
 /// The configuration for this run.
-///
-/// # Errors
-/// When it cannot be read, or there is none and no path either.
 pub fn config(global: &GlobalOptions, scope: Option<&PlanScope>) -> Result<Config, CommandFailure> {
     let directory = std::env::current_dir()?;
     let paths = scope.map_or(&[][..], |scope| &scope.paths);
@@ -36,18 +33,11 @@ pub fn config(global: &GlobalOptions, scope: Option<&PlanScope>) -> Result<Confi
 }
 
 /// The database, opened for reading.
-///
-/// # Errors
-/// When it is not there or cannot be opened, its schema is another release's, or it is another
-/// environment's.
 pub async fn reader(config: &Config) -> Result<Store, CommandFailure> {
     Ok(reconcile::reader(config).await?)
 }
 
 /// The database, opened for a plan; one that is not there yet is empty, which is said.
-///
-/// # Errors
-/// As [`reader`], but for one that is not there.
 pub async fn reader_or_none(
     global: &GlobalOptions,
     config: &Config,
@@ -60,9 +50,6 @@ pub async fn reader_or_none(
 }
 
 /// The database, opened for an apply; one that is not there yet is made, which is said.
-///
-/// # Errors
-/// As [`reader_or_none`], and when it cannot be made.
 pub async fn writer_or_new(
     global: &GlobalOptions,
     config: &Config,
@@ -93,17 +80,11 @@ pub fn absent_line(absent: &MissingDirectory, when: &str) -> String {
 }
 
 /// The database, opened for writing.
-///
-/// # Errors
-/// As [`reader`].
 pub async fn writer(config: &Config) -> Result<Store, CommandFailure> {
     Ok(reconcile::writer(config).await?)
 }
 
 /// What the scope asks for.
-///
-/// # Errors
-/// When a target is no `KIND/ID`.
 pub fn request(
     config: &Config,
     scope: &PlanScope,
@@ -129,9 +110,6 @@ pub fn request(
 }
 
 /// Reads `KIND/ID`.
-///
-/// # Errors
-/// When it is not of that form or names no kind.
 pub fn key(text: &str) -> Result<Key, CommandFailure> {
     let wrong = || {
         CommandFailure::usage(format!(
@@ -148,9 +126,6 @@ pub fn key(text: &str) -> Result<Key, CommandFailure> {
 }
 
 /// The kind called so: `User`, `user` or `users`.
-///
-/// # Errors
-/// When there is none.
 pub fn kind_named(name: &str) -> Result<&'static Kind, CommandFailure> {
     kinds::by_loose_name(name).ok_or_else(|| {
         let names: Vec<&str> = kinds::ALL.iter().map(|kind| kind.name).collect();
@@ -162,9 +137,6 @@ pub fn kind_named(name: &str) -> Result<&'static Kind, CommandFailure> {
 }
 
 /// A kind, and one resource of it where one is named: `users`, `user u-1` or `user/u-1`.
-///
-/// # Errors
-/// When it names no kind, or two ids.
 pub fn parse_resource(
     kind: &str,
     id: Option<&str>,
@@ -187,9 +159,6 @@ pub fn parse_resource(
 }
 
 /// That nothing has this key, with the id that was probably meant.
-///
-/// # Errors
-/// When the database cannot be read.
 pub async fn unknown_resource(store: &Store, key: &Key) -> Result<CommandFailure, CommandFailure> {
     let ids = store.ids(key.kind).await?;
     let meant = did_you_mean(&key.id, ids.iter().map(CompactText::as_str));

@@ -24,9 +24,6 @@ pub fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
 }
 
 /// Reads a saved plan and the id it was saved with.
-///
-/// # Errors
-/// When the file cannot be read or is not a plan as it was saved.
 pub fn read(file: &Path) -> Result<(Plan, String), CommandFailure> {
     let text = std::fs::read_to_string(file).map_err(|error| {
         CommandFailure::error(format!("cannot read the plan {}: {error}", file.display()))

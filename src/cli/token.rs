@@ -55,9 +55,6 @@ struct TokenListOptions {
 }
 
 /// Runs it.
-///
-/// # Errors
-/// When a file cannot be read or written, or a name is not one.
 pub fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     match &options.command {
         TokenCommand::Create(create) => create.run(global),

@@ -38,9 +38,6 @@ pub struct CronSchedule {
 
 impl CronSchedule {
     /// Reads a line of five fields, of six with the seconds first, or a word as `@daily`.
-    ///
-    /// # Errors
-    /// What is wrong with it and what would be right: a field, their number, or that it never comes.
     pub fn parse(written: &str, zone: Tz) -> Result<Self, String> {
         let pattern = pattern(written)?;
         let hours = &pattern.pattern.hours;
@@ -145,9 +142,6 @@ impl fmt::Display for CronSchedule {
 }
 
 /// The zone called so: `Europe/Stockholm`, `UTC`.
-///
-/// # Errors
-/// When there is none, with the one that was probably meant.
 pub(super) fn zone(name: &str) -> Result<Tz, String> {
     name.parse().map_err(|_| {
         let known = TZ_VARIANTS.iter().map(|zone| zone.name());

@@ -121,9 +121,6 @@ enum DriftSpec {
 
 impl ConfigFile {
     /// Reads the text, with an environment laid over the top level.
-    ///
-    /// # Errors
-    /// What is wrong, with line and column where they are known.
     pub fn parse(text: &str, environment: Option<&str>) -> Result<Self, String> {
         // The lines around a mistake may hold secrets.
         let told = |error: serde_saphyr::Error| error.without_snippet().to_string();
@@ -160,9 +157,6 @@ impl ConfigFile {
     }
 
     /// What the file means for a run, with paths relative to `base`.
-    ///
-    /// # Errors
-    /// What is wrong: an unknown kind, a bad duration, something this version cannot do.
     pub fn resolve(
         self,
         base: &Path,
@@ -376,9 +370,6 @@ pub(super) fn expand_variables(text: &str) -> Result<String, String> {
 }
 
 /// Reads `72h`, `15m`, `30s`, `3d`.
-///
-/// # Errors
-/// What was expected, for anything else.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is no duration; expected `30s`, `15m`, `24h` or `3d`");
     let unit = text.chars().last().ok_or_else(wrong)?;

@@ -9,9 +9,6 @@ enum RefScanFrame {
 }
 
 /// Checks that no `git.ref` reads as a number or a truth value.
-///
-/// # Errors
-/// The first one that does, with its place.
 pub(super) fn check(text: &str) -> Result<(), String> {
     let mut open: Vec<RefScanFrame> = Vec::new();
     for event in Parser::new_from_str(text) {

@@ -107,7 +107,6 @@ pub enum SourceLocation {
 /// A directory or repository of manifests.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// Its name.
     pub name: Arc<str>,
     /// Where it is.
     pub place: SourceLocation,
@@ -188,17 +187,12 @@ impl Source {
 /// What the command line says beside the file.
 #[derive(Clone, Debug, Default)]
 pub struct ConfigOverrides {
-    /// `--config`.
     pub config: Option<PathBuf>,
-    /// `--database`.
     pub database: Option<String>,
-    /// `--cache`.
     pub cache: Option<PathBuf>,
     /// `-e`.
     pub environment: Option<String>,
-    /// `--accept`.
     pub accepts: Vec<AcceptOverride>,
-    /// `--allow-delete`.
     pub allow_delete: bool,
     /// Whether this is the daemon: only it needs the variables of `serve:` and of webhooks.
     pub serves: bool,
@@ -220,9 +214,6 @@ impl Config {
 
     /// The configuration for a run in `directory`: the file named, or the one found upward to the
     /// git root, or, with none, the defaults around `path`.
-    ///
-    /// # Errors
-    /// When a file is named or found and is not valid, or there is none and no path either.
     pub fn load(
         overrides: &ConfigOverrides,
         directory: &Path,
@@ -253,9 +244,6 @@ impl Config {
     }
 
     /// Whether somebody may approve what is held.
-    ///
-    /// # Errors
-    /// Who may instead.
     pub fn may_approve(&self, name: &str) -> Result<(), String> {
         if self.approvers.is_empty() || self.approvers.iter().any(|known| known == name) {
             return Ok(());

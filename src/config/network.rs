@@ -11,9 +11,6 @@ pub struct IpNetwork {
 
 impl IpNetwork {
     /// Reads `10.0.0.1`, `10.0.0.0/8` or `fd00::/8`.
-    ///
-    /// # Errors
-    /// What was expected.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = || format!("`{text}` is not an address or a network; write `10.0.0.0/8`");
         let (address, bits) = match text.split_once('/') {

@@ -88,7 +88,6 @@ struct NoticeSpec {
     on: Option<BTreeSet<NoticeEvent>>,
 }
 
-/// `mail`.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct MailSpec {
@@ -135,7 +134,6 @@ pub enum NoticeChannel {
         /// The key of the signature.
         secret: Option<SecretString>,
     },
-    /// A mail.
     Mail {
         /// To whom.
         to: Vec<String>,
@@ -170,9 +168,6 @@ impl NoticeTarget {
 
 impl NoticesSpec {
     /// Reads the two keys.
-    ///
-    /// # Errors
-    /// What is wrong with them, without a word of what may be secret.
     pub(super) fn read(notices: Option<&Value>, mail: Option<&Value>) -> Result<Self, String> {
         let notices: Vec<NoticeSpec> = match notices {
             None | Some(Value::Null) => Vec::new(),
@@ -189,9 +184,6 @@ impl NoticesSpec {
     }
 
     /// Who is told, with all variables put in.
-    ///
-    /// # Errors
-    /// A variable that is not set, an address that is none, two of one name.
     pub fn resolve(&self) -> Result<Vec<NoticeTarget>, String> {
         let mail = self.mail.as_ref().map(MailSpec::resolve);
         let mail = mail.transpose().map_err(|error| format!("mail: {error}"))?;

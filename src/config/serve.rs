@@ -141,9 +141,6 @@ impl Default for ServeConfig {
 impl ServeConfig {
     /// Whether it may listen where it is to listen: beyond this machine only with tokens and TLS,
     /// or when somebody said that it may be open.
-    ///
-    /// # Errors
-    /// The ways out.
     pub fn check_exposure(&self) -> Result<(), String> {
         let guarded = self.tokens.is_some() && self.tls.is_some();
         if self.listen.ip().is_loopback() || guarded || self.insecure {
@@ -185,9 +182,6 @@ impl ServeSpec {
     }
 
     /// With paths relative to `base`.
-    ///
-    /// # Errors
-    /// What is wrong: an address, a size, a duration, an unset variable.
     pub(super) fn resolve(self, base: &Path) -> Result<ServeConfig, String> {
         let place = |text: &str| Ok::<_, String>(base.join(expand_variables(text)?));
         let tls = match self.tls {

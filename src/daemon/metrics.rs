@@ -93,7 +93,6 @@ impl Default for ReplicaCounters {
 }
 
 impl ReplicaCounters {
-    /// Counts a pass.
     pub fn count_pass(&self, source: &str, state: &super::state::SourceState) {
         let source = || source.to_owned();
         let outcome = outcome(state.outcome);

@@ -163,9 +163,6 @@ impl DaemonSetup {
 }
 
 /// Runs until the process is asked to end. `load` reads the configuration, again on SIGHUP.
-///
-/// # Errors
-/// When the configuration cannot be read at the start, or the database is not fit.
 pub async fn serve(load: impl Fn() -> Result<Config, ConfigError>) -> Result<(), ServeError> {
     let mut signals = SignalListener::new()?;
     let config = load()?;

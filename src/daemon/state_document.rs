@@ -30,7 +30,6 @@ pub(super) type PassStamp = (String, i64);
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct SourceStateDocument {
-    /// Its state.
     pub(super) state: SourceState,
     /// What of it was told.
     pub(super) told: notice::NoticeState,

@@ -142,9 +142,6 @@ pub struct ActView {
 
 impl Daemon {
     /// How everything stands; of the sources those that `sees` says yes to.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn status(&self, sees: impl Fn(&str) -> bool) -> Result<DaemonStatus, StoreError> {
         let setup = self.setup();
         let (notices, notice_error) = self.store.waiting_notices().await?;
@@ -190,17 +187,11 @@ impl Daemon {
     }
 
     /// Who suspended a source, alone or with all others.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn suspension(&self, source: &str) -> Result<Option<Suspension>, StoreError> {
         state_document::suspension(&self.store, source).await
     }
 
     /// Every hold, those that wait for somebody first.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn holds(&self, sees: impl Fn(&str) -> bool) -> Result<Vec<HoldView>, StoreError> {
         let setup = self.setup();
         let approvals = self.store.approvals().await?;
@@ -240,9 +231,6 @@ impl Daemon {
     }
 
     /// What persons did last, newest first.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn acts(&self, limit: u32) -> Result<Vec<ActView>, StoreError> {
         let acts = self.store.acts(limit).await?;
         Ok(acts.into_iter().map(ActView::from).collect())

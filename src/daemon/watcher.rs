@@ -16,7 +16,6 @@ const DEBOUNCE: Duration = Duration::from_millis(300);
 /// How often it is looked whether a directory is still the one that is watched.
 const RECHECK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// A directory to watch.
 struct WatchedDirectory {
     /// As configured.
     written: PathBuf,

@@ -57,7 +57,6 @@ pub enum WebhookError {
 pub enum WebhookEvent {
     /// Somebody tries whether webhooks arrive.
     Ping,
-    /// A push.
     Push(WebhookPush),
     /// Anything else, by its name: nothing to do.
     Other(String),
@@ -93,9 +92,6 @@ impl WebhookPush {
 
 /// Checks a webhook against the secret of the configuration and reads it. The body is what arrived,
 /// byte for byte; how long it may be is the caller's to say.
-///
-/// # Errors
-/// Why it is refused.
 pub fn verify(
     headers: &HeaderMap,
     body: &[u8],

@@ -45,7 +45,6 @@ pub enum WorkerActivity {
 
 /// The worker of one source.
 pub struct SourceWorker {
-    /// The source.
     pub source: Arc<str>,
     triggers: Mutex<BTreeSet<String>>,
     wakeup: Notify,

@@ -16,7 +16,6 @@ pub struct OmittedDiagnostics {
     pub path: Option<Arc<str>>,
     /// Of which rule.
     pub code: Code,
-    /// Of which severity.
     pub severity: Severity,
     /// How many.
     pub count: usize,
@@ -56,7 +55,6 @@ pub fn cap<T>(
 }
 
 impl OmittedDiagnostics {
-    /// As JSON.
     #[must_use]
     pub fn to_json(&self) -> Value {
         json!({

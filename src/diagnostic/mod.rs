@@ -182,7 +182,6 @@ impl Diagnostic {
         self
     }
 
-    /// Whether it is an error.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }

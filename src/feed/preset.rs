@@ -27,9 +27,6 @@ pub fn text(name: &str) -> Option<&'static str> {
 }
 
 /// The mapping of a preset.
-///
-/// # Errors
-/// What presets there are.
 pub fn mapping(name: &str) -> Result<Mapping, String> {
     let Some(text) = text(name) else {
         let near = crate::diagnostic::did_you_mean(name, names());

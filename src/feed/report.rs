@@ -13,9 +13,6 @@ use std::sync::Arc;
 const HEAD: [&str; 6] = ["line", "code", "djust_code", "resource", "field", "message"];
 
 /// Writes the findings about rows as CSV, each with its row.
-///
-/// # Errors
-/// When the output cannot be written.
 pub fn write(
     input: impl Read + Seek,
     name: &Arc<str>,

@@ -8,9 +8,6 @@ use crate::kinds::{Field, FieldType, SetItem, country};
 use crate::model::Value;
 
 /// Reads a text that is not blank as a value of a field; `None`: it stands for nothing.
-///
-/// # Errors
-/// What is wrong with it.
 pub(super) fn read(
     field: &Field,
     text: &str,

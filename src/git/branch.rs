@@ -27,7 +27,6 @@ pub enum BranchError {
     /// No branch can be called so.
     #[error("`{0}` is no name for a branch")]
     Name(String),
-    /// There is one.
     #[error("there is a branch `{0}` already; name another one, or delete it first")]
     Exists(String),
     /// The files are not those of the last commit.
@@ -58,9 +57,6 @@ pub struct FileChange<'a> {
 
 /// Commits changes below a folder onto a new branch, which begins at the last commit. Returns the
 /// commit.
-///
-/// # Errors
-/// When there is no repository, the branch is there, or a file is not as in the last commit.
 pub fn commit_on_branch(
     folder: &Path,
     branch: &str,
@@ -102,9 +98,6 @@ pub fn commit_on_branch(
 
 /// Which of these files below a folder differ from the last commit or are in none, by their path from
 /// the top of the repository; none where the folder is in no repository.
-///
-/// # Errors
-/// When git cannot say.
 pub fn uncommitted(folder: &Path, paths: &[&str]) -> Result<Vec<String>, BranchError> {
     const ONCE: usize = 500;
     let real = folder.canonicalize()?;

@@ -14,9 +14,6 @@ const HEAD: &str = "refs/remote/HEAD";
 pub(super) const HEAD_SPEC: &str = "+HEAD:refs/remote/HEAD";
 
 /// The commit that was fetched last for a place; nothing goes to the network.
-///
-/// # Errors
-/// When it was never fetched, or the mirror cannot be read.
 pub fn last_fetched(place: &GitLocation, cache: &Path) -> Result<String, GitError> {
     let mirror = GitMirror::of(place, cache);
     let found = if mirror.exists() {
@@ -31,9 +28,6 @@ pub fn last_fetched(place: &GitLocation, cache: &Path) -> Result<String, GitErro
 
 /// The commit that a branch, tag or commit of a place's repository is at, as it was fetched last;
 /// nothing goes to the network.
-///
-/// # Errors
-/// When the mirror does not have it.
 pub fn revision(place: &GitLocation, cache: &Path, reference: &str) -> Result<String, GitError> {
     let mirror = GitMirror::of(place, cache);
     let place = place.at(reference);
@@ -50,9 +44,6 @@ pub fn revision(place: &GitLocation, cache: &Path, reference: &str) -> Result<St
 }
 
 /// The tree of a commit below the folder of a place, no byte of its files read.
-///
-/// # Errors
-/// When the mirror does not hold the commit, or the commit not the folder.
 pub fn tree(place: &GitLocation, cache: &Path, revision: &str) -> Result<Tree, GitError> {
     let mirror = GitMirror::of(place, cache);
     let listed = list_tree(&mirror, place, revision).inspect_err(|error| {
@@ -144,7 +135,6 @@ pub(super) fn is_in_a_branch(mirror: &GitMirror, place: &GitLocation, commit: &s
     run_checked(list, place).is_ok_and(|ran| !ran.stdout.is_empty())
 }
 
-/// The names of all branches and tags.
 pub(super) fn branch_and_tag_names(
     mirror: &GitMirror,
     place: &GitLocation,

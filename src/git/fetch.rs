@@ -21,7 +21,6 @@ pub struct FetchedCommit {
 pub enum CommitMovement {
     /// Nothing was fetched before.
     First,
-    /// It is the same.
     Same,
     /// The one before is part of its history.
     Forward,
@@ -39,9 +38,6 @@ pub enum CommitMovement {
 
 /// Brings the mirror of a repository up to date and writes down the commit that the place is at.
 /// Any number of processes may do so at once.
-///
-/// # Errors
-/// Why it could not be fetched: what was fetched before is still there then.
 pub fn fetch(place: &GitLocation, cache: &Path) -> Result<FetchedCommit, GitError> {
     let mirror = GitMirror::of(place, cache);
     let lock = mirror.lock()?;

@@ -21,9 +21,6 @@ pub struct CommitInfo {
 /// The commits that touch the folder of a place and are in the history of `revision` but not in that of
 /// `before`, newest first: at most so many, and how many there are. Without a commit before, or with one
 /// that `revision` does not follow, it is `revision` alone. Nothing goes to the network.
-///
-/// # Errors
-/// When the mirror does not hold the commit, or cannot be read.
 pub fn commits_since(
     place: &GitLocation,
     cache: &Path,

@@ -35,7 +35,6 @@ impl GitMirror {
         }
     }
 
-    /// Whether there is one.
     pub(super) fn exists(&self) -> bool {
         self.path.join("HEAD").is_file()
     }

@@ -41,7 +41,6 @@ impl Caller {
         self.role.may(permission)
     }
 
-    /// Whether it is for this source.
     pub fn may_access_source(&self, source: &str) -> bool {
         let sources = self.sources.as_ref();
         sources.is_none_or(|sources| sources.contains(source))
@@ -80,7 +79,6 @@ pub enum AccessError {
     Line {
         /// Which file.
         path: String,
-        /// Which line.
         line: usize,
         /// What is wrong with it.
         message: String,
@@ -127,9 +125,6 @@ impl TokenFileStamp {
 impl AccessTokens {
     /// Reads the file. Without one nobody has a token: everybody reads, and with `insecure`
     /// everybody may everything.
-    ///
-    /// # Errors
-    /// When the file is not what it should be.
     pub fn open(path: Option<&Path>, insecure: bool) -> Result<Self, AccessError> {
         let mut state = TokenState::default();
         if let Some(path) = path {
@@ -144,7 +139,6 @@ impl AccessTokens {
         })
     }
 
-    /// Whose token this is.
     pub fn by_token(&self, token: &str) -> Option<TokenGrant> {
         self.by_hash(&TokenHash::of(token))
     }

@@ -62,9 +62,6 @@ impl BodyLimiter {
     }
 
     /// Reads a body to its end.
-    ///
-    /// # Errors
-    /// When it is too large, too slow or breaks off, or too many arrive at once.
     pub async fn read(
         &self,
         who: ClientKey,

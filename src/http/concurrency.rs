@@ -105,9 +105,6 @@ impl ConcurrencyLimiter {
     }
 
     /// Takes a place. One caller gets three of four.
-    ///
-    /// # Errors
-    /// When there is none left.
     pub fn take(&self, who: &ClientKey) -> Result<ConcurrencyPermit, HttpProblem> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let own = taken.get(who).copied().unwrap_or_default();

@@ -35,11 +35,9 @@ pub type ResponseObserver = dyn Fn(&AnsweredRequest<'_>) + Send + Sync;
 /// An answer, as it is counted.
 #[derive(Clone, Copy, Debug)]
 pub struct AnsweredRequest<'a> {
-    /// The method.
     pub method: &'a str,
     /// The path of the route, parameters by name; `-` when there is none.
     pub route: &'a str,
-    /// The status.
     pub status: u16,
     /// How long it took.
     pub elapsed: Duration,
@@ -73,9 +71,6 @@ impl fmt::Debug for RequestGate {
 
 impl RequestGate {
     /// As the configuration has it.
-    ///
-    /// # Errors
-    /// When the file of tokens is not what it should be.
     pub fn new(serve: &ServeConfig) -> Result<Self, AccessError> {
         let limits = serve.limits;
         let each = Duration::from_secs(1) / limits.rate.max(1);
@@ -123,9 +118,6 @@ impl RequestGate {
 
     /// Opens a session for a token posted on the login form, in place of the one that the browser
     /// had; gives the cookie to set.
-    ///
-    /// # Errors
-    /// When the token is worth nothing.
     pub fn login(
         &self,
         peer: PeerAddress,

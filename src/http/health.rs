@@ -25,9 +25,6 @@ pub(super) fn is_vital(path: &str) -> bool {
 /// What knows whether it can do its work.
 pub trait ReadinessCheck: Clone + Send + Sync + 'static {
     /// Whether it can.
-    ///
-    /// # Errors
-    /// Why not.
     fn ready(&self) -> impl Future<Output = Result<(), String>> + Send;
 }
 

@@ -66,9 +66,6 @@ pub struct IdempotencyGuard {
 }
 
 /// A key as it stands in the header.
-///
-/// # Errors
-/// When it is not one.
 pub fn key(headers: &HeaderMap) -> Result<Option<String>, HttpProblem> {
     let Some(value) = headers.get(HEADER) else {
         return Ok(None);
@@ -96,9 +93,6 @@ pub fn digest(method: &str, path_and_query: &str, body: &[u8]) -> [u8; 32] {
 
 impl IdempotencyCache {
     /// Begins an act, or finds how it ended.
-    ///
-    /// # Errors
-    /// When the key was used for another request, or the same is still being done.
     pub fn begin(
         self: &Arc<Self>,
         who: &Arc<str>,
@@ -178,9 +172,6 @@ impl IdempotencyEntries {
 impl IdempotencyGuard {
     /// Keeps the answer for those who send the act again. What failed in here is not kept: another
     /// try may go better.
-    ///
-    /// # Errors
-    /// When the answer's body breaks off.
     pub async fn end(mut self, response: Response) -> Result<Response, HttpProblem> {
         if response.status().is_server_error() {
             return Ok(response);

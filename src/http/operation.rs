@@ -223,7 +223,6 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryParams<T>
     }
 }
 
-/// A JSON body.
 #[derive(Clone, Copy, Debug)]
 pub struct JsonBody<T>(pub T);
 

@@ -71,7 +71,6 @@ kinds! {
 /// Something that went wrong, and how it is answered.
 #[derive(Clone, Debug)]
 pub struct HttpProblem {
-    /// Its kind.
     pub kind: &'static ProblemKind,
     /// The case at hand, for people; nothing secret.
     pub detail: String,

@@ -50,9 +50,6 @@ impl RateLimiter {
     }
 
     /// Takes a try.
-    ///
-    /// # Errors
-    /// How long to wait when there is none.
     pub fn take(&self, who: &ClientKey, now: Instant) -> Result<(), Duration> {
         // A bucket is the moment at which it is full again; a full one need not be kept.
         let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);

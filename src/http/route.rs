@@ -57,7 +57,6 @@ pub struct RouteSpec {
     pub path: &'static str,
     /// The name of the operation in the document.
     pub id: &'static str,
-    /// What one needs.
     pub needs: AccessRequirement,
     /// Who reads the answers.
     pub audience: RouteAudience,
@@ -76,7 +75,6 @@ pub struct RouteSpec {
     pub no_timeout: bool,
     /// Whether the handler itself sees to it that an act with a key is done once.
     pub handles_idempotency: bool,
-    /// An example of the body.
     pub example_body: Option<Value>,
     /// An example of the answer.
     pub example: Option<Value>,
@@ -118,7 +116,6 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         Self::build(method, path, id, needs.into(), handler, H::describe)
     }
 
-    /// `GET`.
     pub fn get<H, T, D>(
         path: &'static str,
         id: &'static str,
@@ -132,7 +129,6 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         Self::new(Method::GET, path, id, needs, handler)
     }
 
-    /// `POST`.
     pub fn post<H, T, D>(
         path: &'static str,
         id: &'static str,
@@ -203,7 +199,6 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         self
     }
 
-    /// The problems that are its own.
     #[must_use]
     pub fn problems(mut self, problems: &'static [&'static super::problem::ProblemKind]) -> Self {
         self.spec.problems.extend(problems);
@@ -217,7 +212,6 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         self
     }
 
-    /// An example of the body.
     #[must_use]
     pub fn example_body(mut self, example: Value) -> Self {
         self.spec.example_body = Some(example);

@@ -38,7 +38,6 @@ pub enum ServerError {
     /// The address is taken or is none of this machine.
     #[error("cannot listen at {address}: {source}")]
     Listen {
-        /// Which.
         address: SocketAddr,
         /// Why.
         source: io::Error,
@@ -62,9 +61,6 @@ pub struct HttpServer {
 
 impl HttpServer {
     /// Takes its address.
-    ///
-    /// # Errors
-    /// When it may not, cannot, or the certificate is not one.
     pub fn bind(serve: &ServeConfig) -> Result<Self, ServerError> {
         serve.check_exposure().map_err(ServerError::NotPermitted)?;
         let certificate = serve.tls.as_ref().map(ServerCertificate::read).transpose();
@@ -104,9 +100,6 @@ impl HttpServer {
     }
 
     /// Serves until `stop`, then finishes what it is doing.
-    ///
-    /// # Errors
-    /// When it breaks off.
     pub async fn run(self, app: Router, stop: CancellationToken) -> Result<(), ServerError> {
         let handle = Handle::new();
         let ending = tokio::spawn({

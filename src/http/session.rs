@@ -47,9 +47,6 @@ impl LoginSessions {
     }
 
     /// Opens one in place of the one that the request carries, and gives the cookie to set.
-    ///
-    /// # Errors
-    /// When the system has no randomness.
     pub fn open(
         &self,
         before: &HeaderMap,

@@ -24,9 +24,6 @@ pub(super) struct ServerCertificate {
 
 impl ServerCertificate {
     /// Reads certificate and key.
-    ///
-    /// # Errors
-    /// Which file is not what it should be.
     pub fn read(files: &config::TlsFiles) -> Result<Self, String> {
         let seen = stamp(files);
         Ok(Self {

@@ -76,9 +76,6 @@ pub struct TokenGrant {
 
 impl TokenGrant {
     /// A new grant with its token, which is nowhere kept.
-    ///
-    /// # Errors
-    /// When the name is not one, or the system has no randomness.
     pub fn create(
         name: &str,
         role: Role,
@@ -169,9 +166,6 @@ impl TokenGrant {
 }
 
 /// Reads a file of tokens.
-///
-/// # Errors
-/// The first broken line and what is wrong with it.
 pub fn parse(text: &str) -> Result<Vec<TokenGrant>, (usize, String)> {
     let mut grants: Vec<TokenGrant> = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
@@ -189,9 +183,6 @@ pub fn parse(text: &str) -> Result<Vec<TokenGrant>, (usize, String)> {
 }
 
 /// A day (from its first moment on in UTC) or a moment.
-///
-/// # Errors
-/// What was expected.
 pub fn parse_expiry(text: &str) -> Result<DateTime<Utc>, String> {
     if let Ok(day) = text.parse::<NaiveDate>() {
         return Ok(day.and_time(chrono::NaiveTime::MIN).and_utc());
@@ -202,9 +193,6 @@ pub fn parse_expiry(text: &str) -> Result<DateTime<Utc>, String> {
 }
 
 /// `a,b`.
-///
-/// # Errors
-/// When there is none or one is no name.
 pub fn parse_sources(text: &str) -> Result<BTreeSet<Arc<str>>, String> {
     let names = text.split(',').map(str::trim);
     names

@@ -125,7 +125,6 @@ pub enum FieldDefault {
     Bool(bool),
     /// A whole number.
     Int(i64),
-    /// A text.
     Text(&'static str),
     /// A list, sorted.
     List(&'static [&'static str]),

@@ -16,7 +16,6 @@ pub(super) enum ManifestKey {
     Group,
     /// `customFields`.
     Custom,
-    /// `clear`.
     Clear,
     /// `kind` and `apiVersion`, which head a document.
     Header,

@@ -19,7 +19,6 @@ pub struct ManifestExport {
 /// A resource to be written, and what is to be said of it.
 #[derive(Clone, Debug)]
 pub struct ManifestResource {
-    /// Which one.
     pub key: Key,
     /// What to say of its fields.
     pub fields: Vec<(FieldRef, Value)>,

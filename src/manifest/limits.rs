@@ -39,9 +39,6 @@ pub struct TreeSize {
 
 impl TreeSize {
     /// Counts a file or folder by its path below the root.
-    ///
-    /// # Errors
-    /// Which limit it passes.
     pub fn add(&mut self, path: &[u8]) -> Result<(), String> {
         self.entries += 1;
         if self.entries > ENTRIES {
@@ -55,9 +52,6 @@ impl TreeSize {
     }
 
     /// Counts the bytes of a manifest.
-    ///
-    /// # Errors
-    /// Which limit they pass.
     pub fn add_bytes(&mut self, bytes: u64) -> Result<(), String> {
         self.bytes = self.bytes.saturating_add(bytes);
         if self.bytes > BYTES {

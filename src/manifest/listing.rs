@@ -19,9 +19,6 @@ const SMALL: u64 = 1 << 20;
 /// Bytes by the name of their content: the same name means the same bytes.
 pub trait BlobSource: Send + Sync + fmt::Debug {
     /// The bytes called `id`.
-    ///
-    /// # Errors
-    /// [`io::ErrorKind::FileTooLarge`] when there are more than `limit`, or why they cannot be read.
     fn read(&self, id: &str, limit: u64) -> io::Result<Vec<u8>>;
 }
 
@@ -174,12 +171,7 @@ pub enum SentFile {
     /// Where a symbolic link leads.
     Link(String),
     /// Nothing: what stands there cannot be read.
-    Unreadable {
-        /// Why.
-        why: String,
-        /// Whether it is a folder.
-        folder: bool,
-    },
+    Unreadable { why: String, folder: bool },
 }
 
 /// Files that were sent, by path.

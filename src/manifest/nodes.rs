@@ -11,7 +11,6 @@ const SCALAR: usize = 1 << 20;
 /// What the reader meets next.
 #[derive(Clone, Debug)]
 pub(super) enum NodeEvent<'a> {
-    /// A scalar.
     Scalar(YamlScalar<'a>),
     /// A list begins; its items and [`NodeEvent::End`] follow.
     List,

@@ -200,9 +200,6 @@ impl Tree {
     }
 
     /// The bytes of a file below the root, manifest or not.
-    ///
-    /// # Errors
-    /// When there is none, it leaves the root or is too large.
     pub fn file(&self, path: &str) -> io::Result<Vec<u8>> {
         match self.content(path) {
             Ok(bytes) => Ok(bytes.into_owned()),

@@ -72,7 +72,6 @@ pub struct LineColumn {
 /// One stated field of a declared resource, and where its value (or, blank, its key) stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StatedField {
-    /// Which field.
     pub field: FieldRef,
     /// What was said.
     pub cell: Cell,

@@ -5,7 +5,6 @@ use super::{FieldRef, Value};
 /// A field and its value before and after.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FieldChange {
-    /// Which field.
     pub field: FieldRef,
     /// The stored value; `None`: none.
     pub before: Option<Value>,

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 /// Something that has a key.
 pub trait HasKey {
-    /// Its key.
     fn key(&self) -> &Key;
 }
 
@@ -51,10 +50,6 @@ impl<T: HasKey> KeyedList<T> {
     }
 
     /// Adds a thing, unless one with its key is there: then that one's index comes back.
-    ///
-    /// # Errors
-    /// The index of the thing that has the key already, and the thing that was not added.
-    ///
     /// # Panics
     /// Past four thousand million things.
     pub fn insert(&mut self, item: T) -> Result<(), (usize, T)> {

@@ -116,9 +116,6 @@ impl SnapshotRows {
     }
 
     /// Adds a row.
-    ///
-    /// # Errors
-    /// The index of the row that has its key already, and the row.
     pub fn insert(&mut self, row: Row) -> Result<(), (usize, Row)> {
         self.read.insert(row)
     }

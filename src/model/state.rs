@@ -44,7 +44,6 @@ pub struct Desired {
 /// A resource whose external id could not be made out, and what is known of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NamelessResource {
-    /// Its kind.
     pub kind: KindId,
     /// The file.
     pub path: Arc<str>,

@@ -27,14 +27,12 @@ pub(super) enum FieldVerdict {
     Conflict(FieldChange, Vec<Arc<str>>),
     /// The row gets this; `drift` when what is declared did not change.
     Set {
-        /// All of it.
         change: FieldChange,
         /// Whether what is declared is what the last apply saw.
         drift: bool,
     },
     /// Part of it would give back access that somebody took elsewhere.
     Regain {
-        /// All of it.
         whole: FieldChange,
         /// What may be done at once, if anything.
         rest: Option<FieldChange>,

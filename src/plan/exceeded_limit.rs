@@ -70,7 +70,6 @@ pub(super) struct GuardNumbers {
     pub earlier: u64,
     /// Of how many.
     pub total: u64,
-    /// The limit.
     pub limit: GuardLimit,
     /// Its key in the configuration.
     pub config: String,

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 
 /// A resource that is held because another one of its record has errors.
 pub(super) struct RecordMate {
-    /// Which.
     pub key: Key,
     /// The resource that has the errors.
     pub faulty_key: Key,

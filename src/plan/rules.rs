@@ -75,9 +75,7 @@ impl PlanRules {
 /// A field that an export fills for far fewer than before.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DoubtfulField {
-    /// Of what.
     pub kind: KindId,
-    /// Which.
     pub field: FieldRef,
     /// How many have lost their value.
     pub count: u64,
@@ -134,7 +132,6 @@ impl SourceAuthority {
 /// Another configured source.
 #[derive(Clone, Debug, Default)]
 pub struct PeerSource {
-    /// Its name.
     pub name: Arc<str>,
     /// What it declares now, if its pass accepts that; `None`: its claims stand for it.
     pub desired: Option<Arc<Desired>>,
@@ -275,9 +272,6 @@ pub enum AcceptOverride {
 
 impl AcceptOverride {
     /// Reads the value of `--accept`.
-    ///
-    /// # Errors
-    /// What was expected, for anything else.
     pub fn parse(text: &str) -> Result<Self, String> {
         let expected = || {
             format!(

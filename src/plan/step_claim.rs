@@ -14,7 +14,6 @@ pub enum StepClaim {
     /// All that it declares. The digests are taken when they are asked for: in a first plan those
     /// of every field would cost more than all the rest of it.
     Declared {
-        /// What is declared.
         declared: Arc<DeclaredResource>,
         /// Of what the operator decided about who writes what.
         fingerprint: Digest,
@@ -23,7 +22,6 @@ pub enum StepClaim {
     Digests(ClaimDigests),
 }
 
-/// The digests of a claim.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ClaimDigests {
     /// The digest of what was declared.
@@ -33,7 +31,6 @@ pub struct ClaimDigests {
 }
 
 impl StepClaim {
-    /// The digests.
     #[must_use]
     pub fn digests(&self) -> Cow<'_, ClaimDigests> {
         match self {

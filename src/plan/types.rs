@@ -84,7 +84,6 @@ impl Plan {
 /// A source at a revision.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct SourceRef {
-    /// Its name.
     pub name: Arc<str>,
     /// A git commit or a content digest.
     pub revision: Arc<str>,
@@ -97,7 +96,6 @@ pub struct PlanSummary {
     pub create: u64,
     /// Updated.
     pub update: u64,
-    /// Adopted.
     pub adopt: u64,
     /// Deactivated.
     pub deactivate: u64,

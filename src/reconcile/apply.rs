@@ -65,9 +65,6 @@ pub struct LeaseGuard {
 
 impl LeaseGuard {
     /// Takes the lease of a source, waiting so long at most.
-    ///
-    /// # Errors
-    /// When somebody else holds it all that time.
     pub async fn take(store: &Store, source: &str, wait: Duration) -> Result<Self, PassError> {
         let lease = store
             .acquire(&format!("source:{source}"), &this_process(), wait)
@@ -110,9 +107,6 @@ impl LeaseGuard {
 }
 
 /// Applies a plan that was just made.
-///
-/// # Errors
-/// When the database moved on, a check before commit failed, or something the plan needs is gone.
 pub async fn apply(
     pass: &Pass<'_>,
     index: usize,
@@ -152,9 +146,6 @@ pub async fn apply(
 
 /// Applies a saved plan, once, as it is, when the guards still let it through: what its source did
 /// since it was made counts too, and what a later pass held waits.
-///
-/// # Errors
-/// As [`apply`].
 pub async fn apply_saved(
     pass: &Pass<'_>,
     store: &Store,
@@ -190,9 +181,6 @@ pub async fn apply_saved(
 
 /// That the database is the one a saved plan was made for, by reading alone: another one is left as
 /// it is, and one that is not there is not made.
-///
-/// # Errors
-/// When it is another one, or cannot be read.
 pub async fn check_same_database(store: &Store, plan: &Plan) -> Result<(), PassError> {
     let Some(planned) = &plan.database else {
         return Ok(());
@@ -208,9 +196,6 @@ pub async fn check_same_database(store: &Store, plan: &Plan) -> Result<(), PassE
 }
 
 /// That it is known where the source of a saved plan is, if anything is read from there again.
-///
-/// # Errors
-/// When nobody knows: it names what is missing, and the way out.
 pub fn check_source_located(config: &Config, plan: &Plan) -> Result<(), PassError> {
     let source = &plan.source.name;
     let known = config.sources.iter().any(|known| known.name == *source);

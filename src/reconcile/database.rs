@@ -14,18 +14,11 @@ pub struct OpenedStore {
 }
 
 /// The database, opened for reading.
-///
-/// # Errors
-/// When it is not there or cannot be opened, its schema is another release's, or it is another
-/// environment's.
 pub async fn reader(config: &Config) -> Result<Store, PassError> {
     require_directory(reader_or_none(config).await?)
 }
 
 /// The database, opened for a plan; one that is not there yet is empty.
-///
-/// # Errors
-/// As [`reader`], but for one that is not there.
 pub async fn reader_or_none(config: &Config) -> Result<OpenedStore, PassError> {
     let store = Store::open(&config.database, StoreAccess::Read).await?;
     let absent = store.missing_directory().await?;
@@ -34,9 +27,6 @@ pub async fn reader_or_none(config: &Config) -> Result<OpenedStore, PassError> {
 }
 
 /// The database, opened for writing.
-///
-/// # Errors
-/// As [`reader`].
 pub async fn writer(config: &Config) -> Result<Store, PassError> {
     // A writer would make the file.
     let found = Store::open(&config.database, StoreAccess::Read).await?;
@@ -50,9 +40,6 @@ pub async fn writer(config: &Config) -> Result<Store, PassError> {
 }
 
 /// The database, opened for writing; an empty one, or SQLite, gets its schema.
-///
-/// # Errors
-/// As [`reader_or_none`], and when an empty schema cannot be made.
 pub async fn writer_or_new(config: &Config) -> Result<OpenedStore, PassError> {
     let file = config.database.strip_prefix("sqlite:").map(Path::new);
     let new = match file {

@@ -17,7 +17,6 @@ pub enum PassError {
     /// The database is another environment's.
     #[error("environment-mismatch: the database belongs to {database}, and this run is for {run}")]
     Environment {
-        /// Whose it is.
         database: String,
         /// Whose it should be.
         run: String,

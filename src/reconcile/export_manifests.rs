@@ -35,9 +35,6 @@ pub struct ConvertedExport {
 }
 
 /// Makes manifests of an export for a directory that may have some already.
-///
-/// # Errors
-/// When the source is no export, or what the directory declares cannot be made out.
 pub fn manifests(
     config: &Config,
     source: &Source,

@@ -30,7 +30,6 @@ pub enum FetchError {
     /// A repository.
     #[error(transparent)]
     Git(#[from] GitError),
-    /// An export.
     #[error(transparent)]
     Export(#[from] TransportError),
     /// The fetch itself ended in the middle.

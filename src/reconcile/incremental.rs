@@ -19,9 +19,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The sources, of which only what changed was read; `None` when everything has to be read.
-///
-/// # Errors
-/// When the database cannot be read.
 pub(super) async fn read(
     config: &Config,
     request: &PassRequest,
@@ -57,9 +54,6 @@ pub(super) async fn read(
 
 /// The sources as another pass has just read them, but for the one that is asked for, which is read
 /// again; `None` when it is not as it was, or everything has to be read for another reason.
-///
-/// # Errors
-/// When the database cannot be read.
 pub(super) async fn reread(
     config: &Config,
     request: &PassRequest,

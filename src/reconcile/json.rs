@@ -118,7 +118,6 @@ fn is_set(kind: &str, name: &str) -> bool {
     field.is_some_and(|field| field.ty.has_link_table())
 }
 
-/// One run.
 #[must_use]
 pub fn run(run: &RunRecord) -> Value {
     json!({

@@ -120,9 +120,6 @@ pub struct Pass<'a> {
 impl<'a> Pass<'a> {
     /// Reads every configured source, of those that were applied from the same files only what
     /// changed since.
-    ///
-    /// # Errors
-    /// When the request names a source that is not there, or the database cannot be read.
     pub async fn read(
         config: &'a Config,
         request: PassRequest,
@@ -147,9 +144,6 @@ impl<'a> Pass<'a> {
 
     /// Reads the source that is asked for beside what a pass has just read of the others; `None`
     /// when everything has to be read.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn reread(
         config: &'a Config,
         request: PassRequest,
@@ -167,9 +161,6 @@ impl<'a> Pass<'a> {
     }
 
     /// Reads every configured source, all of it: removals are judged by all of them.
-    ///
-    /// # Errors
-    /// When the request names a source that is not there.
     pub fn read_in_full(config: &'a Config, request: PassRequest) -> Result<Self, PassError> {
         Self::check_source_exists(config, &request)?;
         Ok(Self {
@@ -199,9 +190,6 @@ impl<'a> Pass<'a> {
     }
 
     /// The sources that are asked for, in order.
-    ///
-    /// # Errors
-    /// When a path lies outside every source.
     pub fn selected_sources(&self) -> Result<Vec<usize>, PassError> {
         let by_path = self.by_path()?;
         let wanted = |(index, reading): (usize, &SourceReading)| {
@@ -254,9 +242,6 @@ impl<'a> Pass<'a> {
     }
 
     /// Plans one source on what the database holds once `earlier` is applied.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn plan(
         &mut self,
         index: usize,

@@ -22,9 +22,6 @@ use std::sync::Arc;
 const ROUNDS: usize = 24;
 
 /// Plans a source of which only a part was read; `None` when that is not enough.
-///
-/// # Errors
-/// When the database cannot be read.
 pub(super) async fn plan(
     pass: &mut Pass<'_>,
     index: usize,

@@ -59,7 +59,6 @@ pub struct FieldProvenance {
 /// What a source says of a field.
 #[derive(Clone, PartialEq, Debug)]
 pub enum FieldStatement {
-    /// Nothing.
     Nothing,
     /// The stored value.
     Stored,
@@ -69,9 +68,6 @@ pub enum FieldStatement {
 
 /// What stands behind a resource; `None` for one that is not stored and never was. Without a
 /// configuration the sources are not read: what they claimed when they were applied is all.
-///
-/// # Errors
-/// When the database cannot be read.
 pub async fn provenance(
     config: Option<&Config>,
     store: &Store,

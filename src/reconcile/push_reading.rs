@@ -14,7 +14,6 @@ use std::sync::Arc;
 /// What was sent to a source, the earliest first.
 #[derive(Clone, Debug)]
 pub struct SourcePushes {
-    /// The source.
     pub source: Arc<str>,
     /// One after the other.
     pub bodies: Vec<PushedBody>,
@@ -25,7 +24,6 @@ pub struct SourcePushes {
 pub struct PushedBody {
     /// What it is called where it is told of.
     pub name: Arc<str>,
-    /// All of it.
     pub bytes: Arc<[u8]>,
     /// Of one that was looked at before: only what of it was held back. The rest is done with.
     pub only_keys: Option<BTreeSet<Key>>,

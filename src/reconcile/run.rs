@@ -100,7 +100,6 @@ pub trait Consent: Send {
 
 /// What became of a source whose plan was made.
 pub struct PassResult<E> {
-    /// Its plan.
     pub plan: Plan,
     /// What was done with it.
     pub done: Result<PassDone, E>,
@@ -138,9 +137,6 @@ impl PassDone {
 
 /// Plans a source that was read, lets the plan be decided on, and applies it, under the lease of the
 /// source.
-///
-/// # Errors
-/// When no plan could be made; what goes wrong later is in the result, beside the plan.
 pub async fn run<C: Consent>(
     pass: &mut Pass<'_>,
     index: usize,

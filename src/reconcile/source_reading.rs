@@ -81,7 +81,6 @@ pub fn read_sources(config: &Config, request: &PassRequest) -> Vec<SourceReading
         .collect()
 }
 
-/// Reads all of one source.
 pub(super) fn read_source(
     config: &Config,
     source: &Source,

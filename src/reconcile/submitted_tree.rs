@@ -10,9 +10,6 @@ use crate::plan::Plan;
 use crate::store::Store;
 
 /// What source `index` would come to if it said this.
-///
-/// # Errors
-/// When the database cannot be read, or `stop` was set.
 pub async fn plan_submitted_tree(
     config: &Config,
     index: usize,

@@ -6,9 +6,6 @@ use crate::model::Key;
 use crate::store::Store;
 
 /// Looks for every target among what is declared and what is stored.
-///
-/// # Errors
-/// The target that is neither, and what was probably meant.
 pub(super) async fn check_targets_exist(pass: &Pass<'_>, store: &Store) -> Result<(), PassError> {
     // What cannot be read may declare it, and is an error of its own.
     if pass.readings.iter().any(may_hide_resources) {

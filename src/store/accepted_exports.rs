@@ -36,9 +36,6 @@ pub struct AcceptedExport {
 
 impl Store {
     /// The last accepted exports of a source, newest first; what they did not name is left out.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn accepted_exports(
         &self,
         source: &str,
@@ -83,9 +80,6 @@ impl Store {
 
 impl Store {
     /// How many accepted exports in a row have not named each of what a source claims.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn missed_counts(&self, source: &str) -> Result<BTreeMap<Key, u32>, StoreError> {
         match self
             .begin_schema_read("read what exports did not name")
@@ -108,9 +102,6 @@ pub struct AcceptedExportStats {
 
 impl Store {
     /// How many exports of a source were accepted, and when the last was.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn count_accepted(&self, source: &str) -> Result<AcceptedExportStats, StoreError> {
         let Some(mut tx) = self.begin_schema_read("count the accepted feeds").await? else {
             return Ok(AcceptedExportStats::default());
@@ -131,9 +122,6 @@ impl Store {
     }
 
     /// Keeps what is wrong with the rows of the last export of a source, as it is sent back.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
     pub async fn keep_report(&self, source: &str, report: &[u8]) -> Result<(), StoreError> {
         let mut tx = self.begin_write("keep the report").await?;
         super::migrate::require_current(&mut tx).await?;
@@ -146,9 +134,6 @@ impl Store {
     }
 
     /// What is wrong with the rows of the last export of a source.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn report(&self, source: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the report").await? else {
             return Ok(None);

@@ -9,11 +9,9 @@ use crate::model::Key;
 /// That a person let a hold through.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Approval {
-    /// Which hold.
     pub hold: String,
     /// Which resource of it, as `User/u-1`; empty: all.
     pub resource: String,
-    /// Who.
     pub approver: String,
     /// Why.
     pub reason: String,
@@ -23,9 +21,6 @@ pub struct Approval {
 
 impl Store {
     /// Every approval of a hold, lapsed ones too.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn approvals(&self) -> Result<Vec<Approval>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the approvals").await? else {
             return Ok(Vec::new());
@@ -51,9 +46,6 @@ impl Store {
     }
 
     /// Records that a person lets a hold through, all of it or one resource of it.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
     pub async fn approve_hold(
         &self,
         hold: &str,
@@ -73,9 +65,6 @@ impl Store {
     }
 
     /// Records that a person lets a source begin.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
     pub async fn approve_source(
         &self,
         source: &str,
@@ -90,9 +79,6 @@ impl Store {
     }
 
     /// Whether a person has let a source begin.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn source_approved(&self, source: &str) -> Result<bool, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the approvals").await? else {
             return Ok(false);

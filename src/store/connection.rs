@@ -8,7 +8,6 @@ use crate::model::CompactText;
 use sqlx::{AssertSqlSafe, Postgres, Row as _, Sqlite, Transaction};
 use std::sync::Arc;
 
-/// One row.
 pub(super) type SqlRow = Vec<SqlValue>;
 
 /// A transaction; dropped, it is rolled back.
@@ -30,7 +29,6 @@ pub(super) enum EngineTransaction {
 
 /// A whole table to read, in the order of its key.
 pub(super) struct TableScan<'a> {
-    /// The table.
     pub(super) table: &'a str,
     /// The columns, the key's first.
     pub(super) columns: &'a [(&'a str, SqlType)],
@@ -347,7 +345,6 @@ impl SqlTransaction {
         .map_err(failed)
     }
 
-    /// Commits.
     pub(super) async fn commit(self) -> Result<(), StoreError> {
         let failed = self.error_mapper();
         match self.engine {

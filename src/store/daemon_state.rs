@@ -37,7 +37,6 @@ pub struct Suspension {
 pub struct ActRecord {
     /// When, in milliseconds since 1970.
     pub at: i64,
-    /// Who.
     pub actor: String,
     /// What: `suspend`, `resume`, `reconcile`, `approve hold` and so on.
     pub act: String,
@@ -58,9 +57,6 @@ pub(super) const INSERT_ACT: &str =
 impl Store {
     /// Keeps the state of a source, its last plan, and the pass if it is worth telling of, unless
     /// somebody else has taken its lease since; then `false`.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
     pub async fn save_source_state(
         &self,
         source: &str,
@@ -97,9 +93,6 @@ impl Store {
     }
 
     /// What is kept of every source, by name.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn source_states(&self) -> Result<Vec<StoredSourceState>, StoreError> {
         let Some(mut tx) = self
             .begin_schema_read("read the state of the sources")
@@ -125,9 +118,6 @@ impl Store {
     }
 
     /// The last plan of a source, as it was kept.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn last_plan(&self, source: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the last plan").await? else {
             return Ok(None);
@@ -138,9 +128,6 @@ impl Store {
     }
 
     /// Suspends a source, or [`ALL_SOURCES`] one, and records who did.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
     pub async fn suspend(&self, source: &str, actor: &str, reason: &str) -> Result<(), StoreError> {
         let mut tx = self.begin_write("suspend the source").await?;
         migrate::require_current(&mut tx).await?;
@@ -160,9 +147,6 @@ impl Store {
     }
 
     /// Takes a suspension back and records who did; `false` when there was none.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
     pub async fn resume(
         &self,
         source: &str,
@@ -182,9 +166,6 @@ impl Store {
     }
 
     /// Every suspension, by source.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn suspensions(&self) -> Result<Vec<(String, Suspension)>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the suspensions").await? else {
             return Ok(Vec::new());
@@ -209,9 +190,6 @@ impl Store {
     }
 
     /// Records what a person did.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
     pub async fn record_act(
         &self,
         actor: &str,
@@ -227,9 +205,6 @@ impl Store {
     }
 
     /// The latest acts, newest first.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn acts(&self, limit: u32) -> Result<Vec<ActRecord>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the acts").await? else {
             return Ok(Vec::new());
@@ -254,9 +229,6 @@ impl Store {
     }
 
     /// The latest passes of a source, or of all, newest first: JSON documents of the daemon's.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn passes(
         &self,
         source: Option<&str>,

@@ -208,7 +208,6 @@ pub enum ApplyError {
         "the answer of the commit of run {run} was lost; `roster history` shows whether it was made"
     )]
     CommitUnknown {
-        /// Which run.
         run: i64,
         /// Why the database cannot be asked.
         source: StoreError,

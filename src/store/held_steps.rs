@@ -29,9 +29,6 @@ const SINCE: i64 = 4;
 
 impl Store {
     /// What guards held of a source's plans, and nobody has decided about.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn held_steps(&self, source: &str) -> Result<Vec<HeldStep>, StoreError> {
         match self.begin_schema_read("read the holds").await? {
             Some(mut tx) => read(&mut tx, source).await,
@@ -41,9 +38,6 @@ impl Store {
 
     /// Whether an apply recorded a hold, or part of one, that nobody has decided about, or a daemon
     /// that watches a source has one.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn knows_hold(&self, hold: &str) -> Result<bool, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the holds").await? else {
             return Ok(false);

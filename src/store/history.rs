@@ -16,7 +16,6 @@ pub struct ChangeRecord {
     pub seq: i64,
     /// The run that made it.
     pub run: i64,
-    /// The kind.
     pub kind: String,
     /// The external id; `None` after erasure.
     pub external_id: Option<String>,
@@ -37,16 +36,11 @@ pub struct ChangeRecord {
     pub revision: String,
 }
 
-/// One run.
 #[derive(Clone, PartialEq, Debug)]
 pub struct RunRecord {
-    /// Its id.
     pub id: i64,
-    /// The source.
     pub source: String,
-    /// The revision.
     pub revision: String,
-    /// The plan.
     pub plan_id: String,
     /// Who applied it.
     pub actor: String,
@@ -72,7 +66,6 @@ pub enum HistoryVerification {
     },
     /// The first run that does not add up, or, with the runs all there, the end of the history.
     Broken {
-        /// The run.
         run: i64,
         /// What is wrong.
         what: String,
@@ -123,9 +116,6 @@ const PART: i64 = 5000;
 
 impl Store {
     /// The latest changes, of one resource or of all, newest first.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn history(
         &self,
         key: Option<&Key>,
@@ -135,9 +125,6 @@ impl Store {
     }
 
     /// The latest changes before a place in the sequence, of one resource or of all, newest first.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn history_before(
         &self,
         key: Option<&Key>,
@@ -162,9 +149,6 @@ impl Store {
 
     /// The changes after a place in the sequence, oldest first: without gaps, so that a reader who
     /// remembers the last one he saw misses none.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn changes_after(
         &self,
         seq: i64,
@@ -178,9 +162,6 @@ impl Store {
     }
 
     /// The latest runs, newest first.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn runs(&self, limit: u32) -> Result<Vec<RunRecord>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the runs").await? else {
             return Ok(Vec::new());
@@ -193,9 +174,6 @@ impl Store {
     }
 
     /// Recomputes the whole chain and compares it with what is stored.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn verify(&self) -> Result<HistoryVerification, StoreError> {
         let sound = HistoryVerification::Sound {
             runs: 0,

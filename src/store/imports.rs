@@ -16,11 +16,9 @@ const KEPT: i64 = 7 * 24 * 60 * 60 * 1000;
 /// What somebody sends.
 #[derive(Clone, Debug)]
 pub struct ImportRequest<'a> {
-    /// To which source.
     pub source: &'a str,
     /// What its records are about.
     pub kind: &'a str,
-    /// Who.
     pub actor: &'a str,
     /// The sender's own key, so that it is done once.
     pub key: Option<&'a str>,
@@ -30,7 +28,6 @@ pub struct ImportRequest<'a> {
     pub ending: &'a str,
     /// Whether one bad record refuses all of it.
     pub atomic: bool,
-    /// All of it.
     pub body: &'a [u8],
 }
 
@@ -40,12 +37,7 @@ pub enum ImportReceipt {
     /// It is kept, under this id.
     New(String),
     /// It was sent before with this key.
-    Duplicate {
-        /// Its id.
-        id: String,
-        /// Whether it is the same.
-        same: bool,
-    },
+    Duplicate { id: String, same: bool },
     /// Too much of the source waits already.
     QueueFull(i64),
 }
@@ -66,7 +58,6 @@ pub enum ImportState {
 /// Something that was sent, and what came of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StoredImport {
-    /// Its id.
     pub id: String,
     /// The source it was sent to.
     pub source: String,
@@ -97,7 +88,6 @@ pub struct StoredImport {
 /// How something that was sent comes to its end, or is left after another one.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ImportEnding {
-    /// Which.
     pub id: String,
     /// The answer; `None` for one that was answered before.
     pub answer: Option<String>,
@@ -154,9 +144,6 @@ impl ImportState {
 
 impl Store {
     /// Keeps what somebody sends, once for a key.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
     pub async fn queue_import(
         &self,
         wanted: &ImportRequest<'_>,
@@ -207,18 +194,12 @@ impl Store {
     }
 
     /// Something that was sent.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn import(&self, id: &str) -> Result<Option<StoredImport>, StoreError> {
         let found = self.imports("WHERE id = ?", &[id.into()]).await?;
         Ok(found.into_iter().next())
     }
 
     /// What was sent to a source and waits for its turn, the earliest first.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn queued_imports(&self, source: &str) -> Result<Vec<StoredImport>, StoreError> {
         let of = "WHERE source = ? AND state IN ('queued', 'running') ORDER BY nth, id";
         self.imports(of, &[source.into()]).await
@@ -226,9 +207,6 @@ impl Store {
 
     /// What was sent to a source and answered, of which something is held back that may still go
     /// through, the earliest first.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn held_imports(&self, source: &str) -> Result<Vec<StoredImport>, StoreError> {
         let of = "WHERE source = ? AND state = 'done' AND body IS NOT NULL ORDER BY nth, id";
         self.imports(of, &[source.into()]).await
@@ -252,9 +230,6 @@ impl Store {
     }
 
     /// The bytes of something that was sent, while they are kept.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn import_body(&self, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read what was sent").await? else {
             return Ok(None);
@@ -265,9 +240,6 @@ impl Store {
     }
 
     /// Notes that something that was sent is being dealt with.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
     pub async fn begin_import(&self, id: &str) -> Result<(), StoreError> {
         let mut tx = self.begin_write("begin an import").await?;
         migrate::require_current(&mut tx).await?;
@@ -278,9 +250,6 @@ impl Store {
     }
 
     /// Notes how something that was sent comes to its end when nothing of it is applied.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
     pub async fn end_imports(&self, endings: &[ImportEnding]) -> Result<(), StoreError> {
         let mut tx = self.begin_write("end an import").await?;
         migrate::require_current(&mut tx).await?;

@@ -10,9 +10,6 @@ use crate::model::Key;
 impl Store {
     /// Of each field that was ever changed the last change that touched it, and the first change of
     /// all; newest first. However long the history is, these are few.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn last_changes(&self, key: &Key) -> Result<Vec<ChangeRecord>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the history").await? else {
             return Ok(Vec::new());

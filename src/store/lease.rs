@@ -36,7 +36,6 @@ pub struct Lease {
 /// A lease as the database shows it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct HeldLease {
-    /// What it is on.
     pub scope: String,
     /// Who holds it.
     pub holder: LeaseHolder,
@@ -74,9 +73,6 @@ const TYPES: [SqlType; 6] = [
 impl Store {
     /// Obtains a lease, waiting at most `timeout` for whoever holds it. One whose process is gone
     /// from this host is replaced at once.
-    ///
-    /// # Errors
-    /// When somebody else holds it all the while, or the database fails.
     pub async fn acquire(
         &self,
         scope: &str,
@@ -172,9 +168,6 @@ impl Store {
     }
 
     /// Renews a lease for another [`TTL`]; `false` when it was lost.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub async fn renew(&self, lease: &Lease) -> Result<bool, StoreError> {
         let mut tx = self.begin_write("renew the lease").await?;
         let clock = tx.dialect().clock;
@@ -193,9 +186,6 @@ impl Store {
     }
 
     /// Gives a lease up.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
         let mut tx = self.begin_write("give up the lease").await?;
         let sql = "UPDATE leases SET holder = NULL, expires_at = 0 WHERE scope = ? AND token = ?";
@@ -205,9 +195,6 @@ impl Store {
     }
 
     /// Takes a lease away from whoever holds it: their next apply is refused. `false` when nobody did.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub async fn break_lease(&self, scope: &str) -> Result<bool, StoreError> {
         let mut tx = self.begin_write("break the lease").await?;
         let sql = "UPDATE leases SET holder = NULL, expires_at = 0, token = token + 1 \
@@ -218,9 +205,6 @@ impl Store {
     }
 
     /// Every lease that somebody holds, sorted by scope.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub async fn leases(&self) -> Result<Vec<HeldLease>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the leases").await? else {
             return Ok(Vec::new());

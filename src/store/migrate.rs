@@ -39,9 +39,7 @@ pub struct MigrationResult {
 
 /// What the database says of itself.
 pub(super) struct DatabaseMeta {
-    /// Its identity.
     pub(super) identity: String,
-    /// Its environment.
     pub(super) environment: Option<String>,
     /// The version of its schema.
     pub(super) schema: i64,
@@ -51,9 +49,6 @@ pub(super) struct DatabaseMeta {
 
 impl Store {
     /// How the stored schema stands to this release's.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn schema(&self) -> Result<SchemaState, StoreError> {
         let Some(mut tx) = self.begin_read("read the schema version").await? else {
             return Ok(SchemaState::None);
@@ -66,9 +61,6 @@ impl Store {
 
     /// Creates the schema in one transaction and gives the database its identity, or brings that of
     /// an older release up; a database that is current is left as it is.
-    ///
-    /// # Errors
-    /// When the schema is of a newer release, or a statement fails: then nothing was done.
     pub async fn migrate(&self, environment: Option<&str>) -> Result<MigrationResult, StoreError> {
         let mut tx = self.begin_write("migrate").await?;
         let present = meta(&mut tx).await?;

@@ -39,10 +39,6 @@ const WRITING: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '3
 
 impl Store {
     /// Opens the database at `sqlite:PATH` or `postgres://…`.
-    ///
-    /// # Errors
-    /// When it is no database URL, the database cannot be reached or opened, or the role may not see
-    /// what is in it; the message never holds a password.
     pub async fn open(url: &str, access: StoreAccess) -> Result<Self, StoreError> {
         let unknown = || StoreError::InvalidUrl(redacted(url));
         let pool = match url.split_once(':') {

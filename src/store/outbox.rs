@@ -19,9 +19,6 @@ pub struct OutboxNotice {
 
 impl Store {
     /// Puts a notice out for a target; one of this id that is there already stays as it is.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
     pub async fn post(&self, id: &str, target: &str, notice: &str) -> Result<(), StoreError> {
         let mut tx = self.begin_write("put the notice out").await?;
         migrate::require_current(&mut tx).await?;
@@ -40,9 +37,6 @@ impl Store {
     }
 
     /// Takes the notice that is due first, so that nobody else sends it for `hold` milliseconds.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
     pub async fn take_notice(&self, hold: i64) -> Result<Option<OutboxNotice>, StoreError> {
         let mut tx = self.begin_write("take a notice").await?;
         migrate::require_current(&mut tx).await?;
@@ -82,9 +76,6 @@ impl Store {
     }
 
     /// That a notice was sent, or never will be.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
     pub async fn drop_notice(&self, id: &str) -> Result<(), StoreError> {
         let mut tx = self.begin_write("drop the notice").await?;
         tx.run("DELETE FROM outbox WHERE id = ?", &[id.into()])
@@ -93,9 +84,6 @@ impl Store {
     }
 
     /// That a notice could not be sent, and after how many milliseconds it is tried again.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
     pub async fn delay_notice(&self, id: &str, wait: i64, error: &str) -> Result<(), StoreError> {
         let mut tx = self.begin_write("delay the notice").await?;
         let sql = "UPDATE outbox SET next_at = ?, error = ? WHERE id = ?";
@@ -109,9 +97,6 @@ impl Store {
     }
 
     /// How many notices wait, and the last error of one of them.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn waiting_notices(&self) -> Result<(u64, Option<String>), StoreError> {
         let Some(mut tx) = self.begin_schema_read("count the notices").await? else {
             return Ok((0, None));

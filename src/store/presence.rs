@@ -11,12 +11,10 @@ use std::fmt;
 /// There is no directory in the database: the file is not there, or none of Roster's tables.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum MissingDirectory {
-    /// No file.
     File {
         /// The database.
         url: String,
     },
-    /// No tables.
     Tables {
         /// The database.
         url: String,
@@ -94,9 +92,6 @@ struct RosterSchema {
 
 impl Store {
     /// Why there is no directory in the database; `None` when there is one.
-    ///
-    /// # Errors
-    /// When the database cannot be read, or the role may not see what is there.
     pub async fn missing_directory(&self) -> Result<Option<MissingDirectory>, StoreError> {
         let url = self.url().to_owned();
         let Some(mut tx) = self.begin_read("look for Roster's tables").await? else {

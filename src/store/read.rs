@@ -24,9 +24,6 @@ pub struct SnapshotQuery<'a> {
 
 impl Store {
     /// Everything a plan needs, as of one moment. A database without a schema is empty.
-    ///
-    /// # Errors
-    /// When the database cannot be read or its schema is not this release's.
     pub async fn read(&self, query: &SnapshotQuery<'_>) -> Result<Snapshot, StoreError> {
         let Some(mut tx) = self.begin_read("read the directory").await? else {
             return Ok(Snapshot::default());
@@ -57,9 +54,6 @@ impl Store {
     }
 
     /// What a source did under each budget of the guards since a moment.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn spent(
         &self,
         source: &str,
@@ -77,9 +71,6 @@ impl Store {
     }
 
     /// One stored resource.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn row(&self, key: &Key) -> Result<Option<Row>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read a resource").await? else {
             return Ok(None);
@@ -88,9 +79,6 @@ impl Store {
     }
 
     /// All stored resources of a kind, sorted by external id.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn list(&self, kind: KindId) -> Result<Vec<Row>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the resources").await? else {
             return Ok(Vec::new());

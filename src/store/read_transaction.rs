@@ -23,13 +23,11 @@ pub struct ReadTransaction {
 pub struct ClaimSummary {
     /// The resource.
     pub key: Key,
-    /// The source.
     pub source: CompactText,
     /// The digest of what it declared.
     pub digest: Digest,
     /// Whether it still declares it.
     pub active: bool,
-    /// Whether the row is inactive.
     pub row_inactive: bool,
 }
 
@@ -38,9 +36,6 @@ const MANY: usize = 20_000;
 
 impl Store {
     /// This moment of the database; `None` when there is none, or it has no schema.
-    ///
-    /// # Errors
-    /// When the database cannot be read or its schema is not this release's.
     pub async fn read_transaction(&self) -> Result<Option<ReadTransaction>, StoreError> {
         let Some(mut tx) = self
             .begin_schema_read("read a part of the directory")
@@ -59,15 +54,11 @@ impl ReadTransaction {
         &self.meta.identity
     }
 
-    /// Its environment.
     pub fn environment(&self) -> Option<&str> {
         self.meta.environment.as_deref()
     }
 
     /// What every plan needs to know: a part with the settings and custom fields.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn base_snapshot(
         &mut self,
         query: &SnapshotQuery<'_>,
@@ -102,9 +93,6 @@ impl ReadTransaction {
     }
 
     /// Reads what was asked beyond a part; says no when that is too much to be a part.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn extend_snapshot(
         &mut self,
         snapshot: &mut Snapshot,
@@ -159,9 +147,6 @@ impl ReadTransaction {
     }
 
     /// The claims on some keys, as far as it takes to see who has which and whether it is current.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn claims_on<'k>(
         &mut self,
         keys: impl Iterator<Item = &'k Key>,

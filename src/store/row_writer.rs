@@ -28,7 +28,6 @@ pub(super) enum SqlValueRef<'a> {
     Text(&'a str),
     /// A text that was made for this row.
     Owned(String),
-    /// Bytes.
     Bytes(&'a [u8]),
 }
 

@@ -5,10 +5,6 @@ use super::error::StoreError;
 use super::history::{ChangeRecord, RUN_TYPES, RUNS, RunRecord, SELECT, TYPES, record, run_record};
 
 impl Store {
-    /// One run.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn run(&self, id: i64) -> Result<Option<RunRecord>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read a run").await? else {
             return Ok(None);
@@ -19,9 +15,6 @@ impl Store {
     }
 
     /// The changes of one run after a place in the sequence of all changes, oldest first.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn changes_of(
         &self,
         run: i64,

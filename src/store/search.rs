@@ -22,9 +22,6 @@ pub struct SearchQuery<'a> {
 
 impl Store {
     /// The external ids of the resources of a kind that are looked for, sorted.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn search(
         &self,
         kind: KindId,

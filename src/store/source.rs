@@ -123,9 +123,6 @@ pub struct ClaimCounts {
 
 impl Store {
     /// The environment that the database belongs to.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn environment(&self) -> Result<Option<String>, StoreError> {
         let Some(mut tx) = self.begin_read("read the environment").await? else {
             return Ok(None);
@@ -136,9 +133,6 @@ impl Store {
     }
 
     /// The root from which a source was last applied, as it was written.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn path_of(&self, source: &str) -> Result<Option<String>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the sources").await? else {
             return Ok(None);
@@ -149,9 +143,6 @@ impl Store {
     }
 
     /// The identity that the database got with its schema; `None` while it has none.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn identity(&self) -> Result<Option<String>, StoreError> {
         let Some(mut tx) = self.begin_read("read the identity").await? else {
             return Ok(None);
@@ -162,9 +153,6 @@ impl Store {
 
 impl ReadTransaction {
     /// The sources of which an apply left something to be remembered.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn remembered_sources(&mut self) -> Result<BTreeSet<String>, StoreError> {
         let rows = self
             .tx
@@ -177,9 +165,6 @@ impl ReadTransaction {
 
     /// What the last apply of a source left to be remembered, if the settings and custom fields
     /// are as they were then.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn source_checkpoint(
         &mut self,
         source: &str,
@@ -218,9 +203,6 @@ impl ReadTransaction {
 
     /// What some files of a source declared when they were last read, and whether it is written
     /// out in several places.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn declared_in(
         &mut self,
         source: &str,
@@ -238,9 +220,6 @@ impl ReadTransaction {
     }
 
     /// How the claims of a source stand to the rows now.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn claim_counts(&mut self, source: &str) -> Result<ClaimCounts, StoreError> {
         let mut standing = ClaimCounts::default();
         for kind in kinds::ALL {

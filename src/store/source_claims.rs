@@ -29,9 +29,6 @@ const HAND_OVER: [&str; 2] = [
 
 impl Store {
     /// How many resources each source claims that is none of `configured`, by name.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn unconfigured_claims(
         &self,
         configured: &[&str],
@@ -53,9 +50,6 @@ impl Store {
     }
 
     /// The resources that a source claims and has not given up, sorted.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn claimed_by(&self, source: &str) -> Result<Vec<Key>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the claims").await? else {
             return Ok(Vec::new());
@@ -76,9 +70,6 @@ impl Store {
 
     /// Gives the claims of one source on these resources to another, which keeps its own where both
     /// have one, in the name of a person. Returns how many it gave.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
     pub async fn hand_over(
         &self,
         from: &str,
@@ -112,9 +103,6 @@ impl Store {
 
     /// Gives every claim of one source to another, which keeps its own where both have one, in the
     /// name of a person. Returns how many resources the first one claimed.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
     pub async fn give_claims(&self, from: &str, to: &str, actor: &str) -> Result<u64, StoreError> {
         let mut tx = self.begin_exclusive_write("move the claims").await?;
         let claims = count_active_claims(&mut tx, from).await?;
@@ -141,9 +129,6 @@ impl Store {
     }
 
     /// Drops every claim of a source, in the name of a person. Returns how many resources it claimed.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
     pub async fn drop_claims(&self, source: &str, actor: &str) -> Result<u64, StoreError> {
         let mut tx = self.begin_exclusive_write("drop the claims").await?;
         let claims = count_active_claims(&mut tx, source).await?;

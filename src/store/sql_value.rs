@@ -13,7 +13,6 @@ pub(super) enum SqlType {
     Int,
     /// A boolean; SQLite keeps 0 and 1.
     Bool,
-    /// Bytes.
     Bytes,
     /// A moment; SQLite keeps it as ISO 8601 text in UTC.
     Time,
@@ -31,14 +30,12 @@ pub(super) enum SqlValue {
     Text(CompactText),
     /// A boolean.
     Bool(bool),
-    /// Bytes.
     Bytes(Vec<u8>),
     /// A moment, in milliseconds since 1970.
     Time(i64),
 }
 
 impl SqlValue {
-    /// A text.
     pub(super) fn text(text: impl AsRef<str>) -> Self {
         Self::Text(CompactText::new(text))
     }
@@ -83,7 +80,6 @@ impl SqlValue {
         }
     }
 
-    /// The text, if there is one.
     pub(super) fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),

@@ -35,9 +35,6 @@ const USABLE: [(KindId, &str); 2] = [
 
 impl Store {
     /// One stored resource with all that is known of it, as of one moment.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn record(&self, key: &Key) -> Result<Option<StoredResource>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read a resource").await? else {
             return Ok(None);
@@ -50,9 +47,6 @@ impl Store {
     }
 
     /// All stored resources of a kind with all that is known of them, sorted by external id.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn records(&self, kind: KindId) -> Result<Vec<StoredResource>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the resources").await? else {
             return Ok(Vec::new());
@@ -63,9 +57,6 @@ impl Store {
     }
 
     /// Every stored resource, sorted by key, as of one moment.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn rows(&self) -> Result<KeyedList<Row>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the directory").await? else {
             return Ok(KeyedList::default());
@@ -81,9 +72,6 @@ impl Store {
     }
 
     /// The external ids of a kind, sorted.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn ids(&self, kind: KindId) -> Result<Vec<CompactText>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the ids").await? else {
             return Ok(Vec::new());
@@ -98,9 +86,6 @@ impl Store {
     }
 
     /// The content of a stored document, by its SHA-256 in hexadecimal.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn file_content(&self, sha256: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read a document").await? else {
             return Ok(None);
@@ -111,9 +96,6 @@ impl Store {
     }
 
     /// Every source's claim on one resource.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
     pub async fn claims_of(&self, key: &Key) -> Result<Vec<Claim>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the claims").await? else {
             return Ok(Vec::new());

@@ -8,7 +8,6 @@ use std::sync::LazyLock;
 /// The table of one kind, and its link tables.
 #[derive(Debug)]
 pub(super) struct KindTable {
-    /// The kind.
     pub(super) kind: &'static Kind,
     /// The columns that make up a row, external id and version first.
     pub(super) columns: Vec<TableColumn>,
@@ -16,10 +15,8 @@ pub(super) struct KindTable {
     pub(super) links: Vec<LinkTable>,
 }
 
-/// One column.
 #[derive(Debug)]
 pub(super) struct TableColumn {
-    /// Its name.
     pub(super) name: String,
     /// Its type.
     pub(super) ty: SqlType,
@@ -32,7 +29,6 @@ pub(super) struct TableColumn {
 pub(super) enum ColumnContent {
     /// The external id.
     Id,
-    /// The version.
     Version,
     /// A field, by index.
     Field(usize),

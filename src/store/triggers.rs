@@ -4,11 +4,8 @@
 use super::dialect::SqlDialect;
 use super::tables::{self, KindTable, LinkTable};
 
-/// A trigger.
 pub(super) struct SqlTrigger {
-    /// Its name.
     pub(super) name: String,
-    /// The table it is on.
     pub(super) table: String,
     /// The statement that makes it.
     pub(super) create: String,

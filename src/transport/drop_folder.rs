@@ -83,9 +83,6 @@ const REJECTED: &str = "rejected";
 /// Moves a file that was fetched from a drop folder out of the way, with reports beside it: their
 /// names and what is in them. One that was moved or replaced meanwhile is left alone, and so is
 /// everything at another place.
-///
-/// # Errors
-/// Why it cannot be moved: it would be read again then.
 pub fn settle(
     place: &ExportLocation,
     fetched: &FetchedExport,

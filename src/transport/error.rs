@@ -11,7 +11,6 @@ pub enum TransportError {
     /// A program that does the work is missing.
     #[error("{name} cannot be run: {source}")]
     Program {
-        /// Which one.
         name: &'static str,
         /// Why.
         source: io::Error,
@@ -26,12 +25,7 @@ pub enum TransportError {
     },
     /// A file that the configuration names, to be trusted or to let us in, is of no use.
     #[error("{path} cannot be used: {why}")]
-    Setting {
-        /// Which one.
-        path: PathBuf,
-        /// Why.
-        why: String,
-    },
+    Setting { path: PathBuf, why: String },
     /// There is no such file.
     #[error("there is no file at {place}{said}")]
     Missing {
@@ -43,7 +37,6 @@ pub enum TransportError {
     /// It is no file one can read.
     #[error("{path} is {what}, which is not read")]
     Irregular {
-        /// Which one.
         path: String,
         /// What it is instead.
         what: String,
@@ -51,21 +44,16 @@ pub enum TransportError {
     /// Somebody is still writing it.
     #[error("{place} is still being written: {why}")]
     Unfinished {
-        /// Which one.
         place: String,
         /// What shows it.
         why: String,
     },
     /// It became another one in the middle.
     #[error("{place} was written to or replaced while it was read")]
-    Swapped {
-        /// Which one.
-        place: String,
-    },
+    Swapped { place: String },
     /// It cannot be read.
     #[error("{path} cannot be read: {source}")]
     Read {
-        /// Which one.
         path: PathBuf,
         /// Why.
         source: io::Error,
@@ -73,23 +61,16 @@ pub enum TransportError {
     /// It cannot be put away.
     #[error("{path} cannot be put away: {source}")]
     Move {
-        /// Which one.
         path: PathBuf,
         /// Why.
         source: io::Error,
     },
     /// The other side did not let us in.
     #[error("{place} does not let us in: {said}")]
-    Authentication {
-        /// Which one.
-        place: String,
-        /// What it said.
-        said: String,
-    },
+    Authentication { place: String, said: String },
     /// The host is not known to ssh, or is another one now.
     #[error("the host of {place} is not one that ssh trusts: {said}")]
     HostKey {
-        /// Which one.
         place: String,
         /// What ssh said.
         said: String,
@@ -97,7 +78,6 @@ pub enum TransportError {
     /// The other side cannot be reached.
     #[error("{place} cannot be reached: {said}")]
     Unreachable {
-        /// Which one.
         place: String,
         /// Why.
         said: String,
@@ -105,7 +85,6 @@ pub enum TransportError {
     /// It took too long.
     #[error("{place} took longer than {} s", .after.as_secs())]
     Timeout {
-        /// Which one.
         place: String,
         /// How long was waited.
         after: Duration,
@@ -113,7 +92,6 @@ pub enum TransportError {
     /// The other side fell silent.
     #[error("nothing came from {place} for {} s", .after.as_secs())]
     Silent {
-        /// Which one.
         place: String,
         /// How long was waited.
         after: Duration,
@@ -121,9 +99,7 @@ pub enum TransportError {
     /// A web server says no.
     #[error("{place} answers {status}{said}")]
     Status {
-        /// Which one.
         place: String,
-        /// The status.
         status: String,
         /// What it said of it, if anything.
         said: String,
@@ -131,9 +107,7 @@ pub enum TransportError {
     /// A web server has no time.
     #[error("{place} answers {status}: it has no time for us now{}", retry_hint(.after.as_ref()))]
     Busy {
-        /// Which one.
         place: String,
-        /// The status.
         status: String,
         /// When to come again.
         after: Option<TimeDelta>,
@@ -141,7 +115,6 @@ pub enum TransportError {
     /// A web server sends us where we do not go.
     #[error("{place} sends us to {to}: {why}")]
     Redirect {
-        /// Which one.
         place: String,
         /// Where.
         to: String,
@@ -151,7 +124,6 @@ pub enum TransportError {
     /// It ends too early.
     #[error("{place} broke off: {said}")]
     Truncated {
-        /// Which one.
         place: String,
         /// What shows it.
         said: String,
@@ -159,7 +131,6 @@ pub enum TransportError {
     /// It has more bytes than it may have.
     #[error("{place} has more than {limit} bytes{}", if *.unpacked { ", unpacked" } else { "" })]
     TooLarge {
-        /// Which one.
         place: String,
         /// How many it may have.
         limit: u64,
@@ -169,7 +140,6 @@ pub enum TransportError {
     /// It is something for people, or the news that something went wrong.
     #[error("{place} is no data: {what}")]
     NotData {
-        /// Which one.
         place: String,
         /// What it is instead.
         what: String,
@@ -177,7 +147,6 @@ pub enum TransportError {
     /// One of several pages failed, and with it all of them.
     #[error("page {page} of {place}: {source}")]
     Page {
-        /// Which place.
         place: String,
         /// Which page, from 1.
         page: usize,
@@ -187,21 +156,16 @@ pub enum TransportError {
     /// There is no room in the cache.
     #[error("there is no room left for {place}: {source}")]
     Full {
-        /// Which one.
         place: String,
         /// What the system said.
         source: io::Error,
     },
     /// It was never fetched, or what was fetched is gone.
     #[error("{place} was not fetched yet")]
-    Unfetched {
-        /// Which one.
-        place: String,
-    },
+    Unfetched { place: String },
     /// Anything else.
     #[error("{place} cannot be fetched: {said}")]
     Failed {
-        /// Which one.
         place: String,
         /// What was said.
         said: String,

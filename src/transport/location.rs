@@ -50,7 +50,6 @@ pub struct FileLocation {
 /// A folder into which files are put; each is moved away when it has been dealt with.
 #[derive(Clone, Debug)]
 pub struct DropLocation {
-    /// The folder.
     pub folder: PathBuf,
     /// Which files count: a name with `*` and `?`.
     pub pattern: String,
@@ -85,7 +84,6 @@ pub enum HttpAuth {
     Basic {
         /// The name.
         username: String,
-        /// The password.
         password: SecretString,
     },
     /// A token that somebody made.
@@ -118,7 +116,6 @@ pub struct ClientCredentials {
     pub secret: SecretString,
     /// Whom to ask.
     pub url: Url,
-    /// What for.
     pub scope: Option<String>,
 }
 
@@ -167,9 +164,7 @@ pub struct SshKey {
 /// A server by FTP.
 #[derive(Clone, Debug)]
 pub struct FtpLocation {
-    /// Which host.
     pub host: String,
-    /// Its port.
     pub port: u16,
     /// The file; its last part may have `*` and `?` in it.
     pub path: String,
@@ -177,7 +172,6 @@ pub struct FtpLocation {
     pub done: Option<String>,
     /// Who we are there.
     pub username: String,
-    /// The password.
     pub password: SecretString,
     /// What others can read on the way.
     pub security: FtpSecurity,

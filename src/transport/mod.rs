@@ -92,9 +92,6 @@ struct ExportMetadata {
 
 /// Brings the export of a place into the cache. Any number of processes may do so at once. It
 /// blocks, so it is called on a thread of its own and never in the middle of a future.
-///
-/// # Errors
-/// Why it could not be fetched: what was fetched before is still there then.
 pub fn fetch(place: &ExportLocation, cache: &Path) -> Result<FetchedExport, TransportError> {
     let kept = ExportCache::of(place, cache);
     let lock = kept.lock()?;
@@ -143,9 +140,6 @@ pub fn fetch(place: &ExportLocation, cache: &Path) -> Result<FetchedExport, Tran
 
 /// The bytes of what was fetched last for a place, and what they are; nothing goes to the network.
 /// The file stays as it is until two others have been fetched.
-///
-/// # Errors
-/// When it was never fetched, or the cache cannot be read.
 pub fn last_fetched(
     place: &ExportLocation,
     cache: &Path,

@@ -21,7 +21,6 @@ const MOST: usize = 64 << 10;
 /// The tokens that are good, by who asked whom for what.
 static TOKENS: Mutex<BTreeMap<Digest, (SecretString, Instant)>> = Mutex::new(BTreeMap::new());
 
-/// A token.
 pub(super) struct AccessToken {
     pub token: SecretString,
     /// Whether we had it already.

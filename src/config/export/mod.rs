@@ -58,9 +58,6 @@ struct ExportKeyReader<'k> {
 }
 
 /// Reads it; paths are relative to `base`. What is wrong is said without a word of a secret.
-///
-/// # Errors
-/// What is wrong.
 pub fn export(value: &Value, base: &Path) -> Result<ExportConfig, String> {
     read(value, base).map_err(|why| format!("`export:`: {why}"))
 }

@@ -6,7 +6,6 @@ use std::fmt::Write;
 /// How many details are listed.
 const MAX_DETAILS: usize = 50;
 
-/// The subject.
 #[must_use]
 pub fn subject(notice: &Notice) -> String {
     let whole = format!("Roster: {}: {}", notice.title(), line(&notice.summary));

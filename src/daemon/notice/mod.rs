@@ -33,9 +33,7 @@ use std::collections::BTreeMap;
 pub struct Notice {
     /// What happened.
     pub event: NoticeEvent,
-    /// To which source.
     pub source: String,
-    /// In which environment.
     pub environment: Option<String>,
     /// At which revision of the source.
     pub revision: Option<String>,
@@ -65,7 +63,6 @@ pub struct NoticeDetail {
     pub code: Option<String>,
     /// Of which resource: `User/u-1`.
     pub resource: Option<String>,
-    /// The field.
     pub field: Option<String>,
     /// Where.
     pub place: Option<NoticeOrigin>,
@@ -78,7 +75,6 @@ pub struct NoticeOrigin {
     pub path: String,
     /// The line, from 1; 0 when the whole file is meant.
     pub line: u64,
-    /// The column.
     pub column: u64,
 }
 

@@ -29,7 +29,6 @@ pub enum DeliveryError {
     Unreachable {
         /// Where.
         to: String,
-        /// Why.
         why: String,
     },
     /// No answer in time.
@@ -43,7 +42,6 @@ pub enum DeliveryError {
     Status {
         /// Where.
         to: String,
-        /// The status.
         status: StatusCode,
         /// The first line of the commit message.
         line: String,
@@ -58,7 +56,6 @@ pub enum DeliveryError {
     Moved {
         /// Where.
         to: String,
-        /// The status.
         status: StatusCode,
         /// Scheme and host of the other place.
         place: String,
@@ -80,7 +77,6 @@ pub enum DeliveryError {
     Invalid {
         /// Where.
         to: String,
-        /// Why.
         why: String,
     },
 }
@@ -156,9 +152,6 @@ impl NoticeSender {
     }
 
     /// Tells a target once. `delivery` is [`Notice::delivery`]; `now` is the time that is signed.
-    ///
-    /// # Errors
-    /// Why it did not arrive, and whether trying again may help.
     pub async fn send(
         &self,
         target: &NoticeTarget,

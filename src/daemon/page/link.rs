@@ -52,7 +52,6 @@ pub(super) fn search_link(caller: &Caller, key: &str) -> Markup {
     }
 }
 
-/// A run.
 pub(super) fn run(id: i64) -> Markup {
     html! { a href={ "/runs/" (id) } { "run " (id) } }
 }

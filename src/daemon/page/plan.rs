@@ -155,7 +155,6 @@ fn count_sentence(all: &[PlanPageEntry<'_>], count: usize, wanted: &PlanPageQuer
     }
 }
 
-/// The groups of one page.
 fn page_groups(
     found: BTreeMap<PlanGroupKey, Vec<PlanPageEntry<'_>>>,
     from: usize,

@@ -85,7 +85,6 @@ pub struct FormatOptions {
 /// A sheet of a spreadsheet.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SheetSelector {
-    /// By its name.
     Name(String),
     /// By its place in the workbook, from 1.
     Number(usize),
@@ -96,7 +95,6 @@ pub enum SheetSelector {
 pub struct FormatLimits {
     /// Of one row or object.
     pub record: usize,
-    /// Of one cell.
     pub cell: usize,
     /// How deep values may be nested.
     pub depth: usize,

@@ -24,9 +24,6 @@ pub struct MappingDraft {
 const FIELDS: usize = 3;
 
 /// Makes a mapping called `name` of what was seen: of this preset, of one that fits, or of names.
-///
-/// # Errors
-/// When there is no such preset.
 pub fn draft_mapping(
     look: &ExportProfile,
     name: &str,

@@ -34,7 +34,6 @@ const LOOKED_AT: usize = 1000;
 pub struct ExportProfile {
     /// What came of reading it.
     pub outcome: ReadOutcome,
-    /// Its columns.
     pub columns: ExportColumns,
     /// Whether its first row names them.
     pub header: bool,
@@ -95,9 +94,6 @@ impl PresetFit {
 }
 
 /// Looks into an export.
-///
-/// # Errors
-/// When the file cannot be read for its line ends.
 pub fn inspect(
     mut input: impl Read + Seek,
     name: &Arc<str>,

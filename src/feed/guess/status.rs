@@ -7,9 +7,7 @@ use crate::feed::mapping::ExportLocale;
 /// What the name of a column says of TRUE in it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum StatusPolarity {
-    /// TRUE is active.
     TrueIsActive,
-    /// TRUE is inactive.
     TrueIsInactive,
     /// The name does not tell.
     Unclear,

@@ -47,7 +47,6 @@ pub enum CellSource {
     Expression(Box<CellExpression>),
 }
 
-/// A part of a template.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum TemplatePart {
     /// As it stands.
@@ -105,9 +104,6 @@ pub enum CellContent {
 /// What cells are made from.
 pub trait ColumnReader {
     /// What a column holds.
-    ///
-    /// # Errors
-    /// Why that cannot be known, and where it stands.
     fn content(&self, column: ColumnIndex) -> Result<CellContent, (ValueProblem, LineColumn)>;
     /// The name of a column, as the export writes it.
     fn name(&self, column: ColumnIndex) -> &str;
@@ -149,9 +145,6 @@ impl CellMapping {
     }
 
     /// What a record says here.
-    ///
-    /// # Errors
-    /// What is wrong with it, and where.
     pub fn read(
         &self,
         record: &dyn ColumnReader,
@@ -278,7 +271,6 @@ impl CellMapping {
 }
 
 impl TemplatePart {
-    /// The column that it is.
     pub fn column(&self) -> Option<ColumnIndex> {
         match self {
             Self::Column(column) => Some(*column),

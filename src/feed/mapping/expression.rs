@@ -28,9 +28,6 @@ pub struct CellExpression {
 
 impl CellExpression {
     /// Compiles it.
-    ///
-    /// # Errors
-    /// What is wrong with it.
     pub fn new(text: &str) -> Result<Self, String> {
         if text.len() > LONGEST {
             return Err(format!("an expression has at most {LONGEST} bytes"));

@@ -81,9 +81,6 @@ impl Default for ExportLocale {
 
 impl ExportLocale {
     /// The words of a locale, as `de` or `en-GB`.
-    ///
-    /// # Errors
-    /// The locales there are.
     pub fn for_locale(locale: &str) -> Result<Self, String> {
         let wanted = locale.to_ascii_lowercase();
         let Some((_, decimal, dates)) = LOCALES.iter().find(|(name, ..)| *name == wanted) else {
@@ -118,9 +115,6 @@ impl ExportLocale {
     }
 
     /// The decimal number that a text is, with `.` before its fraction and without groups.
-    ///
-    /// # Errors
-    /// When it is none, or could be two.
     pub fn number(&self, text: &str) -> Result<String, ValueProblem> {
         let fault = |what: &str, help: &str| {
             let message = format!("{} {what}", quoted(text));
@@ -164,9 +158,6 @@ impl ExportLocale {
     }
 
     /// The day that a text is, as `2025-03-21`; `None`: the zeros that stand for none.
-    ///
-    /// # Errors
-    /// When it is none.
     pub fn date(&self, text: &str) -> Result<Option<String>, ValueProblem> {
         let text = text.trim();
         if text

@@ -107,10 +107,6 @@ pub(super) type MappingResult<T> = Result<T, String>;
 
 impl Mapping {
     /// Reads a mapping.
-    ///
-    /// # Errors
-    /// What is wrong with it: at its line and column where that is known, else by the name of the
-    /// section and field.
     pub fn parse(text: &str) -> MappingResult<Self> {
         let told = |error: serde_saphyr::Error| error.without_snippet().to_string();
         // A column may be called `NO` or `Y`.

@@ -28,7 +28,6 @@ use serde::Deserialize;
 pub struct Mapping {
     /// What it is called.
     pub name: String,
-    /// What it is for.
     pub doc: String,
     /// The digest of it as written.
     pub digest: Digest,

@@ -7,7 +7,6 @@ use crate::model::FieldRef;
 /// What of a record is a resource of one kind.
 #[derive(Debug)]
 pub struct MappingSection {
-    /// The kind.
     pub kind: &'static Kind,
     /// Which records: those that all of these mean.
     pub when: Vec<ColumnCondition>,
@@ -24,7 +23,6 @@ pub struct MappingSection {
 /// A field and what it is made of.
 #[derive(Debug)]
 pub struct FieldMapping {
-    /// Which.
     pub field: FieldRef,
     /// Of a list with attributes: which attribute of the members; `None`: the members.
     pub attribute: Option<usize>,
@@ -51,10 +49,8 @@ pub struct AddressBlock {
     pub unlink: Option<CellMapping>,
 }
 
-/// A condition on a column.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ColumnCondition {
-    /// The column.
     pub column: ColumnIndex,
     /// What it holds, one of these, in lower case.
     pub among: Vec<String>,

@@ -9,7 +9,6 @@ use crate::kinds::{self, ACCOUNT, ADDRESS};
 use crate::model::{CompactText, Key, Link, Row, Value};
 use std::collections::BTreeSet;
 
-/// An address of an account.
 #[derive(Clone, Copy)]
 enum AccountAddress<'a> {
     Current(&'a Link, &'a Row),

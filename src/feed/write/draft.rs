@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A row, or an object of a list in one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RowDraft {
-    /// The section that it is of.
     pub section: usize,
     cells: BTreeMap<ColumnIndex, Vec<CellAlternative>>,
     /// Columns without which it would be something else.

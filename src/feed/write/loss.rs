@@ -38,7 +38,6 @@ pub struct ExportLoss {
     pub key: Key,
     /// Which field, as in plans; none: the whole resource.
     pub field: Option<String>,
-    /// Why.
     pub why: LossReason,
 }
 

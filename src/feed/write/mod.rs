@@ -58,7 +58,6 @@ impl WriteFormat {
     }
 }
 
-/// What of a directory changed.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct DirectoryChanges {
     /// Every resource that changed, or is gone.
@@ -77,9 +76,6 @@ pub struct WriteSummary {
 }
 
 /// That a mapping is not of this form.
-///
-/// # Errors
-/// Which form it is of.
 pub fn check_format(mapping: &Mapping, form: WriteFormat) -> Result<(), String> {
     match mapping.format {
         Some(ExportFormat::Xlsx) => Err(format!(
@@ -95,9 +91,6 @@ pub fn check_format(mapping: &Mapping, form: WriteFormat) -> Result<(), String> 
 }
 
 /// Writes what is stored, or what of it changed, as the export that a mapping reads, sorted by key.
-///
-/// # Errors
-/// When `out` cannot be written.
 pub fn write(
     mapping: &Mapping,
     form: WriteFormat,

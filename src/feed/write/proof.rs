@@ -21,7 +21,6 @@ enum ProofProblem {
     Unread(Key, FieldRef),
     /// An address that was written does not read, or not as one of this account.
     Address(crate::model::CompactText),
-    /// All of it.
     All(LossReason),
 }
 

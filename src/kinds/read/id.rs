@@ -7,9 +7,6 @@ use crate::kinds::{IdChars, Kind};
 const MAX_ID_CHARS: usize = 128;
 
 /// Checks an external id of a kind; a warning comes back when it passes with an inner space.
-///
-/// # Errors
-/// The character that may not be in it, and where it stands.
 pub fn check_id(kind: &Kind, id: &str) -> Result<Option<ValueProblem>, ValueProblem> {
     if let Some(only) = kind.singleton {
         return check_singleton(kind, id, only);

@@ -63,9 +63,6 @@ impl From<Value> for ParsedValue {
 
 impl Field {
     /// Reads a text that is not blank as a value of this field.
-    ///
-    /// # Errors
-    /// What is wrong with it; the text of a secret is not repeated.
     pub fn read(&self, text: &str) -> Result<ParsedValue, ValueProblem> {
         if self.identifier && looks_scientific(text) {
             return Err(text::scientific_problem(text));
@@ -77,9 +74,6 @@ impl Field {
 impl FieldType {
     /// Reads a text that is not blank as one value, of a list as one member. Typed values may
     /// have spaces around them; text stays as written.
-    ///
-    /// # Errors
-    /// What is wrong with it; the text of a secret is not repeated.
     pub fn read(&self, text: &str) -> Result<ParsedValue, ValueProblem> {
         if matches!(self, Self::Secret) {
             return scalar::secret(text).map(ParsedValue::from);
@@ -120,9 +114,6 @@ pub const MAX_CUSTOM_CHARS: usize = 10_000;
 const FILE_MOST: usize = 1024;
 
 /// The word among `choices` that the text is.
-///
-/// # Errors
-/// The words it could be, and the one that was probably meant.
 pub fn one_of(text: &str, choices: EnumChoices) -> Result<&'static str, ValueProblem> {
     if let Some(choice) = choices.iter().find(|choice| **choice == text) {
         return Ok(choice);

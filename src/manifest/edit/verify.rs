@@ -27,7 +27,6 @@ pub struct DroppedEdit {
     pub index: usize,
     /// Where.
     pub at: LineColumn,
-    /// Why.
     pub why: String,
 }
 

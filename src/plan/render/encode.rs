@@ -121,7 +121,6 @@ impl Serialize for AttributeMap<'_> {
     }
 }
 
-/// A map of one entry.
 pub(super) struct MapEntry<'a, T>(pub &'static str, pub &'a T);
 
 impl<T: Serialize> Serialize for MapEntry<'_, T> {

@@ -7,9 +7,6 @@ use crate::plan::Plan;
 use std::io::{self, Write};
 
 /// Writes an annotation a finding and one a hold; the last line says what the plan comes to.
-///
-/// # Errors
-/// Those of `out`.
 pub fn write(plan: &Plan, options: &RenderOptions, out: &mut dyn Write) -> io::Result<()> {
     write_diagnostics(&plan.diagnostics, options, out)?;
     for hold in holds(plan) {
@@ -19,9 +16,6 @@ pub fn write(plan: &Plan, options: &RenderOptions, out: &mut dyn Write) -> io::R
 }
 
 /// Writes an annotation a finding.
-///
-/// # Errors
-/// Those of `out`.
 pub fn write_diagnostics(
     found: &[Diagnostic],
     options: &RenderOptions,

@@ -17,7 +17,6 @@ const MANY_CREATES: usize = 200;
 const NAMED: usize = 3;
 const NAMED_REMOVALS: usize = 20;
 
-/// One entry of the list.
 pub(super) enum StepListEntry<'a> {
     /// A resource and what changes.
     One(&'a Step, Vec<ChangeLine>),

@@ -16,9 +16,6 @@ use std::io::{self, BufWriter, Write};
 pub const FORMAT_VERSION: &str = "1.0";
 
 /// Writes a plan as one JSON document, a line a step.
-///
-/// # Errors
-/// Those of `out`.
 pub fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     let mut out = BufWriter::new(out);
     let mut frame = JsonFrame::pretty(&mut out);
@@ -28,9 +25,6 @@ pub fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Writes several plans, in their order, as one document.
-///
-/// # Errors
-/// Those of `out`.
 pub fn write_all(plans: &[Plan], out: &mut dyn Write) -> io::Result<()> {
     let mut out = BufWriter::new(out);
     let mut frame = JsonFrame::pretty(&mut out);
@@ -49,9 +43,6 @@ pub fn write_all(plans: &[Plan], out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Writes what an apply came to: the run, if anything was recorded, and the plan that was applied.
-///
-/// # Errors
-/// Those of `out`.
 pub fn write_applied(
     plan: &Plan,
     run: Option<i64>,
@@ -76,9 +67,6 @@ pub fn write_applied(
 }
 
 /// Writes several plans, and what became of each, as one document.
-///
-/// # Errors
-/// Those of `out`.
 pub fn write_all_applied(
     plans: &[&Plan],
     results: &[serde_json::Value],
@@ -116,9 +104,6 @@ pub fn id(plan: &Plan) -> String {
 }
 
 /// Writes one finding as a JSON object.
-///
-/// # Errors
-/// Those of `out`.
 pub fn diagnostic(diagnostic: &Diagnostic, out: &mut dyn Write) -> io::Result<()> {
     Ok(serde_json::to_writer(out, &DiagnosticJson(diagnostic))?)
 }

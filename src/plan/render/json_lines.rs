@@ -10,9 +10,6 @@ use std::io::{self, Write};
 
 /// Writes a plan as one line a step, hold, finding and so on, each with its `type`; the first line
 /// says which plan it is and the last one is the summary.
-///
-/// # Errors
-/// Those of `out`.
 pub fn write_lines(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     line(out, "plan", &HeaderLine::of(plan))?;
     for step in &plan.steps {

@@ -31,9 +31,6 @@ const LISTED: usize = 50;
 
 /// Writes a plan as Markdown, at most as many bytes of it as the options say. What does not fit is
 /// left out block by block, the last line says what that was; the first lines are always written.
-///
-/// # Errors
-/// Those of `out`.
 pub fn write(plan: &Plan, options: &RenderOptions, out: &mut dyn Write) -> io::Result<()> {
     let options = &RenderOptions {
         color: false,

@@ -75,9 +75,6 @@ pub struct RenderOptions {
 }
 
 /// Writes a plan.
-///
-/// # Errors
-/// Those of `out`.
 pub fn render(
     plan: &Plan,
     format: PlanFormat,

@@ -36,9 +36,6 @@ pub enum SavedPlanError {
 }
 
 /// Reads a saved plan; also says its id.
-///
-/// # Errors
-/// When it is not a plan, is of another format, or was changed after it was saved.
 pub fn parse(text: &str) -> Result<(Plan, String), SavedPlanError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]

@@ -19,9 +19,6 @@ use std::io::{self, Write};
 pub(super) const NAMED: usize = 5;
 
 /// Writes a plan as text; its last line says what it comes to.
-///
-/// # Errors
-/// Those of `out`.
 pub fn write(plan: &Plan, options: &RenderOptions, out: &mut dyn Write) -> io::Result<()> {
     let text = TextWriter::new(plan, options);
     writeln!(out, "{}", text.wording.paint(BOLD, head(plan)))?;

@@ -58,7 +58,6 @@ pub struct UnwrittenItem {
     pub in_source: bool,
     /// Where in that file.
     pub position: LineColumn,
-    /// Why.
     pub why: String,
 }
 
@@ -88,9 +87,6 @@ pub struct ManifestProposal {
 }
 
 /// Compares what a source says with the manifests of a directory, without a database.
-///
-/// # Errors
-/// When one of them cannot be read whole.
 pub fn propose(
     config: &Config,
     source: &Source,

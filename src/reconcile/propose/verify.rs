@@ -9,9 +9,6 @@ use crate::reconcile::{PassError, SourceReading, source_reading};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// That the files say what is proposed, and nothing that is wrong and was not before.
-///
-/// # Errors
-/// When they do not: it names the first fault.
 pub(super) fn verify_proposal<'k>(
     config: &Config,
     there: &SourceReading,

@@ -356,7 +356,6 @@ impl<'s> ChangeBatch<'s> {
     }
 }
 
-/// The name of a field.
 struct FieldNameJson<'g>(&'static Kind, &'g FieldRef);
 
 impl Serialize for FieldNameJson<'_> {
@@ -400,7 +399,6 @@ impl Serialize for FieldChangeJson<'_> {
     }
 }
 
-/// A value of a field.
 struct FieldValueJson<'a> {
     field: Option<&'static Field>,
     value: &'a Value,

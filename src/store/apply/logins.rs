@@ -14,7 +14,6 @@ use crate::model::{CompactText, Key, Value};
 use crate::plan::StepVerb;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// A user and an account.
 type UserAccountPair = (CompactText, CompactText);
 
 impl ApplyTransaction<'_> {

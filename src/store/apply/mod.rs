@@ -35,9 +35,7 @@ use std::time::{Duration, Instant};
 /// A plan to apply, and what it does not carry itself.
 #[derive(Clone, Debug)]
 pub struct ApplyRequest<'a> {
-    /// The plan.
     pub plan: &'a Plan,
-    /// Its id.
     pub plan_id: &'a str,
     /// Who applies it.
     pub actor: &'a str,
@@ -80,10 +78,6 @@ const TRIES: u32 = 6;
 
 impl Store {
     /// Applies a plan as it is, or does nothing.
-    ///
-    /// # Errors
-    /// When the plan is stale or refused, would break an invariant, has lost its lease, or the
-    /// database fails: then nothing was written.
     pub async fn apply(&self, apply: &ApplyRequest<'_>) -> Result<ApplySummary, ApplyError> {
         if apply.plan.errored {
             return Err(ApplyError::Refused);

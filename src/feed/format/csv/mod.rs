@@ -106,7 +106,6 @@ struct CsvReader<'t, 'a> {
     table: TableParser<'t, 'a>,
 }
 
-/// What the next row is.
 enum NextRow {
     Row { faulty: bool },
     End,
@@ -345,7 +344,6 @@ impl CsvReader<'_, '_> {
     }
 }
 
-/// The text of a cell.
 fn cell_text<'t>(text: &'t str, cell: &CellSpan, dialect: CsvDialect) -> Cow<'t, str> {
     let inner = &text[cell.start..cell.end];
     match dialect.quote {

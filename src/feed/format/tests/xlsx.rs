@@ -95,7 +95,6 @@ fn covered_cells_are_absent_and_those_beyond_the_header_are_too_many() {
     assert_eq!(seen.rows()[2], "!#N/A|-|-");
 }
 
-/// The range that covers a cell.
 #[test]
 fn a_covered_cell_knows_its_range() {
     let rows = format!("{ROWS}<mergeCells count=\"1\"><mergeCell ref=\"A4:A5\"/></mergeCells>");

@@ -35,9 +35,6 @@ pub(super) fn is_workbook(input: impl Read + Seek) -> bool {
 }
 
 /// Unpacks all parts and keeps none.
-///
-/// # Errors
-/// What is not like a spreadsheet.
 pub(super) fn scan_archive(input: impl Read + Seek, most: u64) -> Result<WorkbookFeatures, String> {
     let mut archive = ZipArchive::new(BufReader::new(input))
         .map_err(|error| format!("no archive that can be read: {error}"))?;

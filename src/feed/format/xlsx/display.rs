@@ -16,7 +16,6 @@ pub(super) enum NumberDisplay {
     Plain,
     /// As percentages.
     Percent,
-    /// Digit by digit.
     Digits(Vec<FormatPiece>),
     /// With at least so many digits, in a way that is not known here.
     Unknown(usize),

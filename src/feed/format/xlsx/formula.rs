@@ -15,9 +15,6 @@ pub(super) struct UncalculatedFormulas(Vec<(u32, u32)>);
 
 impl UncalculatedFormulas {
     /// Finds those of a sheet.
-    ///
-    /// # Errors
-    /// When the sheet cannot be read.
     pub fn find<I: Read + Seek>(book: &mut Xlsx<I>, name: &str) -> Result<Self, XlsxError> {
         let mut cells = book.worksheet_cells_reader(name)?;
         let mut found = Vec::new();

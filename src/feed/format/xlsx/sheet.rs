@@ -61,9 +61,6 @@ impl SheetCandidate {
 
 /// The name of the sheet to read, or what is wrong: without a choice the first one that is shown has
 /// to be the only one with data.
-///
-/// # Errors
-/// When the workbook cannot be read.
 pub(super) fn choose<I: Read + Seek>(
     book: &mut Xlsx<I>,
     declared: Option<&SheetSelector>,
