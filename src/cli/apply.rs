@@ -7,7 +7,7 @@ use super::{CommandFailure, CommandResult, GlobalOptions, OutputFormat, PlanScop
 use crate::config::{Config, Source};
 use crate::plan::{Plan, render};
 use crate::reconcile::{
-    self, Consent, LeaseGuard, Pass, PassOutcome, PassRequest, PassResult, PlanDecision,
+    self, LeaseGuard, Pass, PassOutcome, PassRequest, PassResult, PlanConsent, PlanDecision,
 };
 use crate::store::Store;
 use clap::Args;
@@ -216,7 +216,7 @@ struct TerminalConsent<'a> {
     working: Option<ProgressGuard>,
 }
 
-impl Consent for TerminalConsent<'_> {
+impl PlanConsent for TerminalConsent<'_> {
     type Error = CommandFailure;
 
     fn actor(&self) -> String {

@@ -1,5 +1,5 @@
 //! The daemon's decision on a plan: what its source and the windows of the configuration allow, with
-//! the reason for whoever asks later. It is the daemon's [`Consent`] to [`reconcile::run`].
+//! the reason for whoever asks later. It is the daemon's [`PlanConsent`] to [`reconcile::run`].
 //!
 //! [`reconcile::run`]: crate::reconcile::run
 
@@ -13,7 +13,7 @@ use super::state::RevisionMark;
 use super::state_document::{commits, find_hold_accounts};
 use crate::config::Source;
 use crate::plan::Plan;
-use crate::reconcile::{Consent, Pass, PassError, PassOutcome, PlanDecision};
+use crate::reconcile::{Pass, PassError, PassOutcome, PlanConsent, PlanDecision};
 use crate::store::Store;
 use chrono::{SecondsFormat, Utc};
 use std::time::Instant;
@@ -37,7 +37,7 @@ pub(super) struct DaemonConsent<'a> {
     pub(super) report: bool,
 }
 
-impl Consent for DaemonConsent<'_> {
+impl PlanConsent for DaemonConsent<'_> {
     type Error = PassError;
 
     fn actor(&self) -> String {

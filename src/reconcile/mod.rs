@@ -45,7 +45,7 @@ pub use provenance::{
     FieldProvenance, FieldStatement, ResourceProvenance, SourceStatement, provenance,
 };
 pub use push_reading::{PushedBody, SourcePushes};
-pub use run::{Consent, PassDone, PassOutcome, PassResult, PlanDecision, run};
+pub use run::{PassDone, PassOutcome, PassResult, PlanConsent, PlanDecision, run};
 pub use source_reading::{IncrementalRead, SourceReading, read_sources};
 pub use submitted_tree::plan_submitted_tree;
 pub use value_setter::ValueSetter;

@@ -2,7 +2,7 @@
 //!
 //! Everything that applies what a source declares comes through [`run`]: `roster apply`, imports by
 //! hand, the daemon, and pushes to it. They differ in who decides on the plan, a person at a terminal
-//! or the windows of the configuration: that is their [`Consent`].
+//! or the windows of the configuration: that is their [`PlanConsent`].
 
 use super::{ApplySummary, LeaseGuard, Pass, PassError, apply};
 use crate::plan::Plan;
@@ -81,7 +81,7 @@ impl PlanDecision {
 }
 
 /// Who decides on a plan.
-pub trait Consent: Send {
+pub trait PlanConsent: Send {
     /// What goes wrong for whoever asks.
     type Error: From<PassError>;
 
@@ -137,7 +137,7 @@ impl PassDone {
 
 /// Plans a source that was read, lets the plan be decided on, and applies it, under the lease of the
 /// source.
-pub async fn run<C: Consent>(
+pub async fn run<C: PlanConsent>(
     pass: &mut Pass<'_>,
     index: usize,
     store: &Store,
@@ -149,7 +149,7 @@ pub async fn run<C: Consent>(
     Ok(PassResult { plan, done })
 }
 
-async fn decide_and_apply<C: Consent>(
+async fn decide_and_apply<C: PlanConsent>(
     pass: &mut Pass<'_>,
     index: usize,
     store: &Store,

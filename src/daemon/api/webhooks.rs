@@ -47,7 +47,7 @@ async fn receive_webhook(
     let daemon = door.daemon()?;
     let setup = daemon.setup();
     let known = setup.config.source(&source);
-    // Who sends no right signature does not learn which sources there are.
+    // Without a right signature the answer does not show which sources exist.
     let secret = known.and_then(|known| known.webhook_secret.as_ref());
     let Some((known, secret)) = known.zip(secret) else {
         return Err(HttpProblem::new(

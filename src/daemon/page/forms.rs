@@ -91,7 +91,7 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
 
 type FormResult = Result<Redirect, HttpProblem>;
 
-/// All of a hold, or what is ticked; said twice, so that nobody lets through what they did not mean.
+/// The whole hold, or the ticked resources. The form asks twice, so that nobody approves by mistake.
 async fn approve(
     State(door): State<DaemonHandle>,
     caller: Caller,
