@@ -27,7 +27,7 @@ pub enum ProcessError {
     #[error(transparent)]
     Program(#[from] io::Error),
     /// It took too long, and was killed with all that it started.
-    #[error("it took too long")]
+    #[error("timed out")]
     Timeout,
 }
 

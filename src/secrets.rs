@@ -24,7 +24,7 @@ pub struct SecretReader {
 
 /// A secret that a plan needs and that is no longer as it was planned.
 #[derive(Debug, thiserror::Error)]
-#[error("{key}: the password at `{reference}` is not at hand any more or is too weak")]
+#[error("{key}: the password at `{reference}` is no longer available or is too weak")]
 pub struct SecretError {
     pub key: Key,
     /// Where it was to be found.
@@ -75,14 +75,15 @@ impl SecretReader {
                 .at(origin)
         };
         let Some(secret) = self.read(reference) else {
-            let message =
-                format!("the password at `{reference}` is not at hand: kept, not compared");
+            let message = format!(
+                "the password at `{reference}` is not available; the stored one is kept, not compared"
+            );
             let diagnostic = told(codes::SECRET_UNAVAILABLE, message).severity(Severity::Warning);
             return (key, SecretState::Unavailable, Some(diagnostic));
         };
         if let Some(lack) = password_weakness(&secret) {
             let message = format!("the password at `{reference}` {lack}");
-            let help = "use 8 to 255 characters with a lower-case letter, a capital and a digit";
+            let help = "use 8 to 255 characters with a lower-case letter, an upper-case letter and a digit";
             let diagnostic = told(codes::PASSWORD_WEAK, message).help(help);
             return (key, SecretState::Unavailable, Some(diagnostic));
         }
@@ -182,7 +183,7 @@ fn password_weakness(secret: &SecretString) -> Option<&'static str> {
         () if length < 8 => Some("has fewer than 8 characters"),
         () if length > 255 => Some("has more than 255 characters"),
         () if !text.chars().any(char::is_lowercase) => Some("has no lower-case letter"),
-        () if !text.chars().any(char::is_uppercase) => Some("has no capital"),
+        () if !text.chars().any(char::is_uppercase) => Some("has no upper-case letter"),
         () if !text.chars().any(|c| c.is_ascii_digit()) => Some("has no digit"),
         () => None,
     }
@@ -205,7 +206,7 @@ mod tests {
         let cases = [
             ("Short1a", Some("has fewer than 8 characters")),
             ("NOLOWER123", Some("has no lower-case letter")),
-            ("nocapital123", Some("has no capital")),
+            ("nocapital123", Some("has no upper-case letter")),
             ("NoDigitsHere", Some("has no digit")),
             ("Good12345", None),
         ];

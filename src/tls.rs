@@ -23,7 +23,7 @@ pub fn client(ca: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
         let found = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
         extra = found.map_err(|error| wrong(&error))?;
         if extra.is_empty() {
-            return Err(wrong(&"no certificate in it"));
+            return Err(wrong(&"it contains no certificate"));
         }
     }
     let verifier = Verifier::new_with_extra_roots(extra, Arc::clone(&provider))

@@ -142,9 +142,9 @@ fn what_is_not_there_is_said() {
         let ran = place.run(&["get", "user", "u-1"]);
         assert_eq!(
             (ran.code, ran.err.as_str()),
-            (Some(1), "error: User/u-1 is not stored\n")
+            (Some(1), "error: User/u-1 does not exist\n")
         );
-        assert_eq!(place.ok(&["get", "users"]), "No User is stored.\n");
+        assert_eq!(place.ok(&["get", "users"]), "No User in the database.\n");
         assert_eq!(place.json(&["get", "users"]), json!({"items": []}));
         assert_eq!(place.ok(&["history"]), "No run yet.\n");
         assert_eq!(
@@ -163,7 +163,7 @@ fn what_is_not_there_is_said() {
             (
                 &["history", "user/tv-1001", "--verify"],
                 64,
-                "leave the resource out",
+                "leave out the resource",
             ),
             (&["why", "user/tv-101"], 1, "did you mean `tv-1001`?"),
             (&["why", "tv-1001"], 64, "expected KIND/ID"),
@@ -175,7 +175,7 @@ fn what_is_not_there_is_said() {
             (
                 &["why", "user/tv-1001", "company"],
                 1,
-                "has no value of `company`",
+                "has no value for `company`",
             ),
             (
                 &["changes", "--follow", "--output", "json"],
@@ -426,7 +426,7 @@ fn why_names_who_set_a_field_and_what_that_overruled() {
             "{text}"
         );
         assert!(
-            text.contains("\n    b says \"+4670999\" (user.yaml:3:8): overruled\n"),
+            text.contains("\n    b declares \"+4670999\" (user.yaml:3:8): overridden\n"),
             "{text}"
         );
 
@@ -445,7 +445,7 @@ fn why_names_who_set_a_field_and_what_that_overruled() {
         assert_eq!(why("email")["fields"][0]["changedElsewhere"], false);
         let text = place.ok(&["why", "user/elin.granlund"]);
         assert!(
-            text.contains("  The row was changed by another program since"),
+            text.contains("  Another program changed the row after Roster wrote it"),
             "{text}"
         );
         assert!(text.contains("\nfirstName = \"Elin\"\n"), "{text}");

@@ -119,14 +119,14 @@ fn a_database_without_tables_is_not_one_with_nobody() {
     let made = ws.run(&["migrate"]).exits(0);
     assert!(
         made.stderr
-            .contains("has no Roster tables yet; Roster creates them now."),
+            .contains("has no Roster tables yet. Roster creates them now."),
         "{made}"
     );
     ws.run(&["get", "User"]).exits(0);
     ws.sql("DROP TABLE meta");
-    fails(&ws.run(&["get", "User"]), &["the table `meta` is gone"]);
+    fails(&ws.run(&["get", "User"]), &["the table `meta` is missing"]);
     ws.tree(company());
-    fails(&ws.plan(&[]), &["the table `meta` is gone"]);
+    fails(&ws.plan(&[]), &["the table `meta` is missing"]);
 }
 
 #[test]
@@ -232,7 +232,10 @@ fn another_search_path_is_no_empty_directory() {
         "{planned}"
     );
     ws.url = format!("{plain}?options=-csearch_path%3Dnowhere");
-    all_fail(&ws, &["may use no schema of its search path (nowhere)"]);
+    all_fail(
+        &ws,
+        &["may not use any schema of its search path (nowhere)"],
+    );
 }
 
 #[test]
@@ -338,11 +341,11 @@ fn an_empty_file_was_a_database() {
     damaged(&ws, &["the file is empty"]);
     // A log that is left beside it holds what was committed last.
     ws.write("roster.db-wal", [7; 100]);
-    damaged(&ws, &["roster.db-wal still holds changes"]);
+    damaged(&ws, &["roster.db-wal still contains changes"]);
     fs::remove_file(database(&ws)).expect("removed");
     damaged(
         &ws,
-        &["the file is gone", "roster.db-wal still holds changes"],
+        &["the file is gone", "roster.db-wal still contains changes"],
     );
     fs::remove_file(ws.path("roster.db-wal")).expect("removed");
     let planned = ws.run(&["plan", "--source", "directory"]).exits(0);
@@ -354,16 +357,16 @@ fn a_file_that_is_none_of_sqlites_is_not_touched() {
     let ws = stored();
     ws.write("roster.yaml", CONFIG);
     overwrite(&ws, 0, &[0; 100]);
-    damaged(&ws, &["does not begin as a SQLite database does"]);
+    damaged(&ws, &["is not a SQLite database"]);
     ws.write("roster.db-wal", [7; 100]);
-    damaged(&ws, &["does not begin as a SQLite database does"]);
+    damaged(&ws, &["is not a SQLite database"]);
     let mut other = sqlite();
     other.tree(company());
     other.write("roster.yaml", CONFIG);
     other.url = format!("sqlite:{}", other.path("manifests").display());
     all_fail(&other, &["it is a directory"]);
     other.url = format!("sqlite:{}", other.path("roster.yaml").display());
-    all_fail(&other, &["does not begin as a SQLite database does"]);
+    all_fail(&other, &["is not a SQLite database"]);
 }
 
 #[test]
@@ -396,7 +399,7 @@ fn a_log_that_cannot_be_read_is_not_passed_over() {
     let ws = stored();
     ws.write("roster.yaml", CONFIG);
     ws.write("roster.db-wal", [7; 4000]);
-    damaged(&ws, &["roster.db-wal holds changes that cannot be read"]);
+    damaged(&ws, &["roster.db-wal contains changes that cannot be read"]);
     // What a crash may leave of a log in which nothing was committed.
     ws.write("roster.db-wal", [0; 32]);
     ws.run(&["plan", "--source", "directory"]).exits(0);

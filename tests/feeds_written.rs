@@ -143,7 +143,7 @@ fn what_cannot_be_written_is_said_once_a_field() {
     assert_eq!(
         said,
         [
-            "not written: Address/alone: it belongs to no account, and the export has no row for it",
+            "not written: Address/alone: it belongs to no account, so the export has no row for it",
             "not written: Account.customerNumber of a-2: the export has no column for it",
         ]
     );
@@ -171,11 +171,11 @@ fn wrong_usage_of_written_exports_is_said() {
             &["export", "--preset", "djust-acounts"][..],
             "did you mean `djust-accounts`?",
         ),
-        (&["export", "--names"], "`--format` and `--names` belong to"),
+        (&["export", "--names"], "`--format` and `--names` need"),
         (&["export", "--mapping", "none.yaml"], "none.yaml"),
         (
             &["export", "--mapping", "xlsx.yaml"],
-            "Roster writes CSV and JSON",
+            "Roster writes only CSV and JSON",
         ),
         (
             &["export", "--preset", "sap-kna1-csv", "--format", "json"],
@@ -190,9 +190,9 @@ fn wrong_usage_of_written_exports_is_said() {
                 "--output",
                 "text",
             ],
-            "leave `--follow` and `--limit` out",
+            "leave out `--follow` and `--limit`",
         ),
-        (&["changes", "-o", "x"], "`--out` belongs to"),
+        (&["changes", "-o", "x"], "`--out` needs"),
         (
             &["feed", "map", "x.csv", "--preset", "none"],
             "cannot read x.csv",
@@ -216,8 +216,8 @@ fn what_changed_is_written_with_its_present_values() {
                 .exits(0);
             let last = ran.stderr.lines().last().unwrap_or_default().to_owned();
             let seq = last
-                .trim_start_matches("Go on with --after ")
-                .trim_end_matches('.')
+                .trim_start_matches("To continue, pass `--after ")
+                .trim_end_matches("`.")
                 .to_owned();
             (
                 ran.stdout.lines().map(str::to_owned).collect::<Vec<_>>(),

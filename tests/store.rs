@@ -476,7 +476,7 @@ async fn a_plan_that_no_longer_fits_writes_nothing() {
         let error = second.apply(&store).await.expect_err("stale");
         assert_eq!(
             error.to_string(),
-            "the plan is stale: User/u1 was changed since"
+            "the plan is stale: User/u1 changed since then"
         );
         assert!(read(&store).await.rows.get(&key(TAG, "gold")).is_none());
 
@@ -485,7 +485,7 @@ async fn a_plan_that_no_longer_fits_writes_nothing() {
         let error = twice.apply(&store).await.expect_err("stale");
         assert_eq!(
             error.to_string(),
-            "the plan is stale: Tag/premium is there already"
+            "the plan is stale: Tag/premium already exists"
         );
 
         let mut elsewhere = Draft::new(&before);
@@ -652,7 +652,7 @@ async fn a_saved_plan_is_applied_once() {
         let error = draft.apply(&store).await.expect_err("used");
         assert_eq!(
             error.to_string(),
-            "the plan is stale: it was applied already"
+            "the plan is stale: it was already applied"
         );
     }
 }

@@ -48,12 +48,12 @@ pub(super) fn without_user(
     } else {
         ("becomes active", "leave it inactive")
     };
-    let message = format!("{} {comes}, and no active user belongs to it", view.key);
+    let message = format!("{} {comes}, but no active user belongs to it", view.key);
     let code = codes::ACCOUNT_WITHOUT_USER;
     let mut found = RuleDiagnostic::at_own_field(world, code, view.key, account::STATUS, message)
         .severity(severity)
         .help(format!(
-            "declare its first user in the same tree, or {instead}"
+            "Declare its first user in the same source, or {instead}"
         ))
         .set_by(world, "firstUser")
         .unless_unread(scene.unread_user(view.key));
@@ -90,7 +90,7 @@ pub(super) fn without_first_users(
     }
     lacking.sort_unstable();
     let message = format!(
-        "`firstUser` becomes `required`, and {} no active user: {}",
+        "`firstUser` becomes `required`, but {} no active user: {}",
         agreed(
             lacking.len(),
             ("active account", "active accounts"),
@@ -101,7 +101,7 @@ pub(super) fn without_first_users(
     let code = codes::ACCOUNT_WITHOUT_USER;
     let found = RuleDiagnostic::at_own_field(world, code, &settings, settings::FIRST_USER, message)
         .severity(Severity::Warning)
-        .help("give each of them a user, or set it inactive; they are not refused");
+        .help("Give each of them a user, or set it inactive. This does not block the plan");
     out.push(found);
 }
 
@@ -122,7 +122,7 @@ pub(super) fn without_address(
     let code = codes::ACCOUNT_WITHOUT_ADDRESS;
     let found =
         RuleDiagnostic::at_own_field(scene.world, code, view.key, account::ADDRESSES, message)
-            .help("write at least one, in full or as a `ref:`");
+            .help("Write at least one, in full or as a `ref:`");
     out.push(found.involving_setting(scene.world, "optionalFields"));
 }
 
@@ -143,18 +143,18 @@ pub(super) fn legal_user(
         .collect();
     if !missing.is_empty() {
         let message = format!(
-            "the legal user is incomplete without {}",
+            "the legal user is incomplete; missing: {}",
             missing.join(", ")
         );
         let found =
             RuleDiagnostic::at_own_field(world, codes::LEGAL_USER, view.key, first, message);
-        out.push(found.help("write all five fields, or none of them"));
+        out.push(found.help("Write all five fields, or none of them"));
     }
     if !world.is_setting_true("paymentProvider") {
-        let message = "a legal user needs a payment provider, and there is none";
+        let message = "a legal user is declared, but no payment provider is used";
         let found =
             RuleDiagnostic::at_own_field(world, codes::LEGAL_USER, view.key, first, message);
-        let help = "set `paymentProvider: true` in Settings, or leave `legalUser` out";
+        let help = "Set `paymentProvider: true` in Settings, or leave `legalUser` out";
         let found = found.help(help).set_by(world, "paymentProvider");
         out.push(found.involving(world, &settings_key()));
     }
@@ -189,7 +189,7 @@ pub(super) fn without_number(
     let subjects = subjects.of_kind(ACCOUNT).iter();
     for view in subjects.filter_map(|key| world.after(key)).filter(lacks) {
         let message = format!(
-            "{} has no customer number, and people log in with it",
+            "{} has no customer number, but login uses customer numbers",
             view.key
         );
         let code = codes::CUSTOMER_NUMBER_MISSING;
@@ -197,7 +197,7 @@ pub(super) fn without_number(
             RuleDiagnostic::at_own_field(world, code, view.key, account::CUSTOMER_NUMBER, message);
         out.push(
             found
-                .help("write its `customerNumber`")
+                .help("Write its `customerNumber`")
                 .involving(world, &settings),
         );
     }
@@ -212,14 +212,14 @@ fn all_without_number(
         return None;
     }
     let message = format!(
-        "people are to log in with customer numbers, and {} of the accounts have none: {}",
+        "login changes to customer numbers, but {} of the accounts have none: {}",
         all.len(),
         list_keys(all.iter().copied(), NAMED)
     );
     let code = codes::CUSTOMER_NUMBER_MISSING;
     let mut found =
         RuleDiagnostic::at_own_field(world, code, settings, settings::LOGIN_MODE, message)
-            .help("write their `customerNumber` first, then switch `loginMode`");
+            .help("Write their `customerNumber` first, then change `loginMode`");
     for account in all.iter().take(NAMED) {
         found = found.involving(world, account);
     }

@@ -31,7 +31,7 @@ pub(super) fn no_use(
     for link in links {
         if link.attributes == [Some(0), Some(0)] {
             let id = &link.target;
-            let message = format!("address `{id}` is neither for shipping nor for billing");
+            let message = format!("address `{id}` is for neither shipping nor billing");
             let code = codes::ADDRESS_NO_USE;
             let found = RuleDiagnostic::at_own_field(
                 scene.world,
@@ -40,7 +40,7 @@ pub(super) fn no_use(
                 account::ADDRESSES,
                 message,
             );
-            let help = "leave a flag out or set it to true, or take the address off the list";
+            let help = "Leave one flag out, set it to `true`, or remove the address from the list";
             out.push(found.member(id).help(help));
         }
     }
@@ -78,7 +78,7 @@ pub(super) fn link_incomplete(
         let code = codes::ADDRESS_LINK_INCOMPLETE;
         let found =
             RuleDiagnostic::at_own_field(world, code, view.key, account::ADDRESSES, message)
-                .help("write it in full, or declare it as an Address and use `ref:`");
+                .help("Write it in full, or declare it as an Address and use `ref:`");
         out.push(found.involving(world, &address));
     }
 }
@@ -136,14 +136,14 @@ pub(super) fn link_and_update(
         return;
     }
     let message = format!(
-        "{} changes for {} and is linked to {} at once",
+        "{} changes for {} and is linked to {} in the same pass",
         view.key,
         list_keys(before.iter().copied(), NAMED),
         list_keys(new.iter().copied(), NAMED)
     );
     let code = codes::ADDRESS_LINK_AND_UPDATE;
     let found = RuleDiagnostic::at_field(world, code, view.key, &first.field, message)
-        .help("give the new account an address of its own, unless the change is meant for all");
+        .help("Give the new account its own address, unless all accounts need the change");
     out.push(new.into_iter().take(NAMED).fold(found, |found, account| {
         found.involving_field(world, account, account::ADDRESSES)
     }));

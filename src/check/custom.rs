@@ -47,14 +47,14 @@ pub(super) fn undefined<'a>(
         }
         let definition = key(id);
         let why = if world.after(&definition).is_some() {
-            "is not in use for this kind"
+            "does not apply to this kind"
         } else {
             "is not defined"
         };
         let message = format!("custom field `{id}` {why}");
         let code = codes::CUSTOM_FIELD_UNKNOWN;
         let found = RuleDiagnostic::at_field(world, code, view.key, &stated.field, message)
-            .help("define it as a CustomField, correct the name, or check `appliesTo`");
+            .help("Define it as a CustomField, correct the name, or check `appliesTo`");
         out.push(found.involving(world, &definition));
     }
 }
@@ -91,7 +91,7 @@ pub(super) fn missing(
         let message = format!("{} has no value for required custom field `{id}`", view.key);
         let code = codes::CUSTOM_FIELD_REQUIRED;
         let found = RuleDiagnostic::at_field(scene.world, code, view.key, &field, message)
-            .help("write a value, or give the custom field a `default`");
+            .help("Write a value, or give the custom field a `default`");
         let found = found.unless_unread(unread::faulty_definition(scene.world, id));
         out.push(found.involving(scene.world, &key(id)));
     }
@@ -175,7 +175,7 @@ fn removed_options_in_use(
     keys.sort_unstable();
     let options: Vec<String> = gone.iter().map(|option| format!("`{option}`")).collect();
     let message = format!(
-        "custom field `{}` loses {}, which {}: {}",
+        "custom field `{}` loses {}, but {} it: {}",
         definition.id,
         options.join(", "),
         stored_ones(keys.len(), kind, ("has", "have")),
@@ -183,7 +183,7 @@ fn removed_options_in_use(
     );
     let at = custom_field::OPTIONS;
     let mut found = RuleDiagnostic::at_own_field(world, codes::CUSTOM_FIELD_OPTION, definition, at, message)
-        .help("keep the old option until no resource has it: add the new one, change the values, then take the old one out");
+        .help("Keep the old option until no resource uses it: add the new option, change the values, then remove the old option");
     for key in keys.into_iter().filter(|key| world.declared(key).is_some()) {
         found = found.involving(world, key);
     }
@@ -216,7 +216,7 @@ fn missing_backfill(
     }
     lacking.sort_unstable();
     let message = format!(
-        "custom field `{}` becomes required, and {} it: {}",
+        "custom field `{}` becomes required, but {} it: {}",
         definition.id,
         stored_ones(lacking.len(), kind, ("lacks", "lack")),
         list_keys(lacking.iter().copied(), NAMED)
@@ -224,7 +224,7 @@ fn missing_backfill(
     let code = codes::CUSTOM_FIELD_BACKFILL;
     let at = custom_field::REQUIRED;
     let mut found = RuleDiagnostic::at_own_field(world, code, definition, at, message)
-        .help("give it a `default`, or fill in the values first");
+        .help("Give it a `default`, or fill in the values first");
     // Those that the source fills in lack it only because they are held.
     for key in lacking {
         let fills = world

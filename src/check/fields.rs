@@ -42,7 +42,7 @@ pub(super) fn required(
     let found =
         RuleDiagnostic::at_own_field(scene.world, codes::REQUIRED, view.key, *first, message);
     let found = found.set_by(scene.world, "optionalFields");
-    out.push(found.help("write a value for each of them"));
+    out.push(found.help("Write a value for each of them"));
 }
 
 /// Fields that the settings make required again while stored resources lack them: one finding each,
@@ -71,14 +71,14 @@ pub(super) fn required_again(
             continue;
         }
         let message = format!(
-            "`{name}` becomes required again, and {} it: {}",
+            "`{name}` becomes required again, but {} it: {}",
             stored_ones(lacking.len(), kind.id, ("lacks", "lack")),
             list_keys(lacking.iter().copied(), NAMED)
         );
         let at = settings::OPTIONAL_FIELDS;
         let mut found =
             RuleDiagnostic::at_own_field(world, codes::REQUIRED, &settings, at, message).help(
-                format!("fill in the values first, or keep `{name}` in `optionalFields`"),
+                format!("Fill in the values first, or keep `{name}` in `optionalFields`"),
             );
         for key in lacking.iter().filter(|key| world.declared(key).is_some()) {
             found = found.involving(world, key);
@@ -196,7 +196,7 @@ pub(super) fn immutable(
                 is(&change.before),
                 is(&change.after)
             );
-            let help = "write the old value, and declare a new resource beside it";
+            let help = "Write the old value, and declare a new resource with the new one";
             let code = codes::ID_IMMUTABLE;
             out.push(
                 RuleDiagnostic::at_field(scene.world, code, view.key, &change.field, message)
@@ -237,9 +237,9 @@ pub(super) fn unknown_optional<'t>(
         let all: Vec<String> = all.collect();
         let message = format!("`{name}` is not a required field");
         let help = match did_you_mean(name, all.iter().map(String::as_str)) {
-            Some(meant) => format!("did you mean `{meant}`?"),
+            Some(meant) => format!("Did you mean `{meant}`?"),
             None => {
-                "write the kind and the field, as `User.civility`; an externalId is always needed"
+                "Write the kind and the field, such as `User.civility`. An externalId is always required"
                     .to_owned()
             }
         };
@@ -274,15 +274,15 @@ pub(super) fn unknown_groups<'t>(
         }
         let words: Vec<&str> = known.iter().map(CompactText::as_str).collect();
         let message = if words.is_empty() {
-            format!("`{group}` is no group of users: `userGroups` in Settings names none")
+            format!("`{group}` is not a user group; `userGroups` in Settings is empty")
         } else {
             let words = words.join(", ");
-            format!("`{group}` is no group of users: one of {words}")
+            format!("`{group}` is not a user group; use one of {words}")
         };
         let help = match did_you_mean(group, words.iter().copied()) {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None if words.is_empty() => "add it to `userGroups` in Settings".to_owned(),
-            None => "write one of them, or add it to `userGroups` in Settings".to_owned(),
+            Some(meant) => format!("Did you mean `{meant}`?"),
+            None if words.is_empty() => "Add it to `userGroups` in Settings".to_owned(),
+            None => "Use one of them, or add it to `userGroups` in Settings".to_owned(),
         };
         let found =
             RuleDiagnostic::at_own_field(scene.world, codes::ENUM, key, user::GROUPS, message);
@@ -320,11 +320,11 @@ pub(super) fn vat_country(
     };
     if of_vat != country {
         let message =
-            format!("VAT number `{vat}` is one of {of_vat}, and {address} is in {country}");
+            format!("VAT number `{vat}` belongs to {of_vat}, but {address} is in {country}");
         let code = codes::VAT_COUNTRY;
         let found =
             RuleDiagnostic::at_own_field(scene.world, code, view.key, account::VAT_NUMBER, message);
-        let found = found.help("correct it, unless the company is really registered abroad");
+        let found = found.help("Correct it, unless the company is registered abroad");
         out.push(found.involving_field(scene.world, &address, address::COUNTRY));
     }
 }
@@ -348,14 +348,14 @@ fn billing_country<'a>(
 fn zip_help(zip: &str, form: &str) -> String {
     let digits = zip.bytes().filter(u8::is_ascii_digit).count();
     if digits == 0 {
-        return "leave it blank where there is none; `blanks: [..]` of a mapping reads such words as blank".to_owned();
+        return "Leave it blank if there is none. In a mapping, `blanks: [..]` reads such words as blank".to_owned();
     }
     let wanted = form.bytes().filter(u8::is_ascii_digit).count();
     let plain = zip.bytes().all(|byte| byte.is_ascii_digit());
     if plain && digits < wanted {
-        "write it in full: spreadsheets drop leading zeros".to_owned()
+        "Write it in full: spreadsheets drop leading zeros".to_owned()
     } else {
-        format!("write it like {form}")
+        format!("Write it like {form}")
     }
 }
 
@@ -373,7 +373,7 @@ pub(super) fn zip_format(
         return;
     }
     let form = zip::form(country).unwrap_or_default();
-    let message = format!("`{zip}` is no postal code of {country}, which look like {form}");
+    let message = format!("`{zip}` is not a postal code of {country}; the format is {form}");
     let code = codes::ZIP_FORMAT;
     let found =
         RuleDiagnostic::at_own_field(scene.world, code, view.key, address::ZIP_CODE, message);

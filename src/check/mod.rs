@@ -236,8 +236,8 @@ fn apply_feed_severities(findings: &mut RuleDiagnostics) {
         if let (Some(told), 2..) = (told, count) {
             let message = &mut told.diagnostic.message;
             let more = match count - 1 {
-                1 => "so is 1 more".to_owned(),
-                more => format!("so are {} more", thousands(more)),
+                1 => "the same applies to 1 more".to_owned(),
+                more => format!("the same applies to {} more", thousands(more)),
             };
             *message = format!("{message}; {more}");
         }

@@ -29,9 +29,9 @@ pub(super) fn main(
     let field = user::MAIN_ORGANISATION;
     let Some(main) = view.targets(field).next() else {
         if view.targets(user::ORGANISATIONS).nth(1).is_some() {
-            let message = format!("{} has several organisations and no main one", view.key);
+            let message = format!("{} has several organisations but no main one", view.key);
             let found = RuleDiagnostic::at_own_field(world, code, view.key, field, message);
-            let help = "name one of them as `mainOrganisation`";
+            let help = "Name one of them as `mainOrganisation`";
             out.push(found.severity(Severity::Warning).help(help));
         }
         return;
@@ -43,7 +43,7 @@ pub(super) fn main(
     }
     let message = format!("main organisation `{main}` is not among the user's organisations");
     let found = RuleDiagnostic::at_own_field(world, code, view.key, field, message);
-    let found = found.help("add it to `organisations`, or name one that is there");
+    let found = found.help("Add it to `organisations`, or name one of those");
     let found = found.unless_unread(unread::faulty(world, view.key, user::ORGANISATIONS));
     out.push(found.involving(world, &organisation));
 }
@@ -66,12 +66,15 @@ pub(super) fn of_user(
         if view.links_to(user::ACCOUNTS, account) {
             continue;
         }
-        let message = format!("organisation `{id}` is of account `{account}`, the user is not");
+        let message =
+            format!("organisation `{id}` belongs to account `{account}`, but the user does not");
         let code = codes::ORGANISATION_ACCOUNT;
         let found =
             RuleDiagnostic::at_own_field(world, code, view.key, user::ORGANISATIONS, message)
                 .member(id)
-                .help("choose one of the user's own accounts, or add the account to the user");
+                .help(
+                    "Choose an organisation of the user's accounts, or add the account to the user",
+                );
         let found = found.involving_field(world, &organisation, organisation::ACCOUNT);
         let found = found.unless_unread(unread::faulty(world, view.key, user::ACCOUNTS));
         let at = organisation::ACCOUNT;
@@ -101,11 +104,11 @@ pub(super) fn parent_account(
     if let (Some(own), Some(other)) = (own, other)
         && own != other
     {
-        let message = format!("parent `{id}` is of account `{other}`, not of `{own}`");
+        let message = format!("parent `{id}` belongs to account `{other}`, not to `{own}`");
         let code = codes::ORGANISATION_ACCOUNT;
         let found =
             RuleDiagnostic::at_own_field(world, code, view.key, organisation::PARENT, message);
-        let found = found.help("choose a parent of the same account");
+        let found = found.help("Choose a parent of the same account");
         let at = organisation::ACCOUNT;
         let found = found.unless_unread(unread::faulty(world, view.key, at));
         let found = found.unless_unread(unread::faulty(world, &parent, at));
@@ -186,13 +189,13 @@ fn too_deep<'a>(
         ids.insert(0, "…");
     }
     let message = format!(
-        "level {depth} of organisations is deeper than {allowed}: {}",
+        "organisation at level {depth}; at most {allowed} are allowed: {}",
         ids.join(" > ")
     );
     let code = codes::ORGANISATION_DEPTH;
     let mut found =
         RuleDiagnostic::at_own_field(world, code, view.key, organisation::PARENT, message)
-            .help("hang it one level higher, or raise `organisationDepth` in Settings");
+            .help("Move it up, or raise `organisationDepth` in Settings");
     for ancestor in &chain[1..] {
         found = found.involving_field(world, ancestor, organisation::PARENT);
     }
@@ -231,11 +234,11 @@ fn cycle(world: &PlannedState<'_>, circle: &[&Key]) -> RuleDiagnostic {
         ids.push("…");
     }
     ids.push(ids[0]);
-    let message = format!("organisations go round in a circle: {}", ids.join(" > "));
+    let message = format!("organisations form a cycle: {}", ids.join(" > "));
     let code = codes::ORGANISATION_CYCLE;
     let mut found =
         RuleDiagnostic::at_own_field(world, code, members[0], organisation::PARENT, message)
-            .help("take the parent away from the one that belongs on top");
+            .help("Remove the `parent` of the topmost one");
     for member in &members[1..] {
         found = found.involving_field(world, member, organisation::PARENT);
     }

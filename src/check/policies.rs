@@ -41,7 +41,7 @@ pub(super) fn foreign_users(
             let code = codes::POLICY_FOREIGN_USER;
             let found = RuleDiagnostic::at_own_field(world, code, view.key, field, message)
                 .member(id)
-                .help("name users of the policy's account, or add the account to the user");
+                .help("Name users of the policy's account, or add the account to the user");
             let found = found.involving_field(world, &user, user::ACCOUNTS);
             let found = found.unless_unread(unread::faulty(world, &user, user::ACCOUNTS));
             out.push(found.involving(world, &Key::new(ACCOUNT, account)));
@@ -68,16 +68,16 @@ pub(super) fn approvers(
         return;
     }
     if count == 0 || count > 2 {
-        let message = format!("{} has {count} approvers, not one or two", view.key);
+        let message = format!("{} has {count} approvers; 1 or 2 are allowed", view.key);
         let found = RuleDiagnostic::at_own_field(world, code, view.key, policy::APPROVERS, message);
-        out.push(found.help("name one or two users of the account"));
+        out.push(found.help("Name one or two users of the account"));
     } else if nobody_active(world, view) {
         let before = world.before(view.key);
         let own_doing = view.becomes_live()
             || before.is_some_and(|before| before.is_live() && somebody_was_active(world, before));
         let message = format!("no approver of {} is active", view.key);
         let found = RuleDiagnostic::at_own_field(world, code, view.key, policy::APPROVERS, message)
-            .help("name an active approver, or set the policy inactive as well");
+            .help("Name an active approver, or set the policy inactive too");
         let severity = if own_doing {
             Severity::Error
         } else {
@@ -118,7 +118,7 @@ pub(super) fn self_approval(
                 policy::APPROVERS,
                 message,
             );
-            let help = "take the user out of one of the two lists, unless that is meant";
+            let help = "Remove the user from one of the two lists, unless this is intended";
             out.push(found.member(id).help(help));
         }
     }

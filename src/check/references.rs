@@ -66,9 +66,9 @@ fn inactive_target(
         return None;
     }
     let message = if useless {
-        format!("{} becomes active, and {target} is inactive", view.key)
+        format!("{} becomes active, but {target} is inactive", view.key)
     } else {
-        format!("{target} is inactive: a link to it is of no use")
+        format!("{target} is inactive; a link to it has no effect")
     };
     let found =
         RuleDiagnostic::at_own_field(world, codes::REFERENCE_INACTIVE, view.key, field, message);
@@ -79,7 +79,7 @@ fn inactive_target(
     };
     Some(
         found
-            .help("name an active one, or activate it in the same plan")
+            .help("Name an active one, or activate it in the same plan")
             .severity(severity)
             .member(&target.id)
             .involving(world, target),
@@ -115,13 +115,13 @@ fn missing_target(
         return None;
     }
     let found = if deleted_here || world.stored.retired.contains(target) {
-        let message = format!("{target} is deleted, which is final");
+        let message = format!("{target} is deleted and cannot be restored");
         RuleDiagnostic::at_own_field(world, codes::REFERENCE_INACTIVE, view.key, field, message)
-            .help("take the reference away, or name another one")
+            .help("Remove the reference, or name another resource")
     } else {
-        let message = format!("there is no {target}: it is neither declared nor stored");
+        let message = format!("{target} does not exist: it is neither declared nor stored");
         RuleDiagnostic::at_own_field(world, codes::REFERENCE, view.key, field, message)
-            .help("correct the id, or declare it in the same tree")
+            .help("Correct the id, or declare it in the same source")
     };
     Some(found.member(&target.id).involving(world, target))
 }
@@ -170,9 +170,9 @@ fn dangling(
         if world.after(&target).is_some() || world.stored.retired.contains(&target) {
             continue;
         }
-        let message = format!("there is no {target}: it is neither declared nor stored");
+        let message = format!("{target} does not exist: it is neither declared nor stored");
         let found = RuleDiagnostic::at_own_field(world, codes::REFERENCE, key, field, message)
-            .help("correct the id, or declare it in the same tree");
+            .help("Correct the id, or declare it in the same source");
         out.push(found.member(id).involving(world, &target));
     }
 }
@@ -249,13 +249,13 @@ fn deleted(world: &PlannedState<'_>, key: &Key) -> Option<RuleDiagnostic> {
     let who = list_keys(keepers.iter().map(|(referrer, _)| *referrer), ALL_NAMED);
     let status = kinds::get(key.kind).status_index();
     let found = if own {
-        let message = format!("{key} is deleted, and other documents refer to it: {who}");
+        let message = format!("{key} is deleted, but other documents refer to it: {who}");
         RuleDiagnostic::at_own_field(world, codes::REFERENCE_INACTIVE, key, status, message)
-            .help("take the reference away from those documents, or do not delete it")
+            .help("Remove the references from those documents, or do not delete it")
     } else {
-        let message = format!("{key} is deleted while it is in use: {who}");
+        let message = format!("{key} is deleted, but others refer to it: {who}");
         RuleDiagnostic::at_own_field(world, codes::IN_USE, key, status, message).help(
-            "drop the links in the same plan, delete who has them too, or set it inactive instead",
+            "Remove the links in the same plan, delete their owners too, or set it inactive instead",
         )
     };
     Some(involve(found, world, &keepers))
@@ -270,7 +270,7 @@ fn deactivated(world: &PlannedState<'_>, key: &Key) -> Option<RuleDiagnostic> {
         if !own.is_empty() {
             let who = list_keys(own.iter().map(|(referrer, _)| *referrer), ALL_NAMED);
             let message =
-                format!("{key} is no longer declared, and other documents refer to it: {who}");
+                format!("{key} is no longer declared, but other documents refer to it: {who}");
             let found = RuleDiagnostic::at_own_field(
                 world,
                 codes::REFERENCE_INACTIVE,
@@ -278,7 +278,7 @@ fn deactivated(world: &PlannedState<'_>, key: &Key) -> Option<RuleDiagnostic> {
                 status,
                 message,
             )
-            .help("take the reference away from those documents, or declare it again");
+            .help("Remove the references from those documents, or declare it again");
             return Some(involve(found, world, &own));
         }
     }
@@ -287,10 +287,10 @@ fn deactivated(world: &PlannedState<'_>, key: &Key) -> Option<RuleDiagnostic> {
         return None;
     }
     let who = list_keys(referrers.iter().map(|(referrer, _)| *referrer), NAMED);
-    let message = format!("{key} is set inactive, and others refer to it: {who}");
+    let message = format!("{key} is set inactive, but others refer to it: {who}");
     let found =
         RuleDiagnostic::at_own_field(world, codes::REFERENCE_INACTIVE, key, status, message)
-            .help("they keep their own status; take the links away if they are not wanted")
+            .help("They keep their own status. Remove the links if you do not want them")
             .severity(Severity::Warning);
     Some(involve(found, world, &referrers))
 }

@@ -40,7 +40,7 @@ fn suggest(finding: &mut RuleDiagnostic, missing: &Key, ids: &[&str]) {
         .filter(|id| few || looks_like(id, &missing.id));
     if let Some(meant) = did_you_mean(&missing.id, alike) {
         let help = finding.diagnostic.help.take().unwrap_or_default();
-        finding.diagnostic.help = Some(format!("did you mean `{meant}`? if not, {help}"));
+        finding.diagnostic.help = Some(format!("Did you mean `{meant}`? Otherwise: {help}"));
     }
 }
 

@@ -269,12 +269,12 @@ fn typed(
         Cell::Blank if definition.required => Err(CustomValueError::new(
             codes::CUSTOM_FIELD_REQUIRED,
             format!("required custom field `{id}` cannot be blank"),
-            "write a value; to keep the stored one, leave the field out",
+            "Write a value. To keep the stored one, leave the field out",
         )),
         Cell::Clear if definition.required => Err(CustomValueError::new(
             codes::CUSTOM_FIELD_REQUIRED,
             format!("required custom field `{id}` cannot be cleared"),
-            format!("take `customFields.{id}` out of `clear:`, or write a value"),
+            format!("Remove `customFields.{id}` from `clear:`, or write a value"),
         )),
         Cell::Blank | Cell::Clear | Cell::Amend(_) => Ok(None),
         Cell::Value(raw) if raw.is_empty_list() && !definition.required => Ok(Some(Cell::Clear)),
@@ -293,7 +293,7 @@ fn unknown(
     let known = definitions.of_kind(kind).map(|(id, _)| id.as_str());
     let kind_name = kinds::get(kind).name;
     let why = match definitions.0.get(id) {
-        Some(definition) if !definition.is_live => "is not in use".to_owned(),
+        Some(definition) if !definition.is_live => "is not active".to_owned(),
         Some(definition) => {
             let applies_to = definition
                 .kind
@@ -303,8 +303,8 @@ fn unknown(
         None => format!("is not defined for {kind_name}"),
     };
     let help = match did_you_mean(id, known) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => "define it as a CustomField, correct the name, or check `appliesTo`".to_owned(),
+        Some(meant) => format!("Did you mean `{meant}`?"),
+        None => "Define it as a CustomField, correct the name, or check `appliesTo`".to_owned(),
     };
     let message = format!("custom field `{id}` {why}");
     CustomValueError::new(codes::CUSTOM_FIELD_UNKNOWN, message, help)

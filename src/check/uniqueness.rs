@@ -123,7 +123,7 @@ pub(super) fn emails(
         };
         let email = at.text(user::EMAIL).unwrap_or_default();
         let message = format!(
-            "e-mail `{email}` is that of {} too",
+            "e-mail `{email}` is also used by {}",
             list_keys(others(), 10)
         );
         let mut found = RuleDiagnostic::at_own_field(
@@ -133,7 +133,7 @@ pub(super) fn emails(
             user::EMAIL,
             message,
         )
-        .help("give one of them another e-mail, or set one inactive");
+        .help("Give one of them another e-mail, or set one inactive");
         if by_number {
             found = found.severity(Severity::Warning);
         }
@@ -171,10 +171,11 @@ pub(super) fn customer_numbers(
                 }
             },
         };
-        let message = format!("customer number `{number}` is or was that of {other}");
+        let message = format!("customer number `{number}` belongs or once belonged to {other}");
         let code = codes::CUSTOMER_NUMBER_DUPLICATE;
-        let found = RuleDiagnostic::at_own_field(world, code, key, account::CUSTOMER_NUMBER, message)
-            .help("give this account a number of its own: one that was given out is never given out again");
+        let found =
+            RuleDiagnostic::at_own_field(world, code, key, account::CUSTOMER_NUMBER, message)
+                .help("Give this account its own number. A customer number is never used again");
         out.push(found.involving_field(world, &other, account::CUSTOMER_NUMBER));
     }
 }
@@ -196,7 +197,7 @@ pub(super) fn id_case(
         if let Some(first) = created.insert(hash(key), key)
             && folded(&first.id) == folded(&key.id)
         {
-            let help = "write one of them everywhere, or give the other a clearly different id";
+            let help = "Use one of them everywhere, or give the other a clearly different id";
             out.push(differs_in_case(world, key, first, help));
         }
     }
@@ -209,7 +210,7 @@ pub(super) fn id_case(
             && folded(&other.id) == folded(&key.id)
         {
             let help = format!(
-                "write the stored id, `{}`, or one that is clearly different",
+                "Write the stored id `{}`, or a clearly different one",
                 other.id
             );
             out.push(differs_in_case(world, key, other, &help));
@@ -241,17 +242,17 @@ pub(super) fn id_zeros(
     }
     for key in effects().filter(|key| !world.stored.rows.contains(key)) {
         let message = if let Some(Some(meant)) = zeros.get(&(key.kind, key.id.as_str())) {
-            format!("{key} is {meant} without its zeros, which is stored")
+            format!("{key} looks like the stored {meant} without its leading zeros")
         } else if let Some(meant) = written_out(key)
             && world.stored.rows.contains(&meant)
         {
-            format!("{key} looks like {meant}, which is stored, shortened by a spreadsheet")
+            format!("{key} looks like the stored {meant}, shortened by a spreadsheet")
         } else {
             continue;
         };
         let field = kinds::get(key.kind).status_index();
         let mut found = RuleDiagnostic::at_own_field(world, codes::ID_ZEROS, key, field, message)
-            .help("export the column as text; it is never taken for the other one");
+            .help("Export the column as text. Roster never treats the two as the same id");
         found.diagnostic.field = Some("externalId".to_owned());
         found.diagnostic.origin = world.origin(key);
         out.push(found);
@@ -274,7 +275,7 @@ fn differs_in_case(world: &PlannedState<'_>, key: &Key, other: &Key, help: &str)
     let how = if key.id.to_lowercase() == other.id.to_lowercase() {
         "case"
     } else {
-        "how Unicode writes its letters"
+        "the Unicode form of its letters"
     };
     let message = format!("{key} differs from {other} only in {how}");
     let field = kinds::get(key.kind).status_index();

@@ -239,10 +239,10 @@ fn unread_summary(cause: &str, folded: &[RuleDiagnostic]) -> Diagnostic {
     }
     let code = folded[0].diagnostic.code;
     let counts: Vec<String> = counts.into_iter().map(counted).collect();
-    let message = format!("not checked, because {cause}: {}", counts.join(", "));
+    let message = format!("not checked because {cause}: {}", counts.join(", "));
     let mut found = Diagnostic::new(code, message)
         .severity(Severity::Warning)
-        .help("Fix that first. What is still missing is reported then");
+        .help("Fix that first. Errors that remain are reported then");
     found.member.clone_from(&folded[0].diagnostic.member);
     let places = folded.iter();
     let mut places: Vec<Origin> = places

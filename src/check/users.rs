@@ -31,7 +31,7 @@ pub(super) fn without_account(
     let message = format!("{} belongs to no account", view.key);
     let code = codes::USER_WITHOUT_ACCOUNT;
     let found = RuleDiagnostic::at_own_field(scene.world, code, view.key, user::ACCOUNTS, message);
-    let found = found.help("name at least one, or make `User.accounts` optional in Settings");
+    let found = found.help("Name at least one, or make `User.accounts` optional in Settings");
     out.push(found.involving_setting(scene.world, "optionalFields"));
 }
 
@@ -132,8 +132,8 @@ fn last_user(
     users: &[&Key],
     severity: Severity,
 ) -> Option<RuleDiagnostic> {
-    let message = format!("{account} stays active, and its last active user is taken from it");
-    let help = "add the successor in the same plan, or set the account inactive as well";
+    let message = format!("{account} stays active but loses its last active user");
+    let help = "Add a successor in the same plan, or set the account inactive too";
     let found = one_of(scene, account, users, codes::LAST_USER, message)?;
     let found = found.help(help).severity(severity);
     let found = found.set_by(scene.world, "firstUser");
@@ -146,7 +146,7 @@ fn last_administrator(
     users: &[&Key],
 ) -> Option<RuleDiagnostic> {
     let message = format!("{account} loses its last administrator");
-    let help = "make somebody else administrator in the same plan";
+    let help = "Make another user administrator in the same plan";
     let found = one_of(scene, account, users, codes::LAST_ADMINISTRATOR, message)?;
     Some(found.help(help).unless_unread(scene.unread_user(account)))
 }

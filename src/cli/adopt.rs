@@ -84,8 +84,10 @@ async fn under_leases(
         if global.output == OutputFormat::Json || !io::stdin().is_terminal() {
             return Err(CommandFailure::usage(apply::NO_TERMINAL));
         }
-        if !apply::confirm("Hand them over?")? {
-            return Err(CommandFailure::error("declined; nothing was handed over"));
+        if !apply::confirm("Hand over these claims?")? {
+            return Err(CommandFailure::error(
+                "declined; no claims were handed over",
+            ));
         }
     }
     let mut given = 0;
@@ -135,7 +137,7 @@ fn sort(
     let giver = reading(&options.from);
     if let Some(why) = giver.and_then(|giver| giver.desired.removals_off.first()) {
         let message = format!(
-            "what source {} declares still cannot be made out: {why}",
+            "cannot determine what source {} still declares: {why}",
             options.from
         );
         return Err(CommandFailure::error(message));
@@ -145,7 +147,7 @@ fn sort(
         return Err(CommandFailure::error(message));
     };
     if let Some(why) = taker.desired.removals_off.first() {
-        let message = format!("source {} cannot be read whole: {why}", options.to);
+        let message = format!("source {} cannot be read completely: {why}", options.to);
         return Err(CommandFailure::error(message));
     }
     let mut sorted = ClaimHandover::default();
@@ -174,12 +176,12 @@ fn show(options: &Options, sorted: &ClaimHandover) -> io::Result<()> {
     let mut out = output::stdout();
     let title = format!("From source {from} to source {to}");
     list(&mut out, &title, &sorted.handed_over)?;
-    let title = format!("Stays with {from}: {to} does not declare it");
+    let title = format!("Stays with {from}; {to} does not declare it");
     list(&mut out, &title, &sorted.undeclared)?;
-    let title = format!("Stays with {from}, which declares it still, as {to} does");
+    let title = format!("Stays with {from}; both {from} and {to} declare it");
     list(&mut out, &title, &sorted.declared)?;
     if sorted.handed_over.is_empty() {
-        writeln!(out, "Nothing to hand over.")?;
+        writeln!(out, "No claims to hand over.")?;
     }
     out.flush()
 }

@@ -151,7 +151,7 @@ impl ApplyOptions {
             return Ok(());
         }
         if let Some(path) = paths.iter().find(|path| !path.exists()) {
-            let message = format!("cannot read {}: there is no such file", path.display());
+            let message = format!("cannot read {}: no such file", path.display());
             return Err(CommandFailure::error(message));
         }
         Err(CommandFailure::usage(NO_TERMINAL))
@@ -259,7 +259,7 @@ fn print_applied(global: &GlobalOptions, plan: &Plan, run: Option<i64>) {
 
 /// Asks on the terminal.
 pub fn confirm(what: &str) -> std::io::Result<bool> {
-    anstream::eprint!("{what} Only `yes` is taken for yes: ");
+    anstream::eprint!("{what} Type `yes` to confirm: ");
     std::io::stderr().flush()?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
@@ -270,12 +270,12 @@ async fn apply_saved(global: &GlobalOptions, options: &Options, file: &Path) -> 
     let (plan, id) = super::show::read(file)?;
     if !options.scope.accept.is_empty() || !options.scope.target.is_empty() {
         return Err(CommandFailure::usage(
-            "a saved plan is applied as it is: give `--accept` and `--target` to `roster plan --out`",
+            "a saved plan is applied unchanged; pass `--accept` and `--target` to `roster plan --out` instead",
         ));
     }
     if plan.errored {
         return Err(CommandFailure::error(
-            "the saved plan is refused because of its errors",
+            "the saved plan has errors and cannot be applied",
         ));
     }
     let mut config = session::config(global, None)?;
@@ -308,12 +308,12 @@ async fn find_root(
         [path] if config.path.is_none() => Some(path.clone()),
         [_] => {
             return Err(CommandFailure::usage(
-                "roster.yaml says where the sources are: give the saved plan alone",
+                "roster.yaml already names the sources; pass only the saved plan",
             ));
         }
         _ => {
             return Err(CommandFailure::usage(
-                "give one saved plan, and one directory at most",
+                "pass 1 saved plan and at most 1 directory",
             ));
         }
     };

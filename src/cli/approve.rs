@@ -67,7 +67,7 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
 fn require_reason(reason: &str) -> Result<&str, CommandFailure> {
     let said = !reason.trim().is_empty();
     said.then_some(reason)
-        .ok_or_else(|| CommandFailure::usage("`--reason` must say why"))
+        .ok_or_else(|| CommandFailure::usage("`--reason` is empty; say why"))
 }
 
 async fn source(
@@ -80,7 +80,7 @@ async fn source(
         let path = format!("api/v1/sources/{}/approve", encode_segment(name));
         let body = json!({"reason": reason});
         remote.daemon()?.post(&path, &body).await?;
-        anstream::println!("Approved source {name}; the daemon makes a pass.");
+        anstream::println!("Approved source {name}. The daemon runs a pass.");
         return Ok(0);
     }
     let config = session::config(global, None)?;
@@ -89,14 +89,14 @@ async fn source(
     };
     if known.feed().is_none() {
         return Err(CommandFailure::usage(format!(
-            "source {name} is no export; only exports wait for a first approval"
+            "source {name} is not an export; only exports need a first approval"
         )));
     }
     let actor = session::actor();
     config.may_approve(&actor).map_err(CommandFailure::error)?;
     let store = session::writer(&config).await?;
     store.approve_source(name, &actor, reason).await?;
-    anstream::println!("Approved source {name} as {actor}: its next pass is applied.");
+    anstream::println!("Approved source {name} as {actor}. Its next pass is applied.");
     Ok(0)
 }
 
@@ -110,7 +110,7 @@ async fn require_known_hold(
         return Ok(());
     }
     Err(CommandFailure::error(format!(
-        "no plan has a hold `{id}`; it may have changed since. `roster plan` shows the holds and their ids"
+        "no plan has a hold `{id}`; it may have changed since. Run `roster plan` to see the current holds and their ids"
     )))
 }
 
@@ -158,14 +158,14 @@ async fn hold(
 ) -> CommandResult {
     if id.len() != 16 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(CommandFailure::usage(format!(
-            "`{id}` is no hold; `roster plan` shows the ids"
+            "`{id}` is not a hold id; see `roster plan`"
         )));
     }
     if remote.url.is_some() {
         let body = json!({"reason": reason, "only": only});
         let path = format!("api/v1/holds/{id}/approve");
         remote.daemon()?.post(&path, &body).await?;
-        anstream::println!("Approved hold {id}; the daemon makes a pass.");
+        anstream::println!("Approved hold {id}. The daemon runs a pass.");
         return Ok(0);
     }
     let config = session::config(global, None)?;
@@ -181,7 +181,7 @@ async fn hold(
         let members = members(&config, &store, id).await?;
         if let Some(stranger) = parts.iter().find(|key| !members.contains(key)) {
             return Err(CommandFailure::error(format!(
-                "{stranger} is no part of hold {id}; `roster plan` shows what it holds"
+                "{stranger} is not part of hold {id}; see `roster plan`"
             )));
         }
     }
@@ -193,7 +193,7 @@ async fn hold(
     }
     let hours = config.approval_ttl.as_secs() / 3_600;
     anstream::println!(
-        "Approved hold {id} as {actor}: the next plan that contains it lets it through, for {}.",
+        "Approved hold {id} as {actor}. The next plan that contains it applies it. The approval expires in {}.",
         plural(hours, "hour")
     );
     Ok(0)

@@ -46,18 +46,18 @@ pub struct Options {
 pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     if options.follow && global.output == OutputFormat::Json {
         return Err(CommandFailure::usage(
-            "`--follow` never ends, a JSON document does: use `--output ndjson`",
+            "`--follow` cannot write one JSON document; use `--output ndjson`",
         ));
     }
     let as_export = options.written.resolve()?;
     if as_export.is_some() && (options.follow || options.limit.is_some()) {
         return Err(CommandFailure::usage(
-            "`--preset` and `--mapping` write the present values of all that changed: leave `--follow` and `--limit` out",
+            "`--preset` and `--mapping` write the current values of everything that changed; leave out `--follow` and `--limit`",
         ));
     }
     if as_export.is_none() && options.out.is_some() {
         return Err(CommandFailure::usage(
-            "`--out` belongs to `--preset NAME` or `--mapping FILE`",
+            "`--out` needs `--preset NAME` or `--mapping FILE`",
         ));
     }
     let config = session::config(global, None)?;
@@ -93,7 +93,7 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
 async fn open_store(global: &GlobalOptions, config: &Config) -> Result<Store, CommandFailure> {
     let opened = reconcile::reader_or_none(config).await?;
     if let Some(absent) = opened.absent.filter(|_| !global.quiet) {
-        anstream::eprintln!("{absent} yet; waiting for it");
+        anstream::eprintln!("{absent} yet; waiting until it exists");
     }
     Ok(opened.store)
 }
@@ -138,7 +138,7 @@ impl ChangeReader {
         let rows = self.store.rows().await?;
         export::write_rows(global, as_export, &rows, Some(&changed), path)?;
         if !global.quiet {
-            anstream::eprintln!("Go on with --after {}.", self.seq);
+            anstream::eprintln!("To continue, pass `--after {}`.", self.seq);
         }
         session::forget_at_exit(rows);
         Ok(0)

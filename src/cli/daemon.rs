@@ -96,8 +96,8 @@ pub async fn status(global: &GlobalOptions, options: &StatusOptions) -> CommandR
             None => print_source(&status, &mut out)?,
         }
         if let Some(waiting) = status["notices"].as_u64().filter(|waiting| *waiting > 0) {
-            let why = status["noticeError"].as_str().unwrap_or("not tried yet");
-            writeln!(out, "{waiting} notices wait to be sent: {why}")?;
+            let why = status["noticeError"].as_str().unwrap_or("no attempt yet");
+            writeln!(out, "{waiting} unsent notices: {why}")?;
         }
     }
     out.flush()?;
@@ -110,7 +110,7 @@ async fn health(global: &GlobalOptions, remote: &RemoteOptions) -> CommandResult
     let asked = tokio::time::timeout(HEALTH_TIMEOUT, daemon.get("healthz")).await;
     let late = || {
         format!(
-            "the daemon did not answer within {} s",
+            "no answer from the daemon within {} s",
             HEALTH_TIMEOUT.as_secs()
         )
     };
@@ -147,7 +147,7 @@ fn print_source(source: &Value, out: &mut dyn Write) -> io::Result<()> {
     if let Some(until) = source["window"]["until"].as_str() {
         writeln!(
             out,
-            "  no applies until {until}: {}",
+            "  window closed until {until}: {}",
             word(&source["window"]["by"])
         )?;
     }
@@ -184,13 +184,13 @@ fn feed(feed: &Value, out: &mut dyn Write) -> io::Result<()> {
     }
     let word = |value: &Value| visible(value.as_str().unwrap_or_default()).into_owned();
     let trailer = feed["trailer"].as_u64();
-    let trailer = trailer.map_or(String::new(), |rows| format!(" (its last line: {rows})"));
+    let trailer = trailer.map_or(String::new(), |rows| format!(" (trailer: {rows})"));
     let written = feed["writtenAt"].as_str();
     let written = written.map_or(String::new(), |at| format!(", written {at}"));
     let accepted = match (feed["acceptedAt"].as_str(), feed["begun"].as_bool()) {
-        (Some(at), _) => format!("{} accepted, the last {at}", feed["accepted"]),
+        (Some(at), _) => format!("{} accepted, last {at}", feed["accepted"]),
         (None, Some(true)) => "none accepted yet".to_owned(),
-        (None, _) => "waits to be let begin".to_owned(),
+        (None, _) => "awaiting first approval".to_owned(),
     };
     writeln!(
         out,
@@ -202,7 +202,7 @@ fn feed(feed: &Value, out: &mut dyn Write) -> io::Result<()> {
         let doubt = &feed["doubt"];
         writeln!(
             out,
-            "  not believed: {} ({})",
+            "  incomplete: {} ({})",
             word(&doubt["message"]),
             word(&doubt["code"])
         )?;
@@ -244,7 +244,7 @@ async fn send_suspension(
     done: &str,
 ) -> CommandResult {
     if options.reason.trim().is_empty() {
-        return Err(CommandFailure::usage("`--reason` must say why"));
+        return Err(CommandFailure::usage("`--reason` is empty; say why"));
     }
     let daemon = options.remote.daemon()?;
     let path = path(options.source.as_deref(), act);
@@ -285,7 +285,7 @@ pub async fn reconcile(global: &GlobalOptions, options: &ReconcileOptions) -> Co
     let what = sources.join(", ");
     print_done(
         global,
-        &format!("A pass of {what} was asked for; `roster status` shows what it comes to."),
+        &format!("Requested a pass of {what}. See the result with `roster status`."),
     );
     Ok(0)
 }
@@ -309,7 +309,7 @@ async fn wait_for_pass(
             if now["suspended"].is_object() {
                 let why = now["why"].as_str().unwrap_or("suspended");
                 return Err(CommandFailure::error(format!(
-                    "{source} makes no pass: {why}; `roster resume {source} --reason ..` lets it go on"
+                    "no pass of {source}: {why}; resume it with `roster resume {source} --reason ..`"
                 )));
             }
             tokio::time::sleep(POLL_INTERVAL).await;

@@ -33,17 +33,14 @@ fn unknown(topic: &str) -> CommandFailure {
     let known: Vec<String> = topics().chain(codes).collect();
     let way_out = match did_you_mean(topic, known.iter().map(String::as_str)) {
         Some(meant) => format!("did you mean `{meant}`?"),
-        None => "`roster explain` lists what there is".to_owned(),
+        None => "`roster explain` lists all of them".to_owned(),
     };
-    CommandFailure::usage(format!(
-        "there is no kind, field or code `{topic}`: {way_out}"
-    ))
+    CommandFailure::usage(format!("no kind, field or code `{topic}`; {way_out}"))
 }
 
 fn list() -> String {
     let mut text = format!(
-        "Kinds; more with `roster explain Account` or `roster explain Account.vatNumber`:\n\n{}\n\
-         Codes; more with `roster explain last-user`:\n\n",
+        "Kinds (for details: `roster explain Account` or `roster explain Account.vatNumber`):\n\n{}\nCodes (for details: `roster explain last-user`):\n\n",
         overview()
     );
     for code in Code::all() {
@@ -89,7 +86,7 @@ mod tests {
         assert!(
             failure
                 .message
-                .ends_with("`roster explain` lists what there is"),
+                .ends_with("`roster explain` lists all of them"),
             "{failure:?}"
         );
     }

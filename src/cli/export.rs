@@ -61,7 +61,7 @@ impl ExportFormatOptions {
         else {
             if self.format.is_some() || self.names {
                 return Err(CommandFailure::usage(
-                    "`--format` and `--names` belong to `--preset NAME` or `--mapping FILE`",
+                    "`--format` and `--names` need `--preset NAME` or `--mapping FILE`",
                 ));
             }
             return Ok(None);
@@ -149,7 +149,7 @@ fn must_be_empty(dir: &Path) -> Result<(), CommandFailure> {
             None => Ok(()),
             Some(Err(error)) => Err(failed(error)),
             Some(Ok(_)) => Err(CommandFailure::error(format!(
-                "{} is not empty: nothing was written; name a new directory",
+                "{} is not empty, so nothing was written; name a new directory",
                 dir.display()
             ))),
         },
@@ -174,8 +174,11 @@ async fn documents(
     files: &mut BTreeMap<String, Cow<'_, [u8]>>,
 ) -> Result<(), CommandFailure> {
     for (path, sha256) in &export.documents {
-        let missing =
-            || CommandFailure::error(format!("the content of {path} ({sha256}) is not stored"));
+        let missing = || {
+            CommandFailure::error(format!(
+                "the content of {path} ({sha256}) is not in the database"
+            ))
+        };
         let content = store.file_content(sha256).await?.ok_or_else(missing)?;
         files.insert(path.clone(), content.into());
     }

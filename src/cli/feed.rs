@@ -163,9 +163,7 @@ fn text(look: &ExportProfile, rows: &[ExportRecord]) -> String {
     );
     text.push_str("\nPresets\n");
     if look.fits.is_empty() {
-        text.push_str(
-            "  none knows any of its columns; `roster feed map` guesses them by their names\n",
-        );
+        text.push_str("  no preset matches the columns; guess a mapping with `roster feed map`\n");
     }
     for fit in &look.fits {
         text += &fit_line(fit);
@@ -185,7 +183,7 @@ fn header(look: &ExportProfile) -> String {
         return "none in this format".to_owned();
     }
     if !look.header {
-        return "no: columns are called by their number".to_owned();
+        return "none: columns are named by their number".to_owned();
     }
     match look.first_line {
         1 => "yes".to_owned(),
@@ -218,10 +216,10 @@ fn fit_line(fit: &PresetFit) -> String {
     if !fit.needed.is_empty() {
         let _ = write!(text, "; cannot read it without {}", fit.needed.join(", "));
     } else if !fit.missing.is_empty() {
-        let _ = write!(text, "; not there: {}", fit.missing.join(", "));
+        let _ = write!(text, "; missing: {}", fit.missing.join(", "));
     }
     if !fit.unknown.is_empty() && fit.needed.is_empty() {
-        let _ = write!(text, "; not known: {}", visible(&fit.unknown.join(", ")));
+        let _ = write!(text, "; unknown: {}", visible(&fit.unknown.join(", ")));
     }
     text + "\n"
 }
@@ -315,7 +313,7 @@ fn map(global: &GlobalOptions, options: &MapOptions) -> CommandResult {
         return Err(CommandFailure::error(format!(
             "{}: {}",
             options.file.display(),
-            why.unwrap_or_else(|| "there are no columns in it".to_owned())
+            why.unwrap_or_else(|| "it has no columns".to_owned())
         )));
     }
     let name = options.out.as_deref().unwrap_or(&options.file).file_stem();
@@ -328,11 +326,11 @@ fn map(global: &GlobalOptions, options: &MapOptions) -> CommandResult {
     atomic_file::write_new(path, |out| out.write_all(draft.text.as_bytes()))?;
     if !global.quiet {
         let from = draft.preset.map_or_else(
-            || "of the names of the columns".to_owned(),
-            |preset| format!("of the preset {preset}"),
+            || "from the column names".to_owned(),
+            |preset| format!("from the preset {preset}"),
         );
         anstream::eprintln!(
-            "Wrote {} {from}: look at it, then `roster import {} --mapping {}`.",
+            "Wrote {} {from}. Check it, then run `roster import {} --mapping {}`.",
             path.display(),
             options.file.display(),
             path.display()

@@ -39,13 +39,13 @@ fn files(global: &GlobalOptions, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Comm
         roots = directories.map(Path::to_owned).collect();
         if roots.is_empty() && !sources.is_empty() {
             return Err(CommandFailure::usage(
-                "the sources are git repositories, which are laid out in a checkout: give a PATH",
+                "the sources are git repositories; pass the PATH of a checkout",
             ));
         }
     }
     if roots.is_empty() {
         return Err(CommandFailure::usage(
-            "without a roster.yaml a PATH is needed: a file or a directory",
+            "no roster.yaml found; pass the PATH of a file or a directory",
         ));
     }
     let mut files = Vec::new();

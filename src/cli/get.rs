@@ -99,7 +99,7 @@ fn print_table(
 ) -> io::Result<()> {
     let rows: Vec<[String; 3]> = records.iter().map(|record| line(kind, record)).collect();
     if rows.is_empty() {
-        return writeln!(out, "No {} is stored.", kind.name);
+        return writeln!(out, "No {} in the database.", kind.name);
     }
     list_output::write_table(["ID", "STATUS", "NAME"], &rows, out)
 }

@@ -50,11 +50,16 @@ fn key(options: &Options) -> Result<Option<Key>, CommandFailure> {
     };
     if options.verify {
         return Err(CommandFailure::usage(
-            "`--verify` takes the whole history: leave the resource out",
+            "`--verify` checks the whole history; leave out the resource",
         ));
     }
     let (kind, key) = session::parse_resource(kind, options.id.as_deref())?;
-    let wrong = || CommandFailure::usage(format!("which {}? give `{}/ID`", kind.name, kind.name));
+    let wrong = || {
+        CommandFailure::usage(format!(
+            "the id of the {} is missing; pass `{}/ID`",
+            kind.name, kind.name
+        ))
+    };
     key.ok_or_else(wrong).map(Some)
 }
 

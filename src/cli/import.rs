@@ -120,7 +120,7 @@ fn select_source(config: &mut Config, options: &Options) -> Result<usize, Comman
         let source = &mut config.sources[index];
         let SourceLocation::Export(export) = &mut source.place else {
             return Err(CommandFailure::usage(format!(
-                "source {} is no export",
+                "source {} is not an export",
                 source.name
             )));
         };
@@ -138,14 +138,14 @@ fn select_source(config: &mut Config, options: &Options) -> Result<usize, Comman
     }
     if options.complete {
         return Err(CommandFailure::usage(format!(
-            "`--complete` is for a source of roster.yaml, and none is called `{}`",
+            "`--complete` needs a source in roster.yaml, and none is named `{}`",
             options.source.as_deref().unwrap_or_default()
         )));
     }
     let Some(mapping) = mapping else {
         let all: Vec<&str> = preset::names().collect();
         return Err(CommandFailure::usage(format!(
-            "which export is it? give `--preset NAME` ({}), `--mapping FILE`, or `--source` of one that is configured",
+            "no mapping given; pass `--preset NAME` ({}), `--mapping FILE`, or `--source NAME` of a configured export",
             all.join(", ")
         )));
     };

@@ -98,22 +98,22 @@ fn text(
     let declared = declared.map(|(key, place)| format!("{key}  {place}"));
     list(
         out,
-        "Declared already, and left as it is:",
+        "Already declared, left unchanged:",
         &declared.collect::<Vec<_>>(),
     )?;
     let deleted: Vec<String> = plain(&mut converted.deleted.iter());
-    list(out, "Deleted in the export, and not written:", &deleted)?;
+    list(out, "Deleted in the export, not written:", &deleted)?;
     let faulty: Vec<String> = plain(&mut converted.faulty.iter());
-    list(out, "Left out because of errors:", &faulty)?;
+    list(out, "Skipped because of errors:", &faulty)?;
     match (&converted.doubt, refused) {
         (Some(why), _) => writeln!(out, "Nothing was written: {why}."),
         (None, true) => writeln!(
             out,
-            "Nothing was written: with `--atomic` all of it has to be right."
+            "Nothing was written: `--atomic` needs an export without errors."
         ),
         (None, false) => writeln!(
             out,
-            "Wrote {} to {dir}, in {}; {} left out, {} declared already.",
+            "Wrote {} to {dir}, in {}; {} skipped, {} already declared.",
             by_kind(&converted.written),
             plural(converted.export.manifests.len(), "file"),
             converted.faulty.len(),

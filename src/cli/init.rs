@@ -59,11 +59,11 @@ fn refuse_existing(dir: &Path) -> Result<(), CommandFailure> {
         return Ok(());
     }
     let (there, none) = match taken.len() {
-        1 => ("is there already", "it is not overwritten"),
-        _ => ("are there already", "they are not overwritten"),
+        1 => ("already exists", "it is not overwritten"),
+        _ => ("already exist", "they are not overwritten"),
     };
     Err(CommandFailure::error(format!(
-        "{} {there}: {none}, and nothing was written",
+        "{} {there}; {none}, and nothing was written",
         taken.join(", ")
     )))
 }
@@ -84,11 +84,7 @@ fn next_steps(dir: &Path) -> String {
         let _ = writeln!(text, "  cd {}", dir.display());
     }
     text.push_str(
-        "  roster validate        check the manifests, without a database\n  \
-           roster plan            see what an apply would do\n  \
-           roster apply           do it\n  \
-           roster explain User    look up what a user may have\n\n\
-         Keep `.roster/`, where the database is, out of git.\n",
+        "  roster validate        check the manifests without a database\n  roster plan            show what an apply would do\n  roster apply           apply it\n  roster explain User    show the fields of a user\n\nThe database is in `.roster/`. Keep it out of git.\n",
     );
     text
 }
@@ -122,7 +118,7 @@ mod tests {
         assert!(
             failure
                 .message
-                .contains("/manifests/settings.yaml is there already"),
+                .contains("/manifests/settings.yaml already exists"),
             "{failure}"
         );
         assert_eq!(failure.exit, 1);

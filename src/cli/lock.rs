@@ -60,7 +60,7 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
                 return Err(CommandFailure::error(why));
             }
             anstream::println!(
-                "The lease {scope} is free; what its holder still writes is refused."
+                "Released the lease {scope}. Writes of its former holder are refused."
             );
         }
     }

@@ -26,7 +26,7 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
         session::say_absent(global, absent, when);
     }
     match (store.schema().await?, options.plan) {
-        (SchemaState::Current, _) => anstream::println!("The schema is current; nothing to do."),
+        (SchemaState::Current, _) => anstream::println!("The schema is current."),
         (SchemaState::None, true) => anstream::println!("The schema would be created."),
         (_, true) => anstream::println!("The schema would be upgraded."),
         (_, false) => {
@@ -35,7 +35,7 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
             let migrated = store.migrate(config.environment.as_deref()).await?;
             store.close().await;
             anstream::println!(
-                "The schema is current now; the database is {}.",
+                "The schema is now current; the database is {}.",
                 migrated.identity
             );
         }

@@ -56,7 +56,7 @@ fn select_targets(
 ) -> Result<Vec<NoticeTarget>, CommandFailure> {
     if all.is_empty() {
         return Err(CommandFailure::error(
-            "nobody is told anything: the configuration has no `serve.notices`",
+            "no notices are configured; add `serve.notices` to roster.yaml",
         ));
     }
     let Some(name) = name else { return Ok(all) };

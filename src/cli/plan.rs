@@ -72,7 +72,7 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
 async fn plan_remotely(global: &GlobalOptions, options: &Options) -> CommandResult {
     if options.out.is_some() || options.exact || options.scrub {
         return Err(CommandFailure::usage(
-            "`--out`, `--exact` and `--scrub` are for plans that are made here",
+            "`--out`, `--exact` and `--scrub` do not work with `--remote`",
         ));
     }
     let (revision, detailed) = (options.revision.as_deref(), options.detailed_exitcode);
@@ -97,7 +97,7 @@ fn repository(config: &Config, scope: &PlanScope) -> Result<String, CommandFailu
             Err(CommandFailure::usage(format!("`--revision`: {why}")))
         }
         _ => Err(CommandFailure::usage(
-            "there are several git sources: choose one with `--source NAME`",
+            "several git sources are configured; choose one with `--source NAME`",
         )),
     }
 }
@@ -142,12 +142,12 @@ pub fn first_code<'p>(plans: impl Iterator<Item = &'p Plan>, detailed: bool) -> 
 fn save(file: &Path, plans: &[Plan]) -> Result<(), CommandFailure> {
     let [plan] = plans else {
         return Err(CommandFailure::usage(
-            "`--out` saves exactly one plan: choose a source with `--source NAME`",
+            "`--out` saves exactly 1 plan; choose a source with `--source NAME`",
         ));
     };
     if plan.errored {
         return Err(CommandFailure::error(
-            "the plan is refused because of its errors, so it was not saved; see `roster validate`",
+            "the plan has errors and was not saved; see `roster validate`",
         ));
     }
     atomic_file::write(file, |mut out| render::json::write(plan, &mut out))

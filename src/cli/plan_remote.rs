@@ -39,7 +39,7 @@ pub async fn run(
     }
     if !scope.target.is_empty() || !scope.accept.is_empty() || scope.allow_delete {
         return Err(CommandFailure::usage(
-            "a daemon plans all of a source as it is configured there: no `--target`, `--accept` or `--allow-delete`",
+            "a remote plan covers the whole source as the daemon configures it; leave out `--target`, `--accept` and `--allow-delete`",
         ));
     }
     match (revision, &scope.paths[..]) {
@@ -47,7 +47,7 @@ pub async fn run(
         (None, [path]) => body["files"] = files(path)?.into(),
         _ => {
             return Err(CommandFailure::usage(
-                "give the directory to be planned, or `--revision REV` of the source's repository",
+                "pass the directory to plan, or `--revision REV` of the source's repository",
             ));
         }
     }
@@ -76,7 +76,9 @@ fn format(output: OutputFormat) -> Result<&'static str, CommandFailure> {
         OutputFormat::Json => Ok("json"),
         OutputFormat::Markdown => Ok("markdown"),
         OutputFormat::Github => Ok("github"),
-        OutputFormat::Ndjson => Err(CommandFailure::usage("a remote plan has no form `ndjson`")),
+        OutputFormat::Ndjson => Err(CommandFailure::usage(
+            "a remote plan cannot be written as `ndjson`; use `json`, `text` or `markdown`",
+        )),
     }
 }
 
@@ -94,7 +96,7 @@ fn files(root: &Path) -> Result<Map<String, Value>, CommandFailure> {
     let real = root.canonicalize();
     let real = real.map_err(|error| read_failure(root, &error))?;
     if !real.is_dir() {
-        return Err(read_failure(root, &"it is not a directory"));
+        return Err(read_failure(root, &"not a directory"));
     }
     let mut sent = TreeUpload {
         root: real.clone(),
@@ -199,7 +201,7 @@ impl TreeUpload {
         self.size += bytes.len();
         if self.size > MAX_TREE_BYTES {
             return Err(CommandFailure::error(format!(
-                "{} holds more than {} MB: push a branch, and have it planned with `--revision`",
+                "{} has more than {} MB; push a branch and plan it with `--revision`",
                 self.root.display(),
                 MAX_TREE_BYTES >> 20
             )));

@@ -57,7 +57,7 @@ pub fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let mut errors = std::io::stderr();
     write_diagnostics(&proposal.diagnostics, |_| None, &mut errors)?;
     if let Some(why) = &proposal.doubt {
-        let message = format!("nothing of source {} is believed: {why}", source.name);
+        let message = format!("source {} was not accepted: {why}", source.name);
         return Err(CommandFailure::error(message));
     }
     let written = deliver(global, options, source, &proposal)?;
@@ -83,7 +83,7 @@ fn target_source<'c>(
         return match into.directory() {
             Some(_) if into.name != source.name => Ok(into),
             _ => Err(CommandFailure::usage(format!(
-                "source {name} is no directory that could be written to"
+                "source {name} is not a directory that Roster can write to"
             ))),
         };
     }
@@ -93,12 +93,12 @@ fn target_source<'c>(
     match others.as_slice() {
         [only] => Ok(only),
         [] => Err(CommandFailure::usage(
-            "no directory is configured to write into",
+            "no directory source is configured to write into",
         )),
         several => {
             let names: Vec<&str> = several.iter().map(|source| &*source.name).collect();
             Err(CommandFailure::usage(format!(
-                "which directory? give `--into` one of {}",
+                "several directories are configured; pass `--into` with one of {}",
                 names.join(", ")
             )))
         }
@@ -156,7 +156,7 @@ fn write_in_place(root: &Path, proposal: &ManifestProposal) -> Result<(), Comman
         let now = std::fs::read(path).map_err(|error| failed(path, error))?;
         if now != before.as_bytes() {
             return Err(CommandFailure::error(format!(
-                "{} was changed in the meantime; nothing was written",
+                "{} changed in the meantime; nothing was written",
                 path.display()
             )));
         }
@@ -186,15 +186,14 @@ fn require_committed(root: &Path, proposal: &ManifestProposal) -> Result<(), Com
     };
     let have = if more.is_empty() { "has" } else { "have" };
     Err(CommandFailure::error(format!(
-        "{first}{more} {have} changes that are not committed: commit or stash them first; \
-         nothing was written"
+        "{first}{more} {have} uncommitted changes; commit or stash them first. Nothing was written"
     )))
 }
 
 /// What a commit says of itself: which export, and which of its rows.
 fn message(source: &Source, proposal: &ManifestProposal) -> String {
     let count = plural(proposal.proposed.len(), "value");
-    let mut text = format!("{count} of {}\n\n", source.name);
+    let mut text = format!("{count} from {}\n\n", source.name);
     let _ = writeln!(text, "Export: {}", source.written);
     let _ = writeln!(text, "Digest: {}\n", proposal.digest);
     for proposed in proposal.proposed.iter().take(NAMED) {
@@ -234,11 +233,11 @@ fn print_proposal(
     anstream::eprintln!("{values} in {files}{done}.");
     if proposal.needs_add > 0 && !options.add {
         let fields = plural(proposal.needs_add, "field");
-        anstream::eprintln!("{fields} more that the manifests say nothing of: `--add`.");
+        anstream::eprintln!("{fields} not in the manifests; add them with `--add`.");
     }
     if proposal.needs_new > 0 && !options.new {
         let resources = plural(proposal.needs_new, "resource");
-        anstream::eprintln!("{resources} more that they do not declare: `--new`.");
+        anstream::eprintln!("{resources} not declared; create them with `--new`.");
     }
 }
 

@@ -42,7 +42,7 @@ impl RemoteOptions {
     pub fn daemon(&self) -> Result<DaemonClient, CommandFailure> {
         let Some(url) = &self.url else {
             return Err(CommandFailure::usage(
-                "which daemon? give `--remote URL`, or set ROSTER_REMOTE",
+                "no daemon given; pass `--remote URL` or set ROSTER_REMOTE",
             ));
         };
         let url = parse_base_url(url)?;
@@ -52,7 +52,7 @@ impl RemoteOptions {
             && !is_loopback(url.host_str().unwrap_or_default())
         {
             return Err(CommandFailure::usage(
-                "the token would be readable on its way: use https://",
+                "the token would be sent unencrypted; use https://",
             ));
         }
         Ok(DaemonClient {
@@ -112,9 +112,7 @@ fn parse_base_url(text: &str) -> Result<Url, CommandFailure> {
     let wrong = |why: String| CommandFailure::usage(format!("`--remote {text}`: {why}"));
     let mut url = Url::parse(text).map_err(|error| wrong(error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(wrong(
-            "expected https:// or, on this machine, http://".to_owned(),
-        ));
+        return Err(wrong("use https://, or http:// on this machine".to_owned()));
     }
     if !url.path().ends_with('/') {
         url.set_path(&format!("{}/", url.path()));
@@ -153,7 +151,7 @@ impl DaemonClient {
         }
         let unreached = |error: reqwest::Error| {
             let why = chain(&error.without_url());
-            CommandFailure::error(format!("{shown} does not answer: {why}"))
+            CommandFailure::error(format!("no answer from {shown}: {why}"))
         };
         let answer = request.send().await.map_err(unreached)?;
         let (status, problem) = (answer.status(), is_problem(&answer));
@@ -164,7 +162,7 @@ impl DaemonClient {
             Ok(value) if status.is_success() => Ok(value),
             Ok(value) if problem => Err(problem_failure(shown, &value)),
             _ => Err(CommandFailure::error(format!(
-                "{shown} answers {status}, which is nothing a Roster daemon says"
+                "{shown} answered {status}; it is not a Roster daemon"
             ))),
         }
     }
@@ -185,10 +183,10 @@ fn problem_failure(shown: &str, problem: &Value) -> CommandFailure {
         format!("{title}: {detail}")
     };
     let hint = match code.as_str() {
-        "unauthorized" => "; the token is taken from ROSTER_TOKEN or `--token-file`",
+        "unauthorized" => "; set ROSTER_TOKEN or pass `--token-file`",
         _ => "",
     };
-    let message = format!("{shown} refuses ({code}): {what}{hint}");
+    let message = format!("{shown} refused ({code}): {what}{hint}");
     match code.as_str() {
         "stale-plan" => CommandFailure {
             message,

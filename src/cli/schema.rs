@@ -29,8 +29,8 @@ fn find(name: &str) -> Result<&'static kinds::Kind, CommandFailure> {
     kinds::by_name(name).ok_or_else(|| {
         let names = kinds::ALL.map(|kind| kind.name);
         CommandFailure::usage(match did_you_mean(name, names) {
-            Some(meant) => format!("there is no kind `{name}`: did you mean `{meant}`?"),
-            None => format!("there is no kind `{name}`: kinds are {}", names.join(", ")),
+            Some(meant) => format!("no kind `{name}`; did you mean `{meant}`?"),
+            None => format!("no kind `{name}`; the kinds are {}", names.join(", ")),
         })
     })
 }
@@ -54,10 +54,7 @@ mod tests {
     #[test]
     fn a_misspelt_kind_gets_the_right_one() {
         let failure = find("Acount").expect_err("misspelt");
-        assert_eq!(
-            failure.message,
-            "there is no kind `Acount`: did you mean `Account`?"
-        );
+        assert_eq!(failure.message, "no kind `Acount`; did you mean `Account`?");
         assert_eq!(failure.exit, 64);
     }
 

@@ -22,7 +22,7 @@ pub struct Options {
 pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let Some(file) = &global.config else {
         return Err(CommandFailure::usage(
-            "give the configuration by name, `roster serve --config roster.yaml`: none is looked for, so that a folder cannot bring its own",
+            "no configuration given; pass `roster serve --config roster.yaml`. A daemon never searches for one",
         ));
     };
     let directory = file.parent().map(ToOwned::to_owned).unwrap_or_default();

@@ -17,7 +17,7 @@ pub fn config(global: &GlobalOptions, scope: Option<&PlanScope>) -> Result<Confi
     if config.path.is_none() && scope.is_some() {
         if paths.len() != 1 {
             return Err(CommandFailure::usage(
-                "without a roster.yaml exactly one PATH is needed: the directory of manifests",
+                "no roster.yaml found; pass exactly 1 PATH, the directory of manifests",
             ));
         }
         if global.environment.is_some() {
@@ -74,7 +74,7 @@ pub fn absent_line(absent: &MissingDirectory, when: &str) -> String {
     let (first, rest) = text.split_at(1);
     let it = if absent.is_file() { "it" } else { "them" };
     format!(
-        "{}{rest} yet; Roster creates {it} {when}.",
+        "{}{rest} yet. Roster creates {it} {when}.",
         first.to_uppercase()
     )
 }
@@ -113,7 +113,7 @@ pub fn request(
 pub fn key(text: &str) -> Result<Key, CommandFailure> {
     let wrong = || {
         CommandFailure::usage(format!(
-            "`{text}` is no resource; expected KIND/ID, as `User/u-1`"
+            "`{text}` is not a resource; use KIND/ID, such as `User/u-1`"
         ))
     };
     let (kind, id) = text.split_once('/').ok_or_else(wrong)?;
@@ -130,7 +130,7 @@ pub fn kind_named(name: &str) -> Result<&'static Kind, CommandFailure> {
     kinds::by_loose_name(name).ok_or_else(|| {
         let names: Vec<&str> = kinds::ALL.iter().map(|kind| kind.name).collect();
         CommandFailure::usage(format!(
-            "`{name}` is no kind; the kinds are {}",
+            "no kind `{name}`; the kinds are {}",
             names.join(", ")
         ))
     })
@@ -146,7 +146,7 @@ pub fn parse_resource(
         (Some((kind, id)), None) => (kind, Some(id)),
         (Some(_), Some(_)) => {
             return Err(CommandFailure::usage(
-                "give `KIND ID` or `KIND/ID`, not both",
+                "pass `KIND ID` or `KIND/ID`, not both",
             ));
         }
     };
@@ -165,7 +165,9 @@ pub async fn unknown_resource(store: &Store, key: &Key) -> Result<CommandFailure
     let meant = meant
         .map(|id| format!("; did you mean `{id}`?"))
         .unwrap_or_default();
-    Ok(CommandFailure::error(format!("{key} is not stored{meant}")))
+    Ok(CommandFailure::error(format!(
+        "{key} does not exist{meant}"
+    )))
 }
 
 /// Leaves what a command worked with to the end of the process, which is near: giving a million

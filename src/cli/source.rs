@@ -43,7 +43,7 @@ async fn rename(global: &GlobalOptions, old: &str, new: &str) -> CommandResult {
     require_unconfigured(&config, old)?;
     if config.path.is_some() && !is_configured(&config, new) {
         return Err(CommandFailure::usage(format!(
-            "{}\nA new name has to be in roster.yaml first.",
+            "{}\nAdd the new name to roster.yaml first.",
             config.no_source(new)
         )));
     }
@@ -52,7 +52,7 @@ async fn rename(global: &GlobalOptions, old: &str, new: &str) -> CommandResult {
     let held = lease_both(&store, old, new).await?;
     let given = if require_claims(&store, new).await.is_ok() {
         Err(CommandFailure::error(format!(
-            "source {new} claims resources of its own; to give it those of {old} that it declares: `roster adopt --from {old} --to {new}`"
+            "source {new} already claims resources; to hand over those of {old} that it declares, run `roster adopt --from {old} --to {new}`"
         )))
     } else {
         let given = store.give_claims(old, new, &session::actor()).await;
@@ -61,7 +61,7 @@ async fn rename(global: &GlobalOptions, old: &str, new: &str) -> CommandResult {
     release(&store, held).await;
     let given = given?;
     anstream::println!(
-        "{} of source {old} {} with source {new} now.",
+        "{} of source {old} {} now claimed by source {new}.",
         resources(given),
         is_or_are(given)
     );
@@ -78,7 +78,7 @@ async fn forget(global: &GlobalOptions, name: &str) -> CommandResult {
     release(&store, held).await;
     let dropped = dropped?;
     anstream::println!(
-        "Source {name} is forgotten. {} it claimed {} stored as before; the next source that declares one adopts it.",
+        "Forgot source {name}. {} it claimed {} still stored. The next source that declares one adopts it.",
         resources(dropped),
         is_or_are(dropped)
     );
@@ -123,7 +123,7 @@ pub(super) fn is_configured(config: &Config, name: &str) -> bool {
 fn require_unconfigured(config: &Config, name: &str) -> Result<(), CommandFailure> {
     if is_configured(config, name) {
         return Err(CommandFailure::usage(format!(
-            "source {name} is still configured; take it out of roster.yaml first"
+            "source {name} is still configured; remove it from roster.yaml first"
         )));
     }
     Ok(())
@@ -137,9 +137,9 @@ pub(super) async fn require_claims(store: &Store, name: &str) -> Result<(), Comm
     }
     let names: Vec<&str> = all.iter().map(|(source, _)| source.as_str()).collect();
     let message = match names.as_slice() {
-        [] => format!("source {name} claims nothing, and no other source does"),
+        [] => format!("source {name} has no claims, and no other source has any"),
         names => format!(
-            "source {name} claims nothing; these do: {}",
+            "source {name} has no claims; these sources have: {}",
             names.join(", ")
         ),
     };

@@ -77,13 +77,13 @@ impl TokenCreateOptions {
                     CommandFailure::error(format!("{}: {error}", file.display()))
                 })?;
                 if !global.quiet {
-                    anstream::eprintln!("{}: the line was added", file.display());
+                    anstream::eprintln!("Added the line to {}", file.display());
                 }
             }
-            None => anstream::eprintln!("add this line to the file of tokens:\n{}", grant.line()),
+            None => anstream::eprintln!("Add this line to the token file:\n{}", grant.line()),
         }
         if !global.quiet {
-            anstream::eprintln!("the token is shown this once:");
+            anstream::eprintln!("The token is shown only once:");
         }
         print(format!("{token}\n"))
     }
@@ -117,7 +117,7 @@ fn configured(global: &GlobalOptions) -> Result<PathBuf, CommandFailure> {
     let config = Config::load(&overrides, &here, None)?;
     config.serve.tokens.ok_or_else(|| {
         CommandFailure::usage(
-            "the configuration names no `serve.tokens`; give the file with `--file`",
+            "no `serve.tokens` in the configuration; pass the token file with `--file`",
         )
     })
 }

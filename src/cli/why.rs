@@ -48,7 +48,7 @@ fn unknown_field(told: &ResourceProvenance, field: &str, known: &[String]) -> Co
     let kind = crate::kinds::get(told.key.kind);
     let message = if kind.manifest_keys().contains(&field) || kind.field_ref(field).is_some() {
         format!(
-            "{} has no value of `{field}`, and no source says anything of it",
+            "{} has no value for `{field}`, and no source declares one",
             told.key
         )
     } else {
@@ -65,12 +65,12 @@ fn unknown_field(told: &ResourceProvenance, field: &str, known: &[String]) -> Co
 fn text(told: &ResourceProvenance, out: &mut dyn Write) -> io::Result<()> {
     match told.version {
         Some(_) => writeln!(out, "{}", told.key)?,
-        None => writeln!(out, "{}, which is not stored any more", told.key)?,
+        None => writeln!(out, "{} (no longer stored)", told.key)?,
     }
     if told.changed_elsewhere {
         writeln!(
             out,
-            "  The row was changed by another program since Roster wrote it."
+            "  Another program changed the row after Roster wrote it."
         )?;
     }
     told.sources
@@ -119,16 +119,16 @@ fn claimed_value_text(
         FieldStatement::Stored => return writeln!(out, "    declared by {}", voice.source),
         FieldStatement::Different(what) => what,
     };
-    write!(out, "    {} says ", voice.source)?;
+    write!(out, "    {} declares ", voice.source)?;
     match (what, voice.place()) {
         (Some((said, at)), Some((path, _))) => {
             let path = visible(path);
             write!(out, "{} ({path}:{}:{})", value(said), at.line, at.column)?;
         }
-        _ => write!(out, "otherwise")?,
+        _ => write!(out, "another value")?,
     }
     let fate = if field.is_declared() {
-        "overruled"
+        "overridden"
     } else {
         "not applied"
     };
@@ -164,15 +164,15 @@ fn field_text(
     match &field.set_by {
         ValueSetter::Change(change) => run_text("set by", change, out)?,
         ValueSetter::Default(change) => {
-            run_text("not said, so set to its default by", change, out)?;
+            run_text("not declared, set to its default by", change, out)?;
         }
         ValueSetter::Adopted(change) => {
-            run_text("stored before Roster knew of it; adopted by", change, out)?;
+            run_text("existed before Roster, adopted by", change, out)?;
         }
         ValueSetter::Nobody => writeln!(out, "    set by no run")?,
     }
     if field.changed_elsewhere {
-        writeln!(out, "    changed by another program since")?;
+        writeln!(out, "    changed by another program since then")?;
     }
     for (voice, said) in told.sources.iter().zip(&field.statements) {
         claimed_value_text(field, voice, said, out)?;

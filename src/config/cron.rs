@@ -52,7 +52,7 @@ impl CronSchedule {
         // Any moment does: what comes within the next thousands of years comes after this one.
         match cron.next_after(DateTime::UNIX_EPOCH) {
             Some(_) => Ok(cron),
-            None => Err(format!("`{written}` never comes: there is no such day")),
+            None => Err(format!("`{written}` never occurs: there is no such day")),
         }
     }
 
@@ -146,7 +146,7 @@ pub(super) fn zone(name: &str) -> Result<Tz, String> {
     name.parse().map_err(|_| {
         let known = TZ_VARIANTS.iter().map(|zone| zone.name());
         let hint = did_you_mean(name, known).unwrap_or("Europe/Stockholm");
-        format!("`{name}` is no time zone; expected a name as `{hint}` or `UTC`")
+        format!("`{name}` is not a time zone; use a name such as `{hint}` or `UTC`")
     })
 }
 
@@ -167,18 +167,18 @@ fn pattern(written: &str) -> Result<croner::Cron, String> {
             many => format!("{many} fields"),
         };
         return Err(format!(
-            "`{written}` is no cron line: it has {count}; expected five (minute, hour, day of the month, month, day of the week), or six with the second first, as `*/15 * * * *`"
+            "`{written}` is not a valid cron line: it has {count}; use 5 (minute, hour, day of the month, month, day of the week), or 6 with the second first, such as `*/15 * * * *`"
         ));
     }
     parser().parse(line).map_err(|error| {
         if word {
             return format!(
-                "`{written}` is no cron line; the words are @hourly, @daily, @weekly, @monthly and @yearly"
+                "`{written}` is not a valid cron line; the words are @hourly, @daily, @weekly, @monthly and @yearly"
             );
         }
         match wrong_field(&fields) {
-            Some(wrong) => format!("`{written}` is no cron line: {wrong}"),
-            None => format!("`{written}` is no cron line: {}", reason(&error)),
+            Some(wrong) => format!("`{written}` is not a valid cron line: {wrong}"),
+            None => format!("`{written}` is not a valid cron line: {}", reason(&error)),
         }
     })
 }
@@ -191,7 +191,7 @@ fn wrong_field(fields: &[&str]) -> Option<String> {
         let mut alone = ["*"; 6];
         alone[at] = field;
         parser().parse(&alone.join(" ")).err().map(|_| {
-            format!("`{field}` is no {name}; expected {range}, a list `1,2`, a range `1-5` or a step `*/2`")
+            format!("`{field}` is not a valid {name}; use {range}, a list `1,2`, a range `1-5` or a step `*/2`")
         })
     })
 }

@@ -102,7 +102,7 @@ pub(super) fn resolve(
     }
     let judged = complete != CompletenessSpec::default() || max_age.is_some() || absence.is_some();
     if export.place.is_none() && judged {
-        return Err("a push says only what it names: `complete:`, `maxAge:` and `absence:` judge an export that is whole".to_owned());
+        return Err("a push names only some resources; `complete:`, `maxAge:` and `absence:` need a complete export".to_owned());
     }
     let mut mapping = match &export.shape {
         MappingReference::Preset(name) => preset::mapping(name)?,
@@ -140,7 +140,7 @@ fn percent(text: &str) -> Result<u64, String> {
     let number = text
         .strip_suffix('%')
         .and_then(|number| number.trim().parse().ok());
-    number
-        .filter(|percent| *percent <= 100)
-        .ok_or_else(|| format!("complete: shrink: `{text}` is no percentage; write `10%`"))
+    number.filter(|percent| *percent <= 100).ok_or_else(|| {
+        format!("complete: shrink: `{text}` is not a percentage; use a value such as `10%`")
+    })
 }

@@ -129,7 +129,7 @@ impl ConfigFile {
         let Some(name) = environment else {
             if let Some(first) = file.environments.keys().next() {
                 return Err(format!(
-                    "the file has environments, so one must be chosen: `-e {first}`"
+                    "the file has environments; choose one with `-e {first}`"
                 ));
             }
             return Ok(file);
@@ -137,7 +137,7 @@ impl ConfigFile {
         let Some(layer) = file.environments.get(name) else {
             let known: Vec<&str> = file.environments.keys().map(String::as_str).collect();
             return Err(format!(
-                "no environment `{name}`; there are: {}",
+                "no environment `{name}`; the environments are {}",
                 known.join(", ")
             ));
         };
@@ -174,7 +174,7 @@ impl ConfigFile {
                 .iter()
                 .any(|other| other.name == source.name)
             {
-                return Err(format!("two sources are called `{}`", source.name));
+                return Err(format!("two sources are named `{}`", source.name));
             }
         }
         let database = if database_given {
@@ -219,7 +219,7 @@ impl ConfigFile {
         for (key, value) in [("scopes", &self.scopes), ("severity", &self.severity)] {
             if value.is_some() {
                 return Err(format!(
-                    "`{key}` is not supported by this version; take it out to run without it"
+                    "`{key}` is not supported by this version; remove it"
                 ));
             }
         }
@@ -227,14 +227,14 @@ impl ConfigFile {
             return Ok(());
         };
         let wanted = semver::VersionReq::parse(requires).map_err(|error| {
-            format!("requires: `{requires}` is no version requirement: {error}")
+            format!("requires: `{requires}` is not a version requirement: {error}")
         })?;
         let have = semver::Version::parse(env!("CARGO_PKG_VERSION")).map_err(|e| e.to_string())?;
         if wanted.matches(&have) {
             Ok(())
         } else {
             Err(format!(
-                "the file requires roster {requires}, and this is {have}"
+                "the file requires roster {requires}, but this is {have}"
             ))
         }
     }
@@ -311,9 +311,7 @@ fn source_location(
             let (feed, shown) = feed::resolve(&export, complete, max_age, absence.as_ref(), base)?;
             Ok((SourceLocation::Export(feed), shown))
         }
-        _ if of_export => {
-            Err("`complete:`, `maxAge:` and `absence:` belong to an `export:`".to_owned())
-        }
+        _ if of_export => Err("`complete:`, `maxAge:` and `absence:` need an `export:`".to_owned()),
         (Some(directory), None, None) => {
             let directory = expand_variables(&directory)?;
             Ok((SourceLocation::Directory(base.join(&directory)), directory))
@@ -371,7 +369,8 @@ pub(super) fn expand_variables(text: &str) -> Result<String, String> {
 
 /// Reads `72h`, `15m`, `30s`, `3d`.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is no duration; expected `30s`, `15m`, `24h` or `3d`");
+    let wrong =
+        || format!("`{text}` is not a duration; use a value such as `30s`, `15m`, `24h` or `3d`");
     let unit = text.chars().last().ok_or_else(wrong)?;
     let number: u64 = text[..text.len() - unit.len_utf8()]
         .parse()
@@ -427,7 +426,7 @@ mod tests {
         assert!(
             config(text, Some("prod"))
                 .unwrap_err()
-                .contains("there are: staging")
+                .contains("the environments are staging")
         );
     }
 

@@ -56,7 +56,7 @@ pub(super) fn cleartext_secret(place: &GitLocation) -> Option<String> {
     let secret = matches!(place.auth, GitAuth::Password { .. }) && !is_loopback(host);
     secret.then(|| {
         format!(
-            "the token or password for {} is readable on its way; use https://",
+            "the token or password for {} would be sent unencrypted; use https://",
             place.url
         )
     })
@@ -68,7 +68,7 @@ fn url(text: &str, base: &Path) -> Result<String, String> {
     let helper = text.split("://").next().unwrap_or(text).contains("::");
     if text.is_empty() || text.starts_with('-') || helper {
         return Err(format!(
-            "`git.url` is none that is fetched from; expected one of {}, `user@host:path` or a path",
+            "`git.url` is not supported; use one of {}, `user@host:path` or a path",
             SCHEMES.map(|scheme| format!("`{scheme}://`")).join(", ")
         ));
     }
@@ -82,7 +82,7 @@ fn url(text: &str, base: &Path) -> Result<String, String> {
     };
     if !SCHEMES.contains(&scheme) {
         return Err(format!(
-            "`git.url` begins with `{scheme}://`; expected one of {}",
+            "`git.url` begins with `{scheme}://`; use one of {}",
             SCHEMES.map(|scheme| format!("`{scheme}://`")).join(", ")
         ));
     }
@@ -90,7 +90,7 @@ fn url(text: &str, base: &Path) -> Result<String, String> {
     let user = user.rsplit_once('@').map(|(user, _)| user);
     if user.is_some_and(|user| scheme.starts_with("http") || user.contains(':')) {
         return Err(
-            "`git.url` holds a user or a password, which would be shown; take it out, and give `auth: {username: NAME, password: \"${VARIABLE}\"}`"
+            "`git.url` contains a user or a password, which would be visible; remove it and set `auth: {username: NAME, password: \"${VARIABLE}\"}`"
                 .to_owned(),
         );
     }
@@ -101,7 +101,7 @@ fn reference(text: String) -> Result<String, String> {
     let odd = |c: char| c.is_whitespace() || c.is_control() || "~^:?*[\\".contains(c);
     if text.is_empty() || text.starts_with('-') || text.contains("..") || text.contains(odd) {
         return Err(format!(
-            "`git.ref` is `{text}`; expected a branch, a tag or a commit"
+            "`git.ref` is `{text}`; use a branch, a tag or a commit"
         ));
     }
     Ok(text)
@@ -128,10 +128,10 @@ fn auth(value: Value, url: &str, base: &Path) -> Result<GitAuth, String> {
     let http = url.starts_with("http://") || url.starts_with("https://");
     match &auth {
         GitAuth::Password { .. } if !http => {
-            Err("a token or a password is for https; for ssh give `{sshKey: FILE}`".to_owned())
+            Err("tokens and passwords are for https; for ssh set `{sshKey: FILE}`".to_owned())
         }
         GitAuth::Key { .. } if http => {
-            Err("a key is for ssh; for https give a token, or `{username, password}`".to_owned())
+            Err("keys are for ssh; for https set a token or `{username, password}`".to_owned())
         }
         _ => Ok(auth),
     }
@@ -143,7 +143,7 @@ fn from_parts(mut parts: Map<String, Value>, base: &Path) -> Result<GitAuth, Str
     let mut take = |name: &str| match parts.remove(name) {
         None => Ok(None),
         Some(Value::String(text)) => expand_variables(&text).map(Some),
-        Some(_) => Err(format!("`{name}` is no text; {FORMS}")),
+        Some(_) => Err(format!("`{name}` is not text; {FORMS}")),
     };
     let (token, user, word) = (take("token")?, take("username")?, take("password")?);
     let (key, hosts) = (take("sshKey")?, take("knownHosts")?);
@@ -172,7 +172,7 @@ fn password(username: &str, text: &str) -> Result<GitAuth, String> {
 fn secret(username: &str, password: String) -> Result<GitAuth, String> {
     // Git's protocol for credentials is lines.
     if password.is_empty() || password.contains(['\n', '\r', '\0']) || username.contains('\n') {
-        return Err("the token or password is empty, or has a line break in it".to_owned());
+        return Err("the token or password is empty or contains a line break".to_owned());
     }
     Ok(GitAuth::Password {
         username: username.to_owned(),

@@ -28,7 +28,7 @@ pub(super) fn check(text: &str) -> Result<(), String> {
                 }
                 if is_reference(&open) && style == ScalarStyle::Plain && !is_text(&scalar) {
                     return Err(format!(
-                        "`git.ref` is `{scalar}`, which YAML reads as a number; quote it: `ref: \"{scalar}\"` (line {}, column {})",
+                        "`git.ref` is `{scalar}`, which YAML reads as a number. Quote it: `ref: \"{scalar}\"` (line {}, column {})",
                         span.start.line(),
                         span.start.col() + 1
                     ));
@@ -80,7 +80,7 @@ mod tests {
             let error = with(number).expect_err(number);
             assert!(
                 error.contains(&format!(
-                    "quote it: `ref: \"{number}\"` (line 3, column 24)"
+                    "Quote it: `ref: \"{number}\"` (line 3, column 24)"
                 )),
                 "{error}"
             );

@@ -249,7 +249,7 @@ impl Config {
             return Ok(());
         }
         let known = self.approvers.join(", ");
-        Err(format!("{name} is none of the `approvers`: {known}"))
+        Err(format!("{name} is not one of the `approvers`: {known}"))
     }
 
     fn read(path: &Path, overrides: &ConfigOverrides) -> Result<Self, ConfigError> {

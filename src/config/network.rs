@@ -12,7 +12,8 @@ pub struct IpNetwork {
 impl IpNetwork {
     /// Reads `10.0.0.1`, `10.0.0.0/8` or `fd00::/8`.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is not an address or a network; write `10.0.0.0/8`");
+        let wrong =
+            || format!("`{text}` is not an address or a network; use a value such as `10.0.0.0/8`");
         let (address, bits) = match text.split_once('/') {
             Some((address, bits)) => (address, Some(bits)),
             None => (text, None),

@@ -195,7 +195,7 @@ impl NoticesSpec {
                 .map_err(|error| format!("serve.notices[{at}]: {error}"))?;
             if targets.iter().any(|other| other.name == target.name) {
                 return Err(format!(
-                    "serve.notices[{at}]: two are called `{}`; give each a `name:`",
+                    "serve.notices[{at}]: two notices are named `{}`; give each its own `name:`",
                     target.name
                 ));
             }
@@ -209,10 +209,10 @@ impl NoticeSpec {
     fn check(&self, mail: bool) -> Result<(), String> {
         let signed = self.format.is_some() || self.secret.is_some();
         let wrong = match (&self.webhook, &self.mail) {
-            (None, Some(to)) if to.is_empty() => "`mail:` names nobody",
-            (None, Some(_)) if signed => "`format:` and `secret:` belong to a `webhook:`",
+            (None, Some(to)) if to.is_empty() => "`mail:` lists no address",
+            (None, Some(_)) if signed => "`format:` and `secret:` need a `webhook:`",
             (None, Some(_)) if !mail => {
-                "`mail:` needs to know how mails are sent: `mail: {smtp: …, from: …}` at the top level"
+                "`mail:` needs a mail server; set `mail: {smtp: …, from: …}` at the top level"
             }
             (Some(_), None) | (None, Some(_)) => return Ok(()),
             _ => "expected either `webhook: URL` or `mail: [ADDRESS]`",
@@ -237,21 +237,22 @@ impl NoticeSpec {
     fn webhook(&self, written: &str) -> Result<(NoticeChannel, String), String> {
         let text = expand_variables(written)?;
         // The parser's own words carry no part of what it reads.
-        let url = Url::parse(&text).map_err(|error| format!("webhook: no address: {error}"))?;
+        let url =
+            Url::parse(&text).map_err(|error| format!("webhook: not a valid address: {error}"))?;
         let host = url.host_str().unwrap_or_default().to_owned();
         match url.scheme() {
             "https" => {}
             "http" if is_loopback(&host) => {}
             "http" => {
                 return Err(format!(
-                    "webhook: the address (at {host}) is a secret itself and would be readable on its way; expected https://, or http:// to this machine"
+                    "webhook: the address (at {host}) is a secret and would be sent unencrypted; use https://, or http:// to this machine"
                 ));
             }
-            other => return Err(format!("webhook: expected https://, found {other}:")),
+            other => return Err(format!("webhook: use https://; found {other}:")),
         }
         let secret = self.secret.as_deref().map(expand_variables).transpose()?;
         if secret.as_ref().is_some_and(String::is_empty) {
-            return Err("secret: is empty, and would sign nothing".to_owned());
+            return Err("secret: is empty; set a value or remove it".to_owned());
         }
         let receiver = NoticeChannel::Webhook {
             shown: shown_address(&url),
@@ -310,7 +311,7 @@ impl MailSpec {
 
     fn server(&self) -> Result<Url, String> {
         let wrong = || {
-            "smtp: expected `smtps://user:password@host` or `smtp://host`; what is special within a password is written as in any address: `@` as `%40`, `/` as `%2F`, `#` as `%23`".to_owned()
+            "smtp: use `smtps://user:password@host` or `smtp://host`; encode special characters of the password: `@` as `%40`, `/` as `%2F`, `#` as `%23`".to_owned()
         };
         let url = Url::parse(&expand_variables(&self.smtp)?).map_err(|_| wrong())?;
         let plain = matches!(url.path(), "" | "/") && url.query().is_none();
@@ -339,7 +340,9 @@ fn parse_key<T: DeserializeOwned>(key: &str, value: &Value) -> Result<T, String>
 fn address(text: &str) -> Result<String, String> {
     let text = expand_variables(text)?;
     let mailbox: Result<Mailbox, _> = text.parse();
-    mailbox.map_err(|_| format!("`{text}` is no mail address; expected `ops@example.com`"))?;
+    mailbox.map_err(|_| {
+        format!("`{text}` is not a mail address; use an address such as `ops@example.com`")
+    })?;
     Ok(text)
 }
 
@@ -453,7 +456,11 @@ mod tests {
                 "",
                 "found ftp:",
             ),
-            ("[{webhook: 'SENTINEL'}]", "", "webhook: no address"),
+            (
+                "[{webhook: 'SENTINEL'}]",
+                "",
+                "webhook: not a valid address",
+            ),
             ("SENTINEL", "", "serve.notices: expected a sequence"),
             ("[{webhook: {x: SENTINEL}}]", "", "expected a string"),
             (
@@ -472,7 +479,7 @@ mod tests {
                 "either `webhook: URL`",
             ),
             ("[{mail: [ops@example.com]}]", "", "at the top level"),
-            ("[{mail: [nobody]}]", mail, "`nobody` is no mail address"),
+            ("[{mail: [nobody]}]", mail, "`nobody` is not a mail address"),
             (
                 "[{mail: [a@b.example], secret: SENTINEL}]",
                 mail,

@@ -63,7 +63,7 @@ pub(super) fn shop(file: &BTreeMap<String, Vec<String>>) -> Result<SourceAuthori
 }
 
 fn known_kind(name: &str) -> Result<&'static kinds::Kind, String> {
-    kinds::by_name(name).ok_or_else(|| format!("`{name}` is no kind"))
+    kinds::by_name(name).ok_or_else(|| format!("no kind `{name}`"))
 }
 
 fn known_field(kind: &kinds::Kind, name: &str) -> Result<(), String> {
@@ -131,7 +131,7 @@ impl GuardsSpec {
         for (name, file) in self.change {
             let (kind, field) = name
                 .split_once('.')
-                .ok_or_else(|| format!("guards.change: `{name}` names no field"))?;
+                .ok_or_else(|| format!("guards.change: `{name}` is not a field"))?;
             let kind = known_kind(kind)?;
             // `User.accounts.level` names an attribute of the links.
             known_field(kind, field.split('.').next().unwrap_or(field))

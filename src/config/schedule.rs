@@ -120,12 +120,12 @@ impl WindowSpec {
             (Some(line), None) => (WindowEffect::Allow, "allow", line),
             (None, Some(line)) => (WindowEffect::Deny, "deny", line),
             _ => {
-                return Err("expected either `allow:` or `deny:`, with the cron line at which it begins, as `{deny: \"0 22 * * 5\", for: 60h}`".to_owned());
+                return Err("expected either `allow:` or `deny:` with the cron line of its start, such as `{deny: \"0 22 * * 5\", for: 60h}`".to_owned());
             }
         };
         let Some(text) = &self.length else {
             return Err(format!(
-                "`for:` is missing: how long it lasts, as `{{{word}: \"{line}\", for: 60h}}`"
+                "`for:` is missing; set how long it lasts, such as `{{{word}: \"{line}\", for: 60h}}`"
             ));
         };
         let starts = CronSchedule::parse(line, zone(self.timezone.as_deref(), outer)?)
@@ -154,9 +154,7 @@ fn length(key: &str, text: &str) -> Result<TimeDelta, String> {
     let read = parse_duration(text.trim()).map_err(|error| format!("{key}: {error}"))?;
     let read = TimeDelta::from_std(read).unwrap_or(TimeDelta::MAX);
     if read < TimeDelta::seconds(1) || read > LONGEST {
-        return Err(format!(
-            "{key}: `{text}` is out of range; expected 1s to 366d"
-        ));
+        return Err(format!("{key}: `{text}` is out of range; use 1s to 366d"));
     }
     Ok(read)
 }
@@ -250,13 +248,12 @@ mod tests {
         let wrong = |yaml: &str| timing(yaml).unwrap_err();
         assert_eq!(
             wrong("interval: 0s"),
-            "interval: `0s` is out of range; expected 1s to 366d"
+            "interval: `0s` is out of range; use 1s to 366d"
         );
-        assert!(wrong("interval: often").starts_with("interval: `often` is no duration"));
-        assert!(
-            wrong("schedule: '0 24 * * *'")
-                .starts_with("schedule: `0 24 * * *` is no cron line: `24` is no hour")
-        );
+        assert!(wrong("interval: often").starts_with("interval: `often` is not a duration"));
+        assert!(wrong("schedule: '0 24 * * *'").starts_with(
+            "schedule: `0 24 * * *` is not a valid cron line: `24` is not a valid hour"
+        ));
         assert!(wrong("timezone: Europe/Stokholm").contains("`Europe/Stockholm`"));
         assert!(
             wrong("windows: [{for: 2h}]")

@@ -147,14 +147,14 @@ impl ServeConfig {
             return Ok(());
         }
         let lacks = match (&self.tokens, &self.tls) {
-            (None, None) => "neither tokens nor TLS",
+            (None, None) => "no tokens and no TLS",
             (None, Some(_)) => "no tokens",
             (_, _) => "no TLS",
         };
         Err(format!(
-            "serve.listen is {}, which other machines reach, and there is {lacks}: \
-             listen at a loopback address (127.0.0.1:{}) behind a proxy, or set `serve.tokens` and `serve.tls`, \
-             or say `serve.insecure: true` (`--insecure`)",
+            "serve.listen is {}, which other machines can reach, but there are {lacks}; listen at \
+             a loopback address (127.0.0.1:{}) behind a proxy, set `serve.tokens` and \
+             `serve.tls`, or set `serve.insecure: true` (`--insecure`)",
             self.listen,
             self.listen.port(),
         ))
@@ -195,7 +195,7 @@ impl ServeSpec {
         Ok(ServeConfig {
             listen: self.listen.map_or(Ok(default.listen), |text| {
                 expand_variables(&text)?.parse().map_err(|_| {
-                    format!("serve.listen: `{text}` is no address; expected `127.0.0.1:8080`")
+                    format!("serve.listen: `{text}` is not an address; use a value such as `127.0.0.1:8080`")
                 })
             })?,
             tokens: self.tokens.as_deref().map(place).transpose()?,
@@ -252,13 +252,9 @@ impl ServeLimitsSpec {
             ("requests", limits.requests),
         ];
         match none.iter().find(|(_, value)| *value == 0) {
-            Some((name, _)) => Err(format!("{name}: nothing would be served with 0")),
-            None if limits.timeout.is_zero() => {
-                Err("timeout: nothing would be served with 0".to_owned())
-            }
-            None if limits.plan.is_zero() => {
-                Err("plan: nothing would be planned with 0".to_owned())
-            }
+            Some((name, _)) => Err(format!("{name}: must not be 0")),
+            None if limits.timeout.is_zero() => Err("timeout: must not be 0".to_owned()),
+            None if limits.plan.is_zero() => Err("plan: must not be 0".to_owned()),
             None => Ok(limits),
         }
     }
@@ -282,7 +278,7 @@ fn link(text: &str) -> Result<String, String> {
             Ok(url.trim_end_matches('/').to_owned())
         }
         _ => Err(format!(
-            "serve.url: `{text}` is no address; expected `https://roster.example`"
+            "serve.url: `{text}` is not an address; use a value such as `https://roster.example`"
         )),
     }
 }
@@ -296,7 +292,7 @@ fn size(text: &str) -> Result<usize, String> {
     });
     found
         .and_then(|(number, shift)| number.checked_mul(1 << shift))
-        .ok_or_else(|| format!("`{text}` is no size; expected `512KiB` or `64MiB`"))
+        .ok_or_else(|| format!("`{text}` is not a size; use a value such as `512KiB` or `64MiB`"))
 }
 
 #[cfg(test)]
@@ -327,7 +323,7 @@ mod tests {
     #[test]
     fn beyond_this_machine_names_the_three_ways_out() {
         for (text, lacks) in [
-            ("{listen: '0.0.0.0:80'}", "neither tokens nor TLS"),
+            ("{listen: '0.0.0.0:80'}", "no tokens and no TLS"),
             ("{listen: '[::]:80', tokens: t}", "no TLS"),
             (
                 "{listen: '10.0.0.1:80', tls: {cert: c, key: k}}",

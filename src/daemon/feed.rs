@@ -180,7 +180,10 @@ fn report(reading: &SourceReading, plan: &Plan, pushed: Option<&SourcePushes>) -
         report::write(File::open(path).ok()?, &name, mapping, found, &mut text)
     };
     if let Err(error) = written {
-        tracing::warn!("source {}: the report: {error}", reading.source.name);
+        tracing::warn!(
+            "source {}: cannot store the report: {error}",
+            reading.source.name
+        );
         return None;
     }
     if text.len() > MAX_REPORT_BYTES {

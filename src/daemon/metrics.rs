@@ -140,22 +140,22 @@ impl ReplicaCounters {
     }
 
     fn register(&self, registry: &mut Registry) {
-        registry.register("passes", "Passes by what they came to", self.passes.clone());
+        registry.register("passes", "Passes by result", self.passes.clone());
         registry.register_with_unit(
             "pass_phase",
-            "How long each phase of a pass took",
+            "Duration of each phase of a pass",
             Unit::Seconds,
             self.seconds.clone(),
         );
         registry.register("steps", "Committed steps by verb", self.steps.clone());
         registry.register(
             "http_requests",
-            "Answers of the API and the page",
+            "Responses of the API and the page",
             self.requests.clone(),
         );
         registry.register_with_unit(
             "http_request",
-            "How long answers took",
+            "Duration of responses",
             Unit::Seconds,
             self.request_seconds.clone(),
         );
@@ -207,12 +207,12 @@ const GAUGES: &[SourceGauge] = &[
     ),
     (
         "source_suspended",
-        "1 while somebody has suspended it",
+        "1 while the source is suspended",
         |source, _| Some(flag(source.suspended.is_some())),
     ),
     (
         "source_window_closed",
-        "1 while no window lets it apply",
+        "1 while no window is open",
         |source, _| Some(flag(source.window.is_some())),
     ),
     ("source_errors", "Errors in the source", |source, _| {
@@ -220,22 +220,22 @@ const GAUGES: &[SourceGauge] = &[
     }),
     (
         "source_holds_waiting",
-        "Holds that wait for a decision",
+        "Holds that need a decision",
         |source, _| Some(count(source.state.waiting().count())),
     ),
     (
         "source_drift",
-        "Resources that somebody else had changed",
+        "Resources changed outside Roster",
         |source, _| Some(count(source.state.drift)),
     ),
     (
         "source_failures",
-        "Passes in a row that failed",
+        "Consecutive failed passes",
         |source, _| Some(f64::from(source.state.failures)),
     ),
     (
         "source_last_pass_age_seconds",
-        "Since the last pass",
+        "Time since the last pass",
         |source, now| {
             let last = source.state.last_attempted.as_ref()?;
             Some((now - last.at).as_seconds_f64())
@@ -243,7 +243,7 @@ const GAUGES: &[SourceGauge] = &[
     ),
     (
         "source_lag_seconds",
-        "For how long the database has not been what the source says, or the source cannot be read",
+        "Time since the database last matched the source",
         |source, now| {
             let behind = source.state.behind_since;
             Some(behind.map_or(0.0, |since| (now - since).as_seconds_f64()))
@@ -259,17 +259,17 @@ const FEEDS: &[SourceGauge] = &[
     }),
     (
         "feed_whole",
-        "1 while the last export is believed",
+        "1 while the last export is complete",
         |source, _| Some(flag(source.state.feed.as_ref()?.doubt.is_none())),
     ),
     (
         "feed_begun",
-        "1 once somebody let the source begin",
+        "1 once the source is approved",
         |source, _| Some(flag(source.state.feed.as_ref()?.begun)),
     ),
     (
         "feed_age_seconds",
-        "Since the last export was written, where that is known",
+        "Time since the last export was written, if known",
         |source, now| {
             let written = source.state.feed.as_ref()?.written_at?;
             Some((now - written).as_seconds_f64())
@@ -277,7 +277,7 @@ const FEEDS: &[SourceGauge] = &[
     ),
     (
         "feed_accepted_timestamp_seconds",
-        "When an export was last accepted, in seconds since 1970",
+        "Time of the last accepted export, in seconds since 1970",
         |source, _| {
             let at = source.state.feed.as_ref()?.accepted_at?;
             Some((at - DateTime::UNIX_EPOCH).as_seconds_f64())
@@ -285,7 +285,7 @@ const FEEDS: &[SourceGauge] = &[
     ),
     (
         "feed_missing",
-        "Resources that the last accepted exports did not name",
+        "Resources missing from the last accepted exports",
         |source, _| {
             let missing = source.state.feed.as_ref()?.missing.iter();
             Some(count(missing.map(|missing| missing.count).sum()))
@@ -362,13 +362,13 @@ async fn metrics(State(door): State<DaemonHandle>) -> Result<MetricsText, HttpPr
     errors(&status, &mut registry);
     let notices = Gauge::<i64>::default();
     notices.set(i64::try_from(status.notices).unwrap_or(i64::MAX));
-    registry.register("notices_waiting", "Notices that wait to be sent", notices);
+    registry.register("notices_waiting", "Unsent notices", notices);
     let held = Gauge::<i64>::default();
     held.set(i64::try_from(leases).unwrap_or(i64::MAX));
-    registry.register("leases", "Leases that are held now", held);
+    registry.register("leases", "Leases currently held", held);
     registry.register(
         "reload_failed",
-        "1 while the last reload of the configuration has failed",
+        "1 if the last reload of the configuration failed",
         refused,
     );
     let mut text = String::new();

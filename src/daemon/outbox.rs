@@ -99,18 +99,18 @@ fn summary(event: NoticeEvent, state: &SourceState) -> String {
     match event {
         NoticeEvent::Failed if state.outcome == PassOutcome::Failed => state.reason.clone(),
         NoticeEvent::Failed => format!(
-            "{} in the source; the last good state stays",
+            "{} in the source; the last good state stays in use",
             outcome_text::error_count(state.errors)
         ),
-        NoticeEvent::Recovered => "the source is in order again".to_owned(),
+        NoticeEvent::Recovered => "the source has recovered".to_owned(),
         NoticeEvent::Held => {
             let waiting: usize = state.waiting().map(|hold| hold.count).sum();
-            let waiting = agreed(waiting, ("change", "changes"), ("waits", "wait"));
-            format!("{waiting} for a decision")
+            let waiting = agreed(waiting, ("change", "changes"), ("needs", "need"));
+            format!("{waiting} a decision")
         }
         NoticeEvent::Drift => {
             let drifted = agreed(state.drift, ("resource", "resources"), ("was", "were"));
-            format!("{drifted} changed by somebody else")
+            format!("{drifted} changed outside Roster")
         }
         NoticeEvent::Applied | NoticeEvent::Test => state.reason.clone(),
     }
@@ -167,7 +167,7 @@ pub(super) async fn deliver(daemon: Arc<Daemon>, setup: Arc<DaemonSetup>, stop: 
         match daemon.store.take_notice(SEND_CLAIM_MILLIS).await {
             Ok(Some(outgoing)) => {
                 if let Err(error) = send(&daemon, &setup, &sender, &outgoing).await {
-                    tracing::warn!("a notice: {}", crate::diagnostic::chain(&error));
+                    tracing::warn!("notice failed: {}", crate::diagnostic::chain(&error));
                 }
                 continue;
             }
@@ -196,7 +196,7 @@ async fn send(
     let notice = serde_json::from_str::<Notice>(&outgoing.notice);
     let (Some(target), Ok(notice)) = (target, notice) else {
         tracing::warn!(
-            "a notice for `{}`, which is configured no more, is dropped",
+            "dropped a notice for `{}`, which is no longer configured",
             outgoing.target
         );
         return store.drop_notice(&outgoing.id).await;
@@ -204,7 +204,7 @@ async fn send(
     let now = Utc::now();
     match sender.send(target, &notice, &outgoing.id, now).await {
         Ok(()) => {
-            tracing::info!("told {}: {}", target.name, notice.title());
+            tracing::info!("notice sent to {}: {}", target.name, notice.title());
             store.drop_notice(&outgoing.id).await
         }
         Err(error) => record_failure(daemon, outgoing, &notice, &error).await,
@@ -220,12 +220,12 @@ async fn record_failure(
     let now = Utc::now();
     let again = notice::next_attempt_at(notice.since, outgoing.attempts + 1, now, error, 0.5);
     let Some(again) = again else {
-        tracing::error!("{} cannot be told: {error}; given up", outgoing.target);
+        tracing::error!("notice to {} failed: {error}; gave up", outgoing.target);
         return daemon.store.drop_notice(&outgoing.id).await;
     };
     let wait = delay_millis(again, now);
     tracing::warn!(
-        "{} cannot be told: {error}; again in {} s",
+        "notice to {} failed: {error}; retrying in {} s",
         outgoing.target,
         wait / 1000
     );

@@ -10,8 +10,8 @@ impl SourceState {
     pub(super) fn set_applied(&mut self, plan: &Plan, run: Option<i64>) {
         let waiting = match self.waiting().count() {
             0 => String::new(),
-            1 => "; one hold waits for a decision".to_owned(),
-            many => format!("; {many} holds wait for a decision"),
+            1 => "; 1 hold needs a decision".to_owned(),
+            many => format!("; {many} holds need a decision"),
         };
         let mut found = plan.diagnostics.iter();
         let kept = found.find(|found| found.code == codes::REMOVALS_OFF);
@@ -26,7 +26,7 @@ impl SourceState {
                 PassOutcome::Unchanged,
                 "the database matches the source".to_owned(),
             ),
-            None => (PassOutcome::Unchanged, "nothing to do".to_owned()),
+            None => (PassOutcome::Unchanged, "nothing to apply".to_owned()),
         };
         self.outcome = outcome;
         self.reason = what + &self.error_clause() + &kept_words + &waiting;
@@ -37,15 +37,17 @@ impl SourceState {
         self.failures += 1;
         let first = self.findings.first();
         let first = first.map(ToString::to_string).unwrap_or_default();
-        self.reason = format!("{first}; nothing is done");
+        self.reason = format!("{first}; nothing was applied");
     }
 
     /// What errors hold back, of a source that goes on all the same.
     fn error_clause(&self) -> String {
         match (self.errors, self.findings.first()) {
-            (1, Some(first)) => format!("; one error holds back what it concerns: {first}"),
+            (1, Some(first)) => format!("; 1 error, the affected resources were skipped: {first}"),
             (many @ 2.., Some(first)) => {
-                format!("; {many} errors hold back what they concern, the first: {first}")
+                format!(
+                    "; {many} errors, the affected resources were skipped; first error: {first}"
+                )
             }
             _ => String::new(),
         }
@@ -55,8 +57,11 @@ impl SourceState {
 /// That so many resources differ, and stay as they are.
 fn drift_sentence(drift: usize) -> String {
     match drift {
-        1 => "1 resource was changed by somebody else; drift is only reported".to_owned(),
-        many => format!("{many} resources were changed by somebody else; drift is only reported"),
+        1 => "1 resource was changed outside Roster; with `drift: report` Roster only reports it"
+            .to_owned(),
+        many => format!(
+            "{many} resources were changed outside Roster; with `drift: report` Roster only reports them"
+        ),
     }
 }
 
@@ -71,7 +76,7 @@ fn done_sentence(plan: &Plan) -> String {
 /// So many errors.
 pub(super) fn error_count(count: usize) -> String {
     match count {
-        1 => "one error".to_owned(),
+        1 => "1 error".to_owned(),
         many => format!("{many} errors"),
     }
 }

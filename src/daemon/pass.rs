@@ -151,7 +151,7 @@ pub(super) async fn make_pass(
             break;
         }
         // Somebody wrote in between: the next plan sees it.
-        tracing::info!("source {source}: {}; planned again", chain(&error));
+        tracing::info!("source {source}: {}; planning again", chain(&error));
         tries += 1;
     }
     made.record_fetches(fetches);
@@ -338,9 +338,11 @@ impl PassInProgress {
                         self.state.failures += 1;
                     }
                     let what = match (self.unreadable, self.behind) {
-                        (true, _) => "nothing was ever fetched, so nothing is done",
-                        (_, true) => "another commit was applied since, so nothing is done",
-                        _ => "what was fetched last stays",
+                        (true, _) => "nothing was ever fetched, so nothing was applied",
+                        (_, true) => {
+                            "another commit was applied since then, so nothing was applied"
+                        }
+                        _ => "the last fetched version stays in use",
                     };
                     (self.state.outcome, self.retry) = (PassOutcome::Failed, true);
                     self.state.reason = format!("{error}; {what}");
@@ -378,7 +380,7 @@ impl PassInProgress {
             lease.lease(),
         );
         if !kept.await? {
-            tracing::warn!("source {source}: another replica has taken over");
+            tracing::warn!("source {source}: another replica took over");
         } else if pass.is_some() {
             // Only now: whoever reads it here finds it so there.
             tracing::info!("source {source}: {reason}");

@@ -125,7 +125,7 @@ impl PassInProgress {
                 let errors = outcome_text::error_count(self.state.errors);
                 (
                     PassOutcome::Refused,
-                    format!("{errors} refused the plan, the first: {first}"),
+                    format!("{errors} refused the plan; first error: {first}"),
                 )
             }
             PlanDecision::Leave { outcome, why } => (outcome, why),
@@ -153,8 +153,8 @@ impl PassInProgress {
             )
         });
         let steps = match plan.steps.len() {
-            1 => "1 step waits".to_owned(),
-            many => format!("{many} steps wait"),
+            1 => "1 step is delayed".to_owned(),
+            many => format!("{many} steps are delayed"),
         };
         Some(format!("{steps}{until}: {by}"))
     }

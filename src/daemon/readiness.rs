@@ -39,7 +39,7 @@ impl Daemon {
             if self.tallies.is_first("not ready", None) {
                 tracing::warn!("not ready: {}", chain(&error));
             }
-            return Err("the database cannot be read; the log of the daemon says why".to_owned());
+            return Err("the database cannot be read; see the log of the daemon".to_owned());
         }
         let setup = self.setup();
         match self

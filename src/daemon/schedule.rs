@@ -79,9 +79,9 @@ pub(super) fn note_closed(readings: &mut [SourceReading], index: usize, now: Dat
         let state = ApplyWindow::state(&reading.source.timing.windows, now);
         reading.closed = match state {
             WindowState::Closed { by, .. } if at != index => Some(IdleReason {
-                why: format!("its window is closed: {by}"),
+                why: format!("the window is closed: {by}"),
                 help: format!(
-                    "It applies when its window opens, or by hand: `roster reconcile {} --overrule-window --reason ..`.",
+                    "It is applied when the window opens. To apply it now, run `roster reconcile {} --overrule-window --reason ..`.",
                     reading.source.name
                 ),
             }),

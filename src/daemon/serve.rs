@@ -232,7 +232,7 @@ impl HttpServerTask {
         match self.serving.await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!("{}", chain(&error)),
-            Err(error) => tracing::error!("the server ended: {error}"),
+            Err(error) => tracing::error!("the server stopped: {error}"),
         }
     }
 }
@@ -271,12 +271,12 @@ async fn open(config: &Config, signals: &mut SignalListener) -> Result<Option<St
         match opened {
             Ok(opened) => {
                 if let Some(absent) = &opened.absent {
-                    tracing::info!("{absent}; it is created");
+                    tracing::info!("{absent}; creating it");
                 }
                 return Ok(Some(opened.store));
             }
             Err(PassError::Store(error)) if is_unreachable(&error) => {
-                tracing::warn!("{}; trying again", chain(&error));
+                tracing::warn!("{}; retrying", chain(&error));
                 systemd::starting();
             }
             Err(error) => return Err(error.into()),
@@ -298,16 +298,20 @@ fn reload(daemon: &Daemon, load: &impl Fn() -> Result<Config, ConfigError>) {
     match read {
         Ok(setup) => {
             if setup.config.database != daemon.setup().config.database {
-                tracing::warn!("another database is taken on only by a restart");
+                tracing::warn!(
+                    "the database changed in the configuration; restart the daemon to use it"
+                );
             }
             let before = daemon.setup.send_replace(Arc::new(setup));
             hand_over_triggers(&before, &daemon.setup());
             daemon.set_reload_error(None);
-            tracing::info!("the configuration was read again");
+            tracing::info!("configuration reloaded");
         }
         Err(error) => {
             let why = chain(&error);
-            tracing::error!("the old configuration stays: {why}");
+            tracing::error!(
+                "the configuration could not be reloaded; the previous one is in use: {why}"
+            );
             daemon.set_reload_error(Some(why));
         }
     }
@@ -356,7 +360,7 @@ impl WorkerTasks {
     async fn wait_for_failure(&mut self) {
         while let Some(ended) = self.tasks.join_next().await {
             if let Err(error) = ended {
-                tracing::error!("a worker broke off, all begin again: {error}");
+                tracing::error!("a worker failed, restarting all workers: {error}");
                 tokio::time::sleep(OPEN_RETRY_INTERVAL).await;
                 return;
             }
@@ -369,7 +373,7 @@ impl WorkerTasks {
         self.stop.cancel();
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(GRACE, ended).await.is_err() {
-            tracing::warn!("a pass did not end in time; it is rolled back");
+            tracing::warn!("a pass did not end in time and is rolled back");
             self.tasks.shutdown().await;
         }
     }

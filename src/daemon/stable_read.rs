@@ -71,7 +71,7 @@ pub(super) async fn read_settled<'a>(
         if DirectoryStamp::scan(&roots) == before {
             return Ok((pass, Some((before, at))));
         }
-        tracing::info!("files changed while they were read; they are read again");
+        tracing::info!("files changed while they were read; reading again");
     }
     Ok((Pass::read(config, request, store).await?, None))
 }
@@ -140,7 +140,7 @@ pub(super) async fn wait_until_settled(roots: &[PathBuf]) -> DirectoryStamp {
         }
         stamp = now;
     }
-    tracing::warn!("a directory is written without end; it is read as it is");
+    tracing::warn!("a directory keeps changing; reading it as it is");
     stamp
 }
 

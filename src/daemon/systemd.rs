@@ -14,7 +14,7 @@ pub(super) fn starting() {
     let more = u32::try_from(STARTING.as_micros()).unwrap_or(u32::MAX);
     notify_systemd(&[
         NotifyState::ExtendTimeoutUsec(more),
-        NotifyState::Status("waits for the database"),
+        NotifyState::Status("waiting for the database"),
     ]);
 }
 
@@ -45,14 +45,14 @@ pub(super) async fn watchdog(daemon: Arc<Daemon>, doors: AbortHandle) {
     loop {
         tokio::time::sleep(every / 2).await;
         let hangs = if doors.is_finished() {
-            Some("nobody is served any more".to_owned())
+            Some("no longer serving".to_owned())
         } else {
             stuck_source(&daemon)
         };
         match &hangs {
             None => notify_systemd(&[NotifyState::Watchdog]),
             Some(what) if hangs != hung => {
-                tracing::error!("{what}; systemd is not told that all is well");
+                tracing::error!("{what}; no longer reporting to systemd");
             }
             Some(_) => {}
         }
@@ -68,7 +68,7 @@ fn stuck_source(daemon: &Daemon) -> Option<String> {
     let hung = workers.find(|worker| worker.pass_duration().is_some_and(|time| time > most))?;
     let most = most.as_secs();
     Some(format!(
-        "source {}: a pass has not ended for {most} s",
+        "source {}: a pass has been running for {most} s",
         hung.source
     ))
 }

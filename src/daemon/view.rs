@@ -280,7 +280,7 @@ fn status_sentence(source: &Source, state: &SourceState) -> String {
     let feed = state.feed.as_ref();
     match (state.outcome, feed.and_then(|feed| feed.same.as_deref())) {
         (PassOutcome::Never, _) if source.feed().is_some_and(FeedConfig::is_pushed) => {
-            "nothing was pushed to it yet".to_owned()
+            "no push yet".to_owned()
         }
         (PassOutcome::Unchanged, Some(same)) => format!("{}; {same}", state.reason),
         _ => state.reason.clone(),

@@ -51,7 +51,7 @@ pub(super) async fn watch(setup: Arc<DaemonSetup>, stop: CancellationToken) {
     let heard = Arc::new(FileEvents::default());
     let hears = Arc::clone(&heard);
     let made = notify::recommended_watcher(move |event| hears.record_event(event));
-    let events = made.inspect_err(|error| tracing::warn!("files are not watched: {error}"));
+    let events = made.inspect_err(|error| tracing::warn!("cannot watch files: {error}"));
     let (Ok(mut events), false) = (events, watched.is_empty()) else {
         return;
     };
@@ -115,7 +115,7 @@ impl WatchedDirectory {
         self.route_events(heard, now.as_ref());
         let source = &self.worker.source;
         let why = match &now {
-            None => Some("it is not there".to_owned()),
+            None => Some("it does not exist".to_owned()),
             Some(place) => {
                 let begun = events.watch(&place.path, RecursiveMode::Recursive);
                 begun.err().map(|error| error.to_string())
@@ -123,11 +123,11 @@ impl WatchedDirectory {
         };
         match &why {
             Some(why) if !self.warned => tracing::warn!(
-                "source {source}: {} is not watched: {why}; the interval finds its changes",
+                "source {source}: cannot watch {}: {why}; changes are found at the next interval",
                 self.written.display()
             ),
             None if self.warned => {
-                tracing::info!("source {source}: {} is watched now", self.written.display());
+                tracing::info!("source {source}: watching {}", self.written.display());
             }
             _ => {}
         }

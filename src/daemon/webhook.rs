@@ -32,23 +32,19 @@ pub enum GitHost {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum WebhookError {
     /// No header of a host that is known.
-    #[error("no webhook of GitHub, GitLab, Gitea or Forgejo: none of their event headers is there")]
+    #[error("not a webhook of GitHub, GitLab, Gitea or Forgejo: their event header is missing")]
     UnknownHost,
     /// Neither a signature nor a token.
-    #[error("not signed: the webhook has no secret; set the one of the configuration at the host")]
+    #[error("the webhook is not signed; set the secret of the configuration at the host")]
     Unsigned,
     /// A signature or a token, and not the right one.
-    #[error(
-        "the signature does not fit: the secret at the host is not the one of the configuration"
-    )]
+    #[error("wrong signature: the secret at the host differs from the one in the configuration")]
     Signature,
     /// Signed too long ago, or ahead of time.
-    #[error("signed too long ago, or by a clock that is wrong by more than five minutes")]
+    #[error("the signature is too old, or a clock is wrong by more than 5 minutes")]
     Stale,
     /// Rightly signed, and not what such a host sends.
-    #[error(
-        "the body is not what a push looks like: expected JSON (content type application/json)"
-    )]
+    #[error("the body is not a push event; send JSON (content type application/json)")]
     Body,
 }
 

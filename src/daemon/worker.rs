@@ -193,7 +193,7 @@ where
 {
     let runtime = Handle::current();
     let done = tokio::task::spawn_blocking(move || runtime.block_on(work())).await;
-    done.map_err(|error| format!("an internal error ended it: {error}"))
+    done.map_err(|error| format!("internal error: {error}"))
 }
 
 /// Waits for a knock or the time; `false` when the work is over.

@@ -287,14 +287,15 @@ mod tests {
     #[test]
     fn what_is_missing_is_a_value_and_so_is_a_custom_field() {
         let missing = |n: u32| {
-            let message = format!("there is no Account/a-{n}: it is neither declared nor stored");
+            let message =
+                format!("Account/a-{n} does not exist: it is neither declared nor stored");
             at(n + 1, &format!("u{n}"), &message)
         };
         let found: Vec<Diagnostic> = (0..12).map(missing).collect();
         let said = said(&found);
         let [one] = &said[..] else { panic!("{said:?}") };
         assert!(
-            one.contains("there is no Account/…: it is neither declared nor stored (Account/a-0, Account/a-1,")
+            one.contains("Account/… does not exist: it is neither declared nor stored (Account/a-0, Account/a-1,")
                 && one.contains("12 times"),
             "{one}"
         );

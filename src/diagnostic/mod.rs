@@ -232,13 +232,13 @@ pub fn none_called<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &
     let known: Vec<&str> = known.into_iter().collect();
     let hint = match did_you_mean(name, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None if known.is_empty() => "there is none".to_owned(),
+        None if known.is_empty() => "none exist".to_owned(),
         None => {
             let known: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
-            format!("there is {}", known.join(", "))
+            format!("use {}", known.join(", "))
         }
     };
-    format!("no {what} is called `{name}`; {hint}")
+    format!("no {what} is named `{name}`; {hint}")
 }
 
 #[cfg(test)]
@@ -249,12 +249,12 @@ mod tests {
     fn an_unknown_name_is_told_with_what_there_is() {
         for (name, known, told) in [
             ("shpo", &["erp", "shop"][..], "did you mean `shop`?"),
-            ("nope", &["erp", "shop"], "there is `erp`, `shop`"),
-            ("nope", &[], "there is none"),
+            ("nope", &["erp", "shop"], "use `erp`, `shop`"),
+            ("nope", &[], "none exist"),
         ] {
             assert_eq!(
                 none_called("source", name, known.iter().copied()),
-                format!("no source is called `{name}`; {told}")
+                format!("no source is named `{name}`; {told}")
             );
         }
     }

@@ -288,13 +288,11 @@ mod tests {
             .field("accounts")
             .at(at(2, 14))
             .related([at(1, 1)])
-            .help("did you mean `acme`?");
+            .help("Did you mean `acme`?");
         let text = "users:\n- accounts: [acmé, b]\n";
         assert_eq!(
             render(text, &found),
-            "error[reference]: `acmé` is not declared\n \
-             --> users.yaml:2:14\n  |\n2 | - accounts: [acmé, b]\n  |              ^^^^\n  \
-             = note: see users.yaml:1:1\n  = help: did you mean `acme`?\n"
+            "error[reference]: `acmé` is not declared\n --> users.yaml:2:14\n  |\n2 | - accounts: [acmé, b]\n  |              ^^^^\n  = note: see users.yaml:1:1\n  = help: Did you mean `acme`?\n"
         );
     }
 

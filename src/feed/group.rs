@@ -166,7 +166,7 @@ pub(super) fn conflict(
             )
         });
     let message = format!(
-        "{key}: {what}`{name}` is {one} in line {} and {other} in line {}",
+        "{key}: {what}`{name}` is {one} in line {} but {other} in line {}",
         old.position.line, new.position.line
     );
     let place = |at| Origin {
@@ -174,7 +174,7 @@ pub(super) fn conflict(
         at,
     };
     Diagnostic::new(code, message)
-        .help("the rows of one resource must agree, or leave the cell blank; none of them is taken for the right one")
+        .help("the rows of one resource must have the same value or a blank cell; Roster does not choose between them")
         .for_resource(key)
         .field(name)
         .at(place(new.position))
@@ -330,7 +330,7 @@ mod tests {
         let found = conflict(&key, None, &"feed.csv".into(), &(one, other));
         assert_eq!(
             found.message,
-            "User/u-1: the level of `acme` in `accounts` is `user` in line 2 and `administrator` in line 3"
+            "User/u-1: the level of `acme` in `accounts` is `user` in line 2 but `administrator` in line 3"
         );
         let gone = [
             row(2, add(vec![link("a", None)], &[])),

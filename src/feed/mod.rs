@@ -182,7 +182,7 @@ fn removals_off(outcome: &ReadOutcome, name: &Arc<str>) -> Vec<String> {
     if outcome.complete {
         return Vec::new();
     }
-    vec![format!("{name} was not read to its end")]
+    vec![format!("{name} was not read completely")]
 }
 
 /// That the header stands on another line than the one that was read, where it does.
@@ -208,7 +208,7 @@ fn elsewhere(
         names.collect::<Vec<_>>().join(", ")
     );
     let help = format!(
-        "{word} {line} is: write `header: {line}` into the mapping; `roster feed map` makes one of a preset"
+        "{word} {line} is: set `header: {line}` in the mapping, or make one from a preset with `roster feed map`"
     );
     let at = LineColumn {
         line: options.first_line,
@@ -254,12 +254,14 @@ fn check_columns(
             let near = did_you_mean(name, present.iter().copied());
             let help = match near {
                 Some(near) => format!(
-                    "did the export rename it to `{near}`? then add that under `columns:` of the mapping"
+                    "if the export renamed it to `{near}`, add that under `columns:` of the mapping"
                 ),
                 None if present.is_empty() => "the export has no columns".to_owned(),
                 None => format!("the export has {}", present.join(", ")),
             };
-            Diagnostic::new(codes::COLUMN_MISSING, message).help(help).at(origin.clone())
+            Diagnostic::new(codes::COLUMN_MISSING, message)
+                .help(help)
+                .at(origin.clone())
         })
         .collect();
     let unknown = unknown_columns(mapping, columns);
@@ -271,7 +273,7 @@ fn check_columns(
         );
         diagnostics.push(
             Diagnostic::new(codes::COLUMN_UNKNOWN, message)
-                .help("map them, or name them under `ignore:`")
+                .help("map them or list them under `ignore:`")
                 .at(origin),
         );
     }

@@ -32,7 +32,7 @@ pub fn mapping(name: &str) -> Result<Mapping, String> {
         let near = crate::diagnostic::did_you_mean(name, names());
         let all: Vec<&str> = names().collect();
         return Err(near.map_or_else(
-            || format!("no preset `{name}`; there are {}", all.join(", ")),
+            || format!("no preset `{name}`; the presets are {}", all.join(", ")),
             |near| format!("no preset `{name}`; did you mean `{near}`?"),
         ));
     };

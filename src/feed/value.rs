@@ -52,13 +52,13 @@ pub(super) fn is_id(field: &Field) -> bool {
 pub(super) fn mangled_id(id: &str) -> Option<ValueProblem> {
     let (what, help) = if looks_scientific(id) {
         (
-            "is a number that a spreadsheet has shortened",
+            "is a number that a spreadsheet shortened",
             "export again with the column as text",
         )
     } else if has_zero_fraction(id) {
         (
-            "is an id that was made a decimal number",
-            "export the column as text; it is never taken for the id without the fraction",
+            "is an id that was turned into a decimal number",
+            "export the column as text; Roster does not drop the fraction",
         )
     } else {
         return None;
@@ -71,7 +71,7 @@ pub(super) fn mangled_id(id: &str) -> Option<ValueProblem> {
 fn read_country(field: &Field, text: &str) -> Result<ParsedValue, ValueProblem> {
     if text.eq_ignore_ascii_case("XI") {
         let message = format!(
-            "{} is Northern Ireland in VAT numbers only; it is stored as GB",
+            "{} means Northern Ireland only in VAT numbers; stored as GB",
             quoted(text)
         );
         return Ok(ParsedValue {
@@ -94,10 +94,7 @@ fn vat(field: &Field, text: &str) -> Result<ParsedValue, ValueProblem> {
     if !belgian || digits.len() != 9 {
         return field.read(text);
     }
-    let message = format!(
-        "{} has nine digits; it is stored with a zero before them",
-        quoted(text)
-    );
+    let message = format!("{} has 9 digits; stored with a leading zero", quoted(text));
     Ok(ParsedValue {
         warning: Some(ValueProblem::new(codes::VAT_FORMAT, message)),
         ..field.read(&format!("BE0{digits}"))?

@@ -66,7 +66,7 @@ impl BlobSource for GitBlobs {
                 self.idle().push(reader);
                 if bytes.starts_with(POINTER) {
                     return Err(io::Error::other(
-                        "it is a Git LFS pointer, and only what is in git itself is read: take it out of LFS",
+                        "it is a Git LFS pointer, which Roster does not read; move the file out of LFS",
                     ));
                 }
                 Ok(bytes)
@@ -109,7 +109,7 @@ impl CatFileProcess {
         let size = size.and_then(|rest| rest.strip_prefix(" blob "));
         let size: u64 = size
             .and_then(|size| size.parse().ok())
-            .ok_or_else(|| io::Error::other("the mirror is damaged; the next run makes it anew"))?;
+            .ok_or_else(|| io::Error::other("the mirror is damaged; the next run recreates it"))?;
         if size > limit {
             return Err(io::ErrorKind::FileTooLarge.into());
         }

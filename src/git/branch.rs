@@ -17,7 +17,7 @@ pub enum BranchError {
     #[error("git cannot be run: {0}")]
     Program(#[from] ProcessError),
     /// The folder is in no repository.
-    #[error("{place} is in no git repository with a commit: {said}")]
+    #[error("{place} is not in a git repository with a commit: {said}")]
     Repository {
         /// Which folder.
         place: PathBuf,
@@ -25,12 +25,12 @@ pub enum BranchError {
         said: String,
     },
     /// No branch can be called so.
-    #[error("`{0}` is no name for a branch")]
+    #[error("`{0}` is not a valid branch name")]
     Name(String),
-    #[error("there is a branch `{0}` already; name another one, or delete it first")]
+    #[error("the branch `{0}` already exists; use another name or delete it first")]
     Exists(String),
     /// The files are not those of the last commit.
-    #[error("{0} is not as in the last commit; commit or put away what was changed first")]
+    #[error("{0} has uncommitted changes; commit or stash them first")]
     Modified(String),
     /// What is laid down for git.
     #[error("the repository cannot be written: {0}")]

@@ -254,9 +254,9 @@ fn find_path(
                 let name = path.rsplit(|byte| *byte == b'/').next();
                 return Ok(TreeTarget::File((name.unwrap_or_default().to_vec(), entry)));
             }
-            None => "git says nothing of it",
+            None => "git does not list it",
         },
-        None => "there is no such folder",
+        None => "no such folder",
     };
     Err(GitError::Path {
         url: place.url.clone(),

@@ -20,7 +20,7 @@ pub enum GitError {
         source: io::Error,
     },
     /// The remote did not let us in.
-    #[error("{url} does not let us in: {said}")]
+    #[error("{url} denied access: {said}")]
     Authentication {
         /// Which repository.
         url: String,
@@ -28,7 +28,7 @@ pub enum GitError {
         said: String,
     },
     /// The host of the remote is not known to ssh, or is another one now.
-    #[error("the host of {url} is not one that ssh trusts: {said}")]
+    #[error("ssh does not trust the host of {url}: {said}")]
     HostKey {
         /// Which repository.
         url: String,
@@ -44,7 +44,7 @@ pub enum GitError {
         said: String,
     },
     /// There is no repository there, or none that these credentials may see.
-    #[error("there is no git repository at {url}: {said}")]
+    #[error("no git repository at {url}: {said}")]
     Repository {
         /// Which repository.
         url: String,
@@ -98,7 +98,7 @@ pub enum GitError {
         after: Duration,
     },
     /// There is no room for the mirror.
-    #[error("there is no room left for the mirror of {url}: {said}")]
+    #[error("no space left for the mirror of {url}: {said}")]
     Full {
         /// Which repository.
         url: String,
@@ -106,7 +106,7 @@ pub enum GitError {
         said: String,
     },
     /// It was never fetched, or what was fetched is gone.
-    #[error("{url} was not fetched yet")]
+    #[error("{url} was never fetched")]
     Unfetched {
         /// Which repository.
         url: String,
@@ -126,35 +126,35 @@ impl GitError {
     #[must_use]
     pub fn help(&self) -> String {
         match self {
-            Self::Program(_) => "install git, 2.31 or newer, and have it on the PATH",
-            Self::Cache { .. } => "name a folder that may be written with `cache:` in roster.yaml",
+            Self::Program(_) => "install git 2.31 or newer and put it on the PATH",
+            Self::Cache { .. } => "set `cache:` in roster.yaml to a writable folder",
             Self::Authentication { .. } => {
-                "look at `auth:` of the source: a token that has not run out and may read the repository, or `{sshKey: FILE}` of a key without a passphrase"
+                "check `auth:` of the source: it needs a token that is valid and may read the repository, or `{sshKey: FILE}` with a key without a passphrase"
             }
             Self::HostKey { .. } => {
-                "check the key of the host, put it into a file (`ssh-keyscan HOST`) and name the file with `auth: {sshKey: FILE, knownHosts: FILE}`"
+                "check the key of the host, write it to a file (`ssh-keyscan HOST`), and set `auth: {sshKey: FILE, knownHosts: FILE}`"
             }
             Self::Unreachable { .. } => "check the `url:`, the network and the proxy",
             Self::Repository { .. } => {
-                "check the `url:`; a private repository looks like a missing one to who may not read it: then look at `auth:`"
+                "check the `url:`; without access, a private repository looks like a missing one, so also check `auth:`"
             }
-            Self::Empty { .. } => "push a first commit, or name the branch with `ref:`",
+            Self::Empty { .. } => "push a first commit, or set `ref:` to another branch",
             Self::Reference { near: Some(near), .. } => return format!("did you mean `{near}`?"),
             Self::Reference { .. } => {
-                "name a branch, a tag, or a commit that one of them contains with `ref:`"
+                "set `ref:` to a branch, a tag, or a commit that one of them contains"
             }
-            Self::Path { .. } => "name a folder of the repository with `path:`",
+            Self::Path { .. } => "set `path:` to a folder of the repository",
             Self::Limit { .. } => {
-                "name the folder of the manifests with `path:`, or split the repository into several sources"
+                "set `path:` to the folder of the manifests, or split the repository into several sources"
             }
             Self::Timeout { .. } => {
-                "check the network, or give `timeout:` of the source more time for a large repository"
+                "check the network, or raise `timeout:` of the source for a large repository"
             }
             Self::Full { .. } => {
-                "make room, or name another folder with `cache:` in roster.yaml"
+                "free some space, or set `cache:` in roster.yaml to another folder"
             }
             Self::Unfetched { .. } => "run `roster plan`, which fetches it first",
-            Self::Failed { .. } => "run again with `-v`, and try `git ls-remote` with the same url",
+            Self::Failed { .. } => "run again with `-v`, and run `git ls-remote` with the same url",
         }
         .to_owned()
     }

@@ -69,7 +69,7 @@ fn fetch_anew(
     why: Option<GitError>,
 ) -> Result<String, GitError> {
     if let Some(why) = why {
-        tracing::info!("{why}; a new mirror is tried");
+        tracing::info!("{why}; creating a new mirror");
     }
     let made = new_mirror(mirror, place, lock, "sha1");
     let (fresh, revision) = match made {
@@ -121,7 +121,7 @@ fn tidy(mirror: &GitMirror, place: &GitLocation, lock: &MirrorLock) {
     let mut tidy = local(&mirror.path);
     tidy.args(["gc", "--auto", "--quiet"]);
     if let Err(error) = run_locked(tidy, &lock.0, place) {
-        tracing::debug!("the mirror was not tidied: {error}");
+        tracing::debug!("cannot clean up the mirror: {error}");
     }
 }
 

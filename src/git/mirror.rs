@@ -60,7 +60,7 @@ impl GitMirror {
             return Ok(false);
         }
         if self.path.join(DAMAGED).exists() {
-            tracing::warn!("the mirror of {} is damaged and is made anew", place.url);
+            tracing::warn!("the mirror of {} is damaged; recreating it", place.url);
             return Ok(false);
         }
         // We hold the lock, and so did whoever left these: nobody else is writing.

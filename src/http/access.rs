@@ -69,7 +69,7 @@ pub enum AccessError {
         reason: String,
     },
     /// Everybody on the machine can write it, and so could make himself an administrator.
-    #[error("{path}: everybody may write it; `chmod 600 {path}`")]
+    #[error("{path} is writable by everyone; run `chmod 600 {path}`")]
     Writable {
         /// Which file.
         path: String,
@@ -199,13 +199,13 @@ impl AccessTokens {
         state.stamp = stamp;
         match read(path) {
             Ok((grants, stamp)) => {
-                tracing::info!(tokens = grants.len(), "the tokens were read again");
+                tracing::info!(tokens = grants.len(), "tokens reloaded");
                 state.grants = Arc::new(grants);
                 state.stamp = Some(stamp);
                 state.fault = None;
             }
             Err(error) => {
-                tracing::error!("{error}; the tokens read before stay in force");
+                tracing::error!("{error}; the previous tokens stay in use");
                 state.fault = Some(error);
             }
         }
@@ -229,7 +229,7 @@ fn read(path: &Path) -> Result<(Vec<TokenGrant>, TokenFileStamp), AccessError> {
     }
     if metadata.mode() & 0o077 != 0 {
         tracing::warn!(
-            "{}: others than its owner may read it; `chmod 600` it",
+            "{} is readable by others than its owner; run `chmod 600` on it",
             shown()
         );
     }

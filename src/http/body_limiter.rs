@@ -73,9 +73,9 @@ impl BodyLimiter {
         let slow = |detail| HttpProblem::new(problem::TIMEOUT, detail);
         tokio::select! {
             biased;
-            () = arrival.stop.cancelled() => Err(slow("the body came too slowly while others waited")),
+            () = arrival.stop.cancelled() => Err(slow("the body arrived too slowly while other requests were waiting")),
             whole = tokio::time::timeout(patience, arrival.collect(body, limit)) => {
-                whole.map_err(|_| slow("the body came too slowly"))?
+                whole.map_err(|_| slow("the body arrived too slowly"))?
             }
         }
     }
@@ -131,7 +131,7 @@ impl PendingBody {
                 if error.is::<LengthLimitError>() {
                     too_large(limit)
                 } else {
-                    HttpProblem::bad_request("the body breaks off")
+                    HttpProblem::bad_request("the body is incomplete")
                 }
             })?;
             if let Ok(data) = frame.into_data() {

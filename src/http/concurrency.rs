@@ -133,7 +133,7 @@ impl Drop for ConcurrencyPermit {
 }
 
 pub(super) fn overloaded() -> HttpProblem {
-    HttpProblem::new(problem::UNAVAILABLE, "too much at once").retry_after(SOON)
+    HttpProblem::new(problem::UNAVAILABLE, "too many requests at once").retry_after(SOON)
 }
 
 #[cfg(test)]

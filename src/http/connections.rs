@@ -100,8 +100,9 @@ impl ConnectionLimiter {
         let room = files.saturating_sub(OTHER_FILES).max(1);
         if room < most {
             tracing::warn!(
-                "serve.limits.connections is {most}, but this process may open only {files} files: \
-                 {room} connections are served; raise the limit (`ulimit -n`, `LimitNOFILE=`)"
+                "serve.limits.connections is {most}, but this process may open only {files} \
+                 files, so it serves {room} connections; raise the limit (`ulimit -n`, \
+                 `LimitNOFILE=`)"
             );
         }
         Arc::new(Self {
@@ -225,7 +226,7 @@ pub(super) async fn track_request(
         return next.run(request).await;
     };
     if connection.reserved && !is_vital(request.uri().path()) {
-        let detail = "as many connections as `serve.limits` allow are at work";
+        let detail = "the limit of `serve.limits` on connections is reached";
         let busy = HttpProblem::new(problem::UNAVAILABLE, detail).retry_after(SOON);
         return busy.into_response();
     }

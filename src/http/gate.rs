@@ -125,7 +125,7 @@ impl RequestGate {
         token: &str,
     ) -> Result<HeaderValue, HttpProblem> {
         let grant = self.authenticate(peer, token.trim())?;
-        tracing::info!(name = %grant.name, role = %grant.role, "a session was opened");
+        tracing::info!(name = %grant.name, role = %grant.role, "session started");
         self.sessions
             .open(headers, &grant, Instant::now())
             .map_err(HttpProblem::internal)
@@ -146,7 +146,7 @@ impl RequestGate {
             .map_err(|wait| {
                 HttpProblem::new(problem::TOO_MANY, "too many wrong tokens").retry_after(wait)
             })?;
-        let what = "a token that is worth nothing was refused";
+        let what = "refused an invalid token";
         if self.tallies.is_first(what, Some(peer.0)) {
             tracing::warn!(address = %peer.0, "{what}");
         }
@@ -180,7 +180,7 @@ impl RequestGate {
         if nobody.is_some() && !same_site::is_own_host(request, self.url.as_deref()) {
             return Err(HttpProblem::new(
                 problem::MISDIRECTED,
-                "ask for it by its address or as `serve.url` has it",
+                "use the address of the server or the name in `serve.url`",
             ));
         }
         Ok(nobody)

@@ -106,7 +106,7 @@ impl IdempotencyCache {
         match acts.known.get(&name) {
             Some(act) if act.request != request => Err(HttpProblem::new(
                 problem::KEY_REUSED,
-                "each act needs a key of its own",
+                "use a new key for each request",
             )),
             Some(IdempotencyEntry {
                 answer: Some(answer),

@@ -148,14 +148,15 @@ impl RouteGuard {
             return Ok(());
         }
         let Some(caller) = caller else {
-            let detail = "send `Authorization: Bearer …`; `roster token create` makes one";
+            let detail = "send `Authorization: Bearer …` with a token from `roster token create`";
             return Err(HttpProblem::new(problem::UNAUTHORIZED, detail));
         };
         if let AccessRequirement::Permission(permission) = self.spec.needs
             && !caller.may(permission)
         {
             if caller.auth_method == AuthMethod::Anonymous {
-                let detail = "without a token one only reads; set `serve.tokens`";
+                let detail =
+                    "no tokens are configured, so the server is read-only; set `serve.tokens`";
                 return Err(HttpProblem::new(problem::UNAUTHORIZED, detail));
             }
             let detail = format!("needs `{permission}`; your role is `{}`", caller.role);
@@ -175,7 +176,7 @@ impl RouteGuard {
         if source.is_some_and(|source| caller.may_access_source(&source)) {
             return Ok(());
         }
-        let detail = "the token is for other sources only";
+        let detail = "the token does not cover this source";
         Err(HttpProblem::new(problem::NO_PERMISSION, detail))
     }
 
@@ -209,7 +210,8 @@ impl RouteGuard {
         tokio::time::timeout(self.gate.limits.timeout, work)
             .await
             .map_err(|_| {
-                HttpProblem::new(problem::UNAVAILABLE, "it takes too long").retry_after(SOON)
+                HttpProblem::new(problem::UNAVAILABLE, "the request took too long")
+                    .retry_after(SOON)
             })
     }
 
@@ -291,6 +293,6 @@ async fn check_form(caller: &Caller, parts: &Parts, body: &Bytes) -> Result<(), 
     if csrf_matches(caller, &sent) {
         return Ok(());
     }
-    let detail = "the form is of another session; load the page again";
+    let detail = "the form belongs to another session; reload the page";
     Err(HttpProblem::new(problem::FORGED, detail))
 }

@@ -43,7 +43,7 @@ pub enum ServerError {
         source: io::Error,
     },
     /// It broke off.
-    #[error("the server broke off: {0}")]
+    #[error("the server stopped: {0}")]
     Broken(#[source] io::Error),
 }
 
@@ -186,7 +186,7 @@ where
         let peer = stream.peer_addr().ok();
         let connections = &self.door.connections;
         let Some(seat) = peer.and_then(|peer| connections.admit(peer)) else {
-            let what = "a connection was closed: as many as `serve.limits` allow are at work";
+            let what = "closed a connection: the limit of `serve.limits` is reached";
             let address = peer.map(|peer| peer.ip());
             if connections.tallies.is_first(what, address) {
                 tracing::warn!("{what}");

@@ -53,7 +53,7 @@ impl LoginSessions {
         grant: &TokenGrant,
         now: Instant,
     ) -> Result<HeaderValue, String> {
-        let told = |error| format!("no randomness: {error}");
+        let told = |error| format!("the system provides no random numbers: {error}");
         let id = random_secret().map_err(told)?;
         let session = LoginSession {
             token: grant.hash,

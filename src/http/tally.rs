@@ -65,7 +65,7 @@ impl LogTallies {
             many if many > MOST => format!(" from more than {MOST} addresses"),
             many => format!(" from {many} addresses"),
         };
-        Some(format!("{what}: {count} more within a minute{of}"))
+        Some(format!("{what}: {count} more in the last minute{of}"))
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<&'static str, LogTally>> {
@@ -92,12 +92,12 @@ mod tests {
         }
         assert_eq!(
             tallies.take("refused").as_deref(),
-            Some("refused: 3 more within a minute from 2 addresses")
+            Some("refused: 3 more in the last minute from 2 addresses")
         );
         assert!(!tallies.is_first("refused", None));
         assert_eq!(
             tallies.take("refused").as_deref(),
-            Some("refused: 1 more within a minute")
+            Some("refused: 1 more in the last minute")
         );
         assert_eq!(tallies.take("refused"), None);
         assert!(tallies.is_first("refused", Some(address(1))));
@@ -112,7 +112,7 @@ mod tests {
         assert!(tallies.lock()["refused"].addresses.len() <= MOST + 1);
         assert_eq!(
             tallies.take("refused").as_deref(),
-            Some("refused: 4999 more within a minute from more than 1000 addresses")
+            Some("refused: 4999 more in the last minute from more than 1000 addresses")
         );
     }
 }

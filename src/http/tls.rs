@@ -44,11 +44,11 @@ impl ServerCertificate {
         *seen = now;
         match load(&self.files) {
             Ok(config) => {
-                tracing::info!("the certificate was read again");
+                tracing::info!("certificate reloaded");
                 self.config.reload_from_config(Arc::new(config));
             }
             Err(error) => {
-                tracing::error!("{error}; the certificate read before stays in force");
+                tracing::error!("{error}; the previous certificate stays in use");
             }
         }
     }
@@ -63,13 +63,13 @@ fn stamp(files: &config::TlsFiles) -> CertificateStamp {
 
 fn load(files: &config::TlsFiles) -> Result<ServerConfig, String> {
     let wrong = |path: &Path, error: &dyn std::fmt::Display| {
-        format!("cannot take {}: {error}", path.display())
+        format!("cannot use {}: {error}", path.display())
     };
     let chain = CertificateDer::pem_file_iter(&files.cert)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| wrong(&files.cert, &error))?;
     if chain.is_empty() {
-        return Err(wrong(&files.cert, &"no certificate in it"));
+        return Err(wrong(&files.cert, &"it contains no certificate"));
     }
     let key =
         PrivateKeyDer::from_pem_file(&files.key).map_err(|error| wrong(&files.key, &error))?;

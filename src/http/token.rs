@@ -84,13 +84,14 @@ impl TokenGrant {
     ) -> Result<(Self, String), String> {
         if !is_name(name) {
             return Err(format!(
-                "`{name}` is no name for a token: letters, digits and `._@-`, at most {LONGEST_NAME}"
+                "`{name}` is not a valid token name; use at most {LONGEST_NAME} letters, digits and `._@-`"
             ));
         }
         if let Some(wrong) = sources.iter().flatten().find(|source| !is_name(source)) {
-            return Err(format!("`{wrong}` is no name of a source"));
+            return Err(format!("`{wrong}` is not a valid source name"));
         }
-        let random = random_secret().map_err(|error| format!("no randomness: {error}"))?;
+        let random = random_secret()
+            .map_err(|error| format!("the system provides no random numbers: {error}"))?;
         let token = format!("{PREFIX}{random}");
         let grant = Self {
             name: name.into(),
@@ -133,7 +134,7 @@ impl TokenGrant {
         // What follows may be a token or a hash put in the wrong place: it is not repeated.
         let role = Role::by_name(next("the role")?).ok_or_else(|| {
             let roles = Role::ALL.map(Role::name);
-            format!("no such role: there are {}", roles.join(", "))
+            format!("no such role; the roles are {}", roles.join(", "))
         })?;
         let hash = TokenHash::parse(next("the hash")?)
             .ok_or("the hash is not `sha256:` and 64 hexadecimal digits")?;
@@ -159,7 +160,7 @@ impl TokenGrant {
                 self.sources = Some(parse_sources(text)?);
             }
             Some(("expires" | "sources", _)) => return Err("an option is given twice".to_owned()),
-            _ => return Err("only `expires=` and `sources=` may follow the hash".to_owned()),
+            _ => return Err("only `expires=` and `sources=` are allowed after the hash".to_owned()),
         }
         Ok(())
     }
@@ -175,7 +176,7 @@ pub fn parse(text: &str) -> Result<Vec<TokenGrant>, (usize, String)> {
         }
         let grant = TokenGrant::parse(line).map_err(|error| (number, error))?;
         if let Some(other) = grants.iter().find(|other| other.hash == grant.hash) {
-            return Err((number, format!("the token of `{}` again", other.name)));
+            return Err((number, format!("a second token for `{}`", other.name)));
         }
         grants.push(grant);
     }
@@ -189,7 +190,7 @@ pub fn parse_expiry(text: &str) -> Result<DateTime<Utc>, String> {
     }
     DateTime::parse_from_rfc3339(text)
         .map(|moment| moment.with_timezone(&Utc))
-        .map_err(|_| "expected a day as `2027-01-31` or a moment as `2027-01-31T12:00:00Z`".into())
+        .map_err(|_| "not a valid date; use `2027-01-31` or `2027-01-31T12:00:00Z`".into())
 }
 
 /// `a,b`.
@@ -199,7 +200,7 @@ pub fn parse_sources(text: &str) -> Result<BTreeSet<Arc<str>>, String> {
         .map(|name| {
             is_name(name)
                 .then(|| name.into())
-                .ok_or_else(|| "expected names of sources as `a,b`".to_owned())
+                .ok_or_else(|| "not a list of source names; use `a,b`".to_owned())
         })
         .collect()
 }
@@ -267,7 +268,7 @@ mod tests {
             (&format!("ada viewer sha256:{hash} sources="), "names"),
             (
                 &format!("a viewer sha256:{hash}\nb viewer sha256:{hash}"),
-                "the token of `a` again",
+                "a second token for `a`",
             ),
         ];
         for (text, part) in cases {

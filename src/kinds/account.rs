@@ -11,14 +11,14 @@ const USES: &[LinkAttribute] = &[
         column: "shipping",
         choices: BOOL,
         default: 1,
-        doc: "Whether this account has goods sent there.",
+        doc: "Whether this account uses the address for shipping.",
     },
     LinkAttribute {
         name: "billing",
         column: "billing",
         choices: BOOL,
         default: 1,
-        doc: "Whether this account has invoices sent there.",
+        doc: "Whether this account uses the address for billing.",
     },
 ];
 
@@ -28,9 +28,9 @@ pub(super) const KIND: Kind = Kind {
     collection: "accounts",
     table: "accounts",
     singular: "account",
-    doc: "A company whose people buy.",
+    doc: "A company whose users buy.",
     fields: &[
-        Field::new("name", "name", FieldType::Text(255), "What it is called.").required(),
+        Field::new("name", "name", FieldType::Text(255), "Its name.").required(),
         Field::new(
             "companyRegistrationName",
             "company_registration_name",
@@ -42,7 +42,7 @@ pub(super) const KIND: Kind = Kind {
             "businessRegistrationNumber",
             "business_registration_number",
             FieldType::Text(64),
-            "Its number in the company register, zeros kept.",
+            "Its number in the company register. Leading zeros are kept.",
         )
         .required()
         .identifier(),
@@ -51,27 +51,27 @@ pub(super) const KIND: Kind = Kind {
             "website",
             "website",
             FieldType::Url,
-            "Its website, http or https.",
+            "Its website, with http or https.",
         ),
         Field::new(
             "managerName",
             "manager_name",
             FieldType::Text(255),
-            "Who looks after it.",
+            "The person who looks after the account.",
         )
         .personal(),
         Field::new(
             "customerNumber",
             "customer_number",
             FieldType::Text(64),
-            "Its number in the ERP, unique for ever; login names are built on it.",
+            "Its number in the ERP. It is never used again, and login names contain it.",
         )
         .identifier(),
         Field::new(
             "tags",
             "tags",
             FieldType::Set(SetItem::Ref(TAG)),
-            "The customer groups it is in.",
+            "The customer groups of the account.",
         ),
         Field::new(
             "addresses",
@@ -82,7 +82,7 @@ pub(super) const KIND: Kind = Kind {
                 attributes: USES,
                 inline: true,
             },
-            "Its addresses, each written out or a `ref:`, with what it is used for.",
+            "Its addresses, each in full or as a `ref:`, with their uses.",
         )
         .required(),
         Field::new(
@@ -121,7 +121,7 @@ pub(super) const KIND: Kind = Kind {
             "legalUser.countryOfResidence",
             "legal_user_country_of_residence",
             FieldType::Country,
-            "Where the legal user lives, ISO 3166-1 alpha-2.",
+            "The country where the legal user lives, ISO 3166-1 alpha-2.",
         )
         .required()
         .personal(),
@@ -139,7 +139,7 @@ pub(super) const KIND: Kind = Kind {
             column: "approval",
             name: "approval",
             initial: Some("approved"),
-            doc: "`pending`, `approved` or `rejected`: a named person's decision, never a merge's.",
+            doc: "The decision of a person: `pending`, `approved` or `rejected`. Manifests do not change it.",
         },
     ],
 };

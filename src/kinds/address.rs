@@ -8,13 +8,13 @@ pub(super) const KIND: Kind = Kind {
     collection: "addresses",
     table: "addresses",
     singular: "address",
-    doc: "A postal address, which any number of accounts may use.",
+    doc: "A postal address. Any number of accounts may use it.",
     fields: &[
         Field::new(
             "fullName",
             "full_name",
             FieldType::Text(255),
-            "Who is addressed.",
+            "The recipient.",
         )
         .required()
         .personal(),
@@ -30,7 +30,7 @@ pub(super) const KIND: Kind = Kind {
             "additionalStreet",
             "additional_street",
             FieldType::Text(255),
-            "A second line.",
+            "The second address line.",
         )
         .personal(),
         Field::new("city", "city", FieldType::Text(255), "City.")
@@ -52,13 +52,7 @@ pub(super) const KIND: Kind = Kind {
             "Country, ISO 3166-1 alpha-2.",
         )
         .required(),
-        Field::new(
-            "label",
-            "label",
-            FieldType::Text(255),
-            "What people call it.",
-        )
-        .locates_person(),
+        Field::new("label", "label", FieldType::Text(255), "A display name.").locates_person(),
         Field::new("phone", "phone", FieldType::Phone, "Telephone number.").personal(),
         Field::DELETED,
         Field::PROTECT,

@@ -11,22 +11,28 @@ pub(super) const KIND: Kind = Kind {
     collection: "customFields",
     table: "custom_fields",
     singular: "custom_field",
-    doc: "A field that the operator adds to accounts, organisations, users or addresses.",
+    doc: "A field that you add to accounts, organisations, users or addresses.",
     fields: &[
         Field::new(
             "appliesTo",
             "applies_to",
             FieldType::Enum(APPLIES_TO),
-            "What it is a field of.",
+            "The kinds that have the field.",
         )
         .required()
         .immutable(),
-        Field::new("name", "name", FieldType::Text(255), "What people see.").required(),
+        Field::new(
+            "name",
+            "name",
+            FieldType::Text(255),
+            "The label that users see.",
+        )
+        .required(),
         Field::new(
             "type",
             "type",
             FieldType::Enum(TYPES),
-            "What its values are.",
+            "The type of its values.",
         )
         .required()
         .immutable(),
@@ -34,7 +40,7 @@ pub(super) const KIND: Kind = Kind {
             "options",
             "options",
             FieldType::Ordered(255),
-            "The values to choose from, in the order shown; only for `type: list`.",
+            "The options, in display order. Only for `type: list`.",
         ),
         Field::new(
             "required",
@@ -47,7 +53,7 @@ pub(super) const KIND: Kind = Kind {
             "default",
             "default_value",
             FieldType::CustomDefault,
-            "Written on create when nothing is said; stands in for a missing value of stored rows.",
+            "The value on create when none is declared. It also replaces missing values of stored resources.",
         ),
         Field::STATUS,
         Field::PROTECT,

@@ -75,7 +75,7 @@ fn facts(text: &mut String, kind: &Kind) {
     if kind.facts.is_empty() {
         return;
     }
-    text.push_str("\nFacts of run time, which no manifest states:\n");
+    text.push_str("\nSet at run time, cannot be declared:\n");
     for fact in kind.facts {
         entry(text, fact.name, &[], fact.doc);
     }
@@ -112,14 +112,11 @@ fn explain_field(kind: &Kind, field: &Field) -> String {
 fn of_attribute(attribute: &LinkAttribute) -> String {
     let default = attribute.choices[usize::from(attribute.default)];
     let words = one_of(attribute.choices);
-    format!("{words}; absent: `{default}`. {}", attribute.doc)
+    format!("{words}; default `{default}`. {}", attribute.doc)
 }
 
 fn of_group(kind: &Kind, name: &str, members: &[&Field]) -> String {
-    let mut text = format!(
-        "{}.{name}\n\nA mapping of fields that belong together.\n",
-        kind.name
-    );
+    let mut text = format!("{}.{name}\n\nA group of fields.\n", kind.name);
     fields(&mut text, members.iter().copied());
     text
 }
@@ -135,13 +132,13 @@ fn of_key(kind: &Kind, name: &str) -> String {
 
 fn key_doc(kind: &Kind, name: &str) -> &'static str {
     match (name, kind.singleton) {
-        ("externalId", None) => "Its key: chosen once, never changed, never given out again.",
-        ("externalId", Some(_)) => "There is only one, so it may be left out.",
+        ("externalId", None) => "The key of the resource. It cannot be changed or used again.",
+        ("externalId", Some(_)) => "There is only one, so you may leave this out.",
         ("customFields", _) => {
-            "Values of the operator's own fields, by the externalId of the CustomField; a blank \
-             clears an optional one."
+            "The values of custom fields, by the externalId of the CustomField. A blank value \
+             clears an optional field."
         }
-        _ => "Names fields to empty: an absent or blank field keeps what is stored.",
+        _ => "The fields to clear. A field that is absent or blank keeps its stored value.",
     }
 }
 
@@ -149,7 +146,7 @@ fn id_words(kind: &Kind) -> String {
     match (kind.singleton, kind.id_chars) {
         (Some(only), _) => format!("always `{only}`"),
         (None, IdChars::Ascii) => {
-            "text of 1 to 128 printable ASCII characters without space, required".to_owned()
+            "text of 1 to 128 printable ASCII characters without spaces, required".to_owned()
         }
         (None, IdChars::Printable) => "text of 1 to 128 printable characters, required".to_owned(),
     }
@@ -169,11 +166,11 @@ fn properties(field: &Field) -> Vec<String> {
     let mut words = vec![type_words(&field.ty)];
     let marks = [
         (field.required, "required on create"),
-        (field.immutable, "never changes"),
+        (field.immutable, "cannot be changed"),
         (field.personal, "personal"),
         (
             field.grants_access,
-            "gives access: never given back by itself",
+            "gives access; Roster does not restore it without a decision",
         ),
     ];
     words.extend(
@@ -183,7 +180,7 @@ fn properties(field: &Field) -> Vec<String> {
             .map(|(_, word)| word.to_owned()),
     );
     if let Some(list) = field.inferred_from {
-        words.push(format!("the only member of `{list}` when nothing is said"));
+        words.push(format!("default: the only member of `{list}`"));
     }
     words.extend(default_words(field.default));
     words
@@ -203,33 +200,41 @@ fn type_words(ty: &FieldType) -> String {
     match ty {
         FieldType::Text(most) => format!("text on one line, at most {most} characters"),
         FieldType::LongText(most) => {
-            format!("text, also on several lines, at most {most} characters")
+            format!("text on one or more lines, at most {most} characters")
         }
         FieldType::Bool => one_of(&["true", "false"]),
         FieldType::Int(least, most) => format!("a whole number from {least} to {most}"),
         FieldType::Duration => "a duration: a number and `s`, `m`, `h` or `d`".to_owned(),
         FieldType::Enum(choices) => one_of(choices),
-        FieldType::Date => "a day, written year-month-day".to_owned(),
-        FieldType::Country => "a country, two capitals of ISO 3166-1".to_owned(),
+        FieldType::Date => "a date, YYYY-MM-DD".to_owned(),
+        FieldType::Country => "a country code of ISO 3166-1: two capital letters".to_owned(),
         FieldType::Email => "an e-mail address".to_owned(),
-        FieldType::Phone => "a telephone number of at most 15 digits".to_owned(),
+        FieldType::Phone => "a phone number of at most 15 digits".to_owned(),
         FieldType::Url => "an http or https address".to_owned(),
         FieldType::Vat => "a VAT number, compared without spaces, dots and dashes".to_owned(),
         FieldType::Zip => "a postal code".to_owned(),
         FieldType::Ref(kind) => format!("the externalId of one {}", get(*kind).name),
-        FieldType::Set(SetItem::Ref(kind)) => format!("a set: externalIds of {}", get(*kind).name),
-        FieldType::Set(SetItem::Text(most)) => format!("a set: texts of at most {most} characters"),
+        FieldType::Set(SetItem::Ref(kind)) => {
+            format!("a set of externalIds of {}", get(*kind).name)
+        }
+        FieldType::Set(SetItem::Text(most)) => {
+            format!("a set of texts, each at most {most} characters")
+        }
         FieldType::Ordered(most) => {
-            format!("a list in its order: texts of at most {most} characters")
+            format!("an ordered list of texts, each at most {most} characters")
         }
         FieldType::Links { kind, inline, .. } => {
-            let or = if *inline { ", or written out" } else { "" };
-            format!("a set: links to {}{or}", get(*kind).name)
+            let or = if *inline {
+                ", or the full resource"
+            } else {
+                ""
+            };
+            format!("a set of links to {}{or}", get(*kind).name)
         }
         FieldType::Secret => {
-            "where a secret is: `{env: ROSTER_SECRET_…}` or `{file: name}`".to_owned()
+            "the source of a secret: `{env: ROSTER_SECRET_…}` or `{file: name}`".to_owned()
         }
-        FieldType::File => "the path of a file below the root".to_owned(),
+        FieldType::File => "the path of a file below the root of the source".to_owned(),
         FieldType::CustomDefault => "a value of the custom field's type".to_owned(),
     }
 }
@@ -353,7 +358,7 @@ mod tests {
         assert!(text.contains("- required on create\n"), "{text}");
         let text = explain_topic("User.accounts").expect("a field");
         assert!(
-            text.contains("- `level`: `user` or `administrator`; absent: `user`."),
+            text.contains("- `level`: `user` or `administrator`; default `user`."),
             "{text}"
         );
         assert!(
@@ -362,7 +367,7 @@ mod tests {
             )
         );
         let text = explain_topic("Organisation.account").expect("a field");
-        assert!(text.contains("- never changes\n"), "{text}");
+        assert!(text.contains("- cannot be changed\n"), "{text}");
         let text = explain_topic("User.phone").expect("a field");
         assert!(text.contains("- personal\n"), "{text}");
         let text = explain_topic("User.notify").expect("a field");

@@ -267,7 +267,7 @@ impl Field {
         "status",
         "status",
         FieldType::Enum(&["active", "inactive", "deleted"]),
-        "Whether it is in use; `deleted` is final.",
+        "Whether the resource is active. `deleted` is final.",
     )
     .default(FieldDefault::Text("active"))
     .grants_access();
@@ -285,7 +285,7 @@ impl Field {
         "protect",
         "protect",
         FieldType::Bool,
-        "Whether the stored row refuses removal, also after its manifest is gone.",
+        "Whether the resource is protected from removal, even after its manifest is gone.",
     )
     .default(FieldDefault::Bool(false));
 }

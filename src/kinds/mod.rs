@@ -120,7 +120,7 @@ pub(crate) const BLOCKED: RuntimeFact = RuntimeFact {
     column: "blocked",
     name: "blocked",
     initial: None,
-    doc: "Why it is blocked at run time; none: it is not.",
+    doc: "Why the resource is blocked at run time. Empty if it is not blocked.",
 };
 
 /// The kind with this id.

@@ -10,12 +10,12 @@ pub(super) const KIND: Kind = Kind {
     singular: "organisation",
     doc: "A group of users within an account.",
     fields: &[
-        Field::new("name", "name", FieldType::Text(255), "What it is called.").required(),
+        Field::new("name", "name", FieldType::Text(255), "Its name.").required(),
         Field::new(
             "account",
             "account_id",
             FieldType::Ref(ACCOUNT),
-            "The account it is a part of.",
+            "The account that it belongs to.",
         )
         .required()
         .immutable(),
@@ -23,7 +23,7 @@ pub(super) const KIND: Kind = Kind {
             "parent",
             "parent_id",
             FieldType::Ref(ORGANISATION),
-            "The organisation it is a part of, in the same account.",
+            "The parent organisation, in the same account.",
         ),
         Field::STATUS,
         Field::PROTECT,

@@ -8,40 +8,40 @@ pub(super) const KIND: Kind = Kind {
     collection: "policies",
     table: "policies",
     singular: "policy",
-    doc: "A buying policy: whose purchases wait for whose approval.",
+    doc: "A buying policy: which purchases need whose approval.",
     fields: &[
-        Field::new("name", "name", FieldType::Text(255), "What it is called.").required(),
+        Field::new("name", "name", FieldType::Text(255), "Its name.").required(),
         Field::new(
             "description",
             "description",
             FieldType::LongText(2000),
-            "What it is for.",
+            "The description.",
         ),
         Field::new(
             "message",
             "message",
             FieldType::LongText(2000),
-            "What the customer is shown.",
+            "The message that the customer sees.",
         ),
         Field::new(
             "account",
             "account_id",
             FieldType::Ref(ACCOUNT),
-            "The account it holds in.",
+            "The account that it applies to.",
         )
         .required(),
         Field::new(
             "reviewed",
             "reviewed",
             FieldType::Set(SetItem::Ref(USER)),
-            "The users of the account whose purchases are reviewed.",
+            "The users of the account whose purchases need approval.",
         )
         .required(),
         Field::new(
             "approvers",
             "approvers",
             FieldType::Set(SetItem::Ref(USER)),
-            "The one or two users of the account who review them.",
+            "The one or two users of the account who approve purchases.",
         )
         .required()
         .grants_access(),

@@ -81,7 +81,7 @@ fn collections() -> Value {
 }
 
 fn api_version() -> Value {
-    json!({"description": "Implied when absent.", "enum": ["roster/v1", null]})
+    json!({"description": "Optional.", "enum": ["roster/v1", null]})
 }
 
 /// The keywords of a resource as a document of its own.
@@ -113,8 +113,8 @@ fn own_properties(kind: &Kind) -> Map<String, Value> {
     let mut properties = Map::new();
     let mut external_id = id(kind);
     external_id["description"] = json!(match kind.singleton {
-        Some(_) => "Implied: there is only one.",
-        None => "Its key: chosen once, never changed, never given out again.",
+        Some(_) => "Optional: there is only one.",
+        None => "The key of the resource. It cannot be changed or used again.",
     });
     properties.insert("externalId".into(), external_id);
     for field in fields(kind) {
@@ -176,7 +176,7 @@ fn description(field: &Field) -> String {
         words.push_str(" Required on create.");
     }
     if field.immutable {
-        words.push_str(" Never changes.");
+        words.push_str(" Cannot be changed.");
     }
     words
 }
@@ -336,7 +336,7 @@ fn secret() -> Value {
         "type": ["object", "null"],
         "properties": {
             "env": {
-                "description": "A variable of the environment.",
+                "description": "The name of an environment variable.",
                 "type": "string", "pattern": "^ROSTER_SECRET_[A-Za-z0-9_]+$",
             },
             "file": {
@@ -353,8 +353,8 @@ fn secret() -> Value {
 fn custom_fields() -> Value {
     let scalar = ["string", "number", "boolean", "null"];
     json!({
-        "description": "Values of the operator's own fields, by the externalId of the CustomField. \
-                        A blank clears an optional one.",
+        "description": "The values of custom fields, by the externalId of the CustomField. A \
+                        blank value clears an optional field.",
         "type": ["object", "null"],
         "additionalProperties": {
             "type": [scalar[0], scalar[1], scalar[2], scalar[3], "array"],
@@ -380,7 +380,7 @@ fn clear(kind: &Kind) -> Value {
         None => own,
     };
     json!({
-        "description": "Fields to empty: an absent or blank field keeps what is stored.",
+        "description": "The fields to clear. A field that is absent or blank keeps its stored value.",
         "type": ["array", "null"],
         "items": items,
     })

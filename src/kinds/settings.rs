@@ -8,13 +8,13 @@ pub(super) const KIND: Kind = Kind {
     collection: "settings",
     table: "settings",
     singular: "settings",
-    doc: "What holds for the whole directory; one per directory, its externalId is `settings`.",
+    doc: "The settings of the whole directory. There is one per directory, with the externalId `settings`.",
     fields: &[
         Field::new(
             "accountApproval",
             "account_approval",
             FieldType::Bool,
-            "Whether a new account waits for a person's approval before it is usable.",
+            "Whether a new account needs the approval of a person before it can be used.",
         )
         .default(FieldDefault::Bool(false)),
         Field::new(
@@ -28,21 +28,21 @@ pub(super) const KIND: Kind = Kind {
             "loginMode",
             "login_mode",
             FieldType::Enum(&["email", "customer-number", "both"]),
-            "What people log in with.",
+            "The name that users log in with.",
         )
         .default(FieldDefault::Text("email")),
         Field::new(
             "organisationDepth",
             "organisation_depth",
             FieldType::Int(1, 64),
-            "How many levels of organisations an account may have.",
+            "The maximum number of organisation levels in an account.",
         )
         .default(FieldDefault::Int(2)),
         Field::new(
             "userGroups",
             "user_groups",
             FieldType::Set(SetItem::Text(128)),
-            "The groups a user may be in.",
+            "The user groups that exist.",
         )
         .default(FieldDefault::List(&[
             "FOC_Admin",
@@ -53,28 +53,28 @@ pub(super) const KIND: Kind = Kind {
             "optionalFields",
             "optional_fields",
             FieldType::Set(SetItem::Text(128)),
-            "Required fields made optional here, as `User.civility`; never an externalId.",
+            "Required fields to make optional, such as `User.civility`. An externalId stays required.",
         )
         .default(FieldDefault::List(&[])),
         Field::new(
             "paymentProvider",
             "payment_provider",
             FieldType::Bool,
-            "Whether a payment provider is used, which legal users need.",
+            "Whether a payment provider is used. Legal users need one.",
         )
         .default(FieldDefault::Bool(false)),
         Field::new(
             "adminSeesAccount",
             "admin_sees_account",
             FieldType::Bool,
-            "Whether administrators of an account, and FOC_Admin users, see all of it.",
+            "Whether administrators of an account and FOC_Admin users see the whole account.",
         )
         .default(FieldDefault::Bool(true)),
         Field::new(
             "invitationTtl",
             "invitation_ttl",
             FieldType::Duration,
-            "How long an invitation link works.",
+            "How long an invitation link is valid.",
         )
         .default(FieldDefault::Text("72h")),
         Field::DELETED,

@@ -10,7 +10,13 @@ pub(super) const KIND: Kind = Kind {
     singular: "store",
     doc: "A web shop that users may have access to.",
     fields: &[
-        Field::new("name", "name", FieldType::Text(255), "Its name.").required(),
+        Field::new(
+            "name",
+            "name",
+            FieldType::Text(255),
+            "The name of the store.",
+        )
+        .required(),
         Field::STATUS,
         Field::PROTECT,
     ],

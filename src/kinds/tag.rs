@@ -8,20 +8,20 @@ pub(super) const KIND: Kind = Kind {
     collection: "tags",
     table: "tags",
     singular: "tag",
-    doc: "A group of customers, which offers and prices refer to.",
+    doc: "A group of customers that offers and prices refer to.",
     fields: &[
         Field::new(
             "name",
             "name",
             FieldType::Text(255),
-            "Its name; simple names are best.",
+            "The name of the tag. Prefer simple names.",
         )
         .required(),
         Field::new(
             "description",
             "description",
             FieldType::LongText(2000),
-            "What it is for.",
+            "The description.",
         ),
         Field::STATUS,
         Field::PROTECT,

@@ -8,14 +8,14 @@ pub(super) const KIND: Kind = Kind {
     collection: "terms",
     table: "terms",
     singular: "terms",
-    doc: "A terms and conditions document that users accept; a new content resets every acceptance.",
+    doc: "A terms and conditions document that users accept. New content resets every acceptance.",
     fields: &[
-        Field::new("title", "title", FieldType::Text(255), "What it is called.").required(),
+        Field::new("title", "title", FieldType::Text(255), "Its name.").required(),
         Field::new(
             "file",
             "file",
             FieldType::File,
-            "The document: a path below the root, at most 20 MB.",
+            "The document: a path below the root of the source, at most 20 MB.",
         )
         .required(),
         Field::DELETED,

@@ -25,7 +25,7 @@ pub(super) const KIND: Kind = Kind {
             "civility",
             "civility",
             FieldType::Enum(&["MISS", "MRS", "MR"]),
-            "How to address them.",
+            "The form of address.",
         )
         .required(),
         Field::new(
@@ -43,7 +43,7 @@ pub(super) const KIND: Kind = Kind {
             "email",
             "email",
             FieldType::Email,
-            "E-mail address, compared without regard to case.",
+            "The e-mail address. Case does not matter.",
         )
         .required()
         .personal(),
@@ -54,13 +54,13 @@ pub(super) const KIND: Kind = Kind {
             "company",
             "company",
             FieldType::Text(255),
-            "Company, free text.",
+            "The company, as free text.",
         ),
         Field::new(
             "groups",
             "groups",
             FieldType::Set(SetItem::Text(128)),
-            "The groups they are in, of `Settings.userGroups`.",
+            "The user groups, from `Settings.userGroups`.",
         )
         .required()
         .grants_access(),
@@ -73,7 +73,7 @@ pub(super) const KIND: Kind = Kind {
                 attributes: LEVEL,
                 inline: false,
             },
-            "The accounts they buy for, each with their level there.",
+            "The accounts that the user buys for, each with the user's level.",
         )
         .required()
         .grants_access(),
@@ -81,32 +81,32 @@ pub(super) const KIND: Kind = Kind {
             "organisations",
             "organisations",
             FieldType::Set(SetItem::Ref(ORGANISATION)),
-            "The organisations they belong to, of their accounts.",
+            "The organisations of the user, from the user's accounts.",
         ),
         Field::new(
             "mainOrganisation",
             "main_organisation_id",
             FieldType::Ref(ORGANISATION),
-            "The main one of their organisations; of one, that one.",
+            "The main organisation. With one organisation, that one.",
         )
         .inferred_from("organisations"),
         Field::new(
             "stores",
             "stores",
             FieldType::Set(SetItem::Ref(STORE)),
-            "The stores they have access to.",
+            "The stores that the user can access.",
         ),
         Field::new(
             "passwordFrom",
             "password_from",
             FieldType::Secret,
-            "Where a temporary password is found: `{env: ROSTER_SECRET_X}` or `{file: name}`.",
+            "The source of a temporary password: `{env: ROSTER_SECRET_X}` or `{file: name}`.",
         ),
         Field::new(
             "notify",
             "notify",
             FieldType::Bool,
-            "Whether they are sent a set-password link on create and on a new password.",
+            "Whether the user gets a set-password link on create and on a new password.",
         )
         .default(FieldDefault::Bool(false)),
         Field::STATUS,
@@ -123,13 +123,13 @@ pub(super) const KIND: Kind = Kind {
             column: "access",
             name: "access",
             initial: Some("unregistered"),
-            doc: "`unregistered`, `invited`, `pending`, `enabled` or `disabled`: whether they can log in.",
+            doc: "Whether the user can log in: `unregistered`, `invited`, `pending`, `enabled` or `disabled`.",
         },
         RuntimeFact {
             column: "password_hash",
             name: "passwordHash",
             initial: None,
-            doc: "The argon2 hash of the password last set.",
+            doc: "The argon2 hash of the latest password.",
         },
         RuntimeFact {
             column: "password_temporary",
@@ -141,19 +141,19 @@ pub(super) const KIND: Kind = Kind {
             column: "invited_at",
             name: "invitedAt",
             initial: None,
-            doc: "When the last invitation went out.",
+            doc: "When the last invitation was sent.",
         },
         RuntimeFact {
             column: "terms_accepted",
             name: "termsAccepted",
             initial: None,
-            doc: "The SHA-256 of the terms they last accepted.",
+            doc: "The SHA-256 of the terms that the user accepted last.",
         },
         RuntimeFact {
             column: "terms_accepted_at",
             name: "termsAcceptedAt",
             initial: None,
-            doc: "When they accepted the terms.",
+            doc: "When the user accepted the terms.",
         },
     ],
 };

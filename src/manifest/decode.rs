@@ -26,12 +26,12 @@ pub(super) fn decode<'a>(bytes: &'a [u8], sink: &mut DiagnosticSink) -> Option<&
     if is_utf16(bytes) {
         let message = "the file is UTF-16, not UTF-8";
         sink.mark_all_unread(place(&[]));
-        let found = Diagnostic::new(codes::ENCODING, message).help("save it as UTF-8");
+        let found = Diagnostic::new(codes::ENCODING, message).help("Save it as UTF-8");
         sink.report(place(&[]), found);
         return None;
     }
     if let Some(at) = memchr::memchr(0, bytes) {
-        let message = "the file holds a NUL character: it was not written to its end";
+        let message = "the file contains a NUL character; it is incomplete";
         let found = Diagnostic::new(codes::YAML_SYNTAX, message).help("Save the file again");
         sink.mark_all_unread(place(&bytes[..at]));
         sink.report(place(&bytes[..at]), found);
@@ -45,7 +45,7 @@ pub(super) fn decode<'a>(bytes: &'a [u8], sink: &mut DiagnosticSink) -> Option<&
                 "the file is not UTF-8: byte {at} is {}",
                 display_byte(bytes[at])
             );
-            let found = Diagnostic::new(codes::ENCODING, message).help("save it as UTF-8");
+            let found = Diagnostic::new(codes::ENCODING, message).help("Save it as UTF-8");
             sink.mark_all_unread(place(&bytes[..at]));
             sink.report(place(&bytes[..at]), found);
             None

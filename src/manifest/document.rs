@@ -17,7 +17,7 @@ use crate::model::{
 use memchr::memmem;
 
 const API_VERSION: &str = "roster/v1";
-const SHAPES: &str = "write `kind: User` and its fields, or a collection as `users: [..]`";
+const SHAPES: &str = "Write `kind: User` and its fields, or a collection: `users: [..]`";
 
 /// The reading of one file.
 pub(super) struct ManifestParser<'a, 'f> {
@@ -170,7 +170,7 @@ impl<'a> ManifestParser<'a, '_> {
                 };
                 self.reader.skip(other)?;
                 let message = format!("the apiVersion is `{API_VERSION}`, not {found}");
-                let help = "write `apiVersion: roster/v1` or leave it out";
+                let help = "Write `apiVersion: roster/v1`, or leave it out";
                 self.sink.fault(codes::WRONG_TYPE, at, message, help);
             }
         }
@@ -205,9 +205,9 @@ impl<'a> ManifestParser<'a, '_> {
 
     fn report_missing_kind(&mut self, (name, at): &MappingKey<'a>) {
         self.sink.mark_all_unread(*at);
-        let message = format!("the document starts with `{name}` and names no kind");
+        let message = format!("the document starts with `{name}` and does not name a kind");
         let help = match did_you_mean(name, ["kind"]) {
-            Some(_) => "did you mean `kind`?",
+            Some(_) => "Did you mean `kind`?",
             None => SHAPES,
         };
         self.sink.fault(codes::UNKNOWN_KIND, *at, message, help);
@@ -218,8 +218,8 @@ impl<'a> ManifestParser<'a, '_> {
         let message = format!("`{name}` is not a collection");
         let found = Diagnostic::new(codes::UNKNOWN_FIELD, message);
         let help = match did_you_mean(name, collections.iter().copied()) {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None => format!("collections are {}", collections.join(", ")),
+            Some(meant) => format!("Did you mean `{meant}`?"),
+            None => format!("The collections are {}", collections.join(", ")),
         };
         self.sink.report(at, found.help(help));
     }
@@ -236,7 +236,7 @@ impl<'a> ManifestParser<'a, '_> {
                 self.reader.skip(&other)?;
                 self.sink.hide_kind(kind, at);
                 let message = format!("`{}` must be a list", kind.collection);
-                let help = format!("write each {} as `- externalId: ..`", kind.name);
+                let help = format!("Write each {} as `- externalId: ..`", kind.name);
                 self.sink.fault(codes::WRONG_TYPE, at, message, &help);
                 Ok(())
             }
@@ -255,10 +255,10 @@ impl<'a> ManifestParser<'a, '_> {
                     let message = format!("an item of `{}` must be a mapping", kind.collection);
                     let help = match other {
                         NodeEvent::List => {
-                            "write one `-` for each item: `- externalId: ..`".to_owned()
+                            "Write one `-` for each item: `- externalId: ..`".to_owned()
                         }
                         other => spaced(&other).unwrap_or_else(|| {
-                            "write `- externalId: ..` and its fields".to_owned()
+                            "Write `- externalId: ..` and its fields".to_owned()
                         }),
                     };
                     self.sink.fault(codes::WRONG_TYPE, at, message, &help);
@@ -296,7 +296,7 @@ fn mentions_kind(text: &str) -> bool {
 fn one_of_kinds(name: &str) -> String {
     let names = kinds::ALL.map(|kind| kind.name);
     match did_you_mean(name, names) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => format!("kinds are {}", names.join(", ")),
+        Some(meant) => format!("Did you mean `{meant}`?"),
+        None => format!("The kinds are {}", names.join(", ")),
     }
 }

@@ -53,7 +53,7 @@ impl<'a> MappingEntries<'a> {
             let (node, at) = reader.next()?;
             if sink.has_too_many() {
                 return Err(DocumentError::limit(
-                    "there are too many errors to read on",
+                    "too many errors; the rest of the file was not read",
                     "",
                     at,
                 ));
@@ -96,7 +96,7 @@ impl<'a> MappingEntries<'a> {
                 self.merge(reader, sink)?;
                 return Ok(None);
             };
-            let found = Diagnostic::new(codes::DUPLICATE_KEY, "`<<` stands twice in one mapping");
+            let found = Diagnostic::new(codes::DUPLICATE_KEY, "`<<` appears twice in one mapping");
             let first = sink.origin(first);
             let help = "Write one list: `<<: [*a, *b]`";
             sink.report(at, found.help(help).related([first]));
@@ -105,10 +105,10 @@ impl<'a> MappingEntries<'a> {
         }
         if let Some(first) = self.find(reader, &key.text) {
             if !self.merged {
-                let message = format!("`{}` stands twice in one mapping", key.text);
+                let message = format!("`{}` appears twice in one mapping", key.text);
                 let first = sink.origin(first);
                 let found = Diagnostic::new(codes::DUPLICATE_KEY, message);
-                sink.report(at, found.help("keep one of them").related([first]));
+                sink.report(at, found.help("Keep one of them").related([first]));
             }
             reader.skip_next()?;
             return Ok(None);
@@ -188,7 +188,7 @@ fn no_mapping(sink: &mut DiagnosticSink, at: LineColumn) {
     sink.fault(
         codes::WRONG_TYPE,
         at,
-        "`<<` takes a mapping or a list of mappings",
-        "write `<<: *anchor`",
+        "`<<` must be a mapping or a list of mappings",
+        "Write `<<: *anchor`",
     );
 }

@@ -19,7 +19,7 @@ use std::rc::Rc;
 /// How deep lists and mappings may nest.
 const DEPTH: u32 = 64;
 /// The way out of too many levels.
-const FLATTEN: &str = "take levels out: no resource needs so many";
+const FLATTEN: &str = "Use fewer levels; no resource needs this many";
 /// How many nodes the aliases of one document may come to.
 const EXPANDED: u32 = 100_000;
 type RecordedEvents<'a> = Rc<[(RecordedEvent<'a>, LineColumn)]>;
@@ -191,7 +191,8 @@ impl<'a> NodeReader<'a> {
         };
         match node {
             NodeEvent::List | NodeEvent::Map if self.depth == DEPTH => {
-                let message = format!("lists and mappings nest more than {DEPTH} deep");
+                let message =
+                    format!("lists and mappings are nested more than {DEPTH} levels deep");
                 return Err(DocumentError::limit(message, FLATTEN, at));
             }
             NodeEvent::List | NodeEvent::Map => self.depth += 1,
@@ -394,8 +395,8 @@ impl<'a> NodeReader<'a> {
     fn expand(&mut self, anchor: usize, at: LineColumn) -> Result<(), DocumentError> {
         let Some(events) = self.anchors.get(&anchor) else {
             return Err(DocumentError::limit(
-                "an alias within the very node it names",
-                "write what is meant in place of the alias",
+                "an alias is inside the node that it refers to",
+                "Write the value instead of the alias",
                 at,
             ));
         };
@@ -403,8 +404,8 @@ impl<'a> NodeReader<'a> {
         self.expanded = self.expanded.saturating_add(size);
         if self.expanded > EXPANDED {
             let message =
-                format!("the aliases of this document come to more than {EXPANDED} nodes");
-            let help = "write it out, or split the file into several";
+                format!("the aliases of this document expand to more than {EXPANDED} nodes");
+            let help = "Write the values without aliases, or split the file";
             return Err(DocumentError::limit(message, help, at));
         }
         if let Some((_, anchor)) = events.first() {
@@ -422,7 +423,7 @@ impl<'a> NodeReader<'a> {
     fn syntax(&self, error: &ScanError) -> DocumentError {
         let at = self.place(error.marker().line(), error.marker().col());
         if *error.kind() == ErrorKind::RecursionLimitExceeded {
-            return DocumentError::limit("nested too deep to be read", FLATTEN, at);
+            return DocumentError::limit("nested too deeply", FLATTEN, at);
         }
         let (text, begin) = (&self.text[self.part.clone()], self.part.start);
         let byte = error.marker().byte_offset().unwrap_or_default() + self.bytes_before;

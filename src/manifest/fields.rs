@@ -98,7 +98,7 @@ impl<'a> ManifestParser<'a, '_> {
     fn blank(&mut self, kind: &'static Kind, index: u8, at: LineColumn) {
         if usize::from(index) == kind.status_index() {
             let found = Diagnostic::new(codes::ENUM, "the status is blank").field("status");
-            let help = "write `active`, `inactive` or `deleted`, or leave the line out";
+            let help = "Write `active`, `inactive` or `deleted`, or leave the line out";
             self.sink.report(at, found.help(help));
             return;
         }
@@ -119,7 +119,7 @@ impl<'a> ManifestParser<'a, '_> {
             }
             FieldType::File => return self.file(field, &scalar.text, at),
             _ if field.ty.is_list() => {
-                let help = format!("write `{}: [..]`", field.name);
+                let help = format!("Write `{}: [..]`", field.name);
                 self.wrong_type(field.name, at, "must be a list", &help);
                 return None;
             }
@@ -133,7 +133,7 @@ impl<'a> ManifestParser<'a, '_> {
             let found = Diagnostic::new(codes::ENUM, message).field(field.name);
             self.sink.report(
                 at,
-                found.help("take the document out: without it the defaults hold"),
+                found.help("Remove the document; the defaults then apply"),
             );
             return None;
         }
@@ -167,16 +167,16 @@ impl<'a> ManifestParser<'a, '_> {
         let (what, help) = match (&field.ty, node) {
             (FieldType::Secret, _) => (
                 "must be a mapping",
-                "write `{env: ROSTER_SECRET_…}` or `{file: name}`".to_owned(),
+                "Write `{env: ROSTER_SECRET_…}` or `{file: name}`".to_owned(),
             ),
-            (ty, _) if ty.is_list() => ("must be a list", format!("write `{}: [..]`", field.name)),
+            (ty, _) if ty.is_list() => ("must be a list", format!("Write `{}: [..]`", field.name)),
             (_, NodeEvent::List) => (
-                "is one value, not a list",
-                format!("write `{}: ..`", field.name),
+                "must be one value, not a list",
+                format!("Write `{}: ..`", field.name),
             ),
             _ => (
-                "is one value, not a mapping",
-                format!("write `{}: ..`", field.name),
+                "must be one value, not a mapping",
+                format!("Write `{}: ..`", field.name),
             ),
         };
         self.wrong_type(field.name, at, what, &help);
@@ -192,9 +192,9 @@ impl<'a> ManifestParser<'a, '_> {
             ty => self.members(field)?.map(|members| list_value(ty, members)),
         };
         if field.required && value.as_ref().is_some_and(Value::is_empty_list) {
-            let message = format!("`{}` is required: `[]` would leave it empty", field.name);
+            let message = format!("`{}` is required; it cannot be set to `[]`", field.name);
             let found = Diagnostic::new(codes::CLEAR_REQUIRED, message).field(field.name);
-            let help = "name at least one, or leave the line out to keep what is stored";
+            let help = "Name at least one, or leave the line out to keep the stored value";
             self.sink.report(at, found.help(help));
         }
         Ok(value)
@@ -234,9 +234,9 @@ impl<'a> ManifestParser<'a, '_> {
     pub(super) fn bad_item(&mut self, field: &str, node: &NodeEvent<'a>, at: LineColumn) {
         let what = match node {
             NodeEvent::Scalar(_) => "has a blank item",
-            _ => "takes texts as items",
+            _ => "items must be text",
         };
-        self.wrong_type(field, at, what, &format!("write `{field}: [a, b]`"));
+        self.wrong_type(field, at, what, &format!("Write `{field}: [a, b]`"));
     }
 
     fn member(&mut self, field: &'static Field, text: &str, at: LineColumn) -> Option<CompactText> {
@@ -274,7 +274,7 @@ impl<'a> ManifestParser<'a, '_> {
             NodeEvent::Map => {}
             other => {
                 self.reader.skip(&other)?;
-                let help = format!("write `{group}: {{..}}`");
+                let help = format!("Write `{group}: {{..}}`");
                 self.wrong_type(group, at, "must be a mapping", &help);
                 return Ok(());
             }
@@ -304,8 +304,8 @@ impl<'a> ManifestParser<'a, '_> {
             self.lose_field(kind, &format!("{group}.{meant}"), at);
         }
         let help = match meant {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None => format!("its fields are {}", members.join(", ")),
+            Some(meant) => format!("Did you mean `{meant}`?"),
+            None => format!("The fields are {}", members.join(", ")),
         };
         self.sink
             .report(at, found.help(help).field(format!("{group}.{name}")));
@@ -319,7 +319,7 @@ impl<'a> ManifestParser<'a, '_> {
             NodeEvent::Map => {}
             other => {
                 self.reader.skip(&other)?;
-                let help = "write `customFields: {credit-class: A}`";
+                let help = "Write `customFields: {credit-class: A}`";
                 self.wrong_type("customFields", at, "must be a mapping", help);
                 return Ok(());
             }
@@ -357,7 +357,12 @@ impl<'a> ManifestParser<'a, '_> {
             }
             other => {
                 self.reader.skip(&other)?;
-                self.wrong_type(&name(), at, "is a value, not a mapping", "write one value");
+                self.wrong_type(
+                    &name(),
+                    at,
+                    "must be one value, not a mapping",
+                    "Write one value",
+                );
             }
         }
         Ok(())

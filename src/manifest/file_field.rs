@@ -49,19 +49,19 @@ fn describe(fault: &ContentFault, text: &str) -> Diagnostic {
     match fault {
         ContentFault::OutsideRoot => Diagnostic::new(
             codes::PATH_ESCAPE,
-            format!("{path} leaves the root of the source"),
+            format!("{path} is outside the root of the source"),
         )
-        .help("name a file below the root, with `/` between folders"),
+        .help("Name a file below the root, with `/` between folders"),
         ContentFault::Unreadable(why) => Diagnostic::new(
             codes::SOURCE_UNREADABLE,
             format!("the file {path} cannot be read: {why}"),
         )
-        .help("write the path relative to the root of the source"),
+        .help("Write the path relative to the root of the source"),
         ContentFault::TooLarge => Diagnostic::new(
             codes::YAML_LIMIT,
-            format!("the file {path} has more than 20 MB"),
+            format!("the file {path} is larger than 20 MB"),
         )
-        .help("make it smaller, or publish it elsewhere and store a page that names it"),
+        .help("Make it smaller, or publish it elsewhere and store a page with its address"),
     }
 }
 

@@ -42,7 +42,7 @@ impl TreeSize {
     pub fn add(&mut self, path: &[u8]) -> Result<(), String> {
         self.entries += 1;
         if self.entries > ENTRIES {
-            return Err(format!("there are more than {ENTRIES} files and folders"));
+            return Err(format!("more than {ENTRIES} files and folders"));
         }
         let depth = memchr::memchr_iter(b'/', path).count();
         if depth > DEPTH {
@@ -56,7 +56,7 @@ impl TreeSize {
         self.bytes = self.bytes.saturating_add(bytes);
         if self.bytes > BYTES {
             let most = BYTES >> 20;
-            return Err(format!("the manifests have more than {most} MiB"));
+            return Err(format!("the manifests are larger than {most} MiB"));
         }
         Ok(())
     }

@@ -70,8 +70,11 @@ impl ManifestParser<'_, '_> {
             .windows(2)
             .find(|pair| pair[0].target == pair[1].target && pair[0] != pair[1]);
         if let Some(pair) = clash {
-            let what = format!("lists {} twice, not the same", quoted(&pair[0].target));
-            self.wrong_type(field.name, at, &what, "keep one of them");
+            let what = format!(
+                "lists {} twice, with different attributes",
+                quoted(&pair[0].target)
+            );
+            self.wrong_type(field.name, at, &what, "Keep one of them");
         }
         clash.is_none()
     }
@@ -84,8 +87,8 @@ impl ManifestParser<'_, '_> {
             return None;
         };
         if inline {
-            let help = format!("write `{key}: {text}`, or the fields themselves");
-            self.wrong_type(field.name, at, "takes mappings as items", &help);
+            let help = format!("Write `{key}: {text}`, or the fields themselves");
+            self.wrong_type(field.name, at, "items must be mappings", &help);
             return None;
         }
         let target = self.target(kinds::get(kind), field.name, text, at)?;
@@ -151,8 +154,8 @@ impl ManifestParser<'_, '_> {
             }
             other => {
                 self.reader.skip(&other)?;
-                let what = format!("items have a `{}`, which is text", item.key);
-                let help = format!("write `{}: acme`", item.key);
+                let what = format!("items need a `{}` that is text", item.key);
+                let help = format!("Write `{}: acme`", item.key);
                 self.wrong_type(item.field.name, at, &what, &help);
                 item.valid = false;
             }
@@ -180,8 +183,8 @@ impl ManifestParser<'_, '_> {
             other => {
                 self.reader.skip(&other)?;
                 item.valid = false;
-                let help = format!("write `{}: {}`", attribute.name, attribute.choices[0]);
-                self.wrong_type(item.field.name, at, "takes words as attributes", &help);
+                let help = format!("Write `{}: {}`", attribute.name, attribute.choices[0]);
+                self.wrong_type(item.field.name, at, "attributes must be words", &help);
             }
         }
         Ok(())
@@ -198,8 +201,8 @@ impl ManifestParser<'_, '_> {
         let message = format!("an item of `{}` has no {}", item.field.name, quoted(name));
         let meant = did_you_mean(name, known.iter().copied());
         let help = match meant {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None => format!("it has {}", known.join(", ")),
+            Some(meant) => format!("Did you mean `{meant}`?"),
+            None => format!("The fields are {}", known.join(", ")),
         };
         // That the target is missing, too, would be the same mistake.
         item.valid &= meant != Some(item.key);
@@ -221,7 +224,7 @@ impl ManifestParser<'_, '_> {
                 self.partial_list.members.push(target);
                 self.discard(&draft);
                 let what = format!("has an item with both `{}` and other fields", item.key);
-                let help = format!("keep `{}`, or the fields", item.key);
+                let help = format!("Keep `{}` or the fields", item.key);
                 self.wrong_type(item.field.name, ref_at, &what, &help);
                 return None;
             }
@@ -235,7 +238,7 @@ impl ManifestParser<'_, '_> {
                 self.partial_list.lost = true;
                 if item.valid {
                     let what = format!("has an item without `{}`", item.key);
-                    let help = format!("write `{}: ..`", item.key);
+                    let help = format!("Write `{}: ..`", item.key);
                     self.wrong_type(item.field.name, at, &what, &help);
                 }
                 return None;

@@ -77,7 +77,7 @@ impl TreeListing {
             Ok(id) => self.blobs.read(id, limit),
             Err(PathResolveError::Missing) => Err(io::ErrorKind::NotFound.into()),
             Err(PathResolveError::Outside) => {
-                Err(io::Error::other("it leaves the root of the source"))
+                Err(io::Error::other("it is outside the root of the source"))
             }
         }
     }
@@ -328,7 +328,7 @@ impl ListingWalk {
 
     fn report_submodule(&mut self, path: &str) {
         if !is_hidden(path) && !self.leaves_out(path) {
-            let why = "it is a git submodule, whose content is not in this commit; make it a source of its own, or name it in `.rosterignore`";
+            let why = "it is a git submodule, and its content is not in this commit; make it a separate source, or name it in `.rosterignore`";
             self.unreadable(path, why);
         }
     }
@@ -340,13 +340,13 @@ impl ListingWalk {
         let seen = is_visible(path) && !self.ignored.ignores(path);
         match self.listing.resolve(path) {
             Err(PathResolveError::Missing) if seen => {
-                self.unreadable(path, "there is no such file");
+                self.unreadable(path, "no such file");
             }
             Err(PathResolveError::Missing) => {}
             Err(PathResolveError::Outside) => {
                 // What lies there is not known; it may be a folder of manifests.
                 if seen || (Path::new(path).extension().is_none() && !self.leaves_out(path)) {
-                    let why = "a symbolic link that leaves the root of the source";
+                    let why = "a symbolic link to a place outside the root of the source";
                     self.tree.problem(path, codes::PATH_ESCAPE, why);
                 }
             }
@@ -374,7 +374,7 @@ impl ListingWalk {
     fn linked_folder(&mut self, path: &str, real: &str, seen: bool, found: &mut BTreeSet<String>) {
         if self.listing.entries_below(real).next().is_none() {
             if seen {
-                self.unreadable(path, "there is no such file");
+                self.unreadable(path, "no such file");
             }
             return;
         }

@@ -67,15 +67,12 @@ impl LoadedManifests {
 
     /// Uses nothing of a tree with more errors than anybody reads: what it declares stands as it is.
     fn give_up(&mut self) {
-        let why = format!(
-            "there are more than {} errors",
-            diagnostic::thousands(ERRORS)
-        );
+        let why = format!("more than {} errors", diagnostic::thousands(ERRORS));
         let found = Diagnostic::new(
             codes::YAML_LIMIT,
-            format!("{why}, so nothing of this source is used"),
+            format!("{why}; nothing of this source is used"),
         );
-        let help = "fix the first of them, or check that the source is meant to be manifests";
+        let help = "Fix the first errors, or check that the source contains manifests";
         self.diagnostics.push(found.help(help));
         let what: Arc<str> = why.as_str().into();
         let all = kinds::ALL.iter();
@@ -306,8 +303,8 @@ fn load_file(
 fn unreadable(path: &str, error: &io::Error, sink: &mut DiagnosticSink) {
     sink.mark_all_unread(LineColumn::default());
     let found = if error.kind() == io::ErrorKind::FileTooLarge {
-        Diagnostic::new(codes::YAML_LIMIT, format!("{path} has more than 64 MiB"))
-            .help("split it into several files")
+        Diagnostic::new(codes::YAML_LIMIT, format!("{path} is larger than 64 MiB"))
+            .help("Split it into several files")
     } else {
         Diagnostic::new(
             codes::SOURCE_UNREADABLE,
@@ -373,16 +370,16 @@ fn load_text(tree: &Tree, text: &str, sink: &mut DiagnosticSink, file: &mut Load
 
 fn report_anchor(at: LineColumn, sink: &mut DiagnosticSink) {
     let message =
-        "the word after `&` is an anchor and not part of the value, and no alias names it";
+        "the word after `&` is an anchor, not part of the value, and no alias refers to it";
     let found = Diagnostic::new(codes::YAML_SYNTAX, message).severity(Severity::Warning);
-    let help = "Quote the value if `&` is part of it; else take the anchor away";
+    let help = "Quote the value if `&` is part of it. Otherwise remove the anchor";
     sink.report_without_blocking(at, found.help(help));
 }
 
 fn report_cut(at: LineColumn, sink: &mut DiagnosticSink) {
-    let message = "` #` begins a comment: the value ends before it";
+    let message = "` #` starts a comment; the value ends before it";
     let found = Diagnostic::new(codes::YAML_SYNTAX, message).severity(Severity::Warning);
-    let help = "Quote the value if `#` is part of it; else put a space after `#`";
+    let help = "Quote the value if `#` is part of it. Otherwise put a space after `#`";
     sink.report_without_blocking(at, found.help(help));
 }
 
@@ -412,8 +409,8 @@ fn report_fatal(
         column: 1,
     };
     sink.mark_all_unread(at);
-    let message = "a conflict marker of a merge that was never finished";
-    let help = "resolve the conflict, and take out the lines of `<`, `=` and `>`";
+    let message = "a conflict marker of an unfinished merge";
+    let help = "Resolve the conflict and remove the lines of `<`, `=` and `>`";
     sink.fault(codes::YAML_SYNTAX, at, message, help);
 }
 

@@ -65,16 +65,16 @@ fn compare(first: &ParsedResource, again: &ParsedResource) -> Option<(Diagnostic
         );
         let found =
             duplicate_diagnostic(codes::ADDRESS_CONFLICT, message, one, other).field(differing);
-        let help = "write it once, as a document of its own, and `ref:` elsewhere";
+        let help = "Declare it once, as its own document, and use `ref:` elsewhere";
         return Some((found.help(help), None));
     }
     let message = format!("{} is declared twice", one.key);
     let found = duplicate_diagnostic(codes::DUPLICATE_RESOURCE, message, one, other);
     let hides = format!("{}: {}", origin(other), found.code);
     let found = if again.inline {
-        found.help(format!("use `ref: {}` in its place", one.key.id))
+        found.help(format!("Use `ref: {}` instead", one.key.id))
     } else {
-        found.help("keep one of them")
+        found.help("Keep one of them")
     };
     Some((found, Some(hides)))
 }

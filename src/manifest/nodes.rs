@@ -84,8 +84,8 @@ pub(super) fn scalar<'a>(
 ) -> Result<NodeEvent<'a>, DocumentError> {
     if text.len() > SCALAR {
         return Err(DocumentError::limit(
-            "a text of more than 1 MiB",
-            "shorten it; what is long and published belongs in the `file:` of a Terms",
+            "the text is longer than 1 MiB",
+            "Shorten it. Put a long published text into the `file:` of a Terms",
             at,
         ));
     }
@@ -156,7 +156,7 @@ pub(super) fn check_collection_tag(
 fn custom(tag: &Tag, at: LineColumn) -> DocumentError {
     DocumentError(Box::new(DocumentErrorDetail {
         code: codes::WRONG_TYPE,
-        message: format!("the tag `{}` means nothing here", tag.original()),
+        message: format!("the tag `{}` is not supported here", tag.original()),
         help: Some(format!(
             "Leave it out, or quote the value: `\"{}\"`",
             tag.original()

@@ -119,8 +119,7 @@ impl<'a> ManifestParser<'a, '_> {
             NodeEvent::Scalar(scalar) if scalar.is_blank() => {
                 let message = "the externalId is blank";
                 let found = Diagnostic::new(codes::REQUIRED, message).field("externalId");
-                self.sink
-                    .report(name_at, found.help("give it an id of its own"));
+                self.sink.report(name_at, found.help("Give it a unique id"));
             }
             NodeEvent::Scalar(scalar) => match check_id(draft.kind, &scalar.text) {
                 Ok(warning) => {
@@ -134,7 +133,7 @@ impl<'a> ManifestParser<'a, '_> {
             other => {
                 let template = self.reader.template(&other);
                 self.reader.skip(&other)?;
-                let help = "write `externalId: acme`";
+                let help = "Write `externalId: acme`";
                 match template {
                     Some(mark) => self.template("externalId", at, mark),
                     None => self.wrong_type("externalId", at, "must be text", help),
@@ -157,21 +156,22 @@ impl<'a> ManifestParser<'a, '_> {
 
     /// Reports a password without repeating it.
     pub(super) fn plain_password(&mut self, field: &str, at: LineColumn) {
-        let found = Diagnostic::new(codes::SECRET_IN_GIT, format!("`{field}` holds a password"));
-        let help = "take it out, change it, and write `passwordFrom: {env: ROSTER_SECRET_…}` or \
-                    `{file: name}` of a file in the secrets directory";
+        let found = Diagnostic::new(
+            codes::SECRET_IN_GIT,
+            format!("`{field}` contains a password"),
+        );
+        let help = "Remove the password, change it, and write `passwordFrom: {env: \
+                    ROSTER_SECRET_…}`, or `{file: name}` for a file in the secrets directory";
         self.sink.report(at, found.help(help).field(field));
     }
 
     fn fact(&mut self, name: &str, at: LineColumn) -> Result<(), DocumentError> {
         self.reader.skip_next()?;
-        let message = format!("`{name}` is a fact of run time, which no manifest states");
+        let message = format!("`{name}` is set at run time and cannot be declared");
         let found = Diagnostic::new(codes::RUNTIME_FIELD, message).field(name);
         self.sink.report(
             at,
-            found.help(
-                "leave it out: Roster keeps it with the stored resource, and no manifest states it",
-            ),
+            found.help("Leave it out. Roster stores it with the resource"),
         );
         Ok(())
     }
@@ -196,8 +196,8 @@ impl<'a> ManifestParser<'a, '_> {
             _ => {}
         }
         let help = match meant {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None => format!("its fields are {}", kind.manifest_keys().join(", ")),
+            Some(meant) => format!("Did you mean `{meant}`?"),
+            None => format!("The fields are {}", kind.manifest_keys().join(", ")),
         };
         self.sink.report(at, found.help(help));
         Ok(())
@@ -210,7 +210,7 @@ impl<'a> ManifestParser<'a, '_> {
             NodeEvent::List => {}
             other => {
                 self.reader.skip(&other)?;
-                self.wrong_type("clear", at, "must be a list", "write `clear: [website]`");
+                self.wrong_type("clear", at, "must be a list", "Write `clear: [website]`");
                 return Ok(());
             }
         }
@@ -225,8 +225,8 @@ impl<'a> ManifestParser<'a, '_> {
                     self.wrong_type(
                         "clear",
                         at,
-                        "takes names of fields",
-                        "write `clear: [website]`",
+                        "items must be names of fields",
+                        "Write `clear: [website]`",
                     );
                 }
             }
@@ -301,10 +301,10 @@ impl<'a> ManifestParser<'a, '_> {
             let message = format!("{} without an externalId", draft.kind.with_article());
             let found = Diagnostic::new(codes::REQUIRED, message).field("externalId");
             self.sink
-                .report(draft.at, found.help("give it an id of its own"));
+                .report(draft.at, found.help("Give it a unique id"));
         }
         self.sink
-            .block_removals(draft.at, "the externalId cannot be made out");
+            .block_removals(draft.at, "the externalId cannot be read");
         None
     }
 
@@ -330,7 +330,7 @@ impl<'a> ManifestParser<'a, '_> {
         if !may_be_cleared(kind, &field) {
             let message = format!("`{name}` cannot be cleared");
             let found = Diagnostic::new(codes::CLEAR_REQUIRED, message).field(name);
-            let help = format!("take `{name}` out of `clear:`, or write a value");
+            let help = format!("Remove `{name}` from `clear:`, or write a value");
             self.sink.report(at, found.help(help));
         }
         self.clear_cell(draft, stated, &field, name, at);
@@ -359,7 +359,7 @@ impl<'a> ManifestParser<'a, '_> {
                 let message = format!("`{name}` is both cleared and set");
                 let found = Diagnostic::new(codes::CLEAR_UNKNOWN, message).field(name);
                 let found = found
-                    .help("keep one of them")
+                    .help("Keep one of them")
                     .related([self.sink.origin(set)]);
                 self.sink.report(at, found);
             }
@@ -377,7 +377,7 @@ impl<'a> ManifestParser<'a, '_> {
         if name == "externalId" {
             found = Diagnostic::new(codes::CLEAR_REQUIRED, "`externalId` cannot be cleared");
         } else if let Some(meant) = did_you_mean(name, known) {
-            found = found.help(format!("did you mean `{meant}`?"));
+            found = found.help(format!("Did you mean `{meant}`?"));
         }
         self.sink.report(at, found);
     }

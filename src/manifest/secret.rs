@@ -26,9 +26,9 @@ impl ManifestParser<'_, '_> {
                 places.extend(self.secret_location(field, &name)?);
             } else {
                 self.reader.skip_next()?;
-                let message = format!("`{}` has no field of this name", field.name);
+                let message = format!("`{}` has only the fields `env` and `file`", field.name);
                 let found = Diagnostic::new(codes::UNKNOWN_FIELD, message).field(field.name);
-                self.sink.report(at, found.help("write `env` or `file`"));
+                self.sink.report(at, found.help("Write `env` or `file`"));
                 whole = false;
             }
         }
@@ -50,8 +50,8 @@ impl ManifestParser<'_, '_> {
             NodeEvent::Scalar(scalar) => Ok(Some(format!("{name}:{}", scalar.text))),
             other => {
                 self.reader.skip(&other)?;
-                let help = "write `{env: ROSTER_SECRET_…}` or `{file: name}`";
-                self.wrong_type(field.name, at, "names a place as text", help);
+                let help = "Write `{env: ROSTER_SECRET_…}` or `{file: name}`";
+                self.wrong_type(field.name, at, "needs text as `env` or `file`", help);
                 Ok(None)
             }
         }
@@ -64,8 +64,8 @@ impl ManifestParser<'_, '_> {
         at: LineColumn,
     ) -> Option<Value> {
         let [place] = places else {
-            let help = "write `{env: ROSTER_SECRET_…}` or `{file: name}`";
-            let what = "names one place, `env` or `file`";
+            let help = "Write `{env: ROSTER_SECRET_…}` or `{file: name}`";
+            let what = "needs exactly one of `env` and `file`";
             self.wrong_type(field.name, at, what, help);
             return None;
         };

@@ -121,7 +121,7 @@ impl Tree {
             root.display(),
             io_error_message(error)
         );
-        Self::unreadable_tree(message, "name an existing folder that may be read")
+        Self::unreadable_tree(message, "Name an existing folder that Roster may read")
     }
 
     /// A tree of which nothing can be read: why, and the way out.
@@ -205,7 +205,7 @@ impl Tree {
             Ok(bytes) => Ok(bytes.into_owned()),
             Err(ContentFault::TooLarge) => Err(io::ErrorKind::FileTooLarge.into()),
             Err(ContentFault::OutsideRoot) => {
-                Err(io::Error::other("it leaves the root of the source"))
+                Err(io::Error::other("it is outside the root of the source"))
             }
             Err(ContentFault::Unreadable(why)) => Err(io::Error::other(why)),
         }
@@ -218,10 +218,12 @@ impl Tree {
             TreeContents::Memory(files) => match files.get(path) {
                 Some(bytes) if bytes.len() as u64 > CONTENT => Err(ContentFault::TooLarge),
                 Some(bytes) => Ok(Cow::Borrowed(bytes)),
-                None => Err(ContentFault::Unreadable("there is no such file".to_owned())),
+                None => Err(ContentFault::Unreadable("no such file".to_owned())),
             },
             TreeContents::Listed(listing) => listed(listing, path).map(Cow::Owned),
-            TreeContents::Empty => Err(ContentFault::Unreadable("there is no root".to_owned())),
+            TreeContents::Empty => Err(ContentFault::Unreadable(
+                "the root does not exist".to_owned(),
+            )),
         }
     }
 
@@ -264,7 +266,7 @@ fn read_from_disk(root: &Path, path: &str) -> Result<Vec<u8>, ContentFault> {
 /// What went wrong, without the number the system gives it.
 pub(super) fn io_error_message(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::NotFound => "no such file".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         _ => error.to_string(),
     }
@@ -412,7 +414,7 @@ impl FolderWalk {
             return;
         }
         if !real.starts_with(&self.root) {
-            let why = "a symbolic link that leaves the root of the source";
+            let why = "a symbolic link to a place outside the root of the source";
             self.problem(path, codes::PATH_ESCAPE, why);
         } else if real.is_file() {
             self.links.push((path.to_owned(), real));

@@ -32,12 +32,12 @@ pub(super) fn hidden_keys(context: &PlanContext<'_>, missing: usize) -> Diagnost
         .collect();
     let what = format!("that source {} does not name", context.desired.source);
     let message = format!(
-        "{}: a row has no id that can be read ({})",
+        "{}: a row has no readable id ({})",
         resources_stay(missing, &what),
         whys.join("; ")
     );
     Diagnostic::new(codes::REMOVALS_OFF, message)
-        .help("mend the row; what is really gone counts as missing in the next feed")
+        .help("Fix the row. Missing resources are counted again with the next export.")
 }
 
 /// `1 resource that it no longer declares stays`.
@@ -55,12 +55,12 @@ pub(super) fn removals_off(context: &PlanContext<'_>, missing: usize) -> Diagnos
         reasons = format!("{reasons}; and {} more", all.len() - NAMED);
     }
     let message = format!(
-        "nothing of source {} is removed in this pass, {}: {reasons}",
+        "no removals from source {} in this pass; {}: {reasons}",
         context.desired.source,
         resources_stay(missing, "that it no longer declares")
     );
     Diagnostic::new(codes::REMOVALS_OFF, message)
-        .help("mend what is named; what is really gone is removed in the next pass")
+        .help("Fix the errors above. Removals resume on the next pass.")
 }
 
 /// That what is missing here may be declared by another source of which not everything is known.
@@ -72,7 +72,7 @@ pub(super) fn hidden_elsewhere(
 ) -> Diagnostic {
     let source = &context.desired.source;
     let stay = resources_stay(missing, &format!("that source {source} no longer declares"));
-    let message = format!("{stay}: source {peer} may declare more than is known of it ({why})");
+    let message = format!("{stay}: source {peer} may declare more than Roster could read ({why})");
     Diagnostic::new(codes::REMOVALS_OFF, message).help(format!(
         "Fix source {peer}; see `roster plan --source {peer}`. Removals resume on the next pass."
     ))

@@ -24,7 +24,7 @@ pub(super) fn draft_unstored(
     let draft = ResourceDraft::new(StepReason::Declared);
     let origin = || Origin::of_resource(declared);
     if context.desired.partial && is_flag(declared) {
-        let message = format!("{key} is not stored: there is nothing to deactivate or delete");
+        let message = format!("{key} does not exist: nothing to deactivate or delete");
         return draft.note(
             Diagnostic::new(codes::NOT_FOUND, message)
                 .for_resource(key)
@@ -32,7 +32,7 @@ pub(super) fn draft_unstored(
         );
     }
     if written_status(declared) == Some("deleted") {
-        let message = format!("{key} is not stored: there is nothing to delete");
+        let message = format!("{key} does not exist: nothing to delete");
         return draft.note(
             Diagnostic::new(codes::NO_OP, message)
                 .for_resource(key)
@@ -43,8 +43,7 @@ pub(super) fn draft_unstored(
         return draft_retired(context, declared, claim, draft);
     }
     if !context.rules.authority.decides_existence(key.kind) {
-        let message =
-            format!("{key} is not stored, and this source does not decide that it exists");
+        let message = format!("{key} does not exist, and this source may not create it");
         return draft.note(
             Diagnostic::new(codes::OBSERVED, message)
                 .for_resource(key)
@@ -65,7 +64,7 @@ pub(super) fn draft_unstored(
         let said = declared.cell(index).map(digest::short_digest);
         if said.is_none() || claim.fields.get("status") == said {
             let message = format!(
-                "{key} was removed from the database by somebody else; creating it again gives access back"
+                "{key} was removed from the database by somebody else; creating it again restores access"
             );
             return hold_create(context, key, draft, codes::REACTIVATION, message);
         }
@@ -91,13 +90,13 @@ fn draft_retired(
     draft: ResourceDraft,
 ) -> ResourceDraft {
     let key = &declared.key;
-    let message = format!("{key} was deleted, and a deleted id is never used again");
-    let help = "give it a new externalId, or take the document out";
+    let message = format!("{key} was deleted; a deleted id can never be used again");
+    let help = "Give it a new externalId, or remove the document";
     let origin = Origin::of_resource(declared);
     if claim.is_some_and(|claim| claim.state == ClaimState::Active) {
         let warning = Diagnostic::new(
             codes::RETIRED_ID,
-            format!("{message}: the document is ignored"),
+            format!("{message}. The document is ignored"),
         )
         .severity(Severity::Warning);
         return draft.note(warning.help(help).for_resource(key).at(origin));
@@ -106,7 +105,7 @@ fn draft_retired(
         outcome: Some(create(context, declared)),
         ..draft
     };
-    let message = format!("{message}; {help}");
+    let message = format!("{message}. {help}");
     hold_create(context, key, draft, codes::RETIRED_ID, message)
 }
 

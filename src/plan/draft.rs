@@ -258,7 +258,7 @@ fn add_verdict(
         }
         FieldVerdict::Observed(change) => {
             let message = format!(
-                "{key}: {} differs from what is stored; this source only observes it",
+                "{key}: {} differs from the stored value; this source only observes it",
                 name(&change)
             );
             draft.notes.push(told(codes::OBSERVED, &change, message));
@@ -266,7 +266,7 @@ fn add_verdict(
         }
         FieldVerdict::Reported(change) => {
             let message = format!(
-                "{key}: {} was changed by somebody else; drift is only reported",
+                "{key}: {} was changed outside Roster; this source only reports drift",
                 name(&change)
             );
             draft.notes.push(told(codes::DRIFT, &change, message));
@@ -274,7 +274,7 @@ fn add_verdict(
         }
         FieldVerdict::Conflict(change, others) => {
             let message = format!(
-                "{key}: {} is enforced with another value by {}; name both in `order:` of the configuration, or let one of them `seed` or `observe` it",
+                "{key}: {} is enforced with a different value by {}; name both sources in `order:` of the configuration, or set one of them to `seed` or `observe`",
                 name(&change),
                 others.join(", "),
             );
@@ -287,7 +287,7 @@ fn add_verdict(
             recorded,
         } => {
             let message = format!(
-                "{key}: {} was taken away by somebody else; writing it again gives access back",
+                "{key}: {} was taken away by somebody else; writing it again restores access",
                 name(&whole)
             );
             draft.open_fields.insert(whole.field.clone());
@@ -374,7 +374,7 @@ fn note_released_fields(
     if !clearable.is_empty() {
         let them = if clearable.len() == 1 { "it" } else { "them" };
         note = note.help(format!(
-            "write `clear: [{}]` to remove {them}",
+            "Write `clear: [{}]` to remove {them}",
             clearable.join(", ")
         ));
     }
@@ -399,7 +399,7 @@ fn hold_rejected_account(
         Some(EffectOutcome::Change(changes)) => changes.clone(),
         _ => Vec::new(),
     };
-    let message = format!("{key} was rejected and is still declared; take it out of the manifests");
+    let message = format!("{key} was rejected but is still declared; remove it from the manifests");
     let held = member(context, key, StepVerb::Update, changes);
     let hold = Hold::single(
         codes::ACCOUNT_REJECTED,

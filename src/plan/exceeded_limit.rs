@@ -59,7 +59,7 @@ pub(super) fn message(all: &[ExceededLimit]) -> String {
     let said: Vec<&str> = all.iter().map(|limited| &*limited.excess).collect();
     let wrong: String = all.iter().map(|limited| &*limited.wrong_accept).collect();
     let (said, over) = (said.join(", and "), overrides(all));
-    format!("{said}; if that is meant, `{over}`{wrong}")
+    format!("{said}; if this is intended, pass `{over}`{wrong}")
 }
 
 /// The numbers by which a guard holds.
@@ -84,9 +84,9 @@ pub(super) fn exceeded_limit(
     let name = budget.split('@').next().unwrap_or_default();
     let mut accepts = context.rules.accepts.iter();
     let wrong = accepts.find_map(|accept| match accept {
-        AcceptOverride::Budget(given, n) if given == budget || given == name => Some(format!(
-            "; `{given}={n}` was given, which is another number"
-        )),
+        AcceptOverride::Budget(given, n) if given == budget || given == name => {
+            Some(format!("; `{given}={n}` does not match"))
+        }
         _ => None,
     });
     ExceededLimit {
@@ -120,7 +120,7 @@ fn describe_limit(numbers: &GuardNumbers) -> String {
     let allowed = limit.allowed(*total);
     if !limit.is_exceeded_by(*count, *earlier, *total) {
         return format!(
-            " stay held; together with others they were more than the {allowed} that `{config}` allows"
+            " stay held; with others they were more than the {allowed} that `{config}` allows"
         );
     }
     let (earlier, are, when) = if *earlier > 0 {

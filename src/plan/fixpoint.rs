@@ -160,12 +160,12 @@ pub(super) fn settle(context: &PlanContext<'_>, work: &mut PlanInProgress, verdi
         return;
     }
     for (key, code) in &verdict.faulty {
-        let message = format!("{key} has errors and is held until they are mended");
+        let message = format!("{key} has errors; it is held until they are fixed");
         hold_unit(context, work, key, *code, *code, &message);
     }
     for mate in record_mates::mates(context, &verdict.faulty) {
         let message = format!(
-            "{} is in one record with {}, which has errors: the record is held whole",
+            "{} is in the same record as {}, which has errors; the whole record is held",
             mate.key, mate.faulty_key
         );
         let (code, root) = (codes::HELD_DEPENDENCY, mate.code);
@@ -237,7 +237,7 @@ fn hold_dependent(
     let (message, code, root) = match held {
         Some((cause, root)) if !known.contains(&signature(finding)) => {
             let message = format!(
-                "{subject} is only valid with {cause}, which is held ({root}): {}",
+                "{subject} needs {cause}, which is held ({root}): {}",
                 finding.diagnostic.message
             );
             (message, codes::HELD_DEPENDENCY, root)
@@ -305,7 +305,7 @@ fn name_setters(
         };
         let name = &peer.name;
         finding.diagnostic.help = Some(format!(
-            "source {name} sets `{setting}`; apply that source first: `roster apply --source {name}`"
+            "Source {name} sets `{setting}`. Apply it first: `roster apply --source {name}`"
         ));
     }
 }
@@ -325,17 +325,17 @@ fn name_declarers(context: &PlanContext<'_>, findings: &mut [RuleDiagnostic]) {
         };
         // Without a database nobody knows what is stored.
         finding.diagnostic.message = if context.rules.witnesses.is_empty() {
-            format!("there is no {target}: it is not stored yet")
+            format!("{target} does not exist yet")
         } else {
-            format!("there is no {target} in this source")
+            format!("{target} does not exist in this source")
         };
         finding.diagnostic.help = Some(if accepted {
             format!(
-                "source {name} declares {target}; apply that source first: `roster apply --source {name}`"
+                "Source {name} declares {target}. Apply it first: `roster apply --source {name}`"
             )
         } else {
             format!(
-                "source {name} declares {target}, but it is held there; fix what is reported for {name} first"
+                "Source {name} declares {target}, but holds it. Fix the errors of source {name} first"
             )
         });
     }

@@ -148,7 +148,7 @@ pub(super) fn hold_forbidden_removals(context: &PlanContext<'_>, work: &mut Plan
             holds.push(removal_hold(context, work, effect, verb));
         } else if verb == StepVerb::Delete && !context.rules.allow_delete {
             let message = format!(
-                "{} would be deleted for ever; deletes need `allowDelete: true` or `--allow-delete`",
+                "{} would be deleted permanently; deletes need `allowDelete: true` or `--allow-delete`",
                 effect.key
             );
             holds.push(held(codes::DELETES_NOT_ALLOWED, message));
@@ -178,18 +178,16 @@ fn removal_hold(
     let message = match (released, work.reason(key)) {
         (true, _) => released_message(key),
         (false, StepReason::Removed) => {
-            format!("{key} is protected: apply `protect: false` first, then take it out")
+            format!("{key} is protected; apply `protect: false` first, then remove it")
         }
-        (false, _) => format!("{key} is protected: write `protect: false` as well"),
+        (false, _) => format!("{key} is protected; write `protect: false` too"),
     };
     Hold::single(codes::PROTECTED, message, member)
 }
 
 /// Why a removal waits though its manifest releases the resource.
 pub(super) fn released_message(key: &Key) -> String {
-    format!(
-        "{key} is protected until `protect: false` is applied, which this plan does; the next one removes it"
-    )
+    format!("{key} is protected; this plan applies `protect: false`, and the next one removes it")
 }
 
 /// An effect as a member of a hold, all of it.
@@ -228,7 +226,7 @@ pub(super) fn login_changes(context: &PlanContext<'_>, work: &mut PlanInProgress
         if logins > 0 {
             let held = field_member(context, &effect.key, change.clone());
             let message = format!(
-                "{}: the customer number has {}, and all of them get new names",
+                "{}: the customer number changes; {} would get new names",
                 effect.key,
                 plural(logins, "login")
             );

@@ -20,7 +20,7 @@ pub(super) fn release_claim(
     let key = &row.key;
     if regained::is_only_witness(context, row, claim, peer) {
         let message = format!(
-            "{key} is still declared by source {}: this source's claim stays until that source has a claim of its own",
+            "{key} is still declared by source {}; this source keeps its claim until that source has its own",
             peer.name
         );
         return note(work, key, claim, message);
@@ -28,7 +28,7 @@ pub(super) fn release_claim(
     work.released.push(key.clone());
     work.update_claim(key, ClaimAction::Release);
     let message = format!(
-        "{key} is still declared by source {}: this source's claim is released",
+        "{key} is still declared by source {}; this source releases its claim",
         peer.name
     );
     note(work, key, claim, message);
@@ -42,7 +42,7 @@ pub(super) fn keep_claim(work: &mut PlanInProgress, key: &Key, claim: &Claim, pe
         .as_ref()
         .map_or("it is held there", |idle| &idle.why);
     let message = format!(
-        "{key} is declared by source {}, whose pass does not accept it yet ({why}): this source's claim stays",
+        "{key} is declared by source {}, which does not accept it yet ({why}); this source keeps its claim",
         peer.name
     );
     note(work, key, claim, message);

@@ -146,7 +146,7 @@ pub fn held_since(plan: &Plan, held: &[HeldStep]) -> Vec<String> {
             more => format!(" and {more} more"),
         };
         format!(
-            "hold {hold} waits for a decision since: {}{more}; plan anew once it is made",
+            "hold {hold} needs a decision: {}{more}; plan again after the decision",
             shown.join(", ")
         )
     });

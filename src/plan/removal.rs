@@ -275,7 +275,7 @@ fn hold_emptied(
     let hold = Hold {
         code: codes::EMPTY_SOURCE,
         message: format!(
-            "{what} is gone from it and would be deactivated: {count} of {of}; if that is meant, `--accept {over}`"
+            "{what} is gone and would be deactivated: {count} of {of}; if this is intended, pass `--accept {over}`"
         ),
         count: Some(count),
         total: Some(of),

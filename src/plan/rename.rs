@@ -165,7 +165,7 @@ pub(super) fn renames(context: &PlanContext<'_>, work: &mut PlanInProgress) -> B
             ..Hold::without_members(
                 codes::POSSIBLE_RENAME,
                 format!(
-                    "{count} resources go and as many come with the same VAT or registration number or e-mail: external ids cannot change; keep the old ids, or `--accept rename={count}` (nothing is carried over)"
+                    "{count} resources are removed and as many added with the same VAT or registration number or e-mail; external ids cannot change. Keep the old ids, or pass `--accept rename={count}` (nothing is carried over)"
                 ),
             )
         };
@@ -207,7 +207,7 @@ fn rename(context: &PlanContext<'_>, work: &mut PlanInProgress, pair: &RenamePai
         Some(RenamePeer::Declares(source)) => (String::new(), format!(" in source {source}")),
     };
     let message = format!(
-        "{old} goes{goes} and {new} comes{comes} with the same VAT or registration number or e-mail: external ids cannot change; keep the old id, or `--accept {over}` (nothing is carried over)"
+        "{old} is removed{goes} and {new} is added{comes} with the same VAT or registration number or e-mail; external ids cannot change. Keep the old id, or pass `--accept {over}` (nothing is carried over)"
     );
     let hold = Hold {
         accept_option: Some(format!("--accept {over}")),

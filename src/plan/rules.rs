@@ -275,7 +275,7 @@ impl AcceptOverride {
     pub fn parse(text: &str) -> Result<Self, String> {
         let expected = || {
             format!(
-                "`{text}` is no override: expected `User.deactivate=104`, `empty=Policy`, `empty=all` or `rename=OLD`"
+                "`{text}` is not a valid override; use `User.deactivate=104`, `empty=Policy`, `empty=all` or `rename=OLD`"
             )
         };
         match text.split_once('=') {

@@ -64,7 +64,7 @@ pub(super) fn unwritten_status(
     draft.open_fields.insert(change.field.clone());
     if active.is_none() {
         let message = format!(
-            "{key} is stored inactive, and the manifest writes no status; write `status: inactive` to keep it so, or `status: active`"
+            "{key} is stored as inactive, and the manifest gives no status; write `status: inactive` or `status: active`"
         );
         // All of the adoption waits, and an approval covers all of its values.
         let mut all = changes.clone();
@@ -81,7 +81,7 @@ pub(super) fn unwritten_status(
         });
     } else {
         let message =
-            format!("{key} was deactivated by somebody else; activating it gives access back");
+            format!("{key} was deactivated by somebody else; activating it again restores access");
         let hold = Hold::single(
             codes::REACTIVATION,
             message,

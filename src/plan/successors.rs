@@ -51,7 +51,7 @@ pub(super) fn keep_predecessors(
     });
     for (key, (account, successor, root)) in lost.collect::<Vec<_>>() {
         let message = format!(
-            "{key} stays administrator of Account/{account} as long as {successor}, which would become one, is held ({root})"
+            "{key} stays administrator of Account/{account} while its successor {successor} is held ({root})"
         );
         keep_administrator(context, work, &key, root, &message);
     }

@@ -59,11 +59,11 @@ impl PlanInProgress {
 fn message(peer: &str, fields: &str, of: &str, written: bool) -> String {
     if written {
         format!(
-            "source {peer} comes first in `order` and declares another {fields} of {of}, but writes nothing now; the values of this source are written until it does"
+            "source {peer} comes first in `order` and declares a different {fields} of {of}, but writes nothing now; until it does, the values of this source are written"
         )
     } else {
         format!(
-            "source {peer} decides {fields} of {of}, but writes nothing now; the stored values stay, and the values of this source wait"
+            "source {peer} decides {fields} of {of}, but writes nothing now; the stored values stay, and those of this source are not written"
         )
     }
 }

@@ -187,11 +187,11 @@ pub async fn check_same_database(store: &Store, plan: &Plan) -> Result<(), PassE
     };
     let here = match store.identity().await? {
         Some(here) if here == *planned => return Ok(()),
-        Some(here) => format!("this is {here}"),
-        None => "there is none here".to_owned(),
+        Some(here) => format!("this is database {here}"),
+        None => "there is no database here".to_owned(),
     };
     Err(PassError::Elsewhere(format!(
-        "it was made for database {planned}, and {here}"
+        "it was made for database {planned}, but {here}"
     )))
 }
 
@@ -203,12 +203,12 @@ pub fn check_source_located(config: &Config, plan: &Plan) -> Result<(), PassErro
         return Ok(());
     };
     let way = if config.path.is_some() {
-        "roster.yaml names no source of this name"
+        "roster.yaml has no source with this name"
     } else {
-        "give the directory of manifests after the plan, `roster apply PLAN.json PATH`, or run where its roster.yaml is found"
+        "pass the directory of manifests after the plan, `roster apply PLAN.json PATH`, or run in the folder of its roster.yaml"
     };
     Err(PassError::Rootless(format!(
-        "{needs} is read again from source {source}, and nothing says where that is; {way}"
+        "{needs} must be read again from source {source}, whose location is unknown; {way}"
     )))
 }
 
@@ -302,7 +302,7 @@ fn contents(plan: &Plan, tree: Option<&Tree>) -> Result<BTreeMap<Key, Vec<u8>>, 
 
 fn content(key: &Key, value: &str, tree: Option<&Tree>) -> Result<Vec<u8>, PassError> {
     let gone = |why: &str| PassError::File(format!("{key}: the file of `{value}` {why}"));
-    let lost = || gone("is not at hand");
+    let lost = || gone("is missing");
     let (path, digest) = value.split_once(" sha256:").ok_or_else(lost)?;
     let bytes = tree.ok_or_else(lost)?.file(path).map_err(|_| lost())?;
     let found: String = Sha256::digest(&bytes)
@@ -313,7 +313,7 @@ fn content(key: &Key, value: &str, tree: Option<&Tree>) -> Result<Vec<u8>, PassE
         Ok(bytes)
     } else {
         Err(PassError::File(format!(
-            "{key}: {path} has changed since it was planned"
+            "{key}: {path} changed after the plan was made"
         )))
     }
 }

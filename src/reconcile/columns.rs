@@ -40,7 +40,9 @@ pub(super) fn blank_fields(
         let field = kind.field_ref(field)?;
         let columns = export.mapping.columns_of(kind.id, &field);
         // Of a column that is not there at all it is said otherwise.
-        let found = columns.iter().find(|names| names.iter().any(|name| present.find(name).is_some()));
+        let found = columns
+            .iter()
+            .find(|names| names.iter().any(|name| present.find(name).is_some()));
         let column = found.and_then(|names| names.first())?;
         let of = named(&facts.filled, kind)?;
         let now = facts.filled.get(name).map_or(0, |(now, _)| *now);
@@ -50,11 +52,18 @@ pub(super) fn blank_fields(
         }
         let limit = limit.allowed(of);
         let message = format!(
-            "`{column}` has a value for {now} of {of} {}, and had one for {} of {} in the last accepted export: \
-             `guards.blank` allows {limit} to lose it; the other columns go on",
+            "`{column}` has a value for {now} of {of} {}, but had one for {} of {} in the last \
+             accepted export; `guards.blank` allows {limit} to lose it. Other columns are applied",
             kind.collection, before.0, before.1
         );
-        Some(DoubtfulField { kind: kind.id, field, count, total: of, limit, message })
+        Some(DoubtfulField {
+            kind: kind.id,
+            field,
+            count,
+            total: of,
+            limit,
+            message,
+        })
     });
     lost.collect()
 }
@@ -87,7 +96,7 @@ pub(super) fn lost_columns(
     let gone: Vec<&str> = gone.map(String::as_str).collect();
     (!gone.is_empty()).then(|| {
         let message = format!(
-            "the export has no column {} any more, which the last accepted one had",
+            "the export no longer has the column {}, which the last accepted export had",
             gone.join(", ")
         );
         (codes::FEED_SHRUNK, message)
@@ -143,12 +152,12 @@ pub(super) fn unmapped(reading: &SourceReading, stored: &Snapshot) -> Vec<Diagno
     missing
         .map(|(kind, id)| {
             let message = format!(
-                "custom field `{id}` is required of {}, and the mapping {} fills it from no column of the export",
+                "custom field `{id}` is required for {}, but no column of the export fills it in the mapping {}",
                 kind.collection, mapping.name
             );
             let origin = Origin { path: reading.source.written.as_str().into(), at: LineColumn::default() };
             Diagnostic::new(codes::MAP_REQUIRED_CUSTOM_FIELD, message)
-                .help("map a column or a constant to it under `customFields:`, give it a `default`, or let the source decide about the existence of none (`existence: false`)")
+                .help("map a column or a constant to it under `customFields:`, give it a `default`, or set `existence: false` so that the source creates none")
                 .at(origin)
         })
         .collect()

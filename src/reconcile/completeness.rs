@@ -27,11 +27,11 @@ fn shrunk(
     let records = facts.records - facts.repeated;
     let rows = match facts.repeated {
         0 => format!("{records} rows"),
-        1 => format!("{records} different rows and one that repeats another"),
-        n => format!("{records} different rows and {n} that repeat others"),
+        1 => format!("{records} different rows and 1 repeated row"),
+        n => format!("{records} different rows and {n} repeated rows"),
     };
     if let Some(least) = complete.min_rows.filter(|least| records < *least) {
-        let message = format!("the export has {rows}, fewer than the {least} of `minRows`");
+        let message = format!("the export has {rows}, but `minRows` is {least}");
         return Some((codes::FEED_SHRUNK, message));
     }
     let mut counts: Vec<u64> = accepted.iter().map(|accepted| accepted.records).collect();
@@ -40,7 +40,7 @@ fn shrunk(
     let shrink = complete.shrink.unwrap_or(SHRINK);
     if u128::from(records) * 100 < u128::from(usual) * u128::from(100 - shrink) {
         let message = format!(
-            "the export has {rows}, and the last {} that were accepted have {usual} in the middle: more than {shrink} % fewer",
+            "the export has {rows}, more than {shrink} % fewer than the median {usual} of the last {} accepted exports",
             counts.len()
         );
         return Some((codes::FEED_SHRUNK, message));
@@ -63,7 +63,7 @@ pub(super) fn why_stale(
         && let Some(before) = last.modified_at.filter(|before| written < *before)
     {
         let message = format!(
-            "the export was written at {}, before the last accepted one, which was written at {}",
+            "the export was written at {}, before the last accepted export of {}",
             time(written),
             time(before)
         );
@@ -79,13 +79,13 @@ pub(super) fn out_of_time(written: i64, export: &FeedConfig) -> Option<String> {
     let (written_at, now_at) = (time(written), time(now));
     if written.saturating_sub(now) > AHEAD {
         return Some(format!(
-            "the export is dated {written_at}, in the future: it is {now_at} now, and `maxAge` cannot be checked"
+            "the export is dated {written_at}, which is in the future (now: {now_at}), so `maxAge` cannot be checked"
         ));
     }
     let age = now.saturating_sub(written);
     if age > i64::try_from(most.as_millis()).unwrap_or(i64::MAX) {
         return Some(format!(
-            "the export was written at {written_at}, {} ago, and `maxAge` is {}: it is {now_at} now",
+            "the export was written at {written_at}, {} ago, but `maxAge` is {} (now: {now_at})",
             span(age),
             span(i64::try_from(most.as_millis()).unwrap_or(i64::MAX))
         ));

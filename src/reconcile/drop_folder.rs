@@ -26,7 +26,10 @@ pub(super) fn settle(reading: &SourceReading, plan: &Plan) -> Result<(), PassErr
         Some((code, _)) => code.is_approvable(),
     };
     let told = |error: std::io::Error| {
-        PassError::Refused(format!("the report of {}: {error}", fetched.name))
+        PassError::Refused(format!(
+            "cannot write the report of {}: {error}",
+            fetched.name
+        ))
     };
     let mut report = Vec::new();
     let name: Arc<str> = fetched.name.as_str().into();

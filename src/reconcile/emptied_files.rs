@@ -51,5 +51,5 @@ fn reason(path: &str, count: usize) -> String {
         many => format!("{many} resources"),
     };
     let path = visible(path);
-    format!("{path} is empty and declared {resources}; delete {path} to remove them")
+    format!("{path} is empty; it declared {resources}. To remove them, delete {path}")
 }

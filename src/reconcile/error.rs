@@ -12,7 +12,7 @@ pub enum PassError {
     #[error("{0}")]
     Refused(String),
     /// Nobody waits for it any longer.
-    #[error("it took too long")]
+    #[error("timed out")]
     Stopped,
     /// The database is another environment's.
     #[error("environment-mismatch: the database belongs to {database}, and this run is for {run}")]

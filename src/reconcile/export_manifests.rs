@@ -41,7 +41,7 @@ pub fn manifests(
     dir: &Path,
 ) -> Result<ConvertedExport, PassError> {
     let Some(feed) = source.feed() else {
-        let why = format!("source {} is no export", source.name);
+        let why = format!("source {} is not an export", source.name);
         return Err(PassError::Usage(why));
     };
     let there = load_directory(dir)?;
@@ -78,7 +78,7 @@ fn load_directory(dir: &Path) -> Result<LoadedManifests, PassError> {
     match loaded.desired.removals_off.first() {
         None => Ok(loaded),
         Some(why) => Err(PassError::Refused(format!(
-            "what {} declares cannot be made out: {why}; see `roster validate {0}`",
+            "cannot determine what {} declares: {why}; see `roster validate {0}`",
             dir.display()
         ))),
     }
@@ -217,8 +217,7 @@ pub(super) fn inline_targets(declared: &DeclaredResource) -> impl Iterator<Item 
 /// Something was left out before: that is what a reference misses that it did not miss at first.
 fn explain_missing_reference(found: &mut Diagnostic) {
     if found.code == codes::REFERENCE {
-        found.help =
-            Some("it is left out because of its own errors, or missing: mend that first".into());
+        found.help = Some("it is missing or has errors of its own; fix those first".into());
     }
 }
 

@@ -77,7 +77,7 @@ impl SourceReading {
     #[must_use]
     pub fn why_not_applied(&self) -> Option<String> {
         if !self.source.apply {
-            return Some("the source is in mode `plan`: nothing is applied".to_owned());
+            return Some("the source is in mode `plan`, so nothing is applied".to_owned());
         }
         let waits = self
             .export_verdict
@@ -85,7 +85,7 @@ impl SourceReading {
             .is_some_and(|judged| !judged.is_started);
         waits.then(|| {
             format!(
-                "the first pass of an export only plans; let it begin with `roster approve source {}`",
+                "the first pass of an export only plans; approve it with `roster approve source {}`",
                 self.source.name
             )
         })
@@ -122,7 +122,7 @@ pub(super) fn read(
         Ok(file) => file,
         Err(error) => {
             let why = format!("{} cannot be read: {error}", path.display());
-            return lost(why, "give a file that is there");
+            return lost(why, "pass an existing file");
         }
     };
     let read = crate::feed::read(file, &name, &source.name, &feed.mapping);
@@ -175,10 +175,7 @@ pub(super) fn unchanged(
     feed: &FeedConfig,
     (remembered, last): (SourceCheckpoint, AcceptedExport),
 ) -> SourceReading {
-    tracing::info!(
-        "source {}: the export is the one that was applied",
-        source.name
-    );
+    tracing::info!("source {}: the export is already applied", source.name);
     let desired = Desired {
         source: source.name.clone(),
         revision: remembered.revision.as_str().into(),
@@ -392,7 +389,7 @@ fn why_truncated(
         let found = found.find(|found| found.key.is_none() && found.code == codes::ENCODING);
         let message = match found {
             Some(found) if records == 0 => format!("the export cannot be read: {}", found.message),
-            _ => format!("the export breaks off after {}", plural(records, "row")),
+            _ => format!("the export ends after {}", plural(records, "row")),
         };
         return Some((codes::FEED_TRUNCATED, message));
     }
@@ -400,14 +397,13 @@ fn why_truncated(
     match facts.trailer {
         Some(told) if told != records => {
             let message = format!(
-                "the last line of the export counts {}, and there are {records}",
+                "the trailer of the export counts {}, but it has {records}",
                 plural(told, "row")
             );
             Some((codes::FEED_TRUNCATED, message))
         }
         None if wanted => {
-            let message =
-                "the last line of the export, which counts the rows, is missing".to_owned();
+            let message = "the trailer of the export is missing".to_owned();
             Some((codes::FEED_TRUNCATED, message))
         }
         _ => None,

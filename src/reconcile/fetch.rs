@@ -33,7 +33,7 @@ pub enum FetchError {
     #[error(transparent)]
     Export(#[from] TransportError),
     /// The fetch itself ended in the middle.
-    #[error("the fetch broke off")]
+    #[error("the fetch was interrupted")]
     Interrupted,
 }
 
@@ -44,7 +44,7 @@ impl FetchError {
         match self {
             Self::Git(error) => error.help(),
             Self::Export(error) => error.help(),
-            Self::Interrupted => "it is tried again".to_owned(),
+            Self::Interrupted => "Roster tries again".to_owned(),
         }
     }
 }
@@ -119,9 +119,9 @@ fn fetch_source(source: &Source, cache: &Path) -> Result<FetchedSource, FetchErr
 /// Why an export is none that is new.
 fn why_unchanged(way: &LocationKind, untouched: bool) -> &'static str {
     match way {
-        LocationKind::Http(_) if untouched => "the server says that it did not change (304)",
-        LocationKind::Drop(_) if untouched => "nothing new is in the drop folder",
-        _ => "the same bytes as the last one",
+        LocationKind::Http(_) if untouched => "the server answered that nothing changed (304)",
+        LocationKind::Drop(_) if untouched => "no new file in the drop folder",
+        _ => "same bytes as the last export",
     }
 }
 
@@ -134,7 +134,7 @@ fn log_fetch(source: &Source, fetched: &Result<FetchedSource, FetchError>) {
             movement: CommitMovement::Rewound { from },
             ..
         }) => tracing::warn!(
-            "source {name}: {} was rewound or pushed by force: commit {from}, which was read before, is no longer part of it; it is at {revision} now",
+            "source {name}: {} was rewound or force-pushed: it no longer contains commit {from}, which was read before; it is now at {revision}",
             source.git().map_or("it", |place| place.reference())
         ),
         Ok(FetchedSource {
@@ -142,7 +142,7 @@ fn log_fetch(source: &Source, fetched: &Result<FetchedSource, FetchError>) {
             movement: CommitMovement::Switched { from },
             ..
         }) => tracing::warn!(
-            "source {name}: the remote has another default branch now: commit {from} was read before, {revision} is read now; set `ref:` to stay on one branch"
+            "source {name}: the default branch of the remote changed: commit {from} was read before, {revision} is read now; set `ref:` to stay on one branch"
         ),
         Ok(_) => {}
         Err(error) => tracing::warn!("source {name} could not be fetched: {error}"),

@@ -111,7 +111,7 @@ async fn read_source(
         let remembered = remembered.as_ref();
         return Ok(match remembered {
             Some(remembered) => read_changed_files(config, request, source, remembered),
-            None => Err("nothing is remembered of it that still holds"),
+            None => Err("no usable cache of the last pass"),
         });
     };
     let last = store.accepted_exports(&source.name, 1).await?.pop();
@@ -125,7 +125,7 @@ async fn read_source(
 
 /// Every pass that reads everything says why.
 pub(super) fn read_everything_because<T>(source: &Source, why: &str) -> Option<T> {
-    tracing::info!("source {}: everything is read: {why}", source.name);
+    tracing::info!("source {}: reading everything: {why}", source.name);
     None
 }
 
@@ -179,15 +179,15 @@ fn read_changed_files(
         return Err("it was applied from another path");
     }
     if remembered.files.is_empty() {
-        return Err("its last apply left something open that is in no file");
+        return Err("its last apply left something open that no file declares");
     }
     let same_rules = remembered.fingerprint == fingerprint(config, source);
     if !same_rules || !kinds::RULE_KINDS.into_iter().all(judged) {
-        return Err("the release or the configuration is another one");
+        return Err("the release or the configuration changed");
     }
     let tree = source_reading::source_tree(config, source, request);
     if !tree.diagnostics.is_empty() || !same_contents(&tree, &remembered.files) {
-        return Err("its folder, or a file that it names, is not as it was");
+        return Err("its folder, or a file that it names, changed");
     }
     let digests = manifest::digests(&tree).ok_or("a file cannot be read")?;
     let differs = |path: &str, digest: Digest| remembered.files.get(path) != Some(&Some(digest));
@@ -221,7 +221,7 @@ fn read_changed_files(
         None => manifest::revision(all).to_string().into(),
     };
     tracing::info!(
-        "source {}: {} of {} files read, the others are as they were applied",
+        "source {}: read {} of {} files; the others are unchanged",
         source.name,
         others.len(),
         digests.len()

@@ -230,7 +230,7 @@ impl<'a> Pass<'a> {
                     .map(|source| format!("{} ({})", source.name, source.written))
                     .collect();
                 return Err(PassError::Usage(format!(
-                    "{} lies in no source of {}: {}",
+                    "{} is in no source of {}: {}",
                     path.display(),
                     config.display(),
                     sources.join(", ")
@@ -337,7 +337,7 @@ impl<'a> Pass<'a> {
         let now = reading.source.written.clone();
         if let Some(before) = before.filter(|before| *before != now) {
             let reason = format!(
-                "the source `{}` was read from {before} before and is read from {now} now; name it in a `roster.yaml` to move it",
+                "the source `{}` was read from {before} before, but from {now} now; to move it, name it in a `roster.yaml`",
                 reading.source.name
             );
             Arc::make_mut(&mut self.readings[index].as_read)

@@ -41,7 +41,7 @@ pub(super) async fn plan(
     let Some(standing) = unchanged_standing(pass, index, &mut moment).await? else {
         return Ok(read_everything_because(
             &source,
-            "somebody else changed a row that it claims",
+            "a row that it claims was changed outside Roster",
         ));
     };
     if pass.readings[index].is_unchanged() {
@@ -58,7 +58,7 @@ pub(super) async fn plan(
     else {
         return Ok(read_everything_because(
             &source,
-            "what changed touches everything",
+            "the change affects everything",
         ));
     };
     let repeated = &pass.readings[index].repeated;
@@ -67,13 +67,13 @@ pub(super) async fn plan(
     if touched.any(|key| repeated.contains_key(key)) {
         return Ok(read_everything_because(
             &source,
-            "something changed is written out elsewhere too",
+            "a changed resource is also declared elsewhere",
         ));
     }
     if !needs_no_decision(&plan) {
         return Ok(read_everything_because(
             &source,
-            "somebody has to decide about what changed",
+            "the change needs a decision",
         ));
     }
     let new = |key: &Key| stored.rows.has_read(key) && !stored.claims.contains_key(key);
@@ -114,20 +114,20 @@ async fn plan_push(
         .map(|it| SnapshotLookup::Row(it.key.clone()))
         .collect();
     if !moment.extend_snapshot(&mut stored, asks).await? {
-        return Ok(read_everything_because(&source, "much was pushed"));
+        return Ok(read_everything_because(&source, "the push is large"));
     }
     let Some((mut plan, stored)) = plan_until_complete(pass, index, &mut moment, stored).await?
     else {
         return Ok(read_everything_because(
             &source,
-            "what was pushed touches everything",
+            "the push affects everything",
         ));
     };
     // A record with a fault of its own: the rows it touches are enough to see that.
     if plan.errored || !plan.held.iter().all(HoldEntry::is_error) {
         return Ok(read_everything_because(
             &source,
-            "a person has to decide about a pushed record",
+            "a pushed record needs a decision",
         ));
     }
     let new = |key: &Key| stored.rows.has_read(key) && !stored.claims.contains_key(key);
@@ -136,7 +136,7 @@ async fn plan_push(
     let standing = moment.claim_counts(&source.name).await?;
     plan.summary.unclaimed = standing.unclaimed.saturating_sub(adopted);
     tracing::info!(
-        "source {}: planned what was pushed on the {} rows that it touches",
+        "source {}: planned the push on the {} affected rows",
         source.name,
         stored.rows.len()
     );
@@ -206,14 +206,14 @@ async fn affected_snapshot(
     let reading = &mut pass.readings[index];
     let source = reading.source.name.clone();
     let Some(unread) = &mut reading.incremental else {
-        return Ok(Err("nothing is known of it"));
+        return Ok(Err("no previous state"));
     };
     let desired = unread.read.clone();
     let paths = reading.digests.iter().map(|(path, _)| &**path);
     let paths = paths.chain(unread.gone.iter().map(CompactText::as_str));
     let before = moment.declared_in(&source, paths).await?;
     if before.keys().any(|key| !desired.resources.contains(key)) {
-        return Ok(Err("something is no longer declared"));
+        return Ok(Err("a resource is no longer declared"));
     }
     let new = desired.resources.len() - before.len();
     unread.resources += new as u64;
@@ -223,7 +223,7 @@ async fn affected_snapshot(
     let elsewhere =
         |claim: &ClaimSummary| claim.source != *source || !before.contains_key(&claim.key);
     if claims.iter().any(elsewhere) {
-        return Ok(Err("something is declared in several places"));
+        return Ok(Err("a resource is declared in several places"));
     }
     let Some(anew) = changed_resources(&desired, &stored, &claims, &pass.rules(index, &stored))
     else {

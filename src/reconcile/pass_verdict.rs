@@ -66,8 +66,8 @@ fn refusal(found: &[Diagnostic]) -> String {
     let mut errors = found.iter().filter(|found| found.is_error());
     let first = errors.next().map_or("", |first| &first.message);
     match errors.count() {
-        0 => format!("an error refuses it: {first}"),
-        more => format!("{} errors refuse it, the first: {first}", more + 1),
+        0 => format!("1 error refused the plan: {first}"),
+        more => format!("{} errors refused the plan; first error: {first}", more + 1),
     }
 }
 
@@ -109,7 +109,7 @@ impl SourceReading {
     fn idle(&self) -> Option<IdleReason> {
         let name = &self.source.name;
         if let Some(why) = self.unaccepted() {
-            let help = format!("See what waits with `roster plan --source {name}`.");
+            let help = format!("See the plan with `roster plan --source {name}`.");
             return Some(IdleReason { why, help });
         }
         if self.closed.is_some() {
@@ -117,9 +117,9 @@ impl SourceReading {
         }
         let why = self.why_not_applied()?;
         let help = if self.source.apply {
-            format!("Let it begin with `roster approve source {name}`.")
+            format!("Approve it with `roster approve source {name}`.")
         } else {
-            format!("Set `mode: apply` for source {name}, or take it out of `order`.")
+            format!("Set `mode: apply` for source {name}, or remove it from `order`.")
         };
         Some(IdleReason { why, help })
     }
@@ -137,7 +137,7 @@ impl SourceReading {
                 let emptied = self.verdict.iter().flat_map(|verdict| &verdict.emptied);
                 let why = |kind| {
                     format!(
-                        "all of its {} are gone at once",
+                        "all of its {} disappeared at once",
                         kinds::get(kind).collection
                     )
                 };

@@ -224,8 +224,8 @@ impl SourceReading {
 
 /// A wrong folder looks like one that declares nothing.
 fn no_manifest(source: &Source) -> Diagnostic {
-    let message = format!("there is no manifest in {}", source.written);
-    let help = "name the folder that holds them: files that end in `.yaml`, `.yml` or `.json`";
+    let message = format!("no manifest in {}", source.written);
+    let help = "name the folder with the files that end in `.yaml`, `.yml` or `.json`";
     let note = Diagnostic::new(codes::EMPTY_SOURCE, message).severity(Severity::Note);
     note.help(help)
 }
@@ -241,8 +241,8 @@ fn ignored(config: &Config, source: &Source, tree: &Tree) -> Vec<Diagnostic> {
     let others = tree.configurations.iter().filter(|path| !is_used(path));
     others
         .map(|path| {
-            let message = format!("{path} among the manifests is not read");
-            let help = "guards, authority and sources come only from the configuration of whoever runs Roster; move it out of the manifests";
+            let message = format!("{path} is not read, because it is among the manifests");
+            let help = "Move it out of the manifests. Only the operator configures guards, authority and sources.";
             let origin = Origin {
                 path: Arc::clone(path),
                 at: LineColumn::default(),

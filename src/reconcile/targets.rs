@@ -57,6 +57,6 @@ async fn unknown(pass: &Pass<'_>, store: &Store, key: &Key) -> Result<PassError,
         format!("; did you mean `{kind}/{near}`?")
     });
     Ok(PassError::Refused(format!(
-        "no source declares `{key}`, and it is not stored{help}"
+        "no source declares `{key}`, and it does not exist{help}"
     )))
 }

@@ -49,7 +49,7 @@ impl Pass<'_> {
         let mut others = others.filter(|(at, _)| *at != index);
         match others.find(|(_, other)| other.as_read.resources.contains(&definition)) {
             Some((_, other)) => found.help(format!(
-                "source {} defines it: put that source first under `sources:` in roster.yaml, or apply it first",
+                "source {} defines it; put that source first under `sources:` in roster.yaml, or apply it first",
                 other.source.name
             )),
             None => found,

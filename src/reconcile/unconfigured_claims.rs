@@ -26,19 +26,19 @@ fn unconfigured(config: &Config, source: &str, claims: u64) -> Diagnostic {
     let (message, before) = match &config.path {
         Some(_) => (
             format!(
-                "source {source} is no longer configured and still claims {claims} {resources}: nobody changes or removes what it declared"
+                "source {source} is no longer configured but still claims {claims} {resources}, which no source changes or removes"
             ),
-            "configure it again",
+            "Configure it again",
         ),
         None => (
             format!(
-                "source {source} claims {claims} {resources}, and without a roster.yaml nobody knows where to read it"
+                "source {source} claims {claims} {resources}, but without a roster.yaml its location is unknown"
             ),
-            "run where its roster.yaml is found, or give `--config FILE`",
+            "Run in the folder of its roster.yaml, or pass `--config FILE`",
         ),
     };
     let help = format!(
-        "{before}; if it has another name now, `roster source rename {source} NEW`; if it is gone for good, `roster source forget {source}`"
+        "{before}. If it was renamed, run `roster source rename {source} NEW`. If it is gone for good, run `roster source forget {source}`"
     );
     Diagnostic::new(codes::CLAIM_UNCONFIGURED, message).help(help)
 }

@@ -162,7 +162,7 @@ fn check_file(path: &Path) -> Result<bool, StoreError> {
         .read_to_end(&mut first)
         .map_err(failed)?;
     if first != HEADER {
-        let what = "it does not begin as a SQLite database does; check the name, or restore it from a copy";
+        let what = "it is not a SQLite database; check the name, or restore it from a backup";
         return Err(damaged_error(path, what));
     }
     log_is_sound(path).map(|()| true)
@@ -173,12 +173,12 @@ fn missing_file_message(path: &Path, what: &str) -> String {
     let log = sidecar_path(path, "-wal");
     if length(&log) > 0 {
         return format!(
-            "{what}, and {} still holds changes of it; restore both from a copy, \
-             or remove both to start with a new database",
+            "{what}, and {} still contains changes of it; restore both from a backup, or remove \
+             both to start with a new database",
             log.display()
         );
     }
-    format!("{what}; restore it from a copy, or remove it to start with a new database")
+    format!("{what}; restore it from a backup, or remove it to start with a new database")
 }
 
 /// That a log with changes begins as one does: SQLite takes any other for none, and what was
@@ -193,7 +193,7 @@ fn log_is_sound(path: &Path) -> Result<(), StoreError> {
         return Ok(());
     }
     let what = format!(
-        "{} holds changes that cannot be read; restore both files from a copy",
+        "{} contains changes that cannot be read; restore both files from a backup",
         log.display()
     );
     Err(damaged_error(path, &what))
@@ -244,7 +244,7 @@ fn folder_of(path: &Path) -> &Path {
 
 fn open_error(path: &Path, fault: SqlFault) -> StoreError {
     if fault.is_damage() {
-        let what = "SQLite cannot read it; restore it from a copy";
+        let what = "SQLite cannot read it; restore it from a backup";
         return damaged_error(path, what);
     }
     failed_open(path, fault)

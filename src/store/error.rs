@@ -8,7 +8,7 @@ use std::sync::Arc;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The URL is of no engine.
-    #[error("`{0}` is no database: use sqlite:PATH or postgres://…")]
+    #[error("`{0}` is not a database address; use sqlite:PATH or postgres://…")]
     InvalidUrl(String),
     /// The database cannot be reached or opened.
     #[error("cannot open the database {url}")]
@@ -35,8 +35,8 @@ pub enum StoreError {
     Denied(String),
     /// The tables that are there are another program's: nothing is read from them or written to them.
     #[error(
-        "{place} is not a Roster database: it has {tables} of another program; \
-         nothing was changed; {help}"
+        "{place} is not a Roster database: it has {tables} of another program. Nothing was \
+         changed; {help}"
     )]
     Foreign {
         /// Where, without a password.
@@ -48,15 +48,15 @@ pub enum StoreError {
     },
     /// A database in a read-only place has changes that only a writer may fold in.
     #[error(
-        "cannot read {path}: its folder is read-only and {path}-wal holds changes; \
-         open it once where it can be written, or copy both files"
+        "cannot read {path}: its folder is read-only and {path}-wal contains changes; open it \
+         once in a writable folder, or copy both files"
     )]
     ReadOnlyWal {
         /// The database file.
         path: String,
     },
     /// A database that is not there cannot be written through a reader.
-    #[error("there is no database yet; create it with `roster migrate` or `roster apply`")]
+    #[error("no database yet; create it with `roster migrate` or `roster apply`")]
     Missing,
     /// The schema is not this release's.
     #[error("the database has schema version {found}, this release needs {needed}: {help}")]
@@ -107,7 +107,7 @@ impl StoreError {
     pub fn write_failure(&self) -> Option<&'static str> {
         const FULL: &str = "the disk is full";
         const READ_ONLY: &str = "the database is read-only";
-        const BROKEN: &str = "the disk fails";
+        const BROKEN: &str = "the disk reports an error";
         let code = self.code()?;
         // The codes of PostgreSQL have five characters, those of SQLite fewer.
         match code.as_str() {
@@ -161,7 +161,7 @@ impl fmt::Display for SqlFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             _ if self.is_damage() => f.write_str(
-                "the database file is damaged; restore it from a copy, nothing was written",
+                "the database file is damaged; nothing was written; restore it from a backup",
             ),
             sqlx::Error::Database(error) => f.write_str(error.message()),
             sqlx::Error::Io(error) => match error.kind() {
@@ -205,7 +205,7 @@ pub enum ApplyError {
     /// The connection was lost during the commit, and the database does not come back to say how it
     /// ended: all of it is there, or nothing.
     #[error(
-        "the answer of the commit of run {run} was lost; `roster history` shows whether it was made"
+        "the connection was lost while run {run} was committed; check with `roster history` whether it was"
     )]
     CommitUnknown {
         run: i64,
@@ -213,7 +213,7 @@ pub enum ApplyError {
         source: StoreError,
     },
     /// A plan with errors is not applied.
-    #[error("the plan was refused because of its errors")]
+    #[error("the plan has errors and was refused")]
     Refused,
     /// The database failed.
     #[error(transparent)]

@@ -204,14 +204,14 @@ impl Store {
                 });
             }
             if before != head {
-                return Ok(broken("it does not follow the run before it"));
+                return Ok(broken("it does not follow the previous run"));
             }
             let mut chain = HashChain::start(&before, &header);
             if let Some(what) = walk.chain_run(&mut tx, id, &mut chain).await? {
                 return Ok(broken(&what));
             }
             if chain.head().as_slice() != stored {
-                return Ok(broken("its changes or its header are not what was written"));
+                return Ok(broken("its changes or its header were altered"));
             }
             head = stored;
         }
@@ -249,7 +249,7 @@ async fn verify_end(
     if written != (walk.seq, counted, head.to_vec()) || more {
         return Ok(HistoryVerification::Broken {
             run: counted + 1,
-            what: "the history does not end where it was last written".to_owned(),
+            what: "the history does not end at its last written entry".to_owned(),
         });
     }
     Ok(HistoryVerification::Sound {

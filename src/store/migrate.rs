@@ -147,7 +147,7 @@ async fn require_within(
     let help = match schema_state(meta.schema) {
         SchemaState::None | SchemaState::Current => return Ok(meta),
         SchemaState::Old { .. } => "run `roster migrate`",
-        SchemaState::Newer { .. } => "use the release that wrote it, or a newer one",
+        SchemaState::Newer { .. } => "use the release that wrote it or a newer one",
     };
     Err(StoreError::Schema {
         found: meta.schema,

@@ -57,7 +57,7 @@ impl PostgresServers {
     ) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
         match self.try_begin(begin).await {
             Err(error) if self.all.len() > 1 && is_connection_lost(&error) => {
-                tracing::info!("{}: {error}; looking for another server", self.url);
+                tracing::info!("{}: {error}; trying another server", self.url);
                 self.switch_server().await?;
                 self.try_begin(begin).await
             }
@@ -187,7 +187,7 @@ async fn find_usable_server(
     for options in all {
         match probe_until(options, access, wait).await {
             Some(Ok(true)) => return Ok(options.clone()),
-            Some(Ok(false)) => unreached.add(options, &"a replica, which takes no writes"),
+            Some(Ok(false)) => unreached.add(options, &"a read-only replica"),
             Some(Err(error)) => unreached.add(options, &SqlFault(error)),
             None => {
                 let why = format!("no answer within {} s", wait.as_secs());

@@ -101,7 +101,7 @@ impl Store {
             return Ok(None);
         }
         if has_table(&mut tx, "claims").await? {
-            return Err(tx.corrupt("the table `meta` is gone, and others of Roster's are there"));
+            return Err(tx.corrupt("the table `meta` is missing, but other Roster tables exist"));
         }
         if self.embedded() {
             let (schema, elsewhere) = (None, Vec::new());
@@ -144,7 +144,7 @@ impl Store {
         let (place, help) = if self.embedded() {
             (
                 self.url().to_owned(),
-                "name another file as `database:` or with `--database`",
+                "name another file in `database:` or with `--database`",
             )
         } else {
             let schema = SchemaVisibility::of(&mut tx)
@@ -240,8 +240,8 @@ impl SchemaVisibility {
         }
         let Some(schema) = &self.schema else {
             return Some(format!(
-                "role {role} may use no schema of its search path ({}) in {url}: \
-                 grant it `USAGE` on one, or name another with `?options=-csearch_path%3DNAME`",
+                "role {role} may not use any schema of its search path ({}) in {url}: grant it \
+                 `USAGE` on one, or name another with `?options=-csearch_path%3DNAME`",
                 self.path
             ));
         };
@@ -250,8 +250,8 @@ impl SchemaVisibility {
             .iter()
             .find(|home| home.on_search_path)?;
         Some(format!(
-            "schema {schema} comes first in the search path ({}) of {url} and has no Roster tables, \
-             schema {behind} has: name the one that is meant with `?options=-csearch_path%3D{behind}`",
+            "schema {schema} is first in the search path ({}) of {url} but has no Roster tables; \
+             schema {behind} has. Choose one with `?options=-csearch_path%3D{behind}`",
             self.path,
             behind = behind.schema
         ))

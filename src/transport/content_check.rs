@@ -51,7 +51,7 @@ pub(super) fn check_is_data(
         None => Ok(()),
         Some(said) => Err(TransportError::NotData {
             place: place.to_string(),
-            what: format!("it says that something went wrong: {}", place.redact(&said)),
+            what: format!("it reports an error: {}", place.redact(&said)),
         }),
     }
 }
@@ -157,7 +157,7 @@ mod tests {
             let error = check_is_data(&place(), page.as_bytes(), true).unwrap_err();
             assert_eq!(
                 error.to_string(),
-                "/c.csv is no data: it is an HTML page, “Sign in”"
+                "/c.csv did not send data: it is an HTML page, “Sign in”"
             );
         }
         for data in ["", "id;name\n1;<html>\n", "[]", "<?xml version='1.0'?><a/>"] {

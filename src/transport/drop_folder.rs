@@ -98,7 +98,7 @@ pub fn settle(
         Ok(stamp) if Some(stamp) == read => {}
         Ok(_) => {
             tracing::warn!(
-                "{} was replaced after it was read; the new one stays for the next pass",
+                "{} was replaced after it was read; the next pass reads the new one",
                 path.display()
             );
             return Ok(());

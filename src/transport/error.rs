@@ -27,7 +27,7 @@ pub enum TransportError {
     #[error("{path} cannot be used: {why}")]
     Setting { path: PathBuf, why: String },
     /// There is no such file.
-    #[error("there is no file at {place}{said}")]
+    #[error("{place} does not exist{said}")]
     Missing {
         /// Where it was looked for.
         place: String,
@@ -35,7 +35,7 @@ pub enum TransportError {
         said: String,
     },
     /// It is no file one can read.
-    #[error("{path} is {what}, which is not read")]
+    #[error("{path} is {what}; Roster does not read it")]
     Irregular {
         path: String,
         /// What it is instead.
@@ -59,17 +59,17 @@ pub enum TransportError {
         source: io::Error,
     },
     /// It cannot be put away.
-    #[error("{path} cannot be put away: {source}")]
+    #[error("{path} cannot be moved: {source}")]
     Move {
         path: PathBuf,
         /// Why.
         source: io::Error,
     },
     /// The other side did not let us in.
-    #[error("{place} does not let us in: {said}")]
+    #[error("{place} denied access: {said}")]
     Authentication { place: String, said: String },
     /// The host is not known to ssh, or is another one now.
-    #[error("the host of {place} is not one that ssh trusts: {said}")]
+    #[error("ssh does not trust the host of {place}: {said}")]
     HostKey {
         place: String,
         /// What ssh said.
@@ -90,14 +90,14 @@ pub enum TransportError {
         after: Duration,
     },
     /// The other side fell silent.
-    #[error("nothing came from {place} for {} s", .after.as_secs())]
+    #[error("no data from {place} for {} s", .after.as_secs())]
     Silent {
         place: String,
         /// How long was waited.
         after: Duration,
     },
     /// A web server says no.
-    #[error("{place} answers {status}{said}")]
+    #[error("{place} answered {status}{said}")]
     Status {
         place: String,
         status: String,
@@ -105,7 +105,7 @@ pub enum TransportError {
         said: String,
     },
     /// A web server has no time.
-    #[error("{place} answers {status}: it has no time for us now{}", retry_hint(.after.as_ref()))]
+    #[error("{place} answered {status}: it is overloaded{}", retry_hint(.after.as_ref()))]
     Busy {
         place: String,
         status: String,
@@ -113,7 +113,7 @@ pub enum TransportError {
         after: Option<TimeDelta>,
     },
     /// A web server sends us where we do not go.
-    #[error("{place} sends us to {to}: {why}")]
+    #[error("{place} redirects to {to}: {why}")]
     Redirect {
         place: String,
         /// Where.
@@ -122,7 +122,7 @@ pub enum TransportError {
         why: String,
     },
     /// It ends too early.
-    #[error("{place} broke off: {said}")]
+    #[error("{place} ended early: {said}")]
     Truncated {
         place: String,
         /// What shows it.
@@ -138,7 +138,7 @@ pub enum TransportError {
         unpacked: bool,
     },
     /// It is something for people, or the news that something went wrong.
-    #[error("{place} is no data: {what}")]
+    #[error("{place} did not send data: {what}")]
     NotData {
         place: String,
         /// What it is instead.
@@ -154,14 +154,14 @@ pub enum TransportError {
         source: Box<TransportError>,
     },
     /// There is no room in the cache.
-    #[error("there is no room left for {place}: {source}")]
+    #[error("no space left for {place}: {source}")]
     Full {
         place: String,
         /// What the system said.
         source: io::Error,
     },
     /// It was never fetched, or what was fetched is gone.
-    #[error("{place} was not fetched yet")]
+    #[error("{place} was never fetched")]
     Unfetched { place: String },
     /// Anything else.
     #[error("{place} cannot be fetched: {said}")]
@@ -187,47 +187,47 @@ impl TransportError {
     #[must_use]
     pub fn help(&self) -> String {
         match self {
-            Self::Program { .. } => "install OpenSSH's client, and have it on the PATH",
-            Self::Cache { .. } => "name a folder that may be written with `cache:` in roster.yaml",
-            Self::Setting { .. } => "check the file that `ca:` or `auth:` of the source names",
+            Self::Program { .. } => "install the OpenSSH client and put it on the PATH",
+            Self::Cache { .. } => "set `cache:` in roster.yaml to a writable folder",
+            Self::Setting { .. } => "check the file named in `ca:` or `auth:` of the source",
             Self::Missing { .. } => {
-                "check the name and the folder in `export:`, and whether the export has run"
+                "check the name and the folder in `export:`, and that the export has run"
             }
-            Self::Irregular { .. } => "name a file itself, in a folder of its own",
+            Self::Irregular { .. } => "name the file itself, in its own folder",
             Self::Unfinished { .. } => {
-                "nothing is to be done if an upload is under way: it is read in the next pass. Best is to upload under another name and rename, or to write a done-file afterwards (`done:`)"
+                "if an upload is running, do nothing; the next pass reads it. To avoid this, upload under another name and rename, or write a done-file afterwards (`done:`)"
             }
             Self::Swapped { .. } => {
-                "it is read in the next pass; have the export written under another name and renamed"
+                "the next pass reads it; write the export under another name and rename it"
             }
-            Self::Read { .. } => "let the user that Roster runs as read it",
+            Self::Read { .. } => "allow the user of Roster to read it",
             Self::Move { .. } => {
-                "let the user that Roster runs as write to the folder and to `accepted/` and `rejected/` in it, on the same file system"
+                "allow the user of Roster to write to the folder and to `accepted/` and `rejected/` in it, on the same file system"
             }
             Self::Authentication { .. } => {
-                "look at `auth:` of the source: whether it has run out, and may read the export"
+                "check `auth:` of the source: it must be valid and may read the export"
             }
             Self::HostKey { .. } => {
-                "check the key of the host, put it into a file (`ssh-keyscan HOST`) and name the file with `auth: {sshKey: FILE, knownHosts: FILE}`"
+                "check the key of the host, write it to a file (`ssh-keyscan HOST`), and set `auth: {sshKey: FILE, knownHosts: FILE}`"
             }
             Self::Unreachable { .. } => "check the address, the network and the proxy",
             Self::Timeout { .. } | Self::Silent { .. } => {
-                "check the network and the server, or give `timeout:` of the export more time"
+                "check the network and the server, or raise `timeout:` of the export"
             }
-            Self::Status { .. } => "check the address, and what its server logs",
-            Self::Busy { .. } => "nothing is to be done if that ends; else fetch less often",
-            Self::Redirect { .. } => "name the address where the export is in the end",
+            Self::Status { .. } => "check the address and the log of its server",
+            Self::Busy { .. } => "do nothing if this is temporary; otherwise fetch less often",
+            Self::Redirect { .. } => "use the final address of the export",
             Self::Truncated { .. } => {
-                "nothing of it was taken; it is fetched again in the next pass"
+                "nothing was applied; the next pass fetches it again"
             }
             Self::TooLarge { .. } => {
-                "look what it is; if it is right, give `limit:` of the export more, as in `limit: 4GiB`"
+                "check the file; if it is correct, raise `limit:` of the export, for example `limit: 4GiB`"
             }
             Self::NotData { .. } => {
-                "open the address with the same credentials: the session may have run out, or the address be that of a page"
+                "open the address with the same credentials; the session may have expired, or the address is that of a page"
             }
             Self::Page { source, .. } => return source.help(),
-            Self::Full { .. } => "make room, or name another folder with `cache:` in roster.yaml",
+            Self::Full { .. } => "free some space, or set `cache:` in roster.yaml to another folder",
             Self::Unfetched { .. } => "run `roster plan`, which fetches it first",
             Self::Failed { .. } => "run again with `-v`",
         }
@@ -237,7 +237,7 @@ impl TransportError {
 
 fn retry_hint(after: Option<&TimeDelta>) -> String {
     after.map_or_else(String::new, |after| {
-        format!(", and asks to come again in {} s", after.num_seconds())
+        format!("; retry after {} s", after.num_seconds())
     })
 }
 
@@ -262,9 +262,9 @@ mod tests {
         };
         assert_eq!(
             busy(Some(TimeDelta::seconds(120))).to_string(),
-            "https://erp.example/c answers 503 Service Unavailable: it has no time for us now, and asks to come again in 120 s"
+            "https://erp.example/c answered 503 Service Unavailable: it is overloaded; retry after 120 s"
         );
-        assert!(busy(None).to_string().ends_with("for us now"));
+        assert!(busy(None).to_string().ends_with("it is overloaded"));
     }
 
     #[test]

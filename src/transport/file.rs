@@ -104,7 +104,7 @@ pub(super) fn matching_names(
         match name.to_str() {
             Some(name) if is_one(name) => names.push(name.to_owned()),
             Some(_) => {}
-            None => tracing::warn!("{}: {name:?} is no name in UTF-8", folder.display()),
+            None => tracing::warn!("{}: the name {name:?} is not UTF-8", folder.display()),
         }
     }
     Ok(names)
@@ -119,10 +119,7 @@ pub(super) fn stat(path: &Path) -> Result<FileStamp, TransportError> {
         let folder = fs::canonicalize(folder).map_err(unread)?;
         let target = fs::canonicalize(path).map_err(unread)?;
         if !target.starts_with(folder) {
-            return Err(irregular(
-                path,
-                "a symbolic link that leads out of its folder",
-            ));
+            return Err(irregular(path, "a symbolic link to outside its folder"));
         }
     }
     let metadata = fs::metadata(path).map_err(unread)?;
@@ -166,7 +163,7 @@ pub(super) fn check_unchanged(path: &Path, before: FileStamp) -> Result<(), Tran
         return Ok(());
     }
     let why = if now.size == before.size {
-        "it was written to a moment ago".to_owned()
+        "it was written just now".to_owned()
     } else {
         format!("{} bytes became {}", before.size, now.size)
     };

@@ -58,7 +58,7 @@ impl<'p> FtpSession<'p> {
     async fn open(place: &'p ExportLocation, ftp: &'p FtpLocation) -> Result<Self, TransportError> {
         if ftp.security == FtpSecurity::Plain {
             tracing::warn!(
-                "{place}: password and customers are readable on their way; ask its operators for FTP with TLS, and take `plain: true` out"
+                "{place}: the password and the customers are sent unencrypted; ask the operators for FTP with TLS, and remove `plain: true`"
             );
         }
         let stream = with_timeout(place, CONNECT, connect(place, ftp)).await?;
@@ -149,7 +149,7 @@ impl<'p> FtpSession<'p> {
         }
         let why = match (before.0, now.0) {
             (Some(before), Some(now)) if before != now => format!("{before} bytes became {now}"),
-            _ => "it was written to a moment ago".to_owned(),
+            _ => "it was written just now".to_owned(),
         };
         Err(TransportError::Unfinished {
             place: self.place.to_string(),
@@ -181,7 +181,7 @@ impl<'p> FtpSession<'p> {
         }
         match seen.0 {
             Some(size) if size != incoming.size() => {
-                Err(self.truncated_error(seen, incoming, "and the server takes that for the end"))
+                Err(self.truncated_error(seen, incoming, "and the server treats that as the end"))
             }
             _ => Ok(()),
         }
@@ -195,8 +195,8 @@ impl<'p> FtpSession<'p> {
     ) -> TransportError {
         let came = incoming.size();
         let came = match seen.0 {
-            Some(size) => format!("{came} of {size} bytes came"),
-            None => format!("{came} bytes came"),
+            Some(size) => format!("received {came} of {size} bytes"),
+            None => format!("received {came} bytes"),
         };
         TransportError::Truncated {
             place: self.place.to_string(),
@@ -229,7 +229,7 @@ async fn connect(
     let secured = stream.into_secure(connector, host).await;
     secured.map_err(|error| match error {
         FtpError::UnexpectedResponse(response) => FtpError::SecureError(format!(
-            "its server does not begin TLS when asked to ({response}); `ftps://` is TLS from the start, `plain: true` none at all"
+            "the server refused to start TLS ({response}); use `ftps://` for TLS from the start, or `plain: true` for none"
         )),
         other => other,
     })

@@ -46,7 +46,7 @@ pub(super) async fn fetch(
     if next_link(&answer).is_some() {
         return Err(TransportError::NotData {
             place: place.to_string(),
-            what: "it is the first of several pages by its header `Link`; set `next: link` of the export".to_owned(),
+            what: "its header `Link` names more pages; set `next: link` of the export".to_owned(),
         });
     }
     let about = export_metadata(&answer);
@@ -108,7 +108,7 @@ impl<'p> HttpSession<'p> {
         }
         Err(self.redirect_error(
             &url_without_secrets(&url),
-            &format!("that is more than {MOST_REDIRECTS} times in a row"),
+            &format!("more than {MOST_REDIRECTS} redirects in a row"),
         ))
     }
 
@@ -158,13 +158,14 @@ impl<'p> HttpSession<'p> {
             )
         })?;
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(self.redirect_error(&url_without_secrets(&url), "that is no web address"));
+            return Err(
+                self.redirect_error(&url_without_secrets(&url), "that is not a web address")
+            );
         }
         if from.scheme() == "https" && url.scheme() == "http" {
-            return Err(self.redirect_error(
-                &url_without_secrets(&url),
-                "others could read it on the way there",
-            ));
+            return Err(
+                self.redirect_error(&url_without_secrets(&url), "it would be sent unencrypted")
+            );
         }
         Ok(url)
     }
@@ -200,7 +201,7 @@ impl<'p> HttpSession<'p> {
             }),
             404 | 410 => Err(TransportError::Missing {
                 place,
-                said: format!(": its server answers {shown}"),
+                said: format!(": the server answered {shown}"),
             }),
             _ => Err(TransportError::Status {
                 place,
@@ -228,7 +229,7 @@ impl<'p> HttpSession<'p> {
             return Err(TransportError::Failed {
                 place: self.place.to_string(),
                 said: format!(
-                    "its server packs it as `{}`, though asked for gzip",
+                    "the server compressed it as `{}`, but gzip was requested",
                     one_line(coding)
                 ),
             });
@@ -284,8 +285,8 @@ impl<'p> HttpSession<'p> {
             return TransportError::Silent { place, after: IDLE };
         }
         let came = match announced {
-            Some(announced) => format!("{came} of {announced} bytes came"),
-            None => format!("{came} bytes came"),
+            Some(announced) => format!("received {came} of {announced} bytes"),
+            None => format!("received {came} bytes"),
         };
         let why = self.place.redact(&chain(&error.without_url()));
         let said = format!("{came}: {why}");
@@ -345,7 +346,7 @@ fn client(place: &ExportLocation, http: &HttpLocation) -> Result<Client, Transpo
         let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
         let chain = Certificate::from_pem_bundle(&pem).map_err(|error| wrong(error.to_string()))?;
         if chain.is_empty() {
-            return Err(wrong("there is no certificate in it".to_owned()));
+            return Err(wrong("it contains no certificate".to_owned()));
         }
         client = client.tls_certs_merge(chain);
     }

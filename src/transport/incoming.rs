@@ -146,13 +146,13 @@ impl IncomingExport {
         unpacked.take_all(MultiGzDecoder::new(packed), |error| {
             TransportError::Truncated {
                 place: place.to_string(),
-                said: format!("its gzip cannot be unpacked to the end: {error}"),
+                said: format!("its gzip data cannot be unpacked completely: {error}"),
             }
         })?;
         if unpacked.head.starts_with(&GZIP) {
             return Err(TransportError::NotData {
                 place: self.place.to_string(),
-                what: "it is packed with gzip twice".to_owned(),
+                what: "it is compressed with gzip twice".to_owned(),
             });
         }
         Ok(unpacked)

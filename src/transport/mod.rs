@@ -117,7 +117,7 @@ pub fn fetch(place: &ExportLocation, cache: &Path) -> Result<FetchedExport, Tran
         (FetchAnswer::Same, None) => {
             return Err(TransportError::Failed {
                 place: place.to_string(),
-                said: "it says that nothing is new, though nothing was fetched before".to_owned(),
+                said: "it answered that nothing changed, but nothing was fetched before".to_owned(),
             });
         }
         (FetchAnswer::New(about), before) => {

@@ -45,10 +45,7 @@ pub(super) async fn fetch(
             });
         };
         if !seen.insert(following.to_string()) {
-            let what = format!(
-                "{} leads back to a page before it",
-                describe_next_page(next)
-            );
+            let what = format!("{} leads back to an earlier page", describe_next_page(next));
             return Err(page_error(session, page, not_data(session, what)));
         }
         url = following;
@@ -135,7 +132,7 @@ fn next_page_url(
     if !http::is_same_server(&session.http.url, &address) {
         return Err(session.redirect_error(
             &url_without_secrets(&address),
-            "the next page is at another server, which would have to be given the credentials",
+            "the next page is on another server, which would receive the credentials",
         ));
     }
     Ok(address)
@@ -173,7 +170,7 @@ impl<'p> ExportPage<'p> {
     /// there is.
     fn read(body: &'p [u8], at: Option<&str>) -> Result<Self, String> {
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-        let whole: &RawValue = parse(body).ok_or("it is no JSON, of which pages have to be")?;
+        let whole: &RawValue = parse(body).ok_or("it is not valid JSON, which pages must be")?;
         if at.is_none()
             && let Some(items) = list(whole)
         {
@@ -187,7 +184,7 @@ impl<'p> ExportPage<'p> {
         let items = match at {
             Some(path) => find(&around, path)
                 .and_then(list)
-                .ok_or_else(|| format!("there is no list at `{path}`"))?,
+                .ok_or_else(|| format!("no list at `{path}`"))?,
             None => only_list(&around)?,
         };
         Ok(Self {
@@ -246,12 +243,12 @@ fn only_list<'p>(object: &RawObject<'p>) -> Result<Vec<&'p RawValue>, String> {
         .filter(|(_, value)| value.get().starts_with('['));
     let lists: Vec<_> = lists.collect();
     match lists.as_slice() {
-        [(_, value)] => list(value).ok_or_else(|| "its list is none".to_owned()),
-        [] => Err("there is no list in it; name where it is with `items:`".to_owned()),
+        [(_, value)] => list(value).ok_or_else(|| "its list is not a list".to_owned()),
+        [] => Err("it contains no list; set `items:` to the path of the list".to_owned()),
         many => {
             let names: Vec<String> = many.iter().map(|(name, _)| format!("`{name}`")).collect();
             Err(format!(
-                "there are several lists in it ({}); name the one that counts with `items:`",
+                "it contains several lists ({}); set `items:` to the path of one of them",
                 names.join(", ")
             ))
         }

@@ -136,7 +136,7 @@ fn take(
     let file = File::open(path).map_err(fault)?;
     let metadata = file.metadata().map_err(fault)?;
     if metadata.len() != listed.size {
-        let said = format!("{} of {} bytes came", metadata.len(), listed.size);
+        let said = format!("received {} of {} bytes", metadata.len(), listed.size);
         let place = place.to_string();
         return Err(TransportError::Truncated { place, said });
     }

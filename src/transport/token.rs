@@ -126,11 +126,14 @@ async fn read(
     }
     let read: Result<TokenResponse, _> = serde_json::from_slice(&body);
     let Ok(read) = read else {
-        return Err(refused(url, "what it answers is no token"));
+        return Err(refused(url, "the answer contains no token"));
     };
     let kind = read.token_type.as_deref().unwrap_or("bearer");
     if !kind.eq_ignore_ascii_case("bearer") || !is_token(&read.access_token) {
-        return Err(refused(url, "its token is none that can be sent on"));
+        return Err(refused(
+            url,
+            "the token contains characters that cannot be sent",
+        ));
     }
     Ok(read)
 }

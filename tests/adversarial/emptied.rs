@@ -34,8 +34,9 @@ fn a_file_cut_to_nothing_hides_what_it_declared() {
             assert_eq!(ran.steps(), Vec::<String>::new(), "{nothing:?}: {ran}");
             assert!(ran.codes("warning").contains("removals-off"), "{ran}");
             assert!(
-                ran.stdout
-                    .contains("b.yaml is empty and declared 2 resources; delete b.yaml"),
+                ran.stdout.contains(
+                    "b.yaml is empty; it declared 2 resources. To remove them, delete b.yaml"
+                ),
                 "{ran}"
             );
             assert_eq!(active(&ws).as_deref(), Some("14"), "{}", ws.engine);
@@ -178,7 +179,7 @@ fn a_source_with_too_many_errors_takes_nobody_away() {
         ws.remove("manifests/a.yaml");
         let ran = ws.apply(&[]);
         assert_eq!(ran.steps(), Vec::<String>::new(), "{ran}");
-        let why = "there are more than 100,000 errors, so nothing of this source is used";
+        let why = "more than 100,000 errors; nothing of this source is used";
         assert!(ran.stdout.contains(why), "{ran}");
         assert_eq!(active(&ws).as_deref(), Some("14"), "{}", ws.engine);
     }

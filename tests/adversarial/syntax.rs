@@ -62,16 +62,16 @@ fn a_value_that_needs_quotes() {
         (
             "> 1000 EUR",
             "7",
-            "`>` announces a text on the lines below",
+            "`>` starts a text on the lines below",
             "`name: \"> 1000 EUR\"`",
         ),
         (
             "| x",
             "7",
-            "`|` announces a text on the lines below",
+            "`|` starts a text on the lines below",
             "`name: \"| x\"`",
         ),
-        ("? x", "7", "cannot begin with `? `", "`name: \"? x\"`"),
+        ("? x", "7", "cannot start with `? `", "`name: \"? x\"`"),
         (
             "Foo: Bar",
             "10",
@@ -84,14 +84,14 @@ fn a_value_that_needs_quotes() {
             "cannot contain `: `",
             "`name: \"Foo: Bar\"`",
         ),
-        ("%5", "7", "cannot begin with `%`", "`name: \"%5\"`"),
+        ("%5", "7", "cannot start with `%`", "`name: \"%5\"`"),
         (
             "`x`",
             "7",
-            "cannot begin with a backtick",
+            "cannot start with a backtick",
             "`name: \"`x`\"`",
         ),
-        (", x", "7", "cannot begin with `,`", "`name: \", x\"`"),
+        (", x", "7", "cannot start with `,`", "`name: \", x\"`"),
         ("*x", "7", "no anchor of this name", "`name: \"*x\"`"),
     ]);
 }
@@ -120,20 +120,20 @@ fn quotes_and_what_is_in_them() {
         (
             "\"Foo",
             "7",
-            "this quote is never closed",
+            "this quote is not closed",
             "Close the quote: `\"Foo\"`",
         ),
         (
             "'Foo",
             "7",
-            "this quote is never closed",
+            "this quote is not closed",
             "Close the quote: `'Foo'`",
         ),
     ]);
     let open = "tags:\n  - externalId: a\n    name: 'B\n  - externalId: b\n    name: it's\n";
     check(
         "a.yaml",
-        &[(open, "3:11", "this quote is never closed", "`'B'`")],
+        &[(open, "3:11", "this quote is not closed", "`'B'`")],
     );
 }
 
@@ -146,7 +146,7 @@ fn lines_that_do_not_fit() {
                 "kind: Tag\nexternalId: a\n name: B\n",
                 "3:2",
                 "indented further than `externalId`",
-                "Write it at the beginning of the line, like `externalId`",
+                "Write it at the start of the line, like `externalId`",
             ),
             (
                 "tags:\n  - externalId: a\n     name: B\n",
@@ -157,13 +157,13 @@ fn lines_that_do_not_fit() {
             (
                 "tags:\n  - externalId: a\n   name: B\n",
                 "3:4",
-                "a key indented by 3 spaces fits none of the lines above",
+                "a key is indented by 3 spaces, unlike any line above",
                 "Indent it by 4 spaces",
             ),
             (
                 "tags:\n  - externalId: a\n    name: A\n - externalId: b\n",
                 "4:2",
-                "a list item indented by 1 space fits none",
+                "a list item is indented by 1 space, unlike any line above",
                 "Indent it by 2 spaces",
             ),
             (
@@ -208,7 +208,7 @@ fn brackets_commas_and_comments() {
             (
                 "tags:\n  - {externalId: x, name: Foo #1}\n",
                 "2:31",
-                "which hides the closing bracket",
+                "that hides the closing bracket",
                 "`name: \"Foo #1\"`",
             ),
             (
@@ -220,7 +220,7 @@ fn brackets_commas_and_comments() {
             (
                 "tags: [{externalId: a}]]\n",
                 "1:24",
-                "`]` closes nothing",
+                "`]` has no opening bracket",
                 "Delete the `]`",
             ),
             (
@@ -249,7 +249,7 @@ fn brackets_commas_and_comments() {
             (
                 "{\"tags\": [\n  // first\n  {\"externalId\": \"a\", \"name\": \"B\"}\n]}\n",
                 "2:3",
-                "`//` begins no comment",
+                "`//` does not start a comment",
                 "Delete the comment",
             ),
             (
@@ -261,7 +261,7 @@ fn brackets_commas_and_comments() {
             (
                 "{\"tags\": [\n]\n",
                 "1:1",
-                "`{` is never closed",
+                "`{` is not closed",
                 "Close the bracket with `}`",
             ),
         ],
@@ -284,19 +284,19 @@ fn a_template_that_was_not_filled_in() {
             (
                 "tags:\n{{#each tags}}\n  - externalId: a\n{{/each}}\n",
                 "2:1",
-                "`{{#each tags}}` is a mark of a template",
+                "`{{#each tags}}` is a template placeholder",
                 "or delete the line",
             ),
             (
                 "{% for t in tags %}\ntags: []\n",
                 "1:1",
-                "`{% for t in tags %}` is a mark of a template",
+                "`{% for t in tags %}` is a template placeholder",
                 "Run the template",
             ),
             (
                 "tags:\n  - externalId: a\n    name: {{ name }}\n",
                 "3:11",
-                "`{{ name }}` is a mark of a template",
+                "`{{ name }}` is a template placeholder",
                 "`name: \"{{ name }}\"`",
             ),
         ],
@@ -308,7 +308,7 @@ fn what_is_no_text_for_the_reader() {
     let marks = "tags:\n  - externalId: a\n<<<<<<<\n    name: A\n=======\n    name: B\n>>>>>>>\n";
     check(
         "a.yaml",
-        &[(marks, "3:1", "a conflict marker", "resolve the conflict")],
+        &[(marks, "3:1", "a conflict marker", "Resolve the conflict")],
     );
     let ws = sqlite();
     ws.write(

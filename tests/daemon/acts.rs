@@ -67,7 +67,7 @@ fn a_suspension_survives_a_restart_and_stops_passes_until_somebody_resumes() {
     let (status, answer) = api.post("/api/v1/reconcile", &json!({}));
     assert_eq!((status, &answer["code"]), (409, &json!("suspended")));
     served.signal(Signal::SIGHUP);
-    served.says(&["the configuration was read again"]);
+    served.says(&["configuration reloaded"]);
     assert_eq!(first_name(&ws, "keeper").as_deref(), Some("Karin"));
 
     let (status, answer) = api.post("/api/v1/sources/shop/resume", &json!({"reason": "done"}));
@@ -89,7 +89,7 @@ fn a_closed_window_keeps_applies_out_until_somebody_overrules_it() {
     ws.tree(people());
     let window = ", windows: [{deny: '0 0 * * *', for: 48h}]";
     let (mut served, api) = begin(&ws, window, "");
-    served.says(&["9 steps wait", "deny: 0 0 * * *"]);
+    served.says(&["9 steps are delayed", "deny: 0 0 * * *"]);
     let view = api.source("shop");
     assert_eq!(view["state"]["outcome"], "window-closed", "{view}");
     assert!(
@@ -112,7 +112,7 @@ fn a_closed_window_keeps_applies_out_until_somebody_overrules_it() {
 
     // Once, and not from then on.
     ws.tree(people().replacen("Karin", "Britta", 1));
-    served.says(&["1 step waits"]);
+    served.says(&["1 step is delayed"]);
     served.ends();
 }
 
@@ -223,7 +223,7 @@ fn only_approvers_approve() {
     served.says(&["created 9"]);
     let left = account("acme", "") + &user("keeper", "acme", "groups: [FOC_User, FOC_Webmaster]");
     ws.tree(left);
-    served.says(&["one hold waits"]);
+    served.says(&["1 hold needs"]);
     let holds = eva.document("/api/v1/holds");
     let hold = holds["items"][0]["hold"].as_str().expect("a hold");
     let path = format!("/api/v1/holds/{hold}/approve");
@@ -257,14 +257,14 @@ fn a_source_whose_window_is_closed_does_not_silence_the_others() {
     let api = Api::new(&served.address(), &token);
     // The first one would say another name, and does not yet.
     ws.write("first/all.yaml", named("Britta"));
-    served.says(&["first", "1 step waits"]);
+    served.says(&["first", "1 step is delayed"]);
     ws.write("second/all.yaml", named("Carla"));
     let view = api.once("/api/v1/sources/second", |view| {
         view["state"]["findings"]
             .as_array()
             .is_some_and(|found| found.iter().any(|found| found["code"] == "authority-waits"))
     });
-    assert!(view.to_string().contains("its window is closed"), "{view}");
+    assert!(view.to_string().contains("the window is closed"), "{view}");
     assert_eq!(first_name(&ws, "keeper").as_deref(), Some("Karin"));
     served.ends();
 }

@@ -111,7 +111,7 @@ fn passes_windows_and_tokens_go_by_a_clock_that_jumps() {
         // A day on: the window is closed, and the token of today is over.
         clock.set("+1d");
         ws.tree(people("Britta"));
-        served.says(&["1 step waits"]);
+        served.says(&["1 step is delayed"]);
         let view = api.once("/api/v1/sources/shop", |view| {
             view["state"]["outcome"] == "window-closed" && off(view) > 1400
         });

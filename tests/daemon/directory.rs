@@ -31,7 +31,7 @@ fn a_change_is_applied_a_mistake_changes_nothing_and_its_repair_recovers() {
         assert_eq!(value(&ws, "first_name", "u-1").as_deref(), Some("Britta"));
 
         ws.write("manifests/worse.yaml", "users:\n  - {externalId: [\n");
-        let told = served.says(&["one error holds back", "worse.yaml:2:"]);
+        let told = served.says(&["1 error, the affected resources", "worse.yaml:2:"]);
         assert!(told.contains("yaml-syntax"), "{told}");
         assert_eq!(ws.value("SELECT count(*) FROM runs").as_deref(), Some("2"));
 
@@ -64,10 +64,10 @@ fn what_others_change_is_repaired_and_access_stays_taken_away() {
 
         ws.sql("UPDATE users SET status = 'inactive' WHERE external_id = 'u-3'");
         served.signal(Signal::SIGHUP);
-        served.says(&["one hold waits"]);
+        served.says(&["1 hold needs"]);
         for _ in 0..10 {
             served.signal(Signal::SIGHUP);
-            served.says(&["the configuration was read again"]);
+            served.says(&["configuration reloaded"]);
         }
         served.ends();
         assert_eq!(value(&ws, "status", "u-3").as_deref(), Some("inactive"));
@@ -82,7 +82,7 @@ fn an_emptied_directory_takes_nothing_away() {
     let mut served = DaemonProcess::start(&ws, "");
     served.says(&["created 14"]);
     ws.tree("");
-    served.says(&["waits for a decision"]);
+    served.says(&["needs a decision"]);
     served.ends();
     let active = "SELECT count(*) FROM users WHERE status = 'active'";
     assert_eq!(ws.value(active).as_deref(), Some("12"));
@@ -98,7 +98,7 @@ fn a_file_that_is_cut_while_it_is_written_takes_nobody_away() {
         served.says(&["created 16"]);
         // Longer than any debounce: whoever writes it takes a pause.
         ws.write("manifests/more.yaml", "");
-        served.says(&["more.yaml is empty and declared 2 resources"]);
+        served.says(&["more.yaml is empty; it declared 2 resources"]);
         ws.write("manifests/more.yaml", more.replacen("Karin", "Britta", 1));
         served.says(&["updated 1", "run 2"]);
         served.ends();
@@ -173,7 +173,11 @@ fn a_configuration_that_does_not_hold_is_refused_and_the_old_one_stays() {
     served.says(&["created 14"]);
     ws.write("roster.yaml", "apiVersion: roster/v1\nsourcez: []\n");
     served.signal(Signal::SIGHUP);
-    served.says(&["the old configuration stays", "roster.yaml", "sourcez"]);
+    served.says(&[
+        "the configuration could not be reloaded",
+        "roster.yaml",
+        "sourcez",
+    ]);
     ws.tree(people().replacen("Karin", "Britta", 1));
     served.says(&["updated 1"]);
     served.ends();

@@ -169,8 +169,8 @@ fn a_full_disk_under_a_mirror_leaves_the_commit_before() {
     let full = Ballast::fill(&disk.seen(served.pid()));
     remote.write("manifests/all.yaml", people("Britta", 0));
     remote.push("later");
-    served.says(&["no room left for the mirror"]);
-    let view = why(&api, "no room left for the mirror");
+    served.says(&["no space left for the mirror"]);
+    let view = why(&api, "no space left for the mirror");
     assert_eq!(view["state"]["outcome"], "failed", "{view}");
     // What others change is repaired from the commit before.
     ws.sql("UPDATE users SET first_name = 'Hand'");

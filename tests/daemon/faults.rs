@@ -149,7 +149,7 @@ fn a_remote_that_hangs_keeps_nobody_from_leaving() {
     let (_connection, _) = silent.accept().expect("git asks");
     let begin = Instant::now();
     served.signal(Signal::SIGHUP);
-    served.says(&["the configuration was read again"]);
+    served.says(&["configuration reloaded"]);
     served.ends();
     assert!(begin.elapsed() < Duration::from_secs(10));
 }
@@ -159,7 +159,7 @@ fn a_directory_that_appears_or_is_replaced_by_another_is_watched() {
     for ws in each("replaced") {
         configure(&ws, "directory: manifests");
         let mut served = DaemonProcess::on(&ws, &[]);
-        served.says(&["is not watched", "it is not there"]);
+        served.says(&["cannot watch", "it does not exist"]);
         ws.tree(people("Karin"));
         served.says(&["created 3", "run 1"]);
 
@@ -192,7 +192,7 @@ fn a_notice_arrives_once_after_its_receiver_has_come_back() {
     );
     let mut served = DaemonProcess::on(&ws, &[]);
     served.says(&["created 3", "run 1"]);
-    served.says(&["pager cannot be told", "again in"]);
+    served.says(&["notice to pager failed", "again in"]);
     // Not forgotten over a restart.
     served.ends();
     let pager = Pager::on(port);

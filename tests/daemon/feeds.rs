@@ -110,7 +110,7 @@ fn an_export_waits_to_be_let_begin_and_says_how_it_stands() {
         let status = ["status", "erp", "--output", "text"];
         let told = ws.run(&[&status[..], &remote].concat()).exits(0).stdout;
         assert!(
-            told.contains("erp.csv, 20 rows") && told.contains("waits to be let begin"),
+            told.contains("erp.csv, 20 rows") && told.contains("awaiting first approval"),
             "{told}"
         );
 
@@ -124,17 +124,14 @@ fn an_export_waits_to_be_let_begin_and_says_how_it_stands() {
             "text",
         ];
         let ran = ws.run(&[&act[..], &remote].concat()).exits(0);
-        assert_eq!(
-            ran.stdout,
-            "Approved source erp; the daemon makes a pass.\n"
-        );
+        assert_eq!(ran.stdout, "Approved source erp. The daemon runs a pass.\n");
         served.says(&["created 40", "run"]);
         let ran = ws.run(&[&act[..], &remote].concat()).exits(1);
         assert!(ran.stderr.contains("already-decided"), "{ran}");
         let acts = api.document("/api/v1/acts");
         assert_eq!(acts["items"][0]["act"], "approve source", "{acts}");
         assert_eq!(acts["items"][0]["actor"], "anna", "{acts}");
-        let view = why(&api, "the same bytes as the last one");
+        let view = why(&api, "same bytes as the last export");
         let feed = &view["state"]["feed"];
         assert_eq!(
             (&feed["accepted"], &feed["complete"]),
@@ -220,7 +217,7 @@ fn an_export_comes_by_its_schedule() {
     assert_eq!(api.post("/api/v1/sources/erp/reconcile", &json!({})).0, 202);
     api.once("/api/v1/sources/erp", |view| {
         let triggers = view["state"]["triggers"].to_string();
-        view["activity"]["now"] == "waiting" && triggers.contains("asked for by eva")
+        view["activity"]["now"] == "waiting" && triggers.contains("requested by eva")
     });
     ws.write("erp.csv", export("Later", 3));
     assert_eq!(names(&ws), ["Acme"]);
@@ -298,7 +295,7 @@ fn a_server_that_goes_away_in_the_middle_changes_nothing_and_is_asked_again() {
         approve(&ws);
         let (mut served, api) = start(&ws);
         served.says(&["source erp", "created 100"]);
-        why(&api, "did not change (304)");
+        why(&api, "nothing changed (304)");
 
         erp.says(export("Britta", 60), false);
         let view = api.once("/api/v1/sources/erp", |view| {
@@ -359,7 +356,7 @@ fn a_file_that_is_swapped_and_written_under_the_daemon_is_never_taken_half() {
             stop.store(true, Ordering::Relaxed);
         });
         ws.write("erp.csv", export("Last", 200));
-        until("the last one", || (names(&ws) == ["Last"]).then_some(()));
+        until("the last export", || (names(&ws) == ["Last"]).then_some(()));
         served.ends();
         ws.run(&["history", "--verify"]).exits(0);
     }
@@ -406,6 +403,6 @@ fn a_drop_folder_that_is_empty_says_so() {
     approve(&ws);
     let (mut served, api) = start(&ws);
     served.says(&["source erp", "created 6"]);
-    why(&api, "nothing new is in the drop folder");
+    why(&api, "no new file in the drop folder");
     served.ends();
 }

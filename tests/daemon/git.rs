@@ -124,7 +124,7 @@ fn a_bad_push_keeps_the_last_good_state_and_everybody_is_told_the_line() {
     let bad = scene.remote.push("bad");
     let told = scene
         .served
-        .says(&["one error holds back", "worse.yaml:2:"]);
+        .says(&["1 error, the affected resources", "worse.yaml:2:"]);
     assert!(told.contains("yaml-syntax"), "{told}");
     let view = scene
         .api
@@ -206,7 +206,7 @@ fn a_push_by_force_is_said_and_a_configuration_in_the_tree_is_not_taken() {
     let second = scene.remote.head();
     scene.remote.git(&["reset", "--quiet", "--hard", &first]);
     let third = scene.push(&yaml.replacen("Karin", "Disa", 1));
-    let told = scene.served.says(&["rewound or pushed by force"]);
+    let told = scene.served.says(&["rewound or force-pushed"]);
     assert!(told.contains(&second) && told.contains(&third), "{told}");
     scene.served.says(&["updated 1", "run 3"]);
     assert_eq!(scene.source()["state"]["rewound"], second);
@@ -256,13 +256,13 @@ fn an_empty_push_takes_nothing_away() {
     scene.served.says(&["created 8", "run 1"]);
     scene.remote.git(&["rm", "--quiet", "-r", "manifests"]);
     let commit = scene.remote.push("empty");
-    scene.served.says(&[&commit, "there is no such folder"]);
+    scene.served.says(&[&commit, "no such folder"]);
     let state = &scene.source()["state"];
     assert_eq!(state["lastAttempted"]["revision"], commit);
     assert_ne!(state["lastApplied"]["revision"], commit);
     scene.remote.write("manifests/all.yaml", "");
     scene.remote.push("an empty file");
-    scene.served.says(&["waits for a decision"]);
+    scene.served.says(&["needs a decision"]);
     assert_eq!(scene.active().as_deref(), Some("6"));
     assert_eq!(scene.runs().as_deref(), Some("1"));
     scene.served.ends();
@@ -276,7 +276,7 @@ fn a_push_that_removes_two_in_five_waits_for_somebody_and_goes_through_in_parts(
 
     let left = people(24).replacen("Karin", "Britta", 1);
     scene.push(&left);
-    scene.served.says(&["updated 1", "run 2", "one hold waits"]);
+    scene.served.says(&["updated 1", "run 2", "1 hold needs"]);
     let told = scene.pager.told("held");
     assert!(
         told["command"]
@@ -295,9 +295,9 @@ fn a_push_that_removes_two_in_five_waits_for_somebody_and_goes_through_in_parts(
     let (id, since) = (hold["hold"].clone(), hold["since"].clone());
 
     scene.push(&left.replacen("Britta", "Disa", 1));
-    scene.served.says(&["updated 1", "run 3", "one hold waits"]);
+    scene.served.says(&["updated 1", "run 3", "1 hold needs"]);
     scene.push(&left.replacen("Britta", "Frida", 1));
-    scene.served.says(&["updated 1", "run 4", "one hold waits"]);
+    scene.served.says(&["updated 1", "run 4", "1 hold needs"]);
     let holds = scene.api.document("/api/v1/holds");
     assert_eq!(holds["items"][0]["hold"], id);
     assert_eq!(holds["items"][0]["since"], since);
@@ -313,7 +313,7 @@ fn a_push_that_removes_two_in_five_waits_for_somebody_and_goes_through_in_parts(
     let (status, answer) = approve(&id, stranger);
     let said = answer["detail"].as_str().unwrap_or_default();
     assert!(
-        status == 422 && said.contains("User/u-1 is no part"),
+        status == 422 && said.contains("User/u-1 is not part"),
         "{status} {answer}"
     );
     let only = json!({"reason": "these two left", "only": ["User/u-30", "User/u-31"]});
@@ -353,7 +353,7 @@ fn a_pull_request_is_planned_without_the_database_merged_applied_and_named_in_hi
     scene.served.says(&["created 7", "run 1"]);
     let planner = token(&scene.ws, "ci", "planner", &[]);
     scene.served.signal(nix::sys::signal::Signal::SIGHUP);
-    scene.served.says(&["the configuration was read again"]);
+    scene.served.says(&["configuration reloaded"]);
 
     // Two commits on a branch: one who marries, one who leaves.
     scene.remote.git(&["checkout", "--quiet", "-b", "spring"]);

@@ -66,7 +66,7 @@ fn a_source_that_was_never_fetched_is_not_in_order() {
     assert!(metric(&api, "source_lag_seconds{").is_some_and(|lag| lag > 0.0));
     let (_, page) = api.get("/");
     let page = page.as_str().unwrap_or_default();
-    assert!(!page.contains("in order"), "{page}");
+    assert!(!page.contains("up to date"), "{page}");
     served.ends();
 }
 
@@ -85,7 +85,7 @@ fn shows_failed(ws: &Workspace, api: &Api, why: &str) {
     let (_, page) = api.get("/");
     let page = page.as_str().unwrap_or_default();
     assert!(page.contains("failed"), "{page}");
-    assert!(!page.contains("in order"), "{page}");
+    assert!(!page.contains("up to date"), "{page}");
     ws.write("token", api.token.as_deref().expect("a token"));
     let remote = format!("http://{}", api.address);
     let status = ["status", "--remote", &remote, "--token-file", "token"];
@@ -128,7 +128,7 @@ fn what_can_no_longer_be_read_has_failed_and_takes_nothing_away() {
     let git = format!("git: {{url: '{}', path: manifests}}", remote.url());
     for (source, why) in [
         ("directory: manifests", "manifests cannot be read"),
-        (&git, "what was fetched last stays"),
+        (&git, "the last fetched version stays in use"),
     ] {
         let ws = sqlite();
         ws.write("manifests/all.yaml", people());
@@ -157,11 +157,11 @@ fn a_source_that_nothing_was_pushed_to_is_neither_failed_nor_in_order() {
     let ws = sqlite();
     let (served, api) = start(&ws, "export: {push: true, preset: djust-accounts}");
     let view = api.source("shop");
-    assert_eq!(view["why"], "nothing was pushed to it yet", "{view}");
+    assert_eq!(view["why"], "no push yet", "{view}");
     assert_eq!(metric(&api, "source_failed{"), Some(0.0));
     let (_, page) = api.get("/");
     let page = page.as_str().unwrap_or_default();
-    assert!(page.contains("not yet looked at"), "{page}");
+    assert!(page.contains("no pass yet"), "{page}");
     served.ends();
 }
 
@@ -223,7 +223,7 @@ fn a_removal_that_waits_for_another_source_goes_on_when_that_one_is_mended() {
     let mut served = start_two(&ws, ["shop", "crm"]);
     served.says(&["source crm: created 1"]);
     ws.write("crm/all.yaml", "users: [\n");
-    served.says(&["source crm: nothing to do; one error"]);
+    served.says(&["source crm: nothing to apply; 1 error"]);
     ws.write("shop/all.yaml", account("acme", "") + &users(0..11));
     served.says(&[
         "source shop",
@@ -240,7 +240,7 @@ fn a_source_whose_error_another_source_ends_is_judged_again_at_once() {
     ws.write("shop/all.yaml", "accounts: [\n");
     ws.write("crm/all.yaml", user("u-90", "acme", ""));
     let mut served = start_two(&ws, ["crm", "shop"]);
-    served.says(&["source crm: nothing to do; one error", "Account/acme"]);
+    served.says(&["source crm: nothing to apply; 1 error", "Account/acme"]);
     ws.write(
         "shop/all.yaml",
         account("acme", "") + &user("u-1", "acme", ""),

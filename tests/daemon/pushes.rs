@@ -565,9 +565,9 @@ fn a_push_says_nothing_of_what_an_export_is_judged_by() {
     for (more, said) in [
         (
             ", absence: {after: 1, action: deactivate}",
-            "says only what it names",
+            "names only some resources",
         ),
-        (", maxAge: 1h", "says only what it names"),
+        (", maxAge: 1h", "names only some resources"),
     ] {
         configure(&ws, more, "");
         let ran = ws.run(&["plan"]);
@@ -576,7 +576,7 @@ fn a_push_says_nothing_of_what_an_export_is_judged_by() {
     ws.write("roster.yaml", "apiVersion: roster/v1\nsources: [{name: erp, export: {push: true, timeout: 5m, preset: djust-accounts}}]\n");
     let ran = ws.run(&["plan"]);
     assert!(
-        ran.stderr.contains("`timeout` says nothing beside `push`"),
+        ran.stderr.contains("`timeout` has no meaning with `push`"),
         "{ran}"
     );
     // Without the daemon nothing is there to be read, and nothing is taken away.
@@ -629,10 +629,10 @@ fn what_cannot_be_dealt_with_is_given_up_and_says_so() {
         address: served.address(),
         ..api
     };
-    served.says(&["given up after 5 tries"]);
+    served.says(&["gave up after 5 attempts"]);
     let view = api.once(&place, |view| view["state"] == "lost");
     let why = view["why"].as_str().expect("a reason");
-    assert!(why.contains("came to its end each time"), "{why}");
+    assert!(why.contains("ended during each attempt"), "{why}");
     // It keeps nobody else from being taken.
     assert_eq!(
         outcomes(&push(&api, &json!([account("a-2", &json!({}))])).1),

@@ -51,7 +51,7 @@ fn what_others_changed_is_repaired_while_the_remote_hangs() {
         server.silent.store(true, Ordering::SeqCst);
         ws.sql("UPDATE users SET first_name = 'Hand'");
         becomes(&ws, "Karin");
-        served.says(&["did not answer within 2 s; what was fetched last stays"]);
+        served.says(&["did not answer within 2 s; the last fetched version stays in use"]);
         server.silent.store(false, Ordering::SeqCst);
         served.says(&["the database matches the source"]);
         served.ends();
@@ -119,7 +119,7 @@ fn a_replica_whose_remote_is_gone_does_not_bring_an_older_commit_back() {
         first.says(&["created 3", "run 1"]);
 
         server.silent.store(true, Ordering::SeqCst);
-        first.says(&["did not answer within 2 s; what was fetched last stays"]);
+        first.says(&["did not answer within 2 s; the last fetched version stays in use"]);
         remote.write("manifests/all.yaml", people("Britta"));
         let later = remote.push("later");
         let second = start(&ws, "second", &format!("url: '{}'", remote.url()));
@@ -128,7 +128,7 @@ fn a_replica_whose_remote_is_gone_does_not_bring_an_older_commit_back() {
 
         // Also what somebody changes by hand is left: what it was before is not known here.
         ws.sql("UPDATE users SET first_name = 'Hand'");
-        let why = "another commit was applied since, so nothing is done";
+        let why = "another commit was applied since then, so nothing was applied";
         first.says(&[why]);
         let view = api.once("/api/v1/sources/shop", |view| {
             view["why"].as_str().is_some_and(|it| it.contains(why))

@@ -44,7 +44,7 @@ fn said(ran: &Ran) -> Vec<String> {
         .collect()
 }
 
-const WARNING: &str = "source erp is no longer configured and still claims 2 resources: nobody changes or removes what it declared";
+const WARNING: &str = "source erp is no longer configured but still claims 2 resources, which no source changes or removes";
 
 #[test]
 fn a_source_taken_out_of_the_configuration_is_named_in_every_pass() {
@@ -91,8 +91,8 @@ fn without_a_configuration_the_sources_of_one_are_named() {
         assert_eq!(
             said(&plan),
             [
-                "source erp claims 2 resources, and without a roster.yaml nobody knows where to read it",
-                "source git claims 3 resources, and without a roster.yaml nobody knows where to read it",
+                "source erp claims 2 resources, but without a roster.yaml its location is unknown",
+                "source git claims 3 resources, but without a roster.yaml its location is unknown",
             ],
             "{}: {plan}",
             ws.engine
@@ -131,7 +131,7 @@ fn a_source_that_claims_already_takes_over_the_claims_of_another() {
         // What git does not declare stays with erp: with git it would be deactivated.
         let plan = ws.run(&["plan"]).exits(0);
         assert_eq!(plan.steps(), Vec::<String>::new(), "{}: {plan}", ws.engine);
-        let rest = "source erp is no longer configured and still claims 1 resource: nobody changes or removes what it declared";
+        let rest = "source erp is no longer configured but still claims 1 resource, which no source changes or removes";
         assert_eq!(said(&plan), [rest]);
     }
 }

@@ -85,8 +85,8 @@ fn an_id_that_another_source_declares_need_not_be_corrected() {
                 .unwrap_or_default()
                 .to_owned()
         };
-        assert!(!about("u-1").contains("correct the id"), "{planned}");
-        assert!(about("u-2").contains("correct the id"), "{planned}");
+        assert!(!about("u-1").contains("Correct the id"), "{planned}");
+        assert!(about("u-2").contains("Correct the id"), "{planned}");
     }
 }
 
@@ -103,7 +103,7 @@ fn validate_and_plan_name_the_other_source_that_has_what_is_missing() {
         let said = ws.run(&["validate", "--output", "text"]);
         assert!(
             said.stdout
-                .contains("source erp declares Account/acme; apply that source first"),
+                .contains("Source erp declares Account/acme. Apply it first"),
             "{said}"
         );
         // What settings of another source allow is named, too.
@@ -115,7 +115,7 @@ fn validate_and_plan_name_the_other_source_that_has_what_is_missing() {
         let said = ws.run(&["plan", "--output", "text"]);
         assert!(
             said.stdout
-                .contains("source git sets `userGroups`; apply that source first"),
+                .contains("Source git sets `userGroups`. Apply it first"),
             "{said}"
         );
         // A list that is stated is planned as it is stored later: without its defaults.

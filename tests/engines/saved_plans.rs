@@ -163,7 +163,7 @@ fn without_a_configuration_its_files_are_where_they_were_last_time() {
         std::fs::write(&terms, "Other terms.\n").expect("the terms");
         let stale = ws.run(&["apply", "plan.json"]).exits(3);
         assert!(
-            stale.stderr.contains("has changed since it was planned"),
+            stale.stderr.contains("changed after the plan was made"),
             "{stale}"
         );
         std::fs::write(&terms, "New terms.\n").expect("the terms");
@@ -210,7 +210,10 @@ fn where_there_is_no_database_one_made_for_another_makes_none() {
     let refused = ws
         .run(&["apply", "plan.json", "--database", &elsewhere])
         .exits(3);
-    assert!(refused.stderr.contains("there is none here"), "{refused}");
+    assert!(
+        refused.stderr.contains("there is no database here"),
+        "{refused}"
+    );
     assert!(!ws.path("else").exists(), "{refused}");
     ws.write("empty.db", "");
     let empty = format!("sqlite:{}", ws.path("empty.db").display());

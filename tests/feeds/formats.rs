@@ -316,7 +316,7 @@ fn a_merged_id_is_called_one() {
     let merged = format!("{cells}<mergeCells count=\"1\"><mergeCell ref=\"A2:A3\"/></mergeCells>");
     let ran = few(&ws, "a.xlsx", book(&[("One", "visible", &merged)]), "").exits(1);
     let said = ran.to_string();
-    assert!(said.contains("within the merged cells A2:A3"), "{said}");
+    assert!(said.contains("in the merged cells A2:A3"), "{said}");
     assert!(!codes(&ran).contains("required"), "{said}");
 }
 
@@ -523,11 +523,11 @@ fn files_of_other_forms_say_what_the_same_rows_say_as_text() {
 fn a_mapping_says_what_it_says_wrongly_of_a_form() {
     let ws = sqlite();
     for (more, why) in [
-        ("header: 0", "counted from 1"),
-        ("header: 2\nformat: json", "belongs to CSV and XLSX"),
+        ("header: 0", "lines start at 1"),
+        ("header: 2\nformat: json", "is for CSV and XLSX"),
         ("header: 2\ncsv: {names: [id]}", "there is no header"),
-        ("format: jsonl\nrows: items", "belongs to one JSON document"),
-        ("format: yaml", "csv, json, jsonl and xlsx"),
+        ("format: jsonl\nrows: items", "is for a JSON document"),
+        ("format: yaml", "csv, json, jsonl or xlsx"),
         ("sheet: 0", "its number from 1"),
         ("sheet: [a]", "its number from 1"),
     ] {
@@ -608,7 +608,7 @@ fn an_export_out_of_time_names_both_times() {
     };
     let said = changed(SystemTime::now() - hours(2), "Older");
     assert!(
-        said.contains("before the last accepted one") && said.matches(" UTC").count() == 2,
+        said.contains("before the last accepted export") && said.matches(" UTC").count() == 2,
         "{said}"
     );
     let said = changed(SystemTime::now() + hours(30), "Future");
@@ -678,8 +678,8 @@ fn gzip_is_unpacked_at_every_door_and_another_archive_at_none() {
     ws.write("cut.csv.gz", &cut[..cut.len() - 12]);
     for (name, why) in [
         ("a.zip", "a ZIP archive"),
-        ("twice.csv.gz", "packed with gzip twice"),
-        ("cut.csv.gz", "its gzip cannot be unpacked to the end"),
+        ("twice.csv.gz", "compressed with gzip twice"),
+        ("cut.csv.gz", "its gzip data cannot be unpacked completely"),
     ] {
         for (door, code, said) in doors(&ws, name) {
             // What is left of a cut one has columns to map.
@@ -720,7 +720,7 @@ fn a_header_below_a_title_is_found_and_its_line_is_named() {
             "{said}"
         );
         assert!(
-            said.contains(&format!("{word} 3 is: write `header: 3`")),
+            said.contains(&format!("{word} 3 is: set `header: 3`")),
             "{said}"
         );
         few(&ws, name, &bytes, "header: 3").exits(0);

@@ -143,7 +143,7 @@ fn what_is_whole_by_hand_counts_what_it_does_not_name() {
             "--complete",
             "--yes",
         ]);
-        assert!(ran.exits(64).stderr.contains("none is called `no`"));
+        assert!(ran.exits(64).stderr.contains("none is named `no`"));
     }
 }
 

@@ -43,7 +43,7 @@ fn an_export_that_was_applied_is_not_read_again() {
         for _ in 0..2 {
             ws.run(&["apply", "--yes"]).exits(0);
         }
-        let same = "source erp: the export is the one that was applied";
+        let same = "source erp: the export is already applied";
         let ran = plan(&ws, "erp");
         assert_eq!(ran.steps(), Vec::<String>::new());
         let log = &ran.stderr;
@@ -106,7 +106,7 @@ fn an_export_with_a_bad_row_says_so_in_every_pass() {
         // To the others it stands by what was applied of it.
         let log = plan(&ws, "directory").stderr;
         assert!(
-            log.contains("source erp: the export is the one that was applied"),
+            log.contains("source erp: the export is already applied"),
             "{log}"
         );
         // What it waited for comes with another source.

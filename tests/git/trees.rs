@@ -118,8 +118,8 @@ fn a_path_that_is_no_folder_of_the_commit_is_unreadable() {
     symlink("manifests", remote.work().join("link")).expect("a link");
     remote.push("more");
     for (path, expected) in [
-        ("nowhere", "there is no such folder"),
-        ("manifests/all.yaml/x", "there is no such folder"),
+        ("nowhere", "no such folder"),
+        ("manifests/all.yaml/x", "no such folder"),
         ("link", "it is a symbolic link"),
     ] {
         crate::remote::configure(&place, &remote.url(), &format!(", path: '{path}'"));

@@ -86,7 +86,7 @@ async fn a_revoked_an_expired_and_a_foreign_token_are_worth_nothing_and_stand_in
 
     let log = logged();
     assert!(
-        log.contains("/api/v1/whoami") && log.contains("stay in force"),
+        log.contains("/api/v1/whoami") && log.contains("stay in use"),
         "{log}"
     );
     let hash = |grant: &TokenGrant| {

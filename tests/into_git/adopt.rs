@@ -120,7 +120,7 @@ fn nobody_is_asked_before_it_was_looked() {
     assert!(
         unknown
             .stderr
-            .contains("no source is called `gti`; there is `erp`, `git`"),
+            .contains("no source is named `gti`; use `erp`, `git`"),
         "{unknown}"
     );
     let gone = text(&["adopt", "--from", "gone", "--to", "git"]).exits(1);

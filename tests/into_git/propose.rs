@@ -188,7 +188,7 @@ fn a_branch_gets_a_commit_and_the_working_tree_stays() {
     assert!(
         again
             .stderr
-            .contains("there is a branch `erp/tonight` already")
+            .contains("the branch `erp/tonight` already exists")
     );
     // What nobody committed is nobody's to commit.
     ws.write(
@@ -199,7 +199,7 @@ fn a_branch_gets_a_commit_and_the_working_tree_stays() {
     assert!(
         unlike
             .stderr
-            .contains("accounts/acme/account.yaml is not as in the last commit"),
+            .contains("accounts/acme/account.yaml has uncommitted changes"),
         "{unlike}"
     );
     propose(&ws, &["--branch", "no..name"]).exits(1);
@@ -347,7 +347,7 @@ fn an_address_of_an_account_that_cannot_be_written_is_not_written_alone() {
         + "delta;Delta;;Delta AB;556012-3459;unknown;2;d-5;Delta AB;SE;Åre;837 52;Torget 5\n";
     ws.write("customers.csv", export);
     let ran = propose(&ws, &["--write", "--new"]).exits(1);
-    let why = "Address/d-5: Account/delta is not written, and it belongs to that";
+    let why = "Address/d-5: Account/delta is not written, and this value depends on it";
     assert!(ran.stderr.contains(why), "{ran}");
     ws.run(&["validate", "manifests"]).exits(0);
     let mut written = String::new();

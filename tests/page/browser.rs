@@ -98,7 +98,7 @@ fn overrules(chrome: &Chrome) {
         "the invoice run waits for it",
     );
     chrome.click("form[action='/sources/nightly/overrule'] button");
-    chrome.shows(".done", "it applies although no window is open");
+    chrome.shows(".done", "It applies outside the window");
     site.served.says(&["nightly", "created"]);
     chrome.click("a[href='/acts']");
     for words in [

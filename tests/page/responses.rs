@@ -41,7 +41,7 @@ fn the_inbox_says_what_waits_and_a_hold_goes_through_in_parts() {
     let inbox = site.get("/", &cookie);
     for words in [
         "deactivate 10 resources",
-        "1 source out of order",
+        "1 failed source",
         "all.yaml:10:12",
         "User/u-11",
     ] {
@@ -76,7 +76,7 @@ fn the_inbox_says_what_waits_and_a_hold_goes_through_in_parts() {
     let knock = "/sources/customers/reconcile";
     assert_eq!(site.post(knock, &cookie, &common).status, 303);
     site.served
-        .says(&["customers: nothing to do", "one hold waits"]);
+        .says(&["customers: nothing to apply", "1 hold needs"]);
     let mut inbox = site.until("/", &cookie, "deactivate 9 resources");
     while inbox.hold() == hold {
         inbox = site.get("/", &cookie);
@@ -199,7 +199,7 @@ fn a_plan_is_searched_and_a_resource_says_who_set_what() {
     assert!(page.text.contains("0 of 5 steps."), "{}", page.text);
     let page = site.get("/sources/customers?q=nothing-like-it", &cookie);
     assert!(
-        page.text.contains("0 of 11 steps, held ones included."),
+        page.text.contains("0 of 11 steps, including held steps."),
         "{}",
         page.text
     );
@@ -277,7 +277,7 @@ fn every_link_leads_somewhere_and_nothing_hostile_is_markup() {
     assert!(seen.len() > 25 && hostile > 2, "{hostile} of {seen:?}");
     let missing = site.get("/resources/User/%3Cscript%3E", &cookie);
     assert_eq!(missing.status, 404);
-    assert!(missing.text.contains("&lt;script&gt;") && missing.text.contains("To the inbox"));
+    assert!(missing.text.contains("&lt;script&gt;") && missing.text.contains("Go to the inbox"));
 }
 
 /// Follows the ways to more of something to the end; the users that it names, and how many pages there were.
@@ -348,17 +348,13 @@ fn an_export_is_let_begin_from_the_inbox_and_its_page_says_how_it_stands() {
         ws.write("erp.csv", format!("{head}\n{good}\n{bad}\n"));
     });
     let (ada, vera) = (site.login("ada"), site.login("vera"));
-    let inbox = site.until("/", &ada, "first pass of erp");
+    let inbox = site.until("/", &ada, "awaiting first approval");
     let form = "action=\"/sources/erp/approve\"";
-    for words in [
-        "1 first pass",
-        "It would create 2; one error holds back",
-        form,
-    ] {
+    for words in ["1 first approval", "It will create 2; 1 error", form] {
         assert!(inbox.text.contains(words), "{words}: {}", inbox.text);
     }
     let seen = site.get("/", &vera);
-    assert!(seen.text.contains("first pass of erp") && !seen.text.contains(form));
+    assert!(seen.text.contains("awaiting first approval") && !seen.text.contains(form));
     let csrf = inbox.csrf();
     let fields = [
         ("csrf", &*csrf),
@@ -376,12 +372,16 @@ fn an_export_is_let_begin_from_the_inbox_and_its_page_says_how_it_stands() {
     assert!(
         site.get("/?done=begun", &ada)
             .text
-            .contains("It was let begin")
+            .contains("Approved. A pass was requested")
     );
     // Passes that only planned may still come to their end.
-    let inbox = site.until("/", &ada, "1 hold, 2 sources out of order");
-    assert!(!inbox.text.contains("first pass of erp"), "{}", inbox.text);
-    let page = site.until("/sources/erp", &ada, "the same bytes as the last one");
+    let inbox = site.until("/", &ada, "1 hold, 2 failed sources");
+    assert!(
+        !inbox.text.contains("awaiting first approval"),
+        "{}",
+        inbox.text
+    );
+    let page = site.until("/sources/erp", &ada, "same bytes as the last export");
     for words in [
         "<dt>Rows</dt><dd>2",
         "<dt>Whole</dt><dd>yes",

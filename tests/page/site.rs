@@ -102,7 +102,7 @@ impl Site {
         served.says(&["customers", "created 31 as run"]);
         let renamed = account("acme", "").replace("name: acme\n", &format!("name: {HOSTILE}\n"));
         ws.tree(renamed + &users(1..11, "acme", ""));
-        served.says(&["one hold waits"]);
+        served.says(&["1 hold needs"]);
         let site = Self {
             ws,
             served,
@@ -115,7 +115,7 @@ impl Site {
         let cookie = site.login("ada");
         for words in [
             "deactivate 10 resources",
-            " out of order",
+            "failed source",
             ">planned</span>",
         ] {
             site.until("/", &cookie, words);

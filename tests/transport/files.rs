@@ -93,7 +93,7 @@ fn the_newest_that_a_pattern_fits_is_read() {
     assert_eq!(scene.get(&place), (ExportChange::First, TWO.to_owned()));
     assert_eq!(scene.kept(&place).1.name, "customers-a.csv");
     let none = scene.place(json!({"file": "out/users-*.csv"}));
-    assert!(scene.fails(&none).starts_with("there is no file at "));
+    assert!(scene.fails(&none).contains(" does not exist"));
 }
 
 #[test]
@@ -105,11 +105,14 @@ fn what_is_no_file_is_refused() {
     fs::create_dir(scene.path("in")).unwrap();
     symlink(outside, scene.path("in/out.csv")).unwrap();
     for (file, said) in [
-        ("folder.csv", "folder.csv is a folder, which is not read"),
-        ("pipe.csv", "pipe.csv is a pipe, which is not read"),
+        (
+            "folder.csv",
+            "folder.csv is a folder; Roster does not read it",
+        ),
+        ("pipe.csv", "pipe.csv is a pipe; Roster does not read it"),
         (
             "in/out.csv",
-            "in/out.csv is a symbolic link that leads out of its folder, which is not read",
+            "in/out.csv is a symbolic link to outside its folder; Roster does not read it",
         ),
         ("none.csv", "none.csv"),
     ] {
@@ -242,7 +245,7 @@ fn an_empty_folder_has_no_export_yet() {
     let error = scene.fetch(&place).unwrap_err();
     assert!(matches!(error, TransportError::Missing { .. }), "{error}");
     let none = scene.place(json!({"drop": "nowhere"}));
-    assert!(scene.fails(&none).starts_with("there is no file at "));
+    assert!(scene.fails(&none).contains(" does not exist"));
 }
 
 #[test]

@@ -89,7 +89,7 @@ fn a_page_that_fails_fails_them_all() {
         "{message}"
     );
     assert!(
-        message.ends_with("something went wrong: the database is away"),
+        message.ends_with("reports an error: the database is away"),
         "{message}"
     );
     assert_eq!(crate::scene::text(&scene.kept(&place).0), whole);
@@ -114,9 +114,9 @@ fn pages_stay_at_their_server_and_come_to_an_end() {
         _ => ok(JSON, r#"{"next":"/round","items":[]}"#),
     });
     for (path, said) in [
-        ("/away", "which would have to be given the credentials"),
-        ("/round", "`next` leads back to a page before it"),
-        ("/csv", "it is no JSON, of which pages have to be"),
+        ("/away", "which would receive the credentials"),
+        ("/round", "`next` leads back to an earlier page"),
+        ("/csv", "it is not valid JSON, which pages must be"),
         ("/large", "bytes"),
     ] {
         let place = scene.place(json!({

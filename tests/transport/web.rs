@@ -129,9 +129,9 @@ fn gzip_is_unpacked_and_a_bomb_is_not() {
         ("/bomb", " has more than 1000000 bytes, unpacked"),
         (
             "/cut",
-            " broke off: its gzip cannot be unpacked to the end: ",
+            " broke off: its gzip data cannot be unpacked completely: ",
         ),
-        ("/zstd", "packs it as `zstd`, though asked for gzip"),
+        ("/zstd", "compressed it as `zstd`, but gzip was requested"),
     ] {
         let place = scene.place(json!({"url": server.url(path), "limit": "1MB"}));
         let message = scene.fails(&place);
@@ -183,7 +183,7 @@ fn a_login_page_and_an_error_are_no_data() {
     let place = scene.place(json!({"url": server.url("/error"), "auth": SECRET}));
     let message = scene.fails(&place);
     assert!(
-        message.ends_with("it says that something went wrong: [secret] has run out"),
+        message.ends_with("it reports an error: [secret] has run out"),
         "{message}"
     );
 }
@@ -212,12 +212,12 @@ fn an_answer_that_is_none_is_said_without_secrets() {
     for (path, said) in [
         (
             "/401",
-            "does not let us in: 401 Unauthorized: what is Basic [secret]==? [secret]?",
+            "denied access: 401 Unauthorized: what is Basic [secret]==? [secret]?",
         ),
-        ("/404", ": its server answers 404 Not Found"),
+        ("/404", ": the server answered 404 Not Found"),
         (
             "/429",
-            "answers 429 Too Many Requests: it has no time for us now, and asks to come again in 120 s",
+            "answers 429 Too Many Requests: it has no time for us now; retry after 120 s",
         ),
         (
             "/503",
@@ -286,8 +286,8 @@ fn another_server_is_told_no_secrets() {
         assert_eq!(asked.header("x-api-key"), Some(SECRET));
     }
     for (path, said) in [
-        ("/round", "more than 5 times in a row"),
-        ("/file", "that is no web address"),
+        ("/round", "more than 5 redirects in a row"),
+        ("/file", "that is not a web address"),
     ] {
         let message = scene.fails(&place(path));
         assert!(message.ends_with(said), "{message}");
@@ -337,7 +337,7 @@ fn certificates_are_checked_and_tls_is_not_left() {
     let down = scene.place(json!({"url": format!("{base}/down"), "ca": "ca.pem"}));
     let message = scene.fails(&down);
     assert!(
-        message.ends_with("others could read it on the way there"),
+        message.ends_with("it would be sent unencrypted"),
         "{message}"
     );
     assert!(plain.asked().is_empty());
@@ -407,7 +407,7 @@ fn a_token_is_asked_for_once_until_it_runs_out() {
     // A new one that is not taken either is the end.
     let message = scene.fails(&granted(&scene, &server, "/never", "never"));
     assert!(
-        message.ends_with("does not let us in: 401 Unauthorized"),
+        message.ends_with("denied access: 401 Unauthorized"),
         "{message}"
     );
     // One without much time left is not kept.
@@ -425,9 +425,8 @@ fn a_token_that_is_not_given_is_said() {
     let place = granted(&scene, &server, "/c.csv", "none");
     let message = scene.fails(&place);
     assert!(
-        message.ends_with(
-            "/token does not let us in: no token, 401 Unauthorized invalid_client: [secret]"
-        ),
+        message
+            .ends_with("/token denied access: no token, 401 Unauthorized invalid_client: [secret]"),
         "{message}"
     );
     server.asked();
@@ -463,7 +462,7 @@ fn an_object_of_s3_is_asked_for_by_a_signed_address() {
     }
     let message = scene.fails(&place("missing.csv"));
     assert!(
-        message.ends_with("/exports/missing.csv does not let us in: 403 Forbidden"),
+        message.ends_with("/exports/missing.csv denied access: 403 Forbidden"),
         "{message}"
     );
 }

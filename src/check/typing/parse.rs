@@ -66,10 +66,10 @@ pub(super) fn parse(
             return options(definition, members.iter().map(CompactText::as_str));
         }
         Value::List(_) | Value::Links(_) => {
-            let message = "one value belongs here, not a list";
+            let message = "the value must not be a list";
             return Err(wrong_type(
                 message.to_owned(),
-                "only `type: list` takes a list",
+                "Write one value. Only `type: list` allows a list",
             ));
         }
     };
@@ -99,17 +99,17 @@ fn line(text: &str) -> Result<Value, CustomValueError> {
         text.chars().count()
     };
     if length > TEXT_LENGTH {
-        let message = format!("a text of {length} characters is longer than {TEXT_LENGTH}");
+        let message = format!("{length} characters; at most {TEXT_LENGTH} are allowed");
         return Err(wrong_type(
             message,
-            "shorten it, or define a field of `type: long-text`",
+            "Shorten it, or define a field of `type: long-text`",
         ));
     }
     if text.contains(['\n', '\r']) {
-        let message = "a text here is one line".to_owned();
+        let message = "the text must be on one line".to_owned();
         return Err(wrong_type(
             message,
-            "join the lines, or define a field of `type: long-text`",
+            "Join the lines, or define a field of `type: long-text`",
         ));
     }
     Ok(Value::text(text))
@@ -120,14 +120,14 @@ fn boolean(text: &str) -> Result<Value, CustomValueError> {
         "true" | "True" | "TRUE" => Ok(Value::Bool(true)),
         "false" | "False" | "FALSE" => Ok(Value::Bool(false)),
         _ => Err(wrong_type(
-            format!("`{text}` is neither true nor false"),
-            "write `true` or `false`",
+            format!("`{text}` is neither `true` nor `false`"),
+            "Write `true` or `false`",
         )),
     }
 }
 
 fn number(text: &str) -> Result<Value, CustomValueError> {
-    let help = "write digits with at most one decimal point: `1250.5`";
+    let help = "Write digits with at most one decimal point, such as `1250.5`";
     let (negative, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text),
@@ -135,7 +135,10 @@ fn number(text: &str) -> Result<Value, CustomValueError> {
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     if !all_digits(whole) || !all_digits(fraction) || whole.len() + fraction.len() == 0 {
-        return Err(wrong_type(format!("`{text}` is no decimal number"), help));
+        return Err(wrong_type(
+            format!("`{text}` is not a decimal number"),
+            help,
+        ));
     }
     let (whole, fraction) = (
         whole.trim_start_matches('0'),
@@ -145,7 +148,7 @@ fn number(text: &str) -> Result<Value, CustomValueError> {
         let message = format!("`{text}` has more than {DIGITS} significant digits");
         return Err(wrong_type(
             message,
-            "round it, or define a field of `type: text`",
+            "Round it, or define a field of `type: text`",
         ));
     }
     let mut canonical = String::new();
@@ -176,8 +179,8 @@ fn parse_date(text: &str) -> Result<Value, CustomValueError> {
         return Ok(Value::text(text));
     }
     Err(wrong_type(
-        format!("`{text}` is no day that exists, written as year-month-day"),
-        "write it like `2026-03-01`",
+        format!("`{text}` is not a valid date; use YYYY-MM-DD"),
+        "Write it like `2026-03-01`",
     ))
 }
 
@@ -222,8 +225,8 @@ fn options<'t>(
         chosen.push(CompactText::new(value));
     }
     if chosen.is_empty() {
-        let message = "an empty list is no value".to_owned();
-        return Err(wrong_type(message, "name at least one of the options"));
+        let message = "the list is empty".to_owned();
+        return Err(wrong_type(message, "Name at least one of the options"));
     }
     Ok(Value::set(chosen))
 }
@@ -231,10 +234,10 @@ fn options<'t>(
 fn no_option(definition: &CustomFieldDefinition, value: &str) -> CustomValueError {
     let options = || definition.options.iter().map(CompactText::as_str);
     let all: Vec<&str> = options().collect();
-    let message = format!("`{value}` is none of the options {}", all.join(", "));
+    let message = format!("`{value}` is not one of the options {}", all.join(", "));
     let help = match did_you_mean(value, options()) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => "write one of them, or add it to `options`".to_owned(),
+        Some(meant) => format!("Did you mean `{meant}`?"),
+        None => "Use one of them, or add it to `options`".to_owned(),
     };
     CustomValueError::new(codes::CUSTOM_FIELD_OPTION, message, help)
 }

@@ -5,7 +5,7 @@ use crate::transport::{HttpAuth, HttpLocation, S3Key, percent_encode};
 
 impl ExportKeyReader<'_> {
     pub(super) fn s3(&mut self) -> Result<HttpLocation, String> {
-        const FORM: &str = "`s3` names no object; expected `s3://BUCKET/PATH`";
+        const FORM: &str = "`s3` names no object; use `s3://BUCKET/PATH`";
         let text = self.text("s3")?.unwrap_or_default();
         let named = text.strip_prefix("s3://").ok_or(FORM)?;
         let (bucket, object) = named.split_once('/').ok_or(FORM)?;
@@ -19,7 +19,7 @@ impl ExportKeyReader<'_> {
         let region = self.text("region")?.ok_or("`s3` needs `region`")?;
         if region.is_empty() || region.contains(odd) {
             return Err(format!(
-                "`region` is `{region}`; expected one as in `eu-north-1`"
+                "`region` is `{region}`; use a region such as `eu-north-1`"
             ));
         }
         let object = percent_encode(object, true);

@@ -72,7 +72,7 @@ fn read(value: &Value, base: &Path) -> Result<ExportConfig, String> {
     let shape = match (keys.text("preset")?, keys.text("mapping")?) {
         (Some(preset), None) => MappingReference::Preset(preset),
         (None, Some(mapping)) => MappingReference::Mapping(mapping),
-        _ => return Err("expected one of `preset` and `mapping`, which say how it is read".into()),
+        _ => return Err("expected exactly one of `preset` and `mapping`".into()),
     };
     if way == PUSH {
         return keys.push().map(|()| ExportConfig { place: None, shape });
@@ -80,7 +80,7 @@ fn read(value: &Value, base: &Path) -> Result<ExportConfig, String> {
     let timeout = keys.text("timeout")?;
     let timeout = timeout.map_or(Ok(TIMEOUT), |text| parse_duration(&text))?;
     if timeout == Duration::ZERO {
-        return Err("`timeout` is no time at all".to_owned());
+        return Err("`timeout` is 0; use a longer time".to_owned());
     }
     let limit = keys.remaining.remove("limit");
     let limit = limit.map_or(Ok(LIMIT), |value| bytes(&value))?;
@@ -123,7 +123,7 @@ fn find_transport(object: &Map<String, Value>) -> Result<&'static str, String> {
             let known = [keys, always].concat();
             let near = crate::diagnostic::did_you_mean(key, known.iter().copied());
             let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-            return Err(format!("`{key}` says nothing beside `{way}`{near}"));
+            return Err(format!("`{key}` has no meaning with `{way}`{near}"));
         }
     }
     Ok(way)
@@ -142,7 +142,7 @@ pub fn readable(place: &ExportLocation) -> Option<String> {
     let secret = !matches!(http.auth, HttpAuth::None) || !http.headers.is_empty();
     let asked = matches!(&http.auth, HttpAuth::ClientCredentials(grant) if open(&grant.url));
     (asked || (secret && open(&http.url)))
-        .then(|| format!("the credentials for {place} are readable on their way; use https://"))
+        .then(|| format!("the credentials for {place} would be sent unencrypted; use https://"))
 }
 
 impl ExportKeyReader<'_> {
@@ -154,11 +154,13 @@ impl ExportKeyReader<'_> {
                 let text = expand_variables(&text)?;
                 // It would end a line that it is put into.
                 if text.contains(char::is_control) {
-                    return Err(format!("`{name}` has a line break or the like in it"));
+                    return Err(format!(
+                        "`{name}` contains a line break or another control character"
+                    ));
                 }
                 Ok(Some(text.trim().to_owned()))
             }
-            Some(_) => Err(format!("`{name}` is no text")),
+            Some(_) => Err(format!("`{name}` is not text")),
         }
     }
 
@@ -174,7 +176,7 @@ impl ExportKeyReader<'_> {
         match self.remaining.remove(name) {
             None => Ok(None),
             Some(Value::Object(object)) => Ok(Some(object)),
-            Some(_) => Err(format!("`{name}` is no mapping")),
+            Some(_) => Err(format!("`{name}` is not a mapping")),
         }
     }
 
@@ -187,7 +189,7 @@ impl ExportKeyReader<'_> {
     ) -> Result<Self, String> {
         match object.keys().find(|key| !known.contains(&key.as_str())) {
             Some(key) => Err(format!(
-                "`{name}` knows no `{key}`; expected {}",
+                "`{name}` has no key `{key}`; expected {}",
                 listed(known)
             )),
             None => Ok(ExportKeyReader {
@@ -200,7 +202,7 @@ impl ExportKeyReader<'_> {
     fn push(&mut self) -> Result<(), String> {
         match self.remaining.remove(PUSH) {
             Some(Value::Bool(true)) => Ok(()),
-            _ => Err("`push` is `true`, or is left out".to_owned()),
+            _ => Err("`push` must be `true` or absent".to_owned()),
         }
     }
 
@@ -208,9 +210,7 @@ impl ExportKeyReader<'_> {
         let done = self.text("done")?;
         let wrong = |done: &String| !done.starts_with('.') || done.len() < 2 || done.contains('/');
         match done.as_ref().filter(|done| wrong(done)) {
-            Some(done) => Err(format!(
-                "`done` is `{done}`; expected an ending, as in `.done`"
-            )),
+            Some(done) => Err(format!("`done` is `{done}`; use an ending such as `.done`")),
             None => Ok(done),
         }
     }
@@ -235,7 +235,7 @@ impl ExportKeyReader<'_> {
         let pattern = pattern.unwrap_or_else(|| "*".to_owned());
         if pattern.is_empty() || pattern.contains('/') {
             return Err(format!(
-                "`pattern` is `{pattern}`; expected the name of a file, as in `customers-*.csv`"
+                "`pattern` is `{pattern}`; use a file name such as `customers-*.csv`"
             ));
         }
         Ok(DropLocation {
@@ -256,7 +256,7 @@ fn secret(name: &str, text: String) -> Result<SecretString, String> {
         return Err(format!("`{name}` is empty"));
     }
     if HeaderValue::try_from(&*text).is_err() {
-        return Err(format!("`{name}` has signs in it that cannot be sent"));
+        return Err(format!("`{name}` contains characters that cannot be sent"));
     }
     Ok(SecretString::from(text))
 }
@@ -272,7 +272,7 @@ fn bytes(value: &Value) -> Result<u64, String> {
         ("GB", 1_000_000_000),
         ("B", 1),
     ];
-    let wrong = || "`limit` is no size; expected `500MB`, `2GiB` or a number of bytes".to_owned();
+    let wrong = || "`limit` is not a size; use `500MB`, `2GiB` or a number of bytes".to_owned();
     let bytes = match value {
         Value::Number(number) => number.as_u64(),
         Value::String(text) => {

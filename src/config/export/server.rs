@@ -39,11 +39,11 @@ impl ExportKeyReader<'_> {
         let plain = match self.remaining.remove("plain") {
             None => false,
             Some(Value::Bool(plain)) => plain,
-            Some(_) => return Err("`plain` is neither true nor false".to_owned()),
+            Some(_) => return Err("`plain` must be true or false".to_owned()),
         };
         let implicit = text.starts_with("ftps://") || port == Some(990);
         let security = match (plain, implicit) {
-            (true, true) => return Err("`ftps://` is never `plain`".to_owned()),
+            (true, true) => return Err("`ftps://` cannot be `plain`".to_owned()),
             (true, false) => FtpSecurity::Plain,
             (false, true) => FtpSecurity::Implicit,
             (false, false) => FtpSecurity::Explicit,
@@ -66,7 +66,7 @@ impl ExportKeyReader<'_> {
         let Some(object) = self.object("auth").map_err(|_| FORMS)? else {
             return match user {
                 None => Ok(("anonymous".to_owned(), SecretString::from("roster@"))),
-                Some(_) => Err("`ftp` names a user, who needs `auth: {username, password}`".into()),
+                Some(_) => Err("`ftp` names a user; add `auth: {username, password}`".into()),
             };
         };
         let mut auth = self.below("auth", object, &["username", "password"])?;
@@ -82,7 +82,7 @@ type ServerAddress = (Option<String>, String, Option<u16>, String);
 
 /// `sftp://user@host:port/path`, or `user@host:path` as ssh writes it.
 fn parse_address(name: &str, text: &str) -> Result<ServerAddress, String> {
-    let wrong = || format!("`{name}` names no file; expected `{name}://USER@HOST/PATH`");
+    let wrong = || format!("`{name}` names no file; use `{name}://USER@HOST/PATH`");
     let (place, path, has_port) = match text.split_once("://") {
         Some((scheme, rest)) if scheme == name || (name == "ftp" && scheme == "ftps") => {
             let (place, path) = rest.split_once('/').ok_or_else(wrong)?;
@@ -100,7 +100,7 @@ fn parse_address(name: &str, text: &str) -> Result<ServerAddress, String> {
     };
     if user.as_deref().is_some_and(|user| user.contains(':')) {
         return Err(format!(
-            "`{name}` holds a password, which would be shown; see `auth`"
+            "`{name}` contains a password, which would be visible; move it to `auth`"
         ));
     }
     let (host, port) = match host.rsplit_once(':') {
@@ -124,7 +124,7 @@ fn remote_path(name: &str, path: &str) -> Result<String, String> {
     let path = below.unwrap_or(path);
     let last = path.rsplit('/').next().unwrap_or_default();
     if matches!(last, "" | "." | "..") {
-        return Err(format!("`{name}` names no file, but a folder"));
+        return Err(format!("`{name}` names a folder; name a file"));
     }
     Ok(path.to_owned())
 }

@@ -21,7 +21,7 @@ impl ExportKeyReader<'_> {
             url,
         };
         if http.items.is_some() && http.next.is_none() {
-            return Err("`items` says where in a page its list is, and needs `next`".to_owned());
+            return Err("`items` names the list within a page; it needs `next`".to_owned());
         }
         Ok(http)
     }
@@ -80,15 +80,15 @@ impl ExportKeyReader<'_> {
         let mut headers = Vec::new();
         for (name, value) in self.object("headers")?.unwrap_or_default() {
             let Value::String(value) = value else {
-                return Err(format!("the header `{name}` is no text"));
+                return Err(format!("the header `{name}` is not text"));
             };
             let value = expand_variables(&value)?;
             let own = ["authorization", "host", "content-length", "accept-encoding"];
             if own.contains(&name.to_lowercase().as_str()) {
-                return Err(format!("the header `{name}` is Roster's own; see `auth`"));
+                return Err(format!("the header `{name}` is set by Roster; use `auth`"));
             }
             if HeaderName::try_from(&*name).is_err() || HeaderValue::try_from(&*value).is_err() {
-                return Err(format!("the header `{name}` is none that can be sent"));
+                return Err(format!("the header `{name}` cannot be sent"));
             }
             headers.push((name, SecretString::from(value)));
         }
@@ -119,10 +119,10 @@ impl ExportKeyReader<'_> {
 pub(super) fn parse_web_url(name: &str, text: &str) -> Result<Url, String> {
     let url = Url::parse(text).ok();
     let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    let url = url.ok_or_else(|| format!("`{name}` is no address that begins with `https://`"))?;
+    let url = url.ok_or_else(|| format!("`{name}` does not begin with `https://`"))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(format!(
-            "`{name}` holds a user or a password, which would be shown; take it out, and give `auth: {{username: NAME, password: \"${{VARIABLE}}\"}}`"
+            "`{name}` contains a user or a password, which would be visible; remove it and set `auth: {{username: NAME, password: \"${{VARIABLE}}\"}}`"
         ));
     }
     Ok(url)

@@ -81,7 +81,7 @@ pub(in crate::daemon) async fn approve_export(
     }
     let configured = setup.config.source(source);
     if configured.is_none_or(|source| source.feed().is_none()) {
-        let why = "only an export waits to be let begin, and this is none";
+        let why = "this source is not an export; only exports need a first approval";
         return Err(HttpProblem::new(problem::WRONG_STATE, why));
     }
     let (name, of) = (caller.name.to_string(), source.to_owned());
@@ -97,7 +97,7 @@ pub(in crate::daemon) async fn approve_export(
         })
         .await?;
     if begun {
-        let why = "it was let begin before, or has begun";
+        let why = "the source is already approved";
         return Err(HttpProblem::new(problem::ALREADY_DECIDED, why));
     }
     if let Some(worker) = daemon.worker(source) {
@@ -116,7 +116,7 @@ async fn report(
     let kept = door
         .query(move |daemon| async move { daemon.store.report(&of).await })
         .await?;
-    let csv = kept.ok_or_else(|| HttpProblem::not_found("no row of its last export was faulty"))?;
+    let csv = kept.ok_or_else(|| HttpProblem::not_found("the last export had no faulty rows"))?;
     Ok(ExportReport { source, csv })
 }
 

@@ -111,7 +111,7 @@ pub(in crate::daemon) async fn approve_hold(
         .find(|view| view.hold.hold.as_deref() == Some(&*id));
     let Some(view) = found else {
         return Err(HttpProblem::not_found(format!(
-            "no hold `{id}` waits; it may have changed since"
+            "no hold `{id}`; it may have changed since"
         )));
     };
     if view
@@ -121,13 +121,13 @@ pub(in crate::daemon) async fn approve_hold(
     {
         return Err(HttpProblem::new(
             problem::ALREADY_DECIDED,
-            "it was approved before",
+            "the hold is already approved",
         ));
     }
     let (all, listed) = (view.hold.count, &view.hold.resources);
     let stranger = only.iter().find(|key| !listed.contains(&key.to_string()));
     if let Some(key) = stranger.filter(|_| all <= listed.len()) {
-        let message = format!("{key} is no part of hold `{hold}`");
+        let message = format!("{key} is not part of hold `{hold}`");
         return Err(HttpProblem::new(problem::INVALID, message));
     }
     let name = caller.name.to_string();
@@ -155,7 +155,7 @@ fn keys(only: &[String]) -> Result<Vec<Key>, HttpProblem> {
         Key::parse(text).ok_or_else(|| {
             HttpProblem::new(
                 problem::INVALID,
-                format!("`{text}` is no resource; expected KIND/ID"),
+                format!("`{text}` is not a resource; use KIND/ID"),
             )
         })
     });

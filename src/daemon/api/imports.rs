@@ -187,7 +187,7 @@ fn select_source<'c>(
         require_visible_source(daemon, caller, name)?;
         let mut named = seen.filter(|source| *source.name == **name);
         return named.find(takes).ok_or_else(|| {
-            let why = format!("source {name} takes no {} that are pushed", about.kind);
+            let why = format!("source {name} does not accept pushed {}", about.kind);
             HttpProblem::not_found(why)
         });
     }
@@ -195,12 +195,15 @@ fn select_source<'c>(
     match all.as_slice() {
         [one] => Ok(one),
         [] => Err(HttpProblem::not_found(format!(
-            "no source takes {} that are pushed; configure one with `export: {{push: true, preset: …}}`",
+            "no source accepts pushed {}; configure one with `export: {{push: true, preset: …}}`",
             about.kind
         ))),
         several => {
             let names: Vec<&str> = several.iter().map(|source| &*source.name).collect();
-            let why = format!("say to which: `?source=` and one of {}", names.join(", "));
+            let why = format!(
+                "several sources accept this push; add `?source=` with one of {}",
+                names.join(", ")
+            );
             Err(HttpProblem::new(problem::INVALID, why))
         }
     }
@@ -216,7 +219,7 @@ fn count_records(source: &Source, sent: &PushBody) -> Result<u64, HttpProblem> {
     let read = feed::read(input, &name, &source.name, &feed.mapping);
     let first = sent.bytes.trim_ascii_start().first();
     if sent.format == ExportFormat::Json && !matches!(first, Some(b'[' | b'{')) {
-        let why = Diagnostic::new(codes::JSON_NOT_LIST, "the body is no JSON")
+        let why = Diagnostic::new(codes::JSON_NOT_LIST, "the body is not valid JSON")
             .help("send a list of objects: `[{…}]`");
         return Err(diagnostic_problem(problem::NOT_A_LIST, &why));
     }
@@ -227,7 +230,7 @@ fn count_records(source: &Source, sent: &PushBody) -> Result<u64, HttpProblem> {
         }
     }
     if !read.complete {
-        let why = format!("it breaks off after {} records", read.records);
+        let why = format!("the body ends after {} records", read.records);
         return Err(HttpProblem::new(problem::TRUNCATED, why));
     }
     Ok(read.records)
@@ -258,11 +261,11 @@ fn import_id(taken: ImportReceipt) -> Result<(String, bool), HttpProblem> {
         ImportReceipt::Duplicate { id, same: true } => Ok((id, true)),
         ImportReceipt::Duplicate { .. } => Err(HttpProblem::new(
             problem::KEY_REUSED,
-            "each act needs a key of its own",
+            "use a new key for each request",
         )),
         ImportReceipt::QueueFull(waiting) => {
             let why = format!(
-                "{waiting} imports of this source wait already, or hold something that does: somebody has to look at it first"
+                "{waiting} imports of this source are queued or held; decide about them first"
             );
             let later = Duration::from_mins(1);
             Err(HttpProblem::new(problem::UNAVAILABLE, why).retry_after(later))
@@ -297,8 +300,7 @@ async fn find_import(door: &DaemonHandle, id: String) -> Result<StoredImport, Ht
     let import = door
         .query(move |daemon| async move { daemon.store.import(&id).await })
         .await?;
-    import
-        .ok_or_else(|| HttpProblem::not_found("nothing of this id was pushed, or it was forgotten"))
+    import.ok_or_else(|| HttpProblem::not_found("no import with this id; it may have expired"))
 }
 
 fn finished_reply(import: &StoredImport) -> Result<PushReply, HttpProblem> {

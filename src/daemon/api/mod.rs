@@ -51,7 +51,7 @@ impl DaemonHandle {
     /// The daemon.
     pub(in crate::daemon) fn daemon(&self) -> Result<&Arc<Daemon>, HttpProblem> {
         let open = self.0.as_ref();
-        open.ok_or_else(|| HttpProblem::new(problem::UNAVAILABLE, "no daemon is behind this"))
+        open.ok_or_else(|| HttpProblem::new(problem::UNAVAILABLE, "no daemon is running here"))
     }
 
     /// Asks the daemon something that reads the database, on a thread of its own.
@@ -123,7 +123,10 @@ const NOT_BLANK: &str = r"[^\s\u0085]";
 fn require_reason(given: &str) -> Result<&str, HttpProblem> {
     let given = require_max_length(MAX_REASON_LENGTH, "reason", given)?.trim();
     if given.is_empty() {
-        return Err(HttpProblem::new(problem::INVALID, "`reason` must say why"));
+        return Err(HttpProblem::new(
+            problem::INVALID,
+            "`reason` is empty; say why",
+        ));
     }
     Ok(given)
 }
@@ -131,7 +134,7 @@ fn require_reason(given: &str) -> Result<&str, HttpProblem> {
 /// A text that is not longer than the document says.
 fn require_max_length<'t>(most: usize, name: &str, text: &'t str) -> Result<&'t str, HttpProblem> {
     if text.chars().count() > most {
-        let detail = format!("`{name}` has more than {most} characters");
+        let detail = format!("`{name}` is longer than {most} characters");
         return Err(HttpProblem::new(problem::INVALID, detail));
     }
     Ok(text)

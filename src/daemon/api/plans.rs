@@ -86,7 +86,7 @@ fn read_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usi
     };
     let read = written.parse();
     read.map(Some)
-        .map_err(|_| D::Error::custom(format!("`{number}` is no number of bytes")))
+        .map_err(|_| D::Error::custom(format!("`{number}` is not a number of bytes")))
 }
 
 /// The content of a file.
@@ -230,7 +230,7 @@ fn select_source(
         (Some(one), None) => Ok(one.name.to_string()),
         _ => Err(HttpProblem::new(
             problem::INVALID,
-            "`source` must say which one is meant",
+            "`source` is missing; name the source",
         )),
     }
 }
@@ -254,7 +254,7 @@ async fn make_plan(
         (Some(files), None) => plan_files(daemon, config, at, files, patience).await?,
         (None, Some(revision)) => plan_revision(daemon, config, at, revision, patience).await?,
         _ => {
-            let message = "give either `files` or `revision`";
+            let message = "send either `files` or `revision`";
             return Err(HttpProblem::new(problem::INVALID, message));
         }
     };
@@ -278,7 +278,9 @@ async fn plan_files(
     for (path, content) in files {
         let odd = path.split('/').any(|part| matches!(part, "" | "." | ".."));
         if odd || path.contains(['\\', '\0']) {
-            let message = format!("`{path}` is no path below the root, with `/` between folders");
+            let message = format!(
+                "`{path}` is not a relative path below the root; separate folders with `/`"
+            );
             return Err(HttpProblem::new(problem::INVALID, message));
         }
         let sent = match content {
@@ -314,14 +316,14 @@ async fn plan_revision(
 ) -> Result<(Plan, SourceReading), HttpProblem> {
     require_max_length(MAX_REVISION_LENGTH, "revision", &revision)?;
     if revision.is_empty() || revision.contains(char::is_control) {
-        let message = "`revision` is no name of a branch, tag or commit";
+        let message = "`revision` is not the name of a branch, tag or commit";
         return Err(HttpProblem::new(problem::INVALID, message));
     }
     let source = &config.sources[at];
     let SourceLocation::Git(place) = &source.place else {
         return Err(HttpProblem::new(
             problem::INVALID,
-            "the source is no git repository",
+            "the source is not a git repository",
         ));
     };
     // A remote that does not answer, and a commit that is too large, keep no source waiting.

@@ -132,7 +132,10 @@ impl ChangeCursor {
     /// After which change, and how many.
     fn bounds(&self) -> Result<(i64, u32), HttpProblem> {
         if self.after < 0 {
-            return Err(HttpProblem::new(problem::INVALID, "`after` is not below 0"));
+            return Err(HttpProblem::new(
+                problem::INVALID,
+                "`after` must not be negative",
+            ));
         }
         Ok((self.after, self.limit.unwrap_or(500).clamp(1, 5000)))
     }
@@ -193,7 +196,7 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
 
 /// The kind of this name.
 pub(in crate::daemon) fn find_kind(name: &str) -> Result<&'static Kind, HttpProblem> {
-    kinds::by_loose_name(name).ok_or_else(|| HttpProblem::not_found(format!("`{name}` is no kind")))
+    kinds::by_loose_name(name).ok_or_else(|| HttpProblem::not_found(format!("no kind `{name}`")))
 }
 
 async fn resources(
@@ -253,7 +256,7 @@ async fn resource(
     PathParams(of): PathParams<ResourceParam>,
 ) -> Result<Json<Value>, HttpProblem> {
     let key = Key::new(find_kind(&of.kind)?.id, &of.id);
-    let missing = HttpProblem::not_found(format!("{key} is not stored"));
+    let missing = HttpProblem::not_found(format!("{key} does not exist"));
     let record = door
         .query(move |daemon| async move { daemon.store.record(&key).await })
         .await?;
@@ -286,7 +289,7 @@ async fn why(
     PathParams(of): PathParams<ResourceParam>,
 ) -> Result<Json<Value>, HttpProblem> {
     let key = Key::new(find_kind(&of.kind)?.id, &of.id);
-    let missing = HttpProblem::not_found(format!("{key} is not stored and never was"));
+    let missing = HttpProblem::not_found(format!("{key} does not exist and never did"));
     let told = door
         .query(move |daemon| async move { reconcile::provenance(None, &daemon.store, &key).await })
         .await?;
@@ -312,7 +315,7 @@ async fn run(
     let run = door
         .query(move |daemon| async move { daemon.store.run(of.run).await })
         .await?;
-    let run = run.ok_or_else(|| HttpProblem::not_found(format!("there is no run {}", of.run)))?;
+    let run = run.ok_or_else(|| HttpProblem::not_found(format!("no run {}", of.run)))?;
     Ok(Json(json::run(&run)))
 }
 

@@ -165,7 +165,7 @@ async fn plan(
     let plan = door
         .query(move |daemon| async move { daemon.store.last_plan(&named.source).await })
         .await?;
-    let plan = plan.ok_or_else(|| HttpProblem::not_found("no pass has made a plan yet"))?;
+    let plan = plan.ok_or_else(|| HttpProblem::not_found("no plan yet; no pass has run"))?;
     serde_json::from_slice(&plan)
         .map(Json)
         .map_err(HttpProblem::internal)
@@ -251,7 +251,7 @@ pub(in crate::daemon) async fn ask_for_pass(
         if overrule {
             worker.request_pass(OVERRULE_TRIGGER);
         }
-        worker.request_pass(&format!("asked for by {}", caller.name));
+        worker.request_pass(&format!("requested by {}", caller.name));
     }
     Ok(())
 }
@@ -295,7 +295,7 @@ async fn reconcile_all(
     let workers = sources
         .iter()
         .filter_map(|source| setup.workers.get(source));
-    workers.for_each(|worker| worker.request_pass(&format!("asked for by {}", caller.name)));
+    workers.for_each(|worker| worker.request_pass(&format!("requested by {}", caller.name)));
     Ok(AcceptedResponse(ReconcileReply { sources }))
 }
 
@@ -383,7 +383,7 @@ pub(in crate::daemon) async fn record_resumption(
     if !was {
         return Err(HttpProblem::new(
             problem::WRONG_STATE,
-            "it is not suspended",
+            "the source is not suspended",
         ));
     }
     let daemon = door.daemon()?;

@@ -50,10 +50,7 @@ async fn receive_webhook(
     // Without a right signature the answer does not show which sources exist.
     let secret = known.and_then(|known| known.webhook_secret.as_ref());
     let Some((known, secret)) = known.zip(secret) else {
-        return Err(HttpProblem::new(
-            problem::UNAUTHORIZED,
-            "the webhook is not known here",
-        ));
+        return Err(HttpProblem::new(problem::UNAUTHORIZED, "no such webhook"));
     };
     let told = webhook::verify(&headers, &body, secret.expose_secret(), Utc::now());
     let told = told.map_err(|error| match error {

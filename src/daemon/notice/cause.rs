@@ -18,7 +18,7 @@ pub(super) fn cause(error: &(dyn Error + 'static)) -> String {
         match error.get_ref() {
             Some(inner) => last = inner,
             None if error.kind() == io::ErrorKind::ConnectionRefused => {
-                return "connection refused: nothing listens there".to_owned();
+                return "connection refused".to_owned();
             }
             None => break,
         }
@@ -31,9 +31,9 @@ pub(super) fn cause(error: &(dyn Error + 'static)) -> String {
 
 fn tls(error: &rustls::Error) -> String {
     let text = match error {
-        rustls::Error::InvalidMessage(_) => "what answers there speaks no TLS",
+        rustls::Error::InvalidMessage(_) => "the server does not speak TLS",
         rustls::Error::InvalidCertificate(UnknownIssuer) => {
-            "its certificate is of an issuer that this system does not trust"
+            "the issuer of its certificate is not trusted by this system"
         }
         rustls::Error::InvalidCertificate(Expired | ExpiredContext { .. }) => {
             "its certificate has expired"
@@ -42,13 +42,10 @@ fn tls(error: &rustls::Error) -> String {
             "its certificate is for another name"
         }
         rustls::Error::General(text) if text.contains("No CA certificates") => {
-            "this system trusts nobody: it has no certificates of authorities (on Debian: ca-certificates)"
+            "this system has no CA certificates; install them (on Debian: ca-certificates)"
         }
         rustls::Error::InvalidCertificate(other) => {
-            return format!(
-                "its certificate does not hold: {}",
-                line(&other.to_string())
-            );
+            return format!("its certificate is not valid: {}", line(&other.to_string()));
         }
         other => return line(&other.to_string()),
     };

@@ -19,7 +19,7 @@ pub fn body(notice: &Notice, meant_for: Option<&[String]>) -> String {
     let _ = writeln!(text, "\n{}", notice.summary.trim_end());
     details(&mut text, notice);
     if let Some(command) = &notice.command {
-        let _ = writeln!(text, "\nTo let it through:\n  {}", line(command));
+        let _ = writeln!(text, "\nTo approve:\n  {}", line(command));
     }
     if let Some(url) = &notice.url {
         let _ = writeln!(text, "\nMore: {}", line(url));
@@ -28,7 +28,7 @@ pub fn body(notice: &Notice, meant_for: Option<&[String]>) -> String {
         let all = meant_for.join(", ");
         let _ = writeln!(
             text,
-            "\nThis mail was for {all}; `mail.redirect` sent it here instead."
+            "\nThis mail was addressed to {all}; `mail.redirect` sent it here."
         );
     }
     text

@@ -149,7 +149,7 @@ impl Notice {
             environment: environment.map(str::to_owned),
             revision: None,
             state: now.to_rfc3339(),
-            summary: "This is a test: notices arrive here.".to_owned(),
+            summary: "This is a test. Notices arrive here.".to_owned(),
             details: Vec::new(),
             counts: BTreeMap::new(),
             since: now,

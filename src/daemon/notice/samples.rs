@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 pub(super) fn failed() -> Notice {
     let detail = NoticeDetail {
-        what: "A phone number holds something that is not a number.".to_owned(),
+        what: "A phone number contains a character that is not a digit.".to_owned(),
         code: Some("phone".to_owned()),
         resource: Some("User/u-1".to_owned()),
         field: Some("phone".to_owned()),

@@ -50,7 +50,7 @@ pub enum DeliveryError {
     },
     /// It answers that it is somewhere else; notices go where the configuration says.
     #[error(
-        "{to}: HTTP {status}: it has moved{}; write its new address",
+        "{to}: HTTP {status}: the address has moved{}; configure the new one",
         colon_prefixed(place)
     )]
     Moved {

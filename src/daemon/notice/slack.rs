@@ -24,7 +24,7 @@ pub fn slack(notice: &Notice) -> String {
     }
     if let Some(command) = &notice.command {
         let command = truncate(&escaped(&line(command)), LONGEST / 2);
-        blocks.push(section(&format!("To let it through:\n```{command}```")));
+        blocks.push(section(&format!("To approve:\n```{command}```")));
     }
     blocks.push(json!({
         "type": "context",

@@ -190,11 +190,11 @@ Counts:      errors 1
 
 1 error; nothing was applied.
 
-- users.yaml:9:7  User/u-1 phone  A phone number holds something that is not a number.  (phone)
+- users.yaml:9:7  User/u-1 phone  A phone number contains a character that is not a digit.  (phone)
 
 More: https://roster.example/sources/directory
 
-This mail was for ops@example.com; `mail.redirect` sent it here instead.
+This mail was addressed to ops@example.com; `mail.redirect` sent it here.
 "
     );
     assert!(body(&many(53), None).contains("- and 3 more\n"));

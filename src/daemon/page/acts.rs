@@ -17,12 +17,12 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
 async fn acts(State(door): State<DaemonHandle>, caller: Caller) -> Result<Markup, HttpProblem> {
     let acts = door.query(async |daemon| daemon.acts(SHOWN).await).await?;
     let main = html! {
-        h1 { "Acts" }
+        h1 { "Audit log" }
         table #acts data-live {
-            caption { "What persons did, newest first; at most " (SHOWN) "." }
+            caption { "What people did, newest first. At most " (SHOWN) "." }
             thead { tr {
                 th scope="col" { "When" } th scope="col" { "Who" } th scope="col" { "What" }
-                th scope="col" { "On what" } th scope="col" { "Why" }
+                th scope="col" { "Subject" } th scope="col" { "Why" }
             } }
             tbody {
                 @for act in &acts {
@@ -30,13 +30,13 @@ async fn acts(State(door): State<DaemonHandle>, caller: Caller) -> Result<Markup
                         td data-label="When" { (time::time_with_distance(act.at)) }
                         td data-label="Who" { (act.actor) }
                         td data-label="What" { (act.act) }
-                        td data-label="On what" { (if act.subject == "*" { "every source" } else { &act.subject }) }
-                        td data-label="Why" { @if act.reason.is_empty() { span.nothing { "nothing said" } } @else { (act.reason) } }
+                        td data-label="Subject" { (if act.subject == "*" { "every source" } else { &act.subject }) }
+                        td data-label="Why" { @if act.reason.is_empty() { span.nothing { "no reason" } } @else { (act.reason) } }
                     }
                 }
-                @if acts.is_empty() { tr { td colspan="5" { "Nobody did anything yet." } } }
+                @if acts.is_empty() { tr { td colspan="5" { "No acts yet." } } }
             }
         }
     };
-    layout::page(&door, &caller, "/acts", "Acts", &main)
+    layout::page(&door, &caller, "/acts", "Audit log", &main)
 }

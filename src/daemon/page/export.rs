@@ -31,14 +31,14 @@ pub(super) fn first_pass_card(
     let action = format!("{}/approve", link::source(name));
     html! {
         article.card.hold {
-            h3 { span.badge.waits { "waits" } " first pass of " (name) }
+            h3 { span.badge.waits { "awaiting first approval" } " " (name) }
             p { (plan_sentence(&source.state)) }
             @if let Some(feed) = &source.state.feed { (facts(feed)) }
-            p.small { a href={ (link::source(name)) "#plan" } { "The plan of " (name) } }
+            p.small { a href={ (link::source(name)) "#plan" } { "Plan of " (name) } }
             @if approves {
-                (source_status::reason_form(caller, &action, back, [&format!("Let {name} begin"), "Approve"]))
+                (source_status::reason_form(caller, &action, back, [&format!("Approve {name}"), "Approve"]))
             } @else {
-                p.small { "Who has the role approver lets it begin." }
+                p.small { "Approval needs the role approver." }
             }
         }
     }
@@ -53,12 +53,12 @@ fn plan_sentence(state: &SourceState) -> String {
         .collect();
     let errors = match state.errors {
         0 => String::new(),
-        1 => "; one error holds back what it concerns".to_owned(),
-        many => format!("; {many} errors hold back what they concern"),
+        1 => "; 1 error, the affected resources are skipped".to_owned(),
+        many => format!("; {many} errors, the affected resources are skipped"),
     };
     match steps.as_slice() {
-        [] => format!("It would change nothing{errors}."),
-        _ => format!("It would {}{errors}.", steps.join(", ")),
+        [] => format!("It changes nothing{errors}."),
+        _ => format!("It will {}{errors}.", steps.join(", ")),
     }
 }
 
@@ -66,12 +66,12 @@ fn plan_sentence(state: &SourceState) -> String {
 pub(super) fn section(source: &SourceView, caller: &Caller, approves: bool, back: &str) -> Markup {
     html! {
         @if awaits_first_approval(source) {
-            section #beginning data-live { h2 { "Beginning" } (first_pass_card(source, caller, approves, back)) }
+            section #beginning data-live { h2 { "First approval" } (first_pass_card(source, caller, approves, back)) }
         } @else if let Some(feed) = &source.state.feed {
             section #export data-live { h2 { "Export" } (facts(feed)) }
         }
         @if source.state.feed.as_ref().is_some_and(|feed| feed.report) {
-            p { a href={ "/api/v1" (link::source(&source.name)) "/report" } { "The faulty rows, as CSV" } }
+            p { a href={ "/api/v1" (link::source(&source.name)) "/report" } { "Faulty rows as CSV" } }
         }
     }
 }
@@ -83,19 +83,19 @@ fn facts(feed: &FeedState) -> Markup {
             div { dt { "Export" } dd { code { (feed.name) } " " (link::revision(&feed.digest)) } }
             div { dt { "Rows" } dd {
                 (feed.rows)
-                @if let Some(trailer) = feed.trailer { ", and its last line counts " (trailer) }
+                @if let Some(trailer) = feed.trailer { ", trailer: " (trailer) }
             } }
-            div { dt { "Whole" } dd {
+            div { dt { "Complete" } dd {
                 @match &feed.doubt {
                     Some(doubt) => { span.badge.bad { "no" } " " (doubt.message) " " code { (doubt.code) } },
                     None => "yes",
                 }
             } }
             @if let Some(written) = feed.written_at { div { dt { "Written" } dd { (time::time_with_distance(written)) } } }
-            @if let Some(same) = &feed.same { div { dt { "News" } dd { "none: " (same) } } }
+            @if let Some(same) = &feed.same { div { dt { "Unchanged" } dd { (same) } } }
             div { dt { "Accepted" } dd {
                 @match feed.accepted_at {
-                    Some(at) => { (feed.accepted) ", the last " (time::time_with_distance(at)) },
+                    Some(at) => { (feed.accepted) ", last " (time::time_with_distance(at)) },
                     None => "none yet",
                 }
             } }

@@ -105,8 +105,7 @@ async fn approve(
         _ => false,
     };
     if !clear {
-        let detail =
-            "say either that all of it goes through, or that only what is ticked does, and tick it";
+        let detail = "choose either everything or only the ticked resources, and tick them";
         return Err(HttpProblem::new(problem::INVALID, detail));
     }
     holds::approve_hold(&door, caller, of.hold, form.first_value("reason"), &only).await?;

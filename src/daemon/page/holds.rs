@@ -38,7 +38,7 @@ pub(super) fn card(view: &HoldView, caller: &Caller, approves: bool, back: &str)
     html! {
         article.card.hold {
             h3 {
-                span class={ "badge " (state) } { (state) } " "
+                span class={ "badge " (state) } { (match state { "waits" => "needs a decision", "stands" => "held", word => word }) } " "
                 (hold.verb) " " (hold.count) " " (if hold.count == 1 { "resource" } else { "resources" })
             }
             p { (value::prose(&hold.message)) }
@@ -55,7 +55,7 @@ pub(super) fn card(view: &HoldView, caller: &Caller, approves: bool, back: &str)
                 p.approval {
                     "Approved by " (approval.by) ": " (approval.reason) ". "
                     @if let Some(only) = &approval.only { "Only " (only.join(", ")) ". " }
-                    "Lapses " (time::time_with_distance(approval.lapses)) "."
+                    "Expires " (time::time_with_distance(approval.lapses)) "."
                 }
             }
             @if let Some(otherwise) = &hold.otherwise { p { (otherwise) } }
@@ -63,14 +63,14 @@ pub(super) fn card(view: &HoldView, caller: &Caller, approves: bool, back: &str)
                 (form(view, caller, id, back))
             } @else {
                 details id={ "held-" (view.source) "-" (id) "-" (hold.code) } {
-                    summary { "The resources" }
+                    summary { "Resources" }
                     ul.keys { @for key in &hold.resources { li { (resource_link(view, caller, key)) } } }
                     (more_resources(view))
                 }
             }
             @if !hold.commands.is_empty() {
                 details id={ "commands-" (view.source) "-" (id) } {
-                    summary { "As a command" }
+                    summary { "Command" }
                     @for command in &hold.commands { pre { code { (command) } } }
                 }
             }
@@ -80,7 +80,7 @@ pub(super) fn card(view: &HoldView, caller: &Caller, approves: bool, back: &str)
 
 fn more_resources(view: &HoldView) -> Markup {
     let more = view.hold.count - view.hold.resources.len().min(view.hold.count);
-    html! { @if more > 0 { p.small { "and " (more) " more; " a href={ (link::source(&view.source)) "?verb=held#plan" } { "the plan of " (view.source) } " has them all." } } }
+    html! { @if more > 0 { p.small { "and " (more) " more. " a href={ (link::source(&view.source)) "?verb=held#plan" } { "See the plan of " (view.source) } "." } } }
 }
 
 fn form(view: &HoldView, caller: &Caller, id: &str, back: &str) -> Markup {
@@ -92,9 +92,9 @@ fn form(view: &HoldView, caller: &Caller, id: &str, back: &str) -> Markup {
             input type="hidden" name="back" value=(back);
             @if several {
                 fieldset {
-                    legend { "What goes through" }
-                    label.choice { input type="radio" name="scope" value="all" required; " All " (hold.count) " of them" }
-                    label.choice { input type="radio" name="scope" value="ticked"; " Only those that are ticked" }
+                    legend { "What to approve" }
+                    label.choice { input type="radio" name="scope" value="all" required; " All " (hold.count) " resources" }
+                    label.choice { input type="radio" name="scope" value="ticked"; " Only the ticked resources" }
                     ul.keys {
                         @for (at, key) in hold.resources.iter().enumerate() {
                             li {
@@ -110,7 +110,7 @@ fn form(view: &HoldView, caller: &Caller, id: &str, back: &str) -> Markup {
                 input type="hidden" name="scope" value="all";
                 ul.keys { @for key in &hold.resources { li { (resource_link(view, caller, key)) } } }
             }
-            label for={ "reason-" (id) } { "Reason (kept in the records)" }
+            label for={ "reason-" (id) } { "Reason (for the audit log)" }
             div.line {
                 input type="text" name="reason" id={ "reason-" (id) } required maxlength="2000" autocomplete="off";
                 button { "Approve" }

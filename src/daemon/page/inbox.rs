@@ -55,10 +55,10 @@ async fn inbox(
         section #sources data-live {
             h2 { "Sources" }
             @for source in &status.sources { (card(source)) }
-            @if status.sources.is_empty() { p { "No source is configured that you may see." } }
+            @if status.sources.is_empty() { p { "No source is configured, or your token sees none." } }
         }
         @if let Some(error) = &status.notice_error {
-            p.wrong { (agreed(status.notices, ("notice", "notices"), ("waits", "wait"))) "; the last could not be sent: " (error) }
+            p.wrong { (agreed(status.notices, ("notice", "notices"), ("is", "are"))) " unsent. Last error: " (error) }
         }
         @if layout::is_operator(&caller) && caller.sources.is_none() { (all_sources_section(&status, &caller)) }
     };
@@ -91,12 +91,8 @@ fn inbox_section(
     };
     let counts = [
         (waiting.len(), "hold", "holds"),
-        (beginning().count(), "first pass", "first passes"),
-        (
-            failed().count(),
-            "source out of order",
-            "sources out of order",
-        ),
+        (beginning().count(), "first approval", "first approvals"),
+        (failed().count(), "failed source", "failed sources"),
         (suspended().count(), "suspended source", "suspended sources"),
     ];
     let told: Vec<String> = counts
@@ -106,7 +102,7 @@ fn inbox_section(
         .collect();
     html! {
         section #waiting data-live {
-            h2 { "Waits for a person" }
+            h2 { "Needs attention" }
             p role="status" { @if told.is_empty() { "Nothing." } @else { (told.join(", ")) "." } }
             @for source in beginning() { (export::first_pass_card(source, caller, approves, "/")) }
             @for view in waiting { (holds::card(view, caller, approves, "/")) }
@@ -124,7 +120,7 @@ fn failed_card(source: &SourceView, caller: &Caller) -> Markup {
             (source_status::why_line(source))
             (source_status::findings(state.findings.iter().take(FINDINGS), caller))
             @if state.errors > FINDINGS {
-                p.small { a href=(link::source(&source.name)) { "All findings of " (source.name) } }
+                p.small { a href=(link::source(&source.name)) { "All diagnostics of " (source.name) } }
             }
         }
     }

@@ -13,20 +13,20 @@ const PARTS: [(&str, &str, bool); 4] = [
     ("/", "Inbox", false),
     ("/resources", "Resources", true),
     ("/runs", "Runs", false),
-    ("/acts", "Acts", true),
+    ("/acts", "Audit log", true),
 ];
 
 /// What a form came to, as the page after it says.
 const DONE: [(&str, &str); 7] = [
-    ("begun", "It was let begin; a pass is on its way."),
-    ("approved", "Approved. A pass is under way."),
-    ("asked", "A pass is asked for."),
+    ("begun", "Approved. A pass was requested."),
+    ("approved", "Approved. A pass was requested."),
+    ("asked", "A pass was requested."),
     (
         "overruled",
-        "A pass is asked for; it applies although no window is open.",
+        "A pass was requested. It applies outside the window.",
     ),
     ("suspended", "Suspended."),
-    ("resumed", "Resumed. A pass is asked for."),
+    ("resumed", "Resumed. A pass was requested."),
     ("out", "You are logged out."),
 ];
 
@@ -82,9 +82,9 @@ fn document(title: &str, header: &Markup, main: &Markup, footer: &Markup) -> Mar
                 script src=(SCRIPT.path) defer {}
             }
             body {
-                a.skip href="#main" { "Skip to the content" }
+                a.skip href="#main" { "Skip to content" }
                 header.top { a.brand href="/" { "Roster" } (header) }
-                p #stale role="status" hidden { "The daemon does not answer; what is shown may be out of date." }
+                p #stale role="status" hidden { "The daemon does not answer. This page may be out of date." }
                 main #main tabindex="-1" { (main) }
                 footer.end { (footer) }
             }
@@ -119,7 +119,7 @@ pub(in crate::daemon) fn problem(problem: &HttpProblem, request: &str) -> Respon
         h1 { (problem.kind.title) }
         @if !problem.detail.is_empty() { p { (problem.detail) } }
         p {
-            @if login { a href="/login" { "Log in" } } @else { a href="/" { "To the inbox" } }
+            @if login { a href="/login" { "Log in" } } @else { a href="/" { "Go to the inbox" } }
         }
         p.small { "Request " code { (request) } }
     };

@@ -90,7 +90,7 @@ fn form(caller: Option<&Caller>, asked: &LoginQuery, refused: Option<&HttpProble
         h1 { "Log in" }
         (layout::done_message(asked.done.as_deref()))
         @if let Some(session) = session {
-            p { "You are " (session.name) ". " a href=(next) { "Go on" } "." }
+            p { "You are " (session.name) ". " a href=(next) { "Continue" } "." }
         }
         form.login method="post" action=(LOGIN) {
             @if let Some(session) = session { (layout::csrf(session)) }
@@ -101,7 +101,7 @@ fn form(caller: Option<&Caller>, asked: &LoginQuery, refused: Option<&HttpProble
             label for="token" { "Token" }
             input #token type="password" name="token" required autocomplete="current-password" spellcheck="false"
                 aria-describedby=(if refused.is_some() { "refused" } else { "about" });
-            p.small #about { "As " code { "roster token create" } " printed it. It is kept for twelve hours at most." }
+            p.small #about { "As " code { "roster token create" } " printed it. The session lasts at most 12 hours." }
             button { "Log in" }
         }
     };

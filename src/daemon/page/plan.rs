@@ -124,13 +124,13 @@ pub(super) fn section(
     let from = wanted.from.min(count.saturating_sub(1));
     let kept = document["steps"].as_array().map_or(0, Vec::len) as u64;
     html! {
-        p { "Of revision " (link::revision(document["source"]["revision"].as_str().unwrap_or_default())) ": " (summary(&document["summary"])) }
-        @if document["errored"] == true { p.wrong { "Errors refuse the plan: there are no steps. See the findings." } }
+        p { "Revision " (link::revision(document["source"]["revision"].as_str().unwrap_or_default())) ": " (summary(&document["summary"])) }
+        @if document["errored"] == true { p.wrong { "Errors refused the plan, so it has no steps. See the diagnostics." } }
         @if !all.is_empty() { (search(wanted, page)) }
         p role="status" {
             (count_sentence(&all, count, wanted))
-            @if count > PAGE_SIZE { " These are " (from + 1) " to " (count.min(from + PAGE_SIZE)) "." }
-            @if total(&document["summary"]) > kept { " The plan is large; only its first steps are kept." }
+            @if count > PAGE_SIZE { " Showing " (from + 1) " to " (count.min(from + PAGE_SIZE)) "." }
+            @if total(&document["summary"]) > kept { " The plan is large. Only its first steps are shown." }
         }
         @for ((held, kind, verb), entries) in page_groups(found, from) {
             (group(kinds::ALL[kind].name, StepVerb::ALL[verb], held, &entries, count <= MAX_OPEN_ENTRIES, caller))
@@ -151,7 +151,7 @@ fn count_sentence(all: &[PlanPageEntry<'_>], count: usize, wanted: &PlanPageQuer
         (true, 0) => format!("{}.", steps(all.len())),
         (true, held) => format!("{} and {held} held.", steps(all.len() - held)),
         (false, 0) => format!("{count} of {}.", steps(all.len())),
-        (false, _) => format!("{count} of {}, held ones included.", steps(all.len())),
+        (false, _) => format!("{count} of {}, including held steps.", steps(all.len())),
     }
 }
 
@@ -174,8 +174,8 @@ fn pages(wanted: &PlanPageQuery, page: &str, from: usize, count: usize) -> Marku
     html! {
         @if count > PAGE_SIZE {
             nav.pages aria-label="Pages of the plan" {
-                @if from > 0 { a href=(wanted.page(page, from.saturating_sub(PAGE_SIZE))) rel="prev" { "Those before" } }
-                @if from + PAGE_SIZE < count { a href=(wanted.page(page, from + PAGE_SIZE)) rel="next" { "More of them" } }
+                @if from > 0 { a href=(wanted.page(page, from.saturating_sub(PAGE_SIZE))) rel="prev" { "Previous" } }
+                @if from + PAGE_SIZE < count { a href=(wanted.page(page, from + PAGE_SIZE)) rel="next" { "Next" } }
             }
         }
     }
@@ -196,7 +196,7 @@ fn summary(summary: &Value) -> String {
         .map(|(name, count)| format!("{name} {count}"))
         .collect();
     if told.is_empty() {
-        "nothing to do".to_owned()
+        "nothing to apply".to_owned()
     } else {
         told.join(", ")
     }

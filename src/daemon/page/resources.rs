@@ -75,14 +75,14 @@ async fn list(
             thead { tr { th scope="col" { (kind.name) } th scope="col" { "Name" } th scope="col" { "Status" } } }
             tbody {
                 @for record in &found { (row(record, &caller)) }
-                @if found.is_empty() { tr { td colspan="3" { "Nothing is found." } } }
+                @if found.is_empty() { tr { td colspan="3" { "No resources found." } } }
             }
         }
         @if let Some(next) = next {
             p { a href={
                 "/resources?kind=" (kind.name) "&q=" (link::percent_encode(&wanted.q)) "&status=" (link::percent_encode(&wanted.status))
                 "&after=" (link::percent_encode(&next))
-            } { "More of them" } }
+            } { "Next" } }
         }
     };
     layout::page(&door, &caller, "/resources", "Resources", &main)
@@ -145,7 +145,7 @@ async fn resource_page(
 ) -> Result<Markup, HttpProblem> {
     let before = asked.before.unwrap_or(i64::MAX);
     let key = Key::new(records::find_kind(&of.kind)?.id, &of.id);
-    let missing = HttpProblem::not_found(format!("{key} is not stored and never was"));
+    let missing = HttpProblem::not_found(format!("{key} does not exist and never did"));
     let title = key.to_string();
     let (record, told, history) = door
         .query(move |daemon| async move {
@@ -159,8 +159,8 @@ async fn resource_page(
     let told = told.ok_or(missing)?;
     let main = html! {
         h1 { (title) }
-        @if record.is_none() { p.wrong { "It is not stored any more." } }
-        @if told.changed_elsewhere { p.wrong { "Its row is not what the last run left: somebody else changed it." } }
+        @if record.is_none() { p.wrong { "It is no longer stored." } }
+        @if told.changed_elsewhere { p.wrong { "The row was changed outside Roster since the last run." } }
         @if let Some(record) = &record { (facts(record)) }
         (fields(&told))
         (claims(&told))
@@ -193,7 +193,7 @@ fn fields(told: &ResourceProvenance) -> Markup {
         section #fields {
             h2 { "Fields" }
             table {
-                caption { "What is stored, and who set it from which commit and line." }
+                caption { "Stored values, and the source, commit and line that set them." }
                 thead { tr { th scope="col" { "Field" } th scope="col" { "Value" } th scope="col" { "Set by" } } }
                 tbody { @for field in &told.fields { (field_row(field)) } }
             }
@@ -207,13 +207,13 @@ fn field_row(field: &FieldProvenance) -> Markup {
             th scope="row" data-label="Field" { (field.name) }
             td data-label="Value" {
                 (value::value(field.value.as_ref().unwrap_or(&Value::Null)))
-                @if field.changed_elsewhere { " " span.badge.waits { "changed by somebody else" } }
+                @if field.changed_elsewhere { " " span.badge.waits { "changed outside Roster" } }
             }
             td data-label="Set by" {
                 @match &field.set_by {
                     ValueSetter::Change(change) => (set_by(change)),
-                    ValueSetter::Default(change) => { "the default, as it was created: " (set_by(change)) },
-                    ValueSetter::Adopted(change) => { "stored before Roster knew of it; adopted: " (set_by(change)) },
+                    ValueSetter::Default(change) => { "default at creation: " (set_by(change)) },
+                    ValueSetter::Adopted(change) => { "existed before Roster, adopted: " (set_by(change)) },
                     ValueSetter::Nobody => span.nothing { "no run set it" },
                 }
             }
@@ -236,7 +236,7 @@ fn claims(told: &ResourceProvenance) -> Markup {
             @if told.sources.is_empty() { p { "No source claims it." } }
             @else {
                 table {
-                    caption { "The sources that have something to do with it." }
+                    caption { "Sources that declare or claim it." }
                     thead { tr {
                         th scope="col" { "Source" } th scope="col" { "Claim" } th scope="col" { "Where" } th scope="col" { "Revision" }
                     } }
@@ -254,7 +254,7 @@ fn claim(voice: &SourceStatement, version: Option<i64>) -> Markup {
             td data-label="Source" { (voice.source) }
             td data-label="Claim" {
                 (claim.map_or("not applied yet", |claim| json::state(claim.state)))
-                @if claim.is_some() && !voice.has_seen(version) { ", has not seen the last change" }
+                @if claim.is_some() && !voice.has_seen(version) { ", before the last change" }
             }
             td data-label="Where" { @if let Some((path, at)) = voice.place() { (value::place(&json::place(path, at))) } }
             td data-label="Revision" { @if let Some(claim) = claim { (link::revision(&claim.revision)) } }

@@ -40,7 +40,7 @@ async fn runs(State(door): State<DaemonHandle>, caller: Caller) -> Result<Markup
     let main = html! {
         h1 { "Runs" }
         table #runs data-live {
-            caption { "What was committed, newest first; at most " (RUNS) "." }
+            caption { "Committed runs, newest first. At most " (RUNS) "." }
             thead { tr {
                 th scope="col" { "Run" } th scope="col" { "When" } th scope="col" { "Source" } th scope="col" { "Revision" }
                 th scope="col" { "What" } th scope="col" { "Who" }
@@ -56,7 +56,7 @@ async fn runs(State(door): State<DaemonHandle>, caller: Caller) -> Result<Markup
                         td data-label="Who" { (run.actor) }
                     }
                 }
-                @if runs.is_empty() { tr { td colspan="6" { "Nothing was committed yet." } } }
+                @if runs.is_empty() { tr { td colspan="6" { "No runs yet." } } }
             }
         }
     };
@@ -86,7 +86,7 @@ async fn run(
         })
         .await?;
     let found = found.filter(|run| caller.may_access_source(&run.source));
-    let found = found.ok_or_else(|| HttpProblem::not_found(format!("there is no run {run}")))?;
+    let found = found.ok_or_else(|| HttpProblem::not_found(format!("no run {run}")))?;
     let next = (changes.len() == CHANGES as usize).then(|| changes.last().map(|last| last.seq));
     let main = html! {
         h1 { "Run " (run) }

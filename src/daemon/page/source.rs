@@ -58,10 +58,10 @@ async fn page(
         section #holds data-live {
             h2 { "Holds" }
             @for view in &shown.holds { (holds::card(view, &caller, approves, &back)) }
-            @if shown.holds.is_empty() { p { "Nothing is held." } }
+            @if shown.holds.is_empty() { p { "No holds." } }
         }
         section #findings data-live {
-            h2 { "Findings" }
+            h2 { "Diagnostics" }
             @if source.state.findings.is_empty() { p { "None." } }
             @else {
                 p { (plural(source.state.errors, "error")) ", " (plural(source.state.warnings, "warning")) "." }
@@ -72,7 +72,7 @@ async fn page(
             h2 { "Last plan" }
             @match &shown.plan {
                 Some(document) => (plan::section(document, &wanted, &caller, &back)),
-                None => p { "No pass has made a plan yet." },
+                None => p { "No plan yet." },
             }
         }
         (passes(&shown.passes))
@@ -85,8 +85,7 @@ async fn read(door: &DaemonHandle, name: String) -> Result<SourcePageData, HttpP
     door.query(move |daemon| async move {
         let status = daemon.status(|source| *source == *name).await?;
         let source = status.sources.into_iter().next();
-        let source = source
-            .ok_or_else(|| HttpProblem::not_found(format!("no source is called `{name}`")))?;
+        let source = source.ok_or_else(|| HttpProblem::not_found(format!("no source `{name}`")))?;
         let kept = daemon.store.last_plan(&name).await?;
         let passes = daemon.store.passes(Some(&name), PASSES).await?;
         let passes = passes
@@ -114,7 +113,7 @@ fn action_forms(source: &SourceView, caller: &Caller, back: &str) -> Markup {
         section.acts {
             h2 { "Acts" }
             @if own { (form("resume", ["Resume", "Resume"])) }
-            @else if all { p { "Every source is suspended; resume them in the inbox." } }
+            @else if all { p { "Every source is suspended. Resume them in the inbox." } }
             @else {
                 form.act method="post" action={ (back) "/reconcile" } {
                     (layout::csrf(caller))
@@ -122,7 +121,7 @@ fn action_forms(source: &SourceView, caller: &Caller, back: &str) -> Markup {
                     button { "Reconcile now" }
                 }
                 @if source.window.is_some() {
-                    (form("overrule", ["Apply although no window is open", "Overrule the window"]))
+                    (form("overrule", ["Apply outside the window", "Override the window"]))
                 }
                 (form("suspend", ["Suspend", "Suspend"]))
             }
@@ -153,15 +152,15 @@ fn passes(passes: &[SourceState]) -> Markup {
             table {
                 caption { "Passes with a new result, newest first." }
                 thead { tr {
-                    th scope="col" { "When" } th scope="col" { "Came to" } th scope="col" { "Revision" } th scope="col" { "Because of" }
+                    th scope="col" { "When" } th scope="col" { "Result" } th scope="col" { "Revision" } th scope="col" { "Cause" }
                 } }
                 tbody {
                     @for pass in passes {
                         tr {
                             td data-label="When" { @if let Some(mark) = &pass.last_attempted { (time::time_with_distance(mark.at)) } }
-                            td data-label="Came to" { (value::prose(&pass.reason)) (commits(pass)) }
+                            td data-label="Result" { (value::prose(&pass.reason)) (commits(pass)) }
                             td data-label="Revision" { @if let Some(mark) = &pass.last_attempted { (link::revision(&mark.revision)) } }
-                            td data-label="Because of" { (pass.triggers.iter().cloned().collect::<Vec<_>>().join(", ")) }
+                            td data-label="Cause" { (pass.triggers.iter().cloned().collect::<Vec<_>>().join(", ")) }
                         }
                     }
                     @if passes.is_empty() { tr { td colspan="4" { "None yet." } } }

@@ -16,13 +16,13 @@ pub(super) fn badge(source: &SourceView) -> (&'static str, &'static str) {
         return ("waits", "suspended");
     }
     match source.state.outcome {
-        PassOutcome::Never => ("plain", "not yet looked at"),
+        PassOutcome::Never => ("plain", "no pass yet"),
         PassOutcome::Refused => ("bad", "refused"),
         PassOutcome::Failed => ("bad", "failed"),
         _ if source.state.errors > 0 => ("bad", "errors"),
-        _ if source.state.waiting().count() > 0 => ("waits", "waits"),
+        _ if source.state.waiting().count() > 0 => ("waits", "on hold"),
         PassOutcome::Applied => ("good", "applied"),
-        PassOutcome::Unchanged => ("good", "in order"),
+        PassOutcome::Unchanged => ("good", "up to date"),
         PassOutcome::Planned => ("plain", "planned"),
         PassOutcome::WindowClosed => ("waits", "window closed"),
     }
@@ -38,14 +38,14 @@ pub(super) fn is_failed(source: &SourceView) -> bool {
 pub(super) fn why_line(source: &SourceView) -> Markup {
     let (class, word) = badge(source);
     let said = match source.why.trim() {
-        "" => "No pass has been made yet.",
+        "" => "No pass yet.",
         why => why,
     };
     // Most reasons tell of the errors themselves.
     let errors = match source.state.errors {
         0 => String::new(),
         _ if said.contains("error") => String::new(),
-        1 => "one error in the source; ".to_owned(),
+        1 => "1 error in the source; ".to_owned(),
         many => format!("{many} errors in the source; "),
     };
     html! { p.why {
@@ -58,7 +58,7 @@ pub(super) fn why_line(source: &SourceView) -> Markup {
 pub(super) fn facts(source: &SourceView) -> Markup {
     let state = &source.state;
     let marks = [
-        ("Looked at", &state.last_attempted),
+        ("Last pass", &state.last_attempted),
         ("Applied", &state.last_applied),
     ];
     html! {
@@ -78,11 +78,11 @@ pub(super) fn facts(source: &SourceView) -> Markup {
             }
             div { dt { "Lag" } dd {
                 @if let Some(since) = state.behind_since {
-                    (time::span(Utc::now() - since)) ": the database is not known to be what the source says"
+                    (time::span(Utc::now() - since)) " behind the source"
                 } @else { "none" }
             } }
             div { dt { "Now" } dd {
-                @if source.suspended.is_some() { "suspended; no pass is made" } @else { (activity(&source.activity)) }
+                @if source.suspended.is_some() { "suspended" } @else { (activity(&source.activity)) }
             } }
             @if let Some(closed) = &source.window {
                 div { dt { "Window" } dd {
@@ -106,8 +106,8 @@ pub(super) fn facts(source: &SourceView) -> Markup {
 fn activity(activity: &WorkerActivity) -> Markup {
     html! {
         @match activity {
-            WorkerActivity::Waiting { next, .. } => { "waits; the next pass is " (time::time_with_distance(*next)) },
-            WorkerActivity::Working { since } => { "makes a pass since " (time::time_with_distance(*since)) },
+            WorkerActivity::Waiting { next, .. } => { "idle; next pass " (time::time_with_distance(*next)) },
+            WorkerActivity::Working { since } => { "pass running since " (time::time_with_distance(*since)) },
         }
     }
 }
@@ -156,7 +156,7 @@ pub(super) fn reason_form(
         form.act method="post" action=(action) {
             (layout::csrf(caller))
             input type="hidden" name="back" value=(back);
-            label for=(id) { (name) ": reason (kept in the records)" }
+            label for=(id) { (name) ": reason (for the audit log)" }
             div.line {
                 input type="text" name="reason" id=(id) required maxlength="2000" autocomplete="off";
                 button.second { (button) }

@@ -84,9 +84,12 @@ async fn give_up(store: &Store, source: &str, import: StoredImport) -> Result<()
     let (memory, _) = super::state_document::load(store, source).await?;
     let last = match memory.state.outcome {
         PassOutcome::Failed => memory.state.reason,
-        _ => "the daemon came to its end each time".to_owned(),
+        _ => "the daemon ended during each attempt".to_owned(),
     };
-    let why = format!("given up after {} tries, the last: {last}", import.attempts);
+    let why = format!(
+        "gave up after {} attempts; last error: {last}",
+        import.attempts
+    );
     tracing::error!("source {source}: import {}: {why}", import.id);
     let ending = ImportEnding {
         id: import.id,

@@ -69,8 +69,7 @@ impl<'m> ResourceCollector<'m> {
             return;
         };
         let name = row.name(column);
-        let message =
-            format!("{account}: `{name}` is an object, and a list of objects belongs there");
+        let message = format!("{account}: `{name}` is an object; expected a list of objects");
         let found = Diagnostic::new(codes::JSON_SHAPE, message)
             .help(format!("write `\"{name}\": [{{..}}]`"))
             .for_resource(account);
@@ -87,7 +86,7 @@ impl<'m> ResourceCollector<'m> {
     ) {
         if let Ok(CellContent::Text(id, at)) = block.id.read(row, &self.mapping.words) {
             let message =
-                format!("{account} has its addresses in a list and `{id}` beside the list");
+                format!("{account} has its addresses in a list and also `{id}` outside the list");
             let found = Diagnostic::new(codes::JSON_MIXED, message)
                 .help("send either the list or the flat form")
                 .for_resource(account);
@@ -150,7 +149,7 @@ impl<'m> ResourceCollector<'m> {
                 codes::REQUIRED,
                 format!("an address of {account} has no externalId"),
             )
-            .help("give it one: without it nobody knows which address is meant");
+            .help("add an externalId to the address");
             self.report(&fault, Some(account), "addresses", at);
         }
     }

@@ -99,9 +99,9 @@ impl<'m> ResourceCollector<'m> {
                 said.dedup_by(|later, first| later.0 == first.0 || later.0 == "active");
                 if let [(first, _), (other, at), ..] = &said[..] {
                     let message =
-                        format!("{key} is {first} and {other} in one row; {first} is taken");
-                    let fault =
-                        ValueProblem::new(codes::FLAGS_BOTH, message).help("set one of the two");
+                        format!("{key} is {first} and {other} in one row; {first} is used");
+                    let fault = ValueProblem::new(codes::FLAGS_BOTH, message)
+                        .help("set only one of the two");
                     self.report(&fault, Some(key), field_name(kind, field), *at);
                 }
             }
@@ -117,12 +117,10 @@ impl<'m> ResourceCollector<'m> {
                     _ => return,
                 };
                 if empty {
-                    let message = format!(
-                        "{key}: a member of `{}` is empty; it is left out",
-                        row.name(*column)
-                    );
+                    let message =
+                        format!("{key}: skipped an empty member of `{}`", row.name(*column));
                     let fault = ValueProblem::new(codes::LIST_EMPTY_ITEM, message)
-                        .help("take the separator away that nothing stands behind");
+                        .help("remove the separator that no value follows");
                     self.report(&fault, Some(key), field_name(kind, field), at);
                 }
             }

@@ -68,11 +68,11 @@ fn id_entry(entry: &RawCell) -> Option<ValueProblem> {
             Some(value::mangled_id(&entry.text).unwrap_or_else(|| {
                 let message = format!("the id {} is a decimal number", quoted(&entry.text));
                 ValueProblem::new(codes::SCIENTIFIC_NOTATION, message)
-                    .help("export the column as text: a number loses the zeros at its end")
+                    .help("export the column as text; a number loses its trailing zeros")
             }))
         }
         CellShape::Percent => Some(ruined(format!(
-            "{} is shown as a percentage where an id belongs",
+            "{} is a percentage; expected an id",
             quoted(&entry.text)
         ))),
         CellShape::Text => value::mangled_id(trimmed(&entry.text)),
@@ -83,12 +83,12 @@ fn id_entry(entry: &RawCell) -> Option<ValueProblem> {
 fn text_entry(entry: &RawCell) -> Option<ValueProblem> {
     match &entry.shape {
         CellShape::Date => Some(ruined(format!(
-            "{} is a date where text belongs",
+            "{} is a date; expected text",
             quoted(&entry.text)
         ))),
         CellShape::Bool => {
-            let message = format!("{} is a boolean where text belongs", quoted(&entry.text));
-            let help = "export the column as text; where it stands for nothing, add it to `blanks:` of the mapping";
+            let message = format!("{} is a boolean; expected text", quoted(&entry.text));
+            let help = "export the column as text; if it means no value, add it to `blanks:` of the mapping";
             Some(ValueProblem::new(codes::SPREADSHEET_ERROR, message).help(help))
         }
         _ => None,
@@ -97,7 +97,7 @@ fn text_entry(entry: &RawCell) -> Option<ValueProblem> {
 
 fn ruined(message: String) -> ValueProblem {
     ValueProblem::new(codes::SPREADSHEET_ERROR, message)
-        .help("format the column as text, enter the value again, and export it once more")
+        .help("format the column as text, enter the value again, and repeat the export")
 }
 
 /// What is wrong with an id that is not there because a merged cell covers it.
@@ -111,10 +111,10 @@ pub(super) fn covered_id(
     let CellShape::Covered(range) = &entry.shape else {
         return None;
     };
-    let message = format!("the id of the row lies within the merged cells {range}");
+    let message = format!("the id of the row is in the merged cells {range}");
     let fault = ValueProblem::new(codes::SPREADSHEET_ERROR, message);
     Some((
-        fault.help("unmerge them, and write the id into each row"),
+        fault.help("unmerge them and write the id into each row"),
         entry.at,
     ))
 }
@@ -214,7 +214,7 @@ impl NumericIds {
             shown.join(", ")
         );
         let found = Diagnostic::new(codes::JSON_NUMBER_ID, message)
-            .help("write ids as text, in quotes: a number loses the zeros before it");
+            .help("write ids as text, in quotes; a number loses its leading zeros");
         Some(found.field("externalId").at(Origin {
             path: path.clone(),
             at,

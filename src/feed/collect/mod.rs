@@ -156,10 +156,10 @@ impl<'m> ResourceCollector<'m> {
         self.secrets = open;
         for at in found {
             let message = format!(
-                "the column `{}` is not read: no export brings passwords",
+                "the column `{}` is not read: passwords do not come from exports",
                 columns.name(at)
             );
-            let help = "take the column out of the export; invite the users, or name `passwordFrom` in a manifest";
+            let help = "remove the column from the export; invite the users, or set `passwordFrom` in a manifest";
             let found = Diagnostic::new(codes::COLUMN_UNKNOWN, message).help(help);
             let origin = self.origin(record.cell(at).map_or(record.at, |entry| entry.at));
             self.collected.diagnostics.push(found.at(origin));
@@ -313,7 +313,7 @@ impl<'m> ResourceCollector<'m> {
             codes::REQUIRED,
             format!("the row has no externalId of its {}", kind.name),
         )
-        .help("give it one; until then nothing of this kind is taken for missing");
+        .help("add the externalId; until then, no resource of this kind is treated as missing");
         self.hide_kind(kind, row.record.at, &fault, account);
     }
 
@@ -334,7 +334,7 @@ impl<'m> ResourceCollector<'m> {
     /// Shields what a row that could not be read names.
     fn shield_unread_row(&mut self, section: &MappingSection, key: &Key, row: &RecordView<'_>) {
         self.collected.shielded.insert(key.clone());
-        let message = format!("{key} is left as it is: its row could not be read");
+        let message = format!("{key} stays unchanged: its row could not be read");
         let found = Diagnostic::new(codes::ROW_WIDTH, message).for_resource(key);
         let origin = self.origin(row.record.at);
         self.collected.diagnostics.push(found.at(origin));

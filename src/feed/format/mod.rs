@@ -292,12 +292,18 @@ fn read_packed(input: &mut dyn Read, path: &str, target: &mut ReadContext<'_>) -
     let mut head = Vec::with_capacity(8);
     let begun = unpacked.by_ref().take(8).read_to_end(&mut head);
     if let Err(error) = begun {
-        let found = not_data::not_data(&format!("damaged: {error}"), "get it again, whole");
+        let found = not_data::not_data(
+            &format!("damaged: {error}"),
+            "get the complete export again",
+        );
         target.findings.fatal(LineColumn::default(), found);
         return ReadOutcome::of(ExportFormat::Csv, BodySummary::default());
     }
     if not_data::is_zip(&head) {
-        let found = not_data::not_data("a spreadsheet or an archive within gzip", not_data::UNPACK);
+        let found = not_data::not_data(
+            "a spreadsheet or an archive compressed with gzip",
+            not_data::UNPACK,
+        );
         target.findings.fatal(LineColumn::default(), found);
         return ReadOutcome::of(ExportFormat::Xlsx, BodySummary::default());
     }
@@ -320,13 +326,13 @@ struct DecompressedExport<R> {
 impl<R: BufRead> Read for DecompressedExport<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer).map_err(|error| {
-            let why = format!("its gzip cannot be unpacked to the end: {error}");
+            let why = format!("its gzip data cannot be unpacked completely: {error}");
             io::Error::new(error.kind(), why)
         })?;
         let left = self.left.checked_sub(read as u64);
         self.left = left.ok_or_else(|| {
             let limit = self.limit;
-            io::Error::other(format!("more than {limit} bytes once it is unpacked"))
+            io::Error::other(format!("more than {limit} bytes after unpacking"))
         })?;
         Ok(read)
     }
@@ -387,18 +393,19 @@ fn report_refuted_encoding(source: &TextReader<'_>, findings: &mut ExportDiagnos
     let (encoding, found) = source.encoding();
     let refuted = found == EncodingSource::Refuted;
     if refuted && findings.count(codes::ENCODING) == 0 {
-        let message = format!("{} is declared, and this is UTF-8", encoding.name());
-        let found = Diagnostic::new(codes::ENCODING, message)
-            .help("declare `utf-8`, or nothing: every letter with an accent would become two");
+        let message = format!("{} is declared, but the file is UTF-8", encoding.name());
+        let found = Diagnostic::new(codes::ENCODING, message).help(
+            "declare `utf-8` or nothing; otherwise each accented letter becomes two characters",
+        );
         findings.fatal(LineColumn::default(), found);
     }
     refuted
 }
 
 fn report_unreadable(findings: &mut ExportDiagnostics, at: LineColumn, error: &io::Error) {
-    let message = format!("the export cannot be read on: {error}");
+    let message = format!("reading the export failed: {error}");
     let found = Diagnostic::new(codes::SOURCE_UNREADABLE, message)
-        .help("check the file, its rights and what it lies on");
+        .help("check the file, its permissions and its disk");
     findings.fatal(at, found);
 }
 
@@ -412,19 +419,19 @@ fn report_flaw(
     let offset = flaw.offset;
     match flaw.what {
         InvalidByteKind::Undecodable => {
-            let message = format!("byte {offset} of the file does not fit {encoding}");
+            let message = format!("byte {offset} of the file is not valid in {encoding}");
             let found = Diagnostic::new(codes::ENCODING, message)
-                .help("export all of it in one encoding, and declare that one");
+                .help("export the whole file in one encoding and declare it");
             findings.report(at, found);
         }
         InvalidByteKind::Nul => {
             let found = Diagnostic::new(codes::ENCODING, format!("a zero byte at {offset}"))
-                .help("the file was damaged on its way, or is UTF-16: get it again, or declare it");
+                .help("the file is damaged or UTF-16; get it again, or declare the encoding");
             findings.report(at, found);
         }
         InvalidByteKind::Truncated => {
             let found = table::truncated_export("the export ends within a character");
-            findings.fatal(at, found.help("get the whole export"));
+            findings.fatal(at, found.help("get the complete export"));
         }
     }
 }

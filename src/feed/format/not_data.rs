@@ -8,15 +8,11 @@ use crate::diagnostic::{Diagnostic, codes};
 const MAGIC: [(&[u8], &str, &str); 5] = [
     (
         b"\xd0\xcf\x11\xe0",
-        "a spreadsheet of the old kind, `.xls`, or has a password",
+        "an old `.xls` spreadsheet, or has a password",
         "save it as `.xlsx` without a password, or as CSV",
     ),
-    (&GZIP, "packed with gzip twice", UNPACK),
-    (
-        b"%PDF",
-        "a PDF",
-        "have the data exported, not a report of it",
-    ),
+    (&GZIP, "compressed with gzip twice", UNPACK),
+    (b"%PDF", "a PDF", "export the data, not a report"),
     (b"7z\xbc\xaf", "a 7z archive", UNPACK),
     (b"Rar!", "a RAR archive", UNPACK),
 ];
@@ -24,7 +20,7 @@ const MAGIC: [(&[u8], &str, &str); 5] = [
 /// How a file begins that is packed with gzip, which is unpacked as it is read.
 pub(super) const GZIP: [u8; 2] = *b"\x1f\x8b";
 /// The way out where an archive came.
-pub(super) const UNPACK: &str = "unpack it before it is delivered; only gzip is unpacked here";
+pub(super) const UNPACK: &str = "unpack it before delivery; Roster unpacks only gzip";
 
 /// Whether a file is a ZIP archive, which XLSX is.
 pub(super) fn is_zip(head: &[u8]) -> bool {
@@ -69,23 +65,23 @@ pub(super) fn detect(
     match format {
         _ if text.is_empty() && source.ended() => Some(not_data(
             "empty",
-            "an export without rows has a header at least; look at what wrote it",
+            "even an export without rows has a header; check the program that wrote it",
         )),
         _ if is_page(text) => Some(not_data(
             "a web page",
-            "a login page or an error; look at the address and the credentials",
+            "it may be a login page or an error; check the address and the credentials",
         )),
         _ if is_markup(text) => Some(not_data(
-            "XML, which is not read",
-            "have it exported as CSV, JSON or XLSX",
+            "XML, which Roster does not read",
+            "export it as CSV, JSON or XLSX",
         )),
         ExportFormat::Xlsx => Some(not_data(
-            "no spreadsheet, although XLSX is declared",
-            "declare what it is, or nothing",
+            "not a spreadsheet, although XLSX is declared",
+            "declare the actual format or none",
         )),
         ExportFormat::Csv if is_json(text) => Some(not_data(
             "JSON, although CSV is declared",
-            "often an error instead of the export; otherwise declare what it is",
+            "it may be an error instead of the export; otherwise declare the actual format",
         )),
         _ => None,
     }

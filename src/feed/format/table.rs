@@ -162,15 +162,15 @@ impl<'t, 'a> TableParser<'t, 'a> {
 
     fn report_unnamed_column(&mut self, at: usize, pos: LineColumn, what: &str) {
         let found = Diagnostic::new(codes::HEADER_BLANK, format!("{what}: number {}", at + 1))
-            .help("name it in the export, or leave it out");
+            .help("name it in the export, or remove it");
         self.target.findings.report(pos, found);
     }
 
     fn report_duplicate_column(&mut self, name: &str, first: LineColumn, second: LineColumn) {
-        let message = format!("two columns are called {}", quoted(name));
+        let message = format!("two columns are named {}", quoted(name));
         let first = self.target.findings.origin(first);
         let found = Diagnostic::new(codes::HEADER_DUPLICATE, message)
-            .help("rename one of them in the export, or leave it out; case and spaces do not count")
+            .help("rename or remove one of them in the export; case and spaces are ignored")
             .related([first]);
         self.target.findings.report(second, found);
     }
@@ -192,8 +192,8 @@ impl<'t, 'a> TableParser<'t, 'a> {
         if !same || header.next().is_some() {
             return false;
         }
-        let found = Diagnostic::new(codes::HEADER_REPEATED, "the header stands here again")
-            .help("make sure that all parts of the export are there");
+        let found = Diagnostic::new(codes::HEADER_REPEATED, "the header occurs again")
+            .help("check that the export is complete");
         self.target.findings.report(at, found);
         true
     }
@@ -203,7 +203,7 @@ impl<'t, 'a> TableParser<'t, 'a> {
         if let Some((trailer, _)) = self.last {
             let trailer = self.target.findings.origin(trailer);
             let found = truncated_export("rows follow the trailer")
-                .help("two exports in one file, or one that was not finished: get it again")
+                .help("the file contains two exports, or an unfinished one; get it again")
                 .related([trailer]);
             self.target.findings.fatal(at, found);
             return true;
@@ -276,7 +276,7 @@ impl<'t, 'a> TableParser<'t, 'a> {
     fn put_nowhere(&mut self, position: usize, text: &str, at: LineColumn) {
         let nameless = position < self.column_at.len();
         if nameless && !is_blank(text) {
-            let what = format!("{} stands in a column that has no name", quoted(text));
+            let what = format!("{} is in a column without a name", quoted(text));
             self.report_unnamed_column(position, at, &what);
             self.record.faulty = true;
         }
@@ -306,12 +306,12 @@ impl<'t, 'a> TableParser<'t, 'a> {
         if (self.named..=self.column_at.len()).contains(&cells) {
             return false;
         }
-        let message = format!("{cells} cells, the header has {}", self.named);
+        let message = format!("{cells} cells, but the header has {}", self.named);
         let few = cells <= 2 && self.named > 3 && self.trailer.is_none();
         let help = if few {
             "if this is a trailer that counts the rows, declare it: `#EOF;{n}`"
         } else {
-            "quote a cell that holds the delimiter, and export empty cells too"
+            "quote cells that contain the delimiter, and export empty cells too"
         };
         let found = Diagnostic::new(codes::ROW_WIDTH, message).help(help);
         self.target.findings.report(at, found);
@@ -339,14 +339,18 @@ impl<'t, 'a> TableParser<'t, 'a> {
         match self.last {
             Some((pos, TrailerCount { count: Some(count) })) if count != self.records => {
                 let message = format!(
-                    "the trailer counts {}; the export has {}",
+                    "the trailer counts {}, but the export has {}",
                     plural(count, "row"),
                     self.records
                 );
-                findings.report(pos, truncated_export(&message).help("get the whole export"));
+                findings.report(
+                    pos,
+                    truncated_export(&message).help("get the complete export"),
+                );
             }
             None if self.trailer.is_some() && findings.complete => {
-                let found = truncated_export("the trailer is missing").help("get the whole export");
+                let found =
+                    truncated_export("the trailer is missing").help("get the complete export");
                 findings.report(at, found);
             }
             _ => {}
@@ -371,13 +375,14 @@ pub(super) fn check_text_letters(text: &str) -> Option<Diagnostic> {
     }
     if let Some(meant) = repaired(text) {
         let message = format!("{} was decoded with the wrong encoding", quoted(text));
-        let meant = format!("probably {} was meant", quoted(&meant));
+        let meant = format!("it probably should be {}", quoted(&meant));
         return Some(Diagnostic::new(codes::MOJIBAKE, message).help(meant));
     }
     has_lost_letter(text).then(|| {
         let message = format!("a letter of {} is lost", quoted(text));
-        Diagnostic::new(codes::REPLACEMENT_CHARACTER, message)
-            .help("repair it where it is kept, and export with an encoding that has all letters")
+        Diagnostic::new(codes::REPLACEMENT_CHARACTER, message).help(
+            "correct it in its system, and export in an encoding with all letters, such as UTF-8",
+        )
     })
 }
 

@@ -73,7 +73,7 @@ fn mapping_from_names(look: &ExportProfile, name: &str) -> String {
         text += &guess.addresses(&mut needs);
     }
     if !needs.is_empty() {
-        text.push_str("# Still needed, for what is new: a column, or `{constant: ..}`\n");
+        text.push_str("# Still needed for new resources: a column, or `{constant: ..}`\n");
         needs.iter().for_each(|need| {
             let _ = writeln!(text, "#   {need}");
         });
@@ -198,7 +198,7 @@ impl<'l> ColumnGuess<'l> {
     fn head(&self, name: &str) -> String {
         let outcome = &self.look.outcome;
         let mut text = format!(
-            "# A first guess by the names of the columns: check every line against the export.\napiVersion: roster/v1\nname: {}\n",
+            "# A first guess from the column names. Check every line against the export.\napiVersion: roster/v1\nname: {}\n",
             quoted(name)
         );
         let _ = writeln!(text, "format: {}", outcome.format.key());
@@ -219,9 +219,7 @@ impl<'l> ColumnGuess<'l> {
         if let Some(trailer) = &self.look.trailer {
             let _ = writeln!(text, "trailer: {}", quoted(trailer));
         }
-        text.push_str(
-            "# locale: de   # how numbers and dates are written, where some are mapped\n",
-        );
+        text.push_str("# locale: de   # format of numbers and dates, if any are mapped\n");
         text + &self.ignored()
     }
 
@@ -246,7 +244,7 @@ impl<'l> ColumnGuess<'l> {
                     format!("   # as `{shown}`")
                 });
                 let note = if self.is_yes_or_no(at) && !secret {
-                    ": if it says who is inactive, map it as `status`"
+                    ": if it shows who is inactive, map it as `status`"
                 } else {
                     ""
                 };
@@ -257,7 +255,7 @@ impl<'l> ColumnGuess<'l> {
             return String::new();
         }
         format!(
-            "ignore:   # not known: map them or leave them here\n{}",
+            "ignore:   # unknown: map them or leave them here\n{}",
             lines.concat()
         )
     }
@@ -268,7 +266,7 @@ impl<'l> ColumnGuess<'l> {
         let column = quoted(id.unwrap_or_else(|| self.look.columns.name(0)));
         let note = match id {
             Some(_) => "",
-            None => "   # no column looks like one: which is unique, and never changes?",
+            None => "   # no column looks like an id; choose one that is unique and never changes",
         };
         let _ = writeln!(text, "  externalId: {column}{note}");
         let name = self.column(ACCOUNT, "name");
@@ -316,7 +314,7 @@ impl<'l> ColumnGuess<'l> {
                     Some(column) => {
                         let _ = writeln!(
                             text,
-                            "{indent}  {}: {}   # has no column of its own",
+                            "{indent}  {}: {}   # no column of its own",
                             field.name,
                             quoted(column)
                         );
@@ -335,7 +333,7 @@ impl<'l> ColumnGuess<'l> {
         let name = quoted(column);
         if ty.is_list() {
             return format!(
-                "{{column: {name}, list: add}}   # or `replace`, if it has all of them"
+                "{{column: {name}, list: add}}   # or `replace`, if it has all members"
             );
         }
         name
@@ -346,10 +344,7 @@ impl<'l> ColumnGuess<'l> {
         let taken = self.taken.iter();
         let found = taken.filter(|(_, target)| target.0 == ADDRESS).count();
         if found < FIELDS && self.numbered.is_none() {
-            needs.push(
-                "Account.addresses: the export has no address that is known by its columns"
-                    .to_owned(),
-            );
+            needs.push("Account.addresses: no column looks like an address".to_owned());
             return String::new();
         }
         let mut text = "  addresses:\n".to_owned();
@@ -369,7 +364,7 @@ impl<'l> ColumnGuess<'l> {
                 let made = quoted(&format!("{{{account}}}-{{n}}"));
                 let _ = writeln!(
                     text,
-                    "    externalId: {{template: {made}}}   # has no column: by its place in the row"
+                    "    externalId: {{template: {made}}}   # no column: numbered by its position in the row"
                 );
             }
             None => {
@@ -383,7 +378,7 @@ impl<'l> ColumnGuess<'l> {
                 let made = quoted(&format!("{{{account}}}-main"));
                 let _ = writeln!(
                     text,
-                    "    externalId: {{template: {made}}}   # has no column: the one address of an account"
+                    "    externalId: {{template: {made}}}   # no column: an account has one address"
                 );
             }
         }
@@ -409,7 +404,7 @@ pub(super) fn table_start(look: &ExportProfile) -> String {
     if look.first_line > 1 {
         let _ = writeln!(
             text,
-            "header: {}   # what is above is skipped",
+            "header: {}   # the lines above are skipped",
             look.first_line
         );
     }

@@ -136,7 +136,7 @@ pub fn inspect(
             },
         };
         let found = Diagnostic::new(codes::FEED_NOT_DATA, format!("the export is {what}"))
-            .help("none of its columns is known; look at what wrote it");
+            .help("no column is known; check the program that wrote it");
         read.outcome.diagnostics.push(found.at(at));
         read.outcome.complete = false;
     }

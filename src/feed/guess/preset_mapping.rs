@@ -34,11 +34,11 @@ pub(super) fn mapping_from_preset(
             text.replacen("\naccounts:", &format!("\nignore: [{more}]\naccounts:"), 1)
         };
     }
-    let mut head = format!("# Made of the preset {preset}.\n");
+    let mut head = format!("# Made from the preset {preset}.\n");
     if !unknown.is_empty() {
         let _ = writeln!(
             head,
-            "# The preset does not know {}: map them, or leave them ignored.",
+            "# The preset does not know {}. Map them or leave them ignored.",
             joined(&unknown)
         );
     }
@@ -46,7 +46,7 @@ pub(super) fn mapping_from_preset(
         Some(fit) if !fit.missing.is_empty() => {
             let _ = writeln!(
                 head,
-                "# The export has no {}; if it calls them otherwise, add that under `columns:`.",
+                "# The export has no {}. If they have other names, add those under `columns:`.",
                 fit.missing.join(", ")
             );
         }
@@ -60,7 +60,7 @@ pub(super) fn mapping_from_preset(
             .clone_into(&mut text);
     }
     if !undecided.is_empty() {
-        head.push_str("# Roster does not read this mapping before you decide what is `undecided:`. Each column may say who is inactive:\n# map it as `status`, or move it to `ignore:`.\n");
+        head.push_str("# Roster does not read this mapping before you resolve `undecided:`. Each column may show who is inactive:\n# map it as `status`, or move it to `ignore:`.\n");
         let names: Vec<String> = undecided.iter().map(|name| quoted(name)).collect();
         let line = format!("\nundecided: [{}]\naccounts:", names.join(", "));
         let place = if text.contains("\naccounts:") {

@@ -120,6 +120,6 @@ impl ColumnGuess<'_> {
         } else {
             seen.join(", ")
         };
-        format!("say who is inactive, as `values: {{..: inactive, ..: active}}`; it holds {seen}")
+        format!("set who is inactive: `values: {{..: inactive, ..: active}}`; it contains {seen}")
     }
 }

@@ -248,7 +248,7 @@ impl CellMapping {
             let Some(value) = words.boolean(text) else {
                 let message = format!("{} is neither true nor false", quoted(text));
                 let fault = ValueProblem::new(codes::BOOL, message).help(format!(
-                    "write one of {}; other words go into the mapping's `booleans:`",
+                    "use one of {}, or add the word to `booleans:` of the mapping",
                     [&*words.truths, &*words.falsehoods].concat().join(", ")
                 ));
                 return Err((fault, at));
@@ -263,7 +263,7 @@ impl CellMapping {
             let known: Vec<&str> = known.collect();
             let message = format!("{} is not one of {}", quoted(text), known.join(", "));
             let fault = ValueProblem::new(codes::ENUM, message)
-                .help("correct it there, or add it to `values:` of the mapping");
+                .help("correct it in the export, or add it to `values:` of the mapping");
             return Err((fault, at));
         }
         Ok(Some(CompactText::new(text)))

@@ -77,7 +77,7 @@ pub(super) fn cell(value: Value, names: &mut MappingColumns) -> MappingResult<Ce
             file.resolve(names)
         }
         other => Err(format!(
-            "`{other}` is no column; a constant is written `{{constant: {other}}}`"
+            "`{other}` is not a column; write a constant as `{{constant: {other}}}`"
         )),
     }
 }
@@ -99,7 +99,7 @@ impl CellFile {
                 Value::String(text) => Some(text),
                 Value::Bool(value) => Some(value.to_string()),
                 Value::Number(number) => Some(number.to_string()),
-                _ => return Err(format!("values: {word}: one value belongs there")),
+                _ => return Err(format!("values: {word}: expected one value")),
             };
             match word.as_str() {
                 "true" => booleans[1] = Some(stands),
@@ -118,7 +118,7 @@ impl CellFile {
             [Some(off), Some(on)] => Some([off, on]),
             _ => {
                 return Err(
-                    "polarity-unpinned: `values` says what one of true and false stands for; say both, `null` for nothing"
+                    "polarity-unpinned: `values` maps only one of true and false; map both, with `null` for no value"
                         .to_owned(),
                 );
             }

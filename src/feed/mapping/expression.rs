@@ -55,7 +55,7 @@ impl CellExpression {
                 reason(&error)
             );
             ValueProblem::new(codes::WRONG_TYPE, message)
-                .help("mend the mapping, or what it meets in this row")
+                .help("correct the mapping or the values in this row")
         })?;
         if value.is_undefined() || value.is_none() {
             return Ok(CompactText::default());

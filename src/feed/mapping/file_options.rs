@@ -12,9 +12,7 @@ pub(super) fn format(word: &str) -> MappingResult<ExportFormat> {
         "json" => Ok(ExportFormat::Json),
         "jsonl" | "ndjson" => Ok(ExportFormat::Jsonl),
         "xlsx" => Ok(ExportFormat::Xlsx),
-        other => Err(format!(
-            "format: `{other}`; there are csv, json, jsonl and xlsx"
-        )),
+        other => Err(format!("format: `{other}`; use csv, json, jsonl or xlsx")),
     }
 }
 
@@ -25,12 +23,12 @@ pub(super) fn check_header(
     csv: &CsvOptions,
 ) -> MappingResult<()> {
     match header {
-        Some(0) => Err("header: lines are counted from 1".to_owned()),
+        Some(0) => Err("header: lines start at 1".to_owned()),
         Some(_) if matches!(format, Some(ExportFormat::Json | ExportFormat::Jsonl)) => {
-            Err("`header:` belongs to CSV and XLSX; JSON has no header".to_owned())
+            Err("`header:` is for CSV and XLSX; JSON has no header".to_owned())
         }
         Some(_) if !csv.names.is_empty() => Err(
-            "`csv: {names: [..]}` says that there is no header; take it out, or take `header:` out"
+            "`csv: {names: [..]}` means that there is no header; remove it or remove `header:`"
                 .to_owned(),
         ),
         _ => Ok(()),
@@ -45,7 +43,7 @@ pub(super) fn blanks(values: &[Value]) -> MappingResult<Vec<String>> {
             Value::Null => texts.extend(["NULL", "null", "Null"].map(str::to_owned)),
             Value::String(text) => texts.push(text.trim().to_owned()),
             Value::Bool(_) | Value::Number(_) => texts.push(value.to_string()),
-            other => return Err(format!("blanks: `{other}` is no text")),
+            other => return Err(format!("blanks: `{other}` is not text")),
         }
     }
     Ok(texts)
@@ -60,7 +58,7 @@ pub(super) fn sheet(value: Value) -> MappingResult<SheetSelector> {
         (Value::String(name), _) if !name.is_empty() => Ok(SheetSelector::Name(name)),
         (_, Some(number)) if number > 0 => Ok(SheetSelector::Number(number)),
         (other, _) => Err(format!(
-            "sheet: `{other}`; write the name of a sheet, or its number from 1"
+            "sheet: `{other}`; use the name of a sheet, or its number from 1"
         )),
     }
 }

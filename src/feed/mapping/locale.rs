@@ -86,7 +86,7 @@ impl ExportLocale {
         let Some((_, decimal, dates)) = LOCALES.iter().find(|(name, ..)| *name == wanted) else {
             let known: Vec<&str> = LOCALES.iter().map(|(name, ..)| *name).collect();
             return Err(format!(
-                "no locale `{locale}`; there are {}",
+                "no locale `{locale}`; the locales are {}",
                 known.join(", ")
             ));
         };
@@ -129,8 +129,8 @@ impl ExportLocale {
             Some(decimal) => decimal,
             None => clear_decimal(digits).ok_or_else(|| {
                 fault(
-                    "is one number to some and a thousand times it to others",
-                    "give the mapping a `locale:`",
+                    "is ambiguous: its separator may be a decimal or a thousands separator",
+                    "set `locale:` in the mapping",
                 )
             })?,
         };
@@ -147,8 +147,8 @@ impl ExportLocale {
         let fits = (is_digits(whole) || grouped()) && is_digits(fraction);
         if !fits || whole.is_empty() && fraction.is_empty() {
             return Err(fault(
-                "is no number",
-                "write digits, with the decimal sign of the mapping's `locale:`",
+                "is not a number",
+                "use digits and the decimal sign of the `locale:` of the mapping",
             ));
         }
         let whole: String = whole.chars().filter(|c| *c != group).collect();
@@ -171,14 +171,14 @@ impl ExportLocale {
         let parse = |format: &String| NaiveDate::parse_from_str(day, format).ok();
         match self.dates.iter().find_map(parse) {
             Some(date) => Ok(Some(date.format("%Y-%m-%d").to_string())),
-            None => Err(
-                ValueProblem::new(codes::DATE, format!("{} is no day", quoted(text))).help(
-                    format!(
-                        "the mapping takes {}; another form goes into its `dates:`",
-                        self.dates.join(", ")
-                    ),
-                ),
-            ),
+            None => Err(ValueProblem::new(
+                codes::DATE,
+                format!("{} is not a valid date", quoted(text)),
+            )
+            .help(format!(
+                "use {}, or add another format to `dates:` of the mapping",
+                self.dates.join(", ")
+            ))),
         }
     }
 

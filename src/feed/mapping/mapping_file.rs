@@ -151,20 +151,19 @@ impl MappingFile {
         }
         if sections.is_empty() {
             return Err(
-                "it maps nothing: give it a section `accounts`, `organisations` or `users`"
-                    .to_owned(),
+                "it maps nothing; add a section `accounts`, `organisations` or `users`".to_owned(),
             );
         }
         let format = self.format.as_deref().map(format).transpose()?;
         if let Some(label) = &self.csv.encoding
             && encoding_for_label(label).is_none()
         {
-            return Err(format!("csv: encoding: `{label}` is none that is known"));
+            return Err(format!("csv: encoding: unknown encoding `{label}`"));
         }
         check_header(self.header, format, &self.csv)?;
         if self.rows.is_some() && format == Some(ExportFormat::Jsonl) {
             return Err(
-                "`rows:` belongs to one JSON document; JSON Lines has none around its objects"
+                "`rows:` is for a JSON document; JSON Lines has no document around its objects"
                     .to_owned(),
             );
         }
@@ -228,7 +227,7 @@ impl SectionFile {
         let fields = fields(kind, self.fields, custom, names)?;
         let blocks: Vec<AddressBlockFile> = numbered_blocks::blocks(self.addresses)?;
         if !blocks.is_empty() && kind.id != kinds::ACCOUNT {
-            return Err("`addresses:` belongs to accounts".to_owned());
+            return Err("`addresses:` is only for accounts".to_owned());
         }
         let blocks = blocks.into_iter().map(|block| {
             let block = block.resolve(names);
@@ -291,7 +290,8 @@ impl ConditionFile {
         ];
         if given.into_iter().filter(|given| *given).count() != 1 {
             return Err(
-                "when: give one of `in: [..]`, `blank: true|false` and `is: true|false`".to_owned(),
+                "when: use exactly one of `in: [..]`, `blank: true|false` and `is: true|false`"
+                    .to_owned(),
             );
         }
         Ok(ColumnCondition {
@@ -376,7 +376,7 @@ fn fields(
         let attribute = attribute.map(|wanted| {
             let mut attributes = field.ty.attributes().iter();
             let found = attributes.position(|attribute| attribute.name == wanted);
-            found.ok_or_else(|| at(format!("no `{wanted}` of its members")))
+            found.ok_or_else(|| at(format!("no member `{wanted}`")))
         });
         check_pinned(kind, index, &read).map_err(at)?;
         check_allowed(field).map_err(at)?;
@@ -408,7 +408,7 @@ fn custom_prefix(columns: &Value) -> MappingResult<String> {
         .and_then(|columns| columns.strip_suffix('*'));
     let before = before.filter(|before| !before.is_empty());
     before.map(str::to_owned).ok_or_else(|| {
-        "customFields: `*`: write how the columns begin, as `custom_field_*`".to_owned()
+        "customFields: `*`: write the prefix of the columns, such as `custom_field_*`".to_owned()
     })
 }
 
@@ -416,11 +416,11 @@ fn custom_prefix(columns: &Value) -> MappingResult<String> {
 fn check_allowed(field: &kinds::Field) -> MappingResult<()> {
     match field.ty {
         FieldType::Secret => {
-            Err("no export brings passwords: users are sent a link to set their own".to_owned())
+            Err("exports cannot set passwords; users get a link to set their own".to_owned())
         }
-        FieldType::File => Err("no export brings files".to_owned()),
+        FieldType::File => Err("exports cannot set files".to_owned()),
         FieldType::Links { inline: true, .. } => {
-            Err("write `addresses:` beside `fields:`".to_owned())
+            Err("put `addresses:` next to `fields:`".to_owned())
         }
         _ => Ok(()),
     }

@@ -38,11 +38,11 @@ fn copies(block: &Map<String, Value>, count: &Value) -> MappingResult<Vec<Value>
     let id = block.get("externalId").map(Value::to_string);
     if !id.is_some_and(|id| id.contains(PLACE)) {
         return wrong(
-            "every address needs its own id; put `{n}` into it: `externalId: {template: \"{account}-{n}\"}`",
+            "every address needs its own id; add `{n}` to it: `externalId: {template: \"{account}-{n}\"}`",
         );
     }
     if block.contains_key("rows") {
-        return wrong("`rows:` has an address an object already; take one of the two away");
+        return wrong("`rows:` already has one address per object; remove one of the two");
     }
     let mut own = Vec::new();
     let fields = ["fields", "customFields"].into_iter();
@@ -52,7 +52,7 @@ fn copies(block: &Map<String, Value>, count: &Value) -> MappingResult<Vec<Value>
         .for_each(|cell| columns(cell, &mut own));
     if own.is_empty() {
         return wrong(
-            "no column has a number; write `{n}` for it, as in `street: address {n} street`",
+            "no column has a number; write it as `{n}`, for example `street: address {n} street`",
         );
     }
     let mut block = block.clone();

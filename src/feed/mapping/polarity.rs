@@ -9,7 +9,7 @@ pub(super) fn check_decided(undecided: &[String]) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "undecided: polarity-unpinned: these columns may say who is inactive: {}; map each as `status`, or move it to `ignore:`",
+        "undecided: polarity-unpinned: these columns may show who is inactive: {}; map each as `status`, or move it to `ignore:`",
         undecided.join(", ")
     ))
 }
@@ -32,8 +32,8 @@ pub(super) fn check_pinned(kind: &Kind, index: usize, cell: &CellMapping) -> Res
     };
     if found {
         return Err(
-            "polarity-unpinned: TRUE means active to one export and inactive to the next; say which, as \
-             `values: {true: inactive, false: active}`"
+            "polarity-unpinned: TRUE means active in one export and inactive in another; set its \
+             meaning: `values: {true: inactive, false: active}`"
                 .to_owned(),
         );
     }

@@ -70,10 +70,10 @@ impl LossSummary {
             let what = match (field, count) {
                 (Some(field), 1) => format!("{}.{field} of {example}", kind.name),
                 (Some(field), _) => {
-                    format!("{}.{field} of {count}, {example} the first", kind.name)
+                    format!("{}.{field} of {count}, first {example}", kind.name)
                 }
                 (None, 1) => format!("{}/{example}", kind.name),
-                (None, _) => format!("{count} {}, {example} the first", kind.collection),
+                (None, _) => format!("{count} {}, first {example}", kind.collection),
             };
             format!("not written: {what}: {why}")
         })
@@ -84,24 +84,26 @@ impl fmt::Display for LossReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoColumn => f.write_str("the export has no column for it"),
-            Self::Expression => f.write_str("an expression cannot be turned round"),
-            Self::NoWord(value) => write!(f, "no word of the export stands for {}", quoted(value)),
+            Self::Expression => f.write_str("an expression cannot be reversed"),
+            Self::NoWord(value) => write!(f, "the export has no word for {}", quoted(value)),
             Self::Shared(column) => write!(
                 f,
-                "the column `{column}` is something else too, which differs"
+                "the column `{column}` also carries another field with a different value"
             ),
-            Self::Several => f.write_str("there are several, and the export takes one"),
-            Self::Text => f.write_str("the export cannot hold such a text"),
-            Self::Id => {
-                f.write_str("the export makes its id of other columns, which do not give this one")
+            Self::Several => {
+                f.write_str("there are several values, but the export has room for one")
             }
-            Self::ReadsAs(what) => write!(f, "read again it would be {what}"),
+            Self::Text => f.write_str("the export cannot contain this text"),
+            Self::Id => f.write_str(
+                "the id comes from other columns of the export, which result in another id",
+            ),
+            Self::ReadsAs(what) => write!(f, "reading it again gives {what}"),
             Self::Blank(id) => write!(
                 f,
                 "it lacks the required custom field `{id}`, and a blank cell is an error"
             ),
             Self::Orphaned => {
-                f.write_str("it belongs to no account, and the export has no row for it")
+                f.write_str("it belongs to no account, so the export has no row for it")
             }
         }
     }

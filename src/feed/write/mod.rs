@@ -79,7 +79,7 @@ pub struct WriteSummary {
 pub fn check_format(mapping: &Mapping, form: WriteFormat) -> Result<(), String> {
     match mapping.format {
         Some(ExportFormat::Xlsx) => Err(format!(
-            "{} reads XLSX, and Roster writes CSV and JSON: take `format: xlsx` out of the mapping",
+            "{} reads XLSX, but Roster writes only CSV and JSON; remove `format: xlsx` from the mapping",
             mapping.name
         )),
         Some(ExportFormat::Csv) if form.is_json() => Err(format!("{} is CSV", mapping.name)),

@@ -87,7 +87,7 @@ impl RowPlacer<'_> {
                 self.rows.get(&declared.key)
             };
             let Some(row) = stored else {
-                let why = LossReason::ReadsAs(format!("{}, which is not stored", declared.key));
+                let why = LossReason::ReadsAs(format!("{}, which does not exist", declared.key));
                 problems.push(ProofProblem::All(why));
                 continue;
             };

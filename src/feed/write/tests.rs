@@ -344,14 +344,14 @@ accounts:
     );
     assert_eq!(
         lost,
-        ["not written: Account.managerName of 00a: no word of the export stands for `Ada`"]
+        ["not written: Account.managerName of 00a: the export has no word for `Ada`"]
     );
     // Without a website it would read as having one.
     let (text, lost) = losses(yaml, &one(&[("name", Value::text("A"))]));
     assert_eq!(text.lines().count(), 1, "{text}");
     assert_eq!(
         lost,
-        ["not written: Account/00a: read again it would be one with another website"]
+        ["not written: Account/00a: reading it again gives one with another website"]
     );
 }
 
@@ -374,7 +374,7 @@ fn two_fields_in_one_column_are_written_where_they_agree() {
     let managed = one(&[("managerName", Value::text("Eva"))]);
     assert_eq!(
         losses(yaml, &managed).1,
-        ["not written: Account.managerName of 00a: an expression cannot be turned round"]
+        ["not written: Account.managerName of 00a: an expression cannot be reversed"]
     );
 }
 
@@ -398,6 +398,6 @@ fn an_encoding_without_the_letters_is_not_written_wrong() {
     let (_, lost) = losses(yaml, &one(&[("name", Value::text("日本"))]));
     assert_eq!(
         lost,
-        ["not written: Account.name of 00a: the export cannot hold such a text"]
+        ["not written: Account.name of 00a: the export cannot contain this text"]
     );
 }

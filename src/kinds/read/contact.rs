@@ -14,8 +14,8 @@ pub(super) fn country(text: &str) -> Result<Value, ValueProblem> {
         format!("{} is not a country code of ISO 3166-1", quoted(text)),
     );
     Err(match countries::guess_code(text) {
-        Some(code) => fault.help(format!("did you mean `{code}`?")),
-        None => fault.help("write two capitals, as `SE`"),
+        Some(code) => fault.help(format!("Did you mean `{code}`?")),
+        None => fault.help("Write two capital letters, such as `SE`"),
     })
 }
 
@@ -26,7 +26,7 @@ pub(super) fn email(text: &str) -> Result<Value, ValueProblem> {
             codes::EMAIL,
             format!("{} is not an e-mail address: {why}", quoted(text)),
         )
-        .help("write one address, as `karin@example.com`")),
+        .help("Write one address, such as `karin@example.com`")),
     }
 }
 
@@ -34,14 +34,14 @@ fn email_fault(text: &str) -> Option<&'static str> {
     let mut halves = text.split('@');
     let (local, domain) = (halves.next().unwrap_or_default(), halves.next());
     let Some(domain) = domain else {
-        return Some("it has no @");
+        return Some("`@` is missing");
     };
     if halves.next().is_some() || text.bytes().any(|byte| matches!(byte, b',' | b';')) {
-        return Some("it is more than one");
+        return Some("it contains more than one address");
     }
     let odd = |c: char| c.is_whitespace() || c.is_control() || super::is_invisible(c);
     if !is_graphic(text) && text.chars().any(odd) {
-        return Some("it has a space or an invisible character in it");
+        return Some("it contains a space or an invisible character");
     }
     if text.len() > 254 || local.len() > 64 {
         return Some("it is too long");
@@ -63,15 +63,15 @@ fn local_fault(local: &str) -> Option<&'static str> {
         )
     };
     if local.is_empty() {
-        return Some("nothing stands before the @");
+        return Some("the part before `@` is empty");
     }
     if local.starts_with('.') || local.ends_with('.') || local.contains("..") {
-        return Some("a dot stands where none may before the @");
+        return Some("a dot is misplaced before `@`");
     }
     local
         .bytes()
         .any(odd)
-        .then_some("a character stands before the @ that may not")
+        .then_some("a character before `@` is not allowed")
 }
 
 fn domain_fault(domain: &str) -> Option<&'static str> {
@@ -84,7 +84,7 @@ fn domain_fault(domain: &str) -> Option<&'static str> {
     domain
         .split('.')
         .any(|label| !is_label(label))
-        .then_some("its domain is not one")
+        .then_some("its domain is not valid")
 }
 
 fn is_label(label: &str) -> bool {
@@ -113,7 +113,7 @@ pub(super) fn phone(text: &str) -> Result<Value, ValueProblem> {
             other => {
                 return Err(not_a_phone(
                     text,
-                    &format!("it has {} in it", display_char(other)),
+                    &format!("it contains {}", display_char(other)),
                 ));
             }
         }
@@ -123,7 +123,7 @@ pub(super) fn phone(text: &str) -> Result<Value, ValueProblem> {
         3..=15 => Ok(Value::Text(number)),
         _ => Err(not_a_phone(
             text,
-            &format!("it has {digits} digits, not 3 to 15"),
+            &format!("it has {digits} digits; 3 to 15 are allowed"),
         )),
     }
 }
@@ -138,9 +138,9 @@ fn display_char(c: char) -> String {
 fn not_a_phone(text: &str, why: &str) -> ValueProblem {
     ValueProblem::new(
         codes::PHONE,
-        format!("{} is not a telephone number: {why}", quoted(text)),
+        format!("{} is not a phone number: {why}", quoted(text)),
     )
-    .help("write one number, as `+46 63 12 34 56`, without an extension")
+    .help("Write one number without an extension, such as `+46 63 12 34 56`")
 }
 
 pub(super) fn url(text: &str) -> Result<Value, ValueProblem> {
@@ -151,7 +151,7 @@ pub(super) fn url(text: &str) -> Result<Value, ValueProblem> {
             codes::URL,
             format!("{} is not a URL: {why}", quoted(text)),
         )
-        .help("write it whole, as `https://www.example.com`")),
+        .help("Write the full address, such as `https://www.example.com`")),
     }
 }
 
@@ -165,11 +165,11 @@ fn url_fault(text: &str) -> Option<&'static str> {
         return Some("only http and https are allowed");
     }
     if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Some("it has a space in it");
+        return Some("it contains a space");
     }
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if authority.contains('@') {
-        return Some("it has a user name or password in it");
+        return Some("it contains a user name or password");
     }
     (!is_host(authority)).then_some("it has no host")
 }
@@ -221,9 +221,9 @@ fn vat_fault(number: &str) -> Option<ValueProblem> {
         return None;
     }
     let country = &number[..2];
-    fault(format!("is not shaped like a VAT number of {country}")).map(|fault| {
+    fault(format!("is not a valid VAT number of {country}")).map(|fault| {
         fault.help(format!(
-            "write it as {}, with digits for 9",
+            "Write it as {}, with digits in place of 9",
             shapes.join(" or ")
         ))
     })
@@ -307,6 +307,6 @@ mod tests {
         );
         assert_eq!(value(&FieldType::Zip, " 831 30 "), Value::text("831 30"));
         let help = FieldType::Country.read("UK").expect_err("alias").help;
-        assert_eq!(help.as_deref(), Some("did you mean `GB`?"));
+        assert_eq!(help.as_deref(), Some("Did you mean `GB`?"));
     }
 }

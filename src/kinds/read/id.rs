@@ -15,7 +15,7 @@ pub fn check_id(kind: &Kind, id: &str) -> Result<Option<ValueProblem>, ValueProb
         return Ok(None);
     }
     if is_blank(id) {
-        return Err(fault("an externalId may not be blank"));
+        return Err(fault("an externalId must not be blank"));
     }
     if let Some(error) = super::spreadsheet_error(id) {
         return Err(text::spreadsheet_problem(error));
@@ -24,10 +24,10 @@ pub fn check_id(kind: &Kind, id: &str) -> Result<Option<ValueProblem>, ValueProb
         return Err(text::scientific_problem(id));
     }
     if id.chars().count() > MAX_ID_CHARS {
-        let message = format!("an externalId has at most {MAX_ID_CHARS} characters");
+        let message = format!("an externalId must have at most {MAX_ID_CHARS} characters");
         return Err(ValueProblem {
             code: codes::LENGTH,
-            ..fault(message).help("shorten it")
+            ..fault(message).help("Shorten it")
         });
     }
     if let Some(plain) = in_plain_characters(id) {
@@ -93,7 +93,7 @@ fn look_alike(id: &str, plain: &str) -> ValueProblem {
         "full-width characters"
     };
     let message = format!("the externalId {} uses {what}", super::quoted(id));
-    fault(message).help(format!("write {}", super::quoted(plain)))
+    fault(message).help(format!("Write {}", super::quoted(plain)))
 }
 
 /// The common case: short, and nothing but letters, digits, `-`, `_` and `.`, which no
@@ -112,7 +112,7 @@ fn check_singleton(
         return Ok(None);
     }
     let message = format!("the externalId of {} is always `{only}`", kind.name);
-    Err(fault(message).help("leave externalId out"))
+    Err(fault(message).help("Leave `externalId` out"))
 }
 
 fn check_characters(kind: &Kind, id: &str) -> Result<Option<ValueProblem>, ValueProblem> {
@@ -132,9 +132,9 @@ fn check_characters(kind: &Kind, id: &str) -> Result<Option<ValueProblem>, Value
     Ok(spaced.then(|| {
         ValueProblem::new(
             codes::ID_SPACE,
-            format!("a space within the externalId `{id}`"),
+            format!("the externalId `{id}` contains a space"),
         )
-        .help("write it without spaces while nobody uses it: such ids are easier to type and to compare")
+        .help("Write it without spaces before anything refers to it: such ids are easier to type and to compare")
     }))
 }
 
@@ -166,8 +166,8 @@ fn forbidden_character(kind: &Kind, id: &str, at: usize, c: char) -> ValueProble
         super::quoted(id),
     );
     fault(message).help(match kind.id_chars {
-        IdChars::Ascii => "use letters without accents, digits and signs, no space",
-        IdChars::Printable => "use visible characters, no space at either end",
+        IdChars::Ascii => "Use letters without accents, digits and punctuation, without spaces",
+        IdChars::Printable => "Use visible characters, without a space at either end",
     })
 }
 
@@ -227,6 +227,6 @@ mod tests {
                 .message
                 .contains("`１２３` uses digits other than 0 to 9")
         );
-        assert_eq!(fault.help.as_deref(), Some("write `123`"));
+        assert_eq!(fault.help.as_deref(), Some("Write `123`"));
     }
 }

@@ -123,8 +123,8 @@ pub fn one_of(text: &str, choices: EnumChoices) -> Result<&'static str, ValuePro
         format!("{} is not one of {}", quoted(text), choices.join(", ")),
     );
     Err(match did_you_mean(text, choices.iter().copied()) {
-        Some(meant) => fault.help(format!("did you mean `{meant}`?")),
-        None => fault.help("write one of them"),
+        Some(meant) => fault.help(format!("Did you mean `{meant}`?")),
+        None => fault.help("Use one of them"),
     })
 }
 

@@ -19,24 +19,23 @@ fn not_a_boolean(text: &str) -> ValueProblem {
     );
     match text.to_lowercase().as_str() {
         "yes" | "y" | "on" | "1" | "oui" | "ja" | "si" | "vrai" | "wahr" | "sant" => {
-            fault.help("write `true`")
+            fault.help("Write `true`")
         }
         "no" | "n" | "off" | "0" | "non" | "nej" | "nein" | "faux" | "falsch" | "falskt" => {
-            fault.help("write `false`")
+            fault.help("Write `false`")
         }
-        _ => fault.help("write `true` or `false`"),
+        _ => fault.help("Write `true` or `false`"),
     }
 }
 
 pub(super) fn int(text: &str, least: i64, most: i64) -> Result<Value, ValueProblem> {
     let Ok(value) = text.parse::<i64>() else {
         let message = format!("{} is not a whole number", quoted(text));
-        return Err(
-            ValueProblem::new(codes::WRONG_TYPE, message).help(format!("write {least} to {most}"))
-        );
+        return Err(ValueProblem::new(codes::WRONG_TYPE, message)
+            .help(format!("Write a number from {least} to {most}")));
     };
     if !(least..=most).contains(&value) {
-        let message = format!("{value} is not within {least} to {most}");
+        let message = format!("{value} is not between {least} and {most}");
         return Err(ValueProblem::new(codes::LENGTH, message));
     }
     Ok(Value::Int(value))
@@ -50,7 +49,7 @@ pub(super) fn duration(text: &str) -> Result<Value, ValueProblem> {
     }
     let message = format!("{} is not a duration", quoted(text));
     Err(ValueProblem::new(codes::WRONG_TYPE, message)
-        .help("write a whole number and its unit: `30s`, `15m`, `72h`, `3d`"))
+        .help("Write a whole number and a unit: `30s`, `15m`, `72h`, `3d`"))
 }
 
 pub(super) fn date(text: &str) -> Result<Value, ValueProblem> {
@@ -62,18 +61,18 @@ pub(super) fn date(text: &str) -> Result<Value, ValueProblem> {
         }
         Some((year, _, _)) if !(1900..=2200).contains(&year) => Err(not_a_date(
             text,
-            "is a year that no date here has",
-            "write a year from 1900 to 2200",
+            "is not a valid date: the year must be between 1900 and 2200",
+            "Write a year from 1900 to 2200",
         )),
         Some(_) => Err(not_a_date(
             text,
-            "is not a day of the calendar",
-            "write year, month and day: `2025-04-03`",
+            "is not a valid date: the day does not exist",
+            "Write YYYY-MM-DD, such as `2025-04-03`",
         )),
         None => Err(not_a_date(
             text,
-            "is not a date",
-            "write year, month and day: `2025-04-03`; `03/04/2025` could mean April or March",
+            "is not a valid date",
+            "Write YYYY-MM-DD, such as `2025-04-03`. `03/04/2025` could mean April or March",
         )),
     }
 }
@@ -115,11 +114,11 @@ pub(super) fn secret(text: &str) -> Result<Value, ValueProblem> {
     if fits {
         return Ok(Value::text(text));
     }
-    Err(ValueProblem::new(
-        codes::SECRET_SOURCE,
-        "not a place where passwords may come from",
+    Err(
+        ValueProblem::new(codes::SECRET_SOURCE, "not an allowed source of passwords").help(
+            "Write `{env: ROSTER_SECRET_…}`, or `{file: name}` for a file in the secrets directory",
+        ),
     )
-    .help("write `{env: ROSTER_SECRET_…}`, or `{file: name}` of a file in the secrets directory"))
 }
 
 fn is_variable(name: &str) -> bool {
@@ -160,7 +159,7 @@ mod tests {
             assert_eq!(code(&FieldType::Bool, text), "bool", "{text}");
         }
         let help = FieldType::Bool.read("no").expect_err("not a bool").help;
-        assert_eq!(help.as_deref(), Some("write `false`"));
+        assert_eq!(help.as_deref(), Some("Write `false`"));
     }
 
     #[test]

@@ -75,12 +75,9 @@ pub fn looks_scientific(text: &str) -> bool {
 pub(super) fn scientific_problem(text: &str) -> ValueProblem {
     ValueProblem::new(
         codes::SCIENTIFIC_NOTATION,
-        format!(
-            "{} is a number that a spreadsheet has shortened",
-            quoted(text)
-        ),
+        format!("{} is a number that a spreadsheet shortened", quoted(text)),
     )
-    .help("the digits are lost: take the value from where it came from, with the column as text")
+    .help("The digits are lost. Export the value again, with the column as text")
 }
 
 /// What is wrong with a text that is the error value of a spreadsheet.
@@ -88,9 +85,9 @@ pub(super) fn scientific_problem(text: &str) -> ValueProblem {
 pub fn spreadsheet_problem(error: &str) -> ValueProblem {
     ValueProblem::new(
         codes::SPREADSHEET_ERROR,
-        format!("`{error}` is an error value of a spreadsheet"),
+        format!("`{error}` is a spreadsheet error"),
     )
-    .help("repair the formula and export again, or leave the field out")
+    .help("Fix the formula and export again, or leave the field out")
 }
 
 /// Text on one line.
@@ -121,8 +118,8 @@ pub(super) fn check_length(text: &str, most: usize) -> Result<(), ValueProblem> 
     if length <= most {
         return Ok(());
     }
-    let message = format!("{length} characters, at most {most} are allowed");
-    Err(ValueProblem::new(codes::LENGTH, message).help("shorten it"))
+    let message = format!("{length} characters; at most {most} are allowed");
+    Err(ValueProblem::new(codes::LENGTH, message).help("Shorten it"))
 }
 
 fn control_character_problem(at: usize, c: char) -> ValueProblem {
@@ -131,9 +128,9 @@ fn control_character_problem(at: usize, c: char) -> ValueProblem {
         '\t' => "a tab".to_owned(),
         c => format!("the control character U+{:04X}", u32::from(c)),
     };
-    let message = format!("{what} at character {} of the value", at + 1);
+    let message = format!("{what} is not allowed at character {} of the value", at + 1);
     ValueProblem::new(codes::WRONG_TYPE, message)
-        .help("write it on one line, without control characters")
+        .help("Write it on one line, without control characters")
 }
 
 #[cfg(test)]

@@ -37,16 +37,17 @@ impl<'t> EditBuffer<'t> {
     pub fn resource(&self, at: LineColumn) -> Result<&'t SpannedNode, EditRefusal> {
         let place = self.offset(at);
         let around = place.and_then(|place| self.nodes.resource(place));
-        let around = around.ok_or_else(|| EditRefusal::new("its place cannot be found"))?;
+        let around =
+            around.ok_or_else(|| EditRefusal::new("its position in the file cannot be found"))?;
         if around.iter().any(|node| self.is_shared(node)) {
             return Err(EditRefusal::new(
-                "it is written under an anchor that others use",
+                "it is below an anchor that aliases refer to",
             ));
         }
         around
             .last()
             .copied()
-            .ok_or_else(|| EditRefusal::new("its place cannot be found"))
+            .ok_or_else(|| EditRefusal::new("its position in the file cannot be found"))
     }
 
     /// Whether something else in the file repeats a node by an alias.
@@ -70,9 +71,9 @@ impl<'t> EditBuffer<'t> {
             })
         };
         match &entry.1.shape {
-            NodeShape::Alias => refused("the value is an alias of one that is written elsewhere"),
+            NodeShape::Alias => refused("the value is an alias"),
             _ if self.is_shared(&entry.1) => {
-                refused("the value has an anchor, and others use it by an alias")
+                refused("the value has an anchor that aliases refer to")
             }
             _ => Ok(Some(entry)),
         }

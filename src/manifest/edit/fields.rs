@@ -77,7 +77,7 @@ impl<'t> EditBuffer<'t> {
                 }
                 None if declared.stated(field).is_some() => {
                     return Err(EditRefusal::new(
-                        "it comes from a merge key or from `clear`, not from a line of its own",
+                        "the value comes from a merge key or from `clear`, not from its own line",
                     ));
                 }
                 None => missing.extend(cell.value().map(|value| (field, value))),
@@ -104,7 +104,7 @@ impl<'t> EditBuffer<'t> {
             }
             Cell::Value(after) => {
                 let word = ScalarText::of(after)
-                    .ok_or_else(|| EditRefusal::new("it is no single value"))?;
+                    .ok_or_else(|| EditRefusal::new("the value is not a single value"))?;
                 Ok(vec![self.replace(key, node, &word)?])
             }
             Cell::Blank => Ok(vec![match &node.shape {
@@ -112,12 +112,12 @@ impl<'t> EditBuffer<'t> {
                     TextSplice::new(node.range.clone(), "\"\"")
                 }
                 _ => {
-                    return Err(EditRefusal::new(
-                        "only a value on one line can be made blank",
-                    ));
+                    return Err(EditRefusal::new("only a value on one line can be blanked"));
                 }
             }]),
-            Cell::Clear | Cell::Amend(_) => Err(EditRefusal::new("no manifest says so")),
+            Cell::Clear | Cell::Amend(_) => {
+                Err(EditRefusal::new("a manifest cannot express this value"))
+            }
         }
     }
 
@@ -169,7 +169,7 @@ impl<'t> EditBuffer<'t> {
         said: &[(&FieldRef, &Value)],
         within: bool,
     ) -> Result<InsertedEntry, EditRefusal> {
-        let none = || EditRefusal::new("there is nothing to say");
+        let none = || EditRefusal::new("the value is empty");
         let text = write::fields(kind, id, said.iter().copied(), &|_| None);
         let head = usize::from(kind.singleton.is_none()) + usize::from(within);
         let indent = if within { "  " } else { "" };
@@ -222,8 +222,8 @@ impl<'t> EditBuffer<'t> {
     ) -> Result<Option<TextSplice>, EditRefusal> {
         let NodeShape::Map(known) = &map.shape else {
             let why = match &map.shape {
-                NodeShape::Scalar(..) => "its key has no mapping yet",
-                _ => "there is no mapping in its place",
+                NodeShape::Scalar(..) => "the key has no mapping yet",
+                _ => "the key does not hold a mapping",
             };
             return if entries.is_empty() {
                 Ok(None)
@@ -256,7 +256,7 @@ impl<'t> EditBuffer<'t> {
             )));
         }
         if value.is_empty() {
-            return Err(EditRefusal::new("the last value of its mapping is empty"));
+            return Err(EditRefusal::new("the last value of the mapping is empty"));
         }
         let line = line_start(self.body, key.range.start);
         let before = &self.body[line..key.range.start];

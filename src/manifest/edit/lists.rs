@@ -30,7 +30,7 @@ impl<'t> EditBuffer<'t> {
         let NodeShape::List(items) = &list.shape else {
             let all = self.members(ty, after, |_| true);
             if !list.is_empty() {
-                return Err(EditRefusal::new("there is no list in its place"));
+                return Err(EditRefusal::new("the key does not hold a list"));
             }
             return Ok(vec![
                 self.insert_after_key(key, &format!("[{}]", all.join(", ")))?,
@@ -67,9 +67,9 @@ impl<'t> EditBuffer<'t> {
                 why: why.to_owned(),
             };
             if matches!(item.shape, NodeShape::Alias) || self.is_shared(item) {
-                return Err(refused("a member is an alias, or others use it by one"));
+                return Err(refused("a member is an alias, or an alias refers to it"));
             }
-            let id = member(ty, item).ok_or_else(|| refused("a member cannot be made out"))?;
+            let id = member(ty, item).ok_or_else(|| refused("a member cannot be read"))?;
             if !after.members().any(|member| *member == *id) {
                 turn.remove.push(item);
                 continue;
@@ -136,7 +136,7 @@ impl<'t> EditBuffer<'t> {
         new: &Link,
     ) -> Result<Vec<TextSplice>, EditRefusal> {
         let Some(ty) = ty else {
-            return Err(EditRefusal::new("its members have no attributes"));
+            return Err(EditRefusal::new("the members have no attributes"));
         };
         if item.text().is_some() {
             return Ok(vec![TextSplice::new(
@@ -221,7 +221,7 @@ impl<'t> EditBuffer<'t> {
         turn: &MemberChanges<'_>,
     ) -> Result<Vec<TextSplice>, EditRefusal> {
         let Some(last) = items.last() else {
-            return Err(EditRefusal::new("its list has no member"));
+            return Err(EditRefusal::new("the list has no members"));
         };
         let mut splices = Vec::new();
         for item in items.iter().filter(|item| removes(turn, item)) {
@@ -269,7 +269,7 @@ impl<'t> EditBuffer<'t> {
             if start == 0 || !(line.trim().is_empty() || line[lead..].starts_with('#')) {
                 return Err(EditRefusal {
                     at: Some(self.pos(item.range.start)),
-                    why: "its dash does not begin a line".to_owned(),
+                    why: "the dash of the member is not at the start of a line".to_owned(),
                 });
             }
             at = start - 1;

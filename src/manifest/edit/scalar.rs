@@ -60,9 +60,7 @@ impl EditBuffer<'_> {
         word: &ScalarText,
     ) -> Result<TextSplice, EditRefusal> {
         let NodeShape::Scalar(style, old) = &value.shape else {
-            return Err(EditRefusal::new(
-                "there is a list or a mapping in its place",
-            ));
+            return Err(EditRefusal::new("the key holds a list or a mapping"));
         };
         if value.is_empty() {
             let text = self.styled(word, None, value.flow);
@@ -136,7 +134,8 @@ impl EditBuffer<'_> {
     ) -> Result<TextSplice, EditRefusal> {
         let between = &self.body[key.range.end..value.range.start];
         let head = between.find(['|', '>']);
-        let head = head.ok_or_else(|| EditRefusal::new("the head of its block cannot be found"))?;
+        let head =
+            head.ok_or_else(|| EditRefusal::new("the start of its block cannot be found"))?;
         let head = key.range.end + head;
         let length = self.body[head..]
             .find(|c: char| !matches!(c, '|' | '>' | '-' | '+') && !c.is_ascii_digit())
@@ -147,7 +146,7 @@ impl EditBuffer<'_> {
             || self.body[value.range.clone()].trim().is_empty()
         {
             return Err(EditRefusal::new(
-                "its block keeps blank lines or an indent of its own",
+                "its block keeps blank lines or sets its own indentation",
             ));
         }
         let line = line_start(self.body, value.range.start);

@@ -283,7 +283,7 @@ fn what_others_use_is_not_edited_and_named() {
         "accounts:\n- externalId: a\n  name: &n A\n- externalId: b\n  name: *n\n",
         &name("B"),
         (3, 12),
-        "others use it",
+        "aliases refer to",
     );
     refuses(
         "x-d: &d {name: Same}\naccounts:\n- externalId: a\n  <<: *d\n",
@@ -291,7 +291,7 @@ fn what_others_use_is_not_edited_and_named() {
         (4, 7),
         "merge key",
     );
-    refuses("a.yaml: {\n", &name("B"), (0, 0), "not YAML");
+    refuses("a.yaml: {\n", &name("B"), (0, 0), "not valid YAML");
     let twice = "accounts:\n- &a\n  externalId: a\n  name: A\nx-again: *a\n";
     refuses(twice, &name("B"), (4, 9), "anchor");
     // An anchor that nobody uses is no reason.

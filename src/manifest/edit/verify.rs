@@ -47,7 +47,7 @@ pub fn edit(path: &str, text: &str, edits: &[ManifestEdit]) -> EditedManifest {
         let dropped = (0..edits.len()).map(|index| DroppedEdit {
             index,
             at: LineColumn::default(),
-            why: "the file is not YAML as a whole".to_owned(),
+            why: "the file is not valid YAML".to_owned(),
         });
         return EditedManifest {
             text: text.to_owned(),
@@ -94,10 +94,10 @@ impl EditVerifier<'_> {
         for (index, edit) in edits.iter().enumerate() {
             let declared = self.before.desired.resources.get(&edit.key);
             let made = match declared {
-                None => Err(EditRefusal::new("the file does not declare it")),
-                Some(_) if self.before.repeated.contains_key(&edit.key) => {
-                    Err(EditRefusal::new("it is written out in several places"))
-                }
+                None => Err(EditRefusal::new("the file does not declare the resource")),
+                Some(_) if self.before.repeated.contains_key(&edit.key) => Err(EditRefusal::new(
+                    "the resource is written in several places",
+                )),
                 Some(declared) => self.written.splices_for(edit, declared),
             };
             let first = edit.cells.first().map(|(field, _)| field);
@@ -193,7 +193,7 @@ fn dropped_edit(ready: &PreparedEdit<'_>) -> DroppedEdit {
     DroppedEdit {
         index: ready.index,
         at: ready.at,
-        why: "the file would not read as it is meant".to_owned(),
+        why: "the edited file would not have the intended meaning".to_owned(),
     }
 }
 

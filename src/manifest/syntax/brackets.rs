@@ -12,7 +12,7 @@ pub(super) fn comment(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
         Some((at, mark?))
     };
     let (at, mark) = begins(fault.last.start).or_else(|| begins(fault.at))?;
-    let message = format!("`{mark}` begins no comment, neither in JSON nor in YAML");
+    let message = format!("`{mark}` does not start a comment in JSON or YAML");
     let help = "Delete the comment. In a .yaml file, a comment begins with `# `";
     Some(SyntaxAdvice::new(at, message, help).since(line_at(fault.text, at).1))
 }
@@ -67,7 +67,7 @@ fn cut_line(
         Some((name, value)) if is_name(name) => quoted(Some(name), value.trim()),
         _ => quoted(None, item),
     };
-    let message = "` #` begins a comment, which hides the closing bracket";
+    let message = "` #` starts a comment that hides the closing bracket";
     let help = format!("Quote the value: `{shown}`");
     let at = start + mark + 1;
     debug_assert!(at <= fault.text.len());
@@ -143,7 +143,7 @@ pub(super) fn too_many(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     if is_value {
         return None;
     }
-    let message = format!("`{bracket}` closes nothing: no bracket is open here");
+    let message = format!("`{bracket}` has no opening bracket");
     let advice = SyntaxAdvice::new(fault.at, message, format!("Delete the `{bracket}`"));
     Some(advice.since(fault.start))
 }
@@ -151,9 +151,7 @@ pub(super) fn too_many(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
 /// A bracket that is never closed, or by another one.
 pub(super) fn unclosed(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let (message, at) = match fault.kind {
-        ErrorKind::UnclosedFlowCollection { open } => {
-            (format!("`{open}` is never closed"), fault.at)
-        }
+        ErrorKind::UnclosedFlowCollection { open } => (format!("`{open}` is not closed"), fault.at),
         ErrorKind::MismatchedFlowCollectionEnd { open, close } => {
             (format!("`{open}` is closed by `{close}`"), fault.at)
         }

@@ -26,10 +26,10 @@ pub(super) fn tab(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let help = if leading(line).trim_start().starts_with('-') && !line.starts_with('\t') {
         "Replace the tab after `-` with a space: `- externalId: ..`"
     } else {
-        "Replace the tab with spaces: YAML is indented with spaces, never with tabs"
+        "Replace the tab with spaces: YAML does not allow tabs as indentation"
     };
     Some(SyntaxAdvice {
-        message: Some("a tab stands where only spaces may".to_owned()),
+        message: Some("a tab is not allowed here; use spaces".to_owned()),
         help: Some(help.to_owned()),
         ..SyntaxAdvice::default()
     })
@@ -84,7 +84,7 @@ pub(super) fn missing_colon(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
         Some((name, value)) if is_name(name) && !value.contains(' ') => {
             format!("Write `{name}: {}`", short(value))
         }
-        _ => "Write `name: value`. If it belongs to the line above, indent it further".to_owned(),
+        _ => "Write `name: value`. If it continues the line above, indent it further".to_owned(),
     };
     let at = fault.start + leading(fault.line).len();
     Some(SyntaxAdvice::new(at, "this line has no colon", help))
@@ -101,7 +101,7 @@ fn key_column(line: &str) -> usize {
 
 fn indent_by(spaces: usize) -> String {
     match spaces {
-        0 => "Write it at the beginning of the line".to_owned(),
+        0 => "Write it at the start of the line".to_owned(),
         _ => format!("Indent it by {}", plural(spaces, "space")),
     }
 }
@@ -117,7 +117,8 @@ pub(super) fn too_deep(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     if value.is_empty() || indent(fault.line) <= wanted {
         return None;
     }
-    let message = format!("this line is indented further than `{name}`, which has a value already");
+    let message =
+        format!("this line is indented further than `{name}`, but `{name}` already has a value");
     let help = format!("{}, like `{name}`", indent_by(wanted));
     let at = fault.start + indent(fault.line);
     Some(SyntaxAdvice::new(at, message, help).since(start))
@@ -147,7 +148,7 @@ pub(super) fn between(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     }
     let what = if item { "a list item" } else { "a key" };
     let message = format!(
-        "{what} indented by {} fits none of the lines above",
+        "{what} is indented by {}, unlike any line above",
         plural(own, "space")
     );
     Some(SyntaxAdvice::new(

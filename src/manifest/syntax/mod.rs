@@ -111,12 +111,12 @@ fn plain(kind: &ErrorKind) -> Option<&'static str> {
             "this line does not fit the lines above it"
         }
         ErrorKind::MappingValueNotAllowed => "a value without quotes cannot contain `: `",
-        ErrorKind::BlockSequenceEntryNotAllowed => "a list cannot begin here",
-        ErrorKind::MappingKeyNotAllowed => "a value without quotes cannot begin with `? `",
-        ErrorKind::UnknownAnchor => "there is no anchor of this name above",
+        ErrorKind::BlockSequenceEntryNotAllowed => "a list cannot start here",
+        ErrorKind::MappingKeyNotAllowed => "a value without quotes cannot start with `? `",
+        ErrorKind::UnknownAnchor => "no anchor of this name above",
         ErrorKind::SimpleKeyExpected => "this line has no `: ` in it",
-        ErrorKind::UnclosedFlowCollection { .. } => "this bracket is never closed",
-        ErrorKind::MisplacedFlowCollectionEnd => "this bracket closes nothing",
+        ErrorKind::UnclosedFlowCollection { .. } => "this bracket is not closed",
+        ErrorKind::MisplacedFlowCollectionEnd => "this bracket has no opening bracket",
         ErrorKind::ExpectedFlowMappingSeparator | ErrorKind::ExpectedFlowSequenceSeparator => {
             "a comma or the closing bracket is missing before this"
         }

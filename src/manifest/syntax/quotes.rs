@@ -35,7 +35,7 @@ pub(super) fn open(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
         short(value),
         inside(quote)
     );
-    let message = "this quote is never closed";
+    let message = "this quote is not closed";
     Some(SyntaxAdvice::new(at, message, help).since(start))
 }
 

@@ -34,7 +34,7 @@ const FILL: &str = "Run the template before Roster reads the file";
 
 /// That a mark of a template is left.
 pub(in crate::manifest) fn unfilled(mark: &str) -> String {
-    format!("`{mark}` is a mark of a template that was not filled in")
+    format!("`{mark}` is a template placeholder that was not filled in")
 }
 
 /// What to do about it where it is the value of a key.
@@ -50,7 +50,8 @@ pub(super) fn block_header(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     }
     let (name, value, begin) = value_of(fault.line);
     let mark = value.chars().next()?;
-    let message = format!("`{mark}` announces a text on the lines below, so nothing may follow it");
+    let message =
+        format!("`{mark}` starts a text on the lines below; nothing may follow it on this line");
     let help = quote_it(name, value);
     Some(SyntaxAdvice::new(fault.start + begin, message, help))
 }
@@ -81,8 +82,8 @@ pub(super) fn value(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let first = value.chars().next().filter(|_| marked);
     let first = first.filter(|_| *fault.kind != ErrorKind::UnknownAnchor);
     let message = first.map(|first| match first {
-        '`' => "a value without quotes cannot begin with a backtick".to_owned(),
-        first => format!("a value without quotes cannot begin with `{first}`"),
+        '`' => "a value without quotes cannot start with a backtick".to_owned(),
+        first => format!("a value without quotes cannot start with `{first}`"),
     });
     odd.then(|| SyntaxAdvice {
         message,

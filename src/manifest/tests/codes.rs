@@ -57,33 +57,33 @@ fn documents() {
 #[test]
 fn did_you_mean_names_what_was_meant() {
     for (text, help) in [
-        ("kind: Usr\n", "did you mean `User`?"),
-        ("kind: user\n", "did you mean `User`?"),
-        ("Kind: User\n", "did you mean `kind`?"),
-        ("userz: []\n", "did you mean `users`?"),
+        ("kind: Usr\n", "Did you mean `User`?"),
+        ("kind: user\n", "Did you mean `User`?"),
+        ("Kind: User\n", "Did you mean `kind`?"),
+        ("userz: []\n", "Did you mean `users`?"),
         (
             "kind: User\nexternalId: a\nfristName: b\n",
-            "did you mean `firstName`?",
+            "Did you mean `firstName`?",
         ),
         (
             "kind: User\nexternalId: a\ncivility: mr\n",
-            "did you mean `MR`?",
+            "Did you mean `MR`?",
         ),
         (
             "users: [{externalId: a, accounts: [{acount: b}]}]",
-            "did you mean `account`?",
+            "Did you mean `account`?",
         ),
         (
             "accounts: [{externalId: a, legalUser: {firstname: b}}]",
-            "did you mean `firstName`?",
+            "Did you mean `firstName`?",
         ),
         (
             "kind: Account\nexternalId: a\nclear: [webside]\n",
-            "did you mean `website`?",
+            "Did you mean `website`?",
         ),
         (
             "kind: Account\nexternalId: a\naddresses: [b]\n",
-            "write `ref: b`, or the fields themselves",
+            "Write `ref: b`, or the fields themselves",
         ),
     ] {
         let loaded = yaml(text);
@@ -319,7 +319,7 @@ fn inline_addresses_may_repeat_when_they_agree() {
     assert_eq!(found(&loaded), ["duplicate-resource 3:26"]);
     assert_eq!(
         loaded.diagnostics[0].help.as_deref(),
-        Some("use `ref: x` in its place")
+        Some("Use `ref: x` instead")
     );
 }
 

@@ -36,14 +36,12 @@ pub(super) fn changes(key: &Key, read: Vec<ChangeDocument>) -> Result<Vec<FieldC
 }
 
 fn change(kind: &'static Kind, read: ChangeDocument) -> Result<FieldChange, String> {
-    let reference = kind
-        .field_ref(&read.field)
-        .ok_or("there is no such field")?;
+    let reference = kind.field_ref(&read.field).ok_or("no such field")?;
     let field = kind.field(&reference);
     let (before, after) = match (field.map(|field| &field.ty), read.added) {
         // Of a create nothing is removed, and a list without members is one that was declared so.
         (Some(FieldType::Set(_)), Some(added)) => {
-            let added = texts(added).ok_or("members are texts")?;
+            let added = texts(added).ok_or("members must be text")?;
             match read.removed {
                 Some(removed) => (list(removed), list(added)),
                 None => (None, Some(Value::List(added.into()))),
@@ -53,7 +51,7 @@ fn change(kind: &'static Kind, read: ChangeDocument) -> Result<FieldChange, Stri
             Some(removed) => links(field, added, removed, read.changed.unwrap_or_default())?,
             None => (None, Some(Value::links(created(field, added)?))),
         },
-        (_, Some(_)) => return Err("only sets and links have members that are added".into()),
+        (_, Some(_)) => return Err("only sets and links have added members".into()),
         (_, None) => (
             read.before
                 .map(|value| scalar(field, &reference, value))
@@ -115,7 +113,7 @@ fn links(
 /// Links that come.
 fn created(field: Option<&Field>, added: Vec<Json>) -> Result<Vec<Link>, String> {
     let added = added.into_iter().map(|member| {
-        let no_link = || "a link is a mapping with a `member`".to_owned();
+        let no_link = || "a link must be a mapping with a `member`".to_owned();
         let Json::Object(mut entries) = member else {
             return Err(no_link());
         };
@@ -161,7 +159,7 @@ fn scalar(field: Option<&Field>, reference: &FieldRef, value: Json) -> Result<Va
         return if redacted {
             Ok(Value::text(""))
         } else {
-            Err("a secret stands in a plan only as `{\"redacted\": true}`".into())
+            Err("a secret in a plan must be `{\"redacted\": true}`".into())
         };
     }
     match value {
@@ -173,7 +171,7 @@ fn scalar(field: Option<&Field>, reference: &FieldRef, value: Json) -> Result<Va
         },
         Json::Array(members) => texts(members)
             .map(|members| Value::List(members.into()))
-            .ok_or_else(|| "members are texts".into()),
-        Json::Null | Json::Object(_) => Err("this is no value".into()),
+            .ok_or_else(|| "members must be text".into()),
+        Json::Null | Json::Object(_) => Err("not a valid value".into()),
     }
 }

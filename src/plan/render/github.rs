@@ -58,7 +58,7 @@ fn hold_line(hold: &HoldGroup<'_>, options: &RenderOptions, out: &mut dyn Write)
         message = format!("{message}\n(and {more} more held by this rule)");
     }
     if let Some(command) = hold.commands().first() {
-        message = format!("{message}\nto let it through: {command}");
+        message = format!("{message}\nto approve: {command}");
     }
     let annotation = WorkflowAnnotation {
         command: "warning",

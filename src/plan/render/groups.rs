@@ -128,8 +128,8 @@ pub(super) fn lines(step: &Step, wording: WordingOptions) -> Vec<ChangeLine> {
 /// What a step without changes does.
 pub(super) fn effect_without_changes(step: &Step) -> Option<&'static str> {
     match step.verb {
-        StepVerb::Adopt => Some("no field differs; from now on this source keeps it"),
-        StepVerb::Delete => Some("for ever: its id cannot be used again"),
+        StepVerb::Adopt => Some("no field differs; this source claims it from now on"),
+        StepVerb::Delete => Some("permanent: its id can never be used again"),
         _ => None,
     }
 }

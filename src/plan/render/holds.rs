@@ -89,13 +89,11 @@ impl<'a> HoldGroup<'a> {
         match (first.code, first.root) {
             _ if first.is_approvable() => None,
             (_, root) if root.is_standing() => {
-                Some("stands until that changes; it does not change the exit code")
+                Some("Held until that changes. It does not affect the exit code.")
             }
-            (codes::HELD_DEPENDENCY, _) => Some("goes on by itself once what it waits for does"),
-            _ if first.is_error() => {
-                Some("goes on once that is put right; everything else is not kept back")
-            }
-            _ => Some("cannot be approved: the sources have to change"),
+            (codes::HELD_DEPENDENCY, _) => Some("Applied once the step that it needs is applied."),
+            _ if first.is_error() => Some("Applied once fixed. Other changes are not blocked."),
+            _ => Some("Cannot be approved. Change the sources."),
         }
     }
 }

@@ -77,7 +77,7 @@ impl BlockTopic {
         match self {
             Self::Table => "the table".to_owned(),
             Self::Hold => plural(many, "hold"),
-            Self::Removal => format!("{} of what goes", plural(many, "list")),
+            Self::Removal => format!("{} of removals", plural(many, "list")),
             Self::Access => format!("{} about access", plural(many, "line")),
             Self::Error => plural(many, "error"),
             Self::Warning => plural(many, "warning"),
@@ -138,7 +138,7 @@ impl<'a> MarkdownWriter<'a> {
         let left_out: Vec<String> = left_out.map(|(what, many)| what.counted(many)).collect();
         writeln!(
             self.out,
-            "**Left out** because the comment would be too long: {}. `roster plan` shows all of it, and so does `roster show PLAN.json` where the plan was saved.",
+            "**Left out** because the comment would be too long: {}. Run `roster plan` to see everything, or `roster show PLAN.json` for a saved plan.",
             left_out.join(", ")
         )
     }
@@ -250,7 +250,7 @@ fn held(hold: &HoldGroup<'_>) -> String {
     }
     let commands: Vec<String> = hold.commands().iter().map(|text| code(text)).collect();
     if !commands.is_empty() {
-        let _ = writeln!(item, "  - to let it through: {}", commands.join(" or "));
+        let _ = writeln!(item, "  - to approve: {}", commands.join(" or "));
     }
     if let Some(words) = hold.required_action() {
         let _ = writeln!(item, "  - {words}");

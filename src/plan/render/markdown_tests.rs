@@ -31,9 +31,9 @@ Source `directory` at `abc123`, environment `staging`
 
 #### Look at this first
 
-- **Held** (guard): `` User.deactivate: 20 of 40 is more than the 4 that `guards.deactivate` allows at once; if that is meant, `--accept User.deactivate=20` ``
+- **Held** (guard): `` User.deactivate: 20 of 40 is more than the 4 that `guards.deactivate` allows at once; if this is intended, pass `--accept User.deactivate=20` ``
   - `deactivate User/u8`, `deactivate User/u9`
-  - to let it through: `roster approve hold 0123456789abcdef --reason \"…\"` or `--accept User.deactivate=20`
+  - to approve: `roster approve hold 0123456789abcdef --reason \"…\"` or `--accept User.deactivate=20`
 - **Deletes** 1 user: `User/u4`
 - **Deactivates** 1 user: `User/u5`
 - **Gains access** `User/u1`: `groups: + FOC_User`, `accounts: + acme (administrator)` (new, `users.yaml:3:5`)
@@ -43,14 +43,14 @@ Source `directory` at `abc123`, environment `staging`
 
 #### Errors and warnings
 
-- **warning** `accounts/acme.yaml:4:3` (vat-format): `` `X` is no VAT number ``
-  - `` write it as `DE123456789` ``
+- **warning** `accounts/acme.yaml:4:3` (vat-format): `` `X` is not a VAT number ``
+  - `` Write it as `DE123456789` ``
 
 <details><summary>Accounts: 1 to adopt</summary>
 
 ```text
   a adopt  Account/acme  users.yaml:3:5
-      no field differs; from now on this source keeps it
+      no field differs; this source claims it from now on
 ```
 
 </details>
@@ -70,7 +70,7 @@ Source `directory` at `abc123`, environment `staging`
   o reactivate  User/u3  users.yaml:3:5  (returned)
       status: inactive → active
   - delete  User/u4  was users.yaml:3:5  (removed)
-      for ever: its id cannot be used again
+      permanent: its id can never be used again
   x deactivate  User/u5  was users.yaml:3:5  (removed)
       status: active → inactive
 ```
@@ -83,9 +83,9 @@ Source `directory` at `abc123`, environment `staging`
 Stored fields that no source declares
   User/u1  phone
 
-1 resource stored but no longer declared, and left alone (`status: deleted` would remove it): Address/hq
-1 resource given up here because another source still declares it: User/u7
-Let through by: User.delete=2
+1 resource no longer declared; left unchanged (write `status: deleted` to remove it): Address/hq
+1 resource released by this source; another source still declares it: User/u7
+Approved by: User.delete=2
 ```
 
 </details>

@@ -26,23 +26,23 @@ impl TextWriter<'_> {
         let keys = |keys: &[Key]| keys.iter().map(|k| Cow::Owned(key(k))).collect();
         note(
             keys(&plan.orphans),
-            "stored but no longer declared, and left alone (`status: deleted` would remove {})",
+            "no longer declared; left unchanged (write `status: deleted` to remove {})",
         );
         note(
             keys(&plan.released),
-            "given up here because another source still declares {}",
+            "released by this source; another source still declares {}",
         );
         if plan.summary.unclaimed > 0 {
             let count = usize::try_from(plan.summary.unclaimed).unwrap_or(usize::MAX);
             notes.push(format!(
-                "{} stored that no source declares; nothing touches {}",
+                "{} not declared by any source; Roster leaves {} unchanged",
                 resources(count),
                 if count == 1 { "it" } else { "them" }
             ));
         }
         if !plan.accepted.is_empty() {
             let used = plan.accepted.iter().map(|used| visible(used));
-            notes.push(format!("Let through by: {}", first_of(used, usize::MAX)));
+            notes.push(format!("Approved by: {}", first_of(used, usize::MAX)));
         }
         self.undeclared(out)?;
         for note in &notes {

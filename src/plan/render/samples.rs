@@ -173,7 +173,7 @@ pub(super) fn held(code: Code, verb: StepVerb, id: &str, hold: &str) -> HoldEntr
 pub(super) fn guarded(id: &str, count: u64) -> HoldEntry {
     HoldEntry {
         message: format!(
-            "User.deactivate: {count} of 40 is more than the 4 that `guards.deactivate` allows at once; if that is meant, `--accept User.deactivate={count}`"
+            "User.deactivate: {count} of 40 is more than the 4 that `guards.deactivate` allows at once; if this is intended, pass `--accept User.deactivate={count}`"
         ),
         count: Some(count),
         total: Some(40),
@@ -218,8 +218,8 @@ pub(super) fn plan(steps: Vec<Step>, held: Vec<HoldEntry>) -> Plan {
 /// A plan in which there is something of everything.
 pub(super) fn full() -> Plan {
     let status = |before, after| change(kinds::USER, "status", text(before), text(after));
-    let finding = Diagnostic::new(codes::VAT_FORMAT, "`X` is no VAT number")
-        .help("write it as `DE123456789`")
+    let finding = Diagnostic::new(codes::VAT_FORMAT, "`X` is not a VAT number")
+        .help("Write it as `DE123456789`")
         .for_resource(&Key::new(kinds::ACCOUNT, "acme"))
         .field("vatNumber")
         .at(origin("accounts/acme.yaml", 4, 3))

@@ -20,13 +20,17 @@ use std::sync::Arc;
 #[derive(Debug, thiserror::Error)]
 pub enum SavedPlanError {
     /// It is not JSON, or not of the form of a plan.
-    #[error("this is not a plan as `roster plan --out` saves it: {0}")]
+    #[error("this is not a plan saved by `roster plan --out`: {0}")]
     Form(#[from] serde_json::Error),
     /// It was saved in a format that this version does not read.
-    #[error("this plan has format {0}; this version of roster reads 1.x. Plan again with it")]
+    #[error(
+        "this plan has format {0}; this version of Roster reads 1.x. Run `roster plan --out` again"
+    )]
     Version(String),
     /// Its content is not what its id was made of.
-    #[error("this plan was changed after it was saved: its id is {said}, its content has {found}")]
+    #[error(
+        "this plan was changed after it was saved: its id is {said}, but its content has {found}"
+    )]
     Changed {
         /// The id that stands in it.
         said: String,
@@ -255,7 +259,7 @@ impl DocumentForm for Step {
             verb: verb(&read.verb)?,
             version: read.version,
             reason: StepReason::by_word(&read.reason)
-                .ok_or_else(|| format!("there is no reason `{}`", read.reason))?,
+                .ok_or_else(|| format!("unknown reason `{}`", read.reason))?,
             origin: read.origin.map(Origin::from),
             claim: read.claim.map(ClaimDocument::read).transpose()?,
             body: StepBody::Changes(changes(&key, read.changes)?),
@@ -332,12 +336,12 @@ impl DocumentForm for Diagnostic {
         let key = match (read.kind, read.external_id) {
             (Some(name), Some(id)) => Some(Key::new(kind(&name)?.id, id)),
             (None, None) => None,
-            _ => return Err("`kind` and `externalId` come together".into()),
+            _ => return Err("`kind` and `externalId` are only valid together".into()),
         };
         Ok(Self {
             code: code(&read.code)?,
             severity: Severity::by_word(&read.severity)
-                .ok_or_else(|| format!("there is no severity `{}`", read.severity))?,
+                .ok_or_else(|| format!("unknown severity `{}`", read.severity))?,
             message: read.message,
             help: read.help,
             key,
@@ -427,13 +431,13 @@ impl ClaimDocument {
 }
 
 fn kind(name: &str) -> Result<&'static Kind, String> {
-    kinds::by_name(name).ok_or_else(|| format!("there is no kind `{name}`"))
+    kinds::by_name(name).ok_or_else(|| format!("unknown kind `{name}`"))
 }
 
 fn verb(word: &str) -> Result<StepVerb, String> {
-    StepVerb::by_word(word).ok_or_else(|| format!("there is no verb `{word}`"))
+    StepVerb::by_word(word).ok_or_else(|| format!("unknown verb `{word}`"))
 }
 
 fn code(name: &str) -> Result<Code, String> {
-    Code::by_name(name).ok_or_else(|| format!("there is no rule `{name}`"))
+    Code::by_name(name).ok_or_else(|| format!("unknown code `{name}`"))
 }

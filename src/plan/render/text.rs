@@ -48,7 +48,7 @@ pub fn last_line(plan: &Plan) -> String {
         let says_more = |found: &Diagnostic| found.is_error() || tells.contains(&found.code);
         let differs = plan.diagnostics.iter().any(says_more);
         return if differs {
-            "No changes. What differs and stays is named above.".to_owned()
+            "No changes. The differences above stay.".to_owned()
         } else {
             "No changes. The directory matches the manifests.".to_owned()
         };
@@ -218,7 +218,7 @@ impl<'a> TextWriter<'a> {
         self.members(hold, shared.is_none(), out)?;
         let commands = hold.commands();
         for (at, command) in commands.iter().enumerate() {
-            let lead = if at == 0 { "to let it through:" } else { "or:" };
+            let lead = if at == 0 { "to approve:" } else { "or:" };
             writeln!(out, "      {lead} {}", self.wording.paint(BOLD, command))?;
         }
         if let Some(words) = hold.required_action() {

@@ -72,7 +72,7 @@ Accounts
   ~ update  Account/acme  users.yaml:3:5  (drift)
       website: (none) → https://acme.example
   a adopt  Account/beta  users.yaml:3:5
-      no field differs; from now on this source keeps it
+      no field differs; this source claims it from now on
 
 Users
   + create  User/u1  users.yaml:3:5
@@ -87,7 +87,7 @@ Users
   x deactivate  User/u5  was users.yaml:3:5  (removed)
       status: active → inactive
   - delete  User/u6  was users.yaml:3:5  (removed)
-      for ever: its id cannot be used again
+      permanent: its id can never be used again
 
 Plan: 1 to create, 3 to update, 1 to adopt, 1 to deactivate, 0 to reactivate, 1 to delete, 0 held.
 "
@@ -122,10 +122,10 @@ fn a_guard_says_why_who_and_how_to_let_it_through() {
 Source directory at abc123
 
 Held
-  ! held  guard  User.deactivate: 104 of 40 is more than the 4 that `guards.deactivate` allows at once; if that is meant, `--accept User.deactivate=104`
+  ! held  guard  User.deactivate: 104 of 40 is more than the 4 that `guards.deactivate` allows at once; if this is intended, pass `--accept User.deactivate=104`
       deactivate  User/u0, User/u1, User/u2, User/u3, User/u4 and 99 more
         status: active → inactive
-      to let it through: roster approve hold 0123456789abcdef --reason \"…\"
+      to approve: roster approve hold 0123456789abcdef --reason \"…\"
       or: --accept User.deactivate=104
 
 Plan: 0 to create, 0 to update, 0 to adopt, 0 to deactivate, 0 to reactivate, 0 to delete, 104 held.
@@ -158,9 +158,10 @@ fn a_hold_that_no_approval_helps_offers_none() {
         "{written}"
     );
     assert!(
-        written.contains("      and 2 more\n      goes on by itself once what it waits for does\n")
+        written
+            .contains("      and 2 more\n      Applied once the step that it needs is applied.\n")
     );
-    assert!(written.contains("it does not change the exit code"));
+    assert!(written.contains("It does not affect the exit code"));
     assert!(!written.contains("approve hold"));
 }
 
@@ -361,10 +362,10 @@ fn notes_say_what_is_left_alone_and_what_was_let_through() {
     plan.summary.unclaimed = 12;
     let written = written(&plan);
     for expected in [
-        "1 resource stored but no longer declared, and left alone (`status: deleted` would remove it): Address/hq\n",
-        "1 resource given up here because another source still declares it: User/u7\n",
-        "12 resources stored that no source declares; nothing touches them\n",
-        "Let through by: User.delete=2\n",
+        "1 resource no longer declared; left unchanged (write `status: deleted` to remove it): Address/hq\n",
+        "1 resource released by this source; another source still declares it: User/u7\n",
+        "12 resources not declared by any source; Roster leaves them unchanged\n",
+        "Approved by: User.delete=2\n",
         "Stored fields that no source declares\n  User/u1  phone\n",
         "Found: 1 warning.\n",
     ] {

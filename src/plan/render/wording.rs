@@ -165,7 +165,7 @@ fn invisible_difference(before: Option<&Value>, after: Option<&Value>) -> String
         odd.join(" ")
     };
     format!(
-        " (reads the same, written otherwise: {} → {})",
+        " (looks the same, different characters: {} → {})",
         points(&before),
         points(&after)
     )

@@ -95,7 +95,7 @@ pub fn propose(
     request: &PassRequest,
 ) -> Result<ManifestProposal, PassError> {
     let SourceLocation::Directory(root) = &into.place else {
-        let why = format!("source {} is no directory on this host", into.name);
+        let why = format!("source {} is not a directory on this host", into.name);
         return Err(PassError::Usage(why));
     };
     let (mut from, doubt) = match source.feed() {
@@ -128,10 +128,7 @@ pub fn propose(
     let tree = source_reading::source_tree(config, into, request);
     let mut there = source_reading::read_tree(config, into, tree, &request.stop);
     if let Some(why) = there.desired.removals_off.first() {
-        let why = format!(
-            "what source {} declares cannot be made out: {why}",
-            into.name
-        );
+        let why = format!("cannot determine what source {} declares: {why}", into.name);
         return Err(PassError::Refused(why));
     }
     let beside = resources_of_other_directories(config, [source, into], request);

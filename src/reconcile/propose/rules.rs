@@ -76,7 +76,7 @@ impl DirectoryComparison {
                 if is_deleted(owner) {
                     continue;
                 }
-                let why = format!("{} is not written, and it belongs to that", owner.key);
+                let why = format!("{} is not written, and this value depends on it", owner.key);
                 unwritten.push(UnwrittenItem::new_one(&declared, why));
             }
         }

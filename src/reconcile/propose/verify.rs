@@ -30,7 +30,7 @@ pub(super) fn verify_proposal<'k>(
     let (before, after) = (read(before), read(after));
     let refused = |why: String| {
         PassError::Refused(format!(
-            "the manifests would be wrong with what is proposed: {why}; nothing was written"
+            "the proposed changes would make the manifests invalid: {why}; nothing was written"
         ))
     };
     let known: BTreeSet<_> = before.diagnostics.iter().map(fault).collect();

@@ -104,7 +104,10 @@ impl Store {
             let Some(run) = applied.run else {
                 return Err(error.into());
             };
-            tracing::warn!("{}; looking whether run {run} was committed", chain(&error));
+            tracing::warn!(
+                "{}; checking whether run {run} was committed",
+                chain(&error)
+            );
             if !self.has_run(run, apply.plan_id, now).await? {
                 return Err(error.into());
             }

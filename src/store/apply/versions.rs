@@ -33,17 +33,17 @@ pub(super) async fn check_database(
     match apply.plan.database.as_deref() {
         Some(planned) if planned != identity => {
             what.push(format!(
-                "it was made for database {planned}, this is {identity}"
+                "it was made for database {planned}, but this is {identity}"
             ));
         }
         None if tx.has_rows("SELECT 1 FROM runs LIMIT 1", &[]).await? => {
-            what.push("it was made while there was no database".to_owned());
+            what.push("it was made without a database".to_owned());
         }
         _ => {}
     }
     let used = "SELECT 1 FROM runs WHERE plan_id = ?";
     if apply.single_use && tx.has_rows(used, &[apply.plan_id.into()]).await? {
-        what.push("it was applied already".to_owned());
+        what.push("it was already applied".to_owned());
     }
     Ok(what)
 }
@@ -72,7 +72,7 @@ pub(super) async fn check_rows<'a>(
         .filter(|step| step.verb == StepVerb::Create);
     let created: Vec<&Key> = created.map(|step| &step.key).collect();
     for key in read::retired(tx, secret, &created).await? {
-        what.push(format!("{key} was deleted for good"));
+        what.push(format!("{key} was deleted permanently"));
     }
     Ok(stored)
 }
@@ -99,7 +99,7 @@ async fn check_absent(
     let rows = ids(created.iter().map(|step| &step.key));
     for mut cells in tx.batch_fetch(&batch, rows, &[SqlType::Id]).await? {
         let key = Key::new(table.kind.id, cells[0].take_text());
-        what.push(format!("{key} is there already"));
+        what.push(format!("{key} already exists"));
     }
     Ok(())
 }
@@ -117,9 +117,9 @@ async fn check_present<'a>(
     let found = versions(tx, table, steps).await?;
     for step in steps {
         match found.get(&step.key.id) {
-            None => what.push(format!("{} is gone", step.key)),
+            None => what.push(format!("{} no longer exists", step.key)),
             Some((version, _)) if Some(*version) != step.version => {
-                what.push(format!("{} was changed since", step.key));
+                what.push(format!("{} changed since then", step.key));
             }
             Some(_) => {}
         }

@@ -28,7 +28,7 @@ pub(super) fn read(source: &mut TextReader<'_>, target: &mut ReadContext<'_>) ->
         target.options.limits.record,
     ) {
         let (begins, lines) = (target.options.first_line, source.pos.line);
-        let what = format!("without a line {begins}, where the header is: it has {lines}");
+        let what = format!("shorter than its header line {begins}: it has {lines}");
         let found = not_data::not_data(&what, "correct `header:` of the mapping");
         target.findings.fatal(source.pos, found);
         return BodySummary::default();
@@ -213,7 +213,7 @@ impl CsvReader<'_, '_> {
         findings.report(misquote.at, found);
         if last && misquote.why == QuoteErrorKind::Unclosed {
             let found = truncated_export("the export ends within a quoted cell");
-            findings.fatal(misquote.at, found.help("get the whole export"));
+            findings.fatal(misquote.at, found.help("get the complete export"));
         }
         if findings.count(codes::ROW_QUOTE) > MOST_MISQUOTED {
             findings.complete = false;
@@ -225,7 +225,7 @@ impl CsvReader<'_, '_> {
     fn too_long(&mut self, at: LineColumn) -> NextRow {
         let most = self.table.target.options.limits.record;
         let what = format!("a line of more than {most} bytes");
-        let found = not_data::not_data(&what, "look at its line ends, and at what wrote it");
+        let found = not_data::not_data(&what, "check its line ends and the program that wrote it");
         self.table.target.findings.fatal(at, found);
         NextRow::End
     }
@@ -286,7 +286,10 @@ impl CsvReader<'_, '_> {
         let findings = &mut *self.table.target.findings;
         if names.len() > self.table.target.options.limits.columns {
             let what = format!("a table of {} columns", names.len());
-            findings.fatal(at, not_data::not_data(&what, "look at what wrote it"));
+            findings.fatal(
+                at,
+                not_data::not_data(&what, "check the program that wrote it"),
+            );
             return false;
         }
         if let Some(meant) = wide {
@@ -306,8 +309,8 @@ impl CsvReader<'_, '_> {
         let line = &text[..self.row.body];
         let meant = delimiter::guess(line, true, self.dialect)?;
         let (declared, meant) = (char::from(self.dialect.delimiter), char::from(meant));
-        let message = format!("one column, called {}", quoted(line));
-        let help = format!("cells are separated by {meant:?} here, and {declared:?} is declared");
+        let message = format!("a table of 1 column, {}", quoted(line));
+        let help = format!("the cells are separated by {meant:?}, but {declared:?} is declared");
         Some(Diagnostic::new(codes::ROW_WIDTH, message).help(help))
     }
 
@@ -336,8 +339,8 @@ impl CsvReader<'_, '_> {
             let blank = self.is_blank(source.rest());
             let said = self.table.target.findings.count(codes::FEED_TRUNCATED) > 0;
             if !blank && !said && !self.table.is_closed() {
-                let found =
-                    truncated_export("the export ends within a row").help("get the whole export");
+                let found = truncated_export("the export ends within a row")
+                    .help("get the complete export");
                 self.table.target.findings.fatal(source.pos, found);
             }
         }
@@ -368,16 +371,16 @@ fn quote_error(misquote: &QuoteError, line: &str) -> Diagnostic {
     let message = match misquote.why {
         QuoteErrorKind::Unclosed => "the quote that opens here does not close".to_owned(),
         QuoteErrorKind::SwallowsRows => {
-            "the quote that opens here does not close before other rows".to_owned()
+            "the quote that opens here does not close in its row".to_owned()
         }
         QuoteErrorKind::TextAfterQuote(LineColumn { line, column }) => {
             format!("text follows the quote that closes this cell at {line}:{column}")
         }
     };
     let help = if line.contains(['”', '“', '„', '»']) {
-        "a typographic quote closes nothing; double a quote that stands within a cell"
+        "a typographic quote does not close a cell; double each quote within a cell"
     } else {
-        "close it; double a quote that stands within a cell"
+        "close the quote; double each quote within a cell"
     };
     Diagnostic::new(codes::ROW_QUOTE, message).help(help)
 }

@@ -98,7 +98,11 @@ impl<'t> JsonCursor<'t> {
             return Ok(());
         }
         let found = self.text[self.at..].chars().next().unwrap_or_default();
-        Err(self.syntax_error(format!("{:?} where {:?} belongs", found, char::from(byte))))
+        Err(self.syntax_error(format!(
+            "found {:?}; expected {:?}",
+            found,
+            char::from(byte)
+        )))
     }
 
     /// After a member of a list or an object: whether another one follows.
@@ -108,14 +112,14 @@ impl<'t> JsonCursor<'t> {
         }
         self.expect(b',')?;
         if self.peek()? == end {
-            return Err(self.syntax_error("a comma with nothing after it".to_owned()));
+            return Err(self.syntax_error("nothing follows a comma".to_owned()));
         }
         Ok(true)
     }
 
     /// That the text here is no JSON.
     pub fn syntax_error(&mut self, what: String) -> JsonReadError {
-        self.syntax_error_with(what, "look at what wrote it")
+        self.syntax_error_with(what, "check the program that wrote it")
     }
 
     fn syntax_error_with(&mut self, what: String, help: &'static str) -> JsonReadError {
@@ -147,8 +151,8 @@ impl<'t> JsonCursor<'t> {
             if let Some(control) = plain.bytes().position(|byte| byte < b' ') {
                 self.at += control;
                 return Err(self.syntax_error_with(
-                    "a control character within a text".to_owned(),
-                    "line breaks and tabs in a text are written `\\n` and `\\t`",
+                    "a text contains a control character".to_owned(),
+                    "write line breaks and tabs in a text as `\\n` and `\\t`",
                 ));
             }
             out.push_str(plain);
@@ -173,7 +177,7 @@ impl<'t> JsonCursor<'t> {
             b'u' => return self.escaped_code(out),
             _ => {
                 self.at -= 1;
-                return Err(self.syntax_error("an escape that JSON does not have".to_owned()));
+                return Err(self.syntax_error("an unknown escape".to_owned()));
             }
         };
         out.push(c);
@@ -245,16 +249,16 @@ impl<'t> JsonCursor<'t> {
         match word {
             "" => {
                 let found = self.text[self.at..].chars().next().unwrap_or_default();
-                self.syntax_error(format!("{found:?} where a value belongs"))
+                self.syntax_error(format!("found {found:?}; expected a value"))
             }
             "NaN" | "Infinity" | "-Infinity" => {
-                self.syntax_error_with(format!("{shown} is no number"), "write `null`")
+                self.syntax_error_with(format!("{shown} is not a number"), "write `null`")
             }
             _ if digits.len() > 1 && digits.starts_with('0') => self.syntax_error_with(
-                format!("the number {shown} begins with a zero"),
-                "write it as text, in quotes",
+                format!("the number {shown} has a leading zero"),
+                "write it as text in quotes",
             ),
-            _ => self.syntax_error(format!("{shown} is no value")),
+            _ => self.syntax_error(format!("{shown} is not a value")),
         }
     }
 }

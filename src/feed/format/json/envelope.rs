@@ -129,7 +129,7 @@ pub fn read_envelope_member(name: &str, value: &Value) -> Option<EnvelopeSignal>
 /// That there are fewer rows than the answer says.
 pub(super) fn missing_rows(rows: u64, total: u64) -> Diagnostic {
     let message = format!(
-        "the answer should have {} in all, and has {rows}",
+        "the answer announces {} in total, but has {rows}",
         plural(total, "row")
     );
     Diagnostic::new(codes::FEED_TRUNCATED, message)
@@ -195,13 +195,13 @@ fn error(name: &str, value: &Value) -> Diagnostic {
         quoted(&text)
     );
     Diagnostic::new(codes::FEED_NOT_DATA, message).help(
-        "Nothing of it is applied. Ask whoever runs the system that wrote it, and export again.",
+        "Nothing of it is applied. Report it to the operators of the system that wrote it, and export again.",
     )
 }
 
 fn next_page(name: &str) -> Diagnostic {
     let message = format!(
-        "the answer names a next page in {}, which is not part of it",
+        "the answer is incomplete: it names a next page in {}",
         quoted(name)
     );
     Diagnostic::new(codes::FEED_TRUNCATED, message)

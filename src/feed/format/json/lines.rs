@@ -60,7 +60,7 @@ impl JsonReader<'_, '_, '_> {
         let Some((_, name)) = named.find(|(_, name)| is_error(name)) else {
             return;
         };
-        let help = "look at the address and the credentials, and get the export again";
+        let help = "check the address and the credentials, and get the export again";
         if records == 1 {
             let what = format!("an error: an object with {}", quoted(name));
             self.findings

@@ -123,8 +123,8 @@ impl JsonReader<'_, '_, '_> {
         }
         Err(self.not_json(&JsonSyntaxError {
             at: self.source.pos,
-            what: "text follows the end".to_owned(),
-            help: "one file holds one list",
+            what: "text follows the end of the list".to_owned(),
+            help: "a file must contain exactly one list",
         }))
     }
 
@@ -133,8 +133,8 @@ impl JsonReader<'_, '_, '_> {
         for name in path {
             let (opens, _) = self.step(|cursor| cursor.take(b'{'))?;
             if !opens {
-                let message = format!("no object that {} could be in", quoted(name));
-                return Err(self.report_not_list(message, "correct `rows`, or leave it out"));
+                let message = format!("not an object that contains {}", quoted(name));
+                return Err(self.report_not_list(message, "correct `rows` or remove it"));
             }
             self.find_member(name)?;
         }
@@ -185,8 +185,8 @@ impl JsonReader<'_, '_, '_> {
         let message = format!("an object with {} instead of a list", join_names(&members));
         self.list = lists.first().cloned();
         let help = match lists.first() {
-            Some(list) => format!("say where the list is: `rows: {list}`"),
-            None => "write one object alone as a list with one member".to_owned(),
+            Some(list) => format!("set the path of the list: `rows: {list}`"),
+            None => "write a single object as a list with one member".to_owned(),
         };
         self.report_not_data(&members, message, &help)
     }
@@ -255,11 +255,14 @@ impl JsonReader<'_, '_, '_> {
 
     fn report_not_object(&mut self) -> Result<(), ReportedError> {
         let (message, help) = if self.container == "line" {
-            ("a line is no object", "every line is an object: `{…}`")
+            (
+                "a line is not an object",
+                "write an object on every line: `{…}`",
+            )
         } else {
             (
-                "a member of the list is no object",
-                "every member of the list is an object: `{…}`",
+                "a member of the list is not an object",
+                "write every member of the list as an object: `{…}`",
             )
         };
         let found = Diagnostic::new(codes::JSON_SHAPE, message).help(help);
@@ -393,7 +396,7 @@ impl JsonReader<'_, '_, '_> {
 
     fn too_long(&mut self) -> ReportedError {
         let what = format!("more than {} bytes without an end", self.most);
-        let found = not_data::not_data(&what, "look at what wrote it");
+        let found = not_data::not_data(&what, "check the program that wrote it");
         self.findings.fatal(self.source.pos, found);
         ReportedError
     }
@@ -405,14 +408,18 @@ impl JsonReader<'_, '_, '_> {
                 "the export ends before its {} does",
                 self.container
             ));
-            self.findings.fatal(at, found.help("get the whole export"));
+            self.findings
+                .fatal(at, found.help("get the complete export"));
         }
         self.findings.complete = false;
         ReportedError
     }
 
     fn not_json(&mut self, bad: &JsonSyntaxError) -> ReportedError {
-        let found = Diagnostic::new(codes::FEED_NOT_DATA, format!("no JSON: {}", bad.what));
+        let found = Diagnostic::new(
+            codes::FEED_NOT_DATA,
+            format!("not valid JSON: {}", bad.what),
+        );
         self.findings.fatal(bad.at, found.help(bad.help));
         ReportedError
     }
@@ -436,7 +443,7 @@ impl JsonReader<'_, '_, '_> {
         match error {
             Some(name) => {
                 let what = format!("an error: an object with {}", quoted(name));
-                let help = "look at the address and the credentials";
+                let help = "check the address and the credentials";
                 self.findings
                     .fatal(self.source.pos, not_data::not_data(&what, help));
                 ReportedError

@@ -116,7 +116,7 @@ impl<'a> ObjectReader<'a> {
                 at,
                 record,
                 Diagnostic::new(codes::JSON_SHAPE, message)
-                    .help("what differs from object to object belongs into values"),
+                    .help("do not use data as names; write it as values"),
             );
             return Ok(None);
         }
@@ -135,7 +135,7 @@ impl<'a> ObjectReader<'a> {
         let first = cursor.peek()?;
         let at = cursor.pos();
         if record.cell(column).is_some() || record.list(column).is_some() {
-            let message = format!("{} stands here twice", quoted(self.columns.name(column)));
+            let message = format!("{} occurs twice", quoted(self.columns.name(column)));
             let found = Diagnostic::new(codes::DUPLICATE_KEY, message).help("keep one of them");
             self.report(key, record, found);
             return skip(cursor);
@@ -174,7 +174,7 @@ impl<'a> ObjectReader<'a> {
             return;
         }
         let found = Diagnostic::new(codes::JSON_SHAPE, "an object with too many members")
-            .help("split it, or leave out what is not needed");
+            .help("split it, or remove members that are not needed");
         self.report(entry.at, record, found);
     }
 
@@ -267,7 +267,11 @@ impl<'a> ObjectReader<'a> {
         loop {
             let first = cursor.peek()?;
             if matches!(first, b'{' | b'[') {
-                self.report_mixed_list(cursor, record, "a list that also holds objects or lists")?;
+                self.report_mixed_list(
+                    cursor,
+                    record,
+                    "a list that mixes values with objects or lists",
+                )?;
             } else {
                 members.push(self.scalar(cursor, record, first)?.text);
             }
@@ -298,7 +302,7 @@ impl<'a> ObjectReader<'a> {
                 self.report_mixed_list(
                     cursor,
                     record,
-                    "a list of objects that also holds something else",
+                    "a list that mixes objects with other values",
                 )?;
             }
             if !cursor.next_member(b']')? {
@@ -314,21 +318,24 @@ impl<'a> ObjectReader<'a> {
         what: &str,
     ) -> Result<(), JsonReadError> {
         let at = cursor.pos();
-        let found =
-            Diagnostic::new(codes::JSON_SHAPE, what).help("a list holds either objects or values");
+        let found = Diagnostic::new(codes::JSON_SHAPE, what)
+            .help("use either objects or values in one list");
         self.report(at, record, found);
         skip(cursor)
     }
 
     fn too_deep(&mut self, at: LineColumn, record: &mut ExportRecord) {
         let message = format!("nested deeper than {}", self.limits.depth);
-        let found = Diagnostic::new(codes::JSON_SHAPE, message).help("make it flatter");
+        let found = Diagnostic::new(codes::JSON_SHAPE, message).help("flatten it");
         self.report(at, record, found);
     }
 
     fn report_lone_surrogate(&mut self, at: LineColumn, record: &mut ExportRecord) {
-        let found = Diagnostic::new(codes::ENCODING, "half a character: a lone surrogate")
-            .help("the text was cut within a character before it was exported");
+        let found = Diagnostic::new(
+            codes::ENCODING,
+            "an incomplete character (a lone surrogate)",
+        )
+        .help("the text was cut within a character; correct it at its source");
         self.report(at, record, found);
     }
 

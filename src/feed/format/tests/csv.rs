@@ -86,7 +86,7 @@ fn a_byte_that_does_not_fit_is_said_with_its_offset_and_the_row_is_faulty() {
         ],
     );
     let seen = ReadTranscript::of(b"a;b\n1;M\xf6lln\n", &utf8);
-    assert!(seen.messages()[0].starts_with("byte 7 of the file does not fit UTF-8"));
+    assert!(seen.messages()[0].starts_with("byte 7 of the file is not valid in UTF-8"));
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn rows_of_another_width_are_faulty_and_the_others_are_read() {
     assert_eq!(
         seen.messages(),
         [
-            "2 cells, the header has 3 (quote a cell that holds the delimiter, and export empty cells too)"
+            "2 cells, but the header has 3 (quote cells that contain the delimiter, and export empty cells too)"
         ]
     );
 }

@@ -134,7 +134,7 @@ fn what_is_no_list_of_objects() {
         ],
     );
     let help = |text: &str| ReadTranscript::of(text, &json()).messages().remove(0);
-    assert!(help(r#"{"data": [{"a": 1}]}"#).ends_with("(say where the list is: `rows: data`)"));
+    assert!(help(r#"{"data": [{"a": 1}]}"#).ends_with("(set the path of the list: `rows: data`)"));
     assert!(help("[{\"a\": NaN}]").ends_with("(write `null`)"));
 }
 

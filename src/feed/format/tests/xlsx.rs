@@ -183,7 +183,7 @@ fn a_sheet_is_chosen_by_name_or_number() {
         let (_, codes, messages) = records(sheet);
         assert_eq!(codes, "feed-not-data 0:0, cut");
         assert!(
-            messages[0].ends_with("(it has `One`, `Two`)"),
+            messages[0].ends_with("(the sheets are `One`, `Two`)"),
             "{messages:?}"
         );
     }
@@ -219,11 +219,11 @@ fn without_a_choice_only_one_sheet_may_hold_data() {
         ),
         (
             vec![("Instructions", "visible", OTHER), ("Two", "visible", ROWS)],
-            Err("explains the others"),
+            Err("explains the other sheets"),
         ),
         (
             vec![("Läs mig", "visible", NOTHING), ("Two", "visible", ROWS)],
-            Err("explains the others"),
+            Err("explains the other sheets"),
         ),
         (vec![("One", "visible", NOTHING)], Err("without a cell")),
     ] {

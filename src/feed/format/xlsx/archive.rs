@@ -37,7 +37,7 @@ pub(super) fn is_workbook(input: impl Read + Seek) -> bool {
 /// Unpacks all parts and keeps none.
 pub(super) fn scan_archive(input: impl Read + Seek, most: u64) -> Result<WorkbookFeatures, String> {
     let mut archive = ZipArchive::new(BufReader::new(input))
-        .map_err(|error| format!("no archive that can be read: {error}"))?;
+        .map_err(|error| format!("not a readable archive: {error}"))?;
     if archive.len() > MOST_PARTS {
         return Err(format!("an archive of {} parts", archive.len()));
     }
@@ -45,9 +45,9 @@ pub(super) fn scan_archive(input: impl Read + Seek, most: u64) -> Result<Workboo
     for index in 0..archive.len() {
         let part = archive
             .by_index(index)
-            .map_err(|error| format!("no archive that can be read: {error}"))?;
+            .map_err(|error| format!("not a readable archive: {error}"))?;
         let name = part.name().map(std::borrow::Cow::into_owned);
-        let name = name.map_err(|error| format!("no archive that can be read: {error}"))?;
+        let name = name.map_err(|error| format!("not a readable archive: {error}"))?;
         let kept = !name.contains("worksheets/");
         let allowed = if kept { left.min(MOST_SHARED) } else { left };
         left = left.saturating_sub(scan_part(part, &name, allowed, &mut seen)?);
@@ -74,7 +74,7 @@ fn scan_part<R: Read + ?Sized>(
         }
         length += read as u64;
         if length > allowed {
-            return Err(format!("more than {allowed} bytes once it is unpacked"));
+            return Err(format!("more than {allowed} bytes after unpacking"));
         }
         if xml {
             // A word may be cut by the end of a chunk.

@@ -64,7 +64,7 @@ impl NumberDisplay {
         let whole = number.fract() == 0.0;
         if whole && number.abs() >= TOO_LONG {
             let message = format!(
-                "`{text}` is a number of more than 15 digits, which a spreadsheet does not keep"
+                "`{text}` is a number with more than 15 digits, which a spreadsheet cannot store exactly"
             );
             return unreadable_number(text, codes::SCIENTIFIC_NOTATION, message);
         }
@@ -86,7 +86,8 @@ impl NumberDisplay {
 }
 
 fn unknown(text: CompactText) -> (CompactText, CellShape) {
-    let message = format!("`{text}` is shown with zeros that its cell does not hold");
+    let message =
+        format!("`{text}` is displayed with leading zeros that its cell does not contain");
     unreadable_number(text, codes::SPREADSHEET_ERROR, message)
 }
 
@@ -96,7 +97,7 @@ fn unreadable_number(
     message: String,
 ) -> (CompactText, CellShape) {
     let fault = ValueProblem::new(code, message)
-        .help("format the column as text, enter the value again, and export it once more");
+        .help("format the column as text, enter the value again, and repeat the export");
     (text, CellShape::Unreadable(Box::new(fault)))
 }
 

@@ -40,8 +40,8 @@ impl UncalculatedFormulas {
 pub(super) fn uncalculated_cell() -> CellShape {
     let fault = ValueProblem::new(
         codes::SPREADSHEET_ERROR,
-        "the cell holds a formula, and the file does not hold its value",
+        "the cell contains a formula without a stored value",
     )
-    .help("open the file in a spreadsheet and save it, or export values instead of formulas");
+    .help("open and save the file in a spreadsheet program, or export values instead of formulas");
     CellShape::Unreadable(Box::new(fault))
 }

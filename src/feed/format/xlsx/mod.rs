@@ -51,7 +51,7 @@ pub(super) fn read<I: Read + Seek>(input: &mut I, target: &mut ReadContext<'_>) 
             "a spreadsheet, although {} is declared",
             declared.display_name()
         );
-        let found = not_data::not_data(&what, "declare what it is, or nothing");
+        let found = not_data::not_data(&what, "declare the actual format or none");
         target.findings.fatal(LineColumn::default(), found);
     }
     ReadOutcome {
@@ -64,7 +64,12 @@ fn read_workbook<I: Read + Seek>(input: &mut I, target: &mut ReadContext<'_>) ->
     let limit = target.options.limits.unpacked;
     let seen = match archive::scan_archive(&mut *input, limit) {
         Ok(seen) => seen,
-        Err(what) => return refuse(target, not_data::not_data(&what, "look at what wrote it")),
+        Err(what) => {
+            return refuse(
+                target,
+                not_data::not_data(&what, "check the program that wrote it"),
+            );
+        }
     };
     let read = open(input).and_then(|mut book| read_sheet(&mut book, &seen, target));
     read.unwrap_or_else(|error| refuse(target, no_spreadsheet(&error)))
@@ -107,13 +112,13 @@ fn refuse(target: &mut ReadContext<'_>, found: Diagnostic) -> BodySummary {
 }
 
 fn no_spreadsheet(error: &XlsxError) -> Diagnostic {
-    let what = format!("no spreadsheet that can be read: {error}");
-    not_data::not_data(&what, "open it, and save it once more as `.xlsx`")
+    let what = format!("not a readable spreadsheet: {error}");
+    not_data::not_data(&what, "open it and save it again as `.xlsx`")
 }
 
 fn column_out_of_range(column: u32) -> Diagnostic {
-    let what = format!("a spreadsheet with a column {column}, which no sheet has");
-    not_data::not_data(&what, "open it, and save it once more as `.xlsx`")
+    let what = format!("a spreadsheet with an impossible column {column}");
+    not_data::not_data(&what, "open it and save it again as `.xlsx`")
 }
 
 fn rows<I: Read + Seek>(
@@ -243,7 +248,7 @@ impl SheetReader<'_, '_> {
             .collect();
         if names.len() > self.table.target.options.limits.columns {
             let what = format!("a table of {} columns", names.len());
-            let found = not_data::not_data(&what, "look at what wrote it");
+            let found = not_data::not_data(&what, "check the program that wrote it");
             self.table
                 .target
                 .findings

@@ -77,14 +77,14 @@ pub(super) fn choose<I: Read + Seek>(
     let Some(first) = all.first() else {
         return Ok(Err(not_data::not_data(
             "a workbook without a sheet",
-            "look at what wrote it",
+            "check the program that wrote it",
         )));
     };
     if all.len() > 1 && (first.hidden || first.is_explanation()) {
         let what = if first.hidden {
             "is hidden"
         } else {
-            "explains the others"
+            "explains the other sheets"
         };
         let what = format!(
             "a workbook whose first sheet, {}, {what}",
@@ -105,7 +105,7 @@ pub(super) fn choose<I: Read + Seek>(
         [one] => Ok((*one).clone()),
         [] => Err(not_data::not_data(
             "a workbook without a cell",
-            "an export without rows has a header at least; look at what wrote it",
+            "even an export without rows has a header; check the program that wrote it",
         )),
         several => {
             let what = format!("a workbook with {} sheets that hold data", several.len());
@@ -134,12 +134,12 @@ fn missing_sheet(all: &[SheetCandidate], declared: &SheetSelector) -> Diagnostic
         SheetSelector::Name(name) => format!("a workbook without the sheet {}", quoted(name)),
         SheetSelector::Number(number) => format!("a workbook without a sheet {number}"),
     };
-    not_data::not_data(&what, &format!("it has {}", listed(all)))
+    not_data::not_data(&what, &format!("the sheets are {}", listed(all)))
 }
 
 fn say_which(all: &[SheetCandidate]) -> String {
     format!(
-        "write `sheet: NAME` into the mapping, or let `roster feed map FILE --sheet NAME` write one: it has {}",
+        "add `sheet: NAME` to the mapping, or write one with `roster feed map FILE --sheet NAME`; the sheets are {}",
         listed(all)
     )
 }
