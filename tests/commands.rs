@@ -159,7 +159,7 @@ fn what_is_not_there_is_said() {
             (&["get", "people"], 64, "the kinds are Settings"),
             (&["get", "users/a", "b"], 64, "not both"),
             (&["history", "user", "tv-101"], 1, "did you mean `tv-1001`?"),
-            (&["history", "users"], 64, "give `User/ID`"),
+            (&["history", "users"], 64, "pass `User/ID`"),
             (
                 &["history", "user/tv-1001", "--verify"],
                 64,

@@ -52,7 +52,7 @@ impl CronSchedule {
         // Any moment does: what comes within the next thousands of years comes after this one.
         match cron.next_after(DateTime::UNIX_EPOCH) {
             Some(_) => Ok(cron),
-            None => Err(format!("`{written}` never occurs: there is no such day")),
+            None => Err(format!("`{written}` never occurs: no such date exists")),
         }
     }
 

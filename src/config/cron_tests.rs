@@ -110,7 +110,7 @@ fn what_is_wrong_with_a_line_is_said_by_its_field() {
     assert!(wrong("0 0 * * FOO").contains("`FOO` is not a valid day of the week"));
     assert!(wrong("0/5 * * * *").contains("`0/5` is not a valid minute"));
     assert!(wrong("@nightly").contains("@daily"));
-    assert!(wrong("0 0 30 2 *").contains("never comes"));
+    assert!(wrong("0 0 30 2 *").contains("never occurs"));
     assert!(wrong("").contains("0 fields"));
 }
 

@@ -483,7 +483,7 @@ mod tests {
             (
                 "[{mail: [a@b.example], secret: SENTINEL}]",
                 mail,
-                "belong to a `webhook:`",
+                "need a `webhook:`",
             ),
             (
                 "[{mail: [a@b.example]}]",
