@@ -1,8 +1,8 @@
 //! What people do with sources, and who may.
 
 use super::api::{Api, serve, token, until};
-use super::daemon_process::DaemonProcess;
-use crate::workspace::{Workspace, account, sqlite, user};
+use crate::support::daemon_process::DaemonProcess;
+use crate::support::workspace::{Workspace, account, sqlite, user};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! The daemon's API as a program sees it, and a receiver of its notices.
 
-use crate::workspace::{LIMIT, Workspace};
+use crate::support::workspace::{LIMIT, Workspace};
 use hmac::{Hmac, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;

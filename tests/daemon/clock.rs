@@ -1,10 +1,10 @@
 //! A clock that jumps under a daemon: what it does goes on, and what has a time is kept to.
 
 use super::api::{Api, serve, token, until};
-use super::daemon_process::DaemonProcess;
 use super::remotes::people;
 use crate::support::clock::Clock;
-use crate::workspace::{Workspace, each};
+use crate::support::daemon_process::DaemonProcess;
+use crate::support::workspace::{Workspace, each};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use std::io::{Read as _, Write as _};

@@ -1,8 +1,8 @@
 //! A directory that is watched.
 
 use super::api::until;
-use super::daemon_process::DaemonProcess;
-use crate::workspace::{Workspace, account, each, sqlite, user};
+use crate::support::daemon_process::DaemonProcess;
+use crate::support::workspace::{Workspace, account, each, sqlite, user};
 use nix::sys::signal::Signal;
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -2,11 +2,11 @@
 //! stays, and that it goes on by itself when there is room again.
 
 use super::api::{Api, until};
-use super::daemon_process::DaemonProcess;
-use crate::remote::Remote;
 use crate::support::cluster::Cluster;
+use crate::support::daemon_process::DaemonProcess;
+use crate::support::git_remote::Remote;
 use crate::support::isolation::{Ballast, Disk, folder};
-use crate::workspace::{Workspace, account, sqlite, user};
+use crate::support::workspace::{Workspace, account, sqlite, user};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::fs;

@@ -1,9 +1,9 @@
 //! What goes wrong around a daemon, and that it goes on by itself.
 
 use super::api::{Api, Pager, serve, token};
-use super::daemon_process::DaemonProcess;
 use crate::support::cluster::Cluster;
-use crate::workspace::{Workspace, account, each, sqlite, user};
+use crate::support::daemon_process::DaemonProcess;
+use crate::support::workspace::{Workspace, account, each, sqlite, user};
 use nix::sys::signal::Signal;
 use std::fs;
 use std::net::TcpListener;

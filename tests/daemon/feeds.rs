@@ -1,9 +1,9 @@
 //! Exports under a daemon: what it says of them, when it fetches them, and what goes wrong on the way.
 
 use super::api::{Api, serve, token, until};
-use super::daemon_process::DaemonProcess;
 use crate::support::clock::Clock;
-use crate::workspace::{Workspace, each, sqlite};
+use crate::support::daemon_process::DaemonProcess;
+use crate::support::workspace::{Workspace, each, sqlite};
 use chrono::{TimeDelta, Utc};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};

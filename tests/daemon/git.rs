@@ -1,9 +1,9 @@
 //! A git repository that somebody pushes to.
 
 use super::api::{Api, Pager, serve, token, until};
-use super::daemon_process::DaemonProcess;
-use crate::remote::Remote;
-use crate::workspace::{Workspace, account, run, sqlite, user};
+use crate::support::daemon_process::DaemonProcess;
+use crate::support::git_remote::Remote;
+use crate::support::workspace::{Workspace, account, run, sqlite, user};
 use serde_json::{Value, json};
 use std::fs;
 

@@ -1,9 +1,9 @@
 //! What is not in order is never shown as if it were.
 
 use super::api::{Api, serve, token, until};
-use super::daemon_process::DaemonProcess;
-use crate::remote::Remote;
-use crate::workspace::{Workspace, account, sqlite, user};
+use crate::support::daemon_process::DaemonProcess;
+use crate::support::git_remote::Remote;
+use crate::support::workspace::{Workspace, account, sqlite, user};
 use nix::sys::signal::Signal;
 use std::fs;
 

@@ -1,8 +1,8 @@
 //! Receivers of notices as they are: some answer later, some never, some are told twice.
 
 use super::api::{Pager, serve, token};
-use super::daemon_process::DaemonProcess;
-use crate::workspace::{LIMIT, Workspace, account, sqlite, user};
+use crate::support::daemon_process::DaemonProcess;
+use crate::support::workspace::{LIMIT, Workspace, account, sqlite, user};
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;

@@ -1,8 +1,8 @@
 //! Records that are pushed to a daemon: answered one by one, once, whatever happens to it.
 
 use super::api::{Api, serve, token, until};
-use super::daemon_process::DaemonProcess;
-use crate::workspace::{Workspace, each, sqlite};
+use crate::support::daemon_process::DaemonProcess;
+use crate::support::workspace::{Workspace, each, sqlite};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
@@ -75,7 +75,10 @@ fn djust_s_nested_and_flat_examples_are_taken_as_they_stand() {
         let (served, api) = begin(&ws, "", "");
         approve(&ws);
         for example in ["djust-nested.json", "djust-flat.json"] {
-            let path = format!("{}/tests/feeds/{example}", env!("CARGO_MANIFEST_DIR"));
+            let path = format!(
+                "{}/tests/program/feeds/{example}",
+                env!("CARGO_MANIFEST_DIR")
+            );
             let text = std::fs::read_to_string(path).expect("the example");
             let body: Value = serde_json::from_str(&text).expect("JSON");
             let (status, answer) = push(&api, &body);

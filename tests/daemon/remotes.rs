@@ -1,10 +1,10 @@
 //! Remotes that stop answering: what is done from the commit fetched last, and what is not.
 
 use super::api::{Api, serve, token, until};
-use super::daemon_process::DaemonProcess;
-use crate::remote::Remote;
-use crate::web::Server;
-use crate::workspace::{LIMIT, Workspace, account, each, user};
+use crate::support::daemon_process::DaemonProcess;
+use crate::support::git_http::Server;
+use crate::support::git_remote::Remote;
+use crate::support::workspace::{LIMIT, Workspace, account, each, user};
 use serde_json::json;
 use std::sync::atomic::Ordering;
 use std::thread;

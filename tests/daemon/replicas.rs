@@ -1,11 +1,11 @@
 //! Several daemons on one PostgreSQL, and what may happen to them.
 
 use super::api::{Api, until};
-use super::daemon_process::DaemonProcess;
-use crate::remote::Remote;
 use crate::support::cluster::Cluster;
+use crate::support::daemon_process::DaemonProcess;
+use crate::support::git_remote::Remote;
 use crate::support::isolation::container;
-use crate::workspace::{Workspace, account, say, sqlite, user};
+use crate::support::workspace::{Workspace, account, say, sqlite, user};
 use nix::sys::signal::Signal;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};

@@ -1,10 +1,10 @@
 //! What systemd is told, at a socket as it gives one.
 
-use super::daemon_process::DaemonProcess;
 use super::remotes::{TOKEN, people};
-use crate::remote::Remote;
-use crate::web::Server;
-use crate::workspace::{LIMIT, Workspace, sqlite};
+use crate::support::daemon_process::DaemonProcess;
+use crate::support::git_http::Server;
+use crate::support::git_remote::Remote;
+use crate::support::workspace::{LIMIT, Workspace, sqlite};
 use nix::sys::signal::Signal;
 use std::os::unix::net::UnixDatagram;
 use std::sync::atomic::Ordering;

@@ -1,8 +1,5 @@
 //! A clock that jumps, for one program and whatever it starts: libfaketime.
 
-// Each test file compiles this module for itself and uses the part it needs.
-#![allow(dead_code)]
-
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

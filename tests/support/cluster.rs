@@ -1,8 +1,5 @@
 //! A PostgreSQL cluster that a test may stop, start again, follow and promote.
 
-// Each test file compiles this module for itself and uses the part it needs.
-#![allow(dead_code)]
-
 use super::isolation::Disk;
 use super::postgres::{User, absent, as_user, binaries, run, scratch, template};
 use nix::sys::signal::{Signal, kill};

@@ -1,9 +1,6 @@
 //! A world of its own for one process: a small disk in memory that only it sees and that is really
 //! full when it is full, or process numbers that only count there.
 
-// Each test file compiles this module for itself and uses the part it needs.
-#![allow(dead_code)]
-
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};

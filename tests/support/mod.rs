@@ -1,8 +1,14 @@
-//! What the integration tests share: `mod support;`.
+//! What the integration tests share.
 
 pub mod clock;
 pub mod cluster;
+pub mod daemon_process;
+pub mod directory;
+pub mod git_http;
+pub mod git_remote;
 pub mod isolation;
-
+pub mod pages;
 pub mod postgres;
 pub mod program;
+pub mod ssh_server;
+pub mod workspace;

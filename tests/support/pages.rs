@@ -1,8 +1,5 @@
 //! Pages of `specs/` as tests: their fences, and a sandbox to run them in.
 
-// Each test file compiles this module for itself and uses the part it needs.
-#![allow(dead_code)]
-
 use sqlx::Connection;
 use std::path::{Path, PathBuf};
 use std::process::Command;

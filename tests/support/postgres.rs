@@ -4,7 +4,6 @@
 //! runs once, its result is kept below the target directory, and each process starts a copy of it.
 //! The server ends with the process, also when that is killed: see [`WATCHDOG`].
 
-// Each test file compiles this module for itself and uses the part it needs.
 #![allow(dead_code)]
 
 use std::cell::RefCell;

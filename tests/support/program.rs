@@ -1,8 +1,5 @@
 //! The built program in a place of its own, as a person would run it.
 
-// Each test file compiles this module for itself and uses the part it needs.
-#![allow(dead_code)]
-
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection};
 use std::path::{Path, PathBuf};

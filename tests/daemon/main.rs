@@ -1,0 +1,21 @@
+//! The daemon: real processes with their API, page, notices, replicas and repositories.
+
+mod acts;
+mod api;
+mod clock;
+mod directory;
+mod disk;
+mod faults;
+mod feeds;
+mod git;
+mod health;
+mod notices;
+mod page;
+mod pushes;
+mod remotes;
+mod replicas;
+mod sent_notices;
+#[allow(dead_code)]
+#[path = "../support/mod.rs"]
+mod support;
+mod systemd;

@@ -1,0 +1,236 @@
+//! What a browser makes of the pages, with scripts and without.
+
+use super::chrome::{Chrome, there};
+use super::site::Site;
+use crate::support::workspace::{account, users};
+use serde_json::{Value, json};
+
+const PAGES: [&str; 11] = [
+    "/",
+    "/sources/customers",
+    "/sources/prospects?q=next",
+    "/sources/partners",
+    "/resources?kind=User",
+    "/resources/User/u-1",
+    "/resources/Account/acme",
+    "/runs",
+    "/runs/1",
+    "/acts",
+    "/login",
+];
+
+fn log_in(chrome: &Chrome, site: &Site) {
+    chrome.go(&format!("{}/", site.base));
+    chrome.fill("#token", site.token("ada"));
+    chrome.click("form.login button");
+    chrome.shows("h1", "Inbox");
+}
+
+/// Logs in, searches in a plan, lets a hold through.
+fn flows(chrome: &Chrome, site: &mut Site) {
+    log_in(chrome, site);
+    chrome.click("#sources a[href='/sources/prospects']");
+    chrome.shows("h1", "Source prospects");
+    chrome.fill("#q", "next script");
+    chrome.click("form.search button");
+    chrome.shows("#plan", "1 of 5 steps.");
+    chrome.shows("#plan", "<script>alert(1)</script>");
+    chrome.click("a[href='/']");
+    chrome.shows("h1", "Inbox");
+    chrome.click("input[name=scope][value=ticked]");
+    chrome.click("input[name=only][value='User/u-11']");
+    chrome.fill("#waiting input[name=reason]", "they left");
+    chrome.click("#waiting form.act button");
+    chrome.shows(".done", "Approved");
+    site.served.says(&["deactivated 1"]);
+}
+
+#[test]
+fn an_operator_finds_and_decides_with_scripts() {
+    let Some(chrome) = Chrome::start() else {
+        return;
+    };
+    let mut site = Site::start();
+    flows(&chrome, &mut site);
+    // The page shows by itself what has become of it, and the focus stays where it was.
+    chrome.script("document.querySelector(\"#sources a[href='/sources/partners']\").focus()");
+    chrome.shows("#waiting", "deactivate 9 resources");
+    assert_eq!(
+        chrome.script("return document.activeElement.getAttribute('href')"),
+        "/sources/partners"
+    );
+    assert_eq!(chrome.script("return location.search"), "");
+    assert_eq!(chrome.errors(), Vec::<Value>::new());
+}
+
+#[test]
+fn an_operator_finds_and_decides_without_scripts() {
+    let Some(chrome) = Chrome::start() else {
+        return;
+    };
+    let mut site = Site::start();
+    chrome.cdp(
+        "Emulation.setScriptExecutionDisabled",
+        &json!({"value": true}),
+    );
+    flows(&chrome, &mut site);
+}
+
+/// A source that no window lets apply, and the act that does.
+fn overrules(chrome: &Chrome) {
+    let sources =
+        "  - {name: nightly, directory: nightly, windows: [{deny: '* * * * *', for: 2m}]}\n";
+    let mut site = Site::with(sources, |ws| {
+        ws.write(
+            "nightly/all.yaml",
+            account("late", "") + &users(70..71, "late", ""),
+        );
+    });
+    log_in(chrome, &site);
+    chrome.shows("#sources", "window closed");
+    chrome.click("#sources a[href='/sources/nightly']");
+    chrome.shows("#state", "closed by");
+    // Without a reason it is not sent.
+    chrome.click("form[action='/sources/nightly/overrule'] button");
+    chrome.shows("h1", "Source nightly");
+    chrome.fill(
+        "#why-sources-nightly-overrule",
+        "the invoice run waits for it",
+    );
+    chrome.click("form[action='/sources/nightly/overrule'] button");
+    chrome.shows(".done", "It applies outside the window");
+    site.served.says(&["nightly", "created"]);
+    chrome.click("a[href='/acts']");
+    for words in [
+        "overrule window",
+        "ada",
+        "nightly",
+        "the invoice run waits for it",
+    ] {
+        chrome.shows("#acts tbody tr", words);
+    }
+}
+
+#[test]
+fn a_closed_window_is_overruled_with_a_reason_that_is_recorded() {
+    let Some(chrome) = Chrome::start() else {
+        return;
+    };
+    overrules(&chrome);
+    assert_eq!(chrome.errors(), Vec::<Value>::new());
+}
+
+#[test]
+fn a_closed_window_is_overruled_without_scripts() {
+    let Some(chrome) = Chrome::start() else {
+        return;
+    };
+    chrome.cdp(
+        "Emulation.setScriptExecutionDisabled",
+        &json!({"value": true}),
+    );
+    overrules(&chrome);
+}
+
+/// How often the page asked for news of itself, from now on.
+const COUNT: &str = "window.asked = 0; const real = window.fetch; \
+    window.fetch = (...all) => { window.asked += 1; return real(...all); };";
+/// What makes the page ask at once.
+const ASK: &str = "document.dispatchEvent(new Event('visibilitychange'));";
+
+#[test]
+fn news_leave_what_somebody_is_doing_alone() {
+    let Some(chrome) = Chrome::start() else {
+        return;
+    };
+    let mut site = Site::start();
+    log_in(&chrome, &site);
+    chrome.go(&format!("{}/sources/customers", site.base));
+    chrome.script(COUNT);
+    chrome.click("#holds details[id^=commands] summary");
+    chrome.click("#holds input[name=only][value='User/u-12']");
+    chrome.fill("#holds input[name=reason]", "they have le");
+    // Something happens while somebody types: nothing moves under their hands.
+    site.ws.write(
+        "manifests/all.yaml",
+        account("acme", "website: https://acme.example") + &users(1..11, "acme", ""),
+    );
+    site.served.says(&["customers", "updated 1"]);
+    chrome.script(ASK);
+    assert_eq!(chrome.script("return window.asked"), 0);
+    chrome.fill("#holds input[name=reason]", "ft");
+    let typed = "const at = document.activeElement; return [at.name, at.value]";
+    assert_eq!(chrome.script(typed), json!(["reason", "they have left"]));
+    // They look elsewhere: the news come, and what they began is as they left it.
+    chrome.script("document.querySelector(\"a[href='/runs']\").focus()");
+    chrome.script(ASK);
+    chrome.shows("#passes", "as run 3");
+    let begun = "const holds = document.getElementById('holds'); return [\
+        holds.querySelector('input[name=reason]').value,\
+        holds.querySelector('details[id^=commands]').open,\
+        [...holds.querySelectorAll('input[name=only]:checked')].map((box) => box.value),\
+        document.activeElement.getAttribute('href')]";
+    assert_eq!(
+        chrome.script(begun),
+        json!(["they have left", true, ["User/u-12"], "/runs"])
+    );
+
+    // What was searched for in a plan stays what is shown of it, and what was opened stays open.
+    let search = "/sources/prospects?q=next&kind=User&verb=create";
+    chrome.go(&format!("{}{search}", site.base));
+    chrome.shows("#plan", "3 of 5 steps.");
+    chrome.click("#group-User-create summary");
+    chrome.script("document.querySelector(\"a[href='/acts']\").focus()");
+    site.ws.write(
+        "prospects/all.yaml",
+        account("next", "") + &users(50..54, "next", ""),
+    );
+    chrome.shows("#plan", "4 of 6 steps.");
+    let left = "return [document.getElementById('q').value, \
+        document.getElementById('group-User-create').open, location.search]";
+    assert_eq!(
+        chrome.script(left),
+        json!(["next", false, "?q=next&kind=User&verb=create"])
+    );
+    assert_eq!(chrome.errors(), Vec::<Value>::new());
+}
+
+#[test]
+fn every_page_is_accessible_and_fits_light_and_dark() {
+    let axe = std::env::var_os("ROSTER_AXE").map(std::fs::read_to_string);
+    if !there(
+        "axe-core (ROSTER_AXE, the path of axe.min.js)",
+        axe.is_some(),
+    ) {
+        return;
+    }
+    let axe = axe.expect("a path").expect("axe-core");
+    let Some(chrome) = Chrome::start() else {
+        return;
+    };
+    let site = Site::start();
+    log_in(&chrome, &site);
+    for (width, scheme) in [
+        (360, "light"),
+        (360, "dark"),
+        (1440, "light"),
+        (1440, "dark"),
+    ] {
+        chrome.look(width, scheme);
+        for page in PAGES {
+            chrome.go(&format!("{}{page}", site.base));
+            let wide = chrome.script("return document.documentElement.scrollWidth");
+            assert!(
+                wide.as_u64() <= Some(width.into()),
+                "{page} is {wide} wide at {width}"
+            );
+            chrome.script(&axe);
+            let found = chrome.later(
+                "axe.run(document, {resultTypes: ['violations']}).then((found) => \
+                 done(found.violations.map((it) => [it.id, it.help, it.nodes.map((node) => node.html)])))",
+            );
+            assert_eq!(found, json!([]), "{page} at {width}, {scheme}");
+        }
+    }
+    assert_eq!(chrome.errors(), Vec::<Value>::new());
+}

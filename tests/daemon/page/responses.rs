@@ -1,0 +1,449 @@
+//! What the pages answer, without a browser.
+
+use super::site::{HOSTILE, ODD, Site};
+use crate::support::workspace::{account, run, users};
+use std::collections::BTreeSet;
+
+#[test]
+fn who_has_no_session_is_sent_to_the_login_and_a_wrong_token_opens_none() {
+    let site = Site::start();
+    let page = site.get("/runs", "");
+    assert_eq!(
+        (page.status, page.place.as_deref()),
+        (303, Some("/login?next=/runs"))
+    );
+    let page = site.post("/login", "", &[("token", "wrong")]);
+    assert_eq!((page.status, page.cookie), (401, None));
+    assert!(
+        page.text.contains("unknown, expired or revoked"),
+        "{}",
+        page.text
+    );
+    let away = site.post(
+        "/login",
+        "",
+        &[("token", site.token("vera")), ("next", "//evil.example")],
+    );
+    assert_eq!(away.place.as_deref(), Some("/"));
+    let cookie = site.login("vera");
+    let csrf = site.get("/", &cookie).csrf();
+    assert_eq!(
+        site.post("/logout", &cookie, &[("csrf", &csrf)]).status,
+        303
+    );
+    assert_eq!(site.get("/", &cookie).status, 303);
+}
+
+#[test]
+fn the_inbox_says_what_waits_and_a_hold_goes_through_in_parts() {
+    let mut site = Site::start();
+    let cookie = site.login("ada");
+    let inbox = site.get("/", &cookie);
+    for words in [
+        "deactivate 10 resources",
+        "1 failed source",
+        "all.yaml:10:12",
+        "User/u-11",
+    ] {
+        assert!(inbox.text.contains(words), "{words}: {}", inbox.text);
+    }
+    let (hold, csrf) = (inbox.hold(), inbox.csrf());
+    let approve = format!("/holds/{hold}/approve");
+    let only = ("only", "User/u-11");
+    let common = [("reason", "they left"), ("back", "/")];
+    let forged = site.post(
+        &approve,
+        &cookie,
+        &[&common[..], &[("scope", "all")]].concat(),
+    );
+    assert_eq!(forged.status, 403, "{}", forged.text);
+    let common = [&common[..], &[("csrf", &*csrf)]].concat();
+    for unclear in [&[][..], &[("scope", "ticked")], &[("scope", "all"), only]] {
+        let page = site.post(&approve, &cookie, &[&common[..], unclear].concat());
+        assert_eq!(page.status, 422, "{}", page.text);
+    }
+    let page = site.post(
+        &approve,
+        &cookie,
+        &[&common[..], &[("scope", "ticked"), only]].concat(),
+    );
+    assert_eq!(
+        (page.status, page.place.as_deref()),
+        (303, Some("/?done=approved"))
+    );
+    site.served.says(&["deactivated 1", "run 3"]);
+    // What is left is another hold, as the next pass says.
+    let knock = "/sources/customers/reconcile";
+    assert_eq!(site.post(knock, &cookie, &common).status, 303);
+    site.served
+        .says(&["customers: nothing to apply", "1 hold needs"]);
+    let mut inbox = site.until("/", &cookie, "deactivate 9 resources");
+    while inbox.hold() == hold {
+        inbox = site.get("/", &cookie);
+    }
+    let approve = format!("/holds/{}/approve", inbox.hold());
+    let page = site.post(
+        &approve,
+        &cookie,
+        &[&common[..], &[("scope", "all")]].concat(),
+    );
+    assert_eq!(page.status, 303, "{}", page.text);
+    site.served.says(&["deactivated 9", "run 4"]);
+    let inactive = "SELECT count(*) FROM users WHERE status = 'inactive'";
+    assert_eq!(site.ws.value(inactive).as_deref(), Some("10"));
+    let acts = site.get("/acts", &cookie);
+    assert!(
+        acts.text.contains("approve") && acts.text.contains("they left"),
+        "{}",
+        acts.text
+    );
+}
+
+#[test]
+fn a_source_is_suspended_with_a_reason_and_resumed() {
+    let site = Site::start();
+    let cookie = site.login("ada");
+    let csrf = site.get("/sources/customers", &cookie).csrf();
+    let long = "x".repeat(2001);
+    let with = |reason| {
+        [
+            ("csrf", &*csrf),
+            ("reason", reason),
+            ("back", "/sources/customers"),
+        ]
+    };
+    let act =
+        |act: &str, reason| site.post(&format!("/sources/customers/{act}"), &cookie, &with(reason));
+    assert_eq!(act("suspend", " ").status, 422);
+    assert_eq!(act("suspend", &long).status, 422);
+    assert_eq!(
+        act("suspend", "the migration").place.as_deref(),
+        Some("/sources/customers?done=suspended")
+    );
+    let page = site.get("/", &cookie);
+    assert!(
+        page.text.contains("suspended by ada: the migration"),
+        "{}",
+        page.text
+    );
+    assert_eq!(act("reconcile", "").status, 409);
+    assert_eq!(act("resume", "done").status, 303);
+    assert_eq!(
+        act("reconcile", "").place.as_deref(),
+        Some("/sources/customers?done=asked")
+    );
+}
+
+#[test]
+fn a_viewer_sees_no_forms_and_is_refused_and_a_token_of_a_source_sees_no_other() {
+    let site = Site::start();
+    let cookie = site.login("vera");
+    for path in ["/", "/sources/customers", "/runs", "/resources", "/acts"] {
+        let page = site.get(path, &cookie);
+        assert_eq!(page.status, 200, "{path}");
+        assert_eq!(
+            page.after("method=\"post\" action=\""),
+            ["/logout"],
+            "{path}"
+        );
+    }
+    let ada = site.login("ada");
+    let approve = format!("/holds/{}/approve", site.get("/", &ada).hold());
+    let csrf = site.get("/", &cookie).csrf();
+    for path in [
+        &*approve,
+        "/sources/customers/suspend",
+        "/suspend",
+        "/resume",
+    ] {
+        let fields = [("csrf", &*csrf), ("reason", "because"), ("scope", "all")];
+        assert_eq!(site.post(path, &cookie, &fields).status, 403, "{path}");
+    }
+    let cookie = site.login("pia");
+    let inbox = site.get("/", &cookie);
+    assert!(
+        inbox.text.contains("partners") && !inbox.text.contains("customers"),
+        "{}",
+        inbox.text
+    );
+    assert!(!site.get("/runs", &cookie).text.contains("customers"));
+    for path in [
+        "/sources/customers",
+        "/resources",
+        "/acts",
+        "/resources/User/u-1",
+    ] {
+        assert_eq!(site.get(path, &cookie).status, 403, "{path}");
+    }
+    assert_eq!(site.get("/runs/1", &cookie).status, 404);
+    let fields = [
+        ("csrf", &*inbox.csrf()),
+        ("reason", "because"),
+        ("scope", "all"),
+    ];
+    assert_eq!(site.post(&approve, &cookie, &fields).status, 404);
+}
+
+#[test]
+fn a_plan_is_searched_and_a_resource_says_who_set_what() {
+    let site = Site::start();
+    let cookie = site.login("vera");
+    let plan = "/sources/prospects?q=";
+    let page = site.get(
+        &format!("{plan}next+storgatan&kind=Address&verb=create"),
+        &cookie,
+    );
+    assert!(page.text.contains("1 of 5 steps."), "{}", page.text);
+    assert!(page.text.contains("all.yaml:7:26"), "{}", page.text);
+    let page = site.get(&format!("{plan}nothing-like-it"), &cookie);
+    assert!(page.text.contains("0 of 5 steps."), "{}", page.text);
+    let page = site.get("/sources/customers?q=nothing-like-it", &cookie);
+    assert!(
+        page.text.contains("0 of 11 steps, including held steps."),
+        "{}",
+        page.text
+    );
+    let page = site.get("/resources?kind=User&q=u-2&status=active", &cookie);
+    assert!(
+        page.text.contains("/resources/User/u-2") && !page.text.contains("u-3"),
+        "{}",
+        page.text
+    );
+    let page = site.get("/resources/Account/acme", &cookie);
+    for words in [
+        "all.yaml:3:",
+        "/runs/2",
+        "customers",
+        "companyRegistrationName",
+    ] {
+        assert!(page.text.contains(words), "{words}: {}", page.text);
+    }
+}
+
+#[test]
+fn every_id_that_a_manifest_may_say_has_a_page_and_is_reached_through_the_api() {
+    let site = Site::start();
+    let cookie = site.login("vera");
+    let list = site.get("/resources?kind=Tag", &cookie);
+    let links = list.after("href=\"/resources/Tag/");
+    assert_eq!(links.len(), ODD.len(), "{links:?}");
+    for id in ODD {
+        let shown = format!(">Tag/{}<", id.replace('&', "&amp;"));
+        let before = list.text.split(&shown).next().expect("some text");
+        assert!(before.len() < list.text.len(), "{id} is not listed");
+        let (_, link) = before.rsplit_once("href=\"").expect("a link");
+        let path = link.trim_end_matches(['"', '>']);
+        let page = site.get(path, &cookie);
+        let title = format!("<h1>Tag/{}</h1>", id.replace('&', "&amp;"));
+        assert!(page.text.contains(&title), "{path}: {}", page.text);
+        for more in ["", "/history", "/why"] {
+            let answer = site.get(&format!("/api/v1{path}{more}"), &cookie);
+            assert_eq!(answer.status, 200, "{path}{more}: {}", answer.text);
+            let quoted = serde_json::to_string(id).expect("JSON");
+            assert!(
+                answer.text.contains(&quoted),
+                "{path}{more}: {}",
+                answer.text
+            );
+        }
+    }
+}
+
+#[test]
+fn every_link_leads_somewhere_and_nothing_hostile_is_markup() {
+    let site = Site::start();
+    let cookie = site.login("ada");
+    let (mut waiting, mut seen) = (vec!["/".to_owned()], BTreeSet::new());
+    let mut hostile = 0;
+    while let Some(path) = waiting.pop() {
+        let path = path.split('#').next().unwrap_or_default().to_owned();
+        if !path.starts_with('/') || !seen.insert(path.clone()) {
+            continue;
+        }
+        let page = site.get(&path, &cookie);
+        assert_eq!(page.status, 200, "{path}");
+        assert!(!page.text.contains(HOSTILE), "{path}");
+        hostile += usize::from(page.text.contains("&lt;script&gt;"));
+        if !path.starts_with("/assets/") {
+            assert!(page.policy.contains("script-src 'self';"), "{path}");
+            assert!(
+                !page.text.contains("style=\"") && !page.text.contains("<style"),
+                "{path}"
+            );
+            waiting.extend(page.after("href=\""));
+            waiting.extend(page.after("src=\""));
+        }
+    }
+    assert!(seen.len() > 25 && hostile > 2, "{hostile} of {seen:?}");
+    let missing = site.get("/resources/User/%3Cscript%3E", &cookie);
+    assert_eq!(missing.status, 404);
+    assert!(missing.text.contains("&lt;script&gt;") && missing.text.contains("Go to the inbox"));
+}
+
+/// Follows the ways to more of something to the end; the users that it names, and how many pages there were.
+fn all_users(site: &Site, cookie: &str, first: &str) -> (BTreeSet<String>, usize) {
+    let (mut path, mut pages) = (first.to_owned(), 0);
+    let mut users = BTreeSet::new();
+    loop {
+        let page = site.get(&path, cookie);
+        assert_eq!(page.status, 200, "{path}");
+        pages += 1;
+        let named = page.text.split(">User/u-").skip(1);
+        users.extend(named.filter_map(|rest| Some(rest.split_once('<')?.0.to_owned())));
+        let Some((before, _)) = page.text.split_once("rel=\"next\"") else {
+            return (users, pages);
+        };
+        let (_, href) = before.rsplit_once("href=\"").expect("a link");
+        let href = href.split('"').next().expect("an address");
+        path = href.replace("&amp;", "&").replace("#plan", "");
+    }
+}
+
+#[test]
+fn all_of_a_long_plan_and_of_a_long_run_is_reached_page_by_page() {
+    let many = account("big", "") + &users(1000..1320, "big", "");
+    let sources =
+        "  - {name: grown, directory: grown}\n  - {name: big, directory: big, mode: plan}\n";
+    let site = Site::with(sources, |ws| {
+        ws.write("grown/all.yaml", &many);
+        ws.write(
+            "big/all.yaml",
+            account("other", "") + &users(2000..2320, "other", ""),
+        );
+    });
+    let cookie = site.login("vera");
+    site.until("/sources/big", &cookie, "322 steps.");
+    let wanted = |from: usize| (from..from + 320).map(|n| n.to_string()).collect();
+    let (planned, pages) = all_users(&site, &cookie, "/sources/big");
+    assert_eq!((planned, pages), (wanted(2000), 2));
+    let (found, pages) = all_users(&site, &cookie, "/sources/big?q=other&kind=User&verb=create");
+    assert_eq!((found, pages), (wanted(2000), 2));
+    let runs = site.until("/runs", &cookie, "create 322");
+    let (before, _) = runs.text.split_once("create 322").expect("the run");
+    let (_, run) = before.rsplit_once("href=\"/runs/").expect("its link");
+    let run = format!("/runs/{}", run.split('"').next().expect("its number"));
+    let (changed, pages) = all_users(&site, &cookie, &run);
+    assert_eq!((changed, pages), (wanted(1000), 2));
+    // A hold of more resources than its card lists leads to all of them.
+    site.ws.write(
+        "grown/all.yaml",
+        account("big", "") + &users(1000..1010, "big", ""),
+    );
+    let inbox = site.until("/", &cookie, "deactivate 310 resources");
+    assert!(inbox.text.contains("and 210 more"), "{}", inbox.text);
+    let (held, pages) = all_users(&site, &cookie, "/sources/grown?verb=held");
+    assert_eq!((held.len(), pages), (310, 2));
+}
+
+#[test]
+fn an_export_is_let_begin_from_the_inbox_and_its_page_says_how_it_stands() {
+    let sources =
+        "  - {name: erp, export: {file: erp.csv, preset: djust-accounts}, interval: 1s}\n";
+    let site = Site::with(sources, |ws| {
+        let head = "accountExternalId;accountName;companyRegistrationName;businessRegistrationNumber;customerTagExternalId;addressExternalId;addressFullName;addressCountry;addressCity;addressZipCode;addressStreetName";
+        let address = "Acme;SE;Åre;837 52;Torget 1";
+        let name = HOSTILE;
+        let bad = format!("e-2;{name};Acme AB;556012-3456;gold;f-2;{address}");
+        let good = format!("e-1;{name};Acme AB;556012-3456;;f-1;{address}");
+        ws.write("erp.csv", format!("{head}\n{good}\n{bad}\n"));
+    });
+    let (ada, vera) = (site.login("ada"), site.login("vera"));
+    let inbox = site.until("/", &ada, "awaiting first approval");
+    let form = "action=\"/sources/erp/approve\"";
+    for words in ["1 first approval", "It will create 2; 1 error", form] {
+        assert!(inbox.text.contains(words), "{words}: {}", inbox.text);
+    }
+    let seen = site.get("/", &vera);
+    assert!(seen.text.contains("awaiting first approval") && !seen.text.contains(form));
+    let csrf = inbox.csrf();
+    let fields = [
+        ("csrf", &*csrf),
+        ("back", "/"),
+        ("reason", "the sample is right"),
+    ];
+    let path = "/sources/erp/approve";
+    assert_eq!(site.post(path, &ada, &fields[1..]).status, 403);
+    assert_eq!(site.post(path, &ada, &fields[..2]).status, 422);
+    let begun = site.post(path, &ada, &fields);
+    assert_eq!(
+        (begun.status, begun.place.as_deref()),
+        (303, Some("/?done=begun"))
+    );
+    assert!(
+        site.get("/?done=begun", &ada)
+            .text
+            .contains("Approved. A pass was requested")
+    );
+    // Passes that only planned may still come to their end.
+    let inbox = site.until("/", &ada, "1 hold, 2 failed sources");
+    assert!(
+        !inbox.text.contains("awaiting first approval"),
+        "{}",
+        inbox.text
+    );
+    let page = site.until("/sources/erp", &ada, "same bytes as the last export");
+    for words in [
+        "<dt>Rows</dt><dd>2",
+        "<dt>Whole</dt><dd>yes",
+        "accountExternalId, accountName",
+        "/api/v1/sources/erp/report",
+    ] {
+        assert!(page.text.contains(words), "{words}: {}", page.text);
+    }
+    assert!(!page.text.contains(HOSTILE), "{}", page.text);
+    let report = site.get("/api/v1/sources/erp/report", &ada);
+    assert!(
+        report.status == 200 && report.text.contains("gold"),
+        "{}",
+        report.text
+    );
+    assert!(site.get("/acts", &ada).text.contains("the sample is right"));
+}
+
+#[test]
+fn a_planted_file_name_is_visible_and_equal_errors_are_one_line() {
+    let planted = "a\u{1b}[31m\u{202e}b\nPlan: 0 to create.yaml";
+    let sources = "  - {name: planted, directory: planted}\n";
+    let mut site = Site::with(sources, |ws| {
+        let tag = |n| format!("  - {{externalId: t{n}}}\n");
+        let tags: String = (0..600).map(tag).collect();
+        ws.write(&format!("planted/{planted}"), format!("tags:\n{tags}"));
+    });
+    let cookie = site.login("vera");
+    let page = site.until("/sources/planted", &cookie, "600 errors");
+    let plain = |text: &str| !text.contains(['\u{1b}', '\u{202e}']);
+    let shown = "a\\u{1b}[31m\\u{202e}b\\nPlan: 0 to create.yaml";
+    assert!(
+        plain(&page.text) && page.text.contains(shown),
+        "{}",
+        page.text
+    );
+    // 600 of one cause are one entry, with the first places.
+    let (_, findings) = page
+        .text
+        .split_once("id=\"findings\"")
+        .expect("the findings");
+    let (findings, _) = findings.split_once("</section>").expect("their end");
+    assert!(findings.contains("600 times"), "{findings}");
+    let entries = findings.matches("cannot be created").count();
+    assert_eq!(entries, 1, "{findings}");
+    let inbox = site.get("/", &cookie);
+    assert!(plain(&inbox.text), "{}", inbox.text);
+    let log = site.served.said();
+    assert!(plain(&log) && log.contains(shown), "{log}");
+    assert!(!log.lines().any(|line| line.starts_with("Plan:")), "{log}");
+    for output in ["text", "json"] {
+        let mut command = site.ws.command(&["status", "--output", output]);
+        command.env("ROSTER_REMOTE", &site.base);
+        command.env("ROSTER_TOKEN", site.token("vera"));
+        let status = run(&mut command);
+        assert!(
+            plain(&status.stdout) && status.stdout.contains("Plan: 0"),
+            "{status}"
+        );
+        assert!(
+            !status.stdout.lines().any(|line| line.starts_with("Plan:")),
+            "{status}"
+        );
+    }
+}

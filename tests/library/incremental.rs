@@ -1,0 +1,503 @@
+//! A pass that reads only what changed plans what a pass over everything plans, byte for byte:
+//! random edits of a directory, on both engines, applied or not, with changes by hand between.
+//! What an apply leaves is what the same plan leaves in memory, and what is declared.
+
+use crate::support::program::foreign;
+use roster::config::{Config, ConfigOverrides};
+use roster::model::{Cell, Key, Row, Snapshot, Value};
+use roster::plan::{self, Plan, render};
+use roster::reconcile::{self, LeaseGuard, Pass, PassRequest};
+use roster::store::{SnapshotQuery, Store, StoreAccess};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+/// Numbers that are the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        usize::try_from(self.0 >> 33).unwrap() % sides
+    }
+
+    fn once_in(&mut self, times: usize) -> bool {
+        self.roll(times) == 0
+    }
+}
+
+/// A directory: documents by key, each a list of lines, and the file each stands in.
+#[derive(Clone)]
+struct Tree(BTreeMap<String, (usize, BTreeMap<&'static str, String>)>);
+
+const FILES: usize = 24;
+const ACCOUNTS: usize = 12;
+
+impl Tree {
+    fn new(dice: &mut Dice) -> Self {
+        let mut tree = Self(BTreeMap::new());
+        for at in 0..3 {
+            tree.add(dice, "Tag", at);
+            tree.add(dice, "Store", at);
+        }
+        for at in 0..2 {
+            tree.add(dice, "CustomField", at);
+            tree.add(dice, "Address", at);
+        }
+        for at in 0..ACCOUNTS {
+            tree.add(dice, "Account", at);
+            tree.add(dice, "Organisation", at);
+            for user in 0..4 {
+                tree.add(dice, "User", at * 4 + user);
+            }
+            tree.add(dice, "Policy", at);
+        }
+        tree
+    }
+
+    fn add(&mut self, dice: &mut Dice, kind: &'static str, at: usize) {
+        let mut fields = BTreeMap::from([("kind", kind.to_owned())]);
+        let mut set = |name, value: String| _ = fields.insert(name, value);
+        let id = format!("{}-{at}", kind.to_lowercase());
+        set("externalId", id.clone());
+        match kind {
+            "Tag" | "Store" => set("name", format!("{kind} {at}")),
+            "CustomField" => {
+                set("appliesTo", ["account", "user"][at].to_owned());
+                set("name", "Field".to_owned());
+                set("type", "text".to_owned());
+            }
+            "Address" => address(&mut set, at),
+            "Account" => {
+                set("name", format!("Company {at}"));
+                set("companyRegistrationName", format!("Company {at} AB"));
+                set("businessRegistrationNumber", format!("556000-{at:04}"));
+                set("customerNumber", format!("\"{}\"", 1000 + at));
+                set("tags", format!("[tag-{}]", at % 3));
+                set("addresses", addresses(dice, at));
+                set("customFields", "{customfield-0: A}".to_owned());
+            }
+            "Organisation" => {
+                set("name", format!("Organisation {at}"));
+                set("account", format!("account-{at}"));
+            }
+            "User" => {
+                let account = at / 4;
+                set("civility", "MRS".to_owned());
+                set("firstName", format!("First {at}"));
+                set("lastName", "Last".to_owned());
+                set("email", format!("user{at}@example.com"));
+                set("phone", format!("\"+46{:06}\"", 1000 + at));
+                set("groups", "[FOC_User]".to_owned());
+                let level = if at.is_multiple_of(4) {
+                    "administrator"
+                } else {
+                    "user"
+                };
+                set(
+                    "accounts",
+                    format!("[{{account: account-{account}, level: {level}}}]"),
+                );
+                set("organisations", format!("[organisation-{account}]"));
+            }
+            _ => {
+                set("name", format!("Policy {at}"));
+                set("account", format!("account-{at}"));
+                set("reviewed", format!("[user-{}]", at * 4 + 1));
+                set(
+                    "approvers",
+                    format!("[user-{}, user-{}]", at * 4, at * 4 + 2),
+                );
+            }
+        }
+        self.0.insert(id, (dice.roll(FILES), fields));
+    }
+
+    fn set(&mut self, id: &str, field: &'static str, value: impl Into<String>) {
+        if let Some((_, fields)) = self.0.get_mut(id) {
+            fields.insert(field, value.into());
+        }
+    }
+
+    fn unset(&mut self, id: &str, field: &str) {
+        if let Some((_, fields)) = self.0.get_mut(id) {
+            fields.remove(field);
+        }
+    }
+
+    /// Writes the files that differ.
+    fn write(&self, root: &Path) {
+        let mut files: BTreeMap<usize, String> = (0..FILES).map(|at| (at, String::new())).collect();
+        for (file, fields) in self.0.values() {
+            let text = files.get_mut(file).unwrap();
+            text.push_str("---\n");
+            for (name, value) in fields {
+                let _ = writeln!(text, "{name}: {value}");
+            }
+        }
+        for (at, text) in files {
+            let path = root.join(format!("{at:02}.yaml"));
+            if text.is_empty() {
+                let _ = fs::remove_file(path);
+            } else if fs::read_to_string(&path).ok().as_deref() != Some(&text) {
+                fs::write(path, text).unwrap();
+            }
+        }
+    }
+}
+
+fn address(set: &mut impl FnMut(&'static str, String), at: usize) {
+    set("fullName", format!("Hub {at}"));
+    set("street", "Hamngatan 1".to_owned());
+    set("zipCode", "211 20".to_owned());
+    set("city", "Malmö".to_owned());
+    set("country", "SE".to_owned());
+}
+
+fn addresses(dice: &mut Dice, at: usize) -> String {
+    let own = |id: &str, street: usize| {
+        format!(
+            "{{externalId: {id}, fullName: A, street: S {street}, zipCode: 211 20, city: C, country: SE}}"
+        )
+    };
+    match dice.roll(6) {
+        0 => format!(
+            "[{}, {{ref: address-0, billing: false}}]",
+            own(&format!("own-{at}"), at)
+        ),
+        1 => format!("[{}, {}]", own(&format!("own-{at}"), at), own("shared", 1)),
+        2 => "[{ref: address-1}]".to_owned(),
+        _ => format!("[{}]", own(&format!("own-{at}"), dice.roll(3))),
+    }
+}
+
+/// One thing that somebody changes in the manifests.
+fn edit(tree: &mut Tree, dice: &mut Dice) {
+    let user = format!("user-{}", dice.roll(ACCOUNTS * 4 + 2));
+    let account = format!("account-{}", dice.roll(ACCOUNTS + 1));
+    let organisation = format!("organisation-{}", dice.roll(ACCOUNTS + 1));
+    let (one, other) = (dice.roll(ACCOUNTS), dice.roll(ACCOUNTS));
+    match dice.roll(60) {
+        39..=44 => tree.set(
+            &organisation,
+            "name",
+            format!("Organisation {}", dice.roll(1000)),
+        ),
+        45..=48 => {
+            let at = ACCOUNTS * 4 + dice.roll(40);
+            tree.add(dice, "User", at);
+            tree.set(
+                &format!("user-{at}"),
+                "accounts",
+                format!("[account-{one}]"),
+            );
+            tree.unset(&format!("user-{at}"), "organisations");
+        }
+        0..=3 | 49..=59 => tree.set(
+            &user,
+            "phone",
+            format!("\"+46{:06}\"", dice.roll(900_000) + 1000),
+        ),
+        4 => tree.set(&user, "email", format!("User{}@Example.com", dice.roll(60))),
+        5 => tree.set(&user, "status", ["active", "inactive"][dice.roll(2)]),
+        6 => tree.set(
+            &user,
+            "accounts",
+            format!("[account-{one}, account-{other}]"),
+        ),
+        7 => tree.set(&user, "organisations", format!("[organisation-{one}]")),
+        8 => tree.set(
+            &user,
+            "groups",
+            ["[FOC_Admin]", "[FOC_User, FOC_Admin]", "[Nobody]"][dice.roll(3)],
+        ),
+        9 | 30..=38 => tree.set(&account, "name", format!("Company {}", dice.roll(1000))),
+        10 => tree.set(&account, "status", ["active", "inactive"][dice.roll(2)]),
+        11 => tree.set(
+            &account,
+            "customerNumber",
+            format!("\"{}\"", 1000 + dice.roll(20)),
+        ),
+        12 => {
+            let value = addresses(dice, one);
+            tree.set(&account, "addresses", value);
+        }
+        13 => tree.set(
+            &account,
+            "vatNumber",
+            ["SE556012345601", "DE12", "FR83404833048"][dice.roll(3)],
+        ),
+        14 => tree.set(
+            &account,
+            "website",
+            ["https://a.example", "\"\""][dice.roll(2)],
+        ),
+        15 => tree.set(
+            &account,
+            "clear",
+            ["[website]", "[tags]", "[vatNumber]"][dice.roll(3)],
+        ),
+        16 => tree.unset(
+            &account,
+            ["website", "clear", "vatNumber", "tags", "status"][dice.roll(5)],
+        ),
+        17 => tree.set(&organisation, "parent", format!("organisation-{other}")),
+        18 => tree.set(&organisation, "account", format!("account-{other}")),
+        19 => tree.set(
+            &format!("policy-{one}"),
+            "approvers",
+            format!("[user-{}]", dice.roll(48)),
+        ),
+        20 => tree.set(
+            &format!("policy-{one}"),
+            "status",
+            ["active", "inactive"][dice.roll(2)],
+        ),
+        21 => tree.set(
+            &format!("tag-{}", dice.roll(3)),
+            "name",
+            format!("Tag {}", dice.roll(99)),
+        ),
+        22 => tree.set("address-0", "street", format!("Hamngatan {}", dice.roll(9))),
+        23 => tree.set("customfield-0", "name", format!("Field {}", dice.roll(9))),
+        24 => tree.set(
+            &account,
+            "customFields",
+            ["{customfield-0: B}", "{customfield-0: }", "{nothing: B}"][dice.roll(3)],
+        ),
+        25 => {
+            let keys = [user, account, organisation, format!("policy-{one}")];
+            tree.0.remove(&keys[dice.roll(4)]);
+        }
+        26 => {
+            let kind = ["User", "Organisation", "Policy", "Tag"][dice.roll(4)];
+            let at = ACCOUNTS * 4 + dice.roll(2);
+            tree.add(dice, kind, at);
+        }
+        27 => {
+            if let Some((file, _)) = tree.0.get_mut(&user) {
+                *file = dice.roll(FILES);
+            }
+        }
+        28 => tree.unset(&user, ["status", "organisations"][dice.roll(2)]),
+        _ => tree.set(&user, "protect", ["true", "false"][dice.roll(2)]),
+    }
+}
+
+/// What somebody does in the database.
+const BY_HAND: [&str; 5] = [
+    "UPDATE users SET phone = '+4699' WHERE external_id = 'user-3'",
+    "UPDATE users SET status = 'inactive' WHERE external_id = 'user-7'",
+    "DELETE FROM policies WHERE external_id = 'policy-2'",
+    "INSERT INTO tags (external_id, name) VALUES ('by-hand', 'By hand') ON CONFLICT DO NOTHING",
+    "UPDATE accounts SET website = 'https://by.hand' WHERE external_id = 'account-4'",
+];
+
+fn json(plan: &Plan) -> String {
+    let mut text = Vec::new();
+    render::json::write(plan, &mut text).unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+/// Of every row its version, values and claims; runtime facts are the engine's own business.
+fn told(stored: &Snapshot) -> BTreeMap<Key, String> {
+    let told = |row: &Row| {
+        let values = row.values.iter();
+        let values: Vec<_> = values
+            .map(|value| value.as_ref().filter(|value| !value.is_empty_list()))
+            .collect();
+        let custom: BTreeMap<_, _> = row.custom_values.iter().collect();
+        let claims = stored.claims.get(&row.key).into_iter().flatten();
+        let mut claims: Vec<_> = claims
+            .map(|claim| (&claim.source, claim.digest, claim.seen_version, claim.state))
+            .map(|claim| format!("{claim:?}"))
+            .collect();
+        claims.sort();
+        format!("{} {values:?} {custom:?} {claims:?}", row.version)
+    };
+    let rows = stored.rows.iter();
+    rows.map(|row| (row.key.clone(), told(row))).collect()
+}
+
+struct Place {
+    config: Config,
+    store: Store,
+}
+
+impl Place {
+    /// The plan of a pass that reads what it must, and whether that was only a part.
+    async fn plan(&self) -> (Pass<'_>, Plan, bool) {
+        let mut pass = Pass::read(&self.config, PassRequest::default(), &self.store)
+            .await
+            .unwrap();
+        let plan = pass.plan(0, &self.store, &[]).await.unwrap();
+        let part = pass.readings[0].incremental.is_some();
+        (pass, plan, part)
+    }
+
+    async fn whole(&self) -> Plan {
+        let mut pass = Pass::read_in_full(&self.config, PassRequest::default()).unwrap();
+        pass.plan(0, &self.store, &[]).await.unwrap()
+    }
+
+    /// Everything that is stored.
+    async fn stored(&self) -> Snapshot {
+        let query = SnapshotQuery {
+            source: "directory",
+            ..SnapshotQuery::default()
+        };
+        self.store.read(&query).await.unwrap()
+    }
+
+    /// What is stored is what is declared, but for what is held.
+    fn is_as_declared(&self, stored: &Snapshot, plan: &Plan) {
+        let mut pass = Pass::read_in_full(&self.config, PassRequest::default()).unwrap();
+        pass.plan_on(0, stored);
+        let held: BTreeSet<&Key> = plan.held.iter().map(|held| &held.key).collect();
+        for declared in &pass.readings[0].desired.resources {
+            if held.contains(&declared.key) {
+                continue;
+            }
+            let row = stored.rows.get(&declared.key).expect("what is declared");
+            for stated in &declared.cells {
+                let is = row.value(&stated.field);
+                match &stated.cell {
+                    Cell::Value(value @ (Value::List(_) | Value::Links(_))) => {
+                        let members = |value: &Value| value.members().cloned().collect::<Vec<_>>();
+                        assert_eq!(is.map(members), Some(members(value)), "{}", declared.key);
+                    }
+                    Cell::Value(value) => assert_eq!(is, Some(value), "{}", declared.key),
+                    Cell::Clear => {
+                        let empty = is.is_none_or(Value::is_empty_list);
+                        assert!(empty, "{}: {is:?}", declared.key);
+                    }
+                    Cell::Blank => {}
+                    Cell::Amend(_) => unreachable!("no manifest amends"),
+                }
+            }
+        }
+    }
+
+    async fn apply(&self, pass: &Pass<'_>, plan: &Plan) {
+        let wait = Duration::from_secs(5);
+        let lease = LeaseGuard::take(&self.store, "directory", wait)
+            .await
+            .unwrap();
+        let applied = reconcile::apply(pass, 0, &self.store, plan, &lease, "test").await;
+        lease.release(&self.store).await;
+        applied.unwrap();
+    }
+}
+
+/// How many edits one directory sees; the last ones with changes by hand between.
+const ROUNDS: usize = 30;
+
+/// How often each thing was seen, so that the test cannot quietly test nothing.
+#[derive(Default, Debug)]
+struct Seen {
+    parts: usize,
+    parts_with_steps: usize,
+    parts_that_count: usize,
+    wholes: usize,
+    held: usize,
+    errored: usize,
+}
+
+async fn edits(database: &str, seed: u64, seen: &mut Seen) {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("manifests");
+    fs::create_dir(&root).unwrap();
+    let text = format!(
+        "apiVersion: roster/v1\ndatabase: \"{database}\"\nsources: [{{name: directory, directory: manifests}}]\n\
+         guards: {{deactivate: {{percent: 40, floor: 3, max: 500}}}}\n"
+    );
+    fs::write(dir.path().join("roster.yaml"), text).unwrap();
+    let config = Config::load(&ConfigOverrides::default(), dir.path(), None).unwrap();
+    let store = Store::open(database, StoreAccess::Write).await.unwrap();
+    store.migrate(None).await.unwrap();
+    let place = Place { config, store };
+
+    let mut dice = Dice(seed);
+    let mut tree = Tree::new(&mut dice);
+    tree.write(&root);
+    let (pass, plan, _) = place.plan().await;
+    assert!(!plan.errored, "{:#?}", plan.diagnostics);
+    place.apply(&pass, &plan).await;
+
+    for round in 0..ROUNDS {
+        let before = tree.clone();
+        for _ in 0..=dice.roll(2) {
+            edit(&mut tree, &mut dice);
+        }
+        tree.write(&root);
+        if round > 20 && dice.once_in(3) {
+            foreign(database, BY_HAND[dice.roll(BY_HAND.len())]).await;
+        }
+        let (pass, plan, part) = place.plan().await;
+        let whole = place.whole().await;
+        assert_eq!(
+            json(&plan),
+            json(&whole),
+            "seed {seed}, round {round}, part {part}"
+        );
+        assert_eq!(
+            (&plan.budget_use, &plan.budget_bases),
+            (&whole.budget_use, &whole.budget_bases),
+            "seed {seed}, round {round}, part {part}"
+        );
+        seen.parts_that_count += usize::from(part && !plan.budget_use.is_empty());
+        seen.parts += usize::from(part);
+        seen.parts_with_steps += usize::from(part && !plan.steps.is_empty());
+        seen.wholes += usize::from(!part);
+        seen.held += usize::from(!plan.held.is_empty());
+        seen.errored += usize::from(plan.errored);
+        if plan.errored || (!plan.held.is_empty() && !dice.once_in(10)) {
+            tree = before;
+            tree.write(&root);
+        } else if !dice.once_in(4) {
+            let mut model = place.stored().await;
+            place.apply(&pass, &plan).await;
+            plan::advance(&mut model, &plan);
+            let stored = place.stored().await;
+            assert_eq!(told(&stored), told(&model), "seed {seed}, round {round}");
+            place.is_as_declared(&stored, &plan);
+            let (_, again, part) = place.plan().await;
+            assert_eq!(
+                json(&again),
+                json(&place.whole().await),
+                "seed {seed}, round {round}, again, part {part}"
+            );
+            assert!(
+                again.steps.is_empty(),
+                "seed {seed}, round {round}: {:#?}",
+                again.steps
+            );
+        }
+    }
+    place.store.close().await;
+}
+
+#[test]
+fn a_part_plans_what_the_whole_plans() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let number = |name, otherwise| std::env::var(name).map_or(otherwise, |it| it.parse().unwrap());
+    let (first, sessions) = (number("ROSTER_SEED", 1), number("ROSTER_SESSIONS", 4));
+    let mut seen: BTreeMap<&str, Seen> = BTreeMap::new();
+    for seed in first..first + sessions {
+        for (engine, database) in crate::support::postgres::databases("part") {
+            let seen = seen.entry(engine).or_default();
+            runtime.block_on(edits(&database, seed, seen));
+        }
+    }
+    println!("{seen:?}");
+    for seen in seen.values() {
+        assert!(seen.parts_with_steps > 10, "{seen:?}");
+        assert!(seen.parts_that_count > 3, "{seen:?}");
+        assert!(seen.wholes > 10 && seen.errored > 10, "{seen:?}");
+    }
+}

@@ -1,0 +1,15 @@
+//! The library below the program: planner, passes, store, transports and the HTTP server, called directly.
+
+mod corpora;
+mod holds;
+mod http;
+mod incremental;
+mod incremental_pushes;
+mod passes;
+mod planner;
+mod properties;
+mod store;
+#[allow(dead_code)]
+#[path = "../support/mod.rs"]
+mod support;
+mod transport;

@@ -1,0 +1,157 @@
+//! Columns: what an export says twice, of nothing, or no longer.
+
+use super::{account, begin, codes, column, file, import, settles};
+use crate::support::workspace::{Ran, Workspace, each};
+
+const CONFIG: &str = "apiVersion: roster/v1\nsources:\n  - {name: directory, directory: base}\n  \
+    - name: erp\n    export: {file: erp.csv, preset: djust-accounts}\n    complete: {shrink: 90%}\n";
+
+/// Ten accounts, with a name and a class each.
+fn ten(name: impl Fn(u32) -> String, class: impl Fn(u32) -> String) -> Vec<String> {
+    let account = |n: u32| {
+        let cells = [
+            ("Account Name", &*name(n)),
+            ("customField_credit-class", &*class(n)),
+        ];
+        account(&format!("a-{n}"), &format!("d-{n}"), &cells)
+    };
+    (1..=10).map(account).collect()
+}
+
+fn apply(ws: &Workspace) -> Ran {
+    ws.run(&["apply", "--source", "erp", "--yes"])
+}
+
+/// A source that has begun, with ten accounts of class A.
+fn begun(ws: &Workspace) {
+    begin(ws);
+    ws.write("roster.yaml", CONFIG);
+    ws.write("erp.csv", file(&ten(|_| "Acme".into(), |_| "A".into())));
+    ws.run(&["approve", "source", "erp", "--reason", "looked at it"])
+        .exits(0);
+    apply(ws).exits(0);
+}
+
+#[test]
+fn a_column_that_is_suddenly_blank_stops_alone() {
+    for ws in each("blank") {
+        begun(&ws);
+        let classes = || {
+            let query = "SELECT count(*) FROM accounts WHERE custom_fields LIKE '%credit-class%'";
+            ws.value(&match ws.engine {
+                "postgres" => query.replace("custom_fields", "custom_fields::text"),
+                _ => query.to_owned(),
+            })
+        };
+        let blank = |n: u32| if n <= 4 { String::new() } else { "A".into() };
+        let other = |n: u32| if n == 5 { "B".into() } else { blank(n) };
+        ws.write("erp.csv", file(&ten(|n| format!("Acme {n}"), other)));
+        let ran = apply(&ws).exits(3);
+        assert_eq!(ran.steps().len(), 10, "{ran}");
+        let held = ran.plans()[0]["held"].as_array().expect("holds").clone();
+        assert!(
+            held.iter().all(|held| held["code"] == "column-blank"),
+            "{ran}"
+        );
+        // The four that would be cleared, and the one that has another class.
+        assert_eq!(held.len(), 5, "{ran}");
+        assert!(
+            held[0]["message"]
+                .as_str()
+                .is_some_and(|told| told.contains("customField_credit-class")),
+            "{ran}"
+        );
+        assert_eq!(classes().as_deref(), Some("10"));
+        // The same bytes again, and another export that is like it, wait as well.
+        let again = apply(&ws).exits(3);
+        assert_eq!(again.steps(), Vec::<String>::new(), "{again}");
+        ws.write("erp.csv", file(&ten(|n| format!("Acme AB {n}"), other)));
+        assert_eq!(apply(&ws).exits(3).steps().len(), 10);
+        assert_eq!(classes().as_deref(), Some("10"));
+        let hold = apply(&ws).exits(3).plans()[0]["held"][0]["hold"].clone();
+        let hold = hold.as_str().expect("an id");
+        ws.run(&["approve", "hold", hold, "--reason", "they are gone"])
+            .exits(0);
+        let ran = apply(&ws).exits(0);
+        assert_eq!(ran.steps().len(), 5, "{ran}");
+        assert_eq!(classes().as_deref(), Some("6"));
+        assert_eq!(apply(&ws).exits(0).steps(), Vec::<String>::new());
+        // From then on that is how it is.
+        ws.write("erp.csv", file(&ten(|n| format!("Acme Ltd {n}"), other)));
+        let ran = apply(&ws).exits(0);
+        assert_eq!(
+            (
+                ran.steps().len(),
+                ran.plans()[0]["held"].as_array().map(Vec::len)
+            ),
+            (10, Some(0)),
+            "{ran}"
+        );
+    }
+}
+
+#[test]
+fn a_column_that_was_there_the_last_time_is_missed() {
+    for ws in each("gone") {
+        begun(&ws);
+        let whole = file(&ten(|_| "Acme AB".into(), |_| "A".into()));
+        let cells = |line: &str| {
+            let mut cells: Vec<String> = line.split(';').map(str::to_owned).collect();
+            cells.remove(4);
+            cells.join(";")
+        };
+        let without: Vec<String> = whole.lines().map(cells).collect();
+        ws.write("erp.csv", without.join("\n"));
+        let ran = apply(&ws).exits(3);
+        let held = ran.plans()[0]["held"][0].clone();
+        assert_eq!(held["code"], "feed-shrunk", "{ran}");
+        assert!(
+            held["message"]
+                .as_str()
+                .is_some_and(|told| told.contains("Account Website")),
+            "{ran}"
+        );
+        assert_eq!(ran.steps(), Vec::<String>::new());
+        ws.write("erp.csv", whole);
+        assert_eq!(apply(&ws).exits(0).steps().len(), 10);
+    }
+}
+
+#[test]
+fn what_a_row_says_twice_or_of_nothing_is_told() {
+    for ws in each("twice") {
+        begin(&ws);
+        import(&ws, "a.csv", file(&[account("a-1", "d-1", &[])]), &[]).exits(0);
+        let both = [("Inactive", "TRUE"), ("Deleted", "TRUE")];
+        let both = file(&[account("a-1", "d-1", &both)]);
+        let ran = import(&ws, "b.csv", both, &[]).exits(3);
+        assert!(codes(&ran).contains("flags-both"), "{ran}");
+        assert_eq!(ran.plans()[0]["held"][0]["code"], "deletes-not-allowed");
+        let tags = file(&[account(
+            "a-1",
+            "d-1",
+            &[("Customer Tag External Id", "premium||")],
+        )]);
+        let ran = import(&ws, "c.csv", tags, &[]).exits(0);
+        assert!(codes(&ran).contains("list-empty-item"), "{ran}");
+        assert_eq!(column(&ws, "SELECT tag_id FROM account_tags"), ["premium"]);
+        settles(&ws, "c.csv");
+    }
+}
+
+#[test]
+fn a_required_custom_field_that_no_column_fills_is_said_once_more() {
+    for ws in each("unmapped") {
+        begin(&ws);
+        ws.write("base/more.yaml", "customFields: [{externalId: region, appliesTo: account, name: Region, type: text, required: true}]\n");
+        ws.run(&["apply", "base", "--yes"]).exits(0);
+        let ran = import(&ws, "a.csv", file(&[account("a-1", "d-1", &[])]), &[]).exits(1);
+        assert!(codes(&ran).contains("map-required-custom-field"), "{ran}");
+        assert_eq!(ran.steps(), Vec::<String>::new());
+        // Of what only updates or takes away nothing is required.
+        let flag = "Account External Id;Inactive\na-1;TRUE\n";
+        let ran = import(&ws, "b.csv", flag, &[]).exits(0);
+        assert!(!codes(&ran).contains("map-required-custom-field"), "{ran}");
+        assert!(codes(&ran).contains("not-found"), "{ran}");
+    }
+}

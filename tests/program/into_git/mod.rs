@@ -1,0 +1,5 @@
+//! Exports into git: as a repository, as proposals, and claims handed over, through the program.
+
+mod adopt;
+mod import;
+mod propose;

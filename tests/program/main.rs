@@ -1,0 +1,19 @@
+//! The program as its users meet it: commands, manifests, exports, databases and repositories, each run by the
+//! built binary on both engines.
+
+mod adversarial;
+mod commands;
+mod confirmation;
+mod databases;
+mod engines;
+mod faults;
+mod feeds;
+mod feeds_written;
+mod git;
+mod into_git;
+mod secrets;
+#[allow(dead_code)]
+#[path = "../support/mod.rs"]
+mod support;
+mod unchanged_files;
+mod wipes;
