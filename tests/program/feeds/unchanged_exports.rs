@@ -48,7 +48,7 @@ fn an_export_that_was_applied_is_not_read_again() {
         assert_eq!(ran.steps(), Vec::<String>::new());
         let log = &ran.stderr;
         assert!(
-            log.contains(same) && log.contains("source erp: nothing changed"),
+            log.contains(same) && log.contains("source erp: the export is already applied"),
             "{log}"
         );
         // Of the others only what changed is read beside it.
@@ -57,7 +57,7 @@ fn an_export_that_was_applied_is_not_read_again() {
         assert_eq!(ran.steps(), ["create Tag/more"]);
         let log = &ran.stderr;
         assert!(
-            log.contains("source directory: 1 of 2 files read") && log.contains(same),
+            log.contains("source directory: read 1 of 2 files") && log.contains(same),
             "{log}"
         );
         ws.run(&["apply", "--yes"]).exits(0);
@@ -71,7 +71,7 @@ fn an_export_that_was_applied_is_not_read_again() {
         assert_eq!(ran.changes(), ["update Account/a-1: name"]);
         let log = &ran.stderr;
         assert!(
-            log.contains("source directory: 0 of 2 files read") && !log.contains(same),
+            log.contains("source directory: read 0 of 2 files") && !log.contains(same),
             "{log}"
         );
         ws.run(&["apply", "--yes"]).exits(0);

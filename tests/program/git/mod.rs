@@ -88,7 +88,7 @@ fn a_repository_is_planned_and_applied_as_the_directory_is() {
         let again = plan(&place).exits(0);
         assert_eq!(again.count("unchanged"), 61, "{again}");
         assert!(!again.stderr.contains("reading files"), "{again}");
-        assert!(again.stderr.contains("0 of 27 files read"), "{again}");
+        assert!(again.stderr.contains("read 0 of 27 files"), "{again}");
         let told = go(&place, &["history"]).exits(0).stdout;
         assert!(told.contains(&commit), "{told}");
         let why = go(&place, &["why", "Tag/premium"]).exits(0).stdout;
@@ -99,7 +99,7 @@ fn a_repository_is_planned_and_applied_as_the_directory_is() {
         let more = plan(&place).exits(0);
         assert_eq!(more.steps(), ["create Tag/extra", "create Tag/new"]);
         assert_eq!(revision(&more), next);
-        assert!(more.stderr.contains("1 of 28 files read"), "{more}");
+        assert!(more.stderr.contains("read 1 of 28 files"), "{more}");
         // Only the terms differ, which no manifest is.
         remote.git(&["rm", "-q", "manifests/more.yaml"]);
         let terms = fs::read_dir(directory.join("terms"))
@@ -310,7 +310,7 @@ fn a_token_opens_http_and_stands_in_no_output() {
         "",
     );
     let ran = plan(&place).exits(1);
-    assert!(ran.stderr.contains("give `auth:"), "{ran}");
+    assert!(ran.stderr.contains("set `auth:"), "{ran}");
     assert!(!said(&ran).contains(TOKEN), "{ran}");
     assert_eq!(
         holding(&place.path(".roster"), TOKEN),

@@ -272,7 +272,7 @@ fn what_is_not_committed_is_never_written_over() {
             git(&ws, &["add", path]);
         }
         let ran = propose(&ws, &["--write", "--new"]).exits(1);
-        for said in [path, "not committed", "nothing was written"] {
+        for said in [path, "uncommitted changes", "Nothing was written"] {
             assert!(ran.stderr.contains(said), "{said}: {ran}");
         }
         assert_eq!(text(&ws, path), mine);
@@ -281,7 +281,7 @@ fn what_is_not_committed_is_never_written_over() {
     // Nor what was never committed; a patch is only printed.
     git(&ws, &["rm", "-q", "--cached", "-f", path]);
     let ran = propose(&ws, &["--write"]).exits(1);
-    assert!(ran.stderr.contains("not committed"), "{ran}");
+    assert!(ran.stderr.contains("uncommitted changes"), "{ran}");
     propose(&ws, &[]).exits(0);
     git(&ws, &["add", path]);
     git(&ws, &["commit", "-q", "-m", "mine"]);
