@@ -40,7 +40,11 @@ fn suggest(finding: &mut RuleDiagnostic, missing: &Key, ids: &[&str]) {
         .filter(|id| few || looks_like(id, &missing.id));
     if let Some(meant) = did_you_mean(&missing.id, alike) {
         let help = finding.diagnostic.help.take().unwrap_or_default();
-        finding.diagnostic.help = Some(format!("Did you mean `{meant}`? Otherwise: {help}"));
+        let (first, rest) = help.split_at(help.chars().next().map_or(0, char::len_utf8));
+        finding.diagnostic.help = Some(format!(
+            "Did you mean `{meant}`? If not, {}{rest}",
+            first.to_lowercase()
+        ));
     }
 }
 

@@ -349,22 +349,33 @@ fn resolve_database(url: &str, base: &Path) -> String {
     }
 }
 
-/// Puts in environment variables: `${NAME}`.
+/// Replaces each `${NAME}` by the environment variable of that name.
 pub(super) fn expand_variables(text: &str) -> Result<String, String> {
     let mut expanded = String::new();
+    let mut unset = Vec::new();
     let mut rest = text;
     while let Some(start) = rest.find("${") {
         let Some(length) = rest[start..].find('}') else {
             return Err("`${` without a closing `}`".to_owned());
         };
         let name = &rest[start + 2..start + length];
-        let value = std::env::var(name)
-            .map_err(|_| format!("the environment variable `{name}` is not set"))?;
-        expanded.push_str(&rest[..start]);
-        expanded.push_str(&value);
+        match std::env::var(name) {
+            Ok(value) => {
+                expanded.push_str(&rest[..start]);
+                expanded.push_str(&value);
+            }
+            Err(_) => unset.push(format!("`{name}`")),
+        }
         rest = &rest[start + length + 1..];
     }
-    Ok(expanded + rest)
+    match unset.as_slice() {
+        [] => Ok(expanded + rest),
+        [one] => Err(format!("the environment variable {one} is not set")),
+        [others @ .., last] => Err(format!(
+            "the environment variables {} and {last} are not set",
+            others.join(", ")
+        )),
+    }
 }
 
 /// Reads `72h`, `15m`, `30s`, `3d`.
@@ -412,6 +423,17 @@ mod tests {
             !config.sources[0]
                 .authority
                 .decides_existence(crate::kinds::ACCOUNT)
+        );
+    }
+
+    #[test]
+    fn every_variable_that_is_not_set_is_named() {
+        let one = expand_variables("sqlite:${ROSTER_UNSET_A}/x.db").unwrap_err();
+        assert_eq!(one, "the environment variable `ROSTER_UNSET_A` is not set");
+        let two = "postgres://${ROSTER_UNSET_A}:${ROSTER_UNSET_B}@${HOME}/x";
+        assert_eq!(
+            expand_variables(two).unwrap_err(),
+            "the environment variables `ROSTER_UNSET_A` and `ROSTER_UNSET_B` are not set"
         );
     }
 

@@ -1,4 +1,4 @@
-//! Who may do what, as data.
+//! The roles and what each of them may do, as data.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -64,7 +64,7 @@ pub(super) fn draft_unstored(
         let said = declared.cell(index).map(digest::short_digest);
         if said.is_none() || claim.fields.get("status") == said {
             let message = format!(
-                "{key} was removed from the database by somebody else; creating it again restores access"
+                "{key} was removed from the database outside Roster; creating it again restores access"
             );
             return hold_create(context, key, draft, codes::REACTIVATION, message);
         }

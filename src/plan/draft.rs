@@ -287,7 +287,7 @@ fn add_verdict(
             recorded,
         } => {
             let message = format!(
-                "{key}: {} was taken away by somebody else; writing it again restores access",
+                "{key}: {} was taken away outside Roster; writing it again restores access",
                 name(&whole)
             );
             draft.open_fields.insert(whole.field.clone());

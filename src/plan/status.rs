@@ -81,7 +81,7 @@ pub(super) fn unwritten_status(
         });
     } else {
         let message =
-            format!("{key} was deactivated by somebody else; activating it again restores access");
+            format!("{key} was deactivated outside Roster; activating it again restores access");
         let hold = Hold::single(
             codes::REACTIVATION,
             message,

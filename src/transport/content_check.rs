@@ -157,7 +157,7 @@ mod tests {
             let error = check_is_data(&place(), page.as_bytes(), true).unwrap_err();
             assert_eq!(
                 error.to_string(),
-                "/c.csv did not send data: it is an HTML page, “Sign in”"
+                "/c.csv does not contain data: it is an HTML page, “Sign in”"
             );
         }
         for data in ["", "id;name\n1;<html>\n", "[]", "<?xml version='1.0'?><a/>"] {

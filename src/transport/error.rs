@@ -105,7 +105,7 @@ pub enum TransportError {
         said: String,
     },
     /// A web server has no time.
-    #[error("{place} answered {status}: it is overloaded{}", retry_hint(.after.as_ref()))]
+    #[error("{place} answered {status}{}", retry_hint(.after.as_ref()))]
     Busy {
         place: String,
         status: String,
@@ -138,7 +138,7 @@ pub enum TransportError {
         unpacked: bool,
     },
     /// It is something for people, or the news that something went wrong.
-    #[error("{place} did not send data: {what}")]
+    #[error("{place} does not contain data: {what}")]
     NotData {
         place: String,
         /// What it is instead.
@@ -262,9 +262,9 @@ mod tests {
         };
         assert_eq!(
             busy(Some(TimeDelta::seconds(120))).to_string(),
-            "https://erp.example/c answered 503 Service Unavailable: it is overloaded; retry after 120 s"
+            "https://erp.example/c answered 503 Service Unavailable; retry after 120 s"
         );
-        assert!(busy(None).to_string().ends_with("it is overloaded"));
+        assert!(busy(None).to_string().ends_with("503 Service Unavailable"));
     }
 
     #[test]

@@ -192,7 +192,7 @@ async fn what_an_answer_means_is_said_with_its_first_line_and_without_secrets() 
     assert!(
         error
             .to_string()
-            .contains("it has moved: https://elsewhere.example"),
+            .contains("the address has moved: https://elsewhere.example"),
         "{error}"
     );
     assert!(!error.is_retryable());

@@ -86,7 +86,7 @@ fn a_database_that_is_not_there_is_met_by_plan_apply_and_migrate_alone() {
         let planned = ws.run(&["plan", "--source", "directory"]).exits(0);
         assert!(planned.stderr.contains(missing), "{planned}");
         assert!(
-            planned.stderr.contains(" yet; Roster creates "),
+            planned.stderr.contains(" yet. Roster creates "),
             "{planned}"
         );
         assert!(planned.stderr.contains(" on apply.\n"), "{planned}");
@@ -136,7 +136,7 @@ fn tables_of_another_program_are_neither_read_nor_written() {
         ws.sql("INSERT INTO users VALUES (1, 'root')");
         let said = [
             "is not a Roster database: it has the tables `meta`, `users` of another program",
-            "nothing was changed",
+            "Nothing was changed",
         ];
         all_fail(&ws, &said);
         for command in [&["migrate"][..], &["migrate", "--plan"]] {
@@ -213,7 +213,13 @@ fn another_search_path_is_no_empty_directory() {
     ws.write("roster.yaml", CONFIG);
     ws.sql("CREATE SCHEMA tenant; CREATE SCHEMA AUTHORIZATION CURRENT_USER");
     // The user's own schema is before the one that holds the tables.
-    all_fail(&ws, &["schema postgres comes first", "schema public has"]);
+    all_fail(
+        &ws,
+        &[
+            "schema postgres is first in the search path",
+            "schema public has",
+        ],
+    );
     ws.sql("DROP SCHEMA postgres");
     let plain = ws.url.clone();
     ws.url = format!("{plain}?options=-csearch_path%3Dtenant");

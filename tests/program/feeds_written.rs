@@ -495,7 +495,7 @@ fn what_no_preset_knows_is_mapped_by_its_names() {
         ws.write("guessed.yaml", &guessed.stdout);
         let ran = ws.run(&["import", &file, "--mapping", "guessed.yaml", "--yes"]);
         // What is refused is a status whose values somebody has to explain.
-        let asks = guessed.stdout.contains("say who is inactive");
+        let asks = guessed.stdout.contains("set who is inactive");
         assert_eq!(ran.code == Some(64), asks, "{guessed}\n{ran}");
         assert!(!asks || ran.stderr.contains("polarity-unpinned"), "{ran}");
     }

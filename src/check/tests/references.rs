@@ -17,10 +17,7 @@ fn a_reference_leads_somewhere() {
     let found = &case.run()[0];
     assert_eq!(found.involves[0].to_string(), "Store/nordik");
     let help = found.diagnostic.help.as_deref().unwrap_or_default();
-    assert!(
-        help.contains("Did you mean `nordic`? Otherwise: "),
-        "{help}"
-    );
+    assert!(help.contains("Did you mean `nordic`? If not, "), "{help}");
     let origin = found.diagnostic.origin.as_ref().expect("where it is said");
     assert_eq!((&*origin.path, origin.at.line), ("a.yaml", 11));
     with_store("active")

@@ -1,8 +1,8 @@
-//! Notices: what is told to whom when the state of a source changes.
+//! Notices about changes in the state of a source: held plans, errors, drift and recovery.
 //!
-//! [`events_between`] says what changed between two states, a [`Notice`] what is told of it, and a
-//! [`NoticeSender`] tells it, in one of three forms. None of them carries a value of a customer: keys,
-//! names of fields and places only, whatever a finding says of the value.
+//! [`events_between`] compares two states of a source and returns the events. A [`Notice`] describes one
+//! event, and a [`NoticeSender`] delivers it as JSON, as a Slack message or as mail. No notice carries a
+//! customer's values: only keys, field names and positions leave the server.
 
 mod cause;
 mod document;

@@ -94,7 +94,7 @@ pub(super) fn facts(source: &SourceView) -> Markup {
             @if state.drift > 0 {
                 div { dt { "Drift" } dd {
                     (agreed(state.drift, ("resource", "resources"), ("was", "were")))
-                    " changed by somebody else"
+                    " changed outside Roster"
                 } }
             }
             @if state.failures > 0 { div { dt { "Failures" } dd { (state.failures) " in a row" } } }

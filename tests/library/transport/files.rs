@@ -114,7 +114,7 @@ fn what_is_no_file_is_refused() {
             "in/out.csv",
             "in/out.csv is a symbolic link to outside its folder; Roster does not read it",
         ),
-        ("none.csv", "none.csv"),
+        ("none.csv", "none.csv does not exist"),
     ] {
         let place = scene.place(json!({"file": file}));
         let message = scene.fails(&place);

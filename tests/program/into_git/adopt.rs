@@ -124,7 +124,7 @@ fn nobody_is_asked_before_it_was_looked() {
         "{unknown}"
     );
     let gone = text(&["adopt", "--from", "gone", "--to", "git"]).exits(1);
-    assert!(gone.stderr.contains("source gone claims nothing"), "{gone}");
+    assert!(gone.stderr.contains("source gone has no claims"), "{gone}");
     let asked = text(&["adopt", "--from", "erp", "--to", "git"]).exits(64);
     assert!(
         asked.stdout.contains("From source erp to source git"),
