@@ -46,7 +46,7 @@ pub struct Options {
 pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     if options.follow && global.output == OutputFormat::Json {
         return Err(CommandFailure::usage(
-            "`--follow` cannot write one JSON document; use `--output ndjson`",
+            "`--follow` never ends, so it cannot write one JSON document; use `--output ndjson`",
         ));
     }
     let as_export = options.written.resolve()?;

@@ -69,10 +69,10 @@ fn a_daemon_waits_for_its_database_and_may_be_ended_meanwhile() {
     configure(&ws, "directory: manifests");
     cluster.stop(true);
     let mut served = DaemonProcess::on(&ws, &[]);
-    served.says(&["trying again"]);
+    served.says(&["retrying"]);
     served.ends();
     let mut served = DaemonProcess::on(&ws, &[]);
-    served.says(&["trying again"]);
+    served.says(&["retrying"]);
     cluster.start();
     served.says(&["created 3", "run 1"]);
     served.ends();
@@ -192,12 +192,12 @@ fn a_notice_arrives_once_after_its_receiver_has_come_back() {
     );
     let mut served = DaemonProcess::on(&ws, &[]);
     served.says(&["created 3", "run 1"]);
-    served.says(&["notice to pager failed", "again in"]);
+    served.says(&["notice to pager failed", "retrying in"]);
     // Not forgotten over a restart.
     served.ends();
     let pager = Pager::on(port);
     let mut served = DaemonProcess::on(&ws, &[]);
-    served.says(&["told pager: shop applied"]);
+    served.says(&["notice sent to pager: shop applied"]);
     assert_eq!(pager.told("applied")["source"], "shop");
     ws.write("manifests/worse.yaml", "users:\n  - {externalId: [\n");
     pager.told("failed");

@@ -77,12 +77,12 @@ fn who_answers_later_is_told_and_who_never_will_is_given_up() {
         "applied",
     );
     let mut served = DaemonProcess::on(&ws, &[]);
-    served.says(&["told late: shop applied"]);
+    served.says(&["notice sent to late: shop applied"]);
     let said = served.said();
     for words in [
         "notice to late failed: http://127.0.0.1:",
-        "HTTP 500 Internal Server Error; again in 1",
-        "HTTP 410 Gone; given up",
+        "HTTP 500 Internal Server Error; retrying in 1",
+        "HTTP 410 Gone; gave up",
         "HTTP 302 Found: the address has moved: http://127.0.0.1; configure the new one; gave up",
     ] {
         assert!(said.contains(words), "{words}:\n{said}");

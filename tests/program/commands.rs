@@ -164,7 +164,7 @@ fn what_is_not_there_is_said() {
                 "leave out the resource",
             ),
             (&["why", "user/tv-101"], 1, "did you mean `tv-1001`?"),
-            (&["why", "tv-1001"], 64, "expected KIND/ID"),
+            (&["why", "tv-1001"], 64, "use KIND/ID"),
             (
                 &["why", "user/tv-1001", "emial"],
                 1,
