@@ -1,4 +1,8 @@
-//! What an account needs: a person, an address, a number to log in with.
+//! Rules on accounts: an active user, an address, a complete legal user, and a customer number
+//! where people log in with it.
+//!
+//! Most look at one account. Two look at all accounts when the plan changes a setting that makes
+//! them invalid, and report that once, at the setting.
 
 use super::field_index::{account, settings, user};
 use super::fields::{is_reported, settings_key};
@@ -10,10 +14,11 @@ use crate::diagnostic::{Severity, agreed, codes};
 use crate::kinds::{ACCOUNT, USER};
 use crate::model::Key;
 
-/// How many accounts a message names.
+/// The number of accounts in a message. Each of them has to be fixed, so nearly all are named.
 const NAMED: usize = 1000;
 
-/// How much it matters that an account has nobody, by `firstUser`; `None`: not at all.
+/// The severity of an account without a user, by the setting `firstUser`. `None` turns the rule
+/// off.
 pub(super) fn first_user(world: &PlannedState<'_>) -> Option<Severity> {
     match world.setting_text("firstUser").as_str() {
         "off" => None,
@@ -22,7 +27,7 @@ pub(super) fn first_user(world: &PlannedState<'_>) -> Option<Severity> {
     }
 }
 
-/// Whether somebody active would belong to the account.
+/// Whether an active user belongs to the account after the plan.
 pub(super) fn has_user(world: &PlannedState<'_>, key: &Key) -> bool {
     let users = world.referrers(USER, user::ACCOUNTS, key);
     users
@@ -30,13 +35,15 @@ pub(super) fn has_user(world: &PlannedState<'_>, key: &Key) -> bool {
         .any(|user| world.after(user).is_some_and(|user| user.is_live()))
 }
 
-/// An account that comes into use and to which nobody active would belong.
+/// Reports an account that is created active or activated without an active user.
 pub(super) fn without_user(
     scene: &CheckContext<'_, '_>,
     view: ResourceView<'_>,
     out: &mut RuleDiagnostics,
 ) {
     let world = scene.world;
+    // An account that is active already is `users::last_of_accounts`' case: the plan then takes the
+    // user away. Stored accounts without a user must not block unrelated edits.
     if !view.becomes_live() || has_user(world, view.key) {
         return;
     }
@@ -57,17 +64,21 @@ pub(super) fn without_user(
         ))
         .set_by(world, "firstUser")
         .unless_unread(scene.unread_user(view.key));
-    // The account has no field to blame.
+    // The status is right. What is missing is a user, so the diagnostic points at the account
+    // itself.
     found.diagnostic.field = None;
     found.diagnostic.origin = world.origin(view.key);
+    // A declared user who is inactive or held here: if held, the account is held with the user.
     for user in scene.declared_users(view.key) {
         found = found.involving_field(world, user, user::ACCOUNTS);
     }
     out.push(found);
 }
 
-/// Active accounts without a user, when the settings ask for one from now on. They were fine until
-/// now, and the rule is about what comes into use: nothing is refused.
+/// Warns of active accounts without a user when the plan sets `firstUser: required`.
+///
+/// They were allowed until now, and the rule is about accounts that become active: nothing is
+/// refused.
 pub(super) fn without_first_users(
     scene: &CheckContext<'_, '_>,
     _: &CheckSubjects<'_>,
@@ -80,6 +91,8 @@ pub(super) fn without_first_users(
         return;
     }
     let accounts = world.all_before(ACCOUNT);
+    // Active before and after. An account that this plan activates is `without_user`'s case, and is
+    // an error there.
     let accounts = accounts.filter(|view| world.after(view.key).is_some_and(|it| it.is_live()));
     let mut lacking: Vec<&Key> = accounts
         .filter(|view| view.is_live() && !has_user(world, view.key))
@@ -105,12 +118,14 @@ pub(super) fn without_first_users(
     out.push(found);
 }
 
-/// An account that would have no address.
+/// Reports an account without an address.
 pub(super) fn without_address(
     scene: &CheckContext<'_, '_>,
     view: ResourceView<'_>,
     out: &mut RuleDiagnostics,
 ) {
+    // Not only new accounts: a plan that unlinks the last address leaves a customer to whom nothing
+    // can be delivered or invoiced.
     let has = view.targets(account::ADDRESSES).next().is_some();
     if has || is_reported(scene.world, view, account::ADDRESSES) {
         return;
@@ -126,7 +141,7 @@ pub(super) fn without_address(
     out.push(found.involving_setting(scene.world, "optionalFields"));
 }
 
-/// A legal user who is incomplete, or for whom there is no payment provider.
+/// Reports a legal user who is incomplete, or declared although no payment provider is used.
 pub(super) fn legal_user(
     scene: &CheckContext<'_, '_>,
     view: ResourceView<'_>,
@@ -150,6 +165,7 @@ pub(super) fn legal_user(
             RuleDiagnostic::at_own_field(world, codes::LEGAL_USER, view.key, first, message);
         out.push(found.help("Write all five fields, or none of them"));
     }
+    // Without a provider nothing reads these personal data, so they must not be stored.
     if !world.is_setting_true("paymentProvider") {
         let message = "a legal user is declared, but no payment provider is used";
         let found =
@@ -160,8 +176,8 @@ pub(super) fn legal_user(
     }
 }
 
-/// Active accounts without the customer number that people log in with: all of them in one
-/// finding when the settings ask for it from now on, else each at its own place.
+/// Reports active accounts without a customer number where people log in with it. If the plan
+/// switches `loginMode`, one diagnostic names all of them; otherwise each account gets its own.
 pub(super) fn without_number(
     scene: &CheckContext<'_, '_>,
     subjects: &CheckSubjects<'_>,
@@ -174,6 +190,8 @@ pub(super) fn without_number(
     let lacks =
         |view: &ResourceView<'_>| view.is_live() && view.text(account::CUSTOMER_NUMBER).is_none();
     let settings = settings_key();
+    // A switch locks out every account without a number, edited by this plan or not. So all
+    // accounts are looked at, and the error is at the setting, the line that causes it.
     let before = world.setting_before("loginMode");
     let asked = before.is_none_or(|before| before.as_text() == Some("email"));
     if asked {
@@ -220,6 +238,7 @@ fn all_without_number(
     let mut found =
         RuleDiagnostic::at_own_field(world, code, settings, settings::LOGIN_MODE, message)
             .help("Write their `customerNumber` first, then change `loginMode`");
+    // Their numbers may be in this plan and held; then the switch waits for them.
     for account in all.iter().take(NAMED) {
         found = found.involving(world, account);
     }

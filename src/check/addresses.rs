@@ -1,4 +1,7 @@
-//! Addresses and the accounts that share them.
+//! Rules on addresses that accounts share.
+//!
+//! Several accounts may link one address by its id. A mistyped id gives a customer somebody else's
+//! address, and a change for one customer changes the deliveries of the others.
 
 use super::field_index::{account, address};
 use super::rule_diagnostic::list_keys;
@@ -9,7 +12,7 @@ use crate::diagnostic::codes;
 use crate::kinds::{self, ACCOUNT, ADDRESS};
 use crate::model::{CompactText, DeclaredResource, Key, Value};
 
-/// How many accounts a message names.
+/// The number of accounts in a message. All of them are affected, so nearly all are named.
 const NAMED: usize = 1000;
 
 fn key(id: &CompactText) -> Key {
@@ -19,7 +22,7 @@ fn key(id: &CompactText) -> Key {
     }
 }
 
-/// An address of an account that is for nothing.
+/// Reports an address that an account uses neither for shipping nor for billing.
 pub(super) fn no_use(
     scene: &CheckContext<'_, '_>,
     view: ResourceView<'_>,
@@ -29,6 +32,8 @@ pub(super) fn no_use(
         .value(account::ADDRESSES)
         .map_or(&[][..], Value::as_links);
     for link in links {
+        // Both written as `false`. `None` is a flag that an export left out, and the stored one
+        // stays.
         if link.attributes == [Some(0), Some(0)] {
             let id = &link.target;
             let message = format!("address `{id}` is for neither shipping nor billing");
@@ -46,12 +51,14 @@ pub(super) fn no_use(
     }
 }
 
-/// A stored address that one more account gets without all its mandatory fields.
+/// Reports a stored address that is linked to another account without its required fields.
 pub(super) fn link_incomplete(
     scene: &CheckContext<'_, '_>,
     view: ResourceView<'_>,
     out: &mut RuleDiagnostics,
 ) {
+    // An id alone is easily mistyped. Written with all its fields, a wrong one would show as a
+    // change of the address, which `link_and_update` reports.
     if view.outcome().is_none() {
         return;
     }
@@ -64,6 +71,8 @@ pub(super) fn link_incomplete(
             continue;
         }
         let Some(declared) = world.declared(&address) else {
+            // The source does not declare the address, so the link is a `ref:` and left nothing
+            // out.
             continue;
         };
         let missing = missing_required_fields(declared);
@@ -91,8 +100,10 @@ fn missing_required_fields(declared: &DeclaredResource) -> Vec<&'static str> {
         .collect()
 }
 
-/// Whether an address is written within the list of an account: it then stands behind the start
-/// of that list, in its file, and before whatever the account says next.
+/// Whether an address is written inside the list of an account and not as a document of its own.
+///
+/// The reader makes the same resource of both, so positions decide: an inline address comes after
+/// the start of the list, in the same file, and before the next field of the account.
 fn is_inline(world: &PlannedState<'_>, declared: &DeclaredResource) -> bool {
     let holders = world.referrers(ACCOUNT, account::ADDRESSES, &declared.key);
     holders.iter().any(|holder| {
@@ -111,7 +122,8 @@ fn is_inline(world: &PlannedState<'_>, declared: &DeclaredResource) -> bool {
     })
 }
 
-/// An address that others hold, changed and linked to one more account in one plan.
+/// Reports an address that a plan changes for the accounts that have it, and links to another
+/// account.
 pub(super) fn link_and_update(
     scene: &CheckContext<'_, '_>,
     view: ResourceView<'_>,
@@ -120,6 +132,7 @@ pub(super) fn link_and_update(
     let Some(EffectOutcome::Change(changes)) = view.outcome() else {
         return;
     };
+    // `protect` only guards against removal. It changes nothing for those who use the address.
     let protect = kinds::own_field(address::PROTECT);
     let Some(first) = changes.iter().find(|change| change.field != protect) else {
         return;
@@ -129,6 +142,7 @@ pub(super) fn link_and_update(
     let after = world.referrers(ACCOUNT, account::ADDRESSES, view.key);
     let new: Vec<&Key> = after
         .iter()
+        // Referrers are sorted.
         .filter(|account| before.binary_search(account).is_err())
         .copied()
         .collect();

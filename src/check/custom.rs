@@ -1,4 +1,8 @@
-//! Custom values and the definitions they need.
+//! Rules on custom fields: values need an active definition, and required fields need values.
+//!
+//! Types of values are checked earlier, in `typing.rs`, where cells are read. The rules here need
+//! the state after the plan: [`undefined`] and [`missing`] look at a resource, [`backfill`] and
+//! [`options_gone`] at a definition that becomes stricter than what is stored.
 
 use super::field_index::custom_field;
 use super::rule_diagnostic::list_keys;
@@ -10,7 +14,7 @@ use crate::diagnostic::{agreed, codes};
 use crate::kinds::{self, CUSTOM_FIELD};
 use crate::model::{Cell, CompactText, FieldRef, Key, KindId, StatedField};
 
-/// How many resources a message names.
+/// The number of resources in a message.
 const NAMED: usize = 10;
 
 fn key(id: &CompactText) -> Key {
@@ -20,7 +24,7 @@ fn key(id: &CompactText) -> Key {
     }
 }
 
-/// What the source says of a subject's custom fields; they come last among the cells.
+/// The custom cells that the source states for a resource. They are the last of its cells.
 fn stated_custom_fields<'a>(world: &PlannedState<'a>, view: ResourceView<'a>) -> &'a [StatedField] {
     if view.kind().applies_to_word.is_none() {
         return &[];
@@ -31,13 +35,15 @@ fn stated_custom_fields<'a>(world: &PlannedState<'a>, view: ResourceView<'a>) ->
     &cells[own..]
 }
 
-/// Custom values that are said and of which there would be no definition in use.
+/// Reports declared custom values that have no active definition after the plan.
 pub(super) fn undefined<'a>(
     scene: &CheckContext<'_, 'a>,
     view: ResourceView<'a>,
     out: &mut RuleDiagnostics,
 ) {
     let world = scene.world;
+    // Typing has checked this against the declared definitions already. Here a definition may be
+    // gone because it is held, and then the value has to wait for it.
     for stated in stated_custom_fields(world, view) {
         let (FieldRef::Custom(id), Cell::Value(_)) = (&stated.field, &stated.cell) else {
             continue;
@@ -59,7 +65,7 @@ pub(super) fn undefined<'a>(
     }
 }
 
-/// Required custom fields without which something is created, or that are taken away.
+/// Reports required custom fields that a create lacks or that the plan clears.
 pub(super) fn missing(
     scene: &CheckContext<'_, '_>,
     view: ResourceView<'_>,
@@ -70,10 +76,13 @@ pub(super) fn missing(
     }
     for (id, definition) in scene.definitions().required(view.key.kind) {
         let field = FieldRef::Custom(id.clone());
-        // A blank and a `clear:` are reported where they are read.
+        // `typing.rs` has reported a blank or a `clear:` already.
         let said = view
             .created_from()
             .is_some_and(|declared| declared.stated(&field).is_some());
+        // A stored resource that never had a value is not this plan's fault: `backfill` reports it
+        // when the field becomes required, and then an edit of the phone must not be refused for
+        // it.
         let lost = view.changes().iter().any(|change| {
             change.field == field && change.before.is_some() && change.after.is_none()
         });
@@ -86,6 +95,7 @@ pub(super) fn missing(
             .declared(view.key)
             .and_then(|declared| declared.stated(&field));
         if stated.is_some_and(|stated| !matches!(stated.cell, Cell::Value(_))) {
+            // `clear:` or blank: typing has reported it.
             continue;
         }
         let message = format!("{} has no value for required custom field `{id}`", view.key);
@@ -97,7 +107,7 @@ pub(super) fn missing(
     }
 }
 
-/// Custom fields that the plan makes required while stored resources have no value for them.
+/// Reports custom fields that the plan makes required while stored resources have no value.
 pub(super) fn backfill(
     scene: &CheckContext<'_, '_>,
     _: &CheckSubjects<'_>,
@@ -108,6 +118,9 @@ pub(super) fn backfill(
         if effect.key.kind != CUSTOM_FIELD || matches!(effect.outcome, EffectOutcome::Delete) {
             continue;
         }
+        // A field may become required in several ways: `required: true`, losing its default,
+        // becoming active, or applying to another kind. So whole definitions are compared, not one
+        // field.
         let demands = |view: Option<ResourceView<'_>>| {
             let definition = view.and_then(CustomFieldDefinition::of_view);
             definition
@@ -125,7 +138,7 @@ pub(super) fn backfill(
     }
 }
 
-/// Options that the plan takes away while stored resources have them as their value.
+/// Reports options that the plan removes while stored resources use them.
 pub(super) fn options_gone(
     scene: &CheckContext<'_, '_>,
     _: &CheckSubjects<'_>,
@@ -134,6 +147,7 @@ pub(super) fn options_gone(
     let world = scene.world;
     for effect in world.effects {
         let key = &effect.key;
+        // Nobody chooses from an inactive field, so its options may go.
         let after = world.after(key).filter(ResourceView::is_live);
         let (Some(before), Some(after)) = (world.before(key), after) else {
             continue;
@@ -151,7 +165,6 @@ pub(super) fn options_gone(
     }
 }
 
-/// The resources whose value is an option that goes.
 fn removed_options_in_use(
     world: &PlannedState<'_>,
     definition: &Key,
@@ -163,6 +176,7 @@ fn removed_options_in_use(
         let value = view.get(&field);
         value.is_some_and(|value| value.members().any(|option| gone.contains(&option)))
     };
+    // The values after the plan: a plan that also moves every resource to another option is fine.
     let stored = world.all_before(kind);
     let mut keys: Vec<&Key> = stored
         .filter_map(|view| world.after(view.key))
@@ -184,13 +198,15 @@ fn removed_options_in_use(
     let at = custom_field::OPTIONS;
     let mut found = RuleDiagnostic::at_own_field(world, codes::CUSTOM_FIELD_OPTION, definition, at, message)
         .help("Keep the old option until no resource uses it: add the new option, change the values, then remove the old option");
+    // A declared one may have the old option only because its change is held. Then the definition
+    // waits for it.
     for key in keys.into_iter().filter(|key| world.declared(key).is_some()) {
         found = found.involving(world, key);
     }
     Some(found)
 }
 
-/// `1 stored user lacks`.
+/// Formats a count of stored resources with a verb: `1 stored user lacks`.
 pub(super) fn stored_ones(number: usize, kind: KindId, verb: (&str, &str)) -> String {
     let kind = kinds::get(kind);
     let one = format!("stored {}", kind.singular.replace('_', " "));
@@ -225,7 +241,7 @@ fn missing_backfill(
     let at = custom_field::REQUIRED;
     let mut found = RuleDiagnostic::at_own_field(world, code, definition, at, message)
         .help("Give it a `default`, or fill in the values first");
-    // Those that the source fills in lack it only because they are held.
+    // If the source states a value, the resource lacks it only because its change is held.
     for key in lacking {
         let fills = world
             .declared(key)

@@ -1,4 +1,8 @@
-//! Where in the table of kinds the fields stand that rules are about, found when compiling.
+//! The indexes of the fields that rules mention by name, such as `user::EMAIL`.
+//!
+//! They are computed from the table of kinds at compile time. A renamed or removed field stops the
+//! build here instead of making a rule look at the wrong field. The string functions are written by
+//! hand because `==` on strings is not allowed in a `const fn`.
 
 use crate::kinds;
 use crate::model::KindId;

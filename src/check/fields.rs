@@ -1,4 +1,8 @@
-//! Fields of one resource, where only the plan as a whole can tell whether they are right.
+//! Rules on the fields of one resource that need the state after the plan.
+//!
+//! Formats of single values are checked where they are read. Here are the rest: fields a create
+//! lacks, immutable fields, and values that depend on the settings or on another resource.
+//! [`required`] runs on every new resource of a first load, so it works on bit sets.
 
 use super::custom::stored_ones;
 use super::field_index::{account, address, settings, user};
@@ -11,15 +15,16 @@ use crate::kinds::{self, ACCOUNT, ADDRESS, Kind, USER};
 use crate::model::{Cell, CompactText, Key, KindId, Value};
 use std::sync::LazyLock;
 
-/// Required fields whose absence has a rule of its own.
+/// Required fields whose absence has a rule of its own, which also covers stored resources.
 const OWN_RULE: &[(KindId, usize)] = &[(ACCOUNT, account::ADDRESSES), (USER, user::ACCOUNTS)];
 
-/// What a create must say and does not: one finding, naming every field.
+/// Reports a create that lacks required fields, in one diagnostic that names them all.
 pub(super) fn required(
     scene: &CheckContext<'_, '_>,
     view: ResourceView<'_>,
     out: &mut RuleDiagnostics,
 ) {
+    // Nearly every resource ends here, without an allocation.
     let missing = NEEDED[usize::from(view.key.kind.0)] & !stated_bits(view);
     if missing == 0 {
         return;
@@ -45,8 +50,7 @@ pub(super) fn required(
     out.push(found.help("Write a value for each of them"));
 }
 
-/// Fields that the settings make required again while stored resources lack them: one finding each,
-/// naming who lacks it.
+/// Reports fields that the plan removes from `optionalFields` while stored resources lack them.
 pub(super) fn required_again(
     scene: &CheckContext<'_, '_>,
     _: &CheckSubjects<'_>,
@@ -56,6 +60,8 @@ pub(super) fn required_again(
     if !world.changes_setting("optionalFields") {
         return;
     }
+    // `required` looks at creates only: without this, stored resources would become invalid
+    // unnoticed.
     let before = world.setting_before("optionalFields");
     for name in before.iter().flat_map(Value::members) {
         let Some((kind, field)) = named(name) else {
@@ -80,6 +86,7 @@ pub(super) fn required_again(
             RuleDiagnostic::at_own_field(world, codes::REQUIRED, &settings, at, message).help(
                 format!("Fill in the values first, or keep `{name}` in `optionalFields`"),
             );
+        // A declared one may get its value in this plan and be held; then the settings wait for it.
         for key in lacking.iter().filter(|key| world.declared(key).is_some()) {
             found = found.involving(world, key);
         }
@@ -87,10 +94,10 @@ pub(super) fn required_again(
     }
 }
 
-/// How many resources a message names.
+/// The number of resources in a message.
 const NAMED: usize = 10;
 
-/// The kind and field that `User.phone` names.
+/// Finds the kind and field of a name like `User.phone`.
 fn named(name: &str) -> Option<(&'static Kind, usize)> {
     let (kind, field) = name.split_once('.')?;
     let kind = kinds::by_name(kind)?;
@@ -106,7 +113,7 @@ fn is_optional(world: &PlannedState<'_>, name: &str) -> bool {
         .any(|member| *member == name)
 }
 
-/// The stored resources that would have no value of a field, sorted.
+/// Returns the stored resources without a value of a field after the plan, sorted.
 fn resources_without_value<'a>(
     world: &PlannedState<'a>,
     kind: &Kind,
@@ -126,7 +133,7 @@ const fn bit(field: usize) -> u64 {
     1 << field
 }
 
-/// Of each kind, one bit a field that a create must say.
+/// The fields that a create must state, one bit for each, by kind.
 static NEEDED: LazyLock<Vec<u64>> = LazyLock::new(|| {
     kinds::ALL
         .iter()
@@ -138,20 +145,21 @@ fn required_bits(kind: KindId) -> u64 {
     let fields = kinds::get(kind).fields.iter().enumerate();
     fields
         .filter(|(index, field)| {
-            // Members of a group are required of each other only.
+            // A field such as `legalUser.firstName` is required only if the group is stated at all.
             field.required && !field.name.contains('.') && !OWN_RULE.contains(&(kind, *index))
         })
         .fold(0, |bits, (index, _)| bits | bit(index))
 }
 
-/// One bit a field that is said or derived; of what is stored already, all.
+/// The fields that a create states or that are derived, one bit for each. All bits for a stored
+/// resource, which keeps what it has.
 fn stated_bits(view: ResourceView<'_>) -> u64 {
     let Some(declared) = view.created_from() else {
         return u64::MAX;
     };
     let cells = declared.cells.iter().map(|stated| {
-        // `[]` is the reader's business, which calls it `clear-required`.
-        // Members that come to a list of none are its value.
+        // `[]` counts as stated here, because the reader reports it as `clear-required`. Added
+        // members are the whole list of a new resource.
         let comes = match &stated.cell {
             Cell::Value(_) => true,
             Cell::Amend(amend) => !amend.add.is_empty_list(),
@@ -169,7 +177,7 @@ fn stated_bits(view: ResourceView<'_>) -> u64 {
         })
 }
 
-/// Fields that may never change and would.
+/// Reports changes to immutable fields.
 pub(super) fn immutable(
     scene: &CheckContext<'_, '_>,
     view: ResourceView<'_>,
@@ -178,6 +186,8 @@ pub(super) fn immutable(
     if view.is_created() {
         return;
     }
+    // Stored values depend on these fields. With another type, for example, the values of a custom
+    // field would no longer be valid.
     for change in view.changes() {
         let fixed = view
             .kind()
@@ -206,7 +216,8 @@ pub(super) fn immutable(
     }
 }
 
-/// Names among `optionalFields` that are no required field: a typo would make nothing optional.
+/// Reports names in `optionalFields` that are not required fields. A typo there would make nothing
+/// optional.
 pub(super) fn optional_fields(
     scene: &CheckContext<'_, '_>,
     view: ResourceView<'_>,
@@ -216,7 +227,7 @@ pub(super) fn optional_fields(
     unknown_optional(scene, view.key, names.flat_map(Value::members), out);
 }
 
-/// Those names of the settings that are no required field.
+/// Reports those names that are not required fields. Also called for lists with a faulty member.
 pub(super) fn unknown_optional<'t>(
     scene: &CheckContext<'_, '_>,
     key: &Key,
@@ -249,7 +260,7 @@ pub(super) fn unknown_optional<'t>(
     }
 }
 
-/// Groups of a user that the settings do not know.
+/// Reports groups of a user that are not in `userGroups`.
 pub(super) fn groups(
     scene: &CheckContext<'_, '_>,
     view: ResourceView<'_>,
@@ -260,7 +271,7 @@ pub(super) fn groups(
     unknown_groups(scene, view.key, groups, out);
 }
 
-/// Those groups of a user that the settings do not know.
+/// Reports those groups that are not in `userGroups`. Also called for lists with a faulty member.
 pub(super) fn unknown_groups<'t>(
     scene: &CheckContext<'_, '_>,
     key: &Key,
@@ -289,6 +300,8 @@ pub(super) fn unknown_groups<'t>(
         let found = found.help(help).member(group);
         let found = found.set_by(scene.world, "userGroups");
         let found = found.involving(scene.world, &settings_key());
+        // The message lists the allowed groups. If the plan adds one, the message about an old
+        // fault differs from before, and the stored fault would pass for a new error.
         out.push(found.identified_by(group.as_str()));
     }
 }
@@ -297,7 +310,8 @@ pub(super) fn settings_key() -> Key {
     Key::new(kinds::SETTINGS, "settings")
 }
 
-/// A VAT number of another country than the first billing address.
+/// Warns of a VAT number of another country than the first billing address. Often it was copied
+/// from the parent company or from the wrong row.
 pub(super) fn vat_country(
     scene: &CheckContext<'_, '_>,
     view: ResourceView<'_>,
@@ -313,6 +327,7 @@ pub(super) fn vat_country(
     let Some((address, country)) = billing_country(scene, view) else {
         return;
     };
+    // Greece and Northern Ireland use prefixes that are not their country codes.
     let of_vat = match prefix {
         "EL" => "GR",
         "XI" => "GB",
@@ -329,12 +344,14 @@ pub(super) fn vat_country(
     }
 }
 
-/// The first billing address of an account, and its country.
+/// Returns the first billing address of an account, and its country.
 fn billing_country<'a>(
     scene: &CheckContext<'_, 'a>,
     view: ResourceView<'_>,
 ) -> Option<(Key, &'a str)> {
     let links = view.value(account::ADDRESSES)?.as_links();
+    // The second attribute is `billing`. An export may leave it out; then the address may be for
+    // billing.
     let billing = links.iter().find(|link| link.attributes[1] != Some(0))?;
     let key = Key {
         kind: ADDRESS,
@@ -344,10 +361,11 @@ fn billing_country<'a>(
     Some((key, country))
 }
 
-/// What to do about a postal code: only of one of digits a zero may have been dropped.
+/// Suggests a fix for a postal code. Only one made of digits can have lost a leading zero.
 fn zip_help(zip: &str, form: &str) -> String {
     let digits = zip.bytes().filter(u8::is_ascii_digit).count();
     if digits == 0 {
+        // ERPs write `NULL` or `N/A` into empty cells.
         return "Leave it blank if there is none. In a mapping, `blanks: [..]` reads such words as blank".to_owned();
     }
     let wanted = form.bytes().filter(u8::is_ascii_digit).count();
@@ -359,7 +377,7 @@ fn zip_help(zip: &str, form: &str) -> String {
     }
 }
 
-/// A postal code that does not look like one of its country.
+/// Warns of a postal code that does not have the format of its country.
 pub(super) fn zip_format(
     scene: &CheckContext<'_, '_>,
     view: ResourceView<'_>,
@@ -380,8 +398,8 @@ pub(super) fn zip_format(
     out.push(found.help(zip_help(zip, form)));
 }
 
-/// Whether what the source says of a field is faulty, `[]` of a required list included: the reader
-/// has reported it.
+/// Whether the reader has already reported what the source states for a field, including `[]` for a
+/// required list. A rule must not report it as missing as well.
 pub(super) fn is_reported(world: &PlannedState<'_>, view: ResourceView<'_>, field: usize) -> bool {
     let field = kinds::own_field(field);
     let stated = world

@@ -1,8 +1,10 @@
-//! Rules across resources: one named list, each a function of the state after the plan.
+//! Rules that need more than one resource: references, last users, duplicate e-mails.
 //!
-//! A rule looks at what the plan touches and at whatever refers to it, in the [`PlannedState`] as it
-//! would be after the plan, and says what is wrong. It never looks at the database, and it never
-//! knows what is held: what is held is simply not in its world.
+//! Input is a [`PlannedState`], which is the database with the effects of the plan applied, and the
+//! keys to check. Output is a sorted list of [`RuleDiagnostic`]. Rules are pure: they do not read
+//! the database, and they do not know about holds, because a held effect is not part of the state
+//! they see. Start with [`RULES`], which lists every rule, and [`run`], which runs them.
+//! [`subjects()`] decides which resources a plan makes worth checking.
 
 mod accounts;
 mod addresses;
@@ -41,27 +43,27 @@ use crate::kinds::{ACCOUNT, ADDRESS, ORGANISATION, POLICY, SETTINGS, USER};
 use crate::model::{Key, KindId};
 use rayon::prelude::*;
 
-/// What rules found, in any order.
+/// The diagnostics of rules, in any order.
 pub type RuleDiagnostics = Vec<RuleDiagnostic>;
 
-/// A rule, or several that look at the same things.
+/// One entry of [`RULES`]. It has several codes when one look at a resource answers several
+/// questions.
 pub struct CheckRule {
-    /// What it may find.
+    /// The codes it may report.
     pub codes: &'static [Code],
-    /// How it looks.
     pub check: RuleCheck,
 }
 
-/// Looks at one resource as it would be.
+/// Checks one resource as it will be after the plan.
 pub type ResourceCheck = for<'a> fn(&CheckContext<'_, 'a>, ResourceView<'a>, &mut RuleDiagnostics);
 
-/// How a rule looks at the world.
+/// What a rule is called with.
 pub enum RuleCheck {
-    /// At each subject that would be there.
+    /// Called for each subject that exists after the plan.
     EachResource(ResourceCheck),
-    /// At each subject of one kind that would be there.
+    /// Called for each subject of one kind that exists after the plan.
     EachOfKind(KindId, ResourceCheck),
-    /// At everything at once.
+    /// Called once, for rules about groups of resources or about resources that are gone.
     Everything(fn(&CheckContext<'_, '_>, &CheckSubjects<'_>, &mut RuleDiagnostics)),
 }
 
@@ -206,18 +208,20 @@ pub const RULES: &[CheckRule] = &[
     ),
 ];
 
-/// What matters otherwise in an export, which nobody reviews and which names no users beside their
-/// accounts.
+/// Severities that differ in exports.
+///
+/// An export of accounts does not name their users, so an account without one is only a warning.
+/// Changing an address that other customers use becomes an error, because nobody reviews an export
+/// and would see the warning before it is applied.
 const FEED_SEVERITIES: &[(Code, Severity)] = &[
     (codes::ACCOUNT_WITHOUT_USER, Severity::Warning),
     (codes::ORGANISATION_DEPTH, Severity::Warning),
     (codes::ADDRESS_LINK_AND_UPDATE, Severity::Error),
 ];
 
-/// What is said once of an export, with how often: nobody wants it of each of its rows.
+/// Warnings that are reported once for an export, with a count. Every row of it may have them.
 const ONCE_PER_EXPORT: &[Code] = &[codes::ACCOUNT_WITHOUT_USER];
 
-/// Gives findings the weight that they have in an export.
 fn apply_feed_severities(findings: &mut RuleDiagnostics) {
     for finding in findings.iter_mut() {
         let found = &mut finding.diagnostic;
@@ -230,6 +234,7 @@ fn apply_feed_severities(findings: &mut RuleDiagnostics) {
             finding.diagnostic.code == *code && !finding.diagnostic.is_error()
         };
         let count = findings.iter().filter(|finding| is(finding)).count();
+        // The findings are sorted by now, so the one that stays is the same in every pass.
         let mut first = true;
         findings.retain(|finding| !is(finding) || std::mem::take(&mut first));
         let told = findings.iter_mut().find(|finding| is(finding));
@@ -248,10 +253,10 @@ const fn rule(codes: &'static [Code], check: RuleCheck) -> CheckRule {
     CheckRule { codes, check }
 }
 
-/// How many subjects one task looks at.
+/// The number of subjects in one parallel task.
 const CHUNK: usize = 4096;
 
-/// What all rules find of these subjects, sorted by resource, rule and field.
+/// Runs all rules on these subjects. The result is sorted by resource, code, field and message.
 pub fn run(world: &PlannedState<'_>, subjects: &[Key]) -> Vec<RuleDiagnostic> {
     let scene = CheckContext::new(world);
     let subjects = CheckSubjects::new(subjects);
@@ -260,8 +265,11 @@ pub fn run(world: &PlannedState<'_>, subjects: &[Key]) -> Vec<RuleDiagnostic> {
         || run_global_checks(&scene, &subjects),
     );
     let mut findings: RuleDiagnostics = each.into_iter().chain(whole).flatten().collect();
+    // All faults of a resource come together, however the rules are listed. Plans are
+    // byte-identical for identical input, so the order must be total.
     findings.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
     findings.dedup_by(|later, first| later.sort_key() == first.sort_key());
+    // Only the first findings get a suggestion, so they have to be in their final order.
     suggest::add_suggestions(&scene, &mut findings);
     findings.iter_mut().for_each(RuleDiagnostic::ensure_origin);
     if world.desired.partial {

@@ -1,4 +1,8 @@
-//! The tree of organisations, and who may belong to which.
+//! Rules on the tree of organisations, and on the users in it.
+//!
+//! An organisation belongs to one account, and so do its parent and its users. [`tree`] finds
+//! cycles and organisations that are too deep. It walks each organisation once, because an export
+//! may contain chains of thousands.
 
 use super::field_index::{organisation, user};
 use super::fields::settings_key;
@@ -18,7 +22,7 @@ fn key(id: &CompactText) -> Key {
     }
 }
 
-/// The main organisation of a user must be one of the user's own.
+/// Reports a main organisation that is not among the user's organisations.
 pub(super) fn main(
     scene: &CheckContext<'_, '_>,
     view: ResourceView<'_>,
@@ -37,7 +41,7 @@ pub(super) fn main(
         return;
     };
     let organisation = key(main);
-    // One that is not there at all is a fault of its own.
+    // A missing organisation is reported by `references::links`.
     if view.links_to(user::ORGANISATIONS, main) || world.after(&organisation).is_none() {
         return;
     }
@@ -48,7 +52,7 @@ pub(super) fn main(
     out.push(found.involving(world, &organisation));
 }
 
-/// The organisations of a user must be of the user's accounts.
+/// Reports organisations of a user that belong to an account the user is not in.
 pub(super) fn of_user(
     scene: &CheckContext<'_, '_>,
     view: ResourceView<'_>,
@@ -63,6 +67,8 @@ pub(super) fn of_user(
         let Some(account) = there.text(organisation::ACCOUNT) else {
             continue;
         };
+        // As in `parent_account`: the user would see the people of a customer to whom they do not
+        // belong.
         if view.links_to(user::ACCOUNTS, account) {
             continue;
         }
@@ -76,6 +82,8 @@ pub(super) fn of_user(
                     "Choose an organisation of the user's accounts, or add the account to the user",
                 );
         let found = found.involving_field(world, &organisation, organisation::ACCOUNT);
+        // Either side may have an error of its own: the user's accounts or the organisation's
+        // account.
         let found = found.unless_unread(unread::faulty(world, view.key, user::ACCOUNTS));
         let at = organisation::ACCOUNT;
         let found = found.unless_unread(unread::faulty(world, &organisation, at));
@@ -83,7 +91,7 @@ pub(super) fn of_user(
     }
 }
 
-/// The parent of an organisation must be of the same account.
+/// Reports a parent that belongs to another account.
 pub(super) fn parent_account(
     scene: &CheckContext<'_, '_>,
     view: ResourceView<'_>,
@@ -101,6 +109,7 @@ pub(super) fn parent_account(
         view.text(organisation::ACCOUNT),
         there.text(organisation::ACCOUNT),
     );
+    // Members of an organisation see each other, so one customer would see the people of another.
     if let (Some(own), Some(other)) = (own, other)
         && own != other
     {
@@ -116,16 +125,17 @@ pub(super) fn parent_account(
     }
 }
 
-/// How deep organisations are, and the circles in which they hang together.
+/// The depths of organisations, and the cycles found on the way.
 #[derive(Default)]
 struct OrganisationDepths<'a> {
-    /// From 1 at the top; 0 in or below a circle, where depth means nothing.
+    /// 1 at the top, and 0 in or below a cycle, where depth means nothing.
     depths: HashMap<&'a CompactText, usize>,
     circles: Vec<Vec<&'a Key>>,
 }
 
 impl<'a> OrganisationDepths<'a> {
-    /// The depth of an organisation; each one is walked once however many ask.
+    /// Returns the depth of an organisation: 1 at the top, 0 in or below a cycle. Each organisation
+    /// is walked once, however many are below it.
     fn depth(&mut self, world: &PlannedState<'a>, key_of: &Key) -> usize {
         let mut path: Vec<&'a Key> = Vec::new();
         let mut places: HashMap<&'a CompactText, usize> = HashMap::new();
@@ -136,6 +146,8 @@ impl<'a> OrganisationDepths<'a> {
                 break *known;
             }
             if let Some(place) = places.insert(&view.key.id, path.len()) {
+                // Only the part that repeats is the cycle. What leads to it is fine once that is
+                // fixed.
                 self.circles.push(path[place..].to_vec());
                 for member in path {
                     self.depths.insert(&member.id, 0);
@@ -146,6 +158,8 @@ impl<'a> OrganisationDepths<'a> {
             let parent = view.targets(organisation::PARENT).next();
             next = parent.and_then(|parent| world.after(&key(parent)));
         };
+        // The walk ended at a known organisation of depth 0: a cycle, already reported. Counting on
+        // from it would call everything below it too deep as well.
         let below_circle = depth == 0 && next.is_some();
         while let Some(member) = path.pop() {
             depth += usize::from(!below_circle);
@@ -155,7 +169,7 @@ impl<'a> OrganisationDepths<'a> {
     }
 }
 
-/// Circles among organisations, and what is deeper than the settings allow.
+/// Reports cycles among organisations, and organisations deeper than `organisationDepth`.
 pub(super) fn tree(
     scene: &CheckContext<'_, '_>,
     subjects: &CheckSubjects<'_>,
@@ -186,6 +200,7 @@ fn too_deep<'a>(
     let chain = ancestors(world, view);
     let mut ids: Vec<&str> = chain.iter().rev().map(|key| key.id.as_str()).collect();
     if chain.len() < depth {
+        // `ancestors` stops at `NAMED`.
         ids.insert(0, "…");
     }
     let message = format!(
@@ -199,15 +214,18 @@ fn too_deep<'a>(
     for ancestor in &chain[1..] {
         found = found.involving_field(world, ancestor, organisation::PARENT);
     }
+    // Without the allowed depth, which is not part of the identity: a stored tree that was too deep
+    // remains a stored fault if the plan also changes `organisationDepth`.
     let fault = format!("level {depth}: {}", ids.join(" > "));
     let found = found.set_by(world, "organisationDepth");
     found.involving(world, &settings_key()).identified_by(fault)
 }
 
-/// How many organisations a message names: a chain of thousands would be named thousands of times.
+/// The number of organisations in a message. A chain of thousands would otherwise be printed for
+/// each of its members.
 const NAMED: usize = 12;
 
-/// The organisation itself, its parent and so on, up to the top or to [`NAMED`] of them.
+/// Returns the organisation, its parent and so on to the top, but at most [`NAMED`] of them.
 fn ancestors<'a>(world: &PlannedState<'a>, view: ResourceView<'a>) -> Vec<&'a Key> {
     let mut chain = vec![view.key];
     let mut seen: HashSet<&Key> = HashSet::from([view.key]);
@@ -223,6 +241,8 @@ fn ancestors<'a>(world: &PlannedState<'a>, view: ResourceView<'a>) -> Vec<&'a Ke
 }
 
 fn cycle(world: &PlannedState<'_>, circle: &[&Key]) -> RuleDiagnostic {
+    // A cycle has no first member. Starting at the smallest key gives the same message, place and
+    // identity wherever the walk entered it.
     let first = (0..circle.len())
         .min_by_key(|index| circle[*index])
         .unwrap_or_default();

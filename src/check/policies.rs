@@ -1,4 +1,6 @@
-//! Who reviews whom, and whether they may.
+//! Rules on approval policies: whom they review, and who approves.
+//!
+//! The errors are about active policies only, because an inactive one blocks no order.
 
 use super::field_index::policy;
 use super::field_index::user;
@@ -14,7 +16,7 @@ fn key(id: &CompactText) -> Key {
     }
 }
 
-/// Everybody in an active policy must belong to its account.
+/// Reports reviewed users and approvers of an active policy who do not belong to its account.
 pub(super) fn foreign_users(
     scene: &CheckContext<'_, '_>,
     view: ResourceView<'_>,
@@ -34,6 +36,7 @@ pub(super) fn foreign_users(
         for id in view.targets(field) {
             let user = key(id);
             let there = world.after(&user);
+            // A user who does not exist is reported by `references::links`.
             if there.is_none_or(|there| there.links_to(user::ACCOUNTS, account)) {
                 continue;
             }
@@ -49,7 +52,7 @@ pub(super) fn foreign_users(
     }
 }
 
-/// One or two approvers of an active policy, at least one of them active.
+/// Reports active policies that do not have one or two approvers, or none that is active.
 pub(super) fn approvers(
     scene: &CheckContext<'_, '_>,
     view: ResourceView<'_>,
@@ -64,7 +67,7 @@ pub(super) fn approvers(
     let missing =
         count == 0 && view.is_created() && !scene.is_optional(view.key, policy::APPROVERS);
     if missing {
-        // That is `required`.
+        // `fields::required` reports it, together with the other missing fields.
         return;
     }
     if count == 0 || count > 2 {
@@ -72,6 +75,9 @@ pub(super) fn approvers(
         let found = RuleDiagnostic::at_own_field(world, code, view.key, policy::APPROVERS, message);
         out.push(found.help("Name one or two users of the account"));
     } else if nobody_active(world, view) {
+        // Without an active approver, orders wait for ever. It is an error only if this plan brings
+        // that about: if an approver was deactivated in the shop, an unrelated edit must not be
+        // refused.
         let before = world.before(view.key);
         let own_doing = view.becomes_live()
             || before.is_some_and(|before| before.is_live() && somebody_was_active(world, before));
@@ -90,7 +96,7 @@ pub(super) fn approvers(
     }
 }
 
-/// Approvers who are not there at all are a fault of their own.
+/// Whether all approvers exist and are inactive. A missing approver is reported as a reference.
 fn nobody_active(world: &PlannedState<'_>, view: ResourceView<'_>) -> bool {
     let mut approvers = view.targets(policy::APPROVERS);
     approvers.all(|id| world.after(&key(id)).is_some_and(|user| !user.is_live()))
@@ -101,7 +107,7 @@ fn somebody_was_active(world: &PlannedState<'_>, before: ResourceView<'_>) -> bo
     approvers.any(|id| world.before(&key(id)).is_some_and(|user| user.is_live()))
 }
 
-/// Nobody should approve his own purchases.
+/// Warns of approvers who would approve their own orders.
 pub(super) fn self_approval(
     scene: &CheckContext<'_, '_>,
     view: ResourceView<'_>,

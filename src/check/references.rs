@@ -1,4 +1,9 @@
-//! Links to what is not there, no longer there, or of no use.
+//! Rules on references: the target must exist and be active, and nothing may be deleted that is
+//! still referred to.
+//!
+//! [`links`] looks from the referrer to its targets. [`removals`] looks the other way, from a
+//! resource that goes to those that still refer to it. The two divide the cases so that one mistake
+//! is reported once. [`salvaged`] checks the readable members of lists that have a faulty one.
 
 use super::field_index::{settings, user};
 use super::fields::{unknown_groups, unknown_optional};
@@ -13,18 +18,19 @@ use crate::kinds::{self, SETTINGS, USER};
 use crate::model::{CompactText, Key, KindId};
 use std::collections::HashSet;
 
-/// How many referrers a message names where it need not name all.
+/// The number of referrers in a warning, where a few examples are enough.
 const NAMED: usize = 10;
-/// How many it names where it should name all: past that nobody reads on.
+/// The number of referrers in an error. They all have to be fixed, but a hub with 100,000 referrers
+/// must not produce a message nobody can read.
 const ALL_NAMED: usize = 1000;
 
-/// Every link of a subject: its target must be there and in use.
+/// Reports every link of a resource whose target does not exist or is inactive.
 pub(super) fn links(
     scene: &CheckContext<'_, '_>,
     view: ResourceView<'_>,
     out: &mut RuleDiagnostics,
 ) {
-    // A main organisation is named among the organisations too: that is one fault.
+    // `mainOrganisation` is also in `organisations`, so a typo in it would be reported twice.
     let mut told: HashSet<Key> = HashSet::new();
     for (field, kind) in view.kind().references() {
         for target in view.targets(field) {
@@ -46,7 +52,7 @@ pub(super) fn links(
     }
 }
 
-/// Whether the link was not there before the plan.
+/// Whether the plan adds the link. If so, this plan is to blame and the diagnostic is an error.
 fn added(world: &PlannedState<'_>, view: ResourceView<'_>, field: usize, target: &Key) -> bool {
     let before = world.before(view.key);
     view.outcome().is_some() && !before.is_some_and(|before| before.links_to(field, &target.id))
@@ -61,8 +67,11 @@ fn inactive_target(
     let added = added(world, view, field, target);
     let was_live = world.before(target).is_some_and(|before| before.is_live());
     let useless = !added && comes_without(world, view, field);
+    // `useless` is reported here all the same, because the resource that the plan activates is to
+    // blame.
     if !added && was_live && !useless {
-        // Told once, of the target.
+        // This plan deactivates the target. `removals` reports that once, at the target, instead
+        // of once at each of perhaps thousands of users.
         return None;
     }
     let message = if useless {
@@ -86,13 +95,13 @@ fn inactive_target(
     )
 }
 
-/// Whether the plan brings a resource into use of which a required reference leads to nothing in
-/// use.
+/// Whether the plan activates a resource although a required reference has no active target.
 fn comes_without(world: &PlannedState<'_>, view: ResourceView<'_>, field: usize) -> bool {
     let definition = &view.kind().fields[field];
     let Some(kind) = definition.ty.target() else {
         return false;
     };
+    // One active target is enough: a user of two accounts can log in while one of them is inactive.
     let in_use = |id: &CompactText| {
         let target = Key {
             kind,
@@ -109,11 +118,15 @@ fn missing_target(
     field: usize,
     target: &Key,
 ) -> Option<RuleDiagnostic> {
+    // The target was stored and is not there after the plan, so the plan deletes it.
     let deleted_here = world.before(target).is_some();
     let added = added(world, view, field, target);
     if deleted_here && !added {
+        // `removals` reports it once, as `in-use`, and names all referrers.
         return None;
     }
+    // A retired id exists nowhere, but "declare it" would be wrong advice: it can never be used
+    // again.
     let found = if deleted_here || world.stored.retired.contains(target) {
         let message = format!("{target} is deleted and cannot be restored");
         RuleDiagnostic::at_own_field(world, codes::REFERENCE_INACTIVE, view.key, field, message)
@@ -126,7 +139,8 @@ fn missing_target(
     Some(found.member(&target.id).involving(world, target))
 }
 
-/// The members that could be read of a list with a faulty one: they have to be right too.
+/// Checks the readable members of lists that have a faulty one, so that fixing the first mistake
+/// does not bring up a second one.
 pub(super) fn salvaged(
     scene: &CheckContext<'_, '_>,
     _: &CheckSubjects<'_>,
@@ -147,6 +161,8 @@ pub(super) fn salvaged(
         if let Some((_, kind)) = references.find(|(at, _)| *at == index) {
             dangling(world, key, index, kind, &left.members, out);
         }
+        // The faulty field is not among the cells, so it has no origin of its own. The list's start
+        // is the nearest place that is known.
         for found in &mut out[first..] {
             let origin = world.origin(key);
             found.diagnostic.origin = origin.map(|origin| Origin {
@@ -168,6 +184,8 @@ fn dangling(
     for id in ids {
         let target = Key::new(kind, id);
         if world.after(&target).is_some() || world.stored.retired.contains(&target) {
+            // Whether an inactive or retired target matters depends on the whole list, which is
+            // unknown. Once the list can be read, `links` decides.
             continue;
         }
         let message = format!("{target} does not exist: it is neither declared nor stored");
@@ -177,7 +195,7 @@ fn dangling(
     }
 }
 
-/// Every resource that the plan deletes or sets inactive: who still refers to it?
+/// Reports resources that the plan deletes or deactivates while others still refer to them.
 pub(super) fn removals(
     scene: &CheckContext<'_, '_>,
     _: &CheckSubjects<'_>,
@@ -202,19 +220,22 @@ fn deactivates(world: &PlannedState<'_>, effect: &ResourceEffect) -> bool {
         && !live(world.after(&effect.key))
 }
 
-/// Who refers to `key` after the plan and did before it, one entry a referrer.
+/// The resources that refer to `key` both before and after the plan, each with one field.
 fn remaining_referrers<'a>(world: &PlannedState<'a>, key: &Key) -> Vec<(&'a Key, usize)> {
     let mut found = world.all_referrers(key);
+    // A link that the plan adds is reported by `links`, at the place that adds it.
     found.retain(|(referrer, field)| {
         let before = world.before(referrer);
         before.is_some_and(|before| before.links_to(*field, &key.id))
     });
+    // Sorting puts the fields of a referrer side by side: a reviewed approver is one referrer.
     found.sort_unstable();
     found.dedup_by_key(|(referrer, _)| *referrer);
     found
 }
 
-/// Whether the source itself says that `referrer` refers to `id`; kept links are not said.
+/// Whether a document of this source states the reference. A stored link that no document mentions
+/// does not count.
 fn declares_reference(
     world: &PlannedState<'_>,
     referrer: &Key,
@@ -243,6 +264,8 @@ fn deleted(world: &PlannedState<'_>, key: &Key) -> Option<RuleDiagnostic> {
     if keepers.is_empty() {
         return None;
     }
+    // If this source states every reference, it contradicts itself and its author can fix it.
+    // Otherwise links that others made are in the way, and the help names other ways out.
     let own = keepers
         .iter()
         .all(|(referrer, field)| declares_reference(world, referrer, *field, &key.id));
@@ -264,6 +287,8 @@ fn deleted(world: &PlannedState<'_>, key: &Key) -> Option<RuleDiagnostic> {
 fn deactivated(world: &PlannedState<'_>, key: &Key) -> Option<RuleDiagnostic> {
     let mut referrers = remaining_referrers(world, key);
     let status = kinds::get(key.kind).status_index();
+    // Deactivating is never refused because of other sources. But if a file is removed while
+    // another file of the same source still needs it, the removal is most likely a mistake.
     if world.declared(key).is_none() {
         let mut own = referrers.clone();
         own.retain(|(referrer, field)| declares_reference(world, referrer, *field, &key.id));
@@ -282,6 +307,7 @@ fn deactivated(world: &PlannedState<'_>, key: &Key) -> Option<RuleDiagnostic> {
             return Some(involve(found, world, &own));
         }
     }
+    // An inactive user of an inactive account is the normal end of a customer, not worth a warning.
     referrers.retain(|(referrer, _)| world.after(referrer).is_some_and(|view| view.is_live()));
     if referrers.is_empty() {
         return None;

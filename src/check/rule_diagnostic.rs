@@ -1,4 +1,9 @@
-//! What a rule found, and how it is put.
+//! The diagnostic of a rule, with what the planner needs to decide whom to hold.
+//!
+//! Rules build a [`RuleDiagnostic`] by chaining: [`RuleDiagnostic::at_own_field`], then `help`,
+//! `member`, `involving` and so on. `plan::fixpoint` reads the parts that are not for people:
+//! `involves` tells it what depends on what, and [`RuleDiagnostic::identity`] whether the fault was
+//! stored before.
 
 use super::fields::settings_key;
 use super::{PlannedState, unread};
@@ -6,24 +11,24 @@ use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::kinds;
 use crate::model::{CompactText, FieldRef, Key};
 
-/// What a rule found, and whose doing it may be.
+/// A diagnostic, and the resources and settings that caused it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RuleDiagnostic {
-    /// What to tell.
     pub diagnostic: Diagnostic,
-    /// What the fault is where the message says more than that, such as what would be right.
+    /// Replaces the message in `identity` where the message also lists what is allowed, which may
+    /// differ before and after the plan.
     pub identifying_text: Option<String>,
-    /// The other resources without whose change the fault would not be there: when one of them is
-    /// held, what has the fault depends on it.
+    /// Other resources that take part in the fault. If one of them is held, the resource with the
+    /// fault depends on it and is held too.
     pub involves: Vec<Key>,
-    /// What could not be read and without which there may be no fault.
+    /// Something that could not be read. Had it been read, there might be no fault.
     pub unread: Option<String>,
-    /// The setting without which there may be no fault.
+    /// The setting that makes this a fault.
     pub setting: Option<&'static str>,
 }
 
 impl RuleDiagnostic {
-    /// A finding about a field of `key`, where the source states that field.
+    /// A diagnostic about a field of `key`, placed where the source states that field.
     pub fn at_field(
         world: &PlannedState<'_>,
         code: Code,
@@ -43,7 +48,7 @@ impl RuleDiagnostic {
         }
     }
 
-    /// The same about one of the kind's own fields, by index.
+    /// Like [`Self::at_field`], for one of the kind's own fields by index.
     pub fn at_own_field(
         world: &PlannedState<'_>,
         code: Code,
@@ -54,51 +59,52 @@ impl RuleDiagnostic {
         Self::at_field(world, code, key, &kinds::own_field(field), message)
     }
 
-    /// The same with the way out.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.diagnostic.help = Some(help.into());
         self
     }
 
-    /// The same, recognised by this and not by its message.
+    /// Sets the text that identifies the fault in place of the message.
     #[must_use]
     pub fn identified_by(mut self, fault: impl Into<String>) -> Self {
         self.identifying_text = Some(fault.into());
         self
     }
 
-    /// The same, a fault only if what could not be read does not say otherwise.
+    /// Notes what could not be read and may show that there is no fault. The first one noted
+    /// counts.
     #[must_use]
     pub(super) fn unless_unread(mut self, unread: Option<String>) -> Self {
         self.unread = self.unread.or(unread);
         self
     }
 
-    /// The same, a fault only by this setting.
+    /// Notes the setting that makes this a fault.
     #[must_use]
     pub(super) fn set_by(mut self, world: &PlannedState<'_>, setting: &'static str) -> Self {
         self.setting = Some(setting);
         let settings = settings_key();
         let field = kinds::get(settings.kind).expect_index(setting);
+        // A setting with a typo falls back to its stored value or default. That would turn one
+        // mistake into an error at every account.
         self.unless_unread(unread::faulty(world, &settings, field))
     }
 
-    /// The same about one member of the list.
+    /// Narrows the diagnostic to one member of a list.
     #[must_use]
     pub fn member(mut self, member: &str) -> Self {
         self.diagnostic.member = Some(CompactText::new(member));
         self
     }
 
-    /// The same with another severity than the rule's own.
     #[must_use]
     pub fn severity(mut self, severity: Severity) -> Self {
         self.diagnostic.severity = severity;
         self
     }
 
-    /// The same with another resource that has a part in it.
+    /// Adds another resource that takes part in the fault.
     #[must_use]
     pub fn involving(mut self, world: &PlannedState<'_>, key: &Key) -> Self {
         self.diagnostic.related.extend(world.origin(key));
@@ -106,10 +112,13 @@ impl RuleDiagnostic {
         self
     }
 
-    /// The same, with a part in it for the settings if the plan changes this one.
+    /// Notes the setting that makes this a fault. If the plan changes it, the settings take part in
+    /// the fault.
     #[must_use]
     pub fn involving_setting(self, world: &PlannedState<'_>, setting: &'static str) -> Self {
         let found = self.set_by(world, setting);
+        // An unchanged setting must stay out of `involves`: an unrelated hold on the settings would
+        // otherwise hold this resource as well.
         if world.changes_setting(setting) {
             found.involving(world, &settings_key())
         } else {
@@ -117,7 +126,7 @@ impl RuleDiagnostic {
         }
     }
 
-    /// The same with another resource that has a part in it by one of its fields.
+    /// Adds another resource that takes part in the fault through one of its fields.
     #[must_use]
     pub fn involving_field(mut self, world: &PlannedState<'_>, key: &Key, field: usize) -> Self {
         let origin = world.field_origin(key, &kinds::own_field(field));
@@ -126,7 +135,8 @@ impl RuleDiagnostic {
         self
     }
 
-    /// What tells whether this is a fault that was there before the plan.
+    /// Identifies the fault across two runs of the rules. A fault with the same identity before the
+    /// plan was stored already and is only a warning.
     pub(crate) fn identity(&self) -> (Code, Option<Key>, Option<String>, String) {
         let diagnostic = &self.diagnostic;
         let fault = self
@@ -141,15 +151,17 @@ impl RuleDiagnostic {
         )
     }
 
-    /// The same at a place: where it has none, at that of the first resource that has a part in it.
+    /// Gives a diagnostic without an origin the one of the first resource that takes part in it.
     pub(super) fn ensure_origin(&mut self) {
         let diagnostic = &mut self.diagnostic;
+        // A stored resource that no document declares has no origin. Taken out of `related`, so
+        // that the same place is not printed twice.
         if diagnostic.origin.is_none() && !diagnostic.related.is_empty() {
             diagnostic.origin = Some(diagnostic.related.remove(0));
         }
     }
 
-    /// What makes two findings one, in the order in which they are reported.
+    /// The order of the report. Diagnostics with equal keys are reported once.
     pub(super) fn sort_key(&self) -> (&Option<Key>, Code, &Option<String>, &str) {
         let diagnostic = &self.diagnostic;
         (
@@ -161,7 +173,7 @@ impl RuleDiagnostic {
     }
 }
 
-/// `Account/a, Account/b and 3 more`.
+/// Formats keys as `Account/a, Account/b and 3 more`.
 pub(super) fn list_keys<'k>(keys: impl IntoIterator<Item = &'k Key>, limit: usize) -> String {
     let keys: Vec<&Key> = keys.into_iter().collect();
     let mut text = String::new();

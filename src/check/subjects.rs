@@ -1,4 +1,10 @@
-//! What the rules look at: what a plan touches, and whoever depends on it.
+//! Chooses the resources that the rules check: those that a plan touches, and those that depend on
+//! them.
+//!
+//! A plan that edits one user must not check a million others. Start with [`subjects`], which
+//! collects the keys. The two tables name the fields and settings whose change reaches further than
+//! their own resource. A rule that reads a field of a referenced resource needs an entry in
+//! [`SEEN_BY_REFERRERS`]. Without one it misses faults until the referrer itself changes.
 
 use super::field_index::{address, custom_field, organisation, policy, settings, user};
 use super::{EffectOutcome, PlannedState, ResourceEffect};
@@ -6,27 +12,24 @@ use crate::kinds::{self, ACCOUNT, ADDRESS, CUSTOM_FIELD, ORGANISATION, POLICY, S
 use crate::model::{FieldRef, Key, KindId};
 use std::collections::BTreeSet;
 
-/// The keys that rules look at, sorted.
+/// The keys that rules check, sorted and without repeats.
 pub struct CheckSubjects<'k> {
     keys: Vec<&'k Key>,
 }
 
 impl<'k> CheckSubjects<'k> {
-    /// The subjects with these keys.
     pub fn new(keys: &'k [Key]) -> Self {
         let mut keys: Vec<&Key> = keys.iter().collect();
-        // Stable, since that is linear for what is sorted already.
+        // The stable sort is linear on sorted input, which this mostly is.
         keys.sort();
         keys.dedup();
         Self { keys }
     }
 
-    /// All of them.
     pub fn keys(&self) -> &[&'k Key] {
         &self.keys
     }
 
-    /// Those of one kind.
     pub fn of_kind(&self, kind: KindId) -> &[&'k Key] {
         let start = self.keys.partition_point(|key| key.kind < kind);
         let end = self.keys.partition_point(|key| key.kind <= kind);
@@ -38,7 +41,7 @@ impl<'k> CheckSubjects<'k> {
     }
 }
 
-/// Fields that rules on the referrers of a resource look at, beside its status.
+/// Fields of a resource that rules read when they check its referrers. Its status always counts.
 const SEEN_BY_REFERRERS: &[(KindId, usize)] = &[
     (ADDRESS, address::COUNTRY),
     (ORGANISATION, organisation::ACCOUNT),
@@ -48,7 +51,7 @@ const SEEN_BY_REFERRERS: &[(KindId, usize)] = &[
     (POLICY, policy::ACCOUNT),
 ];
 
-/// Settings, and the kinds all of whose resources are judged anew when they change.
+/// Settings, each with the kinds of which every resource is checked again when it changes.
 const SEEN_BY_ALL: &[(usize, &[KindId])] = &[
     (settings::LOGIN_MODE, &[ACCOUNT, USER]),
     (settings::ORGANISATION_DEPTH, &[ORGANISATION]),
@@ -57,9 +60,10 @@ const SEEN_BY_ALL: &[(usize, &[KindId])] = &[
     (settings::PAYMENT_PROVIDER, &[ACCOUNT]),
 ];
 
-/// What the plan touches, and whoever refers, before or after, to something of which that matters.
+/// Returns the keys that the plan touches, and those of resources that depend on what it changes.
 pub fn subjects(world: &PlannedState<'_>) -> Vec<Key> {
     let mut keys: Vec<Key> = Vec::with_capacity(world.effects.len());
+    // Collected and walked at once, so that a subtree that moves in several steps is walked once.
     let mut moved = Vec::new();
     for effect in world.effects {
         keys.push(effect.key.clone());
@@ -91,12 +95,13 @@ fn changes(effect: &ResourceEffect, field: usize) -> bool {
     }
 }
 
-/// Whoever refers to something new is new or changed itself.
+/// Whether the rules have to check the referrers of a resource because of this effect.
 fn seen_by_referrers(world: &PlannedState<'_>, effect: &ResourceEffect) -> bool {
     let kind = kinds::get(effect.key.kind);
     let seen = SEEN_BY_REFERRERS.iter();
     match effect.outcome {
         EffectOutcome::Delete => world.stored.rows.contains(&effect.key),
+        // Whatever refers to a new resource is new or changed itself, and so a subject already.
         EffectOutcome::Create { .. } => false,
         EffectOutcome::Change(_) => {
             changes(effect, kind.status_index())
@@ -121,11 +126,12 @@ fn referrers(world: &PlannedState<'_>, key: &Key) -> BTreeSet<Key> {
     found
 }
 
-/// Everything below organisations that move: it gets deeper with them.
+/// Returns everything below organisations that get another parent, because it may now be too deep.
 fn organisations_below(world: &PlannedState<'_>, mut queue: Vec<Key>) -> BTreeSet<Key> {
     let mut found = BTreeSet::new();
     while let Some(key) = queue.pop() {
         for child in world.referrers(ORGANISATION, organisation::PARENT, &key) {
+            // Only new ones are queued: organisations that form a cycle would be walked for ever.
             if found.insert((*child).clone()) {
                 queue.push((*child).clone());
             }
@@ -137,6 +143,7 @@ fn organisations_below(world: &PlannedState<'_>, mut queue: Vec<Key>) -> BTreeSe
 fn affected_by_settings(world: &PlannedState<'_>, effect: &ResourceEffect) -> BTreeSet<Key> {
     let mut kinds_seen: BTreeSet<KindId> = BTreeSet::new();
     for (field, seen_by) in SEEN_BY_ALL {
+        // Only what really differs: checking every resource reads the whole database.
         let now = world.after(&effect.key).and_then(|view| view.value(*field));
         let was = world
             .before(&effect.key)
@@ -147,13 +154,14 @@ fn affected_by_settings(world: &PlannedState<'_>, effect: &ResourceEffect) -> BT
     }
     kinds_seen
         .into_iter()
-        // What is new is touched anyway.
+        // New resources are subjects already.
         .flat_map(|kind| world.all_before(kind))
         .map(|view| view.key.clone())
         .collect()
 }
 
-/// Whose documents say something of a custom field that is no longer what it was.
+/// Returns the resources whose documents state a custom field that the plan deletes or whose status
+/// it changes.
 fn resources_stating_field(world: &PlannedState<'_>, effect: &ResourceEffect) -> Vec<Key> {
     let matters = match effect.outcome {
         EffectOutcome::Delete => true,
@@ -163,6 +171,8 @@ fn resources_stating_field(world: &PlannedState<'_>, effect: &ResourceEffect) ->
     if !matters {
         return Vec::new();
     }
+    // Stored values stay valid without a definition. Only a document that still states one is
+    // wrong.
     let field = FieldRef::Custom(effect.key.id.clone());
     let says = world.desired.resources.iter();
     says.filter(|declared| declared.stated(&field).is_some())

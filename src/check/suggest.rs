@@ -1,16 +1,18 @@
-//! What a wrong id was probably meant to be.
+//! Adds "did you mean" to references that lead nowhere.
 
 use super::{CheckContext, RuleDiagnostic, RuleDiagnostics};
 use crate::diagnostic::{codes, did_you_mean};
 use crate::model::{Key, KindId};
 use std::collections::BTreeMap;
 
-/// How many findings get a suggestion: whoever has more has another problem.
+/// The number of suggestions in a report. So many dangling references are hardly typos: more likely
+/// a file is missing.
 const SUGGESTIONS: usize = 50;
-/// Among so many ids every one is compared in full; among more, only those that look alike.
+/// The number of ids up to which all are compared. Edit distances to a million ids are too slow, so
+/// beyond this number [`looks_like`] filters first.
 const FEW: usize = 5000;
 
-/// Adds the nearest id to the help of the first findings about references that lead nowhere.
+/// Adds the nearest known id to the help of the first dangling references.
 pub(super) fn add_suggestions(scene: &CheckContext<'_, '_>, findings: &mut RuleDiagnostics) {
     let mut known: BTreeMap<KindId, Vec<&str>> = BTreeMap::new();
     let dangling = findings
@@ -39,6 +41,8 @@ fn suggest(finding: &mut RuleDiagnostic, missing: &Key, ids: &[&str]) {
         .copied()
         .filter(|id| few || looks_like(id, &missing.id));
     if let Some(meant) = did_you_mean(&missing.id, alike) {
+        // The rule's own help stays, since the guess may be wrong. It continues the sentence, so
+        // its first letter becomes small.
         let help = finding.diagnostic.help.take().unwrap_or_default();
         let (first, rest) = help.split_at(help.chars().next().map_or(0, char::len_utf8));
         finding.diagnostic.help = Some(format!(
@@ -48,7 +52,7 @@ fn suggest(finding: &mut RuleDiagnostic, missing: &Key, ids: &[&str]) {
     }
 }
 
-/// Whether two ids are equal but for at most two bytes in one place.
+/// Whether two ids differ in at most two neighbouring bytes: one typo, or two letters swapped.
 fn looks_like(one: &str, other: &str) -> bool {
     let (one, other) = (one.as_bytes(), other.as_bytes());
     let longer = one.len().max(other.len());

@@ -1,4 +1,9 @@
-//! Custom cells become canonical values by the definition of their custom field.
+//! Turns custom cells into canonical values, by the definition of their custom field.
+//!
+//! The reader of a source knows only that `customFields: {dock: B4}` holds a text. Which type it
+//! has is known once the source and the database have both been read. [`definitions`] collects the
+//! custom fields of both; [`type_custom`] takes what was read and returns a typed copy with
+//! diagnostics. One value is parsed in `typing/parse.rs`.
 
 mod parse;
 
@@ -17,29 +22,28 @@ use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What a custom field is a field of, and what its values are.
+/// A custom field as far as its values depend on it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CustomFieldDefinition {
-    /// The kind it applies to; `None` when that is said wrongly, which is reported elsewhere.
+    /// The kind it applies to. `None` if `appliesTo` is wrong, which is reported elsewhere.
     pub kind: Option<KindId>,
-    /// The type of its values; `None` when that is said wrongly.
+    /// The type of its values. `None` if `type` is wrong or cannot be read.
     pub ty: Option<CustomType>,
-    /// The values of a list to choose from, in their order.
+    /// The allowed values of a list, in their order.
     pub options: Vec<CompactText>,
-    /// Whether every resource must have a value.
     pub required: bool,
-    /// The canonical value that stands in for a missing one.
+    /// The canonical value that a resource without one gets.
     pub default: Option<Value>,
-    /// Whether it is in use.
+    /// Whether its status is active.
     pub is_live: bool,
 }
 
-/// The custom fields that there are, by external id.
+/// All custom fields by external id, inactive ones included.
 #[derive(Clone, Default, Debug)]
 pub struct CustomFieldDefinitions(BTreeMap<CompactText, CustomFieldDefinition>);
 
 impl CustomFieldDefinition {
-    /// The definition whose own fields have these values, by index.
+    /// Reads a definition from the values of its own fields, by index.
     fn read<'v>(value: impl Fn(usize) -> Option<&'v Value>) -> Self {
         let word = |index| value(index).and_then(Value::as_text);
         let applies_to = word(custom_field::APPLIES_TO);
@@ -61,12 +65,13 @@ impl CustomFieldDefinition {
             default: None,
             is_live: word(custom_field::STATUS).is_none_or(|status| status == "active"),
         };
+        // Last, because the default is itself a value of the field and needs its type and options.
+        // A default that does not fit is reported by `check_default`.
         let default = value(custom_field::DEFAULT);
         definition.default = default.and_then(|raw| parse(&definition, raw).ok());
         definition
     }
 
-    /// The definition that a resource would be.
     pub(super) fn of_view(view: ResourceView<'_>) -> Option<Self> {
         (view.key.kind == CUSTOM_FIELD).then(|| Self::read(|index| view.value(index)))
     }
@@ -75,7 +80,8 @@ impl CustomFieldDefinition {
         Self::read(|index| match declared.cell(index) {
             Some(cell @ (Cell::Value(_) | Cell::Amend(_))) => cell.value(),
             Some(Cell::Clear) => None,
-            // A manifest that says nothing of its status says active.
+            // A manifest without a status declares an active field, even if the stored one is
+            // inactive.
             None if index == custom_field::STATUS => None,
             Some(Cell::Blank) | None => row?.value(&kinds::own_field(index)),
         })
@@ -83,14 +89,16 @@ impl CustomFieldDefinition {
 }
 
 impl CustomFieldDefinitions {
-    /// The definition in use of a custom field of a kind.
+    /// The active definition of a custom field of a kind.
     pub fn get(&self, kind: KindId, id: &str) -> Option<&CustomFieldDefinition> {
         let definition = self.0.get(id)?;
+        // If `appliesTo` is wrong, the field counts for every kind: that mistake is reported once,
+        // not again at each resource that has a value.
         let applies = definition.kind.is_none_or(|applies_to| applies_to == kind);
         (definition.is_live && applies).then_some(definition)
     }
 
-    /// The definitions in use of a kind, by external id.
+    /// The active definitions of a kind, by external id.
     pub fn of_kind(
         &self,
         kind: KindId,
@@ -100,7 +108,6 @@ impl CustomFieldDefinitions {
             .filter(move |(_, definition)| definition.is_live && definition.kind == Some(kind))
     }
 
-    /// Those of them that every resource must have.
     pub fn required(
         &self,
         kind: KindId,
@@ -109,7 +116,7 @@ impl CustomFieldDefinitions {
             .filter(|(_, definition)| definition.required)
     }
 
-    /// These custom fields, and over them those that a source declares.
+    /// Returns these custom fields, overridden by those that a source declares.
     #[must_use]
     pub fn with_declared(&self, desired: &Desired, snapshot: &Snapshot) -> Self {
         let mut all = self.0.clone();
@@ -117,6 +124,7 @@ impl CustomFieldDefinitions {
         for declared in declared.filter(|declared| declared.key.kind == CUSTOM_FIELD) {
             let row = snapshot.rows.get(&declared.key);
             let mut definition = CustomFieldDefinition::of_declared(declared, row);
+            // Without its type or options, any value may be right: no type means no check.
             if unread::hides_values(desired, &declared.key) {
                 definition.ty = None;
             }
@@ -125,7 +133,6 @@ impl CustomFieldDefinitions {
         Self(all)
     }
 
-    /// The custom fields as they would be after the plan.
     pub(super) fn after_plan(world: &PlannedState<'_>) -> Self {
         let views = world.all_after(CUSTOM_FIELD);
         let read = views
@@ -134,7 +141,7 @@ impl CustomFieldDefinitions {
     }
 }
 
-/// The custom fields that the source declares, and the stored ones beside them.
+/// Returns the stored custom fields, overridden by those that the source declares.
 pub fn definitions(desired: &Desired, snapshot: &Snapshot) -> CustomFieldDefinitions {
     let rows = snapshot
         .rows
@@ -147,14 +154,16 @@ pub fn definitions(desired: &Desired, snapshot: &Snapshot) -> CustomFieldDefinit
     CustomFieldDefinitions(stored.collect()).with_declared(desired, snapshot)
 }
 
-/// What became other by typing, by its place, and what was found.
+/// Resources that typing changed, by position, and what is wrong with their cells.
 type TypedChunk = (Vec<(usize, Arc<DeclaredResource>)>, RuleDiagnostics);
 
-/// Returns the source with every custom cell as a canonical value of its custom field's type, and
-/// adds what is wrong with the others to `found`: no caller gets the one without the other.
+/// Returns the source with every custom cell as a canonical value of its custom field's type. What
+/// is wrong with the other cells is added to `found`.
 ///
-/// Cells that cannot be typed are taken out; a blank or cleared cell of a required field stays.
-/// `as_read` is left as it is, so that other definitions can type it anew.
+/// Both happen in one call because a cell that does not fit is removed from the result: without its
+/// diagnostic it would be lost silently. A blank or cleared cell of a required field stays.
+/// `as_read` is not changed, because the sources planned before this one may change the
+/// definitions.
 #[must_use]
 pub fn type_custom(
     as_read: &Arc<Desired>,
@@ -162,7 +171,8 @@ pub fn type_custom(
     found: &mut RuleDiagnostics,
 ) -> Arc<Desired> {
     let resources: Vec<&Arc<DeclaredResource>> = as_read.resources.iter().collect();
-    // What cannot be read may define it: a rule says so of all at once.
+    // A file that cannot be read may define the field. `unread::fold_unread` then reports one
+    // warning for all such values.
     let undefined = unread::may_declare(as_read, CUSTOM_FIELD).is_some();
     let chunks: Vec<TypedChunk> = resources
         .par_chunks(super::CHUNK)
@@ -171,10 +181,12 @@ pub fn type_custom(
             let (mut typed, mut found) = (Vec::new(), RuleDiagnostics::new());
             for (at, resource) in resources.iter().enumerate() {
                 let mut resource = Arc::clone(resource);
+                // `partial` means that the source is an export.
                 if as_read.partial {
                     without_unknown_blanks(&mut resource, definitions);
                 }
                 type_resource(&mut resource, definitions, undefined, &mut found);
+                // Most resources have no custom cells. They stay shared with `as_read`.
                 if !Arc::ptr_eq(&resource, resources[at]) {
                     typed.push((chunk * super::CHUNK + at, resource));
                 }
@@ -184,6 +196,9 @@ pub fn type_custom(
         .collect();
     let mut desired = Arc::clone(as_read);
     for (typed, wrong) in chunks {
+        // The cell is gone, and a missing cell means "not declared". As a faulty field it still
+        // counts as declared, so that its stored value is neither released nor taken over by
+        // another source.
         let faulty = manifest::faulty_fields(wrong.iter().map(|finding| &finding.diagnostic));
         if !faulty.is_empty() {
             Arc::make_mut(&mut desired).faulty_fields.extend(faulty);
@@ -202,8 +217,8 @@ pub fn type_custom(
     desired
 }
 
-/// Of an export, which has each column in each row, a blank of a custom field that nobody defined says
-/// nothing.
+/// Removes the blank cells of undefined custom fields from a row of an export. Every row has every
+/// column, so a column nobody defined would otherwise be an error in each row.
 fn without_unknown_blanks(
     resource: &mut Arc<DeclaredResource>,
     definitions: &CustomFieldDefinitions,
@@ -220,7 +235,7 @@ fn without_unknown_blanks(
     }
 }
 
-/// `undefined`: whether a value may have no definition.
+/// Types the custom cells of one resource. `undefined` allows values without a definition.
 fn type_resource(
     resource: &mut Arc<DeclaredResource>,
     definitions: &CustomFieldDefinitions,
@@ -228,11 +243,13 @@ fn type_resource(
     out: &mut RuleDiagnostics,
 ) {
     if resource.key.kind == CUSTOM_FIELD {
+        // A custom field has no custom fields itself, but its default is a value of its own type.
         check_default(resource, definitions, out);
         return;
     }
     let mut index = resource.cells.len();
-    // From the end, where custom cells stand, so that taking one out moves none still to come.
+    // Cells are sorted with the custom ones last. Going backwards, a removal moves no cell that is
+    // still to come, and the first own field ends the loop.
     while index > 0 {
         index -= 1;
         let stated = &resource.cells[index];
@@ -245,6 +262,8 @@ fn type_resource(
             Err(fault) if undefined && fault.code == codes::CUSTOM_FIELD_UNKNOWN => {}
             Err(fault) => {
                 out.push(fault.finding(resource, stated));
+                // A blank or `clear:` was understood and is only not allowed. While it stays, rules
+                // see that the field was stated and do not report it a second time.
                 let stays = fault.code == codes::CUSTOM_FIELD_REQUIRED;
                 if !stays {
                     Arc::make_mut(resource).cells.remove(index);
@@ -254,7 +273,7 @@ fn type_resource(
     }
 }
 
-/// What a cell becomes; `None`: it stays as it is.
+/// Returns the typed cell, or `None` if it stays as it is.
 fn typed(
     definitions: &CustomFieldDefinitions,
     resource: &DeclaredResource,
@@ -277,6 +296,7 @@ fn typed(
             format!("Remove `customFields.{id}` from `clear:`, or write a value"),
         )),
         Cell::Blank | Cell::Clear | Cell::Amend(_) => Ok(None),
+        // `[]` and `clear:` mean the same. With one form, the diff and the digests agree as well.
         Cell::Value(raw) if raw.is_empty_list() && !definition.required => Ok(Some(Cell::Clear)),
         Cell::Value(raw) => {
             let value = parse(definition, raw)?;
@@ -292,6 +312,8 @@ fn unknown(
 ) -> CustomValueError {
     let known = definitions.of_kind(kind).map(|(id, _)| id.as_str());
     let kind_name = kinds::get(kind).name;
+    // "Not defined" would send somebody looking for a typo who only has to activate the field or
+    // change `appliesTo`.
     let why = match definitions.0.get(id) {
         Some(definition) if !definition.is_live => "is not active".to_owned(),
         Some(definition) => {
@@ -327,6 +349,7 @@ fn check_default(
     };
     if let Err(fault) = parse(definition, raw) {
         out.push(fault.finding(resource, stated));
+        // Removed like any other cell that does not fit, so that it is never stored.
         let resource = Arc::make_mut(resource);
         resource.cells.retain(|stated| stated.field != field);
     }
@@ -352,6 +375,7 @@ impl CustomValueError {
                 at: stated.position,
             });
         let definition = match &stated.field {
+            // The value depends on its definition: if that is held, so is the value.
             FieldRef::Custom(id) => vec![Key::new(CUSTOM_FIELD, id)],
             FieldRef::Own(_) => Vec::new(),
         };

@@ -1,4 +1,8 @@
-//! What only one may have: an e-mail, a customer number, an id in whatever case.
+//! Rules on values that must be unique: e-mails, customer numbers and ids.
+//!
+//! All of them compare a few changed resources with everything stored. Hashes keep that cheap:
+//! texts are folded and hashed without allocation, and only equal hashes are compared in full. Each
+//! rule also notes its lookups, so that a partial snapshot learns which rows it lacks.
 
 use super::field_index::{account, user};
 use super::planned_state::LONGEST_NUMBER;
@@ -17,11 +21,12 @@ use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 type TextHashState = foldhash::fast::FixedState;
 type TextHashes = HashSet<u64, TextHashState>;
 
-/// A hash of a text without regard to case and Unicode form. Nothing is allocated for ASCII:
-/// almost every one of a million texts is looked at once and is nobody's double.
+/// Hashes a text regardless of case and Unicode form. ASCII text is not allocated, because almost
+/// none of a million texts has a duplicate.
 fn folded_hash(text: &str) -> u64 {
     let mut hasher = TextHashState::default().build_hasher();
     let mut feed = |bytes: &[u8]| {
+        // Folded on the stack, 64 bytes at a time: longer than nearly all ids and e-mails.
         for chunk in bytes.chunks(64) {
             let mut lower = [0; 64];
             let lower = &mut lower[..chunk.len()];
@@ -46,10 +51,11 @@ fn folded(text: &str) -> String {
     }
 }
 
-/// Below so many subjects, only their e-mails are looked for.
+/// Below this number of subjects, other e-mails are filtered out early. A first load creates nearly
+/// every user, so the filter would keep everything.
 const FEW: usize = 10_000;
 
-/// Active users by e-mail, those e-mails only that several have; each group sorted by key.
+/// Returns the active users who share an e-mail, one group for each e-mail, sorted by key.
 fn users_sharing_email<'a>(
     world: &PlannedState<'a>,
     subjects: &[&Key],
@@ -62,6 +68,8 @@ fn users_sharing_email<'a>(
             .filter_map(|view| hash(&view))
             .collect()
     });
+    // A partial snapshot holds only rows that were asked for. Without this, a stored user with the
+    // same e-mail would not be found in an incremental pass.
     for key in subjects {
         if let Some(email) = world.after(key).and_then(|view| view.text(user::EMAIL)) {
             world.note_case_lookup(USER, Some(user::EMAIL), email);
@@ -73,6 +81,8 @@ fn users_sharing_email<'a>(
         .filter(|hash| wanted.as_ref().is_none_or(|wanted| wanted.contains(hash)))
         .collect();
     hashes.par_sort_unstable();
+    // Only hashes that occur twice are looked at again. Usually there are none, and no e-mail is
+    // folded into a string.
     let twice: TextHashes = hashes
         .windows(2)
         .filter(|pair| pair[0] == pair[1])
@@ -94,7 +104,7 @@ fn users_sharing_email<'a>(
     groups
 }
 
-/// Active users who share an e-mail.
+/// Reports active users who share an e-mail.
 pub(super) fn emails(
     scene: &CheckContext<'_, '_>,
     subjects: &CheckSubjects<'_>,
@@ -109,7 +119,8 @@ pub(super) fn emails(
         let makes = |view: &&ResourceView<'_>| {
             view.changes_field(user::EMAIL) || view.changes_field(user::STATUS)
         };
-        // The last of those whose doing it is: the first may well be the rightful one.
+        // The error goes to a user whom this plan changes, because the others may have had the
+        // e-mail for years. Of several, the last: the first in order may be the rightful owner.
         let doer = group.iter().rfind(makes);
         let Some(at) = doer.or_else(|| group.iter().rfind(|view| subjects.contains(view.key)))
         else {
@@ -134,6 +145,7 @@ pub(super) fn emails(
             message,
         )
         .help("Give one of them another e-mail, or set one inactive");
+        // Login by customer number does not need a unique e-mail.
         if by_number {
             found = found.severity(Severity::Warning);
         }
@@ -144,7 +156,7 @@ pub(super) fn emails(
     }
 }
 
-/// Accounts whose customer number is, or ever was, that of another.
+/// Reports accounts with a customer number that another account has or once had.
 pub(super) fn customer_numbers(
     scene: &CheckContext<'_, '_>,
     subjects: &CheckSubjects<'_>,
@@ -159,6 +171,8 @@ pub(super) fn customer_numbers(
         else {
             continue;
         };
+        // Also numbers of deleted accounts: login names contain the number, so reusing it would
+        // give old login names to another company.
         let ever = world.stored.account_with_number(number);
         let other = match ever {
             Some(id) if *id == key.id => continue,
@@ -166,6 +180,7 @@ pub(super) fn customer_numbers(
             None => match first.insert(number, key) {
                 None => continue,
                 Some(other) => {
+                    // Put back, so that a third account is compared with the same first one.
                     first.insert(number, other);
                     other.clone()
                 }
@@ -180,20 +195,22 @@ pub(super) fn customer_numbers(
     }
 }
 
-/// New ids that differ only in case or Unicode form from another one, declared or stored: to everybody
-/// who reads them they are one.
+/// Reports new ids that differ only in case or Unicode form from another declared or stored id.
 pub(super) fn id_case(
     scene: &CheckContext<'_, '_>,
     _: &CheckSubjects<'_>,
     out: &mut RuleDiagnostics,
 ) {
     let world = scene.world;
+    // Only new ids: stored pairs that differ in case have lived together so far. A new one usually
+    // comes from an export that writes `É` as two characters and would create every account again.
     let hash = |key: &Key| (key.kind, folded_hash(&key.id));
     let mut created: HashMap<(KindId, u64), &Key, TextHashState> =
         HashMap::with_capacity_and_hasher(world.effects.len(), TextHashState::default());
     let effects = world.effects.iter().map(|effect| &effect.key);
     for key in effects.filter(|key| !world.stored.rows.contains(key)) {
         world.note_case_lookup(key.kind, None, &key.id);
+        // Equal hashes are not proof: two different ids may share one.
         if let Some(first) = created.insert(hash(key), key)
             && folded(&first.id) == folded(&key.id)
         {
@@ -218,14 +235,15 @@ pub(super) fn id_case(
     }
 }
 
-/// New ids of an export that are a stored one without the zeros before it, or as an exponent: a
-/// spreadsheet took them for numbers.
+/// Reports new ids of an export that look like a stored id after a spreadsheet took it for a
+/// number: without its leading zeros, or with an exponent.
 pub(super) fn id_zeros(
     scene: &CheckContext<'_, '_>,
     _: &CheckSubjects<'_>,
     out: &mut RuleDiagnostics,
 ) {
     let world = scene.world;
+    // Exports come out of spreadsheets. In a manifest, somebody typed the id.
     if !world.desired.partial {
         return;
     }
@@ -234,6 +252,8 @@ pub(super) fn id_zeros(
     let mut zeros: HashMap<(KindId, &str), Option<&Key>, TextHashState> = HashMap::default();
     let stored = world.stored.rows.iter().map(|row| &row.key);
     for key in stored.filter(|key| key.id.starts_with('0')) {
+        // `None` marks a number that several stored ids share, such as `01` and `001`. It is
+        // unclear which one is meant, and the message could only guess.
         let bare = key.id.trim_start_matches('0');
         zeros
             .entry((key.kind, bare))
@@ -253,16 +273,18 @@ pub(super) fn id_zeros(
         let field = kinds::get(key.kind).status_index();
         let mut found = RuleDiagnostic::at_own_field(world, codes::ID_ZEROS, key, field, message)
             .help("Export the column as text. Roster never treats the two as the same id");
+        // `externalId` is not in the table of fields, so it has no index to pass above.
         found.diagnostic.field = Some("externalId".to_owned());
         found.diagnostic.origin = world.origin(key);
         out.push(found);
     }
 }
 
-/// The id that `1e3` stands for, if it is a number: `1000`.
+/// Writes an id like `1e3` out as `1000`.
 fn written_out(key: &Key) -> Option<Key> {
     let (digits, exponent) = key.id.split_once(['e', 'E'])?;
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    // Bounded, because `1e999999999` would become a text of a gigabyte.
     let zeros = exponent
         .parse()
         .ok()

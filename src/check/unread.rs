@@ -1,4 +1,9 @@
-//! What something that cannot be read may declare is not missing.
+//! Folds diagnostics that only follow from something that could not be read.
+//!
+//! If a file with users cannot be parsed, every account in it seems to have no user and every
+//! reference to them dangles. Such diagnostics would bury the one mistake to fix. [`fold_unread`]
+//! replaces them with one warning for each cause, which counts what could not be checked. The other
+//! functions find the cause: an unreadable file, a missing `externalId`, or a field with an error.
 
 use super::field_index::{custom_field, user};
 use super::{PlannedState, RuleDiagnostic};
@@ -7,7 +12,7 @@ use crate::kinds::{self, CUSTOM_FIELD, SETTINGS, USER};
 use crate::model::{Cell, CompactText, Desired, Key, KindId, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// The rules that miss a resource of a kind, whichever.
+/// Rules that report the lack of any resource of a kind. An unreadable one might be it.
 const MISSING: &[(Code, KindId)] = &[
     (codes::ACCOUNT_WITHOUT_USER, USER),
     (codes::LAST_USER, USER),
@@ -16,10 +21,10 @@ const MISSING: &[(Code, KindId)] = &[
     (codes::LEGAL_USER, SETTINGS),
 ];
 
-/// The rules that miss the resource that a finding names first.
+/// Rules that report the lack of one resource, the first in `involves`.
 const DANGLING: &[Code] = &[codes::REFERENCE, codes::CUSTOM_FIELD_UNKNOWN];
 
-/// What a rule misses, one and several.
+/// What the summary counts for each rule, in singular and plural.
 const NOUNS: &[(Code, &str, &str)] = &[
     (codes::REFERENCE, "reference", "references"),
     (codes::CUSTOM_FIELD_UNKNOWN, "custom field", "custom fields"),
@@ -78,7 +83,7 @@ const NOUNS: &[(Code, &str, &str)] = &[
     ),
 ];
 
-/// The fields without which a definition says nothing about a value.
+/// The fields that decide what a custom value may be and whether it may be missing.
 const DEFINING: &[usize] = &[
     custom_field::TYPE,
     custom_field::OPTIONS,
@@ -86,8 +91,7 @@ const DEFINING: &[usize] = &[
     custom_field::DEFAULT,
 ];
 
-/// Returns what the findings say. Those that miss what could not be read are said once for each
-/// cause, counted.
+/// Returns the diagnostics, with one summary for each cause in place of those that follow from it.
 #[must_use]
 pub fn fold_unread(findings: Vec<RuleDiagnostic>, desired: &Desired) -> Vec<Diagnostic> {
     let mut shown = Vec::new();
@@ -106,7 +110,7 @@ pub fn fold_unread(findings: Vec<RuleDiagnostic>, desired: &Desired) -> Vec<Diag
     shown
 }
 
-/// What could not be read and may be what a finding misses.
+/// Returns what could not be read, if that may be what a diagnostic reports as missing.
 fn cause(finding: &RuleDiagnostic, desired: &Desired) -> Option<String> {
     let code = finding.diagnostic.code;
     if DANGLING.contains(&code) {
@@ -118,11 +122,12 @@ fn cause(finding: &RuleDiagnostic, desired: &Desired) -> Option<String> {
     unread.or_else(|| finding.unread.clone())
 }
 
-/// What could not be read and may declare a resource of a kind.
+/// Returns what could not be read, if it may declare a resource of a kind.
 pub(super) fn may_declare(desired: &Desired, kind: KindId) -> Option<String> {
     if let Some(what) = desired.unread_kinds.get(&kind) {
         return Some(what.to_string());
     }
+    // Only the first: with one fixed, the next pass names the next one.
     let mut nameless = desired.nameless.iter();
     let nameless = nameless.find(|it| it.kind == kind)?;
     let place = Origin {
@@ -133,16 +138,16 @@ pub(super) fn may_declare(desired: &Desired, kind: KindId) -> Option<String> {
     Some(format!("the externalId of {kind} cannot be read ({place})"))
 }
 
-/// Who could not be read and may name which account.
+/// Users that could not be read completely, by the accounts they may belong to.
 #[derive(Default)]
 pub(super) struct UnreadUsers {
-    /// Somebody who may name any.
+    /// A user who may belong to any account.
     any: Option<String>,
     named: HashMap<CompactText, String>,
 }
 
 impl UnreadUsers {
-    /// Those of a source of manifests.
+    /// Collects them. Exports have none, because they hold each faulty row as a whole.
     pub fn of(world: &PlannedState<'_>) -> Self {
         let mut found = Self::default();
         let (desired, field) = (world.desired, kinds::own_field(user::ACCOUNTS));
@@ -157,6 +162,7 @@ impl UnreadUsers {
                 _ => None,
             });
             found.name(named.into_iter().flat_map(Value::members), &what);
+            // The list of accounts may have an error of its own, besides the missing id.
             let torn = nameless.torn.iter().filter(|(torn, _)| *torn == field);
             for (_, left) in torn {
                 found.note_unread(left.all, &left.members, &what);
@@ -173,6 +179,7 @@ impl UnreadUsers {
                 .get(&(key.clone(), field.clone()))
             {
                 Some(left) => found.note_unread(left.all, &left.members, &what),
+                // Nothing of the list is known, so the user may belong to any account.
                 None => found.note_unread(false, &[], &what),
             }
         }
@@ -193,13 +200,13 @@ impl UnreadUsers {
         }
     }
 
-    /// Whose account this may be.
+    /// Describes an unread user who may belong to this account.
     pub fn of_account(&self, account: &Key) -> Option<String> {
         self.named.get(&account.id).or(self.any.as_ref()).cloned()
     }
 }
 
-/// That there is an error in a field of a resource, in words.
+/// Describes the error in a field of a resource, if there is one.
 pub(super) fn faulty(world: &PlannedState<'_>, key: &Key, field: usize) -> Option<String> {
     let of_field = (key.clone(), kinds::own_field(field));
     if !world.desired.faulty_fields.contains(&of_field) {
@@ -215,14 +222,15 @@ pub(super) fn faulty(world: &PlannedState<'_>, key: &Key, field: usize) -> Optio
     Some(format!("`{name}` of {key} has an error{place}"))
 }
 
-/// That a definition of a custom field cannot be read, in words.
+/// Describes the error in the definition of a custom field, if there is one.
 pub(super) fn faulty_definition(world: &PlannedState<'_>, id: &CompactText) -> Option<String> {
     let key = Key::new(CUSTOM_FIELD, id);
     let mut fields = DEFINING.iter();
     fields.find_map(|field| faulty(world, &key, *field))
 }
 
-/// Whether a definition that cannot be read tells which values there are.
+/// Whether the definition of a custom field has an error in the fields that say which values it
+/// allows.
 pub(super) fn hides_values(desired: &Desired, key: &Key) -> bool {
     let of = |field: &usize| {
         desired
@@ -240,6 +248,8 @@ fn unread_summary(cause: &str, folded: &[RuleDiagnostic]) -> Diagnostic {
     let code = folded[0].diagnostic.code;
     let counts: Vec<String> = counts.into_iter().map(counted).collect();
     let message = format!("not checked because {cause}: {}", counts.join(", "));
+    // A warning, because the cause itself is reported as an error and that already stops or holds
+    // the plan.
     let mut found = Diagnostic::new(code, message)
         .severity(Severity::Warning)
         .help("Fix that first. Errors that remain are reported then");
@@ -248,6 +258,8 @@ fn unread_summary(cause: &str, folded: &[RuleDiagnostic]) -> Diagnostic {
     let mut places: Vec<Origin> = places
         .filter_map(|finding| finding.diagnostic.origin.clone())
         .collect();
+    // `dedup` would not do: places repeat, but not side by side, and their order is that of the
+    // report.
     let mut seen = BTreeSet::new();
     places.retain(|place| seen.insert(place.clone()));
     let mut places = places.into_iter();
@@ -256,7 +268,7 @@ fn unread_summary(cause: &str, folded: &[RuleDiagnostic]) -> Diagnostic {
     found
 }
 
-/// `8 references`.
+/// Formats a count with its noun, such as `8 references`.
 fn counted((code, count): (Code, usize)) -> String {
     match NOUNS.iter().find(|(known, ..)| *known == code) {
         Some((_, one, _)) if count == 1 => format!("1 {one}"),

@@ -1,4 +1,8 @@
-//! Users, and what becomes of an account when they go.
+//! Rules on users: each belongs to an account, and an account keeps its last user and
+//! administrator.
+//!
+//! [`last_of_accounts`] starts from the users that the plan takes away, not from accounts: the
+//! account whose last user goes is often not in the plan at all.
 
 use super::accounts::{first_user, has_user};
 use super::field_index::user;
@@ -12,10 +16,10 @@ use crate::kinds::{ACCOUNT, USER};
 use crate::model::{Key, Link, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The choice of `level` that means administrator.
+/// The index of `administrator` among the choices of `level` on a user's link to an account.
 pub(crate) const ADMINISTRATOR: Option<u8> = Some(1);
 
-/// A user who would belong to no account.
+/// Reports users who belong to no account.
 pub(super) fn without_account(
     scene: &CheckContext<'_, '_>,
     view: ResourceView<'_>,
@@ -35,9 +39,11 @@ pub(super) fn without_account(
     out.push(found.involving_setting(scene.world, "optionalFields"));
 }
 
-/// Who goes from an account: users who are inactive, gone, unlinked or demoted afterwards. Who comes
-/// into use by the plan and goes from the account by it too is among them, because the one may be held
-/// and the other not; somebody has to have been there before.
+/// The users whom the plan takes from one account by deactivating, deleting, unlinking or demoting
+/// them.
+///
+/// A user whom the plan both activates and unlinks is included, because one of the two may be held.
+/// The flags say whether any of them was active before: only then does the account lose something.
 #[derive(Default)]
 struct DepartingUsers<'a> {
     users: Vec<&'a Key>,
@@ -46,7 +52,7 @@ struct DepartingUsers<'a> {
     was_administered: bool,
 }
 
-/// Accounts that stay active and from which the plan takes the last user or administrator.
+/// Reports accounts that stay active although the plan takes their last user or administrator.
 pub(super) fn last_of_accounts(
     scene: &CheckContext<'_, '_>,
     _: &CheckSubjects<'_>,
@@ -54,6 +60,9 @@ pub(super) fn last_of_accounts(
 ) {
     let world = scene.world;
     for (account, leaving) in leaving(world) {
+        // An account that goes with its users is the normal end of a customer. One that was
+        // inactive has nobody to lock out yet; activating it is checked by
+        // `accounts::without_user`.
         let live = |view: Option<ResourceView<'_>>| view.is_some_and(|view| view.is_live());
         if !live(world.before(&account)) || !live(world.after(&account)) {
             continue;
@@ -64,6 +73,7 @@ pub(super) fn last_of_accounts(
             && !has_user(world, &account)
         {
             out.extend(last_user(scene, &account, &leaving.users, severity));
+        // Losing the last user implies losing the last administrator: one mistake, one diagnostic.
         } else if leaving.was_administered && !has_administrator(world, &account) {
             out.extend(last_administrator(scene, &account, &leaving.administrators));
         }
@@ -81,6 +91,7 @@ fn leaving<'a>(world: &PlannedState<'a>) -> BTreeMap<Key, DepartingUsers<'a>> {
         };
         let after = world.after(&effect.key).filter(ResourceView::is_live);
         let was_live = before.is_live();
+        // An inactive user could not log in before and cannot afterwards: nobody loses anything.
         if !was_live && after.is_none() {
             continue;
         }
@@ -95,6 +106,8 @@ fn leaving<'a>(world: &PlannedState<'a>) -> BTreeMap<Key, DepartingUsers<'a>> {
                 leaving.users.push(&effect.key);
                 leaving.was_used |= was_live;
             }
+            // An item written as `- acme` means level user, so leaving the level out demotes
+            // somebody by accident.
             let level = |link: &Link| link.attributes[0] == ADMINISTRATOR;
             if level(link) && !stays.is_some_and(level) {
                 let leaving = found.entry(account()).or_default();
@@ -112,6 +125,7 @@ fn links(view: ResourceView<'_>) -> &[Link] {
 
 fn linked<'v>(view: ResourceView<'v>, account: &str) -> Option<&'v Link> {
     let links = links(view);
+    // Links are sorted by target.
     let index = links.binary_search_by(|link| link.target.as_str().cmp(account));
     index.ok().map(|index| &links[index])
 }
@@ -151,7 +165,8 @@ fn last_administrator(
     Some(found.help(help).unless_unread(scene.unread_user(account)))
 }
 
-/// The finding at the last of those who go: the account itself need not be in the plan at all.
+/// Builds the diagnostic at the last of the users who go, because the account need not be in the
+/// plan.
 fn one_of(
     scene: &CheckContext<'_, '_>,
     account: &Key,
@@ -161,11 +176,14 @@ fn one_of(
 ) -> Option<RuleDiagnostic> {
     let world = scene.world;
     let (last, others) = users.split_last()?;
+    // The field that takes the user away, so that the message points at the line to change.
     let gone = !world.after(last).is_some_and(|view| view.is_live());
     let field = if gone { user::STATUS } else { user::ACCOUNTS };
     let mut found =
         RuleDiagnostic::at_own_field(world, code, last, field, message).involving(world, account);
     let mut named = BTreeSet::from([last]);
+    // A declared successor who is held counts too: then the removal waits for the successor instead
+    // of refusing the plan.
     for other in others.iter().chain(scene.declared_users(account)) {
         if named.insert(other) {
             found = found.involving(world, other);

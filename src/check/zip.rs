@@ -1,7 +1,12 @@
-//! Postal codes by country.
+//! The formats of postal codes by country.
+//!
+//! The usual mistake is a leading zero that a spreadsheet dropped: the parcel goes to another town.
+//! Countries that are not listed accept anything.
 
-/// Countries and the forms of their postal codes: `N` a digit, `A` a letter, `?` either, anything
-/// else itself; several forms stand between bars. Spaces and hyphens may be left out or added.
+/// Countries and the formats of their postal codes, sorted for the binary search in [`form`].
+///
+/// `N` is a digit, `A` a letter, `?` either of them, and any other character itself. Bars separate
+/// formats. Spaces and hyphens do not count, because people leave them out.
 const FORMS: &[(&str, &str)] = &[
     ("AD", "ADNNN|NNN"),
     ("AT", "NNNN"),
@@ -50,14 +55,14 @@ const FORMS: &[(&str, &str)] = &[
     ("VA", "NNNNN"),
 ];
 
-/// What postal codes of a country look like, where that is known.
+/// Returns the formats of a country, if they are known.
 pub fn form(country: &str) -> Option<&'static str> {
     let index = FORMS.binary_search_by(|(known, _)| (*known).cmp(country));
     index.ok().map(|index| FORMS[index].1)
 }
 
-/// Whether a postal code looks like one of its country; of a country that is not known here,
-/// every one does. The country itself may stand before it, as in `SE-211 20`.
+/// Whether a postal code has the format of its country. It may start with the country: `SE-211 20`.
+/// For a country without a known format, everything is right.
 pub fn is_zip_of_country(country: &str, zip: &str) -> bool {
     let Some(forms) = form(country) else {
         return true;
@@ -65,6 +70,8 @@ pub fn is_zip_of_country(country: &str, zip: &str) -> bool {
     let bare = zip
         .strip_prefix(country)
         .and_then(|rest| rest.strip_prefix('-'))
+        // Latvia writes `LV-1010` as the code itself. Since hyphens do not count, `LV1010` is the
+        // same.
         .or_else(|| (country == "LV").then(|| zip.strip_prefix("LV")).flatten());
     forms
         .split('|')

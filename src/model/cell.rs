@@ -1,33 +1,35 @@
-//! What a form says of one field.
+//! What a source states about one field.
 
 use super::{CompactText, FieldRef, Link, Value};
 
-/// What was said; a field of which nothing was said has no cell at all (absent).
+/// A stated field. A field that is not mentioned has no cell at all, and that is not the same as
+/// blank: `specs/cell-states.md` says what each means.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Cell {
-    /// `""`, only spaces, null.
+    /// `""`, only spaces, or null.
     Blank,
     /// Listed in `clear:`.
     Clear,
     /// A value in canonical form.
     Value(Value),
-    /// Members of a list that come or change, and members that go; all others stay.
+    /// Members to add, change or remove. All other members of the list stay.
     Amend(Box<ListAmendment>),
 }
 
-/// What is said of some members of a list.
+/// Changes to some members of a list.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ListAmendment {
-    /// Those that come, or change: a list or links.
+    /// Members to add or change, as a list or as links.
     pub add: Value,
-    /// Those that go, sorted.
+    /// Members to remove, sorted.
     pub remove: Vec<CompactText>,
-    /// Whether it is only a part of what the source declares: then no earlier member is dropped.
+    /// Whether these are only part of what the source declares. If so, a member of an earlier
+    /// export that is missing now is not dropped.
     pub partial: bool,
 }
 
 impl Cell {
-    /// The value, if one was said; of members that come, these.
+    /// The stated value, or the members to add.
     pub fn value(&self) -> Option<&Value> {
         match self {
             Self::Value(value) => Some(value),
@@ -38,11 +40,13 @@ impl Cell {
 }
 
 impl ListAmendment {
-    /// Whether a stored list already is what it asks for.
+    /// Whether a stored list already agrees with this.
     pub fn holds(&self, stored: Option<&Value>) -> bool {
         let has = |member: &CompactText| {
             stored.is_some_and(|list| list.members().any(|old| old == member))
         };
+        // An attribute that is not stated agrees with any, or an export without a column for
+        // `level` would differ from the stored links in every pass.
         let kept = |link: &Link| {
             let mut old = stored.map_or(&[][..], Value::as_links).iter();
             let said = link.attributes.iter();
@@ -60,21 +64,20 @@ impl ListAmendment {
     }
 }
 
-/// A place in a file: line and column, both from 1; columns count characters.
+/// A position in a file.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct LineColumn {
-    /// Line, from 1.
+    /// The line, from 1.
     pub line: u32,
-    /// Column in characters, from 1.
+    /// The column in characters, not bytes, from 1.
     pub column: u32,
 }
 
-/// One stated field of a declared resource, and where its value (or, blank, its key) stands.
+/// One stated field of a declared resource.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StatedField {
     pub field: FieldRef,
-    /// What was said.
     pub cell: Cell,
-    /// Where, in the file of the resource's origin.
+    /// The position of the value or, if it is blank, of its key, in the file of the resource.
     pub position: LineColumn,
 }

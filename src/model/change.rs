@@ -1,20 +1,20 @@
-//! One field's way from before to after.
+//! The change of one field.
 
 use super::{FieldRef, Value};
 
-/// A field and its value before and after.
+/// A field, with its values before and after a plan.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FieldChange {
     pub field: FieldRef,
-    /// The stored value; `None`: none.
+    /// The stored value, or `None` without one.
     pub before: Option<Value>,
-    /// The value it gets; `None`: none.
+    /// The new value, or `None` if the plan clears the field.
     pub after: Option<Value>,
 }
 
 impl FieldChange {
-    /// The same with the members that stay left out of lists: `before` keeps those that go or
-    /// change, `after` those that come or change. Reducing twice changes nothing.
+    /// Leaves out the members of lists that stay. `before` keeps those that go or change, `after`
+    /// those that come or change. Reducing twice changes nothing.
     #[must_use]
     pub fn reduced(self) -> Self {
         let (before, after) = match (self.before, self.after) {
@@ -26,6 +26,7 @@ impl FieldChange {
                     Some(Value::List(came.into())),
                 )
             }
+            // Whole links are compared, so a member whose level changes is in both lists.
             (Some(Value::Links(old)), Some(Value::Links(new))) => {
                 let went: Vec<_> = old.iter().filter(|l| !new.contains(l)).cloned().collect();
                 let came: Vec<_> = new.iter().filter(|l| !old.contains(l)).cloned().collect();

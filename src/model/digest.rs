@@ -1,4 +1,9 @@
-//! Digests of canonical cells: the cheap test for "said the same as last time".
+//! Digests of canonical cells, the cheap test for "declared the same as last time".
+//!
+//! [`Digest`] covers a whole declaration. [`FieldDigests`] keeps eight bytes for each field and
+//! list member, and says which field of a changed declaration changed. Both hash the bytes of
+//! [`encode_stated`]. A change to that encoding needs another number of the canonical form in
+//! `kinds::fingerprint`, because digests of two encodings must not be compared.
 
 use super::{Cell, FieldRef, Link, Value};
 use std::borrow::Cow;
@@ -9,12 +14,10 @@ use std::fmt;
 pub struct Digest(pub [u8; 16]);
 
 impl Digest {
-    /// The digest of some bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self::short(&blake3::hash(bytes))
     }
 
-    /// The digest that a hasher has come to.
     pub fn from_hasher(hasher: &blake3::Hasher) -> Self {
         Self::short(&hasher.finalize())
     }
@@ -25,8 +28,9 @@ impl Digest {
         Self(bytes)
     }
 
-    /// The digest written as 32 hexadecimal digits; `None` for anything else.
+    /// Parses 32 hexadecimal digits.
     pub fn parse(hex: &str) -> Option<Self> {
+        // ASCII only, so that cutting into pairs of bytes cannot split a character.
         if hex.len() != 32 || !hex.is_ascii() {
             return None;
         }
@@ -38,7 +42,7 @@ impl Digest {
     }
 }
 
-/// Bytes in hexadecimal, written into `text`, which has room for twice as many.
+/// Writes bytes in hexadecimal into `text`, which must be twice as long.
 pub fn hex<'t>(bytes: &[u8], text: &'t mut [u8]) -> &'t str {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
@@ -61,16 +65,16 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// Which fields a source declared of a resource, each with a short digest of what it said.
+/// The fields that a source declared of a resource, each with a short digest of its cell.
 ///
-/// Names are field names as in plans (`phone`, `customFields.badge`); a list has one entry for
-/// the whole and one a member (`groups=FOC_Admin`). There is one of these for every claim, so the
-/// entries are packed as they are stored: sorted by name, of each the length of its name in two
-/// bytes, the name, and eight bytes of digest.
+/// Names are field names as in plans (`phone`, `customFields.badge`). A list has one entry for the
+/// whole and one for each member (`groups=FOC_Admin`). Every claim has one of these, so the entries
+/// stay packed as they are stored: sorted by name, each with the length of its name in two bytes,
+/// the name, and eight bytes of digest.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct FieldDigests(Vec<u8>);
 
-/// Where one entry lies in the packed bytes.
+/// One entry, and its range in the packed bytes.
 struct PackedEntry<'a> {
     start: usize,
     end: usize,
@@ -79,31 +83,28 @@ struct PackedEntry<'a> {
 }
 
 impl FieldDigests {
-    /// The entries as they are stored; what does not add up is left out, so that it is compared
-    /// again.
+    /// Reads stored entries. Bytes that make no entry are dropped: these fields are compared again.
     pub fn from_packed(mut bytes: Vec<u8>) -> Self {
         let end = entries(&bytes).last().map_or(0, |entry| entry.end);
         bytes.truncate(end);
         Self(bytes)
     }
 
-    /// The entries as they are stored.
     pub fn into_packed(self) -> Vec<u8> {
         self.0
     }
 
-    /// The entries as they are stored.
     pub fn as_packed(&self) -> &[u8] {
         &self.0
     }
 
-    /// Records what was said of the field called `name`.
+    /// Records the cell of a field, and the members of a list.
     pub fn insert(&mut self, name: &str, cell: &Cell) {
         self.put(name, short_digest(cell));
         members(name, cell, &mut |name, digest| self.put(&name, digest));
     }
 
-    /// What was said of some fields, each with its name.
+    /// Records the cells of many fields at once, which is faster than inserting them one by one.
     pub fn of<'c>(cells: impl Iterator<Item = (Cow<'c, str>, &'c Cell)>) -> Self {
         let mut entries: Vec<(Cow<'c, str>, u64)> = Vec::with_capacity(16);
         let mut fed = Vec::with_capacity(64);
@@ -116,7 +117,7 @@ impl FieldDigests {
         entries.into_iter().collect()
     }
 
-    /// Records the digest of an entry, over what was recorded of it.
+    /// Sets the digest of an entry.
     pub fn put(&mut self, name: &str, digest: u64) {
         let mut packed = Vec::with_capacity(name.len() + 10);
         pack(&mut packed, name, digest);
@@ -129,14 +130,14 @@ impl FieldDigests {
         self.0.splice(range, packed);
     }
 
-    /// What was recorded of a field, if it was declared.
+    /// The digest of a field, if it was declared.
     pub fn get(&self, name: &str) -> Option<u64> {
         self.iter()
             .find(|(entry, _)| *entry == name)
             .map(|(_, digest)| digest)
     }
 
-    /// What was recorded of one member of a list field.
+    /// The digest of one member of a list field.
     pub fn member(&self, name: &str, member: &str) -> Option<u64> {
         let of_member = |entry: &str| {
             let rest = entry
@@ -149,25 +150,24 @@ impl FieldDigests {
             .map(|(_, digest)| digest)
     }
 
-    /// The members that were recorded of a list field.
+    /// Iterates over the recorded members of a list field.
     pub fn members<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.iter()
             .filter_map(move |(entry, _)| entry.strip_prefix(name)?.strip_prefix('='))
     }
 
-    /// The names of the declared fields, members left out.
+    /// Iterates over the names of the declared fields, without members.
     pub fn fields(&self) -> impl Iterator<Item = &str> {
         self.iter()
             .map(|(name, _)| name)
             .filter(|name| !name.contains('='))
     }
 
-    /// Every entry, sorted by name.
+    /// Iterates over all entries, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
         entries(&self.0).map(|entry| (entry.name, entry.digest))
     }
 
-    /// Keeps the entries whose name `keep` says yes to.
     pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
         let kept = entries(&self.0).filter(|entry| keep(entry.name));
         self.0 = kept
@@ -178,9 +178,10 @@ impl FieldDigests {
 }
 
 impl<N: AsRef<str>> FromIterator<(N, u64)> for FieldDigests {
-    /// Of two entries with one name the last one counts.
+    /// Of two entries with one name, the last one counts.
     fn from_iter<I: IntoIterator<Item = (N, u64)>>(entries: I) -> Self {
         let mut entries: Vec<(N, u64)> = entries.into_iter().collect();
+        // Stable, so that the last of two entries with one name is still the last.
         entries.sort_by(|(a, _), (b, _)| a.as_ref().cmp(b.as_ref()));
         let mut packed = Vec::with_capacity(
             entries
@@ -209,6 +210,7 @@ impl fmt::Debug for FieldDigests {
 
 fn entries(bytes: &[u8]) -> impl Iterator<Item = PackedEntry<'_>> {
     let mut start = 0;
+    // Ends at the first malformed entry: without its length, the next one cannot be found.
     std::iter::from_fn(move || {
         let (length, rest) = bytes[start..].split_first_chunk::<2>()?;
         let (name, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
@@ -225,9 +227,8 @@ fn entries(bytes: &[u8]) -> impl Iterator<Item = PackedEntry<'_>> {
     })
 }
 
-/// Packs one entry.
 fn pack(packed: &mut Vec<u8>, name: &str, digest: u64) {
-    // A name that is longer than its length can say is none of the table's.
+    // No field of the table has such a long name. Left out, the field is compared again each time.
     let Ok(length) = u16::try_from(name.len()) else {
         return;
     };
@@ -236,11 +237,12 @@ fn pack(packed: &mut Vec<u8>, name: &str, digest: u64) {
     packed.extend(digest.to_le_bytes());
 }
 
-/// The entries of the members of a list field, beside the one for all of it.
+/// Calls `entry` for each member of a list.
 fn members(name: &str, cell: &Cell, entry: &mut impl FnMut(String, u64)) {
     match cell.value() {
         Some(Value::List(members)) => {
             for member in members {
+                // A member without attributes has nothing that could differ: being there is all.
                 entry(format!("{name}={member}"), 0);
             }
         }
@@ -254,24 +256,25 @@ fn members(name: &str, cell: &Cell, entry: &mut impl FnMut(String, u64)) {
     }
 }
 
-/// Eight bytes that tell two statements about one field apart.
+/// Returns eight bytes that tell two cells of one field apart.
 pub fn short_digest(cell: &Cell) -> u64 {
     short_of(&mut Vec::with_capacity(64), cell)
 }
 
-/// The same, by way of a buffer that is used again.
+/// Like [`short_digest`], with a buffer that is reused.
 fn short_of(fed: &mut Vec<u8>, cell: &Cell) -> u64 {
-    // At once, out of a buffer: a hasher costs more than what it hashes here.
+    // Encoded first and hashed in one call: setting up an incremental hasher costs more than
+    // hashing these few bytes.
     fed.clear();
     encode_cell(fed, cell);
     let mut bytes = [0; 8];
     bytes.copy_from_slice(&blake3::hash(fed).as_bytes()[..8]);
-    // Kept positive: SQL integers and JSON readers are signed.
+    // Kept positive, because SQL integers and many JSON readers are signed.
     u64::from_le_bytes(bytes) >> 1
 }
 
-/// Feeds the canonical bytes of a field and its cell: every part is tagged and length-prefixed,
-/// so no two different statements share them.
+/// Encodes a field and its cell. Every part has a tag and a length, so that no two different
+/// declarations have the same bytes.
 pub fn encode_stated(fed: &mut Vec<u8>, field: &FieldRef, cell: &Cell) {
     match field {
         FieldRef::Own(index) => {
@@ -326,6 +329,8 @@ fn encode_value(fed: &mut Vec<u8>, value: &Value) {
             fed.push(b'i');
             fed.extend_from_slice(&value.to_le_bytes());
         }
+        // The number of members comes first, so that no list has the bytes of a longer one's
+        // beginning.
         Value::List(members) => {
             fed.push(b'l');
             fed.extend_from_slice(&(members.len() as u64).to_le_bytes());
@@ -342,6 +347,7 @@ fn encode_value(fed: &mut Vec<u8>, value: &Value) {
 fn encode_link(fed: &mut Vec<u8>, link: &Link) {
     encode_text(fed, &link.target);
     for attribute in link.attributes {
+        // No attribute has 256 choices, so 255 is free for "not stated".
         fed.extend([attribute.map_or(255, |choice| choice)]);
     }
 }

@@ -1,23 +1,22 @@
-//! What identifies a resource and a field.
+//! The identities of resources and fields.
 
 use super::CompactText;
 use std::fmt;
 
-/// A kind of thing: its index in the table of kinds, which is also the order of creation.
+/// The index of a kind in the table of kinds, which is also the order of creation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct KindId(pub u8);
 
 /// The identity of a resource: its kind and its external id, as written.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Key {
-    /// The kind; comes first so that keys sort in the order of creation.
+    /// First, so that keys sort in the order of creation.
     pub kind: KindId,
     /// The external id, byte for byte as declared.
     pub id: CompactText,
 }
 
 impl Key {
-    /// The key of `id` among the resources of `kind`.
     pub fn new(kind: KindId, id: impl AsRef<str>) -> Self {
         Self {
             kind,
@@ -25,9 +24,10 @@ impl Key {
         }
     }
 
-    /// Reads `KIND/ID`, the kind as the table has it.
+    /// Parses `KIND/ID`, with the kind spelt as in the table of kinds.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
+        // At the first slash: an id may contain more of them, a kind never does.
         let (kind, id) = text.split_once('/').filter(|(_, id)| !id.is_empty())?;
         Some(Self::new(crate::kinds::by_name(kind)?.id, id))
     }

@@ -1,11 +1,13 @@
-//! A list of keyed things, found by key in constant time.
+//! A list of items with keys, in order and with constant-time access by key.
+//!
+//! Plans iterate in key order and look up by key. A map plus a sorted copy would hold every key
+//! twice, so this list keeps the items once and an index of `u32` positions beside them.
 
 use super::{DeclaredResource, Key, Row};
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-/// Something that has a key.
 pub trait HasKey {
     fn key(&self) -> &Key;
 }
@@ -22,7 +24,7 @@ impl HasKey for Arc<DeclaredResource> {
     }
 }
 
-/// Things with distinct keys, in the order they were added, five bytes of index each.
+/// Items with distinct keys, in the order they were added. The index takes five bytes for each.
 #[derive(Clone, Debug)]
 pub struct KeyedList<T> {
     items: Vec<T>,
@@ -41,7 +43,7 @@ impl<T> Default for KeyedList<T> {
 }
 
 impl<T: HasKey> KeyedList<T> {
-    /// Makes room for so many more things, so that adding them moves and hashes none twice.
+    /// Reserves space, because growing would hash every key again.
     pub fn reserve(&mut self, more: usize) {
         self.items.reserve(more);
         let (items, hasher) = (&self.items, &self.hasher);
@@ -49,9 +51,10 @@ impl<T: HasKey> KeyedList<T> {
         self.index.reserve(more, hash);
     }
 
-    /// Adds a thing, unless one with its key is there: then that one's index comes back.
+    /// Adds an item. If its key is taken, returns the index of the item that has it, and the new
+    /// one.
     /// # Panics
-    /// Past four thousand million things.
+    /// With more than `u32::MAX` items.
     pub fn insert(&mut self, item: T) -> Result<(), (usize, T)> {
         let hash = self.hasher.hash_one(item.key());
         let found = self
@@ -68,24 +71,22 @@ impl<T: HasKey> KeyedList<T> {
         Ok(())
     }
 
-    /// The thing with this key.
     pub fn get(&self, key: &Key) -> Option<&T> {
         self.position(key).map(|at| &self.items[at])
     }
 
-    /// The thing with this key, to change anything of it but the key.
+    /// Returns the item with this key. Its key must not be changed, since the index depends on it.
     pub fn get_mut(&mut self, key: &Key) -> Option<&mut T> {
         let at = self.position(key)?;
         self.items.get_mut(at)
     }
 
-    /// Whether a thing has this key.
     pub fn contains(&self, key: &Key) -> bool {
         self.position(key).is_some()
     }
 
     fn position(&self, key: &Key) -> Option<usize> {
-        // Not hashed for nothing: a first plan asks an empty database for everything.
+        // The first plan looks up every declared key in an empty database. This saves the hashes.
         if self.items.is_empty() {
             return None;
         }
@@ -96,32 +97,29 @@ impl<T: HasKey> KeyedList<T> {
         found.map(|&at| at as usize)
     }
 
-    /// How many there are.
     pub fn len(&self) -> usize {
         self.items.len()
     }
 
-    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
 
-    /// All of them, in order.
     pub fn iter(&self) -> std::slice::Iter<'_, T> {
         self.items.iter()
     }
 
-    /// All of them, to change anything but the keys.
+    /// Iterates over the items to change them. Their keys must stay as they are.
     pub fn iter_mut(&mut self) -> std::slice::IterMut<'_, T> {
         self.items.iter_mut()
     }
 
-    /// Keeps only the things that `keep` says yes to, in their order.
     pub fn retain(&mut self, keep: impl FnMut(&mut T) -> bool) {
         let mut items = std::mem::take(&mut self.items);
         let before = items.len();
         let mut keep = keep;
         items.retain_mut(&mut keep);
+        // Removing moves positions, so the index is built again. Usually nothing is removed.
         if items.len() == before {
             self.items = items;
         } else {
@@ -131,7 +129,7 @@ impl<T: HasKey> KeyedList<T> {
 }
 
 impl<T: HasKey> FromIterator<T> for KeyedList<T> {
-    /// Collects; of two things with one key the first stays.
+    /// Of two items with one key, the first stays.
     fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
         let items = items.into_iter();
         let mut keyed = Self::default();

@@ -1,4 +1,9 @@
-//! Pure data: keys, values, cells, declared resources and stored rows. No I/O, no rules.
+//! The data that the whole program passes around. No I/O and no rules.
+//!
+//! A source is read into a [`Desired`], the database into a [`Snapshot`]. Both consist of
+//! [`Value`]s in one canonical form, so two values are the same exactly if `==` says so. Start with
+//! [`DeclaredResource`], [`Row`] and [`Claim`], then [`Cell`] for what a source can state about a
+//! field. A first load has millions of these, so several types trade convenience for size.
 
 mod cell;
 mod change;

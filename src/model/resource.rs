@@ -1,4 +1,5 @@
-//! A resource as a source declares it, as the database stores it, and the claim between the two.
+//! A resource in its three forms: as a source declares it ([`DeclaredResource`]), as the database
+//! stores it ([`Row`]), and the record of what a source declared at its last apply ([`Claim`]).
 
 use super::{
     Cell, CompactText, Digest, FieldDigests, FieldRef, Key, LineColumn, SmallMap, StatedField,
@@ -6,25 +7,24 @@ use super::{
 };
 use std::sync::Arc;
 
-/// What one source says of one resource.
+/// What one source declares of one resource.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DeclaredResource {
-    /// Which resource.
     pub key: Key,
-    /// The file, relative to the source's root, with `/` between folders.
+    /// The file, relative to the root of the source, with `/` between folders.
     pub path: Arc<str>,
-    /// Where in the file its externalId stands.
+    /// The position of its externalId.
     pub position: LineColumn,
-    /// What was said, sorted by field; a field that was not mentioned is not here.
+    /// The stated fields, sorted by field. A field that is not mentioned has no cell.
     pub cells: Vec<StatedField>,
 }
 
 impl DeclaredResource {
-    /// What was said of a field, and where.
     pub fn stated(&self, field: &FieldRef) -> Option<&StatedField> {
         if let FieldRef::Own(index) = field {
-            // Own fields come first, each at most as far in as its index. Most are found at once,
-            // and what is not there, as mostly the status, is known after one look or two.
+            // A binary search touched half of the cells, each a cache miss, just to find that the
+            // status is not stated. Own fields come first, none further in than its index, so one
+            // or two looks backwards from there are enough.
             let end = self.cells.len().min(usize::from(*index) + 1);
             let before =
                 |stated: &&StatedField| matches!(stated.field, FieldRef::Own(at) if at <= *index);
@@ -37,21 +37,21 @@ impl DeclaredResource {
             .map(|index| &self.cells[index])
     }
 
-    /// What was said of one of the kind's own fields, by its index.
     pub fn cell(&self, index: usize) -> Option<&Cell> {
         let field = FieldRef::Own(u8::try_from(index).ok()?);
         self.stated(&field).map(|stated| &stated.cell)
     }
 
-    /// The value said of one of the kind's own fields, by its index.
     pub fn value(&self, index: usize) -> Option<&Value> {
         self.cell(index)?.value()
     }
 
-    /// The digest of everything that was said; places do not count.
+    /// Returns the digest of everything stated. Positions do not count, so that moving a document
+    /// to another file changes nothing.
     ///
-    /// `contents` are the digests of what the cells point to (`file:`), in the order of the
-    /// fields; `fingerprint` is that of the table of kinds.
+    /// `contents` are the digests of the files that cells refer to (`file:`), in the order of the
+    /// fields. `fingerprint` is that of the table of kinds: a release that changes it compares
+    /// everything again.
     pub fn digest(&self, fingerprint: Digest, contents: &[Digest]) -> Digest {
         let mut fed = Vec::with_capacity(512);
         fed.extend(fingerprint.0);
@@ -70,20 +70,19 @@ impl DeclaredResource {
 /// A resource as the database stores it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Row {
-    /// Which resource.
     pub key: Key,
-    /// Positive and counting when Roster wrote last, a random negative number when anybody else did.
+    /// Counts up with each write by Roster. Any other write makes it a random negative number, so
+    /// that it never looks like the version that a plan saw.
     pub version: i64,
-    /// The kind's own fields by index; `None` is none. A list without members is an empty list.
+    /// The kind's own fields by index. `None` is no value; a list without members is an empty list.
     pub values: Vec<Option<Value>>,
     /// Custom values by external id of the custom field.
     pub custom_values: SmallMap<CompactText, Value>,
-    /// Runtime facts by name (`approval`, `blocked`, `access`); no manifest states them.
+    /// Runtime facts by name (`approval`, `blocked`, `access`), which no manifest may state.
     pub facts: SmallMap<&'static str, CompactText>,
 }
 
 impl Row {
-    /// The stored value of a field.
     pub fn value(&self, field: &FieldRef) -> Option<&Value> {
         match field {
             FieldRef::Own(index) => self.values.get(usize::from(*index))?.as_ref(),
@@ -91,7 +90,7 @@ impl Row {
         }
     }
 
-    /// Sets or, with `None`, removes the value of a field.
+    /// Sets the value of a field. `None` removes it.
     pub fn set(&mut self, field: &FieldRef, value: Option<Value>) {
         match (field, value) {
             (FieldRef::Own(index), value) => self.values[usize::from(*index)] = value,
@@ -108,28 +107,26 @@ impl Row {
 /// Whether a claim still declares its resource.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ClaimState {
-    /// The source declares the resource.
     Active,
-    /// The source no longer declares it, and that has been acted on.
+    /// The source no longer declares it, and a pass has acted on that. The claim is kept, so that
+    /// the removal happens once and a return is recognised.
     Gone,
 }
 
-/// What the last apply of a source recorded of one resource.
+/// What the last apply of a source recorded about one resource.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Claim {
-    /// The name of the source.
     pub source: Arc<str>,
-    /// The digest of what was declared.
+    /// The digest of the declaration. With the same digest and `seen_version`, nothing is to do.
     pub digest: Digest,
-    /// Which fields, each with what was said of it.
+    /// The declared fields, each with a digest. They tell a changed declaration from drift.
     pub fields: FieldDigests,
     /// The version of the row when source and row last agreed.
     pub seen_version: i64,
-    /// Whether the source still declares it.
     pub state: ClaimState,
-    /// Where it was declared.
+    /// The file that declared it.
     pub path: Arc<str>,
-    /// Where in that file.
+    /// The position in that file.
     pub position: LineColumn,
     /// The revision that declared it: a commit, or a digest of the tree.
     pub revision: Arc<str>,

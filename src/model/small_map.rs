@@ -1,9 +1,9 @@
-//! A map of few entries.
+//! A map for few entries.
 
 use std::borrow::Borrow;
 
-/// A map for a handful of entries: a sorted list, which takes no more room than they need. There
-/// are several in every row, and a tree would have eleven places each.
+/// A sorted list used as a map. Every row has several of them, and a `BTreeMap` would allocate
+/// eleven slots each.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SmallMap<K, V>(Vec<(K, V)>);
 
@@ -22,7 +22,6 @@ impl<K: Ord, V> SmallMap<K, V> {
             .binary_search_by(|(known, _)| known.borrow().cmp(key))
     }
 
-    /// The value of a key.
     pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
@@ -30,11 +29,13 @@ impl<K: Ord, V> SmallMap<K, V> {
         self.place(key).ok().map(|at| &self.0[at].1)
     }
 
-    /// Sets the value of a key, and gives back the one it had.
+    /// Sets the value of a key and returns the previous one.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         match self.place(&key) {
             Ok(at) => Some(std::mem::replace(&mut self.0[at].1, value)),
             Err(at) => {
+                // `Vec` would allocate four slots for the first entry, in several maps of every
+                // row.
                 self.0.reserve_exact(1);
                 self.0.insert(at, (key, value));
                 None
@@ -42,7 +43,6 @@ impl<K: Ord, V> SmallMap<K, V> {
         }
     }
 
-    /// Takes a key out, and gives back its value.
     pub fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
@@ -50,17 +50,16 @@ impl<K: Ord, V> SmallMap<K, V> {
         self.place(key).ok().map(|at| self.0.remove(at).1)
     }
 
-    /// The keys, sorted.
+    /// Iterates over the keys, sorted.
     pub fn keys(&self) -> impl Iterator<Item = &K> {
         self.0.iter().map(|(key, _)| key)
     }
 
-    /// The entries, sorted by key.
+    /// Iterates over the entries, sorted by key.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.0.iter().map(|(key, value)| (key, value))
     }
 
-    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

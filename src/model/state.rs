@@ -1,4 +1,9 @@
-//! The two sides of a comparison: what a source says, and what the database holds.
+//! The two inputs of a plan: [`Desired`], which is what a source declares, and [`Snapshot`], which
+//! is what the database holds.
+//!
+//! Many fields of [`Desired`] are about what could not be read. They keep the planner from taking
+//! an unreadable resource for a removed one, since that would deactivate a customer because of a
+//! typo.
 
 use super::{
     Claim, CompactText, DeclaredResource, FieldRef, GuardBase, HeldStep, Key, KeyedList, KindId,
@@ -7,57 +12,56 @@ use super::{
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// What one source says: its desired state, as of one revision.
+/// The desired state that one source declares at one revision.
 #[derive(Clone, Debug, Default)]
 pub struct Desired {
-    /// The name of the source.
     pub source: Arc<str>,
-    /// The git commit, or the digest of everything that was read.
+    /// The git commit, or a digest of everything that was read.
     pub revision: Arc<str>,
-    /// What it declares, sorted by key.
+    /// The declared resources, sorted by key.
     pub resources: KeyedList<Arc<DeclaredResource>>,
-    /// Why nothing may be removed in this pass: what hides a key. Empty: removals are on.
+    /// Why nothing may be removed in this pass. Empty if removals are on.
     pub removals_off: Vec<String>,
-    /// Of every declared password reference, how its content stands to the stored one.
+    /// For each declared password, whether it differs from the one last applied.
     pub secrets: BTreeMap<Key, SecretState>,
-    /// Whether it says only some things of what it names, as an export does: what it does not say
-    /// keeps, a status too.
+    /// Whether it states only part of what it names, as an export does. What it does not state
+    /// keeps its stored value, the status included.
     pub partial: bool,
-    /// Of an export, the fields that it has columns for: where it leaves one blank, what it said last
-    /// goes on counting.
+    /// The fields for which an export has columns. Where a cell is blank, the value it had in the
+    /// last export still counts.
     pub mapped: BTreeSet<(KindId, FieldRef)>,
-    /// What could be made out of a resource's key but not the rest: it is held, not missing.
+    /// Resources of which only the key could be read. They are held, not missing.
     pub shielded_keys: BTreeSet<Key>,
-    /// Of which kinds some key could not be made out, and why: none of these is missing.
+    /// Kinds of which some key could not be read, with the reason. No resource of them counts as
+    /// missing.
     pub hidden_kinds: BTreeMap<KindId, String>,
-    /// The fields whose values are faulty and so are not among the cells: they were said, and what
-    /// is wrong with them was reported.
+    /// Fields with a faulty value, which is not among the cells. They count as stated, and what is
+    /// wrong with them has been reported.
     pub faulty_fields: BTreeSet<(Key, FieldRef)>,
-    /// Of which kinds something may stand in what could not be read, and what that is.
+    /// Kinds that something unreadable may declare, with a description of it.
     pub unread_kinds: BTreeMap<KindId, Arc<str>>,
-    /// The resources whose external id could not be made out.
+    /// Resources whose external id could not be read.
     pub nameless: Vec<NamelessResource>,
-    /// What could be read of the fields whose values are faulty.
+    /// What could be read of faulty fields.
     pub salvaged_references: BTreeMap<(Key, FieldRef), SalvagedReferences>,
 }
 
-/// A resource whose external id could not be made out, and what is known of it.
+/// A resource whose external id could not be read, with what is known of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NamelessResource {
     pub kind: KindId,
-    /// The file.
     pub path: Arc<str>,
-    /// Where the id stands, or else the resource.
+    /// The position of the id or, without one, of the resource.
     pub position: LineColumn,
-    /// The fields it states.
     pub cells: Vec<StatedField>,
-    /// What is left of its faulty fields.
+    /// What could be read of its faulty fields.
     pub torn: Vec<(FieldRef, SalvagedReferences)>,
 }
 
 impl Desired {
-    /// The fields of a resource whose values are faulty.
+    /// Returns the faulty fields of a resource.
     pub fn faulty_of(&self, key: &Key) -> impl Iterator<Item = &FieldRef> {
+        // The smallest field, so that the range starts at the first entry of the resource.
         let first = (key.clone(), FieldRef::Own(0));
         let of_it = self.faulty_fields.range(first..);
         let key = key.clone();
@@ -66,14 +70,14 @@ impl Desired {
     }
 }
 
-/// What could be read of a field whose value is faulty.
+/// The readable part of a field with a faulty value.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SalvagedReferences {
-    /// Of a list, the members, or the external ids of the targets.
+    /// The readable members of the list, or the external ids of the targets.
     pub members: Vec<CompactText>,
-    /// Whether these are all, so that something else about the members is wrong.
+    /// Whether these are all members, so that only an attribute of one of them is wrong.
     pub all: bool,
-    /// Where the value begins.
+    /// The start of the value.
     pub at: LineColumn,
 }
 
@@ -84,74 +88,76 @@ impl SalvagedReferences {
     }
 }
 
-/// How a declared password stands to the one last applied.
+/// How a declared password compares with the one last applied.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SecretState {
-    /// The same as last applied.
     Same,
-    /// Another, or none was applied.
+    /// It differs, or none was applied.
     Changed,
-    /// It is not at hand here: kept, not compared.
+    /// The secret is not available on this machine. The stored password is kept without a
+    /// comparison.
     Unavailable,
 }
 
-/// What the database holds, read at one moment.
+/// The contents of the database, or the part that a plan needs, read at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    /// The identity that a migration gave the database; `None` while there is none.
+    /// The identity that a migration gave the database. `None` before the first migration.
     pub database: Option<String>,
     /// The name of the environment the database belongs to.
     pub environment: Option<String>,
-    /// The stored resources.
     pub rows: SnapshotRows,
-    /// Every source's claims, by key.
+    /// The claims of all sources, by key.
     pub claims: HashMap<Key, Vec<Claim>, foldhash::fast::FixedState>,
-    /// The declared keys whose external id was deleted and is retired for ever.
+    /// Declared keys whose external id was deleted. A retired id is never used again.
     pub retired: BTreeSet<Key>,
-    /// Every customer number ever given, and the account it was given to.
+    /// All customer numbers ever used, each with its account.
     pub customer_numbers: HashMap<CompactText, CompactText>,
-    /// How many login names were given out, by customer number.
+    /// The number of login names that contain a customer number.
     pub logins: HashMap<CompactText, u32>,
-    /// The ids of holds that a person approved and that have not lapsed.
+    /// The ids of holds whose approval has not lapsed.
     pub approved_holds: BTreeSet<String>,
-    /// How many accepted feeds in a row have not named what this source claims; of those that were
-    /// named last, nothing.
+    /// For claimed resources that the last accepted export did not name, the number of exports in a
+    /// row that did not.
     pub missed_exports: BTreeMap<Key, u32>,
-    /// What this source did under each budget of the guards within the window.
+    /// What this source used of each guard's budget within the window.
     pub budget_use: BTreeMap<String, u64>,
-    /// Of a part: the bases of guards that were asked for.
+    /// The bases of guards that a partial snapshot was asked for.
     pub guard_bases: BTreeMap<GuardBase, u64>,
-    /// The steps that guards held in earlier passes and nobody has decided about.
+    /// Steps that guards held in earlier passes and that are not decided yet.
     pub held_steps: Vec<HeldStep>,
 }
 
 impl Snapshot {
-    /// The account that a customer number was given to, whatever became of it.
+    /// Returns the account that a customer number was given to, even if it has been deleted.
     pub fn account_with_number(&self, number: &str) -> Option<&CompactText> {
+        // A partial snapshot that was not asked for this number answers "nobody". The note makes
+        // the pass read it and plan again, so the wrong answer is never applied.
         self.rows
             .note_lookup(|| SnapshotLookup::CustomerNumber(number.into()));
         self.customer_numbers.get(number)
     }
 
-    /// How many login names were built on a customer number.
+    /// Returns the number of login names that contain a customer number.
     pub fn logins_of(&self, number: &str) -> u32 {
         self.rows
             .note_lookup(|| SnapshotLookup::CustomerNumber(number.into()));
         self.logins.get(number).copied().unwrap_or_default()
     }
 
-    /// The base of a guard, which `count` finds out where all rows are here. Of a part it has to be
-    /// asked for.
+    /// Returns the base of a guard. With all rows at hand, `count` counts it; for a partial
+    /// snapshot the database does.
     pub fn guard_base(&self, base: GuardBase, count: impl FnOnce() -> u64) -> u64 {
         if !self.rows.is_partial() {
             return count();
         }
+        // Counting the rows of a part would give a base of a few, of which any change is a large
+        // share.
         let known = self.guard_bases.get(&base).copied();
         self.rows.note_lookup(|| SnapshotLookup::Base(base));
         known.unwrap_or_default()
     }
 
-    /// The claim of one source on one resource.
     pub fn claim(&self, source: &str, key: &Key) -> Option<&Claim> {
         self.claims
             .get(key)?

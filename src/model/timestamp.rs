@@ -1,8 +1,9 @@
-//! Moments as text.
+//! Timestamps as text, without a date library, so that the model stays free of clocks.
 
-/// A moment in milliseconds since 1970 as ISO 8601 in UTC: `2026-03-01T09:30:00.250Z`.
+/// Formats milliseconds since 1970 as ISO 8601 in UTC: `2026-03-01T09:30:00.250Z`.
 #[must_use]
 pub fn format_utc(millis: i64) -> String {
+    // Euclidean, so that times before 1970 fall into the day before and not after.
     let (days, rest) = (millis.div_euclid(86_400_000), millis.rem_euclid(86_400_000));
     let (year, month, day) = civil_date(days);
     let (hours, minutes) = (rest / 3_600_000, rest / 60_000 % 60);
@@ -10,14 +11,18 @@ pub fn format_utc(millis: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}.{rest:03}Z")
 }
 
-/// The date so many days after 1970-01-01.
+/// Returns the date that is this number of days after 1970-01-01.
 ///
-/// Years are counted from March, so that a leap day is the last of its year, in eras of 400 years.
+/// Years start in March here, which makes a leap day the last day of its year. The Gregorian
+/// calendar repeats every 400 years, so dates are computed within such an era.
 fn civil_date(days: i64) -> (i64, i64, i64) {
+    // Days from 0000-03-01 to 1970-01-01; 400 years have 146,097 days, 100 have 36,524, 4 have
+    // 1,461.
     let days = days + 719_468;
     let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
     let day = day - (365 * year + year / 4 - year / 100);
+    // From March on, every five months have 153 days.
     let month = (5 * day + 2) / 153;
     let day = day - (153 * month + 2) / 5 + 1;
     let (month, next) = if month < 10 {

@@ -1,15 +1,15 @@
-//! A plan for somebody who may not read the directory: what is stored about persons is left out.
+//! Masks a plan for somebody who may not read the directory: stored personal values are left out.
 
 use super::types::{Plan, StepBody};
 use crate::kinds;
 use crate::model::{CompactText, FieldChange, FieldRef, KindId, Value};
 
-/// Stands for a stored value that is not shown.
+/// Replaces a stored value that is not shown.
 pub const MASKED: &str = "•••";
 
 impl Plan {
-    /// The plan without the stored values of personal and custom fields. What the sender of the
-    /// tree wrote himself stays.
+    /// Returns the plan without the stored values of personal and custom fields. New values stay,
+    /// because the sender of the tree wrote them.
     #[must_use]
     pub fn masked(mut self) -> Self {
         for step in &mut self.steps {
@@ -25,11 +25,13 @@ impl Plan {
                 .iter_mut()
                 .for_each(|change| mask(kind, change));
         }
+        // Even the names of stored fields tell something about a person.
         self.undeclared.clear();
         self
     }
 
-    /// The plan with every text rewritten that tells what was found.
+    /// Returns the plan with the messages of its diagnostics and holds rewritten. They may name
+    /// places on the server.
     #[must_use]
     pub fn with_messages(mut self, reword: impl Fn(&str) -> String) -> Self {
         for found in &mut self.diagnostics {
@@ -44,6 +46,8 @@ impl Plan {
 }
 
 fn mask(kind: KindId, change: &mut FieldChange) {
+    // The table knows which of its fields are personal. Of a custom field nobody knows, so all are
+    // masked.
     let personal = match &change.field {
         FieldRef::Own(_) => kinds::get(kind)
             .field(&change.field)

@@ -1,4 +1,8 @@
-//! Small worlds: rows and declarations written as `field=value; field=a,b; link=x:1:0`.
+//! Builds small test cases from rows and declarations written as
+//! `field=value;field=a,b;link=x:1:0`.
+//!
+//! A [`CheckCase`] has stored rows, declared resources and effects. Its methods add to them and can
+//! be chained; `finds` runs the rules and compares.
 
 use crate::check::{
     CustomFieldDefinitions, EffectOutcome, PlannedState, ResourceEffect, RuleDiagnostic,
@@ -11,7 +15,7 @@ use crate::model::{
 };
 use std::sync::Arc;
 
-/// What a create needs besides what a test is about.
+/// Values for required fields that a test does not care about.
 const REQUIRED: &[(&str, &str)] = &[
     ("Store", "name=N"),
     ("Tag", "name=N"),
@@ -63,7 +67,7 @@ fn value(kind: KindId, field: &FieldRef, text: &str) -> Value {
     }
 }
 
-/// The fields of a text, sorted; a field without `=` is blank.
+/// Parses fields, sorted. A field without `=` is blank.
 fn fields(kind: KindId, text: &str) -> Vec<(FieldRef, Option<Value>)> {
     let mut fields: Vec<(FieldRef, Option<Value>)> = text
         .split(';')
@@ -105,7 +109,7 @@ impl CheckCase {
         self
     }
 
-    /// Declares something, with nothing to happen to it.
+    /// Declares a resource without an effect.
     pub fn declare(mut self, kind: KindId, id: &str, text: &str) -> Self {
         self.line += 10;
         let cells = fields(kind, text).into_iter().zip(1..);
@@ -132,7 +136,7 @@ impl CheckCase {
         self
     }
 
-    /// Declares something, and it is created with just these fields.
+    /// Declares a resource and creates it with exactly these fields.
     pub fn bare(mut self, kind: KindId, id: &str, text: &str) -> Self {
         self = self.declare(kind, id, text);
         let key = Key::new(kind, id);
@@ -146,7 +150,7 @@ impl CheckCase {
         )
     }
 
-    /// The same with whatever else its kind requires.
+    /// Like `bare`, with all other fields that its kind requires.
     pub fn create(self, kind: KindId, id: &str, text: &str) -> Self {
         let name = kinds::get(kind).name;
         let more = REQUIRED.iter().find(|(of, _)| *of == name);
@@ -167,7 +171,7 @@ impl CheckCase {
         self.bare(kind, id, &all)
     }
 
-    /// A stored row changes so; nothing is declared.
+    /// Changes a stored row that is not declared.
     pub fn change(self, kind: KindId, id: &str, text: &str) -> Self {
         let key = Key::new(kind, id);
         let row = self.stored.rows.get(&key).expect("a row");
@@ -182,7 +186,7 @@ impl CheckCase {
         self.effect(key, EffectOutcome::Change(changes))
     }
 
-    /// A stored row goes.
+    /// Deletes a stored row.
     pub fn delete(self, kind: KindId, id: &str) -> Self {
         self.effect(Key::new(kind, id), EffectOutcome::Delete)
     }
@@ -193,7 +197,7 @@ impl CheckCase {
         self
     }
 
-    /// An account with an address and an active user, all stored.
+    /// Stores an account with an address and an active user.
     pub fn company(self, id: &str) -> Self {
         let (hq, user) = (format!("{id}-hq"), format!("{id}-user"));
         self.row(
@@ -214,7 +218,7 @@ impl CheckCase {
         run(&world, &subjects(&world))
     }
 
-    /// The same rules and subjects where nothing would happen.
+    /// Runs the rules on the same subjects, but without the effects.
     pub fn run_before(&self) -> Vec<RuleDiagnostic> {
         let world = PlannedState::new(&self.stored, &self.desired, &self.effects);
         let subjects = subjects(&world);
@@ -229,7 +233,7 @@ impl CheckCase {
         definitions(&self.desired, &self.stored)
     }
 
-    /// Asserts that exactly this is found: `code severity Kind/id field`.
+    /// Asserts that exactly these are found, each as `code severity Kind/id field`.
     #[track_caller]
     pub fn finds(&self, expected: &[&str]) {
         assert_eq!(told(&self.run()), expected, "{:#?}", self.run());
@@ -241,7 +245,7 @@ impl CheckCase {
         self.finds(&[]);
     }
 
-    /// Asserts that the rule speaks of the plan only, and not of what is stored.
+    /// Asserts that the rule reports only the plan and not what is stored.
     #[track_caller]
     pub fn finds_nothing_before(&self) {
         assert_eq!(told(&self.run_before()), [""; 0]);

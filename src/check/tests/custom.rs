@@ -13,7 +13,7 @@ fn field(text: &str) -> CheckCase {
     )
 }
 
-/// What is found of an address that says this of the field, and what the cell becomes.
+/// Types an address with this cell. Returns the diagnostics, and what the cell becomes.
 fn typed(mut case: CheckCase, text: &str) -> (Vec<String>, Option<Value>) {
     case = case.declare(ADDRESS, "a", text);
     let definitions = case.definitions();

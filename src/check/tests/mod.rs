@@ -1,4 +1,5 @@
-//! One bad and one good case a rule, on small worlds written by hand.
+//! Tests of the rules: at least one bad and one good case for each, on small states written by
+//! hand.
 
 mod build;
 mod custom;

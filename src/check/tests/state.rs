@@ -1,5 +1,5 @@
-//! What all rules have in common: they judge the state after the plan, and what was wrong before
-//! it is found the same in a world in which nothing happens.
+//! Tests of what all rules have in common: they judge the state after the plan, and a stored fault
+//! is found in the same way without the plan.
 
 use super::CheckCase;
 use super::build::told;

@@ -1,11 +1,14 @@
-//! One custom value: from text as written to its canonical form.
+//! Parses one custom value into its canonical form, by the type of its custom field.
+//!
+//! Two spellings of one value must become equal: a stored `5` and a declared `5.0` would otherwise
+//! differ in every plan. Start with [`parse`].
 
 use super::CustomFieldDefinition;
 use crate::diagnostic::{Code, codes, did_you_mean};
 use crate::model::{CompactText, Value};
 use std::borrow::Cow;
 
-/// The type of a custom field's values.
+/// The values of `CustomField.type`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CustomType {
     /// Text on one line, at most 2,000 characters.
@@ -22,20 +25,19 @@ pub enum CustomType {
     List,
 }
 
-/// Why a value cannot be one of its custom field.
+/// Why a value does not fit its custom field.
 pub(super) struct CustomValueError {
     pub code: Code,
     pub message: String,
     pub help: String,
 }
 
-/// How long a text on one line may be, in characters.
+/// The longest text on one line, in characters.
 const TEXT_LENGTH: usize = 2000;
-/// How many significant digits every reader keeps.
+/// The significant digits of a number. A 64-bit float keeps 15, so every JSON reader does.
 const DIGITS: usize = 15;
 
 impl CustomType {
-    /// The type called `name` in `CustomField.type`.
     pub fn by_name(name: &str) -> Option<Self> {
         Some(match name {
             "text" => Self::Text,
@@ -49,17 +51,19 @@ impl CustomType {
     }
 }
 
-/// The canonical form of a value as written.
+/// Returns the canonical form of a value as written.
 pub(super) fn parse(
     definition: &CustomFieldDefinition,
     raw: &Value,
 ) -> Result<Value, CustomValueError> {
     let Some(ty) = definition.ty else {
+        // What is wrong is the definition, and that is reported there.
         return Ok(raw.clone());
     };
     let text = match raw {
         Value::Text(text) => Cow::Borrowed(text.as_str()),
         Value::Number(text) => Cow::Borrowed(&**text),
+        // YAML reads an unquoted `true` or `42` as a boolean or number, although the field is text.
         Value::Bool(value) => Cow::Owned(value.to_string()),
         Value::Int(value) => Cow::Owned(value.to_string()),
         Value::List(members) if ty == CustomType::List => {
@@ -79,10 +83,12 @@ pub(super) fn parse(
         CustomType::Number => number(&text),
         CustomType::Boolean => boolean(&text),
         CustomType::Date => parse_date(&text),
+        // Before splitting: an option may itself contain `||`.
         CustomType::List if definition.options.iter().any(|option| option == &*text) => {
             options(definition, std::iter::once(&*text))
         }
-        // A column of an export whose type is known only now.
+        // One cell of an export holds the whole list. The feed could not split it, because the type
+        // of the column is known only here.
         CustomType::List => options(definition, text.split("||").map(str::trim)),
     }
 }
@@ -92,7 +98,7 @@ fn wrong_type(message: String, help: &str) -> CustomValueError {
 }
 
 fn line(text: &str) -> Result<Value, CustomValueError> {
-    // Fewer bytes are fewer characters: most texts are never counted.
+    // A text has at most as many characters as bytes, so most texts need no counting.
     let length = if text.len() <= TEXT_LENGTH {
         text.len()
     } else {
@@ -152,6 +158,7 @@ fn number(text: &str) -> Result<Value, CustomValueError> {
         ));
     }
     let mut canonical = String::new();
+    // `-0` and `0` are one number and must be equal.
     if negative && !(whole.is_empty() && fraction.is_empty()) {
         canonical.push('-');
     }
@@ -163,7 +170,7 @@ fn number(text: &str) -> Result<Value, CustomValueError> {
     Ok(Value::Number(canonical.into()))
 }
 
-/// Significant digits, zeros that only give the magnitude left out on both sides.
+/// Counts significant digits. Zeros that only give the magnitude do not count: `1000000` has one.
 fn significant(whole: &str, fraction: &str) -> usize {
     if fraction.is_empty() {
         whole.trim_end_matches('0').len()
@@ -186,6 +193,7 @@ fn parse_date(text: &str) -> Result<Value, CustomValueError> {
 
 fn is_date(text: &str) -> bool {
     let bytes = text.as_bytes();
+    // Exactly two digits each: `2026-1-1` would be a second spelling of `2026-01-01`.
     let shaped = bytes.len() == 10
         && bytes.iter().enumerate().all(|(index, byte)| match index {
             4 | 7 => *byte == b'-',
@@ -225,6 +233,7 @@ fn options<'t>(
         chosen.push(CompactText::new(value));
     }
     if chosen.is_empty() {
+        // Only for a required field. Elsewhere `[]` has already become `clear:`.
         let message = "the list is empty".to_owned();
         return Err(wrong_type(message, "Name at least one of the options"));
     }

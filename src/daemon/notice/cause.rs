@@ -1,4 +1,7 @@
-//! Why a connection did not come about, in words for who has to mend it.
+//! Says why a connection failed, for the operator who has to fix it.
+//!
+//! Library errors nest four or five levels deep. Only the innermost one says something, and for TLS
+//! even that needs a translation.
 
 use super::line;
 use rustls::CertificateError::{
@@ -7,13 +10,14 @@ use rustls::CertificateError::{
 use std::error::Error;
 use std::io;
 
-/// The last cause: the ones before only say that there is one, some of them with the whole address.
+/// Describes the innermost cause of an error. The outer ones only say that there is a cause, and
+/// some contain the whole URL, which is a secret.
 pub(super) fn cause(error: &(dyn Error + 'static)) -> String {
     let mut last = error;
     while let Some(next) = last.source() {
         last = next;
     }
-    // An I/O error hides what it wraps from `source`.
+    // `io::Error::source` skips the error that it wraps, and rustls errors are wrapped in one.
     while let Some(error) = last.downcast_ref::<io::Error>() {
         match error.get_ref() {
             Some(inner) => last = inner,
@@ -41,6 +45,8 @@ fn tls(error: &rustls::Error) -> String {
         rustls::Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }) => {
             "its certificate is for another name"
         }
+        // A minimal container image has no certificates, so every target fails. There is no variant
+        // for this, only the text.
         rustls::Error::General(text) if text.contains("No CA certificates") => {
             "this system has no CA certificates; install them (on Debian: ca-certificates)"
         }

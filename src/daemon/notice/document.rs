@@ -1,15 +1,16 @@
-//! The JSON form.
+//! The JSON form of a notice, for webhooks of programs.
 
 use super::{Notice, NoticeDetail};
 use chrono::SecondsFormat;
 use serde_json::{Value, json};
 
-/// The version of the document: a reader of `1` reads every `1`.
+/// The version of the document. A program that reads version 1 can read every document of version
+/// 1.
 const FORMAT_VERSION: &str = "1";
-/// How many details it carries; `more` counts the rest.
+/// The number of details. `more` counts the rest.
 const MAX_DETAILS: usize = 100;
 
-/// The document of a notice; the same bytes on every attempt.
+/// Returns the document of a notice. It has the same bytes on every attempt.
 #[must_use]
 pub fn document(notice: &Notice, delivery: &str) -> String {
     let details: Vec<Value> = notice

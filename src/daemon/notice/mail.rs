@@ -1,9 +1,9 @@
-//! The form for mail: a subject and plain text.
+//! The mail form of a notice: a subject and plain text.
 
 use super::{Notice, line, truncate};
 use std::fmt::Write;
 
-/// How many details are listed.
+/// The number of details in a mail.
 const MAX_DETAILS: usize = 50;
 
 #[must_use]
@@ -12,7 +12,7 @@ pub fn subject(notice: &Notice) -> String {
     truncate(&whole, 150)
 }
 
-/// The text; with whom it was for when it goes to somebody else.
+/// Returns the text. `meant_for` names the recipients if `mail.redirect` sends it to somebody else.
 #[must_use]
 pub fn body(notice: &Notice, meant_for: Option<&[String]>) -> String {
     let mut text = head(notice);

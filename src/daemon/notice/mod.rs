@@ -1,8 +1,8 @@
 //! Notices about changes in the state of a source: held plans, errors, drift and recovery.
 //!
-//! [`events_between`] compares two states of a source and returns the events. A [`Notice`] describes one
-//! event, and a [`NoticeSender`] delivers it as JSON, as a Slack message or as mail. No notice carries a
-//! customer's values: only keys, field names and positions leave the server.
+//! [`events_between`] compares two states of a source and returns the events. A [`Notice`]
+//! describes one event, and a [`NoticeSender`] delivers it as JSON, as a Slack message or as mail.
+//! No notice carries a customer's values: only keys, field names and positions leave the server.
 
 mod cause;
 mod document;
@@ -27,53 +27,50 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What is told.
+/// One event of a source, ready to be delivered.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Notice {
-    /// What happened.
     pub event: NoticeEvent,
     pub source: String,
     pub environment: Option<String>,
-    /// At which revision of the source.
+    /// The revision of the source that the last pass looked at.
     pub revision: Option<String>,
-    /// What makes it this state and no other, and which one it came after: the same again is no news.
+    /// Identifies the state and the one before it. The same state again is not a new event.
     pub state: String,
     /// One sentence, without values of customers.
     pub summary: String,
-    /// What it is about, one by one.
+    /// The diagnostics or held steps.
     pub details: Vec<NoticeDetail>,
-    /// How many of what: `errors`, `steps`, `held`.
+    /// Counts by name: `errors`, `steps`, `held`.
     pub counts: BTreeMap<String, u64>,
-    /// Since when it is so.
+    /// The start of the state.
     pub since: DateTime<Utc>,
-    /// Where more is shown.
+    /// The page of the source.
     pub url: Option<String>,
-    /// The command that lets a hold through.
+    /// The command that approves the hold.
     pub command: Option<String>,
 }
 
-/// One of the things a notice is about.
+/// One diagnostic or held step of a notice.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NoticeDetail {
-    /// What, without values of customers.
+    /// What is wrong or held, without values of customers.
     pub what: String,
-    /// By which rule.
+    /// The code of the rule.
     pub code: Option<String>,
-    /// Of which resource: `User/u-1`.
+    /// The resource, such as `User/u-1`.
     pub resource: Option<String>,
     pub field: Option<String>,
-    /// Where.
     pub place: Option<NoticeOrigin>,
 }
 
-/// A place in a file of a source.
+/// A position in a file of a source.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct NoticeOrigin {
-    /// The file.
     pub path: String,
-    /// The line, from 1; 0 when the whole file is meant.
+    /// The line, from 1. 0 stands for the whole file.
     pub line: u64,
     pub column: u64,
 }
@@ -97,8 +94,8 @@ impl std::fmt::Display for NoticeOrigin {
     }
 }
 
-/// A finding as it may be told: what its rule says in general stands for its message, which may
-/// name a value.
+/// Uses the general summary of the rule, because the message may contain a customer's value and
+/// notices go to chat rooms and mailboxes.
 impl From<&Diagnostic> for NoticeDetail {
     fn from(finding: &Diagnostic) -> Self {
         Self {
@@ -124,7 +121,7 @@ impl From<&HoldEntry> for NoticeDetail {
 }
 
 impl NoticeDetail {
-    /// Place, resource and field, rule: what comes before the words.
+    /// The position, and the resource with its field: what comes before the text.
     fn head(&self) -> Vec<String> {
         let place = self.place.as_ref().map(ToString::to_string);
         let named = match (&self.resource, &self.field) {
@@ -140,7 +137,7 @@ impl NoticeDetail {
 }
 
 impl Notice {
-    /// One that says nothing but that notices arrive.
+    /// Returns the notice of `roster notice test`.
     #[must_use]
     pub fn test(environment: Option<&str>, now: DateTime<Utc>) -> Self {
         Self {
@@ -148,6 +145,7 @@ impl Notice {
             source: "roster".to_owned(),
             environment: environment.map(str::to_owned),
             revision: None,
+            // A second test is another delivery, so a receiver does not drop it as a repetition.
             state: now.to_rfc3339(),
             summary: "This is a test. Notices arrive here.".to_owned(),
             details: Vec::new(),
@@ -158,7 +156,7 @@ impl Notice {
         }
     }
 
-    /// What it is called: `directory failed`, with the environment where there is one.
+    /// Returns the title, such as `[staging] directory failed`.
     #[must_use]
     pub fn title(&self) -> String {
         let title = format!("{} {}", line(&self.source), self.event.word());
@@ -168,8 +166,11 @@ impl Notice {
         }
     }
 
-    /// The name of its delivery to a target: the same on every attempt and on every replica, so
-    /// that it is kept and told once. What may differ when it is made again is left out.
+    /// Returns the id of its delivery to a target.
+    ///
+    /// It is the same for every attempt and on every replica, so that the outbox stores a notice
+    /// once and a receiver can drop repetitions. Whatever may differ when the notice is built again
+    /// is left out, such as its time and texts.
     #[must_use]
     pub fn delivery(&self, target: &NoticeTarget) -> String {
         let mut hasher = blake3::Hasher::new();
@@ -183,19 +184,20 @@ impl Notice {
             &*self.state,
         ] {
             hasher.update(part.as_bytes());
+            // Without a separator, `a` + `bc` and `ab` + `c` would get one id.
             hasher.update(&[0]);
         }
         hasher.finalize().to_hex()[..32].to_owned()
     }
 }
 
-/// On one line, without signs that could be taken for something else.
+/// Puts a text on one line. A file name with a line break must not add lines of its own to a mail.
 fn line(text: &str) -> String {
     let plain = |c: char| if c.is_control() { ' ' } else { c };
     text.chars().map(plain).collect()
 }
 
-/// Not longer than so many characters.
+/// Cuts a text to at most this number of characters.
 fn truncate(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();

@@ -1,4 +1,4 @@
-//! Notices for tests.
+//! Notices that the tests share.
 
 use super::{Notice, NoticeDetail, NoticeEvent, NoticeOrigin};
 use std::collections::BTreeMap;

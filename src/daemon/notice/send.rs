@@ -1,4 +1,8 @@
-//! Telling one target, once; what went wrong is said without secrets.
+//! Sends a notice to one target, once.
+//!
+//! Input is a target, a notice and its delivery id; output is success or a [`DeliveryError`]. The
+//! outbox stores what was not delivered and asks [`next_attempt_at`] when to try again. Errors end
+//! up on the page and in logs, so they never contain the URL of a webhook, which is a secret.
 
 use super::cause::cause;
 use super::signature::{DELIVERY, HEADER};
@@ -16,69 +20,55 @@ use std::error::Error;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// How long one attempt may take.
+/// The longest time for one attempt. The outbox claims a notice for a minute, and mail takes up to
+/// three of these, so an attempt ends before another replica may take the notice over.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a notice is tried.
+/// How long an undelivered notice is tried again.
 const RETRY_WINDOW: TimeDelta = TimeDelta::hours(24);
 
-/// Why a notice did not arrive. `to` is scheme and host, or the mail server.
+/// Why a notice was not delivered. `to` is the scheme and host, or the mail server.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum DeliveryError {
-    /// Nobody answers there.
+    /// No connection.
     #[error("{to}: {why}")]
-    Unreachable {
-        /// Where.
-        to: String,
-        why: String,
-    },
-    /// No answer in time.
+    Unreachable { to: String, why: String },
     #[error("{to}: no answer within {} seconds", TIMEOUT.as_secs())]
-    Timeout {
-        /// Where.
-        to: String,
-    },
-    /// It answers that it does not take it.
+    Timeout { to: String },
+    /// The target refused the notice.
     #[error("{to}: HTTP {status}{}", colon_prefixed(line))]
     Status {
-        /// Where.
         to: String,
         status: StatusCode,
-        /// The first line of the commit message.
+        /// The first line of the answer.
         line: String,
-        /// When it wants to be asked again.
+        /// How long to wait, by its `Retry-After`.
         after: Option<TimeDelta>,
     },
-    /// It answers that it is somewhere else; notices go where the configuration says.
+    /// The target redirects. Notices only go where the configuration says.
     #[error(
         "{to}: HTTP {status}: the address has moved{}; configure the new one",
         colon_prefixed(place)
     )]
     Moved {
-        /// Where.
         to: String,
         status: StatusCode,
-        /// Scheme and host of the other place.
+        /// The scheme and host of the new address.
         place: String,
     },
-    /// The mail server does not take it.
+    /// The mail server refused the mail.
     #[error("{to}: {}{}", if *login { "authentication refused" } else { "refused" }, colon_prefixed(line))]
     Mail {
-        /// Where.
         to: String,
-        /// Whether it is user or password that it does not take.
+        /// Whether it refused the user or password.
         login: bool,
-        /// Whether it says that trying again is of no use.
+        /// Whether trying again is useless.
         permanent: bool,
-        /// What it says.
+        /// Its answer.
         line: String,
     },
-    /// It cannot even be written.
+    /// The message cannot be built, for example because an address is not valid.
     #[error("{to}: {why}")]
-    Invalid {
-        /// Where.
-        to: String,
-        why: String,
-    },
+    Invalid { to: String, why: String },
 }
 
 impl DeliveryError {
@@ -96,7 +86,7 @@ impl DeliveryError {
         }
     }
 
-    /// How long the target wants to be left alone.
+    /// How long the target asks to wait.
     #[must_use]
     pub fn after(&self) -> Option<TimeDelta> {
         match self {
@@ -114,9 +104,12 @@ fn colon_prefixed(line: &str) -> String {
     }
 }
 
-/// When to try again after `attempts` of which the last ended at `now` with `error`: after 10
-/// seconds, twice as long each time up to an hour, a fifth longer by `jitter` (0 to 1), and not
-/// before the target wants it. `None` when it is of no use, or a day after the `first`.
+/// Returns when to try again, if `attempts` have failed and the last one ended at `now` with
+/// `error`.
+///
+/// The wait starts at 10 seconds, doubles up to one hour, and is at least as long as the target
+/// asks for. `jitter` (0 to 1) adds up to a fifth. `None` if trying again is useless, or a day
+/// after the `first`.
 #[must_use]
 pub fn next_attempt_at(
     first: DateTime<Utc>,
@@ -125,8 +118,10 @@ pub fn next_attempt_at(
     error: &DeliveryError,
     jitter: f64,
 ) -> Option<DateTime<Utc>> {
+    // 10 s doubled nine times is over an hour already, and more doublings would overflow.
     let doublings = attempts.saturating_sub(1).min(9);
     let base = (10_i32 << doublings).min(3_600);
+    // All notices that failed in one outage would otherwise be sent again in the same second.
     let wait = f64::from(base) * (1.0 + 0.2 * jitter.clamp(0.0, 1.0));
     #[allow(clippy::cast_possible_truncation)]
     let wait = TimeDelta::milliseconds((wait * 1_000.0) as i64);
@@ -134,24 +129,25 @@ pub fn next_attempt_at(
     (error.is_retryable() && next <= first + RETRY_WINDOW).then_some(next)
 }
 
-/// Tells targets.
+/// Delivers notices. The clients are built on first use, because most configurations need one of
+/// them.
 #[derive(Debug, Default)]
 pub struct NoticeSender {
-    /// For everywhere else: by the certificates of the system, through its proxy.
+    /// For `https://` targets, with the certificates and the proxy of the system.
     outside: OnceLock<Result<Client, String>>,
-    /// For this machine, unencrypted: without certificates or proxy.
+    /// For `http://` targets, which are on this machine, without certificates or a proxy.
     inside: OnceLock<Result<Client, String>>,
 }
 
 impl NoticeSender {
-    /// One that has not told anything yet.
     #[must_use]
     pub fn new() -> Self {
         choose_provider();
         Self::default()
     }
 
-    /// Tells a target once. `delivery` is [`Notice::delivery`]; `now` is the time that is signed.
+    /// Makes one attempt. `delivery` is [`Notice::delivery`], and `now` is the time in the
+    /// signature.
     pub async fn send(
         &self,
         target: &NoticeTarget,
@@ -170,6 +166,7 @@ impl NoticeSender {
                     NoticeFormat::Json => document(notice, delivery),
                     NoticeFormat::Slack => slack(notice),
                 };
+                // The signature covers exactly these bytes, so the body is built once, before it.
                 let mut headers = vec![(DELIVERY, delivery.to_owned())];
                 if let Some(secret) = secret {
                     let secret = secret.expose_secret();
@@ -211,12 +208,17 @@ impl NoticeSender {
     }
 
     fn client(&self, url: &Url) -> Result<Client, String> {
+        // The configuration allows `http://` only for this machine. Such a client must work where
+        // no CA certificates are installed, and a proxy would look for `localhost` on its own
+        // machine.
         let plain = url.scheme() == "http";
         let slot = if plain { &self.inside } else { &self.outside };
         slot.get_or_init(|| {
             let client = Client::builder()
                 .user_agent(concat!("roster/", env!("CARGO_PKG_VERSION")))
                 .timeout(TIMEOUT)
+                // A redirect would carry the notice, and its signature, to a host nobody
+                // configured.
                 .redirect(redirect::Policy::none());
             let client = if plain {
                 client.no_proxy().tls_certs_only([])
@@ -229,7 +231,7 @@ impl NoticeSender {
     }
 }
 
-/// What an answer means.
+/// Turns an answer into success or an error.
 async fn check_response(
     mut answer: Response,
     to: &str,
@@ -246,7 +248,7 @@ async fn check_response(
         return Err(DeliveryError::Moved { to, status, place });
     }
     let after = retry_after(answer.headers(), now);
-    // The beginning is enough, however much it says.
+    // One chunk is enough for a first line. The body may be an endless stream.
     let said = answer.chunk().await.ok().flatten().unwrap_or_default();
     let said = String::from_utf8_lossy(&said[..said.len().min(2_048)]).into_owned();
     let line = first_line(&said, secrets);
@@ -258,14 +260,17 @@ async fn check_response(
     })
 }
 
-/// The first line that says something, without what is ours to keep secret.
+/// Returns the first line that is not blank, without secrets.
 fn first_line(text: &str, secrets: &[Option<&SecretString>]) -> String {
     let mut first = text.lines().find(|line| !line.trim().is_empty());
     let mut text = line(first.take().unwrap_or_default().trim());
     for secret in secrets.iter().flatten() {
+        // Error pages often repeat the path of the request, and in a webhook URL the path is the
+        // secret.
         let whole = secret.expose_secret();
         let path = Url::parse(whole).map(|url| url.path().to_owned());
         let parts = [Some(whole.to_owned()), path.ok()];
+        // The path of a URL without one is `/`, and replacing that would ruin every line.
         for part in parts.into_iter().flatten().filter(|part| part.len() > 1) {
             text = text.replace(&part, "[secret]");
         }
@@ -273,12 +278,13 @@ fn first_line(text: &str, secrets: &[Option<&SecretString>]) -> String {
     truncate(&text, 200)
 }
 
+/// The scheme and host of a redirect. Its path may be a secret too.
 fn place(headers: &HeaderMap) -> Option<String> {
     let url = Url::parse(headers.get(LOCATION)?.to_str().ok()?).ok()?;
     Some(format!("{}://{}", url.scheme(), url.host_str()?))
 }
 
-/// Seconds, or a date.
+/// Reads `Retry-After`, which is a number of seconds or a date.
 fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<TimeDelta> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<u32>() {
@@ -315,8 +321,11 @@ async fn mail(
     let server = AsyncSmtpTransport::<Tokio1Executor>::from_url(post.url.expose_secret())
         .map_err(|error| smtp_error(post, &error))?
         .timeout(Some(TIMEOUT))
+        // The transport is built for this one mail. A larger pool would open connections for
+        // nothing.
         .pool_config(PoolConfig::new().min_idle(0).max_size(1))
         .build();
+    // The timeout of the transport is for each step. A slow server could use it up many times.
     let sent = tokio::time::timeout(TIMEOUT * 3, server.send(message)).await;
     server.shutdown().await;
     match sent {
@@ -336,9 +345,12 @@ fn message(
         .from
         .rsplit_once('@')
         .map_or("roster", |(_, domain)| domain);
+    // `from` may be written as `Shop <shop@example.com>`.
     let domain = domain.trim_end_matches('>');
     let mut message = Message::builder()
         .from(post.from.parse()?)
+        // The same id on every attempt, so that a mail that arrived before a timeout is not shown
+        // twice.
         .message_id(Some(format!("<{delivery}@{domain}>")))
         .subject(subject(notice))
         .header(ContentType::TEXT_PLAIN);
@@ -362,6 +374,7 @@ fn smtp_error(post: &MailServer, error: &lettre::transport::smtp::Error) -> Deli
         let why = cause(error);
         return DeliveryError::Unreachable { to, why };
     };
+    // With a status, the server has answered. Its text may repeat the password it refused.
     let words = error.source().map(ToString::to_string).unwrap_or_default();
     let code = code.to_string();
     let url = Url::parse(post.url.expose_secret()).ok();
@@ -371,6 +384,7 @@ fn smtp_error(post: &MailServer, error: &lettre::transport::smtp::Error) -> Deli
     });
     DeliveryError::Mail {
         to,
+        // The codes of RFC 4954 for authentication.
         login: ["530", "534", "535", "538"].contains(&code.as_str()),
         permanent: error.is_permanent(),
         line: format!("{code} {}", first_line(&words, &[password.as_ref()])),

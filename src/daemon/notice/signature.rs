@@ -1,15 +1,17 @@
-//! The signature by which a receiver knows who sent a notice, and when.
+//! Signs a webhook, so that the receiver knows who sent it and when.
 
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use std::fmt::Write;
 
-/// The header of the signature.
 pub(super) const HEADER: &str = "Roster-Signature";
-/// The header of the delivery: the same on every attempt.
+/// The header with the id of the delivery, which is the same on every attempt.
 pub(super) const DELIVERY: &str = "Roster-Delivery";
 
-/// `t=UNIX,v1=HEX`: HMAC-SHA256 with the secret over the time, a dot and the body.
+/// Returns `t=UNIX,v1=HEX`: an HMAC-SHA256 with the secret over the time, a dot and the body.
+///
+/// The time is signed too, so that a receiver can refuse a recorded request that is sent again
+/// later.
 #[must_use]
 pub fn sign(secret: &str, unix: i64, body: &[u8]) -> String {
     let time = unix.to_string();
@@ -22,7 +24,7 @@ pub fn sign(secret: &str, unix: i64, body: &[u8]) -> String {
 }
 
 fn digest(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    // HMAC takes a key of any length.
+    // HMAC takes keys of any length, so this cannot fail.
     let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap_or_else(|_| unreachable!());
     for part in parts {
         mac.update(part);

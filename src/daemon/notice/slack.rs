@@ -1,18 +1,20 @@
-//! The form for Slack: blocks, with a text for what cannot show them.
+//! The Slack form of a notice: blocks, and a text for clients that cannot show blocks.
 
 use super::{Notice, NoticeDetail, line, truncate};
 use serde_json::{Value, json};
 
-/// How many details are listed; a message that nobody reads to its end says less, not more.
+/// The number of details. Nobody reads a long message to its end, and the page has the rest.
 const MAX_DETAILS: usize = 10;
-/// Slack refuses longer texts (3,000) and headers (150).
+/// Slack refuses a message with a text over 3,000 characters or a header over 150. Some room is
+/// left, because escaping makes a text longer.
 const LONGEST: usize = 2_900;
 const LONGEST_HEADER: usize = 140;
 const LONGEST_DETAIL: usize = 250;
 
-/// The message of a notice.
+/// Returns the message of a notice.
 #[must_use]
 pub fn slack(notice: &Notice) -> String {
+    // A `plain_text` header is not escaped. Everything else here is `mrkdwn` and has to be.
     let header = truncate(&notice.title(), LONGEST_HEADER);
     let summary = escaped(&truncate(&notice.summary, LONGEST / 2));
     let mut blocks = vec![
@@ -48,7 +50,7 @@ fn list(details: &[NoticeDetail]) -> String {
 }
 
 fn item(detail: &NoticeDetail) -> String {
-    // A backtick within would end the code too early.
+    // A backtick in an id would end the code span early.
     let head = detail.head().join(" ").replace('`', "'");
     let head = escaped(&truncate(&head, LONGEST_DETAIL / 2));
     let what = escaped(&truncate(&line(&detail.what), LONGEST_DETAIL / 2));
@@ -66,6 +68,7 @@ fn context(notice: &Notice) -> String {
     let counts = notice.counts.iter();
     let counts = counts.map(|(what, count)| format!("{} {count}", escaped(what)));
     let link = notice.url.as_ref();
+    // In `<URL|text>` a bar would end the URL.
     let link = link.map(|url| format!("<{}|open>", escaped(url).replace('|', "%7C")));
     let parts: Vec<String> = [since]
         .into_iter()
@@ -76,7 +79,8 @@ fn context(notice: &Notice) -> String {
     parts.join(" · ")
 }
 
-/// Slack's three: without them a name could mention everybody.
+/// Escapes the three characters that Slack asks for. Otherwise an id such as `<!channel>` would
+/// notify everyone.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")

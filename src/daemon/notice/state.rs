@@ -1,32 +1,38 @@
-//! What makes a notice: a change of state, never its going on.
+//! Decides which notices a pass causes: those for changes of state, never for a state that
+//! continues.
+//!
+//! [`NoticeState`] is stored with the source, so a restart or another replica does not repeat a
+//! notice. Start with [`events_between`].
 
 use super::NoticeEvent;
 use crate::diagnostic::Diagnostic;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How a source stands after a pass, as far as anybody is told.
+/// The state of a source after a pass, as far as notices depend on it.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NoticeState {
-    /// In which way the last pass failed, without times or anything else that differs from pass to
-    /// pass (see [`fingerprint`]); `None` when it did not.
+    /// How the last pass failed, or `None` if it did not. Contains no times or anything else that
+    /// differs from pass to pass (see [`fingerprint`]).
     pub failed: Option<String>,
-    /// The ids of the holds that wait for a decision.
+    /// The ids of the holds that need a decision.
     pub held: BTreeSet<String>,
-    /// Whether somebody else has changed what the source declares.
+    /// Whether rows differ that somebody changed outside Roster.
     pub drift: bool,
-    /// The last run that wrote something.
+    /// The id of the last run that wrote something.
     pub applied: Option<String>,
 }
 
-/// What is told after a pass, in this order. A failure is told once, and again when it is another
-/// one; that it is over, once. Holds are told when one is new: a decision or a repair is what
-/// somebody did, and needs no notice. A state that is not known (`NoticeState::default()`) counts as well.
+/// Returns the events between two states, in the order in which they are sent.
+///
+/// `NoticeState::default()` stands for a source without a known state.
 #[must_use]
 pub fn events_between(before: &NoticeState, after: &NoticeState) -> Vec<NoticeEvent> {
     let recovered = before.failed.is_some() && after.failed.is_none();
+    // Another failure is sent again: whoever fixed the first one has to learn of the second.
     let failed = after.failed.is_some() && before.failed != after.failed;
+    // Only new holds. One that is gone was approved, rejected or fixed, and whoever did that knows.
     let held = !after.held.is_subset(&before.held);
     let drift = after.drift && !before.drift;
     let applied = after.applied.is_some() && before.applied != after.applied;
@@ -41,10 +47,13 @@ pub fn events_between(before: &NoticeState, after: &NoticeState) -> Vec<NoticeEv
     told.map(|(_, event)| event).collect()
 }
 
-/// What makes findings the same failure: which rules, of what, in which file and how often; not the
-/// line, which moves with every edit above it, and not the words.
+/// Identifies a failure by its diagnostics: codes, resources, fields, files and their number.
+///
+/// Lines are left out, because every edit above moves them, and so are the messages. Otherwise a
+/// source that is still broken would send a notice after each commit.
 #[must_use]
 pub fn fingerprint<'a>(findings: impl IntoIterator<Item = &'a Diagnostic>) -> String {
+    // Sorted and counted, so that the order of the diagnostics makes no difference.
     let mut seen: BTreeMap<String, u64> = BTreeMap::new();
     for finding in findings {
         let key = finding.key.as_ref().map(ToString::to_string);

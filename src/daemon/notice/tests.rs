@@ -1,4 +1,4 @@
-//! What is told, in which words, and when.
+//! Tests of the events, the texts and the times of notices.
 
 use super::samples::{failed, many};
 use super::*;
@@ -147,7 +147,7 @@ fn a_slack_message_mentions_nobody_and_stays_within_the_limits() {
     let text = slack(&notice);
     let message: Value = serde_json::from_str(&text).unwrap();
     let blocks = message["blocks"].as_array().unwrap();
-    // A header is plain text to Slack and shown as it is.
+    // Slack shows a header as plain text, so it is not escaped.
     assert_eq!(blocks[0]["text"]["type"], "plain_text");
     assert_eq!(blocks[1]["text"]["text"], "a &amp; b &lt;@U1&gt;");
     let list = blocks[2]["text"]["text"].as_str().unwrap();
@@ -207,7 +207,7 @@ This mail was addressed to ops@example.com; `mail.redirect` sent it here.
 
 #[test]
 fn a_signature_is_what_openssl_computes() {
-    // printf '1777636800.{"a":1}' | openssl dgst -sha256 -hmac key
+    // Computed with: printf '1777636800.{"a":1}' | openssl dgst -sha256 -hmac key
     assert_eq!(
         sign("key", 1_777_636_800, br#"{"a":1}"#),
         "t=1777636800,v1=41d536115bda678a7f3055b5774da689f3102c7f95f0d5913ec735dc63c91e60"

@@ -1,4 +1,4 @@
-//! What persons did.
+//! The page of the audit log: what people did, with names and reasons.
 
 use super::{layout, time};
 use crate::daemon::api::DaemonHandle;

@@ -1,4 +1,7 @@
-//! The stylesheet and the script: under a name made of their content, so that browsers keep them.
+//! Serves the stylesheet and the script.
+//!
+//! Their names contain a digest of their content. So browsers may cache them for ever, and a new
+//! release is never shown with an old style.
 
 use crate::daemon::api::DaemonHandle;
 use crate::http::problem::HttpProblem;
@@ -9,18 +12,16 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use std::sync::LazyLock;
 
-/// A file that pages refer to.
+/// A file that pages link to.
 pub(super) struct StaticAsset {
-    /// Where it is.
+    /// The path on the server.
     pub path: String,
     media: &'static str,
     content: &'static str,
 }
 
-/// How the pages look.
 pub(super) static STYLE: LazyLock<StaticAsset> =
     LazyLock::new(|| StaticAsset::new("css", "text/css; charset=utf-8", include_str!("page.css")));
-/// What keeps them up to date.
 pub(super) static SCRIPT: LazyLock<StaticAsset> = LazyLock::new(|| {
     let media = "text/javascript; charset=utf-8";
     StaticAsset::new("js", media, include_str!("page.js"))
@@ -49,6 +50,7 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
         Route::page(
             Method::GET,
             "/assets/{name}",
+            // The login page needs them, and shows nothing secret.
             AccessRequirement::Public,
             asset,
         )

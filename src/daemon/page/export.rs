@@ -1,4 +1,7 @@
-//! An export: what is known of it, and the form that lets one begin.
+//! The section of an export, and the form for its first approval.
+//!
+//! The first pass of an export only plans, because a wrong mapping could change every customer.
+//! The card shows what the plan would do, so that an approver can judge it in the inbox.
 
 use super::{link, source_status, time};
 use crate::daemon::feed::FeedState;
@@ -9,18 +12,20 @@ use crate::plan::StepVerb;
 use crate::reconcile::PassOutcome;
 use maud::{Markup, html};
 
-/// How many columns are named.
+/// The number of columns on the page. An ERP table may have hundreds.
 const MAX_COLUMNS: usize = 40;
 
-/// Whether its first pass waits for somebody to let it begin.
+/// Whether the first pass of an export awaits its approval.
 pub(super) fn awaits_first_approval(source: &SourceView) -> bool {
     let feed = source.state.feed.as_ref();
+    // Not in mode `plan`, where an approval would change nothing. Not after a failed pass, because
+    // then there is no plan to judge.
     source.mode == "apply"
         && source.state.outcome == PassOutcome::Planned
         && feed.is_some_and(|feed| !feed.begun)
 }
 
-/// What waits to begin, what it would do, and the form.
+/// Shows an export that awaits its first approval: the effects, the facts and the form.
 pub(super) fn first_pass_card(
     source: &SourceView,
     caller: &Caller,
@@ -44,9 +49,10 @@ pub(super) fn first_pass_card(
     }
 }
 
-/// What a plan would do, in a sentence.
+/// Says in a sentence what a plan does.
 fn plan_sentence(state: &SourceState) -> String {
     let verbs = state.summary.iter();
+    // The summary also counts things that are not steps, such as `held`.
     let steps = verbs.filter(|(verb, count)| **count > 0 && StepVerb::by_word(verb).is_some());
     let steps: Vec<String> = steps
         .map(|(verb, count)| format!("{verb} {count}"))
@@ -62,7 +68,7 @@ fn plan_sentence(state: &SourceState) -> String {
     }
 }
 
-/// The section of an export on the page of its source.
+/// Shows an export on the page of its source.
 pub(super) fn section(source: &SourceView, caller: &Caller, approves: bool, back: &str) -> Markup {
     html! {
         @if awaits_first_approval(source) {
@@ -76,7 +82,6 @@ pub(super) fn section(source: &SourceView, caller: &Caller, approves: bool, back
     }
 }
 
-/// What is known of an export.
 fn facts(feed: &FeedState) -> Markup {
     html! {
         dl.facts {

@@ -1,4 +1,8 @@
-//! The forms: what a person does, by the same code as through the API.
+//! The handlers of forms.
+//!
+//! Each one calls the function behind the same act of the API, so permissions, checks and the audit
+//! log are the same. Afterwards it redirects, so that reloading the page does not send the form
+//! again.
 
 use super::link;
 use crate::daemon::api::{DaemonHandle, exports, holds, sources};
@@ -21,7 +25,7 @@ struct SourceFormParam {
     source: String,
 }
 
-/// The fields of a form; some of them more than once.
+/// The fields of a form. Ticked boxes send the same name several times, so this is not a map.
 #[derive(Deserialize)]
 #[serde(transparent)]
 struct FormFields(Vec<(String, String)>);
@@ -36,8 +40,9 @@ impl FormFields {
         self.all_values(name).next().unwrap_or_default()
     }
 
-    /// Back to the page with the form, which says what was done.
+    /// Redirects to the page with the form, which then shows what was done.
     fn redirect_back(&self, done: &str) -> Redirect {
+        // `back` comes from the browser. Whoever made it up must not send people to another site.
         let path = link::local_path(self.first_value("back"));
         let path = path.split(['?', '#']).next().unwrap_or("/");
         Redirect::to(&format!("{path}?done={done}"))
@@ -53,6 +58,7 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
             Permission::Approve,
             approve,
         )
+        // The path names a hold and no source, so the handler checks access to the source.
         .filters_by_source(),
         Route::page(
             post.clone(),
@@ -91,7 +97,7 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
 
 type FormResult = Result<Redirect, HttpProblem>;
 
-/// The whole hold, or the ticked resources. The form asks twice, so that nobody approves by mistake.
+/// Approves a whole hold, or only the ticked resources.
 async fn approve(
     State(door): State<DaemonHandle>,
     caller: Caller,
@@ -99,6 +105,8 @@ async fn approve(
     Form(form): Form<FormFields>,
 ) -> FormResult {
     let only: Vec<String> = form.all_values("only").map(str::to_owned).collect();
+    // The choice and the ticks have to agree. Somebody who ticks two users but leaves "all"
+    // selected would otherwise approve hundreds of deactivations.
     let clear = match form.first_value("scope") {
         "all" => only.is_empty(),
         "ticked" => !only.is_empty(),

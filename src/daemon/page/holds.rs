@@ -1,4 +1,6 @@
-//! A hold: what waits, since when, and the form that lets it through.
+//! The card of a hold: what is held, since when, and the form to approve it.
+//!
+//! The inbox and the page of a source both show it. `forms.rs` handles the form.
 
 use super::{layout, link, time, value};
 use crate::daemon::api::DaemonHandle;
@@ -7,7 +9,8 @@ use crate::http::{Caller, Permission};
 use crate::plan::StepVerb;
 use maud::{Markup, html};
 
-/// Whether the caller may let holds through, by role and by the configuration.
+/// Whether the caller may approve holds, by role and by `approvers` in the configuration. Only
+/// decides whether to show the form; the handler checks again.
 pub(super) fn caller_may_approve(door: &DaemonHandle, caller: &Caller) -> bool {
     let named = || {
         let daemon = door.daemon().ok();
@@ -16,7 +19,10 @@ pub(super) fn caller_may_approve(door: &DaemonHandle, caller: &Caller) -> bool {
     caller.may(Permission::Approve) && named()
 }
 
-/// Whether somebody has to decide.
+/// Whether somebody has to decide about a hold.
+///
+/// Approving some of its resources leaves a decision about the others. Standing holds, and those
+/// without an id, cannot be approved.
 pub(super) fn awaits_decision(view: &HoldView) -> bool {
     view.hold.hold.is_some() && !view.hold.standing && full_approver(view).is_none()
 }
@@ -26,7 +32,7 @@ fn full_approver(view: &HoldView) -> Option<&str> {
     approval.only.is_none().then_some(&*approval.by)
 }
 
-/// One hold; `back` is the page it stands on.
+/// Shows a hold. `back` is the path of the page it is on.
 pub(super) fn card(view: &HoldView, caller: &Caller, approves: bool, back: &str) -> Markup {
     let hold = &view.hold;
     let id = hold.hold.as_deref().unwrap_or_default();
@@ -62,6 +68,7 @@ pub(super) fn card(view: &HoldView, caller: &Caller, approves: bool, back: &str)
             @if awaits_decision(view) && approves {
                 (form(view, caller, id, back))
             } @else {
+                // With an id, it stays open when the script refreshes the section.
                 details id={ "held-" (view.source) "-" (id) "-" (hold.code) } {
                     summary { "Resources" }
                     ul.keys { @for key in &hold.resources { li { (resource_link(view, caller, key)) } } }
@@ -79,6 +86,7 @@ pub(super) fn card(view: &HoldView, caller: &Caller, approves: bool, back: &str)
 }
 
 fn more_resources(view: &HoldView) -> Markup {
+    // The state stores only the first resources of a large hold.
     let more = view.hold.count - view.hold.resources.len().min(view.hold.count);
     html! { @if more > 0 { p.small { "and " (more) " more. " a href={ (link::source(&view.source)) "?verb=held#plan" } { "See the plan of " (view.source) } "." } } }
 }
@@ -93,6 +101,7 @@ fn form(view: &HoldView, caller: &Caller, id: &str, back: &str) -> Markup {
             @if several {
                 fieldset {
                     legend { "What to approve" }
+                    // Neither is selected in advance: approving everything has to be a choice.
                     label.choice { input type="radio" name="scope" value="all" required; " All " (hold.count) " resources" }
                     label.choice { input type="radio" name="scope" value="ticked"; " Only the ticked resources" }
                     ul.keys {
@@ -119,7 +128,8 @@ fn form(view: &HoldView, caller: &Caller, id: &str, back: &str) -> Markup {
     }
 }
 
-/// A way to the resource beside the box that ticks it.
+/// A link to the resource beside its checkbox. Not around the label, where a click would tick the
+/// box.
 fn show_link(view: &HoldView, caller: &Caller, key: &str) -> Markup {
     let (kind, id) = key.split_once('/').unwrap_or_default();
     let stored = view.hold.verb != StepVerb::Create.word();
@@ -130,7 +140,7 @@ fn show_link(view: &HoldView, caller: &Caller, key: &str) -> Markup {
     }
 }
 
-/// What would be created is not stored yet.
+/// A link to a resource, or to a search if it would only be created.
 fn resource_link(view: &HoldView, caller: &Caller, key: &str) -> Markup {
     if view.hold.verb == StepVerb::Create.word() {
         link::search_link(caller, key)

@@ -1,4 +1,7 @@
-//! The first page: what waits for a person, then how every source stands.
+//! The first page: what needs a person, then the state of every source.
+//!
+//! An operator should be able to decide here without opening another page, so cards contain the
+//! forms. Start with [`inbox`]; the cards come from `holds.rs`, `export.rs` and `source_status.rs`.
 
 use super::{export, holds, layout, link, source_status, time};
 use crate::daemon::api::DaemonHandle;
@@ -11,7 +14,7 @@ use axum::http::Method;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-/// How many findings of a failed source are shown here.
+/// The number of diagnostics of a failed source. Its own page has the rest.
 const FINDINGS: usize = 5;
 
 #[derive(Debug, Default, Deserialize)]
@@ -29,6 +32,8 @@ async fn inbox(
     caller: Caller,
     QueryParams(asked): QueryParams<InboxQuery>,
 ) -> Result<Markup, HttpProblem> {
+    // Filtered while reading, so that counts and texts contain nothing of sources the caller cannot
+    // see.
     let seen = caller.clone();
     let (status, mut all) = door
         .query(move |daemon| async move {
@@ -104,6 +109,8 @@ fn inbox_section(
         section #waiting data-live {
             h2 { "Needs attention" }
             p role="status" { @if told.is_empty() { "Nothing." } @else { (told.join(", ")) "." } }
+            // What needs a decision comes before what is broken. What somebody stopped on purpose
+            // comes last.
             @for source in beginning() { (export::first_pass_card(source, caller, approves, "/")) }
             @for view in waiting { (holds::card(view, caller, approves, "/")) }
             @for source in failed() { (failed_card(source, caller)) }
@@ -138,6 +145,7 @@ fn suspended_card(source: &SourceView, caller: &Caller) -> Markup {
             @if let Some(suspended) = &source.suspended {
                 p { "Since " (time::time_with_distance(suspended.since)) @if suspended.all { ", with every other source" } "." }
             }
+            // If everything is suspended, the form at the end of the page resumes everything.
             @if !all && layout::is_operator(caller) {
                 (source_status::reason_form(caller, &format!("{}/resume", link::source(&source.name)), "/", [&format!("Resume {}", source.name), "Resume"]))
             }
@@ -155,7 +163,7 @@ fn card(source: &SourceView) -> Markup {
     }
 }
 
-/// What concerns every source at once.
+/// The form that suspends or resumes every source.
 fn all_sources_section(status: &DaemonStatus, caller: &Caller) -> Markup {
     let mut all = status
         .sources

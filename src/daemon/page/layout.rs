@@ -1,4 +1,7 @@
-//! What stands around every page.
+//! The frame of every page: header, navigation and footer, and the messages after forms.
+//!
+//! [`page`] is for callers who are known, [`page_without_caller`] for the login and for errors.
+//! There is no inline script or style, because the content policy forbids both.
 
 use super::assets::{SCRIPT, STYLE};
 use crate::daemon::api::DaemonHandle;
@@ -8,7 +11,7 @@ use crate::http::{AuthMethod, Caller, Permission};
 use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 
-/// The parts of the site; those that are only for who sees every source are marked.
+/// The parts of the site: path, name, and whether only callers with access to every source see it.
 const PARTS: [(&str, &str, bool); 4] = [
     ("/", "Inbox", false),
     ("/resources", "Resources", true),
@@ -16,7 +19,8 @@ const PARTS: [(&str, &str, bool); 4] = [
     ("/acts", "Audit log", true),
 ];
 
-/// What a form came to, as the page after it says.
+/// The messages after a form, by the word in `?done=`. Only these: a link with a text of its own
+/// could otherwise make the page say anything.
 const DONE: [(&str, &str); 7] = [
     ("begun", "Approved. A pass was requested."),
     ("approved", "Approved. A pass was requested."),
@@ -30,7 +34,7 @@ const DONE: [(&str, &str); 7] = [
     ("out", "You are logged out."),
 ];
 
-/// A whole page.
+/// Renders a page for a caller.
 pub(super) fn page(
     door: &DaemonHandle,
     caller: &Caller,
@@ -54,6 +58,7 @@ pub(super) fn page(
         }
         div.who {
             span { (caller.name) " (" (caller.role) ")" }
+            // A caller with a token in the header, or without any, has no session to end.
             @if caller.auth_method == AuthMethod::Session {
                 form method="post" action="/logout" { (csrf(caller)) button.quiet { "Log out" } }
             }
@@ -63,7 +68,7 @@ pub(super) fn page(
     Ok(document(title, &header, main, &footer))
 }
 
-/// The page of somebody who is not known yet, or of whom nothing is known.
+/// Renders a page without a caller: the login, and errors.
 pub(super) fn page_without_caller(title: &str, main: &Markup) -> Markup {
     document(title, &html! {}, main, &html! {})
 }
@@ -77,6 +82,7 @@ fn document(title: &str, header: &Markup, main: &Markup, footer: &Markup) -> Mar
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { (title) " · Roster" }
+                // An empty icon, so that browsers do not ask for `/favicon.ico`.
                 link rel="icon" href="data:,";
                 link rel="stylesheet" href=(STYLE.path);
                 script src=(SCRIPT.path) defer {}
@@ -84,7 +90,10 @@ fn document(title: &str, header: &Markup, main: &Markup, footer: &Markup) -> Mar
             body {
                 a.skip href="#main" { "Skip to content" }
                 header.top { a.brand href="/" { "Roster" } (header) }
+                // The script shows it if a refresh fails.
                 p #stale role="status" hidden { "The daemon does not answer. This page may be out of date." }
+                // Focusable, because the script moves the focus here if the focused element is
+                // gone.
                 main #main tabindex="-1" { (main) }
                 footer.end { (footer) }
             }
@@ -92,7 +101,7 @@ fn document(title: &str, header: &Markup, main: &Markup, footer: &Markup) -> Mar
     }
 }
 
-/// What makes a form one of this session.
+/// The hidden field that proves a form was sent from a page of this session.
 pub(super) fn csrf(caller: &Caller) -> Markup {
     html! {
         @if let Some(token) = &caller.csrf {
@@ -101,18 +110,18 @@ pub(super) fn csrf(caller: &Caller) -> Markup {
     }
 }
 
-/// What the form before came to.
+/// Shows what the previous form did.
 pub(super) fn done_message(word: Option<&str>) -> Markup {
     let told = word.and_then(|word| DONE.iter().find(|(known, _)| *known == word));
     html! { @if let Some((_, told)) = told { p.done role="status" { (told) } } }
 }
 
-/// Whether the caller keeps sources going.
+/// Whether the caller may reconcile, suspend and resume sources.
 pub(super) fn is_operator(caller: &Caller) -> bool {
     caller.may(Permission::Operate)
 }
 
-/// A problem as a page.
+/// Renders a problem as a page. It has no header, because the caller may be unknown.
 pub(in crate::daemon) fn problem(problem: &HttpProblem, request: &str) -> Response {
     let login = problem.kind == problem::UNAUTHORIZED;
     let main = html! {

@@ -1,4 +1,7 @@
-//! Where things are, and how long names are shown.
+//! Links to pages, and the short forms of long names.
+//!
+//! Resources need access to every source. For other callers their names are shown without a link,
+//! which would only lead to an error.
 
 pub(super) use crate::daemon::path_segment::percent_encode;
 
@@ -6,10 +9,10 @@ use crate::daemon::path_segment;
 use crate::http::Caller;
 use maud::{Markup, html};
 
-/// How much of a revision is shown.
+/// The shown length of a revision, in characters.
 const SHORT: usize = 12;
 
-/// The page of a resource.
+/// The path of the page of a resource.
 pub(super) fn resource_path(kind: &str, id: &str) -> String {
     format!(
         "/resources/{}/{}",
@@ -18,12 +21,12 @@ pub(super) fn resource_path(kind: &str, id: &str) -> String {
     )
 }
 
-/// The page of a source.
+/// The path of the page of a source.
 pub(super) fn source(name: &str) -> String {
     format!("/sources/{}", percent_encode(name))
 }
 
-/// A resource by kind and id; with its page, for who may see it.
+/// Shows a resource, linked to its page if the caller may see it.
 pub(super) fn resource(caller: &Caller, kind: &str, id: &str) -> Markup {
     html! {
         @if caller.sources.is_none() {
@@ -34,13 +37,14 @@ pub(super) fn resource(caller: &Caller, kind: &str, id: &str) -> Markup {
     }
 }
 
-/// The same, as `User/u-1`.
+/// Like [`resource`], for a key written as `User/u-1`.
 pub(super) fn key(caller: &Caller, key: &str) -> Markup {
+    // At the first slash, because ids may contain more.
     let (kind, id) = key.split_once('/').unwrap_or((key, ""));
     resource(caller, kind, id)
 }
 
-/// A resource that may not be stored: what is found by its id.
+/// Shows a resource that may not be stored, linked to a search for its id.
 pub(super) fn search_link(caller: &Caller, key: &str) -> Markup {
     let (kind, id) = key.split_once('/').unwrap_or_default();
     html! {
@@ -56,7 +60,7 @@ pub(super) fn run(id: i64) -> Markup {
     html! { a href={ "/runs/" (id) } { "run " (id) } }
 }
 
-/// A commit or a digest: its beginning; the whole of it for who asks.
+/// Shows the beginning of a commit or digest, with the whole as a tooltip.
 pub(super) fn revision(whole: &str) -> Markup {
     let short: String = whole.chars().take(SHORT).collect();
     html! {
@@ -64,8 +68,11 @@ pub(super) fn revision(whole: &str) -> Markup {
     }
 }
 
-/// A path of this site and of no other, to go on with.
+/// Returns the path if it is one of this site, and `/` otherwise, for redirects that a form asks
+/// for.
 pub(super) fn local_path(path: &str) -> &str {
+    // Browsers take `\` for `/`, so `/\evil.example` leads to another site just as `//evil.example`
+    // does. They also drop control characters before they look.
     let plain = path
         .bytes()
         .all(|byte| byte.is_ascii_graphic() && byte != b'\\');

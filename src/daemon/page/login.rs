@@ -1,4 +1,6 @@
-//! A token, once; then a session.
+//! Login and logout. A token is entered once and exchanged for a session cookie.
+//!
+//! The gate in `http` checks the token and keeps the sessions. This file only has the form.
 
 use super::{layout, link};
 use crate::daemon::api::DaemonHandle;
@@ -29,6 +31,7 @@ struct LoginForm {
 }
 
 pub(super) fn routes(gate: &Arc<RequestGate>) -> Vec<Route<DaemonHandle>> {
+    // Sessions belong to the gate, which the state of handlers does not contain.
     let (doorman, porter) = (Arc::clone(gate), Arc::clone(gate));
     let login = async move |peer: PeerAddress,
                             caller: Option<Caller>,
@@ -68,6 +71,8 @@ fn log_in(
             let to = Redirect::to(link::local_path(&given.next));
             ([(header::SET_COOKIE, cookie)], to).into_response()
         }
+        // A wrong token is mostly a typo: show the form again. Too many of them are answered with a
+        // problem page, which says when to try again.
         Err(refused) if refused.kind == problem::UNAUTHORIZED => {
             let asked = LoginQuery {
                 next: given.next.clone(),
@@ -84,6 +89,7 @@ fn log_in(
 }
 
 fn form(caller: Option<&Caller>, asked: &LoginQuery, refused: Option<&HttpProblem>) -> Markup {
+    // `next` is part of the link that brought somebody here, so anybody may have written it.
     let next = link::local_path(&asked.next);
     let session = caller.filter(|caller| caller.auth_method == AuthMethod::Session);
     let main = html! {
@@ -93,6 +99,8 @@ fn form(caller: Option<&Caller>, asked: &LoginQuery, refused: Option<&HttpProble
             p { "You are " (session.name) ". " a href=(next) { "Continue" } "." }
         }
         form.login method="post" action=(LOGIN) {
+            // The browser sends the cookie of an open session along, and a request with a session
+            // needs its token. Without this, nobody could log in as somebody else.
             @if let Some(session) = session { (layout::csrf(session)) }
             input type="hidden" name="next" value=(next);
             @if let Some(refused) = refused {

@@ -1,5 +1,9 @@
-//! The page: what an operator sees with a browser. Every page is whole without a script; one small
-//! script keeps it up to date.
+//! The web page for operators.
+//!
+//! Each file holds one page or one part of several: its routes, handlers and HTML. Data comes from
+//! the functions behind the API, so page and API cannot disagree. Every page works without
+//! JavaScript. A small script reloads the parts marked `data-live`, which it finds by their ids,
+//! and keeps `details` with an id open. Start with `inbox.rs` and `layout.rs`.
 
 mod acts;
 mod assets;
@@ -24,7 +28,6 @@ use super::api::DaemonHandle;
 use crate::http::{RequestGate, Route};
 use std::sync::Arc;
 
-/// Every page, and the forms on them.
 pub(super) fn routes(gate: &Arc<RequestGate>) -> Vec<Route<DaemonHandle>> {
     let all = [
         inbox::routes(),

@@ -1,4 +1,7 @@
-//! A plan as a diff to read: what is done and what is held, grouped by kind and verb, with a search.
+//! Shows a stored plan as a diff: its steps and what is held, by kind and verb, with a search.
+//!
+//! Input is the plan document as JSON, as it was stored. A plan can have thousands of steps, so
+//! entries are filtered, grouped and cut into pages here on the server. Start with [`section`].
 
 use super::{link, value};
 use crate::http::Caller;
@@ -9,26 +12,26 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// How many entries are on one page.
+/// The number of entries on one page.
 const PAGE_SIZE: usize = 200;
-/// What stands in place of a verb for what is held.
+/// The choice for held steps in the list of verbs.
 const HELD: &str = "held";
-/// Up to how many entries all groups stand open.
+/// The number of entries up to which all groups are open.
 const MAX_OPEN_ENTRIES: usize = 30;
 
-/// What of the plan is wanted, and what the form before came to.
+/// The search in a plan, and the message after a form.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct PlanPageQuery {
-    /// Words that stand in a step.
+    /// Words that a step must contain.
     q: String,
-    /// Only this kind; empty: all.
+    /// A kind. Empty for all.
     kind: String,
-    /// Only this verb, or what is held; empty: all.
+    /// A verb, or [`HELD`]. Empty for all.
     verb: String,
-    /// How many are left out before the first one.
+    /// The index of the first entry on the page.
     from: usize,
-    /// What was done.
+    /// The word for what a form did.
     pub done: Option<String>,
 }
 
@@ -44,13 +47,14 @@ impl PlanPageQuery {
             verb => !entry.held && entry.value["verb"] == verb,
         };
         let kind = self.kind.is_empty() || entry.value["kind"] == self.kind;
+        // The text last: building it is the expensive part, and most entries are out by now.
         verb && kind && {
             let text = text(entry.value);
             words.iter().all(|word| text.contains(word))
         }
     }
 
-    /// The same from another place on.
+    /// The link to the same search from another entry on.
     fn page(&self, page: &str, from: usize) -> String {
         let [q, kind, verb] =
             [&self.q, &self.kind, &self.verb].map(|text| link::percent_encode(text));
@@ -58,7 +62,7 @@ impl PlanPageQuery {
     }
 }
 
-/// A step, or what is held.
+/// A step, or an entry of a hold.
 #[derive(Clone, Copy)]
 struct PlanPageEntry<'p> {
     value: &'p Value,
@@ -73,7 +77,7 @@ fn entries(document: &Value) -> Vec<PlanPageEntry<'_>> {
     list("steps", false).chain(list("held", true)).collect()
 }
 
-/// What is searched in a step.
+/// The text of a step that is searched. The message of a hold is not part of it.
 fn text(step: &Value) -> String {
     let word = |member: &str| step[member].as_str().unwrap_or_default();
     let head = [
@@ -88,10 +92,11 @@ fn text(step: &Value) -> String {
     format!("{head} {path} {}", step["changes"]).to_lowercase()
 }
 
-/// By whether it is held, kind and verb.
+/// Whether it is held, the index of the kind, and the index of the verb.
 type PlanGroupKey = (bool, usize, usize);
 
-/// Where an entry stands: what is done before what is held, then in the order of the kinds and verbs.
+/// The group of an entry. Groups are sorted with steps before held ones, then by kind and verb.
+/// `None` for a kind or verb of a later release.
 fn group_key(entry: &PlanPageEntry<'_>) -> Option<PlanGroupKey> {
     let (kind, verb) = (&entry.value["kind"], &entry.value["verb"]);
     let kind = kinds::ALL.iter().position(|known| kind == known.name)?;
@@ -101,7 +106,7 @@ fn group_key(entry: &PlanPageEntry<'_>) -> Option<PlanGroupKey> {
     Some((entry.held, kind, verb))
 }
 
-/// The plan; `page` is where it stands.
+/// Shows the plan. `page` is the path of the page it is on.
 pub(super) fn section(
     document: &Value,
     wanted: &PlanPageQuery,
@@ -121,7 +126,9 @@ pub(super) fn section(
         }
     }
     let count: usize = found.values().map(Vec::len).sum();
+    // A link to the last page may be older than the plan, which has become shorter.
     let from = wanted.from.min(count.saturating_sub(1));
+    // Only the first part of a large plan is stored. The summary counts the whole plan.
     let kept = document["steps"].as_array().map_or(0, Vec::len) as u64;
     html! {
         p { "Revision " (link::revision(document["source"]["revision"].as_str().unwrap_or_default())) ": " (summary(&document["summary"])) }
@@ -139,7 +146,7 @@ pub(super) fn section(
     }
 }
 
-/// How many there are and how many of them are wanted.
+/// Says how many steps there are, and how many the search found.
 fn count_sentence(all: &[PlanPageEntry<'_>], count: usize, wanted: &PlanPageQuery) -> String {
     let held = all.iter().filter(|entry| entry.held).count();
     let steps = |count: usize| match count {
@@ -169,7 +176,7 @@ fn page_groups(
     })
 }
 
-/// The ways to what is not on this page.
+/// The links to the previous and the next page.
 fn pages(wanted: &PlanPageQuery, page: &str, from: usize, count: usize) -> Markup {
     html! {
         @if count > PAGE_SIZE {
@@ -181,7 +188,7 @@ fn pages(wanted: &PlanPageQuery, page: &str, from: usize, count: usize) -> Marku
     }
 }
 
-/// How many steps the plan has.
+/// The number of steps of the whole plan.
 fn total(summary: &Value) -> u64 {
     let counts = StepVerb::ALL
         .iter()
@@ -233,6 +240,8 @@ fn group(
 ) -> Markup {
     let state = if held { "-held" } else { "" };
     html! {
+        // With an id, a group that somebody opened stays open when the script refreshes the
+        // section.
         details.group id={ "group-" (kind) "-" (verb) (state) } open[open] {
             summary { (sign(verb, held)) " " (kind) ": " (verb) @if held { ", held" } " " (entries.len()) }
             ul.steps { @for entry in entries { (line(entry, verb, caller)) } }
@@ -252,7 +261,7 @@ fn line(entry: &PlanPageEntry<'_>, verb: StepVerb, caller: &Caller) -> Markup {
     let word = |member: &str| what[member].as_str().unwrap_or_default();
     let (kind, id) = (word("kind"), word("externalId"));
     let target = match verb {
-        // It may not be stored yet, or not any more.
+        // It is not stored yet, or no longer. A search finds it in either case once it is there.
         StepVerb::Create | StepVerb::Delete => link::search_link(caller, &format!("{kind}/{id}")),
         _ => link::resource(caller, kind, id),
     };

@@ -1,4 +1,8 @@
-//! What is stored: a kind with a search, and one resource with who set what.
+//! The pages of stored resources: a search within a kind, and one resource with who set which
+//! field.
+//!
+//! They are only for callers who see every source, since a resource may belong to several. The
+//! search is that of the API, and the fields come from the same function as `roster why`.
 
 use super::{layout, link, time, value};
 use crate::daemon::api::{DaemonHandle, records};
@@ -18,7 +22,7 @@ use serde_json::Value;
 
 const LISTED: u32 = 50;
 const HISTORY: u32 = 50;
-/// What names a resource to a person: the first of these fields that it has.
+/// The fields that serve as a name, in this order. A resource has only some of them.
 const NAMES: [&str; 4] = ["name", "fullName", "lastName", "label"];
 
 #[derive(Debug, Default, Deserialize)]
@@ -60,6 +64,7 @@ async fn list(
         &wanted.kind
     };
     let kind = records::find_kind(name)?;
+    // Anything else in the address means any status.
     let status = ["active", "inactive"]
         .into_iter()
         .find(|word| *word == wanted.status);
@@ -124,13 +129,14 @@ fn row(record: &StoredResource, caller: &Caller) -> Markup {
             td data-label="Name" { @if !first.is_empty() { (first) " " } (name.unwrap_or_default()) }
             td data-label="Status" {
                 (text("status"))
+                // An active user of an inactive account, for example, cannot log in.
                 @if record.usable == Some(false) { " (not usable)" }
             }
         }
     }
 }
 
-/// Which part of the history is shown.
+/// The page of the history: the changes before this sequence number.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct HistoryPageQuery {
@@ -145,12 +151,14 @@ async fn resource_page(
 ) -> Result<Markup, HttpProblem> {
     let before = asked.before.unwrap_or(i64::MAX);
     let key = Key::new(records::find_kind(&of.kind)?.id, &of.id);
+    // A deleted resource still has a history and a page, so this is about ids that never existed.
     let missing = HttpProblem::not_found(format!("{key} does not exist and never did"));
     let title = key.to_string();
     let (record, told, history) = door
         .query(move |daemon| async move {
             let store = &daemon.store;
             let record = store.record(&key).await?;
+            // The same function as `roster why`. The daemon reads no manifests for this.
             let told = reconcile::provenance(None, store, &key).await?;
             let history = store.history_before(Some(&key), before, HISTORY).await?;
             Ok::<_, StoreError>((record, told, history))
@@ -254,6 +262,7 @@ fn claim(voice: &SourceStatement, version: Option<i64>) -> Markup {
             td data-label="Source" { (voice.source) }
             td data-label="Claim" {
                 (claim.map_or("not applied yet", |claim| json::state(claim.state)))
+                // The source has not been compared since the row changed. The next pass does that.
                 @if claim.is_some() && !voice.has_seen(version) { ", before the last change" }
             }
             td data-label="Where" { @if let Some((path, at)) = voice.place() { (value::place(&json::place(path, at))) } }

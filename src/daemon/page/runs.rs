@@ -1,4 +1,7 @@
-//! What was committed, and by which run.
+//! The pages of runs: the list, and one run with its changes.
+//!
+//! Both read the history in the database, which is complete, not the state that the daemon keeps of
+//! the last passes.
 
 use super::{layout, link, time, value};
 use crate::daemon::api::DaemonHandle;
@@ -36,6 +39,7 @@ async fn runs(State(door): State<DaemonHandle>, caller: Caller) -> Result<Markup
     let mut runs = door
         .query(async |daemon| daemon.store.runs(RUNS).await)
         .await?;
+    // The route lets in callers with access to some sources and leaves the filtering to this line.
     runs.retain(|run| caller.may_access_source(&run.source));
     let main = html! {
         h1 { "Runs" }
@@ -85,8 +89,11 @@ async fn run(
             Ok::<_, StoreError>((found, changes))
         })
         .await?;
+    // Not permitted and not existing have one answer, or the ids of runs would tell about other
+    // sources.
     let found = found.filter(|run| caller.may_access_source(&run.source));
     let found = found.ok_or_else(|| HttpProblem::not_found(format!("no run {run}")))?;
+    // Pages start after a sequence number, because an offset gets slower with every page.
     let next = (changes.len() == CHANGES as usize).then(|| changes.last().map(|last| last.seq));
     let main = html! {
         h1 { "Run " (run) }
@@ -115,6 +122,7 @@ fn line(change: &ChangeRecord, caller: &Caller) -> Markup {
                 (change.verb) " "
                 @match &change.external_id {
                     Some(id) => (link::resource(caller, &change.kind, id)),
+                    // Erasing a user's data removes the id as well.
                     None => span.key { (change.kind) " (erased)" },
                 }
                 " " span.small { (change.reason) } " "

@@ -1,4 +1,7 @@
-//! One source: how it stands, what waits, its last plan, its findings and passes, and what one can do.
+//! The page of a source: its state, acts, holds, diagnostics, last plan and passes.
+//!
+//! [`read`] collects the data in one task, and the handler puts the sections together. Each section
+//! comes from the file that also shows it elsewhere, such as `holds.rs` for the inbox.
 
 use super::plan::{self, PlanPageQuery};
 use super::{export, holds, layout, link, source_status, time, value};
@@ -14,6 +17,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 
+/// The number of passes on the page.
 const PASSES: u32 = 20;
 
 #[derive(Debug, Deserialize)]
@@ -21,7 +25,7 @@ struct SourcePageParam {
     source: String,
 }
 
-/// All that the page shows.
+/// The data of the page, read in one task.
 struct SourcePageData {
     source: SourceView,
     holds: Vec<HoldView>,
@@ -44,6 +48,7 @@ async fn page(
     PathParams(SourcePageParam { source: name }): PathParams<SourcePageParam>,
     QueryParams(wanted): QueryParams<PlanPageQuery>,
 ) -> Result<Markup, HttpProblem> {
+    // Before anything is read: to somebody without access, the source does not exist.
     api::require_visible_source(door.daemon()?, &caller, &name)?;
     let shown = read(&door, name).await?;
     let approves = holds::caller_may_approve(&door, &caller);
@@ -88,6 +93,8 @@ async fn read(door: &DaemonHandle, name: String) -> Result<SourcePageData, HttpP
         let source = source.ok_or_else(|| HttpProblem::not_found(format!("no source `{name}`")))?;
         let kept = daemon.store.last_plan(&name).await?;
         let passes = daemon.store.passes(Some(&name), PASSES).await?;
+        // Another release may have written passes and plans in another form. One that cannot be
+        // read is left out, because the rest of the page is still needed.
         let passes = passes
             .iter()
             .filter_map(|pass| serde_json::from_str(pass).ok());
@@ -105,6 +112,7 @@ fn action_forms(source: &SourceView, caller: &Caller, back: &str) -> Markup {
     let form = |act: &str, words| {
         source_status::reason_form(caller, &format!("{back}/{act}"), back, words)
     };
+    // A source that is suspended with all others cannot be resumed alone.
     let (own, all) = match &source.suspended {
         None => (false, false),
         Some(suspended) => (!suspended.all, suspended.all),
@@ -115,6 +123,7 @@ fn action_forms(source: &SourceView, caller: &Caller, back: &str) -> Markup {
             @if own { (form("resume", ["Resume", "Resume"])) }
             @else if all { p { "Every source is suspended. Resume them in the inbox." } }
             @else {
+                // No reason is asked for, because reconciling decides nothing.
                 form.act method="post" action={ (back) "/reconcile" } {
                     (layout::csrf(caller))
                     input type="hidden" name="back" value=(back);
@@ -129,7 +138,7 @@ fn action_forms(source: &SourceView, caller: &Caller, back: &str) -> Markup {
     }
 }
 
-/// What came with a pass, and from whom.
+/// The commits that a pass read first.
 fn commits(pass: &SourceState) -> Markup {
     html! {
         @if let Some(commits) = &pass.commits {

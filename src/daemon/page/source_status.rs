@@ -1,4 +1,7 @@
-//! How a source stands, in words and with a sign; colour only repeats them.
+//! The state of a source, in words. Colours only repeat what the words say.
+//!
+//! The inbox and the page of a source share these parts. `why` comes from the daemon and answers
+//! why nothing happens; this file only adds the badge and the facts.
 
 use super::{layout, link, time, value};
 use crate::daemon::WorkerActivity;
@@ -10,8 +13,9 @@ use crate::reconcile::PassOutcome;
 use chrono::Utc;
 use maud::{Markup, html};
 
-/// What stands beside the name of a source: a class and a word.
+/// The badge of a source: a CSS class and a word.
 pub(super) fn badge(source: &SourceView) -> (&'static str, &'static str) {
+    // First, because a suspended source shows the outcome of a pass that may be weeks old.
     if source.suspended.is_some() {
         return ("waits", "suspended");
     }
@@ -19,6 +23,7 @@ pub(super) fn badge(source: &SourceView) -> (&'static str, &'static str) {
         PassOutcome::Never => ("plain", "no pass yet"),
         PassOutcome::Refused => ("bad", "refused"),
         PassOutcome::Failed => ("bad", "failed"),
+        // An apply that held faulty resources is still an apply, but the errors need somebody.
         _ if source.state.errors > 0 => ("bad", "errors"),
         _ if source.state.waiting().count() > 0 => ("waits", "on hold"),
         PassOutcome::Applied => ("good", "applied"),
@@ -28,20 +33,20 @@ pub(super) fn badge(source: &SourceView) -> (&'static str, &'static str) {
     }
 }
 
-/// Whether it is out of order.
+/// Whether a source belongs among the failed ones of the inbox.
 pub(super) fn is_failed(source: &SourceView) -> bool {
     let state = &source.state;
     matches!(state.outcome, PassOutcome::Refused | PassOutcome::Failed) || state.errors > 0
 }
 
-/// Its sign and why it stands as it does.
+/// Shows the badge, and the reason of the state.
 pub(super) fn why_line(source: &SourceView) -> Markup {
     let (class, word) = badge(source);
     let said = match source.why.trim() {
         "" => "No pass yet.",
         why => why,
     };
-    // Most reasons tell of the errors themselves.
+    // Most reasons mention the errors already.
     let errors = match source.state.errors {
         0 => String::new(),
         _ if said.contains("error") => String::new(),
@@ -54,7 +59,7 @@ pub(super) fn why_line(source: &SourceView) -> Markup {
     } }
 }
 
-/// Where it is read from, what was looked at and applied, and when something happens next.
+/// Shows where a source is read from, its last pass and run, and what happens next.
 pub(super) fn facts(source: &SourceView) -> Markup {
     let state = &source.state;
     let marks = [
@@ -112,7 +117,7 @@ fn activity(activity: &WorkerActivity) -> Markup {
     }
 }
 
-/// What reading and checking came upon.
+/// Shows diagnostics as a list.
 pub(super) fn findings<'f>(
     found: impl Iterator<Item = &'f DiagnosticState>,
     caller: &Caller,
@@ -125,6 +130,7 @@ pub(super) fn findings<'f>(
                     @if let Some(place) = &found.place { code.place { (place) } " " }
                     (value::prose(&found.message)) " "
                     span.small { code { (found.code) } }
+                    // A search, because a new resource with an error is not stored.
                     @if let Some(key) = &found.resource { " " (link::search_link(caller, key)) }
                     @if let Some(help) = &found.help { p.small { (value::prose(help)) } }
                 }
@@ -141,13 +147,14 @@ fn severity(severity: &str) -> &'static str {
     }
 }
 
-/// The form that suspends or resumes; `action` is where it goes, `name` what it is about.
+/// A form that asks for a reason. `action` is its target, `name` labels it.
 pub(super) fn reason_form(
     caller: &Caller,
     action: &str,
     back: &str,
     [name, button]: [&str; 2],
 ) -> Markup {
+    // Several of these are on one page, and labels need unique ids. The target is unique.
     let id = format!(
         "why-{}",
         action.trim_start_matches('/').replace(['/', '%'], "-")

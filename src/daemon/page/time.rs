@@ -1,9 +1,9 @@
-//! Moments as people read them.
+//! Shows times: in UTC, and how long ago.
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use maud::{Markup, html};
 
-/// A moment: in UTC, and how long ago or ahead.
+/// Shows a time in UTC, with its distance from now.
 pub(super) fn time_with_distance(at: DateTime<Utc>) -> Markup {
     let exact = at.to_rfc3339_opts(SecondsFormat::Secs, true);
     let text = at.format("%Y-%m-%d %H:%M UTC");
@@ -12,12 +12,11 @@ pub(super) fn time_with_distance(at: DateTime<Utc>) -> Markup {
     }
 }
 
-/// A moment of the database's, in milliseconds since 1970.
+/// Shows a time given in milliseconds since 1970, as the database stores it.
 pub(super) fn milliseconds(at: i64) -> Markup {
     time_with_distance(DateTime::from_timestamp_millis(at).unwrap_or_default())
 }
 
-/// How long from now.
 fn distance(ahead: TimeDelta) -> String {
     let length = span(ahead.abs());
     if ahead > TimeDelta::zero() {
@@ -27,12 +26,13 @@ fn distance(ahead: TimeDelta) -> String {
     }
 }
 
-/// A length of time in its largest unit.
+/// Formats a duration in its largest unit.
 pub(super) fn span(length: TimeDelta) -> String {
     let seconds = length.num_seconds();
     match seconds {
         0..60 => format!("{seconds} s"),
         60..3600 => format!("{} min", seconds / 60),
+        // Hours up to two days: `1 days` would be imprecise for 47 hours.
         3600..172_800 => format!("{} h", seconds / 3600),
         _ => format!("{} days", seconds / 86_400),
     }

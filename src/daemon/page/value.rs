@@ -1,10 +1,13 @@
-//! Values, and what became of them.
+//! Shows values, changes and origins from the JSON of plans and runs.
+//!
+//! Everything here was written by others, so control and direction characters are made visible with
+//! [`visible`]. A name in them could otherwise read as another one while somebody approves it.
 
 use crate::diagnostic::visible;
 use maud::{Markup, html};
 use serde_json::{Map, Value};
 
-/// A value as it stands in a manifest.
+/// Shows a value as in a manifest.
 pub(super) fn value(value: &Value) -> Markup {
     html! {
         @match value {
@@ -19,17 +22,17 @@ pub(super) fn value(value: &Value) -> Markup {
     }
 }
 
-/// A text with its line breaks, and nothing hidden in its lines.
+/// Makes hidden characters visible, but keeps line breaks.
 fn visible_lines(text: &str) -> String {
     let lines: Vec<_> = text.split('\n').map(visible).collect();
     lines.join("\n")
 }
 
-/// A sentence in which names stand between backticks.
+/// Shows a sentence with names in backticks as code.
 pub(super) fn prose(text: &str) -> Markup {
     let text = visible(text);
     let parts: Vec<&str> = text.split('`').collect();
-    // One backtick alone is no beginning of a name.
+    // An odd number of backticks: one is part of a value, and it is unclear which.
     if parts.len().is_multiple_of(2) {
         return html! { (text) };
     }
@@ -41,6 +44,7 @@ pub(super) fn prose(text: &str) -> Markup {
 }
 
 fn record(object: &Map<String, Value>) -> Markup {
+    // The JSON of a secret has this in place of the value.
     if object.contains_key("redacted") {
         return html! { span.nothing { "not shown" } };
     }
@@ -55,7 +59,7 @@ fn record(object: &Map<String, Value>) -> Markup {
     }
 }
 
-/// A change of a field: what was, what is, who joined and who left.
+/// Shows the change of a field: before and after, or members added, removed and changed.
 pub(super) fn change(change: &Value) -> Markup {
     let list = |name: &str| change[name].as_array().cloned().unwrap_or_default();
     html! {
@@ -66,11 +70,12 @@ pub(super) fn change(change: &Value) -> Markup {
         @for member in list("changed") {
             (value(&member["member"])) ": " (deletion(&member["before"])) " " (insertion(&member["after"])) " "
         }
-        // After erasure nothing is left of a value.
+        // A change without values is one whose values were erased.
         @if change.as_object().is_none_or(Map::is_empty) { span.nothing { "erased" } }
     }
 }
 
+// The signs are for readers who cannot tell the colours apart.
 fn deletion(was: &Value) -> Markup {
     html! { del { span.sign { "−\u{a0}" } (value(was)) } }
 }
@@ -79,7 +84,7 @@ fn insertion(is: &Value) -> Markup {
     html! { ins { span.sign { "+\u{a0}" } (value(is)) } }
 }
 
-/// The changes of a plan's step, or of a committed one: by field.
+/// Shows the changes by field. A plan has them as a list, a run as an object.
 pub(super) fn changes(all: &Value) -> Markup {
     let named: Vec<(&str, &Value)> = match all {
         Value::Array(list) => list
@@ -96,7 +101,7 @@ pub(super) fn changes(all: &Value) -> Markup {
     }
 }
 
-/// Path, line and column.
+/// Shows path, line and column.
 pub(super) fn place(origin: &Value) -> Markup {
     let path = origin["path"].as_str().unwrap_or_default();
     html! {

@@ -1,6 +1,9 @@
-//! Sources that are pushed to: what was sent is kept in the database, and the worker of the source
-//! makes a pass of each, as of any export. What a pass holds back stays with the source, beneath
-//! what is sent later, until it goes through or something else is said.
+//! Runs the passes of sources that receive pushes.
+//!
+//! The API stores each push in the database. The worker of the source then runs one pass for each
+//! with `make_passes`, like for an export. What a pass holds stays stored and is read again in
+//! later passes, below newer pushes, until it is applied or replaced. The answer to a push is built
+//! in [`report`].
 
 pub mod report;
 
@@ -19,20 +22,21 @@ use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::sync::Arc;
 
-/// How often one is begun before it is given up.
+/// The number of attempts for a push. One that crashes the daemon each time would otherwise block
+/// all later pushes of its source for ever.
 const MAX_TRIES: i64 = 5;
 
-/// What a pass of such a source reads.
+/// The pushes that one pass reads.
 pub(super) struct PushInput {
-    /// As the pass reads it.
+    /// The bodies, in the order in which they are read.
     pub(super) pushed: Arc<SourcePushes>,
-    /// What was sent and not looked at yet.
+    /// The push that no pass has read yet, if there is one.
     new_import: Option<StoredImport>,
-    /// What was sent before, of which something was held back.
+    /// Earlier pushes of which something is held.
     held_imports: Vec<StoredImport>,
 }
 
-/// Makes a pass of everything that waits; without anything, of what was held back.
+/// Runs a pass for each queued push. If none is queued, runs one pass for what is held.
 pub(super) async fn make_passes(
     daemon: &Daemon,
     setup: &DaemonSetup,
@@ -41,6 +45,8 @@ pub(super) async fn make_passes(
     lease: &LeaseGuard,
 ) -> Result<PassEnd, PassError> {
     let store = &daemon.store;
+    // One pass for each push, in order: an answer says what became of this push alone, and a bad
+    // record cannot refuse another sender's.
     let mut made = false;
     for import in store.queued_imports(source).await? {
         if import.attempts >= MAX_TRIES {
@@ -48,8 +54,10 @@ pub(super) async fn make_passes(
             daemon.announce_answer();
             continue;
         }
+        // Counted before the pass. If the pass kills the process, the attempt still counts.
         store.begin_import(&import.id).await?;
         let Some(push) = PushInput::load(store, source, Some(import)).await? else {
+            // Its body is gone, so it has been answered already.
             continue;
         };
         let ended = pass::make_pass(
@@ -63,12 +71,15 @@ pub(super) async fn make_passes(
         )
         .await?;
         daemon.announce_answer();
+        // The failure is most likely not this push's, so the next ones would fail too and use up
+        // their attempts. They also have to stay in order.
         if matches!(ended, PassEnd::Completed { retry: true }) {
             return Ok(ended);
         }
         made = true;
     }
     if made {
+        // Each of these passes read what is held as well.
         return Ok(PassEnd::Completed { retry: false });
     }
     match PushInput::load(store, source, None).await? {
@@ -81,6 +92,8 @@ pub(super) async fn make_passes(
 }
 
 async fn give_up(store: &Store, source: &str, import: StoredImport) -> Result<(), PassError> {
+    // An error is in the stored state. If there is none, the process ended before it could write
+    // one.
     let (memory, _) = super::state_document::load(store, source).await?;
     let last = match memory.state.outcome {
         PassOutcome::Failed => memory.state.reason,
@@ -101,12 +114,14 @@ async fn give_up(store: &Store, source: &str, import: StoredImport) -> Result<()
 }
 
 impl PushInput {
-    /// What there is to be read; `None` when there is nothing.
+    /// Loads the held pushes and the new one. `None` if there is nothing to read.
     async fn load(
         store: &Store,
         source: &str,
         new: Option<StoredImport>,
     ) -> Result<Option<Self>, PassError> {
+        // Held ones first: bodies are merged in order, and a later push of a resource takes
+        // precedence.
         let (mut before, mut bodies) = (Vec::new(), Vec::new());
         for import in store.held_imports(source).await? {
             let Some(body) = store.import_body(&import.id).await? else {
@@ -116,6 +131,7 @@ impl PushInput {
             bodies.push(PushedBody {
                 name: import.name.as_str().into(),
                 bytes: body.into(),
+                // The rest of that push was applied. Reading it again would undo what came later.
                 only_keys: Some(held.collect()),
             });
             before.push(import);
@@ -141,19 +157,19 @@ impl PushInput {
         }))
     }
 
-    /// In whose name it is applied.
+    /// The actor in the history. A pass of held records alone is nobody's push.
     pub(super) fn actor(&self) -> &str {
         self.new_import
             .as_ref()
             .map_or("roster serve", |import| &import.actor)
     }
 
-    /// Whether one bad record refuses all of it.
+    /// Whether one bad record refuses the whole push.
     pub(super) fn atomic(&self) -> bool {
         self.new_import.as_ref().is_some_and(|import| import.atomic)
     }
 
-    /// How everything that was sent comes to its end by this plan.
+    /// Returns what the plan means for each push: its answer, and which of its records stay held.
     pub(super) fn endings(
         &self,
         source: &Source,
@@ -169,6 +185,7 @@ impl PushInput {
             ImportEnding {
                 id: import.id.clone(),
                 held: held.collect(),
+                // No answer: the sender keeps the one from the push's own pass.
                 ..ImportEnding::default()
             }
         });
@@ -187,6 +204,8 @@ impl PushInput {
         came_to: (PassOutcome, &str),
         waiting: &BTreeSet<String>,
     ) -> Option<ImportEnding> {
+        // A plan knows resources, not records. The body is read again to list each record with its
+        // keys.
         let sent = self.pushed.bodies.last()?;
         let mapping = &source.feed()?.mapping;
         let bytes = Cursor::new(&*sent.bytes);
@@ -203,8 +222,10 @@ impl PushInput {
     }
 }
 
-/// What is held back and may still go through.
+/// Returns the keys of records that are held and may still be applied.
 fn waiting_keys(source: &Source, plan: &Plan, outcome: PassOutcome) -> BTreeSet<String> {
+    // A source in mode `plan` applies nothing, and a refused push has to be fixed and sent again.
+    // Nothing of either is kept for later.
     if !source.apply || outcome == PassOutcome::Refused {
         return BTreeSet::new();
     }
@@ -212,6 +233,8 @@ fn waiting_keys(source: &Source, plan: &Plan, outcome: PassOutcome) -> BTreeSet<
     let held = held
         .filter(|held| !held.is_error() && !held.root.is_standing())
         .map(|held| held.key.to_string());
+    // Steps that nothing holds wait as well if the window is closed or the source is not approved
+    // yet.
     let steps = plan.steps.iter().map(|step| step.key.to_string());
     let applied = matches!(outcome, PassOutcome::Applied | PassOutcome::Unchanged);
     held.chain(steps.filter(|_| !applied)).collect()

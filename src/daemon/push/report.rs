@@ -1,4 +1,8 @@
-//! The answer to something that was sent: what became of each record, and why.
+//! The answer to a push: what became of each record, and why.
+//!
+//! Input is the list of records with their keys, and the plan of the pass. `build_report` gives
+//! each record the result of its resources and its diagnostics. The types at the top are part of
+//! the API, and their doc comments appear in the OpenAPI document.
 
 use crate::diagnostic::Diagnostic;
 use crate::feed::RecordKeys;
@@ -153,7 +157,7 @@ impl From<&Diagnostic> for RecordDiagnostic {
     }
 }
 
-/// The answer by what the pass came to.
+/// Builds the answer to a push from the plan and the outcome of its pass.
 pub(super) fn build_report(
     listed: &[RecordKeys],
     name: &Arc<str>,
@@ -165,6 +169,8 @@ pub(super) fn build_report(
     let (mut found, rest) = diagnostics_by_record(listed, name, plan);
     let records = listed.iter().enumerate().map(|(index, record)| {
         let found = found.remove(&index).unwrap_or_default();
+        // An error without a resource, such as a missing id, is about the whole record. Otherwise
+        // its resources, which are not in the plan, would be answered as unchanged.
         let nobody = found
             .iter()
             .any(|found| found.key.is_none() && found.is_error());
@@ -175,6 +181,7 @@ pub(super) fn build_report(
         RecordReport {
             index,
             line: record.at.line,
+            // A record without any key could not be read, and has to be fixed.
             resource: resources.next().unwrap_or(RecordResource {
                 kind: None,
                 external_id: None,
@@ -195,6 +202,7 @@ pub(super) fn build_report(
         id: String::new(),
         source: plan.source.name.to_string(),
         run: None,
+        // An apply without steps only refreshed claims. For the sender, nothing changed.
         outcome: if applied && plan.steps.is_empty() {
             PassOutcome::Unchanged
         } else {
@@ -214,7 +222,7 @@ fn codes(found: &[&Diagnostic]) -> Vec<String> {
     codes
 }
 
-/// The findings of each record, by its index, and those of none.
+/// Sorts the diagnostics by the index of their record, and returns those of no record apart.
 fn diagnostics_by_record<'p>(
     listed: &[RecordKeys],
     name: &Arc<str>,
@@ -226,6 +234,7 @@ fn diagnostics_by_record<'p>(
             first.entry(key).or_insert(index);
         }
     }
+    // Records are listed in file order, so the last one that starts before a position contains it.
     let place = |at: LineColumn| {
         let after = listed.partition_point(|record| record.at <= at);
         after.checked_sub(1)
@@ -235,6 +244,7 @@ fn diagnostics_by_record<'p>(
         let here = found.origin.as_ref();
         let here = here.filter(|origin| origin.path == *name && origin.at.line > 0);
         let index = here.and_then(|origin| place(origin.at));
+        // Rules on stored resources have no position in this push, but the record named their key.
         let index = index.or_else(|| first.get(found.key.as_ref()?).copied());
         match index {
             Some(index) => of.entry(index).or_default().push(found),
@@ -244,12 +254,12 @@ fn diagnostics_by_record<'p>(
     (of, rest)
 }
 
-/// What becomes of each resource by a plan.
+/// The effect of a plan on each resource.
 struct OutcomeIndex<'p> {
     plan: &'p Plan,
     applied: bool,
     steps: HashMap<&'p Key, StepVerb>,
-    /// The rules that hold something, and whether each is an error.
+    /// The codes of holds and errors, each with whether it is an error.
     held: HashMap<&'p Key, Vec<(&'static str, bool)>>,
 }
 
@@ -264,6 +274,8 @@ impl<'p> OutcomeIndex<'p> {
             (&held.key, (held.code, wrong))
         });
         for (key, (code, wrong)) in errors.chain(holds) {
+            // An error that holds a resource is both a diagnostic and a hold. Its code is listed
+            // once.
             let codes = held.entry(key).or_default();
             if codes.iter().all(|(known, _)| *known != code.name()) {
                 codes.push((code.name(), wrong));
@@ -277,10 +289,13 @@ impl<'p> OutcomeIndex<'p> {
         }
     }
 
-    /// What becomes of a resource; `nobody` when the record has an error that is of nobody.
+    /// Returns the result of a resource. `nobody` says that its record has an error without a
+    /// resource.
     fn record_resource(&self, key: &Key, nobody: bool) -> RecordResource {
         let step = self.steps.get(key).copied().map(ResourceOutcome::from);
         let held = self.held.get(key);
+        // By severity, not by code: the same rule is an error in exports and a warning in
+        // manifests.
         let wrong = self.plan.errored || held.is_some_and(|held| held.iter().any(|(_, it)| *it));
         let outcome = match step {
             Some(step) if self.applied => step,

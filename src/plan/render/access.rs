@@ -1,11 +1,15 @@
-//! Who gains and who loses access by a plan: by the fields that the table says give it.
+//! Finds who gains and who loses access by a plan, from the fields that the table of kinds marks
+//! with `grants_access`.
+//!
+//! The Markdown form lists these first, because a reviewer of a pull request should not have to
+//! look for the new administrator among hundreds of phone numbers.
 
 use super::delta::FieldDelta;
 use crate::kinds;
 use crate::model::{FieldChange, KindId, Link, Value};
 use crate::plan::{Step, StepVerb};
 
-/// The parts of a step that give access, and those that take it.
+/// The changes of a step that grant access, and those that take it away.
 #[derive(Default)]
 pub(super) struct AccessChanges {
     pub gains: Vec<FieldChange>,
@@ -13,7 +17,7 @@ pub(super) struct AccessChanges {
 }
 
 impl AccessChanges {
-    /// What a step gives and takes. A removal takes everything; that is said elsewhere.
+    /// Returns the changes of a step. Removals have none, because they are listed as such.
     pub fn of(step: &Step) -> Self {
         let mut access = Self::default();
         if matches!(step.verb, StepVerb::Deactivate | StepVerb::Delete) {
@@ -39,8 +43,10 @@ impl AccessChanges {
         };
         match FieldDelta::of(kind, change) {
             FieldDelta::Redacted => {}
-            // What is new is active, unless it says otherwise: only lists tell anything.
+            // Nearly every new resource is active. Only its groups and accounts are worth a line.
             FieldDelta::Scalar { .. } if created => {}
+            // Everything that is not clearly a gain is listed as a loss, so that nothing is left
+            // out.
             FieldDelta::Scalar { after, .. } => {
                 let gains = after.and_then(Value::as_text) == Some("active");
                 let side = if gains {
@@ -67,7 +73,7 @@ impl AccessChanges {
                 changed,
                 ..
             } => {
-                // The choices of an attribute stand in the order of what they allow.
+                // The table lists the choices of an attribute from the least to the most access.
                 let (up, down): (Vec<_>, Vec<_>) = changed
                     .into_iter()
                     .partition(|(before, after)| after.attributes > before.attributes);

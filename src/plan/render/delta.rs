@@ -1,24 +1,27 @@
-//! One change as it reads: a list as what comes, goes and changes, a secret as nothing at all.
+//! Turns one change into the form in which it is shown: members added, removed and changed for
+//! lists, and nothing of the value for secrets.
+//!
+//! All formats go through [`FieldDelta`], so a secret is redacted by its type in one place.
 
 use crate::kinds::{self, FieldType, LinkAttribute};
 use crate::model::{CompactText, FieldChange, KindId, Link, Value};
 use std::collections::{HashMap, HashSet};
 
-/// What a change does to its field.
+/// A change, by the type of its field.
 pub(super) enum FieldDelta<'a> {
-    /// A secret: that it changes is all that is said.
+    /// A secret. Only the fact that it changes may be shown.
     Redacted,
-    /// One value becomes another; lists that keep an order are values.
+    /// One value replaces another. Lists that keep their order count as one value.
     Scalar {
         before: Option<&'a Value>,
         after: Option<&'a Value>,
     },
-    /// Members come and go.
+    /// Members of a set are added and removed.
     Set {
         added: Vec<&'a CompactText>,
         removed: Vec<&'a CompactText>,
     },
-    /// Links come, go and change their attributes.
+    /// Links are added and removed, or change their attributes.
     Links {
         attributes: &'static [LinkAttribute],
         added: Vec<&'a Link>,
@@ -28,12 +31,12 @@ pub(super) enum FieldDelta<'a> {
 }
 
 impl<'a> FieldDelta<'a> {
-    /// What `change` does to its field of a resource of `kind`.
     pub fn of(kind: KindId, change: &'a FieldChange) -> Self {
         let field = kinds::get(kind).field(&change.field);
         let (before, after) = (change.before.as_ref(), change.after.as_ref());
         match field.map(|field| &field.ty) {
             Some(FieldType::Secret) => Self::Redacted,
+            // By the value as well as by the type, because a saved plan comes from a file.
             Some(FieldType::Set(_))
                 if is_absent_or(before, is_list) && is_absent_or(after, is_list) =>
             {
@@ -62,6 +65,7 @@ fn is_links(value: &Value) -> bool {
 }
 
 fn set<'a>(before: Option<&'a Value>, after: Option<&'a Value>) -> FieldDelta<'a> {
+    // Hashed, because a list may have thousands of members.
     let old: HashSet<&CompactText> = members(before).collect();
     let new: HashSet<&CompactText> = members(after).collect();
     FieldDelta::Set {
@@ -92,6 +96,7 @@ fn links<'a>(
             .iter()
             .filter(|link| !new.contains_key(&link.target))
             .collect(),
+        // By target: a member whose level changes is changed, not removed and added.
         changed: before
             .iter()
             .filter_map(|link| Some((link, *new.get(&link.target)?)))
@@ -105,7 +110,7 @@ fn by_target(value: Option<&Value>) -> HashMap<&CompactText, &Link> {
     links.iter().map(|link| (&link.target, link)).collect()
 }
 
-/// The attributes of a link that are said, each with its word.
+/// Returns the stated attributes of a link, each with its word.
 pub(super) fn words(
     attributes: &'static [LinkAttribute],
     link: &Link,

@@ -1,4 +1,8 @@
-//! What is listed of the steps of one kind: each by itself, or many that do the same as one.
+//! Decides how the steps of one kind are listed: one by one, or as a group with the same changes.
+//!
+//! A renamed user group changes thousands of users in the same way, and a list of them would hide
+//! the one change that differs. Input are the steps of a plan; output are [`StepListEntry`]s for
+//! the text and Markdown forms. Start with [`entries`].
 
 use super::PlanDetail;
 use super::wording::{ChangeLine, WordingOptions};
@@ -7,31 +11,32 @@ use crate::plan::{Plan, Step, StepReason, StepVerb};
 use std::collections::HashMap;
 use std::io;
 
-/// From so many resources on, the same changes are said once.
+/// The number of resources from which the same changes are shown once.
 const MIN_GROUP_SIZE: u32 = 5;
 
 /// More creates of one kind than this are counted, not listed.
 const MANY_CREATES: usize = 200;
 
-/// So many of a group are named; of those that lose access, more.
+/// The number of resources that a group names. For removals it is more, because each name may be a
+/// customer who should stay.
 const NAMED: usize = 3;
 const NAMED_REMOVALS: usize = 20;
 
 pub(super) enum StepListEntry<'a> {
-    /// A resource and what changes.
+    /// One resource and its changes.
     One(&'a Step, Vec<ChangeLine>),
-    /// Many resources with the same changes; the first of them is given whole.
+    /// Many resources with the same changes, and the first of them.
     Many {
         first: &'a Step,
         count: usize,
         named: Vec<&'a CompactText>,
         lines: Vec<ChangeLine>,
     },
-    /// More creates than anybody reads.
+    /// Creates that are only counted, as in a first load.
     Creates(usize),
 }
 
-/// What is listed of the resources of `kind`, entry by entry.
+/// Visits the entries of one kind in the order of the plan.
 pub(super) fn entries<'a>(
     plan: &'a Plan,
     kind: KindId,
@@ -43,6 +48,8 @@ pub(super) fn entries<'a>(
     if detail == PlanDetail::Full {
         return steps().try_for_each(|step| visit(StepListEntry::One(step, lines(step, wording))));
     }
+    // Two walks over the steps: only after the first one is it known which changes are frequent. A
+    // visitor gets each entry as it is made, so a large plan is never held as text.
     let creates = steps().filter(|step| step.verb == StepVerb::Create).count();
     let mut groups = groups(steps(), wording);
     let mut counted = false;
@@ -59,8 +66,8 @@ pub(super) fn entries<'a>(
         let lines = lines(step, wording);
         match groups.get_mut(&group_digest(step, &lines)) {
             Some(group) if group.count >= MIN_GROUP_SIZE => {
+                // The group is shown where its first step is. Taking the names marks it as shown.
                 let (count, named) = (group.count as usize, std::mem::take(&mut group.named));
-                // Nobody is named any more once the group was shown.
                 if !named.is_empty() {
                     visit(StepListEntry::Many {
                         first: step,
@@ -76,7 +83,7 @@ pub(super) fn entries<'a>(
     Ok(())
 }
 
-/// Steps that do the same.
+/// Steps with the same verb, reason and changes.
 #[derive(Default)]
 struct StepGroup<'a> {
     count: u32,
@@ -88,6 +95,7 @@ fn groups<'a>(
     wording: WordingOptions,
 ) -> HashMap<Digest, StepGroup<'a>> {
     let mut groups: HashMap<Digest, StepGroup<'_>> = HashMap::new();
+    // Creates are listed without their fields, so there is nothing to group them by.
     for step in steps.filter(|step| step.verb != StepVerb::Create) {
         let group = groups
             .entry(group_digest(step, &lines(step, wording)))
@@ -107,8 +115,10 @@ fn named(verb: StepVerb) -> usize {
     }
 }
 
-/// Equal for steps that read the same but for their id.
+/// Returns a digest that is equal for steps that read the same except for their id.
 fn group_digest(step: &Step, lines: &[ChangeLine]) -> Digest {
+    // By the text and not the values: what reads the same may be shown as one. A digest takes 16
+    // bytes where the text of a million steps would have to be kept.
     let mut text = format!("{} {}", step.verb, step.reason.word());
     for line in lines {
         text.extend(["\n", &line.name, "\0", &line.text]);
@@ -116,7 +126,7 @@ fn group_digest(step: &Step, lines: &[ChangeLine]) -> Digest {
     Digest::of(text.as_bytes())
 }
 
-/// What changes, in words; of a step that changes no field, what it does instead.
+/// Returns the changes of a step in words.
 pub(super) fn lines(step: &Step, wording: WordingOptions) -> Vec<ChangeLine> {
     wording.lines(
         step.key.kind,
@@ -125,7 +135,7 @@ pub(super) fn lines(step: &Step, wording: WordingOptions) -> Vec<ChangeLine> {
     )
 }
 
-/// What a step without changes does.
+/// Says what a step does if it changes no field.
 pub(super) fn effect_without_changes(step: &Step) -> Option<&'static str> {
     match step.verb {
         StepVerb::Adopt => Some("no field differs; this source claims it from now on"),
@@ -134,7 +144,7 @@ pub(super) fn effect_without_changes(step: &Step) -> Option<&'static str> {
     }
 }
 
-/// Why the step is there, when its verb does not say so.
+/// Returns the reason of a step, unless it is clear from the verb.
 pub(super) fn reason(step: &Step) -> Option<&'static str> {
     match (step.verb, step.reason) {
         (_, StepReason::Declared) | (StepVerb::Adopt, StepReason::Adopted) => None,

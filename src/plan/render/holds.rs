@@ -1,4 +1,7 @@
-//! The holds of a plan as somebody decides about them: one by one, each with its resources.
+//! Groups the held steps of a plan into the holds that somebody decides about.
+//!
+//! The planner holds single steps. An approval covers all steps with one hold id. Text, Markdown
+//! and the state of the daemon show these groups, with the commands that approve them.
 
 use super::wording::visible;
 use crate::diagnostic::codes;
@@ -6,18 +9,20 @@ use crate::model::Key;
 use crate::plan::{HoldEntry, Plan};
 use std::collections::{HashMap, HashSet};
 
-/// What is decided together: the entries of one hold or, where no approval helps, of one rule.
+/// Entries that are decided together: those of one hold or, where no approval helps, of one rule.
 pub struct HoldGroup<'a> {
-    /// Its entries, in the order of the plan.
+    /// The entries in the order of the plan. Never empty.
     pub entries: Vec<&'a HoldEntry>,
 }
 
-/// The holds of a plan; those that wait for somebody come first.
+/// Returns the holds of a plan. Those that need a decision come first, standing ones last.
 #[must_use]
 pub fn holds(plan: &Plan) -> Vec<HoldGroup<'_>> {
     let mut at: HashMap<(bool, &str, &str), usize> = HashMap::new();
     let mut holds: Vec<HoldGroup<'_>> = Vec::new();
     for held in &plan.held {
+        // By id where somebody can approve. Where nobody can, the entries of one rule have the same
+        // way out.
         let one = if held.is_approvable() {
             (true, &*held.hold, "")
         } else {
@@ -31,36 +36,37 @@ pub fn holds(plan: &Plan) -> Vec<HoldGroup<'_>> {
             }),
         }
     }
+    // Stable: within these, holds stay in the order of the plan.
     holds.sort_by_key(|hold| (!hold.first().is_approvable(), hold.is_standing()));
     holds
 }
 
 impl<'a> HoldGroup<'a> {
-    /// Its first entry.
+    /// The first entry, which stands for the others.
     pub fn first(&self) -> &'a HoldEntry {
         self.entries[0]
     }
 
-    /// The resources it is about: each once, though more than one part of it may be held.
+    /// Returns the resources, each once. Several fields of one resource may be held.
     pub fn resources(&self) -> Vec<&'a Key> {
         let mut seen = HashSet::new();
         let keys = self.entries.iter().map(|held| &held.key);
         keys.filter(|key| seen.insert(*key)).collect()
     }
 
-    /// Whether it only stands there and changes no exit code.
+    /// Whether this hold is only listed, without needing a decision or changing the exit code.
     pub fn is_standing(&self) -> bool {
         self.first().root.is_standing()
     }
 
-    /// The message that all entries share, if they do.
+    /// Returns the message, if all entries have the same.
     pub fn message(&self) -> Option<String> {
         let message = &self.first().message;
         let shared = self.entries.iter().all(|held| held.message == *message);
         shared.then(|| visible(message).into_owned())
     }
 
-    /// The commands that let it through.
+    /// Returns the commands that approve it.
     pub fn commands(&self) -> Vec<String> {
         let first = self.first();
         let approve = format!(
@@ -75,7 +81,7 @@ impl<'a> HoldGroup<'a> {
         approve.into_iter().chain(over).collect()
     }
 
-    /// What seems to be renamed: each that goes, with the one that comes.
+    /// Returns possible renames: each entry that goes, with the key that comes.
     pub fn renames(&self) -> Vec<(&'a HoldEntry, &'a Key)> {
         let entries = self.entries.iter().copied();
         entries
@@ -83,7 +89,7 @@ impl<'a> HoldGroup<'a> {
             .collect()
     }
 
-    /// What has to happen where no command lets it through.
+    /// Says what has to happen if no command can approve it.
     pub fn required_action(&self) -> Option<&'static str> {
         let first = self.first();
         match (first.code, first.root) {
@@ -91,6 +97,7 @@ impl<'a> HoldGroup<'a> {
             (_, root) if root.is_standing() => {
                 Some("Held until that changes. It does not affect the exit code.")
             }
+            // Before errors: what is wrong is the step it needs, not this one.
             (codes::HELD_DEPENDENCY, _) => Some("Applied once the step that it needs is applied."),
             _ if first.is_error() => Some("Applied once fixed. Other changes are not blocked."),
             _ => Some("Cannot be approved. Change the sources."),

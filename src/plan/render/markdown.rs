@@ -1,7 +1,9 @@
-//! The plan as a comment on a pull request: what may go wrong first, everything else folded.
+//! The plan as a comment on a pull request: risks first, everything else folded.
 //!
-//! No value is ever read as Markdown or HTML: values stand in code spans longer than any run of
-//! backticks in them, or in code blocks whose lines start with words of ours.
+//! Start with [`write()`]. Platforms limit the size of a comment, so the text is written in blocks,
+//! and `MarkdownWriter` leaves out those that do not fit. No value is ever read as Markdown or
+//! HTML: values are in code spans with longer fences than any run of backticks in them, or in code
+//! blocks whose lines start with words of ours.
 
 use super::access::AccessChanges;
 use super::groups::{self, StepListEntry};
@@ -17,26 +19,28 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-/// The first line: by it the comment is found again and replaced.
+/// The first line. CI finds the comment of the last push by it and replaces it.
 pub const MARKER: &str = "<!-- roster-plan -->";
 
-/// Kept free for the end of what is open and for saying what was left out.
+/// The bytes kept free for closing what is open, and for saying what was left out.
 const RESERVE: usize = 512;
 
-/// So many resources are named in one item.
+/// The number of resources that one item names.
 const NAMED: usize = 20;
 
-/// So many resources have an item of their own in a list of risks.
+/// The number of resources with an item of their own in a list of risks.
 const LISTED: usize = 50;
 
-/// Writes a plan as Markdown, at most as many bytes of it as the options say. What does not fit is
-/// left out block by block, the last line says what that was; the first lines are always written.
+/// Writes a plan as Markdown, with at most `max_bytes` of the options. Blocks that do not fit are
+/// left out, and the last line names them. The first lines are always written.
 pub fn write(plan: &Plan, options: &RenderOptions, out: &mut dyn Write) -> io::Result<()> {
     let options = &RenderOptions {
         color: false,
         ..options.clone()
     };
     let mut page = MarkdownWriter::new(out, options.max_bytes);
+    // The order decides what is left out: whatever comes late may not fit. A reviewer needs the
+    // risks and the errors, and can see the single changes in the diff of the pull request.
     page.write_always(&head(plan))?;
     page.block((BlockTopic::Table, 1), &table(plan))?;
     risks(plan, options, &mut page)?;
@@ -50,7 +54,7 @@ pub fn write(plan: &Plan, options: &RenderOptions, out: &mut dyn Write) -> io::R
     page.end()
 }
 
-/// What is written so far, and what did not fit.
+/// Writes blocks as long as they fit, and counts those that do not.
 struct MarkdownWriter<'a> {
     out: &'a mut dyn Write,
     room: Option<usize>,
@@ -58,7 +62,7 @@ struct MarkdownWriter<'a> {
     left_out: BTreeMap<BlockTopic, usize>,
 }
 
-/// What a block tells, in the order in which the last line names what was left out.
+/// What a block is about, in the order in which the last line names what was left out.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum BlockTopic {
     Table,
@@ -72,7 +76,7 @@ enum BlockTopic {
 }
 
 impl BlockTopic {
-    /// So many of it, in words.
+    /// Returns a count of it in words.
     fn counted(self, many: usize) -> String {
         match self {
             Self::Table => "the table".to_owned(),
@@ -97,20 +101,21 @@ impl<'a> MarkdownWriter<'a> {
         }
     }
 
-    /// Writes in any case.
+    /// Writes a text even if it does not fit.
     fn write_always(&mut self, text: &str) -> io::Result<()> {
         self.room = self.room.map(|room| room.saturating_sub(text.len()));
         self.out.write_all(text.as_bytes())
     }
 
-    /// The heading of the blocks that follow, if there are any.
+    /// Sets the heading of the blocks that follow. It is written with the first one that fits.
     fn heading(&mut self, heading: &'static str) {
         self.heading = Some(heading);
     }
 
-    /// Writes a block about so many of something if it fits; says whether it did.
+    /// Writes a block about `many` things if it fits. Returns whether it did.
     fn block(&mut self, (what, many): (BlockTopic, usize), block: &str) -> io::Result<bool> {
         let heading = self.heading.map_or(0, |heading| heading.len() + 2);
+        // Later blocks are still tried, because a shorter one may fit.
         if self.room.is_some_and(|room| room < block.len() + heading) {
             *self.left_out.entry(what).or_default() += many;
             return Ok(false);
@@ -166,7 +171,7 @@ const COLUMNS: [StepVerb; 6] = [
     StepVerb::Delete,
 ];
 
-/// A row a kind, a column a verb.
+/// Returns the table of counts, with a row for each kind and a column for each verb.
 fn table(plan: &Plan) -> String {
     let mut rows = String::new();
     for kind in kinds::ALL {
@@ -176,6 +181,7 @@ fn table(plan: &Plan) -> String {
             steps.count()
         };
         let held = plan.held.iter().map(|held| &held.key);
+        // Several fields of one resource may be held: it counts once.
         let held: BTreeSet<_> = held.filter(|key| key.kind == kind.id).collect();
         let counts: Vec<usize> = COLUMNS.into_iter().map(of).chain([held.len()]).collect();
         if counts.iter().any(|count| *count > 0) {
@@ -204,6 +210,7 @@ fn risks(plan: &Plan, options: &RenderOptions, page: &mut MarkdownWriter<'_>) ->
     for hold in holds(plan) {
         page.block((BlockTopic::Hold, 1), &held(&hold))?;
     }
+    // Deletes first: a deleted id can never be used again, while a deactivation can be undone.
     for (verb, word) in [
         (StepVerb::Delete, "Deletes"),
         (StepVerb::Deactivate, "Deactivates"),
@@ -273,6 +280,7 @@ fn access(
         if changes.is_empty() {
             continue;
         }
+        // Counted instead of listed. All of them are in the folded part anyway.
         if listed == LISTED {
             more += 1;
             continue;
@@ -295,7 +303,7 @@ fn access(
     Ok(())
 }
 
-/// Why a step is there, and where that stands.
+/// Says why a step is there, and where it is declared.
 fn why(step: &Step) -> String {
     let why = match (step.verb, groups::reason(step)) {
         (StepVerb::Create, _) => "new",
@@ -315,6 +323,7 @@ fn write_diagnostics(plan: &Plan, page: &mut MarkdownWriter<'_>) -> io::Result<(
         (Severity::Warning, BlockTopic::Warning),
     ] {
         let found = plan.diagnostics.iter();
+        // A file with many findings of one rule would hide those of all others.
         let grouped = group(found.filter(|found| found.severity == severity));
         let (shown, omitted) = cap(grouped, |one| (&*one.found, one.count));
         for one in shown {
@@ -343,7 +352,7 @@ fn diagnostic_item(found: &Diagnostic) -> String {
     item
 }
 
-/// The steps of one kind, folded.
+/// Writes the steps of one kind as a folded code block.
 fn folded(
     plan: &Plan,
     kind: &'static Kind,
@@ -355,6 +364,7 @@ fn folded(
     writer.entries(kind, &mut |entry| {
         let mut block = Vec::new();
         if !open {
+            // In the same block as the first entry: if that does not fit, nothing is left open.
             let counts = text::counts(plan, kind).join(", ");
             let title = title(kind);
             writeln!(
@@ -371,6 +381,7 @@ fn folded(
         Ok(())
     })?;
     if open {
+        // Always, or the rest of the comment would become code. `RESERVE` has room for it.
         page.write_always("```\n\n</details>\n\n")?;
     }
     Ok(())
@@ -390,7 +401,7 @@ fn notes(plan: &Plan, options: &RenderOptions, page: &mut MarkdownWriter<'_>) ->
     Ok(())
 }
 
-/// The first few, each as code, and how many more.
+/// Joins the first few texts as code spans, and says how many more there are.
 fn named(all: impl ExactSizeIterator<Item = String>) -> String {
     let more = all.len().saturating_sub(NAMED);
     let few: Vec<String> = all.take(NAMED).map(|text| code(&text)).collect();
@@ -402,10 +413,11 @@ fn named(all: impl ExactSizeIterator<Item = String>) -> String {
     }
 }
 
-/// A text as a code span: nothing in it is Markdown, HTML, a mention or a link.
+/// Returns a text as a code span, so that nothing in it is Markdown, HTML, a mention or a link.
 fn code(text: &str) -> String {
     let text = visible(text);
     if text.is_empty() {
+        // Two backticks with nothing between them would start a longer fence.
         return "` `".to_owned();
     }
     let mut longest = 0;
@@ -415,6 +427,8 @@ fn code(text: &str) -> String {
         longest = longest.max(run);
     }
     let fence = "`".repeat(longest + 1);
+    // A backtick at the end would become part of the fence, and Markdown strips one space from both
+    // ends.
     let ends = |c| text.starts_with(c) || text.ends_with(c);
     let pad = if ends('`') || ends(' ') { " " } else { "" };
     format!("{fence}{pad}{text}{pad}{fence}")

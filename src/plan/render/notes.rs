@@ -1,4 +1,6 @@
-//! What a reader of a text plan should know though nothing is done about it.
+//! The notes at the end of a text plan, about resources that the plan leaves unchanged.
+//!
+//! The Markdown form shows the same notes, folded. The number of diagnostics is written here too.
 
 use super::text::{NAMED, TextWriter, key, resources};
 use super::wording::{BOLD, first_of, plural, visible};
@@ -8,11 +10,11 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 impl TextWriter<'_> {
-    /// What a reader should know though nothing is done about it.
     pub fn notes(&self, out: &mut dyn Write) -> io::Result<()> {
         let plan = self.plan;
         let limit = if self.wording.full { usize::MAX } else { NAMED };
         let mut notes = Vec::new();
+        // One line for each note. A plan with 10,000 undeclared resources must stay readable.
         let mut note = |all: Vec<Cow<'_, str>>, what: &str| {
             if !all.is_empty() {
                 let count = resources(all.len());
@@ -55,7 +57,8 @@ impl TextWriter<'_> {
         }
     }
 
-    /// What was asked for with `--exact`, which therefore lists all.
+    /// Lists the fields that `--exact` asks for. That option exists to see all of them, so none is
+    /// cut.
     fn undeclared(&self, out: &mut dyn Write) -> io::Result<()> {
         if self.plan.undeclared.is_empty() {
             return Ok(());
@@ -68,10 +71,11 @@ impl TextWriter<'_> {
         writeln!(out)
     }
 
-    /// How much was found; what it is stands elsewhere.
+    /// Writes the number of diagnostics. They are printed apart from the plan.
     pub fn write_diagnostic_counts(&self, out: &mut dyn Write) -> io::Result<()> {
         let counts: Vec<_> = [Severity::Error, Severity::Warning, Severity::Note]
             .into_iter()
+            // The last line of a refused plan counts its errors already.
             .filter(|severity| !(self.plan.errored && *severity == Severity::Error))
             .map(|severity| (self.plan.count(severity), severity))
             .filter(|(count, _)| *count > 0)

@@ -1,4 +1,4 @@
-//! Plans made by hand, for the tests of this module.
+//! Plans written by hand, for the tests of this module.
 
 use crate::diagnostic::{Code, Diagnostic, Origin, codes};
 use crate::kinds;
@@ -113,7 +113,7 @@ pub(super) fn claim() -> ClaimDigests {
     }
 }
 
-/// A user that changes in every way that a field can.
+/// An update of a user, with every way in which a field can change.
 pub(super) fn updated(id: &str) -> Step {
     let user = kinds::USER;
     let changes = vec![
@@ -169,7 +169,7 @@ pub(super) fn held(code: Code, verb: StepVerb, id: &str, hold: &str) -> HoldEntr
     }
 }
 
-/// A hold by a guard, one of `count` resources.
+/// An entry of a hold by a guard that holds `count` resources.
 pub(super) fn guarded(id: &str, count: u64) -> HoldEntry {
     HoldEntry {
         message: format!(
@@ -215,7 +215,7 @@ pub(super) fn plan(steps: Vec<Step>, held: Vec<HoldEntry>) -> Plan {
     }
 }
 
-/// A plan in which there is something of everything.
+/// A plan with every verb, holds and diagnostics.
 pub(super) fn full() -> Plan {
     let status = |before, after| change(kinds::USER, "status", text(before), text(after));
     let finding = Diagnostic::new(codes::VAT_FORMAT, "`X` is not a VAT number")

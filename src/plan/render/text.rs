@@ -1,4 +1,8 @@
-//! The text plan: the words an operator approves.
+//! The text form of a plan, which an operator reads before approving it.
+//!
+//! Input is a [`Plan`] and the options; output are lines for a terminal. Start with [`write()`].
+//! Lists of steps come from `groups.rs`, values from `wording.rs`, holds from `holds.rs`. The
+//! Markdown form uses `TextWriter` too, so that both say the same.
 
 use super::groups::{self, StepListEntry};
 use super::holds::{HoldGroup, holds};
@@ -15,10 +19,10 @@ use anstyle::Style;
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-/// So many resources of a hold or a note are named unless everything is.
+/// The number of resources that a hold or a note names without `--detail full`.
 pub(super) const NAMED: usize = 5;
 
-/// Writes a plan as text; its last line says what it comes to.
+/// Writes a plan as text.
 pub fn write(plan: &Plan, options: &RenderOptions, out: &mut dyn Write) -> io::Result<()> {
     let text = TextWriter::new(plan, options);
     writeln!(out, "{}", text.wording.paint(BOLD, head(plan)))?;
@@ -30,13 +34,15 @@ pub fn write(plan: &Plan, options: &RenderOptions, out: &mut dyn Write) -> io::R
             text.kind(kind, out)?;
         }
     }
+    // Steps may fill many screens. What needs a decision comes after them, right above the prompt,
+    // where it cannot scroll away.
     text.notes(out)?;
     text.holds(out)?;
     text.write_diagnostic_counts(out)?;
     writeln!(out, "{}", text.wording.paint(BOLD, last_line(plan)))
 }
 
-/// The last line of a plan: what it comes to.
+/// Returns the last line of a plan, its summary.
 #[must_use]
 pub fn last_line(plan: &Plan) -> String {
     if plan.errored {
@@ -44,6 +50,8 @@ pub fn last_line(plan: &Plan) -> String {
         return format!("Refused: {}.", plural(errors, "error"));
     }
     if plan.steps.is_empty() && plan.held.is_empty() {
+        // "The directory matches" must not be said if these diagnostics report a difference that
+        // the plan leaves as it is.
         let tells = [codes::DRIFT, codes::OBSERVED, codes::REMOVALS_OFF];
         let says_more = |found: &Diagnostic| found.is_error() || tells.contains(&found.code);
         let differs = plan.diagnostics.iter().any(says_more);
@@ -60,7 +68,7 @@ pub fn last_line(plan: &Plan) -> String {
     )
 }
 
-/// Which plan this is: source, revision, environment.
+/// Returns the first line of a plan: source, revision and environment.
 pub(super) fn head(plan: &Plan) -> String {
     let mut head = format!("Source {}", visible(&plan.source.name));
     if !plan.source.revision.is_empty() {
@@ -72,7 +80,7 @@ pub(super) fn head(plan: &Plan) -> String {
     head
 }
 
-/// The beginning of a long revision: as much as tells commits apart.
+/// Shortens a revision to as much as tells commits apart.
 pub(super) fn short(revision: &str) -> Cow<'_, str> {
     match revision.char_indices().nth(12) {
         Some((end, _)) => visible(&revision[..end]),
@@ -80,7 +88,7 @@ pub(super) fn short(revision: &str) -> Cow<'_, str> {
     }
 }
 
-/// Writes the steps of one kind below its heading.
+/// Writes the parts of a text plan.
 pub(super) struct TextWriter<'a> {
     pub plan: &'a Plan,
     detail: PlanDetail,
@@ -100,6 +108,7 @@ impl<'a> TextWriter<'a> {
     }
 
     fn kind(&self, kind: &'static Kind, out: &mut dyn Write) -> io::Result<()> {
+        // The heading waits for the first entry, so that kinds without steps have none.
         let mut headed = false;
         self.entries(kind, &mut |entry| {
             if !headed {
@@ -111,7 +120,7 @@ impl<'a> TextWriter<'a> {
         if headed { writeln!(out) } else { Ok(()) }
     }
 
-    /// Every entry of the list of one kind.
+    /// Visits the entries of one kind.
     pub fn entries(
         &self,
         kind: &'static Kind,
@@ -120,7 +129,7 @@ impl<'a> TextWriter<'a> {
         groups::entries(self.plan, kind.id, self.detail, self.wording, visit)
     }
 
-    /// One block: a resource, or many that change in the same way.
+    /// Writes one entry: a resource, or many with the same changes.
     pub fn entry(
         &self,
         kind: &'static Kind,
@@ -152,6 +161,7 @@ impl<'a> TextWriter<'a> {
                 named,
                 lines,
             } => {
+                // A single change fits on the line of the group: `~ update  412 users: phone …`.
                 let (what, below) = match &lines[..] {
                     [line] => (format!(": {} {}", line.name, line.text), &[][..]),
                     lines => (String::new(), lines),
@@ -178,7 +188,7 @@ impl<'a> TextWriter<'a> {
         self.wording.paint(style(verb), text)
     }
 
-    /// How many of each kind, verb by verb.
+    /// Writes the number of steps of each kind, by verb.
     fn counts(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut any = false;
         for kind in kinds::ALL {
@@ -204,6 +214,8 @@ impl<'a> TextWriter<'a> {
     fn hold(&self, hold: &HoldGroup<'_>, out: &mut dyn Write) -> io::Result<()> {
         let sign = self.wording.paint(YELLOW, "! held");
         let code = hold.first().code;
+        // A message that all entries share is said once, at the top. Otherwise each has its own
+        // below.
         let shared = hold.message();
         let what = shared.clone().unwrap_or_else(|| {
             let held = hold.resources().len();
@@ -227,7 +239,7 @@ impl<'a> TextWriter<'a> {
         Ok(())
     }
 
-    /// The resources of a hold: on one line where the same would become of all.
+    /// Writes the resources of a hold, on one line if all of them have the same changes.
     fn members(&self, hold: &HoldGroup<'_>, own: bool, out: &mut dyn Write) -> io::Result<()> {
         let limit = if self.wording.full { usize::MAX } else { NAMED };
         let renames = hold.renames();
@@ -236,6 +248,7 @@ impl<'a> TextWriter<'a> {
         }
         let lines = |held: &HoldEntry| {
             let created = held.verb == StepVerb::Create;
+            // Every field of a new resource is a change. The id is enough to decide about it.
             if created && !self.wording.full {
                 return Vec::new();
             }
@@ -259,7 +272,8 @@ impl<'a> TextWriter<'a> {
                 .try_for_each(|line| write_member_line(line, out));
         }
         for held in hold.entries.iter().take(limit) {
-            // A hold does not know its reason: what is no longer declared changes in nothing else.
+            // An entry of a hold has no reason. One that changes nothing but the status is most
+            // likely no longer declared, so its origin is where it was.
             let gone = held.verb == StepVerb::Deactivate && held.changes.len() == 1;
             let place = place(held.origin.as_ref(), gone);
             let place = self.wording.paint(DIM, place);
@@ -279,7 +293,7 @@ impl<'a> TextWriter<'a> {
 }
 
 impl TextWriter<'_> {
-    /// What goes and what comes in its place, pair by pair.
+    /// Writes renames as pairs: the id that goes and the one that comes.
     fn renames(
         &self,
         renames: &[(&HoldEntry, &Key)],
@@ -308,13 +322,14 @@ fn write_lines(step: &Step, lines: &[ChangeLine], out: &mut dyn Write) -> io::Re
     }
 }
 
-/// The line of a field of one of several resources.
+/// Writes the change of a field of one of several resources.
 fn write_member_line(line: &ChangeLine, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "        {}: {}", line.name, line.text)
 }
 
-/// `3 to create, 2 to update` of one kind.
+/// Returns the steps of one kind by verb: `3 to create`, `2 to update`.
 pub(super) fn counts(plan: &Plan, kind: &Kind) -> Vec<String> {
+    // The same order as in the last line.
     const ORDER: [StepVerb; 6] = [
         StepVerb::Create,
         StepVerb::Update,
@@ -345,12 +360,12 @@ fn style(verb: StepVerb) -> Style {
     }
 }
 
-/// `User/u1`, with nothing hidden in it.
+/// Formats a key as `User/u1`, with hidden characters made visible.
 pub(super) fn key(of: &Key) -> String {
     format!("{}/{}", of.kind, id(&of.id))
 }
 
-/// Where it is declared or, of what is gone, was.
+/// Returns where a resource is declared or, if it is gone, was declared.
 fn place(origin: Option<&Origin>, gone: bool) -> String {
     origin.map_or_else(String::new, |origin| {
         let was = if gone { "was " } else { "" };

@@ -1,4 +1,8 @@
-//! The words for values and changes, shared by everything that people read.
+//! The words for values and changes, shared by the text and Markdown forms.
+//!
+//! Start with [`WordingOptions::lines`], which turns changes into lines. An operator approves what
+//! these functions print, so a value must never read as another one: hidden characters are made
+//! visible, and values that look like punctuation are quoted.
 
 use super::delta::{self, FieldDelta};
 use super::json::field_name;
@@ -19,34 +23,32 @@ pub(super) const GREEN: Style = AnsiColor::Green.on_default();
 pub(super) const YELLOW: Style = AnsiColor::Yellow.on_default();
 pub(super) const CYAN: Style = AnsiColor::Cyan.on_default();
 
-/// Past this many characters on both sides a text is shown as what differs in it.
+/// The length in characters from which two texts are shown as a word diff.
 const LONG: usize = 60;
 
-/// Of an unchanged stretch of a long text, as many words are shown beside a change.
+/// The number of unchanged words beside a change in a word diff.
 const DIFF_CONTEXT_WORDS: usize = 5;
 
-/// So many members of a list are shown unless everything is.
+/// The number of members of a list that are shown without `--detail full`.
 const MEMBERS: usize = 20;
 
-/// How words come out.
+/// How values and changes are worded.
 #[derive(Clone, Copy)]
 pub(super) struct WordingOptions {
-    /// With colours.
     pub color: bool,
-    /// Every member of every list.
+    /// Whether lists and long texts are shown whole.
     pub full: bool,
 }
 
 /// One changed field in words.
 pub(super) struct ChangeLine {
-    /// The field, as in plans.
+    /// The name of the field, as in plans.
     pub name: String,
-    /// What becomes of it.
+    /// Before and after, in words.
     pub text: String,
 }
 
 impl WordingOptions {
-    /// A text in a style, if there are colours.
     pub fn paint<'t>(self, style: Style, text: impl Into<Cow<'t, str>>) -> Cow<'t, str> {
         let text = text.into();
         if self.color && style != PLAIN {
@@ -56,7 +58,7 @@ impl WordingOptions {
         }
     }
 
-    /// The changes of one resource, a line a field.
+    /// Returns the changes of one resource, one line for each field.
     pub fn lines(self, kind: KindId, changes: &[FieldChange], created: bool) -> Vec<ChangeLine> {
         let lines = changes.iter().map(|change| ChangeLine {
             name: visible(&field_name(kind, &change.field)).into_owned(),
@@ -65,10 +67,11 @@ impl WordingOptions {
         lines.collect()
     }
 
-    /// What one change does, in words.
+    /// Returns one change in words.
     pub fn change(self, kind: KindId, change: &FieldChange, created: bool) -> String {
         match FieldDelta::of(kind, change) {
             FieldDelta::Redacted => "(redacted)".to_owned(),
+            // `(none) → …` for each field of a new resource would only be noise.
             FieldDelta::Scalar { after, .. } if created => display_value(after),
             FieldDelta::Scalar { before, after } => match (long_text(before), long_text(after)) {
                 (Some(before), Some(after)) => self.word_diff(before, after),
@@ -123,9 +126,12 @@ impl WordingOptions {
         }
     }
 
-    /// What differs between two long texts, word by word: `[-went-]`, `{+came+}`.
+    /// Returns a word diff of two long texts, in the notation of `git diff --word-diff`: `[-old-]`,
+    /// `{+new+}`.
     fn word_diff(self, before: &str, after: &str) -> String {
         let diff = similar::TextDiff::from_words(before, after);
+        // The diff has one change for each word. Joined into runs, a sentence gets one pair of
+        // brackets.
         let mut runs: Vec<(similar::ChangeTag, String)> = Vec::new();
         for change in diff.iter_all_changes() {
             match runs.last_mut() {
@@ -150,12 +156,13 @@ impl WordingOptions {
     }
 }
 
-/// What differs between two texts that read the same.
+/// Names the characters that differ between two texts that look the same.
 fn invisible_difference(before: Option<&Value>, after: Option<&Value>) -> String {
     let text = |value: Option<&Value>| value.and_then(Value::as_text).map(str::to_owned);
     let (Some(before), Some(after)) = (text(before), text(after)) else {
         return String::new();
     };
+    // An ERP may write `é` as two characters. Without a hint, `é → é` looks like a bug.
     if before == after || !before.nfc().eq(after.nfc()) {
         return String::new();
     }
@@ -171,11 +178,12 @@ fn invisible_difference(before: Option<&Value>, after: Option<&Value>) -> String
     )
 }
 
-/// The words beside the changes around an unchanged stretch; what is far from both is left out.
+/// Shortens an unchanged run to the words next to the changes around it.
 fn shortened(run: &str, first: bool, last: bool) -> String {
     let words: Vec<&str> = run.split_inclusive(char::is_whitespace).collect();
     let head = if first { 0 } else { DIFF_CONTEXT_WORDS };
     let tail = if last { 0 } else { DIFF_CONTEXT_WORDS };
+    // Leaving out a single word saves nothing.
     if words.len() <= head + tail + 1 {
         return run.to_owned();
     }
@@ -188,13 +196,13 @@ fn shortened(run: &str, first: bool, last: bool) -> String {
     )
 }
 
-/// A text that is too long, or has too many lines, to be read as a whole twice.
+/// Returns the text if it is too long, or has too many lines, to be shown whole twice.
 fn long_text(value: Option<&Value>) -> Option<&str> {
     let text = value?.as_text()?;
     (text.chars().count() > LONG || text.contains('\n')).then_some(text)
 }
 
-/// A value, or that there is none.
+/// Returns a value as text, or `(none)`.
 pub(super) fn display_value(value: Option<&Value>) -> String {
     match value {
         None => "(none)".to_owned(),
@@ -209,13 +217,13 @@ pub(super) fn display_value(value: Option<&Value>) -> String {
     }
 }
 
-/// A text that cannot be taken for anything else: quoted where it could be.
+/// Quotes a text if it could be taken for something else: `(none)`, an arrow, or nothing at all.
 fn scalar(text: &str) -> String {
     let odd = text.is_empty() || text.trim() != text || text.starts_with('(') || text.contains('→');
     quoted(text, odd)
 }
 
-/// The same, of one of several.
+/// Like [`scalar`], for a member of a list, which commas and brackets could end early.
 fn member(text: &str) -> String {
     let odd = text.is_empty() || text.trim() != text || text.contains([',', '(', '→', '[', ']']);
     quoted(text, odd)
@@ -233,6 +241,8 @@ fn link(attributes: &'static [kinds::LinkAttribute], link: &Link) -> String {
     let words: Vec<_> = delta::words(attributes, link)
         .map(
             |(attribute, word)| match (attribute.choices == BOOL, word) {
+                // `acme (administrator)`, but `hq (shipping, no billing)`: a yes or no needs its
+                // name.
                 (false, word) => word.to_owned(),
                 (true, "true") => attribute.name.to_owned(),
                 (true, _) => format!("no {}", attribute.name),
@@ -263,6 +273,8 @@ fn changed_link(
                 None => "(none)",
             }
         };
+        // Only what differs: a new level stands out only if the unchanged attributes are not
+        // listed.
         if before.attributes[at] != after.attributes[at] {
             let _ = write!(
                 text,
@@ -276,7 +288,7 @@ fn changed_link(
     text
 }
 
-/// `1 user`, `412 users`, `2 custom fields`.
+/// Formats a count of a kind: `1 user`, `2 custom fields`.
 pub(super) fn counted(number: usize, kind: &Kind) -> String {
     let words = if number == 1 {
         spaced(kind.singular)
@@ -286,7 +298,7 @@ pub(super) fn counted(number: usize, kind: &Kind) -> String {
     format!("{} {words}", thousands(number))
 }
 
-/// `Users`, `Custom fields`.
+/// Formats the heading of a kind: `Users`, `Custom fields`.
 pub(super) fn title(kind: &Kind) -> String {
     let words = spaced(kind.collection);
     let mut chars = words.chars();
@@ -294,7 +306,7 @@ pub(super) fn title(kind: &Kind) -> String {
     first.into_iter().chain(chars).collect()
 }
 
-/// `custom fields` of `customFields` or `custom_fields`.
+/// Turns `customFields` or `custom_fields` into `custom fields`.
 fn spaced(name: &str) -> String {
     let mut out = String::new();
     for c in name.chars() {
@@ -310,7 +322,7 @@ fn spaced(name: &str) -> String {
     out
 }
 
-/// The first few of many, and how many more.
+/// Joins the first few texts, and says how many more there are.
 pub(super) fn first_of<'t>(all: impl ExactSizeIterator<Item = Cow<'t, str>>, few: usize) -> String {
     let more = all.len().saturating_sub(few);
     let named: Vec<_> = all.take(few).collect();
@@ -322,12 +334,12 @@ pub(super) fn first_of<'t>(all: impl ExactSizeIterator<Item = Cow<'t, str>>, few
     }
 }
 
-/// The line of a field, below its resource.
+/// Writes the line of a field below its resource.
 pub(super) fn write_line(out: &mut dyn io::Write, line: &ChangeLine) -> io::Result<()> {
     writeln!(out, "      {}: {}", line.name, line.text)
 }
 
-/// The text of an external id.
+/// Returns an external id with hidden characters made visible.
 pub(super) fn id(id: &CompactText) -> Cow<'_, str> {
     visible(id)
 }
